@@ -83,7 +83,7 @@ FIGURES = (
 )  # fmt: skip
 
 FLEET = (
-    "aggregation_late", "aggregation_late-2000000", "aggregation-spark", "planning_scale",
+    "aggregation_late", "aggregation_late-2000000", "late_writes", "aggregation-spark", "planning_scale",
     "dashboard_indexes", "frame_packs", "uploads", "playback", "handing_over", "fleet",
 )  # fmt: skip
 """The results whose goals are those of a large fleet."""

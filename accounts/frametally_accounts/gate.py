@@ -27,7 +27,7 @@ from frametally_accounts.book import AccessBook
 from frametally_accounts.credentials import read_signed, sign, token_hash
 from frametally_accounts.embeds.signed_charts import HEADER, admit_chart
 from frametally_accounts.marker import has_noted_accounts
-from frametally_accounts.rights import Role, UserAccount, as_name
+from frametally_accounts.rights import ROLE_NAMES, Role, UserAccount, as_name
 from frametally_web.access.rights import READS, Rights
 from frametally_web.access.visitors import (
     ANYBODY,
@@ -117,10 +117,10 @@ class Gate:
             return visitor
         if visitor.role is None or not (visitor.name or self.has_accounts()):
             raise self._who_is_it()
-        needed = f"This needs the role “{right}”." if right else "No role allows this: the route has no role."
+        needed = f"This needs the {ROLE_NAMES[right]} role." if right else "No role allows this."
         raise Problem(
             403,
-            f"{visitor.name} is not allowed to do this. {needed}",
+            f"Your account {visitor.name} is not allowed to do this. {needed}",
             remedy=f"Ask {whom_to_ask()} for this role.",
         )
 

@@ -36,8 +36,8 @@ PLUGIN = Plugin(
     kept_since="frametally_accounts.hooks:kept_since",
     endpoints="frametally_accounts.people.routes:ENDPOINTS",
     pages=(
-        PageEntry("/audit", "run", order=30, under_books="accounts.audit_log"),
-        PageEntry("/accounts", "run", "accounts.html", order=40, under_books="accounts.accounts"),
+        PageEntry("/audit", "run", "", "accounts.audit_log", 70, "web.health"),
+        PageEntry("/accounts", "run", "accounts.html", "accounts.accounts", 80, "web.health"),
     ),
     web="frametally_accounts.people.routes:web_part",
     tags={

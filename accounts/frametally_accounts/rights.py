@@ -10,6 +10,8 @@ from frametally.errors import Misconfigured
 Role = Literal["look", "correct", "run"]
 """Roles: view everything; also correct and add (lines, uploads, streams, names); do everything."""
 
+ROLE_NAMES: dict[Role, str] = {"look": "Viewer", "correct": "Editor", "run": "Admin"}
+"""The roles as pages and messages name them."""
 ROLES: tuple[Role, ...] = get_args(Role)
 
 MOST_NAME_CHARS = 64

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy import Connection, Table, func, insert, select
+from sqlalchemy import Connection, Table, delete, func, insert, select
 
 from frametally.adapters.sql.clock import now_ms
 from frametally.adapters.sql.migration import Layout
@@ -73,6 +73,14 @@ class AccuracyBook(SqlBook):
             rows = [{"check": check.id, "number": unit.number, "unit": _json(unit)} for unit in units]
             connection.execute(insert(tables.units), rows)
         return check
+
+    def remove(self, name: str) -> None:
+        """Remove the check of that name with its units and answers, if there is one."""
+        with self._database.writing() as connection:
+            check_id = connection.execute(select(_checks.id).where(_checks.name == name)).scalar()
+            connection.execute(delete(tables.answers).where(_answers.check == check_id))
+            connection.execute(delete(tables.units).where(_units.check == check_id))
+            connection.execute(delete(tables.checks).where(_checks.id == check_id))
 
     def checks(self) -> list[AccuracyCheck]:
         """Return all checks, the newest first."""

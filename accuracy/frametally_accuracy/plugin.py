@@ -15,9 +15,11 @@ PLUGIN = Plugin(
     },
     tables="frametally_accuracy.backup_tables:TABLES",
     count_checks="frametally_accuracy.charted:CHECKS",
+    demo="frametally_accuracy.demo:checked",
+    town_removed="frametally_accuracy.demo:remove",
     endpoints="frametally_accuracy.web:ENDPOINTS",
     web="frametally_accuracy.web:web_part",
-    pages=(PageEntry("/accuracy", "look", "accuracy.html", order=10, under_books="accuracy.accuracy"),),
+    pages=(PageEntry("/accuracy", "look", "accuracy.html", "accuracy.accuracy", 50),),
     tags={
         "Accuracy": "Accuracy checks: units to answer, estimates with intervals, certificates.",
     },

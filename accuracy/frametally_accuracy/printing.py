@@ -45,7 +45,7 @@ def print_result(check: AccuracyCheck, check_result: CheckResult, other_checks: 
         elif label.state == "too_few" or label.total is None:
             interval = f"too few to say; about {label.units_needed:,} units are needed"
         else:
-            width = f"±{label.half_width:.1%}" if label.half_width else "every unit was checked"
+            width = f"±{max(label.half_width, 0.001):.1%}" if label.half_width else "every unit was checked"
             interval = f"{label.total:,.0f} ({label.low:,.0f} to {label.high:,.0f}, {width})"
         click.echo(console.plain(f"{label.label}: model {label.model_total:,}, truth {interval}"))
     if (double := check_result.agreement).pairs:

@@ -127,8 +127,9 @@ class KnownCoverage:
             Retryable: The index is away.
         """
         series = index.series()
-        if not series or series[0].model != check.model:
-            newest = series[0].model if series else "none"
+        newest = series[0].model if series else "none"
+        counted = {one.source for one in index.sources(newest)} if series else {*check.sources}
+        if newest != check.model and not counted.isdisjoint(check.sources):
             yield f"The counts are now from model {newest}; the check is for {check.model}."
         base_s = next((entry.base_interval_s for entry in series if entry.model == check.model), None)
         if base_s is None:

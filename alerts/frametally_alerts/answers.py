@@ -21,6 +21,7 @@ class ToldRule(Answer, frozen=True, kw_only=True):
         what: The condition that it checks.
         threshold: It sends an alert where a value is this or more; null where the rule has none.
         interval_s: Length of the intervals.
+        timezone: IANA name of the zone of the intervals; empty: UTC.
         duration_s: How long the condition must last; 0: one interval.
         sources: Slugs; none: all, each on its own.
         since_ms: It sends nothing about event times before this.
@@ -35,6 +36,7 @@ class ToldRule(Answer, frozen=True, kw_only=True):
     below: bool
     measure: Measure
     interval_s: int
+    timezone: str
     duration_s: int
     sources: list[str]
     labels: list[str]
@@ -67,20 +69,45 @@ class WouldBeAlert(Answer, frozen=True, kw_only=True):
     value: float | None
 
 
+class TriedInterval(Answer, frozen=True, kw_only=True):
+    """An interval of a trial, as the chart has it.
+
+    Attributes:
+        start_ms: Its start.
+        end_ms: Its end, exclusive.
+        value: The value that the rule compares.
+        fulfils: Whether it fulfils the rule.
+    """
+
+    source: str
+    start_ms: int
+    end_ms: int
+    value: float
+    fulfils: bool
+
+
 class RuleTrial(Answer, frozen=True, kw_only=True):
     """The alerts that a rule would have sent in the last seven counted days; it stores nothing.
 
     Attributes:
         from_ms: Start of these days; null: there are no counts yet, or the rule does not read counts.
         to_ms: Their end.
+        interval_s: Length of the intervals, raised to one that is counted; null where the rule has none.
         total: How many alerts it would have sent.
         alerts: The newest of them.
+        tried: Intervals of one source each with a value; 0 where the rule has no intervals.
+        fulfilled: How many of them fulfil the rule; it sends an alert where that begins.
+        intervals: The newest of them, by source and start.
     """
 
     from_ms: int | None
     to_ms: int | None
+    interval_s: int | None
     total: int
     alerts: list[WouldBeAlert]
+    tried: int
+    fulfilled: int
+    intervals: list[TriedInterval]
 
 
 class ToldChannel(Answer, frozen=True, kw_only=True):

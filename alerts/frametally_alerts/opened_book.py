@@ -13,7 +13,7 @@ from frametally_alerts import answers
 from frametally_alerts.book import AlertBook
 from frametally_alerts.channels.channel_kinds import all_channels, channels_of
 from frametally_alerts.channels.delivery import send_now
-from frametally_alerts.conditions.round_input import CountPorts
+from frametally_alerts.conditions.round_input import CountPorts, with_counted_interval
 from frametally_alerts.reports.due_reports import turn_of
 from frametally_alerts.reports.report_files import files_of
 from frametally_alerts.rules import AlertRule, ScheduledReport, turn_key
@@ -116,6 +116,10 @@ class OpenedAlerts:
         names = KnownNames(self._source_names(), settings=settings, store=ports.store, index=ports.index)
         silences = [why_silent(rule, names, ports.index, settings.interval_s) for rule in rules]
         return silences, names.sources
+
+    def with_counted_interval(self, rule: AlertRule) -> AlertRule:
+        """Return a rule whose intervals are counted ones; see `round_input.with_counted_interval`."""
+        return with_counted_interval(rule, self._context.ports.index)
 
     def make_files(self, report: ScheduledReport, turn: ClockTurn) -> None:
         """Make the files of a report, to try it. Raises `Problem`."""

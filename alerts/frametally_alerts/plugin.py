@@ -27,8 +27,10 @@ PLUGIN = Plugin(
     of_source="frametally_alerts.hooks:of_source",
     kept_since="frametally_alerts.hooks:kept_since",
     settings="frametally_alerts.settings:AlertSettings",
+    demo="frametally_alerts.demo:watched",
+    town_removed="frametally_alerts.demo:remove",
     endpoints="frametally_alerts.web:ENDPOINTS",
-    pages=(PageEntry("/alerts", "look", order=20, under_books="alerts.alerts"),),
+    pages=(PageEntry("/alerts", "look", "", "alerts.alerts", 42, "web.reports"),),
     web="frametally_alerts.web:web_part",
     tags={
         "Alerts": "Rules, channels, sent alerts and waiting messages.",

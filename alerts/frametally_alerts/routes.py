@@ -197,9 +197,12 @@ class AlertRoutes:
     ) -> tuple[AlertRule, list[str]]:
         """Return the rule of the body, and why it may stay silent; `instead` overrides its fields."""
         fields = {**msgspec.structs.asdict(_RULE.read()), **instead}
+        if fields["timezone"] is None:
+            fields["timezone"] = self.opened.default_zone([*map(slug, fields["sources"])])
         known_channels = self.opened.channels if known_channels is None else known_channels
         try:
             rule = make_rule(**fields, known_channels=known_channels, now_ms=round(time.time() * 1000))
+            rule = self.opened.with_counted_interval(rule)
             silences = self.opened.look([rule])[0][0]
             for silence in silences:
                 if silence.for_good:

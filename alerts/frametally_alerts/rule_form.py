@@ -56,10 +56,12 @@ class RuleWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         interval: Length of the intervals, such as `15m`.
         lasting: How long the condition must last, such as `1h`; empty: one interval.
         sources: Names or slugs; none: all.
-        labels: None: all together.
+        labels: Counted together; none: all.
         line: Of crossings.
         direction: Of crossings.
-        zone: Of occupancy.
+        zone: Of counts and occupancy.
+        timezone: IANA name of the zone of the intervals; null: that of the sources, if they share one, or the
+            server's.
         model: The model of the counts; empty: the one published last.
         note: What the receiver should do, which each alert contains; one line, may be empty.
         since_ms: It sends nothing about event times before this; null: now.
@@ -78,6 +80,7 @@ class RuleWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     line: str = ""
     direction: Direction = "both"
     zone: str = ""
+    timezone: str | None = None
     model: str = ""
     note: str = ""
     since_ms: int | None = None
@@ -159,6 +162,7 @@ def make_rule(*, known_channels: Container[str], now_ms: int, **fields: Any) -> 
         **{name: getattr(form, name) for name in _AS_GIVEN},
         channels=tuple(dict.fromkeys(form.channels)),
         interval_s=_period("interval", form.interval),
+        timezone=form.timezone or "",
         duration_s=_period("for", form.lasting) if form.lasting else 0,
         sources=tuple(dict.fromkeys(keys.slug(source) for source in form.sources)),
         labels=tuple(dict.fromkeys(form.labels)),
@@ -252,8 +256,14 @@ def _check(rule: AlertRule, known_channels: Container[str]) -> None:
         raise RuleRefused("for", "give a duration, such as 10m")
     if bool(rule.line) != (rule.what == "crossings"):
         raise RuleRefused("line", "crossings need a line; other rules do not have one")
-    if rule.zone and rule.what != "occupancy":
-        raise RuleRefused("zone", "only a rule on occupancy has a zone; leave it out")
+    if rule.zone and rule.what not in ("count", "occupancy"):
+        raise RuleRefused("zone", "only a rule on counts or occupancy has a zone; leave it out")
+    try:
+        known_timezone(rule.timezone or "UTC")
+    except ValueError:
+        raise RuleRefused(
+            "timezone", f"{rule.timezone[:60]!r} is not a time zone, such as Europe/Berlin"
+        ) from None
 
 
 def _check_bars(rule: AlertRule) -> None:

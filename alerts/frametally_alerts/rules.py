@@ -29,7 +29,7 @@ the picture or in a zone; the speed that 85 % do not exceed; a source that is no
 black or frozen picture; a source that is not counted; failed checks of counted days; jobs of videos
 that ended."""
 
-Measure = Literal["detections", "peak", "objects"]
+Measure = Literal["detections", "mean_per_frame", "peak", "objects"]
 Direction = Literal["both", "to_right", "to_left"]
 
 WHATS: tuple[What, ...] = get_args(What)
@@ -53,14 +53,14 @@ class AlertRule(msgspec.Struct, frozen=True, kw_only=True):
         threshold: Of `BY_BARS`: it sends an alert where a value is this or more; None for the others.
         below: It sends an alert where a value is less than `threshold`, for intervals that were filmed whole.
         measure: Of `count`.
-        interval_s: Length of the intervals, which divides a day; they begin where those of UTC do.
+        interval_s: Length of the intervals, which divides a day; they are those of the chart in `timezone`.
+        timezone: IANA name; empty: UTC.
         duration_s: How long the condition must last; of `BY_BARS` a multiple of `interval_s`.
         sources: Slugs, each checked on its own; empty: all.
-        labels: Classes, each checked on its own; empty: all together. Of `quality` names of checks, of work
-            kinds of jobs.
+        labels: Classes, counted together; empty: all. Of `quality` names of checks, of work kinds of jobs.
         line: Of `crossings`.
         direction: Likewise.
-        zone: Of `occupancy`; empty: the whole picture.
+        zone: Of `count` and `occupancy`; empty: the whole picture.
         model: The model of the counts; empty: the one published last.
         note: What the receiver should do, which each alert contains; one line, may be empty.
         since_ms: It sends nothing about event times before this.
@@ -75,6 +75,7 @@ class AlertRule(msgspec.Struct, frozen=True, kw_only=True):
     below: bool = False
     measure: Measure = "detections"
     interval_s: int = 900
+    timezone: str = ""
     duration_s: int = 0
     sources: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()

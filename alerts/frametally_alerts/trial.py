@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import msgspec
 
 from frametally.books.counted_days import present_end_ms
 from frametally.rules.times import DAY_MS
-from frametally_alerts.answers import RuleTrial, WouldBeAlert
+from frametally_alerts.answers import RuleTrial, TriedInterval, WouldBeAlert
 from frametally_alerts.conditions import footage_rules, interval_values
 from frametally_alerts.conditions.footage_rules import filmed_spans
+from frametally_alerts.conditions.interval_values import fulfils, intervals_over, read_values
 from frametally_alerts.conditions.round_input import CountPorts, counted_for, sources_of
 from frametally_alerts.rules import BY_BARS, AlertRule
 from frametally_web.requests.answers import answer_of
 
 TRIED_DAYS = 7
 _MOST_SHOWN = 50
+_MOST_INTERVALS = 1000
 
 
 def _counted_range(rule: AlertRule, ports: CountPorts) -> tuple[int, int] | None:
@@ -51,12 +54,27 @@ def try_rule(rule: AlertRule, ports: CountPorts, names: dict[str, str]) -> RuleT
         tried = _counted_range(rule, ports)
     elif rule.what == "no_footage":
         tried = _filmed_range(rule, ports)
+    interval_s = rule.interval_s if rule.what in BY_BARS else None
     if tried is None:
-        return RuleTrial(from_ms=None, to_ms=None, total=0, alerts=[])
+        return RuleTrial(
+            from_ms=None,
+            to_ms=None,
+            interval_s=interval_s,
+            total=0,
+            alerts=[],
+            tried=0,
+            fulfilled=0,
+            intervals=[],
+        )
     first_ms, to_ms = tried
     since_ms = max(first_ms, to_ms - TRIED_DAYS * DAY_MS)
+    intervals: list[TriedInterval] = []
+    if rule.what in BY_BARS:  # whole intervals: also the first, and the last that may still be filling
+        bars = intervals_over(rule, since_ms, to_ms)
+        since_ms, to_ms = bars[0][0], bars[-1][1]
+        intervals = _intervals(rule, ports, bars)
     trial_rule = msgspec.structs.replace(rule, since_ms=since_ms, made_at_ms=to_ms)
-    if rule.what in BY_BARS:  # the last interval is tried though it may still be filling
+    if rule.what in BY_BARS:
         settled_ms = to_ms + interval_values.settling_ms(rule)
         looks = interval_values.look(trial_rule, replace(ports, now_ms=settled_ms), {})
     else:
@@ -70,9 +88,32 @@ def try_rule(rule: AlertRule, ports: CountPorts, names: dict[str, str]) -> RuleT
     return RuleTrial(
         from_ms=since_ms,
         to_ms=to_ms,
+        interval_s=interval_s,
         total=len(by_time),
         alerts=[
             answer_of(WouldBeAlert, (finding,), source_name=names.get(finding.source, finding.source))
             for finding in newest
         ],
+        tried=len(intervals),
+        fulfilled=sum(interval.fulfils for interval in intervals),
+        intervals=intervals[-_MOST_INTERVALS:],
     )
+
+
+def _intervals(rule: AlertRule, ports: CountPorts, bars: Sequence[tuple[int, int]]) -> list[TriedInterval]:
+    counts = counted_for(rule, ports.index)
+    if counts is None:
+        return []
+    ends_ms = dict(bars)
+    values = read_values(rule, ports, counts, sources_of(rule, counts.sources), bars)
+    return [
+        TriedInterval(
+            source=source,
+            start_ms=start_ms,
+            end_ms=ends_ms[start_ms],
+            value=value,
+            fulfils=fulfils(rule, value),
+        )
+        for source, of_source in sorted(values.items())
+        for start_ms, value in sorted(of_source.items())
+    ]

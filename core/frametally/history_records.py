@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import ClassVar, Literal
 
 import msgspec
@@ -11,6 +10,7 @@ import msgspec
 from frametally import keys
 from frametally.records import Run, SealedRecord
 from frametally.rules.places import ZONES, ZoneParts, series_model, source_of
+from frametally.rules.seals import name_of
 
 ReasonKind = Literal[
     "first",
@@ -88,7 +88,9 @@ class HistoryEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
 
 class RunHistory(SealedRecord, frozen=True, kw_only=True):
-    """The history of a day up to one of its runs (`history.json` beside the run's tracks).
+    """The history of a day up to one of its runs: the second line of the run's `_hours.json`.
+
+    It has times of the store's clock, so its bytes are in no checksum of the run.
 
     Attributes:
         entries: The first run first; their differences add up to what the run counted.
@@ -109,11 +111,21 @@ class RunHistory(SealedRecord, frozen=True, kw_only=True):
 
     @property
     def key(self) -> str:  # noqa: D102
-        return history_key(keys.run_folder(self.model, self.params, self.interval_s, self.day, self.run_id))
+        return hours_key(keys.run_folder(self.model, self.params, self.interval_s, self.day, self.run_id))
 
 
-def history_key(prefix: str) -> str:
-    """Return the key of the history of a day up to the run whose part files are in `prefix`."""
+class OlderHistory(RunHistory, frozen=True, kw_only=True):
+    """A history of 0.3.0 and earlier: `history.json` beside the run's tracks."""
+
+    @property
+    def key(self) -> str:  # noqa: D102
+        return older_history_key(
+            keys.run_folder(self.model, self.params, self.interval_s, self.day, self.run_id)
+        )
+
+
+def older_history_key(prefix: str) -> str:
+    """Return the key of the `OlderHistory` of the run whose part files are in `prefix`."""
     return f"{keys.tracks_folder(prefix)}/history.json"
 
 
@@ -133,7 +145,7 @@ class HourFile(msgspec.Struct, frozen=True, array_like=True):
 
 
 class HourList(SealedRecord, frozen=True, kw_only=True):
-    """The hour files of a run (`_hours.json` in its folder).
+    """The hour files of a run: the first line of `_hours.json` in its folder.
 
     Attributes:
         hours: By source, and by `within_zones` of a source, and the hour of the UTC day at which the file's
@@ -163,16 +175,35 @@ class HourList(SealedRecord, frozen=True, kw_only=True):
 
     def digests(self, *, of_zones: bool = False) -> dict[str, str]:
         """Return 16 hex of the files of each source that has some, of its whole pictures or of its zones."""
+        return {name: name_of(msgspec.json.encode(files)) for name, files in self._by_source(of_zones)}
+
+    def names(self, *, of_zones: bool = False) -> dict[tuple[str, int], str]:
+        """Return the names of these files, by their source in the list and hour."""
         return {
-            name: hashlib.sha256(msgspec.json.encode(files)).hexdigest()[:16]
-            for name in self.hours
-            if (name != source_of(name)) == of_zones and (files := self.files(name))
+            (name, hour): file.identity
+            for name, files in self._by_source(of_zones)
+            for hour, file in files.items()
         }
+
+    def _by_source(self, of_zones: bool) -> Iterator[tuple[str, dict[int, HourFile]]]:
+        for name in self.hours:
+            if (name != source_of(name)) == of_zones and (files := self.files(name)):
+                yield name, files
 
 
 def hours_key(prefix: str) -> str:
     """Return the key of the list of hour files of the run whose part files are in `prefix`."""
     return f"{prefix}/_hours.json"
+
+
+def list_in(data: bytes) -> bytes:
+    """Return the `HourList` in the bytes of `_hours.json`."""
+    return data.partition(b"\n")[0]
+
+
+def history_in(data: bytes) -> bytes:
+    """Return the `RunHistory` in the bytes of `_hours.json`; empty if it is a file of its own."""
+    return data.partition(b"\n")[2]
 
 
 def hour_file_key(model: str, day: str, source: str, hour: int, identity: str) -> str:

@@ -47,7 +47,7 @@ _RECORD = re.compile(
     rf"|videos/{_UUID}/(video|metadata|quality|(playable|enhanced)-[0-9a-f]{{8}})|videos/contents/[0-9a-f]{{64}}|uploads/{_UUID})\.json"
 )
 _DRAWING = re.compile(r"drawings/(?P<source>[a-z0-9][a-z0-9_-]{0,62})/(?P<revision>\d{6,9})\.json")
-_SEGMENT = re.compile(
+SEGMENT_KEY = re.compile(
     r"(?P<folder>metadata/model=[^/]+/log=[^/]+)/(?P<topic>[^/]+)-(?P<partition>\d+)-(?P<offset>\d{20})\.jsonl"
 )
 _RUN_POINTER = re.compile(
@@ -319,7 +319,7 @@ def segment_key(model: str, log_id: str, topic: str, partition: int, first_offse
 
 def parse_segment_key(key: str) -> SegmentKey | None:
     """Return the parts of a segment's key, or None if `key` is something else."""
-    match = _SEGMENT.fullmatch(key)
+    match = SEGMENT_KEY.fullmatch(key)
     if match is None:
         return None
     return SegmentKey(match["folder"], match["topic"], int(match["partition"]), int(match["offset"]))

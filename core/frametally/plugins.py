@@ -45,8 +45,8 @@ class PageEntry(NamedTuple):
         right: The role that it needs: `look`, `correct` or `run`.
         template: In the plug-in's folder `page/`; empty: a blueprint of the plug-in answers.
         label: The key of the text by which the menu calls it; empty: it is not in the menu.
-        order: Its place in the menu: Answers has 0, Books 50, Data & API 60; or among the links of Books.
-        under_books: The key of the text of its link on the page Books; empty: it has none there.
+        order: Its place in the menu: Answers has 0, Corrections 25, Data & API 45, Health 60.
+        section: The key of the menu's text that leads to it and to other pages; empty: its label.
         by_source: Whether it is open to visitors who see some sources alone.
     """
 
@@ -55,7 +55,7 @@ class PageEntry(NamedTuple):
     template: str = ""
     label: str = ""
     order: int = 0
-    under_books: str = ""
+    section: str = ""
     by_source: bool = False
 
 
@@ -103,6 +103,7 @@ class Plugin:
         count_checks: Its `CountChecks`: how far counts are from the truth, where people have checked them.
         demo: Returns a context manager around detection and counting of the demo's clip, for `Ports`, the
             `DemoClip` and `should_stop`.
+        town_removed: Called for `Settings` after the demo's simulated town was removed.
         indexed: Called for `Ports` after the index has what was counted; returns an exit code. The command
             ends with 6 at worst, whatever it raises.
         jobs: What it does to uploaded videos: a `PluginJob` by the kind of job.
@@ -147,6 +148,7 @@ class Plugin:
     places: str = ""
     count_checks: str = ""
     demo: str = ""
+    town_removed: str = ""
     indexed: str = ""
     jobs: str = ""
     made: str = ""

@@ -69,8 +69,7 @@ class MediaManifest(SealedRecord, frozen=True, kw_only=True):
         sampling: The densest sampling asked for so far: frames a second as text, or `all`.
         first_captured_at_ms: Event time of the first frame; None before there is one.
         last_captured_at_ms: Event time of the last frame; None before there is one.
-        frames_expected: Distinct frames that all samplings asked for so far select. While `state` is
-            `producing` this is an estimate, or the count so far, whichever is larger.
+        frames_expected: Distinct frames that all samplings so far select; while `producing`, an estimate.
         frames_put: Distinct frames in the object store.
         frames_announced: Distinct frames announced on the log.
         state: `producing` until the whole medium has been announced, then `complete`.
@@ -80,8 +79,8 @@ class MediaManifest(SealedRecord, frozen=True, kw_only=True):
         live: Of a camera's minute: how it was captured.
         track: Of a video file: the place of its track among those of moving pictures, from 1.
         pace: Of a video: how much event time passes while it runs (`rules.pace`); empty: as in life.
-        revision: How often the medium has been forgotten or put right: its frames are announced as of
-            `keys.media_id(sha256, revision)`, those of earlier revisions count no longer.
+        revision: How often it was forgotten or corrected; frames of `keys.media_id(sha256, revision)` count.
+        simulated_by: Of simulated footage: the only model that detects it; unset: it was filmed.
     """
 
     sha256: str
@@ -105,6 +104,7 @@ class MediaManifest(SealedRecord, frozen=True, kw_only=True):
     track: int = 1
     pace: str = ""
     revision: int = 0
+    simulated_by: str | msgspec.UnsetType = msgspec.UNSET
 
     remedy: ClassVar[str] = (
         "restore it from a backup, or delete it and run `frametally produce` on its footage again"
@@ -299,7 +299,7 @@ class Run(SealedRecord, frozen=True, kw_only=True):
         paths: Of a run of flows, the files with these; of older versions, with the paths of tracks.
         zones: By source the zones that hold on the day.
         zone_parts: The counts within them; None: none, or they are in a run of their series.
-        hours_crc32: Of its `HourList`; None in runs of flows and of older versions.
+        hours_crc32: Of the bytes of its `HourList`; None in runs of flows and of older versions.
         hours: By source 16 hex of its hour files of whole pictures, which have its tracks and paths.
     """
 

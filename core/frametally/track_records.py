@@ -31,7 +31,8 @@ class TrackHead(Record, frozen=True, kw_only=True):
     Attributes:
         id: `<hour_start_ms>-<number>`, unique among the tracks of a model and source.
         hour_start_ms: Start of the hour; its track also knows what was seen a minute before and after it.
-        is_counted: Whether it was first seen in this hour; else it was counted in an earlier one.
+        is_counted: Whether it was first seen in this hour; else an earlier one counted it, or it was there
+            before a gap in the footage, too.
         label: The one that has won the vote: boxes of a group of labels are followed together.
         first_seen_ms: Event time of the first counted box of that label, as far as this hour knows.
     """

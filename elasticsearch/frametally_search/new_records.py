@@ -11,13 +11,13 @@ from typing import NamedTuple
 import msgspec
 
 from frametally.books.run_records import check_boxes, decode_records, decode_run, divide
-from frametally.books.runs import CheckedFile, read_hour_files, read_hours, read_parts
+from frametally.books.runs import hour_records, read_hours, read_named_hours, read_parts
 from frametally.history_records import HourList
 from frametally.ports.count_index import DayPart, NameOf, part_at
 from frametally.ports.object_store import ObjectStore
 from frametally.records import NOT_JSON, Coverage, IntervalCount, Run
-from frametally.rules.hour_file import length_ms, lines_of
-from frametally.rules.places import source_of
+from frametally.rules.hour_file import changed_names, length_ms
+from frametally.rules.places import is_of_places, source_of
 from frametally.rules.times import DAY_MS, HOUR_MS
 
 _BYTES_OF_HOURS = 5
@@ -57,12 +57,15 @@ def read_new_records(store: ObjectStore, run: Run, names_there: Collection[str])
         names = {*hashes.values()}
     else:
         name_of = _names_in(run, listed)
-        names = {file.identity for source in run.hours for file in listed.files(source).values()}
+        named = listed.names(of_zones=is_of_places(run.model))
+        names = {*named.values()}
     kept_names = names.intersection(names_there)
+    records: Iterator[IntervalCount | Coverage]
     if not kept_names:
         return NewRecords(*decode_run(run, part_files), name_of, kept_names)
     if listed is not None and (len(names) - len(kept_names)) * _BYTES_OF_HOURS <= len(names):
-        records = _of_hours(store, run, listed, kept_names)
+        new_files = read_named_hours(store, run, listed, changed_names(named, kept_names))
+        records = (record for key, data in new_files for record in hour_records(run, key, data))
     else:
         records = _of_parts(run, part_files, lambda part: name_of(part) not in kept_names)
     counts, coverage = divide(records)
@@ -89,20 +92,6 @@ def _hashes(part_files: Iterable[tuple[str, bytes]]) -> dict[DayPart, str]:
         for line in data.splitlines():
             hashes[part_of(line)].update(line + b"\n")
     return {part: hash_of_lines.hexdigest() for part, hash_of_lines in hashes.items()}
-
-
-def _of_hours(
-    store: ObjectStore, run: Run, listed: HourList, kept_names: Collection[str]
-) -> Iterator[IntervalCount | Coverage]:
-    files = [
-        CheckedFile(listed.file_key(source, hour), file.crc32)
-        for source in run.hours
-        for hour, file in listed.files(source).items()
-        if file.identity not in kept_names
-    ]
-    for key, data in read_hour_files(store, run, files):
-        lines = b"".join(line for kind in ("count", "coverage") for line in lines_of(data, kind))
-        yield from decode_records(run, key, lines)
 
 
 def _of_parts(

@@ -1,7 +1,8 @@
 """The gold tables in a SQL database, which people query by SQLite or PostgreSQL.
 
 Their rows are a function of the store: a day's rows of its current run, a video's of its records and its
-segments. `frametally gold` fills a lost gold database again.
+segments. `frametally gold` fills a lost gold database again. Only which run wrote a row depends on the loads
+before: hours that have not changed keep their rows.
 
 A day or a video is replaced in one transaction: its old rows are deleted, the new ones inserted
 and noted. Readers see the database before or after that.
@@ -10,10 +11,9 @@ and noted. Readers see the database before or after that.
 from __future__ import annotations
 
 import datetime
-import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import islice
 from operator import itemgetter
@@ -29,8 +29,24 @@ from frametally.errors import Misconfigured, Poison
 from frametally.rules.places import Place, base_model, is_of_places, series_of
 from frametally.settings.loading import Settings
 from frametally_gold import tables
-from frametally_gold.gold_records import DaySums, GoldDay, GoldLoad, GoldVideo, LabelSums, PublishedDay
+from frametally_gold.gold_records import (
+    DaySums,
+    GoldDay,
+    GoldLoad,
+    GoldVideo,
+    HourRows,
+    LabelSums,
+    PublishedDay,
+)
 from frametally_gold.gold_rows import day_of, ends_of, rows_of_day, rows_of_video
+from frametally_gold.row_checksums import (
+    checksums_after,
+    conditions_of,
+    day_checksums,
+    of_day,
+    unequal_tables,
+    video_checksums,
+)
 from frametally_gold.settings import GoldSettings
 
 _LAYOUT = Layout(
@@ -69,17 +85,17 @@ class Gold(SqlBook):
                 ) from error
         return {
             GoldDay(row.model, row.interval_s, row.day.isoformat()): GoldLoad(
-                row.params, row.run_id, row.made_of, row.rows
+                row.params, row.run_id, row.rows
             )
             for row in rows
         }
 
     def publish(self, day: PublishedDay, *, instead_of: str | None) -> int | None:
-        """Replace a day in one transaction.
+        """Replace a day, or its hours that have changed, in one transaction.
 
         Args:
             day: The new rows.
-            instead_of: `made_of` of the rows that the caller has read; None: there were none.
+            instead_of: The run of the rows that the caller has read; None: there were none.
 
         Returns:
             Its rows; None, with nothing changed, if another load has replaced them.
@@ -91,24 +107,29 @@ class Gold(SqlBook):
         run = day.run
         key = GoldDay(run.model, run.interval_s, run.day)
         with self._database.writing() as connection:
-            if _made_of(connection, key) != instead_of:
+            if _run_of(connection, key) != instead_of:
                 return None
-            _delete_day(connection, key)
+            parts = day.replaced
+            former = connection.execute(select(_loads.checksums).where(_is_load(key))).scalar_one_or_none()
+            removed = {} if parts is None else day_checksums(connection, key, parts)
+            _delete_day(connection, key, parts)
             try:
                 inserted = sum(_insert(connection, *rows) for rows in rows_of_day(day))
             except IntegrityError as error:
                 raise Poison(
                     f"run {run.prefix} counts something twice, so frametally does not load it"
                 ) from error
+            checksums = day_checksums(connection, key, parts)
+            if parts is not None:
+                checksums = checksums_after(former, removed, checksums)
             load = {
                 **key._asdict(),
                 "day": day_of(run.day),
                 "params": run.params,
                 "run_id": run.run_id,
-                "rows": inserted,
+                "rows": sum(max(rows, 0) for rows, _ in checksums.values()),
                 "loaded_at": datetime.datetime.now(datetime.UTC),
-                "made_of": day.made_of,
-                "checksums": json.dumps(_day_checksums(connection, key)),
+                "checksums": json.dumps(checksums),
             }
             connection.execute(insert(tables.loads), [load])
         return inserted
@@ -116,7 +137,7 @@ class Gold(SqlBook):
     def remove(self, day: GoldDay, *, instead_of: str) -> bool:
         """Remove a day; return False, with nothing changed, if another load has replaced it."""
         with self._database.writing() as connection:
-            if _made_of(connection, day) != instead_of:
+            if _run_of(connection, day) != instead_of:
                 return False
             _delete_day(connection, day)
         return True
@@ -130,7 +151,7 @@ class Gold(SqlBook):
         """Return the tables whose rows of a day differ from the loaded ones, by name."""
         query = select(_loads.checksums).where(_is_load(day))
         with self._database.reading() as connection:
-            return _unequal(connection.execute(query).scalar(), _day_checksums(connection, day))
+            return unequal_tables(connection.execute(query).scalar(), day_checksums(connection, day))
 
     def strays(self) -> list[str]:
         """Return the tables that have rows of days that were never loaded."""
@@ -160,7 +181,7 @@ class Gold(SqlBook):
                 ids = connection.execute(select(table.c.video_id).distinct()).scalars()
                 noted.update(dict.fromkeys(set(ids) - noted.keys()))
             for video_id, checksums in sorted(noted.items()):
-                if unequal := _unequal(checksums, _video_checksums(connection, video_id)):
+                if unequal := unequal_tables(checksums, video_checksums(connection, video_id)):
                     tables_by_video[video_id] = unequal
         return tables_by_video
 
@@ -184,7 +205,7 @@ class Gold(SqlBook):
             _delete_video(connection, video.record.id)
             for rows in rows_of_video(video):
                 _insert(connection, *rows)
-            checksums = json.dumps(_video_checksums(connection, video.record.id))
+            checksums = json.dumps(video_checksums(connection, video.record.id))
             row = tables.videos.update().where(tables.videos.c.video_id == video.record.id)
             connection.execute(row.values(checksums=checksums))
 
@@ -199,9 +220,9 @@ def has_catalogue(connection: Connection) -> bool:
     return inspect(connection).has_table("iceberg_tables")
 
 
-def _made_of(connection: Connection, day: GoldDay) -> str | None:
-    mark: str | None = connection.execute(select(_loads.made_of).where(_is_load(day))).scalar_one_or_none()
-    return mark
+def _run_of(connection: Connection, day: GoldDay) -> str | None:
+    run_id: str | None = connection.execute(select(_loads.run_id).where(_is_load(day))).scalar_one_or_none()
+    return run_id
 
 
 def _is_load(day: GoldDay) -> ColumnElement[bool]:
@@ -229,74 +250,10 @@ def _strays(connection: Connection) -> Iterator[tuple[Table, ColumnElement[bool]
                     yield table, and_(*of_kind, *behind, *([] if before is None else [time_column < before]))
 
 
-Checksums = dict[str, tuple[int, str]]
-"""By table, the number of rows and a checksum that does not depend on their order."""
-
-
-def _day_checksums(connection: Connection, day: GoldDay) -> Checksums:
-    return {
-        table.name: _checksum(connection, table, condition)
-        for table in tables.MOMENTS
-        if (condition := of_day(table, day)) is not None
-    }
-
-
-def _video_checksums(connection: Connection, video_id: str) -> Checksums:
-    return {
-        table.name: _checksum(connection, table, table.c.video_id == video_id) for table in tables.OF_VIDEO
-    }
-
-
-def _checksum(connection: Connection, table: Table, condition: ColumnElement[bool]) -> tuple[int, str]:
-    columns = [column for column in table.c if column.name != "checksums"]
-    rows = total = 0
-    try:
-        for row in connection.execute(select(*columns).where(condition)).yield_per(_ROWS_PER_INSERT):
-            digest = hashlib.blake2b(repr([_plain(value) for value in row]).encode(), digest_size=8)
-            total += int.from_bytes(digest.digest())
-            rows += 1
-    except (TypeError, ValueError):  # SQLite keeps values that a column cannot have, as after a changed bit
-        return -1, ""
-    return rows, f"{total % 2**64:016x}"
-
-
-def _plain(value: Any) -> Any:
-    """Return a moment in UTC without a zone: a server answers in its session's zone."""
-    if isinstance(value, datetime.datetime) and value.tzinfo is not None:
-        return value.astimezone(datetime.UTC).replace(tzinfo=None)
-    return value
-
-
-def _unequal(noted: str | None, sums: Checksums) -> list[str]:
-    """Return the tables whose rows differ from the noted ones; all if none are noted."""
-    try:
-        noted_sums = json.loads(noted or "{}")
-    except ValueError:
-        noted_sums = {}
-    return sorted(name for name, checksum in sums.items() if noted_sums.get(name) != [*checksum])
-
-
-def _delete_day(connection: Connection, day: GoldDay) -> None:
-    for table in tables.MOMENTS:
-        if (condition := of_day(table, day)) is not None:
-            connection.execute(delete(table).where(condition))
+def _delete_day(connection: Connection, day: GoldDay, parts: Sequence[HourRows] | None = None) -> None:
+    for table, condition in conditions_of(day, parts):
+        connection.execute(delete(table).where(condition))
     connection.execute(delete(tables.loads).where(_is_load(day)))
-
-
-def of_day(table: Table, day: GoldDay) -> ColumnElement[bool] | None:
-    """Return the condition for a day's rows of a table; None if the table lacks its series."""
-    series = series_of(day.model)
-    if series not in tables.SERIES_OF[table]:
-        return None
-    begin, end = ends_of(day.day)
-    of_series = [table.c.series == series] if "series" in table.c else []
-    return and_(
-        table.c.model == base_model(day.model),
-        *of_series,
-        table.c.interval_s == day.interval_s,
-        tables.MOMENTS[table] >= begin,
-        tables.MOMENTS[table] < end,
-    )
 
 
 def _label_sums(connection: Connection, day: GoldDay) -> dict[tuple[str, str], LabelSums]:

@@ -21,12 +21,19 @@ class GoldDay(NamedTuple):
 
 
 class GoldLoad(NamedTuple):
-    """The load of a day: its run, a mark of its sources, and its number of rows."""
+    """The load of a day: its run (empty: an earlier version loaded it), and its number of rows."""
 
     params: str
     run_id: str
-    made_of: str
     rows: int
+
+
+class HourRows(NamedTuple):
+    """The rows of one source in the event times `[from_ms, to_ms)`."""
+
+    source: str
+    from_ms: int
+    to_ms: int
 
 
 class PublishedDay(NamedTuple):
@@ -34,7 +41,7 @@ class PublishedDay(NamedTuple):
 
     Attributes:
         run: The day's current run.
-        made_of: A mark of the run.
+        replaced: The parts that it has; the rows of all others stay as they are. None: it has the whole day.
         counts: Its counts.
         coverage: The filmed intervals.
         tracks: Its tracks; of a series of places none.
@@ -42,11 +49,11 @@ class PublishedDay(NamedTuple):
     """
 
     run: Run
-    made_of: str
     counts: Sequence[IntervalCount]
     coverage: Sequence[Coverage]
     tracks: Sequence[Track] = ()
     flows: Sequence[FlowColumns] = ()
+    replaced: Sequence[HourRows] | None = None
 
 
 class LabelSums(NamedTuple):

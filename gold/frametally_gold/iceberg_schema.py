@@ -81,6 +81,6 @@ def partition_of(table: Table, day: GoldDay) -> tuple[Any, ...]:
     return base_model(day.model), day.interval_s, *series, (day_of(day.day) - EPOCH.date()).days
 
 
-def lacks_columns(present: IcebergTable, table: Table) -> bool:
-    """Return whether an earlier version, which had fewer columns, made the table."""
-    return not {*schema_of(table).column_names} <= {*present.schema().column_names}
+def has_other_columns(present: IcebergTable, table: Table) -> bool:
+    """Return whether an earlier version, which had other columns, made the table."""
+    return {*schema_of(table).column_names} != {*present.schema().column_names}

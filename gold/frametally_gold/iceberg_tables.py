@@ -38,7 +38,7 @@ from frametally.ports.object_store import ObjectInfo, ObjectMissing, ObjectStore
 from frametally.rules.times import HOUR_S
 from frametally.settings.access import ServerAccess
 from frametally_gold import tables
-from frametally_gold.book import Gold, has_catalogue, of_day
+from frametally_gold.book import Gold, has_catalogue
 from frametally_gold.gold_records import GoldDay
 from frametally_gold.gold_rows import day_of
 from frametally_gold.iceberg_checksums import (
@@ -52,12 +52,13 @@ from frametally_gold.iceberg_checksums import (
 from frametally_gold.iceberg_files import STORE, WRITTEN, StoreFileIO, key_of, location_of
 from frametally_gold.iceberg_schema import (
     NAMESPACE,
-    lacks_columns,
+    has_other_columns,
     name_of,
     partition_of,
     partitions_of,
     schema_of,
 )
+from frametally_gold.row_checksums import of_day
 
 CATALOGUE = "frametally"
 _TABLES = (*tables.MOMENTS, tables.loads)
@@ -207,7 +208,7 @@ class IcebergTables(SqlBook):
             return has_catalogue(catalogue.connection) and names <= {*catalogue.list_tables(NAMESPACE)}
 
     def _make_tables(self) -> None:
-        """Make the tables that are missing, and add columns that this version has and they have not."""
+        """Make the tables that are missing, and give the others the columns of this version."""
         with self._writing() as catalogue:
             catalogue.create_tables()
             catalogue.create_namespace_if_not_exists(NAMESPACE)
@@ -217,9 +218,11 @@ class IcebergTables(SqlBook):
                     present = catalogue.table(table)
                 except NoSuchTableError:
                     present = self._make_table(catalogue, table, schema)
-                if lacks_columns(present, table):
+                if has_other_columns(present, table):
                     with present.update_schema() as update:
                         update.union_by_name(schema)
+                        for name in {*present.schema().column_names} - {*schema.column_names}:
+                            update.delete_column(name)
 
     def _make_table(self, catalogue: _Catalogue, table: Table, schema: Schema) -> IcebergTable:
         """Make a table, or take it from the store if the catalogue was lost."""
@@ -258,7 +261,7 @@ class IcebergTables(SqlBook):
 
     def _publish_batch(self, batch: _Batch) -> int:
         """Publish a batch; return 0, with nothing changed, if another round was faster."""
-        if any(lacks_columns(target, table) for table, target, _ in batch.rows):
+        if any(has_other_columns(target, table) for table, target, _ in batch.rows):
             self._make_tables()
             return 0
         files = {table: _write(target, rows) for table, target, rows in batch.rows}
@@ -337,7 +340,8 @@ def _day_of(load: Mapping[str, Any]) -> GoldDay:
 
 
 def _marks(loads: Iterable[Mapping[str, Any]]) -> dict[GoldDay, tuple[str, str]]:
-    return {_day_of(load): (load["run_id"], load["made_of"]) for load in loads}
+    """Return the run of each day, and the checksums of its rows: other versions have others."""
+    return {_day_of(load): (load["run_id"], load["checksums"]) for load in loads}
 
 
 def _loaded(catalogue: _Catalogue) -> list[IcebergTable]:

@@ -2,28 +2,40 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from frametally import keys
 from frametally.books.counted_days import outdated_numbers
-from frametally.books.runs import CurrentDay, DayKey, current_days, newest_last, read_run, read_tracks
+from frametally.books.run_records import check_boxes, divide
+from frametally.books.runs import (
+    CurrentDay,
+    DayKey,
+    current_days,
+    find_hours,
+    hour_records,
+    hour_tracks,
+    newest_last,
+    read_hours,
+    read_named_hours,
+    read_run,
+    read_tracks,
+)
 from frametally.errors import Poison
+from frametally.history_records import hours_key
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import Progress, Skipped
-from frametally.records import Run, encode
-from frametally.rules.places import FLOWS, is_of_places, series_of
-from frametally.rules.times import is_day_in_range
-from frametally_gold.gold_records import GoldDay, PublishedDay
+from frametally.records import Run
+from frametally.rules.hour_file import changed_names, length_ms
+from frametally.rules.places import FLOWS, base_model, is_of_places, series_of, source_of
+from frametally.rules.times import DAY_MS, HOUR_MS, is_day_in_range
+from frametally_gold.gold_records import GoldDay, GoldLoad, HourRows, PublishedDay
 from frametally_traffic.counting.published_days import read_flows
 
 if TYPE_CHECKING:
     from frametally_gold.book import Gold
-
-ROWS_VERSION = 3
-"""Raise it if the same records give other rows: then all days are loaded again."""
 
 
 class GoldReport(NamedTuple):
@@ -34,6 +46,7 @@ class GoldReport(NamedTuple):
         unchanged: Days that already were as in the store.
         removed: Days that the store does not have, or that no query of the index reads.
         rows: In the days that were loaded.
+        renewed: How many of these the layout of an earlier version had.
         skipped: Runs that cannot be read; the tables keep the old rows of their days.
     """
 
@@ -42,6 +55,7 @@ class GoldReport(NamedTuple):
     removed: list[GoldDay]
     rows: int
     skipped: list[Skipped]
+    renewed: int = 0
 
 
 def load_gold(
@@ -56,7 +70,7 @@ def load_gold(
     """Update the days of `[from_ms, to_ms)` from the store; a second run changes nothing.
 
     With `verify` all rows are read: a day whose rows were changed is loaded again, and rows of days that were
-    never loaded are removed.
+    never loaded are removed. A day that an earlier version loaded has no run, and is loaded again.
 
     A day is loaded whole or not at all: all its files are read and checked first. Two loads may run at once.
 
@@ -78,19 +92,21 @@ def load_gold(
         if is_day_in_range(keys.day_start_ms(day.day), from_ms, to_ms)
         and day not in runs_by_day
         and (DayKey(*day) not in days or days[DayKey(*day)].run is not None)
-        and gold.remove(day, instead_of=load.made_of)
+        and gold.remove(day, instead_of=load.run_id)
     ]
     loaded: list[GoldDay] = []
-    unchanged = rows = 0
+    unchanged = rows = renewed = 0
     for number, (day, run) in enumerate(runs_by_day.items()):
         progress.update(number, len(runs_by_day), day.day)
-        before = loads[day].made_of if day in loads else None
-        is_there = before == mark_of(run) and loads[day].run_id == run.run_id
-        if is_there and not (verify and gold.changed_tables(day)):
+        load = loads.get(day)
+        before = load.run_id if load else None
+        is_changed = load is not None and verify and bool(gold.changed_tables(day))
+        if before == run.run_id and not is_changed:
             unchanged += 1
             continue
         try:
-            news = gold.publish(read_day(store, run), instead_of=before)
+            new_hours = None if load is None or is_changed else _read_new_hours(store, run, load)
+            news = gold.publish(new_hours or read_day(store, run), instead_of=before)
         except Poison as error:
             skipped.append(Skipped(run.prefix, str(error)))
             continue
@@ -99,10 +115,11 @@ def load_gold(
         else:
             loaded.append(day)
             rows += news
+            renewed += before == ""
     if verify:
         gold.remove_strays()
     progress.update(len(runs_by_day), len(runs_by_day), "loaded")
-    return GoldReport(loaded, unchanged, stray_days, rows, skipped)
+    return GoldReport(loaded, unchanged, stray_days, rows, skipped, renewed)
 
 
 def read_by_queries(days: Mapping[DayKey, CurrentDay]) -> dict[GoldDay, Run]:
@@ -119,18 +136,36 @@ def gold_day(run: Run) -> GoldDay:
     return GoldDay(run.model, run.interval_s, run.day)
 
 
-def mark_of(run: Run) -> str:
-    """Return a mark that identifies a run and the version of its rows."""
-    return marked([encode(run)])
+def _read_new_hours(store: ObjectStore, run: Run, load: GoldLoad) -> PublishedDay | None:
+    """Read the hours of a run that differ from those of the run that was loaded, by their names.
 
-
-def marked(parts: Iterable[bytes]) -> str:
-    """Return a mark of a list of sources: 16 hex digits."""
-    digest = hashlib.sha256(str(ROWS_VERSION).encode())
-    for part in parts:
-        digest.update(b"\n%d\n" % len(part))
-        digest.update(part)
-    return digest.hexdigest()[:16]
+    None: neither its list nor the loaded one's names them, or most differ. Raises as `read_day`.
+    """
+    listed, loaded, file_ms = read_hours(store, run), None, length_ms(run.interval_s)
+    former = keys.run_folder(base_model(run.model), load.params, run.interval_s, run.day, load.run_id)
+    with suppress(Poison):
+        loaded = find_hours(store, hours_key(former))
+    if listed is None or loaded is None or DAY_MS % file_ms:
+        return None
+    of_zones = is_of_places(run.model)
+    names, names_before = listed.names(of_zones=of_zones), loaded.names(of_zones=of_zones)
+    new = changed_names(names, names_before.values())
+    ended = changed_names(names_before, names.values())
+    if 2 * len(new) > len(names):
+        return None
+    files = [*read_named_hours(store, run, listed, new)]
+    counts, coverage = divide(record for file in files for record in hour_records(run, *file))
+    check_boxes(run, counts, coverage)
+    starts = {
+        (source_of(name), keys.day_start_ms(run.day) + hour * HOUR_MS) for name, hour in new.keys() | ended
+    }
+    return PublishedDay(
+        run,
+        counts,
+        coverage,
+        tracks=() if of_zones else [track for file in files for track in hour_tracks(run, *file)],
+        replaced=[HourRows(source, start_ms, start_ms + file_ms) for source, start_ms in sorted(starts)],
+    )
 
 
 def read_day(store: ObjectStore, run: Run) -> PublishedDay:
@@ -142,5 +177,5 @@ def read_day(store: ObjectStore, run: Run) -> PublishedDay:
     counts, coverage = read_run(store, run)
     if is_of_places(run.model):
         flows = [*read_flows(store, run)] if series_of(run.model) == FLOWS else []
-        return PublishedDay(run, mark_of(run), counts, coverage, flows=flows)
-    return PublishedDay(run, mark_of(run), counts, coverage, tracks=[*read_tracks(store, run)])
+        return PublishedDay(run, counts, coverage, flows=flows)
+    return PublishedDay(run, counts, coverage, tracks=[*read_tracks(store, run)])

@@ -27,7 +27,8 @@ from sqlalchemy import (
 from frametally.adapters.sql.migration import about_table
 from frametally.rules.places import FLOWS, ZONES
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
+"""Where the same records give other rows, too, the revision empties `run_id` of `gold_loads`."""
 
 ALL = MetaData()
 
@@ -62,10 +63,9 @@ loads = Table(
     _key("interval_s", Integer),
     _key("day", Date),
     _value("params"),
-    _value("run_id"),
+    _value("run_id"),  # if it differs from the day's current run, the day is loaded again
     _value("rows", BigInteger),
     _moment("loaded_at"),
-    _value("made_of"),  # a mark of the run: if it differs, the day is loaded again
     _value("checksums", nullable=True),  # JSON: by table the rows that were loaded, and a checksum of them
 )
 

@@ -18,9 +18,9 @@ from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectInfo, ObjectMissing, ObjectStore
 from frametally.process.reports import NoProgress, Progress, Skipped
 from frametally.records import MediaManifest, decode_at, encode
+from frametally.rules.seals import name_of
 from frametally.settings.loading import Settings
 from frametally_gold.gold_records import GoldVideo
-from frametally_gold.loading import marked
 from frametally_gold.video_counts import VideoCounter
 from frametally_videos.catalogue.catalogue_rows import JobKind
 from frametally_videos.media_records import VideoQuality
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 IN_ROWS: tuple[JobKind, ...] = ("checks", "playable", "enhance")
 """Jobs whose results appear in a video's rows, even if they end after the video does."""
+_ROWS_VERSION = 3
+"""Raise it if the same sources give other rows: then all videos are loaded again."""
 _DERIVATIVES = ("playable-", "enhanced-")
 
 
@@ -137,7 +139,7 @@ def read_video(store: ObjectStore, objects: Iterable[ObjectInfo]) -> GoldVideo |
 
 def _publish(gold: Gold, counter: VideoCounter, video: GoldVideo, before: str | None) -> bool:
     manifest = counter.manifest(video.record.sha256)
-    made_of = marked(_parts(video, counter, manifest))
+    made_of = _mark_of(_parts(video, counter, manifest))
     if made_of == before:
         return False
     video = video._replace(made_of=made_of)
@@ -150,6 +152,10 @@ def _publish(gold: Gold, counter: VideoCounter, video: GoldVideo, before: str | 
         )
     gold.put_video(video)
     return True
+
+
+def _mark_of(parts: Iterable[bytes]) -> str:
+    return name_of(b"%d" % _ROWS_VERSION + b"".join(b"\n%d\n%b" % (len(part), part) for part in parts))
 
 
 def _parts(video: GoldVideo, counter: VideoCounter, manifest: MediaManifest | None) -> Iterator[bytes]:

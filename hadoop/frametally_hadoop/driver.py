@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
 
+import msgspec
+
 from frametally import keys
 from frametally.books.runs import DayKey
 from frametally.errors import Poison, Retryable
+from frametally.files.replacing import replace_file
 from frametally.history_records import with_zones
 from frametally.media.manifests import ManifestReader, forgotten_by
 from frametally.ports.object_store import ObjectMissing, ObjectStore
@@ -26,11 +29,15 @@ from frametally.segments.contents import CutShort, read_segment
 from frametally.settings.loading import Settings
 from frametally.telemetry.lineage import LineageRun, dataset, lineage_run
 from frametally.telemetry.traces import TRACES
-from frametally_hadoop.job.fetching import LinkEnded
 from frametally_hadoop.job.params import CountParams, TrackParams, checked, label_groups, label_thresholds
-from frametally_hadoop.planning.counting_steps import ALL_DAYS, DaySelection, StepReport, counting_steps
-from frametally_hadoop.planning.day_windows import DayWindows
-from frametally_hadoop.planning.pace import Aggregated, note_pace
+from frametally_hadoop.job.reading import LinkEnded
+from frametally_hadoop.planning.counting_steps import (
+    ALL_DAYS,
+    DaySelection,
+    DayWindows,
+    StepReport,
+    counting_steps,
+)
 from frametally_hadoop.planning.plan import CountingPlan, make_plan
 from frametally_hadoop.planning.segment_book import LedgerReplaced, SegmentBook
 from frametally_hadoop.planning.surroundings import Surroundings, label_warnings, look_around
@@ -40,8 +47,25 @@ from frametally_hadoop.running.engine import cluster_of, workspace
 from frametally_hadoop.running.outcome import NotKept, count_plan
 
 _ATTEMPTS = 8
+PACES = "aggregations.jsonl"
+MOST_PACES = 1000
+_MOST_PACES_BYTES = 200_000
+"""A longer file keeps its last `MOST_PACES`: counting every 5 s would add 1.2 MB a day."""
 _MOST_TRACED_SEGMENTS = 100
 """Segments that are read once more where frames are traced."""
+
+
+class Aggregated(msgspec.Struct, frozen=True, kw_only=True):
+    """One aggregation that counted something, in `seconds` to the last pointer, planning included.
+
+    A line of `PACES`, a file in the `data_dir`, to estimate the next one by, and no part of a run.
+    """
+
+    runner: str
+    days: int
+    segments: int
+    bytes: int
+    seconds: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -331,6 +355,17 @@ class _Aggregation:
 
     def _skip(self, skipped: list[Skipped]) -> None:
         self._skipped.update({item.name: item for item in skipped})
+
+
+def note_pace(data_dir: Path, done: Aggregated) -> None:
+    """Add one. That it could not be written is not worth an error: it only helps to estimate."""
+    path = data_dir / PACES
+    with suppress(OSError):
+        with path.open("ab") as file:
+            file.write(msgspec.json.encode(done) + b"\n")
+            is_long = file.tell() > _MOST_PACES_BYTES
+        if is_long:
+            replace_file(path, b"".join(path.read_bytes().splitlines(keepends=True)[-MOST_PACES:]))
 
 
 def settings_params(settings: Settings) -> CountParams:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import statistics
+from collections.abc import Sequence
 from contextlib import closing, suppress
+from pathlib import Path
 from typing import NamedTuple
+
+import msgspec
 
 from frametally.media.manifests import ManifestReader
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import Progress, Skipped
+from frametally.records import NOT_JSON
 from frametally.settings.loading import Settings
-from frametally_hadoop.driver import settings_params
+from frametally_hadoop.driver import MOST_PACES, PACES, Aggregated, settings_params
 from frametally_hadoop.planning.counting_steps import ALL_DAYS, DaySelection, DayToCount, counting_steps
-from frametally_hadoop.planning.pace import estimate_s, read_pace
 from frametally_hadoop.planning.plan import make_plan
 from frametally_hadoop.planning.segment_book import LedgerReplaced, SegmentBook
 
@@ -82,3 +87,37 @@ def dry_run(
         skipped=plan.skipped + [item for _, skipped in steps for item in skipped],
         warnings=book.warnings,
     )
+
+
+_LOOK_BACK = 5
+
+
+def read_pace(data_dir: Path, runner: str) -> list[Aggregated]:
+    """Return the last few with this runner, the newest last."""
+    try:
+        lines = (data_dir / PACES).read_bytes().splitlines()[-MOST_PACES:]
+    except OSError:
+        return []
+    aggregated = []
+    for line in lines:
+        try:
+            done = msgspec.json.decode(line, type=Aggregated)
+        except NOT_JSON:
+            continue  # half a line, of a process that was killed
+        if done.runner == runner and done.bytes > 0:
+            aggregated.append(done)
+    return aggregated[-_LOOK_BACK:]
+
+
+def estimate_s(earlier: Sequence[Aggregated], size_bytes: int) -> float | None:
+    """Estimate the seconds of counting `size_bytes`, None if there is nothing to tell them by.
+
+    The median rate of the earlier ones that are nearest in size: what an aggregation costs before its first
+    byte would make a rate of small ones too low for a large one.
+    """
+    if not earlier:
+        return None
+    largest = max(earlier, key=lambda run: run.bytes)
+    like = [run for run in earlier if run.bytes * 10 >= size_bytes] or [largest]
+    least_s = min(run.seconds for run in earlier)
+    return max(least_s, size_bytes * statistics.median(run.seconds / run.bytes for run in like))

@@ -106,6 +106,16 @@ class LiveBook(SqlBook):
                 return None
             return rows.put(connection, feed)
 
+    def move_camera(self, feed_id: str, address: str, transport: str) -> Feed | None:
+        """Give a camera another address; return its feed, None if it does not exist.
+
+        A worker that runs it ends what it has and releases it; it is claimed again with the new address.
+        """
+        with self._database.writing() as connection:
+            rows.change(connection, _columns.id == feed_id, address=address, transport=transport)
+            note_change(connection, tables.about)
+            return rows.find_one(connection, feed_id)
+
     def remove_feed(self, feed_id: str) -> bool:
         """Delete a feed that is over or has no worker; False: there is none.
 

@@ -35,8 +35,8 @@ class LiveCamera(Answer, frozen=True, kw_only=True):
         frames_announced: Frames announced since it was added.
         frames_lost: Frames that the camera sent and frametally could not store.
         packets_lost: Packets that the network lost.
-        trial: For a camera that you have just added: what it showed in its trial, or why it showed nothing,
-            as one sentence; else null.
+        trial: For a camera that you have just added or changed: what it showed in its trial, or why it
+            showed nothing, as one sentence; else null.
     """
 
     source: str
@@ -157,6 +157,18 @@ class CameraWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     address: str
     source: str
     transport: Literal["tcp", "udp"] = "tcp"
+
+
+class CameraChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The change of a camera; without any field it is only tried.
+
+    Attributes:
+        address: Its new address, without user and password.
+        transport: Transport of RTSP pictures.
+    """
+
+    address: str | None = None
+    transport: Literal["tcp", "udp"] | None = None
 
 
 def camera_of(feed: Feed, shown_lag_ms: int | None) -> LiveCamera:

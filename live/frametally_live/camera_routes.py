@@ -23,6 +23,7 @@ from frametally_live.cameras.camera_form import (
     TryFeed,
     add_camera,
     ask_camera,
+    move_camera,
     read_camera,
     remove_camera,
 )
@@ -45,6 +46,7 @@ _LOG = logging.getLogger("frametally_web")
 
 _SOURCE = in_path("source", "`source` of the camera.", "gate-1")
 _WANTED = Sent(answers.CameraWanted, "camera")
+_CHANGE = Sent(answers.CameraChange, "change of a camera")
 
 
 @dataclass
@@ -146,6 +148,20 @@ class CameraRoutes:
     )
     def start_camera(self, args: Args) -> answers.LiveCamera:
         return self._answer(self._ask(args, "run"))
+
+    @CAMERAS.route(
+        "PATCH cameras/{source}",
+        "Change a camera's address, and try it for up to 10 s; without a field, only try it.",
+        _SOURCE,
+        body=_CHANGE,
+        statuses=(403, 404, 409, 413, 415),
+        right="run",
+    )
+    def change_camera(self, args: Args) -> answers.LiveCamera:
+        change = msgspec.structs.asdict(_CHANGE.read())
+        with self._changing(args) as source, _refusing():
+            feed, trial = move_camera(self.book, self.settings, source, **change, try_feed=self._try)
+        return msgspec.structs.replace(self._answer(feed), trial=trial and trial.sentence)
 
     @CAMERAS.route(
         "DELETE cameras/{source}",

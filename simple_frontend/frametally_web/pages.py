@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
 
 from flask import Blueprint, Response, make_response, render_template, request
@@ -13,9 +13,10 @@ from werkzeug.datastructures import MultiDict
 
 from frametally.errors import FrametallyError
 from frametally.files.export_formats import FORMATS
-from frametally.plugins import plugins
+from frametally.plugins import PageEntry, plugins
 from frametally.ports.count_index import CountIndex
 from frametally.process.time_limit import time_limit
+from frametally.rules.places import SIMULATED_MODEL
 from frametally.rules.times import local_time, utc
 from frametally.settings.data_folder import demo_beside, embedded_folder
 from frametally.settings.loading import Settings
@@ -33,21 +34,45 @@ HEALTH_PATH = "/healthz"
 PLUGIN_PAGES = [entry for plugin in plugins() for entry in plugin.pages]
 _MENU = sorted(
     [
-        ("/", "web.answers", 0),
-        *((entry.path, entry.label, entry.order) for entry in PLUGIN_PAGES if entry.label),
-        ("/books", "web.books", 50),
-        ("/data", "web.data_api", 60),
+        PageEntry("/", "look", label="web.answers"),
+        PageEntry("/footage", "correct", label="web.corrections", order=25, section="web.footage"),
+        PageEntry("/data", "look", label="web.data_api", order=45, section="web.reports"),
+        PageEntry("/books", "look", label="web.overview", order=60, section="web.health"),
+        *(entry for entry in PLUGIN_PAGES if entry.label),
     ],
-    key=lambda entry: entry[2],
+    key=lambda entry: entry.order,
 )
 
-_UNDER_BOOKS = sorted((entry for entry in PLUGIN_PAGES if entry.under_books), key=lambda entry: entry.order)
+
+class MenuLink(NamedTuple):
+    """A link of the menu: the key of its text, and its `aria-current`; empty: it leads elsewhere."""
+
+    path: str
+    label: str
+    current: str
 
 
-def menu(may: Callable[[str], bool]) -> list[tuple[str, str]]:
-    """Return path and name key of each page in the menu that a visitor `may` open."""
-    allowed = {label: path for path, label, _ in reversed(_MENU) if may(f"GET {path}")}
-    return [(path, label) for path, label, _ in _MENU if allowed.get(label) == path]
+def menu(may: Callable[[str], bool], path: str, room: str = "") -> tuple[list[MenuLink], list[MenuLink]]:
+    """Return the sections that a visitor `may` open, each by its first page, and the pages of one section.
+
+    That section is the one of the page at `path`, or else of the one at `room`; it has none with one page.
+    """
+    sections: dict[str, dict[str, str]] = {}
+    for entry in _MENU:
+        if may(f"GET {entry.path}"):
+            sections.setdefault(entry.section or entry.label, {}).setdefault(entry.label, entry.path)
+    room_now = path if any(path in paths.values() for paths in sections.values()) else room
+
+    def link(to: str, label: str, *, is_here: bool) -> MenuLink:
+        return MenuLink(to, label, ("page" if to == path else "true") if is_here else "")
+
+    links, pages = [], []
+    for section, paths in sections.items():
+        is_here = room_now in paths.values()
+        links.append(link(next(iter(paths.values())), section, is_here=is_here))
+        if is_here and len(paths) > 1:
+            pages = [link(to, label, is_here=to == room_now) for label, to in paths.items()]
+    return links, pages
 
 
 def bundles_beside(bundle: str) -> list[str]:
@@ -80,7 +105,8 @@ def create_blueprint(
         template = "index.html" if is_built else "unmade.html"
         where = _where_to_look(settings, index)
         building = {"is_building": is_building(), "command": build_command()}
-        response = make_response(render_template(template, **where, **building))
+        simulated = _simulated(index)
+        response = make_response(render_template(template, **where, **building, simulated=simulated))
         response.headers["Cache-Control"] = "no-cache"
         if not is_built and is_building():
             response.headers["Refresh"] = "5"
@@ -88,7 +114,7 @@ def create_blueprint(
 
     @pages.get("/books", endpoint="books")
     def show_books() -> Response:
-        return page("books.html", beneath=_UNDER_BOOKS)
+        return page("books.html")
 
     @pages.get("/history")
     def history() -> Response:
@@ -143,7 +169,7 @@ def create_blueprint(
 
     @pages.get("/embed")
     def embed() -> Response:
-        return page("embed.html")
+        return page("embed.html", is_simulated=request.args.get("model") == SIMULATED_MODEL)
 
     @pages.get(HEALTH_PATH)
     def health() -> Response:
@@ -197,6 +223,14 @@ def _where_to_look(settings: Settings, index: CountIndex) -> dict[str, Path | No
     except FrametallyError:  # away: the page says so itself
         return {}
     return {"folder": folder, "demo": demo_beside(folder)}
+
+
+def _simulated(index: CountIndex) -> str:
+    """Return the model of the demo's simulated town, if it is here."""
+    try:
+        return SIMULATED_MODEL if any(series.model == SIMULATED_MODEL for series in index.series()) else ""
+    except FrametallyError:  # away: the page says so itself
+        return ""
 
 
 def _picture(path: str) -> str:

@@ -59,6 +59,20 @@ test("the time that was not asked for is folded away, and a place is a moment th
   assert.ok(xTicks.every(({ at }, position) => !position || at - xTicks[position - 1].at > 40));
 });
 
+test("days between short clips take little room, keep their places, and have no ticks", () => {
+  const [first, second] = [MAY_1, MAY_1 + 400 * DAY];
+  const view = viewWith([filmed(first, HOUR), filmed(second, HOUR)]);
+  const { x, ms, area, breaks, xTicks, xTitle } = laidOut(view);
+  assert.deepEqual(breaks, [[first + HOUR, second]]);
+  const width = area.right - area.left;
+  assert.ok(x(first + HOUR) - x(first) > 0.45 * width && x(second + HOUR) - x(second) > 0.45 * width);
+  for (const at of [first, first + HOUR / 2, first + 9 * DAY, second, second + HOUR / 2])
+    assert.ok(Math.abs(ms(x(at)) - at) < 1000);
+  assert.ok(xTicks.length > 2 && xTicks.every(({ at }) => at <= x(first + HOUR) || at >= x(second)));
+  assert.match(xTitle, /long gaps shortened/);
+  assert.deepEqual(laidOut(viewWith([filmed(first, DAY), filmed(first + 1.5 * DAY, DAY)])).breaks, []);
+});
+
 test("the value axis ends at a round number that no bar exceeds, and counts have no fractions", () => {
   for (const most of [0, 1, 3, 7, 34, 99, 100, 101, 12_345, 9_999_999]) {
     const view = viewWith([filmed(MAY_1)], {

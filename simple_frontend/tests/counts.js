@@ -75,6 +75,7 @@ export function countsWith(values) {
     buckets: [],
     coverage: [],
     totals: [],
+    together: [],
     not_analysed: [],
     shows_nothing: [],
     frames_not_looked_at: 0,

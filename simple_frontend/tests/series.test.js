@@ -1,14 +1,17 @@
 import "./browser.js";
 
 import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 
 import { lanesOf } from "../frametally_web/static/js/chart/lanes.js";
-import { brief, joined, METRICS } from "../frametally_web/static/js/shared/metrics.js";
+import { brief, joined, knownWords, METRICS } from "../frametally_web/static/js/shared/metrics.js";
 import { colorsOf } from "../frametally_web/static/js/shared/palette.js";
 import {
   allIn,
+  allKnownIn,
   gapsOf,
+  knownIn,
   partOf,
   rankedLabels,
   rowsOf,
@@ -59,17 +62,20 @@ test("labels are put together by sum, and the peak by maximum", () => {
     bucket("bus", { detections: 3, peak: 1, mean_per_frame: 0.25, objects: 2 }),
   ];
   assert.deepEqual(
-    [detections, mean, peak, objects].map((metric) => joined(metric, both)),
+    [detections, mean, peak, objects].map((metric) => joined(metric, both).value),
     [5, 0.75, 2, 3],
   );
 });
 
-test("a sum with a label that was not measured is not known", () => {
+test("of a sum with a label that was not measured the rest is known", () => {
   const [row] = rowsOf(
-    countsWith({ coverage: [filmed(MAY_1)], buckets: [bucket("car"), bucket("bus", { objects: null })] }),
+    countsWith({
+      coverage: [filmed(MAY_1)],
+      buckets: [bucket("car", { objects: 2 }), bucket("bus", { objects: null })],
+    }),
   );
-  assert.equal(totalIn(row, objects), null);
-  assert.equal(valueIn(row, ["car"], objects), 0);
+  assert.deepEqual(allKnownIn(row, objects), { value: null, part: 2 });
+  assert.deepEqual([knownIn(row, ["car"], objects).value, knownIn(row, ["bus"], objects).part], [2, null]);
   assert.equal(valueIn(row, ["tram"], objects), 0);
 });
 
@@ -98,13 +104,34 @@ test("objects of a bar are those of what was measured of it, and none where noth
   assert.deepEqual(view.unmeasured, [[MAY_1 + HOUR, MAY_1 + 2 * HOUR]]);
 });
 
-test("objects of several labels are known if half of all their boxes lie in tracks", () => {
-  const cars = bucket("car", { detections: 10, objects: 2, tracked_detections: 8 });
-  const bags = bucket("bag", { detections: 6, objects: null, tracked_detections: 0, followed_objects: 0 });
-  assert.equal(joined(objects, [bags]), null);
-  assert.equal(joined(objects, [cars, bags]), 2);
-  assert.equal(joined(objects, [{ ...cars, detections: 11 }, bags]), null);
-  assert.equal(joined(objects, [{ ...cars, tracked_detections: null }, bags]), 2);
+test("objects of several labels are known if those of each are, and else at least what is", () => {
+  const cars = bucket("car", { objects: 2 });
+  const bags = bucket("bag", { objects: null, followed_objects: 9 });
+  const rest = bucket("", { label: null, objects: null, measured_objects: 3 });
+  assert.deepEqual(joined(objects, [bags]), { value: null, part: null });
+  assert.deepEqual(joined(objects, [cars, bags]), { value: null, part: 2 });
+  assert.deepEqual(joined(objects, [cars, bags, rest]), { value: null, part: 5 });
+  const words = [[cars], [cars, bags], [bags]].map((some) => knownWords(objects, joined(objects, some)));
+  assert.deepEqual(words, ["2", "at least 2", "not measured"]);
+});
+
+test("no module but the one that knows of parts writes a sum", () => {
+  const written = /format\((totalIn|valueIn|joined|allIn|amountOf|one\.total)\b/;
+  const folders = [
+    "simple_frontend/frametally_web/static/js",
+    "traffic/frametally_traffic/page",
+    "live/frametally_live/page",
+    "videos/frametally_videos/page",
+    "alerts/frametally_alerts/page",
+  ];
+  const modules = folders.flatMap((folder) =>
+    readdirSync(`../${folder}`, { recursive: true, encoding: "utf-8" })
+      .filter((name) => name.endsWith(".js"))
+      .map((name) => `../${folder}/${name}`),
+  );
+  assert.ok(modules.length > 100);
+  const writers = modules.filter((path) => written.test(readFileSync(path, "utf-8")));
+  assert.deepEqual(writers, []);
 });
 
 test("where footage was too slow, what was not seen is not known either", () => {
@@ -139,7 +166,7 @@ test("labels with most come first, and from the eighth on they share a series", 
   const seven = { ...counts, labels: labels.slice(1), totals: totals.slice(1) };
   assert.equal(seriesOf(seven, detections, String).at(-1)?.name, "b");
   const series = seriesOf(counts, detections, String);
-  assert.deepEqual(series.map(({ name, total }) => [name, total]).slice(-2), [
+  assert.deepEqual(series.map(({ name, total }) => [name, total.value]).slice(-2), [
     ["c", 2],
     ["2 other labels", 1],
   ]);
@@ -150,7 +177,7 @@ test("labels that the answer has together are some of the others", () => {
   const totals = [...labels, null].map((label) => bucket(/** @type {string} */ (label), { detections: 2 }));
   const series = seriesOf(countsWith({ labels, totals, rest: ["i", "j"] }), detections, String);
   assert.equal(series.length, 7);
-  assert.deepEqual([series[6].name, series[6].total], ["4 other labels", 6]);
+  assert.deepEqual([series[6].name, series[6].total.value], ["4 other labels", 6]);
   assert.equal(series[6].title, "g, h, i, j");
 });
 
@@ -191,9 +218,12 @@ test("what was filmed and not analysed is neither a gap nor a row", () => {
   assert.deepEqual(view.gaps, [[MAY_1 + 2 * HOUR, MAY_1 + 3 * HOUR]]);
 });
 
-test("where nothing was seen in footage that was too slow, there are not 0 objects", () => {
-  const counts = countsWith({ coverage: [{ ...filmed(MAY_1), objects_missing: "too_slow" }] });
-  assert.deepEqual([allIn(counts, objects), allIn(counts, detections)], [null, 0]);
+test("all labels together are what the answer says: of objects at least the measured part", () => {
+  const all = { ...bucket("car"), label: null, objects: null, measured_objects: 7, detections: 9 };
+  const counts = countsWith({ together: [all] });
+  assert.deepEqual(allIn(counts, objects), { value: null, part: 7 });
+  assert.deepEqual(allIn(counts, detections), { value: 9, part: null });
+  assert.deepEqual(allIn(countsWith({}), objects), { value: null, part: null });
 });
 
 test("a tile is short, however large its number; a mean keeps its digits", () => {

@@ -163,6 +163,6 @@ test("beside a bar stands the other side's, and nothing where it was not filmed"
   assert.ok(comparison);
   const view = viewOf(DEFAULT, here, METRICS.detections, String);
   const { rows, values } = otherSide(view, there, comparison);
-  assert.deepEqual(values, [undefined, 7]);
-  assert.deepEqual(rows, [{ start: MAY_1 + HOUR, end: MAY_1 + 2 * HOUR, value: 7 }]);
+  assert.deepEqual(values, [undefined, { value: 7, part: null }]);
+  assert.deepEqual(rows, [{ start: MAY_1 + HOUR, end: MAY_1 + 2 * HOUR, known: values[1] }]);
 });

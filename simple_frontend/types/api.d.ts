@@ -10,7 +10,7 @@ export type Missing = NonNullable<CountBucket["objects_missing"]>;
 /** What is known of one label in an interval, an hour of the week, or the whole answer. */
 export type Measures = Pick<
   CountBucket,
-  "detections" | "peak" | "mean_per_frame" | "objects" | "tracked_detections" | "followed_objects"
+  "detections" | "peak" | "mean_per_frame" | "objects" | "measured_objects"
 >;
 /** "counts", "labels", … */
 export type Route = keyof paths extends infer Path ? (Path extends `/${infer Name}` ? Name : never) : never;

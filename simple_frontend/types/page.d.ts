@@ -50,6 +50,8 @@ declare namespace Page {
     /** Exclusive. */
     end: number;
     frames: number;
+    /** Whether it is of one source: the mean of several is not that of their frames. */
+    ofOne: boolean;
     /** Why objects are not known, of what was not seen either; null: there were none. */
     missing: Api.Missing | null;
     /** Seconds with footage, of all sources together; null: not noted. */
@@ -73,6 +75,12 @@ declare namespace Page {
     estimate: number;
   }
 
+  /** A number, or null; of one that is not known, the part that is. */
+  interface Known {
+    value: number | null;
+    part: number | null;
+  }
+
   /** Labels that share a colour: one, or the rest together. */
   interface Series {
     name: string;
@@ -81,10 +89,8 @@ declare namespace Page {
     /** The names of labels that share the colour. */
     title?: string;
     color: string;
-    /** Over the whole range; null: not measured. */
-    total: number | null;
-    /** Of objects that are known in part only: those. */
-    measured: number | null;
+    /** Over the whole range. */
+    total: Known;
     /** By an accuracy check; null: none covers it. */
     interval: Interval | null;
   }
@@ -145,12 +151,11 @@ declare namespace Page {
     /** The other period, source or model, along the time of this one. */
     other: {
       name: string;
-      /** null: not measured. */
-      rows: { start: number; end: number; value: number | null }[];
+      rows: { start: number; end: number; known: Known }[];
       /** Stretches in which it has no footage. */
       gaps: Span[];
       /** Beside each row of the view; undefined where it has no footage. */
-      values: (number | null | undefined)[];
+      values: (Known | undefined)[];
     } | null;
   }
 

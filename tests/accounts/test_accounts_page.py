@@ -121,19 +121,25 @@ REFUSED: list[tuple[str, str, dict[str, Any], int, str]] = [
     ("POST", "accounts", {"name": "eve", "sources": [""]}, 400, "sources"),
     ("POST", "accounts", {"name": "eve", "password": "x"}, 400, "password"),
     ("PATCH", "accounts/eve", {"role": "run"}, 404, "Account eve does not exist."),
-    ("PATCH", "accounts/runa", {"role": "look"}, 409, "runa is the last account with the role “run”."),
+    ("PATCH", "accounts/runa", {"role": "look"}, 409, "runa is the last account with the Admin role."),
     (
         "PATCH",
         "accounts/runa",
         {"sources": ["gate"]},
         409,
-        "runa is the last account with the role “run”.",
+        "runa is the last account with the Admin role.",
     ),
-    ("DELETE", "accounts/runa", {}, 409, "runa is the last account with the role “run”."),
+    ("DELETE", "accounts/runa", {}, 409, "runa is the last account with the Admin role."),
     ("DELETE", "accounts/eve", {}, 404, "Account eve does not exist."),
     ("POST", "accounts/eve/link", {}, 404, "Account eve does not exist."),
     ("POST", "tokens", {"account": "eve", "name": "x"}, 404, "Account eve does not exist."),
-    ("POST", "tokens", {"account": "lukas", "name": "x", "role": "run"}, 400, "lukas has the role look"),
+    (
+        "POST",
+        "tokens",
+        {"account": "lukas", "name": "x", "role": "run"},
+        400,
+        "lukas is Viewer of all sources",
+    ),
     ("POST", "tokens", {"account": "lukas", "name": "x y"}, 400, "is not a valid name for a token"),
     ("POST", "tokens", {"account": "lukas", "name": "x", "days": 367}, 400, "days"),
     ("DELETE", "tokens/lukas/x", {}, 404, "lukas has no token named x."),
@@ -223,7 +229,7 @@ def test_accounts_in_browser(browser: Browser, url: str, people: AccessBook, axe
     expect(page.locator("#tokens .entry")).to_have_count(1)
     page.get_by_label("Delete runa").click()
     page.get_by_role("button", name="Yes, delete runa").click()
-    expect(page.locator("#problem")).to_contain_text("Runa is the last account with the role “run”.")
+    expect(page.locator("#problem")).to_contain_text("Runa is the last account with the Admin role.")
     assert faults_of(page, axe) == []
     page.get_by_label("Delete anna", exact=True).focus()
     page.keyboard.press("Enter")

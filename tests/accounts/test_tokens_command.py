@@ -80,7 +80,7 @@ def test_tokens_are_listed_with_their_end_and_last_use_and_go_with_their_account
         (["add", "anna", "t" * 10_000_000], "is not a valid name for a token"),
         (
             ["add", "ben", "t", "--role", "correct"],
-            "ben has the role look (gate, harbour): a token cannot have more",
+            "ben is Viewer of gate, harbour: a token cannot have more",
         ),
         (["add", "ben", "t", "--source", "quay"], "a token cannot have more"),
         (["add", "anna", "t", "--days", "0"], "0 is not in the range"),

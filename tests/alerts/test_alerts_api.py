@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from flask.testing import FlaskClient
@@ -132,8 +133,8 @@ def test_a_rule_that_can_never_tell_is_refused_and_one_that_may_stay_silent_says
         ({"sources": ["gaet"]}, "sources: there is no source named 'gaet'; did you mean gate?"),
         ({"model": "n"}, "model: there is no model named 'n'; choose from: m."),
         (
-            {"interval": "30s"},
-            "interval: its interval of 30s is not a multiple of a counted interval (1m), so it",
+            {"interval": "90s"},
+            "interval: its interval of 90s is not a multiple of a counted interval (1m), so it",
         ),
     ):
         answer = client.post("/api/alerts/rules", json={**RULE, **said})
@@ -349,7 +350,7 @@ def test_a_rule_is_tried_over_the_last_week_that_was_counted_and_nothing_is_stor
     place: Place, client: FlaskClient
 ) -> None:
     nothing = client.post("/api/alerts/trials", json={**RULE, "channels": [], "name": ""})
-    assert nothing.json == {"from_ms": None, "to_ms": None, "total": 0, "alerts": []}
+    assert (nothing.json["from_ms"], nothing.json["total"], nothing.json["tried"]) == (None, 0, 0)
     count(place)
     trial = client.post("/api/alerts/trials", json={**RULE, "interval": "1m", "threshold": 3, "channels": []})
     assert trial.status_code == 200, trial.json
@@ -361,6 +362,46 @@ def test_a_rule_is_tried_over_the_last_week_that_was_counted_and_nothing_is_stor
     assert client.post("/api/alerts/trials", json={**RULE, "interval": "7m"}).status_code == 400
     told = client.get("/api/alerts").json
     assert (told["rules"], told["messages"]) == ([], [])
+
+
+def test_a_rule_of_seconds_takes_the_next_counted_interval(place: Place, client: FlaskClient) -> None:
+    count(place)
+    wanted = {**RULE, "interval": "1s", "lasting": "5s", "threshold": 3}
+    assert client.post("/api/alerts/trials", json=wanted).json["interval_s"] == 60
+    rule = client.post("/api/alerts/rules", json=wanted).json
+    assert (rule["interval_s"], rule["duration_s"], rule["silent"]) == (60, 60, [])
+
+
+def test_a_rule_asks_what_the_chart_answers(place: Place, client: FlaskClient) -> None:
+    """Its metric, its local days and its labels together; what is true all along is said to be so."""
+    hour_ms = 3_600_000
+    start_ms = 1_711_753_200_000  # 2024-03-30 00:00 in Berlin; a day later the clocks change
+    films: Any = ([], [])
+    for number, (source, frames) in enumerate((("gate", 10), ("yard", 300))):
+        films = place.film(
+            {"car": 4, "bus": 2},
+            source=source,
+            frames=frames,
+            start_ms=start_ms,
+            interval_s=3600,
+            intervals=71,
+            also=films,
+            seed=number,
+        )
+    asked = {"interval": 86_400, "timezone": "Europe/Berlin", "label": ["bus", "car"], "by": "source"}
+    for measure in ("detections", "peak", "mean_per_frame"):
+        chart = client.get(f"/api/counts?{urlencode({**asked, 'metric': measure}, doseq=True)}").json
+        bars: dict[tuple[str, int], list[float]] = {}
+        for bucket in chart["buckets"]:
+            bars.setdefault((bucket["source"], bucket["start_ms"]), []).append(bucket[measure])
+        add = max if measure == "peak" else sum
+        rule = {**RULE, "measure": measure, "interval": "24h", "labels": ["bus", "car"], "threshold": 0.5}
+        trial = client.post("/api/alerts/trials", json={**rule, "timezone": "Europe/Berlin"}).json
+        tried = {(one["source"], one["start_ms"]): one["value"] for one in trial["intervals"]}
+        assert tried == pytest.approx({place: add(values) for place, values in bars.items()})
+        assert (trial["tried"], trial["fulfilled"], trial["total"]) == (6, 6, 2)
+        assert (trial["from_ms"], trial["to_ms"]) == (start_ms, start_ms + 71 * hour_ms)
+        assert {one["label"] for one in trial["alerts"]} == {"bus, car"}
 
 
 def test_a_test_message_is_sent_by_a_channel_or_its_fault_is_said(place: Place) -> None:

@@ -32,7 +32,7 @@ def test_rules_and_what_failed_are_shown_as_text(
     page.get_by_role("link", name="Failed").click()
     expect(page.locator("#messages .alert")).to_have_count(1)
     expect(page.locator("#messages .reason")).to_contain_text("no <script>alert(1)</script>")
-    expect(page.locator("#pages [aria-current]")).to_have_text("Books")
+    expect(page.locator("#pages [aria-current]")).to_have_text("Reports")
     picture(page, "alerts")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 from tests.alerts.alert_place import AFTERWARDS_MS, DAY_MS, MINUTE_MS, AlertPlace, alert_place
-from tests.fakes.records import make_coverage, make_manifest, make_run
+from tests.fakes.records import make_count, make_coverage, make_manifest, make_run
 from tests.videos.video_records import make_video
 
 from frametally.records import encode
@@ -101,6 +101,23 @@ def test_black_footage_has_not_few_of_anything(place: AlertPlace) -> None:
     assert {(alert.rule, alert.start_ms) for alert in place.alerts()} == {
         ("busy", DAY_MS),
         ("objects", DAY_MS),
+    }
+
+
+def test_without_tracking_an_interval_that_is_partly_black_has_not_few_of_anything(place: AlertPlace) -> None:
+    place.rule(threshold=1, below=True)
+    place.rule("many", threshold=2)
+    coverage = [
+        make_coverage(DAY_MS + minute * MINUTE_MS, frames, blank=[("black", 300 - frames, 0)])
+        for minute, frames in ((0, 300), (2, 200), (4, 290), (6, 200))
+    ]
+    counted = make_count(interval_start_ms=DAY_MS + 6 * MINUTE_MS, detections=3)
+    assert place.ports.index.publish(make_run(1), [counted], coverage)
+    place.look()
+    assert {(alert.rule, (alert.start_ms - DAY_MS) // MINUTE_MS) for alert in place.alerts()} == {
+        ("busy", 0),
+        ("busy", 4),
+        ("many", 6),
     }
 
 
@@ -446,7 +463,8 @@ def test_footage_that_is_not_counted_yet_is_no_gap(place: AlertPlace) -> None:
         ("labels", {"threshold": 1, "labels": ["x" * 10_000_000]}),
         ("line", {"what": "crossings", "threshold": 1}),
         ("line", {"threshold": 1, "line": "x"}),
-        ("zone", {"threshold": 1, "zone": "x"}),
+        ("zone", {"what": "speed", "threshold": 1, "zone": "x"}),
+        ("timezone", {"threshold": 1, "timezone": "Mars/Olympus"}),
         ("note", {"threshold": 1, "note": "two\nlines"}),
         ("since", {"threshold": 1, "since_ms": 10**18}),
     ],

@@ -5,11 +5,14 @@ A container that is stopped has no name: a name that nobody knows is away, too.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -116,3 +119,23 @@ def test_what_is_run_once_names_the_server_that_is_away_in_a_line(
     assert command.returncode == NOTHING_DONE
     [line] = said.splitlines()
     assert line.startswith("error: ") and ("elasticsearch.invalid" in line or "127.0.0.1" in line)
+
+
+def test_the_dashboard_opens_its_port_and_says_why_while_the_index_is_unavailable(tmp_path: Path) -> None:
+    index = {"FRAMETALLY_INDEX_URL": "elasticsearch+http://127.0.0.1:1"}
+    with started(tmp_path, ("serve", "--alone", "--port", "0"), **index) as command:
+        assert command.stdout is not None
+        line = next((line for line in command.stdout if "Dashboard at" in line), "")
+        url = line.partition("Dashboard at ")[2].partition(" ")[0]
+        with urllib.request.urlopen(url, timeout=60) as page:  # noqa: S310 - it is http
+            assert b"dashboard" in page.read()
+        with pytest.raises(urllib.error.HTTPError) as refusal:
+            urllib.request.urlopen(f"{url}/api/v1/counts", timeout=60)  # noqa: S310 - it is http
+        problem = json.loads(refusal.value.read())
+        command.send_signal(signal.SIGTERM)
+        assert (refusal.value.code, problem["detail"]) == (
+            503,
+            "The count index is not responding at the moment.",
+        )
+        assert "Traceback" not in command.stdout.read()
+    assert command.returncode == 0

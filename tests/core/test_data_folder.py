@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from tests.capabilities import needs
 
-from frametally.errors import Misconfigured
-from frametally.opening import open_object_store
+from frametally.errors import Misconfigured, Retryable
+from frametally.opening import open_count_index, open_object_store
+from frametally.ports.count_index import CountIndex
 from frametally.ports.frame_log import NoSuchTopic
 from frametally.process.children import Family
 from frametally.settings.data_folder import (
@@ -114,6 +115,28 @@ def test_a_dashboard_makes_nothing_where_nothing_is_and_finds_what_is_made_later
             assert [one.key for one in ports.store.list("media/")] == ["media/a.json"]
             ports.index.check()
         assert {one.name for one in (tmp_path / "data").iterdir()} >= {"store", "log.sqlite", "index.sqlite"}
+
+
+def test_a_dashboard_goes_on_by_itself_when_an_index_that_was_unavailable_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = load_settings(
+        "web", data_dir=tmp_path / "data", index_url="elasticsearch+http://index.invalid:9200"
+    )
+    is_answering = False
+
+    def open_index(*_: object) -> CountIndex:
+        if not is_answering:
+            raise Retryable("count index: connection refused")
+        return open_count_index(f"sqlite:///{tmp_path}/index.sqlite")
+
+    monkeypatch.setattr("frametally_cli.options.ports.open_count_index", open_index)
+    with open_to_look(settings) as (ports, _):
+        for _attempt in range(2):
+            with pytest.raises(Retryable, match="connection refused"):
+                ports.index.series()
+        is_answering = True
+        assert ports.index.series() == []
 
 
 def test_what_is_first_put_by_a_dashboard_makes_the_store(tmp_path: Path) -> None:

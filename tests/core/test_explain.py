@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -122,9 +123,27 @@ def test_a_page_goes_on_behind_the_frame_that_was_shown_last(ledger: Ledger) -> 
         assert explained(store, ledger, 0, 10**9, after=after) == everything[at + 1 :]
 
 
+def test_the_proof_of_a_bar_leaves_out_what_that_of_the_whole_does(ledger: Ledger) -> None:
+    rng, store, frames = random.Random(5), MemoryStore(), []  # noqa: S311
+    while len(frames) < 600:
+        shows = rng.choice(["black", msgspec.UNSET])
+        frames += [
+            msgspec.structs.replace(frame(1000 * number, []), shows=shows)
+            for number in range(len(frames), len(frames) + rng.randint(1, 30))
+        ]
+    put_segments(store, [frames])
+    ledger.refresh(store, NoProgress())
+    whole = explained(store, ledger, 0, 10**6, empty=True)
+    assert 0 < len(whole) < len(frames)
+    for _ in range(60):
+        from_ms, to_ms = sorted(1000 * rng.randint(0, 600) for _ in range(2))
+        of_bar = [one for one in whole if from_ms <= one.frame.captured_at_ms < to_ms]
+        assert explained(store, ledger, from_ms, to_ms, empty=True) == of_bar, (from_ms, to_ms)
+
+
 def test_no_segment_is_read_in_full_and_none_that_has_nothing_of_the_bar(ledger: Ledger) -> None:
     store = Reading()
-    put_segments(store, [[frame(minute * MINUTE_MS, [box("car", 1, 9)])] for minute in range(30)])
+    put_segments(store, [[frame(minute * MINUTE_MS + 30_000, [box("car", 1, 9)])] for minute in range(30)])
     ledger.refresh(store, NoProgress())
     store.read_in_full.clear()
     ranges: list[str] = []

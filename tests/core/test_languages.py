@@ -39,6 +39,18 @@ NAMES = {"frametally", "FHWA", "COBA", "SWISS10", "TLS", "TCP", "UDP", "UTDF", "
 """Names that are the same in every language."""
 
 
+OF_THE_DATA = {
+    "en": re.compile(
+        r"\b(?:medium|units?|base intervals?|dead letters?|the books|forg[eo]t(?:ten)?)\b",
+        re.IGNORECASE,
+    ),
+    "de": re.compile(
+        r"\b(?:Medi(?:um|en)|Einheit(?:en)?|Grundintervall|Dead Letters?|B(?:ücher|ilanz)|[Vv]ergessen)\b"
+    ),
+}
+"""Words of the data model, by language: pages say footage, frames to check, unreadable frames, delete."""
+
+
 @cache
 def texts(language: str) -> dict[str, str]:
     """Return the texts of all folders in a language, by key."""
@@ -154,3 +166,17 @@ if __name__ == "__main__":
     for name in sys.argv[1:] or FOLDERS:
         listed = texts_in(name)
         print("\n".join(listed) if sys.argv[1:] else f'"{name}": {len(listed)},')
+
+
+@pytest.mark.parametrize("language", sorted(OF_THE_DATA))
+def test_pages_have_the_readers_words_and_not_those_of_the_data(language: str) -> None:
+    shown = {key: re.sub(r"\{\w+\}", "", text) for key, text in texts(language).items()}
+    if language == "en":
+        shown |= {
+            f"{path.relative_to(ROOT)}": MARKUP.sub(" ", JINJA.sub(" ", path.read_text("utf-8")))
+            for folder in FOLDERS
+            for path in sources(folder)
+            if path.suffix == ".html" and path.name != "api.html"
+        }
+    word = OF_THE_DATA[language]
+    assert [key for key, text in shown.items() if word.search(MARKUP.sub(" ", text))] == []

@@ -12,11 +12,16 @@ from hypothesis import strategies as st
 
 from frametally.errors import Poison
 from frametally.rules.path_columns import (
+    LONE_COLUMNS,
+    LONE_SIZE_COLUMN,
+    NO_PATHS,
     POINT_COLUMNS,
     TRACK_COLUMNS,
     PathColumns,
+    day_paths,
     decode_paths,
     encode_paths,
+    of_each_shape,
 )
 
 DAY_MS = 1_767_225_600_000
@@ -139,3 +144,19 @@ def test_a_column_has_the_smallest_type_that_holds_all_of_it(least: int, most: i
 def test_what_is_no_such_file_is_refused(spoil: Any) -> None:
     with pytest.raises(Poison):
         decode_paths(spoil(encode_paths(ONE)))
+
+
+def test_lone_boxes_of_hours_come_together_and_are_scaled_as_paths_are() -> None:
+    def hour(number: int, label: str, x: int, size: tuple[int, int]) -> PathColumns:
+        lone = dict(zip(LONE_COLUMNS, ([number], [0], [0], [5], [x], [100], [40]), strict=True))
+        return PathColumns("m", "gate", DAY_MS, (label,), {**NO_PATHS, **lone}, (size,))
+
+    noon = ONE._replace(sizes=((320, 240),))
+    of_day = day_paths([hour(9, "car", 600, (640, 480)), noon, hour(8, "bus", 60, (64, 48))])
+    assert decode_paths(encode_paths(of_day)).columns == of_day.columns
+    assert list(of_day.columns[LONE_SIZE_COLUMN]) == [0, 2]
+    [(size, [scaled])] = of_each_shape([of_day])
+    lone = {name: list(scaled.columns[name]) for name in LONE_COLUMNS}
+    assert (size, lone["lone_hour"], lone["lone_label"]) == ((640, 480), [8, 9], [0, 1])
+    assert (lone["lone_x"], lone["lone_y"], lone["lone_height"]) == ([600, 600], [1000, 100], [400, 40])
+    assert list(scaled.columns["x"]) == [2600, 3370]

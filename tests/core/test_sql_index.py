@@ -18,8 +18,6 @@ from sqlalchemy.schema import CreateTable
 from tests.fakes.at_once import at_once
 from tests.fakes.records import make_count, make_coverage, make_run
 
-from frametally.adapters.day_cells import day_index
-from frametally.adapters.day_cells import sums as day_sums
 from frametally.adapters.sql import engine as sql_engine
 from frametally.adapters.sql import engine as sql_limits
 from frametally.adapters.sql.index import publication
@@ -198,16 +196,16 @@ def test_many_processes_may_open_a_new_index_at_once(path: Path, opened: Callabl
 
 
 def test_an_answer_with_too_many_bars_is_refused_with_the_remedy(
-    path: Path, monkeypatch: pytest.MonkeyPatch, opened: Callable[..., SqlIndex]
+    path: Path, opened: Callable[..., SqlIndex]
 ) -> None:
-    for module in (day_index, day_sums):
-        monkeypatch.setattr(module, "MAX_BUCKETS", 2)
     index = opened(path)
     records = [make_coverage(n * 60_000) for n in range(3)]
     index.publish(RUN, [], records)
     with pytest.raises(Misconfigured, match="choose a longer interval or a shorter range"):
-        index.histogram(CountQuery(model="m", base_interval_s=60, interval_s=60))
-    coverage = index.histogram(CountQuery(model="m", base_interval_s=60, interval_s=120)).coverage
+        index.histogram(CountQuery(model="m", base_interval_s=60, interval_s=60, most_bars=2))
+    coverage = index.histogram(
+        CountQuery(model="m", base_interval_s=60, interval_s=120, most_bars=2)
+    ).coverage
     assert [(one.start_ms, one.frames) for one in coverage] == [(0, 2), (120_000, 1)]
 
 

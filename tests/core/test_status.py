@@ -144,7 +144,7 @@ def test_all_frames_everywhere_is_settled(house: House) -> None:
     ("fill", "says"),
     [
         (lambda house: house.manifest(5, 3, state="producing"), "2 frames to announce"),
-        (lambda house: house.manifest(5, 5, state="producing"), "a medium was not read to the end; run"),
+        (lambda house: house.manifest(5, 5, state="producing"), "a file was not read to the end; run"),
         (
             lambda house: house.manifest(5, 5, state="producing", live=LIVE),
             "its camera is still recording this minute; it continues",
@@ -466,8 +466,14 @@ def test_all_that_waits_for_a_person_is_named_once_and_nothing_else(
     camera = Need("camera", 1, "Roof: not responding", "/live", "Roof")
     monkeypatch.setattr("frametally.books.verdict.hooks", lambda _: (no_answer, lambda *_: [camera]))
     house.settings = load_settings(data_dir=house.settings.data_dir, min_free_disk_mb=10**9)
-    kinds = [need.kind for need in house.status().needs]
-    assert kinds == ["books", "frames", "disk", "part", "camera"]
+    pages = [(need.kind, need.page) for need in house.status().needs]
+    assert pages == [
+        ("books", "/books"),
+        ("frames", "/dead-letters"),
+        ("disk", "/footage"),
+        ("part", ""),
+        ("camera", "/live"),
+    ]
 
 
 def test_status_names_a_disk_that_is_full(house: House, capsys: pytest.CaptureFixture[str]) -> None:

@@ -750,9 +750,9 @@ def test_a_medium_is_found_by_path_folder_sha256_or_the_beginning_of_it(world: W
 
 def test_what_names_no_medium_or_several_is_refused_in_one_line(world: World) -> None:
     world.produce_pictures("pics", [START_MS, START_MS + DAY_MS])
-    with pytest.raises(Misconfigured, match=r"no medium 'x\.mp4' has been produced"):
+    with pytest.raises(Misconfigured, match=r"no footage named 'x\.mp4' has been produced"):
         finding.find_media(world.store, "x.mp4")
-    with pytest.raises(Misconfigured, match="pics matches 2 media"):
+    with pytest.raises(Misconfigured, match="pics matches 2 recordings"):
         finding.one_medium(finding.find_media(world.store, "pics"), "pics")
     with pytest.raises(Misconfigured, match="sources: pics"):
         finding.media_of_source(world.store, "gate")

@@ -10,16 +10,32 @@ from collections.abc import Sequence
 import msgspec
 
 from frametally import keys
-from frametally.books.runs import hour_files, read_paths
-from frametally.history_records import hours_key, with_zones
+from frametally.books.runs import hour_files, read_history, read_paths
+from frametally.history_records import OlderHistory, hours_key, list_in, with_zones
 from frametally.ports.object_store import ObjectStore
 from frametally.records import PathFile, Run, encode
 from frametally.rules.hour_file import lines_of
 from frametally.rules.path_columns import encode_paths
 
 
+def without_history(store: ObjectStore, run: Run) -> None:
+    """Take the history away from the list of a run."""
+    key = hours_key(run.prefix)
+    store.put(key, list_in(store.get(key)))
+
+
+def with_history_apart(store: ObjectStore, run: Run) -> None:
+    """Put the history of a run in a file of its own, as before."""
+    history = read_history(store, run)
+    assert history is not None
+    older = OlderHistory(**msgspec.structs.asdict(history))
+    store.put(older.key, encode(older))
+    without_history(store, run)
+
+
 def as_older(store: ObjectStore, run: Run) -> Run:
     """Give a run of now the files of before, and none of now."""
+    with_history_apart(store, run)
     folder = keys.tracks_folder(run.prefix)
     files = [file.key for of_source in hour_files(store, run).values() for file in of_source]
     lines = sorted(line for key in files for line in lines_of(store.get(key), "track"))

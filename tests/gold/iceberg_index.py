@@ -11,8 +11,10 @@ from urllib.parse import unquote, urlsplit
 
 import duckdb
 
+from frametally.adapters.day_cells.merging import merge_week
 from frametally.ports.count_index import (
     NOT_LOOKED_AT,
+    WEAK_LABELS,
     BlankBucket,
     Bucket,
     CountIndex,
@@ -23,6 +25,7 @@ from frametally.ports.count_index import (
     SourceSummary,
     WeekHour,
 )
+from frametally.rules.known import sum_or_unknown
 from frametally.rules.times import HOUR_MS, MONDAY_TO_1970_MS, WEEK_MS
 
 TABLES = (
@@ -132,42 +135,21 @@ class IcebergIndex:
 
     def week_hours(self, query: CountQuery) -> list[WeekHour]:
         hour = f"(start_ms + {query.offset_ms + MONDAY_TO_1970_MS}) % {WEEK_MS} // {HOUR_MS}"
-        bars = self._bars(query._replace(by_source=False, apart=()), hour, query.model)
-        counted = {bar.start_ms: bar for bar in bars.buckets}
-        nothing = Bucket(0, "", 0, 0, 0, tracked_detections=0)
-        hours = []
-        for cell in bars.coverage:
-            bar = counted.get(cell.start_ms, nothing)
-            known = cell.objects is not None
-            hours.append(
-                WeekHour(
-                    hour=cell.start_ms,
-                    frames=cell.frames,
-                    detections=bar.detections,
-                    peak=bar.peak,
-                    objects=bar.objects if known else None,
-                    slowest_fps=cell.slowest_fps,
-                    tracked_detections=bar.tracked_detections,
-                    covered_ms=cell.covered_ms,
-                )
-            )
-        return hours
+        bars = self._bars(
+            query._replace(by_source=False, apart=(), weak_apart=True), f"({hour}) * {HOUR_MS}", query.model
+        )
+        return merge_week(bars.buckets, bars.coverage)
 
     def _bars(self, query: CountQuery, bar: str, model: str) -> Histogram:
         where, values = _conditions(query)
         source = "source" if query.by_source else "NULL"
-        label = "label"
-        labels: list[Any] = []
-        if query.apart is not None:
-            label = "CASE WHEN list_contains(?, label) THEN label ELSE '' END"
-            labels = [[*query.apart]]
         of_labels = "AND list_contains(?, label)" if query.labels else ""
         buckets = self._ask(
-            f"SELECT {bar} AS bar, {label} AS name, sum(detections)::BIGINT, max(peak), "
+            f"SELECT {bar} AS bar, label AS name, sum(detections)::BIGINT, max(peak), "
             f"{_SUM.format('objects')}, {source} AS place, {_SUM.format('tracked')} "
             f"FROM all_counts WHERE {where} {of_labels} "
             "GROUP BY bar, name, place ORDER BY bar, name, place",
-            [*labels, *values, *([[*query.labels]] if query.labels else [])],
+            [*values, *([[*query.labels]] if query.labels else [])],
         )
         coverage = self._ask(
             f"SELECT {bar} AS bar, sum(frames)::BIGINT, CASE WHEN count(fps) = count(*) THEN min(fps) END, "
@@ -184,10 +166,33 @@ class IcebergIndex:
         return Histogram(
             model,
             query.base_interval_s,
-            [Bucket(*row) for row in buckets],
+            _together([Bucket(*row) for row in buckets], query),
             [CoverageBucket(*row) for row in coverage],
             [BlankBucket(*row) for row in not_looked_at],
         )
+
+
+def _together(bars: list[Bucket], query: CountQuery) -> list[Bucket]:
+    """Return bars with the labels together that the query has so, the weak ones by themselves."""
+    if query.apart is None:
+        return bars
+    sums: dict[Any, Bucket] = {}
+    for bar in bars:
+        tracked, label = bar.tracked_detections, bar.label
+        if label not in query.apart:
+            is_weak = query.weak_apart and None not in (bar.objects, tracked)
+            label = WEAK_LABELS if is_weak and 2 * (tracked or 0) < bar.detections else ""
+        place = bar.start_ms, label, bar.source
+        first = sums.get(
+            place, bar._replace(label=label, detections=0, peak=0, objects=0, tracked_detections=0)
+        )
+        sums[place] = first._replace(
+            detections=first.detections + bar.detections,
+            peak=max(first.peak, bar.peak),
+            objects=sum_or_unknown(first.objects, bar.objects),
+            tracked_detections=sum_or_unknown(first.tracked_detections, tracked),
+        )
+    return sorted(sums.values(), key=lambda bar: (bar.start_ms, bar.label, bar.source or ""))
 
 
 def _conditions(query: CountQuery) -> tuple[str, list[Any]]:

@@ -13,6 +13,7 @@ from tests.fakes.records import before_checksums
 
 from frametally import keys
 from frametally.books.runs import current_runs
+from frametally.history_records import list_in
 from frametally.opening import open_object_store
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import NoProgress
@@ -122,8 +123,9 @@ class Footage:
         }
 
     def objects(self, prefix: str) -> dict[str, bytes]:
-        """All objects in a folder."""
-        return {info.key: self.store.get(info.key) for info in self.store.list(prefix)}
+        """All objects in a folder; lists of hour files without histories, which have times of the clock."""
+        data_of = {info.key: self.store.get(info.key) for info in self.store.list(prefix)}
+        return {key: list_in(data) if key.endswith("_hours.json") else data for key, data in data_of.items()}
 
     def temporary_files(self) -> list[Path]:
         """What aggregations left behind."""

@@ -16,15 +16,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.examples import examples
+from tests.fakes.older_runs import with_history_apart, without_history
 from tests.hadoop.conftest import MODEL, NOON_MS, Footage
 
-from frametally import history_records, keys
+from frametally import keys
 from frametally.books.history import HistoryQuery, RunChanges, find_history
 from frametally.books.history_words import reason_words
 from frametally.books.runs import current_runs, read_run
 from frametally.books.superseded import remove_superseded
 from frametally.errors import Misconfigured
-from frametally.history_records import HistoryReason, RunHistory, history_key
+from frametally.history_records import HistoryReason, OlderHistory, hours_key, older_history_key
 from frametally.opening import open_count_index, open_ledger
 from frametally.process.reports import NoProgress
 from frametally.records import FrameDetections, decode_at, encode
@@ -194,9 +195,9 @@ def test_an_upgrade_is_named_beside_its_reason(counted: Counted, monkeypatch: py
 
 def test_a_run_of_an_earlier_frametally_begins_the_history_with_what_it_had(counted: Counted) -> None:
     counted.film(NOON_MS)
-    counted.count()
-    [run] = current_runs(counted.store)
-    counted.store.delete(history_key(run.prefix))
+    [run] = counted.footage.aggregate(None, "inline").runs
+    without_history(counted.store, run)
+    index_runs(store=counted.store, index=counted.index, progress=NoProgress())
     assert (counted.history().changes, counted.history().unknown_days) == ([], ["2026-01-01"])
     counted.film(NOON_MS + 1)
     counted.count()
@@ -208,7 +209,7 @@ def test_without_the_parts_of_such_a_run_the_history_says_that_it_cannot_tell(co
     counted.film(NOON_MS)
     counted.count()
     [run] = current_runs(counted.store)
-    counted.store.delete(history_key(run.prefix))
+    counted.store.delete(hours_key(run.prefix))
     counted.store.delete(f"{run.prefix}/{run.parts[0]}")
     counted.film(NOON_MS + 1)
     counted.count()
@@ -260,14 +261,19 @@ def test_a_history_of_more_than_a_month_is_refused(counted: Counted) -> None:
         counted.history(DAY_START_MS, DAY_START_MS + 40 * DAY_MS)
 
 
-def test_the_history_lies_beside_the_run_and_reads_as_its_record(counted: Counted) -> None:
+def test_a_history_in_a_file_of_its_own_as_earlier_releases_wrote_it_goes_on(counted: Counted) -> None:
     counted.film(NOON_MS)
+    [run] = counted.footage.aggregate(None, "inline").runs
+    assert counted.store.head(older_history_key(run.prefix)) is None
+    with_history_apart(counted.store, run)
+    index_runs(store=counted.store, index=counted.index, progress=NoProgress())
+    assert numbers(counted.history()) == [(0, 1)]
+    key = older_history_key(run.prefix)
+    assert decode_at(key, counted.store.get(key), OlderHistory).entries[-1].run_id == run.run_id
+    counted.film(NOON_MS + 1)
     counted.count()
-    [run] = current_runs(counted.store)
-    key = history_key(run.prefix)
-    history = decode_at(key, counted.store.get(key), RunHistory)
-    assert history.entries[-1].run_id == run.run_id
-    assert history_records.history_key(run.prefix).startswith("tracks/")
+    assert numbers(counted.history()) == [(0, 1), (1, 2)]
+    assert kinds(counted.history()) == [["first"], ["footage"]]
 
 
 STEPS = st.lists(

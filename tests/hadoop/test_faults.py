@@ -24,7 +24,7 @@ from frametally.errors import Misconfigured, Retryable
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import NoProgress
 from frametally_hadoop.driver import aggregate
-from frametally_hadoop.job.fetching import LinkEnded
+from frametally_hadoop.job.reading import LinkEnded
 from frametally_hadoop.planning.counting_steps import ALL_DAYS
 from frametally_hadoop.publication.quality_checks import LINES_READABLE, SEGMENTS_WHOLE
 from frametally_hadoop.running import engine

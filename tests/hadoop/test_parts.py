@@ -14,7 +14,7 @@ from tests.fakes.day_segments import segments_of
 from tests.hadoop.conftest import Footage
 
 from frametally.books.runs import DayKey
-from frametally.history_records import history_key, hours_key
+from frametally.history_records import hours_key
 from frametally.ports.object_store import ObjectStore
 from frametally.rules.times import DAY_MS
 from frametally_hadoop import driver
@@ -25,7 +25,7 @@ from frametally_hadoop.planning.surroundings import look_around
 from frametally_hadoop.publication import publish as publishing
 from frametally_hadoop.publication.publish import publish_day
 from frametally_hadoop.publication.quality_checks import DayAudit
-from frametally_hadoop.running.day_spool import DaySpool
+from frametally_hadoop.running.engine import DaySpool
 from frametally_hadoop.running.outcome import Outcome
 
 NOON_MS = 1_767_268_800_000
@@ -100,7 +100,6 @@ def test_the_pointer_is_put_last(footage: Footage, watched: Callable[..., Object
         *footage.objects("hours"),
         f"{run.prefix}/part-00000",
         f"{run.prefix}/_quality.json",
-        history_key(run.prefix),
         hours_key(run.prefix),
         f"{folder}/_runs/000001.json",
     ]

@@ -10,19 +10,21 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.examples import examples
 from tests.hadoop.conftest import Footage
+from tests.hadoop.test_hours import stands
 
-from frametally.books.runs import current_runs, hour_files, read_paths, read_run, read_tracks
+from frametally.books.runs import current_runs, read_paths, read_run, read_tracks
 from frametally.ports.object_store import ObjectStore
-from frametally.records import Coverage, Detection, FrameDetections, IntervalCount
+from frametally.records import Coverage, Detection, IntervalCount
 from frametally.rules.filmed_time import FilmedTime, filmed_time
 from frametally.rules.known import is_fast_enough
 from frametally.rules.times import HOUR_MS
 from frametally.track_records import Vote
 from frametally_hadoop.job.params import CountParams
+from frametally_hadoop.planning.counting_steps import DaySelection
 
 NOON_MS = 1_767_268_800_000
 DAY_MS = 86_400_000
@@ -65,17 +67,6 @@ def drive(
         footage.frame(time_ms, "car", index=n, box=(100.0 + n * speed, 200.0, 60.0, 40.0), **options)
         for n, time_ms in enumerate(range(first_ms, last_ms, step_ms))
     ]
-
-
-def published(footage: Footage) -> dict[str, bytes]:
-    """Current part files and hour files, without the sequence that tells how often a day was counted."""
-    found = {}
-    for run in current_runs(footage.store):
-        where = f"{run.model}/{run.interval_s}/{run.day}"
-        found[where] = b"".join(footage.store.get(f"{run.prefix}/{part}") for part in run.parts)
-        for file in (file for files in hour_files(footage.store, run).values() for file in files):
-            found[file.key.rpartition("-")[0]] = footage.store.get(file.key)
-    return found
 
 
 def test_a_car_that_passes_the_hour_is_counted_once_in_the_interval_where_it_is_first_seen(
@@ -168,55 +159,6 @@ def test_without_tracking_no_neighbour_is_stale(footage: Footage) -> None:
     footage.aggregate(count_objects=False)
     footage.segment(drive(footage, MIDNIGHT_MS, MIDNIGHT_MS + 1_000))
     assert [run.day for run in footage.aggregate(count_objects=False).runs] == ["2026-01-02"]
-
-
-@st.composite
-def footage_about_midnight(draw: st.DrawFn) -> list[tuple[int, Sequence[tuple[float, float]]]]:
-    """Times in ms from midnight, and where the cars are."""
-    shown = []
-    for first_s in draw(
-        st.lists(st.sampled_from([-3700, -3601, -75, -61, -3, 0, 2, 58, 3590]), min_size=1, max_size=4)
-    ):
-        cars = draw(st.lists(st.tuples(st.integers(0, 500), st.integers(-9, 9)), max_size=3))
-        for n in range(draw(st.integers(2, 40))):
-            shown.append((first_s * 1000 + n * 200, [(x + n * dx, 100.0 + 30 * x % 211) for x, dx in cars]))
-    return shown
-
-
-@pytest.mark.thorough
-@settings(max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    shown=footage_about_midnight(),
-    labels=st.lists(st.sampled_from(["car", "truck", "person"]), min_size=1, max_size=3),
-    seed=st.integers(0, 2**32),
-    files=st.integers(1, 6),
-)
-def test_splitting_shuffling_and_any_order_of_increments_change_not_a_byte(
-    tmp_path_factory: pytest.TempPathFactory, footage: Footage, shown: Any, labels: Any, seed: int, files: int
-) -> None:
-    frames: list[FrameDetections] = [
-        footage.frame(
-            MIDNIGHT_MS + time_ms,
-            *[labels[(n + at) % len(labels)] for at in range(len(boxes))],
-            index=n,
-            boxes=[(max(x, 0.0), y, 50.5, 40.1) for x, y in boxes],
-        )
-        for n, (time_ms, boxes) in enumerate(shown)
-    ]
-    at_once = type(footage)(tmp_path_factory.mktemp("once"))
-    at_once.segment(frames)
-    at_once.aggregate()
-
-    rng = random.Random(seed)  # noqa: S311
-    rng.shuffle(frames)
-    bit_by_bit = type(footage)(tmp_path_factory.mktemp("bits"))
-    for file in range(files):
-        bit_by_bit.segment(frames[file::files])
-        if rng.random() < 0.6:
-            bit_by_bit.aggregate()
-    bit_by_bit.aggregate()
-    assert published(bit_by_bit) == published(at_once)
-    assert bit_by_bit.aggregate().runs == []
 
 
 @pytest.mark.parametrize(
@@ -313,7 +255,7 @@ def test_a_track_tells_who_was_where_and_shows_its_first_and_its_best_frame(foot
         NOON_MS + 1_400, "car", index=7, confidence=0.95, box=(114.0, 200.0, 60.0, 40.0)
     )
     footage.segment(frames)
-    [run] = footage.aggregate().runs
+    footage.aggregate()
     [track] = tracks(footage)
     assert (track.id, track.label, track.source) == (f"{NOON_MS}-0", "car", "gate")
     assert (track.first_seen_ms, track.last_seen_ms, track.boxes) == (NOON_MS, NOON_MS + 3_800, 20)
@@ -324,7 +266,7 @@ def test_a_track_tells_who_was_where_and_shows_its_first_and_its_best_frame(foot
     assert paths(footage) == [[(NOON_MS, 130.0, 240.0, 40.0), (NOON_MS + 3_800, 168.0, 240.0, 40.0)]]
     [hour] = footage.objects("hours")
     assert hour.startswith("hours/model=tiny-1/day=2026-01-01/source=gate/12-")
-    assert [*footage.objects("tracks")] == [f"tracks/{run.prefix.partition('/')[2]}/history.json"]
+    assert [*footage.objects("tracks")] == []
 
 
 def test_tracks_are_there_before_a_reader_can_see_their_run(
@@ -335,12 +277,7 @@ def test_tracks_are_there_before_a_reader_can_see_their_run(
     store = watched(footage.store, lambda call, key: puts.append(key) if call == "before put" else None)
     footage.aggregate(store=store)
     tops = [key.split("/")[0] for key in puts]
-    assert tops == [
-        "hours",
-        *["mapreduce-output"] * 2,
-        "tracks",  # the history
-        *["mapreduce-output"] * 2,
-    ]
+    assert tops == ["hours", *["mapreduce-output"] * 4]
     assert puts[-1].endswith("_runs/000001.json")
 
 
@@ -515,3 +452,42 @@ def test_no_interval_has_more_footage_than_it_is_long_and_the_parts_are_the_whol
     if steps and round(len(steps) * 100_000 / sum(steps)) > 12_000:
         covered_ms = 0  # no footage has as many frames a second
     assert covered_ms == sum(by_interval[3600].values())
+
+
+def _clips(footage: Footage, starts_ms: Sequence[int], *, left: float = 100.0) -> list[Any]:
+    """Clips of 5 s with a car that stands there, and another that passes in each."""
+    return [
+        footage.frame(
+            start_ms + n * 200,
+            "car",
+            "car",
+            index=n,
+            boxes=[(left, 200.0, 60.0, 40.0), (20.0 + 16 * n, 40.0, 60.0, 40.0)],
+        )
+        for start_ms in starts_ms
+        for n in range(25)
+    ]
+
+
+def test_what_stands_over_gaps_in_the_footage_is_one_object_wherever_the_hour_ends(footage: Footage) -> None:
+    starts_ms = [NOON_MS + HOUR_MS + minute * 60_000 for minute in range(-4, 4)]
+    frames = _clips(footage, starts_ms)
+    random.Random(14).shuffle(frames)  # noqa: S311
+    for half in (frames[::2], frames[1::2]):
+        footage.segment(half)
+        footage.aggregate()
+    assert sum(objects(footage).values()) == len(starts_ms) + 1
+    assert sum(track.is_counted for track in tracks(footage)) == len(starts_ms) + 1
+    in_rounds = stands(footage)
+    footage.aggregate(selection=DaySelection(recount=True))
+    assert stands(footage) == in_rounds
+
+
+def test_after_a_gap_what_stands_elsewhere_or_had_moved_is_another_object(footage: Footage) -> None:
+    footage.segment(
+        _clips(footage, [NOON_MS])
+        + _clips(footage, [NOON_MS + 60_000], left=115.0)
+        + drive(footage, NOON_MS + 120_000, NOON_MS + 125_000, speed=2.0)
+    )
+    footage.aggregate()
+    assert sum(objects(footage).values()) == 5

@@ -20,6 +20,7 @@ from frametally import keys
 from frametally.books.index_lag import earlier_version_lines
 from frametally.books.runs import NoFootPoints, current_runs, read_paths, read_tracks
 from frametally.records import Run, decode, encode
+from frametally.rules.path_columns import LONE_COLUMNS
 from frametally_cli.stages.aggregate import changed_totals
 from frametally_hadoop.job.following import TrackedBox
 from frametally_hadoop.job.paths import foot_path
@@ -328,3 +329,30 @@ def test_a_run_without_tracks_has_no_paths_and_that_is_said_otherwise(footage: F
     footage.segment(drive(footage, NOON_MS, NOON_MS + 4_000))
     [run] = footage.aggregate(count_objects=False).runs
     assert [paths.paths() for paths in read_paths(footage.store, run)] == [[]]
+
+
+def test_strong_boxes_that_find_no_second_one_are_beside_the_paths_of_their_hour(footage: Footage) -> None:
+    """Nothing else passes in the second hour; a box of the last frame may have had a second one."""
+    for first_ms, since in ((NOON_MS, 0), (NOON_MS + HOUR_MS, 1)):
+        slow = drive(footage, first_ms, first_ms + 2_000, speed=2.0) if not since else []
+        fast = [
+            footage.frame(
+                first_ms + 10_000 + n * 200, "car", index=500 + n, box=(20.0 + 150 * n, 20.0, 60.0, 40.0)
+            )
+            for n in range(4)
+        ]
+        footage.segment(slow + fast)
+    footage.aggregate()
+    [run] = current_runs(footage.store)
+    [of_day] = read_paths(footage.store, run)
+    hour = NOON_MS % 86_400_000 // HOUR_MS
+    assert list(of_day.columns["hour"]) == [hour]
+    assert [list(of_day.columns[name]) for name in LONE_COLUMNS] == [
+        [hour] * 3 + [hour + 1] * 3,
+        [1, 2, 3, 0, 1, 2],
+        [0] * 6,
+        [10_000, 10_200, 10_400] * 2,
+        [500, 2000, 3500] * 2,
+        [600] * 6,
+        [400] * 6,
+    ]

@@ -95,6 +95,36 @@ def test_a_camera_is_tried_and_added_whatever_it_shows(place: Place) -> None:
     assert tried == ["rtsp://10.1.2.1/", "rtsp://10.1.2.2/"], "nobody is called where none may be added"
 
 
+def test_a_camera_gets_another_address_or_is_only_tried_and_a_refused_address_changes_nothing(
+    place: Place,
+) -> None:
+    tried: list[str] = []
+
+    def try_feed(feed: Feed) -> CameraTrial:
+        tried.append(feed.address)
+        return CameraTrial("the camera is away", False)
+
+    place.try_feed = try_feed
+    client = place.app().test_client()
+    assert add(client).status_code == 201
+    url = "/api/v1/cameras/gate-1"
+    for address in ("rtsp://169.254.169.254/", "rtsp://anna:geheim@10.1.2.4/"):
+        refused = client.patch(url, json={"address": address})
+        assert refusal(refused) == (400, "address")
+        assert "geheim" not in refused.text
+    changed = client.patch(url, json={"address": "rtsp://10.1.2.4/"}).json
+    assert (changed["address"], changed["trial"]) == ("rtsp://10.1.2.4/", "The camera is away.")
+    assert client.patch(url, json={}).json["address"] == "rtsp://10.1.2.4/"
+    assert tried == [ADDRESS, "rtsp://10.1.2.4/", "rtsp://10.1.2.4/"]
+    feed = place.feeds.claim_feed("worker", ["camera"], lease_s=60)
+    assert feed is not None
+    assert place.feeds.release_feed(feed, FeedTold("failed", reason="It may not be used."))
+    assert client.patch(url, json={}).json["state"] == "requested", "one that failed is started again"
+    assert refusal(client.patch("/api/v1/cameras/gate-2", json={})) == (404, None)
+    elsewhere = place.app(web_uploads=False).test_client()
+    assert elsewhere.patch(url, json={"address": "rtsp://10.1.2.5/"}).status_code == 403
+
+
 def test_a_preview_shows_the_picture_and_adds_nothing(place: Place) -> None:
     trials = [
         CameraTrial("it shows a wall", True, b"a picture"),

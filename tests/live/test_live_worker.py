@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import uuid
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -104,6 +105,23 @@ def test_one_that_is_stopped_while_it_starts_is_over_and_the_next_is_another(pla
     until(lambda: place.now(again).is_over)
     assert place.now(again).told.state == "ended"
     assert place.announced(video) == list(range(FRAMES))
+
+
+@pytest.mark.thorough
+def test_a_camera_that_gets_another_address_is_opened_there_and_stays_the_same_camera(
+    place: Place, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    monkeypatch.setenv("FRAMETALLY_LIVE_ALLOW", "127.0.0.1")
+    place.settings = load_settings("producer", data_dir=place.settings.data_dir)
+    request.getfixturevalue("worker")
+    camera = place.feeds.put_camera(
+        Feed(str(uuid.uuid4()), "camera", "gate", "Gate", address="rtsp://127.0.0.1:1/stream")
+    )
+    assert camera is not None
+    until(lambda: "127.0.0.1:1 " in place.now(camera).told.reason)
+    place.feeds.move_camera(camera.id, "rtsp://127.0.0.1:2/stream", "tcp")
+    until(lambda: "127.0.0.1:2 " in place.now(camera).told.reason)
+    assert place.now(camera).wanted == "run"
 
 
 @pytest.mark.usefixtures("worker")

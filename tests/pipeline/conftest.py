@@ -15,7 +15,7 @@ from tests.commands import Finished, run_frametally
 from frametally.books.runs import current_runs, read_run
 from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
 from frametally.ports.object_store import ObjectStore
-from frametally.rules.places import is_of_places
+from frametally.rules.places import SIMULATED_MODEL, is_of_places
 from frametally.segments.contents import list_segments, read_segment
 from frametally.settings.loading import load_settings
 from frametally_videos.opening import open_video_catalogue
@@ -75,7 +75,7 @@ def table_of_part_files(data_dir: Path) -> Table:
         return {
             (count.label, count.interval_start_ms): count.detections
             for run in current_runs(store)
-            if not is_of_places(run.model)
+            if not is_of_places(run.model) and run.model != SIMULATED_MODEL
             for count in read_run(store, run)[0]
         }
 

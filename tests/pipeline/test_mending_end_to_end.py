@@ -196,7 +196,7 @@ def test_pictures_that_a_power_cut_took_are_dead_letters_until_their_medium_is_p
     assert status["sources"][0]["dead_lettered"] == 5
     assert "dead letters, checksum: 4" in mended("status")
     said = mended("dead-letters", "replay", code=2)
-    assert said.count("`frametally forget` its medium and produce it again") == 5
+    assert said.count("`frametally forget` its footage and produce it again") == 5
     assert f"{PICTURES} already known" in mended.produce(), (
         "what its manifest has, producing it again leaves alone"
     )

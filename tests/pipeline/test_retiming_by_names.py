@@ -115,7 +115,7 @@ def test_producing_it_again_by_a_pattern_names_the_command(told: Told) -> None:
         (["nvr", "--source", "nvr", "--time-pattern", PATTERN], "give only one of"),
         (["--time-pattern", PATTERN], "give the footage to correct"),
         (["nvr", "--time-pattern", "%Y%Y"], "--time-pattern %Y%Y: it has %Y twice"),
-        (["nvr", "nowhere", "--time-pattern", PATTERN], "no medium 'nowhere' has been produced"),
+        (["nvr", "nowhere", "--time-pattern", PATTERN], "no footage named 'nowhere' has been produced"),
         (["nvr", "--time-pattern", "x_%Y%m%d"], "does not match --time-pattern"),
     ],
 )

@@ -146,7 +146,7 @@ def spoil_frames(place: Place) -> None:
 
 
 def plan_forgetting(page: Page) -> None:
-    page.get_by_role("button", name="Forget footage").click()
+    page.get_by_role("button", name="Delete footage").click()
     page.get_by_role("button", name="Show what would change").click()
     expect(page.locator("dialog tbody tr")).to_have_count(1)
 

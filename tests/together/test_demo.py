@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 import shutil
 from contextlib import closing
 from pathlib import Path
@@ -12,7 +15,7 @@ from tests.commands import run_frametally
 
 from frametally.opening import open_count_index, open_object_store
 from frametally.ports.count_index import CountQuery
-from frametally.rules.places import FLOWS
+from frametally.rules.places import FLOWS, SIMULATED_MODEL
 from frametally_traffic.drawings.revisions import read_drawing
 from frametally_videos.catalogue.catalogue_rows import VideoQuestion
 from frametally_videos.opening import open_video_catalogue
@@ -26,7 +29,8 @@ def shown(folder: Path) -> dict[str, Any]:
         closing(open_count_index(f"sqlite:///{folder}/index.sqlite")) as index,
     ):
         rows = catalogue.videos(VideoQuestion()).rows
-        [series] = index.series()
+        series, simulated = index.series()
+        assert simulated.model == SIMULATED_MODEL
         flows = CountQuery(f"{series.model}~{FLOWS}", series.base_interval_s, by_source=True)
         places = index.histogram(flows).buckets
         return {
@@ -36,6 +40,8 @@ def shown(folder: Path) -> dict[str, Any]:
             "made": sorted(made.kind for row in rows for made in row.artifacts),
             "jobs": sorted((job.kind, job.state) for row in rows for job in catalogue.jobs(row.record.id)),
             "drawn": [shape.name for shape in read_drawing(store, "traffic").shapes],
+            "sources": [one.source for one in index.sources(series.model)],
+            "simulated": [(one.source, one.frames) for one in index.sources(simulated.model)],
             "crossings": sum(one.detections for one in places if "/line/near/" in (one.source or "")),
         }
 
@@ -46,6 +52,14 @@ def test_the_demo_leaves_a_video_and_crossed_lines_and_a_second_one_changes_noth
 ) -> None:
     folder = tmp_path / "demo"
     folder.mkdir()
+    where = ("--data-dir", folder)
+
+    def listed(group: str) -> list[dict[str, Any]]:
+        listing: list[dict[str, Any]] = json.loads(
+            run_frametally(group, "list", "--json", *where, cwd=tmp_path).out
+        )
+        return listing
+
     shutil.copy(traffic_clip, folder)
     first = run_frametally("demo", "--no-serve", "--data-dir", folder, cwd=tmp_path)
     assert first.code == 0, first.err
@@ -57,7 +71,29 @@ def test_the_demo_leaves_a_video_and_crossed_lines_and_a_second_one_changes_noth
     assert {state for _, state in there["jobs"]} == {"done"}
     assert there["crossings"] == 10  # as a person counts them
     assert there["drawn"] == ["far", "near", "left lane"]
+    assert there["sources"] == ["traffic"]
+    assert [source for source, _ in there["simulated"]] == ["simulated-old-bridge", "simulated-station-road"]
+    assert [
+        rule["name"]
+        for rule in json.loads(run_frametally("alerts", "list", "--json", *where, cwd=tmp_path).out)
+    ] == ["Rush hour at the simulated Station Road"]
+    [check] = json.loads(run_frametally("accuracy", "list", "--json", *where, cwd=tmp_path).out)
+    assert (check["result"]["answered"], check["result"]["used"]) == (60, 60)
+    exported = run_frametally(
+        "export", "--model", SIMULATED_MODEL, "--format", "csv", *where, cwd=tmp_path
+    ).out
+    names = {row["source_name"] for row in csv.DictReader(io.StringIO(exported.removeprefix("\ufeff")))}
+    assert names == {"Simulated Old Bridge; Simulated Station Road"}
 
     again = run_frametally("demo", "--no-serve", "--data-dir", folder, cwd=tmp_path)
     assert again.code == 0, again.err
     assert shown(folder) == there
+
+    removed = run_frametally("demo", "--remove-town", *where, cwd=tmp_path)
+    assert removed.code == 0, removed.err
+    with closing(open_count_index(f"sqlite:///{folder}/index.sqlite")) as index:
+        assert [one.model == SIMULATED_MODEL for one in index.series()] == [False]
+    assert (listed("accuracy"), listed("alerts")) == ([], [])
+    assert not [path for path in folder.rglob("*imulated*") if path.is_file()]
+    status = run_frametally("status", *where, cwd=tmp_path)
+    assert (status.code, "simulated" in status.out.lower()) == (0, False), status.out

@@ -29,6 +29,8 @@ SCREENS = {"phone": {"width": 390, "height": 844}, "wide": {"width": 1280, "heig
 TABLET = {"width": 820, "height": 1180}
 ON_SCREEN_ALONE = {"editor", "live", "embed", "password", "sessions", "sign-in", "no page"}
 """Pages without a table: what is printed of them answers no question."""
+PAPER_PX = 703
+"""The width of A4 between its margins."""
 NOT_ON_PAPER = {"a video": {"Videos"}}
 """Headings of what is beside that which is printed."""
 # Text of tables and headings, piece by piece as it is printed; what is pressed is for the screen.
@@ -150,6 +152,9 @@ def test_each_word_of_a_pages_tables_and_headings_is_on_its_paper(
     page.emulate_media(media="print")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     printed = [one.text for one in words_of(page.pdf(format="A4"))]
+    page.set_viewport_size({"width": PAPER_PX, "height": 900})
+    assert page.evaluate("document.documentElement.scrollWidth") <= PAPER_PX, "nothing is cut at the edge"
+    assert page.locator("main :is(.button, .segmented, .field, .no-print):visible").count() == 0
     missing = shown - Counter(" ".join(printed).split())
     whole = "".join("".join(printed).split())  # a long name is broken between lines
     assert shown, "there are tables or headings"

@@ -89,7 +89,6 @@ KINDS = {
     "run pointers, before they are indexed": Kind("counted", "store/mapreduce-output/**/_runs/*.json", COUNT),
     "run pointers": Kind("settled", "store/mapreduce-output/**/_runs/*.json", COUNT),
     "quality reports": Kind("settled", "store/mapreduce-output/**/_quality.json", COUNT),
-    "histories": Kind("settled", "store/tracks/**/history.json", COUNT),
     "tombstones, before the first count": Kind("detected", "store/tombstones/**/*.json", COUNT),
     "tombstones, counted anew": Kind("settled", "store/tombstones/**/*.json", COUNT_ANEW),
     "manifests, before the first count": Kind("detected", "store/media/*.json", COUNT),

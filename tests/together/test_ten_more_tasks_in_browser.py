@@ -96,7 +96,7 @@ def test_a_video_is_uploaded_and_its_bar_is_seen(
     own = make_video(tmp_path / f"{name}.mp4", frames=frames)
     visitor = hand(workshop, "new")
     page = visitor.page
-    menu(visitor, "Videos")
+    menu(visitor, "Footage")
     visitor.click(page.locator("#upload-open"))
     visitor.choose_file(page.locator("#upload-choose"), own)
     row = page.locator(".upload-row")
@@ -111,12 +111,10 @@ def test_a_video_is_uploaded_and_its_bar_is_seen(
     assert total(visitor.window) > 0
 
 
-def test_where_a_video_is_fullest_is_named_and_plays_from_there(
-    workshop: str, hand: Callable[..., MouseHand]
-) -> None:
+def test_where_a_video_is_fullest_is_named_and_shown(workshop: str, hand: Callable[..., MouseHand]) -> None:
     visitor = hand(workshop, "new")
     page = visitor.page
-    menu(visitor, "Videos")
+    menu(visitor, "Footage")
     visitor.click(page.locator(".video-card", has_text="gate").locator(".video-link"))
     visitor.click(page.get_by_role("button", name=re.compile("^Fullest moment")))
     wait_until(page, lambda: page.evaluate("document.querySelector('.player video').currentTime") > 0)
@@ -202,7 +200,7 @@ def test_a_report_by_the_quarter_hour_is_taken_as_a_workbook_and_its_link_shows_
 ) -> None:
     visitor = hand(town, JUNCTION)
     page = visitor.page
-    menu(visitor, "Traffic")
+    menu(visitor, "Reports")
     expect(page.locator(".quarters tbody tr")).not_to_have_count(0)
     with page.expect_download() as coming:
         visitor.click(page.locator("#file-xlsx"))
@@ -218,8 +216,8 @@ def test_a_report_by_the_quarter_hour_is_taken_as_a_workbook_and_its_link_shows_
 def test_a_report_is_sent_every_week(town: str, hand: Callable[..., MouseHand]) -> None:
     visitor = hand(town, JUNCTION)
     page = visitor.page
-    menu(visitor, "Books")
-    visitor.click(page.locator("main").get_by_role("link", name=re.compile("^Alerts")))
+    menu(visitor, "Reports")
+    visitor.click(page.locator("#rooms").get_by_role("link", name="Alerts"))
     visitor.click(page.locator("#report-box summary"))
     name = f"weekly-{type(visitor).__name__.lower()}"
     visitor.fill(page.locator("#report-name"), name)
@@ -248,7 +246,8 @@ def test_an_alert_is_made_from_the_chart_and_its_channel_is_tried(
 def test_a_camera_is_looked_through_and_added(town: str, hand: Callable[..., MouseHand]) -> None:
     visitor = hand(town)
     page = visitor.page
-    menu(visitor, "Live")
+    menu(visitor, "Footage")
+    visitor.click(page.locator("#rooms").get_by_role("link", name="Live"))
     visitor.click(page.locator("#add-open"))
     name = f"Camera {type(visitor).__name__}"
     visitor.fill(page.locator("#add-source"), name)

@@ -55,9 +55,33 @@ def test_where_there_is_no_camera_one_sentence_says_how_one_is_added_and_one_is(
     page.get_by_role("button", name="Add", exact=True).click()
     expect(page.locator(CAMERA)).to_contain_text("Gate 1")
     expect(page.locator(CAMERA)).to_have_attribute("data-standing", "waiting")
+    # The reason of a refused address stands where it was typed.
+    page.get_by_role("button", name="Edit address: Gate 1").click()
+    address = page.locator(CAMERA).get_by_role("textbox", name="Address")
+    expect(address).to_be_focused()
+    expect(address).to_have_value("rtsp://10.1.2.3/stream")
+    address.fill("rtsp://anna:geheim@10.1.2.4/")
+    page.keyboard.press("Enter")
+    said = page.locator(f"{CAMERA} .form-said")
+    expect(said).to_contain_text("contains a user name or password")
+    expect(address).to_have_attribute("aria-invalid", "true")
+    assert "geheim" not in said.inner_text()
+    address.fill("rtsp://10.1.2.4/")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Edit address: Gate 1")).to_be_focused()
+    [camera] = scene.place.feeds.feeds("camera")
+    assert camera.address == "rtsp://10.1.2.4/"
+    page.get_by_role("button", name="Try now: Gate 1").click()
+    expect(page.locator(f"{CAMERA} [role=status]")).to_be_visible()
+    # A running camera is deleted at once, if somebody is sure.
+    page.get_by_role("button", name="Delete Gate 1").click()
+    expect(page.locator(CAMERA)).to_contain_text("Its footage and counts stay")
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_role("button", name="Delete Gate 1")).to_be_focused()
     page.get_by_role("button", name="Stop Gate 1").click()
     expect(page.locator(CAMERA)).to_have_attribute("data-standing", "ended")
-    page.get_by_role("button", name="Delete Gate 1").click()
+    for _sure in range(2):
+        page.get_by_role("button", name="Delete Gate 1").click()
     expect(page.locator("#live-page")).to_have_attribute("data-state", "empty")
 
 

@@ -121,16 +121,19 @@ _SIZE: Any = {"width_px": WIDTH_PX, "height_px": HEIGHT_PX}
 def random_scene(number: int) -> Scene:
     """Return a scene by its number: the same number gives the same scene.
 
-    A label has one speed.
+    A label has one speed; in every fourth scene it has two.
     """
     random = Random(number)  # noqa: S311
     speeds = {label: random.choice((40, 60, 80, 120, 140, 160, 200, 260, 400)) for label in ("car", "bus")}
+    others = (
+        {label: random.choice((40, 80, 140, 260, 400)) for label in speeds} if number % 4 == 3 else speeds
+    )
     passers = []
     for lane in range(random.randint(1, 6)):
         since_ms = START_MS + random.randint(-3_000, 20_000)
         label = random.choice(("car", "car", "bus"))
         while since_ms < START_MS + SECONDS * 1000:
-            px_s = speeds[label] * random.uniform(0.95, 1.05)
+            px_s = random.choice((speeds, others))[label] * random.uniform(0.95, 1.05)
             passers.append(Passer(label, lane, since_ms, px_s))
             since_ms += round((WIDTH_PX + 200) / px_s * 1000) + random.randint(4_000, 20_000)
     gaps = []

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 import pytest
 from tests.traffic.test_flows_by_numpy import Someone, path_files
 
-from frametally.rules.path_columns import Began, Ended
-from frametally_traffic.flows.day_columns import CROSSINGS_MISSING, FlowColumns
+from frametally.rules.path_columns import LONE_COLUMNS, Began, Ended, PathColumns
+from frametally.rules.places import ZoneShape
+from frametally_traffic.flows.day_columns import CAME, CROSSINGS_MISSING, WENT, FlowColumns
 from frametally_traffic.flows.day_flows import flows_of_day
 from frametally_traffic.flows.shapes import LineShape, Shapes
 from frametally_traffic.geometry.foot_paths import FootPath
@@ -34,12 +36,29 @@ def walk(
     return Someone("car", path, began, ended)
 
 
-def crossed(*everybody: Someone) -> Counter[str]:
-    """Crossings of the line by the reason why they are not measured; those that are: by none."""
-    files = path_files(everybody)
+def with_lone(files: dict[int, PathColumns], lone: Sequence[tuple[int, int, int]]) -> dict[int, PathColumns]:
+    """The day with lone boxes of its first hour: their times, x and y."""
+    if not lone:
+        return files
+    [(day_ms, of_day)] = files.items()
+    first, same = len(of_day.columns["hour"]), [0] * len(lone)
+    times_ms, xs, ys = zip(*lone, strict=True)
+    numbers = [*range(first, first + len(lone))]
+    of_lone = dict(zip(LONE_COLUMNS, (same, numbers, same, times_ms, xs, ys, [400] * len(lone)), strict=True))
+    return {day_ms: of_day._replace(columns={**of_day.columns, **of_lone})}
+
+
+def crossed(
+    *everybody: Someone, lone: Sequence[tuple[int, int, int]] = (), line: LineShape = LINE
+) -> Counter[str]:
+    """Crossings of the line by the reason why they are not measured; those that are: by none.
+
+    `lone`: as of `with_lone`.
+    """
+    files = with_lone(path_files(everybody), lone)
     [day_ms] = files
     flows: FlowColumns = flows_of_day(
-        files.values(), Shapes(lines=(LINE,)), model="m", source="s", day_start_ms=day_ms
+        files.values(), Shapes(lines=(line,)), model="m", source="s", day_start_ms=day_ms
     )
     return Counter(
         CROSSINGS_MISSING[missing - 1] if missing else "" for missing in flows.columns["crossing_missing"]
@@ -80,3 +99,34 @@ def test_what_stands_still_when_it_is_lost_has_not_gone_over_a_line() -> None:
     times = tuple(60_000 + 200 * number for number in range(30))
     path = FootPath(times, (2990,) * 30, (2000,) * 30, (400,) * 30, (1,) * 30)
     assert crossed(Someone("car", path, "found", "lost")) == {}
+
+
+def test_a_strong_box_that_is_near_a_line_and_in_no_track_is_not_measured() -> None:
+    somebody = walk(6000, 7000)
+    assert crossed(somebody, lone=[(5_000, 2300, 2000), (5_200, 3700, 2000)]) == {"too_few_boxes": 2}
+    assert crossed(somebody, lone=[(5_000, 2100, 2000), (5_200, 3900, 2000)]) == {}
+    assert crossed(somebody, lone=[(5_000, 3000, 3900)]) == {"too_few_boxes": 1}
+    assert crossed(somebody, lone=[(5_000, 3000, 4500)]) == {}
+    assert crossed(walk(500, 3400), lone=[(5_000, 2300, 2000)]) == {"": 1, "too_few_boxes": 1}
+    level = LineShape("line", ((0, 3000), (4000, 3000)))
+    assert crossed(somebody, lone=[(5_000, 2000, 2700), (5_200, 2000, 3300)], line=level) == {
+        "too_few_boxes": 2
+    }
+    assert crossed(somebody, lone=[(5_000, 2000, 2500), (5_200, 2000, 3500)], line=level) == {}
+
+
+@pytest.mark.parametrize("step", [1, -1])
+def test_a_path_that_ends_on_a_line_on_its_way_over_it_is_not_measured(step: int) -> None:
+    assert crossed(walk(3000 - step * 2000, 3000)) == {"cut_path": 1}
+    assert crossed(walk(3000 - step * 2000, 3000, ended="border")) == {"cut_path": 1}
+    assert crossed(walk(3000, 3000 - step * 2000)) == {"cut_path": 1}
+
+
+def test_a_strong_box_in_a_zone_and_in_no_track_appeared_there_and_vanished() -> None:
+    zone = ZoneShape("zone", ((2000, 1000), (4000, 1000), (4000, 3000), (2000, 3000)))
+    files = with_lone(path_files([walk(6000, 7000)]), [(5_000, 3000, 2000), (5_200, 4100, 2000)])
+    [day_ms] = files
+    flows = flows_of_day(files.values(), Shapes(zones=(zone,)), model="m", source="s", day_start_ms=day_ms)
+    [came], [went] = flows.columns["stay_came"], flows.columns["stay_went"]
+    assert (CAME[came], WENT[went]) == ("appeared", "vanished")
+    assert list(flows.columns["stay_from"]) == list(flows.columns["stay_to"])

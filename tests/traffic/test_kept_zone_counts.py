@@ -5,19 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from tests.examples import examples
 from tests.hadoop.conftest import Footage
 from tests.hadoop.test_aggregate_kills import POINTS, count, published, start
 from tests.hadoop.test_hours import (
     addresses,
-    assert_counted_as_from_nothing,
-    drives,
     from_nothing,
     late,
     stands,
@@ -28,15 +23,6 @@ from tests.traffic.test_zone_counts import RIGHT, draw, zone
 from frametally.ports.object_store import ObjectStore
 
 __all__ = ["three_hours"]
-
-
-@pytest.mark.thorough
-@settings(max_examples=examples(10))
-@given(*drives)
-def test_rounds_with_a_zone_give_the_bytes_of_one_count_from_nothing(
-    rounds: Sequence[Any], with_objects: bool, interval_s: int
-) -> None:
-    assert_counted_as_from_nothing(rounds, with_objects, interval_s, lambda footage: draw(footage, zone()))
 
 
 @pytest.mark.thorough

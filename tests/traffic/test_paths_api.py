@@ -100,6 +100,17 @@ def ask(place: Place, **asked: object) -> Any:
     return answer.json
 
 
+def test_paths_that_are_damaged_are_named_with_what_to_do(place: Place) -> None:
+    publish(place, [(9, "car", "found", "lost", [(500, 150, 205), (2000, 300, 210)])])
+    [key] = (info.key for info in place.store.list("tracks") if "/paths-" in info.key)
+    place.store.put(key, b"not paths")
+    asked = {"source": "gate", "model": MODEL, "from": DAY_START_MS}
+    answer = place.app().test_client().get("/api/v1/paths", query_string=asked)
+    assert answer.status_code == 503
+    assert answer.json["detail"].startswith(f"{key}: damaged") and "aggregate --all" in answer.json["detail"]
+    assert answer.json["remedy"] == "Apply the remedy, then reload the page."
+
+
 def test_a_path_is_whole_over_the_hour_and_says_how_it_began_and_ended(place: Place) -> None:
     publish(
         place,

@@ -215,7 +215,7 @@ def test_the_videos_lead_to_the_jobs_and_back(yard: Yard, visit: Visits) -> None
     page = visit(yard.place).open("videos", wait_for="#videos-page[data-state=ready]")
     page.get_by_role("link", name="Jobs").click()
     page.locator(READY).wait_for()
-    expect(page.locator("#pages [aria-current]")).to_have_text("Videos")
+    expect(page.locator("#rooms [aria-current]")).to_have_text("Videos")
     page.locator("main .card-head").get_by_role("link", name="Videos").click()
     page.locator("#videos-page[data-state=ready]").wait_for()
 

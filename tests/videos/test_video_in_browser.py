@@ -292,11 +292,11 @@ def test_the_account_adds_up_or_says_where_it_does_not(open_video: Callable[...,
     expect(chart).to_have_attribute("href", cinema.video["links"]["chart"].replace("UTC", "Europe/Berlin"))
     expect(words).to_have_text("Every frame is accounted for: all 100 of them are counted.")
     cinema.video["frames"].update(detected=98, dead_lettered=2, counted=98)
-    expect(words).to_have_text("Every frame is accounted for: 98 frames analysed, 2 dead letters.")
+    expect(words).to_have_text("Every frame is accounted for: 98 frames analysed, 2 unreadable frames.")
     cinema.video["frames"].update(detected=97, counted=97)
     expect(words).to_have_attribute("data-verdict", "odd")
-    expect(account.locator("li").nth(2)).to_have_text("≠ 97Analysedand 2 dead letters")
-    expect(words).to_have_text("Announced: 100; analysed or dead letters: 99.")
+    expect(account.locator("li").nth(2)).to_have_text("≠ 97Analysedand 2 unreadable frames")
+    expect(words).to_have_text("Announced: 100; analysed or unreadable: 99.")
     cinema.video.update(state="detecting")
     expect(words).to_have_attribute("data-verdict", "open")
 
@@ -600,7 +600,9 @@ def test_it_loads_its_poster_alone_until_somebody_plays_or_seeks(
 
 
 @pytest.mark.thorough
-def test_the_fullest_moment_is_named_and_plays_from_there(stored: Stored, visit: Visits) -> None:
+def test_the_fullest_moment_is_named_shown_and_stayed_at_until_space_plays_on(
+    stored: Stored, visit: Visits
+) -> None:
     page = visit(stored.place).open(f"videos?v={stored.id}", wait_for=OPEN)
     fullest = max((one for one in stored.counts), key=lambda one: (one.peak, -one.interval_start_ms))
     button = page.locator(".fullest")
@@ -610,8 +612,13 @@ def test_the_fullest_moment_is_named_and_plays_from_there(stored: Stored, visit:
     at_s = int(place[1]) * 60 + int(place[2])
     assert abs(at_s - (fullest.interval_start_ms - START_MS) / 1000) <= 1
     button.click()
+    wait_until(page, lambda: shown_frame(page) >= at_s * FPS)
+    stayed_at = shown_frame(page)
+    page.wait_for_timeout(300)
+    assert shown_frame(page) == stayed_at
+    page.keyboard.press("Space")
     expect(page.locator(".player")).to_have_attribute("data-playing", "true")
-    wait_until(page, lambda: shown_frame(page) > at_s * FPS)
+    wait_until(page, lambda: shown_frame(page) > stayed_at)
 
 
 def test_of_a_long_bar_the_fullest_moment_is_the_frame_itself(

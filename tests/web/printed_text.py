@@ -121,8 +121,8 @@ def _reference(body: bytes, name: bytes) -> int:
 
 
 def _stream(body: bytes) -> bytes:
-    data = body.partition(b"stream\n")[2]
-    return b"\n" + zlib.decompressobj().decompress(data)
+    head, _, data = body.partition(b"stream\n")
+    return b"\n" + (zlib.decompressobj().decompress(data) if b"/FlateDecode" in head else data)
 
 
 def _product(inner: Iterable[bytes], outer: Matrix) -> Matrix:

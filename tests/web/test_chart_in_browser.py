@@ -54,7 +54,7 @@ def test_objects_that_were_not_followed_are_not_measured_and_the_page_says_why(
     window = visit(place)
     page = window.open("?metric=objects&interval=60")
     assert window.chart_values()["car"] == [2, 3, None, 0]
-    expect(window.headline).to_contain_text("5 unique objects (measured in part of the footage)")
+    expect(window.headline).to_contain_text("at least 5 unique objects (measured in part of the footage)")
     expect(page.locator("#objects-note")).to_contain_text("in 1 of 4 intervals")
     expect(page.locator(".key", has_text="not measured").last).to_be_visible()
     page.locator("#view-table").click()

@@ -38,7 +38,8 @@ def test_only_what_both_weeks_have_filmed_is_compared_and_the_holes_of_each_are_
     body = ask(place, f"{RANGE}&compare=week")
     assert (body["seen_by_both"], body["only_here"], body["only_there"]) == (3, 1, 1)
     assert labels_of(body) == [("bus", 0, 6), ("car", 9, 9)]  # the most apart first
-    assert body["total"] == {"label": None, "value": 9, "other_value": 15}
+    assert (body["total"]["value"], body["total"]["other_value"]) == (9, 15)
+    assert (body["total"]["difference"], body["total"]["change"]) == (-6, -0.4)
     assert (body["frames"], body["other_frames"]) == (30, 30)
     assert (body["compared"], body["differing"]) == (4, 3)
     assert [(one["label"], one["value"], one["other_value"]) for one in body["most"]] == [

@@ -352,8 +352,8 @@ def test_a_default_export_has_torn_footage_at_the_ends_of_a_source_and_says_so(
         *["no footage"] * 2,
     ]
     warning = capfd.readouterr().err
-    assert "120 of its frames are dead letters" in warning
-    assert "10 of its frames are dead letters" in warning
+    assert "120 of its frames are unreadable" in warning
+    assert "10 of its frames are unreadable" in warning
     moment = utc(START_MS).replace(" ", "T")
     bar = ["--source", "gate", "--label", "car", "--interval-start", moment, "--interval", "60"]
     assert main(["explain", "--data-dir", str(tmp_path), *bar]) != 0

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from tests.accounts.people import asking_as, give_accounts
+from tests.fakes.older_runs import without_history
 from tests.web.conftest import Place, Serving
 from tests.web.recounted import NOON_MS, Gate, three_changes
 
 from frametally import keys
-from frametally.history_records import history_key
 
 HOUR = "from=2026-01-01T12:00Z&to=2026-01-01T13:00Z"
 
@@ -109,7 +109,7 @@ def test_a_day_without_a_history_is_named(place: Place) -> None:
     gate.film(0, 1, "car")
     gate.count()
     [run] = place.real_index.current_runs()
-    place.store.delete(history_key(run.prefix))
+    without_history(place.store, run)
     assert (get(place)["changes"], get(place)["unknown_days"]) == ([], ["2026-01-01"])
 
 

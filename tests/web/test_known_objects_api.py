@@ -144,3 +144,37 @@ def test_a_total_over_labels_leaves_out_those_that_are_not_known_and_says_so(pla
     assert [(one["label"], one["objects"]) for one in legend] == [("car", 3), ("truck", None)]
     of_cars = get(place, "/api/summary?interval=60&label=car")["total"]
     assert (of_cars["objects"], of_cars["objects_missing"]) == (3, None)
+
+
+def test_objects_known_in_part_are_at_least_those_in_every_answer(place: Place) -> None:
+    """In each bar and over the range: cars are known, trucks are seen too weakly, and a bus in one minute."""
+    bars = (("car", 0, 10, 2, 9), ("truck", 0, 10, 5, 1), ("car", 1, 10, 4, 9), ("bus", 1, 9, 1, 9))
+    publish(place, *bars)
+    summary = get(place, "/api/summary?interval=60&metric=objects")
+    top = get(place, "/api/counts?interval=60&top=1&metric=objects")
+    by_source = get(place, "/api/counts?interval=60&top=0&by=source&metric=objects")
+    minutes = "interval=60&label=car&label=truck&label=bus&metric=objects"
+    differences = get(place, f"/api/differences?{minutes}&compare=source:gate")
+    hours = get(place, "/api/heatmap")["cells"]
+    of_all = [summary["total"], by_source["totals"][0], *hours]
+    assert [(one["objects"], one["objects_missing"], one["measured_objects"]) for one in of_all] == [
+        (None, "too_weak", 7)
+    ] * 3
+    assert (differences["total"]["value"], differences["total"]["at_least"]) == (None, 7)
+    assert {one["label"]: one["value"] for one in differences["labels"]} == {
+        "car": 6,
+        "bus": 1,
+        "truck": None,
+    }
+    assert [(one["value"], one["is_least"]) for one in summary["busiest"]] == [(5, False), (2, True)]
+    of_bars = [
+        (one["label"], one["objects"], one.get("measured_objects"))
+        for chart in (top, by_source)
+        for one in chart["buckets"]
+    ]
+    by_label = [(None, None, None), ("car", 2, None), (None, 1, None), ("car", 4, None)]
+    assert of_bars == [*by_label, (None, None, 2), (None, 5, None)]
+    assert [one.get("measured_objects") for one in top["totals"]] == [None, 1]
+    assert get(place, "/api/counts?interval=60&metric=auto")["metric"] == "objects"
+    proof = get(place, "/api/objects")
+    assert (proof["objects"], proof["objects_missing"]) == (None, "too_weak")

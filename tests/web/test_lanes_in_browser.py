@@ -68,6 +68,26 @@ def test_each_source_has_a_lane_along_the_charts_time_axis(place: Place, visit: 
     expect(page).to_have_url(re.compile("at=2024-05-01T08:00:00Z"))
 
 
+def test_the_days_between_two_clips_are_folded_and_a_lane_is_grey_outside_its_own_clip(
+    place: Place, visit: Visits, picture: Callable[[Page, str], None]
+) -> None:
+    gate = place.film({"car": 3}, source="gate", name="Gate", intervals=10, interval_s=60)
+    later_ms = START_MS + 5 * 86_400_000
+    place.film(
+        {"car": 3}, source="yard", name="Yard", intervals=10, interval_s=60, start_ms=later_ms, also=gate
+    )
+    page = visit(place, viewport={"width": 1440, "height": 900}).open("?interval=60")
+    own = lane(page, "Gate").locator("rect.filmed").bounding_box()
+    whole = lane(page, "Gate").bounding_box()
+    assert own["width"] > 0.45 * whole["width"]
+    expect(lane(page, "Gate").locator("rect.gap")).to_have_count(0)
+    expect(lane(page, "Gate").locator("rect.beyond")).to_have_count(1)
+    expect(page.locator(".lanes-key")).to_contain_text("before or after its footage")
+    page.mouse.click(own["x"] + own["width"] + 5, own["y"] + 3)
+    expect(page.locator("#gap-panel")).to_contain_text("No footage")
+    picture(page, "two-clips-days-apart")
+
+
 def test_of_many_sources_the_first_eight_have_lanes_and_the_rest_is_a_click_away(
     place: Place, visit: Visits
 ) -> None:

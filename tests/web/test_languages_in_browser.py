@@ -26,6 +26,6 @@ def test_the_header_changes_the_language_and_the_choice_stays(place: Place, visi
     page.get_by_label("Language").select_option("Deutsch")
     expect(page.locator("html")).to_have_attribute("lang", "de")
     page.goto(f"{window.url}/books")
-    expect(page.get_by_role("heading", name="Bilanz", level=1)).to_be_visible()
+    expect(page.get_by_role("heading", name="Zustand", level=1)).to_be_visible()
     page.get_by_label("Sprache").select_option("English")
-    expect(page.get_by_role("heading", name="Books", level=1)).to_be_visible()
+    expect(page.get_by_role("heading", name="Health", level=1)).to_be_visible()

@@ -68,7 +68,7 @@ def test_a_cold_load_asks_nothing_twice_also_once_the_server_has_told_its_versio
     assert {url.partition("?")[0] for url in asked} >= {*ASKED_ONCE, "counts", "summary", "evidence"}
 
 
-def test_a_cold_load_makes_few_requests_and_none_for_pictures_that_are_not_near(
+def test_a_cold_load_makes_few_requests_and_one_for_a_picture_the_busiest_in_small(
     place: Place, visit: Visits
 ) -> None:
     east = place.film({f"label-{number}": 5 for number in range(8)}, source="east", seed=1)
@@ -81,7 +81,9 @@ def test_a_cold_load_makes_few_requests_and_none_for_pictures_that_are_not_near(
     # Whether the index answers is asked as long as the page is open, of no load.
     loading = [url for url in asked if not url.endswith("/healthz")]
     assert len(loading) <= MOST_REQUESTS
-    assert not [url for url in loading if "/frames/image" in url]
+    expect(page.locator("#sight .picture.loaded")).to_be_visible()
+    [busiest] = [url for url in asked if "/frames/image" in url]
+    assert busiest.endswith("&w=640")
     pictures, loaded = page.locator(".frame-card .picture"), page.locator(".frame-card .picture.loaded")
     pictures.first.scroll_into_view_if_needed()
     expect(pictures.first).to_have_class("picture loaded")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from tests.web.conftest import Place
 from tests.web.counted_footage import MODEL, START_MS
+from tests.web.test_export_comparison import rows_of
 
 from frametally.records import Coverage, IntervalCount
 
@@ -94,3 +95,10 @@ def test_what_was_seen_too_weakly_in_what_was_measured_is_no_number(mixed: Place
 def test_labels_together_say_what_was_measured_of_them(mixed: Place) -> None:
     [together] = get(mixed, "top=0")["totals"]
     assert (together["objects"], together["measured_objects"]) == (None, 15)
+
+
+def test_an_export_says_what_was_measured_of_each_interval(mixed: Place) -> None:
+    answer = mixed.app().test_client().get("/api/v1/export?label=person&interval=86400&timezone=UTC")
+    rows = rows_of(answer.data)
+    assert {row["objects"] for row in rows} == {""}
+    assert sum(int(row["objects_at_least"] or 0) for row in rows) == 15

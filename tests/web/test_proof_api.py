@@ -384,10 +384,11 @@ def test_an_hour_of_the_week_says_why_its_objects_are_not_known(
     assert (nothing["objects"], nothing["objects_missing"]) == (None, why)
 
 
-@pytest.mark.thorough
-def test_tracks_that_have_gone_are_a_503_and_not_a_trace(tracked: Place) -> None:
+def test_tracks_that_have_gone_are_named_with_what_to_do(tracked: Place) -> None:
     for info in list(tracked.store.list(keys.TRACKS)):
         tracked.store.delete(info.key)
     answer = tracked.app().test_client().get("/api/v1/objects")
     assert answer.status_code == 503
     assert answer.mimetype == "application/problem+json"
+    assert "part-00000 is missing" in answer.json["detail"] and "aggregate --all" in answer.json["detail"]
+    assert answer.json["remedy"] == "Apply the remedy, then reload the page."

@@ -263,14 +263,57 @@ def test_a_sum_that_is_not_the_bars_says_so(place: Place, visit: Visits) -> None
     assert thumbnails.evaluate_all(misshapen) == 0, "its words do not fit into a thumbnail"
 
 
-def test_an_object_shows_its_first_and_its_best_frame(place: Place, visit: Visits) -> None:
+def test_the_picture_beside_the_chart_follows_the_bar_that_is_pointed_at(place: Place, visit: Visits) -> None:
+    film(place, frames=48)
+    window = visit(place, viewport={"width": 1440, "height": 900})
+    page = window.open("?interval=60&metric=detections")
+    said = page.locator("#sight figcaption")
+    expect(said).to_contain_text("Busiest frame")
+    expect(page.locator("#sight")).to_be_in_viewport(ratio=1)
+    before = said.inner_text()
+    page.locator("#chart").focus()
+    page.keyboard.press("Home")
+    expect(said).to_contain_text("Busiest frame of this bar")
+    expect(said).to_contain_text("10:00:")
+    expect(page.locator("#sight .picture.loaded rect.box").first).to_be_attached()
+    page.locator("#view-bars").focus()
+    expect(said).to_have_text(before.replace("\n", ""))
+    page.locator("#chart").hover(position={"x": 300, "y": 200})
+    expect(said).to_contain_text("Busiest frame of this bar")
+
+
+@pytest.mark.parametrize("motion", ["no-preference", "reduce"])
+def test_a_bar_that_is_pressed_plays_its_objects_unless_nothing_may_move(
+    place: Place, visit: Visits, motion: str
+) -> None:
+    publish_objects(place, JPEG)
+    window = visit(place, reduced_motion=motion)
+    page = window.open("?metric=objects&interval=60")
+    page.locator("#chart").focus()
+    page.keyboard.press("Home")
+    page.keyboard.press("Enter")
+    crop = page.locator(".proof-stage .picture.crop.loaded")
+    expect(crop).to_have_count(1)
+    assert crop.evaluate("one => one.querySelector('img').offsetWidth > 2 * one.offsetWidth"), "it is a crop"
+    play = page.locator(".proof-play")
+    if motion == "reduce":
+        expect(play).to_contain_text("Play")
+        expect(page.locator(".proof-counter")).to_have_text("1 of 30")
+        return
+    expect(play).to_contain_text("Pause")
+    expect(page.locator(".proof-counter")).to_have_text("3 of 30")
+    page.keyboard.press("Space")
+    expect(play).to_contain_text("Play")
+
+
+def test_an_object_shows_its_best_view_and_its_first_frame(place: Place, visit: Visits) -> None:
     publish_objects(place, JPEG)
     window = visit(place)
     page = window.open("?metric=objects&interval=60&at=2024-05-01T08:00:00Z")
     expect(page.locator("#frames-title")).to_have_text("The objects behind this bar")
     expect(page.locator(".proof-picture")).to_have_count(2)
-    expect(page.locator(".proof-picture").nth(0)).to_contain_text("first seen")
-    expect(page.locator(".proof-picture").nth(1)).to_contain_text("best view")
+    expect(page.locator(".proof-picture").nth(0)).to_contain_text("best view")
+    expect(page.locator(".proof-picture").nth(1)).to_contain_text("first seen")
     expect(page.locator(".proof-stage rect.box")).to_have_count(2)
     load_all(page)
     assert sums(page) == list(range(1, 31))

@@ -138,7 +138,11 @@ def test_the_week_before_is_compared_by_the_hours_that_were_filmed_both_times(
         "value": 120 * 5,
         "value_same_hours": 120 * 5,
         "now_same_hours": 120 * 10,
+        "change": 1.0,
         "same_hours": 0.5,
+        "intervals": 7200 // interval_s,
+        "of_intervals": 4 * 3600 // interval_s,
+        "compared_in": {"sources": 1, "of_sources": 1},
     }
     earlier = f"interval={interval_s}&timezone=Europe/Berlin&from={before_ms}&to={before_ms + HOUR_MS}"
     assert get(place, earlier)["week_before"] is None

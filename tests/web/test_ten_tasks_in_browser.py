@@ -183,7 +183,7 @@ def test_is_everything_counted_up_to_now(hand: MouseHand, photograph: Callable[.
     expect(page.locator("#health-strip")).to_have_attribute(
         "title", re.compile("footage up to 19 Nov 2026, 23:5.*counted 4 mins? ago")
     )
-    by_keyboard = page.locator("#pages").get_by_role("link", name="Books")  # where the strip leads, too
+    by_keyboard = page.locator("#pages").get_by_role("link", name="Health")  # where the strip leads, too
     hand.click(by_keyboard if isinstance(hand, KeyboardHand) else page.locator("#health-strip"))
     expect(page.locator("#verdict")).to_contain_text("Every frame is accounted for")
     row = page.locator("#books tbody tr", has_text="Station Road")

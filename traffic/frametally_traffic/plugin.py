@@ -21,7 +21,7 @@ PLUGIN = Plugin(
     pages=(
         PageEntry("/lines", "look", "lines.html", "traffic.menu_lines", 30),
         PageEntry("/lines/edit", "correct", "editor.html", "traffic.menu_lines", 30, by_source=True),
-        PageEntry("/traffic", "look", "traffic.html", "traffic.menu_traffic", 40),
+        PageEntry("/traffic", "look", "traffic.html", "traffic.menu_traffic", 40, "web.reports"),
     ),
     web="frametally_traffic.web:web_part",
     places="frametally_traffic.picture_places:PLACES",

@@ -42,7 +42,7 @@ PLUGIN = Plugin(
     settings="frametally_videos.settings:VideoSettings",
     endpoints="frametally_videos.web:ENDPOINTS",
     pages=(
-        PageEntry("/videos", "look", "videos.html", "videos.menu", 10),
+        PageEntry("/videos", "look", "videos.html", "videos.menu", 10, "web.footage"),
         PageEntry("/jobs", "look", "jobs.html"),
     ),
     other_routes={"WS /ws/{}": "look"},

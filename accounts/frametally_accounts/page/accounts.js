@@ -129,12 +129,20 @@ function removal(what, consequence, remove) {
   return area;
 }
 
+/** @param {string} role */
+const roleName = (role) =>
+  role === "run"
+    ? t("accounts.role_run")
+    : role === "correct"
+      ? t("accounts.role_correct")
+      : t("accounts.role_look");
+
 /** @param {Account} account */
 function rightsForm(account) {
   const role = el("select", { "aria-label": t("accounts.role_of", { name: account.name }) });
   fillSelect(
     role,
-    ["look", "correct", "run"].map((one) => [one, one]),
+    ["look", "correct", "run"].map((one) => [one, roleName(one)]),
     account.role,
   );
   const sources = el("input", {
@@ -204,7 +212,7 @@ function accountEntry(account) {
     el(
       "p",
       el("strong", name),
-      ` · ${account.role} · ${sourcesOf(account.sources, t("accounts.all_sources"))}`,
+      ` · ${roleName(account.role)} · ${sourcesOf(account.sources, t("accounts.all_sources"))}`,
     ),
     el("p.muted.small", t("accounts.and_is_signed_in", { name, proof, codes, sessions: account.sessions })),
     buttons,
@@ -226,7 +234,7 @@ function tokenEntry(token) {
       el("strong", name),
       t("accounts.of", {
         account,
-        role: token.role,
+        role: roleName(token.role),
         sources: sourcesOf(token.sources, t("accounts.its_accounts_sources")),
       }),
     ),

@@ -11,7 +11,7 @@ from frametally.ports.object_store import ObjectStore
 from frametally.rules.times import DAY_S
 from frametally_accounts.credentials import code_address, make_api_token, make_code_secret, token_hash
 from frametally_accounts.marker import has_noted_accounts, note_accounts
-from frametally_accounts.rights import ApiToken, Role, UserAccount, check_name
+from frametally_accounts.rights import ROLE_NAMES, ApiToken, Role, UserAccount, check_name
 
 if TYPE_CHECKING:
     from frametally_accounts.book import AccessBook
@@ -107,9 +107,9 @@ def _must_leave_administrator(accounts: Sequence[UserAccount], name: str) -> Non
     if [one.name for one in accounts if one.may_administer] == [name]:
         raise AccessRefused(
             409,
-            f"{name} is the last account with the role “run”",
+            f"{name} is the last account with the Admin role",
             command="add another with `frametally users add NAME --role run` first",
-            remedy="Give the role “run” and access to all sources to another account first.",
+            remedy="Give the Admin role and access to all sources to another account first.",
         )
 
 
@@ -122,7 +122,7 @@ def add_token(
     if rights is None:
         raise AccessRefused(
             400,
-            f"{owner.name} has the role {rights_in_words(owner.role, owner.sources)}",
+            f"{owner.name} is {ROLE_NAMES[owner.role]} of {', '.join(owner.sources) or 'all sources'}",
             command="a token cannot have more",
             remedy="A token cannot have more rights than its account: choose a lower role or fewer sources.",
         )

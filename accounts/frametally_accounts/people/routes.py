@@ -127,8 +127,8 @@ class AccountRoutes:
                 raise AccessRefused(
                     409,
                     "the first account must be able to do everything",
-                    command="give it the role “run”",
-                    remedy="Give it the role “run” and access to all sources: this account adds the others.",
+                    command="give it the Admin role",
+                    remedy="Give it the Admin role and access to all sources: this account adds the others.",
                 )
             changes.add_account(book, self.context.ports.store, account)
         answer_with(201)

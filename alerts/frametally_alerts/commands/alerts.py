@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import time
-from typing import Any
+from typing import Any, get_args
 
 import click
 import msgspec
@@ -19,7 +19,7 @@ from frametally_alerts.channels.wording import subject_of
 from frametally_alerts.commands.reports import in_options, open_book
 from frametally_alerts.commands.run_rounds import run
 from frametally_alerts.rule_form import MOST_RULES, RuleRefused, make_rule, mute_end
-from frametally_alerts.rules import FOR_GOOD, WHATS, AlertRule
+from frametally_alerts.rules import FOR_GOOD, WHATS, AlertRule, Measure
 from frametally_alerts.why_never_fires import why_silent
 from frametally_cli.console import output as console
 from frametally_cli.options.names import note, open_names
@@ -39,7 +39,7 @@ def alerts_group() -> None:
 @click.option("--below", "less_than", type=float, help="Alert if a value is less than this.")
 @click.option(
     "--measure",
-    type=click.Choice(["detections", "peak", "objects"]),
+    type=click.Choice(get_args(Measure)),
     default="detections",
     show_default=True,
     help="Number of a bar that a rule on counts compares.",
@@ -49,7 +49,7 @@ def alerts_group() -> None:
     "--for", "lasting", default="", help="How long the condition must last, such as 1h.", metavar="PERIOD"
 )
 @click.option("--source", "sources", multiple=True, help="Only this source; repeatable.")
-@click.option("--label", "labels", multiple=True, help="Check this class separately; repeatable.")
+@click.option("--label", "labels", multiple=True, help="Only this class; repeatable: counted together.")
 @click.option("--line", default="", help="Line whose crossings to count.")
 @click.option(
     "--direction",
@@ -58,7 +58,8 @@ def alerts_group() -> None:
     show_default=True,
     help="Direction of the crossings to count.",
 )
-@click.option("--zone", default="", help="Zone of occupancy; default: the whole picture.")
+@click.option("--zone", default="", help="Zone of counts or occupancy; default: the whole picture.")
+@click.option("--timezone", help="Time zone of the intervals; default: FRAMETALLY_TIMEZONE.", metavar="ZONE")
 @click.option("--model", default="", help="Model of the counts; default: the newest published model.")
 @click.option("--note", default="", help="Text to send with each alert, such as what to do.")
 @click.option(
@@ -71,6 +72,7 @@ def add(name: str, at_least: float | None, less_than: float | None, since: str |
     if at_least is not None and less_than is not None:
         raise Misconfigured("give either --at-least or --below; to check both, add two rules")
     with open_book({"data_dir": options.pop("data_dir")}) as (settings, book):
+        options["timezone"] = options["timezone"] or settings.timezone
         try:
             rule = make_rule(
                 name=name,

@@ -21,7 +21,6 @@ from frametally_alerts.channels.delivery import AlertSender
 from frametally_alerts.commands.reports import maker
 from frametally_alerts.conditions.round_input import RoundPorts
 from frametally_alerts.reports.due_reports import EverLater, MakeFiles, make_due
-from frametally_alerts.rounds import look_at_all
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import data_dir_option, option, read_settings, repeat_rounds
 from frametally_videos.opening import open_video_catalogue
@@ -79,6 +78,8 @@ def _open(settings: Settings) -> Iterator[_Opened]:
 
 
 def _round(round_parts: _Opened, once_a_minute: OnceAMinute, *, quiet: bool) -> int:
+    from frametally_alerts.rounds import look_at_all  # charts
+
     ports = replace(round_parts.ports, now_ms=round(time.time() * 1000))
     report = look_at_all(round_parts.book, ports)
     report_count, undone = make_due(round_parts.book, ports, round_parts.make)

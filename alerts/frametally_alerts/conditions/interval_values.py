@@ -1,21 +1,33 @@
-"""Rules over the values of intervals: counts, crossings, occupancy, speed; changed days are read."""
+"""Rules over the values of intervals: counts, crossings, occupancy, speed; changed days are read.
+
+The intervals and the counts in them are those of the chart, by the same functions.
+"""
 
 from __future__ import annotations
 
+import datetime
+import math
+import zoneinfo
+from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from frametally import keys
-from frametally.ports.count_index import CountIndex, CountQuery, Histogram
-from frametally.rules.known import Basis, why_unknown
+from frametally.ports.count_index import CountIndex, CountQuery
 from frametally.rules.places import FLOWS, ZONES, Place, series_model, source_of
-from frametally.rules.times import DAY_MS, days_of_span
+from frametally.rules.times import DAY_MS, HOUR_S, days_of_span
 from frametally_alerts.conditions.round_input import Counted, CountPorts, Looked, counted_for, sources_of
-from frametally_alerts.rules import AlertFinding, AlertRule, Scope
+from frametally_alerts.rules import AlertFinding, AlertRule, Measure, Scope
 from frametally_traffic.counting.published_days import flows_for
 from frametally_traffic.flows.day_columns import DIRECTIONS, NOT_MEASURED
 from frametally_traffic.geometry.speed import SpeedDistribution
+from frametally_web.charts.answers import CountBucket, FramesAnalysed
+from frametally_web.charts.bars import Bars, spans
+from frametally_web.charts.measures import Chart, Reader
+from frametally_web.charts.source_means import MOST_OF_SOURCES
+from frametally_web.charts.totals import metric_of
+from frametally_web.requests.query import ALL_TIMES
 
 
 class Stretch(NamedTuple):
@@ -36,38 +48,55 @@ def settling_ms(rule: AlertRule) -> int:
     return max(rule.interval_s * 1000, _SETTLED_MS)
 
 
-def find_stretches(rule: AlertRule, values: Mapping[int, float], from_ms: int, to_ms: int) -> list[Stretch]:
+def intervals_over(rule: AlertRule, from_ms: int, to_ms: int) -> list[tuple[int, int]]:
+    """Return the rule's intervals, by the clocks of its time zone, from the one that holds `from_ms` on."""
+    return [*Bars(rule.interval_s, _zone(rule)).over(from_ms, to_ms)]
+
+
+def fulfils(rule: AlertRule, value: float | None) -> bool:
+    """Return whether a value fulfils a rule; an unknown one (not filmed, not measured) does not."""
+    threshold = rule.threshold or 0.0
+    return value is not None and (value < threshold if rule.below else value >= threshold)
+
+
+def find_stretches(
+    rule: AlertRule, values: Mapping[int, float], bars: Sequence[tuple[int, int]], from_ms: int, to_ms: int
+) -> list[Stretch]:
     """Return the times in `[from_ms, to_ms)` at which a rule begins to be fulfilled for its duration.
 
-    An interval without a value (not filmed, not measured) fulfils nothing. Whether a stretch begins at a
-    time depends on the interval before it and on those of its duration, so a change of counts changes only
-    nearby stretches.
+    Whether a stretch begins at a time depends on the interval before it and on those of its duration, so a
+    change of counts changes only nearby stretches. `bars` are the rule's intervals, which `values` has by
+    their start.
     """
-    bar_ms, all_ms = rule.interval_s * 1000, lasting_ms(rule)
-    threshold = rule.threshold or 0.0
+    places = {start_ms: place for place, (start_ms, _) in enumerate(bars)}
+    number = lasting_ms(rule) // (rule.interval_s * 1000)
 
-    def fulfils(start_ms: int) -> bool:
-        value = values.get(start_ms)
-        return value is not None and (value < threshold if rule.below else value >= threshold)
+    def is_fulfilled(place: int) -> bool:
+        return fulfils(rule, values.get(bars[place][0]))
 
     stretches = []
     for start_ms in sorted(values):
-        if not from_ms <= start_ms < to_ms or not fulfils(start_ms) or fulfils(start_ms - bar_ms):
+        place = places.get(start_ms, len(bars))
+        if place + number > len(bars) or not from_ms <= start_ms < to_ms or not is_fulfilled(place):
             continue
-        starts = range(start_ms, start_ms + all_ms, bar_ms)
-        if all(map(fulfils, starts)):
-            of_all = [values[time_ms] for time_ms in starts]
-            stretches.append(Stretch(start_ms, start_ms + all_ms, min(of_all) if rule.below else max(of_all)))
+        if (not place or not is_fulfilled(place - 1)) and all(
+            map(is_fulfilled, range(place, place + number))
+        ):
+            stretch = bars[place : place + number]
+            of_all = [values[bar_ms] for bar_ms, _ in stretch]
+            worst = min(of_all) if rule.below else max(of_all)
+            stretches.append(Stretch(start_ms, stretch[-1][1], worst))
     return stretches
 
 
 def read_speeds(
-    rule: AlertRule, ports: CountPorts, counts: Counted, sources: list[str], from_ms: int, to_ms: int
-) -> dict[tuple[str, str], dict[int, float]]:
-    """Return by source and label the V85 in km/h of each interval with a measured speed."""
+    rule: AlertRule, ports: CountPorts, counts: Counted, sources: list[str], bars: Sequence[tuple[int, int]]
+) -> dict[str, dict[int, float]]:
+    """Return by source the V85 in km/h of each interval with a measured speed."""
+    from_ms, to_ms = bars[0][0], bars[-1][1]
     days = [keys.utc_day(day * DAY_MS) for day in days_of_span(from_ms, to_ms - 1)]
-    bar_ms = rule.interval_s * 1000
-    bins: defaultdict[tuple[str, str, int], Counter[int]] = defaultdict(Counter)
+    starts_ms = [start_ms for start_ms, _ in bars]
+    bins: defaultdict[tuple[str, int], Counter[int]] = defaultdict(Counter)
     for source in sources:
         for flows in flows_for(ports.store, counts.model, counts.base_interval_s, source, days):
             columns = flows.columns
@@ -79,26 +108,26 @@ def read_speeds(
                 at_ms = flows.day_start_ms + time_ms
                 if missing or not from_ms <= at_ms < to_ms:
                     continue
-                name = flows.labels[label]
-                if rule.labels and name not in rule.labels:
-                    continue
-                bins[source, name if rule.labels else "", at_ms - at_ms % bar_ms][speed] += 1
-    speeds: defaultdict[tuple[str, str], dict[int, float]] = defaultdict(dict)
-    for (source, label, start_ms), visits in bins.items():
+                if not rule.labels or flows.labels[label] in rule.labels:
+                    bins[source, starts_ms[bisect_right(starts_ms, at_ms) - 1]][speed] += 1
+    speeds: defaultdict[str, dict[int, float]] = defaultdict(dict)
+    for (source, start_ms), visits in bins.items():
         value = SpeedDistribution(tuple(sorted(visits.items()))).p85_km_h
         if value is not None:
-            speeds[source, label][start_ms] = value
+            speeds[source][start_ms] = value
     return dict(speeds)
 
 
-Values = Mapping[tuple[str, str], Mapping[int, float]]
-"""By source and label: the value of each interval that has one, by its start."""
+Values = Mapping[str, Mapping[int, float]]
+"""By source: the value of each interval that has one, by its start."""
 
 _SETTLED_MS = 600_000
 """Without newer footage an interval is complete this long after its end, or after its own length, the
 longer of the two: an alert on an interval that is still filling would need a correction."""
 _WHOLE = 0.95
 """An interval that was filmed for less than this has few frames, not few objects."""
+_CLOCK_CHANGE_MS = 7_200_000
+"""A local day is no longer than a day and this."""
 _DAYS_AT_ONCE = 31
 _MOST_SOURCES = 100
 
@@ -123,7 +152,7 @@ def look(rule: AlertRule, ports: CountPorts, marks: Mapping[str, str]) -> Iterat
         for day_ms in days.keys() | noted.keys()
         if day_ms >= first_ms and noted.get(day_ms) != prefix + days.get(day_ms, "")
     }
-    around_ms = lasting_ms(rule)
+    around_ms = lasting_ms(rule) + (_CLOCK_CHANGE_MS if rule.interval_s > HOUR_S else 0)
     settled_ms = ports.now_ms - settling_ms(rule)
     for from_ms, to_ms in _ranges(sorted(changed_days)):
         yield from _of_range(
@@ -144,28 +173,28 @@ def look(rule: AlertRule, ports: CountPorts, marks: Mapping[str, str]) -> Iterat
 def _of_range(
     rule: AlertRule, ports: CountPorts, counted: Counted, from_ms: int, to_ms: int, settled_ms: int
 ) -> Iterator[Looked]:
-    bar_ms, around_ms = rule.interval_s * 1000, lasting_ms(rule)
-    from_ms = max(from_ms, rule.since_ms)
-    from_ms += -from_ms % bar_ms
+    # The first bar is the one before those that are looked at.
+    bars = intervals_over(rule, max(from_ms, rule.since_ms) - 1, to_ms + lasting_ms(rule))
+    from_ms = bars[0][1]
     sources = sources_of(rule, counted.sources)
-    values = _read(rule, ports, counted, sources, from_ms - bar_ms, to_ms + around_ms)
-    by_source: defaultdict[str, list[AlertFinding]] = defaultdict(list)
-    until = {
-        source: max(settled_ms, counted.sources[source].next_interval_ms - counted.base_interval_s * 1000)
-        for source in sources
-    }
-    # Starts beyond that are neither reported nor withdrawn.
-    ends = {source: max(from_ms, min(to_ms, end_ms - around_ms + 1)) for source, end_ms in until.items()}
-    for (source, label), of_bars in values.items():
-        by_source[source] += [
-            AlertFinding(source, label, stretch.start_ms, stretch.end_ms, stretch.value)
-            for stretch in find_stretches(rule, of_bars, from_ms, ends[source])
-        ]
+    values = read_values(rule, ports, counted, sources, bars)
+    number, ends_ms = lasting_ms(rule) // (rule.interval_s * 1000), [end_ms for _, end_ms in bars]
+    label = ", ".join(rule.labels)
     for source in sources:
-        yield Looked(by_source[source], Scope(from_ms, ends[source], (source,)))
+        until_ms = max(settled_ms, counted.sources[source].next_interval_ms - counted.base_interval_s * 1000)
+        # Starts whose stretch ends later are neither reported nor withdrawn.
+        last = bisect_right(ends_ms, until_ms) - number
+        end_ms = max(from_ms, min(to_ms, bars[last][0] + 1)) if last >= 0 else from_ms
+        stretches = find_stretches(rule, values.get(source, {}), bars, from_ms, end_ms)
+        findings = [AlertFinding(source, label, *stretch) for stretch in stretches]
+        yield Looked(findings, Scope(from_ms, end_ms, (source,)))
     forgotten_sources = set(rule.sources) - counted.sources.keys()
     if forgotten_sources:  # all of their footage was forgotten
         yield Looked([], Scope(from_ms, to_ms, (*sorted(forgotten_sources),)))
+
+
+def _zone(rule: AlertRule) -> datetime.tzinfo:
+    return zoneinfo.ZoneInfo(rule.timezone or "UTC")
 
 
 def _series(rule: AlertRule, model: str) -> str:
@@ -195,96 +224,74 @@ def _ranges(days: list[int]) -> Iterator[tuple[int, int]]:
             first = None
 
 
-def _read(
-    rule: AlertRule, ports: CountPorts, counts: Counted, sources: list[str], from_ms: int, to_ms: int
+def read_values(
+    rule: AlertRule, ports: CountPorts, counts: Counted, sources: list[str], bars: Sequence[tuple[int, int]]
 ) -> Values:
+    """Return the values that a rule compares, of the intervals `bars`, which follow each other."""
     if rule.what == "speed":
-        return read_speeds(rule, ports, counts, sources, from_ms, to_ms)
-    series, names = _series(rule, counts.model), sources
+        return read_speeds(rule, ports, counts, sources, bars)
+    names = sources
     if rule.what == "crossings":
         ways = DIRECTIONS if rule.direction == "both" else (rule.direction,)
         names = [str(Place(source, "line", (rule.line, way))) for source in sources for way in ways]
     elif rule.zone:
         names = [str(Place(source, "zone", (rule.zone,))) for source in sources]
-    values: dict[tuple[str, str], dict[int, float]] = {}
+    values: dict[str, dict[int, float]] = {}
     unmeasured: set[tuple[str, str]] = set()
-    for first in range(0, len(names), _MOST_SOURCES):
-        part = names[first : first + _MOST_SOURCES]
-        query = CountQuery(
-            series,
-            counts.base_interval_s,
-            rule.interval_s,
-            sources=part,
-            labels=rule.labels,
-            from_ms=from_ms,
-            to_ms=to_ms,
-            by_source=True,
-            apart=None if rule.labels else (),
-        )
-        unmeasured |= _add(values, rule, ports.index, query)
+    series = _series(rule, counts.model)
+    for chart in _charts(rule, ports, counts, series, names, bars):
+        unmeasured |= _add(values, rule, chart)
     if rule.below and rule.what == "crossings":
         _leave_out_unfit(values, rule, ports, counts, unmeasured)
     if rule.below and (rule.what == "crossings" or rule.measure == "objects"):
-        for first in range(0, len(sources), _MOST_SOURCES):
-            part = sources[first : first + _MOST_SOURCES]
-            of_sources = CountQuery(
-                counts.model,
-                counts.base_interval_s,
-                rule.interval_s,
-                sources=part,
-                labels=rule.labels,
-                from_ms=from_ms,
-                to_ms=to_ms,
-                by_source=True,
-            )
-            _leave_out_unknown(values, rule, ports.index.histogram(of_sources))
-            if rule.what == "crossings":
-                cut = [str(Place(source, "line", (rule.line, NOT_MEASURED))) for source in part]
-                _leave_out_cut(
-                    values, rule, ports.index.histogram(of_sources._replace(model=series, sources=cut))
-                )
+        for chart in _charts(rule, ports, counts, counts.model, sources, bars):
+            _leave_out_unknown(values, chart)
+    if rule.below and rule.what == "crossings":
+        cut = [str(Place(source, "line", (rule.line, NOT_MEASURED))) for source in sources]
+        for chart in _charts(rule, ports, counts, series, cut, bars):
+            _leave_out_cut(values, rule, chart)
     return values
 
 
-def _leave_out_unknown(
-    values: Mapping[tuple[str, str], dict[int, float]], rule: AlertRule, histogram: Histogram
-) -> None:
-    """Drop the values of intervals in which objects of a source and label could not be followed.
+def _charts(
+    rule: AlertRule,
+    ports: CountPorts,
+    counts: Counted,
+    model: str,
+    names: Sequence[str],
+    bars: Sequence[tuple[int, int]],
+) -> Iterator[Chart]:
+    """Yield the chart of a rule's question, some sources at a time, each source by itself."""
+    zone = _zone(rule)
+    for first in range(0, len(names), _MOST_SOURCES):
+        query = CountQuery(
+            model, counts.base_interval_s, sources=names[first : first + _MOST_SOURCES], labels=rule.labels
+        )
+        reader = Reader(ports.index, query, zone, spans(zone, bars[0][0], bars[-1][1]), ALL_TIMES)
+        yield reader.bars(rule.interval_s, by_source=True, apart=(), most_bars=MOST_OF_SOURCES)
+
+
+def _leave_out_unknown(values: Mapping[str, dict[int, float]], chart: Chart) -> None:
+    """Drop the values of intervals in which objects of a source could not be followed.
 
     For a rule that waits for many, the number that was seen all the same is enough: it is the least.
     """
-    unfollowed = {
-        (interval.source, interval.start_ms)
-        for interval in histogram.coverage
-        if why_unknown("passages", Basis(interval.objects, slowest_fps=interval.slowest_fps))
-    }
-    unknown = {
-        (bar.source, bar.label if rule.labels else "", bar.start_ms)
-        for bar in histogram.buckets
-        if why_unknown("passages", Basis(bar.objects, bar.detections, bar.tracked_detections))
-    }
-    for (source, label), of_bars in values.items():
-        for start_ms in [*of_bars]:
-            if (source, start_ms) in unfollowed or (source, label, start_ms) in unknown:
-                del of_bars[start_ms]
+    parts: list[FramesAnalysed | CountBucket] = [*chart.coverage, *chart.buckets]
+    for part in parts:
+        if part.objects_missing is not None:
+            values.get(part.source or "", {}).pop(part.start_ms, None)
 
 
-def _leave_out_cut(
-    values: Mapping[tuple[str, str], dict[int, float]], rule: AlertRule, histogram: Histogram
-) -> None:
+def _leave_out_cut(values: Mapping[str, dict[int, float]], rule: AlertRule, chart: Chart) -> None:
     """Drop the values of intervals that may reach the threshold with the crossings that were not measured."""
-    cut: Counter[tuple[str, str, int]] = Counter()
-    for bar in histogram.buckets:
-        label = bar.label if rule.labels else ""
-        cut[source_of(bar.source or ""), label, bar.start_ms] += bar.detections
-    for (source, label, start_ms), number in cut.items():
-        of_bars = values.get((source, label), {})
-        if start_ms in of_bars and of_bars[start_ms] + number >= (rule.threshold or 0.0):
-            del of_bars[start_ms]
+    for bar in chart.buckets:
+        of_bars = values.get(source_of(bar.source or ""), {})
+        if of_bars.get(bar.start_ms, -math.inf) + bar.detections >= (rule.threshold or 0.0):
+            del of_bars[bar.start_ms]
 
 
 def _leave_out_unfit(
-    values: Mapping[tuple[str, str], dict[int, float]],
+    values: Mapping[str, dict[int, float]],
     rule: AlertRule,
     ports: CountPorts,
     counts: Counted,
@@ -292,46 +299,46 @@ def _leave_out_unfit(
 ) -> None:
     """Drop the values of intervals whose pictures the line does not fit; `unmeasured`: as of `_add`."""
     for source, day in sorted(unmeasured):
-        own = [of_bars for (of_source, _), of_bars in values.items() if of_source == source]
+        of_bars = values.get(source, {})
         for flows in flows_for(ports.store, counts.model, counts.base_interval_s, source, [day]):
             for kind, name, from_ms, to_ms in flows.unfit:
-                for of_bars in own if (kind, name) == ("line", rule.line) else ():
-                    for start_ms in [*of_bars]:
-                        if from_ms < start_ms + rule.interval_s * 1000 and to_ms > start_ms:
-                            del of_bars[start_ms]
+                if (kind, name) == ("line", rule.line):
+                    for start_ms, end_ms in intervals_over(rule, from_ms, to_ms):
+                        if from_ms < end_ms and to_ms > start_ms:
+                            of_bars.pop(start_ms, None)
 
 
-def _add(
-    values: dict[tuple[str, str], dict[int, float]], rule: AlertRule, index: CountIndex, query: CountQuery
-) -> set[tuple[str, str]]:
-    """Add the values of one query: 0 where a filmed interval has none.
+def _add(values: dict[str, dict[int, float]], rule: AlertRule, chart: Chart) -> set[tuple[str, str]]:
+    """Add the values of a chart: 0 where a filmed interval has none.
 
     Return the sources and UTC days of which some interval may not be known.
     """
-    histogram = index.histogram(query)
-    measure = (
+    measure: Measure = (
         "peak" if rule.what == "occupancy" else "detections" if rule.what == "crossings" else rule.measure
     )
-    labels = rule.labels or ("",)
-    filmed: dict[tuple[str, int], bool] = {}
+    filmed: set[tuple[str | None, int]] = set()
     unmeasured = set()
-    for interval in histogram.coverage:
-        if interval.objects is None:
-            unmeasured.add((source_of(interval.source or ""), keys.utc_day(interval.start_ms)))
-        is_whole = interval.covered_ms is None or interval.covered_ms >= _WHOLE * rule.interval_s * 1000
-        is_measured = measure != "objects" or interval.objects is not None
-        if is_measured and (is_whole or not rule.below):
-            filmed[interval.source or "", interval.start_ms] = True
-            for label in labels:
-                of_bars = values.setdefault((source_of(interval.source or ""), label), {})
-                of_bars.setdefault(interval.start_ms, 0.0)
-    for bar in histogram.buckets:
-        if (bar.source or "", bar.start_ms) not in filmed:
-            continue
-        of_bars = values.setdefault((source_of(bar.source or ""), bar.label), {})
-        basis = Basis(bar.objects, bar.detections, bar.tracked_detections)
-        if measure == "objects" and why_unknown("objects", basis):
-            of_bars.pop(bar.start_ms, None)  # not measured: neither 0 nor the tracked value
-        else:
-            of_bars[bar.start_ms] = of_bars.get(bar.start_ms, 0.0) + getattr(bar, measure)
+    blank_frames: Counter[tuple[str | None, int]] = Counter()
+    for blank in chart.blank.intervals:
+        blank_frames[blank.source, blank.start_ms] += blank.frames
+    for part in chart.coverage:
+        source = source_of(part.source or "")
+        if part.objects_missing is not None:
+            days = days_of_span(part.start_ms, part.end_ms - 1)
+            unmeasured |= {(source, keys.utc_day(day * DAY_MS)) for day in days}
+        analysed = part.frames + blank_frames[part.source, part.start_ms]
+        is_whole = part.frames >= _WHOLE * analysed  # without tracking, frames alone tell
+        if part.covered_s is not None:
+            is_whole = part.covered_s >= _WHOLE * (part.end_ms - part.start_ms) / 1000
+        if (measure != "objects" or part.objects_missing is None) and (is_whole or not rule.below):
+            filmed.add((part.source, part.start_ms))
+            values.setdefault(source, {}).setdefault(part.start_ms, 0.0)
+    for bar in chart.buckets:
+        if (bar.source, bar.start_ms) in filmed:
+            of_bars = values[source_of(bar.source or "")]
+            value = metric_of(bar, measure)
+            if value is None:
+                of_bars.pop(bar.start_ms, None)  # not measured: neither 0 nor the tracked value
+            else:
+                of_bars[bar.start_ms] = of_bars.get(bar.start_ms, 0.0) + value
     return unmeasured

@@ -7,12 +7,15 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+
 from frametally.books.counted_days import up_to_date
 from frametally.errors import Poison
 from frametally.ports.count_index import CountIndex, SourceSummary
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectStore
 from frametally.process.period import shown_period
+from frametally.rules.times import DAY_S
 from frametally.settings.loading import Settings
 from frametally_alerts.rules import BY_BARS, AlertFinding, AlertRule, Scope
 
@@ -82,6 +85,17 @@ def bases_of(rule: AlertRule, index: CountIndex) -> tuple[str, list[int]]:
 def fitting(rule: AlertRule, bases_s: Sequence[int]) -> list[int]:
     """Return the base intervals that can make a rule's intervals; all, if it has no intervals of its own."""
     return [base_s for base_s in bases_s if rule.what not in BY_BARS or rule.interval_s % base_s == 0]
+
+
+def with_counted_interval(rule: AlertRule, index: CountIndex) -> AlertRule:
+    """Return a rule whose intervals are not shorter than those that are counted, such as 1 min for 1 s."""
+    _, bases = bases_of(rule, index)
+    if rule.what not in BY_BARS or not bases or rule.interval_s >= min(bases):
+        return rule
+    base_s = min(bases)
+    interval_s = next((step for step in range(base_s, DAY_S + 1, base_s) if DAY_S % step == 0), DAY_S)
+    duration_s = -(-rule.duration_s // interval_s) * interval_s
+    return msgspec.structs.replace(rule, interval_s=interval_s, duration_s=duration_s)
 
 
 def interval_fault(rule: AlertRule, bases_s: Sequence[int]) -> str:

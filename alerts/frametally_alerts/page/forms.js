@@ -3,15 +3,13 @@
 import { replaceChannel, submitForm } from "./channels.js";
 import { get, send } from "frametally/js/shared/api.js";
 import { byId, control, el } from "frametally/js/shared/dom.js";
-import { moment, number } from "frametally/js/shared/format.js";
 import { parseState } from "frametally/js/shared/state.js";
 import { usualZoneOf, zoneInUse } from "frametally/js/shared/time.js";
 import { press, speak, wordsOf } from "frametally/js/status/notices.js";
 import { t } from "frametally/js/shared/texts.js";
+import { trialParts } from "./trial.js";
 
 const DAY_MS = 86_400_000;
-const MOST_LINES = 8;
-const MEASURES = ["detections", "peak", "objects"];
 
 export function startForms() {
   document.addEventListener("click", (event) => {
@@ -91,7 +89,10 @@ async function edit(kind, name) {
   const { interval_s, duration_s, below, ...rest } = /** @type {any} */ (found);
   const of = kind === "rules" ? { interval: period(interval_s), lasting: period(duration_s) } : {};
   // What the form has no field for stays as it is.
-  form.dataset.kept = JSON.stringify({ model: rest.model, ...(kind === "reports" ? { interval_s } : {}) });
+  form.dataset.kept = JSON.stringify({
+    model: rest.model,
+    ...(kind === "reports" ? { interval_s } : { timezone: rest.timezone }),
+  });
   open(form, { ...rest, ...of, below: below ? "below" : "" });
 }
 
@@ -108,10 +109,9 @@ function period(seconds) {
 
 /** The chart's question as a rule. @param {HTMLFormElement} form @param {URLSearchParams} query */
 function fillFromChart(form, query) {
-  const { sources, labels, zone, interval, metric, model } = parseState(location.search);
-  const measure = metric && MEASURES.includes(metric) ? metric : "detections";
+  const { sources, labels, zone, interval, metric, model, timezone } = parseState(location.search);
   const threshold = query.get("threshold") ?? "";
-  form.dataset.kept = JSON.stringify({ model: model ?? "" });
+  form.dataset.kept = JSON.stringify({ model: model ?? "", timezone: timezone ?? usualZoneOf(sources) });
   open(form, {
     name: [
       labels.join(t("web.and")) || t("alerts.objects"),
@@ -119,8 +119,8 @@ function fillFromChart(form, query) {
     ]
       .join(" ")
       .trim(),
-    what: zone ? "occupancy" : "count",
-    measure,
+    what: "count",
+    measure: metric ?? "detections",
     threshold,
     interval: period(interval ?? 900),
     sources,
@@ -201,7 +201,7 @@ function read(form) {
     lasting: text("lasting"),
     line: what === "crossings" ? text("line") : "",
     direction: text("direction"),
-    zone: what === "occupancy" ? text("zone") : "",
+    zone: what === "occupancy" || what === "count" ? text("zone") : "",
     note: text("note"),
   };
 }
@@ -218,44 +218,29 @@ function save(kind, form) {
 
 let trials = 0;
 
+/** @param {HTMLFormElement} form @param {string} name */
+const fieldOf = (form, name) => /** @type {HTMLInputElement} */ (form.elements.namedItem(name));
+
 /** What the rule would have sent last week. @param {HTMLFormElement} form */
 async function tryRule(form) {
   const area = byId("trial");
   const mine = ++trials;
-  const threshold = form.querySelector("[name=threshold]");
-  if (threshold instanceof HTMLInputElement && threshold.checkVisibility() && !threshold.value) {
+  const threshold = fieldOf(form, "threshold");
+  if (threshold.checkVisibility() && !threshold.value) {
     area.replaceChildren(); // nothing to try yet, and no mistake
     return;
   }
   try {
     const trial = await send("POST", "alerts/trials", read(form));
-    if (mine === trials) area.replaceChildren(...shown(trial));
+    if (mine !== trials) return;
+    if (trial.interval_s) fill(form, { interval: period(trial.interval_s) });
+    area.replaceChildren(
+      ...trialParts(trial, Number(threshold.value), (dragged) => {
+        threshold.value = String(dragged);
+        tryRule(form);
+      }),
+    );
   } catch (error) {
     if (mine === trials) area.replaceChildren(el("p.muted", wordsOf(error)));
   }
-}
-
-/** @param {Api.RuleTrial} trial */
-function shown({ from_ms: from, to_ms: to, total, alerts }) {
-  if (from === null || to === null) return [el("p.muted", t("alerts.frametally_cannot_try_this_rule_there"))];
-  const span = t("alerts.to_2", { from: moment(from), to: moment(to) });
-  const lines = alerts.slice(0, MOST_LINES).map((one) => {
-    const value = one.value === null ? "" : `: ${number(one.value)}`;
-    return el(
-      "li",
-      `${moment(one.start_ms)}, ${[one.source_name, one.label].filter(Boolean).join(", ")}${value}`,
-    );
-  });
-  const more =
-    total > lines.length
-      ? [el("p.muted.small", t("alerts.and_more", { total: number(total - lines.length) }))]
-      : [];
-  return [
-    el(
-      "p.strong",
-      t("alerts.this_rule_would_have_sent", { total: t("alerts.count_alerts", { count: total }), span }),
-    ),
-    el("ul", ...lines),
-    ...more,
-  ];
 }

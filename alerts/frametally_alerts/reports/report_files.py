@@ -89,6 +89,8 @@ def _summary(report: ScheduledReport, turn: ClockTurn, chart: answers.Counts, me
     rows = [("", "objects", "most at once", "boxes")]
     for total in chart.totals:
         objects = "not known" if total.objects is None else f"{total.objects}"
+        if total.objects is None and total.measured_objects:
+            objects = f"at least {total.measured_objects}"
         boxes = f"{total.detections}"
         if total.low is not None and total.high is not None:
             interval = f" ({total.low:.0f} to {total.high:.0f})"

@@ -20,7 +20,7 @@ from frametally.plugins import hooks
 from frametally.process.children import Family
 from frametally.process.exit_codes import NOTHING_DONE, STOPPED, worst
 from frametally.process.period import parse_period_s
-from frametally.process.reports import stamped
+from frametally.process.reports import plural, stamped
 from frametally.settings.data_folder import DEMO_DATA_DIR, must_be_writable
 from frametally.settings.loading import Settings
 from frametally.telemetry.exposition import Scraped
@@ -82,17 +82,45 @@ def run(
 @click.option("--serve/--no-serve", "serving", default=True, help="Serve the dashboard afterwards.")
 @port_option
 @click.option("--data-dir", type=click.Path(path_type=Path), default=DEMO_DATA_DIR, show_default=True)
-def demo(serving: bool, **overrides: Any) -> int:
-    """Count a traffic clip, from download to chart."""
+@click.option("--remove-town", is_flag=True, help="Remove the simulated town, and end.")
+def demo(serving: bool, remove_town: bool, **overrides: Any) -> int:
+    """Count a traffic clip, from download to chart, beside a simulated fortnight of a small town."""
     from frametally.files.demo_clip import ensure_demo_clip
 
     settings = read_settings("producer", {**overrides, "interval_s": 1, "time_pattern": ""})
+    if remove_town:
+        with open_ports(settings) as ports:
+            return _remove_town(ports)
     with console.stage_bar("clip") as bar:
         clip = DemoClip(ensure_demo_clip(settings.data_dir, bar))
     with open_ports(settings) as ports:
         return _run(
             ports, (clip.path,), source=clip.source, start_time=clip.start_time, serving=serving, clip=clip
         )
+
+
+def _count_town(ports: Ports) -> int:
+    """Build and count the simulated town, unless it is there; return the exit code."""
+    from frametally_cli.stages.aggregate import count_once
+    from frametally_cli.stages.simulated_town import DAYS, SOURCES, build_town
+
+    with console.stage_bar("town") as bar:
+        is_new = build_town(ports, bar)
+    if not is_new:
+        return 0
+    click.echo(f"simulated town: {plural(DAYS, 'day')} of {' and '.join(SOURCES)}; nothing of it was filmed")
+    return worst(count_once(ports), show(ports))
+
+
+def _remove_town(ports: Ports) -> int:
+    from frametally_cli.stages.simulated_town import remove_town
+
+    with console.stage_bar("town") as bar:
+        removed = remove_town(ports, bar)
+    for leave in hooks("town_removed"):
+        leave(ports.settings)
+    click.echo(f"simulated town: {plural(removed, 'recording')} removed")
+    return 0
 
 
 def _run(
@@ -113,6 +141,8 @@ def _run(
             ports.settings,
             "choose another port with --port or FRAMETALLY_WEB_PORT, or skip the dashboard with --no-serve",
         )
+    if clip:
+        _count_town(ports)
     with ExitStack() as beside:
         with stop_on(signal.SIGTERM, signal.SIGINT, at_once=True) as should_stop:
             call = produce_call(ports.settings, paths, source, start_time, should_stop)

@@ -6,6 +6,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -49,19 +50,55 @@ class _OnceThere:
         return getattr(self._now, name)
 
 
+class _OnceAnswering:
+    """Replaces an index that is unavailable, and fails as it does, until it can be opened.
+
+    One call at a time tries to open it; the others fail meanwhile.
+    """
+
+    def __init__(self, url: str, open_it: Callable[[], Any], error: Retryable) -> None:
+        self.url = url
+        self._open = open_it
+        self._error = error
+        self._index: Any = None
+        self._opening = threading.Lock()
+
+    def __getattr__(self, name: str) -> Any:
+        if self._index is None:
+            if not self._opening.acquire(blocking=False):
+                raise Retryable(str(self._error))
+            try:
+                self._index = self._index or self._open()
+            except Retryable as error:
+                self._error = error
+                raise
+            finally:
+                self._opening.release()
+        return getattr(self._index, name)
+
+    def close(self) -> None:
+        if self._index is not None:
+            self._index.close()
+
+
 @contextmanager
 def open_to_look(settings: Settings) -> Iterator[tuple[Ports, Ledger]]:
     """Open the ports and the ledger to read them, and make nothing where there is nothing yet.
 
-    What is made later is found then; the store is made by what is first put into it, such as an upload.
+    What is made later is found then; the store is made by what is first put into it, such as an upload. The
+    calls of an index that is unavailable raise `Retryable` until it answers.
     """
     with readable(settings) as available, tempfile.TemporaryDirectory() as made, ExitStack() as opening:
-        ports = {
-            name: opening.enter_context(
-                closing(_look(url, _empty_url(made, name), open_at, _PUTS if name == "store" else ()))
-            )
-            for name, (url, open_at) in port_openers(available).items()
-        }
+        ports: dict[str, Any] = {}
+        for name, (url, open_at) in port_openers(available).items():
+            makes = _PUTS if name == "store" else ()
+            try:
+                port = _look(url, _empty_url(made, name), open_at, makes)
+            except Retryable as error:
+                if name != "index":
+                    raise
+                port = _OnceAnswering(url, partial(open_at, url), error)
+            ports[name] = opening.enter_context(closing(port))
         ledger = ports.pop("ledger")
         yield Ports(available, **ports), ledger
 

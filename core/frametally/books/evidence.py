@@ -26,6 +26,8 @@ from frametally.segments.contents import RangeReader, read_lines
 
 _WINDOW_MS = 600_000
 """Event time that is read at once. Lines of one frame have one time, so the rule sees them together."""
+_MARGIN_MS = 2 * BLANK_MS
+"""Event time read on both sides of a bar: a black stretch with a frame in it, and the picture beside that."""
 
 
 class ProvedFrame(NamedTuple):
@@ -111,10 +113,18 @@ def frames_of_bar(
     """
     counts = limits.rule()
     since = from_ms if after is None else max(from_ms, after[0])
-    frames = _each_frame(store, ledger, (model, source), from_ms=since, to_ms=to_ms, not_counted=not_counted)
+    frames = _each_frame(
+        store,
+        ledger,
+        (model, source),
+        from_ms=since - _MARGIN_MS,
+        to_ms=to_ms + _MARGIN_MS,
+        not_counted=not_counted,
+    )
     stretches = [] if left_out is None else left_out.stretches(source, since, to_ms)
     for frame in _without_blank(frames):
-        if any(first_ms <= frame.captured_at_ms <= last_ms for first_ms, last_ms, _ in stretches):
+        at_ms = frame.captured_at_ms
+        if not since <= at_ms < to_ms or any(first <= at_ms <= last for first, last, _ in stretches):
             continue
         is_in = None if part is None else part(frame)
         if part is not None and is_in is None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -191,40 +192,44 @@ def _unreadable(info: ObjectInfo, error: Exception) -> TakenSegment:
     return TakenSegment(info, parsed.model if parsed else "", problem=str(error))
 
 
-def hours_between(first_ms: int, last_ms: int) -> dict[int, bool] | None:
-    """Return the hours that frames from the first to the last are counted in, and whether they are in them.
-
-    An hour is tracked with a margin: those near it alone belong to it, too. None: there are more than two
-    days between them (pictures are as far apart), and only their own times tell.
-    """
-    if last_ms - first_ms > 2 * DAY_MS:
-        return None
-    hours = dict.fromkeys(
-        ((first_ms - HOUR_MARGIN_MS) // HOUR_MS, (last_ms + HOUR_MARGIN_MS) // HOUR_MS), False
-    )
-    return hours | dict.fromkeys(range(first_ms // HOUR_MS, last_ms // HOUR_MS + 1), True)
-
-
 def hours_of(
     header: SegmentHeader, times_of: Callable[[SegmentSource], Iterable[int]]
 ) -> tuple[SourceHour, ...]:
-    """Return the hours that a segment is counted in, by source and hour; see `hours_between`.
+    """Return the hours that a segment is counted in, by source and hour.
+
+    Where a source spans more than two days (pictures are as far apart), only their own times tell.
 
     Raises:
         Poison: One is beyond the calendar.
     """
     source_hours: list[SourceHour] = []
     for part in header.sources:
-        hours = hours_between(part.first_captured_at_ms, part.last_captured_at_ms)
-        if hours is None:
-            hours = {}
-            for time_ms in times_of(part):
-                for hour, is_own in (hours_between(time_ms, time_ms) or {}).items():
-                    hours[hour] = hours.get(hour, False) or is_own
-        if hours and not FIRST_MS <= min(hours) * HOUR_MS <= max(hours) * HOUR_MS < NEXT_MS:
+        first_ms, last_ms = part.first_captured_at_ms, part.last_captured_at_ms
+        if last_ms - first_ms <= 2 * DAY_MS:
+            hours = _hours_between(part.source, first_ms, last_ms)
+        else:
+            near = {hour for ms in times_of(part) for hour in _hours_between(part.source, ms, ms)}
+            own = {hour.hour for hour in near if hour.is_own}
+            hours = sorted(hour for hour in near if hour.is_own or hour.hour not in own)
+        if hours and not FIRST_MS <= hours[0].hour * HOUR_MS <= hours[-1].hour * HOUR_MS < NEXT_MS:
             raise Poison(f"segment {header.key} has frames beyond the calendar; {header.remedy}")
-        source_hours += [SourceHour(part.source, hour, is_own) for hour, is_own in hours.items()]
+        source_hours += hours
     return tuple(sorted(source_hours))
+
+
+def _hours_between(source: str, first_ms: int, last_ms: int) -> Sequence[SourceHour]:
+    """Return the hours that frames from the first to the last are counted in, sorted.
+
+    An hour is tracked with a margin: those near it alone belong to it, too.
+    """
+    near = (first_ms - HOUR_MARGIN_MS) // HOUR_MS, (last_ms + HOUR_MARGIN_MS) // HOUR_MS
+    return _hours_in(source, *near, first_ms // HOUR_MS, last_ms // HOUR_MS)
+
+
+@lru_cache(maxsize=10_000)  # of a million segments, few have other hours than the one before
+def _hours_in(source: str, near_first: int, near_last: int, first: int, last: int) -> Sequence[SourceHour]:
+    own = range(first, last + 1)
+    return sorted(SourceHour(source, hour, hour in own) for hour in {near_first, near_last, *own})
 
 
 class _Time(msgspec.Struct):
@@ -282,8 +287,10 @@ def _frame_meant(letter: DeadLetter) -> FrameKey | None:
 
 def _check_numbers(header: SegmentHeader, key: str) -> None:
     """Refuse numbers that no database holds and no frame has."""
-    times = [ms for part in header.sources for ms in (part.first_captured_at_ms, part.last_captured_at_ms)]
-    if not 0 <= header.first_offset <= header.next_offset < _MOST or not all(map(_is_time, times)):
+    is_possible = 0 <= header.first_offset <= header.next_offset < _MOST
+    for part in header.sources:
+        is_possible &= _is_time(part.first_captured_at_ms) and _is_time(part.last_captured_at_ms)
+    if not is_possible:
         raise Poison(f"segment {key}: its header has impossible numbers; restore the segment")
 
 

@@ -7,15 +7,25 @@ A run is the result of one model, base interval and UTC day: hour files, part fi
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from operator import itemgetter
 from typing import NamedTuple
 
 from frametally import keys
-from frametally.books.run_records import count_again, decode_run, remedy_of
+from frametally.books.run_records import count_again, decode_records, decode_run, remedy_of
 from frametally.errors import Poison, Retryable
-from frametally.history_records import HourList, RunHistory, history_key, hours_key, with_zones
+from frametally.history_records import (
+    HourList,
+    OlderHistory,
+    RunHistory,
+    history_in,
+    hours_key,
+    list_in,
+    older_history_key,
+    with_zones,
+)
 from frametally.media.manifests import find_record
 from frametally.ports.object_store import ObjectInfo, ObjectMissing, ObjectStore
 from frametally.records import Coverage, IntervalCount, RecordT, Run, decode, decode_at
@@ -116,9 +126,11 @@ def _read_files(
         yield key, _read_file(store, run, key, checksums[number] if checksums else None)
 
 
-def _read_file(store: ObjectStore, run: Run, key: str, crc32: int | None) -> bytes:
+def _read_file(
+    store: ObjectStore, run: Run, key: str, crc32: int | None, part: Callable[[bytes], bytes] = bytes
+) -> bytes:
     try:
-        data = store.get(key)
+        data = part(store.get(key))
         check_crc32(zlib.crc32(data), crc32)
     except (ObjectMissing, Poison) as error:
         model = run.model if run.zone_parts is None else base_model(run.model)
@@ -139,7 +151,18 @@ def read_hours(store: ObjectStore, run: Run) -> HourList | None:
     if run.hours_crc32 is None:
         return None
     key = hours_key(run.prefix)
-    return decode_at(key, _read_file(store, run, key, run.hours_crc32), HourList)
+    return decode_at(key, _read_file(store, run, key, run.hours_crc32, list_in), HourList)
+
+
+def find_hours(store: ObjectStore, key: str) -> HourList | None:
+    """Return the list of hour files under a key, whatever run it is of; None if there is none.
+
+    Raises:
+        Poison: It is damaged; the message names it.
+    """
+    with suppress(ObjectMissing):
+        return decode_at(key, list_in(store.get(key)), HourList)
+    return None
 
 
 class CheckedFile(NamedTuple):
@@ -186,13 +209,40 @@ def read_hour_files(
         yield from zip((file.key for file in files), contents, strict=True)
 
 
+def read_named_hours(
+    store: ObjectStore, run: Run, listed: HourList, places: Iterable[tuple[str, int]]
+) -> Iterator[tuple[str, bytes]]:
+    """Yield key and bytes of the hour files of places that `HourList.names` has. Raises as others."""
+    files = [
+        CheckedFile(listed.file_key(source, hour), listed.hours[source][hour].crc32)
+        for source, hour in places
+    ]
+    return read_hour_files(store, run, files)
+
+
+def hour_records(run: Run, key: str, data: bytes) -> Iterator[IntervalCount | Coverage]:
+    """Yield the counts and the coverage in an hour file of a run. Raises `Poison`: a line is damaged."""
+    lines = b"".join(line for kind in ("count", "coverage") for line in lines_of(data, kind))
+    return decode_records(run, key, lines)
+
+
+def hour_tracks(run: Run, key: str, data: bytes) -> Iterator[Track]:
+    """Yield the tracks in an hour file of a run. Raises `Poison`: a line is damaged."""
+    for number, line in enumerate(lines_of(data, "track"), start=1):
+        yield _TrackLine(run, f"{key}, track {number}", line.partition(b"\t")[2]).decode(Track)
+
+
 def read_history(store: ObjectStore, run: Run) -> RunHistory | None:
-    """Return the history of a day up to a run, None where an older frametally counted it.
+    """Return the history of a day up to a run; None if an older frametally counted it.
 
     Raises:
         Poison: It cannot be read; the message names it.
     """
-    return find_record(store, history_key(run.prefix), RunHistory)
+    key = hours_key(run.prefix)
+    with suppress(ObjectMissing):
+        if run.hours_crc32 is not None and (data := history_in(store.get(key))):
+            return decode_at(key, data, RunHistory)
+    return find_record(store, older_history_key(run.prefix), OlderHistory)
 
 
 def read_tracks(store: ObjectStore, run: Run) -> Iterator[Track]:

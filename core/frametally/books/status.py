@@ -36,7 +36,14 @@ from frametally.books.offsets import (
 )
 from frametally.books.verdict import Need, SourceLine, StageLine, exit_code, find_needs, judge, stages_behind
 from frametally.history_records import with_zones
-from frametally.media.manifests import by_source, forgotten_by, list_records, media_of, sources_timed_by_file
+from frametally.media.manifests import (
+    by_source,
+    footage_of,
+    forgotten_by,
+    list_records,
+    media_of,
+    sources_timed_by_file,
+)
 from frametally.media.overlapping import not_counted
 from frametally.media.sources import counted_until, footage_until, source_names
 from frametally.ports.count_index import CountIndex
@@ -184,7 +191,7 @@ class _Books:
         logs_before = read_logs(self.log, self.settings, model, self._chain(model))
         indexed = self.index.current_runs()  # before the store: what is published meanwhile is in that
         self.ledger.refresh(self.store, progress)
-        manifests, runs = self.ledger.manifests(), self.ledger.runs()
+        manifests, runs = footage_of(self.ledger.manifests(), model), self.ledger.runs()
         chain = self._chain(model)
         logs, reads_all = read_logs(self.log, self.settings, model, chain)
         waiting = sum(log.waiting for log in logs)

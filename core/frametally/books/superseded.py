@@ -23,9 +23,9 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from frametally import keys
-from frametally.books.runs import DayKey
+from frametally.books.runs import DayKey, find_hours
 from frametally.errors import Poison
-from frametally.history_records import HourList, hours_key
+from frametally.history_records import hours_key
 from frametally.media.manifests import find_record
 from frametally.ports.object_store import ObjectInfo, ObjectStore
 from frametally.records import Run
@@ -121,7 +121,7 @@ def _unlisted(
 
 
 def _files_of(store: ObjectStore, list_key: str) -> Iterator[str]:
-    hours = find_record(store, list_key, HourList)
+    hours = find_hours(store, list_key)
     if hours is not None:
         yield from (hours.file_key(source, hour) for source in hours.hours for hour in hours.files(source))
 

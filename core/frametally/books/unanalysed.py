@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from frametally.media.manifests import by_source, find_manifest, media_of
+from frametally.media.manifests import by_source, find_manifest, footage_of, media_of
 from frametally.media.overlapping import not_counted, runs_of
 from frametally.ports.count_index import NOT_LOOKED_AT, CountIndex, CountQuery
 from frametally.ports.ledger import DeadFrame, FrameTally, Ledger
@@ -83,7 +83,7 @@ def find_dead_letters(ledger: Ledger) -> dict[str, dict[str, list[int]]]:
 def _of_model(
     store: ObjectStore, ledger: Ledger, index: CountIndex, settings: Settings, model: str
 ) -> dict[str, Spans]:
-    all_manifests = ledger.manifests()
+    all_manifests = footage_of(ledger.manifests(), model)
     forgotten = not_counted(all_manifests, ledger.tombstones(), settings.count_overlaps)
     tallies = {(tally.source, tally.media): tally for tally in ledger.tallies(model)}
     dead: dict[str, list[DeadFrame]] = defaultdict(list)

@@ -51,7 +51,8 @@ def find_needs(
         needs.append(Need("frames", unread, line, "/dead-letters"))
     with suppress(OSError):
         if disk_bytes(settings.data_dir)[0] < settings.min_free_disk_mb * 1_000_000:
-            needs.append(Need("disk", 1, f"the disk of {settings.data_dir} is full; free some space there"))
+            line = f"the disk of {settings.data_dir} is full; free some space there"
+            needs.append(Need("disk", 1, line, "/footage"))
     for find in hooks("open_needs"):
         try:
             needs += find(settings, store)
@@ -157,7 +158,7 @@ def judge(
             broken.append(
                 f"{books.source_name}: expected {books.expected} and announced "
                 f"{plural(books.announced, 'frame')}, but analysed, dead-lettered, forgotten and overlapped "
-                f"are {handled}: no medium accounts for these frames"
+                f"are {handled}: no footage accounts for these frames"
             )
         elif handled < books.announced and drained:
             frames = plural(books.announced - handled, "announced frame is", "announced frames are")
@@ -178,7 +179,7 @@ def judge(
 def _unread(books: SourceLine) -> str:
     """Return what of a source is not announced, and what announces it."""
     left = books.expected - books.announced
-    problem = f"{plural(left, 'frame')} to announce" if left > 0 else "a medium was not read to the end"
+    problem = f"{plural(left, 'frame')} to announce" if left > 0 else "a file was not read to the end"
     if not books.capturing:
         return f"{problem}; run `frametally produce` on its files again"
     problem = problem if left > 0 else "its camera is still recording this minute"

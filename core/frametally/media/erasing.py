@@ -21,7 +21,7 @@ from frametally.rules.frame_bitmap import FrameBitmap
 from frametally.rules.times import DAY_MS, days_of_span, in_range
 from frametally.undo_records import Tombstone
 
-UNNAMED_REMEDY = "`frametally forget --unnamed-images` deletes all pictures that belong to no medium"
+UNNAMED_REMEDY = "`frametally forget --unnamed-images` deletes all pictures that belong to no footage"
 
 Forgotten = tuple[MediaManifest, int | None, int | None]
 """Of a medium, the event times `[from_ms, to_ms)`; both None for all of it."""
@@ -131,7 +131,7 @@ class _NamedImages:
         if any(keys.is_record_key(info.key) for info in store.list(keys.CORRECTIONS)):
             raise Misconfigured(
                 "a retime or rename-source is not finished: run that command again first; only then does "
-                "frametally know which pictures belong to no medium"
+                "frametally know which pictures belong to no footage"
             )
         self._keys: set[str] = set()
         self._videos: dict[tuple[str, str], list[tuple[MediaManifest, FrameBitmap]]] = defaultdict(list)

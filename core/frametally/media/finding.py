@@ -38,15 +38,16 @@ def find_media(store: ObjectStore, medium: str) -> list[MediaManifest]:
         media = [m for m in manifests if m.sha256.startswith(medium)]
         if len(media) > 1:
             raise Misconfigured(
-                f"{len(media)} media begin with {medium}: {_names_of(media)}; give more characters"
+                f"{len(media)} recordings begin with {medium}: {_names_of(media)}; give more characters"
             )
     if not media and absolute.is_file():
         sha256 = _sha256_of(absolute)
         media = [m for m in manifests if m.sha256 in (sha256, track_identity(sha256, m.track))]
     if not media:
         raise Misconfigured(
-            f"no medium {medium!r} has been produced; give the path that you gave to `frametally produce`, "
-            "or the beginning of its sha256, which is the name of its manifest in the store's folder media/"
+            f"no footage named {medium!r} has been produced; give the path that you gave to "
+            "`frametally produce`, or the beginning of its sha256, which is the name of its manifest in the "
+            "store's folder media/"
         )
     return media
 
@@ -55,7 +56,7 @@ def one_medium(media: Sequence[MediaManifest], medium: str) -> MediaManifest:
     """Return the only medium that was found. Raises `Misconfigured` if there are several."""
     if len(media) > 1:
         raise Misconfigured(
-            f"{medium} matches {len(media)} media: {_names_of(media)}; give the sha256 of one of them"
+            f"{medium} matches {len(media)} recordings: {_names_of(media)}; give the sha256 of one of them"
         )
     return media[0]
 
@@ -70,7 +71,7 @@ def check_distinct(media: Sequence[MediaManifest], medium: str) -> None:
             f"{plural(manifest.frames_announced, 'frame')} from {utc(manifest.first_captured_at_ms or 0)})"
             for manifest in media
         )
-        raise Misconfigured(f"{medium} is the name of {len(media)} media; forget one of them: {commands}")
+        raise Misconfigured(f"{medium} is the name of {len(media)} recordings; choose one: {commands}")
 
 
 def media_of_source(store: ObjectStore, source: str) -> list[MediaManifest]:

@@ -6,7 +6,7 @@ import hashlib
 import time
 import zlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import get_args
@@ -142,6 +142,12 @@ def find_manifest(store: ObjectStore, sha256: str) -> MediaManifest | None:
 def media_of(manifest: MediaManifest) -> str:
     """Return the medium's name in its frames."""
     return keys.media_id(manifest.sha256, manifest.revision)
+
+
+def footage_of(manifests: Sequence[MediaManifest], model: str | None) -> list[MediaManifest]:
+    """Return the media that a model detects: its own simulated ones, or else all that was filmed."""
+    own = [manifest for manifest in manifests if manifest.simulated_by == model]
+    return own or [manifest for manifest in manifests if manifest.simulated_by is msgspec.UNSET]
 
 
 def pictures_identity(source: str, day: str) -> str:

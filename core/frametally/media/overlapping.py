@@ -179,7 +179,7 @@ def reports_by_source(skipped_by_source: Mapping[str, Sequence[Skipped]]) -> lis
 
 def named_medium(manifest: MediaManifest | None, media: str) -> str:
     """Return a medium's name, and enough of its sha256 to identify it; `media` is its name in frames."""
-    return f"{manifest.name if manifest else 'a medium'} ({media[:12]})"
+    return f"{manifest.name if manifest else 'other footage'} ({media[:12]})"
 
 
 def not_counted(

@@ -22,6 +22,8 @@ NOT_LOOKED_AT = "not_looked_at"
 """Of footage that was analysed before pictures were measured: nobody knows whether it shows anything."""
 NO_LABEL = ("",)
 """Labels of a query that asks for coverage alone."""
+WEAK_LABELS = "\0"
+"""No label has such a name."""
 
 
 REPAIR = "frametally index --repair"
@@ -66,7 +68,8 @@ class Bucket(NamedTuple):
 
     Attributes:
         start_ms: Start of the interval: `start_ms + offset_ms` is a multiple of its length since the epoch.
-        label: Class name; "" of the labels that a query has together.
+        label: Class name; "" of the labels that a query has together, `WEAK_LABELS` of those of them by
+            themselves that were seen too weakly.
         detections: Boxes, summed over frames and sources.
         peak: Most of one label in one frame: the maximum over the base intervals and sources.
         objects: Unique objects, summed; None where any part was not measured.
@@ -123,7 +126,7 @@ class BlankBucket(NamedTuple):
 
 
 class WeekHour(NamedTuple):
-    """All that was counted in one hour of the week, over the sources, the labels and the weeks asked for.
+    """All that was counted in one hour of the week, over the labels and the weeks asked for.
 
     Attributes:
         hour: 0 to 167, from Monday 00:00 on.
@@ -133,6 +136,8 @@ class WeekHour(NamedTuple):
         slowest_fps: As in `CoverageBucket`.
         tracked_detections: As in `Bucket`.
         covered_ms: As in `CoverageBucket`.
+        least_objects: Where some labels were seen too weakly, the objects of the others; None: none were.
+        source: Slug; None: the sources asked for together.
     """
 
     hour: int
@@ -143,6 +148,8 @@ class WeekHour(NamedTuple):
     slowest_fps: float | None = None
     tracked_detections: int | None = None
     covered_ms: int | None = None
+    least_objects: int | None = None
+    source: str | None = None
 
 
 class Histogram(NamedTuple):
@@ -201,7 +208,9 @@ class CountQuery(NamedTuple):
         of_week: Whether bars are the hours of the week: `week_hours` sets it.
         apart: Labels with bars of their own; the other requested ones have theirs together, with the
             label "". None: all have bars of their own.
+        weak_apart: Whether those of them whose objects are `too_weak` in a bar have theirs as `WEAK_LABELS`.
         measured_only: Whether only hours of a source are read in which objects were measured.
+        most_bars: Most bars of the answer; with more there is none.
     """
 
     model: str
@@ -216,7 +225,9 @@ class CountQuery(NamedTuple):
     week_parts: WeekParts = ()
     of_week: bool = False
     apart: Sequence[str] | None = None
+    weak_apart: bool = False
     measured_only: bool = False
+    most_bars: int = MAX_BUCKETS
 
     @property
     def bar_s(self) -> int:
@@ -326,6 +337,7 @@ class CountIndex(Protocol):
     def series(self) -> list[Series]:
         """Return the existing series: the newest published model first, in it the coarsest interval.
 
+        The model of the demo's simulated town (`rules.places`) is the last one, so that no default shows it.
         Series of places (`rules.places`) are not models and not among them. A caller that knows
         them passes their names: `counted_days` says which base intervals they have.
         """
@@ -348,7 +360,7 @@ class CountIndex(Protocol):
         """
 
     def week_hours(self, query: CountQuery) -> list[WeekHour]:
-        """Return counts per hour of the week of local time, those that were filmed, by hour.
+        """Return counts per hour of the week of local time, those that were filmed, by hour and source.
 
         Raises:
             Misconfigured: A base interval that divides no hour, an offset or a part of the week that is

@@ -21,17 +21,28 @@ from __future__ import annotations
 import base64
 import json
 import math
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TypeVar
 
 from frametally.errors import Poison
 from frametally.rules.path_columns import NO_PATHS, PathColumns, decode_paths, encode_paths
 from frametally.rules.times import DAY_MS, HOUR_MS
 
+PlaceT = TypeVar("PlaceT")
+
 
 def length_ms(interval_s: int) -> int:
     """Return how much time a file is of, in milliseconds, where counts have that interval."""
     return math.lcm(interval_s * 1000, HOUR_MS)
+
+
+def changed_names(names: Mapping[PlaceT, str], names_before: Iterable[str]) -> dict[PlaceT, str]:
+    """Return the names of hours, or of what is counted from hours, that were not there before.
+
+    A name says all that something was counted from, so all others are as they were.
+    """
+    old_names = {*names_before}
+    return {place: name for place, name in names.items() if name not in old_names}
 
 
 def lines_of(data: bytes, kind: str) -> Iterator[bytes]:

@@ -7,7 +7,7 @@ never 0: what could not be followed is not absent. Standard library only.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
 
 Missing: TypeAlias = Literal[
     "no_footage",
@@ -24,6 +24,8 @@ Missing: TypeAlias = Literal[
 nothing; tracking was off (or nobody noted whether it was on); too few frames a second; fewer than half of the
 counted boxes lie in tracks; the drawing is of a picture of another shape; most paths over the drawn shape are
 cut; there is too little of it to say."""
+
+AmountT = TypeVar("AmountT", int, float)
 
 MadeOf: TypeAlias = Literal["boxes", "objects", "passages"]
 """What a number is made of: boxes (detections, means, peaks); tracks (unique objects); the paths of tracks
@@ -132,7 +134,7 @@ def add_up(parts: Iterable[Number]) -> Number:
     return Number(None, missing, sum(known_parts) if known_parts else None)
 
 
-def sum_or_unknown(first: int | None, second: int | None) -> int | None:
+def sum_or_unknown(first: AmountT | None, second: AmountT | None) -> AmountT | None:
     """Return the sum; None where either is not known."""
     return None if first is None or second is None else first + second
 

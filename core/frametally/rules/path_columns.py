@@ -51,6 +51,16 @@ NO_PATHS: Mapping[str, Sequence[int]] = {name: array("q") for name in (*TRACK_CO
 SIZE_COLUMN = "size"
 """Of each point, the index of its frame's size in the file's sizes; left out where these are of one."""
 
+LONE_COLUMNS = ("lone_hour", "lone_number", "lone_label", "lone_time", "lone_x", "lone_y", "lone_height")
+"""Left out where there are none: one value per box that is strong enough to begin a track and got no second
+box, as of something that moves too far from frame to frame. As those of tracks and points, and
+
+- `lone_number`: of the hour's lone boxes, counted on from its tracks;
+- `lone_size`: as `size`.
+"""
+
+LONE_SIZE_COLUMN = "lone_size"
+
 UNSEEN_MS = 1000
 """Both ends of a longer time without a box are points of the path: nothing was measured between them."""
 
@@ -119,21 +129,22 @@ def day_paths(hours: Sequence[PathColumns]) -> PathColumns:
     if len(hours) == 1:
         return hours[0]
     pictures = tuple(sorted(of_hour for paths in hours for of_hour in paths.pictures))
-    ordered = sorted(
-        (paths for paths in hours if paths.columns["hour"]), key=lambda paths: paths.columns["hour"][0]
-    )
+    ordered = sorted((paths for paths in hours if _hours_of(paths)), key=_hours_of)
     if len(ordered) < 2:
         return (ordered or hours)[0]._replace(pictures=pictures)
     labels = tuple(sorted({label for paths in ordered for label in paths.labels}))
     sizes = tuple(sorted({size for paths in ordered for size in paths.sizes}))
     columns: dict[str, Sequence[int]] = {}
-    for name in (*TRACK_COLUMNS, *POINT_COLUMNS, *[SIZE_COLUMN] * (len(sizes) > 1)):
-        if name == "label":
-            of_hours = [_numbered(paths.columns[name], paths.labels, labels) for paths in ordered]
-        elif name == SIZE_COLUMN:
-            of_hours = [_numbered(size_column(paths), paths.sizes, sizes) for paths in ordered]
+    names = *TRACK_COLUMNS, *POINT_COLUMNS, *[SIZE_COLUMN] * (len(sizes) > 1)
+    if any("lone_hour" in paths.columns for paths in ordered):
+        names = *names, *LONE_COLUMNS, *[LONE_SIZE_COLUMN] * (len(sizes) > 1)
+    for name in names:
+        if name in ("label", "lone_label"):
+            of_hours = [_numbered(paths.columns.get(name, ()), paths.labels, labels) for paths in ordered]
+        elif name in (SIZE_COLUMN, LONE_SIZE_COLUMN):
+            of_hours = [_numbered(size_column(paths, name), paths.sizes, sizes) for paths in ordered]
         else:
-            of_hours = [paths.columns[name] for paths in ordered]
+            of_hours = [paths.columns.get(name, ()) for paths in ordered]
         columns[name] = joined(of_hours)
     return ordered[0]._replace(labels=labels, columns=columns, sizes=sizes, pictures=pictures)
 
@@ -144,9 +155,15 @@ def _numbered(column: Sequence[int], own: Sequence[object], every: Sequence[obje
     return [numbers[index] for index in column]
 
 
-def size_column(paths: PathColumns) -> Sequence[int]:
-    """Return of each point the index of its frame's size."""
-    return paths.columns.get(SIZE_COLUMN) or [0] * len(paths.columns["time"])
+def _hours_of(paths: PathColumns) -> list[int]:
+    """Return the hour of an hour's tracks and lone boxes; nothing where it has none."""
+    return [*paths.columns["hour"][:1], *paths.columns.get("lone_hour", ())[:1]][:1]
+
+
+def size_column(paths: PathColumns, name: str = SIZE_COLUMN) -> Sequence[int]:
+    """Return of each point, or with `LONE_SIZE_COLUMN` of each lone box, the index of its frame's size."""
+    times = "time" if name == SIZE_COLUMN else "lone_time"
+    return paths.columns.get(name) or [0] * len(paths.columns.get(times, ()))
 
 
 def of_each_shape(files: Sequence[PathColumns]) -> Iterator[tuple[Size | None, list[PathColumns]]]:
@@ -175,6 +192,14 @@ def _paths_on(paths: PathColumns, size: Size, common: Mapping[Size, Size]) -> Pa
             columns[name] = [scaled(column[point], sizes[point][side], size[side]) for point in points]
         else:
             columns[name] = [column[point] for point in points]
+    lone_sizes = [paths.sizes[index] for index in size_column(paths, LONE_SIZE_COLUMN)]
+    lone = [number for number, own in enumerate(lone_sizes) if common[own] == size]
+    for name in LONE_COLUMNS if lone else ():
+        column, of_side = paths.columns[name], _SIDE_OF.get(name.removeprefix("lone_"))
+        columns[name] = [
+            column[box] if of_side is None else scaled(column[box], lone_sizes[box][of_side], size[of_side])
+            for box in lone
+        ]
     return paths._replace(columns=columns, sizes=(size,))
 
 

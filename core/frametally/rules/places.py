@@ -21,6 +21,8 @@ from urllib.parse import quote, unquote
 
 FLOWS = "flows"
 ZONES = "zones"
+SIMULATED_MODEL = "simulated-town"
+"""The model that the demo's simulated town is counted by, and nothing else; it is never the default."""
 _MARK = "~"
 
 

@@ -1,10 +1,11 @@
-"""Checksums of stored data: a reader notices a flipped bit and does not count it.
+"""Checksums and names of stored data: a reader notices a flipped bit and does not count it.
 
 A sealed JSON object has as its last field `seal`: the CRC-32, as 8 hex digits, of all bytes before its comma.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 import zlib
 
@@ -12,6 +13,11 @@ from frametally.errors import Poison
 
 _SEAL = re.compile(rb',"seal":"([0-9a-f]{8})"\}')
 _SEAL_BYTES = len(b',"seal":"00000000"}')
+
+
+def name_of(inputs: str | bytes) -> str:
+    """Return the name of what is made from some inputs: 16 hex of these."""
+    return hashlib.sha256(inputs.encode() if isinstance(inputs, str) else inputs).hexdigest()[:16]
 
 
 def sealed(text: bytes) -> bytes:

@@ -197,7 +197,7 @@ def read_header(store: ObjectStore, key: str) -> tuple[SegmentHeader, int]:
 
 def list_segments(store: ObjectStore) -> Iterator[str]:
     """List the keys of all segments of all models and logs, sorted."""
-    return (info.key for info in store.list(keys.METADATA) if keys.parse_segment_key(info.key) is not None)
+    return (info.key for info in store.list(keys.METADATA) if keys.SEGMENT_KEY.fullmatch(info.key))
 
 
 def check_belongs(header: SegmentHeader, key: str) -> None:

@@ -36,7 +36,7 @@ REASONS: dict[str, str] = {
 }
 """By cause, why a frame could not be analysed, in words for people."""
 
-_PUT_BACK = "put the picture back, or `frametally forget` its medium and produce it again"
+_PUT_BACK = "put the picture back, or `frametally forget` its footage and produce it again"
 _STORED_SO = "the picture was already faulty when it was stored: correct the program that made it"
 
 REMEDIES: dict[str, str] = {

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from frametally import keys
 from frametally.errors import Misconfigured, Poison
 from frametally.media.finding import media_of_source
-from frametally.media.manifests import forgotten_by, list_manifests, list_tombstones, media_of
+from frametally.media.manifests import footage_of, forgotten_by, list_manifests, list_tombstones, media_of
 from frametally.media.stored_images import announced_images, announcement_of
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectMissing, ObjectStore
@@ -102,7 +102,7 @@ def redetect(
         Retryable: The store or the log is away.
     """
     topic = redetect_topic(settings.topic, model)
-    manifests = list_manifests(store) if source is None else media_of_source(store, source)
+    manifests = footage_of(list_manifests(store) if source is None else media_of_source(store, source), model)
     log.create_topic(topic, settings.log_partitions)
     forgotten = forgotten_by(list_tombstones(store))
     detected = _Detected(store, model, forgotten)
@@ -140,7 +140,7 @@ class _Detected:
         self._day: tuple[str, int] | None = None
         self._paths: set[str] = set()
         for info in store.list(f"{keys.METADATA}/model={model}"):
-            if keys.parse_segment_key(info.key) is not None:
+            if keys.SEGMENT_KEY.fullmatch(info.key):
                 header, body_start = read_header(store, info.key)
                 for part in header.sources:
                     self._parts[part.source].append((info.key, body_start, part))

@@ -58,25 +58,18 @@ class Stretches:
 
         Segments with losses stay alone, so that each is named.
         """
-        stretches = self._stretches[partition_of(segment.first_key)]
-        last = stretches[-1] if stretches else None
-        if last is not None and segment.first_key <= last.last_key:
-            return False
-        if (
-            last is None
-            or segment.first_offset != last.next_offset
-            or not (segment.is_whole and last.is_whole)
-        ):
-            stretches.append(segment)
-            return True
-        stretches[-1] = SegmentStretch(
-            last.first_key,
-            segment.last_key,
-            last.first_offset,
-            segment.next_offset,
-            last.frames + segment.frames,
-            last.dead_letters + segment.dead_letters,
-        )
+        first_key, last_key, first_offset, next_offset, frames, dead_letters = segment
+        stretches = self._stretches[partition_of(first_key)]
+        if stretches:
+            last = stretches[-1]
+            if first_key <= last.last_key:
+                return False
+            if first_offset == last.next_offset and segment.is_whole and last.is_whole:
+                offsets = last.first_offset, next_offset
+                figures = last.frames + frames, last.dead_letters + dead_letters
+                stretches[-1] = SegmentStretch(last.first_key, last_key, *offsets, *figures)
+                return True
+        stretches.append(segment)
         return True
 
     def remove(self, segment: SegmentStretch) -> bool:
@@ -129,4 +122,4 @@ def are_many(segments: int) -> bool:
 def list_new_segments(store: ObjectStore, stretches: Stretches) -> Iterator[ObjectInfo]:
     """List the segments that are in no stretch, sorted by key."""
     infos = store.list_unless(keys.METADATA, stretches.keys())
-    return (info for info in infos if keys.parse_segment_key(info.key) is not None)
+    return (info for info in infos if keys.SEGMENT_KEY.fullmatch(info.key))

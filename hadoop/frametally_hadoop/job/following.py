@@ -1,15 +1,19 @@
 """Finds the box that continues a track: by overlap, the largest first. Standard library only.
 
+Over a change of the pictures' size, boxes of one shape are followed in its largest size. Scaled up, they lose
+nothing: scaled back, each is what it was. Where an hour's pictures have one size, as most do, none is scaled.
+
 Exact by construction: + - * / on Python's numbers give the same bits on every machine. (`sum` over floats
 does not: Python 3.12 changed it. Nor does `**`, which is the C library's.)
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from operator import attrgetter
 from typing import NamedTuple, TypeAlias
 
+from frametally.rules.places import Size, common_sizes, scaled
 from frametally_hadoop.job.lines import Frame
 from frametally_hadoop.job.params import NEW_ABOVE_STRONG, TrackParams
 
@@ -93,17 +97,8 @@ class Motion:
     """The filter of one track. Lengths in tenths of a pixel, velocities in those per second."""
 
     __slots__ = (
-        "dheight",
-        "dwidth",
-        "dx",
-        "dy",
-        "height",
-        "p_cross",
-        "p_position",
-        "p_velocity",
-        "width",
-        "x",
-        "y",
+        *("x", "y", "width", "height", "dx", "dy", "dwidth", "dheight"),
+        *("p_position", "p_cross", "p_velocity"),
     )
 
     def __init__(self, left: float, top: float, width: float, height: float) -> None:
@@ -183,6 +178,20 @@ class TrackedBox(NamedTuple):
     twins: tuple[TrackedBox, ...] = ()
 
 
+def overlap_of(box: TrackedBox, other: TrackedBox) -> float:
+    """Return the intersection over union of two boxes, as they are."""
+    left, top, width, height = box[2:6]
+    other_left, other_top, other_width, other_height = other[2:6]
+    if left >= other_left + other_width or other_left >= left + width:  # of most pairs
+        return 0.0
+    across = min(left + width, other_left + other_width) - max(left, other_left)
+    down = min(top + height, other_top + other_height) - max(top, other_top)
+    if across <= 0 or down <= 0:
+        return 0.0
+    shared = across * down
+    return shared / (width * height + other_width * other_height - shared)
+
+
 def by_strength(sighting: TrackedBox) -> tuple[int, int, int, int, int, str]:
     """Return the key that sorts a frame's boxes: the strongest first, then by place, then by label."""
     _, confidence, left, top, width, height, _, _, label, _ = sighting
@@ -225,6 +234,7 @@ class Tracker:
 
     Attributes:
         left_over: By frame, the boxes that went to no track, and began none.
+        lone: Boxes that began a track which got no second box though the footage went on, by time.
     """
 
     def __init__(self, params: TrackParams) -> None:
@@ -238,6 +248,7 @@ class Tracker:
         self._now_ms = 0
         self._moves_s: list[float] = []
         self.left_over: list[tuple[int, list[TrackedBox]]] = []
+        self.lone: list[TrackedBox] = []
 
     def step(self, time_ms: int, sightings: Sequence[TrackedBox]) -> None:
         """Take the boxes of the next frame in the order of `by_strength`; there may be none."""
@@ -311,6 +322,7 @@ class Tracker:
                 begun = [begun[i] for i in tracks_left]
                 strong = [strong[j] for j in boxes_left]
         self._begun = [track for track in begun if now_ms - track[0].time_ms < _SECOND_BOX_MS]
+        self.lone += [track[0] for track in begun if now_ms - track[0].time_ms >= _SECOND_BOX_MS]
         return strong
 
     def _before(self, first: TrackedBox) -> Iterator[TrackedBox]:
@@ -346,3 +358,56 @@ def _pair(
     for i, j in pairs:
         tracks[i].go_on(boxes[j][0])
     return [tracks[i] for i in tracks_left], [boxes[j] for j in boxes_left]
+
+
+class ScaledFrame(NamedTuple):
+    """A frame as tracking sees it: of the largest size of its shape. `own` is the frame as it is stored."""
+
+    width_px: int
+    height_px: int
+    own: Frame
+
+
+def size_of(frame: Frame | ScaledFrame) -> Size:
+    """Return the size of the picture that boxes are in."""
+    return frame.width_px, frame.height_px
+
+
+def sizes_to_scale(frames: Iterable[Frame]) -> dict[Size, Size]:
+    """Return by each size of the frames the one to track in; empty where they have one size."""
+    sizes = {(frame.width_px, frame.height_px) for frame in frames}
+    return common_sizes(sizes) if len(sizes) > 1 else {}
+
+
+def scaled_box(box: TrackedBox, size: Size) -> TrackedBox:
+    """Return a box of a stored frame as one of a picture of a size of its shape."""
+    own = size_of(box.frame)
+    if own == size:
+        return box
+    return _on(box, own, size)._replace(frame=ScaledFrame(*size, box.frame))  # type: ignore[arg-type]
+
+
+def own_boxes(sightings: Sequence[TrackedBox]) -> list[TrackedBox]:
+    """Return boxes as they are in their stored frames."""
+    return [
+        _on(box, size_of(box.frame), size_of(box.frame.own))._replace(frame=box.frame.own)
+        if isinstance(box.frame, ScaledFrame)
+        else box
+        for box in sightings
+    ]
+
+
+def _on(box: TrackedBox, size: Size, other: Size) -> TrackedBox:
+    (width, height), (to_width, to_height) = size, other
+    return box._replace(
+        left=scaled(box.left, width, to_width),
+        top=scaled(box.top, height, to_height),
+        width=scaled(box.width, width, to_width),
+        height=scaled(box.height, height, to_height),
+    )
+
+
+def size_changes(sightings: Sequence[TrackedBox]) -> list[int]:
+    """Return the numbers of boxes whose frame has another size than that of the box before."""
+    sizes = [size_of(box.frame) for box in sightings]
+    return [number for number in range(1, len(sizes)) if sizes[number] != sizes[number - 1]]

@@ -50,11 +50,10 @@ from frametally.rules.blank_stretches import (
 from frametally.rules.evidence import Hit, best_hits, hits_by_label
 from frametally.rules.places import ZONES, Zones, parse_zones, series_model
 from frametally.rules.times import DAY_MS, HOUR_MS, RECORD_VERSION
-from frametally_hadoop.job.fetching import Fetch, fetch
 from frametally_hadoop.job.lines import Frame, distinct_frames, from_json, to_json
 from frametally_hadoop.job.manifest import SegmentEntry, parse_line
 from frametally_hadoop.job.params import MARGIN_MS, CountParams
-from frametally_hadoop.job.reading import Block, read_blocks
+from frametally_hadoop.job.reading import Block, Fetch, fetch, read_blocks
 from frametally_hadoop.job.visits import (
     NOT_TRACKED,
     TrackedHour,

@@ -1,4 +1,4 @@
-"""Joins broken tracks, and recognises objects that never move. Standard library only."""
+"""Joins broken tracks, and recognises what never moves, over gaps too. Standard library only."""
 
 from __future__ import annotations
 
@@ -6,10 +6,15 @@ from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from operator import attrgetter, itemgetter
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from frametally_hadoop.job.following import Track, TrackedBox, by_strength
+from frametally.rules.places import Size
+from frametally_hadoop.job.following import Track, TrackedBox, by_strength, overlap_of, size_of
 from frametally_hadoop.job.params import MARGIN_MS, TrackParams
+
+if TYPE_CHECKING:
+    from frametally_hadoop.job.paths import TrackEdges
+    from frametally_hadoop.job.visits import Visit
 
 _NEAR_HEIGHTS = 1.5
 _HEIGHT_RATIO = 1.6
@@ -17,6 +22,9 @@ _BORDER_PART = 0.02
 _VELOCITY_SIGHTINGS = 10
 _MOVED_HEIGHTS = 0.5
 _LEAST_FOR_FIXED_MS = 2000
+_SAME_PLACE = 0.8
+"""Intersection over union from which on two boxes are of one place. Boxes of a parked car jitter less; a car
+that parks where another stood seldom takes its place so exactly."""
 _time_of, _frame_time = attrgetter("time_ms"), itemgetter(0)
 
 
@@ -71,7 +79,7 @@ def in_sequence(tracks: Sequence[Track], next_of: Mapping[int, int]) -> list[Tra
     return joined
 
 
-def never_moves(track: Track) -> bool:
+def never_moves(track: Sequence[TrackedBox]) -> bool:
     """Return whether, for 2 s or more, 90 % of the centres lie within half the box's height, both ways."""
     if track[-1].time_ms - track[0].time_ms < _LEAST_FOR_FIXED_MS:
         return False
@@ -290,3 +298,46 @@ def _off2(box: TrackedBox, x: float, y: float, height: int) -> float:
     """Return how far a box's centre is off a place, both twice as large, in heights squared."""
     off_x, off_y = 2 * box.left + box.width - x, 2 * box.top + box.height - y
     return (off_x * off_x + off_y * off_y) / (4 * height * height)
+
+
+def stood_before(
+    visits: Sequence[Visit], edges: Mapping[Size, TrackEdges], group_of: Mapping[str, str]
+) -> set[int]:
+    """Return the numbers of visits whose object stood in the same place as the footage before ended.
+
+    Neither moves, both have one label or labels of one group, and one is there up to the gap, the other from
+    it on. The greatest overlap is taken first, each visit once; of equal ones the earlier visits.
+    """
+    ended: dict[tuple[Size, str, int], list[int]] = {}
+    began: dict[tuple[Size, str, int], list[int]] = {}
+    places: dict[int, TrackedBox] = {}
+    for number, visit in enumerate(visits):
+        first, last = visit.sightings[0], visit.sightings[-1]
+        shape, group = size_of(first.frame), group_of.get(visit.label, visit.label)
+        since, until = edges[shape].gap_before(first), edges[shape].gap_after(last)
+        if (since or until) and never_moves(visit.sightings):
+            places[number] = _place(visit.sightings)
+            for gap, at_gap in ((since, began), (until, ended)):
+                if gap:
+                    at_gap.setdefault((shape, group, gap), []).append(number)
+    pairs = [
+        (-overlap, before, after)
+        for gap, numbers in began.items()
+        for after in numbers
+        for before in ended.get(gap, ())
+        if (overlap := overlap_of(places[before], places[after])) >= _SAME_PLACE
+    ]
+    used: set[int] = set()
+    same: set[int] = set()
+    for _, before, after in sorted(pairs):
+        if before not in used and after not in same:
+            used.add(before)
+            same.add(after)
+    return same
+
+
+def _place(sightings: Sequence[TrackedBox]) -> TrackedBox:
+    """Return a box of its medians."""
+    sides = zip(*((box.left, box.top, box.width, box.height) for box in sightings), strict=True)
+    left, top, width, height = (sorted(side)[len(sightings) // 2] for side in sides)
+    return sightings[0]._replace(left=left, top=top, width=width, height=height)

@@ -55,6 +55,10 @@ class TrackParams(NamedTuple):
         together = [group for _, group in self.groups if not set(labels).isdisjoint(group)]
         return tuple(sorted({*labels, *(label for group in together for label in group)}))
 
+    def group_of(self) -> dict[str, str]:
+        """Return by label the one that stands for its group; labels without a group are left out."""
+        return {label: min(group) for _, group in self.groups for label in group}
+
     def in_words(self) -> dict[str, Any]:
         """Return them as people set them: frames a second, confidence 0 to 1, seconds."""
         return {

@@ -23,12 +23,20 @@ from frametally.rules.filmed_time import blank_ms, filmed_time
 from frametally.rules.known import is_fast_enough, is_too_weak
 from frametally.rules.places import Size
 from frametally.rules.times import HOUR_MS, MOST_TIME_MS
-from frametally_hadoop.job.following import Track, TrackedBox, Tracker, by_strength
+from frametally_hadoop.job.following import (
+    Track,
+    TrackedBox,
+    Tracker,
+    by_strength,
+    overlap_of,
+    scaled_box,
+    size_of,
+    sizes_to_scale,
+)
 from frametally_hadoop.job.lines import Frame
-from frametally_hadoop.job.mending import mended, never_moves
+from frametally_hadoop.job.mending import mended, never_moves, stood_before
 from frametally_hadoop.job.params import CountParams, TrackParams
-from frametally_hadoop.job.sizes import scaled_box, size_of, sizes_to_scale
-from frametally_hadoop.job.track_pairs import edges_by_shape, track_pairs
+from frametally_hadoop.job.paths import edges_by_shape, track_pairs
 
 _CONFIDENCE, _PLACE = itemgetter(1), itemgetter(2, 3, 4, 5, 8)
 """Of a `TrackedBox`, the fields of `by_strength`: sorting by both costs half of sorting by that."""
@@ -53,7 +61,7 @@ def one_per_object(sightings: Sequence[TrackedBox]) -> list[TrackedBox]:
     strongest: list[TrackedBox] = []
     for sighting in ordered:
         for index, stronger in enumerate(strongest):
-            if stronger.label != sighting.label and _overlap(stronger, sighting) >= _TWIN_OVERLAP:
+            if stronger.label != sighting.label and overlap_of(stronger, sighting) >= _TWIN_OVERLAP:
                 strongest[index] = stronger._replace(twins=(*stronger.twins, sighting))
                 break
         else:
@@ -86,19 +94,6 @@ def tally(votes: Sequence[TrackedBox]) -> list[tuple[str, int, int]]:
     )
 
 
-def _overlap(box: TrackedBox, other: TrackedBox) -> float:
-    left, top, width, height = box[2:6]
-    other_left, other_top, other_width, other_height = other[2:6]
-    if left >= other_left + other_width or other_left >= left + width:  # of most pairs
-        return 0.0
-    across = min(left + width, other_left + other_width) - max(left, other_left)
-    down = min(top + height, other_top + other_height) - max(top, other_top)
-    if across <= 0 or down <= 0:
-        return 0.0
-    shared = across * down
-    return shared / (width * height + other_width * other_height - shared)
-
-
 class Visit(NamedTuple):
     """One object while it was there.
 
@@ -108,6 +103,7 @@ class Visit(NamedTuple):
         of_label: Its counted boxes of `label`, by time.
         is_object: False for things that never move, where their label leaves these out, and for
             labels that are not counted.
+        is_new: False for an object that stood there before the gap in the footage, too.
     """
 
     label: str
@@ -115,6 +111,7 @@ class Visit(NamedTuple):
     votes: Sequence[tuple[str, int, int]]
     of_label: Sequence[TrackedBox]
     is_object: bool = True
+    is_new: bool = True
 
 
 class TrackedHour(NamedTuple):
@@ -217,7 +214,10 @@ def track_hour(
     objects: Counter[tuple[str, int]] = Counter()
     tracked: Counter[tuple[str, int]] = Counter()
     sizes = sizes_to_scale(footage)
-    visits = _follow(footage, sizes, params, tracking, hour_start_ms, hour_end_ms)
+    visits, every_lone = _follow(footage, sizes, params, tracking, hour_start_ms, hour_end_ms)
+    edges = edges_by_shape(footage, sizes, stretches, tracking.gap_ms)
+    for number in stood_before(visits, edges, tracking.group_of()):
+        visits[number] = visits[number]._replace(is_new=False)
     for visit in visits:
         tracked.update(
             (box.label, box.time_ms - box.time_ms % interval_ms)
@@ -232,10 +232,14 @@ def track_hour(
         and visit.sightings[-1].time_ms >= hour_start_ms
     ]
     for visit in of_hour:
-        if visit.sightings[0].time_ms >= hour_start_ms:
+        if visit.is_new and visit.sightings[0].time_ms >= hour_start_ms:
             objects[visit.label, visit.of_label[0].time_ms // interval_ms * interval_ms] += 1
-    edges = edges_by_shape(footage, sizes, stretches, tracking.gap_ms)
-    pairs = [*track_pairs(model, source, of_hour, hour_start_ms, edges, sizes)]
+    lone = [
+        box
+        for box in every_lone
+        if hour_start_ms <= box.time_ms < hour_end_ms and (not params.labels or box.label in params.labels)
+    ]
+    pairs = [*track_pairs(model, source, of_hour, lone, hour_start_ms, edges, sizes)]
     return hour._replace(objects=objects, tracked_boxes=tracked, pairs=pairs)
 
 
@@ -255,7 +259,7 @@ def _undated_pictures(frames: Sequence[Frame]) -> set[str]:
 def find_visits(frames: Iterable[Frame], params: CountParams, tracking: TrackParams) -> list[Visit]:
     """Find the visits in frames that are sorted by time. They come by label, then by their beginning."""
     frames = [*frames]
-    visits = _follow(frames, sizes_to_scale(frames), params, tracking, -MOST_TIME_MS, MOST_TIME_MS + 1)
+    visits, _ = _follow(frames, sizes_to_scale(frames), params, tracking, -MOST_TIME_MS, MOST_TIME_MS + 1)
     return [visit for visit in visits if visit.is_object]
 
 
@@ -266,8 +270,10 @@ def _follow(
     tracking: TrackParams,
     start_ms: int,
     end_ms: int,
-) -> list[Visit]:
+) -> tuple[list[Visit], list[TrackedBox]]:
     """Find the visits, and what is followed but no object; `sizes` are those of `sizes_to_scale`.
+
+    Behind them, the counted boxes that are lone (`Tracker.lone`).
 
     An object is followed from size to size, and not from one shape of the picture to another. A label can win
     only with a counted box within `[start_ms, end_ms)`, where it will be counted, if any can.
@@ -275,7 +281,7 @@ def _follow(
     followed = tracking.followed_with(params.labels)
     counts = params.counted_boxes._replace(labels=followed).rule()
     continues = CountedBoxes(tracking.weak, 0, followed).rule()
-    group_of = {label: min(group) for _, group in tracking.groups for label in group}
+    group_of = tracking.group_of()
     trackers_of: defaultdict[Size | None, dict[str, Tracker]] = defaultdict(dict)
     trackers, size = trackers_of[None], None
     new = tuple.__new__  # of many boxes, in a third of the time that their class takes
@@ -302,16 +308,16 @@ def _follow(
         for group, tracker in trackers.items():
             boxes = sightings.get(group, ())
             tracker.step(time_ms, one_per_object(boxes) if len(boxes) > 1 else boxes)
-    visits = []
+    visits, lone = [], []
     every = [(group, tracker) for of_size in trackers_of.values() for group, tracker in of_size.items()]
     for _, tracker in sorted(every, key=itemgetter(0)):
+        lone += [box for box in tracker.lone if box.is_counted]
         for track in mended(tracker.finish(), tracker.left_over, tracking):
             first = next((n for n, sighting in enumerate(track) if sighting.is_counted), None)
             if first is not None:
                 visits.append(_visit(track, first, params, tracking, start_ms, end_ms))
-    return sorted(
-        visits, key=lambda visit: (visit.label, visit.sightings[0].time_ms, by_strength(visit.sightings[0]))
-    )
+    visits.sort(key=lambda visit: (visit.label, visit.sightings[0].time_ms, by_strength(visit.sightings[0])))
+    return visits, sorted(lone, key=lambda box: (box.time_ms, by_strength(box)))
 
 
 def _visit(

@@ -10,11 +10,11 @@ identity has those that hold in the hour: a changed drawing leaves the files of 
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
+from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -26,6 +26,7 @@ from frametally.ports.object_store import ObjectStore
 from frametally.records import Run
 from frametally.rules.overlaps import Overlap
 from frametally.rules.places import Zones, source_of, within_zones, zones_between
+from frametally.rules.seals import name_of
 from frametally.rules.times import DAY_MS, HOUR_MS
 from frametally.undo_records import Tombstone
 from frametally_hadoop.job.params import CountParams
@@ -52,10 +53,8 @@ class HourInputs(NamedTuple):
     def segments_by_hour(self) -> Mapping[SourceHour, Sequence[str]]:
         """Return the keys of the segments that each hour may have frames of, sorted."""
         segments: defaultdict[SourceHour, list[str]] = defaultdict(list)
-        for row in self.segments.rows:
-            hour = self._hour_of(row.source, row.hour)
-            if not segments[hour] or segments[hour][-1] != row.key:
-                segments[hour].append(row.key)
+        for (source, hour), rows in groupby(self.segments.rows, key=itemgetter(0, 1)):
+            segments[self._hour_of(source, hour)] += [row.key for row in rows]
         by_hour = {hour: sorted({*of_hour}) for hour, of_hour in segments.items()}
         return by_hour | {
             (within_zones(source), start_ms): of_hour
@@ -120,7 +119,7 @@ class HourInputs(NamedTuple):
             *digests,
             *sorted(exceptions),
         ]
-        return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+        return name_of("\n".join(lines))
 
 
 def kept_hours(
@@ -132,9 +131,7 @@ def kept_hours(
     """
     files: dict[SourceHour, HourFile] = {}
     missing: list[str] = []
-    if current is None or current.params != inputs.params.digest():
-        return files, missing
-    if (listed := read_hours(store, current)) is None:
+    if current is None or (listed := read_hours(store, current)) is None:
         return files, missing
     stored = {info.key for info in store.list(keys.hours_folder(current.model, current.day))}
     for (source, start_ms), identity in inputs.identities().items():
@@ -173,23 +170,28 @@ def hours_to_read(
     """
     hours_of: dict[str, _Hours] = {}
     alike: dict[_Hours, _Hours] = {}
+    nothing = _Hours()
     for inputs, unchanged in days:
-        of_day: defaultdict[str, set[tuple[SourceHour, Zones]]] = defaultdict(set)
+        of_day: dict[str, tuple[tuple[SourceHour, Zones], ...]] = {}
         cut: set[str] = set()
         for (name, start_ms), segments in inputs.segments_by_hour().items():
             source = source_of(name)
             zones = () if name == source else inputs.zones_of(source, start_ms)
-            is_kept = (name, start_ms) in unchanged
+            if (name, start_ms) in unchanged:
+                cut.update(() if zones else segments)
+                continue
+            hour = (source, start_ms), zones
             for key in segments:
-                if is_kept and not zones:
-                    cut.add(key)
-                elif not is_kept:
-                    of_day[key].add(((source, start_ms), zones))
-        for key in of_day.keys() | cut:
-            hours = hours_of.get(key, _Hours()).with_day(of_day.get(key, ()), key in cut)
-            hours_of[key] = alike.setdefault(hours, hours)  # of a million segments few differ
-    read_of = {hours: hours.to_read() for hours in alike if hours.counted}
-    return {key: read_of[hours_of[key]] for key in sorted(hours_of) if hours_of[key] in read_of}
+                of_day[key] = (*of_day.get(key, ()), hour)
+        hours_by_parts: dict[tuple[_Hours, tuple[tuple[SourceHour, Zones], ...], bool], _Hours] = {}
+        for key in dict.fromkeys((*of_day, *cut)):
+            parts = hours_of.get(key, nothing), of_day.get(key, ()), key in cut
+            if (hours := hours_by_parts.get(parts)) is None:  # of a million segments few differ
+                hours = parts[0].with_day(*parts[1:])
+                hours = hours_by_parts[parts] = alike.setdefault(hours, hours)
+            hours_of[key] = hours
+    read_of = {id(hours): hours.to_read() for hours in alike if hours.counted}
+    return {key: read_of[id(hours_of[key])] for key in sorted(hours_of) if hours_of[key].counted}
 
 
 class _Hours(NamedTuple):

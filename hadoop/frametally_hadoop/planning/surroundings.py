@@ -54,7 +54,6 @@ def look_around(
 
     Raises `Retryable`.
     """
-    usable = [key for key in with_dead_letters if key not in unusable]
     known: dict[str, Mapping[str, int] | str] = {}
 
     def frames_by_day(manifest: MediaManifest) -> Mapping[str, int] | str:
@@ -67,7 +66,7 @@ def look_around(
         forgotten=forgotten,
         unusable=unusable,
         chain_breaks=chain_breaks,
-        dead_images=cache(lambda model: _dead_images(store, model, usable)),
+        dead_images=cache(lambda model: _dead_images(store, model, with_dead_letters)),
         frames_by_day=frames_by_day,
     )
 

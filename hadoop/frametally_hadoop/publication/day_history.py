@@ -1,7 +1,8 @@
 """Writes why a day was counted again: each run has the history of its day up to itself.
 
-It is put before the run pointer, so that no run is without it, and retention of older runs takes nothing from
-it. What it costs is the sum of what changed: an entry has no hours and labels in which nothing did.
+It is put with the run's list of hour files, so that no run is without it, and retention of older runs takes
+nothing from it. What it costs is the sum of what changed: an entry has no hours and labels in which nothing
+did.
 """
 
 from __future__ import annotations

@@ -13,7 +13,6 @@ Killed before 3, nothing has happened; the next time the same bytes go to the sa
 
 from __future__ import annotations
 
-import hashlib
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -35,6 +34,7 @@ from frametally.process import failpoints
 from frametally.process.reports import Skipped, plural
 from frametally.records import Coverage, Run, decode, encode
 from frametally.rules.places import ZoneParts, source_of
+from frametally.rules.seals import name_of
 from frametally.rules.times import DAY_MS, HOUR_MS, utc
 from frametally.undo_records import Tombstone
 from frametally_hadoop.planning.hours import SourceHour
@@ -206,10 +206,9 @@ def publish_day(
         now = audit.frames_by_interval | audit.within_zones.frames_by_interval
         _check_nothing_lost(plan, before, now, forgotten)
     failpoints.passing("aggregate.audited")
-    history = make_history(store, plan, run_id, audit.by_hour)
-    store.put(history.key, encode(history))
     list_data = encode(hours)
-    store.put(hours.key, list_data)
+    history = make_history(store, plan, run_id, audit.by_hour)
+    store.put(hours.key, b"\n".join((list_data, encode(history))))
     failpoints.passing("aggregate.listed")
     run = Run(
         run_id=run_id,
@@ -255,7 +254,7 @@ def _put_hours(store: ObjectStore, plan: DayPlan, outcome: Outcome) -> dict[str,
 
     def put(hour: SourceHour, lines: list[bytes]) -> None:
         data = b"".join(lines)
-        identity = identities.get(hour) or hashlib.sha256(data).hexdigest()[:16]
+        identity = identities.get(hour) or name_of(data)
         number = hour[1] % DAY_MS // HOUR_MS
         store.put(hour_file_key(plan.key.model, plan.key.day, hour[0], number, identity), data)
         failpoints.passing("aggregate.hour")

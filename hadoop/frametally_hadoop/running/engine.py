@@ -13,7 +13,8 @@ import shutil
 import subprocess
 import tempfile
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -24,10 +25,9 @@ from typing import TYPE_CHECKING, Any
 
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
 from frametally.plugins import load
-from frametally_hadoop.job.fetching import LinkEnded, hadoop_command
 from frametally_hadoop.job.params import CountParams
+from frametally_hadoop.job.reading import LinkEnded, hadoop_command
 from frametally_hadoop.running.bundle import write_bundle
-from frametally_hadoop.running.day_spool import DaySpool
 
 if TYPE_CHECKING:
     from frametally.settings.loading import Settings
@@ -74,6 +74,41 @@ def workspace(data_dir: Path) -> Iterator[Path]:
                 f"no space left in {folder} for the counting job's temporary files: free some space there, "
                 "or set FRAMETALLY_DATA_DIR to a folder on another disk; nothing was published"
             ) from error
+
+
+class DaySpool:
+    """Takes lines of many days in any order, gives back those of one day, sorted bytewise."""
+
+    def __init__(self, folder: Path, *, held_bytes: int = 64_000_000) -> None:
+        """Hold up to `held_bytes` of lines in memory, the rest as sorted files in `folder`."""
+        self._folder = folder
+        self._limit = held_bytes
+        self._held: dict[Hashable, list[bytes]] = defaultdict(list)
+        self._held_bytes = 0
+        self._files: dict[Hashable, list[Path]] = defaultdict(list)
+
+    def add(self, day: Hashable, *lines: bytes) -> None:
+        """Take lines, with their line ends."""
+        self._held[day] += lines
+        self._held_bytes += sum(map(getsizeof, lines))
+        if self._held_bytes >= self._limit:
+            self._write_held()
+
+    def sorted_lines(self, day: Hashable) -> Iterator[bytes]:
+        """Yield the day's lines, sorted bytewise."""
+        with ExitStack() as stack:
+            files = [stack.enter_context(path.open("rb")) for path in self._files.get(day, [])]
+            yield from heapq.merge(*files, sorted(self._held.get(day, [])))
+
+    def _write_held(self) -> None:
+        self._folder.mkdir(exist_ok=True)
+        for day, lines in self._held.items():
+            path = self._folder / f"{sum(map(len, self._files.values())):08d}"
+            with path.open("wb") as file:
+                file.writelines(sorted(lines))
+            self._files[day].append(path)
+        self._held.clear()
+        self._held_bytes = 0
 
 
 IN_MEMORY_BYTES = 160_000_000

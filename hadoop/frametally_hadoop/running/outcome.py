@@ -28,8 +28,7 @@ from frametally.rules.tombstones import Range
 from frametally_hadoop.job.manifest import ENTRY_SEPARATOR, entry_text
 from frametally_hadoop.planning.hours import SourceHour
 from frametally_hadoop.planning.plan import CountingPlan, DayPlan
-from frametally_hadoop.running.day_spool import DaySpool
-from frametally_hadoop.running.engine import HadoopCluster, run_job
+from frametally_hadoop.running.engine import DaySpool, HadoopCluster, run_job
 
 
 def plan_splits(sizes: Iterable[tuple[str, int]], *, split_bytes: int) -> list[list[str]]:

@@ -16,7 +16,7 @@ from frametally.opening import open_object_store
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.settings.loading import Settings, load_settings
 from frametally.spark_sessions import java_cause, map_batches, spark_session
-from frametally_hadoop.job.fetching import Fetch
+from frametally_hadoop.job.reading import Fetch
 from frametally_hadoop.running.engine import raised_in_task
 
 Row = tuple[int, bytes, bytes]

@@ -85,6 +85,15 @@ def read_camera(
     name = check_fields(VideoFields(source=source)).source
     if not name:
         raise FieldRefused("source", "The camera has no name.", "Enter a name, such as gate-1.")
+    text = _allowed_address(settings, address, devices=devices)
+    feed = Feed(str(uuid.uuid4()), "camera", keys.slug(name), name, address=text, transport=transport)
+    if any(camera.source == feed.source for camera in book.feeds("camera")):
+        raise _source_taken(feed)
+    return feed
+
+
+def _allowed_address(settings: Settings, address: str, *, devices: bool) -> str:
+    """Return an address as it is stored; raises as `read_camera` does."""
     try:
         place = read_address(address, devices=devices)
         if place.host:
@@ -94,10 +103,40 @@ def read_camera(
     except AddressRefused as error:
         remedy = f"{error.remedy[:1].upper()}{error.remedy[1:]}" or _REMEDY
         raise FieldRefused("address", f"{error.line}.", remedy) from error
-    feed = Feed(str(uuid.uuid4()), "camera", keys.slug(name), name, address=place.text, transport=transport)
-    if any(camera.source == feed.source for camera in book.feeds("camera")):
-        raise _source_taken(feed)
-    return feed
+    return place.text
+
+
+def move_camera(
+    book: LiveBook,
+    settings: Settings,
+    source: str,
+    *,
+    address: str | None = None,
+    transport: Literal["tcp", "udp"] | None = None,
+    try_feed: TryFeed = lambda _: None,
+) -> tuple[Feed, CameraTrial | None]:
+    """Give a source's camera another address, and try it; return its feed, and the result of the trial.
+
+    Arguments that are not given keep their values. A failed camera starts again; a stopped one stays so.
+
+    Raises:
+        FieldRefused: The address is not allowed.
+        NoCamera: The source has no camera.
+        Misconfigured: The setting of allowed addresses cannot be read.
+        Retryable: The catalogue is away.
+    """
+    feed = find_camera(book, source)
+    camera = feed._replace(
+        address=feed.address if address is None else _allowed_address(settings, address, devices=False),
+        transport=transport or feed.transport,
+    )
+    trial = try_feed(camera)
+    moved_feed = book.move_camera(feed.id, camera.address, camera.transport)
+    if moved_feed is not None and moved_feed.told.state == "failed":
+        moved_feed = book.ask_feed(feed.id, "run")
+    if moved_feed is None:
+        raise NoCamera(f"source {source[:200]!r} has no camera")
+    return moved_feed, trial
 
 
 def _source_taken(feed: Feed) -> SourceTaken:
@@ -111,10 +150,18 @@ def ask_camera(book: LiveBook, source: str, wanted: FeedWanted) -> Feed:
         NoCamera: The source has no camera.
         Retryable: The catalogue is away.
     """
+    changed_feed = book.ask_feed(find_camera(book, source).id, wanted)
+    if changed_feed is None:
+        raise NoCamera(f"source {source[:200]!r} has no camera")
+    return changed_feed
+
+
+def find_camera(book: LiveBook, source: str) -> Feed:
+    """Return the camera of a source, which may be a name or a slug; raises as `ask_camera` does."""
     slug = keys.slug(source)
     for feed in book.feeds("camera"):
-        if feed.source == slug and (changed_feed := book.ask_feed(feed.id, wanted)) is not None:
-            return changed_feed
+        if feed.source == slug:
+            return feed
     raise NoCamera(f"source {source[:200]!r} has no camera")
 
 

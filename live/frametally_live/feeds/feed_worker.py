@@ -21,7 +21,7 @@ import msgspec
 from frametally.errors import Retryable
 from frametally.process.retrying import Backoff, GivenUp, Patience
 from frametally.settings.loading import Settings
-from frametally_live.feed_records import Feed, FeedTold
+from frametally_live.feed_records import Feed, FeedTold, FeedWanted
 from frametally_live.feeds.feed_messages import KINDS, LAST_WORDS, FeedWish, is_news
 from frametally_producer.child import environment_for_child, start_child
 
@@ -180,11 +180,16 @@ class HeldFeed:
         if feed is None:
             return False
         self._kept_at_s, self._kept = now_s, report
-        self._feed = self._feed._replace(wanted=feed.wanted)
+        # At another address it is another connection: this one ends, and the feed is claimed again.
+        request: FeedWanted = "stop" if self._is_moved(feed) else feed.wanted
+        self._feed = self._feed._replace(wanted=request)
         if feed.seek_s is not None:
             self._report = self._report._replace(position_s=feed.seek_s, due_at_ms=None)
-        self._write(msgspec.json.encode(FeedWish(feed.wanted, feed.seek_s)))
+        self._write(msgspec.json.encode(FeedWish(request, feed.seek_s)))
         return True
+
+    def _is_moved(self, current: Feed) -> bool:
+        return (current.address, current.transport) != (self._feed.address, self._feed.transport)
 
     def _is_asked(self, now_s: float) -> bool:
         """Return whether something else is wanted of it by now."""
@@ -192,7 +197,9 @@ class HeldFeed:
             return False
         self._looked_at_s = now_s
         current = self._book.feed(self._feed.id)
-        return current is None or current.wanted != self._feed.wanted or current.seek_s is not None
+        if current is None or self._is_moved(current):
+            return current is None or self._feed.wanted != "stop"
+        return current.wanted != self._feed.wanted or current.seek_s is not None
 
     def _release(self, report: FeedTold, should_stop: Callable[[], bool]) -> None:
         patience = Patience(self._say, should_stop)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from typing import NamedTuple
 
-from frametally_accounts.rights import ROLES, Role
+from frametally_accounts.rights import ROLE_NAMES, ROLES, Role
 
 _MOST_ADMINISTRATORS = 3
 
@@ -63,7 +63,7 @@ def remedy_for(right: Role, remedy: str | None) -> str | None:
     `remedy` is what has to be set up before; None: nothing.
     """
     if not visitor().may(right):  # only administrators read how to set up a server
-        return f"You need an account with the role {right}: ask {whom_to_ask()}."
+        return f"You need the {ROLE_NAMES[right]} role. Ask {whom_to_ask()}."
     return remedy
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
+
 import msgspec
 
 from frametally.adapters.day_cells.merging import add_week_hours
@@ -12,7 +15,7 @@ from frametally.rules.times import HOUR_S
 from frametally.settings.loading import Settings
 from frametally_web.books.reader import Handlers
 from frametally_web.charts import answers as chart_answers
-from frametally_web.charts import catalogue, counts, summary
+from frametally_web.charts import catalogue, counts
 from frametally_web.charts.catalogue import (
     MediaTimes,
     choose_filmed,
@@ -20,9 +23,12 @@ from frametally_web.charts.catalogue import (
     narrowed,
     zones_by_source,
 )
-from frametally_web.charts.measures import mean, of_span, seconds
+from frametally_web.charts.measures import of_span
 from frametally_web.charts.scope import index_by_second, resolve
+from frametally_web.charts.source_means import MOST_OF_SOURCES, mean_of_sources
+from frametally_web.charts.totals import seconds
 from frametally_web.compare import answers as compare_answers
+from frametally_web.compare import summary
 from frametally_web.compare.differences import find_differences
 from frametally_web.requests import answers
 from frametally_web.requests.endpoints import Routes
@@ -183,12 +189,15 @@ def _count_week(
         return answer
     base_s = resolved.base_of(selection, HOUR_S)
     hours: dict[int, WeekHour] = {}
+    of_sources: dict[int, list[WeekHour]] = defaultdict(list)
     for span in resolved.spans:
         query = CountQuery(choice.model, base_s, sources=selection.sources, labels=selection.labels)
         query = of_span(query, span, selection.times)._replace(offset_ms=span.offset_ms)
         for cell in index.week_hours(query):
             hours[cell.hour] = add_week_hours(hours[cell.hour], cell) if cell.hour in hours else cell
-    cells = [_week_cell(cell) for _, cell in sorted(hours.items())]
+        for cell in index.week_hours(query._replace(by_source=True, most_bars=MOST_OF_SOURCES)):
+            of_sources[cell.hour].append(cell)
+    cells = [_week_cell(cell, of_sources[hour]) for hour, cell in sorted(hours.items())]
     unanalysed = media.unanalysed(
         choice.model, resolved.sources, resolved.from_ms, resolved.to_ms, resolved.chosen
     )
@@ -210,19 +219,22 @@ def _count_week(
     )
 
 
-def _week_cell(cell: WeekHour) -> chart_answers.WeekCell:
+def _week_cell(cell: WeekHour, of_sources: Sequence[WeekHour]) -> chart_answers.WeekCell:
     basis = Basis(cell.objects, cell.detections, cell.tracked_detections, cell.slowest_fps)
     missing = why_unknown("objects", basis)
+    if missing is None and cell.least_objects is not None:
+        missing = "too_weak"
     return chart_answers.WeekCell(
         weekday=cell.hour // 24 + 1,
         hour=cell.hour % 24,
         frames=cell.frames,
         detections=cell.detections,
-        mean_per_frame=mean(cell.detections, cell.frames),
+        mean_per_frame=mean_of_sources((hour.source, hour.detections, hour.frames) for hour in of_sources),
         peak=cell.peak,
         objects=None if missing else cell.objects,
         objects_missing=missing,
         tracked_detections=cell.tracked_detections,
         followed_objects=cell.objects if missing else None,
+        measured_objects=cell.least_objects if missing == "too_weak" else None,
         covered_s=seconds(cell.covered_ms),
     )

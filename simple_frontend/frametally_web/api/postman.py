@@ -17,6 +17,7 @@ _LEFT_OUT = (
     *(
         "post_embed",
         "preview_camera",
+        "change_camera",
         "search_for_cameras",
         "post_test",
         "post_channel",

@@ -303,7 +303,7 @@ def _shift_text(shift_ms: int) -> str:
 def _outcome(change: FootageChange, frames: int) -> list[str]:
     if change.what == "forget":
         return [
-            f"{plural(len(change.media), 'recording')} forgotten, completely or partly.",
+            f"{plural(len(change.media), 'recording')} deleted, completely or partly.",
             "The counts will follow when frametally has counted these days again.",
         ]
     if not frames:

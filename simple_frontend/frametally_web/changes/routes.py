@@ -143,7 +143,7 @@ class LetterRoutes(ChangeHandlers):
             return self._drop(entries) if form.what == "drop" else self._replay(entries, steps)
 
         answer_with(202)
-        return self.desk.start(form.what, plural(len(entries), "dead letter"), work)
+        return self.desk.start(form.what, plural(len(entries), "unreadable frame"), work)
 
     @property
     def _max_pixels(self) -> int:
@@ -162,14 +162,14 @@ class LetterRoutes(ChangeHandlers):
         if not chosen or len(chosen) < len(ids):
             raise Problem(
                 404,
-                "These dead letters are already settled, or never existed.",
+                "These unreadable frames are already settled, or never existed.",
                 remedy="Reload the page to see the ones that are left.",
             )
         try:
             return read_entries(self.ports.store, chosen)
         except ObjectMissing as error:
             raise Problem(
-                404, "These dead letters are missing from the store.", remedy="Reload the page."
+                404, "These unreadable frames are missing from the store.", remedy="Reload the page."
             ) from error
 
     def _replay(self, entries: Iterable[Entry], steps: ChangeSteps) -> ChangeOutcome:

@@ -21,13 +21,15 @@ class CountBucket(Answer, frozen=True, kw_only=False, gc=False, omit_defaults=Tr
         source: Slug where the request splits by source, else null.
         detections: Boxes, summed over frames and sources.
         peak: Most boxes of one label in one frame: the maximum over the interval and the sources.
-        mean_per_frame: `detections` / frames analysed in the interval; null if coverage does not tell.
+        mean_per_frame: `detections` / frames analysed in the interval, of several sources together the mean
+            of that of each, all with the same weight; null if coverage does not tell.
         objects: Unique objects first seen in it; null if unknown.
         objects_missing: Why not; null where they are known.
         tracked_detections: Those of `detections` that lie in tracks; null where that was not noted. Of a
             second that was counted from frames, its share of the stored interval's.
-        followed_objects: The followed objects among `too_weak`: they count in sums.
-        measured_objects: Where footage was not measured everywhere, the objects of that part of it that was.
+        followed_objects: The followed objects among `too_weak`.
+        measured_objects: Of objects that are known in part, those: of the footage that was measured, or, of
+            several labels together, of those that are not `too_weak`. There are at least so many.
         estimate: How many `objects`, where that is the metric of the answer, else how many `detections` there
             would be without the errors of the model, by an accuracy check.
         low: Where the interval of the true number begins; absent where no check covers the bucket.
@@ -221,6 +223,7 @@ class Counts(Answer, frozen=True, kw_only=True):
         shows_nothing: By start, reason and source: footage that is left out of all numbers.
         frames_not_looked_at: Those of `frames` that an earlier version analysed: they may show nothing.
         totals: In the order of `labels`, then what `top` has together.
+        together: All labels together: one, or one of each source where the request splits by source.
         file_times: Where time is only a file's date; null where the store does not say for now.
         overlaps: Where media overlap, by source and time; null where the store does not say for now.
         overlaps_left_out: Number of further overlaps.
@@ -253,6 +256,7 @@ class Counts(Answer, frozen=True, kw_only=True):
     shows_nothing: list[ShowsNothing]
     frames_not_looked_at: int
     totals: list[Total]
+    together: list[Total]
     file_times: list[FileTime] | None
     overlaps: list[OverlappingMedia] | None
     overlaps_left_out: int
@@ -271,6 +275,7 @@ class BusyInterval(Answer, frozen=True, kw_only=True):
         start_ms: Start of the interval.
         end_ms: Its end, exclusive.
         value: Of the metric, labels and sources together.
+        is_least: Whether that is the known part of unique objects that are known in part.
         frames: Frames analysed.
         filmed_part: How much of it was filmed, of all sources with footage in the range; null where unknown,
             as of single pictures.
@@ -279,6 +284,7 @@ class BusyInterval(Answer, frozen=True, kw_only=True):
     start_ms: int
     end_ms: int
     value: float
+    is_least: bool
     frames: int
     filmed_part: float | None
 
@@ -302,9 +308,13 @@ class WeekBefore(Answer, frozen=True, kw_only=True):
         from_ms: Its beginning.
         to_ms: Its end, exclusive.
         value: Of the metric there; null where it is not known.
-        value_same_hours: The same, of intervals alone that were filmed both times.
+        value_same_hours: The same, of intervals of a source alone that were filmed both times.
         now_same_hours: Of these intervals, the value now.
-        same_hours: How many of the intervals that were filmed now were filmed then, 0 to 1.
+        change: `now_same_hours` / `value_same_hours` - 1; null if one is unknown, or there was nothing then.
+        same_hours: `intervals` / `of_intervals`, 0 to 1.
+        intervals: Intervals of one source each that were filmed both times.
+        of_intervals: Intervals of one source each that were filmed now.
+        compared_in: How many of the sources that filmed now these intervals are of.
     """
 
     from_ms: int
@@ -312,7 +322,11 @@ class WeekBefore(Answer, frozen=True, kw_only=True):
     value: float | None
     value_same_hours: float | None
     now_same_hours: float | None
+    change: float | None
     same_hours: float
+    intervals: int
+    of_intervals: int
+    compared_in: OfSources
 
 
 class FramesPerBar(Answer, frozen=True, kw_only=True):
@@ -386,6 +400,7 @@ class WeekCell(Answer, frozen=True, kw_only=True, omit_defaults=True):
     objects_missing: Missing | None
     tracked_detections: int | None
     followed_objects: int | None = None
+    measured_objects: int | None = None
     covered_s: float | None
 
 

@@ -346,6 +346,12 @@ def other_periods(
     return periods
 
 
+def weeks_earlier(from_ms: int, to_ms: int, weeks: int, zone: datetime.tzinfo) -> answers.OtherPeriod:
+    """Return the period at which the clocks showed the same, so many whole weeks earlier."""
+    own_spans = spans(zone, from_ms, to_ms)
+    return _period("week", own_spans, [*_clocks_earlier(own_spans, weeks * 7 * DAY_MS, zone)])
+
+
 def _previous(own_spans: Sequence[Span], interval_s: int, zone: datetime.tzinfo) -> answers.OtherPeriod:
     """Return as long a period, right before; in whole bars, so that bars lie beside bars."""
     interval_ms = interval_s * 1000

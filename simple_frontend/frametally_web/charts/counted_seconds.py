@@ -12,6 +12,7 @@ from frametally.books.evidence import LeftOut, ProvedFrame, frames_of_bar
 from frametally.books.runs import find_tracks
 from frametally.media.overlapping import NotCounted
 from frametally.ports.count_index import (
+    WEAK_LABELS,
     Bucket,
     CountIndex,
     CountQuery,
@@ -132,6 +133,14 @@ def adds_up(counted: CountedSeconds, interval: CoverageBucket, counts: Sequence[
     )
 
 
+def _label_in(bucket: Bucket, query: CountQuery) -> str:
+    """Return the label of a second's bar as a query tells labels apart."""
+    if query.apart is None or bucket.label in query.apart:
+        return bucket.label
+    missing = why_unknown("objects", Basis(bucket.objects, bucket.detections, bucket.tracked_detections))
+    return WEAK_LABELS if query.weak_apart and missing == "too_weak" else ""
+
+
 def selected(seconds: Mapping[Interval, CountedSeconds], query: CountQuery) -> list[CountedSeconds]:
     """Return what of counted seconds a query asks for."""
 
@@ -144,7 +153,11 @@ def selected(seconds: Mapping[Interval, CountedSeconds], query: CountQuery) -> l
 
     return [
         CountedSeconds(
-            [bucket for bucket in counted.buckets if is_wanted(bucket.start_ms)],
+            [
+                bucket._replace(label=_label_in(bucket, query))
+                for bucket in counted.buckets
+                if is_wanted(bucket.start_ms) and (not query.labels or bucket.label in query.labels)
+            ],
             [interval for interval in counted.coverage if is_wanted(interval.start_ms)],
             [
                 frame_evidence

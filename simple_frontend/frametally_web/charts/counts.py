@@ -9,7 +9,6 @@ import msgspec
 
 from frametally.books.counted_days import SettingsByDay
 from frametally.ports.count_index import CountIndex
-from frametally.rules.known import Number, add_up
 from frametally.settings.loading import Settings
 from frametally_web.charts import answers
 from frametally_web.charts.bars import (
@@ -29,8 +28,9 @@ from frametally_web.charts.catalogue import (
     choose_filmed,
 )
 from frametally_web.charts.checks import with_intervals
-from frametally_web.charts.measures import Chart, Reader, Totals, add_parts, by_metric, known_metric, sum_up
+from frametally_web.charts.measures import Chart, Reader
 from frametally_web.charts.scope import ResolvedQuery, SecondsIndex, resolve
+from frametally_web.charts.totals import Totals, all_labels, by_metric, known_metric, sum_of, sum_up
 from frametally_web.requests.answers import TimeRange, nothing
 from frametally_web.requests.problems import bad_parameter
 from frametally_web.requests.query import ChartQuery
@@ -83,22 +83,22 @@ def count(
         chart = reader.bars(interval_s, by_source=query.by_source)
         metric = known_metric(query.metric, chart)
         totals = sum_up(chart, selection.labels, by_source=query.by_source)
-        labels = selection.labels or by_metric(totals, metric, chart.frames)
+        labels = selection.labels or by_metric(totals, metric)
     else:
         whole = reader.whole()
         metric = known_metric(query.metric, whole)
         totals = sum_up(whole, selection.labels, by_source=False)
-        labels = by_metric(totals, metric, whole.frames)
+        labels = by_metric(totals, metric)
         rest = labels[query.top :]
         apart = labels[: query.top] if rest or not query.top else None
         chart = reader.bars(interval_s, by_source=query.by_source, apart=apart)
         if query.by_source:
             totals = sum_up(chart, selection.labels if apart is None else [*apart, None], by_source=True)
-            labels = by_metric(totals, metric, chart.frames)
+            labels = by_metric(totals, metric)
         elif apart is not None:
             totals = {**{label: totals[label] for label in apart}, None: [sum_of(totals, rest, whole)]}
             labels = apart
-    chart, totals, measured_in = add_measured(
+    chart, totals, together, measured_in = add_measured(
         reader, interval_s, chart, totals, by_source=query.by_source, apart=apart
     )
     in_order = [total for label in (*labels, None) for total in totals.get(label, ())]
@@ -138,6 +138,7 @@ def count(
         shows_nothing=[*chart.blank.intervals],
         frames_not_looked_at=chart.blank.not_looked_at,
         totals=in_order,
+        together=together,
         file_times=_of_chosen(media.file_times(resolved.sources, resolved.from_ms, resolved.to_ms), resolved),
         overlaps=overlaps and overlaps[:_MOST_OVERLAPS],
         overlaps_left_out=max(len(overlaps or ()) - _MOST_OVERLAPS, 0),
@@ -238,6 +239,7 @@ def nothing_counted(model: str | None, query: ChartQuery) -> answers.Counts:
         shows_nothing=[],
         frames_not_looked_at=0,
         totals=[nothing(answers.Total, label=label) for label in selection.labels],
+        together=[],
         file_times=[],
         overlaps=[],
         zone=selection.within,
@@ -253,6 +255,7 @@ class Measured(NamedTuple):
 
     chart: Chart
     totals: Totals
+    together: list[answers.Total]
     objects_measured_in: answers.OfSources | None
 
 
@@ -266,17 +269,19 @@ def add_measured(
     apart: Sequence[str] | None,
 ) -> Measured:
     """Read the measured values again, if some of a chart, read by the same arguments, are missing."""
+    together = all_labels(totals, chart)
     if not chart.unmeasured:
-        return Measured(chart, totals, None)
+        return Measured(chart, totals, together, None)
     filmed = len(reader.filmed())
     measured = len(reader.filmed(measured_only=True))
     in_sources = answers.OfSources(sources=measured, of_sources=filmed)
     if not measured:
-        return Measured(chart, totals, in_sources)
+        return Measured(chart, totals, together, in_sources)
     part = reader.bars(interval_s, by_source=by_source, apart=apart, measured_only=True)
     measured_bars = {(coverage.start_ms, coverage.source) for coverage in part.coverage}
     objects_by_bar = {
-        (bucket.start_ms, bucket.source, bucket.label): bucket.objects for bucket in part.buckets
+        (bar.start_ms, bar.source, bar.label): bar.measured_objects if bar.objects is None else bar.objects
+        for bar in part.buckets
     }
     buckets = [
         msgspec.structs.replace(
@@ -286,44 +291,23 @@ def add_measured(
         else bucket
         for bucket in chart.buckets
     ]
-    sums = {
-        (total.label, total.source): total.objects
-        for of_label in sum_up(part, totals, by_source=by_source).values()
-        for total in of_label
+    part_totals = sum_up(part, totals, by_source=by_source)
+    with_sums = {label: _with_measured(of_label, part_totals[label]) for label, of_label in totals.items()}
+    together = _with_measured(together, all_labels(part_totals, part))
+    return Measured(chart._replace(buckets=buckets), with_sums, together, in_sources)
+
+
+def _with_measured(totals: Sequence[answers.Total], measured: Sequence[answers.Total]) -> list[answers.Total]:
+    """Return totals with the objects of what was measured, by source, where that is not all."""
+    objects = {
+        total.source: total.measured_objects if total.objects is None else total.objects for total in measured
     }
-    with_sums = {
-        label: [
-            msgspec.structs.replace(total, measured_objects=sums.get((label, total.source)))
-            if total.objects_missing in _NOT_MEASURED
-            else total
-            for total in of_label
-        ]
-        for label, of_label in totals.items()
-    }
-    return Measured(chart._replace(buckets=buckets), with_sums, in_sources)
-
-
-def sum_of(totals: Totals, labels: Iterable[str], chart: Chart) -> answers.Total:
-    """Return the joint total of some labels of a chart, from their separate totals."""
-    of_labels = [totals[label][0] for label in labels]
-    return without_unknown(add_parts(of_labels, chart.coverage), of_labels)
-
-
-def without_unknown(together: answers.Total, of_labels: Sequence[answers.Total]) -> answers.Total:
-    """Return what some labels add up to: of objects the known part alone, where those of a label are unknown.
-
-    `together`: the same by the boxes of all these labels, of which some have too few in tracks.
-    """
-    objects = add_up(Number(of_label.objects, of_label.objects_missing) for of_label in of_labels)
-    if together.objects is None or objects.value is not None:
-        return together
-    return msgspec.structs.replace(
-        together,
-        objects=None,
-        objects_missing=objects.missing,
-        followed_objects=together.objects,
-        measured_objects=objects.at_least,
-    )
+    return [
+        msgspec.structs.replace(total, measured_objects=objects.get(total.source))
+        if total.objects_missing in _NOT_MEASURED
+        else total
+        for total in totals
+    ]
 
 
 def objects_note(chart: Chart, totals: Sequence[answers.Total], settings: Settings) -> str | None:
@@ -339,7 +323,8 @@ def objects_note(chart: Chart, totals: Sequence[answers.Total], settings: Settin
             "day must be counted and indexed again."
         )
     needed_fps = f"{settings.min_tracking_fps:g}"
-    analysed = f"at only {min(rates):g} frames per second, but {needed_fps} are needed"
+    frames = "frame" if min(rates) == 1 else "frames"
+    analysed = f"at only {min(rates):g} {frames} per second, but {needed_fps} are needed"
     if not min(rates):  # as of single pictures
         analysed = f"in single pictures, but {needed_fps} frames per second are needed"
     return f"Unique objects are unknown in {intervals_of}: footage was analysed {analysed}."

@@ -4,36 +4,32 @@ from __future__ import annotations
 
 import datetime
 import heapq
-import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median_low
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from frametally.adapters.day_cells.sums import (
     COVERED_MS,
     DETECTIONS,
-    LABEL,
     OBJECTS,
-    PEAK,
     SLOT,
-    SOURCE,
     TRACKED,
     CountColumns,
-    add_up,
     columns_of,
     join,
     none_where,
-    to_rates,
 )
 from frametally.ports.count_index import (
     AGES_S,
     NO_LABEL,
     NOT_LOOKED_AT,
+    WEAK_LABELS,
     BlankBucket,
     Bucket,
     CountIndex,
@@ -42,14 +38,19 @@ from frametally.ports.count_index import (
     Histogram,
     IndexedEvidence,
 )
-from frametally.rules.known import Basis, Missing, is_too_weak, sum_all_or_unknown, why_unknown
+from frametally.rules.known import (
+    Basis,
+    Missing,
+    is_too_weak,
+    sum_or_unknown,
+    why_unknown,
+)
 from frametally_web.charts import answers
 from frametally_web.charts.bars import Bars, Span
-from frametally_web.requests.query import AskedMetric, ChosenTimes, Metric
+from frametally_web.charts.source_means import MOST_OF_SOURCES, OfSources, means_by_bar, places_in
+from frametally_web.requests.query import ChosenTimes
 
 Numbers = NDArray[np.integer[Any]]
-Totals = Mapping[str | None, Sequence[answers.Total]]
-"""By label (None: of labels together) its totals: one, or one of each source."""
 
 _NOTHING = columns_of([], [])
 _NOT_MEASURED = ("not_tracked", "too_slow")
@@ -73,6 +74,7 @@ class Chart(NamedTuple):
         counted: The bars as they were read.
         filmed: The coverage, alike.
         blank: The footage that shows nothing.
+        of_sources: Bars and coverage of each source by itself, where the others are of several together.
     """
 
     base_interval_s: int
@@ -82,6 +84,7 @@ class Chart(NamedTuple):
     counted: CountColumns[Bucket] = _NOTHING[0]
     filmed: CountColumns[CoverageBucket] = _NOTHING[1]
     blank: BlankFootage = BlankFootage()
+    of_sources: OfSources | None = None
 
     @property
     def frames(self) -> int:
@@ -116,8 +119,10 @@ class Reader:
         def moved(starts_ms: Numbers, number: int) -> Mapping[int, tuple[int, int]]:
             return bars.moved(starts_ms, self.spans[number], is_first=number == 0, is_last=number == last)
 
-        histograms = [self._read(span, interval_s, bars.offset_ms(span), changes) for span in self.spans]
-        return self._together(histograms, interval_s * 1000, moved)
+        def read(changes: Mapping[str, Any]) -> list[Histogram]:
+            return [self._read(span, interval_s, bars.offset_ms(span), changes) for span in self.spans]
+
+        return self._together(read, changes, interval_s * 1000, moved)
 
     def whole(self, **changes: Any) -> Chart:
         """Read the whole range as one bar."""
@@ -126,8 +131,11 @@ class Reader:
         whole = self.spans[0].from_ms, self.spans[-1].to_ms
         # Only hours and weekdays are of another part of UTC's week in each span.
         over = self.spans if self.times.week_parts(0) else [Span(*whole, 0)]
-        histograms = [self._read(span, AGES_S, 0, changes) for span in over]
-        return self._together(histograms, 0, lambda starts_ms, _: dict.fromkeys(starts_ms.tolist(), whole))
+
+        def read(changes: Mapping[str, Any]) -> list[Histogram]:
+            return [self._read(span, AGES_S, 0, changes) for span in over]
+
+        return self._together(read, changes, 0, lambda starts_ms, _: dict.fromkeys(starts_ms.tolist(), whole))
 
     def filmed(self, interval_s: int | None = None, **changes: Any) -> list[answers.FramesAnalysed]:
         """Read the coverage of each source alone, of bars of `interval_s` or of the whole range."""
@@ -168,11 +176,13 @@ class Reader:
 
     def _read(self, span: Span, interval_s: int, offset_ms: int, changes: Mapping[str, Any]) -> Histogram:
         query = of_span(self.query, span, self.times)
-        return self.index.histogram(query._replace(interval_s=interval_s, offset_ms=offset_ms, **changes))
+        changes = {"interval_s": interval_s, "offset_ms": offset_ms, "weak_apart": True, **changes}
+        return self.index.histogram(query._replace(**changes))
 
     def _together(
         self,
-        histograms: Iterable[Histogram],
+        read: Callable[[Mapping[str, Any]], list[Histogram]],
+        changes: Mapping[str, Any],
         length_ms: int,
         moved: Callable[[Numbers, int], Mapping[int, tuple[int, int]]],
     ) -> Chart:
@@ -181,7 +191,7 @@ class Reader:
         starts: list[dict[int, int]] = []
         ends: dict[int, int] = {}
         blank: list[Sequence[BlankBucket]] = []
-        for number, histogram in enumerate(histograms):
+        for number, histogram in enumerate(read(changes)):
             parts.append(columns_of(histogram.buckets, histogram.coverage))
             blank_ms = np.array([part.start_ms for part in histogram.blank], np.int64)
             bars = moved(np.concatenate([*(part.cells[SLOT] for part in parts[-1]), blank_ms]), number)
@@ -189,7 +199,12 @@ class Reader:
             ends.update(bars.values())
             blank.append(histogram.blank)
         chart = _chart(self.query.base_interval_s, *join(parts, starts), ends, length_ms)
-        return chart._replace(blank=blank_footage(zip(blank, starts, strict=True), ends, length_ms))
+        chart = chart._replace(blank=blank_footage(zip(blank, starts, strict=True), ends, length_ms))
+        if changes.get("by_source") or len(self.query.sources or self.index.sources(self.query.model)) < 2:
+            return chart
+        alone = {**changes, "by_source": True, "weak_apart": False, "most_bars": MOST_OF_SOURCES}
+        of_sources = [columns_of(histogram.buckets, histogram.coverage) for histogram in read(alone)]
+        return _with_means(chart, *join(of_sources, starts))
 
 
 def of_span(query: CountQuery, span: Span, times: ChosenTimes) -> CountQuery:
@@ -220,7 +235,7 @@ def _chart(
     if not len(counted):
         not_measured = [part for part in coverage if part.objects_missing]
         return Chart(base_interval_s, [], coverage, not_measured, counted, filmed)
-    bars = _with_coverage(counted, filmed)
+    bars = places_in(filmed, counted)
     is_unknown = (counts[OBJECTS] < 0) | np.append(footage[OBJECTS] < 0, False)[bars]
     is_weak = (counts[TRACKED] >= 0) & is_too_weak(counts[DETECTIONS], counts[TRACKED])
     missing: list[Missing | None] = [None] * counted.cells.shape[1]
@@ -246,6 +261,8 @@ def _chart(
             *(objects, missing, tracked, followed),
         )
     ]
+    if WEAK_LABELS in names:
+        buckets = _with_weak(buckets)
     # In counts of older versions only what was seen says that it was not measured.
     not_measured = [
         part
@@ -255,140 +272,44 @@ def _chart(
     return Chart(base_interval_s, buckets, coverage, not_measured, counted, filmed)
 
 
-def _with_coverage(counted: CountColumns[Bucket], filmed: CountColumns[CoverageBucket]) -> NDArray[np.int64]:
-    """Return for each bar the place of its interval in the coverage; of one without, the place after all."""
-    number = len(counted.sources)
-    bar_keys, interval_keys = (
-        part.cells[SLOT].astype(np.int64) * number + part.cells[SOURCE] for part in (counted, filmed)
-    )
-    order = np.argsort(interval_keys)
-    places: NDArray[np.int64] = np.append(order, len(order))[
-        np.searchsorted(interval_keys, bar_keys, sorter=order)
+def _with_weak(buckets: Iterable[answers.CountBucket]) -> list[answers.CountBucket]:
+    """Return bars with the weak labels of those that the query has together among these, so known in part."""
+    bars: dict[Any, answers.CountBucket] = {}
+    for bar in buckets:
+        place = bar.start_ms, bar.source, None if bar.label == WEAK_LABELS else bar.label
+        first = bars.get(place)
+        if bar.label != WEAK_LABELS:
+            bars[place] = bar
+        elif first is None:
+            bars[place] = msgspec.structs.replace(bar, label=None)
+        else:
+            bars[place] = msgspec.structs.replace(
+                first,
+                detections=first.detections + bar.detections,
+                peak=max(first.peak, bar.peak),
+                mean_per_frame=sum_or_unknown(first.mean_per_frame, bar.mean_per_frame),
+                objects=None,
+                objects_missing=first.objects_missing or bar.objects_missing,
+                tracked_detections=sum_or_unknown(first.tracked_detections, bar.tracked_detections),
+                followed_objects=sum_or_unknown(followed_of(first), followed_of(bar)),
+                measured_objects=first.objects,
+            )
+    return [*bars.values()]
+
+
+def followed_of(part: answers.CountBucket | answers.Total) -> int | None:
+    """Return the objects that were followed, be they known or too weak."""
+    return part.objects if part.objects_missing is None else part.followed_objects
+
+
+def _with_means(chart: Chart, counted: CountColumns[Bucket], filmed: CountColumns[CoverageBucket]) -> Chart:
+    """Return a chart of several sources together, with the means of what each has by itself."""
+    means = means_by_bar(counted, filmed)
+    buckets = [
+        msgspec.structs.replace(bar, mean_per_frame=means.get((bar.start_ms, bar.label)))
+        for bar in chart.buckets
     ]
-    places[np.append(interval_keys, 0)[places] != bar_keys] = len(order)
-    return places
-
-
-def sum_up(chart: Chart, labels: Iterable[str | None], *, by_source: bool) -> Totals:
-    """Return the total of each label (by source, if these are separate): `labels`, and those in the chart."""
-    counted, filmed = chart.counted, chart.filmed
-    covered = add_up(filmed.cells, 0, 0, filmed.cells[SOURCE])
-    footage = {
-        filmed.sources[source]: (frames, rate, objects >= 0)
-        for source, frames, objects, rate in zip(
-            *covered[[SOURCE, DETECTIONS, OBJECTS]].tolist(), to_rates(covered[PEAK]), strict=True
-        )
-    }
-    sums = {
-        (counted.labels[label] or None, counted.sources[source]): values
-        for _, label, source, *values in add_up(
-            counted.cells, counted.cells[LABEL], 0, counted.cells[SOURCE]
-        ).T.tolist()
-    }
-    sources: list[str | None] = [None]
-    if by_source:
-        sources = [*sorted(name for name in {*footage, *(source for _, source in sums)} if name)]
-    totals: dict[str | None, list[answers.Total]] = {}
-    for label in dict.fromkeys([*labels, *(label for label, _ in sums)]):
-        totals[label] = []
-        for source in sources:
-            detections, peak, *numbers = sums.get((label, source), (0, 0, 0, 0))
-            frames, rate, is_measured = footage.get(source, (0, math.inf, True))
-            objects, tracked = [None if number < 0 else number for number in numbers]
-            followed = objects if is_measured else None
-            totals[label].append(_total(label, source, detections, peak, followed, tracked, frames, rate))
-    return totals
-
-
-def all_together(chart: Chart) -> answers.Total:
-    """Return what all labels and sources of a chart add up to."""
-    return add_parts(chart.buckets, chart.coverage)
-
-
-def by_metric(totals: Totals, metric: Metric, frames: int) -> list[str]:
-    """Return the labels, those with most of the metric first; without those that are together."""
-    return sorted(
-        (label for label in totals if label is not None),
-        key=lambda label: (-value_of(totals[label], metric, frames), label),
-    )
-
-
-def known_metric(metric: AskedMetric, chart: Chart) -> Metric:
-    """Return the metric asked for; of `auto`, objects if they are known of all labels together."""
-    if metric != "auto":
-        return metric
-    return "objects" if chart.coverage and all_together(chart).objects is not None else "mean_per_frame"
-
-
-def mean(detections: int, frames: int) -> float | None:
-    """Return boxes per frame analysed, not rounded: few of a year's frames show any; None without frames."""
-    return detections / frames if frames else None
-
-
-def seconds(ms: int | None) -> float | None:
-    """Return milliseconds as seconds."""
-    return None if ms is None else ms / 1000
-
-
-def add_parts(
-    parts: Sequence[answers.CountBucket | answers.Total], coverage: Sequence[answers.FramesAnalysed]
-) -> answers.Total:
-    """Return what some bars or totals add up to."""
-    followed: list[int | None] = [None]
-    if not any(part.objects_missing for part in coverage):
-        followed = [part.objects if part.objects_missing is None else part.followed_objects for part in parts]
-    rates = [part.slowest_fps for part in coverage]
-    return _total(
-        None,
-        None,
-        sum([part.detections for part in parts]),
-        max([part.peak for part in parts], default=0),
-        sum_all_or_unknown(followed),
-        sum_all_or_unknown([part.tracked_detections for part in parts]),
-        sum([part.frames for part in coverage]),
-        None if None in rates else min([rate for rate in rates if rate is not None], default=math.inf),
-    )
-
-
-def _total(
-    label: str | None,
-    source: str | None,
-    detections: int,
-    peak: int,
-    followed: int | None,
-    tracked: int | None,
-    frames: int,
-    slowest_fps: float | None,
-) -> answers.Total:
-    """Return a total; `followed` objects are those in tracks."""
-    missing = why_unknown("objects", Basis(followed, detections, tracked, slowest_fps))
-    return answers.Total(
-        label=label,
-        source=source,
-        detections=detections,
-        peak=peak,
-        mean_per_frame=mean(detections, frames),
-        objects=None if missing else followed,
-        objects_missing=missing,
-        tracked_detections=tracked,
-        followed_objects=followed if missing else None,
-    )
-
-
-def metric_of(measured_part: answers.CountBucket | answers.Total, metric: Metric) -> float | None:
-    """Return one of the four; None where it is not known."""
-    value: float | None = getattr(measured_part, metric)
-    return value
-
-
-def value_of(totals: Sequence[answers.Total], metric: Metric, frames: int) -> float:
-    """Return the metric over several sources; objects that are not known are fewer than none."""
-    if metric == "peak":
-        return max([total.peak for total in totals], default=0)
-    if metric == "objects":
-        return sum([-1 if total.objects is None else total.objects for total in totals])
-    detections = sum([total.detections for total in totals])
-    return detections / frames if metric == "mean_per_frame" and frames else detections
+    return chart._replace(buckets=buckets, of_sources=(counted, filmed))
 
 
 def blank_footage(

@@ -318,12 +318,10 @@ class SecondsIndex:
         buckets = [
             bucket._replace(
                 start_ms=bar(bucket.start_ms),
-                label=bucket.label if query.apart is None or bucket.label in query.apart else "",
                 source=bucket.source if query.by_source else None,
             )
             for counted in counted_here
             for bucket in counted.buckets
-            if not query.labels or bucket.label in query.labels
         ]
         coverage = [
             interval._replace(

@@ -12,12 +12,20 @@ class LabelDifference(Answer, frozen=True, kw_only=True):
     Attributes:
         label: Class name; null of all together.
         value: Of the metric; null where it is not known.
+        at_least: Of a value that is not known, the part that is; null where none is.
         other_value: Of the metric, there; null likewise.
+        other_at_least: As `at_least`, there.
+        difference: `value` - `other_value`; null if one of them is not known.
+        change: `value` / `other_value` - 1; null likewise, and where there is nothing there.
     """
 
     label: str | None
     value: float | None
+    at_least: float | None
     other_value: float | None
+    other_at_least: float | None
+    difference: float | None
+    change: float | None
 
 
 class BarDifference(Answer, frozen=True, kw_only=True):
@@ -31,6 +39,7 @@ class BarDifference(Answer, frozen=True, kw_only=True):
         other_end_ms: Its end, exclusive.
         other_value: Of the metric, there.
         other_frames: Frames analysed there.
+        difference: `value` - `other_value`.
     """
 
     source: str | None
@@ -43,6 +52,7 @@ class BarDifference(Answer, frozen=True, kw_only=True):
     other_end_ms: int
     other_value: float
     other_frames: int
+    difference: float
 
 
 class Differences(Answer, frozen=True, kw_only=True):

@@ -15,7 +15,9 @@ from frametally_web.charts.answers import CountBucket, Counts, FramesAnalysed, O
 from frametally_web.charts.bars import PERIOD_NAMES
 from frametally_web.charts.catalogue import MediaTimes, choose_model
 from frametally_web.charts.counts import count, plan_chart
-from frametally_web.charts.measures import Chart, all_together, metric_of
+from frametally_web.charts.measures import Chart
+from frametally_web.charts.source_means import only
+from frametally_web.charts.totals import all_together, known_part, metric_of
 from frametally_web.compare import answers
 from frametally_web.requests.answers import answer_of
 from frametally_web.requests.problems import bad_parameter
@@ -107,12 +109,8 @@ def find_differences(
     selection = query.selection._replace(model=counts.model, from_ms=counts.from_ms, to_ms=counts.to_ms)
     own_chart = _read(index, settings, query._replace(selection=selection, interval_s=counts.interval_s))
     other_chart = _read(index, settings, side.query)
-    beside = _starts_beside(own_chart, other_chart, side)
-    a, b = (
-        _Side(own_chart, counts.metric, {start: start for start in beside}),
-        _Side(other_chart, counts.metric, beside),
-    )
-    common_bars = {*a.coverage} & {*b.coverage}
+    paired = pair_charts(own_chart, other_chart, side, counts.metric)
+    a, b, common_bars, beside = paired
     compared = sorted(pairs(a, b), key=lambda pair: (pair.bar[1], pair.bar[0] or "", pair.label))
     differing = most_apart(compared, ["value"])
     labels = [
@@ -133,7 +131,7 @@ def find_differences(
         - len({(source, beside[start_ms]) for source, start_ms in common_bars}),
         frames=sum(a.coverage[bar].frames for bar in common_bars),
         other_frames=sum(b.coverage[bar].frames for bar in common_bars),
-        total=_label(None, a, b, common_bars),
+        total=paired.total,
         labels=sorted(labels, key=_apart, reverse=True),
         compared=len(compared),
         differing=len(differing),
@@ -174,16 +172,40 @@ class _Side:
         is_unknown = self._metric == "objects" and self.coverage[bar].objects_missing is not None
         return _Value(None if is_unknown else 0)
 
-    def sum_of(self, label: str | None, bars: Collection[_Bar]) -> float | None:
-        """Return the metric of a label (None: of all together) in some bars; None where there are none."""
+    def sum_of(self, label: str | None, bars: Collection[_Bar]) -> tuple[float | None, float | None]:
+        """Return the metric of a label (None: of all together) in some bars, and what of it is known."""
         if not bars:
-            return None
+            return None, None
         of_labels = [*self._of_label.values()] if label is None else [self._of_label[label]]
         part = self._chart._replace(
             buckets=[value for by_bar in of_labels for bar, value in by_bar.items() if bar in bars],
             coverage=[self.coverage[bar] for bar in bars],
+            of_sources=only(self._chart.of_sources, {self.coverage[bar].start_ms for bar in bars}, label),
         )
-        return metric_of(all_together(part), self._metric)
+        together = all_together(part)
+        return metric_of(together, self._metric), known_part(together, self._metric)
+
+
+class Paired(NamedTuple):
+    """Two charts: their sides, the bars of a source that both have seen, and the bars beside, by start."""
+
+    own: _Side
+    other: _Side
+    common_bars: set[_Bar]
+    beside: Mapping[int, int]
+
+    @property
+    def total(self) -> answers.LabelDifference:
+        """All labels together, over the same sources at the same hours on both sides."""
+        return _label(None, self.own, self.other, self.common_bars)
+
+
+def pair_charts(own_chart: Chart, other_chart: Chart, side: OtherSide, metric: Metric) -> Paired:
+    """Return two charts, which have their sources apart, by the bars that lie beside each other."""
+    beside = _starts_beside(own_chart, other_chart, side)
+    own = _Side(own_chart, metric, {start: start for start in beside})
+    other = _Side(other_chart, metric, beside)
+    return Paired(own, other, {*own.coverage} & {*other.coverage}, beside)
 
 
 def _read(index: CountIndex, settings: Settings, query: ChartQuery) -> Chart:
@@ -209,13 +231,20 @@ def _starts_beside(own_chart: Chart, other_chart: Chart, side: OtherSide) -> dic
 
 
 def _label(label: str | None, a: _Side, b: _Side, bars: Collection[_Bar]) -> answers.LabelDifference:
+    (value, least), (other_value, other_least) = a.sum_of(label, bars), b.sum_of(label, bars)
     return answers.LabelDifference(
-        label=label, value=a.sum_of(label, bars), other_value=b.sum_of(label, bars)
+        label=label,
+        value=value,
+        at_least=None if value is not None else least,
+        other_value=other_value,
+        other_at_least=None if other_value is not None else other_least,
+        difference=None if value is None or other_value is None else value - other_value,
+        change=None if value is None or not other_value else value / other_value - 1,
     )
 
 
 def _apart(difference: answers.LabelDifference) -> float:
-    return abs((difference.value or 0) - (difference.other_value or 0))
+    return abs(difference.difference or 0)
 
 
 def _bar(pair: Pair[_Bar, _Value], a: _Side, b: _Side) -> answers.BarDifference:
@@ -231,4 +260,5 @@ def _bar(pair: Pair[_Bar, _Value], a: _Side, b: _Side) -> answers.BarDifference:
         other_end_ms=other_coverage.end_ms,
         other_value=pair.b.value or 0,
         other_frames=other_coverage.frames,
+        difference=(pair.a.value or 0) - (pair.b.value or 0),
     )

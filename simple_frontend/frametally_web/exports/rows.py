@@ -48,6 +48,7 @@ _MEASURED = (
         "objects_missing", "text", "why objects are unknown: not_tracked, too_slow, too_weak or shows_nothing"
     ),
 )
+_AT_LEAST = Column("objects_at_least", "whole", "where objects are known in part: those that are")
 _FILMED_S = Column("covered_s", "real", "seconds with footage, summed over sources")
 
 COLUMNS = (
@@ -64,6 +65,7 @@ COLUMNS = (
     Column("utc_offset", "text", "how far local time is ahead of UTC at the start"),
     Column("source_name", "text", "name of the source"),
     Column("shows_nothing", "text", "why footage is left out: black, one_colour or frozen, with its seconds"),
+    _AT_LEAST,
 )
 
 ZONE_COLUMN = Column("zone", "text", "name of the zone to which the counts are limited")
@@ -87,6 +89,7 @@ OTHER_COLUMNS = (
         for name, kind, meaning in _MEASURED
     ),
     Column("other_covered_s", "real", f"the same for the compared interval: {_FILMED_S.meaning}"),
+    Column("other_objects_at_least", "whole", f"the same for the compared interval: {_AT_LEAST.meaning}"),
     *(
         Column(f"difference_{name}", kind, f"{name} here minus {name} there; null if one of them is null")
         for name, kind, _ in _MEASURED
@@ -149,6 +152,11 @@ class Measures:
         coverage = self._covered.get((start_ms, source))
         return None if coverage is None or coverage.objects_missing else 0
 
+    def at_least(self, start_ms: int, source: str | None, label: str | None) -> int | None:
+        """Return the objects that are known of those that are known in part."""
+        bucket = self._buckets.get((start_ms, source, label or ""))
+        return None if bucket is None else bucket.measured_objects
+
     def shows_nothing(self, start_ms: int, source: str | None) -> str | None:
         """Return the reasons why footage is left out, with its seconds; None without such footage."""
         parts = self._nothing.get((start_ms, source), ())
@@ -194,6 +202,7 @@ def make_places(
                     *local,
                     names[source],
                     measures.shows_nothing(start_ms, source),
+                    measures.at_least(start_ms, source, label),
                 )
                 yield row, (start_ms, source, label)
 
@@ -226,6 +235,7 @@ def make_compared_rows(
             start and start.replace(tzinfo=None),
             *other_measures,
             None if beside_ms is None else measures.covered_s(beside_ms, source),
+            None if beside_ms is None else measures.at_least(beside_ms, source, label),
             *(
                 None
                 if own_measures[column] is None or other_measures[column] is None
@@ -261,7 +271,7 @@ def warnings_of(counts: answers.Counts, media: MediaTimes) -> list[str]:
         if spans:
             first, end = utc(spans[0][0]), utc(spans[-1][1])
             dead = media.dead_letters(model, source, counts.from_ms, counts.to_ms)
-            letters = plural(dead, "of its frames is a dead letter", "of its frames are dead letters")
+            letters = plural(dead, "of its frames is unreadable", "of its frames are unreadable")
             letters = f"; {letters} (see `frametally dead-letters`)"
             lines.append(
                 f"{source}: footage from {first} to {end} is not in the counts{letters * bool(dead)}"

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from frametally import keys
 from frametally.books.runs import find_tracks
-from frametally.errors import Poison, Retryable
 from frametally.rules.places import parse_place, source_of
 from frametally.track_records import Track, TrackHead, TrackSighting
 from frametally_web.access.seen_index import DashboardPorts
@@ -46,7 +45,8 @@ def find_objects(
 
     Raises:
         Problem: 400, if the model does not exist, or the request is too large.
-        Retryable: A port is away, or a run's tracks have gone since it was read.
+        Retryable: A port is away, or a run has been replaced while it was read.
+        Poison: An hour file is damaged or missing; the message names it.
     """
     model, bar = find_bar(ports.index, selection)
     if bar is None:
@@ -89,19 +89,15 @@ def _tracks(ports: DashboardPorts, bar: Bar, after: Place | None) -> Iterator[tu
                 and (after is None or _place(head) > after)
             )
 
-        try:
-            tracks = find_tracks(
-                ports.store,
-                run,
-                is_match=is_in_part,
-                order=_place,
-                sources=bar.sources or None,
-                span=(first_ms, to_ms),
-            )
-            yield from ((_place(track), track) for track in tracks)
-        except Poison as error:
-            # A run that was replaced while it was read; one that is damaged says so in its run's own line.
-            raise Retryable(str(error)) from error
+        tracks = find_tracks(
+            ports.store,
+            run,
+            is_match=is_in_part,
+            order=_place,
+            sources=bar.sources or None,
+            span=(first_ms, to_ms),
+        )
+        yield from ((_place(track), track) for track in tracks)
 
 
 def _is_of(bar: Bar, source: str) -> bool:

@@ -7,6 +7,7 @@ with one car in it costs a few sums and one interval's lines.
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from functools import reduce
 from typing import NamedTuple
@@ -15,9 +16,9 @@ from frametally.adapters.day_cells.busiest_bars import evidence_order
 from frametally.adapters.day_cells.merging import add_coverage
 from frametally.adapters.day_cells.storage import rolled_steps
 from frametally.adapters.day_cells.sums import join
-from frametally.ports.count_index import AGES_S, CountIndex, CountQuery, CoverageBucket, Histogram
+from frametally.ports.count_index import AGES_S, Bucket, CountIndex, CountQuery, CoverageBucket, Histogram
 from frametally.records import Evidence
-from frametally.rules.known import Basis, Missing, sum_all_or_unknown, why_unknown
+from frametally.rules.known import Basis, Missing, Number, add_up, sum_all_or_unknown, why_unknown
 from frametally.rules.times import DAY_S
 from frametally_web.charts import catalogue, scope
 from frametally_web.charts.bars import Ranges, Span
@@ -76,17 +77,25 @@ def find_bar(index: CountIndex, selection: Selection) -> tuple[str | None, Bar |
     histogram = _histogram(index, whole, DAY_S, from_ms, to_ms)
     filmed = reduce(add_coverage, histogram.coverage, CoverageBucket(0, 0, math.inf, objects=0, covered_ms=0))
     detections = sum(bucket.detections for bucket in histogram.buckets)
-    objects = (
-        None if filmed.objects is None else sum_all_or_unknown(bucket.objects for bucket in histogram.buckets)
-    )
-    tracked = sum_all_or_unknown(bucket.tracked_detections for bucket in histogram.buckets)
-    missing = why_unknown("objects", Basis(objects, detections, tracked, filmed.slowest_fps))
+    by_label = defaultdict(list)
+    for bucket in histogram.buckets:
+        by_label[bucket.label].append(bucket)
+    objects = add_up(_objects(of_label, filmed) for of_label in by_label.values() or [()])
     return choice.model, whole._replace(
         detections=detections,
-        objects=None if missing else objects,
-        objects_missing=missing,
+        objects=objects.value,
+        objects_missing=objects.missing,
         frames_analysed=filmed.frames,
     )
+
+
+def _objects(of_label: Sequence[Bucket], filmed: CoverageBucket) -> Number:
+    """Return the objects of a label in a bar."""
+    followed = None if filmed.objects is None else sum_all_or_unknown(part.objects for part in of_label)
+    tracked = sum_all_or_unknown(part.tracked_detections for part in of_label)
+    boxes = sum(part.detections for part in of_label)
+    missing = why_unknown("objects", Basis(followed, boxes, tracked, filmed.slowest_fps))
+    return Number(None if missing else followed, missing)
 
 
 def sum_before(index: CountIndex, bar: Bar, before_ms: int) -> tuple[int, int]:

@@ -11,6 +11,7 @@ import {
   lackOf,
   movedBy,
   newShape,
+  runsAlongBorder,
   shapesOf,
   withNewPoint,
   withoutPoint,
@@ -200,4 +201,14 @@ test("the shape that an error names is found", () => {
 
 test("a name that is free is found", () => {
   assert.equal(freeName("line", [line("line 1"), line("line 3")]), "line 2");
+});
+
+test("a line where the border cuts boxes is known as one, and no zone or line further inside", () => {
+  /** @type {(points: Page.Point[]) => boolean} */
+  const runs = (points) => runsAlongBorder(line("a", { points }));
+  assert.ok(runs([[5, 0], [20, 480]])); // prettier-ignore
+  assert.ok(runs([[0, 470], [640, 465]])); // prettier-ignore
+  assert.ok(!runs([[5, 0], [40, 480]])); // prettier-ignore
+  assert.ok(!runs([[0, 440], [640, 470]])); // prettier-ignore
+  assert.ok(!runsAlongBorder({ ...line("a", { points: [[5, 0], [20, 480]] }), kind: "zone" })); // prettier-ignore
 });

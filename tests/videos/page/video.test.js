@@ -26,7 +26,7 @@ test("an account adds up, or names the first step that does not", () => {
   for (const [frames, said] of /** @type {[Partial<Api.LibraryVideo["frames"]>, RegExp][]} */ ([
     [{ expected: 10 }, /^Expected: 10; announced: 9/],
     [{ expected: null }, /^Expected: unknown/],
-    [{ detected: 8 }, /^Announced: 9; analysed or dead letters: 8/],
+    [{ detected: 8 }, /^Announced: 9; analysed or unreadable: 8/],
     [{ counted: 8 }, /^Analysed: 9; counted: 8/],
     [{ counted: null }, /; counted: unknown/],
   ])) {

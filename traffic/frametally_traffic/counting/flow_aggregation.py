@@ -24,12 +24,10 @@ from frametally.records import PathFile, Run, encode
 from frametally.rules.places import FLOWS, series_model
 from frametally.rules.times import DAY_MS
 from frametally.settings.loading import Settings
-from frametally_hadoop.job.fetching import LinkEnded
-from frametally_hadoop.planning.counting_steps import DaySelection, DayToCount, StepReport
-from frametally_hadoop.planning.day_windows import DayWindows
+from frametally_hadoop.job.reading import LinkEnded
+from frametally_hadoop.planning.counting_steps import DaySelection, DayToCount, DayWindows, StepReport
 from frametally_hadoop.publication.publish import LINES_PER_PART, put_parts
-from frametally_hadoop.running.day_spool import DaySpool
-from frametally_hadoop.running.engine import cluster_of, run_job, workspace
+from frametally_hadoop.running.engine import DaySpool, cluster_of, run_job, workspace
 from frametally_hadoop.running.outcome import LINK_S
 from frametally_hadoop.running.spark import fetch_from, map_on_spark
 from frametally_traffic.counting.drawn_zones import read_zones

@@ -14,6 +14,7 @@ from frametally.media.manifests import ManifestReader, by_source
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import Skipped
 from frametally.records import MediaManifest, Run
+from frametally.rules.hour_file import changed_names
 from frametally.rules.places import FLOWS, is_of_places, series_model
 from frametally.rules.times import DAY_MS
 from frametally_hadoop.planning.counting_steps import DaySelection
@@ -66,12 +67,9 @@ class FlowDay(NamedTuple):
     def missing(self) -> list[FlowInputs]:
         """Return the inputs of the flows whose names the day's current run lacks."""
         files = (self.current and self.current.paths) or ()
-        names_there = {(file.source, file.name) for file in files}
-        return [
-            flow_input
-            for flow_input in self.inputs
-            if (flow_input.source, flow_input.name) not in names_there
-        ]
+        names = {flow_input.source: flow_input.name for flow_input in self.inputs}
+        sources = changed_names(names, (file.name for file in files))
+        return [flow_input for flow_input in self.inputs if flow_input.source in sources]
 
     def inputs_sha256(self) -> str:
         """Return the identity of all that the run is made of: tracks, shapes and coverage."""

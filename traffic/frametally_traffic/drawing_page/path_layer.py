@@ -9,7 +9,6 @@ from typing import NamedTuple, TypeVar
 from frametally import keys
 from frametally.books.counted_days import present_end_ms, up_to_date
 from frametally.books.runs import NoFootPoints, read_paths
-from frametally.errors import Poison, Retryable
 from frametally.ports.count_index import CountIndex
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import plural
@@ -53,6 +52,7 @@ def find_paths(
     Raises:
         Problem: 400, if the range is longer than is read at once.
         Retryable: A port is away, or a run has been replaced while it was read.
+        Poison: An hour file is damaged or missing; the message names it.
     """
     bounds = _bounds(index, choice, source.slug, query)
     labelled_paths: list[_LabelledPath] = []
@@ -65,8 +65,6 @@ def find_paths(
             )
         except NoFootPoints as error:
             note = f"{error}."
-        except Poison as error:
-            raise Retryable(str(error)) from error
     asked_paths = [entry for entry in labelled_paths if not query.labels or entry.label in query.labels]
     picture_px = source.size_px(store)
     matches = [entry for entry in asked_paths if _is_over(entry.followed, picture_px)]

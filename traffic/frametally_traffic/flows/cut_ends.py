@@ -1,4 +1,4 @@
-"""The ends of a day's paths within the picture, and the crossings beyond them that nobody saw."""
+"""Crossings of a line that nobody saw: beyond the ends of a day's paths, and where a lone box is near it."""
 
 from __future__ import annotations
 
@@ -8,15 +8,22 @@ import numpy as np
 
 from frametally.rules.known import TRACK_GAP_MS
 from frametally.rules.path_columns import UNSEEN_MS, Began, Ended, code_of
+from frametally.rules.places import ZoneShape
 from frametally.rules.times import DAY_MS
-from frametally_traffic.flows.day_columns import CROSSINGS_MISSING, DIRECTIONS
-from frametally_traffic.flows.path_arrays import VisitArrays, Whole
+from frametally_traffic.flows.day_columns import CAME, CROSSINGS_MISSING, DIRECTIONS, WENT
+from frametally_traffic.flows.flow_rows import Rows, held_at
+from frametally_traffic.flows.passages import is_within
+from frametally_traffic.flows.path_arrays import Flags, VisitArrays, Whole
 from frametally_traffic.flows.shapes import LineShape, Row, holds_at
-from frametally_traffic.geometry.crossings import Border
+from frametally_traffic.geometry.crossings import NEAR_HEIGHTS, Border
 from frametally_traffic.geometry.cut_paths import CutEnd, End, with_pairs
+from frametally_traffic.geometry.foot_paths import FootPath
 
-_MISSING = 1 + CROSSINGS_MISSING.index("cut_path")
+_MISSING, _TOO_FEW = (1 + CROSSINGS_MISSING.index(reason) for reason in ("cut_path", "too_few_boxes"))
 _MOST_MS = 1 << 40
+_LONE_HEIGHTS = NEAR_HEIGHTS // 2, 1
+"""How far a lone box is from a line at most, across and down, in its heights: boxes about a measured crossing
+are twice as far apart, and down the picture, mostly towards the camera or away, things go half as far."""
 
 
 def cut_ends(visits: VisitArrays) -> list[CutEnd]:
@@ -60,6 +67,47 @@ def _moving(
     columns = (visit, visits.time_ms[end_point], x, y, to_x, to_y, height, ~at_border)
     for number, *place in zip(*(column[moves].tolist() for column in columns), strict=True):
         yield CutEnd(number, end, *place)
+
+
+def lone_crossings(line: LineShape, border: Border, number: int, visits: VisitArrays) -> Rows:
+    """Return a row for each lone box near a line; they are numbered behind the visits."""
+    _, _, _, times, xs, ys, heights = visits.lone
+    near = [_is_near(border, *box) for box in zip(xs.tolist(), ys.tolist(), heights.tolist(), strict=True)]
+    box = np.flatnonzero(_holds(line, visits) & np.array(near, bool))
+    return {
+        "visit": box + len(visits.points),
+        "time": times[box],
+        "line": np.full(len(box), number),
+        "missing": np.full(len(box), _TOO_FEW),
+        **dict.fromkeys(("direction", "before", "after"), np.zeros_like(box)),
+    }
+
+
+def _is_near(border: Border, x: int, y: int, height: int) -> bool:
+    across, down = (heights * height for heights in _LONE_HEIGHTS)
+    ways = ((x - across, x + across), (y, y)), ((x, x), (y - down, y + down))
+    return any(True for xs, ys in ways for _ in border.passages(FootPath((0, 1), xs, ys, (0, 0), (1, 1))))
+
+
+def lone_stays(zone: ZoneShape, border: Border, number: int, visits: VisitArrays) -> Rows:
+    """Return a row for each lone box in a zone: what it shows appeared there, and vanished."""
+    _, _, _, times, xs, ys, _ = visits.lone
+    box = np.flatnonzero(_holds(zone, visits) & is_within(border, xs, ys))
+    return {
+        "visit": box + len(visits.points),
+        **dict.fromkeys(("from", "to"), times[box]),
+        "zone": np.full(len(box), number),
+        "came": np.full(len(box), CAME.index("appeared")),
+        "went": np.full(len(box), WENT.index("vanished")),
+    }
+
+
+def _holds(shape: LineShape | ZoneShape, visits: VisitArrays) -> Flags:
+    """Return at which lone boxes of the day a shape holds."""
+    times = visits.lone[3]
+    is_held = held_at(shape.from_ms, shape.to_ms, times + visits.file.day_start_ms)
+    is_held &= (times >= 0) & (times < DAY_MS)
+    return is_held
 
 
 def cut_rows(

@@ -22,7 +22,7 @@ from frametally.rules.columns import packed
 from frametally.rules.path_columns import PathColumns, of_each_shape
 from frametally.rules.places import ZoneShape
 from frametally.rules.times import DAY_MS
-from frametally_traffic.flows.cut_ends import cut_ends, cut_rows
+from frametally_traffic.flows.cut_ends import cut_ends, cut_rows, lone_crossings, lone_stays
 from frametally_traffic.flows.day_columns import (
     CROSSING_COLUMNS,
     CROSSING_ORDER,
@@ -88,6 +88,13 @@ def flows_of_day(
         crossings = [_crossings(line, border, ways, visits, ends) for line, border in ways.lines]
         stays = [_stays(shape, zone, ways, visits) for shape, zone in ways.zones]
         visit_table = visit_rows(crossings, ways, visits, speeds)
+        crossings += [
+            lone_crossings(line, border, ways.line_names.index(line.name), visits)
+            for line, border in ways.lines
+        ]
+        stays += [
+            lone_stays(shape, zone, ways.zone_names.index(shape.name), visits) for shape, zone in ways.zones
+        ]
         tables.append(_Tables(ways, visits, (crossings, stays, [visit_table])))
     unfit = [
         times for file in every if file.day_start_ms == day_start_ms for times in unfit_times(shapes, file)
@@ -200,8 +207,10 @@ def _columns_of(shapes: Sequence[_Tables], about: tuple[str, str]) -> FlowColumn
 def _own_rows(part: _Tables, number: int, kind: str, bare: Sequence[str], labels: list[str]) -> Rows:
     """Return the day's rows of a kind; their labels are numbers in `labels`."""
     visits = part.visits
-    label = np.array([labels.index(name) for name in visits.labels], np.int64)[visits.label]
-    of_visit = dict(zip(_OF_VISIT, (visits.hour, visits.number, label), strict=True))
+    every = (visits.hour, visits.number, visits.label)
+    hours, numbers, names = (np.concatenate(columns) for columns in zip(every, visits.lone, strict=False))
+    label = np.array([labels.index(name) for name in visits.labels], np.int64)[names]
+    of_visit = dict(zip(_OF_VISIT, (hours, numbers, label), strict=True))
     rows = together(part.kinds[number], ["visit", *(name for name in bare if name not in of_visit)])
     # A stay that ends as the day begins is in the books of the day's first interval.
     begins, ends = ("from", "to") if kind == "stay" else ("time", "time")

@@ -10,7 +10,15 @@ from typing import NamedTuple, TypeAlias, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from frametally.rules.path_columns import POINT_COLUMNS, TRACK_COLUMNS, Began, Ended, PathColumns, code_of
+from frametally.rules.path_columns import (
+    LONE_COLUMNS,
+    POINT_COLUMNS,
+    TRACK_COLUMNS,
+    Began,
+    Ended,
+    PathColumns,
+    code_of,
+)
 from frametally.rules.times import DAY_MS, HOUR_MS
 from frametally_traffic.flows.shapes import FirstTrack, first_tracks
 from frametally_traffic.geometry.foot_paths import FollowedPath, FootPath, joined, pieces_of
@@ -40,6 +48,7 @@ class VisitArrays(NamedTuple):
         points: How many points it has; `first` and `last` are numbers of points.
         hour: Of its first track, since the day began, as `number`; `label` is an index in `labels`.
         is_counted: As of `FirstTrack`, as `seen_ms`.
+        lone: The lone boxes, one column each: hour, number, label, time since the day began, x, y, height.
         began: Code of how its first track began; `ended`: of how its last one ended.
         left: Least x of its points; `right`, `top` and `bottom` likewise.
     """
@@ -69,6 +78,7 @@ class VisitArrays(NamedTuple):
     y: Whole
     height: Whole
     boxes: Whole
+    lone: Whole
 
     def path(self, visit: int) -> FootPath:
         """Return the path of a visit."""
@@ -150,7 +160,15 @@ def visits_of(by_day: Mapping[int, PathColumns], day_ms: int) -> VisitArrays:
         y=y,
         height=height,
         boxes=boxes,
+        lone=_lone_boxes(file, labels),
     )
+
+
+def _lone_boxes(file: PathColumns, labels: list[str]) -> Whole:
+    if "lone_hour" not in file.columns:
+        return np.empty((len(LONE_COLUMNS), 0), np.int64)
+    hour, number, label, time_ms, *place = (np.asarray(file.columns[name], np.int64) for name in LONE_COLUMNS)
+    return np.array((hour, number, _numbers(file.labels, labels)[label], time_ms + hour * HOUR_MS, *place))
 
 
 _ADDED = ("points", "hour", "number", "label", "is_counted", "seen_ms", "began", "ended")

@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeVar, cast
 
 from frametally.rules.path_columns import PathColumns
 from frametally.rules.places import Corners, Size, ZoneShape, as_tuples, has_one_shape
+from frametally.rules.seals import name_of
 from frametally.rules.times import DAY_MS, HOUR_MS
 from frametally_traffic.flows.day_columns import CAME, CROSSINGS_MISSING, DIRECTIONS, WENT
 from frametally_traffic.geometry.crossings import Border, Crossing, Direction, Place, tenths
@@ -70,7 +70,7 @@ class Shapes(NamedTuple):
 
     def digest(self) -> str:
         """Return 16 hex over all of it."""
-        return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
+        return name_of(self.to_json())
 
 
 ShapeT = TypeVar("ShapeT", LineShape, ZoneShape, Ground)
@@ -157,7 +157,7 @@ def _holding(shapes: Iterable[ShapeT], from_ms: int, to_ms: int) -> Iterable[Sha
             yield shape
 
 
-FLOWS_VERSION = 4
+FLOWS_VERSION = 5
 """Raise it whenever the same paths and shapes give other flows: all are then counted again."""
 
 
@@ -180,8 +180,8 @@ class FlowInputs(NamedTuple):
     def name(self) -> str:
         """Name of the file with the flows: of the same inputs the same, wherever the paths lie."""
         identity = [FLOWS_VERSION, self.model, self.source, self.day_start_ms, self.paths]
-        text = f"{json.dumps(identity)}\n{self.shapes.to_json()}"
-        return f"flows-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+        name = name_of(f"{json.dumps(identity)}\n{self.shapes.to_json()}")
+        return f"flows-{name}"
 
 
 Row = tuple[int, ...]

@@ -46,6 +46,8 @@ class CutEnd(NamedTuple):
     def crossed(self, line: Border) -> Literal[1, -1, 0]:
         """Return to which hand of the line the object went beyond this end; 0: it did not cross it."""
         way: list[Place] = [(self.x, self.y), (self.to_x, self.to_y)]
+        if line.distance2(self.x, self.y) == 0:  # a path that ends on the line has not crossed it
+            way[0] = 2 * self.x - self.to_x, 2 * self.y - self.to_y
         if self.end == "first":
             way.reverse()
         path = FootPath((0, 1), (way[0][0], way[1][0]), (way[0][1], way[1][1]), (0, 0), (1, 1))

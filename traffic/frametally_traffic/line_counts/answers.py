@@ -220,7 +220,8 @@ class CountedZone(Answer, frozen=True, kw_only=True):
         stays: Stays that ended in the range and whose both ends are known: entered, and left. Null if no
             label could be followed, or the zone fits no pictures.
         missing: Why stays of some label or time, or all, are not known: `stays` is the least number.
-        appeared: Tracks that began within the zone, so that nobody knows for how long they had been there.
+        appeared: Tracks that began within the zone, so that nobody knows for how long they had been there,
+            and strong boxes in no track.
         vanished: Tracks that ended within it, likewise.
         median_s: Seconds that half of them do not exceed; null without stays.
         p90_s: Seconds that 90 % of them do not exceed; null likewise.
@@ -250,7 +251,7 @@ class ZoneBucket(Answer, frozen=True, kw_only=True, gc=False):
         zone: Name of the zone.
         at_start: How many were there just before it.
         entered: Came over the rim, or from the picture's border.
-        appeared: Were first seen within the zone.
+        appeared: Were first seen within the zone, in a track or in a strong box that is in none.
         from_start: Were there when the footage began.
         left: Went over the rim, or to the picture's border.
         vanished: Were last seen within the zone.

@@ -20,7 +20,8 @@ from frametally_web.charts.answers import NotAnalysed
 from frametally_web.charts.bars import Bars
 from frametally_web.charts.catalogue import MediaTimes, bars_not_analysed, check_names, choose_model
 from frametally_web.charts.counts import plan_chart
-from frametally_web.charts.measures import Chart, sum_up
+from frametally_web.charts.measures import Chart
+from frametally_web.charts.totals import sum_up
 from frametally_web.requests.parameters import shown
 from frametally_web.requests.problems import bad_parameter
 from frametally_web.requests.query import ChartQuery, Selection

@@ -19,8 +19,8 @@ from frametally.errors import Misconfigured, Poison
 from frametally.rules.hour_file import paths_in
 from frametally.rules.path_columns import PathColumns, day_paths, decode_paths
 from frametally.rules.seals import check_crc32
-from frametally_hadoop.job.fetching import Fetch, fetch
 from frametally_hadoop.job.lines import to_json
+from frametally_hadoop.job.reading import Fetch, fetch
 from frametally_traffic.flows.day_columns import encode_flows
 from frametally_traffic.flows.shapes import FlowInputs, parse_shapes
 

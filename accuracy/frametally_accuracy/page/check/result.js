@@ -14,7 +14,7 @@ import {
   unitWord,
   wide,
 } from "./words.js";
-import { getFrom, getText } from "frametally/js/shared/api.js";
+import { get, getFrom, getText } from "frametally/js/shared/api.js";
 import { byId, el } from "frametally/js/shared/dom.js";
 import { mean, moment, number, percent, span, toTheMinute } from "frametally/js/shared/format.js";
 import { headingsOf, numberCell, rowOf, scrollable, tableOf } from "frametally/js/shared/tables.js";
@@ -114,6 +114,11 @@ export async function showCertificate(name) {
   const text = await getText(`accuracy/${encodeURIComponent(name)}/certificate`);
   const certificate = JSON.parse(text);
   const { check, result, other_checks: others } = certificate;
+  const { sources } = await get("catalogue", new URLSearchParams({ model: check.model })).catch(() => ({
+    sources: [], // of a model that counts nothing any more
+  }));
+  const names = new Map(sources.map((one) => [one.source, one.name]));
+  const named = check.sources.map((/** @type {string} */ source) => names.get(source) ?? source);
   const area = byId("result-view");
   area.hidden = false;
   area.replaceChildren(
@@ -128,7 +133,7 @@ export async function showCertificate(name) {
       el("p", agreementWords(check, result.agreement)),
       facts([
         [t("accuracy.what_was_checked"), countedWords(check)],
-        [unitsTitle(check), t("accuracy.of_3", { units: number(result.units), sources: few(check.sources) })],
+        [unitsTitle(check), t("accuracy.of_3", { units: number(result.units), sources: few(named) })],
         [
           t("accuracy.range"),
           t("accuracy.to", { from_ms: moment(check.from_ms), to_ms: moment(check.to_ms) }),

@@ -210,7 +210,9 @@ export class Stage {
       this.area.append(
         el(
           "p.added",
-          t("accuracy.added_2", { part: [...added].map(([label, count]) => `${count} ${label}`).join(", ") }),
+          t("accuracy.added_2", {
+            part: [...added].map(([label, count]) => `${count} × ${label}`).join(", "),
+          }),
         ),
       );
   }

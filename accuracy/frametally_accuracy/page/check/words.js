@@ -5,7 +5,7 @@ import { LOCALE, t } from "frametally/js/shared/texts.js";
 
 /** @param {number} width  half-width as a part of the total */
 export const wide = (width) =>
-  `±${width.toLocaleString(LOCALE, { style: "percent", maximumFractionDigits: width < 0.1 ? 1 : 0 })}`;
+  `±${Math.max(width, 0.001).toLocaleString(LOCALE, { style: "percent", maximumFractionDigits: width < 0.1 ? 1 : 0 })}`;
 
 /** What a unit of a check is called. @param {Api.CheckSummary["metric"]} metric */
 export const unitWord = (metric) => (metric === "detections" ? "frame" : "piece");

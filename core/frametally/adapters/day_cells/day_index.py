@@ -39,7 +39,6 @@ from frametally.books.counted_days import counted_day
 from frametally.errors import Misconfigured, Retryable
 from frametally.ports.count_index import (
     AGES_S,
-    MAX_BUCKETS,
     BlankBucket,
     Bucket,
     CountedDay,
@@ -52,7 +51,7 @@ from frametally.ports.count_index import (
     WeekHour,
 )
 from frametally.records import Evidence, Run
-from frametally.rules.places import is_of_places
+from frametally.rules.places import SIMULATED_MODEL, is_of_places
 from frametally.rules.times import DAY_MS, DAY_S, HOUR_S
 from frametally.rules.week_parts import ranges_of
 
@@ -122,7 +121,8 @@ class DayCatalogue:
         """Order the series by each model's last publication, whose number is in `newest`."""
         self.version = version
         self.series = sorted(runs, key=lambda entry: (-newest[entry.model], -entry.base_interval_s))
-        self.of_pictures = [entry for entry in self.series if not is_of_places(entry.model)]
+        of_pictures = [entry for entry in self.series if not is_of_places(entry.model)]
+        self.of_pictures = sorted(of_pictures, key=lambda entry: entry.model == SIMULATED_MODEL)
         self.labels: dict[str, list[tuple[str, int]]] = {}
         self.sources: dict[Series, list[SourceSummary]] = {}
         self.days: dict[str, list[CountedDay]] = {}
@@ -221,10 +221,10 @@ class DayIndex(ABC, Generic[MomentT]):
         check_query(query)
         with self._now() as now:
             bars, covered, blank = self._counts(now, self._catalogue(now), query)
-        if max(len(bars), len(covered)) > MAX_BUCKETS:
+        if max(len(bars), len(covered)) > query.most_bars:
             raise Misconfigured(
-                f"interval {query.bar_s} s gives more than {MAX_BUCKETS} bars; choose a longer interval or "
-                "a shorter range"
+                f"interval {query.bar_s} s gives more than {query.most_bars} bars; choose a longer interval "
+                "or a shorter range"
             )
         return Histogram(query.model, query.base_interval_s, bars, covered, blank)
 
@@ -236,7 +236,7 @@ class DayIndex(ABC, Generic[MomentT]):
                 "hours of the week are unknown"
             )
         check_query(query)
-        query = query._replace(interval_s=HOUR_S, by_source=False, of_week=True, apart=())
+        query = query._replace(interval_s=HOUR_S, of_week=True, apart=(), weak_apart=True)
         with self._now() as now:
             return merge_week(*self._counts(now, self._catalogue(now), query)[:2])
 

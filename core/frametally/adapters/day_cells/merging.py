@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
-from frametally.ports.count_index import Bucket, CoverageBucket, WeekHour
+from frametally.ports.count_index import WEAK_LABELS, Bucket, CoverageBucket, WeekHour
 from frametally.rules.known import slowest_or_unknown, sum_or_unknown
 from frametally.rules.times import HOUR_MS
 
 
 def add_week_hours(first: WeekHour, second: WeekHour) -> WeekHour:
-    """Add up two parts of the same hour of the week."""
+    """Add up two parts of the same hour of the week; the source is that of the first."""
     return WeekHour(
         first.hour,
         first.frames + second.frames,
@@ -20,16 +21,27 @@ def add_week_hours(first: WeekHour, second: WeekHour) -> WeekHour:
         slowest_or_unknown(first.slowest_fps, second.slowest_fps),
         sum_or_unknown(first.tracked_detections, second.tracked_detections),
         sum_or_unknown(first.covered_ms, second.covered_ms),
+        _least(first, second),
+        first.source,
+    )
+
+
+def _least(first: WeekHour, second: WeekHour) -> int | None:
+    """Return the objects known of two parts, of which one at least is known in part only."""
+    if first.least_objects is None and second.least_objects is None:
+        return None
+    return sum(
+        (hour.objects or 0) if hour.least_objects is None else hour.least_objects for hour in (first, second)
     )
 
 
 def merge_week(bars: Iterable[Bucket], covered: Iterable[CoverageBucket]) -> list[WeekHour]:
-    """Return the hours of the week that were filmed or have counts, by hour.
+    """Return the hours of the week that were filmed or have counts, by hour and source.
 
-    Each `start_ms` is that of the hour since Monday 00:00; no two bars have the same.
+    Each `start_ms` is that of the hour since Monday 00:00. Labels are together, the weak ones apart.
     """
     hours = {
-        bucket.start_ms: WeekHour(
+        (bucket.start_ms, bucket.source or ""): WeekHour(
             bucket.start_ms // HOUR_MS,
             bucket.frames,
             0,
@@ -38,18 +50,26 @@ def merge_week(bars: Iterable[Bucket], covered: Iterable[CoverageBucket]) -> lis
             bucket.slowest_fps,
             0,
             bucket.covered_ms,
+            source=bucket.source,
         )
         for bucket in covered
     }
     for bar in bars:
-        hour = hours.get(bar.start_ms) or WeekHour(bar.start_ms // HOUR_MS, 0, 0, 0, 0)
-        hours[bar.start_ms] = hour._replace(
-            detections=bar.detections,
-            peak=bar.peak,
-            objects=None if hour.objects is None else bar.objects,
-            tracked_detections=bar.tracked_detections,
+        place = bar.start_ms, bar.source or ""
+        hour = hours.get(place) or WeekHour(bar.start_ms // HOUR_MS, 0, 0, 0, 0, None, 0, source=bar.source)
+        of_bar = WeekHour(
+            hour.hour,
+            0,
+            bar.detections,
+            bar.peak,
+            bar.objects,
+            math.inf,
+            bar.tracked_detections,
+            0,
+            0 if bar.label == WEAK_LABELS else None,
         )
-    return [hours[start_ms] for start_ms in sorted(hours)]
+        hours[place] = add_week_hours(hour, of_bar)
+    return [hours[place] for place in sorted(hours)]
 
 
 def add_coverage(first: CoverageBucket, second: CoverageBucket) -> CoverageBucket:

@@ -15,14 +15,15 @@ from numpy.typing import NDArray
 
 from frametally.adapters.day_cells.storage import BLANK_REASONS, CurrentRun, KeptCells, Piece
 from frametally.ports.count_index import (
-    MAX_BUCKETS,
     NO_LABEL,
     NOT_LOOKED_AT,
+    WEAK_LABELS,
     BlankBucket,
     Bucket,
     CountQuery,
     CoverageBucket,
 )
+from frametally.rules.known import is_too_weak
 from frametally.rules.times import DAY_MS, HOUR_MS, MONDAY_TO_1970_MS, WEEK_MS
 from frametally.rules.week_parts import WeekParts
 
@@ -259,7 +260,7 @@ def counts_of(
         covered.add([(run, cells.coverage) for run, cells in batch], piece)
         blank.add([(run, blank_cells(cells)) for run, cells in batch], piece)
     sources = [*kept_cells.sources] if query.by_source else [None]
-    labels = [*kept_cells.labels, ""]  # the last one is `_TOGETHER`
+    labels = [*kept_cells.labels, WEAK_LABELS, ""]  # the last ones are `_WEAK` and `_TOGETHER`
     nothing = blank.sums_by_start()
     filmed = covered.columns(CoverageBucket, [""], sources, all_blank=nothing)
     blank_rows = blank_buckets(in_order(nothing, BLANK_REASONS, sources), sources)
@@ -351,7 +352,6 @@ class _Sums:
         if query.of_week:
             of_slot %= WEEK_MS // HOUR_MS
         cells[SLOT] = of_slot[cells[SLOT] - first]
-        cells[LABEL] = _apart(cells[LABEL], self._kept_cells, query)
         if not query.by_source:
             cells[SOURCE] = 0
         self._parts.append(cells)
@@ -373,11 +373,14 @@ class _Sums:
         sums = self.sums_by_start()
         if all_blank is not None and not sums[DETECTIONS].all():
             sums = sums.compress((sums[DETECTIONS] > 0) | ~is_blank(sums, all_blank, len(sources)), axis=1)
-        return CountColumns(kind, in_order(sums, labels, sources)[:, : MAX_BUCKETS + 1], labels, sources)
+        cells = in_order(sums, labels, sources)[:, : self._query.most_bars + 1]
+        return CountColumns(kind, cells, labels, sources)
 
     def sums_by_start(self) -> Cells:
         """Return the sums, with the start in milliseconds for the slot."""
         sums = self._added_up()
+        if self._query.apart is not None and sums.shape[1]:
+            sums = add_up(sums, _apart(sums, self._kept_cells, self._query), sums[SLOT], sums[SOURCE])
         sums[SLOT] = sums[SLOT] * self._bar_ms - (0 if self._query.of_week else self._offset_ms)
         return sums
 
@@ -388,19 +391,18 @@ class _Sums:
         return add_up(cells, cells[LABEL], cells[SLOT], cells[SOURCE])
 
 
-_TOGETHER = -1
-"""The number of the labels that a query has together."""
+_WEAK, _TOGETHER = -2, -1
+"""The numbers of the labels that a query has together."""
 
 
-def _apart(labels: NDArray[np.integer[Any]], kept_cells: KeptCells, query: CountQuery) -> Any:
-    """Return the numbers of labels as a query tells them apart."""
-    if query.apart is None:
-        return labels
-    numbers: NDArray[np.int64] = np.full(int(labels.max()) + 1, _TOGETHER)
-    apart = _numbers(kept_cells.labels, query.apart)
-    apart = apart[apart < len(numbers)]
-    numbers[apart] = apart
-    return numbers[labels]
+def _apart(sums: Cells, kept_cells: KeptCells, query: CountQuery) -> Any:
+    """Return the numbers of the labels of sums as a query tells them apart."""
+    is_known = (sums[OBJECTS] >= 0) & (sums[TRACKED] >= 0)
+    is_weak = is_known & is_too_weak(sums[DETECTIONS], sums[TRACKED])
+    together = np.where(is_weak & query.weak_apart, _WEAK, _TOGETHER)
+    return np.where(
+        np.isin(sums[LABEL], _numbers(kept_cells.labels, query.apart or ())), sums[LABEL], together
+    )
 
 
 def _numbers(numbers: Mapping[str, int], names: Sequence[str]) -> NDArray[np.int32]:

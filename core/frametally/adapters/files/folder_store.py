@@ -48,6 +48,7 @@ from frametally.settings.access import StoreAccess
 
 _PART = "frame store"
 _RESERVED_NAME = re.compile(rf"{STAGING_NAME.pattern}|.*[A-Za-z][:|]")  # the other: a drive, to obstore
+_ORDINARY_KEY = re.compile(r"(?:[\w=][\w=.-]*/)*[\w=][\w=.-]*", re.ASCII)  # a valid one at a glance
 _OS_ERROR = re.compile(r"\(os error (\d+)\)")
 
 _LOCK_PATIENCE_S, _LOCK_LOOK_UP_S = 30.0, 0.005
@@ -316,6 +317,8 @@ def check_key(key: str) -> None:
     Raises:
         Poison: `key` is such.
     """
+    if _ORDINARY_KEY.fullmatch(key):
+        return
     parts = key.split("/")
     if any(part in ("", ".", "..") for part in parts) or CONTROL.search(key):
         raise Poison(f"key {key[:200]!r} is not a relative path of plain names; write it like media/a.json")

@@ -80,8 +80,11 @@ def unknown_objects(
             if key.endswith("/"):
                 yield from unknown_objects(root, key[:-1], known_keys, failure)
             else:
-                with suppress(FileNotFoundError):  # removed since it was listed
-                    yield _info_of_file(root, key)
+                try:
+                    info = _info_of_file(root, key)
+                except FileNotFoundError:
+                    continue  # removed since it was listed
+                yield info
     except (FileNotFoundError, NotADirectoryError):
         return
     except OSError as error:

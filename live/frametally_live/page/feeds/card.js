@@ -4,14 +4,14 @@ import { visible } from "frametally_videos/library/words.js";
 import { sparkline } from "frametally/js/chart/sparkline.js";
 import { forgetAnswers, get } from "frametally/js/shared/api.js";
 import { whenNear } from "frametally/js/frames/boxed_picture.js";
-import { el, withCode } from "frametally/js/shared/dom.js";
+import { el, field, withCode } from "frametally/js/shared/dom.js";
 import { roughly } from "frametally/js/shared/format.js";
-import { joined, METRICS } from "frametally/js/shared/metrics.js";
+import { amountOf, joined, knownWords, METRICS } from "frametally/js/shared/metrics.js";
 import { gapsOf, notAnalysedOf, ofSource, rowsOf, totalIn } from "frametally/js/shared/series.js";
 import { formatWhole, parseState } from "frametally/js/shared/state.js";
 import { zoneInUse, zoneOf } from "frametally/js/shared/time.js";
 import { press, speak } from "frametally/js/status/notices.js";
-import { sendCameraRemoval, sendTurn } from "./requests.js";
+import { sendCameraChange, sendCameraRemoval, sendTurn } from "./requests.js";
 import { cameraFacts, cameraWords, standing } from "./words.js";
 import { inSentence, t } from "frametally/js/shared/texts.js";
 
@@ -99,16 +99,14 @@ export function countedWords(rows, when) {
   const metric = isFollowed ? METRICS.objects : METRICS.peak;
   const labels = [...new Set(rows.flatMap(({ byLabel }) => [...byLabel.keys()]))];
   const found = labels.flatMap((label) => {
-    const value = metric.join(
-      rows.flatMap(({ byLabel }) => {
-        const bucket = byLabel.get(label);
-        return bucket ? [joined(metric, [bucket]) ?? 0] : [];
-      }),
+    const known = joined(
+      metric,
+      rows.flatMap(({ byLabel }) => byLabel.get(label) ?? []),
     );
-    return value > 0 ? [{ label: label ?? t("live.other_labels"), value }] : [];
+    return known.value === 0 ? [] : [{ label: label ?? t("live.other_labels"), known }];
   });
-  found.sort((one, other) => other.value - one.value);
-  const words = found.map(({ label, value }) => `${label} ${metric.format(value)}`).join(" · ");
+  found.sort((one, other) => (amountOf(other.known) ?? 0) - (amountOf(one.known) ?? 0));
+  const words = found.map(({ label, known }) => `${label} ${knownWords(metric, known)}`).join(" · ");
   return t("live.the", { when, name: inSentence(metric.name), words: words || t("web.none_2") });
 }
 
@@ -132,10 +130,28 @@ export class CameraCard {
     this.reason = el("p.small.live-reason", { hidden: true });
     this.open = el("button.live-open", { onclick: () => onOpen(this.camera?.source ?? "") }, this.name);
     this.turn = el("button.button", { onclick: () => this.#turn() });
-    this.remove = el("button.button.danger", { onclick: () => this.#remove() }, t("live.remove"));
+    this.edit = el("button.button", { onclick: () => this.#open(this.form) }, t("live.edit_address"));
+    this.again = el("button.button", { onclick: () => this.#try() }, t("live.try_now"));
+    this.remove = el("button.button.danger", { onclick: () => this.#open(this.sure) }, t("live.remove"));
     this.hour = new LastHour(camera);
-    this.tools = el("div.live-tools.row", this.turn, this.remove);
-    this.fault = el("p.form-said", { role: "alert", hidden: true });
+    this.tools = el("div.live-tools.row", this.turn, this.edit, this.again, this.remove);
+    this.fault = el("p.form-said.live-problem", { role: "alert", hidden: true });
+    this.said = el("p.small", { role: "status", hidden: true });
+    this.address = el("input", { type: "text", inputmode: "url", required: true, maxlength: 2000, autocomplete: "off", spellcheck: "false" }); // prettier-ignore
+    this.save = el("button.button.primary", t("live.save"));
+    this.form = el(
+      "form.live-edit",
+      { hidden: true, onsubmit: (/** @type {SubmitEvent} */ event) => this.#move(event) },
+      field(t("live.address"), this.address),
+      el("div.row", this.save, this.#cancel()),
+    );
+    this.delete = el("button.button.danger", { onclick: () => this.#remove() });
+    this.sure = el(
+      "div.live-edit",
+      { hidden: true, role: "group" },
+      el("p.small", t("live.its_footage_stays")),
+      el("div.row", this.delete, this.#cancel()),
+    );
     this.element = el(
       "li.live-camera.stack",
       this.place,
@@ -144,7 +160,10 @@ export class CameraCard {
       this.reason,
       this.hour.element,
       this.tools,
+      this.form,
+      this.sure,
       this.fault,
+      this.said,
     );
   }
 
@@ -165,8 +184,42 @@ export class CameraCard {
     this.turn.textContent = this.isOn ? t("live.stop") : t("live.start");
     this.turn.setAttribute("aria-label", `${this.isOn ? t("live.stop") : t("live.start")} ${name}`);
     this.remove.setAttribute("aria-label", t("live.remove_2", { name }));
-    this.remove.hidden = this.isOn || camera.state === "stopping";
-    this.tools.hidden = !isAllowed;
+    for (const [button, words] of /** @type {[HTMLElement, string][]} */ ([
+      [this.edit, t("live.edit_address")],
+      [this.again, t("live.try_now")],
+    ]))
+      button.setAttribute("aria-label", `${words}: ${name}`);
+    this.again.hidden = !["gone", "failed", "waiting"].includes(standing(camera));
+    this.delete.textContent = t("live.remove_2", { name });
+    this.sure.setAttribute("aria-label", t("live.remove_2", { name }));
+    this.isAllowed = isAllowed;
+    this.#arrange();
+  }
+
+  /** The buttons give way to what one of them has opened. */
+  #arrange() {
+    this.tools.hidden = !this.isAllowed || !this.form.hidden || !this.sure.hidden;
+  }
+
+  #cancel() {
+    return el("button.button", { type: "button", onclick: () => this.#close() }, t("live.cancel"));
+  }
+
+  /** @param {HTMLElement} part  the form of the address, or the question whether to delete */
+  #open(part) {
+    this.fault.hidden = this.said.hidden = true;
+    part.hidden = false;
+    this.#arrange();
+    this.address.value = this.camera?.address ?? "";
+    this.address.removeAttribute("aria-invalid");
+    (part === this.form ? this.address : this.delete).focus();
+  }
+
+  #close() {
+    const opener = this.form.hidden ? this.remove : this.edit;
+    this.form.hidden = this.sure.hidden = this.fault.hidden = true;
+    this.#arrange();
+    opener.focus();
   }
 
   /** @param {string} url */
@@ -182,13 +235,34 @@ export class CameraCard {
     );
   }
 
+  /** @param {SubmitEvent} event */
+  async #move(event) {
+    event.preventDefault();
+    const isDone = await this.#try({ address: this.address.value });
+    this.address.setAttribute("aria-invalid", String(!isDone));
+    if (isDone) this.#close();
+    else this.address.focus();
+  }
+
+  /** Tries the camera, at another address if there is one. @param {{address?: string}} change */
+  #try(change = {}) {
+    this.said.textContent = t("live.trying_the_camera_for_up_to");
+    this.said.hidden = false;
+    return press([...this.element.querySelectorAll("button")], this.fault, async () => {
+      const { trial } = await sendCameraChange(this.camera?.source ?? "", change);
+      this.said.textContent = trial ?? t("live.is_tried_next");
+      this.onChange();
+    }).finally(() => (this.said.hidden ||= !this.fault.hidden));
+  }
+
   #remove() {
     this.#do(() => sendCameraRemoval(this.camera?.source ?? ""), t("live.is_removed_its_counts_stay"));
   }
 
   /** @param {() => Promise<unknown>} what @param {string} words */
   #do(what, words) {
-    press([this.turn, this.remove], this.fault, async () => {
+    this.said.hidden = true;
+    press([this.turn, this.remove, this.delete], this.fault, async () => {
       await what();
       speak(`${this.camera?.name} ${words}`);
       this.onChange();

@@ -35,6 +35,14 @@ export const askSearch = () => send("POST", "cameras/search", {});
 /** @param {string} source @param {"start"|"stop"} what @returns {Promise<Api.LiveCamera>} */
 export const sendTurn = (source, what) => send("POST", `${cameraRoute(source)}/${what}`, {});
 
+/**
+ * Changes a camera's address, if there is one, and tries it for up to 10 s.
+ * @param {string} source
+ * @param {{address?: string}} change
+ * @returns {Promise<Api.LiveCamera>}
+ */
+export const sendCameraChange = (source, change) => send("PATCH", cameraRoute(source), change);
+
 /** @param {string} source */
 export const sendCameraRemoval = (source) => send("DELETE", cameraRoute(source), undefined);
 

@@ -165,7 +165,16 @@ async function trying(ask) {
   tried.textContent = t("live.trying_the_camera_for_up_to");
   tried.hidden = false;
   const isDone = await press([...form.querySelectorAll("button")], byId("add-said"), async () => {
-    tried.textContent = await ask();
+    for (const input of Object.values(fields)) input.removeAttribute("aria-invalid");
+    try {
+      tried.textContent = await ask();
+    } catch (error) {
+      const { parameter } = /** @type {{parameter?: string}} */ (error);
+      const input = Object.entries(fields).find(([name]) => name === parameter)?.[1];
+      input?.setAttribute("aria-invalid", "true");
+      input?.focus();
+      throw error;
+    }
   });
   tried.hidden = !isDone;
 }
@@ -194,7 +203,8 @@ function preview() {
   if (!form.reportValidity()) return;
   trying(async () => {
     const { trial, picture: jpeg } = await askPreview(wantedCamera());
-    if (jpeg) await drawPicture(jpeg);
+    if (!jpeg) throw new ApiError(0, trial, "", { parameter: "address" });
+    await drawPicture(jpeg);
     return trial;
   });
 }

@@ -55,6 +55,7 @@ const results = new Results({
   peak: (bar, image) => showBar(bar, { goThere: true, image }),
   change,
   reset: () => showEverything(),
+  look: (row) => frames.sight.look(row),
 });
 await nextTask();
 const frames = new FramesCard({

@@ -4,7 +4,7 @@ import { get } from "frametally/js/shared/api.js";
 import { byId, control, el, svg } from "frametally/js/shared/dom.js";
 import { fromInput, moment, toInput, toTheMinute } from "frametally/js/shared/format.js";
 import { plus, startOf } from "frametally/js/shared/time.js";
-import { fits, holdsAt, KIND_NAMES } from "./shapes.js";
+import { fits, holdsAt, KIND_NAMES, runsAlongBorder } from "./shapes.js";
 import { t } from "frametally/js/shared/texts.js";
 
 /** @type {Record<string, Parameters<typeof plus>[1]>} */
@@ -112,9 +112,11 @@ export function shapeList(shapes, chosen, picture, choose) {
     const when = whenOf(one);
     const remark = !holdsAt(one, picture.atMs)
       ? t("traffic.not_in_this_picture")
-      : fits(one, picture)
-        ? null
-        : t("traffic.drawn_over_another_shape");
+      : !fits(one, picture)
+        ? t("traffic.drawn_over_another_shape")
+        : runsAlongBorder(one)
+          ? t("traffic.runs_along_the_border")
+          : null;
     return el(
       "li",
       el(

@@ -260,6 +260,17 @@ export function fits(drawn, picture) {
   return off <= Math.max(0.01 * small.height_px * large.width_px, (large.width_px + large.height_px) / 2);
 }
 
+/**
+ * Whether all of a line is so near to one side of the picture that boxes are cut there. As `runs_along_border` of
+ * frametally_traffic/drawings/drawing_checks.py.
+ * @param {Page.Shape} shape
+ */
+export function runsAlongBorder({ kind, points, width_px, height_px }) {
+  if (kind !== "line") return false;
+  const sides = [points.map(([x]) => x / width_px), points.map(([, y]) => y / height_px)];
+  return sides.some((along) => Math.max(...along) < 1 / 20 || Math.min(...along) > 1 - 1 / 20);
+}
+
 /** @param {Point} point @param {{width_px: number, height_px: number}} size @returns {Point} */
 const within = ([x, y], { width_px, height_px }) => [
   Math.min(Math.max(Math.round(x), 0), width_px),

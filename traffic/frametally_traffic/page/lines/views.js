@@ -43,12 +43,11 @@ export function viewOf(answer, columns, shapes, words) {
   const metric = { ...METRICS.objects, ...words };
   return {
     rows,
-    series: columns.map(({ name, color, values, intervals }) => ({
+    series: columns.map(({ name, color, values, intervals, missing }) => ({
       name,
       labels: [name],
       color,
-      total: words.perInterval ? metric.join([...values.values()]) : null,
-      measured: null,
+      total: words.perInterval ? sumOf(values, missing) : { value: null, part: null },
       interval: intervals?.get(null) ?? null,
     })),
     gaps: gapsOf(rows, [...outside, ...notAnalysed], from, to),
@@ -72,6 +71,17 @@ export function viewOf(answer, columns, shapes, words) {
     kind: "bars",
     other: null,
   };
+}
+
+/**
+ * A column's sum; where some bars are not known, what is known of it.
+ * @param {Map<number, number>} values
+ * @param {Map<number, unknown>} [missing]
+ * @returns {Page.Known}
+ */
+function sumOf(values, missing) {
+  const sum = METRICS.objects.join([...values.values()]);
+  return missing?.size ? { value: null, part: sum } : { value: sum, part: null };
 }
 
 /**
@@ -118,6 +128,7 @@ function rowOf(bar, columns) {
     start,
     end,
     frames,
+    ofOne: true,
     missing: bar.missing,
     coveredS: covered === null ? null : covered / 1000,
     byLabel,

@@ -1,4 +1,4 @@
-// The fullest moment of a video: the frame with most of one label, to be played from there.
+// The fullest moment of a video: the frame with most of one label, to be looked at.
 
 import { el } from "frametally/js/shared/dom.js";
 import { number, pluralOf } from "frametally/js/shared/format.js";
@@ -48,14 +48,14 @@ async function momentOf(id, { label, count: most, fromS, toS }, signal) {
 }
 
 export class FullestMoment {
-  /** @param {(positionS: number) => void} onPlay */
-  constructor(onPlay) {
-    this.onPlay = onPlay;
+  /** @param {(positionS: number) => void} onChoose */
+  constructor(onChoose) {
+    this.onChoose = onChoose;
     this.positionS = 0;
     /** What it was looked for in. @type {Page.Row[]} */
     this.rows = [];
     this.words = el("span");
-    this.element = el("button.button.fullest", { onclick: () => this.onPlay(this.positionS) }, this.words);
+    this.element = el("button.button.fullest", { onclick: () => this.onChoose(this.positionS) }, this.words);
     this.mark = el("span.seek-mark", { "aria-hidden": "true" });
     this.asking = new AbortController();
     this.hide();

@@ -61,7 +61,7 @@ export class Player {
     this.controls = makeControls(this.actions);
     this.controls.element.append(this.versions.element);
     this.bar = new SeekBar((positionS) => this.screen.seek(positionS));
-    this.fullest = new FullestMoment((positionS) => this.#playFrom(positionS));
+    this.fullest = new FullestMoment((positionS) => this.#stayAt(positionS));
     this.bar.element.append(this.fullest.mark);
     this.words = el("p.muted.small.seek-words");
     this.legend = el("ul.legend.seek-legend");
@@ -217,10 +217,11 @@ export class Player {
   }
 
   /** @param {number} positionS */
-  async #playFrom(positionS) {
+  async #stayAt(positionS) {
     if (!this.canPlay) return;
+    if (this.screen.isPlaying) this.screen.toggle();
     await this.screen.seek(positionS);
-    if (!this.screen.isPlaying) this.screen.toggle();
+    this.screen.element.focus({ preventScroll: true }); // where Space plays
   }
 
   #fillScreen() {

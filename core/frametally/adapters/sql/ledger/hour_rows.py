@@ -87,13 +87,13 @@ def segments_of_hours(
         _HOURS.hour >= from_hour,
         _HOURS.hour < to_hour,
     )
-    return sorted(_checked(model, row) for row in connection.execute(query))
+    return sorted([_checked(model, row) for row in connection.execute(query).all()])
 
 
 def _checked(model: str, row: Sequence[Any]) -> SegmentOfHour:
-    source, hour, key, size_bytes, version, is_own, crc32, pictures_crc32, *sums = row
+    source, hour, key, size_bytes, version, is_own, crc32, pictures_crc32, first, second = row
     try:
-        digest = _digest(sums)
+        digest = int(first), int(second)
         if digest != digest_of(model, source, hour, is_own, key, crc32, pictures_crc32):
             raise ValueError(key)
     except (TypeError, ValueError) as error:

@@ -115,10 +115,14 @@ def insert_rows(connection: Connection, table: Table, rows: Sequence[tuple[Any, 
     That takes half the time, and of a million segments there are two million rows.
     """
     if rows:
-        mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
         names = ", ".join(f'"{name}"' for name in table.columns.keys())  # noqa: SIM118 - of a collection
-        marks = ", ".join(mark for _ in table.columns)
+        marks = marks_of(connection, len(table.columns))
         connection.exec_driver_sql(f"INSERT INTO {table.name} ({names}) VALUES ({marks})", list(rows))  # noqa: S608
+
+
+def marks_of(connection: Connection, values: int) -> str:
+    """Return the marks of so many values in a statement for the driver itself."""
+    return ", ".join(["?" if connection.dialect.paramstyle == "qmark" else "%s"] * values)
 
 
 def by(size: int, values: Sequence[_ValueT]) -> Iterable[Sequence[_ValueT]]:

@@ -20,11 +20,10 @@ from frametally.adapters.sql.ledger import tables
 from frametally.adapters.sql.ledger.chains import Chains, links_query
 from frametally.adapters.sql.ledger.frame_rows import forget_frames, put_frames
 from frametally.adapters.sql.ledger.hour_rows import digest_of
-from frametally.adapters.sql.ledger.intake import MOST_IN, Numbers, by, insert_rows
+from frametally.adapters.sql.ledger.intake import MOST_IN, Numbers, by, insert_rows, marks_of
 from frametally.books.intake import TakenSegment
 from frametally.ports.object_store import ObjectInfo
 from frametally.rules.times import DAY_MS, HOUR_MS
-from frametally.segment_records import SegmentHeader
 from frametally.segments.stretches import SegmentStretch
 
 _SEGMENTS, _HOURS = tables.segments.c, tables.hours.c
@@ -69,15 +68,16 @@ def put_segments(
     rows: _Rows = defaultdict(list)
     number_by_key: dict[str, int] = {}
     for number, segment in enumerate(new, start=numbers.new(len(new))):
-        key = segment.info.key
-        if segment.header is None and key in states:
+        key, header = segment.info.key, segment.header
+        if header is None and key in states:
             _put_problem(connection, segment)  # the rest stays: it says which frames are in `frames` by it
             continue
         number_by_key[key] = number
         _add_rows(rows, numbers, segment, number)
-        if segment.header is None:
+        if header is None:
             continue
-        link = _link_of(key, segment.header)
+        offsets, figures = (header.first_offset, header.next_offset), (header.frames, header.dead_letters)
+        link = SegmentStretch(key, key, *offsets, *figures)
         if key not in links_before:
             chains.add(link)
         elif link != links_before[key]:
@@ -121,11 +121,13 @@ class _State(NamedTuple):
 
 
 def _states_of(connection: Connection, segment_keys: Sequence[str]) -> dict[str, _State]:
-    query = select(_SEGMENTS.key, _SEGMENTS.number, _SEGMENTS.problem, _SEGMENTS.is_read)
+    query = f'SELECT "key", number, problem, is_read FROM {tables.segments.name} WHERE "key" IN '  # noqa: S608
     return {
         key: _State(*state)
         for batch in by(MOST_IN, segment_keys)
-        for key, *state in connection.execute(query.where(_SEGMENTS.key.in_(batch)))
+        for key, *state in connection.exec_driver_sql(
+            f"{query}({marks_of(connection, len(batch))})", tuple(batch)
+        )
     }
 
 
@@ -136,21 +138,16 @@ def _put_problem(connection: Connection, segment: TakenSegment) -> None:
     connection.execute(this.values(problem=segment.problem, **listed))
 
 
-def _link_of(key: str, header: SegmentHeader) -> SegmentStretch:
-    offsets, figures = (header.first_offset, header.next_offset), (header.frames, header.dead_letters)
-    return SegmentStretch(key, key, *offsets, *figures)
-
-
 def _add_rows(rows: _Rows, numbers: Numbers, segment: TakenSegment, number: int) -> None:
     """Add the rows of what a segment's header says."""
-    info, header, model = segment.info, segment.header, numbers.number_of(segment.model)
-    listed = info.size_bytes, info.version, info.modified_at_ms, segment.problem
+    (key, *version, put_at_ms), header, model = segment.info, segment.header, numbers.number_of(segment.model)
+    listed = number, key, model, *version, put_at_ms, segment.problem
     if header is None:
-        rows[tables.segments].append((number, info.key, model, *listed, *(None,) * 7, 0))
+        rows[tables.segments].append((*listed, *(None,) * 7, 0))
         return
     chain = header.log_id, header.topic, header.partition
     figures = header.first_offset, header.next_offset, header.frames, header.dead_letters
-    rows[tables.segments].append((number, info.key, model, *listed, *chain, *figures, int(segment.is_read)))
+    rows[tables.segments].append((*listed, *chain, *figures, int(segment.is_read)))
     lines_of = {}
     for part in header.sources:
         lines_of[part.source] = (
@@ -161,16 +158,17 @@ def _add_rows(rows: _Rows, numbers: Numbers, segment: TakenSegment, number: int)
             part.crc32,
             None if part.picture_digests is UNSET else zlib.crc32(part.picture_digests.encode()),
         )
+    of_hours = rows[tables.hours]
     for source, hour, is_own in segment.hours:
         lines = lines_of[source]
-        digest = digest_of(segment.model, source, hour, int(is_own), info.key, *lines[-2:])
         place = model, numbers.number_of(source), hour, number, int(is_own)
-        rows[tables.hours].append((*place, *lines, *digest))
+        digest = digest_of(segment.model, source, hour, place[-1], key, lines[-2], lines[-1])
+        of_hours.append(place + lines + digest)
 
 
-def _digests(rows: Sequence[Sequence[Any]]) -> list[tuple[int, ...]]:
+def _digests(rows: Sequence[Sequence[Any]]) -> list[list[int]]:
     """Return the first and the second digests, the last values of rows."""
-    return [tuple(row[column] for row in rows) for column in (-2, -1)]
+    return [[row[column] for row in rows] for column in (-2, -1)]
 
 
 def _add_to_total(connection: Connection, sums: Iterable[int]) -> None:

@@ -89,6 +89,22 @@ class Pen {
     this.hatch(span, "surface", "ink", "", ABOVE_PX - 1, this.area.top - ABOVE_PX);
   }
 
+  /** Two strokes through the axis where it is broken. @param {Page.Span} span */
+  tear(span) {
+    const [left, width] = this.#across(span);
+    const { ctx, area } = this;
+    ctx.save();
+    ctx.strokeStyle = themeColor("ink");
+    ctx.lineWidth = 1.5;
+    ctx.beginPath();
+    for (const by of [-3, 3]) {
+      ctx.moveTo(left + width / 2 + by - 3, area.bottom + 7);
+      ctx.lineTo(left + width / 2 + by + 3, area.bottom - 7);
+    }
+    ctx.stroke();
+    ctx.restore();
+  }
+
   /** @param {Page.Span} span @param {string} color */
   fill(span, color) {
     const [left, width] = this.#across(span);
@@ -190,7 +206,7 @@ export function drawnOf({ rows, series, metric, other }) {
     intervals: rows.map((row) => intervalIn(row, one.labels, metric)),
   }));
   if (!other) return own;
-  const values = other.rows.map(({ value }) => value);
+  const values = other.rows.map(({ known }) => known.value);
   const beside = { name: other.name, color: themeColor("ink"), dashed: true, rows: other.rows, values };
   return [...own, { ...beside, intervals: [] }];
 }
@@ -215,6 +231,8 @@ export function draw(pen, view, layout) {
   drawCuts(pen, view, layout);
   for (const one of drawn.filter((each) => !bars.includes(each))) drawLine(pen, layout, one);
   pen.restore();
+  const axis = new Pen(pen, layout);
+  for (const gap of layout.breaks) axis.tear(gap);
 }
 
 /** @param {CanvasRenderingContext2D} pen @param {Layout} layout */

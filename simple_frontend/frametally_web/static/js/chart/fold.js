@@ -1,37 +1,65 @@
-// The axis of time without the hours and weekdays that were not chosen: they take no room.
+// The axis of time without the hours and weekdays that were not chosen: they take no room. Long stretches between
+// little footage take little.
+
+import { together } from "../shared/spans.js";
 
 /**
  * @typedef {Object} Fold
  * @property {number} length  of what was asked for, ms
  * @property {(ms: number) => number} share  of the width; what is folded away is the place of its fold
  * @property {(share: number) => number} ms
- * @property {(ms: number) => boolean} has  whether a moment was asked for
+ * @property {Page.Span[]} stretches  that have it
+ * @property {(ms: number) => boolean} has  whether a moment has its place at the axis's own scale
  */
+
+const LEAST_BREAK_MS = 3_600_000;
+// Of what stays, each break takes so much.
+const BREAK = 0.04;
+
+/**
+ * The stretches without footage that are longer than all of it, where that is little: an hour at least.
+ * @param {Pick<Page.View, "rows"|"gaps">} view
+ */
+export function breaksOf({ rows, gaps }) {
+  const filmed = rows.reduce((total, { start, end }) => total + end - start, 0);
+  return gaps.filter(([start, end]) => end - start > Math.max(filmed, LEAST_BREAK_MS));
+}
 
 /**
  * @param {Page.Span} range
  * @param {Page.Span[]} outside  in order, and apart from each other
+ * @param {Page.Span[]} [breaks]  of those that are not outside
  * @returns {Fold}
  */
-export function foldOf([from, to], outside) {
-  /** @type {{start: number, end: number, before: number}[]} */
+export function foldOf([from, to], outside, breaks = []) {
+  const isBreak = (/** @type {number} */ ms) => breaks.some(([start, end]) => start <= ms && ms < end);
+  const edges = breaks.flat().filter((ms) => from < ms && ms < to);
+  /** @type {{start: number, end: number, before: number, width: number}[]} */
   const parts = [];
   let start = from;
-  let length = 0;
-  for (const [away, back] of [...outside, [to, to]]) {
-    if (away > start) {
-      parts.push({ start, end: away, before: length });
-      length += away - start;
+  for (const [away, back] of [...together(outside), [to, to]]) {
+    for (const end of [...edges.filter((ms) => start < ms && ms < away), away]) {
+      if (end > start) parts.push({ start, end, before: 0, width: end - start });
+      start = Math.max(start, end);
     }
     start = Math.max(start, back);
   }
-  if (!length) return foldOf([from, to], []);
+  const full = parts.filter((one) => !isBreak(one.start));
+  const own = full.reduce((total, one) => total + one.width, 0);
+  if (!own) return parts.length ? foldOf([from, to], outside) : foldOf([from, to], []);
+  let length = 0;
+  for (const part of parts) {
+    if (!full.includes(part)) part.width = BREAK * own;
+    part.before = length;
+    length += part.width;
+  }
   const [first] = parts;
   const last = parts[parts.length - 1];
   const share = (/** @type {number} */ ms) => {
     if (ms < from || ms > to) return (ms < from ? ms - from : length + ms - to) / length;
     const part = parts.findLast((one) => one.start <= ms) ?? first;
-    return (part.before + Math.max(Math.min(ms, part.end) - part.start, 0)) / length;
+    const within = Math.max(Math.min(ms, part.end) - part.start, 0) / (part.end - part.start);
+    return (part.before + within * part.width) / length;
   };
   return {
     length,
@@ -39,10 +67,10 @@ export function foldOf([from, to], outside) {
     ms(at) {
       const passed = at * length;
       const part = parts.findLast((one) => one.before <= passed) ?? first;
-      return part === last || passed < part.before + part.end - part.start
-        ? part.start + passed - part.before
-        : part.end;
+      const within = (passed - part.before) / part.width;
+      return part === last || within < 1 ? part.start + within * (part.end - part.start) : part.end;
     },
-    has: (ms) => parts.some((one) => one.start <= ms && ms < one.end) || ms === last.end,
+    stretches: full.map((one) => /** @type {Page.Span} */ ([one.start, one.end])),
+    has: (ms) => full.some((one) => one.start <= ms && ms < one.end) || ms === last.end,
   };
 }

@@ -98,6 +98,7 @@ export class ChartGestures {
     canvas.addEventListener("blur", () => {
       this.cursor = null;
       this.#unmark();
+      this.on.look?.(null);
       chart.tooltip.hide();
     });
   }
@@ -148,12 +149,14 @@ export class ChartGestures {
     const row = this.chart.rowAt(x);
     const hole = row ? null : this.chart.holeAt(x);
     canvas.classList.toggle("clickable", row !== null || hole !== null);
+    this.on.look?.(row);
     if (row) tooltip.showRow(row, x);
     else if (hole) tooltip.showHole(hole, x);
     else tooltip.hide();
   }
 
   #leave() {
+    this.on.look?.(null);
     if (this.cursor === null) this.chart.tooltip.hide();
     else this.#point(this.cursor);
   }
@@ -275,6 +278,7 @@ export class ChartGestures {
     if (!layout || !view) return;
     const stop = this.#stops().find((one) => one.start === start);
     this.cursor = stop?.start ?? null;
+    this.on.look?.(stop?.row ?? null);
     const x = stop ? layout.x((stop.start + stop.end) / 2) : 0;
     if (stop?.row) tooltip.showRow(stop.row, x);
     else if (stop?.hole) tooltip.showHole(stop.hole, x);

@@ -8,7 +8,7 @@ import { moment, number, percent, span } from "../shared/format.js";
 import { gapsOf, nothingOf, notAnalysedOf, ofSource, partOf, rowsOf, spansOf } from "../shared/series.js";
 import { outsideOf, together } from "../shared/spans.js";
 import { zoneOf } from "../shared/time.js";
-import { foldOf } from "./fold.js";
+import { breaksOf, foldOf } from "./fold.js";
 import { searchOf } from "./lanes_search.js";
 import { describeHole } from "./tooltip.js";
 import { t } from "../shared/texts.js";
@@ -56,9 +56,7 @@ export class GapPanel {
     this.area.replaceChildren(
       el("div.gap-head", el("h3", `${kind}, ${span(...hole.span)}`), close),
       body,
-      ...(left
-        ? [el("p.muted.small", t("web.and_more_sources_click_their_lanes", { left: number(left) }))]
-        : []),
+      ...(left ? [el("p.muted.small", t("web.and_more_sources_click_their_lanes", { count: left }))] : []),
     );
     this.area.hidden = false;
     this.area.focus();
@@ -148,7 +146,7 @@ const WIDTH = 1000;
 const HEIGHT = 8;
 const LEAST = 1.5;
 
-/** @typedef {"filmed"|"part"|"unanalysed"|"nothing"|"gap"|"outside"} State */
+/** @typedef {"filmed"|"part"|"unanalysed"|"nothing"|"gap"|"beyond"|"outside"} State */
 /** @type {Record<State, string>} */
 const WORDS = {
   filmed: t("web.filmed_4"),
@@ -156,6 +154,7 @@ const WORDS = {
   unanalysed: t("web.filmed_not_analysed"),
   nothing: t("web.filmed_shows_nothing"),
   gap: t("web.no_footage"),
+  beyond: t("web.before_or_after_its_footage"),
   outside: t("web.outside_the_hours_asked_for"),
 };
 
@@ -180,13 +179,17 @@ export function lanesOf(apart, state, [from, to]) {
   const outside = outsideOf(state, asked[0], asked[1], interval);
   return apart.sources.map((source) => {
     const own = ofSource(apart, source);
-    const rows = rowsOf({ coverage: own.coverage, buckets: [] });
+    const rows = rowsOf({ ...own, buckets: [] });
     const unanalysed = notAnalysedOf(own);
     const nothing = nothingOf(own);
     const part = rows.filter((row) => partOf(row, asked));
     const joined = (/** @type {Page.Row[]} */ some) =>
       together(some.map((row) => /** @type {Page.Span} */ ([row.start, row.end])));
+    const known = [...joined(rows), ...unanalysed, ...spansOf(nothing)];
     const gap = gapsOf(rows, [...unanalysed, ...spansOf(nothing), ...outside], asked[0], asked[1]);
+    const first = Math.min(...known.map(([start]) => start));
+    const last = Math.max(...known.map(([, end]) => end));
+    const isBeyond = (/** @type {Page.Span} */ [start, end]) => end <= first || start >= last;
     // Of single pictures, and of what older versions counted, nobody knows how much of a bar was filmed.
     const isKnown = rows.every((row) => row.coveredS);
     const filmed = sum(
@@ -202,7 +205,8 @@ export function lanesOf(apart, state, [from, to]) {
         part: joined(part),
         unanalysed,
         nothing: spansOf(nothing),
-        gap,
+        gap: gap.filter((one) => !isBeyond(one)),
+        beyond: gap.filter(isBeyond),
         outside,
       },
       nothing,
@@ -224,13 +228,13 @@ export function makeRoomForLanes(sources) {
 /**
  * @param {HTMLElement} area
  * @param {Lane[]} lanes
- * @param {Page.Span} range
+ * @param {Page.View} view  of the chart above
  * @param {(source: string) => string} nameOf
  * @param {Object} on
  * @param {(source: string, hole: import("./tooltip.js").Hole) => void} on.hole
  * @param {(ms: number) => void} on.moment  a place with footage was chosen
  */
-export function showLanes(area, lanes, range, nameOf, on) {
+export function showLanes(area, lanes, view, nameOf, on) {
   const named = lanes
     .map((lane) => ({ ...lane, name: nameOf(lane.source) }))
     .sort((a, b) => a.name.localeCompare(b.name));
@@ -245,13 +249,13 @@ export function showLanes(area, lanes, range, nameOf, on) {
     {
       onclick: () => {
         area.dataset.all = "true";
-        showLanes(area, lanes, range, nameOf, on);
+        showLanes(area, lanes, view, nameOf, on);
         area.querySelectorAll("button")[AT_ONCE]?.focus();
       },
     },
     t("web.more", { left: number(left) }),
   );
-  const items = some.map((lane) => el("li", laneElement(lane, range, on)));
+  const items = some.map((lane) => el("li", laneElement(lane, view, on)));
   const wasSearching = document.activeElement?.matches(".lanes-search");
   area.replaceChildren(
     el(
@@ -270,17 +274,15 @@ export function showLanes(area, lanes, range, nameOf, on) {
 
 /**
  * @param {Lane & {name: string}} lane
- * @param {Page.Span} range
+ * @param {Page.View} view
  * @param {Parameters<typeof showLanes>[4]} on
  */
-function laneElement({ source, name, spans, nothing, share }, range, on) {
-  const fold = foldOf(range, spans.outside);
+function laneElement({ source, name, spans, nothing, share }, view, on) {
+  const range = /** @type {Page.Span} */ ([view.from, view.to]);
+  const fold = foldOf(range, spans.outside, breaksOf(view));
   const holes = [
-    ...spans.gap.map((one) => ({ span: one, kind: t("web.no_footage") })),
-    ...spans.unanalysed.map((one) => ({
-      span: one,
-      kind: t("web.filmed_not_analysed"),
-    })),
+    ...[...spans.gap, ...spans.beyond].map((one) => ({ span: one, kind: t("web.no_footage") })),
+    ...spans.unanalysed.map((one) => ({ span: one, kind: t("web.filmed_not_analysed") })),
     ...nothing,
   ];
   const longest = [...holes].sort((a, b) => b.span[1] - b.span[0] - (a.span[1] - a.span[0]))[0];
@@ -371,24 +373,20 @@ function placeOf([start, end], [from, to], fold) {
  * @param {import("./fold.js").Fold} fold
  */
 function drawing(spans, range, fold) {
-  const rects = /** @type {State[]} */ ([
+  const kinds = /** @type {State[]} */ ([
     "outside",
     "filmed",
     "part",
     "unanalysed",
     "nothing",
     "gap",
-  ]).flatMap((kind) =>
+    "beyond",
+  ]);
+  const rects = kinds.flatMap((kind) =>
     spans[kind].map((one) => {
       const { left, width } = placeOf(one, range, fold);
-      const isPart = kind === "part";
-      return svg("rect", {
-        class: kind,
-        x: left,
-        y: isPart ? HEIGHT / 2 : 0,
-        width,
-        height: isPart ? HEIGHT / 2 : HEIGHT,
-      });
+      const y = kind === "part" ? HEIGHT / 2 : 0;
+      return svg("rect", { class: kind, x: left, y, width, height: HEIGHT - y });
     }),
   );
   return svg(

@@ -4,7 +4,7 @@ import { day, duration, isOneDay, tickParts, zoneName } from "../shared/format.j
 import { LOCALE, t } from "../shared/texts.js";
 import { totalIn, valueIn } from "../shared/series.js";
 import { msOf, partsOf, plus, startOf } from "../shared/time.js";
-import { foldOf } from "./fold.js";
+import { breaksOf, foldOf } from "./fold.js";
 import { axisWords } from "./tooltip.js";
 import { intervalIn } from "../shared/checked.js";
 
@@ -126,6 +126,7 @@ const LEAST_COUNT = 4;
  * @property {number} height
  * @property {{left: number, right: number, top: number, bottom: number}} area
  * @property {(ms: number) => number} x
+ * @property {Page.Span[]} breaks  stretches that take less room than they last
  * @property {(px: number) => number} ms
  * @property {(value: number) => number} y
  * @property {{at: number, lines: string[]}[]} xTicks  in px
@@ -147,17 +148,22 @@ export function layoutOf(view, width, height, widthOf) {
   const texts = values.map((value) => value.toLocaleString(LOCALE, { maximumSignificantDigits: 6 }));
   const left = LINE_PX + Math.ceil(Math.max(...texts.map(widthOf))) + 2 * TICK_GAP_PX;
   const area = { left, right: width - 6, top: ABOVE_PX, bottom: height - BELOW_PX };
-  const fold = foldOf([from, to], view.outside);
+  const breaks = breaksOf(view);
+  const fold = foldOf([from, to], view.outside, breaks);
   const x = (/** @type {number} */ ms) => left + fold.share(ms) * (area.right - left);
   const top = values[values.length - 1];
   const y = (/** @type {number} */ value) => area.bottom - (value / top) * (area.bottom - area.top);
   const oneDay = isOneDay(from, to);
-  const ticks = unfolded(ticksFor(from, to, area.right - left, interval, fold.length), fold, x);
+  // Of each stretch by itself: between two of them years may lie.
+  const each = breaks.length ? fold.stretches : [/** @type {Page.Span} */ ([from, to])];
+  const some = each.map(([start, end]) => ticksFor(start, end, area.right - left, interval, fold.length));
+  const ticks = unfolded({ ...some[0], values: some.flatMap((one) => one.values) }, fold, x);
   return {
     width,
     height,
     area,
     x,
+    breaks,
     ms: (px) => fold.ms((px - left) / (area.right - left)),
     y,
     xTicks: ticks.values.map((ms, position) => ({
@@ -168,6 +174,7 @@ export function layoutOf(view, width, height, widthOf) {
     xTitle: [
       oneDay ? `${day(from)}, ${zoneName(from)}` : zoneName(from),
       view.outside.length ? t("web.other_hours_and_days_folded_away") : "",
+      breaks.length ? t("web.long_gaps_shortened") : "",
       cutWords(view),
     ]
       .filter(Boolean)
@@ -202,7 +209,7 @@ function mostIn({ rows, series, metric, kind, other }) {
     });
     return Math.max(isStack ? (totalIn(row, metric) ?? sum) : 0, ...tops);
   };
-  const beside = other?.rows.map(({ value }) => value ?? 0) ?? [];
+  const beside = other?.rows.map(({ known }) => known.value ?? 0) ?? [];
   return [...rows.map(inRow), ...beside].reduce((most, value) => Math.max(most, value), 0);
 }
 

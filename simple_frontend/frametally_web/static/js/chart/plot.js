@@ -79,6 +79,7 @@ const PAPER = { width: 720, height: 320, ratio: 3 };
 /**
  * @typedef {Object} ChartEvents
  * @property {(start: number) => void} [bar]  a bar was chosen, by its start
+ * @property {(row: Page.Row|null) => void} [look]  the pointer or the keyboard is on a bar, or on none any more
  * @property {(hole: import("./tooltip.js").Hole) => void} [hole]  a stretch without bars was chosen
  * @property {(from: number, to: number) => void} zoom  a range was drawn, in ms
  * @property {() => void} unzoom

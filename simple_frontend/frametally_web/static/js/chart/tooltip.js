@@ -2,9 +2,9 @@
 
 import { el, swatch } from "../shared/dom.js";
 import { duration, roughly, span } from "../shared/format.js";
-import { WHY_NOT } from "../shared/metrics.js";
+import { knownWords, WHY_NOT } from "../shared/metrics.js";
 import { estimateWords, intervalIn, rangeWords } from "../shared/checked.js";
-import { NOTHING, isMeasuredInPart, partOf, totalIn, valueIn } from "../shared/series.js";
+import { NOTHING, allKnownIn, isMeasuredInPart, knownIn, partOf } from "../shared/series.js";
 import { t } from "../shared/texts.js";
 
 /**
@@ -16,10 +16,8 @@ export const axisWords = (metric, interval) =>
   metric.perInterval ? t("web.per", { axis: metric.axis, interval: duration(interval) }) : metric.axis;
 
 /** What a series comes to in all. @param {Page.Metric} metric @param {Page.Series} series */
-export const totalWords = (metric, { total, measured, interval }) =>
-  total === null && measured !== null
-    ? t("web.in_part", { measured: metric.format(measured) })
-    : metric.format(total) + rangeWords(metric, interval);
+export const totalWords = (metric, { total, interval }) =>
+  knownWords(metric, total) + rangeWords(metric, interval);
 
 /**
  * A stretch without bars, and why; `at` is the moment in it that was pointed at.
@@ -46,7 +44,7 @@ export function summary({ series, metric, interval, gaps, notAnalysed, nothing, 
   const named =
     series
       .map((one) =>
-        one.total === null && !metric.perInterval ? one.name : `${one.name} ${totalWords(metric, one)}`,
+        one.total.value === null && !metric.perInterval ? one.name : `${one.name} ${totalWords(metric, one)}`,
       )
       .join(", ") || t("web.nothing_found");
   const without = gaps.length === 1 ? t("web.one_stretch_without_footage") : "";
@@ -70,15 +68,15 @@ export function summary({ series, metric, interval, gaps, notAnalysed, nothing, 
 export function describe(view, row) {
   const { series, metric, other } = view;
   const parts = series
-    .map(({ name, labels }) => ({ name, labels, value: valueIn(row, labels, metric) }))
-    .filter(({ value }) => value !== 0)
+    .map(({ name, labels }) => ({ name, labels, known: knownIn(row, labels, metric) }))
+    .filter(({ known }) => known.value !== 0)
     .map(
-      ({ name, labels, value }) =>
-        `${name} ${metric.format(value)}${estimateWords(metric, intervalIn(row, labels, metric))}`,
+      ({ name, labels, known }) =>
+        `${name} ${knownWords(metric, known)}${estimateWords(metric, intervalIn(row, labels, metric))}`,
     );
   return [
     `${span(row.start, row.end)}: ${parts.join(", ") || t("web.nothing")}`,
-    series.length > 1 ? t("web.together", { row: metric.format(totalIn(row, metric)) }) : "",
+    series.length > 1 ? t("web.together", { row: knownWords(metric, allKnownIn(row, metric)) }) : "",
     other ? `${other.name} ${besideIn(view, row)}` : "",
     t("web.frames_analysed", { count: row.frames }),
     ...partsOf(view, row),
@@ -92,8 +90,8 @@ export const describeHole = ({ span: [from, to], kind }) => `${span(from, to)}: 
 
 /** The other side's value beside a row. @param {Page.View} view @param {Page.Row} row */
 function besideIn({ rows, metric, other }, row) {
-  const value = other?.values[rows.indexOf(row)];
-  return value === undefined ? t("web.no_footage") : metric.format(value);
+  const known = other?.values[rows.indexOf(row)];
+  return known === undefined ? t("web.no_footage") : knownWords(metric, known);
 }
 
 /**
@@ -103,7 +101,7 @@ function besideIn({ rows, metric, other }, row) {
  */
 function besideHole({ metric, other }, ms) {
   const row = other?.rows.find(({ start, end }) => start <= ms && ms < end);
-  return other && row ? `${other.name}: ${metric.format(row.value)}.` : "";
+  return other && row ? `${other.name}: ${knownWords(metric, row.known)}.` : "";
 }
 
 /**
@@ -148,10 +146,12 @@ const nothingWords = ({ reason, covered_s: seconds, frames }) =>
   `${seconds ? roughly(seconds * 1000) : t("web.count_frames", { count: frames })} ${NOTHING[reason]}`;
 
 /** @param {Page.View} view @param {Page.Row} row */
-export const measuredPart = ({ metric }, row) =>
-  isMeasuredInPart(row, metric) && row.missing
+export function measuredPart({ metric }, row) {
+  if (!isMeasuredInPart(row, metric)) return "";
+  return row.missing
     ? t("web.measured_in_part_of_the_footage", { WHY_NOT: WHY_NOT[row.missing] })
-    : "";
+    : t("web.some_labels_are_not_measured", { why: whyNotIn(row, [...row.byLabel.keys()]) });
+}
 
 /** What hands can do with the chart, on this device. */
 export const handWords = () =>
@@ -167,6 +167,20 @@ export const handWords = () =>
 function whyNotIn(row, labels) {
   const found = row.missing ?? labels.map((label) => row.byLabel.get(label)?.objects_missing).find(Boolean);
   return found ? WHY_NOT[found] : t("web.not_measured");
+}
+
+/**
+ * What a series comes to in a row, or why that is not known.
+ * @param {Page.View} view
+ * @param {Page.Row} row
+ * @param {number} order  of the series
+ * @param {Page.Interval|null} checked
+ */
+function wordsIn({ series, metric }, row, order, checked) {
+  const { labels } = series[order];
+  const known = knownIn(row, labels, metric);
+  if (known.value === null && !known.part) return whyNotIn(row, labels);
+  return knownWords(metric, known) + estimateWords(metric, checked);
 }
 
 const EDGE_PX = 8;
@@ -220,12 +234,8 @@ export class Tooltip {
     return this.chart
       .drawn()
       .map(({ name, color, dashed, values, intervals }, order) => {
-        const value = dashed ? null : values[position];
-        if (value === 0) return null;
-        const absent = dashed ? besideIn(view, row) : whyNotIn(row, view.series[order].labels);
-        const checked = dashed ? null : intervals[position];
-        const words =
-          value === null ? absent : view.metric.format(value) + estimateWords(view.metric, checked);
+        if (!dashed && values[position] === 0) return null;
+        const words = dashed ? besideIn(view, row) : wordsIn(view, row, order, intervals[position]);
         return el("p.tip-line", swatch(color), el("span", `${name}: ${words}`));
       })
       .filter((line) => line !== null)
@@ -247,7 +257,8 @@ export class Tooltip {
 /** @param {Page.View} view @param {Page.Row} row */
 function footer(view, row) {
   const { metric, series } = view;
-  const total = series.length > 1 ? t("web.together_2", { row: metric.format(totalIn(row, metric)) }) : "";
+  const total =
+    series.length > 1 ? t("web.together_2", { row: knownWords(metric, allKnownIn(row, metric)) }) : "";
   const parts = partsOf(view, row).map((part) => `, ${part}`);
   return t("web.analysed_click_to_see_them", {
     total,

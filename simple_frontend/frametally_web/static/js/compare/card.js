@@ -10,7 +10,7 @@ import { t } from "../shared/texts.js";
 /** How many labels the words name. */
 const NAMED = 3;
 
-/** @typedef {{label: string, here: number|null, there: number|null}} Line */
+/** @typedef {{label: string, here: number|null, there: number|null, by: number|null, part: number|null, known: Page.Known[]}} Line */
 
 /** @type {import("../shared/tables.js").Order} */
 const labelOrder = { by: "apart", falls: true };
@@ -25,7 +25,7 @@ function showByLabel(area, { labels, total }, metric, { sides, colorOf, onLabel 
   const name = sides[1].name;
   const lines = labels.map((one) => ({ ...lineOf(one), label: one.label ?? "" }));
   const all = { ...lineOf(total), label: t("web.all_labels") };
-  const most = Math.max(0, ...lines.map((line) => Math.abs(apart(line) ?? 0)));
+  const most = Math.max(0, ...lines.map((line) => Math.abs(line.by ?? 0)));
   area.replaceChildren(
     el("p.compare-words", inWords(lines, all, metric, name)),
     scrollable(
@@ -37,14 +37,14 @@ function showByLabel(area, { labels, total }, metric, { sides, colorOf, onLabel 
           { name: t("web.label"), of: ({ label }) => label },
           { name: sides[0].name, id: "here", isNumber: true, of: ({ here }) => here },
           { name, id: "there", isNumber: true, of: ({ there }) => there },
-          { name: t("web.difference"), id: "apart", isNumber: true, of: (line) => sizeOf(apart(line)) },
-          { name: t("web.change"), isNumber: true, of: share },
+          { name: t("web.difference"), id: "apart", isNumber: true, of: ({ by }) => sizeOf(by) },
+          { name: t("web.change"), isNumber: true, of: ({ part }) => part },
         ],
         lines,
         rowFor: (line) => {
           const color = colorOf(line.label);
           const heading = onlyButton(line.label, () => onLabel(line.label), swatch(color));
-          return rowElement(heading, line, metric, barOf(apart(line), most, color));
+          return rowElement(heading, line, metric, barOf(line.by, most, color));
         },
         total: rowElement(t("web.all_labels"), all, metric, null),
         order: labelOrder,
@@ -54,16 +54,26 @@ function showByLabel(area, { labels, total }, metric, { sides, colorOf, onLabel 
 }
 
 /** @param {Api.LabelDifference} one */
-const lineOf = ({ value, other_value: other }) => ({ here: value, there: other });
-
-/** @param {Omit<Line, "label">} line */
-const apart = ({ here, there }) => (here === null || there === null ? null : here - there);
+const lineOf = ({
+  value,
+  at_least: least,
+  other_value: other,
+  other_at_least: otherLeast,
+  difference: by,
+  change: part,
+}) => ({
+  here: value,
+  there: other,
+  by,
+  part,
+  known: [
+    { value, part: least },
+    { value: other, part: otherLeast },
+  ],
+});
 
 /** @param {number|null} value */
 const sizeOf = (value) => (value === null ? null : Math.abs(value));
-
-/** @param {Omit<Line, "label">} line */
-const share = (line) => (apart(line) === null || !line.there ? null : (line.here ?? 0) / line.there - 1);
 
 /**
  * "person 81 more, bicycle 49 fewer; all labels together 32 more than a week earlier."
@@ -73,18 +83,17 @@ const share = (line) => (apart(line) === null || !line.there ? null : (line.here
  * @param {string} name
  */
 function inWords(lines, all, metric, name) {
-  const differing = lines.filter((line) => apart(line));
+  const differing = lines.filter(({ by }) => by);
   if (!differing.length) return t("web.no_label_differs_from", { name });
   const named = differing.slice(0, NAMED).map((line) => `${line.label} ${moreOf(line, metric)}`);
   const left = differing.length - named.length;
   const more = left ? t("web.and_more_that_differ", { count: left }) : "";
-  const together = apart(all) === null ? "" : t("web.all_labels_together", { all: moreOf(all, metric) });
+  const together = all.by === null ? "" : t("web.all_labels_together", { all: moreOf(all, metric) });
   return t("web.than", { named: named.join(", "), more, together, name });
 }
 
 /** @param {Omit<Line, "label">} line @param {Page.Metric} metric */
-function moreOf(line, metric) {
-  const by = apart(line) ?? 0;
+function moreOf({ by }, metric) {
   if (!by) return t("web.no_more_and_no_fewer");
   const value = metric.format(Math.abs(by));
   if (metric.id === "mean_per_frame" || metric.id === "peak")
@@ -99,11 +108,10 @@ function moreOf(line, metric) {
  * @param {HTMLElement|null} bar
  */
 function rowElement(heading, line, metric, bar) {
-  const [by, part] = [apart(line), share(line)];
+  const { by, part } = line;
   return rowOf(
     heading,
-    valueCell(metric, line.here),
-    valueCell(metric, line.there),
+    ...line.known.map((known) => valueCell(metric, known)),
     el("td.number.differs", bar, by === null ? "–" : difference(by)),
     numberCell(part === null ? "–" : change(part), "number muted"),
   );
@@ -151,7 +159,7 @@ function showMost(area, { most, differing, compared, from_ms: from, to_ms: to },
       ),
       numberCell(metric.format(one.value)),
       numberCell(metric.format(one.other_value)),
-      numberCell(difference(valuesApart(one)), "number strong"),
+      numberCell(difference(one.difference), "number strong"),
     );
     row.className = "leads";
     row.addEventListener("click", () => openPair(most, most.indexOf(one), metric, context));
@@ -163,7 +171,7 @@ function showMost(area, { most, differing, compared, from_ms: from, to_ms: to },
     { name: t("web.label"), of: (one) => one.label },
     { name: here.name, id: "here", isNumber: true, of: (one) => one.value },
     { name: there.name, id: "there", isNumber: true, of: (one) => one.other_value },
-    { name: t("web.difference"), id: "apart", isNumber: true, of: (one) => Math.abs(valuesApart(one)) },
+    { name: t("web.difference"), id: "apart", isNumber: true, of: (one) => Math.abs(one.difference) },
   ];
   const name = t("web.where_they_differ_most");
   area.replaceChildren(
@@ -180,9 +188,6 @@ function showMost(area, { most, differing, compared, from_ms: from, to_ms: to },
     ),
   );
 }
-
-/** @param {Api.BarDifference} one */
-const valuesApart = ({ value, other_value: other }) => value - other;
 
 /**
  * One side.

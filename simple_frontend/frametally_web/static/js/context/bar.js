@@ -191,6 +191,11 @@ export class ContextBar {
   /** Chips that are there only while something is chosen. @param {Known} [known] */
   #showOptional(known) {
     const { chips, state } = this;
+    const simulated = document.getElementById("simulated");
+    if (simulated?.nextElementSibling instanceof HTMLElement) {
+      simulated.hidden = state.model !== simulated.dataset.model;
+      simulated.nextElementSibling.hidden = !simulated.hidden;
+    }
     const comparisons = known?.counts ? comparisonsFor(state, { ...known, counts: known.counts }) : [];
     const other = comparisons.find(({ id }) => id === state.compare)?.name ?? state.compare;
     for (const [chip, text] of /** @type {[Chip, string|null][]} */ ([

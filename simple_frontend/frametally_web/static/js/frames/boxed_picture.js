@@ -121,9 +121,14 @@ const NAME = { font_px: 12, height_px: 17, padding_px: 4 };
  * @param {boolean} [options.lazy]  ask for it when it comes near what is in view
  * @param {string} [options.missing]  what is said where there is no picture
  * @param {string} [options.sizes]  how wide it is shown, as in an img's attribute, for a smaller JPEG than the frame's
+ * @param {boolean} [options.isCrop]  only what is around the first box
  * @returns {HTMLElement} in the frame's proportions, as the custom property --ratio has them
  */
-export function framePicture(frame, colorOf, { alt, named = false, lazy = false, missing = GONE, sizes }) {
+export function framePicture(
+  frame,
+  colorOf,
+  { alt, named = false, lazy = false, missing = GONE, sizes, isCrop = false },
+) {
   const picture = el("span.picture");
   const image = el("img", {
     alt,
@@ -135,6 +140,7 @@ export function framePicture(frame, colorOf, { alt, named = false, lazy = false,
   /** @param {number} width @param {number} height */
   const draw = (width, height) => {
     picture.style.setProperty("--ratio", String(width / height));
+    if (isCrop) crop(picture, frame.boxes[0].box, { width, height });
     if (frame.over) picture.append(frame.over({ width, height }));
     if (frame.boxes.length) picture.append(framesBoxes(frame.boxes, { width, height }, colorOf, named));
   };
@@ -152,6 +158,26 @@ export function framePicture(frame, colorOf, { alt, named = false, lazy = false,
   else ask();
   if (frame.width_px !== null && frame.height_px !== null) draw(frame.width_px, frame.height_px);
   return picture;
+}
+
+// Of a crop: as large as its box and what is around it, and never a few pixels alone.
+const CROP = { ratio: 4 / 3, around: 1.5, least_px: 48 };
+
+/**
+ * Moves all of a picture's frame but what is around a box out of sight.
+ * @param {HTMLElement} picture
+ * @param {[number, number, number, number]} box
+ * @param {Size} frame
+ */
+function crop(picture, [x, y, wide, high], frame) {
+  const wanted = Math.max(wide, high * CROP.ratio, CROP.least_px) * CROP.around;
+  const width = Math.min(wanted, frame.width, frame.height * CROP.ratio);
+  const height = width / CROP.ratio;
+  const left = clamp(x + wide / 2 - width / 2, 0, frame.width - width);
+  const top = clamp(y + high / 2 - height / 2, 0, frame.height - height);
+  picture.classList.add("crop");
+  const places = { ratio: CROP.ratio, wide: frame.width / width, high: frame.height / height, left: left / width, top: top / height }; // prettier-ignore
+  for (const [name, value] of Object.entries(places)) picture.style.setProperty(`--${name}`, String(value));
 }
 
 /**

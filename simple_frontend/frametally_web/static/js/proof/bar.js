@@ -5,7 +5,7 @@ import { setMoment } from "../shared/moment.js";
 import { ProofList, showFailure, showMessage } from "./list.js";
 import { framesProof, objectsProof } from "./kinds.js";
 import { openLightbox } from "./lightbox.js";
-import { Player, ProofViewer } from "./viewer.js";
+import { pace, Player, ProofViewer } from "./viewer.js";
 import { t } from "../shared/texts.js";
 
 // A frame that a link names is looked for in so many pages.
@@ -113,6 +113,13 @@ export class Proof {
   /** Puts the keyboard on the frames. */
   focus() {
     this.current?.viewer.focus();
+  }
+
+  /** Plays the objects one after another, unless the viewer wants nothing to move. */
+  play() {
+    const current = this.current;
+    if (!current?.kind.each_ms || matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+    if (!current.player.isPlaying) current.player.toggle();
   }
 }
 
@@ -326,7 +333,7 @@ class ProofOfBar {
     const next = this.items[this.items.indexOf(item) + 1];
     if (!item || !next) return null;
     await this.viewer.ready(next);
-    return { wait_ms: next.at_ms - item.at_ms };
+    return { wait_ms: this.kind.each_ms ?? pace(next.at_ms - item.at_ms) };
   }
 
   /** @param {boolean} isPlaying */

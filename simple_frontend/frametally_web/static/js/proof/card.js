@@ -3,11 +3,12 @@
 import { ApiError, get, selectionQuery } from "../shared/api.js";
 import { byId, control } from "../shared/dom.js";
 import { span } from "../shared/format.js";
-import { METRICS } from "../shared/metrics.js";
-import { totalIn } from "../shared/series.js";
+import { knownWords, METRICS } from "../shared/metrics.js";
+import { allKnownIn } from "../shared/series.js";
 import { Proof } from "./bar.js";
 import { severalDays } from "./kinds.js";
 import { showEvidence, showFailure, showMessage } from "./list.js";
+import { Sight } from "./sight.js";
 import { inSentence, t } from "../shared/texts.js";
 
 const NARROWING = ["hours", "weekdays", "zone", "line"];
@@ -29,6 +30,7 @@ export class FramesCard {
     this.on = on;
     this.area = byId("frames");
     this.proof = new Proof(this.area, { frame: on.frame, empty: (empty) => on.change({ empty }) });
+    this.sight = new Sight();
     this.shown = "";
     this.goesThere = false;
     this.hasHistory = false;
@@ -74,6 +76,7 @@ export class FramesCard {
         ? t("web.the_objects_behind_this_bar")
         : t("web.the_frames_behind_this_bar")
       : t("web.busiest_frame_per_label");
+    byId("frames-subtitle").classList.toggle("no-print", !bar);
     if (!bar) {
       byId("frames-subtitle").textContent = counts.coverage.length ? t("web.choose_a_bar_by_mouse_or") : "";
       return;
@@ -82,7 +85,7 @@ export class FramesCard {
     const what = row
       ? t("web.analysed", {
           name: inSentence(metric.name),
-          row: metric.format(totalIn(row, metric)),
+          row: knownWords(metric, allKnownIn(row, metric)),
           frames: t("web.count_frames", { count: row.frames }),
         })
       : "";
@@ -124,6 +127,7 @@ export class FramesCard {
     if (!this.goesThere || !bar) return;
     this.goesThere = false;
     this.proof.focus();
+    this.proof.play();
   }
 
   /** @param {Asked} asked @param {Page.Span} bar */
@@ -143,7 +147,8 @@ export class FramesCard {
   }
 
   /** @param {Asked} asked @param {AbortSignal} signal */
-  async #showEvidence({ state, counts, names, colorOf, nameOf }, signal) {
+  async #showEvidence(asked, signal) {
+    const { state, counts, names, colorOf, nameOf } = asked;
     this.proof.close();
     if (!counts.coverage.length) {
       const what = counts.not_analysed?.length
@@ -152,6 +157,7 @@ export class FramesCard {
           ? t("web.the_footage_here_shows_nothing")
           : t("web.there_is_no_footage_here");
       showMessage(this.area, t("web.so_there_are_no_frames", { what }));
+      this.sight.rest([], asked);
       this.shown = "";
       return;
     }
@@ -159,7 +165,8 @@ export class FramesCard {
     const query = selectionQuery({ ...state, model }, { base });
     const wanted = JSON.stringify([String(query), counts.totals, names]);
     if (wanted === this.shown) return;
-    showEvidence(this.area, await get("evidence", query, signal), severalDays(counts), colorOf, nameOf);
+    const evidence = await get("evidence", query, signal);
+    this.sight.rest(showEvidence(this.area, evidence, severalDays(counts), colorOf, nameOf), asked);
     this.shown = wanted;
   }
 }

@@ -8,6 +8,7 @@ import { t } from "../shared/texts.js";
 export const framesProof = {
   hasEmpty: true,
   hasFullest: true,
+  each_ms: null, // as far apart as they were taken
   nothing: t("web.no_frame_behind_this_bar_has"),
 
   /**
@@ -53,6 +54,7 @@ export const framesProof = {
 export const objectsProof = {
   hasEmpty: false,
   hasFullest: false,
+  each_ms: 1000,
   nothing: t("web.no_object_was_first_seen_in"),
 
   /**
@@ -76,8 +78,8 @@ export const objectsProof = {
           what: `${track.label}, ${t("web.count_boxes", { count: track.boxes })}`,
           most: null,
           pictures: [
+            { ...sighting(track.best, t("web.seen_best", { label: track.label }), source), isCrop: true },
             sighting(track.first, t("web.first_seen", { label: track.label }), source),
-            sighting(track.best, t("web.seen_best", { label: track.label }), source),
           ],
         };
       }),

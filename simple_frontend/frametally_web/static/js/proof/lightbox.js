@@ -145,7 +145,7 @@ export class Zoom {
   }
 }
 
-/** @typedef {import("../frames/boxed_picture.js").Picture & {title: string, caption: string, remarks: string[]}} LargeFrame */
+/** @typedef {import("../frames/boxed_picture.js").Picture & {title: string, caption: string, remarks: string[], isCrop?: boolean}} LargeFrame */
 
 /**
  * @typedef {Object} Frames  what is gone through, one frame of which is looked at

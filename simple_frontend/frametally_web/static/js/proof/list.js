@@ -15,12 +15,9 @@ const SIZES = "(max-width: 640px) 76vw, 320px";
  * @param {boolean} withDay  whether their times have it: the range is of several days
  * @param {Page.ColorOf} colorOf
  * @param {(source: string) => string} nameOf
+ * @returns the frames that are shown
  */
 export function showEvidence(area, evidence, withDay, colorOf, nameOf) {
-  if (!evidence.frames.length) {
-    showMessage(area, t("web.no_frame_here_has_anything_that"));
-    return;
-  }
   const frames = evidence.frames.map((frame) => ({
     ...frame,
     when: timeAmong(frame.captured_at_ms, withDay),
@@ -28,6 +25,10 @@ export function showEvidence(area, evidence, withDay, colorOf, nameOf) {
     caption: `${nameOf(frame.source)} · ${moment(frame.captured_at_ms)}`,
     remarks: remarksOn(frame),
   }));
+  if (!frames.length) {
+    showMessage(area, t("web.no_frame_here_has_anything_that"));
+    return frames;
+  }
   area.classList.remove("bare");
   area.replaceChildren(
     el(
@@ -48,6 +49,7 @@ export function showEvidence(area, evidence, withDay, colorOf, nameOf) {
         )
       : "",
   );
+  return frames;
 }
 
 /**

@@ -37,7 +37,8 @@ class Filmstrip {
 
   /** @param {import("./bar.js").Item} item */
   #button(item) {
-    const picture = framePicture(item.pictures[0], this.colorOf, { alt: "", lazy: true, sizes: "96px" });
+    const [first] = item.pictures;
+    const picture = framePicture(first, this.colorOf, { alt: "", lazy: true, sizes: "96px", isCrop: first.isCrop }); // prettier-ignore
     return el(
       "button",
       { tabindex: -1, title: `${item.time}: ${item.what}`, onclick: () => this.choose(item) },
@@ -48,6 +49,9 @@ class Filmstrip {
 
 const LEAST_MS = 60;
 const MOST_MS = 800;
+
+/** How long a frame is seen of two that were taken so far apart. @param {number} apart_ms */
+export const pace = (apart_ms) => Math.min(Math.max(apart_ms, LEAST_MS), MOST_MS);
 
 export class Player {
   /**
@@ -83,7 +87,7 @@ export class Player {
       const next = await this.on.prepare();
       if (this.round !== mine) return;
       if (!next) break;
-      const wait = Math.min(Math.max(next.wait_ms, LEAST_MS), MOST_MS) - (performance.now() - shownAt);
+      const wait = next.wait_ms - (performance.now() - shownAt);
       await new Promise((resolve) => setTimeout(resolve, wait));
       if (this.round !== mine) return;
       this.on.step();
@@ -238,7 +242,7 @@ export class ProofViewer {
     return el(
       "button.proof-picture",
       { title: t("web.open_full_size"), onclick: () => this.on.open(index) },
-      framePicture(picture, this.colorOf, { alt, named: true, sizes: SIZES }),
+      framePicture(picture, this.colorOf, { alt, named: true, sizes: SIZES, isCrop: picture.isCrop }),
       each > 1 ? el("span.muted.small", `${picture.title}, ${picture.caption}`) : null,
     );
   }

@@ -8,7 +8,7 @@ import { Zooms } from "../chart/gestures.js";
 import { otherSide } from "../shared/compare.js";
 import { byId, control, el } from "../shared/dom.js";
 import { duration, span, within, zoneName } from "../shared/format.js";
-import { METRICS } from "../shared/metrics.js";
+import { knownWords, METRICS } from "../shared/metrics.js";
 import { allIn, nothingOf, viewOf } from "../shared/series.js";
 import { lacksUsualZone, usualZoneOf } from "../shared/time.js";
 import { announce } from "../status/notices.js";
@@ -25,6 +25,7 @@ export class Results {
    * @param {(start: number) => void} on.bar  a bar was chosen
    * @param {(start: number, image: string) => void} on.peak  a bar was chosen, for this frame in it
    * @param {(change: Partial<Page.State>) => void} on.change
+   * @param {(row: Page.Row|null) => void} on.look  a bar is pointed at
    * @param {() => void} on.reset
    */
   constructor(on) {
@@ -32,6 +33,7 @@ export class Results {
     this.zooms = new Zooms(on.change);
     this.chart = new TimeChart(control("chart", HTMLCanvasElement), {
       bar: on.bar,
+      look: on.look,
       hole: (hole) => this.showHole(this.sources, hole),
       zoom: (from, to) => this.zooms.into(from, to),
       unzoom: () => this.zooms.out(),
@@ -102,7 +104,10 @@ export class Results {
     showChecks(counts, metric);
     byId("objects-note").hidden = !(counts.metric === "objects" && counts.objects_note);
     byId("objects-note").textContent = counts.objects_note ?? "";
-    byId("explanation").textContent = explain(metric, counts, state);
+    byId("explanation").replaceChildren(
+      explain(metric, counts, state),
+      el("span.no-print", ` ${handWords()}`),
+    );
   }
 
   /**
@@ -200,7 +205,7 @@ export class Results {
     const absent = counts.not_analysed?.length
       ? t("web.filmed_not_analysed_3")
       : (nothingOf(counts)[0]?.kind ?? t("web.no_footage_in_this_selection_2"));
-    announce(this.view, metric.format(allIn(counts, metric)), absent, quietly);
+    announce(this.view, knownWords(metric, allIn(counts, metric)), absent, quietly);
   }
 
   /** Starts of the neighbouring intervals with footage; null where there is none. @param {number} start */
@@ -265,5 +270,5 @@ function explain(metric, counts, state) {
   const usual = usualZoneOf(state.sources);
   const why = lacksUsualZone(state) ? t("web.bars_of_cannot_be_made_of", { OWN_ZONE: usual }) : "";
   const zone = t("web.times_are_in", { from_ms: zoneName(counts.from_ms ?? Date.now()), why });
-  return `${metric.name}: ${metric.explanation} ${zone} ${handWords()}`;
+  return `${metric.name}: ${metric.explanation} ${zone}`;
 }

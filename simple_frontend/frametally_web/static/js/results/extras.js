@@ -1,6 +1,7 @@
 // The rest of the page, which may arrive later: the week by hours, and each source. A part that fails shows
 // its own error; the chart remains.
 
+import { breaksOf } from "../chart/fold.js";
 import { lanesOf, showLanes } from "../chart/lanes.js";
 import { showComparison } from "../compare/card.js";
 import { ApiError, get, selectionQuery } from "../shared/api.js";
@@ -74,7 +75,7 @@ export class Extras {
         this.#card("lanes", version, async (area) => {
           /** @type {Page.Span} */
           const range = [view.from, view.to];
-          showLanes(area, lanesOf(await apart(), state, range), range, nameOf, {
+          showLanes(area, lanesOf(await apart(), state, range), view, nameOf, {
             hole: (source, hole) => this.on.hole([source], hole),
             moment: this.on.moment,
           });
@@ -95,7 +96,7 @@ export class Extras {
         ),
       isSeveral &&
         this.#card("sources", version, async (area) =>
-          showSources(area, await apart(), metric, view.outside, nameOf, (source) =>
+          showSources(area, await apart(), metric, [...view.outside, ...breaksOf(view)], nameOf, (source) =>
             this.on.change({ sources: [source] }),
           ),
         ),

@@ -8,14 +8,13 @@ import {
   difference,
   isOneDay,
   number,
-  percent,
   pluralOf,
   roughly,
   span,
   spanAmong,
   timeAmong,
 } from "../shared/format.js";
-import { brief, METRICS, WHY_NOT } from "../shared/metrics.js";
+import { amountOf, brief, knownWords, METRICS, WHY_NOT } from "../shared/metrics.js";
 import { allIn, nothingOf, NOTHING } from "../shared/series.js";
 import { askedPart } from "../shared/spans.js";
 import { t } from "../shared/texts.js";
@@ -43,13 +42,17 @@ const SLACK_MS = 7_200_000;
 export function showMetrics(area, { counts, summary }, isFilmed, onMetric) {
   const tabs = Object.values(METRICS).map((metric) => {
     const isChosen = metric.id === counts.metric;
-    const { value, where } = valueOf(metric, counts, summary);
+    const { known, where } = knownAll(metric, counts);
     return el(
       "button.measure",
       { title: metric.explanation, "aria-pressed": String(isChosen), onclick: () => onMetric(metric.id) },
       el("span.tile-name", metric.name),
       isFilmed && !isChosen
-        ? el("span", { class: "value", title: metric.format(value) }, brief(metric, value))
+        ? el(
+            "span",
+            { class: "value", title: knownWords(metric, known) },
+            knownWords(metric, known, (value) => brief(metric, value)),
+          )
         : "",
       isFilmed && !isChosen ? el("span.detail.muted", rangeWords(metric, checkedIn(metric, summary))) : "",
       isFilmed && !isChosen && where ? el("span.detail.muted", where) : "",
@@ -67,15 +70,13 @@ export function showMetrics(area, { counts, summary }, isFilmed, onMetric) {
  * The number of a metric, and where it was measured, or why it was not.
  * @param {Page.Metric} metric
  * @param {Api.Counts} counts
- * @param {Page.Answers["summary"]} summary
- * @returns {{value: number|null, where: string|null, isLeast: boolean}}
+ * @returns {{known: Page.Known, where: string|null}}
  */
-function valueOf(metric, counts, summary) {
-  const all = { value: allIn(counts, metric), where: null, isLeast: false };
-  if (metric.id !== "objects") return all;
-  const { value, where, isLeast } = isAdded(summary) ? objectsOf(summary) : all;
-  const missing = [...counts.coverage, ...counts.totals].find((one) => one.objects_missing)?.objects_missing;
-  return { value, where: value === null && missing ? WHY_NOT[missing] : where, isLeast };
+function knownAll(metric, counts) {
+  const known = allIn(counts, metric);
+  const missing = metric.id === "objects" ? counts.together[0]?.objects_missing : null;
+  if (!missing) return { known, where: null };
+  return { known, where: known.part ? partWords(counts, missing) : WHY_NOT[missing] };
 }
 
 /**
@@ -85,7 +86,7 @@ function valueOf(metric, counts, summary) {
  */
 const checkedIn = (metric, summary) =>
   isAdded(summary) && (metric.id === "objects") === (summary.metric === "objects")
-    ? intervalOf(summary.total, metric, summary.frames)
+    ? intervalOf(summary.total, metric, summary.sources.length === 1 ? summary.frames : 0)
     : null;
 
 /**
@@ -105,14 +106,16 @@ export function showHeadline(sentence, facts, { counts, summary }, sources, stat
     facts.replaceChildren();
     return;
   }
-  const { value, where, isLeast } = valueOf(metric, counts, summary);
-  const words = wordsOf(metric, value, state.labels);
+  const { known, where } = knownAll(metric, counts);
   refill(
     sentence,
-    el("span.value", isLeast ? t("web.at_least", { part: words }) : words),
-    where ? ` (${where})` : "",
+    el(
+      "span.value",
+      knownWords(metric, known, (value) => wordsOf(metric, value, state.labels)),
+    ),
+    where ? el("span.where", ` (${where})`) : "",
     estimateWords(metric, checkedIn(metric, summary)),
-    ...(isAdded(summary) ? busiestWords(summary, counts, value, on) : []),
+    ...(isAdded(summary) ? busiestWords(summary, counts, amountOf(known), on) : []),
   );
   refill(
     facts,
@@ -178,10 +181,11 @@ function busiestWords({ busiest, metric, from_ms: from, to_ms: to }, { asked }, 
   const [most] = busiest;
   if (!most || from === null || to === null) return [];
   const when = spanAmong(...askedPart(most, asked), from, to);
+  const mostKnown = most.is_least ? { value: null, part: most.value } : { value: most.value, part: null };
   return [
     t("web.busiest"),
     lead(when, t("web.show_the_frames"), () => on.bar(most.start_ms)),
-    most.value === all ? "" : ` (${METRICS[metric].format(most.value)})`,
+    most.value === all ? "" : ` (${knownWords(METRICS[metric], mostKnown)})`,
   ];
 }
 
@@ -203,29 +207,18 @@ export function whyAbsent(fault) {
 const absentOf = (counts) =>
   counts.not_analysed?.length ? t("web.not_analysed") : (nothingOf(counts)[0]?.kind ?? t("web.no_footage"));
 
-/**
- * How many unique objects there are, and in what that was measured, where it was not in all.
- * @param {Api.Summary} summary
- */
-function objectsOf({ total, objects_measured_in: measured }) {
-  const value = total.objects ?? total.measured_objects ?? null;
-  if (!measured || value === null) {
-    const missing = value !== null && total.objects === null ? total.objects_missing : null;
-    return {
-      value,
-      where: missing ? t("web.some_labels_are_not_measured", { why: WHY_NOT[missing] }) : null,
-      isLeast: missing !== null,
-    };
-  }
-  const part =
-    measured.sources < measured.of_sources
-      ? t("web.of_6", {
-          sources: number(measured.sources),
-          of_sources: t("web.count_sources", { count: measured.of_sources }),
-        })
-      : t("web.part_of_the_footage");
-  return { value, where: t("web.measured_in", { part }), isLeast: true };
+/** In what objects were measured, where that is not all. @param {Api.Counts} counts @param {Api.Missing} missing */
+function partWords({ objects_measured_in: measured }, missing) {
+  if (!measured) return t("web.some_labels_are_not_measured", { why: WHY_NOT[missing] });
+  const part = measured.sources < measured.of_sources ? partOf(measured) : t("web.part_of_the_footage");
+  return t("web.measured_in", { part });
 }
+
+/** "2 of 3 sources", "3 sources" @param {Api.OfSources} part */
+const partOf = ({ sources, of_sources: all }) =>
+  sources < all
+    ? t("web.of_6", { sources: number(sources), of_sources: t("web.count_sources", { count: all }) })
+    : t("web.count_sources", { count: all });
 
 /**
  * The source, or how many film in the range.
@@ -279,20 +272,20 @@ export function noneOf({ frames, total, metric }, counts) {
 }
 
 /**
- * "+12% against the week before (2,765, previously 2,681; same hours filmed: 100%) compare".
+ * "+12% against the week before (2,765 now, 2,681 in 9 – 15 Nov; 2 sources, 336 of 336 intervals …) compare".
  * @param {Api.Summary} summary
  * @param {Page.State} state
  * @param {Leads} on
  */
 function weekWords({ week_before: then, from_ms: from, to_ms: to, metric: id }, state, on) {
   if (!then || from === null || to === null) return [];
-  const { now_same_hours: now, value_same_hours: before } = then;
+  const { now_same_hours: now, value_same_hours: before, compared_in: sources } = then;
   if (now === null || before === null) return [];
   const weeks = Math.round((from - then.from_ms) / WEEK_MS);
   const isSameWeek = to - from <= WEEK_MS + SLACK_MS && state.compare !== "week";
   const metric = METRICS[id];
   return [
-    el("span.value", before ? change(now / before - 1) : difference(now)),
+    el("span.value", then.change === null ? difference(now) : change(then.change)),
     t("web.against_before", { part: weeks > 1 ? t("web.weeks", { weeks }) : t("web.the_week") }),
     el(
       "span.beyond",
@@ -300,7 +293,9 @@ function weekWords({ week_before: then, from_ms: from, to_ms: to, metric: id }, 
         from_ms: span(then.from_ms, then.to_ms),
         now: metric.format(now),
         before: metric.format(before),
-        same_hours: percent(then.same_hours),
+        sources: partOf(sources),
+        both: number(then.intervals),
+        all: number(then.of_intervals),
       }),
     ),
     isSameWeek ? lead("compare", t("web.with_a_week_earlier"), () => on.change({ compare: "week" })) : null,

@@ -3,9 +3,9 @@
 import { byId, el, refill } from "../shared/dom.js";
 import { duration, number, percent, span, spanAmong, weekdaySpan } from "../shared/format.js";
 import { LOCALE, t } from "../shared/texts.js";
-import { brief, METRICS, WHY_NOT } from "../shared/metrics.js";
+import { amountOf, brief, joined, knownWords, METRICS, WHY_NOT } from "../shared/metrics.js";
 import { askedPart } from "../shared/spans.js";
-import { numberCell, rowOf, sortableTable, tableOf } from "../shared/tables.js";
+import { numberCell, rowOf, sortableTable, tableOf, valueCell } from "../shared/tables.js";
 import { isAdded, noneOf, whyAbsent } from "./headline.js";
 
 /** @type {import("../shared/tables.js").Order} */
@@ -43,7 +43,7 @@ export function showBusiest(area, { counts, summary }, on) {
     const open = el("button.link", { "aria-label": t("web.show_the_frames_2", { when }) }, short);
     const row = rowOf(
       open,
-      numberCell(metric.format(one.value)),
+      valueCell(metric, one.is_least ? { value: null, part: one.value } : one.value),
       numberCell(number(one.frames), "number muted"),
       numberCell(one.filmed_part === null ? "–" : percent(one.filmed_part), "number muted"),
     );
@@ -147,7 +147,7 @@ export function showHeatmap(area, answer, metric, onHour) {
     new Set(some.map((one) => one.weekday * 24 + one.hour));
   const waiting = hoursOf(answer.not_analysed ?? []);
   const nothing = hoursOf(answer.shows_nothing);
-  const most = Math.max(0, ...answer.cells.map((cell) => metric.of(cell) ?? 0));
+  const most = Math.max(0, ...answer.cells.map((cell) => amountOf(joined(metric, [cell])) ?? 0));
   const headings = HOURS.map((hour) =>
     el(
       "th",
@@ -195,9 +195,10 @@ function cellElement(cell, day, hour, metric, most, onHour) {
       el("span.visually-hidden", cell.words),
     );
   }
-  const value = metric.of(cell);
-  const why = value === null && cell.objects_missing ? ` (${WHY_NOT[cell.objects_missing]})` : "";
-  const text = metric.format(value) + why;
+  const known = joined(metric, [cell]);
+  const value = amountOf(known);
+  const why = known.value === null && cell.objects_missing ? ` (${WHY_NOT[cell.objects_missing]})` : "";
+  const text = knownWords(metric, known) + why;
   // A button, that the hour can be chosen; one stop of the tab key for all, the arrows go on from it.
   const choose = el("button.heat-cell", { tabindex: "-1", title: t("web.analysed_click_for_this_hour_of", { when, text, frames: t("web.count_frames", { count: cell.frames }) }), "aria-label": `${when}: ${text}`, onclick: () => onHour({ weekday: day, hour }) }, el("span.heat-value", { "aria-hidden": "true" }, value === null ? "–" : brief(metric, value))); // prettier-ignore
   const element = el("td", { class: value === null ? "unmeasured" : null }, choose);

@@ -4,7 +4,17 @@ import { sparkline } from "../chart/sparkline.js";
 import { intervalOf } from "../shared/checked.js";
 import { el, refill, swatch } from "../shared/dom.js";
 import { moment, number, percent, span } from "../shared/format.js";
-import { allIn, nothingOf, notAnalysedOf, ofSource, rowsOf, spansOf, totalIn } from "../shared/series.js";
+import { amountOf, joined } from "../shared/metrics.js";
+import {
+  allIn,
+  allKnownIn,
+  nothingOf,
+  notAnalysedOf,
+  ofSource,
+  rowsOf,
+  spansOf,
+  totalIn,
+} from "../shared/series.js";
 import {
   checkedCell,
   numberCell,
@@ -30,28 +40,34 @@ const SHOWN = 12;
  */
 export function showBreakdown(area, counts, metric, colorOf, onLabel) {
   const found = counts.totals.filter((total) => total.label !== null && metric.of(total) !== 0);
-  const most = Math.max(0, ...found.map((total) => metric.of(total) ?? 0));
-  const all = allIn(counts, metric);
+  const knownOf = (/** @type {Api.Total} */ total) => joined(metric, [total]);
+  const amount = (/** @type {Api.Total} */ total) => amountOf(knownOf(total));
+  const most = Math.max(0, ...found.map((total) => amount(total) ?? 0));
+  const all = allIn(counts, metric).value;
   const lines = found.slice(0, SHOWN);
   const rowFor = (/** @type {Api.Total} */ total) => {
-    const value = metric.of(total);
+    const value = amount(total);
     const label = total.label ?? "";
     const bar = el("span.bar", { "aria-hidden": "true" });
     bar.style.width = `${most ? (100 * (value ?? 0)) / most : 0}%`;
     bar.style.background = colorOf(label);
-    const share = value !== null && all ? percent(value / all) : "";
+    const share = metric.of(total) !== null && all ? percent((value ?? 0) / all) : "";
     return rowOf(
       onlyButton(label, () => onLabel(label), swatch(colorOf(label))),
       el("td.bar-cell", value === null ? null : bar),
-      checkedCell(metric, value, intervalOf(total, metric, counts.frames)),
+      checkedCell(
+        metric,
+        knownOf(total),
+        intervalOf(total, metric, counts.sources.length === 1 ? counts.frames : 0),
+      ),
       metric.stacks ? numberCell(share, "number muted") : null,
     );
   };
   const columns = [
     { name: t("web.label"), of: (/** @type {Api.Total} */ { label }) => label },
     { name: "" },
-    { name: metric.name, id: "value", of: metric.of, isNumber: true },
-    ...(metric.stacks ? [{ name: t("web.share"), of: metric.of, isNumber: true }] : []),
+    { name: metric.name, id: "value", of: amount, isNumber: true },
+    ...(metric.stacks ? [{ name: t("web.share"), of: amount, isNumber: true }] : []),
   ];
   const left = found.length - lines.length + counts.rest.length;
   refill(
@@ -66,7 +82,7 @@ export function showBreakdown(area, counts, metric, colorOf, onLabel) {
           order: labelOrder,
         })
       : el("p.muted", t("web.nothing_was_found_2")),
-    left > 0 ? el("p.muted.small", t("web.and_more_labels", { left: number(left) })) : "",
+    left > 0 ? el("p.muted.small", t("web.and_more_labels", { count: left })) : "",
   );
 }
 
@@ -110,17 +126,17 @@ export function showSources(area, counts, metric, outside, nameOf, onSource) {
   });
   const most = Math.max(0, ...parts.flatMap(({ rows }) => rows.map((row) => totalIn(row, metric) ?? 0)));
   const framesOf = (/** @type {Part} */ { rows }) => rows.reduce((sum, row) => sum + row.frames, 0);
-  const valueOf = (/** @type {Part} */ { answer, rows }) => (rows.length ? allIn(answer, metric) : null);
+  const valueOf = (/** @type {Part} */ { answer, rows }) =>
+    rows.length ? amountOf(allIn(answer, metric)) : null;
   const rowFor = (/** @type {Part} */ part) => {
     const { source, answer, rows, notAnalysed, nothing } = part;
     const absent = nothing[0]?.kind ?? (notAnalysed.length ? t("web.not_analysed") : t("web.no_footage"));
     const name = nameOf(source);
+    const known = allIn(answer, metric);
     return rowOf(
       onlyButton(name, () => onSource(source)),
       el("td.spark", sparkline(counts, rows, notAnalysed, metric, most, outside, spansOf(nothing))),
-      rows.length
-        ? checkedCell(metric, allIn(answer, metric), aloneIn(answer, metric, framesOf(part)))
-        : numberCell(absent),
+      rows.length ? checkedCell(metric, known, aloneIn(answer, metric, framesOf(part))) : numberCell(absent),
       numberCell(number(framesOf(part)), "number muted"),
     );
   };
@@ -191,12 +207,16 @@ function numbersOf(sources, metric) {
       const row = byStart.get(start);
       return row ? totalIn(row, metric) : null;
     };
+    const knownAt = (/** @type {number} */ start) => {
+      const row = byStart.get(start);
+      return row ? allKnownIn(row, metric) : null;
+    };
     const absentAt = (/** @type {number} */ start) =>
       byStart.has(start)
         ? t("web.not_measured")
         : (nothing.find(({ span: [from, to] }) => from <= start && start < to)?.kind ??
           (isWaiting(start) ? t("web.filmed_not_analysed") : t("web.no_footage")));
-    return { name, isNumber: true, of, absentAt };
+    return { name, isNumber: true, of, knownAt, absentAt };
   });
   const ends = new Map(sources.flatMap(({ rows }) => rows.map((row) => [row.start, row.end])));
   return sortableTable({
@@ -205,7 +225,10 @@ function numbersOf(sources, metric) {
     lines: [...ends.keys()].sort((a, b) => a - b),
     rowFor: (start) => {
       const when = el("span", { title: span(start, ends.get(start) ?? start) }, moment(start));
-      return rowOf(when, ...columns.map(({ of, absentAt }) => valueCell(metric, of(start), absentAt(start))));
+      return rowOf(
+        when,
+        ...columns.map(({ knownAt, absentAt }) => valueCell(metric, knownAt(start), absentAt(start))),
+      );
     },
     order: numbersOrder,
   });

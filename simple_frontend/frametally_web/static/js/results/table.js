@@ -1,17 +1,17 @@
 // The chart's numbers as a table: a row per interval with footage, which opens its frames, and one per gap.
 
-import { hasIntervals, intervalIn, intervalOf, intervalOfAll } from "../shared/checked.js";
+import { hasIntervals, intervalIn, intervalOfAll } from "../shared/checked.js";
 import { filmedPart, measuredPart } from "../chart/tooltip.js";
 import { el, refill } from "../shared/dom.js";
 import { isMidnight, moment, number, span } from "../shared/format.js";
-import { joined } from "../shared/metrics.js";
-import { gapsOf, spansOf, totalIn, valueIn } from "../shared/series.js";
+import { amountOf } from "../shared/metrics.js";
+import { allIn, allKnownIn, gapsOf, knownIn, spansOf, totalIn, valueIn } from "../shared/series.js";
 import { checkedCell, copyButton, numberCell, rowOf, sortableTable, valueCell } from "../shared/tables.js";
 import { t } from "../shared/texts.js";
 
 /**
  * A row, a stretch without bars, or a bar that only the other side has.
- * @typedef {{row: Page.Row, position: number}|{gap: Page.Span, why: string}|{gap: Page.Span, beside: number|null}} Line
+ * @typedef {{row: Page.Row, position: number}|{gap: Page.Span, why: string}|{gap: Page.Span, beside: Page.Known}} Line
  */
 
 /** @type {import("../shared/tables.js").Order} */
@@ -44,7 +44,7 @@ function columnsOf({ series, metric, other }) {
   /**
    * @param {string} name
    * @param {(row: Page.Row, position: number) => number|null|undefined} of
-   * @param {(line: {beside: number|null}) => number|null} [alone]
+   * @param {(line: {beside: Page.Known}) => number|null} [alone]
    */
   const numbers = (name, of, alone = () => null) => ({
     name,
@@ -60,8 +60,8 @@ function columnsOf({ series, metric, other }) {
       ? [
           numbers(
             other.name,
-            (_, position) => other.values[position],
-            ({ beside }) => beside,
+            (_, position) => amountIn(other.values[position]),
+            ({ beside }) => amountOf(beside),
           ),
         ]
       : []),
@@ -86,9 +86,9 @@ function linesOf({ rows, gaps, notAnalysed, nothing, outside, range, other }) {
     ? gapsOf([...rows, ...alone], [...notAnalysed, ...spansOf(nothing), ...outside], ...range)
     : gaps;
   lines.push(
-    ...alone.map(({ start, end, value }) => ({
+    ...alone.map(({ start, end, known }) => ({
       gap: /** @type {Page.Span} */ ([start, end]),
-      beside: value,
+      beside: known,
     })),
   );
   lines.push(...without(left, t("web.no_footage")), ...without(notAnalysed, t("web.filmed_not_analysed")));
@@ -130,15 +130,15 @@ function lineElement(line, view, onBar) {
       isIn(overlaps) ? el("span.remark", t("web.media_overlap")) : null,
     ),
     ...series.map(({ labels }) =>
-      checkedCell(metric, valueIn(row, labels, metric), intervalIn(row, labels, metric)),
+      checkedCell(metric, knownIn(row, labels, metric), intervalIn(row, labels, metric)),
     ),
-    checkedCell(metric, totalIn(row, metric), intervalOfAll(row, metric)),
+    checkedCell(metric, allKnownIn(row, metric), intervalOfAll(row, metric)),
     other ? besideCell(metric, other.values[position]) : null,
     numberCell(number(row.frames)),
   );
 }
 
-/** @param {{gap: Page.Span, beside: number|null}} line @param {Page.View} view */
+/** @param {{gap: Page.Span, beside: Page.Known}} line @param {Page.View} view */
 function besideElement({ gap, beside }, { series, metric }) {
   const empty = el("td.gap", { colspan: series.length + 1 }, t("web.no_footage"));
   empty.style.gridColumn = `span ${series.length + 1}`;
@@ -146,9 +146,12 @@ function besideElement({ gap, beside }, { series, metric }) {
   return el("tr", time, empty, valueCell(metric, beside), numberCell("–", "number zero"));
 }
 
-/** @param {Page.Metric} metric @param {number|null|undefined} value */
-const besideCell = (metric, value) =>
-  value === undefined ? valueCell(metric, null, t("web.no_footage")) : valueCell(metric, value);
+/** @param {Page.Known|undefined} known */
+const amountIn = (known) => (known === undefined ? null : amountOf(known));
+
+/** @param {Page.Metric} metric @param {Page.Known|undefined} known */
+const besideCell = (metric, known) =>
+  known === undefined ? valueCell(metric, null, t("web.no_footage")) : valueCell(metric, known);
 
 /** @param {Page.View} view @param {Api.Counts} counts */
 function totalsElement({ rows, series, metric, other }, counts) {
@@ -158,14 +161,11 @@ function totalsElement({ rows, series, metric, other }, counts) {
     mean_per_frame: t("web.mean"),
     peak: t("web.maximum"),
   }[metric.id];
+  const all = allIn(counts, metric);
   return rowOf(
     `${name}, ${t("web.count_intervals", { count: rows.length })}`,
     ...series.map((one) => checkedCell(metric, one.total, one.interval)),
-    checkedCell(
-      metric,
-      joined(metric, counts.totals),
-      counts.totals.length === 1 ? intervalOf(counts.totals[0], metric, counts.frames) : null,
-    ),
+    checkedCell(metric, all, series.length === 1 ? series[0].interval : null),
     other ? el("td") : null,
     numberCell(number(counts.frames)),
   );

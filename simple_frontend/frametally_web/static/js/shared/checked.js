@@ -7,11 +7,11 @@ import { t } from "./texts.js";
  * The interval of a measure; null where no check covers it, and of what no check is about.
  * @param {{low?: number|null, high?: number|null, estimate?: number|null}|undefined} measure
  * @param {Page.Metric} metric
- * @param {number} frames
+ * @param {number} frames  0 of several sources together, whose mean is not that of their frames
  * @returns {Page.Interval|null}
  */
 export function intervalOf(measure, { id }, frames) {
-  if (id === "peak") return null;
+  if (id === "peak" || (id === "mean_per_frame" && !frames)) return null;
   const { low, high, estimate } = measure ?? {};
   if (typeof low !== "number" || typeof high !== "number" || typeof estimate !== "number") return null;
   const by = id === "mean_per_frame" ? frames : 1;
@@ -25,7 +25,7 @@ export function intervalOf(measure, { id }, frames) {
  * @param {Page.Metric} metric
  */
 export const intervalIn = (row, labels, metric) =>
-  labels.length === 1 ? intervalOf(row.byLabel.get(labels[0]), metric, row.frames) : null;
+  labels.length === 1 ? intervalOf(row.byLabel.get(labels[0]), metric, row.ofOne ? row.frames : 0) : null;
 
 /**
  * The interval of all labels of a row: known of one that is alone.

@@ -1,6 +1,6 @@
 // Comparing with another period, source or model: the request, and the pairs that the server answers.
 
-import { gapsOf, isMeasuredInPart, nothingOf, notAnalysedOf, rowsOf, spansOf, totalIn } from "./series.js";
+import { allKnownIn, gapsOf, nothingOf, notAnalysedOf, rowsOf, spansOf } from "./series.js";
 import { t } from "./texts.js";
 
 const PERIODS = {
@@ -59,7 +59,7 @@ export function comparisonOf(state, answers) {
 
 /**
  * The other side along the chart's time: its bars and its holes where they lie beside the chart's own, and its value
- * beside each row; undefined where it has no footage, null where it was not measured.
+ * beside each row; undefined where it has no footage.
  * @param {Page.View} view
  * @param {Api.Counts} counts  the other side's
  * @param {Page.Comparison} comparison
@@ -70,7 +70,7 @@ export function otherSide({ rows, metric, range, outside }, counts, { name, back
   const beside = ({ start, end }) => ({ start: back(start), end: back(end - 1) + 1 });
   const isShown = (/** @type {{start: number, end: number}} */ { start, end }) => start < end;
   const others = rowsOf(counts)
-    .map((row) => ({ ...beside(row), value: isMeasuredInPart(row, metric) ? null : totalIn(row, metric) }))
+    .map((row) => ({ ...beside(row), known: allKnownIn(row, metric) }))
     .filter(isShown)
     .sort((a, b) => a.start - b.start);
   const waiting = [...notAnalysedOf(counts), ...spansOf(nothingOf(counts))]
@@ -81,7 +81,7 @@ export function otherSide({ rows, metric, range, outside }, counts, { name, back
   const values = rows.map(({ start }) => {
     while (position < others.length && others[position].end <= start) position += 1;
     const other = others[position];
-    return other && other.start <= start ? other.value : undefined;
+    return other && other.start <= start ? other.known : undefined;
   });
   return { name, rows: others, values, gaps: gapsOf(others, [...waiting, ...outside], ...range) };
 }

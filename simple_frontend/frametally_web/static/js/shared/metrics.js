@@ -74,29 +74,30 @@ export const WHY_NOT = {
 };
 
 /**
- * Several labels together; null where the metric of one of them was not measured.
+ * Several labels together, as `add_up` of `rules/known.py` has them: where one is not known, what is known of all.
  * @param {Page.Metric} metric
  * @param {Api.Measures[]} measures
+ * @returns {Page.Known}
  */
 export function joined(metric, measures) {
-  if (metric.id === "objects") return objectsOf(measures);
   const values = measures.map(metric.of);
   const known = values.filter((value) => value !== null);
-  return known.length < values.length ? null : metric.join(known);
+  if (known.length === values.length) return { value: metric.join(known), part: null };
+  const parts = measures.flatMap((one) => metric.of(one) ?? (one.measured_objects || [])); // none is no part
+  return { value: null, part: parts.length ? metric.join(parts) : null };
 }
 
+/** What bars are drawn and rows are sorted by. @param {Page.Known} known */
+export const amountOf = ({ value, part }) => value ?? part;
+
 /**
- * Objects of several labels: known if half of all their boxes lie in tracks, as `rules/known.py` has it of one.
- * @param {Api.Measures[]} measures
+ * The only words for a number that may be known in part: "at least 82".
+ * @param {Page.Metric} metric
+ * @param {Page.Known} known
+ * @param {(value: number|null) => string} [write]
  */
-function objectsOf(measures) {
-  const followed = measures.flatMap((one) => one.objects ?? one.followed_objects ?? []);
-  if (followed.length < measures.length) return null;
-  const tracked = measures.flatMap((one) => one.tracked_detections ?? []);
-  const isNoted = tracked.length === measures.length;
-  const detections = sum(measures.map((one) => one.detections));
-  return isNoted && 2 * sum(tracked) < detections ? null : sum(followed);
-}
+export const knownWords = (metric, { value, part }, write = metric.format) =>
+  value === null && part ? t("web.at_least", { part: write(part) }) : write(value);
 
 /** For a tile: short, however large. @param {Page.Metric} metric @param {number|null} value */
 export function brief(metric, value) {

@@ -1,7 +1,7 @@
 // Turns the API's answer into rows for the chart, the table and the tiles: one per interval with footage.
 
 import { intervalOf } from "./checked.js";
-import { joined, METRICS } from "./metrics.js";
+import { amountOf, joined } from "./metrics.js";
 import { groupLabels } from "./palette.js";
 import { outsideOf, together } from "./spans.js";
 import { t } from "./texts.js";
@@ -9,13 +9,14 @@ import { t } from "./texts.js";
 // Less is worth telling: a sampler's jitter is not.
 const PARTIAL = 0.95;
 
-/** @param {Pick<Api.Counts, "coverage"|"buckets">} counts */
-export function rowsOf({ coverage, buckets }) {
+/** @param {Pick<Api.Counts, "coverage"|"buckets"|"sources">} counts */
+export function rowsOf({ coverage, buckets, sources }) {
+  const ofOne = sources.length === 1;
   /** @type {Map<number, Page.Row>} */
   const rows = new Map();
   for (const one of coverage) {
     const { start_ms: start, end_ms: end, frames, objects_missing: missing, covered_s: coveredS } = one;
-    rows.set(start, { start, end, frames, missing, coveredS, byLabel: new Map() });
+    rows.set(start, { start, end, frames, ofOne, missing, coveredS, byLabel: new Map() });
   }
   for (const bucket of buckets) rows.get(bucket.start_ms)?.byLabel.set(bucket.label, bucket);
   return [...rows.values()].sort((a, b) => a.start - b.start);
@@ -24,11 +25,15 @@ export function rowsOf({ coverage, buckets }) {
 /** The part of an answer by source that is of one of them. @param {Api.Counts} counts @param {string} source */
 export function ofSource(counts, source) {
   const isHere = (/** @type {{source: string|null}} */ one) => one.source === source;
+  const coverage = counts.coverage.filter(isHere);
   return {
     ...counts,
-    coverage: counts.coverage.filter(isHere),
+    sources: [source],
+    frames: coverage.reduce((sum, one) => sum + one.frames, 0),
+    coverage,
     buckets: counts.buckets.filter(isHere),
     totals: counts.totals.filter(isHere),
+    together: counts.together.filter(isHere),
     not_analysed: (counts.not_analysed ?? []).filter(isHere),
     shows_nothing: counts.shows_nothing.filter(isHere),
   };
@@ -59,7 +64,7 @@ export function gapsOf(rows, others, from, to) {
  * @param {Page.Metric} metric
  */
 export function rankedLabels({ labels, totals }, metric) {
-  const values = new Map(totals.map((total) => [total.label, metric.of(total) ?? 0]));
+  const values = new Map(totals.map((total) => [total.label, amountOf(joined(metric, [total])) ?? 0]));
   return [...labels].sort((a, b) => (values.get(b) ?? 0) - (values.get(a) ?? 0));
 }
 
@@ -72,13 +77,13 @@ export function rankedLabels({ labels, totals }, metric) {
  */
 export function seriesOf(counts, metric, colorOf) {
   const totals = new Map(counts.totals.map((total) => [total.label, total]));
+  const framesOfOne = counts.sources.length === 1 ? counts.frames : 0;
   /** @param {(string|null)[]} labels */
   const sumsOf = (labels) => {
     const of = labels.flatMap((label) => totals.get(label) ?? []);
     return {
       total: joined(metric, of),
-      measured: metric.id === "objects" ? measuredOf(of) : null,
-      interval: of.length === 1 ? intervalOf(of[0], metric, counts.frames) : null,
+      interval: of.length === 1 ? intervalOf(of[0], metric, framesOfOne) : null,
     };
   };
   const { own, shared } = groupLabels(rankedLabels(counts, metric));
@@ -93,18 +98,18 @@ export function seriesOf(counts, metric, colorOf) {
   if (!others.length) return series;
   /** @type {(string|null)[]} */
   const labels = counts.rest.length ? [...shared, null] : shared;
-  const name = t("web.other_labels", { length: others.length });
+  const name = t("web.other_labels", { count: others.length });
   return [...series, { name, labels, title: others.join(", "), color: colorOf(null), ...sumsOf(labels) }];
 }
 
 /**
- * The metric of some labels in one row: 0 where nothing was found, null where it was not measured.
+ * The metric of some labels in one row: 0 where nothing was found.
  * @param {Page.Row} row
  * @param {(string|null)[]} labels
  * @param {Page.Metric} metric
  */
-export function valueIn(row, labels, metric) {
-  return valueOf(
+export function knownIn(row, labels, metric) {
+  return knownOf(
     row,
     labels.flatMap((label) => row.byLabel.get(label) ?? []),
     metric,
@@ -112,31 +117,30 @@ export function valueIn(row, labels, metric) {
 }
 
 /** The metric of all labels in one row. @param {Page.Row} row @param {Page.Metric} metric */
-export const totalIn = (row, metric) => valueOf(row, [...row.byLabel.values()], metric);
+export const allKnownIn = (row, metric) => knownOf(row, [...row.byLabel.values()], metric);
 
-/** @param {Page.Row} row @param {Api.CountBucket[]} buckets @param {Page.Metric} metric */
-function valueOf(row, buckets, metric) {
-  if (metric.id !== "objects" || !row.missing) return joined(metric, buckets);
-  return isMeasuredInPart(row, metric) ? measuredOf(buckets) : null;
+/** @param {Page.Row} row @param {Api.CountBucket[]} buckets @param {Page.Metric} metric @returns {Page.Known} */
+function knownOf(row, buckets, metric) {
+  const known = joined(metric, buckets);
+  if (metric.id !== "objects" || !row.missing) return known;
+  const isInPart = [...row.byLabel.values()].some((one) => typeof one.measured_objects === "number");
+  return { value: null, part: isInPart ? amountOf(known) : null };
 }
 
+/** For bars and sorting. @param {Page.Row} row @param {(string|null)[]} labels @param {Page.Metric} metric */
+export const valueIn = (row, labels, metric) => amountOf(knownIn(row, labels, metric));
+
+/** For bars and sorting. @param {Page.Row} row @param {Page.Metric} metric */
+export const totalIn = (row, metric) => amountOf(allKnownIn(row, metric));
+
 /**
- * Whether objects are known of a part of a row only: of some of its sources, or of some of its time.
+ * Whether a row's total is known in part only: of some of its labels, its sources or its time.
  * @param {Page.Row} row
  * @param {Page.Metric} metric
  */
-export const isMeasuredInPart = (row, metric) =>
-  metric.id === "objects" &&
-  row.missing !== null &&
-  [...row.byLabel.values()].some((one) => typeof one.measured_objects === "number");
-
-/**
- * The objects in the part of the footage that was measured; null where one of them was not.
- * @param {{measured_objects: number|null}[]} measures
- */
-function measuredOf(measures) {
-  const known = measures.flatMap((one) => one.measured_objects ?? []);
-  return known.length < measures.length ? null : METRICS.objects.join(known);
+export function isMeasuredInPart(row, metric) {
+  const { value, part } = allKnownIn(row, metric);
+  return value === null && part !== null;
 }
 
 /** Stretches that were filmed and are not in the counts. @param {Pick<Api.Counts, "not_analysed">} counts */
@@ -171,12 +175,13 @@ export function nothingOf({ shows_nothing: bars, coverage }) {
 export const spansOf = (nothing) => nothing.map((one) => one.span);
 
 /**
- * All labels of an answer together; null where the metric was not measured, of what was not seen either.
- * @param {Api.Counts} counts
+ * All labels of an answer together, as the server has added them up.
+ * @param {Pick<Api.Counts, "together">} counts
  * @param {Page.Metric} metric
+ * @returns {Page.Known}
  */
-export const allIn = ({ coverage, totals }, metric) =>
-  metric.id === "objects" && coverage.some((one) => one.objects_missing) ? null : joined(metric, totals);
+export const allIn = ({ together: [all] }, metric) =>
+  all ? joined(metric, [all]) : { value: null, part: null };
 
 /**
  * How long a row was filmed, in milliseconds, and how much of it could have been; null where that is all of it, or

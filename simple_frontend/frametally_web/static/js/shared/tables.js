@@ -2,6 +2,7 @@
 
 import { rangeWords } from "./checked.js";
 import { copyText, el } from "./dom.js";
+import { amountOf, knownWords } from "./metrics.js";
 import { t } from "./texts.js";
 
 /**
@@ -47,20 +48,24 @@ export function rowOf(heading, ...cells) {
 /**
  * A cell of a metric; zeros are grey.
  * @param {Page.Metric} metric
- * @param {number|null} value
+ * @param {number|null|Page.Known} number
  * @param {string} [absent]
  */
-export const valueCell = (metric, value, absent = t("web.not_measured")) =>
-  numberCell(value === null ? absent : metric.format(value), value ? "number" : "number zero");
+export function valueCell(metric, number, absent = t("web.not_measured")) {
+  const known = number === null || typeof number === "number" ? { value: number, part: null } : number;
+  const amount = amountOf(known);
+  const words = known.value === null && !amount ? absent : knownWords(metric, known);
+  return numberCell(words, amount ? "number" : "number zero");
+}
 
 /**
  * A cell of a metric with its interval, where an accuracy check gives one.
  * @param {Page.Metric} metric
- * @param {number|null} value
+ * @param {number|null|Page.Known} number
  * @param {Page.Interval|null} interval
  */
-export function checkedCell(metric, value, interval) {
-  const cell = valueCell(metric, value);
+export function checkedCell(metric, number, interval) {
+  const cell = valueCell(metric, number);
   if (!interval) return cell;
   cell.title = t("web.estimate_without_the_models_errors", { estimate: metric.format(interval.estimate) });
   cell.append(el("span.interval", rangeWords(metric, interval)));

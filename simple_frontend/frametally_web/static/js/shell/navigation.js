@@ -10,13 +10,13 @@ import { answeredOf, DEFAULT, formatWhole } from "../shared/state.js";
 export function carrySelection(state) {
   const { at, frame, chart, view, boxes, empty } = DEFAULT;
   const shared = { ...state, at, frame, chart, view, boxes, empty };
-  for (const link of document.querySelectorAll("#pages a"))
+  for (const link of document.querySelectorAll("#pages a, #rooms a"))
     if (link instanceof HTMLAnchorElement) link.search = formatWhole(shared, answeredOf(state));
 }
 
 /** The server writes that page's addresses, and does not know the browser's zone. */
 globalThis.document
-  ?.querySelector?.('#pages a[href="/data"]')
+  ?.querySelector?.(':is(#pages, #rooms) a[href="/data"]')
   ?.setAttribute("href", `/data?${formatWhole(DEFAULT, answeredOf(DEFAULT))}`);
 
 /** Links past the controls set the focus, and leave the address as it is. */

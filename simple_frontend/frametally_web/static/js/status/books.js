@@ -7,7 +7,7 @@ import { dayOf, moment, number, roughly, toTheMinute } from "../shared/format.js
 import { numberCell, rowOf, scrollable, tableOf } from "../shared/tables.js";
 import { has, isHere } from "../shell/navigation.js";
 import { t } from "../shared/texts.js";
-import { needWords } from "./live.js";
+import { actWords, needWords } from "./live.js";
 
 /**
  * @param {Api.DeadLetterFrame} letter
@@ -137,8 +137,8 @@ export const needsList = (needs) =>
       el(
         "li.row",
         el("span", { title: need.line }, needWords(need)),
-        need.page && need.page !== "/books" && has("run")
-          ? el("a.button", { href: need.page }, t("web.see_to_it"))
+        need.page && has("run")
+          ? el("a.button", { href: need.page === "/books" ? "#todo" : need.page }, actWords(need))
           : null,
       ),
     ),
@@ -234,7 +234,7 @@ export function runsTable({ runs, runs_left_out: left }) {
     ),
   );
   const caption = t("web.last_runs", {
-    part: left ? t("web.older_ones_are_not_shown", { left: number(left) }) : "",
+    part: left ? t("web.older_ones_are_not_shown", { count: left }) : "",
   });
   return table(
     caption,

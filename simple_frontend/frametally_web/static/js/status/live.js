@@ -66,6 +66,18 @@ const NEEDS = {
   job: (values) => t("web.need_job", values),
 };
 
+/** What its button does. @type {Record<string, string>} */
+const ACTS = {
+  books: t("web.act_books"),
+  frames: t("web.act_frames"),
+  disk: t("web.act_disk"),
+  camera: t("web.act_camera"),
+  job: t("web.act_job"),
+};
+
+/** @param {Api.OpenNeed} need */
+export const actWords = ({ kind }) => ACTS[kind] ?? t("web.see_to_it");
+
 /** @param {Api.OpenNeed} need */
 export const needWords = ({ kind, number: count, name, line }) => NEEDS[kind]?.({ count, name }) ?? line;
 

@@ -3,7 +3,8 @@
 import { ApiError, askAgain } from "../shared/api.js";
 import { byId, el } from "../shared/dom.js";
 import { day, span, timeOfDay, timeSince } from "../shared/format.js";
-import { totalIn } from "../shared/series.js";
+import { knownWords } from "../shared/metrics.js";
+import { allKnownIn } from "../shared/series.js";
 import { plus, startOf } from "../shared/time.js";
 import { t } from "../shared/texts.js";
 
@@ -87,9 +88,9 @@ export function announce(view, total, absent, quietly) {
  * @param {string|null} total
  */
 function resultOf({ metric, series, rows, range }, total) {
-  const parts = series.map((one) => `${metric.format(one.total)} ${one.name}`);
+  const parts = series.map((one) => `${knownWords(metric, one.total)} ${one.name}`);
   const together = parts.length > 1 ? t("web.together_3", { total }) : "";
-  const measured = rows.filter((row) => totalIn(row, metric) !== null).length;
+  const measured = rows.filter((row) => allKnownIn(row, metric).value !== null).length;
   const known = measured < rows.length ? t("web.measured_in_2", { measured }) : "";
   return t("web.in", {
     name: metric.name,

@@ -5,31 +5,34 @@ from __future__ import annotations
 import datetime
 import math
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 
-from frametally.ports.count_index import CountIndex
+from frametally.ports.count_index import MAX_BUCKETS, CountIndex
 from frametally.rules.blank_stretches import BlankReason
-from frametally.rules.times import EPOCH, FIRST_MS, MILLISECOND, WEEK_MS, WEEK_S, local_time
+from frametally.rules.times import FIRST_MS, WEEK_MS, WEEK_S, local_time
 from frametally.settings.loading import Settings
 from frametally_web.charts import answers
+from frametally_web.charts.bars import weeks_earlier
 from frametally_web.charts.catalogue import Choice, MediaTimes, choose_filmed
 from frametally_web.charts.checks import total_with_interval
-from frametally_web.charts.counts import Plan, add_measured, plan_chart, without_unknown
-from frametally_web.charts.measures import (
-    Chart,
-    Reader,
+from frametally_web.charts.counts import Plan, add_measured, plan_chart
+from frametally_web.charts.measures import Chart, Reader
+from frametally_web.charts.totals import (
+    Totals,
     all_together,
     known_metric,
+    known_part,
     metric_of,
+    sum_of,
     sum_up,
 )
+from frametally_web.compare.differences import OtherSide, pair_charts
 from frametally_web.requests.answers import nothing
 from frametally_web.requests.problems import Problem
 from frametally_web.requests.query import ChartQuery, Metric
 
 _MOST_BUSY = 10
-_MOST_COMPARED = 20_000
-"""Bars of two ranges that are compared; some lengths have none in common but the stored interval."""
+_CLOCK_CHANGE = datetime.timedelta(hours=2)
 
 
 def summarise(index: CountIndex, settings: Settings, media: MediaTimes, query: ChartQuery) -> answers.Summary:
@@ -47,18 +50,9 @@ def summarise(index: CountIndex, settings: Settings, media: MediaTimes, query: C
     reader, interval_s = plan.reader, plan.interval_s
     chart = reader.bars(interval_s, apart=())
     metric = known_metric(query.metric, chart)
-    measured = add_measured(
-        reader,
-        interval_s,
-        chart,
-        sum_up(chart, [None], by_source=False),
-        by_source=False,
-        apart=(),
-    )
-    total = measured.totals[None][0]
-    if total.objects is not None:
-        of_labels = sum_up(reader.whole(), selection.labels, by_source=False)
-        total = without_unknown(total, [of_label for [of_label] in of_labels.values()])
+    of_labels = sum_up(reader.whole(), selection.labels, by_source=False)
+    totals: Totals = {None: [sum_of(of_labels, of_labels, chart)]}
+    measured = add_measured(reader, interval_s, chart, totals, by_source=False, apart=())
     covered = [bucket.covered_s for bucket in chart.coverage]
     by_source = plan.reader.filmed()
     filmed = [source for source in by_source if source.covered_s]
@@ -76,19 +70,20 @@ def summarise(index: CountIndex, settings: Settings, media: MediaTimes, query: C
         shows_nothing=_nothing_shown(chart.blank.intervals),
         filmed_in=answers.OfSources(sources=len(filmed), of_sources=len(by_source)),
         sources=plan.resolved.sources,
-        total=total,
+        total=measured.totals[None][0],
         objects_measured_in=measured.objects_measured_in,
         busiest=_busiest(chart, plan, metric, sources=len(filmed)),
         peak=_peak(reader, chart),
-        week_before=_week_before(index, settings, choice, query, plan, chart, metric),
+        week_before=_week_before(index, settings, choice, query, plan, metric),
         frames_per_bar=_frames_per_bar(chart, plan),
     )
     return total_with_interval(settings, index, summary, selection.labels, plan.resolved.chosen)
 
 
 def _busiest(chart: Chart, plan: Plan, metric: Metric, *, sources: int) -> list[answers.BusyInterval]:
-    values = {bucket.start_ms: metric_of(bucket, metric) or 0 for bucket in chart.buckets}
-    bars = sorted(
+    bars = {bucket.start_ms: bucket for bucket in chart.buckets}
+    values = {start_ms: known_part(bar, metric) or 0 for start_ms, bar in bars.items()}
+    most = sorted(
         (bar for bar in chart.coverage if values.get(bar.start_ms)),
         key=lambda bar: (-values[bar.start_ms], bar.start_ms),
     )[:_MOST_BUSY]
@@ -97,10 +92,11 @@ def _busiest(chart: Chart, plan: Plan, metric: Metric, *, sources: int) -> list[
             start_ms=bar.start_ms,
             end_ms=bar.end_ms,
             value=values[bar.start_ms],
+            is_least=metric_of(bars[bar.start_ms], metric) is None,
             frames=bar.frames,
             filmed_part=_filmed_part(bar, plan, sources),
         )
-        for bar in bars
+        for bar in most
     ]
 
 
@@ -162,67 +158,51 @@ def _week_before(
     choice: Choice,
     query: ChartQuery,
     plan: Plan,
-    chart: Chart,
     metric: Metric,
 ) -> answers.WeekBefore | None:
     """Return the same stretch of local time, as few whole weeks before as do not overlap with it."""
     zone = query.selection.zone.tzinfo
     from_ms, to_ms = plan.resolved.from_ms, plan.resolved.to_ms
-    length = _wall(to_ms, zone) - _wall(from_ms, zone)
+    # A week in which the clocks change is compared with the one before, as the table of the comparison does.
+    length = _wall(to_ms, zone) - _wall(from_ms, zone) - _CLOCK_CHANGE
     weeks = max(-(-length // datetime.timedelta(weeks=1)), 1)
     if from_ms - weeks * WEEK_MS < FIRST_MS:
         return None
-    then_from_ms, then_to_ms = (_weeks_before(ms, weeks, zone) for ms in (from_ms, to_ms))
+    period = weeks_earlier(from_ms, to_ms, weeks, zone)
     then_query = query._replace(
-        selection=query.selection._replace(from_ms=then_from_ms, to_ms=then_to_ms),
+        selection=query.selection._replace(from_ms=period.from_ms, to_ms=period.to_ms),
+        by_source=True,
         # Both have bars that begin at the same local times.
         interval_s=math.gcd(plan.interval_s, WEEK_S),
     )
     try:
-        then_plan = plan_chart(index, settings, None, choice, then_query, series=1, most_rows=_MOST_COMPARED)
-    except Problem:  # what there was then has other stored intervals
+        then_plan = plan_chart(index, settings, None, choice, then_query, series=1, most_rows=MAX_BUCKETS)
+    except Problem:  # the counts of then have other stored intervals
         return None
-    earlier = then_plan.reader.bars(then_plan.interval_s, apart=()) if then_plan else None
+    earlier = then_plan.reader.bars(then_plan.interval_s, apart=(), by_source=True) if then_plan else None
     if then_plan is None or earlier is None or not earlier.coverage:
         return None
-    now = chart
-    if then_plan.interval_s != plan.interval_s:
-        now = plan.reader.bars(then_plan.interval_s, apart=())
-    filmed_then = {bucket.start_ms for bucket in earlier.coverage}
-    same = {
-        bucket.start_ms: then_ms
-        for bucket in now.coverage
-        if (then_ms := _weeks_before(bucket.start_ms, weeks, zone)) in filmed_then
-    }
+    now = plan.reader.bars(then_plan.interval_s, apart=(), by_source=True)
+    paired = pair_charts(now, earlier, OtherSide(then_query, period.name, period), metric)
+    bars = paired.common_bars
+    sources = {part.source for part in now.coverage}
     return answers.WeekBefore(
-        from_ms=then_from_ms,
-        to_ms=then_to_ms,
+        from_ms=period.from_ms,
+        to_ms=period.to_ms,
         value=metric_of(all_together(earlier), metric),
-        value_same_hours=_value_of(earlier, same.values(), metric),
-        now_same_hours=_value_of(now, same.keys(), metric),
-        same_hours=len(same) / len(now.coverage) if now.coverage else 0.0,
+        value_same_hours=paired.total.other_value,
+        now_same_hours=paired.total.value,
+        change=paired.total.change,
+        same_hours=len(bars) / len(now.coverage) if now.coverage else 0.0,
+        intervals=len(bars),
+        of_intervals=len(now.coverage),
+        compared_in=answers.OfSources(sources=len({source for source, _ in bars}), of_sources=len(sources)),
     )
-
-
-def _value_of(chart: Chart, starts_ms: Collection[int], metric: Metric) -> float | None:
-    if not starts_ms:
-        return None
-    part = chart._replace(
-        buckets=[bucket for bucket in chart.buckets if bucket.start_ms in starts_ms],
-        coverage=[bucket for bucket in chart.coverage if bucket.start_ms in starts_ms],
-    )
-    return metric_of(all_together(part), metric)
 
 
 def _wall(ms: int, zone: datetime.tzinfo) -> datetime.datetime:
     """Return what the clocks show."""
     return local_time(ms, zone).replace(tzinfo=None)
-
-
-def _weeks_before(ms: int, weeks: int, zone: datetime.tzinfo) -> int:
-    """Return when the clocks showed the same, whole weeks before."""
-    earlier_time = _wall(ms, zone) - datetime.timedelta(weeks=weeks)
-    return (earlier_time.replace(tzinfo=zone) - EPOCH) // MILLISECOND
 
 
 def _nothing(model: str | None, query: ChartQuery) -> answers.Summary:

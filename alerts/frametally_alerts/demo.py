@@ -1,0 +1,60 @@
+"""The demo's alert rule: of a simulated street, with its alerts, and no channel that would send them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+
+from frametally import keys
+from frametally.opening import open_ledger
+from frametally.rules.places import SIMULATED_MODEL
+from frametally.rules.times import HOUR_S
+from frametally.settings.loading import Settings
+from frametally_alerts.book import AlertBook
+from frametally_alerts.conditions.round_input import RoundPorts
+from frametally_alerts.rounds import look_at_all
+from frametally_alerts.rules import AlertRule
+from frametally_cli.commands.run import DemoClip
+from frametally_cli.options.ports import Ports
+from frametally_cli.stages.simulated_town import FIRST_DAY_MS, SOURCES
+from frametally_videos.opening import open_video_catalogue
+
+_NAME = "Rush hour at the simulated Station Road"
+
+
+@contextmanager
+def watched(ports: Ports, _clip: DemoClip, _should_stop: Callable[[], bool]) -> Iterator[None]:
+    """Add the rule once the town is counted, and check it, unless it is there or the town is not."""
+    yield
+    settings, source = ports.settings, keys.slug(next(iter(SOURCES)))
+    if not any(summary.source == source for summary in ports.index.sources(SIMULATED_MODEL)):
+        return
+    rule = AlertRule(
+        name=_NAME,
+        what="count",
+        channels=(),
+        threshold=45,
+        labels=("car",),
+        interval_s=HOUR_S,
+        sources=(source,),
+        model=SIMULATED_MODEL,
+        since_ms=FIRST_DAY_MS,
+        made_at_ms=round(time.time() * 1000),
+    )
+    with (
+        closing(AlertBook(settings.catalogue_url, settings.catalogue_access)) as book,
+        closing(open_ledger(settings.ledger_url, settings.ledger_access)) as ledger,
+        closing(open_video_catalogue(settings.catalogue_url, settings.catalogue_access)) as catalogue,
+    ):
+        if book.add(rule):
+            now_ms = rule.made_at_ms
+            look_at_all(
+                book, RoundPorts(settings, ports.store, ports.index, ledger, catalogue, now_ms=now_ms)
+            )
+
+
+def remove(settings: Settings) -> None:
+    """Remove the rule, with its alerts."""
+    with closing(AlertBook(settings.catalogue_url, settings.catalogue_access)) as book:
+        book.remove(AlertRule, _NAME)

@@ -1,0 +1,243 @@
+"""What a late segment writes, and how much code it enters: this version beside an earlier one.
+
+    python benchmarks/late_writes.py --before /path/to/python/of/the/earlier/version
+
+Both count the same whole day of two cameras with the default settings, then one late segment of 500 frames.
+The numbers are counts, so the machine's load does not change them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from frametally import keys
+from frametally.records import Detection, FrameDetections
+from frametally.segments.contents import encode_segment
+
+MODEL, SOURCES, START_MS, HOUR_MS = "bench", ("gate-1", "gate-2"), 1_772_323_200_000, 3_600_000
+LABELS = ("car", "car", "car", "person", "bus", "truck")
+FRAMES_PER_SEGMENT = 500
+MEDIA, LATE_MEDIA = "ab" * 32, "cd" * 32
+ROOT = Path(__file__).resolve().parents[1]
+Car = tuple[str, float, int, int, int]
+"""Label, confidence, left and upper side at first, and pixels that it moves a frame."""
+
+
+def frame_of(
+    rng: random.Random, source: str, at_ms: int, number: int, cars: list[Car], step: int, media: str = MEDIA
+) -> FrameDetections:
+    """Return the frame that shows the cars after some steps, each of them up to 2 px beside its place."""
+    boxes = [
+        Detection(
+            label=label,
+            confidence=confidence,
+            box=(
+                round(left + step * speed + rng.random() * 2, 1),
+                round(top + rng.random() * 2, 1),
+                60.5,
+                40.0,
+            ),
+        )
+        for label, confidence, left, top, speed in cars
+    ]
+    return FrameDetections(
+        image_path=keys.image_key(source, at_ms, media, number),
+        source=source,
+        frame_index=number,
+        captured_at_ms=at_ms,
+        time_source="start_time",
+        width_px=640,
+        height_px=480,
+        media=media,
+        model=MODEL,
+        detections=boxes,
+    )
+
+
+def frames_of_day() -> Iterator[FrameDetections]:
+    """Yield a day's frames by hour and source: each half minute, up to three cars drive by in 5 s."""
+    rng, number = random.Random(7), 0  # noqa: S311
+    for hour in range(24):
+        for source in SOURCES:
+            for start_s in range(0, 3600, 30):
+                cars = [
+                    (
+                        rng.choice(LABELS),
+                        rng.randrange(5000, 9900) / 10_000,
+                        rng.randrange(200),
+                        rng.randrange(60, 400),
+                        rng.choice([4, 6, 8]),
+                    )
+                    for _ in range(rng.randrange(1, 4))
+                ]
+                for step in range(25):
+                    at_ms = START_MS + hour * HOUR_MS + start_s * 1000 + step * 200
+                    yield frame_of(rng, source, at_ms, number, cars, step)
+                    number += 1
+
+
+def put_segment(store: Path, partition: int, first_offset: int, frames: list[FrameDetections]) -> None:
+    """Write one segment."""
+    data = encode_segment(
+        model=MODEL,
+        log_id="log",
+        topic="frames",
+        partition=partition,
+        first_offset=first_offset,
+        next_offset=first_offset + len(frames),
+        frames=frames,
+        dead_letters=[],
+    )
+    path = store / keys.segment_key(MODEL, "log", "frames", partition, first_offset)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+
+
+def aggregate(folder: Path) -> None:
+    """Count what is new, as `frametally aggregate` does."""
+    from frametally.opening import open_object_store
+    from frametally.process.reports import NoProgress
+    from frametally.settings.loading import Settings
+    from frametally_hadoop.driver import aggregate
+
+    store = open_object_store((folder / "store").as_uri())
+    aggregate(settings=Settings(data_dir=folder).resolved(), store=store, progress=NoProgress())
+
+
+def stored_in(store: Path) -> dict[str, tuple[int, int]]:
+    """Return when each object that is no segment was written, in nanoseconds, and its bytes, by key."""
+    paths = (path for path in store.rglob("*") if path.is_file() and "metadata" not in path.parts)
+    return {str(path): (path.stat().st_mtime_ns, path.stat().st_size) for path in paths}
+
+
+def measure(folder: Path) -> dict[str, Any]:
+    """Count a day and a late segment with the frametally of this Python; return what the latter did."""
+    store, batch, offset = folder / "store", list[FrameDetections](), 0
+    for frame in frames_of_day():
+        batch.append(frame)
+        if len(batch) == FRAMES_PER_SEGMENT:
+            put_segment(store, 0, offset, batch)
+            offset, batch = offset + len(batch), []
+    aggregate(folder)
+    before = stored_in(store)
+    rng, cars, first_ms = random.Random(9), [("car", 0.9, 10, 100, 3)], START_MS + 12 * HOUR_MS + 1_815_100  # noqa: S311
+    late = [
+        frame_of(rng, SOURCES[0], first_ms + n * 200, n, cars, n % 100, LATE_MEDIA)
+        for n in range(FRAMES_PER_SEGMENT)
+    ]
+    put_segment(store, 1, 1_000_000, late)
+    entered: set[str] = set()
+
+    def enter(frame: Any, event: str, _: object) -> None:
+        if event == "call" and frame.f_code.co_name != "<module>":
+            entered.add(frame.f_code.co_filename)
+
+    threading.setprofile(enter)
+    sys.setprofile(enter)
+    aggregate(folder)
+    sys.setprofile(None)
+    threading.setprofile(None)
+    new = {key: size for key, (at, size) in stored_in(store).items() if before.get(key) != (at, size)}
+    return {
+        "objects": len(new),
+        "bytes": sum(new.values()),
+        "part_bytes": sum(size for key, size in new.items() if "mapreduce-output" in key and "/part-" in key),
+        "modules": sum("/frametally_hadoop/" in path for path in entered),
+        "all_modules": sum("/frametally" in path and "/site-packages/" not in path for path in entered),
+    }
+
+
+def rows_of_forms() -> tuple[int, int]:
+    """Return how many forms and how many identities docs/stored-formats.md lists."""
+    _, _, text = (ROOT / "docs/stored-formats.md").read_text("utf-8").partition("\n## Forms\n")
+    text, _, _ = text.partition("\n## ")
+    _, _, identities = text.partition("| identity | of what |")
+    return len(re.findall(r"(?m)^\| \d+ \|", text)), len(re.findall(r"(?m)^\| [^-]", identities))
+
+
+def lines_of_job() -> int:
+    """Return how many lines of Python the counting job has."""
+    return sum(len(path.read_text("utf-8").splitlines()) for path in (ROOT / "hadoop").rglob("*.py"))
+
+
+def main() -> None:
+    """Measure both versions, and write benchmarks/results/late_writes.json."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--before", help="the Python of the earlier version")
+    parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.measure:
+        print(json.dumps(measure(options.measure)))
+        return
+    from results import Goal, Table, save
+
+    load, found = os.getloadavg()[0], []
+    for python in (options.before, sys.executable):
+        with tempfile.TemporaryDirectory() as folder:
+            command = [python, __file__, "--measure", folder]
+            found.append(json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout))
+    before, now = found
+    rows = {
+        "objects put": "objects",
+        "bytes put": "bytes",
+        "of these, part files": "part_bytes",
+        "modules of the counting job entered": "modules",
+        "modules of frametally entered": "all_modules",
+    }
+    save(
+        name="late_writes",
+        title="What a late segment writes",
+        about=(
+            "A whole day of two cameras, 144,000 generated frames with up to three cars in each, counted "
+            "with the default settings; then a late segment of 500 frames: before hour files (commit "
+            "258f95b4) and with them. Most of the bytes are the day's part file, which a round writes "
+            "whole."
+        ),
+        load_before=load,
+        packages=["mrjob", "msgspec"],
+        tables=[
+            Table(
+                title="A late segment",
+                columns=["of one round", "before", "now"],
+                rows=[[name, before[key], now[key]] for name, key in rows.items()],
+            ),
+            Table(
+                title="What has been counted",
+                columns=["in", "before", "now"],
+                rows=[
+                    ["stored forms", 27, rows_of_forms()[0]],
+                    ["identities", 13, rows_of_forms()[1]],
+                    ["lines of the counting job (`hadoop/`)", 6877, lines_of_job()],
+                ],
+                note="The forms and identities are those that docs/stored-formats.md lists.",
+            ),
+        ],
+        goals=[
+            Goal(
+                what="bytes put, to those before hour files",
+                measured=now["bytes"] / before["bytes"],
+                at_most=0.4,
+            ),
+            Goal(
+                what="the same, without part files",
+                measured=(now["bytes"] - now["part_bytes"]) / (before["bytes"] - before["part_bytes"]),
+                at_most=0.4,
+            ),
+            Goal(what="modules of the counting job entered", measured=now["modules"], at_most=16),
+        ],
+    )
+
+
+if __name__ == "__main__":
+    main()

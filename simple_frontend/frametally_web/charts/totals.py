@@ -1,0 +1,235 @@
+"""The totals of a chart: of labels and sources, and of several labels together."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from frametally.adapters.day_cells.sums import (
+    DETECTIONS,
+    LABEL,
+    OBJECTS,
+    PEAK,
+    SOURCE,
+    to_rates,
+)
+from frametally.adapters.day_cells.sums import add_up as add_cells
+from frametally.ports.count_index import WEAK_LABELS
+from frametally.rules.known import Basis, Number, add_up, is_too_weak, sum_all_or_unknown, why_unknown
+from frametally_web.charts import answers
+from frametally_web.charts.measures import Chart, followed_of
+from frametally_web.charts.source_means import mean_of_sources, means_by_label
+from frametally_web.requests.query import AskedMetric, Metric
+
+Totals = Mapping[str | None, Sequence[answers.Total]]
+"""By label (None: of labels together) its totals: one, or one of each source."""
+
+
+def sum_up(chart: Chart, labels: Iterable[str | None], *, by_source: bool) -> Totals:
+    """Return the total of each label (by source, if these are separate): `labels`, and those in the chart."""
+    counted, filmed = chart.counted, chart.filmed
+    covered = add_cells(filmed.cells, 0, 0, filmed.cells[SOURCE])
+    footage = {
+        filmed.sources[source]: (frames, rate, objects >= 0)
+        for source, frames, objects, rate in zip(
+            *covered[[SOURCE, DETECTIONS, OBJECTS]].tolist(), to_rates(covered[PEAK]), strict=True
+        )
+    }
+    sums = {
+        (counted.labels[label] or None, counted.sources[source]): values
+        for _, label, source, *values in add_cells(
+            counted.cells, counted.cells[LABEL], 0, counted.cells[SOURCE]
+        ).T.tolist()
+    }
+    sources: list[str | None] = [None]
+    if by_source:
+        sources = [*sorted(name for name in {*footage, *(source for _, source in sums)} if name)]
+    means = None if by_source or chart.of_sources is None else means_by_label(*chart.of_sources)
+    totals: dict[str | None, list[answers.Total]] = {}
+    names = [None if label == WEAK_LABELS else label for label, _ in sums]
+    for label in dict.fromkeys([*labels, *names]):
+        totals[label] = []
+        for source in sources:
+            frames, rate, is_measured = footage.get(source, (0, math.inf, True))
+            parts = []
+            for name in (label,) if label is not None else (None, WEAK_LABELS):
+                if name is not WEAK_LABELS or (name, source) in sums:
+                    detections, peak, *numbers = sums.get((name, source), (0, 0, 0, 0))
+                    objects, tracked = [None if number < 0 else number for number in numbers]
+                    followed = objects if is_measured else None
+                    parts.append(_total(label, source, detections, peak, followed, tracked, None, rate))
+            per_frame = None
+            if frames:
+                detections = sum([part.detections for part in parts])
+                per_frame = detections / frames if means is None else means.get(label, 0.0)
+            totals[label].append(_together(parts, _pooled(parts, label, source, per_frame, rate)))
+    return totals
+
+
+def all_together(chart: Chart) -> answers.Total:
+    """Return what all labels and sources of a chart add up to; in its mean each source weighs the same."""
+    if chart.of_sources is not None:
+        mean_per_frame = sum(means_by_label(*chart.of_sources).values()) if chart.frames else None
+    else:
+        boxes = [(bucket.source, bucket.detections, 0) for bucket in chart.buckets]
+        frames = [(part.source, 0, part.frames) for part in chart.coverage]
+        mean_per_frame = mean_of_sources([*boxes, *frames])
+    return _add_parts(chart.buckets, chart.coverage, mean_per_frame)
+
+
+def all_labels(totals: Totals, chart: Chart) -> list[answers.Total]:
+    """Return the joint total of all labels: one, or one of each source that has totals of its own."""
+    of_sources: dict[str | None, list[answers.Total]] = defaultdict(list)
+    for total in (total for of_label in totals.values() for total in of_label):
+        of_sources[total.source].append(total)
+    coverage: dict[str | None, list[answers.FramesAnalysed]] = defaultdict(list)
+    for part in chart.coverage:
+        coverage[part.source].append(part)
+    return [
+        msgspec.structs.replace(_add_labels(of_labels, coverage[source]), source=source)
+        for source, of_labels in (of_sources or {None: []}).items()
+    ]
+
+
+def sum_of(totals: Totals, labels: Iterable[str | None], chart: Chart) -> answers.Total:
+    """Return the joint total of some labels of a chart, from their separate totals."""
+    return _add_labels([totals[label][0] for label in labels], chart.coverage)
+
+
+def _add_labels(
+    of_labels: Sequence[answers.Total], coverage: Sequence[answers.FramesAnalysed]
+) -> answers.Total:
+    has_frames = any(part.frames for part in coverage)
+    mean_per_frame = sum(total.mean_per_frame or 0.0 for total in of_labels) if has_frames else None
+    return _add_parts(of_labels, coverage, mean_per_frame)
+
+
+def by_metric(totals: Totals, metric: Metric) -> list[str]:
+    """Return the labels, those with most of the metric first; without those that are together."""
+    return sorted(
+        (label for label in totals if label is not None),
+        key=lambda label: (-value_of(totals[label], metric), label),
+    )
+
+
+def known_metric(metric: AskedMetric, chart: Chart) -> Metric:
+    """Return the metric asked for; of `auto`, objects if they are known of all labels together."""
+    if metric != "auto":
+        return metric
+    together = all_together(chart)
+    tracked = together.tracked_detections
+    is_weak = tracked is not None and is_too_weak(together.detections, tracked)
+    is_known = together.objects is not None or (together.measured_objects is not None and not is_weak)
+    return "objects" if chart.coverage and is_known else "mean_per_frame"
+
+
+def seconds(ms: int | None) -> float | None:
+    """Return milliseconds as seconds."""
+    return None if ms is None else ms / 1000
+
+
+def _add_parts(
+    parts: Sequence[answers.CountBucket | answers.Total],
+    coverage: Sequence[answers.FramesAnalysed],
+    mean_per_frame: float | None,
+) -> answers.Total:
+    """Return what some bars or totals add up to: objects are known where those of each label are.
+
+    Over time a label's objects are known by all of its boxes, as those of one long bar.
+    """
+    rates = [part.slowest_fps for part in coverage]
+    rate = None if None in rates else min([rate for rate in rates if rate is not None], default=math.inf)
+    is_measured = not any(part.objects_missing for part in coverage)
+    by_label = defaultdict(list)
+    for part in parts:
+        by_label[part.label].append(part)
+    of_labels = [
+        _pooled(of_label, None, None, None, rate, is_measured=is_measured) for of_label in by_label.values()
+    ]
+    return _together(of_labels, _pooled(parts, None, None, mean_per_frame, rate, is_measured=is_measured))
+
+
+def _together(of_labels: Sequence[answers.Total], pooled: answers.Total) -> answers.Total:
+    """Return the total of several labels: `pooled`, and of objects the known part where a label's are not."""
+    objects = add_up(Number(total.objects, total.objects_missing) for total in of_labels)
+    if objects.value is not None or len(of_labels) < 2:
+        return pooled
+    return msgspec.structs.replace(
+        pooled,
+        objects=None,
+        objects_missing=pooled.objects_missing or objects.missing,
+        followed_objects=followed_of(pooled),
+        measured_objects=objects.at_least,
+    )
+
+
+def _pooled(
+    parts: Sequence[answers.CountBucket | answers.Total],
+    label: str | None,
+    source: str | None,
+    mean_per_frame: float | None,
+    slowest_fps: float | None,
+    *,
+    is_measured: bool = True,
+) -> answers.Total:
+    """Return the total of some parts by all of their boxes, as if they were of one label."""
+    followed = [followed_of(part) for part in parts] if is_measured else [None]
+    return _total(
+        label,
+        source,
+        sum([part.detections for part in parts]),
+        max([part.peak for part in parts], default=0),
+        sum_all_or_unknown(followed),
+        sum_all_or_unknown([part.tracked_detections for part in parts]),
+        mean_per_frame,
+        slowest_fps,
+    )
+
+
+def _total(
+    label: str | None,
+    source: str | None,
+    detections: int,
+    peak: int,
+    followed: int | None,
+    tracked: int | None,
+    mean_per_frame: float | None,
+    slowest_fps: float | None,
+) -> answers.Total:
+    """Return a total; `followed` objects are those in tracks."""
+    missing = why_unknown("objects", Basis(followed, detections, tracked, slowest_fps))
+    return answers.Total(
+        label=label,
+        source=source,
+        detections=detections,
+        peak=peak,
+        mean_per_frame=mean_per_frame,
+        objects=None if missing else followed,
+        objects_missing=missing,
+        tracked_detections=tracked,
+        followed_objects=followed if missing else None,
+    )
+
+
+def metric_of(measured_part: answers.CountBucket | answers.Total, metric: Metric) -> float | None:
+    """Return one of the four; None where it is not known."""
+    value: float | None = getattr(measured_part, metric)
+    return value
+
+
+def known_part(measured_part: answers.CountBucket | answers.Total, metric: Metric) -> float | None:
+    """Return one of the four; of objects that are known in part, those; None where nothing is known."""
+    value = metric_of(measured_part, metric)
+    return measured_part.measured_objects if value is None and metric == "objects" else value
+
+
+def value_of(totals: Sequence[answers.Total], metric: Metric) -> float:
+    """Return the metric over several sources; objects that are not known are fewer than none."""
+    if metric == "peak":
+        return max([total.peak for total in totals], default=0)
+    if metric == "objects":
+        return sum([-1 if total.objects is None else total.objects for total in totals])
+    return sum([metric_of(total, metric) or 0 for total in totals])

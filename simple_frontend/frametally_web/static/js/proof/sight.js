@@ -1,0 +1,115 @@
+// The picture beside the chart: the busiest frame of all that is shown, or of the bar that is pointed at.
+
+import { framePicture } from "../frames/boxed_picture.js";
+import { selectionQuery } from "../shared/api.js";
+import { byId, el } from "../shared/dom.js";
+import { METRICS } from "../shared/metrics.js";
+import { t } from "../shared/texts.js";
+import { framesProof } from "./kinds.js";
+import { framesFrom, openLightbox } from "./lightbox.js";
+
+// A pointer that only passes over bars asks for nothing.
+const PATIENCE_MS = 150;
+
+/** @typedef {import("./lightbox.js").LargeFrame} LargeFrame */
+
+export class Sight {
+  constructor() {
+    this.area = byId("sight");
+    /** @type {import("./card.js").Asked|null} */
+    this.asked = null;
+    /** The busiest frame of all that is shown. @type {LargeFrame|null} */
+    this.busiest = null;
+    /** Start of the bar that is pointed at. @type {number|null} */
+    this.at = null;
+    this.timer = 0;
+    this.turn = 0;
+  }
+
+  /**
+   * Shows the busiest of some frames, until a bar is pointed at.
+   * @param {(LargeFrame & {count: number})[]} frames
+   * @param {import("./card.js").Asked} asked
+   */
+  rest(frames, asked) {
+    this.asked = asked;
+    this.busiest = frames.reduce((most, one) => (one.count > most.count ? one : most), frames[0]) ?? null;
+    this.at = null;
+    this.#show(this.busiest, t("web.busiest_frame"));
+  }
+
+  /** @param {Page.Row|null} row  the bar that is pointed at */
+  look(row) {
+    const at = row?.start ?? null;
+    if (at === this.at || !this.busiest || byId("answer").hasAttribute("data-open")) return;
+    this.at = at;
+    clearTimeout(this.timer);
+    if (row) this.timer = window.setTimeout(() => this.#ask(row), PATIENCE_MS);
+    else this.#show(this.busiest, t("web.busiest_frame"));
+  }
+
+  /** @param {Page.Row} row */
+  async #ask({ start, end }) {
+    if (!this.asked) return;
+    const { state, counts, colorOf, nameOf } = this.asked;
+    const { model, base_interval_s: base, from_ms: from, to_ms: to } = counts;
+    const range = { from: Math.max(start, from ?? start), to: Math.min(end, to ?? end) };
+    const query = selectionQuery({ ...state, model, ...range }, { base });
+    query.set("start", "peak");
+    query.set("limit", "1");
+    query.set("empty", "1"); // of a bar of 0, too
+    const bar = {
+      query,
+      metric: METRICS[counts.metric],
+      version: "",
+      frame: null,
+      empty: true,
+      colorOf,
+      nameOf,
+    };
+    // A picture that cannot be had leaves the one before it; a press on the bar says why.
+    const page = await framesProof.page(query, new AbortController().signal, bar).catch(() => null);
+    const picture = page?.items[0]?.pictures[0];
+    if (picture && this.at === start) this.#show(picture, t("web.busiest_frame_of_this_bar"));
+  }
+
+  /** @param {LargeFrame|null} frame @param {string} words */
+  async #show(frame, words) {
+    const mine = ++this.turn;
+    if (!frame || !this.asked) {
+      this.area.replaceChildren(
+        el("div.picture.missing", el("span", t("web.no_frame_here_has_anything_that"))),
+      );
+      return;
+    }
+    const { colorOf } = this.asked;
+    const small = { ...frame, image_url: `${frame.image_url}&w=640` };
+    const picture = framePicture(small, colorOf, { alt: frame.title });
+    await picture
+      .querySelector("img")
+      ?.decode()
+      .catch(() => {});
+    if (mine !== this.turn) return;
+    const hadFocus = this.area.contains(document.activeElement);
+    const open = el(
+      "button.sight-open",
+      // The keyboard has its way to it by the bars, and by the frames below.
+      {
+        tabindex: -1,
+        title: t("web.open_large"),
+        onclick: () => openLightbox(framesFrom([frame], 0), colorOf),
+      },
+      picture,
+    );
+    this.area.replaceChildren(
+      open,
+      el(
+        "figcaption.small",
+        el("span.muted", words),
+        el("span.strong", frame.title),
+        el("span.muted", frame.caption),
+      ),
+    );
+    if (hadFocus) open.focus({ preventScroll: true });
+  }
+}

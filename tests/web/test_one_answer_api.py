@@ -1,0 +1,208 @@
+"""One question has one answer: every number is the same in the API, in exports, and by plain arithmetic."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import io
+import random
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+import pytest
+from openpyxl import load_workbook
+from tests.web.conftest import Place
+from tests.web.random_town import CAMERAS, DAYS, FIRST_MS, LABELS, MODELS, Cell, build, truth_of
+
+from frametally.rules.times import DAY_MS, WEEK_MS
+
+METRICS = ("detections", "mean_per_frame", "peak", "objects")
+ZONES = ("UTC", "Europe/Berlin", "Asia/Kolkata", "America/New_York")
+
+
+class Town(NamedTuple):
+    """The town, and a client that asks for it."""
+
+    client: Any
+    cells: dict[str, list[Cell]]
+
+    def get(self, route: str, query: dict[str, Any]) -> Any:
+        answer = self.client.get(f"/api/v1/{route}?{urlencode(query, doseq=True)}")
+        assert answer.status_code == 200, (route, query, answer.text)
+        return answer.json if route != "export" else answer.data
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory, make_place: Any) -> Iterator[Town]:
+    place: Place = make_place(tmp_path_factory.mktemp("town"))
+    cells = build(place, seed=7)
+    yield Town(place.app().test_client(), cells)
+    place.close()
+
+
+def question(rng: random.Random) -> dict[str, Any]:
+    """A question as the page asks it: some sources and labels, a range, hours, a metric, a model."""
+    first, last = sorted(rng.sample(range(DAYS + 1), 2))
+    query: dict[str, Any] = {
+        "source": sorted(rng.sample([*CAMERAS], rng.choice((1, 2, 3, 4)))),
+        "label": [*rng.sample(LABELS, rng.choice((1, 2, 3)))] if rng.random() < 0.5 else [],
+        "metric": rng.choice(METRICS),
+        "timezone": rng.choice(ZONES),
+        "interval": rng.choice((1800, 3600, 7200, 86_400)),
+        "from": FIRST_MS + first * DAY_MS,
+        "to": FIRST_MS + last * DAY_MS,
+        "model": rng.choice((MODELS[0], MODELS[0], MODELS[1])),
+    }
+    if rng.random() < 0.3:
+        query["hours"] = rng.choice(("07:00-09:00", "06:00-18:00"))
+    if rng.random() < 0.3:
+        query["weekdays"] = rng.choice(("1,2,3,4,5", "6,7"))
+    return query
+
+
+def cells_of(town: Town, query: dict[str, Any]) -> list[Cell]:
+    """The cells that a question is about."""
+    zone, first, last = ZoneInfo(query["timezone"]), 0, 24
+    if "hours" in query:
+        first, last = (int(clock[:2]) for clock in query["hours"].split("-"))
+    days = {*map(int, query.get("weekdays", "1,2,3,4,5,6,7").split(","))}
+    chosen = []
+    for cell in town.cells[query["model"]]:
+        local = datetime.datetime.fromtimestamp(cell.start_ms / 1000, zone)
+        is_asked = first <= local.hour < last and local.isoweekday() in days
+        if is_asked and cell.source in query["source"] and query["from"] <= cell.start_ms < query["to"]:
+            chosen.append(cell)
+    return chosen
+
+
+def agree(told: dict[str, Any], cells: list[Cell], labels: list[str]) -> None:
+    """Each number of an answer is that of the cells."""
+    truth = truth_of(cells, labels)
+    assert (told["detections"], told["peak"]) == (truth.detections, truth.peak)
+    assert told["mean_per_frame"] == pytest.approx(truth.mean_per_frame)
+    assert told["objects"] == truth.objects
+
+
+def ask(town: Town, rng: random.Random, *, with_book: bool) -> None:
+    """Ask one question of every mouth, and compare."""
+    query = question(rng)
+    cells, labels = cells_of(town, query), query["label"] or [*LABELS]
+    counts, summary = town.get("counts", query), town.get("summary", query)
+    if not cells:
+        assert {total["detections"] for total in (*counts["together"], summary["total"])} == {0}
+        return
+    [together] = counts["together"]
+    agree(together, cells, labels)
+    assert {name: summary["total"].get(name) for name in together} == pytest.approx(together)
+    for total in counts["totals"]:
+        agree(total, cells, [total["label"]])
+    bars = {
+        bar["start_ms"]: [cell for cell in cells if bar["start_ms"] <= cell.start_ms < bar["end_ms"]]
+        for bar in counts["coverage"]
+    }
+    assert sum(map(len, bars.values())) == len(cells)
+    for bucket in counts["buckets"]:
+        agree(bucket, bars[bucket["start_ms"]], [bucket["label"]])
+    values = [getattr(truth_of(of_bar, labels), query["metric"]) for of_bar in bars.values()]
+    known = sorted((value for value in values if value), reverse=True)[:10]
+    assert [busy["value"] for busy in summary["busiest"]] == pytest.approx(known)
+    _agree_by_source(town, query, labels)
+    _agree_with_exports(town, query, bars, with_book=with_book)
+    _agree_with_weeks(town, query, summary, labels)
+
+
+def _agree_by_source(town: Town, query: dict[str, Any], labels: list[str]) -> None:
+    apart = town.get("counts", {**query, "by": "source"})
+    cells = cells_of(town, query)
+    for of_source in apart["together"]:
+        own = [cell for cell in cells if cell.source == of_source["source"]]
+        if own:
+            agree(of_source, own, labels)
+    zone = ZoneInfo(query["timezone"])
+    of_hours = {name: value for name, value in query.items() if name not in ("metric", "interval")}
+    for hour in town.get("heatmap", of_hours)["cells"]:
+        own = [
+            cell
+            for cell in cells
+            if (local := datetime.datetime.fromtimestamp(cell.start_ms / 1000, zone)).hour == hour["hour"]
+            and local.isoweekday() == hour["weekday"]
+        ]
+        agree(hour, own, labels)
+
+
+def _agree_with_exports(
+    town: Town, query: dict[str, Any], bars: dict[int, list[Cell]], *, with_book: bool
+) -> None:
+    rows = [*csv.DictReader(io.StringIO(town.get("export", {**query, "format": "csv"}).decode("utf-8-sig")))]
+    for row in rows:
+        start = datetime.datetime.fromisoformat(row["interval_start"])
+        of_bar = bars.get(round(start.timestamp() * 1000), [])
+        if not of_bar or not row["label"]:
+            assert row["coverage"] == "no footage"
+            continue
+        shown = {name: float(row[name]) if row[name] else None for name in METRICS}
+        agree(shown, of_bar, [row["label"]])
+        assert int(row["frames_analysed"]) == sum(cell.frames for cell in of_bar)
+    if with_book:
+        book = load_workbook(io.BytesIO(town.get("export", {**query, "format": "xlsx"})), read_only=True)
+        head, *lines = book["Counts"].iter_rows(values_only=True)
+        for line, row in zip(lines, rows, strict=True):
+            in_book = dict(zip(head, line, strict=True))
+            for name in METRICS:
+                assert in_book[name] == (pytest.approx(float(row[name])) if row[name] else None)
+
+
+def _agree_with_weeks(town: Town, query: dict[str, Any], summary: dict[str, Any], labels: list[str]) -> None:
+    """The headline's change is the table's, over the same sources at the same hours on both sides."""
+    week = summary["week_before"]
+    if week is None or query["to"] - query["from"] > WEEK_MS:
+        return
+    table = town.get("differences", {**query, "compare": "week"})
+    total = table["total"]
+    assert (week["now_same_hours"], week["value_same_hours"]) == (total["value"], total["other_value"])
+    assert (week["change"], week["intervals"]) == (total["change"], table["seen_by_both"])
+    if query["interval"] == 1800 and query["timezone"] == "UTC":
+        _agree_with_pairs(town, query, total, labels)
+
+
+def _agree_with_pairs(town: Town, query: dict[str, Any], total: dict[str, Any], labels: list[str]) -> None:
+    now = cells_of(town, query)
+    then = cells_of(town, {**query, "from": query["from"] - WEEK_MS, "to": query["to"] - WEEK_MS})
+    bar_ms = query["interval"] * 1000
+    bars_now = {(cell.source, cell.start_ms // bar_ms) for cell in now}
+    bars_then = {(cell.source, (cell.start_ms + WEEK_MS) // bar_ms) for cell in then}
+    both = bars_now & bars_then
+    here = [cell for cell in now if (cell.source, cell.start_ms // bar_ms) in both]
+    there = [cell for cell in then if (cell.source, (cell.start_ms + WEEK_MS) // bar_ms) in both]
+    for told, cells in ((total["value"], here), (total["other_value"], there)):
+        truth = getattr(truth_of(cells, labels), query["metric"]) if cells else None
+        assert told == (truth if truth is None else pytest.approx(truth))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_question_has_the_same_answer_in_every_mouth(town: Town, seed: int) -> None:
+    ask(town, random.Random(seed), with_book=seed % 4 == 0)  # noqa: S311
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("seed", range(20, 200, 20))
+def test_two_hundred_questions_have_the_same_answers_in_every_mouth(town: Town, seed: int) -> None:
+    for each in range(seed, seed + 20):
+        ask(town, random.Random(each), with_book=each % 4 == 0)  # noqa: S311
+
+
+def test_a_camera_that_joins_does_not_change_the_headline_of_the_others(town: Town) -> None:
+    """One junction at five frames a second made rush hour the lowest bar, and the week 24 % quieter."""
+    day_ms = FIRST_MS + 10 * DAY_MS
+    query = {"from": day_ms, "to": day_ms + DAY_MS, "metric": "mean_per_frame", "model": MODELS[0]}
+    query |= {"interval": 3600, "timezone": "UTC"}
+    every = town.get("summary", {**query, "source": [*CAMERAS]})
+    others = town.get("summary", {**query, "source": [name for name in CAMERAS if name != "junction"]})
+    assert every["week_before"]["change"] == others["week_before"]["change"]
+    of_sources = others["filmed_in"]["sources"]
+    assert every["week_before"]["compared_in"]["of_sources"] == of_sources + 1
+    alone = town.get("summary", {**query, "source": "junction"})["total"]["mean_per_frame"]
+    shares = others["total"]["mean_per_frame"] * of_sources + alone
+    assert every["total"]["mean_per_frame"] == pytest.approx(shares / (of_sources + 1))
