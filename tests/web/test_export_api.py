@@ -45,6 +45,7 @@ COLUMNS = [
     ),
     *LOCAL,
     "shows_nothing",
+    "objects_at_least",
 ]
 
 

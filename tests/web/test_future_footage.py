@@ -63,7 +63,7 @@ def test_the_page_names_footage_of_the_future_and_shows_it_on_request(
     expect(window.fact("source")).to_have_text("gate")
     notice = page.locator("#notice")
     expect(notice).to_contain_text("dated in the future")
-    expect(notice).to_contain_text(re.compile(rf"yard.*{year}.*frametally retime"))
+    expect(notice).to_contain_text(re.compile(rf"yard.*{year}.*Corrections"))
     picture(page, "future-footage")
     page.set_viewport_size({"width": 390, "height": 844})
     picture(page, "future-footage-narrow")

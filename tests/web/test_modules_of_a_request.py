@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.web.conftest import Place
 
-MOST_OF_A_CHART = 21
+MOST_OF_A_CHART = 22
 
 
 def modules_entered(ask: Callable[[], Any]) -> set[str]:

@@ -23,9 +23,8 @@ from frametally_web.charts.catalogue import (
     narrowed,
     zones_by_source,
 )
-from frametally_web.charts.measures import of_span
+from frametally_web.charts.measures import MOST_OF_SOURCES, mean_of_sources, of_span
 from frametally_web.charts.scope import index_by_second, resolve
-from frametally_web.charts.source_means import MOST_OF_SOURCES, mean_of_sources
 from frametally_web.charts.totals import seconds
 from frametally_web.compare import answers as compare_answers
 from frametally_web.compare import summary

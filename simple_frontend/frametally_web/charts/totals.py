@@ -20,8 +20,7 @@ from frametally.adapters.day_cells.sums import add_up as add_cells
 from frametally.ports.count_index import WEAK_LABELS
 from frametally.rules.known import Basis, Number, add_up, is_too_weak, sum_all_or_unknown, why_unknown
 from frametally_web.charts import answers
-from frametally_web.charts.measures import Chart, followed_of
-from frametally_web.charts.source_means import mean_of_sources, means_by_label
+from frametally_web.charts.measures import Chart, followed_of, mean_of_sources, means_by_label
 from frametally_web.requests.query import AskedMetric, Metric
 
 Totals = Mapping[str | None, Sequence[answers.Total]]

@@ -15,8 +15,7 @@ from frametally_web.charts.answers import CountBucket, Counts, FramesAnalysed, O
 from frametally_web.charts.bars import PERIOD_NAMES
 from frametally_web.charts.catalogue import MediaTimes, choose_model
 from frametally_web.charts.counts import count, plan_chart
-from frametally_web.charts.measures import Chart
-from frametally_web.charts.source_means import only
+from frametally_web.charts.measures import Chart, only
 from frametally_web.charts.totals import all_together, known_part, metric_of
 from frametally_web.compare import answers
 from frametally_web.requests.answers import answer_of
