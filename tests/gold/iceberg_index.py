@@ -135,9 +135,7 @@ class IcebergIndex:
 
     def week_hours(self, query: CountQuery) -> list[WeekHour]:
         hour = f"(start_ms + {query.offset_ms + MONDAY_TO_1970_MS}) % {WEEK_MS} // {HOUR_MS}"
-        bars = self._bars(
-            query._replace(by_source=False, apart=(), weak_apart=True), f"({hour}) * {HOUR_MS}", query.model
-        )
+        bars = self._bars(query._replace(apart=(), weak_apart=True), f"({hour}) * {HOUR_MS}", query.model)
         return merge_week(bars.buckets, bars.coverage)
 
     def _bars(self, query: CountQuery, bar: str, model: str) -> Histogram:
