@@ -219,7 +219,7 @@ def test_accounts_in_browser(browser: Browser, url: str, people: AccessBook, axe
     page.get_by_label("Role and sources of anna").click()
     page.get_by_label("Role of anna").select_option("correct")
     page.get_by_role("button", name="Save").locator("visible=true").click()
-    expect(page.locator("#people .entry").first).to_contain_text("anna · correct · nowhere")
+    expect(page.locator("#people .entry").first).to_contain_text("anna · Editor · nowhere")
     page.get_by_label("Codes on for anna").click()
     expect(page.locator("#secret-text")).to_contain_text("otpauth://totp/frametally:anna")
     page.get_by_label("Account").select_option("anna")

@@ -61,7 +61,7 @@ def test_two_clicks_at_a_hands_speed_open_the_bar_and_leave_the_range(place: Pla
     area = window.chart_area()
     before = page.evaluate("history.length")
     page.locator("#chart").click(
-        position={"x": (area["left"] + area["right"]) / 2, "y": area["top"] + 20}, click_count=2, delay=60
+        position={"x": (area["left"] + area["right"]) / 2 + 3, "y": area["top"] + 20}, click_count=2, delay=60
     )
     expect(page).to_have_url(re.compile(r"at=2024-05-01T08:00:45Z"))
     window.settled()

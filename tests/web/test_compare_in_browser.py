@@ -51,7 +51,7 @@ def test_the_other_sides_line_breaks_at_its_own_holes_and_runs_on_over_ours(
     other = page.evaluate("document.getElementById('chart').timeChart.view.other")
     minute = [round((one["start"] - START_MS) / 60_000) for one in other["rows"]]
     assert minute == [0, 1, 2, 3, 5]  # over our hole, too
-    assert [one["value"] for one in other["rows"]] == [1, 10, 7, 4, 5]
+    assert [one["known"]["value"] for one in other["rows"]] == [1, 10, 7, 4, 5]
     assert other["gaps"] == [[START_MS + 4 * 60_000, START_MS + 5 * 60_000]]
     assert window.chart_values()["a week earlier"] == [1, 10, 7, 4, 5]
     expect(page.locator(".key", has_text="a week earlier: no footage")).to_be_visible()
