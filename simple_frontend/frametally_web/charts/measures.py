@@ -380,14 +380,20 @@ def means_by_bar(
     """Return the mean of the sources by start and label (None: of labels together), of what has frames."""
     frames = np.append(filmed.cells[DETECTIONS], 0)[places_in(filmed, counted)]
     rates = counted.cells[DETECTIONS] / np.maximum(frames, 1)
+    weights = np.where(frames == 0, 0.0, rates)
     starts, sources = np.unique(filmed.cells[SLOT][filmed.cells[DETECTIONS] > 0], return_counts=True)
-    bars, of_bar = np.unique(counted.cells[[SLOT, LABEL]], axis=1, return_inverse=True)
-    sums = np.bincount(of_bar.reshape(-1), np.where(frames == 0, 0.0, rates), bars.shape[1])
     sources_at = dict(zip(starts.tolist(), sources.tolist(), strict=True))
+    bar_starts, of_start = np.unique(counted.cells[SLOT], return_inverse=True)
+    number = len(counted.labels)
+    bars = (
+        of_start.reshape(-1) * number + counted.cells[LABEL] % number
+    )  # those together have numbers below 0
+    sums = np.bincount(bars, weights)
+    named = [(start_ms, label or None) for start_ms in bar_starts.tolist() for label in counted.labels]
     return {
-        (start_ms, counted.labels[label] or None): rate / sources_at[start_ms]
-        for start_ms, label, rate in zip(*bars.tolist(), sums.tolist(), strict=True)
-        if start_ms in sources_at
+        named[bar]: float(sums[bar]) / sources_at[named[bar][0]]
+        for bar in np.flatnonzero(np.bincount(bars)).tolist()
+        if named[bar][0] in sources_at
     }
 
 
