@@ -39,6 +39,7 @@ from frametally.ports.count_index import (
 from frametally.process.reports import NoProgress
 from frametally.process.time_limit import TookTooLong, time_limit
 from frametally.records import Coverage, Evidence, IntervalCount
+from frametally.rules.known import is_too_weak
 from frametally.rules.week_parts import parts_of_week, shift
 from frametally_search.indexer import index_runs, repair_index
 
@@ -931,7 +932,7 @@ def test_answers_are_those_of_a_plain_count(
         )
         for start_ms, label, source in sorted(bars)
     ]
-    assert [hour._replace(objects=None) for hour in week] == [
+    assert [hour._replace(objects=None, least_objects=None) for hour in week] == [
         WeekHour(
             hour,
             2 * len(parts),
@@ -947,6 +948,24 @@ def test_answers_are_those_of_a_plain_count(
     assert [hour.objects for hour in week] == [
         None if known(parts, "objects") is None else known(hours[hour], "objects")
         for hour, parts in sorted(of_week.items())
+    ]
+
+    def least(hour: int) -> int | None:
+        of_labels = [[c for c in hours[hour] if c.label == label] for label in {c.label for c in hours[hour]}]
+        strong = [of_label for of_label in of_labels if not is_weak(of_label)]
+        if len(strong) == len(of_labels):
+            return None
+        return known([c for of_label in strong for c in of_label], "objects") or 0
+
+    def is_weak(of_label: Any) -> bool:
+        objects, tracked = known(of_label, "objects"), known(of_label, "tracked_detections")
+        if objects is None or tracked is None:
+            return False
+        return bool(is_too_weak(sum(c.detections for c in of_label), tracked))
+
+    # Of labels that were seen too weakly nothing is known, and of the others at least what they have.
+    assert [hour.least_objects for hour in week if hour.objects is not None] == [
+        least(hour.hour) for hour in week if hour.objects is not None
     ]
     shown = [
         IndexedEvidence(c.source, c.label, c.interval_start_ms, item) for c in selected for item in c.evidence

@@ -385,9 +385,8 @@ def means_by_bar(
     sources_at = dict(zip(starts.tolist(), sources.tolist(), strict=True))
     bar_starts, of_start = np.unique(counted.cells[SLOT], return_inverse=True)
     number = len(counted.labels)
-    bars = (
-        of_start.reshape(-1) * number + counted.cells[LABEL] % number
-    )  # those together have numbers below 0
+    # Labels that are together have numbers below 0.
+    bars = of_start.reshape(-1) * number + counted.cells[LABEL] % number
     sums = np.bincount(bars, weights)
     named = [(start_ms, label or None) for start_ms in bar_starts.tolist() for label in counted.labels]
     return {
