@@ -17,6 +17,7 @@ from frametally.opening import open_count_index, open_object_store
 from frametally.ports.count_index import CountQuery
 from frametally.rules.places import FLOWS, SIMULATED_MODEL
 from frametally_traffic.drawings.revisions import read_drawing
+from frametally_traffic.flows.day_columns import NOT_MEASURED
 from frametally_videos.catalogue.catalogue_rows import VideoQuestion
 from frametally_videos.opening import open_video_catalogue
 
@@ -42,7 +43,11 @@ def shown(folder: Path) -> dict[str, Any]:
             "drawn": [shape.name for shape in read_drawing(store, "traffic").shapes],
             "sources": [one.source for one in index.sources(series.model)],
             "simulated": [(one.source, one.frames) for one in index.sources(simulated.model)],
-            "crossings": sum(one.detections for one in places if "/line/near/" in (one.source or "")),
+            "crossings": sum(
+                one.detections
+                for one in places
+                if "/line/near/" in (one.source or "") and not (one.source or "").endswith(NOT_MEASURED)
+            ),
         }
 
 

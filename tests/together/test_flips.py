@@ -289,7 +289,6 @@ def backend_is_told(data: Path) -> int:
             "run pointers",
             "run pointers, before they are indexed",
             "quality reports",
-            "histories",
         ]
     ),
 )
