@@ -299,7 +299,7 @@ def test_a_disk_that_is_full_at_any_step_of_a_round_is_one_line_and_a_rerun_coun
             assert (stands(full), full.temporary_files()) == (before, [])
             full.aggregate()
             assert stands(full) == expected
-        assert step == 6  # an hour file, the part file, the list and two small objects
+    assert step == 6  # an hour file, the part file, the list and two small objects
 
 
 def test_two_writers_of_one_day_write_the_same_files(three_hours: Footage) -> None:

@@ -388,11 +388,11 @@ def means_by_bar(
     # Labels that are together have numbers below 0.
     bars = of_start.reshape(-1) * number + counted.cells[LABEL] % number
     sums = np.bincount(bars, weights)
-    named = [(start_ms, label or None) for start_ms in bar_starts.tolist() for label in counted.labels]
+    bar_names = [(start_ms, label or None) for start_ms in bar_starts.tolist() for label in counted.labels]
     return {
-        named[bar]: float(sums[bar]) / sources_at[named[bar][0]]
+        bar_names[bar]: float(sums[bar]) / sources_at[bar_names[bar][0]]
         for bar in np.flatnonzero(np.bincount(bars)).tolist()
-        if named[bar][0] in sources_at
+        if bar_names[bar][0] in sources_at
     }
 
 
