@@ -194,9 +194,10 @@ def _count_week(
         query = of_span(query, span, selection.times)._replace(offset_ms=span.offset_ms)
         for cell in index.week_hours(query):
             hours[cell.hour] = add_week_hours(hours[cell.hour], cell) if cell.hour in hours else cell
-        for cell in index.week_hours(query._replace(by_source=True, most_bars=MOST_OF_SOURCES)):
-            of_sources[cell.hour].append(cell)
-    cells = [_week_cell(cell, of_sources[hour]) for hour, cell in sorted(hours.items())]
+        if len(resolved.sources) > 1:
+            for cell in index.week_hours(query._replace(by_source=True, most_bars=MOST_OF_SOURCES)):
+                of_sources[cell.hour].append(cell)
+    cells = [_week_cell(cell, of_sources.get(hour, [cell])) for hour, cell in sorted(hours.items())]
     unanalysed = media.unanalysed(
         choice.model, resolved.sources, resolved.from_ms, resolved.to_ms, resolved.chosen
     )
