@@ -159,7 +159,7 @@ class Plugin:
 def plugins() -> tuple[Plugin, ...]:
     """Return the plug-ins that are here, with all that they need, by name."""
     points = sorted(entry_points(group=GROUP), key=lambda point: point.name)
-    present = {point.name: point.load() for point in points if find_spec(point.module.partition(".")[0])}
+    present = {point.name: point.load() for point in points if _folder(point.module.partition(".")[0])}
     while lacking := [name for name, plugin in present.items() if not present.keys() >= set(plugin.needs)]:
         present = {name: plugin for name, plugin in present.items() if name not in lacking}
     return tuple(present.values())
@@ -179,11 +179,20 @@ def plugin_commands() -> dict[str, CommandEntry]:
 
 
 def folder_of(plugin: Plugin) -> Path:
-    """Return the folder of a plug-in's package."""
-    spec = find_spec(f"frametally_{plugin.name}")
-    if spec is None or spec.origin is None:
-        raise ModuleNotFoundError(plugin.name)
-    return Path(spec.origin).parent
+    """Return the folder of a plug-in's package.
+
+    Raises:
+        ModuleNotFoundError: The package does not exist.
+    """
+    if folder := _folder(f"frametally_{plugin.name}"):
+        return folder
+    raise ModuleNotFoundError(plugin.name)
+
+
+def _folder(package: str) -> Path | None:
+    """Return the folder of a package; None without `__init__.py`: `git rm` leaves compiled modules behind."""
+    spec = find_spec(package)
+    return Path(spec.origin).parent if spec and spec.origin else None
 
 
 def load(target: str) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,17 @@ assert not {path for path, status in seen.items() if status == 404 or status >= 
 )
 def test_no_page_links_to_one_of_a_folder_that_is_gone(gone: tuple[str, ...], tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", PAGES, str(tmp_path / "data"), *gone], check=True)
+
+
+def test_a_folder_with_compiled_modules_alone_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "frametally_removed/__pycache__").mkdir(parents=True)
+    (tmp_path / "frametally_removed/__pycache__/plugin.cpython-311.pyc").write_bytes(b"")
+    monkeypatch.syspath_prepend(tmp_path)
+    point = EntryPoint("removed", "frametally_removed.plugin:PLUGIN", plugging.GROUP)
+    monkeypatch.setattr(plugging, "entry_points", lambda group: [point])
+    assert plugging.plugins.__wrapped__() == ()
 
 
 @pytest.mark.parametrize(
