@@ -146,6 +146,21 @@ def test_a_version_between_releases_is_not_released() -> None:
     ]
 
 
+def test_each_release_of_the_changelog_has_its_commit() -> None:
+    page = (ROOT / "docs/releases.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ([\d.]+) \| ([\d-]+) \| `([0-9a-f]{40})` \|$", page, re.MULTILINE)
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    dated = re.findall(r"^## ([\d.]+) - ([\d-]+)$(?!\n\nNot released)", changelog, re.MULTILINE)
+    assert [(version, date) for version, date, _ in rows] == dated
+    for version, _, commit in rows:
+        shown = subprocess.run(
+            ["git", "show", f"{commit}:pyproject.toml"], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        if shown.returncode:
+            pytest.skip(f"this clone does not have {commit}")
+        assert tomllib.loads(shown.stdout)["project"]["version"] == version
+
+
 @pytest.mark.parametrize("name", ["docker-compose.yml", "docker-compose.gpu.yml"])
 def test_the_stacks_images_have_the_tag_of_the_version(name: str) -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
