@@ -33,15 +33,15 @@ help: ## List the targets
 	done; \
 	echo "No Python 3.11, 3.12 or 3.13 with venv was found: install one (Debian: apt install python3-venv; elsewhere: python.org)" >&2; exit 1
 
-.venv/runtime: .venv/python requirements.lock pyproject.toml
+.venv/runtime: .venv/python locks/all.lock pyproject.toml
 	@echo "Installing the pinned packages"
-	@$(PIP_INSTALL) --require-hashes -r requirements.lock
+	@$(PIP_INSTALL) --require-hashes -r locks/all.lock
 	@$(PIP_INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@
 
-.venv/dev: .venv/runtime requirements-dev.lock
+.venv/dev: .venv/runtime locks/dev.lock
 	@echo "Installing the pinned tools"
-	@$(PIP_INSTALL) --require-hashes -r requirements-dev.lock
+	@$(PIP_INSTALL) --require-hashes -r locks/dev.lock
 	@touch $@
 
 .PHONY: setup
@@ -136,10 +136,10 @@ test-compose: .venv/dev setup ## Build the images and run the compose file with 
 cloud-setup: .venv/runtime ## Write .env, users and log-ins of the cloud stack: make cloud-setup DOMAIN=... EMAIL=...
 	@$(BIN)/frametally cloud-setup $(if $(DOMAIN),--domain "$$DOMAIN") $(if $(EMAIL),--email "$$EMAIL") $(ARGS)
 
-.venv-spark/ready: .venv/python requirements-spark.lock pyproject.toml
+.venv-spark/ready: .venv/python locks/spark.lock pyproject.toml
 	@echo "Installing the pinned PySpark in an environment of its own"
 	@$(BIN)/python -m venv --clear .venv-spark
-	@.venv-spark/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-spark.lock
+	@.venv-spark/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r locks/spark.lock
 	@.venv-spark/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -151,12 +151,12 @@ test-spark: .venv-spark/ready ## Prove that Spark counts, and detects what is li
 	  ended=$$?; $(MAKE) --silent services-down SERVICES=kafka; exit $$ended
 
 # NNCF's packages lie over those of .venv, which the lock was compiled against: it adds a dozen to them.
-.venv-int8/ready: .venv/dev requirements-int8.lock
+.venv-int8/ready: .venv/dev locks/int8.lock
 	@echo "Installing the pinned NNCF in an environment over .venv"
 	@$(BIN)/python -m venv --clear .venv-int8
 	@$(BIN)/python -c "import sysconfig; print(f'import site; site.addsitedir({sysconfig.get_path(\"purelib\")!r})')" \
 	  >"$$(.venv-int8/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/over.pth"
-	@.venv-int8/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-int8.lock
+	@.venv-int8/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r locks/int8.lock
 	@touch $@
 
 .PHONY: test-int8
@@ -164,10 +164,10 @@ test-int8: .venv-int8/ready ## Make and judge INT8 networks (needs Linux on x86-
 	@FRAMETALLY_REQUIRE_INT8=1 .venv-int8/bin/python -m pytest tests/models/test_int8.py \
 	  tests/models/test_int8_graph.py tests/consumer/test_no_telemetry.py
 
-.venv-airflow/ready: .venv/python requirements-airflow.lock
+.venv-airflow/ready: .venv/python locks/airflow.lock
 	@echo "Installing the pinned Airflow in an environment of its own"
 	@$(BIN)/python -m venv --clear .venv-airflow
-	@.venv-airflow/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-airflow.lock
+	@.venv-airflow/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r locks/airflow.lock
 	@touch $@
 
 # Without pytest's cache: CI runs it beside tests whose failures lie there.
@@ -222,19 +222,19 @@ RAISED = $(if $(filter yes,$(UPGRADE)),--upgrade)
 
 .PHONY: lock
 lock: .venv/dev ## Bring the locks up to pyproject.toml (UPGRADE=yes: raise what is pinned, too)
-	@$(COMPILE) $(RAISED) pyproject.toml --extra all --group build -o requirements.lock
-	@$(COMPILE) $(RAISED) pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+	@$(COMPILE) $(RAISED) pyproject.toml --extra all --group build -o locks/all.lock
+	@$(COMPILE) $(RAISED) pyproject.toml --group dev -c locks/all.lock -o locks/dev.lock
 	@echo "nncf>=3,<4; sys_platform=='linux' and platform_machine=='x86_64'" | \
-	  $(COMPILE) $(RAISED) - -c requirements.lock -o requirements-int8.lock
+	  $(COMPILE) $(RAISED) - -c locks/all.lock -o locks/int8.lock
 	@echo "onnxruntime-gpu[cuda,cudnn]>=1.31,<2; sys_platform=='linux' and platform_machine=='x86_64'" | \
-	  $(COMPILE) $(RAISED) - -c requirements.lock -o requirements-gpu.lock
+	  $(COMPILE) $(RAISED) - -c locks/all.lock -o locks/gpu.lock
 	@printf 'pytest\npytest-timeout\nhypothesis\npyspark[connect]\n' | \
-	  $(COMPILE) $(RAISED) pyproject.toml - --extra hadoop --extra consumer --extra spark --extra iceberg --group build -c requirements.lock -c requirements-dev.lock -o requirements-spark.lock
+	  $(COMPILE) $(RAISED) pyproject.toml - --extra hadoop --extra consumer --extra spark --extra iceberg --group build -c locks/all.lock -c locks/dev.lock -o locks/spark.lock
 	@for part in producer consumer hadoop search web; do \
-	  $(COMPILE) pyproject.toml --extra "$$part" --extra kafka --extra s3 --extra postgres --extra search -c requirements.lock -o "cloud-services/locks/$$part.lock"; \
+	  $(COMPILE) pyproject.toml --extra "$$part" --extra kafka --extra s3 --extra postgres --extra search -c locks/all.lock -o "locks/$$part.lock"; \
 	done
-	@$(COMPILE) --group build -c requirements.lock -o cloud-services/locks/build.lock
-	@echo 'apache-airflow>=3.3,<4' | $(COMPILE) $(RAISED) - -o requirements-airflow.lock
+	@$(COMPILE) --group build -c locks/all.lock -o locks/build.lock
+	@echo 'apache-airflow>=3.3,<4' | $(COMPILE) $(RAISED) - -o locks/airflow.lock
 
 .PHONY: notice sbom
 notice: .venv/dev ## Write NOTICE: whose work is in the packages and images, under which licence
@@ -247,7 +247,7 @@ sbom: .venv/dev ## Write the list of parts of packages and images, as CycloneDX 
 # It asks PyPI about each pinned package: a strict run fails also where one cannot be asked about.
 .PHONY: audit
 audit: .venv/dev ## Name the pinned packages that have a known vulnerability (asks PyPI)
-	@for lock in requirements*.lock cloud-services/locks/*.lock; do \
+	@for lock in locks/*.lock; do \
 	  $(BIN)/uv tool run --quiet pip-audit==2.10.1 --strict --disable-pip --progress-spinner=off --require-hashes -r "$$lock" || exit 1; done
 
 .PHONY: pin-images

@@ -10,7 +10,11 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = sorted(path.parent.relative_to(ROOT).as_posix() for path in ROOT.glob("*/frametally*/__init__.py"))
+PACKAGES = sorted(
+    path.parent.relative_to(ROOT).as_posix()
+    for pattern in ("*/frametally*/__init__.py", "capabilities/*/frametally*/__init__.py")
+    for path in ROOT.glob(pattern)
+)
 BEGIN = "<!-- written by docs/code_map.py -->"
 END = "<!-- end of the code map -->"
 _OF_PAGE = re.compile(r"(?://|/\*) (?P<first>.*?)(?: \*/)?\n(?P<more>(?:// .*\n)*)")
@@ -59,8 +63,14 @@ def with_map(readme: str, package: Path) -> str:
     return before + map_of(package) + rest.rpartition(END)[2]
 
 
+def readme_of(package: Path) -> Path:
+    """Return the README of a package: its own, else that of the folder in which it is."""
+    own = package / "README.md"
+    return own if own.is_file() else package.parent / "README.md"
+
+
 if __name__ == "__main__":
     for name in PACKAGES:
-        readme = (ROOT / name).parent / "README.md"
+        readme = readme_of(ROOT / name)
         text = readme.read_text(encoding="utf-8") if readme.exists() else f"# {readme.parent.name}\n"
         readme.write_text(with_map(text, ROOT / name), encoding="utf-8")

@@ -22,7 +22,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
-LOCKS = [ROOT / "requirements.lock", *sorted((ROOT / "cloud-services" / "locks").glob("*.lock"))]
+IMAGES = ("build", "consumer", "hadoop", "producer", "search", "store", "web")
+LOCKS = [ROOT / "locks" / f"{name}.lock" for name in ("all", *IMAGES)]
 # The S3 store's program; installed in its image alone.
 _IN_ITS_README = {"combine-errors": "MIT"}
 """Licences of npm packages that their package.json does not state."""
@@ -59,10 +60,10 @@ gives on GPL and LGPL programs, too, and owes their source to anyone who gets it
 - the base image: Debian with Python; in the Hadoop images OpenJDK (GPL-2.0 with the Classpath
   exception).
 - elasticsearch, which is pulled and not built here: Elastic License 2.0, SSPL-1.0 or AGPL-3.0.
-The Airflow image adds the packages of requirements-airflow.lock (Apache-2.0 and others), the Hadoop
+The Airflow image adds the packages of locks/airflow.lock (Apache-2.0 and others), the Hadoop
 images the jars of cloud-services/hadoop/pom.xml (Apache-2.0 and others), the image of the consumer for
 GPUs onnxruntime-gpu (MIT) and NVIDIA's libraries (proprietary; read their licences before you give that
-image on), as requirements-gpu.lock names them. Anyone who builds the images for
+image on), as locks/gpu.lock names them. Anyone who builds the images for
 a server of their own gives nothing on.
 
 FETCHED, NOT CARRIED

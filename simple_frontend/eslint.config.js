@@ -12,7 +12,10 @@ export default [
   js.configs.recommended,
   { files: ["simple_frontend/tests/**/*.mjs"], languageOptions: { globals: globals.node } },
   {
-    files: ["simple_frontend/frametally_web/static/**/*.js", "*/frametally_*/page/**/*.js"],
+    files: [
+      "simple_frontend/frametally_web/static/**/*.js",
+      "{simple_frontend,capabilities/*}/frametally_*/page/**/*.js",
+    ],
     languageOptions: { globals: globals.browser },
     rules: {
       "no-restricted-properties": [

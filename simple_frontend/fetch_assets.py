@@ -89,7 +89,8 @@ def plugin_pages() -> dict[str, Path]:
     A script names another's file by that name, such as `frametally_videos/library/words.js`, and one of
     `static/` as `frametally/js/shared/dom.js`.
     """
-    return {path.parent.name: path for path in sorted(CHECKOUT.glob("*/frametally_*/page"))}
+    pages = (*HERE.glob("frametally_*/page"), *CHECKOUT.glob("capabilities/*/frametally_*/page"))
+    return {path.parent.name: path for path in sorted(pages)}
 
 
 def languages() -> dict[str, dict[str, str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from importlib.metadata import entry_points
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,12 +13,18 @@ import pytest
 from frametally.plugins import GROUP, plugins
 
 HERE = frozenset(plugin.name for plugin in plugins())
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = sorted(
+    path.parent
+    for pattern in ("*/frametally*/__init__.py", "capabilities/*/frametally*/__init__.py")
+    for path in ROOT.glob(pattern)
+)
 CAPABILITIES = sorted(point.name for point in entry_points(group=GROUP))
 
 
 def is_gone(path: str) -> bool:
     """Whether a path from the root is in a capability whose folder was deleted, or in its tests."""
-    name = path.removeprefix("tests/").partition("/")[0]
+    name = path.removeprefix("tests/").removeprefix("capabilities/").partition("/")[0]
     return name in CAPABILITIES and name not in HERE
 
 

@@ -36,16 +36,20 @@ from typing import Any, NamedTuple
 import pytest
 from rich.console import Console
 from rich.progress import Progress
+from tests.capabilities import PACKAGES
 
 ROOT = Path(__file__).resolve().parents[1]
-FLOWS, REPORT = "traffic/frametally_traffic/flows", "traffic/frametally_traffic/report"
+FLOWS, REPORT = (
+    "capabilities/traffic/frametally_traffic/flows",
+    "capabilities/traffic/frametally_traffic/report",
+)
 RULES = (
     "core/frametally/rules",
-    "accuracy/frametally_accuracy/rules",
-    "traffic/frametally_traffic/geometry",
+    "capabilities/accuracy/frametally_accuracy/rules",
+    "capabilities/traffic/frametally_traffic/geometry",
     *(f"{FLOWS}/{name}.py" for name in ("day_columns", "flow_sums", "shapes")),
-    "traffic/frametally_traffic/counting/place_records.py",
-    "traffic/frametally_traffic/tasks/zones.py",
+    "capabilities/traffic/frametally_traffic/counting/place_records.py",
+    "capabilities/traffic/frametally_traffic/tasks/zones.py",
     *(f"{REPORT}/{name}.py" for name in ("movement_table", "schemes")),
 )
 MONEY_PATHS = (
@@ -140,7 +144,10 @@ class Mutant(NamedTuple):
 def module_name(path: Path) -> str:
     """Return the dotted name by which a module of a package, or of the tests, is imported."""
     parts = path.relative_to(ROOT).with_suffix("").parts
-    return ".".join(parts if parts[0] == "tests" else parts[1:]).removesuffix(".__init__")
+    first = (
+        0 if parts[0] == "tests" else next(i for i, part in enumerate(parts) if part.startswith("frametally"))
+    )
+    return ".".join(parts[first:]).removesuffix(".__init__")
 
 
 def mutants_of(path: Path) -> dict[str, list[Mutant]]:
@@ -218,7 +225,7 @@ def _deciding(node: ast.AST) -> Iterator[ast.AST]:
 @cache
 def _importers() -> dict[str, set[Path]]:
     """Return for each module those that import it."""
-    tops = [ROOT / "tests", *(init.parent for init in ROOT.glob("*/frametally*/__init__.py"))]
+    tops = [ROOT / "tests", *PACKAGES]
     texts = {path: path.read_text(encoding="utf-8") for top in tops for path in top.rglob("*.py")}
     names = {module_name(path) for path in texts}
     importers: dict[str, set[Path]] = defaultdict(set)

@@ -41,7 +41,7 @@ def reference_detector(model: CheckedModel, settings: Settings) -> YoloDetector:
         check_stop_sign(
             rows,
             name=f"{model.files.weights} on opencv {cv2.__version__}",
-            remedy="install opencv-python-headless as in requirements.lock",
+            remedy="install opencv-python-headless as in locks/all.lock",
         )
     return detector
 

@@ -223,7 +223,7 @@ def _nncf() -> Any:
     except ModuleNotFoundError as error:
         raise Misconfigured(
             f"frametally makes an INT8 network with NNCF, but {error.name} is not installed here: run pip "
-            "install 'frametally[int8]', in a checkout with --require-hashes -r requirements-int8.lock"
+            "install 'frametally[int8]', in a checkout with --require-hashes -r locks/int8.lock"
         ) from error
     nncf.set_log_level(logging.ERROR)
     return nncf

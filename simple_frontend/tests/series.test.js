@@ -119,10 +119,10 @@ test("no module but the one that knows of parts writes a sum", () => {
   const written = /format\((totalIn|valueIn|joined|allIn|amountOf|one\.total)\b/;
   const folders = [
     "simple_frontend/frametally_web/static/js",
-    "traffic/frametally_traffic/page",
-    "live/frametally_live/page",
-    "videos/frametally_videos/page",
-    "alerts/frametally_alerts/page",
+    "capabilities/traffic/frametally_traffic/page",
+    "capabilities/live/frametally_live/page",
+    "capabilities/videos/frametally_videos/page",
+    "capabilities/alerts/frametally_alerts/page",
   ];
   const modules = folders.flatMap((folder) =>
     readdirSync(`../${folder}`, { recursive: true, encoding: "utf-8" })

@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 import yaml
 from compose_file import STACK, compose_file, required_variables
-from dockerfile import targets
+from dockerfile import IMAGES, targets
 from dotenv import dotenv_values
+from tests.capabilities import PACKAGES
 
 from frametally.settings.loading import Settings, load_settings
 from frametally_cloud.stack_setup import CONTAINER_USER, Answers, set_up
@@ -118,10 +119,10 @@ def test_the_file_for_gpus_changes_services_that_there_are_by_settings_that_ther
         )
         check_devices(asked)
         assert asked.devices == ["cuda"]
-    lock = (STACK.parent / "requirements-gpu.lock").read_text(encoding="utf-8")
+    lock = (STACK.parent / "locks/gpu.lock").read_text(encoding="utf-8")
     assert "--hash=sha256:" in lock
     assert "://" not in lock
-    pinned = dict(re.findall(r"^(\S+)==([^\s;]+)", (STACK.parent / "requirements.lock").read_text(), re.M))
+    pinned = dict(re.findall(r"^(\S+)==([^\s;]+)", (STACK.parent / "locks/all.lock").read_text(), re.M))
     named = dict(re.findall(r"^(\S+)==([^\s;]+)", lock, re.M))
     assert {name: pinned.get(name, version) for name, version in named.items()} == named
     assert named["onnxruntime-gpu"] == pinned["onnxruntime"]
@@ -555,14 +556,16 @@ def test_the_products_services_are_told_settings_that_there_are() -> None:
             assert told <= settings, name
 
 
-@pytest.mark.parametrize("lock", sorted((STACK / "locks").glob("*.lock")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "lock", [STACK.parent / f"locks/{name}.lock" for name in IMAGES], ids=lambda path: path.stem
+)
 def test_an_image_has_the_versions_that_everything_is_tested_with(lock: Path) -> None:
     text = lock.read_text()
     assert "--hash=sha256:" in text
     assert "://" not in text
     if lock.stem == "store":
         return  # the S3 store's program, no part of the product
-    pinned = set(re.findall(r"^(\S+==[^\s;]+)", (STACK.parent / "requirements.lock").read_text(), re.M))
+    pinned = set(re.findall(r"^(\S+==[^\s;]+)", (STACK.parent / "locks/all.lock").read_text(), re.M))
     assert set(re.findall(r"^(\S+==[^\s;]+)", text, re.M)) <= pinned
 
 
@@ -624,8 +627,7 @@ def test_what_the_readme_quotes_of_the_products_messages_is_said_by_it() -> None
     quoted = re.findall(r'"([^"|]+)"', table)
     parts = [part.strip() for quote in quoted for part in quote.split("...")]
     assert "refused the user name" in parts
-    root = STACK.parent
-    code = "".join(path.read_text(encoding="utf-8") for path in root.glob("*/frametally*/**/*.py"))
+    code = "".join(path.read_text(encoding="utf-8") for package in PACKAGES for path in package.rglob("*.py"))
     assert [part for part in parts if part not in code + FILE.read_text()] == []
 
 
@@ -635,7 +637,7 @@ def test_an_image_has_all_that_its_part_asks_for(part: str) -> None:
     extras = project["optional-dependencies"]
     asked = [*project["dependencies"], *extras[part], *extras["kafka"], *extras["s3"], *extras["postgres"]]
     names = {re.split(r"[\[<>=!; ]", line)[0] for line in asked} - {"frametally"}
-    locked = set(re.findall(r"^([a-z0-9.-]+)==", (STACK / "locks" / f"{part}.lock").read_text(), re.M))
+    locked = set(re.findall(r"^([a-z0-9.-]+)==", (STACK.parent / f"locks/{part}.lock").read_text(), re.M))
     # "psycopg[binary]" is locked as two packages, one by its own name.
     assert {name.lower() for name in names} <= locked
 

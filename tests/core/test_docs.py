@@ -36,7 +36,8 @@ TOP = "|".join(
     [
         *("core", "cli", "producer", "consumer", "hadoop", "elasticsearch", "simple_frontend"),
         *("cloud-services", "docs", "tests", "benchmarks"),
-        *(f"{name}/frametally_{name}" for name in ["models", *CAPABILITIES]),
+        "models/frametally_models",
+        "capabilities",
     ]
 )
 NAMED_PATH = re.compile(rf"`((?:{TOP})/[\w./-]+?\.(?:py|js|css|md|json|yml|lock))(?:::\w+)*`")
@@ -57,7 +58,7 @@ def anchors_of(page: str) -> set[str]:
 @pytest.mark.thorough
 @pytest.mark.parametrize("package", code_map.PACKAGES)
 def test_each_packages_readme_names_each_module_in_one_line_and_none_that_is_not_there(package: str) -> None:
-    readme = ((ROOT / package).parent / "README.md").read_text(encoding="utf-8")
+    readme = code_map.readme_of(ROOT / package).read_text(encoding="utf-8")
     assert readme == code_map.with_map(readme, ROOT / package), "run: python docs/code_map.py"
 
 
@@ -120,7 +121,7 @@ def test_the_architecture_shows_the_floors_as_they_are_held() -> None:
 
 def test_the_architecture_names_each_capability_and_what_it_builds_on() -> None:
     page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| \[(\w+)/\]\(\.\./\w+/README\.md\) \| .+ \| (.*)\|$", page, re.MULTILINE)
+    rows = re.findall(r"^\| \[(\w+)/\]\(\.\./[\w/]+/README\.md\) \| .+ \| (.*)\|$", page, re.MULTILINE)
     needs = {name: tuple(re.findall(r"\w+", names)) for name, names in rows}
     assert needs.keys() == set(CAPABILITIES)
     assert {name: needs[name] for name in test_house.NEEDS} == test_house.NEEDS

@@ -311,7 +311,7 @@ def test_no_model_is_missed_where_the_detectors_packages_are_not_installed(
         ),
         (
             {"execution_providers": "CUDAExecutionProvider", "detector": "onnxruntime"},
-            "requirements-gpu.lock",
+            "locks/gpu.lock",
         ),
         ({"execution_providers": "AzureExecutionProvider", "detector": "onnxruntime"}, "CPU"),
     ],

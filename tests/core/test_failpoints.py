@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.capabilities import PACKAGES
 
 from frametally.errors import Misconfigured
 from frametally.process import failpoints
 
-ROOT = Path(__file__).resolve().parents[2]
 PASSES = """
 from frametally.process import failpoints
 failpoints.arm()
@@ -72,7 +72,7 @@ def test_a_stage_refuses_it_in_one_line(stage: list[str], tmp_path: Path) -> Non
 def test_every_name_is_passed_somewhere_and_no_other_is() -> None:
     passed = {
         name
-        for package in ROOT.glob("*/frametally*/")
+        for package in PACKAGES
         for path in package.rglob("*.py")
         for name in re.findall(r'failpoints\.passing\("([^"]+)"\)', path.read_text(encoding="utf-8"))
     }

@@ -15,15 +15,16 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from tests.capabilities import PACKAGES
 
 ROOT = Path(__file__).resolve().parents[2]
-CATALOGUES = sorted(path.parent for path in ROOT.glob("*/frametally_*/languages/en.json"))
-FOLDERS = [path.parent.parent.name for path in CATALOGUES]
+CATALOGUES = [path / "languages" for path in PACKAGES if (path / "languages/en.json").is_file()]
+FOLDERS = {path.parent.name.removeprefix("frametally_"): path.parent for path in CATALOGUES}
 OTHERS = sorted({path.stem for folder in CATALOGUES for path in folder.glob("*.json")} - {"en"})
 FORM = re.compile(r"\.(?:zero|one|two|few|many|other)$")
 """How a key ends whose text depends on a number."""
 
-AT_MOST = {"accuracy": 7, "live": 1, "simple_frontend": 46, "traffic": 19, "videos": 14}
+AT_MOST = {"accuracy": 7, "live": 1, "web": 46, "traffic": 19, "videos": 14}
 """How many texts a folder's scripts and templates have outside its catalogue, at most: classes and names
 of keys, which look like texts. It only falls."""
 
@@ -67,20 +68,20 @@ def texts(language: str) -> dict[str, str]:
 def sources(folder: str) -> list[Path]:
     """Return the scripts, templates and modules of a folder that git has."""
     listed = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard", folder],
+        ["git", "ls-files", "-co", "--exclude-standard", str(FOLDERS[folder])],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,
     )
-    here = [ROOT / name for name in listed.stdout.splitlines() if "/frametally_" in name]
+    here = [ROOT / name for name in listed.stdout.splitlines()]
     return [path for path in here if path.suffix in {".js", ".html", ".py"} and path.is_file()]
 
 
 @cache
 def used(*kinds: str) -> Counter[str]:
     """Return how often files whose names end so (none: all) name what may be a key."""
-    named = re.compile(rf'"((?:web|{"|".join(FOLDERS)})\.[a-z0-9_]+)"')
+    named = re.compile(rf'"((?:{"|".join(FOLDERS)})\.[a-z0-9_]+)"')
     paths = [path for folder in FOLDERS for path in sources(folder) if not kinds or path.suffix in kinds]
     return Counter(key for path in paths for key in named.findall(path.read_text("utf-8")))
 
@@ -125,7 +126,7 @@ def test_every_english_text_is_used() -> None:
 
 @pytest.mark.parametrize("folder", CATALOGUES, ids=FOLDERS)
 def test_a_folder_has_its_own_keys_in_order(folder: Path) -> None:
-    name = "web" if folder.parent.name == "frametally_web" else folder.parent.parent.name
+    name = folder.parent.name.removeprefix("frametally_")
     for path in folder.glob("*.json"):
         keys = list(json.loads(path.read_text("utf-8")))
         assert keys == sorted(keys), path

@@ -31,8 +31,8 @@ def test_every_rule_has_a_mutant_and_what_is_called_equivalent_is_one() -> None:
 
 def test_a_mutant_changes_one_thing_and_no_message(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(mutants, "ROOT", tmp_path)
-    module = tmp_path / "core/rule.py"
-    module.parent.mkdir()
+    module = tmp_path / "core/frametally/rule.py"
+    module.parent.mkdir(parents=True)
     module.write_text(
         "def rule(a: int, b: int = 3) -> bool:\n"
         '    """Return 1."""\n'
@@ -41,7 +41,7 @@ def test_a_mutant_changes_one_thing_and_no_message(monkeypatch: pytest.MonkeyPat
         "    return a < b and a + 1 > 0\n"
     )
     [(name, found)] = mutants.mutants_of(module).items()
-    assert name == "rule.rule"
+    assert name == "frametally.rule.rule"
     assert {mutant.new for mutant in found} == {
         "if (a):",
         "return (a < b or a + 1 > 0)",

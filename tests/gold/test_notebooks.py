@@ -18,7 +18,7 @@ from frametally_gold.layers import driver
 from frametally_videos.opening import open_video_catalogue
 
 ROOT = Path(__file__).resolve().parents[2]
-SCRIPT = ROOT / "gold/sync_datalake_files.py"
+SCRIPT = ROOT / "capabilities/gold/sync_datalake_files.py"
 
 
 def write_notebooks(folder: Path) -> list[Path]:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from tests.capabilities import PACKAGES
 from tests.commands import run_frametally
 from tests.family.footage import make_video
 
@@ -61,7 +62,7 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def environment(checkout: Path) -> dict[str, str]:
-    packages = {str(path.parent.parent) for path in checkout.glob("*/frametally*/__init__.py")}
+    packages = {str(checkout / package.parent.relative_to(ROOT)) for package in PACKAGES}
     kept = {name: value for name, value in os.environ.items() if not name.startswith("FRAMETALLY_")}
     return kept | {
         "PYTHONPATH": os.pathsep.join(sorted(packages)),

@@ -120,7 +120,7 @@ class Images:
     def locks(self) -> Path:
         copy = self.folder / "locks"
         if not copy.is_dir():
-            shutil.copytree(REPOSITORY / "cloud-services" / "locks", copy)
+            shutil.copytree(REPOSITORY / "locks", copy)
         return copy
 
     def finish(self, container: Container, environment: dict[str, str], name: str) -> None:

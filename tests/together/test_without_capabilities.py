@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import pytest
+from tests.capabilities import PACKAGES
 from tests.family.footage import SETTINGS, make_video
 
 from frametally.opening import open_count_index
@@ -24,7 +25,7 @@ from frametally.plugins import Plugin, load, plugins
 pytestmark = [pytest.mark.thorough, pytest.mark.timeout(1200)]
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-TOPS = sorted(path.parent.parent for path in REPOSITORY.glob("*/frametally*/__init__.py"))
+TOPS = sorted({package.parent for package in PACKAGES})
 DELETABLE = ("accuracy", "alerts", "gold", "live", "traffic", "videos")
 # What nothing may speak of without them; `upload --calibration` keeps what people say of a video.
 WORDS = {
@@ -137,7 +138,7 @@ class Clone(NamedTuple):
     def python(
         self, *arguments: object, settings: Mapping[str, str] = MappingProxyType({})
     ) -> subprocess.CompletedProcess[str]:
-        tops = [str(self.root / top.name) for top in TOPS]
+        tops = [str(self.root / top.relative_to(REPOSITORY)) for top in TOPS]
         kept = {
             name: value
             for name, value in os.environ.items()
@@ -164,11 +165,11 @@ class Clone(NamedTuple):
 
 def copy_without(gone: frozenset[str], root: Path) -> None:
     """Copy what git keeps of the working tree, without capabilities and their tests."""
-    left_out = {*gone, *(f"tests/{name}" for name in gone)}
+    left_out = {f"{place}/{name}" for place in ("capabilities", "tests") for name in gone}
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, check=True)
     for name in listed.stdout.decode().split("\0"):
         first, _, rest = name.partition("/")
-        if name and first not in left_out and f"{first}/{rest.partition('/')[0]}" not in left_out:
+        if name and f"{first}/{rest.partition('/')[0]}" not in left_out:
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             if (REPOSITORY / name).is_file():
                 shutil.copy2(REPOSITORY / name, root / name)
@@ -221,7 +222,11 @@ def test_what_is_gone_can_be_imported_from_nowhere(clone: Clone) -> None:
 def test_no_module_that_is_left_imports_what_is_gone(clone: Clone) -> None:
     gone = {f"frametally_{name}" for name in clone.gone}
     importers = set()
-    for path in clone.root.glob("*/frametally*/**/*.py"):
+    for path in (
+        path
+        for pattern in ("*", "capabilities/*")
+        for path in clone.root.glob(f"{pattern}/frametally*/**/*.py")
+    ):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             targets = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             if isinstance(node, ast.Import):

@@ -13,12 +13,12 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
+from tests.capabilities import PACKAGES
 
 from frametally.plugins import plugins
 from frametally_web.assets import BUILT, load_assets
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = [path.parent for path in sorted(ROOT.glob("*/frametally*/__init__.py"))]
 PAGES = ("/", *(page.path for plugin in plugins() for page in plugin.pages if page.template))
 
 
@@ -30,7 +30,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy, built = tmp_path_factory.mktemp("tree"), tmp_path_factory.mktemp("wheel")
     ignored = shutil.ignore_patterns("__pycache__", "node_modules", "build", ".env", "*.pyc")
     for package in PACKAGES:
-        shutil.copytree(package.parent, copy / package.parent.name, ignore=ignored)
+        shutil.copytree(
+            package.parent, copy / package.parent.relative_to(ROOT), ignore=ignored, dirs_exist_ok=True
+        )
     for name in ("pyproject.toml", "README.md", "LICENSE", ".gitignore"):
         shutil.copy(ROOT / name, copy / name)
     subprocess.run(

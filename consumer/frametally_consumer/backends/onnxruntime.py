@@ -72,7 +72,7 @@ class OnnxRuntimeNetwork:
         if missing or not providers:
             raise Misconfigured(
                 f"{setting}: the installed ONNX Runtime has {', '.join(available)}; choose from these, or "
-                f"install a build that has {', '.join(missing) or 'more'} (for NVIDIA: requirements-gpu.lock)"
+                f"install a build that has {', '.join(missing) or 'more'} (for NVIDIA: locks/gpu.lock)"
             )
         batched = _batched(network, batch) if batch > 1 else None
         self._batch = 1 if batched is None else batch

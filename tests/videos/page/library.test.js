@@ -7,14 +7,16 @@ import test from "node:test";
 import "../../../simple_frontend/tests/browser.js";
 
 const { parseQuestion, addressOf, queryOf } =
-  await import("../../../videos/frametally_videos/page/library/question.js");
-const { bytes, playTime, visible } = await import("../../../videos/frametally_videos/page/library/words.js");
-const { tilesIn } = await import("../../../videos/frametally_videos/page/library/card.js");
+  await import("../../../capabilities/videos/frametally_videos/page/library/question.js");
+const { bytes, playTime, visible } =
+  await import("../../../capabilities/videos/frametally_videos/page/library/words.js");
+const { tilesIn } = await import("../../../capabilities/videos/frametally_videos/page/library/card.js");
 const { checkRegion, checkCalibration } =
-  await import("../../../videos/frametally_videos/page/uploads/checks.js");
-const { containerTime } = await import("../../../videos/frametally_videos/page/uploads/checks.js");
-const { hash } = await import("../../../videos/frametally_videos/page/uploads/checks.js");
-const { Speed } = await import("../../../videos/frametally_videos/page/uploads/checks.js");
+  await import("../../../capabilities/videos/frametally_videos/page/uploads/checks.js");
+const { containerTime } =
+  await import("../../../capabilities/videos/frametally_videos/page/uploads/checks.js");
+const { hash } = await import("../../../capabilities/videos/frametally_videos/page/uploads/checks.js");
+const { Speed } = await import("../../../capabilities/videos/frametally_videos/page/uploads/checks.js");
 
 test("a question comes back from its address, and what is not its own stays there", () => {
   const question = { text: "gate & yard", sources: ["a", "b"], state: "failed", order: "name:asc" };
