@@ -1,1 +1,1 @@
-"""Publishes the counting job's runs in the count index."""
+"""Publishes the runs of the counting job in the count index."""

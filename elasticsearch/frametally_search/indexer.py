@@ -18,12 +18,12 @@ from frametally_search.new_records import read_new_records
 
 @dataclass(frozen=True, kw_only=True)
 class IndexReport:
-    """The result of an indexing.
+    """The result of a round of indexing.
 
     Attributes:
-        published: Runs that readers of the index see now and did not before.
+        published: Runs that the index has now and did not have before.
         documents: Counts and coverage records of the published runs that were new to the index.
-        skipped: Runs that cannot be read, and those that only the index has; it keeps what it had then.
+        skipped: Runs that cannot be read, and runs that only the index has; the index keeps its data.
     """
 
     published: list[Run]
@@ -35,10 +35,10 @@ class IndexReport:
 def index_runs(
     *, store: ObjectStore, index: CountIndex, progress: Progress, lineage: LineageRun | None = None
 ) -> IndexReport:
-    """Publish every current run that the index lacks; doing so again changes nothing.
+    """Publish every current run that the index lacks; a second call changes nothing.
 
-    A run is published whole or not at all: the files that the index lacks are read and checked before.
-    `lineage` gets what was published, and nothing if nothing was.
+    A run is published whole or not at all: the files that the index lacks are read and checked first.
+    `lineage` gets the published runs, if any.
 
     Raises `Retryable`.
     """
@@ -70,7 +70,7 @@ def index_runs(
         if lineage is not None:
             lineage.reads([dataset(store.url, run.prefix)])
         try:
-            # Known, an older run of the day went in behind it, and would seem to be the newest.
+            # If the index has it, an older run was published after it and would seem to be the newest.
             records = _publish(store, index, run, is_again=is_known)
             moved.add((key.model, key.day))
         except RunReplaced:
@@ -90,9 +90,9 @@ def index_runs(
 
 
 def _publish(store: ObjectStore, index: CountIndex, run: Run, *, is_again: bool) -> int | None:
-    """Publish a run; return how many of its records were new, None if the index has it or a later one.
+    """Publish a run; return the number of new records, or None if the index has this run or a later one.
 
-    `is_again`: it is the index's current run of its day.
+    `is_again`: the run is already the index's current run of its day.
     """
     names_there = () if is_again else index.part_names(run)
     while True:
@@ -104,7 +104,7 @@ def _publish(store: ObjectStore, index: CountIndex, run: Run, *, is_again: bool)
                 is_published = index.publish(
                     run, new.counts, new.coverage, name_of=new.name_of, kept_names=new.kept_names
                 )
-        except PartsReplaced:  # another indexer was faster, or what is there is damaged
+        except PartsReplaced:  # another indexer was faster, or the index is damaged
             if not new.kept_names:
                 raise
             names_there = ()
@@ -115,9 +115,9 @@ def _publish(store: ObjectStore, index: CountIndex, run: Run, *, is_again: bool)
 def repair_index(*, store: ObjectStore, index: CountIndex, progress: Progress) -> list[str]:
     """Remove entries from the index that are damaged, differ from the store, or are not in the store.
 
-    `index_runs` then writes again what the store has. A day whose run cannot be read in the store stays.
+    `index_runs` then writes the store's data again. A day stays if its run in the store cannot be read.
 
-    Returns what was taken out, a line each. Raises `Retryable`.
+    Returns a line for each removed entry. Raises `Retryable`.
     """
     removed = index.remove_damaged()
     for difference in check_index(store, index, progress).differences:

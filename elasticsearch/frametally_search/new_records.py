@@ -1,4 +1,4 @@
-"""Reads of a run the records that the count index lacks: those of parts whose names it does not have."""
+"""Reads the records of a run that the count index lacks: those of parts whose names it does not have."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from frametally.rules.places import is_of_places, source_of
 from frametally.rules.times import DAY_MS, HOUR_MS
 
 _BYTES_OF_HOURS = 5
-"""How many times the bytes of their counts hour files have: tracks and paths are in them, too."""
+"""The size of hour files divided by that of their counts: they also contain tracks and paths."""
 _NO_PART = DayPart("", 0)
 
 
@@ -30,7 +30,7 @@ class NewRecords(NamedTuple):
 
     Attributes:
         name_of: The name of a part of the run.
-        kept_names: Of the parts that the index has.
+        kept_names: The names of the parts that the index has.
     """
 
     counts: list[IntervalCount]
@@ -40,10 +40,10 @@ class NewRecords(NamedTuple):
 
 
 def read_new_records(store: ObjectStore, run: Run, names_there: Collection[str]) -> NewRecords:
-    """Read the records of a run, without those of parts that the index has by these names.
+    """Read the records of a run, except the parts that the index has by these names.
 
-    A part has the name of the hour file that it comes from. A run of flows or of an earlier release has no
-    list of hour files: there the name is a hash of the part's lines.
+    A part has the name of the hour file that it comes from. A run of flows or of an earlier release does not
+    have a list of hour files: its part names are hashes of the lines.
 
     Raises:
         Poison: A file is missing or damaged; the message names it.
@@ -103,7 +103,7 @@ def _of_parts(
 
 
 def _parts_of_lines() -> Callable[[bytes], DayPart]:
-    """Return what returns the part of a line, by its key: of a damaged line `_NO_PART`."""
+    """Return a function that returns the part of a line by its key, and `_NO_PART` for a damaged line."""
     source_in = cache(lambda series: msgspec.json.decode(series + b"]")[1])
 
     def part_of(line: bytes) -> DayPart:

@@ -1,4 +1,4 @@
-"""Opens Elasticsearch as the count index, and names the package to install if its client is missing."""
+"""Opens Elasticsearch as the count index; names the package to install if its client is missing."""
 
 from __future__ import annotations
 

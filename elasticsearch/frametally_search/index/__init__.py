@@ -1,1 +1,1 @@
-"""Elasticsearch as the count index."""
+"""The count index in Elasticsearch."""

@@ -1,8 +1,8 @@
 """A run's records as documents: rows of the base interval, evidence of each day, and packed steps.
 
-A document's `_id` begins with the mark of the run that wrote it and is the same however often it is made, so
-that what is sent again adds nothing, and a reader names the documents of a run that it needs. With other kept
-parts (`day_cells.parts`) a run has another mark: one mark means one set of documents.
+A document's `_id` begins with the mark of the run that wrote it and never changes. So a document that is sent
+twice is stored once, and a reader can name the documents that it needs. A run that keeps different parts
+(`day_cells.parts`) has a different mark: one mark means one set of documents.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ ROWS = {"terms": {"kind": ["count", "coverage"]}}
 """Selects the documents that belong to parts."""
 CURRENT_RUNS = {"term": {"kind": "run"}}
 CURRENT = "current"
-"""The routing of the documents that name current runs: they lie in one shard, whichever it is."""
+"""The routing of the documents that name current runs: it puts them all into one shard."""
 
 
 class Document(NamedTuple):
@@ -51,7 +51,7 @@ class Document(NamedTuple):
 
 
 def run_mark(run: Run, unchanged: Parts) -> str:
-    """Return what a run's documents carry: its folder in the store, and a digest of the parts it keeps."""
+    """Return the mark of a run's documents: folder in the store and digest of the parts that it keeps."""
     folder = keys.run_folder(run.model, run.params, run.interval_s, run.day, run.run_id)
     key = folder.removeprefix(f"{keys.OUTPUT}/")
     digest = hashlib.blake2b(msgspec.json.encode(sorted(unchanged.items())), digest_size=8).hexdigest()
@@ -59,12 +59,12 @@ def run_mark(run: Run, unchanged: Parts) -> str:
 
 
 def documents_of_run(mark: str) -> dict[str, Any]:
-    """Select all documents that a run wrote but the one that makes it current."""
+    """Select all documents that a run wrote, except the one that makes it current."""
     return {"bool": {"filter": [{"term": {"run": mark}}], "must_not": [{"term": {"kind": "run"}}]}}
 
 
 def rows_of_parts(parts: Parts) -> Iterator[dict[str, Any]]:
-    """Select the rows of some parts, by a query per writer, hour and some hundred sources."""
+    """Select the rows of some parts; each query has one writer, one hour and several hundred sources."""
     for writer, hour_ms, sources in sources_by_hour(parts):
         of_hour: dict[str, Any] = {"interval_start_ms": {"gte": hour_ms, "lt": hour_ms + HOUR_MS}}
         filters = [{"term": {"run": writer}}, {"terms": {"source": sources}}, {"range": of_hour}]
@@ -72,17 +72,17 @@ def rows_of_parts(parts: Parts) -> Iterator[dict[str, Any]]:
 
 
 def current_id(model: str, interval_s: int, day: str) -> str:
-    """Return the `_id` of the document that names a day's current run: one per model, interval and day."""
+    """Return the `_id` of the document that names the current run of a model, interval and day."""
     return f"current/{model}/{interval_s}/{day}"
 
 
 def current_document(run: Run, mark: str) -> dict[str, Any]:
-    """Return what says that this run is current."""
+    """Return the document that makes this run current."""
     return {"kind": "run", **_of_run(run, mark), "record": encode(run).decode()}
 
 
 def gone_document(model: str, interval_s: int, day: str) -> dict[str, Any]:
-    """Return the document that replaces a day's current run once it is removed."""
+    """Return the document that replaces the current run of a day after its removal."""
     return {"kind": "gone", "model": model, "interval_s": interval_s, "day": day}
 
 
@@ -90,7 +90,7 @@ def current_run(document: Mapping[str, Any]) -> Run:
     """Return the run that a document makes current. Raises `IndexDamaged`."""
     with suppress(Poison, KeyError):
         run = decode(document["record"].encode(), Run)
-        # A release that knows more fields of a run writes the record of the same run with other bytes.
+        # A release with more fields in a run writes different bytes for the same run.
         expected = {**current_document(run, document["run"]), "record": document["record"]}
         if expected == document and document["run"].partition("#")[0] == run_mark(run, {}):
             return run
@@ -103,7 +103,7 @@ def cells_id(run: str, step_s: int) -> str:
 
 
 def frames_id(run: str, label: str, source: str, start_ms: int | None) -> str:
-    """Return the `_id` of what shows the frames of a bar of the base interval; of a day, if None."""
+    """Return the `_id` of the document with the frames of a bar, or of the day if `start_ms` is None."""
     return _id(run, *(("day", label, source) if start_ms is None else ("count", label, source, start_ms)))
 
 
@@ -116,15 +116,15 @@ def documents(
     kept_parts: KeptParts,
     written: Parts = NOTHING_KEPT.parts,
 ) -> Iterator[Document]:
-    """Give all documents that a run writes but the one that makes it current.
+    """Yield all documents that a run writes, except the one that makes it current.
 
-    `written`: parts that other runs wrote: their rows are given as those have them.
+    `written`: parts that other runs wrote; their rows are yielded as those runs wrote them.
 
     Raises:
-        PartsReplaced: With what it keeps, the run would not have its frames.
-        Poison: A record of another model, interval or day, or one that comes twice.
+        PartsReplaced: The kept parts do not add up to the run's frames.
+        Poison: A record has a different model, interval or day, or occurs twice.
     """
-    from frametally.adapters.day_cells.cells import CellPacker, CountedTwice  # numpy takes long
+    from frametally.adapters.day_cells.cells import CellPacker, CountedTwice  # importing numpy is slow
 
     def row(kind: str, record: Any, fields: dict[str, Any], *place: str) -> Document:
         writer = str(writer_at(written, record.source, record.interval_start_ms, mark))
@@ -164,14 +164,14 @@ def documents(
 
 
 def packed_in(document: Mapping[str, Any] | None) -> bytes | None:
-    """Return the contents of a document of packed cells; None if they do not match their checksum."""
+    """Return the bytes in a document of packed cells, or None if they do not match their checksum."""
     with suppress(KeyError, TypeError, ValueError, zlib.error):
         return zlib.decompress(base64.b64decode((document or {})["packed"], validate=True))
     return None
 
 
 def cells_in(document: Mapping[str, Any] | None) -> Packed | None:
-    """Return the contents of a document of packed cells; None where it is not as written."""
+    """Return the cells in a document of packed cells, or None if it is missing or damaged."""
     packed = packed_in(document)
     return None if packed is None else decode_packed(packed)
 
@@ -179,7 +179,7 @@ def cells_in(document: Mapping[str, Any] | None) -> Packed | None:
 def read_frames(
     now: Moment, bars: Sequence[EvidenceBar], of_day: bool
 ) -> Iterator[tuple[EvidenceBar, list[Evidence] | None]]:
-    """Read the frames of bars, or of whole days; None where a document is missing."""
+    """Read the frames of bars, or of whole days; an entry is None if its document is missing."""
     ids = []
     for bar in bars:
         start_ms = None if of_day else bar.start_ms

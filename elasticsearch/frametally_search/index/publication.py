@@ -1,19 +1,20 @@
 """Publishes a run in Elasticsearch.
 
-The order of effects that makes it atomic:
+This order of steps makes it atomic:
 
-1. the day's current run is read, with its parts and the number of its last change: this one or a later one
-   there, nothing is done;
-2. the run's documents are indexed, except the parts that it keeps of the current run, each under the
-   `_id` that it always has; every action is accounted for;
-3. they are made visible and counted: exactly as many as were sent, or it ends here;
-4. the day's document of the current run is replaced, on condition that it is still the one of step 1; else it
-   begins again, and ends if the parts that it keeps are no longer there;
-5. the documents of older runs of the day are deleted, except the parts that the run keeps.
+1. Read the day's current run with its parts and the number of its last change. If it is this run or a later
+   one, stop.
+2. Index the run's documents under their fixed `_id`s, except the parts that it keeps from the current run.
+   Check the result of every action.
+3. Make them visible and count them. Stop unless there are exactly as many as were sent.
+4. Replace the document of the day's current run, on condition that it is still the one of step 1. Otherwise
+   begin again, and stop if the kept parts no longer exist.
+5. Delete the documents of older runs of the day, except the parts that the run keeps.
 
-Queries read documents that current runs name, all in one point in time: until 4 the old sums, from then on
-the new ones. Killed before 4, nothing has happened; the next time the same documents come under the same
-`_id`s. Step 5 removes what no query reads; killed in it, the rest goes when the day is published next.
+Queries read the documents that current runs name, all at one point in time: the old sums until step 4, and
+the new ones after it. A process that is killed before step 4 changes nothing; the next one sends the same
+documents under the same `_id`s. Step 5 removes documents that no query reads; if it is interrupted, the next
+publication of the day removes the rest.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ _BYTES_PER_REQUEST = 10_000_000
 _TO_CURRENT: dict[str, Any] = {"routing": CURRENT, "refresh": True}
 _RETRIES = 7
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 30.0
-"""Refused for now, an action is tried again for about a minute and a half in all."""
+"""The pauses before an action that was refused is tried again, in seconds: about 90 in all."""
 
 
 def publish(
@@ -81,7 +82,7 @@ def publish(
         current = _current(cluster, run)
         if not is_newer(run, current.run):
             break
-    # What is left behind no query reads, and it goes with the day's next run.
+    # No query reads the documents that stay; the day's next run removes them.
     with suppress(Retryable):
         _delete_superseded(cluster, run)
     return is_published
@@ -102,14 +103,14 @@ def _replace(
     name_of: NameOf,
     kept_names: Collection[str],
 ) -> bool:
-    """Write what a run does not keep of the current one, and replace it: False if it is current no more."""
+    """Write the parts that a run does not keep and make it current; False if another run came first."""
     kept_parts = _kept_of(cluster, run, current.mark, kept_names) if kept_names else NOTHING_KEPT
     mark = run_mark(run, kept_parts.parts)
     try:
         sent = _index_documents(cluster, documents(run, mark, counts, coverage, name_of, kept_parts))
         _check_all_are_there(cluster, mark, sent)
     except (Poison, PartsReplaced):
-        if is_newer(run, _current(cluster, run).run):  # so no current run keeps parts of it
+        if is_newer(run, _current(cluster, run).run):  # so no current run keeps any of its parts
             with cluster.asked() as client:
                 client.indices.refresh(index=cluster.index)
             _delete(cluster, documents_of_run(mark))
@@ -117,12 +118,12 @@ def _replace(
     except Retryable:
         if _current(cluster, run) == current:
             raise
-        return False  # who published meanwhile may have deleted what was sent
+        return False  # a concurrent publisher may have deleted these documents
     return _flip(cluster, run, mark, current.condition)
 
 
 def _kept_of(cluster: ElasticsearchCluster, run: Run, mark: str, names: Collection[str]) -> KeptParts:
-    from frametally.adapters.day_cells.keeping import keep  # numpy takes long
+    from frametally.adapters.day_cells.keeping import keep  # importing numpy is slow
 
     packed = _packed(cluster, run, mark) if mark else None
     before = None
@@ -132,9 +133,9 @@ def _kept_of(cluster: ElasticsearchCluster, run: Run, mark: str, names: Collecti
 
 
 def remove(cluster: ElasticsearchCluster, model: str, interval_s: int, day: str) -> None:
-    """Have no run of that model, interval and day, as `CountIndex.remove` says."""
+    """Remove the run of a model, interval and day; see `CountIndex.remove`."""
     with cluster.asked() as client:
-        # Not deleted: the number of this change tells readers that what they have read holds no longer.
+        # Replaced, not deleted: its version number tells readers that their data is out of date.
         of_day = model, interval_s, day
         client.index(
             index=cluster.index, id=current_id(*of_day), document=gone_document(*of_day), **_TO_CURRENT
@@ -143,7 +144,7 @@ def remove(cluster: ElasticsearchCluster, model: str, interval_s: int, day: str)
 
 
 def remove_damaged(cluster: ElasticsearchCluster) -> list[str]:
-    """Take out damaged entries, as `CountIndex.remove_damaged` says."""
+    """Remove damaged entries; see `CountIndex.remove_damaged`."""
     removed = []
     with closing(open_moment(cluster)) as now:
         for hit in now.hits(CURRENT_RUNS):
@@ -157,7 +158,7 @@ def remove_damaged(cluster: ElasticsearchCluster) -> list[str]:
 
 
 class _Current(NamedTuple):
-    """A day's current run and its mark, and the condition by which a write replaces just that."""
+    """A day's current run, its mark, and the condition under which a write replaces exactly this run."""
 
     run: Run | None
     mark: str
@@ -172,7 +173,7 @@ def _current(cluster: ElasticsearchCluster, run: Run) -> _Current:
             )
         except NotFoundError as error:
             if error.body.get("found") is not False:
-                raise  # it is the index that is missing
+                raise  # the index itself is missing
             return _Current(None, "", {"op_type": "create"})
     condition = {"if_seq_no": current["_seq_no"], "if_primary_term": current["_primary_term"]}
     document = current["_source"]
@@ -182,7 +183,7 @@ def _current(cluster: ElasticsearchCluster, run: Run) -> _Current:
 
 
 def _packed(cluster: ElasticsearchCluster, run: Run, mark: str) -> Packed | None:
-    """Read the cells of the day's run with that mark; None where they are not there as written."""
+    """Read the cells of the day's run with that mark, or None if they are missing or damaged."""
     with cluster.asked() as client:
         [cells] = client.mget(index=cluster.index, ids=[cells_id(mark, run.interval_s)])["docs"]
     return cells_in(cells.get("_source"))
@@ -202,7 +203,7 @@ def _index_documents(cluster: ElasticsearchCluster, of_run: Iterable[Document]) 
 
 
 def _bulk(cluster: ElasticsearchCluster, actions: Iterable[dict[str, Any]]) -> None:
-    """Do the actions, each of which is accounted for; those that fail do not keep others from being done."""
+    """Do the actions and check the result of each; a failed action does not stop the others."""
     done, bad = 0, []
     with cluster.asked() as client:
         for good, item in helpers.streaming_bulk(
@@ -212,7 +213,7 @@ def _bulk(cluster: ElasticsearchCluster, actions: Iterable[dict[str, Any]]) -> N
             max_chunk_bytes=_BYTES_PER_REQUEST,
             raise_on_error=False,
             max_retries=_RETRIES,
-            # Jitter keeps processes that failed together from coming back together.
+            # With jitter, processes that failed together do not retry together.
             initial_backoff=_FIRST_PAUSE_S * random.uniform(0.5, 1.0),  # noqa: S311 - no secret
             max_backoff=_LONGEST_PAUSE_S,
             retry_on_status=(429, 503),
@@ -236,7 +237,7 @@ def _check_all_are_there(cluster: ElasticsearchCluster, mark: str, sent: set[str
         client.indices.refresh(index=cluster.index)
         count = client.count(index=cluster.index, query=of_run)["count"]
         if count > len(sent):
-            # One mark has the same documents whoever sends them; what was not sent now was damaged before.
+            # One mark always has the same documents; a document that was not sent now was damaged before.
             _delete(cluster, of_run, but=sent)
             client.indices.refresh(index=cluster.index)
             count = client.count(index=cluster.index, query=of_run)["count"]
@@ -262,9 +263,9 @@ def _flip(cluster: ElasticsearchCluster, run: Run, mark: str, condition: dict[st
 
 
 def _delete_superseded(cluster: ElasticsearchCluster, run: Run) -> None:
-    """Delete what the current run of the day does not name of itself and of older runs."""
+    """Delete the documents of the day's run, and of older ones, that the current run does not name."""
     with closing(open_moment(cluster)) as now:
-        # Looked at after the moment began: whatever it shows of older runs, they are current no more.
+        # Read after the moment began, so the older runs that it shows are no longer current.
         current = _current(cluster, run)
         packed = _packed(cluster, run, current.mark)
         if current.run is None or packed is None:
@@ -286,7 +287,7 @@ def _delete_superseded(cluster: ElasticsearchCluster, run: Run) -> None:
 
 
 def _parts_there(now: Moment, mark: str) -> Iterator[DayPart]:
-    """Give the parts of which there are rows that a run wrote."""
+    """Yield the parts that have rows which a run wrote."""
     hour = {"field": "interval_start_ms", "fixed_interval": "1h"}
     columns = [{"source": {"terms": {"field": "source"}}}, {"hour": {"date_histogram": hour}}]
     composite: dict[str, Any] = {"size": _PARTS_AT_ONCE, "sources": columns}
@@ -301,7 +302,7 @@ def _parts_there(now: Moment, mark: str) -> Iterator[DayPart]:
 
 
 def _older(run: Run, mark: str) -> dict[str, Any]:
-    """Select the documents of older runs, and those of the same one with another mark."""
+    """Select the documents of older runs, and of the same run with a different mark."""
     same_sequence, same_params = {"term": {"sequence": run.sequence}}, {"term": {"params": run.params}}
     cases = (
         {"filter": [{"range": {"sequence": {"lt": run.sequence}}}]},
@@ -323,7 +324,7 @@ def _delete(
     but: Container[str] = (),
     now: Moment | None = None,
 ) -> None:
-    """Delete what is found now, or in a moment, except some `_id`s, by a search and bulk deletes."""
+    """Delete the documents of a query, now or as of a moment, except some `_id`s, by bulk deletes."""
     query = {"bool": {"filter": [query], "must_not": [{"terms": {"kind": ["run", "gone"]}}]}}
     with closing(open_moment(cluster)) if now is None else nullcontext(now) as searched:
         ids = (hit["_id"] for hit in searched.hits(query, source=False))

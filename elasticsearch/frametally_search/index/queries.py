@@ -1,4 +1,4 @@
-"""Queries of Elasticsearch: a point in time that readers share, searches in it, and documents by `_id`s."""
+"""Queries of Elasticsearch: a point in time that readers share, searches in it, and reads by `_id`."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from frametally.errors import Retryable
 from frametally.process.time_limit import TookTooLong, seconds_left
 from frametally_search.index.search_access import PART, ElasticsearchCluster
 
-_KEPT_ALIVE_S = 120  # what matches may be deleted before the next search, with pauses
+_KEPT_ALIVE_S = 120  # also covers pauses between searches
 _HITS_AT_ONCE = 5_000
 _LOOKUPS_AT_ONCE = 50
 
 
 class Moment:
-    """The index as it is at one moment, whatever is published or deleted while it is read.
+    """The index as it is at one moment, unaffected by later publications and deletions.
 
     Attributes:
-        users: How many read in it, and one more while others may join.
-        until_s: When, by `time.monotonic`, others may join no more: the server could soon give it up.
+        users: The number of readers, plus one while others may join.
+        until_s: The end of joining by `time.monotonic`: soon after, the server may drop the point in time.
     """
 
     def __init__(self, cluster: ElasticsearchCluster, moment_id: str = "") -> None:
-        """Search in a point in time; without one, in the index as each search finds it."""
+        """Search at a point in time; without one, each search sees the index of its own time."""
         self._cluster = cluster
         self._id = moment_id
         self._version: str | None = None
@@ -37,8 +37,8 @@ class Moment:
         self.until_s = 0.0
 
     def version(self) -> str:
-        """Return the number of the last change of a current run, and which; also of one that is gone."""
-        # No `cached_property`: before Python 3.12 one search would hold up those of all moments.
+        """Return the number and `_id` of the last change of a current run, removals included."""
+        # Not a `cached_property`: before Python 3.12, its lock would block the searches of all moments.
         if self._version is None:
             current = {"terms": {"kind": ["run", "gone"]}}
             hits = self.search(current, size=1, sort=[{"_seq_no": "desc"}], source=["run"])["hits"]["hits"]
@@ -47,7 +47,7 @@ class Moment:
         return self._version
 
     def search(self, query: dict[str, Any], **options: Any) -> dict[str, Any]:
-        """Search once. Raises `TookTooLong`, `Retryable`, `MomentGone`; `Misconfigured`: no index."""
+        """Search once. Raises `TookTooLong`, `Retryable`, `MomentGone`; `Misconfigured` without an index."""
         left_s = seconds_left()
         if left_s is not None:
             options["timeout"] = f"{max(1, int(left_s * 1000))}ms"
@@ -55,7 +55,7 @@ class Moment:
             options["pit"] = {"id": self._id, "keep_alive": f"{_KEPT_ALIVE_S}s"}
         else:
             options["index"] = self._cluster.index
-        until_s, self.until_s = time.monotonic() + _KEPT_ALIVE_S / 2, 0.0  # nobody joins where a search fails
+        until_s, self.until_s = time.monotonic() + _KEPT_ALIVE_S / 2, 0.0  # no reader joins if a search fails
         with self._cluster.asked() as client:
             try:
                 answer = client.search(
@@ -79,7 +79,7 @@ class Moment:
         return body
 
     def hits(self, query: dict[str, Any], **options: Any) -> Iterator[dict[str, Any]]:
-        """Give the hits of a search, all of them, in no order."""
+        """Yield all hits of a search, in any order."""
         after: list[Any] | None = None
         while True:
             page = self.search(query, size=_HITS_AT_ONCE, sort=["_shard_doc"], search_after=after, **options)[
@@ -91,11 +91,11 @@ class Moment:
             after = page[-1]["sort"]
 
     def sources(self, ids: Sequence[str], field: str) -> dict[str, dict[str, Any]]:
-        """Read one field at least of the documents with these `_id`s, of those that are there, by `_id`.
+        """Read at least `field` of the documents with these `_id`s; those that exist, by `_id`.
 
-        What a run has written never changes. So of a few the index itself is asked, in half the time of a
-        search. What is not there is looked for in the other way: it was deleted since the moment began, or
-        written before it in a shard whose moment began earlier.
+        The documents of a run never change. So a few are read from the index itself, in half the time of a
+        search. A missing document is then searched for: it was deleted after the moment began, or written
+        before it in a shard whose moment began earlier.
         """
         ways = [self._looked_up, self._searched]
         documents: dict[str, dict[str, Any]] = {}
@@ -115,14 +115,14 @@ class Moment:
         return {hit["_id"]: hit["_source"] for hit in answer["hits"]["hits"]}
 
     def close(self) -> None:
-        """Have the server give it up. Without an answer it does so two minutes after the last search."""
+        """Have the server drop the point in time, which otherwise expires 2 minutes after the last search."""
         self._cluster.close_point(self._id)
 
 
 def open_moment(cluster: ElasticsearchCluster) -> Moment:
-    """Open the index as it is now, for the caller to close.
+    """Open the index as it is now; the caller closes it.
 
-    Raises `Misconfigured` if this user may not read it, or it is not there; `Retryable`.
+    Raises `Misconfigured` if it is missing or this user may not read it; `Retryable`.
     """
     with cluster.asked() as client:
         point = client.open_point_in_time(index=cluster.index, keep_alive=f"{_KEPT_ALIVE_S}s")
@@ -130,9 +130,9 @@ def open_moment(cluster: ElasticsearchCluster) -> Moment:
 
 
 class SharedMoment:
-    """The moment in which readers search until a current run changes. Threads may share it.
+    """The moment that readers share until a current run changes. Threads may share it.
 
-    So the server has one point in time open, beside those of earlier versions that still have readers.
+    So the server has one point in time open, plus those of earlier versions that still have readers.
     """
 
     def __init__(self, cluster: ElasticsearchCluster) -> None:
@@ -142,7 +142,7 @@ class SharedMoment:
 
     @contextmanager
     def reading(self) -> Iterator[Moment]:
-        """Give the index as it is now."""
+        """Yield the index as it is now."""
         moment = self._joined(Moment(self._cluster).version()) or self._opened()
         try:
             yield moment
@@ -150,7 +150,7 @@ class SharedMoment:
             self._leave(moment)
 
     def close(self) -> None:
-        """Close it once nobody reads in it."""
+        """Close it after its last reader has left."""
         self._share(None)
 
     def _joined(self, version: str) -> Moment | None:
@@ -164,7 +164,7 @@ class SharedMoment:
     def _opened(self) -> Moment:
         moment = open_moment(self._cluster)
         try:
-            moment.version()  # known before others may ask for it
+            moment.version()  # cached before other threads can ask for it
         except BaseException:
             moment.close()
             raise

@@ -1,14 +1,15 @@
 """Connects to Elasticsearch and explains its refusals; names, mapping and rights of the index.
 
-What a person must mend (a name, a right, an index that is missing) is `Misconfigured`; what passes (a server
-that is away, too busy, out of disk) is `Retryable`; a document that it will never take is `Poison`.
+Faults that a person must mend (a name, a right, a missing index) are `Misconfigured`; temporary ones (a
+server that is unreachable, too busy or out of disk) are `Retryable`; a document that it never accepts is
+`Poison`.
 
-The name carries the layout's version: `hadoop-object-counts-v2`. A later layout is another index, filled
-from the object store (`frametally index`) while readers of this one go on; people's tools read by the alias.
+The name contains the version of the layout: `hadoop-object-counts-v2`. A later layout is a new index, filled
+from the object store (`frametally index`) while this one still has readers; people's tools read by the alias.
 
-Any number of shards: a reader's point in time is one moment within a shard only, so all that names current
-runs lies in one (`documents.CURRENT`). It tells which documents a reader needs, whose bytes never change: one
-that is not there is looked for once more, and then reported.
+The index may have any number of shards. A point in time is consistent only within a shard, so the documents
+that name current runs are all in one (`documents.CURRENT`). They name the documents that a reader needs,
+whose bytes never change: a missing one is searched for once more, and then reported.
 """
 
 from __future__ import annotations
@@ -44,23 +45,23 @@ _USE = (
 
 
 class ElasticsearchCluster:
-    """One Elasticsearch and the alias in it that is meant; failures come as frametally's errors.
+    """An Elasticsearch cluster and an alias in it; raises frametally's errors.
 
     Attributes:
-        name: What it is called in a message: its address and the alias.
+        name: Its name in messages: address and alias.
         alias: The alias; the indices' names begin with it.
-        index: The index that is meant.
-        shards: Of an index that is made.
+        index: The name of the index of this layout.
+        shards: The number of shards of a new index.
     """
 
     def __init__(self, url: str, access: ServerAccess | None) -> None:
-        """Read the URL; nothing is asked yet. Raises `Misconfigured`."""
+        """Read the URL, without a request. Raises `Misconfigured`."""
         access = access or ServerAccess()
         address, self.alias, self.shards = _parsed(url)
         self.name = f"count index {address}/{self.alias}"
         self.index = index_name(self.alias)
         for library in ("elastic_transport", "elasticsearch"):
-            # What they would say there of an answer that did not come is raised, too.
+            # These loggers would report a missing answer that is raised as well.
             logging.getLogger(library).addHandler(logging.NullHandler())
         options: dict[str, Any] = {}
         if access.user:
@@ -68,7 +69,7 @@ class ElasticsearchCluster:
         if access.ca_file is not None and address.startswith("https:"):
             options["ca_certs"] = str(access.ca_file)
         try:
-            # A connection that the server closed is noticed when it is used, and then opened again.
+            # The client notices a connection that the server closed at its next use, and opens it again.
             self._client = Elasticsearch(
                 address,
                 request_timeout=_REQUEST_TIMEOUT_S,
@@ -85,11 +86,11 @@ class ElasticsearchCluster:
 
     @contextmanager
     def asked(self) -> Iterator[Elasticsearch]:
-        """Yield the client, within the caller's time limit; translates its exceptions.
+        """Yield the client with the caller's time limit, and translate its exceptions.
 
         Raises:
             Misconfigured: The name, the password, a right or the index is wrong or missing.
-            Retryable: The server is away or refuses for now; `TookTooLong` at the time limit.
+            Retryable: The server is unreachable or refuses for now; `TookTooLong` at the time limit.
         """
         left_s = seconds_left()
         try:
@@ -105,7 +106,7 @@ class ElasticsearchCluster:
             raise self._failure(error) from error
 
     def close_point(self, point: str) -> None:
-        """Have the server give up a point in time, beyond any time limit; in the end it does so by itself."""
+        """Have the server drop a point in time, without a time limit; otherwise it expires."""
         with suppress(ApiError, TransportError):
             self._client.options(request_timeout=_CLOSING_S, max_retries=0).close_point_in_time(id=point)
 
@@ -114,7 +115,7 @@ class ElasticsearchCluster:
         self._client.close()
 
     def failure_of(self, status: int, reason: str) -> FrametallyError | None:
-        """Return the explanation of a refusal by its status and reason; None if the document is wrong."""
+        """Return the error for a refusal with this status and reason, or None if the document is wrong."""
         message = f"{self.name}: {reason}"
         if status == 401:
             return Misconfigured(f"{message}; correct FRAMETALLY_INDEX_USER and FRAMETALLY_INDEX_PASSWORD")
@@ -166,7 +167,7 @@ class ElasticsearchCluster:
 
 
 def reason_of(body: Mapping[str, Any]) -> str:
-    """Return kind and words of the error in an answer, on one line; the innermost cause tells most."""
+    """Return the type and text of the error in an answer, on one line, from its innermost cause."""
     error = body.get("error", body)
     if not isinstance(error, Mapping):
         return " ".join(str(error).split())
@@ -201,7 +202,7 @@ def _parsed(url: str) -> tuple[str, str, int]:
 
 
 def _is_of_an_unknown_host(error: BaseException | None) -> bool:
-    """Tell whether the first cause of `error` is a name that no name server knows."""
+    """Return whether the first cause of `error` is an unknown host name."""
     while error is not None:
         if isinstance(error, socket.gaierror):
             return error.errno in (socket.EAI_NONAME, socket.EAI_NODATA)
@@ -217,12 +218,12 @@ LAYOUT_VERSION = 2
 
 _KEYWORD = {"type": "keyword"}
 _LONG = {"type": "long"}
-_MEASURE = {"type": "long", "index": False}  # a search by it takes longer; each row takes less to index
+_MEASURE = {"type": "long", "index": False}  # faster to index, slower to search by
 _TIME = {"type": "date", "format": "epoch_millis"}
 _ONLY_FOUND = {"type": "keyword", "doc_values": False}
 _ONLY_KEPT = {"index": False, "doc_values": False}
 _PROPERTIES: dict[str, Any] = {
-    # Of every document: what it is (`run`, `count`, `coverage`, `day` or `cells`), and the run that wrote it.
+    # Every document: its kind (`run`, `count`, `coverage`, `day` or `cells`) and the run that wrote it.
     "kind": _KEYWORD,
     "run": _ONLY_FOUND,
     "model": _KEYWORD,
@@ -230,23 +231,23 @@ _PROPERTIES: dict[str, Any] = {
     "day": _KEYWORD,
     "params": _ONLY_FOUND,
     "sequence": _LONG,
-    # Of a run: that it is the day's current one. As JSON.
+    # A run: the day's current run, as JSON.
     "record": {"type": "keyword", **_ONLY_KEPT},
-    # Of cells: all counts and coverage of the run by one step, packed as in a SQL index, with zlib.
+    # Cells: all counts and coverage of the run at one step, packed as in a SQL index, with zlib.
     "step_s": _LONG,
     "packed": {"type": "binary"},
-    # Of counts and coverage: rows of the base interval, for people.
+    # Counts and coverage: rows of the base interval, for people's tools.
     "source": _KEYWORD,
     "interval_start_ms": _TIME,
     "frames": _MEASURE,
-    # Of counts; days have the label, and their busiest frames.
+    # Counts; days have the label and their busiest frames.
     "label": _KEYWORD,
     "detections": _MEASURE,
     "peak": _MEASURE,
     "objects": _MEASURE,
     "tracked_detections": _MEASURE,
     "evidence": {"type": "object", "enabled": False},
-    # Of coverage.
+    # Coverage.
     "analysed_fps": {"type": "double", "index": False},
     "covered_ms": _MEASURE,
 }
@@ -258,7 +259,7 @@ MAPPINGS: dict[str, Any] = {
 
 
 def index_name(alias: str, layout: int = LAYOUT_VERSION) -> str:
-    """Return the name of the index that holds the alias's documents in a layout."""
+    """Return the name of the index of an alias in a layout."""
     return f"{alias}-v{layout}"
 
 
@@ -267,8 +268,8 @@ def _older_names(cluster: ElasticsearchCluster) -> list[str]:
 
 
 def template(cluster: ElasticsearchCluster, older: Collection[str] = ()) -> dict[str, Any]:
-    """Return the body of the template, as any client makes an index; `older` ones keep their names."""
-    # Who looks by an alias sees each box once: runs, days and cells are the adapter's own.
+    """Return the body of the template for new indices; `older` indices keep their names."""
+    # A reader of the alias sees each box once: runs, days and cells are for this adapter alone.
     rows = {"terms": {"kind": ["count", "coverage"]}}
     names = [cluster.alias, *(name for name in _older_names(cluster) if name not in older)]
     return {
@@ -284,12 +285,12 @@ def template(cluster: ElasticsearchCluster, older: Collection[str] = ()) -> dict
 
 
 def ensure(cluster: ElasticsearchCluster) -> None:
-    """Have the index: template, index and alias are made if it is missing, fields that it lacks are added.
+    """Create template, index and alias if the index is missing, and add the fields that it lacks.
 
     A user without the right to add fields can still read.
 
-    Raises `Misconfigured` if it is missing and this user may not make it, is another's, or there is only one
-    of an older layout, which stays as it is; `Retryable`.
+    Raises `Misconfigured` if the index is missing and this user may not create it, belongs to another
+    program, or exists only in an older layout, which stays as it is; `Retryable`.
     """
     lacking = _lacking_fields(cluster)
     if lacking is None:
@@ -300,7 +301,7 @@ def ensure(cluster: ElasticsearchCluster) -> None:
 
 
 def check(cluster: ElasticsearchCluster) -> None:
-    """Look whether the index is there and made like this. Raises `Misconfigured`, `Retryable`."""
+    """Check that the index exists and has this layout. Raises `Misconfigured`, `Retryable`."""
     lacking = _lacking_fields(cluster)
     if lacking is None:
         raise Misconfigured(f"{cluster.name} does not exist: run `frametally setup`, then `frametally index`")
@@ -312,12 +313,12 @@ def check(cluster: ElasticsearchCluster) -> None:
 
 
 def set_up(cluster: ElasticsearchCluster) -> list[str]:
-    """Put the template, make the index and the aliases if they are missing, add fields that the index lacks.
+    """Put the template, create the index and the aliases if missing, and add the fields that the index lacks.
 
-    Doing so again changes nothing. The alias leaves indices of older layouts; return them: only a person
-    deletes them, and an older name is an alias where there is no such index.
+    A second call changes nothing. The alias is removed from the indices of older layouts, which are returned:
+    only people delete them. The name of an older layout that has no index becomes an alias.
 
-    Raises `Misconfigured` if this user may not; `Retryable`.
+    Raises `Misconfigured` if this user lacks a right; `Retryable`.
     """
     with cluster.asked() as client:
         older = _older(client, cluster)
@@ -338,13 +339,13 @@ def set_up(cluster: ElasticsearchCluster) -> list[str]:
 
 
 def _older(client: Elasticsearch, cluster: ElasticsearchCluster) -> list[str]:
-    """Return the indices of older layouts that have the alias, or could have it; names alone are aliases."""
+    """Return the existing indices of older layouts, without names that are only aliases."""
     names = _older_names(cluster)
     return [name for name in names if name in client.indices.get_alias(index=name, ignore_unavailable=True)]
 
 
 def _lacking_fields(cluster: ElasticsearchCluster) -> list[str] | None:
-    """Return the fields that the index lacks, sorted; None if it is missing; refuses an older one."""
+    """Return the fields that the index lacks, sorted, or None without an index; refuse an older layout."""
     with cluster.asked() as client:
         try:
             mapping = client.indices.get_mapping(index=cluster.index)
@@ -367,7 +368,7 @@ def _lacking_fields(cluster: ElasticsearchCluster) -> list[str] | None:
 
 
 class IndexRights(NamedTuple):
-    """The needs of a stage: Elasticsearch's privileges, on the cluster and on the index."""
+    """The Elasticsearch privileges that a stage needs on the cluster and on the index."""
 
     on_cluster: tuple[str, ...] = ()
     on_index: tuple[str, ...] = ()
@@ -382,9 +383,9 @@ STAGES = {
 
 
 def missing_rights(cluster: ElasticsearchCluster, stage: str) -> list[str]:
-    """Return privileges that the stage needs and its user lacks, in the order of `STAGES`.
+    """Return the privileges that the stage needs and its user lacks, in the order of `STAGES`.
 
-    Raises `Misconfigured`: the name or the password is refused; `Retryable`.
+    Raises `Misconfigured` if the name or the password is refused; `Retryable`.
     """
     needed = STAGES[stage]
     name = cluster.index

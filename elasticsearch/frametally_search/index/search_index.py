@@ -1,7 +1,7 @@
 """The count index in Elasticsearch.
 
-A query is answered from one point in time, so that what it reads belongs together, and by current runs only.
-Queries share it until one of these changes.
+Each query reads current runs at one point in time, so all its data belongs together. Queries share this point
+in time until a current run changes.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ from frametally_search.index.search_access import ElasticsearchCluster, check, e
 
 
 class ElasticsearchIndex(DayIndex[Moment]):
-    """A count index in the Elasticsearch that a URL names. Threads and processes may share it."""
+    """The count index in the Elasticsearch of a URL. Threads and processes may share it."""
 
     def __init__(self, url: str, *, access: ServerAccess | None = None) -> None:
-        """Open the index, making it if it is missing; see `open_elasticsearch`.
+        """Open the index, and create it if it is missing; see `open_elasticsearch`.
 
-        Raises `Misconfigured`: no such URL, a name or a right is wrong, or the index is another program's;
-        `Retryable`.
+        Raises `Misconfigured` if the URL, a name or a right is wrong, or the index belongs to another
+        program; `Retryable`.
         """
         super().__init__()
         self.url = url
@@ -79,7 +79,7 @@ class ElasticsearchIndex(DayIndex[Moment]):
     def differing_sources(
         self, run: Run, counts: Iterable[IntervalCount], coverage: Iterable[Coverage]
     ) -> list[str]:
-        """Return the sources that are not as `publish` would write them; see `CountIndex`."""
+        """Return the sources whose data differs from what `publish` would write; see `CountIndex`."""
         with closing(open_moment(self._cluster)) as now:
             of_day = {"ids": {"values": [current_id(run.model, run.interval_s, run.day)]}}
             mark = next((hit["_source"].get("run") for hit in now.hits(of_day)), None) or run_mark(run, {})
@@ -101,9 +101,9 @@ class ElasticsearchIndex(DayIndex[Moment]):
         return sorted(differing)
 
     def check(self) -> None:
-        """Look whether the index is there, made like this, and answers.
+        """Check that the index exists, has this layout and answers.
 
-        Raises `Misconfigured` if it is not, or this user may not read it; `Retryable`.
+        Raises `Misconfigured` if not, or if this user may not read it; `Retryable`.
         """
         check(self._cluster)
         self.version()
@@ -119,7 +119,7 @@ class ElasticsearchIndex(DayIndex[Moment]):
         return now.version()
 
     def _read_catalogue(self, now: Moment, version: str) -> DayCatalogue:
-        """Read what there is at `version`, which is that of the moment."""
+        """Read the catalogue of the moment, whose version is `version`."""
         runs: dict[Series, list[CurrentRun]] = {}
         newest: dict[str, int] = {}
         hits = now.hits(CURRENT_RUNS, seq_no_primary_term=True)
@@ -139,9 +139,9 @@ class ElasticsearchIndex(DayIndex[Moment]):
         return catalogue
 
     def _read_runs(self, now: Moment, model: str | None = None) -> Iterator[tuple[int, Run]]:
-        """Give the current runs, of one model if named, each behind the number of its last change.
+        """Yield the current runs, of one model if named, each with the number of its last change.
 
-        That number rises with every change, as all these documents lie in one shard.
+        The number increases with every change, because all these documents are in one shard.
         """
         records = self._catalogue(now).records.items()
         return ((number, run) for number, run in records if model in (None, run.model))
@@ -166,9 +166,9 @@ class ElasticsearchIndex(DayIndex[Moment]):
             yield bar, frames
 
     def _lacking(self, now: Moment, run: CurrentRun, subject: str) -> MomentGone | IndexDamaged:
-        """Return what it means that a moment has no such document of a run, or a damaged one.
+        """Return the error for a document of a run that is missing or damaged at a moment.
 
-        Shards open their moments one after the other: a run may be published or deleted between two.
+        Shards open their moments one after the other: a run may be published or deleted in between.
         """
         now.until_s = 0.0
         if Moment(self._cluster).version() == now.version():
@@ -177,11 +177,11 @@ class ElasticsearchIndex(DayIndex[Moment]):
 
 
 def _content(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a document says, whichever run wrote it."""
+    """Return the content of a document without the run that wrote it."""
     return {name: value for name, value in document.items() if name not in ("params", "sequence")}
 
 
 def _differing_cells(pair: Iterable[Mapping[str, Any] | None]) -> set[str]:
-    from frametally.adapters.day_cells.cells import differing_sources  # numpy takes long
+    from frametally.adapters.day_cells.cells import differing_sources  # importing numpy is slow
 
     return differing_sources([decode_packed(packed) for packed in map(packed_in, pair) if packed is not None])
