@@ -245,6 +245,7 @@ _PROPERTIES: dict[str, Any] = {
     "peak": _MEASURE,
     "objects": _MEASURE,
     "tracked_detections": _MEASURE,
+    "objects_from_start": _MEASURE,
     "evidence": {"type": "object", "enabled": False},
     # Of coverage.
     "analysed_fps": {"type": "double", "index": False},
