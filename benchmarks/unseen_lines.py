@@ -211,7 +211,7 @@ def tables_and_goals(
         off = sum(abs(ways[f"{y}"]["to_right"] - true) for y, true in CLIP_BY_EYE.items())
         every_car = sum(CLIP_BY_EYE.values())
         back = sum(way["to_left"] for way in ways.values())
-        missing = sum(way["not_measured"] for way in ways.values())
+        missing = sum(ways[f"{y}"]["not_measured"] for y in CLIP_BY_EYE)
         crossings[f"cars, {rate} fps"] = [
             "cars, by eye",
             rate,

@@ -221,6 +221,8 @@ class IntervalCount(Record, frozen=True, kw_only=True):
         objects: Unique objects first seen in the interval; None where not measured, never 0 for that.
         tracked_detections: Those of `detections` that lie in tracks, whenever these began; None where objects
             are not measured, and in runs of older versions. `rules.known` says how many are enough.
+        objects_from_start: Those of `objects` that were there as the footage began, and did not arrive in the
+            interval; None likewise.
         evidence: The frames that `rules.evidence.busiest` keeps, in its order.
     """
 
@@ -234,6 +236,7 @@ class IntervalCount(Record, frozen=True, kw_only=True):
     peak: int
     objects: int | None = None
     tracked_detections: int | None = None
+    objects_from_start: int | None = None
     evidence: list[Evidence]
 
 

@@ -5,7 +5,13 @@ import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 
 import { lanesOf } from "../frametally_web/static/js/chart/lanes.js";
-import { brief, joined, knownWords, METRICS } from "../frametally_web/static/js/shared/metrics.js";
+import {
+  brief,
+  fromStartWords,
+  joined,
+  knownWords,
+  METRICS,
+} from "../frametally_web/static/js/shared/metrics.js";
 import { colorsOf } from "../frametally_web/static/js/shared/palette.js";
 import {
   allIn,
@@ -113,6 +119,13 @@ test("objects of several labels are known if those of each are, and else at leas
   assert.deepEqual(joined(objects, [cars, bags, rest]), { value: null, part: 5 });
   const words = [[cars], [cars, bags], [bags]].map((some) => knownWords(objects, joined(objects, some)));
   assert.deepEqual(words, ["2", "at least 2", "not measured"]);
+});
+
+test("objects that stood there when the footage began are named, of the metric of objects alone", () => {
+  const some = [2, undefined, 3].map((number) => bucket("car", { objects_from_start: number }));
+  assert.equal(fromStartWords(objects, some), "of which 5 stood there when the footage began");
+  assert.equal(fromStartWords(objects, [bucket("car", { objects_from_start: 0 })]), "");
+  assert.equal(fromStartWords(detections, some), "");
 });
 
 test("no module but the one that knows of parts writes a sum", () => {

@@ -396,6 +396,29 @@ def test_bars_of_local_days_begin_at_local_midnight(index: CountIndex, hours: in
     ]
 
 
+def test_objects_from_the_start_of_footage_are_summed_unless_an_older_version_counted_some(
+    index: CountIndex,
+) -> None:
+    index.publish(
+        run(),
+        [
+            count(objects=3, objects_from_start=2),
+            count(source="yard", objects=4, objects_from_start=0),
+            count(DAY_MS + MINUTE_MS, objects=5, objects_from_start=4),
+            count(label="bus", objects=1, objects_from_start=1),
+            count(DAY_MS + MINUTE_MS, label="bus", objects=1),
+        ],
+        [],
+    )
+    for by_source, expected in (
+        (False, [("bus", None), ("car", 6)]),
+        (True, [("bus", None), ("car", 6), ("car", 0)]),
+    ):
+        hour = index.histogram(CountQuery("m", 60, 3600, by_source=by_source))
+        assert [(bar.label, bar.objects_from_start) for bar in hour.buckets] == expected
+    assert sum(bar.objects or 0 for bar in hour.buckets) == 14
+
+
 def test_objects_are_summed_where_all_are_measured_and_unknown_where_one_is_not(index: CountIndex) -> None:
     index.publish(
         run(),

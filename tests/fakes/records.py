@@ -127,6 +127,7 @@ def make_count(
     peak: int | None = None,
     objects: int | None = None,
     tracked_detections: int | None = None,
+    objects_from_start: int | None = None,
     evidence: Sequence[Evidence] | None = None,
 ) -> IntervalCount:
     """What an interval has of a label: all of it in one frame, its evidence, unless said otherwise."""
@@ -144,6 +145,7 @@ def make_count(
         peak=detections if peak is None else peak,
         objects=objects,
         tracked_detections=tracked_detections,
+        objects_from_start=objects_from_start,
         evidence=[shown] if evidence is None else list(evidence),
     )
 

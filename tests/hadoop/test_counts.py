@@ -86,7 +86,7 @@ def oracle(
 ) -> dict[tuple[str, int, str], bytes]:
     """The part files, counted once more in the plainest way.
 
-    `objects` and `tracked` detections as (label, interval start): number.
+    `objects`, all there when the footage begins, and `tracked` detections as (label, interval start): number.
     """
     lines: dict[tuple[str, str], bytes] = {}
     for key in list_segments(store):
@@ -140,6 +140,9 @@ def oracle(
             if rates[model, source, start_ms] >= 4.5
             else None,
             tracked_detections=(tracked or {}).get((label, start_ms), 0)
+            if rates[model, source, start_ms] >= 4.5
+            else None,
+            objects_from_start=(objects or {}).get((label, start_ms), 0)
             if rates[model, source, start_ms] >= 4.5
             else None,
             evidence=[

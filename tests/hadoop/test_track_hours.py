@@ -491,3 +491,19 @@ def test_after_a_gap_what_stands_elsewhere_or_had_moved_is_another_object(footag
     )
     footage.aggregate()
     assert sum(objects(footage).values()) == 5
+
+
+def test_what_is_there_when_footage_begins_is_told_apart_from_what_arrives(footage: Footage) -> None:
+    """A car stands and one passes in each clip; the first is over the full hour, the last has a third."""
+    starts_ms = [NOON_MS - 2_000, NOON_MS + 60_000, NOON_MS + 180_000]
+    late = [
+        footage.frame(starts_ms[2] + 5_000 + n * 200, "car", index=n, box=(300.0 + 9 * n, 120.0, 60.0, 40.0))
+        for n in range(25)
+    ]
+    footage.segment(_clips(footage, starts_ms) + late)
+    footage.aggregate()
+    counts = {count.interval_start_ms: count for count in counted(footage)[0]}
+    assert {
+        (start_ms - NOON_MS) // 1000: (count.objects, count.objects_from_start)
+        for start_ms, count in counts.items()
+    } == {-60: (2, 2), 0: (0, 0), 60: (1, 1), 180: (2, 1)}

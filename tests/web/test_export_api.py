@@ -46,6 +46,7 @@ COLUMNS = [
     *LOCAL,
     "shows_nothing",
     "objects_at_least",
+    "objects_from_start",
 ]
 
 

@@ -19,13 +19,13 @@ def mixed(tmp_path_factory: pytest.TempPathFactory, make_place: Any) -> Any:
     """A camera that is measured, one of pictures, and one that was slow in the first hour only."""
     place = make_place(tmp_path_factory.mktemp("partial"))
     counts, coverage = [], []
-    for source, hour, persons, boxes, tracked in (
-        ("gate", 0, 3, 30, 30),
-        ("gate", 1, 5, 30, 30),
-        ("lapse", 0, None, 9, None),
-        ("lapse", 1, None, 9, None),
-        ("yard", 0, None, 20, None),
-        ("yard", 1, 7, 20, 18),
+    for source, hour, persons, boxes, tracked, from_start in (
+        ("gate", 0, 3, 30, 30, 2),
+        ("gate", 1, 5, 30, 30, 0),
+        ("lapse", 0, None, 9, None, None),
+        ("lapse", 1, None, 9, None, None),
+        ("yard", 0, None, 20, None, None),
+        ("yard", 1, 7, 20, 18, 6),
     ):
         at: dict[str, Any] = {
             "model": MODEL,
@@ -42,6 +42,7 @@ def mixed(tmp_path_factory: pytest.TempPathFactory, make_place: Any) -> Any:
                 peak=2,
                 objects=persons,
                 tracked_detections=tracked,
+                objects_from_start=from_start,
                 evidence=[],
             )
         )
@@ -102,3 +103,18 @@ def test_an_export_says_what_was_measured_of_each_interval(mixed: Place) -> None
     rows = rows_of(answer.data)
     assert {row["objects"] for row in rows} == {""}
     assert sum(int(row["objects_at_least"] or 0) for row in rows) == 15
+
+
+def test_what_stood_there_when_the_footage_began_is_said_of_what_is_known(mixed: Place) -> None:
+    answer = get(mixed, "label=person&interval=3600")
+    assert [one.get("objects_from_start") for one in answer["buckets"]] == [2, 6]
+    assert answer["totals"][0]["objects_from_start"] == 8
+    [together] = get(mixed, "interval=3600")["together"]
+    assert (together["measured_objects"], together["objects_from_start"]) == (15, 8)
+    rows = rows_of(
+        mixed.app().test_client().get("/api/v1/export?source=gate&interval=3600&timezone=UTC").data
+    )
+    assert {(row["label"], row["objects"], row["objects_from_start"]) for row in rows if row["objects"]} == {
+        ("person", "3", "2"),
+        ("person", "5", "0"),
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import Any
 
 import pytest
@@ -22,14 +23,21 @@ def get(place: Place, query: str, route: str = "summary") -> Any:
 
 
 def fill(
-    place: Place, bars: dict[int, int], *, source: str = "gate", frames: int = 10, noted_until_ms: int = 2**62
+    place: Place,
+    bars: dict[int, int],
+    *,
+    source: str = "gate",
+    frames: int = 10,
+    noted_until_ms: int = 2**62,
+    from_start: tuple[int | None, ...] = (),
 ) -> None:
     """Cars by the start of their minute, a fifth as many objects; the busiest frame has half of them.
 
-    How long there was footage is noted until `noted_until_ms`, as by a run of an older version after it.
+    How long there was footage is noted until `noted_until_ms`, as by a run of an older version after it; so
+    are the objects that stood there when it began, of the first bars.
     """
     counts, coverage = [], []
-    for start_ms, cars in bars.items():
+    for (start_ms, cars), stood in zip_longest(bars.items(), from_start):
         at: dict[str, Any] = {
             "model": MODEL,
             "source": source,
@@ -48,6 +56,7 @@ def fill(
                     peak=cars // 2,
                     objects=cars // 5,
                     tracked_detections=cars,
+                    objects_from_start=stood,
                     evidence=shown,
                 )
             )
@@ -93,6 +102,20 @@ def test_the_busiest_intervals_and_the_peak_are_those_of_the_chart(place: Place)
     assert early["metric"] == "objects"
     assert [(one["start_ms"] - START_MS) // MINUTE_MS for one in early["busiest"]] == [1, 3, 4, 0]
     assert [one["value"] for one in early["busiest"]] == [8, 8, 4, 2]
+
+
+def test_no_interval_is_busiest_because_the_footage_begins_there(place: Place) -> None:
+    cars = [45, 20, 10, 10]
+    bars = {START_MS + minute * MINUTE_MS: number for minute, number in enumerate(cars)}
+    fill(place, bars, from_start=(9, 3, 0))
+    answer = get(place, "interval=60&metric=objects")
+    assert [(one["start_ms"], one["value"], one["objects_from_start"]) for one in answer["busiest"]] == [
+        (START_MS + 2 * MINUTE_MS, 2, 0),
+        (START_MS + 3 * MINUTE_MS, 2, None),
+        (START_MS + MINUTE_MS, 4, 3),
+    ]
+    assert answer["total"]["objects"] == 17
+    assert [one["value"] for one in get(place, "interval=60&metric=detections")["busiest"]] == cars
 
 
 def test_the_peak_is_of_the_label_that_has_most_in_one_frame(place: Place) -> None:

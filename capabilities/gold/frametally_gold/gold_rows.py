@@ -77,6 +77,7 @@ def _counts(day: PublishedDay) -> Rows:
             "interval_start": moment(count.interval_start_ms),
             "objects": _object_count(count),
             "followed_objects": count.objects,
+            "objects_from_start": count.objects_from_start,
         }
 
 

@@ -75,6 +75,7 @@ class Bucket(NamedTuple):
         objects: Unique objects, summed; None where any part was not measured.
         source: Slug of the source, where bars are by source; else None.
         tracked_detections: Boxes that lie in tracks; None where that is not known of any part.
+        objects_from_start: Those of `objects` that were there as the footage began; None likewise.
     """
 
     start_ms: int
@@ -84,6 +85,7 @@ class Bucket(NamedTuple):
     objects: int | None
     source: str | None = None
     tracked_detections: int | None = None
+    objects_from_start: int | None = None
 
 
 class CoverageBucket(NamedTuple):

@@ -21,6 +21,9 @@ Began = Literal["border", "found", "gap", "footage", "hour"]
 """How a track began: at the picture's border; within the picture; where a gap of the footage (of a minute at
 most) ends, or where the footage begins; before the hour: it goes on with one of the hour before."""
 
+FROM_START: tuple[Began, ...] = ("gap", "footage")
+"""How an object begins that was there as the footage began: it did not arrive."""
+
 Ended = Literal["border", "lost", "gap", "footage", "hour"]
 """How a track ended: likewise; `hour`: it goes on in the next hour."""
 

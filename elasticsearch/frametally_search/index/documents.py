@@ -35,7 +35,7 @@ from frametally.rules.times import HOUR_MS
 from frametally_search.index.queries import Moment
 
 _FASTEST = 1
-_MEASURES = ("label", "detections", "peak", "objects", "tracked_detections")
+_MEASURES = ("label", "detections", "peak", "objects", "tracked_detections", "objects_from_start")
 ROWS = {"terms": {"kind": ["count", "coverage"]}}
 """Selects the documents that belong to parts."""
 CURRENT_RUNS = {"term": {"kind": "run"}}

@@ -246,6 +246,7 @@ _PROPERTIES: dict[str, Any] = {
     "peak": _MEASURE,
     "objects": _MEASURE,
     "tracked_detections": _MEASURE,
+    "objects_from_start": _MEASURE,
     "evidence": {"type": "object", "enabled": False},
     # Coverage.
     "analysed_fps": {"type": "double", "index": False},

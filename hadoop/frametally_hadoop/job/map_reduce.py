@@ -311,12 +311,16 @@ class _Unit:
             best = best_hits(hits)
             of_label = -sum(hit[0] for hit in hits)
             self.boxes[label] += of_label
-            objects += (of_bar := [hour.objects_of(label, start_ms) for _, hour in bar])
+            of_objects, of_boxes, of_start = zip(
+                *(hour.numbers_of(label, start_ms) for _, hour in bar), strict=True
+            )
+            objects += of_objects
             counted = {
                 "detections": of_label,
                 "peak": best[0]["count"],
-                "objects": total(of_bar),
-                "tracked_detections": total([hour.boxes_of(label, start_ms) for _, hour in bar]),
+                "objects": total(of_objects),
+                "tracked_detections": total(of_boxes),
+                "objects_from_start": total(of_start),
                 "evidence": best,
             }
             yield (

@@ -295,19 +295,19 @@ def _with_digests(lines: list[bytes], digests: list[bytes]) -> list[bytes]:
     if not any(digests):
         return lines
     return [
-        line[:-1] + digest if digest and line.endswith(b"}") else line
+        line[:-1] + digest if digest and line[-1:] == b"}" else line
         for line, digest in zip(lines, digests, strict=True)
     ]
 
 
-def _digests(source: dict[str, Any]) -> Iterator[bytes]:
+def _digests(source: dict[str, Any]) -> list[bytes]:
     text, frames = source.get("picture_digests"), int(source["frames"])
-    if text is not None and len(text) != _DIGEST_CHARACTERS * frames:
-        raise ValueError(f"{len(text)} characters are not the digests of {frames} pictures")
-    for number in range(frames):
-        first = _DIGEST_CHARACTERS * number
-        digest = text and text[first : first + _DIGEST_CHARACTERS].encode()
-        yield b',"picture_digest":"%b"}' % digest if digest else b""
+    if text is None:
+        return [b""] * frames
+    digests, size = text.encode("ascii"), _DIGEST_CHARACTERS
+    if len(digests) != size * frames:
+        raise ValueError(f"{len(digests)} characters are not the digests of {frames} pictures")
+    return [b',"picture_digest":"' + digests[n : n + size] + b'"}' for n in range(0, size * frames, size)]
 
 
 def _checked_block(lines: list[bytes], header: Header, *, first_number: int, has_tabs: bool) -> Block:

@@ -21,6 +21,7 @@ from frametally.rules.blank_stretches import BlankReason
 from frametally.rules.counted_boxes import CountedBoxes
 from frametally.rules.filmed_time import blank_ms, filmed_time
 from frametally.rules.known import is_fast_enough, is_too_weak
+from frametally.rules.path_columns import FROM_START
 from frametally.rules.places import Size
 from frametally.rules.times import HOUR_MS, MOST_TIME_MS
 from frametally_hadoop.job.following import (
@@ -123,6 +124,7 @@ class TrackedHour(NamedTuple):
         blank_ms: By that and the reason, how much of that showed nothing.
         objects: By label and start of the interval, the objects first seen there; None: they could not be
             followed, as the rate is too low.
+        from_start: By the same, those of `objects` that were there as the footage began.
         tracked_boxes: By the same, the counted boxes that lie in tracks.
         pairs: The hour's tracks and paths.
     """
@@ -131,16 +133,16 @@ class TrackedHour(NamedTuple):
     covered_ms: Mapping[int, int] = {}
     blank_ms: Mapping[tuple[int, str], int] = {}
     objects: Mapping[tuple[str, int], int] | None = None
+    from_start: Mapping[tuple[str, int], int] = {}
     tracked_boxes: Mapping[tuple[str, int], int] = {}
     pairs: Sequence[tuple[bytes, bytes]] = ()
 
-    def objects_of(self, label: str, interval_start_ms: int) -> int | None:
-        """Return the objects of a count; None: they could not be followed."""
-        return None if self.objects is None else self.objects.get((label, interval_start_ms), 0)
-
-    def boxes_of(self, label: str, interval_start_ms: int) -> int | None:
-        """Return the tracked boxes of a count; None: they could not be followed."""
-        return None if self.objects is None else self.tracked_boxes.get((label, interval_start_ms), 0)
+    def numbers_of(self, label: str, interval_start_ms: int) -> Sequence[int | None]:
+        """Return a count's objects, its tracked boxes, and `from_start`; None: it could not be followed."""
+        if self.objects is None:
+            return None, None, None
+        every = self.objects, self.tracked_boxes, self.from_start
+        return [numbers.get((label, interval_start_ms), 0) for numbers in every]
 
 
 NOT_TRACKED = TrackedHour()
@@ -212,6 +214,7 @@ def track_hour(
     if not is_fast_enough(filmed.fps, tracking.min_fps):
         return hour
     objects: Counter[tuple[str, int]] = Counter()
+    from_start: Counter[tuple[str, int]] = Counter()
     tracked: Counter[tuple[str, int]] = Counter()
     sizes = sizes_to_scale(footage)
     visits, every_lone = _follow(footage, sizes, params, tracking, hour_start_ms, hour_end_ms)
@@ -232,15 +235,18 @@ def track_hour(
         and visit.sightings[-1].time_ms >= hour_start_ms
     ]
     for visit in of_hour:
-        if visit.is_new and visit.sightings[0].time_ms >= hour_start_ms:
-            objects[visit.label, visit.of_label[0].time_ms // interval_ms * interval_ms] += 1
+        first = visit.sightings[0]
+        if visit.is_new and first.time_ms >= hour_start_ms:
+            bar = visit.label, visit.of_label[0].time_ms // interval_ms * interval_ms
+            objects[bar] += 1
+            from_start[bar] += edges[size_of(first.frame)].began(first) in FROM_START
     lone = [
         box
         for box in every_lone
         if hour_start_ms <= box.time_ms < hour_end_ms and (not params.labels or box.label in params.labels)
     ]
     pairs = [*track_pairs(model, source, of_hour, lone, hour_start_ms, edges, sizes)]
-    return hour._replace(objects=objects, tracked_boxes=tracked, pairs=pairs)
+    return hour._replace(objects=objects, from_start=from_start, tracked_boxes=tracked, pairs=pairs)
 
 
 def _undated_pictures(frames: Sequence[Frame]) -> set[str]:

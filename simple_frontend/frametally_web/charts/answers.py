@@ -28,6 +28,8 @@ class CountBucket(Answer, frozen=True, kw_only=False, gc=False, omit_defaults=Tr
         tracked_detections: Those of `detections` that lie in tracks; null where that was not noted. Of a
             second that was counted from frames, its share of the stored interval's.
         followed_objects: The followed objects among `too_weak`.
+        objects_from_start: Those of `objects`, or else of `measured_objects`, that were there when the
+            footage began: they did not arrive in the interval. Absent where that is unknown.
         measured_objects: Of objects that are known in part, those: of the footage that was measured, or, of
             several labels together, of those that are not `too_weak`. There are at least so many.
         estimate: How many `objects`, where that is the metric of the answer, else how many `detections` there
@@ -47,6 +49,7 @@ class CountBucket(Answer, frozen=True, kw_only=False, gc=False, omit_defaults=Tr
     objects_missing: Missing | None
     tracked_detections: int | None
     followed_objects: int | None = None
+    objects_from_start: int | None = None
     measured_objects: int | None = None
     estimate: float | None = None
     low: float | None = None
@@ -126,6 +129,7 @@ class Total(Answer, frozen=True, kw_only=True, omit_defaults=True):
     objects_missing: Missing | None
     tracked_detections: int | None
     followed_objects: int | None = None
+    objects_from_start: int | None = None
     measured_objects: int | None = None
     estimate: float | None = None
     low: float | None = None
@@ -275,6 +279,8 @@ class BusyInterval(Answer, frozen=True, kw_only=True):
         start_ms: Start of the interval.
         end_ms: Its end, exclusive.
         value: Of the metric, labels and sources together.
+        objects_from_start: Of unique objects, those that were there when the footage began; they do not make
+            an interval busy. Null of other metrics, and where that is unknown.
         is_least: Whether that is the known part of unique objects that are known in part.
         frames: Frames analysed.
         filmed_part: How much of it was filmed, of all sources with footage in the range; null where unknown,
@@ -284,6 +290,7 @@ class BusyInterval(Answer, frozen=True, kw_only=True):
     start_ms: int
     end_ms: int
     value: float
+    objects_from_start: int | None
     is_least: bool
     frames: int
     filmed_part: float | None
@@ -355,7 +362,8 @@ class Summary(Answer, frozen=True, kw_only=True):
         sources: Sources asked for, or those of the model, by name.
         total: All labels together, `label` null.
         objects_measured_in: As in `Counts`.
-        busiest: At most ten intervals, most of the metric first; of equal ones the earlier first.
+        busiest: At most ten intervals, most of the metric first (of unique objects, without those that were
+            there when the footage began); of equal ones the earlier first.
         peak: Null where nothing was found.
         week_before: Null where nothing was filmed then.
         frames_per_bar: Null where the range has no whole interval with footage.

@@ -26,6 +26,7 @@ from frametally.records import Evidence
 from frametally.rules.evidence import busiest
 from frametally.rules.filmed_time import filmed_time
 from frametally.rules.known import Basis, why_unknown
+from frametally.rules.path_columns import FROM_START
 from frametally.rules.places import parse_place, source_of
 from frametally.rules.times import DAY_MS, HOUR_MS
 from frametally.rules.week_parts import holds
@@ -37,6 +38,13 @@ SECOND_MS = 1000
 
 Interval = tuple[str, int]
 """A source, and when its stored interval begins."""
+
+
+class FirstSeen(NamedTuple):
+    """Objects by source, label and the second in which they were first seen; `from_start`, those of them."""
+
+    every: Counter[tuple[str, str, int]]
+    from_start: Counter[tuple[str, str, int]]
 
 
 class CountedSeconds(NamedTuple):
@@ -51,13 +59,13 @@ def count_seconds(
     interval: CoverageBucket,
     counts: Iterable[Bucket],
     frames: dict[int, list[ProvedFrame]],
-    objects: Counter[tuple[str, str, int]],
+    first_seen: FirstSeen,
     filmed: Counter[int],
 ) -> CountedSeconds:
     """Return the seconds of a stored interval, whose frames are given by second."""
     source = interval.source or ""
     stored = {bucket.label: bucket for bucket in counts}
-    is_followed = interval.objects is not None
+    objects, is_followed = first_seen.every, interval.objects is not None
     counted = CountedSeconds([], [], [])
     for start_ms, of_second in frames.items():
         labels: dict[str, list[Evidence]] = defaultdict(list)
@@ -76,11 +84,13 @@ def count_seconds(
                     label=label,
                     detections=detections,
                     peak=max(frame_evidence.count for frame_evidence in shown),
-                    objects=objects[source, label, start_ms]
-                    if of_label and of_label.objects is not None
-                    else None,
+                    objects=_known_as(of_label and of_label.objects, objects[source, label, start_ms]),
                     source=source,
                     tracked_detections=of_label and _share_tracked(of_label, detections),
+                    objects_from_start=_known_as(
+                        of_label and of_label.objects_from_start,
+                        first_seen.from_start[source, label, start_ms],
+                    ),
                 )
             )
             counted.evidence.extend(
@@ -97,6 +107,11 @@ def count_seconds(
             )
         )
     return counted
+
+
+def _known_as(stored: int | None, of_second: int) -> int | None:
+    """Return a number of a second, known where that of its interval is."""
+    return None if stored is None else of_second
 
 
 def _share_tracked(stored: Bucket, detections: int) -> int | None:
@@ -188,7 +203,7 @@ class FootageBehind(NamedTuple):
             ObjectMissing: A segment has gone since the ledger was refreshed.
         """
         base_ms = histogram.base_interval_s * 1000
-        objects = self._first_seen(histogram, base_ms)
+        first_seen = self._first_seen(histogram, base_ms)
         counts: dict[Interval, list[Bucket]] = defaultdict(list)
         for bucket in histogram.buckets:
             counts[bucket.source or "", bucket.start_ms].append(bucket)
@@ -213,7 +228,7 @@ class FootageBehind(NamedTuple):
                     # A second between two frames, without one of its own, goes with the one before it.
                     covered[next(reversed(of_second), start_ms)] += filmed[start_ms]
                 counted = count_seconds(
-                    interval, counts[source, interval.start_ms], of_second, objects, covered
+                    interval, counts[source, interval.start_ms], of_second, first_seen, covered
                 )
                 if adds_up(counted, interval, counts[source, interval.start_ms]):
                     seconds[source, interval.start_ms] = counted
@@ -258,9 +273,9 @@ class FootageBehind(NamedTuple):
                 filmed += stretches.covered_ms(hour_ms, SECOND_MS)
         return filmed
 
-    def _first_seen(self, histogram: Histogram, base_ms: int) -> Counter[tuple[str, str, int]]:
+    def _first_seen(self, histogram: Histogram, base_ms: int) -> FirstSeen:
         """Return how many objects of a source and label were first seen in a second."""
-        first_seen: Counter[tuple[str, str, int]] = Counter()
+        first_seen = FirstSeen(Counter(), Counter())
         intervals = {(bucket.source, bucket.start_ms) for bucket in histogram.buckets if bucket.objects}
         starts_ms = {start_ms for _, start_ms in intervals}
         days = {keys.utc_day(start_ms) for start_ms in starts_ms}
@@ -287,5 +302,7 @@ class FootageBehind(NamedTuple):
                     span=(min(starts_ms), max(starts_ms) + base_ms),
                 ):
                     second_ms = track.first_seen_ms // SECOND_MS * SECOND_MS
-                    first_seen[source_of(track.source), track.label, second_ms] += 1
+                    place = source_of(track.source), track.label, second_ms
+                    first_seen.every[place] += 1
+                    first_seen.from_start[place] += track.began in FROM_START
         return first_seen

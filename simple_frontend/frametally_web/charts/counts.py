@@ -279,13 +279,11 @@ def add_measured(
         return Measured(chart, totals, together, in_sources)
     part = reader.bars(interval_s, by_source=by_source, apart=apart, measured_only=True)
     measured_bars = {(coverage.start_ms, coverage.source) for coverage in part.coverage}
-    objects_by_bar = {
-        (bar.start_ms, bar.source, bar.label): bar.measured_objects if bar.objects is None else bar.objects
-        for bar in part.buckets
-    }
+    measured_part = {(bar.start_ms, bar.source, bar.label): _measured_part(bar) for bar in part.buckets}
+    nothing = {"measured_objects": 0, "objects_from_start": 0}
     buckets = [
         msgspec.structs.replace(
-            bucket, measured_objects=objects_by_bar.get((bucket.start_ms, bucket.source, bucket.label), 0)
+            bucket, **measured_part.get((bucket.start_ms, bucket.source, bucket.label), nothing)
         )
         if bucket.objects_missing in _NOT_MEASURED and (bucket.start_ms, bucket.source) in measured_bars
         else bucket
@@ -297,13 +295,17 @@ def add_measured(
     return Measured(chart._replace(buckets=buckets), with_sums, together, in_sources)
 
 
+def _measured_part(part: answers.CountBucket | answers.Total) -> dict[str, int | None]:
+    """Return the fields of the objects of what was measured, known or known in part."""
+    objects = part.measured_objects if part.objects is None else part.objects
+    return {"measured_objects": objects, "objects_from_start": part.objects_from_start}
+
+
 def _with_measured(totals: Sequence[answers.Total], measured: Sequence[answers.Total]) -> list[answers.Total]:
     """Return totals with the objects of what was measured, by source, where that is not all."""
-    objects = {
-        total.source: total.measured_objects if total.objects is None else total.objects for total in measured
-    }
+    measured_part = {total.source: _measured_part(total) for total in measured}
     return [
-        msgspec.structs.replace(total, measured_objects=objects.get(total.source))
+        msgspec.structs.replace(total, **measured_part.get(total.source, {}))
         if total.objects_missing in _NOT_MEASURED
         else total
         for total in totals

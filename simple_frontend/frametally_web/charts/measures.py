@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from frametally.adapters.day_cells.sums import (
     COVERED_MS,
     DETECTIONS,
+    FROM_START,
     LABEL,
     OBJECTS,
     SLOT,
@@ -254,6 +255,7 @@ def _chart(
     is_weak = (counts[TRACKED] >= 0) & is_too_weak(counts[DETECTIONS], counts[TRACKED])
     missing: list[Missing | None] = [None] * counted.cells.shape[1]
     objects, followed = none_where(is_unknown, counts[OBJECTS]), [None] * counted.cells.shape[1]
+    from_start = none_where(is_unknown | is_weak | (counts[FROM_START] < 0), counts[FROM_START])
     starts_ms, label, source, detections, peaks = counts[:OBJECTS].tolist()
     tracked = none_where(counts[TRACKED] < 0, counts[TRACKED])
     unmeasured: set[tuple[int, str | None]] = set()
@@ -272,7 +274,7 @@ def _chart(
         *map(
             answers.CountBucket,
             *(starts_ms, of_label, of_source, detections, peaks, means),
-            *(objects, missing, tracked, followed),
+            *(objects, missing, tracked, followed, from_start),
         )
     ]
     if WEAK_LABELS in names:

@@ -56,10 +56,11 @@ def sum_up(chart: Chart, labels: Iterable[str | None], *, by_source: bool) -> To
             parts = []
             for name in (label,) if label is not None else (None, WEAK_LABELS):
                 if name is not WEAK_LABELS or (name, source) in sums:
-                    detections, peak, *numbers = sums.get((name, source), (0, 0, 0, 0))
-                    objects, tracked = [None if number < 0 else number for number in numbers]
+                    detections, peak, *numbers = sums.get((name, source), (0, 0, 0, 0, 0))
+                    objects, tracked, from_start = [None if number < 0 else number for number in numbers]
                     followed = objects if is_measured else None
-                    parts.append(_total(label, source, detections, peak, followed, tracked, None, rate))
+                    of_tracks = followed, tracked, from_start
+                    parts.append(_total(label, source, detections, peak, *of_tracks, None, rate))
             per_frame = None
             if frames:
                 detections = sum([part.detections for part in parts])
@@ -156,11 +157,13 @@ def _together(of_labels: Sequence[answers.Total], pooled: answers.Total) -> answ
     objects = add_up(Number(total.objects, total.objects_missing) for total in of_labels)
     if objects.value is not None or len(of_labels) < 2:
         return pooled
+    known_labels = [total for total in of_labels if total.objects is not None]
     return msgspec.structs.replace(
         pooled,
         objects=None,
         objects_missing=pooled.objects_missing or objects.missing,
         followed_objects=followed_of(pooled),
+        objects_from_start=sum_all_or_unknown(total.objects_from_start for total in known_labels),
         measured_objects=objects.at_least,
     )
 
@@ -183,6 +186,7 @@ def _pooled(
         max([part.peak for part in parts], default=0),
         sum_all_or_unknown(followed),
         sum_all_or_unknown([part.tracked_detections for part in parts]),
+        sum_all_or_unknown([part.objects_from_start for part in parts]),
         mean_per_frame,
         slowest_fps,
     )
@@ -195,6 +199,7 @@ def _total(
     peak: int,
     followed: int | None,
     tracked: int | None,
+    from_start: int | None,
     mean_per_frame: float | None,
     slowest_fps: float | None,
 ) -> answers.Total:
@@ -210,6 +215,7 @@ def _total(
         objects_missing=missing,
         tracked_detections=tracked,
         followed_objects=followed if missing else None,
+        objects_from_start=None if missing else from_start,
     )
 
 

@@ -83,15 +83,20 @@ def summarise(index: CountIndex, settings: Settings, media: MediaTimes, query: C
 def _busiest(chart: Chart, plan: Plan, metric: Metric, *, sources: int) -> list[answers.BusyInterval]:
     bars = {bucket.start_ms: bucket for bucket in chart.buckets}
     values = {start_ms: known_part(bar, metric) or 0 for start_ms, bar in bars.items()}
+    from_start = {
+        start_ms: bar.objects_from_start if metric == "objects" else None for start_ms, bar in bars.items()
+    }
+    arrived = {start_ms: value - (from_start[start_ms] or 0) for start_ms, value in values.items()}
     most = sorted(
-        (bar for bar in chart.coverage if values.get(bar.start_ms)),
-        key=lambda bar: (-values[bar.start_ms], bar.start_ms),
+        (bar for bar in chart.coverage if arrived.get(bar.start_ms)),
+        key=lambda bar: (-arrived[bar.start_ms], bar.start_ms),
     )[:_MOST_BUSY]
     return [
         answers.BusyInterval(
             start_ms=bar.start_ms,
             end_ms=bar.end_ms,
             value=values[bar.start_ms],
+            objects_from_start=from_start[bar.start_ms],
             is_least=metric_of(bars[bar.start_ms], metric) is None,
             frames=bar.frames,
             filmed_part=_filmed_part(bar, plan, sources),

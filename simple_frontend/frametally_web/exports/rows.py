@@ -49,6 +49,9 @@ _MEASURED = (
     ),
 )
 _AT_LEAST = Column("objects_at_least", "whole", "where objects are known in part: those that are")
+_FROM_START = Column(
+    "objects_from_start", "whole", "those of the objects that were there when the footage began"
+)
 _FILMED_S = Column("covered_s", "real", "seconds with footage, summed over sources")
 
 COLUMNS = (
@@ -66,6 +69,7 @@ COLUMNS = (
     Column("source_name", "text", "name of the source"),
     Column("shows_nothing", "text", "why footage is left out: black, one_colour or frozen, with its seconds"),
     _AT_LEAST,
+    _FROM_START,
 )
 
 ZONE_COLUMN = Column("zone", "text", "name of the zone to which the counts are limited")
@@ -157,6 +161,14 @@ class Measures:
         bucket = self._buckets.get((start_ms, source, label or ""))
         return None if bucket is None else bucket.measured_objects
 
+    def from_start(self, start_ms: int, source: str | None, label: str | None) -> int | None:
+        """Return those of the objects that were there when the footage began."""
+        bucket = self._buckets.get((start_ms, source, label or ""))
+        if bucket is not None:
+            return bucket.objects_from_start
+        coverage = self._covered.get((start_ms, source))
+        return None if coverage is None or coverage.objects_missing else 0
+
     def shows_nothing(self, start_ms: int, source: str | None) -> str | None:
         """Return the reasons why footage is left out, with its seconds; None without such footage."""
         parts = self._nothing.get((start_ms, source), ())
@@ -203,6 +215,7 @@ def make_places(
                     names[source],
                     measures.shows_nothing(start_ms, source),
                     measures.at_least(start_ms, source, label),
+                    measures.from_start(start_ms, source, label),
                 )
                 yield row, (start_ms, source, label)
 

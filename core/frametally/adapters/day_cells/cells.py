@@ -13,13 +13,22 @@ import numpy as np
 from msgspec import UNSET
 
 from frametally.adapters.day_cells.parts import KeptParts, Parts, parts_in
-from frametally.adapters.day_cells.storage import BLANK_REASONS, STORED_ROWS, Packed, encoded, rolled_steps
+from frametally.adapters.day_cells.storage import (
+    BLANK_REASONS,
+    BLANK_ROWS,
+    STORED_ROWS,
+    Packed,
+    encoded,
+    rolled_steps,
+)
 from frametally.adapters.day_cells.sums import (
     COVERED_MS,
     DETECTIONS,
+    FROM_START,
     LABEL,
     OBJECTS,
     PEAK,
+    ROWS,
     SLOT,
     SOURCE,
     TRACKED,
@@ -78,23 +87,21 @@ class CellPacker:
         """Take in some counts."""
         for count in counts:
             label = self._labels.setdefault(count.label, len(self._labels))
-            measures = count.detections, count.peak, _or_unknown(count.objects)
-            self._counts.extend(
-                (*self._place(count, label), *measures, _or_unknown(count.tracked_detections))
-            )
+            of_tracks = map(_or_unknown, (count.objects, count.tracked_detections, count.objects_from_start))
+            self._counts.extend((*self._place(count, label), count.detections, count.peak, *of_tracks))
 
     def add_coverage(self, coverage: Iterable[Coverage]) -> None:
         """Take in some coverage."""
         for record in coverage:
             objects = (record.objects or 0) if record.is_measured or not record.frames else None
             measures = record.frames, from_rate(record.analysed_fps), _or_unknown(objects)
-            self._coverage.extend((*self._place(record, 0), *measures, _or_unknown(record.covered_ms)))
+            self._coverage.extend((*self._place(record, 0), *measures, _or_unknown(record.covered_ms), 0))
             blank: Sequence[tuple[str, int, int]] = [(NOT_LOOKED_AT, record.frames, record.covered_ms or 0)]
             if record.blank is not UNSET:
                 blank, self._is_looked_at = record.blank, True
             for reason, frames, covered_ms in blank:
                 place = self._place(record, BLANK_REASONS.index(reason))
-                self._blank.extend((*place, frames, 0, 0, covered_ms))
+                self._blank.extend((*place, frames, 0, 0, covered_ms, 0))
 
     def add_kept(self, kept_parts: KeptParts, frames: int) -> None:
         """Take in the cells that the run keeps of the one before; the run has `frames` in all.
@@ -111,12 +118,12 @@ class CellPacker:
             _renumber(cells, SOURCE, packed.sources, self._sources)
             rows.frombytes(np.ascontiguousarray(cells.T).tobytes())
         self._is_looked_at |= packed.blank is not None
-        if sum(self._coverage[DETECTIONS::7]) + self._blank_frames() != frames:
+        if sum(self._coverage[DETECTIONS::ROWS]) + self._blank_frames() != frames:
             raise PartsReplaced("the count index has other frames of a day than its run; index again")
 
     def _blank_frames(self) -> int:
         not_looked_at = BLANK_REASONS.index(NOT_LOOKED_AT)
-        reasons, frames = self._blank[LABEL::7], self._blank[DETECTIONS::7]
+        reasons, frames = self._blank[LABEL::ROWS], self._blank[DETECTIONS::ROWS]
         return sum(number for reason, number in zip(reasons, frames, strict=True) if reason != not_looked_at)
 
     def pack(self, parts: Parts) -> Iterator[tuple[int, bytes]]:
@@ -126,7 +133,7 @@ class CellPacker:
             CountedTwice: A bar is.
         """
         counts, coverage, blank = (
-            np.array(column, np.int64).reshape(-1, 7).T
+            np.array(column, np.int64).reshape(-1, ROWS).T
             for column in (self._counts, self._coverage, self._blank)
         )
         labels = sorted(self._labels)  # those of all runs then mostly have the same order
@@ -150,6 +157,7 @@ class CellPacker:
                 counts.shape[1] + coverage.shape[1]
             ):
                 raise CountedTwice
+            from_start = of_step[0][FROM_START]
             kind = "<i4" if of_step[0].max(initial=0) < 2**31 else "<i8"
             packed = Packed(
                 labels,
@@ -160,7 +168,8 @@ class CellPacker:
                 of_step[0][TRACKED].astype(kind).tobytes(),
                 of_step[1][COVERED_MS].astype("<i8").tobytes(),
                 *(([*writers], of_parts) if step_s == self._base_s else ([], [])),
-                of_step[2].astype("<i8").tobytes() if self._is_looked_at else None,
+                of_step[2][:BLANK_ROWS].astype("<i8").tobytes() if self._is_looked_at else None,
+                from_start.astype(kind).tobytes() if (from_start >= 0).any() else b"",
             )
             yield step_s, encoded(packed)
 
@@ -175,15 +184,7 @@ def cells_of_parts(
     """Return the cells of some parts, with the numbers of `packed`: counts, coverage, what shows nothing."""
     numbers = {name: number for number, name in enumerate(packed.sources)}
     places = [part.hour * len(numbers) + numbers[part.source] for part in parts]
-    blocks = []
-    for body, last, kind in (
-        (packed.counts, packed.tracked, packed.counts_dtype),
-        (packed.coverage, packed.covered, "<i8"),
-    ):
-        columns = [np.frombuffer(body, kind).reshape(STORED_ROWS, -1), np.frombuffer(last, kind)[None]]
-        cells = np.concatenate(columns).astype(np.int64)
-        blocks.append(cells)
-    counts, coverage = blocks
+    counts, coverage = (cells.astype(np.int64) for cells in _unpacked(packed))
     blank = not_looked_at(coverage) if packed.blank is None else _cells_in(packed.blank)
 
     def of_parts(cells: Cells) -> Cells:
@@ -193,8 +194,24 @@ def cells_of_parts(
     return of_parts(counts), of_parts(coverage), of_parts(blank)
 
 
+def _unpacked(packed: Packed) -> Iterator[Cells]:
+    """Yield the cells of counts and of coverage; a row that an older version has not packed is -1."""
+    for body, rows, kind in (
+        (packed.counts, (packed.tracked, packed.from_start), packed.counts_dtype),
+        (packed.coverage, (packed.covered, b""), "<i8"),
+    ):
+        columns = np.frombuffer(body, kind).reshape(STORED_ROWS, -1)
+        cells = np.full((ROWS, columns.shape[1]), -1, kind)
+        cells[:STORED_ROWS] = columns
+        for row, stored in enumerate(rows, STORED_ROWS):
+            if stored:
+                cells[row] = np.frombuffer(stored, kind)
+        yield cells
+
+
 def _cells_in(stored: bytes) -> Cells:
-    return np.frombuffer(stored, "<i8").reshape(STORED_ROWS + 1, -1).copy()
+    cells = np.frombuffer(stored, "<i8").reshape(BLANK_ROWS, -1)
+    return np.concatenate([cells, np.zeros((ROWS - BLANK_ROWS, cells.shape[1]), "<i8")])
 
 
 def _renumber(cells: Cells, row: int, names: Sequence[str], numbers: dict[str, int]) -> None:
@@ -215,15 +232,9 @@ def unpack(
     of_label = np.array([labels.setdefault(name, len(labels)) for name in packed.labels], np.int64)
     of_source = np.array([sources.setdefault(name, len(sources)) for name in packed.sources], np.int64)
     blocks = []
-    for body, last, kind in (
-        (packed.counts, packed.tracked, packed.counts_dtype),
-        (packed.coverage, packed.covered, "<i8"),
-    ):
-        columns = np.frombuffer(body, kind).reshape(STORED_ROWS, -1)
-        cells = np.full((STORED_ROWS + 1, columns.shape[1]), -1, kind if first_slot < 2**30 else "<i8")
-        cells[:STORED_ROWS] = columns
-        if last:
-            cells[TRACKED] = np.frombuffer(last, kind)
+    for cells in _unpacked(packed):
+        if first_slot >= 2**30:
+            cells = cells.astype("<i8", copy=False)
         cells[SLOT] += first_slot
         if cells.shape[1]:
             cells[SOURCE] = of_source[cells[SOURCE]]

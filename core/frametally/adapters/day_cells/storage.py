@@ -114,6 +114,8 @@ def check_query(query: CountQuery) -> None:
 
 STORED_ROWS = 6
 """Of the rows of cells, those that every version has packed."""
+BLANK_ROWS = 7
+"""Of those of what shows nothing, the packed ones."""
 SLOT, LABEL, SOURCE, DETECTIONS = range(4)
 """The rows of cells that need no numpy, which takes long to import; `cells` has the others."""
 BLANK_REASONS = ("black", "one_colour", "frozen", NOT_LOOKED_AT)
@@ -129,11 +131,12 @@ class Packed(msgspec.Struct, frozen=True, array_like=True):
         counts: Cells, by label; of 4 bytes or, where one needs it, of 8.
         counts_dtype: Which of the two.
         coverage: Cells, of 8 bytes.
-        tracked: The last row of `counts`; empty where an older version has packed them: unknown.
-        covered: The last row of `coverage`, alike.
+        tracked: A later row of `counts`; empty where an older version has packed them: unknown.
+        covered: The same of `coverage`.
         writers: With the base interval, the runs that wrote the rows of parts; see `parts`.
         parts: Of each part its number in `sources`, its hour, its number in `writers`, and its name.
         blank: Cells by `BLANK_REASONS`, of 8 bytes; None: nothing was looked at.
+        from_start: The last row of `counts`, as `tracked`; empty also where none is known.
     """
 
     labels: list[str]
@@ -146,18 +149,21 @@ class Packed(msgspec.Struct, frozen=True, array_like=True):
     writers: list[int | str] = []
     parts: list[tuple[int, int, int, int]] = []
     blank: bytes | None = None
+    from_start: bytes = b""
 
 
 def encoded(packed: Packed) -> bytes:
-    """Return the stored bytes: those of earlier versions where nothing was looked at."""
+    """Return the stored bytes: those of earlier versions where these would have packed the same."""
     fields = msgspec.structs.astuple(packed)
-    return msgspec.msgpack.encode(fields[:-1] if fields[-1] is None else fields)
+    if not packed.from_start:
+        fields = fields[:-2] if packed.blank is None else fields[:-1]
+    return msgspec.msgpack.encode(fields)
 
 
 def blank_in(packed: Packed) -> Iterator[tuple[int, str, int, int]]:
     """Yield the number of a source, the reason, frames and milliseconds of what shows nothing."""
     blank = packed.blank or b""
-    rows = (_row(blank, STORED_ROWS + 1, row) for row in (SOURCE, LABEL, DETECTIONS, STORED_ROWS))
+    rows = (_row(blank, BLANK_ROWS, row) for row in (SOURCE, LABEL, DETECTIONS, BLANK_ROWS - 1))
     for source, reason, frames, covered_ms in zip(*rows, strict=True):
         if BLANK_REASONS[reason] != NOT_LOOKED_AT:
             yield source, BLANK_REASONS[reason], frames, covered_ms

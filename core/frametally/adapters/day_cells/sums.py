@@ -33,13 +33,15 @@ if TYPE_CHECKING:
     Batch = Sequence[tuple[CurrentRun, RunCells]]
 
 Cells = NDArray[np.integer[Any]]
-"""Shape (7, n): slot (start over step), label, source, detections, peak, objects, tracked detections.
+"""Shape (8, n): slot (start over step), label, source, detections, peak, objects, tracked detections, objects
+from the start of footage.
 
-Label and source are numbers of names; the last two are -1 where unknown. Coverage has the same shape, so
+Label and source are numbers of names; the last three are -1 where unknown. Coverage has the same shape, so
 that the same sums serve it: label 0, frames for detections, covered milliseconds for tracked detections, and
 for the peak the rate of analysis as `from_rate` says it: the slowest counts, an unknown one hides all others.
 """
-SLOT, LABEL, SOURCE, DETECTIONS, PEAK, OBJECTS, TRACKED = range(7)
+SLOT, LABEL, SOURCE, DETECTIONS, PEAK, OBJECTS, TRACKED, FROM_START = range(8)
+ROWS = 8
 COVERED_MS = TRACKED
 BlankRows = list[BlankBucket]
 _NOT_LOOKED_AT = BLANK_REASONS.index(NOT_LOOKED_AT)
@@ -54,7 +56,7 @@ class CountColumns(Sequence[RowT]):
     """The bars or the coverage of an answer by columns; rows are made for a caller that reads them.
 
     Attributes:
-        cells: What is counted, shape (7, n), with the start in milliseconds for the slot.
+        cells: What is counted, as `Cells`, with the start in milliseconds for the slot.
         labels: Labels by their number in `cells`.
         sources: Sources by theirs; None: all together.
     """
@@ -70,10 +72,12 @@ class CountColumns(Sequence[RowT]):
         """Return the columns of the rows, in the order of their fields."""
         cells, sources = self.cells, self.sources
         start_ms, label, source, detections, peak = cells[:OBJECTS].tolist()
-        objects, tracked = (none_where(numbers < 0, numbers) for numbers in cells[[OBJECTS, TRACKED]])
+        objects, tracked = (none_where(cells[row] < 0, cells[row]) for row in (OBJECTS, TRACKED))
         names = [sources[number] for number in source] if len(sources) > 1 else [*sources] * len(source)
         if self.kind is Bucket:
-            return start_ms, [self.labels[n] for n in label], detections, peak, objects, names, tracked
+            from_start = none_where(cells[FROM_START] < 0, cells[FROM_START])
+            label_names = [self.labels[n] for n in label]
+            return start_ms, label_names, detections, peak, objects, names, tracked, from_start
         return start_ms, detections, to_rates(cells[PEAK]), names, objects, tracked
 
     @cached_property
@@ -111,11 +115,11 @@ def columns_of(
     names = dict.fromkeys(chain((bar.source for bar in bars), (part.source for part in coverage)))
     sources = {name: number for number, name in enumerate(names)}
     counted = [
-        (bar[0], labels[bar.label], sources[bar.source], bar.detections, bar.peak, bar.objects, bar[6])
+        (bar[0], labels[bar.label], sources[bar.source], bar.detections, bar.peak, bar.objects, *bar[6:])
         for bar in bars
     ]
     filmed = [
-        (part[0], 0, sources[part.source], part.frames, from_rate(part[2]), part.objects, part.covered_ms)
+        (part[0], 0, sources[part.source], part.frames, from_rate(part[2]), part.objects, part.covered_ms, 0)
         for part in coverage
     ]
     return (
@@ -179,7 +183,7 @@ def _ranks(names: Sequence[str]) -> NDArray[np.int64]:
 
 def _cells(rows: Sequence[tuple[int | None, ...]]) -> Cells:
     numbers = [[-1 if number is None else number for number in row] for row in rows]
-    return np.array(numbers, np.int64).reshape(-1, 7).T
+    return np.array(numbers, np.int64).reshape(-1, ROWS).T
 
 
 def add_up(cells: Cells, label: Any, slot: Any, source: Any) -> NDArray[np.int64]:
@@ -188,7 +192,7 @@ def add_up(cells: Cells, label: Any, slot: Any, source: Any) -> NDArray[np.int64
     These are given of each cell, or one for all; the cells' own are not looked at.
     """
     if not cells.shape[1]:
-        return np.empty((7, 0), np.int64)
+        return np.empty((ROWS, 0), np.int64)
     group: Any = 0
     lows, sizes = [], []
     for number in map(np.asarray, (label, slot, source)):
@@ -208,7 +212,7 @@ def add_up(cells: Cells, label: Any, slot: Any, source: Any) -> NDArray[np.int64
     peak = np.full(len(groups), np.iinfo(np.int64).min)
     np.maximum.at(peak, index, cells[PEAK].astype(np.int64, copy=False))
     known_sums = []
-    for row in (OBJECTS, TRACKED):
+    for row in (OBJECTS, TRACKED, FROM_START):
         of_group = np.bincount(index, cells[row]).astype(np.int64)
         of_group[index[cells[row] < 0]] = -1
         known_sums.append(of_group)
@@ -309,7 +313,7 @@ def _selected(
             if masks:  # all rows of the cells are copied once
                 label_cells = label_cells.compress(np.logical_and.reduce(masks), axis=1)
             chosen.append(label_cells)
-    cells = np.concatenate(chosen, axis=1) if chosen else np.empty((7, 0), np.int64)
+    cells = np.concatenate(chosen, axis=1) if chosen else np.empty((ROWS, 0), np.int64)
     if query.measured_only:
         cells = cells.compress(cells[OBJECTS] >= 0, axis=1)
     if query.week_parts and cells.shape[1]:
@@ -386,7 +390,7 @@ class _Sums:
 
     def _added_up(self) -> Cells:
         if not self._parts:
-            return np.empty((7, 0), np.int64)
+            return np.empty((ROWS, 0), np.int64)
         cells = np.concatenate(self._parts, axis=1)
         return add_up(cells, cells[LABEL], cells[SLOT], cells[SOURCE])
 
@@ -421,7 +425,7 @@ def not_looked_at(coverage: Cells) -> Cells:
     """Return cells of coverage as those of footage that nobody looked at."""
     unknown: Cells = coverage.copy()
     unknown[LABEL] = _NOT_LOOKED_AT
-    np.maximum(unknown, 0, out=unknown, where=np.arange(7)[:, None] >= DETECTIONS)
+    np.maximum(unknown, 0, out=unknown, where=np.arange(ROWS)[:, None] >= DETECTIONS)
     return unknown
 
 
@@ -429,7 +433,7 @@ def blank_buckets(cells: Cells, sources: Sequence[str | None]) -> BlankRows:
     """Return cells of what shows nothing, whose slots are starts in milliseconds, as rows."""
     return [
         BlankBucket(start_ms, BLANK_REASONS[reason], frames, covered_ms, sources[source])
-        for start_ms, reason, source, frames, _, _, covered_ms in cells.T.tolist()
+        for start_ms, reason, source, frames, _, _, covered_ms, _ in cells.T.tolist()
     ]
 
 

@@ -117,6 +117,7 @@ function rowOf(bar, columns) {
       objects_missing: why,
       tracked_detections: value,
       followed_objects: null,
+      objects_from_start: null,
       measured_objects: why && value ? value : null,
       low: interval?.low ?? null,
       high: interval?.high ?? null,

@@ -2,7 +2,7 @@
 
 import { el, swatch } from "../shared/dom.js";
 import { duration, roughly, span } from "../shared/format.js";
-import { knownWords, WHY_NOT } from "../shared/metrics.js";
+import { fromStartWords, knownWords, WHY_NOT } from "../shared/metrics.js";
 import { estimateWords, intervalIn, rangeWords } from "../shared/checked.js";
 import { NOTHING, allKnownIn, isMeasuredInPart, knownIn, partOf } from "../shared/series.js";
 import { t } from "../shared/texts.js";
@@ -133,9 +133,16 @@ function cutPart({ cut, range: [from, to] }, { start, end }) {
  * @param {Page.Row} row
  */
 export const partsOf = (view, row) =>
-  [filmedPart(view, row), ...nothingIn(view, row), cutPart(view, row), measuredPart(view, row)].filter(
-    Boolean,
-  );
+  [
+    fromStartPart(view, row),
+    filmedPart(view, row),
+    ...nothingIn(view, row),
+    cutPart(view, row),
+    measuredPart(view, row),
+  ].filter(Boolean);
+
+/** What of a bar did not arrive in it. @param {Page.View} view @param {Page.Row} row */
+export const fromStartPart = ({ metric }, row) => fromStartWords(metric, [...row.byLabel.values()]);
 
 /** "5 min black" of what a bar leaves out. @param {Page.View} view @param {Page.Row} row */
 const nothingIn = ({ leftOut }, row) =>

@@ -14,7 +14,7 @@ import {
   spanAmong,
   timeAmong,
 } from "../shared/format.js";
-import { amountOf, brief, knownWords, METRICS, WHY_NOT } from "../shared/metrics.js";
+import { amountOf, brief, fromStartWords, knownWords, METRICS, WHY_NOT } from "../shared/metrics.js";
 import { allIn, nothingOf, NOTHING } from "../shared/series.js";
 import { askedPart } from "../shared/spans.js";
 import { t } from "../shared/texts.js";
@@ -113,7 +113,9 @@ export function showHeadline(sentence, facts, { counts, summary }, sources, stat
       "span.value",
       knownWords(metric, known, (value) => wordsOf(metric, value, state.labels)),
     ),
-    where ? el("span.where", ` (${where})`) : "",
+    ...[where, fromStartWords(metric, counts.together)].map((words) =>
+      words ? el("span.where", ` (${words})`) : "",
+    ),
     estimateWords(metric, checkedIn(metric, summary)),
     ...(isAdded(summary) ? busiestWords(summary, counts, amountOf(known), on) : []),
   );
@@ -182,10 +184,11 @@ function busiestWords({ busiest, metric, from_ms: from, to_ms: to }, { asked }, 
   if (!most || from === null || to === null) return [];
   const when = spanAmong(...askedPart(most, asked), from, to);
   const mostKnown = most.is_least ? { value: null, part: most.value } : { value: most.value, part: null };
+  const words = [knownWords(METRICS[metric], mostKnown), fromStartWords(METRICS[metric], [most])];
   return [
     t("web.busiest"),
     lead(when, t("web.show_the_frames"), () => on.bar(most.start_ms)),
-    most.value === all ? "" : ` (${knownWords(METRICS[metric], mostKnown)})`,
+    most.value === all ? "" : ` (${words.filter(Boolean).join(", ")})`,
   ];
 }
 

@@ -3,7 +3,7 @@
 import { byId, el, refill } from "../shared/dom.js";
 import { duration, number, percent, span, spanAmong, weekdaySpan } from "../shared/format.js";
 import { LOCALE, t } from "../shared/texts.js";
-import { amountOf, brief, joined, knownWords, METRICS, WHY_NOT } from "../shared/metrics.js";
+import { amountOf, brief, fromStartWords, joined, knownWords, METRICS, WHY_NOT } from "../shared/metrics.js";
 import { askedPart } from "../shared/spans.js";
 import { numberCell, rowOf, sortableTable, tableOf, valueCell } from "../shared/tables.js";
 import { isAdded, noneOf, whyAbsent } from "./headline.js";
@@ -41,8 +41,9 @@ export function showBusiest(area, { counts, summary }, on) {
     const short = spanAmong(start, end, from ?? start, to ?? end);
     const when = whole.includes(short) ? whole : short; // its name has what stands there
     const open = el("button.link", { "aria-label": t("web.show_the_frames_2", { when }) }, short);
+    const fromStart = fromStartWords(metric, [one]);
     const row = rowOf(
-      open,
+      fromStart ? [open, el("span.remark", fromStart)] : open,
       valueCell(metric, one.is_least ? { value: null, part: one.value } : one.value),
       numberCell(number(one.frames), "number muted"),
       numberCell(one.filmed_part === null ? "–" : percent(one.filmed_part), "number muted"),
@@ -54,7 +55,12 @@ export function showBusiest(area, { counts, summary }, on) {
   /** @type {import("../shared/tables.js").Column<typeof busiest[number]>[]} */
   const columns = [
     { name: t("web.interval"), of: (one) => one.start_ms },
-    { name: metric.name, id: "value", of: (one) => one.value, isNumber: true },
+    {
+      name: metric.name,
+      id: "value",
+      of: (one) => one.value - (one.objects_from_start ?? 0),
+      isNumber: true,
+    },
     { name: t("web.frames"), of: (one) => one.frames, isNumber: true },
     { name: t("web.filmed_3"), of: (one) => one.filmed_part, isNumber: true },
   ];

@@ -1,7 +1,7 @@
 // The chart's numbers as a table: a row per interval with footage, which opens its frames, and one per gap.
 
 import { hasIntervals, intervalIn, intervalOfAll } from "../shared/checked.js";
-import { filmedPart, measuredPart } from "../chart/tooltip.js";
+import { filmedPart, fromStartPart, measuredPart } from "../chart/tooltip.js";
 import { el, refill } from "../shared/dom.js";
 import { isMidnight, moment, number, span } from "../shared/format.js";
 import { amountOf } from "../shared/metrics.js";
@@ -115,7 +115,7 @@ function lineElement(line, view, onBar) {
     { title: span(row.start, row.end), "aria-label": t("web.show_the_frames_3", { start }) },
     start,
   );
-  const parts = [filmedPart(view, row), measuredPart(view, row)].filter(Boolean);
+  const parts = [fromStartPart(view, row), filmedPart(view, row), measuredPart(view, row)].filter(Boolean);
   const isIn = (/** @type {Page.Span[]} */ spans) =>
     spans.some(([from, to]) => from < row.end && to > row.start);
   return el(

@@ -87,6 +87,16 @@ export function joined(metric, measures) {
   return { value: null, part: parts.length ? metric.join(parts) : null };
 }
 
+/**
+ * " (of which 5 stood there when the footage began)": objects that did not arrive.
+ * @param {Page.Metric} metric
+ * @param {{objects_from_start?: number|null}[]} measures
+ */
+export function fromStartWords({ id }, measures) {
+  const count = id === "objects" ? sum(measures.map((one) => one.objects_from_start ?? 0)) : 0;
+  return count ? t("web.of_which_stood_there", { count: number(count) }) : "";
+}
+
 /** What bars are drawn and rows are sorted by. @param {Page.Known} known */
 export const amountOf = ({ value, part }) => value ?? part;
 
