@@ -275,7 +275,7 @@ def test_a_frame_whose_picture_is_deleted_is_named_and_skipped_and_no_other_is(
 @pytest.mark.thorough
 def test_where_nothing_is_counted_the_page_says_what_to_do(place: Place, visit: Visits) -> None:
     page = visit(place).open("accuracy", READY)
-    expect(page.locator("#no-start")).to_contain_text("There is no counted footage yet")
+    expect(page.locator("#nothing")).to_contain_text("Your checks appear here")
     expect(page.locator("#start-card")).to_be_hidden()
 
 
