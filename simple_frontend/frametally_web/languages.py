@@ -71,6 +71,12 @@ def t(key: str, **values: object) -> Markup:
     return text.format(**values)
 
 
+def label_name(label: str) -> str:
+    """Return a model's label as pages in the viewer's language show it."""
+    names = texts()[language()].get("web.label_names", "")
+    return dict(entry.partition("=")[::2] for entry in names.split(";")).get(label, label).partition("|")[0]
+
+
 @cache
 def problem_texts(code: str) -> dict[str, str]:
     """Return the sentences of problems in a language, by the English ones; values are `{}` in both."""
@@ -124,5 +130,6 @@ def translate(app: Flask) -> None:
     app.add_template_global(t)
     app.add_template_global(language)
     app.add_template_filter(problem_text)
+    app.add_template_filter(label_name)
     app.add_template_filter(number)
     app.add_template_global(names, "languages")

@@ -140,7 +140,7 @@ function showChecked(report, crossings) {
 
 /** @param {Api.Traffic} report */
 function showQuarters(report) {
-  const names = report.columns.map(({ name }) => [name, name]);
+  const names = report.columns.map(({ name }) => [name, format.labelName(name)]);
   const kept = names.some(([name]) => name === fields.shown.value) ? fields.shown.value : MOTOR;
   fillSelect(fields.shown, [[MOTOR, t("traffic.all_motor_vehicles")], ...names], kept);
   const known = report.quarters.filter(({ missing }) => !missing).length;
