@@ -19,11 +19,11 @@ from werkzeug.http import parse_accept_header
 from frametally.errors import FrametallyError
 from frametally_accounts.gate import Gate
 from frametally_web.access.visitors import NOBODY, set_visitor
-from frametally_web.languages import COOKIE, language_for
 from frametally_web.requests.change import AskedChange
 from frametally_web.requests.native import NativeRoute
 from frametally_web.requests.problems import MEDIA_TYPE, Problem, document, problem_of
 from frametally_web.security import Guard
+from frametally_web.translations.texts import COOKIE, language_for
 
 _LOG = logging.getLogger("frametally_web")
 

@@ -12,7 +12,7 @@ from tests.web.conftest import Place
 from tests.web.fixtures import SIMPLE_FRONTEND
 
 from frametally.plugins import folder_of, plugins
-from frametally_web import languages
+from frametally_web.translations import texts as languages
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def _sentences(source: str) -> Iterator[str]:
 def test_each_problem_that_a_page_can_show_has_its_german() -> None:
     lacking = [
         text
-        for folder in (Path(languages.__file__).parent, *map(folder_of, plugins()))
+        for folder in (Path(languages.__file__).parents[1], *map(folder_of, plugins()))
         for path in folder.rglob("*.py")
         if not OF_PROGRAMS & set(path.parts)
         for text in _sentences(path.read_text())

@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from typing import NamedTuple
 
 from frametally_accounts.rights import ROLE_NAMES, ROLES, Role
-from frametally_web.languages import problem_text
+from frametally_web.translations.texts import problem_text
 
 _MOST_ADMINISTRATORS = 3
 

@@ -17,7 +17,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from frametally.errors import FrametallyError, Retryable
 from frametally.process.time_limit import TookTooLong
-from frametally_web.languages import language, problem_text
+from frametally_web.translations.texts import language, problem_text
 
 RETRY_AFTER_S = 5
 MEDIA_TYPE = "application/problem+json"

@@ -13,8 +13,8 @@ from frametally_traffic.records import Side
 from frametally_traffic.report.junction_report import TrafficReport
 from frametally_traffic.report.movement_table import PeakHour, Turn
 from frametally_traffic.report.schemes import HEAVY, MOTOR, Kind, not_told_apart
-from frametally_web.languages import problem_text
 from frametally_web.requests.answers import Answer, answer_of
+from frametally_web.translations.texts import problem_text
 
 Half = Literal["am", "pm"]
 

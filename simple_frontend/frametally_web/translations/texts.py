@@ -28,7 +28,7 @@ _BETWEEN_SENTENCES = re.compile(r"(?<=[.?!]) (?=\S)")
 
 
 def _folders() -> Iterator[Path]:
-    for folder in (Path(__file__).parent, *map(folder_of, plugins())):
+    for folder in (Path(__file__).parents[1], *map(folder_of, plugins())):
         yield folder / "languages"
 
 
@@ -102,7 +102,7 @@ def _patterns(code: str) -> list[tuple[int, re.Pattern[str], str]]:
 
 def problem_text(text: str, code: str | None = None) -> str:
     """Return a problem's text in a language, by default the viewer's; what that lacks stays English."""
-    sentences, said = _BETWEEN_SENTENCES.split(text), []
+    sentences, translated = _BETWEEN_SENTENCES.split(text), list[str]()
     while sentences:
         matches = (
             (count, own.format(*match.groups()))
@@ -110,9 +110,9 @@ def problem_text(text: str, code: str | None = None) -> str:
             if (match := pattern.fullmatch(" ".join(sentences[:count])))
         )
         count, own = next(matches, (1, sentences[0]))
-        said.append(own)
+        translated.append(own)
         del sentences[:count]
-    return " ".join(said)
+    return " ".join(translated)
 
 
 def names() -> dict[str, str]:
