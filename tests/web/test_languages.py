@@ -90,6 +90,19 @@ def test_a_text_that_a_language_lacks_is_english(place: Place, monkeypatch: pyte
         assert languages.t("web.x", name="text") == "One text"
 
 
+def test_a_german_page_names_the_models_labels_in_german_and_keeps_those_of_other_models(
+    place: Place,
+) -> None:
+    with place.app().test_request_context(headers={"Accept-Language": "de"}):
+        names = [languages.label_name(label) for label in ("car", "traffic light", "Gabelstapler")]
+    assert names == ["Auto", "Ampel", "Gabelstapler"]
+    with place.app().test_request_context():
+        assert languages.label_name("car") == "car"
+    entries = languages.texts()["de"]["web.label_names"].split(";")
+    assert len({entry.partition("=")[2] for entry in entries}) >= 80
+    assert all(len(entry.partition("=")[2].split("|")) == 2 for entry in entries)
+
+
 def test_values_cannot_become_markup(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         languages, "texts", lambda: {"en": {"web.a": "<{name}>", "web.b_html": "<b>{name}</b>"}}
