@@ -22,7 +22,7 @@ from frametally_accounts.audit import routes as audit_routes
 from frametally_accounts.audit.opened_book import OpenedAudit
 from frametally_accounts.embeds.routes import EMBEDS, EmbedRoutes
 from frametally_accounts.gate import Gate
-from frametally_web import assets, languages, pages
+from frametally_web import assets, pages
 from frametally_web.access.seen_index import DashboardPorts, SeenIndex
 from frametally_web.access.visitors import Visitor
 from frametally_web.api import description
@@ -46,6 +46,7 @@ from frametally_web.proof.picture_links import image_url, picture_origin
 from frametally_web.requests import problems
 from frametally_web.requests.native import NativeRoute, native_route
 from frametally_web.security import UPLOADS_REMEDY, Guard
+from frametally_web.translations.texts import language, translate
 
 _PARTS = "frametally"
 TEMPLATES = "page"
@@ -162,7 +163,7 @@ def create_app(
     app.register_blueprint(api, url_prefix="/api/v1", name="api_v1")
     app.register_blueprint(answering.blueprint("root", (route for route in short if route.endpoint.at_root)))
     app.register_blueprint(assets.create_blueprint())
-    languages.translate(app)
+    translate(app)
     app.add_template_global(lambda: books.media().timezones(), "timezones")
     app.register_blueprint(description.create_blueprint(settings))
     app.register_blueprint(pages.create_blueprint(index, charts.counts, histories, answering.add_timezone))
@@ -172,7 +173,7 @@ def create_app(
         for plugin_pages in part.blueprints:
             app.register_blueprint(plugin_pages)
     problems.answer_errors(app, [endpoint.address for endpoint in ENDPOINTS])
-    answer_readers(app, RIGHTS, languages.language)
+    answer_readers(app, RIGHTS, language)
     guard.protect(app)
     gate.protect(app)
     app.extensions[_PARTS] = Parts(

@@ -17,7 +17,7 @@ import msgspec
 from flask import Blueprint, Response, abort, request
 
 from frametally_web.api.answering import chosen_encoding
-from frametally_web.languages import language
+from frametally_web.translations.texts import language
 
 BUILT = Path(__file__).parent / "static" / "built"
 _BUILDER = Path(__file__).parents[1] / "fetch_assets.py"

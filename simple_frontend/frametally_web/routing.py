@@ -13,6 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import compile_path
 from starlette.types import Receive, Scope, Send
+from werkzeug.datastructures import LanguageAccept
+from werkzeug.http import parse_accept_header
 
 from frametally.errors import FrametallyError
 from frametally_accounts.gate import Gate
@@ -21,6 +23,7 @@ from frametally_web.requests.change import AskedChange
 from frametally_web.requests.native import NativeRoute
 from frametally_web.requests.problems import MEDIA_TYPE, Problem, document, problem_of
 from frametally_web.security import Guard
+from frametally_web.translations.texts import COOKIE, language_for
 
 _LOG = logging.getLogger("frametally_web")
 
@@ -169,8 +172,10 @@ def _refusal(request: Request, error: Exception, place: _Place) -> Response:
         is_ours = isinstance(error, FrametallyError)
         _LOG.error("%s: %s", request.url.path, error, exc_info=None if is_ours else error)
     problem = problem_of(error)
-    body = document(problem.status, problem.detail, problem.remedy, problem.fault)
-    headers = {"Cache-Control": "no-store", **problem.headers}
+    accepted = parse_accept_header(request.headers.get("Accept-Language"), LanguageAccept)
+    language = language_for(request.cookies.get(COOKIE, ""), accepted)
+    body = document(problem.status, problem.detail, problem.remedy, problem.fault, language)
+    headers = {"Cache-Control": "no-store", "Content-Language": language, **problem.headers}
     if problem.status == 405:
         headers["Allow"] = ", ".join(place.methods)
     return Response(body, problem.status, headers, MEDIA_TYPE)

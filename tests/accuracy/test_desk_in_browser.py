@@ -79,7 +79,7 @@ def start(window: Visit, **wanted: Any) -> str:
     page.locator("#start-name").focus()
     page.keyboard.type(wanted.get("name", "gate"))
     page.keyboard.press("Enter")
-    expect(page.locator("#start-plan")).to_contain_text("a check takes about")
+    expect(page.locator("#start-plan")).to_contain_text("Enough for ±10%")
     expect(page.locator("#start-plan p > #begin:only-child")).to_be_focused()
     expect(page.locator("#checks .checks-table")).to_contain_text(wanted.get("name", "gate"))
     expect(page.locator("#start-button")).to_be_enabled()
@@ -275,7 +275,7 @@ def test_a_frame_whose_picture_is_deleted_is_named_and_skipped_and_no_other_is(
 @pytest.mark.thorough
 def test_where_nothing_is_counted_the_page_says_what_to_do(place: Place, visit: Visits) -> None:
     page = visit(place).open("accuracy", READY)
-    expect(page.locator("#no-start")).to_contain_text("There is no counted footage yet")
+    expect(page.locator("#nothing")).to_contain_text("Your checks appear here")
     expect(page.locator("#start-card")).to_be_hidden()
 
 
@@ -335,7 +335,7 @@ def test_a_result_and_its_certificate_say_what_they_rest_on_and_stale_ones_say_s
     page = window.open(f"accuracy?check={check}&view=result", READY)
     row = page.locator("table.labels tbody tr", has_text="car")
     expect(row).to_contain_text("±")
-    expect(row).to_contain_text("a systematic error")
+    expect(row).to_contain_text("the detector errs in one direction")
     expect(page.locator("table.labels tbody tr", has_text="bus")).to_contain_text("too few to say")
     expect(page.locator("#result-view")).to_contain_text("anytime-valid")
     page.locator("#to-certificate").click()

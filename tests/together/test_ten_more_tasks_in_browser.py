@@ -124,7 +124,7 @@ def test_a_line_is_drawn_and_its_crossings_are_seen(workshop: str, hand: Callabl
     visitor = hand(workshop, "?source=gate&timezone=UTC")
     page = visitor.page
     menu(visitor, "Lines")
-    visitor.click(page.locator("#nothing-edit:visible, #edit:visible").first)
+    visitor.click(page.locator("#nothing-act:visible, #edit:visible").first)
     visitor.click(page.locator("#draw-line"))
     visitor.draw((0.3, 0.05), (0.3, 0.95))
     visitor.click(page.locator("#save"))
@@ -139,7 +139,7 @@ def test_a_zone_is_drawn_and_narrows_the_chart(workshop: str, hand: Callable[...
     visitor.window.settled()
     whole = total(visitor.window)
     menu(visitor, "Lines")
-    visitor.click(page.locator("#nothing-edit:visible, #edit:visible").first)
+    visitor.click(page.locator("#nothing-act:visible, #edit:visible").first)
     visitor.click(page.locator("#draw-zone"))
     visitor.draw((0.02, 0.05), (0.4, 0.5))
     visitor.click(page.locator("#save"))

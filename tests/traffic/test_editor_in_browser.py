@@ -374,7 +374,7 @@ def test_before_there_is_footage_the_page_says_so_and_of_an_unknown_source_too(
     place: Place, visit: Visits, picture: Callable[[Page, str], None]
 ) -> None:
     page = visit(place).open("lines/edit", wait_for="#editor[data-state=empty]")
-    expect(page.locator("#nothing")).to_contain_text("There is no footage yet")
+    expect(page.locator("#nothing")).to_contain_text("Add footage first")
     picture(page, "editor-empty")
     place.film({"car": 1})
     page.goto(page.url + "?source=nowhere")

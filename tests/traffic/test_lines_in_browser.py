@@ -192,8 +192,8 @@ def test_an_address_without_a_source_opens_on_the_first_with_lines(drawn: Place,
 def test_for_an_unknown_source_the_page_offers_the_others_by_name(drawn: Place, visit: Visits) -> None:
     film_alley(drawn)
     page = visit(drawn).open("lines?source=nowhere", wait_for="#lines-page[data-state=unknown]")
-    expect(page.locator("#nothing-title")).to_have_text("There is no source named “nowhere”")
-    expect(page.locator("#nothing-words")).to_have_text("Choose another source: Back alley, gate.")
+    expect(page.locator("#nothing h2")).to_have_text("There is no source named “nowhere”")
+    expect(page.locator("#nothing p")).to_have_text("Choose another source: Back alley, gate.")
     expect(page.locator("#edit")).to_be_hidden()
     page.locator("#asked-source").select_option("gate")
     page.locator(READY).wait_for()

@@ -125,16 +125,16 @@ def test_paper_has_every_quarter_and_nothing_to_press(filmed: Place, visit: Visi
 def test_without_legs_the_page_leads_to_where_they_are_drawn(place: Place, visit: Visits) -> None:
     crossroads.film(place, crossroads.make_drivers(30, [10]), 30)
     page = visit(place).open("traffic", "#traffic-page[data-state=nothing]")
-    expect(page.locator("#nothing-title")).to_contain_text("Crossroads has no legs of a junction")
-    expect(page.locator("#nothing-link")).to_have_attribute("href", "/lines/edit?source=crossroads")
-    expect(page.locator("#nothing-link")).to_be_visible()
+    expect(page.locator("#nothing h2")).to_contain_text("Crossroads has no legs of a junction")
+    expect(page.locator("#nothing-act")).to_have_attribute("href", "/lines/edit?source=crossroads")
+    expect(page.locator("#nothing-act")).to_be_visible()
 
 
 def test_a_source_that_there_is_not_is_said_so(filmed: Place, visit: Visits) -> None:
     page = visit(filmed).open("traffic?source=crosroads", "#traffic-page[data-state=nothing]")
-    expect(page.locator("#nothing-title")).to_contain_text("There is no source named 'crosroads'")
-    expect(page.locator("#nothing-words")).to_contain_text("Did you mean crossroads?")
-    expect(page.locator("#nothing-link")).to_be_hidden()
+    expect(page.locator("#nothing h2")).to_contain_text("There is no source named 'crosroads'")
+    expect(page.locator("#nothing p")).to_contain_text("Did you mean crossroads?")
+    expect(page.locator("#nothing-act")).to_be_hidden()
 
 
 def test_days_that_are_still_counted_are_waited_for(filmed: Place, visit: Visits) -> None:
@@ -150,7 +150,7 @@ def test_days_that_are_still_counted_are_waited_for(filmed: Place, visit: Visits
 
     window.page.route("**/api/v1/traffic?*", answer)
     page = window.open("traffic?source=crossroads", "#traffic-page[data-state=nothing]")
-    expect(page.locator("#nothing-title")).to_have_text("3 of 9 days are counted for these lines.")
+    expect(page.locator("#nothing h2")).to_have_text("3 of 9 days are counted for these lines.")
     page.locator(READY).wait_for()
     assert len(asked) == 2
 
@@ -168,7 +168,7 @@ def test_a_server_that_is_away_for_a_moment_is_asked_again(filmed: Place, visit:
 
     window.page.route("**/api/v1/sources*", answer)
     page = window.open("traffic?source=crossroads", "#traffic-page[data-state=nothing]:not([aria-busy])")
-    expect(page.locator("#nothing-title")).to_have_text("The index is not responding.")
-    expect(page.locator("#nothing-words")).to_have_text("Wait. This page keeps trying.")
+    expect(page.locator("#nothing h2")).to_have_text("The index is not responding.")
+    expect(page.locator("#nothing p")).to_have_text("Wait. This page keeps trying.")
     page.locator(READY).wait_for()
     expect(page.locator("#nothing")).to_be_hidden()

@@ -53,7 +53,7 @@ def test_each_card_says_how_far_its_video_has_come(
     counted = cards.nth(4)
     expect(counted).to_contain_text("Yard · 4.2 MB")
     expect(counted).to_contain_text("1 May 2024, 19:00:00 \N{EN DASH} 19:01:19")
-    expect(counted.locator(".remark")).to_have_text("time guessed from the file's date or the upload")
+    expect(counted.locator(".remark")).to_have_text("time guessed from the file date")
     expect(counted).to_contain_text("1,243 detections: car 1,200, person 40, and 1 more label")
     expect(counted.locator(".poster-length")).to_have_text("1:24")
     expect(cards.nth(0).locator(".poster-none")).to_be_visible()

@@ -317,7 +317,7 @@ def test_only_the_marked_part_of_a_source_is_timed_by_files(place: Place, visit:
     expect(page.locator("#time-warning")).to_be_hidden()
     window.open("?interval=60&source=yard")
     remarks = page.locator("button.frame-card .remark")
-    expect(remarks.first).to_have_text("Time guessed from the file's date or the upload")
+    expect(remarks.first).to_have_text("Time guessed from the file date")
     window.open("?interval=60&source=gate")
     expect(remarks).to_have_count(0)
 

@@ -161,3 +161,12 @@ def test_the_code_to_embed_the_chart_is_copied_from_the_dashboard(place: Place, 
     assert address == f"{window.url}/embed"
     whole = "label=car&metric=mean_per_frame&interval=5&timezone=Europe/Berlin"
     assert set(asked.split("&")) == {*whole.split("&"), f"model={MODEL}"}
+
+
+@pytest.mark.thorough
+def test_on_paper_no_line_of_code_ends_at_the_edge(place: Place, visit: Visits) -> None:
+    place.film({"car": 6})
+    page = visit(place, viewport={"width": 703, "height": 1031}).open("data", wait_for="#code-python")
+    page.emulate_media(media="print")
+    cut = "(all) => all.filter((one) => one.scrollWidth > one.clientWidth).map((one) => one.id)"
+    assert page.locator("pre").evaluate_all(cut) == []

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 from tests.web.conftest import Place
 from tests.web.fixtures import SIMPLE_FRONTEND
 
-from frametally_web import languages
+from frametally.plugins import folder_of, plugins
+from frametally_web.translations import texts as languages
 
 
 @pytest.mark.parametrize(
@@ -33,16 +39,68 @@ def test_a_page_is_in_the_language_that_was_chosen_or_else_the_browsers(
     assert answer.headers["Content-Language"] == language
 
 
-def test_the_api_speaks_english_and_does_not_depend_on_the_language(place: Place) -> None:
-    answer = place.app().test_client().get("/api/v1/counts?metric=none", headers={"Accept-Language": "de"})
-    assert "is not" in answer.json["detail"]
-    assert "Accept-Language" not in answer.vary
+def test_the_api_names_a_problem_in_the_language_that_is_asked_for_and_in_english_by_default(
+    place: Place,
+) -> None:
+    place.film({"car": 6})
+    client = place.app().test_client()
+    english = client.get("/api/v1/counts?label=cra")
+    german = client.get("/api/v1/counts?label=cra", headers={"Accept-Language": "de"})
+    assert english.json["detail"] == "There is no label named 'cra'."
+    assert german.json["detail"] == "label 'cra' gibt es nicht."
+    assert german.json["remedy"] == "Meinten Sie car?"
+    assert (english.headers["Content-Language"], german.headers["Content-Language"]) == ("en", "de")
+    assert [english.json[name] for name in ("type", "parameter", "instead")] == [
+        german.json[name] for name in ("type", "parameter", "instead")
+    ]
+    numbers = client.get("/api/v1/counts", headers={"Accept-Language": "de"})
+    assert "Accept-Language" not in numbers.vary
+
+
+OF_PROGRAMS = {"upload_routes", "stored_bytes.py", "events.py", "proof_routes.py", "body.py"}
+"""Where mistakes of programs are refused, which no page makes."""
+
+
+def _sentences(source: str) -> Iterator[str]:
+    """Return what the problems in a source say, with `1` for each value; the words of others are theirs."""
+    for call in ast.walk(ast.parse(source)):
+        if isinstance(call, ast.Call) and getattr(call.func, "id", "") in ("Problem", "bad_parameter"):
+            for value in (*call.args, *(keyword.value for keyword in call.keywords)):
+                parts = value.values if isinstance(value, ast.JoinedStr) else [value]
+                text = "".join(str(part.value) if isinstance(part, ast.Constant) else "1" for part in parts)
+                if re.search("[a-z]{2} [a-z]", text) and "FRAMETALLY_" not in text:
+                    yield re.sub(r"\.1$", ".", text)  # a further sentence, or none
+
+
+def test_each_problem_that_a_page_can_show_has_its_german() -> None:
+    lacking = [
+        text
+        for folder in (Path(languages.__file__).parents[1], *map(folder_of, plugins()))
+        for path in folder.rglob("*.py")
+        if not OF_PROGRAMS & set(path.parts)
+        for text in _sentences(path.read_text())
+        if languages.problem_text(text, "de") == text
+    ]
+    assert lacking == []
 
 
 def test_a_text_that_a_language_lacks_is_english(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(languages, "texts", lambda: {"en": {"web.x": "One {name}"}, "de": {}})
     with place.app().test_request_context(headers={"Accept-Language": "de"}):
         assert languages.t("web.x", name="text") == "One text"
+
+
+def test_a_german_page_names_the_models_labels_in_german_and_keeps_those_of_other_models(
+    place: Place,
+) -> None:
+    with place.app().test_request_context(headers={"Accept-Language": "de"}):
+        names = [languages.label_name(label) for label in ("car", "traffic light", "Gabelstapler")]
+    assert names == ["Auto", "Ampel", "Gabelstapler"]
+    with place.app().test_request_context():
+        assert languages.label_name("car") == "car"
+    entries = languages.texts()["de"]["web.label_names"].split(";")
+    assert len({entry.partition("=")[2] for entry in entries}) >= 80
+    assert all(len(entry.partition("=")[2].split("|")) == 2 for entry in entries)
 
 
 def test_values_cannot_become_markup(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

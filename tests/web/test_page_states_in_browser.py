@@ -254,4 +254,4 @@ def test_how_sure_the_numbers_are_is_said_beside_the_chart(place: Place, visit: 
     answer = page.locator("#how-sure p")
     expect(answer).to_be_hidden()
     page.get_by_text("How accurate are these numbers?").click()
-    expect(answer).to_contain_text("29% too high")
+    expect(answer).to_contain_text("off by up to 29%")

@@ -7,6 +7,7 @@ from contextvars import ContextVar
 from typing import NamedTuple
 
 from frametally_accounts.rights import ROLE_NAMES, ROLES, Role
+from frametally_web.translations.texts import problem_text
 
 _MOST_ADMINISTRATORS = 3
 
@@ -58,13 +59,13 @@ def visitor() -> Visitor:
 
 
 def remedy_for(right: Role, remedy: str | None) -> str | None:
-    """Return the step that this visitor needs before an action with `right`; None: none.
+    """Return the step that this visitor needs before an action with `right`, in their language; None: none.
 
     `remedy` is what has to be set up before; None: nothing.
     """
     if not visitor().may(right):  # only administrators read how to set up a server
-        return f"You need the {ROLE_NAMES[right]} role. Ask {whom_to_ask()}."
-    return remedy
+        remedy = f"You need the {ROLE_NAMES[right]} role. Ask {whom_to_ask()}."
+    return None if remedy is None else problem_text(remedy)
 
 
 def set_administrators(names: Callable[[], Sequence[str]]) -> None:

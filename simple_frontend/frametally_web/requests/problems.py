@@ -17,6 +17,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from frametally.errors import FrametallyError, Retryable
 from frametally.process.time_limit import TookTooLong
+from frametally_web.translations.texts import language, problem_text
 
 RETRY_AFTER_S = 5
 MEDIA_TYPE = "application/problem+json"
@@ -212,14 +213,20 @@ def _not_found(routes: Sequence[str]) -> Response:
     return Response(render_template("not_found.html"), status=404, mimetype="text/html")
 
 
-def document(status: int, detail: str, remedy: str, fault: dict[str, object] | None = None) -> bytes:
-    """Return a problem document."""
+def document(
+    status: int,
+    detail: str,
+    remedy: str,
+    fault: dict[str, object] | None = None,
+    language: str | None = None,
+) -> bytes:
+    """Return a problem document in a language, by default the one of the request."""
     content: dict[str, object] = {
         "type": problem_type(status),
         "title": title_of(status),
         "status": status,
-        "detail": detail,
-        "remedy": remedy,
+        "detail": problem_text(detail, language),
+        "remedy": problem_text(remedy, language),
     }
     content.update({name: value for name, value in (fault or {}).items() if value not in (None, [])})
     return msgspec.json.encode(content)
@@ -235,4 +242,5 @@ def _document(status: int, detail: str, remedy: str, fault: dict[str, object] | 
     body = document(status, detail, remedy, fault)
     answer = Response(body, status=status, mimetype=MEDIA_TYPE)
     answer.headers["Cache-Control"] = "no-store"
+    answer.headers["Content-Language"] = language()
     return answer

@@ -24,6 +24,7 @@ import { answeredOf, formatWhole, parseState } from "frametally/js/shared/state.
 import { useZone, zoneOf } from "frametally/js/shared/time.js";
 import { askForStrip } from "frametally/js/status/live.js";
 import { hideNotice, showFault, wordsOf } from "frametally/js/status/notices.js";
+import { showNothingYet } from "frametally/js/status/nothing.js";
 import { t } from "frametally/js/shared/texts.js";
 
 const state = parseState(location.search);
@@ -198,8 +199,7 @@ async function load() {
   source = state.sources[0] ?? sources[0]?.source ?? "";
   if (!source) {
     byId("editor").dataset.state = "empty";
-    byId("nothing").hidden = false;
-    return;
+    return showNothingYet(t("traffic.lines_are_drawn_over_pictures_of"));
   }
   const one = { ...state, sources: [source] };
   useZone(zoneOf(one));

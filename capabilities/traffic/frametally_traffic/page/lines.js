@@ -18,6 +18,7 @@ import { carrySelection, has } from "frametally/js/shell/navigation.js";
 import { answeredOf, DEFAULT, entryOf, formatWhole, parseWhole } from "frametally/js/shared/state.js";
 import { giveUpZone, useZone, zoneOf } from "frametally/js/shared/time.js";
 import { listen, showStrip } from "frametally/js/status/live.js";
+import { hideNothing, showNothing, showNothingYet } from "frametally/js/status/nothing.js";
 import { showFault, showFresh, showOutage, showOwnFault, wordsOf } from "frametally/js/status/notices.js";
 import { t } from "frametally/js/shared/texts.js";
 
@@ -86,8 +87,8 @@ async function show(signal) {
   const names = catalogue.labels.map(({ label }) => label);
   colors = colorsOf(names, names);
   if (!catalogue.sources.length) {
-    say("empty", t("web.nothing_has_been_counted_yet"), t("traffic.lines_and_zones_are_counted_from"));
-    return;
+    showNothingYet(t("traffic.lines_and_zones_are_counted_from"));
+    return hideContent("empty");
   }
   if (state.sources.length !== 1) {
     const source = state.sources[0] ?? (await firstDrawn(catalogue.sources, hasPlaces, signal));
@@ -119,10 +120,11 @@ async function show(signal) {
       t("traffic.choose_another_time_or_another_source"),
     );
   if (!crossed.lines.length && !stays.zones.length && !speeds.is_calibrated) {
-    say("undrawn", t("traffic.nothing_is_drawn_over_this_source"), t("traffic.draw_a_line_where_you_want"));
-    return;
+    const act = { words: t("traffic.draw_lines_and_zones"), href: edit.href, primary: true };
+    const words = t("traffic.draw_a_line_where_you_want");
+    return say("undrawn", t("traffic.nothing_is_drawn_over_this_source"), words, edit.hidden ? null : act);
   }
-  byId("nothing").hidden = true;
+  hideNothing();
   byId("lines-content").hidden = false;
   showCounting(crossed);
   showNotes(crossed);
@@ -137,15 +139,15 @@ async function show(signal) {
 /** @param {Api.SourceDrawing} drawing */
 const hasPlaces = (drawing) => drawing.lines.length + drawing.zones.length > 0;
 
-/** @param {string} kind @param {string} title @param {string} words */
-function say(kind, title, words) {
+/** @param {string} kind @param {string} title @param {string} words @param {import("frametally/js/status/nothing.js").Act|null} [act] */
+function say(kind, title, words, act) {
+  hideContent(kind);
+  showNothing(title, words, act);
+}
+
+/** @param {string} kind */
+function hideContent(kind) {
   byId("lines-content").hidden = byId("counting").hidden = byId("lines-note").hidden = true;
-  byId("nothing").hidden = false;
-  byId("nothing-title").textContent = title;
-  byId("nothing-words").textContent = words;
-  const edit = control("nothing-edit", HTMLAnchorElement);
-  edit.hidden = kind !== "undrawn" || !has("correct");
-  edit.search = control("edit", HTMLAnchorElement).search;
   byId("lines-page").dataset.state = kind;
 }
 

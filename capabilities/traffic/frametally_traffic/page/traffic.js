@@ -10,6 +10,7 @@ import { METRICS } from "frametally/js/shared/metrics.js";
 import { parseState } from "frametally/js/shared/state.js";
 import { plus, startOf, useZone, zoneInUse, zoneOf } from "frametally/js/shared/time.js";
 import { askForStrip } from "frametally/js/status/live.js";
+import { hideNothing, showNothing, showNothingYet } from "frametally/js/status/nothing.js";
 import { firstDrawn } from "./first_drawn.js";
 import { junctionDiagram, junctionPicture, knowsNorth } from "./report/junction.js";
 import { checkedTable, legsTable, MOTOR, peaksTable, quartersTable, visitsTable } from "./report/tables.js";
@@ -68,14 +69,14 @@ async function load() {
  * @param {() => void} again
  */
 function fail(error, again) {
-  showNothing(error);
+  showFailed(error);
   page.removeAttribute("aria-busy");
   askAgain(error, again);
 }
 
 /** @param {Api.Traffic} report @param {URLSearchParams} wanted */
 function show(report, wanted) {
-  byId("nothing").hidden = true;
+  hideNothing();
   byId("traffic-title").textContent = t("traffic.traffic_report_2", { name: report.name });
   byId("traffic-subtitle").textContent = [
     format.span(report.from_ms, report.to_ms),
@@ -139,7 +140,7 @@ function showChecked(report, crossings) {
 
 /** @param {Api.Traffic} report */
 function showQuarters(report) {
-  const names = report.columns.map(({ name }) => [name, name]);
+  const names = report.columns.map(({ name }) => [name, format.labelName(name)]);
   const kept = names.some(([name]) => name === fields.shown.value) ? fields.shown.value : MOTOR;
   fillSelect(fields.shown, [[MOTOR, t("traffic.all_motor_vehicles")], ...names], kept);
   const known = report.quarters.filter(({ missing }) => !missing).length;
@@ -159,21 +160,18 @@ function showQuarters(report) {
 }
 
 /** @param {unknown} error */
-function showNothing(error) {
+function showFailed(error) {
   const isOurs = error instanceof ApiError;
   byId("traffic-content").hidden = true;
   byId("files").hidden = true;
-  byId("nothing-title").textContent = isOurs ? error.message : t("traffic.the_report_cannot_be_shown");
   const words = isOurs ? error.remedy : String(error);
-  byId("nothing-words").textContent =
-    isOurs && error.passes ? t("web.this_page_keeps_trying", { said: words }).trim() : words;
-  const lacksLegs = isOurs && error.message.includes(" has no legs ");
-  byId("nothing-link").hidden = !lacksLegs || !has("correct");
-  byId("nothing-link").setAttribute(
-    "href",
-    `/lines/edit?${new URLSearchParams({ source: fields.source.value })}`,
+  const href = `/lines/edit?${new URLSearchParams({ source: fields.source.value })}`;
+  const lacksLegs = isOurs && error.parameter === "legs";
+  showNothing(
+    isOurs ? error.message : t("traffic.the_report_cannot_be_shown"),
+    isOurs && error.passes ? t("web.this_page_keeps_trying", { said: words }).trim() : words,
+    lacksLegs && has("correct") ? { words: t("traffic.draw_the_legs"), href, primary: true } : null,
   );
-  byId("nothing").hidden = false;
   page.dataset.state = "nothing";
 }
 
@@ -220,9 +218,8 @@ async function start() {
     return fail(error, start);
   }
   if (!sources.length && !state.sources.length) {
-    return showNothing(
-      new ApiError(404, t("traffic.nothing_is_counted_yet"), t("traffic.run_frametally_aggregate_and_index")),
-    );
+    page.dataset.state = "empty";
+    return showNothingYet(t("traffic.run_frametally_aggregate_and_index"));
   }
   fillForm(sources);
   const reload = () => {

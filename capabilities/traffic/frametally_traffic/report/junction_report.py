@@ -161,7 +161,7 @@ def read_report(
     legs = legs_between(drawing, from_ms, to_ms)
     if not legs:
         raise ReportRefused(
-            "source",
+            "legs",
             f"{name} has no legs of a junction in that time.",
             "Draw a line over each arm of the junction, and set the direction into the junction.",
         )

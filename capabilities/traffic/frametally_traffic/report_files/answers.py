@@ -14,6 +14,7 @@ from frametally_traffic.report.junction_report import TrafficReport
 from frametally_traffic.report.movement_table import PeakHour, Turn
 from frametally_traffic.report.schemes import HEAVY, MOTOR, Kind, not_told_apart
 from frametally_web.requests.answers import Answer, answer_of
+from frametally_web.translations.texts import problem_text
 
 Half = Literal["am", "pm"]
 
@@ -242,7 +243,7 @@ def shown_report(report: TrafficReport, image_url: str | None) -> Traffic:
             left_out=table.left_out,
             missing=table.missing_of(table.groups),
         ),
-        notes=not_told_apart(table.groups),
+        notes=[*map(problem_text, not_told_apart(table.groups))],
         image_url=image_url,
     )
 

@@ -15,6 +15,7 @@ import {
   todo,
 } from "../js/status/books.js";
 import { footage, listen, showStrip, standing, verdict } from "../js/status/live.js";
+import { hideNothing, showNothingYet } from "../js/status/nothing.js";
 import { showFresh, showOutage, wordsOf } from "../js/status/notices.js";
 import { t } from "../js/shared/texts.js";
 
@@ -52,7 +53,11 @@ function show(books) {
   put("stages", [books.stages, books.log], () => stagesTable(books));
   put("books", books.sources, () => sourcesTable(books));
   put("dead-causes", books.dead_letters, () => deadLettersTable(books));
-  byId("books-content").hidden = false;
+  const isEmpty =
+    !books.needs.length && !books.behind.length && !books.sources.some(({ expected }) => expected);
+  byId("books-content").hidden = isEmpty;
+  if (isEmpty) showNothingYet(t("web.health_nothing_yet"));
+  else hideNothing();
   byId("books-page").dataset.state = "ready";
   showRuns(books.model);
 }

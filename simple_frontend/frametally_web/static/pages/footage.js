@@ -10,6 +10,7 @@ import { numberCell, rowOf, scrollable, sortableTable } from "../js/shared/table
 import { setSourceZone, useZone, zoneInUse, zoneOf } from "../js/shared/time.js";
 import { has } from "../js/shell/navigation.js";
 import { askForStrip } from "../js/status/live.js";
+import { hideNothing, showNothingYet } from "../js/status/nothing.js";
 import { press, showProblem, wordsOf } from "../js/status/notices.js";
 import { t } from "../js/shared/texts.js";
 
@@ -86,7 +87,6 @@ function recordingsTable({ name, recordings, recordings_left_out: left }) {
 
 /** @param {Api.SourceBooks[]} sources */
 function sourcesTable(sources) {
-  if (!sources.length) return el("p.card", t("web.there_is_no_footage_yet"));
   return el(
     "div.card",
     inArea(t("web.sources"), {
@@ -132,8 +132,13 @@ async function load() {
   try {
     const source = new URLSearchParams(location.search).get("source");
     const { sources } = await get("status");
-    if (source === null) byId("footage").replaceChildren(sourcesTable(sources));
-    else {
+    if (source === null && !sources.length) {
+      showNothingYet(t("web.there_is_no_footage_yet"));
+      byId("footage").replaceChildren();
+    } else if (source === null) {
+      hideNothing();
+      byId("footage").replaceChildren(sourcesTable(sources));
+    } else {
       const footage = await get("footage", new URLSearchParams({ source }));
       setSourceZone(footage.source, footage.timezone);
       useZone(zoneOf({ ...parseState(location.search), sources: [footage.source] }));

@@ -3,8 +3,9 @@
 import { countedWords, countUnits, labelWords, unitNames, unitWord, wide } from "./words.js";
 import { get, getFrom, send } from "frametally/js/shared/api.js";
 import { byId, control, el, fillSelect } from "frametally/js/shared/dom.js";
-import { fromInput, number, toTheMinute } from "frametally/js/shared/format.js";
+import { fromInput, labelName, number, toTheMinute } from "frametally/js/shared/format.js";
 import { headingsOf, rowOf, scrollable, tableOf } from "frametally/js/shared/tables.js";
+import { showNothingYet } from "frametally/js/status/nothing.js";
 import { press } from "frametally/js/status/notices.js";
 import { t } from "frametally/js/shared/texts.js";
 
@@ -19,26 +20,24 @@ const METRIC_WORDS = {
 export const addressOf = (check, view) => `/accuracy?${new URLSearchParams({ check, view })}`;
 
 export async function showChecks() {
-  const [{ metrics, lines, changes_allowed: mayCorrect, remedy }, catalogue] = await Promise.all([
+  const [{ checks, metrics, lines, changes_allowed: mayCorrect, remedy }, catalogue] = await Promise.all([
     listChecks(),
     get("catalogue"),
   ]);
   byId("checks-view").hidden = false;
-  const why = !mayCorrect
-    ? t("accuracy.you_can_see_checks_and_not", { remedy: remedy ?? "" })
-    : catalogue.sources.length
-      ? ""
-      : t("accuracy.there_is_nothing_to_check_yet");
-  byId("start-card").hidden = why !== "";
-  byId("no-start").hidden = why === "";
-  byId("no-start").textContent = why;
+  const isNew = !checks.length && !catalogue.sources.length;
+  if (isNew) showNothingYet(t("accuracy.there_is_nothing_to_check_yet"));
+  byId("checks-card").hidden = isNew;
+  byId("start-card").hidden = !mayCorrect || !catalogue.sources.length;
+  byId("no-start").hidden = mayCorrect;
+  byId("no-start").textContent = t("accuracy.you_can_see_checks_and_not", { remedy: remedy ?? "" });
   fillTicks(
     "start-sources",
     catalogue.sources.map(({ source, name }) => [source, name]),
   );
   fillTicks(
     "start-labels",
-    catalogue.labels.map(({ label }) => [label, label]),
+    catalogue.labels.map(({ label }) => [label, labelName(label)]),
   );
   showMetrics(metrics, lines, new Map(catalogue.sources.map(({ source, name }) => [source, name])));
   control("start", HTMLFormElement).addEventListener("submit", (event) => {

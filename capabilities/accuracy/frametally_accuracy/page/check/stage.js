@@ -1,5 +1,6 @@
 // A frame with its boxes: you choose, draw, name and remove them.
 
+import { labelName } from "frametally/js/shared/format.js";
 import { byId, el, svg } from "frametally/js/shared/dom.js";
 import { t } from "frametally/js/shared/texts.js";
 
@@ -116,7 +117,7 @@ export class Stage {
     const box = this.work?.boxes[this.chosen];
     this.#say(
       box
-        ? t("accuracy.box_of", { chosen: this.chosen + 1, most, label: box.label })
+        ? t("accuracy.box_of", { chosen: this.chosen + 1, most, label: labelName(box.label) })
         : t("accuracy.no_box_is_chosen"),
     );
     this.#changed();
@@ -132,7 +133,7 @@ export class Stage {
     const box = this.work.boxes[this.chosen];
     if (box) this.work.boxes[this.chosen] = { ...box, label };
     else this.work.added.set(label, (this.work.added.get(label) ?? 0) + 1);
-    const values = { label, all: this.#all() };
+    const values = { label: labelName(label), all: this.#all() };
     this.#say(box ? t("accuracy.the_box_is", values) : t("accuracy.added", values));
     this.#changed();
   }
@@ -149,7 +150,7 @@ export class Stage {
     }
     this.chosen = -1;
     const label = gone?.label ?? last;
-    if (label !== undefined) this.#say(t("accuracy.removed", { label, all: this.#all() }));
+    if (label !== undefined) this.#say(t("accuracy.removed", { label: labelName(label), all: this.#all() }));
     this.#changed();
   }
 
@@ -165,7 +166,7 @@ export class Stage {
   #all() {
     const counts = this.labels.map((label) => [label, this.countOf(label)]).filter(([, count]) => count);
     return counts.length
-      ? `${counts.map(([label, count]) => `${label} ${count}`).join(", ")}.`
+      ? `${counts.map(([label, count]) => `${labelName(label)} ${count}`).join(", ")}.`
       : t("accuracy.it_has_no_objects");
   }
 
@@ -211,7 +212,7 @@ export class Stage {
         el(
           "p.added",
           t("accuracy.added_2", {
-            part: [...added].map(([label, count]) => `${count} × ${label}`).join(", "),
+            part: [...added].map(([label, count]) => `${count} × ${labelName(label)}`).join(", "),
           }),
         ),
       );
@@ -249,7 +250,7 @@ export class Stage {
     this.drawing = null;
     if (box[2] >= LEAST_PX && box[3] >= LEAST_PX) {
       this.chosen = this.work.boxes.push({ label: this.label, box, confidence: null }) - 1;
-      this.#say(t("accuracy.drawn", { label: this.label, all: this.#all() }));
+      this.#say(t("accuracy.drawn", { label: labelName(this.label), all: this.#all() }));
     } else this.chosen = smallestAt(this.work.boxes, x, y);
     this.#changed();
   }

@@ -1,6 +1,6 @@
 // Words about intervals that the list, the desk and the result share.
 
-import { number } from "frametally/js/shared/format.js";
+import { labelName, number } from "frametally/js/shared/format.js";
 import { LOCALE, t } from "frametally/js/shared/texts.js";
 
 /** @param {number} width  half-width as a part of the total */
@@ -40,9 +40,9 @@ export const countedWords = ({ metric, place }) =>
  */
 export function labelWords(label, place) {
   const at = label.lastIndexOf("/");
-  if (!place || at < 0) return label;
+  if (!place || at < 0) return labelName(label);
   const way = label.slice(at + 1);
-  return `${label.slice(0, at)} ${place.directions[way] ?? way}`;
+  return `${labelName(label.slice(0, at))} ${place.directions[way] ?? way}`;
 }
 
 /** @param {"fixed"|"at_will"} method */

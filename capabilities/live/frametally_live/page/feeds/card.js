@@ -5,7 +5,7 @@ import { sparkline } from "frametally/js/chart/sparkline.js";
 import { forgetAnswers, get } from "frametally/js/shared/api.js";
 import { whenNear } from "frametally/js/frames/boxed_picture.js";
 import { el, field, withCode } from "frametally/js/shared/dom.js";
-import { roughly } from "frametally/js/shared/format.js";
+import { labelName, roughly } from "frametally/js/shared/format.js";
 import { amountOf, joined, knownWords, METRICS } from "frametally/js/shared/metrics.js";
 import { gapsOf, notAnalysedOf, ofSource, rowsOf, totalIn } from "frametally/js/shared/series.js";
 import { formatWhole, parseState } from "frametally/js/shared/state.js";
@@ -103,7 +103,7 @@ export function countedWords(rows, when) {
       metric,
       rows.flatMap(({ byLabel }) => byLabel.get(label) ?? []),
     );
-    return known.value === 0 ? [] : [{ label: label ?? t("live.other_labels"), known }];
+    return known.value === 0 ? [] : [{ label: label ? labelName(label) : t("live.other_labels"), known }];
   });
   found.sort((one, other) => (amountOf(other.known) ?? 0) - (amountOf(one.known) ?? 0));
   const words = found.map(({ label, known }) => `${label} ${knownWords(metric, known)}`).join(" · ");

@@ -1,7 +1,8 @@
 // The wall: all cameras, asked for again and again while the page is seen; one of them may be open, large.
 
 import { ApiError } from "frametally/js/shared/api.js";
-import { arrange, byId, control, withCode } from "frametally/js/shared/dom.js";
+import { arrange, byId, control } from "frametally/js/shared/dom.js";
+import { hideNothing, showNothing } from "frametally/js/status/nothing.js";
 import { press, showFault, showFresh, showOutage, wordsOf } from "frametally/js/status/notices.js";
 import { askCameras, askPreview, sendCamera } from "./requests.js";
 import { standing } from "./words.js";
@@ -26,6 +27,7 @@ const fields = {
   transport: control("add-transport", HTMLSelectElement),
 };
 
+const ADD = { words: t("live.add_a_camera"), onclick: () => openForm(true), primary: true };
 /** By source. @type {Map<string, CameraCard>} */
 const cards = new Map();
 /** @type {LargeCamera|null} */
@@ -106,9 +108,10 @@ function show({ cameras: told, live_allowed: isAllowed, remedy }) {
   byId("add-open").hidden = byId("search").hidden = !isAllowed;
   byId("live-off").hidden = isAllowed;
   byId("live-off").textContent = t("live.cameras_cannot_be_changed_here", { remedy: remedy ?? "" });
-  byId("nothing").hidden = cameras.length > 0;
-  const nothing = isAllowed ? t("live.there_is_no_camera_yet_add") : t("live.there_is_no_camera_yet");
-  byId("nothing").replaceChildren(...withCode(nothing));
+  if (cameras.length) hideNothing();
+  else if (isAllowed)
+    showNothing(t("live.there_is_no_camera_yet"), t("live.there_is_no_camera_yet_add"), ADD);
+  else showNothing(t("live.there_is_no_camera_yet"), t("live.cameras_appear_here"));
   const live = cameras.filter((camera) => standing(camera) === "live").length;
   byId("live-said").textContent = cameras.length
     ? t("live.live_3", { length: t("live.count_cameras", { count: cameras.length }), live })

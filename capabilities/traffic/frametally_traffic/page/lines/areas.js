@@ -2,7 +2,7 @@
 
 import { TimeChart } from "frametally/js/chart/plot.js";
 import { byId, control, el, refill, swatch } from "frametally/js/shared/dom.js";
-import { mean, number, span } from "frametally/js/shared/format.js";
+import { labelName, mean, number, span } from "frametally/js/shared/format.js";
 import { WHY_NOT } from "frametally/js/shared/metrics.js";
 import { scrollable, tableOf, rowOf, numberCell } from "frametally/js/shared/tables.js";
 import { showChoice, viewOf } from "./views.js";
@@ -61,7 +61,7 @@ export class ZonesCard {
     if (!answer.bars.length) return;
     const labels = [...new Set([...own, ...answer.unknown].map(({ label }) => label))].sort();
     const columns = labels.map((label) => ({
-      name: label,
+      name: labelName(label),
       color: this.on.colorOf(label),
       values: new Map(own.filter((one) => one.label === label).map((one) => [one.start_ms, one.mean ?? 0])),
       missing: new Map(
@@ -133,7 +133,7 @@ function tableOfStays(stays, { bars }) {
     .map((one) =>
       rowOf(
         span(one.start_ms, ends.get(one.start_ms) ?? one.start_ms),
-        el("td", one.label),
+        el("td", labelName(one.label)),
         ...COLUMNS.map(([field]) => numberCell(whole(one[field]), one[field] ? "number" : "number zero")),
         numberCell(whole(one.at_end), "number strong"),
         numberCell(whole(one.peak)),

@@ -4,7 +4,7 @@ import { TimeChart } from "frametally/js/chart/plot.js";
 import { get } from "frametally/js/shared/api.js";
 import { checkLines, rangeWords } from "frametally/js/shared/checked.js";
 import { byId, control, el, refill, swatch } from "frametally/js/shared/dom.js";
-import { difference, moment, number, span } from "frametally/js/shared/format.js";
+import { difference, labelName, moment, number, span } from "frametally/js/shared/format.js";
 import { METRICS } from "frametally/js/shared/metrics.js";
 import { themeColor } from "frametally/js/shared/palette.js";
 import { headingsOf, numberCell, rowOf, scrollable, tableOf } from "frametally/js/shared/tables.js";
@@ -131,7 +131,7 @@ export class CrossingsCard {
       unmeasured.title = one.reasons.map(reasonWords).join("; ");
       return rowOf(
         one.line,
-        el("td", one.label),
+        el("td", labelName(one.label)),
         cell("to_right", this.#wayName(one.line, "to_right")),
         cell("to_left", this.#wayName(one.line, "to_left")),
         numberCell(one.gross === null ? unknownWords(one) : number(one.gross)),
@@ -170,7 +170,7 @@ export class CrossingsCard {
       {
         "aria-label": t("traffic.over_show_them", {
           value: number(value),
-          label: label ?? "",
+          label: labelName(label ?? ""),
           line: this.#wayName(line, way),
           line2: line,
         }),
@@ -206,7 +206,7 @@ export class CrossingsCard {
     const what = way
       ? t("traffic.over", { line: this.#wayName(line, way), line2: line })
       : t("traffic.over_2", { line });
-    this.proof.open(`${label ?? t("traffic.objects")} ${what}${when}`, async (cursor) => {
+    this.proof.open(`${label ? labelName(label) : t("traffic.objects")} ${what}${when}`, async (cursor) => {
       const page = await get("crossings/objects", query(cursor));
       return { ...page, sightings: page.entries.map((one) => sightingOf(one, page.lines)) };
     });
@@ -234,7 +234,7 @@ function sightingOf(one, lines) {
       ({ from_ms: from, to_ms: to }) => (from ?? -Infinity) <= one.time_ms && one.time_ms < (to ?? Infinity),
     ) ?? lines[0];
   const shown = { lines: [line], way: one };
-  const title = `${one.label}, ${line[one.direction]}`;
+  const title = `${labelName(one.label)}, ${line[one.direction]}`;
   const pictures = [
     ...pictureOf(one.before, shown, {
       title,

@@ -1,7 +1,7 @@
 // Speeds: median, 85th percentile and their error by label, and how they are spread.
 
 import { byId, el, refill, svg } from "frametally/js/shared/dom.js";
-import { number } from "frametally/js/shared/format.js";
+import { labelName, number } from "frametally/js/shared/format.js";
 import { LOCALE, t } from "frametally/js/shared/texts.js";
 import { headingsOf, numberCell, rowOf, scrollable, tableOf } from "frametally/js/shared/tables.js";
 
@@ -78,7 +78,7 @@ function speedRow(one) {
   const without = one.not_measured.reduce((sum, { count }) => sum + count, 0);
   const why = one.not_measured.map(({ reason, count }) => `${number(count)} ${WHY_NO_SPEED[reason]}`);
   return rowOf(
-    one.label ?? t("traffic.together"),
+    one.label ? labelName(one.label) : t("traffic.together"),
     numberCell(tenths(one.median_km_h)),
     numberCell(tenths(one.p85_km_h)),
     numberCell(tenths(one.error_km_h)),

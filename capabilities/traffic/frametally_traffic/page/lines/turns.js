@@ -2,7 +2,7 @@
 
 import { get } from "frametally/js/shared/api.js";
 import { byId, el, refill } from "frametally/js/shared/dom.js";
-import { moment, number } from "frametally/js/shared/format.js";
+import { labelName, moment, number } from "frametally/js/shared/format.js";
 import { WHY_NOT } from "frametally/js/shared/metrics.js";
 import { numberCell, rowOf, scrollable, tableOf } from "frametally/js/shared/tables.js";
 import { queryOf } from "./views.js";
@@ -144,7 +144,7 @@ export class MovementsCard {
  */
 function sightingOf(one, legs) {
   const way = one.from_leg ? `${one.from_leg} → ${one.to_leg}` : t("traffic.no_movement");
-  const title = `${one.label}, ${way}`;
+  const title = `${labelName(one.label)}, ${way}`;
   const ends =
     one.began && one.ended ? [t("traffic.it_and", { BEGAN: BEGAN[one.began], ENDED: ENDED[one.ended] })] : [];
   return {

@@ -1,7 +1,7 @@
 // From answers on lines and zones to what the time chart draws.
 
 import { byId, control, el, fillSelect, refill } from "frametally/js/shared/dom.js";
-import { duration, fromInput, toInput } from "frametally/js/shared/format.js";
+import { duration, fromInput, labelName, toInput } from "frametally/js/shared/format.js";
 import { METRICS } from "frametally/js/shared/metrics.js";
 import { gapsOf, notAnalysedOf, partOf } from "frametally/js/shared/series.js";
 import { together } from "frametally/js/shared/spans.js";
@@ -202,7 +202,7 @@ export class AskedForm {
     );
     fillSelect(
       this.label,
-      [["", t("web.all_labels")], ...labels.map(({ label }) => [label, label])],
+      [["", t("web.all_labels")], ...labels.map(({ label }) => [label, labelName(label)])],
       state.labels[0] ?? "",
     );
   }

@@ -2,7 +2,7 @@
 
 import * as format from "frametally/js/shared/format.js";
 import { el } from "frametally/js/shared/dom.js";
-import { percent } from "frametally/js/shared/format.js";
+import { labelName, percent } from "frametally/js/shared/format.js";
 import { WHY_NOT } from "frametally/js/shared/metrics.js";
 import { headingsOf, numberCell, rowOf, scrollable, tableOf } from "frametally/js/shared/tables.js";
 import { t } from "frametally/js/shared/texts.js";
@@ -58,7 +58,9 @@ export function totalsOf({ quarters, movements }, columns) {
  */
 export function lackOf({ missing, is_whole: isWhole, seen_ms: seen, counts }, classes = []) {
   if (missing) return WHY_NOT[missing];
-  const unknown = classes.filter((_, column) => counts?.[0]?.[column] === null).map(({ name }) => name);
+  const unknown = classes
+    .filter((_, column) => counts?.[0]?.[column] === null)
+    .map(({ name }) => labelName(name));
   const words = [
     ...(isWhole ? [] : [t("traffic.seen", { seen: percent(seen / 900_000) })]),
     ...(unknown.length ? [t("traffic.classes_not_measured", { classes: unknown.join(", ") })] : []),
@@ -314,7 +316,7 @@ export function visitsTable({ columns }) {
     headings: headingsOf(names, (at) => at > 1),
     rows: columns.map((column) =>
       rowOf(
-        column.name,
+        labelName(column.name),
         el("td.words", wordsOf(column)),
         ...countsIn(column).map((count) => numberCell(sumWords(count, column.missing))),
       ),
@@ -325,6 +327,6 @@ export function visitsTable({ columns }) {
 
 /** @param {Api.TrafficClass} column */
 function wordsOf({ title, labels, codes, is_motor: isMotor }) {
-  if (codes.length) return t("traffic.to_this_model", { title, labels: labels.join(", ") });
+  if (codes.length) return t("traffic.to_this_model", { title, labels: labels.map(labelName).join(", ") });
   return isMotor ? t("traffic.motor_vehicle") : t("traffic.apart_from_the_motor_vehicles");
 }

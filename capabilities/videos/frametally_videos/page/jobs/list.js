@@ -4,7 +4,7 @@ import { byId, control, el, fillSelect } from "frametally/js/shared/dom.js";
 import { number } from "frametally/js/shared/format.js";
 import { showFault, speak, wordsOf } from "frametally/js/status/notices.js";
 import { Refreshing } from "../library/news.js";
-import { hideNothing, showNothing } from "../library/nothing.js";
+import { hideNothing, showNothing } from "frametally/js/status/nothing.js";
 import { overview, Section, workers } from "./sections.js";
 import { addressOf, KINDS, parseQuestion, SECTIONS } from "./words.js";
 import { sendAgain } from "../library/requests.js";

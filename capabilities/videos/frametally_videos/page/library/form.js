@@ -2,7 +2,7 @@
 
 import { byId, control, el, fillSelect, refill } from "frametally/js/shared/dom.js";
 import { number } from "frametally/js/shared/format.js";
-import { showNothing } from "./nothing.js";
+import { showNothing } from "frametally/js/status/nothing.js";
 import { ORDERS, PAGE_SIZE, STATE_GROUPS } from "./question.js";
 import { STATES, visible } from "./words.js";
 import { t } from "frametally/js/shared/texts.js";

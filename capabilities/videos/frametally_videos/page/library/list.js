@@ -7,7 +7,7 @@ import { number } from "frametally/js/shared/format.js";
 import { rove } from "frametally/js/shell/navigation.js";
 import { addressOf, isNarrow, parseQuestion, queryOf } from "./question.js";
 import { cursorsNow, keepCursors, showAsked, showNoVideos, showSteps, startAsked } from "./form.js";
-import { hideNothing, showNothing } from "./nothing.js";
+import { hideNothing, showNothing } from "frametally/js/status/nothing.js";
 import { makeCard, markChosen } from "./card.js";
 import { choose, onChosen } from "./chosen.js";
 import { onJob, Refreshing } from "./news.js";

@@ -1,6 +1,6 @@
 // What the page says of a video: its state, its size, when it was filmed. All of it is text.
 
-import { number, percent, span } from "frametally/js/shared/format.js";
+import { labelName, number, percent, span } from "frametally/js/shared/format.js";
 import { LOCALE, t } from "frametally/js/shared/texts.js";
 
 /** @type {Record<Api.LibraryVideo["state"], string>} */
@@ -124,7 +124,7 @@ export function countedWords({ detections_counted: all, labels }) {
   const ranked = rankedLabels(labels);
   const named = ranked
     .slice(0, 2)
-    .map(([label, count]) => `${visible(label)} ${number(count)}`)
+    .map(([label, count]) => `${visible(labelName(label))} ${number(count)}`)
     .join(", ");
   const count = ranked.length - 2;
   const labelled = count > 0 ? t("videos.and_count_more_labels", { named, count }) : named;

@@ -1,7 +1,7 @@
 // The first cards beside the picture: the counts, and the account of the frames.
 
 import { el, swatch } from "frametally/js/shared/dom.js";
-import { number } from "frametally/js/shared/format.js";
+import { labelName, number } from "frametally/js/shared/format.js";
 import { formatWhole, parseState } from "frametally/js/shared/state.js";
 import { numberCell, rowOf } from "frametally/js/shared/tables.js";
 import { zoneInUse } from "frametally/js/shared/time.js";
@@ -97,7 +97,7 @@ export const card = (title, ...children) => el("section.card", el("h3", title), 
 export function countsCard(video, colorOf) {
   const rows = rankedLabels(video.labels).map(([label, count]) =>
     rowOf(
-      el("span.label-name", swatch(colorOf(label)), el("bdi", visible(label))),
+      el("span.label-name", swatch(colorOf(label)), el("bdi", visible(labelName(label)))),
       numberCell(number(count)),
     ),
   );

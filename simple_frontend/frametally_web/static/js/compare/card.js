@@ -1,7 +1,16 @@
 // The card of a comparison: both sides' counts of each label, and the bars that differ most.
 
 import { el, swatch } from "../shared/dom.js";
-import { change, difference, isOneDay, number, shortSpan, span, weekdaySpan } from "../shared/format.js";
+import {
+  change,
+  difference,
+  isOneDay,
+  labelName,
+  number,
+  shortSpan,
+  span,
+  weekdaySpan,
+} from "../shared/format.js";
 import { METRICS } from "../shared/metrics.js";
 import { numberCell, onlyButton, rowOf, scrollable, sortableTable, valueCell } from "../shared/tables.js";
 import { openPair } from "./pair.js";
@@ -43,7 +52,7 @@ function showByLabel(area, { labels, total }, metric, { sides, colorOf, onLabel 
         lines,
         rowFor: (line) => {
           const color = colorOf(line.label);
-          const heading = onlyButton(line.label, () => onLabel(line.label), swatch(color));
+          const heading = onlyButton(labelName(line.label), () => onLabel(line.label), swatch(color));
           return rowElement(heading, line, metric, barOf(line.by, most, color));
         },
         total: rowElement(t("web.all_labels"), all, metric, null),
@@ -85,7 +94,7 @@ const sizeOf = (value) => (value === null ? null : Math.abs(value));
 function inWords(lines, all, metric, name) {
   const differing = lines.filter(({ by }) => by);
   if (!differing.length) return t("web.no_label_differs_from", { name });
-  const named = differing.slice(0, NAMED).map((line) => `${line.label} ${moreOf(line, metric)}`);
+  const named = differing.slice(0, NAMED).map((line) => `${labelName(line.label)} ${moreOf(line, metric)}`);
   const left = differing.length - named.length;
   const more = left ? t("web.and_more_that_differ", { count: left }) : "";
   const together = all.by === null ? "" : t("web.all_labels_together", { all: moreOf(all, metric) });
@@ -147,14 +156,14 @@ function showMost(area, { most, differing, compared, from_ms: from, to_ms: to },
   /** @param {Api.BarDifference} one */
   const rowFor = (one) => {
     const when = weekdaySpan(one.start_ms, one.end_ms);
-    const label = t("web.show_both_pictures", { when, label: one.label });
+    const label = t("web.show_both_pictures", { when, label: labelName(one.label) });
     const text = isInADay ? shortSpan(one.start_ms, one.end_ms) : when;
     const row = rowOf(
       el("button.link", { "aria-label": label }, text),
       el(
         "td.most-label",
         swatch(context.colorOf(one.label)),
-        el("span.name", one.label),
+        el("span.name", labelName(one.label)),
         hasSources && one.source ? el("span.muted.small.name", ` ${context.nameOf(one.source)}`) : null,
       ),
       numberCell(metric.format(one.value)),

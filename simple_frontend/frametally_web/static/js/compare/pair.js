@@ -6,7 +6,7 @@ import { remarksOn } from "../proof/list.js";
 import { framesFrom, openLightbox } from "../proof/lightbox.js";
 import { ApiError, get, selectionQuery } from "../shared/api.js";
 import { el, iconButton } from "../shared/dom.js";
-import { moment, weekdaySpan } from "../shared/format.js";
+import { labelName, moment, weekdaySpan } from "../shared/format.js";
 import { t } from "../shared/texts.js";
 
 /** @typedef {Api.FrameBoxes} Frame */
@@ -138,7 +138,7 @@ class PairView {
     const { metric } = this;
     const { sides, nameOf } = this.context;
     this.title.textContent = t("web.beside_2", {
-      label: entry.label,
+      label: labelName(entry.label),
       value: metric.format(entry.value),
       other_value: metric.format(entry.other_value),
     });
@@ -181,7 +181,7 @@ class PairView {
       frame
         ? {
             ...frame,
-            title: `${sides[side].name}: ${entry.label} × ${frame.boxes.length}`,
+            title: `${sides[side].name}: ${labelName(entry.label)} × ${frame.boxes.length}`,
             caption: `${nameOf(frame.source)} · ${moment(frame.captured_at_ms)}`,
             remarks: remarksOn(frame),
           }

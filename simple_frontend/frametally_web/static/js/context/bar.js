@@ -2,7 +2,7 @@
 
 import { get } from "../shared/api.js";
 import { byId, el, iconButton } from "../shared/dom.js";
-import { bigNumber, duration, span } from "../shared/format.js";
+import { bigNumber, duration, labelName, span } from "../shared/format.js";
 import { METRICS } from "../shared/metrics.js";
 import { rove } from "../shell/navigation.js";
 import { DEFAULT, isUnfiltered } from "../shared/state.js";
@@ -123,7 +123,7 @@ export class ContextBar {
     this.range = from === null || to === null ? null : { from, to };
     this.labels.show(
       labels.map(({ label, detections }) => ({
-        ...{ value: label, name: label, detail: bigNumber(detections), color: colorOf(label) },
+        ...{ value: label, name: labelName(label), detail: bigNumber(detections), color: colorOf(label) },
       })),
       state.labels,
     );
@@ -192,9 +192,9 @@ export class ContextBar {
   #showOptional(known) {
     const { chips, state } = this;
     const simulated = document.getElementById("simulated");
-    if (simulated?.nextElementSibling instanceof HTMLElement) {
+    if (simulated) {
       simulated.hidden = state.model !== simulated.dataset.model;
-      simulated.nextElementSibling.hidden = !simulated.hidden;
+      byId("to-simulated").hidden = !simulated.hidden;
     }
     const comparisons = known?.counts ? comparisonsFor(state, { ...known, counts: known.counts }) : [];
     const other = comparisons.find(({ id }) => id === state.compare)?.name ?? state.compare;

@@ -2,7 +2,7 @@
 // of the boxes are part of that drawing, so that they stay at their boxes at any size.
 
 import { el, svg } from "../shared/dom.js";
-import { percent } from "../shared/format.js";
+import { labelName, percent } from "../shared/format.js";
 import { t } from "../shared/texts.js";
 
 const NEAR = "100px";
@@ -228,7 +228,7 @@ export function framesBoxes(boxes, frame, colorOf, named) {
     names,
   );
   if (!named) return all;
-  const words = falling.map(({ label, confidence }) => `${label} ${percent(confidence)}`);
+  const words = falling.map(({ label, confidence }) => `${labelName(label)} ${percent(confidence)}`);
   new ResizeObserver(() => {
     // As the drawing is scaled: all of it is in view, whatever the proportions of its place.
     const scale = Math.min(all.clientWidth / frame.width, all.clientHeight / frame.height);

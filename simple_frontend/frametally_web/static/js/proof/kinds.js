@@ -1,7 +1,7 @@
 // The two kinds of proof: the frames behind detections, and the unique objects.
 
 import { get } from "../shared/api.js";
-import { isOneDay, mean, moment, number, timeAmong } from "../shared/format.js";
+import { isOneDay, labelName, mean, moment, number, timeAmong } from "../shared/format.js";
 import { remarksOn } from "./list.js";
 import { t } from "../shared/texts.js";
 
@@ -25,7 +25,8 @@ export const framesProof = {
         const source = nameOf(frame.source);
         const counts = countsOf(frame.boxes);
         const what =
-          counts.map(({ label, count }) => `${count} × ${label}`).join(", ") || t("web.nothing_counted");
+          counts.map(({ label, count }) => `${count} × ${labelName(label)}`).join(", ") ||
+          t("web.nothing_counted");
         return {
           key: frame.image_path,
           at_ms: frame.captured_at_ms,
@@ -75,11 +76,14 @@ export const objectsProof = {
           source,
           adds: 1,
           runningTotal: track.running_total,
-          what: `${track.label}, ${t("web.count_boxes", { count: track.boxes })}`,
+          what: `${labelName(track.label)}, ${t("web.count_boxes", { count: track.boxes })}`,
           most: null,
           pictures: [
-            { ...sighting(track.best, t("web.seen_best", { label: track.label }), source), isCrop: true },
-            sighting(track.first, t("web.first_seen", { label: track.label }), source),
+            {
+              ...sighting(track.best, t("web.seen_best", { label: labelName(track.label) }), source),
+              isCrop: true,
+            },
+            sighting(track.first, t("web.first_seen", { label: labelName(track.label) }), source),
           ],
         };
       }),

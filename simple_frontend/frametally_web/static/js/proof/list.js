@@ -2,7 +2,7 @@
 
 import { framePicture } from "../frames/boxed_picture.js";
 import { el, swatch } from "../shared/dom.js";
-import { moment, number, timeAmong } from "../shared/format.js";
+import { labelName, moment, number, timeAmong } from "../shared/format.js";
 import { framesFrom, openLightbox } from "./lightbox.js";
 import { t } from "../shared/texts.js";
 
@@ -21,7 +21,7 @@ export function showEvidence(area, evidence, withDay, colorOf, nameOf) {
   const frames = evidence.frames.map((frame) => ({
     ...frame,
     when: timeAmong(frame.captured_at_ms, withDay),
-    title: `${frame.label} × ${frame.count}`,
+    title: `${labelName(frame.label)} × ${frame.count}`,
     caption: `${nameOf(frame.source)} · ${moment(frame.captured_at_ms)}`,
     remarks: remarksOn(frame),
   }));
@@ -100,7 +100,7 @@ function card(frame, colorOf, nameOf, open) {
       el(
         "span.frame-label",
         swatch(colorOf(frame.label)),
-        el("span.name", frame.label),
+        el("span.name", labelName(frame.label)),
         el("span.count.muted", `× ${frame.count}`),
       ),
       el("span.muted.small", frame.when),

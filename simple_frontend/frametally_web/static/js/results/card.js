@@ -7,7 +7,7 @@ import { checkLines } from "../shared/checked.js";
 import { Zooms } from "../chart/gestures.js";
 import { otherSide } from "../shared/compare.js";
 import { byId, control, el } from "../shared/dom.js";
-import { duration, span, within, zoneName } from "../shared/format.js";
+import { duration, labelName, span, within, zoneName } from "../shared/format.js";
 import { knownWords, METRICS } from "../shared/metrics.js";
 import { allIn, nothingOf, viewOf } from "../shared/series.js";
 import { lacksUsualZone, usualZoneOf } from "../shared/time.js";
@@ -17,7 +17,7 @@ import { Exports, questionLine } from "./export.js";
 import { showBusiest, showFramesWarning } from "./heatmap.js";
 import { showHeadline, showMetrics } from "./headline.js";
 import { showTable } from "./table.js";
-import { t } from "../shared/texts.js";
+import { LOCALE, t } from "../shared/texts.js";
 
 export class Results {
   /**
@@ -103,7 +103,7 @@ export class Results {
     showOverlaps(counts, view);
     showChecks(counts, metric);
     byId("objects-note").hidden = !(counts.metric === "objects" && counts.objects_note);
-    byId("objects-note").textContent = counts.objects_note ?? "";
+    byId("objects-note").textContent = noteOf(counts);
     byId("explanation").replaceChildren(
       explain(metric, counts, state),
       el("span.no-print", ` ${handWords()}`),
@@ -271,4 +271,13 @@ function explain(metric, counts, state) {
   const why = lacksUsualZone(state) ? t("web.bars_of_cannot_be_made_of", { OWN_ZONE: usual }) : "";
   const zone = t("web.times_are_in", { from_ms: zoneName(counts.from_ms ?? Date.now()), why });
   return `${metric.name}: ${metric.explanation} ${zone}`;
+}
+
+/** Where objects are not known: the server's sentence is English. @param {Api.Counts} counts */
+function noteOf({ objects_note: note, totals }) {
+  if (!note || LOCALE === "en-GB") return note ?? "";
+  const weak = totals.filter((one) => one.objects_missing === "too_weak").flatMap(({ label }) => label ?? []);
+  return weak.length
+    ? t("web.objects_seen_too_rarely", { labels: weak.map(labelName).join(", ") })
+    : t("web.objects_were_followed_in_some_of");
 }

@@ -7,6 +7,7 @@ import {
   change,
   difference,
   isOneDay,
+  labelName,
   number,
   pluralOf,
   roughly,
@@ -309,7 +310,7 @@ function weekWords({ week_before: then, from_ms: from, to_ms: to, metric: id }, 
 function peakWords({ peak, from_ms: from, to_ms: to }, on) {
   if (!peak || from === null || to === null) return [];
   const { start_ms: start, image_path: image, captured_at_ms: at } = peak;
-  const words = `${peak.label}, ${timeAmong(at, !isOneDay(from, to))}`;
+  const words = `${labelName(peak.label)}, ${timeAmong(at, !isOneDay(from, to))}`;
   return image === null ? [t("web.fullest_frame", { words })] : [t("web.fullest_frame_2"), lead(words, t("web.open_the_frame"), () => on.peak(start, image))]; // prettier-ignore
 }
 

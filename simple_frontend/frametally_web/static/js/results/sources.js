@@ -3,7 +3,7 @@
 import { sparkline } from "../chart/sparkline.js";
 import { intervalOf } from "../shared/checked.js";
 import { el, refill, swatch } from "../shared/dom.js";
-import { moment, number, percent, span } from "../shared/format.js";
+import { labelName, moment, number, percent, span } from "../shared/format.js";
 import { amountOf, joined } from "../shared/metrics.js";
 import {
   allIn,
@@ -53,7 +53,7 @@ export function showBreakdown(area, counts, metric, colorOf, onLabel) {
     bar.style.background = colorOf(label);
     const share = metric.of(total) !== null && all ? percent((value ?? 0) / all) : "";
     return rowOf(
-      onlyButton(label, () => onLabel(label), swatch(colorOf(label))),
+      onlyButton(labelName(label), () => onLabel(label), swatch(colorOf(label))),
       el("td.bar-cell", value === null ? null : bar),
       checkedCell(
         metric,

@@ -93,13 +93,25 @@ const PLURALS = {
   knife: "knives",
 };
 
+/** What a language calls a model's labels: "car=Auto|Autos;bus=Bus|Busse". @type {Map<string, string[]>} */
+const LABEL_NAMES = new Map(
+  t("web.label_names")
+    .split(";")
+    .map((entry) => entry.split("="))
+    .map(([label, names = ""]) => [label, names.split("|")]),
+);
+
+/** A label as a page shows it; addresses, requests and exports have the model's. @param {string} label */
+export const labelName = (label) => LABEL_NAMES.get(label)?.[0] || label;
+
 /**
- * "1 car", "2 buses", "3 people": a label as a word of a sentence. A label that is no English word keeps its spelling,
- * as all do on a page of another language.
+ * "1 car", "2 buses", "3 people": a label as a word of a sentence. A label that no language knows keeps its spelling.
  * @param {string} label
  * @param {number} count
  */
 export function pluralOf(label, count) {
+  const names = LABEL_NAMES.get(label);
+  if (names?.[1]) return count === 1 ? names[0] : names[1];
   if (count === 1 || LOCALE !== "en-GB" || !/^[a-z][a-z ]*$/.test(label)) return label;
   return PLURALS[label] ?? `${label}${/(s|x|z|ch|sh)$/.test(label) ? "es" : "s"}`;
 }

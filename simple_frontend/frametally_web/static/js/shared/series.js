@@ -1,5 +1,6 @@
 // Turns the API's answer into rows for the chart, the table and the tiles: one per interval with footage.
 
+import { labelName } from "./format.js";
 import { intervalOf } from "./checked.js";
 import { amountOf, joined } from "./metrics.js";
 import { groupLabels } from "./palette.js";
@@ -89,7 +90,7 @@ export function seriesOf(counts, metric, colorOf) {
   const { own, shared } = groupLabels(rankedLabels(counts, metric));
   /** @type {Page.Series[]} */
   const series = own.map((label) => ({
-    name: label,
+    name: labelName(label),
     labels: [label],
     color: colorOf(label),
     ...sumsOf([label]),
@@ -99,7 +100,10 @@ export function seriesOf(counts, metric, colorOf) {
   /** @type {(string|null)[]} */
   const labels = counts.rest.length ? [...shared, null] : shared;
   const name = t("web.other_labels", { count: others.length });
-  return [...series, { name, labels, title: others.join(", "), color: colorOf(null), ...sumsOf(labels) }];
+  return [
+    ...series,
+    { name, labels, title: others.map(labelName).join(", "), color: colorOf(null), ...sumsOf(labels) },
+  ];
 }
 
 /**

@@ -1,0 +1,1 @@
+"""The languages of pages: their texts, and the sentences of problems."""

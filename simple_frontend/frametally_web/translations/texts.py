@@ -1,0 +1,135 @@
+"""The language of a page: the available ones, the viewer's choice, and texts for templates.
+
+A text has a key and is in `languages/en.json` of the dashboard or a capability; another language is a file
+beside it. Scripts have theirs from `fetch_assets.py`. The sentences of problems are their own keys in
+`languages/problems/`: the English one is where the problem is raised, with `{}` for each value.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import msgspec
+from flask import Flask, has_request_context, request
+from markupsafe import Markup, escape
+from werkzeug.datastructures import LanguageAccept
+
+from frametally.plugins import folder_of, plugins
+
+ENGLISH = "en"
+COOKIE = "language"
+"""The cookie by which a viewer chooses another language than the browser's; a page's script sets it."""
+
+
+_BETWEEN_SENTENCES = re.compile(r"(?<=[.?!]) (?=\S)")
+
+
+def _folders() -> Iterator[Path]:
+    for folder in (Path(__file__).parents[1], *map(folder_of, plugins())):
+        yield folder / "languages"
+
+
+@cache
+def texts() -> dict[str, dict[str, str]]:
+    """Return the texts by language and key; a language may lack some."""
+    found: dict[str, dict[str, str]] = {ENGLISH: {}}
+    for folder in _folders():
+        for path in folder.glob("*.json"):
+            own = msgspec.json.decode(path.read_bytes(), type=dict[str, str])
+            found.setdefault(path.stem, {}).update(own)
+    return found
+
+
+def language() -> str:
+    """Return the language of a request's page: the viewer's choice, or else the browser's."""
+    if not has_request_context():
+        return ENGLISH
+    return language_for(request.cookies.get(COOKIE, ""), request.accept_languages)
+
+
+def language_for(chosen: str, accepted: LanguageAccept) -> str:
+    """Return the language that a viewer has chosen, or else the best one that the browser accepts."""
+    return chosen if chosen in texts() else accepted.best_match(texts(), ENGLISH)
+
+
+def t(key: str, **values: object) -> Markup:
+    """Return a text in the viewer's language, in English if that has none, with values for its {names}.
+
+    A key that ends in `_html` names markup; all else is escaped, values too. `count` chooses between the keys
+    `<key>.one` and `<key>.other`, where there are such.
+
+    Raises:
+        KeyError: English has no such text.
+    """
+    own = texts()[ENGLISH] | texts()[language()]
+    if f"{key}.other" in own:
+        key += ".one" if values.get("count") == 1 else ".other"
+    text = Markup(own[key]) if key.endswith("_html") else escape(own[key])  # noqa: S704 (our own file)
+    return text.format(**values)
+
+
+def label_name(label: str) -> str:
+    """Return a model's label as pages in the viewer's language show it."""
+    names = texts()[language()].get("web.label_names", "")
+    return dict(entry.partition("=")[::2] for entry in names.split(";")).get(label, label).partition("|")[0]
+
+
+@cache
+def problem_texts(code: str) -> dict[str, str]:
+    """Return the sentences of problems in a language, by the English ones; values are `{}` in both."""
+    own: dict[str, str] = {}
+    for path in (folder / "problems" / f"{code}.json" for folder in _folders()):
+        if path.exists():
+            own.update(msgspec.json.decode(path.read_bytes(), type=dict[str, str]))
+    return own
+
+
+@cache
+def _patterns(code: str) -> list[tuple[int, re.Pattern[str], str]]:
+    """Return the patterns of the same, those with most words first, and how many sentences each has."""
+    return [
+        (
+            len(_BETWEEN_SENTENCES.split(english)),
+            re.compile("(.*?)".join(map(re.escape, english.split("{}")))),
+            own,
+        )
+        for english, own in sorted(problem_texts(code).items(), key=lambda pair: -len(pair[0]))
+    ]
+
+
+def problem_text(text: str, code: str | None = None) -> str:
+    """Return a problem's text in a language, by default the viewer's; what that lacks stays English."""
+    sentences, translated = _BETWEEN_SENTENCES.split(text), list[str]()
+    while sentences:
+        matches = (
+            (count, own.format(*match.groups()))
+            for count, pattern, own in _patterns(code or language())
+            if (match := pattern.fullmatch(" ".join(sentences[:count])))
+        )
+        count, own = next(matches, (1, sentences[0]))
+        translated.append(own)
+        del sentences[:count]
+    return " ".join(translated)
+
+
+def names() -> dict[str, str]:
+    """Return the name of each language in that language."""
+    return {code: own["web.language"] for code, own in sorted(texts().items())}
+
+
+def number(value: int) -> str:
+    """Return a number with the separators of the viewer's language."""
+    return f"{value:,}".replace(",", t("web.thousands_separator"))
+
+
+def translate(app: Flask) -> None:
+    """Give templates the texts."""
+    app.add_template_global(t)
+    app.add_template_global(language)
+    app.add_template_filter(problem_text)
+    app.add_template_filter(label_name)
+    app.add_template_filter(number)
+    app.add_template_global(names, "languages")

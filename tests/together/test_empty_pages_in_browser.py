@@ -1,0 +1,49 @@
+"""Each page of a new installation says what will be there, with one button; on a phone, the menu is one."""
+
+from __future__ import annotations
+
+import pytest
+from tests.web.browser import Place, Visits, expect
+
+pytestmark = pytest.mark.thorough
+
+FIRST = "Upload your first video"
+EMPTY = {
+    "": ("#no-data", "appear here", FIRST),
+    "videos": ("#nothing", "watch it here", "Upload video"),
+    "live": ("#nothing", "appear here", "Add a camera"),
+    "footage": ("#nothing", "appear here", FIRST),
+    "lines": ("#nothing", "appear here", FIRST),
+    "lines/edit": ("#nothing", "You draw lines", FIRST),
+    "traffic": ("#nothing", "appear here", FIRST),
+    "accuracy": ("#nothing", "appear here", FIRST),
+    "books": ("#nothing", "This page shows", FIRST),
+    "alerts": ("#alerts-page", "A rule notifies you", "Add a rule"),
+}
+"""Its card, words of it, and its button, by the page."""
+PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
+
+
+def test_an_empty_page_says_what_will_be_there_and_has_one_button_that_stands_out(
+    place: Place, visit: Visits
+) -> None:
+    window = visit(place)
+    for path, (card, words, button) in EMPTY.items():
+        page = window.open(path, wait_for=f"{card} .primary:visible")
+        expect(page.locator(card)).to_contain_text(words)
+        expect(page.locator(f"{card} .primary:visible")).to_have_text([button])
+        assert page.locator("table:visible").count() == 0, path
+
+
+def test_on_a_phone_the_menu_is_one_line_and_the_chart_begins_on_the_first_screen(
+    place: Place, visit: Visits
+) -> None:
+    place.film({"car": 6}, source="gate", intervals=4)
+    page = visit(place, **PHONE).open()
+    assert page.locator(".topbar").bounding_box()["height"] < 60
+    assert page.locator("#chart").bounding_box()["y"] < PHONE["viewport"]["height"] - 60
+    expect(page.locator("#pages")).to_be_hidden()
+    page.get_by_role("button", name="Menu").tap()
+    expect(page.locator("#language")).to_be_visible()
+    page.get_by_role("link", name="Lines").tap()
+    page.locator("#lines-page:not([data-state=loading])").wait_for()
