@@ -12,13 +12,15 @@ do, and the record shows whether this version reads the other's data as the othe
 Left out of what is compared, and only this: the UUID of the embedded log (`<log>`) and the run ids, input
 hashes and seals that follow from it (`<run>`, `<inputs>`, `<seal>`), paths of this machine (`<data>`), the
 server's address, what a clock gives (the fields of `CLOCKS`), where one page of a proof ends and the next
-begins (which the server's time decides), the index's version counter, and frametally's own version.
+begins (which the server's time decides), the index's version counter, frametally's own version, and whether
+part files are packed.
 """
 
 from __future__ import annotations
 
 import argparse
 import difflib
+import gzip
 import hashlib
 import json
 import os
@@ -67,6 +69,7 @@ _NORMALISED: tuple[tuple[str, str], ...] = (
     (r'\["[0-9a-f]{16}"(,\d+\])', r'["<inputs>"\1'),
     (r"(\"(?:inputs|footage)_sha256\":\")[0-9a-f]{64}", r"\1<inputs>"),
     (r"(\"seal\":\")[0-9a-f]{8}", r"\1<seal>"),
+    (r"\b((?:part|zones)-\d{5})\.gz\b", r"\1"),
     (rf"(\"(?:{'|'.join(CLOCKS)})\": ?)(?:[0-9.e+-]+|null)", r"\1<clock>"),
     (r"newest segment [^\n]* old", "newest segment <clock> old"),
     (r"(event: index\ndata: \{\"version\":)(?:\"[^\"]*\"|[0-9]+)", r"\1<version>"),
@@ -189,6 +192,7 @@ def read_store(version: Version, normalise: Callable[[bytes], bytes]) -> dict[st
         if not path.is_file() or not RECORDED.match(key):
             continue
         data = path.read_bytes()
+        data = gzip.decompress(data) if path.suffix == ".gz" else data
         if not key.startswith("images/") and not path.name.startswith("part-"):
             data = normalise(data)
         objects[normalise(key.encode()).decode()] = hashlib.sha256(data).hexdigest()

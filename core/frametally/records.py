@@ -295,7 +295,7 @@ class Run(SealedRecord, frozen=True, kw_only=True):
         inputs_sha256: Over all that the day is counted from: segments, tombstones, overlaps and zones.
         duplicates_dropped: Lines that repeated a frame.
         track_parts: Of older versions, with `track_parts_crc32`: the files of its tracks.
-        parts_crc32: Of the bytes of each part file; empty in runs of older versions.
+        parts_crc32: Of the lines of each part file; empty in runs of older versions.
         footage_sha256: Over its footage, the same for every interval, setting and zone; "" in older runs.
         tombstones_crc32: Of the key of each tombstone that touches frames of this day itself, sorted.
         settings: The settings behind `params`, in words; empty in runs of older versions.

@@ -102,6 +102,15 @@ def test_one_changed_bit_of_any_column_changes_no_answer_in_silence(
     assert told  # not by chance that nothing asks for it
 
 
+def test_a_day_whose_part_file_is_gone_is_named_and_not_said_to_be_compared(whole: Path) -> None:
+    store = MemoryStore()
+    put_run(store, RUN, COUNTS, COVERAGE)
+    store.delete(f"{RUN.prefix}/{RUN.parts[0]}")
+    with closing(open_count_index(f"sqlite:///{whole}")) as index:
+        days, differences, [skipped] = check_index(store, index, NoProgress())
+    assert (days, differences, skipped.name) == (0, [], RUN.prefix)
+
+
 @pytest.mark.thorough
 @pytest.mark.parametrize(("table", "column"), COLUMNS, ids=map(".".join, COLUMNS))
 def test_what_is_damaged_is_told_by_a_comparison_and_mended_from_the_store(

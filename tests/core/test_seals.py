@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -27,7 +28,7 @@ from tests.fakes.records import (
 
 from frametally import keys
 from frametally.books.quality_reports import QualityReport
-from frametally.books.runs import read_paths, read_run, read_tracks
+from frametally.books.runs import put_part, read_parts, read_paths, read_run, read_tracks
 from frametally.errors import FrametallyError, Poison
 from frametally.history_records import (
     HistoryEntry,
@@ -274,6 +275,24 @@ def test_no_bit_of_a_part_file_can_turn_over_unseen() -> None:
         store.put(key, damaged)
         with pytest.raises(Poison, match=rf"{key}: damaged: .*frametally aggregate --all"):
             read_run(store, run)
+
+
+def test_no_bit_of_a_packed_part_file_can_turn_over_and_change_its_lines() -> None:
+    store = MemoryStore()
+    run = put_run(store)
+    [(key, lines)] = read_parts(store, run)
+    packed_key = put_part(store, key, lines)
+    run = msgspec.structs.replace(run, parts=[packed_key.rpartition("/")[2]])
+    counts = read_run(store, run)
+    not_seen = 0
+    for damaged in every_flip(store.get(packed_key)):
+        store.put(packed_key, damaged)
+        try:
+            assert read_run(store, run) == counts
+            not_seen += 1
+        except Poison as error:
+            assert re.match(rf"{packed_key}: damaged: .*frametally aggregate --all", str(error))
+    assert not_seen < 80  # most bits of the ten bytes of its head say nothing of its lines
 
 
 @pytest.mark.parametrize(("name", "read"), [("part-00000", read_tracks), ("paths-00000", read_paths)])

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import msgspec
 
 from frametally import keys
-from frametally.books.runs import hour_files, read_history, read_paths
+from frametally.books.runs import hour_files, read_history, read_parts, read_paths
 from frametally.history_records import OlderHistory, hours_key, list_in, with_zones
 from frametally.ports.object_store import ObjectStore
 from frametally.records import PathFile, Run, encode
@@ -33,6 +33,16 @@ def with_history_apart(store: ObjectStore, run: Run) -> None:
     without_history(store, run)
 
 
+def with_plain_parts(store: ObjectStore, run: Run) -> Run:
+    """Put the lines of a run's part files as they are, and its pointer to these."""
+    for key, lines in list(read_parts(store, run)):
+        store.put(key.removesuffix(".gz"), lines)
+        store.delete(key)
+    older = msgspec.structs.replace(run, parts=[name.removesuffix(".gz") for name in run.parts])
+    store.put(run.key, encode(older))
+    return older
+
+
 def as_older(store: ObjectStore, run: Run) -> Run:
     """Give a run of now the files of before, and none of now."""
     with_history_apart(store, run)
@@ -47,7 +57,7 @@ def as_older(store: ObjectStore, run: Run) -> Run:
         paths.append(PathFile(source=of_source.source, name=f"paths-{number:05d}", crc32=zlib.crc32(data)))
         store.put(f"{folder}/{paths[-1].name}", data)
     older = msgspec.structs.replace(
-        run,
+        with_plain_parts(store, run),
         track_parts=["part-00000"],
         track_parts_crc32=[zlib.crc32(tracks)],
         paths=paths,
@@ -68,8 +78,8 @@ def with_zones_apart(store: ObjectStore, run: Run, segments: Sequence[str]) -> t
     [_, of_zones] = with_zones([run])
     zones = json.dumps([[], run.zones], ensure_ascii=False, separators=(",", ":"))
     folder = keys.run_folder(of_zones.model, run.params, run.interval_s, run.day, "000001-" + "0" * 16)
-    for number, name in enumerate(of_zones.parts):
-        store.put(f"{folder}/part-{number:05d}", store.get(f"{run.prefix}/{name}"))
+    for number, (_, lines) in enumerate(read_parts(store, of_zones)):
+        store.put(f"{folder}/part-{number:05d}", lines)
     older_zones = msgspec.structs.replace(
         of_zones,
         sequence=1,

@@ -12,7 +12,7 @@ from tests.fakes.memory import MemoryStore
 from tests.fakes.records import before_checksums
 
 from frametally import keys
-from frametally.books.runs import current_runs
+from frametally.books.runs import current_runs, read_parts
 from frametally.history_records import list_in
 from frametally.opening import open_object_store
 from frametally.ports.object_store import ObjectStore
@@ -116,9 +116,7 @@ class Footage:
     def parts(self) -> dict[tuple[str, int, str], bytes]:
         """The part files of each current run, joined, by model, interval and day."""
         return {
-            (run.model, run.interval_s, run.day): b"".join(
-                self.store.get(f"{run.prefix}/{part}") for part in run.parts
-            )
+            (run.model, run.interval_s, run.day): b"".join(lines for _, lines in read_parts(self.store, run))
             for run in current_runs(self.store)
         }
 

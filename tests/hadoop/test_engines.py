@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gzip
 import json
 import os
 import re
@@ -208,7 +209,7 @@ def test_the_commands_of_the_readme_print_the_part_file_that_is_published(
     [run] = current_runs(file_footage.store)
     [(key, published)] = read_parts(file_footage.store, run)
     assert printed.stdout == published
-    file_footage.store.put(key, printed.stdout)
+    file_footage.store.put(key, gzip.compress(printed.stdout))
     counts, coverage = read_run(file_footage.store, run)
     assert {record.label for record in counts} == {"car", 'a "b"', "bus"}
     assert sum(record.objects or 0 for record in coverage) == 2

@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 import pytest
 from tests.examples import THOROUGH, first_quick
+from tests.fakes.older_runs import with_plain_parts
 from tests.hadoop.conftest import NOON_MS, Footage
 from tests.hadoop.test_aggregate_kills import POINTS, count, published, start
 
@@ -141,6 +142,24 @@ def test_a_late_segment_has_its_hour_read_and_no_other(
     assert stands(three_hours) == from_nothing(three_hours)
 
 
+def test_a_day_whose_part_files_are_not_packed_stays_until_it_gets_footage_and_then_keeps_its_hours(
+    three_hours: Footage,
+) -> None:
+    [run] = current_runs(three_hours.store)
+    before = stands(three_hours)
+    older = with_plain_parts(three_hours.store, run)
+    assert [*read_parts(three_hours.store, older)] == [
+        (f"{run.prefix}/part-00000", b"".join(three_hours.parts().values()))
+    ]
+    report = three_hours.aggregate()
+    assert (report.runs, report.days_up_to_date, report.warnings) == ([], 1, [])
+    assert [*stands(three_hours).values()] == [*before.values()]
+    late(three_hours)
+    report = three_hours.aggregate()
+    assert (report.hours_kept, report.hours_counted, report.warnings) == (5, 1, [])
+    assert stands(three_hours) == from_nothing(three_hours)
+
+
 def test_of_a_segment_with_many_sources_only_those_of_changed_hours_are_decoded(
     footage: Footage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -210,7 +229,7 @@ def flip(store: ObjectStore, key: str) -> None:
 
 
 @pytest.mark.parametrize("harm", first_quick([flip, tear, lose]))
-@pytest.mark.parametrize("name", ["part-00000", "_hours.json"])
+@pytest.mark.parametrize("name", ["part-00000.gz", "_hours.json"])
 def test_a_run_that_is_damaged_is_one_line_and_its_day_is_counted_from_segments(
     three_hours: Footage, harm: Callable[[ObjectStore, str], None], name: str
 ) -> None:

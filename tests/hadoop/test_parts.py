@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import random
 from collections.abc import Callable
@@ -71,9 +72,9 @@ def test_parts_are_cut_at_their_number_of_lines_and_named_in_order(
     lines = [coverage(number) for number in range(1, 6)]
     monkeypatch.setattr(publishing, "LINES_PER_PART", 2)
     run = publish(footage.store, tmp_path, lines)
-    assert run.parts == ["part-00000", "part-00001", "part-00002"]
-    assert [footage.store.get(f"{run.prefix}/{part}").count(b"\n") for part in run.parts] == [2, 2, 1]
-    assert b"".join(footage.store.get(f"{run.prefix}/{part}") for part in run.parts) == b"".join(lines)
+    assert run.parts == ["part-00000.gz", "part-00001.gz", "part-00002.gz"]
+    parts = [gzip.decompress(footage.store.get(f"{run.prefix}/{part}")) for part in run.parts]
+    assert parts == [b"".join(lines[:2]), b"".join(lines[2:4]), lines[4]]
     assert (run.frames, run.duplicates_dropped) == (15, 2)
 
 
@@ -98,7 +99,7 @@ def test_the_pointer_is_put_last(footage: Footage, watched: Callable[..., Object
     folder = run.prefix.rpartition("/")[0]
     assert puts == [
         *footage.objects("hours"),
-        f"{run.prefix}/part-00000",
+        f"{run.prefix}/part-00000.gz",
         f"{run.prefix}/_quality.json",
         hours_key(run.prefix),
         f"{folder}/_runs/000001.json",

@@ -157,7 +157,7 @@ def test_what_is_damaged_of_a_published_day_does_not_stop_an_aggregation(footage
     film(footage, 5)
     put_manifest(footage, frames=6)
     [run] = footage.aggregate().runs
-    key = f"{run.prefix}/part-00000" if harm == "part" else keys.quality_key(run.prefix)
+    key = f"{run.prefix}/{run.parts[0]}" if harm == "part" else keys.quality_key(run.prefix)
     footage.store.put(key, b'["coverage"]\t{')
     put_dead_letter(footage, 5)
     assert footage.aggregate().days_up_to_date == 1

@@ -27,7 +27,7 @@ from serving.downloads import cache_folder
 from serving.needs import server
 from serving.place import Place
 
-from frametally.books.runs import current_runs
+from frametally.books.runs import current_runs, read_parts
 from frametally.opening import open_object_store
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import NoProgress
@@ -110,10 +110,7 @@ class Rig:
 
 
 def parts(store: ObjectStore) -> dict[str, bytes]:
-    return {
-        run.day: b"".join(store.get(f"{run.prefix}/{part}") for part in run.parts)
-        for run in current_runs(store)
-    }
+    return {run.day: b"".join(lines for _, lines in read_parts(store, run)) for run in current_runs(store)}
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from s3_bucket import S3Place, key_with_policy, known_to_the_test_server, new_bu
 from s3_fault_proxy import FAULTS, Fault, FaultProxy, some_of
 
 from frametally import keys
-from frametally.books.runs import current_runs
+from frametally.books.runs import current_runs, read_parts
 from frametally.errors import Misconfigured
 from frametally.opening import open_object_store
 from frametally.ports.object_store import ObjectStore
@@ -124,10 +124,7 @@ def test_a_link_that_breaks_off_is_read_on_from_there() -> None:
 
 def parts(store: ObjectStore) -> dict[str, bytes]:
     """The part files of the current runs, by day."""
-    return {
-        run.day: b"".join(store.get(f"{run.prefix}/{part}") for part in run.parts)
-        for run in current_runs(store)
-    }
+    return {run.day: b"".join(lines for _, lines in read_parts(store, run)) for run in current_runs(store)}
 
 
 @pytest.fixture

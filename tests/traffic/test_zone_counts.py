@@ -134,7 +134,7 @@ def test_a_zone_over_all_of_the_picture_counts_what_the_picture_does(footage: Fo
     draw(footage, zone("all", ((0, 0), (640, 0), (640, 480), (0, 480))))
     footage.aggregate()
     of_picture, of_zone = (
-        b"".join(footage.store.get(f"{run.prefix}/{part}") for part in run.parts)
+        b"".join(lines for _, lines in read_parts(footage.store, run))
         for run in current_runs(footage.store)
         if not run.model.endswith("~flows")
     )

@@ -54,9 +54,10 @@ def check_index(store: ObjectStore, index: CountIndex, progress: Progress) -> In
         DifferingDay(run, "the store does not have this run") for run in not_in_store(indexed, stored_runs)
     ]
     skipped: list[Skipped] = []
-    compared = [run for run in indexed if stored_runs.get(day_of(run)) == run]
-    for number, run in enumerate(compared):
-        progress.update(number, len(compared), run.day)
+    days = 0
+    runs = [run for run in indexed if stored_runs.get(day_of(run)) == run]
+    for number, run in enumerate(runs):
+        progress.update(number, len(runs), run.day)
         try:
             sources = index.differing_sources(run, *read_run(store, run))
         except RunReplaced:
@@ -64,10 +65,11 @@ def check_index(store: ObjectStore, index: CountIndex, progress: Progress) -> In
         except Poison as error:
             skipped.append(Skipped(run.prefix, str(error)))
             continue
+        days += 1
         if sources:
             differences.append(DifferingDay(run, f"{', '.join(sources)}: differs from the part files"))
-    progress.update(len(compared), len(compared), "compared")
-    return IndexCheck(len(compared), differences, skipped)
+    progress.update(len(runs), len(runs), "compared")
+    return IndexCheck(days, differences, skipped)
 
 
 def not_in_store(indexed: Iterable[Run], stored_runs: Mapping[DayKey, Run | None]) -> list[Run]:

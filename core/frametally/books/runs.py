@@ -6,6 +6,7 @@ A run is the result of one model, base interval and UTC day: hour files, part fi
 
 from __future__ import annotations
 
+import gzip
 import zlib
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -109,8 +110,26 @@ def read_run(store: ObjectStore, run: Run) -> tuple[list[IntervalCount], list[Co
     return decode_run(run, read_parts(store, run))
 
 
+_PACKED = ".gz"
+_LEVEL = 1
+"""Of gzip: a higher one takes four times as long, for a fifth fewer bytes."""
+
+
+def put_part(store: ObjectStore, key: str, lines: bytes) -> str:
+    """Put the lines of a part file, packed by gzip; return its key, which has the ending that says so."""
+    store.put(f"{key}{_PACKED}", gzip.compress(lines, _LEVEL, mtime=0))
+    return f"{key}{_PACKED}"
+
+
+def _unpacked(data: bytes) -> bytes:
+    try:
+        return gzip.decompress(data)
+    except (OSError, EOFError, zlib.error) as error:
+        raise Poison(f"damaged: it cannot be unpacked ({error})") from error
+
+
 def read_parts(store: ObjectStore, run: Run) -> Iterator[tuple[str, bytes]]:
-    """Yield key and bytes of each part file of a run, as they were published.
+    """Yield the key of each part file of a run, and its lines as they were counted.
 
     Raises:
         Poison: One is missing or damaged; the message names it.
@@ -123,7 +142,8 @@ def _read_files(
 ) -> Iterator[tuple[str, bytes]]:
     for number, name in enumerate(names):
         key = f"{folder}/{name}"
-        yield key, _read_file(store, run, key, checksums[number] if checksums else None)
+        part = _unpacked if key.endswith(_PACKED) else bytes
+        yield key, _read_file(store, run, key, checksums[number] if checksums else None, part)
 
 
 def _read_file(

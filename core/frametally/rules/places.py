@@ -139,7 +139,7 @@ class ZoneParts(NamedTuple):
 
     Attributes:
         names: Of the part files, in order.
-        crc32: Of the bytes of each.
+        crc32: Of the lines of each.
         duplicates_dropped: Lines that repeated a frame, once a zone.
         footage_sha256: As in the run, over the footage of sources with zones.
         hours: By `within_zones` of a source 16 hex of its hour files.

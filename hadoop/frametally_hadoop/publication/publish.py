@@ -25,7 +25,7 @@ import msgspec
 from frametally import keys
 from frametally.books.index_lag import mark_of
 from frametally.books.quality_reports import QualityReport, read_quality
-from frametally.books.runs import DayKey, read_parts
+from frametally.books.runs import DayKey, put_part, read_parts
 from frametally.errors import Poison
 from frametally.history_records import HourFile, HourList, hour_file_key
 from frametally.media.manifests import touches
@@ -345,12 +345,11 @@ def _covered(store: ObjectStore, day: DayPlan) -> dict[Interval, int]:
 def put_parts(
     store: ObjectStore, folder: str, lines: Iterable[bytes], lines_per_part: int, kind: str = "part"
 ) -> Iterator[tuple[str, int]]:
-    """Put the lines as files `<kind>-<number>`; yields name and CRC-32 of each once it is in `folder`."""
+    """Put the lines as files `<kind>-<number>.gz`; yields name and CRC-32 of its lines once it is put."""
     iterator = iter(lines)
     for number in count():
         data = b"".join(islice(iterator, lines_per_part))
         if not data:
             return
-        name = f"{kind}-{number:05d}"
-        store.put(f"{folder}/{name}", data)
-        yield name, zlib.crc32(data)
+        key = put_part(store, f"{folder}/{kind}-{number:05d}", data)
+        yield key.removeprefix(f"{folder}/"), zlib.crc32(data)
