@@ -46,6 +46,7 @@ COLUMNS = [
     *LOCAL,
     "shows_nothing",
     "objects_at_least",
+    "filmed_part",
 ]
 
 

@@ -107,10 +107,17 @@ def _add_labels(
 
 
 def by_metric(totals: Totals, metric: Metric) -> list[str]:
-    """Return the labels, those with most of the metric first; without those that are together."""
+    """Return the labels, those with most of the metric first; without those that are together.
+
+    Those whose objects are not known are last, with most boxes first.
+    """
     return sorted(
         (label for label in totals if label is not None),
-        key=lambda label: (-value_of(totals[label], metric), label),
+        key=lambda label: (
+            -value_of(totals[label], metric),
+            -value_of(totals[label], "detections") if metric == "objects" else 0,
+            label,
+        ),
     )
 
 
