@@ -92,8 +92,8 @@ class RuleTrial(Answer, frozen=True, kw_only=True):
     """The alerts that a rule would have sent in a range, or the last seven counted days; it stores nothing.
 
     Attributes:
-        from_ms: Start of the whole intervals that it was tried over; null: there are no counts yet, or the rule
-            does not read counts.
+        from_ms: Start of the whole intervals that it was tried over; null: there are no counts yet, or the
+            rule does not read counts.
         to_ms: Their end.
         interval_s: Length of the intervals, raised to one that is counted; null where the rule has none.
         total: How many alerts it would have sent.

@@ -123,7 +123,9 @@ function charts({ intervals, from_ms, to_ms }, threshold, onThreshold) {
     y: (value) => HEIGHT * (1 - value / top),
     value: (y) => top * (1 - y / HEIGHT),
   };
-  const names = [...new Map(intervals.map((one) => [one.source, one.source_name]))].slice(0, MOST_CHARTS);
+  // Those that come nearest to the threshold, or go beyond it.
+  const highest = intervals.toSorted((one, other) => other.value - one.value);
+  const names = [...new Map(highest.map((one) => [one.source, one.source_name]))].slice(0, MOST_CHARTS);
   return names.map(([source, name]) => {
     const own = intervals.filter((one) => one.source === source);
     return el(

@@ -125,7 +125,7 @@ def known_metric(metric: AskedMetric, chart: Chart) -> Metric:
     """Return the metric asked for; of `auto`, objects if they are known of all labels together."""
     if metric != "auto":
         return metric
-    together = all_together(chart)
+    together = _add_parts(chart.buckets, chart.coverage, None)  # means do not say whether objects are known
     tracked = together.tracked_detections
     is_weak = tracked is not None and is_too_weak(together.detections, tracked)
     is_known = together.objects is not None or (together.measured_objects is not None and not is_weak)

@@ -4,7 +4,7 @@ import { byId, el, refill } from "../shared/dom.js";
 import { duration, number, percent, span, spanAmong, weekdaySpan } from "../shared/format.js";
 import { LOCALE, t } from "../shared/texts.js";
 import { amountOf, brief, knownOf, knownWords, METRICS, WHY_NOT } from "../shared/metrics.js";
-import { shareWords } from "../shared/series.js";
+import { baseWords, shareWords } from "../shared/series.js";
 import { askedPart } from "../shared/spans.js";
 import { numberCell, rowOf, sortableTable, tableOf, valueCell } from "../shared/tables.js";
 import { isAdded, noneOf, whyAbsent } from "./headline.js";
@@ -57,11 +57,17 @@ export function showBusiest(area, { counts, summary }, on) {
     { name: t("web.interval"), of: (one) => one.start_ms },
     { name: metric.name, id: "value", of: (one) => one.value, isNumber: true },
     { name: t("web.frames"), of: (one) => one.frames, isNumber: true },
-    { name: t("web.filmed_of_time_asked"), of: (one) => one.filmed_part, isNumber: true },
+    { name: t("web.filmed_3"), of: (one) => one.filmed_part, isNumber: true },
   ];
+  const { sources } = summary.filmed;
+  const of = baseWords({ askedS: summary.interval_s ?? 0, sources });
+  const base = sources ? t("web.filmed_share_of", { of }) : "";
   refill(
     area,
-    from === null || to === null ? "" : el("p.muted.small", span(from, to)),
+    el(
+      "p.muted.small",
+      [from !== null && to !== null ? span(from, to) : "", base].filter(Boolean).join(" · "),
+    ),
     sortableTable({
       name: t("web.busiest_intervals"),
       kind: "busiest",

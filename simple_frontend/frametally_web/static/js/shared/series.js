@@ -178,12 +178,13 @@ export const isPartial = ({ filmed: { part } }) => part !== null && part < PARTI
  * "26% of 3 × 30 min": what was filmed of the time asked for, of each source with film.
  * @param {Page.Filmed & {part: number}} filmed
  */
-export function shareWords({ part, askedS, sources }) {
+export const shareWords = ({ part, ...base }) =>
+  t("web.share_of", { share: percent(part), of: baseWords(base) });
+
+/** "3 × 30 min": the time asked for, of each source with film. @param {Pick<Page.Filmed, "askedS"|"sources">} filmed */
+export function baseWords({ askedS, sources }) {
   const asked = roughly(askedS * 1000);
-  return t("web.share_of", {
-    share: percent(part),
-    of: sources > 1 ? `${number(sources)} × ${asked}` : asked,
-  });
+  return sources > 1 ? `${number(sources)} × ${asked}` : asked;
 }
 
 /** @param {{start: number, end: number}} bar @returns {Page.Span} */
