@@ -115,8 +115,8 @@ def _summary(report: ScheduledReport, turn: ClockTurn, chart: answers.Counts, me
         if whole.filmed_s is not None:
             filmed += f", {_length(whole.filmed_s)} filmed, summed over sources"
         if whole.part is not None:
-            asked = f"{whole.sources} x " * (whole.sources > 1) + _length(whole.asked_s)
-            filmed += f" ({whole.part:.0%} of {asked})"
+            base = f"{whole.sources} x " * (whole.sources > 1) + _length(whole.asked_s)
+            filmed += f" ({whole.part:.0%} of {base})"
     zone = zoneinfo.ZoneInfo(report.zone)
     check_lines = [f"In brackets: {one_line(check_words(check, zone))}" for check in applied_checks(chart)]
     return "\n".join([head, "", *table, "", filmed, *check_lines, *waiting_lines, sources_line, ""])

@@ -350,8 +350,7 @@ def sources_with_film(chart: Chart) -> int:
         covered_s = [part.covered_s for part in chart.coverage]
         return int(any(covered_s) and None not in covered_s)
     cells = chart.of_sources[1].cells
-    filmed, unknown = (cells[SOURCE][some] for some in (cells[COVERED_MS] > 0, cells[COVERED_MS] < 0))
-    return len(np.setdiff1d(filmed, unknown))
+    return len(np.setdiff1d(cells[SOURCE][cells[COVERED_MS] > 0], cells[SOURCE][cells[COVERED_MS] < 0]))
 
 
 def empty_bar(part: answers.FramesAnalysed, label: str | None) -> answers.CountBucket:

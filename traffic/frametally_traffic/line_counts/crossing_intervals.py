@@ -37,7 +37,7 @@ def with_intervals(
     """Return the answer with an interval for each number that a check covers."""
     if not checks_version(settings):
         return found
-    asked = answerable.asked
+    question = answerable.asked
     intervals: list[answers.CrossingInterval] = []
     checks: dict[str, CountCheck] = {}
     shown = {line.name for line in found.lines}
@@ -46,7 +46,7 @@ def with_intervals(
             continue
         numbers = dict(_numbers(found, place))
         found_checks, found_intervals = line_intervals(
-            settings, index, place, asked.model, asked.base_interval_s, numbers
+            settings, index, place, question.model, question.base_interval_s, numbers
         )
         checks |= found_checks
         intervals += [
