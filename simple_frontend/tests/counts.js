@@ -39,6 +39,8 @@ export const filmed = (start, length = HOUR) => ({
   slowest_fps: 10,
   objects_missing: null,
   covered_s: length / 1000,
+  asked_s: length / 1000,
+  filmed_part: 1,
 });
 
 /**
@@ -74,7 +76,10 @@ export function countsWith(values) {
     rest: [],
     buckets: [],
     coverage: [],
+    bars: [],
+    filmed: [],
     totals: [],
+    rest_totals: [],
     together: [],
     not_analysed: [],
     shows_nothing: [],

@@ -5,23 +5,17 @@ import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 
 import { lanesOf } from "../frametally_web/static/js/chart/lanes.js";
-import {
-  brief,
-  fromStartWords,
-  joined,
-  knownWords,
-  METRICS,
-} from "../frametally_web/static/js/shared/metrics.js";
+import { brief, fromStartWords, knownOf, knownWords, METRICS } from "../frametally_web/static/js/shared/metrics.js";
 import { colorsOf } from "../frametally_web/static/js/shared/palette.js";
 import {
   allIn,
   allKnownIn,
   gapsOf,
   knownIn,
-  partOf,
-  rankedLabels,
+  isPartial,
   rowsOf,
   seriesOf,
+  shareWords,
   totalIn,
   valueIn,
   viewOf,
@@ -36,6 +30,7 @@ test("an interval that was filmed has a row, also with nothing in it", () => {
   const rows = rowsOf(
     countsWith({
       coverage: [filmed(MAY_1 + HOUR), filmed(MAY_1)],
+      bars: [bucket("", { start_ms: MAY_1 + HOUR }), bucket("", { detections: 3 })],
       buckets: [bucket("car", { detections: 3 })],
     }),
   );
@@ -62,27 +57,17 @@ test("gaps are what no row covers, the ends of the range too", () => {
   assert.deepEqual(gapsOf(rows.slice(0, 2), [], 15, 30), []);
 });
 
-test("labels are put together by sum, and the peak by maximum", () => {
-  const both = [
-    bucket("car", { detections: 2, peak: 2, mean_per_frame: 0.5, objects: 1 }),
-    bucket("bus", { detections: 3, peak: 1, mean_per_frame: 0.25, objects: 2 }),
-  ];
-  assert.deepEqual(
-    [detections, mean, peak, objects].map((metric) => joined(metric, both).value),
-    [5, 0.75, 2, 3],
-  );
-});
-
 test("of a sum with a label that was not measured the rest is known", () => {
   const [row] = rowsOf(
     countsWith({
       coverage: [filmed(MAY_1)],
+      bars: [bucket("", { objects: null, measured_objects: 2 })],
       buckets: [bucket("car", { objects: 2 }), bucket("bus", { objects: null })],
     }),
   );
   assert.deepEqual(allKnownIn(row, objects), { value: null, part: 2 });
-  assert.deepEqual([knownIn(row, ["car"], objects).value, knownIn(row, ["bus"], objects).part], [2, null]);
-  assert.equal(valueIn(row, ["tram"], objects), 0);
+  assert.deepEqual([knownIn(row, "car", objects).value, knownIn(row, "bus", objects).part], [2, null]);
+  assert.equal(valueIn(row, "tram", objects), 0);
 });
 
 test("objects of a bar are those of what was measured of it, and none where nothing was", () => {
@@ -91,6 +76,7 @@ test("objects of a bar are those of what was measured of it, and none where noth
   const found = { objects: null, objects_missing: missing, detections: 9 };
   const counts = countsWith({
     coverage,
+    bars: [bucket("", { ...found, measured_objects: 3 }), bucket("", found)],
     labels: ["bus", "car"],
     buckets: [
       bucket("car", { ...found, measured_objects: 3 }),
@@ -100,7 +86,7 @@ test("objects of a bar are those of what was measured of it, and none where noth
   });
   const view = viewOf(DEFAULT, counts, objects, String);
   assert.deepEqual(
-    view.rows.map((row) => [totalIn(row, objects), valueIn(row, ["tram"], objects)]),
+    view.rows.map((row) => [totalIn(row, objects), valueIn(row, "tram", objects)]),
     [
       [3, 0],
       [null, null],
@@ -110,17 +96,6 @@ test("objects of a bar are those of what was measured of it, and none where noth
   assert.deepEqual(view.unmeasured, [[MAY_1 + HOUR, MAY_1 + 2 * HOUR]]);
 });
 
-test("objects of several labels are known if those of each are, and else at least what is", () => {
-  const cars = bucket("car", { objects: 2 });
-  const bags = bucket("bag", { objects: null, followed_objects: 9 });
-  const rest = bucket("", { label: null, objects: null, measured_objects: 3 });
-  assert.deepEqual(joined(objects, [bags]), { value: null, part: null });
-  assert.deepEqual(joined(objects, [cars, bags]), { value: null, part: 2 });
-  assert.deepEqual(joined(objects, [cars, bags, rest]), { value: null, part: 5 });
-  const words = [[cars], [cars, bags], [bags]].map((some) => knownWords(objects, joined(objects, some)));
-  assert.deepEqual(words, ["2", "at least 2", "not measured"]);
-});
-
 test("objects that stood there when the footage began are named, of the metric of objects alone", () => {
   const some = [2, undefined, 3].map((number) => bucket("car", { objects_from_start: number }));
   assert.equal(fromStartWords(objects, some), "of which 5 stood there when the footage began");
@@ -128,30 +103,45 @@ test("objects that stood there when the footage began are named, of the metric o
   assert.equal(fromStartWords(detections, some), "");
 });
 
-test("no module but the one that knows of parts writes a sum", () => {
-  const written = /format\((totalIn|valueIn|joined|allIn|amountOf|one\.total)\b/;
+/** The scripts of all pages, but the one that has texts by key. */
+function modulesOfPages() {
   const folders = [
     "simple_frontend/frametally_web/static/js",
+    "simple_frontend/frametally_accounts/page",
     "capabilities/traffic/frametally_traffic/page",
     "capabilities/live/frametally_live/page",
     "capabilities/videos/frametally_videos/page",
     "capabilities/alerts/frametally_alerts/page",
+    "capabilities/accuracy/frametally_accuracy/page",
   ];
   const modules = folders.flatMap((folder) =>
     readdirSync(`../${folder}`, { recursive: true, encoding: "utf-8" })
-      .filter((name) => name.endsWith(".js"))
+      .filter((name) => name.endsWith(".js") && !name.endsWith("texts.js"))
       .map((name) => `../${folder}/${name}`),
   );
   assert.ok(modules.length > 100);
-  const writers = modules.filter((path) => written.test(readFileSync(path, "utf-8")));
+  return modules;
+}
+
+test("no module but the one that knows of parts writes a sum", () => {
+  const written = /format\((totalIn|valueIn|allIn|amountOf|one\.total)\b/;
+  const writers = modulesOfPages().filter((path) => written.test(readFileSync(path, "utf-8")));
   assert.deepEqual(writers, []);
+});
+
+test("each text is named by a literal key, which the build replaces by the text", () => {
+  const otherwise = /\bt\(\s*[^\s"]/;
+  assert.deepEqual(
+    modulesOfPages().filter((path) => otherwise.test(readFileSync(path, "utf-8"))),
+    [],
+  );
 });
 
 test("where footage was too slow, what was not seen is not known either", () => {
   const slow = { ...filmed(MAY_1), objects_missing: /** @type {const} */ ("too_slow") };
   const [row] = rowsOf(countsWith({ coverage: [slow] }));
   assert.deepEqual(
-    [totalIn(row, objects), valueIn(row, ["car"], objects), totalIn(row, detections)],
+    [totalIn(row, objects), valueIn(row, "car", objects), totalIn(row, detections)],
     [null, null, 0],
   );
 });
@@ -171,27 +161,21 @@ test("spans that touch or overlap become one", () => {
   );
 });
 
-test("labels with most come first, and from the eighth on they share a series", () => {
-  const labels = ["a", "b", "c", "d", "e", "f", "g", "h"];
-  const totals = labels.map((label, position) => bucket(label, { detections: position }));
-  const counts = countsWith({ labels, totals });
-  assert.deepEqual(rankedLabels(counts, detections).slice(0, 3), ["h", "g", "f"]);
-  const seven = { ...counts, labels: labels.slice(1), totals: totals.slice(1) };
-  assert.equal(seriesOf(seven, detections, String).at(-1)?.name, "b");
+test("the labels that the answer has together are a series; a single one keeps its name", () => {
+  const totals = ["b", "a", null].map((label) => bucket(/** @type {string} */ (label), { detections: 2 }));
+  const counts = countsWith({ labels: ["b", "a"], totals, rest: ["d", "c"] });
   const series = seriesOf(counts, detections, String);
-  assert.deepEqual(series.map(({ name, total }) => [name, total.value]).slice(-2), [
-    ["c", 2],
-    ["2 other labels", 1],
-  ]);
-});
-
-test("labels that the answer has together are some of the others", () => {
-  const labels = ["a", "b", "c", "d", "e", "f", "g", "h"];
-  const totals = [...labels, null].map((label) => bucket(/** @type {string} */ (label), { detections: 2 }));
-  const series = seriesOf(countsWith({ labels, totals, rest: ["i", "j"] }), detections, String);
-  assert.equal(series.length, 7);
-  assert.deepEqual([series[6].name, series[6].total.value], ["4 other labels", 6]);
-  assert.equal(series[6].title, "g, h, i, j");
+  assert.deepEqual(
+    series.map(({ name, label, total }) => [name, label, total.value]),
+    [
+      ["b", "b", 2],
+      ["a", "a", 2],
+      ["2 other labels", null, 2],
+    ],
+  );
+  assert.equal(series[2].title, "d, c");
+  const [, , last] = seriesOf({ ...counts, rest: ["d"] }, detections, String);
+  assert.deepEqual([last.name, last.title], ["d", undefined]);
 });
 
 test("a label keeps its colour whatever is filtered", () => {
@@ -211,13 +195,29 @@ test("the chart reaches over bars that begin before its range", () => {
   assert.deepEqual([view.from, view.to, view.gaps, view.partial], [MAY_1 - HOUR, MAY_1 + HOUR, [], []]);
 });
 
-test("a bar filmed in part shows by how much; a range counts its own part", () => {
-  const [row] = rowsOf(countsWith({ coverage: [{ ...filmed(MAY_1), covered_s: 180 }] }));
-  assert.deepEqual(partOf(row, [MAY_1, MAY_1 + HOUR]), { filmed: 180_000, of: HOUR });
-  assert.equal(partOf(row, [MAY_1 + HOUR - 180_000, MAY_1 + 2 * HOUR]), null);
-  assert.equal(partOf({ ...row, coveredS: null }, [MAY_1, MAY_1 + HOUR]), null);
-  assert.equal(partOf({ ...row, coveredS: 0 }, [MAY_1, MAY_1 + HOUR]), null);
-  assert.equal(partOf({ ...row, coveredS: 3599 }, [MAY_1, MAY_1 + HOUR]), null);
+test("a bar filmed in part shows by how much of the time asked for, of each source with film", () => {
+  const whole = { filmed_s: 1800, asked_s: 3600, sources: 3, part: 1 / 6, source: null };
+  const rowWith = (/** @type {number|null} */ part) =>
+    rowsOf(
+      countsWith({
+        coverage: [{ ...filmed(MAY_1, 1_800_000), filmed_part: part }],
+        filmed: [whole],
+        sources: ["a", "b", "c"],
+      }),
+    )[0];
+  assert.deepEqual([0.26, 0.96, null].map(rowWith).map(isPartial), [true, false, false]);
+  assert.equal(shareWords({ ...rowWith(0.26).filmed, part: 0.26 }), "26% of 3 × 30 mins");
+});
+
+test("a measure that is not known has the part that is", () => {
+  assert.deepEqual(knownOf(objects, bucket("car", { objects: 2, measured_objects: 1 })), {
+    value: 2,
+    part: null,
+  });
+  const words = [{ objects: 2 }, { objects: null, measured_objects: 2 }, { objects: null }].map((one) =>
+    knownWords(objects, knownOf(objects, bucket("car", one))),
+  );
+  assert.deepEqual(words, ["2", "at least 2", "not measured"]);
 });
 
 test("what was filmed and not analysed is neither a gap nor a row", () => {
@@ -245,13 +245,11 @@ test("a tile is short, however large its number; a mean keeps its digits", () =>
   assert.equal(brief(objects, null), "not measured");
 });
 
-test("a lane says how much was filmed only where each of its bars says so", () => {
-  const shareOf = (/** @type {number|null} */ coveredS) => {
-    const first = { ...filmed(MAY_1), source: "gate" };
-    const second = { ...filmed(MAY_1 + HOUR), source: "gate", covered_s: coveredS };
-    const range = { from_ms: MAY_1, to_ms: MAY_1 + 2 * HOUR };
-    const counts = countsWith({ coverage: [first, second], sources: ["gate"], ...range });
+test("a lane says how much was filmed of the time asked for, where that is known", () => {
+  const shareOf = (/** @type {number|null} */ part) => {
+    const own = { source: "gate", filmed_s: 1, asked_s: 7200, sources: 1, part };
+    const counts = countsWith({ coverage: [{ ...filmed(MAY_1), source: "gate" }], filmed: [own] });
     return lanesOf(counts, DEFAULT, [MAY_1, MAY_1 + 2 * HOUR])[0].share;
   };
-  assert.deepEqual([3600, 900, null, 0].map(shareOf), [1, 0.625, null, null]);
+  assert.deepEqual([1, 0.625, null].map(shareOf), ["100% of 2 hrs", "63% of 2 hrs", ""]);
 });

@@ -54,10 +54,20 @@ declare namespace Page {
     ofOne: boolean;
     /** Why objects are not known, of what was not seen either; null: there were none. */
     missing: Api.Missing | null;
-    /** Seconds with footage, of all sources together; null: not noted. */
-    coveredS: number | null;
+    filmed: Filmed;
+    /** All labels together; undefined: nothing was found. */
+    all: Api.CountBucket | undefined;
     /** By label; null: of those that the answer has together. */
     byLabel: Map<string | null, Api.CountBucket>;
+  }
+
+  /** What was filmed of the time asked for, of each source with film. */
+  interface Filmed {
+    /** 0 to 1; null: not known, as of single pictures. */
+    part: number | null;
+    /** Of each source. */
+    askedS: number;
+    sources: number;
   }
 
   type Span = [start: number, end: number];
@@ -81,12 +91,12 @@ declare namespace Page {
     part: number | null;
   }
 
-  /** Labels that share a colour: one, or the rest together. */
+  /** What one colour stands for: a label, or the rest together. */
   interface Series {
     name: string;
     /** null: those that the answer has together. */
-    labels: (string | null)[];
-    /** The names of labels that share the colour. */
+    label: string | null;
+    /** The names of several labels that share the colour. */
     title?: string;
     color: string;
     /** Over the whole range. */
@@ -106,8 +116,6 @@ declare namespace Page {
     perInterval: boolean;
     explanation: string;
     of: (measures: Api.Measures) => number | null;
-    /** Of several labels together. */
-    join: (values: number[]) => number;
     format: (value: number | null) => string;
     stacks: boolean;
   }
@@ -157,6 +165,17 @@ declare namespace Page {
       /** Beside each row of the view; undefined where it has no footage. */
       values: (Known | undefined)[];
     } | null;
+  }
+
+  /** The chart on Answers, as plug-ins get it whenever it shows another answer. */
+  interface ShownChart {
+    /** The question; it leaves nothing to the data or the viewer. */
+    state: State;
+    /** null where no footage is counted. */
+    view: View | null;
+    chart: import("../frametally_web/static/js/chart/plot.js").TimeChart;
+    /** Asks another question. */
+    change: (part: Partial<State>) => void;
   }
 
   type ColorOf = (label: string | null) => string;

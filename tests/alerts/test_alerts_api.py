@@ -402,6 +402,11 @@ def test_a_rule_asks_what_the_chart_answers(place: Place, client: FlaskClient) -
         assert (trial["tried"], trial["fulfilled"], trial["total"]) == (6, 6, 2)
         assert (trial["from_ms"], trial["to_ms"]) == (start_ms, start_ms + 71 * hour_ms)
         assert {one["label"] for one in trial["alerts"]} == {"bus, car"}
+    span = {"from": start_ms + 24 * hour_ms, "to": start_ms + 47 * hour_ms}  # the day with 23 hours
+    trial = client.post(
+        f"/api/alerts/trials?{urlencode(span)}", json={**rule, "timezone": "Europe/Berlin"}
+    ).json
+    assert (trial["from_ms"], trial["to_ms"], trial["tried"]) == (span["from"], span["to"], 2)
 
 
 def test_a_test_message_is_sent_by_a_channel_or_its_fault_is_said(place: Place) -> None:

@@ -110,3 +110,34 @@ def test_where_channels_cannot_be_read_the_page_says_so_and_repeats_nothing_of_t
     picture(page, "alerts-error")
     assert len(window.complaints) == 1  # that of the status
     window.complaints.clear()
+
+
+def test_a_threshold_is_drawn_and_dragged_in_the_chart_and_marks_the_bars_that_would_have_fired(
+    place: Place, visit: Visits, picture: Callable[[Page, str], None]
+) -> None:
+    count(place)
+    place.settings = place.settings.model_copy(update={"alert_channels": CHANNELS})
+    window = visit(place)
+    page = window.open("?source=gate&metric=detections&interval=60")
+    highest = max(value or 0 for value in window.chart_values()["car"])
+    page.locator("#alert-me").click()
+    field, over = page.locator("#chart-threshold"), page.locator("#chart-area > .trial-picture")
+    expect(page.locator(".chart-alert")).to_contain_text("This rule would have sent 1 alert")
+    expect(field).to_have_value(str(highest))
+    expect(over.locator(".fulfils")).to_have_count(1)
+    box, area = page.locator("#chart").bounding_box(), window.chart_area()
+    assert box is not None
+    line = over.locator(".threshold").bounding_box()
+    assert line is not None
+    x = box["x"] + (area["left"] + area["right"]) / 2
+    page.mouse.move(x, line["y"])
+    page.mouse.down()
+    page.mouse.move(x, box["y"] + area["bottom"] - 1, steps=4)
+    page.mouse.up()
+    filmed = len(window.chart_spans())
+    expect(over.locator(".fulfils")).to_have_count(filmed)
+    expect(page.locator(".chart-alert")).to_contain_text("all along")
+    picture(page, "chart-alert")
+    page.locator(".chart-alert").get_by_role("link", name="Set up this alert").click()
+    expect(page.locator("#trial")).to_contain_text("all along")
+    assert page.locator("#rule-interval").input_value() == "1m"

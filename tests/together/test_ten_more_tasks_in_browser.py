@@ -232,6 +232,8 @@ def test_an_alert_is_made_from_the_chart_and_its_channel_is_tried(
     visitor = hand(town, "?source=station&label=car&metric=detections")
     page = visitor.page
     visitor.click(page.locator("#alert-me"))
+    expect(page.locator(".chart-alert")).to_contain_text("would have sent")
+    visitor.click(page.locator(".chart-alert").get_by_role("link", name="Set up this alert"))
     expect(page.locator("#trial")).to_contain_text("would have sent")
     name = f"crowd {type(visitor).__name__}"
     visitor.fill(page.locator("#rule-name"), name)

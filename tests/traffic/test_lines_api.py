@@ -89,6 +89,26 @@ def test_who_drove_over_a_line_is_counted_there_in_its_direction(client: FlaskCl
     assert (answer["days"], answer["days_counted"], answer["note"]) == (1, 1, None)
 
 
+def test_crossings_of_a_short_clip_are_counted_by_the_second(client: FlaskClient) -> None:
+    seconds, minutes = get(client, "crossings"), get(client, "crossings", interval=60)
+    assert (seconds["interval_s"], seconds["base_interval_s"]) == (1, 1)
+    assert {bar["end_ms"] - bar["start_ms"] for bar in seconds["bars"]} == {1000}
+    assert seconds["totals"] == minutes["totals"]
+    by_minute: Counter[tuple[int, str, str]] = Counter()
+    for one in seconds["crossings"]:
+        by_minute[one["start_ms"] // MINUTE_MS * MINUTE_MS, one["line"], one["label"]] += (
+            one["to_right"] + one["to_left"]
+        )
+    assert by_minute == {
+        (one["start_ms"], one["line"], one["label"]): one["to_right"] + one["to_left"]
+        for one in minutes["crossings"]
+    }
+    fullest = max(seconds["crossings"], key=lambda one: one["to_right"] + one["to_left"])
+    span = {"from": fullest["start_ms"], "to": fullest["start_ms"] + 1000, "base": 1}
+    entries = pages(client, "crossings/objects", line=fullest["line"], label=fullest["label"], **span)
+    assert len(entries) == fullest["to_right"] + fullest["to_left"]
+
+
 @pytest.mark.thorough
 def test_a_minute_that_was_not_filmed_is_no_bar(client: FlaskClient) -> None:
     answer = get(client, "crossings", interval=60)

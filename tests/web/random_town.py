@@ -1,4 +1,7 @@
-"""A town made up for questions: cameras that come and go, at very different rates, counted by two models."""
+"""A town made up for questions: cameras that come and go, at very different rates, counted by two models.
+
+The first model has counted two of the cameras within a zone, too.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,15 @@ from typing import Any, NamedTuple
 from tests.web.conftest import Place
 
 from frametally.records import Coverage, IntervalCount
+from frametally.rules.places import ZONES as ZONE_COUNTS
+from frametally.rules.places import Place as CountedPlace
+from frametally.rules.places import series_model
 from frametally.rules.times import DAY_MS
 
 MODELS = ("small", "large")
 LABELS = ("car", "bus", "person")
+ZONE = "yard"
+ZONED = ("bridge", "gate")
 BASE_MS = 900_000
 FIRST_MS = 1_710_979_200_000
 """Thursday 2024-03-21, 00:00 UTC: in Berlin the clocks change on the eleventh day."""
@@ -48,7 +56,10 @@ class Cell(NamedTuple):
 
 
 def build(place: Place, seed: int) -> dict[str, list[Cell]]:
-    """Publish the town, and return its cells by model; the first model's are the newest."""
+    """Publish the town, and return its cells by model; the first model's are the newest.
+
+    Those within the zone are at the zone's name.
+    """
     rng = random.Random(seed)  # noqa: S311
     cells: dict[str, list[Cell]] = {}
     for model in reversed(MODELS):
@@ -59,32 +70,50 @@ def build(place: Place, seed: int) -> dict[str, list[Cell]]:
             for slot in [*range(24, 40), *range(60, 72)]
             if rng.random() > 0.15
         ]
-        counts, coverage = [], []
-        for cell in cells[model]:
-            at: dict[str, Any] = {
-                "model": model,
-                "source": cell.source,
-                "interval_start_ms": cell.start_ms,
-                "interval_s": BASE_MS // 1000,
-                "frames": cell.frames,
-            }
-            fps = 5.0 if cell.is_tracked else 0.0
-            objects = sum(of_label[2] for of_label in cell.counts.values()) if cell.is_tracked else None
-            coverage.append(Coverage(**at, objects=objects, analysed_fps=fps, covered_ms=BASE_MS))
-            counts += [
-                IntervalCount(
-                    **at,
-                    label=label,
-                    detections=boxes,
-                    peak=peak,
-                    objects=objects if cell.is_tracked else None,
-                    tracked_detections=boxes if cell.is_tracked else None,
-                    evidence=[],
-                )
-                for label, (boxes, peak, objects) in cell.counts.items()
-            ]
-        place.publish(counts, coverage, interval_s=BASE_MS // 1000, model=model)
+        _publish(place, cells[model], model)
+    cells[ZONE] = [_within(cell) for cell in cells[MODELS[0]] if cell.source in ZONED]
+    places = {source: str(CountedPlace(source, "zone", (ZONE,))) for source in ZONED}
+    zoned = [cell._replace(source=places[cell.source]) for cell in cells[ZONE]]
+    _publish(place, zoned, series_model(MODELS[0], ZONE_COUNTS))
     return cells
+
+
+def _publish(place: Place, cells: Iterable[Cell], model: str) -> None:
+    counts, coverage = [], []
+    for cell in cells:
+        at: dict[str, Any] = {
+            "model": model,
+            "source": cell.source,
+            "interval_start_ms": cell.start_ms,
+            "interval_s": BASE_MS // 1000,
+            "frames": cell.frames,
+        }
+        fps = 5.0 if cell.is_tracked else 0.0
+        objects = sum(of_label[2] for of_label in cell.counts.values()) if cell.is_tracked else None
+        coverage.append(Coverage(**at, objects=objects, analysed_fps=fps, covered_ms=BASE_MS))
+        counts += [
+            IntervalCount(
+                **at,
+                label=label,
+                detections=boxes,
+                peak=peak,
+                objects=objects if cell.is_tracked else None,
+                tracked_detections=boxes if cell.is_tracked else None,
+                evidence=[],
+            )
+            for label, (boxes, peak, objects) in cell.counts.items()
+        ]
+    place.publish(counts, coverage, interval_s=BASE_MS // 1000, model=model)
+
+
+def _within(cell: Cell) -> Cell:
+    """What of a cell stands in the zone: half of its cars, and no person."""
+    halves = {
+        label: (-(-boxes // 2), -(-peak // 2), -(-objects // 2))
+        for label, (boxes, peak, objects) in cell.counts.items()
+        if label != "person"
+    }
+    return cell._replace(counts=halves)
 
 
 def _cell(rng: random.Random, source: str, start_ms: int) -> Cell:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -72,13 +73,15 @@ def test_the_chart_says_what_shows_nothing_and_why(
     expect(page.locator("#legend .key .name")).to_have_text(names)
     expect(window.headline).to_contain_text("1.00 detections in a frame on average")
     filmed = page.locator('[data-fact="filmed"]')
-    expect(filmed).to_have_text("18 mins of 25 mins usable (black, frozen)")
+    expect(filmed).to_have_text(
+        re.compile(r"18 mins usable \(70% of 25 mins\), 5 mins black, \d mins frozen")
+    )
     assert "The footage shows nothing (black)" in window.tooltip(12, of=BARS)
     assert "The footage shows nothing (frozen)" in window.tooltip(17, of=BARS)
     assert "30 secs black" in window.tooltip(20, of=BARS)
     assert "Some of the footage shows nothing." in (page.locator("#chart").get_attribute("aria-label") or "")
     expect(page.locator("#lanes .lanes-key")).to_contain_text("filmed, shows nothing")
-    expect(page.locator("#lanes .lane-share span").first).to_have_text("70% usable")
+    expect(page.locator("#lanes .lane-share span").first).to_have_text("70% of 25 mins usable")
     picture(page, "blank-footage-wide")
     page.locator("#view-table").click()
     rows = page.locator("#table-area tbody tr.gap td")

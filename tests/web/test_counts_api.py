@@ -165,6 +165,8 @@ def test_counts_are_those_of_the_records(place: Place) -> None:
             "slowest_fps": None,
             "objects_missing": "not_tracked",
             "covered_s": None,
+            "asked_s": 5.0,
+            "filmed_part": None,
         }
         for one in coverage
     ]

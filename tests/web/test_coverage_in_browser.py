@@ -87,7 +87,7 @@ def test_zero_gap_not_measured_and_not_analysed_each_have_their_mark_and_words(
     legend = page.locator("#legend .key .name")
     expect(legend).to_have_text(["car", "no footage", "filmed, not analysed", "filmed in part"])
     picture(page, "coverage-wide")
-    assert "3 secs of 1 min filmed" in tooltip(window, 3)
+    assert "5% of 1 min filmed" in tooltip(window, 3)
     assert "filmed" not in tooltip(window, 0)
     assert "Filmed but not analysed: not in the counts yet" in tooltip(window, 4)
     assert "No footage from Gate." in tooltip(window, 2)
@@ -97,7 +97,7 @@ def test_zero_gap_not_measured_and_not_analysed_each_have_their_mark_and_words(
     assert "Some of the footage is not analysed." in (canvas.get_attribute("aria-label") or "")
     page.locator("#view-table").click()
     expect(page.locator("#table-area tbody tr.gap td")).to_have_text(["no footage", "filmed, not analysed"])
-    expect(page.locator("#table-area tbody .remark")).to_have_text(["3 secs of 1 min filmed"])
+    expect(page.locator("#table-area tbody .remark")).to_have_text(["5% of 1 min filmed"])
 
 
 def test_objects_that_are_seen_too_weakly_or_too_slowly_are_not_0(

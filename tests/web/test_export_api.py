@@ -47,6 +47,7 @@ COLUMNS = [
     "shows_nothing",
     "objects_at_least",
     "objects_from_start",
+    "filmed_part",
 ]
 
 

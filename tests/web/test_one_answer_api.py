@@ -13,8 +13,21 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from openpyxl import load_workbook
+from tests.capabilities import HERE
 from tests.web.conftest import Place
-from tests.web.random_town import CAMERAS, DAYS, FIRST_MS, LABELS, MODELS, Cell, build, truth_of
+from tests.web.random_town import (
+    BASE_MS,
+    CAMERAS,
+    DAYS,
+    FIRST_MS,
+    LABELS,
+    MODELS,
+    ZONE,
+    ZONED,
+    Cell,
+    build,
+    truth_of,
+)
 
 from frametally.rules.times import DAY_MS, WEEK_MS
 
@@ -59,22 +72,27 @@ def question(rng: random.Random) -> dict[str, Any]:
         query["hours"] = rng.choice(("07:00-09:00", "06:00-18:00"))
     if rng.random() < 0.3:
         query["weekdays"] = rng.choice(("1,2,3,4,5", "6,7"))
+    if rng.random() < 0.25 and "traffic" in HERE:
+        sources = sorted(rng.sample(ZONED, rng.choice((1, 2))))
+        query |= {"zone": ZONE, "model": MODELS[0], "source": sources}
     return query
+
+
+def is_asked(query: dict[str, Any], start_ms: int) -> bool:
+    """Whether a quarter of an hour lies in the range, the hours and the weekdays of a question."""
+    first, last = 0, 24
+    if "hours" in query:
+        first, last = (int(clock[:2]) for clock in query["hours"].split("-"))
+    days = {*map(int, query.get("weekdays", "1,2,3,4,5,6,7").split(","))}
+    local = datetime.datetime.fromtimestamp(start_ms / 1000, ZoneInfo(query["timezone"]))
+    in_range = query["from"] <= start_ms < query["to"]
+    return in_range and first <= local.hour < last and local.isoweekday() in days
 
 
 def cells_of(town: Town, query: dict[str, Any]) -> list[Cell]:
     """The cells that a question is about."""
-    zone, first, last = ZoneInfo(query["timezone"]), 0, 24
-    if "hours" in query:
-        first, last = (int(clock[:2]) for clock in query["hours"].split("-"))
-    days = {*map(int, query.get("weekdays", "1,2,3,4,5,6,7").split(","))}
-    chosen = []
-    for cell in town.cells[query["model"]]:
-        local = datetime.datetime.fromtimestamp(cell.start_ms / 1000, zone)
-        is_asked = first <= local.hour < last and local.isoweekday() in days
-        if is_asked and cell.source in query["source"] and query["from"] <= cell.start_ms < query["to"]:
-            chosen.append(cell)
-    return chosen
+    cells = town.cells[query.get("zone", query["model"])]
+    return [cell for cell in cells if cell.source in query["source"] and is_asked(query, cell.start_ms)]
 
 
 def agree(told: dict[str, Any], cells: list[Cell], labels: list[str]) -> None:
@@ -105,12 +123,40 @@ def ask(town: Town, rng: random.Random, *, with_book: bool) -> None:
     assert sum(map(len, bars.values())) == len(cells)
     for bucket in counts["buckets"]:
         agree(bucket, bars[bucket["start_ms"]], [bucket["label"]])
+    for bar in counts["bars"]:
+        agree(bar, bars[bar["start_ms"]], labels)
+    _agree_on_film(query, counts, summary, bars)
     values = [getattr(truth_of(of_bar, labels), query["metric"]) for of_bar in bars.values()]
     known = sorted((value for value in values if value), reverse=True)[:10]
     assert [busy["value"] for busy in summary["busiest"]] == pytest.approx(known)
     _agree_by_source(town, query, labels)
-    _agree_with_exports(town, query, bars, with_book=with_book)
+    shares = {bar["start_ms"]: bar["filmed_part"] for bar in counts["coverage"]}
+    _agree_with_exports(town, query, bars, shares, with_book=with_book)
     _agree_with_weeks(town, query, summary, labels)
+    if query["model"] == MODELS[0] and "zone" not in query and query["timezone"] == "UTC":
+        table = town.get("differences", {**query, "compare": f"model:{MODELS[1]}"})
+        there = {**query, "model": MODELS[1]}
+        _agree_with_pairs(cells_of(town, query), cells_of(town, there), 0, query, table["total"], labels)
+
+
+def _agree_on_film(
+    query: dict[str, Any], counts: dict[str, Any], summary: dict[str, Any], bars: dict[int, list[Cell]]
+) -> None:
+    """Every share that was filmed is one of the time asked for, of each source with film."""
+    sources = {cell.source for of_bar in bars.values() for cell in of_bar}
+    spans = [(bar, bar["start_ms"], bar["end_ms"], bars[bar["start_ms"]]) for bar in counts["coverage"]]
+    [whole] = counts["filmed"]
+    every = [cell for of_bar in bars.values() for cell in of_bar]
+    told = [(whole["asked_s"], whole["part"], query["from"], query["to"], every)]
+    told += [(bar["asked_s"], bar["filmed_part"], first, end, own) for bar, first, end, own in spans]
+    for asked_s, part, first_ms, end_ms, cells in told:
+        quarters = [start_ms for start_ms in range(first_ms, end_ms, BASE_MS) if is_asked(query, start_ms)]
+        assert asked_s == len(quarters) * BASE_MS / 1000
+        assert part == pytest.approx(len(cells) / (len(quarters) * len(sources)))
+    assert summary["filmed"] == whole
+    shares = {bar["start_ms"]: (bar["asked_s"], bar["filmed_part"]) for bar in counts["coverage"]}
+    for busy in summary["busiest"]:
+        assert (busy["asked_s"], busy["filmed_part"]) == shares[busy["start_ms"]]
 
 
 def _agree_by_source(town: Town, query: dict[str, Any], labels: list[str]) -> None:
@@ -133,7 +179,12 @@ def _agree_by_source(town: Town, query: dict[str, Any], labels: list[str]) -> No
 
 
 def _agree_with_exports(
-    town: Town, query: dict[str, Any], bars: dict[int, list[Cell]], *, with_book: bool
+    town: Town,
+    query: dict[str, Any],
+    bars: dict[int, list[Cell]],
+    shares: dict[int, float | None],
+    *,
+    with_book: bool,
 ) -> None:
     rows = [*csv.DictReader(io.StringIO(town.get("export", {**query, "format": "csv"}).decode("utf-8-sig")))]
     for row in rows:
@@ -145,6 +196,7 @@ def _agree_with_exports(
         shown = {name: float(row[name]) if row[name] else None for name in METRICS}
         agree(shown, of_bar, [row["label"]])
         assert int(row["frames_analysed"]) == sum(cell.frames for cell in of_bar)
+        assert float(row["filmed_part"]) == shares[round(start.timestamp() * 1000)]
     if with_book:
         book = load_workbook(io.BytesIO(town.get("export", {**query, "format": "xlsx"})), read_only=True)
         head, *lines = book["Counts"].iter_rows(values_only=True)
@@ -164,18 +216,25 @@ def _agree_with_weeks(town: Town, query: dict[str, Any], summary: dict[str, Any]
     assert (week["now_same_hours"], week["value_same_hours"]) == (total["value"], total["other_value"])
     assert (week["change"], week["intervals"]) == (total["change"], table["seen_by_both"])
     if query["interval"] == 1800 and query["timezone"] == "UTC":
-        _agree_with_pairs(town, query, total, labels)
+        before = {**query, "from": query["from"] - WEEK_MS, "to": query["to"] - WEEK_MS}
+        _agree_with_pairs(cells_of(town, query), cells_of(town, before), WEEK_MS, query, total, labels)
 
 
-def _agree_with_pairs(town: Town, query: dict[str, Any], total: dict[str, Any], labels: list[str]) -> None:
-    now = cells_of(town, query)
-    then = cells_of(town, {**query, "from": query["from"] - WEEK_MS, "to": query["to"] - WEEK_MS})
+def _agree_with_pairs(
+    now: list[Cell],
+    then: list[Cell],
+    later_ms: int,
+    query: dict[str, Any],
+    total: dict[str, Any],
+    labels: list[str],
+) -> None:
+    """A comparison is of the bars that both sides have of a source; `now` is so much later than `then`."""
     bar_ms = query["interval"] * 1000
     bars_now = {(cell.source, cell.start_ms // bar_ms) for cell in now}
-    bars_then = {(cell.source, (cell.start_ms + WEEK_MS) // bar_ms) for cell in then}
+    bars_then = {(cell.source, (cell.start_ms + later_ms) // bar_ms) for cell in then}
     both = bars_now & bars_then
     here = [cell for cell in now if (cell.source, cell.start_ms // bar_ms) in both]
-    there = [cell for cell in then if (cell.source, (cell.start_ms + WEEK_MS) // bar_ms) in both]
+    there = [cell for cell in then if (cell.source, (cell.start_ms + later_ms) // bar_ms) in both]
     for told, cells in ((total["value"], here), (total["other_value"], there)):
         truth = getattr(truth_of(cells, labels), query["metric"]) if cells else None
         assert told == (truth if truth is None else pytest.approx(truth))

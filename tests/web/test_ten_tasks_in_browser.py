@@ -129,7 +129,7 @@ def test_how_many_different_cars_came_by_from_eight_to_nine_and_how_sure_is_that
     hand.click(page.locator("#legend").get_by_role("button", name=re.compile("^car")))
     hand.click(page.locator("#sources .multiples").get_by_role("button", name=re.compile("^Market Square")))
     expect(hand.window.headline).to_contain_text(re.compile(r"^\d{3} cars"))
-    expect(hand.window.fact("filmed")).to_have_text("8 mins of 55 mins filmed")
+    expect(hand.window.fact("filmed")).to_have_text("8 mins filmed (15% of 55 mins)")
     expect(page.locator("#chart-subtitle")).to_contain_text("18 Nov 2026, 08:")
     hand.click(page.locator("#how-sure summary"))
     expect(page.locator("#how-sure")).to_contain_text("too low")

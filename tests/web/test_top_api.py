@@ -97,6 +97,19 @@ def test_those_apart_and_those_together_add_up_to_what_each_label_says(
             assert together["peak"] == max(part["peak"] for part in parts)
             assert together["mean_per_frame"] == pytest.approx(sum(part["mean_per_frame"] for part in parts))
         assert not apart
+    singly = {total["label"]: total for total in each["totals"]}
+    assert some["rest_totals"] == ([] if by else [singly[label] for label in some["rest"]])
+    # Without any apart, the buckets have all labels together.
+    assert [(bar["start_ms"], bar["source"]) for bar in some["bars"]] == [
+        (part["start_ms"], part["source"]) for part in some["coverage"] if top
+    ]
+    for bar in (*some["bars"], *each["bars"]):
+        parts = [one for one in each["buckets"] if one["start_ms"] == bar["start_ms"]]
+        parts = [part for part in parts if part["source"] == bar["source"]]
+        assert bar["detections"] == sum(part["detections"] for part in parts)
+        assert bar["objects"] == sum(part["objects"] for part in parts)
+        assert bar["peak"] == max(part["peak"] for part in parts)
+        assert bar["mean_per_frame"] == pytest.approx(sum(part["mean_per_frame"] for part in parts))
 
 
 def test_the_limit_counts_the_series_that_are_answered(

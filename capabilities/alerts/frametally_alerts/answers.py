@@ -73,6 +73,7 @@ class TriedInterval(Answer, frozen=True, kw_only=True):
     """An interval of a trial, as the chart has it.
 
     Attributes:
+        source_name: The source's name.
         start_ms: Its start.
         end_ms: Its end, exclusive.
         value: The value that the rule compares.
@@ -80,6 +81,7 @@ class TriedInterval(Answer, frozen=True, kw_only=True):
     """
 
     source: str
+    source_name: str
     start_ms: int
     end_ms: int
     value: float
@@ -87,10 +89,11 @@ class TriedInterval(Answer, frozen=True, kw_only=True):
 
 
 class RuleTrial(Answer, frozen=True, kw_only=True):
-    """The alerts that a rule would have sent in the last seven counted days; it stores nothing.
+    """The alerts that a rule would have sent in a range, or the last seven counted days; it stores nothing.
 
     Attributes:
-        from_ms: Start of these days; null: there are no counts yet, or the rule does not read counts.
+        from_ms: Start of the whole intervals that it was tried over; null: there are no counts yet, or the
+            rule does not read counts.
         to_ms: Their end.
         interval_s: Length of the intervals, raised to one that is counted; null where the rule has none.
         total: How many alerts it would have sent.

@@ -125,12 +125,12 @@ class OpenedAlerts:
         """Make the files of a report, to try it. Raises `Problem`."""
         files_of(self._context.ports.index, self.settings, self._context.books.media_to_keep(), report, turn)
 
-    def try_rule(self, rule: AlertRule) -> answers.RuleTrial:
-        """Return the alerts that a rule would have sent. Raises as `try_rule` does."""
+    def try_rule(self, rule: AlertRule, asked_ms: tuple[int | None, int | None]) -> answers.RuleTrial:
+        """Return the alerts that a rule would have sent in a range. Raises as `try_rule` does."""
         ports = self._context.ports
         now_ms = round(time.time() * 1000)
         counts = CountPorts(self.settings, ports.store, ports.index, ports.ledger, now_ms=now_ms)
-        return try_rule(rule, counts, self._source_names())
+        return try_rule(rule, counts, self._source_names(), asked_ms)
 
     def _source_names(self) -> dict[str, str]:
         media = self._context.books.media_to_keep()

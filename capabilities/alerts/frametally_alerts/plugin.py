@@ -31,6 +31,7 @@ PLUGIN = Plugin(
     town_removed="frametally_alerts.demo:remove",
     endpoints="frametally_alerts.web:ENDPOINTS",
     pages=(PageEntry("/alerts", "look", "", "alerts.alerts", 42, "web.reports"),),
+    beside={"answers": "chart_alert"},
     web="frametally_alerts.web:web_part",
     tags={
         "Alerts": "Rules, channels, sent alerts and waiting messages.",

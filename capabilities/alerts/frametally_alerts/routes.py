@@ -7,6 +7,7 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 from flask import Response
@@ -32,6 +33,7 @@ from frametally_web.requests.body import Sent
 from frametally_web.requests.endpoints import Routes, answer_with
 from frametally_web.requests.parameters import BEFORE, Args, choice, in_path
 from frametally_web.requests.problems import Problem, ended
+from frametally_web.requests.query import FROM, TO, read_moment
 
 ALERTS = Routes("Alerts")
 
@@ -110,16 +112,19 @@ class AlertRoutes:
 
     @ALERTS.route(
         "POST alerts/trials",
-        "Try a rule over the last seven counted days; this stores nothing.",
+        "Try a rule over a range, or the last seven counted days; this stores nothing.",
+        FROM,
+        TO,
         body=_RULE,
         statuses=(403, 413, 415),
         right="run",
         only_computes=True,
     )
-    def post_trial(self, _: Args) -> answers.RuleTrial:
+    def post_trial(self, args: Args) -> answers.RuleTrial:
         """Return the alerts that a rule would have sent; it needs neither a name nor a channel yet."""
         rule, _silent = self._rule({"name": "trial", "channels": ["trial"]}, {"trial"})
-        return self.opened.try_rule(rule)
+        zone = ZoneInfo(rule.timezone or "UTC")
+        return self.opened.try_rule(rule, (read_moment(args, FROM, zone), read_moment(args, TO, zone)))
 
     @ALERTS.route(
         "DELETE alerts/rules/{name}",

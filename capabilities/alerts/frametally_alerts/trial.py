@@ -1,4 +1,4 @@
-"""Tries a rule over the last seven counted days, and stores nothing."""
+"""Tries a rule over a range, or the last seven counted days, and stores nothing."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from frametally_alerts.rules import BY_BARS, AlertRule
 from frametally_web.requests.answers import answer_of
 
 TRIED_DAYS = 7
+_MOST_TRIED = 5000
+"""Intervals of a range: the newest."""
 _MOST_SHOWN = 50
 _MOST_INTERVALS = 1000
 
@@ -43,8 +45,20 @@ def _filmed_range(rule: AlertRule, ports: CountPorts) -> tuple[int, int] | None:
     return (min(span[0] for span in spans), max(span[1] for span in spans)) if spans else None
 
 
-def try_rule(rule: AlertRule, ports: CountPorts, names: dict[str, str]) -> RuleTrial:
+def try_rule(
+    rule: AlertRule,
+    ports: CountPorts,
+    names: dict[str, str],
+    asked_ms: tuple[int | None, int | None] = (None, None),
+) -> RuleTrial:
     """Return the alerts that a rule would have sent; `names` has the names of sources by slug.
+
+    Args:
+        rule: The rule.
+        ports: What it reads.
+        names: Names of the sources.
+        asked_ms: The range to try it over, in milliseconds; `None` for an end: where the counts begin or end,
+            of at most `TRIED_DAYS`.
 
     Raises:
         FrametallyError: The rule does not fit the counts, or they cannot be read.
@@ -67,12 +81,16 @@ def try_rule(rule: AlertRule, ports: CountPorts, names: dict[str, str]) -> RuleT
             intervals=[],
         )
     first_ms, to_ms = tried
-    since_ms = max(first_ms, to_ms - TRIED_DAYS * DAY_MS)
+    from_ms, end_ms = asked_ms
+    to_ms = to_ms if end_ms is None else min(to_ms, end_ms)
+    since_ms = max(first_ms, to_ms - TRIED_DAYS * DAY_MS if from_ms is None else from_ms)
+    if since_ms >= to_ms:
+        since_ms, to_ms = first_ms, tried[1]
     intervals: list[TriedInterval] = []
     if rule.what in BY_BARS:  # whole intervals: also the first, and the last that may still be filling
-        bars = intervals_over(rule, since_ms, to_ms)
+        bars = intervals_over(rule, since_ms, to_ms)[-_MOST_TRIED:]
         since_ms, to_ms = bars[0][0], bars[-1][1]
-        intervals = _intervals(rule, ports, bars)
+        intervals = _intervals(rule, ports, bars, names)
     trial_rule = msgspec.structs.replace(rule, since_ms=since_ms, made_at_ms=to_ms)
     if rule.what in BY_BARS:
         settled_ms = to_ms + interval_values.settling_ms(rule)
@@ -100,7 +118,9 @@ def try_rule(rule: AlertRule, ports: CountPorts, names: dict[str, str]) -> RuleT
     )
 
 
-def _intervals(rule: AlertRule, ports: CountPorts, bars: Sequence[tuple[int, int]]) -> list[TriedInterval]:
+def _intervals(
+    rule: AlertRule, ports: CountPorts, bars: Sequence[tuple[int, int]], names: dict[str, str]
+) -> list[TriedInterval]:
     counts = counted_for(rule, ports.index)
     if counts is None:
         return []
@@ -109,6 +129,7 @@ def _intervals(rule: AlertRule, ports: CountPorts, bars: Sequence[tuple[int, int
     return [
         TriedInterval(
             source=source,
+            source_name=names.get(source, source),
             start_ms=start_ms,
             end_ms=ends_ms[start_ms],
             value=value,

@@ -68,6 +68,9 @@ class FramesAnalysed(Answer, frozen=True, gc=False):
         slowest_fps: Slowest rate at which any of it was analysed; null where objects were not tracked.
         objects_missing: Why objects of a label without a bucket are not known; null if there are 0.
         covered_s: Seconds with footage, summed over sources; null where that was not noted.
+        asked_s: Seconds of it that were asked for, of each source.
+        filmed_part: Share of `asked_s` of all sources with film in the range that was filmed, 0 to 1; null
+            where that is not known, as of single pictures.
     """
 
     start_ms: int
@@ -77,6 +80,27 @@ class FramesAnalysed(Answer, frozen=True, gc=False):
     slowest_fps: float | None
     objects_missing: Missing | None
     covered_s: float | None
+    asked_s: float
+    filmed_part: float | None
+
+
+class Filmed(Answer, frozen=True, kw_only=True):
+    """How much of a question was filmed: every share of an answer has this base.
+
+    Attributes:
+        source: Slug where the request splits by source, else null.
+        filmed_s: Seconds with footage that shows something, summed over sources; null where not noted.
+        asked_s: Seconds that were asked for, of each source.
+        sources: How many sources there is film of: they were asked for `sources` times `asked_s`. Single
+            pictures cover no time.
+        part: Filmed share of that, 0 to 1; null where it is not known.
+    """
+
+    source: str | None
+    filmed_s: float | None
+    asked_s: float
+    sources: int
+    part: float | None
 
 
 class ShowsNothing(Answer, frozen=True, kw_only=True):
@@ -222,11 +246,15 @@ class Counts(Answer, frozen=True, kw_only=True):
         labels: Labels asked for, or those found, those with most of the metric first.
         rest: The labels that `top` has together, in the same order.
         buckets: By start, then label. A label without a bucket where there is coverage counts 0.
-        coverage: By start. No entry: nothing was filmed there, unless one of the next two has one.
+        coverage: By start. No entry: nothing was filmed there, unless `not_analysed` or `shows_nothing` has
+            one.
+        bars: All labels together, of each entry of `coverage`; none where `buckets` has them so (`top=0`).
+        filmed: How much was filmed: one, or one of each source where the request splits by source.
         not_analysed: By start; null where the store does not say for now.
         shows_nothing: By start, reason and source: footage that is left out of all numbers.
         frames_not_looked_at: Those of `frames` that an earlier version analysed: they may show nothing.
         totals: In the order of `labels`, then what `top` has together.
+        rest_totals: Those of each of `rest`; none where the request splits by source.
         together: All labels together: one, or one of each source where the request splits by source.
         file_times: Where time is only a file's date; null where the store does not say for now.
         overlaps: Where media overlap, by source and time; null where the store does not say for now.
@@ -256,10 +284,13 @@ class Counts(Answer, frozen=True, kw_only=True):
     rest: list[str]
     buckets: list[CountBucket]
     coverage: list[FramesAnalysed]
+    bars: list[CountBucket]
+    filmed: list[Filmed]
     not_analysed: list[NotAnalysed] | None
     shows_nothing: list[ShowsNothing]
     frames_not_looked_at: int
     totals: list[Total]
+    rest_totals: list[Total]
     together: list[Total]
     file_times: list[FileTime] | None
     overlaps: list[OverlappingMedia] | None
@@ -283,8 +314,8 @@ class BusyInterval(Answer, frozen=True, kw_only=True):
             an interval busy. Null of other metrics, and where that is unknown.
         is_least: Whether that is the known part of unique objects that are known in part.
         frames: Frames analysed.
-        filmed_part: How much of it was filmed, of all sources with footage in the range; null where unknown,
-            as of single pictures.
+        asked_s: As in `FramesAnalysed`.
+        filmed_part: As there.
     """
 
     start_ms: int
@@ -293,6 +324,7 @@ class BusyInterval(Answer, frozen=True, kw_only=True):
     objects_from_start: int | None
     is_least: bool
     frames: int
+    asked_s: float
     filmed_part: float | None
 
 
@@ -356,6 +388,7 @@ class Summary(Answer, frozen=True, kw_only=True):
         to_ms: Last event time asked for, exclusive, or the last there is.
         asked_s: Seconds in the chosen hours and weekdays, from the first to the last.
         frames: Frames analysed.
+        filmed: How much was filmed.
         filmed_s: Seconds with footage that shows something, summed over sources; null where not noted.
         shows_nothing: The rest of the footage, by reason.
         filmed_in: Of how many sources there is film, which covers time; of the others single pictures.
@@ -379,6 +412,7 @@ class Summary(Answer, frozen=True, kw_only=True):
     to_ms: int | None
     asked_s: float
     frames: int
+    filmed: Filmed
     filmed_s: float | None
     shows_nothing: list[NothingShown]
     filmed_in: OfSources

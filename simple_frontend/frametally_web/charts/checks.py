@@ -16,6 +16,7 @@ from frametally.settings.loading import Settings
 from frametally_web.access.visitors import visitor
 from frametally_web.charts import answers
 from frametally_web.charts.bars import Ranges
+from frametally_web.charts.measures import empty_bar
 from frametally_web.charts.scope import SecondsIndex, stored_interval_s
 from frametally_web.requests.answers import CountCheck
 from frametally_web.requests.query import Metric
@@ -135,7 +136,8 @@ def with_intervals(settings: Settings, index: CountIndex, counts_answer: answers
                 _counted(bucket, counts_answer.metric),
             )
         )
-    for total in counts_answer.totals:
+    totals = [*counts_answer.totals, *counts_answer.rest_totals]
+    for total in totals:
         labels = rest if total.label is None else (total.label,)
         of_source = frames.get(total.source, 0)
         counted = _counted(total, counts_answer.metric)
@@ -154,10 +156,12 @@ def with_intervals(settings: Settings, index: CountIndex, counts_answer: answers
     number = len(counts_answer.buckets)
     buckets = _with(buckets, answer.intervals[: len(buckets)])
     empty = [bucket for bucket in buckets[number:] if bucket.check is not None]
+    totals = _with(totals, answer.intervals[-len(totals) :] if totals else [])
     return msgspec.structs.replace(
         counts_answer,
         buckets=sorted([*buckets[:number], *empty], key=lambda bucket: bucket.start_ms),
-        totals=_with(counts_answer.totals, answer.intervals[len(buckets) :]),
+        totals=totals[: len(counts_answer.totals)],
+        rest_totals=totals[len(counts_answer.totals) :],
         checks=answer.checks,
     )
 
@@ -219,17 +223,7 @@ def _empty_buckets(counts_answer: answers.Counts) -> list[answers.CountBucket]:
     """Return a bucket of 0 for each bar with footage and label that has none."""
     with_counts = {(bucket.start_ms, bucket.source, bucket.label) for bucket in counts_answer.buckets}
     return [
-        answers.CountBucket(
-            start_ms=bar.start_ms,
-            label=label,
-            source=bar.source,
-            detections=0,
-            peak=0,
-            mean_per_frame=0.0,
-            objects=None if bar.objects_missing else 0,
-            objects_missing=bar.objects_missing,
-            tracked_detections=None if bar.objects_missing else 0,
-        )
+        empty_bar(bar, label)
         for bar in counts_answer.coverage
         for label in counts_answer.labels
         if bar.frames and (bar.start_ms, bar.source, label) not in with_counts

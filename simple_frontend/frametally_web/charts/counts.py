@@ -28,7 +28,7 @@ from frametally_web.charts.catalogue import (
     choose_filmed,
 )
 from frametally_web.charts.checks import with_intervals
-from frametally_web.charts.measures import Chart, Reader
+from frametally_web.charts.measures import Chart, Reader, all_labels_in, sources_with_film
 from frametally_web.charts.scope import ResolvedQuery, SecondsIndex, resolve
 from frametally_web.charts.totals import Totals, all_labels, by_metric, known_metric, sum_of, sum_up
 from frametally_web.requests.answers import TimeRange, nothing
@@ -79,6 +79,7 @@ def count(
     resolved, interval_s, reader = plan.resolved, plan.interval_s, plan.reader
     apart: list[str] | None = None
     rest: list[str] = []
+    rest_of: Totals = {}
     if query.top is None:
         chart = reader.bars(interval_s, by_source=query.by_source)
         metric = known_metric(query.metric, chart)
@@ -88,7 +89,7 @@ def count(
         whole = reader.whole()
         metric = known_metric(query.metric, whole)
         totals = sum_up(whole, selection.labels, by_source=False)
-        labels = by_metric(totals, metric)
+        labels, rest_of = by_metric(totals, metric), totals
         rest = labels[query.top :]
         apart = labels[: query.top] if rest or not query.top else None
         chart = reader.bars(interval_s, by_source=query.by_source, apart=apart)
@@ -98,9 +99,14 @@ def count(
         elif apart is not None:
             totals = {**{label: totals[label] for label in apart}, None: [sum_of(totals, rest, whole)]}
             labels = apart
+    rest_totals = [] if query.by_source else [total for label in rest for total in rest_of[label]]
     chart, totals, together, measured_in = add_measured(
         reader, interval_s, chart, totals, by_source=query.by_source, apart=apart
     )
+    if measured_in and measured_in.sources and rest_totals:
+        measured = sum_up(reader.whole(measured_only=True), rest, by_source=False)
+        rest_totals = [add_measured_objects([total], measured[total.label])[0] for total in rest_totals]
+    chart, filmed = add_filmed(chart, resolved, by_source=query.by_source)
     in_order = [total for label in (*labels, None) for total in totals.get(label, ())]
     unanalysed = media.unanalysed(
         choice.model, resolved.sources, resolved.from_ms, resolved.to_ms, resolved.chosen
@@ -126,6 +132,8 @@ def count(
         rest=rest,
         buckets=chart.buckets,
         coverage=chart.coverage,
+        bars=all_labels_in(chart.coverage, chart.buckets) if apart is None or apart else [],
+        filmed=filmed,
         not_analysed=None
         if unanalysed is None
         else bars_not_analysed(
@@ -138,6 +146,7 @@ def count(
         shows_nothing=[*chart.blank.intervals],
         frames_not_looked_at=chart.blank.not_looked_at,
         totals=in_order,
+        rest_totals=rest_totals,
         together=together,
         file_times=_of_chosen(media.file_times(resolved.sources, resolved.from_ms, resolved.to_ms), resolved),
         overlaps=overlaps and overlaps[:_MOST_OVERLAPS],
@@ -238,7 +247,10 @@ def nothing_counted(model: str | None, query: ChartQuery) -> answers.Counts:
         not_analysed=[],
         shows_nothing=[],
         frames_not_looked_at=0,
+        bars=[],
+        filmed=[],
         totals=[nothing(answers.Total, label=label) for label in selection.labels],
+        rest_totals=[],
         together=[],
         file_times=[],
         overlaps=[],
@@ -290,8 +302,10 @@ def add_measured(
         for bucket in chart.buckets
     ]
     part_totals = sum_up(part, totals, by_source=by_source)
-    with_sums = {label: _with_measured(of_label, part_totals[label]) for label, of_label in totals.items()}
-    together = _with_measured(together, all_labels(part_totals, part))
+    with_sums = {
+        label: add_measured_objects(of_label, part_totals[label]) for label, of_label in totals.items()
+    }
+    together = add_measured_objects(together, all_labels(part_totals, part))
     return Measured(chart._replace(buckets=buckets), with_sums, together, in_sources)
 
 
@@ -301,7 +315,9 @@ def _measured_part(part: answers.CountBucket | answers.Total) -> dict[str, int |
     return {"measured_objects": objects, "objects_from_start": part.objects_from_start}
 
 
-def _with_measured(totals: Sequence[answers.Total], measured: Sequence[answers.Total]) -> list[answers.Total]:
+def add_measured_objects(
+    totals: Sequence[answers.Total], measured: Sequence[answers.Total]
+) -> list[answers.Total]:
     """Return totals with the objects of what was measured, by source, where that is not all."""
     measured_part = {total.source: _measured_part(total) for total in measured}
     return [
@@ -310,6 +326,43 @@ def _with_measured(totals: Sequence[answers.Total], measured: Sequence[answers.T
         else total
         for total in totals
     ]
+
+
+def add_filmed(
+    chart: Chart, resolved: ResolvedQuery, *, by_source: bool
+) -> tuple[Chart, list[answers.Filmed]]:
+    """Return a chart whose intervals have the time that was asked for, and how much was filmed in all.
+
+    The base is the same everywhere: the time asked for, of each source with film in the range.
+    """
+    sources = 1 if by_source else sources_with_film(chart)
+    whole_s = resolved.asked_ms(resolved.from_ms, resolved.to_ms) / 1000
+    coverage = []
+    of_sources: dict[str | None, list[float | None]] = {} if by_source else {None: []}
+    for part in chart.coverage:
+        asked_s = resolved.asked_ms(part.start_ms, part.end_ms) / 1000
+        filmed_part = _part(part.covered_s, asked_s * sources)
+        coverage.append(msgspec.structs.replace(part, asked_s=asked_s, filmed_part=filmed_part))
+        of_sources.setdefault(part.source, []).append(part.covered_s)
+    filmed = []
+    for source, parts_s in of_sources.items():
+        known_s = [part_s for part_s in parts_s if part_s is not None]
+        filmed_s = sum(known_s) if len(known_s) == len(parts_s) else None
+        number = int(bool(filmed_s)) if by_source else sources
+        filmed.append(
+            answers.Filmed(
+                source=source,
+                filmed_s=filmed_s,
+                asked_s=whole_s,
+                sources=number,
+                part=_part(filmed_s, whole_s * number),
+            )
+        )
+    return chart._replace(coverage=coverage), filmed
+
+
+def _part(filmed_s: float | None, asked_s: float) -> float | None:
+    return min(filmed_s / asked_s, 1.0) if filmed_s and asked_s else None
 
 
 def objects_note(chart: Chart, totals: Sequence[answers.Total], settings: Settings) -> str | None:

@@ -11,6 +11,7 @@ import heapq
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from statistics import fmean, median_low
 from typing import Any, NamedTuple, TypeVar
 
@@ -49,10 +50,12 @@ from frametally.ports.count_index import (
 from frametally.rules.known import (
     Basis,
     Missing,
+    Number,
     is_too_weak,
     sum_or_unknown,
     why_unknown,
 )
+from frametally.rules.known import add_up as add_numbers
 from frametally_web.charts import answers
 from frametally_web.charts.bars import Bars, Span
 from frametally_web.requests.query import ChosenTimes
@@ -246,7 +249,20 @@ def _chart(
         reasons[place] = why_unknown("objects", Basis(None, 0, 0, rates[place]))
     ends_ms = [ends.get(start_ms, start_ms + length_ms) for start_ms in starts_ms]
     covered_s = none_where(footage[COVERED_MS] < 0, footage[COVERED_MS] / 1000)
-    coverage = [*map(answers.FramesAnalysed, starts_ms, ends_ms, sources, frames, rates, reasons, covered_s)]
+    coverage = [
+        *map(
+            answers.FramesAnalysed,
+            starts_ms,
+            ends_ms,
+            sources,
+            frames,
+            rates,
+            reasons,
+            covered_s,
+            repeat(0.0),
+            repeat(None),
+        )
+    ]
     if not len(counted):
         not_measured = [part for part in coverage if part.objects_missing]
         return Chart(base_interval_s, [], coverage, not_measured, counted, filmed)
@@ -278,7 +294,8 @@ def _chart(
         )
     ]
     if WEAK_LABELS in names:
-        buckets = _with_weak(buckets)
+        # The weak labels of those that the query has together are among these: they are known in part.
+        buckets = add_labels(buckets, lambda label: None if label == WEAK_LABELS else label)
     # In counts of older versions only what was seen says that it was not measured.
     not_measured = [
         part
@@ -288,29 +305,69 @@ def _chart(
     return Chart(base_interval_s, buckets, coverage, not_measured, counted, filmed)
 
 
-def _with_weak(buckets: Iterable[answers.CountBucket]) -> list[answers.CountBucket]:
-    """Return bars with the weak labels of those that the query has together among these, so known in part."""
-    bars: dict[Any, answers.CountBucket] = {}
-    for bar in buckets:
-        place = bar.start_ms, bar.source, None if bar.label == WEAK_LABELS else bar.label
-        first = bars.get(place)
-        if bar.label != WEAK_LABELS:
-            bars[place] = bar
-        elif first is None:
-            bars[place] = msgspec.structs.replace(bar, label=None)
-        else:
-            bars[place] = msgspec.structs.replace(
-                first,
-                detections=first.detections + bar.detections,
-                peak=max(first.peak, bar.peak),
-                mean_per_frame=sum_or_unknown(first.mean_per_frame, bar.mean_per_frame),
-                objects=None,
-                objects_missing=first.objects_missing or bar.objects_missing,
-                tracked_detections=sum_or_unknown(first.tracked_detections, bar.tracked_detections),
-                followed_objects=sum_or_unknown(followed_of(first), followed_of(bar)),
-                measured_objects=first.objects,
-            )
-    return [*bars.values()]
+def add_labels(
+    bars: Iterable[answers.CountBucket], name_of: Callable[[str | None], str | None]
+) -> list[answers.CountBucket]:
+    """Return bars with the labels of the same new name together: objects are known where each label's are."""
+    sums: dict[Any, answers.CountBucket] = {}
+    for bar in bars:
+        label = name_of(bar.label)
+        place = bar.start_ms, bar.source, label
+        first = sums.get(place)
+        sums[place] = msgspec.structs.replace(bar, label=label) if first is None else _sum(first, bar)
+    return [*sums.values()]
+
+
+def _sum(first: answers.CountBucket, other: answers.CountBucket) -> answers.CountBucket:
+    objects = add_numbers(
+        Number(bar.objects, bar.objects_missing, bar.measured_objects) for bar in (first, other)
+    )
+    followed = sum_or_unknown(followed_of(first), followed_of(other))
+    return answers.CountBucket(
+        start_ms=first.start_ms,
+        label=first.label,
+        source=first.source,
+        detections=first.detections + other.detections,
+        peak=max(first.peak, other.peak),
+        mean_per_frame=sum_or_unknown(first.mean_per_frame, other.mean_per_frame),
+        objects=objects.value,
+        objects_missing=objects.missing,
+        tracked_detections=sum_or_unknown(first.tracked_detections, other.tracked_detections),
+        followed_objects=followed if objects.missing else None,
+        measured_objects=objects.at_least,
+    )
+
+
+def all_labels_in(
+    coverage: Iterable[answers.FramesAnalysed], buckets: Iterable[answers.CountBucket]
+) -> list[answers.CountBucket]:
+    """Return all labels together in each interval with footage."""
+    bars = {(bar.start_ms, bar.source): bar for bar in add_labels(buckets, lambda _: None)}
+    return [bars.get((part.start_ms, part.source)) or empty_bar(part, None) for part in coverage]
+
+
+def sources_with_film(chart: Chart) -> int:
+    """Return how many sources of a chart have film whose length was noted; single pictures cover no time."""
+    if chart.of_sources is None:
+        covered_s = [part.covered_s for part in chart.coverage]
+        return int(any(covered_s) and None not in covered_s)
+    cells = chart.of_sources[1].cells
+    return len(np.setdiff1d(cells[SOURCE][cells[COVERED_MS] > 0], cells[SOURCE][cells[COVERED_MS] < 0]))
+
+
+def empty_bar(part: answers.FramesAnalysed, label: str | None) -> answers.CountBucket:
+    """Return the bar of a label that was not found in an interval with footage."""
+    return answers.CountBucket(
+        start_ms=part.start_ms,
+        label=label,
+        source=part.source,
+        detections=0,
+        peak=0,
+        mean_per_frame=0.0,
+        objects=None if part.objects_missing else 0,
+        objects_missing=part.objects_missing,
+        tracked_detections=None if part.objects_missing else 0,
+    )
 
 
 def followed_of(part: answers.CountBucket | answers.Total) -> int | None:

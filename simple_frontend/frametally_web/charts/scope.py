@@ -28,7 +28,7 @@ from frametally.rules.times import DAY_MS
 from frametally.settings.loading import Settings
 from frametally_web.access.seen_index import DashboardPorts, SeenIndex
 from frametally_web.access.visitors import visitor
-from frametally_web.charts.bars import MOST_MS, SECOND_S, Span, base_of, chosen_ranges, spans
+from frametally_web.charts.bars import MOST_MS, SECOND_S, Span, base_of, chosen_ranges, cut, spans
 from frametally_web.charts.catalogue import Choice, MediaTimes, box_filters, narrowed
 from frametally_web.charts.counted_seconds import SECOND_MS, CountedSeconds, FootageBehind, Interval, selected
 from frametally_web.charts.measures import Reader
@@ -67,6 +67,11 @@ class ResolvedQuery(NamedTuple):
             from_ms=self.footage[0] if selection.from_ms is None else self.from_ms,
             to_ms=self.footage[1] if selection.to_ms is None else self.to_ms,
         )
+
+    def asked_ms(self, from_ms: int, to_ms: int) -> int:
+        """Return how long of a stretch lies in the range, the hours and the weekdays of the question."""
+        within = max(from_ms, self.from_ms), min(to_ms, self.to_ms)
+        return sum(max(end_ms - start_ms, 0) for start_ms, end_ms in cut([within], self.chosen))
 
     def base_of(self, selection: Selection, interval_s: int | None) -> int:
         """Return the stored base interval to read for bars of `interval_s`; see `bars.base_of`."""

@@ -108,10 +108,17 @@ def _add_labels(
 
 
 def by_metric(totals: Totals, metric: Metric) -> list[str]:
-    """Return the labels, those with most of the metric first; without those that are together."""
+    """Return the labels, those with most of the metric first; without those that are together.
+
+    Those whose objects are not known are last, with most boxes first.
+    """
     return sorted(
         (label for label in totals if label is not None),
-        key=lambda label: (-value_of(totals[label], metric), label),
+        key=lambda label: (
+            -value_of(totals[label], metric),
+            -value_of(totals[label], "detections") if metric == "objects" else 0,
+            label,
+        ),
     )
 
 
@@ -119,7 +126,7 @@ def known_metric(metric: AskedMetric, chart: Chart) -> Metric:
     """Return the metric asked for; of `auto`, objects if they are known of all labels together."""
     if metric != "auto":
         return metric
-    together = all_together(chart)
+    together = _add_parts(chart.buckets, chart.coverage, None)  # means do not say whether objects are known
     tracked = together.tracked_detections
     is_weak = tracked is not None and is_too_weak(together.detections, tracked)
     is_known = together.objects is not None or (together.measured_objects is not None and not is_weak)

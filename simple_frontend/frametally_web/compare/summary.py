@@ -15,7 +15,7 @@ from frametally_web.charts import answers
 from frametally_web.charts.bars import weeks_earlier
 from frametally_web.charts.catalogue import Choice, MediaTimes, choose_filmed
 from frametally_web.charts.checks import total_with_interval
-from frametally_web.charts.counts import Plan, add_measured, plan_chart
+from frametally_web.charts.counts import Plan, add_filmed, add_measured, plan_chart
 from frametally_web.charts.measures import Chart, Reader
 from frametally_web.charts.totals import (
     Totals,
@@ -53,9 +53,7 @@ def summarise(index: CountIndex, settings: Settings, media: MediaTimes, query: C
     of_labels = sum_up(reader.whole(), selection.labels, by_source=False)
     totals: Totals = {None: [sum_of(of_labels, of_labels, chart)]}
     measured = add_measured(reader, interval_s, chart, totals, by_source=False, apart=())
-    covered = [bucket.covered_s for bucket in chart.coverage]
-    by_source = plan.reader.filmed()
-    filmed = [source for source in by_source if source.covered_s]
+    chart, [filmed] = add_filmed(chart, plan.resolved, by_source=False)
     summary = answers.Summary(
         model=choice.model or None,
         base_interval_s=chart.base_interval_s,
@@ -64,15 +62,16 @@ def summarise(index: CountIndex, settings: Settings, media: MediaTimes, query: C
         metric=metric,
         from_ms=plan.resolved.from_ms,
         to_ms=plan.resolved.to_ms,
-        asked_s=_asked_ms(plan, plan.resolved.from_ms, plan.resolved.to_ms) / 1000,
+        asked_s=filmed.asked_s,
         frames=chart.frames,
-        filmed_s=None if None in covered else sum(seconds for seconds in covered if seconds is not None),
+        filmed=filmed,
+        filmed_s=filmed.filmed_s,
         shows_nothing=_nothing_shown(chart.blank.intervals),
-        filmed_in=answers.OfSources(sources=len(filmed), of_sources=len(by_source)),
+        filmed_in=answers.OfSources(sources=filmed.sources, of_sources=len(reader.filmed())),
         sources=plan.resolved.sources,
         total=measured.totals[None][0],
         objects_measured_in=measured.objects_measured_in,
-        busiest=_busiest(chart, plan, metric, sources=len(filmed)),
+        busiest=_busiest(chart, metric),
         peak=_peak(reader, chart),
         week_before=_week_before(index, settings, choice, query, plan, metric),
         frames_per_bar=_frames_per_bar(chart, plan),
@@ -80,7 +79,7 @@ def summarise(index: CountIndex, settings: Settings, media: MediaTimes, query: C
     return total_with_interval(settings, index, summary, selection.labels, plan.resolved.chosen)
 
 
-def _busiest(chart: Chart, plan: Plan, metric: Metric, *, sources: int) -> list[answers.BusyInterval]:
+def _busiest(chart: Chart, metric: Metric) -> list[answers.BusyInterval]:
     bars = {bucket.start_ms: bucket for bucket in chart.buckets}
     values = {start_ms: known_part(bar, metric) or 0 for start_ms, bar in bars.items()}
     from_start = {
@@ -99,27 +98,11 @@ def _busiest(chart: Chart, plan: Plan, metric: Metric, *, sources: int) -> list[
             objects_from_start=from_start[bar.start_ms],
             is_least=metric_of(bars[bar.start_ms], metric) is None,
             frames=bar.frames,
-            filmed_part=_filmed_part(bar, plan, sources),
+            asked_s=bar.asked_s,
+            filmed_part=bar.filmed_part,
         )
         for bar in most
     ]
-
-
-def _asked_ms(plan: Plan, first_ms: int, end_ms: int) -> int:
-    """Return how long of a stretch lies in the range, the hours and the weekdays of the question."""
-    resolved = plan.resolved
-    return sum(
-        max(min(end_ms, to_ms) - max(first_ms, from_ms), 0)
-        for from_ms, to_ms in resolved.chosen or [(resolved.from_ms, resolved.to_ms)]
-    )
-
-
-def _filmed_part(bar: answers.FramesAnalysed, plan: Plan, sources: int) -> float | None:
-    length_ms = _asked_ms(plan, bar.start_ms, bar.end_ms)
-    # Single pictures cover no time, and are no part of it.
-    if not (bar.covered_s and length_ms and sources):
-        return None
-    return min(bar.covered_s * 1000 / (length_ms * sources), 1.0)
 
 
 def _peak(reader: Reader, chart: Chart) -> answers.PeakFrame | None:
@@ -220,6 +203,7 @@ def _nothing(model: str | None, query: ChartQuery) -> answers.Summary:
         from_ms=selection.from_ms,
         to_ms=selection.to_ms,
         asked_s=0,
+        filmed=answers.Filmed(source=None, filmed_s=0, asked_s=0, sources=0, part=None),
         filmed_s=0,
         shows_nothing=[],
         filmed_in=answers.OfSources(sources=0, of_sources=0),

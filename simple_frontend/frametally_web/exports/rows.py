@@ -53,6 +53,9 @@ _FROM_START = Column(
     "objects_from_start", "whole", "those of the objects that were there when the footage began"
 )
 _FILMED_S = Column("covered_s", "real", "seconds with footage, summed over sources")
+_FILMED_PART = Column(
+    "filmed_part", "real", "covered_s / seconds asked for, of all sources with film in the range"
+)
 
 COLUMNS = (
     Column("interval_start", "instant", "start of the interval, ISO 8601 with the offset from UTC"),
@@ -70,6 +73,7 @@ COLUMNS = (
     Column("shows_nothing", "text", "why footage is left out: black, one_colour or frozen, with its seconds"),
     _AT_LEAST,
     _FROM_START,
+    _FILMED_PART,
 )
 
 ZONE_COLUMN = Column("zone", "text", "name of the zone to which the counts are limited")
@@ -174,10 +178,10 @@ class Measures:
         parts = self._nothing.get((start_ms, source), ())
         return ", ".join(f"{part.reason} {part.covered_s:g} s" for part in parts) or None
 
-    def covered_s(self, start_ms: int, source: str | None) -> float | None:
-        """Return the seconds with footage."""
+    def filmed(self, start_ms: int, source: str | None) -> tuple[float | None, float | None]:
+        """Return the seconds with footage, and their share of the time asked for."""
         coverage = self._covered.get((start_ms, source))
-        return None if coverage is None else coverage.covered_s
+        return (None, None) if coverage is None else (coverage.covered_s, coverage.filmed_part)
 
 
 def make_rows(counts: answers.Counts, query: ChartQuery, media: MediaTimes) -> Iterator[Row]:
@@ -202,7 +206,7 @@ def make_places(
         local = (start.replace(tzinfo=None), end.replace(tzinfo=None), _utc_offset(start))
         for source in sources:
             timed_by = _time_source(counts, start_ms, end_ms, source)
-            filmed_s = measures.covered_s(start_ms, source)
+            filmed_s, filmed_part = measures.filmed(start_ms, source)
             # Where nothing was found: what was filmed is to be told all the same.
             for label in labels or [None]:
                 row = (
@@ -216,6 +220,7 @@ def make_places(
                     measures.shows_nothing(start_ms, source),
                     measures.at_least(start_ms, source, label),
                     measures.from_start(start_ms, source, label),
+                    filmed_part,
                 )
                 yield row, (start_ms, source, label)
 
@@ -247,7 +252,7 @@ def make_compared_rows(
             start,
             start and start.replace(tzinfo=None),
             *other_measures,
-            None if beside_ms is None else measures.covered_s(beside_ms, source),
+            None if beside_ms is None else measures.filmed(beside_ms, source)[0],
             None if beside_ms is None else measures.at_least(beside_ms, source, label),
             *(
                 None

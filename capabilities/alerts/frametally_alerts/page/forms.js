@@ -7,7 +7,7 @@ import { parseState } from "frametally/js/shared/state.js";
 import { usualZoneOf, zoneInUse } from "frametally/js/shared/time.js";
 import { press, speak, wordsOf } from "frametally/js/status/notices.js";
 import { t } from "frametally/js/shared/texts.js";
-import { trialParts } from "./trial.js";
+import { period, trialParts } from "./trial.js";
 
 const DAY_MS = 86_400_000;
 
@@ -94,17 +94,6 @@ async function edit(kind, name) {
     ...(kind === "reports" ? { interval_s } : { timezone: rest.timezone }),
   });
   open(form, { ...rest, ...of, below: below ? "below" : "" });
-}
-
-/** 900 as "15m". @param {number} seconds */
-function period(seconds) {
-  if (!seconds) return "";
-  if (seconds === 86_400) return "24h";
-  return seconds % 3600 === 0
-    ? `${seconds / 3600}h`
-    : seconds % 60 === 0
-      ? `${seconds / 60}m`
-      : `${seconds}s`;
 }
 
 /** The chart's question as a rule. @param {HTMLFormElement} form @param {URLSearchParams} query */

@@ -1,4 +1,5 @@
 // What a rule would have sent, in words and drawn: its intervals, and its threshold, which can be dragged.
+// The form of a rule shows it, and the chart on Answers.
 
 import { el, svg } from "frametally/js/shared/dom.js";
 import { moment, number } from "frametally/js/shared/format.js";
@@ -12,8 +13,9 @@ const [WIDTH, HEIGHT] = [600, 90];
  * @param {Api.RuleTrial} trial
  * @param {number} threshold
  * @param {(threshold: number) => void} onThreshold
+ * @param {boolean} [isDrawn]  the chart shows the intervals already
  */
-export function trialParts(trial, threshold, onThreshold) {
+export function trialParts(trial, threshold, onThreshold, isDrawn = false) {
   const { from_ms: from, to_ms: to, total, alerts, tried, fulfilled } = trial;
   if (from === null || to === null) return [el("p.muted", t("alerts.frametally_cannot_try_this_rule_there"))];
   const span = t("alerts.to_2", { from: moment(from), to: moment(to) });
@@ -34,15 +36,76 @@ export function trialParts(trial, threshold, onThreshold) {
       "p.strong",
       t("alerts.this_rule_would_have_sent", { total: t("alerts.count_alerts", { count: total }), span }),
     ),
-    tried ? el("p", t(fulfilled === tried ? "alerts.true_all_along" : "alerts.true_in", counts)) : "",
-    ...charts(trial, threshold, onThreshold),
+    tried
+      ? el("p", fulfilled === tried ? t("alerts.true_all_along", counts) : t("alerts.true_in", counts))
+      : "",
+    ...(isDrawn ? [] : charts(trial, threshold, onThreshold)),
     el("ul", ...lines),
     ...more,
   ];
 }
 
 /**
- * The bars of each source; those that fulfil the rule are marked.
+ * Where times and values lie in a picture, in its units.
+ * @typedef {Object} Scale
+ * @property {number} width
+ * @property {number} height
+ * @property {number} left  where the threshold begins
+ * @property {number} bottom  where bars begin
+ * @property {(ms: number) => number} x
+ * @property {(value: number) => number} y
+ * @property {(y: number) => number} value
+ */
+
+/**
+ * The intervals of a trial, those that fulfil the rule marked, and the threshold, which can be dragged.
+ * @param {Scale} scale
+ * @param {Api.RuleTrial["intervals"]} intervals
+ * @param {number} threshold
+ * @param {(threshold: number) => void} onThreshold
+ */
+export function thresholdPicture(
+  { width, height, left, bottom, x, y, value },
+  intervals,
+  threshold,
+  onThreshold,
+) {
+  const bars = intervals.map(({ start_ms: start, end_ms: end, value: of, fulfils }) =>
+    svg("rect", {
+      class: fulfils ? "fulfils" : "",
+      x: x(start),
+      y: y(of),
+      width: Math.max(x(end) - x(start) - 0.5, 0.5),
+      height: Math.max(bottom - y(of), 0),
+    }),
+  );
+  const lines = ["grip", "threshold"].map((name) => svg("line", { class: name, x1: left, x2: width }));
+  const move = (/** @type {number} */ to) =>
+    lines.forEach((line) => ["y1", "y2"].forEach((end) => line.setAttribute(end, String(y(to)))));
+  move(threshold);
+  const viewBox = `0 0 ${width} ${height}`;
+  const picture = svg(
+    "svg",
+    { class: "trial-picture", viewBox, preserveAspectRatio: "none", "aria-hidden": "true" },
+    ...bars,
+    ...lines,
+  );
+  const isWhole = intervals.every(({ value: of }) => Number.isInteger(of));
+  const valueAt = (/** @type {PointerEvent} */ { clientY }) => {
+    const box = picture.getBoundingClientRect();
+    const exact = Math.max(value(((clientY - box.top) * height) / box.height), 0);
+    return isWhole ? Math.max(Math.round(exact), 1) : Number(exact.toPrecision(3));
+  };
+  picture.addEventListener("pointerdown", (event) => picture.setPointerCapture(event.pointerId));
+  picture.addEventListener("pointermove", (event) => {
+    if (event.buttons) move(valueAt(event));
+  });
+  picture.addEventListener("pointerup", (event) => onThreshold(valueAt(event)));
+  return picture;
+}
+
+/**
+ * A picture for each source.
  * @param {Api.RuleTrial} trial
  * @param {number} threshold
  * @param {(threshold: number) => void} onThreshold
@@ -50,34 +113,36 @@ export function trialParts(trial, threshold, onThreshold) {
 function charts({ intervals, from_ms, to_ms }, threshold, onThreshold) {
   const [from, to] = [from_ms ?? 0, to_ms ?? 1];
   const top = 1.1 * Math.max(threshold, ...intervals.map(({ value }) => value)) || 1;
-  const x = (/** @type {number} */ ms) => (WIDTH * (ms - from)) / (to - from);
-  const y = (/** @type {number} */ value) => HEIGHT * (1 - value / top);
-  const sources = [...new Set(intervals.map(({ source }) => source))].slice(0, MOST_CHARTS);
-  return sources.map((source) => {
-    const bars = intervals
-      .filter((one) => one.source === source)
-      .map(({ start_ms: start, end_ms: end, value, fulfils }) =>
-        svg("rect", {
-          class: fulfils ? "fulfils" : "",
-          x: x(start),
-          y: y(value),
-          width: Math.max(x(end) - x(start) - 0.5, 0.5),
-          height: HEIGHT - y(value),
-        }),
-      );
-    const line = svg("line", { x1: 0, x2: WIDTH, y1: y(threshold), y2: y(threshold) });
-    const viewBox = `0 0 ${WIDTH} ${HEIGHT}`;
-    const chart = svg("svg", { viewBox, preserveAspectRatio: "none", "aria-hidden": "true" }, ...bars, line);
-    const valueAt = (/** @type {PointerEvent} */ { clientY }) => {
-      const { top: above, height } = chart.getBoundingClientRect();
-      return Number(Math.max(top * (1 - (clientY - above) / height), 0).toPrecision(2));
-    };
-    chart.addEventListener("pointerdown", (event) => chart.setPointerCapture(event.pointerId));
-    chart.addEventListener("pointermove", (event) => {
-      if (!event.buttons) return;
-      for (const name of ["y1", "y2"]) line.setAttribute(name, String(y(valueAt(event))));
-    });
-    chart.addEventListener("pointerup", (event) => onThreshold(valueAt(event)));
-    return el("figure.trial-chart", el("figcaption.small.muted", source), chart);
+  /** @type {Scale} */
+  const scale = {
+    width: WIDTH,
+    height: HEIGHT,
+    left: 0,
+    bottom: HEIGHT,
+    x: (ms) => WIDTH * Math.max((ms - from) / (to - from), 0),
+    y: (value) => HEIGHT * (1 - value / top),
+    value: (y) => top * (1 - y / HEIGHT),
+  };
+  // Those that come nearest to the threshold, or go beyond it.
+  const highest = intervals.toSorted((one, other) => other.value - one.value);
+  const names = [...new Map(highest.map((one) => [one.source, one.source_name]))].slice(0, MOST_CHARTS);
+  return names.map(([source, name]) => {
+    const own = intervals.filter((one) => one.source === source);
+    return el(
+      "figure.trial-chart",
+      el("figcaption.small.muted", name),
+      thresholdPicture(scale, own, threshold, onThreshold),
+    );
   });
+}
+
+/** 900 as "15m". @param {number} seconds */
+export function period(seconds) {
+  if (!seconds) return "";
+  if (seconds === 86_400) return "24h";
+  return seconds % 3600 === 0
+    ? `${seconds / 3600}h`
+    : seconds % 60 === 0
+      ? `${seconds / 60}m`
+      : `${seconds}s`;
 }

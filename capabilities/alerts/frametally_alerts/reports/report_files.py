@@ -110,10 +110,13 @@ def _summary(report: ScheduledReport, turn: ClockTurn, chart: answers.Counts, me
         ).rstrip()
         for row in rows
     ]
-    filmed_s = [interval.covered_s for interval in chart.coverage]
     filmed = f"{plural(chart.frames, 'frame')} analysed"
-    if all(part_s is not None for part_s in filmed_s):
-        filmed += f", {_length(sum(part_s or 0.0 for part_s in filmed_s))} filmed, summed over sources"
+    for whole in chart.filmed:
+        if whole.filmed_s is not None:
+            filmed += f", {_length(whole.filmed_s)} filmed, summed over sources"
+        if whole.part is not None:
+            base = f"{whole.sources} x " * (whole.sources > 1) + _length(whole.asked_s)
+            filmed += f" ({whole.part:.0%} of {base})"
     zone = zoneinfo.ZoneInfo(report.zone)
     check_lines = [f"In brackets: {one_line(check_words(check, zone))}" for check in applied_checks(chart)]
     return "\n".join([head, "", *table, "", filmed, *check_lines, *waiting_lines, sources_line, ""])

@@ -58,7 +58,8 @@ class OfOneSource(Answer, frozen=True, kw_only=True):
         model: Model of the detections; null before there is any data.
         source: Slug.
         timezone: IANA name of the zone of the bars.
-        base_interval_s: The stored interval whose tracks were read; null if there is nothing to read.
+        base_interval_s: The stored interval whose tracks were read, or 1 of a short range that is read by the
+            second; null if there is nothing to read.
         interval_s: Length of a bar in seconds; null likewise.
         interval_choices_s: Sensible lengths for this range.
         from_ms: Start of the range; null if there is nothing.

@@ -15,7 +15,7 @@ from frametally_traffic.counting.crossing_events import lines_of
 from frametally_traffic.flows.day_columns import DIRECTIONS
 from frametally_traffic.geometry.crossings import Direction
 from frametally_traffic.line_counts import answers
-from frametally_traffic.records import Drawing
+from frametally_traffic.line_counts.flow_question import Answerable
 from frametally_web.charts.catalogue import checks_version
 from frametally_web.charts.checks import CheckedCount, CountInterval, CountQuestion, ask_checks
 from frametally_web.requests.answers import CountCheck
@@ -32,20 +32,21 @@ class _Number(NamedTuple):
 
 
 def with_intervals(
-    settings: Settings, index: CountIndex, found: answers.LineCrossings, drawing: Drawing
+    settings: Settings, index: CountIndex, found: answers.LineCrossings, answerable: Answerable
 ) -> answers.LineCrossings:
     """Return the answer with an interval for each number that a check covers."""
-    if found.model is None or found.base_interval_s is None or not checks_version(settings):
+    if not checks_version(settings):
         return found
+    question = answerable.asked
     intervals: list[answers.CrossingInterval] = []
     checks: dict[str, CountCheck] = {}
     shown = {line.name for line in found.lines}
-    for place in lines_of(drawing):
+    for place in lines_of(answerable.drawing):
         if place.name not in shown:
             continue
         numbers = dict(_numbers(found, place))
         found_checks, found_intervals = line_intervals(
-            settings, index, place, found.model, found.base_interval_s, numbers
+            settings, index, place, question.model, question.base_interval_s, numbers
         )
         checks |= found_checks
         intervals += [

@@ -21,6 +21,7 @@ from frametally_web.charts.bars import Bars
 from frametally_web.charts.catalogue import MediaTimes, bars_not_analysed, check_names, choose_model
 from frametally_web.charts.counts import plan_chart
 from frametally_web.charts.measures import Chart
+from frametally_web.charts.scope import stored_interval_s
 from frametally_web.charts.totals import sum_up
 from frametally_web.requests.parameters import shown
 from frametally_web.requests.problems import bad_parameter
@@ -32,7 +33,9 @@ class PlacesAsked(NamedTuple):
 
     Attributes:
         labels: Labels asked for; empty: all.
-        base_interval_s: The stored interval whose runs are read; the range is one of these.
+        base_interval_s: The stored interval whose runs are read.
+        read_interval_s: That interval, or 1 of a short range that is read by the second; the range is one of
+            these.
         edges_ms: Starts of all bars of the range, in order, and the end of the last one.
         bars: Bars with footage; `frames` is 0 where none of it shows anything.
         not_analysed: Footage that is not counted; None if the store is away.
@@ -47,6 +50,7 @@ class PlacesAsked(NamedTuple):
     source: str
     labels: list[str]
     base_interval_s: int
+    read_interval_s: int
     interval_s: int
     interval_choices_s: list[int]
     from_ms: int
@@ -88,13 +92,15 @@ def ask(index: CountIndex, settings: Settings, media: MediaTimes, query: ChartQu
     chart = plan.reader.bars(plan.interval_s)
     # As the index does: whole intervals, by their start.
     base_ms = chart.base_interval_s * 1000
-    spans = plan.resolved.spans
-    from_ms, to_ms = (-(-ms // base_ms) * base_ms for ms in (spans[0].from_ms, spans[-1].to_ms))
+    base_s = stored_interval_s(index, choice.model, chart.base_interval_s)
+    spans, (first_ms, end_ms) = plan.resolved.spans, (plan.resolved.from_ms, plan.resolved.to_ms)
+    ends_ms = max(spans[0].from_ms, first_ms), min(spans[-1].to_ms, end_ms)
+    from_ms, to_ms = (-(-ms // base_ms) * base_ms for ms in ends_ms)
     over = [*Bars(plan.interval_s, selection.zone.tzinfo).over(from_ms, to_ms)]
     days = {
         day.day_ms
         for day in index.counted_days(choice.model)
-        if day.base_interval_s == chart.base_interval_s and is_day_in_range(day.day_ms, from_ms, to_ms)
+        if day.base_interval_s == base_s and is_day_in_range(day.day_ms, from_ms, to_ms)
     }
     unanalysed = media.unanalysed(
         choice.model, [source], plan.resolved.from_ms, plan.resolved.to_ms, plan.resolved.chosen
@@ -113,6 +119,7 @@ def ask(index: CountIndex, settings: Settings, media: MediaTimes, query: ChartQu
         choice.model,
         source,
         selection.labels,
+        base_s,
         chart.base_interval_s,
         plan.interval_s,
         plan.interval_choices_s,
@@ -268,8 +275,9 @@ def head_of(
     question = answerable.asked._asdict() if answerable else nothing
     if answerable:
         question["bars"] = _fitting_bars(answerable)
-    names = ("model", "base_interval_s", "interval_s", "interval_choices_s", "from_ms", "to_ms", "bars")
-    return {name: question.get(name) for name in (*names, "not_analysed")} | {
+    names = ("model", "interval_s", "interval_choices_s", "from_ms", "to_ms", "bars", "not_analysed")
+    return {name: question.get(name) for name in names} | {
+        "base_interval_s": question.get("read_interval_s"),
         "source": source,
         "unknown": [
             answers.UnknownLabel(start_ms=start_ms, label=label, missing=missing)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from werkzeug.datastructures import MultiDict
+
 from frametally_traffic.drawings.drawn_shapes import shapes_of
 from frametally_traffic.drawings.revisions import read_drawing
 from frametally_traffic.flows.day_columns import DIRECTIONS
@@ -13,6 +15,7 @@ from frametally_traffic.line_counts.crossing_intervals import with_intervals
 from frametally_traffic.line_counts.flow_question import Answerable, head_of
 from frametally_traffic.line_counts.single_answers import CrossingObjects, ShownVisits
 from frametally_traffic.line_counts.whole_paths import SeenFrames, WholePaths
+from frametally_web.charts.scope import index_by_second
 from frametally_web.plugging import WebContext
 from frametally_web.requests.endpoints import Routes
 from frametally_web.requests.parameters import Args, choice, page_cursor, page_limit, text, texts
@@ -66,7 +69,7 @@ class LineRoutes:
         found = place_counts.count_crossings(head, answerable, _LINES.read(args))
         if answerable is None:
             return found
-        return with_intervals(self.context.settings, self.context.ports.index, found, answerable.drawing)
+        return with_intervals(self.context.settings, self.context.ports.index, found, answerable)
 
     @LINES.route(
         "GET crossings/objects",
@@ -144,9 +147,10 @@ class LineRoutes:
     def _read(self, args: Args) -> tuple[dict[str, object], Answerable | None]:
         chart = read_chart(args, self.context.settings)
         source = flow_question.one_source(chart.selection)
-        question = flow_question.ask(
-            self.context.ports.index, self.context.settings, self.context.books.media(), chart
-        )
+        settings, books = self.context.settings, self.context.books
+        # The zones of a query are those to count, and not what all is counted within.
+        index = index_by_second(self.context.ports, settings, MultiDict(), books.ensure_ledger)
+        question = flow_question.ask(index, settings, books.media(), chart)
         drawing = read_drawing(self.context.ports.store, source)
         answerable = None
         if question is not None:

@@ -9,10 +9,8 @@ import { Extras } from "../js/results/extras.js";
 import { ApiError } from "../js/shared/api.js";
 import { byId, control, nextTask } from "../js/shared/dom.js";
 import { giveUpZone, useZone, zoneOf } from "../js/shared/time.js";
-import { METRICS } from "../js/shared/metrics.js";
-import { colorsOf, groupLabels } from "../js/shared/palette.js";
+import { colorsOf } from "../js/shared/palette.js";
 import { carrySelection, leadThere, rove } from "../js/shell/navigation.js";
-import { rankedLabels } from "../js/shared/series.js";
 import {
   answeredOf,
   DEFAULT,
@@ -226,8 +224,8 @@ function* rendering() {
 
 function colors() {
   const ranked = shown?.labels.map(({ label }) => label) ?? [];
-  const inChart = shown ? rankedLabels(shown.counts, METRICS[shown.counts.metric]) : [];
-  return colorsOf(ranked, inChart.length ? groupLabels(inChart).own : ranked);
+  const inChart = shown?.counts.labels ?? [];
+  return colorsOf(ranked, inChart.length ? inChart : ranked);
 }
 
 /** @param {string} source */

@@ -7,8 +7,8 @@ import { otherSide } from "../js/shared/compare.js";
 import { byId, control, el } from "../js/shared/dom.js";
 import { duration, span, within } from "../js/shared/format.js";
 import { METRICS } from "../js/shared/metrics.js";
-import { colorsOf, groupLabels } from "../js/shared/palette.js";
-import { rankedLabels, viewOf } from "../js/shared/series.js";
+import { colorsOf } from "../js/shared/palette.js";
+import { viewOf } from "../js/shared/series.js";
 import { answeredOf, formatWhole, parseState, unreadWords } from "../js/shared/state.js";
 import { useZone, zoneOf } from "../js/shared/time.js";
 import { t } from "../js/shared/texts.js";
@@ -63,9 +63,8 @@ async function load() {
 function show({ labels, counts, other }) {
   counted = counts;
   const metric = METRICS[counts.metric];
-  const ranked = rankedLabels(counts, metric);
   const all = labels.map(({ label }) => label);
-  const colorOf = colorsOf(all, ranked.length ? groupLabels(ranked).own : all);
+  const colorOf = colorsOf(all, counts.labels.length ? counts.labels : all);
   const view = counts.coverage.length ? viewOf(state, counts, metric, colorOf) : null;
   if (view && other) {
     view.other = otherSide(view, other.counts, other.comparison);

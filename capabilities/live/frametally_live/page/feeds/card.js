@@ -6,7 +6,7 @@ import { forgetAnswers, get } from "frametally/js/shared/api.js";
 import { whenNear } from "frametally/js/frames/boxed_picture.js";
 import { el, field, withCode } from "frametally/js/shared/dom.js";
 import { labelName, roughly } from "frametally/js/shared/format.js";
-import { amountOf, joined, knownWords, METRICS } from "frametally/js/shared/metrics.js";
+import { amountOf, knownWords, METRICS } from "frametally/js/shared/metrics.js";
 import { gapsOf, notAnalysedOf, ofSource, rowsOf, totalIn } from "frametally/js/shared/series.js";
 import { formatWhole, parseState } from "frametally/js/shared/state.js";
 import { zoneInUse, zoneOf } from "frametally/js/shared/time.js";
@@ -89,6 +89,18 @@ function holeWords({ rows, notAnalysed, to_ms: to }) {
 }
 
 /**
+ * What minutes come to: a sum, or the most of one.
+ * @param {number[]} values
+ * @param {boolean} isSum
+ * @param {boolean} isPart  whether some minutes are not known
+ * @returns {Page.Known}
+ */
+function overTime(values, isSum, isPart) {
+  const all = isSum ? values.reduce((sum, value) => sum + value, 0) : Math.max(0, ...values);
+  return isPart ? { value: null, part: all || null } : { value: all, part: null };
+}
+
+/**
  * "The last 10 minutes, unique objects: car 12 · person 3": of what was followed all the time; else the most in one frame.
  * @param {Page.Row[]} rows
  * @param {string} when
@@ -99,9 +111,11 @@ export function countedWords(rows, when) {
   const metric = isFollowed ? METRICS.objects : METRICS.peak;
   const labels = [...new Set(rows.flatMap(({ byLabel }) => [...byLabel.keys()]))];
   const found = labels.flatMap((label) => {
-    const known = joined(
-      metric,
-      rows.flatMap(({ byLabel }) => byLabel.get(label) ?? []),
+    const values = rows.flatMap(({ byLabel }) => byLabel.get(label) ?? []).map(metric.of);
+    const known = overTime(
+      values.filter((value) => value !== null),
+      isFollowed,
+      values.includes(null),
     );
     return known.value === 0 ? [] : [{ label: label ? labelName(label) : t("live.other_labels"), known }];
   });

@@ -3,7 +3,7 @@
 import { byId, control, el, fillSelect, refill } from "frametally/js/shared/dom.js";
 import { duration, fromInput, labelName, toInput } from "frametally/js/shared/format.js";
 import { METRICS } from "frametally/js/shared/metrics.js";
-import { gapsOf, notAnalysedOf, partOf } from "frametally/js/shared/series.js";
+import { gapsOf, isPartial, notAnalysedOf } from "frametally/js/shared/series.js";
 import { together } from "frametally/js/shared/spans.js";
 import { formatWhole } from "frametally/js/shared/state.js";
 import { zoneOf } from "frametally/js/shared/time.js";
@@ -39,13 +39,13 @@ export function viewOf(answer, columns, shapes, words) {
     (bar) => !outside.some(([first, end]) => first <= bar.start_ms && bar.end_ms <= end),
   );
   const notAnalysed = notAnalysedOf(answer);
-  const rows = bars.map((bar) => rowOf(bar, columns));
+  const rows = bars.map((bar) => rowOf(bar, columns, [from, to]));
   const metric = { ...METRICS.objects, ...words };
   return {
     rows,
     series: columns.map(({ name, color, values, intervals, missing }) => ({
       name,
-      labels: [name],
+      label: name,
       color,
       total: words.perInterval ? sumOf(values, missing) : { value: null, part: null },
       interval: intervals?.get(null) ?? null,
@@ -55,7 +55,7 @@ export function viewOf(answer, columns, shapes, words) {
     notAnalysed,
     nothing: [],
     leftOut: [],
-    partial: rows.filter((row) => partOf(row, [from, to])).map(({ start, end }) => [start, end]),
+    partial: rows.filter(isPartial).map(({ start, end }) => [start, end]),
     range: [from, to],
     cut: [],
     sources: [answer.source],
@@ -80,9 +80,12 @@ export function viewOf(answer, columns, shapes, words) {
  * @returns {Page.Known}
  */
 function sumOf(values, missing) {
-  const sum = METRICS.objects.join([...values.values()]);
+  const sum = sumAll([...values.values()]);
   return missing?.size ? { value: null, part: sum } : { value: sum, part: null };
 }
+
+/** @param {number[]} values */
+const sumAll = (values) => values.reduce((total, value) => total + value, 0);
 
 /**
  * Stretches in which none of some shapes holds.
@@ -96,42 +99,53 @@ function notHolding(shapes, from, to) {
   return gapsOf(held, [], from, to);
 }
 
-/** @param {Api.FlowBar} bar @param {Column[]} columns @returns {Page.Row} */
-function rowOf(bar, columns) {
+/** @param {Api.FlowBar} bar @param {Column[]} columns @param {Page.Span} range @returns {Page.Row} */
+function rowOf(bar, columns, [from, to]) {
   const { start_ms: start, end_ms: end, frames, covered_ms: covered } = bar;
+  /**
+   * As of objects, followed or not.
+   * @param {string|null} label
+   * @param {number} value
+   * @param {Api.Missing|null} why
+   * @param {Page.Interval} [interval]
+   */
+  const measures = (label, value, why, interval) => ({
+    start_ms: start,
+    label,
+    source: null,
+    detections: value,
+    peak: value,
+    mean_per_frame: value,
+    objects: why ? null : value,
+    objects_missing: why,
+    tracked_detections: value,
+    followed_objects: null,
+    objects_from_start: null,
+    measured_objects: why && value ? value : null,
+    low: interval?.low ?? null,
+    high: interval?.high ?? null,
+    estimate: interval?.estimate ?? null,
+    check: null,
+  });
   /** @type {Page.Row["byLabel"]} */
   const byLabel = new Map();
-  for (const { name, values, intervals, missing } of columns) {
-    const why = missing?.get(start) ?? null;
-    const value = values.get(start) ?? 0;
-    const interval = intervals?.get(start);
-    // As of objects, followed or not.
-    byLabel.set(name, {
-      start_ms: start,
-      label: name,
-      source: null,
-      detections: value,
-      peak: value,
-      mean_per_frame: value,
-      objects: why ? null : value,
-      objects_missing: why,
-      tracked_detections: value,
-      followed_objects: null,
-      objects_from_start: null,
-      measured_objects: why && value ? value : null,
-      low: interval?.low ?? null,
-      high: interval?.high ?? null,
-      estimate: interval?.estimate ?? null,
-      check: null,
-    });
-  }
+  for (const { name, values, intervals, missing } of columns)
+    byLabel.set(
+      name,
+      measures(name, values.get(start) ?? 0, missing?.get(start) ?? null, intervals?.get(start)),
+    );
+  const all = [...byLabel.values()];
+  const whyNot = all.find((one) => one.objects_missing)?.objects_missing ?? null;
+  const askedS = (Math.min(end, to) - Math.max(start, from)) / 1000;
+  const part = covered && askedS > 0 ? Math.min(covered / 1000 / askedS, 1) : null;
   return {
     start,
     end,
     frames,
     ofOne: true,
     missing: bar.missing,
-    coveredS: covered === null ? null : covered / 1000,
+    filmed: { part, askedS, sources: 1 },
+    all: measures(null, sumAll(all.map(({ detections }) => detections)), whyNot),
     byLabel,
   };
 }

@@ -3,7 +3,7 @@
 import { el, svg } from "frametally/js/shared/dom.js";
 import { number, timeAmong } from "frametally/js/shared/format.js";
 import { METRICS } from "frametally/js/shared/metrics.js";
-import { valueIn } from "frametally/js/shared/series.js";
+import { totalIn, valueIn } from "frametally/js/shared/series.js";
 import { playTime } from "../library/words.js";
 import { t } from "frametally/js/shared/texts.js";
 
@@ -281,13 +281,13 @@ const placeOf = ({ startedAtMs, lengthS }, ms) =>
 /** @param {Course} course */
 function barsOf(course) {
   const metric = METRICS.detections;
-  const sums = course.rows.map((row) => course.series.map(({ labels }) => valueIn(row, labels, metric) ?? 0));
-  const most = Math.max(1, ...sums.map((values) => values.reduce((sum, value) => sum + value, 0)));
-  return course.rows.flatMap((row, order) => {
+  const most = Math.max(1, ...course.rows.map((row) => totalIn(row, metric) ?? 0));
+  return course.rows.flatMap((row) => {
     const [left, right] = [placeOf(course, row.start), placeOf(course, row.end)];
     const gap = 0.06 * (right - left);
     let base = HEIGHT;
-    return sums[order].map((value, kind) => {
+    return course.series.map(({ name, label, color }) => {
+      const value = valueIn(row, label, metric) ?? 0;
       const height = (value / most) * HEIGHT;
       base -= height;
       const bar = svg("rect", {
@@ -296,10 +296,10 @@ function barsOf(course) {
         width: Math.max(right - left - gap, 0),
         height,
         "data-start": row.start,
-        "data-label": course.series[kind].name,
+        "data-label": name,
         "data-value": value,
       });
-      bar.style.fill = course.series[kind].color;
+      bar.style.fill = color;
       return bar;
     });
   });
@@ -319,7 +319,7 @@ function wordsAt(course, placeS) {
   const row = rows.find(({ start, end }) => start <= ms && ms < end);
   if (!row) return rows.length ? [when, t("videos.nothing_analysed_here")] : [when];
   const counts = series
-    .map(({ name, labels }) => ({ name, value: valueIn(row, labels, METRICS.detections) ?? 0 }))
+    .map(({ name, label }) => ({ name, value: valueIn(row, label, METRICS.detections) ?? 0 }))
     .filter(({ value }) => value > 0)
     .map(({ name, value }) => `${number(value)} ${name}`);
   const length = `${number((row.end - row.start) / 1000)} s`;

@@ -54,6 +54,7 @@ const countsQuery = ({ source, started_at_ms: from, ended_at_ms: until }, roundM
     to: String((Math.floor((until ?? 0) / roundMs) + 1) * roundMs),
     timezone: zoneInUse(),
     metric: "detections",
+    top: "6",
   });
 
 const PIECE_S = 30;

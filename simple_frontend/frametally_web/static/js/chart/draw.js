@@ -202,8 +202,8 @@ export function drawnOf({ rows, series, metric, other }) {
     color: one.color,
     dashed: false,
     rows,
-    values: rows.map((row) => valueIn(row, one.labels, metric)),
-    intervals: rows.map((row) => intervalIn(row, one.labels, metric)),
+    values: rows.map((row) => valueIn(row, one.label, metric)),
+    intervals: rows.map((row) => intervalIn(row, one.label, metric)),
   }));
   if (!other) return own;
   const values = other.rows.map(({ known }) => known.value);

@@ -4,8 +4,17 @@
 import { framePicture } from "../frames/boxed_picture.js";
 import { ApiError, get } from "../shared/api.js";
 import { byId, el, iconButton, svg } from "../shared/dom.js";
-import { moment, number, percent, span } from "../shared/format.js";
-import { gapsOf, nothingOf, notAnalysedOf, ofSource, partOf, rowsOf, spansOf } from "../shared/series.js";
+import { moment, number, span } from "../shared/format.js";
+import {
+  gapsOf,
+  isPartial,
+  nothingOf,
+  notAnalysedOf,
+  ofSource,
+  rowsOf,
+  shareWords,
+  spansOf,
+} from "../shared/series.js";
 import { outsideOf, together } from "../shared/spans.js";
 import { zoneOf } from "../shared/time.js";
 import { breaksOf, foldOf } from "./fold.js";
@@ -163,7 +172,7 @@ const WORDS = {
  * @property {string} source
  * @property {Record<State, Page.Span[]>} spans
  * @property {Page.Nothing[]} nothing  with the reasons
- * @property {number|null} share  of the time asked for, that was filmed; null: not known
+ * @property {string} share  of the time asked for, that was filmed; empty: not known
  */
 
 /**
@@ -182,7 +191,7 @@ export function lanesOf(apart, state, [from, to]) {
     const rows = rowsOf({ ...own, buckets: [] });
     const unanalysed = notAnalysedOf(own);
     const nothing = nothingOf(own);
-    const part = rows.filter((row) => partOf(row, asked));
+    const part = rows.filter(isPartial);
     const joined = (/** @type {Page.Row[]} */ some) =>
       together(some.map((row) => /** @type {Page.Span} */ ([row.start, row.end])));
     const known = [...joined(rows), ...unanalysed, ...spansOf(nothing)];
@@ -190,14 +199,7 @@ export function lanesOf(apart, state, [from, to]) {
     const first = Math.min(...known.map(([start]) => start));
     const last = Math.max(...known.map(([, end]) => end));
     const isBeyond = (/** @type {Page.Span} */ [start, end]) => end <= first || start >= last;
-    // Of single pictures, and of what older versions counted, nobody knows how much of a bar was filmed.
-    const isKnown = rows.every((row) => row.coveredS);
-    const filmed = sum(
-      rows.map(
-        (row) => partOf(row, asked)?.filmed ?? Math.min(row.end, asked[1]) - Math.max(row.start, asked[0]),
-      ),
-    );
-    const whole = asked[1] - asked[0] - sum(outside.map(([start, end]) => end - start));
+    const [filmed] = own.filmed;
     return {
       source,
       spans: {
@@ -210,13 +212,14 @@ export function lanesOf(apart, state, [from, to]) {
         outside,
       },
       nothing,
-      share: isKnown ? (whole > 0 ? Math.min(filmed / whole, 1) : 0) : null,
+      // Of single pictures, and of what older versions counted, nobody knows how much was filmed.
+      share:
+        !filmed || filmed.part === null
+          ? ""
+          : shareWords({ part: filmed.part, askedS: filmed.asked_s, sources: 1 }),
     };
   });
 }
-
-/** @param {number[]} values */
-const sum = (values) => values.reduce((total, value) => total + value, 0);
 
 /** Keeps the lanes' place: they come after the chart. @param {number} sources  0: there are no lanes */
 export function makeRoomForLanes(sources) {
@@ -292,11 +295,7 @@ function laneElement({ source, name, spans, nothing, share }, view, on) {
         span: span(...longest.span),
       })
     : t("web.without_a_hole");
-  const shareOf = (/** @type {number} */ part) =>
-    nothing.length
-      ? t("web.share_usable", { share: percent(part) })
-      : t("web.filmed", { share: percent(part) });
-  const shareText = share === null ? "" : shareOf(share);
+  const shareText = share && (nothing.length ? t("web.share_usable", { share }) : t("web.filmed", { share }));
   const shareWords = el("span", shareText);
   const picture = drawing(spans, range, fold);
   const lane = el(

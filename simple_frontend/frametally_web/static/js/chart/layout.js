@@ -201,9 +201,9 @@ function mostIn({ rows, series, metric, kind, other }) {
   const isStack = kind === "bars" && metric.stacks;
   const inRow = (/** @type {Page.Row} */ row) => {
     let sum = 0;
-    const tops = series.map(({ labels }) => {
-      const value = valueIn(row, labels, metric) ?? 0;
-      const top = Math.max(value, intervalIn(row, labels, metric)?.high ?? 0);
+    const tops = series.map(({ label }) => {
+      const value = valueIn(row, label, metric) ?? 0;
+      const top = Math.max(value, intervalIn(row, label, metric)?.high ?? 0);
       sum += value;
       return isStack ? sum - value + top : top;
     });

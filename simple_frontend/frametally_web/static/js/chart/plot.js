@@ -146,6 +146,7 @@ export class TimeChart {
     pen.scale(ratio, ratio);
     draw(pen, view, this.layout);
     this.#showMoment();
+    canvas.dispatchEvent(new Event("drawn"));
     // What lies along the time axis elsewhere begins and ends where it does.
     const { left, right } = this.layout.area;
     const card = canvas.closest("section");

@@ -4,7 +4,7 @@ import { el, swatch } from "../shared/dom.js";
 import { duration, roughly, span } from "../shared/format.js";
 import { fromStartWords, knownWords, WHY_NOT } from "../shared/metrics.js";
 import { estimateWords, intervalIn, rangeWords } from "../shared/checked.js";
-import { NOTHING, allKnownIn, isMeasuredInPart, knownIn, partOf } from "../shared/series.js";
+import { NOTHING, allKnownIn, isMeasuredInPart, isPartial, knownIn, shareWords } from "../shared/series.js";
 import { t } from "../shared/texts.js";
 
 /**
@@ -68,11 +68,11 @@ export function summary({ series, metric, interval, gaps, notAnalysed, nothing, 
 export function describe(view, row) {
   const { series, metric, other } = view;
   const parts = series
-    .map(({ name, labels }) => ({ name, labels, known: knownIn(row, labels, metric) }))
+    .map(({ name, label }) => ({ name, label, known: knownIn(row, label, metric) }))
     .filter(({ known }) => known.value !== 0)
     .map(
-      ({ name, labels, known }) =>
-        `${name} ${knownWords(metric, known)}${estimateWords(metric, intervalIn(row, labels, metric))}`,
+      ({ name, label, known }) =>
+        `${name} ${knownWords(metric, known)}${estimateWords(metric, intervalIn(row, label, metric))}`,
     );
   return [
     `${span(row.start, row.end)}: ${parts.join(", ") || t("web.nothing")}`,
@@ -104,14 +104,12 @@ function besideHole({ metric, other }, ms) {
   return other && row ? `${other.name}: ${knownWords(metric, row.known)}.` : "";
 }
 
-/**
- * "3 sec of 1 min filmed"; nothing where all of it was, or nobody has noted how much.
- * @param {Page.View} view
- * @param {Page.Row} row
- */
-export function filmedPart(view, row) {
-  const part = partOf(row, view.range);
-  return part ? t("web.of_filmed", { filmed: roughly(part.filmed), of: roughly(part.of) }) : "";
+/** "26% of 3 × 30 min filmed"; nothing where all of it was, or nobody has noted how much. @param {Page.Row} row */
+export function filmedPart(row) {
+  const { part } = row.filmed;
+  return part !== null && isPartial(row)
+    ? t("web.filmed", { share: shareWords({ ...row.filmed, part }) })
+    : "";
 }
 
 /**
@@ -135,21 +133,21 @@ function cutPart({ cut, range: [from, to] }, { start, end }) {
 export const partsOf = (view, row) =>
   [
     fromStartPart(view, row),
-    filmedPart(view, row),
+    filmedPart(row),
     ...nothingIn(view, row),
     cutPart(view, row),
     measuredPart(view, row),
   ].filter(Boolean);
 
 /** What of a bar did not arrive in it. @param {Page.View} view @param {Page.Row} row */
-export const fromStartPart = ({ metric }, row) => fromStartWords(metric, [...row.byLabel.values()]);
+export const fromStartPart = ({ metric }, { all }) => fromStartWords(metric, all ? [all] : []);
 
 /** "5 min black" of what a bar leaves out. @param {Page.View} view @param {Page.Row} row */
 const nothingIn = ({ leftOut }, row) =>
   leftOut.filter((one) => one.start_ms === row.start).map((one) => nothingWords(one));
 
 /** @param {{reason: Api.ShowsNothing["reason"], covered_s: number, frames: number}} one */
-const nothingWords = ({ reason, covered_s: seconds, frames }) =>
+export const nothingWords = ({ reason, covered_s: seconds, frames }) =>
   `${seconds ? roughly(seconds * 1000) : t("web.count_frames", { count: frames })} ${NOTHING[reason]}`;
 
 /** @param {Page.View} view @param {Page.Row} row */
@@ -157,7 +155,7 @@ export function measuredPart({ metric }, row) {
   if (!isMeasuredInPart(row, metric)) return "";
   return row.missing
     ? t("web.measured_in_part_of_the_footage", { WHY_NOT: WHY_NOT[row.missing] })
-    : t("web.some_labels_are_not_measured", { why: whyNotIn(row, [...row.byLabel.keys()]) });
+    : t("web.some_labels_are_not_measured", { why: whyNotIn(row, row.all) });
 }
 
 /** What hands can do with the chart, on this device. */
@@ -166,14 +164,10 @@ export const handWords = () =>
     ? t("web.click_a_bar_for_its_frames")
     : t("web.tap_a_bar_for_its_frames");
 
-/**
- * Why a metric of some labels is not known in a row.
- * @param {Page.Row} row
- * @param {(string|null)[]} labels
- */
-function whyNotIn(row, labels) {
-  const found = row.missing ?? labels.map((label) => row.byLabel.get(label)?.objects_missing).find(Boolean);
-  return found ? WHY_NOT[found] : t("web.not_measured");
+/** Why a bar of a row is not known. @param {Page.Row} row @param {Api.CountBucket|undefined} bar */
+function whyNotIn(row, bar) {
+  const missing = row.missing ?? bar?.objects_missing;
+  return missing ? WHY_NOT[missing] : t("web.not_measured");
 }
 
 /**
@@ -184,9 +178,9 @@ function whyNotIn(row, labels) {
  * @param {Page.Interval|null} checked
  */
 function wordsIn({ series, metric }, row, order, checked) {
-  const { labels } = series[order];
-  const known = knownIn(row, labels, metric);
-  if (known.value === null && !known.part) return whyNotIn(row, labels);
+  const { label } = series[order];
+  const known = knownIn(row, label, metric);
+  if (known.value === null && !known.part) return whyNotIn(row, row.byLabel.get(label));
   return knownWords(metric, known) + estimateWords(metric, checked);
 }
 

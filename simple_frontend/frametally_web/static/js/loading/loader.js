@@ -4,8 +4,8 @@ import { ApiError, CountsVersion, forgetAnswers, get, selectionQuery } from "../
 import { comparisonOf } from "../shared/compare.js";
 import { byId } from "../shared/dom.js";
 
-// As many labels as the page tells apart anywhere: of a year, the rest would be most of the answer.
-const TOP = "12";
+// As many labels as have a colour of their own.
+const TOP = "6";
 
 /**
  * All that the chart needs. The summary is asked for by itself: it may take longer.

@@ -13,7 +13,7 @@ import { allIn, nothingOf, viewOf } from "../shared/series.js";
 import { lacksUsualZone, usualZoneOf } from "../shared/time.js";
 import { announce } from "../status/notices.js";
 import { showBreakdown } from "./sources.js";
-import { Exports, questionLine } from "./export.js";
+import { Exports, pinned, questionLine } from "./export.js";
 import { showBusiest, showFramesWarning } from "./heatmap.js";
 import { showHeadline, showMetrics } from "./headline.js";
 import { showTable } from "./table.js";
@@ -99,6 +99,9 @@ export class Results {
     yield;
     showBreakdown(byId("breakdown"), counts, metric, colorOf, (label) => this.on.change({ labels: [label] }));
     this.exports.show(state, counts, view);
+    /** @type {Page.ShownChart} */
+    const detail = { state: pinned(state, counts), view, chart: this.chart, change: this.on.change };
+    document.dispatchEvent(new CustomEvent("frametally:chart", { detail })); // for what plug-ins add to it
     showFileTimes(counts, sources, view);
     showOverlaps(counts, view);
     showChecks(counts, metric);

@@ -4,7 +4,6 @@ import { chartPicture } from "../chart/picture.js";
 import { BASE, selectionQuery } from "../shared/api.js";
 import { byId, closeFromOutside, control, copyText, el } from "../shared/dom.js";
 import { duration, span, zoneName } from "../shared/format.js";
-import { totalIn } from "../shared/series.js";
 import { answeredOf, formatWhole } from "../shared/state.js";
 import { WEEKDAYS } from "../shared/time.js";
 import { inSentence, t } from "../shared/texts.js";
@@ -73,8 +72,6 @@ export class Exports {
       if (state.compare && view?.other) query.set("compare", state.compare);
       link.href = `${BASE}/export?${query}`;
     }
-    const alert = document.getElementById("alert-me");
-    if (alert instanceof HTMLAnchorElement) alert.search = alertQuery(shown, view);
     const picture = control("export-png", HTMLButtonElement);
     const why = !view
       ? t("web.there_is_no_chart")
@@ -115,19 +112,6 @@ export class Exports {
     const code = `<iframe src="${address}" title="Counts" width="800" height="420"></iframe>`;
     copyText(code, byId("copy-embed"), { done: t("web.code_copied") });
   }
-}
-
-/**
- * The chart's question as the form of an alert takes it; the threshold is the highest bar, cut to two decimals.
- * @param {Page.State} state
- * @param {Page.View|null} view
- */
-function alertQuery(state, view) {
-  const highest = view ? Math.max(0, ...view.rows.map((row) => totalIn(row, view.metric) ?? 0)) : 0;
-  const query = new URLSearchParams(formatWhole(state));
-  query.set("new", "1");
-  query.set("threshold", String(Math.floor(highest * 100) / 100));
-  return String(query);
 }
 
 /**

@@ -16,7 +16,8 @@ import {
   timeAmong,
 } from "../shared/format.js";
 import { amountOf, brief, fromStartWords, knownWords, METRICS, WHY_NOT } from "../shared/metrics.js";
-import { allIn, nothingOf, NOTHING } from "../shared/series.js";
+import { allIn, nothingOf, shareWords } from "../shared/series.js";
+import { nothingWords } from "../chart/tooltip.js";
 import { askedPart } from "../shared/spans.js";
 import { t } from "../shared/texts.js";
 
@@ -237,36 +238,28 @@ function filming({ from_ms: from, to_ms: to }, sources) {
 }
 
 /**
- * "8 min of 1 hr filmed", or "18 min filmed by 3 sources within 5 days": of all sources of which there is film,
- * which alone covers time.
+ * "22 min filmed (26% of 3 × 28 min), 5 min black": of all sources of which there is film, which alone covers time.
  * @param {Api.Summary} summary
  */
-function filmed({ asked_s: asked, filmed_s: seconds, shows_nothing: nothing, filmed_in: where }) {
+function filmed({
+  filmed: { filmed_s: seconds, part, asked_s: askedS, sources },
+  shows_nothing: nothing,
+  filmed_in: where,
+}) {
   if (seconds === null) return null;
-  const lost = nothing.reduce((total, one) => total + one.covered_s, 0);
-  if (lost)
-    return t("web.usable", {
-      usable: roughly(seconds * 1000),
-      filmed: roughly((seconds + lost) * 1000),
-      nothing: nothing.map((one) => NOTHING[one.reason]).join(", "),
-    });
+  const length = roughly(seconds * 1000);
   const pictures = where.of_sources - where.sources;
-  const [length, range] = [roughly(seconds * 1000), roughly(asked * 1000)];
-  const isPart = seconds < PARTIAL * asked * where.sources;
-  // Nobody's range is as long as its sources' ranges are together.
-  const film =
-    where.sources > 1
-      ? t("web.filmed_by", {
-          length,
-          sources: t("web.count_sources", { count: where.sources }),
-          part: isPart ? t("web.within_2", { range }) : "",
-        })
-      : t("web.filmed_2", { length, part: isPart ? t("web.of_7", { range }) : "" });
+  const share = part !== null && part < PARTIAL ? ` (${shareWords({ part, askedS, sources })})` : "";
   const parts = [
-    where.sources ? film : null,
+    sources
+      ? nothing.length
+        ? t("web.usable", { length, share })
+        : t("web.filmed_2", { length, share })
+      : null,
+    ...nothing.map(nothingWords),
     pictures ? t("web.single_pictures_of", { pictures: t("web.count_sources", { count: pictures }) }) : null,
   ];
-  return parts.filter((part) => part !== null).join(", ") || null;
+  return parts.filter((one) => one !== null).join(", ") || null;
 }
 
 /** Why a list of the busiest intervals is empty. @param {Api.Summary} summary @param {Api.Counts} counts */

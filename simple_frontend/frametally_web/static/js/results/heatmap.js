@@ -3,7 +3,8 @@
 import { byId, el, refill } from "../shared/dom.js";
 import { duration, number, percent, span, spanAmong, weekdaySpan } from "../shared/format.js";
 import { LOCALE, t } from "../shared/texts.js";
-import { amountOf, brief, fromStartWords, joined, knownWords, METRICS, WHY_NOT } from "../shared/metrics.js";
+import { amountOf, brief, fromStartWords, knownOf, knownWords, METRICS, WHY_NOT } from "../shared/metrics.js";
+import { baseWords, shareWords } from "../shared/series.js";
 import { askedPart } from "../shared/spans.js";
 import { numberCell, rowOf, sortableTable, tableOf, valueCell } from "../shared/tables.js";
 import { isAdded, noneOf, whyAbsent } from "./headline.js";
@@ -46,7 +47,7 @@ export function showBusiest(area, { counts, summary }, on) {
       fromStart ? [open, el("span.remark", fromStart)] : open,
       valueCell(metric, one.is_least ? { value: null, part: one.value } : one.value),
       numberCell(number(one.frames), "number muted"),
-      numberCell(one.filmed_part === null ? "–" : percent(one.filmed_part), "number muted"),
+      filmedCell(one, summary.filmed.sources),
     );
     row.className = "leads";
     row.addEventListener("click", () => on.bar(one.start_ms));
@@ -64,9 +65,15 @@ export function showBusiest(area, { counts, summary }, on) {
     { name: t("web.frames"), of: (one) => one.frames, isNumber: true },
     { name: t("web.filmed_3"), of: (one) => one.filmed_part, isNumber: true },
   ];
+  const { sources } = summary.filmed;
+  const of = baseWords({ askedS: summary.interval_s ?? 0, sources });
+  const base = sources ? t("web.filmed_share_of", { of }) : "";
   refill(
     area,
-    from === null || to === null ? "" : el("p.muted.small", span(from, to)),
+    el(
+      "p.muted.small",
+      [from !== null && to !== null ? span(from, to) : "", base].filter(Boolean).join(" · "),
+    ),
     sortableTable({
       name: t("web.busiest_intervals"),
       kind: "busiest",
@@ -76,6 +83,13 @@ export function showBusiest(area, { counts, summary }, on) {
       order,
     }),
   );
+}
+
+/** @param {Api.BusyInterval} interval @param {number} sources */
+function filmedCell({ filmed_part: part, asked_s: askedS }, sources) {
+  const cell = numberCell(part === null ? "–" : percent(part), "number muted");
+  if (part !== null) cell.title = shareWords({ part, askedS, sources });
+  return cell;
 }
 
 /**
@@ -153,7 +167,7 @@ export function showHeatmap(area, answer, metric, onHour) {
     new Set(some.map((one) => one.weekday * 24 + one.hour));
   const waiting = hoursOf(answer.not_analysed ?? []);
   const nothing = hoursOf(answer.shows_nothing);
-  const most = Math.max(0, ...answer.cells.map((cell) => amountOf(joined(metric, [cell])) ?? 0));
+  const most = Math.max(0, ...answer.cells.map((cell) => amountOf(knownOf(metric, cell)) ?? 0));
   const headings = HOURS.map((hour) =>
     el(
       "th",
@@ -201,7 +215,7 @@ function cellElement(cell, day, hour, metric, most, onHour) {
       el("span.visually-hidden", cell.words),
     );
   }
-  const known = joined(metric, [cell]);
+  const known = knownOf(metric, cell);
   const value = amountOf(known);
   const why = known.value === null && cell.objects_missing ? ` (${WHY_NOT[cell.objects_missing]})` : "";
   const text = knownWords(metric, known) + why;

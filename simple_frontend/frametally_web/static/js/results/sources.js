@@ -4,7 +4,7 @@ import { sparkline } from "../chart/sparkline.js";
 import { intervalOf } from "../shared/checked.js";
 import { el, refill, swatch } from "../shared/dom.js";
 import { labelName, moment, number, percent, span } from "../shared/format.js";
-import { amountOf, joined } from "../shared/metrics.js";
+import { amountOf, knownOf } from "../shared/metrics.js";
 import {
   allIn,
   allKnownIn,
@@ -39,9 +39,9 @@ const SHOWN = 12;
  * @param {(label: string) => void} onLabel
  */
 export function showBreakdown(area, counts, metric, colorOf, onLabel) {
-  const found = counts.totals.filter((total) => total.label !== null && metric.of(total) !== 0);
-  const knownOf = (/** @type {Api.Total} */ total) => joined(metric, [total]);
-  const amount = (/** @type {Api.Total} */ total) => amountOf(knownOf(total));
+  const labels = [...counts.totals, ...counts.rest_totals];
+  const found = labels.filter((total) => total.label !== null && metric.of(total) !== 0);
+  const amount = (/** @type {Api.Total} */ total) => amountOf(knownOf(metric, total));
   const most = Math.max(0, ...found.map((total) => amount(total) ?? 0));
   const all = allIn(counts, metric).value;
   const lines = found.slice(0, SHOWN);
@@ -57,7 +57,7 @@ export function showBreakdown(area, counts, metric, colorOf, onLabel) {
       el("td.bar-cell", value === null ? null : bar),
       checkedCell(
         metric,
-        knownOf(total),
+        knownOf(metric, total),
         intervalOf(total, metric, counts.sources.length === 1 ? counts.frames : 0),
       ),
       metric.stacks ? numberCell(share, "number muted") : null,
@@ -69,7 +69,7 @@ export function showBreakdown(area, counts, metric, colorOf, onLabel) {
     { name: metric.name, id: "value", of: amount, isNumber: true },
     ...(metric.stacks ? [{ name: t("web.share"), of: amount, isNumber: true }] : []),
   ];
-  const left = found.length - lines.length + counts.rest.length;
+  const left = found.length - lines.length;
   refill(
     area,
     lines.length

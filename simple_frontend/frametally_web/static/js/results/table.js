@@ -54,7 +54,7 @@ function columnsOf({ series, metric, other }) {
   });
   return [
     { name: t("web.interval"), of: begin },
-    ...series.map((one) => numbers(one.name, (row) => valueIn(row, one.labels, metric))),
+    ...series.map((one) => numbers(one.name, (row) => valueIn(row, one.label, metric))),
     numbers(t("web.all"), (row) => totalIn(row, metric)),
     ...(other
       ? [
@@ -115,7 +115,7 @@ function lineElement(line, view, onBar) {
     { title: span(row.start, row.end), "aria-label": t("web.show_the_frames_3", { start }) },
     start,
   );
-  const parts = [fromStartPart(view, row), filmedPart(view, row), measuredPart(view, row)].filter(Boolean);
+  const parts = [fromStartPart(view, row), filmedPart(row), measuredPart(view, row)].filter(Boolean);
   const isIn = (/** @type {Page.Span[]} */ spans) =>
     spans.some(([from, to]) => from < row.end && to > row.start);
   return el(
@@ -129,8 +129,8 @@ function lineElement(line, view, onBar) {
       isIn(fileTimes) ? el("span.remark", t("web.time_guessed")) : null,
       isIn(overlaps) ? el("span.remark", t("web.media_overlap")) : null,
     ),
-    ...series.map(({ labels }) =>
-      checkedCell(metric, knownIn(row, labels, metric), intervalIn(row, labels, metric)),
+    ...series.map(({ label }) =>
+      checkedCell(metric, knownIn(row, label, metric), intervalIn(row, label, metric)),
     ),
     checkedCell(metric, allKnownIn(row, metric), intervalOfAll(row, metric)),
     other ? besideCell(metric, other.values[position]) : null,

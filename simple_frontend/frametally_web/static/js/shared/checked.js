@@ -19,24 +19,23 @@ export function intervalOf(measure, { id }, frames) {
 }
 
 /**
- * The interval of some labels in one row: of one label, or of those that the answer has together.
+ * The interval of one label in a row, or of those that the answer has together.
  * @param {Page.Row} row
- * @param {(string|null)[]} labels
+ * @param {string|null} label
  * @param {Page.Metric} metric
  */
-export const intervalIn = (row, labels, metric) =>
-  labels.length === 1 ? intervalOf(row.byLabel.get(labels[0]), metric, row.ofOne ? row.frames : 0) : null;
+export const intervalIn = (row, label, metric) =>
+  intervalOf(row.byLabel.get(label), metric, row.ofOne ? row.frames : 0);
 
-/**
- * The interval of all labels of a row: known of one that is alone.
- * @param {Page.Row} row
- * @param {Page.Metric} metric
- */
-export const intervalOfAll = (row, metric) => intervalIn(row, [...row.byLabel.keys()], metric);
+/** The interval of all labels of a row: known of one that is alone. @param {Page.Row} row @param {Page.Metric} metric */
+export function intervalOfAll(row, metric) {
+  const [label, ...more] = row.byLabel.keys();
+  return more.length ? null : intervalIn(row, label, metric);
+}
 
 /** Whether any bar has an interval. @param {Pick<Page.View, "rows"|"series"|"metric">} view */
 export const hasIntervals = ({ rows, series, metric }) =>
-  rows.some((row) => series.some(({ labels }) => intervalIn(row, labels, metric)));
+  rows.some((row) => series.some(({ label }) => intervalIn(row, label, metric)));
 
 /**
  * " (2,190 to 2,480)"; nothing where there is none.

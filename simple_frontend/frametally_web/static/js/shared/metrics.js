@@ -1,12 +1,7 @@
-// The metrics, and how labels add up: sums for most, the maximum for the peak.
+// The metrics: their names, and how they are written.
 
 import { bigNumber, mean, number } from "./format.js";
 import { t } from "./texts.js";
-
-/** @param {number[]} values */
-const sum = (values) => values.reduce((total, value) => total + value, 0);
-/** @param {number[]} values */
-const greatest = (values) => values.reduce((most, value) => Math.max(most, value), 0);
 
 /** @type {Record<Api.Metric, Page.Metric>} */
 export const METRICS = {
@@ -18,7 +13,6 @@ export const METRICS = {
     perInterval: true,
     explanation: t("web.boxes_found_in_the_frames_analysed"),
     of: (measures) => measures.detections,
-    join: sum,
     format: (value) => (value === null ? "–" : number(value)),
     stacks: true,
   },
@@ -30,7 +24,6 @@ export const METRICS = {
     perInterval: false,
     explanation: t("web.detections_divided_by_the_frames_analysed"),
     of: (measures) => measures.mean_per_frame ?? 0,
-    join: sum,
     format: mean,
     stacks: true,
   },
@@ -42,7 +35,6 @@ export const METRICS = {
     perInterval: false,
     explanation: t("web.the_most_of_one_label_in_2"),
     of: (measures) => measures.peak,
-    join: greatest,
     format: (value) => (value === null ? "–" : number(value)),
     stacks: false,
   },
@@ -54,7 +46,6 @@ export const METRICS = {
     perInterval: true,
     explanation: t("web.objects_followed_from_frame_to_frame"),
     of: (measures) => measures.objects,
-    join: sum,
     format: (value) => (value === null ? t("web.not_measured") : number(value)),
     stacks: true,
   },
@@ -73,18 +64,10 @@ export const WHY_NOT = {
   too_few: t("web.why_too_few"),
 };
 
-/**
- * Several labels together, as `add_up` of `rules/known.py` has them: where one is not known, what is known of all.
- * @param {Page.Metric} metric
- * @param {Api.Measures[]} measures
- * @returns {Page.Known}
- */
-export function joined(metric, measures) {
-  const values = measures.map(metric.of);
-  const known = values.filter((value) => value !== null);
-  if (known.length === values.length) return { value: metric.join(known), part: null };
-  const parts = measures.flatMap((one) => metric.of(one) ?? (one.measured_objects || [])); // none is no part
-  return { value: null, part: parts.length ? metric.join(parts) : null };
+/** A measure as the server has it, or of one that is not known the part that is. @param {Page.Metric} metric @param {Api.Measures} measures @returns {Page.Known} */
+export function knownOf(metric, measures) {
+  const value = metric.of(measures);
+  return { value, part: value === null ? (measures.measured_objects ?? null) : null };
 }
 
 /**
@@ -93,7 +76,7 @@ export function joined(metric, measures) {
  * @param {{objects_from_start?: number|null}[]} measures
  */
 export function fromStartWords({ id }, measures) {
-  const count = id === "objects" ? sum(measures.map((one) => one.objects_from_start ?? 0)) : 0;
+  const count = id === "objects" ? measures.reduce((all, one) => all + (one.objects_from_start ?? 0), 0) : 0;
   return count ? t("web.of_which_stood_there", { count: number(count) }) : "";
 }
 

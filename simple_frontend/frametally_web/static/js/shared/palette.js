@@ -49,9 +49,3 @@ export function colorsOf(ranked, shown) {
     return themeColor(slot === undefined ? "series-other" : `series-${slot}`);
   };
 }
-
-/** The labels that get a bar colour of their own, and those that share one. @param {string[]} labels */
-export function groupLabels(labels) {
-  if (labels.length <= COLORS + 1) return { own: labels, shared: [] };
-  return { own: labels.slice(0, COLORS), shared: labels.slice(COLORS) };
-}

@@ -1,25 +1,39 @@
 // Turns the API's answer into rows for the chart, the table and the tiles: one per interval with footage.
 
-import { labelName } from "./format.js";
 import { intervalOf } from "./checked.js";
-import { amountOf, joined } from "./metrics.js";
-import { groupLabels } from "./palette.js";
+import { labelName, number, percent, roughly } from "./format.js";
+import { amountOf, knownOf } from "./metrics.js";
 import { outsideOf, together } from "./spans.js";
 import { t } from "./texts.js";
 
 // Less is worth telling: a sampler's jitter is not.
 const PARTIAL = 0.95;
 
-/** @param {Pick<Api.Counts, "coverage"|"buckets"|"sources">} counts */
-export function rowsOf({ coverage, buckets, sources }) {
+/** @param {Pick<Api.Counts, "coverage"|"buckets"|"bars"|"filmed"|"sources">} counts */
+export function rowsOf({ coverage, buckets, bars, filmed, sources }) {
   const ofOne = sources.length === 1;
+  const filming = ofOne ? 1 : (filmed[0]?.sources ?? 0);
   /** @type {Map<number, Page.Row>} */
   const rows = new Map();
-  for (const one of coverage) {
-    const { start_ms: start, end_ms: end, frames, objects_missing: missing, covered_s: coveredS } = one;
-    rows.set(start, { start, end, frames, ofOne, missing, coveredS, byLabel: new Map() });
+  for (const [position, one] of coverage.entries()) {
+    const { start_ms: start, end_ms: end, frames, objects_missing: missing } = one;
+    const part = { part: one.filmed_part, askedS: one.asked_s, sources: filming };
+    rows.set(start, {
+      start,
+      end,
+      frames,
+      ofOne,
+      missing,
+      filmed: part,
+      all: bars[position],
+      byLabel: new Map(),
+    });
   }
-  for (const bucket of buckets) rows.get(bucket.start_ms)?.byLabel.set(bucket.label, bucket);
+  for (const bucket of buckets) {
+    const row = rows.get(bucket.start_ms);
+    row?.byLabel.set(bucket.label, bucket);
+    if (row && !bars.length) row.all = bucket;
+  }
   return [...rows.values()].sort((a, b) => a.start - b.start);
 }
 
@@ -33,6 +47,8 @@ export function ofSource(counts, source) {
     frames: coverage.reduce((sum, one) => sum + one.frames, 0),
     coverage,
     buckets: counts.buckets.filter(isHere),
+    bars: counts.bars.filter(isHere),
+    filmed: counts.filmed.filter(isHere),
     totals: counts.totals.filter(isHere),
     together: counts.together.filter(isHere),
     not_analysed: (counts.not_analysed ?? []).filter(isHere),
@@ -60,79 +76,47 @@ export function gapsOf(rows, others, from, to) {
 }
 
 /**
- * The labels of an answer, those with most first; those asked for come in the order of the question.
- * @param {Api.Counts} counts
- * @param {Page.Metric} metric
- */
-export function rankedLabels({ labels, totals }, metric) {
-  const values = new Map(totals.map((total) => [total.label, amountOf(joined(metric, [total])) ?? 0]));
-  return [...labels].sort((a, b) => (values.get(b) ?? 0) - (values.get(a) ?? 0));
-}
-
-/**
- * The columns of the table and the colours of the bars: the labels with most, the rest together, of which the answer
- * has some (`label: null`) together already.
+ * The columns of the table and the colours of the bars: the labels with most, and the rest together.
  * @param {Api.Counts} counts
  * @param {Page.Metric} metric
  * @param {Page.ColorOf} colorOf
  */
-export function seriesOf(counts, metric, colorOf) {
-  const totals = new Map(counts.totals.map((total) => [total.label, total]));
-  const framesOfOne = counts.sources.length === 1 ? counts.frames : 0;
-  /** @param {(string|null)[]} labels */
-  const sumsOf = (labels) => {
-    const of = labels.flatMap((label) => totals.get(label) ?? []);
+export function seriesOf({ labels, rest, totals, sources, frames }, metric, colorOf) {
+  const ofLabel = new Map(totals.map((total) => [total.label, total]));
+  /** @param {string|null} label @param {string} name @param {string} [title] @returns {Page.Series} */
+  const series = (label, name, title) => {
+    const total = ofLabel.get(label);
     return {
-      total: joined(metric, of),
-      interval: of.length === 1 ? intervalOf(of[0], metric, framesOfOne) : null,
+      name,
+      label,
+      title,
+      color: colorOf(label),
+      total: total ? knownOf(metric, total) : { value: 0, part: null },
+      interval: intervalOf(total, metric, sources.length === 1 ? frames : 0),
     };
   };
-  const { own, shared } = groupLabels(rankedLabels(counts, metric));
-  /** @type {Page.Series[]} */
-  const series = own.map((label) => ({
-    name: labelName(label),
-    labels: [label],
-    color: colorOf(label),
-    ...sumsOf([label]),
-  }));
-  const others = [...shared, ...counts.rest];
-  if (!others.length) return series;
-  /** @type {(string|null)[]} */
-  const labels = counts.rest.length ? [...shared, null] : shared;
-  const name = t("web.other_labels", { count: others.length });
-  return [
-    ...series,
-    { name, labels, title: others.map(labelName).join(", "), color: colorOf(null), ...sumsOf(labels) },
-  ];
+  const own = labels.map((label) => series(label, labelName(label)));
+  if (!rest.length) return own;
+  const isOne = rest.length === 1;
+  const name = isOne ? labelName(rest[0]) : t("web.other_labels", { count: rest.length });
+  return [...own, series(null, name, isOne ? undefined : rest.map(labelName).join(", "))];
 }
 
-/**
- * The metric of some labels in one row: 0 where nothing was found.
- * @param {Page.Row} row
- * @param {(string|null)[]} labels
- * @param {Page.Metric} metric
- */
-export function knownIn(row, labels, metric) {
-  return knownOf(
-    row,
-    labels.flatMap((label) => row.byLabel.get(label) ?? []),
-    metric,
-  );
+/** The metric of one label in a row: 0 where nothing was found. @param {Page.Row} row @param {string|null} label @param {Page.Metric} metric */
+export const knownIn = (row, label, metric) => knownBy(row, row.byLabel.get(label), metric);
+
+/** The metric of all labels in a row. @param {Page.Row} row @param {Page.Metric} metric */
+export const allKnownIn = (row, metric) => knownBy(row, row.all, metric);
+
+/** @param {Page.Row} row @param {Api.CountBucket|undefined} bar @param {Page.Metric} metric @returns {Page.Known} */
+function knownBy({ missing, all }, bar, metric) {
+  if (bar) return knownOf(metric, bar);
+  if (metric.id !== "objects" || !missing) return { value: 0, part: null };
+  return { value: null, part: typeof all?.measured_objects === "number" ? 0 : null };
 }
 
-/** The metric of all labels in one row. @param {Page.Row} row @param {Page.Metric} metric */
-export const allKnownIn = (row, metric) => knownOf(row, [...row.byLabel.values()], metric);
-
-/** @param {Page.Row} row @param {Api.CountBucket[]} buckets @param {Page.Metric} metric @returns {Page.Known} */
-function knownOf(row, buckets, metric) {
-  const known = joined(metric, buckets);
-  if (metric.id !== "objects" || !row.missing) return known;
-  const isInPart = [...row.byLabel.values()].some((one) => typeof one.measured_objects === "number");
-  return { value: null, part: isInPart ? amountOf(known) : null };
-}
-
-/** For bars and sorting. @param {Page.Row} row @param {(string|null)[]} labels @param {Page.Metric} metric */
-export const valueIn = (row, labels, metric) => amountOf(knownIn(row, labels, metric));
+/** For bars and sorting. @param {Page.Row} row @param {string|null} label @param {Page.Metric} metric */
+export const valueIn = (row, label, metric) => amountOf(knownIn(row, label, metric));
 
 /** For bars and sorting. @param {Page.Row} row @param {Page.Metric} metric */
 export const totalIn = (row, metric) => amountOf(allKnownIn(row, metric));
@@ -185,22 +169,23 @@ export const spansOf = (nothing) => nothing.map((one) => one.span);
  * @returns {Page.Known}
  */
 export const allIn = ({ together: [all] }, metric) =>
-  all ? joined(metric, [all]) : { value: null, part: null };
+  all ? knownOf(metric, all) : { value: null, part: null };
+
+/** Whether a part of a row only was filmed. @param {Page.Row} row */
+export const isPartial = ({ filmed: { part } }) => part !== null && part < PARTIAL;
 
 /**
- * How long a row was filmed, in milliseconds, and how much of it could have been; null where that is all of it, or
- * is not known. Single pictures cover no time.
- * @param {Page.Row} row
- * @param {Page.Span} range  that was asked for: bars at its ends reach beyond it
+ * "26% of 3 × 30 min": what was filmed of the time asked for, of each source with film.
+ * @param {Page.Filmed & {part: number}} filmed
  */
-export function partOf({ start, end, coveredS }, [from, to]) {
-  const of = Math.min(end, to) - Math.max(start, from);
-  const filmed = (coveredS ?? 0) * 1000;
-  return filmed > 0 && isPart(filmed, of) ? { filmed, of } : null;
-}
+export const shareWords = ({ part, ...base }) =>
+  t("web.share_of", { share: percent(part), of: baseWords(base) });
 
-/** @param {number} part @param {number} whole */
-const isPart = (part, whole) => part < PARTIAL * whole;
+/** "3 × 30 min": the time asked for, of each source with film. @param {Pick<Page.Filmed, "askedS"|"sources">} filmed */
+export function baseWords({ askedS, sources }) {
+  const asked = roughly(askedS * 1000);
+  return sources > 1 ? `${number(sources)} × ${asked}` : asked;
+}
 
 /** @param {{start: number, end: number}} bar @returns {Page.Span} */
 const spanOf = ({ start, end }) => [start, end];
@@ -228,10 +213,10 @@ export function viewOf(state, counts, metric, colorOf) {
     notAnalysed,
     nothing,
     leftOut: counts.shows_nothing,
-    partial: rows.filter((row) => partOf(row, [from, to])).map(spanOf),
+    partial: rows.filter(isPartial).map(spanOf),
     range: [from, to],
     cut: rows
-      .filter(({ start, end }) => isPart(Math.min(end, to) - Math.max(start, from), end - start))
+      .filter(({ start, end }) => Math.min(end, to) - Math.max(start, from) < PARTIAL * (end - start))
       .map(spanOf),
     sources: [],
     unmeasured: together(rows.filter((row) => totalIn(row, metric) === null).map(spanOf)),
