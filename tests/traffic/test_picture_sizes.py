@@ -29,7 +29,7 @@ from frametally_traffic.geometry.foot_paths import joined, pieces_of
 from frametally_traffic.records import DrawnCalibration, DrawnLine, DrawnZone
 
 SMALL, LARGE, SQUARE = (320, 240), (1280, 960), (480, 480)
-SQUARE_MS = junction.START_MS + HOUR_MS
+SQUARE_MS = junction.START_MS + 20 * MINUTE_MS  # in the same hour
 GROUND = DrawnCalibration(
     name="ground",
     points=((0.0, 0.0), (600.0, 0.0), (600.0, 400.0), (0.0, 400.0)),
@@ -271,15 +271,15 @@ def test_bars_without_a_fitting_drawing_are_not_measured_and_those_with_one_are(
 
 @pytest.fixture(scope="module")
 def squared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    """The junction, and the same an hour later in pictures of another shape; two drawings fit those."""
+    """The junction, and the same 20 minutes later in pictures of another shape; two drawings fit those."""
     place = Place(tmp_path_factory.mktemp("junction"))
-    first = junction.frames()
+    first, later_ms = junction.frames(), SQUARE_MS - junction.START_MS
     again = [
         msgspec.structs.replace(
             resized(frame, SQUARE),
-            captured_at_ms=frame.captured_at_ms + HOUR_MS,
+            captured_at_ms=frame.captured_at_ms + later_ms,
             frame_index=number,
-            image_path=keys.image_key(frame.source, frame.captured_at_ms + HOUR_MS, frame.media, number),
+            image_path=keys.image_key(frame.source, frame.captured_at_ms + later_ms, frame.media, number),
         )
         for number, frame in enumerate(first, start=len(first))
     ]
