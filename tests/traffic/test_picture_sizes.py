@@ -79,6 +79,19 @@ def test_each_hour_has_its_crossings_stays_and_speeds_whatever_size_its_pictures
     )
 
 
+@pytest.mark.parametrize("later_ms", [MINUTE_MS, DAY_MS])
+def test_an_empty_picture_of_another_shape_leaves_the_other_minutes_their_numbers(
+    footage: Footage, later_ms: int
+) -> None:
+    draw(footage, STOP, BAY)
+    footage.segment(passing(footage))
+    footage.segment(
+        [resized(footage.frame(NOON_MS + later_ms + number * 200), SQUARE) for number in range(9)]
+    )
+    footage.aggregate()
+    assert (counted(footage)["to_right"], counted(footage)["entered"]) == (1, 1)
+
+
 def test_one_picture_of_another_size_changes_nothing_of_its_day(footage: Footage) -> None:
     draw(footage, STOP, BAY, GROUND)
     footage.segment(passing(footage))
