@@ -29,7 +29,7 @@ from frametally_hadoop.planning.plan import DayPlan, make_plan
 from frametally_hadoop.planning.segment_book import LedgerReplaced, SegmentBook
 
 
-class BlankFootage(NamedTuple):
+class LeftOutFootage(NamedTuple):
     """Footage of a day that its current run counts, though nobody looked whether it shows anything.
 
     Attributes:
@@ -63,7 +63,7 @@ class DryRun(NamedTuple):
     estimated_from: int
     skipped: list[Skipped]
     warnings: list[str]
-    blank: list[BlankFootage]
+    blank: list[LeftOutFootage]
 
 
 def dry_run(
@@ -123,7 +123,7 @@ class _Line(msgspec.Struct):
     picture_digest: str = ""
 
 
-def _blank_footage(store: ObjectStore, day: DayPlan) -> Iterator[BlankFootage]:
+def _blank_footage(store: ObjectStore, day: DayPlan) -> Iterator[LeftOutFootage]:
     """Yield the sources of a day whose current run did not look whether their footage shows anything."""
     try:
         runs = of_earlier_version([day.current] if day.current else [])
@@ -147,7 +147,7 @@ def _blank_footage(store: ObjectStore, day: DayPlan) -> Iterator[BlankFootage]:
                     and (reason != "frozen" or day.params.tracking is not None)
                 )
             )
-            yield BlankFootage(day.key.day, day.key.model, source, frames)
+            yield LeftOutFootage(day.key.day, day.key.model, source, frames)
 
 
 def _measured_lines(store: ObjectStore, segment_keys: Sequence[str], source: str) -> list[_Line] | None:

@@ -129,8 +129,8 @@ def _figures(side: Side) -> str:
             "too_weak": "too few for tracking: "
             f"{plural(side.tracked_detections or 0, 'detection is', 'detections are')} in tracks",
         }
-        known = "" if side.objects_at_least is None else f", at least {side.objects_at_least}"
-        objects = f"objects not measured ({why.get(side.objects_missing or '', 'tracking was off')}{known})"
+        least = "" if side.objects_at_least is None else f", at least {side.objects_at_least}"
+        objects = f"objects not measured ({why.get(side.objects_missing or '', 'tracking was off')}{least})"
     detections, frames = plural(side.detections, "detection"), plural(side.frames, "frame")
     return f"{detections}, peak {side.peak}, {objects} in {frames}"
 

@@ -28,7 +28,7 @@ from frametally.rules.times import HOUR_S
 from frametally_cli.console import output as console
 from frametally_cli.options.times import parse_bounds_ms
 from frametally_hadoop.driver import aggregate
-from frametally_hadoop.dry_run import BlankFootage, dry_run
+from frametally_hadoop.dry_run import LeftOutFootage, dry_run
 from frametally_hadoop.planning.counting_steps import ALL_DAYS, DaySelection
 from frametally_hadoop.running.engine import clear_workspaces
 
@@ -158,7 +158,7 @@ def _turning_null(store: ObjectStore, to_count: Collection[tuple[str, int, str]]
             )
 
 
-def _left_out(blank: Iterable[BlankFootage]) -> Iterator[str]:
+def _left_out(blank: Iterable[LeftOutFootage]) -> Iterator[str]:
     """Yield a line for each day and source with footage that will be left out, and for each not looked at."""
     not_looked_at: defaultdict[str, list[str]] = defaultdict(list)
     for footage in blank:
