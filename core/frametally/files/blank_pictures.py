@@ -42,7 +42,7 @@ def blank_reason(picture: Pixels) -> Blank | None:
     margin_px = height_px // _PARTS[1]
     near_px = max(0, margin_px - _SPOT_PX)
     darkest, brightest, *_ = cv2.minMaxLoc(picture[near_px : height_px - near_px].reshape(1, -1))
-    # No spot is brighter than its brightest pixel: with little noise, as of most blank pictures, that will do.
+    # No spot is brighter than its brightest pixel, which decides if there is little noise.
     if brightest - mean.min() > MOST_SPOT or mean.max() - darkest > MOST_SPOT:
         spots = cv2.blur(picture, (_SPOT_PX, _SPOT_PX))[margin_px : height_px - margin_px]
         # Rows first: in that order numpy takes a fiftieth of the time.
