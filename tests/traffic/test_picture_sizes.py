@@ -92,6 +92,26 @@ def test_an_empty_picture_of_another_shape_leaves_the_other_minutes_their_number
     assert (counted(footage)["to_right"], counted(footage)["entered"]) == (1, 1)
 
 
+def test_a_size_that_black_pictures_alone_have_leaves_the_others_their_numbers(footage: Footage) -> None:
+    draw(footage, STOP, BAY)
+    frames = passing(footage)
+    black = [
+        msgspec.structs.replace(
+            resized(footage.frame(NOON_MS + MINUTE_MS + number * 200, index=500 + number), SMALL),
+            shows="black",
+        )
+        for number in range(75)
+    ]
+    footage.segment(
+        [
+            msgspec.structs.replace(frame, picture_digest=f"{number:04d}")
+            for number, frame in enumerate([*frames, *black])
+        ]
+    )
+    footage.aggregate()
+    assert (counted(footage)["to_right"], counted(footage)["entered"]) == (1, 1)
+
+
 def test_one_picture_of_another_size_changes_nothing_of_its_day(footage: Footage) -> None:
     draw(footage, STOP, BAY, GROUND)
     footage.segment(passing(footage))
