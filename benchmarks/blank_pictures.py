@@ -2,16 +2,18 @@
 
     python benchmarks/blank_pictures.py vtest.avi ...
 
-Prints the processor time per frame of both, in rounds that take turns, and the ratio with and without.
+Measures the processor time per frame of both, in rounds that take turns, and the ratio with and without.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import time
 from pathlib import Path
 
+from results import Cell, Goal, Table, save
 from stored_frames import DEFAULT_QUALITY, decoded_frames
 
 from frametally.files.blank_pictures import blank_reason
@@ -24,11 +26,11 @@ FRAMES, ROUNDS = 60, 7
 
 
 def main() -> None:
-    """Measure each video."""
+    """Measure each video, and write benchmarks/results/blank_pictures.json."""
+    load, rows, goals = os.getloadavg()[0], list[list[Cell]](), list[Goal]()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("videos", nargs="+", type=Path)
     detector = prepare_detector(load_settings(None))
-    print(f"{detector.model_id}, {FRAMES} frames a round, {ROUNDS} rounds")
     for video in parser.parse_args().videos:
         frames = list(decoded_frames(video, FRAMES))
         for name, pictures in ((video.name, frames), (f"{video.name}, black", [p // 64 for p in frames])):
@@ -49,11 +51,37 @@ def main() -> None:
                 work_ms.append((between - began) * 1000 / FRAMES)
                 measure_ms.append((time.process_time() - between) * 1000 / FRAMES)
             ratios = [1 + extra / work for extra, work in zip(measure_ms, work_ms, strict=True)]
-            print(
-                f"{name}: {statistics.median(work_ms):.2f} ms, "
-                f"measuring {statistics.median(measure_ms):.3f} ms, "
-                f"ratio {statistics.median(ratios):.4f} ({min(ratios):.4f} to {max(ratios):.4f})"
+            ratio = round(statistics.median(ratios), 4)
+            rows.append(
+                [
+                    name,
+                    round(statistics.median(work_ms), 2),
+                    round(statistics.median(measure_ms), 3),
+                    ratio,
+                    f"{min(ratios):.4f} to {max(ratios):.4f}",
+                ]
             )
+            goals.append(
+                Goal(what=f"consumer with the check, {name} (CPU time)", measured=ratio, at_most=1.01)
+            )
+    save(
+        name="blank_pictures",
+        title="Whether pictures show anything",
+        about="Frames of a video, and the same at a 64th of their light, which are black, are decoded and "
+        f"detected by {detector.model_id} as the consumer does, and then checked: {FRAMES} frames a round, "
+        f"{ROUNDS} rounds. The ratio is that of the processor time with and without the check, of a round.",
+        load_before=load,
+        packages=["opencv-python-headless", "openvino"],
+        tables=[
+            Table(
+                title="Processor time per frame",
+                columns=["frames", "decode and detect, ms", "check, ms", "ratio", "ratios of the rounds"],
+                rows=rows,
+            )
+        ],
+        goals=goals,
+        by_cpu=True,
+    )
 
 
 if __name__ == "__main__":

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import msgspec
+
+from frametally.rules.blank_stretches import BlankReason
 
 
 class Outage(msgspec.Struct, frozen=True):
@@ -39,12 +39,12 @@ class PictureDoubt(msgspec.Struct, frozen=True):
     """Event time in which a camera was there and showed nothing that can be counted.
 
     Attributes:
-        what: Its picture was black, or it did not change at all.
+        what: Why its picture showed nothing.
         from_ms: Event time of the first such frame, which may be in an earlier minute.
         to_ms: Event time of the newest one.
     """
 
-    what: Literal["black", "frozen"]
+    what: BlankReason
     from_ms: int
     to_ms: int
 
@@ -61,7 +61,7 @@ class LiveMinute(msgspec.Struct, frozen=True, kw_only=True):
         pieces_damaged: Pieces of the stream that could not be decoded.
         drift_ms: By how much the stream's clock was ahead of the capturing machine's at last; None where it
             tells none.
-        doubts: When its picture was black or frozen for longer than a moment, as far as this minute knows.
+        doubts: When its picture showed nothing for longer than a moment, as far as this minute knows.
     """
 
     session_ms: int

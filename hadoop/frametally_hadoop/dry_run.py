@@ -3,22 +3,45 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
+from frametally import keys
+from frametally.books.index_lag import of_earlier_version
+from frametally.books.runs import read_run
+from frametally.errors import Poison
 from frametally.media.manifests import ManifestReader
-from frametally.ports.object_store import ObjectStore
+from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process.reports import Progress, Skipped
 from frametally.records import NOT_JSON
+from frametally.rules.blank_stretches import Blank, BlankReason, blank_order, blank_reasons
+from frametally.rules.times import DAY_MS
+from frametally.segments.contents import read_header, read_source
 from frametally.settings.loading import Settings
 from frametally_hadoop.driver import MOST_PACES, PACES, Aggregated, settings_params
 from frametally_hadoop.planning.counting_steps import ALL_DAYS, DaySelection, DayToCount, counting_steps
-from frametally_hadoop.planning.plan import make_plan
+from frametally_hadoop.planning.plan import DayPlan, make_plan
 from frametally_hadoop.planning.segment_book import LedgerReplaced, SegmentBook
+
+
+class LeftOutFootage(NamedTuple):
+    """Footage of a day that its current run counts, though nobody looked whether it shows anything.
+
+    Attributes:
+        day: UTC day, `YYYY-MM-DD`.
+        frames: Frames by reason that a count would leave out; None if their pictures were not measured: they
+            count as before.
+    """
+
+    day: str
+    model: str
+    source: str
+    frames: Mapping[BlankReason, int] | None
 
 
 class DryRun(NamedTuple):
@@ -29,6 +52,7 @@ class DryRun(NamedTuple):
             now; one segment may be of several of them.
         estimated_s: Seconds that it should take; None if there is no earlier aggregation to tell it by.
         estimated_from: Number of earlier aggregations that tell it.
+        blank: What shows nothing, of days that an earlier version counted.
     """
 
     days: list[DayToCount]
@@ -39,6 +63,7 @@ class DryRun(NamedTuple):
     estimated_from: int
     skipped: list[Skipped]
     warnings: list[str]
+    blank: list[LeftOutFootage]
 
 
 def dry_run(
@@ -59,6 +84,7 @@ def dry_run(
                     selection=selection,
                 )
         segments = {day.key: day.segments.sizes() for day in plan.stale}
+        blank = [footage for day in plan.stale for footage in _blank_footage(store, day)]
     steps = [
         step.days_to_count(
             store=store, interval_s=plan.params.interval_s, manifests=manifests, selection=selection
@@ -86,7 +112,57 @@ def dry_run(
         estimated_from=len(earlier),
         skipped=plan.skipped + [item for _, skipped in steps for item in skipped],
         warnings=book.warnings,
+        blank=blank,
     )
+
+
+class _Line(msgspec.Struct):
+    image_path: str
+    captured_at_ms: int
+    shows: Blank | None = None
+    picture_digest: str = ""
+
+
+def _blank_footage(store: ObjectStore, day: DayPlan) -> Iterator[LeftOutFootage]:
+    """Yield the sources of a day whose current run did not look whether their footage shows anything."""
+    try:
+        runs = of_earlier_version([day.current] if day.current else [])
+        coverage = [record for run in runs for record in read_run(store, run)[1]]
+    except Poison:
+        return  # counting the day reports the damage
+    for source in sorted({filmed.source for filmed in coverage if filmed.blank is msgspec.UNSET}):
+        rows = [row.key for row in day.segments.rows if row.source == source and row.is_own]
+        with suppress(Poison, ObjectMissing):
+            lines = _measured_lines(store, [*dict.fromkeys(rows)], source)
+            reasons = None if lines is None else blank_reasons(lines)
+            start_ms = keys.day_start_ms(day.key.day)
+            frames = (
+                None
+                if lines is None or reasons is None
+                else Counter(
+                    reason
+                    for line, reason in zip(lines, reasons, strict=True)
+                    if reason
+                    and start_ms <= line.captured_at_ms < start_ms + DAY_MS
+                    and (reason != "frozen" or day.params.tracking is not None)
+                )
+            )
+            yield LeftOutFootage(day.key.day, day.key.model, source, frames)
+
+
+def _measured_lines(store: ObjectStore, segment_keys: Sequence[str], source: str) -> list[_Line] | None:
+    """Return the distinct frames of a source by time; None if a segment does not have their digests."""
+    lines: dict[str, _Line] = {}
+    for key in segment_keys:
+        header, body_start = read_header(store, key)
+        part = next(part for part in header.sources if part.source == source)
+        if part.picture_digests is msgspec.UNSET:
+            return None
+        for number, text in enumerate(read_source(store, key, body_start, part)):
+            line = msgspec.json.decode(text, type=_Line)
+            line.picture_digest = part.picture_digests[4 * number : 4 * number + 4]
+            lines[line.image_path] = line
+    return sorted(lines.values(), key=blank_order)
 
 
 _LOOK_BACK = 5

@@ -10,13 +10,14 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from tests.hadoop.conftest import Footage
 
 from frametally.books.compare import compare_models
 from frametally.books.runs import current_runs
 from frametally.errors import Misconfigured
 from frametally.records import encode
-from frametally_cli.commands.bar_commands import _figures
+from frametally_cli.commands.bar_commands import _figures, _remarks
 
 NOON_MS = 1_767_268_800_000
 
@@ -214,3 +215,53 @@ def test_what_is_seen_too_weakly_to_follow_is_said_so(file_footage: Footage) -> 
         "5 detections, peak 1, objects not measured "
         "(too few for tracking: 0 detections are in tracks) in 5 frames"
     )
+
+
+def test_footage_that_shows_nothing_and_other_frames_and_sources_are_said(file_footage: Footage) -> None:
+    footage = file_footage
+    times_ms = [NOON_MS + number * 200 for number in range(900)]
+    black = {*range(300, 700)}  # a minute and a part of the next
+    for model, sources in (("tiny-a", ("gate", "yard")), ("tiny-b", ("gate",))):
+        for source in sources:
+            frames = [
+                footage.frame(at_ms, "car", index=number, model=model, source=source)
+                for number, at_ms in enumerate(times_ms)
+            ]
+            if model == "tiny-a":  # an earlier release did not look at the pictures of the other
+                frames = [
+                    replace(
+                        frame,
+                        picture_digest=f"{number:04d}",
+                        **({"shows": "black"} if number in black else {}),
+                    )
+                    for number, frame in enumerate(frames)
+                ]
+            footage.segment(frames, model=model)
+    footage.aggregate()
+    found = compare_models(footage.store, "tiny-a", "tiny-b")
+    assert (found.show_nothing, found.gaps_a, found.gaps_b, found.other_frames) == (1, 0, 2, 1)
+    assert (found.sources_a, found.sources_b) == (["yard"], [])
+    assert [*_remarks(found)] == [
+        "not compared, because the footage shows nothing (black, of one colour or frozen): 1 interval",
+        "in 1 interval, the models counted different numbers of frames: differences there may come from the "
+        "frames",
+        "only A has counted yard",
+    ]
+    none = compare_models(footage.store, "tiny-a", "tiny-b", source="yard")
+    assert [*_remarks(none)][-1].startswith("nothing to compare: ")
+
+
+def test_objects_that_are_known_in_part_are_said_as_at_least(file_footage: Footage) -> None:
+    footage = file_footage
+    for model, labels in (("tiny-a", ["car"]), ("tiny-b", ["car", "car"])):
+        frames = [footage.frame(NOON_MS + n * 200, *labels, index=n, model=model) for n in range(50)]
+        weak = [
+            footage.frame(NOON_MS + 60_000 + n * 200, *labels, index=99 + n, model=model, confidence=0.3)
+            for n in range(80)
+        ]
+        footage.segment(frames + weak, model=model)
+    footage.aggregate()
+    [difference] = compare_models(footage.store, "tiny-a", "tiny-b", interval_s=3600).differences
+    assert (difference.a.objects, difference.a.objects_missing) == (None, "too_weak")
+    assert difference.a.objects_at_least == 1
+    assert "are in tracks, at least 1)" in _figures(difference.a)

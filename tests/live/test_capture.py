@@ -40,16 +40,18 @@ from tests.videos.test_work_kills import children_of
 
 from frametally import keys
 from frametally.errors import Retryable
-from frametally.live_records import LiveMinute, Outage
+from frametally.live_records import LiveMinute, Outage, PictureDoubt
 from frametally.media.manifests import find_manifest
 from frametally.opening import open_frame_log, open_object_store
 from frametally.records import FrameAnnouncement, decode, encode
+from frametally.rules import blank_stretches
+from frametally.rules.blank_stretches import BLANK_MS, FROZEN_MS
 from frametally.rules.times import DAY_MS
 from frametally_live.book import LiveBook
+from frametally_live.cameras import picture_doubts
 from frametally_live.cameras.camera_form import add_camera, read_camera
+from frametally_live.cameras.picture_doubts import DAMAGED_MS, PictureDoubts
 from frametally_live.cameras.stream_clock import CaptureClock, CaptureTime
-from frametally_videos.describing import picture_sequences
-from frametally_videos.describing.picture_sequences import LASTING_MS, PictureDoubts
 
 
 @pytest.mark.thorough
@@ -173,13 +175,16 @@ def test_damaged_pictures_are_told_beside_a_camera_that_goes_on(tmp_path: Path) 
 def test_a_frozen_picture_is_told_beside_a_camera_that_goes_on_and_is_in_its_manifest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(picture_sequences, "LASTING_MS", 300)
+    monkeypatch.setattr(blank_stretches, "FROZEN_MS", 300)
+    monkeypatch.setattr(picture_doubts, "BLANK_MS", 300)
+
+    still = cv2.imencode(".jpg", next(frozen()))[1].tobytes()
 
     def speak(connection: socket.socket) -> None:
         request_of(connection)
         connection.sendall(MULTIPART)
         while True:
-            connection.sendall(part_of(jpeg(64, 48, 90)))
+            connection.sendall(part_of(still))
             time.sleep(0.1)
 
     with (
@@ -197,11 +202,14 @@ def test_a_frozen_picture_is_told_beside_a_camera_that_goes_on_and_is_in_its_man
 def test_a_picture_that_is_the_same_after_an_outage_was_not_frozen_meanwhile(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(picture_sequences, "LASTING_MS", 3000)
+    monkeypatch.setattr(blank_stretches, "FROZEN_MS", 3000)
+    monkeypatch.setattr(picture_doubts, "BLANK_MS", 3000)
+
+    still = cv2.imencode(".jpg", next(frozen()))[1].tobytes()
 
     def speak(connection: socket.socket) -> None:
         request_of(connection)
-        connection.sendall(MULTIPART + part_of(jpeg(64, 48, 90)) * 3)
+        connection.sendall(MULTIPART + part_of(still) * 3)
 
     with (
         Speaker(speak) as server,
@@ -511,7 +519,7 @@ def test_packets_that_the_network_loses_are_counted_in_the_minute(tmp_path: Path
 
 
 Picture = NDArray[np.uint8]
-STEP_MS = 200
+STEP_MS, SECOND_MS = 200, 1000
 
 
 def pictures(level: int, noise: int) -> Iterator[Picture]:
@@ -526,8 +534,17 @@ def pictures(level: int, noise: int) -> Iterator[Picture]:
 def told(shown: Iterator[Picture], for_ms: int, doubts: PictureDoubts | None = None, from_ms: int = 0) -> str:
     doubts = doubts or PictureDoubts()
     for at_ms in range(from_ms, from_ms + for_ms + 1, STEP_MS):
-        doubts.look(next(shown), at_ms)
+        see(doubts, next(shown), at_ms)
     return doubts.sentence
+
+
+def see(doubts: PictureDoubts, picture: Picture, at_ms: int) -> None:
+    doubts.look(picture, cv2.imencode(".jpg", picture)[1].tobytes(), at_ms)
+
+
+def blue() -> Iterator[Picture]:
+    while True:
+        yield np.full((120, 160, 3), (255, 0, 0), np.uint8)
 
 
 def frozen() -> Iterator[Picture]:
@@ -537,30 +554,37 @@ def frozen() -> Iterator[Picture]:
 
 
 @pytest.mark.parametrize(
-    ("make", "part"),
+    ("make", "lasting_ms", "part"),
     [
-        (lambda: pictures(8, 2), "is black"),
-        (frozen, "does not change"),
-        (lambda: pictures(90, 2), ""),
-        (lambda: pictures(40, 2), ""),
+        (lambda: pictures(2, 2), BLANK_MS, "is black"),
+        (blue, BLANK_MS, "one colour"),
+        (frozen, FROZEN_MS, "does not change"),
+        (lambda: pictures(90, 2), FROZEN_MS, ""),
+        (lambda: pictures(40, 2), FROZEN_MS, ""),
     ],
-    ids=["a covered lens", "a frozen encoder", "an empty street", "an empty street at night"],
+    ids=["a covered lens", "no signal", "a frozen encoder", "an empty street", "an empty street at night"],
 )
 def test_what_cannot_be_a_street_is_told_once_it_has_lasted(
-    make: Callable[[], Iterator[Picture]], part: str
+    make: Callable[[], Iterator[Picture]], lasting_ms: int, part: str
 ) -> None:
-    assert told(make(), LASTING_MS - STEP_MS) == ""
-    after = told(make(), LASTING_MS)
+    assert told(make(), lasting_ms - STEP_MS) == ""
+    after = told(make(), lasting_ms)
     assert part in after
     assert bool(after) == bool(part)
 
 
 def test_one_picture_that_is_otherwise_ends_the_doubt() -> None:
     doubts = PictureDoubts()
-    assert told(frozen(), LASTING_MS, doubts)
-    assert told(pictures(120, 4), 0, doubts, LASTING_MS + STEP_MS) == ""
-    assert told(pictures(8, 2), LASTING_MS, doubts, 2 * LASTING_MS)
-    assert told(pictures(90, 4), 0, doubts, 4 * LASTING_MS) == ""
+    assert told(frozen(), FROZEN_MS, doubts)
+    assert told(pictures(120, 4), SECOND_MS, doubts, FROZEN_MS + STEP_MS) == ""
+    assert told(pictures(2, 2), BLANK_MS, doubts, 2 * FROZEN_MS)
+    assert told(pictures(90, 4), SECOND_MS, doubts, 3 * FROZEN_MS) == ""
+
+
+def test_a_lasting_doubt_keeps_its_beginning() -> None:
+    doubts = PictureDoubts()
+    told(frozen(), 3 * FROZEN_MS, doubts, SECOND_MS)
+    assert doubts.lasting == PictureDoubt("frozen", SECOND_MS, 3 * FROZEN_MS + SECOND_MS)
 
 
 def test_damaged_pictures_are_told_until_none_has_come_for_a_while() -> None:
@@ -569,17 +593,17 @@ def test_damaged_pictures_are_told_until_none_has_come_for_a_while() -> None:
     times = count(STEP_MS, STEP_MS)
     said = []
     for at_ms in times:
-        doubts.look(next(shown), at_ms)
+        see(doubts, next(shown), at_ms)
         said.append((at_ms, doubts.sentence))
-        if at_ms > LASTING_MS:
+        if at_ms > DAMAGED_MS:
             break
-    assert all(bool(sentence) == (at_ms < LASTING_MS) for at_ms, sentence in said)
+    assert all(bool(sentence) == (at_ms < DAMAGED_MS) for at_ms, sentence in said)
 
 
 def test_another_size_is_another_picture() -> None:
     doubts = PictureDoubts()
-    assert told(frozen(), LASTING_MS, doubts)
-    doubts.look(np.full((48, 64, 3), 90, np.uint8), LASTING_MS + STEP_MS)
+    assert told(frozen(), FROZEN_MS, doubts)
+    see(doubts, next(frozen())[:48, :64], FROZEN_MS + SECOND_MS)
     assert doubts.sentence == ""
 
 

@@ -1,9 +1,10 @@
-"""Random scenes of boxes that pass a line, with the truth: speeds, gaps in the footage, boxes left out."""
+"""Random scenes of boxes that pass a line, with the truth: speeds, gaps, dark stretches, sizes, drop-outs."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Sequence
 from random import Random
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ from tests.web.conftest import Place
 
 from frametally import keys
 from frametally.records import Detection, FrameDetections
+from frametally.rules.places import Size
 from frametally_traffic.drawings.revisions import change_drawing, with_shapes
 from frametally_traffic.records import DrawnLine, DrawnZone
 
@@ -55,6 +57,8 @@ class Scene(NamedTuple):
     Attributes:
         gaps_ms: Times without footage.
         seen: Part of the boxes that the detector finds.
+        dark_ms: Times in which the picture is black.
+        sizes: The picture's size from a moment on.
     """
 
     name: str
@@ -62,6 +66,13 @@ class Scene(NamedTuple):
     gaps_ms: tuple[tuple[int, int], ...]
     seen: float
     line_px: int
+    dark_ms: tuple[tuple[int, int], ...] = ()
+    sizes: tuple[tuple[int, Size], ...] = ()
+
+    @property
+    def has_one_shape(self) -> bool:
+        """Return whether the drawing fits all its pictures."""
+        return all(size[0] * HEIGHT_PX == size[1] * WIDTH_PX for _, size in self.sizes)
 
     @property
     def passed(self) -> Counter[str]:
@@ -71,8 +82,8 @@ class Scene(NamedTuple):
         return Counter(label for label, ms in moments if ms < end_ms and not self.is_gap(ms))
 
     def is_gap(self, time_ms: int) -> bool:
-        """Return whether nothing is filmed at a moment."""
-        return any(start_ms <= time_ms < end_ms for start_ms, end_ms in self.gaps_ms)
+        """Return whether nothing can be seen at a moment."""
+        return any(start_ms <= time_ms < end_ms for start_ms, end_ms in self.gaps_ms + self.dark_ms)
 
     def frames(self, random: Random, model: str) -> list[FrameDetections]:
         """Return its frames, as a detector sees them."""
@@ -80,13 +91,16 @@ class Scene(NamedTuple):
         made = []
         for number in range(SECONDS * 1000 // STEP_MS):
             time_ms = START_MS + number * STEP_MS
-            if self.is_gap(time_ms):
+            is_dark = any(start_ms <= time_ms < end_ms for start_ms, end_ms in self.dark_ms)
+            if self.is_gap(time_ms) and not is_dark:
                 continue
+            *_, size = (_PX, *(size for from_ms, size in self.sizes if from_ms <= time_ms))
             boxes = [
-                Detection(label=one.label, confidence=0.9, box=box)
+                Detection(label=one.label, confidence=0.9, box=_scaled(box, size))
                 for one in self.passers
-                if (box := one.at(time_ms)) and random.random() < self.seen
+                if (box := one.at(time_ms)) and random.random() < self.seen and not is_dark
             ]
+            picture: dict[str, Any] = {"shows": "black"} if is_dark else {}
             made.append(
                 FrameDetections(
                     image_path=keys.image_key(self.name, time_ms, medium, number),
@@ -94,11 +108,13 @@ class Scene(NamedTuple):
                     frame_index=number,
                     captured_at_ms=time_ms,
                     time_source="start_time",
-                    width_px=WIDTH_PX,
-                    height_px=HEIGHT_PX,
+                    width_px=size[0],
+                    height_px=size[1],
                     media=medium,
                     model=model,
                     detections=boxes,
+                    picture_digest=f"{number:04d}",
+                    **picture,
                 )
             )
         return made
@@ -113,6 +129,15 @@ class Scene(NamedTuple):
             **_SIZE,
         )
         change_drawing(place.store, self.name, lambda before: with_shapes(before, (across, zone)))
+
+
+_PX: Size = (WIDTH_PX, HEIGHT_PX)
+
+
+def _scaled(box: Sequence[float], size: Size) -> tuple[float, float, float, float]:
+    by_x, by_y = size[0] / WIDTH_PX, size[1] / HEIGHT_PX
+    left, top, width, height = box
+    return round(left * by_x, 1), round(top * by_y, 1), round(width * by_x, 1), round(height * by_y, 1)
 
 
 _SIZE: Any = {"width_px": WIDTH_PX, "height_px": HEIGHT_PX}
@@ -142,4 +167,16 @@ def random_scene(number: int) -> Scene:
         gaps.append((start_ms, start_ms + random.randint(4_000, 12_000)))
     seen = random.choice((1.0, 1.0, 1.0, 0.95, 0.8, 0.5))
     line_px = random.choice((6, 120, 320, 320, 500, 634))
-    return Scene(f"scene-{number}", tuple(passers), tuple(gaps), seen, line_px)
+    dark = []
+    for length_ms in random.choice(((), (), (), (15_000,), (2_000, 12_000), (25_000,))):
+        start_ms = START_MS + random.randint(0, 40_000)
+        dark.append((start_ms, start_ms + length_ms))
+    sizes = [
+        (START_MS + random.randint(0, SECONDS * 1000), random.choice(((1280, 720), (320, 180), (960, 540))))
+        for _ in range(random.choice((0, 0, 1, 3)))
+    ]
+    if number % 7 == 5:
+        sizes.append((START_MS + random.randint(20_000, 50_000), (480, 360)))
+    return Scene(
+        f"scene-{number}", tuple(passers), tuple(gaps), seen, line_px, tuple(dark), tuple(sorted(sizes))
+    )

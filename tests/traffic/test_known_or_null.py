@@ -55,15 +55,18 @@ def client(place: Place) -> FlaskClient:
 
 
 def get(client: FlaskClient, route: str, scene: Scene, **asked: Any) -> Any:
-    found = client.get(f"/api/v1/{route}", query_string={"source": scene.name, **asked})
-    assert found.status_code == 200, found.text
-    return found.json
+    while True:
+        found = client.get(f"/api/v1/{route}", query_string={"source": scene.name, **asked})
+        assert found.status_code == 200, found.text
+        answer: Any = found.json
+        if answer.get("days_counted", 1) == answer.get("days", 1):  # a busy machine goes on in the background
+            return answer
 
 
 def passed_surely(scene: Scene) -> Counter[str]:
     """Those that pass the line well within the footage."""
     start_ms, end_ms = junction.START_MS, junction.START_MS + SECONDS * 1000
-    edges = [start_ms, end_ms, *(ms for gap in scene.gaps_ms for ms in gap)]
+    edges = [start_ms, end_ms, *(ms for gap in scene.gaps_ms + scene.dark_ms for ms in gap)]
     return Counter(
         one.label
         for one in scene.passers
@@ -90,6 +93,7 @@ def test_crossings_are_within_what_was_not_measured_or_null(client: FlaskClient,
         for label, least in passed_surely(scene).items():
             one = totals.get(label)
             assert one is not None, (scene.name, label, least)
+            assert scene.has_one_shape or one["missing"], (scene, label)
             if one["to_right"] is None:
                 assert one["missing"] and one["gross"] is one["net"] is None
                 null += 1
@@ -99,7 +103,7 @@ def test_crossings_are_within_what_was_not_measured_or_null(client: FlaskClient,
             assert one["to_right"] + error >= least, (scene, label, one)
             assert one["to_right"] or one["not_measured"] or not least
             known += 1
-    assert known > null > 0
+    assert 2 * known > null > 0  # gaps, dark stretches and shapes leave many unknown
 
 
 def test_a_zone_is_empty_only_where_nobody_was(client: FlaskClient, scenes: list[Scene]) -> None:
@@ -166,5 +170,9 @@ def test_no_alert_says_that_nobody_passed_where_somebody_did(place: Place, scene
     found = {finding.source for looked in look(rule, ports, {}) for finding in looked.findings}
     passed = {scene.name for scene in scenes if passed_surely(scene)}
     assert not found & passed
-    quiet = {scene.name for scene in scenes if not scene.gaps_ms and not any(scene.passed.values())}
+    quiet = {
+        scene.name
+        for scene in scenes
+        if not scene.gaps_ms + scene.dark_ms and scene.has_one_shape and not any(scene.passed.values())
+    }
     assert quiet <= found

@@ -29,7 +29,7 @@ from frametally_traffic.geometry.foot_paths import joined, pieces_of
 from frametally_traffic.records import DrawnCalibration, DrawnLine, DrawnZone
 
 SMALL, LARGE, SQUARE = (320, 240), (1280, 960), (480, 480)
-SQUARE_MS = junction.START_MS + HOUR_MS
+SQUARE_MS = junction.START_MS + 20 * MINUTE_MS  # in the same hour
 GROUND = DrawnCalibration(
     name="ground",
     points=((0.0, 0.0), (600.0, 0.0), (600.0, 400.0), (0.0, 400.0)),
@@ -77,6 +77,39 @@ def test_each_hour_has_its_crossings_stays_and_speeds_whatever_size_its_pictures
     assert all(
         record.objects is not None for coverage in of_runs for record in coverage if "/line/" in record.source
     )
+
+
+@pytest.mark.parametrize("later_ms", [MINUTE_MS, DAY_MS])
+def test_an_empty_picture_of_another_shape_leaves_the_other_minutes_their_numbers(
+    footage: Footage, later_ms: int
+) -> None:
+    draw(footage, STOP, BAY)
+    footage.segment(passing(footage))
+    footage.segment(
+        [resized(footage.frame(NOON_MS + later_ms + number * 200), SQUARE) for number in range(9)]
+    )
+    footage.aggregate()
+    assert (counted(footage)["to_right"], counted(footage)["entered"]) == (1, 1)
+
+
+def test_a_size_that_black_pictures_alone_have_leaves_the_others_their_numbers(footage: Footage) -> None:
+    draw(footage, STOP, BAY)
+    frames = passing(footage)
+    black = [
+        msgspec.structs.replace(
+            resized(footage.frame(NOON_MS + MINUTE_MS + number * 200, index=500 + number), SMALL),
+            shows="black",
+        )
+        for number in range(75)
+    ]
+    footage.segment(
+        [
+            msgspec.structs.replace(frame, picture_digest=f"{number:04d}")
+            for number, frame in enumerate([*frames, *black])
+        ]
+    )
+    footage.aggregate()
+    assert (counted(footage)["to_right"], counted(footage)["entered"]) == (1, 1)
 
 
 def test_one_picture_of_another_size_changes_nothing_of_its_day(footage: Footage) -> None:
@@ -271,15 +304,15 @@ def test_bars_without_a_fitting_drawing_are_not_measured_and_those_with_one_are(
 
 @pytest.fixture(scope="module")
 def squared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    """The junction, and the same an hour later in pictures of another shape; two drawings fit those."""
+    """The junction, and the same 20 minutes later in pictures of another shape; two drawings fit those."""
     place = Place(tmp_path_factory.mktemp("junction"))
-    first = junction.frames()
+    first, later_ms = junction.frames(), SQUARE_MS - junction.START_MS
     again = [
         msgspec.structs.replace(
             resized(frame, SQUARE),
-            captured_at_ms=frame.captured_at_ms + HOUR_MS,
+            captured_at_ms=frame.captured_at_ms + later_ms,
             frame_index=number,
-            image_path=keys.image_key(frame.source, frame.captured_at_ms + HOUR_MS, frame.media, number),
+            image_path=keys.image_key(frame.source, frame.captured_at_ms + later_ms, frame.media, number),
         )
         for number, frame in enumerate(first, start=len(first))
     ]

@@ -6,6 +6,7 @@ They need no component.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from contextlib import closing
 from itertools import chain
 from typing import Any
@@ -97,6 +98,27 @@ def _print_comparison(comparison: Comparison) -> None:
         f"not compared, because only one model has analysed them: {plural(comparison.gaps_b, 'interval')} of "
         f"A, {comparison.gaps_a} of B"
     )
+    for line in _remarks(comparison):
+        click.echo(line)
+
+
+def _remarks(comparison: Comparison) -> Iterator[str]:
+    """Yield a line for each reason why the two models may differ, or agree, other than what they detect."""
+    if comparison.show_nothing:
+        yield (
+            f"not compared, because the footage shows nothing (black, of one colour or frozen): "
+            f"{plural(comparison.show_nothing, 'interval')}"
+        )
+    if comparison.other_frames:
+        yield (
+            f"in {plural(comparison.other_frames, 'interval')}, the models counted different numbers of "
+            "frames: differences there may come from the frames"
+        )
+    for name, sources in (("A", comparison.sources_a), ("B", comparison.sources_b)):
+        if sources:
+            yield f"only {name} has counted {', '.join(sources)}"
+    if not comparison.compared:
+        yield "nothing to compare: there are no detections in intervals that both models counted"
 
 
 def _figures(side: Side) -> str:
@@ -107,7 +129,8 @@ def _figures(side: Side) -> str:
             "too_weak": "too few for tracking: "
             f"{plural(side.tracked_detections or 0, 'detection is', 'detections are')} in tracks",
         }
-        objects = f"objects not measured ({why.get(side.objects_missing or '', 'tracking was off')})"
+        least = "" if side.objects_at_least is None else f", at least {side.objects_at_least}"
+        objects = f"objects not measured ({why.get(side.objects_missing or '', 'tracking was off')}{least})"
     detections, frames = plural(side.detections, "detection"), plural(side.frames, "frame")
     return f"{detections}, peak {side.peak}, {objects} in {frames}"
 

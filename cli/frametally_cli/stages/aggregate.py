@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import click
@@ -21,13 +21,14 @@ from frametally.process.exit_codes import PART_DONE
 from frametally.process.period import parse_period_s, repeat
 from frametally.process.reports import exit_code, plural
 from frametally.records import Run
+from frametally.rules.blank_stretches import BLANK_WORDS
 from frametally.rules.known import Basis, why_unknown
 from frametally.rules.places import FLOWS, in_words, series_model, series_of
 from frametally.rules.times import HOUR_S
 from frametally_cli.console import output as console
 from frametally_cli.options.times import parse_bounds_ms
 from frametally_hadoop.driver import aggregate
-from frametally_hadoop.dry_run import dry_run
+from frametally_hadoop.dry_run import LeftOutFootage, dry_run
 from frametally_hadoop.planning.counting_steps import ALL_DAYS, DaySelection
 from frametally_hadoop.running.engine import clear_workspaces
 
@@ -157,6 +158,27 @@ def _turning_null(store: ObjectStore, to_count: Collection[tuple[str, int, str]]
             )
 
 
+def _left_out(blank: Iterable[LeftOutFootage]) -> Iterator[str]:
+    """Yield a line for each day and source with footage that will be left out, and for each not looked at."""
+    not_looked_at: defaultdict[str, list[str]] = defaultdict(list)
+    for footage in blank:
+        if footage.frames is None:
+            not_looked_at[footage.source].append(footage.day)
+            continue
+        for reason, frames in sorted(footage.frames.items()):
+            yield (
+                f"{footage.day}, {footage.source}: {plural(frames, 'frame')} that "
+                f"{'is' if frames == 1 else 'are'} {BLANK_WORDS[reason]} will be in no number; intervals "
+                "that show nothing else will be null, not 0"
+            )
+    for source, days in sorted(not_looked_at.items()):
+        yield (
+            f"{min(days)}{f' to {max(days)}' if days[1:] else ''}, {source}: an earlier version analysed "
+            f"frames of {plural(len(days), 'day')} and did not look for black, one-coloured or frozen "
+            "footage, which stays in the numbers"
+        )
+
+
 def weak_days(store: ObjectStore, run: Run) -> Iterator[str]:
     """Yield a line for each source of a day most of whose boxes lie in no track, with what to do."""
     boxes: Counter[str] = Counter()
@@ -258,6 +280,7 @@ def tell_dry_run(ports: StorePorts, selection: DaySelection, *, as_json: bool) -
         "earlier_version": sorted({run.day for run in of_earlier_version(runs)}),
         "days": [day._asdict() for day in report.days],
         "skipped": [item._asdict() for item in report.skipped],
+        "blank": [footage._asdict() for footage in report.blank],
     }
     console.print_skipped(report.skipped)
     for line in report.warnings:
@@ -266,6 +289,6 @@ def tell_dry_run(ports: StorePorts, selection: DaySelection, *, as_json: bool) -
         click.echo(line)
     for line in () if as_json else earlier_version_lines(runs):
         click.echo(line)
-    for line in () if as_json else _turning_null(ports.store, to_count):
+    for line in () if as_json else (*_turning_null(ports.store, to_count), *_left_out(report.blank)):
         click.echo(console.plain(line))
     return exit_code(done_count=len(report.days) + report.days_up_to_date, skipped=report.skipped)

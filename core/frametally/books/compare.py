@@ -1,7 +1,7 @@
 """Where two models differ over the same footage: by source, label and interval, with both models' frames.
 
 Read from the current runs in the store. Intervals in which one of the two has no footage are gaps, and no
-difference: a model that came later has not seen everything.
+difference: a model that came later has not seen everything. Nor are those in which the footage shows nothing.
 """
 
 from __future__ import annotations
@@ -25,13 +25,18 @@ from frametally.rules.times import DAY_MS, in_range, is_day_in_range
 
 
 class Side(NamedTuple):
-    """One model's result for one source, label and interval; fields as in `IntervalCount` and `Coverage`."""
+    """One model's result for one source, label and interval; fields as in `IntervalCount` and `Coverage`.
+
+    Attributes:
+        objects_at_least: Of objects that are not known, those in the parts of the interval where they are.
+    """
 
     frames: int
     detections: int
     peak: int
     objects: int | None
     objects_missing: Missing | None
+    objects_at_least: int | None
     tracked_detections: int | None
     analysed_fps: float | None
     evidence: list[Evidence]
@@ -73,6 +78,10 @@ class Comparison(NamedTuple):
         compared: Bars that at least one of the two shows, in intervals that both have seen.
         gaps_a: Intervals (of one source) that only the second model has seen.
         gaps_b: Intervals that only the first has seen.
+        show_nothing: Intervals that both have seen, of which a run says that no frame shows anything.
+        other_frames: Compared intervals in which the two models did not count equally many frames.
+        sources_a: Sources that only the first model has counted, sorted.
+        sources_b: Those that only the second has.
         total: All labels in what both have seen.
         by_label: Each of them.
         settings_a: What the days of the first model were counted with, each once.
@@ -86,6 +95,10 @@ class Comparison(NamedTuple):
     compared: int
     gaps_a: int
     gaps_b: int
+    show_nothing: int
+    other_frames: int
+    sources_a: Sequence[str]
+    sources_b: Sequence[str]
     total: ModelTotals
     by_label: dict[str, ModelTotals]
     settings_a: Sequence[CountedWith] = ()
@@ -161,13 +174,18 @@ class _Table:
         self.coverage: defaultdict[_Bar, int] = defaultdict(int)  # frames
         self.fps: dict[_Bar, float | None] = {}
         self.is_measured: dict[_Bar, bool] = {}
+        self._blank: set[_Bar] = set()
         self.counts: defaultdict[tuple[_Bar, str], list[IntervalCount]] = defaultdict(list)
 
     def add(self, counts: Sequence[IntervalCount], coverage: Sequence[Coverage]) -> None:
         for bucket in coverage:
             start_ms = bucket.interval_start_ms // self._interval_ms * self._interval_ms
-            if bucket.frames and self._is_wanted(bucket.source, start_ms):
-                bar = bucket.source, start_ms
+            bar = bucket.source, start_ms
+            if not self._is_wanted(*bar):
+                continue
+            if not bucket.frames:
+                self._blank.add(bar)
+            else:
                 self.coverage[bar] += bucket.frames
                 self.fps[bar] = slowest_or_unknown(self.fps.get(bar, math.inf), bucket.analysed_fps)
                 self.is_measured[bar] = self.is_measured.get(bar, True) and bucket.is_measured
@@ -177,6 +195,14 @@ class _Table:
             if is_of_label and self._is_wanted(count.source, start_ms):
                 self.counts[(count.source, start_ms), count.label].append(count)
 
+    def all_blank(self) -> set[_Bar]:
+        """Return the bars with footage of which none shows anything."""
+        return self._blank - self.coverage.keys()
+
+    def bars(self) -> set[_Bar]:
+        """Return the bars with footage."""
+        return self._blank | self.coverage.keys()
+
     def _is_wanted(self, source: str, start_ms: int) -> bool:
         is_of_source = self._source is None or source == self._source
         return is_of_source and in_range(start_ms, self._from_ms, self._to_ms)
@@ -185,7 +211,11 @@ class _Table:
         counts = self.counts.get((bar, label), [])
         followed = tracked = 0 if self.is_measured[bar] else None
         detections = 0
+        parts: list[int] = []
         for count in counts:
+            of_part = Basis(count.objects, count.detections, count.tracked_detections, self.fps[bar])
+            if count.objects is not None and why_unknown("objects", of_part) is None:
+                parts.append(count.objects)
             followed = sum_or_unknown(followed, count.objects)
             tracked = sum_or_unknown(tracked, count.tracked_detections)
             detections += count.detections
@@ -197,6 +227,7 @@ class _Table:
             peak=max((count.peak for count in counts), default=0),
             objects=None if missing else followed,
             objects_missing=missing,
+            objects_at_least=sum(parts) if missing and parts else None,
             tracked_detections=tracked,
             analysed_fps=fps,
             evidence=busiest(frame for count in counts for frame in count.evidence),
@@ -210,6 +241,7 @@ def _compare(model_a: str, model_b: str, interval_s: int, a: _Table, b: _Table) 
     for pair in compared:
         counts = pair.a.detections, pair.b.detections, abs(pair.b.detections - pair.a.detections)
         total, by_label[pair.label] = total.plus(*counts), by_label[pair.label].plus(*counts)
+    sources_a, sources_b = ({source for source, _ in table.bars()} for table in (a, b))
     return Comparison(
         model_a=model_a,
         model_b=model_b,
@@ -218,8 +250,12 @@ def _compare(model_a: str, model_b: str, interval_s: int, a: _Table, b: _Table) 
             Difference(pair.bar[0], pair.label, pair.bar[1], pair.a, pair.b) for pair in most_apart(compared)
         ],
         compared=len(compared),
-        gaps_a=len(b.coverage.keys() - a.coverage.keys()),
-        gaps_b=len(a.coverage.keys() - b.coverage.keys()),
+        gaps_a=len(b.coverage.keys() - a.coverage.keys() - a.all_blank()),
+        gaps_b=len(a.coverage.keys() - b.coverage.keys() - b.all_blank()),
+        show_nothing=len((a.all_blank() | b.all_blank()) & a.bars() & b.bars()),
+        other_frames=sum(a.coverage[bar] != b.coverage[bar] for bar in a.coverage.keys() & b.coverage.keys()),
+        sources_a=sorted(sources_a - sources_b),
+        sources_b=sorted(sources_b - sources_a),
         total=total,
         by_label=dict(sorted(by_label.items())),
     )

@@ -5,7 +5,8 @@ It has the lines that the counting job yields of the hour, sorted bytewise: a JS
 - `["count", source, label, interval_start_ms]`: an `IntervalCount`;
 - `["coverage", source, interval_start_ms]`: a `Coverage`;
 - `["hour", source, hour_start_ms]`: what it was counted from: lines, those that repeated a frame, sizes of
-  pictures by medium, the rate analysed, and by label whether objects could be followed;
+  pictures by medium, the minutes from which on they have another shape, the rate analysed, and by label
+  whether objects could be followed;
 - `["paths", source, hour_start_ms]`: the paths of its tracks: `{"model", "columns"}`, these as base64 of what
   `rules.path_columns` has;
 - `["track", source, label, number, hour_start_ms]`: a `Track`.
@@ -73,11 +74,14 @@ def paths_in(data: bytes) -> Iterator[PathColumns]:
             of_places.setdefault(place, []).append(decode_paths(packed))
         for (_, place, start_ms), hour in _values(data, "hour"):
             sizes = tuple(sorted({(width_px, height_px) for _, width_px, height_px in hour["sizes"]}))
+            pictures = tuple(
+                (from_ms, (*map(tuple, of_minutes),)) for from_ms, of_minutes in hour.get("pictures", ())
+            )
             nothing = PathColumns(hour["model"], place, start_ms // DAY_MS * DAY_MS, (), NO_PATHS)
             for paths in of_places.pop(place, [nothing]):
                 if not paths.sizes and paths.columns["hour"] and len(sizes) > 1:
                     raise Poison("its pictures have several sizes, and its paths do not say which is theirs")
-                yield paths._replace(sizes=paths.sizes or sizes, pictures=((start_ms, sizes),))
+                yield paths._replace(sizes=paths.sizes or sizes, pictures=pictures or ((start_ms, sizes),))
         for unsized in of_places.values():
             yield from unsized
     except (ValueError, TypeError, KeyError) as error:

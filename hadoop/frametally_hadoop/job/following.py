@@ -9,8 +9,10 @@ does not: Python 3.12 changed it. Nor does `**`, which is the C library's.)
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from operator import attrgetter
+from itertools import groupby
+from operator import attrgetter, itemgetter
 from typing import NamedTuple, TypeAlias
 
 from frametally.rules.places import Size, common_sizes, scaled
@@ -20,6 +22,7 @@ from frametally_hadoop.job.params import NEW_ABOVE_STRONG, TrackParams
 Area: TypeAlias = tuple[float, float, float, float, float]
 """A widened box: left, top, right, bottom, and its area, in one unit of length."""
 
+_MINUTE_MS = 60_000
 WIDENED_X = 0.6
 WIDENED_Y = 0.3
 """Parts of its width and its height by which a box is widened on each side before overlaps are taken.
@@ -371,6 +374,28 @@ class ScaledFrame(NamedTuple):
 def size_of(frame: Frame | ScaledFrame) -> Size:
     """Return the size of the picture that boxes are in."""
     return frame.width_px, frame.height_px
+
+
+def sizes_by_minute(frames: Iterable[Frame], from_ms: int, to_ms: int) -> list[tuple[int, list[Size]]]:
+    """Return when pictures of `[from_ms, to_ms)` get another shape: the sizes of each stretch of minutes.
+
+    Each is the largest of its shape. Empty if all have one shape.
+    """
+    by_minute: defaultdict[int, set[Size]] = defaultdict(set)
+    for frame in frames:
+        if from_ms <= frame.captured_at_ms < to_ms:
+            by_minute[frame.captured_at_ms // _MINUTE_MS].add((frame.width_px, frame.height_px))
+    common = common_sizes(size for sizes in by_minute.values() for size in sizes)
+    if len({*common.values()}) < 2:
+        return []
+    minutes = [
+        (minute, sorted({common[size] for size in sizes})) for minute, sizes in sorted(by_minute.items())
+    ]
+    runs = [next(run) for _, run in groupby(minutes, key=itemgetter(1))]
+    return [
+        (max(from_ms, minute * _MINUTE_MS) if number else from_ms, sizes)
+        for number, (minute, sizes) in enumerate(runs)
+    ]
 
 
 def sizes_to_scale(frames: Iterable[Frame]) -> dict[Size, Size]:

@@ -50,6 +50,7 @@ from frametally.rules.blank_stretches import (
 from frametally.rules.evidence import Hit, best_hits, hits_by_label
 from frametally.rules.places import ZONES, Zones, parse_zones, series_model
 from frametally.rules.times import DAY_MS, HOUR_MS, RECORD_VERSION
+from frametally_hadoop.job.following import sizes_by_minute
 from frametally_hadoop.job.lines import Frame, distinct_frames, from_json, to_json
 from frametally_hadoop.job.manifest import SegmentEntry, parse_line
 from frametally_hadoop.job.params import MARGIN_MS, CountParams
@@ -193,6 +194,7 @@ def reduce_group(key: bytes, values: Iterable[bytes], params: CountParams, count
         cells[cell_ms if params.tracking is None else 0].append(value)
         sizes.update(map(tuple, of_cell if start_ms <= cell_ms < end_ms else ()))
     units: dict[str, _Unit] = {}
+    has_several_sizes = len({size[1:] for size in sizes}) > 1
     needs_boxes = params.tracking is not None or params.min_side > 0 or bool(zones)
     for cell_ms in sorted(cells):
         texts = (value[value.index(LINE_SEPARATOR) + 1 :] for value in cells.pop(cell_ms))
@@ -204,6 +206,8 @@ def reduce_group(key: bytes, values: Iterable[bytes], params: CountParams, count
             of_model = model if place == source else series_model(model, ZONES)
             unit = units.setdefault(place, _Unit(of_model, place, start_ms))
             unit.dropped += dropped
+            if has_several_sizes and params.tracking is not None:
+                unit.pictures = sizes_by_minute(frames, start_ms, end_ms)
             yield from unit.count(of_place, params)
     for unit in units.values():
         if unit.frames:
@@ -232,6 +236,7 @@ class _Unit:
     frames: int = 0
     dropped: int = 0
     blank: list[BlankStretch] | None = None
+    pictures: list[tuple[int, list[tuple[int, int]]]] = field(default_factory=list)
     hours: dict[int, TrackedHour] = field(default_factory=dict)
     boxes: Counter[str] = field(default_factory=Counter)
 
@@ -344,8 +349,12 @@ class _Unit:
         yield to_json(["coverage", self.place, start_ms]), to_json(head | where | covered)
 
     def record(self, sizes: Iterable[Size]) -> dict[str, Any]:
-        """Return what it was counted from, without its margins; `blank` null: nobody looked."""
-        return {
+        """Return what it was counted from, without its margins; `blank` null: nobody looked.
+
+        `pictures`, if these have several shapes: the minutes from which on they have other sizes than before.
+        """
+        several = {"pictures": self.pictures} if self.pictures else {}
+        return several | {
             "v": RECORD_VERSION,
             "model": self.model,
             "lines": self.frames + self.dropped,

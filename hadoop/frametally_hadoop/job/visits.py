@@ -216,7 +216,7 @@ def track_hour(
     objects: Counter[tuple[str, int]] = Counter()
     from_start: Counter[tuple[str, int]] = Counter()
     tracked: Counter[tuple[str, int]] = Counter()
-    sizes = sizes_to_scale(footage)
+    sizes = sizes_to_scale(frames)  # as the hour has them, those that show nothing included
     visits, every_lone = _follow(footage, sizes, params, tracking, hour_start_ms, hour_end_ms)
     edges = edges_by_shape(footage, sizes, stretches, tracking.gap_ms)
     for number in stood_before(visits, edges, tracking.group_of()):

@@ -184,11 +184,15 @@ def _awaited(mark: str | None) -> tuple[int, int, int] | None:
 
 _SLACK_MS = 10_000
 """A minute's manifest has its newest frames slightly before its notes on them."""
-_WORDS = {"black": "the picture is black", "frozen": "the picture does not change: it may be frozen"}
+_WORDS = {
+    "black": "the picture is black",
+    "one_colour": "the picture has one colour",
+    "frozen": "the picture does not change: it may be frozen",
+}
 
 
 def look_for_blind_cameras(rule: AlertRule, ports: RoundPorts) -> Iterator[Looked]:
-    """Yield for each camera the periods in which its picture was black or frozen for long enough.
+    """Yield for each camera the periods in which its picture showed nothing for long enough.
 
     A period ends once the camera shows something else, or is down.
     """

@@ -15,6 +15,7 @@ from frametally.process.meters import METERS
 from frametally.records import MediaManifest
 from frametally.rules.times import utc
 from frametally.settings.loading import Settings
+from frametally_live.cameras.picture_doubts import PictureDoubts
 from frametally_live.cameras.spool import Spool
 from frametally_live.cameras.stream_clock import CaptureTime
 from frametally_producer.reading.sampling import ALL, CameraSampler
@@ -60,6 +61,7 @@ class Minutes:
 
     Attributes:
         away_since_ms: Event time of the last frame before the camera was away; None while it is there.
+        doubts: What its kept pictures show since it came back.
     """
 
     _: KW_ONLY
@@ -76,6 +78,7 @@ class Minutes:
         `told_until_ms` is the event time of the newest frame that it reported; None: no frame.
         """
         self.away_since_ms: int | None = None
+        self.doubts = PictureDoubts()
         self._reason = ""
         self._minute: _Minute | None = None
         self._last_ms: int | None = None
@@ -125,9 +128,12 @@ class Minutes:
             self._note(minute)
         if not minute.takes(position_s, at_ms):
             return False
-        jpeg = stored_jpeg(pixels_of(), self.settings)
+        pixels = pixels_of()
+        jpeg = stored_jpeg(pixels, self.settings)
         if not self.spool.add(minute.manifest.sha256, frame_index, at_ms, captured.time_source, jpeg):
             self._losses.append(NamedLoss(at_ms, at_ms, 1, "its minute was already closed"))
+        self.doubts.look(pixels, jpeg, at_ms)
+        self.doubt(self.doubts.lasting)
         return True
 
     def miss(self, pictures: int, from_ms: int) -> None:
@@ -153,7 +159,7 @@ class Minutes:
             )
 
     def doubt(self, doubt: PictureDoubt | None) -> None:
-        """Note that the picture is black or frozen; it is written with the next frames."""
+        """Note that the picture shows nothing; it is written with the next frames."""
         if doubt is not None and self._minute is not None:
             live = self._minute.live
             other_doubts = [

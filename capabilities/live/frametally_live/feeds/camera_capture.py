@@ -18,6 +18,7 @@ from frametally_live.cameras.camera_frames import CameraReader
 from frametally_live.cameras.camera_opening import OpenCamera, camera_to_open, open_camera, reason_of
 from frametally_live.cameras.frame_upload import Sender
 from frametally_live.cameras.minutes import Minutes
+from frametally_live.cameras.picture_doubts import PictureDoubts
 from frametally_live.cameras.spool import Spool
 from frametally_live.cameras.stream_clock import CaptureClock, RecentRate
 from frametally_live.feed_records import Feed
@@ -26,7 +27,6 @@ from frametally_live.settings import LiveSettings
 from frametally_producer.reading.pixels import upright
 from frametally_producer.reading.sampling import ALL
 from frametally_producer.reading.video_file import orientation_of
-from frametally_videos.describing.picture_sequences import PictureDoubts
 
 _FIRST_REOPENING_S, _LONGEST_REOPENING_S = 0.25, 2.0
 """Pauses before a camera is opened again; `feed_worker.py` has those before a new process."""
@@ -85,7 +85,6 @@ class CameraCapture:
         self._offered, self._used = RecentRate(), RecentRate()
         self._reformatter = VideoReformatter()
         self._away = ""
-        self._doubts = PictureDoubts()
         self._is_there = False
 
     def run(self) -> None:
@@ -141,10 +140,9 @@ class CameraCapture:
             self._come_back(frame.captured.at_ms)
             self._offered.note(time.monotonic())
             try:
-                pixels_of = partial(self._pixels, frame.frame, frame.captured.at_ms)
+                pixels_of = partial(self._pixels, frame.frame)
                 if self._minutes.add(frame.captured, frame.position_s, pixels_of):
                     self._used.note(time.monotonic())
-                    self._minutes.doubt(self._doubts.lasting)
             except Poison:
                 reader.pieces_damaged += 1
             if was_there:  # else the outage tells
@@ -154,7 +152,7 @@ class CameraCapture:
             new_damaged, damaged = reader.pieces_damaged - damaged, reader.pieces_damaged
             self._packets_lost += new_lost
             if new_damaged or (was_there and frame.left_out):
-                self._doubts.note_damage(frame.captured.at_ms)
+                self._minutes.doubts.note_damage(frame.captured.at_ms)
             self._minutes.count(
                 packets_lost=new_lost, pieces_damaged=new_damaged, drift_ms=self._clock.drift_ms
             )
@@ -185,14 +183,14 @@ class CameraCapture:
         if not self._is_there:
             self._spool.close_outages(at_ms)
             self._sender.back.put(at_ms)
-            self._doubts = PictureDoubts()  # what was seen before the outage says nothing of it
+            self._minutes.doubts = PictureDoubts()  # what was seen before the outage says nothing of it
         self._is_there, self._away = True, ""
         if self._teller.told.away_since_ms is not None:
             self._teller.tell(state="running", reason="", away_since_ms=None)
 
     def _note_announced(self, announcement: FrameAnnouncement, is_new: bool) -> None:
         now_ms = int(time.time() * 1000)
-        stands = {"reason": self._doubts.sentence}
+        stands = {"reason": self._minutes.doubts.sentence}
         if self._away:
             stands = {"state": "waiting", "reason": f"The camera {self._away}."}
         self._teller.tell_frame(
@@ -243,11 +241,9 @@ class CameraCapture:
         if since_ms is not None and time.time() * 1000 - since_ms > _MINUTE_S * 1000:
             self._minutes.end()
 
-    def _pixels(self, frame: av.VideoFrame, at_ms: int) -> Pixels:
+    def _pixels(self, frame: av.VideoFrame) -> Pixels:
         try:
             bgr = self._reformatter.reformat(frame, format="bgr24").to_ndarray()
         except (av.FFmpegError, ValueError) as error:
             raise Poison(f"cannot be converted to JPEG ({reason_of(error)})") from error
-        pixels = upright(np.asarray(bgr, np.uint8), orientation_of(frame))
-        self._doubts.look(pixels, at_ms)
-        return pixels
+        return upright(np.asarray(bgr, np.uint8), orientation_of(frame))

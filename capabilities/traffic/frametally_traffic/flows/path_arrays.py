@@ -202,7 +202,8 @@ def _is_within(visit: FollowedPath) -> bool:
 def _is_whole(file: PathColumns) -> Flags:
     """Return of each track whether it is the whole object, and within its hour."""
     began, track_ends, points, time_ms, seen_ms = (
-        np.asarray(file.columns[name]) for name in ("began", "ended", "points", "time", "first_seen")
+        np.asarray(file.columns[name], np.int64)
+        for name in ("began", "ended", "points", "time", "first_seen")
     )
     ends = np.cumsum(points, dtype=np.int64)
     mask: Flags = (began != _BEGAN_BEFORE) & (track_ends != _GOES_ON)
@@ -238,7 +239,7 @@ def _is_in_reach(file: PathColumns, *, is_before: bool) -> Flags:
     From that midnight on, or back, as many hours as there is one in each that goes through all of it.
     """
     hour, began, ends, points, time_ms = (
-        np.asarray(file.columns[name]) for name in ("hour", "began", "ended", "points", "time")
+        np.asarray(file.columns[name], np.int64) for name in ("hour", "began", "ended", "points", "time")
     )
     last = np.cumsum(points, dtype=np.int64) - 1
     # An ended track may still have an uncounted box after its hour.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -9,23 +10,18 @@ import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
+from frametally.files.blank_pictures import blank_reason
 from frametally.files.opencv import cv2
+from frametally.rules.blank_stretches import Blank
 from frametally_producer.reading.video_file import TimedFrame, Video
 
 Grey = NDArray[np.uint8]
 
-_BLACK_LUMA, _BLACK_PART = 25, 0.98
-"""As FFmpeg's `blackdetect` has them: 98 % of the pixels at a tenth of the range or below."""
 _PARTS = (32, 18)
 _BLUR_TAPS = 9
 _BLOCK_PX = 8
 _LEAST_STEP = 0.3
 """Differences of neighbours below that are those of a flat picture, in which no block can be seen."""
-
-
-def is_black(picture: Grey) -> bool:
-    """Return whether nearly all of a picture is black."""
-    return bool(np.count_nonzero(picture <= _BLACK_LUMA) >= _BLACK_PART * picture.size)
 
 
 def mean_change(before: Grey, picture: Grey) -> float:
@@ -91,6 +87,8 @@ class PictureLook(NamedTuple):
 
     Attributes:
         follows: Whether it is the very next frame after the look before.
+        shows: Why it shows nothing, as in the frames that are counted; None if it shows something.
+        picture_digest: Equal for equal pictures.
         brightness: Mean luminance, 0 to 255.
         mean_change: Mean difference to the look before, 0 to 255; None of the first.
         largest_change: Largest difference of one of 32x18 parts to the look before; None of the first.
@@ -100,12 +98,18 @@ class PictureLook(NamedTuple):
 
     position_s: float
     follows: bool
-    is_black: bool
+    shows: Blank | None
+    picture_digest: str
     brightness: float
     mean_change: float | None
     largest_change: float | None
     blur: float | None = None
     blockiness: float | None = None
+
+    @property
+    def captured_at_ms(self) -> int:
+        """Its place in the video, for the rules of `frametally.rules.blank_stretches`."""
+        return round(self.position_s * 1000)
 
 
 class _LookingThrough:
@@ -115,26 +119,29 @@ class _LookingThrough:
         self._measured_at_s = float("-inf")
 
     def look(self, frame: TimedFrame, *, follows: bool) -> PictureLook:
-        small = self._grey(frame, SMALL_WIDTH_PX)
+        picture = self._converted(frame, SMALL_WIDTH_PX, "bgr24")
+        small = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), np.uint8)
         position_s, before, now = float(frame.position_s), self._before, (small, parts(small))
         changes: tuple[float | None, float | None] = (None, None)
         if before is not None and before[0].shape == small.shape:
             changes = mean_change(before[0], small), largest_change(before[1], now[1])
-        look = PictureLook(position_s, follows, is_black(small), float(cv2.mean(small)[0]), *changes)
+        digest, brightness = f"{zlib.crc32(picture.tobytes()):08x}", float(cv2.mean(small)[0])
+        look = PictureLook(position_s, follows, blank_reason(picture), digest, brightness, *changes)
         self._before = now
         if position_s < self._measured_at_s + _MEASURED_EVERY_S:
             return look
         self._measured_at_s = position_s
-        return look._replace(blur=blur(small), blockiness=blockiness(self._grey(frame, frame.frame.width)))
+        whole = self._converted(frame, frame.frame.width, "gray")
+        return look._replace(blur=blur(small), blockiness=blockiness(whole))
 
-    def _grey(self, frame: TimedFrame, most_width_px: int) -> Grey:
+    def _converted(self, frame: TimedFrame, most_width_px: int, pixel_format: str) -> NDArray[np.uint8]:
         width_px, height_px = frame.frame.width, frame.frame.height
         if width_px > most_width_px:
             width_px, height_px = most_width_px, max(1, round(height_px * most_width_px / width_px))
-        grey = self._reformatter.reformat(
-            frame.frame, width_px, height_px, "gray", interpolation=Interpolation.AREA
+        picture = self._reformatter.reformat(
+            frame.frame, width_px, height_px, pixel_format, interpolation=Interpolation.AREA
         )
-        return np.asarray(grey.to_ndarray(), np.uint8)
+        return np.asarray(picture.to_ndarray(), np.uint8)
 
 
 def looks(video: Video, *, frames: int) -> Iterator[PictureLook]:

@@ -10,15 +10,10 @@ import av
 import msgspec
 
 from frametally.records import TimeSource
+from frametally.rules.blank_stretches import BLANK_WORDS, FROZEN_MS, BlankReason
 from frametally_videos.describing.packets import CLOCK_AHEAD_S, FoundTimes, clock_fault
 from frametally_videos.describing.picture_pass import PictureLook
-from frametally_videos.describing.picture_sequences import (
-    FROZEN_S,
-    black_looks,
-    frozen_looks,
-    repeated_looks,
-    spans,
-)
+from frametally_videos.describing.picture_sequences import looks_without_scene, repeated_looks, spans
 from frametally_videos.media_records import CheckName, VideoCheck, VideoQuality
 from frametally_videos.records import VideoRecord
 
@@ -40,35 +35,39 @@ LEAST_SIDE_PX = 240
 MISSING_S, MISSING_PART = 1.0, 0.05
 """As the producer has them, which says of a file that it was cut."""
 
-_NOTHING_BUT_BLACK = "Its pictures are black, so this is unknown."
+_SHOWS_NOTHING = "Its pictures show nothing, so this is unknown."
+Reasons = Sequence[BlankReason | None]
 
 
-def _check_black(looks: Sequence[PictureLook], length_s: float | None) -> VideoCheck:
-    mask = black_looks(looks)
+def _check_black(looks: Sequence[PictureLook], reasons: Reasons, length_s: float | None) -> VideoCheck:
+    mask = [reason in ("black", "one_colour") for reason in reasons]
     part = _part(mask)
-    sentence = f"{_of_length(part, length_s)} black."
+    words = [BLANK_WORDS[word] for word in ("black", "one_colour") if word in reasons] or ["black"]
+    sentence = f"{_of_length(part, length_s)} {' or '.join(words)}."
     return _check("black", part <= MOST_BLACK, sentence, part, MOST_BLACK, "1", spans(looks, mask))
 
 
 def _check_dark(looks: Sequence[PictureLook]) -> VideoCheck:
-    bright = [look.brightness for look in looks if not look.is_black]
+    bright = [look.brightness for look in looks if not look.shows]
     if not bright:
-        return _check("dark", True, _NOTHING_BUT_BLACK, None, LEAST_BRIGHTNESS, "level")
+        return _check("dark", True, _SHOWS_NOTHING, None, LEAST_BRIGHTNESS, "level")
     level = median(bright)
     sentence = f"Its pictures have a brightness of {level:.0f} of 255."
     return _check("dark", level >= LEAST_BRIGHTNESS, sentence, level, LEAST_BRIGHTNESS, "level")
 
 
-def _check_frozen(looks: Sequence[PictureLook], mask: Sequence[bool], length_s: float | None) -> VideoCheck:
+def _check_frozen(looks: Sequence[PictureLook], reasons: Reasons, length_s: float | None) -> VideoCheck:
+    mask = [reason == "frozen" for reason in reasons]
     part = _part(mask)
-    sentence = f"{_of_length(part, length_s)} of a picture that does not change for {FROZEN_S:g} s or more."
+    frozen_s = FROZEN_MS // 1000
+    sentence = f"{_of_length(part, length_s)} of a picture that does not change for {frozen_s} s or more."
     return _check("frozen", part <= MOST_FROZEN, sentence, part, MOST_FROZEN, "1", spans(looks, mask))
 
 
 def _check_blurred(looks: Sequence[PictureLook]) -> VideoCheck:
-    values = [look.blur for look in looks if look.blur is not None and not look.is_black]
+    values = [look.blur for look in looks if look.blur is not None and not look.shows]
     if not values:
-        return _check("blurred", True, _NOTHING_BUT_BLACK, None, MOST_BLUR, "1")
+        return _check("blurred", True, _SHOWS_NOTHING, None, MOST_BLUR, "1")
     value = median(values)
     word = "sharp" if value <= MOST_BLUR else "blurred"
     sentence = f"Its pictures are {word} ({value:.2f}; 0 is sharp, 1 flat)."
@@ -76,9 +75,9 @@ def _check_blurred(looks: Sequence[PictureLook]) -> VideoCheck:
 
 
 def _check_blocky(looks: Sequence[PictureLook]) -> VideoCheck:
-    values = [look.blockiness for look in looks if look.blockiness is not None and not look.is_black]
+    values = [look.blockiness for look in looks if look.blockiness is not None and not look.shows]
     if not values:
-        return _check("blocky", True, _NOTHING_BUT_BLACK, None, MOST_BLOCKINESS, "1")
+        return _check("blocky", True, _SHOWS_NOTHING, None, MOST_BLOCKINESS, "1")
     value = median(values)
     sentence = f"Steps at the edges of blocks are {value:.1f} times as large as the steps next to them."
     return _check("blocky", value <= MOST_BLOCKINESS, sentence, value, MOST_BLOCKINESS, "1")
@@ -125,8 +124,8 @@ def _check_clock(
     return _check("clock", fault is None, sentence, ahead_s, CLOCK_AHEAD_S, "s")
 
 
-def _check_repeated(looks: Sequence[PictureLook], frozen_ones: Sequence[bool]) -> VideoCheck:
-    mask = repeated_looks(looks, frozen_ones)
+def _check_repeated(looks: Sequence[PictureLook]) -> VideoCheck:
+    mask = repeated_looks(looks)
     part = _part(mask)
     sentence = f"{part:.0%} of its frames repeat the picture before them."
     return _check("repeated", part <= MOST_REPEATED, sentence, part, MOST_REPEATED, "1", spans(looks, mask))
@@ -171,7 +170,7 @@ def _of_length(part: float, length_s: float | None) -> str:
     return f"{part * length_s:.1f} of {length_s:.1f} s are"
 
 
-MADE_BY = f"1, FFmpeg {av.ffmpeg_version_info}"
+MADE_BY = f"2, FFmpeg {av.ffmpeg_version_info}"
 """Version of these checks, and of the FFmpeg that decodes."""
 
 ORDER: tuple[CheckName, ...] = get_args(CheckName)
@@ -179,11 +178,11 @@ ORDER: tuple[CheckName, ...] = get_args(CheckName)
 
 def check_video(record: VideoRecord, times: FoundTimes, looks: Sequence[PictureLook]) -> VideoQuality:
     """Return the results of all checks."""
-    frozen = frozen_looks(looks)
+    reasons = looks_without_scene(looks)
     checks = [
-        _check_black(looks, times.length_s),
+        _check_black(looks, reasons, times.length_s),
         _check_dark(looks),
-        _check_frozen(looks, frozen, times.length_s),
+        _check_frozen(looks, reasons, times.length_s),
         _check_blurred(looks),
         _check_blocky(looks),
         _check_cut(times),
@@ -191,7 +190,7 @@ def check_video(record: VideoRecord, times: FoundTimes, looks: Sequence[PictureL
         _check_slow(times),
         _check_small(record.facts.width_px, record.facts.height_px),
         _clock(record),
-        _check_repeated(looks, frozen),
+        _check_repeated(looks),
         _check_dropped(times),
     ]
     return VideoQuality(

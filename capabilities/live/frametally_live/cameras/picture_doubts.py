@@ -1,0 +1,88 @@
+"""Whether a camera shows something, by the rules for the frames that are counted, as its frames come."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import NamedTuple
+from zlib import crc32
+
+from frametally.files.blank_pictures import blank_reason
+from frametally.files.opencv import Pixels
+from frametally.live_records import PictureDoubt
+from frametally.rules.blank_stretches import (
+    AGAIN_MS,
+    BLANK_MS,
+    FROZEN_MS,
+    LEAST_STEPS,
+    Blank,
+    blank_stretches,
+)
+
+DAMAGED_MS = 10_000
+"""Damaged pictures are reported until none has come for so long."""
+_ASKED_EVERY_MS = 1000
+_DAMAGED = "Some of its pictures are damaged and left out."
+_WORDS = {
+    "black": "Its picture is black.",
+    "one_colour": "Its picture has one colour.",
+    "frozen": "Its picture does not change: it may be frozen.",
+}
+
+
+class _Kept(NamedTuple):
+    captured_at_ms: int
+    shows: Blank | None
+    picture_digest: str
+
+
+class PictureDoubts:
+    """Follows a camera's pictures; reports at most one sentence, and only faults.
+
+    Attributes:
+        lasting: Since when the picture shows nothing, once that has lasted; black if it is frozen as well.
+    """
+
+    def __init__(self) -> None:
+        """Begin without a picture."""
+        self.lasting: PictureDoubt | None = None
+        self._damaged_until_ms: int | None = None
+        self._frames: deque[_Kept] = deque()
+        self._at_ms = self._asked_at_ms = 0
+
+    def note_damage(self, at_ms: int) -> None:
+        """Note that a picture was left out."""
+        self._damaged_until_ms = at_ms + DAMAGED_MS
+
+    def look(self, picture: Pixels, jpeg: bytes, at_ms: int) -> None:
+        """Look at a frame that is kept: uint8 of shape (height, width, 3), BGR, and as it is stored."""
+        if at_ms < self._at_ms:
+            self._frames.clear()  # the camera's clock was set back
+        self._at_ms = at_ms
+        self._frames.append(_Kept(at_ms, blank_reason(picture), f"{crc32(jpeg):08x}"))
+        # A key frame is known again only if the one before it is still there.
+        while len(self._frames) > LEAST_STEPS + 2 and (
+            self._frames[0].captured_at_ms < at_ms - FROZEN_MS - 2 * AGAIN_MS
+        ):
+            self._frames.popleft()
+        if not 0 <= at_ms - self._asked_at_ms < _ASKED_EVERY_MS:
+            self._asked_at_ms = at_ms
+            self.lasting = self._lasting_doubt()
+
+    def _lasting_doubt(self) -> PictureDoubt | None:
+        stretches = blank_stretches(self._frames)
+        if not stretches:
+            return None
+        from_ms, to_ms, reason = stretches[-1]
+        if to_ms != self._at_ms or to_ms - from_ms < BLANK_MS:
+            return None
+        before = self.lasting
+        if before is not None and before.what == reason and from_ms <= before.to_ms:
+            from_ms = min(from_ms, before.from_ms)
+        return PictureDoubt(reason, from_ms, to_ms)
+
+    @property
+    def sentence(self) -> str:
+        """Return the current report; empty: nothing."""
+        if self._damaged_until_ms is not None and self._at_ms < self._damaged_until_ms:
+            return _DAMAGED
+        return "" if self.lasting is None else _WORDS[self.lasting.what]
