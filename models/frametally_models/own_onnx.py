@@ -223,9 +223,9 @@ def _other_classes(
     if record.family != "detr" and not any(max(output.shape) % cells == 0 for output in outputs):
         return None
     # One class fewer would also be an output of v8 whose sides are exchanged.
-    others = range(classes + 1 if is_yolo else 1, classes + _MOST_MISSING_NAMES)
+    class_numbers = range(classes + 1 if is_yolo else 1, classes + _MOST_MISSING_NAMES)
     matching = [
-        other for other in others if len(_heads(outputs, record.family, ("x",) * other, input_px)) == 1
+        other for other in class_numbers if len(_heads(outputs, record.family, ("x",) * other, input_px)) == 1
     ]
     return min(matching, key=lambda other: abs(other - classes), default=None)
 

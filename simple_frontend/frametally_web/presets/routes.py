@@ -61,7 +61,7 @@ class _Line(msgspec.Struct, frozen=True):
     labels: list[_LabelCount] = []
 
 
-_WANTED = Sent(SecondCountWanted, "choice of a model")
+_CHOICE = Sent(SecondCountWanted, "choice of a model")
 _CODES = (0, PART_DONE)
 
 
@@ -111,12 +111,12 @@ class PresetRoutes(Handlers):
     @PRESETS.route(
         "POST presets/plan",
         "Show what counting the last week again with a model would do; change nothing.",
-        body=_WANTED,
+        body=_CHOICE,
         statuses=(403, 404, 409, 415),
         only_computes=True,
     )
     def plan_preset(self, _: Args) -> ChangePlan:
-        model = self._wanted()
+        model = self._chosen_model()
         until_ms, frames = self._last_week()
         if not frames:
             return ChangePlan(frames=0, lines=["There are no counts yet to compare with."], left_alone=[])
@@ -134,12 +134,12 @@ class PresetRoutes(Handlers):
     @PRESETS.route(
         "POST presets/changes",
         "Count the last week again with a model; `GET presets` shows the progress.",
-        body=_WANTED,
+        body=_CHOICE,
         statuses=(403, 404, 409, 415),
         success={202: "The count has started."},
     )
     def change_preset(self, _: Args) -> ChangeState:
-        model = self._wanted()
+        model = self._chosen_model()
 
         def work(steps: ChangeSteps) -> ChangeOutcome:
             return self._count(model.name, steps)
@@ -152,10 +152,10 @@ class PresetRoutes(Handlers):
         if remedy is not None:
             raise Problem(403, "You cannot run models here.", remedy=remedy)
 
-    def _wanted(self) -> ModelCost:
+    def _chosen_model(self) -> ModelCost:
         """Return the model that the request names. Raises `Problem`: 403, 404; 409, it cannot run here."""
         self._must_be_allowed()
-        name = _WANTED.read().name
+        name = _CHOICE.read().name
         model = next((model for model in self._models or () if model.name == name), None)
         if model is None:
             raise Problem(404, f"{name} is not among the measured models.", remedy="Reload the page.")
@@ -172,7 +172,8 @@ class PresetRoutes(Handlers):
         if not (every := self._series()):
             return 0, 0
         series = min(
-            (one for one in every if one.model == every[0].model), key=lambda one: one.base_interval_s
+            (series for series in every if series.model == every[0].model),
+            key=lambda series: series.base_interval_s,
         )
         until_ms = max(source.next_interval_ms for source in self.ports.index.sources(series.model))
         query = CountQuery(
