@@ -168,7 +168,7 @@ COCO_NAMES = _of_darknet(
 
 
 # AP50 on the first 128 pictures of COCO's val2017, by plain NNCF; its layers gain nothing from INT8.
-_INT8 = {"nano": "its AP50 in INT8 is 33.2 instead of 50.3, and it is no faster"}
+_INT8 = {"nano": "its AP50 in INT8 is 33.2 instead of 50.3, and it takes as long"}
 
 
 def _yolox(size: str, side_px: int, ap: float, size_bytes: int, sha256: str) -> ModelRecord:
