@@ -85,6 +85,25 @@ def chosen_onnx_files(settings: Settings, progress: Progress) -> OnnxFiles | Non
     return OnnxFiles(network.expanduser(), names)
 
 
+def refuse_int8(settings: Settings) -> None:
+    """Do nothing if frametally makes INT8 networks of the model in `settings`.
+
+    Raises:
+        Misconfigured: It does not; the line has the measured accuracy, where there is one.
+    """
+    record = CATALOGUE.get(str(settings.model_weights))
+    if record is not None and record.int8:
+        raise Misconfigured(
+            f"{ENV_PREFIX}MODEL_WEIGHTS={settings.model_weights}: frametally refuses INT8, because "
+            f"{record.int8}; set {ENV_PREFIX}PRECISION to f32 or bf16, or choose {DEFAULT}"
+        )
+    if settings.model_onnx is not None:
+        raise Misconfigured(
+            f"{ENV_PREFIX}MODEL_WEIGHTS={settings.model_onnx}: frametally makes INT8 networks only from "
+            "Darknet models; leave it empty, or quantise your network with its own tools"
+        )
+
+
 def check_model(files: ModelFiles) -> CheckedModel:
     """Return the model, once its files are found to fit each other.
 

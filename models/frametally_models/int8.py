@@ -38,7 +38,7 @@ from frametally_models.converted import (
 from frametally_models.darknet import darknet_head
 from frametally_models.darknet_onnx import CONVERTER_VERSION
 from frametally_models.detector_agreement import LEAST_CONFIDENCE, agreement
-from frametally_models.files import CheckedModel, ModelFiles, check_model
+from frametally_models.files import CheckedModel, ModelFiles, check_model, refuse_int8
 
 LEAST_FOUND_AGAIN = 0.95
 """Share of f32's detections on the calibration frames below which an INT8 network is not kept."""
@@ -63,11 +63,7 @@ def prepare_int8(
     Raises:
         Misconfigured: As `make_int8`, or there are no frames, or the model's files do not fit each other.
     """
-    if settings.model_onnx is not None:
-        raise Misconfigured(
-            f"FRAMETALLY_MODEL_WEIGHTS={settings.model_onnx}: frametally makes INT8 networks only from "
-            "Darknet models; leave it empty, or quantise your network with its own tools"
-        )
+    refuse_int8(settings)
     model = check_model(files)
     darknet_head(model, settings)
     _nncf()  # before frames are looked for

@@ -40,6 +40,7 @@ from frametally_models.input_check import check_input
 from frametally_models.self_test import draw_picture
 
 _MOST_END_TO_END_ROWS = 1000
+_MOST_MISSING_NAMES = 100
 _NO_OBJECT = {"", NO_OBJECT, "background", "__background__", "N/A"}
 _GAPS_OF_COCO = {0, 12, 26, 29, 30, 45, 66, 68, 69, 71, 83}
 """Of COCO's 91 numbers, those without a class."""
@@ -201,15 +202,32 @@ def _recognised(
             f"{' or '.join(families)}, whichever it is (docs/models.md)"
         )
     classes = len(names)
-    hint = ""
-    if _heads(outputs, record.family, (*names, "another"), input_px):
-        hint = ": it has one class more than names; if that is the background, write `-` on its line"
+    if (other_classes := _other_classes(outputs, record, classes, input_px)) is not None:
+        raise Misconfigured(
+            f"{name}: it has {other_classes} classes, and the names file {classes} names; set {ENV_PREFIX}"
+            "MODEL_NAMES to its own names, one per line, with `-` for the background and for unused classes"
+        )
     raise Misconfigured(
         f"{name}: its outputs ({shapes}) do not match a YOLO head of {classes} classes: expected 1 x boxes x "
         f"{5 + classes} (YOLOX, v5, v7), 1 x {4 + classes} x boxes (v8 to v11) or 1 x boxes x 6 (v10), nor a "
         f"DETR head: 1 x boxes x 4 (0 to 1) and 1 x boxes x {classes} (logits); use the names file that "
-        f"belongs to it, with `-` for unused classes, or export it as docs/models.md says{hint}"
+        f"belongs to it, with `-` for unused classes, or export it as docs/models.md says"
     )
+
+
+def _other_classes(
+    outputs: Sequence[Floats], record: ModelRecord, classes: int, input_px: tuple[int, int]
+) -> int | None:
+    """Return how many classes the network has if only their number is wrong; None if more is."""
+    is_yolo, cells = record.family == "yolo", len(yolo_cells(input_px))
+    if record.family != "detr" and not any(max(output.shape) % cells == 0 for output in outputs):
+        return None
+    # One class fewer would also be an output of v8 whose sides are exchanged.
+    class_numbers = range(classes + 1 if is_yolo else 1, classes + _MOST_MISSING_NAMES)
+    matching = [
+        other for other in class_numbers if len(_heads(outputs, record.family, ("x",) * other, input_px)) == 1
+    ]
+    return min(matching, key=lambda other: abs(other - classes), default=None)
 
 
 def _heads(

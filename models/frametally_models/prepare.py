@@ -9,7 +9,7 @@ from frametally_consumer.detectors.protocol import Detector
 from frametally_consumer.detectors.yolo import NetworkModel, YoloDetector
 from frametally_consumer.load import chosen_backend, load_detector
 from frametally_models.darknet import reference_detector
-from frametally_models.files import check_model, chosen_model_files, chosen_onnx_files
+from frametally_models.files import check_model, chosen_model_files, chosen_onnx_files, refuse_int8
 
 
 def prepare_detector(settings: Settings, progress: Progress | None = None) -> Detector:
@@ -30,6 +30,8 @@ def prepare_detector(settings: Settings, progress: Progress | None = None) -> De
             "FRAMETALLY_DETECTOR=openvino, or the precision to f32"
         )
     # Imported here: a machine without `onnx` can run the reference.
+    if settings.precision == "int8" and settings.model_onnx is None:
+        refuse_int8(settings)
     if (files := chosen_onnx_files(settings, progress)) is not None:
         from frametally_models.own_onnx import own_detector
 

@@ -42,6 +42,7 @@ from frametally_web.changes.timezone_routes import TIMEZONES, TimezoneRoutes
 from frametally_web.connections import MOST_BODY_BYTES
 from frametally_web.history.routes import HISTORY, HistoryRoutes
 from frametally_web.plugging import WebContext, WebPart
+from frametally_web.presets.routes import PRESETS, PresetRoutes
 from frametally_web.proof.picture_links import image_url, picture_origin
 from frametally_web.requests import problems
 from frametally_web.requests.native import NativeRoute, native_route
@@ -66,6 +67,7 @@ class Parts:
 
     books: BooksReader
     desk: ChangeDesk
+    presets: PresetRoutes
     streams: Streams
     guard: Guard
     gate: Gate
@@ -138,6 +140,7 @@ def create_app(
     audited = audit_routes.AuditRoutes(audit)
     histories = HistoryRoutes(settings, ports, books)
     footage = FootageRoutes(settings, whole, books, desk, remedy)
+    presets = PresetRoutes(settings, whole, books, remedy)
     routes = [
         *CATALOGUE.bind(charts),
         *COUNTS.bind(charts),
@@ -150,6 +153,7 @@ def create_app(
         ),
         *FOOTAGE.bind(footage),
         *TIMEZONES.bind(TimezoneRoutes(settings, whole, books, desk, remedy)),
+        *PRESETS.bind(presets),
         *EVENTS.bind(streams),
         *EXPORT.bind(ExportRoutes(settings, ports, books)),
         *audit_routes.AUDIT.bind(audited),
@@ -179,6 +183,7 @@ def create_app(
     app.extensions[_PARTS] = Parts(
         books=books,
         desk=desk,
+        presets=presets,
         streams=streams,
         guard=guard,
         gate=gate,
@@ -202,6 +207,7 @@ def parts_of(app: Flask) -> Parts:
 def close_app(app: Flask) -> None:
     """End the background work of the application, and its open streams."""
     parts_of(app).desk.close()
+    parts_of(app).presets.close()
     parts_of(app).books.close()
     for part in parts_of(app).plugins.values():
         part.close()

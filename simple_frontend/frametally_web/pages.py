@@ -38,6 +38,7 @@ _MENU = sorted(
         PageEntry("/footage", "correct", label="web.corrections", order=25, section="web.footage"),
         PageEntry("/data", "look", label="web.data_api", order=45, section="web.reports"),
         PageEntry("/books", "look", label="web.overview", order=60, section="web.health"),
+        PageEntry("/models", "run", label="web.models", order=65, section="web.health"),
         *(entry for entry in PLUGIN_PAGES if entry.label),
     ],
     key=lambda entry: entry.order,
@@ -138,6 +139,10 @@ def create_blueprint(
     @pages.get("/dead-letters")
     def dead_letters() -> Response:
         return page("dead_letters.html")
+
+    @pages.get("/models")
+    def models() -> Response:
+        return page("models.html")
 
     @pages.get("/footage")
     def footage() -> Response:

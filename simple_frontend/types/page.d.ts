@@ -7,6 +7,13 @@ declare namespace Page {
     : Name) &
     keyof HTMLElementTagNameMap];
 
+  /** Two models that are compared, and where other capabilities show what they have of them. */
+  interface ModelPair {
+    first: string;
+    second: string;
+    slot: HTMLElement;
+  }
+
   /** What the viewer has chosen: the page's address, in other words. */
   interface State {
     /** Empty: all. */

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,10 +14,11 @@ import pytest
 
 from frametally.files.downloads import KnownFile, file_sha256
 from frametally.files.opencv import Pixels, cv2
+from frametally.opening import open_count_index
 from frametally.settings.loading import load_settings
 from frametally_cli.main import main
 from frametally_models import choice
-from frametally_models.catalogue import CATALOGUE
+from frametally_models.catalogue import CATALOGUE, PRESETS
 from frametally_models.choice import shaped_px
 from frametally_models.files import ModelFiles
 
@@ -86,7 +88,7 @@ def test_models_are_listed_with_licence_ap_size_and_their_speed_here(run: Run, m
     code, out, _ = run("list", "--json")
     rows = {row["name"]: row for row in json.loads(out)}
     assert code == 0
-    assert list(rows) == list(CATALOGUE)
+    assert list(rows) == [*CATALOGUE, *PRESETS]
     assert [name for name, row in rows.items() if row["in_use"]] == ["yolov4-tiny"]
     assert rows["yolov4-tiny"]["of_present"] == 1
     assert rows["yolox-nano"]["cpu_ms"] > 0
@@ -96,6 +98,38 @@ def test_models_are_listed_with_licence_ap_size_and_their_speed_here(run: Run, m
     assert code == 0
     assert "yolov4-tiny * " in out
     assert "balanced (yolox-nano)" in out
+
+
+@pytest.mark.thorough
+def test_footage_is_counted_again_with_a_preset_beside_the_present_counts_which_stay_in_front(
+    run: Run, models: Path, footage: Path
+) -> None:
+    code, _, err = run("count", "fast")
+    assert (code, "has not counted anything yet" in err) == (2, True)
+    assert run("--until-caught-up", command="consume")[0] == 0
+    assert run(command="aggregate")[0] == 0
+    assert run(command="index")[0] == 0
+    rows = {row["name"]: row for row in json.loads(run("list", "--json")[1])}
+    present, other = rows["yolov4-tiny"]["model_id"], rows["fast"]["model_id"]
+    assert (rows["fast"]["input"], rows["fast"]["is_preset"], rows["fast"]["cpu_ms"] > 0) == (
+        "544x320",
+        True,
+        True,
+    )
+    code, out, err = run("count", "fast", "--json")
+    assert code == 0, err
+    *steps, result = map(json.loads, out.splitlines())
+    assert (result["model"], result["other"]) == (present, other)
+    assert all(step["total"] == 6 for step in steps)
+    cars = next(label for label in result["labels"] if label["label"] == "car")
+    assert 0 < cars["now"] < cars["other"]
+    with closing(open_count_index(load_settings().index_url)) as index:
+        assert [series.model for series in index.series()] == [present, other]
+    assert "both counts are kept" in run("count", "fast")[1]
+    code, _, err = run("count", "fast", "--from", "2030-01-01")
+    assert (code, "no footage between --from and --to" in err) == (2, True)
+    code, _, err = run("count", "yolov4-tiny")
+    assert (code, "is in use" in a_line(err)) == (2, True)
 
 
 @pytest.mark.thorough
@@ -203,3 +237,18 @@ def test_the_input_has_the_shape_of_the_picture_and_as_many_pixels() -> None:
     assert shaped_px(640 * 480, (640, 480)) == (640, 480)
     assert shaped_px(416 * 416, (480, 864)) == (320, 544)
     assert shaped_px(416 * 416, (10, 1000)) == (32, 4160)
+
+
+def test_a_model_is_tested_before_the_first_frame_is_stored_and_announced(
+    run: Run, clip_frames: dict[int, Pixels], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own.onnx").write_bytes(b"not a network")
+    (tmp_path / "own.names").write_text("lorry\n")
+    monkeypatch.setenv("FRAMETALLY_MODEL_WEIGHTS", str(tmp_path / "own.onnx"))
+    monkeypatch.setenv("FRAMETALLY_MODEL_NAMES", str(tmp_path / "own.names"))
+    (tmp_path / "street").mkdir()
+    cv2.imwrite(str(tmp_path / "street/2026-01-01T00-00-00.jpg"), clip_frames[0])
+    code, out, err = run(tmp_path / "street", "--no-serve", command="run")
+    assert (code, "announced" in out) == (2, False)
+    assert "own.onnx is not an ONNX file" in err
+    assert not list((tmp_path / "data").rglob("*.jpg"))

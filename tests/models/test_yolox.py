@@ -238,3 +238,20 @@ def test_each_model_of_the_catalogue_states_its_licence_and_its_bytes() -> None:
     for record in CATALOGUE.values():
         assert record.licence
         assert all(len(file.sha256) == 64 and file.size_bytes and file.upstream_urls for file in record.files)
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("yolox-nano", "AP50 in INT8 is 33.2 instead of 50.3"), ("yolox-s", "not been measured")],
+)
+def test_int8_is_refused_with_its_figure_before_anything_is_downloaded(
+    name: str, why: str, tmp_path: Path
+) -> None:
+    settings = load_settings(
+        detector="openvino", precision="int8", model_weights=name, models_dir=tmp_path, data_dir=tmp_path
+    )
+    for ask in (prepare_detector, files.refuse_int8):
+        with pytest.raises(Misconfigured, match=rf"{name}: frametally refuses INT8, .*{why}") as error:
+            ask(settings)
+        assert "\n" not in str(error.value)
+    assert not list(tmp_path.iterdir())

@@ -62,6 +62,8 @@ ONLY_COMPUTE = {
     "POST /api/alerts/trials",
     "POST /api/dead-letters/plan",
     "POST /api/footage/plan",
+    "POST /api/presets/measure",
+    "POST /api/presets/plan",
     "POST /api/timezones/plan",
 }
 """They work something out, and change nothing."""

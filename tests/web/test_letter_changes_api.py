@@ -121,9 +121,23 @@ def test_another_change_waits_for_the_one_at_work(place: Place, client: FlaskCli
         return ChangeOutcome(["done"])
 
     desk.start("drop", "all", work)
-    with pytest.raises(Problem, match="Another footage change"):
+    with pytest.raises(Problem, match="Another change"):
         desk.start("drop", "all", work)
     desk.close()  # a server that stops does not wait for the last step
     assert desk.last is not None
     assert desk.last.state == "running"
     assert desk.last.done < 9_000
+
+
+def test_a_change_beside_another_one_is_refused_with_its_status(
+    place: Place, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from frametally_web.changes.desk import ChangeDesk
+    from frametally_web.requests.problems import Problem
+
+    def start(*_: object) -> None:
+        raise Problem(409, "Another change is already running.", remedy="Try again when it has finished.")
+
+    monkeypatch.setattr(ChangeDesk, "start", start)
+    answer = client.post("/api/v1/dead-letters/changes", json={"what": "replay", "cause": "missing"})
+    assert answer.status_code == 409, answer.text

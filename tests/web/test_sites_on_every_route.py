@@ -30,6 +30,7 @@ OUR_OWN = {
         "/lines",
         "/lines/edit",
         "/live",
+        "/models",
     ),
     *("/traffic", "/videos", "/docs", "/redoc", "/healthz", "/metrics", "/static/{}", "/sign-out"),
     *("/sign-in", "/sign-in/once/{}", "/sign-in/password", "/sign-in/sessions"),

@@ -19,6 +19,7 @@ PLUGIN = Plugin(
     town_removed="frametally_accuracy.demo:remove",
     endpoints="frametally_accuracy.web:ENDPOINTS",
     web="frametally_accuracy.web:web_part",
+    beside={"models": "model_checks"},
     pages=(PageEntry("/accuracy", "look", "accuracy.html", "accuracy.accuracy", 50),),
     tags={
         "Accuracy": "Accuracy checks: units to answer, estimates with intervals, certificates.",

@@ -1,10 +1,11 @@
-"""`frametally models`: list the known models, download one, try it on stored frames, and use it."""
+"""`frametally models`: list the known models, download one, try it, count with it, and use it."""
 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +18,11 @@ from frametally.media.manifests import list_manifests
 from frametally.opening import open_object_store
 from frametally.process.reports import exit_code, plural
 from frametally.settings.loading import ENV_PREFIX, Settings, load_settings
+from frametally_cli.commands.stages import show
 from frametally_cli.console import output as console
 from frametally_cli.console.tables import folded_table
-from frametally_cli.options.ports import data_dir_option, is_empty, open_store_port, read_settings
+from frametally_cli.options.ports import data_dir_option, is_empty, open_store_port, option, read_settings
+from frametally_cli.options.times import parse_bounds_ms
 
 if TYPE_CHECKING:
     from frametally_consumer.detectors.protocol import Detector
@@ -49,25 +52,25 @@ def list_models(as_json: bool, **overrides: Any) -> int:
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return 0
-    table = folded_table("model", "licence", "COCO AP", "MB", "CPU ms", "ratio")
+    table = folded_table("model", "input", "licence", "COCO AP", "MB", "CPU ms", "ratio")
     for row in rows:
-        cells = ["-" if cell in (None, "") else str(cell) for cell in row.values()]
-        name, licence, ap, megabytes, _, cpu_ms, of_present, reason = cells
-        name = f"{name} *" if row["in_use"] else name
-        table.add_row(name, licence, ap, megabytes, cpu_ms if reason == "-" else reason, of_present)
+        name = f"{row['name']} ({row['model']})" if row["is_preset"] else row["name"]
+        cells = [row[key] for key in ("input", "licence", "ap", "megabytes")]
+        cells += [row["cpu_ms"] or row["why_no_speed"], row["of_present"]]
+        texts = ["-" if cell in (None, "") else str(cell) for cell in cells]
+        table.add_row(f"{name} *" if row["in_use"] else name, *texts)
     console.out().print(table)
-    from frametally_models.catalogue import PRESETS
-
-    presets = ", ".join(f"{name} ({preset.model})" for name, preset in PRESETS.items())
-    click.echo("* in use; the ratio is that of CPU time to its")
-    click.echo(f"presets, at the shape of your pictures: {presets}; choose with frametally models use NAME")
+    click.echo("* in use; ratio: CPU time of a picture, compared with the model in use")
+    click.echo(
+        "to choose one: frametally models use NAME; fast, balanced and thorough fit your pictures' shape"
+    )
     return 0
 
 
 def _rows(settings: Settings) -> Iterator[dict[str, Any]]:
-    """Yield each model; a speed that is not known is None, with the reason."""
-    from frametally_models.catalogue import CATALOGUE
-    from frametally_models.choice import CatalogueChoice
+    """Yield each model, then each preset; a speed that is not known is None, with the reason."""
+    from frametally_models.catalogue import CATALOGUE, PRESETS
+    from frametally_models.choice import CatalogueChoice, record_named
     from frametally_models.trial import speeds_ms
 
     present, reasons = _present(settings), dict[str, str]()
@@ -75,8 +78,13 @@ def _rows(settings: Settings) -> Iterator[dict[str, Any]]:
     candidates = {name: CatalogueChoice(name, "").settings(settings) for name in CATALOGUE} | {
         present: settings
     }
+    for preset in PRESETS:
+        try:
+            candidates[preset] = _chosen(settings, preset, None, None).settings(settings)
+        except Misconfigured:
+            reasons[preset] = "no footage yet, whose shape it takes"
     for name, candidate in candidates.items():
-        if name in CATALOGUE and not _is_downloaded(settings, CATALOGUE[name].files):
+        if name in (*CATALOGUE, *PRESETS) and not _is_downloaded(settings, record_named(name)[1].files):
             reasons[name] = "not downloaded"
             continue
         try:
@@ -84,15 +92,21 @@ def _rows(settings: Settings) -> Iterator[dict[str, Any]]:
         except FrametallyError as error:
             reasons[name] = str(error)
     speeds = speeds_ms(detectors)
-    for name in candidates:
-        record, speed = CATALOGUE.get(name), speeds.get(name)
+    for name in dict.fromkeys((*candidates, *PRESETS)):
+        model, record = record_named(name) if name in (*CATALOGUE, *PRESETS) else (name, None)
+        used, speed = candidates.get(name), speeds.get(name)
         size_bytes = sum(file.size_bytes for file in record.own_files) if record else 0
+        is_input = used is not None and used.input_size_px == settings.input_size_px
         yield {
             "name": name,
+            "model": model,
+            "model_id": detectors[name].model_id if name in detectors else None,
+            "is_preset": name in PRESETS,
+            "input": used and used.input_size_px,
             "licence": record.licence if record else None,
             "ap": record.ap if record else None,
             "megabytes": round(size_bytes / 1e6, 1) or None,
-            "in_use": name == present,
+            "in_use": model == present and (name not in PRESETS or is_input),
             "cpu_ms": None if speed is None else round(speed, 1),
             "of_present": round(speed / speeds[present], 2) if speed and present in speeds else None,
             "why_no_speed": reasons.get(name, ""),
@@ -208,6 +222,45 @@ def try_model(
     for frame in most_apart:
         click.echo(f"look at: {frame.key} (now {len(frame.present)}, then {len(frame.other)})")
     return exit_code(done_count=len(trial.frames), skipped=trial.skipped)
+
+
+@models.command()
+@click.argument("name")
+@_size_option
+@_tiles_option
+@option("--source", "Only this source.")
+@option("--from", "Only frames from this ISO 8601 time; default: the last 7 days of footage.", metavar="TIME")
+@option("--to", "Only frames before this ISO 8601 time.", metavar="TIME")
+@click.option("--json", "as_json", is_flag=True, help="Print progress and result as JSON, an object a line.")
+@data_dir_option
+def count(
+    name: str, size: str | None, tiles: str | None, source: str | None, as_json: bool, **overrides: Any
+) -> int:
+    """Count stored footage again with a model, keep both counts, and compare them."""
+    from frametally_cli.stages.second_count import JsonLines, count_again
+
+    bounds = overrides.pop("from"), overrides.pop("to")
+    settings = read_settings("consumer", overrides, must_be_there=True)
+    asked_ms = parse_bounds_ms(*bounds, settings.tzinfo())
+    choice = _chosen(settings, name, size, tiles)
+    present = _prepared(_able(settings)).model_id
+    other = _able(choice.settings(settings))
+    detector = _prepared(other)
+    if detector.model_id == present:
+        raise Misconfigured(f"{name} is in use; choose another model to count with (frametally models list)")
+    progress = JsonLines(sys.stdout) if as_json else None
+    with redirect_stdout(sys.stderr) if as_json else nullcontext():
+        code, comparison = count_again(other, detector, present, source, asked_ms, progress, show)
+    if comparison is None:
+        return code
+    if progress is not None:
+        progress.result(comparison)
+        return code
+    click.echo(f"now: {comparison.model_a}; {name}: {comparison.model_b}")
+    for label, total in comparison.by_label.items():
+        click.echo(f"{label}: {plural(total.b, 'detection')}, now {total.a}")
+    click.echo(f"both counts are kept; frames: frametally compare {comparison.model_a} {comparison.model_b}")
+    return code
 
 
 @models.command()

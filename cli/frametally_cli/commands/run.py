@@ -27,7 +27,7 @@ from frametally.telemetry.exposition import Scraped
 from frametally.telemetry.family import family
 from frametally.telemetry.listener import listening
 from frametally_cli.commands.backups import backing_up
-from frametally_cli.commands.stages import consume_here, serve_dashboard, show
+from frametally_cli.commands.stages import consume_here, serve_dashboard, show, tested_detector
 from frametally_cli.console import output as console
 from frametally_cli.console import streams
 from frametally_cli.console.tables import print_counts
@@ -147,6 +147,9 @@ def _run(
         with stop_on(signal.SIGTERM, signal.SIGINT, at_once=True) as should_stop:
             call = produce_call(ports.settings, paths, source, start_time, should_stop)
             call = replace(call, **film)
+            # Before the first frame is announced; a user's own ONNX network is also tested on stored frames.
+            tested = tested_detector(ports.settings)
+            detector = tested if ports.settings.model_onnx is None else None
             codes = [produce_files(call, ports.store, ports.log)]
             if NOTHING_DONE in codes:
                 return NOTHING_DONE
@@ -154,7 +157,9 @@ def _run(
                 beside.enter_context(show_more(ports, clip, should_stop))
             if should_stop():
                 return stopped()
-            codes.append(consume_here(ports, until_caught_up=True, should_stop=should_stop))
+            codes.append(
+                consume_here(ports, until_caught_up=True, should_stop=should_stop, detector=detector)
+            )
             if should_stop():
                 return STOPPED
         codes.append(count_once(ports))

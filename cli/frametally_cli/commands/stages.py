@@ -56,6 +56,7 @@ from frametally_cli.options.ports import (
 from frametally_cli.stages.family_members import MemberOptions, following
 
 if TYPE_CHECKING:
+    from frametally_consumer.detectors.protocol import Detector
     from frametally_consumer.worker.report import ConsumeReport
 
 
@@ -240,17 +241,29 @@ def _where_frames_are(settings: Settings) -> str:
     return f"on topic {settings.topic!r} of {without_passwords(settings.log_url)}"
 
 
-def consume_here(ports: StagePorts, *, until_caught_up: bool, should_stop: Callable[[], bool]) -> int:
-    """Detect in this process; return the exit code."""
+def tested_detector(settings: Settings) -> Detector:
+    """Return the detector of `settings`, after its test. Raises `Misconfigured`: it cannot be used."""
+    from frametally_models.prepare import prepare_detector
+
+    # On a busy machine a model takes longer to load than `up` waits for its members to end.
+    with console.stage_bar("model") as bar, dying_of(signal.SIGTERM):
+        return prepare_detector(settings, bar)
+
+
+def consume_here(
+    ports: StagePorts,
+    *,
+    until_caught_up: bool,
+    should_stop: Callable[[], bool],
+    detector: Detector | None = None,
+) -> int:
+    """Detect in this process, with a tested `detector` if there is one; return the exit code."""
     from frametally_consumer.worker.live_results import open_results
     from frametally_consumer.worker.loop import consume
-    from frametally_models.prepare import prepare_detector
 
     if should_stop():
         return stopped() if until_caught_up else 0
-    # On a busy machine a model takes longer to load than `up` waits for its members to end.
-    with console.stage_bar("model") as bar, dying_of(signal.SIGTERM):
-        detector = prepare_detector(ports.settings, bar)
+    detector = detector or tested_detector(ports.settings)
     with open_results(ports.settings) as results:
         with console.stage_bar("detections") as bar:
             report = consume(

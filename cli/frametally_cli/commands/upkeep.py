@@ -38,9 +38,11 @@ from frametally_cli.options.times import parse_bounds_ms
 @data_dir_option
 def download_models(int8: bool, calibration_dir: Path | None, **overrides: Any) -> int:
     """Download the model and verify it; with --int8, also make its INT8 network."""
-    from frametally_models.files import chosen_model_files, chosen_onnx_files
+    from frametally_models.files import chosen_model_files, chosen_onnx_files, refuse_int8
 
     settings = read_settings("consumer", overrides)
+    if int8:
+        refuse_int8(settings)
     with console.stage_bar("model") as bar:
         network = None if int8 else chosen_onnx_files(settings, bar)
         files = None if network else chosen_model_files(settings, bar)

@@ -45,9 +45,11 @@ GET /footage
 GET /history
 """
 
+_RUN = "GET /models"
+
 READS = ("GET", "HEAD", "OPTIONS")
 """The methods of HTTP that change nothing, whatever their route is."""
-_ROUTES: dict[Right, str] = {"open": _OPEN, "look": _LOOK}
+_ROUTES: dict[Right, str] = {"open": _OPEN, "look": _LOOK, "run": _RUN}
 
 
 class Rights:

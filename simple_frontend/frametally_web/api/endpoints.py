@@ -15,6 +15,7 @@ from frametally_web.changes.footage_routes import FOOTAGE
 from frametally_web.changes.routes import CHANGES
 from frametally_web.changes.timezone_routes import TIMEZONES
 from frametally_web.history.routes import HISTORY
+from frametally_web.presets.routes import PRESETS
 from frametally_web.requests.endpoints import Endpoint
 
 _OF_PLUGINS: list[Endpoint] = [endpoint for endpoints in hooks("endpoints") for endpoint in endpoints]
@@ -31,6 +32,7 @@ _EVERY_ENDPOINT = (
     *CHANGES.endpoints,
     *FOOTAGE.endpoints,
     *TIMEZONES.endpoints,
+    *PRESETS.endpoints,
     *EVENTS.endpoints,
     *EXPORT.endpoints,
     *(endpoint for endpoint in _OF_PLUGINS if endpoint.native),

@@ -87,7 +87,7 @@ class ChangeDesk:
             if self._last is not None and self._last.state == "running":
                 raise Problem(
                     409,
-                    "Another footage change is already running.",
+                    "Another change is already running.",
                     remedy="Try again when it has finished.",
                 )
             self._last = begun

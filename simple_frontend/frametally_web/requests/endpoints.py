@@ -198,10 +198,12 @@ def route_of(method: str, path: str) -> str:
 
 
 def answer_with(status: int) -> None:
-    """Answer the request that is under way with a status other than 200."""
+    """Answer the request that is under way with a status other than 200, unless it fails after all."""
 
     @after_this_request
     def set_status(answer: Response) -> Response:
+        if answer.status_code != 200:
+            return answer
         answer.status_code = status
         if status == 204:
             answer.set_data(b"")

@@ -18,10 +18,14 @@ const LOOK_EVERY_MS = 400;
  * @property {HTMLElement} [form]  what is asked before anything is planned
  * @property {() => Record<string, unknown>|null} wanted  what is sent to both; null: the form is not filled in
  * @property {(state: Api.ChangeState) => void} changed  the change has ended, well or not
+ * @property {typeof lastChange} [lastOf]  asks for the change at work
  */
 
+/** @returns {Promise<Api.ChangeState|null>} */
+const lastChange = async () => (await get("changes")).last;
+
 /** @param {Question} question */
-export async function askFirst({ title, action, route, form, wanted, changed }) {
+export async function askFirst({ title, action, route, form, wanted, changed, lastOf }) {
   const fault = el("p.notice.error", { role: "alert", hidden: true });
   const shown = el("div.stack.change-shown", { "aria-live": "polite" });
   const look = el(
@@ -90,7 +94,7 @@ export async function askFirst({ title, action, route, form, wanted, changed }) 
     go.hidden = back.hidden = true;
     close.textContent = t("web.close");
     close.focus();
-    await follow(shown, changed);
+    await follow(shown, changed, lastOf);
   });
   if (!form) await plan();
 }
@@ -99,13 +103,14 @@ export async function askFirst({ title, action, route, form, wanted, changed }) 
  * Shows the change at work until it ends; the server goes on with it whether or not anybody looks.
  * @param {HTMLElement} area
  * @param {(state: Api.ChangeState) => void} changed
+ * @param {typeof lastChange} [lastOf]
  */
-export async function follow(area, changed) {
+export async function follow(area, changed, lastOf = lastChange) {
   const bar = el("progress", { "aria-label": t("web.progress") });
   const words = el("p");
   area.replaceChildren(words, bar);
   for (;;) {
-    const { last } = await get("changes").catch(() => ({ last: undefined }));
+    const last = await lastOf().catch(() => undefined);
     if (last === null) return area.replaceChildren(el("p", t("web.the_server_has_started_again_load")));
     if (last && last.state !== "running") {
       const failed = last.state === "failed" ? "p.strong.open" : "p.strong";

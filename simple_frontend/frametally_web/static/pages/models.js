@@ -1,0 +1,149 @@
+// Models: what each costs on this machine; count the last week again with one, and compare both counts.
+
+import { askFirst, follow } from "../js/changes/dialog.js";
+import { get, getFrom, send } from "../js/shared/api.js";
+import { byId, el, field, withCode } from "../js/shared/dom.js";
+import { difference, number, percent } from "../js/shared/format.js";
+import { parseState } from "../js/shared/state.js";
+import { headingsOf, numberCell, rowOf, scrollable, tableOf } from "../js/shared/tables.js";
+import { useZone, zoneInUse, zoneOf } from "../js/shared/time.js";
+import { askForStrip } from "../js/status/live.js";
+import { showProblem, wordsOf } from "../js/status/notices.js";
+import { t } from "../js/shared/texts.js";
+
+const page = byId("models-page");
+/** @type {Record<string, string>} */
+const NAMES = { fast: t("web.fast"), balanced: t("web.balanced"), thorough: t("web.thorough") };
+const nameOf = (/** @type {string} */ name) => NAMES[name] ?? name;
+const lastOf = async () => (await get("presets")).last;
+
+/** @param {Api.ModelCost} model */
+function costCell({ cpu_ms: ms, why_no_speed: why, megabytes }) {
+  if (ms !== null) return numberCell(`${number(ms)} ms`);
+  if (why !== "not downloaded") return el("td.words", why);
+  return el("td.words", t("web.not_downloaded_mb", { megabytes: number(megabytes ?? 0) }));
+}
+
+/** @param {Api.ModelCost} model */
+function rowOfModel(model) {
+  const { name, model: network, input, ap, licence, of_present: part, in_use: isUsed } = model;
+  const action = isUsed
+    ? el("strong", t("web.in_use"))
+    : el("button.button", { onclick: () => countWith(name), "aria-label": `${t("web.count_the_last_week_again")}: ${nameOf(name)}` }, t("web.count_the_last_week_again"));
+  return rowOf(
+    nameOf(name),
+    el("td", model.cpu_ms === null && model.why_no_speed !== "not downloaded" ? null : action),
+    costCell(model),
+    numberCell(part === null ? "–" : percent(part)),
+    numberCell(ap === null ? "–" : number(ap)),
+    el("td.words", [network === name ? "" : network, input].filter(Boolean).join(", ")),
+    el("td", licence ?? "–"),
+  );
+} // prettier-ignore
+
+/** @param {Api.ModelCost[]} models */
+function presetsTable(models) {
+  const rows = models.filter(({ is_preset: isPreset, in_use: isUsed }) => isPreset || isUsed).map(rowOfModel);
+  const names = [t("web.model"), "", t("web.cpu_time_per_picture"), t("web.of_the_model_in_use"), t("web.accuracy_on_coco"), t("web.network"), t("web.licence")];
+  const headings = headingsOf(names, (position) => position > 1 && position < 5);
+  const table = tableOf({ caption: t("web.presets"), headings, rows });
+  return [scrollable(t("web.presets"), table), el("p.muted.small", ...withCode(t("web.to_use_a_model_from_now_on")))];
+} // prettier-ignore
+
+/** @param {string} name */
+function countWith(name) {
+  askFirst({
+    title: `${t("web.count_the_last_week_again")}: ${nameOf(name)}`,
+    action: t("web.count"),
+    route: "presets",
+    wanted: () => ({ name }),
+    changed: load,
+    lastOf,
+  });
+}
+
+/** @param {string[]} counted  IDs of models with counts @param {Api.ModelCost[]} models */
+function showPair(counted, models) {
+  const presets = new Map(models.filter((one) => one.is_preset).map(({ model_id: id, name }) => [id, name]));
+  const nameOfId = (/** @type {string} */ id) => {
+    const preset = presets.get(id);
+    return preset ? `${nameOf(preset)} (${id})` : id;
+  };
+  if (counted.length < 2) return byId("compared").replaceChildren(el("p.muted", t("web.count_with_a_preset_first")));
+  const selects = [0, 1].map((place) => {
+    const select = el("select", { onchange: () => compare(selects.map(({ value }) => value)) });
+    select.append(...counted.map((id) => el("option", { value: id, selected: id === counted[place] }, nameOfId(id))));
+    return select;
+  });
+  byId("pair").replaceChildren(field(t("web.first_model"), selects[0]), field(t("web.second_model"), selects[1]));
+  return compare(selects.map(({ value }) => value));
+} // prettier-ignore
+
+/** @param {string[]} pair */
+async function compare([first, second]) {
+  const fault = byId("pair-fault");
+  fault.hidden = true;
+  const query = { model: first, compare: `model:${second}`, metric: "detections", timezone: zoneInUse() };
+  try {
+    const answer = await get("differences", new URLSearchParams(query));
+    byId("compared").replaceChildren(...countsOf(answer, first, second));
+    const detail = { first, second, slot: byId("better-here") };
+    document.dispatchEvent(new CustomEvent("frametally:models", { detail }));
+  } catch (error) {
+    byId("compared").replaceChildren();
+    byId("better-here").replaceChildren();
+    fault.textContent = wordsOf(error);
+    fault.hidden = false;
+  }
+}
+
+/** @param {Api.Differences} answer @param {string} first @param {string} second */
+function countsOf({ labels, total, frames }, first, second) {
+  const row = (/** @type {string} */ name, /** @type {Api.LabelDifference} */ one) =>
+    rowOf(
+      name,
+      numberCell(one.value === null ? "–" : number(one.value)),
+      numberCell(one.other_value === null ? "–" : number(one.other_value)),
+      numberCell(one.difference === null ? "–" : difference(-one.difference)),
+    );
+  const headings = headingsOf([t("web.label"), t("web.first_model"), t("web.second_model"), t("web.difference")], (position) => position > 0);
+  const rows = labels.map((one) => row(one.label ?? "", one));
+  const table = tableOf({ caption: t("web.compare_two_counts"), headings, rows, total: row(t("web.all_labels"), total) });
+  const query = new URLSearchParams({ model: first, compare: `model:${second}` });
+  return [
+    el("p.muted", t("web.detections_in_frames_of_both", { frames: t("web.count_frames", { count: frames }) })),
+    scrollable(t("web.compare_two_counts"), table),
+    el("p", el("a", { href: `/?${query}` }, t("web.show_the_difference_in_the_chart"))),
+  ];
+} // prettier-ignore
+
+async function load() {
+  try {
+    const { models, last, with_counts: counted } = await get("presets");
+    byId("problem").hidden = true;
+    const place = byId("presets");
+    if (models) place.replaceChildren(...presetsTable(models));
+    const isRunning = last?.state === "running";
+    if (!models && !last) await send("POST", "presets/measure", {});
+    if (!models && (!last || isRunning)) {
+      place.replaceChildren(el("p.muted", t("web.the_models_are_being_measured")));
+      setTimeout(load, 1000);
+    } else if (isRunning) follow(byId("progress-of-count"), load, lastOf);
+    else if (last?.state === "failed" && !models) place.replaceChildren(...failed(last));
+    else byId("progress-of-count").replaceChildren();
+    page.dataset.state = models || last?.state === "failed" ? "ready" : "loading";
+    if (!isRunning) await showPair(counted, models ?? []);
+  } catch (error) {
+    showProblem(page, t("web.the_models_cannot_be_shown", { error: wordsOf(error) }), error, load);
+  }
+}
+
+/** @param {Api.ChangeState} last */
+const failed = ({ lines }) => [
+  el("p.notice.error", { role: "alert" }, lines.join(" ")),
+  el("button.button", { onclick: () => send("POST", "presets/measure", {}).then(load) }, t("web.try_again")),
+];
+
+useZone(zoneOf(parseState(location.search)));
+askForStrip();
+load();
