@@ -51,7 +51,7 @@ RULES = (
 MONEY_PATHS = (
     "core/frametally/segments/chain.py",
     "consumer/frametally_consumer/worker/partitions.py",
-    "hadoop/frametally_hadoop/job/manifest.py",
+    "hadoop/frametally_hadoop/job/reading.py",
     "hadoop/frametally_hadoop/job/map_reduce.py",
     "core/frametally/adapters/day_cells/merging.py",
     "core/frametally/books/evidence.py",

@@ -16,9 +16,8 @@ from frametally.process.reports import Progress, Skipped
 from frametally.records import NOT_JSON
 from frametally.settings.loading import Settings
 from frametally_hadoop.driver import MOST_PACES, PACES, Aggregated, settings_params
-from frametally_hadoop.planning.counting_steps import ALL_DAYS, DaySelection, DayToCount, counting_steps
-from frametally_hadoop.planning.plan import make_plan
-from frametally_hadoop.planning.segment_book import LedgerReplaced, SegmentBook
+from frametally_hadoop.planning.hours import LedgerReplaced, SegmentBook
+from frametally_hadoop.planning.plan import ALL_DAYS, DaySelection, DayToCount, counting_steps, make_plan
 
 
 class DryRun(NamedTuple):

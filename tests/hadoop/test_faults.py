@@ -25,7 +25,7 @@ from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import NoProgress
 from frametally_hadoop.driver import aggregate
 from frametally_hadoop.job.reading import LinkEnded
-from frametally_hadoop.planning.counting_steps import ALL_DAYS
+from frametally_hadoop.planning.plan import ALL_DAYS
 from frametally_hadoop.publication.quality_checks import LINES_READABLE, SEGMENTS_WHOLE
 from frametally_hadoop.running import engine
 from frametally_hadoop.running.counting_job import CountObjects

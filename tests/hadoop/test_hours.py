@@ -34,8 +34,8 @@ from frametally.ports.object_store import ObjectStore
 from frametally.records import FrameDetections, encode
 from frametally.rules.times import HOUR_MS
 from frametally.undo_records import Tombstone
-from frametally_hadoop.planning.counting_steps import DaySelection
 from frametally_hadoop.planning.hours import HourInputs
+from frametally_hadoop.planning.plan import DaySelection
 from frametally_hadoop.running import engine
 
 MEDIA = ("ab" * 32, "cd" * 32)

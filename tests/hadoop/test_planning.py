@@ -14,9 +14,9 @@ from tests.hadoop.conftest import Footage
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import NoProgress
 from frametally_hadoop.dry_run import dry_run
-from frametally_hadoop.job.manifest import ENTRY_SEPARATOR
 from frametally_hadoop.job.map_reduce import FrameGroups
 from frametally_hadoop.job.params import CountParams
+from frametally_hadoop.job.reading import ENTRY_SEPARATOR
 from frametally_hadoop.running import outcome
 from frametally_hadoop.running.outcome import plan_splits
 

@@ -1,6 +1,6 @@
 """The map and the reduce of the counting job. Standard library only.
 
-The map side reads the segments of a manifest (`manifest`), and passes on each frame line to its unit: model,
+The map side reads the segments of a manifest (`reading`), and passes on each frame line to its unit: model,
 source and UTC hour, or, where intervals do not divide an hour, the whole hours that they do divide. Where
 objects are tracked, a unit gets the lines of the minute before and after it, too. The reduce side counts a
 unit whole: its lines are final, one a key.
@@ -51,9 +51,8 @@ from frametally.rules.evidence import Hit, best_hits, hits_by_label
 from frametally.rules.places import ZONES, Zones, parse_zones, series_model
 from frametally.rules.times import DAY_MS, HOUR_MS, RECORD_VERSION
 from frametally_hadoop.job.lines import Frame, distinct_frames, from_json, to_json
-from frametally_hadoop.job.manifest import SegmentEntry, parse_line
 from frametally_hadoop.job.params import MARGIN_MS, CountParams
-from frametally_hadoop.job.reading import Block, Fetch, fetch, read_blocks
+from frametally_hadoop.job.reading import Block, Fetch, SegmentEntry, fetch, parse_line, read_blocks
 from frametally_hadoop.job.visits import (
     NOT_TRACKED,
     TrackedHour,
