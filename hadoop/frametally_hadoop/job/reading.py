@@ -27,7 +27,7 @@ from frametally.rules.places import Zones, parse_zones
 from frametally.rules.seals import check_crc32, unsealed
 from frametally.rules.times import DAY_MS, HOUR_MS, RECORD_VERSION
 from frametally.rules.tombstones import Forgotten, is_forgotten
-from frametally_hadoop.job.lines import BadLine, Frame, decode_frame, decode_frames
+from frametally_hadoop.job.lines import BadLine, Frame, FrameSize, decode_frame, decode_frames
 
 ENTRY_SEPARATOR = "\x1e"
 """Stands between the segments of one manifest line: no address holds it raw."""
@@ -265,6 +265,15 @@ class Header(NamedTuple):
     digests: list[bytes]
 
 
+class CellRun(NamedTuple):
+    """Frames of one source that follow each other within a cell of time, their lines and pictures' sizes."""
+
+    cell_start_ms: int
+    frames: Sequence[Frame]
+    lines: Sequence[bytes]
+    sizes: set[FrameSize]
+
+
 class Block(NamedTuple):
     """Some lines of a segment.
 
@@ -288,6 +297,24 @@ class Block(NamedTuple):
             if not is_forgotten(frame.media, frame.captured_at_ms, forgotten)
         ]
         return self._replace(lines=[line for line, _ in wanted], frames=[frame for _, frame in wanted])
+
+    def runs(self, cell_length_ms: int) -> Iterator[CellRun]:
+        """Yield the frames by cells of time; a segment is sorted, so that the runs are long."""
+        first, source, cell_ms, end_ms = 0, "", 0, 0
+        media, width_px, height_px = "", 0, 0
+        sizes: set[FrameSize] = set()
+        for index, frame in enumerate(self.frames):  # every frame goes through this loop
+            time_ms = frame.captured_at_ms
+            if not cell_ms <= time_ms < end_ms or frame.source != source:
+                if first < index:
+                    yield CellRun(cell_ms, self.frames[first:index], self.lines[first:index], sizes)
+                first, source, media, width_px, height_px, sizes = index, frame.source, "", 0, 0, set()
+                cell_ms = time_ms - time_ms % cell_length_ms
+                end_ms = cell_ms + cell_length_ms
+            if frame.media != media or frame.width_px != width_px or frame.height_px != height_px:
+                sizes.add((media := frame.media, width_px := frame.width_px, height_px := frame.height_px))
+        if self.frames:
+            yield CellRun(cell_ms, self.frames[first:], self.lines[first:], sizes)
 
 
 def read_blocks(
