@@ -111,6 +111,14 @@ EQUIVALENT = {
         "if (self.held_bytes > self._buffer_bytes):",
     ): "when lines are passed on changes no count",
     (
+        "frametally_hadoop.job.reading._close",
+        "return 1",
+    ): "no status of HTTP's either",
+    (
+        "frametally_hadoop.job.reading._all_belong",
+        "if (frame.source == source):",
+    ): "each line is then checked alone, with the same result",
+    (
         "frametally.rules.counted_boxes._units",
         "return math.ceil(round(value * units, 7))",
     ): "a setting has fewer digits",
