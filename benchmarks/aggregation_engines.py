@@ -68,8 +68,8 @@ def job(paths: list[str], runner: str) -> list[str]:
     """The counting job, without tracking (the others have none)."""
     import msgspec
 
-    from frametally_hadoop.job.manifest import ENTRY_SEPARATOR
     from frametally_hadoop.job.params import CountParams
+    from frametally_hadoop.job.reading import ENTRY_SEPARATOR
     from frametally_hadoop.running.engine import run_job
     from frametally_hadoop.running.outcome import plan_splits
 

@@ -170,9 +170,9 @@ def rows_of_forms() -> tuple[int, int]:
 AREAS = {
     "the counting job (`hadoop/`)": ("hadoop",),
     "counts at lines and zones": (
-        "traffic/frametally_traffic/counting",
-        "traffic/frametally_traffic/tasks",
-        "traffic/frametally_traffic/zone_index.py",
+        "capabilities/traffic/frametally_traffic/counting",
+        "capabilities/traffic/frametally_traffic/tasks",
+        "capabilities/traffic/frametally_traffic/zone_index.py",
     ),
     "books of runs and footage": ("core/frametally/books",),
     "the ledger in SQL": ("core/frametally/adapters/sql/ledger",),

@@ -17,7 +17,7 @@ from frametally.rules.times import DAY_MS
 from frametally.segments.contents import encode_segment
 from frametally.settings.loading import Settings
 from frametally_hadoop.driver import aggregate
-from frametally_hadoop.planning.counting_steps import ALL_DAYS
+from frametally_hadoop.planning.plan import ALL_DAYS
 from frametally_traffic.flows.day_columns import DIRECTIONS, FlowColumns
 from frametally_traffic.flows.day_flows import flows_of_day
 from frametally_traffic.flows.shapes import LineShape, Shapes

@@ -39,8 +39,8 @@ from frametally.segment_records import SegmentHeader, SegmentSource
 from frametally.segments.contents import encode_segment
 from frametally.settings.loading import Settings
 from frametally_hadoop.driver import settings_params
+from frametally_hadoop.planning.hours import SegmentBook
 from frametally_hadoop.planning.plan import DayPlan, make_plan
-from frametally_hadoop.planning.segment_book import SegmentBook
 
 PARTITIONS, SOURCES = 4, 10
 FRAMES, STEP_MS = 10, 800

@@ -55,7 +55,7 @@ RULES = (
 MONEY_PATHS = (
     "core/frametally/segments/chain.py",
     "consumer/frametally_consumer/worker/partitions.py",
-    "hadoop/frametally_hadoop/job/manifest.py",
+    "hadoop/frametally_hadoop/job/reading.py",
     "hadoop/frametally_hadoop/job/map_reduce.py",
     "core/frametally/adapters/day_cells/merging.py",
     "core/frametally/books/evidence.py",
@@ -114,6 +114,14 @@ EQUIVALENT = {
         "frametally_hadoop.job.map_reduce.FrameGroups._add_segment",
         "if (self.held_bytes > self._buffer_bytes):",
     ): "when lines are passed on changes no count",
+    (
+        "frametally_hadoop.job.reading._close",
+        "return 1",
+    ): "no status of HTTP's either",
+    (
+        "frametally_hadoop.job.reading._all_belong",
+        "if (frame.source == source):",
+    ): "each line is then checked alone, with the same result",
     (
         "frametally.rules.counted_boxes._units",
         "return math.ceil(round(value * units, 7))",

@@ -31,18 +31,24 @@ from frametally.telemetry.lineage import LineageRun, dataset, lineage_run
 from frametally.telemetry.traces import TRACES
 from frametally_hadoop.job.params import CountParams, TrackParams, checked, label_groups, label_thresholds
 from frametally_hadoop.job.reading import LinkEnded
-from frametally_hadoop.planning.counting_steps import (
+from frametally_hadoop.planning.hours import LedgerReplaced, SegmentBook
+from frametally_hadoop.planning.plan import (
     ALL_DAYS,
+    CountingPlan,
     DaySelection,
     DayWindows,
     StepReport,
     counting_steps,
+    make_plan,
 )
-from frametally_hadoop.planning.plan import CountingPlan, make_plan
-from frametally_hadoop.planning.segment_book import LedgerReplaced, SegmentBook
-from frametally_hadoop.planning.surroundings import Surroundings, label_warnings, look_around
 from frametally_hadoop.publication.days_on_spark import count_on_spark
-from frametally_hadoop.publication.publish import DayOutcome, publish_counted, renew_report
+from frametally_hadoop.publication.publish import DayOutcome, publish_counted
+from frametally_hadoop.publication.quality_checks import (
+    Surroundings,
+    label_warnings,
+    look_around,
+    renew_report,
+)
 from frametally_hadoop.running.engine import cluster_of, workspace
 from frametally_hadoop.running.outcome import NotKept, count_plan
 

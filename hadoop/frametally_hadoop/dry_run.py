@@ -24,9 +24,15 @@ from frametally.rules.times import DAY_MS
 from frametally.segments.contents import read_header, read_source
 from frametally.settings.loading import Settings
 from frametally_hadoop.driver import MOST_PACES, PACES, Aggregated, settings_params
-from frametally_hadoop.planning.counting_steps import ALL_DAYS, DaySelection, DayToCount, counting_steps
-from frametally_hadoop.planning.plan import DayPlan, make_plan
-from frametally_hadoop.planning.segment_book import LedgerReplaced, SegmentBook
+from frametally_hadoop.planning.hours import LedgerReplaced, SegmentBook
+from frametally_hadoop.planning.plan import (
+    ALL_DAYS,
+    DayPlan,
+    DaySelection,
+    DayToCount,
+    counting_steps,
+    make_plan,
+)
 
 
 class LeftOutFootage(NamedTuple):

@@ -20,7 +20,7 @@ gone = {"traffic", "alerts", "gold"}
 sys.path[:] = [place for place in sys.path if Path(place).name not in gone]
 from frametally.plugins import hooks, plugins
 assert gone.isdisjoint(plugin.name for plugin in plugins())
-from frametally_hadoop.planning.counting_steps import counting_steps
+from frametally_hadoop.planning.plan import counting_steps
 from frametally_hadoop.running.bundle import write_bundle
 from frametally_web.requests.query import CHART
 assert counting_steps() == ()

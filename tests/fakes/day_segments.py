@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from frametally.ports.ledger import SegmentOfHour
-from frametally_hadoop.planning.segment_book import DaySegments, HourDigest
+from frametally_hadoop.planning.hours import DaySegments, HourDigest
 
 
 def segments_of(*segment_keys: str, source: str = "gate") -> DaySegments:

@@ -21,7 +21,7 @@ from frametally.records import Detection, FrameDetections
 from frametally.segments.contents import encode_segment
 from frametally.settings.loading import Settings
 from frametally_hadoop.driver import aggregate
-from frametally_hadoop.planning.counting_steps import ALL_DAYS, DaySelection
+from frametally_hadoop.planning.plan import ALL_DAYS, DaySelection
 
 MODEL = "tiny-1"
 NOON_MS = 1_767_268_800_000  # 2026-01-01T12:00:00Z

@@ -43,8 +43,8 @@ from frametally.rules.times import DAY_MS, HOUR_MS
 from frametally.rules.tombstones import is_forgotten
 from frametally.segments.contents import encode_segment, frame_line
 from frametally.undo_records import Correction
-from frametally_hadoop.planning.counting_steps import DaySelection
-from frametally_hadoop.planning.segment_book import SegmentBook
+from frametally_hadoop.planning.hours import SegmentBook
+from frametally_hadoop.planning.plan import DaySelection
 
 JPEG = cv2.imencode(".jpg", np.zeros((8, 8, 3), np.uint8))[1].tobytes()
 MIDNIGHT_MS = 1_792_886_400_000  # 2026-10-25T00:00:00Z; an hour later, clocks in Europe are set back

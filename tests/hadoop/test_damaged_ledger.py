@@ -174,7 +174,7 @@ def test_a_dry_run_says_that_the_ledger_was_damaged(filmed: Footage) -> None:
 def test_a_count_whose_ledger_others_change_meanwhile_is_named_by_what_it_counted(
     filmed: Footage, tmp_path: Path
 ) -> None:
-    from frametally_hadoop.planning.segment_book import SegmentBook
+    from frametally_hadoop.planning.hours import SegmentBook
 
     film(filmed, 1, first=7)
     days, is_first = SegmentBook.days, iter([True])

@@ -31,8 +31,8 @@ from frametally.process.reports import NoProgress
 from frametally.records import FrameDetections, decode_at, encode
 from frametally.rules.times import DAY_MS, HOUR_MS
 from frametally.undo_records import Tombstone
-from frametally_hadoop.planning.counting_steps import ALL_DAYS, DaySelection
-from frametally_hadoop.publication import day_history
+from frametally_hadoop.planning.plan import ALL_DAYS, DaySelection
+from frametally_hadoop.publication import publish
 from frametally_search.indexer import index_runs
 
 DAY_START_MS = NOON_MS - 12 * HOUR_MS
@@ -247,7 +247,7 @@ def test_another_model_is_named_with_its_number(counted: Counted) -> None:
 def test_many_rounds_of_the_same_reason_become_one_and_add_up(
     counted: Counted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(day_history, "_MOST_ENTRIES", 4)
+    monkeypatch.setattr(publish, "_MOST_ENTRIES", 4)
     for number in range(9):
         counted.film(NOON_MS + number)
         counted.count()
@@ -302,7 +302,7 @@ def test_the_differences_add_up_from_the_first_run_to_the_current_number(steps: 
         closing(Counted(Path(folder))) as counted,
         pytest.MonkeyPatch.context() as patch,
     ):
-        patch.setattr(day_history, "_MOST_ENTRIES", most)
+        patch.setattr(publish, "_MOST_ENTRIES", most)
         confidence = 0.25
         for step, *values in steps:
             selection = ALL_DAYS

@@ -28,11 +28,10 @@ from frametally.errors import Misconfigured, Retryable
 from frametally.rules.counted_boxes import CountedBoxes
 from frametally.rules.places import Zones, ZoneShape
 from frametally.settings.loading import load_settings
-from frametally_hadoop.job.manifest import entry_text, parse_line
 from frametally_hadoop.job.map_reduce import FrameGroups, reduce_group
 from frametally_hadoop.job.params import CountParams, TrackParams, parse_argument
-from frametally_hadoop.planning.hours import HourInputs
-from frametally_hadoop.planning.segment_book import DaySegments
+from frametally_hadoop.job.reading import entry_text, parse_line
+from frametally_hadoop.planning.hours import DaySegments, HourInputs
 from frametally_hadoop.running import bundle, engine
 from frametally_hadoop.running.counting_job import CountObjects
 from frametally_hadoop.running.engine import HadoopCluster, cluster_of, run_job

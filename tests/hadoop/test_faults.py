@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -24,8 +25,9 @@ from frametally.errors import Misconfigured, Retryable
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import NoProgress
 from frametally_hadoop.driver import aggregate
+from frametally_hadoop.job import reading
 from frametally_hadoop.job.reading import LinkEnded
-from frametally_hadoop.planning.counting_steps import ALL_DAYS
+from frametally_hadoop.planning.plan import ALL_DAYS
 from frametally_hadoop.publication.quality_checks import LINES_READABLE, SEGMENTS_WHOLE
 from frametally_hadoop.running import engine
 from frametally_hadoop.running.counting_job import CountObjects
@@ -418,6 +420,33 @@ def test_a_failed_download_is_one_line_with_the_segment_and_without_the_signatur
     assert key in str(raised.value)
     assert "\n" not in str(raised.value)
     assert "secret" not in str(raised.value)
+
+
+def test_a_server_that_does_not_answer_is_tried_eight_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    addresses: list[str] = []
+
+    def unavailable(url: str, _: int) -> None:
+        addresses.append(url)
+        raise OSError("no answer")
+
+    monkeypatch.setattr(reading, "_open", unavailable)
+    monkeypatch.setattr("frametally_hadoop.job.reading.time.sleep", lambda _: None)
+    with pytest.raises(Retryable, match="segment a cannot be read: no answer"):
+        deque(reading.fetch("http://host/a", "segment a"), maxlen=0)
+    assert addresses == ["http://host/a"] * 8
+
+
+def test_segments_are_read_by_the_hadoop_command_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    command = tmp_path / "bin" / "hadoop"
+    command.parent.mkdir()
+    command.write_text(
+        '#!/bin/sh\n[ "$3" = hdfs:///a ] && exec printf lines\necho no such file >&2\nexit 1\n'
+    )
+    command.chmod(0o700)
+    monkeypatch.setenv("HADOOP_HOME", str(tmp_path))
+    assert b"".join(reading.fetch("hdfs:///a", "segment a")) == b"lines"
+    with pytest.raises(Retryable, match="segment b cannot be read: no such file"):
+        deque(reading.fetch("hdfs:///b", "segment b"), maxlen=0)
 
 
 def test_an_address_that_is_no_url_is_refused(footage: Footage) -> None:

@@ -23,6 +23,7 @@ from tests.hadoop.test_aggregate_kills import POINTS, count, published, start
 
 from frametally import keys
 from frametally.books.runs import (
+    DayKey,
     current_runs,
     hour_files,
     read_hours,
@@ -33,10 +34,12 @@ from frametally.books.runs import (
 from frametally.errors import Poison, Retryable
 from frametally.ports.object_store import ObjectStore
 from frametally.records import FrameDetections, encode
+from frametally.rules.places import ZoneShape, within_zones
 from frametally.rules.times import HOUR_MS
 from frametally.undo_records import Tombstone
-from frametally_hadoop.planning.counting_steps import DaySelection
-from frametally_hadoop.planning.hours import HourInputs
+from frametally_hadoop.job.params import CountParams
+from frametally_hadoop.planning.hours import DaySegments, HourDigest, HourInputs, SourceHour
+from frametally_hadoop.planning.plan import DaySelection
 from frametally_hadoop.running import engine
 
 MEDIA = ("ab" * 32, "cd" * 32)
@@ -192,6 +195,26 @@ def test_the_segments_of_a_day_are_sorted_into_hours_once(
     report = three_hours.aggregate()
     assert (report.hours_kept, report.hours_counted) == (5, 1)
     assert HourInputs.segments_by_hour.cache_info().misses == 1
+
+
+def test_a_changed_zone_changes_the_identity_of_the_hours_within_it_and_of_no_other() -> None:
+    noon, digest = NOON_MS // HOUR_MS, HourDigest((1, 2), is_own=True)
+    segments = DaySegments({("gate", noon): digest, ("gate", noon + 2): digest})
+    day = HourInputs(DayKey("tiny-1", 60, keys.utc_day(NOON_MS)), CountParams(), segments, (), (), {})
+
+    def identities(*zones: ZoneShape) -> dict[SourceHour, str]:
+        return day._replace(zones={"gate": zones}).identities()
+
+    box = ZoneShape("box", ((0, 0), (3000, 0), (3000, 4800)))
+    of_box, of_others = identities(box), identities(box._replace(name="door"))
+    whole = [("gate", NOON_MS), ("gate", NOON_MS + 2 * HOUR_MS)]
+    within = [(within_zones("gate"), start_ms) for _, start_ms in whole]
+    assert sorted(of_box) == sorted(of_others) == sorted(whole + within)
+    assert [of_box[hour] for hour in whole] == [of_others[hour] for hour in whole]
+    assert [of_box[hour] for hour in whole] == [*day.identities().values()]
+    assert len({*of_box.values(), *(of_others[hour] for hour in within)}) == 6
+    of_later = identities(box, box._replace(name="later", from_ms=NOON_MS + HOUR_MS + 60_000))
+    assert [of_later[hour] == of_box[hour] for hour in within] == [True, False]
 
 
 def test_footage_that_is_forgotten_has_its_hours_read_and_no_other(

@@ -13,7 +13,7 @@ from frametally.records import FrameDetections
 from frametally.rules.times import HOUR_MS
 from frametally_hadoop.driver import AggregateReport
 
-MOST = 21
+MOST = 16
 
 
 def modules_entered(work: Callable[[], object]) -> set[str]:

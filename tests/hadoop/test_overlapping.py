@@ -22,9 +22,8 @@ from frametally.records import FrameDetections, MediaManifest, encode
 from frametally.rules.overlaps import joined_runs
 from frametally_hadoop.driver import settings_params
 from frametally_hadoop.dry_run import dry_run
-from frametally_hadoop.planning.counting_steps import DaySelection
-from frametally_hadoop.planning.plan import make_plan
-from frametally_hadoop.planning.segment_book import SegmentBook
+from frametally_hadoop.planning.hours import SegmentBook
+from frametally_hadoop.planning.plan import DaySelection, make_plan
 from frametally_hadoop.publication.quality_checks import NO_MEDIA_OVERLAP
 
 EARLY, LATE = "ab" * 32, "cd" * 32

@@ -20,12 +20,11 @@ from frametally.ports.object_store import ObjectStore
 from frametally.rules.times import DAY_MS
 from frametally_hadoop import driver
 from frametally_hadoop.job.params import CountParams
+from frametally_hadoop.planning.hours import SegmentBook
 from frametally_hadoop.planning.plan import DayPlan
-from frametally_hadoop.planning.segment_book import SegmentBook
-from frametally_hadoop.planning.surroundings import look_around
 from frametally_hadoop.publication import publish as publishing
 from frametally_hadoop.publication.publish import publish_day
-from frametally_hadoop.publication.quality_checks import DayAudit
+from frametally_hadoop.publication.quality_checks import DayAudit, look_around
 from frametally_hadoop.running.engine import DaySpool
 from frametally_hadoop.running.outcome import Outcome
 

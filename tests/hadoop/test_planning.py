@@ -18,9 +18,9 @@ from frametally.records import FrameDetections
 from frametally.rules.counted_boxes import COUNTING_VERSION
 from frametally_cli.stages.aggregate import _left_out
 from frametally_hadoop.dry_run import dry_run
-from frametally_hadoop.job.manifest import ENTRY_SEPARATOR
 from frametally_hadoop.job.map_reduce import FrameGroups
 from frametally_hadoop.job.params import CountParams
+from frametally_hadoop.job.reading import ENTRY_SEPARATOR
 from frametally_hadoop.running import outcome
 from frametally_hadoop.running.outcome import plan_splits
 

@@ -17,7 +17,7 @@ from frametally.records import DeadLetter, MediaManifest, encode
 from frametally.segments.contents import encode_segment
 from frametally.undo_records import Tombstone
 from frametally_hadoop import driver
-from frametally_hadoop.planning.counting_steps import DaySelection
+from frametally_hadoop.planning.plan import DaySelection
 from frametally_hadoop.publication.quality_checks import (
     CHAIN_UNBROKEN,
     COVERAGE_EQUALS_MANIFESTS,

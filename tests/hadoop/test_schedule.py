@@ -27,7 +27,7 @@ from frametally_cli.console import streams
 from frametally_cli.main import main
 from frametally_hadoop.driver import Aggregated, note_pace
 from frametally_hadoop.dry_run import dry_run, estimate_s, read_pace
-from frametally_hadoop.planning.counting_steps import DaySelection
+from frametally_hadoop.planning.plan import DaySelection
 
 NOON_MS = 1_767_268_800_000
 DAY_MS = 86_400_000

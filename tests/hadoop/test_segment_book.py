@@ -13,7 +13,7 @@ from tests.hadoop.conftest import Footage
 from frametally.adapters.files.folder_store import FileStore
 from frametally.ports.object_store import KeyRanges, ObjectInfo
 from frametally.process.reports import NoProgress
-from frametally_hadoop.planning.segment_book import SegmentBook
+from frametally_hadoop.planning.hours import SegmentBook
 
 NOON_MS = 1_767_268_800_000
 DAY_MS = 86_400_000

@@ -24,7 +24,7 @@ from frametally.rules.known import is_fast_enough
 from frametally.rules.times import HOUR_MS
 from frametally.track_records import Vote
 from frametally_hadoop.job.params import CountParams
-from frametally_hadoop.planning.counting_steps import DaySelection
+from frametally_hadoop.planning.plan import DaySelection
 
 NOON_MS = 1_767_268_800_000
 DAY_MS = 86_400_000

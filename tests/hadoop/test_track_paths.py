@@ -24,7 +24,7 @@ from frametally.rules.path_columns import LONE_COLUMNS
 from frametally_cli.stages.aggregate import changed_totals
 from frametally_hadoop.job.following import TrackedBox
 from frametally_hadoop.job.paths import foot_path
-from frametally_hadoop.planning.counting_steps import ALL_DAYS
+from frametally_hadoop.planning.plan import ALL_DAYS
 
 
 class Shown(NamedTuple):

@@ -35,8 +35,7 @@ from frametally.settings.loading import Settings
 from frametally_cli import main as cli
 from frametally_cli.bucket import set_up_store
 from frametally_hadoop.driver import aggregate, settings_params
-from frametally_hadoop.job.manifest import entry_text
-from frametally_hadoop.job.reading import LinkEnded
+from frametally_hadoop.job.reading import LinkEnded, entry_text
 from frametally_hadoop.running import engine
 from frametally_hadoop.running.bundle import write_bundle
 from frametally_hadoop.running.engine import cluster_of

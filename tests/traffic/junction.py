@@ -16,7 +16,7 @@ from frametally.process.reports import NoProgress
 from frametally.records import Detection, FrameDetections
 from frametally.segments.contents import encode_segment
 from frametally_hadoop.driver import aggregate
-from frametally_hadoop.planning.counting_steps import ALL_DAYS
+from frametally_hadoop.planning.plan import ALL_DAYS
 from frametally_traffic.drawings.revisions import change_drawing, with_shapes
 from frametally_traffic.geometry.crossings import Direction
 from frametally_traffic.records import Drawing, Drawn, DrawnCalibration, DrawnLine, DrawnZone, Side

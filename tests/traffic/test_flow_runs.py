@@ -21,7 +21,7 @@ from frametally.process.reports import NoProgress
 from frametally.records import Run, encode
 from frametally_cli.stages.aggregate import dry_run_lines
 from frametally_hadoop.dry_run import dry_run
-from frametally_hadoop.planning.counting_steps import ALL_DAYS
+from frametally_hadoop.planning.plan import ALL_DAYS
 from frametally_hadoop.running import engine
 from frametally_search.indexer import index_runs
 from frametally_traffic.counting import flow_aggregation

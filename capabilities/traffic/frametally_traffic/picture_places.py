@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from frametally.ports.picture_places import CountedEvent, EventFootage, EventPlace
     from frametally.records import Run
     from frametally.rules.places import Zones
-    from frametally_hadoop.planning.counting_steps import CountingStep
+    from frametally_hadoop.planning.plan import CountingStep
 
 
 class TrafficPlaces:

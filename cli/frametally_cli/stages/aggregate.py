@@ -29,7 +29,7 @@ from frametally_cli.console import output as console
 from frametally_cli.options.times import parse_bounds_ms
 from frametally_hadoop.driver import aggregate
 from frametally_hadoop.dry_run import LeftOutFootage, dry_run
-from frametally_hadoop.planning.counting_steps import ALL_DAYS, DaySelection
+from frametally_hadoop.planning.plan import ALL_DAYS, DaySelection
 from frametally_hadoop.running.engine import clear_workspaces
 
 

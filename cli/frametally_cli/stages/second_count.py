@@ -22,7 +22,7 @@ from frametally.settings.loading import Settings
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import Ports, open_ports, stop_on, stopped
 from frametally_cli.stages.aggregate import count_once
-from frametally_hadoop.planning.counting_steps import DaySelection
+from frametally_hadoop.planning.plan import DaySelection
 from frametally_search.indexer import index_runs
 
 if TYPE_CHECKING:

@@ -55,16 +55,18 @@ class MeasuredFrame(LookedAtFrame, Protocol):
     def picture_digest(self) -> str: ...  # noqa: D102
 
 
-def blank_reasons(frames: Sequence[MeasuredFrame]) -> list[BlankReason | None] | None:
+def blank_reasons(
+    frames: Sequence[MeasuredFrame], *, with_frozen: bool = True
+) -> list[BlankReason | None] | None:
     """Return of each of a source's distinct frames, sorted by time, why it showed nothing.
 
-    An hour and its neighbours agree if the frames of `FROZEN_MS` around it are there, too. None if a frame
-    was not measured, as in segments of earlier versions.
+    An hour and its neighbours agree if the frames of `FROZEN_MS` around it are there, too; without these, ask
+    for none that are frozen. None if a frame was not measured, as in segments of earlier versions.
     """
     if not all(frame.picture_digest for frame in frames):
         return None
     reasons: list[BlankReason | None] = [*blank_looks(frames)]
-    for first, last in _frozen_runs(frames):
+    for first, last in _frozen_runs(frames) if with_frozen else ():
         reasons[first : last + 1] = [reason or "frozen" for reason in reasons[first : last + 1]]
     return reasons
 

@@ -55,6 +55,10 @@ class Frame(BoxedFrame, MeasuredFrame, Protocol):
     def detections(self) -> Sequence[DetectedBox]: ...  # noqa: D102
 
 
+FrameSize = tuple[str, int, int]
+"""Of a frame's picture: its medium, width and height in pixels."""
+
+
 class _PlainDetection(NamedTuple):
     label: str
     confidence: float

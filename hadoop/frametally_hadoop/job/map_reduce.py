@@ -1,6 +1,6 @@
 """The map and the reduce of the counting job. Standard library only.
 
-The map side reads the segments of a manifest (`manifest`), and passes on each frame line to its unit: model,
+The map side reads the segments of a manifest (`reading`), and passes on each frame line to its unit: model,
 source and UTC hour, or, where intervals do not divide an hour, the whole hours that they do divide. Where
 objects are tracked, a unit gets the lines of the minute before and after it, too. The reduce side counts a
 unit whole: its lines are final, one a key.
@@ -41,7 +41,6 @@ from frametally.plugins import hooks
 from frametally.rules.blank_stretches import (
     BlankReason,
     BlankStretch,
-    blank_looks,
     blank_order,
     blank_reasons,
     stretches_of,
@@ -51,14 +50,13 @@ from frametally.rules.evidence import Hit, best_hits, hits_by_label
 from frametally.rules.places import ZONES, Zones, parse_zones, series_model
 from frametally.rules.times import DAY_MS, HOUR_MS, RECORD_VERSION
 from frametally_hadoop.job.following import sizes_by_minute
-from frametally_hadoop.job.lines import Frame, distinct_frames, from_json, to_json
-from frametally_hadoop.job.manifest import SegmentEntry, parse_line
+from frametally_hadoop.job.lines import Frame, FrameSize, distinct_frames, from_json, to_json
 from frametally_hadoop.job.params import MARGIN_MS, CountParams
-from frametally_hadoop.job.reading import Block, Fetch, fetch, read_blocks
+from frametally_hadoop.job.reading import CellRun, Fetch, SegmentEntry, fetch, parse_line, read_blocks
 from frametally_hadoop.job.visits import (
-    NOT_TRACKED,
     TrackedHour,
     are_followed,
+    covered_time,
     slowest_fps,
     total,
     track_hour,
@@ -75,11 +73,6 @@ _BUFFER_BYTES = 64 * 1024 * 1024
 
 # --- map ------------------------------------------------------------------------------------------------
 
-Size = tuple[str, int, int]
-"""Of a picture: its medium, width and height in pixels."""
-Run = tuple[int, bytes, set[Size]]
-"""Start of a cell, frame lines of it, joined, and the sizes of their pictures."""
-
 
 class FrameGroups:
     """The map side of one task: the frame lines of its segments by unit, in bounded memory."""
@@ -94,7 +87,7 @@ class FrameGroups:
         self._params = params
         # A cell is as long as the margins; where there are none, an interval, by which it is counted alone.
         self._cell_ms = params.margin_ms or params.interval_s * 1000
-        self._groups: dict[tuple[tuple[Any, ...], int], tuple[list[bytes], set[Size]]] = {}
+        self._groups: dict[tuple[tuple[Any, ...], int], tuple[list[bytes], set[FrameSize]]] = {}
         self._passed_on: Counter[tuple[str, int]] = Counter()
         self.held_bytes = 0
 
@@ -111,46 +104,26 @@ class FrameGroups:
             for number, reason in block.bad:
                 self._count("frames", "corrupt lines set aside", 1)
                 yield to_json(["corrupt", entry.name, number]), to_json(reason)
-            self._add_block(block.without(entry.without), entry)
+            for run in block.without(entry.without).runs(self._cell_ms):
+                self._add_run(block.model, run, entry)
             if self.held_bytes >= self._buffer_bytes:
                 yield from self.drain()
 
-    def _add_block(self, block: Block, entry: SegmentEntry) -> None:
-        """Add runs of lines that are of one cell: a segment is sorted, so these are long."""
-        first, source, cell_ms, end_ms = 0, "", 0, 0
-        media, width_px, height_px = "", 0, 0
-        sizes: set[Size] = set()
-        for index, frame in enumerate(block.frames):  # every frame goes through this loop
-            time_ms = frame.captured_at_ms
-            if not cell_ms <= time_ms < end_ms or frame.source != source:
-                self._add_run(block, slice(first, index), cell_ms, sizes, entry)
-                first, source, media, width_px, height_px, sizes = index, frame.source, "", 0, 0, set()
-                cell_ms = time_ms - time_ms % self._cell_ms
-                end_ms = cell_ms + self._cell_ms
-            if frame.media != media or frame.width_px != width_px or frame.height_px != height_px:
-                sizes.add((media := frame.media, width_px := frame.width_px, height_px := frame.height_px))
-        self._add_run(block, slice(first, len(block.frames)), cell_ms, sizes, entry)
-
-    def _add_run(
-        self, block: Block, lines: slice, cell_ms: int, sizes: set[Size], entry: SegmentEntry
-    ) -> None:
-        frames = block.frames[lines]
-        if not frames:
-            return
-        model, source = block.model, frames[0].source
-        run = cell_ms, LINE_SEPARATOR.join(block.lines[lines]), sizes
+    def _add_run(self, model: str, run: CellRun, entry: SegmentEntry) -> None:
+        cell_ms, frames, lines, sizes = run
+        source = frames[0].source
+        text = LINE_SEPARATOR.join(lines)
         for number, start_ms in enumerate(self._params.units_near(cell_ms)):
             is_whole, zones = entry.has(source, start_ms), entry.zones_of(source, start_ms)
             if is_whole or zones:
                 places = (zones, is_whole) if zones else ()
-                self._hold(("frames", model, source, start_ms, *places), run)
+                self._hold(("frames", model, source, start_ms, *places), cell_ms, text, sizes)
             if number == 0:
                 self._note_passed_on(model, start_ms, len(frames) if is_whole else 0)
                 of_zones = sum(zone.is_on(frame) for zone in zones for frame in frames)
                 self._note_passed_on(series_model(model, ZONES), start_ms, of_zones)
 
-    def _hold(self, key: tuple[Any, ...], run: Run) -> None:
-        cell_ms, lines, of_lines = run
+    def _hold(self, key: tuple[Any, ...], cell_ms: int, lines: bytes, of_lines: set[FrameSize]) -> None:
         texts, sizes = self._groups.setdefault((key, cell_ms), ([], set()))
         texts.append(lines)
         sizes |= of_lines
@@ -187,7 +160,7 @@ def reduce_group(key: bytes, values: Iterable[bytes], params: CountParams, count
     zones, is_whole = (parse_zones(of_zones[0]), of_zones[1]) if of_zones else ((), True)
     end_ms = start_ms + params.unit_ms
     cells: defaultdict[int, list[bytes]] = defaultdict(list)
-    sizes: set[Size] = set()
+    sizes: set[FrameSize] = set()
     for value in values:
         cell_ms, of_cell = from_json(value[: value.index(LINE_SEPARATOR)])
         # Tracks need all frames at once; else each interval is decoded alone, as memory is slow.
@@ -246,58 +219,43 @@ class _Unit:
         Objects are tracked hour by hour, so an interval of several hours is counted in cells of an hour.
         """
         interval_ms, end_ms = params.interval_s * 1000, self.start_ms + params.unit_ms
-        if params.tracking is None:
-            for frame in frames[:1]:
-                start_ms = frame.captured_at_ms // interval_ms * interval_ms
-                is_measured = all(frame.picture_digest for frame in frames)
-                frames = sorted(frames, key=blank_order)
-                looks = zip(frames, blank_looks(frames), strict=True)
-                black = {frame.image_path: why for frame, why in looks if why}
-                yield from self._count_interval(
-                    start_ms, [(frames, NOT_TRACKED)], params, black if is_measured else None
-                )
-            return
         frames = sorted(frames, key=blank_order)
-        reasons = blank_reasons(frames)
-        blank: dict[str, BlankReason] | None = None
-        if reasons is not None:
+        reasons = blank_reasons(frames, with_frozen=params.tracking is not None)
+        if reasons is not None and params.tracking is not None:
             self.blank = stretches_within(stretches_of(frames, reasons), self.start_ms, end_ms)
-            blank = {frame.image_path: why for frame, why in zip(frames, reasons, strict=True) if why}
+        blank = {frame.image_path: why for frame, why in zip(frames, reasons or (), strict=False) if why}
         cells: defaultdict[tuple[int, int], list[Frame]] = defaultdict(list)
+        nothing: defaultdict[int, Counter[BlankReason]] = defaultdict(Counter)
         for frame in frames:
             time_ms = frame.captured_at_ms
             if self.start_ms <= time_ms < end_ms:
-                cells[time_ms - time_ms % interval_ms, time_ms - time_ms % HOUR_MS].append(frame)
+                start_ms = time_ms - time_ms % interval_ms
+                of_cell = cells[start_ms, time_ms - time_ms % HOUR_MS]
+                if frame.image_path in blank:
+                    nothing[start_ms][blank[frame.image_path]] += 1
+                else:
+                    of_cell.append(frame)
         for hour_ms in {hour_ms: None for _, hour_ms in cells}:
             from_ms, to_ms = hour_ms - MARGIN_MS, hour_ms + HOUR_MS + MARGIN_MS
             near = [frame for frame in frames if from_ms <= frame.captured_at_ms < to_ms]
-            self.hours[hour_ms] = track_hour(self.model, self.place, hour_ms, near, params, blank or {})
+            self.hours[hour_ms] = track_hour(self.model, self.place, hour_ms, near, params, blank)
             yield from self.hours[hour_ms].pairs
         for start_ms, of_interval in groupby(sorted(cells), key=itemgetter(0)):
             by_hour = [(cells[cell], self.hours[cell[1]]) for cell in of_interval]
-            yield from self._count_interval(start_ms, by_hour, params, blank)
+            of_blank = None if reasons is None else nothing[start_ms]
+            yield from self._count_interval(start_ms, by_hour, params, of_blank)
 
     def _count_interval(
         self,
         start_ms: int,
         by_hour: Sequence[tuple[Sequence[Frame], TrackedHour]],
         params: CountParams,
-        blank: Mapping[str, BlankReason] | None,
+        nothing: Mapping[BlankReason, int] | None,
     ) -> Iterator[Pair]:
-        """Yield counts and coverage of one interval.
+        """Yield counts and coverage of one interval, of the frames that show something.
 
-        Frames that show nothing are in the coverage's `blank`; here are their reasons by path. None: nobody
-        looked.
+        `nothing` has how many show nothing, by reason; None: nobody looked.
         """
-        nothing: Counter[BlankReason] = Counter()
-        if blank:
-            nothing = Counter(
-                blank[f.image_path] for frames, _ in by_hour for f in frames if f.image_path in blank
-            )
-            by_hour = [
-                ([frame for frame in frames if frame.image_path not in blank], hour)
-                for frames, hour in by_hour
-            ]
         bars: defaultdict[str, list[tuple[list[Hit], TrackedHour]]] = defaultdict(list)
         detections = 0
         for frames, hour in by_hour:
@@ -308,7 +266,7 @@ class _Unit:
         hours = [hour for _, hour in by_hour]
         head = {"v": RECORD_VERSION, "model": self.model, "source": self.place}
         distinct = sum(len(frames) for frames, _ in by_hour)
-        self.frames += distinct + nothing.total()
+        self.frames += distinct + sum((nothing or {}).values())
         where = {"interval_start_ms": start_ms, "interval_s": params.interval_s, "frames": distinct}
         objects = [None if hour.objects is None or not distinct else 0 for hour in hours]
         for label, bar in sorted(bars.items(), key=itemgetter(0)):
@@ -328,27 +286,16 @@ class _Unit:
                 "objects_from_start": total(of_start),
                 "evidence": best,
             }
-            yield (
-                to_json(["count", self.place, label, start_ms]),
-                to_json(head | {"label": label} | where | counted),
-            )
-        nothing_ms = {
-            reason: sum(hour.blank_ms.get((start_ms, reason), 0) for hour in hours) for reason in nothing
-        }
-        covered_ms = total([None if hour.fps is None else hour.covered_ms[start_ms] for hour in hours])
-        covered: dict[str, Any] = {
-            "detections": detections,
-            "objects": total(objects),
-            "analysed_fps": slowest_fps(hours),
-            "covered_ms": None if covered_ms is None else covered_ms - sum(nothing_ms.values()),
-        }
-        if blank is not None:
-            covered["blank"] = [
-                (reason, frames, nothing_ms[reason]) for reason, frames in sorted(nothing.items())
-            ]
+            key = to_json(["count", self.place, label, start_ms])
+            yield key, to_json(head | {"label": label} | where | counted)
+        covered: dict[str, Any] = {"detections": detections, "objects": total(objects)}
+        covered["analysed_fps"] = slowest_fps(hours)
+        covered["covered_ms"], nothing_ms = covered_time(hours, start_ms, nothing or ())
+        if nothing is not None:
+            covered["blank"] = [(why, frames, nothing_ms[why]) for why, frames in sorted(nothing.items())]
         yield to_json(["coverage", self.place, start_ms]), to_json(head | where | covered)
 
-    def record(self, sizes: Iterable[Size]) -> dict[str, Any]:
+    def record(self, sizes: Iterable[FrameSize]) -> dict[str, Any]:
         """Return what it was counted from, without its margins; `blank` null: nobody looked.
 
         `pictures`, if these have several shapes: the minutes from which on they have other sizes than before.

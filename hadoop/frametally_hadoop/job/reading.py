@@ -1,4 +1,9 @@
-"""Reads segments by address, wherever a task runs, and checks their lines. Standard library only."""
+"""Reads the segments of a manifest, wherever a task runs, and checks their lines. Standard library only.
+
+A line of a manifest is a split: one segment, or several with an `ENTRY_SEPARATOR` between them. A segment
+is its URL and, where not all of it is counted, a TAB and a JSON object with some of the fields of
+`SegmentEntry`.
+"""
 
 from __future__ import annotations
 
@@ -11,17 +16,79 @@ import urllib.error
 import urllib.parse
 import urllib.request
 import zlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence, Set
 from itertools import accumulate
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from frametally.errors import Poison, Retryable
 from frametally.process.retrying import Backoff
+from frametally.rules.places import Zones, parse_zones
 from frametally.rules.seals import check_crc32, unsealed
-from frametally.rules.times import RECORD_VERSION
+from frametally.rules.times import DAY_MS, HOUR_MS, RECORD_VERSION
 from frametally.rules.tombstones import Forgotten, is_forgotten
-from frametally_hadoop.job.lines import BadLine, Frame, decode_frame, decode_frames
+from frametally_hadoop.job.lines import BadLine, Frame, FrameSize, decode_frame, decode_frames
+
+ENTRY_SEPARATOR = "\x1e"
+"""Stands between the segments of one manifest line: no address holds it raw."""
+
+
+class SegmentEntry(NamedTuple):
+    """One segment, and what of it is counted.
+
+    Attributes:
+        name: Its name in reports; absent: its URL without the query, where a presigned one is signed.
+        days: Whole days since 1970 UTC; absent: all.
+        hours: Of these days by source the whole hours since 1970; absent: all.
+        without: What does not count, forgotten or lost to an overlapping medium.
+        zones: By source and hour, whole ones since 1970, the zones to count within; absent: none.
+    """
+
+    url: str
+    name: str
+    days: Set[int] | None
+    hours: dict[str, list[int]] | None
+    without: Forgotten
+    zones: dict[str, dict[int, Zones]]
+
+    @property
+    def sources(self) -> set[str] | None:
+        """The sources that are counted; None: all."""
+        return None if self.hours is None else self.hours.keys() | self.zones.keys()
+
+    def has(self, source: str, unit_start_ms: int) -> bool:
+        """Return whether a unit is counted, of whole pictures."""
+        return (self.days is None or unit_start_ms // DAY_MS in self.days) and (
+            self.hours is None or unit_start_ms // HOUR_MS in self.hours.get(source, ())
+        )
+
+    def zones_of(self, source: str, unit_start_ms: int) -> Zones:
+        """Return the zones that a unit is counted within."""
+        return self.zones.get(source, {}).get(unit_start_ms // HOUR_MS, ())
+
+
+def parse_line(line: str) -> Iterator[SegmentEntry]:
+    """Yield the segments of a manifest line."""
+    for text in filter(None, line.strip().split(ENTRY_SEPARATOR)):
+        url, _, rest = text.partition("\t")
+        fields = json.loads(rest) if rest else {}
+        yield SegmentEntry(
+            url,
+            fields.get("name", url.partition("?")[0]),
+            frozenset(fields["days"]) if "days" in fields else None,
+            fields.get("hours"),
+            fields.get("without", {}),
+            {
+                source: {int(hour): parse_zones(zones) for hour, zones in by_hour.items()}
+                for source, by_hour in fields.get("zones", {}).items()
+            },
+        )
+
+
+def entry_text(url: str, **fields: Any) -> str:
+    """Return a segment's text in a manifest line, from the fields of `SegmentEntry` that it has."""
+    return f"{url}\t{json.dumps(fields, separators=(',', ':'))}"
+
 
 _READ_TIMEOUT_S = 60
 _TRIES = 8
@@ -198,6 +265,15 @@ class Header(NamedTuple):
     digests: list[bytes]
 
 
+class CellRun(NamedTuple):
+    """Frames of one source that follow each other within a cell of time, their lines and pictures' sizes."""
+
+    cell_start_ms: int
+    frames: Sequence[Frame]
+    lines: Sequence[bytes]
+    sizes: set[FrameSize]
+
+
 class Block(NamedTuple):
     """Some lines of a segment.
 
@@ -221,6 +297,24 @@ class Block(NamedTuple):
             if not is_forgotten(frame.media, frame.captured_at_ms, forgotten)
         ]
         return self._replace(lines=[line for line, _ in wanted], frames=[frame for _, frame in wanted])
+
+    def runs(self, cell_length_ms: int) -> Iterator[CellRun]:
+        """Yield the frames by cells of time; a segment is sorted, so that the runs are long."""
+        first, source, cell_ms, end_ms = 0, "", 0, 0
+        media, width_px, height_px = "", 0, 0
+        sizes: set[FrameSize] = set()
+        for index, frame in enumerate(self.frames):  # every frame goes through this loop
+            time_ms = frame.captured_at_ms
+            if not cell_ms <= time_ms < end_ms or frame.source != source:
+                if first < index:
+                    yield CellRun(cell_ms, self.frames[first:index], self.lines[first:index], sizes)
+                first, source, media, width_px, height_px, sizes = index, frame.source, "", 0, 0, set()
+                cell_ms = time_ms - time_ms % cell_length_ms
+                end_ms = cell_ms + cell_length_ms
+            if frame.media != media or frame.width_px != width_px or frame.height_px != height_px:
+                sizes.add((media := frame.media, width_px := frame.width_px, height_px := frame.height_px))
+        if self.frames:
+            yield CellRun(cell_ms, self.frames[first:], self.lines[first:], sizes)
 
 
 def read_blocks(

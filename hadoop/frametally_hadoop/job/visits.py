@@ -176,6 +176,18 @@ def total(amounts: Sequence[int | None]) -> int | None:
     return sum(measured) if len(measured) == len(amounts) else None
 
 
+def covered_time(
+    hours: Sequence[TrackedHour], start_ms: int, reasons: Iterable[BlankReason]
+) -> tuple[int | None, dict[BlankReason, int]]:
+    """Return how much of an interval is covered by what shows something, in ms; None: it was not tracked.
+
+    And how much of it shows nothing, for each of these reasons.
+    """
+    nothing_ms = {why: sum(hour.blank_ms.get((start_ms, why), 0) for hour in hours) for why in reasons}
+    covered_ms = total([None if hour.fps is None else hour.covered_ms[start_ms] for hour in hours])
+    return None if covered_ms is None else covered_ms - sum(nothing_ms.values()), nothing_ms
+
+
 def track_hour(
     model: str,
     source: str,

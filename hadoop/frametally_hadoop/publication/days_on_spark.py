@@ -22,12 +22,12 @@ from frametally.errors import Poison
 from frametally.ports.object_store import ObjectStore
 from frametally.rules.places import base_model, source_of
 from frametally.settings.loading import Settings
-from frametally_hadoop.job.manifest import ENTRY_SEPARATOR
 from frametally_hadoop.job.map_reduce import FrameGroups, reduce_group
 from frametally_hadoop.job.params import CountParams
+from frametally_hadoop.job.reading import ENTRY_SEPARATOR
 from frametally_hadoop.planning.plan import CountingPlan, DayPlan
-from frametally_hadoop.planning.surroundings import Surroundings
 from frametally_hadoop.publication.publish import DayOutcome
+from frametally_hadoop.publication.quality_checks import Surroundings
 from frametally_hadoop.running.outcome import Outcome, manifest_splits
 from frametally_hadoop.running.spark import Row, collect, fetch_from, places, spark_job
 

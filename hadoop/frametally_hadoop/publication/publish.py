@@ -1,4 +1,4 @@
-"""Publishes one day's run.
+"""Publishes one day's run, with the history of the day up to it.
 
 The order of effects is what makes it atomic:
 
@@ -9,68 +9,55 @@ The order of effects is what makes it atomic:
 3. the run pointer is created if absent: from then on readers see this run, until then the one before.
 
 Killed before 3, nothing has happened; the next time the same bytes go to the same keys.
+
+The history says why the day was counted again, and is put with the list, so that no run is without it, and
+retention of older runs takes nothing from it. It has no hours and labels in which nothing changed.
 """
 
 from __future__ import annotations
 
+import importlib.metadata
 import zlib
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count, islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
 from frametally import keys
 from frametally.books.index_lag import mark_of
-from frametally.books.quality_reports import QualityReport, read_quality
-from frametally.books.runs import DayKey, put_part, read_parts
+from frametally.books.quality_reports import QualityReport
+from frametally.books.runs import DayKey, put_part, read_history, read_parts, read_run
 from frametally.errors import Poison
-from frametally.history_records import HourFile, HourList, hour_file_key
+from frametally.history_records import (
+    HistoryEntry,
+    HistoryReason,
+    HourFile,
+    HourList,
+    RunHistory,
+    hour_file_key,
+)
 from frametally.media.manifests import touches
 from frametally.ports.object_store import ObjectStore
 from frametally.process import failpoints
 from frametally.process.reports import Skipped, plural
 from frametally.records import Coverage, Run, decode, encode
+from frametally.rules.overlaps import Overlap
 from frametally.rules.places import ZoneParts, source_of
 from frametally.rules.seals import name_of
 from frametally.rules.times import DAY_MS, HOUR_MS, utc
 from frametally.undo_records import Tombstone
 from frametally_hadoop.planning.hours import SourceHour
 from frametally_hadoop.planning.plan import DayPlan
-from frametally_hadoop.planning.surroundings import Surroundings
-from frametally_hadoop.publication.day_history import make_history
-from frametally_hadoop.publication.quality_checks import STOPS_PUBLICATION, DayAudit, LinesWatched
+from frametally_hadoop.publication.quality_checks import (
+    STOPS_PUBLICATION,
+    DayAudit,
+    LinesWatched,
+    Surroundings,
+)
 from frametally_hadoop.running.outcome import Interval, Outcome
-
-
-def renew_report(store: ObjectStore, day: DayPlan, surroundings: Callable[[], Surroundings]) -> None:
-    """Make the quality report of a day that is up to date again, if failed checks would now say otherwise.
-
-    Manifests, dead letters and other days' segments come later than its counts, and make no day stale. The
-    surroundings are asked only if not all checks passed.
-    """
-    run = day.current
-    try:
-        if run is None or (report := read_quality(store, run)) is None:
-            return
-        if all(check.passed for check in report.checks):
-            return
-        audit = DayAudit(
-            plan=day,
-            lines_passed_on=run.frames + run.duplicates_dropped,
-            duplicates_dropped=run.duplicates_dropped,
-            corrupt_lines={},
-            surroundings=surroundings(),
-        )
-        if audit.is_outdated(report):
-            lines = (line for _, data in read_parts(store, run) for line in data.splitlines(keepends=True))
-            deque(audit.watch(lines), maxlen=0)
-            store.put(keys.quality_key(run.prefix), encode(audit.report(run.run_id)))
-    except Poison:
-        return  # whoever reads the run says what is damaged
-
 
 LINES_PER_PART = 1_000_000
 _COUNTS = (b'["count"', b'["coverage"')
@@ -353,3 +340,233 @@ def put_parts(
             return
         key = put_part(store, f"{folder}/{kind}-{number:05d}", data)
         yield key.removeprefix(f"{folder}/"), zlib.crc32(data)
+
+
+_MOST_ENTRIES = 60
+_MOST_SEGMENTS = 10
+
+_Totals = Mapping[tuple[str, str, int], int]
+"""By source, label ("" for the frames analysed) and hour of the day."""
+
+
+def make_history(store: ObjectStore, plan: DayPlan, run_id: str, totals: _Totals) -> RunHistory:
+    """Return the history of a day up to the run that is about to be published.
+
+    It is of whole pictures: a run that only counts within other zones than before has no entry.
+    """
+    before = _history_before(store, plan)
+    chains = {key: _chain(key) for key in plan.own.segments}
+    arrived = _arrived(chains, before)
+    entries = [*before.entries] if before else []
+    if entries and not entries[-1].counted_at_ms:
+        entries[-1] = msgspec.structs.replace(entries[-1], counted_at_ms=plan.current_put_at_ms)
+    version = importlib.metadata.version("frametally")
+    differences = _differences(totals, _summed(entries))
+    has_more = any(more > 0 for by_label in differences.values() for more in by_label.get("", {}).values())
+    reasons = [*_reasons(plan, before, bool(arrived) or has_more, version)]
+    zones_before = plan.current_zones.zones if plan.current_zones else {}
+    if differences or zones_before == plan.zones or reasons != [HistoryReason(kind="stored")]:
+        entries.append(
+            HistoryEntry(
+                sequence=plan.sequence,
+                run_id=run_id,
+                version=version,
+                params=plan.params.digest(),
+                reasons=reasons,
+                differences=differences,
+                segments=arrived[:_MOST_SEGMENTS],
+            )
+        )
+    return RunHistory(
+        run_id=run_id,
+        model=plan.key.model,
+        params=plan.params.digest(),
+        interval_s=plan.key.interval_s,
+        day=plan.key.day,
+        entries=_shortened(entries),
+        segments_to=_segments_to(chains),
+        overlaps_crc32=sorted(map(_mark, plan.own_overlaps)),
+    )
+
+
+def _history_before(store: ObjectStore, plan: DayPlan) -> RunHistory | None:
+    """Return the history of the current run, or one that begins with it; None where it tells nothing."""
+    run = plan.current
+    if run is None:
+        return None
+    try:
+        if (history := read_history(store, run)) is not None:
+            return history
+    except Poison:
+        pass  # it begins anew, as that of a day which an earlier version counted
+    try:
+        totals = _totals_of(store, run)
+    except Poison:
+        return None
+    entry = HistoryEntry(
+        sequence=run.sequence,
+        run_id=run.run_id,
+        params=run.params,
+        reasons=[HistoryReason(kind="earlier")],
+        differences=_differences(totals, {}),
+    )
+    return RunHistory(
+        run_id=run.run_id,
+        model=run.model,
+        params=run.params,
+        interval_s=run.interval_s,
+        day=run.day,
+        entries=[entry],
+        segments_to={},  # not known
+        overlaps_crc32=sorted(map(_mark, plan.own_overlaps)),
+    )
+
+
+def _totals_of(store: ObjectStore, run: Run) -> _Totals:
+    totals: defaultdict[tuple[str, str, int], int] = defaultdict(int)
+    counts, coverage = read_run(store, run)
+    for bar in counts:
+        totals[bar.source, bar.label, bar.interval_start_ms % DAY_MS // HOUR_MS] += bar.detections
+    for seen in coverage:
+        totals[seen.source, "", seen.interval_start_ms % DAY_MS // HOUR_MS] += seen.analysed
+    return totals
+
+
+def _summed(entries: list[HistoryEntry]) -> _Totals:
+    totals: defaultdict[tuple[str, str, int], int] = defaultdict(int)
+    for entry in entries:
+        for source, of_source in entry.differences.items():
+            for label, by_hour in of_source.items():
+                for hour, more in by_hour.items():
+                    totals[source, label, hour] += more
+    return totals
+
+
+def _differences(now: _Totals, before: _Totals) -> dict[str, dict[str, dict[int, int]]]:
+    found: dict[str, dict[str, dict[int, int]]] = {}
+    for place in sorted(now.keys() | before.keys()):
+        if more := now.get(place, 0) - before.get(place, 0):
+            source, label, hour = place
+            found.setdefault(source, {}).setdefault(label, {})[hour] = more
+    return found
+
+
+def _segments_to(chains: Mapping[str, tuple[str, int]]) -> dict[str, int]:
+    last: dict[str, int] = {}
+    for chain, offset in chains.values():
+        last[chain] = max(offset, last.get(chain, offset))
+    return dict(sorted(last.items()))
+
+
+def _arrived(chains: Mapping[str, tuple[str, int]], before: RunHistory | None) -> list[str]:
+    """Return the segments with frames of the day that came behind those of the run before, if it says."""
+    if before is None or not before.segments_to:
+        return []
+    return [key for key, (chain, offset) in chains.items() if offset > before.segments_to.get(chain, -1)]
+
+
+def _chain(key: str) -> tuple[str, int]:
+    place = keys.parse_segment_key(key)
+    return (f"{place.log_id}/{place.topic}-{place.partition}", place.first_offset) if place else ("", 0)
+
+
+def _mark(overlap: Overlap) -> int:
+    return zlib.crc32(f"{overlap.loser} {overlap.from_ms} {overlap.to_ms}".encode())
+
+
+def _reasons(
+    plan: DayPlan, before: RunHistory | None, has_arrivals: bool, version: str
+) -> Iterator[HistoryReason]:
+    run = plan.current
+    if run is None:
+        yield HistoryReason(kind="first")
+        return
+    if before is None:
+        yield HistoryReason(kind="lost")
+        return
+    found = [
+        *([HistoryReason(kind="footage")] if has_arrivals else []),
+        *_undone(plan, run),
+        *_overlapped(plan, before),
+        *_settings(run, plan.params.in_words()),
+    ]
+    yield from found or [HistoryReason(kind="stored")]
+    former = before.entries[-1].version
+    if former not in ("", version):
+        yield HistoryReason(kind="upgrade", before=former, after=version)
+
+
+def _undone(plan: DayPlan, run: Run) -> Iterator[HistoryReason]:
+    known = run.tombstones_crc32 or ()
+    for stone in plan.own_tombstones:
+        if mark_of(stone) not in known:
+            yield HistoryReason(
+                kind=stone.why,
+                source=stone.source,
+                media=stone.media,
+                name=stone.name,
+                from_ms=stone.from_ms,
+                to_ms=stone.to_ms,
+            )
+
+
+def _overlapped(plan: DayPlan, before: RunHistory) -> Iterator[HistoryReason]:
+    marks = {_mark(one): one for one in plan.own_overlaps}
+    for mark, one in marks.items():
+        if mark not in before.overlaps_crc32:
+            yield HistoryReason(
+                kind="overlap", source=one.source, media=one.loser, from_ms=one.from_ms, to_ms=one.to_ms
+            )
+    if not marks.keys() >= {*before.overlaps_crc32}:
+        yield HistoryReason(kind="overlap")
+
+
+def _settings(run: Run, now: Mapping[str, Any]) -> Iterator[HistoryReason]:
+    before, after = _flat(run.settings), _flat(now)
+    if not run.settings:
+        before = after
+    for name in sorted(before.keys() | after.keys()):
+        if before.get(name) != after.get(name):
+            yield HistoryReason(
+                kind="settings", setting=name, before=before.get(name, "off"), after=after.get(name, "off")
+            )
+
+
+def _flat(settings: Mapping[str, Any], within: str = "") -> dict[str, str]:
+    """Return settings as text, by name; those of a group by `<group>.<name>`."""
+    found: dict[str, str] = {}
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            found |= _flat(value, f"{within}{name}.")
+        elif isinstance(value, list | tuple):
+            found[within + name] = ", ".join(map(str, value)) or ("all" if name == "labels" else "none")
+        else:
+            text = f"{value:g}" if isinstance(value, float) else str(value)
+            found[within + name] = "off" if value is None else text
+    return found
+
+
+def _shortened(entries: list[HistoryEntry]) -> list[HistoryEntry]:
+    """Put runs of the same reason together, the oldest first, until there are few enough."""
+    while len(entries) > _MOST_ENTRIES:
+        at = next((at for at in range(1, len(entries) - 1) if _are_alike(*entries[at : at + 2])), 0)
+        entries[at : at + 2] = [_together(*entries[at : at + 2])]
+    return entries
+
+
+def _are_alike(one: HistoryEntry, other: HistoryEntry) -> bool:
+    return one.reasons == other.reasons == [HistoryReason(kind="footage")] and (one.params, one.version) == (
+        other.params,
+        other.version,
+    )
+
+
+def _together(one: HistoryEntry, other: HistoryEntry) -> HistoryEntry:
+    alike = _are_alike(one, other)
+    return msgspec.structs.replace(
+        other,
+        runs=one.runs + other.runs,
+        reasons=other.reasons if alike else [HistoryReason(kind="earlier")],
+        differences=_differences(_summed([one, other]), {}),
+        segments=[*one.segments, *other.segments][:_MOST_SEGMENTS],
+    )

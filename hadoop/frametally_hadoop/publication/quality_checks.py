@@ -1,4 +1,4 @@
-"""The quality checks of one run, made while its lines are published.
+"""The quality checks of one run, made while its lines are published, and the data they compare with.
 
 What counts say is compared with what coverage says, both with what the map side passed on, and coverage
 with the manifests. Sums that differ stop the publication of that day: then the software or the machine is at
@@ -7,16 +7,20 @@ fault, and the run before stays. Failures of other checks are reported, and publ
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from operator import itemgetter
+from typing import NamedTuple
 
 import msgspec
 
 from frametally import keys
-from frametally.books.quality_reports import QualityCheck, QualityReport, SetAside
+from frametally.books.quality_reports import QualityCheck, QualityReport, SetAside, read_quality
+from frametally.books.runs import read_parts
+from frametally.errors import FrametallyError, Poison
+from frametally.media.manifests import by_source
 from frametally.media.overlapping import (
     hand_overs,
     overlap_reports,
@@ -25,12 +29,143 @@ from frametally.media.overlapping import (
     told_time_jumps,
     without_hand_overs,
 )
+from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import plural
-from frametally.records import MediaManifest
-from frametally.rules.times import DAY_MS, HOUR_MS, utc
+from frametally.records import MediaManifest, encode
+from frametally.rules.times import DAY_MS, HOUR_MS, days_of_span, utc
+from frametally.rules.tombstones import Forgotten
+from frametally.segments.contents import read_segment
+from frametally_hadoop.job.lines import BadLine, decode_frame
 from frametally_hadoop.planning.plan import DayPlan
-from frametally_hadoop.planning.surroundings import Surroundings
 from frametally_hadoop.running.outcome import AnalysedFrames
+
+_MOST_FRAMES, _MOST_DAYS = 500_000, 31
+"""Of a medium whose frames are looked up in the store to tell its days apart."""
+
+
+class Surroundings(NamedTuple):
+    """The data that a run is compared with.
+
+    Attributes:
+        manifests: By source, those of its media; None if one cannot be read.
+        chain_breaks: By model, gaps and overlaps between its segments, one line each.
+        dead_images: Of a model, by source and day, keys of frames that have dead letters; asked only where
+            coverage is short of the manifests.
+        frames_by_day: Of a medium of several days, by UTC day, its frames in the store; or why that is
+            unknown. Only for such a medium.
+    """
+
+    manifests: Mapping[str, Sequence[MediaManifest]] | None
+    forgotten: Forgotten
+    unusable: Collection[str]
+    chain_breaks: Mapping[str, Sequence[str]]
+    dead_images: Callable[[str], Mapping[tuple[str, str], Collection[str]]]
+    frames_by_day: Callable[[MediaManifest], Mapping[str, int] | str]
+
+
+def look_around(
+    store: ObjectStore,
+    manifests: list[MediaManifest] | None,
+    *,
+    forgotten: Forgotten,
+    unusable: Collection[str],
+    with_dead_letters: Collection[str],
+    chain_breaks: Mapping[str, Sequence[str]],
+) -> Surroundings:
+    """Read the current contents of the store; `with_dead_letters` are keys of segments that have some.
+
+    Raises `Retryable`.
+    """
+    known: dict[str, Mapping[str, int] | str] = {}
+
+    def frames_by_day(manifest: MediaManifest) -> Mapping[str, int] | str:
+        if manifest.sha256 not in known:
+            known[manifest.sha256] = _frames_by_day(store, manifest)
+        return known[manifest.sha256]
+
+    return Surroundings(
+        manifests=None if manifests is None else by_source(manifests),
+        forgotten=forgotten,
+        unusable=unusable,
+        chain_breaks=chain_breaks,
+        dead_images=cache(lambda model: _dead_images(store, model, with_dead_letters)),
+        frames_by_day=frames_by_day,
+    )
+
+
+def _frames_by_day(store: ObjectStore, manifest: MediaManifest) -> Mapping[str, int] | str:
+    """Count by the names of its pictures, which tell medium and time; a manifest has only their sum."""
+    first_ms, last_ms = manifest.first_captured_at_ms or 0, manifest.last_captured_at_ms or 0
+    days = days_of_span(first_ms, last_ms)
+    if manifest.frames_announced > _MOST_FRAMES or len(days) > _MOST_DAYS:
+        return f"{manifest.name} covers {len(days)} days, too many to look up its frames"
+    frames_by_day: Counter[str] = Counter()
+    for number in days:
+        day = keys.utc_day(number * DAY_MS)
+        folder = keys.image_folder(manifest.source, day)
+        for info in store.list(folder, after=f"{folder}/{max(first_ms, number * DAY_MS)}"):
+            name = keys.parse_image_name(info.key.rpartition("/")[2])
+            if name is None or not manifest.sha256.startswith(name.medium_hex):
+                continue
+            if name.captured_at_ms > last_ms:
+                break
+            frames_by_day[day] += 1
+    if (total := frames_by_day.total()) != manifest.frames_announced:
+        return (
+            f"{manifest.name} covers {len(days)} days, and {total} of its {manifest.frames_announced} "
+            "frames are in the store: which ones are missing on this day is unknown"
+        )
+    return frames_by_day
+
+
+def _dead_images(
+    store: ObjectStore, model: str, segments: Collection[str]
+) -> dict[tuple[str, str], set[str]]:
+    images: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    for key in segments:
+        if not key.startswith(f"{keys.METADATA}/model={model}/"):
+            continue
+        try:
+            letters = read_segment(store, key).dead_letters()
+        except FrametallyError:
+            continue  # named by the plan or the job
+        for letter in letters:
+            _, _, day, name = [*(letter.image_path or "").split("/"), "", "", "", ""][:4]
+            if letter.image_path and letter.source and keys.parse_image_name(name):
+                images[letter.source, day].add(letter.image_path)
+    return dict(images)
+
+
+_MOST_SEGMENTS = 50
+
+
+def label_warnings(store: ObjectStore, *, wanted: Collection[str], segments: Iterable[str]) -> list[str]:
+    """Return one line for a person if no box of the segments, however weak, has one of the `wanted` labels.
+
+    Looks at the first segments only: where one of those shows a label, it is known.
+    """
+    known: set[str] = set()
+    for number, key in enumerate(segments):
+        if number == _MOST_SEGMENTS or known >= set(wanted):
+            break
+        try:
+            lines = read_segment(store, key).frame_lines
+        except FrametallyError:
+            continue  # the job has named it
+        for line in lines:
+            try:
+                known.update(detection.label for detection in decode_frame(line).detections)
+            except BadLine:
+                continue
+    if known >= set(wanted):
+        return []
+    names = ", ".join(repr(label) for label in sorted(set(wanted) - known))
+    labels = ", ".join(sorted(known)) or "none at all"
+    return [
+        f"FRAMETALLY_COUNT_LABELS includes {names}, but nothing detected here has this label; choose from: "
+        f"{labels}"
+    ]
+
 
 SUMS_EQUAL = "sums equal"
 NO_COUNT_WITHOUT_COVERAGE = "no count without coverage"
@@ -375,3 +510,30 @@ def _check(name: str, problems: list[str], unknown: list[str] | None = None) -> 
         count=len(findings),
         details=findings[:_MOST_DETAILS],
     )
+
+
+def renew_report(store: ObjectStore, day: DayPlan, surroundings: Callable[[], Surroundings]) -> None:
+    """Make the quality report of a day that is up to date again, if failed checks would now say otherwise.
+
+    Manifests, dead letters and other days' segments come later than its counts, and make no day stale. The
+    surroundings are asked only if not all checks passed.
+    """
+    run = day.current
+    try:
+        if run is None or (report := read_quality(store, run)) is None:
+            return
+        if all(check.passed for check in report.checks):
+            return
+        audit = DayAudit(
+            plan=day,
+            lines_passed_on=run.frames + run.duplicates_dropped,
+            duplicates_dropped=run.duplicates_dropped,
+            corrupt_lines={},
+            surroundings=surroundings(),
+        )
+        if audit.is_outdated(report):
+            lines = (line for _, data in read_parts(store, run) for line in data.splitlines(keepends=True))
+            deque(audit.watch(lines), maxlen=0)
+            store.put(keys.quality_key(run.prefix), encode(audit.report(run.run_id)))
+    except Poison:
+        return  # whoever reads the run says what is damaged

@@ -250,7 +250,7 @@ def run_job(
 ) -> Iterator[bytes]:
     """Run the job; yields its output lines in whatever order the runner leaves them, each with its end.
 
-    `job` is named as `package.module:name`; `manifest` has its input lines (`job.manifest`); without `params`
+    `job` is named as `package.module:name`; `manifest` has its input lines (`job.reading`); without `params`
     they say all. The manifest, the bundle and mrjob's own files go to the empty folder `temporary`, which the
     caller removes. Without `cluster` the `hadoop` runner runs the job where the `hadoop` command leads.
 

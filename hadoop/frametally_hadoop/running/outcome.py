@@ -25,7 +25,7 @@ from frametally.rules.hour_file import length_ms
 from frametally.rules.places import base_model, source_of, within_zones
 from frametally.rules.times import DAY_S
 from frametally.rules.tombstones import Range
-from frametally_hadoop.job.manifest import ENTRY_SEPARATOR, entry_text
+from frametally_hadoop.job.reading import ENTRY_SEPARATOR, entry_text
 from frametally_hadoop.planning.hours import SourceHour
 from frametally_hadoop.planning.plan import CountingPlan, DayPlan
 from frametally_hadoop.running.engine import DaySpool, HadoopCluster, run_job
@@ -227,7 +227,7 @@ def count_plan(
 
 
 def manifest_splits(plan: CountingPlan, address: Callable[[str], str]) -> list[list[str]]:
-    """Return a manifest's entries of the segments to count, split by split; see `manifest`.
+    """Return a manifest's entries of the segments to count, split by split; see `job.reading`.
 
     `address` gives what a task reads a segment by, from its key.
     """
@@ -240,7 +240,7 @@ def manifest_splits(plan: CountingPlan, address: Callable[[str], str]) -> list[l
 
 
 def _entry(plan: CountingPlan, key: str, not_counted: dict[str, dict[str, list[Range]]], address: str) -> str:
-    """Return what a manifest says of one segment; see `manifest`."""
+    """Return what a manifest says of one segment; see `job.reading`."""
     read = plan.reads[key]
     fields = {
         "hours": read.hours,

@@ -8,7 +8,7 @@ from frametally.errors import Poison
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import Skipped
 from frametally.rules.places import Zones
-from frametally_hadoop.planning.counting_steps import DrawnZones
+from frametally_hadoop.planning.plan import DrawnZones
 from frametally_traffic.drawings.drawn_shapes import shapes_of
 from frametally_traffic.drawings.revisions import drawn_sources, read_drawing
 

@@ -25,7 +25,7 @@ from frametally.rules.places import FLOWS, series_model
 from frametally.rules.times import DAY_MS
 from frametally.settings.loading import Settings
 from frametally_hadoop.job.reading import LinkEnded
-from frametally_hadoop.planning.counting_steps import DaySelection, DayToCount, DayWindows, StepReport
+from frametally_hadoop.planning.plan import DaySelection, DayToCount, DayWindows, StepReport
 from frametally_hadoop.publication.publish import LINES_PER_PART, put_parts
 from frametally_hadoop.running.engine import DaySpool, cluster_of, run_job, workspace
 from frametally_hadoop.running.outcome import LINK_S

@@ -17,7 +17,7 @@ from frametally.records import MediaManifest, Run
 from frametally.rules.hour_file import changed_names
 from frametally.rules.places import FLOWS, is_of_places, series_model
 from frametally.rules.times import DAY_MS
-from frametally_hadoop.planning.counting_steps import DaySelection
+from frametally_hadoop.planning.plan import DaySelection
 from frametally_traffic.drawings.drawing_checks import DrawingRefused
 from frametally_traffic.drawings.drawn_shapes import flow_inputs, path_identities, shapes_of, spans_of
 from frametally_traffic.drawings.revisions import drawn_sources, read_drawing
