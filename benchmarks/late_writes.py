@@ -167,12 +167,11 @@ def rows_of_forms() -> tuple[int, int]:
     return len(re.findall(r"(?m)^\| \d+ \|", text)), len(re.findall(r"(?m)^\| [^-]", identities))
 
 
+PLACES = ("counting", "tasks", "zone_index.py")
 AREAS = {
     "the counting job (`hadoop/`)": ("hadoop",),
     "counts at lines and zones": (
-        "capabilities/traffic/frametally_traffic/counting",
-        "capabilities/traffic/frametally_traffic/tasks",
-        "capabilities/traffic/frametally_traffic/zone_index.py",
+        *(f"{top}traffic/frametally_traffic/{name}" for top in ("", "capabilities/") for name in PLACES),
     ),
     "books of runs and footage": ("core/frametally/books",),
     "the ledger in SQL": ("core/frametally/adapters/sql/ledger",),

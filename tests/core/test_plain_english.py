@@ -60,37 +60,6 @@ FOLDERS = (
     *("capabilities", "cli", "cloud-services", "consumer", "core", "docs", "elasticsearch"),
     *("hadoop", "models", "producer", "simple_frontend"),
 )
-PAGES = {
-    r"\b(?:adds?|needs?|changes?|detects?) no (?!more\b|longer\b|\.)\w+": "does not add a ...",
-    r"\bno \w+ twice\b": "not ... twice",
-    r"\b(?:is|are) away\b": "is unavailable, does not respond",
-    r"\bends? with (?:exit code )?\d": "exits with code",
-    r"\bin place of\b": "instead of",
-    r"\bfor ever\b": "permanently, forever",
-    r"\bshall\b": "must, should; better: the imperative",
-    r"\ball went well\b|\bnothing could be (?:done|looked at)\b": "success; the actor could not ...",
-    r"\bsome (?:minutes|seconds|hundred|weeks)\b": "a few minutes, several hundred",
-    r"\bby (?:Ctrl-C|finger|mouse|keyboard)\b": "with",
-}
-PHRASES = [(re.compile(phrase, re.IGNORECASE), instead) for phrase, instead in INSTEAD.items()]
-PAGE_PHRASES = [(re.compile(phrase, re.IGNORECASE), instead) for phrase, instead in IN_PAGES.items()]
-"""Those of Markdown pages only."""
-
-FOLDERS = (
-    *(
-        "accounts",
-        "accuracy",
-        "alerts",
-        "cli",
-        "cloud-services",
-        "consumer",
-        "core",
-        "docs",
-        "elasticsearch",
-        "gold",
-    ),
-    *("hadoop", "live", "models", "producer", "simple_frontend", "traffic", "videos"),
-)
 PAGES = ("CHANGELOG.md", "README.md", "docs/CONTRIBUTING.md", "docs/SECURITY.md")
 ELSEWHERE = re.compile(r"/vendor/|/built/|^docs/api-reference/|^docs/settings\.md$")
 SCRIPT_TEXT = re.compile(r'"((?:[^"\\\n]|\\.)*)"|`((?:[^`\\]|\\.)*)`')

@@ -34,7 +34,7 @@ else:
 
 def a_model(name: str, **more: Any) -> dict[str, Any]:
     """A row of `frametally models list --json`."""
-    row = {
+    row: dict[str, Any] = {
         "name": name,
         "model": name,
         "model_id": None,
