@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Table, insert
+from sqlalchemy import Column, Connection, Table, func, insert, select
 
 from frametally.adapters.sql.clock import next_number, now_ms
 from frametally.work.leases import Leases
@@ -40,3 +40,8 @@ class Outbox(Leases):
         if "ended_at_ms" in self._table.c:
             values["ended_at_ms"] = None if state == "queued" else now_ms(connection)
         return self.end(connection, message, again_after_s=again_after_s, **values)
+
+    def count_waiting(self, connection: Connection, column: Column[str]) -> dict[str, int]:
+        """Return how many messages wait, by a column that has few values."""
+        query = select(column, func.count()).where(self._is_open).group_by(column).order_by(column)
+        return {row[0]: row[1] for row in connection.execute(query)}

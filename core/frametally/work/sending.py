@@ -38,7 +38,7 @@ def deliver(
     of: str,
     first_pause_s: float,
 ) -> MessageState:
-    """Send a claimed message and record the result, which is returned.
+    """Send a claimed message and record the result.
 
     Args:
         message: Its lease is longer than `send` takes.
@@ -47,6 +47,9 @@ def deliver(
         say: Gets a line about what went wrong.
         of: First part of the names of its failpoints.
         first_pause_s: Longest pause before the second attempt; it doubles with each attempt, up to an hour.
+
+    Returns:
+        The result; `queued` also for a message that was given up, since the place is unavailable.
     """
     failpoints.passing(f"{of}.claimed")
     try:
