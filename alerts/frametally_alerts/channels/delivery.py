@@ -109,7 +109,7 @@ class AlertSender:
                 lambda message: _send_within(_TRY_S, message, channel, self._settings),
                 self._book.end,
                 lambda line: self._say(channel.name, f"alerts: {channel.name}: {line}"),
-                of="alerts",
+                topic="alerts",
                 first_pause_s=_FIRST_PAUSE_S,
             )
             states[state] += 1

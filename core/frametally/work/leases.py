@@ -27,14 +27,14 @@ def look_then_write(
         if not look(connection):
             return None
     with database.writing() as connection:
-        seen = look(connection)
-        return write(connection, seen) if seen else None
+        due = look(connection)
+        return write(connection, due) if due else None
 
 
 class Leases:
     """The leases of a table's rows, in the transactions of its book.
 
-    `due_at_ms` is when a lease ends, or before which a waiting row is not claimed; `clock.is_due` tells. Each
+    `due_at_ms` is when a lease ends, or before which a waiting row is not claimed; see `clock.is_due`. Each
     claim raises the generation: a worker whose row was claimed by another writes nothing more.
     """
 
@@ -66,7 +66,7 @@ class Leases:
     def claim(
         self, connection: Connection, condition: ColumnElement[bool], lease_s: float, **values: Any
     ) -> None:
-        """Lease the rows that meet `condition` anew for `lease_s`; `values` are changed with it."""
+        """Lease the rows that meet `condition` for `lease_s`; `values` are changed with it."""
         values[self._generation] = self._table.c[self._generation] + 1
         self._write(connection, condition, lease_s, values)
 

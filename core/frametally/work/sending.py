@@ -35,7 +35,7 @@ def deliver(
     end: Callable[..., object],
     say: Callable[[str], None],
     *,
-    of: str,
+    topic: str,
     first_pause_s: float,
 ) -> MessageState:
     """Send a claimed message and record the result.
@@ -45,13 +45,13 @@ def deliver(
         send: Returns a remark on a message that was sent nevertheless.
         end: Records a state, a reason and a pause: a book's method that calls `Outbox.end_message`.
         say: Gets a line about what went wrong.
-        of: First part of the names of its failpoints.
+        topic: First part of the names of its failpoints.
         first_pause_s: Longest pause before the second attempt; it doubles with each attempt, up to an hour.
 
     Returns:
         The result; `queued` also for a message that was given up, since the place is unavailable.
     """
-    failpoints.passing(f"{of}.claimed")
+    failpoints.passing(f"{topic}.claimed")
     try:
         remark = send(message)
     except (Retryable, Misconfigured) as error:
@@ -68,7 +68,7 @@ def deliver(
         say(str(error))
         end(message, "failed", reason=str(error))
         return "failed"
-    failpoints.passing(f"{of}.taken")
+    failpoints.passing(f"{topic}.taken")
     end(message, "sent", reason=remark)
-    failpoints.passing(f"{of}.noted")
+    failpoints.passing(f"{topic}.noted")
     return "sent"

@@ -179,7 +179,7 @@ class Mailer:
                 self._send,
                 self._outbox.end_letter,
                 lambda line: self._say("mail", f"mail: {line}"),
-                of="mail",
+                topic="mail",
                 first_pause_s=_FIRST_PAUSE_S,
             )
             if state != "sent":
