@@ -18,8 +18,9 @@ from frametally.errors import FrametallyError, Retryable
 from frametally.opening import open_frame_log, open_object_store
 from frametally.process.meters import METERS
 from frametally.process.reports import Progress
-from frametally.process.retrying import Backoff
 from frametally.settings.loading import Settings
+from frametally.work.children import Restarts, how_it_ended
+from frametally.work.worker_process import END_WITHIN_S
 from frametally_consumer.detectors.yolo import NetworkModel
 from frametally_consumer.load import cores, load_detector
 from frametally_consumer.worker.live_results import open_results
@@ -27,11 +28,6 @@ from frametally_consumer.worker.loop import consume
 from frametally_consumer.worker.report import ConsumeReport, add_up
 
 _LOOK_S = 0.1
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 60.0
-_WELL_AFTER_S = 60.0
-"""A worker that ran that long was well: if it dies after that, it is started again at once, nearly."""
-_KILL_AFTER_S = 9.0
-"""After the signal to stop; a worker ends by itself before that, unless it hangs."""
 
 
 class WorkersReport(NamedTuple):
@@ -73,7 +69,7 @@ def consume_with_workers(
                 told_at_s = time.monotonic()
                 for worker in team:
                     worker.stop()
-            if told_at_s is not None and time.monotonic() - told_at_s > _KILL_AFTER_S:
+            if told_at_s is not None and time.monotonic() - told_at_s > END_WITHIN_S:
                 for worker in team:
                     worker.kill()
             connections: list[Any] = [worker.connection for worker in team if worker.connection is not None]
@@ -113,8 +109,7 @@ class _Worker:
         self._progress = progress
         self._process: BaseProcess | None = None
         self._stopping = False
-        self._backoff = Backoff(_FIRST_PAUSE_S, _LONGEST_PAUSE_S)
-        self._started_at_s = self._start_at_s = 0.0
+        self._restarts = Restarts()
 
     def look_after(self) -> None:
         """Start it if it is time; read its messages; notice its end."""
@@ -123,7 +118,7 @@ class _Worker:
         if self._process is None:
             if self._stopping:
                 self.ended = True
-            elif time.monotonic() >= self._start_at_s:
+            elif self._restarts.is_due:
                 self._start()
             return
         if not self._hear():
@@ -150,7 +145,7 @@ class _Worker:
         )
         self._process.start()
         theirs.close()
-        self._started_at_s = time.monotonic()
+        self._restarts.begin()
 
     def _hear(self) -> bool:
         """Pass on what it said; return False once it has closed its end."""
@@ -180,16 +175,10 @@ class _Worker:
         if self.report is not None or self.failed or self._stopping:
             self.ended = True
             return
-        if time.monotonic() - self._started_at_s > _WELL_AFTER_S:
-            self._backoff.reset()
-        pause_s = self._backoff.next_s()
-        self._start_at_s = time.monotonic() + pause_s
-        died = f"ended with code {code}"
-        if code is not None and code < 0:
-            died = f"was killed by {signal.Signals(-code).name}"
+        pause_s = self._restarts.put_off()
         self._progress.say(
-            f"worker {self._number} {died}: it starts again in {pause_s:.1f} s, and the log sends its "
-            "unfinished messages again"
+            f"worker {self._number} {how_it_ended(code)}: it starts again in {pause_s:.1f} s, and the log "
+            "sends its unfinished messages again"
         )
 
 

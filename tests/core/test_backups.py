@@ -19,9 +19,9 @@ from tests.core.test_object_store_contract import ADAPTERS, PARAMS
 from frametally import backups as contents
 from frametally.backups import DAYS_KEPT, backup_name, is_due, last_backup, store_backup, stored_backups
 from frametally.opening import open_object_store
-from frametally.process.children import Family
 from frametally.rules.times import DAY_MS, HOUR_MS
 from frametally.settings.loading import Settings, load_settings
+from frametally.work.children import Family
 from frametally_accounts.book import AccessBook
 from frametally_accounts.rights import UserAccount
 from frametally_cli.checkup.ports import backup_rows

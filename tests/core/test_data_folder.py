@@ -14,7 +14,6 @@ from frametally.errors import Misconfigured, Retryable
 from frametally.opening import open_count_index, open_object_store
 from frametally.ports.count_index import CountIndex
 from frametally.ports.frame_log import NoSuchTopic
-from frametally.process.children import Family
 from frametally.settings.data_folder import (
     demo_beside,
     embedded_folder,
@@ -22,6 +21,7 @@ from frametally.settings.data_folder import (
     must_be_writable,
 )
 from frametally.settings.loading import load_settings
+from frametally.work.children import Family
 from frametally_cli import main as cli
 from frametally_cli.options.ports import open_ports
 from frametally_cli.stages.looking import open_to_look

@@ -61,7 +61,7 @@ FLOORS = (
     ("frametally.books",),
     ("frametally.segments",),
     ("frametally.naming",),
-    ("frametally.backups", "frametally.mail", "frametally.media"),
+    ("frametally.backups", "frametally.mail", "frametally.media", "frametally.work"),
     ("frametally.opening", "frametally.spark_sessions"),
     (
         "frametally.adapters.sql.clock",

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from frametally.process import children
 from frametally.process.bound import bound
-from frametally.process.children import Family, Member
 from frametally.process.exit_codes import PART_DONE
+from frametally.work import children
+from frametally.work.children import Family, Member
 
 
 def python(name: str, program: str, *arguments: object) -> Member:
@@ -214,7 +214,7 @@ def test_a_member_goes_on_where_nobody_hears_it() -> None:
 
 FAMILY = """
 import sys
-from frametally.process.children import Family, Member
+from frametally.work.children import Family, Member
 program = sys.argv[1]
 members = [Member(name, [sys.executable, "-c", program]) for name in ("one", "other")]
 Family(members, say=lambda line: print(line, flush=True)).run(lambda: False)

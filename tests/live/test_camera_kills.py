@@ -35,8 +35,8 @@ from frametally.opening import open_object_store
 from frametally.packs.pack_keys import is_part_key
 from frametally.packs.packed_store import plain_of
 from frametally.settings.loading import Settings
+from frametally.work.worker_process import environment_for_child, start_child
 from frametally_live.feed_records import Feed, FeedTold
-from frametally_producer.child import environment_for_child, start_child
 
 pytestmark = pytest.mark.thorough
 

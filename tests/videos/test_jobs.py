@@ -33,8 +33,8 @@ from frametally.media.manifests import find_manifest
 from frametally.opening import open_count_index, open_ledger, open_object_store
 from frametally.records import decode_at, encode
 from frametally.settings.loading import load_settings
+from frametally.work import worker_process
 from frametally_cli.stages.family_members import is_all_here
-from frametally_producer import child
 from frametally_videos.catalogue.catalogue_rows import Artifact, ArtifactKind, Job, JobKind, usual_jobs
 from frametally_videos.jobs import job_worker
 from frametally_videos.jobs.__main__ import needs_network
@@ -103,7 +103,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
 
 def instead(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
     """Put another program where a job's process is started."""
-    monkeypatch.setattr(child, "bound", lambda arguments: [sys.executable, "-c", program])
+    monkeypatch.setattr(worker_process, "bound", lambda arguments: [sys.executable, "-c", program])
 
 
 @pytest.mark.thorough
@@ -308,8 +308,8 @@ def probe(
 
     def do(body: str, kind: JobKind = "previews") -> tuple[VideoRecord, Found]:
         program = PROGRAM.format(body=textwrap.indent(textwrap.dedent(body), "    "), kind=kind)
-        monkeypatch.setattr(child, "bound", lambda arguments: [sys.executable, "-c", program])
         video = shop.upload_for(kind, make_video("a.mp4", 3), start_time="2026-03-01T10:00:00Z")
+        instead(monkeypatch, program)
         assert shop.work().failed == [], shop.lines
         found: Found = json.loads(shop.store.get(f"videos/{video.id}/poster-of-the-probe.jpg"))
         return video, found
@@ -410,8 +410,8 @@ def test_it_has_the_memory_that_is_set_and_says_so(
 ) -> None:
     shop.settings = shop.settings.model_copy(update={"job_memory_mb": 256})
     program = PROGRAM.format(body="    bytearray(400_000_000)", kind="previews")
-    monkeypatch.setattr(child, "bound", lambda arguments: [sys.executable, "-c", program])
     shop.upload_for("previews", make_video("a.mp4", 3))
+    instead(monkeypatch, program)
     why = "It needs more than 256 MB of memory; convert it, or raise FRAMETALLY_JOB_MEMORY_MB."
     assert f"a.mp4: previews failed: {why}" in shop.work().failed
 
@@ -422,10 +422,8 @@ def test_it_has_the_time_that_is_set_and_no_more(
 ) -> None:
     monkeypatch.setattr("frametally_videos.settings.LEAST_JOB_H", 0.0005)
     shop.settings = shop.settings.model_copy(update={"video_max_h": 0.002})
-    monkeypatch.setattr(
-        child, "bound", lambda arguments: [sys.executable, "-c", "import time; time.sleep(600)"]
-    )
     shop.upload_for("previews", make_video("a.mp4", 3))
+    instead(monkeypatch, "import time; time.sleep(600)")
     why = "It takes more than 0.0005 h; cut it, or raise FRAMETALLY_VIDEO_MAX_H."
     assert f"a.mp4: previews failed: {why}" in shop.work().failed
 

@@ -24,8 +24,8 @@ from PIL import Image
 from frametally.adapters.files.folder_store import FileStore
 from frametally.errors import Misconfigured, Retryable
 from frametally.settings.loading import Settings, load_settings
+from frametally.work import worker_process
 from frametally_videos.describing.video_facts import facts_of
-from frametally_videos.library import video_looks
 from frametally_videos.library.video_looks import inspect
 from frametally_videos.records import VideoFacts, VideoFields
 from frametally_videos.upload_refusals import Refused
@@ -321,7 +321,7 @@ def test_what_ends_the_look_is_told_and_this_process_lives_on(
 ) -> None:
     looks.put(b"x")
     monkeypatch.setattr(
-        video_looks,
+        worker_process,
         "bound",
         lambda arguments: [sys.executable, "-c", f"import os; os.kill(os.getpid(), {int(dies_by)})"],
     )
@@ -334,7 +334,7 @@ def test_a_machine_without_the_producer_is_told_what_to_install(
 ) -> None:
     looks.put(b"x")
     monkeypatch.setattr(
-        video_looks, "bound", lambda arguments: [sys.executable, "-c", "import no_such_module_of_anybody"]
+        worker_process, "bound", lambda arguments: [sys.executable, "-c", "import no_such_module_of_anybody"]
     )
     with pytest.raises(Misconfigured, match=r"no_such_module_of_anybody.*frametally\[producer\]"):
         inspect(looks.settings(), KEY, VideoFields(), "a.mp4")
@@ -349,10 +349,11 @@ def test_the_look_ends_with_the_process_that_wants_it(
     hangs = f"import os, time; open({str(note)!r}, 'w').write(str(os.getpid()) + chr(10)); time.sleep(600)"
     asks = (
         "import sys\nfrom frametally.settings.loading import load_settings\n"
+        "from frametally.work import worker_process\n"
         "from frametally_videos.library import video_looks\n"
         "from frametally_videos.records import VideoFields\n"
-        "whole = video_looks.bound\n"
-        f"video_looks.bound = lambda arguments: whole([sys.executable, '-c', {hangs!r}])\n"
+        "whole = worker_process.bound\n"
+        f"worker_process.bound = lambda arguments: whole([sys.executable, '-c', {hangs!r}])\n"
         "video_looks.inspect(load_settings(), 'a', VideoFields(), 'a')\n"
     )
     asker = subprocess.Popen([sys.executable, "-c", asks])

@@ -20,6 +20,7 @@ from frametally.files.names import one_line
 from frametally.records import encode
 from frametally.settings.fields import SecretStr
 from frametally.settings.loading import Settings
+from frametally.work import sending
 from frametally_cli.checkup.machine import mail_rows
 from frametally_videos.catalogue.catalogue_rows import Job, VideoBooks
 from frametally_videos.catalogue.outbox import Letter, Notice
@@ -326,7 +327,7 @@ def test_a_mail_that_nobody_takes_is_given_up_in_the_end(
     outbox: VideoCatalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(video_news, "_FIRST_PAUSE_S", 0.0)
-    monkeypatch.setattr(video_news, "_MOST_ATTEMPTS", 3)
+    monkeypatch.setattr(sending, "_MOST_ATTEMPTS", 3)
     outbox.put_notice("a", "s", "b")
     for _ in range(3):
         assert states(outbox) == ["queued"]

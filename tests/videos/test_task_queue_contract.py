@@ -101,10 +101,8 @@ def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
             monkeypatch.setattr(sys.modules[__name__], "LEASE_S", BROKER_LEASE_S)
             monkeypatch.setattr(sys.modules[__name__], "WAIT_S", BROKER_WAIT_S)
         made = Place(stack, tmp_path, url, access)
-        monkeypatch.setattr(
-            "frametally_videos.catalogue.job_book.now_ms",
-            lambda connection: now_ms(connection) + made.ahead_ms,
-        )
+        for module in ("frametally_videos.catalogue.job_book", "frametally.adapters.sql.clock"):
+            monkeypatch.setattr(f"{module}.now_ms", lambda connection: now_ms(connection) + made.ahead_ms)
         yield made
 
 

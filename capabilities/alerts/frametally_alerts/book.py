@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import Column, ColumnElement, Connection, Table, and_, delete, func, insert, select, update
+from sqlalchemy import Column, ColumnElement, Connection, Table, and_, delete, insert, select, update
 
 from frametally.adapters.sql.clock import is_due, now_ms
 from frametally.adapters.sql.migration import Layout
 from frametally.adapters.sql.sql_book import SqlBook
 from frametally.process import failpoints
+from frametally.work.leases import look_then_write
+from frametally.work.outbox import Outbox
+from frametally.work.sending import MessageState
 from frametally_alerts import rules, tables
 from frametally_alerts.rules import (
     PREFIX,
@@ -39,6 +42,7 @@ LAYOUT = Layout.in_catalogue(
 )
 _rules, _marks, _told, _messages = tables.rules.c, tables.marks.c, tables.told.c, tables.messages.c
 _channels = tables.channels.c
+_OUTBOX = Outbox(tables.messages, tables.about)
 BookEntry = AlertRule | ScheduledReport
 _EntryT = TypeVar("_EntryT", bound=BookEntry)
 
@@ -189,39 +193,17 @@ class AlertBook(SqlBook):
 
         None: there is none, another sender has claimed it, or it must wait; later messages wait, too.
         """
-        with self._database.reading() as connection:
-            if _next(connection, channel) is None:
-                return None
-        with self._database.writing() as connection:
-            next_message = _next(connection, channel)
-            if next_message is None:
-                return None
-            message = next_message._replace(attempts=next_message.attempts + 1)
-            values = {"attempts": message.attempts, "due_at_ms": now_ms(connection) + round(lease_s * 1000)}
-            connection.execute(update(tables.messages).where(_messages.id == message.id).values(**values))
-            return message
 
-    def end(
-        self,
-        message: AlertMessage,
-        state: Literal["sent", "failed", "queued"],
-        *,
-        reason: str | None = None,
-        again_after_s: float = 0.0,
-    ) -> bool:
-        """Record the result of a claimed message; return False if another sender has claimed it since."""
-        lease = and_(
-            _messages.id == message.id, _messages.attempts == message.attempts, _messages.state == "queued"
-        )
+        def take(connection: Connection, message: AlertMessage) -> AlertMessage:
+            _OUTBOX.claim(connection, _messages.id == message.id, lease_s)
+            return message._replace(attempts=message.attempts + 1)
+
+        return look_then_write(self._database, lambda connection: _next(connection, channel), take)
+
+    def end(self, message: AlertMessage, state: MessageState, **how: Any) -> bool:
+        """Record the result of a claimed message; see `Outbox.end_message`."""
         with self._database.writing() as connection:
-            time_ms = now_ms(connection)
-            values = {
-                "state": state,
-                "reason": reason,
-                "due_at_ms": time_ms + round(again_after_s * 1000),
-                "ended_at_ms": None if state == "queued" else time_ms,
-            }
-            return bool(connection.execute(update(tables.messages).where(lease).values(**values)).rowcount)
+            return _OUTBOX.end_message(connection, message, state, **how)
 
     def messages(
         self, limit: int, *, states: Sequence[str] = (), before: int = 0
@@ -239,10 +221,8 @@ class AlertBook(SqlBook):
 
     def waiting(self) -> dict[str, int]:
         """Return how many messages wait, by channel."""
-        query = select(_messages.channel, func.count().label("number")).where(_messages.state == "queued")
         with self._database.reading() as connection:
-            rows = connection.execute(query.group_by(_messages.channel).order_by(_messages.channel))
-            return {row.channel: row.number for row in rows}
+            return _OUTBOX.count_waiting(connection, _messages.channel)
 
     def add_channel(self, name: str, sealed: str) -> bool:
         """Add a channel; False: there is one of that name."""
@@ -303,17 +283,8 @@ def _tell(connection: Connection, rule: str, channels: Iterable[str], alert: Ale
     if not updates:
         connection.execute(insert(tables.told).values(key=alert.key, **values))
     for channel in channels:
-        _put(connection, rule, channel, alert)
-
-
-def _put(connection: Connection, rule: str, channel: str, alert: Alert) -> None:
-    time_ms = now_ms(connection)
-    message = AlertMessage(message_id(alert, channel), channel, alert, created_at_ms=time_ms)
-    about = tables.about.c
-    numbering = update(tables.about).values(next_number=about.next_number + 1).returning(about.next_number)
-    number = int(connection.execute(numbering).scalar_one()) - 1
-    values = {**message._asdict(), "alert": _encoded(alert), "number": number, "rule": rule}
-    connection.execute(insert(tables.messages).values(**values, due_at_ms=time_ms))
+        values = {"rule": rule, "channel": channel, "alert": _encoded(alert)}
+        _OUTBOX.put(connection, message_id(alert, channel), **values)
 
 
 def _note(connection: Connection, rule: str, marks: Mapping[str, str | None]) -> None:
@@ -340,8 +311,7 @@ def _drop_waiting(connection: Connection, condition: ColumnElement[bool]) -> Non
 
 
 def _count_waiting(connection: Connection) -> int:
-    query = select(func.count()).select_from(tables.messages).where(_messages.state == "queued")
-    return int(connection.execute(query).scalar_one())
+    return sum(_OUTBOX.count_waiting(connection, _messages.channel).values())
 
 
 def _table(kind: type[_EntryT]) -> tuple[Table, Column[str]]:

@@ -11,6 +11,7 @@ import msgspec
 
 from frametally.rules.clocks.turns import Every
 from frametally.rules.times import NEXT_MS
+from frametally.work.sending import MessageState
 
 What = Literal[
     "count",
@@ -169,7 +170,7 @@ class AlertMessage(NamedTuple):
     id: str
     channel: str
     alert: Alert
-    state: Literal["queued", "sent", "failed"] = "queued"
+    state: MessageState = "queued"
     attempts: int = 0
     reason: str | None = None
     created_at_ms: int = 0

@@ -9,19 +9,47 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import and_, delete, or_, select
+import msgspec
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    delete,
+    false,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
-from frametally.adapters.sql.clock import is_due, note_change, now_ms
+from frametally.adapters.sql.clock import after_ms, is_due, note_change, now_ms
 from frametally.adapters.sql.kept_books import KeptTables
 from frametally.adapters.sql.migration import Layout
 from frametally.adapters.sql.sql_book import SqlBook
-from frametally_live import feed_rows as rows
+from frametally.work.leases import Leases, look_then_write
 from frametally_live import tables
-from frametally_live.feed_records import OVER, Feed, FeedKind, FeedTold, FeedWanted, TooManyStreams
+from frametally_live.feed_records import (
+    LAUNCH_IS_GONE,
+    LAUNCH_NEVER_CAME,
+    OVER,
+    Feed,
+    FeedKind,
+    FeedTold,
+    FeedWanted,
+    TooManyStreams,
+)
 
 _columns = tables.feeds.c
+_NOT_OVER = _columns.ended_at_ms.is_(None)
+_LEASES = Leases(tables.feeds, _NOT_OVER)
+_DELETE = "delete"
+"""Stored as the request for a camera that is stopped first, and deleted when it has ended."""
+# Made once, before there are threads: see `records.decode`.
+_report_decoder = msgspec.json.Decoder(FeedTold)
 
 
 LAYOUT = Layout.in_catalogue(
@@ -56,17 +84,17 @@ class LiveBook(SqlBook):
             TooManyStreams: `most` streams of other videos are not over.
         """
         with self._database.writing() as connection:
-            rows.look_after_launches(connection)  # a stream that never began must not block others
-            running = rows.find(connection, _columns.kind == "video", rows.NOT_OVER)
+            _look_after_launches(connection)  # a stream that never began must not block others
+            running = _find(connection, _columns.kind == "video", _NOT_OVER)
             running_stream = next((stream for stream in running if stream.video_id == feed.video_id), None)
             if running_stream is not None and running_stream.wanted != "stop":
                 return running_stream
             if running_stream is not None:  # ended at once; its worker may not write anything more
-                rows.end(connection, running_stream)
+                _end(connection, running_stream)
             elif len(running) >= most:
                 raise TooManyStreams(running)
-            rows.forget_all_but_the_last(connection, feed.video_id)
-            return rows.put(connection, feed, launch_within_s)
+            _forget_all_but_the_last(connection, feed.video_id)
+            return _put(connection, feed, launch_within_s)
 
     def launch_feed(self, feed_id: str, *, lease_s: float) -> Feed | None:
         """Let workers claim a booked feed, and keep it launched; return it; None: it does not exist.
@@ -76,14 +104,14 @@ class LiveBook(SqlBook):
         is over, or needs no launch, is returned unchanged.
         """
         with self._database.writing() as connection:
-            feed = rows.find_one(connection, feed_id)
+            feed = _find_one(connection, feed_id)
             if feed is None or feed.is_over or not feed.launch:
                 return feed
-            due_at_ms = rows.after(connection, lease_s)
-            rows.change(connection, _columns.id == feed_id, launch="launched", launch_due_at_ms=due_at_ms)
+            due_at_ms = after_ms(connection, lease_s)
+            _change(connection, _columns.id == feed_id, launch="launched", launch_due_at_ms=due_at_ms)
             if feed.launch == "booked":
-                rows.note(connection, feed, feed.told._replace(reason=""))
-            return rows.find_one(connection, feed_id)
+                _note(connection, feed, feed.told._replace(reason=""))
+            return _find_one(connection, feed_id)
 
     def fail_launch(self, feed_id: str, reason: str, *, only_booked: bool = False) -> bool:
         """Make a feed that needs a launch fail, even if a worker runs it; False: it is over, or needs none.
@@ -91,20 +119,20 @@ class LiveBook(SqlBook):
         With `only_booked`, also False where it is launched.
         """
         with self._database.writing() as connection:
-            feed = rows.find_one(connection, feed_id)
+            feed = _find_one(connection, feed_id)
             if feed is None or feed.is_over or not feed.launch:
                 return False
             if only_booked and feed.launch != "booked":
                 return False
-            rows.end(connection, feed, feed.told._replace(state="failed", reason=reason))
+            _end(connection, feed, feed.told._replace(state="failed", reason=reason))
             return True
 
     def put_camera(self, feed: Feed) -> Feed | None:
         """Put a camera; None: its source has one already."""
         with self._database.writing() as connection:
-            if rows.find(connection, _columns.kind == "camera", _columns.source == feed.source):
+            if _find(connection, _columns.kind == "camera", _columns.source == feed.source):
                 return None
-            return rows.put(connection, feed)
+            return _put(connection, feed)
 
     def move_camera(self, feed_id: str, address: str, transport: str) -> Feed | None:
         """Give a camera another address; return its feed, None if it does not exist.
@@ -112,9 +140,9 @@ class LiveBook(SqlBook):
         A worker that runs it ends what it has and releases it; it is claimed again with the new address.
         """
         with self._database.writing() as connection:
-            rows.change(connection, _columns.id == feed_id, address=address, transport=transport)
+            _change(connection, _columns.id == feed_id, address=address, transport=transport)
             note_change(connection, tables.about)
-            return rows.find_one(connection, feed_id)
+            return _find_one(connection, feed_id)
 
     def remove_feed(self, feed_id: str) -> bool:
         """Delete a feed that is over or has no worker; False: there is none.
@@ -123,11 +151,9 @@ class LiveBook(SqlBook):
         started again before.
         """
         with self._database.writing() as connection:
-            free = or_(~rows.NOT_OVER, rows.is_free(now_ms(connection)))
+            free = or_(~_NOT_OVER, _is_free(now_ms(connection)))
             deletion = connection.execute(delete(tables.feeds).where(_columns.id == feed_id, free))
-            rows.change(
-                connection, and_(_columns.id == feed_id, _columns.kind == "camera"), wanted=rows.DELETE
-            )
+            _change(connection, and_(_columns.id == feed_id, _columns.kind == "camera"), wanted=_DELETE)
             note_change(connection, tables.about)
             return bool(deletion.rowcount)
 
@@ -142,7 +168,7 @@ class LiveBook(SqlBook):
         its next frame. A stream of a video that is over, or is being stopped, stays so.
         """
         with self._database.writing() as connection:
-            feed = rows.find_one(connection, feed_id)
+            feed = _find_one(connection, feed_id)
             if feed is None or (feed.is_over and wanted == "stop"):
                 return feed
             if feed.kind == "video" and (feed.is_over or feed.wanted == "stop"):
@@ -155,20 +181,20 @@ class LiveBook(SqlBook):
                 values.pop("wanted")  # it may be one that is deleted when it has ended
             if feed.is_over:
                 values |= {
-                    "told": rows.as_json(rows.begun_anew(feed.told)),
+                    "told": _as_json(_begun_anew(feed.told)),
                     "ended_at_ms": None,
                     "due_at_ms": 0,
                 }
             if values:
-                rows.change(connection, _columns.id == feed_id, **values)
+                _change(connection, _columns.id == feed_id, **values)
             if wanted == "stop":
-                is_free = and_(_columns.id == feed_id, rows.is_free(now_ms(connection)))
-                if rows.find(connection, is_free):
-                    rows.end(connection, feed)
+                is_free = and_(_columns.id == feed_id, _is_free(now_ms(connection)))
+                if _find(connection, is_free):
+                    _end(connection, feed)
                 else:
-                    rows.note(connection, feed, feed.told._replace(state="stopping"))
+                    _note(connection, feed, feed.told._replace(state="stopping"))
             note_change(connection, tables.about)
-            return rows.find_one(connection, feed_id)
+            return _find_one(connection, feed_id)
 
     def claim_feed(self, worker: str, kinds: Sequence[FeedKind], *, lease_s: float) -> Feed | None:
         """Give `worker` a feed that is not over and has no worker, or whose lease has expired; None: none.
@@ -176,30 +202,25 @@ class LiveBook(SqlBook):
         Exactly one of several callers gets it. Nobody gets a booked feed. A seek that was not reached yet
         is reported as the position.
         """
-        # Workers ask often, and seldom get a feed, so that a mere look must not block writers.
-        with self._database.reading() as connection:
+
+        def look(connection: Connection) -> list[Feed]:
             time_ms = now_ms(connection)
-            if not rows.find(connection, or_(rows.is_claimable(kinds, time_ms), rows.is_unheard(time_ms))):
-                return None
-        with self._database.writing() as connection:
-            rows.look_after_launches(connection, 2 * lease_s)
-            while (due_feeds := rows.find_due(connection, kinds)) and due_feeds[0].wanted == "stop":
-                rows.end(connection, due_feeds[0])
+            return _find(connection, or_(_is_claimable(kinds, time_ms), _is_unheard(time_ms)))
+
+        def take(connection: Connection, _: list[Feed]) -> Feed | None:
+            _look_after_launches(connection, 2 * lease_s)
+            while (due_feeds := _find_due(connection, kinds)) and due_feeds[0].wanted == "stop":
+                _end(connection, due_feeds[0])
             if not due_feeds:
                 return None
             feed = due_feeds[0]
-            report = rows.sought(feed.told, feed.seek_s)
-            rows.change(
-                connection,
-                _columns.id == feed.id,
-                worker=worker,
-                generation=_columns.generation + 1,
-                due_at_ms=rows.after(connection, lease_s),
-                seek_s=None,
-                told=rows.as_json(report._replace(state="starting")),
-            )
+            report = _sought(feed.told, feed.seek_s)._replace(state="starting")
+            claimed = {"worker": worker, "seek_s": None, "told": _as_json(report)}
+            _LEASES.claim(connection, _columns.id == feed.id, lease_s, **claimed)
             note_change(connection, tables.about)
-            return rows.find_one(connection, feed.id)
+            return _find_one(connection, feed.id)
+
+        return look_then_write(self._database, look, take)
 
     def renew_feed(self, feed: Feed, report: FeedTold, *, lease_s: float) -> Feed | None:
         """Keep a claimed feed and report its state; return the latest request for it.
@@ -207,17 +228,15 @@ class LiveBook(SqlBook):
         A `seek_s` is returned once. None: it is another's by now, or is gone, and must be left.
         """
         with self._database.writing() as connection:
-            held_rows = rows.find(connection, rows.is_held(feed))
+            held_rows = _find(connection, _LEASES.is_held(feed))
             if not held_rows:
                 return None
             now = held_rows[0]
             if now.wanted == "stop" and report.state not in OVER:
                 report = report._replace(state="stopping")
             # If the worker dies before it gets there, the next one still begins there.
-            rows.change(
-                connection, rows.is_held(feed), due_at_ms=rows.after(connection, lease_s), seek_s=None
-            )
-            rows.note(connection, now, rows.sought(report, now.seek_s))
+            _LEASES.renew(connection, feed, lease_s, seek_s=None)
+            _note(connection, now, _sought(report, now.seek_s))
             return now._replace(told=report)
 
     def release_feed(self, feed: Feed, report: FeedTold) -> bool:
@@ -226,7 +245,7 @@ class LiveBook(SqlBook):
         A feed that was to stop is over. A camera that was started again since it was stopped is not.
         """
         with self._database.writing() as connection:
-            held_rows = rows.find(connection, rows.is_held(feed))
+            held_rows = _find(connection, _LEASES.is_held(feed))
             if not held_rows:
                 return False
             is_wanted = held_rows[0].wanted != "stop"
@@ -234,16 +253,16 @@ class LiveBook(SqlBook):
                 report = report._replace(state="requested")  # started again since it was stopped
             if report.state in OVER or not is_wanted:
                 state = report.state if report.state in OVER else "ended"
-                rows.end(connection, held_rows[0], report._replace(state=state))
+                _end(connection, held_rows[0], report._replace(state=state))
             else:
-                rows.note(connection, held_rows[0], report)
-                rows.change(connection, rows.is_held(feed), worker="", due_at_ms=0)
+                _note(connection, held_rows[0], report)
+                _LEASES.end(connection, feed, worker="")
             return True
 
     def feed(self, feed_id: str) -> Feed | None:
         """Return a feed; None if it does not exist."""
         with self._database.reading() as connection:
-            return rows.find_one(connection, feed_id)
+            return _find_one(connection, feed_id)
 
     def feeds(self, kind: FeedKind | None = None, *, video_id: str = "", limit: int = 1000) -> list[Feed]:
         """Return feeds: those that are not over first, then the newest.
@@ -254,16 +273,14 @@ class LiveBook(SqlBook):
         if video_id:
             conditions.append(_columns.video_id == video_id)
         query = (
-            rows.select_feeds()
+            _select_feeds()
             .where(*conditions)
             .order_by(_columns.ended_at_ms.is_not(None), _columns.number.desc())
         )
         with self._database.reading() as connection:
-            is_left = and_(
-                rows.NOT_OVER, _columns.worker != "", is_due(_columns.due_at_ms, now_ms(connection))
-            )
+            is_left = and_(_NOT_OVER, _columns.worker != "", is_due(_columns.due_at_ms, now_ms(connection)))
             feed_table = connection.execute(query.add_columns(is_left).limit(limit))
-            return [rows.feed_of(feed, is_left=is_left) for *feed, is_left in feed_table]
+            return [_feed_of(feed, is_left=is_left) for *feed, is_left in feed_table]
 
     def stop_streams(self, video_id: str) -> list[Feed]:
         """Stop the stream of a video; return its state after that."""
@@ -280,3 +297,144 @@ class LiveBook(SqlBook):
 
 
 TABLES = (KeptTables("live", LAYOUT, {"cameras and streams": tables.feeds}),)
+
+
+def _put(connection: Connection, feed: Feed, launch_within_s: float = 0.0) -> Feed:
+    """Insert a feed with the next number; return it with its time."""
+    stored_feed = feed._replace(created_at_ms=now_ms(connection))
+    values = stored_feed._asdict() | {"told": _as_json(stored_feed.told)}
+    values["launch_due_at_ms"] = after_ms(connection, launch_within_s)
+    last = connection.execute(select(func.max(_columns.number))).scalar_one()
+    number = 1 if last is None else last + 1
+    connection.execute(insert(tables.feeds).values(**values, number=number, due_at_ms=0))
+    note_change(connection, tables.about)
+    return stored_feed
+
+
+def _forget_all_but_the_last(connection: Connection, video_id: str) -> None:
+    """Delete the streams of a video except the last one that ended, which people may still look at."""
+    of_video = and_(_columns.video_id == video_id, ~_NOT_OVER)
+    last = select(func.max(_columns.number)).where(of_video).scalar_subquery()
+    connection.execute(delete(tables.feeds).where(of_video, _columns.number < last))
+
+
+def _begun_anew(report: FeedTold) -> FeedTold:
+    """Return the new state of an ended feed that is requested again: its sums continue.
+
+    A stopped camera misses nothing after its stop; a failed one does, and reports since when.
+    """
+    return report._replace(
+        state="requested",
+        reason="",
+        captured_at_ms=None if report.state == "ended" else report.captured_at_ms,
+        frames_per_s=None,
+        taken_per_s=None,
+        offered_per_s=None,
+        lag_ms=None,
+        drift_ms=None,
+        away_since_ms=None,
+    )
+
+
+def _end(connection: Connection, feed: Feed, report: FeedTold | None = None) -> None:
+    """End a feed, even if a worker runs it; without a last report its state is `ended`.
+
+    A camera that was to be deleted is deleted.
+    """
+    connection.execute(delete(tables.feeds).where(_columns.id == feed.id, _columns.wanted == _DELETE))
+    _change(
+        connection,
+        _columns.id == feed.id,
+        told=_as_json(report or feed.told._replace(state="ended", reason="")),
+        worker="",
+        generation=_columns.generation + 1,
+        wanted="stop",
+        seek_s=None,
+        ended_at_ms=now_ms(connection),
+    )
+    note_change(connection, tables.about)
+
+
+def _note(connection: Connection, before: Feed, report: FeedTold) -> None:
+    """Note the state of a feed; progress alone is not a change that a page waits for."""
+    _change(connection, _columns.id == before.id, told=_as_json(report))
+    if (report.state, report.reason) != (before.told.state, before.told.reason):
+        note_change(connection, tables.about)
+
+
+def _find_due(connection: Connection, kinds: Sequence[FeedKind]) -> list[Feed]:
+    """Return the claimable feed that has waited longest; empty: none."""
+    query = _select_feeds().where(_is_claimable(kinds, now_ms(connection)))
+    rows = connection.execute(query.order_by(_columns.due_at_ms, _columns.number).limit(1))
+    return [_feed_of(row) for row in rows]
+
+
+def _look_after_launches(connection: Connection, lease_s: float | None = None) -> None:
+    """Have those fail whose launcher never came, or is gone; whose lease is over gets one `lease_s` more."""
+    for feed in _find(connection, _is_unheard(now_ms(connection))):
+        if feed.launch == "launched":
+            if lease_s is not None:
+                due_at_ms = after_ms(connection, lease_s)
+                _change(connection, _columns.id == feed.id, launch="unheard", launch_due_at_ms=due_at_ms)
+        else:
+            reason = LAUNCH_NEVER_CAME if feed.launch == "booked" else LAUNCH_IS_GONE
+            _end(connection, feed, feed.told._replace(state="failed", reason=reason))
+
+
+def _find_one(connection: Connection, feed_id: str) -> Feed | None:
+    """Return a feed; None if it does not exist."""
+    return next(iter(_find(connection, _columns.id == feed_id)), None)
+
+
+def _find(connection: Connection, *conditions: ColumnElement[bool]) -> list[Feed]:
+    """Return the feeds that meet all these conditions, oldest first."""
+    return [
+        _feed_of(row)
+        for row in connection.execute(_select_feeds().where(*conditions).order_by(_columns.number))
+    ]
+
+
+def _is_claimable(kinds: Sequence[FeedKind], time_ms: int) -> ColumnElement[bool]:
+    """Return whether a worker may claim a feed of these kinds."""
+    # Workers ask for it often; `in_` would build the statement again each time.
+    is_of_kind = or_(false(), *(_columns.kind == kind for kind in kinds))
+    return and_(_NOT_OVER, is_of_kind, _columns.launch != "booked", _is_free(time_ms))
+
+
+def _is_unheard(time_ms: int) -> ColumnElement[bool]:
+    """Return whether a launcher has not said in time that it is there."""
+    return and_(_NOT_OVER, _columns.launch != "", is_due(_columns.launch_due_at_ms, time_ms))
+
+
+def _is_free(time_ms: int) -> ColumnElement[bool]:
+    """Return whether a feed that is not over has no worker."""
+    return or_(_columns.worker == "", is_due(_columns.due_at_ms, time_ms))
+
+
+def _sought(report: FeedTold, seek_s: float | None) -> FeedTold:
+    """Return the state of a feed that should go on elsewhere; None: it stays where it is."""
+    return report if seek_s is None else report._replace(position_s=seek_s, due_at_ms=None)
+
+
+def _change(connection: Connection, condition: ColumnElement[bool], **values: Any) -> None:
+    """Change feeds."""
+    connection.execute(update(tables.feeds).where(condition).values(**values))
+
+
+def _select_feeds() -> Select[Any]:
+    """Return the statement that reads feeds."""
+    return select(*(_columns[name] for name in Feed._fields))
+
+
+def _feed_of(row: Sequence[Any], *, is_left: bool = False) -> Feed:
+    """Return a feed, without the last report if its worker has left it."""
+    feed = Feed._make(row)
+    report = _report_decoder.decode(cast("str", feed.told))
+    if row[Feed._fields.index("wanted")] == _DELETE:
+        feed = feed._replace(wanted="stop")
+    return feed._replace(told=report._replace(state="requested", reason="") if is_left else report)
+
+
+def _as_json(report: FeedTold) -> str:
+    """Return the stored state of a feed."""
+    return msgspec.json.encode(report).decode()

@@ -17,7 +17,6 @@ from frametally.files.work_lock import work_lock
 from frametally.media.source_timezones import readable_timezones
 from frametally.opening import open_ledger
 from frametally.plugins import hooks
-from frametally.process.children import Family
 from frametally.process.exit_codes import NOTHING_DONE, STOPPED, worst
 from frametally.process.period import parse_period_s
 from frametally.process.reports import plural, stamped
@@ -26,6 +25,7 @@ from frametally.settings.loading import Settings
 from frametally.telemetry.exposition import Scraped
 from frametally.telemetry.family import family
 from frametally.telemetry.listener import listening
+from frametally.work.children import Family
 from frametally_cli.commands.backups import backing_up
 from frametally_cli.commands.stages import consume_here, serve_dashboard, show, tested_detector
 from frametally_cli.console import output as console

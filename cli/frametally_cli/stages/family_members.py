@@ -14,11 +14,11 @@ import click
 
 from frametally.errors import Misconfigured, Retryable
 from frametally.plugins import hooks
-from frametally.process.children import Family, Member
 from frametally.process.limits import in_thread
 from frametally.process.reports import stamped
 from frametally.settings.loading import Settings
 from frametally.settings.servers import is_server
+from frametally.work.children import Family, Member
 from frametally_cli.console import output as console
 
 COUNT_EVERY = "5s"

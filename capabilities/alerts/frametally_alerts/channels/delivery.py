@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
-from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
-from frametally.process import failpoints
+from frametally.errors import Misconfigured, Retryable
 from frametally.process.reports import plural
-from frametally.process.retrying import Backoff, OnceAMinute
-from frametally.rules.times import HOUR_S
+from frametally.process.retrying import OnceAMinute
 from frametally.settings.loading import Settings
+from frametally.work.sending import MessageState, deliver
 from frametally_alerts.channels import mail_channel, webhook
 from frametally_alerts.channels.channel_kinds import AlertChannel, all_channels, channels_of
 from frametally_alerts.rules import Alert, AlertMessage, message_id
@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 
 _LEASE_S = 120.0
 _TRY_S = 60.0
-_MOST_ATTEMPTS = 100
-"""With these pauses, the attempts last four days."""
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 5.0, float(HOUR_S)
+_FIRST_PAUSE_S = 5.0
 _MOST_A_ROUND = 200
 """A limit on sending; then rules are checked again."""
 _AT_ONCE = 16
@@ -101,38 +99,23 @@ class AlertSender:
         return SentReport(*(sum(numbers) for numbers in zip(*reports, strict=True)))
 
     def _send_channel(self, channel: AlertChannel) -> SentReport:
-        sent_count = failed = 0
+        states: Counter[MessageState] = Counter()
         for _ in range(_MOST_A_ROUND):
             message = self._book.claim(channel.name, lease_s=_LEASE_S)
             if message is None:
                 break
-            failpoints.passing("alerts.claimed")
-            try:
-                remark = _send_within(_TRY_S, message, channel, self._settings)
-            except (Retryable, Misconfigured) as error:
-                self._put_off(message, error)
-                return SentReport(sent_count, failed, 1)
-            except Poison as error:
-                self._say(channel.name, f"alerts: {channel.name}: {error}")
-                self._book.end(message, "failed", reason=str(error))
-                failed += 1
-                continue
-            failpoints.passing("alerts.taken")
-            self._book.end(message, "sent", reason=remark)
-            failpoints.passing("alerts.noted")
-            sent_count += 1
-        return SentReport(sent_count, failed)
-
-    def _put_off(self, message: AlertMessage, error: FrametallyError) -> None:
-        name = message.channel
-        if message.attempts >= _MOST_ATTEMPTS:
-            self._say(name, f"alerts: {name}: gave up after {plural(message.attempts, 'attempt')}: {error}")
-            self._book.end(message, "failed", reason=str(error))
-            return
-        longest_s = min(_FIRST_PAUSE_S * 2 ** min(message.attempts - 1, 16), _LONGEST_PAUSE_S)
-        pause_s = Backoff(longest_s, longest_s).next_s()
-        self._say(name, f"alerts: {name}: {error}; trying again in {pause_s:.0f} s")
-        self._book.end(message, "queued", reason=str(error), again_after_s=pause_s)
+            state = deliver(
+                message,
+                lambda message: _send_within(_TRY_S, message, channel, self._settings),
+                self._book.end,
+                lambda line: self._say(channel.name, f"alerts: {channel.name}: {line}"),
+                topic="alerts",
+                first_pause_s=_FIRST_PAUSE_S,
+            )
+            states[state] += 1
+            if state == "queued":
+                break
+        return SentReport(states["sent"], states["failed"], states["queued"])
 
 
 def send_now(channel: AlertChannel, settings: Settings, time_ms: int, *, within_s: float = _TRY_S) -> None:

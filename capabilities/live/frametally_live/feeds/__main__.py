@@ -18,17 +18,17 @@ from frametally.opening import open_frame_log, open_object_store
 from frametally.process import failpoints
 from frametally.process.retrying import GivenUp
 from frametally.settings.loading import Settings, load_settings
+from frametally.work.worker_process import answer, bound_memory, say
 from frametally_live.feed_records import Feed, FeedTold
 from frametally_live.feeds.camera_capture import CameraCapture
 from frametally_live.feeds.feed_messages import FeedRun, Teller, TellingPatience, Wishes
 from frametally_live.feeds.video_stream import VideoStream
-from frametally_producer.child import bound_memory
 from frametally_videos.library.video_looks import sentence
 
 
 def _run(feed: Feed, settings: Settings, wishes: Wishes, teller: Teller) -> str:
     """Run it to its end, and return why it ended. Raises `Poison`, `Misconfigured`, `GivenUp`."""
-    patience = TellingPatience(teller, _say, lambda: wishes.is_end_wanted)
+    patience = TellingPatience(teller, say, lambda: wishes.is_end_wanted)
     with (
         closing(open_object_store(settings.store_url, settings.store_access)) as store,
         closing(open_frame_log(settings.log_url, settings.log_access, lease_s=settings.lease_s)) as log,
@@ -60,16 +60,6 @@ def _end_of(feed: Feed, settings: Settings, wishes: Wishes, teller: Teller) -> F
         return teller.told._replace(state="failed", reason=reason)
 
 
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
-
-
-def _write(report: FeedTold) -> None:
-    # Once the worker is gone, this fails, and ends us: the next session takes up our frames on disk.
-    sys.stdout.buffer.write(msgspec.json.encode(report) + b"\n")
-    sys.stdout.buffer.flush()
-
-
 def _main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is for the worker, which tells us
     settings = load_settings("producer")
@@ -79,7 +69,7 @@ def _main() -> None:
     wishes = Wishes(feed, lease_s=settings.lease_s)
     signal.signal(signal.SIGTERM, lambda number, frame: wishes.end())
     wishes.listen(stdin)
-    _write(_end_of(feed, settings, wishes, Teller(feed.told, _write)))
+    answer(_end_of(feed, settings, wishes, Teller(feed.told, answer)))
 
 
 if __name__ == "__main__":

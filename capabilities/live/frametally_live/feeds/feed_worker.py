@@ -9,29 +9,30 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import subprocess
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from frametally.errors import Retryable
 from frametally.process.retrying import Backoff, GivenUp, Patience
 from frametally.settings.loading import Settings
+from frametally.work.worker_process import (
+    END_WITHIN_S,
+    KILLED_FROM_OUTSIDE,
+    WorkerProcess,
+    environment_for_child,
+)
 from frametally_live.feed_records import Feed, FeedTold, FeedWanted
 from frametally_live.feeds.feed_messages import KINDS, LAST_WORDS, FeedWish, is_news
-from frametally_producer.child import environment_for_child, start_child
 
 if TYPE_CHECKING:
     from frametally_live.book import LiveBook
 
 
 _LOOK_S, _LOOK_UP_EVERY_S, _RENEW_EVERY_S = 0.1, 0.2, 1.0
-_END_WITHIN_S = 9.0
-"""A process that must leave its feed to another is killed after this time: commands end within 10 s."""
 _GONE_WITHIN_S = 2.0
 """A process whose stream was stopped is killed after this time: a removal waits a little longer."""
 _LAST_WITHIN_S = 60.0
@@ -40,8 +41,6 @@ _FIRST_RESTART_S, _LONGEST_RESTART_S = 0.5, 60.0
 """Pauses before a new process; `camera_capture.py` has those before a camera is opened again."""
 _MOST_DEATHS, _MOST_DEATHS_FROM_OUTSIDE = 3, 10
 """Deaths in a row, without a frame in between; a kill by a person, or by lack of memory, may be chance."""
-_FROM_OUTSIDE = (-signal.SIGKILL, -signal.SIGTERM)
-_LONGEST_LINE = 1 << 16
 # Made once, before there are threads: see `records.decode`.
 _report_decoder = msgspec.json.Decoder(FeedTold)
 
@@ -64,8 +63,7 @@ class HeldFeed:
         self._last_line = ""
         self._kept_at_s = self._looked_at_s = time.monotonic()
         self._kept = feed.told
-        self._process: subprocess.Popen[bytes] | None = None
-        self._has_news = threading.Event()  # its process has told something, or has closed its output
+        self._process: WorkerProcess | None = None
 
     def run(self, should_stop: Callable[[], bool]) -> None:
         """Run it; once `should_stop`, it is left to another. Call it in a thread of its own."""
@@ -88,7 +86,7 @@ class HeldFeed:
             if is_further:
                 backoff.reset()
             reason = self._why_it_died(code)
-            if deaths >= (_MOST_DEATHS_FROM_OUTSIDE if code in _FROM_OUTSIDE else _MOST_DEATHS):
+            if deaths >= (_MOST_DEATHS_FROM_OUTSIDE if code in KILLED_FROM_OUTSIDE else _MOST_DEATHS):
                 reason = f"{reason.removesuffix('.')}, {deaths} times in a row."
                 self._release(self._report._replace(state="failed", reason=reason), should_stop)
                 return
@@ -100,48 +98,31 @@ class HeldFeed:
 
     def _run_process(self, should_stop: Callable[[], bool]) -> int | None:
         """Run it in a process until that ends; return its code, None if the feed is another's by now."""
-        process = start_child(
-            "frametally_live.feeds", environment_for_child(self._settings), *self._arguments
-        )
-        with process:
-            readers = [
-                threading.Thread(target=self._hear, args=(process.stdout,), daemon=True),
-                threading.Thread(target=self._pass_on, args=(process.stderr,), daemon=True),
-            ]
-            for reader in readers:
-                reader.start()
+        environment = environment_for_child(self._settings)
+        with WorkerProcess(
+            "frametally_live.feeds", environment, *self._arguments, hear=self._hear, say=self._say_of_it
+        ) as process:
             self._process = process
             try:
-                self._write(msgspec.json.encode(self._feed._replace(told=self._report, seek_s=None)))
+                self._write(self._feed._replace(told=self._report, seek_s=None))
                 is_ours = self._look_after(process, should_stop)
             finally:
                 self._process = None
-                process.kill()
-            for reader in readers:
-                reader.join()
-        return process.returncode if is_ours else None
+        self._last_line = process.last_line
+        return process.code if is_ours else None
 
-    def _look_after(self, process: subprocess.Popen[bytes], should_stop: Callable[[], bool]) -> bool:
+    def _look_after(self, process: WorkerProcess, should_stop: Callable[[], bool]) -> bool:
         """Wait for its end; return whether the feed stayed ours until then."""
-        kill_at_s = float("inf")
-        stopped_within_s = _GONE_WITHIN_S if self._feed.kind == "video" else _END_WITHIN_S
+        stopped_within_s = _GONE_WITHIN_S if self._feed.kind == "video" else END_WITHIN_S
         if self._feed.wanted == "stop":
             stopped_within_s = _LAST_WITHIN_S
-        was_told = False
-        while process.poll() is None:
+        while not process.has_ended(_LOOK_S):
             if not self._keep():
                 return False
-            now_s = time.monotonic()
-            if should_stop() and not was_told:
-                was_told = True
-                process.terminate()
-                kill_at_s = min(kill_at_s, now_s + _END_WITHIN_S)
+            if should_stop():
+                process.end_within(END_WITHIN_S)
             if self._feed.wanted == "stop":
-                kill_at_s = min(kill_at_s, now_s + stopped_within_s)
-            if now_s > kill_at_s:
-                process.kill()
-            self._has_news.wait(_LOOK_S)
-            self._has_news.clear()
+                process.kill_within(stopped_within_s)
         return True
 
     def _pause(self, seconds: float, should_stop: Callable[[], bool]) -> bool:
@@ -175,7 +156,7 @@ class HeldFeed:
             feed = self._book.renew_feed(self._feed, report, lease_s=self._lease_s)
         except Retryable:  # no other worker gets it either
             self._kept_at_s = now_s
-            self._write(msgspec.json.encode(FeedWish(self._feed.wanted)))
+            self._write(FeedWish(self._feed.wanted))
             return True
         if feed is None:
             return False
@@ -185,7 +166,7 @@ class HeldFeed:
         self._feed = self._feed._replace(wanted=request)
         if feed.seek_s is not None:
             self._report = self._report._replace(position_s=feed.seek_s, due_at_ms=None)
-        self._write(msgspec.json.encode(FeedWish(request, feed.seek_s)))
+        self._write(FeedWish(request, feed.seek_s))
         return True
 
     def _is_moved(self, current: Feed) -> bool:
@@ -210,31 +191,19 @@ class HeldFeed:
         if report.state == "failed":
             self._say(f"{self._feed.name}: {report.reason}")
 
-    def _write(self, line: bytes) -> None:
-        process = self._process
-        if process is not None and process.stdin is not None:
-            with suppress(BrokenPipeError):  # it has ended
-                os.write(process.stdin.fileno(), line + b"\n")
+    def _write(self, word: Feed | FeedWish) -> None:
+        if self._process is not None:
+            self._process.write(word)
 
-    def _hear(self, stream: BinaryIO) -> None:
-        while line := stream.readline(_LONGEST_LINE):
-            try:
-                report = _report_decoder.decode(line)
-            except msgspec.DecodeError:
-                continue
-            if report.state in LAST_WORDS:
-                self._last_word = report
-            else:
-                self._report = report
-            self._has_news.set()
-        self._has_news.set()
+    def _hear(self, line: bytes) -> None:
+        report = _report_decoder.decode(line)
+        if report.state in LAST_WORDS:
+            self._last_word = report
+        else:
+            self._report = report
 
-    def _pass_on(self, stream: BinaryIO) -> None:
-        while line := stream.readline(_LONGEST_LINE):
-            text = line.decode(errors="replace").strip()
-            if text:
-                self._last_line = text[:300]
-                self._say(f"{self._feed.name}: {text}")
+    def _say_of_it(self, line: str) -> None:
+        self._say(f"{self._feed.name}: {line}")
 
     def _why_it_died(self, code: int) -> str:
         if code < 0:

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, selec
 
 from frametally.adapters.sql.clock import is_due, next_number, note_change, now_ms
 from frametally.adapters.sql.engine import SqlDatabase
+from frametally.work.leases import Leases, look_then_write
 from frametally_videos import tables
 from frametally_videos.catalogue.catalogue_rows import (
     SILENT_S,
@@ -26,6 +27,7 @@ from frametally_videos.catalogue.video_queries import is_of_client
 
 _NOT_ENDED = ("queued", "running")
 _columns = tables.jobs.c
+_LEASES = Leases(tables.jobs, _columns.state == "running")
 _JOBS = select(*(_columns[name] for name in Job._fields)).order_by(_columns.number)
 
 
@@ -70,42 +72,37 @@ class JobBook:
         expires, if its holder, whose lease is as long, has been silent for `SILENT_S`.
         """
         silent_lease_s = lease_s if job_id and take_over else None
-        # Workers ask often, and seldom get a job, so that a mere look must not block writers.
-        with self._database.reading() as connection:
-            if _find_due(connection, kinds, job_id, silent_lease_s) is None:
-                return None
-        with self._database.writing() as connection:
-            due_job = _find_due(connection, kinds, job_id, silent_lease_s)
-            if due_job is None:
-                return None
+
+        def take(connection: Connection, due_job: Job) -> Job | None:
             is_lost = due_job.state == "running"
-            time_ms = now_ms(connection)
-            _change(
+            _LEASES.claim(
                 connection,
                 _columns.id == due_job.id,
+                lease_s,
                 state="running",
                 attempts=_columns.attempts + int(not is_lost),  # it takes the lost worker's place
                 losses=_columns.losses + int(is_lost),
-                generation=_columns.generation + 1,
                 worker=worker,
-                due_at_ms=_after(time_ms, lease_s),
                 progress=None,
                 reason=WORKER_LOST if is_lost else None,
-                started_at_ms=time_ms,
+                started_at_ms=now_ms(connection),
             )
+            note_change(connection, tables.about)
             return _find(connection, due_job.id)
+
+        def look(connection: Connection) -> Job | None:
+            return _find_due(connection, kinds, job_id, silent_lease_s)
+
+        return look_then_write(self._database, look, take)
 
     def renew(self, job: Job, *, lease_s: float, progress: float | None = None) -> bool:
         """Keep a claimed job; False: another worker has it now, or it was cancelled; stop working on it."""
         with self._database.writing() as connection:
-            held_row = connection.execute(select(_columns.progress).where(_is_held(job))).first()
-            if held_row is None:
-                return False
-            due_at_ms = _after(now_ms(connection), lease_s)
-            _set(connection, _is_held(job), due_at_ms=due_at_ms, progress=progress)
-            if held_row.progress != progress:
+            query = select(_columns.progress).where(_LEASES.is_held(job))
+            held_row = connection.execute(query).first()
+            if held_row is not None and held_row.progress != progress:
                 note_change(connection, tables.about)
-            return True
+            return _LEASES.renew(connection, job, lease_s, progress=progress)
 
     def end(
         self,
@@ -121,18 +118,20 @@ class JobBook:
         Without `counts` this attempt is not counted: a server that it needs was not available.
         """
         with self._database.writing() as connection:
-            time_ms = now_ms(connection)
-            return _change(
+            is_ours = _LEASES.end(
                 connection,
-                _is_held(job),
+                job,
+                again_after_s=again_after_s,
                 state=state,
                 reason=reason,
                 worker="",
                 attempts=_columns.attempts - (0 if counts else 1),
-                due_at_ms=_after(time_ms, again_after_s),
                 progress=None,
-                ended_at_ms=None if state == "queued" else time_ms,
+                ended_at_ms=None if state == "queued" else now_ms(connection),
             )
+            if is_ours:
+                note_change(connection, tables.about)
+            return is_ours
 
     def give_up(self, job_id: str, reason: str) -> bool:
         """Fail a job that has not ended, even a running one; False: it has ended or does not exist."""
@@ -153,14 +152,18 @@ class JobBook:
 
         Of several callers only one gets each job, so that a queue gets it once.
         """
-        with self._database.reading() as connection:
-            if not _find_untold(connection, limit, again_after_s):
-                return []
-        with self._database.writing() as connection:
-            jobs = _find_untold(connection, limit, again_after_s)
+
+        def note_announced(connection: Connection, jobs: list[Job]) -> list[Job]:
             # A job is due and announced in the same millisecond: it counts as announced later.
-            _set(connection, _columns.id.in_([job.id for job in jobs]), told_at_ms=now_ms(connection) + 1)
+            is_among = _columns.id.in_([job.id for job in jobs])
+            announced = update(tables.jobs).where(is_among).values(told_at_ms=now_ms(connection) + 1)
+            connection.execute(announced)
             return jobs
+
+        def look(connection: Connection) -> list[Job]:
+            return _find_untold(connection, limit, again_after_s)
+
+        return look_then_write(self._database, look, note_announced) or []
 
     def retry(self, video_id: str) -> list[Job]:
         """Queue once more the jobs of a video that failed last of their kind, their attempts forgotten."""
@@ -276,7 +279,7 @@ def _find_due(
     time_ms = now_ms(connection)
     is_claimable = is_due(_columns.due_at_ms, time_ms)
     if silent_lease_s is not None:
-        is_silent = _columns.due_at_ms <= _after(time_ms, silent_lease_s - SILENT_S)
+        is_silent = _columns.due_at_ms <= time_ms + round((silent_lease_s - SILENT_S) * 1000)
         is_claimable = or_(is_claimable, and_(_columns.state == "running", is_silent))
     query = _JOBS.where(_columns.state.in_(_NOT_ENDED), _columns.kind.in_(kinds), is_claimable)
     if job_id is not None:
@@ -340,21 +343,9 @@ def _like(connection: Connection, video_id: str, kind: JobKind, options: str) ->
     return next(iter(_all(connection, and_(alike, _columns.state.in_(_NOT_ENDED)))), None)
 
 
-def _is_held(job: Job) -> ColumnElement[bool]:
-    return and_(_columns.id == job.id, _columns.state == "running", _columns.generation == job.generation)
-
-
 def _change(connection: Connection, condition: ColumnElement[bool], **values: Any) -> bool:
     """Change jobs, and say that pages show something else; return whether there are such."""
-    is_changed = bool(_set(connection, condition, **values))
+    is_changed = bool(connection.execute(update(tables.jobs).where(condition).values(**values)).rowcount)
     if is_changed:
         note_change(connection, tables.about)
     return is_changed
-
-
-def _set(connection: Connection, condition: ColumnElement[bool], **values: Any) -> int:
-    return connection.execute(update(tables.jobs).where(condition).values(**values)).rowcount
-
-
-def _after(time_ms: int, seconds: float) -> int:
-    return time_ms + round(seconds * 1000)

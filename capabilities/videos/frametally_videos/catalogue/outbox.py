@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, and_, insert, select, update
+from sqlalchemy import Connection, Select, select
 
-from frametally.adapters.sql.clock import is_due, next_number, now_ms
+from frametally.adapters.sql.clock import is_due, now_ms
 from frametally.adapters.sql.engine import SqlDatabase
+from frametally.work.leases import look_then_write
+from frametally.work.outbox import Outbox
+from frametally.work.sending import MessageState
 from frametally_videos import tables
 
 
@@ -23,7 +26,7 @@ class Notice(NamedTuple):
     id: str
     subject: str
     body: str
-    state: Literal["queued", "sent", "failed"] = "queued"
+    state: MessageState = "queued"
     attempts: int = 0
     reason: str | None = None
     created_at_ms: int = 0
@@ -43,28 +46,26 @@ class Letter(NamedTuple):
 
 
 _notices = tables.notices.c
+_OUTBOX = Outbox(tables.notices, tables.about, key="letter")
 
 
-class Outbox:
+class NoticeBook:
     """Notices in a database, each put once. All methods may raise `Retryable`."""
 
     _database: SqlDatabase
 
     def put_notice(self, notice_id: str, subject: str, body: str) -> bool:
         """Put a notice into the outbox; False: it is there already, and stays as it is."""
-        is_it = _notices.id == notice_id
-        with self._database.reading() as connection:
-            if connection.execute(select(_notices.id).where(is_it)).first():
-                return False
-        with self._database.writing() as connection:
-            if connection.execute(select(_notices.id).where(is_it)).first():
-                return False
-            time_ms = now_ms(connection)
-            notice = Notice(notice_id, subject, body, created_at_ms=time_ms)
-            number = next_number(connection, tables.about)
-            values = {**notice._asdict(), "number": number, "letter": "", "due_at_ms": time_ms}
-            connection.execute(insert(tables.notices).values(**values))
-            return True
+
+        def is_new(connection: Connection) -> bool:
+            query = select(_notices.id).where(_notices.id == notice_id)
+            return connection.execute(query).first() is None
+
+        def put(connection: Connection, is_new: bool) -> bool:
+            _OUTBOX.put(connection, notice_id, subject=subject, body=body, letter="")
+            return is_new
+
+        return look_then_write(self._database, is_new, put) or False
 
     def claim_letter(self, *, waited_s: float, limit: int, lease_s: float) -> Letter | None:
         """Return the next mail to send, and lease it for `lease_s`; None: there is no mail.
@@ -74,46 +75,21 @@ class Outbox:
             limit: Most notices in one mail.
             lease_s: How long it takes at most to send it.
         """
-        with self._database.reading() as connection:
-            if not _next_letter(connection, waited_s, limit):
-                return None
-        with self._database.writing() as connection:
-            notices = _next_letter(connection, waited_s, limit)
-            if not notices:
-                return None
-            ids = [notice.id for notice in notices]
-            letter = Letter(
-                hashlib.sha256("\n".join(ids).encode()).hexdigest()[:32], notices, notices[0].attempts + 1
-            )
-            connection.execute(
-                update(tables.notices)
-                .where(_notices.id.in_(ids))
-                .values(
-                    letter=letter.id,
-                    attempts=letter.attempts,
-                    due_at_ms=now_ms(connection) + round(lease_s * 1000),
-                )
-            )
-            return letter
 
-    def end_letter(
-        self,
-        letter: Letter,
-        state: Literal["sent", "failed", "queued"],
-        *,
-        reason: str | None = None,
-        again_after_s: float = 0.0,
-    ) -> bool:
-        """Record the result of a claimed mail; return False if another sender has claimed it since."""
-        holds_lease = and_(
-            _notices.letter == letter.id, _notices.attempts == letter.attempts, _notices.state == "queued"
+        def take(connection: Connection, notices: list[Notice]) -> Letter:
+            ids = [notice.id for notice in notices]
+            letter_id = hashlib.sha256("\n".join(ids).encode()).hexdigest()[:32]
+            _OUTBOX.claim(connection, _notices.id.in_(ids), lease_s, letter=letter_id)
+            return Letter(letter_id, notices, notices[0].attempts + 1)
+
+        return look_then_write(
+            self._database, lambda connection: _next_letter(connection, waited_s, limit), take
         )
+
+    def end_letter(self, letter: Letter, state: MessageState, **how: Any) -> bool:
+        """Record the result of a claimed mail; see `Outbox.end_message`."""
         with self._database.writing() as connection:
-            due_at_ms = now_ms(connection) + round(again_after_s * 1000)
-            values = {"state": state, "reason": reason, "due_at_ms": due_at_ms}
-            return bool(
-                connection.execute(update(tables.notices).where(holds_lease).values(**values)).rowcount
-            )
+            return _OUTBOX.end_message(connection, letter, state, **how)
 
     def notices(self, limit: int) -> list[Notice]:
         """Return the newest notices, the newest first."""

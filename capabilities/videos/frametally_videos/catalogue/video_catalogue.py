@@ -27,7 +27,7 @@ from frametally_videos.catalogue.catalogue_rows import (
     VideoState,
 )
 from frametally_videos.catalogue.job_book import JobBook
-from frametally_videos.catalogue.outbox import Outbox
+from frametally_videos.catalogue.outbox import NoticeBook
 from frametally_videos.catalogue.video_queries import (
     columns_of_record,
     conditions,
@@ -55,7 +55,7 @@ TABLES = (
 _videos, _artifacts, _uploads = tables.videos.c, tables.artifacts.c, tables.uploads.c
 
 
-class VideoCatalogue(SqlBook, JobBook, Outbox):
+class VideoCatalogue(SqlBook, JobBook, NoticeBook):
     """The videos in the store, and the book of jobs; processes may share it.
 
     Videos and their versions are a cache of the store (`frametally catalogue rebuild` makes them again). The

@@ -30,7 +30,7 @@ from frametally.process.retrying import GivenUp, Patience
 from frametally.rules.times import HOUR_S
 from frametally.settings.loading import Settings, load_settings
 from frametally.settings.servers import is_server
-from frametally_producer.child import bound_memory
+from frametally.work.worker_process import answer, bound_memory, say
 from frametally_videos.catalogue.catalogue_rows import JobKind
 from frametally_videos.jobs.handed_store import HandedStore
 from frametally_videos.jobs.job_steps import (
@@ -70,12 +70,11 @@ class _Teller:
             self.tell(JobWord(progress=min(1.0, done / total) if total else None))
 
     def say(self, line: str) -> None:
-        print(line, file=sys.stderr, flush=True)
+        say(line)
 
     def tell(self, word: JobWord) -> None:
         with self._telling:
-            sys.stdout.buffer.write(msgspec.json.encode(word) + b"\n")
-            sys.stdout.buffer.flush()
+            answer(word)
 
 
 def needs_network(kind: JobKind, settings: Settings) -> bool:

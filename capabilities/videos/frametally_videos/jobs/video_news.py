@@ -15,23 +15,23 @@ from email.utils import formatdate
 from typing import TYPE_CHECKING
 
 from frametally import keys
-from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
+from frametally.errors import FrametallyError, Poison
 from frametally.files.names import one_line
 from frametally.mail import MailServer
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process import failpoints
-from frametally.process.reports import plural
 from frametally.process.retrying import OnceAMinute
 from frametally.records import decode_at
-from frametally.rules.times import HOUR_S, utc
+from frametally.rules.times import utc
 from frametally.settings.loading import Settings
 from frametally.settings.mail import MailSettings
+from frametally.work.sending import deliver
 from frametally_videos.catalogue.catalogue_rows import Job, VideoBooks
 from frametally_videos.media_records import VideoQuality
 from frametally_videos.records import VideoRecord
 
 if TYPE_CHECKING:
-    from frametally_videos.catalogue.outbox import Letter, Outbox
+    from frametally_videos.catalogue.outbox import Letter, NoticeBook
 
 _MOST_LABELS = 20
 
@@ -42,7 +42,7 @@ class VideoNews:
     A caller puts an event here before it notes it: after a kill it is put again, which changes nothing.
     """
 
-    def __init__(self, settings: Settings, outbox: Outbox) -> None:
+    def __init__(self, settings: Settings, outbox: NoticeBook) -> None:
         self._outbox = outbox
         self._is_told = bool(settings.mail_receivers)
         self._web_url = settings.web_url.rstrip("/")
@@ -110,7 +110,7 @@ def _about(video: VideoRecord) -> list[str]:
     ]
 
 
-def tell_checks(settings: Settings, store: ObjectStore, outbox: Outbox, video_id: str) -> None:
+def tell_checks(settings: Settings, store: ObjectStore, outbox: NoticeBook, video_id: str) -> None:
     """Put news of a video's failed checks into the outbox; none for a removed video, or if all passed.
 
     Call this once the record of quality is in the store; a second call changes nothing.
@@ -151,16 +151,14 @@ DIGEST_S = 300.0
 """For so long, news are collected for one mail."""
 _MOST_NOTICES = 100
 _LEASE_S = 180.0
-_MOST_ATTEMPTS = 100
-"""With these pauses, four days."""
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 15.0, float(HOUR_S)
+_FIRST_PAUSE_S = 15.0
 _END_WITHIN_S = 5.0
 
 
 class Mailer:
     """Sends mails; several processes may do so from one outbox."""
 
-    def __init__(self, settings: Settings, outbox: Outbox, say: Callable[[str], None]) -> None:
+    def __init__(self, settings: Settings, outbox: NoticeBook, say: Callable[[str], None]) -> None:
         """Send nothing yet; lines go to `say`, at most one a minute of each kind."""
         self._settings = settings
         self._outbox = outbox
@@ -176,42 +174,29 @@ class Mailer:
             waited_s = DIGEST_S
         sent_count = 0
         while letter := self._outbox.claim_letter(waited_s=waited_s, limit=_MOST_NOTICES, lease_s=_LEASE_S):
-            failpoints.passing("mail.claimed")
-            if not self._send(letter):
+            state = deliver(
+                letter,
+                self._send,
+                self._outbox.end_letter,
+                lambda line: self._say("mail", f"mail: {line}"),
+                topic="mail",
+                first_pause_s=_FIRST_PAUSE_S,
+            )
+            if state != "sent":
                 break
             sent_count += 1
         return sent_count
 
-    def _send(self, letter: Letter) -> bool:
-        try:
-            refusals = self._server.send(message_of(letter, self._settings))
-        except (Retryable, Misconfigured) as error:
-            self._put_off(letter, error)
-            return False
-        except Poison as error:
-            self._say("refused", f"mail: {error}")
-            self._outbox.end_letter(letter, "failed", reason=str(error))
-            return False
-        failpoints.passing("mail.taken")
+    def _send(self, letter: Letter) -> str | None:
+        refusals = self._server.send(message_of(letter, self._settings))
         if refusals:
             self._say("refused", f"mail: {refusals}")
-        self._outbox.end_letter(letter, "sent", reason=refusals)
-        failpoints.passing("mail.noted")
-        return True
-
-    def _put_off(self, letter: Letter, error: FrametallyError) -> None:
-        if letter.attempts >= _MOST_ATTEMPTS:
-            self._say("given up", f"mail: gave up after {plural(letter.attempts, 'attempt')}: {error}")
-            self._outbox.end_letter(letter, "failed", reason=str(error))
-            return
-        pause_s = min(_FIRST_PAUSE_S * 2 ** min(letter.attempts - 1, 16), _LONGEST_PAUSE_S)
-        self._say("later", f"mail: {error}; trying again in {pause_s:.0f} s")
-        self._outbox.end_letter(letter, "queued", reason=str(error), again_after_s=pause_s)
+        return refusals
 
 
 @contextmanager
 def mailing(
-    settings: Settings, outbox: Outbox, say: Callable[[str], None], *, all_at_end: bool
+    settings: Settings, outbox: NoticeBook, say: Callable[[str], None], *, all_at_end: bool
 ) -> Iterator[None]:
     """Send the mails of the outbox in a thread of its own, while it lasts.
 

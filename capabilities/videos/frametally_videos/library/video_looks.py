@@ -6,10 +6,8 @@ The process is `frametally_videos.describing`: it is asked by its input and answ
 from __future__ import annotations
 
 import math
-import os
 import signal
 import subprocess
-import sys
 import threading
 from contextlib import suppress
 from typing import ClassVar
@@ -17,9 +15,8 @@ from typing import ClassVar
 import msgspec
 
 from frametally.errors import Misconfigured, Retryable
-from frametally.process.bound import bound
-from frametally.settings.environment import environment_of
 from frametally.settings.loading import Settings
+from frametally.work.worker_process import environment_for_child, start_child
 from frametally_videos.media_records import Enhancement
 from frametally_videos.records import VideoFacts, VideoFields
 from frametally_videos.upload_refusals import FieldRefused, Refused
@@ -134,15 +131,7 @@ def _error_of(answer: LookAnswer) -> Exception:
 
 def _ask(settings: Settings, key: str, question: LookQuestion) -> LookAnswer:
     """Ask a process about the bytes under `key`; it is killed if it takes too long or says too much."""
-    process = subprocess.Popen(  # noqa: S603 - ourselves
-        # -P, and another folder: files in the current folder must not be imported or read as settings.
-        bound([sys.executable, "-P", "-m", "frametally_videos.describing", key]),
-        cwd="/",
-        env=os.environ | environment_of(settings) | _ENVIRONMENT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
+    process = start_child("frametally_videos.describing", environment_for_child(settings) | _ENVIRONMENT, key)
     complaints: list[bytes] = []
     with process:
         assert process.stdin and process.stdout  # noqa: S101 - for the type checker

@@ -18,6 +18,11 @@ def now_ms(connection: Connection) -> int:
     return int(connection.execute(_NOW_MS[connection.dialect.name]).scalar_one())
 
 
+def after_ms(connection: Connection, seconds: float) -> int:
+    """Return the time by the database's clock in so many seconds."""
+    return now_ms(connection) + round(seconds * 1000)
+
+
 LONGEST_WAIT_MS = 2 * HOUR_MS
 """Longer than any lease, and than any pause before something is tried again."""
 

@@ -17,9 +17,6 @@ from frametally.process.reports import without_stamp
 from frametally.process.retrying import Backoff
 
 _LOOK_S = 0.1
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 60.0
-_WELL_AFTER_S = 60.0
-"""A member that ran that long was well: if it dies after that, it is started again at once, nearly."""
 _KILL_AFTER_S = 12.0
 """After the signal to stop: each command of ours ends by itself within 10 s, unless it hangs."""
 _READ_ON_S = 1.0
@@ -29,6 +26,40 @@ _LONGEST_LINE = 10_000
 _MOST_LINES = 1000
 _TOLD_TO_STOP = (0, 128 + signal.SIGINT, 128 + signal.SIGTERM)
 _CUT_SHORT = 1
+
+
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 60.0
+_WELL_AFTER_S = 60.0
+
+
+class Restarts:
+    """When a process that ended by itself is started again: the pauses double from half a second to a minute.
+
+    One that ran for a minute was well: if it dies after that, it is started again at once, nearly.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Start it for the first time at once; `clock` gives seconds."""
+        self._clock = clock
+        self._backoff = Backoff(_FIRST_PAUSE_S, _LONGEST_PAUSE_S)
+        self._started_at_s = self._start_at_s = float("-inf")
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the pause is over."""
+        return self._clock() >= self._start_at_s
+
+    def begin(self) -> None:
+        """Note that it is started now."""
+        self._started_at_s = self._clock()
+
+    def put_off(self) -> float:
+        """Note that it has ended; return the pause before the next start, in seconds."""
+        if self._clock() - self._started_at_s > _WELL_AFTER_S:
+            self._backoff.reset()
+        pause_s = self._backoff.next_s()
+        self._start_at_s = self._clock() + pause_s
+        return pause_s
 
 
 class Member(NamedTuple):
@@ -122,25 +153,21 @@ class _Child:
         self._clock = clock
         self._process: subprocess.Popen[bytes] | None = None
         self._reader: threading.Thread | None = None
-        self._backoff = Backoff(_FIRST_PAUSE_S, _LONGEST_PAUSE_S)
-        self._started_at_s = self._start_at_s = float("-inf")
+        self._restarts = Restarts(clock)
         self._said_at_s: dict[str, float] = {}
 
     def look_after(self) -> None:
         """Start it if it is time; notice that it ended."""
         if self._process is None:
-            if self._clock() >= self._start_at_s:
+            if self._restarts.is_due:
                 self._start()
             return
         code = self._process.poll()
         if code is None:
             return
         self._forget(code)
-        if self._clock() - self._started_at_s > _WELL_AFTER_S:
-            self._backoff.reset()
-        pause_s = self._backoff.next_s()
-        self._start_at_s = self._clock() + pause_s
-        self._tell(self._member.name, f"{_how_it_ended(code)}: frametally starts it again in {pause_s:.1f} s")
+        pause_s = self._restarts.put_off()
+        self._tell(self._member.name, f"{how_it_ended(code)}: frametally starts it again in {pause_s:.1f} s")
 
     def stop(self) -> None:
         """Ask it to finish its current work and end."""
@@ -170,7 +197,7 @@ class _Child:
         )
 
     def _start(self) -> None:
-        self._started_at_s = self._clock()
+        self._restarts.begin()
         try:
             self._process = subprocess.Popen(  # noqa: S603 - the family's own commands
                 bound(self._member.arguments),
@@ -180,8 +207,7 @@ class _Child:
                 env=os.environ | {"PYTHONUNBUFFERED": "1"},
             )
         except OSError as error:  # no memory or no process is left for now
-            pause_s = self._backoff.next_s()
-            self._start_at_s = self._clock() + pause_s
+            pause_s = self._restarts.put_off()
             self.code = _CUT_SHORT
             self._tell(
                 self._member.name, f"could not start ({error.strerror}); trying again in {pause_s:.1f} s"
@@ -220,5 +246,8 @@ def _exit_code(code: int) -> int:
     return 128 - code if code < 0 else code
 
 
-def _how_it_ended(code: int) -> str:
-    return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+def how_it_ended(code: int | None) -> str:
+    """Return the end of a process in words; a negative code is the signal that killed it."""
+    if code is None or code >= 0:
+        return f"ended with code {code}"
+    return f"was killed by {signal.Signals(-code).name}"
