@@ -25,9 +25,9 @@ from frametally.opening import open_frame_log, open_object_store
 from frametally.process import failpoints
 from frametally.process.retrying import Patience
 from frametally.settings.loading import load_settings
+from frametally.work import worker_process
 from frametally_cli.main import main
 from frametally_gold.layers import bronze, driver, silver
-from frametally_producer import child
 from frametally_videos.catalogue.catalogue_rows import Artifact, usual_jobs
 from frametally_videos.opening import open_video_catalogue
 from frametally_videos.records import VideoRecord
@@ -201,7 +201,7 @@ def test_what_kills_its_decoder_is_named_and_holds_up_no_other_function(
 def in_place_of_previews(body: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the process of a job do this where it would make previews."""
     program = PROGRAM.format(body=textwrap.indent(textwrap.dedent(body), "    "), kind="previews")
-    monkeypatch.setattr(child, "bound", lambda arguments: [sys.executable, "-c", program])
+    monkeypatch.setattr(worker_process, "bound", lambda arguments: [sys.executable, "-c", program])
 
 
 def test_bytes_that_were_changed_stop_at_bronze(place: Place, capfd: pytest.CaptureFixture[str]) -> None:
