@@ -54,6 +54,7 @@ from frametally_hadoop.job.lines import Frame, FrameSize, distinct_frames, from_
 from frametally_hadoop.job.params import MARGIN_MS, CountParams
 from frametally_hadoop.job.reading import CellRun, Fetch, SegmentEntry, fetch, parse_line, read_blocks
 from frametally_hadoop.job.visits import (
+    TRACK_NUMBERS,
     TrackedHour,
     are_followed,
     covered_time,
@@ -69,9 +70,6 @@ Count = Callable[[str, str, int], None]
 LINE_SEPARATOR = b"\x1e"
 """Stands between grouped lines: no JSON text holds it raw."""
 _BUFFER_BYTES = 64 * 1024 * 1024
-
-
-# --- map ------------------------------------------------------------------------------------------------
 
 
 class FrameGroups:
@@ -144,9 +142,6 @@ class FrameGroups:
         self.held_bytes = 0
 
 
-# --- reduce ---------------------------------------------------------------------------------------------
-
-
 def reduce_group(key: bytes, values: Iterable[bytes], params: CountParams, count: Count) -> Iterator[Pair]:
     """Yield the output pairs of one key of the map side."""
     kind, model, *where = from_json(key)
@@ -167,7 +162,6 @@ def reduce_group(key: bytes, values: Iterable[bytes], params: CountParams, count
         cells[cell_ms if params.tracking is None else 0].append(value)
         sizes.update(map(tuple, of_cell if start_ms <= cell_ms < end_ms else ()))
     units: dict[str, _Unit] = {}
-    has_several_sizes = len({size[1:] for size in sizes}) > 1
     needs_boxes = params.tracking is not None or params.min_side > 0 or bool(zones)
     for cell_ms in sorted(cells):
         texts = (value[value.index(LINE_SEPARATOR) + 1 :] for value in cells.pop(cell_ms))
@@ -179,7 +173,7 @@ def reduce_group(key: bytes, values: Iterable[bytes], params: CountParams, count
             of_model = model if place == source else series_model(model, ZONES)
             unit = units.setdefault(place, _Unit(of_model, place, start_ms))
             unit.dropped += dropped
-            if has_several_sizes and params.tracking is not None:
+            if params.tracking is not None and len({size[1:] for size in sizes}) > 1:
                 unit.pictures = sizes_by_minute(frames, start_ms, end_ms)
             yield from unit.count(of_place, params)
     for unit in units.values():
@@ -274,18 +268,10 @@ class _Unit:
             best = best_hits(hits)
             of_label = -sum(hit[0] for hit in hits)
             self.boxes[label] += of_label
-            of_objects, of_boxes, of_start = zip(
-                *(hour.numbers_of(label, start_ms) for _, hour in bar), strict=True
-            )
-            objects += of_objects
-            counted = {
-                "detections": of_label,
-                "peak": best[0]["count"],
-                "objects": total(of_objects),
-                "tracked_detections": total(of_boxes),
-                "objects_from_start": total(of_start),
-                "evidence": best,
-            }
+            of_tracks = zip(*(hour.numbers_of(label, start_ms) for _, hour in bar), strict=True)
+            numbers = dict(zip(TRACK_NUMBERS, map(total, of_tracks), strict=True))
+            objects.append(numbers["objects"])
+            counted = {"detections": of_label, "peak": best[0]["count"], **numbers, "evidence": best}
             key = to_json(["count", self.place, label, start_ms])
             yield key, to_json(head | {"label": label} | where | counted)
         covered: dict[str, Any] = {"detections": detections, "objects": total(objects)}
@@ -296,9 +282,9 @@ class _Unit:
         yield to_json(["coverage", self.place, start_ms]), to_json(head | where | covered)
 
     def record(self, sizes: Iterable[FrameSize]) -> dict[str, Any]:
-        """Return what it was counted from, without its margins; `blank` null: nobody looked.
+        """Return what the unit was counted from, without its margins; `blank` is null if nobody looked.
 
-        `pictures`, if these have several shapes: the minutes from which on they have other sizes than before.
+        `pictures`: if they have several shapes, their sizes from which minute on.
         """
         several = {"pictures": self.pictures} if self.pictures else {}
         return several | {

@@ -138,7 +138,7 @@ class TrackedHour(NamedTuple):
     pairs: Sequence[tuple[bytes, bytes]] = ()
 
     def numbers_of(self, label: str, interval_start_ms: int) -> Sequence[int | None]:
-        """Return a count's objects, its tracked boxes, and `from_start`; None: it could not be followed."""
+        """Return the `TRACK_NUMBERS` of a count; they are None if it could not be followed."""
         if self.objects is None:
             return None, None, None
         every = self.objects, self.tracked_boxes, self.from_start
@@ -146,6 +146,8 @@ class TrackedHour(NamedTuple):
 
 
 NOT_TRACKED = TrackedHour()
+TRACK_NUMBERS = ("objects", "tracked_detections", "objects_from_start")
+"""The fields of a count that are made of tracks."""
 
 
 def slowest_fps(hours: Iterable[TrackedHour]) -> float | None:
