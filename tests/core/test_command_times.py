@@ -20,6 +20,7 @@ ARGUMENTS = {
     "forget": ["clip.mp4", "--yes"],
     "lines import": ["gate", __file__],
     "lines remove": ["gate", "stop"],
+    "models count": ["yolov4-tiny"],
     "report traffic": ["gate", "--output", "report.xlsx"],
     "redetect": ["--model", "m"],
 }
@@ -55,6 +56,7 @@ def found(path: tuple[str, ...]) -> click.Command:
 def call_on_empty_store(command: tuple[str, ...], folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Make an empty store; returns the command with the arguments that it must have, and its data folder."""
     monkeypatch.setenv("COLUMNS", "300")
+    monkeypatch.setenv("FRAMETALLY_DETECTOR", "opencv")  # else the store would remember one, and say so
     with closing(open_object_store((folder / "store").as_uri())):
         pass
     return [*command, *ARGUMENTS.get(" ".join(command), []), "--data-dir", str(folder)]

@@ -11,6 +11,8 @@ import { askForStrip } from "../js/status/live.js";
 import { showProblem, wordsOf } from "../js/status/notices.js";
 import { t } from "../js/shared/texts.js";
 
+/** As the server has it of a model that can be downloaded. */
+const NOT_HERE = "not downloaded";
 const page = byId("models-page");
 /** @type {Record<string, string>} */
 const NAMES = { fast: t("web.fast"), balanced: t("web.balanced"), thorough: t("web.thorough") };
@@ -20,7 +22,7 @@ const lastOf = async () => (await get("presets")).last;
 /** @param {Api.ModelCost} model */
 function costCell({ cpu_ms: ms, why_no_speed: why, megabytes }) {
   if (ms !== null) return numberCell(`${number(ms)} ms`);
-  if (why !== "not downloaded") return el("td.words", why);
+  if (why !== NOT_HERE) return el("td.words", why);
   return el("td.words", t("web.not_downloaded_mb", { megabytes: number(megabytes ?? 0) }));
 }
 
@@ -32,7 +34,7 @@ function rowOfModel(model) {
     : el("button.button", { onclick: () => countWith(name), "aria-label": `${t("web.count_the_last_week_again")}: ${nameOf(name)}` }, t("web.count_the_last_week_again"));
   return rowOf(
     nameOf(name),
-    el("td", model.cpu_ms === null && model.why_no_speed !== "not downloaded" ? null : action),
+    el("td", model.cpu_ms === null && model.why_no_speed !== NOT_HERE ? null : action),
     costCell(model),
     numberCell(part === null ? "–" : percent(part)),
     numberCell(ap === null ? "–" : number(ap)),
