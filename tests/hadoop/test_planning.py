@@ -197,7 +197,7 @@ def test_a_dry_run_after_an_upgrade_says_by_day_what_shows_nothing_and_what_was_
         footage.segment(frames("yard", day, is_measured=False))
     with monkeypatch.context() as earlier:
         earlier.setattr("frametally_hadoop.job.params.COUNTING_VERSION", COUNTING_VERSION - 1)
-        earlier.setattr("frametally_hadoop.job.map_reduce.blank_reasons", lambda _: None)
+        earlier.setattr("frametally_hadoop.job.map_reduce.blank_reasons", lambda _, **options: None)
         footage.aggregate()
     plan = dry_run(settings=footage.settings, store=footage.store, progress=NoProgress())
     assert [*_left_out(plan.blank)] == [

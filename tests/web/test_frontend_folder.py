@@ -20,6 +20,7 @@ from flask.testing import FlaskClient
 from tests.web.conftest import Place
 
 from frametally_web import assets
+from frametally_web.pages import bundles_beside
 
 FOLDER = Path(__file__).resolve().parents[2] / "simple_frontend"
 STATIC = FOLDER / "frametally_web" / "static"
@@ -123,11 +124,11 @@ def test_a_page_is_one_script_and_one_style_sheet_each_checked_by_its_hash(place
     client, _ = made(place)
     page = client.get("/").text
     named = re.findall(r'(?:src|href)="(/static/[^"]+\.(?:js|css))" integrity="([^"]+)"', page)
+    bundles = ["answers", *bundles_beside("answers")]  # those of plug-ins
     assert [re.sub(r"-[A-Z0-9]{8}", "", path) for path, _ in named] == [
-        "/static/answers.css",
-        "/static/answers.js",
+        f"/static/{bundle}.{kind}" for kind in ("css", "js") for bundle in bundles
     ]
-    assert len(re.findall(r"<script|rel=\"(?:stylesheet|modulepreload)\"", page)) == 2
+    assert len(re.findall(r"<script|rel=\"(?:stylesheet|modulepreload)\"", page)) == len(named)
     for path, integrity in named:
         with client.get(path) as answer:
             hashed = base64.b64encode(hashlib.sha256(answer.data).digest()).decode()
