@@ -1,4 +1,4 @@
-"""Runs the command `frametally` as `python -m frametally`, wherever the command line is installed."""
+"""Runs the command `frametally` as `python -m frametally`, if the command line is installed."""
 
 import sys
 from importlib.metadata import distribution

@@ -1,8 +1,8 @@
 """Backups of what nothing else can restore: rows of the catalogue, in the store or in a folder.
 
-A backup is a line that says what it is, then rows as gzipped JSON lines, encrypted by a key. The line is JSON
-that anyone may read; its `sha256` is of all the rest of the file, the line's other fields included. In the
-store it lies under `backups/`. Its name has a number, because a clock can be set back, and its time.
+A backup is a line of readable JSON that describes it, then rows as gzipped JSON lines, which a key may
+encrypt. The line's `sha256` covers the rest of the file, including the line's other fields. In the store,
+backups are under `backups/`. A backup's name has a number, because a clock can be set back, and its time.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class KeptRow(NamedTuple):
 
 
 def in_words(numbers: Mapping[str, int]) -> str:
-    """Return how much there is of what, such as `accounts: 2, tokens: 1`."""
+    """Return how many of each there are, such as `accounts: 2, tokens: 1`."""
     return ", ".join(f"{words}: {number}" for words, number in numbers.items())
 
 
@@ -70,7 +70,7 @@ class BackupHeader(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Backup(NamedTuple):
-    """A backup that was verified.
+    """A verified backup.
 
     Attributes:
         name: Its name in messages.
@@ -82,7 +82,7 @@ class Backup(NamedTuple):
     lines: bytes
 
     def check_layouts(self, known_layouts: Mapping[str, int]) -> None:
-        """Raise `Misconfigured` where its rows are of other layouts than those that are known here."""
+        """Raise `Misconfigured` if the layouts of its rows are not the ones known here."""
         layouts = self.header.layouts
         if any(layout > known_layouts.get(book, 0) for book, layout in layouts.items()):
             raise _newer(self.name, self.header.made_by)
@@ -93,7 +93,7 @@ class Backup(NamedTuple):
             )
 
     def rows(self) -> Iterator[KeptRow]:
-        """Yield its rows. Raises `Poison` for one that is damaged."""
+        """Yield its rows. Raises `Poison` for a damaged one."""
         try:
             with gzip.open(io.BytesIO(self.lines)) as lines:
                 for line in lines:
@@ -102,14 +102,14 @@ class Backup(NamedTuple):
             raise _damaged(self.name) from error
 
     def numbers(self) -> Counter[str]:
-        """Return how many rows it has, by table; so all are read once before any is written."""
+        """Return the number of rows by table; this reads all rows before any is written."""
         return Counter(row.table for row in self.rows())
 
 
 def encode_backup(
     rows: Iterable[KeptRow], layouts: Mapping[str, int], *, made_at_ms: int, key: str = ""
 ) -> bytes:
-    """Return the bytes of a backup; `key` is the secret that encrypts it, empty: not encrypted."""
+    """Return the bytes of a backup, encrypted with the secret `key`, or unencrypted if that is empty."""
     archive = io.BytesIO()
     with gzip.GzipFile(fileobj=archive, mode="wb", mtime=0) as lines:
         for row in rows:
@@ -128,16 +128,16 @@ def encode_backup(
 
 
 def decode_backup(data: bytes, *, key: str, name: str) -> Backup:
-    """Return a backup, verified and decrypted.
+    """Return a verified and decrypted backup.
 
     Args:
         data: Its bytes.
-        key: The secret that it was made with; empty: none is known.
+        key: The secret that it was made with; empty if unknown.
         name: Its name in messages.
 
     Raises:
         Poison: It is not a backup, or damaged.
-        Misconfigured: It is of a newer format, or encrypted by another key.
+        Misconfigured: It has a newer format, or was encrypted with another key.
     """
     header = verify_backup(data, name=name)
     body = data.partition(b"\n")[2]
@@ -150,7 +150,7 @@ _INSTEAD = "restore another with --from, or delete it, and run `frametally backu
 
 
 def verify_backup(data: bytes, *, name: str) -> BackupHeader:
-    """Return the header of a backup whose checksum matches; that takes no key. Raises as `decode_backup`."""
+    """Return the header of a backup whose checksum matches, without a key. Raises as `decode_backup`."""
     header = header_of(data)
     if header is None:
         raise Poison(f"{name} is not a frametally backup, or its first line is damaged; {_INSTEAD}")
@@ -162,7 +162,7 @@ def verify_backup(data: bytes, *, name: str) -> BackupHeader:
 
 
 def header_of(data: bytes) -> BackupHeader | None:
-    """Return the header of what begins as a backup does; None: it is not a backup."""
+    """Return the header if the data begins like a backup, or None."""
     try:
         return msgspec.json.decode(data.partition(b"\n")[0], type=BackupHeader)
     except msgspec.MsgspecError:
@@ -170,7 +170,7 @@ def header_of(data: bytes) -> BackupHeader | None:
 
 
 def _newer(name: str, made_by: str) -> Misconfigured:
-    """Return the error about a backup that this frametally cannot read yet."""
+    """Return the error about a backup that this version of frametally cannot read yet."""
     return Misconfigured(
         f"{name} was created by a newer version of frametally ({made_by[:40]}): restore it with that version"
     )
@@ -199,10 +199,10 @@ def _decrypted(body: bytes, key: str, salt: str, name: str) -> bytes:
 
 
 DAYS_KEPT = 30
-"""Of how many dates the store keeps the first and the last backup; a folder of a person's own keeps all."""
+"""For how many dates the store keeps the first and the last backup; a person's own folder keeps all."""
 NEWEST_KEPT = 5
 ELSEWHERE = f"{keys.BACKUPS}/elsewhere.json"
-"""Says when the last backup was made that lies in a folder."""
+"""Says when the last backup was written to a folder."""
 _MOST_HEADER_BYTES = 4096
 _NAME = re.compile(r"(?:(\d{6,})-)?(\d{8}T\d{6})(\d{3})Z\.backup")
 
@@ -211,8 +211,8 @@ class StoredBackup(NamedTuple):
     """A backup in the store or in a folder.
 
     Attributes:
-        number: Its place in the order in which backups were made; 0: an older version did not number it.
-        made_at_ms: When, by the clock of the machine that made it, which can have been wrong.
+        number: Its place in the order in which backups were made; 0 if an older version did not number it.
+        made_at_ms: When, by the clock of the machine that made it, which may have been wrong.
         key: Its key in the store, or its path.
     """
 
@@ -236,8 +236,8 @@ def stored_backups(store: ObjectStore, now_ms: float = math.inf) -> list[StoredB
 def _in_order(files: Iterable[tuple[str, int]], now_ms: float) -> list[StoredBackup]:
     """Return the backups among files in the order in which they were made.
 
-    Those that an older version made have no number and come first, by their time; those of them that are
-    dated after `now_ms` come before the others, for their clock was ahead.
+    Backups from an older version have no number and come first, by their time; among these, the ones dated
+    after `now_ms` come first, because their clock was ahead.
     """
     backups = []
     for key, size_bytes in files:
@@ -255,9 +255,9 @@ def is_due(store: ObjectStore, now_ms: int) -> bool:
 
 
 def store_backup(store: ObjectStore, data: bytes, made_at_ms: int) -> str:
-    """Put a backup into the store, remove those that are not kept, and return its key.
+    """Put a backup into the store, remove the backups that are no longer kept, and return its key.
 
-    Of the `DAYS_KEPT` dates that were used last, the first and the last backup are kept, and the newest
+    The store keeps the first and the last backup of the `DAYS_KEPT` dates used last, and the newest
     `NEWEST_KEPT`. Dates are only compared with each other: a clock that is ahead or behind takes up one date.
     """
     key = f"{keys.BACKUPS}/{_next_name(stored_backups(store, made_at_ms), made_at_ms)}"
@@ -277,10 +277,10 @@ def _next_name(backups: Sequence[StoredBackup], made_at_ms: int) -> str:
 
 
 def write_backup(folder: Path, data: bytes, made_at_ms: int) -> Path:
-    """Write a backup into a folder, which is made if it is missing; both are their owner's alone.
+    """Write a backup into a folder, created if missing; only their owner can read the two.
 
     Raises:
-        OSError: It cannot be written.
+        OSError: The backup cannot be written.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = folder / _next_name(_in_folder(folder, made_at_ms), made_at_ms)
@@ -289,14 +289,14 @@ def write_backup(folder: Path, data: bytes, made_at_ms: int) -> Path:
 
 
 def note_elsewhere(store: ObjectStore, data: bytes) -> None:
-    """Have the store say that a backup was made which lies in a folder: its first line."""
+    """Record in the store that a backup was written to a folder, by its first line."""
     store.put(ELSEWHERE, data.partition(b"\n")[0])
 
 
 def last_backup(store: ObjectStore, now_ms: int) -> BackupHeader | None:
-    """Return the header of the last backup that was made, wherever it lies; None: there is none.
+    """Return the header of the last backup that was made, wherever it is, or None if there is none.
 
-    One that is dated after `now_ms` is returned only if there is no other.
+    A backup dated after `now_ms` is returned only if there is no other.
     """
     headers = []
     for key in (*(backup.key for backup in stored_backups(store, now_ms)[-1:]), ELSEWHERE):
@@ -312,13 +312,13 @@ def last_backup(store: ObjectStore, now_ms: int) -> BackupHeader | None:
 def read_backup(
     find_store: Callable[[], ObjectStore], source: str | None, now_ms: int, note: Callable[[str], None]
 ) -> tuple[str, bytes]:
-    """Return the name and bytes of a backup: that of a file, or the newest of a folder or of the store.
+    """Return the name and bytes of a backup: a file, or the newest in a folder or in the store.
 
     Args:
-        find_store: Opens the store, which is asked only where nothing else is named.
-        source: A file, a folder, or a key in the store; None: the store.
+        find_store: Opens the store, and is called only if it is needed.
+        source: A file, a folder, or a key in the store; None means the newest in the store.
         now_ms: The time; see `_in_order`.
-        note: Gets a line about a backup that is dated later than the newest but was made before it.
+        note: Receives a line about a backup that is dated later than the newest but was made before it.
 
     Raises:
         Misconfigured: There is none.

@@ -9,11 +9,11 @@ class FrametallyError(Exception):
 
 
 class Retryable(FrametallyError):
-    """The outside world failed for now (a time-out, a server away, a body cut short): try again later.
+    """The outside world failed for now (a time-out, a server that is down, a truncated body): retry later.
 
     Attributes:
-        part: The part of frametally that is away, as people call it (`count index`, `PostgreSQL server`);
-            empty: not known.
+        part: The unavailable part of frametally, as people call it (`count index`, `PostgreSQL server`);
+            empty if unknown.
     """
 
     def __init__(self, line: str, *, part: str = "") -> None:
@@ -23,18 +23,18 @@ class Retryable(FrametallyError):
 
 
 class Poison(FrametallyError):
-    """This one item can never succeed: set it aside with its reason and go on with the next."""
+    """This one item can never succeed: set it aside with its reason and continue with the next."""
 
 
 class Misconfigured(FrametallyError):
-    """Nothing can be done until a person changes a setting, a file or a right: stop."""
+    """Nothing can be done until a person changes a setting, a file or a permission: stop."""
 
 
 class Damaged(Misconfigured):
-    """A database is not as it was written. A cache can be filled again; anything else, a person restores.
+    """A database is not as it was written. A cache can be filled again; a person must restore anything else.
 
     Attributes:
-        finding: What is damaged and how, without the remedy.
+        finding: The damage, without the remedy.
     """
 
     def __init__(self, finding: str, remedy: str) -> None:
@@ -44,9 +44,9 @@ class Damaged(Misconfigured):
 
 
 def unknown_host(where: str, setting: str, reason: str = "unknown host", *, part: str) -> Retryable:
-    """Return that the name of `where` is not known, as `reason`: a container that is stopped has none.
+    """Return the error, with `reason`, that the host of `where` is unknown, as a stopped container's is.
 
-    Away, and a name that is wrong in `setting`, look alike.
+    A server that is down and a wrong name in `setting` look the same.
     """
     return Retryable(
         f"{where}: {reason}: the server is down, or its name is wrong; start it, or check {setting}",

@@ -25,7 +25,7 @@ ACCESS, BACKUPS = "access", "backups"
 AUTO_DETECTOR = "models/auto.json"
 TIMEZONES = "sources/timezones.json"
 USUAL_TOPIC = "frames"
-"""The log's topic where the settings name no other."""
+"""The log's topic if the settings name no other."""
 _PICTURE_HEX = 32
 _SLUG = re.compile(r"[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?")
 _DIGEST = 8
@@ -40,7 +40,7 @@ _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 _VIDEO = re.compile(rf"videos/({_UUID})/video\.json")
 _ORIGINAL = re.compile(rf"videos/({_UUID})/original")
 BRIEF_FOLDER = re.compile(rf"videos/{_UUID}|images/.+|probe")
-"""A folder that goes with its last object: a video's, those of pictures, and where `doctor` tries rights."""
+"""A folder that goes with its last object: a video's, one of pictures, and the one of `doctor`'s probe."""
 _RECORD = re.compile(
     r"(media/[0-9a-f]{64}|tombstones/[0-9a-f]{64}/\d{1,9}(-(-?\d+)?-(-?\d+)?)?|corrections/[0-9a-f]{64}(\.\d{1,9})?"
     r"|(dead-letters/dropped|changes)/[0-9a-f]{12}|drawings/[a-z0-9][a-z0-9_-]{0,62}/\d{6,9}|sources/timezones"
@@ -61,10 +61,10 @@ _RUN_OBJECT = re.compile(
 
 
 def slug(name: str) -> str:
-    """Write a source's name as keys and queries have it: a-z, 0-9, `_`, `-`, at most 63 characters.
+    """Return a source's name as used in keys and queries: a-z, 0-9, `_`, `-`, at most 63 characters.
 
-    Case does not tell names apart, nor a hyphen for a space: "Gate 1" and "gate-1" have one slug. Any other
-    two names have two: one that is more than its slug can hold ends in a hash of it. A slug is its own slug.
+    Names that differ only in case, or in a hyphen for a space, share a slug: "Gate 1" and "gate-1". All other
+    names have different slugs: a name that does not fit into its slug ends in a hash. A slug is its own slug.
     """
     normal_name = re.sub(r"\s+", "-", unicodedata.normalize("NFC", as_text(name)).lower().strip())
     if _SLUG.fullmatch(normal_name):
@@ -110,23 +110,23 @@ def tombstone_key(media: str, from_ms: int | None, to_ms: int | None) -> str:
 
 
 def forgotten_revision(key: str) -> int | None:
-    """Return the revision that a tombstone's key forgets as a whole; None if it forgets only a range."""
+    """Return the revision that a tombstone's key forgets as a whole, or None if it forgets only a range."""
     match = _WHOLE_TOMBSTONE.fullmatch(key)
     return int(match[1]) if match else None
 
 
 def correction_key(media: str) -> str:
-    """Return the key of the note that a medium is being put right."""
+    """Return the key of the note that marks a medium under correction."""
     return f"{CORRECTIONS}/{media}.json"
 
 
 def dead_letter_id(segment: str, offset: int) -> str:
-    """Return the name that a dead letter of a segment has for ever: 12 hex."""
+    """Return the permanent name of a dead letter of a segment: 12 hex."""
     return hashlib.sha256(f"{segment}#{offset}".encode()).hexdigest()[:12]
 
 
 def dropped_key(letter_id: str) -> str:
-    """Return the key of the note that a person settled a dead letter."""
+    """Return the key of the note that records a dead letter as settled by a person."""
     return f"{DROPPED}/{letter_id}.json"
 
 
@@ -147,7 +147,7 @@ def parse_drawing_key(key: str) -> tuple[str, int] | None:
 
 
 def report_key(name: str, day: str, file: str) -> str:
-    """Return the key of a file of a scheduled report's turn on a local day, `YYYY-MM-DD`."""
+    """Return the key of a file of a scheduled report for a local day, `YYYY-MM-DD`."""
     return f"{REPORTS}/{name}/{day}/{file}"
 
 
@@ -157,17 +157,17 @@ def is_video_id(text: str) -> bool:
 
 
 def upload_key(upload_id: str) -> str:
-    """Return the key of the record of an upload that is under way."""
+    """Return the key of the record of an upload in progress."""
     return f"{UPLOADS}/{upload_id}.json"
 
 
 def upload_part_key(upload_id: str) -> str:
-    """Return the key of what of an upload lies outside its final place (see `ObjectStore.resumable`)."""
+    """Return the key of an upload's bytes outside their final place (see `ObjectStore.resumable`)."""
     return f"{UPLOADS}/{upload_id}.part"
 
 
 def video_folder(video_id: str) -> str:
-    """Return the folder with all of one video but its frames."""
+    """Return the folder with everything of one video except its frames."""
     return f"{VIDEOS}/{video_id}"
 
 
@@ -177,24 +177,24 @@ def video_key(video_id: str) -> str:
 
 
 def parse_video_key(key: str) -> str | None:
-    """Return the id of the video whose record lies under `key`, or None if `key` is something else."""
+    """Return the id of the video whose record is at `key`, or None if `key` is something else."""
     match = _VIDEO.fullmatch(key)
     return match[1] if match else None
 
 
 def original_key(video_id: str) -> str:
-    """Return the key of a video's bytes as they came."""
+    """Return the key of a video's original bytes."""
     return f"{video_folder(video_id)}/original"
 
 
 def parse_original_key(key: str) -> str | None:
-    """Return the id of the video whose bytes lie under `key`, or None if `key` is something else."""
+    """Return the id of the video whose bytes are at `key`, or None if `key` is something else."""
     match = _ORIGINAL.fullmatch(key)
     return match[1] if match else None
 
 
 def preview_key(video_id: str, name: str) -> str:
-    """Return the key of a picture of a video; its name tells its recipe (`poster-<8 hex>.jpg`)."""
+    """Return the key of a picture of a video; its name includes its recipe (`poster-<8 hex>.jpg`)."""
     return f"{video_folder(video_id)}/{name}"
 
 
@@ -209,22 +209,22 @@ def quality_of_video_key(video_id: str) -> str:
 
 
 def derivative_key(video_id: str, kind: str, recipe: str) -> str:
-    """Return the key of a video that was made of another; `recipe` are eight hex."""
+    """Return the key of a video made from another; `recipe` is 8 hex."""
     return f"{video_folder(video_id)}/{kind}-{recipe}.mp4"
 
 
 def derivative_record_key(video_id: str, kind: str, recipe: str) -> str:
-    """Return the key of the record of a video that was made from another."""
+    """Return the key of the record of a video made from another."""
     return f"{video_folder(video_id)}/{kind}-{recipe}.json"
 
 
 def video_content_key(sha256: str) -> str:
-    """Return the key of the note which video has these bytes."""
+    """Return the key of the note that says which video has these bytes."""
     return f"{VIDEOS}/contents/{sha256}.json"
 
 
 def is_video_content_key(key: str) -> bool:
-    """Return whether `key` is that of the note which video has some bytes."""
+    """Return whether `key` is that of a note that says which video has some bytes."""
     return is_record_key(key) and key.startswith(f"{VIDEOS}/contents/")
 
 
@@ -247,12 +247,12 @@ class ImageName(NamedTuple):
 
     @property
     def file_name(self) -> str:
-        """The last part itself."""
+        """The last element itself."""
         return f"{self.captured_at_ms}-{self.medium_hex}-{self.frame_index}.jpg"
 
 
 def parse_image_name(name: str) -> ImageName | None:
-    """Return the parts of an image key's last part, or None if `name` is something else."""
+    """Return the parts of an image key's last element, or None if `name` is something else."""
     match = _IMAGE_NAME.fullmatch(name)
     return ImageName(int(match[1]), match[2], int(match[3])) if match else None
 
@@ -270,7 +270,7 @@ def picture_hex(file_sha256: str) -> str:
 def image_key(source: str, captured_at_ms: int, medium_hex: str, frame_index: int) -> str:
     """Return the key of a frame.
 
-    `medium_hex`: of a video's sha256, 12 hex or all; of a picture, with `frame_index` 0, its `picture_hex`.
+    `medium_hex` is 12 hex or all of a video's sha256, or a picture's `picture_hex` with `frame_index` 0.
     """
     if len(medium_hex) != _PICTURE_HEX:
         medium_hex = medium_hex[:12]
@@ -278,7 +278,7 @@ def image_key(source: str, captured_at_ms: int, medium_hex: str, frame_index: in
 
 
 def check_image_key(key: str) -> str:
-    """Return `key`, if it has an image key's shape: nothing else that a message names is ever read.
+    """Return `key` if it has an image key's shape, so that a message never causes anything else to be read.
 
     Raises:
         Poison: Any other text.
@@ -298,17 +298,17 @@ class SegmentKey(NamedTuple):
 
     @property
     def model(self) -> str:
-        """Its source."""
+        """The id of the model."""
         return self.folder.split("/")[1].removeprefix("model=")
 
     @property
     def log_id(self) -> str:
-        """Of the log that its frames were announced on."""
+        """The id of the log on which its frames were announced."""
         return self.folder.split("/")[2].removeprefix("log=")
 
 
 def segment_folder(model: str, log_id: str) -> str:
-    """Return the folder of one model's segments of one log."""
+    """Return the folder of one model's segments from one log."""
     return f"{METADATA}/model={model}/log={log_id}"
 
 
@@ -346,7 +346,7 @@ def tracks_folder(prefix: str) -> str:
 
 
 def hours_folder(model: str, day: str) -> str:
-    """Return the folder of all that was counted hour by hour of one model and UTC day."""
+    """Return the folder with the hour files of one model and UTC day."""
     return f"{HOURS}/model={model}/day={day}"
 
 
@@ -396,5 +396,5 @@ def parse_run_object_key(key: str) -> RunObjectKey | None:
 
 
 def redetect_topic(topic: str, model: str) -> str:
-    """Return the log topic on which stored frames of deployments that use `topic` are announced again."""
+    """Return the log topic that announces stored frames again, for deployments that use `topic`."""
     return f"redetect-{model}" if topic == USUAL_TOPIC else f"redetect-{topic}-{model}"

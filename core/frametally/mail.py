@@ -20,7 +20,7 @@ _RELAY_PORT, _TLS_PORT = 25, 465
 
 
 class MailServer:
-    """The server of a URL, as `FRAMETALLY_SMTP_URL` has it."""
+    """The server of a URL in the form of `FRAMETALLY_SMTP_URL`."""
 
     def __init__(self, url: str, access: ServerAccess) -> None:
         parts = urlsplit(url)
@@ -34,22 +34,22 @@ class MailServer:
         """Send a mail to its receivers.
 
         Returns:
-            Who was refused of several, and why; None: nobody.
+            Which of several receivers were refused, and why, or None.
 
         Raises:
-            Retryable: The server is away, or does not take it for now.
+            Retryable: The server is unavailable, or does not accept the mail for now.
             Poison: It refuses this mail, or all its receivers, for good.
-            Misconfigured: It cannot be logged in to, or not by TLS.
+            Misconfigured: The login fails, or is not possible by TLS.
         """
         try:
             with self._session() as session:
                 refused = session.send_message(message)
-        except (OSError, UnicodeError) as error:  # what smtplib raises is an `OSError`
-            raise self._failure(error) from None  # whose arguments may hold what was sent
+        except (OSError, UnicodeError) as error:  # smtplib's errors are `OSError`s
+            raise self._failure(error) from None  # its arguments may contain what was sent
         return _refusals(refused) if refused else None
 
     def try_out(self) -> None:
-        """Connect and log in, and send nothing; raises as `send` does."""
+        """Connect and log in, and send nothing; raises as `send`."""
         try:
             with self._session():
                 pass
@@ -99,7 +99,7 @@ class MailServer:
             return False
 
     def _failure(self, error: Exception) -> FrametallyError:
-        """Return what to make of an error; it has the server's answer, and nothing that was sent."""
+        """Return our error, with the server's answer but nothing that was sent."""
         match error:
             case UnicodeError():
                 return Misconfigured(

@@ -1,9 +1,9 @@
 """Opens the adapters behind the ports: finds each by its URL's scheme in the installed entry points.
 
 The groups are `frametally.object_store`, `frametally.frame_log`, `frametally.count_index` and
-`frametally.ledger`, and those of plug-ins, which open them; an entry point's name is the scheme, its object
-makes the adapter, and the extra in its brackets is what must be installed for it. Another log is a package
-with such a line, and no edit here.
+`frametally.ledger`, and those of plug-ins, which open them themselves. An entry point's name is the scheme,
+its object makes the adapter, and the extra in its brackets must be installed for it. A package with such an
+entry point adds a log without an edit here.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ _PORTS = {
     ),
     "ledger": ("FRAMETALLY_LEDGER_URL", "ledger", f"{_FILE} or postgresql://host/database"),
 }
-"""By port: the setting that names its URL, what people call it, and the kinds of URL that are known."""
+"""By port: the setting that names its URL, what people call it, and the known kinds of URL."""
 
 
 def open_object_store(url: str, access: StoreAccess | None = None) -> ObjectStore:
-    """Open the store that `url` names: `file://<absolute folder>`, made if missing, or `s3://<bucket>[/<prefix>]`.
+    """Open the store that `url` names: `file://<absolute folder>`, created if missing, or `s3://<bucket>[/<prefix>]`.
 
-    Without `access` an S3 store is reached as AWS's own variables and files say. Frames may lie in packs.
+    Without `access`, AWS's own variables and files say how to reach S3. Frames may be in packs.
 
     Raises:
-        Misconfigured: An unknown kind of URL, a folder that cannot be written, or an S3 store that refuses
-            us or has no such bucket.
+        Misconfigured: An unknown kind of URL, a folder that cannot be written, or an S3 store that refuses us
+            or does not have the bucket.
         Retryable: The S3 store does not answer.
     """
     return PackedStore(adapter("object_store", url)(url, access=access))
@@ -51,13 +51,13 @@ def open_object_store(url: str, access: StoreAccess | None = None) -> ObjectStor
 def open_frame_log(url: str, access: LogAccess | None = None, *, lease_s: float = 10.0) -> FrameLog:
     """Open the log that `url` names.
 
-    `sqlite:///<absolute file>` is a file, made if missing; `kafka://host:port,host:port` a Kafka cluster, of
-    which nothing is asked before the first call.
+    `sqlite:///<absolute file>` is a file, created if missing; `kafka://host:port,host:port` is a Kafka
+    cluster, which is not contacted before the first call.
 
-    After `lease_s` seconds without a poll a consumer's partitions go to others.
+    After `lease_s` seconds without a poll a consumer loses its partitions to others.
 
     Raises:
-        Misconfigured: An unknown kind of URL, a file that cannot be written, or a setting that is missing.
+        Misconfigured: An unknown kind of URL, a file that cannot be written, or a missing setting.
     """
     log: FrameLog = adapter("frame_log", url)(url, access=access, lease_s=lease_s)
     return log
@@ -66,8 +66,8 @@ def open_frame_log(url: str, access: LogAccess | None = None, *, lease_s: float 
 def open_count_index(url: str, access: ServerAccess | None = None) -> CountIndex:
     """Open the index that `url` names.
 
-    `sqlite:///<absolute file>`, `postgresql://host/database` or `elasticsearch+https://host:9200` (also with
-    `/alias` behind it); made if it is missing.
+    `sqlite:///<absolute file>`, `postgresql://host/database` or `elasticsearch+https://host:9200` (optionally
+    followed by `/alias`); created if missing.
 
     Raises:
         Misconfigured: An unknown kind of URL, or a database that cannot be opened.
@@ -79,7 +79,7 @@ def open_count_index(url: str, access: ServerAccess | None = None) -> CountIndex
 def open_ledger(url: str, access: ServerAccess | None = None) -> Ledger:
     """Open the ledger that `url` names: `sqlite:///<absolute file>` or `postgresql://host/database`.
 
-    Its tables are made if they are missing, as is SQLite's file.
+    Creates its tables, and SQLite's file, if they are missing.
 
     Raises:
         Misconfigured: An unknown kind of URL, or a database that cannot be opened.
@@ -96,20 +96,20 @@ def _own_entry_points() -> EntryPoints:
         return EntryPoints()
 
 
-@cache  # of others the metadata of every installed package is read: once is enough
+@cache  # other schemes read the metadata of every installed package: once is enough
 def _entry_points(group: str, scheme: str) -> EntryPoints:
-    """Return the adapters of a port: ours alone, which are read at once, where one has the scheme."""
+    """Return the adapters of a port: only ours, which load fast, if one of them has the scheme."""
     own_points = _own_entry_points().select(group=group)
     return own_points if scheme in own_points.names else entry_points(group=group)
 
 
 def adapter(port: str, url: str, words: tuple[str, str, str] | None = None) -> Callable[..., Any]:
-    """Return what makes the adapter of a port for the scheme of `url`.
+    """Return the callable that makes the adapter of a port for the scheme of `url`.
 
     Args:
-        port: The entry points' group, behind `frametally.`.
+        port: The entry points' group, after `frametally.`.
         url: Where it is.
-        words: As `_PORTS` has them, of a port that only a plug-in knows.
+        words: As in `_PORTS`, for a port that only a plug-in knows.
 
     Raises:
         Misconfigured: An unknown kind of URL, or a client that is not installed.

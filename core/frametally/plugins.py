@@ -1,9 +1,8 @@
 """Capabilities that can be deleted: each is one folder with one package, and registers one `Plugin`.
 
 A package names its plug-in by the entry point group `frametally.plugins`, as `package.plugin:PLUGIN`. That
-module imports nothing of its package: a plug-in is data, and each hook is the name of an object,
-`package.module:name`, which is imported when it is used. A plug-in whose folder is gone is as if it had
-never been.
+module imports nothing from its package: a plug-in is data, and each hook is the name of an object,
+`package.module:name`, which is imported on use. Deleting its folder removes a plug-in without a trace.
 """
 
 from __future__ import annotations
@@ -26,10 +25,10 @@ class CommandEntry(NamedTuple):
 
     Attributes:
         target: Its module and its name there, `package.module:name`.
-        summary: What it does, in one line of the list of commands.
-        audited: What the audit log keeps of it: by subcommand ("" is the command itself) the parameters that
-            say what it changes, never one that may be secret. A subcommand that is not named changes nothing.
-        more: Groups whose commands it has, too: other plug-ins' groups of the same name.
+        summary: Its one-line description in the list of commands.
+        audited: By subcommand ("" is the command itself), the parameters for the audit log that say what it
+            changes, never a secret. A subcommand that is not listed changes nothing.
+        more: Groups whose commands it also has: other plug-ins' groups with the same name.
     """
 
     target: str
@@ -42,12 +41,12 @@ class PageEntry(NamedTuple):
     """A page of the dashboard.
 
     Attributes:
-        right: The role that it needs: `look`, `correct` or `run`.
-        template: In the plug-in's folder `page/`; empty: a blueprint of the plug-in answers.
-        label: The key of the text by which the menu calls it; empty: it is not in the menu.
+        right: The right that it needs: `look`, `correct` or `run`.
+        template: In the plug-in's folder `page/`; empty if a blueprint of the plug-in answers.
+        label: The key of its text in the menu; empty if it is not in the menu.
         order: Its place in the menu: Answers has 0, Corrections 25, Data & API 45, Health 60.
-        section: The key of the menu's text that leads to it and to other pages; empty: its label.
-        by_source: Whether it is open to visitors who see some sources alone.
+        section: The key of the menu's text that leads to it and to other pages; empty means its label.
+        by_source: Whether visitors who may see only some sources can open it.
     """
 
     path: str
@@ -64,52 +63,52 @@ class Plugin:
     """A capability's additions to frametally; each hook is empty or `package.module:name`.
 
     Attributes:
-        needs: The plug-ins that it builds on; without one of them it is left out, too.
+        needs: The plug-ins that it builds on; if one is missing, it is left out too.
         commands: Its commands by name.
-        stages: Those of its commands that go on, each with the areas of `frametally doctor` that it needs;
-            `announcing` is one where it announces frames.
+        stages: Its commands that keep running, each with the areas of `frametally doctor` that it needs;
+            `announcing` is among them if it announces frames.
         prepare_command: Called with each command that is run, its name and its entry.
-        failpoints: Its failpoints by name, and how things stand there; see `process.failpoints`.
-        settings: A class of `PluginSettings`: its settings, read as `Settings.part` says.
+        failpoints: Its failpoints by name, with the state at each; see `process.failpoints`.
+        settings: A class of `PluginSettings`: its settings, read as described at `Settings.part`.
         endpoints: The routes of its API: the endpoints of its `Routes`, as their handlers declare them.
-        tags: What the groups are that its endpoints are described in, by the group's name.
-        pages: Its pages, which the menu leads to.
-        beside: Its bundles that it adds to pages of others, by those pages' own, such as `videos`.
+        tags: Descriptions of the groups of its endpoints, by the group's name.
+        pages: Its pages, which the menu links to.
+        beside: Its bundles for other pages, by those pages' own bundles, such as `videos`.
         other_routes: The rights of its routes that no handler declares, such as `WS /ws/{}`.
         tables: A tuple of `KeptTables`: its books in the catalogue's database, for backups.
-        web: Makes its `WebPart` of the dashboard's `WebContext`.
-        channels: What its WebSockets say, as `AsyncChannels`, for `/api/asyncapi.json`.
-        checks: Yields rows of `frametally doctor` for `Settings` and a stage; empty: of all stages.
-        deep_checks: Those of `doctor --deep`: a `Check` by the name of its rows.
+        web: Makes its `WebPart` from the dashboard's `WebContext`.
+        channels: The messages of its WebSockets, as `AsyncChannels`, for `/api/asyncapi.json`.
+        checks: Yields rows of `frametally doctor` for `Settings` and a stage; empty means all stages.
+        deep_checks: The checks of `doctor --deep`: a `Check` by the name of its rows.
         records: A tuple of `RecordFolder`: the small records that it keeps in the store.
         status: Returns its `StatusPart` of `frametally status` for `Settings` and the store.
-        open_needs: Returns what of it waits for a person, as `Need`s, for `Settings` and the store.
-        must_open: Opens what `frametally up` starts with, for `Settings`; raises what no waiting mends.
+        open_needs: Returns its open tasks for people, as `Need`s, for `Settings` and the store.
+        must_open: Opens what `frametally up` starts with, for `Settings`; raises errors that persist.
         members: Returns the `MembersPart` that `up` runs, and `serve` on demand, for `Settings` and
             `MemberOptions`.
         serving: Returns a context manager around a dashboard for `Ports` and `MemberOptions`; what it yields
             by name is `given` to `create_app`.
         setup: Yields lines of `frametally setup` for `Settings`, the stages, and whether it only checks.
-        servers: Returns the URLs of its servers by name, for `Settings`; empty ones are its embedded parts.
+        servers: Returns the URLs of its servers by name, for `Settings`; empty URLs are its embedded parts.
         topics: Returns the topics of the log that it announces on, for `Settings`.
         queues: The names of its queues at a message broker.
-        changed: Called for `StagePorts`, a `Change` of footage and `Progress`, after it was made.
-        leftovers: Returns for `Ports` the `Leftovers` in the store that nothing names any more.
-        restored: Called for `Settings` after a backup was brought back, with its rows' numbers in words.
-        kept_since: Returns since when (ms) it has what a person made and backups are for, for `Settings`.
-        of_source: Yields what of it names a source by its slug, in words, for `Settings`.
+        changed: Called for `StagePorts`, a `Change` of footage and `Progress`, after the change was made.
+        leftovers: Returns for `Ports` the `Leftovers` in the store that nothing refers to any more.
+        restored: Called for `Settings` after a backup was restored, with the numbers of its rows in words.
+        kept_since: Returns since when (ms) it has data that a person made and needs a backup, for `Settings`.
+        of_source: Yields in words what it keeps under a source's slug, for `Settings`.
         known_names: Returns its `NamesPart` for `Settings` and the store.
-        places: Its `PicturePlaces`: the lines and zones of pictures; of one plug-in at most.
+        places: Its `PicturePlaces`: the lines and zones of pictures; at most one plug-in has it.
         count_checks: Its `CountChecks`: how far counts are from the truth, where people have checked them.
         demo: Returns a context manager around detection and counting of the demo's clip, for `Ports`, the
             `DemoClip` and `should_stop`.
         town_removed: Called for `Settings` after the demo's simulated town was removed.
-        indexed: Called for `Ports` after the index has what was counted; returns an exit code. The command
-            ends with 6 at worst, whatever it raises.
-        jobs: What it does to uploaded videos: a `PluginJob` by the kind of job.
-        made: Called for `Settings`, the catalogue of videos, a video's id and what was made of that.
+        indexed: Called for `Ports` after the index has the new counts; returns an exit code. The command ends
+            with 6 at worst, whatever it raises.
+        jobs: Its jobs for uploaded videos: a `PluginJob` by the kind of job.
+        made: Called for `Settings`, the catalogue of videos, a video's id and what was made from it.
         removing: Returns a context manager around the removal of an uploaded video, for `Settings` and its
-            id, which yields whether something of it was at work until then.
+            id; it yields whether any of its work was still running on the video.
     """
 
     name: str
@@ -157,7 +156,7 @@ class Plugin:
 
 @cache
 def plugins() -> tuple[Plugin, ...]:
-    """Return the plug-ins that are here, with all that they need, by name."""
+    """Return the plug-ins that are here with all that they need, by name."""
     points = sorted(entry_points(group=GROUP), key=lambda point: point.name)
     present = {point.name: point.load() for point in points if _folder(point.module.partition(".")[0])}
     while lacking := [name for name, plugin in present.items() if not present.keys() >= set(plugin.needs)]:
@@ -166,7 +165,7 @@ def plugins() -> tuple[Plugin, ...]:
 
 
 def plugin_commands() -> dict[str, CommandEntry]:
-    """Return the commands of the plug-ins that are here; groups of one name are one, the first one's."""
+    """Return the commands of the plug-ins that are here; groups of the same name join the first."""
     commands: dict[str, CommandEntry] = {}
     for name, entry in (command for plugin in plugins() for command in plugin.commands.items()):
         if name in commands:
@@ -196,12 +195,12 @@ def _folder(package: str) -> Path | None:
 
 
 def load(target: str) -> Any:
-    """Import what `package.module:name` names."""
+    """Import and return the object that `package.module:name` names."""
     module, _, name = target.partition(":")
     return getattr(importlib.import_module(module), name)
 
 
 @cache
 def hooks(name: str) -> tuple[Any, ...]:
-    """Return the objects that the plug-ins which are here have for a hook, such as `settings`."""
+    """Return the objects for a hook, such as `settings`, of the plug-ins that are here."""
     return tuple(load(target) for plugin in plugins() if (target := getattr(plugin, name)))

@@ -343,7 +343,7 @@ NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What a decoder of msgspec's raises where bytes are damaged."""
 
 _decoders: dict[type[Record], msgspec.json.Decoder[Any]] = {}
-# Two threads that meet a type for the first time at once make msgspec read what is half made, and crash.
+# If two threads build a type's decoder at once, msgspec reads a half-built object and crashes.
 _one_at_a_time = threading.Lock()
 _names_of = msgspec.json.Decoder(dict[str, msgspec.Raw])
 

@@ -38,13 +38,13 @@ _AFTER = ("at ", "JVM stacktrace:", "SQLSTATE:")
 def spark_session(
     settings: Settings, name: str, *, options: Callable[[], Mapping[str, str]] = dict
 ) -> Iterator[Any]:
-    """Give a session of the settings' master, stopped at the end; `options` are asked once Spark is there.
+    """Yield a session of the settings' master, stopped at the end; `options` is called once Spark is there.
 
-    Processes that Spark starts on this machine have these settings as their environment; those of a cluster's
-    nodes have the one that they are started with there.
+    Processes that Spark starts on this machine have these settings as their environment; on a cluster's nodes
+    they have the environment that they are started with there.
 
     Raises:
-        Misconfigured: Spark is not installed, too old, or does not start; there is no such master.
+        Misconfigured: Spark is not installed, is too old or does not start, or there is no such master.
     """
     master = settings.spark_master
     if not _MASTERS.fullmatch(master):
@@ -55,7 +55,7 @@ def spark_session(
     builder = _builder().appName(name)
     over_connect = master.startswith(_CONNECT)
     configuration = dict(options())
-    if over_connect:  # the server has its own settings of everything else
+    if over_connect:  # the server has its own settings for everything else
         builder = builder.remote(master)
     else:
         logging.getLogger("py4j").setLevel(logging.WARNING)
@@ -67,18 +67,18 @@ def spark_session(
     for option, value in configuration.items():
         builder = builder.config(option, value)
     before, on_ctrl_c = dict(os.environ), signal.getsignal(signal.SIGINT)
-    # Its processes load the settings as any of ours do, by the environment that Spark starts them with.
+    # Spark's processes load the settings as ours do, from the environment that Spark starts them with.
     os.environ |= environment_of(settings) | {"PYSPARK_PYTHON": sys.executable}
     if is_local:
         os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
     try:
-        if over_connect and not getproxies():  # its client would go on trying for minutes
+        if over_connect and not getproxies():  # its client would retry for minutes
             address = urlsplit(master)
             socket.create_connection((address.hostname, address.port or _CONNECT_PORT), timeout=30).close()
         session = builder.getOrCreate()
-        version = session.version  # what a server over Connect has, if it answers
+        version = session.version  # over Connect the server's, if it answers
     except Exception as error:
-        cause = java_cause(error)  # which Java says, as long as it runs
+        cause = java_cause(error)  # while Java still runs and can answer
         remedy = "check FRAMETALLY_SPARK_MASTER, Java 17, and that PySpark has the version of the cluster"
         if not over_connect:
             _end_java()
@@ -89,7 +89,7 @@ def spark_session(
     finally:
         os.environ.clear()
         os.environ |= before
-        # Spark takes Ctrl-C for itself; how a command ends by it is the command's to say.
+        # Spark handles Ctrl-C itself, but a command decides how it ends.
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, on_ctrl_c)
     try:
@@ -102,7 +102,7 @@ def spark_session(
 
 
 def _builder() -> Any:
-    """Return the builder of a session. Raises `Misconfigured`: Spark is not installed, or too old."""
+    """Return the builder of a session. Raises `Misconfigured` if Spark is not installed or too old."""
     try:
         import pyarrow  # noqa: F401
         import pyspark
@@ -134,25 +134,25 @@ def _minor(version: str) -> tuple[int, ...]:
 
 
 def map_batches(frame: Any, task: Callable[[Iterator[Any]], Iterator[Any]], schema: str) -> Any:
-    """Return the rows that `task` makes of the Arrow batches of each of a data frame's partitions."""
+    """Return the rows that `task` makes from the Arrow batches of each of a data frame's partitions."""
     from pyspark.sql.pandas import functions
 
-    # PySpark asks for pandas here, and uses none of it.
+    # PySpark requires pandas here, but does not use it.
     functions.require_minimum_pandas_version = lambda: None
     return frame.mapInArrow(task, schema)
 
 
 def _end_java() -> None:
-    """End the Java process that pyspark keeps for a next session, whose settings may be others."""
+    """End the Java process that pyspark keeps for the next session, which may have other settings."""
     from pyspark import SparkContext
     from pyspark.sql import SparkSession
 
-    if (context := SparkContext._active_spark_context) is not None:  # of a session that did not begin
+    if (context := SparkContext._active_spark_context) is not None:  # of a session that did not start
         with suppress(Exception):
             context.stop()
         SparkContext._active_spark_context = SparkSession._instantiatedSession = None
     gateway = SparkContext._gateway
-    if gateway is None or gateway.proc is None:  # `spark-submit` has started it, and ends it
+    if gateway is None or gateway.proc is None:  # `spark-submit` started it, and ends it
         return
     gateway.shutdown()
     gateway.proc.stdin.close()
@@ -161,10 +161,10 @@ def _end_java() -> None:
 
 
 def java_cause(error: object) -> str:
-    """Return why Java or Python failed: its own message, and its deepest cause; no setting's value is in it.
+    """Return why Java or Python failed: its own message and its deepest cause, without values of settings.
 
     py4j's first line names only the call. Java's message follows after a colon, then its frames, then a line
-    "Caused by: ..." for each cause, the deepest last. A task in Python has its traceback there.
+    "Caused by: ..." for each cause, the deepest last. A Python task has its traceback there.
     """
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     own = next((n for n, line in enumerate(lines) if line.startswith(": ") or line == _TRACEBACK), 0)
@@ -174,7 +174,7 @@ def java_cause(error: object) -> str:
 
 
 def _message(lines: list[str]) -> str:
-    """Return the message that begins in the first line; of a Python traceback its last line."""
+    """Return the message that begins in the first line, or the last line of a Python traceback."""
     if lines[0].endswith(_TRACEBACK):
         end = next((number for number, line in enumerate(lines) if line.startswith(_AFTER)), len(lines))
         return lines[end - 1]

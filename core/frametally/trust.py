@@ -9,7 +9,7 @@ from frametally.errors import Misconfigured
 
 
 def trust(ca_file: Path | None) -> ssl.SSLContext:
-    """Return the context of a client that trusts the system's authorities and those of `ca_file`.
+    """Return a client's context that trusts the system's authorities and those of `ca_file`.
 
     Raises:
         Misconfigured: The file cannot be read.

@@ -1,1 +1,1 @@
-"""One module per adapter; the `open_*` functions of the ports import the one for a URL."""
+"""The adapters behind the ports; the `open_*` functions of `opening` import the one for a URL."""

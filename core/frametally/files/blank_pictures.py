@@ -1,8 +1,8 @@
-"""Whether a decoded picture shows anything: black, or one colour, within a camera's and a codec's noise.
+"""Detects decoded pictures that show nothing: black or one colour, within a camera's and a codec's noise.
 
-A picture is blank if the means of its 16x9 parts differ by at most `MOST_SPREAD` levels, and no small spot
-differs from their mean by more than `MOST_SPOT`: a lamp in the night is such a spot. The first and last rows
-of parts are left out, where a camera writes its clock and name, if fewer than half of them differ.
+A picture is blank if the means of its 16x9 parts differ by at most `MOST_SPREAD` levels, and no small spot,
+such as a lamp at night, differs from their mean by more than `MOST_SPOT`. The first and last rows of parts,
+where cameras write their clock and name, are ignored if fewer than half of their parts differ.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ _SPOT_PX = 5
 
 
 def blank_reason(picture: Pixels) -> Blank | None:
-    """Return why a picture of shape (height, width, 3) shows nothing; None if it shows something.
+    """Return why a picture of shape (height, width, 3) shows nothing, or None if it shows something.
 
-    The result depends on the pixels alone. A picture that shows something takes one look at a thumbnail.
+    The result depends on the pixels alone. For a picture that shows something, a thumbnail is usually enough.
     """
     thumbnail = cv2.resize(picture, _THUMBNAIL_PX, interpolation=cv2.INTER_NEAREST)
     parts = np.asarray(cv2.resize(thumbnail, _PARTS, interpolation=cv2.INTER_AREA), np.int16)
@@ -42,7 +42,7 @@ def blank_reason(picture: Pixels) -> Blank | None:
     margin_px = height_px // _PARTS[1]
     near_px = max(0, margin_px - _SPOT_PX)
     darkest, brightest, *_ = cv2.minMaxLoc(picture[near_px : height_px - near_px].reshape(1, -1))
-    # No spot is brighter than its brightest pixel, which decides if there is little noise.
+    # No spot is brighter than the brightest pixel, which decides if there is little noise.
     if brightest - mean.min() > MOST_SPOT or mean.max() - darkest > MOST_SPOT:
         spots = cv2.blur(picture, (_SPOT_PX, _SPOT_PX))[margin_px : height_px - margin_px]
         # Rows first: in that order numpy takes a fiftieth of the time.

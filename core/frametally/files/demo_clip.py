@@ -22,8 +22,8 @@ def ensure_demo_clip(folder: Path, progress: Progress | None = None) -> Path:
     """Return the traffic clip's path in `folder`, fetched and checked if it is not there yet.
 
     Raises:
-        Misconfigured: It cannot be had, with the remedy.
+        Misconfigured: The clip is not available; the message says what to do.
     """
-    with contextlib.suppress(OSError):  # `ensure_files` says what is wrong
+    with contextlib.suppress(OSError):  # `ensure_files` reports the cause
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # it becomes the demo's data folder
     return ensure_files([TRAFFIC_CLIP], folder, folder_name="the demo's folder", progress=progress)[0]

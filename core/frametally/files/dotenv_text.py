@@ -1,4 +1,4 @@
-"""Reads `.env` files: in UTF-8, or in UTF-16 as PowerShell's `>` writes them."""
+"""Reads `.env` files in UTF-8, or in UTF-16 as PowerShell's `>` writes them."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def read_env_file(path: Path, *, empty: Collection[str] = ()) -> dict[str, str]:
-    """Return the names (in capitals) and values of a `.env` file; {} if there is none.
+    """Return the names (in capitals) and values of a `.env` file, or {} if there is none.
 
     Empty values are left out, except those of the variables `empty`.
 
     Raises:
-        Misconfigured: It cannot be read, or is not text.
+        Misconfigured: The file cannot be read, or is not text.
     """
     if not path.is_file():
         return {}
@@ -43,7 +43,7 @@ def read_env_file(path: Path, *, empty: Collection[str] = ()) -> dict[str, str]:
 
 @cache
 def _say_bad_line(path: Path, number: int) -> None:
-    """Say it once in a process, which reads the file several times."""
+    """Warn once per process, which reads the file several times."""
     _LOG.warning(
         "%s, line %d: frametally ignores this line; write it as NAME=value, or delete it", path, number
     )
@@ -70,13 +70,13 @@ def env_text(path: Path) -> str:
 
 
 def change_env_file(path: Path, values: Mapping[str, str]) -> None:
-    """Set variables in a `.env` file, which is made if there is none; an empty value removes the line.
+    """Set variables in a `.env` file, creating it if needed; an empty value removes the line.
 
-    All other lines stay as they are. Values need no quotes.
+    All other lines stay unchanged. Values need no quotes.
 
     Raises:
         Misconfigured: As `read_env_file`.
-        OSError: It cannot be written.
+        OSError: The file cannot be written.
     """
     lines, left = [], {name: value for name, value in values.items() if value}
     for line in env_text(path).splitlines() if path.is_file() else ():

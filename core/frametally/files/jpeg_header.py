@@ -14,14 +14,14 @@ _START_OF_FRAME = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # DHT, JPG and DA
 _START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
 _BEHIND_SCAN = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # neither a stuffed byte nor a restart
 
-# Each scan goes over all pixels again: the product bounds the time, some 0.7 ns for each scan of a pixel.
+# Each scan passes over all pixels again: the product bounds the time, some 0.7 ns per pixel and scan.
 _MOST_SCANS, _MOST_SCANNED_PIXELS = 100, 2_000_000_000
 _ALWAYS_ALLOWED_SCANS = 20  # a camera's or a browser's progressive JPEG has about 10
-# The shortest codes there can be, one for each coefficient that starts a block: in baseline and extended
-# JPEGs one of the DC and one of the AC coefficients, in progressive ones that of the DC coefficient.
+# The shortest possible codes, one for each coefficient that starts a block: in baseline and extended JPEGs
+# one DC and one AC coefficient, in progressive ones the DC coefficient.
 _LEAST_BITS_PER_BLOCK = {0xC0: 2, 0xC1: 2, 0xC2: 1}
 _BLOCK_PX = 8
-_MOST_PIECES = 10_000  # markers and fill bytes: a picture with much about it has some hundreds
+_MOST_PIECES = 10_000  # markers and fill bytes: a picture with much metadata has some hundreds
 
 
 class _Marker(NamedTuple):
@@ -30,10 +30,10 @@ class _Marker(NamedTuple):
 
 
 def jpeg_size_px(data: bytes) -> tuple[int, int]:
-    """Return `(width, height)` in pixels by a JPEG's header (ITU-T T.81, B.2.2); nothing is decoded.
+    """Return `(width, height)` in pixels from a JPEG's header (ITU-T T.81, B.2.2), without decoding.
 
     Raises:
-        Poison: Not a JPEG, or one whose header is damaged.
+        Poison: Not a JPEG, or one with a damaged header.
     """
     if not data:
         raise Poison("the picture is empty (0 bytes)")
@@ -51,11 +51,11 @@ def jpeg_size_px(data: bytes) -> tuple[int, int]:
 
 
 def check_scans(data: bytes) -> None:
-    """Refuse a JPEG that takes too long to decode, or that cannot hold the pixels that it claims.
+    """Refuse a JPEG that would take too long to decode, or that cannot hold the pixels that it claims.
 
     Raises:
-        Poison: More scans than a picture of its size may have, or fewer bytes in them than any has; or its
-            header is damaged.
+        Poison: It has too many scans for its size, too few bytes in them, too many markers, or a damaged
+            header.
     """
     width_px, height_px = jpeg_size_px(data)
     most = min(_MOST_SCANS, max(_ALWAYS_ALLOWED_SCANS, _MOST_SCANNED_PIXELS // (width_px * height_px)))
@@ -78,9 +78,9 @@ def check_scans(data: bytes) -> None:
 
 
 def _markers(data: bytes) -> Iterator[_Marker]:
-    """Yield a JPEG's markers up to its end, or to where it is damaged; then the end of the data.
+    """Yield a JPEG's markers up to its end or to damage, then the end of the data.
 
-    Scans' pixels are passed over as a decoder does that looks for the next marker.
+    Skips the pixels of scans as a decoder does that looks for the next marker.
 
     Raises:
         Poison: It has more markers than a picture needs.
@@ -113,10 +113,10 @@ def _frame_size_px(data: bytes, position: int) -> tuple[int, int]:
 
 
 def _blocks(data: bytes, position: int) -> int:
-    """Return how many blocks of 8x8 samples the frame that begins at `position` has in all components.
+    """Return how many blocks of 8x8 samples the frame header at `position` claims, over all components.
 
     Raises:
-        Poison: The data ends before it says how many components there are.
+        Poison: The data ends before the number of components.
     """
     if len(data) <= position + 9:
         raise Poison("the JPEG's header is damaged")

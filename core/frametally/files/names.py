@@ -1,4 +1,4 @@
-"""File names as text: a name need not be UTF-8, but stored text must be."""
+"""Converts file names to text: a name need not be UTF-8, but stored text must be."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from pathlib import Path
 
 _MOST_CHARACTERS = 120
 _JOINER = "\u200d"
-"""Between the parts of one emoji."""
+"""Joins the parts of one emoji."""
 _NO_TEXT = re.compile("[\ud800-\udfff]")
 
 PART = ".part"
-"""How the key ends under which an object lies until it is whole."""
+"""The suffix of the key of an object until it is complete."""
 
 
 def as_text(name: str | Path) -> str:
-    r"""Write a name as it is stored and shown: a byte that is not UTF-8 as `\xe9`.
+    r"""Return a name as it is stored and shown: a byte that is not UTF-8 becomes `\xe9`.
 
-    Python has such a byte as a surrogate (PEP 383). A name that has been written so is not changed again.
+    Python represents such a byte as a surrogate (PEP 383). An already converted name does not change.
     """
     return _NO_TEXT.sub(lambda match: f"\\x{ord(match[0]) & 0xFF:02x}", str(name))
 
@@ -25,7 +25,7 @@ def as_text(name: str | Path) -> str:
 def one_line(text: str, most: int | None = _MOST_CHARACTERS) -> str:
     """Return a name or a sentence on one line, without control characters.
 
-    Line breaks, marks of writing direction and the like are left out: names are what others call things.
+    Marks of writing direction and the like are left out, because other people choose names.
     """
     plain = "".join(
         character if character.isprintable() or character == _JOINER else " " if character.isspace() else ""
@@ -36,5 +36,5 @@ def one_line(text: str, most: int | None = _MOST_CHARACTERS) -> str:
 
 
 def key_of_part(key: str) -> str | None:
-    """Return the key of the object whose part lies under `key`, or None if `key` is not that of a part."""
+    """Return the key of the object whose part is at `key`, or None if `key` is not a part's."""
     return key.removesuffix(PART).rpartition(".")[0] if key.endswith(PART) else None

@@ -1,14 +1,14 @@
-"""OpenCV with a limit on what it decodes: import `cv2` only from here."""
+"""Limits what OpenCV decodes: import `cv2` only from here."""
 
 from __future__ import annotations
 
 import os
 from typing import Literal
 
-# OpenCV reads these once, at its first import; later they are ignored without a word. The bound is the second
-# belt: the first is the check of a picture's header against `max_image_megapixels`, which is never above it.
+# OpenCV reads these only at its first import. This limit is a second line of defence: the first is the check
+# of a picture's header against `max_image_megapixels`, which is never above it.
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", "1000000000")
-# A bad picture becomes one line of ours, with its name; OpenCV's own lines about it do not name it.
+# We report a bad picture in one line with its name, which OpenCV's own messages lack.
 os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 
 import cv2
@@ -33,7 +33,7 @@ Pixels = NDArray[np.uint8]
 """A picture: shape (height, width, 3), dtype uint8, channels blue, green, red."""
 
 Reduction = Literal[1, 2, 4, 8]
-"""By how much each side of a picture is smaller than it lies in the JPEG."""
+"""The factor by which each side of a picture is reduced when a JPEG is decoded."""
 
 _FLAGS: dict[Reduction, int] = {
     1: cv2.IMREAD_COLOR,
@@ -44,18 +44,17 @@ _FLAGS: dict[Reduction, int] = {
 
 
 def decode_image(data: bytes, max_pixels: int) -> Pixels:
-    """Decode a stored frame, which is a JPEG, as its pixels lie in it: an EXIF orientation is ignored.
+    """Decode a stored frame, a JPEG, with its pixels as stored: an EXIF orientation is ignored.
 
     Args:
         data: The JPEG's bytes.
-        max_pixels: Width times height above which the frame is refused, by its header, before decoding.
+        max_pixels: Width times height above which the frame is refused by its header, before decoding.
 
     Returns:
         Shape (height, width, 3), dtype uint8, channels blue, green, red.
 
     Raises:
-        Poison: Empty, not a JPEG, larger than `max_pixels`, cut short or damaged, or one that would take
-            too long.
+        Poison: Empty, not a JPEG, larger than `max_pixels`, truncated or damaged, or too slow to decode.
     """
     width_px, height_px = jpeg_size_px(data)
     if width_px * height_px > max_pixels:
@@ -64,9 +63,9 @@ def decode_image(data: bytes, max_pixels: int) -> Pixels:
 
 
 def reduction_for(width_px: int, height_px: int, least_px: tuple[int, int] | None) -> Reduction:
-    """Return the largest reduction of a JPEG that leaves its width and height at least at `least_px`.
+    """Return the largest reduction of a JPEG that leaves its width and height at `least_px` or more.
 
-    None for `least_px` means that every pixel is wanted.
+    None for `least_px` means that every pixel is needed.
     """
     if least_px is None:
         return 1
@@ -78,7 +77,7 @@ def reduction_for(width_px: int, height_px: int, least_px: tuple[int, int] | Non
 
 
 def reduced_px(side_px: int, reduction: Reduction) -> int:
-    """Return the reduced side of a JPEG: rounded up, as the JPEG library does."""
+    """Return the reduced side of a JPEG: rounded up, as in the JPEG library."""
     return -(-side_px // reduction)
 
 
@@ -87,12 +86,11 @@ def decode_pixels(data: bytes, reduction: Reduction = 1) -> Pixels:
 
     Args:
         data: The picture's bytes.
-        reduction: Of a JPEG: each side is decoded at that part of its pixels, in a fraction of the time; each
-            pixel is about the mean of those that it stands for (the JPEG library leaves out the finest
-            frequencies).
+        reduction: Divides each side of a JPEG, in a fraction of the time; each pixel is about the mean of
+            those that it stands for (the JPEG library leaves out the finest frequencies).
 
     Raises:
-        Poison: Empty, no known format, cut short or damaged, or a JPEG that would take too long.
+        Poison: Empty, of no known format, truncated or damaged, or a JPEG that would take too long.
     """
     if not data:
         raise Poison("the picture is empty (0 bytes)")

@@ -1,4 +1,4 @@
-"""Writes a file beside its place, then renames it: it is new or old, never partial, even on a full disk."""
+"""Replaces a file by a renamed copy: it is new or old, never partial, even on a full disk."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from pathlib import Path
 def replace_file(path: Path, data: bytes | Iterable[bytes], *, is_private: bool = False) -> int:
     """Write `data` (or its parts, as they come) as the file, in one step for readers; return its length.
 
-    A pipe or device is written to. With `is_private` nobody but its owner can ever read it.
+    A pipe or device is written to directly. With `is_private` only the owner can ever read the file.
 
     Raises:
-        OSError: It cannot be written; what was there before still is.
+        OSError: The file cannot be written; an earlier version stays.
     """
     try:
         if path.exists() and not path.is_file():
             return _write(path, data)
-        # The file that a link leads to, not the link.
+        # Replace the file that a link leads to, not the link.
         return _replace(path.resolve(), data, 0o600 if is_private else 0o666)
     except OSError as error:
-        error.filename = str(path)  # not that of the file beside it; a write that failed names none
+        error.filename = str(path)  # not the temporary file's name; a failed write names none
         raise
 
 

@@ -1,7 +1,7 @@
 """Opens SQLite files, and explains their failures, for the log, the index, the ledger and caches.
 
 WAL, so that readers never wait; a busy time-out, so that writers wait for their turn; no network file system,
-because SQLite's locks do not hold there.
+because SQLite's locks do not work there.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from frametally.errors import Damaged, FrametallyError, Misconfigured, Retryable
 BUSY_TIMEOUT_S = 30.0
 
 _LEAST_FREE_BYTES = 256 * 1024
-"""With less there is no room for what SQLite keeps beside a file: `-wal`, and `-shm` of 32 kB and more."""
+"""With less, there is no room for SQLite's `-wal`, and its `-shm` of 32 kB and more."""
 
 _MOUNTS = Path("/proc/mounts")
 _NETWORK_FILE_SYSTEMS = re.compile(
@@ -32,7 +32,7 @@ _NETWORK_FILE_SYSTEMS = re.compile(
 
 
 class ReadingConnection(sqlite3.Connection):
-    """Reads a file on a full disk; close it soon: while it is open, none of this process can write."""
+    """Reads a file on a full disk; close it soon: while it is open, this process cannot write the file."""
 
 
 class SqliteOpener:
@@ -52,10 +52,10 @@ class SqliteOpener:
 
         Args:
             path: Absolute path of the file.
-            part: What people call it, such as `ledger`.
+            part: Its name for people, such as `ledger`.
             setting: The setting that names it.
-            refill: The command that fills it again after it was lost; empty: there is none.
-            has_secrets: Whether nobody but its owner may read the file.
+            refill: The command that fills it again after a loss; empty if there is none.
+            has_secrets: Whether only its owner may read the file.
             busy_timeout_s: Seconds to wait for another process's lock.
         """
         self.path = path
@@ -67,10 +67,10 @@ class SqliteOpener:
         self._busy_timeout_s = busy_timeout_s
 
     def prepare_folder(self) -> None:
-        """Make the file's folder if it is missing, readable by its owner alone, and so a file with secrets.
+        """Create the file's folder if missing; let only the owner read the folder, and a file with secrets.
 
         Raises:
-            Misconfigured: It is on a network file system, or cannot be made.
+            Misconfigured: It is on a network file system, or cannot be created.
         """
         kind = network_file_system(self.path.parent)
         if kind:
@@ -86,7 +86,7 @@ class SqliteOpener:
             raise self.unwritable(error.strerror or str(error)) from error
 
     def _keep_private(self) -> None:
-        """Take other users' rights to the file and to what SQLite keeps beside it."""
+        """Remove other users' rights to the file and SQLite's files next to it."""
         with suppress(FileExistsError):
             os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         for path in map(self.beside, ("", "-wal", "-shm")):
@@ -96,16 +96,16 @@ class SqliteOpener:
                     path.chmod(0o600)
 
     def beside(self, suffix: str) -> Path:
-        """Return the path of what SQLite keeps beside the file: `-wal` or `-shm`; empty: the file's own."""
+        """Return the path of SQLite's `-wal` or `-shm` file; an empty suffix returns the file's own path."""
         return self.path.with_name(self.path.name + suffix)
 
     def connect(self) -> sqlite3.Connection:
         """Open a connection that threads may share and that begins no transaction by itself.
 
-        It is a `ReadingConnection` if the disk has no space for what a writer keeps beside the file.
+        It is a `ReadingConnection` if the disk has no space for the files that a writer needs.
 
         Raises:
-            sqlite3.Error: Whatever SQLite says; see `translated`.
+            sqlite3.Error: Any error of SQLite; see `translated`.
         """
         connection = self._connect(self.path)
         try:
@@ -114,7 +114,7 @@ class SqliteOpener:
             connection.close()
             if self._code(error) != sqlite3.SQLITE_FULL:
                 raise
-            # `-shm`, which SQLite has just made, is too short, and may be so for one that only reads.
+            # SQLite has just made a `-shm` that is too short, which only a reader accepts.
             look_only = f"{self.path.as_uri()}?mode=ro&readonly_shm=1"
             return self._connect(look_only, uri=True, factory=ReadingConnection)
         return connection
@@ -126,8 +126,8 @@ class SqliteOpener:
         return connection
 
     def switch_to_wal(self, connection: sqlite3.Connection) -> None:
-        """Set the file's journal to WAL, which it then keeps. Raises as `connect`."""
-        # SQLite does not wait for its turn here, so the first openers of a new file would fail one another.
+        """Set the file's journal mode to WAL, which is permanent. Raises as `connect`."""
+        # SQLite does not wait for its turn here, so openers of a new file would make each other fail.
         deadline_s = time.monotonic() + self._busy_timeout_s
         while True:
             try:
@@ -140,7 +140,7 @@ class SqliteOpener:
 
     @contextmanager
     def translated(self) -> Iterator[None]:
-        """Raise SQLite's errors inside as ours; see `failure`."""
+        """Raise SQLite's errors as ours; see `failure`."""
         try:
             yield
         except sqlite3.ProgrammingError:
@@ -151,9 +151,9 @@ class SqliteOpener:
             raise self.failure(not_utf8(error)) from error
 
     def failure(self, error: sqlite3.Error) -> FrametallyError:
-        """Return SQLite's error as ours: `Retryable` if it passes, `Misconfigured` if a person must act.
+        """Return SQLite's error as ours: `Retryable` if temporary, `Misconfigured` if a person must act.
 
-        `Damaged` is a kind of the latter.
+        `Damaged` is a kind of `Misconfigured`.
         """
         match self._code(error):
             case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
@@ -179,7 +179,7 @@ class SqliteOpener:
                 )
 
     def _code(self, error: sqlite3.Error) -> int:
-        """Return the kind of SQLite's error; what it cannot write beside the file it calls an I/O error."""
+        """Return SQLite's error code, or "full" if the disk is, which SQLite may report as another error."""
         code: int = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
         if code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
             with suppress(OSError):
@@ -188,7 +188,7 @@ class SqliteOpener:
         return code
 
     def unwritable(self, reason: str) -> Misconfigured:
-        """Return the error about a file that may not be made or written."""
+        """Return the error about a file that may not be created or written."""
         return Misconfigured(
             f"{self._name}: {reason}; give this user permission to write it and its folder, or set "
             f"{self._setting} or FRAMETALLY_DATA_DIR to another place"
@@ -204,20 +204,20 @@ def sqlite_path(url: str, setting: str) -> Path:
 
 
 def network_file_system(folder: Path, mounts: str | None = None) -> str | None:
-    """Return the type of the network file system that `folder` is on, None if it is on a local one.
+    """Return the type of the network file system that `folder` is on, or None if it is on a local one.
 
-    Arguments as of `file_system`.
+    Takes the arguments of `file_system`.
     """
     kind = file_system(folder, mounts)
     return kind if _NETWORK_FILE_SYSTEMS.fullmatch(kind) else None
 
 
 def file_system(folder: Path, mounts: str | None = None) -> str:
-    """Return the type of the file system that `folder` is on; empty where that is unknown.
+    """Return the type of the file system that `folder` is on, or "" if unknown.
 
     Args:
         folder: A folder, which need not exist yet.
-        mounts: The mount table, as Linux gives it in /proc/mounts; None: this machine's, if it has one.
+        mounts: The mount table in the form of /proc/mounts; None means this machine's, if it has one.
     """
     if mounts is None:
         mounts = _MOUNTS.read_text() if _MOUNTS.exists() else ""
@@ -232,5 +232,5 @@ def file_system(folder: Path, mounts: str | None = None) -> str:
 
 
 def not_utf8(error: UnicodeDecodeError) -> sqlite3.DatabaseError:
-    """Return the explanation: SQLite's line about damage has the file's bytes, which Python cannot read."""
+    """Return an explanation: SQLite's message quotes damaged bytes, which Python cannot decode."""
     return sqlite3.DatabaseError(f"text in it is not UTF-8: {error.reason}")

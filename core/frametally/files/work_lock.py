@@ -1,8 +1,8 @@
 """Locks that allow one process at a time on one machine; a crash releases them.
 
-They are the kernel's (`flock`, by filelock), on an open file or folder, and go with the process that holds
-them, however that ends. `work_lock` saves work, no more: what must be true with several machines on one store
-is made true by how results are published, and two aggregations at once do no harm.
+The locks are the kernel's (`flock`, by filelock), on an open file or folder, and end with the process that
+holds them, however it ends. `work_lock` only saves work: results stay correct because of how they are
+published, even with several machines on one store, and two aggregations at once do no harm.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ def work_lock(
 ) -> Iterator[None]:
     """Hold the lock of an exclusive task in a deployment's `data_dir`, such as `aggregate`.
 
-    Unless `wait` is False, another process is waited for, which `on_wait` reports once, in one line.
+    If another process holds it, wait and report that to `on_wait` once, in one line, unless `wait` is False.
 
     Raises:
         Retryable: Another process holds it, and `wait` is False.
-        Misconfigured: No such file can be made there.
+        Misconfigured: The lock file cannot be created there.
     """
     path = data_dir / f"{name}.lock"
     try:
@@ -58,18 +58,18 @@ def work_lock(
             os.ftruncate(handle, 0)
             os.pwrite(handle, str(os.getpid()).encode(), 0)
         except OSError as error:
-            error.filename = str(path)  # a call on a handle does not name it
+            error.filename = str(path)  # a call on a handle does not name the file
             raise
         yield
 
 
 @contextmanager
 def locked(handle: int, *, look_every_s: float, on_held: Callable[[], None]) -> Iterator[None]:
-    """Hold the lock of an open file or folder, and close it at the end, which releases the lock.
+    """Hold the lock of an open file or folder; closing it at the end releases the lock.
 
-    `on_held` is called after each try that found the lock held by another; what it raises ends the wait.
+    `on_held` is called after each attempt that finds the lock held; an exception from it ends the wait.
     """
-    from filelock import lock_descriptor  # it takes longer to import than what only reads has to
+    from filelock import lock_descriptor  # a slow import, which readers do not need
 
     try:
         while not lock_descriptor(handle, blocking=False):

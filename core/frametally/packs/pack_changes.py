@@ -1,7 +1,7 @@
 """Adds frames to packs and removes them; each change replaces a part of a pack in one step.
 
-`ObjectStore.change` lets no other change of a part come in between, so producers, the packing command and
-those who delete pictures may work on one minute at the same time.
+`ObjectStore.change` makes changes of a part one at a time, so producers, the packing command and deletions of
+pictures may work on one minute at the same time.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ class Addition(NamedTuple):
     """The result of adding frames to a pack.
 
     Attributes:
-        stored: By name, the bytes that the pack has now; a frame that was there already stays as it is.
-        names: Those that were not there before.
+        stored: The bytes that the pack now has, by name; a frame that it already had stays unchanged.
+        names: The names of the frames that it did not have.
     """
 
     stored: dict[str, bytes]
@@ -29,12 +29,10 @@ class Addition(NamedTuple):
 
 
 def add_frames(store: ObjectStore, pack: str, frames: Mapping[str, bytes]) -> Addition:
-    """Put frames of one source and pack, by name, into it; doing so again changes nothing.
-
-    They are durable once this returns.
+    """Add frames of one source and pack, by name, durably; repeating it changes nothing.
 
     Raises:
-        Misconfigured: The pack is damaged; it stays as it is.
+        Misconfigured: The pack is damaged; it stays unchanged.
     """
     addition = Addition({}, set())
     for part in count():
@@ -63,10 +61,10 @@ def _add_to_part(store: ObjectStore, key: str, frames: Mapping[str, bytes]) -> A
 
 
 def remove_frames(store: ObjectStore, pack: str, names: Collection[str]) -> None:
-    """Remove frames, by name, from a pack; one without frames is deleted.
+    """Remove frames, by name, from a pack; delete the pack if none are left.
 
     Raises:
-        Misconfigured: The pack is damaged; it stays as it is.
+        Misconfigured: The pack is damaged; it stays unchanged.
     """
     for part in count():
         _, is_full = remove_from_part(store, part_key(pack, part), names)
@@ -75,7 +73,7 @@ def remove_frames(store: ObjectStore, pack: str, names: Collection[str]) -> None
 
 
 def remove_from_part(store: ObjectStore, key: str, names: Collection[str]) -> tuple[set[str], bool]:
-    """Remove frames from one part; return which of them it had, and whether it is full. Raises as before."""
+    """Remove frames from a part; return which it had, and whether it is full. Raises as `remove_frames`."""
     removed_names: set[str] = set()
     is_full = False
 
@@ -95,5 +93,5 @@ def remove_from_part(store: ObjectStore, key: str, names: Collection[str]) -> tu
 def _decode(key: str, data: bytes | None) -> tuple[dict[str, bytes], bool]:
     try:
         return decode_part(key, data)
-    except PackDamaged as error:  # to write it anew would lose what can still be read
+    except PackDamaged as error:  # rewriting it would lose what is still readable
         raise Misconfigured(str(error)) from error

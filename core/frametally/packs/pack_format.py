@@ -1,7 +1,7 @@
-"""The bytes of a part of a pack: a header line, an index in JSON, and the frames one after the other.
+"""The format of a part of a pack: a header line, an index in JSON, then the frames one after the other.
 
-The header, `frametally-pack 1 <bytes of the index> <sha256 of the index>`, has one length, so one read of the
-beginning gives the index. Each frame has its sha256 there: a part that was cut short or changed is noticed.
+The header, `frametally-pack 1 <bytes of the index> <sha256 of the index>`, has a fixed length, so one read of
+the beginning gives the index. The index has each frame's sha256, which exposes truncated or changed parts.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ HEADER_BYTES = 94
 
 
 class PackDamaged(ObjectMissing):
-    """A part of a pack was cut short or changed, so a frame cannot be read."""
+    """A part of a pack was truncated or changed, so a frame cannot be read."""
 
     def __init__(self, key: str, reason: str) -> None:
         super().__init__(
@@ -73,7 +73,7 @@ def encode_part(frames: Mapping[str, bytes], *, is_full: bool = False) -> bytes:
 
 
 def index_bytes(key: str, beginning: bytes) -> int:
-    """Return how many bytes of a part its header and index take. Raises `PackDamaged`."""
+    """Return how many bytes the header and index of a part take. Raises `PackDamaged`."""
     header = _HEADER.fullmatch(beginning[:HEADER_BYTES])
     if header is None:
         raise PackDamaged(key, "it does not begin with the header of a pack")
@@ -89,7 +89,7 @@ def decode_index(key: str, beginning: bytes) -> PackIndex:
 
 
 def check_frame(key: str, frame: PackedFrame, data: bytes) -> bytes:
-    """Return `data`, if they are the bytes of that frame. Raises `PackDamaged`."""
+    """Return `data` if it matches that frame's size and sha256. Raises `PackDamaged`."""
     if len(data) < frame.bytes:
         raise PackDamaged(key, "it was cut short")
     if hashlib.sha256(data).hexdigest() != frame.sha256:
@@ -98,10 +98,10 @@ def check_frame(key: str, frame: PackedFrame, data: bytes) -> bytes:
 
 
 def decode_part(key: str, data: bytes | None) -> tuple[dict[str, bytes], bool]:
-    """Return the frames of a part by name, all checked, and whether it is full; None has none.
+    """Return the frames of a part by name, all checked, and whether it is full; none if `data` is None.
 
     Raises:
-        PackDamaged: A single byte of it is wrong.
+        PackDamaged: Any byte is wrong.
     """
     if data is None:
         return {}, False

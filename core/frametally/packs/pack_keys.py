@@ -1,7 +1,7 @@
-"""The keys of packs: beside the pictures of a source and day, by event time.
+"""The keys of packs: next to the pictures of a source and day, by event time.
 
-A pack is of a minute, or of two seconds: a camera writes those, so that its frames are soon announced. The
-first pack of a minute is both.
+A pack covers a minute, or two seconds: cameras write the short ones, so that their frames are announced soon.
+The first pack of a minute is both.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from frametally import keys
 
 MINUTE_MS, CAMERA_PACK_MS = 60_000, 2_000
 _FIRST_MS, _NEXT_MS = 1_000_000_020_000, 10**13
-"""Times of 13 digits, September 2001 to 2286: among them keys sort as times do. Other frames stay single."""
+"""Times of 13 digits, September 2001 to 2286, sort as keys in order of time. Other frames stay single."""
 _PACK = re.compile(r"images/[a-z0-9][a-z0-9_-]{0,62}/\d{4}-\d{2}-\d{2}/\d{13}-\d{1,6}\.pack")
 
 
 def pack_of(image_key: str, span_ms: int = MINUTE_MS) -> str | None:
-    """Return the beginning of the keys of a frame's pack of its minute, or of so much event time.
+    """Return the prefix of the keys of the pack for a frame's minute, or another span of event time.
 
-    None: `image_key` can be in no pack.
+    None if `image_key` cannot be in a pack.
     """
     folder, _, last = image_key.rpartition("/")
     name = keys.parse_image_name(last)
@@ -33,24 +33,24 @@ def pack_of(image_key: str, span_ms: int = MINUTE_MS) -> str | None:
 def packs_of(image_key: str) -> list[str]:
     """Return `pack_of` for each pack that may have the frame.
 
-    Frames move from the first to the last, that of their minute: who looks in this order misses none.
+    Frames move from the first to the last, the pack of their minute, so a search in this order misses none.
     """
     packs = (pack_of(image_key, span_ms) for span_ms in (CAMERA_PACK_MS, MINUTE_MS))
     return list(dict.fromkeys(pack for pack in packs if pack is not None))
 
 
 def part_key(pack: str, part: int) -> str:
-    """Return the key of a part of a pack; a pack has one unless its frames are many or large."""
+    """Return the key of a part of a pack; a pack has only one unless its frames are many or large."""
     return f"{pack}-{part}.pack"
 
 
 def pack_of_part(key: str) -> str:
-    """Return the pack that a part is of, as `pack_of` does."""
+    """Return the pack of a part, in the form of `pack_of`."""
     return key.rpartition("-")[0]
 
 
 def minute_of(key: str) -> str | None:
-    """Return the pack of the minute that a frame, or a part of a pack, is of; None as `pack_of`."""
+    """Return the pack of the minute of a frame or of a part of a pack; None as in `pack_of`."""
     if not is_part_key(key):
         return pack_of(key)
     folder, _, first_ms = pack_of_part(key).rpartition("/")

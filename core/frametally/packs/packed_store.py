@@ -39,22 +39,22 @@ _log = logging.getLogger(__name__)
 _BEGINNING_BYTES = 64 << 10
 _MOST_INDEXES = 128
 _AHEAD_BYTES, _MOST_WINDOWS, _AHEAD_S = 2 << 20, 8, 5.0
-"""Who reads frames one after the other, as the consumer does, gets so many bytes at once. They are used
-for so many seconds: if another process deletes a frame, this one may return it for as long."""
+"""Read-ahead for sequential readers such as the consumer: bytes per window, number of windows, and how long
+a window stays valid. A frame that another process deletes may still be returned for that time."""
 _ABSENCE_S = 10.0
-"""For so long a put that creates a frame relies on an earlier look for a pack of its minute."""
+"""How long a put that creates a frame relies on an earlier search for a pack of its minute."""
 
 
 def plain_of(store: ObjectStore) -> ObjectStore:
-    """Return the store in which packs are objects, of one that shows the frames in them."""
+    """Return the store whose objects are the packs, from one that shows the frames in them."""
     return store.plain if isinstance(store, PackedStore) else store
 
 
 def delete_pictures(store: ObjectStore, image_keys: Iterable[str]) -> Iterator[str]:
     """Delete stored pictures, single or in packs, and yield the key of each that is gone.
 
-    Those of one part of a pack leave it in one step; the store is listed, so that no other request is made
-    for a picture that has no object of its own. Raises `Misconfigured` as `remove_frames`.
+    Pictures of one part of a pack are removed in one step. Listing the store avoids a request for each
+    picture that is not an object itself. Raises `Misconfigured` as `remove_frames`.
     """
     plain = plain_of(store)
     for folder, of_folder in groupby(
@@ -62,7 +62,7 @@ def delete_pictures(store: ObjectStore, image_keys: Iterable[str]) -> Iterator[s
     ):
         left = dict.fromkeys(of_folder)
         folder_keys = list(left)
-        for _ in range(2 if folder else 0):  # the second time: those that another process packed meanwhile
+        for _ in range(2 if folder else 0):  # second pass: pictures that another process packed meanwhile
             for key in _delete_in(store, folder, folder_keys):
                 if key in left:
                     del left[key]
@@ -74,14 +74,14 @@ def delete_pictures(store: ObjectStore, image_keys: Iterable[str]) -> Iterator[s
 
 
 def _delete_in(store: ObjectStore, folder: str, image_keys: Sequence[str]) -> Iterator[str]:
-    """Delete the pictures of a folder, given by key in their order, that the store lists now."""
+    """Delete those of a folder's pictures, given by key in order, that the store lists now."""
     plain = plain_of(store)
     packs: defaultdict[str, set[str]] = defaultdict(set)
     for key in image_keys:
         for pack in packs_of(key):
             packs[pack].add(_name_of(key))
     last, keys_to_delete = image_keys[-1], set(image_keys)
-    end = f"{last[: last.index('-', len(folder))]}~"  # behind all objects of that millisecond
+    end = f"{last[: last.index('-', len(folder))]}~"  # after all objects of that millisecond
     for info in plain.list(folder, before_packs(image_keys[0])):
         if info.key > end:
             return
@@ -113,14 +113,14 @@ class _Part(NamedTuple):
 
 
 class _Place(NamedTuple):
-    """Where a frame is: in which part, and at which bytes of it."""
+    """Where a frame is: its part, and its bytes there."""
 
     part: str
     frame: PackedFrame
 
 
 class _Window(NamedTuple):
-    """Bytes of a part that were read lately."""
+    """Recently read bytes of a part."""
 
     part: str
     first_byte: int
@@ -135,11 +135,11 @@ class _Window(NamedTuple):
 class PackedStore:
     """A store like `plain` that also reads frames from their packs.
 
-    A frame's bytes from a pack are compared with the index, so a change of the pack by another process is
-    noticed: the index is read again then.
+    It compares a frame's bytes with the index, and reads the index again if another process has changed the
+    pack.
 
     Attributes:
-        plain: The store of objects, packs among them.
+        plain: The store of objects, including packs.
     """
 
     def __init__(self, plain: ObjectStore) -> None:
@@ -151,8 +151,8 @@ class PackedStore:
         self._reported: set[str] = set()
 
     def put(self, key: str, data: bytes, *, if_absent: bool = False, durable: bool = True) -> bool:
-        """Store `data` as an object of its own; see `ObjectStore.put`. A frame in a pack is there already."""
-        with suppress(PackDamaged):  # what cannot be read there is stored again
+        """Store `data` as a single object; see `ObjectStore.put`. A frame in a pack counts as present."""
+        with suppress(PackDamaged):  # store again what cannot be read there
             if if_absent and self._find(key, within_s=_ABSENCE_S) is not None:
                 return False
         is_stored = self.plain.put(key, data, if_absent=if_absent, durable=durable)
@@ -164,9 +164,9 @@ class PackedStore:
         """Return the object's bytes, or the frame's from its pack.
 
         Raises:
-            ObjectMissing: There is none, or (`PackDamaged`) its pack was cut short or changed.
+            ObjectMissing: There is none, or (`PackDamaged`) its pack was truncated or changed.
         """
-        place = self._find(key, within_s=inf)  # as an index said that was read before
+        place = self._find(key, within_s=inf)  # by an index read earlier
         with suppress(ObjectMissing):
             return self.plain.get(key) if place is None else self._read(place)
         place = self._find(key)
@@ -183,7 +183,7 @@ class PackedStore:
             raise
 
     def get_range(self, key: str, first_byte: int, next_byte: int) -> bytes:
-        """Return some of the object's, or the frame's, bytes; see `ObjectStore.get_range`."""
+        """Return some bytes of the object or frame; see `ObjectStore.get_range`."""
         try:
             return self.plain.get_range(key, first_byte, next_byte)
         except ObjectMissing:
@@ -192,7 +192,7 @@ class PackedStore:
         return self.get(key)[first_byte:next_byte]
 
     def head(self, key: str) -> ObjectInfo | None:
-        """Return the size, version and time of the object or frame; None if it does not exist."""
+        """Return the size, version and time of the object or frame, or None if it does not exist."""
         info = self.plain.head(key)
         if info is None:
             with suppress(PackDamaged):
@@ -207,7 +207,7 @@ class PackedStore:
         return self._unpacked(self.plain.list(prefix, before_packs(after)), after)
 
     def list_unless(self, prefix: str, known_keys: KeyRanges) -> Iterator[ObjectInfo]:
-        """Yield what `list` does but the known; where there are no packs, they cost as much as in `plain`."""
+        """Yield what `list` yields except the known keys; without packs this costs as much as in `plain`."""
         if not _has_packs(prefix):
             return self.plain.list_unless(prefix, known_keys)
         return known_keys.leave_out(self.list(prefix))
@@ -216,7 +216,7 @@ class PackedStore:
         waiting: list[ObjectInfo] = []
         last = after
         for info in infos:
-            while waiting and waiting[0].key < info.key:  # a pack's key is below those of its frames
+            while waiting and waiting[0].key < info.key:  # a pack's key sorts before its frames'
                 first = heapq.heappop(waiting)
                 if last is None or first.key > last:
                     last = first.key
@@ -232,7 +232,7 @@ class PackedStore:
         folder = _folder_of(info.key)
         try:
             part = self._load(info.key, within_s=0.0)
-        except PackDamaged:  # it was reported; the others are listed
+        except PackDamaged:  # already reported; list the others
             return
         for frame in part.frames.values() if part is not None else ():
             yield ObjectInfo(f"{folder}/{frame.name}", frame.bytes, frame.sha256, info.modified_at_ms)
@@ -251,13 +251,13 @@ class PackedStore:
                 self._parts.pop(key, None)
 
     def address(self, key: str, *, ttl_s: int = DAY_S) -> str:
-        """Return a URL of the object; see `ObjectStore.address`. Raises `ObjectMissing`: it is in a pack."""
+        """Return the object's URL; see `ObjectStore.address`. Raises `ObjectMissing` for a packed frame."""
         if self._find(key, within_s=_ABSENCE_S) is not None:
             raise ObjectMissing(f"{key} is in a pack, and a link cannot name a part of an object")
         return self.plain.address(key, ttl_s=ttl_s)
 
     def resumable(self, key: str, part_key: str) -> ResumableWrite:
-        """Begin a write that can be cut, or go on with it; see `ObjectStore.resumable`."""
+        """Start or resume an interruptible write; see `ObjectStore.resumable`."""
         return self.plain.resumable(key, part_key)
 
     def close(self) -> None:
@@ -275,13 +275,13 @@ class PackedStore:
     def _read(self, place: _Place) -> bytes:
         try:
             return check_frame(place.part, place.frame, self._bytes_of(place))
-        except PackDamaged:  # or another process has changed the pack: nothing is remembered of it
+        except PackDamaged:  # or another process has changed the pack: drop its windows
             with self._lock:
                 self._windows = [window for window in self._windows if window.part != place.part]
             raise
 
     def _bytes_of(self, place: _Place) -> bytes:
-        """Return the frame's bytes; one that follows those read before is read with those that follow it."""
+        """Return the frame's bytes; if it follows earlier ones, read the frames after it as well."""
         first_byte, next_byte = place.frame.first_byte, place.frame.first_byte + place.frame.bytes
         with self._lock:
             fresh_s = time.monotonic() - _AHEAD_S
@@ -299,7 +299,7 @@ class PackedStore:
         return data[: place.frame.bytes]
 
     def _find(self, key: str, *, within_s: float = 0.0) -> _Place | None:
-        """Return where in a pack a frame is, by an index that is at most so old; None if it is in none.
+        """Return a frame's place in a pack by an index at most `within_s` old, or None if it is in none.
 
         Raises:
             PackDamaged: An index cannot be read.
@@ -341,7 +341,7 @@ class PackedStore:
         return index
 
     def _report(self, error: PackDamaged) -> None:
-        if error.key not in self._reported:  # once, however many frames it has
+        if error.key not in self._reported:  # once per pack, however many frames it has
             self._reported.add(error.key)
             _log.warning("%s", error)
 

@@ -1,4 +1,4 @@
-"""`frametally pack`: moves stored pictures into packs."""
+"""Moves stored pictures into packs, for `frametally pack`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from frametally.process.reports import Progress, Skipped
 from frametally.rules.times import HOUR_S
 
 SETTLED_MS = HOUR_S * 1000
-"""A minute is packed once nothing of it was stored for so long: nobody else is at it then."""
+"""A minute is packed once nothing of it was stored for this long: nothing else works on it then."""
 
 _END_OF_JPEG = b"\xff\xd9"
 
@@ -26,10 +26,10 @@ class PackingReport(NamedTuple):
     """The result of a packing.
 
     Attributes:
-        pictures: Pictures that are in a pack now, and no objects of their own any more.
-        packs: Packs that they are in.
-        young: Minutes that were left alone because something of them was stored within the last hour.
-        skipped: Pictures and packs that were left as they are.
+        pictures: Pictures that are now in a pack and no longer single objects.
+        packs: Packs with these pictures.
+        young: Minutes left alone because something of them was stored within the last hour.
+        skipped: Pictures and packs left unchanged.
     """
 
     pictures: int
@@ -39,20 +39,20 @@ class PackingReport(NamedTuple):
 
 
 def pack_pictures(store: ObjectStore, folder: str, *, now_ms: int, progress: Progress) -> PackingReport:
-    """Move pictures below a folder of `images` into packs of a minute. Killed anywhere, a later call goes on.
+    """Move pictures below a folder of `images` into packs of a minute; a call after a kill continues.
 
-    They are those that are objects of their own, and those of packs of two seconds, which cameras write.
+    It moves single pictures, and those in packs of two seconds, which cameras write.
 
     The order of effects, for the pictures of one source and minute:
 
-    1. They are added to their pack; a picture that the pack has already stays as it is there.
-    2. The pack is read back and compared. Pictures that were deleted meanwhile leave the pack again.
-    3. The single pictures are deleted, and those of packs of two seconds removed. Until then readers see
-       them, from then on those in the pack.
+    1. Add them to their pack; a picture that the pack already has stays unchanged there.
+    2. Read the pack back and compare. Remove pictures from it that were deleted meanwhile.
+    3. Delete the single pictures, and remove those in packs of two seconds. Until then readers see these,
+       from then on those in the pack.
 
-    Of two calls at once each deletes only the pictures that it added itself. If a kill leaves pictures single
-    and in a pack, a call deletes the single ones once the pack is an hour old. A picture that is deleted
-    while a call adds it stays in the pack if that call is killed before the end of step 2.
+    Of two concurrent calls, each deletes only the pictures that it added itself. If a kill leaves pictures
+    both single and in a pack, a call deletes the single ones once the pack is an hour old. A picture that is
+    deleted while a call adds it stays in the pack if that call is killed before the end of step 2.
     """
     plain = plain_of(store)
     report = PackingReport(0, 0, 0, [])
@@ -75,7 +75,7 @@ def pack_pictures(store: ObjectStore, folder: str, *, now_ms: int, progress: Pro
 
 
 def _batches(loose: Iterable[ObjectInfo]) -> Iterator[list[str]]:
-    """Yield the keys of objects that fit into a part together."""
+    """Yield the keys of objects that fit into one part together."""
     batch: list[str] = []
     size_bytes = 0
     for info in loose:
@@ -90,7 +90,7 @@ def _batches(loose: Iterable[ObjectInfo]) -> Iterator[list[str]]:
 def _pack_batch(
     plain: ObjectStore, pack: str, object_keys: Sequence[str], now_ms: int, skipped: list[Skipped]
 ) -> int:
-    """Move the pictures of these objects into the pack of their minute; return how many were."""
+    """Move the pictures of these objects into the pack of their minute; return how many moved."""
     objects = {key: _frames_of(plain, key, skipped) for key in object_keys}
     frames = {name: data for of_object in reversed(objects.values()) for name, data in of_object.items()}
     added = add_frames(plain, pack, frames).names
@@ -124,7 +124,7 @@ def _pack_batch(
 
 
 def _frames_of(plain: ObjectStore, key: str, skipped: list[Skipped]) -> dict[str, bytes]:
-    """Return the frames of a picture, or of a part of a pack, by name; of one that has gone, none."""
+    """Return the frames of a picture, or of a part of a pack, by name; none if it is gone."""
     try:
         data = plain.get(key)
         if is_part_key(key):
@@ -143,7 +143,7 @@ def _frames_of(plain: ObjectStore, key: str, skipped: list[Skipped]) -> dict[str
 def _read_back(
     plain: ObjectStore, pack: str, frames: dict[str, bytes], *, is_settled_by_ms: int | None
 ) -> dict[str, bytes]:
-    """Return those of `frames` that the store has in the pack; none of parts put later than that time."""
+    """Return those of `frames` that the store has in the pack, except in parts put after that time."""
     packed: dict[str, bytes] = {}
     is_full = True
     for part in count():

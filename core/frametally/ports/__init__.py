@@ -1,1 +1,1 @@
-"""The ports: what an adapter must do, and its records."""
+"""The ports: the interfaces of the adapters, and their records."""

@@ -1,6 +1,6 @@
 """The count index port: what the dashboard queries.
 
-A query uses exactly one model and one stored base interval, and sums over neither.
+A query reads exactly one model and one stored base interval, and never sums over several.
 """
 
 from __future__ import annotations
@@ -15,30 +15,30 @@ from frametally.rules.times import DAY_S, HOUR_MS
 from frametally.rules.week_parts import WeekParts
 
 AGES_S = 146_097 * DAY_S
-"""Days of 400 years: a bar of all times."""
+"""Seconds in 400 years, for a single bar over all times."""
 MAX_BUCKETS = 200_000
-"""Most bars of an answer."""
+"""The maximum number of bars in an answer."""
 NOT_LOOKED_AT = "not_looked_at"
-"""Of footage that was analysed before pictures were measured: nobody knows whether it shows anything."""
+"""Marks footage analysed before frametally measured pictures: it is not known whether it shows anything."""
 NO_LABEL = ("",)
-"""Labels of a query that asks for coverage alone."""
+"""Labels of a query for coverage alone."""
 WEAK_LABELS = "\0"
-"""No label has such a name."""
+"""Stands for the weakly seen labels; no label has this name."""
 
 
 REPAIR = "frametally index --repair"
-"""What mends an index that is damaged, or that differs from its store."""
+"""The command that repairs an index that is damaged or differs from its store."""
 
 
 class IndexDamaged(FrametallyError):
-    """The contents of the index differ from its checksums: it does not answer from them."""
+    """The contents of the index do not match its checksums, so it does not answer from them."""
 
     def __init__(self, damage: str) -> None:
         super().__init__(f"the count index is damaged: {damage}; run `{REPAIR}`")
 
 
 class PartsReplaced(Retryable):
-    """The index does not have the parts (any more) that a run keeps: publish it with all its records."""
+    """The index no longer has parts that a run keeps: publish the run with all its records."""
 
 
 class DayPart(NamedTuple):
@@ -49,11 +49,11 @@ class DayPart(NamedTuple):
 
 
 NameOf = Callable[[DayPart], str]
-"""Returns the name of a part, 16 hex digits, empty if it has none; the same name means the same records."""
+"""Returns the name of a part, 16 hex digits, or "" if it has none; equal names mean equal records."""
 
 
 def no_name(part: DayPart) -> str:
-    """Return that a part has no name."""
+    """Return "": the part has no name."""
     del part
     return ""
 
@@ -64,18 +64,18 @@ def part_at(source: str, start_ms: int) -> DayPart:
 
 
 class Bucket(NamedTuple):
-    """One bar: a label's counts in `[start_ms, start_ms + interval)`, over the sources asked for.
+    """One bar: a label's counts in `[start_ms, start_ms + interval)`, over the requested sources.
 
     Attributes:
         start_ms: Start of the interval: `start_ms + offset_ms` is a multiple of its length since the epoch.
-        label: Class name; "" of the labels that a query has together, `WEAK_LABELS` of those of them by
-            themselves that were seen too weakly.
+        label: Class name; "" for the labels that a query combines, `WEAK_LABELS` for those of them, combined
+            separately, that were seen too weakly.
         detections: Boxes, summed over frames and sources.
         peak: Most of one label in one frame: the maximum over the base intervals and sources.
-        objects: Unique objects, summed; None where any part was not measured.
-        source: Slug of the source, where bars are by source; else None.
-        tracked_detections: Boxes that lie in tracks; None where that is not known of any part.
-        objects_from_start: Those of `objects` that were there as the footage began; None likewise.
+        objects: Unique objects, summed; None if some part was not measured.
+        source: Slug of the source if bars are by source, else None.
+        tracked_detections: Boxes in tracks; None if unknown for some part.
+        objects_from_start: How many of `objects` were there when the footage began; None as above.
     """
 
     start_ms: int
@@ -89,16 +89,16 @@ class Bucket(NamedTuple):
 
 
 class CoverageBucket(NamedTuple):
-    """Distinct frames analysed in `[start_ms, start_ms + interval)`, over the sources asked for.
+    """Distinct frames analysed in `[start_ms, start_ms + interval)`, over the requested sources.
 
     Attributes:
         start_ms: Start of the interval, as in `Bucket`.
-        slowest_fps: The slowest rate at which any part was analysed, as `Coverage.analysed_fps`; None if that
-            is None of any part: objects were not tracked there (or by a version that did not say so).
-        source: Slug of the source, where bars are by source; else None.
-        objects: Unique objects of all labels, summed; None where any part was not measured.
-        covered_ms: How long there was footage, summed over the sources, as `Coverage.covered_ms`; None where
-            that is not known of any part.
+        slowest_fps: The slowest rate at which any part was analysed, as `Coverage.analysed_fps`; None if some
+            part has none: objects were not tracked there, or by a version that did not record the rate.
+        source: Slug of the source if bars are by source, else None.
+        objects: Unique objects of all labels, summed; None if some part was not measured.
+        covered_ms: How long there was footage, summed over the sources, as `Coverage.covered_ms`; None if
+            unknown for some part.
     """
 
     start_ms: int
@@ -110,14 +110,14 @@ class CoverageBucket(NamedTuple):
 
 
 class BlankBucket(NamedTuple):
-    """Footage in `[start_ms, start_ms + interval)` that showed nothing for one reason, or was not looked at.
+    """Footage in `[start_ms, start_ms + interval)` that showed nothing for one reason, or was not checked.
 
     Attributes:
         start_ms: Start of the interval, as in `Bucket`.
         reason: A `BlankReason`, or `NOT_LOOKED_AT`: its frames may show something, and are counted.
         frames: Distinct frames.
-        covered_ms: How long they cover; 0 where objects are not tracked.
-        source: Slug of the source, where bars are by source; else None.
+        covered_ms: How long they cover; 0 if objects are not tracked.
+        source: Slug of the source if bars are by source, else None.
     """
 
     start_ms: int
@@ -128,18 +128,18 @@ class BlankBucket(NamedTuple):
 
 
 class WeekHour(NamedTuple):
-    """All that was counted in one hour of the week, over the labels and the weeks asked for.
+    """Everything counted in one hour of the week, over the requested labels and weeks.
 
     Attributes:
-        hour: 0 to 167, from Monday 00:00 on.
+        hour: 0 to 167, starting on Monday at 00:00.
         frames: Distinct frames analysed.
         peak: Most of one label in one frame.
-        objects: Unique objects; None where any part was not measured, seen or not.
+        objects: Unique objects; None if some part was not measured, with or without detections.
         slowest_fps: As in `CoverageBucket`.
         tracked_detections: As in `Bucket`.
         covered_ms: As in `CoverageBucket`.
-        least_objects: Where some labels were seen too weakly, the objects of the others; None: none were.
-        source: Slug; None: the sources asked for together.
+        least_objects: If some labels were seen too weakly, the objects of the others, else None.
+        source: Slug, or None for the requested sources together.
     """
 
     hour: int
@@ -157,7 +157,7 @@ class WeekHour(NamedTuple):
 class Histogram(NamedTuple):
     """An answer: its buckets by start, label and source. A start without coverage is a gap, not a zero.
 
-    What shows nothing is in `blank` alone, by start, reason and source.
+    Footage that shows nothing is in `blank` alone, by start, reason and source.
     """
 
     model: str
@@ -168,20 +168,20 @@ class Histogram(NamedTuple):
 
 
 class Series(NamedTuple):
-    """One stored choice: a model counted with one base interval."""
+    """A stored combination: a model counted with one base interval."""
 
     model: str
     base_interval_s: int
 
 
 class CountedDay(NamedTuple):
-    """A current run, as far as it tells which of several base intervals are up to date.
+    """The fields of a current run that show which of several base intervals are up to date.
 
     Attributes:
-        day_ms: When its UTC day begins.
-        published: Greater than that of every run that was published before.
-        footage_sha256: As `params` in `Run`.
-        settings: `Run.settings` as JSON; empty where they were not recorded.
+        day_ms: Start of its UTC day.
+        published: Greater than that of every run published earlier.
+        footage_sha256: As in `Run`, like `params`.
+        settings: `Run.settings` as JSON; empty if not recorded.
     """
 
     base_interval_s: int
@@ -197,22 +197,22 @@ class CountQuery(NamedTuple):
     """A query of a count index: one model, one stored base interval, a range, sources and labels.
 
     Attributes:
-        base_interval_s: Which stored interval is read.
-        interval_s: Length of a bar, a multiple of the base interval; None: the base interval itself.
+        base_interval_s: Which stored interval to read.
+        interval_s: Length of a bar, a multiple of the base interval; None means the base interval itself.
         sources: Slugs; empty means all.
         labels: Class names; empty means all.
-        from_ms: First start of a base interval (inclusive); None: from the first on.
-        to_ms: Start of the first base interval that is not read; None: to the last.
-        offset_ms: Bars start where the time plus this is a multiple of their length (as local time is UTC
-            plus its offset); a multiple of the base interval, of either sign.
-        by_source: Whether each source has bars of its own.
-        week_parts: The parts of the week of UTC that are read, whole base intervals; none: all of it.
+        from_ms: Start of the first base interval to read; None means the first there is.
+        to_ms: Start of the first base interval not to read; None means no end.
+        offset_ms: Bars start where the time plus this is a multiple of their length (local time is UTC plus
+            its offset); a multiple of the base interval, of either sign.
+        by_source: Whether each source has separate bars.
+        week_parts: The parts of the UTC week to read, in whole base intervals; empty means all of it.
         of_week: Whether bars are the hours of the week: `week_hours` sets it.
-        apart: Labels with bars of their own; the other requested ones have theirs together, with the
-            label "". None: all have bars of their own.
-        weak_apart: Whether those of them whose objects are `too_weak` in a bar have theirs as `WEAK_LABELS`.
-        measured_only: Whether only hours of a source are read in which objects were measured.
-        most_bars: Most bars of the answer; with more there is none.
+        apart: Labels with separate bars; the other requested labels share bars with the label "". None means
+            that all have separate bars.
+        weak_apart: Whether those of the latter that are `too_weak` in a bar share one labelled `WEAK_LABELS`.
+        measured_only: Whether to read only a source's hours in which objects were measured.
+        most_bars: The maximum number of bars; a longer answer is refused.
     """
 
     model: str
@@ -233,12 +233,12 @@ class CountQuery(NamedTuple):
 
     @property
     def bar_s(self) -> int:
-        """Length of a bar in seconds."""
+        """The length of a bar in seconds."""
         return self.base_interval_s if self.interval_s is None else self.interval_s
 
 
 class SourceSummary(NamedTuple):
-    """The indexed extent of one source: distinct frames and event time of its first and last interval.
+    """The indexed extent of one source: distinct frames, and event times of its first and last intervals.
 
     `blank_ms` is how much of its footage shows nothing, by reason.
     """
@@ -251,7 +251,7 @@ class SourceSummary(NamedTuple):
 
 
 class IndexedEvidence(NamedTuple):
-    """An evidence frame, and its label and bar."""
+    """An evidence frame with its label and bar."""
 
     source: str
     label: str
@@ -262,8 +262,8 @@ class IndexedEvidence(NamedTuple):
 class CountIndex(Protocol):
     """The interface of every index adapter. All methods may raise `Retryable` (the index is unavailable).
 
-    What reads, and finds that what it has read is not as it was written, raises `IndexDamaged`.
-    Under a `time_limit` a query that takes longer is ended with `TookTooLong`.
+    Methods that read raise `IndexDamaged` if the data is not as it was written, and `TookTooLong` if a query
+    exceeds a `time_limit`.
     """
 
     url: str
@@ -284,22 +284,22 @@ class CountIndex(Protocol):
 
         Args:
             run: The run.
-            counts: Its counts, without those of the parts that it keeps.
-            coverage: Its coverage, likewise.
-            name_of: The name of a part of these records.
-            kept_names: Of the parts that it keeps; the index has them, see `part_names`.
+            counts: Its counts, except those of the parts that it keeps.
+            coverage: Its coverage, except that of the parts that it keeps.
+            name_of: Returns the name of a part of these records.
+            kept_names: Names of the parts that it keeps; the index has them, see `part_names`.
 
         Returns:
             False, with nothing changed, if this run or a later one of the day is already current.
 
         Raises:
             PartsReplaced: The index does not have the parts that the run keeps.
-            Poison: A record of another model, interval or day, one that comes twice, or one that is refused.
+            Poison: A record is of another model, interval or day, is a duplicate, or is refused.
             Misconfigured: This user may not write.
         """
 
     def remove(self, run: Run) -> None:
-        """Have no run of this run's model, interval and day.
+        """Remove the current run of this run's model, interval and day, if there is one.
 
         Raises:
             Misconfigured: This user may not write.
@@ -309,7 +309,7 @@ class CountIndex(Protocol):
         """Remove damaged entries of runs, and entries that belong to no run.
 
         Returns:
-            What was taken out, a line each.
+            What was removed, a line each.
 
         Raises:
             Misconfigured: This user may not write.
@@ -318,62 +318,61 @@ class CountIndex(Protocol):
     def differing_sources(
         self, run: Run, counts: Iterable[IntervalCount], coverage: Iterable[Coverage]
     ) -> list[str]:
-        """Return the sources whose data of `run`, a current one, differs from that of `publish`, sorted."""
+        """Return the sources whose data in the current run `run` differs from these records, sorted."""
 
     def current_runs(self) -> list[Run]:
         """Return the runs that queries read, by model, interval and day."""
 
     def check(self) -> None:
-        """Look whether the index answers and is whole, as far as a short look tells; not from memory.
+        """Check quickly, and not from memory, that the index answers and seems whole.
 
         Raises:
-            FrametallyError: It does not, or is not.
+            FrametallyError: It does not answer, or is damaged.
         """
 
     def one_moment(self) -> AbstractContextManager[None]:
-        """Answer all that is asked in the block from one state of the index, by one transaction."""
+        """Answer all queries in the block from one state of the index, by one transaction."""
 
     def version(self) -> str:
         """Return a text that every publication changes: data read under the same text is still valid."""
 
     def series(self) -> list[Series]:
-        """Return the existing series: the newest published model first, in it the coarsest interval.
+        """Return the stored series: the newest published model first, and its coarsest interval first.
 
-        The model of the demo's simulated town (`rules.places`) is the last one, so that no default shows it.
-        Series of places (`rules.places`) are not models and not among them. A caller that knows
-        them passes their names: `counted_days` says which base intervals they have.
+        The model of the demo's simulated town (`rules.places`) comes last, so that no default shows it.
+        Series of places (`rules.places`) are not models and not included; a caller that knows their names
+        gets their base intervals from `counted_days`.
         """
 
     def counted_days(self, model: str) -> list[CountedDay]:
-        """Return the current runs of the model, in no order."""
+        """Return the current runs of the model, in any order."""
 
     def labels(self, model: str) -> list[tuple[str, int]]:
         """Return labels of the model with their detections, most first, then by name."""
 
     def sources(self, model: str, base_interval_s: int | None = None) -> list[SourceSummary]:
-        """Return sources of the model, by name: of one base interval, or each of that with most frames."""
+        """Return the model's sources by name; without a base interval, each from the one with most frames."""
 
     def histogram(self, query: CountQuery) -> Histogram:
         """Return counts per interval and label.
 
         Raises:
-            Misconfigured: No such interval, offset or part of the week, too many names, or more bars than an
-                answer holds.
+            Misconfigured: No such interval, offset or part of the week, or too many names or bars.
         """
 
     def week_hours(self, query: CountQuery) -> list[WeekHour]:
-        """Return counts per hour of the week of local time, those that were filmed, by hour and source.
+        """Return counts per hour of the week in local time, for hours with footage, by hour and source.
 
         Raises:
-            Misconfigured: A base interval that divides no hour, an offset or a part of the week that is
-                not a multiple of it, or too many names.
+            Misconfigured: The base interval does not divide an hour, an offset or a part of the week is not a
+                multiple of it, or there are too many names.
         """
 
     def evidence(self, query: CountQuery, *, limit_per_label: int = 1) -> list[IndexedEvidence]:
         """Return the busiest evidence frames per label: by count (most first), then time, then path.
 
         Raises:
-            Misconfigured: Too many names, or no such part of the week.
+            Misconfigured: There are too many names, or there is no such part of the week.
         """
 
     def close(self) -> None:

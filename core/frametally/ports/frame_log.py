@@ -27,7 +27,7 @@ class NoSuchTopic(Misconfigured):
 
 
 class LeaseLost(FrametallyError):
-    """The partition is no longer this consumer's: its late commit was refused."""
+    """The partition no longer belongs to this consumer: its late commit was refused."""
 
     def __init__(self, partition: int, group: str) -> None:
         super().__init__(
@@ -37,9 +37,9 @@ class LeaseLost(FrametallyError):
 
 
 class GroupCallbacks(TypedDict):
-    """The callbacks of a consumer in `poll` for changed partitions; both may call `seek` and `commit`.
+    """The callbacks of a consumer's `poll` for changed partitions; both may call `seek` and `commit`.
 
-    `on_revoked` also runs for partitions that were already lost to another member.
+    `on_revoked` also runs for partitions that this member has already lost.
     """
 
     on_assigned: Callable[[list[int]], None]
@@ -49,61 +49,60 @@ class GroupCallbacks(TypedDict):
 def consumer_group(model_id: str, *, live: bool = False) -> str:
     """Return the consumer group of a model: each model sees all frames.
 
-    On the topic of what is `live` it is another: a Kafka group that shares its partitions again stands still,
-    and a batch whose consumers come and go is not to hold up what people watch.
+    `live` topics have a separate group: a Kafka group pauses while it rebalances, and batch consumers that
+    come and go must not delay what people watch.
     """
     return f"frametally-live-{model_id}" if live else f"frametally-{model_id}"
 
 
 class LogConsumer(Protocol):
-    """One member of a consumer group. Not for use by several threads at once."""
+    """One member of a consumer group. Only one thread may use it at a time."""
 
     def poll(self, *, timeout_s: float, max_records: int = 500) -> list[LogRecord]:
         """Return the next messages of the assigned partitions, in order within each; [] after `timeout_s`.
 
-        Takes part in the group: keeps its leases, and calls `on_revoked` and `on_assigned` when the group
-        has changed, before any message of a newly assigned partition is returned. A new assignment starts
-        at the committed offset, or the partition's beginning.
+        Takes part in the group: keeps its leases, and calls `on_revoked` and `on_assigned` when the group has
+        changed, before it returns any message of a newly assigned partition. A new assignment starts at the
+        committed offset, or else at the partition's beginning.
 
-        `max_records=0` takes part in the group and takes no message: a consumer that has enough to do keeps
-        its leases by it.
+        `max_records=0` returns no message, so that a busy consumer can keep its leases.
         """
 
     def seek(self, partition: int, offset: int) -> None:
-        """Make `offset` the next one that `poll` returns of an assigned partition."""
+        """Make `offset` the next one that `poll` returns for an assigned partition."""
 
     def commit(self, partition: int, offset: int) -> None:
-        """Record that all below `offset` is done.
+        """Record that everything below `offset` is done.
 
         Raises:
-            LeaseLost: The partition has gone to another member since it was assigned here.
+            LeaseLost: Another member has taken the partition since it was assigned here.
         """
 
     def assignment(self) -> set[int]:
         """Return the partitions assigned at the last poll."""
 
     def close(self) -> None:
-        """Leave the group, so that the others take over at once."""
+        """Leave the group, so that other members take over at once."""
 
 
 class ConsumedLog(Protocol):
-    """The part of a log that a reader needs; errors as of `FrameLog`."""
+    """The part of a log that a reader needs; raises the same errors as `FrameLog`."""
 
     def create_topic(self, topic: str, partitions: int, *, keep_s: float | None = None) -> None:
-        """Make the topic if it is not there; an existing one stays as it is.
+        """Create the topic if it does not exist; leave an existing one as it is.
 
         Args:
             topic: Its name.
-            partitions: How many it gets.
-            keep_s: Seconds for which messages are kept at least, and which they are removed some
-                time after, read or not; None: until `trim`, or for as long as the server is set to.
+            partitions: Its number of partitions.
+            keep_s: How long to keep messages at least, in seconds; they are removed some time later, read or
+                not. None keeps them until `trim`, or as long as the server's setting says.
 
         Raises:
-            Misconfigured: Fewer than one partition, or no right to do it.
+            Misconfigured: Fewer than one partition, or no permission.
         """
 
     def log_id(self, topic: str) -> str:
-        """Return the identity of this very topic: one created again has another. Raises `NoSuchTopic`."""
+        """Return an identity of the topic that changes when it is created again. Raises `NoSuchTopic`."""
 
     def begin_offsets(self, topic: str) -> dict[int, int]:
         """Return the offset of each partition's oldest message, or its end offset if it has none."""
@@ -121,7 +120,7 @@ class ConsumedLog(Protocol):
 class FrameLog(ConsumedLog, Protocol):
     """The interface of every log adapter.
 
-    All methods may raise `Retryable` (the log is away for now), those that name a topic `NoSuchTopic`.
+    All methods may raise `Retryable` (the log is unavailable); those that take a topic raise `NoSuchTopic`.
     """
 
     url: str
@@ -130,15 +129,15 @@ class FrameLog(ConsumedLog, Protocol):
         """Return how many partitions the topic has. Raises `NoSuchTopic`."""
 
     def publish(self, topic: str, messages: Iterable[tuple[bytes, bytes]]) -> None:
-        """Append `(key, value)` messages durably; those with one key to one partition, in order.
+        """Append `(key, value)` messages durably; messages with the same key go to one partition, in order.
 
         Raises:
-            Misconfigured: No right to write, or too large a message.
-            Retryable: The log is away, or has no room; earlier messages of this call may be in.
+            Misconfigured: No permission to write, or a message is too large.
+            Retryable: The log is unavailable or full; earlier messages of this call may be stored.
         """
 
     def trim(self, topic: str) -> int:
-        """Remove what every group that ever committed has committed; return how many messages that was."""
+        """Remove the messages that all groups with commits have committed; return how many."""
 
     def close(self) -> None:
         """Release connections."""

@@ -1,7 +1,7 @@
-"""The ledger port: the contents of the object store, cached, so that only new objects take time.
+"""The ledger port: a cache of the object store's contents, so that only new objects take time to read.
 
-Nothing in it is of its own: `refresh` reads what is new in the store, and a ledger that is lost or deleted is
-filled again from the store alone. All figures are distinct frames, by the rules of `once` and `tombstones`.
+It holds no data that the store lacks: `refresh` fills a lost or deleted ledger again from the store. All
+figures are distinct frames, by the rules of `once` and `tombstones`.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from frametally.records import MediaManifest, Run
 from frametally.undo_records import Tombstone
 
 MOST_PUTS = 2000
-"""Segments of which `Ledger.recent_puts` tells at most: a thousand cameras put about 600 a minute."""
+"""Most segments that `Ledger.recent_puts` returns: a thousand cameras put about 600 a minute."""
 
 
 class Refreshed(NamedTuple):
-    """The result of a refresh: new, changed and removed objects."""
+    """The result of a refresh: how many objects are new or changed, and how many were removed."""
 
     taken: int
     gone: int
@@ -30,7 +30,7 @@ class FrameTally(NamedTuple):
 
     Attributes:
         source: Slug of the source.
-        media: What the frames carry; empty where a dead letter does not tell.
+        media: The medium's name in the frames; empty if a dead letter does not name it.
         detected: Frames with detections.
         dead_lettered: Frames that have only dead letters.
     """
@@ -42,9 +42,9 @@ class FrameTally(NamedTuple):
 
 
 class ChainLink(NamedTuple):
-    """The place of segments in their partition: one, or several that follow each other without a gap.
+    """The place of a segment, or of several that follow each other without a gap, in their partition.
 
-    `key` is the first's.
+    `key` is that of the first segment.
     """
 
     key: str
@@ -58,10 +58,9 @@ class ChainLink(NamedTuple):
 
 
 class SegmentPart(NamedTuple):
-    """Where the lines of one source lie in a segment: bytes `first_byte` to `next_byte` of the object.
+    """The lines of one source in a segment: bytes `first_byte` to `next_byte` of the object.
 
-    `first_ms` and `last_ms` are the first and the last captured_at_ms in them, `crc32` their checksum if the
-    segment has one.
+    `first_ms` and `last_ms` are their first and last captured_at_ms, `crc32` their checksum, if it has one.
     """
 
     key: str
@@ -73,12 +72,12 @@ class SegmentPart(NamedTuple):
 
 
 class CountedHour(NamedTuple):
-    """A UTC hour of a source that is counted of segments, `hour` since 1970.
+    """A UTC hour of a source in the segments that it is counted from; `hour` is since 1970.
 
     Attributes:
-        digest: Of the lines of its source in its segments, whatever their order.
-        is_own: Whether some of the segments have frames of the hour itself, and not only near it.
-        has_checksums: Whether all of its segments say the checksum of these lines.
+        digest: Of the source's lines in these segments, in any order.
+        is_own: Whether some of the segments have frames within the hour, not only near it.
+        has_checksums: Whether all of its segments record the checksum of these lines.
     """
 
     model: str
@@ -90,9 +89,9 @@ class CountedHour(NamedTuple):
 
 
 class SegmentOfHour(NamedTuple):
-    """A segment with frames of a source's UTC hour, or, if it is not its own, within a minute of it.
+    """A segment with frames of a source's UTC hour, or, unless `is_own`, within a minute of it.
 
-    The `digest` of an hour is the sum of those of its segments.
+    The `digest` of an hour is the sum of its segments' digests.
     """
 
     source: str
@@ -112,10 +111,10 @@ class CountedRun(NamedTuple):
 
 
 class DeadFrame(NamedTuple):
-    """A dead letter that is still open: not dropped by a person, its frame not detected since.
+    """A dead letter that is still open: no person dropped it, and its frame has not been detected since.
 
-    `source` and `media` are empty where the message does not tell them; `segment` is the key of the one that
-    holds it, which was put at `put_at_ms` (0: unknown), and `offset` its message's.
+    `source` and `media` are empty if the message does not name them. `segment` is the key of the segment with
+    it, `put_at_ms` when that was put (0 if unknown), and `offset` that of its message.
     """
 
     source: str
@@ -128,7 +127,7 @@ class DeadFrame(NamedTuple):
 
 
 class Extent(NamedTuple):
-    """How much of a medium is in the segments: distinct frames (of any one model, the most), UTC days."""
+    """How much of a medium is in the segments: distinct frames (of the model with most), and UTC days."""
 
     frames: int
     days: int
@@ -137,7 +136,7 @@ class Extent(NamedTuple):
 class Ledger(Protocol):
     """The interface of every ledger adapter.
 
-    All methods may raise `Retryable` (it is unavailable), those about segments also `Damaged`.
+    All methods may raise `Retryable` (it is unavailable); those about segments may also raise `Damaged`.
     """
 
     url: str
@@ -145,17 +144,17 @@ class Ledger(Protocol):
     def refresh(self, store: ObjectStore, progress: Progress) -> Refreshed:
         """Read new and changed objects of the store, and forget removed ones.
 
-        Doing so again changes nothing; two processes may do so at once.
+        Repeating it changes nothing, and two processes may do it at once.
 
         Raises:
-            Retryable: The store or the ledger is away; what was taken in stays.
+            Retryable: The store or the ledger is unavailable; what was read stays.
         """
 
     def refresh_headers(self, store: ObjectStore, progress: Progress, *, list_all: bool = False) -> None:
-        """Read the headers of new and changed segments alone, and forget removed ones.
+        """Read only the headers of new and changed segments, and forget removed ones.
 
-        The next `refresh` reads their lines. Of many segments, only new ones are listed, unless `list_all`
-        asks for more. Raises as `refresh`.
+        The next `refresh` reads their lines. If there are many segments, only new ones are listed unless
+        `list_all` is set. Raises as `refresh`.
         """
 
     def clear(self) -> None:
@@ -165,8 +164,8 @@ class Ledger(Protocol):
         """Yield the hours of segments by model, source and hour.
 
         Args:
-            with_margin: Whether an hour is counted of what is near it, too, as objects are tracked.
-            without: Keys of segments that are left out.
+            with_margin: Whether frames near an hour count towards it too, as for tracking.
+            without: Keys of segments to leave out.
         """
 
     def segments_of_hours(
@@ -175,16 +174,16 @@ class Ledger(Protocol):
         """Return the segments of the hours `[from_hour, to_hour)` of sources, by source, hour and key."""
 
     def check_segments(self) -> None:
-        """Compare all segments' hours with their digests. Raises `Damaged`."""
+        """Compare the hours of all segments with their digests. Raises `Damaged`."""
 
     def hours_of_segments(self, segment_keys: Collection[str]) -> list[tuple[str, str, int]]:
-        """Return `(key, model, hour)` of each hour that these segments are counted in."""
+        """Return `(key, model, hour)` for each hour that these segments count towards."""
 
     def unreadable_segments(self) -> list[tuple[str, str]]:
-        """Return the segments whose headers cannot be read, by key, and why."""
+        """Return the keys of the segments with unreadable headers, and the reasons, by key."""
 
     def segments_with_dead_letters(self) -> list[str]:
-        """Return the keys of segments that have some, sorted."""
+        """Return the keys of segments with dead letters, sorted."""
 
     def manifests(self) -> list[MediaManifest]:
         """Return every manifest, sorted by source, without `announced_frames` and `announced_pictures`."""
@@ -193,32 +192,32 @@ class Ledger(Protocol):
         """Return every tombstone, by key."""
 
     def runs(self) -> list[CountedRun]:
-        """Return the current runs, by model, interval and day; those that cannot be read are problems."""
+        """Return the current runs, by model, interval and day; unreadable ones are in `problems`."""
 
     def models(self) -> list[str]:
-        """Return the models that have segments, that with the newest segment first."""
+        """Return the models that have segments, the one with the newest segment first."""
 
     def tallies(self, model: str) -> list[FrameTally]:
-        """Count the distinct frames in the model's segments, by source and medium, forgotten ones too."""
+        """Count the model's distinct frames in segments, by source and medium, also forgotten ones."""
 
     def tally_between(
         self, model: str, source: str, media: str, *, from_ms: int | None, to_ms: int | None
     ) -> tuple[int, int]:
-        """Return a tally's frames `(detected, dead_lettered)` of event times `[from_ms, to_ms)`."""
+        """Return a tally's frames `(detected, dead_lettered)` with event times in `[from_ms, to_ms)`."""
 
     def extent(self, media: str, *, from_ms: int | None, to_ms: int | None) -> Extent:
-        """Return how much of a medium was detected in `[from_ms, to_ms)`, whichever the model."""
+        """Return how much of a medium was detected in `[from_ms, to_ms)`, by any model."""
 
     def chain(self, model: str, without: Collection[str] = ()) -> list[ChainLink]:
-        """Return the model's segments, by log, topic, partition and first offset, as few links as can be.
+        """Return the model's segments as links, by log, topic, partition and first offset.
 
-        `without` has keys of segments that are left out.
+        There are as few links as possible; `without` has the keys of segments to leave out.
         """
 
     def recent_puts(self, model: str, span_ms: int) -> list[tuple[int, int]]:
-        """Return when segments were put in the last `span_ms` to the newest, in ms since 1970, and messages.
+        """Return `(put_at_ms, messages)` of the segments put in the last `span_ms` before the newest one.
 
-        Sorted, the newest `MOST_PUTS` alone; those of which the store does not say when are left out.
+        Sorted by time, in ms since 1970; the newest `MOST_PUTS` whose time the store knows.
         """
 
     def newest_frames(self, model: str) -> dict[str, int]:
@@ -228,10 +227,10 @@ class Ledger(Protocol):
         """Return the model's open dead letters."""
 
     def parts(self, model: str, source: str, *, from_ms: int, to_ms: int) -> list[SegmentPart]:
-        """Return where lines of the source of `[from_ms, to_ms)` can be in the segments, by key."""
+        """Return where in the segments the source's lines of `[from_ms, to_ms)` can be, by key."""
 
     def problems(self, model: str | None) -> list[str]:
-        """Return what of the store cannot be read, a line each; of segments and runs, the model's only."""
+        """Return what cannot be read in the store, a line each; for segments and runs, only the model's."""
 
     def close(self) -> None:
         """Release connections."""

@@ -11,7 +11,7 @@ from frametally.settings.loading import Settings
 
 @dataclass(frozen=True)
 class StorePorts:
-    """The open store of what needs neither log nor index: counting goes on while those are away."""
+    """The open store, for work without log or index: counting continues while those are unavailable."""
 
     settings: Settings
     store: ObjectStore
@@ -19,6 +19,6 @@ class StorePorts:
 
 @dataclass(frozen=True)
 class StagePorts(StorePorts):
-    """The open ports of a producer, a consumer or a change of footage, which need no way to the counts."""
+    """The open ports of a producer, a consumer or a change of footage, which do not need the counts."""
 
     log: FrameLog

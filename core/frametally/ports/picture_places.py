@@ -1,6 +1,6 @@
-"""The places of a source's picture, lines and zones: what a plug-in must do that counts at them and in them.
+"""The places of a source's picture, lines and zones: the interface of a plug-in that counts at them.
 
-One plug-in at most has the hook `places`; without it frametally counts whole pictures. The hook's object
+At most one plug-in has the hook `places`; without it frametally counts whole pictures. The hook's object
 imports nothing until one of its methods is called: a page needs no geometry.
 """
 
@@ -21,7 +21,7 @@ from frametally.rules.places import SizedFrame, Zones
 from frametally.settings.loading import Settings
 
 CheckedMetric = Literal["detections", "visits", "crossings"]
-"""What people can check: detections in frames, the others in pieces of footage that play."""
+"""The metrics that people can check: detections in frames, the others in playable footage."""
 CHECKED_METRICS: tuple[CheckedMetric, ...] = get_args(CheckedMetric)
 
 
@@ -31,7 +31,7 @@ class CountedEvent(NamedTuple):
     Attributes:
         source: Slug.
         at_ms: Event time.
-        label: Class name; where the event has a direction, as `directed_label` has it.
+        label: Class name, or a `directed_label` if the event has a direction.
     """
 
     source: str
@@ -40,7 +40,7 @@ class CountedEvent(NamedTuple):
 
 
 def directed_label(label: str, direction: str) -> str:
-    """Return what tells events of a label in one direction from others: `car/to_right`."""
+    """Return the label of events in one direction, such as `car/to_right`."""
     return f"{label}/{direction}"
 
 
@@ -77,7 +77,7 @@ class EventPlace(msgspec.Struct, frozen=True, kw_only=True):
     shapes: tuple[EventShape, ...]
 
     def holds_in(self, from_ms: int, to_ms: int) -> bool:
-        """Return whether it holds in some of `[from_ms, to_ms)`."""
+        """Return whether it is valid at any time in `[from_ms, to_ms)`."""
         return any(
             (shape.from_ms is None or shape.from_ms < to_ms)
             and (shape.to_ms is None or shape.to_ms > from_ms)
@@ -89,8 +89,8 @@ class EventFootage(NamedTuple):
     """The data that events are read from.
 
     Attributes:
-        store: Holds what runs counted.
-        settings: Of the process.
+        store: Holds the results of runs.
+        settings: The process's settings.
         runs: The current runs of all models and series.
         media: All manifests.
     """
@@ -104,23 +104,23 @@ class EventFootage(NamedTuple):
 BoxFilter = Callable[[SizedFrame], Callable[[DetectedBox], bool] | None]
 """Returns which boxes of a frame are in a part of the picture; None if the part is not on that frame."""
 BoxFilters = Callable[[str, int], BoxFilter]
-"""Of a source returns which boxes are in the part, on the UTC day of an event time."""
+"""Returns the filter of a source's boxes in the part, on the UTC day of an event time."""
 
 
 class PartIndex(ABC):
-    """A `CountIndex` as a part has it: models and sources are the picture's, counts are the part's."""
+    """A `CountIndex` of a part: models and sources are those of the picture, counts those of the part."""
 
     def __init__(self, index: CountIndex) -> None:
-        """Look through the index of the whole picture, which the caller closes."""
+        """Read the index of the whole picture, which the caller closes."""
         self.whole = index
 
     @abstractmethod
     def box_filters(self, model: str, base_interval_s: int) -> BoxFilters:
-        """Return which boxes were in the part by the runs of a model and base interval."""
+        """Return the filters of boxes in the part, from the runs of a model and base interval."""
 
     @abstractmethod
     def why_not(self, store: ObjectStore, source: str, at_ms: int) -> str:
-        """Return why footage that is counted is not counted within the part, as a sentence."""
+        """Return why footage is counted but not within the part, as a sentence."""
 
 
 class PicturePlaces(Protocol):
@@ -135,20 +135,20 @@ class PicturePlaces(Protocol):
     def narrowed(
         self, source: str, zones: Zones, frames: Sequence[Any], repeats: Sequence[Any]
     ) -> Iterator[tuple[str, Sequence[Any], int]]:
-        """Yield for each zone its place, the frames of its time, and how many of the lines repeated one.
+        """Yield for each zone its place, the frames of its time, and how many of the lines were repeats.
 
-        `frames` (distinct ones) and `repeats` are of the source, as the counting job's tasks read them; those
-        that come have only the boxes in the zone.
+        `frames` (distinct ones) and `repeats` are of the source, as the counting job's tasks read them; the
+        frames yielded have only the boxes in the zone.
         """
 
     def counting_step(self) -> Any:
-        """Return its `CountingStep`: zones of the job, and what is counted behind it."""
+        """Return its `CountingStep`: the zones of the job, and what is counted after it."""
 
     def is_outdated(self, run: Run) -> bool:
         """Return whether the rules have changed since a run of the series `FLOWS` was counted."""
 
     def read_files(self, store: ObjectStore, run: Run) -> Iterator[object]:
-        """Yield the contents of the files at such a run's `paths`. Raises `Poison`: one is not as it was."""
+        """Yield the contents of the files at such a run's `paths`. Raises `Poison` if one has changed."""
 
     def event_places(self, store: ObjectStore) -> Iterator[EventPlace]:
         """Yield all places where crossings are counted, by source and name. Raises `Poison`."""
@@ -166,22 +166,22 @@ class PicturePlaces(Protocol):
         """Yield the crossings of `[from_ms, to_ms)` at a place in its directions, in any order.
 
         Raises:
-            Poison: What was counted is damaged, or is of an earlier release.
+            Poison: The counted data is damaged, or is of an earlier release.
             Retryable: The store is unavailable.
         """
 
     def within(self, index: CountIndex, store: ObjectStore, zone: str, sources: Sequence[str]) -> CountIndex:
-        """Return the index of a zone of some sources (none: of all), a `PartIndex`.
+        """Return the index of a zone, a `PartIndex`, of some sources (empty means all).
 
         Raises:
             Problem: 400, if there is no such zone.
         """
 
     def zones(self, index: CountIndex, model: str) -> Mapping[str, list[str]]:
-        """Return by source the names of the zones that something was counted within, sorted."""
+        """Return the sorted names of the zones with counts, by source."""
 
     def check_calibration(self, points: Sequence[Sequence[float]], metres: Sequence[Sequence[float]]) -> None:
-        """Raise `Misconfigured` where points of a picture with their metres make no calibration."""
+        """Raise `Misconfigured` if picture points and their metres do not make a calibration."""
 
     def draw(
         self,
@@ -191,18 +191,18 @@ class PicturePlaces(Protocol):
         roi: Mapping[str, Any] | None,
         calibration: Mapping[str, Any] | None,
     ) -> list[str]:
-        """Draw what came with a video over its source (a slug); return what it did, a sentence each.
+        """Draw a video's region and calibration over its source (a slug); return a sentence for each.
 
-        `size_px` are width and height of the picture; `roi`, its region, and `calibration` are JSON.
+        `size_px` is the picture's width and height; `roi`, its region, and `calibration` are JSON.
         """
 
     def rename(self, store: ObjectStore, former: str, source: str, is_new: bool) -> Iterator[str]:
-        """Copy the drawing of a source to its next slug, before footage is renamed; yield lines about it.
+        """Copy the drawing of a source to its new slug, before its footage is renamed; yield lines about it.
 
-        `is_new`: nothing else has the slug `source` yet.
+        `is_new` means that nothing else has the slug `source` yet.
         """
 
 
 def picture_places() -> PicturePlaces | None:
-    """Return the places of pictures; `None` without the plug-in that draws them."""
+    """Return the places of pictures, or None without the plug-in that draws them."""
     return next(iter(hooks("places")), None)

@@ -1,1 +1,1 @@
-"""Work that one worker holds at a time: leases, outboxes, and processes that are watched."""
+"""Work that one worker holds at a time: leases, outboxes and supervised processes."""

@@ -1,4 +1,4 @@
-"""A family of commands that runs as one: each has a process, is watched, and ends with the others."""
+"""Runs several commands as one: each is a supervised process, and all end together."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from frametally.process.retrying import Backoff
 
 _LOOK_S = 0.1
 _KILL_AFTER_S = 12.0
-"""After the signal to stop: each command of ours ends by itself within 10 s, unless it hangs."""
+"""After the signal to stop: each of our commands ends within 10 s, unless it hangs."""
 _READ_ON_S = 1.0
-"""That long what a member said last is waited for; what it started may hold its output open."""
+"""How long to wait for a member's last output; a process that it started may keep the output open."""
 _SAY_AGAIN_S = 600.0
 _LONGEST_LINE = 10_000
 _MOST_LINES = 1000
@@ -33,13 +33,13 @@ _WELL_AFTER_S = 60.0
 
 
 class Restarts:
-    """When a process that ended by itself is started again: the pauses double from half a second to a minute.
+    """When to restart a process that ended by itself: the pauses double from half a second to a minute.
 
-    One that ran for a minute was well: if it dies after that, it is started again at once, nearly.
+    A process that dies after running for a minute is restarted almost at once.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """Start it for the first time at once; `clock` gives seconds."""
+        """Allow the first start at once; `clock` returns seconds."""
         self._clock = clock
         self._backoff = Backoff(_FIRST_PAUSE_S, _LONGEST_PAUSE_S)
         self._started_at_s = self._start_at_s = float("-inf")
@@ -50,11 +50,11 @@ class Restarts:
         return self._clock() >= self._start_at_s
 
     def begin(self) -> None:
-        """Note that it is started now."""
+        """Record that the process is being started."""
         self._started_at_s = self._clock()
 
     def put_off(self) -> float:
-        """Note that it has ended; return the pause before the next start, in seconds."""
+        """Record that it has ended; return the pause before the next start, in seconds."""
         if self._clock() - self._started_at_s > _WELL_AFTER_S:
             self._backoff.reset()
         pause_s = self._backoff.next_s()
@@ -66,8 +66,8 @@ class Member(NamedTuple):
     """One command of a family.
 
     Attributes:
-        name: What its lines begin with.
-        arguments: Its program, by its full path, and what that is given.
+        name: The prefix of its lines.
+        arguments: The full path of its program, then its arguments.
     """
 
     name: str
@@ -75,14 +75,13 @@ class Member(NamedTuple):
 
 
 class Family:
-    """Commands that are started together and looked after until all are ended.
+    """Commands that start together and are looked after until all have ended.
 
-    Whatever a member says comes out line by line, with its name before it, behind time and level in a line of
-    a log; what it has said within the last ten minutes is left out, such as that there is nothing new. One
-    that ends by itself, however it does, is started again after a pause, which doubles from half a second to
-    a minute while that goes on.
+    A member's output appears line by line with the member's name, in a log line after time and level. Lines
+    repeated within ten minutes, such as that there is nothing new, are left out. A member that ends by
+    itself, for whatever reason, is restarted after a pause, which doubles from half a second to a minute.
 
-    Members are in the process group of the one who starts them, and end with it, whatever it ends of.
+    Members are in the process group of the process that starts them, and end with it, however it ends.
     """
 
     def __init__(
@@ -92,7 +91,7 @@ class Family:
         say: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Lines go to `say`, one at a time; `clock` gives seconds."""
+        """Send lines to `say`, one at a time; `clock` returns seconds."""
         self._say = say
         self._clock = clock
         self._saying = threading.Lock()
@@ -101,20 +100,19 @@ class Family:
         self.add(members)
 
     def add(self, members: Sequence[Member]) -> None:
-        """Start more of them while it runs; any thread may call it."""
+        """Start more members while it runs; any thread may call this."""
         self._width = max((self._width, *(len(member.name) for member in members)))
         self._children += [_Child(member, self._tell, self._clock) for member in members]
 
     def run(self, should_stop: Callable[[], bool]) -> int:
         """Start all, look after them until `should_stop`, then end all within 15 s; return the exit code.
 
-        The thread that calls this must be the last of its process to end, or outlive the members: they end
+        The thread that calls this must outlive the members or be the last of its process to end: they end
         with it.
 
         Returns:
-            The worst exit code with which a member ended last: 0 where each ended on the signal
-            to stop; one that did not come back counts with the code that it had died with, one that had to be
-            killed as 1.
+            The worst of the members' last exit codes: 0 if each ended on the signal to stop. A member that
+            was not restarted counts with the code that it died with, one that had to be killed with 1.
         """
         try:
             while not should_stop():
@@ -126,7 +124,7 @@ class Family:
         return worst(0, *(child.code for child in self._children))
 
     def _end(self) -> None:
-        """Tell all to stop, wait for them, and kill what is left."""
+        """Ask all to stop, wait for them, and kill the rest."""
         for child in self._children:
             child.stop()
         until_s = self._clock() + _KILL_AFTER_S
@@ -138,13 +136,13 @@ class Family:
 
     def _tell(self, name: str, line: str) -> None:
         stamp, text = without_stamp(line)
-        # Where nobody listens any more, the members go on all the same.
+        # Members continue even if nothing reads the output any more.
         with self._saying, suppress(OSError, ValueError):
             self._say(f"{stamp}{name:<{self._width}} | {text}")
 
 
 class _Child:
-    """One member's process, and the next one in its place when it ends."""
+    """One member's process, and its replacement after it ends."""
 
     def __init__(self, member: Member, tell: Callable[[str, str], None], clock: Callable[[], float]) -> None:
         self.code = 0
@@ -157,7 +155,7 @@ class _Child:
         self._said_at_s: dict[str, float] = {}
 
     def look_after(self) -> None:
-        """Start it if it is time; notice that it ended."""
+        """Start it when it is due; notice when it has ended."""
         if self._process is None:
             if self._restarts.is_due:
                 self._start()
@@ -185,7 +183,7 @@ class _Child:
         return True
 
     def kill(self) -> None:
-        """End it, whatever it is at."""
+        """End it, whatever it is doing."""
         if self._process is None:
             return
         self._process.kill()
@@ -206,7 +204,7 @@ class _Child:
                 stderr=subprocess.STDOUT,
                 env=os.environ | {"PYTHONUNBUFFERED": "1"},
             )
-        except OSError as error:  # no memory or no process is left for now
+        except OSError as error:  # no memory or no process left for now
             pause_s = self._restarts.put_off()
             self.code = _CUT_SHORT
             self._tell(
@@ -219,7 +217,7 @@ class _Child:
         self._reader.start()
 
     def _forget(self, code: int) -> None:
-        """Take note of its end: its last words, and its code."""
+        """Record its end: its last output, and its code."""
         if self._reader is not None:
             self._reader.join(_READ_ON_S)
         self.code = _exit_code(code)
@@ -242,12 +240,12 @@ class _Child:
 
 
 def _exit_code(code: int) -> int:
-    """Return a process's code as a shell has it: of one that a signal ended, 128 and the signal's number."""
+    """Return a process's exit code as a shell reports it: 128 plus its number for a signal."""
     return 128 - code if code < 0 else code
 
 
 def how_it_ended(code: int | None) -> str:
-    """Return the end of a process in words; a negative code is the signal that killed it."""
+    """Return in words how a process ended; a negative code is the signal that killed it."""
     if code is None or code >= 0:
         return f"ended with code {code}"
     return f"was killed by {signal.Signals(-code).name}"

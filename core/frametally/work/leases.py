@@ -19,7 +19,7 @@ def look_then_write(
     look: Callable[[Connection], SeenT | None],
     write: Callable[[Connection, SeenT], ResultT],
 ) -> ResultT | None:
-    """Return the result of `write` for what `look` finds; None if it finds nothing.
+    """Return the result of `write` for what `look` finds, or None if it finds nothing.
 
     Workers look often and seldom find something, so a look alone must not block writers.
     """
@@ -34,8 +34,8 @@ def look_then_write(
 class Leases:
     """The leases of a table's rows, in the transactions of its book.
 
-    `due_at_ms` is when a lease ends, or before which a waiting row is not claimed; see `clock.is_due`. Each
-    claim raises the generation: a worker whose row was claimed by another writes nothing more.
+    `due_at_ms` is the end of a lease, or the earliest time to claim a waiting row; see `clock.is_due`. Each
+    claim raises the generation: a worker whose row another has claimed writes nothing more.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Leases:
         Args:
             table: Has `due_at_ms` and the two columns below.
             is_open: Whether a row may be held.
-            key: Column that has the `id` of what is claimed; rows that are claimed together share it.
+            key: Column with the `id` of what is claimed; rows that are claimed together share it.
             generation: Column that each claim raises.
         """
         self._table = table
@@ -55,7 +55,7 @@ class Leases:
         self._generation = generation
 
     def is_held(self, claimed: Any) -> ColumnElement[bool]:
-        """Return whether a row is still held by the worker that got `claimed`."""
+        """Return whether the worker that got `claimed` still holds a row."""
         columns = self._table.c
         return and_(
             columns[self._key] == claimed.id,
@@ -66,16 +66,16 @@ class Leases:
     def claim(
         self, connection: Connection, condition: ColumnElement[bool], lease_s: float, **values: Any
     ) -> None:
-        """Lease the rows that meet `condition` for `lease_s`; `values` are changed with it."""
+        """Lease the rows that meet `condition` for `lease_s`, and set `values` in them."""
         values[self._generation] = self._table.c[self._generation] + 1
         self._write(connection, condition, lease_s, values)
 
     def renew(self, connection: Connection, claimed: Any, lease_s: float, **values: Any) -> bool:
-        """Keep what was claimed for `lease_s` from now on; False: another worker has it, or it has ended."""
+        """Keep what was claimed for `lease_s` from now on; False if another worker has it or it has ended."""
         return self._write(connection, self.is_held(claimed), lease_s, values)
 
     def end(self, connection: Connection, claimed: Any, *, again_after_s: float = 0.0, **values: Any) -> bool:
-        """End a lease, so that it may be claimed again after a pause; False as `renew`."""
+        """End a lease, so that it may be claimed again after a pause; False as in `renew`."""
         return self._write(connection, self.is_held(claimed), again_after_s, values)
 
     def _write(

@@ -12,15 +12,15 @@ from frametally.work.sending import MessageState
 
 
 class Outbox(Leases):
-    """The messages of a table, numbered in the order in which they came; `attempts` is the generation."""
+    """The messages of a table, numbered in the order in which they were put; `attempts` is the generation."""
 
     def __init__(self, table: Table, about: Table, *, key: str = "id") -> None:
-        """Describe the table; `about` gives the numbers, messages with the same `key` are sent as one."""
+        """Describe the table; `about` has the next number; messages with the same `key` are sent as one."""
         super().__init__(table, table.c.state == "queued", key=key, generation="attempts")
         self._about = about
 
     def put(self, connection: Connection, message_id: str, **values: Any) -> None:
-        """Put a message behind all others; it can be sent at once."""
+        """Put a message after all others; it can be sent at once."""
         time_ms = now_ms(connection)
         values |= {"id": message_id, "state": "queued", "attempts": 0, "reason": None}
         values |= {"number": next_number(connection, self._about)}
@@ -35,13 +35,13 @@ class Outbox(Leases):
         reason: str | None = None,
         again_after_s: float = 0.0,
     ) -> bool:
-        """Record the result of a claimed message; False: another sender has claimed it since."""
+        """Record the result of a claimed message; False if another sender has claimed it since."""
         values: dict[str, Any] = {"state": state, "reason": reason}
         if "ended_at_ms" in self._table.c:
             values["ended_at_ms"] = None if state == "queued" else now_ms(connection)
         return self.end(connection, message, again_after_s=again_after_s, **values)
 
     def count_waiting(self, connection: Connection, column: Column[str]) -> dict[str, int]:
-        """Return how many messages wait, by a column that has few values."""
+        """Return the number of waiting messages for each value of a column with few values."""
         query = select(column, func.count()).where(self._is_open).group_by(column).order_by(column)
         return {row[0]: row[1] for row in connection.execute(query)}

@@ -1,4 +1,4 @@
-"""Sends a claimed message of an outbox: put off while that fails, given up when it is refused."""
+"""Sends a claimed message of an outbox: retried later if that fails, given up if it is refused."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Claimed(Protocol):
 
     @property
     def attempts(self) -> int:
-        """Return how often sending it was begun, this time included."""
+        """The number of attempts that have begun, including this one."""
 
 
 MessageT = TypeVar("MessageT", bound=Claimed)
@@ -42,14 +42,14 @@ def deliver(
 
     Args:
         message: Its lease is longer than `send` takes.
-        send: Returns a remark on a message that was sent nevertheless.
+        send: Returns a remark on the sent message, or None.
         end: Records a state, a reason and a pause: a book's method that calls `Outbox.end_message`.
-        say: Gets a line about what went wrong.
+        say: Receives a line about a failure.
         topic: First part of the names of its failpoints.
         first_pause_s: Longest pause before the second attempt; it doubles with each attempt, up to an hour.
 
     Returns:
-        The result; `queued` also for a message that was given up, since the place is unavailable.
+        The result; `queued` also for a message that was given up, since its destination is unavailable.
     """
     failpoints.passing(f"{topic}.claimed")
     try:

@@ -1,6 +1,6 @@
-"""A process that does one thing for its worker: they speak by lines, and it ends with the worker.
+"""A process that does one thing for its worker: they communicate by lines, and it ends with the worker.
 
-It decodes media from strangers, so what it may take is bounded. Both ends are here.
+It decodes media from strangers, so its resources are limited. Both ends are in this module.
 """
 
 from __future__ import annotations
@@ -23,28 +23,28 @@ from frametally.process.limits import address_space_bytes, limit
 from frametally.settings.environment import environment_of
 from frametally.settings.loading import Settings
 
-# Each thread of FFmpeg or OpenBLAS would take address space for a heap of its own, used or not.
+# Each thread of FFmpeg or OpenBLAS would reserve address space for a separate heap, used or not.
 _ENVIRONMENT = {"MALLOC_ARENA_MAX": "2", "OPENBLAS_NUM_THREADS": "1"}
 _LONGEST_LINE = 1 << 16
 _MOST_WORDS = 300
 
 END_WITHIN_S = 9.0
-"""A process that stays at one step is killed after so long: commands end within 10 s."""
+"""A process still at the same step is killed after this time: commands end within 10 s."""
 KILLED_FROM_OUTSIDE = (-signal.SIGKILL, -signal.SIGTERM)
-"""Codes of a process that a person ended, or a lack of memory that others may have caused."""
+"""Exit codes of a process ended by a person, or by a lack of memory that others may have caused."""
 
 
 def environment_for_child(settings: Settings) -> dict[str, str]:
-    """Return the variables by which a child has these settings."""
+    """Return the environment variables that give a child these settings."""
     return os.environ | environment_of(settings) | _ENVIRONMENT
 
 
 def start_child(
     module: str, environment: Mapping[str, str], *arguments: str, pass_fds: Sequence[int] = ()
 ) -> subprocess.Popen[bytes]:
-    """Start `python -m <module>`, spoken to by its three streams; it ends with the thread that starts it."""
+    """Start `python -m <module>` with pipes for its three streams; it ends with the thread that starts it."""
     return subprocess.Popen(  # noqa: S603 - ourselves
-        # -P, and another folder: what lies where we were started is no place to import from.
+        # -P, and another folder: never import from the folder where we were started.
         bound([sys.executable, "-P", "-m", module, *arguments]),
         cwd="/",
         env=environment,
@@ -56,7 +56,7 @@ def start_child(
 
 
 class WorkerProcess:
-    """A running `python -m <module>`; a context, which kills it at the end.
+    """A running `python -m <module>`; a context manager, which kills it at the end.
 
     Attributes:
         last_line: The last line of its errors; empty before the first.
@@ -97,17 +97,17 @@ class WorkerProcess:
 
     @property
     def code(self) -> int:
-        """The exit code of a process that has ended; negative: the signal that killed it."""
+        """The exit code of a process that has ended; a negative one is the signal that killed it."""
         return self._process.wait()
 
     def write(self, word: Any) -> None:
-        """Write a line of JSON to its input, unless it has ended; its code tells why."""
+        """Write a line of JSON to its input, unless it has ended; its code then says why."""
         assert self._process.stdin  # noqa: S101 - for the type checker
         with suppress(BrokenPipeError):
             os.write(self._process.stdin.fileno(), msgspec.json.encode(word) + b"\n")
 
     def has_ended(self, wait_s: float) -> bool:
-        """Wait for news, and return whether it has ended; one that is overdue is killed."""
+        """Wait for output, and return whether it has ended; kill it if it is overdue."""
         self._has_news.wait(wait_s)
         self._has_news.clear()
         if time.monotonic() > self._kill_at_s:
@@ -115,18 +115,18 @@ class WorkerProcess:
         return self._process.poll() is not None
 
     def end_within(self, seconds: float) -> None:
-        """Tell it once to finish its current step and end, and have it killed after so long."""
+        """Ask it once to finish its current step and end; kill it after `seconds`."""
         if not self._is_told:
             self._is_told = True
             self._process.terminate()
         self.kill_within(seconds)
 
     def kill_within(self, seconds: float) -> None:
-        """Have it killed after so many seconds from the first such call, unless it has ended before."""
+        """Kill it `seconds` after now, or at an earlier time already set, unless it ends before."""
         self._kill_at_s = min(self._kill_at_s, time.monotonic() + seconds)
 
     def kill(self) -> None:
-        """End it, whatever it is at."""
+        """End it, whatever it is doing."""
         self._process.kill()
 
     def _listen(self, stream: BinaryIO) -> None:
@@ -145,18 +145,18 @@ class WorkerProcess:
 
 
 def answer(word: Any) -> None:
-    """Write a line of JSON to the worker of this process; once that is gone, this fails, and ends us."""
+    """Write a line of JSON to this process's worker; once the worker is gone, this fails and ends us."""
     sys.stdout.buffer.write(msgspec.json.encode(word) + b"\n")
     sys.stdout.buffer.flush()
 
 
 def say(line: str) -> None:
-    """Write a line for people to the worker of this process."""
+    """Write a line for people to this process's worker."""
     print(line, file=sys.stderr, flush=True)
 
 
 def bound_memory(settings: Settings) -> None:
-    """Bound the memory that this process may take from now on, and leave no picture of it when it crashes."""
+    """Limit the memory that this process may take from now on, and write no core dump if it crashes."""
     limit(resource.RLIMIT_CORE, 0)
     memory_bytes = address_space_bytes()
     if memory_bytes is not None:

@@ -1,4 +1,4 @@
-"""The busiest evidence frames of a query: those of a few bars, which the cells of runs name."""
+"""The busiest evidence frames of a query: those of a few bars, which the cells of runs identify."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _MAX_EVIDENCE_PER_LABEL = 100
 
 
 class Reads(NamedTuple):
-    """What an index reads of one moment: cells of the runs of a piece, and evidence as `_read_frames`."""
+    """The reads of an index at one moment: cells of a piece's runs, and evidence as `_read_frames`."""
 
     kept_cells: KeptCells
     batches: Callable[[CountQuery, Piece], Iterator[tuple[Piece, list[tuple[CurrentRun, RunCells]]]]]
@@ -38,10 +38,10 @@ class Reads(NamedTuple):
 
 
 def busiest_evidence(reads: Reads, query: CountQuery, limit_per_label: int) -> list[IndexedEvidence]:
-    """Return the busiest evidence frames per label, by label, then as `CountIndex.evidence` says.
+    """Return the busiest evidence frames per label, by label, then in the order of `CountIndex.evidence`.
 
-    A bar's best frame has its peak count, and none of a bar's frames can be among the n busiest unless its
-    best frame is: so n bars per label are enough, and those that are level with the n-th.
+    A bar's best frame has its peak count, so a bar's frames can be among the n busiest only if its best frame
+    is: n bars per label are enough, plus those that tie with the n-th.
     """
     limit = min(limit_per_label, _MAX_EVIDENCE_PER_LABEL)
     if limit < 1:
@@ -63,7 +63,7 @@ def busiest_evidence(reads: Reads, query: CountQuery, limit_per_label: int) -> l
 
 
 def evidence_order(item: IndexedEvidence) -> tuple[str, int, int, str]:
-    """Order evidence by label, then the busiest first, by time and path."""
+    """Return the sort key of evidence: label, busiest first, time, path."""
     frame = item.evidence
     return (item.label, -frame.count, frame.captured_at_ms, frame.image_path)
 
@@ -71,10 +71,10 @@ def evidence_order(item: IndexedEvidence) -> tuple[str, int, int, str]:
 def _busiest_parts(
     reads: Reads, query: CountQuery, piece: Piece, limit: int
 ) -> Iterator[tuple[Piece, Sequence[str]]]:
-    """Give the pieces in which evidence is looked for, each with the labels that are looked for.
+    """Yield the pieces to search for evidence, each with the labels to search for.
 
-    Of some hours of a year there is no evidence by days; that of its base intervals is looked for only in
-    the hours of the `limit` greatest peaks.
+    For some hours of a year there is no evidence by day; base intervals are searched only in the hours with
+    the `limit` greatest peaks.
     """
     base_s = query.base_interval_s
     steps_s = [base_s]
@@ -98,7 +98,7 @@ def _busiest_parts(
 def _evidence_of(
     reads: Reads, query: CountQuery, piece: Piece, limit: int
 ) -> Iterator[tuple[str, str, list[Evidence]]]:
-    """Read source, label and evidence frames of a piece, the `limit` busiest of each label among them."""
+    """Yield source, label and evidence frames of a piece, which include the `limit` busiest of each label."""
     for _, batch in reads.batches(query, piece):
         runs = {run.day_ms: (run, cells.writers) for run, cells in batch}
         bars = []

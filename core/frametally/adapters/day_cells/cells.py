@@ -1,6 +1,6 @@
 """A run's counts and coverage for one step, as arrays, and their sums.
 
-Arrays, as a database reads them, and numpy adds them up, ten times as fast as rows.
+A database reads arrays, and numpy adds them up, ten times as fast as rows.
 """
 
 from __future__ import annotations
@@ -43,16 +43,16 @@ from frametally.records import Coverage, IntervalCount
 from frametally.rules.times import HOUR_MS
 
 _PART_BYTES = 200
-"""Of a part in memory."""
+"""Approximate size of a part in memory."""
 
 
 class RunCells(NamedTuple):
     """A run's cells of one step, by label.
 
     Attributes:
-        together: The same, with all sources added up (their number is 0) where a long range reads them.
-        writers: Of the base interval, the runs under which the rows of parts lie; none: all under this one.
-        blank: What shows nothing, with numbers of `BLANK_REASONS` for labels; None: nothing was looked at.
+        together: `counts`, added up over all sources (source number 0) if long ranges use the step.
+        writers: With the base interval, the runs that have the rows of parts; other parts are this run's.
+        blank: Footage that shows nothing, with numbers of `BLANK_REASONS` for labels; None if not checked.
     """
 
     counts: Cells
@@ -63,17 +63,17 @@ class RunCells(NamedTuple):
 
     @property
     def bytes(self) -> int:
-        """Size of its arrays, and of its parts about."""
+        """Size of its arrays, and approximately of its parts."""
         blank_bytes = 0 if self.blank is None else self.blank.nbytes
         return sum(array.nbytes for array in self[:3]) + blank_bytes + len(self.writers) * _PART_BYTES
 
 
 class CountedTwice(Exception):
-    """Two records are about the same bar."""
+    """Two records describe the same bar."""
 
 
 class CellPacker:
-    """Takes in the counts and the coverage of a run, and packs them by each step."""
+    """Collects the counts and the coverage of a run, and packs them for each step."""
 
     def __init__(self, day_ms: int, base_interval_s: int) -> None:
         self._day_ms = day_ms
@@ -84,14 +84,14 @@ class CellPacker:
         self._is_looked_at = False
 
     def add_counts(self, counts: Iterable[IntervalCount]) -> None:
-        """Take in some counts."""
+        """Add some counts."""
         for count in counts:
             label = self._labels.setdefault(count.label, len(self._labels))
             of_tracks = map(_or_unknown, (count.objects, count.tracked_detections, count.objects_from_start))
             self._counts.extend((*self._place(count, label), count.detections, count.peak, *of_tracks))
 
     def add_coverage(self, coverage: Iterable[Coverage]) -> None:
-        """Take in some coverage."""
+        """Add some coverage."""
         for record in coverage:
             objects = (record.objects or 0) if record.is_measured or not record.frames else None
             measures = record.frames, from_rate(record.analysed_fps), _or_unknown(objects)
@@ -104,10 +104,10 @@ class CellPacker:
                 self._blank.extend((*place, frames, 0, 0, covered_ms, 0))
 
     def add_kept(self, kept_parts: KeptParts, frames: int) -> None:
-        """Take in the cells that the run keeps of the one before; the run has `frames` in all.
+        """Add the cells that the run keeps from the previous one; the run has `frames` in all.
 
         Raises:
-            PartsReplaced: With these cells it does not.
+            PartsReplaced: With these cells it has another number of frames.
         """
         if (packed := kept_parts.packed) is None:
             return
@@ -130,13 +130,13 @@ class CellPacker:
         """Yield each step, the base interval first (with the parts), with its stored bytes.
 
         Raises:
-            CountedTwice: A bar is.
+            CountedTwice: Two records describe the same bar.
         """
         counts, coverage, blank = (
             np.array(column, np.int64).reshape(-1, ROWS).T
             for column in (self._counts, self._coverage, self._blank)
         )
-        labels = sorted(self._labels)  # those of all runs then mostly have the same order
+        labels = sorted(self._labels)  # so that most runs have them in the same order
         ranks = np.empty(len(labels), np.int64)
         ranks[[self._labels[name] for name in labels]] = np.arange(len(labels))
         counts[LABEL] = ranks[counts[LABEL]]
@@ -181,7 +181,7 @@ class CellPacker:
 def cells_of_parts(
     packed: Packed, parts: Collection[DayPart], day_ms: int, base_interval_s: int
 ) -> tuple[Cells, Cells, Cells]:
-    """Return the cells of some parts, with the numbers of `packed`: counts, coverage, what shows nothing."""
+    """Return the counts, coverage and blank cells of some parts, with the numbers of `packed`."""
     numbers = {name: number for number, name in enumerate(packed.sources)}
     places = [part.hour * len(numbers) + numbers[part.source] for part in parts]
     counts, coverage = (cells.astype(np.int64) for cells in _unpacked(packed))
@@ -195,7 +195,7 @@ def cells_of_parts(
 
 
 def _unpacked(packed: Packed) -> Iterator[Cells]:
-    """Yield the cells of counts and of coverage; a row that an older version has not packed is -1."""
+    """Yield the cells of counts and of coverage; a row that an older version did not pack is -1."""
     for body, rows, kind in (
         (packed.counts, (packed.tracked, packed.from_start), packed.counts_dtype),
         (packed.coverage, (packed.covered, b""), "<i8"),
@@ -215,7 +215,7 @@ def _cells_in(stored: bytes) -> Cells:
 
 
 def _renumber(cells: Cells, row: int, names: Sequence[str], numbers: dict[str, int]) -> None:
-    """Write the numbers of `numbers` for those of `names`; new names get one if a cell has them."""
+    """Replace the numbers in `names` by those in `numbers`, adding the new names that cells have."""
     for name in [names[number] for number in np.unique(cells[row])]:
         numbers.setdefault(name, len(numbers))
     if cells.shape[1]:
@@ -225,9 +225,9 @@ def _renumber(cells: Cells, row: int, names: Sequence[str], numbers: dict[str, i
 def unpack(
     packed: Packed, first_slot: int, labels: dict[str, int], sources: dict[str, int], *, is_long: bool
 ) -> RunCells:
-    """Return the packed cells of a run, by the numbers of `labels` and `sources`; gives new names a number.
+    """Return the packed cells of a run, by the numbers of `labels` and `sources`; number new names.
 
-    `first_slot` is that of the run's day; `is_long` tells whether long ranges are read by the step.
+    `first_slot` is that of the run's day; `is_long` says whether long ranges use the step.
     """
     of_label = np.array([labels.setdefault(name, len(labels)) for name in packed.labels], np.int64)
     of_source = np.array([sources.setdefault(name, len(sources)) for name in packed.sources], np.int64)
@@ -258,7 +258,7 @@ def unpack(
 
 
 def differing_sources(parts: Sequence[Packed]) -> set[str]:
-    """Return the sources whose packed steps differ; of a single step, all of its sources."""
+    """Return the sources whose packed steps differ; for a single step, all of its sources."""
     names = {name for part in parts for name in part.sources}
     if len(parts) < 2:
         return names or {"all sources"}

@@ -1,6 +1,6 @@
 """A count index of days: answers from one snapshot of the cells of runs, and evidence of a few bars.
 
-An adapter gives one moment of itself, and the bytes that are stored of a run.
+An adapter provides a snapshot (a "moment") of itself, and the stored bytes of a run.
 """
 
 from __future__ import annotations
@@ -67,12 +67,12 @@ _P = ParamSpec("_P")
 
 
 class MomentGone(Retryable):
-    """The server has given up the moment that was being read, before the answer was complete."""
+    """The server gave up the moment before the answer was complete."""
 
 
 @dataclass
 class _Reading:
-    """A moment from which an index answers all that is asked in a block, and its version once it is read."""
+    """A moment from which an index answers all queries in a block, and its version once that is read."""
 
     index: object
     moment: Any
@@ -85,7 +85,7 @@ _READING: ContextVar[_Reading | None] = ContextVar("held", default=None)
 def _of_one_moment(
     ask: Callable[Concatenate[_IndexT, _P], _AnswerT],
 ) -> Callable[Concatenate[_IndexT, _P], _AnswerT]:
-    """Ask once more, of another moment, where the first one went; in a block, only of the same version."""
+    """Retry once, from another moment, if the first is gone; in a block, only if the version is the same."""
 
     @wraps(ask)
     def ask_again(index: _IndexT, /, *args: _P.args, **options: _P.kwargs) -> _AnswerT:
@@ -103,14 +103,14 @@ def _of_one_moment(
 
 
 class DayCatalogue:
-    """The contents at one version; it remembers those that were read.
+    """The contents at one version; it remembers what was read.
 
     Attributes:
         version: As `CountIndex.version`.
-        series: All that can be read, in the order of `CountIndex.series`, whose answer is `of_pictures`.
-        labels: As `CountIndex.labels`, by model; so are `days` (`CountIndex.counted_days`).
-        sources: What there is of each source of a series.
-        records: All current runs by number, of an index that keeps them.
+        series: All series, in the order of `CountIndex.series`, which returns `of_pictures`.
+        labels: As `CountIndex.labels`, by model; likewise `days` (`CountIndex.counted_days`).
+        sources: The extent of each source of a series.
+        records: All current runs by number, if the index keeps them.
     """
 
     records: Mapping[int, Run] = {}
@@ -133,7 +133,7 @@ class DayCatalogue:
         return [entry for entry in self.series if entry.model == model]
 
     def runs(self, series: Series, from_ms: int | None, to_ms: int | None) -> Sequence[CurrentRun]:
-        """Return the runs of a series whose days have something of `[from_ms, to_ms)`, by day."""
+        """Return the runs of a series whose days overlap `[from_ms, to_ms)`, by day."""
         runs = self._runs.get(series, ())
         first = 0 if from_ms is None else bisect_right(runs, from_ms - DAY_MS, key=day_order)
         return runs[first : len(runs) if to_ms is None else bisect_left(runs, to_ms, key=day_order)]
@@ -144,7 +144,7 @@ class DayCatalogue:
 
 
 class DayIndex(ABC, Generic[MomentT]):
-    """A count index that keeps each run's cells by each step, and reads them whole, from one snapshot."""
+    """A count index that keeps each run's cells for each step, and reads them whole, from one snapshot."""
 
     _last_catalogue: DayCatalogue | None = None
 
@@ -163,7 +163,7 @@ class DayIndex(ABC, Generic[MomentT]):
     def current_runs(self) -> list[Run]:
         with self._now() as now:
             runs = [run for _, run in self._read_runs(now)]
-        # The order of texts is Python's, whatever a server's is.
+        # Sort texts as Python does, whatever the server's order.
         return sorted(runs, key=lambda run: (run.model, run.interval_s, run.day))
 
     @_of_one_moment
@@ -185,7 +185,7 @@ class DayIndex(ABC, Generic[MomentT]):
     def labels(self, model: str) -> list[tuple[str, int]]:
         """Return labels of the model with their detections, most first, then by name.
 
-        Never summed over base intervals: of several, the one that holds most of the label counts.
+        These are never summed over base intervals: the one with most of a label counts.
         """
         with self._now() as now:
             catalogue = self._catalogue(now)
@@ -242,7 +242,7 @@ class DayIndex(ABC, Generic[MomentT]):
 
     @_of_one_moment
     def evidence(self, query: CountQuery, *, limit_per_label: int = 1) -> list[IndexedEvidence]:
-        """Return the busiest evidence frames per label, by label, then as `CountIndex.evidence` says."""
+        """Return the busiest evidence frames, by label, then in the order of `CountIndex.evidence`."""
         from frametally.adapters.day_cells.busiest_bars import Reads, busiest_evidence  # numpy
 
         check_query(query)
@@ -263,23 +263,23 @@ class DayIndex(ABC, Generic[MomentT]):
 
     @abstractmethod
     def _read_catalogue(self, now: MomentT, version: str) -> DayCatalogue:
-        """Read what there is at that version, which is that of the moment."""
+        """Read the contents at that version, which is that of the moment."""
 
     @abstractmethod
     def _read_runs(self, now: MomentT, model: str | None = None) -> Iterable[tuple[int, Run]]:
-        """Read the current runs (of `model`, if one is named), each behind its `CountedDay.published`."""
+        """Read the current runs (only of `model` if given), each after its `CountedDay.published`."""
 
     @abstractmethod
     def _read_packed(
         self, now: MomentT, runs: Sequence[CurrentRun], step_s: int
     ) -> Iterable[tuple[CurrentRun, Packed]]:
-        """Read what is packed of some runs by a step, in their order. Raises `IndexDamaged`."""
+        """Read the packed cells of some runs for a step, in their order. Raises `IndexDamaged`."""
 
     @abstractmethod
     def _read_frames(
         self, now: MomentT, bars: Sequence[EvidenceBar], of_day: bool
     ) -> Iterable[tuple[EvidenceBar, list[Evidence] | None]]:
-        """Read the evidence of some bars, or of their days; None where it is not there as it was written."""
+        """Read the evidence of some bars, or of their days; None if it is not as it was written."""
 
     def _read_sources(self, now: MomentT, catalogue: DayCatalogue, series: Series) -> Iterator[SourceSummary]:
         """Read the extent of each source of a series: its number of frames, and its first and last time."""
@@ -301,13 +301,13 @@ class DayIndex(ABC, Generic[MomentT]):
                     frames[name] += frames_there
                     first_run.setdefault(name, run)
                     last_run[name] = run
-        # The first and the last day say their times exactly.
+        # The first and the last day have the exact times.
         end_runs = sorted({*first_run.values(), *last_run.values()})
         borders_ms: dict[tuple[CurrentRun, str], tuple[int, int]] = {}
         base_ms = series.base_interval_s * 1000
         for run, packed in self._read_packed(now, end_runs, series.base_interval_s):
             slots, sources = coverage_row(packed, SLOT), coverage_row(packed, SOURCE)
-            order = range(len(slots))  # that of slots
+            order = range(len(slots))  # slots are sorted
             for name in (name for name in frames if run in (first_run[name], last_run[name])):
                 number = packed.sources.index(name)
                 first = next(place for place in order if sources[place] == number)
@@ -325,7 +325,7 @@ class DayIndex(ABC, Generic[MomentT]):
 
     @contextmanager
     def _reading(self) -> Iterator[MomentT]:
-        """Open a moment for all that is asked in the block."""
+        """Open a moment for all queries in the block."""
         with self._moment() as now:
             token = _READING.set(_Reading(self, now))
             try:
@@ -334,7 +334,7 @@ class DayIndex(ABC, Generic[MomentT]):
                 _READING.reset(token)
 
     def _now(self) -> AbstractContextManager[MomentT]:
-        """Give the moment that is held, or open one."""
+        """Return the moment that is held, or open one."""
         reading = self._current_reading()
         return nullcontext(reading.moment) if reading else self._moment()
 
@@ -347,7 +347,7 @@ class DayIndex(ABC, Generic[MomentT]):
         return reading.version
 
     def _catalogue(self, now: MomentT) -> DayCatalogue:
-        """Return what there is at that moment, read once per version."""
+        """Return the contents at that moment, read once per version."""
         version, catalogue = self._version(now), self._last_catalogue
         if catalogue is None or catalogue.version != version:
             self._last_catalogue = catalogue = self._read_catalogue(now, version)
@@ -356,19 +356,19 @@ class DayIndex(ABC, Generic[MomentT]):
     def _counts(
         self, now: MomentT, catalogue: DayCatalogue, query: CountQuery
     ) -> tuple[Sequence[Bucket], Sequence[CoverageBucket], Sequence[BlankBucket]]:
-        """Read the bars, the coverage and what shows nothing; no bars where the query has `NO_LABEL`.
+        """Read the bars, the coverage and what shows nothing; no bars if the query has `NO_LABEL`.
 
-        The range is read by its base interval and the longest stored step that the query allows. Of a query
-        that is `of_week`, `start_ms` is that of the hour since Monday.
+        The range is read by its base interval and the longest stored step that the query allows. With
+        `of_week`, `start_ms` is that of the hour since Monday.
         """
-        from frametally.adapters.day_cells import sums  # numpy takes long, and `status` needs none
+        from frametally.adapters.day_cells import sums  # imports numpy: slow, and `status` needs none
 
         bar_s = query.interval_s or query.base_interval_s
         steps_s = usable_steps(query.base_interval_s, bar_s, query.offset_ms, query.week_parts)
         if query.measured_only:
-            # Objects are measured hour by hour: of a longer step nobody knows what part of it was.
+            # Objects are measured by the hour: a longer step does not show which part of it was.
             steps_s = [step_s for step_s in steps_s if step_s <= HOUR_S] or steps_s
-        # The ends of a range are of two days at most: each further step is one more piece of them to read.
+        # The ends of a range are within two days at most: each further step would add a piece to read there.
         base_s, *longer = steps_s
         parts = pieces([base_s, *longer[-1:]], *range_of(query))
         return sums.counts_of(self._batches(now, catalogue, query, *parts), self._kept_cells, query)

@@ -1,4 +1,4 @@
-"""Reads what a run keeps of the one before: cells by the base interval, and the busiest frames of the day."""
+"""Reads what a run keeps from the previous one: cells of the base interval, and the day's busiest frames."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from frametally.records import Evidence
 from frametally.rules.evidence import MOST_EVIDENCE, busiest
 
 ReadFrames = Callable[[Sequence[EvidenceBar], bool], Iterable[tuple[EvidenceBar, list[Evidence] | None]]]
-"""Reads the frames of bars of the base interval, or of days; None where they are not as written."""
+"""Reads the frames of bars of the base interval, or of days; None if they are not as written."""
 
 
 def keep(
@@ -50,10 +50,10 @@ def keep(
 def _bars(
     before: WrittenDay, parts: Parts, base_interval_s: int
 ) -> tuple[list[EvidenceBar], list[EvidenceBar]]:
-    """Return the bars that have the busiest frames: of days, where all of a source is kept, and others.
+    """Return the bars that have the busiest frames: of days if all of a source is kept, and others.
 
-    A bar's best frame has its peak count. So the frames that are kept of a day are in as many bars as they
-    are: those with the highest peaks, the earliest first.
+    A bar's best frame has its peak count, so the frames kept for a day are in at most as many bars: those
+    with the highest peaks, the earliest first.
     """
     run, packed = before
     incomplete = {part.source for part in parts_in(packed) if part not in parts}

@@ -27,7 +27,7 @@ def add_week_hours(first: WeekHour, second: WeekHour) -> WeekHour:
 
 
 def _least(first: WeekHour, second: WeekHour) -> int | None:
-    """Return the objects known of two parts, of which one at least is known in part only."""
+    """Return the known objects of two parts, or None if both are completely known."""
     if first.least_objects is None and second.least_objects is None:
         return None
     return sum(
@@ -36,9 +36,9 @@ def _least(first: WeekHour, second: WeekHour) -> int | None:
 
 
 def merge_week(bars: Iterable[Bucket], covered: Iterable[CoverageBucket]) -> list[WeekHour]:
-    """Return the hours of the week that were filmed or have counts, by hour and source.
+    """Return the hours of the week with footage or counts, by hour and source.
 
-    Each `start_ms` is that of the hour since Monday 00:00. Labels are together, the weak ones apart.
+    Each `start_ms` is that of the hour since Monday 00:00. Labels are combined, the weak ones separately.
     """
     hours = {
         (bucket.start_ms, bucket.source or ""): WeekHour(

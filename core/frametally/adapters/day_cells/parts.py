@@ -20,10 +20,10 @@ _SOURCES_AT_ONCE = 500
 
 
 class WrittenPart(NamedTuple):
-    """What an index has of a part.
+    """A part as an index has it.
 
     Attributes:
-        writer: The run under which its rows lie: its number or its mark (`CurrentRun`).
+        writer: The run that has its rows: its number or its mark (`CurrentRun`).
         name: 16 hex of the file that its records come from; earlier releases wrote a digest of the records.
     """
 
@@ -35,17 +35,17 @@ Parts = Mapping[DayPart, WrittenPart]
 
 
 class WrittenDay(NamedTuple):
-    """What an index has of a day: its current run, and what is packed of it by the base interval."""
+    """A day as an index has it: its current run, and the packed cells of the base interval."""
 
     run: CurrentRun
     packed: Packed
 
 
 class KeptParts(NamedTuple):
-    """What a run takes over from the one before.
+    """The parts that a run keeps from the previous one.
 
     Attributes:
-        packed: The cells of the run before; None if the run keeps nothing.
+        packed: The cells of the previous run; None if the run keeps nothing.
         evidence: The busiest frames of the parts, by source and label.
     """
 
@@ -58,13 +58,13 @@ NOTHING_KEPT = KeptParts({}, None, {})
 
 
 def writer_at(parts: Parts, source: str, start_ms: int, own: int | str) -> int | str:
-    """Return the run under which the row of a base interval lies: the run itself if no part says so."""
+    """Return the run that has the row of a base interval: `own` if it is in no part."""
     written = parts.get(part_at(source, start_ms))
     return own if written is None else written.writer
 
 
 def parts_in(packed: Packed) -> dict[DayPart, WrittenPart]:
-    """Return what is packed of parts with the base interval; none: the run itself wrote all its rows."""
+    """Return the parts packed with the base interval; without any, the run itself wrote all its rows."""
     return {
         DayPart(packed.sources[source], hour): WrittenPart(packed.writers[writer], f"{name:016x}")
         for source, hour, writer, name in packed.parts
@@ -77,7 +77,7 @@ def names_in(packed: Packed | None) -> frozenset[str]:
 
 
 def parts_named(packed: Packed | None, names: Collection[str]) -> dict[DayPart, WrittenPart]:
-    """Return the packed parts with these names. Raises `PartsReplaced`: some name has none."""
+    """Return the packed parts with these names. Raises `PartsReplaced` if one is missing."""
     if not names_in(packed).issuperset(names):
         raise PartsReplaced("the count index was changed while a run was read for it; index again")
     return (
@@ -97,7 +97,7 @@ def written_parts(
 
 
 def sources_by_hour(parts: Parts) -> Iterator[tuple[int | str, int, list[str]]]:
-    """Give the writer and hour in milliseconds of parts, each with some hundreds of their sources."""
+    """Yield the writer and hour (in ms) of parts, each with up to some hundreds of their sources."""
     sources: defaultdict[tuple[int | str, int], list[str]] = defaultdict(list)
     for part, (writer, _) in parts.items():
         sources[writer, part.hour * HOUR_MS].append(part.source)

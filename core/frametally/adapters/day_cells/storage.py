@@ -1,9 +1,9 @@
-"""The cells of runs: the steps that an index stores, their stored form, and those that are kept in memory.
+"""The cells of runs: the steps that an index stores, their stored form, and a cache of them in memory.
 
-A step serves a query if it divides the bars and their offset; the ends of the range, where a step would reach
-beyond it, are read by shorter ones. A query of a year sums up some hundred thousand cells; to read and unpack
-them takes longer than to add them up. A run's cells never change: so they are kept, up to a size, the least
-lately asked for given up first.
+A step serves a query if it divides the bars and their offset; where it would reach beyond the range, shorter
+ones are read. A query of a year sums up some hundred thousand cells, and reading and unpacking them takes
+longer than adding them up. A run's cells never change, so they are cached up to a size, and the least
+recently used are dropped first.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ ROLLED_STEPS_S = (900, HOUR_S, DAY_S)
 
 
 class Piece(NamedTuple):
-    """A part of a range and the step that it is read by; None leaves that end open."""
+    """A part of a range and the step to read it by; None leaves that end open."""
 
     step_s: int
     from_ms: int | None
@@ -42,7 +42,7 @@ class Piece(NamedTuple):
 
 
 def rolled_steps(base_interval_s: int) -> list[int]:
-    """Return the steps that are kept beside a base interval, shortest first, in seconds."""
+    """Return the steps stored in addition to a base interval, shortest first, in seconds."""
     return [step for step in ROLLED_STEPS_S if step > base_interval_s and step % base_interval_s == 0]
 
 
@@ -61,9 +61,9 @@ def usable_steps(
 
 
 def pieces(steps_s: Sequence[int], from_ms: int | None, to_ms: int | None) -> list[Piece]:
-    """Cut `[from_ms, to_ms)` into pieces, in order, together the whole of it and nothing twice.
+    """Split `[from_ms, to_ms)` into pieces, in order, that cover all of it and nothing twice.
 
-    The steps are given shortest first, each a multiple of the one before; the first reads any range.
+    The steps are in ascending order, each a multiple of the previous one; the first can read any range.
     """
     if from_ms is not None and to_ms is not None and from_ms >= to_ms:
         return []
@@ -81,7 +81,7 @@ def pieces(steps_s: Sequence[int], from_ms: int | None, to_ms: int | None) -> li
 
 
 def range_of(query: CountQuery) -> tuple[int | None, int | None]:
-    """Return the ends of the range; any whole number may be asked for, nothing is counted beyond these."""
+    """Return the ends of the range, clamped: queries may have any integer, but nothing is counted beyond."""
     from_ms, to_ms = query.from_ms, query.to_ms
     return None if from_ms is None else clamped_ms(from_ms), None if to_ms is None else clamped_ms(to_ms)
 
@@ -113,13 +113,13 @@ def check_query(query: CountQuery) -> None:
 
 
 STORED_ROWS = 6
-"""Of the rows of cells, those that every version has packed."""
+"""The number of rows of cells that every version has packed."""
 BLANK_ROWS = 7
-"""Of those of what shows nothing, the packed ones."""
+"""The number of rows of blank cells that are packed."""
 SLOT, LABEL, SOURCE, DETECTIONS = range(4)
-"""The rows of cells that need no numpy, which takes long to import; `cells` has the others."""
+"""The rows of cells that are read here without numpy, which is slow to import; `sums` has them all."""
 BLANK_REASONS = ("black", "one_colour", "frozen", NOT_LOOKED_AT)
-"""By number, as the cells of what shows nothing have them for labels."""
+"""By number; blank cells have these numbers for labels."""
 
 
 class Packed(msgspec.Struct, frozen=True, array_like=True):
@@ -153,7 +153,7 @@ class Packed(msgspec.Struct, frozen=True, array_like=True):
 
 
 def encoded(packed: Packed) -> bytes:
-    """Return the stored bytes: those of earlier versions where these would have packed the same."""
+    """Return the stored bytes, in the form of earlier versions if these would have packed the same."""
     fields = msgspec.structs.astuple(packed)
     if not packed.from_start:
         fields = fields[:-2] if packed.blank is None else fields[:-1]
@@ -161,7 +161,7 @@ def encoded(packed: Packed) -> bytes:
 
 
 def blank_in(packed: Packed) -> Iterator[tuple[int, str, int, int]]:
-    """Yield the number of a source, the reason, frames and milliseconds of what shows nothing."""
+    """Yield the number of a source, a reason, frames and milliseconds for footage that shows nothing."""
     blank = packed.blank or b""
     rows = (_row(blank, BLANK_ROWS, row) for row in (SOURCE, LABEL, DETECTIONS, BLANK_ROWS - 1))
     for source, reason, frames, covered_ms in zip(*rows, strict=True):
@@ -170,7 +170,7 @@ def blank_in(packed: Packed) -> Iterator[tuple[int, str, int, int]]:
 
 
 def coverage_row(packed: Packed, row: int) -> array[int]:
-    """Return a row of the cells of what was filmed."""
+    """Return a row of the cells of coverage."""
     return _row(packed.coverage, STORED_ROWS, row)
 
 
@@ -187,7 +187,7 @@ decode_packed = _decoder.decode
 
 
 def sources_in(stored: bytes | None) -> str:
-    """Name the sources in stored bytes that may be damaged; all sources of a day are in one."""
+    """Return " of " and the sources in a day's stored bytes, or "" if these are damaged."""
     if stored is not None:
         with suppress(msgspec.DecodeError, UnicodeDecodeError):
             return " of " + ", ".join(sorted(decode_packed(stored).sources))
@@ -202,9 +202,9 @@ class CurrentRun(NamedTuple):
     """A run that queries read.
 
     Attributes:
-        number: Greater than that of every run that was published before; of none after.
-        mark: What tells it from others: an index created again gives the same numbers to other runs.
-        day_ms: When its day begins.
+        number: Greater than that of every run published earlier.
+        mark: Distinguishes it from others: an index created again gives the same numbers to other runs.
+        day_ms: Start of its day.
     """
 
     number: int
@@ -216,7 +216,7 @@ class EvidenceBar(NamedTuple):
     """A bar of a run that has evidence: of its base interval, or of its day.
 
     Attributes:
-        writer: The run under which its row lies (see `WrittenPart`); None: under `run`.
+        writer: The run that has its row (see `WrittenPart`); None means `run`.
     """
 
     run: CurrentRun
@@ -227,42 +227,42 @@ class EvidenceBar(NamedTuple):
 
 
 ReadPacked = Callable[[Sequence[CurrentRun], int], Iterable[tuple[CurrentRun, Packed]]]
-"""Reads what is packed of some runs by a step, in their order; raises `IndexDamaged`."""
+"""Reads the packed cells of some runs for a step, in their order; raises `IndexDamaged`."""
 
 MOST_BYTES = 256_000_000
-"""Of arrays that are kept: some years of three busy sources."""
+"""The maximum size of the cached arrays: some years of three busy sources."""
 
 _Key = tuple[int, int | str, int]
 
 
 class KeptCells:
-    """The cells of the runs of one index. Threads may share it.
+    """The cached cells of one index's runs. Threads may share it.
 
     Attributes:
-        labels: Numbers of labels: of those that have been read, at least.
-        sources: Numbers of sources, alike.
+        labels: Numbers of labels, at least of those that were read.
+        sources: Numbers of sources, at least of those that were read.
     """
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
         self._most_bytes = most_bytes
-        self._lock = threading.Lock()  # held for moments
+        self._lock = threading.Lock()  # held briefly
         self._loading: defaultdict[int, threading.Lock] = defaultdict(threading.Lock)  # by step
         self._cells: OrderedDict[_Key, RunCells] = OrderedDict()
         self._bytes = 0
-        # They only grow: what has a number keeps it, with many readers.
+        # They only grow: a name keeps its number, even with many readers.
         self.labels: dict[str, int] = {}
         self.sources: dict[str, int] = {}
 
     def read(self, read_packed: ReadPacked, runs: Sequence[CurrentRun], step_s: int) -> list[RunCells]:
-        """Read the cells of some runs, in their order, by `read_packed` as far as they are not kept.
+        """Return the cells of some runs, in their order, calling `read_packed` for those not cached.
 
         Raises:
-            TookTooLong: At the time limit of the caller; what has been read is kept for the next one.
+            TookTooLong: The caller's time limit has passed; cells already read stay cached.
         """
         keys = [(run.number, run.mark, step_s) for run in runs]
         cells = self._kept_of(keys)
         if len(cells) < len(runs):
-            # One loads while the others wait: they mostly want the same. Who has all waits for nobody.
+            # One loads while others, which mostly want the same, wait. A caller that has all does not wait.
             with _locked(self._loading[step_s]):
                 cells |= self._kept_of(keys)
                 missing = [run for key, run in zip(keys, runs, strict=True) if key not in cells]
@@ -273,7 +273,7 @@ class KeptCells:
         return [cells[key] for key in keys]
 
     def keep_only(self, runs: Iterable[CurrentRun]) -> None:
-        """Give up all others."""
+        """Drop the cells of all other runs."""
         current = {(run.number, run.mark) for run in runs}
         with self._lock:
             for key in [key for key in self._cells if key[:2] not in current]:
@@ -296,7 +296,7 @@ class KeptCells:
     def _load(
         self, read_packed: ReadPacked, runs: Sequence[CurrentRun], step_s: int
     ) -> Iterator[tuple[_Key, RunCells]]:
-        # Imported here: numpy takes long, and a look at the books needs none.
+        # Imported here: numpy is slow to import, and reading the books does not need it.
         from frametally.adapters.day_cells.cells import unpack
 
         for run, packed in read_packed(runs, step_s):

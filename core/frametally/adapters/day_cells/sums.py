@@ -1,6 +1,6 @@
 """The cells of runs, added up: arrays add up ten times as fast as rows, and a chart needs no rows.
 
-An answer is made of the cells of runs, piece by piece of its range, and has its bars as columns.
+An answer is built from the cells of runs, one piece of its range at a time, with its bars as columns.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ Cells = NDArray[np.integer[Any]]
 """Shape (8, n): slot (start over step), label, source, detections, peak, objects, tracked detections, objects
 from the start of footage.
 
-Label and source are numbers of names; the last three are -1 where unknown. Coverage has the same shape, so
-that the same sums serve it: label 0, frames for detections, covered milliseconds for tracked detections, and
-for the peak the rate of analysis as `from_rate` says it: the slowest counts, an unknown one hides all others.
+Label and source are numbers of names; the last three are -1 if unknown. Coverage has the same shape, so that
+the same sums serve it: label 0, frames for detections, covered milliseconds for tracked detections, and for
+the peak the rate of analysis as a `from_rate` number: the slowest counts, and an unknown one hides others.
 """
 SLOT, LABEL, SOURCE, DETECTIONS, PEAK, OBJECTS, TRACKED, FROM_START = range(8)
 ROWS = 8
@@ -47,18 +47,18 @@ BlankRows = list[BlankBucket]
 _NOT_LOOKED_AT = BLANK_REASONS.index(NOT_LOOKED_AT)
 
 _MOST_GROUPS = 20_000_000
-"""Of a grid of bars, labels and sources that is counted through at once."""
+"""The largest grid of bars, labels and sources that is counted in one array; larger ones are sorted."""
 _UNKNOWN_RATE = 1
 RowT = TypeVar("RowT", bound=Bucket | CoverageBucket)
 
 
 class CountColumns(Sequence[RowT]):
-    """The bars or the coverage of an answer by columns; rows are made for a caller that reads them.
+    """The bars or the coverage of an answer by columns; rows are made only for callers that read them.
 
     Attributes:
-        cells: What is counted, as `Cells`, with the start in milliseconds for the slot.
+        cells: The counted values, as `Cells`, with the start in milliseconds for the slot.
         labels: Labels by their number in `cells`.
-        sources: Sources by theirs; None: all together.
+        sources: Sources by their number; None for all together.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class CountColumns(Sequence[RowT]):
 
     @cached_property
     def values(self) -> tuple[list[Any], ...]:
-        """Return the columns of the rows, in the order of their fields."""
+        """The columns of the rows, in the order of their fields."""
         cells, sources = self.cells, self.sources
         start_ms, label, source, detections, peak = cells[:OBJECTS].tolist()
         objects, tracked = (none_where(cells[row] < 0, cells[row]) for row in (OBJECTS, TRACKED))
@@ -99,7 +99,7 @@ class CountColumns(Sequence[RowT]):
         return iter(self._rows)
 
     def __eq__(self, other: object) -> bool:
-        """Return whether these are the rows of another sequence."""
+        """Return whether another sequence has the same rows."""
         return isinstance(other, Sequence) and self._rows == list(other)
 
     __hash__ = None  # type: ignore[assignment]
@@ -132,7 +132,7 @@ def join(
     parts: Sequence[tuple[Sequence[Bucket], Sequence[CoverageBucket]]],
     starts: Sequence[Mapping[int, int]] | None = None,
 ) -> tuple[CountColumns[Bucket], CountColumns[CoverageBucket]]:
-    """Return the bars and the coverage of several answers, added up; those in `starts` with other starts."""
+    """Return the bars and the coverage of several answers, added up, after moving the starts in `starts`."""
     columns = [columns_of(*part) for part in parts]
     if len(parts) == 1 and starts == [{}]:
         return columns[0]
@@ -157,7 +157,7 @@ def _joined(parts: Sequence[CountColumns[RowT]], starts: Sequence[Mapping[int, i
             cells[SLOT, part.cells[SLOT] == start_ms] = new_ms
         blocks.append(cells)
     all_cells = np.concatenate(blocks, axis=1)
-    # An answer whose bars have moved, none of them to the start of another, stays as it is.
+    # If the bars of a single answer have moved, but none onto another's start, there is nothing to add up.
     if len(parts) == 1 and starts[0] and _starts(all_cells) == _starts(parts[0].cells):
         return CountColumns(parts[0].kind, all_cells, labels, sources)
     sums = add_up(all_cells, all_cells[LABEL], all_cells[SLOT], all_cells[SOURCE])
@@ -169,13 +169,13 @@ def _starts(cells: Cells) -> int:
 
 
 def in_order(cells: Cells, labels: Sequence[str], sources: Sequence[str | None]) -> Cells:
-    """Return cells by start, label and source, as names are in order."""
+    """Return cells by start, label and source, the latter two in the order of names."""
     by_source = _ranks([name or "" for name in sources])[cells[SOURCE]]
     return cells[:, np.lexsort((by_source, _ranks(labels)[cells[LABEL]], cells[SLOT]))]
 
 
 def _ranks(names: Sequence[str]) -> NDArray[np.int64]:
-    """Return by number of a name its place in the order of names."""
+    """Return the rank of each name, by its number."""
     ranks = np.empty(len(names), np.int64)
     ranks[sorted(range(len(names)), key=names.__getitem__)] = np.arange(len(names))
     return ranks
@@ -187,9 +187,9 @@ def _cells(rows: Sequence[tuple[int | None, ...]]) -> Cells:
 
 
 def add_up(cells: Cells, label: Any, slot: Any, source: Any) -> NDArray[np.int64]:
-    """Return cells of the same label, slot and source added up, by these three.
+    """Return cells with the same label, slot and source added up, ordered by these three.
 
-    These are given of each cell, or one for all; the cells' own are not looked at.
+    Each of these is an array over the cells or one value for all; the cells' own values are ignored.
     """
     if not cells.shape[1]:
         return np.empty((ROWS, 0), np.int64)
@@ -224,18 +224,18 @@ def add_up(cells: Cells, label: Any, slot: Any, source: Any) -> NDArray[np.int64
 
 
 def from_rate(fps: float | None) -> int:
-    """Return a number that is the greater the slower the rate is, and the greatest for None."""
-    # The bits of floating-point numbers that are not negative are in the order of the numbers.
+    """Return a number that is greater for slower rates, and greatest for None."""
+    # The bits of non-negative floating-point numbers sort as the numbers do.
     return _UNKNOWN_RATE if fps is None else -int(np.float64(fps).view(np.int64))
 
 
 def to_rates(numbers: NDArray[np.int64]) -> list[float | None]:
-    """Return the rates that `from_rate` made numbers of."""
+    """Return the rates that `from_rate` encoded."""
     return none_where(numbers == _UNKNOWN_RATE, (-numbers).view(np.float64))
 
 
 def none_where(is_unknown: NDArray[np.bool_], numbers: NDArray[Any]) -> list[Any]:
-    """Return numbers as Python's, None for those that are not known."""
+    """Return the numbers as Python values, or None where unknown."""
     if is_unknown.all():
         return [None] * len(numbers)
     values: list[Any] = numbers.tolist()
@@ -245,7 +245,7 @@ def none_where(is_unknown: NDArray[np.bool_], numbers: NDArray[Any]) -> list[Any
 
 
 _MOST_CELLS = 300_000
-"""Of several pieces of a range, until they are added up."""
+"""How many cells of several pieces of a range are collected before they are added up."""
 
 
 def counts_of(
@@ -253,7 +253,7 @@ def counts_of(
 ) -> tuple[CountColumns[Bucket], CountColumns[CoverageBucket], BlankRows]:
     """Return the bars, none if the query has `NO_LABEL`, the coverage, and what shows nothing.
 
-    Coverage lacks bars of which all frames show nothing. See `_Sums.columns`.
+    Coverage lacks bars in which all frames show nothing. See `_Sums.columns`.
     """
     of_each = query.by_source or query.sources or query.measured_only
     of_footage = query._replace(labels=(), apart=None)
@@ -274,9 +274,9 @@ def counts_of(
 def busiest(
     batch: Batch, kept_cells: KeptCells, query: CountQuery, piece: Piece, limit: int
 ) -> Iterator[tuple[int, str, str]]:
-    """Give start, source and label of the `limit` bars of each label with the greatest peaks.
+    """Yield start, source and label of the `limit` bars of each label with the greatest peaks.
 
-    Of equal peaks the earlier are taken; with the last that is taken go those of its start and peak.
+    Of equal peaks, earlier ones come first; bars with the start and peak of the last one are included.
     """
     cells = _selected([(run, cells.counts) for run, cells in batch], kept_cells, query, piece)
     cells = cells[:, np.lexsort((cells[SLOT], -cells[PEAK], cells[LABEL]))]
@@ -310,7 +310,7 @@ def _selected(
                 masks.append(label_cells[SLOT] >= -(-piece.from_ms // step_ms))
             if piece.to_ms is not None and run.day_ms + DAY_MS > piece.to_ms:
                 masks.append(label_cells[SLOT] < -(-piece.to_ms // step_ms))
-            if masks:  # all rows of the cells are copied once
+            if masks:  # copies all rows of the cells once
                 label_cells = label_cells.compress(np.logical_and.reduce(masks), axis=1)
             chosen.append(label_cells)
     cells = np.concatenate(chosen, axis=1) if chosen else np.empty((ROWS, 0), np.int64)
@@ -322,8 +322,8 @@ def _selected(
 
 
 def _is_of_parts(slots: NDArray[Any], parts: WeekParts, step_ms: int) -> NDArray[np.bool_]:
-    """Return of each slot whether it is of these parts of the week; the step divides their borders."""
-    first = int(slots.min())  # looked at once per slot, not per cell
+    """Return for each slot whether it is in these parts of the week; the step divides their borders."""
+    first = int(slots.min())  # checked once per slot, not per cell
     starts_ms = np.arange(first, int(slots.max()) + 1, dtype=np.int64) * step_ms
     borders_ms = np.array(parts).ravel()
     borders_before = np.searchsorted(borders_ms, (starts_ms + MONDAY_TO_1970_MS) % WEEK_MS, side="right")
@@ -335,7 +335,7 @@ _SIDES: tuple[Any, Any] = ("left", "right")
 
 
 class _Sums:
-    """The cells of a query, added up by bar, label and source; the number of the bar stands for the slot."""
+    """The cells of a query, added up by bar, label and source, with the bar's number as the slot."""
 
     def __init__(self, kept_cells: KeptCells, query: CountQuery) -> None:
         self._kept_cells, self._query = kept_cells, query
@@ -345,7 +345,7 @@ class _Sums:
         self._parts: list[Cells] = []
 
     def add(self, parts: Sequence[tuple[CurrentRun, Cells]], piece: Piece) -> None:
-        """Add the cells of some runs, as far as the query selects them in a piece."""
+        """Add the cells of some runs that the query selects in a piece."""
         query, step_ms = self._query, piece.step_s * 1000
         cells = _selected(parts, self._kept_cells, query, piece)
         if not cells.shape[1]:
@@ -372,7 +372,7 @@ class _Sums:
     ) -> CountColumns[RowT]:
         """Return the sums by start, label and source, at most one more than an answer may have.
 
-        Bars without a frame that are in `all_blank`, the sums of what shows nothing, are left out.
+        Leaves out bars without a frame that are in `all_blank`, the sums of what shows nothing.
         """
         sums = self.sums_by_start()
         if all_blank is not None and not sums[DETECTIONS].all():
@@ -381,7 +381,7 @@ class _Sums:
         return CountColumns(kind, cells, labels, sources)
 
     def sums_by_start(self) -> Cells:
-        """Return the sums, with the start in milliseconds for the slot."""
+        """Return the sums, with the start in milliseconds as the slot."""
         sums = self._added_up()
         if self._query.apart is not None and sums.shape[1]:
             sums = add_up(sums, _apart(sums, self._kept_cells, self._query), sums[SLOT], sums[SOURCE])
@@ -396,11 +396,11 @@ class _Sums:
 
 
 _WEAK, _TOGETHER = -2, -1
-"""The numbers of the labels that a query has together."""
+"""The numbers of the labels that a query combines."""
 
 
 def _apart(sums: Cells, kept_cells: KeptCells, query: CountQuery) -> Any:
-    """Return the numbers of the labels of sums as a query tells them apart."""
+    """Return the label number of each sum, combining labels as the query says."""
     is_known = (sums[OBJECTS] >= 0) & (sums[TRACKED] >= 0)
     is_weak = is_known & is_too_weak(sums[DETECTIONS], sums[TRACKED])
     together = np.where(is_weak & query.weak_apart, _WEAK, _TOGETHER)
@@ -410,19 +410,19 @@ def _apart(sums: Cells, kept_cells: KeptCells, query: CountQuery) -> Any:
 
 
 def _numbers(numbers: Mapping[str, int], names: Sequence[str]) -> NDArray[np.int32]:
-    """Return the numbers of some names, of those that have any."""
+    """Return the numbers of those names that have one."""
     return np.array(sorted({numbers[name] for name in names if name in numbers}), np.int32)
 
 
 def blank_cells(cells: RunCells) -> Cells:
-    """Return the cells of what shows nothing, or was not looked at."""
+    """Return the cells of footage that shows nothing, or was not checked."""
     if cells.blank is not None:
         return cells.blank
     return not_looked_at(cells.coverage)
 
 
 def not_looked_at(coverage: Cells) -> Cells:
-    """Return cells of coverage as those of footage that nobody looked at."""
+    """Return cells of coverage as those of footage that was not checked."""
     unknown: Cells = coverage.copy()
     unknown[LABEL] = _NOT_LOOKED_AT
     np.maximum(unknown, 0, out=unknown, where=np.arange(ROWS)[:, None] >= DETECTIONS)
@@ -430,7 +430,7 @@ def not_looked_at(coverage: Cells) -> Cells:
 
 
 def blank_buckets(cells: Cells, sources: Sequence[str | None]) -> BlankRows:
-    """Return cells of what shows nothing, whose slots are starts in milliseconds, as rows."""
+    """Return blank cells, whose slots are starts in milliseconds, as rows."""
     return [
         BlankBucket(start_ms, BLANK_REASONS[reason], frames, covered_ms, sources[source])
         for start_ms, reason, source, frames, _, _, covered_ms, _ in cells.T.tolist()
@@ -438,6 +438,6 @@ def blank_buckets(cells: Cells, sources: Sequence[str | None]) -> BlankRows:
 
 
 def is_blank(cells: Cells, blank: Cells, sources: int) -> NDArray[np.bool_]:
-    """Return of each cell whether some of its slot and its source, of that many, shows nothing."""
+    """Return for each cell whether its slot and source, one of `sources`, have blank footage."""
     places: Any = blank[:, blank[LABEL] != _NOT_LOOKED_AT]
     return np.isin(cells[SLOT] * sources + cells[SOURCE], places[SLOT] * sources + places[SOURCE])

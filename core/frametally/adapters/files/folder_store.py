@@ -1,17 +1,17 @@
 """Objects as files in one folder: `file:///absolute/folder`.
 
-Reads, listings and puts that may be lost go through obstore. It does not fsync, so a durable put is done
-here, in this order:
+Reads, listings and puts that may be lost use obstore. It does not fsync, so this module does durable puts
+itself, in this order:
 
-1. The bytes go to a staging file in the object's own folder, which is fsynced.
-2. The staging file gets the final name, by link (fails if there is an object) or by rename (replaces it).
-   So a name never stands for half an object, and of racing creators exactly one wins.
-3. The folder is fsynced, and every folder above it that this store has not yet seen on disk.
+1. Write the bytes to a staging file in the object's own folder, and fsync it.
+2. Give the staging file the final name, by link (fails if there is an object) or by rename (replaces it). So
+   a name never stands for a partial object, and exactly one of several racing creators wins.
+3. Fsync the folder, and every folder above it that this store has not yet seen on disk.
 
-A crash leaves at most a staging file. Its name ends in `#` and digits, as that of obstore's own staging files
-does; listings leave such names out and keys may not end so. Listing a folder removes those that are older
-than a day; a writer that has slept for so long finds its own gone, and tries again. The folder of a video and
-those of pictures go with their last object; others stay, for a process that noted one as synced relies on it.
+A crash leaves at most a staging file. Its name ends in `#` and digits, like those of obstore's staging files;
+listings leave such names out, and keys may not end like this. Listing a folder removes staging files older
+than a day; a writer that was suspended for so long finds its file gone, and tries again. Folders of videos
+and pictures are removed with their last object; others stay, because processes remember them as synced.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ from frametally.rules.times import DAY_S
 from frametally.settings.access import StoreAccess
 
 _PART = "frame store"
-_RESERVED_NAME = re.compile(rf"{STAGING_NAME.pattern}|.*[A-Za-z][:|]")  # the other: a drive, to obstore
-_ORDINARY_KEY = re.compile(r"(?:[\w=][\w=.-]*/)*[\w=][\w=.-]*", re.ASCII)  # a valid one at a glance
+_RESERVED_NAME = re.compile(rf"{STAGING_NAME.pattern}|.*[A-Za-z][:|]")  # second part: a drive, to obstore
+_ORDINARY_KEY = re.compile(r"(?:[\w=][\w=.-]*/)*[\w=][\w=.-]*", re.ASCII)  # a quick check for valid keys
 _OS_ERROR = re.compile(r"\(os error (\d+)\)")
 
 _LOCK_PATIENCE_S, _LOCK_LOOK_UP_S = 30.0, 0.005
@@ -64,10 +64,10 @@ class FileStore:
     """An object store of plain files, for one machine; safe for several threads and processes at once."""
 
     def __init__(self, url: str, access: StoreAccess | None = None) -> None:
-        """Open the folder, making it if it is missing; percent-escapes in `url` are decoded.
+        """Open the folder, creating it if missing; decode percent-escapes in `url`.
 
         Raises:
-            Misconfigured: The URL names no absolute folder, or one that cannot be made or written.
+            Misconfigured: The URL does not name an absolute folder, or the folder cannot be created or read.
         """
         self.url = url
         folder = unquote(url.removeprefix("file://"))
@@ -112,13 +112,13 @@ class FileStore:
             is_stored = _give_name(staging, final, if_absent=if_absent)
         finally:
             staging.unlink(missing_ok=True)
-        # The loser syncs too: its caller builds on the winner's object, whose writer may not be that far yet.
+        # The loser also syncs: its caller builds on the winner's object, which may not be synced yet.
         self._sync_folders(final.parent)
         return is_stored
 
     def _write_synced(self, staging: Path, data: bytes) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        # Backups have the accounts' secrets, unless they are encrypted.
+        # Backups contain the accounts' secrets, unless they are encrypted.
         mode = 0o600 if staging.is_relative_to(self._root / BACKUPS) else 0o666
         try:
             handle = os.open(staging, flags, mode)
@@ -138,7 +138,7 @@ class FileStore:
             fresh.append(folder)
             folder = folder.parent
             _fsync_folder(folder)
-        self._folders_on_disk.update(fresh)  # only now: another thread relies on the whole chain
+        self._folders_on_disk.update(fresh)  # only now: other threads rely on the whole chain
 
     def get(self, key: str) -> bytes:
         check_key(key)
@@ -151,7 +151,7 @@ class FileStore:
         check_key(key)
         if first_byte < next_byte:
             try:
-                # Not by obstore: it takes ten times as long to begin, and most segments are small.
+                # Not by obstore: it takes ten times as long to start, and most segments are small.
                 handle = os.open(f"{self._root}/{key}", os.O_RDONLY | os.O_CLOEXEC)
                 try:
                     return os.pread(handle, next_byte - first_byte, first_byte)
@@ -180,14 +180,14 @@ class FileStore:
         return self._walk(folder, after)
 
     def list_unless(self, prefix: str, known_keys: KeyRanges) -> Iterator[ObjectInfo]:
-        """Yield the result of `list` without the known keys, whose files are not opened."""
+        """Yield what `list` yields except the known keys, without opening their files."""
         check_key(prefix)
         return unknown_objects(
             self._root, prefix, known_keys, lambda error: self._failure(error, "listed", prefix)
         )
 
     def _walk(self, folder: str, after: str | None) -> Iterator[ObjectInfo]:
-        # Folder by folder: memory for one at a time, and those wholly below `after` are never opened.
+        # Folder by folder: this needs memory for one at a time, and never opens folders wholly below `after`.
         remove_leftovers(self._root / folder, brief=BRIEF_FOLDER.fullmatch(folder) is not None)
         try:
             listed = self._store.list_with_delimiter(folder or None)
@@ -214,7 +214,7 @@ class FileStore:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Be alone in the folder, by a lock on it, which ends with its process."""
+        """Hold a lock on the folder, which ends with the process."""
         try:
             folder = os.open(self._root, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
@@ -234,13 +234,13 @@ class FileStore:
             yield
 
     def address(self, key: str, *, ttl_s: int = DAY_S) -> str:
-        """Return the file's URL, percent-escaped; it works for as long as the file is there."""
+        """Return the file's URL, percent-escaped; it works as long as the file exists."""
         del ttl_s
         check_key(key)
         return (self._root / key).as_uri()
 
     def resumable(self, key: str, part_key: str) -> GrowingFile:
-        """Begin a write to `key` that can be cut, or go on with it; see `ObjectStore.resumable`."""
+        """Start or resume an interruptible write to `key`; see `ObjectStore.resumable`."""
         check_key(key)
         check_key(part_key)
         return GrowingFile(
@@ -255,7 +255,7 @@ class FileStore:
         """Do nothing: nothing is held open."""
 
     def _lacks_hard_links(self) -> bool:
-        """Return whether a file of our own in our own folder may not have a second name."""
+        """Return whether the file system refuses a second name for our own file in our own folder."""
         probe, second_probe = (self._root / f"put#{secrets.randbelow(10**18)}" for _ in range(2))
         with suppress(OSError):
             probe.touch()
@@ -315,7 +315,7 @@ def check_key(key: str) -> None:
     """Refuse invalid keys: paths that leave the folder, control characters, staging names.
 
     Raises:
-        Poison: `key` is such.
+        Poison: The key is invalid.
     """
     if _ORDINARY_KEY.fullmatch(key):
         return
@@ -329,10 +329,10 @@ def check_key(key: str) -> None:
 
 
 def _errno(error: Exception) -> int:
-    """Return the operating system's number for what obstore or Python raised, 0 if there is none."""
+    """Return the operating system's error number in an error of obstore or Python, or 0 if there is none."""
     if isinstance(error, OSError) and error.errno:
         return error.errno
-    if isinstance(error, FileNotFoundError):  # obstore's, also for a folder where a file was meant
+    if isinstance(error, FileNotFoundError):  # obstore's, also if the path is a folder
         return errno.ENOENT
     match = _OS_ERROR.search(str(error))
     return int(match[1]) if match else 0
@@ -351,7 +351,7 @@ def _give_name(staging: Path, final: Path, *, if_absent: bool) -> bool:
 
 
 def _make_folders(folder: Path) -> None:
-    """Make a folder and those above it that are missing; pictures of people are their owner's alone."""
+    """Create a folder and its missing parents, readable by the owner alone: pictures show people."""
     if folder.is_dir():
         return
     _make_folders(folder.parent)

@@ -1,8 +1,8 @@
-"""A write to a folder that can be resumed: a file grows, and gets its key once it is whole.
+"""A resumable write to a folder: a file grows, and gets its key once it is complete.
 
-How far the write is, is the file's size: no note of it can be wrong. The file's lock is held while bytes are
-added and while it gets its name, so of two processes that go on with one write, one finds that its bytes do
-not follow.
+The file's size is the progress of the write, so no record of it can be wrong. The file's lock is held while
+bytes are added and while it gets its name, so if two processes continue one write, one of them finds that its
+bytes do not follow.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class GrowingFile:
-    """Bytes on their way to a file of a `FileStore`; see `ResumableWrite`. Between calls nothing is open."""
+    """Bytes on their way to a file of a `FileStore`; see `ResumableWrite`. Nothing is open between calls."""
 
     def __init__(
         self,
@@ -34,14 +34,14 @@ class GrowingFile:
         sync_folders: Callable[[Path], None],
         failure: Callable[[Exception], FrametallyError],
     ) -> None:
-        """Go on with `growing`, if it is there; `FileStore.resumable` makes this.
+        """Continue with `growing`, if it is there; created by `FileStore.resumable`.
 
         Args:
-            key: The object's.
+            key: The object's key.
             growing: The file that grows.
-            final: What it becomes.
+            final: The path of the finished file.
             sync_folders: Makes the names in a folder, and that of the folder, survive power loss.
-            failure: Says in one line, with the remedy, what an error of the disk means.
+            failure: Turns an error of the disk into ours, one line with the remedy.
         """
         self.key = key
         self._growing = growing
@@ -52,7 +52,7 @@ class GrowingFile:
 
     @property
     def durable_bytes(self) -> int:
-        """How many bytes the file has, once they are on the disk."""
+        """The number of bytes in the file, all synced to the disk."""
         return self.flush()
 
     def append(self, data: bytes, *, at_byte: int) -> None:
@@ -86,7 +86,7 @@ class GrowingFile:
                 os.close(handle)
 
     def finish(self) -> bool:
-        """Give the file its key, if there is no object of it; see `ResumableWrite.finish`."""
+        """Give the file its key, unless there is an object; see `ResumableWrite.finish`."""
         with self._told_plainly():
             self._final.parent.mkdir(parents=True, exist_ok=True)
             try:
@@ -121,7 +121,7 @@ class GrowingFile:
 
     @contextmanager
     def _alone(self, *, make: bool) -> Iterator[int]:
-        """Open the file, and be the only one to change it; with `make` it may have to be made."""
+        """Open and lock the file; with `make`, create it if needed."""
         if self._over:
             raise self._is_over()
         flags = os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if make else 0)
@@ -146,7 +146,7 @@ class GrowingFile:
             yield handle
 
     def _is_named(self, handle: int) -> bool:
-        """Return whether the open file still is the one that grows, finished by nobody else meanwhile."""
+        """Return whether the open file is still the one that grows, not finished by another process."""
         try:
             return os.path.samestat(os.fstat(handle), os.stat(self._growing))  # noqa: PTH116
         except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Lists a folder's objects, and removes what dead processes left there."""
+"""Lists a folder's objects, and removes leftovers of dead processes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def in_key_order(
     after: str | None,
     walk: Callable[[str, str | None], Iterator[ObjectInfo]],
 ) -> Iterator[ObjectInfo]:
-    """Yield the objects of one folder's listing above `after`, and by `walk` those of its folders, by key."""
+    """Yield the objects in one folder's listing above `after`, and by `walk` those in its folders, by key."""
     infos: dict[str, ObjectInfo | None] = {meta["path"]: info_of(meta) for meta in listed["objects"]}
     infos.update((f"{below}/", None) for below in listed["common_prefixes"])
     for name in sorted(infos):
@@ -46,7 +46,7 @@ def in_key_order(
 
 
 def remove_leftovers(folder: Path, *, brief: bool) -> None:
-    """Remove what processes that have died left over a day ago: staging files, and a folder of nothing."""
+    """Remove what dead processes left over a day ago: staging files, and an empty `brief` folder."""
     with suppress(OSError):  # gone meanwhile, or not ours to remove
         names = os.listdir(folder)  # noqa: PTH208 - names are all that is needed, of thousands
         if brief and not names and folder.stat().st_mtime + DAY_S < time.time():
@@ -61,10 +61,10 @@ def remove_leftovers(folder: Path, *, brief: bool) -> None:
 def unknown_objects(
     root: Path, folder: str, known_keys: KeyRanges, failure: Callable[[OSError], FrametallyError]
 ) -> Iterator[ObjectInfo]:
-    """Yield the objects in a folder and below it that are not known, sorted by key, as `info_of` has them.
+    """Yield the unknown objects in a folder and below it, sorted by key, as `info_of` returns them.
 
-    A known one costs its name alone. Files with names that no object may have are left out. Raises what
-    `failure` makes of an error.
+    A known object costs only its name. Files whose names no object may have are left out. An error is raised
+    as `failure` translates it.
     """
     unknown_keys = []
     try:
@@ -92,12 +92,12 @@ def unknown_objects(
 
 
 def _unknown_names(folder: str, bounds: Sequence[str]) -> Iterator[tuple[str, bool]]:
-    """Yield the names in a folder that are not known, and whether each is a folder's."""
+    """Yield the unknown names in a folder, and whether each is a folder's."""
     if not bounds:
         with os.scandir(folder) as entries:
             yield from ((entry.name, entry.is_dir()) for entry in entries)
         return
-    encoded = [bound.encode() for bound in bounds]  # a million names as bytes take less time than as texts
+    encoded = [bound.encode() for bound in bounds]  # a million names are faster as bytes than as texts
     path = os.fsencode(folder)
     for name in os.listdir(path):  # noqa: PTH208
         if not bisect_right(encoded, name) % 2:

@@ -1,4 +1,4 @@
-"""The address of Kafka and its sign-in: from the URL, the settings and a `client.properties` file."""
+"""The address of Kafka and the login: from the URL, the settings and a `client.properties` file."""
 
 from __future__ import annotations
 
@@ -42,16 +42,16 @@ _warnings = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class KafkaAccess:
-    """All that is needed to talk to a Kafka cluster.
+    """How to connect to a Kafka cluster.
 
     Attributes:
-        servers: Host and port of each broker to begin with.
-        mechanism: Kafka's `sasl.mechanism`; used where `security` begins with SASL.
-        ca_file: PEM file of the authorities that certificates may come from; None: the system's.
-        client_id: What the brokers call this client in their logs.
-        request_timeout_s: Seconds after which a request without an answer is sent again.
-        session_timeout_s: Seconds without a heartbeat after which a consumer counts as dead; None: the lease.
-        idempotent: Whether a message that is sent again is kept once.
+        servers: Host and port of each broker to start with.
+        mechanism: Kafka's `sasl.mechanism`; used if `security` begins with SASL.
+        ca_file: PEM file of the authorities that may issue certificates; None means the system's.
+        client_id: The client's name in the brokers' logs.
+        request_timeout_s: Seconds after which an unanswered request is sent again.
+        session_timeout_s: Seconds without a heartbeat before a consumer counts as dead; None: the lease.
+        idempotent: Whether a message that is sent again is stored only once.
     """
 
     servers: tuple[tuple[str, int], ...]
@@ -67,19 +67,19 @@ class KafkaAccess:
 
     @property
     def with_tls(self) -> bool:
-        """Tell whether connections are encrypted."""
+        """Whether connections are encrypted."""
         return self.security in ("SSL", "SASL_SSL")
 
     @property
     def with_login(self) -> bool:
-        """Tell whether the connection needs a name and a password."""
+        """Whether the connection needs a name and a password."""
         return self.security.startswith("SASL_")
 
     def tls_context(self) -> ssl.SSLContext:
-        """Return what certificates are checked with.
+        """Return the context for checking certificates.
 
         Raises:
-            Misconfigured: The CA file cannot be read, or holds no certificate.
+            Misconfigured: The CA file cannot be read, or has no certificate.
         """
         try:
             return ssl.create_default_context(cafile=str(self.ca_file) if self.ca_file else None)
@@ -91,13 +91,13 @@ class KafkaAccess:
             ) from error
 
     def client_options(self) -> dict[str, Any]:
-        """Return the options that every client of `kafka` is made with."""
+        """Return the options for every client of the `kafka` library."""
         options: dict[str, Any] = {
             "bootstrap_servers": [_address_text(host, port) for host, port in self.servers],
             "client_id": self.client_id,
             "security_protocol": self.security,
             "request_timeout_ms": round(self.request_timeout_s * 1000),
-            # A broker that was away is found again within a second, not within 30.
+            # Reconnect to a broker within a second of its return, not within 30.
             "reconnect_backoff_max_ms": 1000,
         }
         if self.with_tls:
@@ -114,10 +114,10 @@ class KafkaAccess:
 def read_kafka_access(url: str, access: LogAccess | None = None) -> KafkaAccess:
     """Combine the URL, the settings and the `client.properties` file; settings win.
 
-    The URL is `kafka://host:port,host:port`, or `kafka://` where the file names the servers.
+    The URL is `kafka://host:port,host:port`, or `kafka://` if the file names the servers.
 
     Raises:
-        Misconfigured: Something is missing, or cannot be.
+        Misconfigured: Something is missing or invalid.
     """
     access = access or LogAccess()
     properties = _read_properties(access.client_properties) if access.client_properties else {}
@@ -159,7 +159,7 @@ def read_kafka_access(url: str, access: LogAccess | None = None) -> KafkaAccess:
 
 def _parse_servers(url: str, servers: str) -> tuple[tuple[str, int], ...]:
     if "@" in servers:
-        # The URL itself is not shown: what stands before the @ is likely a password.
+        # Do not show the URL: the text before the @ is probably a password.
         raise Misconfigured(
             "FRAMETALLY_LOG_URL cannot contain a user name or password; set FRAMETALLY_LOG_USER and "
             "FRAMETALLY_LOG_PASSWORD instead"
@@ -182,7 +182,7 @@ def _parse_servers(url: str, servers: str) -> tuple[tuple[str, int], ...]:
 
 
 def _read_properties(path: Path) -> dict[str, str]:
-    """Read keys and values of a `client.properties` file; keys that nothing here knows get a warning."""
+    """Read keys and values of a `client.properties` file, with a warning for unknown keys."""
     try:
         text = path.expanduser().read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -222,7 +222,7 @@ def _address_text(host: str, port: int) -> str:
 
 
 def no_right(access: KafkaAccess, right: str, resource: str) -> Misconfigured:
-    """Return the error about a right that is missing."""
+    """Return the error about a missing permission."""
     principal = f"user {access.user!r}" if access.user else "an anonymous client"
     return Misconfigured(
         f"Kafka does not allow {principal} to {right} {resource}: ask an administrator to allow this "
@@ -231,7 +231,7 @@ def no_right(access: KafkaAccess, right: str, resource: str) -> Misconfigured:
 
 
 def not_responding(where: str, reason: object) -> Retryable:
-    """Return the error about a Kafka that is stopped, cannot be reached, or is too slow."""
+    """Return the error about a Kafka that is stopped, unreachable or too slow."""
     return Retryable(
         f"{where} is not responding ({reason}): start it, or check FRAMETALLY_LOG_URL", part=PART
     )
@@ -239,11 +239,11 @@ def not_responding(where: str, reason: object) -> Retryable:
 
 @contextmanager
 def explained(access: KafkaAccess, url: str, topic: str, doing: str) -> Iterator[None]:
-    """Raise the library's errors inside as ours; `doing` is the right that is needed, as a verb.
+    """Raise the library's errors in the block as ours; `doing` is the required permission, as a verb.
 
     Raises:
         Misconfigured: A person has to change something.
-        Retryable: Everything else: Kafka is away for now.
+        Retryable: Any other error: Kafka is unavailable for now.
     """
     try:
         yield

@@ -36,7 +36,7 @@ _CREATE_S = 10.0
 _COORDINATOR_S = 5.0
 _LEAST_FILE_MS = 60_000
 
-# The library tells of every broken connection on standard error; what matters is raised, in our words.
+# The library logs every broken connection to standard error; we raise what matters, in our words.
 logging.getLogger("kafka").addHandler(logging.NullHandler())
 
 
@@ -47,9 +47,9 @@ class _Topic(NamedTuple):
 
 
 def _keeping(keep_s: float | None) -> dict[str, str]:
-    """Return the settings of a topic that keeps messages that long; None: as the broker says.
+    """Return the settings of a topic that keeps messages that long; None leaves it to the broker.
 
-    Kafka removes whole files, and none that it still writes to: so no file spans more than that time.
+    Kafka removes whole files, but never the one that it writes to, so no file spans more than that time.
     """
     if keep_s is None:
         return {}
@@ -61,7 +61,7 @@ class KafkaLog:
     """A frame log in `kafka://host:port,host:port`. Threads may share it."""
 
     def __init__(self, url: str, access: LogAccess | None = None, *, lease_s: float = 10.0) -> None:
-        """Read the settings, by `read_kafka_access`; nothing is asked of Kafka yet."""
+        """Read the settings, by `read_kafka_access`, without contacting Kafka."""
         self.url = url
         self._access = read_kafka_access(url, access)
         self._retention_h = access.retention_h if access else 0
@@ -80,7 +80,7 @@ class KafkaLog:
             if keep_s is None and self._retention_h:
                 keep_s = self._retention_h * HOUR_S
             new_topic = {"num_partitions": partitions, "replication_factor": -1, "configs": _keeping(keep_s)}
-            # Another may be quicker.
+            # Another process may be faster.
             with explained(self._access, self.url, topic, "create"), suppress(TopicAlreadyExistsError):
                 self._connected().create_topics({topic: new_topic})
             self._wait_for(topic)
@@ -89,11 +89,11 @@ class KafkaLog:
         return self._describe(topic).partitions
 
     def log_id(self, topic: str) -> str:
-        """Return Kafka's id of the topic: one created again has another. Raises `NoSuchTopic`."""
+        """Return Kafka's id of the topic, which changes if it is created again. Raises `NoSuchTopic`."""
         return self._describe(topic).log_id
 
     def publish(self, topic: str, messages: Iterable[tuple[bytes, bytes]]) -> None:
-        """Append `(key, value)` messages; each is on all replicas that are in step when this returns."""
+        """Append `(key, value)` messages; on return, each is on all replicas that are in sync."""
         target = self._describe(topic, right="WRITE")
         source = iter(messages)
         while chunk := list(itertools.islice(source, _CHUNK_MESSAGES)):
@@ -108,7 +108,7 @@ class KafkaLog:
                     for future in futures:
                         future.get(timeout=max(0.0, by_s - time.monotonic()))
                 except KafkaTimeoutError:
-                    self._drop_producer()  # it says nothing of its own time-out any more: another is made
+                    self._drop_producer()  # it no longer reports its own time-out: create another
                     raise
 
     def begin_offsets(self, topic: str) -> dict[int, int]:
@@ -121,16 +121,16 @@ class KafkaLog:
         return self._committed(topic, [group])[group]
 
     def subscribe(self, topic: str, group: str, **callbacks: Unpack[GroupCallbacks]) -> KafkaGroupConsumer:
-        """Return a member of the group, with connections of its own; it joins at its first poll."""
+        """Return a member of the group with its own connections; it joins at its first poll."""
         self._describe(topic, right="READ")
         return KafkaGroupConsumer(
             self._access, url=self.url, topic=topic, group=group, **callbacks, lease_s=self._lease_s
         )
 
     def trim(self, topic: str) -> int:
-        """Remove what every group that ever committed has committed; return how many messages that was.
+        """Remove the messages that all groups with commits have committed; return how many.
 
-        Kafka forgets what a group committed once it had no member for `offsets.retention.minutes` (a week).
+        Kafka forgets a group's commits once it has had no member for `offsets.retention.minutes` (a week).
         """
         self._describe(topic, right="READ")
         with explained(self._access, self.url, topic, "describe the groups of"):
@@ -155,7 +155,7 @@ class KafkaLog:
         return sum(offset - begin[partition] for partition, offset in offsets_below.items())
 
     def keep_for(self, topic: str, keep_s: float) -> None:
-        """Set how long the topic keeps messages. Raises `Misconfigured` without the right to change it."""
+        """Set how long the topic keeps messages. Raises `Misconfigured` without permission to change it."""
         self._describe(topic)
         change = ConfigResource(ConfigResourceType.TOPIC, topic, _keeping(keep_s))
         with explained(self._access, self.url, topic, "change the settings of"):
@@ -168,7 +168,7 @@ class KafkaLog:
             )
 
     def close(self) -> None:
-        """Close the connections; consumers have their own and are closed by themselves."""
+        """Close the connections; consumers have their own and must be closed themselves."""
         with self._lock:
             if self._producer is not None:
                 self._producer.close(timeout=_CONNECT_S)
@@ -208,7 +208,7 @@ class KafkaLog:
             try:
                 return self._connected().list_group_offsets(partitions_by_group)
             except (CoordinatorLoadInProgressError, CoordinatorNotAvailableError, NotCoordinatorError):
-                # Kafka makes its books of groups when the first one asks, and moves them between brokers.
+                # Kafka creates its records of groups on the first request, and moves them between brokers.
                 if time.monotonic() > by_s:
                     raise
                 time.sleep(0.1)
@@ -218,7 +218,7 @@ class KafkaLog:
 
         Raises:
             Misconfigured: There is none, the right is missing, or it was created again since it was first
-                seen here: going on would mix up the offsets of the two.
+                seen here, and continuing would mix up the offsets of the two.
         """
         with explained(self._access, self.url, topic, "describe"):
             (row,) = self._connected().describe_topics([topic])
@@ -237,7 +237,7 @@ class KafkaLog:
         return current
 
     def _wait_for(self, topic: str) -> None:
-        """Wait until a topic that was made is seen, which takes a little."""
+        """Wait until a new topic is visible, which takes a moment."""
         by_s = time.monotonic() + _CREATE_S
         while True:
             try:
@@ -255,7 +255,7 @@ class KafkaLog:
                 self._admin = KafkaAdminClient(
                     **self._access.client_options(),
                     bootstrap_timeout_ms=round(_CONNECT_S * 1000),
-                    # Threads share it; the sixth question at once would be refused.
+                    # Threads share it; by default a sixth concurrent request would be refused.
                     max_in_flight_requests_per_connection=1000,
                 )
             return self._admin
@@ -278,7 +278,7 @@ class KafkaLog:
                     **self._access.client_options(),
                     acks="all",
                     enable_idempotence=self._access.idempotent,
-                    # The caller waits for all of a call's messages; these fill the batches meanwhile.
+                    # The caller waits for all messages of a call; meanwhile these fill the batches.
                     linger_ms=5,
                     batch_size=128 * 1024,
                     max_block_ms=round(_CONNECT_S * 1000),

@@ -1,16 +1,16 @@
 """Consumer groups on Kafka: one member, which learns of its partitions in the polling thread.
 
-Kafka's client tells its listener of a change in a thread of its own, where nothing that waits may be called.
-So the listener only interrupts the poll under way, by an exception that the client passes on once its own
-books are right; the callbacks then run in the caller's thread, and may commit and seek:
+Kafka's client calls its listener in a separate thread, which must not call anything that waits. So the
+listener only interrupts the current poll by an exception, which the client raises once its own records are
+right. The callbacks then run in the caller's thread, and may commit and seek:
 
-1. A member that has to give partitions up has the others wait until it joins again, which its next poll does:
-   after `on_revoked`. So a commit made there still counts.
-2. A member that was taken for dead learns it at its next poll; its commits until then are refused.
+1. If a member has to give up partitions, the others wait until it joins again, which its next poll does after
+   `on_revoked`. So a commit in that callback still counts.
+2. A member that was considered dead learns so at its next poll; its commits until then are refused.
 3. A callback that fails is called again at the next poll, before Kafka hears of this member again.
 
-Kafka itself takes a commit for any partition from any member of the group's current generation; whose the
-partition is, is checked here.
+Kafka itself accepts a commit for any partition from any member of the group's current generation; this module
+checks that the partition belongs to the member.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _LEAVE_S = 2.0
 _BOOTSTRAP_S = 8.0
 _LONGEST_HEARTBEAT_S = 0.5
 _FETCH_BYTES = 8 * 1024
-"""Of a partition at a time: the client gives out all that it has of one before it turns to the next."""
+"""Per partition and request: the client returns all it has of one partition before it turns to the next."""
 
 
 class _Changed(Exception):
@@ -50,7 +50,7 @@ class _Changed(Exception):
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Remembers lost partitions, for the thread that polls."""
+    """Remembers lost partitions, for the polling thread."""
 
     def __init__(self) -> None:
         self.revoked: set[int] = set()
@@ -81,7 +81,7 @@ class KafkaGroupConsumer:
         lease_s: float,
         **callbacks: Unpack[GroupCallbacks],
     ) -> None:
-        """Make a member that joins at its first poll; `url` is the log's, for messages."""
+        """Create a member that joins at its first poll; `url` is the log's, for messages."""
         self._access = access
         self._url = url
         self._topic = topic
@@ -106,7 +106,7 @@ class KafkaGroupConsumer:
                 bootstrap_timeout_ms=round(_BOOTSTRAP_S * 1000),
             )
             self._kafka.subscribe([topic], listener=self._listener)
-            # The member that leads shares out what it knows of: it must know the topic before it joins.
+            # The leader assigns the partitions it knows, so a member must know the topic before it joins.
             self._kafka.partitions_for_topic(topic)
         except KafkaError as error:
             raise self._explained(error) from error
@@ -115,7 +115,7 @@ class KafkaGroupConsumer:
         began_s = time.monotonic()
         while True:
             self._tell()
-            # Joining that ends while nobody polls would begin again: so it is waited for.
+            # Wait until joining has ended: if nobody polled then, it would start again.
             within_s = timeout_s if self._is_member else max(timeout_s, _JOIN_S)
             left_s = began_s + within_s - time.monotonic()
             try:
@@ -145,18 +145,18 @@ class KafkaGroupConsumer:
                 self._kafka.seek(TopicPartition(self._topic, partition), offset)
                 return
         except (AssertionError, IllegalStateError):
-            pass  # it went meanwhile
+            pass  # lost meanwhile
         raise LeaseLost(partition, self._group)
 
     def commit(self, partition: int, offset: int) -> None:
-        """Record that all below `offset` is done.
+        """Record that everything below `offset` is done.
 
-        While the group shares its partitions again, Kafka takes no commit: it is then made by the poll after
-        that, or never, if the partition goes to another.
+        While the group rebalances, Kafka accepts no commit. A later poll then makes it, unless the partition
+        goes to another member.
 
         Raises:
-            LeaseLost: The partition is no longer this member's.
-            Retryable: Kafka is away for now.
+            LeaseLost: The partition no longer belongs to this member.
+            Retryable: Kafka is unavailable for now.
         """
         if partition not in self._assigned:
             raise LeaseLost(partition, self._group)
@@ -176,7 +176,7 @@ class KafkaGroupConsumer:
 
     @property
     def _is_member(self) -> bool:
-        """Tell whether the group has its partitions shared out, as far as this member knows."""
+        """Whether the group has assigned its partitions, as far as this member knows."""
         return bool(self._kafka.group_metadata().state == MemberState.STABLE)
 
     def _take(self, timeout_s: float, max_records: int) -> dict[TopicPartition, list[Any]]:
@@ -195,7 +195,7 @@ class KafkaGroupConsumer:
         return {}
 
     def _tell(self) -> None:
-        """Call back about all that has changed since the last poll."""
+        """Make late commits, and call back about all changes since the last poll."""
         self._commit_late()
         revoked = self._listener.revoked & self._assigned
         if revoked:
@@ -216,7 +216,7 @@ class KafkaGroupConsumer:
                 raise
 
     def _commit_now(self, partition: int, offset: int) -> bool:
-        """Commit, and tell whether Kafka took it; it does not while the group shares its partitions again."""
+        """Commit, and return whether Kafka accepted it, which it does not while the group rebalances."""
         try:
             self._kafka.commit({TopicPartition(self._topic, partition): OffsetAndMetadata(offset, "", -1)})
         except RebalanceInProgressError:

@@ -1,8 +1,8 @@
 """Finds out why Kafka cannot be reached, because its client waits and does not give the cause.
 
-The client library tries again until its time is over, whatever is wrong. This asks once, step by step: is the
-host known, does something listen, is it encrypted as we think, whose certificate is it, does it take our
-name and password.
+The client library retries until its time is over, whatever is wrong. This module checks once, step by step:
+that the host is known, that something listens, that the encryption is as we think, that we trust its
+certificate, and that it accepts our name and password.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from frametally.errors import FrametallyError, Misconfigured, Retryable, unknown
 _TIMEOUT_S = 4.0
 _SASL_HANDSHAKE, _SASL_AUTHENTICATE = 17, 36
 _NO_ERROR, _ILLEGAL_SASL_STATE, _UNSUPPORTED_MECHANISM = 0, 34, 33
-_MOST_BYTES = 1_000_000  # no answer to these questions is longer
+_MOST_BYTES = 1_000_000  # no answer to these requests is longer
 
 
 def check_reachable(access: KafkaAccess) -> None:
@@ -26,8 +26,8 @@ def check_reachable(access: KafkaAccess) -> None:
 
     Raises:
         Misconfigured: None does, and a person has to change something: a wrong kind of connection, an
-            authority that is not trusted, a name or password that is refused.
-        Retryable: None does for now: its name is not known, nothing listens, or nothing answers.
+            untrusted authority, a refused name or password.
+        Retryable: None does for now: its name is unknown, nothing listens, or nothing answers.
     """
     troubles: list[FrametallyError] = []
     for host, port in access.servers:
@@ -37,7 +37,7 @@ def check_reachable(access: KafkaAccess) -> None:
             troubles.append(error)
         else:
             return
-    # What may pass by itself comes first: the other servers are perhaps just not needed.
+    # Report temporary errors first: perhaps the other servers are just not needed.
     raise next((trouble for trouble in troubles if isinstance(trouble, Retryable)), troubles[0])
 
 
@@ -114,7 +114,7 @@ def _connected(access: KafkaAccess, where: str, host: str, port: int) -> socket.
 def _ask(
     connection: socket.socket, where: str, access: KafkaAccess, api: int, version: int, body: bytes
 ) -> bytes:
-    """Send a request, and return the answer's bytes from behind its correlation id."""
+    """Send a request, and return the answer's bytes after its correlation id."""
     request = struct.pack(">hhi", api, version, 1) + _text(access.client_id) + body
     try:
         connection.sendall(struct.pack(">i", len(request)) + request)
@@ -137,7 +137,7 @@ def _ask(
 
 
 def _speaks_tls(connection: socket.socket) -> bool:
-    """Tell whether the other end of the connection takes an encrypted one; nothing is sent by it."""
+    """Return whether the other end of the connection accepts TLS, on a new connection without data."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     try:

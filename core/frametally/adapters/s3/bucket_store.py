@@ -1,9 +1,9 @@
-"""Objects in a bucket: `s3://bucket[/prefix]`, on any service that keeps S3's conditional puts.
+"""Objects in a bucket: `s3://bucket[/prefix]`, on any service that supports S3's conditional puts.
 
-Data go through obstore. Its own retries are off: a call is tried a few times here (`retrying.a_few_times`),
-and callers that can wait longer do so by `Patience`. One rule holds for reads, for puts and for the one call
-where trying again is not obvious: a put that creates. If its answer is lost, the next try finds an
-object there, and only a look at it tells whether it is ours.
+Data goes through obstore with its own retries off: this module tries each call a few times
+(`retrying.a_few_times`), and callers that can wait longer use `Patience`. One rule serves reads, puts, and
+the one call that is not simply repeatable: a put that creates. If its answer is lost, the next try finds an
+object, and only reading it shows whether it is ours.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _URL = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(?P<pre
 _FAILED = (BaseError, OSError, ValueError)
 _PAGE_KEYS = 1000
 _SORTED_AT_ONCE_KEYS = 20_000
-_LONGEST_LINK_S = 7 * DAY_S  # of a signature, says AWS
+_LONGEST_LINK_S = 7 * DAY_S  # AWS's limit for a signature
 _CHANGE_PATIENCE_S = 30.0
 _CLIENT = {"connect_timeout": "5s", "read_timeout": "30s", "timeout": "300s"}
 
@@ -49,7 +49,7 @@ class S3Store:
     """An object store in an S3 bucket; safe for several threads, processes and machines at once."""
 
     def __init__(self, url: str, access: StoreAccess | None = None) -> None:
-        """Open the bucket, and see that it is there and lets us in; see `open_object_store`.
+        """Open the bucket, and check that it exists and lets us in; see `open_object_store`.
 
         Raises:
             Misconfigured: The URL, the key, the secret, the clock, the region or the certificate is wrong, or
@@ -67,7 +67,7 @@ class S3Store:
         if access.link_endpoint:
             self._signing = credentials_of(access)  # the store renews its own at other times
             self._signer = self._open(access.link_endpoint, self._signing)
-        # Any listing tells what may be wrong, and costs next to nothing where nothing is.
+        # Any listing reveals what may be wrong, and costs next to nothing otherwise.
         self._call("listed", "", partial(self._page, "probe", None))
 
     def _open(self, endpoint: str, credentials: S3Credentials) -> Bucket:
@@ -104,8 +104,8 @@ class S3Store:
             try:
                 self._put_once(key, data, "create" if if_absent else "overwrite")
             except AlreadyExistsError:
-                # What answers a create whose answer was lost may be our own object. Where another has put
-                # the same bytes meanwhile, it makes no difference whose they are.
+                # After a create whose answer was lost, this may be our own object. If another has put the
+                # same bytes meanwhile, it does not matter whose they are.
                 return in_doubt and self.get(key) == data
             except Retryable:
                 in_doubt = True
@@ -118,14 +118,14 @@ class S3Store:
         try:
             obstore.put(self._store, key, data, mode=mode, use_multipart=False)
         except (AlreadyExistsError, PreconditionError) as error:
-            if status_of(error) == 409:  # others are at it: who wins is not decided yet
+            if status_of(error) == 409:  # others are writing: the winner is not decided yet
                 raise self._failure(error, "written", key) from error
             raise
         except _FAILED as error:
             raise self._failure(error, "written", key) from error
 
     def get(self, key: str) -> bytes:
-        """Return the object's bytes. Raises `ObjectMissing`, or `Retryable` if the body came cut short."""
+        """Return the object's bytes. Raises `ObjectMissing`, or `Retryable` if the body was truncated."""
         _check(key)
         return self._call("read", key, lambda: self._read(key)[0])
 
@@ -133,12 +133,12 @@ class S3Store:
         """Return the object's bytes and version."""
         result = obstore.get(self._store, key)
         data = bytes(result.bytes())
-        meta = result.meta  # created again at each look
+        meta = result.meta  # each access creates it again
         self._check_whole(key, len(data), meta["size"])
         return data, meta["e_tag"] or ""
 
     def get_range(self, key: str, first_byte: int, next_byte: int) -> bytes:
-        """Return bytes `first_byte` to `next_byte` (exclusive, cut at the object's end). Raises as `get`."""
+        """Return bytes `first_byte` to `next_byte` (exclusive), or up to the end. Raises as `get`."""
         _check(key)
         if next_byte <= first_byte:
             if self.head(key) is None:
@@ -149,7 +149,7 @@ class S3Store:
             try:
                 result = obstore.get(self._store, key, options={"range": (first_byte, next_byte)})
             except BaseError as error:
-                if status_of(error) == 416:  # it begins behind the object's end
+                if status_of(error) == 416:  # the range begins after the object's end
                     return b""
                 raise
             data = bytes(result.bytes())
@@ -172,9 +172,9 @@ class S3Store:
         return self._walk(folder, after)
 
     def _walk(self, folder: str, after: str | None) -> Iterator[ObjectInfo]:
-        # Not every service lists in the order of keys (some put a folder where its bare name would stand),
-        # and those skip other keys by `after`, too. So a folder is read and sorted here: all of it if it is
-        # small, else one folder in it after the other.
+        # Not every service lists in the order of keys (some sort a folder by its bare name), and then `after`
+        # also skips other keys. So a folder is read and sorted here: all of it if it is small, else one
+        # folder in it after the other.
         infos: list[ObjectInfo] = []
         for page in self._pages(folder):
             infos += page
@@ -191,7 +191,7 @@ class S3Store:
         yield from in_key_order(listed, after, self._walk)
 
     def list_unless(self, prefix: str, known_keys: KeyRanges) -> Iterator[ObjectInfo]:
-        """Yield what `list` does but the known: a request skips all of them that lie together."""
+        """Yield what `list` yields except the known keys: a request skips a whole range of them."""
         _check(prefix)
         infos: list[ObjectInfo] = []
         last = None
@@ -205,7 +205,7 @@ class S3Store:
         return iter(infos)
 
     def _pages(self, folder: str) -> Iterator[Sequence[ObjectInfo]]:
-        """Yield what is in a folder and below it, in the service's own order; a page is tried a few times."""
+        """Yield the objects below a folder, in the service's own order; try each page a few times."""
         last = None
         while True:
             page = self._call("listed", folder, partial(self._page, folder, last))
@@ -229,9 +229,9 @@ class S3Store:
     def change(self, key: str, make: Change) -> bytes | None:
         """Replace an object by what `make` makes of it; see `ObjectStore.change`.
 
-        It is put, or removed, only if it is still the version that `make` was given; else all begins again. A
-        service that removes regardless of the version (AWS, MinIO and SeaweedFS do not) leaves some
-        milliseconds in which a change that comes between is removed with it.
+        It is put or removed only if it is still the version that `make` was given; otherwise the change
+        starts over. A service that removes without regard to the version (AWS, MinIO and SeaweedFS do not)
+        may for some milliseconds also remove another process's change.
         """
         _check(key)
         until_s = time.monotonic() + _CHANGE_PATIENCE_S
@@ -254,7 +254,7 @@ class S3Store:
             return None, ""
 
     def _swap(self, key: str, version: str, content: bytes | None) -> bool:
-        """Put `content`, or remove the object, if it still has that version (empty: none); tell if it had."""
+        """Put `content` or remove the object if it still has that version (empty: none); return if it had."""
         if content is None:
             from frametally.adapters.s3.service import remove_version
 
@@ -271,7 +271,7 @@ class S3Store:
         return True
 
     def address(self, key: str, *, ttl_s: int = DAY_S) -> str:
-        """Return a presigned link to the object; see `ObjectStore.address`. Nothing is asked of the store."""
+        """Return a presigned link to the object, without a request; see `ObjectStore.address`."""
         _check(key)
         ttl_s = min(ttl_s, _LONGEST_LINK_S)
         if (end_at := self._signing.end_at()) is not None:
@@ -280,7 +280,7 @@ class S3Store:
         return obstore.sign(self._signer, "GET", key, datetime.timedelta(seconds=ttl_s))
 
     def resumable(self, key: str, part_key: str) -> ResumableWrite:
-        """Begin a write to `key` that can be cut, or go on with it; see `ObjectStore.resumable`."""
+        """Start or resume an interruptible write to `key`; see `ObjectStore.resumable`."""
         from frametally.adapters.s3.multipart import WriteTarget, open_write
 
         _check(key)
@@ -298,7 +298,7 @@ class S3Store:
         return f"{self._prefix}/{key}" if self._prefix else key
 
     def close(self) -> None:
-        """Do nothing: nothing is held that must be given back."""
+        """Do nothing: nothing is held that must be released."""
 
     def _check_whole(self, key: str, size_bytes: int, expected_bytes: int) -> None:
         if size_bytes != expected_bytes:
@@ -343,7 +343,7 @@ def parse_url(url: str) -> tuple[str, str]:
 
 
 def check_endpoint(endpoint: str, setting: str) -> None:
-    """Check that it is the URL of a service. Raises `Misconfigured`."""
+    """Check that it is empty or the URL of a service. Raises `Misconfigured`."""
     parts = urlsplit(endpoint)
     if endpoint and (parts.scheme not in ("http", "https") or not parts.hostname or parts.username):
         raise Misconfigured(f"{setting} is not the URL of a service: write it like https://s3.example.org")

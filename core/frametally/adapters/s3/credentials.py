@@ -13,16 +13,15 @@ if TYPE_CHECKING:
     from obstore.store import S3Credential
 
 _ASK_AGAIN = datetime.timedelta(minutes=5)
-"""How long obstore keeps what AWS's chain gave; the chain itself renews what is about to end."""
+"""How long obstore keeps a key from AWS's chain; the chain itself renews keys that are about to expire."""
 
 
 class S3Credentials(NamedTuple):
-    """Credentials as obstore asks for them, and when they end.
+    """Credentials in the form that obstore expects, and their expiry.
 
     Attributes:
-        current: Gives the key to sign with now.
-        end_at: Returns when the key that obstore signs with ends; `None` if it does not, or if its end is
-            unknown.
+        current: Returns the key to sign with now.
+        end_at: Returns when the key that obstore signs with expires; `None` if never, or if unknown.
     """
 
     current: Callable[[], S3Credential]
@@ -75,7 +74,7 @@ def _of_aws() -> S3Credentials:
     latest: list[tuple[datetime.datetime, datetime.datetime | None]] = []
 
     def current() -> S3Credential:
-        frozen = credentials.get_frozen_credentials()  # renews them if they are about to end
+        frozen = credentials.get_frozen_credentials()  # renews them if they are about to expire
         now = datetime.datetime.now(datetime.UTC)
         latest[:] = [(now, getattr(credentials, "_expiry_time", None))]  # botocore has no other way
         return {

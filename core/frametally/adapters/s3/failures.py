@@ -1,6 +1,6 @@
-"""The refusals of an S3 store: one line each, with the remedy, as the error that decides what to do.
+"""Turns the refusals of an S3 store into our errors: one line each, with the remedy.
 
-obstore gives the answer of the store, or what the connection failed of, only as text.
+obstore reports the store's answer, or the cause of a failed connection, only as text.
 """
 
 from __future__ import annotations
@@ -50,24 +50,24 @@ _MISCONFIGURED = {
 }
 _POISON = {"KeyTooLongError": "choose a shorter key"}
 NO_ROOM = {"QuotaExceeded", "InsufficientStorage", "XMinioStorageFull"}
-# Statuses of answers after which another try may succeed.
+# Statuses of answers after which another attempt may succeed.
 PASSING = {408, 409, 412, 425, 429}
 
 
 def code_of(error: Exception) -> str:
-    """Return the store's own error code, such as `NoSuchKey`; empty if it did not give one."""
+    """Return the store's own error code, such as `NoSuchKey`, or "" if it did not give one."""
     match = _CODE.search(str(error))
     return (match[1] or match[2]) if match else ""
 
 
 def status_of(error: Exception) -> int:
-    """Return the HTTP status of the store's answer; 0 where there was none."""
+    """Return the HTTP status of the store's answer, or 0 if there was none."""
     match = _STATUS.search(str(error))
     return int(match[1]) if match else 0
 
 
 def is_bare_refusal(error: Exception) -> bool:
-    """Tell whether the store refused without a word, as it does to HEAD requests."""
+    """Return whether the store refused without an error code, as it does for HEAD requests."""
     return isinstance(error, PermissionDeniedError | UnauthenticatedError) and not code_of(error)
 
 
@@ -75,8 +75,8 @@ def failure(error: Exception, *, verb: str, object_name: str, key: str, place: s
     """Return what `error` means to the caller.
 
     Args:
-        error: What obstore raised.
-        verb: `read`, `written`, `listed` or `deleted`: what was not possible.
+        error: The error of obstore.
+        verb: The action that failed: `read`, `written`, `listed` or `deleted`.
         object_name: The object or folder, as a person names it.
         key: Its key; empty for the whole store.
         place: The store's URL and its service's.
@@ -124,5 +124,5 @@ def failure(error: Exception, *, verb: str, object_name: str, key: str, place: s
 
 
 def _first_line(text: str) -> str:
-    # Whatever stands behind a question mark may be the signature of a link.
+    # The text after a question mark may be the signature of a link.
     return re.sub(r"\?\S+", "?...", text.partition("\n")[0])[:200]

@@ -1,12 +1,12 @@
-"""A write to a bucket that can be resumed: S3's upload in parts, with a note beside it.
+"""A resumable write to a bucket: S3's upload in parts, with a note next to it.
 
-Each piece of `PIECE_BYTES` is a part, and the parts that the service lists tell how far the write is. A piece
-that is not whole is in the note, under a key of its own: S3 takes no part below 5 MiB but the last. The note
-names the upload, too, so the next writer asks for its parts and never for all uploads of the bucket. A small
-write needs no parts at all.
+Each piece of `PIECE_BYTES` is a part, and the parts that the service lists show the progress. An incomplete
+piece is in the note, under a separate key: S3 accepts no part below 5 MiB except the last. The note also
+names the upload, so the next writer asks for its parts and never for all uploads of the bucket. A small write
+needs no parts at all.
 
-The note says at which byte its rest begins. Killed between a part and the note, the rest begins before the
-parts end: it is in them already, and is left out.
+The note says at which byte its rest begins. After a kill between a part and the note, the rest begins before
+the end of the parts: they contain it already, and it is ignored.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ from frametally.process.retrying import a_few_times
 T = TypeVar("T")
 
 MOST_PARTS = 10_000
-"""That an S3 object can have: 78 GiB in pieces of 8 MiB."""
+"""The maximum for an S3 object: 78 GiB in pieces of 8 MiB."""
 _REFUSED = ("PreconditionFailed", "412")
 _GONE = ("NoSuchUpload", "404")
 
 
 class WriteTarget(NamedTuple):
-    """Where a write goes.
+    """The destination of a write.
 
     Attributes:
-        whole_key: The object's key in it, the store's prefix included.
-        named: The object and its store, for messages.
+        whole_key: The object's key in the bucket, including the store's prefix.
+        display_name: The object and its store, for messages.
     """
 
     client: Any
@@ -60,7 +60,7 @@ class MultipartWrite:
     def __init__(
         self, store: ObjectStore, target: WriteTarget, *, key: str, part_key: str, note_data: bytes | None
     ) -> None:
-        """Go on from the note as it stands; `open_write` reads it."""
+        """Continue from the note, which `open_write` reads."""
         self.key = key
         self._store = store
         self._target = target
@@ -79,7 +79,7 @@ class MultipartWrite:
 
     @property
     def durable_bytes(self) -> int:
-        """How many bytes the parts and the note have."""
+        """The number of bytes in the parts and the note."""
         return self._whole_bytes + len(self._stored_rest)
 
     def append(self, data: bytes, *, at_byte: int) -> None:
@@ -112,7 +112,7 @@ class MultipartWrite:
         return self.durable_bytes
 
     def finish(self) -> bool:
-        """Make all that was taken in the object, if there is none; see `ResumableWrite.finish`."""
+        """Make all accepted bytes the object, unless there is one; see `ResumableWrite.finish`."""
         is_stored = False
         try:
             self.flush()
@@ -158,7 +158,7 @@ class MultipartWrite:
         try:
             self._note(upload, self._stored_rest)
         except FrametallyError:
-            with suppress(FrametallyError):  # what is left of it goes with the bucket's rules
+            with suppress(FrametallyError):  # the bucket's rules remove what is left of it
                 self._abort(upload)
             raise
         self._upload = upload
@@ -172,7 +172,7 @@ class MultipartWrite:
         return etag
 
     def _note(self, upload: str | None, rest: bytes) -> None:
-        """Replace the note, unless another process has."""
+        """Replace the note, unless another process has changed it."""
         last_note = self._note_data
         note = msgspec.json.encode(_Note(upload, self._whole_bytes)) + b"\n" + rest
 
@@ -185,7 +185,7 @@ class MultipartWrite:
         self._note_data, self._stored_rest = note, rest
 
     def _list_parts(self) -> list[str]:
-        """Return the ETags of the whole pieces, in order; none where the upload is over."""
+        """Return the ETags of the complete pieces, in order; none if the upload is over."""
         etags: list[str] = []
         marker = 0
         try:
@@ -224,7 +224,7 @@ class MultipartWrite:
                 )
             except (ClientError, BotoCoreError) as error:
                 if error_code(error) in (*_REFUSED, *_GONE):
-                    # What answers a try after one whose answer was lost may be our own object.
+                    # After an attempt whose answer was lost, this may be our own object.
                     info = self._store.head(self.key)
                     if info is None:
                         raise self._is_over() from error
@@ -272,12 +272,12 @@ class MultipartWrite:
 
 
 def open_write(store: ObjectStore, target: WriteTarget, *, key: str, part_key: str) -> MultipartWrite:
-    """Begin a write to `key`, or go on with it from its note under `part_key`.
+    """Start a write to `key`, or resume it from its note under `part_key`.
 
     Raises:
         Poison: The object there is not such a note.
         Retryable: The service does not answer.
-        Misconfigured: A right is missing.
+        Misconfigured: A permission is missing.
     """
     note_data = _read(store, part_key)
     return MultipartWrite(store, target, key=key, part_key=part_key, note_data=note_data)

@@ -19,7 +19,7 @@ except ImportError as missing:  # this module is imported only where it is neede
 
 
 def service_client(access: StoreAccess) -> Any:
-    """Return boto3's client for the service, without retries of its own."""
+    """Return boto3's client for the service, with boto3's retries off."""
     secret = access.secret_key.get_secret_value()
     own_key = {"aws_access_key_id": access.access_key, "aws_secret_access_key": secret} if secret else {}
     return boto3.client(
@@ -32,7 +32,7 @@ def service_client(access: StoreAccess) -> Any:
             read_timeout=30,
             retries={"total_max_attempts": 1},
             s3={"addressing_style": "path"},
-            # What services other than AWS's do not all know.
+            # Not all services other than AWS know these.
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
         ),
@@ -41,7 +41,7 @@ def service_client(access: StoreAccess) -> Any:
 
 
 def remove_version(access: StoreAccess, *, bucket: str, key: str, version: str) -> bool:
-    """Remove an object if it is still of that version (an ETag); tell whether it was, or was gone.
+    """Remove an object if it still has that version (an ETag); return whether it had, or was gone.
 
     Raises:
         Retryable: The service does not answer.
@@ -62,22 +62,22 @@ def remove_version(access: StoreAccess, *, bucket: str, key: str, version: str) 
 
 
 def error_code(error: Exception) -> str:
-    """Return the service's own error code; empty if it did not give one."""
+    """Return the service's own error code, or "" if it did not give one."""
     return str(_response(error).get("Error", {}).get("Code", ""))
 
 
 def status_code(error: Exception) -> int:
-    """Return the HTTP status of the service's answer; 0 where there was none."""
+    """Return the HTTP status of the service's answer, or 0 if there was none."""
     status: int = _response(error).get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     return status
 
 
 def _response(error: Exception) -> dict[str, Any]:
-    return getattr(error, "response", None) or {}  # a connection that was closed has None
+    return getattr(error, "response", None) or {}  # None if the connection was closed
 
 
 def service_failure(error: Exception, problem: str, right: str) -> Misconfigured | Retryable:
-    """Return boto3's error as ours: a right that is missing, or a service that is away."""
+    """Return boto3's error as ours: a missing permission, or an unavailable service."""
     status = status_code(error)
     if status == 403:
         return Misconfigured(f"{problem} ({error_code(error)}): give this key the permission {right}")

@@ -8,7 +8,7 @@ from frametally.rules.times import HOUR_MS
 
 _NOW_MS = {
     "sqlite": text("SELECT CAST(ROUND((julianday('now') - 2440587.5) * 86400000) AS INTEGER)"),
-    # Not now(): that is when the transaction began, before it waited for its turn.
+    # Not now(), which is when the transaction began, before it waited for its turn.
     "postgresql": text("SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)"),
 }
 
@@ -19,33 +19,33 @@ def now_ms(connection: Connection) -> int:
 
 
 def after_ms(connection: Connection, seconds: float) -> int:
-    """Return the time by the database's clock in so many seconds."""
+    """Return the time by the database's clock `seconds` from now."""
     return now_ms(connection) + round(seconds * 1000)
 
 
 LONGEST_WAIT_MS = 2 * HOUR_MS
-"""Longer than any lease, and than any pause before something is tried again."""
+"""Longer than any lease, and than any pause before a retry."""
 
 
 def is_due(due_at_ms: ColumnElement[int], time_ms: int) -> ColumnElement[bool]:
     """Return whether a lease or a pause that lasts until `due_at_ms` is over.
 
-    One that would last longer than `LONGEST_WAIT_MS` was given before the clock was set back, and is over.
+    One that would last longer than `LONGEST_WAIT_MS` dates from before the clock was set back, and is over.
     """
     return or_(due_at_ms <= time_ms, due_at_ms > time_ms + LONGEST_WAIT_MS)
 
 
 def next_number(connection: Connection, about: Table) -> int:
-    """Give out the next number of a book, in the writer's transaction."""
+    """Take the next number of a book, in the writer's transaction."""
     number = about.c.next_number
     query = update(about).values(next_number=number + 1).returning(number)
     return int(connection.execute(query).scalar_one()) - 1
 
 
 def note_change(connection: Connection, about: Table) -> None:
-    """Note, in the writer's transaction, that something has changed that a page shows.
+    """Record, in the writer's transaction, a change to something that a page shows.
 
-    By the clock where that is ahead: so the version of a catalogue that was created again is always new.
+    Uses the clock if that is ahead, so that a catalogue created again always has a new version.
     """
     changed_ms = connection.execute(select(about.c.changed)).scalar_one()
     connection.execute(update(about).values(changed=max(changed_ms + 1, now_ms(connection))))

@@ -1,9 +1,9 @@
 """Opens, locks and recognises the database of an index or a ledger, and explains its failures.
 
 SQLite: WAL, so that readers never wait; BEGIN IMMEDIATE, so that a writer waits for its turn at the start;
-synchronous=NORMAL, as all that they hold can be read again from the object store.
+synchronous=NORMAL, as everything in them can be read again from the object store.
 
-PostgreSQL: readers see one snapshot (REPEATABLE READ), writers come one after the other by a row's lock.
+PostgreSQL: readers see one snapshot (REPEATABLE READ), and a row's lock admits one writer at a time.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ LAST_BEFORE_RELEASE = "787d172"
 
 
 class RowDamaged(Exception):
-    """A row has other values than were written."""
+    """A row's values differ from what was written."""
 
 
 class SqlDatabase:
@@ -48,7 +48,7 @@ class SqlDatabase:
         access: ServerAccess | None = None,
         busy_timeout_s: float = BUSY_TIMEOUT_S,
     ) -> None:
-        """Open it, making the tables if they are missing and upgrading those of an older frametally.
+        """Open it, creating missing tables and upgrading those of an older frametally.
 
         Args:
             url: `sqlite:////absolute/file.sqlite` or `postgresql://host/database`.
@@ -58,7 +58,7 @@ class SqlDatabase:
 
         Raises:
             Misconfigured: Another program's database, one of a newer version, or one that cannot be opened.
-            Retryable: It is locked or away for now.
+            Retryable: It is locked or unavailable for now.
         """
         self._name = url
         self._layout = layout
@@ -107,7 +107,7 @@ class SqlDatabase:
             with connection.begin():
                 if self._server is not None:
                     self._server.bound_waiting(connection)
-                # PostgreSQL's way of letting one writer in; in SQLite BEGIN IMMEDIATE has done so.
+                # This lets one writer into PostgreSQL; in SQLite, BEGIN IMMEDIATE has done so.
                 about = select(self._layout.about.c.schema_version).with_for_update()
                 layout = connection.execute(about).scalar()
                 if layout != self._layout.schema_version:
@@ -133,7 +133,7 @@ class SqlDatabase:
             busy_timeout_s=busy_timeout_s,
         )
         file.prepare_folder()
-        # A URL of parts, not of its text: a path may hold what has a meaning there.
+        # Build the URL from parts: a path may contain characters with a meaning in a URL.
         engine = create_engine(URL.create("sqlite", database=str(path)), creator=file.connect)
         event.listen(engine, "connect", _configure)
         event.listen(engine, "checkin", _close_reading)
@@ -141,7 +141,7 @@ class SqlDatabase:
         return engine
 
     def _follow_file(self) -> None:
-        """Open SQLite's file again if another, or none, is in its place: the pool holds the old one."""
+        """Open SQLite's file again if it was replaced or removed: the pool holds the old one."""
         if self._file is None or self._file_now() == self._opened_file:
             return
         with self._reopening:
@@ -150,7 +150,7 @@ class SqlDatabase:
             left_behind = self._opened_wal is not None and self._file_now("-wal") == self._opened_wal
             self._opened_wal = None  # once closed, its number can become another file's
             self._engine.dispose()
-            if left_behind:  # SQLite would take the log of the old file for the new one's
+            if left_behind:  # SQLite would take the old file's log for the new one's
                 for suffix in ("-wal", "-shm"):
                     self._file.beside(suffix).unlink(missing_ok=True)
             self._file.prepare_folder()
@@ -161,7 +161,7 @@ class SqlDatabase:
         self._opened_file, self._opened_wal = self._file_now(), self._file_now("-wal")
 
     def _file_now(self, suffix: str = "") -> tuple[int, int] | None:
-        """Return the identity of SQLite's file or of that beside it; None if there is none."""
+        """Return the identity of SQLite's file, or the one with `suffix`, or None if there is none."""
         if self._file is None:
             return None
         try:
@@ -180,7 +180,7 @@ class SqlDatabase:
                 with self._file.translated(), closing(self._file.connect()) as raw:
                     self._file.switch_to_wal(raw)
             with self._engine.connect() as plain:
-                # Most openings find all as it should be, and so need not wait for a writer.
+                # Most openings find everything in order, and so need not wait for a writer.
                 present = sql_migration.layout_of(plain, layout.about)
                 plain.rollback()
                 if present == layout.schema_version:
@@ -233,7 +233,7 @@ class SqlDatabase:
                 failure = self._file.failure(original)
                 if isinstance(failure, Misconfigured):
                     self._opened_wal = None
-                    self._engine.dispose()  # what its connections have cached would hide it from the next
+                    self._engine.dispose()  # their caches would hide the damage from the next query
                 raise failure from error
             if self._server is not None and isinstance(error, DBAPIError):
                 refusal = self._server.failure(error)
@@ -244,7 +244,7 @@ class SqlDatabase:
 
 @contextmanager
 def patient(connection: Any, left_s: float | None) -> Iterator[None]:
-    """Have SQLite's `connection` wait for others' locks for `left_s` at most; None: as it did."""
+    """Let SQLite's `connection` wait for others' locks for at most `left_s`; None leaves it unchanged."""
     (patience_ms,) = connection.execute("PRAGMA busy_timeout").fetchone()
     if left_s is not None:
         connection.execute(f"PRAGMA busy_timeout = {min(max(1, int(left_s * 1000)), patience_ms)}")
@@ -269,13 +269,13 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-_STEPS_BETWEEN_LOOKS = 20_000  # of SQLite's machine: about a millisecond
+_STEPS_BETWEEN_LOOKS = 20_000  # of SQLite's virtual machine: about a millisecond
 _QUERY_CANCELED = "57014"  # PostgreSQL's SQLSTATE
 
 
 @contextmanager
 def limited(connection: Connection) -> Iterator[None]:
-    """End queries of `connection` inside with `TookTooLong` at the time limit, if there is one."""
+    """End queries of `connection` in the block with `TookTooLong` at the time limit, if there is one."""
     left_s = seconds_left()
     if left_s is None:
         yield

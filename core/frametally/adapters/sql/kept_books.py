@@ -1,7 +1,7 @@
 """Reads and writes the rows of the catalogue's books that nothing else can restore: SQLite and PostgreSQL.
 
-All books lie in one database, so one transaction reads them as they are at one moment, and one writes them.
-Plug-ins name theirs by the hook `tables`.
+All books are in one database, so one transaction reads a consistent state of them, and one writes them.
+Plug-ins name their books by the hook `tables`.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ class KeptTables(NamedTuple):
 
     Attributes:
         book: Its name in backups.
-        tables: Those that are saved, by what people call their rows.
-        about_columns: The columns of its `about` that are saved, too.
-        emptied: Tables that a restoring empties.
-        has_others: Whether it has other rows, which stay: none may have a number twice.
-        unlocked: Lets rows be removed that the database keeps from everybody else.
+        tables: The tables that are saved, by what people call their rows.
+        about_columns: The columns of its `about` that are saved as well.
+        emptied: Other tables that a restore empties.
+        has_others: Whether it has other rows, which stay and must not get the same number.
+        unlocked: Allows the removal of rows that the database protects otherwise.
     """
 
     book: str
@@ -47,10 +47,10 @@ _AT_ONCE = 500
 
 
 class KeptBooks:
-    """The catalogue's books that cannot be made from the store: accounts, alerts, audit log, cameras."""
+    """The catalogue's books that cannot be rebuilt from the store: accounts, alerts, audit log, cameras."""
 
     def __init__(self, url: str, access: ServerAccess | None = None) -> None:
-        """Open the database, making tables that are missing and upgrading older ones; see `SqlDatabase`."""
+        """Open the database, creating missing tables and upgrading older ones; see `SqlDatabase`."""
         self.url = url
         books: list[KeptTables] = [book for books in hooks("tables") for book in books]
         self._books = sorted(books, key=lambda book: book.book)
@@ -68,14 +68,14 @@ class KeptBooks:
         return {book.book: book.layout.schema_version for book in self._books}
 
     def row_counts(self) -> dict[str, int]:
-        """Return the number of rows in the books, by their display names; empty books are left out."""
+        """Return the number of rows in the books, by their display names, without empty tables."""
         if self._database is None:
             return {}
         with self._database.reading() as connection:
             return self._count_rows(connection)
 
     def translate_counts(self, numbers: Mapping[str, int]) -> dict[str, int]:
-        """Return numbers of rows by table as `row_counts` does."""
+        """Return numbers of rows by table in the form of `row_counts`."""
         return {words: numbers[name] for name, (words, _) in self._tables.items() if numbers.get(name)}
 
     @contextmanager
@@ -88,18 +88,18 @@ class KeptBooks:
             yield self._rows(connection)
 
     def restore(self, rows: Iterable[KeptRow], *, replace: bool) -> None:
-        """Write rows of `layouts()` in one transaction, in place of all that is there.
+        """Replace all rows with `rows`, which have `layouts()`, in one transaction.
 
-        Log-ins, links for passwords and tried log-ins end.
+        Logins, password links and records of login attempts end.
 
         Raises:
-            Misconfigured: The books hold something, and `replace` is false.
+            Misconfigured: The books are not empty, and `replace` is false.
             Poison: A row is of another layout.
         """
         if self._database is None:
             raise Misconfigured("no installed plug-in has data to back up")
         with self._database.writing() as connection:
-            for book in self._books:  # whoever writes to another book waits, too
+            for book in self._books:  # writers to other books wait as well
                 connection.execute(select(book.layout.about.c.schema_version).with_for_update()).scalar_one()
             row_counts = self._count_rows(connection)
             if row_counts and not replace:
@@ -114,9 +114,9 @@ class KeptBooks:
                     note_change(connection, book.layout.about)
 
     def backup(self, *, made_at_ms: int, key: str) -> bytes | None:
-        """Return a backup of the current books; None: they are empty.
+        """Return a backup of the current books, or None if they are empty.
 
-        `key` is the secret that encrypts it; empty: nobody's.
+        `key` is the secret that encrypts it, or empty for no encryption.
         """
         if not self.row_counts():
             return None
@@ -171,7 +171,7 @@ class KeptBooks:
 
 
 def _values(row: Row[Any]) -> dict[str, Any]:
-    return {str(name): value for name, value in row._mapping.items()}  # names are SQLAlchemy's own texts
+    return {str(name): value for name, value in row._mapping.items()}  # SQLAlchemy has its own type for names
 
 
 def _note(connection: Connection, book: KeptTables, values: dict[str, Any]) -> None:

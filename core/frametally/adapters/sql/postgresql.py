@@ -1,7 +1,7 @@
 """Connects to a PostgreSQL database, and explains its refusals.
 
-What a person must mend (a name, a password, a database that is missing) differs from what passes (a server
-that is away, starts or stops): the first is `Misconfigured`, the second `Retryable`.
+An error that a person must correct (a name, a password, a missing database) is `Misconfigured`; a temporary
+one (a server that is down, starts or stops) is `Retryable`.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ _SECRETS_IN_QUERY = ("password", "passfile", "sslpassword")
 _CONNECT_ARGUMENTS = {
     "connect_timeout": _CONNECT_TIMEOUT_S,
     "application_name": "frametally",
-    # Else a database without an encoding (SQL_ASCII) would answer in bytes.
+    # Otherwise a database without an encoding (SQL_ASCII) would answer in bytes.
     "client_encoding": "utf8",
-    # A server that vanished is noticed within a minute, not after the system's two hours.
+    # Notice a vanished server within a minute, not after the system's two hours.
     "keepalives_idle": 30,
     "keepalives_interval": 10,
     "keepalives_count": 3,
     "tcp_user_timeout": 60_000,
 }
-# What libpq says when no connection comes to be: it gives no code, only the server's words.
+# Messages of libpq when a connection fails: it gives no code, only the server's words.
 _REFUSED_BY_NAME = (
     ("no password supplied", "set {user} and {password}"),
     ("password authentication failed", "correct {user} and {password}"),
@@ -57,21 +57,21 @@ _NO_RIGHT = ("42501", "25006")
 
 
 PART = "PostgreSQL server"
-"""What people read of it; where it runs is for the log."""
+"""The name that people see; the place where it runs is only logged."""
 
 
 class SqlServer:
     """The server side of one database: how to open it, and how to explain its failures."""
 
     def __init__(self, url: str, access: ServerAccess | None, *, part: str, setting: str) -> None:
-        """Read the URL that the setting `setting` names; nothing is opened yet.
+        """Read the URL from the setting `setting`; open nothing yet.
 
         Raises:
-            Misconfigured: No such URL, one with a password in it, or one that is content with less than
-                the CA file asks for.
+            Misconfigured: Not such a URL, one with a password in it, or one whose `sslmode` is weaker than
+                the CA file requires.
         """
         self._part = part
-        # The catalogue's login is the ledger's; of all but the index the URL names the user.
+        # The catalogue uses the ledger's login; except for the index, the URL names the user.
         stem = setting.removesuffix("_URL").replace("_CATALOGUE", "_LEDGER")
         has_ca_file = stem in ("FRAMETALLY_INDEX", "FRAMETALLY_LEDGER")
         self._names = {
@@ -87,12 +87,12 @@ class SqlServer:
         self.name = where.render_as_string()
 
     def open(self) -> Engine:
-        """Return an engine that tries connections before it uses them: a restarted server causes no error.
+        """Return an engine that tests connections before use, so that a server's restart causes no error.
 
         Raises:
             Misconfigured: The driver is not installed.
         """
-        # What it would say there of a connection that was lost comes as an error, too.
+        # Anything that it would log about a lost connection is also raised as an error.
         logging.getLogger("psycopg").addHandler(logging.NullHandler())
         try:
             engine = create_engine(self._url, pool_pre_ping=True, connect_args=_CONNECT_ARGUMENTS)
@@ -105,19 +105,19 @@ class SqlServer:
         return engine
 
     def lock_layout(self, connection: Connection) -> None:
-        """Hold, to the end of the transaction, what only one process may that makes or changes tables."""
+        """Lock the layout until the end of the transaction: only one process may create or change tables."""
         self.bound_waiting(connection)
-        # Index and ledger may be in one database: each has a lock of its own, by its name.
+        # Index and ledger may share a database: each has a separate lock, by its name.
         connection.execute(
             text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": f"frametally {self._part}"}
         )
 
     def bound_waiting(self, connection: Connection) -> None:
-        """Wait for other transactions no longer than a minute, in this one."""
+        """Wait at most a minute for other transactions, until the end of this one."""
         connection.execute(text(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT_S}s'"))
 
     def failure(self, error: DBAPIError) -> FrametallyError | None:
-        """Return the explanation of a failure; None if it is not the server's."""
+        """Return the explanation of a failure, or None if it is not the server's."""
         message = " ".join(str(error.orig).split())
         code = str(getattr(error.orig, "sqlstate", None) or "")
         name = f"{self._part} {self.name}"
@@ -132,7 +132,7 @@ class SqlServer:
             return unknown_host(name, self._names["url"], message, part=PART)
         if isinstance(error, DataError):
             return Poison(f"{name} cannot store this: {message}")
-        # 53: disk or memory full. 55: a lock was not had in time. 57: stopped by a person, starting up.
+        # 53: disk or memory full. 55: no lock in time. 57: stopped by a person, or starting up.
         if isinstance(error, OperationalError | InterfaceError | InternalError):
             return Retryable(f"{name}: {message}; check the server and try again", part=PART)
         if isinstance(error, ProgrammingError):
@@ -158,7 +158,7 @@ class SqlServer:
         if access.password.get_secret_value():
             parsed = parsed.set(password=access.password.get_secret_value())
         if access.ca_file is not None:
-            # Who names an authority wants to know whom they speak to.
+            # A configured authority means that the server's identity matters.
             if (mode := parsed.query.get("sslmode", "verify-full")) != "verify-full":
                 raise Misconfigured(
                     f"{setting} has sslmode={mode}, but {self._names['ca_file']} is set, so the server "
@@ -170,7 +170,7 @@ class SqlServer:
 
 
 def _connect_in_time(_dialect: object, _record: object, _args: object, options: dict[str, Any]) -> None:
-    """Wait for a new connection no longer than the caller waits: whole seconds, two at the least."""
+    """Wait for a new connection no longer than the caller waits: whole seconds, at least two."""
     left_s = seconds_left()
     if left_s is not None:
         options["connect_timeout"] = max(2, min(int(left_s), _CONNECT_TIMEOUT_S))

@@ -15,7 +15,7 @@ from frametally.settings.access import ServerAccess
 class SqlBook:
     """A book in the SQLite file or the PostgreSQL database that a URL names; processes may share it.
 
-    All methods may raise `Retryable` (the database is away for now).
+    All methods may raise `Retryable` (the database is unavailable for now).
     """
 
     layout: ClassVar[Layout]
@@ -23,13 +23,13 @@ class SqlBook:
     def __init__(
         self, url: str, access: ServerAccess | None = None, *, busy_timeout_s: float = BUSY_TIMEOUT_S
     ) -> None:
-        """Open the database, making the tables if they are missing; see `SqlDatabase`."""
+        """Open the database, creating missing tables; see `SqlDatabase`."""
         self.url = url
         self._database = SqlDatabase(url, self.layout, access=access, busy_timeout_s=busy_timeout_s)
 
     def check(self) -> None:
-        """Read a row of every table. Raises `FrametallyError` where it does not answer, or is damaged."""
-        self._database.close()  # what its connections remember would hide damage
+        """Read a row of every table. Raises `FrametallyError` if it does not answer, or is damaged."""
+        self._database.close()  # its connections' caches would hide damage
         with self._database.reading() as connection:
             for table in self.layout.tables.sorted_tables:
                 connection.execute(select(table).limit(1)).first()

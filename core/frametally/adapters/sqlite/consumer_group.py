@@ -1,15 +1,15 @@
 """Consumer groups on the embedded log: which member reads a partition, and which commits count.
 
 Every member keeps a lease by polling. A partition belongs to a member under a generation, a number that grows
-each time the partition changes hands; a commit is taken only from the current owner under the current
-generation, so a member that was taken for dead can do no harm when it wakes up.
+each time the partition changes hands. A commit is accepted only from the current owner under the current
+generation, so a member that was considered dead does no harm when it wakes up.
 
-The members share by a rule, without a leader: each may hold its even share and
+Without a leader, the members share by a rule. Each may hold an even share, and
 
-1. gives back what is above its share at its own next poll, after `on_revoked`;
-2. takes partitions that nobody holds: given back, or of a member that left or whose lease ran out.
+1. gives back its surplus at its own next poll, after `on_revoked`;
+2. takes free partitions: given back, or of a member that left or whose lease expired.
 
-`epoch` counts the changes that the others must act on, so that a poll need only read it.
+`epoch` counts the changes that other members must react to, so that a poll need only read it.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ def divide(
 
     Args:
         owners: Every partition's owner, as the group knows it.
-        live: All members with a lease, `member` among them.
-        member: Who asks.
-        generations: The generations under which `member` believes to hold partitions.
+        live: All members with a lease, including `member`.
+        member: The member whose share to compute.
+        generations: The generations under which `member` believes it holds partitions.
     """
     share, rest = divmod(len(owners), len(live))
     share += sorted(live).index(member) < rest
@@ -88,7 +88,7 @@ class LeasedConsumer(ABC):
         while True:
             self._take_part()
             records: list[LogRecord] = []
-            # In rotation: the poll after one that a long partition filled starts with the next partition.
+            # Rotate: if one long partition filled a poll, the next poll starts with the next partition.
             for partition in sorted(self._positions, key=lambda p: (p <= self._last_read, p)):
                 if len(records) < max_records:
                     batch = self._fetch(partition, self._positions[partition], max_records - len(records))
@@ -112,9 +112,9 @@ class LeasedConsumer(ABC):
         return set(self._generations)
 
     def _tell(self, shares: Shares, new_positions: Mapping[int, tuple[int, int]]) -> None:
-        """Call back about partitions that go and come.
+        """Call back about lost and new partitions.
 
-        `new_positions`: partition -> (generation, first offset to read).
+        `new_positions` maps each partition to (generation, first offset to read).
         """
         partitions_gone = sorted(shares.lost + shares.surplus)
         if partitions_gone:
@@ -131,7 +131,7 @@ class LeasedConsumer(ABC):
             try:
                 self._callbacks["on_assigned"](sorted(new_positions))
             except BaseException:
-                for partition in new_positions:  # they are taken again at the next poll
+                for partition in new_positions:  # the next poll takes them again
                     del self._generations[partition], self._positions[partition]
                 raise
 
@@ -159,7 +159,7 @@ class SqliteConsumer(LeasedConsumer):
         clock: Callable[[], float],
         **callbacks: Unpack[GroupCallbacks],
     ) -> None:
-        """Make a member that joins at its first poll; it closes `file`, which is its own."""
+        """Create a member that joins at its first poll; it owns `file` and closes it."""
         super().__init__(group, callbacks)
         self._file = file
         self._group = (topic_id, group)
@@ -168,11 +168,11 @@ class SqliteConsumer(LeasedConsumer):
         self._clock = clock
         self._epoch = -1
         self._renew_at_s = -math.inf
-        self._version: int | None = None  # of the file, as it was when this member looked last
+        self._version: int | None = None  # of the file, when this member last looked
         self._ends: dict[int, int] = {}  # partition -> offset at which it had no message then
 
     def commit(self, partition: int, offset: int) -> None:
-        """Record that all below `offset` is done. Raises `LeaseLost`."""
+        """Record that everything below `offset` is done. Raises `LeaseLost`."""
         with self._file.write() as connection:
             owner = connection.execute(
                 "SELECT member, generation FROM assignment"
@@ -208,7 +208,7 @@ class SqliteConsumer(LeasedConsumer):
             self._file.close()
 
     def _take_part(self) -> None:
-        # Who waits asks many times a second: while nobody else has written, for this alone.
+        # A waiting member polls many times a second; until another process writes, this is all that it reads.
         ((version,),) = self._file.read("PRAGMA data_version")
         if version != self._version:
             self._version = version
@@ -220,21 +220,21 @@ class SqliteConsumer(LeasedConsumer):
         )
         if rows == [(self._epoch,)] and self._clock() < self._renew_at_s:
             return
-        self._renew_at_s = -math.inf  # until all is told: a callback that fails is called again
+        self._renew_at_s = -math.inf  # until all callbacks have run: one that fails is called again
         shares, new_positions, renew_at_s = self._renew()
         self._tell(shares, new_positions)
         self._renew_at_s = renew_at_s
 
     def _renew(self) -> tuple[Shares, dict[int, tuple[int, int]], float]:
-        """Renew the lease and take what is free.
+        """Renew the lease and take free partitions.
 
         Returns:
-            What the member has to do; what it took, partition -> (generation, first offset to read); and when
-            to renew at the latest, in seconds of the clock.
+            The member's tasks; the partitions that it took, partition -> (generation, first offset to read);
+            and the latest time of the next renewal, in seconds of the clock.
         """
         group = self._group
         with self._file.write() as connection:
-            now_s = self._clock()  # not before: the wait for the lock may have been long
+            now_s = self._clock()  # only now: the wait for the lock may have been long
             connection.execute("INSERT OR IGNORE INTO consumer_group VALUES (?, ?, 0)", group)
             # A renewal far in the future is from before a reboot: clocks start again.
             expired = connection.execute(
@@ -287,7 +287,7 @@ class SqliteConsumer(LeasedConsumer):
             "SELECT offset FROM committed WHERE topic_id = ? AND consumer_group = ? AND partition = ?",
             (*self._group, partition),
         ).fetchone()
-        return generation, committed[0] if committed else 0  # reading skips what was trimmed
+        return generation, committed[0] if committed else 0  # reading skips trimmed messages
 
     def _give_back(self, partition: int, generation: int) -> None:
         with self._file.write() as connection:
@@ -305,9 +305,9 @@ class SqliteConsumer(LeasedConsumer):
         )
 
     def _forget_group(self, connection: sqlite3.Connection) -> None:
-        """Leave nothing of a group that nobody is in and that never committed: one that only watched.
+        """Remove a group that has no members and never committed: one that only watched.
 
-        Where a partition was taken from another, that one may sleep: generations must not begin again.
+        Keep one whose partitions changed hands: generations must not restart, as a suspended owner may wake.
         """
         where = "WHERE topic_id = :topic AND consumer_group = :name"
         for table in ("assignment", "consumer_group"):

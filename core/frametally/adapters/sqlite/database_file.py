@@ -1,8 +1,8 @@
 """Opens, locks and lays out the file of the embedded log, and explains its failures.
 
 Several processes write to it at once: WAL, so that readers never wait; BEGIN IMMEDIATE, so that a writer
-waits for its turn at the start and never fails half-way; synchronous=FULL, so that what was committed
-survives power loss.
+waits for its turn at the start and never fails half-way; synchronous=FULL, so that commits survive power
+loss.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from frametally.errors import Misconfigured
 from frametally.files.sqlite import BUSY_TIMEOUT_S, ReadingConnection, SqliteOpener, sqlite_path
 
 _SETTING = "FRAMETALLY_LOG_URL"
-_APPLICATION_ID = 0x46544C47  # "FTLG", in the file's header: this is a frametally log
+_APPLICATION_ID = 0x46544C47  # "FTLG" in the file's header identifies a frametally log
 _SCHEMA_VERSION = 1
 
 _SCHEMA = """
@@ -52,17 +52,17 @@ CREATE TABLE assignment (
 
 
 class SqliteFile:
-    """One connection to a log file. Threads may share it; each call holds it for itself."""
+    """One connection to a log file. Threads may share it; each call holds it exclusively."""
 
     def __init__(self, url: str) -> None:
-        """Open the file, making it and its folder if they are missing.
+        """Open the file, creating it and its folder if missing.
 
         Args:
             url: `sqlite:////absolute/file.sqlite`.
 
         Raises:
-            Misconfigured: No absolute path, a network file system, another program's file, a damaged one,
-                or one that may not be written.
+            Misconfigured: No absolute path, a network file system, another program's file, a damaged file, or
+                one that may not be written.
             Retryable: Another process kept the file locked for the whole busy time-out.
         """
         self.path = sqlite_path(url, _SETTING)
@@ -87,9 +87,9 @@ class SqliteFile:
             yield connection
 
     def shrink(self) -> None:
-        """Give the pages of removed messages back to the file system."""
+        """Return the pages of removed messages to the file system."""
         with self._connected() as connection:
-            # Not by execute(): that would stop after the first page.
+            # Not by execute(), which would stop after the first page.
             connection.executescript("PRAGMA incremental_vacuum")
 
     def close(self) -> None:
@@ -100,7 +100,7 @@ class SqliteFile:
 
     @contextlib.contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:
-        """Hold the connection; while the disk is full, one of its own that is closed at once."""
+        """Hold the connection; while the disk is full, a separate one that is closed at once."""
         with self._lock, self._opener.translated(), contextlib.ExitStack() as stack:
             connection = self._connection
             if connection is None:

@@ -20,7 +20,7 @@ from frametally.settings.access import LogAccess
 
 _CHUNK_MESSAGES = 1000
 _MARKS_A_KEEPING = 4
-"""How often, while a message is kept, it is noted how far a topic was."""
+"""How many times during its retention period a topic's offsets are recorded."""
 
 
 class _Topic(NamedTuple):
@@ -30,7 +30,7 @@ class _Topic(NamedTuple):
 
 
 class _Keeping:
-    """How long a topic keeps its messages, and how far it was at moments of that time, the oldest first."""
+    """How long a topic keeps its messages, and its offsets at moments of that time, the oldest first."""
 
     def __init__(self, keep_s: float) -> None:
         self.keep_s = keep_s
@@ -49,12 +49,12 @@ class SqliteLog:
         lease_s: float = 10.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Open the file, making it if it is missing; see `SqliteFile`.
+        """Open the file, creating it if missing; see `SqliteFile`.
 
-        `clock` gives seconds, the same for all processes of the machine.
+        `clock` returns seconds, the same for all processes of the machine.
 
-        A message has no time of its own: who publishes to a topic that was made with `keep_s` notes how far
-        it was when, and removes what is that old. What was there before counts as of the first note.
+        Messages have no timestamps: a process that publishes to a topic created with `keep_s` notes its
+        offsets now and then, and removes older messages. Earlier ones count as of the first note.
         """
         self.url = url
         self._lease_s = lease_s
@@ -82,7 +82,7 @@ class SqliteLog:
         return self._topic(topic).partitions
 
     def log_id(self, topic: str) -> str:
-        """Return the UUID that was made with the topic. Raises `NoSuchTopic`."""
+        """Return the UUID that was created with the topic. Raises `NoSuchTopic`."""
         return self._topic(topic).log_id
 
     def publish(self, topic: str, messages: Iterable[tuple[bytes, bytes]]) -> None:
@@ -129,7 +129,7 @@ class SqliteLog:
         )
 
     def subscribe(self, topic: str, group: str, **callbacks: Unpack[GroupCallbacks]) -> SqliteConsumer:
-        """Return a member of the group, with a connection of its own; it joins at its first poll."""
+        """Return a member of the group with its own connection; it joins at its first poll."""
         target = self._topic(topic)
         return SqliteConsumer(
             SqliteFile(self.url),
@@ -160,7 +160,7 @@ class SqliteLog:
         return removed
 
     def _remove_old(self, topic: str, keeping: _Keeping) -> None:
-        """Note how far the topic is, if it is time, and remove what an old enough note says was there."""
+        """Record the topic's offsets if due, and remove messages below those of an old enough record."""
         now_s = self._clock()
         marks = keeping.marks
         if marks and now_s - marks[-1][0] < keeping.keep_s / _MARKS_A_KEEPING:
@@ -169,12 +169,12 @@ class SqliteLog:
         old: dict[int, int] = {}
         while now_s - marks[0][0] >= keeping.keep_s:
             old = marks.popleft()[1]
-        if old:  # the pages that this frees take the messages that come next
+        if old:  # the next messages reuse the pages that this frees
             with self._file.write() as connection:
                 _remove_below(connection, self._topic(topic).topic_id, old.items())
 
     def close(self) -> None:
-        """Close the file; consumers have their own connections and are closed by themselves."""
+        """Close the file; consumers have their own connections and must be closed themselves."""
         self._file.close()
 
     def _spans(self, topic: str) -> list[tuple[int, int, int]]:
@@ -191,7 +191,7 @@ class SqliteLog:
 
 
 def _remove_below(connection: sqlite3.Connection, topic_id: int, offsets: Iterable[tuple[int, int]]) -> int:
-    """Remove the messages below an offset of each partition; return how many that was."""
+    """Remove the messages below an offset of each partition; return how many."""
     removed = 0
     for partition, offset in offsets:
         removed += connection.execute(

@@ -1,6 +1,6 @@
 """The count index in a SQL database: SQLite, or PostgreSQL with the same statements.
 
-A query is one transaction, so that what it reads from several tables belongs together.
+A query is one transaction, so that its reads from several tables are consistent.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class SqlIndex(DayIndex[Connection]):
     def __init__(
         self, url: str, *, access: ServerAccess | None = None, busy_timeout_s: float = BUSY_TIMEOUT_S
     ) -> None:
-        """Open the database, making the tables if they are missing; see `SqlDatabase`."""
+        """Open the database, creating missing tables; see `SqlDatabase`."""
         super().__init__()
         self.url = url
         self._database = SqlDatabase(url, _LAYOUT, access=access, busy_timeout_s=busy_timeout_s)
@@ -93,9 +93,9 @@ class SqlIndex(DayIndex[Connection]):
 
         Raises:
             Misconfigured: It is damaged.
-            Retryable: It is locked or away for now.
+            Retryable: It is locked or unavailable for now.
         """
-        self._database.close()  # what its connections remember would hide it
+        self._database.close()  # its connections' caches would hide damage
         with self._moment() as connection:
             for table in tables.ALL.sorted_tables:
                 for end in (asc, desc):
@@ -107,12 +107,12 @@ class SqlIndex(DayIndex[Connection]):
 
     @contextmanager
     def _moment(self) -> Iterator[Connection]:
-        """Open one transaction, ended at the caller's time limit."""
+        """Open one transaction, which ends at the caller's time limit."""
         with self._database.reading() as connection, limited(connection):
             yield connection
 
     def _read_version(self, now: Connection) -> str:
-        """Return the next number and the run that has the last one: a database created again differs too."""
+        """Return the next number and the last run's checksum: a database created again has another."""
         number, mark = now.execute(_VERSION).one()
         return f"{number}-{mark or 0:08x}"
 

@@ -2,11 +2,11 @@
 
 The order of effects that makes it atomic, all in one transaction:
 
-1. the writer's lock is taken, and the day's current run read: this one or a later one there, nothing is done;
-2. the run's cells, and the evidence of the parts that it does not keep of the run before, are inserted under
-   a number of its own, and counted;
-3. the day's row in the small table of current runs is replaced;
-4. the other rows of the run before are deleted: the parts that are kept stay under their numbers.
+1. take the writer's lock and read the day's current run; if it is this one or a later one, do nothing;
+2. insert the run's cells, and the evidence of the parts that it does not keep from the previous run, under a
+   new number, and count the rows;
+3. replace the day's row in the small table of current runs;
+4. delete the other rows of the previous run: the parts that are kept stay under their numbers.
 
 Readers see the database as it was before or after.
 """
@@ -73,8 +73,8 @@ def publish(
 
     Raises:
         PartsReplaced: The parts of `kept_names` are not there.
-        Poison: A record of another model, interval or day, or one that comes twice.
-        Retryable: Not all rows that were inserted are there.
+        Poison: A record is of another model, interval or day, or is a duplicate.
+        Retryable: Not all inserted rows are there.
     """
     this_day = _of_day(run)
     entry = tables.runs.c
@@ -109,7 +109,7 @@ def _kept_of(
 ) -> KeptParts:
     if not names:
         return NOTHING_KEPT
-    from frametally.adapters.day_cells.keeping import keep  # numpy takes long
+    from frametally.adapters.day_cells.keeping import keep  # slow: imports numpy
 
     before = None
     if packed is not None and number is not None:
@@ -118,17 +118,17 @@ def _kept_of(
 
 
 def remove(connection: Connection, run: Run) -> None:
-    """Have no run of a day in the transaction of `connection`; see `CountIndex.remove`."""
+    """Remove a day's run in the transaction of `connection`; see `CountIndex.remove`."""
     number = connection.execute(select(tables.runs.c.number).where(_of_day(run))).scalar_one_or_none()
     if number is not None:
         packed = _packed_of(connection, run, number)
         connection.execute(delete(tables.runs).where(_of_day(run)))
         _delete_documents(connection, number, packed)
-        _next_number(connection)  # what was read under the version before holds no longer
+        _next_number(connection)  # invalidates what was read under the previous version
 
 
 def remove_damaged(connection: Connection) -> list[str]:
-    """Take out damaged entries and what no entry names; see `CountIndex.remove_damaged`."""
+    """Remove damaged entries and rows without an entry; see `CountIndex.remove_damaged`."""
     removed = []
     for row in connection.execute(select(tables.runs)).all():
         if not tables.is_intact(tables.runs, row):
@@ -154,13 +154,13 @@ def rows_of(
     name_of: NameOf,
     kept_parts: KeptParts,
 ) -> Iterator[tuple[Table, list[dict[str, Any]]]]:
-    """Give the rows that a run writes in the other tables, some at a time, without their checksums.
+    """Yield the rows that a run writes in the other tables, in batches, without their checksums.
 
     Raises:
-        PartsReplaced: With what it keeps, the run would not have its frames.
-        Poison: A record of another model, interval or day, or one that comes twice.
+        PartsReplaced: With the parts that it keeps, the run would not have its frames.
+        Poison: A record is of another model, interval or day, or is a duplicate.
     """
-    from frametally.adapters.day_cells.cells import CellPacker, CountedTwice  # numpy takes long
+    from frametally.adapters.day_cells.cells import CellPacker, CountedTwice  # slow: imports numpy
 
     packer = CellPacker(keys.day_start_ms(run.day), run.interval_s)
     of_day = dict(kept_parts.evidence)
@@ -246,7 +246,7 @@ def _delete_documents(
 
 
 def _delete_unnamed(connection: Connection) -> None:
-    """Delete the rows of runs that are not current, and that no current one has parts of."""
+    """Delete the rows of runs that are not current and have no parts in current ones."""
     runs, cells = tables.runs.c, tables.cells.c
     for documents in (tables.rolled_evidence, tables.cells):
         connection.execute(delete(documents).where(documents.c.run.not_in(select(runs.number))))
@@ -309,13 +309,13 @@ _OF_BAR = _evidence_of(tables.evidence).where(tables.evidence.c.interval_start_m
 def read_frames(
     now: Connection, bars: Sequence[EvidenceBar], of_day: bool
 ) -> Iterator[tuple[EvidenceBar, list[Evidence] | None]]:
-    """Read the frames of bars, or of whole days; None where they are not as they were written."""
+    """Read the frames of bars, or of whole days; None if they are not as they were written."""
     table, statement = (tables.rolled_evidence, _OF_DAY) if of_day else (tables.evidence, _OF_BAR)
     bars_by_place: defaultdict[tuple[int, int, str], list[EvidenceBar]] = defaultdict(list)
     for bar in bars:
         run_number = bar.run.number if bar.writer is None else int(bar.writer)
         bars_by_place[run_number, bar.start_ms, bar.label].append(bar)
-    for (run, start_ms, label), of_place in bars_by_place.items():  # many sources can be level
+    for (run, start_ms, label), of_place in bars_by_place.items():  # many sources can tie
         key = {"of_run": run, "of_start_ms": start_ms, "of_label": label}
         for first in range(0, len(of_place), _SOURCES_AT_ONCE):
             batch = of_place[first : first + _SOURCES_AT_ONCE]
@@ -369,12 +369,12 @@ def _key(table: Table, row: Mapping[Any, Any]) -> tuple[Any, ...]:
 def _is_same_evidence(table: Table, expected: Mapping[str, Any] | None, row: Row[Any] | None) -> bool:
     if expected is None or row is None or not tables.is_intact(table, row):
         return False
-    # Earlier layouts wrote the same records with other bytes.
+    # Earlier layouts wrote the same records in other bytes.
     return _evidence_decoder.decode(expected["frames"]) == _evidence_decoder.decode(row.frames)
 
 
 def _differing_cells(expected: Mapping[str, Any] | None, row: Row[Any] | None) -> set[str]:
-    from frametally.adapters.day_cells.cells import differing_sources as differing_in  # numpy takes long
+    from frametally.adapters.day_cells.cells import differing_sources as differing_in  # slow: imports numpy
 
     packed = [] if expected is None else [decode_packed(expected["packed"])]
     if row is not None and tables.is_intact(tables.cells, row):

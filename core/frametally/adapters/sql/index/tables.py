@@ -1,9 +1,9 @@
-"""The count index's tables, for SQLite and PostgreSQL alike.
+"""The count index's tables, for both SQLite and PostgreSQL.
 
-One row of `runs` per model, interval and day: the current one. `number` ties its rows in the other tables to
-it, rises with every publication and is never used again. What is summed over many bars lies in `cells`, a few
-arrays a run, by the base interval and by longer steps (`day_cells.storage`); what is shown of a few bars
-(evidence) lies in rows. Each row carries a checksum of itself: a changed row is reported, not charted.
+`runs` has one row per model, interval and day: the current run. `number` links it to its rows in the other
+tables, rises with every publication and is never used again. Values that are summed over many bars are in
+`cells`, a few arrays per run, by the base interval and by longer steps (`day_cells.storage`); what is shown
+for a few bars (evidence) is in rows. Each row has its own checksum: a changed row is reported, not charted.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ evidence = Table(
     sqlite_with_rowid=False,
 )
 
-cells = Table(  # counts and coverage by each stored step, as arrays: see `day_cells`
+cells = Table(  # counts and coverage for each stored step, as arrays: see `day_cells`
     "frametally_cells",
     ALL,
     Column("run", BigInteger, primary_key=True, autoincrement=False),
@@ -61,7 +61,7 @@ cells = Table(  # counts and coverage by each stored step, as arrays: see `day_c
     _crc32(),
 )
 
-rolled_evidence = Table(  # of a whole run, so of a day
+rolled_evidence = Table(  # for a whole run, that is, a day
     "frametally_rolled_evidence",
     ALL,
     Column("run", BigInteger, primary_key=True, autoincrement=False),

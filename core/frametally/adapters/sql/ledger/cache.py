@@ -55,8 +55,8 @@ class SqlLedger(SqlBook):
     def refresh(self, store: ObjectStore, progress: Progress) -> Refreshed:
         """Read new and changed objects of the store, and forget removed ones; see `Ledger.refresh`.
 
-        What is made from other things is listed before them: runs, then segments, then manifests. So no run
-        is met whose segments are not, while the stages work.
+        Derived objects are listed before their inputs: runs, then segments, then manifests. So a run never
+        appears without its segments while the stages work.
         """
         taken_count, removed_count = self._refresh_runs(store)
         for took, removed in (
@@ -139,7 +139,7 @@ class SqlLedger(SqlBook):
             numbers |= {row.model for row in segment_rows.segments_with_problems(connection)}
             newest_ms = {}
             newest = select(func.max(segments.put_at_ms))
-            for number in numbers:  # the last of each is found at once; grouped, all would be gone through
+            for number in numbers:  # each maximum is one look-up; grouping would read all rows
                 name = connection.execute(select(names.name).where(names.number == number)).scalar_one()
                 of_model = newest.where(segments.model == number)
                 newest_ms[name] = connection.execute(of_model).scalar_one()
@@ -195,7 +195,7 @@ class SqlLedger(SqlBook):
         return Extent(max(frames_of.values(), default=0), len(days))
 
     def chain(self, model: str, without: Collection[str] = ()) -> list[ChainLink]:
-        """Return the model's segments, those that follow each other without a loss as one link."""
+        """Return the model's segments, with those that follow each other without a gap as one link."""
         links = []
         with self._database.reading() as connection:
             stretches = chains.read_stretches(connection, without)
@@ -225,7 +225,7 @@ class SqlLedger(SqlBook):
 
     def newest_frames(self, model: str) -> dict[str, int]:
         hours, names = tables.hours.c, tables.names.c
-        # The last of each name is found at once; grouped, all hours would be gone through.
+        # The maximum of each name is one look-up; grouping would read all hours.
         of_source = hours.model == number_of_name(model), hours.source == names.number
         last_hour = select(func.max(hours.hour)).where(*of_source).correlate(tables.names).scalar_subquery()
         newest = select(func.max(hours.last_ms)).where(*of_source, hours.hour == last_hour)
@@ -263,7 +263,7 @@ class SqlLedger(SqlBook):
         still_open: dict[object, DeadFrame] = {}
         rows = self._rows(query.order_by(put_at_ms, tables.segments.c.key, letters.at_offset))
         for key, offset, of_source, of_media, captured_at_ms, frame, cause, at_ms in rows:
-            # Of several dead letters for one frame the last one counts: it was tried again.
+            # Of several dead letters for one frame the last one counts: the frame was tried again.
             identity = (key, offset) if frame is None else (of_source, of_media, captured_at_ms, frame)
             still_open.pop(identity, None)
             if (key, offset) not in dropped:
@@ -291,7 +291,7 @@ class SqlLedger(SqlBook):
     def _records(self, kind: str, record_type: type[RecordT]) -> list[RecordT]:
         objects = tables.objects.c
         query = select(objects.key, objects.record).where(objects.kind == kind, objects.record.is_not(None))
-        # The order of keys is Python's, whatever the server's order of texts is.
+        # Sort keys as Python does, whatever the server's order of texts.
         return [decode(text.encode(), record_type) for _, text in sorted(map(tuple, self._rows(query)))]
 
     def _rows(self, query: Executable, values: Mapping[str, object] | None = None) -> Sequence[Any]:
@@ -325,7 +325,7 @@ class SqlLedger(SqlBook):
         take: Callable[[ObjectInfo], _TakenT | None],
         put_record: Callable[[Connection, _TakenT], None],
     ) -> tuple[int, int]:
-        """Read what is not known as it is listed, and write it in one transaction."""
+        """Read listed objects that are not known as listed, and write them in one transaction."""
         new = [info for info in listed.values() if intake.is_new(info, known_objects)]
         records = [record for info in new if (record := take(info)) is not None]
         removed_keys = known_objects.keys() - listed.keys()

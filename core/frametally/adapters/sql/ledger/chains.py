@@ -1,4 +1,4 @@
-"""The chains of segments in the ledger's tables, as stretches, so no query reads every segment."""
+"""The chains of segments in the ledger's tables, as stretches, so that no query reads every segment."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from frametally.segments.stretches import SegmentStretch, Stretches, partition_o
 
 
 class Chains:
-    """The stretches within one transaction of a writer, which `save` writes."""
+    """The stretches within one writer's transaction, which `save` writes."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -24,18 +24,18 @@ class Chains:
         self._disordered: set[str] = set()
 
     def add(self, segment: SegmentStretch) -> None:
-        """Take in a segment whose row is in the tables."""
+        """Add a segment whose row is in the tables."""
         if not self._stretches.add(segment):
             self._disordered.add(partition_of(segment.first_key))
 
     def remove(self, segments: Iterable[SegmentStretch]) -> None:
-        """Forget segments whose rows are in the tables no longer."""
+        """Forget segments whose rows are no longer in the tables."""
         for segment in sorted(segments):
             if not self._stretches.remove(segment):
                 self._disordered.add(partition_of(segment.first_key))
 
     def order(self, key: str) -> None:
-        """Have the partition of a segment read again, as its rows are others now."""
+        """Mark the partition of a segment to be read again, because its rows have changed."""
         self._disordered.add(partition_of(key))
 
     def save(self, number_of: Callable[[str], int]) -> None:
@@ -80,20 +80,20 @@ def _checksum(stretch: SegmentStretch) -> int:
 
 
 def read_listing(connection: Connection) -> tuple[int, int]:
-    """Return the number of segments, and when all were listed, 0: never."""
+    """Return the number of segments, and when all were last listed, or 0 if never."""
     segments = connection.execute(select(func.count()).select_from(tables.segments)).scalar_one()
     listed_at_ms = connection.execute(select(func.max(tables.listing.c.listed_at_ms))).scalar()
     return segments, listed_at_ms or 0
 
 
 def note_listing(connection: Connection, listed_at_ms: int) -> None:
-    """Note when all segments were listed."""
+    """Record when all segments were listed."""
     connection.execute(delete(tables.listing))
     connection.execute(insert(tables.listing).values(listed_at_ms=listed_at_ms))
 
 
 def links_query() -> Select[Any]:
-    """Return the query of segments, each as a `SegmentStretch`."""
+    """Return a query for all readable segments, each as a `SegmentStretch`."""
     segments = tables.segments.c
     offsets = segments.first_offset, segments.next_offset
     query = select(segments.key, segments.key, *offsets, segments.frames, segments.dead_letters)

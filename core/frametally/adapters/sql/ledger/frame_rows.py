@@ -12,7 +12,7 @@ from frametally.adapters.sql.ledger.intake import MOST_IN, Numbers, by, insert_r
 from frametally.books.intake import FrameKey
 from frametally.rules.times import DAY_MS
 
-# Statements for each medium of a batch, made once: a fleet's batch has a few frames of each of very many.
+# Statements for each medium of a batch, built once: a fleet's batch has a few frames of each of very many.
 _FRAMES, _TALLIES = tables.frames.c, tables.tallies.c
 _OF_MEDIUM = [_FRAMES[name] == bindparam(f"of_{name}") for name in ("model", "source", "media")]
 _FRAMES_OF_TIMES = select(_FRAMES.captured_at_ms, _FRAMES.frame, _FRAMES.dead).where(
@@ -28,7 +28,7 @@ _ADD_TO_TALLY = (
 def put_frames(
     connection: Connection, numbers: Numbers, model: int, frames: Iterable[FrameKey], *, dead: bool
 ) -> None:
-    """Take in distinct frames; a frame with detections is detected, whatever dead letters it has."""
+    """Add distinct frames; a frame with detections counts as detected, whatever dead letters it has."""
     groups: dict[tuple[int, int, int], set[tuple[int, int]]] = defaultdict(set)
     for frame in frames:
         medium = numbers.number_of(frame.source), numbers.number_of(frame.media)
@@ -62,7 +62,7 @@ def _add_to_tally(
 
 
 def forget_frames(connection: Connection, model: int, source: int, first_ms: int, last_ms: int) -> None:
-    """Remove a source's frames of these times; their tallies say of which media there are some."""
+    """Remove a source's frames of these times; their tallies show which media have any."""
     tallies, frames = tables.tallies.c, tables.frames.c
     days = tallies.day >= first_ms // DAY_MS, tallies.day <= last_ms // DAY_MS
     of_source = and_(tallies.model == model, *days, tallies.source == source)

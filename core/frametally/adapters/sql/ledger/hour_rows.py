@@ -1,4 +1,4 @@
-"""Reads which segments the hours of sources are counted of, each function within one transaction."""
+"""Reads which segments the hours of sources are counted from, each function within one transaction."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def counted_hours(
 ) -> list[CountedHour]:
     """Return the hours of segments, with the sums of their digests; see `Ledger.counted_hours`.
 
-    Raises `RowDamaged`: rows are lost, or have other digests than were written.
+    Raises `RowDamaged` if rows are lost, or have other digests than were written.
     """
     flags = func.max(_HOURS.is_own), func.count(_HOURS.crc32) == func.count()
     query = select(*_PLACE, *_SUMS, *flags).group_by(*_PLACE).order_by(*_PLACE)
@@ -79,7 +79,7 @@ def segments_of_hours(
 ) -> list[SegmentOfHour]:
     """Return the segments of sources' hours, sorted; see `Ledger.segments_of_hours`.
 
-    Raises `RowDamaged`: one has another digest than its values.
+    Raises `RowDamaged` if a digest does not match its row's values.
     """
     query = _ROWS.where(
         _HOURS.model == number_of_name(model),
@@ -117,10 +117,10 @@ def check(connection: Connection) -> None:
 def digest_of(
     model: str, source: str, hour: int, is_own: int, key: str, crc32: int | None, pictures_crc32: int | None
 ) -> tuple[int, int]:
-    """Return the digest of a source's lines in a segment of an hour: sums of them tell sets of lines apart.
+    """Return the digest of a source's lines in a segment of an hour: sums of digests identify sets of lines.
 
-    Lines without a checksum are known by the key of their segment alone. They do not have the digests of
-    their pictures, which decide whether a picture was frozen.
+    Lines without a checksum are identified by their segment's key alone. Lines do not contain the digests of
+    their pictures, which show whether a picture was frozen.
     """
     text = f"{model} {source} {hour} {is_own} {key} {crc32}"
     if pictures_crc32 is not None:
@@ -130,7 +130,7 @@ def digest_of(
 
 
 def hours_of_segments(connection: Connection, segment_keys: Collection[str]) -> list[tuple[str, str, int]]:
-    """Return key, model and hour of each hour that these segments are counted in."""
+    """Return key, model and hour for each hour that these segments count towards."""
     query = (
         select(_SEGMENTS.key, _NAMES.name, _HOURS.hour)
         .join(tables.hours, _HOURS.segment == _SEGMENTS.number)
@@ -141,7 +141,7 @@ def hours_of_segments(connection: Connection, segment_keys: Collection[str]) -> 
 
 
 def number_of_name(name: str | BindParameter[str]) -> ColumnElement[int]:
-    """Return the query of a name's number."""
+    """Return a query for a name's number."""
     return select(_NAMES.number).where(_NAMES.name == name).scalar_subquery()
 
 
@@ -167,4 +167,4 @@ def _parts_query() -> Executable:
 
 
 PARTS = _parts_query()
-"""The query of `Ledger.parts`; to make it takes longer than to ask it, as pages do of each source."""
+"""The query of `Ledger.parts`; building it takes longer than running it, as pages do for each source."""

@@ -1,4 +1,4 @@
-"""Writes what was read of small objects into the ledger's tables, each function within one transaction."""
+"""Writes the contents of small objects into the ledger's tables, each function within one transaction."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from frametally.ports.object_store import ObjectInfo
 from frametally.rules.seals import unsealed
 
 _ValueT = TypeVar("_ValueT")
-MOST_IN = 500  # values in one IN (...): SQLite takes 32,766, others fewer
+MOST_IN = 500  # values in one IN (...): SQLite allows 32,766, others fewer
 
 
 class Numbers:
@@ -25,7 +25,7 @@ class Numbers:
         self._numbers: dict[str, int] = {}
 
     def number_of(self, name: str) -> int:
-        """Return the name's number, given to it now if it has none."""
+        """Return the name's number, assigning one if it has none."""
         if name not in self._numbers:
             query = select(tables.names.c.number).where(tables.names.c.name == name)
             number = self._connection.execute(query).scalar()
@@ -36,7 +36,7 @@ class Numbers:
         return self._numbers[name]
 
     def new(self, count: int = 1) -> int:
-        """Return the first of so many numbers in a row that nothing has."""
+        """Return the first of `count` consecutive unused numbers."""
         number: int = self._connection.execute(select(tables.about.c.next_number)).scalar_one()
         self._connection.execute(update(tables.about).values(next_number=number + count))
         return number
@@ -45,7 +45,7 @@ class Numbers:
 def known_objects(connection: Connection, kind: str) -> dict[str, tuple[int, str, bool]]:
     """Return size, version and whether to read it again, by key, of everything of that kind.
 
-    That is where there was a problem, and where the record that is kept is damaged itself.
+    Objects with a problem, and those whose stored record is damaged, are read again.
     """
     table = tables.objects.c
     query = select(table.key, table.size_bytes, table.version, table.record, table.problem.is_not(None))
@@ -64,12 +64,12 @@ def _is_whole(record: str | None) -> bool:
 
 
 def is_changed(info: ObjectInfo, known_objects: Mapping[str, tuple[int, str, bool]]) -> bool:
-    """Return whether an object that is known is another now."""
+    """Return whether a known object has changed."""
     return known_objects[info.key][:2] != (info.size_bytes, info.version)
 
 
 def is_new(info: ObjectInfo, known_objects: Mapping[str, tuple[int, str, bool]]) -> bool:
-    """Return whether to read it: unknown, changed, or one that could not be read the last time."""
+    """Return whether to read an object: it is unknown, has changed, or could not be read the last time."""
     return info.key not in known_objects or is_changed(info, known_objects) or known_objects[info.key][2]
 
 
@@ -110,9 +110,9 @@ def _insert_object(
 
 
 def insert_rows(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Insert rows with all columns in the table's order, by the driver itself.
+    """Insert rows with all columns in the table's order, through the driver itself.
 
-    That takes half the time, and of a million segments there are two million rows.
+    That takes half the time, and a million segments have two million rows.
     """
     if rows:
         names = ", ".join(f'"{name}"' for name in table.columns.keys())  # noqa: SIM118 - of a collection
@@ -121,10 +121,10 @@ def insert_rows(connection: Connection, table: Table, rows: Sequence[tuple[Any, 
 
 
 def marks_of(connection: Connection, values: int) -> str:
-    """Return the marks of so many values in a statement for the driver itself."""
+    """Return the placeholders for this number of values in a statement for the driver itself."""
     return ", ".join(["?" if connection.dialect.paramstyle == "qmark" else "%s"] * values)
 
 
 def by(size: int, values: Sequence[_ValueT]) -> Iterable[Sequence[_ValueT]]:
-    """Cut values into batches of at most so many."""
+    """Split values into batches of at most `size`."""
     return (values[start : start + size] for start in range(0, len(values), size))

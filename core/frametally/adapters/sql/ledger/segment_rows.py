@@ -1,9 +1,9 @@
 """Writes segments into the ledger's tables, each function within one transaction.
 
-What is in the tables already is left as it is, so that two processes may take in the same segments, in any
-order, one their headers and another their lines. `forget_segments` makes room for segments that changed or
-are gone: which frames only they held is unknown, so what others have of the same times is taken in again.
-Its cost is that of these times, however much more the ledger holds.
+Existing rows are left unchanged, so that two processes may add the same segments, in any order, one their
+headers and another their lines. `forget_segments` removes segments that changed or are gone: it is unknown
+which frames only they held, so other segments' frames of the same times are added again. Its cost depends on
+these times only, however much more the ledger holds.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ def known_segments(connection: Connection) -> dict[str, tuple[int, str, bool]]:
 
 
 def segments_with_problems(connection: Connection) -> list[Row[Any]]:
-    """Return the rows of segments that could not be read, or not all of them."""
+    """Return the rows of segments that could not be read, or only in part."""
     return [*connection.execute(select(tables.segments).where(_SEGMENTS.problem.is_not(None)))]
 
 
 def unread_segments(connection: Connection) -> list[ObjectInfo]:
-    """Return the segments of which the header alone was read, in the order in which they came."""
+    """Return the segments of which only the header was read, in the order in which they were added."""
     query = select(_SEGMENTS.key, _SEGMENTS.size_bytes, _SEGMENTS.version, _SEGMENTS.put_at_ms)
     query = query.where(_SEGMENTS.is_read == 0, _SEGMENTS.problem.is_(None)).order_by(_SEGMENTS.number)
     return [ObjectInfo(*row) for row in connection.execute(query)]
@@ -55,7 +55,7 @@ _Rows = defaultdict[Table, list[tuple[Any, ...]]]
 def put_segments(
     connection: Connection, numbers: Numbers, chains: Chains, segments: Sequence[TakenSegment]
 ) -> None:
-    """Take in segments, but those that are there without a problem; of those, lines not read before.
+    """Add segments, except those already there without a problem; of these, add the lines not yet read.
 
     The rows of a table are written together: a fleet's segment has a few frames of each of very many media.
     """
@@ -70,7 +70,7 @@ def put_segments(
     for number, segment in enumerate(new, start=numbers.new(len(new))):
         key, header = segment.info.key, segment.header
         if header is None and key in states:
-            _put_problem(connection, segment)  # the rest stays: it says which frames are in `frames` by it
+            _put_problem(connection, segment)  # the rest stays: it records which of `frames` came from it
             continue
         number_by_key[key] = number
         _add_rows(rows, numbers, segment, number)
@@ -87,7 +87,7 @@ def put_segments(
     for segment in read:
         key = segment.info.key
         rows[tables.dead_letters] += _letter_rows(numbers, segment, number_by_key.get(key) or unread[key])
-    rows[tables.hours].sort()  # in the order of the table: what lies together is written together
+    rows[tables.hours].sort()  # the table's order, so that neighbouring rows are written together
     for table, of_table in rows.items():
         insert_rows(connection, table, of_table)
     _add_to_total(connection, [sum(digests) % tables.DIGESTS for digests in _digests(rows[tables.hours])])
@@ -108,7 +108,7 @@ def put_segments(
 
 
 class _State(NamedTuple):
-    """What the tables have of a segment; without a header they have its problem alone."""
+    """The state of a segment in the tables; without a header they have only its problem."""
 
     number: int
     problem: str | None
@@ -139,7 +139,7 @@ def _put_problem(connection: Connection, segment: TakenSegment) -> None:
 
 
 def _add_rows(rows: _Rows, numbers: Numbers, segment: TakenSegment, number: int) -> None:
-    """Add the rows of what a segment's header says."""
+    """Add the rows for a segment's header."""
     (key, *version, put_at_ms), header, model = segment.info, segment.header, numbers.number_of(segment.model)
     listed = number, key, model, *version, put_at_ms, segment.problem
     if header is None:
@@ -190,10 +190,10 @@ def _letter_rows(numbers: Numbers, segment: TakenSegment, number: int) -> list[t
 
 
 def forget_segments(connection: Connection, chains: Chains, segment_keys: Iterable[str]) -> set[str]:
-    """Forget segments, and all frames of their sources between the first and the last of those of a day.
+    """Forget segments, and each day's frames of their sources from the first to the last of theirs.
 
-    Returns the keys of other segments that have frames of these times. They are to be read again: until
-    then that is their problem.
+    Returns the keys of other segments with frames of these times. They must be read again, and until then
+    have that as their problem.
     """
     ranges, links = _remove_segments(connection, sorted(segment_keys))
     chains.remove(links)
@@ -230,10 +230,10 @@ def forget_segments(connection: Connection, chains: Chains, segment_keys: Iterab
 def _remove_segments(
     connection: Connection, segment_keys: Sequence[str]
 ) -> tuple[dict[tuple[int, int, int], tuple[int, int]], list[SegmentStretch]]:
-    """Remove the rows of segments, but of no frame.
+    """Remove the rows of segments, but not those of frames.
 
-    Returns their first and last times by model, source and day on which they begin, and their links in the
-    chains.
+    Returns their first and last times by model, source and the day on which they begin, and their links in
+    the chains.
     """
     letters = tables.dead_letters.c
     ranges: dict[tuple[int, int, int], tuple[int, int]] = {}

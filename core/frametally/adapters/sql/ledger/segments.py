@@ -28,9 +28,9 @@ def refresh(
     headers_only: bool = False,
     list_all: bool = False,
 ) -> tuple[int, int]:
-    """Take in new segments, and forget those that are gone or changed; return how many came and went.
+    """Add new segments, and forget those that are gone or changed; return how many were added and removed.
 
-    With `headers_only` no line is read: the next refresh without it reads those of all segments without.
+    With `headers_only` no lines are read: the next refresh without it reads all lines not yet read.
     """
     with database.reading() as connection:
         count, listed_at_ms = chains.read_listing(connection)
@@ -54,7 +54,7 @@ def refresh(
 
 
 def _new(database: SqlDatabase, store: ObjectStore) -> list[ObjectInfo] | None:
-    """List the segments that are new, and those with problems; None: all have to be compared."""
+    """List the segments that are new, and those with problems; None if all must be compared."""
     with database.reading() as connection:
         stretches = Stretches(chains.read_stretches(connection))
         with_problems = segment_rows.segments_with_problems(connection)
@@ -64,14 +64,14 @@ def _new(database: SqlDatabase, store: ObjectStore) -> list[ObjectInfo] | None:
         info = store.head(row.key)
         has_frames = known_keys.end_of(row.key) is not None
         if info is None or (has_frames and (info.size_bytes, info.version) != (row.size_bytes, row.version)):
-            return None  # which frames only it held is unknown
+            return None  # it is unknown which frames only it held
         new[info.key] = info
     return [new[key] for key in sorted(new)]
 
 
 def _compare(database: SqlDatabase, store: ObjectStore) -> tuple[list[ObjectInfo], int]:
-    """List all segments; forget those that are gone or changed; return what is to be read."""
-    # What is known is read before the listing, or what others take in meanwhile would seem to be gone.
+    """List all segments; forget those that are gone or changed; return which to read."""
+    # Read the known segments before listing; otherwise segments added meanwhile would seem to be gone.
     with database.reading() as connection:
         known_segments = segment_rows.known_segments(connection)
     listed = {info.key: info for info in list_new_segments(store, Stretches())}
@@ -89,7 +89,7 @@ def _compare(database: SqlDatabase, store: ObjectStore) -> tuple[list[ObjectInfo
 
 
 def _take(database: SqlDatabase, store: ObjectStore, new: Sequence[ObjectInfo], progress: Progress) -> int:
-    """Take in whole segments; return how many were still there."""
+    """Add whole segments; return how many were still there."""
     batch: list[TakenSegment] = []
     taken_count = frame_count = 0
     for number, info in enumerate(new):
@@ -112,12 +112,12 @@ def _take(database: SqlDatabase, store: ObjectStore, new: Sequence[ObjectInfo], 
 def _take_headers(
     database: SqlDatabase, store: ObjectStore, new: Sequence[ObjectInfo], progress: Progress
 ) -> int:
-    """Take in headers of segments, of many some at once; return how many were still there."""
+    """Add headers of segments, many at a time; return how many were still there."""
     parts = [new[start : start + _HEADERS_AT_ONCE] for start in range(0, len(new), _HEADERS_AT_ONCE)]
     at_once = _HEADERS_PER_TRANSACTION // _HEADERS_AT_ONCE
     taken_count = 0
     with ThreadPoolExecutor(_READERS) as readers:
-        for first in range(0, len(parts), at_once):  # what is read ahead is bounded
+        for first in range(0, len(parts), at_once):  # bounds what is read ahead
             progress.update(first * _HEADERS_AT_ONCE, len(new), "headers of new segments")
             read = readers.map(partial(_read_headers, store), parts[first : first + at_once])
             batch = [segment for part in read for segment in part if segment is not None]

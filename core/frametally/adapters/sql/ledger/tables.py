@@ -1,13 +1,13 @@
-"""The ledger's tables, for SQLite and PostgreSQL alike.
+"""The ledger's tables, for both SQLite and PostgreSQL.
 
 `objects` has a row for each small object in the store that the ledger has read, and `segments` for each
-segment, as it was listed: what is listed otherwise now is new, changed or gone. The other tables hold what
-was in it. Texts that come in every row (models, sources, media) are numbered in `names`. `hours` says of
-which segments an hour of a source is counted, and where in them its lines are: planning adds up their
-digests. `frames` has a row per distinct frame, in the order of event time, so that what is new lies
-together; `tallies` counts its rows by day, which also says where those of a day lie: how long it takes to
-forget old ones depends on them alone. `stretches` has the chains of `segments` in a few rows, and `listing`
-when all of them were listed, not new ones alone.
+segment, as it was listed: a different listing means that it is new, changed or gone. The other tables have
+their contents. Texts that are in every row (models, sources, media) are numbered in `names`. `hours` says
+from which segments a source's hour is counted, and where its lines are in them: planning adds up their
+digests. `frames` has a row per distinct frame, in the order of event time, so that new rows are adjacent.
+`tallies` counts these rows by day, and so also shows where a day's rows are: the time to forget old ones
+depends only on them. `stretches` has the chains of `segments` in a few rows, and `listing` the time when all
+of them, not only new ones, were listed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ALL = MetaData()
 about = about_table(
     "frametally_ledger",
     ALL,
-    # The sums of all digests in `hours`, modulo `DIGESTS`: a row that is lost is noticed.
+    # The sums of all digests in `hours`, modulo `DIGESTS`, which expose a lost row.
     *(Column(f"digest_{number}", BigInteger, nullable=False, server_default="0") for number in range(2)),
 )
 
@@ -44,7 +44,7 @@ objects = Table(
     Column("size_bytes", BigInteger, nullable=False),
     Column("version", Text, nullable=False),
     Column("put_at_ms", BigInteger, nullable=False),
-    Column("record", Text),  # as JSON, without what can be long
+    Column("record", Text),  # as JSON, without fields that can be long
     Column("problem", Text),
     Index("frametally_ledger_objects_kind", "kind", "model", "put_at_ms"),
     Index("frametally_ledger_objects_problem", "key", sqlite_where=text("problem IS NOT NULL")),
@@ -60,14 +60,14 @@ segments = Table(
     Column("version", Text, nullable=False),
     Column("put_at_ms", BigInteger, nullable=False),
     Column("problem", Text),
-    Column("log_id", Text),  # null, like what follows: its header could not be read
+    Column("log_id", Text),  # null, like the next columns, if its header could not be read
     Column("topic", Text),
     Column("partition", Integer),
     Column("first_offset", BigInteger),
     Column("next_offset", BigInteger),
     Column("frames", BigInteger),
     Column("dead_letters", BigInteger),
-    Column("is_read", SmallInteger, nullable=False),  # 0: its header alone was
+    Column("is_read", SmallInteger, nullable=False),  # 0 if only its header was
     Index("frametally_ledger_segments_put", "model", "put_at_ms"),
     Index("frametally_ledger_segments_problem", "number", sqlite_where=text("problem IS NOT NULL")),
     Index("frametally_ledger_segments_dead", "number", sqlite_where=text("dead_letters > 0")),
@@ -81,14 +81,12 @@ hours = Table(
     Column("source", BigInteger, primary_key=True, autoincrement=False),
     Column("hour", BigInteger, primary_key=True, autoincrement=False),  # UTC, as whole hours since 1970
     Column("segment", BigInteger, primary_key=True, autoincrement=False, index=True),
-    Column("is_own", SmallInteger, nullable=False),  # 0: its frames are near the hour alone
-    Column(
-        "first_ms", BigInteger, nullable=False
-    ),  # of all lines of the source in the segment, as what follows
+    Column("is_own", SmallInteger, nullable=False),  # 0 if its frames are only near the hour
+    Column("first_ms", BigInteger, nullable=False),  # up to next_byte: of all its lines in the segment
     Column("last_ms", BigInteger, nullable=False),
     Column("first_byte", BigInteger, nullable=False),
     Column("next_byte", BigInteger, nullable=False),
-    Column("crc32", BigInteger),  # of those bytes; null: their segment does not say
+    Column("crc32", BigInteger),  # of those bytes; null if the segment does not record it
     Column("pictures_crc32", BigInteger),  # of the digests of their pictures, which the lines do not have
     *(Column(f"digest_{number}", BigInteger, nullable=False) for number in range(2)),  # 42 bits each
     sqlite_with_rowid=False,
@@ -104,7 +102,7 @@ stretches = Table(
     Column("next_offset", BigInteger, nullable=False),
     Column("frames", BigInteger, nullable=False),
     Column("dead_letters", BigInteger, nullable=False),
-    Column("crc32", BigInteger, nullable=False),  # of the others, but of the model
+    Column("crc32", BigInteger, nullable=False),  # of the other columns except `model`
 )
 
 listing = Table(
@@ -158,4 +156,4 @@ run_frames = Table(
 )
 
 CONTENT = (objects, segments, hours, stretches, listing, frames, tallies, dead_letters, run_frames)
-"""All but what only numbers: what `clear` empties."""
+"""All tables except those that only assign numbers: `clear` empties them."""

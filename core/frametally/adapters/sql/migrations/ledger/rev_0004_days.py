@@ -8,7 +8,7 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Make the tables and the indexes."""
+    """Create the tables and the indexes."""
     op.create_table(
         "frametally_ledger_stretches",
         sa.Column("first_key", sa.Text, primary_key=True),

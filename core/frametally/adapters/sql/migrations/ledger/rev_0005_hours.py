@@ -1,4 +1,4 @@
-"""Keeps segments with their hours, and headers before lines; a refresh reads all segments again."""
+"""Stores the hours of segments, and headers before lines; a refresh reads all segments again."""
 
 import sqlalchemy as sa
 from alembic import op
