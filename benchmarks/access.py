@@ -1,8 +1,8 @@
-"""What accounts cost a request: `python benchmarks/access.py [requests]`.
+"""Measures the cost of accounts per request: `python benchmarks/access.py [requests]`.
 
-The same requests to a dashboard with accounts, by a session and by a token, and to one without, in turns and
-in one run, by one connection each; and the gate alone, which finds out who asks, in the process that asks it.
-The access book is SQLite's.
+The same requests go to a dashboard with accounts, by session and by token, and to one without, alternating in
+one run, each over one connection. The gate, which identifies the client, is also measured alone, in its own
+process. The access book is SQLite's.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ PATHS = {
 HOUR_S = 3600.0
 MOST_MS = 2.0
 _BLOCK, _LEFT_OUT = 50, 10
-"""Asked of one server before the other's turn, and those at first that do not count."""
+"""Consecutive requests to one server, and the first ones that do not count."""
 
 Headers = dict[str, str]
 
 
 @contextmanager
 def dashboard(folder: Path, access: AccessBook | None) -> Iterator[Flask]:
-    """Put together a dashboard over an empty folder."""
+    """Create a dashboard over an empty folder."""
     with (
         closing(open_object_store((folder / "store").as_uri())) as store,
         closing(open_count_index(f"sqlite:///{folder}/index.sqlite")) as index,
@@ -67,7 +67,7 @@ def dashboard(folder: Path, access: AccessBook | None) -> Iterator[Flask]:
 
 
 def serve(folder: Path, has_accounts: bool, told: Connection) -> None:
-    """Serve an empty folder on a free port, until the process is ended."""
+    """Serve an empty folder on a free port until the process ends."""
     with (
         closing(AccessBook(f"sqlite:///{folder}/catalogue.sqlite")) as book,
         dashboard(folder, book if has_accounts else None) as app,
@@ -79,7 +79,7 @@ def serve(folder: Path, has_accounts: bool, told: Connection) -> None:
 
 @contextmanager
 def serving(folder: Path, *, has_accounts: bool) -> Iterator[str]:
-    """Serve in a process of its own: whoever asks must not have to share its interpreter."""
+    """Serve in a separate process, so that the client does not share its interpreter."""
     context = multiprocessing.get_context("spawn")
     told, tells = context.Pipe(duplex=False)
     process = context.Process(target=serve, args=(folder, has_accounts, tells))
@@ -92,7 +92,7 @@ def serving(folder: Path, *, has_accounts: bool) -> Iterator[str]:
 
 
 def visitors(book: AccessBook) -> dict[str, Headers]:
-    """Add an account, and return what it is known by."""
+    """Add an account, and return the headers that identify it."""
     book.add_account(UserAccount("anna", "run"))
     session, token = make_token(), make_api_token()
     book.begin_session("anna", token_hash(session), most_s=HOUR_S)
@@ -104,7 +104,7 @@ def visitors(book: AccessBook) -> dict[str, Headers]:
 
 
 def ask_ms(connection: http.client.HTTPConnection, path: str, headers: Headers) -> float:
-    """Return how long an answer took."""
+    """Return the time for an answer."""
     began_s = time.perf_counter()
     connection.request("GET", path, headers=headers)
     answer = connection.getresponse()
@@ -116,7 +116,7 @@ def ask_ms(connection: http.client.HTTPConnection, path: str, headers: Headers) 
 
 
 def admit_ms(gate: Gate, headers: Headers) -> float:
-    """Return how long the gate alone took."""
+    """Return the time of the gate alone."""
     began_s = time.perf_counter()
     gate.admit("GET", "/api/v1/models", headers, "127.0.0.1")
     return (time.perf_counter() - began_s) * 1000
@@ -135,7 +135,7 @@ def turns_p95(took_ms: list[float]) -> list[float]:
 
 
 def main(requests: int) -> None:
-    """Measure, in one run."""
+    """Measure everything in one run."""
     load_before = os.getloadavg()[0]
     columns = ["what", "median, ms", "p95, ms", "most, ms"]
     with ExitStack() as stack:

@@ -44,25 +44,25 @@ SIZES = (100, 400)
 MANY = 10_000
 CHECKS, _ANSWERED = 122, 65
 _STONE = 0.35
-"""More false boxes a frame than this are a bar in which a thing is taken for the label."""
+"""False boxes a frame above which a bar counts as one with a thing taken for the label."""
 
 
 _RARE = 0.5
-"""Where a greater part of the bars has a stone, it is there all day."""
+"""If a larger part of the bars has a stone, it is there all day."""
 
 
 Place = tuple[int, float, int]
-"""Answered frames, objects a frame, and bars a day."""
+"""The number of answered frames, objects a frame, and bars a day."""
 
 
 class Held(NamedTuple):
-    """Of one check and one length of bars.
+    """The results of one check for one length of bars.
 
     Attributes:
-        share: Of its bars whose interval holds the truth.
-        width: Median half-width, in parts of the truth.
-        stones: Of the bars in which a thing is taken for the label: whether each holds.
-        first: Whether the first bar of the second half holds.
+        share: The share of its bars whose interval contains the truth.
+        width: Median half-width, as a fraction of the truth.
+        stones: For each bar in which a thing is taken for the label, whether its interval contains the truth.
+        first: Whether the first bar of the second half does.
     """
 
     share: float
@@ -156,12 +156,12 @@ def main() -> None:
 
 
 def _of_blind_world(number: int) -> dict[Place, list[Held]]:
-    """Return the same of a day in the second half of which the model loses nearly all."""
+    """Return the results of a day in whose second half the model loses nearly all boxes."""
     return _of_world(number, is_blind=True)
 
 
 def _of_world(number: int, *, is_blind: bool = False) -> dict[Place, list[Held]]:
-    """Return what the checks of a day say, by size, label and number of bars."""
+    """Return the results of a day's checks, by size, label and number of bars."""
     random = np.random.default_rng([21, number])
     world = make_world(random)
     if is_blind:
@@ -227,7 +227,7 @@ def _look(
             holds = (said.low <= true) & (true <= said.high)
             widths = (said.high - said.low) / 2 / np.maximum(true, 1)
             has_stone = (counted - true) / frames > _STONE
-            # A stone that is there all day is the check's own error, not one of a bar.
+            # A stone that is there all day is an error of the check, not of a bar.
             stones = holds[has_stone].tolist() if has_stone.mean() < _RARE else []
             first = bool(holds[bars // 2])
             found[size, density, bars].append(
@@ -298,7 +298,7 @@ def _blind_table(found: dict[Place, list[Held]], size: int) -> Table:
 
 
 def _seconds() -> tuple[float, float]:
-    """Return how long the intervals of many bars take the CPU, the first time and again."""
+    """Return the CPU time for the intervals of many bars, the first time and again."""
     check = _check()
     counts = [CheckedCount(bar * 8, bar * 8 + 8, None, ("dog",), 8, 8 + bar % 5) for bar in range(MANY)]
     question = CountQuestion("detections", "m", 1, ["gate"], None, counts)
@@ -314,7 +314,7 @@ def _seconds() -> tuple[float, float]:
 
 
 def _busy_seconds() -> float:
-    """Return how long a chart of another label takes the CPU after each new answer, among many checks."""
+    """Return the CPU time for a chart of another label after each new answer, among many checks."""
     charted = _check()
     units, answers = charted.rows
     times = []

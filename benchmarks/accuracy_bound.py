@@ -25,13 +25,13 @@ from scipy import stats
 from frametally_accuracy.rules.drawing import Numbers
 
 STEP = 10
-"""Variances are computed of every tenth frame, and sums are of all."""
+"""Variances are computed from every tenth frame, and sums are over all."""
 _BALANCING = 60
 _TINY = 1e-12
 
 
 def conditional_variances(day: LabelDay) -> Numbers:
-    """Return the variance of what is in each frame, given all that the oracle knows."""
+    """Return the variance of each frame's contents, given all that the oracle knows."""
     model, doubts, rate, recall, stone = (
         part[::STEP] for part in (day.model, day.doubts, day.rate, day.recall, day.stone)
     )
@@ -56,7 +56,7 @@ def conditional_variances(day: LabelDay) -> Numbers:
 
 
 def times_fewer(variances: Numbers, weights: Numbers, plain: float, size: int) -> float:
-    """Return how many times as many frames, drawn evenly, have the variance of `size` drawn by weights."""
+    """Return how many times as many frames, drawn evenly, match the variance of `size` drawn by weights."""
     shares = weights / weights.sum()
     left = (variances / shares).mean() * FRAMES * STEP / size - variances.sum() * STEP
     needed = 1 / (max(left, _TINY) / (FRAMES**2 * plain) + 1 / FRAMES)
@@ -64,7 +64,7 @@ def times_fewer(variances: Numbers, weights: Numbers, plain: float, size: int) -
 
 
 def together(variances: list[Numbers], plains: list[float], size: int) -> list[float]:
-    """Return what a check of all labels saves of each, by the draws that help the worst of them most."""
+    """Return a check's savings for each label, with the draws that help the worst of them most."""
     parts = np.array([1 / np.sqrt(one).sum() ** 2 for one in variances])
     ratios = np.ones(len(parts))
     for _ in range(_BALANCING):

@@ -28,7 +28,7 @@ OTHERS = ("like", "shy")
 
 
 class Compared(NamedTuple):
-    """Of one check: whether its interval holds the difference, and which model it names."""
+    """One check: whether its interval contains the difference, and which model it names."""
 
     holds: bool
     is_other_better: bool
@@ -64,7 +64,7 @@ def _check_world(number: int) -> list[tuple[Place, Compared]]:
 
 
 def make_like(random: np.random.Generator, truth: Numbers, model: Numbers) -> Numbers:
-    """Return the counts of a model with as many errors as another, in other frames of the same time."""
+    """Return the counts of a model with as many errors as another, in other frames nearby."""
     errors = (model - truth).reshape(-1, 100, truth.shape[1])
     errors = np.take_along_axis(errors, random.permuted(np.arange(100))[None, :, None], axis=1)
     return np.maximum(truth + errors.reshape(truth.shape), 0)

@@ -22,7 +22,7 @@ PIECES = HOURS * 3_600_000 // PIECE_MS
 PLATOON = 60_000 // PIECE_MS
 SIZES = (40, 100, 400)
 FRAMES_NEAR_THRESHOLD = 0.2
-"""An object that the model is not sure of has such a part of a piece's frames with a doubtful box."""
+"""The share of a piece's frames that have a doubtful box of an object that the model is unsure of."""
 
 
 def make_day(random: np.random.Generator) -> World:

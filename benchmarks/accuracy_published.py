@@ -44,12 +44,11 @@ CARS = Path(__file__).resolve().parent / "labels" / "traffic_cars.csv"
 class Place(NamedTuple):
     """Footage whose truth is known.
 
-    Attributes:
-        name: Of the footage, and what is counted in it.
-        label: Which the detector says.
-        truth: How many there are, by frame.
-        boxes: What the detector finds, by frame.
-        sizes: After how many answered frames a check is looked at.
+    name: The name of the footage and what is counted in it.
+    label: The detector's label.
+    truth: The true number by frame.
+    boxes: The detector's boxes by frame.
+    sizes: Numbers of answered frames after which a check is evaluated.
     """
 
     name: str
@@ -135,14 +134,14 @@ def _places(data: Path) -> list[Place]:
 
 
 def _frames(path: Path, numbers: Iterable[int]) -> list[Pixels]:
-    """Return frames of a video as stored, by their numbers from 0, in rising order."""
+    """Return a video's frames as stored, by their numbers from 0, in ascending order."""
     wanted = [*numbers]
     frames = [*decoded_frames(path, wanted[-1] + 1)]
     return [stored(frames[number]) for number in wanted]
 
 
 def _counts(place: Place) -> tuple[Numbers, Numbers]:
-    """Return what is counted, and how many boxes are near the threshold, of shape (frames, 1)."""
+    """Return the counts and the numbers of boxes near the threshold, shape (frames, 1)."""
     least = load_settings().count_min_confidence
     confidences = [
         np.array([one.confidence for one in boxes if one.label == place.label]) for boxes in place.boxes

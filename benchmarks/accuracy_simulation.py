@@ -21,16 +21,16 @@ SIZES = (100, 400, 1000)
 
 
 class LabelDay(NamedTuple):
-    """A label in each frame of a day, and what nobody knows of it.
+    """A label in each frame of a day, with data that a check cannot know.
 
     Attributes:
-        truth: What is there.
-        model: What the model counts.
-        doubts: Of how much of it it is not sure.
-        rate: Mean of the objects there.
-        recall: The part of them that the model sees.
-        false_rate: Mean of other false boxes.
-        stone: Probability of the box of a thing that is taken for the label.
+        truth: The true objects.
+        model: The model's count.
+        doubts: How many of them the model is unsure of.
+        rate: The mean of the true objects.
+        recall: The fraction of them that the model sees.
+        false_rate: The mean of other false boxes.
+        stone: The probability of a box on a thing that is taken for the label.
     """
 
     truth: Numbers
@@ -49,7 +49,7 @@ def make_world(random: np.random.Generator) -> World:
 
 
 def make_label(random: np.random.Generator, density: float) -> LabelDay:
-    """Return a label that is so often in a frame."""
+    """Return a label of this density in objects per frame."""
     hour = np.arange(FRAMES) * HOURS / FRAMES
     curve = np.exp(np.cos((hour - random.uniform(11, 17)) * np.pi / 12))
     curve *= np.repeat(random.gamma(4, 0.25, FRAMES // BURST), BURST)

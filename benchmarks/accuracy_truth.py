@@ -1,4 +1,4 @@
-"""Accuracy checks of footage whose truth is known: many draws, and what their intervals hold."""
+"""Accuracy checks of footage whose truth is known: many draws, and how often their intervals contain it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ DENSITIES = (3.0, 1.0, 0.3, 0.07)
 CHECKS_IN_WORLD = 5
 _MANY_IN_WORLD = 40
 _OTHER_WORLDS = 10_000
-"""Number of the first world of the checks that look at the fixed interval alone."""
+"""The number of the first world of the checks that look only at the fixed interval."""
 
 COLUMNS = [
     "interval shown, % of checks",
@@ -52,7 +52,7 @@ _STEP = 10
 
 
 class World(NamedTuple):
-    """What is in each unit, what the model counts, and of how much of it the model is not sure."""
+    """For each unit, the truth, the model's count, and how much of that the model is unsure of."""
 
     truth: Numbers
     model: Numbers
@@ -63,13 +63,13 @@ class Simulation(NamedTuple):
     """Checks of worlds whose truth is known.
 
     Attributes:
-        name: Of the result.
-        title: Of the result.
-        about: Docstring of the benchmark; its third paragraph describes the worlds.
-        unit: What a unit is called.
-        sizes: Units that are answered.
+        name: The name of the result.
+        title: The title of the result.
+        about: The benchmark's docstring; its third paragraph describes the worlds.
+        unit: The name of a unit.
+        sizes: The numbers of answered units.
         make_world: Returns a world.
-        fixed_checks: How many more checks look at the fixed interval alone, in other worlds.
+        fixed_checks: How many more checks look only at the fixed interval, in other worlds.
     """
 
     name: str
@@ -82,14 +82,14 @@ class Simulation(NamedTuple):
 
 
 class Sized(NamedTuple):
-    """What a check says after so many frames.
+    """The results of a check after some number of frames.
 
     Attributes:
-        is_shown: Whether there is enough to say so.
-        holds: Whether the fixed interval holds the truth.
-        width: Its half-width, in parts of the truth.
-        always: Whether every interval at will that was shown until then holds it.
-        wide: The last one's half-width.
+        is_shown: Whether there is enough data for an interval.
+        holds: Whether the fixed interval contains the truth.
+        width: Its half-width, as a fraction of the truth.
+        always: Whether every interval at will shown until then contains the truth.
+        wide: The half-width of the last one.
         fewer: How many times as many labels the same width takes without the model.
     """
 
@@ -112,12 +112,12 @@ def run_checks(
     seeds: Sequence[str],
     sizes: Sequence[int],
 ) -> list[list[Check]]:
-    """Return by label the checks that these seeds draw."""
+    """Return, by label, the checks drawn from these seeds."""
     weights = unit_weights(model, doubts)
     zones, steady = zones_of(weights), steady_counts(model, [""] * len(model))
     found: list[list[Check]] = [[] for _ in range(truth.shape[1])]
     for seed in seeds:
-        # As a seed draws, but for how the units' keys become numbers, which takes longer than all else.
+        # Draws as a seed does, except for converting units' keys to numbers, which would dominate the time.
         number = int(random_shares(seed, ["0"])[0] * 2**52)
         draws = draw(weights, zones, np.random.default_rng(number).random(len(weights)))
         for label, checks in enumerate(found):
@@ -161,7 +161,7 @@ def _estimate(draws: Draws, truth: Numbers, model: Numbers, steady: Numbers) -> 
 
 
 def row_of(checks: Sequence[Check], size: int) -> list[Cell]:
-    """Return the cells of a table for checks of one label and size; none where no interval is shown."""
+    """Return a table's cells for checks of one label and size; None where no interval is shown."""
     shown = [one[size] for one in checks if one[size].is_shown]
     cells: list[Cell] = [round(100 * len(shown) / len(checks), 1)]
     if len(shown) < 30:
@@ -177,12 +177,12 @@ def row_of(checks: Sequence[Check], size: int) -> list[Cell]:
 
 
 def percent(hits: Sequence[bool]) -> float:
-    """Return the share that is true."""
+    """Return the percentage of hits that are true."""
     return round(100 * float(sum(hits)) / len(hits), 1)
 
 
 def _holds(interval: Interval, truth: float) -> bool:
-    # A total is a whole number, and a census meets it but for the last digit.
+    # A total is a whole number, and a census matches it except for rounding.
     return interval.low <= truth + 1e-6 and truth - 1e-6 <= interval.high
 
 
@@ -242,7 +242,7 @@ def simulate(simulation: Simulation) -> None:
 
 
 def _check_world(simulation: Simulation, number: int) -> tuple[list[list[Check]], list[list[Check]]]:
-    """Return by label the checks of a world that are about all labels, and those that are about it alone."""
+    """Return, by label, a world's checks of all labels together, and of that label alone."""
     world = simulation.make_world(np.random.default_rng([20, number]))
     seeds = [f"{number}/{one}" for one in range(CHECKS_IN_WORLD)]
     run = partial(run_checks, sizes=simulation.sizes)
@@ -253,7 +253,7 @@ def _check_world(simulation: Simulation, number: int) -> tuple[list[list[Check]]
 
 
 def _fixed_of_world(simulation: Simulation, number: int) -> dict[tuple[int, int], list[bool]]:
-    """Return by size and label whether the fixed intervals hold the truth that checks of a world show."""
+    """Return, by size and label, whether the fixed intervals shown by a world's checks contain the truth."""
     random = np.random.default_rng([20, number])
     truth, model, doubts = simulation.make_world(random)
     weights, steady = unit_weights(model, doubts), steady_counts(model, [""] * len(model))
@@ -299,7 +299,7 @@ def _goals(unit: str, density: float, size: int, row: list[Cell], of_more: float
         return
     shown, held, width, always, _, fewer = (float(cell or 0) for cell in row)
     if shown < 50:
-        # Those few are checks in which people saw many objects by chance; then it is right more often.
+        # These few checks happened to see many objects, so the interval is right more often.
         yield Goal(
             what=f"{density:g} a {unit}, {size:,}: truth in the fixed interval, %", measured=held, at_least=94
         )

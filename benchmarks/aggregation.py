@@ -3,9 +3,9 @@
     python benchmarks/aggregation.py --engines /path/to/python --spark /path/to/python
     python benchmarks/aggregation.py ... --frames 2000000 --budget-s 430 --without "naive mrjob, inline"
 
-`--engines` is a Python with polars==2.1.0, duckdb==2.0.0 and msgspec (they are no part of the project),
-`--spark` one with pyspark; what is not given is left out. All variants must give the same rows, or nothing is
-written. One file of results is of one run: all that is compared was measured side by side.
+`--engines` is a Python with polars==2.1.0, duckdb==2.0.0 and msgspec (not dependencies of the project),
+`--spark` one with pyspark; missing ones are left out. All variants must give the same rows, or nothing is
+written. Each file of results is from one run, so all that is compared was measured side by side.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ LOCAL_PAYS_FROM_MB = 500
 
 
 class Size(NamedTuple):
-    """What was measured over so many frames: `mapper` is the map side by itself."""
+    """The measurements for a number of frames; `mapper` is the map side alone."""
 
     frames: int
     megabytes: float
@@ -70,7 +70,7 @@ def main() -> None:
     larger = {name: python for name, python in pythons.items() if name not in options.without}
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.data or Path(temporary)
-        # A third of the time for a tenth of the frames: it has one more engine, and start-up.
+        # A tenth of the frames takes a third of the time: there is one more engine, and start-up.
         base = measure(folder, BASE_FRAMES, pythons, options.rounds, options.budget_s / 3)
         write("aggregation", base, load, [], [])
         if options.frames:
@@ -81,7 +81,7 @@ def main() -> None:
 
 
 def measure(folder: Path, frames: int, pythons: dict[str, str], rounds: int, budget_s: float) -> Size:
-    """All variants over `frames` frames, whose segments are written to `folder` unless they are there."""
+    """Measure all variants over `frames` frames; write their segments to `folder` if they are missing."""
     started_s = time.monotonic()
     store = folder / str(frames)
     if not (store / "ready").exists():
@@ -100,7 +100,7 @@ def measure(folder: Path, frames: int, pythons: dict[str, str], rounds: int, bud
 
 
 def write(name: str, size: Size, load: float, tables: list[Table], goals: list[Goal]) -> None:
-    """Write the results of one size; `tables` and `goals` are what it has besides those of every size."""
+    """Write the results of one size; `tables` and `goals` are those in addition to every size's."""
     plain_s = size.engines[PLAIN].cpu_s
     save(
         name=name,
@@ -125,7 +125,7 @@ def write(name: str, size: Size, load: float, tables: list[Table], goals: list[G
 
 
 def compare(base: Size, size: Size) -> tuple[list[Table], list[Goal]]:
-    """What a larger size says beside a smaller one of the same run."""
+    """Compare a larger size with a smaller one of the same run."""
     factor = size.frames / base.frames
     times = [(name, base.engines[name].cpu_s, size.engines[name].cpu_s) for name in (PLAIN, INLINE, LOCAL)]
     growth = {name: math.log(after / before, factor) for name, before, after in times}
@@ -155,7 +155,7 @@ def compare(base: Size, size: Size) -> tuple[list[Table], list[Goal]]:
 
 
 def goals_of(size: Size) -> list[Goal]:
-    """What was to be reached, as far as it was measured."""
+    """Return the goals, as far as they were measured."""
     engines = size.engines
     ratio = engines[INLINE].cpu_s / engines[PLAIN].cpu_s
     what = "CPU time of frametally inline to that of the plain loop"
@@ -175,8 +175,8 @@ def goals_of(size: Size) -> list[Goal]:
 
 
 def row_of(name: str, one: Measured, plain_s: float, megabytes: float) -> list[Cell]:
-    """A variant's row of the table."""
-    # Spark's work is done by a process of Java's, which is not counted here.
+    """Return a variant's row of the table."""
+    # A Java process does Spark's work, and is not counted here.
     own = (None, None, None) if name == SPARK else (one.cpu_s, one.cpu_s / plain_s, round(one.peak_mb))
     return [name, one.wall_s, megabytes / one.wall_s, *own]
 

@@ -1,4 +1,4 @@
-"""Generated footage for the counting benchmarks: frames with 3.5 boxes each, the same bytes every time."""
+"""Generates footage for the counting benchmarks: frames with 3.5 boxes each, the same bytes every time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MODEL, LOG_ID, TOPIC = "bench", "log", "frames"
 
 
 def apart(make: Callable[..., object], *arguments: object) -> None:
-    """Call `make` in a process of its own: by Linux's count, a child begins with its parent's peak of memory.
+    """Call `make` in a separate process: Linux starts a child's peak memory at its parent's.
 
     Raises:
         SystemExit: It failed.
@@ -33,7 +33,7 @@ def apart(make: Callable[..., object], *arguments: object) -> None:
 
 
 def frames_of(frames: int) -> Iterator[FrameDetections]:
-    """`frames` frames of four cameras at 5 a second, 1 in 200 of them twice."""
+    """Yield `frames` frames of four cameras at 5 a second, 1 in 200 of them twice."""
     rng = random.Random(SEED)  # noqa: S311
     for number in range(frames):
         source = f"gate-{number % SOURCES}"
@@ -64,7 +64,7 @@ def frames_of(frames: int) -> Iterator[FrameDetections]:
 
 
 def write_segments(store: Path, frames: int, frames_per_segment: int) -> list[Path]:
-    """Write segments where a store in the folder `store` has them, and say where they are."""
+    """Write segments to their places in the store folder `store`; return their paths."""
     paths: list[Path] = []
     batch: list[FrameDetections] = []
     offset = 0
@@ -95,7 +95,7 @@ def write_segments(store: Path, frames: int, frames_per_segment: int) -> list[Pa
 
 
 def write_as_one(store: Path, paths: Iterable[Path]) -> Path:
-    """One segment with the lines of many."""
+    """Write one segment with the lines of many; return its path."""
     of_source: defaultdict[str, list[bytes]] = defaultdict(list)
     parts: defaultdict[str, list[SegmentSource]] = defaultdict(list)
     next_offset = 0

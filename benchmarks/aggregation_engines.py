@@ -1,7 +1,7 @@
-"""The engines that are compared: `python benchmarks/aggregation_engines.py NAME LIST DIGEST` runs one.
+"""The compared engines: `python benchmarks/aggregation_engines.py NAME LIST DIGEST` runs one.
 
-All give the same rows from the segments that the file LIST names, and write their hash to DIGEST: each frame
-once, detections, peak, frames, five frames of evidence, coverage.
+All compute the same rows from the segments listed in the file LIST, and write their hash to DIGEST: each
+frame once, detections, peak, frames, five frames of evidence, coverage.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Hits = list[tuple[int, int, str]]
 
 
 def rows_of(covered: dict[tuple[str, int], int], hits: dict[tuple[str, str, int], Hits]) -> list[str]:
-    """The result as sorted lines, which all variants must agree on."""
+    """Return the result as sorted lines, on which all variants must agree."""
     import heapq
 
     rows = [json.dumps(["coverage", source, start, n]) for (source, start), n in covered.items()]
@@ -36,7 +36,7 @@ def rows_of(covered: dict[tuple[str, int], int], hits: dict[tuple[str, str, int]
 
 
 def plain(paths: list[str]) -> list[str]:
-    """A loop over lines with msgspec: the least that counting each frame once costs in Python."""
+    """Count in a plain loop over lines with msgspec: the least cost of counting each frame once in Python."""
     import msgspec
 
     detection = msgspec.defstruct("Detection", [("label", str), ("confidence", float)], gc=False)
@@ -65,7 +65,7 @@ def plain(paths: list[str]) -> list[str]:
 
 
 def job(paths: list[str], runner: str) -> list[str]:
-    """The counting job, without tracking (the others have none)."""
+    """Run the counting job without tracking, which the others lack."""
     import msgspec
 
     from frametally_hadoop.job.params import CountParams
@@ -97,7 +97,7 @@ def job(paths: list[str], runner: str) -> list[str]:
 
 
 def naive(paths: list[str]) -> list[str]:
-    """As mrjob's tutorial has it: JSON everywhere, a pair per frame, the standard library."""
+    """Count as in mrjob's tutorial: JSON everywhere, a pair per frame, the standard library."""
     import warnings
 
     warnings.simplefilter("ignore")
@@ -129,7 +129,7 @@ union all select source, null, start, frames, null, null, null from cov
 
 
 def duckdb(paths: list[str]) -> list[str]:
-    """One SQL statement."""
+    """Count with one SQL statement."""
     import duckdb as engine
 
     columns = (
@@ -148,7 +148,7 @@ def duckdb(paths: list[str]) -> list[str]:
 
 
 def polars(paths: list[str]) -> list[str]:
-    """Lazy frames with a schema, on the streaming engine."""
+    """Count with lazy frames and a schema, on the streaming engine."""
     import polars as pl
 
     box = pl.Struct({"label": pl.String, "confidence": pl.Float64})
@@ -190,7 +190,7 @@ def polars(paths: list[str]) -> list[str]:
 
 
 def pyspark(paths: list[str]) -> list[str]:
-    """DataFrames on two cores."""
+    """Count with DataFrames on two cores."""
     from pyspark.sql import SparkSession, Window
     from pyspark.sql import functions as f
 

@@ -4,8 +4,8 @@
     python benchmarks/aggregation_late.py --engines /path/to/python --frames 2000000 --without-objects
 
 `--engines` is a Python with duckdb==2.0.0. The day is counted from nothing, then again with one late segment
-of one camera, then whole (`--all`): with objects and without. The last two counts must publish the same
-bytes, or nothing is written. DuckDB counts no objects.
+of one camera, then whole (`--all`), with and without objects. The last two counts must publish the same
+bytes, or nothing is written. DuckDB does not count objects.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ Step = tuple[str, str]
 
 
 def late_segment(folder: Path, frames: int) -> Path:
-    """Write a segment of a minute and 40 s of one camera, 100 ms behind frames that it has, and name it."""
+    """Write a segment of 100 s of one camera, 100 ms after frames that it has; return its path."""
     wanted = [frame for frame in frames_of(FRAMES_PER_SEGMENT * 4) if frame.source == "gate-1"]
     found = []
     for number, frame in enumerate(wanted[:FRAMES_PER_SEGMENT]):
@@ -69,7 +69,7 @@ def late_segment(folder: Path, frames: int) -> Path:
 
 
 def published(folder: Path) -> str:
-    """A hash of the part files of the last run of each day, and of its tracks."""
+    """Return a hash of the part files and tracks of each day's last run."""
     digest = hashlib.sha256()
     for top in ("mapreduce-output", "tracks", "hours"):
         runs = {path.parent for path in (folder / "store" / top).rglob("part-*")}
@@ -89,7 +89,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--data", type=Path, help="folder to keep the generated segments in")
     options = parser.parse_args()
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # an installation is compiled once
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # as in an installation, which is compiled once
     load = os.getloadavg()[0]
     ways = {name: way for name, way in WAYS.items() if name != OBJECTS or not options.without_objects}
     steps = [(name, step) for name in ways for step in (NOTHING, LATE, WHOLE)]
@@ -103,10 +103,10 @@ def main() -> None:
 
 
 def measure(name: str, place: Path, options: argparse.Namespace, found: dict[Step, Measured]) -> None:
-    """One round of one way: count from nothing, with a late segment, and whole.
+    """Measure one round of one way: count from nothing, with a late segment, and whole.
 
     Raises:
-        SystemExit: The last two publish other bytes.
+        SystemExit: The last two publish different bytes.
     """
     folder = place / f"late-{options.frames}"
     if not (folder / "ready").exists():

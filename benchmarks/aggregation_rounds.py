@@ -1,4 +1,4 @@
-"""Processes that are measured in rounds that take turns: seconds of the wall and of CPU, peak memory."""
+"""Measures processes in alternating rounds: wall seconds, CPU seconds, peak memory."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ class Measured:
     """The rounds of one variant."""
 
     def __init__(self) -> None:
-        """None yet."""
+        """Start without rounds."""
         self._wall_s: list[float] = []
         self._cpu_s: list[float] = []
         self.peak_mb = 0.0
 
     def run(self, command: Sequence[str], *, stdin: Path | None = None) -> None:
-        """One round: a process of its own. CPU seconds are its own and those of the children it waited for.
+        """Run one round in a separate process; CPU seconds include the children it waited for.
 
         Raises:
-            SystemExit: It failed; with the end of what it said.
+            SystemExit: It failed; the message has the end of its output.
         """
         with tempfile.TemporaryDirectory() as temporary:
             log = Path(temporary) / "log"
@@ -52,20 +52,20 @@ class Measured:
 
     @property
     def wall_s(self) -> float:
-        """The median."""
+        """Return the median wall seconds."""
         return statistics.median(self._wall_s)
 
     @property
     def cpu_s(self) -> float:
-        """The median."""
+        """Return the median CPU seconds."""
         return statistics.median(self._cpu_s)
 
 
 def count(folder: Path, *, may_be_up_to_date: bool = False, **settings: Any) -> None:
-    """Count a data folder with these settings, in this process: `frametally aggregate`, as it is measured.
+    """Count a data folder with these settings in this process, as `frametally aggregate` does.
 
     Raises:
-        SystemExit: Not all was counted; or nothing was, and that `may_be_up_to_date` is not said.
+        SystemExit: Not everything was counted; or nothing was, and `may_be_up_to_date` is False.
     """
     from frametally.opening import open_object_store
     from frametally.process.reports import NoProgress
@@ -80,7 +80,7 @@ def count(folder: Path, *, may_be_up_to_date: bool = False, **settings: Any) -> 
 
 
 def clear(folder: Path) -> None:
-    """Take away what was counted and noted of a data folder."""
+    """Delete counts and notes from a data folder."""
     for name in ("mapreduce-output", "tracks", "hours"):
         shutil.rmtree(folder / "store" / name, ignore_errors=True)
     for ledger in folder.glob("ledger.sqlite*"):
@@ -90,13 +90,13 @@ def clear(folder: Path) -> None:
 def measure_engines(
     pythons: Mapping[str, str], paths: Sequence[Path], rounds: int, *, budget_s: float = math.inf
 ) -> tuple[dict[str, Measured], int]:
-    """Every variant of `aggregation_engines` over the same segments; and the number of rounds.
+    """Measure every variant of `aggregation_engines` on the same segments; also return the number of rounds.
 
     Args:
-        pythons: By name of the variant, the Python that has what it needs.
+        pythons: By name of the variant, a Python with its dependencies.
         paths: The segments.
-        rounds: How often.
-        budget_s: No round is begun that would end later than so many seconds from now; one always is.
+        rounds: The number of rounds.
+        budget_s: Start no round that would end later than this many seconds from now, except the first.
 
     Raises:
         SystemExit: One failed, or two do not agree.

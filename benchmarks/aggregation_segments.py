@@ -1,6 +1,6 @@
 """What many small segments cost: `frametally aggregate` over 10,000 of them, and over one with their lines.
 
-Planning, counting and publishing are in it. Both must publish the same bytes, or nothing is written.
+This includes planning, counting and publishing. Both must publish the same bytes, or nothing is written.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def generate(many: Path, one: Path, segments: int) -> None:
 
 
 def published(folder: Path) -> list[bytes]:
-    """The part files, by day."""
+    """Return the part files by day."""
     return [path.read_bytes() for path in sorted((folder / "store" / "mapreduce-output").rglob("part-*"))]
 
 

@@ -1,6 +1,6 @@
 """How fast Spark counts beside the `local` runner: `frametally aggregate` with the settings that it has.
 
-    python benchmarks/aggregation_spark.py --data FOLDER --rounds 0   # makes the segments alone
+    python benchmarks/aggregation_spark.py --data FOLDER --rounds 0   # only makes the segments
     python benchmarks/aggregation_spark.py --data FOLDER
 
 Run it with a Python that has pyspark (`make .venv-spark/ready`). Both must publish the same bytes, or nothing
@@ -29,7 +29,7 @@ from results import Cell, Goal, Table, save
 
 FRAMES, FRAMES_PER_SEGMENT = 2_000_000, 500
 LOCAL, SPARK, START = "`local`, 2 cores", "`spark`, 2 executors of one core", "`spark`, a job over no segment"
-_SUBREAPER = 36  # of Linux's prctl
+_SUBREAPER = 36  # a constant of Linux's prctl
 CLUSTER = "local-cluster[2,1,1024]"
 _COUNT = """
 import sys
@@ -63,17 +63,17 @@ def main() -> None:
 
 
 class Took(NamedTuple):
-    """Seconds of one process: of the wall, and of the CPU with all processes that it started."""
+    """Seconds of one process: wall time, and CPU time with all processes that it started."""
 
     wall_s: float
     cpu_s: float
 
 
 def take(script: str) -> Took:
-    """Run a script in a process of its own. Raises `SystemExit`: it failed.
+    """Run a script in a separate process. Raises `SystemExit` if it fails.
 
-    Spark's processes outlive the one that started them: as all of them come to this process in the end, it
-    knows what each has used.
+    Spark's processes outlive their parent: in the end this process inherits them all, and so knows what each
+    used.
     """
     before, began_s = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     with tempfile.TemporaryFile("w+") as log:
@@ -90,7 +90,7 @@ def take(script: str) -> Took:
 
 
 def measure(folder: Path, rounds: int) -> dict[str, Took]:
-    """Each over the same segments, in turns. Raises `SystemExit`: one failed, or the bytes differ."""
+    """Measure each on the same segments, in turns. Raises `SystemExit` if one fails or the bytes differ."""
     if ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0):
         raise SystemExit("this kernel cannot tell what Spark's processes use")
     measured: dict[str, list[Took]] = {LOCAL: [], SPARK: [], START: []}
@@ -109,7 +109,7 @@ def measure(folder: Path, rounds: int) -> dict[str, Took]:
 
 
 def digest_of(folder: Path) -> str:
-    """Return a hash over all that was published."""
+    """Return a hash over everything that was published."""
     digest = hashlib.sha256()
     for name in ("mapreduce-output", "tracks", "hours"):
         for path in sorted((folder / "store" / name).rglob("*")):

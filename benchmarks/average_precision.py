@@ -1,4 +1,4 @@
-"""Average precision at an IoU of 0.5 (AP50), with a bootstrap over pictures."""
+"""Computes average precision at an IoU of 0.5 (AP50), with a bootstrap over pictures."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ Box = tuple[float, float, float, float]
 
 
 class Truth(NamedTuple):
-    """An object that is there."""
+    """A true object in a picture."""
 
     label: str
     box: Box
 
 
 class Judged(NamedTuple):
-    """Every detection of one label, judged, the most confident first.
+    """All judged detections of one label, the most confident first.
 
     Attributes:
-        picture: (n,) int64, which picture it is in.
+        picture: (n,) int64, the index of its picture.
         confidence: (n,) float64.
         is_true: (n,) bool, whether it is the first to find an object.
-        objects: (pictures,) int64, how many objects of this label each picture has.
+        objects: (pictures,) int64, the number of objects of this label in each picture.
     """
 
     picture: npt.NDArray[np.int64]
@@ -42,7 +42,7 @@ class Judged(NamedTuple):
 def judge(
     truths: Sequence[Sequence[Truth]], found: Sequence[Sequence[Detection]], *, least_iou: float = LEAST_IOU
 ) -> dict[str, Judged]:
-    """What of `found` is true, for each label that some picture has.
+    """Judge which detections in `found` are true, for each label that occurs in the pictures.
 
     In each picture the most confident detection chooses first, and takes the free object of its label that it
     overlaps most, if the IoU is `least_iou` or more; any other detection is false.
@@ -50,7 +50,7 @@ def judge(
     Args:
         truths: The objects of each picture.
         found: The detections of each picture.
-        least_iou: From which on a detection finds an object.
+        least_iou: The least IoU at which a detection finds an object.
     """
     labels = sorted({truth.label for picture in truths for truth in picture})
     rows: dict[str, list[tuple[float, int, bool]]] = defaultdict(list)
@@ -81,13 +81,13 @@ def judge(
 
 
 def ap50(judged: dict[str, Judged], times: npt.NDArray[np.int64] | None = None) -> float:
-    """Mean over the labels of the area under precision over recall, in points (0 to 100).
+    """Return the mean over labels of the area under precision over recall, in points (0 to 100).
 
-    Precision at a recall is the best one at that recall or a higher one.
+    Precision at a recall is the best at that or a higher recall.
 
     Args:
-        judged: What `judge` gives.
-        times: (pictures,) int64, how often each picture counts; None: once.
+        judged: The result of `judge`.
+        times: (pictures,) int64, how often each picture counts; None means once.
     """
     areas = []
     for one in judged.values():
@@ -107,7 +107,7 @@ def ap50(judged: dict[str, Judged], times: npt.NDArray[np.int64] | None = None) 
 def bootstrap(
     judged: Sequence[dict[str, Judged]], *, pictures: int, samples: int, seed: int = 0
 ) -> npt.NDArray[np.float64]:
-    """AP50 of each detector on the same samples of pictures, drawn with replacement.
+    """Return AP50 of each detector on the same samples of pictures, drawn with replacement.
 
     Returns:
         (samples, detectors) float64, in points.

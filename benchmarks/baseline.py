@@ -1,8 +1,8 @@
-"""What is compared with: a consumer as it is often written, one image at a time through OpenCV.
+"""The baseline: a consumer as it is often written, one image at a time through OpenCV.
 
 It reads each video frame, writes it as a JPEG, reads it again, detects with OpenCV's DNN module, suppresses
-with `cv2.dnn.NMSBoxes` and appends a JSON line. No threads of its own, no log, no promise. Its detector is
-not slowed down: `detector_share` says how much of the speed of the bare network it has.
+with `cv2.dnn.NMSBoxes` and appends a JSON line. It has no threads, log or guarantees. Its detector is not
+slowed down: `detector_share` measures which fraction of the bare network's speed it reaches.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _MIN_CONFIDENCE, _NMS_IOU = 0.1, 0.45
 
 
 class OpenCvDetector:
-    """YOLOv4-tiny by OpenCV's DNN module, the usual way."""
+    """YOLOv4-tiny on OpenCV's DNN module, used the common way."""
 
     def __init__(self, cfg: Path, weights: Path, names: Path) -> None:
         """Load the network."""
@@ -31,13 +31,13 @@ class OpenCvDetector:
         self._names = names.read_text("utf-8").split("\n")
 
     def forward(self, image: Pixels) -> Sequence[np.ndarray]:
-        """The bare network: a blob in, raw rows out."""
+        """Run the bare network on an image; return its raw rows."""
         self._network.setInput(cv2.dnn.blobFromImage(image, 1 / 255, _SIZE_PX, swapRB=True, crop=False))
         answer: Sequence[np.ndarray] = self._network.forward(self._outputs)
         return answer
 
     def detect(self, image: Pixels) -> list[dict[str, object]]:
-        """The objects in one image, boxes in its pixels."""
+        """Return the objects in one image, with boxes in its pixels."""
         height_px, width_px = image.shape[:2]
         rows = np.concatenate(self.forward(image))
         classes = rows[:, 5:].argmax(axis=1)
@@ -61,7 +61,7 @@ class OpenCvDetector:
 
 
 def consume_one_by_one(clip: Path, folder: Path, detector: OpenCvDetector, *, frames: int) -> float:
-    """Video file to lines of detections, one image at a time; frames a second."""
+    """Process a video file into lines of detections, one image at a time; return frames a second."""
     folder.mkdir(parents=True)
     capture = cv2.VideoCapture(str(clip))
     start_s = time.perf_counter()
@@ -80,11 +80,11 @@ def consume_one_by_one(clip: Path, folder: Path, detector: OpenCvDetector, *, fr
 
 
 def detector_share(detector: OpenCvDetector, images: Sequence[Pixels], *, rounds: int) -> tuple[float, float]:
-    """Frames a second of the bare network, and the part of its speed by CPU time that the detector has."""
+    """Return the bare network's frames a second, and the detector's share of its speed by CPU time."""
     bare_fps, shares = [], []
     for number in range(rounds + 1):
         wall_s, bare_cpu_s, own_cpu_s = 0.0, 0.0, 0.0
-        for image in images:  # in turns, so that what disturbs one disturbs the other
+        for image in images:  # in turns, so that disturbances affect both
             start_s, start_cpu_s = time.perf_counter(), time.process_time()
             detector.forward(image)
             wall_s += time.perf_counter() - start_s

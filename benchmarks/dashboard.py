@@ -2,12 +2,11 @@
 
     python benchmarks/dashboard.py --folder FOLDER [--load-only] [--days 365] [--seconds 60]
 
-Loads a year of three cameras and 80 labels into `--folder` (minutes; kept there between runs), serves it by
-`frametally serve`, in a process of its own, and asks it from this one: every route but `events`, whose answer
-does not end. Frames, pictures and tracks are there for some minutes, which are those asked for. Requests are
-sent when they are due, whether or not earlier ones have been answered, and timed from then. No two charts are
-quite the same, so that no answer is a kept one.
-`dashboard_indexes.py` asks other indexes.
+Loads a year of three cameras and 80 labels into `--folder` (takes minutes; kept between runs), serves it with
+`frametally serve` in a separate process, and sends requests to every route except `events`, whose answer does
+not end. Frames, pictures and tracks exist for some minutes, which the requests ask for. Requests are sent
+when they are due, whether or not earlier ones have been answered, and timed from then. No two charts are
+quite the same, so that no answer comes from a cache. `dashboard_indexes.py` measures other indexes.
 """
 
 from __future__ import annotations
@@ -49,7 +48,7 @@ from frametally.process.reports import NoProgress
 REQUESTS_A_SECOND = 20
 ZONES = ("Europe/Berlin", "UTC", "America/New_York", "Asia/Tokyo")
 MINUTES_WITH_FRAMES = 40
-MINUTES_WITH_TRACKS = 8  # on as many days, each with all its tracks
+MINUTES_WITH_TRACKS = 8  # on as many days, all of whose tracks are stored
 _MOST_WARM_UP_S = 60
 OF_STORE = ("first frame behind a bar", "picture of a frame", "unique objects behind a bar")
 _ABOUT = (
@@ -68,12 +67,12 @@ Ask = Callable[[random.Random], str]
 
 
 def questions(minutes: list[Minute], days: int) -> dict[str, Ask]:
-    """By what is measured, what is asked: a path with a query, another one each time."""
+    """Return, by measured route, a function that makes a path with a different query each time."""
 
     def ask(route: str, **given: object) -> str:
         return f"/api/v1/{route}?{urlencode(given, doseq=True)}"
 
-    year = days - 1  # leaves a day for its borders to lie anywhere in
+    year = days - 1  # leaves a day for shifting the range
 
     def over(rng: random.Random, length: int) -> dict[str, object]:
         length = min(length, year)
@@ -126,7 +125,7 @@ def questions(minutes: list[Minute], days: int) -> dict[str, Ask]:
 
 
 def warm_up(port: int, asked: dict[str, Ask]) -> None:
-    """Ask each once, one after the other, until it is answered: what is read once, is read."""
+    """Send each request, one after the other, until it is answered, so that one-time reads are done."""
     rng = random.Random(3)  # noqa: S311 - no secret
     deadline_s = time.monotonic() + _MOST_WARM_UP_S
     for ask in asked.values():
@@ -140,7 +139,7 @@ def warm_up(port: int, asked: dict[str, Ask]) -> None:
 def measure(
     port: int, asked: dict[str, Ask], *, seconds: float, per_s: float = REQUESTS_A_SECOND
 ) -> dict[str, list[float]]:
-    """Seconds from when each request was due to the end of its answer, by what was asked."""
+    """Return the seconds from when each request was due to the end of its answer, by route."""
     rng = random.Random(7)  # noqa: S311 - no secret
     took: dict[str, list[float]] = defaultdict(list)
     failed: list[str] = []
@@ -184,7 +183,7 @@ def _get(port: int, path: str) -> tuple[int, bytes]:
 
 @contextmanager
 def serving(folder: Path, env: dict[str, str], *, python: str = sys.executable) -> Iterator[int]:
-    """A dashboard over `folder`, of the version in the environment of `python`; its port."""
+    """Serve a dashboard over `folder`, with the version in the environment of `python`; give its port."""
     command = [python, "-m", "frametally", "serve", "--port", "0", "--data-dir", str(folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | env) as server:
         try:
@@ -196,7 +195,7 @@ def serving(folder: Path, env: dict[str, str], *, python: str = sys.executable) 
 
 
 def load(folder: Path, days: int) -> tuple[Loaded, list[Minute], int]:
-    """Make what is asked, as far as it is not there."""
+    """Create the requested data that is missing."""
     step = days * 1440 // (MINUTES_WITH_FRAMES + 1)
     wanted = range(step, step * MINUTES_WITH_FRAMES + 1, step)
     tracked = sorted({minute // 1440 for minute in wanted[:MINUTES_WITH_TRACKS]})
@@ -227,7 +226,7 @@ def _read_minutes(note: Path) -> Iterator[tuple[int, dict[tuple[str, str], int]]
 
 
 def table(title: str, took: dict[str, list[float]], note: str) -> Table:
-    """Percentiles of each, in milliseconds."""
+    """Return a table of percentiles in milliseconds."""
     rows: list[list[Cell]] = []
     for name, seconds in took.items():
         cuts = statistics.quantiles(seconds, n=100, method="inclusive")

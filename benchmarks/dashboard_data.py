@@ -1,8 +1,8 @@
-"""Makes what a year of three cameras becomes: the count index, and some of its segments with a whole ledger.
+"""Makes the data of a year of three cameras: the count index, and some segments with a whole ledger.
 
-The counts are those of objects that come and go: each label has its rate (by Zipf's law: six in ten are of
-the first label, as cars are on a street), each hour of the day and each source its share, and an object stays
-for some frames. So most labels are in few minutes, and the common ones in most, as in real footage.
+The counts are those of objects that come and go: each label has its rate (by Zipf's law: six in ten have the
+first label, as cars on a street), each hour of the day and each source its share, and an object stays for
+some frames. So, as in real footage, most labels are in few minutes, and the common ones in most.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _SHARE = (1.3, 1.0, 0.7)
 
 
 class Loaded(NamedTuple):
-    """What was loaded: rows of counts and of coverage, and the detections that they stand for."""
+    """The loaded data: rows of counts and of coverage, and the detections that they represent."""
 
     counts: int
     coverage: int
@@ -53,18 +53,18 @@ class Loaded(NamedTuple):
 
 
 class Minute(NamedTuple):
-    """A minute whose frames are in the store: its start, and boxes by source and label."""
+    """A minute with frames in the store: its start, and boxes by source and label."""
 
     start_ms: int
     boxes: dict[tuple[str, str], int]
 
 
 def load_index(index: CountIndex, *, days: int, tracked: Collection[int] = ()) -> Loaded:
-    """Publish `days` days. Days that are there already are not made again.
+    """Publish `days` days, except those that exist already.
 
     Args:
-        index: Is filled.
-        days: How many, from the first on.
+        index: The index to fill.
+        days: The number of days from the first one.
         tracked: Numbers of the days that have tracks in the store.
     """
     there = {run.day: run.sequence for run in index.current_runs()}
@@ -82,7 +82,7 @@ def load_index(index: CountIndex, *, days: int, tracked: Collection[int] = ()) -
 
 
 def day_of_boxes(number: int) -> np.ndarray:
-    """Boxes of one day, shape (3 sources, 1440 minutes, 80 labels), dtype int64; always the same."""
+    """Return a day's boxes, shape (3 sources, 1440 minutes, 80 labels), dtype int64; always the same."""
     rng = np.random.default_rng(number)
     rates = 1.0 / np.arange(1, len(LABELS) + 1) ** _ZIPF
     rates *= _OBJECTS_A_MINUTE / rates.sum()
@@ -95,22 +95,22 @@ def day_of_boxes(number: int) -> np.ndarray:
 
 
 def objects_of(boxes: np.ndarray) -> np.ndarray:
-    """How many objects so many boxes (one or more) of one minute and label are."""
+    """Return the number of objects for so many boxes (one or more) of one minute and label."""
     return 1 + boxes // 12
 
 
 def frame_of(label: int, number: int) -> int:
-    """Which frame of a minute has its `number`-th box of a label."""
+    """Return the frame of a minute that has its `number`-th box of a label."""
     return (number * 7 + label) % FRAMES_A_MINUTE
 
 
 def picture_key(source: str, at_ms: int) -> str:
-    """Key of the picture of a source's frame."""
+    """Return the key of the picture of a source's frame."""
     return keys.image_key(source, at_ms, medium_of(source), at_ms // 200 % 10_000_000)
 
 
 def run_of(day_ms: int, *, tracked: bool) -> Run:
-    """The run of a day; with tracks it takes the place of one without."""
+    """Return the run of a day; one with tracks replaces one without."""
     day = keys.utc_day(day_ms)
     sequence = 2 if tracked else 1
     run_id = f"{sequence:06d}-0123456789abcdef"
@@ -131,7 +131,7 @@ def run_of(day_ms: int, *, tracked: bool) -> Run:
 
 
 def counts_of(boxes: np.ndarray, day_ms: int) -> Iterator[IntervalCount]:
-    """Give the counts of a day's boxes."""
+    """Yield the counts of a day's boxes."""
     for s, source in enumerate(SOURCES):
         for minute, label in zip(*(axis.tolist() for axis in np.nonzero(boxes[s])), strict=True):
             start_ms, detections = day_ms + minute * MINUTE_MS, int(boxes[s, minute, label])
@@ -152,7 +152,7 @@ def counts_of(boxes: np.ndarray, day_ms: int) -> Iterator[IntervalCount]:
 
 
 def coverage_of(boxes: np.ndarray, day_ms: int) -> Iterator[Coverage]:
-    """Give what was filmed on that day: all of it."""
+    """Yield the coverage of that day, all of which was filmed."""
     for s, source in enumerate(SOURCES):
         for minute in range(1440):
             yield Coverage(
@@ -167,14 +167,14 @@ def coverage_of(boxes: np.ndarray, day_ms: int) -> Iterator[Coverage]:
 
 
 def medium_of(source: str) -> str:
-    """Identity of a source's medium."""
+    """Return the identity of a source's medium."""
     return hashlib.sha256(source.encode()).hexdigest()
 
 
 def put_segments(store: ObjectStore, minutes: Sequence[int]) -> list[Minute]:
-    """Segments that hold each of these minutes (counted from the first day on), with what the index says.
+    """Store segments for each of these minutes (counted from the first day) that match the index.
 
-    Each is of 450 frames of three minutes and one of six partitions, as a worker writes them.
+    Each has 450 frames of three minutes and one of six partitions, as a worker writes them.
     """
     found = []
     offset = 0
@@ -213,7 +213,7 @@ def put_segments(store: ObjectStore, minutes: Sequence[int]) -> list[Minute]:
 
 
 def _frames(source: str, start_ms: int, boxes: np.ndarray) -> Iterator[FrameDetections]:
-    """A minute of frames in which each label has so many boxes as `boxes` says."""
+    """Yield a minute of frames in which each label has as many boxes as in `boxes`."""
     medium = medium_of(source)
     of_frame: list[list[Detection]] = [[] for _ in range(FRAMES_A_MINUTE)]
     for label in np.nonzero(boxes)[0].tolist():
@@ -256,10 +256,10 @@ def _manifest(source: str) -> MediaManifest:
 
 
 def widen_ledger(path: Path, *, days: int) -> int:
-    """Add the hours of the other segments of so many days to a ledger: it is as large as it would be then.
+    """Add the hours of the other segments of so many days to a ledger, so that it has its full size.
 
     Returns:
-        How many rows of hours it has then.
+        The number of its rows of hours afterwards.
     """
     with sqlite3.connect(path) as ledger:
         numbers = dict(ledger.execute("SELECT name, number FROM frametally_ledger_names"))
@@ -275,7 +275,7 @@ def widen_ledger(path: Path, *, days: int) -> int:
                             "model": numbers[MODEL],
                             "source": numbers[source],
                             "hour": first_ms // (60 * MINUTE_MS),
-                            "segment": -n,  # of no segment: never read
+                            "segment": -n,  # a segment that does not exist and is never read
                             "is_own": 1,
                             "first_ms": first_ms + 1,
                             "last_ms": first_ms + 2,
@@ -288,7 +288,7 @@ def widen_ledger(path: Path, *, days: int) -> int:
                         yield tuple(row[column] for column in columns)
 
             marks = ", ".join("?" * len(columns))
-            # Marks only.
+            # Contains only placeholders.
             ledger.executemany(f"INSERT OR IGNORE INTO frametally_ledger_hours VALUES ({marks})", rows())  # noqa: S608
         found: int = ledger.execute("SELECT count(*) FROM frametally_ledger_hours").fetchone()[0]
     ledger.close()

@@ -1,4 +1,4 @@
-"""The pictures and the tracks behind some of the minutes of benchmarks/dashboard_data.py."""
+"""Makes the pictures and the tracks behind some of the minutes of benchmarks/dashboard_data.py."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _FRAME_MS = MINUTE_MS // FRAMES_A_MINUTE
 
 
 def first_picture(minute: Minute, source: str) -> str:
-    """Key of the first frame of a source in a minute that has any box."""
+    """Return the key of a source's first frame in a minute that has any box."""
     first = min(
         frame_of(LABELS.index(label), number)
         for (of, label), boxes in minute.boxes.items()
@@ -41,9 +41,9 @@ def first_picture(minute: Minute, source: str) -> str:
 
 
 def put_pictures(store: ObjectStore, minutes: Sequence[Minute]) -> int:
-    """Store the first picture of each source in each minute, as far as it is not there; its size in bytes."""
+    """Store each source's first picture of each minute, if missing; return its size in bytes."""
     rng = np.random.default_rng(5)
-    # As a street is: large areas of some colour, edges between them, and a little noise.
+    # Like a street: large areas of one colour, edges between them, and a little noise.
     coarse = rng.integers(40, 220, (60, 107, 3), dtype=np.uint8)
     street = cv2.resize(coarse, (854, 480), interpolation=cv2.INTER_CUBIC).astype(np.int16)
     noisy = np.clip(street + rng.integers(-4, 5, street.shape), 0, 255).astype(np.uint8)
@@ -55,7 +55,7 @@ def put_pictures(store: ObjectStore, minutes: Sequence[Minute]) -> int:
 
 
 def put_tracks(store: ObjectStore, days: Sequence[int]) -> int:
-    """Store the tracks of whole days, as far as they are not there; how many a day has on average."""
+    """Store the tracks of whole days, if missing; return the mean number per day."""
     tracks = 0
     for number in days:
         day_ms = FIRST_DAY_MS + number * 1440 * MINUTE_MS
@@ -69,7 +69,7 @@ def put_tracks(store: ObjectStore, days: Sequence[int]) -> int:
 
 
 def _tracks(boxes: np.ndarray, day_ms: int) -> Iterator[Track]:
-    """As many of each source, minute and label as the index says, all of them counted."""
+    """Yield as many tracks of each source, minute and label as the index has, all of them counted."""
     for s, source in enumerate(SOURCES):
         number = 0
         for label, minute in zip(*(axis.tolist() for axis in np.nonzero(boxes[s].T)), strict=True):

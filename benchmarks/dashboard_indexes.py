@@ -49,10 +49,10 @@ MOST_MS = 100
 
 
 class Place:
-    """An index: how it is reached by us, and by the dashboard."""
+    """An index: how this process and the dashboard reach it."""
 
     def __init__(self, url: str, values: Mapping[str, str]) -> None:
-        """Log in as `values` say: what the tests' servers give, without their prefix."""
+        """Log in with `values`, as the tests' servers provide them, without their prefix."""
         self._url = url
         ca_file = values.get("CA_FILE", "")
         self._access = ServerAccess(
@@ -66,12 +66,12 @@ class Place:
         }
 
     def open(self) -> CountIndex:
-        """Open it, making it if it is missing."""
+        """Open the index, creating it if it is missing."""
         return open_count_index(self._url, self._access)
 
 
 def places(folder: Path) -> dict[str, Place]:
-    """SQLite's file in the folder, and the servers that the environment names."""
+    """Return SQLite's file in the folder, and the servers that the environment names."""
     found = {"SQLite": Place(f"sqlite:///{folder / 'index.sqlite'}", {})}
     for name, server in (("PostgreSQL", "POSTGRES"), ("Elasticsearch", "ELASTICSEARCH")):
         prefix = f"FRAMETALLY_TEST_{server}_"
@@ -84,14 +84,14 @@ def places(folder: Path) -> dict[str, Place]:
 
 
 class Publication(NamedTuple):
-    """Median seconds that a day takes that is published again: with other counts in all hours, or in one."""
+    """Median seconds to republish a day, with different counts in all hours, or in one."""
 
     day_s: float
     hour_s: float
 
 
 def publication_s(index: CountIndex, days: int) -> Publication:
-    """Publish some days again, with all their minutes, hours and evidence."""
+    """Republish some days with all their minutes, hours and evidence."""
     took: list[list[float]] = []
     began = int(time.time())
     for number in range(min(DAYS_ANEW, days)):
@@ -114,7 +114,7 @@ def publication_s(index: CountIndex, days: int) -> Publication:
 
 
 def read_all(index: CountIndex, days: int) -> None:
-    """Read all minutes, hours and evidence, a day at a time, so that nothing of it is cold."""
+    """Read all minutes, hours and evidence, a day at a time, to warm the caches."""
     for number in range(days):
         day_ms = FIRST_DAY_MS + number * DAY_MS
         for interval_s in (60, 3600):
@@ -124,7 +124,7 @@ def read_all(index: CountIndex, days: int) -> None:
 
 
 def p95_ms(seconds: list[float]) -> float:
-    """The 95th percentile in milliseconds."""
+    """Return the 95th percentile in milliseconds."""
     return round(statistics.quantiles(seconds, n=100, method="inclusive")[94] * 1000, 1)
 
 

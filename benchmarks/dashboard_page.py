@@ -2,13 +2,13 @@
 
     python benchmarks/dashboard_page.py --folder FOLDER [--days 365] [--loads 15]
 
-`--folder` and `--days` are those of benchmarks/dashboard.py, which loads the counts (`--load-only`). A load
-has a browser window of its own, with nothing cached. A paint is the largest contentful one, from the start of
-navigation; an interaction lasts from the key or the click to the next picture on the screen, as the browser
-itself times it (Event Timing); while the page waits for the server's answer it goes on reacting. A bar is
-clicked in a window of its own, too, and leads to a picture that no browser has seen yet. An outage begins at
-any moment between two looks of the page; it is that of the index, over which the application runs in this
-process: the server and the page are as ever.
+`--folder` and `--days` are those of benchmarks/dashboard.py, which loads the counts (`--load-only`). Each
+load has a separate browser window with nothing cached. A paint is the largest contentful one, from the start
+of navigation; an interaction lasts from the key or click to the next picture on the screen, as timed by the
+browser (Event Timing); the page keeps reacting while it waits for the server's answer. A bar is clicked in a
+separate window too, and leads to a picture that no browser has seen yet. An outage begins at any moment
+between two polls of the page; it is that of the index, over which the application runs in this process, while
+the server and the page keep running.
 """
 
 from __future__ import annotations
@@ -54,14 +54,14 @@ WATCH = """
     .filter((one) => one.interactionId).map((one) => one.duration)))
     .observe({type: "event", durationThreshold: 16, buffered: true});
 """
-# The picture counts when it can be on the screen: loaded, and a frame of the page later.
+# The picture counts once it can be on the screen: one frame of the page after loading.
 WATCH_PICTURE = """
   document.addEventListener("click", (event) => window.clickedAt ??= event.timeStamp, true);
   document.addEventListener("load", ({target}) => {
     if (target.closest?.(".proof-stage")) requestAnimationFrame((now) => window.pictureAt ??= now);
   }, true);
 """
-# By the wall clock, which both processes have.
+# Uses the wall clock, which both processes share.
 WATCH_NOTICE = """
   new MutationObserver(() => {
     const notice = document.querySelector("#notice");
@@ -79,7 +79,7 @@ VIEWS = {"all of the year": "", "a month": "?from=2025-06-01&to=2025-07-01", "a 
 
 
 def paints(browser: Browser, url: str, query: str, loads: int) -> list[float]:
-    """The largest contentful paint of each load, in milliseconds."""
+    """Return the largest contentful paint of each load, in milliseconds."""
     found = []
     for _ in range(loads):
         context = browser.new_context(viewport={"width": 1280, "height": 900})
@@ -94,7 +94,7 @@ def paints(browser: Browser, url: str, query: str, loads: int) -> list[float]:
 
 
 def interactions(browser: Browser, url: str, rounds: int, minute_ms: int) -> dict[str, list[float]]:
-    """The longest event of each interaction, in milliseconds; `minute_ms` is one whose frames are stored."""
+    """Return each interaction's longest event in milliseconds; frames of `minute_ms` are stored."""
     took: dict[str, list[float]] = defaultdict(list)
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     page = context.new_page()
@@ -137,7 +137,7 @@ def interactions(browser: Browser, url: str, rounds: int, minute_ms: int) -> dic
 
 
 def pictures(browser: Browser, url: str, minutes: Sequence[Minute]) -> list[float]:
-    """Milliseconds from the click on each of these minutes' bars to its first frame's picture."""
+    """Return the milliseconds from the click on each minute's bar to its first frame's picture."""
     found = []
     for minute in minutes:
         context = browser.new_context(viewport={"width": 1280, "height": 900})
@@ -154,7 +154,7 @@ def pictures(browser: Browser, url: str, minutes: Sequence[Minute]) -> list[floa
 
 
 def _when(page: Page, expression: str) -> float:
-    """The time that the page has noted, as soon as it has (its policy forbids Playwright's own waiting)."""
+    """Return the time noted by the page, once available (its policy forbids Playwright's own waiting)."""
     deadline_s = time.monotonic() + 30
     while not (found := page.evaluate(expression)):
         if time.monotonic() > deadline_s:
@@ -164,33 +164,33 @@ def _when(page: Page, expression: str) -> float:
 
 
 class SwitchedIndex:
-    """An index that can be away: then `fault` is called in place of every query."""
+    """An index that can be made unavailable: `fault` is then called in place of every query."""
 
     def __init__(self, index: CountIndex) -> None:
-        """It is there at first."""
+        """Start with an available index."""
         self._index = index
         self.fault: Callable[[], None] | None = None
 
     def __getattr__(self, name: str) -> Any:
-        """What the index has."""
+        """Return the index's attribute, after `fault` if one is set."""
         if self.fault is not None:
             self.fault()
         return getattr(self._index, name)
 
 
 def refuse() -> None:
-    """An index that says at once that it is away."""
+    """Act as an index that reports at once that it is unavailable."""
     raise Retryable("the index is away")
 
 
 def hang() -> None:
-    """An index that does not answer, until the request's time limit ends the waiting."""
+    """Act as an index that does not answer before the request's time limit."""
     while seconds_left() is not None:
         time.sleep(0.05)
 
 
 def outages(browser: Browser, folder: Path, rounds: int) -> dict[str, list[float]]:
-    """Milliseconds from the end of the index to the notice on the page."""
+    """Return the milliseconds from the index's failure to the notice on the page."""
     rng = random.Random(11)  # noqa: S311 - no secret
     took: dict[str, list[float]] = defaultdict(list)
     with _in_this_process(folder) as (url, index):
@@ -271,7 +271,7 @@ def main() -> None:
         )
         version = browser.version
         url = f"http://127.0.0.1:{port}"
-        paints(browser, url, "", 1)  # the server warms up
+        paints(browser, url, "", 1)  # warms up the server
         painted = {name: paints(browser, url, query, chosen.loads) for name, query in VIEWS.items()}
         took = interactions(browser, url, max(chosen.loads // 3, 2), minutes[0].start_ms)
         clicked = pictures(browser, url, minutes[-chosen.loads :])

@@ -48,7 +48,7 @@ BOOTSTRAP_SAMPLES = 1000
 
 
 class Scored(NamedTuple):
-    """What accuracy a detector has."""
+    """The accuracy of a detector."""
 
     ap50: float
     low: float
@@ -59,7 +59,7 @@ class Scored(NamedTuple):
 
 
 def settings_of(choice: str, **more: object) -> Settings:
-    """The settings that give the detector called `choice`, such as `openvino int8`."""
+    """Return the settings of the detector called `choice`, such as `openvino int8`."""
     backend, precision = choice.split()
     return load_settings(None, detector=backend, precision=precision, **more)
 
@@ -121,11 +121,11 @@ def _video_frames(path: Path) -> list[Pixels]:
 
 
 def _speeds(detectors: dict[str, Detector], frames: list[Pixels], rounds: int) -> dict[str, list[float]]:
-    """Frames a second of each detector in each round; in a round they take turns."""
+    """Return each detector's frames a second in each round; in a round they take turns."""
     speeds: dict[str, list[float]] = {choice: [] for choice in detectors}
     for number in range(rounds + 1):
         for choice, detector in detectors.items():
-            # The slow ones get a part of the frames: a round should be short beside what disturbs it.
+            # Slow detectors get fewer frames: a round should be short compared with disturbances.
             some = frames if "int8" in choice or "bf16" in choice else frames[::3]
             start_s = time.perf_counter()
             detector.detect(some)
@@ -139,7 +139,7 @@ def _own_peak_memory_mb(choice: str) -> float:
     frame = np.random.default_rng(0).integers(0, 256, (480, 854, 3), dtype=np.uint8)
     for _ in range(10):
         detector.detect([frame] * 16)
-    # Not `ru_maxrss`: Linux begins that with the parent's.
+    # Not `ru_maxrss`, which Linux starts at the parent's.
     status = Path("/proc/self/status").read_text("ascii")
     return round(int(status.partition("VmHWM:")[2].split()[0]) / 1024, 1)
 
@@ -168,7 +168,7 @@ def _accuracy(choices: Sequence[str], coco128: Path) -> dict[str, Scored]:
 
 
 def labelled_pictures(folder: Path) -> tuple[list[Pixels], list[list[Truth]]]:
-    """The pictures and their objects."""
+    """Return the pictures and their objects."""
     names = load_settings().models_dir.expanduser() / "coco.names"
     labels = names.read_text("utf-8").split("\n")
     pictures, truths = [], []
@@ -190,7 +190,7 @@ def labelled_pictures(folder: Path) -> tuple[list[Pixels], list[list[Truth]]]:
 def _found_again(
     detectors: dict[str, Detector], frames: list[Pixels]
 ) -> dict[str, tuple[Agreement, Agreement]]:
-    """Of each detector: what it finds at all of the reference's detections, and what it counts of them."""
+    """Return, for each detector, which of the reference's detections it finds at all, and which it counts."""
     expected: list[list[Detection]] = detectors[REFERENCE].detect(frames)
     answers = {}
     for choice, detector in detectors.items():

@@ -35,7 +35,7 @@ from frametally_models.prepare import prepare_model
 
 BATCHES = {CPU: (1, BATCH_PICTURES), CUDA: (1, 4, 8, 16, 32), TENSORRT: (1, 4, 8, 16, 32)}
 REFERENCE = (CPU, 1)
-# The bounds of 32-bit floats on every back-end (tests/consumer/test_back_ends.py).
+# The tolerances of 32-bit floats on every back-end (tests/consumer/test_back_ends.py).
 MOST_PX, MOST_CONFIDENCE = 0.6, 0.005
 SURE = 0.1 + 2 * MOST_CONFIDENCE
 
@@ -44,7 +44,7 @@ Found = Sequence[Sequence[Detection]]
 
 
 class Distance(NamedTuple):
-    """How far the boxes of two detectors are from each other; `lost` are those without a counterpart."""
+    """The distance between the boxes of two detectors; `lost` are those without a counterpart."""
 
     boxes: int
     lost: int
@@ -53,7 +53,7 @@ class Distance(NamedTuple):
 
 
 def main() -> None:
-    """Measure all, print it, and write it if there is a GPU."""
+    """Measure everything and print it; write it if there is a GPU."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -88,7 +88,7 @@ def main() -> None:
 
 
 def distance(reference: Found, other: Found) -> Distance:
-    """Return how far the boxes of `other` are from the sure ones of `reference`, both of the same frames."""
+    """Return how far the boxes of `other` are from the confident ones of `reference`, on the same frames."""
     boxes = lost = 0
     px = confidence = 0.0
     for expected, got in zip(reference, other, strict=True):
@@ -109,7 +109,7 @@ def distance(reference: Found, other: Found) -> Distance:
 
 
 def _loaded() -> tuple[dict[Choice, YoloDetector], dict[Choice, float]]:
-    """Every provider with every size of its batches, and how long it took to load."""
+    """Return every provider with every batch size, and the time that each took to load."""
     settings = load_settings(None, detector="onnxruntime", execution_providers=CPU)
     model = prepare_model(settings, NoProgress())
     if model is None or not isinstance(model.network, bytes):
@@ -140,11 +140,11 @@ def _loaded() -> tuple[dict[Choice, YoloDetector], dict[Choice, float]]:
 def _speeds(
     detectors: dict[Choice, YoloDetector], frames: list[Pixels], rounds: int
 ) -> dict[Choice, list[float]]:
-    """Frames a second of each in each round; in a round they take turns."""
+    """Return the frames a second of each in each round; in a round they take turns."""
     speeds: dict[Choice, list[float]] = {choice: [] for choice in detectors}
     for number in range(rounds + 1):
         for choice, detector in detectors.items():
-            # The CPU gets a part of the frames: a round should be short beside what disturbs it.
+            # The CPU gets fewer frames: a round should be short compared with disturbances.
             some = frames[::3] if choice[0] == CPU else frames
             start_s = time.perf_counter()
             detector.detect(some)
@@ -212,7 +212,7 @@ def _goals(speeds: dict[Choice, list[float]], distances: dict[Choice, Distance])
 
 
 def _gpu() -> str:
-    """Name of the first GPU; empty without one."""
+    """Return the name of the first GPU; empty without one."""
     program = shutil.which("nvidia-smi")
     if program is None:
         return ""

@@ -28,7 +28,7 @@ from frametally_consumer.supervisor import consume_with_workers
 from frametally_models.prepare import prepare_detector
 
 _WARM_FRAMES = 100
-"""Frames before the clock starts: every worker is at work by then."""
+"""Frames before the clock starts, by which time every worker is running."""
 
 
 def main() -> None:
@@ -71,13 +71,13 @@ def main() -> None:
 
 
 def variants(cores: int) -> list[tuple[int, int]]:
-    """Workers and threads of each, to be compared on so many cores."""
+    """Return the numbers of workers and threads to compare on so many cores."""
     candidates = [(1, cores), (2, max(1, cores // 2)), (2, cores), (cores, 1), (1, 2 * cores)]
     return list(dict.fromkeys(candidates))
 
 
 def _fps(settings: Settings, workers: int, model: str, frames: int) -> float:
-    """Frames a second from the moment at which `_WARM_FRAMES` are committed to the end."""
+    """Return the frames a second from when `_WARM_FRAMES` are committed to the end."""
     seen: list[tuple[float, int]] = []
     over = threading.Event()
 

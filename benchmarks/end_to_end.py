@@ -56,7 +56,7 @@ def main() -> None:
             )
             runs.append(run_both(long_clip, settings))
             print(runs[-1])
-            # The bound is taken beside each run: the machine is not the same all the time.
+            # The bound is measured next to each run, as the machine's speed varies.
             costs.append(
                 stage_costs(
                     clip,
@@ -80,7 +80,7 @@ def main() -> None:
 
 
 def repeated(clip: Path, path: Path, least_frames: int) -> tuple[Path, int]:
-    """`clip`, as often as it takes, as one video, packet by packet: nothing is encoded anew."""
+    """Repeat `clip` in one video, packet by packet without encoding, to at least that many frames."""
     frames = 0
     with av.open(str(path), "w") as out:
         target = None
@@ -103,13 +103,13 @@ def repeated(clip: Path, path: Path, least_frames: int) -> tuple[Path, int]:
 
 
 def some_frames(clip: Path, count: int) -> list[Pixels]:
-    """The first frames of a video."""
+    """Return the first frames of a video."""
     capture = cv2.VideoCapture(str(clip))
     return [np.asarray(capture.read()[1], np.uint8) for _ in range(count)]
 
 
 def middle(costs: list[list[Cost]]) -> list[Cost]:
-    """Each stage's cost: the medians of the rounds."""
+    """Return each stage's cost: the medians of the rounds."""
     stages = []
     for rounds in zip(*costs, strict=True):
         bare = [one.library_ms for one in rounds if one.library_ms is not None]
@@ -127,7 +127,7 @@ def middle(costs: list[list[Cost]]) -> list[Cost]:
 
 
 def stages_table(stages: list[Cost], *, of: str = "") -> Table:
-    """The stages `of` some frames, what they cost, and what they cost together."""
+    """Return a table of the stages `of` some frames, with the cost of each and of all."""
     rows: list[list[Cell]] = [
         [
             one.stage,
@@ -158,7 +158,7 @@ def _save(
     speeds = [run.frames / run.wall_s for run in runs]
     bounds = [1000 * cores / sum(one.own_ms for one in each) for each in costs]
     shares = [speed / bound for speed, bound in zip(speeds, bounds, strict=True)]
-    # What others took of the cores was not there to be used.
+    # Time that other processes used was not available.
     ours = [1 - run.others_s / (cores * run.wall_s) for run in runs]
     own_shares = [share / part for share, part in zip(shares, ours, strict=True)]
     stages = middle(costs)

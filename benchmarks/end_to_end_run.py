@@ -1,4 +1,4 @@
-"""A producer and a consumer at work, each in a process of its own, on the embedded parts."""
+"""Runs a producer and a consumer, each in a separate process, on the embedded parts."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ class Ran(NamedTuple):
     """One run from video file to segments.
 
     Attributes:
-        wall_s: From the word "go", when both processes are loaded, to the end of the last segment.
+        wall_s: From the signal `go`, when both processes are loaded, to the end of the last segment.
         frames: Frames in segments.
         producer_cpu_s: CPU seconds of the producer since then.
         consumer_cpu_s: CPU seconds of the consumer since then.
         first_mb: The consumer's memory after 500 frames.
-        last_mb: The same at the end.
-        peak_mb: The most of it, loading included.
-        by_thread_s: The consumer's CPU seconds by what its threads do.
+        last_mb: The consumer's memory at the end.
+        peak_mb: The consumer's peak memory, loading included.
+        by_thread_s: The consumer's CPU seconds by its threads' work.
         idle_s: Seconds of all cores in which nothing ran, by the kernel's count.
-        others_s: The same, in which other processes or other machines on this hardware ran.
+        others_s: Seconds of all cores in which other processes or machines on this hardware ran.
     """
 
     wall_s: float
@@ -48,9 +48,9 @@ class Ran(NamedTuple):
 
 
 def run_both(clip: Path, settings: Settings, consumer: Callable[..., None] | None = None) -> Ran:
-    """Every frame of `clip` into the data folder of `settings`, and through the detector.
+    """Send every frame of `clip` through the data folder of `settings` and the detector.
 
-    `consumer` is called with the arguments of `consume_all`, in its place.
+    `consumer`, if given, replaces `consume_all` and is called with its arguments.
     """
     context = multiprocessing.get_context("spawn")
     go, produced = context.Event(), context.Event()
@@ -92,7 +92,7 @@ class Produced(NamedTuple):
 
 
 def run_producer(clip: Path, settings: Settings) -> Produced:
-    """Every frame of `clip` into the data folder of `settings`, once the producer is loaded."""
+    """Send every frame of `clip` into the data folder of `settings`, once the producer is loaded."""
     context = multiprocessing.get_context("spawn")
     go, produced = context.Event(), context.Event()
     ours, theirs = context.Pipe(duplex=False)
@@ -136,7 +136,7 @@ def _produce(clip: Path, settings: Settings, go: Event, produced: Event, line: C
 
 
 class _Looking:
-    """Looks at the process's memory while it works."""
+    """Observes the process's memory while it works."""
 
     def __init__(self) -> None:
         self.first_mb = 0.0
@@ -150,7 +150,7 @@ class _Looking:
 
 
 class _LookingAtThreads(_Looking):
-    """Looks at its threads, too."""
+    """Also observes its threads."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -164,7 +164,7 @@ class _LookingAtThreads(_Looking):
 
 
 def consume_all(clip: Path, settings: Settings, go: Event, produced: Event, line: Connection) -> None:
-    """Consume until all that was produced is in segments, from the word "go"; report through `line`."""
+    """Consume until everything produced is in segments, from the signal `go`; report through `line`."""
     from frametally.opening import open_frame_log, open_object_store
     from frametally_consumer.worker.loop import consume
     from frametally_models.prepare import prepare_detector
@@ -211,7 +211,7 @@ def _peak_mb() -> float:
 
 
 def _cores_s() -> tuple[float, float]:
-    """Seconds that all cores together have been busy (or taken by the hypervisor), and idle."""
+    """Return the seconds that all cores together have been busy (or used by the hypervisor), and idle."""
     fields = [int(field) for field in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
     user, nice, system, idle, waiting, irq, softirq, steal = fields
     tick = os.sysconf("SC_CLK_TCK")
@@ -219,7 +219,7 @@ def _cores_s() -> tuple[float, float]:
 
 
 def _cpu_by_thread() -> dict[str, float]:
-    """CPU seconds of this process's living threads by their name; those that have none are OpenVINO's."""
+    """Return CPU seconds of this process's living threads by name; unnamed ones are OpenVINO's."""
     names = {thread.native_id: thread.name.partition("_")[0] for thread in threading.enumerate()}
     seconds: dict[str, float] = {}
     for task in Path("/proc/self/task").iterdir():

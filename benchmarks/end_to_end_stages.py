@@ -1,7 +1,7 @@
-"""What each stage costs a frame, beside the bare library call that does its work, with every core busy.
+"""Measures each stage's cost per frame, next to the bare library call that does its work.
 
-As many processes as there are cores do the same at the same time, so that each core is as slow as it is when
-the pipeline runs. CPU seconds are compared, not wall seconds.
+As many processes as there are cores do the same at the same time, so that each core is as slow as when the
+pipeline runs. CPU seconds are compared, not wall seconds.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from typing import NamedTuple
 from frametally.settings.loading import Settings
 
 _LEAST_S, _WARM_S = 0.5, 0.1
-"""How long one measurement takes at least, CPU seconds; the first warms up."""
+"""The least duration of one measurement in CPU seconds; the first warms up."""
 _SOME_FRAMES = 60
 
 
 class Cost(NamedTuple):
-    """One stage, in CPU milliseconds of a frame.
+    """One stage, in CPU milliseconds a frame.
 
     Attributes:
-        stage: What it does.
-        library: The call that it is compared with; empty if no one call does that.
-        own_ms: What frametally's function takes.
-        library_ms: What the bare call takes.
+        stage: Its work.
+        library: The library call to compare it with; empty if no single call does that.
+        own_ms: The time of frametally's function.
+        library_ms: The time of the bare call.
         ratio: The median of the rounds' ratios.
     """
 
@@ -61,7 +61,7 @@ PRODUCER_STAGES = [
     "announce, in hundreds",
 ]
 END_TO_END_STAGES = [stage for stage in LIBRARY_OF if stage != "shrink"]
-"""Of frames that are stored at their size."""
+"""The stages of frames that are stored at their original size."""
 PARTS_OF_STAGES = ["verify"]
 
 
@@ -75,16 +75,16 @@ def stage_costs(
     stages: Sequence[str],
     libraries: bool = True,
 ) -> list[Cost]:
-    """What the stages cost.
+    """Measure the cost of the stages.
 
     Args:
         clip: The video.
-        settings: Of the pipeline; its data folder is not touched.
-        folder: Where stages may write.
+        settings: The pipeline's settings; their data folder is not touched.
+        folder: A folder that stages may write to.
         cores: How many processes work at the same time.
         rounds: How often each is measured; a stage and its library call take turns.
-        stages: Which, of `LIBRARY_OF`, or `PARTS_OF_STAGES`, which are parts of these.
-        libraries: Whether to measure the library calls, too.
+        stages: Names from `LIBRARY_OF`, or from `PARTS_OF_STAGES`, which are parts of those.
+        libraries: Whether to measure the library calls too.
     """
     context = multiprocessing.get_context("spawn")
     workers = []
@@ -148,7 +148,7 @@ def _work(clip: Path, settings: Settings, folder: Path, line: Connection) -> Non
 
 
 def _calls(clip: Path, settings: Settings, folder: Path) -> dict[str, Callable[[], int]]:
-    """By name: a call that does a stage's work for some frames, and says for how many."""
+    """Return, by name, a call that does a stage's work for some frames and returns their number."""
     import av
     import numpy as np
     import obstore
@@ -279,7 +279,7 @@ def _calls(clip: Path, settings: Settings, folder: Path) -> dict[str, Callable[[
         return len(announcements)
 
     class Fetched:
-        """A store whose frames are in memory: what is left of `read_frame` is its own."""
+        """A store with frames in memory, which leaves only the cost of `read_frame` itself."""
 
         def get(self, key: str) -> bytes:
             return by_path[key]
@@ -303,7 +303,7 @@ def _calls(clip: Path, settings: Settings, folder: Path) -> dict[str, Callable[[
             hashlib.sha256(jpeg).hexdigest()
         return len(jpegs)
 
-    # What the consumer reads: of large frames a half, a quarter or an eighth of each side.
+    # As the consumer reads them: large frames at a half, a quarter or an eighth of each side.
     images = [
         read_frame(fetched, one, max_pixels=max_pixels, least_px=least_px)  # type: ignore[arg-type]
         for one in announcements
@@ -317,7 +317,7 @@ def _calls(clip: Path, settings: Settings, folder: Path) -> dict[str, Callable[[
             future.result()
         return len(images)
 
-    # The back-end's own compiled network: what is around it here is OpenVINO's own queue, and nothing else.
+    # The back-end's compiled network, here with only OpenVINO's queue around it.
     network = getattr(detector, "_network", None)
     inputs = [
         fit(picture, input_px=settings.input_px, preparation=AS_DARKNET).picture[np.newaxis]

@@ -4,12 +4,12 @@
     python benchmarks/fleet.py [--cameras 1000] [--precision f32] [--scale 1]
 
 1. Each part is measured at three sizes (`fleet_units.py`), and a straight line is fitted. The sizes take
-   turns in three rounds, and the least cost of each counts. In one round, the first 20,000 messages to a
-   broker that had just started took 85 µs each, the next 40,000 and 80,000 took 50 µs: the line took that
-   warming up for a start that each size pays, and the rest for growth with an exponent of 2.2.
+   turns in three rounds, and each one's least cost counts. In a single round, the first 20,000 messages to a
+   newly started broker took 85 µs each, the next 40,000 and 80,000 took 50 µs: the line took this warming up
+   for a start that each size pays, and the rest for growth with an exponent of 2.2.
 2. A year of `--cameras` cameras at 5 frames a second is calculated from these lines (`fleet_year.py`, with
    formulas and list prices).
-3. Each part has a bound, and is asked at how many cameras it reaches it. The smallest breaks first.
+3. Each part has a bound, which is converted to a number of cameras. The part with the smallest breaks first.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ SAMPLINGS = ("2", "5", "all")
 
 
 def measure(folder: Path, precision: str, scale: float) -> Measured:
-    """Measure all parts with a network of that precision; `scale` times the usual sizes."""
+    """Measure all parts with a network of that precision; `scale` multiplies the usual sizes."""
     settings = load_settings(
         data_dir=folder / "costs", detector="openvino", precision=precision, sample_fps="all"
     )
@@ -111,7 +111,7 @@ def measure(folder: Path, precision: str, scale: float) -> Measured:
 
 
 def tables_of(year: Year) -> tuple[list[Table], float]:
-    """Return the tables of a year, and its dollars."""
+    """Return the tables of a year, and its cost in dollars."""
     busy = year.busy()
     cores = [[what, ms, exponent, cores, math.ceil(cores / SPARE)] for what, ms, cores, exponent in busy]
     sizes = year.gigabytes()
@@ -179,7 +179,7 @@ def tables_of(year: Year) -> tuple[list[Table], float]:
 
 
 def points_table(measured: Measured) -> Table:
-    """Return what was fitted."""
+    """Return the fitted measurements."""
     rows: list[Sequence[Cell]] = [
         [name, line.largest.units, line.largest.cost, line.at_start, line.per_unit * 1e6, line.exponent]
         for name, line in measured.lines.items()

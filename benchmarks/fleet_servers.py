@@ -1,4 +1,4 @@
-"""What Kafka and S3 do for a fleet: seconds of messages and objects, and every request to S3 by kind."""
+"""Measures Kafka and S3 for a fleet: seconds of messages and objects, and every S3 request by kind."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ PARTITIONS = 32
 
 
 def measure_log(messages: int) -> dict[str, float]:
-    """Return the wall of so many announcements to Kafka and from it, and their bytes on its disk."""
+    """Return the wall seconds to announce and read so many messages on Kafka, and their bytes on its disk."""
     with closing(open_frame_log(running_servers()["KAFKA_URL"], LogAccess())) as log:
         topic = f"fleet-{uuid.uuid4().hex[:8]}"
         log.create_topic(topic, 32)
@@ -80,7 +80,7 @@ def _publish(log: FrameLog, topic: str, batch: Sequence[tuple[bytes, bytes]]) ->
 
 
 def _poll_s(log: FrameLog, topic: str, messages: int) -> float:
-    """Return the seconds for all messages from the first on, at the pace of those after it."""
+    """Return the seconds for all messages from the first, at the pace of the messages after it."""
     ignore: Callable[[list[int]], None] = lambda partitions: None  # noqa: E731
     with closing(log.subscribe(topic, "fleet", on_assigned=ignore, on_revoked=ignore)) as consumer:
         polled = first = 0
@@ -95,7 +95,7 @@ def _poll_s(log: FrameLog, topic: str, messages: int) -> float:
 
 @contextmanager
 def bucket() -> Iterator[tuple[str, StoreAccess]]:
-    """Make a bucket on the S3 server that is up; give its URL and how to reach it."""
+    """Make a bucket on the running S3 server; give its URL and access."""
     servers = running_servers()
     access = StoreAccess(
         endpoint=servers["S3_URL"],
@@ -108,7 +108,7 @@ def bucket() -> Iterator[tuple[str, StoreAccess]]:
 
 
 def measure_store(objects: int) -> dict[str, float]:
-    """Return the wall of so many frames to the S3 server and from it, one after the other."""
+    """Return the wall seconds to put and get so many frames on the S3 server, one after the other."""
     data = os.urandom(FRAME_BYTES)
     paths = [f"images/fleet/{number}.jpg" for number in range(objects)]
     with bucket() as (url, access), closing(open_object_store(url, access)) as store:
@@ -121,11 +121,11 @@ def measure_store(objects: int) -> dict[str, float]:
 
 
 class Requests(NamedTuple):
-    """What the stages asked of S3, by stage and kind such as `produce PUT`, for some frames.
+    """The stages' requests to S3, by stage and kind such as `produce PUT`, for some frames.
 
     Attributes:
-        frames: How many frames the stages had.
-        frame_bytes: What their pictures have in all.
+        frames: The number of frames that went through the stages.
+        frame_bytes: The total size of their pictures.
     """
 
     frames: int
@@ -142,9 +142,9 @@ STAGES = {
 
 
 def count_requests(folder: Path, sample_fps: str) -> Requests:
-    """Run all stages on the demo's clip over a real S3, and count what S3 had to answer.
+    """Run all stages on the demo's clip over a real S3 server, and count its requests.
 
-    The pixel detector of the tests stands in for the network: what is asked of the store is the same.
+    The pixel detector of the tests stands in for the network: the store gets the same requests.
     """
     clip = str(ensure_demo_clip(load_settings().models_dir.expanduser()))
     calls: Counter[str] = Counter()
@@ -175,9 +175,9 @@ def count_requests(folder: Path, sample_fps: str) -> Requests:
 
 
 def measure_history(folder: Path, sizes: Sequence[int], of_day: int) -> dict[int, dict[str, float]]:
-    """Return what a round with nothing new costs beside so many segments on S3, and its LIST requests.
+    """Return the cost of a round with nothing new over so many segments on S3, and its LIST requests.
 
-    Each day has `of_day` of them. Once a day a round lists all, not only those that are new (`all listed`).
+    Each day has `of_day` segments. Once a day a round lists all, not only the new ones (`all listed`).
     """
     costs: dict[int, dict[str, float]] = {}
     settings = load_settings("hadoop", data_dir=folder, count_objects=False)
@@ -217,13 +217,13 @@ def _put_segment(store: ObjectStore, number: int, *, of_day: int) -> None:
 
 @contextmanager
 def _all_listed() -> Iterator[None]:
-    """Have rounds list all segments, as the first of each day does."""
+    """Make rounds list all segments, as the first of each day does."""
     with patch.object(ledger_listing, "lists_all", return_value=True):
         yield
 
 
 def count_camera_calls(folder: Path) -> Requests:
-    """Send a minute of a camera in packs to a real S3, get each frame, and count what S3 had to answer."""
+    """Send a minute of a camera in packs to a real S3 server, get each frame, and count the requests."""
     folder.mkdir()
     video = make_video(folder, 1)
     with _counted_bucket() as (url, access, proxy):
@@ -240,7 +240,7 @@ def count_camera_calls(folder: Path) -> Requests:
 
 @contextmanager
 def _counted_bucket() -> Iterator[tuple[str, StoreAccess, FaultProxy]]:
-    """Make a bucket on the S3 server that is up; give its URL, how to reach it, and what counts calls."""
+    """Make a bucket on the running S3 server; give its URL, its access, and the proxy that counts calls."""
     with bucket() as (url, access), FaultProxy(access.endpoint, lambda method, path: "") as proxy:
         yield url, access, proxy
 

@@ -1,7 +1,7 @@
-"""What one unit of each part costs, measured at three sizes, on the product's parts and on real servers.
+"""Measures what one unit of each part costs, at three sizes, on the product's parts and on real servers.
 
-Costs are seconds of this process and of its children's processors unless a name says `wall`; what a server
-takes on this machine is only in the wall.
+Costs are CPU seconds of this process and its children unless a name says `wall`; the time of a server on this
+machine is only in the wall.
 """
 
 from __future__ import annotations
@@ -41,25 +41,25 @@ LABELS = ["car", "person", "bus", "truck", "bicycle"]
 FPS, MINUTES, SEGMENT_FRAMES, PARTITIONS = 5, 10, 500, 8
 INDEX_CAMERAS = 4
 LAST_HOUR = 23 * 60
-"""The minute of a day from which on a later round has other counts."""
+"""The minute of a day from which a later round has different counts."""
 MOST_BOXES = 7
 
 
 class Point(NamedTuple):
-    """One measurement: so many units cost so much."""
+    """One measurement: a number of units and their cost."""
 
     units: int
     cost: float
 
 
 class Line(NamedTuple):
-    """How a cost grows: `at_start + per_unit * units`.
+    """A cost's growth: `at_start + per_unit * units`.
 
     Attributes:
-        at_start: What is paid before the first unit, such as a start-up.
-        per_unit: Of the units between the last two measurements; 0 where they show no growth.
-        exponent: Of those, without `at_start`; 1: twice the units, twice the cost. Where it is above 1, a
-            year takes more than this line says: three measurements are too few to say how much.
+        at_start: The cost before the first unit, such as a start-up.
+        per_unit: Cost per unit between the last two measurements; 0 if they show no growth.
+        exponent: The growth of these without `at_start`; 1 means that twice the units cost twice as much. If
+            it is above 1, a year costs more than this line says; three measurements cannot say how much.
         largest: The last measurement.
     """
 
@@ -69,18 +69,18 @@ class Line(NamedTuple):
     largest: Point
 
     def at(self, units: float) -> float:
-        """Extrapolate to so many units."""
+        """Extrapolate the cost to so many units."""
         return self.at_start + self.per_unit * units
 
     def units_within(self, cost: float) -> float:
-        """Return how many units cost so much; infinity where there is no growth."""
+        """Return how many units cost that much; infinity if there is no growth."""
         return max(0.0, cost - self.at_start) / self.per_unit if self.per_unit else math.inf
 
 
 def line_of(points: Sequence[Point]) -> Line:
     """Fit a line through three measurements, the smallest first.
 
-    The first two give what is paid at the start; the last two, without it, the exponent.
+    The first two give the cost at the start; the last two, without it, the exponent.
     """
     small, middle, large = points
     slope = (middle.cost - small.cost) / (middle.units - small.units)
@@ -91,13 +91,13 @@ def line_of(points: Sequence[Point]) -> Line:
 
 
 def cpu_s() -> float:
-    """Seconds of processors that this process and the children that it waited for have taken."""
+    """Return the CPU seconds of this process and of the children that it waited for."""
     own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
     return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
 
 
 def cost_of(work: Callable[[], object], clock: Callable[[], float] = cpu_s) -> float:
-    """Return what `work` takes."""
+    """Return the cost of `work`."""
     began = clock()
     work()
     return clock() - began
@@ -107,7 +107,7 @@ def cost_of(work: Callable[[], object], clock: Callable[[], float] = cpu_s) -> f
 
 
 def write_footage(store: ObjectStore, cameras: int) -> int:
-    """Write the segments of ten minutes of so many cameras; return how many frames they have.
+    """Write the segments of ten minutes of so many cameras; return their number of frames.
 
     Each camera sees one to seven objects that drive through its picture, 3.5 boxes a frame on average.
     """
@@ -134,7 +134,7 @@ def write_footage(store: ObjectStore, cameras: int) -> int:
 
 
 def frame_of(source: str, at_ms: int, seed: int) -> FrameDetections:
-    """Return a frame in which objects are where they have driven to by then."""
+    """Return a frame with the objects at their positions at that time."""
     minute, step = divmod((at_ms - DAY_MS) * FPS // 1000, 60 * FPS)
     boxes = [
         Detection(
@@ -177,7 +177,7 @@ def put_segment(store: ObjectStore, partition: int, offset: int, frames: Sequenc
 
 
 class Counted(NamedTuple):
-    """What one size of footage costs after detection."""
+    """The costs of one size of footage after detection."""
 
     frames: int
     rows: int
@@ -186,7 +186,7 @@ class Counted(NamedTuple):
 
 
 def measure_counting(folder: Path, cameras: int, *, tracking: bool) -> Counted:
-    """Count ten minutes of so many cameras, and take them into ledger and index."""
+    """Count ten minutes of so many cameras, and add them to ledger and index."""
     settings = load_settings("hadoop", data_dir=folder, count_objects=tracking)
     costs: dict[str, float] = {}
     with closing(open_object_store(settings.store_url)) as store:
@@ -214,12 +214,12 @@ def measure_counting(folder: Path, cameras: int, *, tracking: bool) -> Counted:
 
 
 class Indexed(NamedTuple):
-    """What so many rows cost an index, in seconds of the wall.
+    """An index's costs for a number of rows, in wall seconds.
 
     Attributes:
-        rows: How many there are in the end.
-        publish: All days, one after the other.
-        again: The last day once more, with one hour of each camera changed, as in a round.
+        rows: Their final number.
+        publish: Publishing all days, one after the other.
+        again: Republishing the last day with one hour of each camera changed, as in a round.
         year: The chart of all days by day, of all cameras.
         day: The chart of one day by hours, of one camera.
     """
@@ -232,7 +232,7 @@ class Indexed(NamedTuple):
 
 
 def measure_index(folder: Path, days: int) -> dict[str, Indexed]:
-    """Publish days of `INDEX_CAMERAS` cameras to an empty index of every kind, and ask for charts."""
+    """Publish days of `INDEX_CAMERAS` cameras to an empty index of every kind, and request charts."""
     folder.mkdir()
     servers = running_servers()
     measured = {"SQLite": _measure_index(open_count_index(f"sqlite:///{folder / 'index.sqlite'}"), days)}
@@ -267,7 +267,7 @@ def _measure_index(index: CountIndex, days: int) -> Indexed:
 
 
 def day_of_rows(day: int, *, sequence: int) -> tuple[Run, list[IntervalCount], list[Coverage]]:
-    """Return a day of counts of each minute, with three labels a camera and minute."""
+    """Return a day of counts for each minute, with three labels per camera and minute."""
     day_ms = DAY_MS + day * 86_400_000
     run_id = f"{sequence:06d}-{day:016x}"
     run = Run(
@@ -310,7 +310,7 @@ def day_of_rows(day: int, *, sequence: int) -> tuple[Run, list[IntervalCount], l
 
 
 def _chart_s(index: CountIndex, query: CountQuery) -> float:
-    """Return how long a chart takes: the fastest of thirty, so caches are warm."""
+    """Return the time of a chart: the fastest of thirty, so caches are warm."""
     return min(cost_of(lambda: index.histogram(query), time.perf_counter) for _ in range(30))
 
 

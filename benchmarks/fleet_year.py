@@ -1,12 +1,12 @@
-"""What a fleet takes in a year by unit costs: cores, bytes, requests, list prices, and what breaks first.
+"""Calculates a fleet's year from unit costs: cores, bytes, requests, list prices, and what breaks first.
 
-A round of counting comes every 15 minutes, pictures are kept for 30 days, the log for a day, all else for the
-year. List prices, all of AWS in us-east-1, without taxes, discounts and traffic:
+A round of counting comes every 15 minutes; pictures are kept for 30 days, the log for a day, everything else
+for the year. List prices are AWS's in us-east-1, without taxes, discounts and traffic:
 
 - S3 Standard: 0.005 $ per 1,000 PUT, POST and LIST, 0.0004 $ per 1,000 GET and HEAD, 0.021 $ per GB and month
   above 500 TB (S3's page of prices, 2025).
 - A core: half of an `m7g.large` on demand, 0.0816 $ an hour (EC2's page of prices, June 2026). Cores are
-  taken for as fast as those of the machine that measured.
+  assumed to be as fast as those of the measuring machine.
 - Disks of servers: 0.08 $ per GB and month (EBS gp3, EBS's page of prices, 2025).
 """
 
@@ -23,30 +23,30 @@ GB_MONTH_USD, DISK_GB_MONTH_USD, CORE_HOUR_USD = 0.021, 0.08, 0.0816 / 2
 YEAR_S, DAY_S, HOUR_S = 365 * 86_400, 86_400, 3600
 PICTURE_DAYS, LOG_DAYS = 30, 1
 ROUND_S, SPARE = 900, 0.8
-"""Seconds between rounds of counting; the share of a core that work may take."""
+"""Seconds between rounds of counting; the share of a core that work may use."""
 HOUR_RECOUNTED = 2.5
 """How often a frame is counted: of four rounds in its hour, the first counts a quarter, the last all."""
 PLANNING_S, CHART_S = 60.0, 0.1
 ROUND_PARTS = ("planning", "ledger")
 PARTITIONS, BATCH_S, LISTED_AT_ONCE = 32, 5.0, 1000
 SOME_CALLS = 0.05
-"""Calls a frame from which on they are taken for calls of frames: below, they are of media and segments."""
+"""Calls per frame from which they count as calls of frames: below, they are of media and segments."""
 PRODUCER = {"decode the video", "convert to BGR", "encode JPEG", "put the frame", "announce, in hundreds"}
 
 
 @dataclass(frozen=True)
 class Measured:
-    """All of one run.
+    """All measurements of one run.
 
     Attributes:
         stages: CPU milliseconds of a frame by stage.
         lines: By the name of a cost, how it grows with frames (`job`, `ledger`), rows of an index, segments
-            (`all listed`; `nothing new`, those of the day itself), days (`by days`), messages or objects.
+            (`all listed`; for `nothing new`, those of the day itself), days (`by days`), messages or objects.
         calls: By stage and kind, how calls to S3 grow with frames.
-        again: By index, what a day costs that is published again with one hour of each camera changed, to one
-            that is new.
+        again: By index, the cost of republishing a day with one hour of each camera changed, relative to
+            publishing a new day.
         last: The largest size of counting.
-        log_bytes: What a message takes on Kafka's disk.
+        log_bytes: Bytes of a message on Kafka's disk.
         requests: The largest number of frames through all stages.
         packs: A minute of a camera whose frames are in packs, to the store and from it.
     """
@@ -66,7 +66,7 @@ class Measured:
 
 
 class Year:
-    """A year of a fleet, by what was measured."""
+    """A year of a fleet, calculated from measurements."""
 
     def __init__(self, measured: Measured, cameras: int) -> None:
         """Calculate for so many cameras."""
@@ -85,7 +85,7 @@ class Year:
     # Cores.
 
     def busy(self) -> list[tuple[str, float, float, float | None]]:
-        """Return by part: milliseconds of a frame, cores that are always busy, the exponent if any."""
+        """Return, by part, milliseconds of a frame, cores that are always busy, and any exponent."""
         measured = self.measured
         per_frame: list[tuple[str, float, float | None]] = [
             ("producer: decode, encode, put, announce", measured.stage_s(of_producer=True), None),
@@ -134,13 +134,13 @@ class Year:
         return list(self.measured.again)
 
     def day_published(self, index: str) -> float:
-        """Return what all rounds of a day take, to a new day; none takes more than the last."""
+        """Return the most that all rounds of a day can cost, relative to publishing a new day."""
         return self.measured.again[index] * DAY_S / ROUND_S
 
     # Bytes.
 
     def gigabytes(self) -> list[tuple[str, float, float, str]]:
-        """Return by what is stored: bytes of a frame, GB at the year's end, and where."""
+        """Return, by kind of stored data, bytes of a frame, GB at the year's end, and where."""
         last, requests = self.measured.last, self.measured.requests
         per_frame = {name: size / last.frames for name, size in last.stored_bytes.items()}
         picture = requests.frame_bytes / requests.frames
@@ -160,13 +160,13 @@ class Year:
         ]
 
     def gb(self, bytes_a_frame: float) -> float:
-        """Return the GB of a year."""
+        """Return the GB in a year."""
         return bytes_a_frame * self.frames / 1e9
 
     # Requests.
 
     def calls(self, *, packs: bool) -> list[tuple[str, float, float]]:
-        """Return by stage and kind: calls of a year, and what they cost; with `packs` of cameras in packs."""
+        """Return, by stage and kind, a year's calls and their cost; with `packs`, for cameras in packs."""
         per_frame = {
             name: line.per_unit for name, line in self.measured.calls.items() if line.per_unit >= SOME_CALLS
         }
@@ -186,7 +186,7 @@ class Year:
     # What breaks first.
 
     def limits(self) -> list[tuple[str, str, float, float]]:
-        """Return what has a bound: what, the bound, its value, and the cameras at which it is reached."""
+        """Return each limit: its name, the bound, the value, and the number of cameras that reaches it."""
         a_year = self.segments / self.cameras
         kept = self.gigabytes()[0][2] * GB_MONTH_USD * 12
         packs = self.measured.packs
@@ -264,5 +264,5 @@ class Year:
 
 
 def price_of(what: str) -> float:
-    """Return the dollars of a call by its stage and kind."""
+    """Return the dollars per call, by its stage and kind."""
     return GET_USD if what.split()[1].strip(",") in ("GET", "HEAD") else PUT_USD

@@ -78,7 +78,7 @@ class Bucket(NamedTuple):
 
 
 def main() -> None:
-    """Measure, and save it."""
+    """Measure, and save the results."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--minutes", type=int, default=5, help="length of the video")
     minutes = options.parse_args().minutes
@@ -137,7 +137,7 @@ def main() -> None:
 
 
 def make_video(folder: Path, minutes: int) -> Path:
-    """Repeat the traffic clip's frames for so many minutes."""
+    """Repeat the traffic clip's frames for so many minutes; return the video."""
     with av.open(str(ensure_demo_clip(ROOT / "demo-data"))) as clip:
         frames = [frame.to_ndarray(format="yuv420p") for frame in clip.decode(video=0)]
     path = folder / "gate.mp4"
@@ -153,7 +153,7 @@ def make_video(folder: Path, minutes: int) -> Path:
 
 @contextmanager
 def opened(bucket: Bucket) -> Iterator[ObjectStore]:
-    """Open the store as a process that has just started."""
+    """Open the store like a process that has just started."""
     store = open_object_store(bucket.url, bucket.access)
     try:
         yield store
@@ -167,7 +167,7 @@ def new_bucket(access: StoreAccess) -> Bucket:
 
 
 def produce_video(video: Path, folder: Path, bucket: Bucket, *, packs: bool) -> None:
-    """Produce the video with a log of its own."""
+    """Produce the video with a separate log."""
     data_dir = folder / uuid.uuid4().hex
     settings = Settings(data_dir=data_dir, store_url=bucket.url, min_free_disk_mb=0).resolved()
     log = open_frame_log(f"sqlite:///{data_dir}/log.sqlite")
@@ -180,12 +180,12 @@ def produce_video(video: Path, folder: Path, bucket: Bucket, *, packs: bool) -> 
 
 
 def pixels_of(frame: av.VideoFrame) -> Pixels:
-    """Return a frame's pixels, blue, green, red."""
+    """Return a frame's pixels in the order blue, green, red."""
     return np.asarray(frame.to_ndarray(format="bgr24"), np.uint8)
 
 
 def capture_video(video: Path, folder: Path, bucket: Bucket, *, packs: bool) -> None:
-    """Send the video's frames as a camera's, each minute a medium: all wait on disk already."""
+    """Send the video's frames as a camera's, each minute a medium; all are waiting on disk already."""
     data_dir = folder / uuid.uuid4().hex
     settings = Settings(
         data_dir=data_dir, store_url=bucket.url, min_free_disk_mb=0, sample_fps="all"
@@ -232,17 +232,17 @@ def read_all(bucket: Bucket) -> None:
 
 
 def frame_keys(store: ObjectStore) -> list[str]:
-    """Return the keys of all frames, in the order of their event times."""
+    """Return the keys of all frames by event time."""
     return [info.key for info in store.list(keys.IMAGES)]
 
 
 def count_requests(
     store_frames: Callable[[Bucket], None], proxy: FaultProxy, access: StoreAccess, form: str
 ) -> tuple[dict[str, Counter[str]], tuple[int, int]]:
-    """Return the requests of each step by kind, and how many objects and bytes the frames were.
+    """Return each step's requests by kind, and the number of objects and bytes of the frames.
 
-    `frametally pack` is a step before that, if the form says so. A camera's manifests are left out: their
-    number goes by the clock.
+    `frametally pack` is a preceding step in forms that have one. A camera's manifests are left out, as their
+    number depends on the clock.
     """
     bucket, folder = new_bucket(access), f"/{keys.IMAGES}/" if "camera" in form else ""
     steps: dict[str, Counter[str]] = {}
@@ -277,7 +277,7 @@ def count_requests(
 
 
 def kind_of(call: tuple[str, str]) -> str:
-    """Return the kind of a request, as its price goes by."""
+    """Return the kind of a request for its price."""
     method, path = call
     query = path.partition("?")[2]
     if method == "POST" and "delete" in query:
@@ -286,7 +286,7 @@ def kind_of(call: tuple[str, str]) -> str:
 
 
 def measure_paces(video: Path, folder: Path, access: StoreAccess) -> dict[str, tuple[float, float]]:
-    """Return seconds of producing and of reading, for both forms."""
+    """Return the seconds of producing and of reading, for both forms."""
     seconds: dict[tuple[str, bool], list[float]] = {}
     for _ in range(ROUNDS):
         for packs in (False, True):
@@ -307,7 +307,7 @@ def measure_paces(video: Path, folder: Path, access: StoreAccess) -> dict[str, t
 
 
 def dollars(requests: Counter[str]) -> float:
-    """Return what requests cost."""
+    """Return the price of requests."""
     return sum(DOLLARS[kind] * number for kind, number in requests.items())
 
 
@@ -372,7 +372,7 @@ def merge_rows(
 
 
 def goals(steps: dict[str, dict[str, Counter[str]]], sizes: dict[str, tuple[int, int]]) -> list[Goal]:
-    """Return what packs are to reach."""
+    """Return the goals for packs."""
     single, packs = steps["single"]["produce"], steps["packs"]["produce"]
     cameras = steps["camera, single"], steps["camera, packs"]
     objects = [sizes[form][0] for form in FORMS[2:4]]

@@ -2,9 +2,9 @@
 
     python benchmarks/freshness.py [--rounds 3] [--every 15s]
 
-A consumer, `frametally aggregate --every 15s` and a dashboard run side by side on the embedded parts, each a
-process of its own, with the settings of `frametally demo`. Each round produces the demo clip anew, and asks
-the log and the dashboard five times a second how far they are.
+A consumer, `frametally aggregate --every 15s` and a dashboard run side by side on the embedded parts, each in
+a separate process, with the settings of `frametally demo`. Each round produces the demo clip again, and polls
+the progress of the log and the dashboard five times a second.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _ABOUT = (
 
 
 class Round(NamedTuple):
-    """One production of the clip; seconds from the log to the count, of its first frame and its last."""
+    """One production of the clip; seconds from the log to the count, for its first frame and its last."""
 
     frames: int
     first_s: float
@@ -118,7 +118,7 @@ def main() -> None:
 
 
 def measure(source: str, clip: Path, env: dict[str, str], port: int, announced: Callable[[], int]) -> Round:
-    """Produce the clip as of `source`, and watch it come into the chart."""
+    """Produce the clip as `source`, and watch it appear in the chart."""
     before = announced()
     with produce(source, clip, env) as producer:
         wait_for(lambda: announced() > before)
@@ -138,21 +138,21 @@ def measure(source: str, clip: Path, env: dict[str, str], port: int, announced: 
 
 
 def again(clip: Path, folder: str, number: int) -> Path:
-    """The clip with other bytes, so that it is another medium: an empty box of MP4's is put at its end."""
+    """Return the clip with an empty MP4 box at its end, which makes it another medium."""
     path = Path(folder) / f"{number}{clip.suffix}"
     path.write_bytes(clip.read_bytes() + (12).to_bytes(4, "big") + b"free" + number.to_bytes(4, "big"))
     return path
 
 
 def produce(source: str, clip: Path, env: dict[str, str]) -> subprocess.Popen[bytes]:
-    """A producer at work."""
+    """Start a producer."""
     options = ["--source", source, "--start-time", "2026-01-01T08:00:00Z", str(clip)]
     return start(env, "produce", *options)
 
 
 @contextmanager
 def running(env: dict[str, str], *arguments: str) -> Iterator[None]:
-    """A command that runs until it is told to end."""
+    """Run a command until the block ends."""
     with start(env, *arguments) as process:
         try:
             yield
@@ -161,24 +161,24 @@ def running(env: dict[str, str], *arguments: str) -> Iterator[None]:
 
 
 def start(env: dict[str, str], *arguments: str) -> subprocess.Popen[bytes]:
-    """`frametally ...`, in a process of its own."""
+    """Start `frametally ...` in a separate process."""
     command = [sys.executable, "-m", "frametally", *arguments]
     return subprocess.Popen(command, env=os.environ | env, stdout=subprocess.DEVNULL)
 
 
 def on_log(log: FrameLog, topic: str) -> int:
-    """Announcements so far."""
+    """Return the number of announcements so far."""
     return sum(log.end_offsets(topic).values())
 
 
 def in_chart(port: int, source: str) -> int:
-    """Frames of the source that the dashboard's answer is about."""
+    """Return the number of the source's frames covered by the dashboard's answer."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/counts?source={source}") as answer:
         return int(json.load(answer)["frames"])
 
 
 def wait_for(is_so: Callable[[], bool]) -> None:
-    """Return once it is so. Raises `SystemExit` after some minutes."""
+    """Wait until `is_so` is true. Raises `SystemExit` after some minutes."""
     deadline_s = time.monotonic() + PATIENCE_S
     while not is_so():
         if time.monotonic() > deadline_s:

@@ -73,7 +73,7 @@ def main() -> None:
                     )
                 )
         by_size = {size: {one.stage: one.own_ms for one in middle(rounds)} for size, rounds in costs.items()}
-        # The consumer reads a mosaic at the clip's size; a real frame of that size has not more cars.
+        # The consumer reads a mosaic at the clip's size; a real frame of that size has no more cars.
         for stages in by_size.values():
             stages["detect"] = next(iter(by_size.values()))["detect"]
         long_clip, frames = repeated(clip, folder / "long.mp4", options.frames)
@@ -87,7 +87,7 @@ def main() -> None:
 
 
 def mosaic(clip: Path, path: Path, tiles: int) -> Path:
-    """Frames of the clip, each `tiles` times beside and below itself, as H.264 of as many bits a pixel."""
+    """Write frames of the clip, each tiled `tiles` times both ways, as H.264 with as many bits a pixel."""
     pictures = some_frames(clip, _MOSAIC_FRAMES)
     with av.open(str(clip)) as container:
         bit_rate = container.bit_rate
@@ -104,7 +104,7 @@ def mosaic(clip: Path, path: Path, tiles: int) -> Path:
 
 
 def consume_from_memory(clip: Path, settings: Settings, go: Event, produced: Event, line: Connection) -> None:
-    """Consume as ever, but with the first frame's pixels for all: no fetch, no checksum, no decoding."""
+    """Consume with the first frame's pixels for all frames: no fetch, no checksum, no decoding."""
     from frametally_consumer.worker import pipeline
 
     module: Any = pipeline
@@ -124,7 +124,7 @@ def bounds(stages: dict[str, float], *, decoded_frames: float, detect_ms: float)
     """Return the CPU of all stages, and how many times today's frames a second they allow without some.
 
     Returns:
-        The sum, ms a frame; the ratio for pixels of the stored JPEG, which the producer decodes in place of
+        The sum in ms a frame; the ratio for pixels of the stored JPEG, which the producer decodes instead of
         the consumer; the ratio for pixels from before the JPEG.
     """
     sum_ms = sum(ms for stage, ms in stages.items() if stage not in ("detect", *PARTS_OF_STAGES))

@@ -1,8 +1,8 @@
-"""IDF1: how much of the true boxes, and of the boxes found, belongs to the right identity throughout.
+"""Computes IDF1: the share of true and found boxes that belong to the right identity throughout.
 
 Ristani et al., "Performance Measures and a Data Set for Multi-Target, Multi-Camera Tracking" (2016): each
-true identity is paired with one found identity at most, so that the number of frames in which the two overlap
-by half is the greatest; IDF1 = 2 * those frames / (true boxes + boxes found).
+true identity is paired with at most one found identity so as to maximise the number of frames in which the
+two overlap by half; IDF1 = 2 * those frames / (true boxes + boxes found).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Boxes = Mapping[int, Sequence[tuple[int, Box]]]
 
 
 def idf1(truth: Boxes, found: Boxes, *, least_overlap: float = 0.5) -> float:
-    """The IDF1 of `found` over the frames of `truth`, 0 to 1."""
+    """Return the IDF1 of `found` over the frames of `truth`, 0 to 1."""
     together: Counter[tuple[int, int]] = Counter()
     boxes = 0
     for frame, true_boxes in truth.items():
@@ -34,7 +34,7 @@ def idf1(truth: Boxes, found: Boxes, *, least_overlap: float = 0.5) -> float:
 
 
 def overlap(one: Box, other: Box) -> float:
-    """Intersection over union."""
+    """Return the intersection over union."""
     across = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
     down = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])
     if across <= 0 or down <= 0:
@@ -43,7 +43,7 @@ def overlap(one: Box, other: Box) -> float:
 
 
 def greatest_sum(gains: Sequence[Sequence[int]]) -> int:
-    """The greatest sum of `gains[i][j]` with each row and each column taken once at most.
+    """Return the greatest sum of `gains[i][j]` that uses each row and each column at most once.
 
     The Hungarian method with potentials (Kuhn, Munkres), row by row.
     """
@@ -52,7 +52,7 @@ def greatest_sum(gains: Sequence[Sequence[int]]) -> int:
     if len(gains) > len(gains[0]):
         gains = list(zip(*gains, strict=True))
     rows, columns = len(gains), len(gains[0])
-    row_of = [0] * (columns + 1)  # rows and columns from 1 on; 0: none
+    row_of = [0] * (columns + 1)  # rows and columns count from 1; 0 means none
     row_price, column_price = [0] * (rows + 1), [0] * (columns + 1)
     for row in range(1, rows + 1):
         row_of[0], column = row, 0

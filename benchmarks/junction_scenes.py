@@ -1,8 +1,8 @@
-"""Junctions of four legs of which it is known who goes from where to where, and how fast.
+"""Generates junctions of four legs with known movements and speeds.
 
-Cars, trucks and buses go through by two lanes a leg: straight on, turning, turning round. They stop at red
-and queue. A camera 12 to 18 m above the ground sees each as the box about its eight corners: trembling,
-sometimes not at all, of a wrong label now and then, and not while another hides most of it.
+Cars, trucks and buses go through on two lanes a leg: straight on, turning, turning round. They stop at red
+and queue. A camera 12 to 18 m above the ground sees each as the box around its eight corners, jittering,
+sometimes missing or with a wrong label, and not while another vehicle hides most of it.
 """
 
 from __future__ import annotations
@@ -29,27 +29,27 @@ SECONDS = 105
 STEP_S = 0.1
 LANE_M = 3.5
 LEG_M, STOP_M, FAR_M = 13.0, 16.0, 75.0
-"""From the middle of the junction: where the legs' lines are, where one waits at red, where roads end."""
+"""Distances from the middle of the junction to the legs' lines, the stops at red, and the roads' ends."""
 GREEN_S, PHASE_S = 13.0, 17.0
-"""One leg after the other has green, from the second phase on: nobody drives through another."""
+"""The legs have green in turn, from the second phase on, so that vehicles never collide."""
 FOCAL = 0.7
 SIZES_M = {"car": (4.4, 1.8, 1.5), "truck": (8.0, 2.4, 3.2), "bus": (11.0, 2.5, 3.0)}
 SIDES: tuple[Side, ...] = ("S", "E", "N", "W")
 TOWARDS = {"S": (0.0, -1.0), "E": (1.0, 0.0), "N": (0.0, 1.0), "W": (-1.0, 0.0)}
-"""From the middle of the junction to a leg: x to the east, y to the north."""
+"""Directions from the middle of the junction to a leg: x to the east, y to the north."""
 HIDDEN = 0.6
-"""Who is hidden to that part is not seen."""
+"""The hidden fraction of a vehicle above which it is not seen."""
 
 
 class Vehicle(NamedTuple):
-    """One that goes through.
+    """A vehicle that goes through.
 
     Attributes:
-        label: What it is.
-        from_leg: Side of the leg that it comes by.
-        to_leg: Likewise that it goes by.
+        label: Its type.
+        from_leg: The side of the leg that it arrives on.
+        to_leg: The side of the leg that it leaves on.
         way: Points of its way in metres, shape (n, 2), a tenth of a metre apart.
-        places_m: How far it has come on its way, one value per `STEP_S` from `since_s` on.
+        places_m: Its distance along its way, one value per `STEP_S` from `since_s`.
         since_s: When it appears at the end of the road.
     """
 
@@ -61,7 +61,7 @@ class Vehicle(NamedTuple):
     since_s: float
 
     def at(self, now_s: float) -> tuple[Array, Array] | None:
-        """Return where its middle is and which way it heads, each shape (2,); None if it is not there."""
+        """Return its middle and its heading, each of shape (2,); None if it is not there."""
         step = (now_s - self.since_s) / STEP_S
         if not 0 <= step <= len(self.places_m) - 1:
             return None
@@ -72,12 +72,12 @@ class Vehicle(NamedTuple):
         return self.way[along], heading / np.hypot(*heading)
 
     def came_s(self) -> float:
-        """Return when its middle comes to the line of its first leg."""
+        """Return when its middle reaches the line of its first leg."""
         step = np.interp(FAR_M - LEG_M, self.places_m, range(len(self.places_m)))
         return self.since_s + float(step) * STEP_S
 
     def metres_between(self, from_s: float, to_s: float) -> float:
-        """Return how long its way is between two moments."""
+        """Return the length of its way between two moments."""
         steps = [(second - self.since_s) / STEP_S for second in (from_s, to_s)]
         first, last = np.interp(steps, range(len(self.places_m)), self.places_m)
         return float(last - first)
@@ -87,10 +87,10 @@ class Junction(NamedTuple):
     """A scene.
 
     Attributes:
-        vehicles: Who goes through from leg to leg while it is filmed.
-        frames: What a detector makes of it.
+        vehicles: Vehicles that go through from leg to leg during filming.
+        frames: A detector's view of the scene.
         drawing: The four legs, and a calibration by eight points.
-        feet: Of each vehicle `(now_s, x, y)`, the foot points of its true boxes in the picture.
+        feet: For each vehicle `(now_s, x, y)`, the foot points of its true boxes in the picture.
         began_ms: Event time of the first frame.
     """
 
@@ -102,12 +102,12 @@ class Junction(NamedTuple):
 
     @property
     def movements(self) -> Counter[tuple[str, str]]:
-        """How many went from which leg to which."""
+        """The number of vehicles by first and last leg."""
         return Counter((vehicle.from_leg, vehicle.to_leg) for vehicle in self.vehicles)
 
 
 def junction(seed: int, fps: float, began_ms: int) -> Junction:
-    """Return the scene of a number: always the same vehicles, and at each rate the same boxes."""
+    """Return the scene for a seed: always the same vehicles, and at each rate the same boxes."""
     rng = random.Random(seed)  # noqa: S311
     view = _camera(rng)
     vehicles = _traffic(rng)
@@ -130,7 +130,7 @@ def _camera(rng: random.Random) -> Array:
 
 
 def _seen(view: Array, places: Sequence[Sequence[float]] | Array) -> Array:
-    """Return where places of the ground, or above it, are in the picture; shape (n, 2)."""
+    """Return the picture positions of places on or above the ground; shape (n, 2)."""
     given = np.asarray(places, dtype=np.float64)
     xyz = np.zeros((len(given), 3))
     xyz[:, : given.shape[1]] = given
@@ -167,9 +167,9 @@ def _drawing(view: Array, rng: random.Random) -> Drawing:
 
 
 def _way(from_leg: str, to_leg: str) -> Array:
-    """Return the way from leg to leg: straight lanes, a curve between them; who turns round keeps left."""
+    """Return the way between legs: straight lanes joined by a curve; a vehicle turning round keeps left."""
     came, goes = np.array(TOWARDS[from_leg]), np.array(TOWARDS[to_leg])
-    in_lane = LANE_M / 2 * np.array([-came[1], came[0]])  # on the right hand of who comes in
+    in_lane = LANE_M / 2 * np.array([-came[1], came[0]])  # on the right-hand side of arriving vehicles
     out_lane = LANE_M / 2 * np.array([goes[1], -goes[0]])
     if from_leg == to_leg:
         turns = np.linspace(0, np.pi, 20)
@@ -193,7 +193,7 @@ def _is_green(side: str, now_s: float) -> bool:
 
 
 def _traffic(rng: random.Random) -> list[Vehicle]:
-    """Return those who come, drive, wait at red, and go; who comes by one leg keeps their distance."""
+    """Return the vehicles that arrive, wait at red, and leave; those of one leg keep their distance."""
     found = []
     for number, side in enumerate(SIDES):
         before: Vehicle | None = None
@@ -222,7 +222,7 @@ def _traffic(rng: random.Random) -> list[Vehicle]:
 
 
 def _driven(side: str, speed: float, since_s: float, length_m: float, before: Vehicle | None) -> list[float]:
-    """Return how far one has come, step by step: at its own speed, behind another, or waiting at red."""
+    """Return the distance driven by step: at its own speed, behind another vehicle, or waiting at red."""
     stop_m = FAR_M - STOP_M
     places, now = [0.0], speed
     while places[-1] < length_m and len(places) < 3000:
@@ -233,7 +233,7 @@ def _driven(side: str, speed: float, since_s: float, length_m: float, before: Ve
         if before is not None and (there := (now_s - before.since_s) / STEP_S) < len(before.places_m):
             length = (SIZES_M[before.label][0] + 8.0) / 1.0
             ahead = float(np.interp(there, range(len(before.places_m)), before.places_m))
-            if ahead < FAR_M + 15:  # then they part
+            if ahead < FAR_M + 15:  # beyond, they part
                 free_m = min(free_m, ahead - length - at)
         wanted = min(speed, max(0.0, (2 * 3.0 * max(free_m - 0.5, 0.0)) ** 0.5))
         now = min(wanted, now + 2.5 * STEP_S)
@@ -258,7 +258,7 @@ def _filmed(
             if box is not None:
                 shown.append((vehicle.label, box))
                 of_vehicle.append((now_s, float(box[0] + box[2]) / 2, float(box[3])))
-        # Who is nearest to the camera hides the others: it is lowest in the picture.
+        # The vehicle nearest to the camera, lowest in the picture, hides the others.
         shown.sort(key=lambda seen: -seen[1][3])
         detections = []
         for number_shown, (label, box) in enumerate(shown):
@@ -281,7 +281,7 @@ def _filmed(
 
 
 def _box(label: str, place: Array, heading: Array, view: Array) -> Array | None:
-    """Return left, top, right and bottom of one in the picture; None: not half of it is in view."""
+    """Return a vehicle's left, top, right and bottom in the picture; None if less than half is in view."""
     length, width, height = SIZES_M[label]
     across = np.array([-heading[1], heading[0]])
     corners = [
@@ -304,7 +304,7 @@ def _area(box: Array) -> float:
 
 
 def _hidden(box: Array, nearer: Sequence[Array]) -> float:
-    """Return the greatest part of a box that one of those before it hides."""
+    """Return the largest fraction of a box that one nearer box hides."""
     shared = (
         _area(np.concatenate([np.maximum(box[:2], one[:2]), np.minimum(box[2:], one[2:])])) for one in nearer
     )
@@ -312,7 +312,7 @@ def _hidden(box: Array, nearer: Sequence[Array]) -> float:
 
 
 def _detection(label: str, box: Array, rng: random.Random) -> Detection | None:
-    """Return what a detector says: its box trembles by a pixel and a hundredth of its height."""
+    """Return a detector's result: the box jitters by a pixel and a hundredth of its height."""
     sigma = 1 + 0.01 * float(box[3] - box[1])
     left, top, right, bottom = (float(side) + rng.gauss(0, sigma) for side in box)
     left, top = max(left, 0.0), max(top, 0.0)
@@ -326,7 +326,7 @@ def _detection(label: str, box: Array, rng: random.Random) -> Detection | None:
 
 
 def movements_of(flows: FlowColumns) -> Counter[tuple[str, str]]:
-    """Return how many were counted from which leg to which."""
+    """Return the counted vehicles by first and last leg."""
     columns = (flows.columns[f"visit_{name}"] for name in ("from_leg", "to_leg", "outcome"))
     return Counter(
         (flows.lines[from_leg], flows.lines[to_leg])
@@ -338,10 +338,10 @@ def movements_of(flows: FlowColumns) -> Counter[tuple[str, str]]:
 def speeds_of(
     scene: Junction, flows: FlowColumns, reach_px: tuple[float, float, float, float]
 ) -> Iterator[tuple[float, float, float, bool]]:
-    """Yield of each visit with a movement and a speed: that, its error, the true one, and whether it kept it.
+    """Yield each measured visit's speed, its error, the true speed, and whether the vehicle kept that speed.
 
     Speeds are in km/h. The true one is the mean while its foot points are within a calibration's reach. A
-    visit is that vehicle's of its movement which came over the leg at the nearest time.
+    visit belongs to the vehicle with its movement that reached the leg at the nearest time.
     """
     left, top, right, bottom = reach_px
     names = ("outcome", "from_leg", "to_leg", "came", "speed", "error", "speed_missing")

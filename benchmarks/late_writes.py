@@ -31,13 +31,13 @@ FRAMES_PER_SEGMENT = 500
 MEDIA, LATE_MEDIA = "ab" * 32, "cd" * 32
 ROOT = Path(__file__).resolve().parents[1]
 Car = tuple[str, float, int, int, int]
-"""Label, confidence, left and upper side at first, and pixels that it moves a frame."""
+"""Label, confidence, initial left and upper side, and pixels that it moves a frame."""
 
 
 def frame_of(
     rng: random.Random, source: str, at_ms: int, number: int, cars: list[Car], step: int, media: str = MEDIA
 ) -> FrameDetections:
-    """Return the frame that shows the cars after some steps, each of them up to 2 px beside its place."""
+    """Return a frame with the cars after some steps, each up to 2 px away from its place."""
     boxes = [
         Detection(
             label=label,
@@ -116,13 +116,13 @@ def aggregate(folder: Path) -> None:
 
 
 def stored_in(store: Path) -> dict[str, tuple[int, int]]:
-    """Return when each object that is no segment was written, in nanoseconds, and its bytes, by key."""
+    """Return, by key, when each object other than segments was written, in nanoseconds, and its size."""
     paths = (path for path in store.rglob("*") if path.is_file() and "metadata" not in path.parts)
     return {str(path): (path.stat().st_mtime_ns, path.stat().st_size) for path in paths}
 
 
 def measure(folder: Path) -> dict[str, Any]:
-    """Count a day and a late segment with the frametally of this Python; return what the latter did."""
+    """Count a day and a late segment with this Python's frametally; return the effects of the latter."""
     store, batch, offset = folder / "store", list[FrameDetections](), 0
     for frame in frames_of_day():
         batch.append(frame)
@@ -160,7 +160,7 @@ def measure(folder: Path) -> dict[str, Any]:
 
 
 def rows_of_forms() -> tuple[int, int]:
-    """Return how many forms and how many identities docs/stored-formats.md lists."""
+    """Return the numbers of forms and of identities in docs/stored-formats.md."""
     _, _, text = (ROOT / "docs/stored-formats.md").read_text("utf-8").partition("\n## Forms\n")
     text, _, _ = text.partition("\n## ")
     _, _, identities = text.partition("| identity | of what |")
@@ -184,7 +184,7 @@ AREAS = {
 
 
 def lines_by_area() -> dict[str, int]:
-    """Return how many lines of Python each area has, in the checkout of the frametally of this Python."""
+    """Return the lines of Python in each area of the checkout of this Python's frametally."""
     root = Path(keys.__file__).resolve().parents[2]
 
     def lines(place: Path) -> int:

@@ -1,4 +1,4 @@
-"""Boxes of a video through the counting job, from segments to crossings and stays."""
+"""Runs a video's boxes through the counting job, from segments to crossings and stays."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Way = dict[str, int]
 
 
 def counted(frames: Sequence[FrameDetections], shapes: Shapes) -> FlowColumns:
-    """The day's flows of frames, by the counting job."""
+    """Return the day's flows of frames from the counting job."""
     model, source = frames[0].model, frames[0].source
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -64,7 +64,7 @@ def counted(frames: Sequence[FrameDetections], shapes: Shapes) -> FlowColumns:
 def shown(
     boxes: Sequence[Sequence[Seen]], fps: int, step: int, size: tuple[int, int]
 ) -> list[FrameDetections]:
-    """Every `step`th frame of a video, as a worker stores it."""
+    """Return every `step`th frame of a video, as a worker stores it."""
     frames = []
     for number in range(0, len(boxes), step):
         at_ms = NOON_MS + number * 1000 // fps
@@ -89,12 +89,12 @@ def shown(
 
 
 def of_lines(lines: Mapping[str, tuple[tuple[float, float], ...]]) -> Shapes:
-    """Lines of a stored frame's size."""
+    """Return lines on a stored frame's size."""
     return Shapes(lines=tuple(LineShape(name, tuple(tenths(points))) for name, points in lines.items()))
 
 
 def ways_of(flows: FlowColumns) -> dict[str, Way]:
-    """By line, crossings in each direction, and those that were not measured."""
+    """Return, by line, crossings in each direction, and those that were not measured."""
     found: dict[str, Way] = {line: dict.fromkeys((*DIRECTIONS, "not_measured"), 0) for line in flows.lines}
     columns = (flows.columns[f"crossing_{name}"] for name in ("line", "direction", "missing"))
     for line, direction, missing in zip(*columns, strict=True):

@@ -45,17 +45,17 @@ from frametally_traffic.geometry.crossings import FLICKER_PART
 
 SCENES = 10
 CLIP_LINES = {340: "11: 10 cars, 1 van", 360: "10: 10 cars"}
-"""Whose wheels come over the line, by eye: the row of pixels of all frames, one below the other, shows each
-vehicle once."""
+"""Vehicles whose wheels cross the line, by eye: the row of pixels of all frames, one below the other, shows
+each vehicle once."""
 BY_EYE = {340: 11, 360: 10}
 
 
 class Speed(NamedTuple):
-    """A speed that was measured, in km/h.
+    """A measured speed, in km/h.
 
     Attributes:
-        measured: As it was told.
-        told_error: Its standard error, as it was told.
+        measured: As reported.
+        told_error: Its reported standard error.
         true: The mean while the vehicle was within the calibration's reach.
         is_even: Whether it kept its speed there, to a tenth.
     """
@@ -67,12 +67,12 @@ class Speed(NamedTuple):
 
     @property
     def error(self) -> float:
-        """By which part it is off."""
+        """The relative error."""
         return abs(self.measured / self.true - 1)
 
 
 class SceneScore(NamedTuple):
-    """What came of a junction: visits that are as they were, those that are not, and speeds."""
+    """The results of a junction: its vehicles, counted movements, whether these are exact, and speeds."""
 
     vehicles: int
     movements: int
@@ -81,7 +81,7 @@ class SceneScore(NamedTuple):
 
 
 def main() -> None:
-    """Run all of it."""
+    """Run everything."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -186,14 +186,14 @@ def main() -> None:
 
 
 def clip_crossings(clip: Sequence[Sequence[Seen]], rate: int) -> dict[int, Way]:
-    """By line of the demo clip, how many came over it in each direction."""
+    """Return, by line of the demo clip, the crossings in each direction."""
     lines = {f"{y:03}": ((0.0, y), (CLIP_SIZE[0], y)) for y in CLIP_LINES}
     flows = counted(shown(clip, CLIP_FPS, CLIP_FPS // rate, CLIP_SIZE), of_lines(lines))
     return {int(name): way for name, way in ways_of(flows).items()}
 
 
 def square_lines() -> dict[str, tuple[tuple[float, float], ...]]:
-    """Lines that part the square in quarters, across and down."""
+    """Return lines that divide the square into quarters, across and down."""
     width, height = VTEST_SIZE
     across = {f"y = {height * part // 4}": part for part in (1, 2, 3)}
     down = {f"x = {width * part // 4}": part for part in (1, 2, 3)}
@@ -204,12 +204,12 @@ def square_lines() -> dict[str, tuple[tuple[float, float], ...]]:
 
 
 def square_crossings(square: Sequence[Sequence[Seen]], rate: int) -> dict[str, Way]:
-    """By line of the square, how many were counted in each direction."""
+    """Return, by line of the square, the counted crossings in each direction."""
     return ways_of(counted(shown(square, FPS, FPS // rate, VTEST_SIZE), of_lines(square_lines())))
 
 
 def walked(truth: Boxes, line: tuple[tuple[float, float], ...]) -> Way:
-    """How often the annotated walkers go from one side of a line to the other, clear of it on both."""
+    """Count how often annotated walkers cross a line, well clear of it on both sides."""
     (ax, ay), (bx, by) = line
     sides: defaultdict[int, int] = defaultdict(int)
     found: Counter[str] = Counter(dict.fromkeys(DIRECTIONS, 0))
@@ -226,7 +226,7 @@ def walked(truth: Boxes, line: tuple[tuple[float, float], ...]) -> Way:
 
 
 def scene_score(seed: int, rate: int) -> SceneScore:
-    """How a generated junction is counted."""
+    """Count a generated junction, and return its score."""
     scene = scenes.junction(seed, rate, NOON_MS)
     shapes = shapes_of(scene.drawing).on_frames((scenes.WIDTH_PX, scenes.HEIGHT_PX))
     flows = counted(scene.frames, shapes)
@@ -236,17 +236,17 @@ def scene_score(seed: int, rate: int) -> SceneScore:
 
 
 def errors_of(scores: Sequence[SceneScore], *, is_even: bool | None = None) -> list[float]:
-    """By which parts speeds are off; only those of who kept his speed, or did not, if that is asked."""
+    """Return the relative errors of speeds, optionally only for even speeds or only for uneven ones."""
     return [speed.error for speed in speeds_of(scores) if is_even is None or speed.is_even == is_even]
 
 
 def speeds_of(scores: Sequence[SceneScore]) -> list[Speed]:
-    """All speeds of several junctions."""
+    """Return all speeds of several junctions."""
     return [speed for score in scores for speed in score.speeds]
 
 
 def clip_table(found: dict[int, dict[int, Way]]) -> Table:
-    """Of the demo clip."""
+    """Return the table of the demo clip."""
     return Table(
         title="The demo clip",
         note=(
@@ -267,7 +267,7 @@ def clip_table(found: dict[int, dict[int, Way]]) -> Table:
 
 
 def square_table(truth: dict[str, Way], found: dict[int, dict[str, Way]]) -> Table:
-    """Of the square."""
+    """Return the table of the square."""
 
     def said(way: Way) -> str:
         return f"{way['to_right']} / {way['to_left']}"
@@ -290,7 +290,7 @@ def square_table(truth: dict[str, Way], found: dict[int, dict[str, Way]]) -> Tab
 
 
 def movement_table(scores: dict[int, list[SceneScore]]) -> Table:
-    """Of the junctions."""
+    """Return the table of the junctions' movements."""
     return Table(
         title="Movements over generated junctions",
         note="A junction is exact if each pair of legs has as many as it had.",
@@ -309,7 +309,7 @@ def movement_table(scores: dict[int, list[SceneScore]]) -> Table:
 
 
 def speed_table(scores: dict[int, list[SceneScore]]) -> Table:
-    """Of the junctions."""
+    """Return the table of the junctions' speeds."""
     kinds: Iterator[tuple[int, str, bool]] = (
         (rate, name, is_even)
         for rate in scores

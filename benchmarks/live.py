@@ -2,8 +2,8 @@
 
     python benchmarks/live.py [--seconds 20] [--rounds 2] [--precision bf16]
 
-All are processes of their own on the embedded parts, on this machine: what shows frames, the consumer, the
-dashboard and the viewers share its cores.
+Everything runs in separate processes on the embedded parts of this machine: the source of frames, the
+consumer, the dashboard and the viewers share its cores.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def main() -> None:
 
 
 def capture_to_drawn(folder: Path, seconds: float) -> tuple[Table, list[Goal]]:
-    """Frames that come, are detected by `frametally consume --live`, and are watched by one."""
+    """Measure frames from capture through `frametally consume --live` to a single viewer."""
     alone_ms = detection_ms(round(seconds * FRAMES_PER_S))
     asked = add_camera(folder)
     with (
@@ -93,7 +93,7 @@ def capture_to_drawn(folder: Path, seconds: float) -> tuple[Table, list[Goal]]:
         running(sys.executable, "-m", "frametally", "consume", "--live", "--data-dir", str(folder)),
         running(sys.executable, str(FOLDER / "live_frames.py"), "announced", str(folder)),
     ):
-        watch(port, asked, 5.0, 1)  # the detector is loaded, and caught up
+        watch(port, asked, 5.0, 1)  # until the detector is loaded and caught up
         seen = watch(port, asked, seconds, 1)["fast"]
     beside = {name: round(quantile(alone_ms, part), 1) for name, part in (("p50", 0.5), ("p95", 0.95))}
     table = Table(
@@ -118,7 +118,7 @@ def capture_to_drawn(folder: Path, seconds: float) -> tuple[Table, list[Goal]]:
 
 
 def detection_ms(frames: int) -> list[float]:
-    """How long one frame after the other takes, each when it is due."""
+    """Return the time to detect each frame when it is due."""
     settings = load_settings()
     detector = prepare_detector(settings)
     pixels = frames_of(ensure_demo_clip(settings.models_dir.expanduser()))
@@ -134,7 +134,7 @@ def detection_ms(frames: int) -> list[float]:
 
 
 def many_viewers(folder: Path, seconds: float) -> tuple[Table, list[Goal]]:
-    """Results that come, watched by one, and by many of whom some are slow or dead; beside a bare server."""
+    """Measure results watched by one viewer, by many (some slow or dead), and from a bare server."""
     asked = add_camera(folder)
     everybody = FAST + SLOW + DEAD
     with (
@@ -144,7 +144,7 @@ def many_viewers(folder: Path, seconds: float) -> tuple[Table, list[Goal]]:
         watch(port, asked, 1.0, 1)
         alone = watch(port, asked, seconds, 1)["fast"]
         before_mb = memory_mb(process)
-        Path(f"/proc/{process}/clear_refs").write_text("5", "ascii")  # the peak is counted anew
+        Path(f"/proc/{process}/clear_refs").write_text("5", "ascii")  # resets the peak
         many, used_s = costing(process, port, asked, seconds, FAST, SLOW, DEAD)
         grown_mb = memory_mb(process, "VmHWM") - before_mb
         all_fast, fast_used_s = costing(process, port, asked, seconds, everybody)
@@ -218,7 +218,7 @@ def _row(who: str, seen: dict[str, Any], each_ms: float | None = None) -> list[C
 
 
 def price_for_counting(folder: Path, rounds: int) -> tuple[Table, list[Goal]]:
-    """The CPU time of a minute that is streamed, and of the same minute as a batch, in turns."""
+    """Measure the CPU time of a streamed minute and of the same minute as a batch, in turns."""
     minute = folder / "minute.mp4"
     lengthen(ensure_demo_clip(load_settings().models_dir.expanduser()), minute)
     took: dict[str, list[tuple[float, float]]] = {"stream": [], "batch": []}
@@ -249,7 +249,7 @@ def price_for_counting(folder: Path, rounds: int) -> tuple[Table, list[Goal]]:
 
 
 def lengthen(clip: Path, minute: Path) -> None:
-    """Write a clip as often as a minute takes, one after the other, without coding anything anew."""
+    """Repeat a clip to the length of a minute, without re-encoding."""
     with av.open(str(minute), "w") as target:
         stream, begun = None, Fraction(0)
         while begun < MINUTE_S:
@@ -268,14 +268,14 @@ def lengthen(clip: Path, minute: Path) -> None:
 
 
 def batch_cpu_s(minute: Path, folder: Path) -> tuple[float, float]:
-    """Of making frames, and of detecting in them."""
+    """Return the CPU seconds of making frames, and of detecting in them."""
     options = ["--source", SOURCE, "--start-time", START_TIME, "--sample-fps", str(FRAMES_PER_S)]
     made = frametally(folder, "produce", *options, str(minute))
     return spent_s(made), spent_s(frametally(folder, "consume", "--until-caught-up"))
 
 
 def stream_cpu_s(minute: Path, folder: Path) -> tuple[float, float]:
-    """The same of a stream at the video's own pace, to its last result."""
+    """Return the same for a stream at the video's own pace, up to its last result."""
     options = ["--source", SOURCE, "--start-time", START_TIME]
     spent_s(frametally(folder, "upload", *options, str(minute)))
     settings = load_settings(data_dir=folder)
@@ -297,7 +297,7 @@ def stream_cpu_s(minute: Path, folder: Path) -> tuple[float, float]:
 
 
 def is_drained(log: FrameLog, store: ObjectStore, topic: str) -> bool:
-    """Whether all that was announced on the topic of what is live is in segments."""
+    """Return whether everything announced on the live topic is in segments."""
     models = {key.split("/")[1].removeprefix("model=") for key in list_segments(store)}
     ends = {partition: end for partition, end in log.end_offsets(topic).items() if end}
     groups = [consumer_group(model, live=True) for model in models]
@@ -305,7 +305,7 @@ def is_drained(log: FrameLog, store: ObjectStore, topic: str) -> bool:
 
 
 def frametally(folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
-    """`frametally ...`, in a process of its own."""
+    """Start `frametally ...` in a separate process."""
     return subprocess.Popen(
         [sys.executable, "-m", "frametally", *arguments, "--data-dir", str(folder)],
         env=os.environ | {"FRAMETALLY_SAMPLE_FPS": str(FRAMES_PER_S)},
@@ -315,7 +315,7 @@ def frametally(folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
 
 
 def spent_s(process: subprocess.Popen[bytes]) -> float:
-    """The CPU time of a process that ends, and of all that it has waited for."""
+    """Return the CPU time of a process that ends, and of the children it waited for."""
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode not in (0, 130):
@@ -324,7 +324,7 @@ def spent_s(process: subprocess.Popen[bytes]) -> float:
 
 
 def add_camera(folder: Path) -> str:
-    """Put the camera whose frames `live_frames.py` shows; what a viewer asks for."""
+    """Add the camera whose frames `live_frames.py` shows; return the viewers' query."""
     with closing(LiveBook(load_settings(data_dir=folder).catalogue_url)) as feeds:
         feeds.put_camera(Feed(str(uuid.uuid4()), "camera", SOURCE, SOURCE))
     return f"source={SOURCE}"
@@ -332,7 +332,7 @@ def add_camera(folder: Path) -> str:
 
 @contextmanager
 def running(*command: str) -> Iterator[int]:
-    """A command, until the block ends; its process."""
+    """Run a command until the block ends; give its process ID."""
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         try:
             yield process.pid
@@ -341,12 +341,12 @@ def running(*command: str) -> Iterator[int]:
 
 
 def watch(port: int, asked: str, seconds: float, *kinds: int) -> Seen:
-    """Watch by so many fast, slow and dead viewers, in a process of their own; what they saw."""
+    """Run so many fast, slow and dead viewers in a separate process; return what they saw."""
     return finished(started_viewers(port, asked, seconds, *kinds))
 
 
 def costing(process: int, port: int, asked: str, seconds: float, *kinds: int) -> tuple[Seen, float]:
-    """As `watch`; with the CPU seconds of the server in that time, without those in which all came."""
+    """Do as `watch`; also return the server's CPU seconds, without those in which viewers connected."""
     viewers = started_viewers(port, asked, seconds, *kinds)
     time.sleep(_COMES_S)
     begun_s, before_s = time.monotonic(), cpu_s(process)
@@ -361,7 +361,7 @@ _COMES_S = 5.0
 def started_viewers(
     port: int, asked: str, seconds: float, fast: int, slow: int = 0, dead: int = 0
 ) -> subprocess.Popen[str]:
-    """A process of viewers."""
+    """Start a process of viewers."""
     url = f"ws://127.0.0.1:{port}/ws/stream?{asked}"
     numbers = map(str, (seconds, fast, slow, dead))
     command = [sys.executable, str(FOLDER / "live_viewers.py"), "watch", url, *numbers]
@@ -369,7 +369,7 @@ def started_viewers(
 
 
 def finished(viewers: subprocess.Popen[str]) -> Seen:
-    """What they saw."""
+    """Return what the viewers saw."""
     said, _ = viewers.communicate()
     if viewers.returncode:
         raise SystemExit("the viewers failed")
@@ -378,18 +378,18 @@ def finished(viewers: subprocess.Popen[str]) -> Seen:
 
 
 def sent_of(seen: Seen, seconds: float) -> float:
-    """How many frames viewers got in all."""
+    """Return the total number of frames that viewers got."""
     return seconds * sum(float(one["viewers"] * one["frames_per_s"]) for one in seen.values())
 
 
 def memory_mb(process: int, which: str = "VmRSS") -> float:
-    """What a process has of memory, in megabytes; by `VmHWM` the most that it had."""
+    """Return a process's memory in megabytes; with `VmHWM`, its peak."""
     lines = Path(f"/proc/{process}/status").read_text().splitlines()
     return int(next(line for line in lines if line.startswith(which)).split()[1]) * 1024 / 1e6
 
 
 def quantile(values: Sequence[float], part: float) -> float:
-    """A quantile of some values."""
+    """Return a quantile of some values."""
     return sorted(values)[min(len(values) - 1, int(part * len(values)))]
 
 

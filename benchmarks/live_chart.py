@@ -2,8 +2,8 @@
 
     python benchmarks/live_chart.py [--cameras 1 2 4] [--seconds 60]
 
-Cameras are those of the tests: a real RTSP server each, ten frames a second. The chart's answer is asked for
-five times a second.
+The cameras are those of the tests: a real RTSP server each, ten frames a second. The benchmark requests the
+chart five times a second.
 """
 
 from __future__ import annotations
@@ -82,12 +82,12 @@ def main() -> None:
 
 
 def parts_of(late_s: list[float]) -> tuple[float, float, float]:
-    """The median, the 95th of a hundred, and the longest."""
+    """Return the median, the 95th percentile, and the maximum."""
     return statistics.median(late_s), statistics.quantiles(late_s, n=20)[-1], max(late_s)
 
 
 def camera_to_chart(folder: Path, cameras: int, seconds: float) -> list[list[float]]:
-    """How late each frame is counted, by camera, once the first of each of them is in the chart."""
+    """Return each frame's delay in the chart, by camera, once every camera is in the chart."""
     os.environ |= {"FRAMETALLY_DATA_DIR": str(folder), "FRAMETALLY_LIVE_ALLOW": "127.0.0.1"}
     sources = [f"gate-{number}" for number in range(1, cameras + 1)]
     seen: dict[str, Seen] = {source: [] for source in sources}
@@ -113,7 +113,7 @@ def camera_to_chart(folder: Path, cameras: int, seconds: float) -> list[list[flo
 
 
 def late_of(announced_s: list[float], seen: Seen) -> list[float]:
-    """How late each frame was that came into the chart while that was looked at."""
+    """Return the delay of each frame that appeared in the chart while it was watched."""
     counts = [count for _, count in seen]
     return [
         seen[bisect.bisect_left(counts, number)][0] - announced_s[number - 1]
@@ -122,16 +122,16 @@ def late_of(announced_s: list[float], seen: Seen) -> list[float]:
 
 
 def in_chart(port: int, source: str) -> int:
-    """Frames of the source that the chart's answer is about."""
+    """Return the number of the source's frames covered by the chart's answer."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/counts?source={source}") as answer:
             return int(json.load(answer)["frames"])
     except urllib.error.HTTPError:
-        return 0  # of a source of which nothing is counted yet
+        return 0  # nothing of the source is counted yet
 
 
 def announced_in(settings: Settings) -> dict[str, list[float]]:
-    """Event times of all that was announced live, in their order, by source."""
+    """Return the event times of all live announcements, in their order, by source."""
     times: dict[str, set[int]] = {}
     with (
         closing(open_frame_log(settings.log_url, settings.log_access)) as log,

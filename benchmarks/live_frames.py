@@ -1,9 +1,9 @@
-"""Frames of a camera as they come, for `benchmarks/live.py`: ten a second, until killed.
+"""Sends a camera's frames for `benchmarks/live.py`, ten a second, until killed.
 
-    python benchmarks/live_frames.py results DATA_DIR     put, and told as if something had been found in them
-    python benchmarks/live_frames.py announced DATA_DIR   put and announced by the producer's own writer
+    python benchmarks/live_frames.py results DATA_DIR     puts frames, and sends results as if detected
+    python benchmarks/live_frames.py announced DATA_DIR   puts and announces frames by the producer's writer
 
-The event time of each is the moment at which its pixels are there.
+The event time of each frame is when its pixels are available.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _BOXES = [Detection(label="car", confidence=0.9, box=(10.0 * n, 20.0, 90.0, 60.0
 
 
 def paced() -> Iterator[tuple[int, int]]:
-    """Yield the number of each frame, and the time at which it is due, then."""
+    """Yield the number and the due time of each frame, when it is due."""
     begun_s = time.monotonic()
     number = 0
     while True:
@@ -45,7 +45,7 @@ def paced() -> Iterator[tuple[int, int]]:
 
 
 def tell_results(settings: Settings, store: ObjectStore, log: FrameLog) -> None:
-    """Put frames of 46 kB, and tell their results."""
+    """Put frames of 46 kB, and send their results."""
     make_results_topic(log, settings)
     jpeg = b"\xff\xd8" + os.urandom(JPEG_BYTES - 2)
     for number, at_ms in paced():
@@ -96,7 +96,7 @@ def announce_frames(settings: Settings, store: ObjectStore, log: FrameLog) -> No
 
 
 def frames_of(clip: Path, each: int = 3) -> list[Pixels]:
-    """Every third frame of a video."""
+    """Return every third frame of a video."""
     video = cv2.VideoCapture(str(clip))
     frames: list[Pixels] = []
     while (read := video.read())[0]:
@@ -105,7 +105,7 @@ def frames_of(clip: Path, each: int = 3) -> list[Pixels]:
 
 
 def main(how: str, folder: str) -> None:
-    """Show frames until killed."""
+    """Send frames until killed."""
     settings = load_settings(data_dir=Path(folder))
     with (
         closing(open_object_store(settings.store_url)) as store,

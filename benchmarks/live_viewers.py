@@ -1,11 +1,11 @@
-"""Who watches, for `benchmarks/live.py`; and the least that can be sent to them.
+"""Runs the viewers for `benchmarks/live.py`, and a minimal server for comparison.
 
     python benchmarks/live_viewers.py watch URL SECONDS FAST SLOW DEAD
     python benchmarks/live_viewers.py bare PORT
 
-Viewers speak as `/ws/stream` has it. A fast one acknowledges each frame at once, a slow one takes a second to
-draw it, a dead one acknowledges nothing. What they saw is one line of JSON. The bare server sends frames of
-the same size at the same pace to all who are there, whether they take them or not.
+Viewers speak the protocol of `/ws/stream`. A fast one acknowledges each frame at once, a slow one takes a
+second to draw it, a dead one acknowledges nothing. The output is one line of JSON. The bare server sends
+frames of the same size at the same pace to all viewers, whether they read them or not.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ from websockets.exceptions import ConnectionClosed
 FRAMES_PER_S, JPEG_BYTES = 10, 46_000
 SLOW_S = 1.0
 _PER_ADDRESS = 40
-"""Of one address no more than fifty may watch."""
+"""Viewers per address, below the limit of fifty."""
 _SETTLES_S = 3.0
 
 
 class Seen:
-    """What one viewer saw after all had come.
+    """What one viewer saw once all had connected.
 
     Attributes:
-        frames: How many frames.
-        ages_ms: From the capture of each until it was there.
+        frames: The number of frames.
+        ages_ms: From the capture of each until it arrived.
         drawn_ms: From the capture of each until it was drawn.
-        left_out: Of the last frame: how many were left out.
+        left_out: The number of frames left out, as of the last frame.
     """
 
     def __init__(self) -> None:
-        """Nothing yet."""
+        """Start without frames."""
         self.frames = 0
         self.ages_ms: list[float] = []
         self.drawn_ms: list[float] = []
@@ -79,7 +79,7 @@ async def _take(
 
 
 async def watch(url: str, seconds: float, fast: int, slow: int, dead: int) -> dict[str, Any]:
-    """Watch for so long after all have come; say what each kind saw."""
+    """Watch for so long after all have connected; return what each kind saw."""
     kinds = {"fast": (fast, 0.0), "slow": (slow, SLOW_S), "dead": (dead, None)}
     from_s = time.monotonic() + _SETTLES_S
     seen: dict[str, list[Seen]] = {kind: [] for kind in kinds}
@@ -122,7 +122,7 @@ def _at(ordered: list[float], part: float) -> float:
 
 
 async def bare(port: int) -> None:
-    """Send to all who are there, until killed."""
+    """Send to all viewers until killed."""
     there: set[ServerConnection] = set()
 
     async def take(socket: ServerConnection) -> None:

@@ -33,7 +33,7 @@ COUNTED, TRACKED = 0.25, 0.6
 
 
 def main() -> None:
-    """Print both confidences of each model: of all the footage, and of two halves of it."""
+    """Print both confidences of each model, for all the footage and for two halves of it."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -69,7 +69,7 @@ def main() -> None:
 
 
 def steadiness(pictures: Sequence[Pixels], settings: Settings) -> npt.NDArray[np.float64]:
-    """Return for each box its confidence, whether it is steady, and the hundred of its frame: (n, 3)."""
+    """Return (n, 3): each box's confidence, whether it is steady, and its frame's group of 20 frames."""
     frames = prepare_detector(settings).detect(pictures)
     return np.array(
         [
@@ -82,15 +82,15 @@ def steadiness(pictures: Sequence[Pixels], settings: Settings) -> npt.NDArray[np
 
 
 def share_at(boxes: npt.NDArray[np.float64], confidence: float) -> float:
-    """Return how many of the boxes around a confidence are steady, 0 to 1."""
+    """Return the share of steady boxes around a confidence, 0 to 1."""
     nearest = np.argsort(np.abs(boxes[:, 0] - confidence), kind="stable")[:NEAREST]
     return float(boxes[nearest, 1].mean())
 
 
 def same_share(boxes: npt.NDArray[np.float64], share: float) -> float:
-    """Return the least confidence, in steps of 0.01, from which on that many are steady."""
+    """Return the least confidence, in steps of 0.01, from which that share is steady."""
     steps = np.arange(0.1, 0.96, 0.01)
-    # Shares rise with the confidence, but for chance: the least line that only rises is taken from above.
+    # Shares rise with confidence except by chance, so use the lowest non-decreasing curve above them.
     shares = np.maximum.accumulate([share_at(boxes, step) for step in steps])
     return float(steps[min(int(np.searchsorted(shares, share)), len(steps) - 1)])
 

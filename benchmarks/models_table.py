@@ -49,7 +49,7 @@ from frametally_models.prepare import prepare_detector
 from frametally_traffic.flows.day_columns import DIRECTIONS
 
 COCO_SIZE = (640, 480)
-"""The usual size of its pictures."""
+"""The usual size of COCO's pictures."""
 LEAST_CONFIDENCE_OF_AP = 0.01
 COUNTED = 0.25
 SMALL_PX = 32 * 32
@@ -57,14 +57,14 @@ IOUS = np.arange(0.5, 0.96, 0.05)
 BOOTSTRAP_SAMPLES = 500
 SPEED_ROUNDS, SPEED_FRAMES = 5, 8
 LINES, ZONES, SEED = 60, 40, 53
-"""Lines and zones by chance, chosen before anything was measured with them."""
+"""Random lines and zones, chosen before anything was measured with them."""
 WALKER_FRAMES, WALKER_PX = range(70, 181), (300, 155)
-"""Frames, from 0, and the right and lower end of where his feet are."""
+"""Frames, from 0, and the right and lower limits of his feet."""
 Frames = Sequence[Sequence[Seen]]
 
 
 class Way(NamedTuple):
-    """A model: its name in the table, and its input as pixels of area; None: its usual size."""
+    """A model: its name in the table, and its input as pixels of area; None for its usual size."""
 
     name: str
     model: str
@@ -78,7 +78,7 @@ WAYS = [
 
 
 class Scored(NamedTuple):
-    """What a model scores on coco128; each with its 95 % interval where it has three numbers."""
+    """A model's scores on coco128, with a 95 % interval where there are three numbers."""
 
     ap50: tuple[float, float, float]
     ap: float
@@ -140,7 +140,7 @@ def _settings(way: Way, weights: Mapping[str, str], picture_px: tuple[int, int])
 def _costs_ms(
     ways: Sequence[Way], weights: Mapping[str, str], frames: list[Pixels]
 ) -> dict[str, list[float]]:
-    """CPU time of a frame of the clip, in rounds in which the models take turns."""
+    """Return the CPU time of a frame of the clip, in rounds in which the models take turns."""
     detectors = {way.name: prepare_detector(_settings(way, weights, CLIP_SIZE)) for way in ways}
     costs: dict[str, list[float]] = {name: [] for name in detectors}
     for number in range(SPEED_ROUNDS + 1):
@@ -153,7 +153,7 @@ def _costs_ms(
 
 
 def _detector(way: Way, weights: Mapping[str, str], picture_px: tuple[int, int], least: float) -> Detector:
-    """The detector with boxes from `least` on."""
+    """Return the detector with boxes from the confidence `least`."""
     settings = _settings(way, weights, picture_px)
     with patch.object(darknet, "MIN_CONFIDENCE", least), patch.dict(CATALOGUE), patch.dict(FAMILIES):
         for records in (CATALOGUE, FAMILIES):
@@ -177,7 +177,7 @@ def _scored(
     counted = [[box for box in boxes if box.confidence >= COUNTED] for boxes in found]
     of_counted = judge(truths, counted)
     small = [[item for item in there if item.box[2] * item.box[3] < SMALL_PX] for there in truths]
-    # A box of a large object is not false for small ones, and a large box is none of theirs.
+    # A box of a large object is not false for small ones, and a large box is not one of theirs.
     large = [[item for item in there if item.box[2] * item.box[3] >= SMALL_PX] for there in truths]
     rest = [
         [
@@ -207,7 +207,7 @@ def _is_on(box: Detection, objects: Sequence[Truth]) -> bool:
 def _shares(
     judged: Mapping[str, Judged], pictures: int, *, of_objects: bool, boxes: Sequence[int] = ()
 ) -> tuple[float, float, float]:
-    """True boxes as a part of the objects, or of all boxes, in points, with a 95 % interval."""
+    """Return true boxes as a share of the objects or of all boxes, in points, with a 95 % interval."""
     true = np.zeros(pictures)
     every = np.zeros(pictures) if of_objects else np.array(boxes, float)
     for one in judged.values():
@@ -226,7 +226,7 @@ def _shares(
 def _seen(
     way: Way, weights: Mapping[str, str], video: Path, cache: Path, size_px: tuple[int, int]
 ) -> list[list[Seen]]:
-    """The boxes of people or vehicles in the frames that are counted, as the pipeline has them."""
+    """Return the boxes of people or vehicles in the counted frames, as in the pipeline."""
     is_clip = size_px == CLIP_SIZE
     labels = VEHICLES if is_clip else (LABEL,)
     step, number = (CLIP_FPS // max(RATES), CLIP_FRAMES) if is_clip else (1, FRAMES)
@@ -256,7 +256,7 @@ def _without_walker(frames: Frames) -> list[list[Seen]]:
 
 
 def _counts(square: Frames, clip: Frames, truth: Boxes, rate: int) -> list[Cell]:
-    """Errors in percent, and how many zones are within 7 %: means over the frames that can be the first."""
+    """Return errors in percent and the number of zones within 7 %, as means over all first frames."""
     by_chance = unseen_lines.at_random(truth, lines=LINES, zones=ZONES, seed=SEED)
     cells: list[float] = []
     for of_lines, of_zones in ((unseen_lines.LINES, unseen_lines.ZONES), by_chance):

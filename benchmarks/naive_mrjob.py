@@ -1,4 +1,4 @@
-"""The counting job as mrjob's tutorial would have it: for comparison only."""
+"""The counting job as in mrjob's tutorial, for comparison only."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ INTERVAL_MS, THRESHOLD = 60_000, 2500
 
 
 class NaiveCounts(MRJob):  # type: ignore[misc]
-    """Lines of segments in, counts and coverage out; JSON between all steps."""
+    """Takes lines of segments and yields counts and coverage, with JSON between all steps."""
 
     def mapper(self, _: None, line: str) -> Iterator[tuple[Any, Any]]:
-        """One pair per frame."""
+        """Yield one pair per frame."""
         frame = json.loads(line)
         if "image_path" in frame:
             start = frame["captured_at_ms"] // INTERVAL_MS * INTERVAL_MS
             yield (frame["source"], start), frame
 
     def reducer(self, key: list[Any], frames: Iterable[dict[str, Any]]) -> Iterator[tuple[Any, Any]]:
-        """Each frame once."""
+        """Count each frame once."""
         source, start = key
         kept = {frame["image_path"]: frame for frame in frames}
         hits: dict[str, list[tuple[int, int, str]]] = {}

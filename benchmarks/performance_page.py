@@ -1,6 +1,6 @@
 """Writes two pages from the committed results: `python benchmarks/performance_page.py`.
 
-`docs/performance.md` is ten of their figures, `benchmarks/results/performance-results.md` all of them.
+`docs/performance.md` has ten of their figures, `benchmarks/results/performance-results.md` all of them.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ PAGE = ROOT / "benchmarks" / "results" / "performance-results.md"
 
 
 class Figure(NamedTuple):
-    """A row of the front page: a figure of a result, and another of the same run beside it.
+    """A row of the front page: a figure of a result, and another of the same run for comparison.
 
     Attributes:
         what: What is measured, with the unit.
         result: The name of the result.
-        table: The title of its table; empty: its goals.
-        row: The figure's row (of goals: the goal).
+        table: The title of its table; empty for its goals.
+        row: The figure's row, or the goal.
         column: The figure's column.
-        beside: The row to compare with; of goals the bound.
-        beside_what: What that is.
+        beside: The row to compare with; for goals, the bound.
+        beside_what: A description of that.
     """
 
     what: str
@@ -86,7 +86,7 @@ FLEET = (
     "aggregation_late", "aggregation_late-2000000", "late_writes", "aggregation-spark", "planning_scale",
     "dashboard_indexes", "frame_packs", "uploads", "playback", "handing_over", "fleet",
 )  # fmt: skip
-"""The results whose goals are those of a large fleet."""
+"""The results whose goals concern a large fleet."""
 
 _FRONT_INTRO = """\
 # Performance
@@ -122,10 +122,10 @@ says as much about the machine, and what else it was doing, as about frametally.
 
 
 def front(results: Sequence[Result]) -> str:
-    """Return the page of ten figures, and of a large fleet's goals.
+    """Return the page of ten figures and a large fleet's goals.
 
     Raises:
-        KeyError: A figure's result, table, row or column is not there.
+        KeyError: A figure's result, table, row or column is missing.
     """
     by_name = {result.name: result for result in results}
     columns = ["what", "frametally", "beside", "ratio", "command"]
@@ -159,7 +159,7 @@ def _script(result: Result) -> str:
 
 
 def page(results: Sequence[Result]) -> str:
-    """Return the page that says what `results` say."""
+    """Return the page of all `results`."""
     return "\n".join([_INTRO, *(_section(result) for result in results)])
 
 

@@ -2,12 +2,12 @@
 
     python benchmarks/planning_scale.py [--few 100000] [--many 1000000] [--rounds 3] [--data DIR]
 
-The books are made without pictures: segments that are their header alone, the manifests of their media, and
-a ledger with the rows of their frames. Ten frames of one of ten sources are a segment, 300 a medium,
-100,000 a day. The runs of the days are made after the first plan, so that the next one has nothing new.
+The books are made without pictures: segments that consist only of their header, the manifests of their media,
+and a ledger with the rows of their frames. A segment has ten frames of one of ten sources, a medium 300, a
+day 100,000. The runs of the days are made after the first plan, so that the next one finds nothing new.
 
-A process is measured with its start-up, as an installation pays it: Python has compiled the modules before,
-and a process that plans imports what `frametally aggregate` imports, not what this benchmark needs elsewhere.
+A process is measured with its start-up, as in an installation: Python has compiled the modules before, and a
+planning process imports what `frametally aggregate` imports, not what only this benchmark needs.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ FORGET = "the ledger forgets a day"
 
 
 class Place(NamedTuple):
-    """What one segment holds: frames `STEP_MS` apart of one source, and where it lies in its partition."""
+    """The contents of one segment: frames `STEP_MS` apart of one source, and its place in its partition."""
 
     number: int
     source: str
@@ -68,12 +68,12 @@ class Place(NamedTuple):
 
     @property
     def key(self) -> str:
-        """Where it is stored."""
+        """Its key in the store."""
         return keys.segment_key(MODEL, LOG_ID, TOPIC, self.number % PARTITIONS, self.first_offset)
 
 
 def places(segments: Iterable[int]) -> Iterator[Place]:
-    """Say what these segments hold, by number."""
+    """Yield the contents of these segments, given by number."""
     slot_ms = DAY_MS * SOURCES // SEGMENTS_PER_DAY
     for number in segments:
         day, of_day = divmod(number, SEGMENTS_PER_DAY)
@@ -84,7 +84,7 @@ def places(segments: Iterable[int]) -> Iterator[Place]:
 
 
 def write_segment(store: Path, place: Place) -> None:
-    """Write a segment's header where a store in this folder has the segment."""
+    """Write a segment's header to the segment's place in the store in this folder."""
     part = SegmentSource(
         source=place.source,
         frames=FRAMES,
@@ -113,7 +113,7 @@ def write_segment(store: Path, place: Place) -> None:
 
 
 def generate(folder: Path, segments: int) -> None:
-    """Write segments and manifests, and the rows of a ledger that has taken them in."""
+    """Write segments and manifests, and a ledger's rows for them."""
     store = folder / "store"
     frames_of: dict[str, list[Place]] = {}
     for place in places(range(segments)):
@@ -127,7 +127,7 @@ def generate(folder: Path, segments: int) -> None:
 
 
 def write_manifest(store: Path, held: list[Place]) -> None:
-    """Write the manifest of a medium that is in these segments."""
+    """Write the manifest of a medium in these segments."""
     frames, span = len(held) * FRAMES, (held[0].first_ms, held[-1].last_ms)
     manifest = MediaManifest(
         sha256=held[0].medium,
@@ -149,7 +149,7 @@ def write_manifest(store: Path, held: list[Place]) -> None:
 
 
 def fill_ledger(folder: Path, segments: int) -> None:
-    """Insert the rows of the segments, as a refresh would that has read them whole."""
+    """Insert the rows of the segments, as a refresh does after reading them whole."""
     path = folder / "ledger.sqlite"
     with (
         closing(open_object_store((folder / "store").as_uri())) as store,
@@ -187,7 +187,7 @@ def insert(ledger: sqlite3.Connection, table: str, rows: Iterable[tuple[object, 
 
 
 def write_whole(store: Path, place: Place) -> None:
-    """Write one segment more with its lines, and the manifest of its medium."""
+    """Write one more segment with its lines, and the manifest of its medium."""
     frames = [
         FrameDetections(
             image_path=keys.image_key(place.source, place.first_ms + n * STEP_MS, place.medium, n),
@@ -269,7 +269,7 @@ def publish_run(store: Path, day: DayPlan) -> None:
 
 
 def coverage_line(source: str, start_ms: int, frames: int) -> bytes:
-    """The line of a part file of a source's day, as if it were one interval."""
+    """Return a part file's line for a source's day, as if it were one interval."""
     coverage = Coverage(
         model=MODEL, source=source, interval_start_ms=start_ms, interval_s=60, frames=frames, detections=0
     )
@@ -290,7 +290,7 @@ def main() -> None:
         plan(options.plan, publish=options.publish)
         return
     load = os.getloadavg()[0]
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # an installation is compiled once
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # as in an installation, which is compiled once
     sizes = options.few, options.many
     with tempfile.TemporaryDirectory() as temporary:
         (few, few_forgotten_s), (many, many_forgotten_s) = (
@@ -344,7 +344,7 @@ def main() -> None:
 
 
 def forget_day(folder: Path) -> float:
-    """Return the seconds in which a ledger forgets the segments of its first day; that is undone."""
+    """Return the seconds for a ledger to forget the segments of its first day, which is rolled back."""
     from frametally.adapters.sql.engine import SqlDatabase
     from frametally.adapters.sql.ledger import cache as ledger_cache
     from frametally.adapters.sql.ledger import intake, segment_rows
@@ -364,17 +364,17 @@ def forget_day(folder: Path) -> float:
 
 
 class _Undone(Exception):
-    """The transaction is to be undone."""
+    """Signals that the transaction is to be rolled back."""
 
 
 def next_place(store: Path, segments: int) -> Place:
-    """Return the first place after so many segments that has none."""
+    """Return the first free place after so many segments."""
     return next(place for place in places(itertools.count(segments)) if not (store / place.key).exists())
 
 
 @contextmanager
 def empty(folder: Path) -> Iterator[None]:
-    """Take away what a machine has noted of the store, and give its ledger back."""
+    """Take away the machine's notes about the store, and restore its ledger afterwards."""
     for file in folder.glob("manifests-*.jsonl"):
         file.unlink()
     whole = folder / "ledger"
@@ -390,7 +390,7 @@ def empty(folder: Path) -> Iterator[None]:
 
 
 def measure(folder: Path, segments: int, rounds: int) -> tuple[dict[str, Measured], float]:
-    """Plan and read the books in processes of their own, start-up included; then forget a day."""
+    """Plan and read the books in separate processes, start-up included; then forget a day."""
     place = folder.resolve() / f"books-{segments}"
     if not (place / "ready").exists():
         apart(generate, place, segments)
@@ -399,7 +399,7 @@ def measure(folder: Path, segments: int, rounds: int) -> tuple[dict[str, Measure
     os.environ["FRAMETALLY_DATA_DIR"] = str(place)
     planning = [sys.executable, str(Path(__file__).resolve()), "--plan", str(place)]
     frametally = [sys.executable, "-m", "frametally"]
-    # Behind is what a segment makes of the books that is not counted yet.
+    # The status is "behind", because the segments' frames are not counted yet.
     status = ["/bin/sh", "-c", f"{' '.join(frametally)} status || [ $? -eq 4 ]"]
     measured = {name: Measured() for name in STEPS}
     with empty(place):

@@ -1,8 +1,8 @@
 """Stored videos as players take them: whole, by seeks, and left in the middle; and streams that are left.
 
-All servers run in processes of their own over one folder that is made for it; the client is this process.
-With `--before CHECKOUT --counted FOLDER` the dashboard of an earlier checkout (with its .venv) answers
-`/api/v1/counts` over that folder's counts, in turns with this one.
+All servers run in separate processes over one folder made for this; the client is this process. With
+`--before CHECKOUT --counted FOLDER`, the dashboard of an earlier checkout (with its .venv) answers
+`/api/v1/counts` over that folder's counts, alternating with this one.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def make(folder: Path, size_bytes: int) -> None:
 
 
 def serve_own(settings: Settings, port: int) -> None:
-    """As `frametally serve` does."""
+    """Serve the video as `frametally serve` does."""
     with open_to_look(settings) as (ports, ledger), catalogue_to_look(ports.settings) as catalogue:
         app = create_app(
             settings=ports.settings,
@@ -93,7 +93,7 @@ def serve_own(settings: Settings, port: int) -> None:
 
 
 def serve_file(settings: Settings, port: int) -> None:
-    """The stored file itself, sent by the kernel."""
+    """Serve the stored file itself, sent by the kernel."""
     file = Path(settings.store_url.removeprefix("file://"), keys.original_key(VIDEO_ID))
 
     class Handler(BaseHTTPRequestHandler):
@@ -106,7 +106,7 @@ def serve_file(settings: Settings, port: int) -> None:
                 self.connection.sendfile(data)
 
         def log_message(self, *_: Any) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
 
@@ -116,7 +116,7 @@ SERVERS = {OURS: serve_own, YARDSTICK: serve_file}
 
 @contextmanager
 def listening(*command: str) -> Iterator[tuple[int, int]]:
-    """Start what `command`, with a free port as its last argument, serves; its process and the port."""
+    """Start the server `command` with a free port as its last argument; give its process and the port."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     with subprocess.Popen(
@@ -141,7 +141,7 @@ def started(name: str, folder: Path) -> AbstractContextManager[tuple[int, int]]:
 
 
 def whole_mb_s(port: int) -> float:
-    """Megabytes a second of the whole video."""
+    """Return the megabytes a second of the whole video."""
     begun = time.perf_counter()
     with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
         connection.request("GET", PLAYED)
@@ -153,12 +153,12 @@ def whole_mb_s(port: int) -> float:
 
 
 def p95_ms(values: list[float]) -> float:
-    """The 95th percentile of seconds, in milliseconds."""
+    """Return the 95th percentile in milliseconds, from seconds."""
     return round(1000 * statistics.quantiles(values, n=20)[-1], 2)
 
 
 def seek_ms(port: int, places: list[int]) -> float:
-    """Until the first byte of a range, over one connection."""
+    """Return the time until the first byte of a range, over one connection."""
     took = []
     with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
         for place in places:
@@ -172,7 +172,7 @@ def seek_ms(port: int, places: list[int]) -> float:
 
 
 def store_ms(folder: Path, places: list[int]) -> float:
-    """The same bytes of the store alone."""
+    """Return the time for the same bytes from the store alone."""
     took = []
     with closing(open_object_store(load_settings("web", data_dir=folder).store_url)) as store:
         for place in places:
@@ -183,13 +183,13 @@ def store_ms(folder: Path, places: list[int]) -> float:
 
 
 def read_bytes(process: int) -> int:
-    """How many bytes a process has read, by the kernel."""
+    """Return the number of bytes that a process has read, by the kernel."""
     lines = Path(f"/proc/{process}/io").read_text().splitlines()
     return int(next(line for line in lines if line.startswith("rchar")).split()[1])
 
 
 def read_on_mb(process: int, port: int) -> float:
-    """The most that is read of the video after a viewer who took 1 MB has gone."""
+    """Return how much of the video is read at most after a viewer who took 1 MB has left."""
     most = 0
     for _ in range(5):
         before = read_bytes(process)
@@ -204,7 +204,7 @@ def read_on_mb(process: int, port: int) -> float:
 
 
 def streams_gone_s(process: int, port: int) -> float:
-    """How long until a server has closed so many streams that were left at once."""
+    """Return the time until a server has closed so many streams that were left at once."""
     open_files = Path(f"/proc/{process}/fd")
     before = len(list(open_files.iterdir()))
     streams = [socket.create_connection(("127.0.0.1", port), timeout=60) for _ in range(STREAMS)]
@@ -227,13 +227,13 @@ def serving(python: str, folder: Path, *options: str) -> AbstractContextManager[
 
 
 def cpu_s(process: int) -> float:
-    """The seconds of CPU that a process has taken."""
+    """Return the CPU seconds of a process."""
     fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def answers(process: int, port: int, number: int) -> tuple[list[float], float]:
-    """How long so many answers of counts took, each in seconds, and the CPU of all."""
+    """Return the seconds of each of so many answers of counts, and the CPU seconds of all."""
     took, before = [], cpu_s(process)
     with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
         for _ in range(number):
@@ -248,7 +248,7 @@ def answers(process: int, port: int, number: int) -> tuple[list[float], float]:
 
 
 def beside_before(before: Path, counted: Path, rounds: int) -> tuple[Table, list[Goal]]:
-    """Answers of counts by this dashboard and an earlier one, in turns."""
+    """Measure answers of counts by this dashboard and an earlier one, in turns."""
     took: dict[str, list[float]] = {"before": [], "now": []}
     cpu = dict.fromkeys(took, 0.0)
     with (
@@ -284,7 +284,7 @@ def beside_before(before: Path, counted: Path, rounds: int) -> tuple[Table, list
 
 
 def main() -> None:
-    """Measure, save; or serve, for one that measures."""
+    """Measure and save; or serve for a measurement."""
     asked = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     asked.add_argument("--megabytes", type=int, default=300)
     asked.add_argument("--rounds", type=int, default=5)

@@ -1,4 +1,4 @@
-"""What a benchmark writes: one JSON file of tables and goals, with all that is needed to judge it."""
+"""The output of a benchmark: one JSON file of tables and goals, with everything needed to judge it."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         title: What is measured.
-        columns: Their names, with units.
-        rows: Of as many cells.
-        note: What to mind when reading it.
+        columns: The column names, with units.
+        rows: The rows, each with as many cells.
+        note: A remark for the reader.
     """
 
     title: str
@@ -33,13 +33,13 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Goal(msgspec.Struct, frozen=True, kw_only=True):
-    """A number that was to be reached.
+    """A number with bounds to meet.
 
     Attributes:
         what: The number.
-        at_least: What it should not be below.
-        at_most: What it should not be above.
-        measured: What it is.
+        at_least: Its lower bound.
+        at_most: Its upper bound.
+        measured: Its value.
     """
 
     what: str
@@ -59,18 +59,18 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     """One run of one benchmark.
 
     Attributes:
-        name: Of the benchmark and of its file.
+        name: The name of the benchmark and of its file.
         title: The heading on the page.
-        about: A paragraph: what is compared with what, and how.
-        date: Of the run, UTC.
-        cpu: What it ran on.
+        about: A paragraph on what is compared, and how.
+        date: The date of the run, UTC.
+        cpu: The CPU that it ran on.
         cores: How many of its cores.
         load_before: Mean number of running processes in the minute before.
-        commit: Of the checkout; `+` if it had changes.
-        command: How to run it again.
+        commit: The checkout's commit; `+` if it had changes.
+        command: The command that repeats it.
         packages: Versions of what was measured.
         tables: The numbers.
-        goals: What was to be reached.
+        goals: The numbers with bounds to meet.
     """
 
     name: str
@@ -98,20 +98,20 @@ def save(
     goals: list[Goal],
     by_cpu: bool = False,
 ) -> Path:
-    """Write the result of the benchmark that is running, and say where.
+    """Write the result of the running benchmark, and print its path.
 
     Args:
-        name: Of the benchmark and of its file.
+        name: The name of the benchmark and of its file.
         title: The heading on the page.
-        about: A paragraph: what is compared with what, and how.
+        about: A paragraph on what is compared, and how.
         load_before: `os.getloadavg()[0]` before it began.
-        packages: Names of those whose versions matter.
+        packages: Names of the packages whose versions matter.
         tables: The numbers.
-        goals: What was to be reached.
-        by_cpu: Whether networks are most of what is measured: on a CPU with Intel's AMX, whose products of
-            matrices are several times as fast, the result has a name of its own beside that of other CPUs.
+        goals: The numbers with bounds to meet.
+        by_cpu: Whether most of the measured work is in networks: on a CPU with Intel's AMX, which multiplies
+            matrices several times as fast, the result then has a separate name from that of other CPUs.
     """
-    # Not above: it imports OpenCV, which a process that is measured would pay for.
+    # Not at the top: it imports OpenCV, at the expense of a measured process.
     from frametally_consumer import load as backends
 
     amx = " with AMX" if "amx_int8" in _cpu_line("flags").split() else ""
@@ -139,7 +139,7 @@ def save(
 
 
 def load_all() -> list[Result]:
-    """Every committed result, by name. Raises `msgspec.DecodeError`."""
+    """Return every committed result, by name. Raises `msgspec.DecodeError`."""
     return [msgspec.json.decode(path.read_bytes(), type=Result) for path in sorted(FOLDER.glob("*.json"))]
 
 

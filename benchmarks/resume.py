@@ -32,7 +32,7 @@ STOP_AT = 0.9
 
 
 def encode_minute(path: Path, size_px: tuple[int, int]) -> None:
-    """Write a minute of noise that moves, with a key frame every 250 frames."""
+    """Write a minute of moving noise, with a key frame every 250 frames."""
     width_px, height_px = size_px
     noise = np.random.default_rng(1).integers(0, 256, (height_px, 2 * width_px, 3), np.uint8) // 4 + 96
     noise = np.kron(noise[::8, ::8], np.ones((8, 8, 1), np.uint8))
@@ -47,7 +47,7 @@ def encode_minute(path: Path, size_px: tuple[int, int]) -> None:
 
 
 def decode_s(video: Path) -> float:
-    """Seconds to decode all of it, and do nothing else."""
+    """Return the seconds to decode all of it and do nothing else."""
     began_s = time.perf_counter()
     with open_medium(video) as file, open_video(file, max_pixels=100_000_000) as opened:
         for _ in opened.frames():
@@ -56,7 +56,7 @@ def decode_s(video: Path) -> float:
 
 
 def produce_s(video: Path, data_dir: Path, stop_at_frames: int | None = None) -> tuple[float, int]:
-    """Seconds that a call takes, and how many frames it announces; it may be stopped on its way."""
+    """Return the seconds that a call takes, and its number of announced frames; it may be stopped early."""
     settings = load_settings(data_dir=data_dir, min_free_disk_mb=0)
     done = [0]
 
@@ -93,7 +93,7 @@ def main() -> None:
         folder = Path(scratch)
         encode_minute(folder / "minute.mp4", (width_px, height_px))
         video, frames = repeated(folder / "minute.mp4", folder / "long.mp4", options.minutes * 60 * FPS)
-        time.sleep(3)  # a file of this moment would not be remembered
+        time.sleep(3)  # the producer does not remember a file as new as this
         decoding_s = decode_s(video)
         whole_s, stored = produce_s(video, folder / "whole")
         first_s, first = produce_s(video, folder / "stopped", round(stored * STOP_AT))

@@ -81,7 +81,7 @@ Record = dict[str, dict[str, str]]
 
 
 def make_pictures(clip: Path, folder: Path) -> None:
-    """Write parts of the clip's frames as PNG files, one a minute, their times in their names."""
+    """Write parts of the clip's frames as PNG files, one a minute, with their times in their names."""
     video = cv2.VideoCapture(str(clip))
     for number in range(PICTURES):
         video.set(cv2.CAP_PROP_POS_FRAMES, number * 8)
@@ -100,7 +100,7 @@ class Version:
     """A `frametally` command over one data directory."""
 
     def __init__(self, command: Path, data_dir: Path) -> None:
-        """Keep nothing of the caller's settings but where the models lie."""
+        """Keep none of the caller's settings except the models' folder."""
         self._command = str(command)
         self.data_dir = data_dir
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("FRAMETALLY_")}
@@ -115,7 +115,7 @@ class Version:
         }
 
     def call(self, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-        """Run a command; exit codes are the caller's to judge."""
+        """Run a command; the caller judges its exit code."""
         return subprocess.run(
             [self._command, *arguments],
             cwd=self.data_dir,
@@ -127,7 +127,7 @@ class Version:
         )
 
     def do(self, *arguments: str, **settings: str) -> None:
-        """Run a command that must end well."""
+        """Run a command that must succeed."""
         done = self.call(*arguments, **settings)
         if done.returncode:
             raise SystemExit(
@@ -136,7 +136,7 @@ class Version:
 
     @contextmanager
     def serving(self) -> Iterator[str]:
-        """Serve the dashboard; the value is its address."""
+        """Serve the dashboard; give its address."""
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
@@ -165,7 +165,7 @@ class Version:
 
 
 def count_footage(version: Version, clip: Path, pictures: Path) -> dict[str, str]:
-    """Take the footage from files to the index; return the model id of each detector."""
+    """Process the footage from files to the index; return the model id of each detector."""
     version.do("produce", str(clip), "--source", "Traffic", "--start-time", CLIP_START)
     for source in PICTURE_SOURCES:
         version.do(
@@ -184,7 +184,7 @@ def count_footage(version: Version, clip: Path, pictures: Path) -> dict[str, str
 
 
 def read_store(version: Version, normalise: Callable[[bytes], bytes]) -> dict[str, str]:
-    """SHA-256 of each object. Frames, parts and tracks are taken as they are, the others normalised."""
+    """Return the SHA-256 of each object, normalised except for frames, parts and tracks."""
     store = version.data_dir / "store"
     objects = {}
     for path in sorted(store.rglob("*")):
@@ -200,7 +200,7 @@ def read_store(version: Version, normalise: Callable[[bytes], bytes]) -> dict[st
 
 
 def requests_for(models: list[str]) -> Iterator[tuple[str, dict[str, str | list[str]]]]:
-    """Routes with their queries, among them what is refused."""
+    """Yield routes with their queries, including ones that are refused."""
     night = {"from": "2026-01-01T23:00:00Z", "to": "2026-01-02T01:00:00Z"}
     for route in ("models", "labels", "sources", "counts", "heatmap", "evidence", "frames", "objects"):
         yield route, {}
@@ -252,7 +252,7 @@ def ask(url: str) -> tuple[int, dict[str, str], bytes]:
 
 
 def read_events(address: str) -> bytes:
-    """Read the event stream until it has told the index's version and the books."""
+    """Read the event stream until it has sent the index's version and the books."""
     lines: list[bytes] = []
     with urllib.request.urlopen(f"{address}/api/events", timeout=60) as stream:  # noqa: S310
         while not (b"event: status\n" in lines and lines[-1] == b"\n"):
@@ -261,7 +261,7 @@ def read_events(address: str) -> bytes:
 
 
 def read_pages(url: str, first: bytes, name: str) -> bytes:
-    """Return a paged answer as one: how much a page holds depends on how long the server had for it."""
+    """Return a paged answer as one: the length of a page depends on how much time the server had."""
     whole = page = json.loads(first)
     while page.get("next"):
         cursor = urlencode({"cursor": page["next"]})
@@ -272,7 +272,7 @@ def read_pages(url: str, first: bytes, name: str) -> bytes:
 
 
 def read_api(version: Version, models: list[str]) -> Iterator[tuple[str, bytes]]:
-    """Each route's answer as text: status, headers, body; pages of proof are followed to their end."""
+    """Yield each route's answer as text: status, headers, body; follow pages of proof to their end."""
     with version.serving() as address:
         until_s = time.monotonic() + 60  # the books are read in the background
         while b'"state":"settled"' not in ask(f"{address}/api/status")[2] and time.monotonic() < until_s:
@@ -282,7 +282,7 @@ def read_api(version: Version, models: list[str]) -> Iterator[tuple[str, bytes]]
         for route, query in requests_for(models):
             target = f"/api/{route}" + (f"?{urlencode(query, doseq=True)}" if query else "")
             status, headers, body = ask(address + target)
-            # Without the address, which each record has its own of.
+            # Without the address, which differs between records.
             body = body.replace(address.encode(), b"<address>")
             if status == 200 and route in PAGED:
                 body = read_pages(address + target, body, PAGED[route])
@@ -295,7 +295,7 @@ def read_api(version: Version, models: list[str]) -> Iterator[tuple[str, bytes]]
 
 
 def read_commands(version: Version, models: list[str]) -> Iterator[tuple[str, bytes]]:
-    """Run the commands that only read; yield what they print, with their exit codes."""
+    """Run the read-only commands; yield what they print, with their exit codes."""
     bar = ("--source", "traffic", "--label", "car", "--interval-start", CLIP_START)
     for arguments in (
         ("status",),
@@ -318,7 +318,7 @@ def read_commands(version: Version, models: list[str]) -> Iterator[tuple[str, by
 
 
 def record(command: Path, clip: Path, data_dir: Path, bodies: Path | None) -> Record:
-    """Count the footage with a version, and write down all that it stored and answers."""
+    """Count the footage with a version, and record everything that it stored and answers."""
     pictures = data_dir.parent / f"{data_dir.name}-pictures"
     make_pictures(clip, pictures)
     version = Version(command, data_dir)
@@ -326,7 +326,7 @@ def record(command: Path, clip: Path, data_dir: Path, bodies: Path | None) -> Re
     models = [model_of[detector] for detector in DETECTORS]
 
     def normalise(data: bytes) -> bytes:
-        data = re.sub(rb'[^"\s]*-pictures/', b"<pictures>/", data)  # of whoever filled the data directory
+        data = re.sub(rb'[^"\s]*-pictures/', b"<pictures>/", data)  # set by whoever filled the data directory
         for place, name in ((data_dir, b"<data>"), (clip.parent, b"<clip>")):
             data = data.replace(str(place).encode(), name)
         for pattern, new in _NORMALISED:
@@ -356,7 +356,7 @@ def record(command: Path, clip: Path, data_dir: Path, bodies: Path | None) -> Re
 
 
 def shorten(whole: Record) -> Record:
-    """Fold the store's objects to one hash for each kind and model, for a record that people read."""
+    """Combine the store's objects into one hash for each kind and model, for a readable record."""
     folded: dict[str, list[str]] = {}
     for key, digest in whole["store"].items():
         parts = key.split("/")
@@ -370,7 +370,7 @@ def shorten(whole: Record) -> Record:
 
 
 def compare(first: Record, second: Record, bodies: list[Path] | None) -> int:
-    """Print what differs; return how much that is."""
+    """Print the differences; return their number."""
     differing = 0
     for section in sorted(first.keys() | second.keys()):
         one, other = first.get(section, {}), second.get(section, {})
@@ -386,7 +386,7 @@ def compare(first: Record, second: Record, bodies: list[Path] | None) -> int:
 
 
 def print_difference(one: Path, other: Path) -> None:
-    """Print the first lines by which two bodies differ."""
+    """Print the first lines in which two bodies differ."""
     texts = [re.sub(r"([,{])\"", r"\1\n\"", path.read_text(errors="replace")) for path in (one, other)]
     lines = difflib.unified_diff(*(text.splitlines() for text in texts), lineterm="", n=1)
     for line in list(lines)[2:26]:

@@ -1,7 +1,7 @@
-"""What a scrape of `/metrics` costs at the bounds of its labels: `python benchmarks/scrape.py`.
+"""Measures a scrape of `/metrics` at the bounds of its labels: `python benchmarks/scrape.py`.
 
 200 sources with all counters and ages, 50 stages with their histograms, 50 parts and reasons: no deployment
-has more. It prints milliseconds (median, and the longest) and bytes, and what one measurement costs.
+has more. It prints milliseconds (median and maximum) and bytes, and the cost of one measurement.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SCRAPES, MEASUREMENTS = 200, 100_000
 
 
 def books() -> Status:
-    """Return books of as many sources as have labels of their own."""
+    """Return books of as many sources as have separate labels."""
     now_ms = int(time.time() * 1000)
     frames: dict[str, Any] = dict.fromkeys(
         ("expected", "announced", "detected", "counted", "indexed"), 1_000_000
@@ -65,7 +65,7 @@ def books() -> Status:
 
 
 def main() -> None:
-    """Measure, and print."""
+    """Measure, and print the result."""
     for number in range(MOST_NAMES):
         METERS.took(f"stage {number}", 0.1, frames=1)
         METERS.set_aside(f"reason {number}")
@@ -74,7 +74,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         began_ms = int(time.time() * 1000)
         readings = iter(range(began_ms, began_ms + 2 * SCRAPES))
-        # Each scrape has a new reading, so that the sums are brought up to it and written: the dearest case.
+        # Each scrape has a new reading, so that the sums must be updated and written: the worst case.
         collector = BooksCollector(lambda: LastReading(next(readings), status), GrowingSums(Path(folder)))
         scraped = Scraped(Path(folder), [collector])
         took_ms = []

@@ -41,13 +41,13 @@ MESSAGES, PARTITIONS, A_BATCH = 20_000, 6, 500
 OBJECTS, OBJECT_BYTES = 400, 60_000
 SOURCES, LABELS, MINUTES = 3, 10, 1440
 DAY_MS, DAY = 1_772_323_200_000, "2026-03-01"
-MODEL = f"bench-{uuid.uuid4().hex[:8]}"  # an index may hold an earlier run of this
+MODEL = f"bench-{uuid.uuid4().hex[:8]}"  # distinct from an earlier run in the index
 ROUNDS, QUERIES = 3, 30
 SERVICES = Path(os.environ.get("FRAMETALLY_SERVICES_DIR", ROOT / ".services"))
 
 
 def main() -> None:
-    """Measure what there is, and save it."""
+    """Measure the available servers, and save the results."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--spark", type=Path, help="a Python with pyspark")
     options.add_argument("--frames", type=int, default=200_000, help="frames to count, with 3.5 boxes each")
@@ -98,7 +98,7 @@ def main() -> None:
 
 
 def running_servers() -> dict[str, str]:
-    """Return what `make services-up` says of the servers that are up, by name."""
+    """Return the running servers' settings from `make services-up`, by name."""
     path = SERVICES / "env"
     lines = shlex.split(path.read_text("utf-8"), comments=True) if path.is_file() else []
     return {
@@ -156,7 +156,7 @@ def _bytes(*paths: Path) -> int:
 
 # The log.
 
-_topics: list[str] = []  # those of this run
+_topics: list[str] = []  # the topics of this run
 
 
 def _log_rows(folder: Path, servers: dict[str, str]) -> list[list[Cell]]:
@@ -203,7 +203,7 @@ def _publish(log: FrameLog, topic: str, messages: list[tuple[bytes, bytes]]) -> 
 
 
 def _poll_rate(log: FrameLog, topic: str) -> float:
-    """From the first message on: joining a group takes seconds, and happens once."""
+    """Measure from the first message: joining a group takes seconds, and happens once."""
     nothing: Callable[[list[int]], None] = lambda partitions: None  # noqa: E731
     with closing(log.subscribe(topic, "bench", on_assigned=nothing, on_revoked=nothing)) as consumer:
         seen, began_s, first = 0, 0.0, 0

@@ -1,8 +1,8 @@
-"""What guessed passwords cost everybody else: `python benchmarks/sign_in_storm.py [requests]`.
+"""Measures how password guessing slows other clients: `python benchmarks/sign_in_storm.py [requests]`.
 
-An API request with a token, first alone and then during a storm of sign-ins, in turns and in one run. The
-storm is 32 clients, each from its own address (127.0.10.x), that guess made-up names as fast as they are
-answered.
+It sends an API request with a token, first alone and then during a storm of sign-ins, alternating in one run.
+In the storm, 32 clients, each from its own address (127.0.10.x), guess passwords of made-up names as fast as
+they are answered.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ CLIENTS = 32
 MOST_RATIO = 2.0
 _TURNS = 4
 _UNDER_WAY_S = 3.0
-"""So long all clients have a guess under way."""
+"""The time until all clients have a guess under way."""
 
 
 def guess(place: str, clients: int, statuses: Connection) -> None:
-    """Guess until the other end of `statuses` says stop, and send it how often each status came."""
+    """Guess until the other end of `statuses` signals a stop, and send it the number of each status."""
     seen: Counter[str] = Counter()
     stop = threading.Event()
 
@@ -60,12 +60,12 @@ def guess(place: str, clients: int, statuses: Connection) -> None:
         thread.start()
     statuses.recv()
     statuses.send(seen)
-    os._exit(0)  # their answers are nobody's any more
+    os._exit(0)  # no one needs their answers any more
 
 
 @contextmanager
 def storm(place: str, seen: Counter[str]) -> Iterator[None]:
-    """Have `CLIENTS` guess while it lasts; then add their statuses to `seen`."""
+    """Let `CLIENTS` guess during the block; then add their statuses to `seen`."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=guess, args=(place, CLIENTS, theirs))
@@ -79,7 +79,7 @@ def storm(place: str, seen: Counter[str]) -> Iterator[None]:
 
 
 def ask(place: str, headers: Headers, requests: int) -> list[float]:
-    """Return how long each of `requests` took, in ms, by one connection."""
+    """Return the time of each of `requests` in ms, over one connection."""
     with closing(http.client.HTTPConnection(place, timeout=60)) as connection:
         return [ask_ms(connection, PATH, headers) for _ in range(requests)]
 
@@ -91,7 +91,7 @@ def row(what: str, took_ms: list[float]) -> list[Cell]:
 
 
 def main(requests: int) -> None:
-    """Measure, in one run."""
+    """Measure everything in one run."""
     load_before = os.getloadavg()[0]
     quiet: list[float] = []
     stormy: list[float] = []

@@ -1,4 +1,4 @@
-"""Frames of a video as the pipeline detects them: a JPEG of the producer, decoded by the consumer."""
+"""Provides a video's frames as the pipeline detects them: the producer's JPEG, decoded by the consumer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DEFAULT_QUALITY: int = Settings.model_fields["jpeg_quality"].default
 
 
 def stored(picture: Pixels, jpeg_quality: int = DEFAULT_QUALITY) -> Pixels:
-    """Return a picture after the store, shape (height, width, 3), uint8, by the default settings."""
+    """Return a picture as stored, shape (height, width, 3), uint8, with the default settings."""
     settings = load_settings(jpeg_quality=jpeg_quality)
     return decode_image(stored_jpeg(picture, settings), settings.max_image_megapixels * 1_000_000)
 

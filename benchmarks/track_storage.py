@@ -4,8 +4,8 @@
 
 A camera over a road sees 10,000 vehicles a day, at 5 frames a second; some wait at a light, and one box in
 ten has another label. `--beside` names a checkout of another version, with its environment in `.venv`: both
-count the same segments, in turn. How lines will be counted is not decided here: those below are crossed where
-the path of foot points cuts them, no more.
+count the same segments, in turn. This does not decide how lines will be counted: here a line is crossed where
+it cuts the path of foot points, nothing more.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from frametally.opening import open_object_store
 from frametally.records import Detection, FrameDetections
 from frametally.segments.contents import encode_segment
 
-if TYPE_CHECKING:  # the other version, which counts alone, has none
+if TYPE_CHECKING:  # the other version, which only counts, lacks them
     from frametally.rules.path_columns import PathColumns
 
 WIDTH_PX, HEIGHT_PX, FPS = 1920, 1080, 5
@@ -46,7 +46,7 @@ DAYS, LINES = 30, (((0.0, 6000.0), (19_200.0, 6000.0)), ((9600.0, 0.0), (9600.0,
 
 
 class Vehicle(NamedTuple):
-    """Comes down the picture, grows, perhaps waits."""
+    """A vehicle that comes down the picture, grows, and may wait."""
 
     since_s: float
     lane: float
@@ -55,7 +55,7 @@ class Vehicle(NamedTuple):
     label: str
 
     def box_at(self, now_s: float, rng: random.Random) -> tuple[float, float, float, float] | None:
-        """Where it is, as a detector sees it; None: it is not there."""
+        """Return its box as a detector sees it; None if it is not there."""
         gone = (now_s - self.since_s) * self.speed
         stop = 0.55
         if gone > stop:
@@ -73,7 +73,7 @@ class Vehicle(NamedTuple):
 
 
 def footage(camera: int) -> Iterator[FrameDetections]:
-    """The frames of one camera."""
+    """Yield the frames of one camera."""
     rng = random.Random(camera)  # noqa: S311
     waiting = [
         Vehicle(
@@ -118,7 +118,7 @@ def footage(camera: int) -> Iterator[FrameDetections]:
 
 
 def write_segments(store: Path) -> tuple[int, int]:
-    """Write all segments; how many frames and boxes they have."""
+    """Write all segments; return their numbers of frames and boxes."""
     offset = boxes = 0
     for camera in range(CAMERAS):
         of_camera = footage(camera)
@@ -142,7 +142,7 @@ def write_segments(store: Path) -> tuple[int, int]:
 
 
 def job(folder: Path, pythons: dict[str, Path], rounds: int) -> dict[str, tuple[Measured, dict[str, int]]]:
-    """By version: the rounds, and the bytes of its tracks by kind of file. What was counted last stays."""
+    """Return, by version, the rounds and the bytes of its tracks by kind of file. Keeps the last counts."""
     found = {name: (Measured(), dict[str, int]()) for name in pythons}
     for _ in range(rounds):
         for name, python in pythons.items():
@@ -153,7 +153,7 @@ def job(folder: Path, pythons: dict[str, Path], rounds: int) -> dict[str, tuple[
 
 
 def _track_bytes(store: Path) -> dict[str, int]:
-    """By kind of line in hour files, or of file of an older version: `part`, `paths`."""
+    """Return bytes by kind of line in hour files, or by an older version's kind of file: `part`, `paths`."""
     sizes = Counter[str]()
     for path in (store / "tracks").rglob("pa*-*"):
         sizes[path.name.partition("-")[0]] += path.stat().st_size
@@ -166,7 +166,7 @@ def _track_bytes(store: Path) -> dict[str, int]:
 
 
 def camera_day(folder: Path) -> PathColumns:
-    """One camera's day of paths: the hours that were counted, again and again."""
+    """Return one camera's day of paths, repeating the counted hours."""
     from frametally.books.runs import current_runs, read_paths
     from frametally.rules.path_columns import POINT_COLUMNS, TRACK_COLUMNS
 
@@ -181,7 +181,7 @@ def camera_day(folder: Path) -> PathColumns:
 
 
 def crossings(points: np.ndarray, x: np.ndarray, y: np.ndarray) -> int:
-    """How often the paths cut the lines, either way."""
+    """Return how often the paths cross the lines, either way."""
     total = 0
     x, y = x.astype(np.float64), y.astype(np.float64)
     is_step = np.ones(len(x), dtype=bool)
@@ -197,7 +197,7 @@ def crossings(points: np.ndarray, x: np.ndarray, y: np.ndarray) -> int:
 
 
 def crossings_without_numpy(points: Sequence[int], x: Sequence[int], y: Sequence[int]) -> int:
-    """The same, by the standard library."""
+    """Return the same as `crossings`, using the standard library."""
     total, first = 0, 0
     for length in points:
         xs, ys = x[first : first + length], y[first : first + length]
@@ -222,7 +222,7 @@ class Form(NamedTuple):
 
 
 def forms(day: PathColumns) -> list[Form]:
-    """Those that are compared."""
+    """Return the compared forms."""
     from frametally.rules.path_columns import POINT_COLUMNS, TRACK_COLUMNS, decode_paths, encode_paths
 
     columns = {name: np.asarray(column) for name, column in day.columns.items()}
@@ -273,7 +273,7 @@ def forms(day: PathColumns) -> list[Form]:
 
 
 def measure_form(form: Form, folder: Path) -> tuple[list[Cell], int, float]:
-    """The row of a form, its crossings in a day, and seconds for two lines over a camera-day."""
+    """Return the row of a form, its crossings in a day, and seconds for two lines over a camera-day."""
     folder.mkdir()
     began_s = time.process_time()
     for day in range(DAYS):

@@ -50,7 +50,7 @@ SPEED_ROUNDS = 5
 
 
 class Score(NamedTuple):
-    """What came of one tracker at one rate: visits in all, mean error of the windows (a part of 1), IDF1."""
+    """A tracker's score at one rate: visits in all, mean error of the windows (as a fraction), IDF1."""
 
     visits: int
     window_error: float
@@ -58,7 +58,7 @@ class Score(NamedTuple):
 
 
 class Variant(NamedTuple):
-    """One way to track: params, and by how much boxes are widened (None: as shipped)."""
+    """One way to track: params, and how far boxes are widened (None for the defaults)."""
 
     name: str
     params: TrackParams
@@ -75,7 +75,7 @@ VARIANTS = [
 
 
 def main() -> None:
-    """Run all of it."""
+    """Run everything."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -165,9 +165,9 @@ def detected(
     *,
     jpeg_quality: int | None = DEFAULT_QUALITY,
 ) -> list[list[Seen]]:
-    """The boxes of the labels in the first frames, from the cache if they are there.
+    """Return the labels' boxes in the first frames, from the cache if they are there.
 
-    They are found in JPEGs of that quality, as the pipeline does; `None`: in the decoded frames.
+    Boxes are found in JPEGs of that quality, as in the pipeline, or in the decoded frames if it is None.
     """
     if not cache.exists():
         detector = prepare_detector(load_settings())
@@ -183,7 +183,7 @@ def detected(
 
 
 def true_tracks(path: Path) -> dict[int, list[tuple[int, Box]]]:
-    """By frame, from 0: who is there, and where."""
+    """Return identities and boxes by frame, from 0."""
     truth: dict[int, list[tuple[int, Box]]] = {number: [] for number in range(FRAMES)}
     with path.open(newline="") as file:
         for row in csv.DictReader(file):
@@ -193,7 +193,7 @@ def true_tracks(path: Path) -> dict[int, list[tuple[int, Box]]]:
 
 
 def track(frames: Sequence[Sequence[Seen]], numbers: Sequence[int], variant: Variant) -> Boxes:
-    """The tracks that our tracker finds in those of the frames."""
+    """Return the tracks that our tracker finds in the numbered frames."""
     shown = [Shown(number * 1000 // FPS, f"{number:05d}", list(frames[number])) for number in numbers]
     kept = following.WIDENED_X, following.WIDENED_Y
     try:
@@ -211,7 +211,7 @@ def track(frames: Sequence[Sequence[Seen]], numbers: Sequence[int], variant: Var
 
 
 def windows(step: int) -> list[list[int]]:
-    """The analysed frames of each window."""
+    """Return the analysed frames of each window."""
     return [
         [number for number in range(first, first + WINDOW_FRAMES) if number % step == 0]
         for first in range(0, FRAMES, WINDOW_FRAMES)
@@ -219,7 +219,7 @@ def windows(step: int) -> list[list[int]]:
 
 
 def score(truth: Boxes, step: int, whole: Boxes, of_windows: Sequence[Boxes]) -> Score:
-    """How far tracks are from the truth at every `step`th frame."""
+    """Score tracks against the truth at every `step`th frame."""
     errors = []
     for numbers, found in zip(windows(step), of_windows, strict=True):
         there = len({identity for number in numbers for identity, _ in truth[number]})
@@ -229,18 +229,18 @@ def score(truth: Boxes, step: int, whole: Boxes, of_windows: Sequence[Boxes]) ->
 
 
 def identities(found: Boxes) -> int:
-    """How many."""
+    """Return the number of identities."""
     return len({identity for boxes in found.values() for identity, _ in boxes})
 
 
 def score_ours(frames: Sequence[Sequence[Seen]], truth: Boxes, step: int, variant: Variant) -> Score:
-    """Our tracker at every `step`th frame."""
+    """Score our tracker at every `step`th frame."""
     whole = track(frames, range(0, FRAMES, step), variant)
     return score(truth, step, whole, [track(frames, numbers, variant) for numbers in windows(step)])
 
 
 def clip_visits(frames: Sequence[list[Seen]], step: int, params: TrackParams) -> list[Visit]:
-    """The visits of the traffic clip, at every `step`th frame."""
+    """Return the visits of the traffic clip at every `step`th frame."""
     shown = [
         Shown(n * 1000 // CLIP_FPS, f"{n:05d}", frames[n], width_px=854, height_px=480)
         for n in range(0, len(frames), step)
@@ -249,7 +249,7 @@ def clip_visits(frames: Sequence[list[Seen]], step: int, params: TrackParams) ->
 
 
 def label_row(frames: Sequence[list[Seen]], name: str, params: TrackParams) -> list[Cell]:
-    """The traffic clip: visits of vehicles in all, and by label, by rate."""
+    """Return the traffic clip's visits of vehicles in all, and by label, by rate."""
     row: list[Cell] = [name]
     for step in CLIP_STEPS:
         found = Counter(visit.label for visit in clip_visits(frames, step, params))
@@ -258,7 +258,7 @@ def label_row(frames: Sequence[list[Seen]], name: str, params: TrackParams) -> l
 
 
 def vehicle_row(frames: Sequence[list[Seen]], strong: int) -> list[Cell]:
-    """The traffic clip: cars in all, and those whose centre comes down over either line, by rate."""
+    """Return the clip's cars in all, and those whose centre comes down across either line, by rate."""
     row: list[Cell] = [f"{strong / 10_000:g}"]
     for step in CLIP_STEPS:
         visits = clip_visits(frames, step, TrackParams(strong_by_label=(("car", strong),)))
@@ -272,7 +272,7 @@ def vehicle_row(frames: Sequence[list[Seen]], strong: int) -> list[Cell]:
 
 
 def speed_ours(frames: Sequence[list[Seen]]) -> list[float]:
-    """Frames a second: from decoded lines to visits, stitching included."""
+    """Return the frames a second from decoded lines to visits, stitching included."""
     shown = [Shown(number * 200, f"{number:05d}", boxes) for number, boxes in enumerate(frames)]
     params = CountParams()
     speeds = []
@@ -286,7 +286,7 @@ def speed_ours(frames: Sequence[list[Seen]]) -> list[float]:
 
 
 def scene_row(fps: float, scenes: int = 40) -> list[Cell]:
-    """Generated scenes: how many are counted exactly."""
+    """Return how many generated scenes are counted exactly."""
     exact = people = counted = 0
     for seed in range(scenes):
         frames, true = generated(seed, fps)
@@ -299,7 +299,7 @@ def scene_row(fps: float, scenes: int = 40) -> list[Cell]:
 def yardstick(
     cache: Path, frames: Sequence[Sequence[Seen]], truth: Boxes, busy: Sequence[Sequence[Seen]]
 ) -> tuple[str, list[Score], list[float]]:
-    """PyPI's `trackers` over the same boxes: its name, its scores, its frames a second."""
+    """Run PyPI's `trackers` on the same boxes: return its name, its scores, its frames a second."""
     python = cache / "yardstick" / "bin" / "python"
     if not python.exists():
         venv.create(cache / "yardstick", with_pip=True)
@@ -336,12 +336,12 @@ def yardstick(
 
 
 def rate(step: int) -> str:
-    """Analysed frames a second, as people say it."""
+    """Format the analysed frames a second for people."""
     return f"{FPS / step:.2g} fps"
 
 
 def score_table(scores: dict[str, list[Score]]) -> Table:
-    """A row per tracker, three columns per rate."""
+    """Return a table with a row per tracker and three columns per rate."""
     return Table(
         title="Visits, windows, IDF1",
         note="Visits / windows / IDF1, at so many analysed frames a second.",
@@ -354,7 +354,7 @@ def score_table(scores: dict[str, list[Score]]) -> Table:
 
 
 def vehicle_table(rows: list[list[Cell]]) -> Table:
-    """The clip by the threshold of its label."""
+    """Return the table of the clip by its label's threshold."""
     return Table(
         title="Cars of the demo clip",
         note=(
@@ -367,7 +367,7 @@ def vehicle_table(rows: list[list[Cell]]) -> Table:
 
 
 def label_table(rows: list[list[Cell]]) -> Table:
-    """The clip with all vehicles."""
+    """Return the table of the clip with all vehicles."""
     return Table(
         title="Vehicles of the demo clip",
         note="A quarter of the boxes of trucks and buses lie on one of a car: visits in all, and by label.",
@@ -377,7 +377,7 @@ def label_table(rows: list[list[Cell]]) -> Table:
 
 
 def scene_table(rows: list[list[Cell]]) -> Table:
-    """How many scenes are counted exactly."""
+    """Return the table of exactly counted scenes."""
     return Table(
         title="Generated scenes",
         note="Six people cross, some behind a pillar, a fifth of their boxes missing: six visits each.",
@@ -387,7 +387,7 @@ def scene_table(rows: list[list[Cell]]) -> Table:
 
 
 def speed_table(speeds: dict[str, list[float]]) -> Table:
-    """Frames a second on one core."""
+    """Return the table of frames a second on one core."""
     return Table(
         title=f"Speed, {SPEED_BOXES} boxes a frame",
         note="By seconds of CPU; the median, the slowest and the fastest of rounds over the same frames.",

@@ -1,4 +1,4 @@
-"""Frames as the tracker reads them, and scenes of which it is known who is in them."""
+"""Frames as the tracker reads them, and generated scenes with known objects."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Shown(NamedTuple):
 
 
 def busy_frames() -> list[list[Seen]]:
-    """Ten people who walk to and fro, each in a lane, seen with a jitter of a pixel."""
+    """Return frames of ten people who walk to and fro, each in a lane, with a jitter of a pixel."""
     rng = random.Random(1)  # noqa: S311
     frames = []
     for number in range(SPEED_FRAMES):
@@ -47,7 +47,7 @@ def busy_frames() -> list[list[Seen]]:
 
 
 def generated(seed: int, fps: float) -> tuple[list[Shown], int]:
-    """20 s of six people who cross the picture, some behind a pillar, a fifth of the boxes missing."""
+    """Generate 20 s of six people crossing, some behind a pillar, with a fifth of the boxes missing."""
     rng = random.Random(seed)  # noqa: S311
     people = [
         (rng.choice([-1, 1]), 40 + 85 * lane, rng.uniform(40, 80), rng.uniform(0, 6)) for lane in range(6)

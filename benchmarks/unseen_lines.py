@@ -1,10 +1,10 @@
-"""Lines and zones that nothing was chosen for: their errors, summed, for pedestrians and for a queue of cars.
+"""Measures lines and zones that nothing was tuned for: errors for pedestrians and for a queue of cars.
 
 Pedestrians have published tracks, so each line and zone has a true number. The demo clip has none, so its
 numbers are by eye: a row of pixels of all 360 frames, one below the other, shows each vehicle once, where it
-comes over that row. The rows 300, 320, 340, 360, 380, 400 and 420 were looked at. Five vehicles of the left
-lane come over each; of the right lane six over 320 and 340 (the last is a van, nearly hidden, in the last
-twenty frames), five over 360 and 420. Rows that somebody crosses in the first or last frames are left out.
+crosses that row. The rows 300, 320, 340, 360, 380, 400 and 420 were inspected. Five vehicles of the left lane
+cross each; of the right lane six cross 320 and 340 (the last is a van, nearly hidden, in the last twenty
+frames), five 360 and 420. Rows crossed in the first or last frames are left out.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Points = tuple[tuple[float, float], ...]
 
 CLIP_BY_EYE = {325: 11, 330: 11, 335: 11, 340: 11, 360: 10, 365: 10, 370: 10, 375: 10, 430: 10, 440: 10}
 RETURN_LINES = range(280, 441, 10)
-"""Nobody drives back, so that needs no truth by eye."""
+"""No vehicle drives back, so this needs no truth by eye."""
 WIDTH, HEIGHT = VTEST_SIZE
 LINES: dict[str, Points] = {
     **{f"y{part}": ((0, HEIGHT * part / 100), (WIDTH, HEIGHT * part / 100)) for part in (35, 45, 55, 65)},
@@ -52,14 +52,14 @@ ZONES: dict[str, tuple[float, float, float, float]] = {
     "top": (0.1, 0.1, 0.9, 0.4),
     "bottom": (0.1, 0.55, 0.9, 0.95),
 }
-"""Left, top, right and bottom, as parts of the picture."""
+"""Left, top, right and bottom, as fractions of the picture."""
 RANDOM_LINES, RANDOM_ZONES = 200, 100
 LEAST_ZONE_S = 25
-"""Person-seconds of a random zone, at least."""
+"""The least person-seconds of a random zone."""
 
 
 def crossed(truth: Boxes, line: Points) -> Way:
-    """How often annotated walkers cross a line, clear of it before or after, as the rule has it."""
+    """Count annotated walkers' crossings of a line, clear of it before or after, as the rule requires."""
     (ax, ay), (bx, by) = line
     ways: defaultdict[int, list[tuple[int, bool]]] = defaultdict(list)
     for number in sorted(truth):
@@ -69,7 +69,7 @@ def crossed(truth: Boxes, line: Points) -> Way:
             ways[identity].append((1 if off > 0 else -1, abs(off) > height / FLICKER_PART))
     found: Counter[str] = Counter(dict.fromkeys(DIRECTIONS, 0))
     for way in ways.values():
-        # Where one begins, is clear, and ends tells the sides; what is between is flicker.
+        # The beginning, the clear places and the end give the sides; anything between is flicker.
         sides: list[tuple[int, bool]] = []
         for side, is_clear in [way[0], *(place for place in way if place[1]), way[-1]]:
             if sides and sides[-1][0] == side:
@@ -83,7 +83,7 @@ def crossed(truth: Boxes, line: Points) -> Way:
 
 
 def seconds_in(truth: Boxes, zone: tuple[float, float, float, float]) -> float:
-    """How many person-seconds the annotated walkers are in a rectangle."""
+    """Return the annotated walkers' person-seconds in a rectangle."""
     left, top, right, bottom = zone
     return (
         sum(
@@ -98,7 +98,7 @@ def seconds_in(truth: Boxes, zone: tuple[float, float, float, float]) -> float:
 def at_random(
     truth: Boxes, *, lines: int = RANDOM_LINES, zones: int = RANDOM_ZONES, seed: int = 1
 ) -> tuple[dict[str, Points], dict[str, tuple[float, float, float, float]]]:
-    """Lines from border to border, and zones, as chance has them."""
+    """Return random lines from border to border, and random zones."""
     chance = random.Random(seed)  # noqa: S311
 
     def at_border() -> tuple[float, float]:
@@ -160,7 +160,7 @@ def tables_and_goals(
     truth: Boxes,
     others: Mapping[str, Sequence[Sequence[Seen]]],
 ) -> tuple[list[Table], list[Goal]]:
-    """What the page shows of them, and what must hold; `others`: boxes of the square, found in other ways."""
+    """Return the page's tables and goals; `others` are boxes of the square found in other ways."""
     true_ways = {name: crossed(truth, line) for name, line in LINES.items()}
     true_s = {name: seconds_in(truth, zone) for name, zone in ZONES.items()}
     annotated = [[Seen("person", 0.95, box) for _, box in truth[number]] for number in sorted(truth)]
@@ -254,7 +254,7 @@ def tables_and_goals(
 def _every_start(
     clip: Sequence[Sequence[Seen]], square: Sequence[Sequence[Seen]], true_ways: dict[str, Way]
 ) -> Table:
-    """How much of that is luck: the same footage at the same rates, from each of its first frames on."""
+    """Measure the effect of luck: the same footage at the same rates, from each of its first frames."""
     people = sum(way[name] for way in true_ways.values() for name in DIRECTIONS)
     rows: list[list[Cell]] = []
     for rate in RATES:
@@ -283,7 +283,7 @@ def _off_by_start(offs: Sequence[int], every: int) -> tuple[str, str]:
 
 
 def off_of(ways: dict[str, Way], true_ways: dict[str, Way]) -> int:
-    """How many crossings are too many or too few, over lines and directions."""
+    """Return the number of surplus or missing crossings, over lines and directions."""
     return sum(abs(ways[name][way] - true[way]) for name, true in true_ways.items() for way in DIRECTIONS)
 
 
@@ -294,7 +294,7 @@ def square_of(
     lines: dict[str, Points] = LINES,
     rectangles: dict[str, tuple[float, float, float, float]] = ZONES,
 ) -> tuple[dict[str, Way], dict[str, float]]:
-    """Crossings of the lines and person-seconds in the zones, at that rate, from that frame on."""
+    """Return crossings of the lines and person-seconds in the zones, at that rate, from that frame."""
     zones = []
     for name, (left, top, right, bottom) in rectangles.items():
         (x, until_x), (y, until_y) = (left * WIDTH, right * WIDTH), (top * HEIGHT, bottom * HEIGHT)
@@ -310,7 +310,7 @@ def square_of(
 
 
 def clip_ways(clip: Sequence[Sequence[Seen]], rate: int, start: int = 0) -> dict[str, Way]:
-    """Crossings of the rows of the clip that somebody looked at, at that rate, from that frame on."""
+    """Return crossings of the clip's inspected rows, at that rate, from that frame."""
     rows = sorted({*CLIP_BY_EYE, *RETURN_LINES})
     lines = {f"{y}": ((0.0, float(y)), (float(CLIP_SIZE[0]), float(y))) for y in rows}
     return ways_of(counted(shown(clip, CLIP_FPS, 1, CLIP_SIZE)[start :: CLIP_FPS // rate], of_lines(lines)))

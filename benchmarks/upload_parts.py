@@ -1,4 +1,4 @@
-"""What the benchmarks of uploads share: a dashboard of its own, large videos, and a client that counts."""
+"""Parts that the upload benchmarks share: a separate dashboard, large videos, and a client that counts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _TUS = {"Tus-Resumable": "1.0.0"}
 
 
 def large_video(path: Path, size_bytes: int, seed: int) -> Path:
-    """Write a second of pictures, and random bytes that players pass over."""
+    """Write a second of pictures, and random bytes that players skip."""
     with av.open(str(path), "w", format="mp4") as container:
         stream = container.add_stream("mpeg4", rate=10)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
@@ -41,7 +41,7 @@ def large_video(path: Path, size_bytes: int, seed: int) -> Path:
 
 
 def free_port() -> int:
-    """Return a port that is free."""
+    """Return a free port."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port: int = taken.getsockname()[1]
         return port
@@ -49,7 +49,7 @@ def free_port() -> int:
 
 @contextmanager
 def dashboard(data: Path, port: int) -> Iterator[subprocess.Popen[str]]:
-    """Run a dashboard over this data until the block ends; yielded once it listens."""
+    """Run a dashboard over this data until the block ends; yield it once it listens."""
     with subprocess.Popen(
         [sys.executable, "-m", "frametally", "serve", "--alone", "--port", str(port)],
         env=os.environ | {"FRAMETALLY_DATA_DIR": str(data)},
@@ -66,13 +66,13 @@ def dashboard(data: Path, port: int) -> Iterator[subprocess.Popen[str]]:
 
 
 def memory_mb(server: subprocess.Popen[str], what: str = "VmHWM") -> float:
-    """Return the most memory (or by `VmRSS` the present) of a process, in MB."""
+    """Return a process's peak memory (or, with `VmRSS`, its present memory) in MB."""
     lines = Path(f"/proc/{server.pid}/status").read_text(encoding="utf-8").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(f"{what}:")) * 1024 / 1e6
 
 
 class TusClient:
-    """Uploads one file by tus in pieces of 16 MiB, and counts the bytes that it gives to the connection."""
+    """Uploads one file by tus in pieces of 16 MiB, and counts the bytes that it sends."""
 
     def __init__(self, port: int, path: Path) -> None:
         """Begin the upload."""
@@ -86,11 +86,11 @@ class TusClient:
         self._place = headers["location"]
 
     def offset(self) -> int:
-        """Ask how far it is."""
+        """Return the current offset of the upload."""
         return int(self._ask("HEAD", self._place, {})["upload-offset"])
 
     def send(self) -> str | None:
-        """Send what is missing; return the video's id, or None if the server went away meanwhile."""
+        """Send the missing bytes; return the video's id, or None if the server stopped meanwhile."""
         try:
             at = self.offset()
             while True:

@@ -22,7 +22,7 @@ from pathlib import Path
 from results import Cell, Goal, Table, save
 from upload_parts import TusClient, dashboard, free_port, large_video, memory_mb
 
-# As long as that of Chromium: a short one takes longer to be looked for.
+# As long as Chromium's: a short one takes longer to search for.
 _BOUNDARY = f"----frametally{'0' * 24}"
 _END = f"\r\n--{_BOUNDARY}--\r\n".encode()
 

@@ -18,7 +18,7 @@ EXAMPLES = Path(openapi.__file__).parent / "examples.json"
 
 
 def first_block(manual: str, heading: str) -> slice | None:
-    """Return where in the manual the first JSON below a route's heading stands; None: there is none."""
+    """Return the position in the manual of the first JSON below a route's heading; None if there is none."""
     section = re.search(rf"^## `{re.escape(heading)}[?`].*?(?=^## |\Z)", manual, re.DOTALL | re.MULTILINE)
     block = section and re.search(r"```json\n(.*?)```", section[0], re.DOTALL)
     return slice(*(section.start() + end for end in block.span(1))) if section and block else None
@@ -32,7 +32,7 @@ def examples() -> dict[str, Any]:
         place = first_block(manual, f"{endpoint.method} {endpoint.address}")
         if place and endpoint.answer:
             answers_by_name[endpoint.name] = json.loads(manual[place])
-    for endpoint in ALL_ENDPOINTS:  # what answers as another route does needs no example of its own
+    for endpoint in ALL_ENDPOINTS:  # a route that answers like another needs no separate example
         alike = [
             other_endpoint.name
             for other_endpoint in ALL_ENDPOINTS
@@ -44,7 +44,7 @@ def examples() -> dict[str, Any]:
 
 
 def documents() -> dict[Path, str]:
-    """Return the text of each document, by its file; all are made with the examples as they lie there."""
+    """Return the text of each document, by its file; all use the stored examples."""
     return {
         DOCS / "api-reference" / "openapi.json": _json(describe()),
         DOCS / "api-reference" / "asyncapi.json": _json(describe_messages()),
@@ -53,7 +53,7 @@ def documents() -> dict[Path, str]:
 
 
 def example_text() -> str:
-    """Return the examples as they are written."""
+    """Return the examples in their written form."""
     return _json(examples())
 
 

@@ -1,6 +1,6 @@
-"""Writes the code map at the end of each package's README from what the modules say of themselves.
+"""Writes the code map at the end of each package's README from the modules' docstrings.
 
-python docs/code_map.py     after a module came, went, moved or changed the first paragraph of its docstring
+python docs/code_map.py     after a module was added, removed, moved or got another first paragraph
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _OF_PAGE = re.compile(r"(?://|/\*) (?P<first>.*?)(?: \*/)?\n(?P<more>(?:// .*\n)
 
 
 def first_paragraph(path: Path) -> str:
-    """Return what a module says of itself first, on one line; empty if it says nothing."""
+    """Return the first paragraph of a module's docstring on one line; empty if there is none."""
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".py":
         docstring = ast.get_docstring(ast.parse(text)) or ""
@@ -31,7 +31,7 @@ def first_paragraph(path: Path) -> str:
 
 
 def map_of(package: Path) -> str:
-    """Return the map of a package: a table for each folder with modules, what the folder is for above it."""
+    """Return a package's map: a table for each folder with modules, below the folder's purpose."""
     lines = [BEGIN]
     folders = sorted({path.parent for path in modules_of(package)})
     for folder in folders:
@@ -56,7 +56,7 @@ def modules_of(package: Path) -> list[Path]:
 
 
 def with_map(readme: str, package: Path) -> str:
-    """Return the README with its map as it should be."""
+    """Return the README with an up-to-date map."""
     before, _, rest = readme.partition(BEGIN)
     if not rest:
         before, rest = readme.rstrip() + "\n\n## Code map\n\n", "\n"
@@ -64,7 +64,7 @@ def with_map(readme: str, package: Path) -> str:
 
 
 def readme_of(package: Path) -> Path:
-    """Return the README of a package: its own, else that of the folder in which it is."""
+    """Return a package's own README, or that of the folder that contains the package."""
     own = package / "README.md"
     return own if own.is_file() else package.parent / "README.md"
 

@@ -1,9 +1,9 @@
-"""Writes NOTICE, whose work is given on and under which licence; or the release's list of parts.
+"""Writes NOTICE, which names redistributed work and its licences, or the release's list of parts.
 
 python docs/notice.py              after a lock changed (`make notice`)
-python docs/notice.py --sbom FILE  the list of parts as CycloneDX has it (`make sbom`)
+python docs/notice.py --sbom FILE  the list of parts in CycloneDX's format (`make sbom`)
 
-What there is says the metadata of what is installed beside this (.venv), as far as a lock names it for Linux.
+The metadata of the packages installed in .venv supplies the data, for those that a lock names for Linux.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ("build", "consumer", "hadoop", "producer", "search", "store", "web")
 LOCKS = [ROOT / "locks" / f"{name}.lock" for name in ("all", *IMAGES)]
-# The S3 store's program; installed in its image alone.
+# The S3 store's program, installed only in its image.
 _IN_ITS_README = {"combine-errors": "MIT"}
 """Licences of npm packages that their package.json does not state."""
 
@@ -74,7 +74,7 @@ FETCHED, NOT CARRIED
 
 
 def locked() -> set[tuple[str, str]]:
-    """Return canonical name and version of each package that a lock names for Linux."""
+    """Return the canonical name and version of each package that a lock names for Linux."""
     found = set()
     for lock in LOCKS:
         for line in re.sub(r"\\\n", " ", lock.read_text(encoding="utf-8")).splitlines():
@@ -88,7 +88,7 @@ def locked() -> set[tuple[str, str]]:
 
 
 def parts() -> dict[str, Any]:
-    """Return a CycloneDX document of what the locks name and what the page carries.
+    """Return a CycloneDX document of the locked packages and the page's libraries.
 
     Raises:
         SystemExit: A locked package is not installed here in that version.
@@ -117,7 +117,7 @@ def parts() -> dict[str, Any]:
 
 
 def of_page() -> dict[str, dict[str, Any]]:
-    """Return what package-lock.json says of the page's libraries, by name; esbuild is none of them."""
+    """Return the page's libraries from package-lock.json by name, without esbuild."""
     lock = json.loads((ROOT / "simple_frontend/package-lock.json").read_text(encoding="utf-8"))
     return {
         path.rpartition("node_modules/")[2]: package
@@ -146,7 +146,7 @@ def _component(kind: str, name: str, version: str, license_: str) -> dict[str, A
 
 
 def licence_of(component: dict[str, Any]) -> str:
-    """Return what its metadata says, in a line."""
+    """Return the licence from its metadata, on one line."""
     found = []
     for one in component.get("licenses", []):
         known = one.get("license", {})
@@ -157,7 +157,7 @@ def licence_of(component: dict[str, Any]) -> str:
 
 
 def carried(name: str) -> list[str]:
-    """Return the libraries of others that the package's wheel carries, without hashes and versions."""
+    """Return other projects' libraries in the package's wheel, without hashes and versions."""
     try:
         inside = files(name) or []
     except ModuleNotFoundError:
@@ -177,7 +177,7 @@ def notice() -> str:
 
 
 def main() -> None:
-    """Write NOTICE, or what `--sbom` names."""
+    """Write NOTICE, or the file that `--sbom` names."""
     parser = argparse.ArgumentParser(description="Write NOTICE, or a list of parts.")
     parser.add_argument("--sbom", type=Path, metavar="FILE", help="Write a CycloneDX list of parts there.")
     target = parser.parse_args().sbom

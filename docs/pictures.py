@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Takes the pictures of the docs: the demo clip, and a made-up crossroads, by the usual commands in Chromium.
+"""Takes the docs' pictures in Chromium, of the demo clip and a made-up crossroads, using the usual commands.
 
 python docs/pictures.py [traffic|checked|lines|videos|live|access ...]   default: all
 """
@@ -40,7 +40,7 @@ PATIENCE_S = 600
 
 HOURS = 12
 APART_S = [9.0, 5.5, 4.2, 5.5, 7.5, 7.0, 6.0, 6.5, 6.0, 5.0, 4.0, 5.0]
-"""How far apart cars begin to drive, by hour: a peak in the morning, another before the evening."""
+"""The interval between cars by hour: a peak in the morning, another before the evening."""
 NOT_FILMED_S = (4 * 3600 + 1500, 4 * 3600 + 3100)
 
 SIZE = {"width_px": 854, "height_px": 480}
@@ -49,7 +49,7 @@ ZONE = {"name": "left lane", "points": [[300, 200], [432, 200], [432, 470], [130
 
 LIVE = {"FRAMETALLY_LIVE_ALLOW": "127.0.0.1", "FRAMETALLY_SAMPLE_FPS": "5"}
 SHOWN_FPS = 1
-"""Of a camera: a small machine detects what three of them show."""
+"""A camera's frames a second: a small machine can detect what three of them show."""
 CUT = "Bus stop"
 
 PEOPLE = {"ben": "look", "clara": "correct", "anna": "run"}
@@ -69,7 +69,7 @@ CHANGES = """() => Promise.all([
 
 
 def traffic(browser: Browser, folder: Path) -> None:
-    """Film, count and draw a crossroads, and look at its report."""
+    """Film, count and draw a crossroads, and capture its report."""
     sys.path.insert(0, str(ROOT))
     from tests.traffic import crossroads
     from tests.web.conftest import Place
@@ -99,7 +99,7 @@ def traffic(browser: Browser, folder: Path) -> None:
 
 
 def checked(browser: Browser, folder: Path) -> None:
-    """Count a made-up day of one camera, have a person answer 100 of its frames, and look at its chart."""
+    """Count a made-up day of one camera, answer 100 of its frames, and capture its chart."""
     sys.path.insert(0, str(ROOT))
     from tests.web.conftest import Place
     from tests.web.counted_footage import make_lines, publish_lines
@@ -142,7 +142,7 @@ def checked(browser: Browser, folder: Path) -> None:
         page.locator("#checks p").wait_for()
         save(
             page, "checked", from_px=100, height_px=818
-        )  # without the books: this footage was never produced
+        )  # without the books, as this footage was never produced
     finally:
         server.stop()
         thread.join()
@@ -150,7 +150,7 @@ def checked(browser: Browser, folder: Path) -> None:
 
 
 def lines(browser: Browser, folder: Path) -> None:
-    """Count the clip, draw a line and a zone, and look at their page."""
+    """Count the clip, draw a line and a zone, and capture their page."""
     drawing = folder / "lines.json"
     drawing.write_text(json.dumps({"lines": [{**LINE, **SIZE}], "zones": [{**ZONE, **SIZE}]}))
     run("run", clip(), *FILMED[2:], "--sample-fps", "10", "--interval", "2", "--no-serve", folder=folder)
@@ -165,7 +165,7 @@ def lines(browser: Browser, folder: Path) -> None:
 
 
 def videos(browser: Browser, folder: Path) -> None:
-    """Upload the clip, enhance it, and look at the jobs."""
+    """Upload the clip, enhance it, and capture the jobs."""
     with served(folder, "serve") as url:
         run("upload", clip(), *FILMED, "--url", url)
         page = open_page(browser, f"{url}/videos?v={counted_video(url)}&tab=enhance")
@@ -185,7 +185,7 @@ def videos(browser: Browser, folder: Path) -> None:
 
 
 def live(browser: Browser, folder: Path) -> None:
-    """Stream the clip; film it by three cameras, wait until it is counted, cut one, and look at the wall."""
+    """Stream the clip; film it with three cameras, wait for counts, cut off one, and capture the wall."""
     with served(folder, "up", settings=LIVE) as url:
         run("upload", clip(), *FILMED, "--url", url)
         page = open_page(browser, f"{url}/videos?v={counted_video(url)}")
@@ -209,12 +209,12 @@ def live(browser: Browser, folder: Path) -> None:
 
 
 def access(browser: Browser, folder: Path) -> None:
-    """Count, make three accounts, log in as each, try to change something, and look at what was noted."""
+    """Count, make three accounts, log in as each, try to change something, and capture the audit log."""
     run("run", clip(), *FILMED, "--no-serve", folder=folder)
     for name, role in PEOPLE.items():
         run("users", "add", name, "--role", role, "--password", text=f"{PASSWORD}\n", folder=folder)
     run("alerts", "add", "busy", *BUSY, "--channel", "ops", settings=ACCESS, folder=folder)
-    run("alerts", "run", code=6, settings=ACCESS, folder=folder)  # nobody is at the channel
+    run("alerts", "run", code=6, settings=ACCESS, folder=folder)  # no server listens at the channel
     run("report", "add", "weekly", *WEEKLY, "--source", "Traffic", settings=ACCESS, folder=folder)
     with served(folder, "serve", "--alone", settings=ACCESS) as url:
         for name in PEOPLE:
@@ -234,7 +234,7 @@ def access(browser: Browser, folder: Path) -> None:
 
 
 class _Cameras(ThreadingHTTPServer):
-    """Show the clip again and again as Motion JPEG, until they are cut."""
+    """Cameras that show the clip repeatedly as Motion JPEG until they are cut off."""
 
     daemon_threads = True
 
@@ -282,7 +282,7 @@ class _Camera(BaseHTTPRequestHandler):
             time.sleep(1 / SHOWN_FPS)
 
     def log_message(self, *_: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 def _jpeg(picture: np.ndarray) -> bytes:
@@ -303,7 +303,7 @@ def clip() -> Path:
 
 
 def counted_video(url: str) -> str:
-    """Wait until nothing is done to the video any more; return its id."""
+    """Wait until all work on the video has finished; return its id."""
     until_s = time.monotonic() + PATIENCE_S
     while time.monotonic() < until_s:
         with urllib.request.urlopen(f"{url}/api/v1/videos") as answer:  # noqa: S310 - our own server
@@ -323,7 +323,7 @@ def run(
     settings: Mapping[str, str] | None = None,
     folder: Path | None = None,
 ) -> None:
-    """Run a command of frametally with its data in the folder, which has to end with this code."""
+    """Run a frametally command with its data in the folder; require this exit code."""
     command = [COMMAND, *map(str, words), *(["--data-dir", f"{folder}/data"] if folder else [])]
     ended = subprocess.run(command, input=text, text=True, check=False, env=os.environ | (settings or {}))  # noqa: S603
     if ended.returncode != code:
@@ -332,7 +332,7 @@ def run(
 
 @contextmanager
 def served(folder: Path, *words: str, settings: Mapping[str, str] | None = None) -> Iterator[str]:
-    """Have a command serve a dashboard until the block ends; what it says is in a file."""
+    """Run a command that serves a dashboard until the block ends; its output goes to a file."""
     log = folder / "log.txt"
     command = [COMMAND, *words, "--port", "0", "--data-dir", f"{folder}/data"]
     with (
@@ -358,7 +358,7 @@ def open_page(browser: Browser, url: str, *, height_px: int = 900, zone: str = "
 
 
 def save(page: Page, name: str, *, from_px: int = 0, height_px: int | None = None) -> None:
-    """Take a picture: of what is to be seen, or of the whole page the rows `from_px` to `height_px`."""
+    """Save a picture of the visible part, or of the rows `from_px` to `height_px` of the whole page."""
     screenshot = page.screenshot(full_page=height_px is not None)
     picture = cv2.imdecode(np.frombuffer(screenshot, np.uint8), cv2.IMREAD_COLOR)
     assert picture is not None  # noqa: S101 - for the type checker
@@ -378,7 +378,7 @@ def launched() -> Iterator[Browser]:
 
 
 def main(*names: str) -> None:
-    """Take the pictures that are named, or all."""
+    """Take the named pictures, or all."""
     scenes = {scene.__name__: scene for scene in (traffic, checked, lines, videos, live, access)}
     with launched() as browser:
         for name in names or scenes:

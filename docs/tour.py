@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes the README's moving picture: counts the demo clip, and films its page in Chromium.
+"""Makes the README's animated picture: counts the demo clip, and films its page in Chromium.
 
 python docs/tour.py     needs Chromium and FFmpeg; writes docs/pictures/tour.gif
 """
@@ -38,7 +38,7 @@ class _Camera:
         self._page, self._folder, self._taken = page, folder, 0
 
     def film(self, seconds: float) -> None:
-        """Take pictures for so long, as the GIF will show it."""
+        """Take pictures for that long, in the GIF's time."""
         for _ in range(round(seconds * FRAMES_S)):
             self._page.screenshot(path=self._folder / f"{self._taken:04}.png")
             self._taken += 1
@@ -70,7 +70,7 @@ def tour(page: Page, url: str, folder: Path) -> None:
 
 
 def main() -> None:
-    """Take the pictures, and put them together."""
+    """Take the pictures and assemble them."""
     with tempfile.TemporaryDirectory() as name, launched() as browser:
         folder = Path(name)
         demo = [COMMAND, "demo", "--no-serve", "--data-dir", f"{folder}/data"]

@@ -1,7 +1,7 @@
-"""The counting job by itself, on any of mrjob's runners: `python object_counts.py manifest.txt`.
+"""Runs the counting job by itself on any mrjob runner: `python object_counts.py manifest.txt`.
 
 The manifest has a segment's URL on each line. `frametally aggregate` writes one, runs this job over it and
-publishes what comes out.
+publishes the output.
 """
 
 from frametally_hadoop.running.counting_job import CountObjects

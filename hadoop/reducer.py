@@ -1,6 +1,6 @@
 """The reducer of the counting job for plain Hadoop Streaming, without mrjob: sorted groups in, counts out.
 
-On a cluster without frametally, ship `frametally_job.zip` beside it; README.md has the whole command.
+On a cluster without frametally, ship `frametally_job.zip` with it; README.md has the whole command.
 """
 
 import sys

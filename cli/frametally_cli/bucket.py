@@ -1,7 +1,7 @@
 """`frametally setup` for an S3 store: its bucket, its retention, and the rights of its users.
 
-`STAGES` says what each stage does with the store. The policies of `cloud-services/s3/` are made from it, and
-the check of a key's rights goes through it: what is granted, checked and needed cannot drift apart.
+`STAGES` defines what each stage does with the store. Both the policies of `cloud-services/s3/` and the check
+of a key's rights use it, so that granted, checked and needed rights cannot drift apart.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ _NO_SUCH_OBJECT = "frametally-setup-asks-for-what-is-not-there"
 _NO_SUCH_VERSION = f'"{"0" * 32}"'
 _NO_SUCH_UPLOAD = "0" * 32
 _RULE = "frametally-"
-_LEFT_PARTS_DAYS = 3  # a day more than frametally keeps an abandoned upload
+_LEFT_PARTS_DAYS = 3  # a day longer than frametally keeps an abandoned upload
 _REFUSED = ("SignatureDoesNotMatch", "InvalidAccessKeyId", "RequestTimeTooSkewed", "ExpiredToken")
 
 
 class StageRights(NamedTuple):
-    """The rights that a stage needs in the store, by folder; every stage lists.
+    """The rights that a stage needs in the store, by folder; every stage lists objects.
 
     Attributes:
-        reads: Folders of objects that it reads; `EVERYTHING` is all of them.
+        reads: Folders of objects that it reads; `EVERYTHING` means all of them.
         writes: Folders that it puts objects into.
-        resumes: Folders that it writes to in parts, a write that was cut going on where it was.
+        resumes: Folders that it writes to in parts, and where it resumes interrupted writes.
     """
 
     reads: tuple[str, ...] = ()
@@ -52,7 +52,7 @@ STAGES: dict[str, StageRights] = {
     ),
     "consumer": StageRights(reads=(keys.IMAGES, keys.METADATA, MODELS), writes=(keys.METADATA, MODELS)),
     "hadoop": StageRights(
-        # Of images it reads how large they are, where something is drawn over their source.
+        # It reads the size of images if there is a drawing over their source.
         reads=(
             *(keys.MEDIA, keys.IMAGES, keys.METADATA, keys.TOMBSTONES, keys.DRAWINGS),
             *(keys.OUTPUT, keys.TRACKS, keys.HOURS),
@@ -74,7 +74,7 @@ STAGES: dict[str, StageRights] = {
             *(keys.IMAGES, keys.MEDIA, keys.CORRECTIONS, keys.CHANGES),
         ),
     ),
-    # It is the producer of what was uploaded, and forgets, retimes and removes what a person says.
+    # It produces uploaded footage, and forgets, retimes and removes footage on request.
     "work": StageRights(
         reads=(EVERYTHING,),
         writes=(
@@ -95,13 +95,13 @@ STAGES: dict[str, StageRights] = {
 
 
 def set_up_store(url: str, access: StoreAccess, *, image_days: int = 0, metadata_days: int = 0) -> list[str]:
-    """Make the bucket and its retention rules, where they are missing or different.
+    """Create or update the bucket and its retention rules; return a line about each.
 
-    A store other than `s3://bucket[/prefix]` needs nothing. The key must be one that may make buckets. Frames
-    and detections are removed after so many days, 0: never; parts of uploads that nobody goes on with, too.
-    Rules of others in the bucket stay as they are. What there is now is returned, a line each.
+    A store other than `s3://bucket[/prefix]` needs nothing. The key must be allowed to create buckets. Frames
+    and detections are removed after the given days (0 means never), as are parts of abandoned uploads. The
+    bucket's other rules stay as they are.
 
-    Raises `Misconfigured`: the key lacks a right, or the URL is invalid; `Retryable`.
+    Raises `Misconfigured` if the key lacks a right or the URL is invalid; `Retryable`.
     """
     if not url.startswith("s3://"):
         return [f"store: {url} needs no setup"]
@@ -118,7 +118,7 @@ def set_up_store(url: str, access: StoreAccess, *, image_days: int = 0, metadata
 
     lifetimes = ((keys.IMAGES, image_days), (keys.METADATA, metadata_days))
     rules = [rule(folder, {"Expiration": {"Days": days}}) for folder, days in lifetimes if days]
-    # Of an upload that was killed before its note was put, nobody knows: only the service sees its parts.
+    # If an upload was killed before its note was put, only the service knows its parts.
     abort = {"AbortIncompleteMultipartUpload": {"DaysAfterInitiation": _LEFT_PARTS_DAYS}}
     rules.append(rule(keys.VIDEOS, abort))
     a_few_times(lambda: _set_rules(client, bucket, prefix, rules))
@@ -131,7 +131,7 @@ def set_up_store(url: str, access: StoreAccess, *, image_days: int = 0, metadata
 def missing_rights(url: str, access: StoreAccess, stage: str) -> list[str]:
     """Return the rights that the key lacks for a stage, such as `s3:PutObject on media/*`; change nothing.
 
-    Raises `Misconfigured` if there is no such bucket, or the service does no conditional puts; `Retryable`.
+    Raises `Misconfigured` if the bucket does not exist or the service has no conditional puts; `Retryable`.
     """
     bucket, prefix, client = _open(url, access)
     rights = STAGES[stage]
@@ -143,7 +143,7 @@ def missing_rights(url: str, access: StoreAccess, stage: str) -> list[str]:
         return "/".join(part for part in (prefix, folder, _NO_SUCH_OBJECT) if part)
 
     def put(folder: str) -> None:
-        # A put that can only fail shows the right, and leaves nothing behind.
+        # A put whose condition cannot hold tests the right and leaves nothing behind.
         client.put_object(Bucket=bucket, Key=key_in(folder), Body=b"", IfMatch=_NO_SUCH_VERSION)
         raise Misconfigured(
             f"{url} ignores the condition (If-Match) of a put, but frametally needs conditional puts; use "
@@ -174,7 +174,7 @@ def missing_rights(url: str, access: StoreAccess, stage: str) -> list[str]:
 
 
 def policy(bucket: str, stage: str, *, prefix: str = "") -> dict[str, Any]:
-    """Return the least policy, in AWS's language, under which a stage's key can do its work."""
+    """Return the smallest policy, in AWS's language, that lets a stage's key do its work."""
     rights = STAGES[stage]
     arn = f"arn:aws:s3:::{bucket}"
     start = f"{prefix}/" if prefix else ""
@@ -206,7 +206,7 @@ def _open(url: str, access: StoreAccess) -> tuple[str, str, Any]:
     from frametally.adapters.s3.service import service_client
 
     check_endpoint(access.endpoint, "FRAMETALLY_STORE_ENDPOINT")
-    credentials_of(access)  # says in one line that there are none
+    credentials_of(access)  # raises a one-line error if there are none
     bucket, prefix = parse_url(url)
     return bucket, prefix, service_client(access)
 
@@ -224,7 +224,7 @@ def _make_bucket(client: Any, bucket: str, access: StoreAccess) -> bool:
             raise refused(error_code(error)) from error
         if error_code(error) not in ("404", "NoSuchBucket"):
             raise service_failure(error, f"bucket {bucket} cannot be read", "s3:ListBucket") from error
-    # Only AWS wants to be told the region twice; others refuse names that they do not know.
+    # Only AWS needs the region twice; other services refuse names that they do not know.
     needs_location = not access.endpoint and access.region != "us-east-1"
     where = {"CreateBucketConfiguration": {"LocationConstraint": access.region}} if needs_location else {}
     try:
@@ -273,7 +273,7 @@ def _comparable(rules: list[dict[str, Any]]) -> list[str]:
 
 
 def _may(ask: Any, bucket: str) -> bool:
-    """Return whether the service allows it; an object that is missing does not count as a refusal."""
+    """Return whether the service allows `ask`; a missing object is not a refusal."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     from frametally.adapters.s3.service import error_code, service_failure, status_code
@@ -299,7 +299,7 @@ def _may(ask: Any, bucket: str) -> bool:
 
 
 def refused(code: str) -> FrametallyError:
-    """Return our error for the code by which the service refuses a key, a secret or a clock."""
+    """Return our error for the code with which the service refuses a key, a secret or a clock."""
     from frametally.adapters.s3.failures import failure
 
     return failure(Exception(f"<Code>{code}</Code>"), verb="read", object_name="", key="", place="the store")

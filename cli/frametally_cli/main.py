@@ -1,7 +1,6 @@
-"""`frametally ...`: every command, and its exit.
+"""`frametally ...`: runs every command and returns its exit code.
 
-Components are imported when a command runs, not before: a machine needs only the extras of the stages that it
-runs.
+Components are imported only when a command runs: a machine needs only the extras of the stages that it runs.
 """
 
 from __future__ import annotations
@@ -77,7 +76,7 @@ COMMANDS = {
     "up": _command("run:up", "Run every part on this machine until Ctrl-C"),
     **plugin_commands(),
 }
-"""Every command; each is imported on first use."""
+"""The module of every command, imported on first use."""
 
 
 class _Commands(click.Group):
@@ -102,7 +101,7 @@ class _Commands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         try:
             return super().resolve_command(ctx, args)
-        except click.exceptions.NoSuchCommand as error:  # click knows those alone that are imported
+        except click.exceptions.NoSuchCommand as error:  # click knows only imported commands
             raise click.exceptions.NoSuchCommand(
                 error.command_name, possibilities=self.list_commands(ctx), ctx=ctx
             ) from None
@@ -127,7 +126,7 @@ def cli() -> None:
 
 
 def _say_error(line: str) -> None:
-    from frametally_cli.console import output  # the list of commands needs none of it
+    from frametally_cli.console import output  # the list of commands does not need it
 
     output.say_error(line)
 
@@ -139,19 +138,19 @@ def _stopped() -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; every expected error is one line and exit code 2.
+    """Run the command line; every expected error prints one line and gives exit code 2.
 
-    Returns the exit code: 0 all good, 6 something was skipped, 2 nothing could be done, 130 stopped before
-    the end (`status`, `lines` and `gold` have some of their own).
+    Returns the exit code: 0 for success, 6 if something was skipped, 2 if nothing could be done, 130 if
+    interrupted (`status`, `lines` and `gold` have additional ones).
     """
     streams.open_closed()
     is_own_process = arguments is None
     if is_own_process:
-        gc.disable()  # until a command begins: among what is imported there is no garbage
+        gc.disable()  # until a command begins: imports leave no garbage
     with streams.as_before():
         code = _main(arguments)
     if is_own_process:
-        gc.freeze()  # nor has Python to look for any in a process that ends
+        gc.freeze()  # nor look for garbage in a process that ends
     return code
 
 
@@ -159,7 +158,7 @@ def _main(arguments: Sequence[str] | None) -> int:
     try:
         return _run(arguments)
     except BrokenPipeError:
-        code = 1  # as click and Python end, where they are the ones to notice
+        code = 1  # the code that click and Python use if they notice it first
     except OSError as error:
         code = NOTHING_DONE
         with suppress(OSError):
@@ -169,7 +168,7 @@ def _main(arguments: Sequence[str] | None) -> int:
 
 
 def _failed(error: OSError) -> str:
-    """Return the line about a file or a stream that the system refused; streams have no name."""
+    """Return the line about a file or stream that the system refused; streams have no name."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         remedy = "free some space there, or choose another place"
     elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
@@ -192,13 +191,13 @@ def _run(arguments: Sequence[str] | None) -> int:
         error.show()
         return NOTHING_DONE
     except click.ClickException as error:
-        message = error.format_message().replace("\n\t", " ").rstrip(".")  # click writes a choice a line
+        message = error.format_message().replace("\n\t", " ").rstrip(".")  # click puts each choice on a line
         if isinstance(error, click.UsageError) and error.ctx:
             message += f" (`{error.ctx.command_path} --help` lists the choices)"
         _say_error(message)
         return NOTHING_DONE
     except click.Abort as error:
-        # To click, Ctrl-C and a question that nobody answers are the same.
+        # click does not distinguish Ctrl-C from an unanswered question.
         if sys.stdin.isatty() or isinstance(error.__cause__, KeyboardInterrupt):
             return _stopped()
         _say_error("there is no terminal to answer the question; add --yes to skip it")

@@ -1,1 +1,1 @@
-"""Write the settings and secrets of the cloud stack."""
+"""Writes the settings and secrets of the cloud stack."""

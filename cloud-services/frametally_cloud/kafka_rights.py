@@ -1,9 +1,9 @@
-"""Give each of the stack's users of Kafka its rights, and take back all others.
+"""Grants each of the stack's Kafka users its rights, and revokes all others.
 
-The broker refuses whatever no line here allows. Of these users a camera's alone can log in from outside
-(`kafka-jaas/`): someone who takes a camera apart can announce frames, and send results to those who
-watch, and neither read, make, change nor delete anything. Other users' rights stay as an administrator has
-set them. The container `kafka-rights` runs this.
+The broker refuses everything that no line here allows. Of these users, only the camera's can log in from
+outside (`kafka-jaas/`): someone who takes a camera apart can announce frames and send results to viewers, but
+cannot read, create, change or delete anything. Other users keep the rights that an administrator gave them.
+The container `kafka-rights` runs this.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ OPERATOR, CAMERA, CONSUMER, READER = (
 )
 
 Right = tuple[str, ResourceType, str, ACLResourcePatternType, ACLOperation]
-"""A user, what kind of thing, its name or how its name begins, and what the user may do with it."""
+"""A user, the kind of resource, its name or prefix, how the name matches, and the allowed operation."""
 
 
 def rights(settings: Settings) -> set[Right]:
-    """Return all that the stack's users may do on the topics that the settings name."""
+    """Return all rights of the stack's users on the topics that the settings name."""
     frames, live, results, *others = (
         (ResourceType.TOPIC, topic, ACLResourcePatternType.LITERAL)
         for topic in (
@@ -57,7 +57,7 @@ def rights(settings: Settings) -> set[Right]:
     again = (ResourceType.TOPIC, keys.redetect_topic(settings.topic, ""), ACLResourcePatternType.PREFIXED)
     groups = (ResourceType.GROUP, consumer_group(""), ACLResourcePatternType.PREFIXED)
     watchers = (ResourceType.GROUP, consumer_group("watch-"), ACLResourcePatternType.PREFIXED)
-    # `frametally doctor` announces, takes and removes a message on a topic of its own.
+    # `frametally doctor` announces, takes and removes a message on a separate topic.
     doctors = (ResourceType.TOPIC, consumer_group("doctor"), ACLResourcePatternType.LITERAL)
     return {
         *((CAMERA, *what, ACLOperation.WRITE) for what in (frames, live, results, *others)),
@@ -71,10 +71,10 @@ def rights(settings: Settings) -> set[Right]:
 
 
 def grant(access: KafkaAccess, wanted: set[Right]) -> tuple[int, int]:
-    """Make the rights of every user named in `wanted` be those, and no others.
+    """Give every user named in `wanted` exactly these rights.
 
-    Returns how many were given, and how many taken back. Raises `Misconfigured` if Kafka refuses: the user is
-    not an administrator, or the broker has no authorizer; `Retryable`.
+    Returns the numbers of rights granted and revoked. Raises `Misconfigured` if Kafka refuses because the
+    user is not an administrator or the broker has no authorizer; `Retryable`.
     """
     check_reachable(access)
     with (
@@ -122,9 +122,9 @@ def _rights_of(admin: KafkaAdminClient, user: str) -> set[Right]:
 
 
 def main() -> int:
-    """Grant the rights at the Kafka that the settings name; the settings' user must be its administrator.
+    """Grant the rights on the settings' Kafka; the settings' user must be its administrator.
 
-    Returns the exit code: 0, or 2 with one line on standard error.
+    Returns the exit code: 0, or 2 after one line on standard error.
     """
     settings = load_settings()
     try:

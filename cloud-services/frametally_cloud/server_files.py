@@ -1,4 +1,4 @@
-"""Write the settings of two servers: Alertmanager's recipients, and RabbitMQ's users and rights."""
+"""Writes the settings of two servers: Alertmanager's recipients, and RabbitMQ's users and rights."""
 
 from __future__ import annotations
 
@@ -14,16 +14,15 @@ from frametally.errors import Misconfigured
 from frametally.plugins import hooks
 
 _PORTS = {"smtp": 25, "smtps": 465}
-"""Where no port is given; Alertmanager speaks TLS from the first byte at port 465 alone."""
+"""The default ports by scheme; Alertmanager starts with TLS only at port 465."""
 
 
 def alertmanager_settings(values: Mapping[str, str]) -> str:
-    """Return the text of `alertmanager.yml` (JSON is YAML) by the mail settings of `.env`.
+    """Return the text of `alertmanager.yml` (JSON is YAML) for the mail settings of `.env`.
 
-    Without `FRAMETALLY_SMTP_URL` and `FRAMETALLY_MAIL_TO` nobody is mailed: pages alone show the alerts.
+    Without `FRAMETALLY_SMTP_URL` and `FRAMETALLY_MAIL_TO` no mail is sent: only web pages show the alerts.
 
-    Raises `Misconfigured`: the address of the mail server has no host, or asks for TLS at a port other than
-    465.
+    Raises `Misconfigured` if the mail server's address has no host, or asks for TLS at a port other than 465.
     """
     url, recipients = values.get("FRAMETALLY_SMTP_URL", ""), values.get("FRAMETALLY_MAIL_TO", "")
     if not (url and recipients):
@@ -41,7 +40,7 @@ def alertmanager_settings(values: Mapping[str, str]) -> str:
         "smarthost": f"{parts.hostname}:{port}",
         "auth_username": user,
         "auth_password": values.get("FRAMETALLY_SMTP_PASSWORD", ""),
-        # A password goes by TLS or not at all.
+        # Send a password only over TLS.
         "require_tls": bool(user),
         "send_resolved": True,
     }
@@ -65,13 +64,13 @@ QUEUE_USERS = {
     "frametally": "FRAMETALLY_QUEUE_PASSWORD",
     "frametally-viewer": "FRAMETALLY_QUEUE_READER_PASSWORD",
 }
-"""RabbitMQ's users, and the name of each one's password in `.env`."""
+"""RabbitMQ's users, with the name of each one's password in `.env`."""
 EXCHANGES = ("frametally.media", "frametally.media.dead")
 _SALT_BYTES = 4
 
 
 def queue_definitions(values: Mapping[str, str]) -> str:
-    """Return the definitions: workers have our queues alone, who opens the page sees, and changes nothing."""
+    """Return the definitions: workers may use only our queues; viewers of the page cannot change anything."""
     ours = "|".join(
         name.replace(".", r"\.")
         for name in (*EXCHANGES, *(name for names in hooks("queues") for name in names))
@@ -96,7 +95,7 @@ def queue_definitions(values: Mapping[str, str]) -> str:
 
 
 def queue_password_fits(password: str, user: str, definitions: str) -> bool:
-    """Return whether the definitions give a user that password; False for text that is not definitions."""
+    """Return whether the definitions give a user that password; False if the text is not definitions."""
     try:
         hashes = {
             user_entry["name"]: user_entry["password_hash"] for user_entry in json.loads(definitions)["users"]
@@ -109,5 +108,5 @@ def queue_password_fits(password: str, user: str, definitions: str) -> bool:
 
 
 def _hashed(password: str, salt: bytes) -> str:
-    """Return a password's hash as RabbitMQ has it."""
+    """Return a password's hash in RabbitMQ's format."""
     return base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()

@@ -1,4 +1,4 @@
-"""Make the secrets of the cloud stack, and refuse those that are examples or easy to guess."""
+"""Makes the secrets of the cloud stack, and refuses those that are examples or easy to guess."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _COMMON = re.compile(
     re.IGNORECASE,
 )
 _LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
-# Nobody can have a certificate for these.
+# No one can get a certificate for these.
 _NO_ONES = {"local", "localhost", "internal", "invalid", "lan", "home", "corp"}
 _EMAIL = re.compile(r"[^@\s]+@([^@\s]+)")
 # Traefik checks the hash at every request: some 15 ms at 8, a quarter of a second at bcrypt's usual 12.
@@ -30,7 +30,7 @@ _WEB_ROUNDS = 8
 
 
 def checked_domain(text: str) -> str:
-    """Return the domain in lower case, without the dot at its end. Raises `Misconfigured`."""
+    """Return the domain in lower case, without a final dot. Raises `Misconfigured`."""
     name = text.strip().lower().removesuffix(".")
     labels = name.split(".")
     if (
@@ -48,7 +48,7 @@ def checked_domain(text: str) -> str:
 
 
 def checked_email(text: str) -> str:
-    """Return the e-mail address without blanks around it; raise `Misconfigured` if it is not one."""
+    """Return the e-mail address without surrounding blanks; raise `Misconfigured` if it is not one."""
     match = _EMAIL.fullmatch(text.strip())
     try:
         checked_domain(match[1] if match else "")
@@ -60,11 +60,11 @@ def checked_email(text: str) -> str:
 
 
 def checked_secret(name: str, value: str) -> str:
-    """Return `value`, a secret that a person has chosen or a file holds, if it will do.
+    """Return `value`, a secret chosen by a person or read from a file, if it is acceptable.
 
-    A message calls it `name`, as people do where they set it, and never shows it.
+    Messages call it `name`, as where people set it, and never show its value.
 
-    Raises `Misconfigured` if the secret is that of an example, easy to guess, or unfit for the files.
+    Raises `Misconfigured` if the secret is an example's, easy to guess, or unfit for the files.
     """
     refuse_example(name, value)
     if len(value) < LEAST_CHARACTERS or len(set(value)) < _LEAST_DIFFERENT or _COMMON.search(value):
@@ -78,7 +78,7 @@ def checked_secret(name: str, value: str) -> str:
 
 
 def refuse_example(name: str, value: str) -> None:
-    """Raise `Misconfigured` if `value` is that of an example, or one with quotes or line ends in it."""
+    """Raise `Misconfigured` if `value` is an example's, or contains quotes or line ends."""
     if _EXAMPLES.search(value):
         raise Misconfigured(f"{name} is an example value; set your own, or leave it empty")
     if not value.isprintable() or "'" in value:
@@ -89,7 +89,7 @@ def new_secret() -> str:
     """Make a secret of 32 letters, digits, - and _: 192 bits."""
     while True:
         value = secrets.token_urlsafe(24)
-        # One in millions holds a word that `checked_secret` refuses, or looks like an option.
+        # One in millions contains a word that `checked_secret` refuses, or looks like an option.
         if not value.startswith("-") and not _COMMON.search(value) and not _EXAMPLES.search(value):
             return value
 
@@ -100,12 +100,12 @@ def web_hash(password: str) -> str:
 
 
 def index_hash(password: str) -> str:
-    """Return the bcrypt hash for Elasticsearch's users file, under the prefix that it knows."""
+    """Return the bcrypt hash for Elasticsearch's users file, with the prefix that it accepts."""
     return "$2a$" + bcrypt.hashpw(password.encode(), bcrypt.gensalt(10)).decode().removeprefix("$2b$")
 
 
 def fits(password: str, hashed: str) -> bool:
-    """Return whether the hash is that of the password; False for text that is not a hash."""
+    """Return whether the hash is that of the password; False if the text is not a hash."""
     try:
         return bcrypt.checkpw(password.encode(), hashed.encode())
     except ValueError:

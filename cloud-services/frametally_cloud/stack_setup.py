@@ -1,7 +1,7 @@
-"""Write the files that the stack needs before its first start: `.env`, users, credentials, certificates.
+"""Writes the files that the stack needs before its first start: `.env`, users, credentials, certificates.
 
-What is there is kept, and checked: running it again makes what is missing and changes nothing else. To change
-a secret, remove it (a line of `.env`, a file) and run it again.
+Existing files are kept and checked: running it again makes missing ones and changes nothing else. To change a
+secret, remove it (a line of `.env`, a file) and run it again.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from frametally_cloud.stack_credentials import (
 )
 
 CONTAINER_USER = 1000
-"""The user of Traefik, Kafka, Elasticsearch, RabbitMQ, Alertmanager and the store; it owns their files."""
+"""Runs Traefik, Kafka, Elasticsearch, RabbitMQ, Alertmanager and the store, and owns their files."""
 
 LOG_USERS = {
     "admin": "KAFKA_ADMIN_PASSWORD",
@@ -46,7 +46,7 @@ LOG_USERS = {
     "frametally-consumer": "FRAMETALLY_LOG_CONSUMER_PASSWORD",
     "frametally-dashboard": "FRAMETALLY_LOG_READER_PASSWORD",
 }
-"""Kafka's users, and the name of each one's password in `.env`."""
+"""Kafka's users, with the name of each one's password in `.env`."""
 
 MADE_SECRETS = (
     *LOG_USERS.values(),
@@ -81,8 +81,8 @@ class Answers:
 
     Attributes:
         email: Your e-mail address, for Let's Encrypt.
-        user: User of the web pages; empty: those who may now, or `admin` if nobody may.
-        password: That user's; empty: theirs stays, or one is made and written to the file `first-password`.
+        user: User of the web pages; empty for the present users, or `admin` if there are none.
+        password: That user's; if empty, it stays, or a new one is written to the file `first-password`.
         store: Settings of the S3 store, by the name of the variable.
         bundled_store: Whether the stack runs its own S3 store.
     """
@@ -107,10 +107,10 @@ def set_up(folder: Path, answers: Answers) -> SetUp:
     """Write missing files in the stack's folder, `cloud-services` of a checkout.
 
     1. All of `.env`'s values are known and checked before anything is written.
-    2. `.env` is written first: the other files are made from it, also after a run that was cut off.
-    3. Each file comes whole, by rename, and is never readable by others, not even for a moment.
+    2. `.env` is written first: the other files are made from it, even after an interrupted run.
+    3. Each file appears complete, by rename, and others can never read it, not even for a moment.
 
-    Raises `Misconfigured`: an answer or a value that is there cannot be, or two contradict each other.
+    Raises `Misconfigured` if an answer or an existing value is invalid, or two contradict each other.
     """
     if not (folder / "docker-compose.yml").is_file():
         raise Misconfigured(f"{folder} is not the stack's folder: it has no docker-compose.yml")
@@ -135,7 +135,7 @@ def set_up(folder: Path, answers: Answers) -> SetUp:
 
 
 class _Work:
-    """Writes the files of the stack's folder, and notes which."""
+    """Writes the files of the stack's folder, and records them."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -143,7 +143,7 @@ class _Work:
         self.kept: list[str] = []
 
     def put(self, name: str, make_text: Callable[[], str], *, again: bool = False) -> None:
-        """Write the file unless it is there; with `again` also if its text has changed."""
+        """Write the file unless it exists; with `again`, also if its text has changed."""
         path = self.folder / name
         text = make_text() if again or not path.is_file() else None
         if path.is_file() and text in (None, path.read_text(encoding="utf-8")):
@@ -179,7 +179,7 @@ class _Work:
 
 
 def _values(env_file: Path, answers: Answers) -> dict[str, str]:
-    """Return all of `.env`: what it says, then the answers, then what is made up. Raise `Misconfigured`."""
+    """Return all of `.env`: its own values, the answers, generated ones. Raises `Misconfigured`."""
     text = StringIO(env_text(env_file) if env_file.is_file() else "")
     stored = {name: value or "" for name, value in dotenv_values(stream=text, interpolate=False).items()}
     variables = dict(answers.store)
@@ -228,7 +228,7 @@ _REMEDIES = {
 
 
 def _env_text(folder: Path, values: Mapping[str, str]) -> str:
-    """Return the lines of `.env` or its example with the values filled in, then what has no line yet."""
+    """Return the lines of `.env` or its example with the values filled in, then the values without a line."""
     env_file = folder / ".env"
     frame = env_file if env_file.is_file() else folder / ".env.example"
     lines, left = [], dict(values)
@@ -237,7 +237,7 @@ def _env_text(folder: Path, values: Mapping[str, str]) -> str:
         if not line.lstrip().startswith("#") and name in left:
             before = line.partition("=")[2].strip()
             value = left.pop(name)
-            # What a person has written stays as it was written.
+            # Leave lines that a person wrote unchanged.
             is_unchanged = frame is env_file and before
             lines.append(line if is_unchanged else f"{name}={_quoted(value)}")
         elif line.startswith("# Copy to .env"):
@@ -290,13 +290,13 @@ def _put_web_user(work: _Work, named: str, password: str) -> None:
     lines = users.read_text(encoding="utf-8").splitlines() if users.is_file() else []
     entry = next((line for line in lines if line.startswith(f"{user}:")), "")
     if lines and (fits(password, entry.partition(":")[2]) if password else entry or not named):
-        work.put("traefik/auth/usersfile", lambda: "")  # kept as it is
+        work.put("traefik/auth/usersfile", lambda: "")  # kept unchanged
         return
     others = [line for line in lines if not line.startswith(f"{user}:")]
     if not password:
         password = new_secret()
         first = work.folder / "first-password"
-        # One that nobody has noted yet stays.
+        # Keep passwords that no one may have noted yet.
         noted = first.read_text(encoding="utf-8") if others and first.is_file() else ""
         work.put("first-password", lambda: f"{noted}{user} {password}\n", again=True)
     text = "".join(f"{line}\n" for line in [*others, f"{user}:{web_hash(password)}"])
@@ -304,7 +304,7 @@ def _put_web_user(work: _Work, named: str, password: str) -> None:
 
 
 def _check_agreement(folder: Path, values: Mapping[str, str]) -> None:
-    """Raise `Misconfigured` where a file that was there has another secret than `.env`."""
+    """Raise `Misconfigured` if an existing file has a different secret from `.env`."""
 
     def differs(name: str, variable: str) -> Misconfigured:
         return Misconfigured(

@@ -56,9 +56,9 @@ _ATTEMPTS = 8
 PACES = "aggregations.jsonl"
 MOST_PACES = 1000
 _MOST_PACES_BYTES = 200_000
-"""A longer file keeps its last `MOST_PACES`: counting every 5 s would add 1.2 MB a day."""
+"""The most lines that `PACES` keeps; counting every 5 s would otherwise add 1.2 MB a day."""
 _MOST_TRACED_SEGMENTS = 100
-"""Segments that are read once more where frames are traced."""
+"""The most segments that are read again to trace their frames."""
 
 
 class Aggregated(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,14 +79,14 @@ class AggregateReport:
     """The result of an aggregation.
 
     Attributes:
-        part_runs: What those of days with zones counted within them, as runs of that series.
-        days_up_to_date: Days that needed nothing.
+        part_runs: The published parts of days counted within zones, as runs of the series of zones.
+        days_up_to_date: Days that needed no counting.
         frames: Distinct frames in the published runs.
         skipped: Segments and lines that were set aside, and days that were not published.
-        failed_checks: Names of quality checks that did not pass, with the number of runs.
-        steps: What the steps of plug-ins counted, of days that stand now.
-        hours_kept: Hours of a source that are taken from the run before, as nothing of them has changed.
-        hours_counted: Those that were counted from segments.
+        failed_checks: The number of runs by the name of the quality check that failed.
+        steps: The results of plug-ins' steps, for days as they are now.
+        hours_kept: Hours of a source reused from the previous run because nothing in them changed.
+        hours_counted: Hours of a source counted from segments.
     """
 
     runs: list[Run]
@@ -112,15 +112,15 @@ def aggregate(
     runner: str | None = None,
     selection: DaySelection = ALL_DAYS,
 ) -> AggregateReport:
-    """Count every day whose segments, or whose counting settings, are not those of its current run.
+    """Count every day whose segments or counting settings differ from those of its current run.
 
-    The same segments and settings give the same part files, byte for byte, on every runner and machine, in
-    one aggregation or many, killed anywhere and run again.
+    The same segments and settings give the same part files, byte for byte, on every runner and machine,
+    whether in one aggregation or many, even if some are killed and run again.
 
-    The runner is the setting's by default; temporary files lie in the settings' `data_dir`.
+    The runner defaults to the setting; temporary files go to the settings' `data_dir`.
 
-    Raises `Retryable`: the store or the runner failed, other aggregations kept publishing first, or there is
-    no room left; `Misconfigured` for no mrjob, no such runner, or no place for temporary files.
+    Raises `Retryable` if the store or the runner fails, other aggregations keep publishing first, or there is
+    no room left; `Misconfigured` if mrjob, the runner or a place for temporary files is missing.
     """
     failpoints.arm()
     TRACES.begin(settings.traces_url)
@@ -135,7 +135,7 @@ def aggregate(
 
 @dataclass
 class _Aggregation:
-    """Attempts until every day is up to date, and what came of them."""
+    """Attempts to bring every day up to date, and their results."""
 
     settings: Settings
     store: ObjectStore
@@ -188,7 +188,7 @@ class _Aggregation:
         )
 
     def _attempt(self) -> bool:
-        """Plan, count and publish; False if something has changed meanwhile, so that it has to plan again."""
+        """Plan, count and publish; return False if changes in the meantime require a new plan."""
         plan = make_plan(
             store=self.store,
             params=self._params,
@@ -230,8 +230,8 @@ class _Aggregation:
                     raise
                 return False
             except (Retryable, Poison):
-                # A body cut short on its way is tried again; a segment that is damaged in the store would
-                # hold up all others for ever.
+                # Retry a download that was interrupted, but skip a segment that is damaged in the store: it
+                # would otherwise block all others forever.
                 damaged, some_are_gone = self._damaged_segments(plan)
                 if not damaged and not some_are_gone:
                     raise
@@ -244,7 +244,7 @@ class _Aggregation:
             return self._note_published(plan, counted)
 
     def _count(self, plan: CountingPlan, temporary: Path) -> Iterable[DayOutcome]:
-        """Count the stale days, and publish them: tasks of Spark do both, else each as its turn comes."""
+        """Count and publish the stale days, on Spark in parallel tasks, otherwise one by one."""
         publish = partial(
             publish_counted,
             forgotten=plan.tombstones,
@@ -259,7 +259,7 @@ class _Aggregation:
         return (publish(self.store, day, outcome, self._surroundings) for day in plan.stale)
 
     def _run_steps(self) -> list[StepReport]:
-        """Count what plug-ins count from the tracks that stand now."""
+        """Run the plug-ins' counting steps over the current tracks."""
         return [
             step.count(
                 settings=self.settings,
@@ -273,7 +273,7 @@ class _Aggregation:
         ]
 
     def _trace_counted(self, began_ns: int) -> None:
-        """Tell of frames that were counted, in the newest segments of those that were read."""
+        """Trace counted frames, in the newest of the segments that were read."""
         days = {day.day for day in self._published}
         for key in sorted(self._segments_read)[-_MOST_TRACED_SEGMENTS:] if TRACES.is_on else ():
             for frame in read_segment(self.store, key).frames():
@@ -282,7 +282,7 @@ class _Aggregation:
         TRACES.flush()
 
     def _report(self) -> AggregateReport:
-        """Sum up what came of all attempts."""
+        """Summarise the results of all attempts."""
         runs = [self._published[day] for day in sorted(self._published)]
         return AggregateReport(
             runs=runs,
@@ -299,7 +299,7 @@ class _Aggregation:
         )
 
     def _note_pace(self, started_s: float) -> None:
-        """Keep how long it took, for estimates."""
+        """Record the duration, for estimates."""
         if not self._segments_read:
             return
         done = Aggregated(
@@ -312,7 +312,7 @@ class _Aggregation:
         note_pace(self.settings.data_dir, done)
 
     def _note_published(self, plan: CountingPlan, counted: Iterable[DayOutcome]) -> bool:
-        """Note what came of each day; False if some have to be planned again."""
+        """Record the result of each day; return False if some have to be planned again."""
         settled_all = True
         for done, day in enumerate(counted):
             self.progress.update(done, len(plan.stale), f"publishing {day.key.day}")
@@ -331,7 +331,7 @@ class _Aggregation:
             self._labels_seen |= day.labels
             for name in day.failed_checks:
                 self._failed_checks[name] = self._failed_checks.get(name, 0) + 1
-        # Whoever was faster has counted anew, too.
+        # If another aggregation was faster, it has recounted these days.
         self._windows.now = self._windows.now._replace(recount=False)
         self.progress.update(len(plan.stale), len(plan.stale), "published")
         return settled_all
@@ -354,7 +354,7 @@ class _Aggregation:
             try:
                 read_segment(self.store, key)
             except ObjectMissing:
-                some_are_gone = True  # the next plan does without
+                some_are_gone = True  # the next plan omits it
             except (CutShort, Poison) as error:
                 damaged.append(Skipped(key, f"{error}; none of it is counted"))
         return damaged, some_are_gone
@@ -364,7 +364,7 @@ class _Aggregation:
 
 
 def note_pace(data_dir: Path, done: Aggregated) -> None:
-    """Add one. That it could not be written is not worth an error: it only helps to estimate."""
+    """Add an aggregation; ignore write errors, as the file only helps to estimate."""
     path = data_dir / PACES
     with suppress(OSError):
         with path.open("ab") as file:
@@ -375,7 +375,7 @@ def note_pace(data_dir: Path, done: Aggregated) -> None:
 
 
 def settings_params(settings: Settings) -> CountParams:
-    """Return the settings that decide about counts."""
+    """Return the settings that affect counts."""
     return CountParams(
         settings.interval_s,
         **settings.counted_boxes()._asdict(),

@@ -36,12 +36,12 @@ from frametally_hadoop.planning.plan import (
 
 
 class LeftOutFootage(NamedTuple):
-    """Footage of a day that its current run counts, though nobody looked whether it shows anything.
+    """Footage counted in a day's current run without a check whether it shows anything.
 
     Attributes:
         day: UTC day, `YYYY-MM-DD`.
-        frames: Frames by reason that a count would leave out; None if their pictures were not measured: they
-            count as before.
+        frames: Frames that a new count would leave out, by reason; None if their pictures were not measured,
+            in which case they count as before.
     """
 
     day: str
@@ -54,11 +54,11 @@ class DryRun(NamedTuple):
     """The planned work.
 
     Attributes:
-        days: Days that would be counted, sorted, those of plug-ins' steps behind the others, as things are
-            now; one segment may be of several of them.
-        estimated_s: Seconds that it should take; None if there is no earlier aggregation to tell it by.
-        estimated_from: Number of earlier aggregations that tell it.
-        blank: What shows nothing, of days that an earlier version counted.
+        days: Days that would be counted as things are now, sorted, those of plug-ins' steps last; a segment
+            may belong to several days.
+        estimated_s: Estimated seconds; None if there is no earlier aggregation to estimate from.
+        estimated_from: Number of earlier aggregations that the estimate uses.
+        blank: Footage that shows nothing or was not checked, of days that an earlier version counted.
     """
 
     days: list[DayToCount]
@@ -75,7 +75,7 @@ class DryRun(NamedTuple):
 def dry_run(
     *, settings: Settings, store: ObjectStore, progress: Progress, selection: DaySelection = ALL_DAYS
 ) -> DryRun:
-    """Plan, and do nothing. Raises `Retryable`."""
+    """Plan without counting anything. Raises `Retryable`."""
     manifests = ManifestReader(store, settings.data_dir)
     with closing(SegmentBook(settings.ledger_url, settings.ledger_access)) as book:
         plan = None
@@ -130,7 +130,7 @@ class _Line(msgspec.Struct):
 
 
 def _blank_footage(store: ObjectStore, day: DayPlan) -> Iterator[LeftOutFootage]:
-    """Yield the sources of a day whose current run did not look whether their footage shows anything."""
+    """Yield the sources of a day whose current run did not check whether their footage shows anything."""
     try:
         runs = of_earlier_version([day.current] if day.current else [])
         coverage = [record for run in runs for record in read_run(store, run)[1]]
@@ -157,7 +157,7 @@ def _blank_footage(store: ObjectStore, day: DayPlan) -> Iterator[LeftOutFootage]
 
 
 def _measured_lines(store: ObjectStore, segment_keys: Sequence[str], source: str) -> list[_Line] | None:
-    """Return the distinct frames of a source by time; None if a segment does not have their digests."""
+    """Return the distinct frames of a source by time; None if a segment has no picture digests for them."""
     lines: dict[str, _Line] = {}
     for key in segment_keys:
         header, body_start = read_header(store, key)
@@ -175,7 +175,7 @@ _LOOK_BACK = 5
 
 
 def read_pace(data_dir: Path, runner: str) -> list[Aggregated]:
-    """Return the last few with this runner, the newest last."""
+    """Return the last few aggregations with this runner, the newest last."""
     try:
         lines = (data_dir / PACES).read_bytes().splitlines()[-MOST_PACES:]
     except OSError:
@@ -185,17 +185,17 @@ def read_pace(data_dir: Path, runner: str) -> list[Aggregated]:
         try:
             done = msgspec.json.decode(line, type=Aggregated)
         except NOT_JSON:
-            continue  # half a line, of a process that was killed
+            continue  # an incomplete line left by a process that was killed
         if done.runner == runner and done.bytes > 0:
             aggregated.append(done)
     return aggregated[-_LOOK_BACK:]
 
 
 def estimate_s(earlier: Sequence[Aggregated], size_bytes: int) -> float | None:
-    """Estimate the seconds of counting `size_bytes`, None if there is nothing to tell them by.
+    """Estimate the seconds of counting `size_bytes`; None if there are no earlier aggregations.
 
-    The median rate of the earlier ones that are nearest in size: what an aggregation costs before its first
-    byte would make a rate of small ones too low for a large one.
+    Uses the median rate of the earlier ones nearest in size: start-up costs make the rate of small ones too
+    low for a large one.
     """
     if not earlier:
         return None

@@ -1,4 +1,4 @@
-"""Frames to calibrate an INT8 network: from a folder, the store, or the demo clip."""
+"""Provides frames to calibrate an INT8 network: from a folder, the store, or the demo clip."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from frametally.settings.loading import Settings
 _PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 MOST_FRAMES = 200
 _KEPT_PER_WANTED = 8
-"""Names that are held for each that is wanted: the more, the more even is the choice."""
+"""Names held per wanted one; more make the choice more even."""
 
 
 def calibration_frames(
     settings: Settings, progress: Progress, folder: Path | None = None
 ) -> Iterator[Pixels]:
-    """Yield at most 200 frames, evenly from all there are, (height, width, 3) uint8 BGR.
+    """Yield at most 200 frames, spread evenly over all available ones, (height, width, 3) uint8 BGR.
 
-    From `folder` if there is one, else from the store; from the demo clip if the store has none. Each
-    is read when the caller takes it: 200 frames of 4K would be 5 GB.
+    Takes them from `folder` if given, otherwise from the store, or from the demo clip if the store has none.
+    Each is read when the caller takes it: 200 frames of 4K would be 5 GB.
 
     Raises:
-        Misconfigured: The folder is not there or has no picture that can be read; or the clip cannot be had.
+        Misconfigured: The folder is missing or has no readable picture; or the clip is unavailable.
     """
     if folder is not None:
         yield from _of_folder(folder.expanduser(), progress)
@@ -52,15 +52,15 @@ def calibration_frames(
 
 
 def evenly(count: int, wanted: int) -> list[int]:
-    """Return `wanted` indices, at most `count`, spread evenly over `range(count)`."""
+    """Return up to `wanted` indices, at most `count`, spread evenly over `range(count)`."""
     wanted = min(count, wanted)
     return [place * count // wanted for place in range(wanted)]
 
 
 def thinned(names: Iterable[str], wanted: int) -> list[str]:
-    """Return `wanted` of `names`, at most all, spread evenly; never are many more in memory.
+    """Return up to `wanted` of `names`, spread evenly, without holding many more in memory.
 
-    Every `step`-th is kept, and `step` doubles when they are too many: a camera's year has 160 million.
+    Keeps every `step`-th, and doubles `step` when there are too many: a camera's year has 160 million.
     """
     sample: list[str] = []
     step = 1

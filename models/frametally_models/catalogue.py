@@ -1,6 +1,6 @@
-"""The record of each model: the preparation of its input, its output, its files and its licence.
+"""The record of each model: how to prepare its input, its output, its files and its licence.
 
-A user's own ONNX network has the record of its family, `FAMILIES`, with changes in its name: `yolox-rgb`.
+A user's ONNX network has the record of its family, `FAMILIES`, with changes given in its name: `yolox-rgb`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from frametally_consumer.detectors.boxes import MIN_CONFIDENCE, NMS_IOU
 from frametally_consumer.detectors.confidence import TRACKED, Scale
 
 SETTING = f"{ENV_PREFIX}MODEL_CFG"
-"""Names the family of an ONNX file."""
+"""The setting that names the family of an ONNX file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,17 +25,17 @@ class ModelRecord:
     """Everything about a model that its weights do not say.
 
     Attributes:
-        name: Of the family, without changes of its input.
-        family: Kind of its output.
-        min_confidence: Boxes below it are not written.
-        scale: Its own confidences of labels that YOLOv4-tiny is less sure of, as `confidence.Scale` says.
-        nms_iou: Of two boxes of one class that overlap by more, the weaker is left out.
-        stop_sign: Least confidence for the stop sign of the self-test's picture, if it has such a class.
-        input_px: Width and height that it was trained for; None: those of its file or of the settings.
-        licence: SPDX identifier, of its weights.
-        int8: Why INT8 is refused for it, with what was measured; empty: it is not refused.
-        ap: Mean AP on COCO's val2017, 0 to 100, as its authors publish it; None: not published.
-        files: Its weights and its class names; before them, the network file of a Darknet model.
+        name: The family's name, without changes of its input.
+        family: The kind of its output.
+        min_confidence: Boxes with lower confidence are dropped.
+        scale: The model's confidences for labels that YOLOv4-tiny is less sure of; see `confidence.Scale`.
+        nms_iou: The overlap of two boxes of one class above which the weaker is dropped.
+        stop_sign: Least confidence for the stop sign in the self-test's picture, if it has such a class.
+        input_px: Width and height that it was trained for; None for those of its file or of the settings.
+        licence: SPDX identifier of the licence of its weights.
+        int8: Why INT8 is refused for it, with what was measured; empty if it is not refused.
+        ap: Mean AP on COCO's val2017, 0 to 100, as published by its authors; None if unpublished.
+        files: Its weights and its class names; for a Darknet model, preceded by its network file.
     """
 
     name: str
@@ -63,7 +63,7 @@ _IMAGENET: dict[str, Any] = {
     "mean": (0.485, 0.456, 0.406),
     "std": (0.229, 0.224, 0.225),
 }
-# A DETR network has learned not to say the same twice.
+# A DETR network has learned not to report an object twice.
 FAMILIES = {
     "yolo": ModelRecord(name="yolo", family="yolo", preparation=Preparation("letterbox")),
     "yolox": ModelRecord(
@@ -87,7 +87,7 @@ _CHANGES: dict[str, dict[str, Any]] = {
 
 
 def named_record(name: str) -> ModelRecord:
-    """Return the record of a family, with the changes that its name states.
+    """Return the record of a family, with the changes given in its name.
 
     Raises:
         Misconfigured: There is no such family or change.
@@ -106,14 +106,14 @@ def named_record(name: str) -> ModelRecord:
 
 
 def plausible_records(family: str) -> Iterator[tuple[str, ModelRecord]]:
-    """Yield each record that a network's authors may have meant, with its name: first those of families."""
+    """Yield each record, with its name, that a network's authors may have meant, families first."""
     changes = ("rgb-1", "bgr-1", "rgb-255", "bgr-255", "imagenet")
     for name in (*FAMILIES, *(f"{family}-{change}" for change in changes)):
         yield name, named_record(name)
 
 
 def resized(preparation: Preparation, settings: Settings) -> Preparation:
-    """Return `preparation` with the resize rule that the settings ask for."""
+    """Return `preparation` with the resize rule of the settings."""
     return preparation if settings.resize == "auto" else preparation._replace(resize=settings.resize)
 
 
@@ -128,12 +128,12 @@ _ALIASES = {
 
 
 def common_names(names: Sequence[str]) -> tuple[str, ...]:
-    """Return class names in the spelling of YOLOv4-tiny's, which settings and rules use."""
+    """Return class names in YOLOv4-tiny's spelling, which settings and rules use."""
     return tuple(_ALIASES.get(name, name) for name in names)
 
 
 _RELEASE = "https://github.com/AlexeyAB/darknet/releases/download/darknet_yolo_v4_pre"
-# The last state of the network file with the published schedule; a later one differs in training options.
+# The last version of the network file with the published schedule; a later one changes training options.
 _SOURCES = "https://raw.githubusercontent.com/AlexeyAB/darknet/918fabccec59af6923e1b4fd563519591b31e684"
 _YOLOX = "https://github.com/Megvii-BaseDetection/YOLOX/releases/download/0.1.1rc0"
 
@@ -167,7 +167,7 @@ COCO_NAMES = _of_darknet(
 )
 
 
-# AP50 on the first 128 pictures of COCO's val2017, by plain NNCF; its layers gain nothing from INT8.
+# AP50 on the first 128 pictures of COCO's val2017, with plain NNCF; INT8 makes its layers no faster.
 _INT8 = {"nano": "its AP50 in INT8 is 33.2 instead of 50.3, and it takes as long"}
 
 
@@ -208,7 +208,7 @@ CATALOGUE = {
 
 
 class Preset(NamedTuple):
-    """A model at the shape of the pictures, with about so many pixels of input."""
+    """A model in the shape of the pictures, with about `area_px` pixels of input."""
 
     model: str
     area_px: int
@@ -222,6 +222,6 @@ PRESETS = {
 
 
 def record_of_file(sha256: str) -> ModelRecord | None:
-    """Return the record of the model whose weights have that sha256, None if no record has them."""
+    """Return the record of the model whose weights have that sha256, or None if there is none."""
     records = CATALOGUE.values()
     return next((record for record in records if record.files[0].sha256 == sha256), None)

@@ -1,4 +1,4 @@
-"""The settings of a model of the catalogue: what `frametally models` tries, and writes into `.env`."""
+"""The settings of a catalogue model, which `frametally models` tries and writes into `.env`."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from frametally.settings.loading import ENV_PREFIX, Settings, component_folder
 from frametally_models.catalogue import CATALOGUE, DEFAULT, PRESETS, ModelRecord
 
 STRIDE_PX = 32
-"""The sides of an input are multiples of it."""
+"""The sides of an input are multiples of this number."""
 
 
 class CatalogueChoice(NamedTuple):
-    """A model of the catalogue with its input size, such as `480x352+2x2`; empty: its usual one."""
+    """A catalogue model with its input size, such as `480x352+2x2`; empty for its usual one."""
 
     name: str
     size_px: str
 
     @property
     def record(self) -> ModelRecord:
-        """Its record in the catalogue."""
+        """The model's record in the catalogue."""
         return CATALOGUE[self.name]
 
     def settings(self, settings: Settings) -> Settings:
@@ -45,7 +45,7 @@ class CatalogueChoice(NamedTuple):
         )
 
     def variables(self) -> dict[str, str]:
-        """Return the variables of those settings, empty where the default is meant."""
+        """Return the environment variables of those settings, empty for a default."""
         return {
             f"{ENV_PREFIX}MODEL_WEIGHTS": "" if self.name == DEFAULT else self.name,
             f"{ENV_PREFIX}MODEL_CFG": "",
@@ -55,7 +55,7 @@ class CatalogueChoice(NamedTuple):
 
 
 def record_named(name: str) -> tuple[str, ModelRecord]:
-    """Return the model of the catalogue that a name or a preset means, and its record.
+    """Return the name and record of the catalogue model that a name or a preset refers to.
 
     Raises:
         Misconfigured: There is none.
@@ -72,10 +72,10 @@ def record_named(name: str) -> tuple[str, ModelRecord]:
 def chosen(name: str, size: str | None, tiles: str | None, store: ObjectStore | None) -> CatalogueChoice:
     """Return the model or preset `name` at a size: `WxH`, or `auto` for the shape of the store's pictures.
 
-    Without a size, a preset has that shape, and a model its usual size.
+    Without a size, a preset uses that shape, and a model its usual size.
 
     Raises:
-        Misconfigured: There is no such model, or `auto` without footage.
+        Misconfigured: There is no such model, or no footage for `auto`.
     """
     model, record = record_named(name)
     preset = PRESETS.get(name)
@@ -95,16 +95,16 @@ def chosen(name: str, size: str | None, tiles: str | None, store: ObjectStore | 
 
 
 def shaped_px(area_px: int, picture_px: tuple[int, int]) -> tuple[int, int]:
-    """Return an input of about that many pixels with the shape of a picture, in multiples of the stride."""
+    """Return an input size of about that many pixels in a picture's shape, in multiples of the stride."""
     scale = math.sqrt(area_px / math.prod(picture_px)) / STRIDE_PX
     width_px, height_px = (STRIDE_PX * max(1, round(side_px * scale)) for side_px in picture_px)
     return width_px, height_px
 
 
 def usual_picture_px(store: ObjectStore) -> tuple[int, int] | None:
-    """Return the width and height that most sources' pictures have; of equally many the largest.
+    """Return the commonest width and height of the sources' pictures; the largest of equally common ones.
 
-    None if there are none.
+    None if there are no pictures.
     """
     sizes = Counter[tuple[int, int]]()
     for source in by_source(list_manifests(store)):
@@ -121,7 +121,7 @@ def write_choice(choice: CatalogueChoice) -> Path:
     """Write the choice into the current folder's `.env`, and return its path.
 
     Raises:
-        Misconfigured: The environment or the component's own `.env` says otherwise, and would win.
+        Misconfigured: The environment or the component's own `.env` has other values, which would win.
         OSError: It cannot be written.
     """
     values = choice.variables()

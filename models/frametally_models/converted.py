@@ -1,8 +1,8 @@
-"""Stores converted networks beside the weights that they were made from.
+"""Stores converted networks next to the weights that they were made from.
 
-Each is one or two files of the network and a card, all under a name that carries the weights' sha256, 8 hex
-of the cfg's, the input's size and the converter's version. The card is written last and has the sha256 of the
-others: what was not finished, or was changed since, is seen and never used.
+Each network has one or two files and a card, all named after the weights' sha256, 8 hex digits of the cfg's,
+the input's size and the converter's version. The card is written last and contains the sha256 of the others,
+so that unfinished or changed files are noticed and never used.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
     """The calibration of an INT8 network: its pictures, and its results on them.
 
     Attributes:
-        sha256: Over their pixels, the way they were used and the version of what used them.
-        found_again: Share of the f32 network's detections on them that the INT8 network finds, too.
+        sha256: Digest of the pictures' pixels, how they were used, and the version of the code.
+        found_again: Share of the f32 network's detections on them that the INT8 network also finds.
     """
 
     frames: int
@@ -49,8 +49,8 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         files: sha256 of each of its files, by the file's name.
-        self_test: What it should make of the self-test's picture.
-        calibration: Of an INT8 network.
+        self_test: Its expected results for the self-test's picture.
+        calibration: The calibration of an INT8 network.
     """
 
     v: int
@@ -62,12 +62,12 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
 def converted_detector(
     model: CheckedModel, backend: Backend, settings: Settings, progress: Progress
 ) -> YoloDetector:
-    """Return the model on `openvino` or `onnxruntime`, converted now if it has not been, after its self-test.
+    """Return the self-tested model on `openvino` or `onnxruntime`, converting it if necessary.
 
     Raises:
-        Misconfigured: The model cannot be converted or run, or detects something else than the reference.
+        Misconfigured: The model cannot be converted or run, or its detections differ from the reference's.
     """
-    darknet_head(model, settings)  # before anything is made
+    darknet_head(model, settings)  # check before creating anything
     network_of = int8_network if settings.precision == "int8" else onnx_network
     network, card = network_of(model, settings, progress)
     detector = detector_of(model, network, card, backend, settings)
@@ -84,7 +84,7 @@ def converted_detector(
 def detector_of(
     model: CheckedModel, network: bytes | Path, card: Card | None, backend: Backend, settings: Settings
 ) -> YoloDetector:
-    """Return the detector that runs `network`, which was made of `model`; not yet tested.
+    """Return the detector that runs `network`, which was made of `model`, before any test.
 
     Raises:
         Misconfigured: It cannot be run, or its `[yolo]` layers cannot be read.
@@ -102,7 +102,7 @@ def detector_of(
 
 
 def network_path(model: CheckedModel, settings: Settings) -> Path:
-    """Return where the model's ONNX network is kept; its INT8 network and the cards have the same stem."""
+    """Return the path of the model's ONNX network; its INT8 network and the cards have the same stem."""
     digests = f"{hashlib.sha256(model.weights).hexdigest()}-{file_sha256(model.files.cfg)[:8]}"
     weights = model.files.weights
     size_px = "x".join(map(str, settings.input_px))
@@ -110,10 +110,10 @@ def network_path(model: CheckedModel, settings: Settings) -> Path:
 
 
 def onnx_network(model: CheckedModel, settings: Settings, progress: Progress) -> tuple[bytes, Card]:
-    """Return the model as an ONNX file's bytes with its card, kept beside the weights or made now.
+    """Return the model's ONNX file as bytes, and its card; make them if they are not stored.
 
     Raises:
-        Misconfigured: The model has a layer that cannot be converted, or the reference cannot run it.
+        Misconfigured: A layer of the model cannot be converted, or the reference cannot run the model.
     """
     path = network_path(model, settings)
     card_path = path.with_suffix(".json")
@@ -140,17 +140,17 @@ def onnx_network(model: CheckedModel, settings: Settings, progress: Progress) ->
 
 
 def int8_files(model: CheckedModel, settings: Settings) -> tuple[Path, Path, Path]:
-    """Return where the model's INT8 network is kept: its `.xml`, its `.bin` and its card."""
+    """Return the paths of the model's INT8 network: its `.xml`, its `.bin` and its card."""
     onnx = network_path(model, settings)
     xml, weights, card = (onnx.with_name(f"{onnx.stem}-int8.{kind}") for kind in ("xml", "bin", "json"))
     return xml, weights, card
 
 
 def int8_network(model: CheckedModel, settings: Settings, progress: Progress) -> tuple[Path, Card]:
-    """Return the model's INT8 network with its card, as `frametally download-models --int8` has left them.
+    """Return the model's INT8 network with its card, as made by `frametally download-models --int8`.
 
     Raises:
-        Misconfigured: There is none, or one that is damaged or was made by another version.
+        Misconfigured: There is none, it is damaged, or another version made it.
     """
     xml, weights, card_path = int8_files(model, settings)
     card = read_card(card_path, progress)
@@ -169,7 +169,7 @@ def int8_network(model: CheckedModel, settings: Settings, progress: Progress) ->
 
 
 def read_card(path: Path, progress: Progress) -> Card | None:
-    """Return the card at `path`; None if there is none that can be used."""
+    """Return the card at `path`, or None if there is no usable one."""
     try:
         card = msgspec.json.decode(path.read_bytes(), type=Card)
     except FileNotFoundError:
@@ -183,7 +183,7 @@ def read_card(path: Path, progress: Progress) -> Card | None:
 
 
 def keep(files: Mapping[Path, bytes], card_path: Path, card: Card) -> None:
-    """Write `files`, then their card, each in one step; the earlier files are invalid until the end.
+    """Write `files`, then their card, each atomically; the earlier files are invalid until the end.
 
     Raises `OSError`.
     """

@@ -1,4 +1,4 @@
-"""Detectors of Darknet networks: the reference on OpenCV, and the shared part of all back-ends."""
+"""Detectors of Darknet networks: the reference on OpenCV, and the part that all back-ends share."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ from frametally_models.self_test import check_stop_sign, draw_picture
 
 
 def reference_detector(model: CheckedModel, settings: Settings) -> YoloDetector:
-    """Return the model on OpenCV: what all other back-ends are compared with.
+    """Return the model on OpenCV, the reference for all other back-ends.
 
     Raises:
-        Misconfigured: OpenCV cannot run it, or its numbers are not finite; of YOLOv4-tiny at its own size:
-            they are not those that it is known for.
+        Misconfigured: OpenCV cannot run it, its numbers are not finite, or, for YOLOv4-tiny at its own size,
+            they are not the known ones.
     """
     network = DarknetNetwork(model.files.cfg, model.facts.text, model.weights)
     detector = network_detector(
         network_model(model, network, "opencv", DecodedHead(model.facts.classes), settings), settings
     )
-    # Of other models nothing is known to compare with; but every layer must fit the one before.
+    # Other models have no known results; but every layer must fit the one before.
     rows = detector.all_rows(draw_picture())
     if is_default(model) and detector.model.input_px == (416, 416):
         check_stop_sign(
@@ -58,8 +58,8 @@ def network_model(
 ) -> NetworkModel:
     """Return the consumer's parts of the Darknet model `model`, as `network` on `backend`.
 
-    Of the settings count input size, resize rule, thresholds and devices; `precision` and `ingredients`,
-    beside the model's own files, are as for `identified`.
+    Uses the settings' input size, resize rule, thresholds and devices; `precision` and `ingredients`, in
+    addition to the model's own files, are as for `identified`.
     """
     return identified(
         NetworkModel(
@@ -88,7 +88,7 @@ def darknet_head(model: CheckedModel, settings: Settings) -> DarknetHead:
     """Return the head of the converted network of `model`.
 
     Raises:
-        Misconfigured: An output layer cannot be read, or by OpenCV alone.
+        Misconfigured: An output layer cannot be read, or only by OpenCV.
     """
     floats = np.frombuffer(model.weights, "<f4", offset=weights_header_bytes(model.weights))
     layers = []

@@ -1,10 +1,10 @@
-"""Reads a Darknet network file: its classes and weights, and the text that OpenCV should read.
+"""Reads a Darknet network file: its classes and weights, and the text for OpenCV to read.
 
-OpenCV reads a weights file that is too short, or made for another network, without a word; what is detected
-then is nonsense. So the size is computed here and compared.
+OpenCV silently reads a weights file that is too short or belongs to another network, and then detects
+nonsense. So the size is computed here and compared.
 
-OpenCV's output layers also leave out what is below a threshold of their own (0.2 where a [yolo] section names
-none), and can suppress overlaps. Both are switched off, so that the settings alone decide.
+OpenCV's output layers also drop boxes below their own threshold (0.2 if a [yolo] section has none), and can
+suppress overlaps. Both are switched off, so that only the settings decide.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ Layer = TypeVar("Layer")
 
 
 class Section:
-    """One `[kind]` of the file with its `key=value` options."""
+    """One `[kind]` section of the file with its `key=value` options."""
 
     def __init__(self, cfg: Path, kind: str, line: int) -> None:
         self.cfg, self.kind, self.line = cfg, kind, line
         self.options: dict[str, str] = {}
 
     def text(self) -> str:
-        """Return the section as OpenCV should read it."""
+        """Return the section's text for OpenCV."""
         options = self.options | (_SWITCHED_OFF if self.kind in _HEADS else {})
         return "".join([f"[{self.kind}]\n", *(f"{key}={value}\n" for key, value in options.items())])
 
     def error(self, what: str) -> Misconfigured:
-        """Return the error that says `what` of this section, with file and line."""
+        """Return an error with the message `what` about this section, with file and line."""
         return Misconfigured(f"{self.cfg}: [{self.kind}] in line {self.line}: {what}")
 
     def integers(self, key: str, default: str = "") -> list[int]:
@@ -63,16 +63,16 @@ class Section:
         return values
 
     def integer(self, key: str, default: int) -> int:
-        """Return the one whole number of `key`, not negative. Raises `Misconfigured`."""
+        """Return the single non-negative whole number of `key`. Raises `Misconfigured`."""
         values = self.integers(key, str(default))
         if len(values) != 1 or values[0] < 0:
             raise self.error(f"{key}={self.options[key]} is not a single whole number")
         return values[0]
 
     def earlier(self, key: str, layers: Sequence[Layer]) -> list[Layer]:
-        """Return those of `layers`, all before this one, that `key` names. Raises `Misconfigured`.
+        """Return the earlier layers, among `layers`, that `key` names. Raises `Misconfigured`.
 
-        They are counted from the start or, when negative, back from here.
+        Indices count from the start or, if negative, back from here.
         """
         named = self.integers(key)
         for layer in named:
@@ -84,12 +84,12 @@ class Section:
 
 
 class HeadConvolution(NamedTuple):
-    """Where the weights have the linear 1x1 convolution before an output layer: biases, then the kernel.
+    """The position in the weights of the linear 1x1 convolution before an output layer: biases, then kernel.
 
     Attributes:
-        first_float: Place of its first number among all.
-        filters: How many numbers it gives of each cell.
-        channels: Of how many it makes them.
+        first_float: Index of its first number.
+        filters: Numbers that it outputs per cell.
+        channels: Numbers that it reads per cell.
     """
 
     first_float: int
@@ -101,11 +101,11 @@ class NetworkFacts(NamedTuple):
     """The values that a network's other files must match.
 
     Attributes:
-        classes: How many classes it tells apart.
-        floats: How many float32 values its weights are.
-        text: The file as OpenCV should read it.
+        classes: Number of classes.
+        floats: Number of float32 values in its weights.
+        text: The file's text for OpenCV.
         sections: The file, section by section; the first is `[net]`.
-        heads: What is before each output layer; None for anything but a linear 1x1 convolution.
+        heads: The layer before each output layer; None for anything but a linear 1x1 convolution.
     """
 
     classes: int
@@ -116,20 +116,20 @@ class NetworkFacts(NamedTuple):
 
 
 def read_network_facts(cfg: Path) -> NetworkFacts:
-    """Return what `cfg` says.
+    """Return the facts in `cfg`.
 
     Raises:
-        Misconfigured: It cannot be read, or is not a network that detects objects, with the line at fault.
+        Misconfigured: It cannot be read, or is not a network that detects objects; names the faulty line.
     """
     sections = _read_sections(cfg)
     if not sections or sections[0].kind not in ("net", "network"):
         raise Misconfigured(f"{cfg}: not a Darknet network file: it does not begin with a [net] section")
-    channels: list[int] = []  # of each layer's output
-    before = sections[0].integer("channels", 3)  # of the next layer's input
+    channels: list[int] = []  # outputs of each layer
+    before = sections[0].integer("channels", 3)  # inputs of the next layer
     floats = 0
     classes: set[int] = set()
     heads: list[HeadConvolution | None] = []
-    head: HeadConvolution | None = None  # what the next section is if it is an output layer
+    head: HeadConvolution | None = None  # its convolution, if the next section is an output layer
     for section in sections[1:]:
         layer_before, head = head, None
         if section.kind == "convolutional":
@@ -158,14 +158,14 @@ def read_network_facts(cfg: Path) -> NetworkFacts:
 
 
 def weights_header_bytes(data: bytes) -> int:
-    """Return how long the header of a weights file is; `data` has at least its first 12 bytes."""
+    """Return the length of a weights file's header; `data` has at least its first 12 bytes."""
     major, minor, _revision = _VERSION.unpack_from(data)
-    # The header's last number, of pictures seen in training, grew from 4 to 8 bytes with version 0.2.
+    # The header's last number, the count of training pictures, grew from 4 to 8 bytes with version 0.2.
     return _VERSION.size + (8 if major * 10 + minor >= 2 else 4)
 
 
 def read_weights(weights: Path, facts: NetworkFacts, cfg: Path) -> bytes:
-    """Return the bytes of `weights`, once they are as many finite numbers as the network of `cfg` needs.
+    """Return the bytes of `weights`, which must be as many finite numbers as the network of `cfg` needs.
 
     Raises:
         Misconfigured: They are not, or the file cannot be read.
@@ -188,7 +188,7 @@ def read_weights(weights: Path, facts: NetworkFacts, cfg: Path) -> bytes:
             f"{weights}: {what}, or made for another network: it has {len(data):,} bytes, but {cfg.name} "
             f"needs {expected_bytes:,}; download it again, or use the cfg that belongs to it"
         )
-    # OpenCV's output layers write NaN as a score of 0: such a class would never be found.
+    # OpenCV's output layers write NaN as a score of 0, so such a class would never be found.
     if not np.isfinite(np.frombuffer(data, "<f4", offset=header_bytes)).all():
         raise Misconfigured(f"{weights} is damaged: not all its numbers are finite; download it again")
     return data
@@ -219,7 +219,7 @@ def _read_sections(cfg: Path) -> list[Section]:
 def _convolution_floats(section: Section, channels_in: int) -> int:
     filters, size = section.integer("filters", 1), section.integer("size", 1)
     groups = section.integer("groups", 1)
-    if section.integer("dilation", 1) != 1:  # OpenCV reads over it
+    if section.integer("dilation", 1) != 1:  # OpenCV ignores it
         raise section.error(
             f"frametally cannot run dilation={section.options['dilation']}; use another network"
         )
@@ -227,7 +227,7 @@ def _convolution_floats(section: Section, channels_in: int) -> int:
         raise section.error(
             f"filters={filters}, size={size}, groups={groups} do not match {channels_in} channels"
         )
-    # Per filter one bias; with batch normalisation also a scale, a mean and a variance.
+    # Each filter has one bias; with batch normalisation also a scale, a mean and a variance.
     per_filter = 4 if section.integer("batch_normalize", 0) else 1
     return filters * (per_filter + channels_in // groups * size * size)
 
@@ -244,7 +244,7 @@ def _head_convolution(section: Section, first_float: int, channels: int) -> Head
 def _head_classes(section: Section, channels_in: int) -> int:
     classes = section.integer("classes", 20)
     boxes = len(section.integers("mask")) or section.integer("num", 1)
-    # Per box: 4 coordinates, objectness, the classes.
+    # Each box has 4 coordinates, objectness and the classes.
     if channels_in != boxes * (5 + classes):
         raise section.error(
             f"{boxes} boxes of {classes} classes need filters={boxes * (5 + classes)} in the layer before, "

@@ -1,9 +1,9 @@
 """Converts a Darknet network and its weights to an ONNX network with the same raw outputs.
 
-The layers are Darknet's (`parser.c` and the `*_layer.c` files of AlexeyAB/darknet say what each does). Batch
-normalisation is folded into the convolution before it. Of a `[yolo]` layer and the convolution before it
-only the objectness is computed by the network; the rest is the work of `heads.py`, for the few boxes that
-count, so that it is the same for every back-end.
+The layers are Darknet's, as defined by `parser.c` and the `*_layer.c` files of AlexeyAB/darknet. Batch
+normalisation is folded into the convolution before it. Of a `[yolo]` layer and the convolution before it, the
+network computes only the objectness; `heads.py` does the rest for the few boxes that count, so that it is the
+same on every back-end.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ CONVERTER_VERSION = 2
 
 INPUT_NAME = "picture"
 
-_OPSET, _IR_VERSION = 13, 8  # old enough for every reader, new enough for what is used here
-_BN_EPSILON = 1e-6  # OpenCV's, which is the reference
+_OPSET, _IR_VERSION = 13, 8  # old enough for every reader, new enough for the operations used
+_BN_EPSILON = 1e-6  # the value of OpenCV, the reference
 _LEAKY_SLOPE = 0.1
 
 Array = npt.NDArray[np.float32] | npt.NDArray[np.int64]
 
 
 class _Value(NamedTuple):
-    """A layer's output: its name in the graph, how many channels it has, and its size."""
+    """A layer's output: its name in the graph, its number of channels and its size."""
 
     name: str
     channels: int
@@ -40,7 +40,7 @@ class _Value(NamedTuple):
     width_px: int
 
     def slid_over(self, name: str, channels: int, *, size: int, stride: int, padding: int) -> _Value:
-        """Return what windows of `size` make of it; `padding` is of both edges together."""
+        """Return its output from windows of `size`; `padding` is the sum of both edges."""
         sides = ((side + padding - size) // stride + 1 for side in (self.height_px, self.width_px))
         return _Value(name, channels, *sides)
 
@@ -116,11 +116,11 @@ def to_onnx(model: CheckedModel, *, width_px: int, height_px: int) -> bytes:
 
     Returns:
         The file's bytes: input `picture` (1, 3, height_px, width_px) float32, red-green-blue, 0 to 1; two
-        outputs for each `[yolo]` layer, in their order: the objectness before its sigmoid, (1, boxes, rows,
-        columns) float32, and what the convolution before it reads, (1, rows, columns, channels) float32.
+        outputs per `[yolo]` layer, in order: the objectness before its sigmoid, (1, boxes, rows, columns)
+        float32, and the input of the convolution before it, (1, rows, columns, channels) float32.
 
     Raises:
-        Misconfigured: A layer, or a way of using it, that the converter does not know.
+        Misconfigured: The converter does not support a layer or one of its options.
     """
     graph = _Graph(model, width_px, height_px)
     for section in model.facts.sections[1:]:
@@ -174,7 +174,7 @@ def _convolution(graph: _Graph, section: Section) -> _Value:
 
 
 def _activation(graph: _Graph, section: Section, name: str) -> str:
-    kind = section.options.get("activation", "linear")  # OpenCV, which is the reference, reads it so
+    kind = section.options.get("activation", "linear")  # the default of OpenCV, the reference
     if kind == "linear":
         return name
     if kind == "leaky":
@@ -183,7 +183,7 @@ def _activation(graph: _Graph, section: Section, name: str) -> str:
         return graph.node("Relu", [name])
     if kind == "logistic":
         return graph.node("Sigmoid", [name])
-    if kind == "mish":  # x * tanh(ln(1 + e^x)); as one operation only from ONNX's opset 18 on
+    if kind == "mish":  # x * tanh(ln(1 + e^x)), which is one operation only from ONNX's opset 18
         return graph.node("Mul", [name, graph.node("Tanh", [graph.node("Softplus", [name])])])
     raise _unknown(section, f"activation={kind}")
 
@@ -192,7 +192,7 @@ def _maxpool(graph: _Graph, section: Section) -> _Value:
     before = graph.last
     stride = section.integer("stride", 1)
     size = section.integer("size", stride)
-    padding = section.integer("padding", size - 1)  # of both edges together
+    padding = section.integer("padding", size - 1)  # the sum of both edges
     if (
         not size
         or not stride
@@ -288,6 +288,6 @@ _LAYERS: dict[str, Callable[[_Graph, Section], _Value]] = {
     "route": _route,
     "shortcut": _shortcut,
     "upsample": _upsample,
-    "dropout": lambda graph, _: graph.last,  # it acts in training alone
+    "dropout": lambda graph, _: graph.last,  # it has an effect only in training
     "yolo": _yolo,
 }

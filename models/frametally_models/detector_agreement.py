@@ -8,16 +8,16 @@ from typing import NamedTuple
 from frametally.records import Detection
 
 LEAST_CONFIDENCE = 0.25
-"""Of the detections that are looked for: the job counts from there on."""
+"""The least confidence of the reference's detections: the job counts from there."""
 LEAST_IOU = 0.5
 
 
 class Agreement(NamedTuple):
-    """Detections of a reference, and how many of them were found again.
+    """Detections of a reference, and how many of them another detector found.
 
     Attributes:
-        sought: Detections of the reference from `LEAST_CONFIDENCE` on.
-        found: Those for which the other has one of the same label with an IoU of `LEAST_IOU` or more.
+        sought: Detections of the reference with a confidence of `LEAST_CONFIDENCE` or more.
+        found: Of these, those that match the other detector's by label, with an IoU of `LEAST_IOU` or more.
     """
 
     sought: int
@@ -25,7 +25,7 @@ class Agreement(NamedTuple):
 
     @property
     def share(self) -> float:
-        """Part of the sought detections that was found; 1 if there was nothing to find."""
+        """The found share of the sought detections; 1 if none were sought."""
         return self.found / self.sought if self.sought else 1.0
 
 
@@ -35,9 +35,9 @@ def agreement(
     *,
     least_confidence_of_other: float = 0.0,
 ) -> Agreement:
-    """Count what of `reference` is in `other`; each detection of `other` counts for one at most.
+    """Count the detections of `reference` that `other` has; each of `other` matches one at most.
 
-    Both are the detections of each of the same pictures, those of `reference` the most confident first.
+    Both have the detections in each of the same pictures; `reference` must have the most confident first.
     """
     sought = agreed = 0
     for expected, got in zip(reference, other, strict=True):

@@ -1,4 +1,4 @@
-"""The files of a model: those of the catalogue, downloaded, or a user's own, checked."""
+"""The files of a model: downloaded for a catalogue model, or a user's own, checked."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from frametally_models.darknet_cfg import NetworkFacts, read_network_facts, read
 
 
 class ModelFiles(NamedTuple):
-    """Where a model's files lie."""
+    """The paths of a model's files."""
 
     cfg: Path
     weights: Path
@@ -23,14 +23,14 @@ class ModelFiles(NamedTuple):
 
 
 class OnnxFiles(NamedTuple):
-    """Where an ONNX network and its class names lie."""
+    """The paths of an ONNX network and its class names."""
 
     network: Path
     names: Path
 
 
 class CheckedModel(NamedTuple):
-    """A model whose files fit each other."""
+    """A model whose files match each other."""
 
     files: ModelFiles
     facts: NetworkFacts
@@ -39,10 +39,10 @@ class CheckedModel(NamedTuple):
 
 
 def chosen_model_files(settings: Settings, progress: Progress | None = None) -> ModelFiles:
-    """Return the files that the settings name; YOLOv4-tiny's for each that they do not, fetched where needed.
+    """Return the files that the settings name, with YOLOv4-tiny's for the rest, downloaded if needed.
 
     Raises:
-        Misconfigured: A file that is not there, or a default one that cannot be had.
+        Misconfigured: A file does not exist, or a default file is unavailable.
     """
     own: list[Path | None] = []
     for setting_name in ("model_cfg", "model_weights", "model_names"):
@@ -64,10 +64,10 @@ def chosen_model_files(settings: Settings, progress: Progress | None = None) -> 
 def chosen_onnx_files(settings: Settings, progress: Progress) -> OnnxFiles | None:
     """Return the ONNX network that the settings name, by its path or its name in the catalogue.
 
-    A model of the catalogue is fetched where needed; None if the settings name a Darknet network.
+    A catalogue model is downloaded if needed; None if the settings name a Darknet network.
 
     Raises:
-        Misconfigured: A user's own has no class names, or one of the catalogue cannot be had.
+        Misconfigured: A user's network has no class names, or a catalogue model is unavailable.
     """
     record = CATALOGUE.get(str(settings.model_weights))
     names, network = settings.model_names and settings.model_names.expanduser(), settings.model_onnx
@@ -86,10 +86,10 @@ def chosen_onnx_files(settings: Settings, progress: Progress) -> OnnxFiles | Non
 
 
 def refuse_int8(settings: Settings) -> None:
-    """Do nothing if frametally makes INT8 networks of the model in `settings`.
+    """Check that frametally makes INT8 networks of the model in `settings`.
 
     Raises:
-        Misconfigured: It does not; the line has the measured accuracy, where there is one.
+        Misconfigured: It does not; the message has the measured accuracy, if any.
     """
     record = CATALOGUE.get(str(settings.model_weights))
     if record is not None and record.int8:
@@ -105,10 +105,10 @@ def refuse_int8(settings: Settings) -> None:
 
 
 def check_model(files: ModelFiles) -> CheckedModel:
-    """Return the model, once its files are found to fit each other.
+    """Return the model after checking that its files match each other.
 
     Raises:
-        Misconfigured: One cannot be read, is cut short, or belongs to another model.
+        Misconfigured: A file cannot be read, is truncated, or belongs to another model.
     """
     facts = read_network_facts(files.cfg)
     class_names = read_class_names(files.names)
@@ -121,7 +121,7 @@ def check_model(files: ModelFiles) -> CheckedModel:
 
 
 def is_default(model: CheckedModel) -> bool:
-    """Return whether network and weights are YOLOv4-tiny's, wherever the files lie."""
+    """Return whether network and weights are YOLOv4-tiny's, wherever the files are."""
     return (
         file_sha256(model.files.cfg) == YOLOV4_TINY_CFG.sha256
         and hashlib.sha256(model.weights).hexdigest() == YOLOV4_TINY_WEIGHTS.sha256
@@ -129,7 +129,7 @@ def is_default(model: CheckedModel) -> bool:
 
 
 def read_class_names(names: Path) -> tuple[str, ...]:
-    """Return the lines of a names file, without space around them; empty lines at its end do not count.
+    """Return the stripped lines of a names file, ignoring empty lines at its end.
 
     Raises:
         Misconfigured: It cannot be read, is not text, or has an empty line between names.

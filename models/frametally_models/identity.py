@@ -1,4 +1,4 @@
-"""The id of a model: it has a digest of all that changes a detection."""
+"""Makes the id of a model, which contains a digest of everything that changes a detection."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def identified(
 ) -> NetworkModel:
     """Return `model` with its id; `ingredients` are JSON values: hashes of files, versions.
 
-    Of the settings count the devices on which ONNX Runtime computes: the id names those beside the CPU.
+    Of the settings, only ONNX Runtime's devices matter: the id names those other than the CPU.
     """
     preparation = model.preparation
     devices = settings.devices if model.backend == "onnxruntime" else []

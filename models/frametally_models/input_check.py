@@ -1,4 +1,4 @@
-"""Tests that an ONNX network gets its input as it was trained: nothing in the file says how.
+"""Tests that an ONNX network gets its input as in training, which its file does not describe.
 
 A network that expects pixels from 0 to 255 and gets them from 0 to 1 finds nothing, without an error.
 """
@@ -27,17 +27,17 @@ Make = Callable[[ModelRecord], YoloDetector]
 _STOP_SIGN = "stop sign"
 _FRAMES, _MOST_KEYS = 4, 256
 _LITTLE = 0.5
-"""Sum of confidences in a picture: below it, other preparations are tried, which must find as much more."""
+"""Confidence sum per picture below which other preparations are tried; they must find this much more."""
 
 
 def check_input(detector: YoloDetector, record: ModelRecord, make: Make, settings: Settings) -> None:
-    """Do nothing if `detector` finds what it should; `make` makes it with another record.
+    """Check that `detector` finds what it should; `make` makes the detector with another record.
 
-    If the classes have a stop sign, that is the drawn one. Otherwise, it is anything in that picture and in
-    some of the store's frames, if another preparation finds something there.
+    If the classes include a stop sign, it must find the drawn one. Otherwise it must find something in that
+    picture and some of the store's frames, provided that another preparation does.
 
     Raises:
-        Misconfigured: It does not find that; the line says which setting to change.
+        Misconfigured: It does not; the message names the setting to change.
     """
     if _STOP_SIGN in detector.model.class_names:
         _check_stop_sign(detector, record, make)
@@ -87,7 +87,7 @@ def _stop_sign(detector: YoloDetector) -> tuple[float, str]:
 
 
 def _other_detectors(record: ModelRecord, make: Make) -> Iterator[tuple[str, YoloDetector]]:
-    """Yield the network with each other plausible preparation and its name, where its output allows that."""
+    """Yield the network with each other plausible preparation, and its name, if its output fits."""
     tried = {record.preparation}
     for name, other in plausible_records(record.name):
         if other.preparation in tried:

@@ -1,4 +1,4 @@
-"""Makes a model's INT8 network with NNCF, once, on a machine that has it; only OpenVINO runs the result."""
+"""Makes a model's INT8 network once, on a machine with NNCF; only OpenVINO runs the result."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ from frametally_models.detector_agreement import LEAST_CONFIDENCE, agreement
 from frametally_models.files import CheckedModel, ModelFiles, check_model, refuse_int8
 
 LEAST_FOUND_AGAIN = 0.95
-"""Share of f32's detections on the calibration frames below which an INT8 network is not kept."""
+"""The least share of f32's detections on the calibration frames that an INT8 network must find."""
 
 _COMPARED_FRAMES = 100
 _RECIPE = "mixed-f32-heads-shared-ranges-2"
 
 
 class MadeInt8(NamedTuple):
-    """An INT8 network that was made."""
+    """A newly made INT8 network."""
 
     path: Path
     frames: int
@@ -58,28 +58,28 @@ class MadeInt8(NamedTuple):
 def prepare_int8(
     files: ModelFiles, settings: Settings, progress: Progress, *, folder: Path | None = None
 ) -> MadeInt8:
-    """Make the INT8 network of a Darknet model, calibrated on pictures of `folder`, else of the store.
+    """Make the INT8 network of a Darknet model, calibrated on pictures of `folder` or else of the store.
 
     Raises:
-        Misconfigured: As `make_int8`, or there are no frames, or the model's files do not fit each other.
+        Misconfigured: As for `make_int8`; or there are no frames, or the model's files do not match.
     """
     refuse_int8(settings)
     model = check_model(files)
     darknet_head(model, settings)
-    _nncf()  # before frames are looked for
+    _nncf()  # fail before looking for frames
     return make_int8(model, calibration_frames(settings, progress, folder), settings, progress)
 
 
 def make_int8(
     model: CheckedModel, frames: Iterable[Pixels], settings: Settings, progress: Progress
 ) -> MadeInt8:
-    """Calibrate the model on `frames`, compare it with f32, and keep it beside the weights.
+    """Calibrate the model on `frames`, compare it with f32, and store it next to the weights.
 
-    Of a frame, (height, width, 3) uint8 BGR, only the picture at the network's size stays in memory.
+    Keeps each frame, (height, width, 3) uint8 BGR, in memory only at the network's input size.
 
     Raises:
-        Misconfigured: NNCF is not installed, the folder cannot be written, or the INT8 network finds too
-            little of what the f32 one finds.
+        Misconfigured: NNCF is not installed, the folder cannot be written, or the INT8 network finds too few
+            of the objects that the f32 one finds.
     """
     nncf = _nncf()
     pictures = [_network_picture(frame, settings) for frame in frames]
@@ -97,7 +97,7 @@ def make_int8(
             nncf.Dataset(pictures, counted_blob),
             preset=nncf.QuantizationPreset.MIXED,
             subset_size=len(pictures),
-            # Next to no work; in INT8 they cost a quarter of all lost detections.
+            # These do almost no work, but in INT8 they cause a quarter of all lost detections.
             ignored_scope=nncf.IgnoredScope(names=_last_convolutions(read)),
         )
         share_quantizers(quantized)
@@ -106,7 +106,7 @@ def make_int8(
         made = Path(folder) / "network.xml"
         ov.save_model(quantized, made, compress_to_fp16=False)
         files = {xml: made.read_bytes(), weights: made.with_suffix(".bin").read_bytes()}
-        # An INT8 network says itself what is INT8; the rest of it is f32, as is all of the other.
+        # The network itself marks its INT8 parts; its other parts, like the f32 network, run in f32.
         in_f32 = settings.model_copy(update={"precision": "f32"})
         f32 = detector_of(model, network, None, "openvino", in_f32)
         int8 = detector_of(model, made, None, "openvino", in_f32)
@@ -135,8 +135,8 @@ def make_int8(
 def _found_again(
     f32: YoloDetector, int8: YoloDetector, pictures: Sequence[Pixels], model: CheckedModel, progress: Progress
 ) -> float:
-    # At the size of the network's input: neither network sees more of a frame, and what two boxes have in
-    # common is the same part of them at any size.
+    # Compare at the network's input size: the networks see no more of a frame, and the overlap of two boxes
+    # is the same fraction at any size.
     compared = [pictures[place] for place in evenly(len(pictures), _COMPARED_FRAMES)]
     progress.say(f"comparing INT8 with f32 on {len(compared)} frames")
     result = agreement(f32.detect(compared), int8.detect(compared))
@@ -156,7 +156,7 @@ def _found_again(
 
 
 def _last_convolutions(network: ov.Model) -> list[str]:
-    """Return the names of the convolutions that make the objectness, the network's outputs of even number."""
+    """Return the names of the convolutions that make the objectness, the network's even-numbered outputs."""
     names = []
     for output in network.outputs[::2]:
         node = output.get_node()
@@ -178,11 +178,11 @@ def _digest(pictures: Sequence[Pixels], versions: str) -> str:
 
 
 def share_quantizers(network: ov.Model) -> int:
-    """Let slices take the INT8 numbers that their layer's other reader takes; return how many do now.
+    """Make slices share the INT8 numbers of their layer's other reader; return how many do now.
 
-    Where a layer is read whole by one and in part by another, NNCF rounds the whole and the part to INT8 each
-    with a range of its own, so that the layer has to leave f32 numbers for both: in the stages of
-    YOLOv4-tiny 5 % of the time. The whole's range holds the part's.
+    If one reader takes a whole layer and another a part, NNCF rounds each to INT8 with its own range, so the
+    layer has to output f32 numbers for both: 5 % of the time in the stages of YOLOv4-tiny. The whole's range
+    contains the part's.
 
     Args:
         network: Changed in place.
@@ -204,14 +204,14 @@ def share_quantizers(network: ov.Model) -> int:
 
 
 def _quantizers(value: ov.Output) -> list[ov.Node]:
-    """Return the roundings to INT8 that read `value`."""
+    """Return the INT8 quantizers that read `value`."""
     readers = (reader.get_node() for reader in value.get_target_inputs())
     return [node for node in readers if node.get_type_name() == "FakeQuantize"]
 
 
 def _nncf() -> Any:
-    # NNCF reports its use over the network unless told not to, by this variable; OpenVINO's package for that
-    # is out of reach since `openvino_runtime` was imported.
+    # This variable stops NNCF from reporting its use over the network; OpenVINO's telemetry package is
+    # already out of reach, as `openvino_runtime` was imported.
     os.environ["NNCF_CI"] = "1"
     try:
         with _quiet():
@@ -227,6 +227,6 @@ def _nncf() -> Any:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Without NNCF's own bars and lines: they would be among ours."""
+    """Suppress NNCF's own progress bars and messages, which would mix with ours."""
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         yield

@@ -43,18 +43,18 @@ _MOST_END_TO_END_ROWS = 1000
 _MOST_MISSING_NAMES = 100
 _NO_OBJECT = {"", NO_OBJECT, "background", "__background__", "N/A"}
 _GAPS_OF_COCO = {0, 12, 26, 29, 30, 45, 66, 68, 69, 71, 83}
-"""Of COCO's 91 numbers, those without a class."""
+"""The numbers of COCO's 91 that have no class."""
 
 
 def own_detector(files: OnnxFiles, backend: Backend, settings: Settings) -> YoloDetector:
     """Return the detector of the network in `files`, after its self-test.
 
-    There is no reference for it; the test sees that its answer to a picture can be boxes and probabilities,
-    and that no other preparation of its input finds more.
+    There is no reference for it; the test checks that its output for a picture can be boxes and
+    probabilities, and that no other preparation of its input finds more.
 
     Raises:
-        Misconfigured: It cannot be read or run, its output is not one of as many classes as there are names,
-            its input is prepared wrongly, or it cannot be used with these settings.
+        Misconfigured: It cannot be read or run, its output does not match the number of class names, its
+            input is prepared wrongly, or it cannot be used with these settings.
     """
     setting = f"{ENV_PREFIX}MODEL_WEIGHTS={files.network}"
     if backend == "opencv" or settings.precision == "int8":
@@ -88,20 +88,20 @@ def _detector(
     backend: Backend,
     settings: Settings,
 ) -> YoloDetector:
-    """Return the detector of the network `data` with the input and output that `record` states.
+    """Return the detector of the network `data` with the input and output given by `record`.
 
     Raises:
-        Misconfigured: Its output cannot be that.
+        Misconfigured: Its output does not match.
     """
     sized, input_px = _sized(data, record, settings, f"{ENV_PREFIX}MODEL_WEIGHTS={name}")
     names = tuple(NO_OBJECT if label in _NO_OBJECT else label for label in names)
-    if record.family != "yolo":  # their names are part of the id of models from before
+    if record.family != "yolo":  # kept for older models: the names are part of the id
         names = common_names(names)
     model = NetworkModel(
         name=name,
         backend=backend,
         network=sized,
-        head=GridHead(0, input_px, len(names)),  # until its outputs are known
+        head=GridHead(0, input_px, len(names)),  # replaced once its outputs are known
         class_names=names,
         input_px=input_px,
         tiles=settings.tiles,
@@ -139,9 +139,9 @@ def _detector(
 def _sized(
     data: bytes, record: ModelRecord, settings: Settings, setting: str
 ) -> tuple[bytes, tuple[int, int]]:
-    """Return the network for the width and height of its input, and those.
+    """Return the network with a fixed input size, and that width and height.
 
-    They are the settings' if they state any; else those of the file, of the record, or the default.
+    The size is that of the settings if they give one; otherwise of the file, of the record, or the default.
     """
     try:
         model = onnx.load_model_from_string(data)
@@ -182,10 +182,10 @@ def _recognised(
     input_px: tuple[int, int],
     name: str,
 ) -> tuple[Head, tuple[str, ...]]:
-    """Return the head of `record` that has such outputs, and the names of its classes.
+    """Return the head of `record` that fits the outputs, and the names of its classes.
 
     Raises:
-        Misconfigured: No head of this family has, or several have.
+        Misconfigured: No head of this family fits, or several do.
     """
     heads = _heads(outputs, record.family, names, input_px)
     if len(heads) == 1:
@@ -218,11 +218,11 @@ def _recognised(
 def _other_classes(
     outputs: Sequence[Floats], record: ModelRecord, classes: int, input_px: tuple[int, int]
 ) -> int | None:
-    """Return how many classes the network has if only their number is wrong; None if more is."""
+    """Return the network's number of classes if only that is wrong; None if anything else is."""
     is_yolo, cells = record.family == "yolo", len(yolo_cells(input_px))
     if record.family != "detr" and not any(max(output.shape) % cells == 0 for output in outputs):
         return None
-    # One class fewer would also be an output of v8 whose sides are exchanged.
+    # With one class fewer, a v8 output with its sides exchanged would also match.
     class_numbers = range(classes + 1 if is_yolo else 1, classes + _MOST_MISSING_NAMES)
     matching = [
         other for other in class_numbers if len(_heads(outputs, record.family, ("x",) * other, input_px)) == 1
@@ -243,10 +243,10 @@ def _heads(
         _, rows, columns = output.shape
         if family == "yolox":
             if (rows, columns) == (cells, 5 + classes):
-                # In cells a place is near 0; in pixels, as some exports have it, it is anywhere.
+                # In cells, positions are near 0; in pixels, as in some exports, they are anywhere.
                 is_raw = np.ptp(output[0, :, 0]) < input_px[0] / 2
                 heads.append((GridHead if is_raw else ObjectnessHead)(place, input_px, classes))
-        # With one class a row of v5 has 6 numbers, too; it has three rows a cell.
+        # With one class a row of v5 also has 6 numbers, but it has three rows a cell.
         elif columns == 6 and rows <= _MOST_END_TO_END_ROWS and rows != 3 * cells:
             heads.append(EndToEndHead(place, input_px, classes))
         elif columns == 5 + classes:
@@ -285,7 +285,7 @@ def _check_rows(rows: Floats, *, name: str) -> None:
             f"{name}: its scores go from {scores.min():.3g} to {scores.max():.3g}, so they are not "
             "probabilities; export it with its detection head, as docs/models.md says"
         )
-    # As parts of the input: a box that was a part already is now less than a pixel.
+    # Compare as fractions of the input: boxes given as fractions are now less than a pixel.
     if len(rows) and np.abs(rows[:, :4]).max() < 0.05:
         raise Misconfigured(
             f"{name}: its boxes are not in pixels of the network's input; for a YOLOX export, set "

@@ -13,12 +13,12 @@ from frametally_models.files import check_model, chosen_model_files, chosen_onnx
 
 
 def prepare_detector(settings: Settings, progress: Progress | None = None) -> Detector:
-    """Return the detector that the settings ask for, after its proof.
+    """Return the tested detector that the settings ask for.
 
-    What is missing is made: the default model is fetched, a Darknet network converted for the back-end.
+    Makes missing files: it downloads the default model and converts a Darknet network for the back-end.
 
     Raises:
-        Misconfigured: The model cannot be had, read, or used with these settings.
+        Misconfigured: The model is unavailable, unreadable, or unusable with these settings.
     """
     if settings.detector == "pixels":
         return load_detector(settings)
@@ -29,7 +29,7 @@ def prepare_detector(settings: Settings, progress: Progress | None = None) -> De
             f"FRAMETALLY_PRECISION={settings.precision}: {backend} computes only in f32; set "
             "FRAMETALLY_DETECTOR=openvino, or the precision to f32"
         )
-    # Imported here: a machine without `onnx` can run the reference.
+    # Imported here because a machine without `onnx` can run the reference.
     if settings.precision == "int8" and settings.model_onnx is None:
         refuse_int8(settings)
     if (files := chosen_onnx_files(settings, progress)) is not None:
@@ -45,10 +45,10 @@ def prepare_detector(settings: Settings, progress: Progress | None = None) -> De
 
 
 def prepare_model(settings: Settings, progress: Progress) -> NetworkModel | None:
-    """Return the model that worker processes load, once its detector is proven; None for `pixels`.
+    """Return the model for worker processes after testing its detector; None for `pixels`.
 
     Raises:
-        Misconfigured: As `prepare_detector`.
+        Misconfigured: As for `prepare_detector`.
     """
     detector = prepare_detector(settings, progress)
     return detector.model if isinstance(detector, YoloDetector) else None

@@ -1,9 +1,9 @@
-"""Tests a network at start, in a few milliseconds, so that a broken one cannot detect nonsense silently.
+"""Tests a network at start, in a few milliseconds, so that a broken one cannot silently detect nonsense.
 
-The picture is drawn here, and YOLOv4-tiny finds its stop sign with a confidence of 0.99. When a network is
-converted, what the reference makes of the picture is kept beside it: the rows with the highest scores. At
-every start the back-end must give the same ones again. That works for any network, whatever its classes are.
-Of the reference itself only YOLOv4-tiny at its own size is known: where it finds the stop sign.
+The test draws its picture, in which YOLOv4-tiny finds the stop sign with a confidence of 0.99. When a network
+is converted, the reference's rows with the highest scores are stored with it. At every start the back-end
+must give the same rows again. That works for any network, whatever its classes. For the reference itself,
+only one result is known: where YOLOv4-tiny at its own size finds the stop sign.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ class Expected(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         picture_version: `PICTURE_VERSION` of the picture.
-        rows: How many rows there are.
-        places: Those of them with the highest scores.
-        values: Their numbers, as `heads.Head.rows` gives them.
+        rows: The number of rows.
+        places: The indices of the rows with the highest scores.
+        values: The numbers of these rows, as from `heads.Head.rows`.
     """
 
     picture_version: int
@@ -51,8 +51,8 @@ class Tolerance(NamedTuple):
     """The tolerance of a back-end's results.
 
     Attributes:
-        score: Of any objectness and any class's score.
-        logit: Of the rows' objectness, as a mean, before the sigmoid: sees a network that finds nothing.
+        score: For any objectness and any class's score.
+        logit: For the rows' mean objectness before the sigmoid; reveals a network that finds nothing.
     """
 
     score: float
@@ -63,7 +63,7 @@ TOLERANCES = {
     "f32": Tolerance(0.005, 0.02),
     # bf16 keeps 8 bits of a number's value.
     "bf16": Tolerance(0.06, 0.15),
-    # Against what the very same INT8 network gave when it was made: CPUs round in unlike ways.
+    # Compared with the results of the same INT8 network when it was made: CPUs round differently.
     "int8": Tolerance(0.1, 0.3),
 }
 
@@ -71,7 +71,7 @@ _STOP_SIGN_BOX = (390, 54, 180, 180)
 """Left, top, width and height in pixels."""
 _STOP_SIGN = 11
 _STOP_SIGN_ROW = [0.7503, 0.2997, 0.2747, 0.3749, 0.9997, 0.9997]
-"""Centre, size, objectness and score of the row with the highest score, of YOLOv4-tiny at 416x416."""
+"""YOLOv4-tiny's row with the highest score at 416x416: centre, size, objectness and score."""
 
 
 def draw_picture() -> Pixels:
@@ -97,7 +97,7 @@ def draw_picture() -> Pixels:
 
 
 def expect(rows: Floats) -> Expected:
-    """Return what to expect from now on of the network that made `rows` of the picture."""
+    """Return the expected result of the network that made `rows` of the picture."""
     places = np.sort(np.argsort(-rows[:, 5:].max(axis=1), kind="stable")[:_ROWS])
     return Expected(
         picture_version=PICTURE_VERSION,
@@ -108,10 +108,10 @@ def expect(rows: Floats) -> Expected:
 
 
 def check(rows: Floats, expected: Expected, tolerance: Tolerance, *, name: str, remedy: str) -> None:
-    """Do nothing if `rows`, (n, 5 + classes), which a back-end makes of the picture, are as expected.
+    """Check that a back-end's `rows` of the picture, (n, 5 + classes), are as expected.
 
     Raises:
-        Misconfigured: It detects something else than it should.
+        Misconfigured: They differ.
     """
     if len(rows) != expected.rows:
         raise Misconfigured(f"{name}: the self-test returned {len(rows)} rows, not {expected.rows}; {remedy}")
@@ -126,10 +126,10 @@ def check(rows: Floats, expected: Expected, tolerance: Tolerance, *, name: str, 
 
 
 def check_stop_sign(rows: Floats, *, name: str, remedy: str) -> None:
-    """Do as `check` for `rows` that the reference makes with YOLOv4-tiny at 416x416.
+    """Check the reference's `rows` of YOLOv4-tiny at 416x416, as `check` does.
 
     Raises:
-        Misconfigured: What it finds with the highest score is not the stop sign, or not as it should be.
+        Misconfigured: The row with the highest score is not the stop sign's, or its numbers are off.
     """
     best = rows[rows[:, 5:].max(axis=1).argmax()]
     off = np.abs(best[[*range(5), 5 + _STOP_SIGN]] - np.array(_STOP_SIGN_ROW, np.float32)).max()

@@ -1,4 +1,4 @@
-"""Compares two detectors on the same pictures: what each finds, and the CPU time that each takes."""
+"""Compares two detectors on the same pictures: their detections, and the CPU time that each takes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _SHEET = """<!doctype html><meta charset="utf-8"><title>{title}</title>
 
 
 class TriedFrame(NamedTuple):
-    """The counted boxes of both detectors in a stored frame, and how many of them the other does not have."""
+    """The counted boxes of both detectors in a stored frame, and how many of them only one detector has."""
 
     key: str
     present: list[Detection]
@@ -43,9 +43,9 @@ class Trial(NamedTuple):
     """The result of a comparison.
 
     Attributes:
-        frames: Those that were compared.
+        frames: The compared frames.
         cpu_s: CPU time of the present detector and of the other one.
-        skipped: Frames that cannot be read.
+        skipped: Unreadable frames.
     """
 
     frames: list[TriedFrame]
@@ -53,19 +53,19 @@ class Trial(NamedTuple):
     skipped: list[Skipped]
 
     def counts(self) -> dict[str, tuple[int, int]]:
-        """Return by label how many boxes each detector counts, the commonest label first."""
+        """Return, by label, how many boxes each detector counts, the commonest label first."""
         present = Counter(box.label for frame in self.frames for box in frame.present)
         other = Counter(box.label for frame in self.frames for box in frame.other)
         return {label: (present[label], other[label]) for label, _ in (present + other).most_common()}
 
     def most_apart(self, number: int) -> list[TriedFrame]:
-        """Return the frames in which the detectors differ most, at most so many."""
+        """Return at most `number` frames, those in which the detectors differ most."""
         ordered = sorted(self.frames, key=lambda frame: (-frame.apart, frame.key))
         return [frame for frame in ordered[:number] if frame.apart]
 
 
 def sampled_keys(store: ObjectStore, sources: Iterable[str], wanted: int) -> list[str]:
-    """Return the keys of `wanted` stored frames of sources (slugs), at most all, evenly spread."""
+    """Return the keys of up to `wanted` stored frames of sources (slugs), evenly spread."""
     return thinned((info.key for slug in sources for info in store.list(f"{keys.IMAGES}/{slug}")), wanted)
 
 
@@ -79,7 +79,7 @@ def compare_detectors(
     max_pixels: int,
     progress: Progress,
 ) -> Trial:
-    """Run both detectors on stored frames, in turns.
+    """Run both detectors alternately on stored frames.
 
     Raises:
         Misconfigured: A detector cannot work.
@@ -112,7 +112,7 @@ def speeds_ms(detectors: Mapping[str, Detector]) -> dict[str, float]:
     picture = draw_picture()
     rounds: dict[str, list[float]] = {name: [] for name in detectors}
     for detector in detectors.values():
-        detector.detect([picture])  # the first takes longer
+        detector.detect([picture])  # the first call takes longer
     for _ in range(_SPEED_ROUNDS):
         for name, detector in detectors.items():
             began_s = time.process_time()
@@ -124,7 +124,7 @@ def speeds_ms(detectors: Mapping[str, Detector]) -> dict[str, float]:
 def sheet(
     store: ObjectStore, frames: Iterable[TriedFrame], *, title: str, present: str, other: str
 ) -> Iterator[bytes]:
-    """Yield an HTML page with those frames and the boxes of both detectors, whole in itself."""
+    """Yield a self-contained HTML page with those frames and the boxes of both detectors."""
     names = {"title": title, "present": present, "other": other}
     yield _SHEET.format(**{name: html.escape(text) for name, text in names.items()}).encode()
     for frame in frames:
@@ -140,7 +140,7 @@ def sheet(
 
 
 def _decoded(data: bytes, detector: Detector, max_pixels: int) -> tuple[Pixels, tuple[int, int]]:
-    """Return a stored frame as a consumer decodes it for the detector, and its width and height."""
+    """Return a stored frame as a consumer decodes it for the detector, with its width and height."""
     width_px, height_px = jpeg_size_px(data)
     if width_px * height_px > max_pixels:
         raise Poison(f"it has {width_px}x{height_px} pixels; at most {max_pixels} are allowed")

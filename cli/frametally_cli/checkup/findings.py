@@ -1,6 +1,6 @@
 """The findings of a check-up, from frametally and from plug-ins.
 
-A check gives findings and raises nothing: what is broken has its remedy.
+A check raises nothing: each problem that it finds comes with its remedy.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ _SECRET_NAME = re.compile(r"password|secret|token|credential|access_key", re.IGN
 
 
 class Finding(NamedTuple):
-    """One thing that was looked at.
+    """One thing that was checked.
 
     Attributes:
         area: What it belongs to: `settings`, `store`, `log`, `index`, `ledger`, `model`, `software`, ...
-        value: What was found; never a secret.
-        note: Where it comes from, or what it is needed for.
-        remedy: What to do about it; empty: it is good.
+        value: The observed value; never a secret.
+        note: Where the value comes from, or what it is needed for.
+        remedy: What to do about it; empty if all is well.
     """
 
     area: str
@@ -37,19 +37,19 @@ class Finding(NamedTuple):
 
     @property
     def good(self) -> bool:
-        """Whether there is nothing to do."""
+        """Whether no action is needed."""
         return not self.remedy
 
 
 def shown(name: str, value: object) -> str:
-    """Return a setting's value as it may be shown: whether a secret is set, and URLs without passwords."""
+    """Return a setting's value for display: only whether a secret is set, and URLs without passwords."""
     if isinstance(value, SecretStr) or _SECRET_NAME.search(name):
         return "(set)" if str(value or "") else ""
     return without_passwords("" if value is None else str(value))
 
 
 class Leftover(NamedTuple):
-    """A thing that is there in vain."""
+    """A thing that nothing uses any more."""
 
     id: str
     line: str
@@ -57,7 +57,7 @@ class Leftover(NamedTuple):
 
 
 class Leftovers(NamedTuple):
-    """A plug-in's part of that."""
+    """A plug-in's leftovers."""
 
     objects: list[ObjectInfo]
     objects_are: str
@@ -69,7 +69,7 @@ class RecordFolder(NamedTuple):
     """A folder of small records that a plug-in keeps.
 
     Attributes:
-        words: What people call what is in it.
+        words: The users' name for its contents.
     """
 
     folder: str
@@ -85,7 +85,7 @@ class StatusPart(NamedTuple):
 
 
 def disk_row(settings: Settings) -> Finding:
-    """Compare the free space where the data folder is with `min_free_disk_mb`."""
+    """Compare the free space of the data folder's disk with `min_free_disk_mb`."""
     folder = str(settings.data_dir)
     try:
         free_mb = disk_bytes(settings.data_dir)[0] // 1_000_000
@@ -98,6 +98,6 @@ def disk_row(settings: Settings) -> Finding:
 
 
 def disk_lines(settings: Settings) -> list[str]:
-    """Return a line if the disk of the data folder is full, for commands that only read and so go on."""
+    """Return a line if the data folder's disk is full, for commands that only read and so continue."""
     disk = disk_row(settings)
     return [] if disk.good else [f"disk of {disk.name}: {disk.value}, {disk.note}; {disk.remedy}"]

@@ -1,4 +1,4 @@
-"""Checks this machine: settings, software, disk, clock and model files; and the mail server."""
+"""Checks this machine (settings, software, disk, clock, model files) and the mail server."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ _OF_OTHERS = {
     "AIRFLOW_USERNAME": "FRAMETALLY_AIRFLOW_USER",
     "AIRFLOW_PASSWORD": "FRAMETALLY_AIRFLOW_PASSWORD",
 }
-"""Names that similar systems read. They may belong to other programs, so they are named and not taken."""
+"""Variables that similar systems read. They may belong to other programs, so they are listed but ignored."""
 
 
 def setting_rows(overrides: Mapping[str, object] | None = None) -> Iterator[Finding]:
-    """Yield every setting with where it came from; a component's own `.env` has rows of its own.
+    """Yield every setting with its origin; a component's own `.env` has separate rows.
 
-    `overrides` are those that the command line has set, by name.
+    `overrides` are the settings from the command line, by name.
     """
     options = {
         f"{ENV_PREFIX}{name.upper()}": value for name, value in (overrides or {}).items() if value is not None
@@ -57,7 +57,7 @@ def setting_rows(overrides: Mapping[str, object] | None = None) -> Iterator[Find
     }
     try:
         others = by_other_names(root | environment, ENV_PREFIX)
-    except Misconfigured:  # has a row of its own
+    except Misconfigured:  # has its own row
         others = {}
     for name, field in Settings.model_fields.items():
         variable = f"{ENV_PREFIX}{name.upper()}"
@@ -78,7 +78,7 @@ def setting_rows(overrides: Mapping[str, object] | None = None) -> Iterator[Find
                 where = f"{COMPONENT_FOLDERS[component]}/.env, only for the {component}"
                 yield Finding("settings", variable, shown(name, found[variable]), where)
     known = {f"{ENV_PREFIX}{name.upper()}" for name in Settings.model_fields}
-    # Switches, not settings: they are for tests, and anything else is a slip of the pen.
+    # Switches, not settings: they are for tests, and anything else is a typo.
     for variable in sorted({*environment, *root} - known):
         if variable.startswith(ENV_PREFIX) and variable not in ("FRAMETALLY_FAILPOINT",):
             where = "environment" if variable in environment else ".env"
@@ -89,7 +89,7 @@ def setting_rows(overrides: Mapping[str, object] | None = None) -> Iterator[Find
 
 
 def model_rows(settings: Settings, model_files: Callable[[], Sequence[KnownFile]]) -> Iterator[Finding]:
-    """Look whether the files of the detector's model are there, with the right sha256; try ONNX networks."""
+    """Check that the detector's model files exist and have the right sha256; try ONNX networks."""
     if settings.detector == "pixels":
         yield Finding("model", "pixels", "needs no files")
         return
@@ -134,8 +134,8 @@ def model_rows(settings: Settings, model_files: Callable[[], Sequence[KnownFile]
 
 
 def _network_row(settings: Settings) -> Finding:
-    """Try an ONNX network as a consumer does when it starts."""
-    # Imported here, as `try_providers` is.
+    """Try an ONNX network, as a consumer does when it starts."""
+    # Imported here for the same reason as `try_providers`.
     from frametally_consumer.load import fastest_installed
     from frametally_models.prepare import prepare_detector
 
@@ -148,7 +148,7 @@ def _network_row(settings: Settings) -> Finding:
 
 
 def mail_rows(settings: Settings) -> Iterator[Finding]:
-    """Try the mail server, if one is set; recipients are not shown."""
+    """Try the mail server, if one is set, without showing recipients."""
     url = settings.smtp_url
     if not url:
         if settings.mail_to:
@@ -187,13 +187,13 @@ _SAME_FILES = (
     ("opencv-python-headless", "opencv-python", "opencv-contrib-python"),
     ("onnxruntime-gpu", "onnxruntime"),
 )
-"""A package, and others that install the same files; two of them spoil each other."""
+"""A package, and others that install the same files; two of them break each other."""
 _FIRST_YEAR, _LAST_YEAR = 2025, 2100
 _MOST_SKEW_S = 60
 
 
 def software_rows() -> Iterator[Finding]:
-    """Look at Python and the main libraries; stages that are not installed here are in order."""
+    """Check Python and the main libraries; missing stages are not a fault."""
     version = ".".join(map(str, sys.version_info[:3]))
     fits = (3, 11) <= sys.version_info[:2] <= (3, 13)
     yield Finding("software", "Python", version, remedy="" if fits else "use Python 3.11, 3.12 or 3.13")
@@ -209,17 +209,17 @@ def software_rows() -> Iterator[Finding]:
 
 
 def provider_rows(settings: Settings) -> Iterator[Finding]:
-    """Look which execution providers ONNX Runtime has, and run a tiny network on those of the settings."""
+    """List ONNX Runtime's execution providers, and run a tiny network on those of the settings."""
     name, setting = "execution providers", settings.execution_providers
     if settings.detector == "pixels" or importlib.util.find_spec("onnx") is None:
-        return  # it comes with the consumer alone
+        return  # only the consumer needs it
     from frametally_consumer.load import check_devices
 
     try:
         check_devices(settings)
         if importlib.util.find_spec("onnxruntime") is None and not settings.devices:
-            return  # a row of the software says so
-        # Imported here: no other command needs it, and it takes a while.
+            return  # a row of the software reports it
+        # Imported here because it is slow and no other command needs it.
         from frametally_consumer.backends.onnxruntime import try_providers
 
         available = try_providers(settings.providers)
@@ -234,7 +234,7 @@ def provider_rows(settings: Settings) -> Iterator[Finding]:
 
 
 def clock_row(now_s: float, probe: ObjectInfo | None) -> Finding:
-    """Look whether this machine's clock can be right: the year, and the store's idea of the time."""
+    """Check this machine's clock against a range of years and the store's time."""
     if not 0 < now_s < 10**11:
         return Finding(
             "clock", "system clock", f"{now_s} s since 1970", remedy="set the clock of this machine"

@@ -1,4 +1,4 @@
-"""Checks store, log and databases, and those of plug-ins: tries every right that the stages need."""
+"""Checks store, log, databases and plug-ins' ports by trying every right that the stages need."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ STAGE_AREAS = {
     "serve": {"store", "log", "index", "ledger", "catalogue", "gold", "queue", "accounts", "backup"},
     **{stage: set(areas) for plugin in plugins() for stage, areas in plugin.stages.items()},
 }
-"""What each command that goes on needs, by its name."""
+"""The areas that each long-running command needs, by its name."""
 _ANNOUNCING = {stage for stage, areas in STAGE_AREAS.items() if "announcing" in areas}
 _PROBE_FOLDER = "probe"
 _PROBE_TOPIC = "frametally-doctor"
@@ -44,12 +44,12 @@ _PROBE_S = 5.0
 
 
 def is_needed(area: str, stage: str) -> bool:
-    """Return whether a stage needs this area; without a stage (""), all do."""
+    """Return whether a stage needs this area; without a stage (""), every area is needed."""
     return not stage or area in STAGE_AREAS[stage]
 
 
 def port_rows(settings: Settings, stage: str = "") -> Iterator[Finding]:
-    """Open store, log, databases and what plug-ins have; try each right that all stages need, or this one."""
+    """Open store, log, databases and plug-ins' ports; try the rights of one stage, or of all."""
     for area, url, check in (
         ("store", settings.store_url, _check_store),
         ("log", settings.log_url, partial(_check_log, stage=stage)),
@@ -80,7 +80,7 @@ def area_rows(
 
 
 def setting_errors(*reads: Callable[[], object]) -> Iterator[Finding]:
-    """Read settings as the commands do, and name each with a wrong value."""
+    """Read settings as the commands do, and report each wrong value."""
     for read in reads:
         try:
             read()
@@ -90,14 +90,14 @@ def setting_errors(*reads: Callable[[], object]) -> Iterator[Finding]:
 
 
 def not_there_yet(url: str) -> Path | None:
-    """Return the folder or file that an embedded port has, if it has not been made yet."""
+    """Return the folder or file of an embedded port that does not exist yet; otherwise None."""
     scheme, _, rest = url.partition("://")
     path = Path(unquote(rest) if scheme == "file" else rest.removeprefix("/"))
     return path if scheme in ("file", "sqlite") and not path.exists() else None
 
 
 def _new_place(area: str, address: str, place: Path) -> Finding:
-    """Look whether that can be made there; nothing is made."""
+    """Check whether `place` could be created, without creating it."""
     folder = next(parent for parent in place.parents if parent.exists())
     right = folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
     remedy = "" if right else f"give this user permission to write {folder}, or set FRAMETALLY_DATA_DIR"
@@ -160,7 +160,7 @@ def _check_log(settings: Settings, address: str, *, stage: str) -> Iterator[Find
 
 
 def _live_rows(log: FrameLog, settings: Settings, stage: str) -> Iterator[Finding]:
-    """See that the topics of what is live, where they are, may be written and read."""
+    """Check that the existing live topics can be written and read."""
     for topic, what in (
         (settings.live_topic, "frames of cameras and streams"),
         (settings.results_topic, "live detections, for viewers"),
@@ -179,12 +179,12 @@ def _live_rows(log: FrameLog, settings: Settings, stage: str) -> Iterator[Findin
 
 
 def _other_topics(settings: Settings, log: FrameLog) -> list[tuple[str, int]]:
-    """Return the other topics that models read, each with the messages that it holds."""
+    """Return the other topics that models read, each with its number of messages."""
     try:
         with closing(open_ledger(settings.ledger_url, settings.ledger_access)) as ledger:
             models = ledger.models()
             topics = {link.topic for model in models for link in ledger.chain(model)}
-    except FrametallyError:  # has a row of its own
+    except FrametallyError:  # has its own row
         return []
     topics |= {keys.redetect_topic(settings.topic, model) for model in models}
     lags = []
@@ -198,9 +198,9 @@ def _other_topics(settings: Settings, log: FrameLog) -> list[tuple[str, int]]:
 
 
 def _try_log_rights(log: FrameLog) -> None:
-    """Announce a message on a topic of our own, take it, commit it, remove it.
+    """Announce a message on a test topic, take it, commit it, and remove it.
 
-    Raises `Retryable`: the message did not come back; `Misconfigured`: a right is missing.
+    Raises `Retryable` if the message does not come back; `Misconfigured` if a right is missing.
     """
     log.create_topic(_PROBE_TOPIC, 1)
     log.publish(_PROBE_TOPIC, [(b"", b"is this log well?")])
@@ -216,14 +216,14 @@ def _try_log_rights(log: FrameLog) -> None:
 
 
 def _try_frame_rights(log: FrameLog, topic: str, stage: str) -> None:
-    """See that a topic of frames may be written and read as the stage does it; see `_try_rights_on`."""
+    """Check that a topic of frames can be written and read as the stage does; see `_try_rights_on`."""
     _try_rights_on(log, topic, write=not stage or stage in _ANNOUNCING, read=stage in ("", "consume"))
 
 
 def _try_rights_on(log: FrameLog, topic: str, *, write: bool, read: bool) -> None:
-    """See that the topic may be written and read, and leave it as it is: nothing is announced, nobody joins.
+    """Check that the topic can be written and read, without announcing anything or joining a group.
 
-    Raises `NoSuchTopic` if there is none yet; `Misconfigured`: a right is missing.
+    Raises `NoSuchTopic` if there is none yet; `Misconfigured` if a right is missing.
     """
     if write:
         log.publish(topic, [])
@@ -248,12 +248,12 @@ _LATE_MS = 2 * DAY_MS
 
 
 def backup_rows(settings: Settings, now_ms: int | None = None) -> Iterator[Finding]:
-    """Say when the last backup was made; bad where accounts, rules or reports are in none for two days."""
+    """Report the last backup; a fault if accounts, rules or reports have lacked one for two days."""
     now_ms = round(time.time() * 1000) if now_ms is None else now_ms
     try:
         since_ms, last = _first_made_ms(settings), _last_backup(settings, now_ms)
     except FrametallyError:
-        return  # the rows of the store, or of the accounts, have it
+        return  # the rows of the store or the accounts report it
     made_ms = [time_ms for time_ms in (since_ms or 0, last.made_at_ms if last else 0) if time_ms <= now_ms]
     is_late = since_ms is not None and now_ms - max(made_ms, default=0) > _LATE_MS
     if last is not None and last.made_at_ms > now_ms:
@@ -268,7 +268,7 @@ def backup_rows(settings: Settings, now_ms: int | None = None) -> Iterator[Findi
 
 
 def _first_made_ms(settings: Settings) -> int | None:
-    """Return since when there is an account, a rule or a report; None: there is none."""
+    """Return the time of the first account, rule or report; None if there are none."""
     if not_there_yet(settings.catalogue_url) is not None:
         return None
     made = [since_ms for find in hooks("kept_since") if (since_ms := find(settings)) is not None]
@@ -283,7 +283,7 @@ def _last_backup(settings: Settings, now_ms: int) -> BackupHeader | None:
 
 
 _WITHIN_S = 300.0
-"""A cluster that is busy takes a minute to begin."""
+"""A busy cluster takes a minute to start."""
 
 
 def runner_row(settings: Settings, *, within_s: float = _WITHIN_S) -> Finding:
@@ -303,7 +303,7 @@ def runner_row(settings: Settings, *, within_s: float = _WITHIN_S) -> Finding:
             try_spark(settings)
             return
         for _ in run_job(
-            manifest=[""],  # a line, so that a task runs; of no segment
+            manifest=[""],  # one line without a segment, so that a task runs
             params=CountParams(),
             runner=runner,
             temporary=temporary,
@@ -324,7 +324,7 @@ def runner_row(settings: Settings, *, within_s: float = _WITHIN_S) -> Finding:
 
 
 def _within(seconds: float, action: Callable[[Path], None]) -> bool:
-    """Return whether the action ended in that time, and raise what it raised; else it is left to itself."""
+    """Return whether the action ended in time, and re-raise its error; if late, leave it running."""
     ended: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
 
     def act() -> None:

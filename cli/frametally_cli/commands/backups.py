@@ -43,9 +43,9 @@ FIRST_LOOK_S, LOOK_EVERY_S = 30.0, 600.0
 
 
 def back_up_if_due(settings: Settings, now_ms: int) -> str | None:
-    """Make a backup where the newest in the store is older than a day; return its key, None: none was made.
+    """Make a backup if the newest in the store is older than a day; return its key, or None if not due.
 
-    Raises `FrametallyError`: as the store and the catalogue do.
+    Raises `FrametallyError` as the store and the catalogue do.
     """
     if not_there_yet(settings.catalogue_url) is not None:
         return None
@@ -59,7 +59,7 @@ def back_up_if_due(settings: Settings, now_ms: int) -> str | None:
 
 @contextmanager
 def backing_up(settings: Settings, say: Callable[[str], None]) -> Iterator[None]:
-    """While it lasts, make a backup whenever one is due, and `say` which, or why there is none."""
+    """Make a backup whenever one is due, until the context ends, and `say` the result."""
 
     def look(stop: threading.Event) -> None:
         once_a_minute, pause_s = OnceAMinute(say), FIRST_LOOK_S
@@ -172,7 +172,7 @@ def _kept_books(settings: Settings) -> Iterator[KeptBooks]:
 
 @contextmanager
 def _store(settings: Settings) -> Iterator[ObjectStore]:
-    """Open the store, which must be there: what only looks for a backup makes no folder."""
+    """Open the store, which must exist: looking for a backup must not create a folder."""
     if (path := not_there_yet(settings.store_url)) is not None:
         raise Misconfigured(
             f"there is no store at {path}, and so no backup: give a file or a folder with --from, or set "
@@ -183,7 +183,7 @@ def _store(settings: Settings) -> Iterator[ObjectStore]:
 
 
 def tell_store(settings: Settings, tell: Callable[[ObjectStore], None], otherwise: str) -> None:
-    """Have the store note the work; the work counts as done even if the store is unavailable."""
+    """Let `tell` note the work in the store; the work counts as done even if the store is unavailable."""
     try:
         with closing(open_object_store(settings.store_url, settings.store_access)) as store:
             tell(store)

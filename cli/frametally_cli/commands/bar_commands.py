@@ -1,4 +1,4 @@
-"""`frametally explain`: every frame behind a bar; `frametally compare`: where two models differ.
+"""`frametally explain` lists every frame behind a bar; `frametally compare` shows where two models differ.
 
 They need no component.
 """
@@ -103,7 +103,7 @@ def _print_comparison(comparison: Comparison) -> None:
 
 
 def _remarks(comparison: Comparison) -> Iterator[str]:
-    """Yield a line for each reason why the two models may differ, or agree, other than what they detect."""
+    """Yield a line for each reason, other than their detections, why two models may differ or agree."""
     if comparison.show_nothing:
         yield (
             f"not compared, because the footage shows nothing (black, of one colour or frozen): "
@@ -190,7 +190,7 @@ def explain(
         gone = NotCounted(ledger)
         left_out = LeftOut(ports.store, ports.index, bar.model, bar.base_interval_s)
         counted_with = by_day.between(bar.start_ms, bar.end_ms)
-        # A bar of several hours of another zone's day, or of a week, has days of their own settings.
+        # A bar over several hours of another zone's day, or over a week, spans days with different settings.
         frames = chain.from_iterable(
             frames_of_bar(
                 ports.store,
@@ -231,7 +231,7 @@ def explain(
 def _why_nothing(
     ports: Ports, ledger: Ledger, model: str | None, source: str, start_ms: int, end_ms: int
 ) -> str:
-    """Return why no frame of a source in `[start_ms, end_ms)` is counted, with the commands that help."""
+    """Return why no frame of a source in `[start_ms, end_ms)` is counted, with helpful commands."""
     models = [*(series.model for series in ports.index.series()), *ledger.models()]
     reasons = find_reasons(
         store=ports.store,

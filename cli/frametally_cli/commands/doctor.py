@@ -1,4 +1,4 @@
-"""`frametally doctor`: one table of all problems of an installation."""
+"""`frametally doctor`: lists all problems of an installation in one table."""
 
 from __future__ import annotations
 
@@ -74,9 +74,9 @@ from frametally_cli.options.ports import Ports, data_dir_option, open_ports, rea
 
 
 def check_runs(ports: Ports, progress: Progress) -> Iterator[Finding]:
-    """Read the current run of every day; those before it are of no use to anybody."""
+    """Read the current run of every day; nothing uses earlier ones."""
     days = current_days(ports.store).values()
-    # Zones share the list and the history of their day.
+    # Zones share their day's list and history, so remove repeated findings.
     yield from sorted({*_damaged_runs(ports.store, days, progress)})
     yield Finding("runs", "current", f"{plural(len(days), 'day')} read")
 
@@ -97,7 +97,7 @@ def _damaged_runs(store: ObjectStore, days: Collection[CurrentDay], progress: Pr
             try:
                 read(day.run)
             except RunReplaced:
-                break  # the newer run is whole, or the next check names it
+                break  # the newer run is intact, or the next check reports it
             except Poison as error:
                 yield Finding("runs", day.run.prefix, "damaged", remedy=str(error))
     progress.update(len(days), len(days))
@@ -112,7 +112,7 @@ def _read_of_sources(store: ObjectStore, run: Run) -> Iterator[object]:
 
 
 def check_indexed_days(ports: Ports, progress: Progress) -> Iterator[Finding]:
-    """Compare every day of the index, source by source; runs that cannot be read have rows of their own."""
+    """Compare every day of the index, source by source; unreadable runs have separate rows."""
     comparison = check_index(ports.store, ports.index, progress)
     for differing in comparison.differences:
         run = differing.run
@@ -125,7 +125,7 @@ _LEDGER_REMEDY = "run `frametally ledger rebuild`"
 
 
 def check_ledger(ports: Ports, progress: Progress) -> Iterator[Finding]:
-    """Compare the ledger with the store: the ledger's numbers have no checksums."""
+    """Compare the ledger with the store, as the ledger's numbers have no checksums."""
     settings, store = ports.settings, ports.store
     address = shown("url", settings.ledger_url)
     with (
@@ -152,7 +152,7 @@ def check_ledger(ports: Ports, progress: Progress) -> Iterator[Finding]:
 
 
 def _books(ledger: Ledger) -> list[object]:
-    """Return all that the ledger says."""
+    """Return the ledger's contents."""
     books: list[object] = [ledger.manifests(), ledger.tombstones(), ledger.runs()]
     for model in sorted(ledger.models()):
         tallies = ledger.tallies(model)
@@ -187,7 +187,7 @@ def _read_each(
     progress: Progress,
     *bad: type[FrametallyError],
 ) -> Iterator[Finding]:
-    """Read the object under each key; errors that are `bad` are those of damage."""
+    """Read the object under each key; `bad` errors mean damage."""
     number = 0
     for done, key in enumerate(wanted):
         progress.update(done, len(wanted), key)
@@ -233,7 +233,7 @@ def check_segments(ports: Ports, progress: Progress) -> Iterator[Finding]:
 
 
 def check_packs(ports: Ports, progress: Progress) -> Iterator[Finding]:
-    """Read every pack, and compare each frame in it with its index."""
+    """Read every pack, and compare each of its frames with the pack's index."""
     plain = plain_of(ports.store)
     parts = [info.key for info in plain.list(keys.IMAGES) if is_part_key(info.key)]
 
@@ -247,7 +247,7 @@ def check_packs(ports: Ports, progress: Progress) -> Iterator[Finding]:
 
 
 def check_backups(ports: Ports, progress: Progress) -> Iterator[Finding]:
-    """Compare the checksum of every backup in the store, which takes no key, and read the note of others."""
+    """Verify the checksum of every backup in the store, without a key, and the note of backups elsewhere."""
 
     def read(key: str) -> None:
         data = ports.store.get(key)
@@ -263,7 +263,7 @@ def check_backups(ports: Ports, progress: Progress) -> Iterator[Finding]:
 
 
 def check_images(ports: Ports, progress: Progress) -> Iterator[Finding]:
-    """Look for them; return a row for each source that has any, and for plug-ins' data of deleted footage."""
+    """Report each source with pictures of no medium, and plug-ins' data of deleted footage."""
     unnamed = sizes_by_source(unnamed_images(ports.store, progress))
     for source, (pictures, size_bytes) in unnamed.items():
         what = (
@@ -295,11 +295,11 @@ CHECKS: dict[str, Check] = {
     "ledger": check_ledger,
     **{name: check for checks in hooks("deep_checks") for name, check in checks.items()},
 }
-"""By the name that their rows and their bar have."""
+"""The checks by the name used in their rows and progress bar."""
 
 
 def deep_rows(settings: Settings) -> Iterator[Finding]:
-    """Run every check; one that cannot go on is a row, and the next goes on."""
+    """Run every check; if one fails, report that and continue with the next."""
     with open_ports(settings) as ports:
         for name, check in CHECKS.items():
             with console.stage_bar(name) as bar:
@@ -344,9 +344,9 @@ def doctor(as_json: bool, deep: bool, stage: str | None, **overrides: Any) -> in
 def examine(
     settings: Settings, *, model_files: Callable[[], Sequence[KnownFile]], stage: str = ""
 ) -> Iterator[Finding]:
-    """Check everything but the settings themselves, one after the other: for all stages, or for one.
+    """Check everything except the settings themselves, in order, for one stage or all.
 
-    `model_files` gives the files of a known model, or raises `ImportError` where no consumer is installed.
+    `model_files` returns the files of a known model, or raises `ImportError` if no consumer is installed.
     """
     yield from port_rows(settings, stage)
     if is_needed("backup", stage):
@@ -373,7 +373,7 @@ def _read_counting(settings: Settings) -> None:
 
 
 def _known_model_files(settings: Settings) -> Sequence[KnownFile]:
-    # Our own packages are in every image; of the others, `onnx` comes with the consumer alone.
+    # Every image has our packages; of the others, only the consumer brings `onnx`.
     if importlib.util.find_spec("onnx") is None:
         raise ImportError("no consumer is installed here")
     from frametally_models.catalogue import CATALOGUE, DEFAULT

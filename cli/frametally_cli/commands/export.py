@@ -1,4 +1,4 @@
-"""`frametally export`: the dashboard's chart as a file; the same bytes as `/api/export`."""
+"""`frametally export`: writes the dashboard's chart to a file, with the same bytes as `/api/export`."""
 
 from __future__ import annotations
 
@@ -100,6 +100,6 @@ def export(
 
 
 def _of_options(line: str) -> str:
-    """Return a line about parameters of the API as one about the options."""
+    """Rewrite a message about parameters of the API as one about the options."""
     line = _PARAMETER.sub(r"--\1\2", line).replace("--by`", "--by-source`")
     return line.replace("between from and to", "between --from and --to")

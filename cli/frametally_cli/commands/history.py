@@ -1,4 +1,4 @@
-"""`frametally history`: the runs that made a number, and why each changed it."""
+"""`frametally history`: lists the runs that made a number, and why each changed it."""
 
 from __future__ import annotations
 

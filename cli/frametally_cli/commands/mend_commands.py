@@ -76,7 +76,7 @@ def forget(
                 else finding.media_of_source(ports.store, source or "")
             )
         except Misconfigured:
-            if not is_finished:  # else the one that was interrupted was this very one, and is done now
+            if not is_finished:  # otherwise the interrupted command was this one, and is done now
                 raise
             return _report(ports, finished)
         if medium is not None:
@@ -167,7 +167,7 @@ def rename_source(old: str, new: str, delete_images: bool, **overrides: Any) -> 
         try:
             change = mending.plan_renaming(ports.store, old, new, delete=delete_images)
         except Misconfigured:
-            if not is_finished:  # else the one that was interrupted was this very one, and is done now
+            if not is_finished:  # otherwise the interrupted command was this one, and is done now
                 raise
             return _report(ports, finished)
         return _report(ports, [*finished, *_carry_out(ports, change)])
@@ -221,14 +221,14 @@ def _delete_unnamed(ports: Ports, *, yes: bool) -> int:
         kinds = " and ".join(["pictures", *(part.things_are for part in parts if confirmed)])
         click.confirm(f"Delete these {kinds}?", abort=True)
     with console.stage_bar("delete") as bar:
-        # Anew: the question may have stood for long.
+        # Look again: the question may have waited for a long time.
         parts = _leftovers(ports)
         images = [info.key for info in erasing.unnamed_images(ports.store, bar)]
         leftovers = [info.key for part in parts for info in part.objects]
         things = [[one for one in part.things() if yes or one.id in confirmed] for part in parts]
         for key in leftovers:
             part_of = key_of_part(key)
-            if part_of is not None:  # a bucket keeps its bytes elsewhere
+            if part_of is not None:  # a bucket stores its bytes elsewhere
                 ports.store.resumable(part_of, key).abort()
         for done, key in enumerate(delete_pictures(ports.store, [*images, *leftovers]), 1):
             bar.update(done, len(images) + len(leftovers), key)
@@ -259,7 +259,7 @@ def _say_target(target: forgetting.Target) -> None:
 
 
 def _finish_pending(ports: Ports) -> tuple[bool, list[Corrected]]:
-    """Finish what an interrupted command, or the dashboard, has begun; return whether there was any."""
+    """Finish what an interrupted command or the dashboard began; return whether there was anything."""
     with console.stage_bar("finish") as bar:
         done = mending.finish_all(ports, bar)
     for line in done.lines:
@@ -268,7 +268,7 @@ def _finish_pending(ports: Ports) -> tuple[bool, list[Corrected]]:
 
 
 def _report(ports: Ports, done: list[Corrected], left: Sequence[Skipped] = (), *, right: int = 0) -> int:
-    """Print what was done; `right` media needed no change, and those in `left` could not be changed."""
+    """Print the results; `right` media needed no change, and those in `left` could not be changed."""
     skipped = [*left, *mending.left_out(ports, done)]
     console.print_skipped(skipped)
     frames = sum(correction.frames for correction in done)

@@ -1,4 +1,4 @@
-"""`frametally models`: list the known models, download one, try it, count with it, and use it."""
+"""`frametally models`: lists the known models, downloads one, tries it, counts with it, and uses it."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def list_models(as_json: bool, **overrides: Any) -> int:
 
 
 def _rows(settings: Settings) -> Iterator[dict[str, Any]]:
-    """Yield each model, then each preset; a speed that is not known is None, with the reason."""
+    """Yield each model, then each preset; an unknown speed is None, with the reason."""
     from frametally_models.catalogue import CATALOGUE, PRESETS
     from frametally_models.choice import CatalogueChoice, record_named
     from frametally_models.trial import speeds_ms
@@ -290,7 +290,7 @@ def remove(name: str, **overrides: Any) -> int:
 
 
 def _chosen(settings: Settings, name: str, size: str | None, tiles: str | None) -> CatalogueChoice:
-    """Return the choice that the options mean; the settings check its size. Raises `Misconfigured`."""
+    """Return the choice that the options make; the settings check its size. Raises `Misconfigured`."""
     from frametally_models.choice import chosen
 
     if is_empty(settings):
@@ -309,14 +309,14 @@ def _is_downloaded(settings: Settings, files: tuple[KnownFile, ...]) -> bool:
 
 
 def _present(settings: Settings) -> str:
-    """Return the name of the model of the settings: the catalogue's, or the path of a user's own."""
+    """Return the settings' model: its name in the catalogue, or the path of a user's own."""
     from frametally_models.catalogue import DEFAULT
 
     return str(settings.model_weights or DEFAULT) if settings.detector != "pixels" else "pixels"
 
 
 def _able(settings: Settings) -> Settings:
-    """Return settings whose detector is stated where a store does not remember one yet."""
+    """Return settings with an explicit detector if the store does not record one yet."""
     from frametally_consumer.load import fastest_installed
 
     if settings.detector == "auto" and is_empty(settings):

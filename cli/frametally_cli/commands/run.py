@@ -1,4 +1,4 @@
-"""`frametally run` and `demo`: all stages, one after the other; `frametally up`: all on one machine."""
+"""`frametally run` and `demo` run all stages in order; `frametally up` runs all parts on one machine."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ from frametally_cli.stages.family_members import COUNT_EVERY, MemberOptions, com
 
 
 class DemoClip(NamedTuple):
-    """The demo's footage: a moment of its own makes its numbers the same everywhere."""
+    """The demo's footage, with a fixed time so that its numbers are the same everywhere."""
 
     path: Path
     source: str = "Traffic"
@@ -100,7 +100,7 @@ def demo(serving: bool, remove_town: bool, **overrides: Any) -> int:
 
 
 def _count_town(ports: Ports) -> int:
-    """Build and count the simulated town, unless it is there; return the exit code."""
+    """Build and count the simulated town unless it exists; return the exit code."""
     from frametally_cli.stages.aggregate import count_once
     from frametally_cli.stages.simulated_town import DAYS, SOURCES, build_town
 
@@ -147,7 +147,7 @@ def _run(
         with stop_on(signal.SIGTERM, signal.SIGINT, at_once=True) as should_stop:
             call = produce_call(ports.settings, paths, source, start_time, should_stop)
             call = replace(call, **film)
-            # Before the first frame is announced; a user's own ONNX network is also tested on stored frames.
+            # Test before announcing any frame. A user's ONNX network is tested again, on the stored frames.
             tested = tested_detector(ports.settings)
             detector = tested if ports.settings.model_onnx is None else None
             codes = [produce_files(call, ports.store, ports.log)]
@@ -209,7 +209,7 @@ def _up(options: MemberOptions, overrides: dict[str, Any], should_stop: Callable
         counting(settings, options),
         *(member for find in hooks("members") for member in find(settings, options).members),
     ]
-    # All that they do is shown by the dashboard's `/metrics`, and by one of its own where one is set.
+    # The dashboard's `/metrics` shows all their metrics, and so does a separate address if one is set.
     shown = Scraped(settings.data_dir)
     with (
         _noting_another(settings.data_dir),
@@ -222,22 +222,22 @@ def _up(options: MemberOptions, overrides: dict[str, Any], should_stop: Callable
 
 @contextmanager
 def _noting_another(data_dir: Path) -> Iterator[None]:
-    """Say if another `up` works on the same folder, which loses nothing."""
+    """Report if another `up` works on the same folder; nothing is lost then."""
     with ExitStack() as stack:
         try:
             stack.enter_context(work_lock(data_dir, "up", wait=False))
         except Retryable as error:
             say(stamped(f"{error}; both work on the same footage, each with its own dashboard"))
-        except OSError:  # such as a full disk, which the members name
+        except OSError:  # such as a full disk, which the members report
             pass
         yield
 
 
 def _must_open(settings: Settings) -> None:
-    """Open what all members need: what can never be opened is one line, and not one of each again and again.
+    """Open what all members need, so that a permanent failure gives one error instead of many repeated ones.
 
     Raises:
-        Misconfigured: A setting is wrong, or what is needed is lost. The members wait for what is away.
+        Misconfigured: A setting is wrong, or something needed is lost. Members wait for unavailable servers.
     """
     for url, open_at in port_openers(settings).values():
         with suppress(Retryable), closing(open_at(url)):

@@ -1,6 +1,6 @@
-"""`frametally setup`, `cloud-setup` and `reach`: for the stack on servers.
+"""`frametally setup`, `cloud-setup` and `reach`: set up and check the stack on servers.
 
-Every part of `setup` may be run again at any time.
+Every part of `setup` can be repeated at any time.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from frametally_cli.options.ports import data_dir_option, read_settings
 
 
 def log_part(settings: Settings, stages: Sequence[str], check_only: bool) -> Iterator[str]:
-    """Make the topics of frames if they are not there, with as many partitions, copies and hours as set.
+    """Make missing topics of frames and results, with the set partitions, copies and retention.
 
-    Likewise that of results. An existing topic stays as it is, except how long messages are kept. Each line
-    yielded says what was done; an embedded log needs nothing, and has none.
+    An existing topic keeps everything but its retention. Yields a line for each action; an embedded log needs
+    nothing and yields none.
 
-    Raises `Misconfigured` if the topic is missing and may not be made, or Kafka cannot be used; `Retryable`.
+    Raises `Misconfigured` if the topic is missing and cannot be made, or Kafka cannot be used; `Retryable`.
     """
     if not settings.log_url.startswith("kafka://"):
         return
@@ -56,7 +56,7 @@ def log_part(settings: Settings, stages: Sequence[str], check_only: bool) -> Ite
 def _set_up_topic(
     log: FrameLog, topic: str, settings: Settings, retention: tuple[float, str] | None, *, check_only: bool
 ) -> Iterator[str]:
-    """Make one topic; it keeps messages for so many seconds, also in words, or as the broker says."""
+    """Make one topic; `retention` is in seconds and in words, None for the broker's default."""
     try:
         partitions = log.partitions(topic)
     except NoSuchTopic:
@@ -81,7 +81,7 @@ def _set_up_topic(
 def index_part(settings: Settings, stages: Sequence[str], check_only: bool) -> Iterator[str]:
     """Set up the count index: its tables or mapping, and the rights of the configured user.
 
-    Raises `Misconfigured`: a right is missing, or the index is another program's; `Retryable`.
+    Raises `Misconfigured` if a right is missing or another program owns the index; `Retryable`.
     """
     if settings.index_url.startswith("elasticsearch+"):
         yield from _elasticsearch(settings, stages, check_only)
@@ -90,12 +90,12 @@ def index_part(settings: Settings, stages: Sequence[str], check_only: bool) -> I
 
 
 def ledger_part(settings: Settings, stages: Sequence[str], check_only: bool) -> Iterator[str]:
-    """Set up the ledger: its tables. Raises as `index_part`."""
+    """Set up the ledger: its tables. Raises as `index_part` does."""
     yield tables_line("ledger", settings.ledger_url, settings.ledger_access, open_ledger)
 
 
 def tables_line(what: str, url: str, access: ServerAccess, open_at: Callable[..., Any]) -> str:
-    """Have a database's tables made, or upgraded, by opening it; SQLite's are made at the first write."""
+    """Create or upgrade a database's tables by opening it; SQLite's are created at the first write."""
     if url.startswith("sqlite:"):
         return f"{what}: {url} needs no setup"
     open_at(url, access).close()
@@ -132,14 +132,14 @@ def _elasticsearch(settings: Settings, stages: Sequence[str], check_only: bool) 
 
 
 Part = Callable[[Settings, Sequence[str], bool], Iterator[str]]
-"""Given the settings, the stages to check and whether only to check, says what it did.
+"""Takes the settings, the stages to check and whether only to check; yields lines about its actions.
 
-Raises `Misconfigured` for what a person must change.
+Raises `Misconfigured` for anything that a person must change.
 """
 
 
 def store_part(settings: Settings, stages: Sequence[str], check_only: bool) -> Iterator[str]:
-    """Set up the S3 store: its bucket, its retention rules, the rights of the key that is set."""
+    """Set up the S3 store: its bucket, its retention rules, and the rights of the configured key."""
     url, access = settings.store_url, settings.store_access
     if not check_only:
         yield from set_up_store(
@@ -215,7 +215,7 @@ def named_servers(settings: Settings) -> Iterator[Server]:
                 Server(what, *server) for server in read_kafka_access(url, settings.log_access).servers
             )
         elif scheme == "postgresql" and (query := parse_qs(urlsplit(url).query)).get("host"):
-            # A folder has the server's socket: there is no connection to try.
+            # A folder contains the server's socket, so there is no connection to try.
             addresses = ",".join(
                 f"{host}:{query['port'][0]}" if "port" in query else host
                 for host in query["host"][0].split(",")
@@ -228,7 +228,7 @@ def named_servers(settings: Settings) -> Iterator[Server]:
 
 
 def why_unreachable(server: Server) -> str:
-    """Return a line with the problem and its remedy; empty if a connection is accepted."""
+    """Return a line with the problem and its remedy; empty if the server accepts a connection."""
     try:
         with socket.create_connection((server.host, server.port), timeout=_TIMEOUT_S):
             return ""

@@ -1,4 +1,4 @@
-"""The stages, one command each: opens the ports, calls the stage, and gives its exit code."""
+"""The stages, one command each: opens the ports, calls the stage, and returns its exit code."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def consume(until_caught_up: bool, workers: int, live: bool, engine: str | None,
         metrics_of(settings),
         opened_once(lambda: open_stage_ports(settings)) as opened,
     ):
-        if not until_caught_up:  # whoever reads this line may stop it
+        if not until_caught_up:  # a reader of this line may stop the command
             streams.log_lines()
             click.echo(f"reading frames {_where_frames_are(settings)}")
         ports = wait_for(opened, should_stop)
@@ -202,7 +202,7 @@ def serve(alone: bool, **overrides: Any) -> int:
 
     settings = read_settings("web", overrides)
     if (folder := embedded_folder(settings)) and not any(folder.glob("*.sqlite")):
-        must_be_writable(folder)  # there is nothing to be seen, and nothing can come
+        must_be_writable(folder)  # there is nothing to show, and nothing can be added
     store = store_folder(settings)
     if store is not None and store != settings.data_dir / "store" and not store.exists():
         must_be_writable(store, "FRAMETALLY_STORE_URL")
@@ -242,10 +242,10 @@ def _where_frames_are(settings: Settings) -> str:
 
 
 def tested_detector(settings: Settings) -> Detector:
-    """Return the detector of `settings`, after its test. Raises `Misconfigured`: it cannot be used."""
+    """Return the tested detector of `settings`. Raises `Misconfigured` if it cannot be used."""
     from frametally_models.prepare import prepare_detector
 
-    # On a busy machine a model takes longer to load than `up` waits for its members to end.
+    # On a busy machine, loading a model takes longer than `up` waits for its members to end.
     with console.stage_bar("model") as bar, dying_of(signal.SIGTERM):
         return prepare_detector(settings, bar)
 
@@ -257,7 +257,7 @@ def consume_here(
     should_stop: Callable[[], bool],
     detector: Detector | None = None,
 ) -> int:
-    """Detect in this process, with a tested `detector` if there is one; return the exit code."""
+    """Detect in this process, with `detector` if it is already tested; return the exit code."""
     from frametally_consumer.worker.live_results import open_results
     from frametally_consumer.worker.loop import consume
 
@@ -278,7 +278,7 @@ def consume_here(
             )
         code = _print_consumed(report, ports.settings, until_caught_up and should_stop())
         if report.unfinished:
-            # A thread that hangs in the detector or in a call of store or log would be waited for at the end.
+            # Python would wait at exit for a thread that hangs in the detector, the store or the log.
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(code)
@@ -288,7 +288,7 @@ def consume_here(
 def _consume_elsewhere(
     ports: StagePorts, workers: int, until_caught_up: bool, should_stop: Callable[[], bool]
 ) -> int:
-    """Detect in processes of our own, or with one worker in tasks of Spark."""
+    """Detect in separate processes, or with one worker in Spark tasks."""
     from frametally_consumer.load import load_detector
     from frametally_models.prepare import prepare_model
 
@@ -330,12 +330,12 @@ def _print_consumed(report: ConsumeReport, settings: Settings, is_cut_short: boo
     )
     if is_cut_short:
         return stopped()
-    # A line named what is lost when it was missed.
+    # The loss was reported when it happened.
     return exit_code(done_count=frame_count, skipped=skipped + report.lost)
 
 
 def show(ports: Ports) -> int:
-    """Publish counts to the index, and to the tables of plug-ins."""
+    """Publish counts to the index and to plug-ins' tables."""
     code = index_new_runs(ports)
     steps = [(f"the update by {after.__module__}", partial(after, ports)) for after in hooks("indexed")]
     return worst(code, *(console.try_optional(name, step) for name, step in steps))
@@ -358,7 +358,7 @@ def index_new_runs(ports: Ports) -> int:
     )
     try:
         removed = remove_superseded(ports.store, ports.index.current_runs())
-    except Misconfigured as error:  # a key of before: what is indexed is indexed all the same
+    except Misconfigured as error:  # a key with earlier rights; the index is up to date anyway
         click.echo(f"could not delete superseded runs from the store: {error}", err=True)
     else:
         if removed.runs:
@@ -381,14 +381,14 @@ def _take_out_what_differs(ports: Ports) -> None:
 def serve_dashboard(
     ports: Ports, ledger: Ledger, *, alone: bool = False, interval_s: int | None = None
 ) -> int:
-    """Serve until Ctrl-C, and unless `alone` have videos worked on meanwhile; return the exit code."""
+    """Serve until Ctrl-C and, unless `alone`, process videos meanwhile; return the exit code."""
     from frametally_web.app import create_app
     from frametally_web.serving import serve
 
     settings, options = ports.settings, MemberOptions(alone=alone, interval_s=interval_s)
     for line in disk_lines(settings):
         click.echo(console.plain(line), err=True)
-    # What it starts brings its figures to its `/metrics`; and all that `frametally up` has started beside it.
+    # Its `/metrics` includes the figures of the members it starts, and of those that `frametally up` started.
     with family(), ExitStack() as plugins:
         plugin_options: dict[str, Any] = {}
         for serving in hooks("serving"):

@@ -79,7 +79,7 @@ def quality(model: str | None, interval: int | None, as_json: bool, **overrides:
 
 
 def quality_lines(report: QualityReport) -> list[str]:
-    """Write a report for people: the run, then checks that did not pass or are unknown."""
+    """Format a report for people: the run, then checks that did not pass or are unknown."""
     lines = [
         f"{report.day}, {in_words(report.model)}, {report.interval_s} s: {plural(report.frames, 'frame')}, "
         f"{plural(report.detections, 'detection')}, {plural(report.duplicates_dropped, 'duplicate')} "
@@ -116,7 +116,7 @@ def print_status(status: Status) -> None:
         title=f"Distinct frames per source, model {status.model or '(none yet)'}",
         title_justify="left",
         box=box.SIMPLE_HEAD,
-        # Narrow enough for a terminal of 80 columns: there the headers and the time take two lines.
+        # Narrow enough for 80 columns, where the headers and the time take two lines.
         pad_edge=False,
         collapse_padding=True,
     )
@@ -131,7 +131,7 @@ def print_status(status: Status) -> None:
         table.add_column(title, justify="right", min_width=max(map(len, title.split())))
     table.add_column("newest frame", min_width=len("2026-01-01"))
     sources = status.sources
-    if len(sources) > _MOST_ROWS:  # what needs somebody first
+    if len(sources) > _MOST_ROWS:  # put those that need attention first
         sources = sorted(sources, key=_is_even)
     for books in sources[:_MOST_ROWS]:
         newest = books.newest_captured_at_ms
@@ -197,7 +197,7 @@ def _print_others(lines: int) -> None:
 
 
 def _is_even(books: SourceLine) -> bool:
-    """Return whether each frame of a source is where it should be: nobody has to see to it."""
+    """Return whether a source's books balance and need no attention."""
     handled = books.detected + books.forgotten + books.overlapped
     return not books.producing and (
         books.expected == books.announced == handled and books.detected == books.counted == books.indexed
@@ -205,7 +205,7 @@ def _is_even(books: SourceLine) -> bool:
 
 
 def print_pace(status: Status) -> None:
-    """Print how far the log is read, how fast, and when that will be done."""
+    """Print how far the log has been read, how fast, and when the rest will be done."""
     line = f"log: {status.log_committed} of {plural(status.log_messages, 'message')} handled"
     pace = status.pace
     if pace.newest_segment_at_ms is not None:
@@ -234,7 +234,7 @@ def status_json(status: Status, reports: Iterable[QualityReport], parts: Iterabl
 
 
 def _age_s(at_ms: int | None) -> float | None:
-    """Seconds since then by this machine's clock, never below 0; None if there is no then."""
+    """Return the seconds since then by this machine's clock, never below 0; None for no time."""
     return None if at_ms is None else round(max(0.0, time.time() - at_ms / 1000), 1)
 
 
@@ -305,7 +305,7 @@ def status(as_json: bool, model: str | None, watch: bool, **overrides: Any) -> i
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    # Half of a look at the books goes into imports, which leave nothing to collect: a tenth less so.
+    # Half of a status check goes into imports, which leave no garbage: this saves a tenth of the time.
     gc.disable()
     try:
         yield

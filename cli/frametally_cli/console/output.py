@@ -24,24 +24,24 @@ if TYPE_CHECKING:
     from rich.progress import Progress
     from rich.text import Text
 
-# In a pipe or a file a row of a table stays on its line, however long: there is no edge to fold it at.
+# In a pipe or file, a table row stays on one line of any length, as there is no edge to wrap it at.
 _is_for_people = (sys.stdout is not None and sys.stdout.isatty()) or "COLUMNS" in os.environ
 
 
 @cache
 def out() -> Console:
-    """Return standard output as rich prints to it."""
+    """Return the rich console for standard output."""
     return _console(is_err=False)
 
 
 @cache
 def err() -> Console:
-    """Return standard error as rich prints to it."""
+    """Return the rich console for standard error."""
     return _console(is_err=True)
 
 
 def _console(*, is_err: bool) -> Console:
-    # Imported here: it takes longer than many a command that prints plain lines.
+    # Imported here because it takes longer than many commands that print plain lines.
     from rich.console import Console
 
     width = None if is_err or _is_for_people else 1000
@@ -49,14 +49,14 @@ def _console(*, is_err: bool) -> Console:
 
 
 def marked(word: str, style: str, line: str) -> Text:
-    """Return a line that begins with a word in a style, such as "bold red"."""
+    """Return a line that begins with a word in a style such as "bold red"."""
     from rich.text import Text
 
     return Text.assemble((word, style), plain(line))
 
 
 def plain(text: str) -> str:
-    """`text` on one line, with terminal control characters escaped: file names may contain them."""
+    """Return `text` on one line with terminal control characters escaped, which file names may contain."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in as_text(text))
 
 
@@ -75,10 +75,10 @@ _warned: dict[str, str] = {}
 
 
 def try_optional(step_name: str, step: Callable[[], int]) -> int:
-    """Run a step that a command does beside its own work, which no failure of the step ends.
+    """Run a step in addition to a command's own work, which continues if the step fails.
 
     Returns:
-        0, or 6 if the step failed or skipped something. The reason is printed once, not again each round.
+        0, or 6 if the step failed or skipped something. The reason is printed once, not in every round.
     """
     try:
         code = step()
@@ -96,7 +96,7 @@ class StageBar:
     """A stage's progress as a bar; implements `reports.Progress`."""
 
     def __init__(self, title: str) -> None:
-        """Name the stage; its bar appears with its first step, so that a stage without work shows none."""
+        """Set the title; the bar appears with the first step, so a stage without work shows none."""
         self._title = title
         self._progress: Progress | None = None
 
@@ -115,13 +115,13 @@ class StageBar:
         err().print(plain(line), markup=False)
 
     def close(self) -> None:
-        """Leave the bar as it is."""
+        """Leave the bar in its last state."""
         if self._progress is not None:
             self._progress.stop()
 
 
 def _progress() -> Progress:
-    # Imported here: most commands draw no bar, and all print lines.
+    # Imported here: most commands draw no bar, but all print lines.
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     return Progress(
@@ -135,7 +135,7 @@ def _progress() -> Progress:
 
 
 def stage_bar(title: str) -> AbstractContextManager[StageBar]:
-    """Show a bar for one stage on standard error, so that you can pipe the output; in a file, show none."""
+    """Show a stage's bar on standard error, so that you can pipe the output; in a file, show none."""
     return closing(StageBar(title))
 
 
@@ -149,7 +149,7 @@ def print_skipped(skipped: Sequence[Skipped]) -> None:
 
 
 def format_of(output: Path | None, chosen: str | None, formats: Collection[str], usual: str) -> str:
-    """Return the chosen format, else the one that the name's ending names. Raises `Misconfigured`."""
+    """Return the chosen format, or the one of the file name's ending. Raises `Misconfigured`."""
     ending = "" if chosen or output is None else output.suffix
     if ending and ending[1:].lower() not in formats:
         names = ", ".join(f".{name}" for name in formats)
@@ -158,7 +158,7 @@ def format_of(output: Path | None, chosen: str | None, formats: Collection[str],
 
 
 def write_out(output: Path | None, chunks: Iterable[bytes]) -> None:
-    """Write what a command has made to a file, in one step, or to standard output."""
+    """Write a command's output to a file atomically, or to standard output."""
     if output is None:
         sys.stdout.buffer.writelines(chunks)
         sys.stdout.buffer.flush()

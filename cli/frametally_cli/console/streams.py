@@ -1,4 +1,4 @@
-"""Standard output and error: lines of a log, and closed streams on a full disk or a broken pipe."""
+"""Standard output and error: log lines, and streams that are closed or break on a full disk or pipe."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ _STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
 
 
 def open_closed() -> None:
-    """Let streams that the caller has closed (`>&-`) lead nowhere.
+    """Redirect streams that the caller has closed (`>&-`) to the null device.
 
-    The next file that is opened would have their numbers, and what libraries print would go into it.
+    Otherwise the next opened file would get their numbers, and libraries would print into it.
     """
     for number, (name, mode) in enumerate(_STREAMS):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free: this one
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number: this one
         if getattr(sys, name) is None:
             setattr(sys, name, open(number, mode, encoding="utf-8"))  # noqa: SIM115, PTH123
 
 
 def silence_broken() -> None:
-    """Let what broken streams still hold go nowhere: Python would complain of it once more at exit."""
+    """Discard what broken streams still hold; Python would report the error again at exit."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -43,9 +43,9 @@ def silence_broken() -> None:
 
 
 def log_lines() -> None:
-    """From now on give each line that is printed time and level, unless a terminal shows it; see `as_before`.
+    """From now on, add time and level to each printed line, except on a terminal; see `as_before`.
 
-    For commands that go on: their output is a log. Blank lines are left out.
+    For long-running commands, whose output is a log. Blank lines are left out.
     """
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
@@ -57,7 +57,7 @@ def log_lines() -> None:
 
 
 def is_worth_a_line(stage: str, *, is_news: bool) -> bool:
-    """Return whether to print the result of a round: in a log only the first, and those that did work."""
+    """Return whether to print a round's result: in a log, only the first and those that did work."""
     if not isinstance(sys.stdout, _LogLines):
         return True
     is_first = stage not in sys.stdout.stages
@@ -67,7 +67,7 @@ def is_worth_a_line(stage: str, *, is_news: bool) -> bool:
 
 @contextmanager
 def as_before() -> Iterator[None]:
-    """Undo at the end what `log_lines` did."""
+    """Undo the effect of `log_lines` at the end."""
     before = sys.stdout, sys.stderr
     try:
         yield
@@ -112,7 +112,7 @@ class _LogLines(io.TextIOBase):
 
 
 class _Records(logging.Handler):
-    """Writes to standard error what our own code logs; libraries' failures are in our own errors."""
+    """Writes our own log records to standard error; our errors already cover libraries' failures."""
 
     def emit(self, record: logging.LogRecord) -> None:
         try:

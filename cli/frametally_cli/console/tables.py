@@ -19,7 +19,7 @@ _STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, HOUR_S, 7200, 10_
 
 
 def folded_table(*columns: str) -> Table:
-    """Return a table in which long texts take several lines."""
+    """Return a table that wraps long texts."""
     table = Table(box=box.SIMPLE_HEAD)
     for column in columns:
         table.add_column(column, overflow="fold")

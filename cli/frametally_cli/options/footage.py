@@ -1,4 +1,4 @@
-"""The options about footage, of `produce` and `run`."""
+"""The footage options of `produce` and `run`."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ footage_options: list[Callable[[Any], Any]] = [
 
 
 def asked_film(options: dict[str, Any]) -> dict[str, Any]:
-    """Take the options about the film itself out of `options`; return them as fields of a `ProduceCall`.
+    """Move the options about the film itself out of `options`; return them as fields of a `ProduceCall`.
 
     Raises `Misconfigured`.
     """

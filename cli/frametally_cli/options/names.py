@@ -20,7 +20,7 @@ from frametally_cli.options.ports import is_empty
 
 @dataclass(frozen=True)
 class NamesHere:
-    """The existing names, time zones, and the index that some names come from; None: there is nothing yet."""
+    """The existing names and time zones, and the index, if any, that some names come from."""
 
     names: KnownNames
     index: CountIndex | None
@@ -29,9 +29,9 @@ class NamesHere:
 
 @contextmanager
 def open_names(settings: Settings) -> Iterator[NamesHere]:
-    """Read the existing names; in an empty folder nothing is made for it.
+    """Read the existing names; create nothing in an empty folder.
 
-    Raises `FrametallyError`: as the ports do.
+    Raises `FrametallyError` as the ports do.
     """
     if is_empty(settings):
         yield NamesHere(KnownNames({}, settings=settings), None)
@@ -49,9 +49,9 @@ def open_names(settings: Settings) -> Iterator[NamesHere]:
 def check_names(
     settings: Settings, *, sources: Iterable[str] = (), labels: Iterable[str] = (), model: str = ""
 ) -> None:
-    """Refuse unknown names; where no name exists yet they are taken, and a line says so.
+    """Refuse unknown names, but accept any if no name exists yet, with a message.
 
-    Raises `Misconfigured` if there is no such name, with the nearest ones.
+    Raises `Misconfigured` with the nearest names if there is no such name.
     """
     with open_names(settings) as here:
         unknown = here.names.unknown(sources=sources, labels=labels, model=model)
@@ -63,5 +63,5 @@ def check_names(
 
 
 def note(line: str) -> None:
-    """Print one line about inputs that were accepted nevertheless."""
+    """Print one line about inputs that were accepted anyway."""
     console.err().print(console.plain(f"note: {line}"), markup=False, soft_wrap=True)

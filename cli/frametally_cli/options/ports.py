@@ -36,12 +36,12 @@ _HEARD_WITHIN_S = 1.0
 
 
 def option(flag: str, text: str, **kwargs: Any) -> Callable[[Any], Any]:
-    """Make an option that overrides the setting of the same name; unset means: the setting."""
+    """Make an option that overrides the setting of the same name; if not given, the setting applies."""
     return click.option(flag, help=text, **kwargs)
 
 
 class _NamedPath(click.Path):
-    """A path; an empty one, such as an unset variable leaves, would be the current folder."""
+    """A path; refuses an empty one, as from an unset variable, which would mean the current folder."""
 
     def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> Any:
         if value == "":
@@ -66,7 +66,7 @@ output_option = click.option(
 
 
 def with_options(options: Sequence[Callable[[Any], Any]]) -> Callable[[Any], Any]:
-    """Put all of `options` on one command."""
+    """Add all `options` to one command."""
 
     def decorate(command: Any) -> Any:
         for add in reversed(options):
@@ -78,13 +78,13 @@ def with_options(options: Sequence[Callable[[Any], Any]]) -> Callable[[Any], Any
 
 @dataclass(frozen=True)
 class Ports(StagePorts):
-    """The open ports of any other command."""
+    """The open ports of commands that are not stages."""
 
     index: CountIndex
 
 
 def port_openers(settings: Settings) -> dict[str, tuple[str, Callable[[str], Any]]]:
-    """Return of each port and of the ledger the URL, and what opens one of its kind at a URL."""
+    """Return, for each port and the ledger, the URL and a function that opens such a port at a URL."""
     return {
         "store": (settings.store_url, lambda url: open_object_store(url, settings.store_access)),
         "log": (
@@ -98,16 +98,16 @@ def port_openers(settings: Settings) -> dict[str, tuple[str, Callable[[str], Any
 
 @contextmanager
 def open_store_port(settings: Settings) -> Iterator[StorePorts]:
-    """Open the store as `settings` name it; close it at the end."""
+    """Open the store that `settings` name; close it at the end."""
     with closing(open_object_store(settings.store_url, settings.store_access)) as store:
         yield StorePorts(settings, store)
 
 
 @contextmanager
 def opened_once(open_it: Callable[[], AbstractContextManager[T]]) -> Iterator[Callable[[], T]]:
-    """Yield what opens by its first call that succeeds, and gives the same from then on; close it at the end.
+    """Yield a function that opens once, on its first successful call; close what it opened at the end.
 
-    So a round that finds a server away fails for now, as one does that loses it, and the next opens it.
+    So a round fails when a server is unavailable, and the next round opens it.
     """
     with ExitStack() as opening:
         opened: list[T] = []
@@ -127,9 +127,9 @@ def repeat_rounds(
     *,
     period_s: int,
 ) -> int:
-    """Do rounds of `work` on what `open_it` opens, until a signal asks for a stop; return the exit code.
+    """Run rounds of `work` on what `open_it` opens, until a stop signal; return the exit code.
 
-    A server that is away fails a round for now, also the first; see `opened_once` and `repeat`.
+    If a server is unavailable, only that round fails, even the first; see `opened_once` and `repeat`.
     """
     streams.log_lines()
     with (
@@ -143,9 +143,9 @@ def repeat_rounds(
 
 
 def wait_for(opened: Callable[[], T], should_stop: Callable[[], bool] = lambda: False) -> T:
-    """Return what `opened` opens, waited for with a line a minute while a server is away.
+    """Return the result of `opened`; while a server is unavailable, wait, printing a line a minute.
 
-    Raises `SystemExit` if it was away when a stop was asked for.
+    Raises `SystemExit` if a stop was requested while it was unavailable.
     """
     patience = Patience(lambda line: click.echo(console.plain(line), err=True), should_stop)
     try:
@@ -156,7 +156,7 @@ def wait_for(opened: Callable[[], T], should_stop: Callable[[], bool] = lambda: 
 
 @contextmanager
 def open_stage_ports(settings: Settings) -> Iterator[StagePorts]:
-    """Open store and log as `settings` name them; close them at the end."""
+    """Open the store and log that `settings` name; close them at the end."""
     with (
         closing(open_object_store(settings.store_url, settings.store_access)) as store,
         closing(open_frame_log(settings.log_url, settings.log_access, lease_s=settings.lease_s)) as log,
@@ -166,9 +166,9 @@ def open_stage_ports(settings: Settings) -> Iterator[StagePorts]:
 
 @contextmanager
 def readable(settings: Settings) -> Iterator[Settings]:
-    """Yield settings with which a folder that may not be written can be read, such as an archive.
+    """Yield settings that can read a folder without write permission, such as an archive.
 
-    SQLite writes beside a file that it reads; so its files there are copied into a temporary folder.
+    SQLite writes next to a file that it reads, so its files there are copied into a temporary folder.
     """
     folder = settings.data_dir
     if not folder.is_dir() or os.access(folder, os.W_OK):
@@ -188,9 +188,9 @@ def readable(settings: Settings) -> Iterator[Settings]:
 
 @contextmanager
 def open_ports(settings: Settings, *, reading: bool = False) -> Iterator[Ports]:
-    """Open store, log and index as `settings` name them; close them at the end.
+    """Open the store, log and index that `settings` name; close them at the end.
 
-    With `reading` nothing of what is there is changed, and a folder that may not be written will do.
+    With `reading`, nothing is changed, and a folder without write permission is enough.
     """
     if reading:
         with readable(settings) as copied, open_ports(copied) as ports:
@@ -216,13 +216,13 @@ def open_books(settings: Settings, *, reading: bool = False) -> Iterator[tuple[P
 def read_settings(
     component: str | None, overrides: dict[str, Any], *, must_be_there: bool | None = None
 ) -> Settings:
-    """Read a command's settings: its options (those given) win over everything else.
+    """Read a command's settings; its given options win over everything else.
 
-    The `.env` of `component` counts, too; None is for a command that looks after what other commands have
-    made: there must be data already, unless `must_be_there` says otherwise.
+    The `.env` of `component` also counts. A component of None is for a command that works on other commands'
+    data: there must be data already, unless `must_be_there` says otherwise.
 
-    Raises `Misconfigured`: an invalid setting, a data folder that is a file, or no data where there must
-    be some: a command that reads makes nothing, and a folder that was misspelt would look settled.
+    Raises `Misconfigured` for an invalid setting, a data folder that is a file, or missing data: a command
+    that reads creates nothing, and a misspelt folder would look settled.
     """
     values = dict(overrides)
     if values.pop("no_file_time", False):
@@ -234,7 +234,7 @@ def read_settings(
     for name, remedy in unknown_settings(component).items():
         console.err().print(f"frametally ignores the unknown setting {name}; {remedy}", markup=False)
     if (component is None if must_be_there is None else must_be_there) and is_empty(settings):
-        must_be_writable(settings.data_dir)  # else the remedy would lead nowhere
+        must_be_writable(settings.data_dir)  # otherwise the remedy would not help
         raise Misconfigured(
             f"there is no data in {settings.data_dir} yet: run `frametally produce` first, or set another "
             "folder with --data-dir or FRAMETALLY_DATA_DIR"
@@ -243,20 +243,20 @@ def read_settings(
 
 
 def is_empty(settings: Settings) -> bool:
-    """Return whether the store would be a folder of this machine that nothing was put into yet."""
+    """Return whether the store would be a local folder that holds no footage yet."""
     folder = settings.data_dir / "store"
     if settings.store_url != folder.as_uri():
         return False
     if not folder.is_dir():
         return True
-    # What notes that there are accounts is put there before any footage, and so are backups of them.
+    # The note that accounts exist, and their backups, are put there before any footage.
     names = {path.name for path in folder.iterdir()}
     holds_no_footage = bool(names) and names <= {keys.ACCESS, keys.BACKUPS}
     return holds_no_footage and not (settings.data_dir / INDEX_FILE).exists()
 
 
 def check_port(settings: Settings, remedy: str) -> None:
-    """Find out that the port is taken before the work, not after it."""
+    """Check before the work that the port is free."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -269,21 +269,21 @@ def check_port(settings: Settings, remedy: str) -> None:
 
 
 def metrics_of(settings: Settings) -> AbstractContextManager[None]:
-    """Show the metrics of this command, and of those that it starts, where the settings say so.
+    """Show the metrics of this command and the commands that it starts, if the settings ask for it.
 
     Raises `Misconfigured` if they cannot be shown there.
     """
-    from frametally.telemetry.listener import metrics_shown  # here: a command that ends at once shows none
+    from frametally.telemetry.listener import metrics_shown  # here, because a short command shows none
 
     return metrics_shown(settings.data_dir, *settings.metrics_place)
 
 
 @contextmanager
 def stop_on(*signals: signal.Signals, at_once: bool = False) -> Iterator[Callable[[], bool]]:
-    """Yield whether one of these signals has come; the second Ctrl-C interrupts at once.
+    """Yield a function that reports whether a signal has come; a second Ctrl-C interrupts at once.
 
-    Python hears of a signal between two of its own steps: while a decoder is at a picture, not at all. With
-    `at_once`, the process ends if that takes longer than a second; what it does has to bear that.
+    Python handles a signal only between two of its own steps, not while a decoder works on a picture. With
+    `at_once`, the process ends if that takes longer than a second; its work must tolerate that.
     """
     heard = threading.Event()
 
@@ -302,11 +302,11 @@ def stop_on(*signals: signal.Signals, at_once: bool = False) -> Iterator[Callabl
 
 @contextmanager
 def _ended_unless(heard: threading.Event, signals: Collection[int]) -> Iterator[None]:
-    """End the process if one of these signals has come and is not `heard` within a second."""
+    """End the process if one of these signals has come and `heard` is not set within a second."""
     ours, pythons = socket.socketpair()
 
     def watch() -> None:
-        while numbers := ours.recv(1):  # nothing comes any more once the other end is closed
+        while numbers := ours.recv(1):  # ends when the other end is closed
             if numbers[0] in signals and not heard.wait(_HEARD_WITHIN_S):
                 console.err().show_cursor(True)  # a bar may have hidden it
                 os._exit(stopped())
@@ -326,7 +326,7 @@ def _ended_unless(heard: threading.Event, signals: Collection[int]) -> Iterator[
 
 @contextmanager
 def ending_on(number: signal.Signals) -> Iterator[None]:
-    """Let this signal end the process as an exit does: open files are closed and removed."""
+    """Let this signal end the process as an exit does, closing and removing open files."""
 
     def end(signal_number: int, stack_frame: object) -> None:
         raise SystemExit(128 + signal_number)
@@ -340,7 +340,7 @@ def ending_on(number: signal.Signals) -> Iterator[None]:
 
 @contextmanager
 def dying_of(number: signal.Signals) -> Iterator[None]:
-    """Let this signal end the process even in the middle of a library's call; nothing may be lost by that."""
+    """Let this signal end the process even during a library's call; use it only where nothing can be lost."""
     before = signal.signal(number, signal.SIG_DFL)
     try:
         yield
@@ -349,6 +349,6 @@ def dying_of(number: signal.Signals) -> Iterator[None]:
 
 
 def stopped() -> int:
-    """Say that the work was interrupted; return the exit code of that."""
+    """Report that the work was interrupted; return the exit code for that."""
     click.echo("stopped; run the same command to continue", err=True)
     return STOPPED

@@ -1,4 +1,4 @@
-"""Times on the command line."""
+"""Parses times on the command line."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from frametally.rules.times import FIRST_MS, NEXT_MS, event_bound_ms, iso_moment
 
 
 def parse_time_ms(option: str, text: str, zone: datetime.tzinfo) -> int:
-    """Return the event time that `option` names by `text`: ISO 8601, or milliseconds since 1970 UTC.
+    """Return the event time given for `option` by `text`: ISO 8601, or milliseconds since 1970 UTC.
 
-    A time without an offset is read in `zone`, as `iso_moment_ms` says.
+    A time without an offset is read in `zone`, as in `iso_moment_ms`.
 
-    Raises `Misconfigured`: neither of the two.
+    Raises `Misconfigured` if it is neither.
     """
     return _parse(option, text, zone, _event_time_ms)
 
@@ -22,11 +22,11 @@ def parse_time_ms(option: str, text: str, zone: datetime.tzinfo) -> int:
 def parse_bounds_ms(
     from_text: str | None, to_text: str | None, zone: datetime.tzinfo
 ) -> tuple[int | None, int | None]:
-    """Return the ends of a range of event times, written as for `parse_time_ms`; None for one not given.
+    """Return the ends of a range of event times, written as for `parse_time_ms`; None for a missing one.
 
-    An end beyond all event times is where they begin or end.
+    An end beyond all event times is clipped to their range.
 
-    Raises `Misconfigured`: no time, or a range that ends before it begins.
+    Raises `Misconfigured` for an invalid time, or a range that ends before it begins.
     """
     from_ms = None if from_text is None else _parse("--from", from_text, zone, event_bound_ms)
     to_ms = None if to_text is None else _parse("--to", to_text, zone, event_bound_ms)

@@ -34,7 +34,7 @@ from frametally_hadoop.running.engine import clear_workspaces
 
 
 def dry_run_lines(report: Mapping[str, Any]) -> list[str]:
-    """Write a dry run (`frametally aggregate --dry-run --json`) for people."""
+    """Format a dry run (`frametally aggregate --dry-run --json`) for people."""
     lines = [f"{day['day']}  {_what(day)}" for day in report["days"]]
     if not report["days"]:
         return [f"nothing to count: {plural(report['days_up_to_date'], 'day is', 'days are')} up to date"]
@@ -64,7 +64,7 @@ def _duration(seconds: float) -> str:
 
 
 def asked_days(from_text: str | None, to_text: str | None, *, recount: bool) -> DaySelection:
-    """Select the days that `--from`, `--to` and `--all` ask for. Raises `Misconfigured`."""
+    """Return the days that `--from`, `--to` and `--all` select. Raises `Misconfigured`."""
     from_ms, to_ms = parse_bounds_ms(from_text, to_text, datetime.UTC)
     return DaySelection(from_ms, to_ms, recount)
 
@@ -72,12 +72,11 @@ def asked_days(from_text: str | None, to_text: str | None, *, recount: bool) -> 
 def count_once(
     ports: StorePorts, selection: DaySelection = ALL_DAYS, *, wait: bool = True, upgraded: bool = True
 ) -> int:
-    """Aggregate once, after any other on this machine; return the exit code.
+    """Aggregate once, after any other aggregation on this machine; return the exit code.
 
-    Names the days that an earlier version counted, and afterwards the totals that changed, unless `upgraded`
-    is False.
+    Unless `upgraded` is False, names the days that an earlier version counted, and later the changed totals.
 
-    Raises `Retryable`: `wait` is False, and another is at work; or as `driver.aggregate`.
+    Raises `Retryable` if `wait` is False and another is running; otherwise as `driver.aggregate` does.
     """
     with (
         console.stage_bar("counts") as bar,
@@ -116,12 +115,12 @@ def count_once(
             )
     for name, runs in report.failed_checks.items():
         click.echo(f"quality: {name!r} failed for {runs} of these days; see `frametally quality`")
-    # That all of it was set aside or refused is an outcome, too.
+    # Setting aside or refusing everything is also a valid result.
     return PART_DONE if skipped else 0
 
 
 def _to_count_again(ports: StorePorts, selection: DaySelection) -> list[Run]:
-    """Return the runs of an earlier version that a count takes the place of."""
+    """Return the runs of an earlier version that a count would replace."""
     return [
         run
         for run in of_earlier_version(_current_runs(ports.store))
@@ -159,7 +158,7 @@ def _turning_null(store: ObjectStore, to_count: Collection[tuple[str, int, str]]
 
 
 def _left_out(blank: Iterable[LeftOutFootage]) -> Iterator[str]:
-    """Yield a line for each day and source with footage that will be left out, and for each not looked at."""
+    """Yield a line for each day and source with footage to leave out, and for each unchecked source."""
     not_looked_at: defaultdict[str, list[str]] = defaultdict(list)
     for footage in blank:
         if footage.frames is None:
@@ -180,14 +179,14 @@ def _left_out(blank: Iterable[LeftOutFootage]) -> Iterator[str]:
 
 
 def weak_days(store: ObjectStore, run: Run) -> Iterator[str]:
-    """Yield a line for each source of a day most of whose boxes lie in no track, with what to do."""
+    """Yield a line, with what to do, for each source of a day most of whose boxes are in no track."""
     boxes: Counter[str] = Counter()
     tracked: Counter[str] = Counter()
     slowest: dict[str, float] = {}
     try:
         counts, coverage = read_run(store, run)
     except Poison:
-        return  # whatever reads the run next reports the damage
+        return  # the next reader of the run reports the damage
     for filmed in coverage:
         if filmed.is_measured and filmed.analysed_fps:
             slowest[filmed.source] = min(slowest.get(filmed.source, filmed.analysed_fps), filmed.analysed_fps)
@@ -206,7 +205,7 @@ def weak_days(store: ObjectStore, run: Run) -> Iterator[str]:
 
 
 def changed_totals(store: ObjectStore, before: Sequence[Run], runs: Sequence[Run]) -> Iterator[str]:
-    """Yield a line for each day and source whose totals are others than an earlier version has counted."""
+    """Yield a line for each day and source whose totals differ from an earlier version's."""
     older = {(run.model, run.interval_s, run.day): run for run in before}
     for run in runs:
         earlier = older.get((run.model, run.interval_s, run.day))
@@ -230,7 +229,7 @@ def changed_totals(store: ObjectStore, before: Sequence[Run], runs: Sequence[Run
 
 
 def _totals(store: ObjectStore, run: Run) -> dict[str, tuple[int, int, int]]:
-    """Return by source the detections, the objects, and in how many rows objects are not measured."""
+    """Return, by source, the detections, the objects, and the number of rows without measured objects."""
     sums: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
     for count in read_run(store, run)[0]:
         missing = why_unknown("objects", Basis(count.objects, count.detections, count.tracked_detections))
@@ -249,15 +248,15 @@ def count_every(
     afterwards: Callable[[], object],
     should_stop: Callable[[], bool],
 ) -> int:
-    """Aggregate at a fixed pace, followed by `afterwards` each time; return the exit code when asked to stop.
+    """Aggregate at a fixed pace, each time followed by `afterwards`; return the exit code when asked to stop.
 
-    What is away is waited for by `opened` and `afterwards`: without the index, counting goes on.
+    `opened` and `afterwards` wait for unavailable servers: without the index, counting goes on.
 
-    Raises `Misconfigured`: `period` is invalid, or nothing can be counted until a person changes something.
+    Raises `Misconfigured` if `period` is invalid or nothing can be counted until a person changes something.
     """
     period_s = parse_period_s("--every", period)
 
-    is_first_round = True  # in later rounds no day was counted by an earlier version
+    is_first_round = True  # in later rounds no day is from an earlier version
 
     def work() -> None:
         nonlocal is_first_round
@@ -271,7 +270,7 @@ def count_every(
 
 
 def tell_dry_run(ports: StorePorts, selection: DaySelection, *, as_json: bool) -> int:
-    """Say what would be counted; return the exit code."""
+    """Print what would be counted; return the exit code."""
     with console.stage_bar("plan") as bar:
         report = dry_run(settings=ports.settings, store=ports.store, progress=bar, selection=selection)
     to_count = {(day.model, day.interval_s, day.day) for day in report.days}

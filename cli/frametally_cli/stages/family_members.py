@@ -1,4 +1,4 @@
-"""The commands that run beside a dashboard as one family."""
+"""The commands that run together with a dashboard as one family."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from frametally.work.children import Family, Member
 from frametally_cli.console import output as console
 
 COUNT_EVERY = "5s"
-"""What a camera shows is to be in the chart within 10 s: 2 s are its segment's, and some the round's."""
+"""Brings a camera's footage into the chart within 10 s, 2 s of them for its segment, some for the round."""
 _LOOK_EVERY_S = 1.0
 
 
 class MemberOptions(NamedTuple):
-    """How what works beside a dashboard is run.
+    """Options of the commands that run together with a dashboard.
 
     Attributes:
-        workers: How many videos are worked on at once; None: as set.
-        interval_s: Of the counts; None: as set.
+        workers: How many videos are processed at once; None for the setting.
+        interval_s: The interval of the counts; None for the setting.
         packs: Whether cameras' frames are stored in packs.
     """
 
@@ -43,10 +43,9 @@ class MemberOptions(NamedTuple):
 
 
 class MembersPart(NamedTuple):
-    """The commands that a plug-in runs beside a dashboard, and those of the mission that they need.
+    """The commands that a plug-in runs together with a dashboard, and other commands that they need.
 
-    `waiting` opens what tells, as often as it is called, whether something waits for them; None: `up` alone
-    starts them.
+    `waiting` opens a function that returns whether work waits for them; if it is None, only `up` starts them.
     """
 
     members: Sequence[Member]
@@ -56,7 +55,7 @@ class MembersPart(NamedTuple):
 def command(name: str, settings: Settings, *arguments: object, of: str | None = None) -> Member:
     """Return the family member that runs `frametally <name>` on the data of `settings`.
 
-    Of a group of commands it is that one named `of`.
+    In a group of commands, `of` names the command.
     """
     names = [name] if of is None else [name, of]
     program = [sys.executable, "-m", "frametally", *names, "--data-dir", str(settings.data_dir)]
@@ -64,13 +63,13 @@ def command(name: str, settings: Settings, *arguments: object, of: str | None = 
 
 
 def counting(settings: Settings, options: MemberOptions) -> Member:
-    """Return the member that counts, and indexes, again and again."""
+    """Return the member that repeatedly counts and indexes."""
     interval = () if options.interval_s is None else ("--interval", options.interval_s)
     return command("aggregate", settings, "--every", options.every, *interval)
 
 
 def distinct(members: Iterable[Member]) -> list[Member]:
-    """Return each of some members once, by name: what several parts need is run once."""
+    """Return each member once, by name: a command that several parts need runs once."""
     return list({member.name: member for member in members}.values())
 
 
@@ -81,10 +80,10 @@ def say(line: str) -> None:
 
 @contextmanager
 def following(settings: Settings, options: MemberOptions) -> Iterator[None]:
-    """While it lasts, run what plug-ins need, each once the first thing waits for it; then end it.
+    """Run plug-ins' commands until the context ends, each from when work first waits for it.
 
-    Nothing is run in a folder that may not be written, or where anything is on a server: there the commands
-    have places of their own.
+    Nothing runs in a folder without write permission, or if anything is on a server: there the commands run
+    separately.
     """
     parts = [part for find in hooks("members") if (part := find(settings, options)).waiting is not None]
     if not parts or not is_all_here(settings):
@@ -112,7 +111,7 @@ def _follow(parts: Sequence[MembersPart], stop: threading.Event) -> None:
 
 
 def _needed(parts: Sequence[MembersPart], stop: threading.Event) -> Iterator[list[Member]]:
-    """Yield members when they are needed first."""
+    """Yield members when they are first needed."""
     begun: set[str] = set()
     try:
         with ExitStack() as opened:
@@ -134,7 +133,7 @@ def _needed(parts: Sequence[MembersPart], stop: threading.Event) -> Iterator[lis
 
 
 def is_all_here(settings: Settings) -> bool:
-    """Return whether all parts are on this machine, in a folder that may be written."""
+    """Return whether all parts are on this machine, in a writable folder."""
     urls = (
         *(settings.store_url, settings.log_url, settings.index_url, settings.ledger_url),
         *(settings.catalogue_url, *(url for urls in hooks("servers") for url in urls(settings).values())),

@@ -24,12 +24,12 @@ _PUTS = ("put", "change", "resumable")
 
 
 class _OnceThere:
-    """Replaces a port whose file another process will make, by an empty one until then.
+    """Acts as an empty port until another process makes the port's file.
 
-    A call by one of the names in `makes` writes: with that, it is made.
+    Calling a method named in `makes` writes, and so makes the port.
 
     Attributes:
-        url: Of the one that is to be made: who opens another book in it makes it, too.
+        url: The port's future URL; opening another book in it also makes it.
     """
 
     def __init__(self, url: str, open_it: Callable[[], Any], empty: Any, makes: Collection[str] = ()) -> None:
@@ -51,7 +51,7 @@ class _OnceThere:
 
 
 class _OnceAnswering:
-    """Replaces an index that is unavailable, and fails as it does, until it can be opened.
+    """Replaces an unavailable index, raising its error until it can be opened.
 
     One call at a time tries to open it; the others fail meanwhile.
     """
@@ -83,10 +83,10 @@ class _OnceAnswering:
 
 @contextmanager
 def open_to_look(settings: Settings) -> Iterator[tuple[Ports, Ledger]]:
-    """Open the ports and the ledger to read them, and make nothing where there is nothing yet.
+    """Open the ports and the ledger for reading, without creating anything that does not exist.
 
-    What is made later is found then; the store is made by what is first put into it, such as an upload. The
-    calls of an index that is unavailable raise `Retryable` until it answers.
+    Things created later are found then; the first write into the store, such as an upload, creates it. The
+    calls of an unavailable index raise `Retryable` until it answers.
     """
     with readable(settings) as available, tempfile.TemporaryDirectory() as made, ExitStack() as opening:
         ports: dict[str, Any] = {}
@@ -104,9 +104,9 @@ def open_to_look(settings: Settings) -> Iterator[tuple[Ports, Ledger]]:
 
 
 class WhatAnswers:
-    """The ports and the ledger for repeated reads; empty ones replace a log or index that is unavailable.
+    """The ports and the ledger for repeated reads; empty ones replace an unavailable log or index.
 
-    A part that answers stays open; one that does not is opened again at the next look.
+    A part that answers stays open; the next look reopens one that does not.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -122,13 +122,13 @@ class WhatAnswers:
         self._ports: dict[str, Any] = {}
 
     def look(self) -> tuple[Ports, Ledger, dict[str, str]]:
-        """Return the ports, the ledger, and which of `log` and `index` are away, each with its error's line.
+        """Return the ports, the ledger, and the error line of `log` and `index` if unavailable.
 
         Raises:
-            Retryable: The store or the ledger is away; its notes name what else is.
+            Retryable: The store or the ledger is unavailable; its notes name other such parts.
             Misconfigured: A part cannot be used.
         """
-        if self._found is not self._settings:  # not opened yet, or copies, which others' changes do not reach
+        if self._found is not self._settings:  # not opened yet, or copies that miss others' changes
             self.close()
             self._found = self._folders.enter_context(readable(self._settings))
             self._made = self._folders.enter_context(tempfile.TemporaryDirectory())
@@ -149,7 +149,7 @@ class WhatAnswers:
         return Ports(self._found, **ports), ledger, {name: str(error) for name, error in away.items()}
 
     def close(self) -> None:
-        """Close all that is open."""
+        """Close everything that is open."""
         while self._ports:
             self._ports.popitem()[1].close()
         self._folders.close()
@@ -174,7 +174,7 @@ class WhatAnswers:
 def database_to_look(
     settings: Settings, open_at: Callable[[str, ServerAccess], Any], *, makes: Collection[str]
 ) -> Iterator[Any]:
-    """Open a book of the catalogue's database, which a call of `makes` makes; close it at the end."""
+    """Open a book of the catalogue's database, which a call of `makes` creates; close it at the end."""
     with tempfile.TemporaryDirectory() as made:
         book = _look(
             settings.catalogue_url,
@@ -187,7 +187,7 @@ def database_to_look(
 
 
 def _empty_url(folder: str, name: str) -> str:
-    """Return where in a folder an embedded port of a kind is made that holds nothing."""
+    """Return the URL in a folder at which to create an empty embedded port of a kind."""
     return Path(folder, name).as_uri() if name == "store" else f"sqlite:///{folder}/{name}.sqlite"
 
 

@@ -32,7 +32,7 @@ _NO_FILES = Standing()
 
 
 def duration(seconds: float) -> str:
-    """Write a length of time for people, rounded to what matters: `2 days 3 h`, `1 h 5 min`, `12 s`."""
+    """Format a length of time for people, rounded to what matters: `2 days 3 h`, `1 h 5 min`, `12 s`."""
     minutes, rest_s = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)
@@ -44,7 +44,7 @@ def duration(seconds: float) -> str:
 
 
 def size(byte_count: float) -> str:
-    """Write a number of bytes for people: `1.5 GB`."""
+    """Format a number of bytes for people: `1.5 GB`."""
     for unit in ("bytes", "kB", "MB", "GB"):
         if byte_count < 1000:
             return f"{byte_count:.0f} {unit}" if unit in ("bytes", "kB") else f"{byte_count:.1f} {unit}"
@@ -53,10 +53,10 @@ def size(byte_count: float) -> str:
 
 
 class BackfillPace:
-    """The speed and the remaining time, from the progress of files."""
+    """Computes the speed and the remaining time from the progress of files."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, *, endless: bool = False) -> None:
-        """Wait for the first file: the time begins to run with it; an `endless` one has no remaining time."""
+        """Start the clock at the first file; an `endless` job has no remaining time."""
         self._clock = clock
         self._endless = endless
         self._began_s: float | None = None
@@ -93,7 +93,7 @@ class BackfillPace:
         return max(0.0, left * self.elapsed_s / now.bytes_worked)
 
     def line(self) -> str:
-        """Return the progress as a line."""
+        """Format the progress as a line."""
         now = self.standing
         activity = f"; {now.doing}: {now.at_hand}" if now.doing else ""
         return (
@@ -103,8 +103,8 @@ class BackfillPace:
         )
 
     def rate(self, comma: str, about: str = "") -> str:
-        """Return the speed and the remaining time, as the end of a line; empty if it is endless."""
-        if self._endless:  # a watched folder rests most of the time
+        """Return the speed and the remaining time, as the end of a line; empty for an endless job."""
+        if self._endless:  # a watched folder is idle most of the time
             return ""
         left = "" if self.left_s is None else f"{comma}{about}{duration(self.left_s)} left"
         return f"{comma}{self.frames_per_s:.0f} frames/s{left}"
@@ -121,7 +121,7 @@ class BackfillDisplay:
         clock: Callable[[], float] = time.monotonic,
         endless: bool = False,
     ) -> None:
-        """Bars are drawn by `bars`; None: lines are printed on `console`."""
+        """Draw with `bars`; if it is None, print lines on `console`."""
         self._console = console
         self._bars = bars
         self._clock = clock
@@ -130,7 +130,7 @@ class BackfillDisplay:
         self._tasks = [bars.add_task(title, total=None, note="") for title in ("files", "")] if bars else []
 
     def update(self, done: int, total: int | None, note: str = "") -> None:
-        """Move the bar of the file, or the folder of pictures, at hand."""
+        """Move the bar of the current file or folder of pictures."""
         if self._bars is not None:
             self._bars.start()
             self._bars.update(self._tasks[1], completed=done, total=total)
@@ -168,7 +168,7 @@ class BackfillDisplay:
 
 @contextmanager
 def backfill_display(console: Console, *, endless: bool = False) -> Iterator[BackfillDisplay]:
-    """Show the progress of files on `console` while they are produced; a watched folder is `endless`."""
+    """Show files' progress on `console` while they are produced; a watched folder is `endless`."""
     bars = None
     if console.is_terminal:
         bars = Progress(
@@ -186,7 +186,7 @@ def backfill_display(console: Console, *, endless: bool = False) -> Iterator[Bac
 
 
 def print_skipped_files(console: Console, skipped: Sequence[Skipped]) -> None:
-    """Print the skipped inputs, each with its reason: a table on a terminal, else a line each."""
+    """Print the skipped inputs with their reasons: as a table on a terminal, otherwise as lines."""
     if not skipped:
         return
     if console.is_terminal:
@@ -204,7 +204,7 @@ _MOST_GAPS = 20
 
 
 def print_plan(console: Console, plan: ProducePlan) -> None:
-    """Print what would be produced, the gaps in it, and how long it would take."""
+    """Print what would be produced, any gaps in it, and how long it would take."""
     console.print("Plan (nothing was written):")
     for source in plan.sources:
         unknown = (
@@ -249,7 +249,7 @@ def produce_call(
     start_time: str | None,
     should_stop: Callable[[], bool],
 ) -> ProduceCall:
-    """Make the producer's call; pictures that are not stored as by default are kept as files, to look at."""
+    """Make the producer's call, which also keeps pictures as files if their settings are not the default."""
     folder = component_folder("producer")
     usual = Settings.model_fields["jpeg_quality"].default
     preprocessed = settings.max_side_px > 0 or settings.jpeg_quality != usual
@@ -264,7 +264,7 @@ def produce_call(
 
 
 def produce_files(call: ProduceCall, store: ObjectStore, log: FrameLog) -> int:
-    """Produce files and folders; return the exit code. Raises as `produce`."""
+    """Produce files and folders; return the exit code. Raises as `produce` does."""
     with backfill_display(console.err()) as display:
         report = produce(call, store=store, log=log, progress=display, on_standing=display.stand)
     if report.stopped:
@@ -273,14 +273,14 @@ def produce_files(call: ProduceCall, store: ObjectStore, log: FrameLog) -> int:
 
 
 def watch_folders(call: ProduceCall, store: ObjectStore, log: FrameLog) -> int:
-    """Watch folders until a stop is requested; return the exit code. Raises as `watch`."""
+    """Watch folders until a stop is requested; return the exit code. Raises as `watch` does."""
     with backfill_display(console.err(), endless=True) as display:
         report = watch(call, store=store, log=log, progress=display, on_standing=display.stand)
     return _tell(report, stopped=True)
 
 
 def tell_plan(call: ProduceCall) -> int:
-    """Tell what producing would do, and how long it would take; return the exit code. Raises as `plan`."""
+    """Print what producing would do and how long it would take; return the exit code. Raises as `plan`."""
     with opened_once(lambda: open_store_port(call.settings)) as opened, console.stage_bar("looking") as bar:
         planned = plan(call, find=lambda sha256: find_manifest(opened().store, sha256), progress=bar)
     print_skipped_files(console.err(), planned.skipped)
@@ -293,6 +293,6 @@ def tell_plan(call: ProduceCall) -> int:
 def _tell(report: ProduceReport, *, stopped: bool) -> int:
     print_skipped_files(console.err(), report.skipped)
     click.echo(f"frames: {report.frames_announced} announced, {report.frames_known} already known")
-    if stopped:  # a stop that was asked for is no failure, and what was skipped has been told
+    if stopped:  # a requested stop is no failure, and skipped inputs have been reported
         return 0
     return exit_code(done_count=report.frames_announced + report.frames_known, skipped=report.skipped)

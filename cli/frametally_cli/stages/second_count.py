@@ -33,14 +33,14 @@ _EVERY_S = 1.0
 
 
 class JsonLines:
-    """Writes progress and result as JSON, an object a line; implements `reports.Progress`."""
+    """Writes progress and result as JSON, one object per line; implements `reports.Progress`."""
 
     def __init__(self, output: TextIO) -> None:
         """Write to `output`."""
         self._output, self._next_s = output, 0.0
 
     def update(self, done: int, total: int | None, note: str = "") -> None:
-        """Write how many frames are done, at most once a second."""
+        """Write the number of finished frames, at most once a second."""
         if time.monotonic() >= self._next_s:
             self._next_s = time.monotonic() + _EVERY_S
             self._write({"done": done, "total": total})
@@ -50,7 +50,7 @@ class JsonLines:
         console.err().print(console.plain(line), markup=False)
 
     def result(self, comparison: Comparison) -> None:
-        """Write both models, and what each has counted by label."""
+        """Write both models and their counts by label."""
         labels = [
             {"label": label, "now": total.a, "other": total.b} for label, total in comparison.by_label.items()
         ]
@@ -69,19 +69,19 @@ def count_again(
     progress: Progress | None,
     publish: Callable[[Ports], int],
 ) -> tuple[int, Comparison | None]:
-    """Detect and count the footage of `asked_ms` with `detector`; return the exit code, and both counts.
+    """Detect and count the footage of `asked_ms` with `detector`; return the exit code and both counts.
 
-    `None` if it was stopped.
+    The counts are None if it was stopped.
 
-    Frames that this model has analysed already are left out, so the same call continues one that was stopped.
+    Frames that this model has already analysed are left out, so the same call resumes a stopped one.
 
     Args:
-        settings: Those of the other model.
+        settings: The settings of the other model.
         detector: The other model.
         present: ID of the model to compare with.
-        source: Only this one; None: all.
-        asked_ms: Range of event times; of `(None, None)`, the last 7 days that have footage.
-        progress: Of detection; None: a bar.
+        source: The only source to count; None for all.
+        asked_ms: Range of event times; `(None, None)` for the last 7 days with footage.
+        progress: Shows the progress of detection; None for a bar.
         publish: Publishes counts in the index; returns an exit code.
 
     Raises:
@@ -143,7 +143,7 @@ def count_again(
 
 
 def _publish_last(ports: Ports, model: str) -> None:
-    """Publish the newest day of `model` again: pages show the model that was published last by default."""
+    """Republish the newest day of `model`: by default, pages show the model that was published last."""
     newest = max((run for run in ports.index.current_runs() if run.model == model), key=lambda run: run.day)
     ports.index.remove(newest)
     index_runs(store=ports.store, index=ports.index, progress=NoProgress())

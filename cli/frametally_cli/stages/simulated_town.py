@@ -1,8 +1,8 @@
-"""The demo's simulated town: a fortnight of two streets, drawn and detected here, and counted as footage is.
+"""The demo's simulated town: a fortnight of two streets, drawn and detected here, and counted like footage.
 
-Nothing of it was filmed. Each name says so: those of its sources, and that of its model, of which alone its
-counts are. So no sum over sources has real and simulated counts in it. Each picture shows the boxes that were
-drawn; the simulated detector misses some.
+None of it was filmed, as the names of its sources and its model say. Only its own model has its counts, so no
+sum over sources mixes real and simulated counts. Each picture shows the drawn boxes; the simulated detector
+misses some.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from frametally.segments.contents import encode_segment
 from frametally_cli.options.ports import Ports
 
 SOURCES = {"Simulated Station Road": 0.9, "Simulated Old Bridge": 0.6}
-"""The streets, and how full they are in a rush hour."""
+"""The streets, and how busy they are at rush hour."""
 FIRST_DAY_MS = keys.day_start_ms("2025-12-01")
 """A Monday."""
 DAYS = 14
@@ -34,13 +34,13 @@ _STEP_MS = 600_000
 _HOLE = ("Simulated Station Road", 9, 13, 17)
 """Source, day, and hours of that day without footage."""
 _WORKS = "Simulated Station Road"
-"""Where road works in the second week let fewer vehicles through."""
+"""Road works in the second week let fewer vehicles through here."""
 _WIDTH_PX, _HEIGHT_PX, _SLOT_PX, _LANES = 320, 180, 40, (70, 105)
 _COLORS = {"car": (170, 110, 40), "truck": (60, 110, 190), "bus": (50, 170, 210), "person": (90, 60, 170)}
 
 
 class _Recording(NamedTuple):
-    """A street's pictures of a day, or of a part of it."""
+    """A street's pictures of a day or part of a day."""
 
     source_name: str
     times_ms: range
@@ -68,7 +68,7 @@ def _recordings() -> Iterator[_Recording]:
 
 
 def _objects(source_name: str, at_ms: int) -> tuple[list[Detection], list[Detection]]:
-    """Return what is drawn at a time, and what the simulated detector finds of it; always the same."""
+    """Return the objects drawn at a time, and those that the simulated detector finds; always the same."""
     rng = random.Random(f"{source_name}{at_ms}")  # noqa: S311 (nothing secret)
     day, hour = divmod((at_ms - FIRST_DAY_MS) / HOUR_MS, 24)
     rush = math.exp(-((hour - 8) ** 2) / 3) + math.exp(-((hour - 17) ** 2) / 5)
@@ -92,7 +92,7 @@ def _objects(source_name: str, at_ms: int) -> tuple[list[Detection], list[Detect
 
 
 def drawn_objects() -> dict[str, Counter[str]]:
-    """Return how many objects of each label each picture shows, by the picture's key."""
+    """Return the number of objects of each label in each picture, by the picture's key."""
     return {
         recording.key(number): Counter(thing.label for thing in _objects(recording.source_name, at_ms)[0])
         for recording in _recordings()
@@ -101,7 +101,7 @@ def drawn_objects() -> dict[str, Counter[str]]:
 
 
 def _picture(drawn: list[Detection], at_ms: int) -> bytes:
-    """Return a plain picture of these objects, as JPEG."""
+    """Return a plain JPEG picture of these objects."""
     import numpy as np
 
     from frametally.files.opencv import cv2
@@ -117,10 +117,10 @@ def _picture(drawn: list[Detection], at_ms: int) -> bytes:
 
 
 def build_town(ports: Ports, progress: Progress) -> bool:
-    """Store the town's pictures and segments, unless they are there; return whether it did.
+    """Store the town's pictures and segments if they are missing; return whether it did.
 
-    Interrupted anywhere, the next call completes it: each object is always the same, and the last recording's
-    manifest is put last.
+    After an interruption, the next call completes it: every object is always the same, and the last
+    recording's manifest is put last.
     """
     recordings = list(_recordings())
     if find_manifest(ports.store, recordings[-1].sha256):
@@ -216,14 +216,14 @@ def _ignore(_: object) -> None:
 
 
 def remove_town(ports: Ports, progress: Progress) -> int:
-    """Delete all of the town from the store and the index; return how many recordings it had.
+    """Delete all of the town from the store and the index; return the number of its recordings.
 
-    Unlike forgotten footage it leaves nothing behind: an empty model would be the newest one.
+    Unlike forgetting footage, this leaves nothing behind: an empty model would be the newest one.
     """
     media = [manifest for manifest in list_manifests(ports.store) if manifest.simulated_by == MODEL]
     folders = {f"model={MODEL}", *(manifest.source for manifest in media)}
     doomed = [info.key for info in ports.store.list("") if not folders.isdisjoint(info.key.split("/"))]
-    doomed += [manifest.key for manifest in media]  # last: they say that something is left
+    doomed += [manifest.key for manifest in media]  # last, as they show that something is left
     for number, key in enumerate(doomed, 1):
         ports.store.delete(key)
         progress.update(number, len(doomed), key)

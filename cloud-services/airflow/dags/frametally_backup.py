@@ -19,7 +19,7 @@ with DAG(
     start_date=datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC),
     catchup=False,
     max_active_runs=1,
-    is_paused_upon_creation=False,  # else nothing is saved until a person switches it on
+    is_paused_upon_creation=False,  # otherwise nothing is saved until someone switches it on
     tags=["frametally"],
 ) as dag:
     BashOperator(

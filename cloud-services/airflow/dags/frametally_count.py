@@ -1,7 +1,7 @@
 """Counts one event day: aggregate, quality, index, notify.
 
-The event day is the run's data interval (a UTC day, once a day after it has ended), or `day` in its
-configuration. Counting a day again changes nothing, so runs may be repeated, and days filled in backwards.
+The event day is the run's data interval (a UTC day, started once a day after it has ended), or `day` in its
+configuration. Recounting a day changes nothing, so runs may be repeated, and days backfilled.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ with DAG(
     start_date=datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC),
     catchup=False,
     max_active_runs=1,
-    is_paused_upon_creation=False,  # else nothing is counted until a person switches it on
+    is_paused_upon_creation=False,  # otherwise nothing is counted until someone switches it on
     default_args={"retries": RETRIES, "retry_delay": datetime.timedelta(minutes=1)},
     tags=["frametally"],
 ) as dag:
-    # Exit code 6: something was set aside and named, the rest is counted. A crash ends with 1.
+    # Exit code 6: some input was set aside and reported, the rest is counted. A crash ends with 1.
     aggregate = BashOperator(
         task_id="aggregate", bash_command=f"{FRAMETALLY} aggregate {SPAN} || [ $? -eq 6 ]"
     )
-    # Exit code 6: a check did not pass. The report is data, and what is published stays published: the task
-    # then shows as skipped, and the index follows all the same.
+    # Exit code 6: a check did not pass. The report is data, and published results stay: the task shows as
+    # skipped, and the index still follows.
     quality = BashOperator(
         task_id="quality", bash_command=f"{FRAMETALLY} quality {SPAN}", skip_on_exit_code=6
     )
@@ -46,7 +46,7 @@ with DAG(
 
     @task(trigger_rule="all_done", retries=0)
     def notify(day: str, *, ti=None, dag_run=None) -> None:  # type: ignore[no-untyped-def]
-        """Give one line to FRAMETALLY_NOTIFY_COMMAND on its standard input; fail where a task before did."""
+        """Pass one line to FRAMETALLY_NOTIFY_COMMAND on standard input; fail if an earlier task failed."""
         import subprocess
 
         states = ti.get_task_states(

@@ -1,7 +1,7 @@
-"""Waits for footage that came over the log and is detected, and starts `frametally_count` for its days.
+"""Waits for detected footage from the log, and starts `frametally_count` for its days.
 
-No worker is held while it waits: the waiting is a trigger's. A new run of this begins when the one before has
-ended, so that there is always one that waits.
+A trigger waits, so no worker is held. A new run begins when the previous one has ended, so one is always
+waiting.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ with DAG(
     start_date=datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC),
     catchup=False,
     max_active_runs=1,
-    is_paused_upon_creation=False,  # else nothing is counted until a person switches it on
+    is_paused_upon_creation=False,  # otherwise nothing is counted until someone switches it on
     tags=["frametally"],
 ) as dag:
     wait = WaitForFootage(

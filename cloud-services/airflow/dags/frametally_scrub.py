@@ -1,6 +1,6 @@
-"""Reads all that is stored once a day and compares its checksums.
+"""Reads everything in the store once a day and compares its checksums.
 
-What a disk has changed is named while there is still a backup of it.
+It reports corruption on disk while there is still a backup.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ with DAG(
     start_date=datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC),
     catchup=False,
     max_active_runs=1,
-    is_paused_upon_creation=False,  # else damage is not looked for until a person switches it on
+    is_paused_upon_creation=False,  # otherwise no damage is found until someone switches it on
     tags=["frametally"],
 ) as dag:
     BashOperator(

@@ -1,9 +1,9 @@
-"""Streams one video: each of its frames at its time, with what is found in it.
+"""Streams one video: each of its frames at its time, with its detections.
 
-The video is named by `video_id` in the run's configuration, and by nothing else; `stream_id` names a stream
-of it that the dashboard has booked, which this run launches, and which ends with it. A run takes as long as
-the stream, and ends with it, however that ends. Its frames are those that any stream has: a run that is
-repeated announces nothing that counts twice.
+Only `video_id` in the run's configuration names the video; `stream_id` names a stream of it booked in the
+dashboard, which this run launches, and which ends with it. A run takes as long as the stream, and ends with
+it, however that ends. Every stream of the video has the same frames, so a repeated run announces nothing that
+counts twice.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ with DAG(
     start_date=datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC),
     catchup=False,
     max_active_runs=int(os.environ.get("FRAMETALLY_STREAMS", "2")),
-    is_paused_upon_creation=False,  # else no video is streamed until a person switches it on
+    is_paused_upon_creation=False,  # otherwise no video is streamed until someone switches it on
     params={
         "video_id": Param(type="string", pattern=VIDEO_ID, description="ID of the video."),
         "stream_id": Param("", type="string", pattern=f"^$|{VIDEO_ID}", description="ID of a booked stream."),
@@ -33,7 +33,7 @@ with DAG(
     },
     tags=["frametally"],
 ) as dag:
-    # Not tried again by itself: the viewer may have left.
+    # No automatic retries: the viewer may have left.
     BashOperator(
         task_id="stream",
         bash_command=f'exec {FRAMETALLY} stream "$VIDEO_ID" --speed "$SPEED" --booked "$STREAM_ID"',

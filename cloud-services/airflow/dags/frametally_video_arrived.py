@@ -1,8 +1,7 @@
 """Waits for new videos on the log, and starts `frametally_video_process` for each.
 
-No worker is held while it waits: the waiting is a trigger's. A new run of this begins when the one before has
-ended, so that there is always one that waits. Videos are taken off the log once their runs are there: killed
-anywhere before, it finds them again.
+A trigger waits, so no worker is held. A new run begins when the previous one has ended, so one is always
+waiting. Videos are taken off the log once their runs exist: killed anywhere before, it finds them again.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ with DAG(
     start_date=datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC),
     catchup=False,
     max_active_runs=1,
-    is_paused_upon_creation=False,  # else no video is looked at until a person switches it on
+    is_paused_upon_creation=False,  # otherwise no video is processed until someone switches it on
     tags=["frametally"],
 ) as dag:
     wait = WaitForVideos(
@@ -39,7 +38,7 @@ with DAG(
         logical_date=None,
         skip_when_already_exists=True,
     ).expand_kwargs(wait.output)
-    # Also where all runs were there already.
+    # Also if all runs existed already.
     take = BashOperator(
         task_id="take",
         bash_command=f'{FRAMETALLY} media arrivals --take "$UP_TO"',

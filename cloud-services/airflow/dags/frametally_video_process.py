@@ -1,7 +1,7 @@
 """Brings one video through its layers: bronze, silver, gold.
 
-The video is named by `video_id` in the run's configuration, and by nothing else. Each layer skips what is
-there, so tasks and runs may be repeated.
+Only `video_id` in the run's configuration names the video. Each layer skips existing results, so tasks and
+runs may be repeated.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ with DAG(
     start_date=datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC),
     catchup=False,
     max_active_runs=int(os.environ.get("FRAMETALLY_VIDEOS_AT_ONCE", "2")),
-    is_paused_upon_creation=False,  # else no video is looked at until a person switches it on
+    is_paused_upon_creation=False,  # otherwise no video is processed until someone switches it on
     params={"video_id": Param(type="string", pattern=VIDEO_ID, description="ID of the video.")},
     default_args={"retries": RETRIES, "retry_delay": datetime.timedelta(minutes=1)},
     tags=["frametally"],

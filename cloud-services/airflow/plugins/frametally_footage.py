@@ -26,30 +26,30 @@ MOST_WAIT_S = 3600.0
 
 
 class NewFootage(BaseTrigger):
-    """Fires once there are runs to start, with what `TriggerDagRunOperator` takes of each, one per event day.
+    """Fires once there are runs to start, with `TriggerDagRunOperator`'s arguments for each event day's run.
 
-    A run's id names the day and what a count of it depends on: the same footage starts one run, however often
-    it is seen, and late footage of the same day starts another. Where that run failed it is followed by an
-    attempt with a number in its id, which waits for longer each time.
+    A run's id contains the day and a digest of the day's inputs: the same footage starts one run, however
+    often it is seen, and late footage of the same day starts another. A failed run is followed by a numbered
+    attempt, each after a longer wait.
     """
 
     def __init__(self, command: str, poll_s: float) -> None:
-        """Ask `command` every `poll_s` seconds."""
+        """Run `command` every `poll_s` seconds."""
         super().__init__()
         self.command = command
         self.poll_s = poll_s
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return how the triggerer makes it again."""
+        """Return the class and arguments from which the triggerer recreates it."""
         return "frametally_footage.NewFootage", {"command": self.command, "poll_s": self.poll_s}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Wait; one event, then it is done."""
+        """Wait, and yield a single event."""
         while True:
-            # Before each look, not after it: a new trigger follows each event, and must not look at once.
+            # Sleep before each check: a new trigger follows each event, and must not check at once.
             await asyncio.sleep(self.poll_s)
             if await _count_runs(states=["running"]):
-                continue  # footage that comes while a run counts is one run after it, not one per look
+                continue  # footage that arrives during a count gets one run after it, not one per check
             runs = await self._runs_to_start()
             if runs:
                 yield TriggerEvent(runs)
@@ -57,7 +57,7 @@ class NewFootage(BaseTrigger):
 
     async def _runs_to_start(self) -> list[dict[str, Any]]:
         states = defaultdict(list)
-        for day in await self._stale_days():  # of several models, perhaps
+        for day in await self._stale_days():  # possibly of several models
             states[day["day"]].append(day["state"])
         runs = []
         for day, segments in sorted(states.items()):
@@ -66,7 +66,7 @@ class NewFootage(BaseTrigger):
             ids = [first, *(f"{first}__{attempt}" for attempt in range(2, MOST_ATTEMPTS + 1))]
             failed = await _count_runs(run_ids=ids, states=["failed"])
             if failed == len(ids) or failed < await _count_runs(run_ids=ids):
-                continue  # one is there that waits, or that has done what can be done
+                continue  # a run is waiting, or all attempts have been made
             run: dict[str, Any] = {"trigger_run_id": ids[failed], "conf": {"day": day}}
             if failed:
                 wait_s = min(self.poll_s * 2 ** min(failed, 20), MOST_WAIT_S)
@@ -87,17 +87,17 @@ class NewFootage(BaseTrigger):
         output, complaint = await process.communicate()
         try:
             days: list[dict[str, Any]] = json.loads(output)["days"]
-        except ValueError:  # the store is away, say: it will come back
+        except ValueError:  # the store may be unavailable for now
             log.warning("%s, exit code %s", complaint.decode(errors="replace").strip(), process.returncode)
             return []
         return days
 
 
 class WaitForFootage(BaseOperator):
-    """Defers until there are days to count; returns, for each, the run that has to be started."""
+    """Defers until there are days to count; returns the runs to start, one per day."""
 
     def __init__(self, *, command: str, poll_s: float, **kwargs: Any) -> None:
-        """Ask `command` every `poll_s` seconds."""
+        """Run `command` every `poll_s` seconds."""
         super().__init__(**kwargs)
         self.command = command
         self.poll_s = poll_s
@@ -107,12 +107,12 @@ class WaitForFootage(BaseOperator):
         self.defer(trigger=NewFootage(self.command, self.poll_s), method_name="start_runs")
 
     def start_runs(self, context: Any, event: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Return what `TriggerDagRunOperator` takes, one per event day."""
+        """Return the arguments of `TriggerDagRunOperator`, one set per event day."""
         return event
 
 
 async def _count_runs(**which: Any) -> int:
-    """Return how many runs of `frametally_count` are of these `run_ids` and `states`."""
+    """Return the number of runs of `frametally_count` with these `run_ids` and `states`."""
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance  # as Airflow's own triggers do
 
     count: int = await sync_to_async(RuntimeTaskInstance.get_dr_count)(dag_id=COUNT_DAG, **which)

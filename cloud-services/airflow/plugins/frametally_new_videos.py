@@ -21,25 +21,25 @@ PLACES = re.compile(r"\d+:\d+(,\d+:\d+)*")
 
 
 class NewVideos(BaseTrigger):
-    """Fires once new videos wait on the log, with their ids and the place that they lie before.
+    """Fires once new videos wait on the log, with their ids and the log position after them.
 
-    They go on waiting there until they are taken, which is done once their runs are there.
+    They stay on the log until they are taken, which happens once their runs exist.
     """
 
     def __init__(self, command: str, poll_s: float) -> None:
-        """Ask `command` every `poll_s` seconds."""
+        """Run `command` every `poll_s` seconds."""
         super().__init__()
         self.command = command
         self.poll_s = poll_s
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return how the triggerer makes it again."""
+        """Return the class and arguments from which the triggerer recreates it."""
         return "frametally_new_videos.NewVideos", {"command": self.command, "poll_s": self.poll_s}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Wait; one event, then it is done."""
+        """Wait, and yield a single event."""
         while True:
-            # Before each look, not after it: a new trigger follows each event, and must not look at once.
+            # Sleep before each check: a new trigger follows each event, and must not check at once.
             await asyncio.sleep(self.poll_s)
             waiting = await self._waiting()
             if waiting["up_to"]:
@@ -54,7 +54,7 @@ class NewVideos(BaseTrigger):
         )
         output, complaint = await process.communicate()
         message = complaint.decode(errors="replace").strip()
-        if message:  # the log is away, say: it will come back; or a message that tells of no video
+        if message:  # the log may be unavailable for now, or a message names no video
             log.warning("%s, exit code %s", message, process.returncode)
         try:
             news = json.loads(output)
@@ -64,13 +64,13 @@ class NewVideos(BaseTrigger):
 
 
 class WaitForVideos(BaseOperator):
-    """Defers until new videos wait; returns, for each, the run that has to be started.
+    """Defers until new videos wait; returns the runs to start, one per video.
 
-    The place that they lie before is its XCom `up_to`.
+    The log position after them is its XCom `up_to`.
     """
 
     def __init__(self, *, command: str, poll_s: float, **kwargs: Any) -> None:
-        """Ask `command` every `poll_s` seconds."""
+        """Run `command` every `poll_s` seconds."""
         super().__init__(**kwargs)
         self.command = command
         self.poll_s = poll_s
@@ -80,7 +80,7 @@ class WaitForVideos(BaseOperator):
         self.defer(trigger=NewVideos(self.command, self.poll_s), method_name="start_runs")
 
     def start_runs(self, context: Any, event: dict[str, Any]) -> list[dict[str, Any]]:
-        """Return what `TriggerDagRunOperator` takes, one per video, however often it is announced."""
+        """Return the arguments of `TriggerDagRunOperator`, once per video despite repeated announcements."""
         if not PLACES.fullmatch(event["up_to"]):
             raise ValueError(f"no places: {event['up_to']!r}")
         context["ti"].xcom_push(key="up_to", value=event["up_to"])

@@ -1,1 +1,1 @@
-"""The MapReduce job. Standard library and mrjob only: the job's zip contains this folder."""
+"""The MapReduce job, packed into the job's zip: uses only the standard library and mrjob."""

@@ -1,10 +1,10 @@
-"""Finds the box that continues a track: by overlap, the largest first. Standard library only.
+"""Finds the box that continues a track, by largest overlap. Standard library only.
 
-Over a change of the pictures' size, boxes of one shape are followed in its largest size. Scaled up, they lose
-nothing: scaled back, each is what it was. Where an hour's pictures have one size, as most do, none is scaled.
+If the pictures' size changes but not their shape, boxes are followed in the largest size. Scaling up loses
+nothing: scaled back, each box is what it was. Most hours have pictures of one size, so nothing is scaled.
 
 Exact by construction: + - * / on Python's numbers give the same bits on every machine. (`sum` over floats
-does not: Python 3.12 changed it. Nor does `**`, which is the C library's.)
+does not, as Python 3.12 changed it. Nor does `**`, which is the C library's.)
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from frametally_hadoop.job.lines import Frame
 from frametally_hadoop.job.params import NEW_ABOVE_STRONG, TrackParams
 
 Area: TypeAlias = tuple[float, float, float, float, float]
-"""A widened box: left, top, right, bottom, and its area, in one unit of length."""
+"""A widened box: left, top, right, bottom and area, all in the same unit of length."""
 
 _MINUTE_MS = 60_000
 WIDENED_X = 0.6
 WIDENED_Y = 0.3
-"""Parts of its width and its height by which a box is widened on each side before overlaps are taken.
+"""Fractions of its width and height by which a box is widened on each side before overlaps are computed.
 
-At 10 frames a second little depends on it; at 5 and fewer an object moves so far between two frames that its
-own boxes hardly overlap (`docs/tracking.md` has the numbers).
+At 10 frames a second they hardly matter; at 5 and fewer an object moves so far between two frames that its
+own boxes barely overlap (`docs/tracking.md` has the numbers).
 """
 
 
 def widened(left: float, top: float, width: float, height: float) -> Area:
-    """Return the area by which a box is compared."""
+    """Return the widened box used in comparisons."""
     by_x, by_y = WIDENED_X * width, WIDENED_Y * height
     right, bottom = left + width + by_x, top + height + by_y
     left, top = left - by_x, top - by_y
@@ -43,13 +43,13 @@ def widened(left: float, top: float, width: float, height: float) -> Area:
 def pair_up(
     tracks: Sequence[Area], boxes: Sequence[Area], least_overlap: float
 ) -> tuple[list[tuple[int, int]], list[int], list[int]]:
-    """Pair each track with one box at most, and each box with one track at most.
+    """Pair each track with at most one box, and each box with at most one track.
 
-    Two may be a pair from `least_overlap` on, intersection over union, above 0. The greatest overlap is taken
-    first; of equal ones the earlier track's, then the earlier box's. Both sequences have an order that
-    the footage alone decides, so the result is decided by it too.
+    A pair needs an overlap (intersection over union) of at least `least_overlap` and above 0. The greatest
+    overlap is taken first; of equal ones the earlier track's, then the earlier box's. The footage alone
+    decides the order of both sequences, and so the result.
 
-    Returns the pairs as indices, and the indices of the tracks and of the boxes without one.
+    Returns the pairs as indices, and the indices of unpaired tracks and of unpaired boxes.
     """
     overlaps = []
     for i, (left, top, right, bottom, area) in enumerate(tracks):
@@ -87,17 +87,17 @@ _DRIFT_PER_S = 0.02
 _CHANGE_PER_S = 0.3
 """Variances that a second adds to position (heights²) and to velocity (heights²/s²).
 
-ByteTrack's own, at 30 frames a second, are 0.075 and 1.05; with these, paths behind an obstacle are straight.
+ByteTrack's, at 30 frames a second, are 0.075 and 1.05; with these, paths behind an obstacle stay straight.
 """
 
 _BIRTH_POSITION = 4 * _MEASURED
 _BIRTH_VELOCITY = 0.4
 _LEAST_SIDE = 10.0
-"""Of a predicted box, in tenths of a pixel."""
+"""The least width and height of a predicted box, in tenths of a pixel."""
 
 
 class Motion:
-    """The filter of one track. Lengths in tenths of a pixel, velocities in those per second."""
+    """The filter of one track, with lengths in tenths of a pixel and velocities per second."""
 
     __slots__ = (
         *("x", "y", "width", "height", "dx", "dy", "dwidth", "dheight"),
@@ -105,14 +105,14 @@ class Motion:
     )
 
     def __init__(self, left: float, top: float, width: float, height: float) -> None:
-        """Begin with one box, at rest."""
+        """Start from one box, at rest."""
         self.x, self.y = left + width / 2, top + height / 2
         self.width, self.height = float(width), float(height)
         self.dx = self.dy = self.dwidth = self.dheight = 0.0
         self.p_position, self.p_cross, self.p_velocity = _BIRTH_POSITION, 0.0, _BIRTH_VELOCITY
 
     def predict(self, seconds: float, *, is_lost: bool) -> None:
-        """Move on by `seconds`; the size of a lost object is left as it was."""
+        """Move on by `seconds`; keep the size of a lost object."""
         self.x += self.dx * seconds
         self.y += self.dy * seconds
         if not is_lost:
@@ -125,7 +125,7 @@ class Motion:
         self.p_velocity = velocity + _CHANGE_PER_S * seconds
 
     def correct(self, left: float, top: float, width: float, height: float) -> None:
-        """Update it with a measurement."""
+        """Update the filter with a measurement."""
         position, cross = self.p_position, self.p_cross
         innovation = position + _MEASURED
         gain, velocity_gain = position / innovation, cross / innovation
@@ -149,24 +149,24 @@ class Motion:
 _STRONG_OVERLAP = 0.2
 _WEAK_OVERLAP = 0.5
 _SECOND_OVERLAP = 0.3
-"""Least overlaps of passes 2, 3 and 4: ByteTrack's published ones."""
+"""The least overlaps of passes 2, 3 and 4, as published for ByteTrack."""
 _SECOND_BOX_MS = 200
-"""A track of one box is dropped after so long: with the next frame at 5 frames a second, as published.
+"""How long a track waits for its second box: until the next frame at 5 frames a second, as published.
 
-If the next frame alone counted at every rate, more frames a second would begin fewer tracks: a car that comes
-out behind another is seen well in every other frame at first.
+If the second box had to be in the next frame at every rate, higher rates would begin fewer tracks: a car that
+emerges from behind another is at first seen clearly only in every other frame.
 """
 _TAKEN_BACK_MS = 3000
-"""Much less than the minute around an hour: what is taken back there, both hours know."""
+"""Much less than the minute around an hour, so that both hours know the boxes that are recovered there."""
 
 
 class TrackedBox(NamedTuple):
     """One box of one frame, in whole numbers.
 
     Attributes:
-        left: Tenths of a pixel, as `top`, `width` and `height`.
-        is_counted: Whether it counts, were its label counted; a track may begin with boxes that do not.
-        twins: Weaker boxes of the same object, of other labels of its group; see `visits.one_per_object`.
+        left: Tenths of a pixel, as are `top`, `width` and `height`.
+        is_counted: Whether the box counts if its label is counted; a track may begin with boxes that do not.
+        twins: Weaker boxes of the same object with other labels of its group; see `visits.one_per_object`.
     """
 
     time_ms: int
@@ -182,10 +182,10 @@ class TrackedBox(NamedTuple):
 
 
 def overlap_of(box: TrackedBox, other: TrackedBox) -> float:
-    """Return the intersection over union of two boxes, as they are."""
+    """Return the intersection over union of two boxes, without widening them."""
     left, top, width, height = box[2:6]
     other_left, other_top, other_width, other_height = other[2:6]
-    if left >= other_left + other_width or other_left >= left + width:  # of most pairs
+    if left >= other_left + other_width or other_left >= left + width:  # true of most pairs
         return 0.0
     across = min(left + width, other_left + other_width) - max(left, other_left)
     down = min(top + height, other_top + other_height) - max(top, other_top)
@@ -196,23 +196,23 @@ def overlap_of(box: TrackedBox, other: TrackedBox) -> float:
 
 
 def by_strength(sighting: TrackedBox) -> tuple[int, int, int, int, int, str]:
-    """Return the key that sorts a frame's boxes: the strongest first, then by place, then by label."""
+    """Return the key that sorts a frame's boxes: the strongest first, then by position, then by label."""
     _, confidence, left, top, width, height, _, _, label, _ = sighting
     return -confidence, left, top, width, height, label
 
 
 Track: TypeAlias = list[TrackedBox]
-"""The boxes of one object, by time; two at least."""
+"""The boxes of one object, by time; at least two."""
 
 
 _Placed: TypeAlias = tuple[TrackedBox, Area]
 _Begun: TypeAlias = tuple[TrackedBox, Area, int, int]
-"""A track of one box, its area at rest, number of the track, moves before it. Most get no second box, and
-need no filter."""
+"""A track of one box: the box, its area at rest, the track's number, and earlier moves. Most get no
+second box, and need no filter."""
 
 
 class _LiveTrack(Motion):
-    """A track of two boxes or more; `number` sorts tracks by their beginning."""
+    """A track of two boxes or more; `number` sorts tracks by when they began."""
 
     __slots__ = ("is_lost", "number", "sightings")
 
@@ -233,11 +233,11 @@ class _LiveTrack(Motion):
 
 
 class Tracker:
-    """Tracks the boxes of one group of labels; give it every frame, by time.
+    """Tracks the boxes of one group of labels, given every frame in order of time.
 
     Attributes:
-        left_over: By frame, the boxes that went to no track, and began none.
-        lone: Boxes that began a track which got no second box though the footage went on, by time.
+        left_over: By frame, the boxes that neither joined nor began a track.
+        lone: Boxes, by time, that began a track which got no second box though the footage went on.
     """
 
     def __init__(self, params: TrackParams) -> None:
@@ -254,7 +254,7 @@ class Tracker:
         self.lone: list[TrackedBox] = []
 
     def step(self, time_ms: int, sightings: Sequence[TrackedBox]) -> None:
-        """Take the boxes of the next frame in the order of `by_strength`; there may be none."""
+        """Take the boxes of the next frame, if any, in the order of `by_strength`."""
         weak: list[TrackedBox] = []
         strong_of, strong_else = self._strong_of, self._strong
         if sightings or self._live or self._begun:
@@ -285,7 +285,7 @@ class Tracker:
         self.left_over.append((time_ms, weak))
 
     def _go_on(self, strong: list[_Placed], weak: list[TrackedBox]) -> tuple[list[_Placed], list[TrackedBox]]:
-        """Move the tracks on, and give them boxes that fit; returns the boxes that are left."""
+        """Move the tracks on and give them matching boxes; return the boxes that are left."""
         live = []
         for track in self._live:
             if self._now_ms - track.sightings[-1].time_ms <= self._gap_ms:
@@ -304,7 +304,7 @@ class Tracker:
         return strong, weak
 
     def _second_boxes(self, strong: list[_Placed]) -> list[_Placed]:
-        """Give tracks of one box a second one; returns the boxes that are left."""
+        """Give tracks of one box a second one; return the boxes that are left."""
         now_ms, begun = self._now_ms, self._begun
         if now_ms - begun[0][0].time_ms > self._gap_ms:  # they are sorted by time
             begun = [track for track in begun if now_ms - track[0].time_ms <= self._gap_ms]
@@ -329,7 +329,7 @@ class Tracker:
         return strong
 
     def _before(self, first: TrackedBox) -> Iterator[TrackedBox]:
-        """Yield, backwards, what was left over of an object before the first box of its track."""
+        """Yield, backwards, the left-over boxes of an object from before the first box of its track."""
         now = first
         for time_ms, boxes in reversed(self.left_over):
             if self.left_over[-1][0] - time_ms > _TAKEN_BACK_MS:
@@ -344,7 +344,7 @@ class Tracker:
             yield now
 
     def finish(self) -> list[Track]:
-        """All tracks, after the last frame."""
+        """Return all tracks, after the last frame."""
         self._ended += [track.sightings for track in self._live]
         self._live = []
         return self._ended
@@ -353,7 +353,7 @@ class Tracker:
 def _pair(
     tracks: list[_LiveTrack], boxes: list[_Placed], least_overlap: float
 ) -> tuple[list[_LiveTrack], list[_Placed]]:
-    """Give tracks the boxes that fit; returns the tracks and the boxes that are left."""
+    """Give tracks matching boxes; return the tracks and the boxes that are left."""
     if not tracks or not boxes:
         return tracks, boxes
     areas = [track.area() for track in tracks]
@@ -364,7 +364,7 @@ def _pair(
 
 
 class ScaledFrame(NamedTuple):
-    """A frame as tracking sees it: of the largest size of its shape. `own` is the frame as it is stored."""
+    """A frame scaled for tracking to the largest size of its shape; `own` is the frame as stored."""
 
     width_px: int
     height_px: int
@@ -372,14 +372,14 @@ class ScaledFrame(NamedTuple):
 
 
 def size_of(frame: Frame | ScaledFrame) -> Size:
-    """Return the size of the picture that boxes are in."""
+    """Return the size of the picture that a frame's boxes refer to."""
     return frame.width_px, frame.height_px
 
 
 def sizes_by_minute(frames: Iterable[Frame], from_ms: int, to_ms: int) -> list[tuple[int, list[Size]]]:
-    """Return when pictures of `[from_ms, to_ms)` get another shape: the sizes of each stretch of minutes.
+    """Return the minutes of `[from_ms, to_ms)` at which the pictures' shapes change, with the new sizes.
 
-    Each is the largest of its shape. Empty if all have one shape.
+    Each size is the largest of its shape. Empty if all pictures have one shape.
     """
     by_minute: defaultdict[int, set[Size]] = defaultdict(set)
     for frame in frames:
@@ -399,13 +399,13 @@ def sizes_by_minute(frames: Iterable[Frame], from_ms: int, to_ms: int) -> list[t
 
 
 def sizes_to_scale(frames: Iterable[Frame]) -> dict[Size, Size]:
-    """Return by each size of the frames the one to track in; empty where they have one size."""
+    """Return, for each size of the frames, the size to track in; empty if all have one size."""
     sizes = {(frame.width_px, frame.height_px) for frame in frames}
     return common_sizes(sizes) if len(sizes) > 1 else {}
 
 
 def scaled_box(box: TrackedBox, size: Size) -> TrackedBox:
-    """Return a box of a stored frame as one of a picture of a size of its shape."""
+    """Convert a box of a stored frame to a box of a picture of `size`, which has the same shape."""
     own = size_of(box.frame)
     if own == size:
         return box
@@ -413,7 +413,7 @@ def scaled_box(box: TrackedBox, size: Size) -> TrackedBox:
 
 
 def own_boxes(sightings: Sequence[TrackedBox]) -> list[TrackedBox]:
-    """Return boxes as they are in their stored frames."""
+    """Return boxes as in their stored frames."""
     return [
         _on(box, size_of(box.frame), size_of(box.frame.own))._replace(frame=box.frame.own)
         if isinstance(box.frame, ScaledFrame)
@@ -433,6 +433,6 @@ def _on(box: TrackedBox, size: Size, other: Size) -> TrackedBox:
 
 
 def size_changes(sightings: Sequence[TrackedBox]) -> list[int]:
-    """Return the numbers of boxes whose frame has another size than that of the box before."""
+    """Return the indices of boxes whose frame differs in size from the previous box's frame."""
     sizes = [size_of(box.frame) for box in sightings]
     return [number for number in range(1, len(sizes)) if sizes[number] != sizes[number - 1]]

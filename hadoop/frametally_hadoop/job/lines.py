@@ -1,10 +1,10 @@
-"""Decodes and checks frame lines, as far as counting needs it; reads and writes the job's keys and records.
+"""Decodes and checks frame lines as far as counting needs, and reads and writes the job's keys and records.
 
-With msgspec where it is installed, with the standard library where it is not: both accept and refuse the
-same lines and give the same values, so that a cluster without msgspec counts the same.
+Uses msgspec where it is installed, otherwise the standard library: both accept and refuse the same lines and
+give the same values, so a cluster without msgspec counts the same.
 
-Many lines at a time cost half of what they do one by one. A fault is named for a single line
-only: where many are not all good, they are decoded again, one by one.
+Decoding many lines at a time costs half as much as one by one. Only single lines get an error message: if a
+batch contains a bad line, it is decoded again, line by line.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ _OPENING, _CLOSING = {ord("{")}, {ord("}")}
 
 
 MOST_PX = 1_000_000
-"""Longest side of a frame, and the farthest that a box may reach from its corner."""
+"""The longest side of a frame, and the farthest that a box may reach from its corner."""
 
 
 class BadLine(ValueError):
-    """A line without a frame's detections; the message says why."""
+    """A line without a frame's detections; the message gives the reason."""
 
 
 class Frame(BoxedFrame, MeasuredFrame, Protocol):
-    """The fields of a frame line that counting needs; `reading` adds the digest of its picture."""
+    """The fields of a frame line needed for counting; `reading` adds the digest of its picture."""
 
     @property
     def width_px(self) -> int: ...  # noqa: D102
@@ -56,7 +56,7 @@ class Frame(BoxedFrame, MeasuredFrame, Protocol):
 
 
 FrameSize = tuple[str, int, int]
-"""Of a frame's picture: its medium, width and height in pixels."""
+"""Describes a frame's picture: its medium, and its width and height in pixels."""
 
 
 class _PlainDetection(NamedTuple):
@@ -80,10 +80,10 @@ class _PlainFrame(NamedTuple):
 
 
 def decode_with_standard_library(line: bytes) -> Frame:
-    """Decode the frame in `line` by `json`. Raises `BadLine`."""
+    """Decode the frame in `line` with `json`. Raises `BadLine`."""
     try:
         fields = json.loads(line.decode(), parse_constant=_refuse_constant)
-        if b"\\u" in line:  # half a surrogate pair is a string to json, but no text
+        if b"\\u" in line:  # json accepts half a surrogate pair, which is not valid text
             json.dumps(fields, ensure_ascii=False).encode()
         if type(fields) is not dict:
             raise BadLine("not a JSON object")
@@ -154,7 +154,7 @@ def _check_version(version: int) -> None:
 
 
 class _Decoders(NamedTuple):
-    """Of one line; of many, all or none; of lines joined by line breaks; of those, without boxes perhaps."""
+    """Decoders of one line, of many (all or none), of joined accepted lines, and of those without boxes."""
 
     one: Callable[[bytes], Frame]
     all: Callable[[Sequence[bytes]], Sequence[Frame] | None]
@@ -196,7 +196,7 @@ def _make_msgspec_decoders() -> _Decoders:
             ("captured_at_ms", Annotated[int, msgspec.Meta(ge=-MOST_TIME_MS, le=MOST_TIME_MS)]),
             ("model", str),
             ("detections", list[fast_detection]),  # type: ignore[valid-type]
-            ("width_px", pixels, 0),  # 0: the line does not say
+            ("width_px", pixels, 0),  # 0 means that the line does not say
             ("height_px", pixels, 0),
             ("media", str, ""),
             ("time_source", str, ""),
@@ -209,9 +209,9 @@ def _make_msgspec_decoders() -> _Decoders:
     decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(fast_frame)
 
     def decode_with_msgspec(line: bytes) -> Frame:
-        """Decode the frame in `line` by msgspec. Raises `BadLine`."""
+        """Decode the frame in `line` with msgspec. Raises `BadLine`."""
         try:
-            if not line.isascii():  # msgspec does not look into the fields that it skips
+            if not line.isascii():  # msgspec does not check the text of fields that it skips
                 line.decode()
             frame = decoder.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -221,9 +221,9 @@ def _make_msgspec_decoders() -> _Decoders:
         return frame  # type: ignore[no-any-return]
 
     def decode_all_with_msgspec(lines: Sequence[bytes]) -> Sequence[Frame] | None:
-        # msgspec does not ask where lines end. But no "{" follows a "}" in JSON unless a comma is between
-        # them: where each line begins and ends with those, none goes on in the next, and as many objects as
-        # lines are one on each.
+        # msgspec ignores where lines end. But in JSON no "{" follows a "}" without a comma between them: if
+        # every line begins and ends with those, no object spans two lines, and an equal number of objects and
+        # lines means one per line.
         if not all(lines) or {*map(_FIRST, lines)} != _OPENING or {*map(_LAST, lines)} != _CLOSING:
             return None
         text = b"\n".join(lines)
@@ -255,36 +255,36 @@ def _make_msgspec_decoders() -> _Decoders:
 _DECODERS = _make_standard_decoders() if msgspec is None else _make_msgspec_decoders()
 
 decode_frame = _DECODERS.one
-"""The frame in a line; raises `BadLine`."""
+"""Returns the frame in a line; raises `BadLine`."""
 
 decode_frames = _DECODERS.all
-"""The frames in lines; None if one of them may be bad: ask `decode_frame` of each."""
+"""Returns the frames in lines; None if one may be bad: then call `decode_frame` on each."""
 
 decode_accepted = _DECODERS.accepted
-"""The frames of lines, joined by line breaks, that were accepted before."""
+"""Returns the frames of lines that were accepted before, joined by line breaks."""
 
 decode_labels = _DECODERS.labels
-"""The same, but their boxes may be missing."""
+"""Like `decode_accepted`, but may leave out the boxes."""
 
 
 _plain_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def encode_with_standard_library(value: object) -> bytes:
-    """Write JSON as `frametally.records.encode` does: no white space, text as UTF-8."""
+    """Write JSON as `frametally.records.encode` does: without white space, as UTF-8."""
     return _plain_encode(value).encode()
 
 
 to_json: Callable[[object], bytes] = (
     msgspec.json.Encoder().encode if msgspec else encode_with_standard_library
 )
-"""Writes keys and records of the job, with msgspec to the same bytes in a tenth of the time."""
+"""Writes keys and records of the job; msgspec writes the same bytes in a tenth of the time."""
 from_json: Callable[[bytes], Any] = msgspec.json.Decoder().decode if msgspec else json.loads
-"""Reads what `to_json` has written."""
+"""Reads the output of `to_json`."""
 
 
 def distinct_frames(texts: Sequence[bytes], *, needs_boxes: bool) -> tuple[list[Frame], list[Frame]]:
-    """Return a group's frames, each once, in any order, and those of the lines that repeated one."""
+    """Return a group's distinct frames, in any order, and the frames of lines that repeated one."""
     decode = decode_accepted if needs_boxes else decode_labels
     frames = [frame for text in texts for frame in decode(text)]
     times_seen = Counter([frame.image_path for frame in frames])

@@ -1,31 +1,31 @@
 """The map and the reduce of the counting job. Standard library only.
 
-The map side reads the segments of a manifest (`reading`), and passes on each frame line to its unit: model,
-source and UTC hour, or, where intervals do not divide an hour, the whole hours that they do divide. Where
-objects are tracked, a unit gets the lines of the minute before and after it, too. The reduce side counts a
-unit whole: its lines are final, one a key.
+The map side reads the segments of a manifest (`reading`), and passes each frame line on to its unit: model,
+source and UTC hour, or, where intervals do not divide an hour, the fewest whole hours that they do divide. If
+objects are tracked, a unit also gets the lines of the minute before and after it. The reduce side counts a
+whole unit at once: its lines are final, one per key.
 
 Pairs from map to reduce, keys as JSON arrays:
 
-- `["frames", model, source, unit_start_ms]`: frame lines of one cell as the segments have them, joined by
-  `LINE_SEPARATOR`, behind `[cell_start_ms, [[media, width_px, height_px], ...]]` with the sizes of pictures;
-- the same with the zones of the source that it is counted within behind the start, and whether it is
-  counted whole, too;
+- `["frames", model, source, unit_start_ms]`: frame lines of one cell as in the segments, joined by
+  `LINE_SEPARATOR`, after `[cell_start_ms, [[media, width_px, height_px], ...]]` with the sizes of pictures;
+- the same, with the start followed by the zones of the source to count within and whether the unit is also
+  counted whole;
 - `["corrupt", segment, line_number]`: why that line was set aside, as a JSON string;
-- `["lines", model, day_start_ms]`: the frame lines passed on to that UTC day; publication compares with it.
-  Of the series of zones, once for each zone.
+- `["lines", model, day_start_ms]`: the number of frame lines passed on to that UTC day, for publication to
+  compare with; in the series of zones, once for each zone.
 
-Pairs that come out, keys as JSON arrays, values as JSON; the first two are those of part files:
+Output pairs, keys as JSON arrays, values as JSON; the first two are those of part files:
 
 - `["count", source, label, interval_start_ms]`: an `IntervalCount`;
 - `["coverage", source, interval_start_ms]`: a `Coverage`;
 - `["track", ...]` and `["paths", ...]`: see `visits`;
-- `["hour", source, unit_start_ms]`: what a unit was counted from, see `_Unit.record`;
-- `["corrupt", ...]` and `["lines", ...]`: as they came, the lines summed, with their model.
+- `["hour", source, unit_start_ms]`: the inputs of a unit, see `_Unit.record`;
+- `["corrupt", ...]` and `["lines", ...]`: as from the map side, the lines summed, with their model.
 
-Of zones, the same comes of each, with its place as the source, and their series as the model. The plug-in
-that draws them says which boxes are in them (`PicturePlaces.narrowed`).
-The records are written field by field here, in the order and to the bytes of `frametally.records`.
+Each zone gives the same pairs, with the zone in place of the source and the series of zones as the model. The
+plug-in that draws zones decides which boxes are in them (`PicturePlaces.narrowed`). The records are written
+here field by field, in the order and to the bytes of `frametally.records`.
 """
 
 from __future__ import annotations
@@ -68,34 +68,34 @@ Count = Callable[[str, str, int], None]
 """Adds to a counter of the engine: group, name, amount."""
 
 LINE_SEPARATOR = b"\x1e"
-"""Stands between grouped lines: no JSON text holds it raw."""
+"""Separates grouped lines; never occurs raw in JSON text."""
 _BUFFER_BYTES = 64 * 1024 * 1024
 
 
 class FrameGroups:
-    """The map side of one task: the frame lines of its segments by unit, in bounded memory."""
+    """The map side of one task: groups the frame lines of its segments by unit, in bounded memory."""
 
     def __init__(
         self, params: CountParams, count: Count, *, buffer_bytes: int = _BUFFER_BYTES, fetch: Fetch = fetch
     ) -> None:
-        """Hold at most about `buffer_bytes` of lines before they are passed on; `fetch` reads segments."""
+        """Hold about `buffer_bytes` of lines at most before passing them on; `fetch` reads segments."""
         self._count = count
         self._buffer_bytes = buffer_bytes
         self._fetch = fetch
         self._params = params
-        # A cell is as long as the margins; where there are none, an interval, by which it is counted alone.
+        # A cell is as long as the margins; without margins it is an interval, which is counted alone.
         self._cell_ms = params.margin_ms or params.interval_s * 1000
         self._groups: dict[tuple[tuple[Any, ...], int], tuple[list[bytes], set[FrameSize]]] = {}
         self._passed_on: Counter[tuple[str, int]] = Counter()
         self.held_bytes = 0
 
     def add(self, manifest_line: str) -> Iterator[Pair]:
-        """Read the segments of one line; yields the lines set aside, and the groups when the buffer is full.
+        """Read the segments of one line; yield the lines set aside, and the groups when the buffer is full.
 
-        Raises `Retryable`: a segment cannot be read now, or came cut short; `Poison` if it is not a segment.
+        Raises `Retryable` if a segment is unavailable or arrives incomplete; `Poison` if it is not a segment.
         """
         for entry in parse_line(manifest_line):
-            yield from self._add_segment(entry)  # whose last block is gone before the next is read
+            yield from self._add_segment(entry)  # frees each last block before the next read
 
     def _add_segment(self, entry: SegmentEntry) -> Iterator[Pair]:
         for block in read_blocks(entry.url, entry.name, sources=entry.sources, fetch=self._fetch):
@@ -132,7 +132,7 @@ class FrameGroups:
             self._passed_on[model, unit_start_ms - unit_start_ms % DAY_MS] += lines
 
     def drain(self) -> Iterator[Pair]:
-        """Pass on all that is held."""
+        """Pass on everything that is held."""
         for key, cell_ms in [*self._groups]:
             texts, sizes = self._groups.pop((key, cell_ms))
             yield to_json(key), LINE_SEPARATOR.join([to_json([cell_ms, sorted(sizes)]), *texts])
@@ -158,7 +158,7 @@ def reduce_group(key: bytes, values: Iterable[bytes], params: CountParams, count
     sizes: set[FrameSize] = set()
     for value in values:
         cell_ms, of_cell = from_json(value[: value.index(LINE_SEPARATOR)])
-        # Tracks need all frames at once; else each interval is decoded alone, as memory is slow.
+        # Tracking needs all frames at once; otherwise decode each interval separately, to touch less memory.
         cells[cell_ms if params.tracking is None else 0].append(value)
         sizes.update(map(tuple, of_cell if start_ms <= cell_ms < end_ms else ()))
     units: dict[str, _Unit] = {}
@@ -186,7 +186,7 @@ def reduce_group(key: bytes, values: Iterable[bytes], params: CountParams, count
 def _places(
     source: str, zones: Zones, frames: Sequence[Frame], repeats: Sequence[Frame], *, is_whole: bool
 ) -> Iterator[tuple[str, Sequence[Frame], int]]:
-    """Yield each place to count, its frames, and how many lines repeated one of them."""
+    """Yield each place to count, its frames, and the number of lines that repeated one of them."""
     if is_whole:
         yield source, frames, len(repeats)
     if zones:
@@ -195,7 +195,7 @@ def _places(
 
 @dataclass
 class _Unit:
-    """One model, place and unit, as far as it is counted."""
+    """One model, place and unit while it is counted."""
 
     model: str
     place: str
@@ -208,7 +208,7 @@ class _Unit:
     boxes: Counter[str] = field(default_factory=Counter)
 
     def count(self, frames: Sequence[Frame], params: CountParams) -> Iterator[Pair]:
-        """Yield the output pairs of distinct frames: of an interval, or of all of the unit and its margins.
+        """Yield the output pairs of distinct frames: of an interval, or of the whole unit and its margins.
 
         Objects are tracked hour by hour, so an interval of several hours is counted in cells of an hour.
         """
@@ -246,9 +246,9 @@ class _Unit:
         params: CountParams,
         nothing: Mapping[BlankReason, int] | None,
     ) -> Iterator[Pair]:
-        """Yield counts and coverage of one interval, of the frames that show something.
+        """Yield counts and coverage of one interval, from the frames that show something.
 
-        `nothing` has how many show nothing, by reason; None: nobody looked.
+        `nothing` has the number of frames that show nothing, by reason; None if they were not checked.
         """
         bars: defaultdict[str, list[tuple[list[Hit], TrackedHour]]] = defaultdict(list)
         detections = 0
@@ -282,9 +282,9 @@ class _Unit:
         yield to_json(["coverage", self.place, start_ms]), to_json(head | where | covered)
 
     def record(self, sizes: Iterable[FrameSize]) -> dict[str, Any]:
-        """Return what the unit was counted from, without its margins; `blank` is null if nobody looked.
+        """Return the inputs of the unit, without its margins; `blank` is null if frames were not checked.
 
-        `pictures`: if they have several shapes, their sizes from which minute on.
+        If the pictures have several shapes, `pictures` has the minutes at which their sizes change.
         """
         several = {"pictures": self.pictures} if self.pictures else {}
         return several | {

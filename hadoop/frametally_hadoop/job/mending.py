@@ -1,4 +1,4 @@
-"""Joins broken tracks, and recognises what never moves, over gaps too. Standard library only."""
+"""Joins broken tracks and recognises objects that never move, also across gaps. Standard library only."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ _VELOCITY_SIGHTINGS = 10
 _MOVED_HEIGHTS = 0.5
 _LEAST_FOR_FIXED_MS = 2000
 _SAME_PLACE = 0.8
-"""Intersection over union from which on two boxes are of one place. Boxes of a parked car jitter less; a car
-that parks where another stood seldom takes its place so exactly."""
+"""The least intersection over union of two boxes in one place. Boxes of a parked car jitter less; a new car
+seldom parks so exactly where another stood."""
 _time_of, _frame_time = attrgetter("time_ms"), itemgetter(0)
 
 
 def stitch(tracks: Sequence[Track], gap_ms: int) -> list[Track]:
-    """Join tracks where one goes on with another that ended up to `gap_ms` before.
+    """Join tracks where one continues another that ended up to `gap_ms` before.
 
-    Both ends must be away from the frame's border (there objects come and go) and of about one height. The
-    start must lie within 1.5 heights of where the first one ended, of where it would be now, or of half way.
-    The nearest are joined first, each end once; of equally near ones, those that began first.
+    Both ends must be away from the frame's border (where objects come and go) and of similar height. The
+    start must be within 1.5 heights of where the first track ended, of where it would be now, or of the point
+    half way. The nearest ends are joined first, each end once; of equally near ones, those that began first.
 
     Returns tracks by their first sighting, each ordered by time.
     """
@@ -65,7 +65,7 @@ def by_start(track: Track) -> tuple[int, tuple[int, int, int, int, int, str]]:
 
 
 def in_sequence(tracks: Sequence[Track], next_of: Mapping[int, int]) -> list[Track]:
-    """Return tracks with those behind them that go on with them; `next_of` has their numbers."""
+    """Join each track with the tracks that continue it; `next_of` has their indices."""
     joined = []
     continues = set(next_of.values())
     for i in range(len(tracks)):
@@ -80,7 +80,7 @@ def in_sequence(tracks: Sequence[Track], next_of: Mapping[int, int]) -> list[Tra
 
 
 def never_moves(track: Sequence[TrackedBox]) -> bool:
-    """Return whether, for 2 s or more, 90 % of the centres lie within half the box's height, both ways."""
+    """Return whether, for 2 s or more, 90 % of the centres are within half the box's height, both ways."""
     if track[-1].time_ms - track[0].time_ms < _LEAST_FOR_FIXED_MS:
         return False
     height = sorted(sighting.height for sighting in track)[len(track) // 2]
@@ -99,13 +99,13 @@ def _inner_span(ordered: Sequence[float]) -> float:
 
 
 def _distance(track: Track, start: TrackedBox) -> float | None:
-    """Return how near `start` is to where `track` goes, in heights squared; None: they cannot be one."""
+    """Return the distance from `start` to where `track` goes, in heights squared; None if no match."""
     end = track[-1]
     if not are_alike(end, start):
         return None
     before = track[max(0, len(track) - _VELOCITY_SIGHTINGS)]
     passed_ms = end.time_ms - before.time_ms
-    # Centres twice as large, to stay with whole numbers.
+    # Doubled centres stay whole numbers.
     x, y = 2 * end.left + end.width, 2 * end.top + end.height
     steps = (start.time_ms - end.time_ms) / passed_ms if passed_ms else 0.0
     dx = (x - 2 * before.left - before.width) * steps
@@ -121,7 +121,7 @@ def _distance(track: Track, start: TrackedBox) -> float | None:
 
 
 def are_alike(end: TrackedBox, start: TrackedBox) -> bool:
-    """Return whether an object may have the one box after the other: of about one height, off the border."""
+    """Return whether the boxes may be of one object: of similar height, `start` away from the border."""
     return (
         0 < start.height <= _HEIGHT_RATIO * end.height
         and end.height <= _HEIGHT_RATIO * start.height
@@ -130,7 +130,7 @@ def are_alike(end: TrackedBox, start: TrackedBox) -> bool:
 
 
 def is_at_border(sighting: TrackedBox) -> bool:
-    """Return whether a box touches the frame's border, or nearly; objects come and go there."""
+    """Return whether a box touches or almost touches the frame's border, where objects come and go."""
     width, height = sighting.frame.width_px * 10, sighting.frame.height_px * 10
     if width <= 0 or height <= 0:
         return False  # unknown
@@ -144,18 +144,18 @@ def is_at_border(sighting: TrackedBox) -> bool:
 
 _MEETING_MS = 500
 _MOTION_MS = 1500
-"""Where two objects meet, boxes are of both: how each moves, `_MOTION_MS` tell before and after it."""
+"""Where two objects meet, boxes mix both: the `_MOTION_MS` before and after show how each moves."""
 _AHEAD_MS = 1000
 _MEETING_HEIGHTS = 1.5
 _LONE_STITCHES = 3
 _LONE_HEIGHTS = 1.0
 _FILL_CONFIDENCE = 4000
-"""Measured: weaker boxes beside a gap are as often of another object."""
+"""Measured: weaker boxes near a gap belong to another object just as often."""
 _FILL_HEIGHTS = 0.75
 
 
 class _Move(NamedTuple):
-    """From a box to a later one: centres twice as large, to stay with whole numbers."""
+    """The move from a box to a later one, with doubled centres, which stay whole numbers."""
 
     x: int
     y: int
@@ -168,18 +168,18 @@ class _Move(NamedTuple):
 def mended(
     tracks: Sequence[Track], left_over: Sequence[tuple[int, list[TrackedBox]]], params: TrackParams
 ) -> list[Track]:
-    """Return whole tracks; boxes that go to them are taken from `left_over`, which has frames by time."""
+    """Return whole tracks; boxes that join them are removed from `left_over`, which has frames by time."""
     if not params.stitch_ms:
         return stitch(tracks, 0)
     tracks = stitch(untangle(tracks), params.stitch_ms)
-    # What reaches further than the margin, one hour would join and the next one not.
+    # One hour would join beyond the margin, and the next would not.
     lone_ms = min(_LONE_STITCHES * params.stitch_ms, MARGIN_MS - params.gap_ms)
     tracks = join_lone(tracks, lone_ms)
     return [fill(track, left_over, params.gap_ms) for track in tracks]
 
 
 def untangle(tracks: Sequence[Track]) -> list[Track]:
-    """Exchange the rest of a track that turns round where another begins and goes on as it did before."""
+    """Swap the rest of a track that turns round with a track that begins there and continues its motion."""
     tracks = sorted(tracks, key=by_start)
     live: list[int] = []
     for new, track in enumerate(tracks):
@@ -201,7 +201,7 @@ def untangle(tracks: Sequence[Track]) -> list[Track]:
 
 
 def _off_its_way(track: Track, new: Track) -> float | None:
-    """Return how far `new` is off the way of `track`, in heights squared; None: `track` went on itself."""
+    """Return how far `new` is off the way of `track`, in heights squared; None unless `track` turns round."""
     start = new[0]
     at_ms = start.time_ms
     near = _nearest(track, at_ms)
@@ -223,10 +223,10 @@ def _off_its_way(track: Track, new: Track) -> float | None:
 
 
 def join_lone(tracks: Sequence[Track], gap_ms: int) -> list[Track]:
-    """Join tracks over a gap in which their object stood hidden: where either is the only one for the other.
+    """Join tracks over a gap in which their object stood hidden, where each is the other's only match.
 
-    Both ends are away from the border, of about one height, and within a height of each other: who walks on
-    for so long may be anywhere.
+    Both ends are away from the border, of similar height, and within a height of each other: an object that
+    walks on for so long may be anywhere.
     """
     tracks = sorted(tracks, key=by_start)
     starts = [track[0].time_ms for track in tracks]
@@ -242,7 +242,7 @@ def join_lone(tracks: Sequence[Track], gap_ms: int) -> list[Track]:
 
 
 def fill(track: Track, left_over: Sequence[tuple[int, list[TrackedBox]]], gap_ms: int) -> Track:
-    """Return a track with boxes that were left over on its way over gaps of more than `gap_ms`."""
+    """Return a track whose gaps of more than `gap_ms` are filled with left-over boxes on its way."""
     whole = [track[0]]
     for until in track[1:]:
         if until.time_ms - whole[-1].time_ms > gap_ms:
@@ -258,7 +258,7 @@ def fill(track: Track, left_over: Sequence[tuple[int, list[TrackedBox]]], gap_ms
 def _on_the_way(
     since: TrackedBox, until: TrackedBox, time_ms: int, boxes: Sequence[TrackedBox]
 ) -> int | None:
-    """Return the number of the box that is nearest to the straight way from one box to another."""
+    """Return the index of the box that is nearest to the straight way from one box to another."""
     part = (time_ms - since.time_ms) / (until.time_ms - since.time_ms)
     from_x, from_y = 2 * since.left + since.width, 2 * since.top + since.height
     x = from_x + part * (2 * until.left + until.width - from_x)
@@ -274,7 +274,7 @@ def _on_the_way(
 
 
 def _motion(track: Track, from_ms: int, to_ms: int) -> _Move | None:
-    """Return how a track moves in a time; None: three boxes over `_MEETING_MS` are needed to tell."""
+    """Return a track's motion in a period; None without three boxes over `_MEETING_MS`."""
     first, end = bisect_left(track, from_ms, key=_time_of), bisect_right(track, to_ms, key=_time_of)
     if end - first < 3 or (passed_ms := track[end - 1].time_ms - track[first].time_ms) < _MEETING_MS:
         return None
@@ -290,12 +290,12 @@ def _nearest(track: Track, time_ms: int) -> TrackedBox:
 
 
 def _apart2(box: TrackedBox, other: TrackedBox) -> float:
-    """Return how far two centres are apart, in heights of `other`, squared."""
+    """Return the distance between two centres, in heights of `other`, squared."""
     return _off2(box, 2 * other.left + other.width, 2 * other.top + other.height, other.height)
 
 
 def _off2(box: TrackedBox, x: float, y: float, height: int) -> float:
-    """Return how far a box's centre is off a place, both twice as large, in heights squared."""
+    """Return the distance of a box's centre from a place (both doubled), in heights squared."""
     off_x, off_y = 2 * box.left + box.width - x, 2 * box.top + box.height - y
     return (off_x * off_x + off_y * off_y) / (4 * height * height)
 
@@ -303,10 +303,10 @@ def _off2(box: TrackedBox, x: float, y: float, height: int) -> float:
 def stood_before(
     visits: Sequence[Visit], edges: Mapping[Size, TrackEdges], group_of: Mapping[str, str]
 ) -> set[int]:
-    """Return the numbers of visits whose object stood in the same place as the footage before ended.
+    """Return the indices of visits whose object stood in the same place when the earlier footage ended.
 
-    Neither moves, both have one label or labels of one group, and one is there up to the gap, the other from
-    it on. The greatest overlap is taken first, each visit once; of equal ones the earlier visits.
+    Neither visit moves, their labels are the same or of one group, and the gap separates them. The greatest
+    overlap is taken first, each visit once; of equal ones the earlier visits.
     """
     ended: dict[tuple[Size, str, int], list[int]] = {}
     began: dict[tuple[Size, str, int], list[int]] = {}
@@ -337,7 +337,7 @@ def stood_before(
 
 
 def _place(sightings: Sequence[TrackedBox]) -> TrackedBox:
-    """Return a box of its medians."""
+    """Return a box of the visit's medians."""
     sides = zip(*((box.left, box.top, box.width, box.height) for box in sightings), strict=True)
     left, top, width, height = (sorted(side)[len(sightings) // 2] for side in sides)
     return sightings[0]._replace(left=left, top=top, width=width, height=height)

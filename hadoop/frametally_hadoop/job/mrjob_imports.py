@@ -1,9 +1,9 @@
 """Modules that mrjob's last release needs from Python during its import. Standard library only.
 
-mrjob 0.7.4 takes three small things from `distutils` and `pipes`, which Python has dropped. setuptools, where
-it is installed, replaces the first in every Python, and takes longer to import than all else that a task
-needs. So they are here while mrjob is imported, and gone afterwards: nobody else meets them. Nor is there
-YAML then, which takes half of mrjob's time, for settings of mrjob's that the job does not have.
+mrjob 0.7.4 imports three small things from `distutils` and `pipes`, which Python has dropped. setuptools, if
+installed, replaces the first in every Python, and takes longer to import than everything else in a task. So
+this module provides them only while mrjob is imported. It also hides YAML, which takes half of mrjob's import
+time and is only needed for mrjob settings that the job does not have.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _STAND_INS: dict[str, dict[str, object]] = {
 
 @contextmanager
 def stand_ins() -> Iterator[None]:
-    """Import mrjob in here. Modules that were imported before are left as they are."""
+    """Provide the stand-ins while mrjob is imported here. Modules imported earlier stay as they are."""
     put = [name for name in _STAND_INS if name not in sys.modules]
     for name in put:
         sys.modules[name] = ModuleType(name)

@@ -1,4 +1,4 @@
-"""The settings that change counts, in the form for the job's tasks. Standard library only."""
+"""The settings that change counts, in a form for the job's tasks. Standard library only."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from frametally.rules.times import DAY_S
 MARGIN_MS = HOUR_MARGIN_MS
 
 NEW_ABOVE_STRONG = 1000
-"""Ten-thousandths of confidence by which a box that begins a track must be above a strong one (ByteTrack)."""
+"""Ten-thousandths of confidence above the strong threshold that a box needs to begin a track (ByteTrack)."""
 
 
 class TrackParams(NamedTuple):
-    """When boxes are one object.
+    """Decides when boxes belong to one object.
 
-    The thresholds and the gap are those that ByteTrack was published with (arXiv:2110.06864: 0.6, 0.1, 0.7,
-    and 30 frames, here at 10 a second), but that of vehicles: with 0.6 a quarter of them is missed.
+    The thresholds and the gap are those published for ByteTrack (arXiv:2110.06864: 0.6, 0.1, 0.7, and 30
+    frames, here at 10 a second), except for vehicles: 0.6 misses a quarter of them.
 
     Attributes:
-        min_fps: Hundredths of a frame a second that the footage must have been analysed at.
-        strong: Ten-thousandths of confidence from which on a box is strong.
-        weak: Ten-thousandths of confidence from which on a box may continue a track.
+        min_fps: Hundredths of a frame a second that footage must have been analysed at.
+        strong: Ten-thousandths of confidence from which a box is strong.
+        weak: Ten-thousandths of confidence from which a box may continue a track.
         gap_ms: How long a track lives on without a box.
-        stitch_ms: Longest time between the end of a track and the start of another that goes on with it.
-        strong_by_label: `(label, strong)` of labels with a threshold of their own, sorted.
+        stitch_ms: Longest time between the end of a track and the start of another that continues it.
+        strong_by_label: `(label, strong)` of labels that have their own threshold, sorted.
         fixed_labels: Labels whose tracks that never move are not objects, sorted.
         groups: `(name, labels)` of labels that are followed together, sorted; others are followed alone.
     """
@@ -51,16 +51,16 @@ class TrackParams(NamedTuple):
     )
 
     def followed_with(self, labels: tuple[str, ...]) -> tuple[str, ...]:
-        """Return labels with those that are followed together with one of them, sorted; empty: all."""
+        """Return labels and those followed together with one of them, sorted; empty means all."""
         together = [group for _, group in self.groups if not set(labels).isdisjoint(group)]
         return tuple(sorted({*labels, *(label for group in together for label in group)}))
 
     def group_of(self) -> dict[str, str]:
-        """Return by label the one that stands for its group; labels without a group are left out."""
+        """Return, by label, the label that represents its group; omits labels without a group."""
         return {label: min(group) for _, group in self.groups for label in group}
 
     def in_words(self) -> dict[str, Any]:
-        """Return them as people set them: frames a second, confidence 0 to 1, seconds."""
+        """Return the params in users' units: frames a second, confidence from 0 to 1, seconds."""
         return {
             "min_fps": self.min_fps / 100,
             "strong_confidence": self.strong / 10_000,
@@ -76,7 +76,7 @@ class TrackParams(NamedTuple):
 def from_fields(fields: dict[str, Any]) -> TrackParams:
     """Read a JSON object with the params' names; missing ones get their defaults.
 
-    Raises `TypeError` for an unknown name, or a value of another type; `Misconfigured`: as `checked`.
+    Raises `TypeError` for an unknown name or a wrong type; `Misconfigured` as `checked` does.
     """
     default = TrackParams()
     pairs = [(label, strong) for label, strong in fields.get("strong_by_label", default.strong_by_label)]
@@ -101,7 +101,7 @@ def from_fields(fields: dict[str, Any]) -> TrackParams:
 
 
 def checked(params: TrackParams) -> TrackParams:
-    """Return `params`, if no label is in two groups. Raises `Misconfigured` if one is."""
+    """Return `params` unchanged. Raises `Misconfigured` if a label is in two groups."""
     grouped = [label for _, group in params.groups for label in group]
     twice = sorted({label for label in grouped if grouped.count(label) > 1})
     if twice:
@@ -112,10 +112,9 @@ def checked(params: TrackParams) -> TrackParams:
 
 
 def label_groups(text: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Read groups of labels, such as `vehicle=car+truck, two-wheeler=bicycle+motorbike`; they come sorted.
+    """Read groups of labels, such as `vehicle=car+truck, two-wheeler=bicycle+motorbike`; return them sorted.
 
-    Raises `Misconfigured` for a group without a name or with fewer than two labels, or a name that comes
-    twice.
+    Raises `Misconfigured` for a group without a name or with fewer than two labels, or a repeated name.
     """
     groups: dict[str, tuple[str, ...]] = {}
     for item in filter(str.strip, text.split(",")):
@@ -131,7 +130,7 @@ def label_groups(text: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
 
 
 def label_thresholds(text: str) -> dict[str, int]:
-    """Read labels with a threshold of their own, such as `car=0.4, bus=0.5`; `*` is all others.
+    """Read the thresholds of labels, such as `car=0.4, bus=0.5`; `*` stands for all others.
 
     Raises `Misconfigured` for a label without a threshold from 0 to 1.
     """
@@ -158,8 +157,8 @@ class CountParams(NamedTuple):
 
     Attributes:
         min_confidence: As `min_side` and `labels`, see `CountedBoxes`.
-        tracking: How unique objects are counted; None: they are not counted.
-        overlaps: Which of overlapping media counts; planning goes by it.
+        tracking: How unique objects are counted; None if they are not.
+        overlaps: Which of overlapping media counts; used in planning.
     """
 
     interval_s: int = 60
@@ -171,16 +170,16 @@ class CountParams(NamedTuple):
 
     @property
     def unit_ms(self) -> int:
-        """Return the length of what is reduced together: whole hours, whole intervals; days have some."""
+        """Return the length of a unit: whole hours that hold whole intervals and divide a day."""
         return length_ms(self.interval_s)
 
     @property
     def margin_ms(self) -> int:
-        """Return how much before and after an hour is needed to count it."""
+        """Return how much footage before and after an hour is needed to count it."""
         return 0 if self.tracking is None else MARGIN_MS
 
     def units_near(self, time_ms: int) -> tuple[int, ...]:
-        """Return the starts of the units that a frame is needed for: its own, then one that it is near to."""
+        """Return the starts of the units that need a frame: its own, then any unit that it is near."""
         since_ms = time_ms % self.unit_ms
         own = time_ms - since_ms
         if since_ms < self.margin_ms:
@@ -195,14 +194,14 @@ class CountParams(NamedTuple):
         return CountedBoxes(self.min_confidence, self.min_side, self.labels)
 
     def digest(self) -> str:
-        """Return 8 hex over what changes counts, without the interval (the key beside it has that)."""
+        """Return 8 hex digits of what changes counts, without the interval (which the key has separately)."""
         identity = [COUNTING_VERSION, self.min_confidence, self.min_side, self.labels, self.tracking]
-        if self.overlaps != "first":  # counts of earlier versions, where nothing overlaps, are such counts
+        if self.overlaps != "first":  # as in earlier versions' counts, which know no overlaps
             identity.append(self.overlaps)
         return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:8]
 
     def in_words(self) -> dict[str, Any]:
-        """Return what changes counts, as people set it: of confidence 0 to 1, pixels, frames a second."""
+        """Return what changes counts, in users' units: confidence from 0 to 1, pixels, frames a second."""
         return {
             "counting_version": COUNTING_VERSION,
             "min_confidence": self.min_confidence / 10_000,
@@ -213,15 +212,15 @@ class CountParams(NamedTuple):
         }
 
     def to_argument(self) -> str:
-        """Return URL-safe base64 of the params as JSON, which every shell on the way leaves as it is."""
+        """Return the params as JSON in URL-safe base64, which every shell on the way leaves unchanged."""
         fields = self._asdict() | {"tracking": self.tracking and self.tracking._asdict()}
         return base64.urlsafe_b64encode(json.dumps(fields).encode()).decode()
 
 
 def parse_argument(argument: str) -> CountParams:
-    """Read a job's `--params`: a JSON object, or its URL-safe base64; empty: the defaults.
+    """Read a job's `--params`: a JSON object or its URL-safe base64; if empty, use the defaults.
 
-    Raises `Misconfigured`: anything else.
+    Raises `Misconfigured` for anything else.
     """
     if not argument:
         return CountParams()

@@ -1,9 +1,9 @@
-"""Writes the tracks of an hour, and their paths, as pairs of the job's output. Standard library only.
+"""Writes the tracks of an hour and their paths as pairs of the job's output. Standard library only.
 
-A path leaves out points between: along a straight line from point to point, in time and space, no foot
-point that is left out is further off than a part of its box's height. So whatever is asked of the path later
-(when a line was crossed, how fast) is off by no more. A lower side that is hidden for a few frames is where
-its neighbours have it. + - * / alone, as everywhere here.
+A path omits intermediate points: every omitted foot point is within a fraction of its box's height of the
+straight line between the kept points, in time and space. So later answers from the path (when a line was
+crossed, how fast) are off by no more. If a lower side is hidden for a few frames, its neighbours determine
+it. Only + - * / are used, as everywhere here.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ if TYPE_CHECKING:
 
 _OFF_HEIGHTS = 0.1
 _HIDDEN_MS = 300
-"""For so long to either side of a box its neighbours decide where its lower side is.
+"""How long before and after a box its neighbours determine its lower side.
 
 In a queue, the car in front hides the lower half of the next one for a few frames: the box loses its lower
-half and gets it back, while its upper side goes on evenly. The foot point would drive back and forth.
+half and regains it, while its upper side moves evenly. The foot point would jump back and forth.
 """
 
 
@@ -53,9 +53,9 @@ class PathPoint(NamedTuple):
     """Where an object stood.
 
     Attributes:
-        x: Foot point, the middle of the box's lower side, in tenths of a pixel, as `y` and `height`.
-        boxes: How many boxes there are since the point before, this one included.
-        size: Width and height of its frame, in pixels; 0: of the one size of its hour.
+        x: Foot point, the middle of the box's lower side, in tenths of a pixel, as are `y` and `height`.
+        boxes: Number of boxes since the previous point, including this one.
+        size: Width and height of its frame, in pixels; 0 means the one size of its hour.
     """
 
     time_ms: int
@@ -74,10 +74,10 @@ def foot_path(
 ) -> list[PathPoint]:
     """Return the path of an hour, from the last box before it to the first one after it.
 
-    Points are the first and the last box, both boxes about either end of the hour (so that the paths of two
-    hours share a step), both ends of what is `UNSEEN_MS` without a box, and whatever a straight line misses;
-    and both boxes about each of `changes`, where frames of another size begin: places of two sizes make no
-    line. With `changes`, points have the size of their frame.
+    The points are the first and the last box; both boxes around either end of the hour (so that the paths of
+    two hours share a step); both ends of a gap of `UNSEEN_MS` without a box; all boxes that a straight line
+    misses; and both boxes around each of `changes`, where frames of another size begin, as positions in two
+    sizes make no line. With `changes`, points have the size of their frame.
     """
     times = [sighting.time_ms for sighting in sightings]
     of_sizes = pairwise((0, *(changes or ()), len(sightings)))
@@ -106,10 +106,10 @@ def _with_size(points: list[PathPoint], frame: Frame) -> list[PathPoint]:
 
 
 def _with_lower_sides(sightings: Sequence[TrackedBox], times: Sequence[int]) -> list[TrackedBox]:
-    """Return the boxes with the median of the lower sides within `_HIDDEN_MS`, of as many before as after.
+    """Return the boxes with the median of the lower sides within `_HIDDEN_MS`, as many before as after.
 
-    The median of an odd number of places that rise or fall is the middle one, so it changes nothing of an
-    even motion, and nothing of the first and the last box.
+    The median of an odd number of places that rise or fall is the middle one, so this changes nothing in an
+    even motion, nor the first and the last box.
     """
     bottoms = [sighting.top + sighting.height for sighting in sightings]
     smooth = []
@@ -125,10 +125,10 @@ def _with_lower_sides(sightings: Sequence[TrackedBox], times: Sequence[int]) -> 
 
 
 def _between(sightings: Sequence[TrackedBox], first: int, last: int) -> list[PathPoint]:
-    """Return the points behind box `first` up to box `last`; of `first` itself, if it is `last`.
+    """Return the points after box `first` up to box `last`; the point of `first` if it is `last`.
 
-    From one point, the slopes of x, y and height within which all boxes since are met; the point before the
-    first box outside is the next one.
+    From one point, keeps the slopes of x, y and height that fit all boxes since; the point before the first
+    box that does not fit is the next one.
     """
     if first == last:
         return [PathPoint(*_place(sightings[first]), 1)]
@@ -141,7 +141,7 @@ def _between(sightings: Sequence[TrackedBox], first: int, last: int) -> list[Pat
     while index <= last:
         place = now_ms, now_x, now_y, now_height = _place(sightings[index])
         passed_ms = now_ms - start_ms
-        if passed_ms <= 0:  # two frames of one time: a line has one place for both
+        if passed_ms <= 0:  # two frames at one time: a line can give only one place
             index += 1
             continue
         slope_x, slope_y = (now_x - x) / passed_ms, (now_y - y) / passed_ms
@@ -172,32 +172,32 @@ def _place(sighting: TrackedBox) -> tuple[int, int, int, int]:
 
 
 class TrackEdges(NamedTuple):
-    """The data that decides whether a track ended, or the footage did."""
+    """The data that decides whether a track ended or the footage did."""
 
     stretches: Sequence[tuple[int, int]]
     gap_ms: int
 
     def began(self, first: TrackedBox) -> Began:
-        """Return how a track began whose first box this is."""
+        """Return how a track with this first box began."""
         index = bisect_right(self.stretches, first.time_ms, key=itemgetter(0)) - 1
         start_ms = self.stretches[index][0]
         is_gap = index > 0 and start_ms - self.stretches[index - 1][1] <= MARGIN_MS
         return self._edge(first, first.time_ms - start_ms, is_gap=is_gap) or "found"
 
     def ended(self, last: TrackedBox) -> Ended:
-        """Return how a track ended whose last box this is."""
+        """Return how a track with this last box ended."""
         index = bisect_right(self.stretches, last.time_ms, key=itemgetter(0)) - 1
         end_ms = self.stretches[index][1]
         is_gap = index + 1 < len(self.stretches) and self.stretches[index + 1][0] - end_ms <= MARGIN_MS
         return self._edge(last, end_ms - last.time_ms, is_gap=is_gap) or "lost"
 
     def gap_before(self, first: TrackedBox) -> int:
-        """Return the number of the gap that ends as a track begins whose first box this is; 0: none does."""
+        """Return the number of the gap that ends as a track with this first box begins, or 0."""
         index = bisect_right(self.stretches, first.time_ms, key=itemgetter(0)) - 1
         return index if first.time_ms - self.stretches[index][0] <= self.gap_ms else 0
 
     def gap_after(self, last: TrackedBox) -> int:
-        """Return the number of the gap that begins as a track ends whose last box this is; 0: none does."""
+        """Return the number of the gap that begins as a track with this last box ends, or 0."""
         index = bisect_right(self.stretches, last.time_ms, key=itemgetter(0)) - 1
         is_last = index + 1 == len(self.stretches)
         return 0 if is_last or self.stretches[index][1] - last.time_ms > self.gap_ms else index + 1
@@ -205,7 +205,7 @@ class TrackEdges(NamedTuple):
     def _edge(
         self, sighting: TrackedBox, off_ms: int, *, is_gap: bool
     ) -> Literal["border", "gap", "footage"] | None:
-        """Return at which edge a box lies that is `off_ms` from where the footage begins or ends."""
+        """Return the edge, if any, at which a box is that is `off_ms` from either end of the footage."""
         if off_ms and is_at_border(sighting):
             return "border"
         if off_ms <= self.gap_ms:
@@ -216,7 +216,7 @@ class TrackEdges(NamedTuple):
 def edges_by_shape(
     footage: Sequence[Frame], sizes: Mapping[Size, Size], stretches: Sequence[tuple[int, int]], gap_ms: int
 ) -> dict[Size, TrackEdges]:
-    """Return by size in which objects are followed when there was footage of that shape."""
+    """Return when there was footage of each shape, by the size that objects are followed in."""
     shapes = {*sizes.values()} or {*map(size_of, footage[:1])}
     if len(shapes) == 1:
         return dict.fromkeys(shapes, TrackEdges(stretches, gap_ms))
@@ -240,7 +240,7 @@ def track_pairs(
 ) -> Iterator[tuple[bytes, bytes]]:
     """Yield the tracks of an hour, and their paths, with its lone boxes.
 
-    `sizes`: of its frames, where they are several.
+    `sizes` are those of its frames, if there are several.
     """
     hour_end_ms = hour_start_ms + HOUR_MS
     labels = sorted({visit.label for visit in visits} | {box.label for box in lone})

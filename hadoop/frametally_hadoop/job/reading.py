@@ -1,8 +1,7 @@
 """Reads the segments of a manifest, wherever a task runs, and checks their lines. Standard library only.
 
-A line of a manifest is a split: one segment, or several with an `ENTRY_SEPARATOR` between them. A segment
-is its URL and, where not all of it is counted, a TAB and a JSON object with some of the fields of
-`SegmentEntry`.
+A line of a manifest is a split: one segment, or several separated by `ENTRY_SEPARATOR`. A segment is its URL
+and, if not all of it is counted, a TAB and a JSON object with some of the fields of `SegmentEntry`.
 """
 
 from __future__ import annotations
@@ -30,18 +29,18 @@ from frametally.rules.tombstones import Forgotten, is_forgotten
 from frametally_hadoop.job.lines import BadLine, Frame, FrameSize, decode_frame, decode_frames
 
 ENTRY_SEPARATOR = "\x1e"
-"""Stands between the segments of one manifest line: no address holds it raw."""
+"""Separates the segments of one manifest line; never occurs raw in an address."""
 
 
 class SegmentEntry(NamedTuple):
-    """One segment, and what of it is counted.
+    """One segment, and which parts of it are counted.
 
     Attributes:
-        name: Its name in reports; absent: its URL without the query, where a presigned one is signed.
-        days: Whole days since 1970 UTC; absent: all.
-        hours: Of these days by source the whole hours since 1970; absent: all.
-        without: What does not count, forgotten or lost to an overlapping medium.
-        zones: By source and hour, whole ones since 1970, the zones to count within; absent: none.
+        name: Its name in reports; by default its URL without the query, which may hold a signature.
+        days: Whole days since 1970 UTC; all by default.
+        hours: For these days by source, the whole hours since 1970; all by default.
+        without: Ranges that do not count, as they are forgotten or lost to an overlapping medium.
+        zones: By source and whole hour since 1970, the zones to count within; none by default.
     """
 
     url: str
@@ -53,17 +52,17 @@ class SegmentEntry(NamedTuple):
 
     @property
     def sources(self) -> set[str] | None:
-        """The sources that are counted; None: all."""
+        """The sources that are counted; None means all."""
         return None if self.hours is None else self.hours.keys() | self.zones.keys()
 
     def has(self, source: str, unit_start_ms: int) -> bool:
-        """Return whether a unit is counted, of whole pictures."""
+        """Return whether a unit is counted over whole pictures."""
         return (self.days is None or unit_start_ms // DAY_MS in self.days) and (
             self.hours is None or unit_start_ms // HOUR_MS in self.hours.get(source, ())
         )
 
     def zones_of(self, source: str, unit_start_ms: int) -> Zones:
-        """Return the zones that a unit is counted within."""
+        """Return the zones to count a unit within."""
         return self.zones.get(source, {}).get(unit_start_ms // HOUR_MS, ())
 
 
@@ -86,7 +85,7 @@ def parse_line(line: str) -> Iterator[SegmentEntry]:
 
 
 def entry_text(url: str, **fields: Any) -> str:
-    """Return a segment's text in a manifest line, from the fields of `SegmentEntry` that it has."""
+    """Return a segment's text in a manifest line, from the given fields of `SegmentEntry`."""
     return f"{url}\t{json.dumps(fields, separators=(',', ':'))}"
 
 
@@ -100,14 +99,14 @@ Fetch = Callable[..., Iterator[bytes]]
 
 
 class LinkEnded(Retryable):
-    """A presigned link is refused: it has ended, as a rule. A new one may do."""
+    """A presigned link was refused, usually because it has expired. A new link may work."""
 
 
 def fetch(url: str, what: str, *, block_bytes: int = _BLOCK_BYTES) -> Iterator[bytes]:
     """Yield the bytes at `url`, block by block; errors call it `what`, such as `segment <key>`.
 
-    Raises `Retryable` if it cannot be read now, or came cut short; `LinkEnded`: its presigned link works no
-    more; `Poison` if it is not an address.
+    Raises `Retryable` if it is unavailable or arrives incomplete; `LinkEnded` if its presigned link no longer
+    works; `Poison` if it is not an address.
     """
     if not url.startswith(("file://", "http://", "https://", "hdfs://", "data:")):
         raise Poison(f"{what}: its address must begin with file://, http(s):// or hdfs://")
@@ -118,14 +117,14 @@ def fetch(url: str, what: str, *, block_bytes: int = _BLOCK_BYTES) -> Iterator[b
     while True:
         try:
             with _open(url, done_bytes) as response:
-                expected_bytes = int(getattr(response, "length", 0) or 0)  # 0 where it does not say
+                expected_bytes = int(getattr(response, "length", 0) or 0)  # 0 where the server does not say
                 while data := response.read(block_bytes):
                     yield data
                     done_bytes += len(data)
                     expected_bytes -= len(data)
                 if expected_bytes <= 0:
                     return
-                problem = "it arrived incomplete"  # a body cut short raises nothing by itself
+                problem = "it arrived incomplete"  # a truncated body raises no error
         except (http.client.HTTPException, OSError) as error:  # urllib's own errors are OSErrors
             problem = _reason(url, error)
             status = _close(error)
@@ -140,17 +139,17 @@ def fetch(url: str, what: str, *, block_bytes: int = _BLOCK_BYTES) -> Iterator[b
         tries -= 1
         if tries <= 0:
             raise Retryable(f"{what} cannot be read: {problem}") from None
-        time.sleep(backoff.next_s())  # and go on where it broke off
+        time.sleep(backoff.next_s())  # then resume where it broke off
 
 
 def hadoop_command() -> str:
-    """Return Hadoop's client: the one in `HADOOP_HOME`, else on the path."""
+    """Return Hadoop's client: the one in `HADOOP_HOME`, otherwise the one on the path."""
     command = f"{os.environ.get('HADOOP_HOME')}/bin/hadoop"
     return command if os.access(command, os.X_OK) else "hadoop"
 
 
 def _read_hdfs(url: str, what: str, block_bytes: int) -> Iterator[bytes]:
-    """Read by the `hadoop` command, which every node of a cluster has."""
+    """Read with the `hadoop` command, which every node of a cluster has."""
     command = hadoop_command()
     try:
         process = subprocess.Popen(  # noqa: S603
@@ -170,24 +169,24 @@ def _read_hdfs(url: str, what: str, block_bytes: int) -> Iterator[bytes]:
 
 
 def _open(url: str, first_byte: int) -> IO[bytes]:
-    if url.startswith("file:///"):  # less work than by urllib, for each of many small segments
+    if url.startswith("file:///"):  # cheaper than urllib for many small segments
         return Path(urllib.request.url2pathname(urllib.parse.urlsplit(url).path)).open("rb", buffering=0)
     headers = {"Range": f"bytes={first_byte}-"} if first_byte else {}
     request = urllib.request.Request(url, headers=headers)  # noqa: S310 - its scheme was looked at
     response: Any = urllib.request.urlopen(request, timeout=_READ_TIMEOUT_S)  # noqa: S310
-    if first_byte and response.status != http.client.PARTIAL_CONTENT:  # a server that gives all of it
+    if first_byte and response.status != http.client.PARTIAL_CONTENT:  # the server ignored the range
         response.read(first_byte)
     return response  # type: ignore[no-any-return]
 
 
 def _reason(url: str, error: Exception) -> str:
-    """Say what went wrong, without what is secret in the address."""
+    """Describe the error without secret parts of the address."""
     query = url.partition("?")[2]  # the signature of a presigned address
     return str(error).replace(query, "...") if query else str(error)
 
 
 def _close(error: Exception) -> int:
-    """Close an answer that was an error and return its status; 0 for another error."""
+    """Close an error response and return its status; return 0 for other errors."""
     if not isinstance(error, urllib.error.HTTPError):
         return 0
     error.close()
@@ -195,7 +194,7 @@ def _close(error: Exception) -> int:
 
 
 class CheckedPart(NamedTuple):
-    """Some lines of a segment: its bytes from the end of the part before, up to `next_byte` (None: its end).
+    """Some lines of a segment, from the end of the part before to `next_byte`, or to the end if it is None.
 
     Positions count from the first byte after the header; a `crc32` of None is not compared.
     """
@@ -209,13 +208,13 @@ class LineChecksums:
     """The parts of one segment; the last part reaches to its end."""
 
     def __init__(self, name: str, parts: Iterable[CheckedPart]) -> None:
-        """Expect these parts; errors call the segment `name`."""
+        """Expect these parts; call the segment `name` in errors."""
         self._name = name
         self._parts = list(parts)
         self._position = self._crc32 = 0
 
     def add(self, data: bytes | memoryview) -> None:
-        """Take the next bytes. Raises `Poison` if a part that ends in them is other than was stored."""
+        """Take the next bytes. Raises `Poison` if a part that ends in them differs from what was stored."""
         view = memoryview(data)
         while view:
             next_byte = self._parts[0].next_byte
@@ -245,15 +244,15 @@ _FIELDS_WITHOUT_SEAL = {
     *("v", "model", "log_id", "topic", "partition", "first_offset", "next_offset"),
     *("frames", "dead_letters", "sources"),
 }
-"""Of the headers that releases without checksums wrote."""
+"""Fields of the headers that releases without checksums wrote."""
 
 
 class Header(NamedTuple):
-    """The parts of a segment's header for counting: `times` are first and last captured_at_ms by source.
+    """The parts of a segment's header needed for counting.
 
-    `parts` are its sources' lines, then its dead letters, with their checksums; `lines_of` says how many
-    lines each source has, in their order; `digests` has the end of each frame's line with its picture's
-    digest, empty if the picture was not measured.
+    `times` has the first and last captured_at_ms by source. `parts` are the lines of its sources, then its
+    dead letters, with their checksums. `lines_of` has the number of lines of each source, in the segment's
+    order. `digests` has the end of each frame's line with its picture's digest, empty if not measured.
     """
 
     model: str
@@ -266,7 +265,7 @@ class Header(NamedTuple):
 
 
 class CellRun(NamedTuple):
-    """Frames of one source that follow each other within a cell of time, their lines and pictures' sizes."""
+    """Consecutive frames of one source within a cell of time, with their lines and pictures' sizes."""
 
     cell_start_ms: int
     frames: Sequence[Frame]
@@ -278,7 +277,7 @@ class Block(NamedTuple):
     """Some lines of a segment.
 
     Attributes:
-        lines: Those that hold a frame, as the segment has them, with the digest of their picture.
+        lines: Lines that hold a frame, as in the segment, with the digest of their picture.
         bad: The other lines: the number of each in the segment, and why it was set aside.
     """
 
@@ -288,7 +287,7 @@ class Block(NamedTuple):
     bad: Sequence[tuple[int, str]]
 
     def without(self, forgotten: Forgotten) -> Block:
-        """Return it without the frames that are forgotten."""
+        """Return the block without the frames that are forgotten."""
         if not forgotten:
             return self
         wanted = [
@@ -299,11 +298,11 @@ class Block(NamedTuple):
         return self._replace(lines=[line for line, _ in wanted], frames=[frame for _, frame in wanted])
 
     def runs(self, cell_length_ms: int) -> Iterator[CellRun]:
-        """Yield the frames by cells of time; a segment is sorted, so that the runs are long."""
+        """Yield the frames by cells of time; a segment is sorted, so the runs are long."""
         first, source, cell_ms, end_ms = 0, "", 0, 0
         media, width_px, height_px = "", 0, 0
         sizes: set[FrameSize] = set()
-        for index, frame in enumerate(self.frames):  # every frame goes through this loop
+        for index, frame in enumerate(self.frames):  # hot loop: runs for every frame
             time_ms = frame.captured_at_ms
             if not cell_ms <= time_ms < end_ms or frame.source != source:
                 if first < index:
@@ -325,13 +324,13 @@ def read_blocks(
     sources: Collection[str] | None = None,
     fetch: Fetch = fetch,
 ) -> Iterator[Block]:
-    """Yield the frame lines of the segment at `url`, block by block; of `sources` alone if they are given.
+    """Yield the frame lines of the segment at `url`, block by block; only those of `sources` if given.
 
-    Whether it is whole is known after the last block: until then, what was read must not be published. Errors
-    call it `name`; about `block_bytes` of it are held at a time. `fetch` reads what `url` names.
+    Only the last block proves that the segment is whole: publish nothing before. Errors call it `name`; about
+    `block_bytes` of it are held at a time. `fetch` reads the bytes at `url`.
 
-    Raises `Retryable` if it cannot be read now, or came cut short; `Poison` if it is not a segment, or of
-    another version, or damaged.
+    Raises `Retryable` if it is unavailable or arrives incomplete; `Poison` if it is not a segment, has an
+    unknown version, or is damaged.
     """
     header: Header | None = None
     checksums = LineChecksums(name, ())
@@ -371,7 +370,7 @@ def read_blocks(
 def _wanted_runs(
     header: Header, sources: Collection[str] | None, first: int, end: int
 ) -> Iterator[tuple[int, int]]:
-    """Yield the runs of frame lines from `first` to before `end` that are of `sources`; None: of all."""
+    """Yield the runs of frame lines from `first` to before `end` that are of `sources`, or of all if None."""
     runs = [(0, header.frames)]
     if sources is not None:
         ends = [*accumulate(count for _, count in header.lines_of)]
@@ -423,7 +422,7 @@ def _checked_block(lines: list[bytes], header: Header, *, first_number: int, has
 
 
 def _all_belong(frames: Sequence[Frame], header: Header) -> bool:
-    """Return whether each frame is as `_checked_frame` wants it. Every frame goes through this loop."""
+    """Return whether each frame is as `_checked_frame` requires. This loop runs for every frame."""
     model, times = header.model, header.times
     source, folder, first_ms, last_ms = "", "", 0, -1
     for frame in frames:
@@ -443,14 +442,14 @@ def _all_belong(frames: Sequence[Frame], header: Header) -> bool:
 
 
 def _checked_frame(line: bytes, header: Header) -> Frame:
-    """Decode the frame in `line`, if it is one that its segment's header announces.
+    """Decode the frame in `line`, if its segment's header announces it.
 
-    A frame's source and time must be those in its image path: only then do all lines of one frame meet in one
-    group, where it is counted once. And they must be within what the header says, as days are planned by it.
+    A frame's source and time must match its image path: only then do all lines of one frame meet in one
+    group, where it is counted once. They must also be within the header's ranges, which days are planned by.
 
-    Raises `BadLine` if it is not.
+    Raises `BadLine` if they do not.
     """
-    if b"\t" in line or b"\r" in line:  # JSON allows them, engines cut lines there
+    if b"\t" in line or b"\r" in line:  # JSON allows them, but engines split lines there
         raise BadLine("it contains a TAB or a carriage return")
     frame = decode_frame(line)
     source, time_ms = frame.source, frame.captured_at_ms

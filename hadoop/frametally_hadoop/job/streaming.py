@@ -1,6 +1,6 @@
 """The same job as plain Hadoop Streaming, without mrjob: lines on standard input and output.
 
-Standard library only. Failures are one line on standard error and exit code 1, so that Hadoop retries.
+Standard library only. Failures print one line on standard error and exit with 1, so that Hadoop retries.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def counts_alone(pairs: Iterable[Pair]) -> Iterator[Pair]:
         elif kind == "corrupt":
             segment, number = where
             line = f"{segment}, line {number}: {from_json(value)}; the rest is counted"
-            print(line, file=sys.__stderr__)  # in one process with its tasks, mrjob takes `sys.stderr`
+            print(line, file=sys.__stderr__)  # in-process mrjob replaces `sys.stderr`
 
 
 def report_counter(group: str, name: str, amount: int) -> None:

@@ -1,9 +1,9 @@
 """The reduce side of tracking: turns an hour of frames into unique objects per interval and tracks.
 
-Standard library only. A unique object is a *visit*: who leaves and comes back is a new one. It is counted
-once, in the interval of its first counted box; if that lies before the hour, it belongs to an earlier hour.
+Standard library only. A unique object is a *visit*: an object that returns is a new one. It is counted once,
+in the interval of its first counted box; if that is before the hour, it belongs to an earlier hour.
 
-Pairs of the job's output that come out, keys as JSON arrays, values as JSON:
+Output pairs, keys as JSON arrays, values as JSON:
 
 - `["track", source, label, number, hour_start_ms]`: a `Track`;
 - `["paths", source, hour_start_ms]`: the paths of these tracks (`rules.hour_file`).
@@ -40,20 +40,20 @@ from frametally_hadoop.job.params import CountParams, TrackParams
 from frametally_hadoop.job.paths import edges_by_shape, track_pairs
 
 _CONFIDENCE, _PLACE = itemgetter(1), itemgetter(2, 3, 4, 5, 8)
-"""Of a `TrackedBox`, the fields of `by_strength`: sorting by both costs half of sorting by that."""
+"""The fields of a `TrackedBox` that `by_strength` uses; sorting by these first halves the cost."""
 
 _TWIN_OVERLAP = 0.5
-"""Intersection over union from which on two boxes of one group are of one object.
+"""The least intersection over union at which two boxes of one group belong to one object.
 
-A detector leaves out the weaker of two such boxes (from 0.45 on) only where both have one label. In the demo
-clip the pairs of two labels have either less than 0.45 or more than 0.55.
+A detector drops the weaker of two such boxes (from 0.45) only if both have one label. In the demo clip, pairs
+of two labels have either less than 0.45 or more than 0.55.
 """
 
 
 def one_per_object(sightings: Sequence[TrackedBox]) -> list[TrackedBox]:
-    """Return a frame's boxes of one group in the order of `by_strength`, with weaker twins in the stronger.
+    """Return a frame's boxes of one group in the order of `by_strength`, weaker twins within the stronger.
 
-    Whatever is seen as a car and, in the same place, as a truck is one object with two votes.
+    A thing detected as both a car and a truck in the same place is one object with two votes.
     """
     ordered = sorted(sorted(sightings, key=_PLACE), key=_CONFIDENCE, reverse=True)
     labels = [sighting.label for sighting in ordered]
@@ -71,7 +71,7 @@ def one_per_object(sightings: Sequence[TrackedBox]) -> list[TrackedBox]:
 
 
 def counted_votes(sightings: Sequence[TrackedBox]) -> list[TrackedBox]:
-    """Return the boxes that count, twins among them, by time."""
+    """Return the boxes that count, including twins, by time."""
     votes = []
     for sighting in sightings:
         if sighting.is_counted:
@@ -84,7 +84,7 @@ def counted_votes(sightings: Sequence[TrackedBox]) -> list[TrackedBox]:
 def tally(votes: Sequence[TrackedBox]) -> list[tuple[str, int, int]]:
     """Return `(label, boxes, confidence)` of the votes, the confidence summed in ten-thousandths.
 
-    The first has won: the greatest confidence in all, of equal ones that of more boxes, then by name.
+    The winner comes first: by greatest total confidence, then by most boxes, then by name.
     """
     of_label: defaultdict[str, list[int]] = defaultdict(list)
     for vote in votes:
@@ -96,15 +96,15 @@ def tally(votes: Sequence[TrackedBox]) -> list[tuple[str, int, int]]:
 
 
 class Visit(NamedTuple):
-    """One object while it was there.
+    """One object while it was in view.
 
     Attributes:
-        sightings: Its boxes by time, of any label of the group, the first of them counted.
+        sightings: Its boxes by time, of any label of the group, beginning with a counted one.
         votes: Its counted boxes by label, the winner first; see `tally`.
         of_label: Its counted boxes of `label`, by time.
-        is_object: False for things that never move, where their label leaves these out, and for
-            labels that are not counted.
-        is_new: False for an object that stood there before the gap in the footage, too.
+        is_object: False for things that never move, if their label excludes these, and for labels that are
+            not counted.
+        is_new: False for an object that also stood there before the gap in the footage.
     """
 
     label: str
@@ -116,16 +116,16 @@ class Visit(NamedTuple):
 
 
 class TrackedHour(NamedTuple):
-    """What tracking says of one source and UTC hour.
+    """The tracking results of one source and UTC hour.
 
     Attributes:
-        fps: The rate that it was analysed at, in hundredths of a frame a second; None: it was not tracked.
-        covered_ms: By start of the interval, how much of it there was footage of in this hour.
-        blank_ms: By that and the reason, how much of that showed nothing.
-        objects: By label and start of the interval, the objects first seen there; None: they could not be
-            followed, as the rate is too low.
-        from_start: By the same, those of `objects` that were there as the footage began.
-        tracked_boxes: By the same, the counted boxes that lie in tracks.
+        fps: The rate of analysis, in hundredths of a frame a second; None if it was not tracked.
+        covered_ms: By start of the interval, the time with footage in this hour.
+        blank_ms: By start of the interval and reason, the part of that time that showed nothing.
+        objects: By label and start of the interval, the objects first seen there; None if the rate is too low
+            to follow them.
+        from_start: By the same key, the `objects` that were there when the footage began.
+        tracked_boxes: By the same key, the counted boxes that belong to tracks.
         pairs: The hour's tracks and paths.
     """
 
@@ -151,15 +151,15 @@ TRACK_NUMBERS = ("objects", "tracked_detections", "objects_from_start")
 
 
 def slowest_fps(hours: Iterable[TrackedHour]) -> float | None:
-    """Return the frames a second of the slowest hour; None: they were not tracked."""
+    """Return the frames a second of the slowest hour; None if none was tracked."""
     rates = [hour.fps for hour in hours if hour.fps is not None]
     return min(rates) / 100 if rates else None
 
 
 def are_followed(hours: Collection[TrackedHour], boxes: Mapping[str, int]) -> dict[str, bool | None]:
-    """Return by label whether enough of its boxes lie in tracks for its objects to be known.
+    """Return by label whether enough of its boxes belong to tracks for its objects to be known.
 
-    None: they could not be followed.
+    The value is None if they could not be followed.
     """
     tracked: Counter[str] = Counter()
     for hour in hours:
@@ -173,7 +173,7 @@ def are_followed(hours: Collection[TrackedHour], boxes: Mapping[str, int]) -> di
 
 
 def total(amounts: Sequence[int | None]) -> int | None:
-    """Return the sum over hours of what could be measured in each; None: in one it could not."""
+    """Return the sum over hours; None if an hour could not be measured."""
     measured = [amount for amount in amounts if amount is not None]
     return sum(measured) if len(measured) == len(amounts) else None
 
@@ -181,9 +181,9 @@ def total(amounts: Sequence[int | None]) -> int | None:
 def covered_time(
     hours: Sequence[TrackedHour], start_ms: int, reasons: Iterable[BlankReason]
 ) -> tuple[int | None, dict[BlankReason, int]]:
-    """Return how much of an interval is covered by what shows something, in ms; None: it was not tracked.
+    """Return how many ms of an interval are covered by footage that shows something; None if not tracked.
 
-    And how much of it shows nothing, for each of these reasons.
+    Also return how many ms show nothing, for each of `reasons`.
     """
     nothing_ms = {why: sum(hour.blank_ms.get((start_ms, why), 0) for hour in hours) for why in reasons}
     covered_ms = total([None if hour.fps is None else hour.covered_ms[start_ms] for hour in hours])
@@ -200,8 +200,8 @@ def track_hour(
 ) -> TrackedHour:
     """Follow the objects of one model, source and UTC hour.
 
-    `frames` are the distinct frames of the hour, of which there are some, and of its margins, in any order.
-    `blank` says of those that show nothing, by path, why: objects are followed as if these were not there.
+    `frames` are the distinct frames of the hour (at least one) and of its margins, in any order. `blank`
+    gives, by path, why a frame shows nothing: objects are followed as if it were not there.
     """
     tracking = params.tracking
     if tracking is None:
@@ -230,7 +230,7 @@ def track_hour(
     objects: Counter[tuple[str, int]] = Counter()
     from_start: Counter[tuple[str, int]] = Counter()
     tracked: Counter[tuple[str, int]] = Counter()
-    sizes = sizes_to_scale(frames)  # as the hour has them, those that show nothing included
+    sizes = sizes_to_scale(frames)  # all sizes of the hour, even of blank frames
     visits, every_lone = _follow(footage, sizes, params, tracking, hour_start_ms, hour_end_ms)
     edges = edges_by_shape(footage, sizes, stretches, tracking.gap_ms)
     for number in stood_before(visits, edges, tracking.group_of()):
@@ -264,9 +264,9 @@ def track_hour(
 
 
 def _undated_pictures(frames: Sequence[Frame]) -> set[str]:
-    """Return the paths of single pictures that are timed by their files' dates.
+    """Return the paths of single pictures that are dated by their files.
 
-    Nobody knows when these were taken: copied within a second, pictures of years look like footage.
+    The true times are unknown: pictures taken over years but copied within a second look like footage.
     """
     of_medium = Counter([frame.media for frame in frames])
     return {
@@ -277,7 +277,7 @@ def _undated_pictures(frames: Sequence[Frame]) -> set[str]:
 
 
 def find_visits(frames: Iterable[Frame], params: CountParams, tracking: TrackParams) -> list[Visit]:
-    """Find the visits in frames that are sorted by time. They come by label, then by their beginning."""
+    """Find the visits in frames sorted by time; return them by label, then by when they began."""
     frames = [*frames]
     visits, _ = _follow(frames, sizes_to_scale(frames), params, tracking, -MOST_TIME_MS, MOST_TIME_MS + 1)
     return [visit for visit in visits if visit.is_object]
@@ -291,12 +291,12 @@ def _follow(
     start_ms: int,
     end_ms: int,
 ) -> tuple[list[Visit], list[TrackedBox]]:
-    """Find the visits, and what is followed but no object; `sizes` are those of `sizes_to_scale`.
+    """Find the visits and followed non-objects, in the `sizes` of `sizes_to_scale`, and the lone boxes.
 
-    Behind them, the counted boxes that are lone (`Tracker.lone`).
+    The lone boxes are the counted ones of `Tracker.lone`.
 
-    An object is followed from size to size, and not from one shape of the picture to another. A label can win
-    only with a counted box within `[start_ms, end_ms)`, where it will be counted, if any can.
+    An object is followed from size to size, but not from one shape of the picture to another. A label can win
+    only with a counted box within `[start_ms, end_ms)`, where it will be counted, if any label has one.
     """
     followed = tracking.followed_with(params.labels)
     counts = params.counted_boxes._replace(labels=followed).rule()
@@ -304,7 +304,7 @@ def _follow(
     group_of = tracking.group_of()
     trackers_of: defaultdict[Size | None, dict[str, Tracker]] = defaultdict(dict)
     trackers, size = trackers_of[None], None
-    new = tuple.__new__  # of many boxes, in a third of the time that their class takes
+    new = tuple.__new__  # for many boxes, a third of the class's time
     for frame in frames:
         time_ms = frame.captured_at_ms
         if sizes:

@@ -1,14 +1,14 @@
 """The hours of a day: the segments that the ledger has for each, and which hours to count again.
 
-The ledger has the segments of a store once, for the books and for planning. A plan reads sums of digests, one
-a source's hour; it reads the segments of a day where that is counted.
+The ledger stores the segments of a store once, for the books and for planning. A plan reads sums of digests,
+one for each hour of a source; it reads the segments of a day only to count it.
 
 The unit is one source's UTC hour, as tracks are followed by it, or the longer time that whole intervals need
-(`rules.hour_file`). Its identity is what its lines depend on: the settings, the ledger's digest of the
-segments with frames of it or of its margin, and what of these does not count. It is in the name of its file.
-A run lists its files; the next run of the day keeps those whose identity is still the same, and only the
-other hours are counted from segments. The zones of a source have files of their own (`within_zones`), whose
-identity has those that hold in the hour: a changed drawing leaves the files of whole pictures as they are.
+(`rules.hour_file`). Its identity, which is in its file's name, covers all that its lines depend on: the
+settings, the ledger's digest of the segments with frames of it or of its margin, and which frames do not
+count. A run lists its files; the next run of the day keeps those with the same identity, and counts only the
+other hours from segments. The zones of a source have their own files (`within_zones`), whose identity
+includes the zones that hold in the hour: a changed drawing leaves the files of whole pictures unchanged.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _ATTEMPTS = 8
 
 
 class HourDigest(NamedTuple):
-    """The digest of what an hour of a source is counted of; see `CountedHour`."""
+    """The digest of the inputs of an hour of a source; see `CountedHour`."""
 
     digest: tuple[int, int]
     is_own: bool
@@ -59,11 +59,11 @@ class HourDigest(NamedTuple):
 
 
 class LedgerReplaced(Exception):
-    """Another ledger is in the place of one that failed: plan again."""
+    """A new ledger has replaced one that failed: plan again."""
 
 
 class DaySegments:
-    """The segments that one model's UTC day is counted from, read where they are needed.
+    """The segments that one model's UTC day is counted from, read when they are needed.
 
     `hours` has the digests by source and whole hour since 1970.
     """
@@ -77,7 +77,7 @@ class DaySegments:
         *,
         with_margin: bool = True,
     ) -> None:
-        """Read nothing; `number` is the day since 1970."""
+        """Defer reading; `number` is the day since 1970."""
         self.hours = hours
         self._book, self._model, self._number = book, model, number
         self._with_margin = with_margin
@@ -86,7 +86,7 @@ class DaySegments:
     def rows(self) -> Sequence[SegmentOfHour]:
         """The segments of each hour, by source, hour and key.
 
-        Where others have changed the ledger meanwhile, `hours` is changed to what the rows say.
+        If other processes have changed the ledger in the meantime, `hours` is updated to match the rows.
 
         Raises:
             Retryable: The ledger is unavailable.
@@ -103,18 +103,18 @@ class DaySegments:
             ]
             if _digests_of(rows) == {hour: of_hour.digest for hour, of_hour in self.hours.items()}:
                 return rows
-            self._book.check()  # it is whole: others have changed it meanwhile
+            self._book.check()  # it is whole, so other processes have changed it
             days = self._book.days(with_margin=self._with_margin)
             of_day = days.get((self._model, self._number), DaySegments({})).hours
             self.hours = {hour: digest for hour, digest in of_day.items() if hour[0] in sources}
         raise Retryable("other processes keep changing the ledger; run `frametally aggregate` again")
 
     def sources(self) -> set[str]:
-        """Return the sources with frames of the day, or near it."""
+        """Return the sources with frames in or near the day."""
         return {source for source, _ in self.hours}
 
     def own_sources(self) -> set[str]:
-        """Return those with frames of the day itself."""
+        """Return the sources with frames in the day itself."""
         return {source for (source, _), hour in self.hours.items() if hour.is_own}
 
     def keys(self) -> list[str]:
@@ -122,7 +122,7 @@ class DaySegments:
         return sorted({row.key for row in self.rows})
 
     def own_keys(self) -> tuple[str, ...]:
-        """Return the keys of those with frames of the day itself, sorted."""
+        """Return the sorted keys of the segments with frames in the day itself."""
         return tuple(sorted({row.key for row in self.rows if row.is_own}))
 
     def sizes(self) -> dict[str, int]:
@@ -130,20 +130,20 @@ class DaySegments:
         return {row.key: row.size_bytes for row in self.rows}
 
     def with_sources(self, sources: Collection[str]) -> DaySegments:
-        """Return the footage of these sources alone."""
+        """Return the footage of only these sources."""
         hours = {hour: digest for hour, digest in self.hours.items() if hour[0] in sources}
         day = DaySegments(hours, self._book, self._model, self._number, with_margin=self._with_margin)
-        if "rows" in self.__dict__:  # in a task there is no ledger to read them from
+        if "rows" in self.__dict__:  # a task has no ledger to read them from
             day.__dict__["rows"] = [row for row in self.rows if row.source in sources]
         return day
 
     def identity(self) -> str:
-        """Return 64 hex digits of all that the day is counted from."""
+        """Return 64 hex digits of everything that the day is counted from."""
         lines = (f"{source} {hour} {digest}" for (source, hour), (digest, *_) in sorted(self.hours.items()))
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
     def __getstate__(self) -> dict[str, object]:
-        """Travel to a task with the rows, and without the ledger."""
+        """Include the rows when sent to a task, and leave out the ledger."""
         return self.__dict__ | {"_book": None, "rows": list(self.rows), "hours": dict(self.hours)}
 
 
@@ -156,25 +156,25 @@ def _digests_of(rows: Iterable[SegmentOfHour]) -> dict[tuple[str, int], tuple[in
 
 
 class MissingSegments(NamedTuple):
-    """Segments that cannot be read, and models and days that lack some; None as day: any of them."""
+    """Unreadable segments, and the models and days that lack some; a day of None means any day."""
 
     unreadable: list[Skipped]
     lacking: set[tuple[str, int | None]]
 
 
 class SegmentBook:
-    """The segments of one store, as its ledger has them, without those that turn out to be damaged.
+    """The segments of one store, as in its ledger, without those found to be damaged.
 
-    The ledger is a cache: in place of an embedded one that is damaged there is a new one, and where it is
-    locked or cannot be written, one for this book alone.
+    The ledger is a cache: a new one replaces a damaged embedded ledger, and a ledger that is locked or cannot
+    be written is replaced by a private one for this book.
 
     Attributes:
-        unusable: The keys of damaged segments; a plan is made without them.
-        warnings: What has happened to the ledger, one line each.
+        unusable: The keys of damaged segments; plans leave them out.
+        warnings: Events of the ledger, one line each.
     """
 
     def __init__(self, url: str, access: ServerAccess | None = None) -> None:
-        """Open the ledger that `url` names. Raises as `open_ledger` for one of a server."""
+        """Open the ledger at `url`. Raises as `open_ledger` does for a server's ledger."""
         self.unusable: set[str] = set()
         self.warnings: list[str] = []
         self._url, self._access = url, access
@@ -194,13 +194,13 @@ class SegmentBook:
             self._temporary.cleanup()
 
     def list_all(self) -> None:
-        """Have the next refresh list all segments, because some differ from the book."""
+        """Make the next refresh list all segments, because some differ from the book."""
         self._all_next = True
 
     def refresh(self, store: ObjectStore, progress: Progress) -> MissingSegments:
-        """Read the headers of new segments. Raises `Retryable`: the store or the ledger is unavailable.
+        """Read the headers of new segments. Raises `Retryable` if the store or the ledger is unavailable.
 
-        Of many segments only new ones are listed, and once a day all. This and what follows may raise
+        With many segments it lists only new ones, and all of them once a day. This and later calls may raise
         `LedgerReplaced`.
         """
         with self._ledger_in_use() as ledger:
@@ -224,7 +224,7 @@ class SegmentBook:
     def days(self, *, with_margin: bool) -> dict[tuple[str, int], DaySegments]:
         """Return the footage of each day with frames, by model and whole day since 1970.
 
-        Without the margin, segments with frames near a day only are left out.
+        Without the margin, omits segments whose frames are only near a day.
         """
         hours: defaultdict[tuple[str, int], dict[tuple[str, int], HourDigest]] = defaultdict(dict)
         with self._ledger_in_use() as ledger:
@@ -238,7 +238,7 @@ class SegmentBook:
         }
 
     def segments_of_day(self, model: str, sources: Collection[str], number: int) -> list[SegmentOfHour]:
-        """Return the segments of the hours of a whole day since 1970, by source, hour and key."""
+        """Return the segments of a day's hours, by source, hour and key; `number` is the day since 1970."""
         first = number * _HOURS_A_DAY
         with self._ledger_in_use() as ledger:
             rows = ledger.segments_of_hours(model, sources, from_hour=first, to_hour=first + _HOURS_A_DAY)
@@ -250,7 +250,7 @@ class SegmentBook:
             ledger.check_segments()
 
     def with_dead_letters(self) -> list[str]:
-        """Return the keys of segments that hold dead letters, sorted."""
+        """Return the sorted keys of segments that contain dead letters."""
         with self._ledger_in_use() as ledger:
             return sorted(set(ledger.segments_with_dead_letters()) - self.unusable)
 
@@ -278,7 +278,7 @@ class SegmentBook:
             raise LedgerReplaced from error
 
     def _open_another(self, error: FrametallyError) -> None:
-        """Open a new embedded ledger: in place of a damaged one, or else for this book alone."""
+        """Open a new embedded ledger, in place of a damaged one or only for this book."""
         path = sqlite_path(self._url, "FRAMETALLY_LEDGER_URL")
         if isinstance(error, Damaged) and not self._is_refilled:
             self._refill(error)
@@ -302,7 +302,7 @@ class SegmentBook:
 
 
 SourceHour = tuple[str, int]
-"""A source, or `within_zones` of one, and the start of a UTC hour, or of the longer time of a file, in ms."""
+"""A source, or `within_zones` of one, and the start in ms of a UTC hour or of the longer time of a file."""
 
 
 class HourInputs(NamedTuple):
@@ -320,7 +320,7 @@ class HourInputs(NamedTuple):
 
     @lru_cache(maxsize=1)  # noqa: B019 - a round plans, counts and publishes one day, as a rule
     def segments_by_hour(self) -> Mapping[SourceHour, Sequence[str]]:
-        """Return the keys of the segments that each hour may have frames of, sorted."""
+        """Return the sorted keys of the segments that may have frames of each hour."""
         segments: defaultdict[SourceHour, list[str]] = defaultdict(list)
         for (source, hour), rows in groupby(self.segments.rows, key=itemgetter(0, 1)):
             segments[self._hour_of(source, hour)] += [row.key for row in rows]
@@ -336,7 +336,7 @@ class HourInputs(NamedTuple):
         return source, start_ms - start_ms % self.params.unit_ms
 
     def zones_of(self, source: str, start_ms: int) -> Zones:
-        """Return the zones of a source that hold in an hour, or in its margin."""
+        """Return the zones of a source that hold in an hour or in its margin."""
         from_ms, to_ms = self._span(start_ms)
         return zones_between(self.zones.get(source, ()), from_ms, to_ms)
 
@@ -347,7 +347,7 @@ class HourInputs(NamedTuple):
     def identities(self, but_of: Collection[str] = ()) -> dict[SourceHour, str]:
         """Return 16 hex digits of the inputs of each hour, for hours that have checksums.
 
-        Hours of segments in `but_of`, of which lines were set aside, have none.
+        Omits hours with segments in `but_of`, some of whose lines were set aside.
         """
         digests: defaultdict[SourceHour, list[str]] = defaultdict(list)
         unnamed: set[SourceHour] = set()
@@ -369,7 +369,7 @@ class HourInputs(NamedTuple):
         from_ms, to_ms = self._span(start_ms)
 
         def within(range_from_ms: int | None, range_to_ms: int | None) -> str:
-            """Cut a range to the hour, so that what changes of it elsewhere does not change the hour."""
+            """Clip a range to the hour, so that changes elsewhere do not affect the hour."""
             begins = from_ms if range_from_ms is None else max(range_from_ms, from_ms)
             return f"{begins} {to_ms if range_to_ms is None else min(range_to_ms, to_ms)}"
 
@@ -394,9 +394,9 @@ class HourInputs(NamedTuple):
 def kept_hours(
     store: ObjectStore, inputs: HourInputs, current: Run | None
 ) -> tuple[dict[SourceHour, HourFile], list[str]]:
-    """Return the files of the day's current run of hours with the same inputs, and keys of missing ones.
+    """Return the files of hours that the day's current run counted from the same inputs, and missing keys.
 
-    Raises `Poison`: their list is missing or damaged; the message names it.
+    Raises `Poison` if their list is missing or damaged; the message names it.
     """
     files: dict[SourceHour, HourFile] = {}
     missing: list[str] = []
@@ -419,10 +419,10 @@ class HoursToRead(NamedTuple):
     """The parts of one segment to read, from its entry in a manifest.
 
     Attributes:
-        days: Days of whole pictures, as whole days since 1970.
-        hours: By source the hours of whole pictures to count, as whole hours since 1970. None: all hours of
-            the days.
-        zones: By source and hour the zones to count within.
+        days: Days to count over whole pictures, as whole days since 1970.
+        hours: By source, the hours to count over whole pictures, as whole hours since 1970. None means all
+            hours of the days.
+        zones: By source and hour, the zones to count within.
     """
 
     days: list[int]
@@ -435,7 +435,7 @@ def hours_to_read(
 ) -> dict[str, HoursToRead]:
     """Return the parts to read by segment key, for days with kept hours; sorted.
 
-    A segment of which all is kept is not read.
+    A segment whose hours are all kept is not read.
     """
     hours_of: dict[str, _Hours] = {}
     alike: dict[_Hours, _Hours] = {}
@@ -455,7 +455,7 @@ def hours_to_read(
         hours_by_parts: dict[tuple[_Hours, tuple[tuple[SourceHour, Zones], ...], bool], _Hours] = {}
         for key in dict.fromkeys((*of_day, *cut)):
             parts = hours_of.get(key, nothing), of_day.get(key, ()), key in cut
-            if (hours := hours_by_parts.get(parts)) is None:  # of a million segments few differ
+            if (hours := hours_by_parts.get(parts)) is None:  # few of a million segments differ
                 hours = parts[0].with_day(*parts[1:])
                 hours = hours_by_parts[parts] = alike.setdefault(hours, hours)
             hours_of[key] = hours
@@ -464,9 +464,9 @@ def hours_to_read(
 
 
 class _Hours(NamedTuple):
-    """The hours of a segment that are counted, each with the zones that it is counted within, or whole.
+    """The hours of a segment to count, each with its zones to count within, or whole.
 
-    `is_cut`: some of whole pictures are kept.
+    `is_cut` is True if some hours of whole pictures are kept.
     """
 
     counted: frozenset[tuple[SourceHour, Zones]] = frozenset()

@@ -1,7 +1,7 @@
 """Finds the days to count again, and their segments.
 
-Of the days that are selected, one is stale whose current run was counted from something else than what is
-there now. The zones that it is counted within are those of a plug-in, which also has steps of its own.
+A selected day is stale if its current run was counted from other inputs than those there now. A plug-in
+provides the zones to count within, and has its own steps.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ from frametally_hadoop.planning.hours import (
 
 
 class DaySelection(NamedTuple):
-    """Days that end after `from_ms` and begin before `to_ms`; None: from the first, to the last.
+    """Days that end after `from_ms` and begin before `to_ms`; None leaves that side open.
 
-    With `recount` those that are up to date are counted all the same.
+    With `recount`, days that are up to date are also counted.
     """
 
     from_ms: int | None = None
@@ -54,17 +54,17 @@ class DaySelection(NamedTuple):
     recount: bool = False
 
     def has(self, day: str) -> bool:
-        """Return whether the UTC day, `YYYY-MM-DD`, is one of them."""
+        """Return whether the selection includes the UTC day, `YYYY-MM-DD`."""
         return is_day_in_range(keys.day_start_ms(day), self.from_ms, self.to_ms)
 
 
 ALL_DAYS = DaySelection()
-"""Every day that needs it."""
+"""Selects every day that needs counting."""
 
 
 @dataclass
 class DayWindows:
-    """Selections of days that are counted one after the other: fewer where a job's links end too soon.
+    """Selections of days that are counted in turn, smaller if a job's links expire too soon.
 
     Attributes:
         now: The days that are planned and counted now.
@@ -83,7 +83,7 @@ class DayWindows:
             left = left - 1 if days == self.now[:2] else most
 
     def halve(self, days: Iterable[str]) -> bool:
-        """Plan the earlier half of the stale `days` next, or a single day once more; links are new then.
+        """Plan the earlier half of the stale `days` next, or a single day once more, with new links.
 
         Return False if that single day has been tried twice.
         """
@@ -97,7 +97,7 @@ class DayWindows:
         return True
 
     def advance(self) -> bool:
-        """Go on with the days after those of `now`; return False if there are none."""
+        """Go on to the days after those of `now`; return False if there are none."""
         if not self._later:
             return False
         self.now, self._is_second_try = self._later.pop(), False
@@ -105,9 +105,9 @@ class DayWindows:
 
 
 class DayToCount(NamedTuple):
-    """One day that would be counted; `inputs` is 16 hex of what from, `state` of `DayPlan.state_sha256`.
+    """A day that would be counted; `inputs` is 16 hex of its inputs, `state` of `DayPlan.state_sha256`.
 
-    Of a step's days `model` is their series (`frametally.rules.places`): no segment is read for them.
+    For a step's days, `model` is their series (`frametally.rules.places`), and no segment is read.
     """
 
     model: str
@@ -123,8 +123,8 @@ class DrawnZones(NamedTuple):
     """The zones of all sources, on their stored frames.
 
     Attributes:
-        by_source: The zones of each source that has some, of all times.
-        unreadable: Sources whose drawing cannot be read: the zones that a day was counted within hold on.
+        by_source: The zones of each source that has any, at all times.
+        unreadable: Sources with an unreadable drawing; their days keep the zones of the last count.
     """
 
     by_source: Mapping[str, Zones]
@@ -133,9 +133,9 @@ class DrawnZones(NamedTuple):
     def of_day(
         self, day: str, sources: Iterable[str], margin_ms: int, counted: Mapping[str, Zones]
     ) -> dict[str, Zones]:
-        """Return the zones of sources that hold on some of a UTC day, and of a margin around it.
+        """Return the zones, by source, that hold at some time in a UTC day or the margin around it.
 
-        `counted` are those that the day was counted within.
+        `counted` are the zones that the day was counted within.
         """
         of_source = {
             source: (counted if source in self.unreadable else self.by_source).get(source, ())
@@ -164,15 +164,15 @@ class StepReport:
 
 
 class CountingStep(Protocol):
-    """What a plug-in counts of the places of pictures; see `PicturePlaces`."""
+    """A plug-in's counting step over places in pictures; see `PicturePlaces`."""
 
     def read_zones(self, store: ObjectStore) -> DrawnZones:
-        """Return the zones that are drawn now. Raises `Retryable`: the store is away."""
+        """Return the zones that are drawn now. Raises `Retryable` if the store is unavailable."""
 
     def days_to_count(
         self, *, store: ObjectStore, interval_s: int, manifests: ManifestReader, selection: DaySelection
     ) -> tuple[list[DayToCount], list[Skipped]]:
-        """Return the days that `count` would count now, and the data that cannot be used."""
+        """Return the days that `count` would count now, and the unusable data."""
 
     def count(
         self,
@@ -184,11 +184,11 @@ class CountingStep(Protocol):
         selection: DaySelection,
         manifests: ManifestReader,
     ) -> StepReport:
-        """Count from the tracks of current runs. Raises as `driver.aggregate`."""
+        """Count from the tracks of current runs. Raises as `driver.aggregate` does."""
 
 
 def counting_steps() -> tuple[CountingStep, ...]:
-    """Return those of the plug-ins that are here."""
+    """Return the counting steps of the installed plug-ins."""
     places = picture_places()
     return () if places is None else (places.counting_step(),)
 
@@ -198,14 +198,14 @@ _ItemT = TypeVar("_ItemT", Tombstone, Overlap)
 
 
 class DayFootage(NamedTuple):
-    """The inputs of frames: segments, and the tombstones and overlaps that remove some of them."""
+    """The inputs of frames: segments, and the tombstones and overlaps that remove some frames."""
 
     segments: tuple[str, ...] = ()
     tombstones: tuple[Tombstone, ...] = ()
     overlaps: tuple[Overlap, ...] = ()
 
     def sha256(self, subject: str, corrupt_lines: Mapping[str, Collection[int]] | None) -> str:
-        """Return its identity; see `DayPlan.inputs_sha256`."""
+        """Return the footage's identity; see `DayPlan.inputs_sha256`."""
         digest = hashlib.sha256(f"{subject}\n".encode())
         for segment in self.segments:
             lines = sorted((corrupt_lines or {}).get(segment, ()))
@@ -221,18 +221,18 @@ class DayPlan(NamedTuple):
     """One day to count.
 
     Attributes:
-        segments: Those that the day is counted from: with frames of it, or, if objects are tracked, of the
-            margin before or after it.
-        tombstones: Those that touch what the day is counted from.
-        overlaps: Those of its sources' media, as far as they touch what the day is counted from.
-        is_whole: Whether no segment with frames of it, as far as is known, is left out as damaged.
-        own_tombstones: Those of the day itself, none of a margin.
-        own_overlaps: Likewise.
-        zones: By source those that hold on the day.
-        current_zones: What its current run counted within zones, as a run of their series; of earlier
-            versions, the current run of that series.
+        segments: Segments to count the day from: with frames of it or, if objects are tracked, of its
+            margins.
+        tombstones: Tombstones that affect the footage counted for the day.
+        overlaps: Overlaps of its sources' media that affect the footage counted for the day.
+        is_whole: Whether, as far as is known, no segment with frames of it is left out as damaged.
+        own_tombstones: Tombstones of the day itself, without margins.
+        own_overlaps: Overlaps of the day itself, without margins.
+        zones: By source, the zones that hold on the day.
+        current_zones: The current run's counts within zones, as a run of their series; for earlier versions,
+            the current run of that series.
         current_put_at_ms: When its current run was published, by the store's clock.
-        unchanged: The hours whose files are kept from the current run, as they were counted from the same.
+        unchanged: The hours whose files are kept from the current run, as their inputs are the same.
     """
 
     key: DayKey
@@ -252,17 +252,17 @@ class DayPlan(NamedTuple):
 
     @property
     def zone_key(self) -> DayKey:
-        """The day as one of the series of zones."""
+        """The day's key in the series of zones."""
         return self.key._replace(model=series_model(self.key.model, ZONES))
 
     @property
     def has_zones(self) -> bool:
-        """Whether the day has zones, or had some."""
+        """Whether the day has or had zones."""
         return bool(self.zones) or self.current_zones is not None
 
     @property
     def own(self) -> DayFootage:
-        """The segments, tombstones and overlaps of the day itself, none of a margin."""
+        """The segments, tombstones and overlaps of the day itself, without margins."""
         return DayFootage(self.segments.own_keys(), self.own_tombstones, self.own_overlaps)
 
     @property
@@ -272,7 +272,7 @@ class DayPlan(NamedTuple):
 
     @property
     def current_sha256(self) -> str | None:
-        """`inputs_sha256` of the day's current run, None if there is none."""
+        """`inputs_sha256` of the day's current run, or None if there is none."""
         return self.current.inputs_sha256 if self.current else None
 
     def inputs_sha256(self, corrupt_lines: Mapping[str, Collection[int]] | None = None) -> str:
@@ -280,18 +280,18 @@ class DayPlan(NamedTuple):
 
         Args:
             corrupt_lines: By segment key, numbers of lines that were set aside. As they are part of the
-                identity, such a day is counted again each time, and heals when the segment does.
+                identity, such a day is counted again each time, and recovers when the segment does.
         """
         damaged = sorted(set(corrupt_lines).intersection(self.segments.keys())) if corrupt_lines else []
         return self._sha256_of([self.segments.identity(), *damaged], corrupt_lines)
 
     def is_up_to_date(self) -> bool:
-        """Return whether the day's current run was counted from what is there now."""
+        """Return whether the day's current run was counted from the current inputs."""
         if self.current is None:
             return False
         if self.current.zone_parts is not None:
             return self.current.inputs_sha256 == self.inputs_sha256()
-        # An earlier version counted within zones in a run of their series.
+        # An earlier version stored counts within zones in a run of their series.
         former = self.current_zones
         if not self.zones or former is None:
             return self._replace(zones={})._made(self.current) and self.zones == (
@@ -300,7 +300,7 @@ class DayPlan(NamedTuple):
         return self._replace(zones={})._made(self.current) and self.zones_alone()._made(former)
 
     def zones_alone(self) -> DayPlan:
-        """Return the day of the sources that have zones alone, as runs of the series of zones are."""
+        """Return the day with only the sources that have zones, as in runs of the series of zones."""
 
         def with_zones(items: Iterable[_ItemT]) -> tuple[_ItemT, ...]:
             return tuple(item for item in items if item.source in self.zones)
@@ -314,7 +314,7 @@ class DayPlan(NamedTuple):
         )
 
     def _made(self, run: Run) -> bool:
-        """Return whether a run has these inputs; an earlier version named them by the keys of segments."""
+        """Return whether a run has these inputs; earlier versions identified them by the keys of segments."""
         is_of_now = run.hours_crc32 is not None
         inputs_sha256 = self.inputs_sha256() if is_of_now else self._sha256_of(self.segments.keys())
         return run.inputs_sha256 == inputs_sha256
@@ -330,14 +330,14 @@ class DayPlan(NamedTuple):
         return of_all.sha256(counted, corrupt_lines)
 
     def footage_sha256(self, corrupt_lines: Mapping[str, Collection[int]] | None = None) -> str:
-        """Return the identity of the day's footage, as `Run.footage_sha256` says."""
+        """Return the identity of the day's footage, as in `Run.footage_sha256`."""
         return self.own.sha256(self.key.day, corrupt_lines)
 
     def state_sha256(self) -> str:
-        """Return the identity of a count of the day as things are: once made, it need not be made again.
+        """Return the identity of a count of the day in the current state, which need not be repeated.
 
-        It changes with the inputs, with each run of the day, and where a segment is put again: one that was
-        damaged is then restored, say, under the same `inputs_sha256`.
+        It changes with the inputs, with each run of the day, and when a segment is put again, for example to
+        restore a damaged one under the same `inputs_sha256`.
         """
         parts = [
             self.inputs_sha256(),
@@ -351,10 +351,10 @@ class CountingPlan(NamedTuple):
     """The work to do.
 
     Attributes:
-        manifests: Every medium's; None if one cannot be read.
-        reads: By segment key, what of it is counted, sorted.
+        manifests: The manifests of all media; None if one cannot be read.
+        reads: By segment key, the parts to count, sorted.
         warnings: Runs whose hours cannot be kept, one line each.
-        with_dead_letters: Keys of those that hold some.
+        with_dead_letters: Keys of segments with dead letters.
         chain_breaks: By model, gaps and overlaps between its segments, one line each.
     """
 
@@ -371,7 +371,7 @@ class CountingPlan(NamedTuple):
     warnings: Sequence[str] = ()
 
     def not_counted(self) -> dict[str, dict[str, list[Range]]]:
-        """Return, by segment key, what does not count of the stale days that are counted from it."""
+        """Return, by segment key and source, the ranges that do not count for the stale days."""
         ranges: dict[str, dict[str, list[Range]]] = defaultdict(lambda: defaultdict(list))
         for day in self.stale:
             gone = [*forgotten_by(day.tombstones).items(), *lost_ranges(day.overlaps).items()]
@@ -397,15 +397,15 @@ def make_plan(
 ) -> CountingPlan:
     """Compare the segments with the current runs; note the new ones.
 
-    Of days in `whole`, and where the selection counts again, no hour is kept from the current run.
-    `progress` gets the number of headers read.
+    For days in `whole`, and if the selection recounts, no hour is kept from the current run. `progress` gets
+    the number of headers read.
     """
-    # The runs first: whatever they were counted from is then in the listing too, so that a run that follows
-    # a current one never holds less.
+    # List the runs first: the listing of segments then includes all that they were counted from, so a run
+    # that follows a current one never contains less.
     current = current_days(store)
     tombstones = list_tombstones(store)
     unreadable_segments, lacking = book.refresh(store, progress)
-    # The manifests last: they then speak of all frames that stand in the segments.
+    # List the manifests last: they then cover all frames in the segments.
     media, unreadable = manifests.read()
     overlaps = overlaps_of(media, tombstones, params.overlaps)
     touching = _Touching(tombstones, overlaps, params.margin_ms)
@@ -422,7 +422,7 @@ def make_plan(
     for day in filter(lambda day: selection.has(day.day), sorted(days)):
         plan = _plan_day(day, params, days[day], current, touching, lacking, zones)
         is_stale = selection.recount or not plan.is_up_to_date()
-        if is_stale and zones is None:  # without the plug-in nothing is counted within zones
+        if is_stale and zones is None:  # only the plug-in counts within zones
             plan = plan._replace(zones={})
         if is_stale and not selection.recount and day not in whole:
             try:
@@ -464,7 +464,7 @@ def _plan_day(
     lacking: Set[tuple[str, int | None]],
     drawn: DrawnZones | None,
 ) -> DayPlan:
-    """Plan one day from its segments; `lacking` has the models and days of segments that are left out."""
+    """Plan one day from its segments; `lacking` has the models and days with segments left out."""
     number = _day_number(day.day)
     sources, own_sources = segments.sources(), segments.own_sources()
     current = current_days.get(day)
@@ -493,7 +493,7 @@ def _plan_day(
 
 
 class _Touching:
-    """Tombstones and overlaps of frames that a day can be counted from, `margin_ms` around it included."""
+    """Tombstones and overlaps that affect frames of a day, including `margin_ms` around it."""
 
     def __init__(self, stones: Iterable[Tombstone], overlaps: Iterable[Overlap], margin_ms: int) -> None:
         self._stones = stones
@@ -501,7 +501,7 @@ class _Touching:
         self._overlaps: defaultdict[tuple[str, int | None], list[Overlap]] = defaultdict(list)
         for overlap in overlaps:
             days = days_of_span(overlap.from_ms - margin_ms, overlap.to_ms - 1 + margin_ms)
-            for day in days if len(days) <= _MOST_DAYS else [None]:  # None: looked at for each day
+            for day in days if len(days) <= _MOST_DAYS else [None]:  # None means checked for each day
                 self._overlaps[overlap.source, day].append(overlap)
 
     def tombstones(
@@ -517,7 +517,7 @@ class _Touching:
     def overlaps(
         self, day: str, sources: Collection[str], margin_ms: int | None = None
     ) -> tuple[Overlap, ...]:
-        """Return the day's part of the overlaps: overlaps on other days do not make it stale."""
+        """Return the day's part of the overlaps, so that overlaps on other days do not make it stale."""
         from_ms, to_ms = self._window(day, margin_ms)
         return tuple(
             overlap._replace(from_ms=max(overlap.from_ms, from_ms), to_ms=min(overlap.to_ms, to_ms))

@@ -1,7 +1,7 @@
 """The counting job on Spark: tasks read the store, count and publish, and return only outcomes.
 
 One task per split of segments groups their lines, one per source and UTC day counts them, and one per day
-publishes it. No link travels in the job: each task opens the store by the settings of its own environment.
+publishes it. The job carries no links: each task opens the store with its own environment's settings.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ from frametally_hadoop.running.spark import Row, collect, fetch_from, places, sp
 Publish = Callable[[ObjectStore, DayPlan, Outcome, Callable[[], Surroundings]], DayOutcome]
 
 _PLAN, _LINES = b"", b"lines"
-"""The keys of what comes to a task that publishes: plans come first."""
+"""The keys of the rows for a publishing task; plans come first."""
 _LINES_BYTES = 2**20
-"""Of lines that travel as one row."""
+"""The size of the lines that travel as one row."""
 
 
 def count_on_spark(
@@ -46,10 +46,10 @@ def count_on_spark(
     publish: Publish,
     look_around: Callable[[ObjectStore], Surroundings],
 ) -> list[DayOutcome]:
-    """Count the stale days of `plan`, and publish each in a task by `publish`; return the outcomes.
+    """Count the stale days of `plan`, and publish each in a task with `publish`; return the outcomes.
 
-    Raises what a task raised (`Retryable`, `Poison`, `Misconfigured`) with its own line; `Misconfigured` if
-    Spark cannot be started.
+    Raises a task's error (`Retryable`, `Poison`, `Misconfigured`) with its own line; `Misconfigured` if Spark
+    cannot be started.
     """
     params = plan.params
     splits = [ENTRY_SEPARATOR.join(split).encode() for split in manifest_splits(plan, str)]
@@ -67,7 +67,7 @@ def count_on_spark(
 
 
 def _plain(day: DayPlan) -> DayPlan:
-    """Return the same plan of what pickle takes."""
+    """Return the same plan in picklable types."""
     return day._replace(zones=dict(day.zones), unchanged=dict(day.unchanged))
 
 
@@ -84,7 +84,7 @@ def _map_splits(
     store: ObjectStore,
     splits: Iterator[Row],
 ) -> Iterator[Row]:
-    """Yield the groups of splits, each with the place that counts it: the first if it has no source."""
+    """Yield the groups of splits, each with the place that counts it, or the first if it has no source."""
     first_place = min(part_places.values(), default=0)
 
     def pairs() -> Iterator[tuple[bytes, bytes]]:
@@ -114,7 +114,7 @@ def _count_groups(
         kind, model, *_ = json.loads(group_key)
         for key, value in reduce_group(group_key, (value for *_, value in group), params, _ignore):
             line = key + b"\t" + value + b"\n"
-            if kind == "corrupt":  # of a segment that any of the days may be counted from
+            if kind == "corrupt":  # any of the days may use that segment
                 to_places = set(day_places.values())
             else:
                 day = DayKey(base_model(model), params.interval_s, keys.utc_day(json.loads(key)[-1]))
@@ -162,4 +162,4 @@ def _publish_days(
 
 
 def _ignore(*_: object) -> None:
-    """Count for nobody: the report has the sums."""
+    """Ignore counters: the report has the sums."""

@@ -1,17 +1,17 @@
 """Publishes one day's run, with the history of the day up to it.
 
-The order of effects is what makes it atomic:
+The order of effects makes it atomic:
 
-1. the hour files that are new are put, under names that tell what they are counted from, then the part files,
-   into a folder that only this run names;
-2. the quality report is put; sums that differ, or frames that are lost, end it here; else the day's history
-   and the list of its hour files are put;
-3. the run pointer is created if absent: from then on readers see this run, until then the one before.
+1. New hour files are put under names that identify their inputs, then the part files, into a folder that only
+   this run uses.
+2. The quality report is put. If sums differ or frames are lost, publication ends here; otherwise the day's
+   history and the list of its hour files are put.
+3. The run pointer is created if absent. Readers see the previous run until then, and this run from then on.
 
-Killed before 3, nothing has happened; the next time the same bytes go to the same keys.
+If it is killed before step 3, nothing has happened; the next attempt puts the same bytes under the same keys.
 
-The history says why the day was counted again, and is put with the list, so that no run is without it, and
-retention of older runs takes nothing from it. It has no hours and labels in which nothing changed.
+The history gives the reason why the day was counted again. It is put with the list, so every run has one, and
+retention of older runs removes nothing from it. It omits hours and labels in which nothing changed.
 """
 
 from __future__ import annotations
@@ -62,15 +62,15 @@ from frametally_hadoop.running.outcome import Interval, Outcome
 LINES_PER_PART = 1_000_000
 _COUNTS = (b'["count"', b'["coverage"')
 _AT_ONCE = 8
-"""How many hour files are put at once: a distant store takes its time for each."""
+"""The number of hour files that are put at once, because a distant store is slow."""
 
 
 class NotPublished(Poison):
-    """A day was not published, because its figures contradict each other or are below the current ones."""
+    """A day was not published because its figures contradict each other or are below the current ones."""
 
 
 class OnlyLoses(NotPublished):
-    """It has frames less, and nothing else is new: no frame, no setting, nothing forgotten."""
+    """The day has fewer frames and nothing else new: no frames, no settings, nothing forgotten."""
 
 
 class DayOutcome(NamedTuple):
@@ -80,7 +80,7 @@ class DayOutcome(NamedTuple):
         corrupt: Lines that were set aside, of any day.
         run: The run that was published.
         refusal: Why its figures may not be published.
-        not_kept: Why hours of its current run cannot be kept, so that the day has to be counted whole.
+        not_kept: Why hours of its current run cannot be kept, so that the whole day has to be counted.
     """
 
     key: DayKey
@@ -96,7 +96,7 @@ class DayOutcome(NamedTuple):
 
     @property
     def is_settled(self) -> bool:
-        """Whether it needs no other attempt: where it does, another aggregation published first."""
+        """Whether the day needs no further attempt; it needs one if another aggregation published first."""
         return self.run is not None or self.is_up_to_date or self.refusal is not None
 
 
@@ -110,14 +110,14 @@ def publish_counted(
     recount: bool,
     segments_end: bool,
 ) -> DayOutcome:
-    """Publish a day, unless its current run was counted from the same and `recount` does not ask for it.
+    """Publish a day, unless its current run was counted from the same inputs and `recount` is False.
 
-    `forgotten` are all tombstones. Where `segments_end`, as the store deletes them after some days, a day
+    `forgotten` are all tombstones. With `segments_end`, the store deletes segments after some days, so a day
     that only loses frames stays as it is.
     """
     inputs_sha256 = day.inputs_sha256(outcome.corrupt_lines)
     counted = DayOutcome(day.key, outcome.skipped())
-    if inputs_sha256 == day.current_sha256 and not recount:  # its segments are damaged as they were
+    if inputs_sha256 == day.current_sha256 and not recount:  # the same segments are still damaged
         return counted._replace(is_up_to_date=True)
     duplicates = outcome.duplicates[day.key]
     of_zones = sum(lines for (name, _), lines in duplicates.items() if name != source_of(name))
@@ -134,7 +134,7 @@ def publish_counted(
             store, day, outcome, audit, inputs_sha256=inputs_sha256, forgotten=forgotten, may_lose=recount
         )
     except NotPublished as error:
-        if isinstance(error, OnlyLoses) and segments_end:  # it was counted as long as they were there
+        if isinstance(error, OnlyLoses) and segments_end:  # it was counted before its segments were deleted
             return counted._replace(is_up_to_date=True)
         return counted._replace(refusal=Skipped(f"{day.key.model}, {day.key.day}", str(error)))
     if run is None:
@@ -161,11 +161,11 @@ def publish_day(
 ) -> Run | None:
     """Publish the day's counts and coverage, tracks and their paths, which `audit` watches.
 
-    `inputs_sha256` is what it was counted from, `forgotten` are all tombstones: what they name is not lost.
-    With `may_lose` also that is published what covers fewer frames than the day's current run.
+    `inputs_sha256` identifies its inputs. `forgotten` are all tombstones; frames in them are not lost. With
+    `may_lose`, publishes even if it covers fewer frames than the day's current run.
 
     Returns the run, or None if another aggregation published a run of that sequence first: plan again. Raises
-    `NotPublished`: the audit found that, or frames would be lost.
+    `NotPublished` if the audit fails or frames would be lost.
     """
     model, interval_s, day = plan.key
     params = plan.params.digest()
@@ -187,7 +187,7 @@ def publish_day(
             failpoints.passing("aggregate.part")
             parts[kind].append(part)
     _put_report(store, prefix, audit.report(run_id))
-    # What is set aside is named each time, and counts again once it is restored.
+    # Lines set aside are named each time, and count again once they are restored.
     if not may_lose and audit.is_all_there:
         before = outcome.covered_before.get(plan.key) or _covered(store, plan)
         now = audit.frames_by_interval | audit.within_zones.frames_by_interval
@@ -231,9 +231,9 @@ def publish_day(
 
 
 def _put_hours(store: ObjectStore, plan: DayPlan, outcome: Outcome) -> dict[str, dict[int, HourFile]]:
-    """Put the files of the hours that were counted, and give `outcome` their counts; return all of the day.
+    """Put the files of newly counted hours, add their counts to `outcome`, and return the day's files.
 
-    Hours with the same inputs have the same file: an earlier one of that name is replaced by the same bytes.
+    Hours with the same inputs have the same file: the same bytes replace an earlier one of that name.
     """
     identities = plan.hours.identities(but_of=outcome.corrupt_lines)
     files = {hour: HourFile(identity, None) for hour, identity in identities.items()} | dict(plan.unchanged)
@@ -277,11 +277,11 @@ def _check_nothing_lost(
     frames: Mapping[Interval, int],
     forgotten: Sequence[Tombstone],
 ) -> None:
-    """Raise `NotPublished` where the day would lose frames, `OnlyLoses` if nothing else is new.
+    """Raise `NotPublished` if the day would lose frames, `OnlyLoses` if nothing else is new.
 
-    `frames` are those covered now, `before` those of the current run; `forgotten` are all tombstones, also
-    those of sources of which nothing is left. Where media overlap, nothing is lost either, nor within zones
-    that are others than before.
+    `frames` are those covered now, `before` those of the current run; `forgotten` are all tombstones,
+    including those of sources of which nothing is left. Fewer frames do not count as lost where media
+    overlap, or within zones that have changed.
     """
     zones_before = day.current_zones.zones if day.current_zones else {}
 
@@ -315,12 +315,12 @@ def _check_nothing_lost(
 
 
 def _covered(store: ObjectStore, day: DayPlan) -> dict[Interval, int]:
-    """Return the frames of each interval of the current run, and of each zone; none where it is damaged."""
+    """Return the frames of each interval of the current run, and of each zone; empty if it is damaged."""
     covered = {}
     runs = filter(None, (day.current, day.current_zones))
     try:
         for _, data in (part for run in runs for part in read_parts(store, run)):
-            for line in data[data.find(b'["coverage"') :].splitlines():  # they are sorted: counts come first
+            for line in data[data.find(b'["coverage"') :].splitlines():  # sorted: counts come first
                 if line.startswith(b'["coverage"'):
                     record = decode(line.partition(b"\t")[2], Coverage)
                     covered[record.source, record.interval_start_ms] = record.analysed
@@ -332,7 +332,7 @@ def _covered(store: ObjectStore, day: DayPlan) -> dict[Interval, int]:
 def put_parts(
     store: ObjectStore, folder: str, lines: Iterable[bytes], lines_per_part: int, kind: str = "part"
 ) -> Iterator[tuple[str, int]]:
-    """Put the lines as files `<kind>-<number>.gz`; yields name and CRC-32 of its lines once it is put."""
+    """Put the lines as files `<kind>-<number>.gz`; yield each name and its lines' CRC-32 once put."""
     iterator = iter(lines)
     for number in count():
         data = b"".join(islice(iterator, lines_per_part))
@@ -352,7 +352,7 @@ _Totals = Mapping[tuple[str, str, int], int]
 def make_history(store: ObjectStore, plan: DayPlan, run_id: str, totals: _Totals) -> RunHistory:
     """Return the history of a day up to the run that is about to be published.
 
-    It is of whole pictures: a run that only counts within other zones than before has no entry.
+    It covers whole pictures: a run that only counts within other zones than before has no entry.
     """
     before = _history_before(store, plan)
     chains = {key: _chain(key) for key in plan.own.segments}
@@ -390,7 +390,7 @@ def make_history(store: ObjectStore, plan: DayPlan, run_id: str, totals: _Totals
 
 
 def _history_before(store: ObjectStore, plan: DayPlan) -> RunHistory | None:
-    """Return the history of the current run, or one that begins with it; None where it tells nothing."""
+    """Return the current run's history, or a new one that begins with it; None if it is damaged."""
     run = plan.current
     if run is None:
         return None
@@ -398,7 +398,7 @@ def _history_before(store: ObjectStore, plan: DayPlan) -> RunHistory | None:
         if (history := read_history(store, run)) is not None:
             return history
     except Poison:
-        pass  # it begins anew, as that of a day which an earlier version counted
+        pass  # start a new history, as for a day that an earlier version counted
     try:
         totals = _totals_of(store, run)
     except Poison:
@@ -417,7 +417,7 @@ def _history_before(store: ObjectStore, plan: DayPlan) -> RunHistory | None:
         interval_s=run.interval_s,
         day=run.day,
         entries=[entry],
-        segments_to={},  # not known
+        segments_to={},  # unknown
         overlaps_crc32=sorted(map(_mark, plan.own_overlaps)),
     )
 
@@ -459,7 +459,7 @@ def _segments_to(chains: Mapping[str, tuple[str, int]]) -> dict[str, int]:
 
 
 def _arrived(chains: Mapping[str, tuple[str, int]], before: RunHistory | None) -> list[str]:
-    """Return the segments with frames of the day that came behind those of the run before, if it says."""
+    """Return the segments with frames of the day that arrived after those of the run before, if recorded."""
     if before is None or not before.segments_to:
         return []
     return [key for key, (chain, offset) in chains.items() if offset > before.segments_to.get(chain, -1)]
@@ -533,7 +533,7 @@ def _settings(run: Run, now: Mapping[str, Any]) -> Iterator[HistoryReason]:
 
 
 def _flat(settings: Mapping[str, Any], within: str = "") -> dict[str, str]:
-    """Return settings as text, by name; those of a group by `<group>.<name>`."""
+    """Return settings as text by name; those of a group as `<group>.<name>`."""
     found: dict[str, str] = {}
     for name, value in settings.items():
         if isinstance(value, Mapping):
@@ -547,7 +547,7 @@ def _flat(settings: Mapping[str, Any], within: str = "") -> dict[str, str]:
 
 
 def _shortened(entries: list[HistoryEntry]) -> list[HistoryEntry]:
-    """Put runs of the same reason together, the oldest first, until there are few enough."""
+    """Merge runs with the same reason, the oldest first, until there are few enough."""
     while len(entries) > _MOST_ENTRIES:
         at = next((at for at in range(1, len(entries) - 1) if _are_alike(*entries[at : at + 2])), 0)
         entries[at : at + 2] = [_together(*entries[at : at + 2])]

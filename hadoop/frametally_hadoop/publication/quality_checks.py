@@ -1,8 +1,8 @@
-"""The quality checks of one run, made while its lines are published, and the data they compare with.
+"""Checks the quality of one run while its lines are published, and holds the data that the checks need.
 
-What counts say is compared with what coverage says, both with what the map side passed on, and coverage
-with the manifests. Sums that differ stop the publication of that day: then the software or the machine is at
-fault, and the run before stays. Failures of other checks are reported, and publication goes on.
+Counts are compared with coverage, both with the map side's lines, and coverage with the manifests. If sums
+differ, the software or the machine is at fault: publication of that day stops, and the previous run stays.
+Other failed checks are reported, and publication goes on.
 """
 
 from __future__ import annotations
@@ -40,19 +40,19 @@ from frametally_hadoop.planning.plan import DayPlan
 from frametally_hadoop.running.outcome import AnalysedFrames
 
 _MOST_FRAMES, _MOST_DAYS = 500_000, 31
-"""Of a medium whose frames are looked up in the store to tell its days apart."""
+"""The most frames and days of a medium that is listed in the store to assign its frames to days."""
 
 
 class Surroundings(NamedTuple):
     """The data that a run is compared with.
 
     Attributes:
-        manifests: By source, those of its media; None if one cannot be read.
+        manifests: By source, the manifests of its media; None if one cannot be read.
         chain_breaks: By model, gaps and overlaps between its segments, one line each.
-        dead_images: Of a model, by source and day, keys of frames that have dead letters; asked only where
-            coverage is short of the manifests.
-        frames_by_day: Of a medium of several days, by UTC day, its frames in the store; or why that is
-            unknown. Only for such a medium.
+        dead_images: Returns a model's frames with dead letters, as keys by source and day; called only if
+            coverage falls short of the manifests.
+        frames_by_day: Returns the stored frames of a medium by UTC day, or why they are unknown. Only for a
+            medium of several days.
     """
 
     manifests: Mapping[str, Sequence[MediaManifest]] | None
@@ -94,7 +94,7 @@ def look_around(
 
 
 def _frames_by_day(store: ObjectStore, manifest: MediaManifest) -> Mapping[str, int] | str:
-    """Count by the names of its pictures, which tell medium and time; a manifest has only their sum."""
+    """Count by picture names, which give medium and time; a manifest has only the total."""
     first_ms, last_ms = manifest.first_captured_at_ms or 0, manifest.last_captured_at_ms or 0
     days = days_of_span(first_ms, last_ms)
     if manifest.frames_announced > _MOST_FRAMES or len(days) > _MOST_DAYS:
@@ -128,7 +128,7 @@ def _dead_images(
         try:
             letters = read_segment(store, key).dead_letters()
         except FrametallyError:
-            continue  # named by the plan or the job
+            continue  # the plan or the job has reported it
         for letter in letters:
             _, _, day, name = [*(letter.image_path or "").split("/"), "", "", "", ""][:4]
             if letter.image_path and letter.source and keys.parse_image_name(name):
@@ -140,9 +140,9 @@ _MOST_SEGMENTS = 50
 
 
 def label_warnings(store: ObjectStore, *, wanted: Collection[str], segments: Iterable[str]) -> list[str]:
-    """Return one line for a person if no box of the segments, however weak, has one of the `wanted` labels.
+    """Return one warning if no box of the segments, however weak, has one of the `wanted` labels.
 
-    Looks at the first segments only: where one of those shows a label, it is known.
+    Looks only at the first segments, which is enough to find any label that they show.
     """
     known: set[str] = set()
     for number, key in enumerate(segments):
@@ -151,7 +151,7 @@ def label_warnings(store: ObjectStore, *, wanted: Collection[str], segments: Ite
         try:
             lines = read_segment(store, key).frame_lines
         except FrametallyError:
-            continue  # the job has named it
+            continue  # the job has reported it
         for line in lines:
             try:
                 known.update(detection.label for detection in decode_frame(line).detections)
@@ -214,7 +214,7 @@ class LinesWatched:
         self.by_hour: defaultdict[tuple[str, str, int], int] = defaultdict(int)
 
     def watch(self, lines: Iterable[bytes]) -> Iterator[bytes]:
-        """Pass on the lines, having looked at each."""
+        """Inspect each line and pass it on."""
         for line in lines:
             record = _decoder.decode(line.partition(b"\t")[2])
             where = record.source, record.interval_start_ms
@@ -231,7 +231,7 @@ class LinesWatched:
 
     @property
     def frames_by_interval(self) -> dict[tuple[str, int], int]:
-        """Count the frames covered, by source or zone and start of the interval."""
+        """Count the frames covered, by source or zone and by start of the interval."""
         return {where: line.analysed for where, line in self.coverage.items()}
 
     def unequal_sums(self) -> list[str]:
@@ -253,7 +253,7 @@ class LinesWatched:
         return problems
 
     def counts_without_coverage(self) -> list[str]:
-        """Return where counts are of other frames than the coverage."""
+        """Return where counts refer to other frames than the coverage."""
         covered = {where: line.frames for where, line in self.coverage.items()}
         return [
             f"{source} {utc(start_ms)}: the counts have {sorted(frames)} frames, but the coverage has "
@@ -267,7 +267,7 @@ class LinesWatched:
 class DayAudit(LinesWatched):
     """Watches the lines of one day, and those within its zones.
 
-    The map side set aside `corrupt_lines`: by segment key, their numbers.
+    The map side set aside `corrupt_lines`: their numbers by segment key.
     """
 
     plan: DayPlan = field(kw_only=True)
@@ -290,7 +290,7 @@ class DayAudit(LinesWatched):
         return not self._set_aside and self.plan.is_whole
 
     def report(self, run_id: str) -> QualityReport:
-        """Make the report, after the last line; `failed` then has the names of the checks that failed."""
+        """Make the report after the last line; `failed` then has the names of the failed checks."""
         model, interval_s, day = self.plan.key
         report = QualityReport(
             run_id=run_id,
@@ -325,9 +325,9 @@ class DayAudit(LinesWatched):
         return report
 
     def is_outdated(self, report: QualityReport) -> bool:
-        """Return whether checks of the day's report that did not pass would say something else now.
+        """Return whether any failed check of the day's report would have another result now.
 
-        It needs no lines: it looks at the checks that others' doings can change.
+        It needs no lines, and runs only the checks whose data can change after the count.
         """
         now = {
             COVERAGE_EQUALS_MANIFESTS: self._coverage_equals_manifests(report.frames_by_source),
@@ -350,7 +350,7 @@ class DayAudit(LinesWatched):
                 if covered > announced:
                     problems.append(f"{beginning}but only {announced} announced")
                 elif covered < announced - dead - self._handed_over.get(source, 0):
-                    # The job does not ask the log: the rest may be on its way, as that of a camera always is.
+                    # The job does not query the log: as with a camera, the rest may still be on its way.
                     unknown.append(
                         f"{beginning}{announced} announced, {plural(dead, 'dead letter')}; `frametally "
                         "status` shows whether the rest is still waiting or is lost"
@@ -366,7 +366,7 @@ class DayAudit(LinesWatched):
         return dict(by_source)
 
     def _announced(self, source: str) -> int | str:
-        """Count the source's frames that were announced for this day, or say why that is unknown."""
+        """Return the number of the source's frames announced for this day, or why it is unknown."""
         if self.surroundings.manifests is None:
             return "a manifest cannot be read"
         start_ms = keys.day_start_ms(self.plan.key.day)
@@ -376,7 +376,7 @@ class DayAudit(LinesWatched):
             first_ms, last_ms = manifest.first_captured_at_ms, manifest.last_captured_at_ms
             if first_ms is None or last_ms is None:
                 if manifest.state != "complete" and (manifest.start_ms or 0) < end_ms:
-                    return f"{manifest.name} is still being produced"  # its first frames are not noted yet
+                    return f"{manifest.name} is still being produced"  # its first frames are not recorded yet
                 continue
             if last_ms < start_ms or first_ms >= end_ms:
                 continue
@@ -404,7 +404,7 @@ class DayAudit(LinesWatched):
 
     @cached_property
     def _handed_over(self) -> dict[str, int]:
-        """The frames that may be missing by source, where videos only follow each other."""
+        """The frames, by source, that may be missing where videos follow each other without overlapping."""
         by_source = hand_overs(self.plan.overlaps, self._media)
         return {source: sum(pair.frames + 1 for pair in pairs) for source, pairs in by_source.items()}
 
@@ -416,7 +416,7 @@ class DayAudit(LinesWatched):
 
     @cached_property
     def _partly_forgotten(self) -> set[str]:
-        """The sources of which a part is forgotten."""
+        """The sources that are partly forgotten."""
         return {
             stone.source for stone in self.plan.tombstones if (stone.from_ms, stone.to_ms) != (None, None)
         }
@@ -497,7 +497,7 @@ class DayAudit(LinesWatched):
         return msgspec.structs.replace(check, details=handed_over) if check.passed else check
 
     def _labels_seen(self) -> QualityCheck:
-        """Name labels that were asked for and are nowhere: misspelt, or just not there."""
+        """Name the requested labels that occur nowhere, whether misspelt or simply absent."""
         unseen = [label for label in self.plan.params.labels if label not in self.labels]
         return _check(LABELS_SEEN, [], [f"{label}: in no frame of the day" for label in unseen])
 
@@ -513,10 +513,10 @@ def _check(name: str, problems: list[str], unknown: list[str] | None = None) -> 
 
 
 def renew_report(store: ObjectStore, day: DayPlan, surroundings: Callable[[], Surroundings]) -> None:
-    """Make the quality report of a day that is up to date again, if failed checks would now say otherwise.
+    """Update the quality report of an up-to-date day if failed checks would now have another result.
 
-    Manifests, dead letters and other days' segments come later than its counts, and make no day stale. The
-    surroundings are asked only if not all checks passed.
+    Manifests, dead letters and other days' segments arrive after its counts, and do not make the day stale.
+    The surroundings are read only if some checks failed.
     """
     run = day.current
     try:
@@ -536,4 +536,4 @@ def renew_report(store: ObjectStore, day: DayPlan, surroundings: Callable[[], Su
             deque(audit.watch(lines), maxlen=0)
             store.put(keys.quality_key(run.prefix), encode(audit.report(run.run_id)))
     except Poison:
-        return  # whoever reads the run says what is damaged
+        return  # readers of the run report the damage

@@ -1,6 +1,6 @@
-"""The zip for tasks on machines without frametally: Python and mrjob are enough there.
+"""Makes the zip for tasks on machines that have Python and mrjob, but not frametally.
 
-Tasks of lines and zones need folders of their plug-in, too (`PicturePlaces.node_folders`), and numpy.
+Tasks for lines and zones also need the folders of their plug-in (`PicturePlaces.node_folders`), and numpy.
 
 `python -m frametally_hadoop.running.bundle frametally_job.zip` writes it.
 """
@@ -16,14 +16,14 @@ import frametally
 import frametally_hadoop
 from frametally.plugins import GROUP, folder_of, load, plugins
 
-# The zip is these folders, with the modules beside them that they import.
+# The zip contains these folders and the modules that they import.
 FOLDERS = ((frametally, "rules"), (frametally, "process"), (frametally_hadoop, "job"))
 MODULES = (
     *((frametally, "__init__"), (frametally, "errors"), (frametally, "plugins")),
     (frametally_hadoop, "__init__"),
 )
 _METADATA = "frametally_job-0.dist-info"
-"""By this Python finds the plug-ins in the zip as it finds them where they are installed."""
+"""Lets Python find the plug-ins in the zip just as it finds installed ones."""
 
 
 def write_bundle(path: Path) -> Path:

@@ -1,7 +1,7 @@
-"""The counting job as mrjob runs it, on any of its runners. The work is in `map_reduce`.
+"""The counting job as mrjob runs it, on any of its runners; `map_reduce` does the work.
 
-- No combiner, bytes as keys and values, exactly one TAB in every line: other choices give other bytes, or
-  none, on one engine or another.
+- It has no combiner, bytes as keys and values, and exactly one TAB in every line: other choices give other
+  bytes, or none, on some engines.
 - `JOBCONF` belongs to the job, never to a step: mrjob's Spark runner would silently drop the steps after it.
 """
 
@@ -16,7 +16,7 @@ from frametally_hadoop.job.params import parse_argument
 from frametally_hadoop.job.streaming import OUTPUT_HELP, OUTPUTS, PARAMS_HELP, counts_alone
 
 with warnings.catch_warnings(), stand_ins():
-    warnings.simplefilter("ignore", DeprecationWarning)  # mrjob's own: it is older than this Python
+    warnings.simplefilter("ignore", DeprecationWarning)  # mrjob is older than this Python
     from mrjob.job import MRJob
     from mrjob.protocol import BytesProtocol, BytesValueProtocol
     from mrjob.util import to_lines
@@ -30,7 +30,7 @@ class CountObjects(MRJob):  # type: ignore[misc]  # mrjob has no types
     INPUT_PROTOCOL = BytesValueProtocol
     INTERNAL_PROTOCOL = BytesProtocol
     OUTPUT_PROTOCOL = BytesProtocol
-    # A task reads a whole segment before it says a word, over a network that may be slow.
+    # A task reads a whole segment before any output, possibly over a slow network.
     JOBCONF = {"mapreduce.task.timeout": "1800000"}  # noqa: RUF012
 
     def configure_args(self) -> None:

@@ -1,4 +1,4 @@
-"""Runs a job of mrjob's in this process, or on one of its runners, without the user's mrjob.conf."""
+"""Runs an mrjob job in this process or on one of mrjob's runners, without the user's mrjob.conf."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _ROOM_FOR_WORDS_BYTES = 100_000
 
 
 def no_room(message: str, folder: Path) -> OSError | None:
-    """Return the error of a full disk, if a program says so or `folder` has no room for its words."""
+    """Return a disk-full error if a program's message says so or `folder` has no room for it."""
     codes = [code for code in _NO_ROOM if os.strerror(code) in message]
     if not codes and shutil.disk_usage(folder).free < _ROOM_FOR_WORDS_BYTES:
         codes = [errno.ENOSPC]
@@ -47,7 +47,7 @@ def no_room(message: str, folder: Path) -> OSError | None:
 
 
 def clear_workspaces(data_dir: Path) -> None:
-    """Remove what aggregations that were killed have left; only for who holds the lock `aggregate`."""
+    """Remove what killed aggregations left; call it only with the lock `aggregate` held."""
     for folder in (data_dir / "tmp").glob(f"{_PREFIX}*"):
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -77,7 +77,7 @@ def workspace(data_dir: Path) -> Iterator[Path]:
 
 
 class DaySpool:
-    """Takes lines of many days in any order, gives back those of one day, sorted bytewise."""
+    """Takes lines of many days in any order, and gives back those of one day, sorted bytewise."""
 
     def __init__(self, folder: Path, *, held_bytes: int = 64_000_000) -> None:
         """Hold up to `held_bytes` of lines in memory, the rest as sorted files in `folder`."""
@@ -112,14 +112,14 @@ class DaySpool:
 
 
 IN_MEMORY_BYTES = 160_000_000
-"""Of what is mapped in this process; the rest goes to files."""
+"""The most bytes of map output kept in memory in this process; the rest goes to files."""
 _SORT = ("sort", "-S", "256M", "-t", "\t", "-k", "1,1", "-s")
 
 
 def _sort(input_paths: list[str], output_path: str, *, temporary: Path) -> None:
-    """Sort the lines of some files by their keys; mrjob's own way has no bound of memory.
+    """Sort the lines of some files by their keys; mrjob's sort has no memory limit.
 
-    Raises `Retryable` if `sort` fails; `OSError` if it has no room, or does not exist.
+    Raises `Retryable` if `sort` fails; `OSError` if it has no room or does not exist.
     """
     environment = os.environ | {"LC_ALL": "C", "TMPDIR": str(temporary)}
     try:
@@ -136,7 +136,7 @@ def _sort(input_paths: list[str], output_path: str, *, temporary: Path) -> None:
 
 
 def _run_here(job: Any, manifest: Iterable[str], temporary: Path) -> Iterator[bytes]:
-    """Run a job of mrjob's in this process, without the files of its runners; yields its output lines."""
+    """Run an mrjob job in this process, without the files of its runners; yield its output lines."""
     job.sandbox()
     pairs = job.map_pairs((None, line.encode()) for line in manifest)
     if job.steps()[0].has_explicit_reducer:
@@ -151,7 +151,7 @@ def _by_key(pairs: Iterable[tuple[bytes, bytes]], temporary: Path) -> Iterator[S
         in_memory.append(pair)
         in_memory_bytes += sum(map(getsizeof, (pair, *pair)))
         if in_memory_bytes > IN_MEMORY_BYTES:
-            while in_memory:  # one after the other: both forms need no room at once
+            while in_memory:  # one by one, so that both forms never take up memory at once
                 spool.add(None, b"%s\t%s\n" % in_memory.pop())
             in_memory_bytes = 0
     in_spool = (line[:-1].split(b"\t", 1) for line in spool.sorted_lines(None))
@@ -164,10 +164,10 @@ _MOST_MAPS = 2000
 
 @dataclass(frozen=True, kw_only=True)
 class HadoopCluster:
-    """A Hadoop cluster, as its `hadoop` command and mrjob see it.
+    """A Hadoop cluster, as used by its `hadoop` command and mrjob.
 
     Attributes:
-        python: The command by which nodes run Python.
+        python: The command that runs Python on the nodes.
         jobconf: Properties of the job, such as `mapreduce.map.memory.mb=1024`.
     """
 
@@ -178,16 +178,16 @@ class HadoopCluster:
     def job_options(self, *, splits: int) -> list[str]:
         """Return mrjob's options for its `hadoop` runner; `splits` is the number of lines of the manifest."""
         options = ["--hadoop-bin", self.hadoop, "--python-bin", self.python]
-        # A map task gets about one line of the manifest.
+        # Each map task gets about one line of the manifest.
         for pair in (f"mapreduce.job.maps={min(max(splits, 1), _MOST_MAPS)}", *self.jobconf):
             options += ["-D", pair]
         return options
 
     @contextmanager
     def private_file(self, path: Path) -> Iterator[str]:
-        """Copy a file to HDFS, for our user only and only in here; gives its URI.
+        """Copy a file to HDFS, only for our user and this context; give its URI.
 
-        Raises `Misconfigured` if there is no `hadoop` command; `Retryable`: HDFS did not take it.
+        Raises `Misconfigured` if there is no `hadoop` command; `Retryable` if HDFS does not accept it.
         """
         uri = f"{_HDFS_FOLDER}/frametally-{secrets.token_hex(8)}-{path.name}"
         self._fs("-D", "fs.permissions.umask-mode=077", "-put", str(path), uri)
@@ -248,15 +248,15 @@ def run_job(
     temporary: Path,
     cluster: HadoopCluster | None = None,
 ) -> Iterator[bytes]:
-    """Run the job; yields its output lines in whatever order the runner leaves them, each with its end.
+    """Run the job; yield its output lines, with line ends, in whatever order the runner leaves them.
 
-    `job` is named as `package.module:name`; `manifest` has its input lines (`job.reading`); without `params`
-    they say all. The manifest, the bundle and mrjob's own files go to the empty folder `temporary`, which the
-    caller removes. Without `cluster` the `hadoop` runner runs the job where the `hadoop` command leads.
+    `job` is named as `package.module:name`; `manifest` has its input lines (`job.reading`), its
+    only input without `params`. The manifest, the bundle and mrjob's files go to the empty `temporary`,
+    which the caller removes. Without `cluster`, the `hadoop` runner uses the `hadoop` command's cluster.
 
-    Raises what a task raised (`Retryable`, `LinkEnded`, `Poison`) with the task's own line. Where it failed
-    of something unforeseen, that is a `Retryable` with the task's traceback as a note. Raises `Misconfigured`
-    if mrjob or the runner's own software is not there, `OSError` if there is no room left in `temporary`.
+    Raises a task's error (`Retryable`, `LinkEnded`, `Poison`) with the task's own line. An unforeseen failure
+    is a `Retryable` with the task's traceback as a note. Raises `Misconfigured` if mrjob or the runner's own
+    software is missing, `OSError` if there is no room left in `temporary`.
     """
     try:
         from frametally_hadoop.running.counting_job import to_lines
@@ -271,18 +271,18 @@ def run_job(
     if params is not None:
         arguments += ["--params", params.to_argument(), "--output", "hours"]
     with ExitStack() as stack, _logged() as log, warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # mrjob's own: it is older than this Python
+        warnings.simplefilter("ignore", DeprecationWarning)  # mrjob is older than this Python
         try:
             if runner == "inline":
                 yield from _run_here(job_type(arguments), manifest, temporary)
                 return
             manifest_path = temporary / "manifest.txt"
-            manifest_path.touch(mode=0o600)  # who has a presigned link has the segment
+            manifest_path.touch(mode=0o600)  # anyone with a presigned link can read the segment
             manifest_path.write_text("".join(f"{line}\n" for line in manifest))
             manifest_uri = str(manifest_path)
             archive = str(write_bundle(temporary / "frametally_job.zip"))
             if runner == "local":
-                # Not by --py-files, and without mrjob's own zip: for those it leaves lock files in /tmp.
+                # Not with --py-files, and without mrjob's own zip: mrjob leaves lock files in /tmp for those.
                 arguments += ["--no-bootstrap-mrjob", "--cmdenv", f"PYTHONPATH={archive}"]
             else:
                 arguments += ["--py-files", archive]
@@ -291,14 +291,14 @@ def run_job(
                 manifest_uri = stack.enter_context(cluster.private_file(manifest_path))
                 arguments += cluster.job_options(splits=len(manifest))
             with job_type([*arguments, manifest_uri]).make_runner() as engine:
-                if runner == "local":  # its tasks are other processes: no closure could go there
+                if runner == "local":  # its tasks are other processes, which cannot share a closure
                     engine._sort_input_func = lambda: partial(_sort, temporary=temporary)
                 engine.run()
                 yield from to_lines(engine.cat_output())
         except FrametallyError:
             raise
         except Exception as error:
-            # What other runners' tasks say is about a disk that may be anywhere.
+            # On other runners, a task's message may concern a disk elsewhere.
             ours = runner in ("inline", "local") or isinstance(error, OSError)
             full = no_room(f"{log.getvalue()}\n{error!r}", temporary) if ours else None
             raise full or _failure(error, runner, log.getvalue()) from error
@@ -306,7 +306,7 @@ def run_job(
 
 @contextmanager
 def _logged() -> Iterator[io.StringIO]:
-    """Keep what mrjob logs as errors, for the one line that the user gets."""
+    """Collect the errors that mrjob logs, for the one line that the user gets."""
     logger, text = logging.getLogger("mrjob"), io.StringIO()
     handler, propagate = logging.StreamHandler(text), logger.propagate
     handler.setLevel(logging.ERROR)
@@ -342,7 +342,7 @@ def _failure(error: Exception, runner: str, log: str) -> FrametallyError:
 
 
 def raised_in_task(text: str) -> FrametallyError | None:
-    """Return the error that a task raised last, as an engine passes on its traceback; None: none of ours."""
+    """Return the last error raised in a task, from its traceback; None if it is not a frametally error."""
     raised = _RAISED_IN_TASK.findall(text)
     return _ERRORS[raised[-1][0]](raised[-1][1]) if raised else None
 

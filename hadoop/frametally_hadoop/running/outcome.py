@@ -32,10 +32,10 @@ from frametally_hadoop.running.engine import DaySpool, HadoopCluster, run_job
 
 
 def plan_splits(sizes: Iterable[tuple[str, int]], *, split_bytes: int) -> list[list[str]]:
-    """Cut segments, keys with their bytes, in the order given, where a split would grow beyond a size.
+    """Split segments, given as keys with their bytes, so that no split exceeds a size; keep their order.
 
-    Neighbours stay together: they share intervals, which a task then passes on as one. One larger segment is
-    a split of its own.
+    Neighbours stay together: they share intervals, which a task then passes on as one. A larger segment is a
+    separate split.
     """
     splits: list[list[str]] = []
     held_bytes = 0
@@ -49,9 +49,9 @@ def plan_splits(sizes: Iterable[tuple[str, int]], *, split_bytes: int) -> list[l
 
 
 LINK_S = DAY_S
-"""For how long the tasks of a job may read from the S3 store, by links."""
+"""The lifetime of the links with which a job's tasks read from the S3 store."""
 SPLIT_BYTES = 64_000_000
-"""Of segments that one task reads."""
+"""The size of the segments that one task reads."""
 
 
 class _OfModel(msgspec.Struct):
@@ -90,13 +90,13 @@ class Outcome:
     """The output of the job.
 
     Attributes:
-        hours: All lines of the units that were counted (see `map_reduce`), each behind its unit.
+        hours: All lines of the counted units (see `map_reduce`), each after its unit.
         counts: By day, lines of counts and coverage; those of `hours` once they are published. As in
-            `lines_passed_on`, those within zones are of the day in their series.
-        duplicates: By day, and in it by a source's unit, the lines that repeated a frame.
-        lines_passed_on: By day, the frame lines that the map side passed on.
+            `lines_passed_on`, those within zones belong to the day in their series.
+        duplicates: By day and by a source's unit, the number of lines that repeated a frame.
+        lines_passed_on: By day, the number of frame lines that the map side passed on.
         corrupt_lines: By segment key and line number, why a line was set aside.
-        covered_before: Of days with kept hours, the frames of each interval of the current run.
+        covered_before: For days with kept hours, the frames of each interval of the current run.
     """
 
     hours: DaySpool
@@ -110,7 +110,7 @@ class Outcome:
 
     @classmethod
     def within(cls, folder: Path) -> Self:
-        """Begin with nothing; lines that memory does not hold go to folders in `folder`."""
+        """Start empty; lines that do not fit in memory go to folders in `folder`."""
         return cls(DaySpool(folder / "hours"), DaySpool(folder / "counts"))
 
     def add(self, line: bytes, interval_s: int) -> None:
@@ -140,7 +140,7 @@ class Outcome:
             yield (source, int(start_ms)), [line for _, line in of_hour]
 
     def keep(self, store: ObjectStore, day: DayPlan) -> None:
-        """Take the counts of the day's kept hours from its current run. Raises `Poison`: they are damaged."""
+        """Copy the counts of the day's kept hours from its current run. Raises `Poison` if damaged."""
         if not day.unchanged:
             return
         for key, run in ((day.key, day.current), (day.zone_key, day.current_zones)):
@@ -152,7 +152,7 @@ class Outcome:
             self.lines_passed_on[key] += file.duplicates_dropped
 
     def _keep_of(self, store: ObjectStore, day: DayPlan, key: DayKey, run: Run) -> None:
-        """Take them of whole pictures, or within zones."""
+        """Copy the counts over whole pictures or within zones."""
         covered = self.covered_before[day.key]
         place_in = cache(lambda series: msgspec.json.decode(series + b"]")[1])
         for _, data in read_parts(store, run):
@@ -178,10 +178,10 @@ class Outcome:
 
 
 class NotKept(Poison):
-    """Hours were to be kept of runs that cannot be read: the days are counted from their segments.
+    """The runs of hours to keep cannot be read: count the days from their segments.
 
     Attributes:
-        days: With the reason of each.
+        days: The days, with the reason for each.
     """
 
     def __init__(self, days: dict[DayKey, str]) -> None:
@@ -197,9 +197,9 @@ def count_plan(
     cluster: HadoopCluster,
     temporary: Path,
 ) -> Outcome:
-    """Count the stale days of `plan`; the outcome's lines lie in `temporary`, an empty folder.
+    """Count the stale days of `plan`; the outcome's lines are stored in `temporary`, an empty folder.
 
-    Raises `NotKept`; `Retryable`, `Poison`, `Misconfigured`: as `engine.run_job`.
+    Raises `NotKept`; and `Retryable`, `Poison` or `Misconfigured` as `engine.run_job` does.
     """
     job_folder = temporary / "job"
     job_folder.mkdir()
@@ -229,7 +229,7 @@ def count_plan(
 def manifest_splits(plan: CountingPlan, address: Callable[[str], str]) -> list[list[str]]:
     """Return a manifest's entries of the segments to count, split by split; see `job.reading`.
 
-    `address` gives what a task reads a segment by, from its key.
+    `address` converts a segment's key to the address that a task reads it from.
     """
     not_counted = plan.not_counted()
     sizes = [(key, plan.size_of[key]) for key in plan.reads]
@@ -240,7 +240,7 @@ def manifest_splits(plan: CountingPlan, address: Callable[[str], str]) -> list[l
 
 
 def _entry(plan: CountingPlan, key: str, not_counted: dict[str, dict[str, list[Range]]], address: str) -> str:
-    """Return what a manifest says of one segment; see `job.reading`."""
+    """Return a segment's entry in the manifest; see `job.reading`."""
     read = plan.reads[key]
     fields = {
         "hours": read.hours,

@@ -1,6 +1,6 @@
-"""Runs tasks on Spark; each opens the store with the settings of its own environment.
+"""Runs tasks on Spark; each opens the store with its own environment's settings.
 
-Data frames carry rows of a place, a key and a value; all rows of a place come to one task, sorted by key.
+Data frames contain rows of a place, a key and a value; all rows of a place go to one task, sorted by key.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _MOST_RANGE_BYTES = 8 * 2**20
 _BATCH_BYTES = 4 * 2**20
 _MOST_TASKS = 2000
 _ROWS_AT_ONCE = {"spark.sql.execution.arrow.maxRecordsPerBatch": "1"}
-"""A value may be as large as a split; Spark's own bound is 10,000 rows."""
+"""Rows per Arrow batch; a value may be as large as a split, and Spark's default is 10,000 rows."""
 
 
 class SparkJob(NamedTuple):
@@ -38,32 +38,32 @@ class SparkJob(NamedTuple):
     url: str
 
     def frame(self, rows: Iterable[Row]) -> Any:
-        """Return a data frame of the driver's own rows."""
+        """Return a data frame of the driver's rows."""
         return self.session.createDataFrame(list(rows), _SCHEMA)
 
     def spread(self, values: Sequence[bytes]) -> Any:
-        """Return a data frame of the driver's own values, each at another of their `places`."""
+        """Return a data frame of the driver's values, spread over `places`."""
         return self.frame(
             (place, b"", value) for place, value in zip(places(len(values)), values, strict=True)
         )
 
     def run(self, task: Task, frame: Any, parts: int) -> Any:
-        """Return the rows that `task` makes of the rows of the `places` of so many parts."""
+        """Return the rows that `task` makes from the rows of each of the `places`, in `parts` parts."""
         parted = frame.repartition(_tasks(parts), "place").sortWithinPartitions("key")
         return map_batches(parted, partial(run_task, self.url, task), _SCHEMA)
 
 
 @contextmanager
 def spark_job(settings: Settings, url: str) -> Iterator[SparkJob]:
-    """Give a job at the settings' master, stopped at the end. Raises as `spark_session`."""
+    """Yield a job on the settings' master, stopped at the end. Raises as `spark_session` does."""
     with spark_session(settings, "frametally-count", options=lambda: _ROWS_AT_ONCE) as session:
         yield SparkJob(session, url)
 
 
 def map_on_spark(settings: Settings, url: str, entries: Sequence[str], task: EntryTask) -> list[bytes]:
-    """Return what a task yields for the entries that it gets, with the store at `url`.
+    """Return the results of a task for the entries that it gets, with the store at `url`.
 
-    Raises as `spark_job` and `collect`.
+    Raises as `spark_job` and `collect` do.
     """
     with spark_job(settings, url) as job:
         frame = job.spread([entry.encode() for entry in entries])
@@ -75,7 +75,7 @@ def _map_entries(task: EntryTask, store: ObjectStore, rows: Iterator[Row]) -> It
 
 
 def try_spark(settings: Settings) -> None:
-    """Have a task open the store. Raises as `map_on_spark`."""
+    """Have a task open the store. Raises as `map_on_spark` does."""
     map_on_spark(settings, settings.store_url, [""], _open_alone)
 
 
@@ -86,9 +86,9 @@ def _open_alone(store: ObjectStore, entries: Iterator[str]) -> Iterator[bytes]:
 
 @cache
 def places(parts: int) -> list[int]:
-    """Return a place for each of so many parts: each in a task of its own, as far as there are tasks.
+    """Return a place for each part, such that each gets a separate task as far as there are tasks.
 
-    Spark chooses the task of a row by a hash of its place. Another hash would only spread work less evenly.
+    Spark chooses a row's task by a hash of its place. A different hash would only spread work less evenly.
     """
     tasks = _tasks(parts)
     numbers: dict[int, int] = {}
@@ -140,7 +140,7 @@ _KINDS = (Misconfigured, Poison, Retryable)
 
 
 def run_task(url: str, task: Task, batches: Iterator[Any]) -> Iterator[Any]:
-    """Run a task on Arrow's batches, and have the driver know the kind of its errors."""
+    """Run a task on Arrow batches, and pass the kind of its errors to the driver."""
     rows = (
         row
         for batch in batches
@@ -167,7 +167,7 @@ def _batches(rows: Iterable[Row]) -> Iterator[Any]:
 
 
 def arrow_batch(rows: Sequence[Row]) -> Any:
-    """Return rows as one batch of Arrow's."""
+    """Return rows as one Arrow batch."""
     import pyarrow as pa
 
     types = (pa.int32(), pa.binary(), pa.binary())
@@ -183,8 +183,8 @@ def _open_store(url: str) -> ObjectStore:
 def collect(frame: Any) -> list[Row]:
     """Return the rows of a data frame, once its tasks have run.
 
-    Raises what a task raised (`Retryable`, `Poison`, `Misconfigured`), with the task's own line; `Retryable`
-    if Spark itself failed.
+    Raises a task's error (`Retryable`, `Poison`, `Misconfigured`) with the task's own line; `Retryable` if
+    Spark itself failed.
     """
     try:
         return [(place, bytes(key), bytes(value)) for place, key, value in frame.collect()]
