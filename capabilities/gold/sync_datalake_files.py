@@ -1,7 +1,7 @@
 """Writes a notebook for each layer of a video: `datalake/<layer>_layer/01_dag.ipynb`, its cells in order.
 
-The first names the video, the last runs the layer on it; between them are its picture and each of its
-functions. It overwrites earlier notebooks.
+The first cells name the video and draw the layer, the last one runs the layer on the video; the others show
+the help of its functions. Earlier notebooks are overwritten.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def write_notebooks(folder: Path) -> list[Path]:
     """Write the notebooks below a folder; return the files.
 
     Raises:
-        Misconfigured: A library that writes them is not installed.
+        Misconfigured: A library that this needs is not installed.
     """
     try:
         import nbformat
@@ -62,7 +62,7 @@ def write_notebooks(folder: Path) -> list[Path]:
         cells.append(new_code_cell(_PICTURE.format(layer=layer)))
         cells += [new_code_cell(_FUNCTION.format(layer=layer, name=name)) for name in functions_of(layer)]
         cells.append(new_code_cell(_RUN.format(layer=layer)))
-        for number, cell in enumerate(cells):  # else by chance: the same layer is the same file
+        for number, cell in enumerate(cells):  # not random: the same layer gives the same file
             cell["id"] = f"{layer}-{number}"
         path = folder / f"{layer}_layer" / "01_dag.ipynb"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -72,7 +72,7 @@ def write_notebooks(folder: Path) -> list[Path]:
 
 
 def main() -> int:
-    """Write them beside this file; return the exit code."""
+    """Write the notebooks next to this file; return the exit code."""
     try:
         for path in write_notebooks(Path(__file__).resolve().parent / "datalake"):
             print(path)

@@ -1,11 +1,10 @@
-"""The gold tables in a SQL database, which people query by SQLite or PostgreSQL.
+"""The gold tables in a SQL database (SQLite or PostgreSQL) that people query.
 
-Their rows are a function of the store: a day's rows of its current run, a video's of its records and its
-segments. `frametally gold` fills a lost gold database again. Only which run wrote a row depends on the loads
-before: hours that have not changed keep their rows.
+Their rows depend only on the store: a day's rows on its current run, a video's on its records and segments.
+`frametally gold` refills a lost database. Only the run noted in a row depends on earlier loads, since
+unchanged hours keep their rows.
 
-A day or a video is replaced in one transaction: its old rows are deleted, the new ones inserted
-and noted. Readers see the database before or after that.
+One transaction replaces a day or a video. Readers see the database before or after it.
 """
 
 from __future__ import annotations
@@ -78,7 +77,7 @@ class Gold(SqlBook):
         with self._database.reading() as connection:
             try:
                 rows = connection.execute(select(tables.loads)).all()
-            except (TypeError, ValueError) as error:  # a value that its column cannot have
+            except (TypeError, ValueError) as error:  # a value that its column cannot hold
                 raise Misconfigured(
                     f"{tables.loads.name} cannot be read ({error}): move {self.url} away, then run "
                     "`frametally gold`"
@@ -95,10 +94,10 @@ class Gold(SqlBook):
 
         Args:
             day: The new rows.
-            instead_of: The run of the rows that the caller has read; None: there were none.
+            instead_of: The run of the rows that the caller has read, or None if there were none.
 
         Returns:
-            Its rows; None, with nothing changed, if another load has replaced them.
+            The number of inserted rows, or None (with nothing changed) if another load has replaced them.
 
         Raises:
             Poison: A record occurs twice.
@@ -135,7 +134,7 @@ class Gold(SqlBook):
         return inserted
 
     def remove(self, day: GoldDay, *, instead_of: str) -> bool:
-        """Remove a day; return False, with nothing changed, if another load has replaced it."""
+        """Remove a day. Return False, and change nothing, if another load has replaced it."""
         with self._database.writing() as connection:
             if _run_of(connection, day) != instead_of:
                 return False
@@ -143,7 +142,7 @@ class Gold(SqlBook):
         return True
 
     def has_iceberg(self) -> bool:
-        """Return whether the rows are published as Iceberg tables, too."""
+        """Return whether the rows are also published as Iceberg tables."""
         with self._database.reading() as connection:
             return has_catalogue(connection)
 
@@ -164,7 +163,7 @@ class Gold(SqlBook):
         return sorted(table_names)
 
     def remove_strays(self) -> int:
-        """Remove the rows of days that were never loaded."""
+        """Remove the rows of days that were never loaded; return their number."""
         with self._database.writing() as connection:
             return sum(
                 connection.execute(delete(table).where(of_none)).rowcount
@@ -172,7 +171,7 @@ class Gold(SqlBook):
             )
 
     def changed_videos(self) -> dict[str, list[str]]:
-        """Return, by video, the tables whose rows of it differ from the loaded ones."""
+        """Return the tables whose rows of a video differ from the loaded ones, by video ID."""
         tables_by_video = {}
         with self._database.reading() as connection:
             query = select(tables.videos.c.video_id, tables.videos.c.checksums)
@@ -194,7 +193,7 @@ class Gold(SqlBook):
         return DaySums(labels, frames)
 
     def video_marks(self) -> dict[str, str]:
-        """Return `made_of` of each video, by id."""
+        """Return the `made_of` mark of each video, by ID."""
         with self._database.reading() as connection:
             rows = connection.execute(select(tables.videos.c.video_id, tables.videos.c.made_of)).all()
         return {row.video_id: row.made_of for row in rows}
@@ -216,7 +215,7 @@ class Gold(SqlBook):
 
 
 def has_catalogue(connection: Connection) -> bool:
-    """Return whether the database has the catalogue of Iceberg tables."""
+    """Return whether the database has a catalogue of Iceberg tables."""
     return inspect(connection).has_table("iceberg_tables")
 
 
@@ -230,9 +229,9 @@ def _is_load(day: GoldDay) -> ColumnElement[bool]:
 
 
 def _strays(connection: Connection) -> Iterator[tuple[Table, ColumnElement[bool]]]:
-    """Yield each table of a day with a condition for its rows before, between and behind the loaded days.
+    """Yield the tables of days, each with a condition for rows before, between or after the loaded days.
 
-    This includes a time damaged by a changed bit, since SQLite compares it as text.
+    Rows whose time has a flipped bit are included, since SQLite compares times as text.
     """
     loaded: defaultdict[tuple[str, int, str], set[str]] = defaultdict(set)
     for row in connection.execute(select(_loads.model, _loads.interval_s, _loads.day)):
@@ -314,9 +313,9 @@ def _delete_video(connection: Connection, video_id: str) -> None:
 
 
 def _insert(connection: Connection, table: Table, rows: Iterable[dict[str, Any]]) -> int:
-    """Insert rows, each with all columns of the table; return how many.
+    """Insert rows, each with all columns of the table; return their number.
 
-    SQLAlchemy would examine each value of each row again, which doubles the time.
+    `Connection.execute` would take twice as long, because it examines each value again.
     """
     dialect = connection.dialect
     statement = insert(table).compile(dialect=dialect)

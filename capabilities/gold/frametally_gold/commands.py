@@ -112,7 +112,7 @@ def must_open_gold(settings: Settings) -> None:
     """Open the gold tables, if they exist, before jobs that need them start.
 
     Raises:
-        Misconfigured: They can never be opened. The jobs wait for a database that is down.
+        Misconfigured: They can never be opened. For a database that is down, the jobs wait.
     """
     from frametally_gold.book import open_gold
 
@@ -123,21 +123,21 @@ def must_open_gold(settings: Settings) -> None:
 
 @contextmanager
 def serving(ports: Ports, options: MemberOptions) -> Iterator[dict[str, Any]]:
-    """Yield no context; a dashboard that runs video jobs refuses to start with broken tables."""
+    """Yield no context; keep a dashboard that runs video jobs from starting with broken tables."""
     if not options.alone:
         must_open_gold(ports.settings)
     yield {}
 
 
 def load(ports: StorePorts, bounds: _Bounds = _ALL, *, verify: bool = False, publishing: bool = False) -> int:
-    """Update the gold tables, print what changed, and return the exit code.
+    """Update the gold tables, print the changes, and return the exit code.
 
-    With `verify` it reads all rows, and loads changed ones again. If there are Iceberg tables, or with
-    `publishing`, it publishes the changes there, too.
+    With `verify`, read all rows, and reload days and videos whose rows were changed. With `publishing`, or if
+    there are Iceberg tables, also publish the changes there.
 
     Raises:
         Retryable: The store or the database is not available.
-        Misconfigured: The database cannot be opened or written; or with `publishing`, the tables cannot.
+        Misconfigured: The database (or, with `publishing`, an Iceberg table) cannot be opened or written.
     """
     from frametally_gold.book import open_gold
 
@@ -223,7 +223,7 @@ def _check(ports: Ports, bounds: _Bounds) -> int:
 
 
 def _videos_of(settings: Settings) -> list[str]:
-    """Return the videos that gold should have: the ready and the failed ones."""
+    """Return the videos that the gold tables should contain: all that are ready or failed."""
     video_ids: list[str] = []
     with catalogue_to_look(settings) as catalogue:
         question = VideoQuestion(states=("ready", "failed"), limit=_VIDEOS_AT_ONCE)

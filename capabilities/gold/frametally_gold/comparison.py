@@ -22,7 +22,7 @@ _BEHIND = "run `frametally gold` and `frametally index`"
 
 
 class GoldCheck(NamedTuple):
-    """The result of a comparison: number of days, and the first difference as a line; None: there is none."""
+    """The result of a comparison: the number of days, and the first difference as a line, if any."""
 
     days: int
     difference: str | None
@@ -37,10 +37,10 @@ def check_gold(
     from_ms: int | None = None,
     to_ms: int | None = None,
 ) -> GoldCheck:
-    """Compare the days of `[from_ms, to_ms)`, by day, up to the first that differs.
+    """Compare the days of `[from_ms, to_ms)` in order, up to the first that differs.
 
-    The rows of a day must be the loaded ones, and its counts must add up to the index's. The rows of videos
-    must be the loaded ones, and each of `videos`, by its ID, must have some.
+    The rows of days and videos must be the loaded ones, the counts of a day must add up to those of the
+    index, and each of `videos` (IDs) must have rows.
 
     Raises:
         Retryable: The index or the database is not available.
@@ -111,7 +111,7 @@ def _videos_differ(gold: Gold, videos: Collection[str]) -> str | None:
 
 
 def _unread(index: CountIndex, models: Iterable[str]) -> Iterator[GoldDay]:
-    """Yield the days that queries do not read, since their footage has changed after counting."""
+    """Yield the days that queries do not read, since their footage changed after counting."""
     for model in models:
         for day in outdated(index.counted_days(model)):
             yield GoldDay(model, day.base_interval_s, keys.utc_day(day.day_ms))
@@ -127,13 +127,13 @@ def _index_sums(index: CountIndex, day: GoldDay) -> DaySums:
         (bar.source or "", bar.label): LabelSums(bar.detections, bar.peak, bar.objects)
         for bar in histogram.buckets
     }
-    # A place has the coverage of its source, and no rows of its own.
+    # A place has its source's coverage, not rows of coverage itself.
     filmed = () if is_of_places(day.model) else histogram.coverage
     return DaySums(labels, {bar.source or "": bar.frames for bar in filmed})
 
 
 def _differs(gold: DaySums, index: DaySums) -> str | None:
-    """Return the first difference; None: there is no difference."""
+    """Return the first difference, or None if there is none."""
     for source in sorted(gold.frames.keys() | index.frames.keys()):
         ours, theirs = gold.frames.get(source, 0), index.frames.get(source, 0)
         if ours != theirs:

@@ -21,7 +21,7 @@ class GoldDay(NamedTuple):
 
 
 class GoldLoad(NamedTuple):
-    """The load of a day: its run (empty: an earlier version loaded it), and its number of rows."""
+    """The load of a day: its run (empty if an earlier version loaded the day), and its number of rows."""
 
     params: str
     run_id: str
@@ -41,11 +41,11 @@ class PublishedDay(NamedTuple):
 
     Attributes:
         run: The day's current run.
-        replaced: The parts that it has; the rows of all others stay as they are. None: it has the whole day.
+        replaced: The parts that it has, or None for the whole day. The rows of other parts stay as they are.
         counts: Its counts.
         coverage: The filmed intervals.
-        tracks: Its tracks; of a series of places none.
-        flows: Movements of single objects, of the series `flows` alone.
+        tracks: Its tracks; none for a series of places.
+        flows: Movements of single objects; only for the series `flows`.
     """
 
     run: Run
@@ -65,10 +65,10 @@ class LabelSums(NamedTuple):
 
 
 class DaySums(NamedTuple):
-    """Sums of a day, as the count index answers them.
+    """Sums of a day, as returned by the count index.
 
     Attributes:
-        labels: By source (or place, as in keys) and label.
+        labels: Sums by source (or place, as in keys) and label.
         frames: Distinct frames, by source (or place).
     """
 
@@ -83,8 +83,8 @@ class VideoCount(NamedTuple):
         frames: Distinct counted frames, with or without the label.
         detections: Boxes of the label in them.
         peak: Most boxes in one frame.
-        objects: Unique objects first seen in one of its frames; None if not measured.
-        followed_objects: The same, even if too few boxes have tracks; None if nothing was tracked.
+        objects: Unique objects first seen in one of its frames, or None if not measured.
+        followed_objects: The same, even if too few boxes have tracks, or None if nothing was tracked.
     """
 
     model: str
@@ -100,11 +100,11 @@ class GoldVideo(NamedTuple):
     """All rows of a video.
 
     Attributes:
-        quality: Results of its checks; None before them.
+        quality: Results of its checks, or None before them.
         derivatives: Number of videos made from it.
-        made_of: A mark of all its sources.
-        range_ms: Event times of its first and last frame; None before any was announced.
-        frames_announced: Number of announced frames; None before any was announced.
+        made_of: A mark of everything that its rows were made from.
+        range_ms: Event times of its first and last frame, or None before any was announced.
+        frames_announced: Number of announced frames, or None before any was announced.
     """
 
     record: VideoRecord

@@ -34,12 +34,12 @@ Rows = Iterator[dict[str, Any]]
 
 @lru_cache(maxsize=4096)
 def moment(time_ms: int) -> datetime.datetime:
-    """Return an event time as the database takes it."""
+    """Return an event time as a value for the database."""
     return EPOCH + time_ms * MILLISECOND
 
 
 def rows_of_day(day: PublishedDay) -> Iterator[tuple[Table, Rows]]:
-    """Give the rows of a day by table."""
+    """Yield the rows of a day, by table."""
     run = day.run
     if is_of_places(run.model):
         yield tables.place_counts, _place_counts(day)
@@ -82,7 +82,7 @@ def _counts(day: PublishedDay) -> Rows:
 
 
 def _object_count(count: IntervalCount) -> int | None:
-    """Return the unique objects; None if they were not measured, by the rule of charts and exports."""
+    """Return the number of unique objects, or None if not measured, by the rule of charts and exports."""
     missing = why_unknown("objects", Basis(count.objects, count.detections, count.tracked_detections))
     return None if missing else count.objects
 
@@ -164,7 +164,7 @@ def _crossings(flows: FlowColumns, about: Mapping[str, Any]) -> Rows:
 
 def _zone_visits(flows: FlowColumns, about: Mapping[str, Any]) -> Rows:
     for from_ms, to_ms, zone, label, came, went, hour, number in _transposed(flows, STAY_COLUMNS):
-        # A stay that began before the day, or begins after it, is a row of that day.
+        # Stays that begin on other days are rows of those days.
         if 0 <= from_ms < DAY_MS:
             yield {
                 **about,
@@ -206,7 +206,7 @@ def _object(flows: FlowColumns, label: int, hour: int, number: int) -> dict[str,
 
 
 def rows_of_video(video: GoldVideo) -> Iterator[tuple[Table, Rows]]:
-    """Give the rows of a video by table."""
+    """Yield the rows of a video, by table."""
     yield tables.videos, iter([_video(video)])
     yield tables.video_counts, ({"video_id": video.record.id, **count._asdict()} for count in video.counts)
     yield tables.quality, _quality(video)
@@ -241,11 +241,11 @@ def _quality(video: GoldVideo) -> Rows:
 
 
 def day_of(text: str) -> datetime.date:
-    """Return a UTC day, `YYYY-MM-DD`, as the database takes it."""
+    """Return a UTC day, `YYYY-MM-DD`, as a value for the database."""
     return datetime.date.fromisoformat(text)
 
 
 def ends_of(day: str) -> tuple[datetime.datetime, datetime.datetime]:
-    """Return the moments at which a UTC day begins and the next one does."""
+    """Return the moments at which a UTC day and the day after it begin."""
     start_ms = keys.day_start_ms(day)
     return moment(start_ms), moment(start_ms + DAY_MS)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def checks(settings: Settings, stage: str) -> Iterator[Finding]:
-    """Open the tables, and count their rows."""
+    """Open the tables and count their rows."""
     yield from area_rows(settings, stage, "gold", settings.part(GoldSettings).gold_url, _check)
 
 
@@ -37,13 +37,13 @@ def _check(settings: Settings, address: str) -> Iterator[Finding]:
 
 
 def setup(settings: Settings, _: Sequence[str], check_only: bool) -> Iterator[str]:
-    """Create the tables. Raises as a database does."""
+    """Create the tables. Raises the errors of the database."""
     of_gold = settings.part(GoldSettings)
     yield tables_line("gold", of_gold.gold_url, of_gold.gold_access, Gold)
 
 
 def load_rows(call: JobCall) -> list[Artifact]:
-    """Load a video into the gold tables; raises as a job does."""
+    """Load a video into the gold tables. Raises the errors of a job."""
     settings = call.settings
     with (
         closing(open_ledger(settings.ledger_url, settings.ledger_access)) as ledger,
@@ -57,7 +57,7 @@ JOBS = {"gold": PluginJob(load_rows, must_open_gold)}
 
 
 def queue_load(settings: Settings, catalogue: VideoCatalogue, video_id: str, kind: Made) -> None:
-    """Queue the job for a video's rows at its end, and again after later jobs whose results they contain.
+    """Queue the job for a video's rows when the video is final, and after later jobs that change its rows.
 
     Raises:
         Retryable: The catalogue is not available.
@@ -66,14 +66,14 @@ def queue_load(settings: Settings, catalogue: VideoCatalogue, video_id: str, kin
         return
     if kind != "end":
         row = catalogue.video(video_id)
-        if row is None or row.state not in FINAL_STATES:  # its end queues the job
+        if row is None or row.state not in FINAL_STATES:  # queued when it is final
             return
     catalogue.queue(video_id, "gold")
 
 
 @contextmanager
 def removing_rows(settings: Settings, video_id: str) -> Iterator[bool]:
-    """Remove the rows of a video that no job works on.
+    """Remove the rows of a video that no job is working on.
 
     Raises:
         Retryable: The database is not available.

@@ -1,4 +1,4 @@
-"""The part of `frametally doctor --deep` that reads the Iceberg tables' files; it does without pyiceberg."""
+"""Checks the files of the Iceberg tables for `frametally doctor --deep`, even without pyiceberg."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from frametally_gold.settings import GoldSettings, is_wanted
 
 
 def check_iceberg(ports: Ports, progress: Progress) -> Iterator[Finding]:
-    """Compare every file of the tables with its checksum, and look for missing ones."""
+    """Compare each file of the tables with its checksum, and look for missing files."""
     store = ports.store
     keys = keys_of_files(store)
     if not keys:
@@ -63,7 +63,7 @@ def check_iceberg(ports: Ports, progress: Progress) -> Iterator[Finding]:
 
 
 def _missing(ports: Ports, keys: set[str]) -> Iterator[Finding]:
-    """Report files that a table names and the store has not; without pyiceberg nobody can tell."""
+    """Report files that a table names but the store lacks; without pyiceberg, report nothing."""
     settings = ports.settings
     with suppress(ModuleNotFoundError):
         from frametally_gold.book import open_gold

@@ -1,6 +1,6 @@
-"""Checksums of the Iceberg tables' files: without them a flipped bit would change sums in silence.
+"""Checksums of the Iceberg tables' files, without which a flipped bit could silently change sums.
 
-Each change of the tables leaves an object with the SHA-256 of every file that it wrote.
+Each change of the tables adds an object with the SHA-256 of every file that it wrote.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ REMEDY = "restore it from a backup, or run `frametally iceberg --rebuild`"
 
 
 class IcebergChecksums(SealedRecord, frozen=True, kw_only=True):
-    """What one change of the tables wrote.
+    """The files that one change of the tables wrote.
 
     Attributes:
-        id: Hex digits that no other has.
-        files: SHA-256 in hex, by the key of the file.
+        id: Unique hex digits.
+        files: SHA-256 in hex, by the file's key.
     """
 
     id: str
@@ -39,13 +39,13 @@ class IcebergChecksums(SealedRecord, frozen=True, kw_only=True):
 
 
 def put_checksums(store: ObjectStore, files: Mapping[str, str]) -> None:
-    """Keep the checksums of written files, by their keys. Raises as the store does."""
+    """Store the checksums of written files, by key. Raises the errors of the store."""
     record = IcebergChecksums(id=uuid.uuid4().hex, files=dict(files))
     store.put(record.key, encode(record))
 
 
 def join_checksums(store: ObjectStore) -> None:
-    """Replace all records by one, without files that are gone. Raises `Poison`, and as the store does."""
+    """Merge all records into one, without deleted files. Raises `Poison` and the errors of the store."""
     records = [key for key in keys_of_files(store) if key.startswith(f"{CHECKSUMS}/")]
     sums = {name: sum_ for key in records for name, sum_ in read_checksums(store, key).files.items()}
     present = {*keys_of_files(store)}
@@ -57,10 +57,10 @@ def join_checksums(store: ObjectStore) -> None:
 
 
 def keys_of_files(store: ObjectStore) -> list[str]:
-    """Return the key of every object of the tables. Raises as the store does."""
+    """Return the key of every object of the tables. Raises the errors of the store."""
     return [info.key for info in store.list(FOLDER)]
 
 
 def read_checksums(store: ObjectStore, key: str) -> IcebergChecksums:
-    """Return the record at a key. Raises `Poison`, and as the store does."""
+    """Return the record at a key. Raises `Poison` and the errors of the store."""
     return decode_at(key, store.get(key), IcebergChecksums)

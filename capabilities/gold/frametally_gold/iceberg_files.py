@@ -1,6 +1,6 @@
-"""The files of Iceberg tables as objects of the store, for pyiceberg.
+"""Lets pyiceberg read and write the files of Iceberg tables as objects of the store.
 
-A location is the store's URL, a slash and the object's key, so that other programs find the file, too.
+A location is the store's URL, a slash and the object's key, so that other programs can find the file.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ STORE, WRITTEN = "frametally.store", "frametally.written"
 
 
 class StoreFileIO(FileIO):
-    """Reads and writes files in the store; pyiceberg makes it from the catalogue's properties."""
+    """Reads and writes files in the store; pyiceberg creates it from the catalogue's properties."""
 
     def __init__(self, properties: Properties = EMPTY_DICT) -> None:
         """Take the open store from the properties; the caller closes it."""
@@ -44,10 +44,10 @@ class StoreFileIO(FileIO):
 
 
 class StoreFile(InputFile, OutputFile):
-    """One file, which pyiceberg reads or writes whole."""
+    """A file that pyiceberg reads or writes whole."""
 
     def __init__(self, store: ObjectStore, location: str, written: dict[str, str]) -> None:
-        """Name an object of the store; `written` gets its checksum. Raises as `key_of`."""
+        """Name an object of the store; `written` receives its checksum. Raises the errors of `key_of`."""
         super().__init__(location)
         self._store, self._written = store, written
         self._key = key_of(store, location)
@@ -57,11 +57,11 @@ class StoreFile(InputFile, OutputFile):
         return info.size_bytes if info else 0
 
     def exists(self) -> bool:
-        """Return whether it exists."""
+        """Return whether the file exists."""
         return self._store.head(self._key) is not None
 
     def open(self, seekable: bool = True) -> io.BytesIO:
-        """Read it. Raises `Misconfigured` if it is missing."""
+        """Read the file. Raises `Misconfigured` if it is missing."""
         try:
             return io.BytesIO(self._store.get(self._key))
         except ObjectMissing as error:
@@ -71,7 +71,7 @@ class StoreFile(InputFile, OutputFile):
             ) from error
 
     def create(self, overwrite: bool = False) -> _Upload:
-        """Return a stream whose bytes become the object when it is closed without an error."""
+        """Return a stream; its bytes become the object when it is closed without an error."""
         return _Upload(self._store, self._key, self._written)
 
     def to_input_file(self) -> StoreFile:
@@ -95,12 +95,12 @@ class _Upload(io.BytesIO):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is not None:
-            super().close()  # half a file is no file
+            super().close()  # without storing half a file
         self.close()
 
 
 def location_of(store: ObjectStore, key: str) -> str:
-    """Return the location of an object; readers take it as it is, without percent-escapes."""
+    """Return the location of an object, without percent-escapes: readers use it unchanged."""
     return f"{unquote(store.url).rstrip('/')}/{key}"
 
 
@@ -108,7 +108,7 @@ def key_of(store: ObjectStore, location: str) -> str:
     """Return the key of a location.
 
     Raises:
-        Misconfigured: It is not in this store.
+        Misconfigured: The location is not in this store.
     """
     place = location_of(store, "")
     if not location.startswith(place):

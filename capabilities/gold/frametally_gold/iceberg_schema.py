@@ -1,4 +1,4 @@
-"""How a gold table looks as an Iceberg table: its name, columns and partitions."""
+"""Maps a gold table to an Iceberg table: its name, columns and partitions."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ _TYPES: tuple[tuple[type[Any], IcebergType], ...] = (  # the first that fits
 
 
 def name_of(table: Table) -> str:
-    """Return the name of a gold table among the Iceberg tables: without `gold_`."""
+    """Return the name of a gold table's Iceberg table: without `gold_`."""
     return table.name.removeprefix(f"{NAMESPACE}_")
 
 
 def schema_of(table: Table) -> Schema:
-    """Return the columns of a gold table, and the UTC day."""
+    """Return the columns of a gold table plus the UTC day."""
     types = {column.name: (column.type, not column.nullable) for column in table.c}
     types.setdefault("day", (sql.Date(), True))
     return Schema(

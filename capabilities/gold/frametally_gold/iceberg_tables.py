@@ -1,11 +1,11 @@
-"""The gold tables of days as Iceberg tables in the store, for DuckDB, Spark and others.
+"""Publishes the gold tables of days as Iceberg tables in the store, for DuckDB, Spark and others.
 
-The rows are those of the gold database, by day: what it has loaded, and these tables have not, is published.
-The gold database is also their catalogue, in the two tables that Iceberg's SQL catalogues share.
+A round publishes the days that the gold database has loaded and these tables lack. The gold database is also
+the catalogue, in the two tables of Iceberg's SQL catalogues.
 
-A round writes its Parquet files first, then, in one transaction of the catalogue, a new snapshot of each
-table. Readers see all tables before or after it. A kill leaves the last snapshots, and perhaps files that no
-snapshot names, which `expire` deletes.
+A round first writes its Parquet files, then a new snapshot of each table, in one transaction of the
+catalogue: readers see all tables before or after it. A killed round leaves the previous snapshots, and
+possibly unreferenced files, which `expire` deletes.
 """
 
 from __future__ import annotations
@@ -85,9 +85,9 @@ class _Batch(NamedTuple):
     """Days to publish together.
 
     Attributes:
-        before: The published days, as they were when the batch was read.
-        days: The days that get new rows, or none.
-        rows: Their new rows by table; those of `loads` whole.
+        before: The published days when the batch was read.
+        days: The days to replace or remove.
+        rows: Their new rows by table; for `loads`, the whole table.
     """
 
     before: dict[GoldDay, tuple[str, str]]
@@ -96,10 +96,10 @@ class _Batch(NamedTuple):
 
 
 class _Catalogue(SqlCatalog):
-    """Iceberg's SQL catalogue within a transaction of ours."""
+    """Iceberg's SQL catalogue within an open transaction."""
 
     def __init__(self, connection: Connection, store: ObjectStore, written: dict[str, str]) -> None:
-        # Not SqlCatalog's: it would open the database a second time. Sessions join the transaction.
+        # SqlCatalog's `__init__` would open the database a second time. Sessions join the transaction.
         implementation = f"{StoreFileIO.__module__}.{StoreFileIO.__name__}"
         properties: dict[str, Any] = {"py-io-impl": implementation, STORE: store, WRITTEN: written}
         MetastoreCatalog.__init__(self, CATALOGUE, **properties)
@@ -108,7 +108,7 @@ class _Catalogue(SqlCatalog):
         self._schema_version = "v1"
 
     def _load_file_io(self, properties: Properties = EMPTY_DICT, location: str | None = None) -> FileIO:
-        return StoreFileIO(self.properties)  # whatever a file in the store names instead
+        return StoreFileIO(self.properties)  # not a class that a file in the store names
 
     def table(self, table: Table) -> IcebergTable:
         return self.load_table((NAMESPACE, name_of(table)))
@@ -126,7 +126,7 @@ class IcebergTables(SqlBook):
         self._written: dict[str, str] = {}
 
     def publish(self) -> int:
-        """Publish the days of the gold tables that are new or changed; return how many.
+        """Publish new and changed days of the gold tables; return their number.
 
         Raises:
             Retryable: The store or the database is not available.
@@ -142,9 +142,9 @@ class IcebergTables(SqlBook):
         return count
 
     def expire(self, before: datetime.datetime) -> Expiry:
-        """Delete the snapshots from before a time, except the current ones, and files that none needs.
+        """Delete snapshots older than a time, except the current ones, and files that no snapshot needs.
 
-        Raises as `publish`.
+        Raises the errors of `publish`.
         """
         with _readable():
             with self._writing() as catalogue:
@@ -162,7 +162,7 @@ class IcebergTables(SqlBook):
         return Expiry(snapshots, self._delete_files(files_before, needed))
 
     def _delete_files(self, files_before: Collection[str], needed: Collection[str]) -> int:
-        """Delete earlier files that nothing needs any more, and those that a killed round left long ago."""
+        """Delete earlier files that are no longer needed, and those that a killed round left long ago."""
         orphan_ms = (datetime.datetime.now(datetime.UTC).timestamp() - _ORPHAN_AFTER_S) * 1000
         files = 0
         for info in self._store.list(FOLDER):
@@ -176,13 +176,13 @@ class IcebergTables(SqlBook):
         return files
 
     def needed(self) -> set[str]:
-        """Return the keys of all files that the tables need. Raises as `publish`."""
+        """Return the keys of all files that the tables need. Raises the errors of `publish`."""
         with _readable(), self._reading() as catalogue:
             locations = chain.from_iterable(map(_files_of, _loaded(catalogue)))
             return {key_of(self._store, location) for location in locations}
 
     def remove(self) -> None:
-        """Remove all tables with their history; the gold tables stay. Raises as `publish`."""
+        """Remove all tables and their history, not the gold tables. Raises the errors of `publish`."""
         with self._writing() as catalogue:
             catalogue.create_tables()
             catalogue.connection.execute(delete(CatalogRows))
@@ -198,7 +198,7 @@ class IcebergTables(SqlBook):
     def _writing(self) -> Iterator[_Catalogue]:
         with self._database.writing() as connection:
             yield _Catalogue(connection, self._store, self._written)
-            if self._written:  # before the transaction ends: what it names has its checksum
+            if self._written:  # before the commit: each named file then has its checksum
                 put_checksums(self._store, self._written)
                 self._written.clear()
 
@@ -208,7 +208,7 @@ class IcebergTables(SqlBook):
             return has_catalogue(catalogue.connection) and names <= {*catalogue.list_tables(NAMESPACE)}
 
     def _make_tables(self) -> None:
-        """Make the tables that are missing, and give the others the columns of this version."""
+        """Create missing tables, and update the columns of the others to this version's."""
         with self._writing() as catalogue:
             catalogue.create_tables()
             catalogue.create_namespace_if_not_exists(NAMESPACE)
@@ -225,7 +225,7 @@ class IcebergTables(SqlBook):
                             update.delete_column(name)
 
     def _make_table(self, catalogue: _Catalogue, table: Table, schema: Schema) -> IcebergTable:
-        """Make a table, or take it from the store if the catalogue was lost."""
+        """Create a table, or register the one in the store if the catalogue was lost."""
         name = (NAMESPACE, name_of(table))
         folder = f"{FOLDER}/{name_of(table)}"
         versions = [info for info in self._store.list(f"{folder}/metadata") if info.key.endswith(METADATA)]
@@ -236,7 +236,7 @@ class IcebergTables(SqlBook):
         )
 
     def _read_batch(self) -> _Batch | None:
-        """Read the rows of days that are not published as they are; None if there are no such days."""
+        """Read the rows of days whose published rows are outdated; return None if there are none."""
         with self._reading() as catalogue:
             connection = catalogue.connection
             published = _published(catalogue)
@@ -260,7 +260,7 @@ class IcebergTables(SqlBook):
         return _Batch(before, days, [(table, targets[table], rows[table]) for table in _TABLES])
 
     def _publish_batch(self, batch: _Batch) -> int:
-        """Publish a batch; return 0, with nothing changed, if another round was faster."""
+        """Publish a batch; return 0, and change no rows, if another round was faster."""
         if any(has_other_columns(target, table) for table, target, _ in batch.rows):
             self._make_tables()
             return 0
@@ -281,13 +281,13 @@ class IcebergTables(SqlBook):
         return len(batch.days)
 
     def _write_hints(self) -> None:
-        """Name the version of each table in a file, which readers without the catalogue look for."""
+        """Write each table's version to a file, for readers without the catalogue."""
         with self._reading() as catalogue:
             newest = catalogue.table(tables.loads).metadata_location
             if self._hint_beside(newest) == _hint_of(newest):
                 return
             places = [table.metadata_location for table in _loaded(catalogue)]
-        for place in places:  # that of `loads` last: it tells whether all are there
+        for place in places:  # `loads` last: its hint shows that all are written
             self._store.put(_hint_key(self._store, place), _hint_of(place))
 
     def _hint_beside(self, place: str) -> bytes | None:
@@ -306,21 +306,21 @@ def _write(target: IcebergTable, rows: Sequence[dict[str, Any]]) -> list[DataFil
 
 @contextmanager
 def _overwriting(present: IcebergTable) -> Iterator[Any]:
-    """Make a snapshot of a table from what is deleted and appended meanwhile."""
+    """Make a snapshot of a table from the files that the caller deletes and appends."""
     with present.transaction() as change, change.update_snapshot().overwrite() as snapshot:
-        # pyiceberg judges manifests in threads by one evaluator, which keeps the manifest that it judges:
-        # days that are to be replaced can be taken for missing.
+        # pyiceberg's threads share an evaluator that stores the manifest it is evaluating, and can so miss
+        # days to replace. Give each manifest its own.
         evaluator_of = snapshot._build_manifest_evaluator
         snapshot.__dict__["_build_manifest_evaluator"] = lambda spec: lambda file: evaluator_of(spec)(file)
         yield snapshot
 
 
 def _files_of_days(present: IcebergTable, table: Table, days: Sequence[GoldDay]) -> list[DataFile]:
-    """Return the files of days in the current snapshot; of `loads`, which is written whole, all."""
+    """Return the files of days in the current snapshot, or all files of `loads`, which is written whole."""
     if table is tables.loads:
         return [task.file for task in present.scan().plan_files()]
     partitions = {partition_of(table, day) for day in days}
-    # Without these conditions it would read the manifests of all days.
+    # Without these conditions, pyiceberg would read the manifests of all days.
     first, last = min(day.day for day in days), max(day.day for day in days)
     files = [task.file for task in present.scan(f"day >= '{first}' AND day <= '{last}'").plan_files()]
     return [file for file in files if _values(file.partition) in partitions]
@@ -340,7 +340,7 @@ def _day_of(load: Mapping[str, Any]) -> GoldDay:
 
 
 def _marks(loads: Iterable[Mapping[str, Any]]) -> dict[GoldDay, tuple[str, str]]:
-    """Return the run of each day, and the checksums of its rows: other versions have others."""
+    """Return the run of each day and the checksums of its rows, which differ between versions."""
     return {_day_of(load): (load["run_id"], load["checksums"]) for load in loads}
 
 
@@ -368,7 +368,7 @@ def _hint_key(store: ObjectStore, place: str) -> str:
 
 @contextmanager
 def _readable() -> Iterator[None]:
-    """Say what to do about files that are not as they were written."""
+    """Turn errors of damaged or missing files into `Misconfigured` with advice on the repair."""
     try:
         yield
     except (EOFError, LookupError, TypeError, ValidationError, ValueError, zlib.error) as error:
@@ -380,7 +380,7 @@ def _readable() -> Iterator[None]:
 
 
 def _files_of(table: IcebergTable) -> Iterator[str]:
-    """Yield the location of each file that a table needs, for all its snapshots."""
+    """Yield the location of each file that a table needs for all its snapshots."""
     yield table.metadata_location
     yield from (entry.metadata_file for entry in table.metadata.metadata_log)
     manifests = {}
@@ -393,5 +393,5 @@ def _files_of(table: IcebergTable) -> Iterator[str]:
 
 
 def _version(info: ObjectInfo) -> tuple[str, int]:
-    """Order metadata files by their number, then by time."""
+    """Return a metadata file's number, then its time, to sort by."""
     return posixpath.basename(info.key).partition("-")[0], info.modified_at_ms

@@ -1,4 +1,4 @@
-"""`frametally media`: the layers of a video, one by one, and the new videos that wait for them."""
+"""`frametally media`: runs the layers of a video, one by one, and lists the new videos that wait for them."""
 
 from __future__ import annotations
 

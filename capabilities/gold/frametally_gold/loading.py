@@ -1,4 +1,4 @@
-"""`frametally gold`: loads part files of the store into the gold tables, run by run, as indexed."""
+"""Loads the store's part files of each indexed run into the gold tables."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ class GoldReport(NamedTuple):
 
     Attributes:
         loaded: Days whose rows are new.
-        unchanged: Days that already were as in the store.
-        removed: Days that the store does not have, or that no query of the index reads.
-        rows: In the days that were loaded.
-        renewed: How many of these the layout of an earlier version had.
-        skipped: Runs that cannot be read; the tables keep the old rows of their days.
+        unchanged: Number of days that were up to date.
+        removed: Days that the store lacks, or that no query of the index reads.
+        rows: Number of rows in the loaded days.
+        renewed: Number of loaded days that an earlier version had loaded.
+        skipped: Unreadable runs; the tables keep the old rows of their days.
     """
 
     loaded: list[GoldDay]
@@ -69,10 +69,10 @@ def load_gold(
 ) -> GoldReport:
     """Update the days of `[from_ms, to_ms)` from the store; a second run changes nothing.
 
-    With `verify` all rows are read: a day whose rows were changed is loaded again, and rows of days that were
-    never loaded are removed. A day that an earlier version loaded has no run, and is loaded again.
+    With `verify`, read all rows, reload days whose rows were changed, and remove rows of days that were never
+    loaded. A day that an earlier version loaded has no run, and is loaded again.
 
-    A day is loaded whole or not at all: all its files are read and checked first. Two loads may run at once.
+    A day is loaded completely or not at all: its files are read and checked first. Two loads may run at once.
 
     Raises:
         Retryable: The store or the database is not available.
@@ -123,7 +123,7 @@ def load_gold(
 
 
 def read_by_queries(days: Mapping[DayKey, CurrentDay]) -> dict[GoldDay, Run]:
-    """Return the runs that queries of the index read, by day: of several intervals, those of one footage."""
+    """Return the runs that queries of the index read, by day, without runs on outdated footage."""
     runs = [day.run for _, day in sorted(days.items(), key=newest_last) if day.run is not None]
     unread = outdated_numbers(enumerate(runs))
     runs_of_days = {gold_day(run): run for number, run in enumerate(runs) if number not in unread}
@@ -137,9 +137,10 @@ def gold_day(run: Run) -> GoldDay:
 
 
 def _read_new_hours(store: ObjectStore, run: Run, load: GoldLoad) -> PublishedDay | None:
-    """Read the hours of a run that differ from those of the run that was loaded, by their names.
+    """Read the hours of a run whose names differ from those of the loaded run.
 
-    None: neither its list nor the loaded one's names them, or most differ. Raises as `read_day`.
+    Return None if one of the runs has no list of its hours, or if most differ. Raises the errors of
+    `read_day`.
     """
     listed, loaded, file_ms = read_hours(store, run), None, length_ms(run.interval_s)
     former = keys.run_folder(base_model(run.model), load.params, run.interval_s, run.day, load.run_id)
@@ -172,7 +173,7 @@ def read_day(store: ObjectStore, run: Run) -> PublishedDay:
     """Read all records of a run.
 
     Raises:
-        Poison: A file of it is missing or damaged; the message names it.
+        Poison: A file of the run is missing or damaged; the message names it.
     """
     counts, coverage = read_run(store, run)
     if is_of_places(run.model):

@@ -1,4 +1,4 @@
-"""Checksums of rows of the gold tables, which do not depend on the rows' order and can be added."""
+"""Computes checksums of the gold tables' rows that are independent of row order and can be added."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from frametally_gold.gold_records import GoldDay, HourRows
 from frametally_gold.gold_rows import ends_of, moment
 
 Checksums = dict[str, tuple[int, str]]
-"""By table, the number of rows (negative: some cannot be read) and a checksum of them."""
+"""The number of rows (negative if some are unreadable) and their checksum, by table."""
 _ROWS_AT_ONCE = 2_000
 
 
 def of_day(table: Table, day: GoldDay) -> ColumnElement[bool] | None:
-    """Return the condition for a day's rows of a table; None if the table lacks its series."""
+    """Return the condition for a day's rows of a table, or None if the table lacks the day's series."""
     series = series_of(day.model)
     if series not in tables.SERIES_OF[table]:
         return None
@@ -39,7 +39,7 @@ def of_day(table: Table, day: GoldDay) -> ColumnElement[bool] | None:
 def conditions_of(
     day: GoldDay, parts: Sequence[HourRows] | None = None
 ) -> Iterator[tuple[Table, ColumnElement[bool]]]:
-    """Yield by table the conditions for the rows of a day, or of some parts of it."""
+    """Yield the conditions for the rows of a day, or of some of its parts, with their tables."""
     for table, time in tables.MOMENTS.items():
         condition = of_day(table, day)
         if condition is None:
@@ -52,7 +52,7 @@ def conditions_of(
 
 
 def day_checksums(connection: Connection, day: GoldDay, parts: Sequence[HourRows] | None = None) -> Checksums:
-    """Return the checksums of the rows of a day, or of some parts of it."""
+    """Return the checksums of the rows of a day, or of some of its parts."""
     sums: Checksums = {
         table.name: (0, f"{0:016x}") for table in tables.MOMENTS if of_day(table, day) is not None
     }
@@ -62,9 +62,9 @@ def day_checksums(connection: Connection, day: GoldDay, parts: Sequence[HourRows
 
 
 def checksums_after(text: str | None, removed: Checksums, new: Checksums) -> Checksums:
-    """Return the checksums in the text of a load after some of its rows were removed and new ones came.
+    """Return the checksums of a load, given as text, after some of its rows were replaced by new ones.
 
-    Rows that were changed after loading still differ from these afterwards.
+    Rows that were changed after loading still differ from them.
     """
     before = _read(text)
     return {
@@ -81,7 +81,7 @@ def video_checksums(connection: Connection, video_id: str) -> Checksums:
 
 
 def unequal_tables(text: str | None, sums: Checksums) -> list[str]:
-    """Return the tables whose rows differ from those in the text of a load, or cannot be read."""
+    """Return the tables whose rows are unreadable or differ from the checksums of a load, given as text."""
     before = _read(text)
     return sorted(name for name, sum_ in sums.items() if sum_[0] < 0 or before.get(name) != [*sum_])
 
@@ -109,13 +109,13 @@ def _checksum(connection: Connection, table: Table, condition: ColumnElement[boo
             digest = hashlib.blake2b(repr([_plain(value) for value in row]).encode(), digest_size=8)
             total += int.from_bytes(digest.digest())
             rows += 1
-    except (TypeError, ValueError):  # SQLite keeps values that a column cannot have, as after a changed bit
+    except (TypeError, ValueError):  # SQLite stores values that do not fit the column, as after a flipped bit
         return -1, ""
     return rows, f"{total % 2**64:016x}"
 
 
 def _plain(value: Any) -> Any:
-    """Return a moment in UTC without a zone: a server answers in its session's zone."""
+    """Convert a moment to UTC without a zone (a server answers in its session's); return others unchanged."""
     if isinstance(value, datetime.datetime) and value.tzinfo is not None:
         return value.astimezone(datetime.UTC).replace(tzinfo=None)
     return value

@@ -27,18 +27,18 @@ class GoldSettings(PluginSettings):
 
     @property
     def gold_access(self) -> ServerAccess:
-        """How to log in to the gold database."""
+        """The login for the gold database."""
         return ServerAccess(password=self.gold_password)
 
     def urls_in(self, data_dir: Path) -> dict[str, Any]:
-        """Return the URLs that are empty; see `PluginSettings.urls_in`."""
+        """Return the URLs, with a default for an empty one; see `PluginSettings.urls_in`."""
         return super().urls_in(data_dir) | {
             "gold_url": self.gold_url or f"sqlite:///{data_dir / 'gold.sqlite'}",
         }
 
     @classmethod
     def by_other_names(cls, variables: Mapping[str, str]) -> Iterator[OtherName]:
-        """Yield the database that another name sets, with its name and password, if ours does not."""
+        """Yield the database URL and password from `PG_CONN_URI`, if `FRAMETALLY_GOLD_URL` is not set."""
         name = "PG_CONN_URI"
         if name not in variables or "FRAMETALLY_GOLD_URL" in variables:
             return
@@ -49,7 +49,7 @@ class GoldSettings(PluginSettings):
             )
         except ValueError:
             has_server = False
-        if not has_server:  # it may hold a password, so it is not shown
+        if not has_server:  # not shown: it may contain a password
             raise Misconfigured(f"{name} must have the form postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
         user, _, place = parts.netloc.rpartition("@")
         if user := user.partition(":")[0]:
@@ -61,14 +61,14 @@ class GoldSettings(PluginSettings):
 
 
 def servers(settings: Settings) -> dict[str, str]:
-    """Return the address of the gold tables."""
+    """Return the URL of the gold tables."""
     return {"gold": settings.part(GoldSettings).gold_url}
 
 
 def is_wanted(settings: Settings) -> bool:
-    """Return whether `FRAMETALLY_GOLD_URL` names a place of its own, or the usual file is there.
+    """Return whether `FRAMETALLY_GOLD_URL` names another database, or the default file exists.
 
-    `frametally gold` makes that file; until you run it, the tables would only double the disk space.
+    `frametally gold` creates that file; until you run it, the tables would only double the disk space.
     """
     url = urlsplit(settings.part(GoldSettings).gold_url)
     usual = f"sqlite:///{settings.data_dir / 'gold.sqlite'}"

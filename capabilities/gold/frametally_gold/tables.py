@@ -1,9 +1,8 @@
-"""The gold tables, for SQLite and PostgreSQL alike: made for joins and sums.
+"""Defines the gold tables, made for joins and sums, for both SQLite and PostgreSQL.
 
-Moments are `timestamp with time zone` in PostgreSQL; in SQLite texts in UTC, such as
-`2026-05-01 08:00:00.000000`, which its date functions read. In each table of a day one time column lies in
-that day, after `model` and `interval_s`: these select the day and replace it. `docs/gold.md` explains every
-column.
+Moments are `timestamp with time zone` in PostgreSQL, and UTC texts such as `2026-05-01 08:00:00.000000` in
+SQLite, which its date functions read. In each table of days, `model`, `interval_s` and a time column select
+the rows of a day. `docs/gold.md` explains every column.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from frametally.adapters.sql.migration import about_table
 from frametally.rules.places import FLOWS, ZONES
 
 SCHEMA_VERSION = 5
-"""Where the same records give other rows, too, the revision empties `run_id` of `gold_loads`."""
+"""A revision with which the same records give different rows also empties `run_id` of `gold_loads`."""
 
 ALL = MetaData()
 
@@ -46,11 +45,11 @@ def _value(name: str, type_: type[Any] = Text, *, nullable: bool = False) -> Col
 
 
 def _of_blank_footage() -> list[Column[Any]]:
-    """Return the columns of footage that shows nothing; null: an earlier version did not look at it."""
+    """Return the columns for blank footage, null for days that an earlier version loaded."""
     return [
         _value("blank_frames", BigInteger, nullable=True),
         _value("blank_s", Float, nullable=True),
-        _value("blank_reasons", nullable=True),  # such as `black, frozen`; or empty
+        _value("blank_reasons", nullable=True),  # such as `black, frozen`, or empty
     ]
 
 
@@ -66,12 +65,12 @@ loads = Table(
     _value("run_id"),  # if it differs from the day's current run, the day is loaded again
     _value("rows", BigInteger),
     _moment("loaded_at"),
-    _value("checksums", nullable=True),  # JSON: by table the rows that were loaded, and a checksum of them
+    _value("checksums", nullable=True),  # JSON: the number of loaded rows and their checksum, by table
 )
 
 
 def _of_times(name: str, moment: str, *columns: Column[Any], series: bool = False) -> Table:
-    """Make a table of sources by time; `series`: of their places, so the series is part of the key."""
+    """Make a table of sources by time, or, with `series`, of their places, with the series in the key."""
     return Table(
         name,
         ALL,
@@ -161,7 +160,7 @@ place_coverage = _of_times(
 
 
 def _of_objects(name: str, moment: str, *columns: Column[Any]) -> Table:
-    """Make a table of movements of single objects; two objects can do the same at once."""
+    """Make a table of movements of single objects, in which rows need not be unique."""
     return Table(
         name,
         ALL,
@@ -226,7 +225,7 @@ videos = Table(
     _value("quality_passed", Boolean, nullable=True),
     _value("derivatives", Integer),
     _moment("uploaded_at"),
-    _value("made_of"),  # a mark of all that the video's rows were made of
+    _value("made_of"),  # a mark of everything that the video's rows were made from
     _value("checksums", nullable=True),  # as in `gold_loads`
 )
 
@@ -266,7 +265,7 @@ MOMENTS = {
     zone_visits: zone_visits.c.came_at,
     movements: movements.c.moved_at,
 }
-"""The tables of a day, each with its time column that lies in that day."""
+"""The tables of days, each with the time column that is within the day."""
 
 SERIES_OF = {
     counts: ("",),
@@ -278,7 +277,7 @@ SERIES_OF = {
     zone_visits: (FLOWS,),
     movements: (FLOWS,),
 }
-"""By table of a day, the series of its rows: a model's own (an empty text), or those of places."""
+"""The series in each table of days: a model's own (empty), or those of places."""
 
 OF_VIDEO = (videos, video_counts, quality)
 """The tables of a video, by `video_id`."""

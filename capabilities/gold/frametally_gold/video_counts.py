@@ -1,4 +1,4 @@
-"""Reads the counts of one video: from the segments' lines of its medium, each frame once, as counted."""
+"""Counts one video from the segments' lines of its medium, each frame once."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ _DAYS_KEPT = 4
 
 
 class _DayObjects(NamedTuple):
-    """Of a run: source intervals with measured objects, and the frame in which each object was first seen.
+    """A run's intervals with footage, and the frame in which each object was first seen.
 
     Attributes:
-        measured: By source, the starts of intervals with footage, and whether objects were measured there.
-        boxes: By source and label, interval by interval, counted boxes and those of them in tracks.
-        objects: By source, the label and the image_path of each counted object's first box.
+        measured: By source and start of an interval with footage, whether objects were measured in it.
+        boxes: By source and label, then by start of an interval: the boxes, and those in tracks.
+        objects: By source, the label and the `image_path` of each counted object's first box.
     """
 
     measured: dict[str, dict[int, bool]]
@@ -43,7 +43,7 @@ class _DayObjects(NamedTuple):
 
 
 class _Part(NamedTuple):
-    """The part of a medium in one UTC day `[from_ms, to_ms)`, and the day's run, if it was counted."""
+    """The part `[from_ms, to_ms)` of a medium within one UTC day, and the day's run, if it was counted."""
 
     from_ms: int
     to_ms: int
@@ -51,7 +51,7 @@ class _Part(NamedTuple):
 
 
 class VideoCounter:
-    """Counts single videos by the present state of a ledger; the caller has refreshed it."""
+    """Counts single videos by the current state of a ledger, which the caller has refreshed."""
 
     def __init__(self, settings: Settings, store: ObjectStore, ledger: Ledger) -> None:
         """Read the data that all videos need."""
@@ -66,7 +66,7 @@ class VideoCounter:
             for tally in ledger.tallies(model)
         }
         self._runs: dict[tuple[str, str], Run] = {}
-        # Objects come from the interval of the settings; if it is not stored, from the shortest one.
+        # Objects come from the interval of the settings or, if it is not stored, from the shortest one.
         for ledger_run in sorted(ledger.runs(), key=lambda ledger_run: -ledger_run.run.interval_s):
             run = ledger_run.run
             earlier_run = self._runs.get((run.model, run.day))
@@ -75,11 +75,11 @@ class VideoCounter:
         self._objects_of = lru_cache(maxsize=_DAYS_KEPT)(self._read_objects)
 
     def manifest(self, sha256: str) -> MediaManifest | None:
-        """Return a medium's manifest; None if no frame of it was announced."""
+        """Return a medium's manifest, or None if none of its frames was announced."""
         return self._manifests.get(sha256)
 
     def parts(self, manifest: MediaManifest) -> Iterator[bytes]:
-        """Yield all sources of a medium's counts."""
+        """Yield everything on which a medium's counts depend."""
         for model in self._models(manifest):
             yield msgspec.json.encode([model, self._detected[model, manifest.source, media_of(manifest)]])
             for part in self._days(model, manifest):
@@ -165,7 +165,7 @@ class VideoCounter:
         ]
 
     def _boxes(self, source: str, part: _Part) -> Counter[tuple[str, bool]]:
-        """Count boxes of the intervals that a part touches, by label: all (False), and in tracks (True)."""
+        """Count the boxes in the intervals that a part touches, by label: all (False) or in tracks (True)."""
         boxes_by_label: Counter[tuple[str, bool]] = Counter()
         if part.run is not None:
             interval_ms = part.run.interval_s * 1000
@@ -177,7 +177,7 @@ class VideoCounter:
         return boxes_by_label
 
     def _first_seen(self, manifest: MediaManifest, part: _Part) -> Counter[str] | None:
-        """Return objects first seen in a frame of the medium, by label; None if they were not measured."""
+        """Return the objects first seen in a frame of the medium, by label, or None if not measured."""
         if part.run is None:
             return None
         of_run = self._objects_of(part.run.key)

@@ -1,7 +1,7 @@
-"""The rows of uploaded videos in the gold tables: facts, jobs, and detections.
+"""Updates the rows of uploaded videos in the gold tables: facts, jobs, and detections.
 
-A video's rows are a function of the store alone, with a mark of all their sources. So the next run sees
-whether they are still right, and repairs them after a crash.
+A video's rows depend only on the store, and carry a mark of everything that they were made from. So the next
+run sees whether they are up to date, and repairs them after a crash.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
     from frametally_gold.book import Gold
 
 IN_ROWS: tuple[JobKind, ...] = ("checks", "playable", "enhance")
-"""Jobs whose results appear in a video's rows, even if they end after the video does."""
+"""Jobs whose results are in a video's rows, even if they end after the video is final."""
 _ROWS_VERSION = 3
-"""Raise it if the same sources give other rows: then all videos are loaded again."""
+"""Raise it if the same sources give different rows, to reload all videos."""
 _DERIVATIVES = ("playable-", "enhanced-")
 
 
 class VideosReport(NamedTuple):
-    """Numbers of videos with new, unchanged and removed rows; and those that cannot be read."""
+    """Numbers of videos with new, unchanged and removed rows, and the unreadable videos."""
 
     loaded: int
     unchanged: int
@@ -56,7 +56,7 @@ def load_videos(
 ) -> VideosReport:
     """Update the rows of all videos from the store; a second run changes nothing.
 
-    With `verify` all rows are read, and a video whose rows were changed is loaded again.
+    With `verify`, read all rows, and reload videos whose rows were changed.
 
     Raises:
         Retryable: The store, the ledger or the database is not available.
@@ -96,10 +96,10 @@ def load_videos(
 def load_video(video_id: str, *, settings: Settings, store: ObjectStore, ledger: Ledger, gold: Gold) -> bool:
     """Update the rows of one video from the store; return whether they changed.
 
-    If its sources change in the meantime, the rows are made again, until they contain everything.
+    If its sources change in the meantime, make the rows again until they contain everything.
 
     Raises:
-        Poison: A record, a segment or a run of it is damaged; the message names it.
+        Poison: A record, a segment or a run of the video is damaged; the message names it.
         Retryable: The store, the ledger or the database is not available.
         Misconfigured: This user may not write there.
     """
@@ -118,10 +118,10 @@ def load_video(video_id: str, *, settings: Settings, store: ObjectStore, ledger:
 
 
 def read_video(store: ObjectStore, objects: Iterable[ObjectInfo]) -> GoldVideo | None:
-    """Read a video's folder without its footage; None: the video has no record (any more).
+    """Read a video's folder without its footage; return None if the video has no record (any more).
 
     Raises:
-        Poison: Its record, or that of its checks, cannot be read; the message names it.
+        Poison: Its record or the record of its checks is unreadable; the message names it.
     """
     record, quality, derivatives = None, None, 0
     for info in objects:

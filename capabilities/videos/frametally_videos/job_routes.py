@@ -1,4 +1,4 @@
-"""The handlers of jobs, metadata, checks and versions of videos."""
+"""Handles the routes of jobs, metadata, checks and versions of videos."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ _NAMED_RECIPE = in_path(
 
 
 class _JobCursor(NamedTuple):
-    """Where a page of jobs ended."""
+    """The end of a page of jobs."""
 
     before: int
 
@@ -99,12 +99,12 @@ _CURSOR = page_cursor(_JobCursor)
 
 
 class JobRoutes:
-    """The handlers."""
+    """Handlers of the routes of jobs."""
 
     def __init__(
         self, settings: Settings, store: ObjectStore, catalogue: VideoCatalogue, uploads_remedy: str | None
     ) -> None:
-        """Make the handlers of one application; `uploads_remedy`: None if videos may be changed."""
+        """Create the handlers of one application; `uploads_remedy` is None if videos may be changed."""
         self._settings = settings
         self._store = store
         self._catalogue = catalogue
@@ -120,7 +120,7 @@ class JobRoutes:
         right="correct",
     )
     def ask_video_job(self, args: Args) -> job_answers.JobOfVideo:
-        """Have something done to a video, unless it was done or is under way."""
+        """Queue a job for a video, unless it is done or under way."""
         check_uploads(self._uploads_remedy)
         row = row_of(self._catalogue, VIDEO.read(args))
         form = _WANTED.read()
@@ -313,7 +313,7 @@ class JobRoutes:
         at_root=True,
     )
     def metadata_of_file(self, args: Args) -> job_answers.MetadataOfFile:
-        """Answer with all that a video's bytes tell, and its id by the name that an upload gave it."""
+        """Answer with a video's metadata and its ID as `file_id`."""
         row = row_of(self._catalogue, FILE.read(args))
         return job_answers.MetadataOfFile(
             **msgspec.structs.asdict(self._metadata(row)),
@@ -361,7 +361,7 @@ def _newest(jobs: list[Job], kind: JobKind) -> Job | None:
 def _status(
     row: VideoRow, job: Job | None, result_url: str, *, is_there: bool
 ) -> job_answers.ProcessingStatus:
-    """Return the progress of a result: its job's state; without a job, whether it exists."""
+    """Return the progress of a result by its job's state or, without a job, by whether it exists."""
     status = _STATUSES[job.state if job else "done" if is_there else "queued"]
     return job_answers.ProcessingStatus(
         file_id=row.record.id,

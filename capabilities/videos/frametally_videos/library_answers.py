@@ -1,4 +1,4 @@
-"""Answers about videos, made from the catalogue's rows."""
+"""Builds answers about videos from the catalogue's rows."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _REMEDIES = {
 
 
 def video_of(row: VideoRow, timezone: str, jobs: Sequence[Job] = ()) -> answers.LibraryVideo:
-    """Return the answer about a video, with its chart in a time zone; `jobs` are the jobs to show."""
+    """Return the answer about a video, with its chart in a time zone and with `jobs`."""
     record, facts, books = row.record, row.record.facts, row.books
     first_ms = facts.started_at_ms if row.first_captured_at_ms is None else row.first_captured_at_ms
     is_counted = row.state == "ready" and books.counted is not None
@@ -48,12 +48,12 @@ def video_of(row: VideoRow, timezone: str, jobs: Sequence[Job] = ()) -> answers.
 
 
 def job_of(job: Job) -> answers.VideoJob:
-    """Return a job of a video as it is answered."""
+    """Return the answer about a job of a video."""
     return answer_of(answers.VideoJob, (job,), options=_options_of(job))
 
 
 def job_of_video(job: Job, video_name: str) -> JobOfVideo:
-    """Return a job as the list of all jobs shows it."""
+    """Return the answer about a job for the list of all jobs."""
     return answer_of(JobOfVideo, (job,), options=_options_of(job), video_name=video_name)
 
 
@@ -62,21 +62,21 @@ def _options_of(job: Job) -> Enhancement | None:
 
 
 def derivative_of(derivative: Derivative) -> VideoDerivative:
-    """Return a version of a video as the API answers it."""
+    """Return the answer about a version of a video."""
     parameter = "recipe" if derivative.kind == "enhanced" else "v"
     url = f"/api/v1/videos/{derivative.video_id}/{derivative.kind}?{parameter}={derivative.recipe}"
     return answer_of(VideoDerivative, (derivative,), url=url)
 
 
 def original_of(row: VideoRow) -> Artifact:
-    """Return the uploaded video; a type that is neither picture nor sound is sent as bytes."""
+    """Return the uploaded video; types other than video and audio are sent as bytes."""
     content_type = row.record.facts.content_type
     media_type = content_type if content_type.startswith(("video/", "audio/")) else "application/octet-stream"
     return Artifact("playable", keys.original_key(row.record.id), media_type, row.record.size_bytes)
 
 
 def playable_of(row: VideoRow) -> Artifact | None:
-    """Return the version for browsers: the original, or one made from it; None: there is none yet."""
+    """Return the version for browsers (the original or one made from it), or None if there is none yet."""
     return original_of(row) if row.record.facts.plays_in_browsers else row.artifact("playable")
 
 
@@ -110,7 +110,7 @@ def _links_of(row: VideoRow, timezone: str) -> answers.VideoLinks:
 
 
 def _chart_of(row: VideoRow, timezone: str) -> dict[str, str]:
-    """Return by what the dashboard shows the chart of a video's source and minutes; empty: it has none."""
+    """Return the dashboard's parameters for the chart of a video's source and time; empty without a chart."""
     first_ms, last_ms = row.first_captured_at_ms, row.last_captured_at_ms
     if row.state != "ready" or first_ms is None or last_ms is None or not row.books.counted:
         return {}

@@ -1,6 +1,6 @@
 """Records of facts about an uploaded video, and of its versions; see `records`.
 
-Each is in the video's own folder, beside its original, which none of them ever changes.
+Each is in the video's folder, next to the original, which never changes.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ CheckName = Literal[
     "repeated",
     "dropped",
 ]
-"""What a video is checked for: black or dark pictures, a picture that stands still, want of sharpness, blocks
-of a too strong compression, an end that is missing, too few seconds, too few frames a second, too few pixels,
-an event time that cannot be or that nothing tells, frames that come twice, frames that are left out."""
+"""Problems that a video is checked for, in this order: black or dark pictures, a frozen picture, blur, blocks
+from strong compression, a missing end, too few seconds, too few frames a second, too few pixels, an
+impossible or unknown event time, repeated frames, dropped frames."""
 
 DerivativeKind = Literal["playable", "enhanced"]
 
@@ -311,11 +311,11 @@ class Derivative(SealedRecord, frozen=True, kw_only=True):
 
     @property
     def file_key(self) -> str:
-        """Where the video itself lies."""
+        """The key of the video itself."""
         return keys.derivative_key(self.video_id, self.kind, self.recipe)
 
     def part_key(self, maker: str) -> str:
-        """Folder for files that cannot be at the target before the end; each maker has a name of its own."""
+        """Return the key of a file before it is complete; each maker has a different name."""
         return f"{self.file_key}.{maker}{PART}"
 
 

@@ -1,4 +1,4 @@
-"""Opens the catalogue of videos and the queue of jobs, each by its URL's scheme; see `frametally.opening`."""
+"""Opens the catalogue of videos and the queue of jobs by their URLs' schemes; see `frametally.opening`."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ _NOTES = ("put_video", "put_upload", "queue", "on_queued")
 def open_video_catalogue(url: str, access: ServerAccess | None = None) -> VideoCatalogue:
     """Open the catalogue that `url` names: `sqlite:///<absolute file>` or `postgresql://host/database`.
 
-    Its tables are made if they are missing, as is SQLite's file.
+    Missing tables are created, as is SQLite's file.
 
     Raises:
-        Misconfigured: An unknown kind of URL, or a database that cannot be opened.
+        Misconfigured: The kind of URL is unknown, or the database cannot be opened.
     """
     catalogue: VideoCatalogue = adapter("video_catalogue", url, _CATALOGUE)(url, access=access)
     return catalogue
 
 
 def open_task_queue(url: str, book: VideoCatalogue, access: ServerAccess | None = None) -> BookQueue:
-    """Open the queue that `url` names: `amqp://host[:port][/virtual host]`, `amqps://`; empty: the book.
+    """Open the queue that `url` names: `amqp://host[:port][/virtual host]` or `amqps://`; the book if empty.
 
-    Of a broker nothing is asked before the first call.
+    A broker is not contacted before the first call.
 
     Raises:
-            Misconfigured: An unknown kind of URL, or an incomplete one.
+        Misconfigured: The kind of URL is unknown, or the URL is incomplete.
     """
     url = url or book.url
     queue: BookQueue = adapter("task_queue", url, _QUEUE)(url, book=book, access=access)
@@ -66,7 +66,7 @@ def queue_of(settings: Settings, book: VideoCatalogue) -> BookQueue:
 
 @contextmanager
 def catalogue_to_look(settings: Settings) -> Iterator[VideoCatalogue]:
-    """Open the catalogue of videos, which the first entry creates; close it at the end."""
+    """Open the catalogue of videos, which the first write creates; close it at the end."""
     from frametally_cli.stages.looking import database_to_look
 
     with database_to_look(settings, open_video_catalogue, makes=_NOTES) as catalogue:

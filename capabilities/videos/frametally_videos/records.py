@@ -1,7 +1,7 @@
-"""Records of videos that came in by an upload; see `records` for the rules.
+"""Records of uploaded videos; see `records` for the rules.
 
-The object store has the truth of a video: `videos/<id>/video.json` makes it exist. Its catalogue
-(`catalogue.video_catalogue`) is made from these and can be lost.
+The object store is the authority: a video exists if `videos/<id>/video.json` does. The catalogue
+(`catalogue.video_catalogue`) is made from these records and can be lost.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from frametally.records import SealedRecord, TimeSource
 from frametally.rules.times import local_time
 
 UploadKind = Literal["resumable", "form"]
-"""By tus, whose client can continue after an interruption; or as a form's part, which is sent again."""
+"""By tus, whose clients can continue after an interruption, or as a form, which must be sent again."""
 
 
 class VideoFields(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -133,7 +133,7 @@ class MovedCounts(msgspec.Struct, frozen=True, kw_only=True):
     frames: int
 
     def in_words(self, zone: datetime.tzinfo) -> str:
-        """Return frames, source and days."""
+        """Return the number of frames, the source and the days as text."""
         first, last = (local_time(ms, zone).date().isoformat() for ms in (self.from_ms, self.to_ms))
         days = first if first == last else f"{first} to {last}"
         return f"{plural(self.frames, 'frame')} of {self.source_name} on {days}"

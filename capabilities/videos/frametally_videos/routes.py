@@ -1,4 +1,4 @@
-"""The handlers of the library: uploaded videos, and changes to them."""
+"""Handles the routes of the library: uploaded videos, and changes to them."""
 
 from __future__ import annotations
 
@@ -67,23 +67,23 @@ _REVISION = header(
     '"0"',
 )
 _ETAG = re.compile(r'(?:W/)?"(\d{1,9})"')
-"""A proxy that packs answers makes their tags weak ones."""
+"""Also matches weak tags, which proxies that compress responses make."""
 
 
 def no_video() -> Problem:
-    """Return the 404 of an id that no video has."""
+    """Return the 404 problem of an unknown ID."""
     return Problem(404, "This video does not exist.", remedy="GET /api/v1/videos lists all videos.")
 
 
 def id_of(video_id: str) -> str:
-    """Return the id of a video that an address names. Raises `Problem`: 404."""
+    """Check and return the ID of a video from an address. Raises `Problem`: 404."""
     if not keys.is_video_id(video_id):
         raise no_video()
     return video_id
 
 
 def row_of(catalogue: VideoCatalogue, video_id: str) -> VideoRow:
-    """Return a video of the catalogue. Raises `Problem`: 404."""
+    """Return a video from the catalogue. Raises `Problem`: 404."""
     row = catalogue.video(video_id)
     if row is None:
         raise no_video()
@@ -91,7 +91,7 @@ def row_of(catalogue: VideoCatalogue, video_id: str) -> VideoRow:
 
 
 async def find_video(catalogue: VideoCatalogue, video_id: str) -> VideoRow:
-    """Return a video that can be shown. Raises `Problem`: 404, also if it is being removed."""
+    """Return a video to show. Raises `Problem`: 404, also if it is being removed."""
     row = await asyncio.to_thread(row_of, catalogue, id_of(video_id))
     if row.record.state == "deleting":
         raise Problem(404, "The video is being deleted.", remedy="Upload it again if you still need it.")
@@ -105,12 +105,12 @@ FILE = VIDEO.but(name="file_id", description="`file_id` of the video.")
 
 
 class VideoRoutes:
-    """The handlers."""
+    """Handlers of the routes of the library."""
 
     def __init__(
         self, settings: Settings, store: ObjectStore, catalogue: VideoCatalogue, uploads_remedy: str | None
     ) -> None:
-        """Make the handlers of one application; `uploads_remedy`: None if videos may be changed."""
+        """Create the handlers of one application; `uploads_remedy` is None if videos may be changed."""
         self._settings = settings
         self._store = store
         self._catalogue = catalogue
@@ -225,7 +225,7 @@ class VideoRoutes:
         check_uploads(self._uploads_remedy)
         catalogue, row = self._catalogue, row_of(self._catalogue, VIDEO.read(args))
         jobs = catalogue.retry(row.record.id)
-        if not jobs and row.state == "failed":  # all was done, and what it made is gone
+        if not jobs and row.state == "failed":  # all jobs were done, but their results are gone
             catalogue.queue(row.record.id, "frames")
         if row.state == "failed":
             catalogue.set_video(row.record.id, state="received")
@@ -243,7 +243,7 @@ class VideoRoutes:
 
 
 def check_uploads(remedy: str | None) -> None:
-    """Refuse a change of videos where changes are not allowed: then there is a remedy.
+    """Refuse changes to videos if `remedy` says that they are not allowed here.
 
     Raises:
         Problem: 403.
@@ -253,7 +253,7 @@ def check_uploads(remedy: str | None) -> None:
 
 
 def field_problem(error: FieldRefused) -> Problem:
-    """Return the 400 of a field of a video that is not valid."""
+    """Return the 400 problem of an invalid field of a video."""
     place = f"{error.field}, {error.place}" if error.place else error.field
     return Problem(400, f"{place}: {error.reason}", remedy=error.remedy, parameter=error.field)
 

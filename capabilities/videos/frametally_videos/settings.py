@@ -15,7 +15,7 @@ LEAST_JOB_H = 6.0
 
 
 def videos_topic(settings: Settings) -> str:
-    """Return the log topic that new videos are announced on, for Airflow."""
+    """Return the log topic on which new videos are announced to Airflow."""
     return settings.topic_beside("videos-").removesuffix("-frames")
 
 
@@ -54,10 +54,10 @@ class VideoSettings(PluginSettings):
 
     @property
     def job_max_h(self) -> float:
-        """Hours that one job may take."""
+        """The longest time of one job, in hours."""
         return max(LEAST_JOB_H, self.video_max_h / 4)
 
     @property
     def queue_access(self) -> ServerAccess:
-        """How to log in to the queue."""
+        """The login for the queue."""
         return ServerAccess(password=self.queue_password, ca_file=self.ca_file)

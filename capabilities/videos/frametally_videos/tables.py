@@ -1,10 +1,10 @@
-"""The video catalogue's tables, for SQLite and PostgreSQL alike.
+"""Defines the video catalogue's tables for both SQLite and PostgreSQL.
 
-`videos` has a row per video record of the store, with what was found out about it since; `artifacts` is what
-was made from them; `uploads`, `jobs` and `notices` are kept here alone. What pages are ordered by is
-written so that both databases order it alike: texts as bytes, and unknown times as the smallest.
-`about.next_number` numbers jobs, looks and notices, in the order in which they came; `about.changed`
-rises whenever something changes that a page shows.
+`videos` has a row per video record in the store, with later findings about it; `artifacts` has the results
+made from the videos; `uploads`, `jobs` and `notices` are stored only here. Sort keys of pages are written so
+that both databases order them the same way: texts as bytes, and unknown times as the smallest.
+`about.next_number` numbers jobs, state checks and notices in order; `about.changed` rises whenever something
+changes that a page shows.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ videos = Table(
     Column("books", Text, nullable=False),  # as JSON
     Column("record", Text, nullable=False),  # as in the store
     Column("version", Text, nullable=False),
-    Column("looked", BigInteger, nullable=False),  # `next_number` when its state was found out last
-    Column("searched", Text, nullable=False),  # what a search looks through
+    Column("looked", BigInteger, nullable=False),  # `next_number` when its state was last checked
+    Column("searched", Text, nullable=False),  # the text that a search looks through
     Column("uploaded_at_ms", BigInteger, nullable=False),
     Column("filmed_at_ms", BigInteger, nullable=False),
     Column("name_order", LargeBinary, nullable=False),
@@ -103,13 +103,13 @@ jobs = Table(
     Column("attempts", Integer, nullable=False),
     Column("generation", Integer, nullable=False),
     Column("worker", Text, nullable=False),
-    Column("due_at_ms", BigInteger, nullable=False),  # queued: not before; running: when its lease is over
+    Column("due_at_ms", BigInteger, nullable=False),  # the earliest start if queued, or the end of the lease
     Column("progress", Float),
     Column("reason", Text),
     Column("created_at_ms", BigInteger, nullable=False),
     Column("started_at_ms", BigInteger),
     Column("ended_at_ms", BigInteger),
-    Column("told_at_ms", BigInteger, nullable=False, server_default="0"),  # when `due` returned it last
+    Column("told_at_ms", BigInteger, nullable=False, server_default="0"),  # when `take_due` last returned it
     Column("losses", Integer, nullable=False, server_default="0"),
     Index("frametally_video_jobs_due", "state", "due_at_ms"),
     Index("frametally_video_jobs_one", "video_id", "kind", "options", unique=True, sqlite_where=_NOT_ENDED),
@@ -126,7 +126,7 @@ notices = Table(
     Column("attempts", Integer, nullable=False),
     Column("reason", Text),
     Column("created_at_ms", BigInteger, nullable=False),
-    Column("letter", Text, nullable=False),  # the mail that it is in; empty: in none yet
-    Column("due_at_ms", BigInteger, nullable=False),  # queued: not before, which is also when a lease is over
+    Column("letter", Text, nullable=False),  # the mail that contains it; empty if there is none yet
+    Column("due_at_ms", BigInteger, nullable=False),  # the earliest start if queued, or the end of the lease
     Index("frametally_notices_due", "state", "due_at_ms"),
 )

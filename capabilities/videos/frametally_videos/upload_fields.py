@@ -1,4 +1,4 @@
-"""Fields of a video besides its bytes: read from text, checked, and refused by name."""
+"""Reads and checks the fields of a video, and refuses invalid ones by name."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ MOST_POINTS = 64
 FEWEST_CALIBRATION_POINTS = 4
 
 OTHER_NAMES = {"calibrate_coordinates": "calibration"}
-"""Names under which fields are sent as well."""
+"""Alternative names of fields."""
 
 CLIENT_ID = re.compile(r"(?!stream$)[A-Za-z0-9_-]{1,64}")
-"""A client's id; `/ws/stream` is what viewers of streams connect to."""
+"""A client's ID, but not `stream`, since viewers of streams connect to `/ws/stream`."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MS = re.compile(r"-?[0-9]{1,15}")
 _RECTANGLE = ("x", "y", "width", "height")
 _MOST_PX = 100_000.0
 
 _NOT_OF_VIDEOS = re.compile(r"(text|image|font|message|multipart|application|model|chemical)/.*")
-# What programs call a video whose kind they do not know, and Qt's name for files that end as MPEG streams do.
+# Types that programs give to videos of unknown kind, and Qt's type for the file extension of MPEG streams.
 _OF_ANYTHING = {
     *("application/octet-stream", "application/mp4", "application/mxf", "application/ogg"),
     *("application/x-matroska", "application/vnd.rn-realmedia", "application/offset+octet-stream"),
@@ -44,10 +44,10 @@ _OF_ANYTHING = {
 
 
 def read_fields(texts: Mapping[str, str]) -> VideoFields:
-    """Return the fields of these texts, by name; an empty text counts as no value.
+    """Return the fields from texts by name; an empty text counts as no value.
 
     Raises:
-        FieldRefused: One of them cannot be, or there is none of that name.
+        FieldRefused: A value is not valid, or a field does not exist.
     """
     values: dict[str, Any] = {}
     for name, text in texts.items():
@@ -61,10 +61,10 @@ def read_fields(texts: Mapping[str, str]) -> VideoFields:
 
 
 def check_fields(fields: VideoFields) -> VideoFields:
-    """Return the fields as they are kept: names trimmed, with their accents written in one way.
+    """Return the fields as they are stored: names trimmed, in Unicode's composed form.
 
     Raises:
-        FieldRefused: One of them cannot be.
+        FieldRefused: A value is not valid.
     """
     if fields.start_time is not None:
         _check_start_time(fields.start_time)
@@ -96,10 +96,10 @@ def check_fields(fields: VideoFields) -> VideoFields:
 
 
 def read_file_name(text: str) -> str:
-    r"""Return a file's name as it is kept: without folders, and a control character of it as `\x0a`.
+    r"""Return a file's name as it is stored: without folders, and with control characters escaped as `\x0a`.
 
     Raises:
-        FieldRefused: It is empty, or too long.
+        FieldRefused: The name is empty or too long.
     """
     name = as_text(re.split(r"[/\\]", text)[-1])
     name = "".join(c if unicodedata.category(c) != "Cc" else f"\\x{ord(c):02x}" for c in name).strip()
@@ -115,7 +115,7 @@ def read_file_name(text: str) -> str:
 
 
 def read_sha256(text: str) -> str:
-    """Return a SHA-256 in small hex digits. Raises `FieldRefused`."""
+    """Return a SHA-256 in lower-case hex digits. Raises `FieldRefused`."""
     digest = text.strip().lower()
     if not _SHA256.fullmatch(digest):
         raise FieldRefused("sha256", f"{text[:80]!r} is not a SHA-256.", "Give its 64 hex digits.")
@@ -123,13 +123,13 @@ def read_sha256(text: str) -> str:
 
 
 def is_of_another_kind(content_type: str) -> bool:
-    """Return whether a content type is one of other files than videos; a missing or general one is not."""
+    """Return whether a content type excludes videos; a missing or general one does not."""
     kind = content_type.partition(";")[0].strip().lower()
     return bool(_NOT_OF_VIDEOS.fullmatch(kind)) and kind not in _OF_ANYTHING
 
 
 def calibration_remark(calibration: Mapping[str, Any]) -> str | None:
-    """Return why no speeds can come of a calibration, as one sentence; None if they can."""
+    """Return why a calibration cannot give speeds, as one sentence, or None if it can."""
     points = len(calibration.get("points", []))
     with_metres = len(calibration.get("metres", []))
     if points >= FEWEST_CALIBRATION_POINTS and with_metres:
@@ -141,7 +141,7 @@ def calibration_remark(calibration: Mapping[str, Any]) -> str | None:
 def without_what_lies_outside(
     fields: VideoFields, width_px: int, height_px: int
 ) -> tuple[VideoFields, list[str]]:
-    """Return the fields without a region or a calibration outside the picture, and a sentence for each."""
+    """Remove a region or calibration outside the picture; return the fields, and a sentence about each."""
     left_out: list[str] = []
     for name in ("roi", "calibration"):
         drawing = getattr(fields, name)
@@ -285,7 +285,7 @@ def _check_number(field: str, value: Any, place: str, least: float) -> None:
 
 
 def _places(drawing: dict[str, Any]) -> list[tuple[str, float, float]]:
-    """Return the corners of a drawing: the place of each in the JSON, x and y."""
+    """Return the corners of a drawing: their place in the JSON, x and y."""
     regions = drawing.get("regions")
     if regions is not None:
         return [
@@ -328,4 +328,4 @@ _READERS: dict[str, Callable[[str, str], Any]] = {
     "calibration": _read_json,
     "move_counts": _read_yes,
 }
-"""By field, what reads a value other than text; the first argument is the name that it was sent under."""
+"""Readers of values other than text, by field; the first argument is the name that the client used."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from frametally.errors import FrametallyError
 
 CHECKSUM_MISMATCH = 460
-"""What tus calls bytes that are not those that were meant; no other status says it."""
+"""The status of tus for bytes that do not match their checksum; no standard status means this."""
 
 
 WOULD_MOVE_COUNTS = 409
@@ -18,23 +18,23 @@ MOVE_REMEDY = (
 
 
 class Refused(FrametallyError):
-    """Bytes that are not an acceptable video; nothing of them stays.
+    """An upload's bytes are not accepted as a video.
 
     Attributes:
-        status: HTTP status of the kind: 409 would move counts, 415 is not a video by its first
-            bytes, 422 none that can be used, 460 not the bytes that were announced.
-        reason: The fault and the remedy, in one sentence.
+        status: HTTP status for the kind: 409 would move counts, 415 not a video by its first bytes, 422 not a
+            usable video, 460 not the announced bytes.
+        reason: The problem and the remedy, in one sentence.
     """
 
     def __init__(self, status: int, reason: str) -> None:
-        """Keep both."""
+        """Store the status and the reason."""
         super().__init__(reason)
         self.status = status
         self.reason = reason
 
 
 class FieldRefused(FrametallyError):
-    """A field of a video that is not valid.
+    """A field of a video is not valid.
 
     Attributes:
         field: Its name, as in `VideoFields`.
@@ -42,7 +42,7 @@ class FieldRefused(FrametallyError):
     """
 
     def __init__(self, field: str, reason: str, remedy: str, *, place: str = "") -> None:
-        """Keep the parts."""
+        """Store the parts."""
         super().__init__(reason)
         self.field = field
         self.reason = reason

@@ -1,4 +1,4 @@
-"""What uploaded videos add to the dashboard: their routes, and `/ws/{client_id}`."""
+"""Adds uploaded videos to the dashboard: their routes, and `/ws/{client_id}`."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ ENDPOINTS = tuple(
 
 _MOST_SOCKETS = 500
 _PING_S = 20.0
-"""A socket without a message for so long gets a ping."""
+"""How long a socket gets no message before a ping."""
 
 
 def web_part(context: WebContext) -> WebPart:
-    """Return the routes and the sockets of one application."""
+    """Return the routes and sockets of one application."""
     settings, store, remedy = context.settings, context.ports.store, context.remedy
     catalogue = context.parts["catalogue"]
     uploads = UploadPlace(UploadPorts(settings, store, catalogue, context.parts.get("look", inspect)))

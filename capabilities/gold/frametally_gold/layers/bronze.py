@@ -20,7 +20,7 @@ def envelope(video_id: str, store: ObjectStore, patience: Patience) -> VideoReco
     """Return the envelope of a video, as recorded when it was accepted.
 
     Raises:
-            Poison: The video does not exist or is being removed, or its record is damaged.
+        Poison: The video does not exist or is being removed, or its record is damaged.
     """
     record = find_record(store, video_id, patience)
     if record is None:
@@ -70,14 +70,14 @@ def sha256(envelope: VideoRecord, size_bytes: int, store: ObjectStore, patience:
 def form(envelope: VideoRecord, sha256: str, settings: Settings) -> VideoFacts:
     """Return the container of the bytes, recognised by the first of them; the video must open.
 
-    A process of its own opens the video.
+    A separate process opens the video.
 
     Raises:
-            Poison: They are not a video, or not a usable one.
-            Retryable: The store is not available.
-            Misconfigured: This machine cannot read videos.
+        Poison: The bytes are not a video, or not a usable one.
+        Retryable: The store is not available.
+        Misconfigured: This machine cannot read videos.
     """
-    del sha256  # the opened bytes are the accepted ones
+    del sha256  # only needed to run this function after `sha256`
     try:
         return inspect(settings, keys.original_key(envelope.id), envelope.fields, envelope.file_name)
     except Refused as refusal:

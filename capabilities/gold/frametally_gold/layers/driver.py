@@ -1,7 +1,7 @@
-"""Hamilton's part: arranges a layer's functions, runs them, and draws them.
+"""Arranges a layer's functions with Hamilton, runs them, and draws them.
 
-Functions named after a job are skipped if all their results exist, and the catalogue notes new results at
-once, as with a worker: a run that was killed continues where it stopped.
+A function named after a job is skipped if all its results exist. The catalogue notes new results at once, as
+for a worker, so that a killed run continues where it stopped.
 """
 
 from __future__ import annotations
@@ -56,9 +56,9 @@ class LayerReport(NamedTuple):
 
 
 def run_layer(layer: LayerName, video_id: str, tools: LayerTools) -> LayerReport:
-    """Run a layer's functions for a video, each after those that it needs; a second run changes nothing.
+    """Run a layer's functions for a video, each after the ones it needs; a second run changes nothing.
 
-    If one fails permanently, only those that need its result are skipped.
+    If a function fails permanently, only the functions that need its result are skipped.
 
     Raises:
         Poison: The video does not exist or is being removed, or its record is damaged.
@@ -92,7 +92,7 @@ def run_layer(layer: LayerName, video_id: str, tools: LayerTools) -> LayerReport
 
 
 def arranged(layer: LayerName) -> Driver:
-    """Return Hamilton's driver of a layer. Raises `Misconfigured` if Hamilton is not installed."""
+    """Return Hamilton's driver for a layer. Raises `Misconfigured` if Hamilton is not installed."""
     try:
         from hamilton import base, driver
         from hamilton.lifecycle.base import BaseDoValidateInput
@@ -100,11 +100,11 @@ def arranged(layer: LayerName) -> Driver:
         raise Misconfigured(
             f"{error.name} is not installed, but the layers need it: run pip install 'frametally[layers]'"
         ) from error
-    # Hamilton would print a banner about an error; the error itself is raised.
+    # Hamilton would print a banner about an error that is raised anyway.
     logging.getLogger("hamilton").setLevel(logging.CRITICAL + 1)
 
     class PortsToo(BaseDoValidateInput):  # type: ignore[misc]
-        """Takes any input: a port is a protocol, which Hamilton cannot tell; the type checker does."""
+        """Accepts any input, since Hamilton cannot check protocols; the type checker does."""
 
         def do_validate_input(self, *, node_type: type, input_value: object) -> bool:
             return True
@@ -114,7 +114,7 @@ def arranged(layer: LayerName) -> Driver:
 
 
 def functions_of(layer: LayerName) -> list[str]:
-    """Return the names of a layer's functions from its module, without its helpers (`_...`)."""
+    """Return the names of the functions in a layer's module, without helpers (`_...`)."""
     ours = {node.name for node in arranged(layer).list_available_variables() if not node.is_external_input}
     return [name for name in vars(MODULES[layer]) if name in ours]
 
@@ -127,7 +127,7 @@ def _inputs(driver: Driver, video_id: str, record: VideoRecord, tools: LayerTool
 
 
 def _existing(record: VideoRecord, tools: LayerTools) -> dict[str, list[Artifact]]:
-    """Return the existing results of jobs, by the job's name."""
+    """Return the results of jobs whose results all exist, by the job's name."""
     row = tools.patience.until_done("the video catalogue", lambda: tools.catalogue.video(record.id))
     artifacts = row.artifacts if row else ()
     by_kind = {
@@ -155,7 +155,7 @@ _INPUT = {"style": "dashed"}
 
 
 def draw(layer: LayerName) -> Digraph:
-    """Return a layer as Graphviz draws it, without the inputs that all functions use, such as the store.
+    """Return a Graphviz drawing of a layer, without the inputs that all functions use, such as the store.
 
     Raises:
         Misconfigured: Graphviz is not installed.
@@ -180,7 +180,7 @@ def draw(layer: LayerName) -> Digraph:
 
 
 def write_pictures(folder: Path) -> list[Path]:
-    """Draw all layers into a folder, each as DOT, SVG and PNG; return the files.
+    """Draw each layer as DOT, SVG and PNG into a folder; return the files.
 
     Raises:
         Misconfigured: Graphviz is not installed.

@@ -18,7 +18,7 @@ def tabled(
     """Return the id of the video, after loading its rows from its records and segments.
 
     Raises:
-        Poison: One of these is damaged.
+        Poison: A record or a segment is damaged.
     """
     call = JobCall(envelope, "", settings, store, progress, patience)
     patience.until_done("the gold tables", lambda: plugin_jobs()["gold"].do(call))

@@ -70,10 +70,10 @@ def _do_job(
     progress: Progress,
     patience: Patience,
 ) -> list[Artifact]:
-    """Do a job now, even if another worker does it, too; return its stored results.
+    """Do a job now, even if another worker is doing it, and return its stored results.
 
     Raises:
-        Poison: The job failed; the message has the reason.
+        Poison: The job failed; the message is the reason.
         GivenUp: The command was stopped.
     """
 

@@ -1,4 +1,4 @@
-"""Rows of the catalogue: videos, uploads, jobs, and questions about them."""
+"""Rows of the catalogue (videos, uploads and jobs), and questions about them."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ from typing import Literal, NamedTuple
 from frametally_videos.records import VideoRecord
 
 JobKind = Literal["frames", "previews", "metadata", "checks", "playable", "enhance", "gold", "removal"]
-"""Makes frames as the record says (source, time); makes poster and sprite; finds out all that its bytes tell;
-checks its pictures; makes what browsers play; makes what is better to look at, as its options say; brings it
-to the gold tables; removes all of the video."""
+"""Announce the frames by the record's source and time; make the poster and the sprite; read the metadata;
+check the pictures; make a version for browsers; make an enhanced version by the job's options; load the gold
+tables; remove the video."""
 
 JobState = Literal["queued", "running", "done", "failed", "cancelled"]
 
 WORKER_LOST = "Its worker was lost."
-"""Reason of a job that was claimed from a worker after its lease expired in silence."""
+"""Reason of a job that was claimed from a silent worker after its lease expired."""
 
 MOST_LOSSES = 20
-"""Workers that a job may lose before it fails: some losses are not the video's fault, but a video that
-kills each of its workers must not do so for ever."""
+"""Workers that a job may lose before it fails: some losses are not the video's fault, but a video must not
+kill its workers forever."""
 
 SILENT_S = 0.8
-"""Workers renew a lease every second, and five times as often once they have lost the queue: who has lost it,
-and has said nothing for so long, is gone, or stands still."""
+"""Workers renew a lease every second, and five times as often after losing the queue: a worker that is then
+silent for this long is dead or stuck."""
 
 
 class Job(NamedTuple):
-    """One thing to be done to a video; of one video, kind and options, at most one is not ended.
+    """A job to do on a video; at most one with the same video, kind and options has not ended.
 
     Attributes:
-        options: Of `enhance` an `Enhancement` as JSON, as msgspec writes it; else empty.
+        options: For `enhance`, an `Enhancement` as JSON, as msgspec writes it; otherwise empty.
         attempts: Number of attempts, without those whose worker was lost.
-        losses: Workers lost during this job, since it was queued.
-        generation: Rises with every claim; a worker of an old generation writes nothing more.
-        worker: Its worker; empty: none.
-        reason: Why it failed, or waits to be tried again.
+        losses: Workers lost since the job was queued.
+        generation: Rises with each claim; a worker of an old generation writes nothing more.
+        worker: Its worker, or empty.
+        reason: Why it failed, or waits for another attempt.
     """
 
     id: str
@@ -68,14 +68,14 @@ class JobQuestion(NamedTuple):
 
 
 class JobPage(NamedTuple):
-    """One page; `next` is 0 at the end."""
+    """A page of jobs; `next` is 0 at the end."""
 
     jobs: list[Job]
     next: int
 
 
 class Failures(NamedTuple):
-    """The failed jobs of one kind that were not started again: how many, and since when.
+    """The number of failed jobs of one kind that were not started again.
 
     `since_ms` is when the first of them failed, by the database's clock.
     """
@@ -87,21 +87,21 @@ class Failures(NamedTuple):
 VideoState = Literal[
     "received", "needs_time", "producing", "detecting", "counting", "ready", "failed", "deleting"
 ]
-"""Accepted, and nothing done yet; nothing says when it was filmed; its frames are being announced; some are
-not detected yet; some are not counted and indexed yet; all are in the chart (or dead letters); a job of it
-has failed permanently (`reason` says which and why); it is being removed."""
+"""Accepted, but nothing done yet; unknown when it was filmed; its frames are being announced; some are not
+detected yet; some are not counted and indexed yet; all are in the chart (or dead letters); one of its jobs
+has failed permanently (`reason` says which and why); being removed."""
 
 FINAL_STATES: tuple[VideoState, ...] = ("ready", "failed", "needs_time")
-"""States that change only when a person does something."""
+"""States that change only if a person does something."""
 
 VideoOrder = Literal["uploaded", "filmed", "name", "length", "size"]
 
 
 class VideoBooks(NamedTuple):
-    """The account of one video: expected = announced = detected + dead-lettered = counted, at the end.
+    """The account of one video; at the end, expected = announced = detected + dead-lettered = counted.
 
-    All are distinct frames; None is not known yet. `labels` are detections by label of its source between its
-    first and its last frame, once counted.
+    All are numbers of distinct frames, None until known. `labels` has the detections of its source between
+    its first and its last frame, by label, once they are counted.
     """
 
     expected: int | None = None
@@ -130,20 +130,20 @@ class Artifact(NamedTuple):
 
     @property
     def recipe(self) -> str:
-        """Eight hex digits that identify it among results of the same video; empty if its name has none."""
+        """Eight hex digits that identify it among the video's results; empty if its name has none."""
         match = _RECIPE.search(self.key)
         return match[1] if match else ""
 
 
 class VideoRow(NamedTuple):
-    """A video as the catalogue has it.
+    """A video in the catalogue.
 
     Attributes:
-        version: The record's object's there.
+        version: Version of the record's object in the store.
         reason: Why it is in this state, as one sentence for a person.
-        progress: Progress of its running jobs, 0 to 1; None if none is running, or if unknown.
-        first_captured_at_ms: Event time of its first frame; None before it is known.
-        last_captured_at_ms: Event time of its last frame; None before it is known.
+        progress: Progress of its running jobs, 0 to 1, or None if none is running or it is unknown.
+        first_captured_at_ms: Event time of its first frame, or None until known.
+        last_captured_at_ms: Event time of its last frame, or None until known.
     """
 
     record: VideoRecord
@@ -157,7 +157,7 @@ class VideoRow(NamedTuple):
     artifacts: tuple[Artifact, ...] = ()
 
     def artifact(self, kind: ArtifactKind) -> Artifact | None:
-        """Return its newest artifact of a kind; None if it has none."""
+        """Return its newest artifact of a kind, or None if it has none."""
         return next((artifact for artifact in reversed(self.artifacts) if artifact.kind == kind), None)
 
 
@@ -165,11 +165,11 @@ class VideoQuestion(NamedTuple):
     """A question about videos.
 
     Attributes:
-        text: Is found in the name, the file's name or the source's, whatever the case; empty: all.
-        has_moved_counts: Only those whose upload moved counts.
-        order: By what; ties by id, so that pages never overlap.
-        newest_first: Largest first, also of lengths, sizes, and names from Z on.
-        cursor: `next` of the page before; empty: the first.
+        text: Words to find in the name, the file's name or the source's, in any case; empty for all videos.
+        has_moved_counts: Whether to find only videos whose upload moved counts.
+        order: The sort key; ties are sorted by ID, so that pages never overlap.
+        newest_first: Whether to sort in descending order: also lengths and sizes, and names from Z.
+        cursor: `next` of the previous page; empty for the first.
     """
 
     text: str = ""
@@ -184,7 +184,7 @@ class VideoQuestion(NamedTuple):
 
 
 class VideoPage(NamedTuple):
-    """One page; `next` is empty at the end, `total` is how many the question finds in all."""
+    """A page of videos; `next` is empty at the end, `total` counts the matches on all pages."""
 
     rows: list[VideoRow]
     next: str
@@ -192,13 +192,13 @@ class VideoPage(NamedTuple):
 
 
 class UploadRow(NamedTuple):
-    """How an upload ended, kept until it expires, so that a client that missed the answer can ask.
+    """The state of an upload, kept until it expires for clients that missed the answer.
 
     Attributes:
-        state: `receiving` while bytes come, `received` once all are there, then how it ended.
+        state: `receiving` while bytes arrive, `received` once all are there, then the result.
         video_id: The video that it became, or that has the same bytes.
-        known: Whether another upload had brought these bytes before.
-        status: HTTP status of its refusal; 0 if it was not refused.
+        known: Whether an earlier upload had the same bytes.
+        status: HTTP status of its refusal, or 0 if it was not refused.
     """
 
     id: str
@@ -213,12 +213,12 @@ class UploadRow(NamedTuple):
 
     @property
     def is_over(self) -> bool:
-        """Whether no more of it comes."""
+        """Whether it has ended."""
         return self.state in ("accepted", "refused", "aborted")
 
 
 Orchestrator = Literal["queue", "airflow"]
-"""What describes and checks new videos (`FRAMETALLY_VIDEO_ORCHESTRATOR`)."""
+"""The system that describes and checks new videos (`FRAMETALLY_VIDEO_ORCHESTRATOR`)."""
 
 _MAKES: dict[JobKind, tuple[ArtifactKind, ...]] = {
     "metadata": ("metadata",),
@@ -228,10 +228,9 @@ _MAKES: dict[JobKind, tuple[ArtifactKind, ...]] = {
 
 
 def usual_jobs(video: VideoRecord, orchestrator: Orchestrator) -> list[JobKind]:
-    """Return what workers do to a new video; frames are made once it is known when it was filmed.
+    """Return the jobs of a new video: `frames` only with a known time, `playable` only if browsers need it.
 
-    Airflow makes the results of the layers, if it is configured. A playable version is made only if browsers
-    do not play the original.
+    If Airflow is configured, it makes the results of the layers instead.
     """
     jobs: list[JobKind] = [] if video.facts.started_at_ms is None else ["frames"]
     if orchestrator == "airflow":
@@ -241,13 +240,13 @@ def usual_jobs(video: VideoRecord, orchestrator: Orchestrator) -> list[JobKind]:
 
 
 def missing_jobs(video: VideoRecord, artifact_kinds: Collection[ArtifactKind]) -> list[JobKind]:
-    """Return the jobs that make the missing results; frames are known from the books."""
+    """Return the jobs that make missing results; the books show whether frames are missing."""
     kinds = usual_jobs(video, "queue")
     return [kind for kind in kinds if not set(made_by(kind, video)) <= set(artifact_kinds)]
 
 
 def made_by(kind: JobKind, video: VideoRecord) -> tuple[ArtifactKind, ...]:
-    """Return a job's published results in the store; empty: they do not show whether it is done."""
-    if kind == "previews":  # of a video that states no length a poster is all
+    """Return the kinds of a job's results in the store, or none if they do not show whether it is done."""
+    if kind == "previews":  # only a poster if the video states no length
         return ("poster", "sprite", "sprite_vtt") if video.facts.duration_s else ("poster",)
     return _MAKES.get(kind, ())

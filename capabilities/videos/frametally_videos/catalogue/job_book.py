@@ -1,4 +1,4 @@
-"""The book of jobs on videos and their workers, by leases that the database's own clock ends."""
+"""The book of jobs on videos, which workers lease by the database's clock."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ _JOBS = select(*(_columns[name] for name in Job._fields)).order_by(_columns.numb
 
 
 class JobBook:
-    """Jobs in a database; processes and threads may share it. All methods may raise `Retryable`."""
+    """Jobs in a database that processes and threads may share. All methods may raise `Retryable`."""
 
     _database: SqlDatabase
     _tell: Callable[[], object] | None = None
 
     def on_queued(self, tell: Callable[[], object]) -> None:
-        """Call `tell` whenever a job was queued through this object; it must return at once."""
+        """Call `tell`, which must return at once, whenever a job is queued through this object."""
         self._tell = tell
 
     def queue(self, video_id: str, kind: JobKind, options: str = "") -> Job:
-        """Return the job of that kind and options that is not ended; without one, a new one."""
+        """Return the job of a video, kind and options that has not ended, or queue a new one."""
         with self._database.writing() as connection:
             job = _like(connection, video_id, kind, options)
             if job is None:
@@ -64,12 +64,12 @@ class JobBook:
         job_id: str | None = None,
         take_over: bool = False,
     ) -> Job | None:
-        """Give `worker` the job that has waited longest, or whose lease has expired; None: no job.
+        """Claim the job that has waited longest or whose lease has expired; return None if there is none.
 
-        Of several that ask at once, exactly one gets a job.
+        Of several simultaneous callers, exactly one gets a job.
 
-        It is kept for `lease_s` without a word. With `take_over` the job `job_id` is given before its lease
-        expires, if its holder, whose lease is as long, has been silent for `SILENT_S`.
+        The claim lasts for `lease_s` without a renewal. With `take_over`, claim the job `job_id` before its
+        lease expires if its holder, whose lease is as long, has been silent for `SILENT_S`.
         """
         silent_lease_s = lease_s if job_id and take_over else None
 
@@ -80,7 +80,7 @@ class JobBook:
                 _columns.id == due_job.id,
                 lease_s,
                 state="running",
-                attempts=_columns.attempts + int(not is_lost),  # it takes the lost worker's place
+                attempts=_columns.attempts + int(not is_lost),  # replaces the lost worker's attempt
                 losses=_columns.losses + int(is_lost),
                 worker=worker,
                 progress=None,
@@ -96,7 +96,7 @@ class JobBook:
         return look_then_write(self._database, look, take)
 
     def renew(self, job: Job, *, lease_s: float, progress: float | None = None) -> bool:
-        """Keep a claimed job; False: another worker has it now, or it was cancelled; stop working on it."""
+        """Renew a claim. Return False if the job was taken over or cancelled: then stop working on it."""
         with self._database.writing() as connection:
             query = select(_columns.progress).where(_LEASES.is_held(job))
             held_row = connection.execute(query).first()
@@ -113,9 +113,9 @@ class JobBook:
         again_after_s: float = 0.0,
         counts: bool = True,
     ) -> bool:
-        """End a claimed job, or queue it again after a while; False: another worker has it now.
+        """End a claimed job or queue it again after a while; return False if another worker has it now.
 
-        Without `counts` this attempt is not counted: a server that it needs was not available.
+        Without `counts`, this attempt does not count, since a server that it needs was not available.
         """
         with self._database.writing() as connection:
             is_ours = _LEASES.end(
@@ -134,7 +134,7 @@ class JobBook:
             return is_ours
 
     def give_up(self, job_id: str, reason: str) -> bool:
-        """Fail a job that has not ended, even a running one; False: it has ended or does not exist."""
+        """Fail a job that has not ended, even a running one; return False if there is no such job."""
         with self._database.writing() as connection:
             return _change(
                 connection,
@@ -148,13 +148,13 @@ class JobBook:
             )
 
     def take_due(self, *, limit: int, again_after_s: float) -> list[Job]:
-        """Return jobs that wait to be claimed and were not returned here since they do, or not for so long.
+        """Return the due jobs not returned here since they became due, or for `again_after_s`.
 
-        Of several callers only one gets each job, so that a queue gets it once.
+        Only one of several callers gets each job, so that a queue gets it once.
         """
 
         def note_announced(connection: Connection, jobs: list[Job]) -> list[Job]:
-            # A job is due and announced in the same millisecond: it counts as announced later.
+            # 1 ms later: a job can be due and announced in the same millisecond.
             is_among = _columns.id.in_([job.id for job in jobs])
             announced = update(tables.jobs).where(is_among).values(told_at_ms=now_ms(connection) + 1)
             connection.execute(announced)
@@ -166,7 +166,7 @@ class JobBook:
         return look_then_write(self._database, look, note_announced) or []
 
     def retry(self, video_id: str) -> list[Job]:
-        """Queue once more the jobs of a video that failed last of their kind, their attempts forgotten."""
+        """Queue a video's latest failed jobs again with attempts reset, unless an equal job is unfinished."""
         with self._database.writing() as connection:
             jobs = _all(connection, _columns.video_id == video_id)
             newest = {(job.kind, job.options): job for job in jobs}
@@ -180,11 +180,11 @@ class JobBook:
         return new_jobs
 
     def retry_job(self, job_id: str) -> Job | None:
-        """Queue a failed or cancelled job once more, with its attempts forgotten.
+        """Queue a failed or cancelled job again, with its attempts reset.
 
         Returns:
-            How it stands then: as it was, if it is neither failed nor cancelled, or another like it is not
-                    ended; None if it does not exist.
+            The job, unchanged if it is neither failed nor cancelled or if an equal job has not ended; None if
+            it does not exist.
         """
         with self._database.writing() as connection:
             job = _find(connection, job_id)
@@ -199,28 +199,28 @@ class JobBook:
         return job
 
     def cancel_job(self, job_id: str) -> Job | None:
-        """Cancel a job, unless it has ended; return its state then, None if it does not exist."""
+        """Cancel a job unless it has ended. Return the job now, or None if it does not exist."""
         with self._database.writing() as connection:
             _cancel(connection, _columns.id == job_id)
             return _find(connection, job_id)
 
     def cancel_jobs(self, video_id: str) -> None:
-        """Cancel every job of a video that is not ended."""
+        """Cancel every job of a video that has not ended."""
         with self._database.writing() as connection:
             _cancel(connection, _columns.video_id == video_id)
 
     def job(self, job_id: str) -> Job | None:
-        """Return a job; None if it does not exist."""
+        """Return a job, or None if it does not exist."""
         with self._database.reading() as connection:
             return _find(connection, job_id)
 
     def jobs(self, video_id: str) -> list[Job]:
-        """Return all jobs of a video, in the order in which they were queued first."""
+        """Return all jobs of a video, in the order in which they were first queued."""
         with self._database.reading() as connection:
             return _all(connection, _columns.video_id == video_id)
 
     def find_jobs(self, question: JobQuestion) -> JobPage:
-        """Return a page of jobs, the newest first."""
+        """Return a page of jobs, newest first."""
         query = select(_columns.number, *(_columns[name] for name in Job._fields))
         if question.video_id:
             query = query.where(_columns.video_id == question.video_id)
@@ -240,11 +240,11 @@ class JobBook:
         return JobPage([Job._make(row[1:]) for row in page], following)
 
     def job_states(self) -> dict[JobState, int]:
-        """Return how many jobs there are in each state that has some."""
+        """Return the number of jobs by state, without states that have none."""
         return dict(sum((Counter(states) for states in self.job_counts().values()), Counter[JobState]()))
 
     def job_counts(self) -> dict[JobKind, dict[JobState, int]]:
-        """Return how many jobs there are of each kind, by each state that has some."""
+        """Return the number of jobs by kind and state, without states that have none."""
         kind, state = _columns.kind, _columns.state
         query = select(kind, state, func.count().label("number")).group_by(kind, state)
         counts: dict[JobKind, dict[JobState, int]] = {}
@@ -254,7 +254,7 @@ class JobBook:
         return counts
 
     def failures(self) -> dict[JobKind, Failures]:
-        """Return by kind the failed jobs that no newer one of their video, kind and options follows."""
+        """Return the failed jobs by kind, except those that a newer job with the same inputs follows."""
         newer = tables.jobs.alias()
         alike = [newer.c[name] == _columns[name] for name in ("video_id", "kind", "options")]
         is_followed = select(newer.c.id).where(*alike, newer.c.number > _columns.number).exists()
@@ -275,7 +275,7 @@ class JobBook:
 def _find_due(
     connection: Connection, kinds: Sequence[JobKind], job_id: str | None, silent_lease_s: float | None
 ) -> Job | None:
-    """Return the job to claim next; with `silent_lease_s` also one whose holder is silent for `SILENT_S`."""
+    """Return the next job to claim; with `silent_lease_s`, also one whose holder is silent for `SILENT_S`."""
     time_ms = now_ms(connection)
     is_claimable = is_due(_columns.due_at_ms, time_ms)
     if silent_lease_s is not None:
@@ -291,7 +291,7 @@ def _find_due(
 
 
 def _find_untold(connection: Connection, limit: int, again_after_s: float) -> list[Job]:
-    """Return the waiting jobs that must be announced now."""
+    """Return the due jobs that must be announced now."""
     time_ms = now_ms(connection)
     query = _JOBS.where(
         _columns.state.in_(_NOT_ENDED),
@@ -338,13 +338,13 @@ def _all(connection: Connection, condition: ColumnElement[bool]) -> list[Job]:
 
 
 def _like(connection: Connection, video_id: str, kind: JobKind, options: str) -> Job | None:
-    """Return the job of a video, kind and options that is not ended."""
+    """Return the job of a video, kind and options that has not ended, if any."""
     alike = and_(_columns.video_id == video_id, _columns.kind == kind, _columns.options == options)
     return next(iter(_all(connection, and_(alike, _columns.state.in_(_NOT_ENDED)))), None)
 
 
 def _change(connection: Connection, condition: ColumnElement[bool], **values: Any) -> bool:
-    """Change jobs, and say that pages show something else; return whether there are such."""
+    """Change jobs and note a change for pages; return whether any job matched."""
     is_changed = bool(connection.execute(update(tables.jobs).where(condition).values(**values)).rowcount)
     if is_changed:
         note_change(connection, tables.about)

@@ -1,4 +1,4 @@
-"""The outbox: news for people by mail, each item once, however often it is put."""
+"""The outbox: news for people by mail, each item sent once, however often it is put."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from frametally_videos import tables
 
 
 class Notice(NamedTuple):
-    """One item of news.
+    """An item of news.
 
     Attributes:
-        id: Names the item and its rule, by hash: the same item is sent once.
-        state: `queued` until it is sent, or given up.
+        id: Hash of the item and its rule, so that the same item is sent once.
+        state: `queued` until it is sent or given up.
     """
 
     id: str
@@ -33,11 +33,11 @@ class Notice(NamedTuple):
 
 
 class Letter(NamedTuple):
-    """One mail; once begun, its notices stay the same, so that a second copy can be recognized.
+    """A mail; its notices stay the same from the first attempt, so that a second copy can be recognized.
 
     Attributes:
-        id: By hash of its notices' ids.
-        attempts: How often its sending was begun, this time too.
+        id: Hash of its notices' IDs.
+        attempts: Number of attempts to send it, including this one.
     """
 
     id: str
@@ -55,7 +55,7 @@ class NoticeBook:
     _database: SqlDatabase
 
     def put_notice(self, notice_id: str, subject: str, body: str) -> bool:
-        """Put a notice into the outbox; False: it is there already, and stays as it is."""
+        """Put a notice into the outbox. Return False, and change nothing, if it is already there."""
 
         def is_new(connection: Connection) -> bool:
             query = select(_notices.id).where(_notices.id == notice_id)
@@ -68,12 +68,12 @@ class NoticeBook:
         return look_then_write(self._database, is_new, put) or False
 
     def claim_letter(self, *, waited_s: float, limit: int, lease_s: float) -> Letter | None:
-        """Return the next mail to send, and lease it for `lease_s`; None: there is no mail.
+        """Lease the next mail to send and return it, or None if there is none.
 
         Args:
-            waited_s: Notices become a mail once the oldest has waited for that long.
-            limit: Most notices in one mail.
-            lease_s: How long it takes at most to send it.
+            waited_s: How long the oldest notice must have waited before notices become a mail.
+            limit: The most notices in one mail.
+            lease_s: The longest time that sending can take.
         """
 
         def take(connection: Connection, notices: list[Notice]) -> Letter:
@@ -92,14 +92,14 @@ class NoticeBook:
             return _OUTBOX.end_message(connection, letter, state, **how)
 
     def notices(self, limit: int) -> list[Notice]:
-        """Return the newest notices, the newest first."""
+        """Return the latest notices, newest first."""
         with self._database.reading() as connection:
             rows = connection.execute(_select().order_by(_notices.number.desc()).limit(limit))
             return [Notice._make(row) for row in rows]
 
 
 def _next_letter(connection: Connection, waited_s: float, limit: int) -> list[Notice]:
-    """Return the notices of the mail that was begun first, else the waiting ones; empty: it is not time."""
+    """Return the notices of the oldest unsent mail, or else the waiting ones; none if it is not time yet."""
     time_ms = now_ms(connection)
     queued = _notices.state == "queued"
     first = connection.execute(

@@ -1,4 +1,4 @@
-"""The catalogue of videos in a SQL database: SQLite here, PostgreSQL by the same statements."""
+"""The catalogue of videos in a SQL database, SQLite or PostgreSQL."""
 
 from __future__ import annotations
 
@@ -58,21 +58,20 @@ _videos, _artifacts, _uploads = tables.videos.c, tables.artifacts.c, tables.uplo
 class VideoCatalogue(SqlBook, JobBook, NoticeBook):
     """The videos in the store, and the book of jobs; processes may share it.
 
-    Videos and their versions are a cache of the store (`frametally catalogue rebuild` makes them again). The
-    ends of uploads, jobs and notices are only here; if they are lost, that work begins
-    again. Leases are compared by the database's own clock; event times never are. All methods may raise
-    `Retryable`.
+    Videos and their versions are a cache of the store (`frametally catalogue rebuild` restores them). The
+    results of uploads, jobs and notices are stored only here; if they are lost, that work begins again. The
+    database's clock decides about leases, never about event times. All methods may raise `Retryable`.
     """
 
     layout = LAYOUT
 
     def version(self) -> str:
-        """Return what changes whenever anything that a page shows has changed."""
+        """Return a text that changes whenever anything that a page shows changes."""
         with self._database.reading() as connection:
             return str(connection.execute(select(tables.about.c.changed)).scalar_one())
 
     def put_video(self, record: VideoRecord, version: str) -> None:
-        """Add a video's record; facts already known about the video stay."""
+        """Add or replace a video's record; facts already known about the video stay."""
         values = columns_of_record(record, version)
         with self._database.writing() as connection:
             row = _row_of(connection, record.id)
@@ -104,13 +103,13 @@ class VideoCatalogue(SqlBook, JobBook, NoticeBook):
         range_ms: tuple[int, int] | None = None,
         books: VideoBooks | None = None,
     ) -> None:
-        """Note how far a video has come; None of `range_ms` and `books` leaves these as they are."""
+        """Note a video's progress; None leaves `range_ms` and `books` as they are."""
         with self._database.writing() as connection:
             row = _row_of(connection, video_id)
             if row is None:
                 return
             record = decode(row.record.encode(), VideoRecord)
-            # A look from before the removal comes too late: the video goes.
+            # This state was found before the removal began.
             if record.state == "deleting":
                 state = "deleting"
             values: dict[str, Any] = {"state": state, "reason": reason, "progress": progress}
@@ -124,13 +123,13 @@ class VideoCatalogue(SqlBook, JobBook, NoticeBook):
                 note_change(connection, tables.about)
 
     def set_artifacts(self, video_id: str, artifacts: Sequence[Artifact]) -> None:
-        """Note all that was made from a video, in place of all that was noted."""
+        """Replace all noted artifacts of a video."""
         with self._database.writing() as connection:
             connection.execute(delete(tables.artifacts).where(_artifacts.video_id == video_id))
             _add_artifacts(connection, video_id, artifacts)
 
     def put_artifacts(self, video_id: str, artifacts: Sequence[Artifact]) -> None:
-        """Record a result made from a video; it replaces the one of its kind, but `enhanced` ones add up."""
+        """Add artifacts of a video, which replace others of their kind, except `enhanced` ones."""
         kinds = {artifact.kind for artifact in artifacts} - {"enhanced"}
         in_place = or_(
             _artifacts.kind.in_(kinds), _artifacts.key.in_([artifact.key for artifact in artifacts])
@@ -142,14 +141,14 @@ class VideoCatalogue(SqlBook, JobBook, NoticeBook):
             _add_artifacts(connection, video_id, artifacts)
 
     def remove_artifact(self, video_id: str, key: str) -> None:
-        """Forget the object of a key; an unknown key is not an error."""
+        """Remove the artifact with a key; an unknown key is not an error."""
         with self._database.writing() as connection:
             condition = and_(_artifacts.video_id == video_id, _artifacts.key == key)
             connection.execute(delete(tables.artifacts).where(condition))
             note_change(connection, tables.about)
 
     def video(self, video_id: str) -> VideoRow | None:
-        """Return a video; None if it does not exist."""
+        """Return a video, or None if it does not exist."""
         with self._database.reading() as connection:
             row = _row_of(connection, video_id)
             return None if row is None else _videos_of(connection, [row])[0]
@@ -162,32 +161,32 @@ class VideoCatalogue(SqlBook, JobBook, NoticeBook):
             page_rows = rows[: question.limit]
             following = cursor_after(question, page_rows[-1]) if len(rows) > question.limit else ""
             total = len(rows)
-            if question.cursor or following:  # else all videos are on this page
+            if question.cursor or following:  # otherwise all videos are on this page
                 counting = select(func.count()).select_from(tables.videos)
                 total = connection.execute(counting.where(and_(True, *conditions(question)))).scalar_one()
             return VideoPage(_videos_of(connection, page_rows), following, total)
 
     def states(self) -> dict[VideoState, int]:
-        """Return how many videos there are in each state that has some."""
+        """Return the number of videos by state, without states that have none."""
         query = select(_videos.state, func.count().label("number")).group_by(_videos.state)
         with self._database.reading() as connection:
             return {row.state: row.number for row in connection.execute(query)}
 
     def versions(self) -> dict[str, str]:
-        """Return the noted version of every video's record, by id."""
+        """Return the noted version of every video's record, by ID."""
         with self._database.reading() as connection:
             rows = connection.execute(select(_videos.id, _videos.version))
             return {row.id: row.version for row in rows}
 
     def unsettled(self, limit: int) -> list[VideoRow]:
-        """Return videos whose state is not final, the longest unchecked first."""
+        """Return videos whose state is not final, longest unchecked first."""
         query = select(tables.videos).where(_videos.state.not_in(FINAL_STATES))
         with self._database.reading() as connection:
             rows = connection.execute(query.order_by(_videos.looked, _videos.id).limit(limit)).all()
             return _videos_of(connection, rows)
 
     def remove_video(self, video_id: str) -> None:
-        """Forget a video, its artifacts and jobs; an unknown video is not an error."""
+        """Remove a video, its artifacts and its jobs; an unknown video is not an error."""
         with self._database.writing() as connection:
             for table, column in (
                 (tables.videos, _videos.id),
@@ -202,18 +201,18 @@ class VideoCatalogue(SqlBook, JobBook, NoticeBook):
         with self._database.writing() as connection:
             connection.execute(delete(tables.uploads).where(_uploads.id == upload.id))
             connection.execute(insert(tables.uploads).values(**upload._asdict()))
-            if upload.known and upload.client_id:  # who listens for it has one video more
+            if upload.known and upload.client_id:  # listeners for this client have one more video
                 note_change(connection, tables.about)
 
     def upload(self, upload_id: str) -> UploadRow | None:
-        """Return an upload; None if it does not exist."""
+        """Return an upload, or None if it does not exist."""
         columns = [_uploads[name] for name in UploadRow._fields]
         with self._database.reading() as connection:
             row = connection.execute(select(*columns).where(_uploads.id == upload_id)).first()
             return None if row is None else UploadRow(*row)
 
     def open_uploads(self, client_id: str | None = None) -> int:
-        """Return how many uploads are `receiving` and not expired; of one client, or in all."""
+        """Return the number of unexpired uploads in state `receiving`, of one client or in total."""
         query = select(func.count()).select_from(tables.uploads).where(_uploads.state == "receiving")
         if client_id is not None:
             query = query.where(_uploads.client_id == client_id)
@@ -222,13 +221,13 @@ class VideoCatalogue(SqlBook, JobBook, NoticeBook):
             return int(connection.execute(query).scalar_one())
 
     def remove_uploads(self, *, expired_at_ms: int) -> int:
-        """Forget the uploads that expired before that moment; return how many."""
+        """Remove the uploads that expired before that moment; return their number."""
         with self._database.writing() as connection:
             old = delete(tables.uploads).where(_uploads.expires_at_ms < expired_at_ms)
             return connection.execute(old).rowcount
 
     def untold_arrivals(self, limit: int) -> list[VideoRecord]:
-        """Return videos whose arrival was not announced on the log, the oldest first."""
+        """Return videos whose arrival was not announced on the log, oldest first."""
         query = select(_videos.record).where(_videos.arrival_told.is_(False))
         with self._database.reading() as connection:
             rows = connection.execute(query.order_by(_videos.uploaded_at_ms, _videos.id).limit(limit))

@@ -1,4 +1,4 @@
-"""A video's row in the tables, and queries for videos."""
+"""Converts a video's record to and from its row in the tables, and builds queries for videos."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class _Cursor(msgspec.Struct, array_like=True, frozen=True):
 
 
 def columns_of_record(record: VideoRecord, version: str) -> dict[str, Any]:
-    """Return the columns of a video's row that follow from its record."""
+    """Return the columns of a video's row that its record determines."""
     facts = record.facts
     return {
         "sha256": record.sha256,
@@ -59,18 +59,18 @@ def columns_of_record(record: VideoRecord, version: str) -> dict[str, Any]:
 
 
 def filmed_at_ms(record: VideoRecord, first_captured_at_ms: int | None) -> int:
-    """Return a video's place in event time: its first frame's, else the file's start time."""
+    """Return a video's place in event time: its first frame's, or else the file's start time."""
     times_ms = (first_captured_at_ms, record.facts.started_at_ms, _UNKNOWN_MS)
     return next(time_ms for time_ms in times_ms if time_ms is not None)
 
 
-# Made once, before there are threads: see `records.decode`.
+# Created before any threads start; see `records.decode`.
 _books = msgspec.json.Decoder(VideoBooks)
 _cursors = msgspec.json.Decoder(_Cursor)
 
 
 def searchable(text: str) -> str:
-    """Return `text` as any database holds it, without case and ways of writing an accent."""
+    """Return `text` in a form that any database can store, without differences of case or Unicode form."""
     plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     return plain.replace("\0", " ").encode(errors="replace").decode()
 
@@ -85,7 +85,7 @@ def video_of(row: Row[Any], artifacts: Sequence[Artifact]) -> VideoRow:
 
 
 def conditions(question: VideoQuestion) -> list[ColumnElement[bool]]:
-    """Return the condition for the videos of a question, on any page."""
+    """Return the conditions for the videos of a question, on any page."""
     videos = tables.videos.c
     clauses: list[ColumnElement[bool]] = [
         videos.searched.contains(word, autoescape=True) for word in searchable(question.text).split()
@@ -102,7 +102,7 @@ def conditions(question: VideoQuestion) -> list[ColumnElement[bool]]:
 
 
 def is_of_client(client_id: str) -> ColumnElement[bool]:
-    """Return the condition for videos whose bytes a client has uploaded, first or after another client."""
+    """Return the condition for videos whose bytes a client uploaded, first or after another client."""
     uploads, videos = tables.uploads.c, tables.videos.c
     again_uploaded = select(uploads.video_id).where(
         uploads.client_id == client_id, uploads.state == "accepted"
@@ -111,10 +111,10 @@ def is_of_client(client_id: str) -> ColumnElement[bool]:
 
 
 def select_page(question: VideoQuestion) -> Select[Any]:
-    """Return a query for a page and one video more, by which one sees whether there is a next page.
+    """Return a query for a page plus one video, which shows whether there is a next page.
 
     Raises:
-            Poison: The cursor is not valid, or belongs to another order.
+        Poison: The cursor is not valid, or belongs to another order.
     """
     by, video_id = _ORDERS[question.order], tables.videos.c.id
     clauses = conditions(question)

@@ -37,7 +37,7 @@ _TYPES: dict[str, tuple[ArtifactKind, str]] = {
 
 
 class Rebuilt(NamedTuple):
-    """Result of a rebuild: videos in the store, removed rows of other videos, and damaged records."""
+    """The result of a rebuild: videos in the store, removed rows of other videos, and damaged records."""
 
     videos: int
     removed: int
@@ -47,8 +47,8 @@ class Rebuilt(NamedTuple):
 def rebuild_catalogue(store: ObjectStore, catalogue: VideoCatalogue, progress: Progress) -> Rebuilt:
     """Make the catalogue's rows from the store, and queue missing jobs; a second run changes nothing.
 
-    Every video counts as received afterwards: `StateSettler` finds its state, and has missing frames
-    made. The store does not have the ends of uploads, nor the history of jobs.
+    Afterwards every video is `received`: `StateSettler` finds its state, and queues missing frames. The
+    results of uploads and the history of jobs are not in the store.
     """
     before = catalogue.versions()
     records, artifacts = _list_objects(store)
@@ -65,7 +65,7 @@ def rebuild_catalogue(store: ObjectStore, catalogue: VideoCatalogue, progress: P
         _take_in(catalogue, record, info.version, artifacts.get(video_id, []))
     missing_ids = before.keys() - records.keys()
     for video_id in missing_ids:
-        # It may have been put after the listing.
+        # Its record may have been put after the listing.
         if store.head(keys.video_key(video_id)) is None:
             catalogue.remove_video(video_id)
     progress.update(len(records), len(records), "videos")
@@ -84,7 +84,7 @@ def _take_in(catalogue: VideoCatalogue, record: VideoRecord, version: str, artif
 
 
 def _list_objects(store: ObjectStore) -> tuple[dict[str, ObjectInfo], dict[str, list[Artifact]]]:
-    """Return the key of each video's record, and the results made from each, by id."""
+    """Return each video's record, as an object, and the results made from each, by ID."""
     records: dict[str, ObjectInfo] = {}
     by_video: dict[str, list[tuple[int, Artifact]]] = defaultdict(list)
     for info in store.list(keys.VIDEOS):
@@ -102,7 +102,7 @@ def _list_objects(store: ObjectStore) -> tuple[dict[str, ObjectInfo], dict[str, 
 
 
 def _newest(artifacts: list[tuple[int, Artifact]]) -> list[Artifact]:
-    """Return the newest of each kind, and all enhanced ones: of an earlier recipe there may be others."""
+    """Return the newest artifact of each kind (recipes may leave several), and all enhanced ones."""
     by_kind: dict[str, Artifact] = {}
     for _, artifact in sorted(artifacts):
         by_kind[artifact.key if artifact.kind == "enhanced" else artifact.kind] = artifact

@@ -1,4 +1,4 @@
-"""Uploads into the store and the catalogue of the settings, without a server in between."""
+"""Uploads files directly into the store and the catalogue of the settings."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _KEEP_EVERY_BYTES = 256 * 2**20
 
 @dataclass
 class StoreUploader:
-    """Uploads files into the parts that the settings name, one after the other."""
+    """Uploads files into the store and the catalogue of the settings, one after another."""
 
     ports: UploadPorts
     notes: UploadNotes
@@ -47,7 +47,7 @@ class StoreUploader:
         """Upload a file, waiting while the store or the catalogue is not available.
 
         Raises:
-                Poison: The file is not a usable video; the message has the reason.
+            Poison: The file is not a usable video; the message has the reason.
             Misconfigured: The store cannot be written, or is full.
             GivenUp: The command was stopped; the same call continues.
         """
@@ -98,7 +98,7 @@ class StoreUploader:
         return self._acceptance.accept(upload, sha256)
 
     def _send(self, upload: UploadRecord, clip: Clip, on_move: Moved) -> str | None:
-        """Send the missing bytes; return the SHA-256 of the file if this call has read all of it."""
+        """Send the missing bytes; return the SHA-256 of the file if this call read all of it."""
         if self.ports.store.head(keys.original_key(upload.video_id)) is not None:
             return None
         write = resume_write(self.ports.store, upload)

@@ -28,7 +28,7 @@ _REFUSED = {400, 413, 415, 422, 460}
 
 
 class DashboardAnswer(NamedTuple):
-    """The answer of the server."""
+    """An answer of the server."""
 
     status: int
     headers: Mapping[str, str]
@@ -36,13 +36,13 @@ class DashboardAnswer(NamedTuple):
 
     @property
     def problem(self) -> str:
-        """The server's own explanation and remedy."""
+        """The server's explanation and remedy."""
         said = self.document
         return " ".join(str(said[part]) for part in ("detail", "remedy") if said.get(part))
 
     @property
     def document(self) -> dict[str, Any]:
-        """The JSON of the body; empty if there is none."""
+        """The JSON object in the body, empty if there is none."""
         try:
             document = json.loads(self.body)
         except ValueError:
@@ -51,13 +51,13 @@ class DashboardAnswer(NamedTuple):
 
 
 class Dashboard:
-    """A dashboard, by one connection that is opened again after each fault."""
+    """A dashboard, through one connection that is opened again after each failure."""
 
     def __init__(self, url: str) -> None:
-        """Name it; nothing is asked yet.
+        """Read the URL without connecting.
 
         Raises:
-                Misconfigured: It is not a URL of a dashboard.
+            Misconfigured: It is not the URL of a dashboard.
         """
         try:
             parts = urlsplit(url)
@@ -84,11 +84,11 @@ class Dashboard:
         *,
         body: ClipReader | None = None,
     ) -> DashboardAnswer:
-        """Ask for a path below the dashboard's own, and return the answer, whatever its status.
+        """Send a request for a path below the dashboard's; return the answer, whatever its status.
 
         Raises:
-            Retryable: The connection was not made, or was cut.
-            Misconfigured: Its certificate is not trusted.
+            Retryable: There is no connection, or it broke.
+            Misconfigured: The server's certificate is not trusted.
         """
         length_bytes = body.left_bytes if body else 0
         length_header = {"Content-Length": str(length_bytes)} if method in ("POST", "PATCH") else {}
@@ -101,7 +101,7 @@ class Dashboard:
             except (BrokenPipeError, ConnectionResetError):
                 if body is None:
                     raise
-                # The server may have sent its reason before it hung up.
+                # The server may have sent its reason before it disconnected.
             return _read(connection)
         except ssl.SSLCertVerificationError as error:
             self.close()
@@ -115,11 +115,11 @@ class Dashboard:
                 f"{self.url} is not responding ({_reason(error)}): check that the dashboard is running there"
             ) from error
         except BaseException:
-            self.close()  # the connection cannot be used after half a request
+            self.close()  # the connection is unusable after half a request
             raise
 
     def close(self) -> None:
-        """Close the connection; the next question opens another."""
+        """Close the connection; the next request opens another."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -132,7 +132,7 @@ class Dashboard:
 
 
 def fault(server: Dashboard, answer: DashboardAnswer, name: str) -> FrametallyError:
-    """Return the meaning of an unsuccessful answer for the upload of the file `name`."""
+    """Return the error for an unsuccessful answer about the upload of the file `name`."""
     status, detail = answer.status, answer.problem
     if status == 401:
         return Misconfigured(
@@ -160,7 +160,7 @@ def _read(connection: http.client.HTTPConnection) -> DashboardAnswer:
     with connection.getresponse() as response:
         headers = {name.lower(): value for name, value in response.getheaders()}
         answer = DashboardAnswer(response.status, headers, response.read())
-    if answer.status >= 400:  # it may not have read the whole body
+    if answer.status >= 400:  # the server may not have read the whole body
         connection.close()
     return answer
 
@@ -183,7 +183,7 @@ def _reason(error: Exception) -> str:
 
 
 PIECE_BYTES = 64 * 2**20
-"""Bytes of one request: between two requests, the server has confirmed that earlier bytes are on its disk."""
+"""Bytes per request; each answer confirms that the bytes so far are on the server's disk."""
 
 _UPLOADS = "/api/v1/uploads"
 _TUS = {"Tus-Resumable": "1.0.0"}
@@ -194,7 +194,7 @@ _CONFIRMED = "move_counts dHJ1ZQ=="
 
 @dataclass
 class TusUploader:
-    """Uploads files to one dashboard, one after the other."""
+    """Uploads files to one dashboard, one after another."""
 
     server: Dashboard
     notes: UploadNotes
@@ -202,10 +202,10 @@ class TusUploader:
     should_stop: Callable[[], bool]
 
     def __post_init__(self) -> None:
-        """Ask whether it takes uploads at all.
+        """Check that the dashboard accepts uploads.
 
         Raises:
-            Misconfigured: Nothing answers there, or no dashboard that takes uploads.
+            Misconfigured: The server does not respond, or does not accept uploads.
         """
         try:
             answer = a_few_times(lambda: self.server.ask("OPTIONS", _UPLOADS), tries=4)
@@ -219,7 +219,7 @@ class TusUploader:
 
         Raises:
             Poison: The dashboard refuses this file; the message has the reason.
-            Misconfigured: It takes none.
+            Misconfigured: The dashboard does not accept uploads.
             GivenUp: The command was stopped; the same call continues.
         """
         mark = self.notes.mark_of(clip, self.server.url)
@@ -236,7 +236,7 @@ class TusUploader:
         return uploaded
 
     def _give_up(self, mark: str) -> None:
-        """Remove an upload that can never succeed; a refused one is gone already."""
+        """Remove an upload that can never succeed; a refused one is already gone."""
         path = self.notes.get(mark)
         if path is not None:
             with suppress(FrametallyError):  # it expires
@@ -267,7 +267,7 @@ class TusUploader:
                     should_stop=self.should_stop,
                 )
                 stands = {"Upload-Offset": str(offset), "Content-Type": _BYTES}
-                if clip.fields.move_counts:  # it may have been begun without
+                if clip.fields.move_counts:  # the upload may have begun without it
                     stands["Upload-Metadata"] = _CONFIRMED
                 answer = self.server.ask("PATCH", path, _TUS | stands, body=piece)
                 if answer.status != 204:
@@ -293,7 +293,7 @@ class TusUploader:
         )
         if answer.status != 201:
             raise fault(self.server, answer, clip.file_name)
-        # The path alone: a proxy in between may call itself otherwise.
+        # Only the path, since a proxy may use another host name.
         path = urlsplit(answer.headers.get("location", "")).path.removeprefix(self.server.folder)
         if not path.startswith("/"):
             raise Misconfigured(
@@ -303,19 +303,19 @@ class TusUploader:
         return path
 
     def _where_it_stands(self, path: str, clip: Clip) -> DashboardAnswer | None:
-        """Return the offset of an upload; None if it has vanished, and must start again."""
+        """Return the answer with an upload's offset, or None if it must start again."""
         answer = self.server.ask("HEAD", path, _TUS)
         if answer.status == 200:
             return answer
         error = self._fault(answer, path, clip)
-        if clip.fields.move_counts and isinstance(error, Unconfirmed):  # its bytes wait for this word
+        if clip.fields.move_counts and isinstance(error, Unconfirmed):  # its bytes wait for the confirmation
             return answer._replace(headers={"upload-offset": str(clip.size_bytes)})
         if answer.status in (404, 410) and not isinstance(error, Poison):
             return None
         raise error
 
     def _fault(self, answer: DashboardAnswer, path: str, clip: Clip) -> FrametallyError:
-        """Return what an answer means; where the upload is over, how it ended is asked."""
+        """Return the error for an answer; if the upload has ended, ask for its result."""
         if answer.status in (404, 410):
             document = self.server.ask("GET", path).document
             if document.get("state") == "refused":
@@ -337,7 +337,7 @@ class TusUploader:
     def _uploaded(self, answer: DashboardAnswer, path: str | None) -> Uploaded:
         video_id = answer.headers["frametally-video"]
         video, upload = {}, {}
-        with suppress(FrametallyError):  # it is there; only its page will say what it needs
+        with suppress(FrametallyError):  # it is uploaded; its page shows what is missing
             video = self.server.ask("GET", f"/api/v1/videos/{video_id}").document
             upload = self.server.ask("GET", path).document if path else {}
         is_known = answer.headers.get("frametally-known") == "true"

@@ -1,4 +1,4 @@
-"""`frametally upload`: videos from this machine, to a running dashboard or into the settings' own store."""
+"""`frametally upload`: uploads local videos to a running dashboard or into the store of the settings."""
 
 from __future__ import annotations
 

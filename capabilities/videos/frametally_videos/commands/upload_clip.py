@@ -1,4 +1,4 @@
-"""A file to upload, its options, and the uploads under way from here."""
+"""Reads a file to upload and its options, and notes the uploads under way from this machine."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from frametally_videos.records import VideoFields
 from frametally_videos.upload_fields import read_file_name
 
 Moved = Callable[[int], None]
-"""Is called with the number of bytes sent so far."""
+"""Called with the number of bytes sent so far."""
 
 
 class Clip(NamedTuple):
-    """A file as it was when its upload began."""
+    """A file in the state at the start of its upload."""
 
     path: Path
     file_name: str
@@ -31,12 +31,12 @@ class Clip(NamedTuple):
     fields: VideoFields
 
     def mark(self, place: str) -> str:
-        """Return a mark that identifies this upload to that place: 64 hex digits."""
+        """Return a mark that identifies this upload to a place: 64 hex digits."""
         whole = [place, os.fsencode(self.path.resolve()).hex(), self.size_bytes, self.changed_at_ns]
         return hashlib.sha256(msgspec.json.encode([whole, self.fields])).hexdigest()
 
     def open(self, at_byte: int) -> BinaryIO:
-        """Open the file at a byte. Raises `Poison` if it has changed, or cannot be read."""
+        """Open the file at a byte. Raises `Poison` if it has changed or cannot be read."""
         try:
             file = self.path.open("rb")
         except OSError as error:
@@ -46,7 +46,7 @@ class Clip(NamedTuple):
         return file
 
     def check(self, file: BinaryIO) -> None:
-        """Refuse a file that was changed since. Raises `Poison`, and closes it then."""
+        """Close the file and raise `Poison` if it has changed."""
         status = os.fstat(file.fileno())
         if (status.st_size, status.st_mtime_ns) != (self.size_bytes, self.changed_at_ns):
             file.close()
@@ -54,16 +54,16 @@ class Clip(NamedTuple):
 
 
 class Unconfirmed(Poison):
-    """An upload would move counts: its bytes are kept until a person confirms that."""
+    """An upload would move counts; its bytes are kept until a person confirms that."""
 
 
 class Uploaded(NamedTuple):
-    """The outcome of a file.
+    """The result of uploading a file.
 
     Attributes:
         needs_time: Whether its time is unknown.
         time_is_guess: Whether its time is only a guess, from the file's date.
-        remark: What was moved, or which fields were ignored; empty: nothing.
+        remark: Sentences about moved counts and ignored fields, or empty.
     """
 
     video_id: str
@@ -74,11 +74,11 @@ class Uploaded(NamedTuple):
 
 
 def look_at(path: Path, fields: VideoFields) -> Clip:
-    """Return the upload of a file.
+    """Return a file to upload, in its current state.
 
     Raises:
-            Poison: It is not a file, or cannot be read.
-            FieldRefused: Its name is not valid.
+        Poison: It is not a file, or cannot be read.
+        FieldRefused: Its name is not valid.
     """
     try:
         if not stat.S_ISREG(path.stat().st_mode):
@@ -98,7 +98,7 @@ def look_at(path: Path, fields: VideoFields) -> Clip:
 
 @dataclass
 class ClipReader:
-    """The next bytes of an open file, for the sender; reports progress."""
+    """Reads the next bytes of an open file for the sender, and reports progress."""
 
     file: BinaryIO
     _: KW_ONLY
@@ -109,11 +109,11 @@ class ClipReader:
 
     @property
     def left_bytes(self) -> int:
-        """How many bytes are still to be read."""
+        """The number of bytes still to be read."""
         return self.next_byte - self.at_byte
 
     def read(self, size: int = -1) -> bytes:
-        """Return the next bytes; empty at the end. Raises `GivenUp` after a stop."""
+        """Return the next bytes, empty at the end. Raises `GivenUp` after a stop."""
         if self.should_stop():
             raise GivenUp("stopped")
         data = self.file.read(self.left_bytes if size < 0 else min(size, self.left_bytes))
@@ -130,23 +130,23 @@ _FOLDER = "uploads-from-here"
 
 
 class UploadNotes:
-    """A small file for each upload under way; anyone who can read it can continue that upload."""
+    """Small files, one for each upload under way; anyone who can read one can continue its upload."""
 
     def __init__(self, data_dir: Path) -> None:
-        """Keep them in a deployment's folder, or in the user's, for uploads to another machine."""
+        """Keep notes in the data folder of a deployment, or of the user for uploads to another machine."""
         self._folder = data_dir / _FOLDER
 
     def get(self, mark: str) -> str | None:
-        """Return the note of an upload; None if there is none."""
+        """Return the note of an upload, or None if there is none."""
         try:
             return (self._folder / mark).read_text(encoding="utf-8").strip() or None
         except FileNotFoundError:
             return None
         except (OSError, UnicodeDecodeError):
-            return None  # then it starts again
+            return None  # the upload starts again
 
     def put(self, mark: str, text: str) -> None:
-        """Note it. Raises `Misconfigured` if that cannot be written."""
+        """Write the note of an upload. Raises `Misconfigured` if that fails."""
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             staging = self._folder / f"{mark}.{os.getpid()}"
@@ -161,7 +161,7 @@ class UploadNotes:
             ) from error
 
     def mark_of(self, clip: Clip, place: str) -> str:
-        """Return the mark of a file's upload; one that may move counts continues one that may not."""
+        """Return the mark of a file's upload; an upload that may move counts continues one that may not."""
         mark = clip.mark(place)
         if clip.fields.move_counts and self.get(mark) is None:
             fields = msgspec.structs.replace(clip.fields, move_counts=False)
@@ -173,5 +173,5 @@ class UploadNotes:
         return mark
 
     def forget(self, mark: str) -> None:
-        """Remove the note: the upload is over."""
+        """Remove the note of an upload that has ended."""
         (self._folder / mark).unlink(missing_ok=True)

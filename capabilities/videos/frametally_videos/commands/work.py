@@ -70,14 +70,14 @@ def work(workers: int, queues: tuple[QueueName, ...], until_done: bool, **overri
     once_a_minute = OnceAMinute(lambda line: click.echo(console.plain(line), err=True))
 
     def say(line: str) -> None:
-        once_a_minute(line, line)  # several threads wait for the same
+        once_a_minute(line, line)  # several threads can wait for the same server
 
     with (
         stop_on(signal.SIGTERM, signal.SIGINT) as should_stop,
         metrics_of(settings),
         opened_once(lambda: _books(settings)) as opening,
     ):
-        # With --until-done it runs once: a server that is not available ends it.
+        # With --until-done, a server that is not available ends the command.
         store, catalogue, index, ledger = opening() if until_done else wait_for(opening, should_stop)
         with (
             closing(queue_of(settings, catalogue)) as queue,
@@ -113,7 +113,7 @@ def _books(settings: Settings) -> Iterator[tuple[ObjectStore, VideoCatalogue, Co
 
 @contextmanager
 def _bell_ringer(settings: Settings, catalogue: VideoCatalogue) -> Iterator[Callable[[], object]]:
-    """Yield the part that announces new videos on the log, if Airflow describes and checks them."""
+    """Yield a function that announces new videos on the log, if Airflow describes and checks them."""
     if settings.part(VideoSettings).video_orchestrator != "airflow":
         yield lambda: None
         return

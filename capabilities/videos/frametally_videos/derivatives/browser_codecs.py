@@ -1,6 +1,6 @@
 """Containers and codecs that Chromium, Firefox and Safari all play.
 
-What only some of them play, or only with a certain graphics card (HEVC), counts as not played.
+A codec that only some of them play, or only with certain graphics cards (HEVC), counts as not played.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _CONTAINERS = {
     "asf": "Windows Media",
     "ogg": "Ogg",
 }
-# By container: which codes of pictures it may hold to be played, each with the forms of its pixels.
+# The playable video codecs of each container, with their pixel formats.
 _PLAYED: dict[str, dict[str, set[str]]] = {
     "mp4": {"h264": _BASELINE, "av1": _DEEP, "vp9": _DEEP},
     "mov": {"h264": _BASELINE},
@@ -40,9 +40,9 @@ _REMEDY = "download it, or upload it as MP4 with H.264"
 
 
 def why_not_played(container: str, codec: str, pixel_format: str, *, track: int = 1) -> str | None:
-    """Return why browsers do not play a video's track of pictures, as one sentence; None if they do.
+    """Return why browsers do not play a video track, as one sentence, or None if they do.
 
-    Its sound is not asked about: browsers play pictures without a sound that they do not know.
+    Sound does not matter: browsers play pictures without sound that they cannot decode.
     """
     codecs = _PLAYED.get(container)
     if codecs is None:

@@ -1,17 +1,15 @@
-"""What is done to a video's pictures: FFmpeg's filters, given numbers alone, and OpenCV's local contrast.
+"""Filters a video's pictures: FFmpeg's filters, with numeric arguments only, and OpenCV's local contrast.
 
-The order: fields are put together, the picture is turned upright, frames are taken or repeated for the rate
-that is wanted, it is brought to its size, to 8 bits and to BT.709; then noise is taken away, luminance and
-colours are changed, edges are sharpened, and local contrast is raised.
+The order: deinterlace, rotate upright, drop or repeat frames for the target rate, and convert to the target
+size, 8 bits and BT.709; then denoise, change luminance and colours, sharpen, and raise local contrast.
 
-Luminance is changed as FFmpeg's filter `eq` documents it (contrast, then brightness, then gamma; that filter
-itself is not in PyAV's wheels). With y from 0 (black, code 16) to 1 (white, code 235):
+Luminance changes as documented for FFmpeg's filter `eq` (contrast, then brightness, then gamma), which PyAV's
+wheels lack. With y from 0 (black, code 16) to 1 (white, code 235):
 
     y' = clip(contrast * (y - 1/2) + 1/2 + brightness, 0, 1) ** (1 / gamma)
 
-and with c the distance of a colour difference from grey (code 128): c' = saturation * c, cut at codes 16 and
-240. Pictures of more than BT.709 shows (HDR10, HLG, BT.2020) are mapped by FFmpeg's scaler, by its perceptual
-intent.
+and with c the distance of a colour difference from grey (code 128): c' = saturation * c, clipped to codes 16
+to 240. FFmpeg's scaler maps pictures beyond BT.709 (HDR10, HLG, BT.2020) by its perceptual intent.
 """
 
 from __future__ import annotations
@@ -34,14 +32,14 @@ from frametally_producer.reading.video_file import Video, orientation_of, shown_
 from frametally_videos.media_records import Enhancement
 
 TIME_BASE = Fraction(1, 60_000)
-"""Of what is made: whole ticks for a frame at 24, 25, 30, 50, 60 and 120 frames a second, and at 1000/1001 of
-30 and 60. MPEG-4 part 2 takes no finer than 1/65535."""
+"""Of the output: a frame lasts whole ticks at 24, 25, 30, 50, 60 and 120 frames a second, and at 1000/1001 of
+30 and 60. MPEG-4 part 2 allows nothing finer than 1/65535."""
 
 MOST_SIDE_PX = 1920
-"""Of what is made for browsers: the longest side, in pixels."""
+"""The longest side of versions for browsers, in pixels."""
 
 Parity = Literal["tff", "bff", "auto"]
-"""The first field of an interlaced picture: the upper, the lower, or as each frame says."""
+"""The first field of an interlaced picture: the upper, the lower, or as each frame states."""
 
 FORMAT = "yuv420p"
 BT709, LIMITED_RANGE = 1, 1
@@ -49,7 +47,7 @@ _UNKNOWN, _BT601 = 2, 6
 _BT2020, _PQ, _HLG = 9, 16, 18
 _FULL_RANGE = 2
 _LEAST_HD_ROWS = 720
-"""Pictures with fewer rows that do not say so are of BT.601, as players take it."""
+"""Pictures with fewer rows and no stated colour matrix count as BT.601, as in players."""
 _BLACK, _WHITE = 16, 235
 _UPRIGHT: dict[int, tuple[tuple[str, str], ...]] = {
     2: (("hflip", ""),),
@@ -60,17 +58,17 @@ _UPRIGHT: dict[int, tuple[tuple[str, str], ...]] = {
     7: (("transpose", "dir=clock_flip"),),
     8: (("transpose", "dir=cclock"),),
 }
-"""By EXIF orientation; see `reading.pixels`."""
+"""FFmpeg filters by EXIF orientation; see `reading.pixels`."""
 _STRONGEST_DENOISE = 0.15
-"""Differences of luminance below that part of its range are noise, at the most."""
+"""At full strength, luminance differences below this part of the range are noise."""
 _STRONGEST_SHARPEN = 1.5
 _CLIP_LIMIT, _TILES = 3.0, 8
 _LEAST_PX = 2
 _MOST_DECODED = 300
-"""Frames: ten seconds between two key frames, at 30 a second."""
+"""Frames: ten seconds between two key frames at 30 frames a second."""
 _JPEG_QUALITY = 90
 _PARTS_OF_SECOND = 1_000_000
-"""Of a second: finer than players tell a position."""
+"""Parts of a second: finer than the positions that players report."""
 # Input and output of CLAHE have the full range.
 _STRETCHED = np.clip(np.rint((np.arange(256) - _BLACK) * 255 / (_WHITE - _BLACK)), 0, 255).astype(np.uint8)
 _BACK = np.rint(_BLACK + np.arange(256) * (_WHITE - _BLACK) / 255).astype(np.uint8)
@@ -82,8 +80,8 @@ class Wanted(NamedTuple):
     Attributes:
         width_px: Even.
         height_px: Even.
-        enhancement: What is done to them; its `deinterlace` was decided already.
-        parity: Of interlaced ones that are to be put together; None: they are left as they are.
+        enhancement: The changes; `parity` replaces its `deinterlace`.
+        parity: Of interlaced pictures to deinterlace, or None to deinterlace none.
     """
 
     width_px: int
@@ -94,21 +92,21 @@ class Wanted(NamedTuple):
 
 @dataclass
 class PictureFilter:
-    """Filters the frames of one video, one after the other; some are held until later ones come."""
+    """Filters the frames of one video in order; some are held until later ones arrive."""
 
     wanted: Wanted
 
     def __post_init__(self) -> None:
-        """Begin before its first frame."""
+        """Start without a filter graph; the first frame creates it."""
         self._graph: Graph | None = None
         self._shape: tuple[object, ...] = ()
         strength = self.wanted.enhancement.local_contrast
         self._local_contrast = _LocalContrast(strength) if strength else None
 
     def feed(self, frame: av.VideoFrame, *, ticks: int, duration_ticks: int) -> Iterator[av.VideoFrame]:
-        """Yield the pictures that are ready after `frame`, BT.709, 4:2:0, 8 bits; times are of `TIME_BASE`.
+        """Yield the pictures that are ready after `frame`: BT.709, 4:2:0, 8 bits, with times in `TIME_BASE`.
 
-        Frames may change their size and format on the way.
+        The frames' size and format may change.
         """
         if frame.colorspace == _UNKNOWN:
             frame.colorspace = BT709 if frame.height >= _LEAST_HD_ROWS else _BT601
@@ -161,10 +159,9 @@ class _LocalContrast:
 
 
 def parity_of(frames: Iterator[av.VideoFrame]) -> Parity | None:
-    """Return how these frames are interlaced; None: they are not.
+    """Return how frames are interlaced, or None if they are not.
 
-    FFmpeg's `idet` looks at the pictures; the frames' own flags count where it cannot decide,
-    as nothing moves.
+    FFmpeg's `idet` looks at the pictures; if it cannot decide, as nothing moves, the frames' flags count.
     """
     graph: Graph | None = None
     frame_count = flagged = 0
@@ -215,7 +212,7 @@ def _graph_for(frame: av.VideoFrame, plan: Wanted) -> Graph:
 
 
 def _conversion(frame: av.VideoFrame, plan: Wanted, *, turned: bool) -> list[tuple[str, str]]:
-    """Return the steps that bring a picture to its size, 8 bits and BT.709; none if it is so already."""
+    """Return the steps that convert a picture to its size, 8 bits and BT.709; none if it already matches."""
     beyond = frame.color_trc in (_PQ, _HLG) or frame.color_primaries == _BT2020
     is_so = frame.format.name == FORMAT and frame.colorspace == BT709 and frame.color_range != _FULL_RANGE
     size_px = (frame.width, frame.height)
@@ -268,9 +265,9 @@ def _shape_of(frame: av.VideoFrame) -> tuple[object, ...]:
 
 
 def derivative_size_px(first: av.VideoFrame, most_side_px: int) -> tuple[int, int]:
-    """Return width and height, upright: even, as 4:2:0 wants it, and never larger than the original's.
+    """Return the upright width and height: even, as 4:2:0 requires, and no larger than the original's.
 
-    Only a side of one pixel becomes two. Proportions stay, to a pixel.
+    Only a side of one pixel becomes two. Proportions stay the same to a pixel.
     """
     sides_px = shown_size_px(first)
     longest_px = max(sides_px)
@@ -283,11 +280,11 @@ def frame_jpeg(video: Video, position_s: float, enhancement: Enhancement) -> byt
     """Return the frame that is shown at a position as a JPEG; see `video_looks.frame_picture`.
 
     Raises:
-        Poison: None can be decoded.
+        Poison: No frame can be decoded.
     """
     if video.duration_s is not None:
         position_s = min(position_s, float(video.duration_s))
-    # Of what a browser tells in binary digits: 3.9 s is not the frame before.
+    # A browser's binary 3.9 s may be slightly less, but does not mean the previous frame.
     place_s = Fraction(round(position_s * _PARTS_OF_SECOND), _PARTS_OF_SECOND)
     frame = next(video.glimpses([place_s], most_decoded=_MOST_DECODED))
     if frame is None:

@@ -1,4 +1,4 @@
-"""The MP4 file that is being made: which encoder works here, how large it may be."""
+"""Writes an MP4 file: chooses an encoder that works here, and limits the file's size."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from frametally.errors import Misconfigured, Poison
 from frametally_videos.derivatives.filters import BT709, FORMAT, LIMITED_RANGE, TIME_BASE
 
 _GOP_S, _MOST_GOP_FRAMES = 2, 250
-"""How far a seek has to decode at most."""
+"""The most that a seek has to decode."""
 _BITS_PER_PIXEL = 0.1
 _MPEG4_STEPS_PER_CRF = 6
-"""x264 halves the bits with six steps more; MPEG-4's quantizer, from 2 to 31, is proportional to it."""
+"""Six more steps halve x264's bits, and double MPEG-4's quantizer (2 to 31)."""
 
 
 class Coding(NamedTuple):
-    """How pictures are encoded.
+    """The settings for encoding pictures.
 
     Attributes:
         width_px: Even.
         height_px: Even.
-        sample_aspect_ratio: Width to height of a pixel; None: not known.
-        crf: Quality as x264 counts it, 0 the best.
+        sample_aspect_ratio: Width to height of a pixel, or None if unknown.
+        crf: Quality on x264's scale; 0 is the best.
     """
 
     width_px: int
@@ -46,7 +46,7 @@ class Coding(NamedTuple):
         """Set up an encoder that is not open yet."""
         context.width, context.height, context.pix_fmt = self.width_px, self.height_px, FORMAT
         context.time_base, context.framerate = TIME_BASE, self.fps
-        # FFmpeg's own default; PyAV's has x264 cut each picture in slices, which takes more bytes.
+        # FFmpeg's default; with PyAV's, x264 splits each picture into slices, which take more bytes.
         context.thread_type = "AUTO"
         context.gop_size = min(max(round(_GOP_S * self.fps), 1), _MOST_GOP_FRAMES)
         context.color_primaries = context.color_trc = context.colorspace = BT709
@@ -72,17 +72,17 @@ class Coding(NamedTuple):
 
 
 class Chosen(NamedTuple):
-    """The encoder that works, and one sentence for each that was tried before it."""
+    """The encoder that works, and one sentence for each one tried before it."""
 
     name: str
     tried: list[str]
 
 
 def choose_encoder(names: Sequence[str], coding: Coding) -> Chosen:
-    """Return the first of `names` that encodes a frame so.
+    """Return the first encoder of `names` that can encode a frame with these settings.
 
     Raises:
-        Misconfigured: None does.
+        Misconfigured: No encoder can.
     """
     attempts: list[str] = []
     for name in names:
@@ -122,7 +122,7 @@ _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 
 @dataclass
 class Mp4File:
-    """An MP4 file with its tracks."""
+    """An MP4 file being written, with its tracks."""
 
     container: OutputContainer
     path: Path
@@ -130,14 +130,14 @@ class Mp4File:
     most_bytes: int
 
     def __post_init__(self) -> None:
-        """Count packets from here."""
+        """Start counting the file's packets."""
         self._packets = 0
 
     def put(self, packets: Iterable[av.Packet[Any]]) -> None:
-        """Write what belongs to its tracks.
+        """Write packets of its tracks.
 
         Raises:
-            Poison: It becomes larger than it may.
+            Poison: The file becomes larger than allowed.
             OSError: The disk failed, or FFmpeg refused a packet.
         """
         for packet in packets:
@@ -147,7 +147,7 @@ class Mp4File:
                 self.check_size()
 
     def check_size(self) -> None:
-        """Raise `Poison` if it is larger than allowed."""
+        """Raise `Poison` if the file is larger than allowed."""
         if self.path.stat().st_size > self.most_bytes:
             raise Poison(
                 f"would exceed its limit of {self.most_bytes / 1e6:.0f} MB (3 times the original, at most "
@@ -157,18 +157,18 @@ class Mp4File:
 
 @contextmanager
 def open_mp4(path: Path, *, most_bytes: int) -> Iterator[Mp4File]:
-    """Open a new file; at the end of the block it is whole.
+    """Open a new file, complete at the end of the block.
 
     Raises:
-        Poison: It is larger than it may be.
-        Misconfigured: It cannot be written.
+        Poison: The file becomes larger than allowed.
+        Misconfigured: The file cannot be written.
     """
     try:
         with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
             file = Mp4File(container, path, most_bytes=most_bytes)
             yield file
         file.check_size()
-    except OSError as error:  # FFmpeg's errors are such, too
+    except OSError as error:  # or an error of FFmpeg
         if error.errno in _NO_ROOM:
             reason = "no space is left there: free some space"
         elif error.errno == errno.EFBIG:

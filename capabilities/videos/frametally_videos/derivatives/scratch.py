@@ -1,4 +1,4 @@
-"""Folders of files that are being made: each is its maker's alone, and gone with it."""
+"""Scratch folders for files being made, each of one process and removed with it."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ _MB = 1_000_000
 
 
 def scratch_root(settings: Settings) -> Path:
-    """Return the folder that all of them are in."""
+    """Return the folder that contains all scratch folders."""
     return settings.data_dir / "tmp"
 
 
 @contextmanager
 def scratch_folder(settings: Settings) -> Iterator[Path]:
-    """Make a folder, and remove it at the end with all that is in it.
+    """Create a folder, and remove it with its contents at the end.
 
     Raises:
-        Misconfigured: It cannot be made, or its disk is short of room.
+        Misconfigured: It cannot be created, or its disk is nearly full.
     """
     root = scratch_root(settings)
     try:
         root.mkdir(parents=True, exist_ok=True)
         _check_room(root, settings.min_free_disk_mb)
-        with _lock(root):  # so that no process takes it for left behind before it is ours
+        with _lock(root):  # so that no process removes it as left behind before we lock it
             folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=root))
             handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
             fcntl.flock(handle, fcntl.LOCK_EX)
@@ -49,7 +49,7 @@ def scratch_folder(settings: Settings) -> Iterator[Path]:
 
 
 def remove_left_behind(settings: Settings) -> int:
-    """Remove the folders of killed makers; return their number."""
+    """Remove the folders of killed processes; return their number."""
     root, folder_count = scratch_root(settings), 0
     try:
         with _lock(root):
@@ -62,11 +62,11 @@ def remove_left_behind(settings: Settings) -> int:
                     fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     shutil.rmtree(folder, ignore_errors=True)
                     folder_count += 1
-                except BlockingIOError:  # its maker is running
+                except BlockingIOError:  # its process is running
                     pass
                 finally:
                     os.close(handle)
-    except OSError:  # the folder does not exist: nothing was ever made
+    except OSError:  # the root does not exist: no folder was ever created
         return folder_count
     return folder_count
 

@@ -1,4 +1,4 @@
-"""The sound of a derivative: the first track's, copied where browsers play it, else encoded as AAC."""
+"""Writes the sound of a derivative: the first track, copied if browsers play it, else encoded as AAC."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _RATES_HZ = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 _USUAL_RATE_HZ = 48_000
 _BITS_PER_CHANNEL = 64_000
 _PRIMING_S = Fraction(1, 2)
-"""Sound so long before the first picture is kept: decoders need some; players leave it out."""
+"""Sound up to this long before the first picture is kept: decoders need some, and players skip it."""
 
 
 class SoundTrack:
-    """The sound of a video on its way to a file; it waits until the start of the pictures is known."""
+    """Writes the sound of a video to a file, once the start of the pictures is known."""
 
     def __init__(self, video: Video, file: Mp4File) -> None:
-        """Keep what is met from now on."""
+        """Keep the sound packets that are read from now on."""
         self._waiting: deque[av.Packet[av.AudioStream]] = deque()
         self._sound = video.sound
         self._file = file
@@ -69,7 +69,7 @@ class SoundTrack:
     def _copy(self, packet: av.Packet[av.AudioStream], origin_s: Fraction) -> None:
         if packet.pts is None or packet.dts is None:
             return
-        if self._shift_ticks is None:  # once: dividing fractions takes longer than copying a packet
+        if self._shift_ticks is None:  # only once: dividing fractions takes longer than copying a packet
             base = packet.time_base
             self._shift_ticks, self._least_ticks = round(origin_s / base), math.ceil(-_PRIMING_S / base)
         packet.pts -= self._shift_ticks
@@ -84,7 +84,7 @@ class SoundTrack:
 
 
 class _Encoder:
-    """Encodes sound as AAC, mono or stereo; where some is missing there is silence."""
+    """Encodes sound as AAC, mono or stereo, with silence for missing parts."""
 
     def __init__(self, sound: av.AudioStream, file: Mp4File) -> None:
         context = sound.codec_context
@@ -93,7 +93,7 @@ class _Encoder:
         self._rate_hz = context.sample_rate if context.sample_rate in _RATES_HZ else _USUAL_RATE_HZ
         self._track = file.container.add_stream("aac", rate=self._rate_hz, layout=self._layout)
         encoder: AudioCodecContext = self._track.codec_context
-        encoder.options = {"aac_coder": "fast"}  # which takes half the time of the usual one
+        encoder.options = {"aac_coder": "fast"}  # takes half the time of the default
         encoder.bit_rate = _BITS_PER_CHANNEL * (1 if self._layout == "mono" else 2)
         self._graph: Graph | None = None
         self._shape: tuple[object, ...] = ()
@@ -103,7 +103,7 @@ class _Encoder:
     ) -> Iterator[av.Packet[av.AudioStream]]:
         try:
             frames = self._sound.decode(packet)
-        except av.FFmpegError:  # a piece that is damaged is silence
+        except av.FFmpegError:  # a damaged packet becomes silence
             return
         for frame in frames:
             if frame.pts is None or frame.time_base is None:

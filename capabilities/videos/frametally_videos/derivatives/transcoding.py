@@ -1,4 +1,4 @@
-"""Makes a video from a video: copies its pictures if browsers play them, else filters and encodes them."""
+"""Makes a version of a video: copies its pictures if browsers play them, else filters and encodes them."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from frametally_videos.media_records import Enhancement
 _USUAL_FPS = Fraction(25)
 _MOST_FPS = 1000
 _PARTS = 1000
-_MOST_UNTIMED = 32  # the longest that H.264 lets frames wait for others is 16
+_MOST_UNTIMED = 32  # H.264 lets a frame wait for at most 16 others
 _LOOK_EVERY_PIECES = 50
-"""Copied frames between two looks: a look takes longer than copying one."""
+"""Copied frames between two reports: a report takes longer than copying a frame."""
 
 
 class MakingLimits(NamedTuple):
-    """The limits for making a file."""
+    """Limits for making a file."""
 
     most_bytes: int
     progress: Progress
@@ -43,11 +43,11 @@ class MakingLimits(NamedTuple):
 
 
 class Look(NamedTuple):
-    """How pictures are encoded, and filtered before.
+    """Settings for filtering and encoding pictures.
 
     Attributes:
-        parity: Of interlaced ones that are to be put together; None: they are left as they are.
-        encoders: The ladder, by FFmpeg's names.
+        parity: Of interlaced pictures to deinterlace, or None to deinterlace none.
+        encoders: FFmpeg's names of the encoders to try, in order.
     """
 
     enhancement: Enhancement
@@ -59,7 +59,7 @@ class Look(NamedTuple):
 
 
 class Made(NamedTuple):
-    """The outcome of a file; see `Derivative`."""
+    """The result of making a file; see `Derivative`."""
 
     method: Literal["remux", "encode"]
     video_encoder: str | None
@@ -72,16 +72,16 @@ class Made(NamedTuple):
 
 
 class Unfit(FrametallyError):
-    """Its pictures cannot be copied: they must be encoded again."""
+    """The pictures cannot be copied: they must be encoded again."""
 
 
 def copy_pictures(video: Video, path: Path, limits: MakingLimits) -> Made:
-    """Make a file with the same pictures, bit by bit.
+    """Make a file with the same pictures, bit for bit.
 
     Raises:
-            Unfit: Their times are not usable, or they do not begin with a key frame.
-        Poison: It becomes larger than it may.
-        Misconfigured: It cannot be written.
+        Unfit: The pictures are damaged, have unusable times, or do not begin with a key frame.
+        Poison: There is no frame, or the file becomes larger than allowed.
+        Misconfigured: The file cannot be written.
         GivenUp: The command was stopped.
     """
     with open_mp4(path, most_bytes=limits.most_bytes) as file:
@@ -122,10 +122,10 @@ def copy_pictures(video: Video, path: Path, limits: MakingLimits) -> Made:
 
 
 def encode_pictures(video: Video, path: Path, look: Look, limits: MakingLimits) -> Made:
-    """Make a file with pictures of BT.709, 8 bits, 4:2:0, upright, at their times.
+    """Make a file with upright pictures in BT.709, 8 bits, 4:2:0, at their original times.
 
     Raises:
-        Poison: No frame can be decoded, or the file becomes larger than it may.
+        Poison: No frame can be decoded, or the file becomes larger than allowed.
         Misconfigured: No encoder works here, or the file cannot be written.
         GivenUp: The command was stopped.
     """
@@ -145,11 +145,11 @@ def encode_pictures(video: Video, path: Path, look: Look, limits: MakingLimits) 
 
 
 class _Encoding:
-    """Pictures on their way through filters and encoder; all is made for the first."""
+    """Filters and encodes pictures; the first one sets up the filters and the encoder."""
 
     def __init__(self, video: Video, file: Mp4File, look: Look) -> None:
         self._video, self._file, self._look = video, file, look
-        # Before a packet is read: sound may come before the first frame.
+        # Before any packet is read, since sound may precede the first frame.
         self._sound = SoundTrack(video, file)
         self._origin_s: Fraction | None = None
         self._end_ticks = 0
@@ -159,7 +159,7 @@ class _Encoding:
         self._first_dts: int | None = None
 
     def put(self, timed: TimedFrame, until_s: Fraction) -> None:
-        """Encode a frame that is shown until then."""
+        """Encode a frame that is shown until `until_s`."""
         if self._origin_s is None:
             self._begin(timed)
         assert self._origin_s is not None  # noqa: S101 - for the type checker
@@ -228,20 +228,20 @@ class _Encoding:
         for frame in frames:
             pending = self._held
             if frame.pts is None or (pending is not None and frame.pts <= (pending.pts or 0)):
-                continue  # two within a tick
+                continue  # a second frame within a tick
             if pending is not None:
                 self._encode_one(pending, frame.pts - (pending.pts or 0))
             self._held = frame
 
     def _encode_one(self, frame: av.VideoFrame, duration_ticks: int) -> None:
-        frame.pict_type = av.video.frame.PictureType.NONE  # the original's means nothing here
+        frame.pict_type = av.video.frame.PictureType.NONE  # the original's does not apply
         self._durations[frame.pts or 0] = duration_ticks
         self._last_end_ticks = (frame.pts or 0) + duration_ticks
         self._frames += 1
         self._file.put(self._timed(self._track.encode(frame)))
 
     def _timed(self, packets: list[av.Packet[av.VideoStream]]) -> Iterator[av.Packet[av.VideoStream]]:
-        """Yield packets with their durations, which encoders do not keep."""
+        """Yield packets with their durations, which encoders drop."""
         for packet in packets:
             packet.duration = self._durations.pop(packet.pts or 0, 0)
             if self._first_dts is None:
@@ -249,7 +249,7 @@ class _Encoding:
             yield packet
 
     def _lengthened(self, packets: list[av.Packet[av.VideoStream]]) -> list[av.Packet[av.VideoStream]]:
-        """Have the track last to the end of its last frame: an MP4 counts from decoding to decoding."""
+        """Extend the track to the end of its last frame, since durations in an MP4 follow decoding times."""
         if packets:
             last = packets[-1]
             last.duration = max(
@@ -259,10 +259,7 @@ class _Encoding:
 
 
 def _timed_pieces(video: Video, step: int) -> Iterator[av.Packet[av.VideoStream]]:
-    """Yield the pictures as they are coded, with the first times of decoding that Matroska does not tell.
-
-    Those are `step` ticks apart.
-    """
+    """Yield the encoded pictures, with the first decoding times, which Matroska lacks, `step` ticks apart."""
     untimed: list[av.Packet[av.VideoStream]] = []
     for packet in video.pieces():
         if packet.dts is None and len(untimed) < _MOST_UNTIMED:

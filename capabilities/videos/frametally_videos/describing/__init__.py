@@ -1,1 +1,1 @@
-"""The metadata of a video, by functions of an open video and of plain values."""
+"""Reads and checks the metadata of a video, by functions of an open video and of plain values."""

@@ -1,8 +1,8 @@
-"""Looks into one stored video: `python -m frametally_videos.describing KEY`, asked by its input.
+"""Answers a question about one stored video: `python -m frametally_videos.describing KEY < QUESTION`.
 
-It says what the video is, or makes a picture of one frame. Settings come by the environment. It writes no
-file, opens none but what it is made of, and connects to nothing but the store; its memory and its time are
-bounded before a byte of the video is read.
+The answer is facts about the video, or a picture of one frame. Settings come from the environment. The
+process writes no file, reads no file but its code, and connects only to the store. It limits its memory and
+time before it reads the video.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from frametally_videos.upload_refusals import Refused
 
 _GONE = 404
 _MOST_OTHER_BYTES, _MOST_BYTES_PER_PIXEL = 512 << 20, 32
-"""Of memory: a decoder keeps up to 16 pictures of 1.5 bytes a pixel, and each of its threads one more."""
+"""Limits of memory: a decoder keeps up to 16 pictures of 1.5 bytes a pixel, and each of its threads one."""
 
 
 def _answer(key: str, question: LookQuestion) -> LookAnswer:
@@ -51,7 +51,7 @@ def _answer(key: str, question: LookQuestion) -> LookAnswer:
                 return LookAnswer(facts=facts_of(file, question.fields, question.file_name, settings))
             return LookAnswer(jpeg=_frame(file, question, max_pixels))
         except (Poison, Refused) as error:
-            if stored_file.failure is not None:  # which FFmpeg took for the end of the file
+            if stored_file.failure is not None:  # FFmpeg mistook it for the end of the file
                 raise stored_file.failure from error
             if isinstance(error, Refused):
                 return LookAnswer(status=error.status, reason=error.reason)
@@ -59,7 +59,7 @@ def _answer(key: str, question: LookQuestion) -> LookAnswer:
 
 
 def _frame(file: io.BufferedReader, question: FrameQuestion, max_pixels: int) -> bytes:
-    # Only here: a question about a video's kind does not wait for filters.
+    # Imported here, so that questions about facts do not wait for the filters.
     from frametally_videos.derivatives.filters import frame_jpeg
 
     with open_video(file, max_pixels=max_pixels) as video:
@@ -79,7 +79,7 @@ def _main() -> None:
     except ObjectMissing as error:
         if is_frame:
             answer = LookAnswer(status=_GONE, reason="Its original is missing; restore it from a backup.")
-        else:  # another process has removed it since
+        else:  # another process has removed it
             answer = LookAnswer(away=True, reason=str(error))
     except MemoryError:
         remedy = "convert it" if is_frame else "convert it, to MP4 with H.264"

@@ -1,4 +1,4 @@
-"""A container's data outside of its streams: the texts that are kept, and an MP4's outermost boxes."""
+"""Reads a container's data outside its streams: the texts to keep, and an MP4's outermost boxes."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ KEPT = {
     "software": "software",
     "title": "title",
 }
-"""By FFmpeg's name of a tag, in small letters: the name that it is kept under. Comments and descriptions are
-none of them: some cameras write there where they are."""
+"""The names under which tags are kept, by FFmpeg's lower-case names. Comments and descriptions are left out,
+since some cameras write their location there."""
 
 _LONGEST_TEXT = 500
-# FFmpeg's names for QuickTime's and Android's `©xyz`, 3GPP's `loci`, Apple's and EXIF's places.
+# FFmpeg's names for locations in QuickTime and Android (`©xyz`), 3GPP (`loci`), Apple's tags and EXIF.
 _PLACE_NAME = re.compile(r"location|gps|geotag|\bxyz\b|latitude|longitude", re.IGNORECASE)
-# ISO 6709, in degrees, with minutes, or with seconds: +48.1372+011.5755/
+# ISO 6709 in degrees, optionally with minutes or also seconds: +48.1372+011.5755/
 _PLACE = re.compile(r"[+-]\d{2}(\d{2}){0,2}(\.\d+)?[+-]\d{3}(\d{2}){0,2}(\.\d+)?")
 
 
 def kept_tags(metadata: Mapping[str, str]) -> dict[str, str]:
-    """Return a container's texts that are kept, by name; what looks like a place is none of them."""
+    """Return a container's texts to keep, by name, without those that look like a location."""
     tags: dict[str, str] = {}
     for name, text in metadata.items():
         tag = KEPT.get(name.lower())
@@ -45,7 +45,7 @@ def kept_tags(metadata: Mapping[str, str]) -> dict[str, str]:
 
 
 def has_location(metadata: Iterable[Mapping[str, str]]) -> bool:
-    """Return whether any text of a container, its streams or its first frames contains a place."""
+    """Return whether any text of a container, its streams or its first frames contains a location."""
     return any(_tells_place(name, text) for texts in metadata for name, text in texts.items())
 
 
@@ -64,7 +64,7 @@ class OutermostBoxes(NamedTuple):
 
     Attributes:
         brands: The major brand, then the compatible ones, each once; empty in old MOV files.
-        moov: Whether the box that a player needs first comes before or after the pictures.
+        moov: Whether the `moov` box, which a player needs first, comes before or after the pictures.
     """
 
     brands: list[str]
@@ -72,9 +72,9 @@ class OutermostBoxes(NamedTuple):
 
 
 def read_boxes(file: BufferedReader) -> OutermostBoxes:
-    """Read the headers of an MP4's or MOV's outermost boxes, up to the first that holds pictures.
+    """Read the headers of an MP4's or MOV's outermost boxes, up to the first one with pictures.
 
-    That FFmpeg could open it is taken for granted: a `moov` that was not met by then comes later.
+    FFmpeg must have opened the file: a `moov` box not found by then comes later.
     """
     brands: list[str] = []
     size_bytes = file.seek(0, os.SEEK_END)
@@ -102,7 +102,7 @@ def read_boxes(file: BufferedReader) -> OutermostBoxes:
 
 
 def _brands(content: bytes) -> list[str]:
-    """Return the brands of an `ftyp` box: the major one, its version (left out), the compatible ones."""
+    """Return the brands of an `ftyp` box: the major one, then the compatible ones, without the version."""
     texts = [
         content[offset : offset + _BRAND_BYTES].decode("latin-1")
         for offset in range(0, len(content), _BRAND_BYTES)

@@ -1,4 +1,4 @@
-"""Facts from packets, without decoding: number, times and sizes of frames, and gaps."""
+"""Reads facts from packets, without decoding them: number, times and sizes of frames, and gaps."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ Ticks = NDArray[np.int64]
 
 _NONE = -(2**63)
 _MOST_REORDERED = 32
-"""Frames by which presentation may differ from the order of decoding; codes allow 16."""
+"""Frames by which presentation order may differ from decoding order; codecs allow 16."""
 _VP8_SHOWN = 0x10
 FIRST_PACKETS = 100
 
 
 class Timing(NamedTuple):
-    """When a stream's frames are shown.
+    """The times at which a stream's frames are shown.
 
     Attributes:
-        ticks: Presentation times in their order, each once, shape (frames,).
-        end_ticks: When the last one ends.
+        ticks: Presentation times in order, without duplicates, shape (frames,).
+        end_ticks: End of the last frame.
     """
 
     ticks: Ticks
@@ -40,14 +40,14 @@ class Timing(NamedTuple):
 
 
 class PacketCounts(NamedTuple):
-    """Of one stream of moving pictures.
+    """Facts about one video stream from its packets.
 
     Attributes:
-        frames: Packets that decode to a frame.
-        longest_gop: Most frames from one key frame to the next; None without key frames.
-        is_reordered: Whether some are decoded before frames that are shown earlier.
-        timing: None if the packets do not tell it, or times jump.
-        first_frame: The first that decodes; None if none of the first packets does.
+        frames: Number of packets that decode to a shown frame.
+        longest_gop: Most frames from one key frame to the next, or None without key frames.
+        is_reordered: Whether some frames are decoded before frames that are shown earlier.
+        timing: Times of the frames, or None if packets lack them or they jump.
+        first_frame: The first frame that can be decoded, or None if none of the first packets can.
     """
 
     frames: int
@@ -81,7 +81,7 @@ class _Count:
             self.has_begun = True
             self.longest_gop = max(self.longest_gop, self.gop)
             self.gop = 0
-        # An edit list hides pictures from which those that are shown are predicted.
+        # An edit list hides pictures that are needed only to decode others.
         is_hidden = packet.is_discard or (self.is_vp8 and not memoryview(packet)[0] & _VP8_SHOWN)
         if is_hidden or not self.has_begun:
             return
@@ -101,7 +101,7 @@ class _Count:
             frames=len(pts),
             size_bytes=self.size_bytes,
             longest_gop=max(self.longest_gop, self.gop) or None,
-            # With decoding times alone, only the codec says more.
+            # Decoding times do not show it, so ask the codec.
             is_reordered=bool((pts[1:] < pts[:-1]).any()) if has_pts else context.has_b_frames,
             timing=self._timing(_in_order(pts if has_pts else dts), rate),
             first_frame=self.first_frame,
@@ -126,14 +126,13 @@ class _Count:
 def count_packets(
     container: av.container.InputContainer, streams: list[VideoStream]
 ) -> dict[int, PacketCounts]:
-    """Read all packets of some streams; return each stream's facts, by the stream's index.
+    """Read all packets of some streams, up to the first unreadable one; return facts by the stream's index.
 
-    It ends at the first unreadable packet. Of each stream, packets are decoded until there is
-    one frame.
+    Packets of each stream are decoded only until there is one frame.
     """
     counts = {stream.index: _Count(stream) for stream in streams}
     for packet in _packets(container, streams):
-        counts[packet.stream.index].add(packet)  # the last, an empty one, has no `stream_index`
+        counts[packet.stream.index].add(packet)  # not `stream_index`, which the last, empty packet lacks
     return {index: count.end(count.stream.average_rate) for index, count in counts.items()}
 
 
@@ -145,7 +144,7 @@ def _packets(container: av.container.InputContainer, streams: list[VideoStream])
 
 
 def _in_order(ticks: Ticks) -> Ticks | None:
-    """Return times in the order of presentation; None unless they only grow, except for reordered frames."""
+    """Return times in presentation order, or None if some are missing, repeated or too far out of order."""
     if not len(ticks) or (ticks == _NONE).any():
         return None
     order = np.argsort(ticks, kind="stable")
@@ -156,17 +155,17 @@ def _in_order(ticks: Ticks) -> Ticks | None:
 
 
 _GAP = 1.8
-"""Steps of so many usual ones have left a frame out; what varies less is a variable rate."""
+"""A step at least this many times as long as usual skips a frame; smaller ones are a variable rate."""
 _UNASKED_AT_END = 16
-"""Frames at the end that are not asked: of a file that was cut those are missing that come later in it."""
+"""Frames to ignore at the end: a truncated file lacks reordered frames that are stored later."""
 _MOST_SPANS = 100
 CLOCK_AHEAD_S = float(HOUR_S)
-"""By how much a camera's clock may be ahead of the server's."""
+"""How far a camera's clock may be ahead of the server's."""
 _RESET_DAYS = [
     (datetime.datetime(year, 1, 1, tzinfo=datetime.UTC) - EPOCH) // MILLISECOND
     for year in (1904, 1970, 1980, 2000)
 ]
-"""Dates of clocks that were never set: QuickTime's, Unix's, FAT's, and those of many cameras."""
+"""Days of clocks that were never set: QuickTime's, Unix's, FAT's and many cameras', in ms since 1970."""
 
 _CLOCKS: tuple[TimeSource, ...] = ("exif", "container", "file_time")
 
@@ -175,7 +174,8 @@ class Gaps(NamedTuple):
     """Gaps between frames.
 
     Attributes:
-        spans_s: Between which frames, seconds after the first; the longest hundred, in their order.
+        missing: Number of missing frames.
+        spans_s: Times of the frames around each gap, seconds after the first; the longest hundred, in order.
     """
 
     missing: int
@@ -183,7 +183,7 @@ class Gaps(NamedTuple):
 
 
 def gaps(ticks: Ticks, tick_s: Fraction) -> Gaps:
-    """Return where frames were left out of a stream, by its frames' times in their order."""
+    """Return the gaps in a stream, given its frames' times in order."""
     steps = np.diff(ticks)
     usual = float(np.median(steps)) if len(steps) else 0.0
     steps = steps[: len(steps) - _UNASKED_AT_END]
@@ -204,9 +204,9 @@ def gaps(ticks: Ticks, tick_s: Fraction) -> Gaps:
 def clock_fault(
     started_at_ms: int | None, time_source: TimeSource | None, duration_s: float, uploaded_at_ms: int
 ) -> tuple[float | None, str | None]:
-    """Return by how many seconds a video ends after its upload, and the problem with its event time.
+    """Return how many seconds after its upload a video ends, and the problem with its event time.
 
-    Both may be None. A person's time, or a file name's, is believed, except in the future.
+    Both may be None. Times from a person or a file name are trusted, except in the future.
     """
     if started_at_ms is None:
         return None, "It has no start time."
@@ -223,11 +223,11 @@ def clock_fault(
 
 
 class FoundTimes(NamedTuple):
-    """Facts of a video from its packets, and those that it states.
+    """Facts about a video from its packets, and those that it states.
 
     Attributes:
-        length_s: Length of its pictures; None if unknown.
-        gaps: Where frames were left out; None where its times jump.
+        length_s: Length of its pictures, or None if unknown.
+        gaps: Gaps between its frames, or None if its times are missing or jump.
     """
 
     length_s: float | None
@@ -238,14 +238,14 @@ class FoundTimes(NamedTuple):
 
 
 def found_times(video: Video) -> FoundTimes:
-    """Read an open video's packets; return the values that the checks of times compare."""
+    """Read an open video's packets; return the values for the checks of times."""
     stream = video.stream
     counts = count_packets(video.container, [stream])[stream.index]
     return times_of(counts, stream.time_base, video.duration_s)
 
 
 def times_of(counts: PacketCounts, tick_s: Fraction | None, stated_s: Fraction | None) -> FoundTimes:
-    """Return the values that the checks of times compare."""
+    """Return the values for the checks of times."""
     stated = None if stated_s is None else float(stated_s)
     if counts.timing is None or tick_s is None:
         return FoundTimes(stated, stated, counts.frames / stated if stated else None, counts.frames, None)

@@ -1,4 +1,4 @@
-"""One pass over a video's pictures, all of a short one, stretches of a long one: what each measures."""
+"""Measures a video's pictures in one pass: all of a short video, stretches of a long one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PARTS = (32, 18)
 _BLUR_TAPS = 9
 _BLOCK_PX = 8
 _LEAST_STEP = 0.3
-"""Differences of neighbours below that are those of a flat picture, in which no block can be seen."""
+"""Differences of neighbours below this are those of a flat picture, which shows no blocks."""
 
 
 def mean_change(before: Grey, picture: Grey) -> float:
@@ -30,7 +30,7 @@ def mean_change(before: Grey, picture: Grey) -> float:
 
 
 def largest_change(before: Grey, picture: Grey) -> float:
-    """Return the largest difference of two pictures' pixels, or parts."""
+    """Return the largest difference of two pictures' pixels or parts."""
     return float(cv2.absdiff(before, picture).max())
 
 
@@ -40,10 +40,10 @@ def parts(picture: Grey) -> Grey:
 
 
 def blur(picture: Grey) -> float:
-    """Return the blur effect of a picture, 0 (sharp) to 1; a flat one has 1.
+    """Return the blur effect of a picture, 0 (sharp) to 1 (flat).
 
-    A picture that is blurred once more loses few of its differences if it was blurred before (Crété and
-    others: The blur effect, SPIE 2007). Contrast and brightness do not matter.
+    Blurring a picture again removes few of its differences if it was blurred before (Crété and others: The
+    blur effect, SPIE 2007). Contrast and brightness do not matter.
     """
     sharp = picture.astype(np.float32)
     values = []
@@ -56,9 +56,9 @@ def blur(picture: Grey) -> float:
 
 
 def blockiness(picture: Grey) -> float:
-    """Return how much larger the steps at a grid of 8 pixels are than those beside it: 1 (not) and more.
+    """Return how many times larger the steps on an 8-pixel grid are than those next to it, at least 1.
 
-    The grid may begin anywhere, and must be there in both directions (after Wang, Sheikh, Bovik: No-reference
+    The grid may begin anywhere, and must exist in both directions (after Wang, Sheikh, Bovik: No-reference
     perceptual quality assessment of JPEG compressed images, ICIP 2002).
     """
     if min(picture.shape) < 2 * _BLOCK_PX:
@@ -72,13 +72,13 @@ def blockiness(picture: Grey) -> float:
 
 
 STRETCHES, FRAMES_PER_STRETCH = 120, 60
-"""Of a video of more than 7,200 frames, 60 are checked at each of 120 places, so that the time does not grow
-with its length, and what lasts for longer than a 120th of it is seen."""
+"""In a video of more than 7,200 frames, 60 are checked at each of 120 places: the time does not grow with the
+length, and nothing longer than a 120th of the video is missed."""
 MOST_LOOKS = STRETCHES * FRAMES_PER_STRETCH
 MOST_PASSED_OVER = 600
-"""Frames decoded on the way to a place, from a key frame on."""
+"""Most frames to decode from a key frame to a place."""
 SMALL_WIDTH_PX = 640
-"""What is compared is at most so wide: about what detectors look at."""
+"""The most width of compared pictures: about that of detectors."""
 _MEASURED_EVERY_S = 0.5
 
 
@@ -86,14 +86,14 @@ class PictureLook(NamedTuple):
     """The measurements of one picture.
 
     Attributes:
-        follows: Whether it is the very next frame after the look before.
-        shows: Why it shows nothing, as in the frames that are counted; None if it shows something.
+        follows: Whether it is the next frame after the previous look.
+        shows: Why it is blank, by the rules for counted frames, or None if it shows something.
         picture_digest: Equal for equal pictures.
         brightness: Mean luminance, 0 to 255.
-        mean_change: Mean difference to the look before, 0 to 255; None of the first.
-        largest_change: Largest difference of one of 32x18 parts to the look before; None of the first.
-        blur: 0 (sharp) to 1; None if it was not measured.
-        blockiness: 1 (none) and more; None if it was not measured.
+        mean_change: Mean difference from the previous look, 0 to 255, or None if there is none of this size.
+        largest_change: The same as the largest difference of one of 32x18 parts.
+        blur: 0 (sharp) to 1, or None if not measured.
+        blockiness: 1 (none) or more, or None if not measured.
     """
 
     position_s: float
@@ -108,7 +108,7 @@ class PictureLook(NamedTuple):
 
     @property
     def captured_at_ms(self) -> int:
-        """Its place in the video, for the rules of `frametally.rules.blank_stretches`."""
+        """Its position in the video, for the rules of `frametally.rules.blank_stretches`."""
         return round(self.position_s * 1000)
 
 
@@ -145,7 +145,7 @@ class _LookingThrough:
 
 
 def looks(video: Video, *, frames: int) -> Iterator[PictureLook]:
-    """Yield a look at each picture of a video of so many frames; of a long one, of stretches of it."""
+    """Yield a look at each picture of a video with `frames` frames, or at stretches of a long one."""
     looking = _LookingThrough()
     if frames <= MOST_LOOKS or not video.duration_s:
         for frame in video.frames():

@@ -1,4 +1,4 @@
-"""A video's pictures in their order: which show nothing, and which are repeated."""
+"""Finds blank and repeated pictures in a video's sequence of pictures."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from frametally_videos.describing.picture_pass import PictureLook
 Spans = list[tuple[float, float]]
 
 STILL_CHANGE, STILL_PART_CHANGE = 0.1, 2.0
-"""Change that coding makes in a repeated picture: a tenth of a level of all of it, two of one part."""
+"""The change that encoding causes in a repeated picture: a tenth of a level overall, two in one part."""
 _MOST_REPEATS = 4
-"""Frames that show one picture again, where a camera of five frames a second is recorded at 25."""
+"""Repeats of each picture if a camera's five frames a second are recorded at 25."""
 _MOST_SPANS = 100
 
 
 def looks_without_scene(looks: Sequence[PictureLook]) -> list[BlankReason | None]:
-    """Return of each look why it shows nothing, by the rules for the frames that are counted.
+    """Return why each look is blank, by the rules for counted frames, or None if it is not.
 
-    The last looks of a long video's stretches are also compared with each other: each stretch begins with a
-    key frame, which has other pixels than the frames after it, even if the picture is frozen.
+    The last looks of a long video's stretches are also compared with each other. The first ones would not do:
+    even in a frozen picture, the pixels of a key frame differ from those of later frames.
     """
     reasons = blank_reasons(looks) or []
     ends = [number for number, look in enumerate(looks) if number and not look.follows] + [len(looks)]
@@ -35,7 +35,7 @@ def looks_without_scene(looks: Sequence[PictureLook]) -> list[BlankReason | None
 
 
 def repeated_looks(looks: Sequence[PictureLook]) -> list[bool]:
-    """Return of each look whether it shows the picture before it again, in the midst of movement."""
+    """Return for each look whether it repeats the previous picture in the middle of movement."""
     is_repeat = [look.follows and not look.shows and _comes_again(look) for look in looks]
     repeats: list[bool] = []
     for value, run in groupby(is_repeat):
@@ -47,7 +47,7 @@ def repeated_looks(looks: Sequence[PictureLook]) -> list[bool]:
 
 
 def spans(looks: Sequence[PictureLook], mask: Sequence[bool]) -> Spans:
-    """Return where looks were chosen, from and to, seconds; the longest hundred, in their order."""
+    """Return the spans of looks in `mask`, from and to in seconds; the longest hundred, in order."""
     ranges: Spans = []
     number = 0
     for value, run in groupby(mask):

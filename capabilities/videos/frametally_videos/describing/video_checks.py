@@ -1,4 +1,4 @@
-"""All checks of one video, as one record: `VideoQuality`. Failures are reported, and stop nothing."""
+"""Checks one video and returns all results as a `VideoQuality`; a failed check stops nothing."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from frametally_videos.media_records import CheckName, VideoCheck, VideoQuality
 from frametally_videos.records import VideoRecord
 
 MOST_BLACK = MOST_FROZEN = 0.05
-"""Parts of all looks: a fade at either end of a minute is well, more than three seconds are not."""
+"""Fractions of all looks: a fade at each end of a one-minute video passes, more than three seconds fail."""
 LEAST_BRIGHTNESS = 20.0
-"""8 % of the range: a night street with lamps has twice that (`docs/video-checks.md`)."""
+"""8 % of the range; a street with lamps at night has twice that (`docs/video-checks.md`)."""
 MOST_BLUR = 0.6
-"""Sharp footage has 0.2 to 0.45, blurred over three of 640 pixels 0.7 to 0.8 (`docs/video-checks.md`)."""
+"""Sharp footage has 0.2 to 0.45, or 0.7 to 0.8 if blurred over 3 of 640 pixels (`docs/video-checks.md`)."""
 MOST_BLOCKINESS = 2.0
-"""Usual footage has up to 1.3, a JPEG of quality 10 about 2.1 (`docs/video-checks.md`)."""
+"""Typical footage has up to 1.3, a JPEG of quality 10 about 2.1 (`docs/video-checks.md`)."""
 MOST_REPEATED = 0.1
 MOST_DROPPED = 0.02
 LEAST_LENGTH_S = 1.0
 LEAST_FPS = 5.0
-"""What the usual sampling takes, and what following objects needs at least."""
+"""The default sampling rate, and the least for following objects."""
 LEAST_SIDE_PX = 240
-"""Of the shorter side: a tenth of it, a pedestrian in the middle distance, is what detectors just find."""
+"""Of the shorter side: detectors just find a pedestrian a tenth as high, in the middle distance."""
 MISSING_S, MISSING_PART = 1.0, 0.05
-"""As the producer has them, which says of a file that it was cut."""
+"""The producer's limits for reporting a truncated file."""
 
 _SHOWS_NOTHING = "Its pictures show nothing, so this is unknown."
 Reasons = Sequence[BlankReason | None]
@@ -105,7 +105,7 @@ def _check_slow(times: FoundTimes) -> VideoCheck:
     fps = times.fps
     if fps is None:
         return _check("slow", True, "Its frame rate is unknown.", None, LEAST_FPS, "fps")
-    # A single one has no rate.
+    # A single frame has no rate.
     well = fps >= LEAST_FPS or times.frames < 2
     return _check("slow", well, f"It has {fps:.1f} frames per second.", fps, LEAST_FPS, "fps")
 
@@ -171,7 +171,7 @@ def _of_length(part: float, length_s: float | None) -> str:
 
 
 MADE_BY = f"2, FFmpeg {av.ffmpeg_version_info}"
-"""Version of these checks, and of the FFmpeg that decodes."""
+"""Version of these checks, and of FFmpeg, which decodes."""
 
 ORDER: tuple[CheckName, ...] = get_args(CheckName)
 
@@ -203,7 +203,7 @@ def check_video(record: VideoRecord, times: FoundTimes, looks: Sequence[PictureL
 
 
 def with_clock(quality: VideoQuality, record: VideoRecord) -> VideoQuality:
-    """Return results with the event time that a video has by now."""
+    """Return results with the check of the clock repeated for a video's current event time."""
     checks = [_clock(record) if check.name == "clock" else check for check in quality.checks]
     return msgspec.structs.replace(quality, checks=checks, passed=all(check.passed for check in checks))
 

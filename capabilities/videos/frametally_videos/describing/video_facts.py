@@ -1,4 +1,4 @@
-"""Facts of a video from its own bytes: its container, its streams, and when it was filmed."""
+"""Reads facts about a video from its bytes: its container, its streams, and when it was filmed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _HEAD_BYTES = 400
 _BRAND_AT, _BRAND_BYTES = 8, 4
 _FIRST_PACKETS = 100
 _MOST_FRAMES, _MOST_STREAMS, _MOST_FPS = 20_000_000, 32, 1000
-# Brands of still pictures in the box that MP4 begins with (ISO/IEC 23008-12, AV1 Image File Format).
+# Brands of still pictures in the first box of an MP4 (ISO/IEC 23008-12, AV1 Image File Format).
 _PICTURES = {b"heic", b"heix", b"heim", b"heis", b"mif1", b"avif", b"crx "}
 # JPEG, PNG, TIFF, BMP and WebP: the pictures that `frametally run` counts.
 _COUNTED_PICTURE = re.compile(rb"\xff\xd8\xff|\x89PNG|II\*\0|MM\0\*|BM.{4}\0{4}|RIFF.{4}WEBP", re.DOTALL)
@@ -53,10 +53,10 @@ _TYPES = {
 
 
 def facts_of(file: BufferedReader, fields: VideoFields, file_name: str, settings: Settings) -> VideoFacts:
-    """Return the facts of the video in `file`; decodes as few pictures as possible to get one.
+    """Return the facts of the video in `file`, decoding only until there is one picture.
 
     Raises:
-            Refused: It is not a video (415), or not a usable one (422).
+        Refused: It is not a video (415), or not a usable one (422).
     """
     container = _container(file)
     try:
@@ -111,7 +111,7 @@ def _facts(
     if frames is not None and frames > _MOST_FRAMES:
         raise Poison(f"has {frames:,} frames, but at most {_MOST_FRAMES:,} are allowed; cut it")
     first = video.first_frame(most_packets=_FIRST_PACKETS)
-    if first is None and video.size_px == (0, 0):  # FFmpeg gives up the size of what exceeds its bound
+    if first is None and video.size_px == (0, 0):  # FFmpeg reports no size beyond its limit
         raise Poison(
             f"cannot be shown: it states no size, or more than the allowed {settings.max_image_megapixels} "
             "million pixels per frame; shrink it, or raise FRAMETALLY_MAX_IMAGE_MEGAPIXELS"
@@ -153,10 +153,10 @@ def _time_doubts(time: EventTime | None, length_ms: int) -> Iterator[str]:
 
 
 def _event_time(video: Video, fields: VideoFields, file_name: str, settings: Settings) -> EventTime | None:
-    """Return when it began, by the ladder of `frametally produce`; None if no rung of it has an answer."""
+    """Return when a video began, by the same sources as `frametally produce`, or None if none has a time."""
     overrides: dict[str, object] = {"timezone": fields.timezone} if fields.timezone else {}
     modified_ms = fields.last_modified_ms
-    if modified_ms is None:  # the date of what is stored is that of the upload
+    if modified_ms is None:  # the stored file's date is that of the upload
         overrides["file_time"] = False
     clues = TimeClues(
         Path(file_name),

@@ -1,4 +1,4 @@
-"""The metadata of one video, as one record: `VideoMetadata`."""
+"""Reads the metadata of one video as a `VideoMetadata`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from frametally_videos.describing.packets import PacketCounts, count_packets
 from frametally_videos.media_records import Chapter, PictureStream, SoundStream, VideoMetadata
 from frametally_videos.records import VideoRecord
 
-# Code points of ITU-T H.273, by FFmpeg's names; a name that is not listed is not stated.
+# Code points of ITU-T H.273 and FFmpeg's names for them; others count as not stated.
 _MATRICES = {
     0: "gbr",
     1: "bt709",
@@ -106,7 +106,7 @@ def _picture_stream(stream: VideoStream, counts: PacketCounts) -> PictureStream:
 
 
 class _Times:
-    """A stream's times in seconds; None if its packets do not tell them."""
+    """A stream's times in seconds, None if its packets lack them."""
 
     def __init__(self, counts: PacketCounts, tick_s: Fraction) -> None:
         self.is_variable = counts.timing is None and counts.frames > 1
@@ -143,13 +143,13 @@ def _sound_stream(stream: AudioStream) -> SoundStream:
 
 
 def _other_stream(stream: av.stream.Stream) -> str:
-    """Return the code of what is neither pictures that move nor sound, such as `mov_text`; else its kind."""
+    """Return the codec of a stream that is neither video nor sound, such as `mov_text`, or else its kind."""
     context = stream.codec_context
     return context.codec.canonical_name if context else stream.type
 
 
 def chapter(stated: Mapping[str, Any]) -> Chapter:
-    """Return a chapter as PyAV tells it: `start` and `end` in ticks of `time_base`, and its `metadata`."""
+    """Convert a chapter of PyAV: `start` and `end` in ticks of `time_base`, and its `metadata`."""
     tick_s: Fraction = stated["time_base"]
     return Chapter(
         title=str(stated["metadata"].get("title", ""))[:_LONGEST_TEXT],
@@ -171,7 +171,7 @@ def _ratio(ratio: Fraction | None) -> str | None:
 
 
 MADE_BY = f"1, FFmpeg {av.ffmpeg_version_info}"
-"""Version of this description, and of the FFmpeg that opens and decodes."""
+"""Version of this description, and of FFmpeg, which opens and decodes."""
 
 _BOXED = ("mp4", "mov")
 _MICROSECOND = Fraction(1, 1_000_000)
@@ -179,21 +179,21 @@ _MOST_CHAPTERS = 1000
 
 
 def describe(video: Video, record: VideoRecord, *, sampling: str) -> VideoMetadata:
-    """Return all that an open video tells; its packets are read, and of its frames but the first decoded.
+    """Return the metadata of an open video; reads all packets, and decodes only the first frames.
 
     Args:
-        video: The original; bytes that were read here are not read again by `Video.frames`.
+        video: The original; `Video.frames` does not read the bytes again that were read here.
         record: The video's record.
-        sampling: Frames a second as text, or `all`: how many are taken of it so is counted.
+        sampling: Frames a second as text, or `all`, to compute the number of sampled frames.
     """
     container, facts = video.container, record.facts
-    chosen = video.stream  # the others follow it
+    chosen = video.stream  # first in the list
     other_streams = [
         stream for stream in container.streams.video if _moves(stream) and stream.index != chosen.index
     ]
     pictures = [chosen, *other_streams]
     counts = count_packets(container, pictures)
-    # Only now: FFmpeg reads the same file.
+    # Only now, since FFmpeg reads the same file.
     boxes = read_boxes(video.file) if facts.container in _BOXED else None
     first = counts[pictures[0].index]
     streams = [_picture_stream(stream, counts[stream.index]) for stream in pictures]
@@ -235,7 +235,7 @@ def describe(video: Video, record: VideoRecord, *, sampling: str) -> VideoMetada
 
 
 def sampled_frames(counts: PacketCounts, tick_s: Fraction | None, sampling: str) -> int | None:
-    """Return how many frames a sampling takes of a stream; None if its packets do not tell their times."""
+    """Return how many frames of a stream a sampling takes, or None if its packets lack times."""
     if counts.timing is None or tick_s is None:
         return None
     return count_taken(sampling, counts.timing.ticks - counts.timing.ticks[0], tick_s)

@@ -1,1 +1,1 @@
-"""Hooks for frametally's commands: each module has one hook of `plugin.py`."""
+"""Hooks for frametally's commands, which `plugin.py` registers."""

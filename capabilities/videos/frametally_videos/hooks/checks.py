@@ -1,4 +1,4 @@
-"""The rows of uploaded videos in `frametally doctor`."""
+"""Checks uploaded videos for `frametally doctor`."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ _OF_A_VIDEO: dict[str, type[SealedRecord]] = {
     "playable": Derivative,
     "enhanced": Derivative,
 }
-"""By the first word of the file's name."""
+"""Types of records by the first word of the file's name."""
 
 
 def checks(settings: Settings, stage: str) -> Iterator[Finding]:
-    """Open the catalogue, and the queue if it is a broker's."""
+    """Open the catalogue, and the queue if it is a broker."""
     yield from area_rows(settings, stage, "catalogue", settings.catalogue_url, _check_catalogue)
     if queue_url := settings.part(VideoSettings).queue_url:
         yield from area_rows(settings, stage, "queue", queue_url, _check_queue)
@@ -67,7 +67,7 @@ def _check_queue(settings: Settings, address: str) -> Iterator[Finding]:
 
 
 def check_originals(ports: Ports, progress: Progress) -> Iterator[Finding]:
-    """Read every original. Missing ones were removed by `FRAMETALLY_STORE_VIDEO_DAYS`."""
+    """Read every original, except missing ones, which `FRAMETALLY_STORE_VIDEO_DAYS` removed."""
     record_keys = [
         info.key for info in list_records(ports.store, keys.VIDEOS) if keys.parse_video_key(info.key)
     ]
@@ -81,7 +81,7 @@ def check_originals(ports: Ports, progress: Progress) -> Iterator[Finding]:
                 continue
             sha256 = sha256_of_object(ports.store, original.key, original.size_bytes)
         except (ObjectMissing, Poison):
-            continue  # the check reports a damaged record separately
+            continue  # another check reports damaged records
         read += 1
         if sha256 != video.sha256:
             yield Finding("originals", original.key, "damaged", remedy=_REMEDY)
@@ -90,7 +90,7 @@ def check_originals(ports: Ports, progress: Progress) -> Iterator[Finding]:
 
 
 def _of_a_video(key: str) -> type[SealedRecord]:
-    """Return the kind of record of a key that `keys.is_record_key` knows, in the folder of videos."""
+    """Return the type of record at a key in the folder of videos for which `keys.is_record_key` is true."""
     if keys.is_video_content_key(key):
         return VideoContent
     name = key.rpartition("/")[2].removesuffix(".json")

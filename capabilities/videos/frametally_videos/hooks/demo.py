@@ -1,4 +1,4 @@
-"""The demo's clip in the library, with all that a video's page shows."""
+"""Uploads the demo's clip, with everything that a video's page shows."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _WORKERS = 2
 
 @contextmanager
 def uploaded(ports: Ports, clip: DemoClip, should_stop: Callable[[], bool]) -> Iterator[None]:
-    """Upload the clip, do the jobs of its video beside detection, and note that it is ready."""
+    """Upload the clip, run its video's jobs during detection, and note that it is ready."""
     settings, is_over = ports.settings, threading.Event()
 
     def is_ending() -> bool:

@@ -1,4 +1,4 @@
-"""Servers and processes of uploaded videos beside a dashboard, and their parts of it."""
+"""Hooks for the servers and processes that uploaded videos add to a dashboard."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from frametally_videos.settings import VideoSettings, videos_topic
 
 
 def setup(settings: Settings, _: Sequence[str], check_only: bool) -> Iterator[str]:
-    """Set them up.
+    """Set up the catalogue, the queue, and the topic of new videos; yield a line about each.
 
     Raises:
-        Misconfigured: A server refuses us, a right is missing, or the queue has other settings.
+        Misconfigured: A server denies access, a right is missing, or the queue has other settings.
         Retryable: A server is not available.
     """
     yield tables_line("catalogue", settings.catalogue_url, settings.catalogue_access, open_video_catalogue)
@@ -46,7 +46,7 @@ def setup(settings: Settings, _: Sequence[str], check_only: bool) -> Iterator[st
 
 
 def _topic(settings: Settings, topic: str, *, check_only: bool) -> str:
-    """Make the topic of new videos, of one partition, if it is not there."""
+    """Create the topic of new videos, with one partition, if it is missing."""
     with closing(open_frame_log(settings.log_url, settings.log_access, lease_s=settings.lease_s)) as log:
         try:
             log.partitions(topic)
@@ -59,7 +59,7 @@ def _topic(settings: Settings, topic: str, *, check_only: bool) -> str:
 
 
 def servers(settings: Settings) -> dict[str, str]:
-    """Return where the queue is; empty: it is the catalogue."""
+    """Return the URL of the queue, empty if the catalogue is the queue."""
     return {"queue": settings.part(VideoSettings).queue_url}
 
 
@@ -69,7 +69,7 @@ def topics(settings: Settings) -> list[str]:
 
 
 def known_names(settings: Settings, _: ObjectStore | None) -> NamesPart:
-    """Return what knows the sources of uploaded videos, which may be many."""
+    """Return a test for sources of uploaded videos, which may be too many to list."""
 
     def is_source(source: str) -> bool:
         with catalogue_to_look(settings) as catalogue:
@@ -82,7 +82,7 @@ _SETTLED: tuple[VideoState, ...] = ("ready", "failed")
 
 
 def members(settings: Settings, options: MemberOptions) -> MembersPart:
-    """Return the workers, detectors and counters; `serve` starts none if that many are set."""
+    """Return the workers, detectors and counters; `serve` starts none if 0 workers are set."""
     workers = settings.part(VideoSettings).video_workers
     return MembersPart(
         [
@@ -110,7 +110,7 @@ def _videos_waiting(settings: Settings) -> Iterator[Callable[[], bool]]:
 
 
 def must_open(settings: Settings) -> None:
-    """Open the catalogue and the queue, unless they are not available now. Raises `Misconfigured`."""
+    """Check that the catalogue and the queue open, or are just not available now. Raises `Misconfigured`."""
     with (
         suppress(Retryable),
         catalogue_of(settings) as catalogue,

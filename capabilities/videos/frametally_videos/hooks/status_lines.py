@@ -1,4 +1,4 @@
-"""What `frametally status` says of uploaded videos; apart from other hooks, whose imports take long."""
+"""Lists uploaded videos' needs for `frametally status`, apart from hooks with slow imports."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NOTHING = StatusPart([], {"failed_jobs": {}})
 
 
 def needs(settings: Settings, store: ObjectStore) -> list[Need]:
-    """Return failed jobs. Raises as the database does."""
+    """Return a need for failed jobs. Raises the errors of the database."""
     if next(iter(store.list(keys.VIDEOS)), None) is None:
         return []
     with catalogue_of(settings) as catalogue:
@@ -30,9 +30,9 @@ def needs(settings: Settings, store: ObjectStore) -> list[Need]:
 
 
 def status(settings: Settings, store: ObjectStore) -> StatusPart:
-    """List uploads that moved counts, and how many videos are not ready yet.
+    """List uploads that moved counts, and the number of videos that are not ready yet.
 
-    Nothing if the catalogue is not available.
+    List nothing if the catalogue is not available.
     """
     if next(iter(store.list(keys.VIDEOS)), None) is None:
         return _NOTHING

@@ -1,4 +1,4 @@
-"""Keeps uploaded videos in step with corrected footage, and removes the rest of deleted ones."""
+"""Keeps uploaded videos in step with corrected footage, and removes leftovers of deleted videos."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from frametally_videos.uploads.content_claims import holder_of
 
 
 def restored(_: Settings, __: Mapping[str, int]) -> None:
-    """Say how uploaded videos come back, which no backup has."""
+    """Tell the user how to bring back uploaded videos, which backups do not contain."""
     note("`frametally catalogue rebuild` brings uploaded videos back")
 
 
 def changed(ports: StagePorts, change: Change, progress: Progress) -> None:
-    """Follow a change of a medium that is an uploaded video."""
+    """Apply a change of a medium to its uploaded video, if any."""
     match change:
         case MediumForgotten(manifest):
             _forgotten(ports, change, _video_of(ports.store, manifest), progress)
@@ -44,7 +44,7 @@ def changed(ports: StagePorts, change: Change, progress: Progress) -> None:
 def _forgotten(
     ports: StagePorts, change: MediumForgotten, video: VideoRecord | None, progress: Progress
 ) -> None:
-    """Remove the uploaded video of entirely forgotten footage, or settle its state again."""
+    """Remove the uploaded video of completely forgotten footage, or have its state checked again."""
     settings = ports.settings
     if video is None:
         return
@@ -69,7 +69,7 @@ def _video_of(store: ObjectStore, manifest: MediaManifest) -> VideoRecord | None
 def _edit(
     ports: StagePorts, manifest: MediaManifest, changes: Changes, source: tuple[str, str] = ("", "")
 ) -> None:
-    """Correct the record of an uploaded video: otherwise its next job puts the frames back."""
+    """Correct the record of an uploaded video; otherwise its next job would undo the change."""
     settings, store = ports.settings, ports.store
     video = _video_of(store, manifest)
     if video is None:
@@ -81,14 +81,14 @@ def _edit(
 def _remove(ports: StagePorts, video: VideoRecord, progress: Progress) -> None:
     settings, store = ports.settings, ports.store
     with catalogue_of(settings) as catalogue:
-        # First the mark and the job: cut behind it, `frametally work` removes the rest.
+        # Mark it and queue the job first: after a kill, `frametally work` removes the rest.
         remove_video(store, catalogue, video.id)
         announced_medium.remove_video(ports, video, progress)
         catalogue.remove_video(video.id)
 
 
 def leftovers(ports: Ports) -> Leftovers:
-    """Return the objects of removed videos; and, as things, the videos whose frames were forgotten."""
+    """Return the objects of removed videos, and the videos whose frames were all forgotten."""
     settings, store = ports.settings, ports.store
 
     def forgotten() -> list[Leftover]:

@@ -1,1 +1,1 @@
-"""Jobs on videos, each in a process of its own."""
+"""Jobs on videos, each in a separate process."""

@@ -1,8 +1,7 @@
-"""Does one job: `python -m frametally_videos.jobs` reads it from its input, and reports on its output.
+"""Runs one job: `python -m frametally_videos.jobs` reads it from its input, and reports on its output.
 
-Settings come by the environment. What it may take is bounded, and unless the job needs a server it has no
-network. It ends with the worker that started it, or when that tells it to, and the same job goes on
-from there.
+Settings come from the environment. The process has limited resources, and a network only if the job needs a
+server. It ends with its worker or at its request; the next attempt at the job continues from there.
 """
 
 from __future__ import annotations
@@ -50,14 +49,14 @@ _MEMORY = "FRAMETALLY_JOB_MEMORY_MB"
 _NICE = 10
 _TELL_EVERY_S = 0.5
 _LONGEST_WAIT_S = 10.0
-"""For a server; then the job goes back into the queue, and its worker does another. One that has worked for
-longer waits as long as that: to begin again would take as much."""
+"""The longest wait for a server before the job is queued again, so that its worker can do another. A job that
+has worked for longer waits as long as it has worked, since starting again would take that long."""
 _MOST_FILE_BYTES = 20_000_000_000
-"""A version of a video is a file of this process first."""
+"""The largest file of this process, such as a version of a video before it is stored."""
 
 
 class _Teller:
-    """Says how far the job is, twice a second at most; threads may share it."""
+    """Reports the job's progress, at most twice a second; threads may share it."""
 
     def __init__(self) -> None:
         self._told_at_s = float("-inf")
@@ -78,9 +77,9 @@ class _Teller:
 
 
 def needs_network(kind: JobKind, settings: Settings) -> bool:
-    """Return whether a job needs a server, and opens it by itself."""
+    """Return whether a job itself connects to a server."""
     places = [settings.store_url, settings.log_url, settings.ledger_url]
-    if kind == "removal" or kind not in DOING:  # what plug-ins do, which reads no video
+    if kind == "removal" or kind not in DOING:  # jobs of plug-ins read no video
         places += [
             settings.catalogue_url,
             *(url for urls in hooks("servers") for url in urls(settings).values()),
@@ -89,7 +88,7 @@ def needs_network(kind: JobKind, settings: Settings) -> bool:
 
 
 def _open_store(settings: Settings) -> ObjectStore:
-    """Open the store, or the part of it that the worker hands."""
+    """Open the store, or the part of it that the worker hands over."""
     number = os.environ.get(STORE_VARIABLE)
     if number is None:
         return open_object_store(settings.store_url, settings.store_access)
@@ -108,7 +107,7 @@ def _do(order: JobOrder, settings: Settings, teller: _Teller, patience: Patience
 
 
 def _end_of(order: JobOrder, settings: Settings, teller: _Teller, stop: threading.Event) -> JobWord:
-    # Its worker says what a job waits for.
+    # The worker reports what a job waits for.
     patience = Patience(lambda line: None, stop.is_set, _LONGEST_WAIT_S)
     try:
         return _do(order, settings, teller, patience)
@@ -128,7 +127,7 @@ def _end_of(order: JobOrder, settings: Settings, teller: _Teller, stop: threadin
 
 
 def _bound_job(settings: Settings) -> None:
-    """Bound what this process may take: who started it bounds how long it may go on."""
+    """Limit the resources of this process; the worker that started it limits its running time."""
     limit(resource.RLIMIT_FSIZE, _MOST_FILE_BYTES)
     limit(
         resource.RLIMIT_CPU,

@@ -1,6 +1,6 @@
-"""The announced frames of a video: moved to what its record says now, or removed with the video.
+"""Moves a video's announced frames to the source and time of its record, or removes them with the video.
 
-All of it raises `Retryable` while store or log is away.
+All functions raise `Retryable` while the store or the log is not available.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from frametally_videos.uploads.content_claims import give_up_claim, holder_of
 
 
 def _settled_manifest(ports: StagePorts, record: VideoRecord, progress: Progress) -> MediaManifest | None:
-    """Return a medium's manifest, None if it has none, once what was begun of correcting it is finished."""
+    """Finish any correction of a medium that has begun; return its manifest, or None if it has none."""
     while True:
         manifest = find_manifest(ports.store, record.sha256)
         correction = None if manifest is None else _open_correction(ports.store, manifest)
@@ -36,16 +36,16 @@ def _settled_manifest(ports: StagePorts, record: VideoRecord, progress: Progress
 
 
 def put_right(ports: StagePorts, record: VideoRecord, progress: Progress) -> MediaManifest | None:
-    """Put a video's medium right where its manifest has another beginning or another source than its record.
+    """Correct the start and the source of a video's medium if its manifest differs from the video's record.
 
-    Killed anywhere, the same call goes on.
+    After a kill, the same call continues.
 
     Returns:
-        Its manifest; None if nothing of it was ever announced.
+        Its manifest, or None if none of its frames was ever announced.
 
     Raises:
-        Poison: A manifest, or the note of what was begun, is damaged.
-            Misconfigured: Its pictures cannot be distinguished from others.
+        Poison: A manifest or the note of a correction is damaged.
+        Misconfigured: Its pictures cannot be distinguished from others.
     """
 
     def settled() -> MediaManifest | None:
@@ -63,7 +63,7 @@ def put_right(ports: StagePorts, record: VideoRecord, progress: Progress) -> Med
 
 
 def _open_correction(store: ObjectStore, manifest: MediaManifest) -> Correction | None:
-    """Return the correction that was begun and not finished, be it that its note alone is left."""
+    """Return the unfinished correction, even if only its note remains."""
     for revision in {manifest.revision, max(manifest.revision - 1, 0)}:
         key = keys.correction_key(keys.media_id(manifest.sha256, revision))
         if (correction := find_record(store, key, Correction)) is not None:
@@ -72,27 +72,28 @@ def _open_correction(store: ObjectStore, manifest: MediaManifest) -> Correction 
 
 
 GONE_WITHIN_S = 3.0
-"""After it was cancelled or stopped, what a job or a stream runs in is killed within that: nothing it writes
-comes behind a removal."""
+"""The process of a job or stream is killed within this time after a cancellation or stop, so that it writes
+nothing after a removal."""
 
 
 def remove_video(ports: StagePorts, record: VideoRecord, progress: Progress) -> None:
-    """Forget a video's medium, and delete all of it from the store. After a kill it continues.
+    """Forget a video's medium, and delete the video from the store. After a kill, the same call continues.
 
-    Results of plug-ins go first: once its record is gone, no one would look for the rest. A process that
-    works on it gets time to end, so that nothing it writes comes after this.
+    Results of plug-ins are removed first, since without the record nothing would find them. A process that
+    works on the video gets time to end, so that it writes nothing afterwards.
 
     The order of effects:
 
-    1. Its medium is forgotten: its frames count no longer, and their pictures are deleted. Where the same
-       bytes are another video by now, it is that one's: this was done before, and was cut behind step 3.
-    2. The original and the previews are deleted.
-    3. Other uploads of the same bytes may become a video again: the note whose they are is deleted.
-    4. The record is deleted, by which all this was found.
+    1. The medium is forgotten: its frames no longer count, and their pictures are deleted. If another video
+    has
+       the same bytes by now, the medium is not this one's: an earlier call was killed after step 3.
+    2. All objects of the video except its record are deleted.
+    3. The video's claim to its bytes is deleted, so that another upload of them can become a video.
+    4. The record, which leads to all of these, is deleted.
 
     Raises:
         Poison: A manifest or a note is damaged.
-        Misconfigured: It cannot be written.
+        Misconfigured: The store cannot be written.
     """
     with ExitStack() as removing:
         at_work = [removing.enter_context(remove(ports.settings, record.id)) for remove in hooks("removing")]
@@ -111,7 +112,7 @@ def _remove_stored(ports: StagePorts, record: VideoRecord, progress: Progress) -
     failpoints.passing("removal.forgotten")
     for info in list(store.list(keys.video_folder(record.id))):
         derivative = key_of_part(info.key)
-        if derivative is not None:  # a bucket keeps its bytes elsewhere
+        if derivative is not None:  # a bucket stores its bytes elsewhere
             store.resumable(derivative, info.key).abort()
         if info.key != record.key:
             store.delete(info.key)

@@ -1,4 +1,4 @@
-"""The jobs `metadata`, `checks` and `previews`: facts about a video, and pictures of it."""
+"""The jobs `metadata`, `checks` and `previews`, which make facts about a video and pictures of it."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ from frametally_videos.records import VideoRecord
 
 
 def make_metadata(call: JobCall) -> list[Artifact]:
-    """Read a video's metadata, and replace the stored ones.
+    """Read a video's metadata and replace the stored record.
 
     Raises:
-        Poison: It is gone, or no video that can be opened.
+        Poison: The original is missing, or is not a video that can be opened.
         GivenUp: The command was stopped.
         Misconfigured: The store cannot be written.
     """
     with call.original() as video:
         metadata = describe(video, call.record, sampling=call.settings.sample_fps)
-    facts = _record_now(call).facts  # a person may have set its time since
+    facts = _record_now(call).facts  # a person may have set its time meanwhile
     metadata = msgspec.structs.replace(
         metadata, started_at_ms=facts.started_at_ms, time_source=facts.time_source
     )
@@ -47,12 +47,12 @@ def make_metadata(call: JobCall) -> list[Artifact]:
 
 
 def make_quality(call: JobCall) -> list[Artifact]:
-    """Check a video, and replace the stored results.
+    """Check a video and replace the stored results.
 
-    Each version of the checks reads its pictures once: its event time may change, they do not.
+    Each version of the checks reads the pictures only once, since only the event time can change.
 
     Raises:
-        Poison: It is gone, no video that can be opened, or no frame of it can be decoded.
+        Poison: The original is missing, cannot be opened as a video, or has no frame that can be decoded.
         GivenUp: The command was stopped.
         Misconfigured: The store cannot be written.
     """
@@ -99,20 +99,20 @@ def _put_record(call: JobCall, kind: ArtifactKind, record: VideoMetadata | Video
 TILES, TILE_WIDTH_PX, COLUMNS = 100, 160, 10
 _POSTER_SIDE_PX, _JPEG_QUALITY = 960, 85
 _POSTER_AT = Fraction(1, 10)
-"""Where the poster is from: cameras begin with a test picture, films in the dark."""
+"""The poster's position as a part of the length: cameras begin with a test picture, films in the dark."""
 _MOST_DECODED = 60
-"""Frames for one tile: of a place further from where decoding can begin, a frame before it is shown."""
+"""Most frames decoded for one tile; further from a key frame, an earlier frame is shown."""
 _RECIPE = "2"
 
 
 def make_previews(call: JobCall) -> list[Artifact]:
-    """Make a poster, and a sprite of up to a hundred tiles with their times; without a length, the poster.
+    """Make a poster and, if the length is known, a sprite of up to a hundred tiles with their times.
 
-    Each object's name has eight hex digits over the bytes of the video and the recipe: a second run makes
-    the same, and finds it made.
+    Each object's name has eight hex digits of a hash of the video's bytes and the recipe, so that a second
+    run finds the same objects.
 
     Raises:
-        Poison: No frame of it can be decoded.
+        Poison: No frame can be decoded.
         GivenUp: The command was stopped.
         Misconfigured: The store cannot be written.
     """
@@ -140,7 +140,7 @@ def make_previews(call: JobCall) -> list[Artifact]:
 
 
 class _Sprite:
-    """Tiles in rows of ten, from left to right and from the top."""
+    """Tiles in rows of ten, from left to right and top to bottom."""
 
     def __init__(self, tiles: int, tile_height_px: int) -> None:
         self._tiles = tiles
@@ -151,12 +151,12 @@ class _Sprite:
         )
 
     def set(self, number: int, tile: Pixels) -> None:
-        """Put a picture of a tile's size in its place."""
+        """Put a picture of a tile's size into its place."""
         left_px, top_px = self._place_px(number)
         self.pixels[top_px : top_px + self.tile_height_px, left_px : left_px + TILE_WIDTH_PX] = tile
 
     def cues(self, length_s: Fraction, digest: str) -> str:
-        """Return which tile is shown when, as WebVTT with media fragments, as players read them."""
+        """Return the times of the tiles as WebVTT with media fragments, which players read."""
         lines = ["WEBVTT", ""]
         for number in range(self._tiles):
             left_px, top_px = self._place_px(number)
@@ -184,7 +184,7 @@ def _poster(video: Video, length_s: Fraction | None) -> Pixels:
 def _sprite(call: JobCall, video: Video, places_s: list[Fraction]) -> _Sprite | None:
     sprite: _Sprite | None = None
     tile: Pixels | None = None
-    empty_tiles: list[int] = []  # tiles before the first that can be decoded
+    empty_tiles: list[int] = []  # tiles before the first frame that can be decoded
     for number, frame in enumerate(video.glimpses(places_s, most_decoded=_MOST_DECODED)):
         if call.patience.stopping:
             raise GivenUp("stopped")

@@ -1,4 +1,4 @@
-"""One attempt at a job: a process of its own, and the lease of the job while it lives."""
+"""Makes one attempt at a job: runs it in a separate process, and renews its lease meanwhile."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ from frametally_videos.settings import VideoSettings
 
 _LOOK_S, _RENEW_EVERY_S = 0.2, 1.0
 _MOST_DEATHS = 3
-"""One that was killed from outside is tried as often as is set."""
-# Made once, before there are threads: see `records.decode`.
+"""Deaths after which a job fails; kills from outside the process only count as attempts."""
+# Created before any threads start; see `records.decode`.
 _words = msgspec.json.Decoder(JobWord)
 
 
@@ -40,9 +40,9 @@ _words = msgspec.json.Decoder(JobWord)
 class Attempt:
     """A claimed job's process; its output goes to `say`, line by line.
 
-    `renew` is called once a second, with how far it is, as `Job.progress` has it, and returns whether the job
-    is still ours; it may raise `Retryable`. `keep` is called several times a second; once it is False, others
-    may be offered the job, and `renew` is called as often.
+    `renew` gets `Job.progress` once a second and returns whether the job is still ours; it may raise
+    `Retryable`. `keep` is called several times a second. Once it returns False, the queue may offer the job
+    to others, and `renew` is called as often.
     """
 
     job: Job
@@ -60,10 +60,10 @@ class Attempt:
         self._end: JobWord | None = None
 
     def run(self, should_stop: Callable[[], bool]) -> JobWord | None:
-        """Do the job; after `should_stop`, finish the current step and leave the rest.
+        """Run the job; after `should_stop`, finish only the current step.
 
         Returns:
-            The result; None if another worker has the job now, or it was cancelled: record nothing more.
+            The result, or None if the job was taken over or cancelled: then record nothing.
         """
         handed, theirs = (None, None) if self.job.kind in WITH_SERVERS else socket.socketpair()
         with self._start(theirs) as process:
@@ -80,7 +80,7 @@ class Attempt:
         return self._end or self._died(process, stopped=should_stop())
 
     def _start(self, handed: socket.socket | None) -> WorkerProcess:
-        """Start its process, without any log-ins."""
+        """Start the process, without log-ins if it uses the handed store."""
         environment = environment_for_child(self.settings)
         numbers = []
         if handed is not None:
@@ -95,13 +95,13 @@ class Attempt:
                 handed.close()
 
     def _hand(self, connection: socket.socket) -> None:
-        """Hand it the video's folder, of which it may change all but the record and the original."""
+        """Hand over the video's folder, read-only for the record and the original."""
         video_id = self.job.video_id
         read_only = frozenset({keys.video_key(video_id), keys.original_key(video_id)})
         Handing(self.store, folder=keys.video_folder(video_id), read_only=read_only).serve(connection)
 
     def _look_after(self, process: WorkerProcess, should_stop: Callable[[], bool]) -> bool:
-        """Wait for its end; return whether the job stayed ours until then."""
+        """Wait for the process to end; return whether the job stayed ours until then."""
         over_at_s = time.monotonic() + self._of_videos.job_max_h * HOUR_S
         while not process.has_ended(_LOOK_S):
             every_s = min(_RENEW_EVERY_S, self.settings.job_lease_s / 3) if self.keep() else 0.0
@@ -115,18 +115,18 @@ class Attempt:
         return True
 
     def _renew(self, every_s: float) -> bool:
-        """Keep hold of it, if it is time; return whether the job is still ours."""
+        """Renew the lease, if it is time; return whether the job is still ours."""
         if time.monotonic() - self._renewed_at_s < every_s:
             return True
         try:
             is_kept = self.renew(self._progress)
-        except Retryable:  # no other worker gets it either; and doing it twice changes nothing
+        except Retryable:  # nor can another worker claim it; and doing a job twice is harmless
             return True
         self._renewed_at_s = time.monotonic()
         return is_kept
 
     def _died(self, process: WorkerProcess, *, stopped: bool) -> JobWord:
-        """Return what to make of an end without a word."""
+        """Return the result for a process that ended without reporting one."""
         code = process.code
         if stopped:
             return JobWord(end="stopped")

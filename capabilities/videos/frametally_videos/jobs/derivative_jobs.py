@@ -1,7 +1,7 @@
 """Makes a version of a video and puts it into the store, if it is not there yet.
 
-The order of effects: the file is made in a scratch folder; it becomes an object in one step; its record is
-put. After a kill it is made again: an object without its record belongs to no one, and is made again.
+The order of effects: make the file in a scratch folder; store it as an object in one step; put its record.
+After a kill it is made again, since an object without its record does not count.
 """
 
 from __future__ import annotations
@@ -44,17 +44,17 @@ from frametally_videos.media_records import Derivative, DerivativeKind, Enhancem
 from frametally_videos.settings import VideoSettings
 
 MADE_BY = f"1, PyAV {av.__version__}, FFmpeg {av.ffmpeg_version_info}"
-"""Raise it when the same inputs give another result: it is made again then."""
+"""Raise it if the same inputs give a different result, to make all versions again."""
 PRESET = "veryfast"
+"""How much time x264 spends on compression."""
 CRF = 23
-"""Quality of what is encoded, 0 the best (x264's `crf`)."""
-"""How much time x264 takes to make a video small."""
+"""Quality of encoding; 0 is the best (x264's `crf`)."""
 
 _DIGITS = 8
 
 
 def recipe_of(sha256: str, kind: DerivativeKind, enhancement: Enhancement | None, settings: Settings) -> str:
-    """Return the name of a version: another maker of the same finds it, whichever encoder made it."""
+    """Return the name of a version, by its inputs: the same for every process, whichever encoder it uses."""
     parts = (
         *(sha256, kind, "" if enhancement is None else enhancement_options(enhancement), MADE_BY),
         *(settings.part(VideoSettings).video_encoders, str(CRF), PRESET),
@@ -66,20 +66,20 @@ def recipe_of(sha256: str, kind: DerivativeKind, enhancement: Enhancement | None
 CONTENT_TYPE = "video/mp4"
 _MOST_TIMES, _MOST_BYTES = 3, 20_000_000_000
 _ALWAYS_BYTES = 64_000_000
-"""Size always allowed: three times a few kilobytes is not a video."""
+"""A size that is always allowed, since three times a few kilobytes is too little for a video."""
 _LOOKED_AT_FRAMES = 50
 _FIRST_PACKETS = 100
 
 
 @dataclass
 class DerivativeMaker:
-    """Makes derivatives of the video of a job."""
+    """Makes derivatives of a job's video."""
 
     call: JobCall
     open_video: Callable[[], AbstractContextManager[Video]]
 
     def make(self, kind: DerivativeKind, enhancement: Enhancement | None = None) -> Artifact:
-        """Return the version, made now or earlier.
+        """Return the version, after making it unless it exists.
 
         Raises:
             Poison: It can never be made: no frame can be decoded, or it becomes too large.
@@ -107,7 +107,7 @@ class DerivativeMaker:
             return _artifact(self._put(path, derivative))
 
     def _existing(self, kind: DerivativeKind, recipe: str) -> Derivative | None:
-        """Return the record of an existing version."""
+        """Return the record of an existing version, or None if there is none."""
         record_key = keys.derivative_record_key(self.call.record.id, kind, recipe)
 
         def read() -> Derivative | None:
@@ -142,7 +142,7 @@ class DerivativeMaker:
             return encode_pictures(video, path, look, limits)
 
     def _can_be_copied(self) -> bool:
-        """Return whether browsers play its pictures unchanged, once they are in an MP4."""
+        """Return whether browsers play the pictures unchanged in an MP4."""
         if self.call.record.facts.damage:
             return False
         with self.open_video() as video:
@@ -183,14 +183,14 @@ class DerivativeMaker:
         if is_ours:
             self.call.until_done(lambda: self.call.store.put(record_key, encode(derivative)))
             return derivative
-        # Another process has made it since, with other bytes.
+        # Another process has made it meanwhile, with other bytes.
         theirs = self._existing(derivative.kind, derivative.recipe)
         if theirs is None:
             raise Retryable(f"another process is making {key}; checking again later")
         return theirs
 
     def _remove_leftovers(self, derivative: Derivative) -> None:
-        """Remove leftovers of killed makers: incomplete files, and files without a record."""
+        """Remove leftovers of killed processes: incomplete files, and files without a record."""
         for info in list(self.call.store.list(keys.video_folder(self.call.record.id))):
             if key_of_part(info.key) == derivative.file_key:
                 self.call.store.resumable(derivative.file_key, info.key).abort()

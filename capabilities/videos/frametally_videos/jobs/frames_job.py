@@ -1,8 +1,8 @@
-"""The job `frames`: an uploaded video's frames, stored and announced as `frametally produce` does it.
+"""The job `frames`: stores and announces an uploaded video's frames as `frametally produce` does.
 
-What is announced is as the video's record says, whatever the footage was produced as before: where its
-manifest has another beginning or another source, it is put right as `frametally retime` and
-`frametally rename-source` do. All of it can be done again, wherever it was cut.
+The frames have the source and time of the video's record. If the medium's manifest has another start or
+source, the job first corrects it as `frametally retime` and `frametally rename-source` do. After a kill, the
+job can be repeated.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from frametally_videos.records import VideoRecord
 
 
 def make_frames(ports: StagePorts, record: VideoRecord, progress: Progress, patience: Patience) -> list[str]:
-    """Store and announce those of a video's frames that are not announced yet.
+    """Store and announce a video's frames that are not announced yet.
 
     Returns:
-        What is wrong with its file, a sentence each.
+        Problems of the file, a sentence each.
 
     Raises:
-        Poison: It has no frame, or its time is unknown.
+        Poison: The video has no frame, or its time is unknown.
         GivenUp: The command was stopped, or `patience` ended; the current frames are announced and recorded.
         Misconfigured: The store, the log or a folder cannot be written.
     """
@@ -56,10 +56,10 @@ def take_up(
     sampling: str,
     track: int | None = None,
 ) -> ManifestKeeper | None:
-    """Return the keeper of an uploaded video's manifest, new or `manifest`; None if nothing of it is missing.
+    """Return a keeper of `manifest` or, without one, of a new manifest; None if no frame is missing.
 
     Raises:
-        Poison: Its time is unknown.
+        Poison: The video's time is unknown.
         GivenUp: The store is not available, and the command was stopped.
     """
     start_ms, time_source = _started(record)

@@ -1,4 +1,4 @@
-"""A store that a worker hands to the process of a job: one video's folder, and nothing else."""
+"""Hands one video's folder of the store, and nothing else, from a worker to the process of a job."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ MOST_BYTES = 1 << 30
 ERRORS: dict[str, type[FrametallyError]] = {
     error.__name__: error for error in (ObjectMissing, Poison, NoRoom, Misconfigured, Retryable)
 }
-"""What the store raises is raised at the other end."""
+"""Errors of the store that are raised again at the other end."""
 
 
 class StoreCall(msgspec.Struct, array_like=True, frozen=True):
-    """A method of the store, or of the write that has a number; or what `change` made (`made`)."""
+    """A method of the store or of a numbered write, or the bytes that `change` asked for (`made`)."""
 
     method: str
     arguments: list[Any] = []
 
 
 class StoreAnswer(msgspec.Struct, array_like=True, frozen=True):
-    """The result of a call; or the name of its error; or, of `change`, the bytes to change."""
+    """The result of a call, the name of its error, or for `change` the bytes to change."""
 
     value: Any = None
     error: str = ""
@@ -46,22 +46,22 @@ class StoreAnswer(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Line:
-    """One end of the connection; at an end, one thread at a time."""
+    """One end of the connection, for one thread at a time."""
 
     def __init__(self, connection: socket.socket) -> None:
-        """Speak over `connection`, which is closed with this."""
+        """Take over `connection`; `close` closes it."""
         self._connection = Connection(connection.detach())
         self.in_turn = threading.Lock()
 
     def send(self, message: StoreCall | StoreAnswer) -> None:
-        """Send it. Raises `OSError`."""
+        """Send a message. Raises `OSError`."""
         self._connection.send_bytes(msgspec.msgpack.encode(message))
 
     def receive(self) -> bytes | None:
-        """Return the next message as it came; None where the other end is gone.
+        """Return the bytes of the next message, or None if the other end is gone.
 
         Raises:
-                OSError: The connection broke, or the data is not a message.
+            OSError: The connection broke, or the data is not a message.
         """
         try:
             return self._connection.recv_bytes(MOST_BYTES)
@@ -73,31 +73,31 @@ class Line:
         self._connection.close()
 
 
-# Made once, before there are threads: see `records.decode`.
+# Created before any threads start; see `records.decode`.
 _calls = msgspec.msgpack.Decoder(StoreCall)
 _READ_AT_ONCE = 64 << 20
 
 
 class Handing:
-    """Hands one folder of a store to another process, for as long as that asks.
+    """Hands one folder of a store to another process, until that process disconnects.
 
-    It reads and writes objects there, except protected ones.
+    The process can read all objects in the folder, and write those that are not read-only.
     """
 
     def __init__(self, store: ObjectStore, *, folder: str, read_only: frozenset[str] = frozenset()) -> None:
-        """Hand `folder` of `store`, or all of it (empty); the keys of `read_only` cannot be written."""
+        """Hand over `folder` of `store`, or all of it if empty; the keys in `read_only` cannot be written."""
         self._store = store
         self._folder = f"{folder}/" if folder else ""
         self._kept = read_only
         self._writes: list[ResumableWrite] = []
 
     def serve(self, connection: socket.socket) -> None:
-        """StoreAnswer until the other end is gone; whatever it sends, this ends without an error."""
+        """Answer calls until the other end is gone; nothing that it sends raises an error here."""
         line = Line(connection)
         try:
             while (data := line.receive()) is not None:
                 line.send(self._answer(line, data))
-        except OSError:  # it died in the middle
+        except OSError:  # the other process died
             pass
         finally:
             line.close()
@@ -143,7 +143,7 @@ class Handing:
         raise ValueError(method)
 
     def _maker(self, line: Line) -> Callable[[bytes | None], bytes | None]:
-        """Return a function by which the other end makes an object's new bytes."""
+        """Return a function that has the other end make an object's new bytes."""
 
         def make(before: bytes | None) -> bytes | None:
             line.send(StoreAnswer(before, to_make=True))
@@ -169,20 +169,20 @@ class Handing:
         return key
 
 
-# Made once, before there are threads: see `records.decode`.
+# Created before any threads start; see `records.decode`.
 _answers = msgspec.msgpack.Decoder(StoreAnswer)
 
 
 class HandedStore:
     """The part of a store that another process hands over; see `ObjectStore`. Threads may share it.
 
-    Whatever is not handed is refused as `Misconfigured`; a worker that is gone is `Retryable`.
+    Calls outside that part raise `Misconfigured`; if the worker is gone, calls raise `Retryable`.
     """
 
     url = "handed:"
 
     def __init__(self, connection: socket.socket) -> None:
-        """Ask over `connection`."""
+        """Send calls over `connection`."""
         self._line = Line(connection)
 
     def put(self, key: str, data: bytes, *, if_absent: bool = False, durable: bool = True) -> bool:
@@ -198,7 +198,7 @@ class HandedStore:
         return bytes(self._ask("get_range", key, first_byte, next_byte))
 
     def head(self, key: str) -> ObjectInfo | None:
-        """Return the object's facts; None if it does not exist."""
+        """Return the object's facts, or None if it does not exist."""
         info = self._ask("head", key)
         return None if info is None else ObjectInfo(*info)
 
@@ -208,7 +208,7 @@ class HandedStore:
             yield ObjectInfo(*info)
 
     def list_unless(self, prefix: str, known_keys: KeyRanges) -> Iterator[ObjectInfo]:
-        """Yield the result of `list` without the known keys."""
+        """Yield the objects of `list` without the known keys."""
         return known_keys.leave_out(self.list(prefix))
 
     def delete(self, key: str) -> None:
@@ -216,7 +216,7 @@ class HandedStore:
         self._ask("delete", key)
 
     def change(self, key: str, make: Change) -> bytes | None:
-        """Replace an object by what `make` makes of it; see `ObjectStore.change`."""
+        """Replace an object by the result of `make`; see `ObjectStore.change`."""
         data: bytes | None = self._ask("change", key, make=make)
         return data
 
@@ -225,11 +225,11 @@ class HandedStore:
         return str(self._ask("address", key, ttl_s))
 
     def resumable(self, key: str, part_key: str) -> _HandedWrite:
-        """Begin a write, or go on with one; see `ObjectStore.resumable`."""
+        """Start or resume a write; see `ObjectStore.resumable`."""
         return _HandedWrite(key, int(self._ask("resumable", key, part_key)), self)
 
     def close(self) -> None:
-        """End the connection."""
+        """Close the connection."""
         self._line.close()
 
     def _ask(self, method: str, *arguments: Any, make: Change | None = None) -> Any:

@@ -1,4 +1,4 @@
-"""Announces due jobs to workers: at once when queued, and again if an announcement was lost."""
+"""Announces due jobs to workers when they are queued, and again if an announcement is lost."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _AT_ONCE = 100
 
 
 def worn_out(job: Job) -> str:
-    """Return the reason why a job is tried no more, as it loses its workers."""
+    """Return the reason for giving up a job that keeps losing its workers."""
     return (
         f"The worker was killed {job.losses} times while it worked on it. Find out why (the machine may "
         "have too little memory), then try again."
@@ -31,25 +31,25 @@ def worn_out(job: Job) -> str:
 
 
 def tell_due(catalogue: VideoCatalogue, queue: BookQueue) -> None:
-    """Tell the queue of every job that waits, each once a minute.
+    """Announce every waiting job on the queue, each once a minute.
 
     Raises:
         Retryable: The catalogue or the queue is not available.
-        Misconfigured: The queue does not let us in.
+        Misconfigured: The queue denies access.
     """
-    queue.prepare()  # first: the book notes the announcement, and without a queue there is none
+    queue.prepare()  # first: `take_due` notes the jobs as announced
     while jobs := catalogue.take_due(limit=_AT_ONCE, again_after_s=_AGAIN_AFTER_S):
         queue.tell(jobs)
 
 
 def give_up_dead(catalogue: VideoCatalogue, queue: BookQueue, settings: Settings) -> None:
-    """Fail the jobs that the queue announces no more, if they have lost as many workers as they may.
+    """Fail the jobs that the queue no longer announces, if they have lost as many workers as allowed.
 
-    Others' turn comes when their lease is over: a queue also counts what was not the job's fault.
+    Other jobs continue when their lease ends, since a queue also counts losses that are not the job's fault.
 
     Raises:
         Retryable: The catalogue or the queue is not available.
-        Misconfigured: The queue does not let us in.
+        Misconfigured: The queue denies access.
     """
 
     def give_up(job_id: str) -> None:
@@ -73,16 +73,14 @@ def give_up_dead(catalogue: VideoCatalogue, queue: BookQueue, settings: Settings
 def telling(
     settings: Settings, catalogue: VideoCatalogue, say: Callable[[str], None], *, every_s: float | None = None
 ) -> Iterator[None]:
-    """Announce jobs that this process queues at once, and all queued jobs every `every_s`, while it lasts.
+    """Within the block, announce this process's jobs at once and, every `every_s` if set, all queued jobs.
 
-    It runs in a thread of its own: a caller that queues a job never waits for a queue, nor fails because of
-    it. A process that announces all jobs also fails the dead ones.
-
-    If the catalogue itself is the queue, there is nothing to announce; `every_s` None: only jobs queued by
-    this process. Once a minute `say` gets the reason why it fails.
+    A separate thread does so, so that a caller that queues a job neither waits for the queue nor fails with
+    it. With `every_s`, it also fails dead jobs. If the catalogue itself is the queue, there is nothing to
+    announce. `say` gets the reason for failures once a minute.
 
     Raises:
-            Misconfigured: The queue's URL is not valid.
+        Misconfigured: The queue's URL is not valid.
     """
     with closing(queue_of(settings, catalogue)) as queue:
         if not queue.is_told:

@@ -1,4 +1,4 @@
-"""Requests for jobs: a job is queued, unless it was done or is under way already.
+"""Handles requests for jobs, and queues a job unless it is done or under way.
 
 All functions raise `Retryable` while the store or the catalogue is not available.
 """
@@ -23,7 +23,7 @@ KINDS: tuple[DerivativeKind, ...] = get_args(DerivativeKind)
 
 
 def find_derivatives(store: ObjectStore, row: VideoRow) -> list[Derivative]:
-    """Return the store's records of all versions of a video, in the order in which they were made.
+    """Return the stored records of all versions of a video, oldest first.
 
     Raises:
         Poison: A record is damaged.
@@ -38,9 +38,9 @@ def find_derivatives(store: ObjectStore, row: VideoRow) -> list[Derivative]:
 
 
 def remove_derivative(store: ObjectStore, catalogue: VideoCatalogue, video_id: str, recipe: str) -> None:
-    """Remove a version of a video by its recipe; an unknown one is not an error.
+    """Remove a version of a video by its recipe; an unknown recipe is not an error.
 
-    The catalogue forgets it last: after a kill, the next request finishes it.
+    The catalogue's entry goes last, so that after a kill the next request can finish the removal.
 
     Raises:
         Misconfigured: This user may not write there.
@@ -65,10 +65,10 @@ _UNDER_WAY = ("queued", "running")
 
 
 class JobRefused(FrametallyError):
-    """A job that cannot be queued at present."""
+    """The job cannot be queued at present."""
 
     def __init__(self, reason: str, remedy: str) -> None:
-        """Keep both."""
+        """Store the reason and the remedy."""
         super().__init__(reason)
         self.remedy = remedy
 
@@ -90,8 +90,8 @@ def ask_for_job(
     """Queue a job for a video, unless it is done or under way.
 
     Raises:
-        JobRefused: The video has as much of it as one may have, or is being removed, or needs it not.
-        FieldRefused: A number of the enhancement cannot be.
+        JobRefused: The video has reached its limit, is being removed, or does not need the job.
+        FieldRefused: A number of the enhancement is not valid.
         Poison: A record is damaged.
     """
     if row.record.state == "deleting":
@@ -124,7 +124,7 @@ def _is_made(store: ObjectStore, row: VideoRow, kind: AskedKind, options: str) -
 
 
 def _check_under_way(jobs: list[Job]) -> None:
-    """Refuse a job if too many wait or run; ended ones do not count."""
+    """Refuse a job if too many jobs are waiting or running."""
     under_way = sum(job.state in _UNDER_WAY for job in jobs)
     if under_way >= JOBS_PER_VIDEO:
         raise JobRefused(

@@ -1,4 +1,4 @@
-"""A job's results, as the catalogue notes them, from a worker or a layer's run.
+"""Notes a job's results in the catalogue, for a worker or a layer's run.
 
 All functions raise `Retryable` while the store or the catalogue is not available.
 """
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from frametally_videos.catalogue.video_catalogue import VideoCatalogue
 
 Made = JobKind | Literal["end"]
-"""A kind of job that has made something of a video, or removed that; or all that is made for its counts."""
+"""A kind of job that made results of a video or removed it, or `end` if the video is ready or has failed."""
 
 
 def tell_made(settings: Settings, catalogue: VideoCatalogue, video_id: str, kind: Made) -> None:
-    """Tell plug-ins that something was made of a video; again changes nothing."""
+    """Notify plug-ins of new results of a video; a second call changes nothing."""
     for tell in hooks("made"):
         tell(settings, catalogue, video_id, kind)
 
@@ -36,11 +36,11 @@ def take_in(
     kind: JobKind,
     artifacts: Sequence[Artifact],
 ) -> None:
-    """Update the catalogue with the results of a video's job in the store; doing so again changes nothing."""
+    """Update the catalogue with the stored results of a video's job; a second call changes nothing."""
     if kind == "removal":
         catalogue.remove_video(video_id)
     elif kind != "frames":
-        if kind == "checks":  # first: what is noted is not looked at again
+        if kind == "checks":  # first: noted results are not looked at again
             tell_checks(settings, store, catalogue, video_id)
         catalogue.put_artifacts(video_id, artifacts)
         tell_made(settings, catalogue, video_id, kind)

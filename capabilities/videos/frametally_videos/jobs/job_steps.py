@@ -1,6 +1,6 @@
-"""The work of each kind of job, in a process of its own, and the messages between it and its worker.
+"""Runs each kind of job in its process, and defines the messages between the process and its worker.
 
-Each function imports what its job needs, nothing of other jobs: a process begins for every single one.
+Each function imports only what its job needs, since every job starts a process.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ T = TypeVar("T")
 
 
 JobEnd = Literal["done", "failed", "again", "later", "stopped"]
-"""It is done; it can never be done; it failed for now; it waits for a server; it was stopped."""
+"""The job is done, failed permanently, failed for now, waits for a server, or was stopped."""
 
 WITH_SERVERS: frozenset[JobKind] = frozenset({"frames", "gold", "removal"})
-"""Jobs that need the log or a database, and open these and the store by themselves: where one of them is a
-server, with a network. All others get the video's folder from their worker, and have neither log-ins nor a
+"""Jobs that need the log or a database. They open these and the store themselves, with a network if one of
+them is a server. Other jobs get the video's folder from their worker, and have neither log-ins nor a
 network."""
 STORE_VARIABLE = "FRAMETALLY_JOB_STORE"
-"""Names the descriptor by which a job's process asks for the video's folder."""
+"""The variable with the descriptor over which a job's process accesses the video's folder."""
 
 
 class JobOrder(msgspec.Struct, frozen=True):
-    """The kind of work, and its video; see `Job`."""
+    """The kind of job, and its video; see `Job`."""
 
     video_id: str
     kind: JobKind
@@ -51,10 +51,10 @@ class JobOrder(msgspec.Struct, frozen=True):
 
 
 class JobWord(msgspec.Struct, frozen=True, omit_defaults=True):
-    """How far it is, or how it ended.
+    """The progress or the result of a job.
 
     Attributes:
-        end: None while it goes on.
+        end: How it ended, or None while it is running.
         reason: Why it ended early, or what it waits for.
     """
 
@@ -68,8 +68,8 @@ class JobCall(NamedTuple):
     """The input of a job.
 
     Attributes:
-        record: The video's, as it is in the store; it is being removed only if the job is its removal.
-        patience: Waits a while for a server that is not available; raises `GivenUp` after that, or a stop.
+        record: The video's stored record; `deleting` only if the job is its removal.
+        patience: Waits a while for a server that is not available, then (or after a stop) raises `GivenUp`.
     """
 
     record: VideoRecord
@@ -87,7 +87,7 @@ class JobCall(NamedTuple):
         return open_original(self.store, self.record, self.patience, max_pixels=max_pixels)
 
     def until_done(self, action: Callable[[], T]) -> T:
-        """Ask the store until it answers. Raises `GivenUp` after a stop."""
+        """Repeat an action until the store is available; see `patience`."""
         return self.patience.until_done("the object store", action)
 
 
@@ -144,8 +144,8 @@ class PluginJob(NamedTuple):
     """A kind of job that a plug-in does.
 
     Attributes:
-        do: Does it, as `DOING` says.
-        check: Raises `Misconfigured` where all of them would fail.
+        do: Does the job; see `DOING`.
+        check: Raises `Misconfigured` if all jobs of this kind would fail.
     """
 
     do: Callable[[JobCall], list[Artifact]]
@@ -166,10 +166,10 @@ DOING: dict[JobKind, Callable[[JobCall], list[Artifact]]] = {
     "metadata": _step("artifact_jobs", "make_metadata"),
     "checks": _step("artifact_jobs", "make_quality"),
 }
-"""By kind: does it, and returns what it has put into the store; all can be done again, wherever it was cut.
+"""By kind, the function that does the job and returns its stored results; after a kill, it can be repeated.
 
 Raises:
-    Poison: It can never be done.
+    Poison: The job can never be done.
     Retryable: A server that it needs is not available.
     Misconfigured: It could not be done this time.
     GivenUp: The command was stopped, or a server was not available for a while.

@@ -1,8 +1,8 @@
-"""`frametally work`: does the waiting jobs of videos, in as many processes as you choose.
+"""Does the waiting jobs of videos for `frametally work`, in as many processes as you choose.
 
-Each job is claimed by a lease that its worker keeps; a worker that dies takes its job's process with it, and
-once the lease is over, or the queue has noticed, another does it again, from where it was. Beside that, what
-a kill left of uploads is settled, every round.
+A worker claims each job by a lease and renews it. If the worker dies, its job's process dies with it; once
+the lease ends or the queue notices, another worker continues the job. Each round also finishes uploads that a
+kill interrupted.
 """
 
 from __future__ import annotations
@@ -39,16 +39,16 @@ T = TypeVar("T")
 
 _LOOK_EVERY_S, _ROUND_EVERY_S = 0.25, 1.0
 _PAUSES_S = (5.0, 30.0, 120.0, 600.0)
-"""Before a job that failed is tried again; the last holds for all that follow."""
+"""Pauses before a failed job is tried again; the last one is repeated."""
 _AWAY_S = 5.0
 _SERVER_AWAY_S = 15.0
-"""Before a job that needs a server that was not available is tried again; other jobs are done meanwhile."""
+"""Pause before another attempt at a job whose server was not available; other jobs run meanwhile."""
 ATTEMPTS = 5
-"""Before a job fails for good."""
+"""Attempts before a job fails permanently."""
 
 
 class WorkReport(NamedTuple):
-    """Result of a call: jobs that ended, and one line for each that failed permanently."""
+    """The result of a call: the number of jobs done, and one line for each that failed permanently."""
 
     done: int
     failed: list[str]
@@ -56,14 +56,14 @@ class WorkReport(NamedTuple):
 
 @dataclass
 class JobWorker:
-    """Does waiting jobs of videos; it waits for a store, a catalogue or a queue that is not available.
+    """Does waiting jobs of videos; waits while the store, the catalogue or the queue is not available.
 
     Attributes:
-        settings: Of this process; each job has the same.
-        queues: Only jobs of these are done.
+        settings: The settings of this process, which each job shares.
+        queues: The queues whose jobs are done.
         say: Gets a line for each job, and for each wait.
-        should_stop: Once true, running jobs are finished, the rest is left.
-        each_round: Is called every round, some seconds apart at most.
+        should_stop: Once true, running jobs finish their current step, and no new ones start.
+        each_round: Called every round, at most some seconds apart.
     """
 
     settings: Settings
@@ -83,10 +83,10 @@ class JobWorker:
         self._counting = threading.Lock()
 
     def work(self, workers: int, *, until_done: bool) -> WorkReport:
-        """Do so many jobs at once until `should_stop`, or with `until_done` until none waits.
+        """Do up to `workers` jobs at once until `should_stop` or, with `until_done`, until no job waits.
 
         Raises:
-            Misconfigured: The queue does not let us in.
+            Misconfigured: The queue denies access.
         """
         remove_left_behind(self.settings)
         try:
@@ -111,18 +111,18 @@ class JobWorker:
         return WorkReport(self._done, self._failed)
 
     def _ask(self, action: Callable[[], T]) -> T:
-        """Ask the catalogue or the queue until it answers. Raises `GivenUp` after a stop."""
+        """Repeat an action until the catalogue or the queue is available. Raises `GivenUp` after a stop."""
         return self._patience.until_done("jobs", action)
 
     def _go_round(self, until_done: bool) -> None:
-        """Settle uploads and do `each_round`, until it is time to end."""
+        """Settle uploads and call `each_round` until it is time to end."""
         ports = UploadPorts(self.settings, self.store, self.catalogue, inspect)
         settler = UploadSettler(Acceptance(ports), self.say)
         once_a_minute, away_part = OnceAMinute(self.say), ""
         if until_done:
             self._ask(lambda: settler.settle(patiently=False))
         while not self._patience.stopping:
-            # Before the round: what it notes of the last job, and queues because of it, belongs to it.
+            # Before the round, which notes the last job's results, and may queue further jobs.
             self._job_ended.clear()
             is_done = until_done and self._ask(self._is_done)
             try:
@@ -143,7 +143,7 @@ class JobWorker:
         return not self.catalogue.find_jobs(question).jobs
 
     def _work(self, name: str) -> None:
-        """Take one job after the other."""
+        """Do one job after another."""
         lease_s = self.settings.job_lease_s
         with closing(self.queue.consumer(self.queues)) as consumer:
             while not (self._ending.is_set() or self._patience.stopping):
@@ -160,7 +160,7 @@ class JobWorker:
                     return
 
     def _do(self, consumer: JobConsumer, job: Job) -> None:
-        """Do a claimed job, and note how that ended."""
+        """Do a claimed job, and note the result."""
         row = self._ask(lambda: self.catalogue.video(job.video_id))
         name = row.record.name if row else job.video_id
         if job.losses > MOST_LOSSES:
@@ -216,7 +216,7 @@ class JobWorker:
             self._fail(job, name, reason)
 
     def _put_back(self, job: Job, reason: str | None, pause_s: float) -> None:
-        """Queue a job again, without counting this attempt."""
+        """Queue a job again without counting this attempt."""
         self._ask(
             lambda: self.catalogue.end(job, "queued", reason=reason, again_after_s=pause_s, counts=False)
         )

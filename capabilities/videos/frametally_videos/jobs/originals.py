@@ -1,4 +1,4 @@
-"""A video's record and its original, as a job finds them in the store."""
+"""Finds a video's record and opens its original, for jobs."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from frametally_videos.uploads.acceptance import read_video
 
 
 def find_record(store: ObjectStore, video_id: str, patience: Patience) -> VideoRecord | None:
-    """Return a video's record; None if it does not exist.
+    """Return a video's record, or None if it does not exist.
 
     Raises:
-        Poison: It is damaged.
+        Poison: The record is damaged.
         GivenUp: The store is not available, and the command was stopped.
     """
     return patience.until_done("the object store", lambda: read_video(store, video_id))
@@ -34,11 +34,11 @@ def find_record(store: ObjectStore, video_id: str, patience: Patience) -> VideoR
 def open_original(
     store: ObjectStore, record: VideoRecord, patience: Patience, *, max_pixels: int
 ) -> Iterator[Video]:
-    """Open a video's original; wait for a store that is not available.
+    """Open a video's original; wait while the store is not available.
 
     Raises:
-        Poison: It is gone, or no video that can be opened.
-        GivenUp: The store is not available, and the command was stopped, whatever error FFmpeg made of that.
+        Poison: The original is missing, or is not a video that can be opened.
+        GivenUp: The store is not available, and the command was stopped, even if FFmpeg raised another error.
     """
     key = keys.original_key(record.id)
 
@@ -58,12 +58,12 @@ def open_original(
         if file.failure is not None and file.failure is not error:
             raise file.failure from error
         raise
-    if file.failure is not None:  # which FFmpeg took for the end of the file
+    if file.failure is not None:  # FFmpeg mistook it for the end of the file
         raise file.failure
 
 
 def note_damage(store: ObjectStore, video_id: str, damage: list[str]) -> None:
-    """Add to a video's record the problems of its file that its frames showed. Raises `Retryable`."""
+    """Add problems of the file that its frames showed to a video's record. Raises `Retryable`."""
     key = keys.video_key(video_id)
 
     def add(data: bytes | None) -> bytes | None:

@@ -1,4 +1,4 @@
-"""News of videos for people by mail, each event once, and the sending of it.
+"""Sends news of videos to people by mail, each event once.
 
 All functions raise `Retryable` while the store or the catalogue is not available.
 """
@@ -39,7 +39,7 @@ _MOST_LABELS = 20
 class VideoNews:
     """Puts news of videos into the outbox, if mail is configured.
 
-    A caller puts an event here before it notes it: after a kill it is put again, which changes nothing.
+    Callers put an event here before they note it: after a kill they put it again, which changes nothing.
     """
 
     def __init__(self, settings: Settings, outbox: NoticeBook) -> None:
@@ -48,7 +48,7 @@ class VideoNews:
         self._web_url = settings.web_url.rstrip("/")
 
     def ready(self, video: VideoRecord, frames: Job, books: VideoBooks | None, remark: str | None) -> None:
-        """Put the news that a video is in the chart; frames made again are news again."""
+        """Put the news that a video is in the chart; frames that are made again are news again."""
         name = one_line(video.name)
         lines = [f"{name} is ready: all its frames are in the chart.", "", *_about(video)]
         if books is not None:
@@ -66,14 +66,14 @@ class VideoNews:
         self._put("ready", video, _event(frames), f"{name} is ready", lines)
 
     def failed(self, video: VideoRecord, frames: Job, reason: str) -> None:
-        """Tell that the frames of a video could not be made; each time that a person had it tried again."""
+        """Put the news that a video's frames could not be made; a failed retry by a person is news again."""
         name = one_line(video.name)
         lines = [f"{name} has failed: {one_line(reason, None)}", "", *_about(video)]
         lines += ["", "Correct this, then press Try again on its page."]
         self._put("failed", video, _event(frames), f"{name} has failed", lines)
 
     def checked(self, video: VideoRecord, quality: VideoQuality) -> None:
-        """Put the news of failed checks; nothing if all passed."""
+        """Put the news of failed checks, if any failed."""
         failed = [check for check in quality.checks if not check.passed]
         if not failed:
             return
@@ -111,9 +111,9 @@ def _about(video: VideoRecord) -> list[str]:
 
 
 def tell_checks(settings: Settings, store: ObjectStore, outbox: NoticeBook, video_id: str) -> None:
-    """Put news of a video's failed checks into the outbox; none for a removed video, or if all passed.
+    """Put the news of a video's failed checks into the outbox, unless it was removed or all checks passed.
 
-    Call this once the record of quality is in the store; a second call changes nothing.
+    Call this after storing the record of quality; a second call changes nothing.
     """
     if not settings.mail_receivers:
         return
@@ -130,7 +130,7 @@ _BETWEEN = f"\n\n{'-' * 60}\n\n"
 
 
 def message_of(letter: Letter, settings: MailSettings) -> EmailMessage:
-    """Return the mail of some notices: a second copy has the same `Message-ID`."""
+    """Return a mail with notices; a second copy has the same `Message-ID`."""
     first, *rest = letter.notices
     message = EmailMessage(policy=SMTP)
     more = f", and {len(rest)} more" if rest else ""
@@ -141,14 +141,14 @@ def message_of(letter: Letter, settings: MailSettings) -> EmailMessage:
     message["Message-ID"] = f"<{letter.id}@{settings.mail_sender.rpartition('@')[2]}>"
     message["Auto-Submitted"] = "auto-generated"
     body = _BETWEEN.join(notice.body for notice in letter.notices)
-    # As quoted-printable it goes through every server as it is, and no line of it is too long.
+    # Every server passes quoted-printable on unchanged, and no line is too long.
     message.set_content(f"{body}\n", cte="quoted-printable")
     return message
 
 
 _LOOK_EVERY_S = 1.0
 DIGEST_S = 300.0
-"""For so long, news are collected for one mail."""
+"""How long news are collected for one mail."""
 _MOST_NOTICES = 100
 _LEASE_S = 180.0
 _FIRST_PAUSE_S = 15.0
@@ -156,19 +156,19 @@ _END_WITHIN_S = 5.0
 
 
 class Mailer:
-    """Sends mails; several processes may do so from one outbox."""
+    """Sends mails; several processes may share one outbox."""
 
     def __init__(self, settings: Settings, outbox: NoticeBook, say: Callable[[str], None]) -> None:
-        """Send nothing yet; lines go to `say`, at most one a minute of each kind."""
+        """Prepare to send; lines go to `say`, at most one a minute of each kind."""
         self._settings = settings
         self._outbox = outbox
         self._server = MailServer(settings.smtp_url, settings.smtp_access)
         self._say = OnceAMinute(say)
 
     def send(self, *, waited_s: float | None = None) -> int:
-        """Send waiting mails, once the oldest has waited for long enough; return how many were sent.
+        """Send waiting mails once the oldest notice has waited long enough; return the number of sent mails.
 
-        A server that is down or refuses the log-in is tried again later, with pauses up to an hour.
+        If the server is down or refuses the log-in, later calls try again, with pauses of up to an hour.
         """
         if waited_s is None:
             waited_s = DIGEST_S
@@ -198,16 +198,16 @@ class Mailer:
 def mailing(
     settings: Settings, outbox: NoticeBook, say: Callable[[str], None], *, all_at_end: bool
 ) -> Iterator[None]:
-    """Send the mails of the outbox in a thread of its own, while it lasts.
+    """Send the mails of the outbox in a separate thread within the block.
 
-    With `all_at_end` what would have waited for more is sent at the end.
+    With `all_at_end`, also send the notices at the end that are still waiting for others.
     """
     if not settings.mail_receivers:
         yield
         return
     mailer = Mailer(settings, outbox, say)
     stop = threading.Event()
-    # A silent server does not hold up the end: the next process sends the same mail.
+    # A daemon, so that a silent server does not delay the exit: the next process sends the same mail.
     thread = threading.Thread(target=_send_on, args=(mailer, say, stop), name="mail", daemon=True)
     thread.start()
     try:

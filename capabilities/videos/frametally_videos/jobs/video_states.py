@@ -1,8 +1,8 @@
 """Finds the state of each uploaded video from the stored facts, and notes it in the catalogue.
 
-A state follows from the video's jobs, its medium's manifest, the ledger and the count index, so that it comes
-right by itself whatever was killed; and what is missing in between is queued again.
-All functions raise `Retryable` while the store, ledger, index or catalogue is not available.
+A state follows from the video's jobs, its medium's manifest, the ledger and the count index, so that it
+corrects itself after any kill; missing jobs are queued again. All functions raise `Retryable` while the
+store, ledger, index or catalogue is not available.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ if TYPE_CHECKING:
 
 
 class Account(NamedTuple):
-    """Distinct frames of one medium.
+    """Numbers of distinct frames of one medium.
 
     Attributes:
-        not_counted: Those of `detected` that count no longer, as they were forgotten or another medium of the
-            source has their time.
-        is_counted: Whether all of its source and time is, so that its labels are final.
-        labels: Detections by label of its source between its first and its last frame.
+        not_counted: Frames of `detected` that no longer count, since they were forgotten or another medium of
+            the source covers their time.
+        is_counted: Whether all frames of its source in its time are counted, so that `labels` is final.
+        labels: Detections of its source between its first and its last frame, by label.
     """
 
     detected: int = 0
@@ -54,16 +54,16 @@ class Account(NamedTuple):
 
 
 class Accounts:
-    """The accounts of media, as ledger and index have them now; the caller has refreshed the ledger."""
+    """Finds the accounts of media in the ledger, which the caller has refreshed, and the index."""
 
     def __init__(self, settings: Settings, index: CountIndex, ledger: Ledger) -> None:
-        """Read what all accounts need."""
+        """Read the data that all accounts need."""
         self._index = index
         self._ledger = ledger
         manifests, stones = ledger.manifests(), ledger.tombstones()
         self._by_source = by_source(manifests)
         self._gone = not_counted(manifests, stones, settings.count_overlaps)
-        # The model of the newest segment: counts may still be another model's.
+        # The model of the newest segment; existing counts may be of another model.
         self._model = next(iter(ledger.models()), None)
         tallies = ledger.tallies(self._model) if self._model else []
         self._tallies = {(tally.source, tally.media): tally for tally in tallies}
@@ -86,7 +86,7 @@ class Accounts:
         """Return the account of a medium.
 
         Raises:
-            IndexDamaged: The index holds other counts than were written.
+            IndexDamaged: The counts in the index were changed after writing.
         """
         first_ms, last_ms = manifest.first_captured_at_ms, manifest.last_captured_at_ms
         if first_ms is None or last_ms is None:
@@ -98,7 +98,7 @@ class Accounts:
         account = Account(tally.detected, tally.dead_lettered, lost_count)
         if not self._interval_s:
             return account
-        # Whole intervals, as they are counted: others' frames are in them, too.
+        # Counts are of whole intervals, which also contain frames of other media.
         step_ms = self._interval_s * 1000
         from_ms, to_ms = first_ms // step_ms * step_ms, (last_ms // step_ms + 1) * step_ms
         detected = self._detected_between(manifest.source, from_ms, to_ms)
@@ -111,7 +111,7 @@ class Accounts:
         )
 
     def _detected_between(self, source: str, from_ms: int, to_ms: int) -> int:
-        """Return how many frames of a source, of any medium, are to be counted in `[from_ms, to_ms)`."""
+        """Return how many frames of a source, of all media, should be counted in `[from_ms, to_ms)`."""
         detected = 0
         for manifest in self._by_source.get(source, ()):
             first_ms, last_ms = manifest.first_captured_at_ms, manifest.last_captured_at_ms
@@ -128,7 +128,7 @@ class Accounts:
         return detected
 
     def _gone_of(self, tally: FrameTally, from_ms: int | None, to_ms: int | None) -> int:
-        """Return how many detected frames of `[from_ms, to_ms)` count no longer."""
+        """Return how many detected frames of `[from_ms, to_ms)` no longer count."""
         return sum(
             self._frames_between(tally, *overlap)
             for forgotten_range in self._gone.get(tally.media, ())
@@ -142,7 +142,7 @@ class Accounts:
         return detected
 
     def _indexed(self, source: str, from_ms: int, to_ms: int) -> tuple[int, dict[str, int]]:
-        """Return the frames of `[from_ms, to_ms)` that are in the index, and its detections by label."""
+        """Return the number of frames of `[from_ms, to_ms)` in the index, and their detections by label."""
         histogram = self._index.histogram(
             CountQuery(
                 self._model or "", self._interval_s, AGES_S, sources=[source], from_ms=from_ms, to_ms=to_ms
@@ -155,7 +155,7 @@ class Accounts:
 
 
 def _common(first: Range, second: Range) -> Range | None:
-    """Return what two ranges have in common; None if that is nothing."""
+    """Return the intersection of two ranges, or None if it is empty."""
     starts = [start for start in (first[0], second[0]) if start is not None]
     ends = [end for end in (first[1], second[1]) if end is not None]
     from_ms, to_ms = max(starts, default=None), min(ends, default=None)
@@ -173,14 +173,14 @@ _BESIDE = {
     "checks": "Its checks",
     "gold": "Its gold tables",
 }
-"""Results besides the counts: a video without them is ready, with a remark."""
+"""Results besides the counts, by kind of job; if one failed, the video is ready with a remark."""
 
 FORGOTTEN = "Its frames were deleted. Try again to make them again."
-"""Why a video has none, although they were made."""
+"""Why a video has no frames although they were made."""
 
 
 class Found(NamedTuple):
-    """How far a video has come, as `VideoCatalogue.set_video` notes it."""
+    """A video's state and progress for `VideoCatalogue.set_video`, and whether to queue its frames."""
 
     state: VideoState
     reason: str | None = None
@@ -195,7 +195,7 @@ _FORGOTTEN = Found("failed", reason=FORGOTTEN, books=VideoBooks())
 
 @dataclass
 class StateSettler:
-    """Finds the states of videos; a caller that does so again and again keeps one."""
+    """Finds the states of videos; keep one for repeated calls."""
 
     _: KW_ONLY
     settings: Settings
@@ -210,12 +210,13 @@ class StateSettler:
         self._due_s = float("-inf")
 
     def settle(self, *, patiently: bool = True) -> int:
-        """Look at the videos that are on their way, if it is time for that again; return how many were.
+        """Check videos whose state is not final; return their number.
 
-        It takes a fifth of the time at most. Without `patiently` it is time.
+        With `patiently`, return 0 at once if it is too early, so that checks take at most a fifth of the
+        time.
 
         Raises:
-            IndexDamaged: The index holds other counts than were written.
+            IndexDamaged: The counts in the index were changed after writing.
         """
         began_s = self.clock()
         if patiently and began_s < self._due_s:
@@ -228,7 +229,7 @@ class StateSettler:
         return len(rows)
 
     def settle_all(self) -> None:
-        """Look once at every video that is on its way; raises as `settle` does."""
+        """Check every video whose state is not final once. Raises the errors of `settle`."""
         checked_ids: set[str] = set()
         while rows := [
             row for row in self.catalogue.unsettled(_MOST_AT_ONCE) if row.record.id not in checked_ids
@@ -249,7 +250,7 @@ class StateSettler:
                 manifest = find_manifest(self.store, row.record.sha256)
             settlement = find_state(row.record, newest, manifest, accounts.of)
             if settlement.queues_frames and manifest is None and is_forgotten(self.store, row.record):
-                settlement = _FORGOTTEN  # and the catalogue has lost the job that made them
+                settlement = _FORGOTTEN  # the catalogue has lost the job that made them
             self._tell(row.record, newest.get("frames"), settlement)
             if settlement.state in ("ready", "failed"):
                 tell_made(self.settings, self.catalogue, row.record.id, "end")
@@ -260,15 +261,15 @@ class StateSettler:
                 self.catalogue.queue(row.record.id, "frames")
 
     def _tell(self, video: VideoRecord, frames: Job | None, settlement: Found) -> None:
-        """Put the news of an end before it is noted: later the video is not looked at again.
+        """Put the news of a final state before it is noted, since the video is not checked again afterwards.
 
-        In a catalogue that was lost and rebuilt, no job has made the frames: that is old news.
+        Without a job for the frames, the catalogue was lost and rebuilt, so the news is old.
         """
         if frames is None:
             return
         if settlement.state == "ready":
             self._news.ready(video, frames, settlement.books, settlement.reason)
-        elif settlement.state == "failed" and settlement != _FORGOTTEN:  # who forgot them knows
+        elif settlement.state == "failed" and settlement != _FORGOTTEN:  # a person who deletes frames knows
             self._news.failed(video, frames, settlement.reason or "")
 
 
@@ -278,7 +279,7 @@ def find_state(
     manifest: MediaManifest | None,
     account_of: Callable[[MediaManifest], Account],
 ) -> Found:
-    """Return how far a video has come."""
+    """Return a video's state and progress."""
     if record.state == "deleting":
         return _removal_state(jobs.get("removal"))
     if record.facts.started_at_ms is None:

@@ -1,1 +1,1 @@
-"""Stored videos: changes, retention, removal, and reading them as files."""
+"""Changes, expires and removes stored videos, and reads them as files."""

@@ -1,7 +1,7 @@
-"""Changes by people to a stored video: its name, source, time, region; or its removal.
+"""Applies people's changes to a stored video: to its name, source, time or region, or its removal.
 
-The record in the store is changed first; all else follows from it (`follow`). After a kill, a process that
-compares the catalogue with the store (`acceptance.UploadSettler`, `commands.catalogue`) does the rest.
+The record in the store changes first; everything else follows from it (`follow`). After a kill, a process
+that compares the catalogue with the store (`acceptance.UploadSettler`, `commands.catalogue`) does the rest.
 All functions raise `Retryable` while the store or the catalogue is not available.
 """
 
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
     from frametally_videos.catalogue.video_catalogue import VideoCatalogue
 
 NameSource = Callable[[str], tuple[str, str]]
-"""Returns the slug and the name of a source that a person names: the stored name if it is known."""
+"""Returns the slug and the name of a source that a person names; a known source keeps its stored name."""
 
 GUESSED: TimeSource = "file_time"
-"""Where an event time is from that is only a guess: the file's date, or when it was uploaded."""
+"""The source of an event time that is only a guess: the file's date, or the time of the upload."""
 
 _SAY_THE_TIME: tuple[JobKind, ...] = ("metadata", "checks")
-"""Version of the format of records that contain a video's event time."""
+"""Jobs whose results contain the video's event time."""
 
 
 class VideoGone(FrametallyError):
@@ -45,10 +45,10 @@ class VideoGone(FrametallyError):
 
 
 class ChangedSince(FrametallyError):
-    """A video has been changed since the revision that a change was made of."""
+    """The video has changed since the revision that a change is based on."""
 
     def __init__(self, video: VideoRecord) -> None:
-        """Keep the record as it is now."""
+        """Store the video's current record."""
         super().__init__(f"{video.name} has changed since then: it is now revision {video.revision}")
         self.video = video
 
@@ -77,16 +77,16 @@ def edit_video(
 ) -> VideoRecord:
     """Change a video's fields, and move its frames accordingly.
 
-    `made_of` is the revision that the change was made of; None: whichever it is. `moved_from`: what was
-    counted of it, where an upload moves that.
+    `made_of` is the revision that the change is based on, or None for any; `moved_from` has the counts that
+    an upload moves.
 
     Returns:
         The record afterwards; nothing is written if it did not change.
 
     Raises:
-            VideoGone: The video does not exist.
-            ChangedSince: It has another revision.
-            FieldRefused: A field is not valid.
+        VideoGone: The video does not exist.
+        ChangedSince: It has another revision.
+        FieldRefused: A field is not valid.
         Poison: The record is damaged.
         Misconfigured: This user may not write there.
     """
@@ -111,7 +111,7 @@ def edit_video(
 
 
 def draw(store: ObjectStore, video: VideoRecord) -> list[str]:
-    """Draw a video's region and calibration over its source; return a sentence about each."""
+    """Draw a video's region and calibration on its source; return remarks about them, a sentence each."""
     fields, facts = video.fields, video.facts
     if fields.roi is None and fields.calibration is None:
         return []
@@ -123,10 +123,10 @@ def draw(store: ObjectStore, video: VideoRecord) -> list[str]:
 
 
 def remove_video(store: ObjectStore, catalogue: VideoCatalogue, video_id: str) -> bool:
-    """Queue the removal of a video and its counts; False: it was queued before.
+    """Queue the removal of a video and its counts; return False if it was already queued.
 
     Raises:
-            VideoGone: The video does not exist.
+        VideoGone: The video does not exist.
         Poison: The record is damaged.
         Misconfigured: This user may not write there.
     """
@@ -140,9 +140,9 @@ def remove_video(store: ObjectStore, catalogue: VideoCatalogue, video_id: str) -
 def follow(
     store: ObjectStore, catalogue: VideoCatalogue, video: VideoRecord, *, is_moved: bool = False
 ) -> None:
-    """Update the catalogue and the jobs after a record has changed; a second call changes nothing."""
+    """Update the catalogue and the jobs after a change of a record; a second call changes nothing."""
     info = store.head(video.key)
-    if info is None:  # it is gone altogether since
+    if info is None:  # it has been removed meanwhile
         return
     catalogue.put_video(video, info.version)
     if video.state == "deleting":
@@ -162,7 +162,7 @@ def is_guess(facts: VideoFacts) -> bool:
 
 
 def is_elsewhere(before: VideoRecord, after: VideoRecord) -> bool:
-    """Return whether the frames of a video are of another source or time than before."""
+    """Return whether a change moves a video's frames to another source or time."""
     return (before.source, before.source_name, before.facts.started_at_ms) != (
         after.source,
         after.source_name,
@@ -171,10 +171,10 @@ def is_elsewhere(before: VideoRecord, after: VideoRecord) -> bool:
 
 
 def moment_ms(text: str, zone_name: str | None, settings: Settings) -> int:
-    """Return the event time of an ISO 8601 moment; without an offset it is in the zone, or the deployment's.
+    """Return the event time of an ISO 8601 moment, in `zone_name` or the settings' zone without an offset.
 
     Raises:
-            FieldRefused: It is not a time, or not in the years 1000 to 9999.
+        FieldRefused: It is not a time, or not in the years 1000 to 9999.
     """
     zone = settings.model_copy(update={"timezone": zone_name}).tzinfo() if zone_name else settings.tzinfo()
     try:
@@ -195,7 +195,7 @@ def _no_start_time(text: str) -> FieldRefused:
 
 
 def _apply(before: VideoRecord, changes: Changes, settings: Settings, name_source: NameSource) -> VideoRecord:
-    # Checked as one: names come back as they are kept.
+    # Check all fields together; this also normalizes names.
     fields = check_fields(msgspec.structs.replace(before.fields, **changes))
     after = msgspec.structs.replace(before, fields=fields)
     if "name" in changes:
@@ -230,7 +230,7 @@ def _change(
     *,
     also_going: bool = False,
 ) -> tuple[VideoRecord, VideoRecord]:
-    """Return a video's record before and after `make` changed it, without any other change in between."""
+    """Change a video's record by `make` in one step; return the record before and after."""
     key = keys.video_key(video_id)
     videos: list[VideoRecord] = []
 
@@ -251,7 +251,7 @@ def _change(
 
 
 class SourceNames:
-    """Sources by name, as media and videos have them; threads may share it."""
+    """Finds the sources of media and videos by name; threads may share it."""
 
     def __init__(self, store: ObjectStore, catalogue: VideoCatalogue) -> None:
         self._catalogue = catalogue
@@ -259,7 +259,7 @@ class SourceNames:
         self._reading = threading.Lock()
 
     def resolve(self, text: str) -> tuple[str, str]:
-        """Return the slug of the source `text`, and how it is written: as media or videos have it."""
+        """Return the slug of the source `text`, and its name as media or videos spell it."""
         with self._reading:
             manifests = self._manifests.recent()
         source, name = joined(manifests, text)

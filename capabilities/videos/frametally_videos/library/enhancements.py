@@ -1,4 +1,4 @@
-"""Enhancement of a video: the one place that checks each number and writes it in one form."""
+"""Checks and normalizes the options of a video's enhancement."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ _LEAST_AND_MOST: dict[str, tuple[float, float]] = {
 _DEINTERLACING: tuple[str, ...] = get_args(get_type_hints(Enhancement)["deinterlace"])
 _FIELDS = msgspec.structs.fields(Enhancement)
 ENHANCEMENT_FIELDS = tuple(field.name for field in _FIELDS)
-# Made once, before there are threads: see `records.decode`.
+# Created before any threads start; see `records.decode`.
 _objects = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def read_enhancement(fields: Mapping[str, object]) -> Enhancement:
-    """Return the enhancement, by field: numbers, or texts that are numbers, as a query has them.
+    """Return the enhancement for fields whose values are numbers, or texts of numbers as in a query.
 
-    Whatever means the same becomes the same record: what changes nothing is left out.
+    Equivalent values give equal records: values that change nothing are left out.
 
     Raises:
-            FieldRefused: A value is not valid, or the field does not exist.
+        FieldRefused: A value is not valid, or the field does not exist.
     """
     values: dict[str, object] = {}
     for name, value in fields.items():
@@ -52,10 +52,10 @@ def read_enhancement(fields: Mapping[str, object]) -> Enhancement:
 
 
 def enhancement_options(enhancement: Enhancement) -> str:
-    """Return a checked enhancement as the options of a job: what means the same is written in the same way.
+    """Return a checked enhancement as the options of a job, in the same form for equivalent values.
 
     Raises:
-        FieldRefused: A number of it cannot be.
+        FieldRefused: A number is not valid.
     """
     return msgspec.json.encode(read_enhancement(msgspec.structs.asdict(enhancement)), order="sorted").decode()
 
@@ -64,7 +64,7 @@ def enhancement_of(options: str) -> Enhancement:
     """Return the enhancement in a job's options.
 
     Raises:
-            FieldRefused: They are not an object, or a field is not valid.
+        FieldRefused: They are not an object, or a field is not valid.
     """
     try:
         raw = _objects.decode(options or "{}")
@@ -82,13 +82,13 @@ def _number(field: str, value: object) -> float:
     if isinstance(value, int | float | str) and not isinstance(value, bool):
         with contextlib.suppress(ValueError, OverflowError):
             number = float(value)
-    if not least <= number <= most:  # nor is it where it is no number
+    if not least <= number <= most:  # or it is NaN
         raise FieldRefused(
             field,
             f"{value!r:.40} is not a number from {least:g} to {most:g}.",
             "Give such a number, or leave it out.",
         )
-    return number + 0.0  # which makes 0 of -0
+    return number + 0.0  # turns -0 into 0
 
 
 def _choice(value: object) -> str:

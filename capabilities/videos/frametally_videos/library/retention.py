@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 
 def remove_old_originals(store: ObjectStore, *, days: int, now_ms: int) -> list[str]:
-    """Remove originals that came more than `days` days before `now_ms`; 0 days: none.
+    """Remove originals that are more than `days` days older than `now_ms`; with 0 days, none.
 
-    A medium with missing frames stays, such as that of a video that waits for its time: nothing more could
-    be counted of it. So do media of no video.
+    Keep originals that still have frames to announce, such as those of videos that wait for their time, and
+    originals without a video.
 
     Returns:
-        The ids of their videos.
+        The IDs of their videos.
     """
     video_ids = []
     for info in store.list(keys.VIDEOS) if days else ():
@@ -40,17 +40,17 @@ def remove_old_originals(store: ObjectStore, *, days: int, now_ms: int) -> list[
 
 
 def objects_of_no_video(store: ObjectStore) -> list[ObjectInfo]:
-    """Return, by key, the objects in folders of videos without a record and without an upload.
+    """Return the objects in folders of videos that have neither a record nor an upload.
 
     Raises:
-            Poison: The record of an upload is damaged, so that the owner of its bytes is unknown.
+        Poison: The record of an upload is damaged, so that the owner of its bytes is unknown.
     """
     objects_of_ids = [
         (info, video_id)
         for info in store.list(keys.VIDEOS)
         if keys.is_video_id(video_id := info.key.split("/")[1])
     ]
-    # In this order: an upload has its record before its first byte, and until its video has one.
+    # In this order: an upload's record exists from before its first byte until its video has a record.
     uploading_ids = {upload.video_id for upload in read_records(store, keys.UPLOADS, UploadRecord)}
     of_none = {
         video_id
@@ -61,10 +61,10 @@ def objects_of_no_video(store: ObjectStore) -> list[ObjectInfo]:
 
 
 def forgotten_videos(store: ObjectStore, catalogue: VideoCatalogue) -> list[VideoRecord]:
-    """Return the existing videos whose frames were all forgotten, without those that jobs work on.
+    """Return the existing videos whose frames were all forgotten, except those that jobs work on.
 
     Raises:
-        Poison: A manifest or a tombstone of one is damaged.
+        Poison: A manifest or a tombstone is damaged.
     """
     forgotten = []
     for info in list_records(store, keys.VIDEOS):
@@ -72,7 +72,7 @@ def forgotten_videos(store: ObjectStore, catalogue: VideoCatalogue) -> list[Vide
             continue
         try:
             video = decode_at(info.key, store.get(info.key), VideoRecord)
-        except (ObjectMissing, Poison):  # `status` names a damaged one
+        except (ObjectMissing, Poison):  # `status` reports damaged records
             continue
         if video.state == "received" and is_forgotten(store, video):
             jobs = catalogue.jobs(video.id)
@@ -82,7 +82,7 @@ def forgotten_videos(store: ObjectStore, catalogue: VideoCatalogue) -> list[Vide
 
 
 def is_forgotten(store: ObjectStore, video: VideoRecord) -> bool:
-    """Return whether all frames of a video were forgotten since it came, and none was made since.
+    """Return whether all frames of a video were forgotten after its upload, and none was made since.
 
     Raises:
         Poison: Its manifest or a tombstone is damaged.

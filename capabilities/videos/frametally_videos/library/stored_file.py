@@ -1,4 +1,4 @@
-"""An object as a file that can be read and sought, in blocks, without a copy on this machine."""
+"""Reads an object as a seekable file, in blocks, without a local copy."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ if TYPE_CHECKING:
 
 BLOCK_BYTES = 2**20
 MOST_BLOCKS = 16
-"""Kept at once. Sound that lies far from its pictures is read in turns with them."""
+"""Blocks in memory: sound that is stored far from its pictures is read in turns with them."""
 
 
 class StoredFile(io.RawIOBase):
-    """An object of a store, for readers of files: PyAV, the reader of a picture.
+    """An object of a store, for readers of files such as PyAV.
 
-    An object that is replaced meanwhile is never read half old, half new: its size is read once, and a
-    shorter answer is an error.
+    Its size is read once, and a shorter answer is an error, so that a replaced object is not read half old
+    and half new.
 
     Attributes:
         read_bytes: Number of bytes read from the store.
-        failure: Error of the last read. FFmpeg may take that for the file's end, so callers
-            look here before they believe the data.
+        failure: Error of a failed read. FFmpeg may mistake it for the end of the file, so callers check it
+            before they trust the data.
     """
 
     def __init__(
         self, store: ObjectStore, key: str, *, retry: Callable[[Callable[[], int]], int] = a_few_times
     ) -> None:
-        """Open it; `retry` asks again for what the store refuses for now.
+        """Open the object; `retry` repeats reads while the store is not available.
 
         Raises:
-                ObjectMissing: The object does not exist.
+            ObjectMissing: The object does not exist.
             Retryable: The store is not available.
         """
         info = store.head(key)
@@ -63,7 +63,7 @@ class StoredFile(io.RawIOBase):
         return self._at
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
-        """Go to a byte, counted from the start, from here or from the end; beyond the end is allowed."""
+        """Move to a byte, relative to the start, the current byte or the end; it may be beyond the end."""
         start = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self.size_bytes}.get(whence)
         if start is None or start + offset < 0:
             raise ValueError(f"not a position in a file: {offset} from {whence}")
@@ -71,11 +71,11 @@ class StoredFile(io.RawIOBase):
         return self._at
 
     def readinto(self, buffer: WriteableBuffer, /) -> int:
-        """Read up to the end of a block; 0 bytes are the end of the object.
+        """Read up to the end of a block; return the number of bytes, 0 at the end of the object.
 
         Raises:
-                ObjectMissing: It was removed since it was opened.
-            Retryable: The answer was cut short, or the store is not available.
+            ObjectMissing: The object was removed after opening.
+            Retryable: The answer was too short, or the store is not available.
         """
         try:
             return self._retry(lambda: self._read_into(memoryview(buffer).cast("B")))
@@ -93,7 +93,7 @@ class StoredFile(io.RawIOBase):
         return len(block)
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """Read `size` bytes, fewer only at the end; all of the rest without a size."""
+        """Read `size` bytes, fewer only at the end; without a size, read the rest."""
         rest_bytes = max(0, self.size_bytes - self._at)
         size = rest_bytes if size is None or size < 0 else min(size, rest_bytes)
         data = bytearray(size)

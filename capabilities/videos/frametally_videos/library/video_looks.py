@@ -1,6 +1,7 @@
-"""Looks into a stored video, each by a process of its own: what its bytes do to a reader befalls that alone.
+"""Reads stored videos in separate processes, so that harmful bytes can crash only such a process.
 
-The process is `frametally_videos.describing`: it is asked by its input and answers on its output.
+The process is `frametally_videos.describing`, which reads a question from its input and writes the answer to
+its output.
 """
 
 from __future__ import annotations
@@ -24,25 +25,25 @@ from frametally_videos.upload_refusals import FieldRefused, Refused
 UNPROCESSABLE = 422
 NO_FRAME = "has no frame that can be decoded; play it to check, or export it again"
 _MOST_WORDS = 300
-# Each thread of FFmpeg or OpenBLAS would take address space for a heap of its own, used or not.
+# Otherwise each thread of FFmpeg or OpenBLAS would reserve address space for its own heap.
 _ENVIRONMENT = {"MALLOC_ARENA_MAX": "1", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 _TOLD_TO_END = {-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP}
 
 
 class FactsQuestion(msgspec.Struct, frozen=True, tag="facts"):
-    """Inspects a video, given the uploader's fields and the file's name."""
+    """Asks for a video's facts, given the uploader's fields and the file's name."""
 
     fields: VideoFields
     file_name: str
 
     most_cpu_s: ClassVar[int] = 60
-    """Of processor time: the largest that is allowed takes some seconds."""
+    """Processor time: the largest allowed video takes some seconds."""
     most_s: ClassVar[float] = 300.0
     most_answer_bytes: ClassVar[int] = 1 << 20
 
 
 class FrameQuestion(msgspec.Struct, frozen=True, tag="frame"):
-    """The frame to show, and its changes; see `frame_picture`."""
+    """Asks for an enhanced frame; see `frame_picture`."""
 
     position_s: float
     enhancement: Enhancement
@@ -59,11 +60,11 @@ class LookAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
     """The output of the process, in MessagePack on its standard output.
 
     Attributes:
-        status: With a refusal, the HTTP status that tells its kind.
-        reason: Of a refusal, of what is away, or of what is not set up.
-        away: Whether the store was away.
-        facts: Facts about the video; None if not requested, or if it is refused.
-        jpeg: The picture; None if not requested, or if there is none.
+        status: HTTP status for the kind of a refusal, otherwise 0.
+        reason: Why there is no result: a refusal, a store that is not available, or a wrong setup.
+        away: Whether the store was not available.
+        facts: Facts about the video, or None if not requested or refused.
+        jpeg: The picture, or None if not requested or if there is none.
     """
 
     status: int = 0
@@ -73,7 +74,7 @@ class LookAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
     jpeg: bytes | None = None
 
 
-# Made once, before there are threads: see `records.decode`.
+# Created before any threads start; see `records.decode`.
 _answers = msgspec.msgpack.Decoder(LookAnswer)
 
 
@@ -81,8 +82,8 @@ def inspect(settings: Settings, key: str, fields: VideoFields, file_name: str) -
     """Return the facts of the video under `key`: its streams, its time, and whether browsers play it.
 
     Raises:
-            Refused: It is not a video (415), or not a usable one (422).
-            Retryable: The store is away, or the process was killed.
+        Refused: It is not a video (415), or not a usable one (422).
+        Retryable: The store is not available, or the process was killed.
         Misconfigured: Videos cannot be read on this machine at all.
     """
     answer = _ask(settings, key, FactsQuestion(fields, file_name))
@@ -92,15 +93,15 @@ def inspect(settings: Settings, key: str, fields: VideoFields, file_name: str) -
 
 
 def frame_picture(settings: Settings, key: str, position_s: float, enhancement: Enhancement) -> bytes:
-    """Return the frame that is shown at a position, upright, enhanced as a whole video would be, as a JPEG.
+    """Return the frame that is shown at a position as a JPEG, upright and enhanced like a whole video.
 
-    If the frame is very far from the key frame before it, an earlier one is taken;
-    behind the end, the last. `fps` changes no single frame, and `auto` goes by what the frame says of itself.
+    If the frame is very far from the previous key frame, show an earlier one; beyond the end, show the last.
+    `fps` does not affect a single frame, and `auto` follows the frame's own flag.
 
     Raises:
-            FieldRefused: The position does not exist.
-        Refused: No frame can be decoded there (422), or it is gone (404).
-            Retryable: The store is away, or the process was killed.
+        FieldRefused: The position does not exist.
+        Refused: No frame can be decoded there (422), or the original is missing (404).
+        Retryable: The store is not available, or the process was killed.
         Misconfigured: Videos cannot be read on this machine at all.
     """
     if not 0 <= position_s < math.inf:
@@ -114,7 +115,7 @@ def frame_picture(settings: Settings, key: str, position_s: float, enhancement: 
 
 
 def sentence(words: str) -> str:
-    """Return the words of the producer about a piece of a video as a sentence."""
+    """Return a message of the producer about a part of a video as a sentence."""
     return words[:1].upper() + words[1:].removesuffix(".") + "."
 
 
@@ -130,7 +131,7 @@ def _error_of(answer: LookAnswer) -> Exception:
 
 
 def _ask(settings: Settings, key: str, question: LookQuestion) -> LookAnswer:
-    """Ask a process about the bytes under `key`; it is killed if it takes too long or says too much."""
+    """Ask a process about the bytes under `key`; kill it if it takes too long or answers too much."""
     process = start_child("frametally_videos.describing", environment_for_child(settings) | _ENVIRONMENT, key)
     complaints: list[bytes] = []
     with process:
@@ -139,7 +140,7 @@ def _ask(settings: Settings, key: str, question: LookQuestion) -> LookAnswer:
         listener = threading.Thread(target=_listen, args=(process, complaints), daemon=True)
         timer.start()
         listener.start()
-        with suppress(BrokenPipeError):  # it ended before it was asked; why is in its code
+        with suppress(BrokenPipeError):  # it ended before the question; its exit code shows why
             process.stdin.write(msgspec.json.encode(question))
             process.stdin.close()
         try:
@@ -159,7 +160,7 @@ def _ask(settings: Settings, key: str, question: LookQuestion) -> LookAnswer:
 
 
 def _why_ended(code: int, words: str, most_cpu_s: int) -> Exception:
-    """Return what to raise for a process that ended without an answer."""
+    """Return the error for a process that ended without an answer."""
     if code == -signal.SIGXCPU:
         return Refused(
             UNPROCESSABLE, f"Examining it takes more than {most_cpu_s} s; convert it to MP4 with H.264."
@@ -179,7 +180,7 @@ def _why_ended(code: int, words: str, most_cpu_s: int) -> Exception:
 
 
 def _listen(process: subprocess.Popen[bytes], complaints: list[bytes]) -> None:
-    """Keep its last line, so that it is never held up by what it says."""
+    """Read a process's error output, so that it never blocks, and keep the last line."""
     assert process.stderr  # noqa: S101 - for the type checker
     while line := process.stderr.readline(4096):
         if line.strip():

@@ -1,1 +1,1 @@
-"""Playing stored videos: ranges of bytes, pictures, and detections."""
+"""Sends players the bytes, pictures and detections of stored videos."""

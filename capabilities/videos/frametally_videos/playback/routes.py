@@ -1,4 +1,4 @@
-"""The native routes of stored videos: original bytes, playable versions, pictures, and single frames."""
+"""Handles the native routes of stored videos: originals, playable versions, pictures, and single frames."""
 
 from __future__ import annotations
 
@@ -54,15 +54,15 @@ _POSITION = text(
 )
 _FIELDS = tuple(text(name, "As in `Enhancement`.") for name in ENHANCEMENT_FIELDS)
 _MOST_AT_ONCE = 2
-"""Each is a process that decodes."""
+"""Frames to decode at once, each in a process."""
 _RETRY_AFTER_S = 1
 
 
 class PlaybackRoutes:
-    """Sends videos from the store; the catalogue lists them. Of frames it has a few decoded at once."""
+    """Sends stored videos that the catalogue lists, and decodes a few frames at a time."""
 
     def __init__(self, settings: Settings, store: ObjectStore, catalogue: VideoCatalogue) -> None:
-        """Read from these."""
+        """Serve videos from this store and catalogue."""
         self._settings = settings
         self._store = store
         self._catalogue = catalogue
@@ -136,7 +136,7 @@ class PlaybackRoutes:
         at_root=True,
     )
     async def processed(self, request: Request) -> Response:
-        """Answer with the best version; it may be another the next time."""
+        """Answer with the best version, which may change later."""
         row = await self._row(request)
         artifact = row.artifact("enhanced") or playable_of(row)
         if artifact is None:
@@ -215,7 +215,7 @@ class PlaybackRoutes:
         success={200: "A picture of the video.", 304: _KEPT},
     )
     async def picture(self, request: Request) -> Response:
-        """Answer with a picture of the video, or with what tells its parts."""
+        """Answer with a picture of the video, or with the times of the sprite's tiles."""
         name = request.url.path.rpartition("/")[2]
         row = await self._row(request, *(["v", "w"] if name == "poster" else ["v"]))
         kind = _PICTURES[name]
@@ -226,7 +226,7 @@ class PlaybackRoutes:
             )
         if width := WIDTH.read(MultiDict(request.query_params)):
             caching = _FOR_EVER if request.query_params.get("v") == artifact.recipe else _ASK_AGAIN
-            with suppress(ObjectMissing):  # which the whole one tells of
+            with suppress(ObjectMissing):  # sending the whole one below reports it
                 jpeg = await asyncio.to_thread(self._smaller, artifact.key, int(width))
                 return Response(jpeg, media_type=artifact.content_type, headers={"Cache-Control": caching})
         return await self._send(request, row, artifact)
@@ -235,7 +235,7 @@ class PlaybackRoutes:
         return smaller(self._store.get(key), width_px)
 
     async def _not_yet(self, row: VideoRow) -> Problem:
-        """Return the 404 of a video that no browser plays, with how far it is that one may."""
+        """Return the 404 problem of a video that browsers cannot play yet, with the state of that version."""
         facts = row.record.facts
         jobs = await asyncio.to_thread(self._catalogue.jobs, row.record.id)
         playable_job = next((job for job in reversed(jobs) if job.kind == "playable"), None)
@@ -264,7 +264,7 @@ class PlaybackRoutes:
         artifact: Artifact,
         headers: Mapping[str, str] = MappingProxyType({}),
     ) -> Response:
-        version = artifact.recipe or row.record.sha256  # the original has no recipe
+        version = artifact.recipe or row.record.sha256  # originals have no recipe
         is_named = version in (request.query_params.get("v"), request.query_params.get("recipe"))
         return await send_stored(
             request,
@@ -278,7 +278,7 @@ class PlaybackRoutes:
 
 
 def _attachment(file_name: str) -> str:
-    """Return the Content-Disposition of a file to be kept: its name for all, then as it is (RFC 8187)."""
+    """Return the Content-Disposition of a download: the name in ASCII, then the exact name (RFC 8187)."""
     plain = _PLAIN.sub("_", file_name) or "video"
     encoded = quote(file_name or "video", safe="!#$&+-.^_`|~", errors="replace")
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{encoded}"
@@ -288,4 +288,4 @@ def _number(text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        return math.nan  # which is not a position
+        return math.nan  # not a position

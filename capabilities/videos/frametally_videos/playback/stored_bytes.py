@@ -1,4 +1,4 @@
-"""Sends stored bytes by RFC 9110, in the ranges that a client asks for, and stops when it has gone."""
+"""Sends requested ranges of stored bytes by RFC 9110, and stops if the client disconnects."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ _TAGS = re.compile(r'\*|(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
 _TAG_LIST = re.compile(rf"[ \t,]*(?:{_TAGS.pattern})(?:[ \t]*,[ \t]*(?:{_TAGS.pattern})?)*[ \t]*")
 _RANGE = re.compile(r"([0-9]*)-([0-9]*)")
 _MOST_DIGITS = 18
-"""Largest number of a byte."""
+"""Most digits of a byte's position."""
 
 
 class WholeObject(NamedTuple):
-    """The object, and none of its parts alone."""
+    """The whole object."""
 
     status: Literal[200] = 200
 
 
 class BytePart(NamedTuple):
-    """Bytes `first_byte` to before `next_byte`."""
+    """The bytes from `first_byte` up to, but not including, `next_byte`."""
 
     first_byte: int
     next_byte: int
@@ -42,7 +42,7 @@ class BytePart(NamedTuple):
 
 
 class NoBytes(NamedTuple):
-    """None of it: 304, the client has it; 412, it differs from the client's; 416, it ends before."""
+    """No bytes: the client has them (304) or wants another version (412), or the range is too late (416)."""
 
     status: Literal[304, 412, 416]
 
@@ -51,9 +51,9 @@ WantedBytes = WholeObject | BytePart | NoBytes
 
 
 def select_bytes(method: str, headers: Headers, *, etag: str, size_bytes: int) -> WantedBytes:
-    """Return the requested part; `etag` is the object's own, strong and in its quotes.
+    """Return the requested part; `etag` is the object's strong tag in quotes.
 
-    Ignores headers that it cannot read, and all dates: the object has none.
+    Headers that cannot be read are ignored, as are dates, since the object has none.
     """
     if_match = _tags(headers, "if-match")
     if if_match is not None and "*" not in if_match and etag not in if_match:
@@ -76,7 +76,7 @@ def _part(header: str, size_bytes: int) -> WantedBytes:
     ranges_text = [text for text in ranges_text if text]
     match = _RANGE.fullmatch(ranges_text[0]) if len(ranges_text) == 1 else None
     if unit.strip(" \t").lower() != "bytes" or match is None or not any(match.groups()):
-        return WholeObject()  # several ranges, too: no player asks for them
+        return WholeObject()  # also for several ranges, which no player requests
     first, last = (_number(digits) for digits in match.groups())
     if first is None:
         length = min(last or 0, size_bytes)
@@ -96,20 +96,20 @@ def _number(digits: str) -> int | None:
 
 
 def _tags(headers: Headers, name: str) -> set[str] | None:
-    """Return the tags in a header; None if it is missing, or not a list of tags."""
+    """Return the tags in a header, or None if it is missing or not a list of tags."""
     text = ", ".join(headers.getlist(name))
     return set(_TAGS.findall(text)) if _TAG_LIST.fullmatch(text) else None
 
 
 _LOG = logging.getLogger("frametally_web")
 _FIRST_BYTES = 128 * 1024
-"""Read at first: who seeks wants the first of it soon, and often no more."""
+"""Size of the first read: a client that seeks needs the first bytes soon, and often no more."""
 _MOST_BYTES = 2 * 1024 * 1024
-"""Read at once later; twice as much waits in memory for one client at most."""
+"""Size of later reads; at most twice as much is in memory for one client."""
 
 
 class StoredBytes(Response):
-    """An object of a store, or a part of it: its first bytes are read already, the rest while it is sent."""
+    """Sends an object or a part of it: the first bytes are given, the rest is read while sending."""
 
     def __init__(
         self,
@@ -131,7 +131,7 @@ class StoredBytes(Response):
         self._first = first
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it; where the store fails on the way the client sees it cut short, and asks again."""
+        """Send the response; if the store fails midway, it ends early, so that the client asks again."""
         start = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
         await send(start)
         if scope["method"] == "HEAD":
@@ -159,10 +159,10 @@ class StoredBytes(Response):
             disconnection.cancel()
 
     def _read(self, position: int, most: int) -> asyncio.Future[bytes]:
-        """Read the next bytes while the current ones are sent; none after the last ones."""
+        """Start to read the next bytes, while the current ones are sent."""
         until = min(position + min(most, _MOST_BYTES), self._part.next_byte)
         data = asyncio.ensure_future(asyncio.to_thread(_read_whole, self._store, self._key, position, until))
-        data.add_done_callback(lambda task: task.cancelled() or task.exception())  # it may be left
+        data.add_done_callback(lambda task: task.cancelled() or task.exception())  # nobody may await it
         return data
 
 
@@ -176,12 +176,12 @@ async def send_stored(
     media_type: str,
     headers: Mapping[str, str],
 ) -> Response:
-    """Return the answer to a request for an object: all of it, the requested part, or why none of it.
+    """Return the response to a request for an object: all of it, the requested part, or no bytes.
 
-    `etag` is in its quotes and changes whenever the bytes do; `headers` go with every answer of these bytes.
+    `etag` is in quotes and changes whenever the bytes do; `headers` go with every response for these bytes.
 
     Raises:
-            Problem: 404, the object does not exist; 412, it is another version.
+        Problem: 404, the object does not exist; 412, it is another version; 416, the range is past its end.
         Retryable: The store is not available.
     """
     headers = {"Accept-Ranges": "bytes", "ETag": etag, **headers}

@@ -1,4 +1,4 @@
-"""The detections in a stored video, by its own time: the boxes to draw over the picture."""
+"""Returns the detections in a stored video, by its playback time, as boxes to draw over the picture."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from frametally_web.requests.problems import bad_parameter
 from frametally_web.requests.query import MODEL
 
 MOST_S = 60.0
-"""Of a video in one answer."""
+"""The longest stretch of a video in one answer."""
 
 _SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 _LEAST_PACKED_BYTES = 500
@@ -72,7 +72,7 @@ _TO = _FROM.but(
 
 @dataclass
 class DetectionRoutes:
-    """Reads boxes where the ledger locates them, as a bar's proof does."""
+    """Reads boxes from where the ledger locates them, as the proof of a bar does."""
 
     ports: DashboardPorts
     catalogue: VideoCatalogue
@@ -114,12 +114,12 @@ class DetectionRoutes:
             return msgspec.json.encode(self.find(record, model, from_s, to_s))
 
     def find(self, record: VideoRecord, model: str | None, from_s: float, to_s: float) -> VideoDetections:
-        """Return the boxes of `[from_s, to_s)` seconds after the first frame's presentation.
+        """Return the boxes of `[from_s, to_s)`, in seconds after the first frame is shown.
 
-        Those of the newest model unless another is named; empty before any detection.
+        The boxes are of `model` or, if it is None, of the newest model; empty before any detection.
 
         Raises:
-            Problem: 400, nothing was detected by that model.
+            Problem: 400, that model has no detections.
             Retryable: A server is not available, or the ledger names a segment that was removed.
         """
         model_id = self._choose(model)
@@ -128,7 +128,7 @@ class DetectionRoutes:
         limits = self.settings.counted_boxes()
         next_s = None
         start_ms = None if manifest is None else manifest.first_captured_at_ms
-        # Event time that passes in a second of the film.
+        # Event time per second of playback.
         ratio = 1.0
         if manifest is not None and start_ms is not None and model_id is not None:
             last_ms = manifest.last_captured_at_ms or start_ms
@@ -175,7 +175,7 @@ class DetectionRoutes:
         return model or next(iter(there_are), None)
 
     def _limits_at(self, model: str, time_ms: int) -> CountedBoxes:
-        """Return which boxes count at that time: as they were counted, if they are."""
+        """Return which boxes count at that time: by the settings of the count, if there is one."""
         otherwise = self.settings.counted_boxes()
         for base_s in stored_intervals(self.ports.index).get(model, [])[:1]:
             return SettingsByDay(self.ports.index, model, base_s).counted_boxes_at(time_ms, otherwise)
@@ -193,7 +193,7 @@ class DetectionRoutes:
 
 
 def _json(request: Request, body: bytes) -> Response:
-    """Return an answer that a browser keeps and asks about."""
+    """Return a response that browsers cache and revalidate."""
     headers = {
         "Cache-Control": "private, no-cache",
         "ETag": f'W/"{hashlib.sha256(body).hexdigest()[:32]}"',
@@ -210,7 +210,7 @@ def _json(request: Request, body: bytes) -> Response:
 def _on_size(
     frame: FrameDetections, box: tuple[float, float, float, float], size_px: tuple[int, int]
 ) -> tuple[float, float, float, float]:
-    """Return a box of a frame in pixels of a picture of a size: a film's pictures may change theirs."""
+    """Return a frame's box in pixels of a picture of `size_px`, since a video's size may change midway."""
     if (frame.width_px, frame.height_px) == size_px:
         return box
     by_x, by_y = size_px[0] / frame.width_px, size_px[1] / frame.height_px

@@ -1,1 +1,1 @@
-"""Announces jobs to workers: by the job book itself, or by RabbitMQ."""
+"""Announces jobs to workers, through the job book itself or RabbitMQ."""

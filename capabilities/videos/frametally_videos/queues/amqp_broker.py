@@ -1,4 +1,4 @@
-"""RabbitMQ: the connection, the meaning of its errors, and its queues."""
+"""Connects to RabbitMQ, explains its errors, and declares its queues."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ _PART = "queue (RabbitMQ)"
 _PORTS = {"amqp": 5672, "amqps": 5671}
 _CONNECT_WITHIN_S = 5.0
 _HEARTBEAT_S = 10
-"""After two of them without a byte each side takes the other for gone."""
+"""After two intervals without a byte, each side considers the other gone."""
 FAILURES: tuple[type[BaseException], ...] = (
     *Connection("amqp://").connection_errors,
     *Connection("amqp://").channel_errors,
     KombuError,
     OSError,
 )
-"""Errors of the library; after each of them the connection must be opened again."""
+"""Errors of the library after which the connection must be opened again."""
 
 
 class AmqpAccess:
-    """A broker, and how to log in to it."""
+    """A broker and the login for it."""
 
     def __init__(self, url: str, access: ServerAccess | None) -> None:
         """Read the URL: `amqp://host[:port][/virtual host]`, or `amqps://` for TLS.
 
         Raises:
-                Misconfigured: It is not a URL, or has a password.
+            Misconfigured: It is not a URL, or contains a password.
         """
         parsed = urlsplit(url)
         try:
@@ -77,11 +77,11 @@ class AmqpAccess:
 
     @contextmanager
     def explained(self, *, logging_in: bool = False) -> Iterator[None]:
-        """Raise the library's errors inside as ours.
+        """Translate the library's errors within the block.
 
         Raises:
             Misconfigured: A person has to change something.
-            Retryable: It is not available.
+            Retryable: The broker is not available.
         """
         try:
             yield
@@ -89,7 +89,7 @@ class AmqpAccess:
             raise self._explain(error, logging_in) from error
 
     def connect(self) -> Connection:
-        """Return a connection that is made. Raises what `explained` does."""
+        """Return an open connection. Raises the errors of `explained`."""
         connection = Connection(
             **self._options,
             transport="pyamqp",
@@ -102,7 +102,7 @@ class AmqpAccess:
             },
         )
         with self.explained(logging_in=True):
-            # As `connect` does, but without its pause of 2 s before a second try: callers have their own.
+            # Like `connect`, but without its pause of 2 s and second try: callers try again themselves.
             connection.ensure_connection(max_retries=0, reraise_as_library_errors=False)
         return connection
 
@@ -163,7 +163,7 @@ def _in_words(error: BaseException) -> str:
 
 
 _DELIVERIES = 5
-"""After so many lost workers, a job is not announced again: it is a dead letter."""
+"""Deliveries of a job's announcement until, after as many lost workers, it becomes a dead letter."""
 EXCHANGE = Exchange("frametally.media", type="direct", durable=True, delivery_mode="persistent")
 _DEAD = Exchange("frametally.media.dead", type="fanout", durable=True)
 DEAD_LETTERS = Queue(
@@ -186,7 +186,7 @@ QUEUES_THERE: dict[QueueName, Queue] = {
 
 
 def declare(connection: Connection) -> None:
-    """Make all of it that is missing: a broker that has lost everything has it again."""
+    """Create the queues and exchanges that are missing, as after a broker has lost everything."""
     with connection.channel() as channel:
         for queue in (DEAD_LETTERS, *QUEUES_THERE.values()):
             queue(channel).declare()

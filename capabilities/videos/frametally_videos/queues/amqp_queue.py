@@ -1,4 +1,4 @@
-"""The task queue in RabbitMQ: confirmed, persistent messages, through quorum queues."""
+"""The task queue in RabbitMQ: confirmed, persistent messages in quorum queues."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _GLANCE_S = 0.001
 SETTLE_AFTER_S = 25 * 60.0
-"""A job at work for so long is acknowledged: RabbitMQ waits for 30 minutes (`consumer_timeout`)."""
+"""When a running job is acknowledged, since RabbitMQ waits for only 30 minutes (`consumer_timeout`)."""
 
 
 class JobMessage(msgspec.Struct, frozen=True):
@@ -39,12 +39,12 @@ class JobMessage(msgspec.Struct, frozen=True):
     video_id: str
 
 
-# Made once, before there are threads: see `records.decode`.
+# Created before any threads start; see `records.decode`.
 _messages = msgspec.json.Decoder(JobMessage)
 
 
 def _job_id_of(message: Message) -> str | None:
-    """Return which job a message is about; None if it is none of ours."""
+    """Return the ID of the job in a message, or None if the message is not ours."""
     body = message.body
     try:
         return _messages.decode(body if isinstance(body, bytes) else str(body).encode()).job_id
@@ -80,7 +80,7 @@ class _AmqpConsumer(JobConsumer):
         return job
 
     def keep(self) -> bool:
-        """Keep the connection, and acknowledge before the broker loses its patience; see the port."""
+        """Keep the connection, and acknowledge before the broker's timeout; see `JobConsumer.keep`."""
         if self._connection is None:
             return False
         try:
@@ -94,7 +94,7 @@ class _AmqpConsumer(JobConsumer):
         return self._connection is not None
 
     def settle(self) -> None:
-        """Acknowledge; if the connection is gone, other workers get the job, and see its end in the book."""
+        """Acknowledge the job. Without a connection, other workers get it, and see its end in the book."""
         message, self._message = self._message, None
         if message is not None:
             try:
@@ -103,7 +103,7 @@ class _AmqpConsumer(JobConsumer):
                 self._drop()
 
     def close(self) -> None:
-        """Leave; other workers get the unacknowledged jobs."""
+        """Disconnect, so that other workers get the unacknowledged jobs."""
         self._drop()
 
     def _claim(self, message: Message, worker: str, lease_s: float) -> Job | None:
@@ -118,11 +118,11 @@ class _AmqpConsumer(JobConsumer):
         return job
 
     def _receive(self, wait_s: float) -> Message | None:
-        """Return the next message: a waiting one, else the first within `wait_s`.
+        """Return the next message: a waiting one, or else the first within `wait_s`.
 
-        Of each queue one message could come at once (quorum queues know no limit over all of a channel's):
-        so waiting messages are fetched one by one, and it listens only while all queues are empty. Gives back
-        any message too many.
+        A listener could get one message from each queue at once, since quorum queues have no limit per
+        channel. So waiting messages are fetched one by one, and it listens only while all queues are empty.
+        Surplus messages go back.
         """
         connection = self._connected()
         connection.heartbeat_check()
@@ -155,7 +155,7 @@ class _AmqpConsumer(JobConsumer):
         for name in self._names:
             message: Message | None = QUEUES_THERE[name](connection.default_channel).get()
             if message is not None:
-                self._names.append(self._names.pop(self._names.index(name)))  # the others are next
+                self._names.append(self._names.pop(self._names.index(name)))  # the other queues are next
                 return message
         return None
 
@@ -183,7 +183,7 @@ class AmqpQueue(BookQueue):
     is_told = True
 
     def __init__(self, url: str, *, book: JobBook, access: ServerAccess | None = None) -> None:
-        """Connect to nothing yet; see `BookQueue`."""
+        """Read the URL without connecting; see `BookQueue`."""
         super().__init__(url, book=book)
         self._access = AmqpAccess(url, access)
         self._connection: Connection | None = None
@@ -196,7 +196,7 @@ class AmqpQueue(BookQueue):
                 connection.drain_events(timeout=_GLANCE_S)
 
     def tell(self, jobs: Sequence[Job]) -> None:
-        """Publish each job's id, and wait until the broker has confirmed it; see `BookQueue.tell`."""
+        """Publish each job's ID, and wait for the broker's confirmation; see `BookQueue.tell`."""
         with self._connected() as connection:
             producer = Producer(connection.default_channel, EXCHANGE, auto_declare=False)
             for job in jobs:
@@ -210,7 +210,7 @@ class AmqpQueue(BookQueue):
                 )
 
     def consumer(self, queues: Sequence[QueueName]) -> _AmqpConsumer:
-        """Return the end of a worker, with a connection of its own; see `BookQueue.consumer`."""
+        """Return a worker's end with a separate connection; see `BookQueue.consumer`."""
         return _AmqpConsumer(self._access, self._book, queues)
 
     def drain(self, handle: Callable[[str], object]) -> None:
@@ -232,7 +232,7 @@ class AmqpQueue(BookQueue):
 
     @contextmanager
     def _connected(self) -> Iterator[Connection]:
-        """Yield the connection; whatever goes wrong inside, the next one is a new one."""
+        """Yield the connection; after any error in the block, the next call opens a new one."""
         try:
             with self._access.explained():
                 if self._connection is None:

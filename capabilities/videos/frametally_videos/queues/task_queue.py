@@ -1,8 +1,8 @@
-"""The task queue: it announces due jobs to workers, by their IDs; the job book has the truth.
+"""The task queue, which announces due jobs to workers by ID, while the job book remains the authority.
 
-So a queue may announce twice, late, or forget everything: a worker that claims a job in the book does it, and
-jobs that wait there unclaimed are announced again.
-All functions raise `Retryable` while the queue or the book is not available.
+So a queue may announce jobs twice or late, or lose everything: only a worker that claims a job in the book
+does it, and jobs that stay unclaimed there are announced again. All functions raise `Retryable` while the
+queue or the book is not available.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ QUEUES: dict[QueueName, tuple[JobKind, ...]] = {
     "media": ("removal", "previews", "gold"),
     "frames": ("frames",),
 }
-"""Kinds of jobs by queue; each kind has one."""
+"""The kinds of jobs in each queue; each kind has one queue."""
 
 
 class JobConsumer:
-    """One worker's end of a queue, at one job at a time; of one thread alone. This one asks the book."""
+    """A worker's end of a queue, for one job at a time and one thread; this class asks the book."""
 
     def __init__(self, book: JobBook, queues: Sequence[QueueName]) -> None:
-        """Take jobs of these queues."""
+        """Take jobs from these queues."""
         self._book = book
         self._kinds = kinds_of(queues)
 
     def take(self, worker: str, *, lease_s: float, wait_s: float) -> Job | None:
-        """Claim the next job for `worker`; None: no job came within `wait_s`.
+        """Claim the next job for `worker`; return None if there is none within `wait_s`.
 
-        The same call again where it has failed goes on with the job that it was at.
+        After a failure, the same call continues with the same job.
 
         Raises:
-            Misconfigured: The queue does not let us in.
+            Misconfigured: The queue denies access.
         """
         job = self._book.claim(worker, self._kinds, lease_s=lease_s)
         if job is None:
@@ -49,62 +49,62 @@ class JobConsumer:
         return job
 
     def keep(self) -> bool:
-        """Report that the job taken is still running; at least every few seconds. A queue may be away.
+        """Report that the current job is still running; call this at least every few seconds.
 
         Returns:
-            Whether the queue knows; else others may get the job, and see in the book that its worker lives.
+            Whether the queue received the report; if not, others may get the job, and see in the book that
+            its worker is alive.
         """
         return True
 
     def settle(self) -> None:
-        """Report that the book has the result of the job taken, so that no other worker needs it."""
+        """Report that the book has the current job's result, so that no other worker needs the job."""
 
     def close(self) -> None:
-        """Leave; other workers get the unfinished jobs."""
+        """Disconnect; other workers get the unfinished jobs."""
 
 
 class BookQueue:
-    """The job book as its own queue, and the base of queues that are announced to; of one thread alone.
+    """The job book as its own queue, and the base class of other queues; for one thread only.
 
     Attributes:
-        url: Where it is.
-        is_told: Whether jobs must be announced to it; else it reads the book itself.
+        url: The URL of the queue.
+        is_told: Whether jobs must be announced to it; otherwise it reads the book itself.
     """
 
     is_told = False
 
     def __init__(self, url: str, *, book: JobBook, access: ServerAccess | None = None) -> None:
-        """Connect to nothing yet; workers claim jobs in `book`. Raises `Misconfigured` for a wrong URL."""
+        """Read the URL without connecting; workers claim jobs in `book`. Raises `Misconfigured`."""
         self.url = url
         self._book = book
 
     def prepare(self) -> None:
-        """Create its missing parts, and check that we may use it.
+        """Create missing parts, and check that we may use the queue.
 
         Raises:
-            Misconfigured: It does not let us in, or is not as it should be.
+            Misconfigured: The queue denies access, or has other settings.
         """
 
     def tell(self, jobs: Sequence[Job]) -> None:
-        """Announce jobs, each once; when this returns, it is durable, else some may have been announced.
+        """Announce jobs, each once and durably; after an error, some may have been announced.
 
         Raises:
-            Misconfigured: It does not let us in.
+            Misconfigured: The queue denies access.
         """
 
     def consumer(self, queues: Sequence[QueueName]) -> JobConsumer:
         """Return a worker's end for jobs of these queues.
 
-        Brokers wait for no job for ever: `keep` settles a job before that, and from then on its lease
-        alone guards it.
+        Brokers do not wait for a job forever: `keep` settles it in time, and then only its lease guards it.
         """
         return JobConsumer(self._book, queues)
 
     def drain(self, handle: Callable[[str], object]) -> None:
-        """Call `handle` with the id of each job whose workers died with it too often, then forget it.
+        """Call `handle` with the ID of each job that lost its workers too often, then remove it here.
 
         Raises:
-            Misconfigured: It does not let us in.
+            Misconfigured: The queue denies access.
         """
 
     def close(self) -> None:
@@ -112,12 +112,12 @@ class BookQueue:
 
 
 def kinds_of(queues: Sequence[QueueName]) -> tuple[JobKind, ...]:
-    """Return the kinds of jobs that come by these queues."""
+    """Return the kinds of jobs in these queues."""
     return tuple(kind for queue in queues for kind in QUEUES[queue])
 
 
 def queue_of(kind: JobKind) -> QueueName:
-    """Return the queue that jobs of a kind come by."""
+    """Return the queue for jobs of a kind."""
     return next(queue for queue, kinds in QUEUES.items() if kind in kinds)
 
 
@@ -133,10 +133,10 @@ def take_over(
     lease_s: float,
     meanwhile: Callable[[], object] = lambda: None,
 ) -> Job | None:
-    """Claim a job whose holder is lost; None: it has ended, waits for later, or its holder is alive.
+    """Claim a job whose holder is lost; return None if the holder is alive or the job is not running.
 
-    If a queue offers it again, its holder has lost the queue, but may still live: it is given
-    the time to renew its lease, which it then does several times a second. A broker's restart so ends no job.
+    A queue offers a job again if its holder has lost the queue, but the holder may be alive. So give it time
+    to renew its lease, which it then does several times a second: a restart of the broker does not end jobs.
     """
     job = book.job(job_id)
     if job is None or job.state != "running":

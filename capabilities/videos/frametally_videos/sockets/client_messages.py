@@ -1,4 +1,4 @@
-"""Messages to and from a client of videos: each has the whole state of its subject."""
+"""Messages to and from a client of videos; each contains the whole state of its subject."""
 
 from __future__ import annotations
 
@@ -94,11 +94,11 @@ CLOSED_BECAUSE = {
     1009: "the message is larger than allowed",
     1013: "the client already has four open connections, or all clients have too many",
 }
-"""By what code a socket is closed, and why."""
+"""Reasons for closing a socket, by code."""
 
 
 def told_of_video(row: VideoRow) -> VideoTold:
-    """Return how far a video is."""
+    """Return the message about the state of a video."""
     plays = row.artifact("enhanced") is not None or playable_of(row) is not None
     result_url = f"/processed_videos/{row.record.id}" if plays else None
     ids = {"video_id": row.record.id, "file_id": row.record.id}
@@ -106,7 +106,7 @@ def told_of_video(row: VideoRow) -> VideoTold:
 
 
 def told_of_job(job: Job) -> JobTold:
-    """Return the state of a job."""
+    """Return the message about the state of a job."""
     results = {
         "enhance": f"/processed_videos/{job.video_id}",
         "playable": f"/processed_videos/{job.video_id}",

@@ -1,6 +1,6 @@
-"""`/ws/{client_id}`: sends news of videos to the client that uploaded them, and to no one else.
+"""`/ws/{client_id}`: sends news of videos only to the client that uploaded them.
 
-Nothing waits in memory for a slow client: its next message is the difference from its last one.
+No messages wait in memory for slow clients: the next message has the changes since the last one.
 """
 
 from __future__ import annotations
@@ -45,17 +45,17 @@ _MOST_THINGS = 1000
 
 
 class ClientState(NamedTuple):
-    """All of one client's: its videos and jobs by id, the newest first, at most a thousand of each."""
+    """A client's videos and jobs by ID, newest first, at most a thousand of each."""
 
     videos: dict[str, VideoTold]
     jobs: dict[str, JobTold]
 
 
 class Watcher:
-    """Holds the latest state of each client that listens."""
+    """Holds the latest state of each listening client."""
 
     def __init__(self, catalogue: VideoCatalogue) -> None:
-        """Watch this catalogue, from the first listener on."""
+        """Prepare to watch this catalogue; the first listener starts the watching."""
         self._catalogue = catalogue
         self._once_a_minute = OnceAMinute(_LOG.warning)
         self._listeners: Counter[str] = Counter()
@@ -67,11 +67,11 @@ class Watcher:
 
     @property
     def is_at_work(self) -> bool:
-        """Whether there is a task."""
+        """Whether it is watching."""
         return self._task is not None
 
     def join(self, client_id: str) -> None:
-        """Look for one listener more; `leave` ends that."""
+        """Add a listener of a client, until `leave`."""
         self._listeners[client_id] += 1
         if self._task is None:
             self._turn = asyncio.get_running_loop().create_future()
@@ -81,7 +81,7 @@ class Watcher:
             self._came.set()
 
     def leave(self, client_id: str) -> None:
-        """Look for one listener less; after the last of a client nothing is kept of it."""
+        """Remove a listener of a client, and the client's state with its last listener."""
         self._listeners[client_id] -= 1
         if not self._listeners[client_id]:
             del self._listeners[client_id]
@@ -141,15 +141,15 @@ class Watcher:
 
 _PATH = "/ws/"
 _MOST_OF_CLIENT = 4
-# Made once, before there are threads: see `records.decode`.
+# Created before any threads start; see `records.decode`.
 _pongs = msgspec.json.Decoder(Pong)
 
 
 @dataclass
 class ClientSockets:
-    """An ASGI application of WebSockets alone, at most so many of all clients.
+    """An ASGI application for WebSockets, at most `most` in total.
 
-    `check` raises `Problem` for a request that may not listen; `ping_every_s` is the silence before a ping.
+    `check` raises `Problem` for requests that may not listen; `ping_every_s` is the silence before a ping.
     """
 
     catalogue: VideoCatalogue
@@ -163,23 +163,23 @@ class ClientSockets:
 
     @property
     def open(self) -> int:
-        """How many there are."""
+        """The number of open sockets."""
         return self._open.total()
 
     @property
     def is_watching(self) -> bool:
-        """Whether anything is looked for."""
+        """Whether it is watching the catalogue."""
         return self._watcher.is_at_work
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a client, until it leaves or is sent away by a code.
+        """Serve a client until it leaves or its socket is closed with a code.
 
-        1003: it sent a message that does not exist; 1008: it may not listen, its client id is not
-        valid, or it sends too much; 1013: there are too many.
+        1003: it sent an unknown message; 1008: it may not listen, its client ID is not valid, or it sends too
+        much; 1013: there are too many sockets.
         """
         socket = WebSocket(scope, receive, send)
         if not scope["path"].startswith(_PATH):
-            await socket.close()  # which is a 403
+            await socket.close()  # sends a 403
             return
         await socket.accept()
         client_id = scope["path"].removeprefix(_PATH)
@@ -195,7 +195,7 @@ class ClientSockets:
         finally:
             self._watcher.leave(client_id)
             self._open[client_id] -= 1
-            self._open += Counter()  # which drops clients without listeners
+            self._open += Counter()  # drops clients without sockets
 
     async def _refusal(self, socket: WebSocket, client_id: str) -> int | None:
         try:
@@ -224,7 +224,7 @@ class ClientSockets:
 
 
 def _news(last: ClientState, state: ClientState) -> list[Answer]:
-    """Return what differs, each thing as it is now."""
+    """Return messages with the current state of each job and video that changed."""
     videos = [video for name, video in state.videos.items() if last.videos.get(name) != video]
     jobs = [job for name, job in state.jobs.items() if last.jobs.get(name) != job]
     lost_videos = [video for name, video in last.videos.items() if name not in state.videos]

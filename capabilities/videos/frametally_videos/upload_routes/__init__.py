@@ -1,1 +1,1 @@
-"""Incoming videos: by tus, whose clients continue after an interruption, and by a form."""
+"""Receives videos by tus, whose clients continue after an interruption, or by a form."""

@@ -1,4 +1,4 @@
-"""A multipart form, read while it comes: fields are kept, the file's bytes are handed on at once."""
+"""Reads a multipart form while it arrives: keeps the fields, and passes on the file's bytes at once."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from frametally_web.requests.problems import Problem, bad_parameter
 FILE_PARTS = ("file", "video")
 _MOST_FIELDS = 32
 _BACKSLASHED = re.compile(r"\\.")
-# What browsers write for what would end a quoted name.
+# Browsers' escapes for characters that would end a quoted name.
 _ESCAPED = (("%22", '"'), ("%0D", "\r"), ("%0A", "\n"))
 
 
 class FilePart(NamedTuple):
-    """A form's data about its file."""
+    """A form's data about its file, without the bytes."""
 
     name: str
     file_name: str
@@ -27,7 +27,7 @@ class FilePart(NamedTuple):
 
 
 class FormReader:
-    """Reads one form; every mistake is a `Problem`."""
+    """Reads one form; every error is a `Problem`."""
 
     def __init__(self, content_type: str) -> None:
         """Expect a form with this `Content-Type`.
@@ -69,7 +69,7 @@ class FormReader:
             raise _no_form(error) from error
 
     def feed(self, data: bytes) -> bytes:
-        """Take in what follows; return the bytes of the file that are in it.
+        """Read the next bytes of the form; return those of the file among them.
 
         Raises:
             Problem: 400, it is not a form, or has unknown parts.
@@ -82,7 +82,7 @@ class FormReader:
         return b"".join(parts)
 
     def end(self) -> FilePart:
-        """Return the form's fields about its file. Raises `Problem`: 400, it was cut, or has no file."""
+        """Return the form's data about its file. Raises `Problem`: 400, it is incomplete or has no file."""
         if not self._is_whole:
             raise Problem(400, "The form is incomplete.", remedy="Send it again.")
         if self.file is None:

@@ -1,4 +1,4 @@
-"""Uploads by a form: its file goes straight into the store; cut, nothing of it stays."""
+"""Handles uploads by a form, whose file goes straight into the store; if interrupted, nothing of it stays."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from frametally_web.requests.parameters import Parameter, text, text_schema
 from frametally_web.requests.problems import Problem
 
 _BESIDE_THE_FILE_BYTES = 1_000_000
-"""Most bytes of a form besides its file."""
+"""The most bytes of a form besides its file."""
 
 
 FORMS = Routes("Videos", right="correct", native=True)
@@ -82,10 +82,10 @@ _SUCCESS = {200: "These bytes have already been uploaded.", 201: "The video is a
 
 
 class FormRoutes:
-    """The handlers of uploads by a form."""
+    """Handlers of uploads by a form."""
 
     def __init__(self, place: UploadPlace) -> None:
-        """Take them in there."""
+        """Receive uploads at `place`."""
         self._place = place
 
     @FORMS.route(
@@ -97,7 +97,7 @@ class FormRoutes:
         form=(_FILE, *FIELDS),
     )
     async def upload_video(self, request: Request) -> Response:
-        """Take in a video with its fields."""
+        """Receive a video with its fields."""
         return await self._upload(request, lambda accepted, _: upload_answers.tell_video(accepted))
 
     @FORMS.route(
@@ -110,7 +110,7 @@ class FormRoutes:
         form=(_FILE, _CLIENT),
     )
     async def upload_file(self, request: Request) -> Response:
-        """Take in a video, and answer only with its id."""
+        """Receive a video, and answer only with its ID."""
         return await self._upload(
             request, lambda accepted, fields: upload_answers.tell_file(accepted, fields.client_id)
         )
@@ -137,11 +137,11 @@ class FormRoutes:
         )
 
     async def _receive(self, request: Request, reader: FormReader) -> tuple[UploadRecord, str | None]:
-        """Take in the whole form; return its upload, and the hash of its bytes. Cut, nothing of it stays.
+        """Receive the whole form; return its upload and the hash of its bytes. If interrupted, nothing stays.
 
         Raises:
-            Gone: The client has hung up.
-            Problem: It cannot be taken in.
+            Gone: The client has disconnected.
+            Problem: The form cannot be accepted.
             Retryable: A server is not available.
         """
         place, body = self._place, read_body(request, Turn())
@@ -166,7 +166,7 @@ class FormRoutes:
                 raise Problem(415, "The file is empty, so it is not a video.", remedy="Choose a video file.")
             upload = await place.run(self._note_received, intake, _fields_of(reader))
         except BaseException:
-            with suppress(FrametallyError):  # the rest is removed when it expires
+            with suppress(FrametallyError):  # leftovers are removed when they expire
                 await place.run(abort_upload, place.ports, upload, "it was cut")
             raise
         return upload, intake.hashing.hexdigest() if intake.hashing else None

@@ -1,4 +1,4 @@
-"""A request's body as it comes, until nothing comes, its client goes, or another wants its place."""
+"""Reads a request's body until it ends, stalls, its client disconnects, or another request takes over."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _PATIENCE_S = 20.0
 
 
 class Turn:
-    """The place at one upload: its current request, and whether others wait."""
+    """The turn at one upload: its current request, and whether others wait."""
 
     def __init__(self) -> None:
-        """Nobody is at it."""
+        """Start without a request."""
         self.waiting = 0
         self.lock = asyncio.Lock()
         self.reading: asyncio.Timeout | None = None
-        """While the one who is at it waits for bytes: ends that."""
+        """The timeout of the current request while it waits for bytes."""
 
     @property
     def is_wanted(self) -> bool:
@@ -40,7 +40,7 @@ class Turns:
     """The turns at all uploads of one process."""
 
     def __init__(self) -> None:
-        """Nobody is at any."""
+        """Start without requests."""
         self._turns: dict[str, Turn] = {}
 
     def has(self, upload_id: str) -> bool:
@@ -49,10 +49,10 @@ class Turns:
 
     @asynccontextmanager
     async def take(self, upload_id: str) -> AsyncIterator[Turn]:
-        """Take the place at an upload, as soon as the current request has left.
+        """Take the turn at an upload as soon as the current request ends.
 
         Raises:
-            Problem: 423, it does not leave.
+            Problem: 423, the current request does not end.
         """
         turn = self._turns.setdefault(upload_id, Turn())
         turn.waiting += 1
@@ -82,19 +82,19 @@ REQUEST_TIMEOUT = 408
 CONFLICT = 409
 IDLE_S = 60.0
 MOST_CHECKED_BYTES = 16 * 2**20
-"""Bytes with a checksum are held back until they are known to be right."""
+"""The most bytes with a checksum, which are held back until they are verified."""
 
 
 class Gone(Exception):
-    """The client has hung up."""
+    """The client has disconnected."""
 
 
 async def read_body(request: Request, turn: Turn) -> AsyncIterator[bytes]:
-    """Yield the body in parts as they come.
+    """Yield the parts of the body as they arrive.
 
     Raises:
-        Gone: The client has hung up before its end.
-        Problem: 408, nothing came for `IDLE_S`; 409, another request is at this upload now.
+        Gone: The client disconnected before the end.
+        Problem: 408, nothing arrived for `IDLE_S`; 409, another request has taken over the upload.
     """
     more = True
     while more:
@@ -125,7 +125,7 @@ def _stood_still() -> Problem:
 
 
 def another_is_here() -> Problem:
-    """Return the answer to a request whose place another one has taken."""
+    """Return the problem of a request whose turn another one has taken."""
     return Problem(
         CONFLICT,
         "Another request is now using this upload.",
@@ -134,7 +134,7 @@ def another_is_here() -> Problem:
 
 
 async def no_more_than(body: AsyncIterator[bytes], most_bytes: int) -> AsyncIterator[bytes]:
-    """Yield the body, which must have at most so many bytes. Raises `Problem`."""
+    """Yield the body. Raises `Problem` if it has more than `most_bytes`."""
     bytes_left = most_bytes
     async for data in body:
         if len(data) > bytes_left:
@@ -148,7 +148,7 @@ async def no_more_than(body: AsyncIterator[bytes], most_bytes: int) -> AsyncIter
 
 
 async def checked(body: AsyncIterator[bytes], checksum: Checksum) -> AsyncIterator[bytes]:
-    """Yield the body as a whole, once it is known to be right."""
+    """Yield the body as a whole once its checksum is verified. Raises `Problem`."""
     content = bytearray()
     async for data in body:
         content += data
@@ -161,6 +161,6 @@ async def checked(body: AsyncIterator[bytes], checksum: Checksum) -> AsyncIterat
 
 
 def body_length(request: Request) -> int | None:
-    """Return the stated length of a request in bytes; None if it states none."""
+    """Return the stated length of a request in bytes, or None if it states none."""
     text = request.headers.get("Content-Length", "")
     return int(text) if text.isascii() and text.isdigit() else None

@@ -1,6 +1,7 @@
-"""Uploads by tus 1.0: creation, creation-with-upload, expiration, checksum, termination.
+"""Handles uploads by tus 1.0: creation, creation-with-upload, expiration, checksum, termination.
 
-The store keeps an upload's position, so it continues after an interruption, a reload, and a killed server.
+The store keeps an upload's position, so that it can continue after an interruption, a reload or a killed
+server.
 """
 
 from __future__ import annotations
@@ -51,10 +52,10 @@ _METADATA = ", ".join(f"`{field.name}`" for field in FIELDS)
 
 
 class TusRoutes:
-    """The handlers of uploads by tus."""
+    """Handlers of uploads by tus."""
 
     def __init__(self, place: UploadPlace) -> None:
-        """Take them in there."""
+        """Receive uploads at `place`."""
         self._place = place
         self._ports = place.ports
 
@@ -66,7 +67,7 @@ class TusRoutes:
         success={204: "`Tus-Version`, `Tus-Extension`, `Tus-Max-Size` and `Tus-Checksum-Algorithm`."},
     )
     async def options(self, _: Request) -> Response:
-        """Show what this server supports."""
+        """Answer with the supported parts of tus."""
         return Response(
             status_code=204,
             headers={
@@ -102,7 +103,7 @@ class TusRoutes:
     )
     @tus_headers.of_protocol
     async def create(self, request: Request) -> Response:
-        """Begin an upload, with its first bytes if some are there."""
+        """Begin an upload, with its first bytes if the request has any."""
         tus_headers.check_version(request.headers)
         length_bytes = tus_headers.read_number(request.headers, "Upload-Length")
         self._place.limits.check_length(length_bytes)
@@ -136,7 +137,7 @@ class TusRoutes:
         statuses=(404, 410),
     )
     async def tell(self, request: Request) -> Response:
-        """Answer with the progress or the result of an upload, without disturbing it."""
+        """Answer with the progress or the result of an upload, without interrupting it."""
         upload, row = await self._place.find(request.path_params["upload_id"])
         if row is not None and row.is_over:
             return _json(upload_answers.tell_ended(row))
@@ -165,7 +166,7 @@ class TusRoutes:
     )
     @tus_headers.of_protocol
     async def head(self, request: Request) -> Response:
-        """Tell how far an upload has come."""
+        """Answer with the position or the result of an upload."""
         tus_headers.check_version(request.headers)
         upload_id = request.path_params["upload_id"]
         upload, row = await self._place.find(upload_id)
@@ -223,7 +224,7 @@ class TusRoutes:
     )
     @tus_headers.of_protocol
     async def patch(self, request: Request) -> Response:
-        """Take in bytes at an upload's position; or the confirmation that it may move counts."""
+        """Receive bytes at an upload's position, or the confirmation that it may move counts."""
         tus_headers.check_version(request.headers)
         tus_headers.check_type(request.headers)
         offset = tus_headers.read_number(request.headers, "Upload-Offset")
@@ -233,7 +234,7 @@ class TusRoutes:
             return await self._accept(upload, None)
         await self._place.run(self._place.limits.readmit, upload)
         async with self._place.turns.take(upload.id) as turn:
-            # Who was at it before may have ended it.
+            # The previous request may have ended it.
             upload = await self._find(request, refused_too=confirms)
             if confirms:
                 upload = await self._place.run(confirm_move, self._ports, upload)
@@ -271,7 +272,7 @@ class TusRoutes:
     @UPLOADS.route("POST uploads/{upload_id}", "Stands for PATCH, DELETE and HEAD.", _UPLOAD, hidden=True)
     @tus_headers.of_protocol
     async def override(self, request: Request) -> Response:
-        """Treat a POST as PATCH or DELETE, for clients that lack them."""
+        """Treat a POST as PATCH, DELETE or HEAD, for clients that lack these."""
         handlers = {"PATCH": self.patch, "DELETE": self.terminate, "HEAD": self.head}
         method = request.headers.get("X-HTTP-Method-Override", "").upper()
         if method not in handlers:
@@ -287,10 +288,10 @@ class TusRoutes:
             raise _over("it was left unfinished for too long")
 
     async def _find(self, request: Request, *, refused_too: bool = False) -> UploadRecord:
-        """Return the requested upload; `refused_too`: also one that was refused and is kept.
+        """Return the requested upload; with `refused_too`, also one that was refused but is kept.
 
         Raises:
-            Problem: 404, 410, or how it was refused.
+            Problem: 404, 410, or the reason for its refusal.
         """
         upload, row = await self._place.find(request.path_params["upload_id"])
         if refused_too and upload is not None and row is not None and can_be_confirmed(upload, row):
@@ -324,7 +325,7 @@ class TusRoutes:
         return await self._accept(upload, intake.hashing.hexdigest() if intake.hashing else None)
 
     async def _take_in(self, request: Request, turn: Turn, intake: Intake, length_bytes: int) -> None:
-        """Take in a request's bytes, and make them durable, however it ends."""
+        """Receive a request's bytes, and make them durable however it ends."""
         checksum = tus_headers.read_checksum(request.headers)
         if checksum is not None and (body_length(request) or 0) > MOST_CHECKED_BYTES:
             raise Problem(
@@ -345,7 +346,7 @@ class TusRoutes:
                 raise Problem(
                     400, "The client closed the connection.", remedy="Continue from the stored offset."
                 ) from error
-            if isinstance(error, Poison):  # another server has taken in bytes of it meanwhile
+            if isinstance(error, Poison):  # another server has received bytes meanwhile
                 raise another_is_here() from error
             raise
         finally:
@@ -355,13 +356,13 @@ class TusRoutes:
     async def _keep_what_came(self, intake: Intake) -> None:
         try:
             await self._place.run(intake.flush)
-        except FrametallyError:  # what is durable stays; the answer tells of the first error
+        except FrametallyError:  # durable bytes stay; the answer reports the first error
             self._place.forget_hashing(intake.upload.id)
         else:
             self._place.keep_hashing(intake)
 
     async def _accept(self, upload: UploadRecord, sha256: str | None) -> Response:
-        """Make a video of a complete upload, and answer with its id."""
+        """Make a video from a complete upload, and answer with its ID."""
         self._place.forget_hashing(upload.id)
         accepting = self._place.accepting
         if not accepting.has(upload.id):
@@ -369,7 +370,7 @@ class TusRoutes:
         try:
             accepted = await accepting.until_done(upload, sha256)
         except Problem as problem:
-            if problem.status == WOULD_MOVE_COUNTS:  # by tus, 409 is another offset: clients would send on
+            if problem.status == WOULD_MOVE_COUNTS:  # in tus, 409 is a wrong offset: clients would continue
                 problem.status = 422
             raise
         note_target(video_id=accepted.video.id, moved=accepted.remark if upload.fields.move_counts else None)
@@ -377,7 +378,7 @@ class TusRoutes:
 
 
 def _check_accepted(row: UploadRow) -> None:
-    """Raise the `Problem` of an upload that has ended, and became no video."""
+    """Raise the `Problem` of an upload that ended without becoming a video."""
     if row.state == "refused":
         raise refused_problem(410, row.reason or "It was refused.")
     if row.state == "aborted":

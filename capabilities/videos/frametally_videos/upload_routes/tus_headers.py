@@ -1,4 +1,4 @@
-"""The headers of tus 1.0: read, checked, and refused as the protocol has it."""
+"""Reads, checks and writes the headers of tus 1.0."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _NOT_FIELDS = ("filename", "sha256", "filetype", "type", "relativePath", "relati
 
 
 class Announced(NamedTuple):
-    """The announcement of a file at its upload's creation."""
+    """A file as announced when its upload is created."""
 
     length_bytes: int
     file_name: str
@@ -52,7 +52,7 @@ class Checksum(NamedTuple):
     digest: bytes
 
     def check(self, data: bytes) -> None:
-        """Refuse other bytes. Raises `Problem`: 460."""
+        """Refuse bytes with another hash. Raises `Problem`: 460."""
         if CHECKSUMS[self.algorithm](data).digest() != self.digest:
             raise Problem(
                 CHECKSUM_MISMATCH,
@@ -62,7 +62,7 @@ class Checksum(NamedTuple):
 
 
 def check_version(headers: Headers) -> None:
-    """Refuse another version of the protocol. Raises `Problem`: 412."""
+    """Refuse other versions of the protocol. Raises `Problem`: 412."""
     if headers.get("Tus-Resumable") != VERSION:
         problem = Problem(
             412,
@@ -83,7 +83,7 @@ def check_type(headers: Headers) -> None:
 
 
 def read_announced(headers: Headers) -> Announced:
-    """Return the announcement of a creation. Raises `Problem`: 400 or 415."""
+    """Return the file that a creation announces. Raises `Problem`: 400 or 415."""
     length_bytes = read_number(headers, "Upload-Length")
     metadata = _read_metadata(headers.get("Upload-Metadata", ""))
     kind = metadata.get("filetype") or metadata.get("type") or ""
@@ -103,7 +103,7 @@ def read_announced(headers: Headers) -> Announced:
 
 
 def read_number(headers: Headers, name: str) -> int:
-    """Return a header that is a whole number. Raises `Problem`: 400."""
+    """Return the whole number in a header. Raises `Problem`: 400."""
     text = headers.get(name, "")
     if not _WHOLE.fullmatch(text):
         raise Problem(
@@ -113,7 +113,7 @@ def read_number(headers: Headers, name: str) -> int:
 
 
 def read_confirmation(headers: Headers) -> bool:
-    """Return whether a piece confirms that its upload may move counts. Raises `Problem`: 400."""
+    """Return whether a request confirms that its upload may move counts. Raises `Problem`: 400."""
     metadata = _read_metadata(headers.get("Upload-Metadata", ""))
     try:
         return read_fields(
@@ -124,7 +124,7 @@ def read_confirmation(headers: Headers) -> bool:
 
 
 def read_checksum(headers: Headers) -> Checksum | None:
-    """Return the checksum of a request's bytes; None if it has none. Raises `Problem`: 400."""
+    """Return the checksum of a request's bytes, or None if it has none. Raises `Problem`: 400."""
     text = headers.get("Upload-Checksum")
     if text is None:
         return None
@@ -143,7 +143,7 @@ def read_checksum(headers: Headers) -> Checksum | None:
 
 
 def metadata_of(upload: UploadRecord) -> str:
-    """Return the metadata of an upload's creation, as a header has them."""
+    """Return the metadata of an upload as the value of a header."""
     metadata: dict[str, object] = {"filename": upload.file_name, "sha256": upload.sha256}
     metadata |= msgspec.to_builtins(upload.fields)
     return ",".join(
@@ -154,7 +154,7 @@ def metadata_of(upload: UploadRecord) -> str:
 
 
 def field_problem(refusal: FieldRefused) -> Problem:
-    """Return the problem of a field that is not valid."""
+    """Return the problem of an invalid field."""
     detail = f"{refusal.place}: {refusal.reason}" if refusal.place else refusal.reason
     return Problem(400, detail, remedy=refusal.remedy, parameter=refusal.field)
 
@@ -206,12 +206,12 @@ def accepted_of(upload: UploadRecord, accepted: Accepted) -> dict[str, str]:
 
 
 def word(true: bool) -> str:
-    """Return a truth as a header has it."""
+    """Return a boolean as the value of a header."""
     return "true" if true else "false"
 
 
 def check_offset(offset: int, position: int) -> None:
-    """Refuse bytes for another position than the upload's. Raises `Problem`."""
+    """Refuse bytes for a position other than the upload's. Raises `Problem`: 409."""
     if offset != position:
         problem = Problem(
             409,
@@ -223,7 +223,7 @@ def check_offset(offset: int, position: int) -> None:
 
 
 def of_protocol(handler: _HandlerT) -> _HandlerT:
-    """Return a route's method whose problems have the protocol's version, as all of its answers must."""
+    """Decorate a route's method so that its problems have the protocol's version, as all answers must."""
 
     @wraps(handler)
     async def answer(*args: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Answers about uploads, made from their records and rows."""
+"""Builds answers about uploads from their records and rows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from frametally_web.requests.answers import answer_of
 
 
 def tell_ended(row: UploadRow) -> UploadProgress:
-    """Return how an upload ended."""
+    """Return the answer about an upload that ended."""
     return answer_of(
         UploadProgress,
         (row,),
@@ -22,7 +22,7 @@ def tell_ended(row: UploadRow) -> UploadProgress:
 
 
 def tell_under_way(upload: UploadRecord, offset: int, *, is_whole: bool) -> UploadProgress:
-    """Return the progress of an upload."""
+    """Return the answer about an upload that is under way."""
     return UploadProgress(
         id=upload.id,
         state="received" if is_whole else "receiving",
@@ -36,7 +36,7 @@ def tell_under_way(upload: UploadRecord, offset: int, *, is_whole: bool) -> Uplo
 
 
 def tell_video(accepted: Accepted) -> AcceptedVideo:
-    """Return the outcome of a form's file."""
+    """Return the answer about a form's accepted file."""
     video = accepted.video
     return answer_of(
         AcceptedVideo,
@@ -50,7 +50,7 @@ def tell_video(accepted: Accepted) -> AcceptedVideo:
 
 
 def tell_file(accepted: Accepted, client_id: str | None) -> AcceptedFile:
-    """Return the outcome of a form's file, in the form of the simpler route."""
+    """Return the answer about a form's accepted file for the simpler route."""
     return AcceptedFile(
         file_id=accepted.video.id,
         client_id=client_id,

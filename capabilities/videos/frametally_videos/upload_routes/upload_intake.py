@@ -1,4 +1,4 @@
-"""From a request's body into the store, piece by piece: hashed, counted, and within the limits."""
+"""Writes a request's body into the store, piece by piece, hashed and within the limits."""
 
 from __future__ import annotations
 
@@ -18,36 +18,36 @@ from frametally_videos.uploads.receiving import UploadPorts, keep_upload, note_o
 from frametally_web.requests.problems import Problem
 
 _CHUNK_BYTES, _AHEAD_BYTES = 2**20, 2**22
-"""So much is handed to the store at once; and waits at most while the store makes a piece durable."""
+"""The bytes per write, and the most that wait while the store makes a piece durable."""
 
 _SIGN_OF_LIFE_S = 30.0
 
 
 class Hashing:
-    """The SHA-256 of the first bytes of an upload, up to a position."""
+    """The SHA-256 of an upload's bytes up to a position."""
 
     def __init__(self) -> None:
-        """Nothing was hashed."""
+        """Start without any bytes."""
         self.position = 0
         self._digest = hashlib.sha256()
 
     def update(self, data: bytes) -> None:
-        """Take in what follows."""
+        """Hash the next bytes."""
         self._digest.update(data)
         self.position += len(data)
 
     def hexdigest(self) -> str:
-        """Return the hash as hex."""
+        """Return the hash in hex."""
         return self._digest.hexdigest()
 
 
 class Intake:
-    """Takes in an upload's bytes from its present position; one thread at a time."""
+    """Receives an upload's bytes from its current position; for one thread at a time."""
 
     def __init__(
         self, ports: UploadPorts, limits: Limits, upload: UploadRecord, hashing: Hashing | None
     ) -> None:
-        """Go on with the write; `hashing` is of the bytes that were taken in before, if they were hashed.
+        """Resume the write; `hashing` has the earlier bytes, if they were hashed.
 
         Raises:
             Retryable: The store is not available.
@@ -65,10 +65,10 @@ class Intake:
         self._looked_for_room_at = self.position
 
     def append(self, data: bytes) -> None:
-        """Take in what follows.
+        """Write the next bytes.
 
         Raises:
-            Problem: 413, it is more than allowed; 507, there is no room left.
+            Problem: 413, the upload is too large; 507, there is no room left.
             Retryable: The store is not available; durable bytes stay.
         """
         self._limits.check_length(self.position + len(data))
@@ -85,12 +85,12 @@ class Intake:
             self.hashing.update(data)
         if time.monotonic() - self._told_at_s >= _SIGN_OF_LIFE_S:
             self._told_at_s = time.monotonic()
-            with suppress(Retryable):  # told again soon, and the bytes do not depend on it
+            with suppress(Retryable):  # noted again soon, and not needed for the bytes
                 note_open(self._ports, self.upload)
                 self.upload = keep_upload(self._ports, self.upload)
 
     def flush(self) -> int:
-        """Make the received bytes durable, and return their number. Raises as `append`."""
+        """Make the received bytes durable, and return their number. Raises the errors of `append`."""
         try:
             durable = self._write.flush()
         except NoRoom as error:
@@ -102,10 +102,10 @@ class Intake:
 
 
 async def take_in(body: AsyncIterator[bytes], intake: Intake, executor: Executor) -> None:
-    """Receive a body: some of it waits while earlier bytes are written.
+    """Receive a body, reading ahead while earlier bytes are written.
 
-    What was read when the body ends early is taken in, too, and then what ended it is raised. Raises as
-    `read_body` and `Intake.append`.
+    If the body ends early, write the bytes that arrived, then raise the error that ended it. Raises the
+    errors of `read_body` and `Intake.append`.
     """
     ahead = _WriteAhead(intake, executor)
     try:
@@ -119,7 +119,7 @@ async def take_in(body: AsyncIterator[bytes], intake: Intake, executor: Executor
 
 
 class _WriteAhead:
-    """Writes waiting parts in one thread at a time; after a failure nothing more."""
+    """Writes waiting parts in one thread at a time, until the first failure."""
 
     def __init__(self, intake: Intake, executor: Executor) -> None:
         self._intake = intake
@@ -142,7 +142,7 @@ class _WriteAhead:
 
     async def _write(self) -> None:
         if self._writing is not None:
-            await self._writing  # a failure is raised each time
+            await self._writing  # raises an earlier failure
         if self._parts:
             parts, self._parts, self._parts_bytes = self._parts, [], 0
             loop = asyncio.get_running_loop()

@@ -1,4 +1,4 @@
-"""Limits of uploads: size, number at once, and free room."""
+"""Limits uploads: their size, their number at once, and the room that must stay free."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from frametally_web.requests.problems import Problem
 _GB, _MB = 1_000_000_000, 1_000_000
 _RETRY_AFTER_S = 30
 UPLOADS_PER_CLIENT, UPLOADS_IN_ALL = 4, 32
-"""Uploads at once."""
+"""The most uploads at once."""
 _ROOM_REMEDY = "Ask an administrator to free disk space, then continue."
 
 
@@ -23,7 +23,7 @@ class Limits:
     """The limits of one dashboard; threads may share it."""
 
     def __init__(self, ports: UploadPorts) -> None:
-        """Take them from the settings."""
+        """Read the limits from the settings."""
         settings = ports.settings
         self._ports = ports
         self.most_bytes = round(settings.part(VideoSettings).upload_max_gb * _GB)
@@ -45,7 +45,7 @@ class Limits:
             )
 
     def check_room(self, more_bytes: int = 0) -> None:
-        """Refuse an upload without room for it, besides the room that must stay free.
+        """Refuse an upload without enough room, not counting the room that must stay free.
 
         Raises:
             Problem: 507.
@@ -54,7 +54,7 @@ class Limits:
             return
         try:
             free = shutil.disk_usage(self._folder).free
-        except OSError:  # not made yet, or gone: whoever writes there will say so
+        except OSError:  # not created yet, or gone: a write there will report it
             return
         if free - more_bytes < self._keep_free_bytes:
             needs = f"It needs {_in_mb(more_bytes)}, but only " if more_bytes else ""
@@ -70,7 +70,7 @@ class Limits:
         return Problem(507, "The disk for videos is full.", remedy=_ROOM_REMEDY)
 
     def admit(self, client_id: str, begin: Callable[[], UploadRecord]) -> UploadRecord:
-        """Return what `begin` begins, unless there are too many uploads at this moment.
+        """Return the upload that `begin` begins, unless too many are running.
 
         Raises:
             Problem: 429.
@@ -80,7 +80,7 @@ class Limits:
             return begin()
 
     def readmit(self, upload: UploadRecord) -> None:
-        """Let an upload go on, unless it was left and there are too many by now.
+        """Let an upload continue, unless it was idle and too many are running now.
 
         Raises:
             Problem: 429.

@@ -1,4 +1,4 @@
-"""What all requests for uploads share: ports, limits, threads, who is at which, and which become videos."""
+"""Holds the state that all requests for uploads share: ports, limits, threads, turns, and acceptances."""
 
 from __future__ import annotations
 
@@ -39,17 +39,17 @@ class Accepting:
     """The acceptances that are under way in this process."""
 
     def __init__(self, acceptance: Acceptance, executor: Executor) -> None:
-        """None is."""
+        """Start without acceptances."""
         self._acceptance = acceptance
         self._executor = executor
         self._under_way: dict[str, asyncio.Future[Accepted]] = {}
 
     def has(self, upload_id: str) -> bool:
-        """Return whether an upload is just becoming a video."""
+        """Return whether an upload is becoming a video."""
         return upload_id in self._under_way
 
     def begin(self, upload: UploadRecord, sha256: str | None = None) -> asyncio.Future[Accepted]:
-        """Begin to make a video of an upload, unless that was begun; it continues if the client hangs up."""
+        """Start to make a video from an upload, unless started; it continues if the client disconnects."""
         acceptance = self._under_way.get(upload.id)
         if acceptance is None:
             loop = asyncio.get_running_loop()
@@ -62,7 +62,7 @@ class Accepting:
         """Return the video of an upload.
 
         Raises:
-            Problem: It was refused; or it cannot be done now, and will be done later.
+            Problem: It was refused, or a server is not available now, and the video will be made later.
         """
         try:
             return await asyncio.shield(self.begin(upload, sha256))
@@ -86,7 +86,7 @@ class Accepting:
 
 
 def refused_problem(status: int, reason: str) -> Problem:
-    """Return the answer to a client whose upload was refused."""
+    """Return the problem of a refused upload."""
     parameter = "move_counts" if status == WOULD_MOVE_COUNTS else None
     return Problem(status, reason, remedy=_REMEDIES.get(status, "Choose another file."), parameter=parameter)
 
@@ -107,43 +107,43 @@ class UploadPlace:
     def __init__(self, ports: UploadPorts) -> None:
         self.ports = ports
         self.limits = Limits(ports)
-        # Others' answers must not wait until an upload's bytes are on the disk.
+        # A separate pool, so that other requests do not wait until an upload's bytes are on the disk.
         self.executor = ThreadPoolExecutor(UPLOADS_IN_ALL + _SPARE_THREADS, "upload")
         self.turns = Turns()
         acceptance = Acceptance(ports)
         self.accepting = Accepting(acceptance, self.executor)
         self.receiving: dict[str, Intake] = {}
-        """What comes at this moment, by the upload's id."""
+        """Intakes that are receiving bytes, by the upload's ID."""
         self._hashes: OrderedDict[str, Hashing] = OrderedDict()
         self._settler = UploadSettler(acceptance, _log.warning, is_busy=self._is_busy)
         self._settling: threading.Thread | None = None
         self._is_closed = threading.Event()
 
     def start(self) -> None:
-        """Finish the work of killed processes, now and from time to time."""
+        """Finish the work of killed processes, now and regularly."""
         self._settling = threading.Thread(target=self._settle, name="uploads left over", daemon=True)
         self._settling.start()
 
     def close(self) -> None:
-        """End the background work; its threads end when nothing holds this any more."""
+        """Stop the background work; the pool's threads end when nothing refers to this object any more."""
         self._is_closed.set()
         if self._settling is not None:
             self._settling.join(_LAST_SETTLING_S)
 
     async def run(self, work: Callable[..., T], *args: object) -> T:
-        """Return what `work` returns, in a thread for uploads."""
+        """Run `work` in a thread for uploads; return its result."""
         return await asyncio.get_running_loop().run_in_executor(self.executor, work, *args)
 
     async def find(self, upload_id: str) -> tuple[UploadRecord | None, UploadRow | None]:
-        """Return an upload's record while it is under way, and its row in the catalogue.
+        """Return an upload's record, while it is under way, and its row in the catalogue.
 
         Raises:
-            Problem: 403, another account has begun it, and who asks may not do everything.
+            Problem: 403, another account began it, and the visitor lacks the right `run`.
         """
 
         def find_both() -> tuple[UploadRecord | None, UploadRow | None]:
             upload = find_upload(self.ports.store, upload_id)
-            # In this order: its end is noted before its record is removed.
+            # In this order, since an upload's end is noted before its record is removed.
             return upload, self.ports.catalogue.upload(upload_id)
 
         upload, row = await self.run(find_both)
@@ -156,23 +156,23 @@ class UploadPlace:
         return upload, row
 
     async def is_whole(self, upload: UploadRecord) -> bool:
-        """Return whether all bytes of an upload are there."""
+        """Return whether all bytes of an upload have arrived."""
         return await self.run(is_whole, self.ports.store, upload)
 
     async def open_intake(self, upload: UploadRecord) -> Intake:
-        """Return the intake of an upload's bytes, at its present position."""
+        """Return the intake of an upload's bytes, at its current position."""
         hashing = self._hashes.pop(upload.id, None)
         return await self.run(Intake, self.ports, self.limits, upload, hashing)
 
     def keep_hashing(self, intake: Intake) -> None:
-        """Keep how far an upload was hashed for the next request with its bytes."""
+        """Keep an upload's hash so far for the next request with its bytes."""
         if intake.hashing is not None:
             self._hashes[intake.upload.id] = intake.hashing
             while len(self._hashes) > _MOST_HASHES:
                 self._hashes.popitem(last=False)
 
     def forget_hashing(self, upload_id: str) -> None:
-        """Keep nothing of an upload's hash."""
+        """Discard an upload's hash so far."""
         self._hashes.pop(upload_id, None)
 
     def _is_busy(self, upload_id: str) -> bool:

@@ -1,1 +1,1 @@
-"""Uploads: begun, kept while bytes come, and turned into videos."""
+"""Begins uploads, keeps them while bytes arrive, and turns them into videos."""

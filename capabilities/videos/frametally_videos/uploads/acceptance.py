@@ -1,10 +1,9 @@
-"""From an upload's bytes to a video: step by step, each of which any process can do again.
+"""Turns an upload's bytes into a video, in steps that any process can repeat.
 
-Once all bytes are there, they become the original, are inspected and claimed (`content_claims`), and the
-record is put: from then on there is a video. Its row in the catalogue and what is to be done to it
-follow from that record. How an upload ended is noted before anything of it is removed; so
-what a kill has left is finished by `UploadSettler`, with the same end.
-All functions raise `Retryable` while the store or the catalogue is not available.
+Once all bytes have arrived, they become the original, are inspected and claimed (`content_claims`), and the
+record is put: from then on the video exists. Its row in the catalogue and its jobs follow from that record.
+An upload's result is noted before anything of it is removed, so that after a kill `UploadSettler` reaches the
+same result. All functions raise `Retryable` while the store or the catalogue is not available.
 """
 
 from __future__ import annotations
@@ -57,14 +56,14 @@ _READ_BYTES = 8 * 2**20
 _WINNER_PATIENCE_S, _LOOK_UP_S = 10.0, 0.05
 _UPLOADS_EVERY_S, _VIDEOS_EVERY_S = 5.0, 60.0
 _OWNER_PATIENCE_S = 60.0
-"""A complete upload that is not a video after so long has lost the process that received it."""
+"""A complete upload that is not a video after this time has lost the process that received it."""
 
 
 class Accepted(NamedTuple):
-    """The outcome of an upload.
+    """The result of an upload.
 
     Attributes:
-        known: Whether another upload had brought these bytes before.
+        known: Whether an earlier upload had the same bytes.
     """
 
     video: VideoRecord
@@ -74,7 +73,7 @@ class Accepted(NamedTuple):
 
 @dataclass
 class Acceptance:
-    """Makes videos of uploads; threads may share it."""
+    """Makes videos from uploads; threads may share it."""
 
     ports: UploadPorts
 
@@ -82,17 +81,17 @@ class Acceptance:
         self._sources = SourceNames(self.ports.store, self.ports.catalogue)
 
     def accept(self, upload: UploadRecord, sha256: str | None = None) -> Accepted:
-        """Make a video of a complete upload, or continue where that stopped.
+        """Make a video from a complete upload, or continue after an interruption.
 
         Args:
             upload: Its record; its length is known.
-            sha256: Of its bytes, hex, if they were hashed while they came; else they are read once more.
+            sha256: SHA-256 of its bytes in hex if they were hashed on arrival; otherwise they are read again.
 
         Raises:
-            Refused: It is not a video; only a note of that stays. Or it would move counts: where
-                it can be confirmed, its bytes stay until it expires.
+            Refused: It is not a usable video, and only a note of that stays; or it would move counts, and its
+                bytes stay until it expires if a client can confirm that.
             Misconfigured: The store cannot be written.
-            Poison: Its bytes are not all there, or it is gone.
+            Poison: Bytes are missing, or the upload or its video was removed.
         """
         result = self._earlier_result(upload)
         if result is not None:
@@ -113,7 +112,7 @@ class Acceptance:
             if refusal.status != WOULD_MOVE_COUNTS or upload.kind != "resumable":
                 remove_upload(self.ports.store, upload, original=True)
             raise
-        except ObjectMissing as error:  # another process was first, and has removed it
+        except ObjectMissing as error:  # another process was faster, and has removed it
             result = self._earlier_result(upload)
             if result is None:
                 raise Retryable(f"upload {upload.id}: {error}") from error
@@ -125,7 +124,7 @@ class Acceptance:
         return Accepted(video, is_known, remark)
 
     def enter(self, video: VideoRecord) -> None:
-        """Add a video to the catalogue, and queue its jobs, unless that was done."""
+        """Add a video to the catalogue and queue its jobs, unless this was done."""
         catalogue = self.ports.catalogue
         info = self.ports.store.head(video.key)
         if info is None:
@@ -146,7 +145,7 @@ class Acceptance:
         failpoints.passing("upload.queued")
 
     def _earlier_result(self, upload: UploadRecord) -> Accepted | None:
-        """Return how an upload ended, if it did, and remove what may be left of it."""
+        """Return the result of an upload that ended, and remove leftovers."""
         row = self.ports.catalogue.upload(upload.id)
         if row is None or not row.is_over:
             return None
@@ -163,7 +162,7 @@ class Acceptance:
         return Accepted(video, row.known, row.reason or "")
 
     def _make_video(self, upload: UploadRecord, sha256: str | None) -> tuple[VideoRecord, bool]:
-        """Return the upload's video and False, or the one with the same bytes and True."""
+        """Return the upload's video and False, or an existing one with the same bytes and True."""
         store = self.ports.store
         video = read_video(store, upload.video_id)
         if video is not None:
@@ -187,7 +186,7 @@ class Acceptance:
         video = msgspec.structs.replace(
             video, fields=msgspec.structs.replace(video.fields, move_counts=False)
         )
-        if store.head(upload.key) is None:  # then what follows is over already, and may be forgotten by now
+        if store.head(upload.key) is None:  # the rest was done, and the video may be removed
             raise ObjectMissing("its record no longer exists")
         if claim(store, sha256, upload) != upload.video_id:
             return self._winner(sha256), True
@@ -197,7 +196,7 @@ class Acceptance:
         return video, False
 
     def _finish(self, upload: UploadRecord) -> int:
-        """Make the bytes the original, if they are not; return how many they are."""
+        """Make the bytes the original, unless they are; return their number."""
         key = keys.original_key(upload.video_id)
         info = self.ports.store.head(key)
         if info is None:
@@ -214,14 +213,14 @@ class Acceptance:
         return info.size_bytes
 
     def _look(self, upload: UploadRecord) -> VideoFacts:
-        """Look into its bytes; where nothing says when it was filmed, the upload's beginning is a guess."""
+        """Inspect the bytes; if nothing shows when they were filmed, use the upload's start as a guess."""
         key, fields = keys.original_key(upload.video_id), upload.fields
         if fields.last_modified_ms is None:
             fields = msgspec.structs.replace(fields, last_modified_ms=upload.created_at_ms)
         return self.ports.look(self.ports.settings, key, fields, upload.file_name)
 
     def _winner(self, sha256: str) -> VideoRecord:
-        """Return the existing video with these bytes."""
+        """Return the existing video with these bytes; wait for it a while."""
         until_s = time.monotonic() + _WINNER_PATIENCE_S
         while True:
             holder = holder_of(self.ports.store, sha256)
@@ -256,12 +255,12 @@ class Acceptance:
 
 
 def read_video(store: ObjectStore, video_id: str) -> VideoRecord | None:
-    """Return a video's record; None if there is none. Raises `Poison` if it is damaged."""
+    """Return a video's record, or None if there is none. Raises `Poison` if it is damaged."""
     return find_record(store, keys.video_key(video_id), VideoRecord)
 
 
 def sha256_of_object(store: ObjectStore, key: str, size_bytes: int) -> str:
-    """Return the SHA-256 of an object's bytes, hex, read piece by piece. Raises `ObjectMissing`."""
+    """Return the SHA-256 of an object's bytes in hex, read piece by piece. Raises `ObjectMissing`."""
     digest = hashlib.sha256()
     for first in range(0, size_bytes, _READ_BYTES):
         digest.update(store.get_range(key, first, min(first + _READ_BYTES, size_bytes)))
@@ -278,8 +277,8 @@ def _clear_ended(store: ObjectStore, upload: UploadRecord, row: UploadRow) -> No
 class UploadSettler:
     """Finishes uploads after a kill; a long-running process keeps one.
 
-    What another process is just at is left to it: an upload is taken up where its bytes are all there for a
-    minute and no video came of it.
+    It leaves the work of running processes to them: it takes up an upload whose bytes have all been there for
+    a minute without becoming a video.
     """
 
     acceptance: Acceptance
@@ -294,9 +293,9 @@ class UploadSettler:
         self._uploads_due_s = self._videos_due_s = float("-inf")
 
     def settle(self, *, patiently: bool = True) -> None:
-        """Go through all uploads and, seldom, all videos, if it is time for that again; else return at once.
+        """Check all uploads and, less often, all videos; return at once if it is not time yet.
 
-        Without `patiently` it is time, and nobody else is waited for: for where this process was alone.
+        Without `patiently`, check at once and do not wait for other processes: for when there are none.
         """
         now_s = self.clock()
         if now_s >= self._uploads_due_s or not patiently:
@@ -367,7 +366,7 @@ class UploadSettler:
 
 
 def is_whole(store: ObjectStore, upload: UploadRecord) -> bool:
-    """Return whether all bytes of an upload are there."""
+    """Return whether all bytes of an upload have arrived."""
     if upload.length_bytes is None:
         return False
     if store.head(keys.original_key(upload.video_id)) is not None:

@@ -1,7 +1,7 @@
-"""Announces new videos on the log, for Airflow, which then describes and checks them instead of workers.
+"""Announces new videos on the log to Airflow, which then describes and checks them instead of workers.
 
-A video is announced at least once; receivers identify it by its id, so they start it once. An announcement
-waits until it is taken, however many read it before.
+A video is announced at least once; receivers start it once, by its ID. An announcement waits until a receiver
+takes it, however many have read it.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class Arrivals(NamedTuple):
     """Videos that wait to be taken.
 
     Attributes:
-        videos: Each once, in the order of their announcements.
-        up_to: By partition, the offset behind the last of them: what `take_arrivals` is given.
+        videos: The videos, each once, in the order of their announcements.
+        up_to: The offset after the last message by partition, for `take_arrivals`.
         skipped: Messages that are not about a video; they are taken with the others.
     """
 
@@ -68,7 +68,7 @@ def tell_arrivals(log: FrameLog, topic: str, catalogue: VideoCatalogue) -> int:
 
 
 def waiting_arrivals(log: FrameLog, topic: str) -> Arrivals:
-    """Return the oldest videos that wait, a hundred messages at most, and leave them there.
+    """Return the oldest waiting videos, from at most a hundred messages, and leave them there.
 
     Raises:
         Retryable: The log is not available, or another program is reading.
@@ -95,12 +95,12 @@ def waiting_arrivals(log: FrameLog, topic: str) -> Arrivals:
 
 
 def take_arrivals(log: FrameLog, topic: str, up_to: Mapping[int, int]) -> None:
-    """Take videos off the list, up to `Arrivals.up_to`; taking some twice is not an error.
+    """Take videos off the list, up to `Arrivals.up_to`; taking videos twice is not an error.
 
     Raises:
-        Misconfigured: The topic has no such place.
+        Misconfigured: The topic has no such offset.
         Retryable: The log is not available, or another program is reading.
-        LeaseLost: Another program has taken over in between.
+        LeaseLost: Another program has taken over meanwhile.
     """
     first, ends = _first_waiting(log, topic), log.end_offsets(topic)
     for partition, offset in up_to.items():

@@ -1,4 +1,4 @@
-"""Bytes that are known: of their uploads exactly one makes the video, and none moves counts unasked."""
+"""Lets only one of several uploads of the same bytes become a video, and none move counts unconfirmed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from frametally_videos.uploads.receiving import UploadPorts
 
 
 def holder_of(store: ObjectStore, sha256: str) -> str | None:
-    """Return the id of the existing or coming video with these bytes; None if there is none."""
+    """Return the ID of the existing or coming video with these bytes, or None if there is none."""
     try:
         note = find_record(store, keys.video_content_key(sha256), VideoContent)
     except Poison:
@@ -36,10 +36,10 @@ def holder_of(store: ObjectStore, sha256: str) -> str | None:
 
 
 def claim(store: ObjectStore, sha256: str, upload: UploadRecord) -> str:
-    """Claim these bytes for an upload's video, unless another has them.
+    """Claim these bytes for an upload's video, unless another video has them.
 
     Returns:
-        The id of the video with these bytes: the upload's own, or another existing or coming one.
+        The ID of the video with these bytes: the upload's, or another existing or coming one.
 
     Raises:
         Retryable: The store is not available, or others keep changing the claim.
@@ -63,7 +63,7 @@ def claim(store: ObjectStore, sha256: str, upload: UploadRecord) -> str:
 
 
 def give_up_claim(store: ObjectStore, sha256: str, video_id: str) -> None:
-    """Remove the note of these bytes, if it is this video's."""
+    """Remove the claim to these bytes if it is this video's or damaged."""
 
     def without_mine(before: bytes | None) -> bytes | None:
         try:
@@ -77,7 +77,7 @@ def give_up_claim(store: ObjectStore, sha256: str, video_id: str) -> None:
 
 
 def counted_as(store: ObjectStore, sha256: str) -> MediaManifest | None:
-    """Return the manifest of frames of these bytes; None if none was announced, or it cannot be read."""
+    """Return the manifest of these bytes, or None if it announces no frames or cannot be read."""
     try:
         manifest = find_manifest(store, sha256)
     except Poison:  # the job that makes the frames reports it
@@ -86,12 +86,12 @@ def counted_as(store: ObjectStore, sha256: str) -> MediaManifest | None:
 
 
 def with_counts_kept(video: VideoRecord, manifest: MediaManifest, settings: Settings) -> VideoRecord:
-    """Return the record of a new video whose bytes have counts already, under `manifest`'s source and time.
+    """Adapt the record of a new video to existing counts of its bytes, under `manifest`'s source and time.
 
-    What the upload does not say stays as it is counted. A time that was only a guess gives way.
+    Fields that the upload does not state stay as counted. A guessed time gives way to a certain one.
 
     Raises:
-        Refused: Its fields would move the counts, and it does not confirm that.
+        Refused: The upload's fields would move the counts, and it does not confirm that.
     """
     fields, facts = video.fields, video.facts
     if fields.source is None or video.source == manifest.source:
@@ -132,7 +132,7 @@ def _counts_of(manifest: MediaManifest) -> MovedCounts:
 
 
 def moved_remark(video: VideoRecord, settings: Settings) -> str:
-    """Return a sentence about counts that the upload of a video moved; empty: none."""
+    """Return a sentence about the counts that a video's upload moved; empty if there are none."""
     if video.moved_from is None:
         return ""
     words = video.moved_from.in_words(settings.tzinfo())
@@ -142,21 +142,21 @@ def moved_remark(video: VideoRecord, settings: Settings) -> str:
 def take_fields(
     ports: UploadPorts, fields: VideoFields, video: VideoRecord, name_source: NameSource
 ) -> tuple[VideoRecord, str]:
-    """Take the source and time of an upload with known bytes, if they shall apply.
+    """Apply the source and time of an upload with known bytes to their video, where allowed.
 
-    It does where the upload confirms that it moves counts; and its time does for the same source, where the
-    video's was a guess.
+    Both apply if the upload confirms that it moves counts. Otherwise only the time applies, if the video's
+    time is a guess and the source is the same.
 
     Returns:
-        The video, and sentences about the fields that were taken and ignored.
+        The video, and sentences about applied and ignored fields.
 
     Raises:
         Retryable: The store or the catalogue is not available, or the video is being removed.
-        Poison: Its record is damaged.
+        Poison: The video's record is damaged.
     """
     remarks = []
     source = None if fields.source is None else name_source(fields.source)[0]
-    # The time of another source says nothing of this one, whose counts would leave their day.
+    # A time given for another source does not apply to this one: its counts would move to another day.
     says_time = fields.move_counts or (is_guess(video.facts) and source in (None, video.source))
     changes = Changes()
     if fields.move_counts and fields.source is not None and source != video.source:
@@ -223,7 +223,7 @@ def _not_taken(
 
 
 def _leads_to_a_video(store: ObjectStore, note: VideoContent) -> bool:
-    # In this order: an upload's record is removed when its video's is there, and not before.
+    # In this order, since an upload's record is not removed before its video's exists.
     return any(
         store.head(key) is not None
         for key in (keys.upload_key(note.upload_id), keys.video_key(note.video_id))

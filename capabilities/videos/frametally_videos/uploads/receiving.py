@@ -1,7 +1,7 @@
-"""Uploads that are under way: begun, found again, kept while bytes come, and removed.
+"""Begins, finds, keeps and removes uploads that are under way.
 
-An upload is there while its record is (`uploads/<id>.json`). The catalogue's row beside it says who uploads
-at this moment, for a few minutes from the last byte on, and later how it ended.
+An upload exists while its record does (`uploads/<id>.json`). In addition, its row in the catalogue counts it
+among the current uploads, until a few minutes after the last byte, and later has its result.
 All functions raise `Retryable` while the store or the catalogue is not available.
 """
 
@@ -29,18 +29,18 @@ if TYPE_CHECKING:
     from frametally_videos.catalogue.video_catalogue import VideoCatalogue
 
 Look = Callable[[Settings, str, VideoFields, str], VideoFacts]
-"""Looks into the original under a key, with its fields and its file's name; raises `Refused`."""
+"""Inspects the original under a key, given its fields and its file's name; raises `Refused`."""
 
 End = Literal["accepted", "refused", "aborted"]
 
 OPEN_MS = 120_000
-"""After its last sign of life, an upload keeps its place among simultaneous ones for so long."""
+"""How long after its last sign of life an upload counts as a current one."""
 
 _KEEP_MS = 48 * HOUR_S * 1000
-"""For how long an upload that was left is kept, and how one ended is known."""
+"""How long an idle upload and the result of an ended one are kept."""
 
 _FORM_MS = HOUR_S * 1000
-"""An interrupted form is sent again from its start, so its bytes are useless."""
+"""Shorter, since an interrupted form is sent again from the start, so its bytes are useless."""
 
 
 def wall_clock_ms() -> int:
@@ -49,7 +49,7 @@ def wall_clock_ms() -> int:
 
 
 class UploadPorts(NamedTuple):
-    """The stores of uploads; their opener closes them."""
+    """The ports of uploads; their opener closes them."""
 
     settings: Settings
     store: ObjectStore
@@ -86,7 +86,7 @@ def begin_upload(
         expires_at_ms=now_ms + (_KEEP_MS if kind == "resumable" else _FORM_MS),
         owner=owner,
     )
-    # First the place that it takes: who counts them must not count one too few.
+    # Note it first, so that a concurrent count never misses this upload.
     note_open(ports, upload)
     ports.store.put(upload.key, encode(upload), if_absent=True)
     failpoints.passing("upload.created")
@@ -94,14 +94,14 @@ def begin_upload(
 
 
 def find_upload(store: ObjectStore, upload_id: str) -> UploadRecord | None:
-    """Return an upload that is under way; None if there is none. Raises `Poison` if its record is damaged."""
+    """Return an upload that is under way, or None. Raises `Poison` if its record is damaged."""
     if not keys.is_video_id(upload_id):
         return None
     return find_record(store, keys.upload_key(upload_id), UploadRecord)
 
 
 def resume_write(store: ObjectStore, upload: UploadRecord) -> ResumableWrite:
-    """Return the write of an upload's bytes, as far as it has come."""
+    """Resume the write of an upload's bytes."""
     return store.resumable(keys.original_key(upload.video_id), keys.upload_part_key(upload.id))
 
 
@@ -112,10 +112,10 @@ def keep_upload(
     length_bytes: int | None = None,
     fields: VideoFields | None = None,
 ) -> UploadRecord:
-    """Put off an upload's expiry, once half of the time is over, and record its present state.
+    """Postpone an upload's expiry if half of the time is over, and record its current state.
 
     Returns:
-        The record now; unchanged if it was removed meanwhile.
+        The current record; `upload` if the record was removed meanwhile.
     """
     whole_ms = _KEEP_MS if upload.kind == "resumable" else _FORM_MS
     now_ms = ports.now_ms()
@@ -134,7 +134,7 @@ def keep_upload(
 
 
 def note_open(ports: UploadPorts, upload: UploadRecord) -> None:
-    """Note that an upload's bytes come at this moment."""
+    """Note that an upload is receiving bytes now."""
     _note(ports, upload, OPEN_MS, state="receiving", video_id=upload.video_id)
 
 
@@ -147,9 +147,9 @@ def note_end(
     status: int = 0,
     reason: str | None = None,
 ) -> None:
-    """Note how far an upload has come, so that a client which missed the answer can ask.
+    """Note an upload's state for clients that missed the answer.
 
-    `video_id` is that of the video with its bytes, if that is another.
+    `video_id` is the video with its bytes, if it is not the upload's own.
     """
     video_id = video_id or upload.video_id
     is_known = video_id != upload.video_id
@@ -178,25 +178,25 @@ def _note(ports: UploadPorts, upload: UploadRecord, keep_ms: int, **values: Any)
 
 
 def can_be_confirmed(upload: UploadRecord, row: UploadRow) -> bool:
-    """Return whether the bytes of a refused upload are kept until it expires: a client may confirm it."""
+    """Return whether a refused upload's bytes are kept until it expires, since a client may confirm it."""
     return row.state == "refused" and row.status == WOULD_MOVE_COUNTS and upload.kind == "resumable"
 
 
 def confirm_move(ports: UploadPorts, upload: UploadRecord) -> UploadRecord:
-    """Note that an upload may move counts; return its record as it is now. Raises `Retryable`."""
+    """Note that an upload may move counts; return its current record. Raises `Retryable`."""
     return keep_upload(ports, upload, fields=msgspec.structs.replace(upload.fields, move_counts=True))
 
 
 def abort_upload(ports: UploadPorts, upload: UploadRecord, reason: str) -> None:
-    """Remove an upload that became no video, and note why. Raises `Retryable`."""
+    """Remove an upload that did not become a video, and note why. Raises `Retryable`."""
     note_end(ports, upload, "aborted", reason=reason)
     remove_upload(ports.store, upload, original=True)
 
 
 def remove_upload(store: ObjectStore, upload: UploadRecord, *, original: bool) -> None:
-    """Remove an upload from the store, and its bytes if they became no `original`."""
+    """Remove an upload from the store; with `original`, also the original of its video."""
     resume_write(store, upload).abort()
     if original:
         store.delete(keys.original_key(upload.video_id))
-    # Last: the record leads to any leftovers.
+    # Last, since the record leads to leftovers.
     store.delete(upload.key)

@@ -1,4 +1,4 @@
-"""Adds what charts of zones show beside counts: filmed intervals, and boxes in tracks."""
+"""Adds what charts of zones show in addition to counts: filmed intervals, and boxes in tracks."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Make the table and the column; the next load fills both."""
+    """Create the table and the column; the next load fills both."""
     op.create_table(
         "gold_place_coverage",
         sa.Column("model", sa.Text, primary_key=True),

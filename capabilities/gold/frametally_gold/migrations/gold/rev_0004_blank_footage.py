@@ -1,4 +1,4 @@
-"""Adds footage that shows nothing to what was filmed; null: an earlier version did not look at it."""
+"""Adds columns for blank footage, null for days that an earlier version loaded."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = "0003"
 
 
 def upgrade() -> None:
-    """Make the columns; days that are loaded from now on fill them."""
+    """Create the columns; days that are loaded from now on fill them."""
     for table in ("gold_coverage", "gold_place_coverage"):
         op.add_column(table, sa.Column("blank_frames", sa.BigInteger))
         op.add_column(table, sa.Column("blank_s", sa.Float))
