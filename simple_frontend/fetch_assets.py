@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""Makes the files that browsers get, frametally_web/static/built/, of the page's sources and its libraries.
+"""Builds the files for browsers, frametally_web/static/built/, from the page's sources and its libraries.
 
-Needs the standard library only; with the package `brotli` the files are compressed by it, too. The libraries,
-and esbuild, which puts each page into one script and one style sheet, come from the npm registry by the exact
-versions and hashes of package-lock.json: through the npm on PATH, or else through the Node.js of
-node-requirements.txt, which is installed for the while from the Python package index. They stay in build/, so
-that a changed source needs no network. With everything made of these very sources, it does nothing.
+It needs only the standard library; if the package `brotli` is there, it also compresses the files with it.
+The libraries, and esbuild, which bundles each page into one script and one style sheet, come from the npm
+registry in the exact versions of package-lock.json, checked by its hashes: through the npm on PATH, or else
+through the Node.js of node-requirements.txt, installed temporarily from the Python package index. They stay
+in build/, so that a changed source needs no network. If the files are up to date, it does nothing.
 
-Each language has scripts of its own, in which `t("key")` has become `t("text")`: a page loads no text that it
-does not show. Those of English have plain names, such as `answers.js`; those of German are `de/answers.js`.
+Each language has its own scripts, in which `t("key")` is replaced by `t("text")`, so a page loads only the
+texts that it shows. English scripts have plain names, such as `answers.js`; German ones are `de/answers.js`.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ CHECKOUT = HERE.parent
 PACKAGE_FILES = ("package.json", "package-lock.json", ".npmrc")
 ENGLISH = "en"
 TEXT_CALL = re.compile(r'\bt\(\s*"([a-z0-9_.]+)"')
-"""A text of a script, by its key."""
+"""A text used in a script, by its key."""
 ENGLISH_ALONE = ("docs.js",)
-"""Scripts of pages that have no other language: the API's."""
+"""Scripts of pages that are only in English: the API's."""
 PLURALS = ("zero", "one", "two", "few", "many", "other")
-"""The plural categories of `Intl.PluralRules`: a text with a number has a key for each that it needs."""
-OLDEST_NPM = 7  # the first that reads this kind of package-lock.json
+"""The plural categories of `Intl.PluralRules`: a text with a number has a key for each category it needs."""
+OLDEST_NPM = 7  # the first that reads this format of package-lock.json
 ESBUILD = (
     *("--bundle", "--minify", "--format=esm", "--target=es2022", "--charset=utf8", "--legal-comments=none"),
     *(
@@ -53,16 +53,16 @@ ESBUILD = (
 
 
 class CannotFetchError(Exception):
-    """The files cannot be made; the message is one line with the remedy."""
+    """The files cannot be built; the message is one line with the remedy."""
 
 
 def integrity(data: bytes) -> str:
-    """Return the hash of a file as browsers check it."""
+    """Return the hash of a file in the form that browsers check."""
     return "sha256-" + base64.b64encode(hashlib.sha256(data).digest()).decode()
 
 
 def digest(paths: list[Path]) -> str:
-    """Return what changes as soon as one of the files does, or its place."""
+    """Return a digest that changes when any file's content or path does."""
     sha256 = hashlib.sha256()
     for path in paths:
         data = path.read_bytes()
@@ -71,7 +71,7 @@ def digest(paths: list[Path]) -> str:
 
 
 def sources() -> list[Path]:
-    """Return all that the built files are made of, and by."""
+    """Return all files on which the built files depend, including this script."""
     folders = [STATIC, *plugin_pages().values()]
     folders += [folder.parent / "languages" for folder in folders]
     page = [
@@ -84,17 +84,17 @@ def sources() -> list[Path]:
 
 
 def plugin_pages() -> dict[str, Path]:
-    """Return the folders of plug-ins' scripts and sheets, by the name of the package that they are in.
+    """Return the folders of plug-ins' scripts and style sheets, by package name.
 
-    A script names another's file by that name, such as `frametally_videos/library/words.js`, and one of
-    `static/` as `frametally/js/shared/dom.js`.
+    A script imports another package's file by that name, such as `frametally_videos/library/words.js`, and a
+    file of `static/` as `frametally/js/shared/dom.js`.
     """
     pages = (*HERE.glob("frametally_*/page"), *CHECKOUT.glob("capabilities/*/frametally_*/page"))
     return {path.parent.name: path for path in sorted(pages)}
 
 
 def languages() -> dict[str, dict[str, str]]:
-    """Return the texts by language and key: English first, and English where a language lacks a text."""
+    """Return the texts by language and key, English first; languages use English for missing texts."""
     folders = [folder.parent / "languages" for folder in (STATIC, *plugin_pages().values())]
     texts: dict[str, dict[str, str]] = {ENGLISH: {}}
     for path in sorted(
@@ -108,7 +108,7 @@ def with_texts(source: str, texts: dict[str, str]) -> str:
     """Return a script with its texts in place of their keys.
 
     Raises:
-        CannotFetchError: There is no text with such a key.
+        CannotFetchError: A key has no text.
     """
 
     def text_of(call: re.Match[str]) -> str:
@@ -122,7 +122,7 @@ def with_texts(source: str, texts: dict[str, str]) -> str:
 
 
 def is_current(made_from: str) -> bool:
-    """Return whether every file is there, made of these sources and undamaged."""
+    """Return whether every file is there, built from these sources and undamaged."""
     try:
         manifest = json.loads((BUILT / "manifest.json").read_text(encoding="utf-8"))
         return manifest["made_from"] == made_from and all(
@@ -134,7 +134,7 @@ def is_current(made_from: str) -> bool:
 
 
 def npm_on_path() -> list[str] | None:
-    """Return the command of an npm that runs and is new enough, if there is one."""
+    """Return the command of an npm that runs and is new enough, or None."""
     npm = shutil.which("npm")
     if npm is None:
         return None
@@ -179,13 +179,13 @@ def run(
     """Run a program.
 
     Raises:
-        CannotFetchError: It failed; the message has its own last words.
+        CannotFetchError: It failed; the message quotes its last words.
     """
     process = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)  # noqa: S603 (ours)
     if process.returncode:
         lines = [line.strip() for line in (process.stdout + "\n" + process.stderr).splitlines()]
         errors = [line for line in lines if line.lower().startswith(("error", "npm err", "✘"))]
-        # npm ends with where its log is; the reason stands before.
+        # npm ends with the path of its log; the reason is above that.
         reasons = (
             [line for line in errors if "log" not in line.lower()]
             or [line for line in lines if line]
@@ -196,7 +196,7 @@ def run(
 
 
 def fetch() -> None:
-    """Install what the lock names into build/, unless it is there.
+    """Install the locked packages into build/, unless they are there.
 
     Raises:
         CannotFetchError: A package client failed.
@@ -218,10 +218,10 @@ def fetch() -> None:
 
 
 def bundle(made_from: str) -> None:
-    """Make the files of the sources.
+    """Build the files from the sources.
 
     Raises:
-        CannotFetchError: esbuild is not there for this machine, or refuses a source.
+        CannotFetchError: There is no esbuild for this machine, or it refuses a source.
     """
     esbuild = next((BUILD / "node_modules" / "@esbuild").glob("*/**/esbuild*"), None)
     if esbuild is None:
@@ -229,7 +229,7 @@ def bundle(made_from: str) -> None:
             "npm has no esbuild for this machine: run this on another machine, and copy static/built"
         )
     with tempfile.TemporaryDirectory(prefix="pages-", dir=BUILD) as scratch:
-        # Beside build/node_modules, so that no other version of a library is nearer.
+        # Next to build/node_modules, so that no other version of a library is found first.
         build = Path(scratch) / "build"
         files: dict[str, str] = {}
         inputs: dict[str, Any] = {}
@@ -257,7 +257,7 @@ def bundle(made_from: str) -> None:
 
 
 def put_together(esbuild: Path, scratch: Path, texts: dict[str, str], made: Path) -> dict[str, Any]:
-    """Put each page into one script and one style sheet, in `made`; return what esbuild says of them.
+    """Bundle each page into one script and one style sheet in `made`; return esbuild's report on them.
 
     Raises:
         CannotFetchError: A key has no text, or esbuild refuses a source.
@@ -289,7 +289,7 @@ def put_together(esbuild: Path, scratch: Path, texts: dict[str, str], made: Path
 
 
 def licences(inputs: dict[str, Any]) -> str:
-    """Return the licences of the packages of which something is in the files."""
+    """Return the licences of the packages that are part of the files."""
     packages = {
         "/".join(path.rpartition("node_modules/")[2].split("/")[: 2 if "node_modules/@" in path else 1])
         for path in inputs
@@ -304,7 +304,7 @@ def licences(inputs: dict[str, Any]) -> str:
             path
             for path in package.iterdir()
             if path.stem.upper() in ("LICENSE", "LICENCE", "NOTICE")
-            # Of what a bundle of the package's has in it.
+            # Licences of code within a used bundle of this package.
             or (path.name.endswith(".LICENSE.txt") and path.name.removesuffix(".LICENSE.txt") in of_inputs)
         )
         if not files:
@@ -316,7 +316,7 @@ def licences(inputs: dict[str, Any]) -> str:
 
 
 def compress(path: Path) -> None:
-    """Write a file's compressed forms beside it, the same bytes each time."""
+    """Write a file's compressed forms next to it, reproducibly."""
     data = path.read_bytes()
     path.with_name(path.name + ".gz").write_bytes(gzip.compress(data, 9, mtime=0))
     with contextlib.suppress(ImportError):
@@ -326,7 +326,7 @@ def compress(path: Path) -> None:
 
 
 def put(build: Path) -> None:
-    """Move what was made to where it is served, the manifest last: the dashboard may be running."""
+    """Move the files to where they are served, the manifest last: the dashboard may be running."""
     BUILT.mkdir(exist_ok=True)
     names = sorted((path.name for path in build.iterdir()), key=lambda name: name == "manifest.json")
     for name in names:
@@ -338,7 +338,7 @@ def put(build: Path) -> None:
 
 @contextlib.contextmanager
 def alone() -> Iterator[None]:
-    """Let one process at a time make the files, where the system can see to that."""
+    """Let only one process at a time build the files, if the system supports locks."""
     BUILD.mkdir(exist_ok=True)
     with (BUILD / "lock").open("w") as lock:
         with contextlib.suppress(ImportError):
@@ -349,7 +349,7 @@ def alone() -> Iterator[None]:
 
 
 def main() -> int:
-    """Entry point: 0 if the files are there at the end."""
+    """Build the files, and return the exit code: 0 if they are there."""
     try:
         made_from = digest(sources())
         if is_current(made_from):

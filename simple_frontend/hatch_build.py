@@ -1,4 +1,4 @@
-"""The build hook of wheel and sdist: the dashboard's pages are in them as browsers get them."""
+"""The build hook of wheel and sdist: adds the built pages of the dashboard."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
 class Pages(BuildHookInterface[Any]):
-    """Runs `fetch_assets.py`, which does nothing where all is made of these very sources."""
+    """Runs `fetch_assets.py`, which does nothing if the files are up to date."""
 
     PLUGIN_NAME = "custom"
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Make them, unless it is an editable install: `make setup` does that by itself."""
+        """Build the pages, unless it is an editable install: `make setup` builds them itself."""
         if version == "editable":
             return
         script = Path(self.root) / "simple_frontend" / "fetch_assets.py"

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Opens the dashboard in Chromium, and again as soon as one of its sources changes (`make page`).
+"""Opens the dashboard in Chromium, and reloads it whenever one of its sources changes (`make page`).
 
     python simple_frontend/reload_page.py [DATA_DIR] [--headless]
 
-Saving a script, a style sheet, a template or a Python module builds the page again, restarts the server and
-reloads the window where it is. Ctrl-C, or closing the window, ends it. Needs Playwright (`make .venv/dev`)
-and a Chromium, on PATH or named by CHROMIUM.
+Saving a script, a style sheet, a template or a Python module rebuilds the page, restarts the server and
+reloads the current page. Ctrl-C, or closing the window, ends it. It needs Playwright (`make .venv/dev`) and a
+Chromium, on PATH or named by CHROMIUM.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ LOOK_MS = 500
 
 
 def newest_change() -> float:
-    """Return when a source was saved last, in seconds since 1970."""
+    """Return when a source was last saved, in seconds since 1970."""
     files = (path for folder in SOURCES for path in folder.rglob("*") if path.suffix in KINDS)
     return max(path.stat().st_mtime for path in files if "built" not in path.parts)
 
 
 @contextmanager
 def serving(data_dir: str) -> Iterator[str]:
-    """Make the page and serve it; yield its address. Raises `SystemExit` where there is none."""
+    """Build the page and serve it; yield its address. Raises `SystemExit` if that fails."""
     subprocess.run([sys.executable, HERE / "fetch_assets.py"], check=False)  # noqa: S603
     command = [sys.executable, "-m", "frametally", "serve", "--data-dir", data_dir, "--port", "0", "--alone"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:  # noqa: S603
@@ -50,12 +50,12 @@ def serving(data_dir: str) -> Iterator[str]:
 
 
 def main() -> None:
-    """Serve, look for changes, and begin again with each."""
+    """Serve, watch the sources, and start again after each change."""
     parser = argparse.ArgumentParser(description="Open the dashboard, and again whenever a source changes.")
     parser.add_argument("data_dir", nargs="?", default="demo-data", metavar="DATA_DIR")
     parser.add_argument("--headless", action="store_true", help="Show no window.")
     chosen = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C, which ends the server, too
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C, which also ends the server
     chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     with sync_playwright() as runner:
         browser = runner.chromium.launch(executable_path=chromium, headless=chosen.headless)

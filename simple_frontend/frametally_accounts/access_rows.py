@@ -17,23 +17,23 @@ from frametally_accounts import tables
 from frametally_accounts.rights import ApiToken, UserAccount
 
 SET_BACK_MS = 60_000
-"""A smaller correction of the clock does not count as setting it back."""
+"""Smaller corrections of the clock do not count as setting it back."""
 SEEN_EVERY_MS = 60_000
 """Precision of the time at which a session or token was last used."""
 
 
 class UsedInFuture(Exception):
-    """A token was made or used at a time that the database's clock has not reached."""
+    """A token was created or used at a time that is still ahead by the database's clock."""
 
     def __init__(self, used_at_ms: int, now_ms: int) -> None:
-        """Say both times, in milliseconds since 1970."""
+        """Store both times, in milliseconds since 1970."""
         super().__init__(
             f"The token was used at {utc(used_at_ms)}, but the server's clock says {utc(now_ms)}."
         )
 
 
 def row_of(connection: Connection, name: str) -> Row[Any] | None:
-    """Return the row of an account; None: there is none of the name."""
+    """Return the row of an account, or None if there is no account of that name."""
     return connection.execute(select(tables.accounts).where(tables.accounts.c.name == name)).first()
 
 
@@ -56,10 +56,10 @@ class SqlTokens(SqlBook):
     """Tokens in a database."""
 
     def add_token(self, token: ApiToken, token_hash: str, *, lasts_s: float) -> bool:
-        """Add a program's token: its names, role and sources.
+        """Add a program's token with its names, role and sources.
 
         Returns:
-                False: the account does not exist, has a lower role, or already has a token of this name.
+            False if the account does not exist, has a lower role, or already has a token of this name.
         """
         is_it = (_tokens.account == token.account) & (_tokens.name == token.name)
         with self._database.writing() as connection:
@@ -82,18 +82,18 @@ class SqlTokens(SqlBook):
         return True
 
     def tokens(self) -> list[ApiToken]:
-        """Return all tokens, expired ones too, by account and name."""
+        """Return all tokens, including expired ones, by account and name."""
         query = select(tables.tokens).order_by(_tokens.account, _tokens.name)
         with self._database.reading() as connection:
             return [_token_of(row) for row in connection.execute(query)]
 
     def token(self, token_hash: str) -> ApiToken | None:
-        """Return a token, with its account's sources if it has none of its own, and note its use.
+        """Return a token, with its account's sources if it names none, and record its use.
 
-        None: the token does not exist or has expired, or its account has a lower role now.
+        Return None if the token does not exist or has expired, or if its account now has a lower role.
 
         Raises:
-            UsedInFuture: The clock was set back since it was used.
+            UsedInFuture: The clock was set back since the token was used.
         """
         is_it = _tokens.token_hash == token_hash
         with self._database.reading() as connection:
@@ -130,13 +130,13 @@ def _token_of(row: Row[Any]) -> ApiToken:
 
 
 MOST_WAIT_S = 60
-"""Longest wait before the next sign-in, so that guesses of others never lock an account permanently."""
+"""Longest wait before the next sign-in, so that other people's guesses never lock an account for good."""
 _FORGET_AFTER_MS = 15 * 60_000
 _attempts = tables.attempts.c
 
 
 class TriedBy(NamedTuple):
-    """A key that sign-ins are counted by.
+    """A key by which sign-ins are counted.
 
     Attributes:
         key: Such as `account:<hash>` or `address:10.0.0.1`.
@@ -180,7 +180,7 @@ class SqlAttempts(SqlBook):
         return 0.0
 
     def forgive(self, tries: Sequence[TriedBy]) -> None:
-        """Take back the latest failure that `try_login` has counted: the sign-in succeeded."""
+        """Take back the last failure that `try_login` counted, because the sign-in succeeded."""
         keys = [attempt_key.key for attempt_key in tries]
         with self._database.writing() as connection:
             one_less = update(tables.attempts).where(_attempts.key.in_(keys), _attempts.failed > 0)
@@ -188,7 +188,7 @@ class SqlAttempts(SqlBook):
 
 
 def _is_old(now: int) -> ColumnElement[bool]:
-    # Attempts after now were made before the clock was set back.
+    # Attempts in the future were made before the clock was set back.
     return (_attempts.tried_at_ms < now - _FORGET_AFTER_MS) | (_attempts.tried_at_ms > now)
 
 

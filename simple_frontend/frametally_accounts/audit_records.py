@@ -1,7 +1,7 @@
-"""The records of the audit log; a digest binds each to the one before.
+"""The records of the audit log, in which each digest covers the previous one.
 
-A change has two records: one before it is made, one when it ends. If the second is missing, the
-program ended in between.
+A change has two records: one before it is made, one when it ends. If the second is missing, the program ended
+in between.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 OPEN = "(open)"
-"""Name recorded where the server has no accounts; account names never have brackets."""
+"""Name recorded if the server has no accounts; account names never have brackets."""
 NOBODY = "(nobody)"
 """Name recorded for a client that is not signed in."""
 
@@ -26,10 +26,10 @@ class AuditEntry(NamedTuple):
     Attributes:
         who: Name of an account, `OPEN`, `NOBODY`, or `(command) <user of the system>`.
         what: The route or the command, such as `DELETE /api/videos/{}`.
-        target: What it changes, such as `video_id=…`; never a secret.
+        target: The changed object, such as `video_id=…`; never a secret.
         origin: An address, or `command line`.
-        ends: Number of the record that this one ends; 0: none.
-        status: HTTP status or exit code at the end; None: it has not ended.
+        ends: Number of the record that this one ends, or 0.
+        status: HTTP status or exit code at the end; None if the change has not ended.
     """
 
     who: str
@@ -44,9 +44,9 @@ class AuditRecord(NamedTuple):
     """A recorded change: its first record, with the entry of its last if it has ended.
 
     Attributes:
-        number: 1, and one more with each record.
-        at_ms: When, by the database's clock.
-        digest: SHA-256 over the digest before and all of this, as hex digits; see `digest_of`.
+        number: Starts at 1 and increases by one.
+        at_ms: Time of the record, by the database's clock.
+        digest: SHA-256 over the previous digest and this record, as hex digits; see `digest_of`.
     """
 
     number: int
@@ -68,8 +68,8 @@ def bounded(entry: AuditEntry) -> AuditEntry:
 def digest_of(before: str, number: int, at_ms: int, entry: AuditEntry) -> str:
     """Return a record's digest.
 
-    SHA-256 over the digest of the record before (none before the first), a line feed, and the JSON array
-    `[number, at_ms, who, what, target, origin, ends, status]`, without blanks, in ASCII.
+    SHA-256 over the previous record's digest (empty for the first), a line feed, and the JSON array `[number,
+    at_ms, who, what, target, origin, ends, status]`, without blanks, in ASCII.
     """
     text = json.dumps([number, at_ms, *entry], separators=(",", ":"), default=repr)
     return hashlib.sha256(f"{before}\n{text}".encode()).hexdigest()
@@ -84,10 +84,10 @@ class AuditQuestion(NamedTuple):
     """A query of the audit log.
 
     Attributes:
-        who: Only changes by this account; empty: all.
-        what: Only changes whose route, command or target contains this text; empty: all.
+        who: Only changes by this account; empty for all.
+        what: Only changes whose route, command or target contains this text; empty for all.
         from_ms: Earliest time.
-        to_ms: End, exclusive; 0: now.
+        to_ms: End, exclusive; 0 means now.
     """
 
     who: str = ""
@@ -100,12 +100,12 @@ EVERYTHING = AuditQuestion()
 
 
 class AuditChain(NamedTuple):
-    """All records at one moment.
+    """All records at one time.
 
     Attributes:
         following: Number of the next record.
-        head: Digest of the last record; empty: there is none.
-        records: By number.
+        head: Digest of the last record; empty if there is none.
+        records: Records by number.
     """
 
     following: int
@@ -114,7 +114,7 @@ class AuditChain(NamedTuple):
 
 
 class AuditBreak(NamedTuple):
-    """The first record that differs from its digest, and the fault, in one line."""
+    """The first record that does not match its digest, and the fault, in one line."""
 
     number: int
     why: str
@@ -128,10 +128,10 @@ class Held(NamedTuple):
 
 
 def first_break(chain: AuditChain, known_record: Held | None = None) -> AuditBreak | None:
-    """Return the first record that differs from its digest; None: all are intact.
+    """Return the first record that does not match its digest, or None if all are intact.
 
-    Anyone who can write to the whole database can forge a whole chain. Only a record that you keep
-    elsewhere (`known_record`) reveals that.
+    Anyone who can write to the whole database can forge a whole chain. Only a record that you keep elsewhere
+    (`known_record`) reveals that.
     """
     digest, expected = "", 1
     for record in chain.records:

@@ -1,7 +1,7 @@
 """The access book in a SQL database: accounts, sessions, tokens, and failed sign-ins.
 
-Times are the database's own. If its clock was set back, sessions used after its new time have ended: nothing
-lasts longer than it should, and people can always sign in again.
+Times are by the database's clock. If that was set back, sessions that were used after its new time have
+ended: nothing lasts longer than it should, and people can always sign in again.
 """
 
 from __future__ import annotations
@@ -38,16 +38,16 @@ LAYOUT = Layout.in_catalogue(
     first_version=2,
 )
 CheckAccounts = Callable[[Sequence[UserAccount]], None]
-"""Raises if a change of these accounts may not be made."""
+"""Raises an error if a change of these accounts must not be made."""
 _accounts, _links, _sessions = tables.accounts.c, tables.links.c, tables.sessions.c
 
 
 def _is_fine(_: Sequence[UserAccount]) -> None:
-    """Raise nothing."""
+    """Accept any accounts."""
 
 
 class AccessBook(SqlTokens, SqlAttempts):
-    """The accounts that may sign in, in the database that a URL names. Processes may share it."""
+    """The accounts that may sign in, in the database at a URL. Processes may share it."""
 
     layout = LAYOUT
 
@@ -74,7 +74,7 @@ class AccessBook(SqlTokens, SqlAttempts):
             return _accounts_of(connection)
 
     def account(self, name: str) -> UserAccount | None:
-        """Return the account of a name; None: it does not exist."""
+        """Return the account of a name, or None if it does not exist."""
         with self._database.reading() as connection:
             row = row_of(connection, name)
         return account_of(row) if row else None
@@ -101,8 +101,7 @@ class AccessBook(SqlTokens, SqlAttempts):
     ) -> bool:
         """Set an account's role and sources from its next request on; return False if it does not exist.
 
-        `check` gets all accounts, which nobody changes until the account is changed; what it raises leaves
-        all as it is.
+        `check` gets all accounts, which are locked until the change is made; if it raises, nothing changes.
         """
         values = {"role": role, "sources": json.dumps(sorted(set(sources)))}
         with self._database.writing() as connection:
@@ -113,7 +112,7 @@ class AccessBook(SqlTokens, SqlAttempts):
     def remove_account(self, name: str, *, check: CheckAccounts = _is_fine) -> bool:
         """Remove an account with its sessions, links and tokens; return False if it does not exist.
 
-        For `check` see `set_rights`.
+        See `set_rights` for `check`.
         """
         with self._database.writing() as connection:
             check(_accounts_of(connection))
@@ -122,31 +121,31 @@ class AccessBook(SqlTokens, SqlAttempts):
             return bool(connection.execute(delete(tables.accounts).where(_accounts.name == name)).rowcount)
 
     def credentials(self, name: str) -> Credentials | None:
-        """Return the credentials of an account; None: it does not exist."""
+        """Return the credentials of an account, or None if it does not exist."""
         with self._database.reading() as connection:
             row = row_of(connection, name)
         return Credentials(row.password_hash, row.code_secret) if row else None
 
     def set_password(self, name: str, password_hash: str) -> bool:
-        """Set an account's password, which ends its sessions and links; False: the account does not exist."""
+        """Set an account's password, and end its sessions and links; return whether the account exists."""
         with self._database.writing() as connection:
             return _change(connection, name, password_hash=password_hash)
 
     def set_code_secret(self, name: str, secret: str) -> bool:
-        """Require codes of this secret (empty: no codes), and end all sessions; False: no such account."""
+        """Set the codes' secret (empty for none), and end all sessions; return whether the account exists."""
         with self._database.writing() as connection:
             return _change(connection, name, code_secret=secret, code_step=0)
 
     def use_code(self, name: str, step: int) -> bool:
-        """Use up the code of a step (see `codes.find_step`); False: that or a later one was used before."""
-        # A code used far in the future dates from before the clock was set back; ignore it.
+        """Use up the code of a step (see `find_step`); return False if it or a later code was used before."""
+        # A code used far in the future was used before the clock was set back; ignore it.
         is_new = or_(_accounts.code_step < step, _accounts.code_step > step + 2)
         with self._database.writing() as connection:
             used = update(tables.accounts).where(_accounts.name == name, is_new).values(code_step=step)
             return bool(connection.execute(used).rowcount)
 
     def put_link(self, name: str, token_hash: str, *, lasts_s: float) -> bool:
-        """Let a token choose the account's password once, and cancel earlier ones; False: no such account."""
+        """Add a single-use password link, and cancel earlier ones; return whether the account exists."""
         with self._database.writing() as connection:
             if row_of(connection, name) is None:
                 return False
@@ -157,12 +156,12 @@ class AccessBook(SqlTokens, SqlAttempts):
         return True
 
     def link(self, token_hash: str) -> str | None:
-        """Return the account of a link's token; None: the token is unknown, used or expired."""
+        """Return the account of a link's token, or None if the token is unknown, used or expired."""
         with self._database.reading() as connection:
             return _link(connection, token_hash)
 
     def use_link(self, token_hash: str, password_hash: str) -> str | None:
-        """Use up a link: set the password of its account, and return the account's name; None: as `link`."""
+        """Use up a link: set its account's password, and return the account's name, or None as `link`."""
         with self._database.writing() as connection:
             name = _link(connection, token_hash)
             if name is not None:
@@ -170,7 +169,7 @@ class AccessBook(SqlTokens, SqlAttempts):
         return name
 
     def begin_session(self, name: str, token_hash: str, *, most_s: float) -> bool:
-        """Begin a session, and delete those older than `most_s`; False: the account does not exist."""
+        """Begin a session, and delete those older than `most_s`; return whether the account exists."""
         with self._database.writing() as connection:
             if row_of(connection, name) is None:
                 return False
@@ -181,7 +180,7 @@ class AccessBook(SqlTokens, SqlAttempts):
         return True
 
     def session(self, token_hash: str, *, idle_s: float, most_s: float) -> Session | None:
-        """Return the session of a token; None: none, idle for `idle_s`, or older than `most_s`."""
+        """Return a token's session, or None if it is missing, idle for `idle_s`, or older than `most_s`."""
         query = select(tables.accounts, _sessions.begun_at_ms, _sessions.seen_at_ms).join(
             tables.sessions, _sessions.account == _accounts.name
         )
@@ -193,20 +192,20 @@ class AccessBook(SqlTokens, SqlAttempts):
         if _is_over(row, now, idle_s=idle_s, most_s=most_s):
             self.end_session(token_hash)
             return None
-        # Other writers, such as a rebuild, must not keep people from reading.
+        # Other writers, such as a rebuild, must not stop people from reading.
         with contextlib.suppress(Retryable):
             if now - row.seen_at_ms >= min(SEEN_EVERY_MS, idle_s * 500):
                 self._note_seen(token_hash)
         return Session(account_of(row), row.begun_at_ms, row.seen_at_ms)
 
     def sessions(self) -> dict[str, int]:
-        """Return how many sessions each account has, ended ones included."""
+        """Return the number of sessions of each account, including ended ones."""
         query = select(_sessions.account, func.count()).group_by(_sessions.account)
         with self._database.reading() as connection:
             return {row[0]: row[1] for row in connection.execute(query)}
 
     def sessions_of(self, name: str, *, idle_s: float, most_s: float) -> list[OwnSession]:
-        """Return the open sessions of an account, the latest used first; see `session`."""
+        """Return the open sessions of an account, the last used first; see `session`."""
         query = select(_sessions.token_hash, _sessions.begun_at_ms, _sessions.seen_at_ms)
         by_seen = query.where(_sessions.account == name).order_by(
             _sessions.seen_at_ms.desc(), _sessions.token_hash

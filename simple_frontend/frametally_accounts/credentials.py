@@ -2,7 +2,7 @@
 
 Passwords are stored as argon2id hashes, and the comparison takes as long for an unknown account. A secret has
 256 random bits, and only its hash is stored. The signature of a session's token reveals a forged cookie
-without a look into the database. Codes are TOTP of RFC 6238 over HOTP of RFC 4226, six digits, SHA-1.
+without a database query. Codes are TOTP of RFC 6238 over HOTP of RFC 4226, six digits, SHA-1.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ LEAST_CHARS = 12
 MOST_CHARS = 256
 _LEAST_GUESSES = 10**8
 _MOST_HELD_CHARS = 72
-"""Checked characters of a password: zxcvbn takes no more, and a longer tail makes no password common."""
+"""Characters of a password that are checked: zxcvbn takes no more, and a longer tail makes none common."""
 
 HASHED_AT_ONCE = 2
 
 
 def _yield_to_others() -> None:
-    """Have the threads of a hash run after all others, on half of the processors.
+    """Run the hashing threads at low priority, on half of the processors.
 
-    Guesses must not slow down everybody's answers. Only Linux has both for a thread.
+    Password guesses must not slow down all answers. Only Linux supports both for single threads.
     """
     if sys.platform == "linux":
         os.nice(10)
@@ -47,7 +47,7 @@ def _yield_to_others() -> None:
         os.sched_setaffinity(0, processors[len(processors) // 2 :])
 
 
-# Each takes 64 MiB and a third of a second of CPU, outside Python's lock.
+# Each hash takes 64 MiB and a third of a second of CPU, outside Python's lock.
 _hashing = ThreadPoolExecutor(HASHED_AT_ONCE, "hash", _yield_to_others)
 
 
@@ -77,10 +77,10 @@ def check_password(password: str, *, name: str) -> str:
 def _is_common(password: str, name: str) -> bool:
     """Return whether `_LEAST_GUESSES` find a password, by the estimate of zxcvbn (USENIX Security 2016).
 
-    It knows 30 000 leaked passwords by frequency, and dictionaries of words and names, with changed
-    case, digits for letters, repeats, rows of the keyboard, and suffixes.
+    zxcvbn knows 30 000 leaked passwords by frequency, and dictionaries of words and names, with changed case,
+    digits for letters, repeats, keyboard rows, and suffixes.
     """
-    try:  # its lists are 800 kB, and only choosing a password needs them
+    try:  # its lists are 800 kB, and are needed only to choose a password
         from zxcvbn import zxcvbn
     except ModuleNotFoundError as error:
         raise Misconfigured(f"{error.name} is not installed; run pip install 'frametally[web]'") from error
@@ -93,7 +93,7 @@ def hash_password(password: str) -> str:
 
 
 def is_password(stored_hash: str, password: str) -> bool:
-    """Return whether a password matches the stored hash; takes as long if no hash is stored."""
+    """Return whether a password matches the stored hash; takes the same time if no hash is stored."""
     from argon2.exceptions import InvalidHashError, VerificationError
 
     password_hash = stored_hash or _nobodys()
@@ -123,7 +123,7 @@ _SIGNED = re.compile("([A-Za-z0-9_-]{43})[.]([0-9a-f]{64})")
 
 
 def make_token() -> str:
-    """Return a new secret in the form that addresses and cookies use."""
+    """Return a new secret in the form used in addresses and cookies."""
     return secrets.token_urlsafe(32)
 
 
@@ -133,7 +133,7 @@ def make_api_token() -> str:
 
 
 def token_hash(token: str) -> str:
-    """Return the hash of a `make_token` secret, whose bits are too many to guess."""
+    """Return the hash of a secret from `make_token`, which has too many bits to guess."""
     return hashlib.sha256(token.encode(errors="replace")).hexdigest()
 
 
@@ -143,7 +143,7 @@ def sign(token: str, key: bytes) -> str:
 
 
 def read_signed(text: str, key: bytes) -> str | None:
-    """Return the token of `sign`; None: this server has not signed it."""
+    """Return the token that `sign` signed, or None if this server has not signed it."""
     match = _SIGNED.fullmatch(text)
     if match is None or not hmac.compare_digest(_signature(match[1], key), match[2]):
         return None
@@ -167,7 +167,7 @@ def make_code_secret() -> str:
 def code_secret_of(token: str, key: bytes) -> str:
     """Return the secret of a link, in Base32: 160 bits, the same while the link lasts.
 
-    `key` is the access book's own: the link alone does not reveal the secret.
+    `key` is the access book's key: the link alone does not reveal the secret.
     """
     return base64.b32encode(hmac.digest(key, f"codes {token}".encode(), hashlib.sha256)[:20]).decode()
 
@@ -186,12 +186,12 @@ def code_at(secret: str, step: int) -> str:
 
 
 def step_of(time_s: float) -> int:
-    """Return the step of a moment."""
+    """Return the step at a time."""
     return int(time_s // _STEP_S)
 
 
 def find_step(secret: str, code: str, *, time_s: float) -> int | None:
-    """Return the step of `code`, at most one before or after now; None: it is not valid now."""
+    """Return the step of `code`, at most one before or after now, or None if the code is not valid now."""
     code = code.replace(" ", "")
     if not re.fullmatch("[0-9]{6}", code):
         return None

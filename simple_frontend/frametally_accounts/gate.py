@@ -44,16 +44,16 @@ from frametally_web.requests.problems import Problem
 
 SECRET_HEADER = "X-Frametally-Proxy-Secret"  # noqa: S105 - a header's name
 _COOKIES = ("__Host-frametally", "frametally")
-"""The cookie's name on a secure connection, and on another."""
+"""The cookie's name, with TLS and without."""
 _MOST_COOKIE_CHARS = 16_384
 _FREE_WRONG_TOKENS = 30
-"""Wrong tokens per address and quarter of an hour; after them, each answer waits."""
+"""Wrong tokens per address and quarter of an hour; after that, each answer is delayed."""
 _ASK_STORE_EVERY_S = 5.0
 _READ_KEY_EVERY_S = 5.0
 
 
 class SentHeaders(Protocol):
-    """A request's headers, whatever the framework."""
+    """A request's headers in any framework."""
 
     def get(self, key: str, default: str, /) -> str:
         """Return a header; its case does not matter."""
@@ -61,7 +61,7 @@ class SentHeaders(Protocol):
 
 
 class Gate:
-    """Admits requests. Without accounts, and if only this machine can connect, it admits all.
+    """Admits requests; admits all if there are no accounts and only this machine can connect.
 
     The gate records every request that changes something, admitted or refused.
     """
@@ -74,7 +74,7 @@ class Gate:
         audit: OpenedAudit,
         rights: Rights,
     ) -> None:
-        """Read sessions from `book` (None: everything is open), and from `store` whether it was lost."""
+        """Read sessions from `book` (None if everything is open), and from `store` whether it was lost."""
         self.settings = settings
         self.book = book
         self._store = store
@@ -94,8 +94,8 @@ class Gate:
         `peer` is the address of the connection.
 
         Raises:
-            Problem: 401, the visitor must sign in; 403, the visitor lacks the right; 429, too many wrong
-                tokens came from this address.
+            Problem: 401 if the visitor must sign in; 403 without the right; 429 if too many wrong tokens came
+                from this address.
         """
         if self.book is None:
             return ANYBODY
@@ -104,7 +104,7 @@ class Gate:
             return NOBODY
         visitor = self.find(method, headers, peer)
         set_administrators(self.administrators)
-        set_visitor(visitor)  # also of who is refused: the answer names whom to ask
+        set_visitor(visitor)  # even if refused: the answer names whom to ask
         if right is not None and visitor.may(right):
             reads = "GET" if method == "HEAD" else method
             if visitor.sources and route_of(reads, path) not in self.rights.by_source:
@@ -127,9 +127,9 @@ class Gate:
     def change_of(
         self, method: str, path: str, headers: SentHeaders, *, parts: Mapping[str, object], peer: str
     ) -> AskedChange | None:
-        """Return the audit entry of a request; None: its route changes nothing.
+        """Return the audit entry of a request, or None if its route changes nothing.
 
-        `parts` are the values in the path, such as a video's id; for the rest see `admit`.
+        `parts` are the values in the path, such as a video's id; see `admit` for the rest.
         """
         if not self.rights.is_change(method, path):
             set_change(None)
@@ -141,20 +141,20 @@ class Gate:
         return change
 
     def find(self, method: str, headers: SentHeaders, peer: str) -> Visitor:
-        """Return the visitor; NOBODY: not signed in. Raises `Problem`: 401, 403, 429."""
+        """Return the visitor, `NOBODY` if not signed in. Raises `Problem`: 401, 403, 429."""
         visitor = self.identify(method, headers, peer)
         note_who(visitor.name or (OPEN if visitor.role == "run" else WHO_IS_NOBODY), token=visitor.token)
         return visitor
 
     def identify(self, method: str, headers: SentHeaders, peer: str) -> Visitor:
-        """Return the visitor, as `find` does, without a note for the audit log."""
+        """Return the visitor, as `find` does, without an entry in the audit log."""
         if self.book is None:
             return ANYBODY
         scheme, _, credential = headers.get("Authorization", "").partition(" ")
         is_program = scheme.lower() == "bearer" and self.has_accounts()
         if self._secret and self._is_proxy(headers):
             user_name = headers.get("X-Forwarded-User", "")
-            if user_name or not is_program:  # a proxy may pass its own tokens on with the name
+            if user_name or not is_program:  # a proxy may pass on its own tokens with the name
                 return self._named_by_proxy(user_name)
         if is_program:
             return self._program(credential.strip(), self.address_of(headers, peer))
@@ -174,21 +174,21 @@ class Gate:
         return ANYBODY if self._is_alone else Visitor(role="look")
 
     def lacks_codes(self, account: UserAccount) -> bool:
-        """Return whether an account must set up an authenticator before its sign-in allows anything."""
+        """Return whether an account must set up an authenticator before it can do anything."""
         least = self.settings.web_codes
         return bool(least) and account.may(cast(Role, least)) and not account.has_codes
 
     def has_accounts(self) -> bool:
-        """Return whether there are or were accounts: then the dashboard stays closed."""
+        """Return whether there are or were accounts; if so, the dashboard stays closed."""
         if not self._had_accounts and self.book is not None:
             self._had_accounts = not self.book.is_empty() or self._has_lost_accounts()
         return self._had_accounts
 
     def _has_lost_accounts(self) -> bool:
-        """Return whether the store notes accounts that the book lacks; it is read now and then.
+        """Return whether the store has the mark of accounts that the book lacks; checks it now and then.
 
-        The note is written before the first account is added, so a lost catalogue opens nothing. If the
-        store is not available, a dashboard without accounts stays open.
+        The mark is written before the first account is added, so a lost catalogue opens nothing. If the store
+        is not available, a dashboard without accounts stays open.
         """
         now_s = monotonic()
         if now_s < self._ask_store_at_s:
@@ -199,7 +199,7 @@ class Gate:
         return False
 
     def cookie_of(self, token: str, headers: SentHeaders) -> tuple[str, str, bool]:
-        """Return a session's cookie: its name, its value, and whether it is for TLS alone."""
+        """Return a session's cookie: its name, its value, and whether it is for TLS only."""
         is_secure = self._is_secure(headers)
         return _COOKIES[0 if is_secure else 1], sign(token, self.signing_key()), is_secure
 
@@ -266,7 +266,7 @@ class Gate:
 
         @app.after_request
         def note_end(response: Response) -> Response:
-            if "change" not in g:  # the guard may have refused it before
+            if "change" not in g:  # the guard may have refused the request first
                 g.change = change_of()
             if g.change:
                 self.audit.end(g.change, response.status_code)
@@ -292,7 +292,7 @@ class Gate:
         return hmac.compare_digest(secret.encode("utf-8", "replace"), self._secret.encode())
 
     def _program(self, secret: str, address: str) -> Visitor:
-        """Return a token's visitor. Right tokens never wait: they have too many bits to be guessed."""
+        """Return a token's visitor. Correct tokens never wait: they have too many bits to be guessed."""
         book = cast(AccessBook, self.book)
         try:
             token = book.token(token_hash(secret)) if is_api_token(secret) else None
@@ -346,7 +346,7 @@ class Gate:
         return None
 
     def _is_own(self, method: str, headers: SentHeaders) -> bool:
-        """Return whether a cookie is valid for the request: a change must come from a page of ours.
+        """Return whether a cookie is valid for the request: a change must come from one of our pages.
 
         So must a socket, since any page may open one, unless the client is not a browser.
         """
@@ -356,15 +356,15 @@ class Gate:
         return is_of_own_page(host=headers.get("Host", ""), origin=origin, fetch_site=fetch_site)
 
     def _is_secure(self, headers: SentHeaders) -> bool:
-        # A client that claims TLS falsely gets a cookie that it returns only over TLS.
+        # A client that falsely claims TLS gets a cookie that it returns only over TLS.
         scheme = headers.get("X-Forwarded-Proto", "").strip().lower()
         return scheme == "https" or re.match("https:", self.settings.web_url) is not None
 
     def signing_key(self) -> bytes:
         """Return the key that signs cookies and charts; empty without a book.
 
-        The gate reads it again every few seconds: a restored catalogue has the key of its backup. While the
-        catalogue is away, the last key holds.
+        The gate reads it again every few seconds, because a restored catalogue has the key of its backup.
+        While the catalogue is unavailable, the last key stays valid.
         """
         if self.book is not None and monotonic() >= self._read_key_at_s:
             try:
@@ -377,7 +377,7 @@ class Gate:
 
 
 def _signed_chart() -> str:
-    """Return the signed query of the chart that the request shows; empty: none."""
+    """Return the signed query of the chart that the request shows, or an empty text."""
     query = request.query_string.decode("latin-1")
     is_signed = request.path == "/embed" and "signature" in request.args
     return query if is_signed else request.headers.get(HEADER, "")

@@ -46,8 +46,8 @@ def serving(ports: Ports, _: MemberOptions) -> Iterator[dict[str, Any]]:
         check_accounts(ports.store, has_accounts=not access.is_empty(), url=url)
         if link := record_first_link(settings, access):
             click.echo(f"To choose the administrator's password, open this link within a day: {link}")
-        if not access.is_empty():  # made by a version that did not note it, or just now
-            with suppress(Misconfigured):  # an archive that is read-only
+        if not access.is_empty():  # created just now, or by a version that wrote no mark
+            with suppress(Misconfigured):  # the archive may be read-only
                 note_accounts(ports.store)
         yield {"access": access}
 
@@ -60,7 +60,7 @@ def _access_to_look(settings: Settings) -> Iterator[AccessBook]:
 
 
 def must_open(settings: Settings) -> None:
-    """Open the access book, unless it or the store is not available for now.
+    """Open the access book, unless it or the store is unavailable now.
 
     Raises:
         Misconfigured: It can never be opened, or the accounts are lost.
@@ -81,7 +81,7 @@ def setup(settings: Settings, _: Sequence[str], check_only: bool) -> Iterator[st
 
 
 def restored(settings: Settings, numbers: Mapping[str, int]) -> None:
-    """Have the store note that a backup brought accounts back."""
+    """Mark in the store that a backup restored accounts."""
     if "accounts" in numbers:
         tell_store(settings, note_accounts, "`frametally serve` publishes it at its next start")
 
@@ -96,7 +96,7 @@ def of_source(settings: Settings, source: str) -> Iterator[str]:
 
 
 def kept_since(settings: Settings) -> int | None:
-    """Return the time of the first account; None: no accounts."""
+    """Return the time of the first account, or None without accounts."""
     with closing(AccessBook(settings.catalogue_url, settings.catalogue_access)) as book:
         return min((account.created_at_ms for account in book.accounts()), default=None)
 
@@ -126,7 +126,7 @@ def checks(settings: Settings, stage: str) -> Iterator[Finding]:
 
 
 def _private_rows(settings: Settings) -> Iterator[Finding]:
-    """Report whether others on this machine can read the pictures, or the file with the accounts' secrets."""
+    """Report whether others on this machine can read the pictures, or the file with accounts' secrets."""
     folder = embedded_folder(settings)
     if folder is not None and folder.exists() and stat.S_IMODE(folder.stat().st_mode) & 0o077:
         remedy = f"as its owner: chmod 700 {shlex.quote(str(folder))}"

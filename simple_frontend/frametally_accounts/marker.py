@@ -31,7 +31,7 @@ def check_accounts(store: ObjectStore, *, has_accounts: bool, url: str) -> None:
     `url` is the book's address, as messages show it.
 
     Raises:
-            Misconfigured: The store has the mark that accounts exist, and the book has none.
+        Misconfigured: The store has the mark that accounts exist, but the book has none.
     """
     if not has_accounts and has_noted_accounts(store):
         raise Misconfigured(

@@ -1,4 +1,4 @@
-"""Links that open once, to choose a password."""
+"""Single-use links to choose a password."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def address_of(settings: Settings) -> str:
 def first_link(settings: Settings, book: AccessBook) -> str | None:
     """Add the first administrator if accounts are required and none exists, and return its link.
 
-    Return a new link, too, if the last was never used: it may be lost. None: there is nothing to do.
+    Also return a new link if the last was never used, because it may be lost; otherwise None.
     """
     if not lacks_administrator(settings, book):
         return None
@@ -49,7 +49,7 @@ def first_link(settings: Settings, book: AccessBook) -> str | None:
 
 
 def lacks_administrator(settings: Settings, book: AccessBook) -> bool:
-    """Return whether accounts are required, and the first one has no password yet."""
+    """Return whether accounts are required but the first one has no password yet."""
     accounts = book.accounts()
     is_unused = [(account.name, account.has_password) for account in accounts] == [(ADMINISTRATOR, False)]
     return settings.web_accounts and (is_unused or not accounts)

@@ -11,7 +11,7 @@ Role = Literal["look", "correct", "run"]
 """Roles: view everything; also correct and add (lines, uploads, streams, names); do everything."""
 
 ROLE_NAMES: dict[Role, str] = {"look": "Viewer", "correct": "Editor", "run": "Admin"}
-"""The roles as pages and messages name them."""
+"""The roles' names on pages and in messages."""
 ROLES: tuple[Role, ...] = get_args(Role)
 
 MOST_NAME_CHARS = 64
@@ -23,10 +23,10 @@ class UserAccount(NamedTuple):
 
     Attributes:
         name: Lower-case letters, digits and `. _ @ + -`, 64 at most.
-        role: Its role; each role includes those before it.
-        sources: Slugs of the sources that it can see; empty: all.
+        role: Its role; each role includes the ones before it.
+        sources: Slugs of the sources that it can see; empty for all.
         has_password: Whether its owner has chosen a password.
-        has_codes: Whether sign-in also requires a code of an authenticator.
+        has_codes: Whether sign-in also requires a code from an authenticator.
         created_at_ms: When it was added, by the database's clock.
     """
 
@@ -43,11 +43,11 @@ class UserAccount(NamedTuple):
 
     @property
     def may_administer(self) -> bool:
-        """Whether the account may do everything, of all sources."""
+        """Whether the account may do everything, for all sources."""
         return self.role == "run" and not self.sources
 
     def narrowed(self, role: Role, sources: tuple[str, ...]) -> UserAccount | None:
-        """Return the account with only these rights (no sources: all of its own); None: it has fewer."""
+        """Return the account with only these rights (without sources: all its own); None if it has fewer."""
         if not self.may(role) or (self.sources and not set(sources) <= set(self.sources)):
             return None
         return self._replace(role=role, sources=sources or self.sources)
@@ -60,8 +60,8 @@ class ApiToken(NamedTuple):
         account: The account that it acts for, and with which it is deleted.
         name: Name of the token, written like an account's.
         role: Its role, at most the account's.
-        sources: Slugs of the sources that it can see; empty: all of the account's.
-        used_at_ms: When it was used last, to a minute; 0: never.
+        sources: Slugs of the sources that it can see; empty for all of the account's.
+        used_at_ms: When it was last used, to a minute; 0 means never.
     """
 
     account: str
@@ -77,8 +77,8 @@ class Credentials(NamedTuple):
     """The credentials of an account.
 
     Attributes:
-        password_hash: Of argon2, with its parameters; empty: no password yet.
-        code_secret: Secret of the codes, in Base32; empty: codes are off.
+        password_hash: Of argon2, with its parameters; empty if there is no password yet.
+        code_secret: Secret of the codes, in Base32; empty if codes are off.
     """
 
     password_hash: str = ""
@@ -86,7 +86,7 @@ class Credentials(NamedTuple):
 
 
 class Session(NamedTuple):
-    """An open session of a person, with the person's present rights.
+    """An open session of a person, with the person's current rights.
 
     Times are by the database's clock; `seen_at_ms` is to a minute.
     """
@@ -97,7 +97,7 @@ class Session(NamedTuple):
 
 
 class OwnSession(NamedTuple):
-    """A session as its owner sees it; its hash ends it."""
+    """A session as shown to its owner; its hash identifies it for ending."""
 
     token_hash: str
     begun_at_ms: int
@@ -105,13 +105,13 @@ class OwnSession(NamedTuple):
 
 
 def as_name(text: str) -> str | None:
-    """Return the name that a person means by `text`; None: it is not a valid name."""
+    """Return the account name in `text`, normalized; None if it is not a valid name."""
     name = text[: MOST_NAME_CHARS * 4].strip().lower()
     return name if len(text) <= MOST_NAME_CHARS * 4 and _NAME.fullmatch(name) else None
 
 
 def check_name(text: str, *, kind: str = "an account") -> str:
-    """Return the name that `text` is, of an account or of a token.
+    """Return the name in `text`, of an account or of a token.
 
     Raises:
         Misconfigured: It is not a valid name.

@@ -77,7 +77,7 @@ def create_blueprint(gate: Gate) -> Blueprint:
         wait_s = access.try_login(tries)
         account_name = as_name(name)
         proof = access.credentials(account_name) if account_name else None
-        # Record no more: an unknown name may be a password typed into the wrong field.
+        # Record nothing more: an unknown name may be a password typed into the wrong field.
         note_target(account="unknown" if proof is None else account_name)
         if wait_s > 0:
             return _wait(wait_s)
@@ -143,7 +143,7 @@ def create_blueprint(gate: Gate) -> Blueprint:
                 "Choose the sessions to end; the ones that you chose have already ended.",
             )
         tries = _count_try(gate, access, person.name)
-        # The password alone is enough: the visitor has shown all factors at sign-in.
+        # The password is enough: the visitor has shown all factors at sign-in.
         if not is_password(proof.password_hash, _form_text("current")):
             return _show_sessions(gate, access, person, "The password is wrong. No session was ended.")
         note_target(ended=len(tokens))
@@ -256,14 +256,14 @@ def _begin(gate: Gate, book: AccessBook, name: str, place: str) -> Response:
 
 
 def _place_after() -> str:
-    """Return the page that a person wanted, always one of ours, whatever the form says."""
+    """Return the page that a person requested, always one of ours, whatever the form says."""
     place = request.form.get("next", "/")
     is_ours = place.startswith("/") and not place.startswith(("//", "/\\")) and place.isprintable()
     return place if is_ours and len(place) <= _MOST_FORM_BYTES and "\\" not in place else "/"
 
 
 def _proves(book: AccessBook, name: str, proof: Credentials, password: str, code: str) -> bool:
-    """Return whether the password and any required code are right; this uses the code up."""
+    """Return whether the password and any required code are correct; this uses the code up."""
     is_right = is_password(proof.password_hash, password)
     if is_right and proof.code_secret:
         step = find_step(proof.code_secret, code, time_s=time.time())
@@ -272,7 +272,7 @@ def _proves(book: AccessBook, name: str, proof: Credentials, password: str, code
 
 
 def _why_not(name: str) -> str:
-    """Return why the new password is not acceptable; empty: it is."""
+    """Return why the new password is not acceptable; empty if it is."""
     try:
         check_password(_form_text("password"), name=name)
     except Misconfigured as problem:
@@ -318,14 +318,14 @@ def _lacks_codes(gate: Gate, book: AccessBook, name: str) -> bool:
 
 
 def _lead_on(book: AccessBook, name: str) -> Response:
-    """Redirect a person whose password was right to a link that sets up an authenticator."""
+    """Redirect a person with a correct password to a link that sets up an authenticator."""
     token = make_token()
     book.put_link(name, token_hash(token), lasts_s=_SETTING_UP_S)
     return _go(f"{LINK_PATH}{token}")
 
 
 def _new_secret(gate: Gate, book: AccessBook, name: str, token: str) -> str:
-    """Return the secret of the codes that a link sets up; empty: the account needs none."""
+    """Return the secret of the codes that a link sets up; empty if the account needs none."""
     return code_secret_of(token[:100], gate.signing_key()) if _lacks_codes(gate, book, name) else ""
 
 

@@ -1,8 +1,7 @@
-"""The access book's tables, for SQLite and PostgreSQL alike, in the video catalogue's database.
+"""The access book's tables, in the video catalogue's database, for both SQLite and PostgreSQL.
 
-`accounts` has the people who may sign in; `links` and `sessions` what they have open, by hashes of tokens;
-`tokens` programs' credentials; `attempts` recent failed sign-ins. `about.signing_key` signs
-cookies.
+`accounts` has the people who may sign in; `links` and `sessions` their open links and sessions, by hashes of
+tokens; `tokens` programs' credentials; `attempts` recent failed sign-ins. `about.signing_key` signs cookies.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ from frametally_web.translations.texts import language, translate
 
 _PARTS = "frametally"
 TEMPLATES = "page"
-"""The folder of a plug-in's package that has its templates."""
+"""The folder with templates in a plug-in's package."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,10 +59,10 @@ class Parts:
     """The parts of an application besides its short answers.
 
     Attributes:
-        native: All that is not Flask's; `asgi.Application` answers them.
-        sockets: WebSockets by path; `""` has all paths that no other has.
+        native: All routes that Flask does not answer; `asgi.Application` answers them.
+        sockets: WebSockets by path; `""` has all other paths.
         plugins: The additions of each plug-in, by its name.
-        resume: Goes on with changes of footage that were interrupted, once the server listens.
+        resume: Resumes interrupted changes of footage, once the server listens.
     """
 
     books: BooksReader
@@ -87,19 +87,19 @@ def create_app(
     log: FrameLog,
     **parts: Any,
 ) -> Flask:
-    """Put together the dashboard over an index (the counts), a store (the frames behind them), and the books.
+    """Build the dashboard over an index (the counts), a store (the frames behind them), and the books.
 
-    The caller keeps them, and closes them after the server has stopped and `close_app` has been called.
+    The caller keeps these, and closes them after the server has stopped and `close_app` was called.
 
     Args:
-        settings: Of the process.
+        settings: The settings of this process.
         store: The frames and segments.
         index: The counts.
         ledger: Which frames were announced and detected.
-        log: Where frames are announced.
-        parts: What plug-ins work on, by name: `access`, the `AccessBook` (none: everybody may do everything),
-            `catalogue` of videos and cameras, `look` into uploads, `try_feed` and `search_cameras` for new
-            cameras.
+        log: The log on which frames are announced.
+        parts: Parts for plug-ins, by name: `access`, the `AccessBook` (without it everybody may do
+            everything), `catalogue` of videos and cameras, `look` for checking uploads, `try_feed` and
+            `search_cameras` for new cameras.
     """
     app = Flask("frametally_web", static_folder=None)
     own_templates = cast(Any, app.jinja_loader)
@@ -200,12 +200,12 @@ def create_app(
 
 
 def parts_of(app: Flask) -> Parts:
-    """Return what belongs to the application beside its short answers."""
+    """Return the parts of the application besides its short answers."""
     return cast(Parts, app.extensions[_PARTS])
 
 
 def close_app(app: Flask) -> None:
-    """End the background work of the application, and its open streams."""
+    """End the application's background work and its open streams."""
     parts_of(app).desk.close()
     parts_of(app).presets.close()
     parts_of(app).books.close()

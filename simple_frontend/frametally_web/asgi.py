@@ -1,8 +1,8 @@
-"""The dashboard under a server: Flask's short answers run in threads, and long-lived ones run without.
+"""The dashboard as an ASGI application: Flask's short answers run in threads, long-lived ones without.
 
-Flask's answers come by a2wsgi, which reads an answer to its end, however slowly it is taken: of a long one,
-such as an export, it gets the beginning, and the rest is sent from here, piece by piece as the client takes
-it. An endless answer, a stream, or a body of any length has a native route, by Starlette.
+Flask's answers pass through a2wsgi, which reads an answer to its end, however slowly the client takes it. So
+a2wsgi gets only the beginning of a long answer, such as an export; this module sends the rest piece by piece
+at the client's pace. Endless answers, streams, and bodies of any length have native routes, by Starlette.
 """
 
 from __future__ import annotations
@@ -32,23 +32,23 @@ if TYPE_CHECKING:
 _ASCII = "".join(map(chr, range(128)))
 _REST = "frametally.rest"
 _MOST_AHEAD_BYTES = 1_000_000
-"""How much of an answer may wait in memory for its client."""
+"""Bytes of an answer that may wait in memory for the client."""
 MOST_SIGNING_IN = 40
-"""Sign-ins that are under way or wait for a thread; further ones are refused."""
+"""Sign-ins that run or wait for a thread; further ones are refused."""
 
 
 class Application:
     """An ASGI application over a Flask one."""
 
     def __init__(self, app: Flask, *, threads: int) -> None:
-        """Answer by as many `threads`; streams need none of them."""
+        """Answer with this many `threads`; streams need none of them."""
         parts = parts_of(app)
-        # Without an end to its queue no client that takes its answer slowly keeps a thread from the others;
-        # what is in the queue has one.
+        # With an unlimited queue, a client that reads slowly blocks no thread; `_MOST_AHEAD_BYTES` limits its
+        # contents.
         self._flask = WSGIMiddleware(_beginnings_of(app), workers=threads, send_queue_size=0)
-        # Monitors get an answer though every other thread is busy.
+        # Monitors get an answer even if all other threads are busy.
         self._health = WSGIMiddleware(_beginnings_of(app), workers=1, send_queue_size=0)
-        # Guessed passwords must not take the threads of everybody else.
+        # Password guesses must not take the threads of all other requests.
         self._sign_in = WSGIMiddleware(_beginnings_of(app), workers=HASHED_AT_ONCE, send_queue_size=0)
         self._turns = asyncio.Semaphore(HASHED_AT_ONCE)
         self._signing_in = 0
@@ -67,7 +67,7 @@ class Application:
         elif self.native.has(scope["path"]):
             await self.native(scope, receive, send)
         else:
-            # Browsers send ASCII, and the adapter knows nothing else.
+            # Browsers send ASCII, and the adapter supports nothing else.
             query_string = quote_from_bytes(scope["query_string"], safe=_ASCII).encode()
             body = await _whole_body(receive)
             if body is None:
@@ -80,7 +80,7 @@ class Application:
                 await _answer(flask, scope, body, receive, send)
 
     async def _answer_in_turn(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
-        """Answer a sign-in when one of its threads is free; no thread waits, and nobody who has gone does."""
+        """Answer a sign-in when one of its threads is free; no thread waits, and no client that has gone."""
         if self._signing_in >= MOST_SIGNING_IN:
             await self._refuse_sign_in(scope, receive, send)
             return
@@ -108,13 +108,13 @@ class Application:
         await answer(scope, receive, send)
 
     def close(self) -> None:
-        """Give the threads back, each when it has answered."""
+        """Release the threads, each after its current answer."""
         for flask in (self._flask, self._health, self._sign_in):
             flask.executor.shutdown(wait=False)
 
 
 async def _answer(flask: Any, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
-    """Answer a request, whose `body` was read, in a thread of `flask`."""
+    """Answer a request in a thread of `flask`; its `body` was already read."""
     receive = _body_first(body, receive)
     await flask(scope, receive, _unless_there_is_more(scope, send))
     if _REST in scope:
@@ -122,9 +122,9 @@ async def _answer(flask: Any, scope: Scope, body: bytes, receive: Receive, send:
 
 
 async def _whole_body(receive: Receive) -> bytes | None:
-    """Return a request's body, whose size and time `Connection` bounds; None: it never came.
+    """Return a request's body, whose size and time `Connection` limits; None if the client disconnected.
 
-    A thread that waited for it would be kept from the others by every client that sends slowly.
+    Otherwise each slow client would tie up a worker thread.
     """
     body = b""
     while True:
@@ -137,7 +137,7 @@ async def _whole_body(receive: Receive) -> bytes | None:
 
 
 def _body_first(body: bytes, receive: Receive) -> Receive:
-    """Return a `receive` that has the whole body at once, then what else comes."""
+    """Return a `receive` that returns the whole body at once, then later messages."""
     parts = [body]
 
     async def receive_next() -> Message:
@@ -149,14 +149,14 @@ def _body_first(body: bytes, receive: Receive) -> Receive:
 
 
 class _Rest(NamedTuple):
-    """What is left of an answer."""
+    """The rest of an answer."""
 
     chunks: Iterator[bytes]
     close: Callable[[], None]
 
 
 def _beginnings_of(app: Flask) -> Any:
-    """Return `app`, of whose answers only the beginning comes: what follows is in the scope."""
+    """Return `app` with each answer limited to its beginning; the rest is put into the scope."""
 
     def beginning(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         environ["wsgi.errors"] = sys.stderr
@@ -178,7 +178,7 @@ def _beginnings_of(app: Flask) -> Any:
 
 
 def _unless_there_is_more(scope: Scope, send: Send) -> Send:
-    """Return `send`, which leaves out the end of an answer that has more to send."""
+    """Return a `send` that leaves out the end of an answer that has more to send."""
 
     async def send_beginning(message: Message) -> None:
         is_end = message["type"] == "http.response.body" and not message.get("more_body")
@@ -189,7 +189,7 @@ def _unless_there_is_more(scope: Scope, send: Send) -> Send:
 
 
 async def _send_rest(rest: _Rest, receive: Receive, send: Send) -> None:
-    """Send what is left of an answer as fast as it is taken, unless nobody listens any more."""
+    """Send the rest of an answer at the client's pace, until the client has gone."""
     gone = asyncio.ensure_future(disconnected(receive))
     try:
         while not gone.done() and (chunk := await asyncio.to_thread(next, rest.chunks, None)) is not None:

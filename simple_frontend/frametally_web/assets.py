@@ -1,7 +1,7 @@
 """The files for browsers: their list, their names in pages, and the route that serves them.
 
-`fetch_assets.py` makes them into `static/built/`. Their names change with their content, so that a browser
-keeps them for good and never asks again.
+`fetch_assets.py` builds them into `static/built/`. Their names change with their content, so that a browser
+can cache them for good.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _BUILDER = Path(__file__).parents[1] / "fetch_assets.py"
 """Only a checkout has it; wheels have the built files."""
 _BUILDING = threading.Event()
 _FOR_GOOD = "public, max-age=31536000, immutable"
-# How the name of a file ends that is packed.
+# File name endings of compressed files.
 _ENCODINGS = {"br": ".br", "gzip": ".gz"}
 
 
@@ -40,7 +40,7 @@ class _Manifest(msgspec.Struct, frozen=True):
 
 
 def load_assets(built: Path = BUILT) -> dict[str, Asset] | None:
-    """Return the files of all pages by their names in `static/`; None if they have not been made."""
+    """Return the files of all pages by their names in `static/`; None if they have not been built."""
     try:
         return msgspec.json.decode((built / "manifest.json").read_bytes(), type=_Manifest).files
     except FileNotFoundError:
@@ -48,7 +48,7 @@ def load_assets(built: Path = BUILT) -> dict[str, Asset] | None:
 
 
 def build_command() -> str:
-    """Return the command that builds the pages, as it works from the current folder."""
+    """Return the command that builds the pages, for use in the current folder."""
     return f"python {os.path.relpath(_BUILDER)}"
 
 
@@ -58,7 +58,7 @@ def is_building() -> bool:
 
 
 def build_missing() -> None:
-    """Build the pages of a checkout in the background if they are not built, and print what happens."""
+    """Build the pages of a checkout in the background if they are missing, and print the progress."""
     if load_assets() is None and _BUILDER.is_file() and not is_building():
         _BUILDING.set()
         print("Building the dashboard's pages, once; this takes about a minute ...", flush=True)

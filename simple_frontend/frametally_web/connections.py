@@ -1,6 +1,6 @@
-"""Limits of a client's connection: it may ask and receive, without blocking the server.
+"""Limits for client connections: slow or greedy clients must not block the server.
 
-uvicorn leaves that to a proxy in front; here there need not be one.
+uvicorn leaves these to a proxy in front; frametally may run without one.
 """
 
 from __future__ import annotations
@@ -27,37 +27,37 @@ if TYPE_CHECKING:
     from frametally_web.asgi import Application
 
 IDLE_S = 30
-# Browsers keep connections open, and anybody can: enough for many streams, below what a process may open.
+# Browsers keep connections open, and so can anybody: enough for many streams, fewer than a process may open.
 _MOST_CONNECTIONS = 800
 _MOST_SOCKETS = 1200
-"""WebSockets: those served, and those being refused, which takes 10 s for a client that does not
-listen. More are not even opened."""
+"""WebSockets that are served or being refused; refusing takes 10 s if the client does not listen. More are
+not even opened."""
 MOST_FILES = 4096
-"""As many as a server must be able to open: connections, WebSockets, and what it reads and writes."""
+"""Files that a server must be able to open: connections, WebSockets, and what it reads and writes."""
 _MOST_HEAD_BYTES = 64 * 1024
 MOST_BODY_BYTES = 1_000_000
-"""The largest that a route takes at once: a drawing. Uploads are read piece by piece."""
+"""The largest body that a route reads at once: a drawing. Uploads are read piece by piece."""
 _SMALL_BODY_BYTES = 64 * 1024
 _MOST_LARGE_BODIES = 64
-"""Of bodies that are larger, how many may wait for their answer: anybody sends them, and they fill memory."""
+"""Number of larger bodies that may wait for their answer: anybody can send them, and they fill memory."""
 
 _FILE_PIECE_BYTES, _ROOM_MS = 8 * 2**20, 20
-"""So much of a file is sent at once, by a thread that waits so long for room: others wait for it."""
+"""Most of a file that a thread sends at once, and its longest wait for room: other requests wait for it."""
 
 _NEXT_BYTES_S = 5.0
 _WHOLE_BODY_S = 30.0
-"""How long the next bytes of a body, and all of it, may take: 1 MB in 30 s is 270 kbit/s."""
+"""Time limits for the next bytes of a body, and for all of it: 1 MB in 30 s is 270 kbit/s."""
 _MOST_UNWANTED_BYTES = 1_000_000
 _UNWANTED_S = 5.0
-"""How much more is read of a body whose answer was sent, and of an upload for how long: the sender has yet to
-read that answer, and would never see it if we hung up at once."""
+"""How much more is read of a body, and how long of an upload, after the answer was sent: the sender has yet
+to read that answer, and would never see it if we hung up at once."""
 
 
 class Connection(HttpToolsProtocol):
-    """A connection whose client is waited for, and read, only so long."""
+    """A connection whose client is waited for, and read from, only within limits."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Wait for a request; where there are too many, hang up on whom it was waited for longest."""
+        """Wait for a request; if there are too many connections, close the one that has waited longest."""
         super().connection_made(transport)
         self._bytes = 0
         self._body_bytes = 0
@@ -69,7 +69,7 @@ class Connection(HttpToolsProtocol):
         self._body_due: asyncio.TimerHandle | None = None
         self._wait_for_request()
         if len(self.connections) > _MOST_CONNECTIONS:
-            # Not the WebSockets.
+            # Not counting WebSockets.
             every = [connection for connection in self.connections if isinstance(connection, Connection)]
             open_ones = [connection for connection in every if not connection.transport.is_closing()]
             if len(open_ones) > _MOST_CONNECTIONS:
@@ -77,21 +77,21 @@ class Connection(HttpToolsProtocol):
                 min(waiting, key=lambda connection: connection._waits_since_s or 0.0).transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait no more."""
+        """Stop waiting."""
         self._stop_waiting()
         self._stop_waiting_for_body()
         self.resume_writing()
         super().connection_lost(exc)
 
     def shutdown(self) -> None:
-        """Hang up once the answer under way is sent; at once on an upload whose bytes still come."""
+        """Hang up once the current answer is sent, or at once during an upload."""
         if self._is_message_open and self._takes_any_length:
             self.transport.close()
         super().shutdown()
 
     def data_received(self, data: bytes) -> None:
-        """Read on, unless that is more than any request has."""
-        self._bytes += len(data)  # and none, as soon as a head is whole
+        """Continue reading, unless the data exceed any allowed request."""
+        self._bytes += len(data)  # reset to 0 when a head is complete
         super().data_received(data)
         if self._waits_since_s is not None:
             if self._is_message_open:
@@ -103,7 +103,7 @@ class Connection(HttpToolsProtocol):
             self._refuse(413)
 
     def on_headers_complete(self) -> None:
-        """Have it answered, unless it says that its body is too large."""
+        """Pass on the request, unless its declared body is too large."""
         if self.transport.is_closing():
             return
         self._stop_waiting()
@@ -124,7 +124,7 @@ class Connection(HttpToolsProtocol):
             self.scope["extensions"] = cast(Any, {SEND_FILE: partial(self._send_file, self.cycle)})
 
     def handle_websocket_upgrade(self) -> None:
-        """Have a WebSocket opened, unless there are too many."""
+        """Open a WebSocket, unless there are too many."""
         if self.transport.is_closing():
             return
         if sum(not isinstance(connection, Connection) for connection in self.connections) < _MOST_SOCKETS:
@@ -133,17 +133,17 @@ class Connection(HttpToolsProtocol):
             self._refuse(503)
 
     async def _send_file(self, cycle: Any, path: Path, first_byte: int, next_byte: int) -> int:
-        """Have the kernel send bytes of a file as the next ones of an answer: those that find room now.
+        """Let the kernel send the next bytes of an answer from a file, as many as there is room for now.
 
         Returns:
-            Their number; 0 if none could be sent, for whatever reason.
+            Their number; 0 if none could be sent, for any reason.
         """
         await self.flow.drain()
         if self.transport.is_closing() or self.transport.get_write_buffer_size():
             return 0
-        # One of its own: the connection may be closed meanwhile, and its number be another's.
+        # A duplicate: the connection may be closed meanwhile, and its number reused.
         client = self.transport.get_extra_info("socket").dup()
-        # Not to be cancelled before it has begun: it closes that socket.
+        # It must not be cancelled before it begins, because it closes that socket.
         sending = self.loop.run_in_executor(None, _send_file, client, path, first_byte, next_byte)
         count = await asyncio.shield(sending)
         cycle.expected_content_length -= count
@@ -158,7 +158,7 @@ class Connection(HttpToolsProtocol):
         if not self.transport.is_closing():
             cycle: Any = self.cycle
             if cycle is not None and not (cycle.body and isinstance(cycle.body, bytearray)):
-                # uvicorn adds to a copy; of no bytes and some, Python takes the latter as they are.
+                # uvicorn would append to a copy, and Python returns bytes after an empty body as they are.
                 cycle.body = bytearray(cycle.body) or b""
             super().on_body(body)
 
@@ -185,7 +185,7 @@ class Connection(HttpToolsProtocol):
         self._look_whether_it_reads(self.transport.get_write_buffer_size())
 
     def resume_writing(self) -> None:
-        """Go on: the client has taken it."""
+        """Continue: the client has read it."""
         super().resume_writing()
         if self._reading_due is not None:
             self._reading_due.cancel()
@@ -216,7 +216,7 @@ class Connection(HttpToolsProtocol):
             self._request_due = None
 
     def _wait_for_body(self, before: int, until_s: float) -> None:
-        """Look again soon: by then there are more than `before` bytes of the body, or no answer is owed."""
+        """Check again soon that more than `before` bytes of the body have arrived."""
         self._body_due = self.loop.call_later(_NEXT_BYTES_S, self._look_whether_it_sends, before, until_s)
 
     def _look_whether_it_sends(self, before: int, until_s: float) -> None:
@@ -238,7 +238,7 @@ class Connection(HttpToolsProtocol):
             self._reading_due = self.loop.call_later(IDLE_S, self._look_whether_it_reads, left)
 
     def _asks_for_upload(self) -> bool:
-        """Return whether the request, of which the head is there, is for a route that takes any length."""
+        """Return whether the request, whose head has arrived, is for a route that takes any length."""
         application = cast("Application", self.app)
         method = self.parser.get_method().decode("ascii")
         try:
@@ -248,9 +248,9 @@ class Connection(HttpToolsProtocol):
         return application.native.takes_any_length(method, unquote(path.decode("ascii")))
 
     def _misdirected(self) -> int | None:
-        """Return the status for a request that names two hosts, or in its target another than in its header.
+        """Return the status for a request that names two hosts, or different ones in target and header.
 
-        Who checks the header alone would answer for the other.
+        A server that checks only the header would answer for the other host.
         """
         hosts = [value for name, value in self.headers if name == b"host"]
         if len(hosts) > 1:
@@ -265,7 +265,7 @@ class Connection(HttpToolsProtocol):
         return None if is_own else 421
 
     def _refuse(self, status: int) -> None:
-        """Answer without asking the application, unless it answers already, and hang up."""
+        """Answer without the application, unless an answer has started, and hang up."""
         if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
             reason = http.HTTPStatus(status).phrase
             headers: dict[str, Any] = {
@@ -286,7 +286,7 @@ def _send_file(client: socket.socket, path: Path, first_byte: int, next_byte: in
         room.register(client, select.POLLOUT)
         while position < until and room.poll(_ROOM_MS):
             count = os.sendfile(client.fileno(), file.fileno(), position, until - position)
-            if not count:  # the file has become shorter
+            if not count:  # the file has been truncated
                 break
             position += count
     return position - first_byte

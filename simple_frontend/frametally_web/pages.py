@@ -46,7 +46,7 @@ _MENU = sorted(
 
 
 class MenuLink(NamedTuple):
-    """A link of the menu: the key of its text, and its `aria-current`; empty: it leads elsewhere."""
+    """A link of the menu: the key of its text, and its `aria-current`, empty if it leads elsewhere."""
 
     path: str
     label: str
@@ -56,7 +56,7 @@ class MenuLink(NamedTuple):
 def menu(may: Callable[[str], bool], path: str, room: str = "") -> tuple[list[MenuLink], list[MenuLink]]:
     """Return the sections that a visitor `may` open, each by its first page, and the pages of one section.
 
-    That section is the one of the page at `path`, or else of the one at `room`; it has none with one page.
+    That is the section of the page at `path`, or else of `room`; a page alone in it is not listed.
     """
     sections: dict[str, dict[str, str]] = {}
     for entry in _MENU:
@@ -77,7 +77,7 @@ def menu(may: Callable[[str], bool], path: str, room: str = "") -> tuple[list[Me
 
 
 def bundles_beside(bundle: str) -> list[str]:
-    """Return the bundles that plug-ins add to a page, by the page's own."""
+    """Return the bundles that plug-ins add to a page, given the page's own bundle."""
     return [plugin.beside[bundle] for plugin in plugins() if bundle in plugin.beside]
 
 
@@ -89,7 +89,7 @@ def create_blueprint(
 ) -> Blueprint:
     """Return the routes of the pages, and `/healthz`.
 
-    `chart` answers a chart's counts, and `add_timezone` gives a query the time zone that it leaves open.
+    `chart` returns a chart's counts, and `add_timezone` sets a query's missing time zone.
     """
     settings, books = histories.settings, histories.books
     pages = Blueprint("pages", __name__)
@@ -179,7 +179,7 @@ def create_blueprint(
     @pages.get(HEALTH_PATH)
     def health() -> Response:
         with time_limit(settings.web_query_timeout_s):
-            index.check()  # away or damaged: 503, as on every route
+            index.check()  # unavailable or damaged: 503, as on every route
         response = Response(b'{"status":"ok"}', mimetype="application/json")
         response.headers["Cache-Control"] = "no-store"
         return response
@@ -188,7 +188,7 @@ def create_blueprint(
 
 
 def page(template: str, **values: object) -> Response:
-    """Return a page, whose links to other pages carry this one's question."""
+    """Return a page whose links to other pages carry this page's question."""
     carried = urlencode(_parameters_of_request())
     response = Response(render_template(template, carried=carried, **values), mimetype="text/html")
     response.headers["Cache-Control"] = "no-cache"
@@ -200,15 +200,15 @@ def _parameters_of_request() -> list[tuple[str, str]]:
 
 
 def _selection(*parameters: Parameter[Any]) -> list[tuple[str, str]]:
-    """Return what of the page's address a route of the API knows, too: they have the same names."""
+    """Return the parameters in the page's address that a route of the API also has, under the same names."""
     names = {parameter.name for parameter in parameters}
     return [(name, value) for name, value in _parameters_of_request() if name in names]
 
 
 def _answer(settings: Settings, chart: Callable[[Args], Counts]) -> Counts | None:
-    """Return the counts that the page's address asks for.
+    """Return the counts that the page's address requests.
 
-    None where the selection cannot be answered, now or at all: then the addresses say what was sent.
+    Return None if the selection cannot be answered, now or at all; then the addresses repeat what was sent.
     """
     args = MultiDict([*_selection(*CHART, TOP), ("top", "0")])
     args["metric"] = args.get("metric") or "auto"
@@ -220,12 +220,12 @@ def _answer(settings: Settings, chart: Callable[[Args], Counts]) -> Counts | Non
 
 
 def _where_to_look(settings: Settings, index: CountIndex) -> dict[str, Path | None]:
-    """Return what a page without counts names: the folder that it reads, and the demo's beside it."""
+    """Return the folders that a page without counts names: the one that it reads, and the demo's."""
     folder = embedded_folder(settings)
     try:
         if folder is None or index.series():
             return {}
-    except FrametallyError:  # away: the page says so itself
+    except FrametallyError:  # unavailable: the page reports it itself
         return {}
     return {"folder": folder, "demo": demo_beside(folder)}
 
@@ -234,7 +234,7 @@ def _simulated(index: CountIndex) -> str:
     """Return the model of the demo's simulated town, if it is here."""
     try:
         return SIMULATED_MODEL if any(series.model == SIMULATED_MODEL for series in index.series()) else ""
-    except FrametallyError:  # away: the page says so itself
+    except FrametallyError:  # unavailable: the page reports it itself
         return ""
 
 

@@ -21,17 +21,17 @@ from frametally_web.requests.endpoints import Route
 
 @dataclass(frozen=True, kw_only=True)
 class WebContext:
-    """The dashboard as a plug-in's hook `web` gets it.
+    """The dashboard as seen by a plug-in's hook `web`.
 
     Attributes:
-        settings: Of the process.
-        ports: What may be read, of the sources that the visitor may see.
-        books: What the store and the log say, read in the background.
-        counts: Answers a chart's counts for the parameters of `/api/v1/counts`.
+        settings: The settings of this process.
+        ports: The readable ports, limited to the sources that the visitor may see.
+        books: The contents of the store and the log, read in the background.
+        counts: Returns a chart's counts for the parameters of `/api/v1/counts`.
         image_url: Returns the address of a stored frame's picture, by its key.
-        listener: Returns what lets a WebSocket's visitor in or raises `Problem`, by the route's path.
-        remedy: What to do where this dashboard changes nothing; None where it may.
-        parts: What the caller of `create_app` gave plug-ins to work on, by name.
+        listener: Returns a check, by a route's path, that admits a WebSocket's visitor or raises `Problem`.
+        remedy: What to do if this dashboard changes nothing; None if it may.
+        parts: The parts for plug-ins from the caller of `create_app`, by name.
     """
 
     settings: Settings
@@ -53,11 +53,11 @@ class WebPart:
     """A plug-in's additions to one application.
 
     Attributes:
-        routes: Those of its API, as `Routes.of` returns them for its handlers.
+        routes: Its API routes, as `Routes.of` returns them for its handlers.
         blueprints: Its pages that need more than a template.
-        sockets: WebSockets, by the path that they are at, or by `""` for all paths that no other has.
-        start: Begins what it does beside requests, once the server listens.
-        close: Ends that.
+        sockets: WebSockets by path; `""` has all other paths.
+        start: Starts its background work, once the server listens.
+        close: Ends that work.
     """
 
     routes: Sequence[Route] = ()

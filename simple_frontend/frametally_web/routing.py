@@ -1,4 +1,4 @@
-"""Finds and answers native routes, with the headers and problems that all routes have."""
+"""Finds and answers native routes, with the same headers and problems as all routes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class _Place(NamedTuple):
 
     @property
     def methods(self) -> list[str]:
-        """Query parameters of this route."""
+        """The methods that the path answers, including HEAD and OPTIONS."""
         names = {method for route in self.routes for method in route.methods}
         return sorted(names | {"OPTIONS"} | ({"HEAD"} if "GET" in names else set()))
 
@@ -50,13 +50,13 @@ class _Place(NamedTuple):
 
 
 class NativeRoutes:
-    """An ASGI application of the native routes alone; its caller asks first whether it `has` the path.
+    """An ASGI application of the native routes only; its caller first checks whether it `has` the path.
 
-    A route under `/api/` answers under `/api/v1/`, too, whichever of them declares it.
+    A route under `/api/` also answers under `/api/v1/`, and the other way round.
     """
 
     def __init__(self, routes: Iterable[NativeRoute], guard: Guard, gate: Gate) -> None:
-        """Answer these; several may share a path, for other methods."""
+        """Take the routes; several may share a path, for different methods."""
         self._guard, self._gate = guard, gate
         self._places: dict[str, _Place] = {}
         for route in routes:
@@ -67,11 +67,11 @@ class NativeRoutes:
                 self._places[path].routes.append(route)
 
     def has(self, path: str) -> bool:
-        """Return whether `path` (decoded, without its query) is answered here, whatever the method."""
+        """Return whether `path` (decoded, without its query) is answered here, for any method."""
         return self._find(path) is not None
 
     def takes_any_length(self, method: str, path: str) -> bool:
-        """Return whether a body of any length may come with this: the route reads it piece by piece."""
+        """Return whether this route takes a body of any length, which it reads piece by piece."""
         match = self._find(path)
         route = match[0].route_for(method) if match else None
         return route is not None and route.writes
@@ -129,7 +129,7 @@ class NativeRoutes:
         if route is None:
             return None
         parts = request.path_params
-        if request.method == "POST" and "PATCH" in place.methods:  # which may stand for what is done
+        if request.method == "POST" and "PATCH" in place.methods:  # it may stand for another method
             parts = parts | {"method": request.headers.get("X-HTTP-Method-Override", "").upper()}
         return self._gate.change_of(
             request.method,
@@ -167,7 +167,7 @@ def _addresses(path: str) -> list[str]:
 
 
 def _refusal(request: Request, error: Exception, place: _Place) -> Response:
-    """Return the document that tells of an error, as Flask's routes have it."""
+    """Return the document for an error, the same as for Flask's routes."""
     if not isinstance(error, Problem):
         is_ours = isinstance(error, FrametallyError)
         _LOG.error("%s: %s", request.url.path, error, exc_info=None if is_ours else error)

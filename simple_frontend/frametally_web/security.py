@@ -15,7 +15,7 @@ from frametally_web.access.visitors import visitor
 from frametally_web.requests.origins import is_of_own_page, is_origin
 from frametally_web.requests.problems import Problem
 
-# Scripts, styles, pictures and requests from this server alone; nothing inline; no markup made from text
+# Scripts, styles, pictures and requests only from this server; nothing inline; no markup made from text
 # (`require-trusted-types-for` makes `innerHTML = ...` throw).
 CONTENT_SECURITY_POLICY = "; ".join(
     [
@@ -38,7 +38,7 @@ HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
-    # Footage is nobody else's: other sites may neither embed a frame nor hold a handle on the window.
+    # Footage is private: other sites may neither embed a frame nor hold a handle on the window.
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
@@ -49,7 +49,7 @@ UPLOADS_REMEDY = (
 )
 """What to do if uploads and edits are off."""
 
-# What a page of an allowed site may send with a request, and read of its answer, beside what any may.
+# What a page of an allowed site may send and read, in addition to what any page may.
 _SENT = (
     "Authorization, Content-Type, If-Match, If-None-Match, If-Range, Range, Tus-Resumable, Upload-Checksum, "
     "Upload-Defer-Length, Upload-Length, Upload-Metadata, Upload-Offset"
@@ -70,10 +70,10 @@ _OF_VIDEOS = tuple(
 
 
 class Guard:
-    """Headers and checks that are the same for every answer, whichever part of the server gives it."""
+    """Headers and checks that are the same for every answer, from any part of the server."""
 
     def __init__(self, settings: Settings, *, picture_origin: str = "") -> None:
-        """Pictures may come from `picture_origin`, too (`https://s3.example.org`)."""
+        """Allow pictures also from `picture_origin`, such as `https://s3.example.org`."""
         self.headers = dict(HEADERS)
         if picture_origin:
             self.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY.replace(
@@ -100,15 +100,15 @@ class Guard:
         methods: Sequence[str] = ("GET", "HEAD"),
         shown_on: Sequence[str] = (),
     ) -> dict[str, str]:
-        """Return the headers of the answer to a request for `path`; `origin` and `referrer` are its own.
+        """Return the headers of the answer to a request for `path` with this `origin` and `referrer`.
 
         Pages of the sites that the settings allow may read the API, upload videos, and show the frames, the
-        videos and `/embed`; nobody else's, and never with a viewer's sign-in. They may use `methods`. A chart
-        that is signed is for pages of `shown_on`, and of no other site.
+        videos and `/embed`; pages of other sites may not, and a viewer's sign-in is never sent. They may use
+        `methods`. A signed chart is only for pages of `shown_on`.
         """
         headers = dict(self.headers)
         if path.startswith("/sign-in"):
-            # Without a referrer a form's origin is `null`, also where it is this very server's.
+            # Without a referrer a form's origin is `null`, even for this server's own page.
             headers["Referrer-Policy"] = "same-origin"
         if path == "/embed" and (sites := shown_on or self._origins):
             policy = headers["Content-Security-Policy"]
@@ -118,7 +118,7 @@ class Guard:
             )
         elif self._origins and is_of_api(path):
             headers["Vary"] = "Origin, Referer"
-            # A picture is asked for without an origin and, unless its page forbids it, with a referrer.
+            # A picture is requested without an origin and, unless its page forbids it, with a referrer.
             if origin in self._origins or _origin_in(referrer) in self._origins:
                 headers["Cross-Origin-Resource-Policy"] = "cross-origin"
             if origin in self._origins:
@@ -131,11 +131,11 @@ class Guard:
         return headers
 
     def check_name(self, host: str | None) -> None:
-        """Refuse a request for a name (its Host header) that is not the dashboard's.
+        """Refuse a request with a host name (its Host header) that is not the dashboard's.
 
         A page of any site could point its own name at this machine (DNS rebinding), and a browser would then
-        let it read every frame. Where the dashboard listens on all networks it may be asked for by any
-        address, which no site can take for its name. A client that sends no name is not a browser.
+        let it read every frame. If the dashboard listens on all networks, any address is allowed, because no
+        site can use an address as its name. A client that sends no name is not a browser.
 
         Raises:
             Problem: 421.
@@ -151,12 +151,12 @@ class Guard:
             )
 
     def check_writer(self, *, host: str, origin: str, fetch_site: str, is_shared: bool = True) -> None:
-        """Refuse a change that a page of another site asks for; the parts are the request's own headers.
+        """Refuse a change that comes from a page of another site; the arguments are the request's headers.
 
-        A browser sends a sign-in of its own accord, also with what another site's page has it send (behind
-        a proxy with basic auth that would be a viewer's password). It says which site had it send what; a
-        client that says nothing, such as curl, is not a browser. Pages of the sites that the settings allow
-        may change what `is_shared`.
+        A browser sends sign-ins automatically, even with requests from another site's page (behind a proxy
+        with basic auth, that would be a viewer's password). But it names the requesting site; a client that
+        names none, such as curl, is not a browser. Pages of the sites that the settings allow may change what
+        `is_shared`.
 
         Raises:
             Problem: 403.
@@ -171,7 +171,7 @@ class Guard:
             )
 
     def check_listener(self, headers: Mapping[str, str]) -> None:
-        """Refuse a WebSocket that a page of another site opens: no browser asks before it does.
+        """Refuse a WebSocket that a page of another site opens: browsers do not ask first.
 
         Raises:
             Problem: 403, 421.
@@ -184,7 +184,7 @@ class Guard:
         )
 
     def check_uploads(self) -> None:
-        """Refuse a change of videos where those are not allowed.
+        """Refuse a change of videos if uploads are off.
 
         Raises:
             Problem: 403.
@@ -193,7 +193,7 @@ class Guard:
             raise Problem(403, "Uploads are off here.", remedy=UPLOADS_REMEDY)
 
     def protect(self, app: Flask) -> None:
-        """Hold all routes of `app` to it."""
+        """Apply these checks and headers to all routes of `app`."""
 
         @app.before_request
         def check() -> None:
@@ -203,7 +203,7 @@ class Guard:
                     host=request.headers.get("Host", ""),
                     origin=request.headers.get("Origin", ""),
                     fetch_site=request.headers.get("Sec-Fetch-Site", ""),
-                    is_shared=is_of_api(request.path),  # a sign-in is for our own pages
+                    is_shared=is_of_api(request.path),  # a sign-in is only for our own pages
                 )
 
         @app.after_request
@@ -225,7 +225,7 @@ class Guard:
 
 
 def is_of_api(path: str) -> bool:
-    """Return whether a path is of the API, which pages of allowed sites may use."""
+    """Return whether a path belongs to the API, which pages of allowed sites may use."""
     return path.startswith(_API)
 
 
@@ -254,7 +254,7 @@ def _origin_in(address: str) -> str:
 
 
 def _methods_for_others(response: Response) -> list[str]:
-    """Return by what pages of allowed sites may ask here: what is drawn they read alone."""
+    """Return the methods that pages of allowed sites may use here: drawings are read-only for them."""
     if not (request.path.startswith(_OF_VIDEOS) and response.allow):
         return ["GET", "HEAD"]
     return sorted(method.upper() for method in response.allow if method.upper() != "OPTIONS")

@@ -28,15 +28,15 @@ from frametally_web.sockets.talking import MOST_MESSAGE_BYTES
 THREADS = 16
 """Requests that are handled at once; further ones wait."""
 
-# How long answers that are under way may still take once the server is to end.
+# How long current answers may still take once the server is to end.
 _LAST_ANSWERS_S = 10
 
 
 class DashboardServer:
-    """A dashboard that listens: its `url` is known before it runs, also where the system chose the port."""
+    """A listening dashboard: its `url` is known before it runs, even if the system chose the port."""
 
     def __init__(self, app: Flask, *, host: str, port: int) -> None:
-        """Listen on `host` and `port` (0: any free one).
+        """Listen on `host` and `port` (0 for any free one).
 
         Raises:
             Misconfigured: The port is taken or may not be used, or this machine has no such address.
@@ -67,12 +67,12 @@ class DashboardServer:
 
     @property
     def url(self) -> str:
-        """Return where a browser on this machine finds the dashboard."""
+        """Return the dashboard's address for a browser on this machine."""
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
     def run(self) -> None:
-        """Serve until `stop` is called, or a signal comes to the main thread; then close."""
+        """Serve until `stop` is called, or the main thread gets a signal; then close."""
         parts_of(self._app).resume()
         for part in parts_of(self._app).plugins.values():
             part.start()
@@ -82,7 +82,7 @@ class DashboardServer:
             self.close()
 
     def stop(self) -> None:
-        """Make `run`, in another thread, return."""
+        """Make `run`, which is in another thread, return."""
         self._server.should_exit = True
 
     def close(self) -> None:
@@ -93,7 +93,7 @@ class DashboardServer:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, which by itself waits for streams of events until they end."""
+    """uvicorn, which would otherwise wait for streams of events until they end."""
 
     def __init__(self, config: uvicorn.Config, app: Flask) -> None:
         super().__init__(config)
@@ -102,7 +102,7 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await asyncio.to_thread(close_app, self._app)
         await super().shutdown(sockets)
-        for connection in list(self.server_state.connections):  # to clients that take no answer
+        for connection in list(self.server_state.connections):  # to clients that read no answer
             connection.transport.abort()
         await asyncio.sleep(0)
 
@@ -132,7 +132,7 @@ def _listen(host: str, port: int) -> socket.socket:
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         listener = socket.create_server((str(address[0]), int(address[1])), family=family)
-        # Its connections have it, too: else a body waits some 40 ms until its head is acknowledged.
+        # Its connections inherit it; otherwise a body waits about 40 ms until its head is acknowledged.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return listener
     except (OSError, UnicodeError) as error:
@@ -158,7 +158,7 @@ def _why_it_cannot_listen(error: Exception, host: str, port: int) -> str:
 
 @contextlib.contextmanager
 def _signals_interrupt() -> Iterator[None]:
-    """While it lasts, SIGINT and SIGTERM raise KeyboardInterrupt; only a main thread can see to that."""
+    """Raise KeyboardInterrupt on SIGINT and SIGTERM meanwhile; only the main thread can set this up."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,1 +1,1 @@
-"""Assistants ask frametally for counts, and see the frames behind them, by the Model Context Protocol."""
+"""Lets assistants get counts, and see the frames behind them, by the Model Context Protocol."""

@@ -1,6 +1,6 @@
-"""The tools of the MCP server: each asks the dashboard's API one question and returns the answer with a link.
+"""The tools of the MCP server: each sends one question to the dashboard's API, and adds a link to the answer.
 
-The dashboard decides who may see what: the server sends it the token of the assistant, or that of ~/.netrc.
+The dashboard decides who may see what: the server sends it the assistant's token, or the one in ~/.netrc.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ Query = Mapping[str, str | int | Sequence[str] | None]
 
 
 class _Questions:
-    """Asks one dashboard, each question by a connection of its own, so that threads may share it.
+    """Sends questions to one dashboard, each over its own connection, so that threads may share it.
 
     Attributes:
         url: The address of the dashboard.
-        is_shared: Whether assistants come by HTTP, each with its own token; ~/.netrc is then not used.
+        is_shared: Whether assistants connect by HTTP, each with its own token; ~/.netrc is then not used.
     """
 
     def __init__(self, url: str, *, is_shared: bool) -> None:
-        """Name the dashboard, without a request."""
+        """Store the address without a request."""
         self.url = url.rstrip("/")
         self.is_shared = is_shared
 
     def get(self, context: Context[Any, Any], route: str, query: Query) -> DashboardAnswer:
-        """Ask a route of the API. Raises `ToolError` with the dashboard's own explanation and remedy."""
+        """Request a route of the API. Raises `ToolError` with the dashboard's own explanation and remedy."""
         headers = (
             {"Authorization": (context.headers or {}).get("authorization", "")} if self.is_shared else {}
         )

@@ -102,7 +102,7 @@ class SeekWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 def stream_of(feed: Feed) -> StreamOfVideo:
-    """Return a stream as it is answered."""
+    """Return the API's answer for a stream."""
     return answer_of(
         StreamOfVideo,
         (feed, feed.told),

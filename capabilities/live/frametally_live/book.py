@@ -1,7 +1,7 @@
 """The live book: the cameras and streams that people want to run, their workers, and their states.
 
-It is in the catalogue's database, with leases by that database's own clock. Unlike a job, a feed runs until a
-person stops it, can be paused, and reports its position. With every renewal its worker asks whether the
+It is in the catalogue's database and leases feeds by that database's clock. Unlike a job, a feed runs until
+a person stops it, can be paused, and reports its position. With every renewal, its worker checks whether the
 request has changed.
 """
 
@@ -47,8 +47,8 @@ _columns = tables.feeds.c
 _NOT_OVER = _columns.ended_at_ms.is_(None)
 _LEASES = Leases(tables.feeds, _NOT_OVER)
 _DELETE = "delete"
-"""Stored as the request for a camera that is stopped first, and deleted when it has ended."""
-# Made once, before there are threads: see `records.decode`.
+"""Marks a camera that is stopped first, and deleted when it has ended."""
+# Created once, before any thread starts: see `records.decode`.
 _report_decoder = msgspec.json.Decoder(FeedTold)
 
 
@@ -62,7 +62,7 @@ LAYOUT = Layout.in_catalogue(
 
 
 class LiveBook(SqlBook):
-    """Feeds in the database that a URL names, SQLite or PostgreSQL; processes and threads may share it.
+    """Feeds in the database at a URL, SQLite or PostgreSQL; processes and threads may share it.
 
     All methods may raise `Retryable`.
     """
@@ -75,13 +75,13 @@ class LiveBook(SqlBook):
             return str(connection.execute(select(tables.about.c.changed)).scalar_one())
 
     def start_stream(self, feed: Feed, *, most: int, launch_within_s: float = 0.0) -> Feed:
-        """Return the stream of `feed.video_id` that is not over; without one, put and return `feed`.
+        """Return the unfinished stream of `feed.video_id`; if there is none, add and return `feed`.
 
-        All callers get the same stream. A stream that is being stopped ends at once; its worker learns that
+        All callers get the same stream. A stream that is being stopped ends at once; its worker learns this
         at the next renewal. A `booked` stream fails unless it is launched within `launch_within_s`.
 
         Raises:
-            TooManyStreams: `most` streams of other videos are not over.
+            TooManyStreams: `most` streams of other videos are unfinished.
         """
         with self._database.writing() as connection:
             _look_after_launches(connection)  # a stream that never began must not block others
@@ -89,7 +89,7 @@ class LiveBook(SqlBook):
             running_stream = next((stream for stream in running if stream.video_id == feed.video_id), None)
             if running_stream is not None and running_stream.wanted != "stop":
                 return running_stream
-            if running_stream is not None:  # ended at once; its worker may not write anything more
+            if running_stream is not None:  # ended at once; its worker may not write again
                 _end(connection, running_stream)
             elif len(running) >= most:
                 raise TooManyStreams(running)
@@ -97,11 +97,11 @@ class LiveBook(SqlBook):
             return _put(connection, feed, launch_within_s)
 
     def launch_feed(self, feed_id: str, *, lease_s: float) -> Feed | None:
-        """Let workers claim a booked feed, and keep it launched; return it; None: it does not exist.
+        """Let workers claim a booked feed, and keep it launched; return it, or None if it does not exist.
 
-        Its launcher repeats the call within each lease. If it does not, the feed fails two leases of a
-        worker after the first check that misses it, so a catalogue that was away ends no stream. A feed that
-        is over, or needs no launch, is returned unchanged.
+        The launcher repeats the call within each lease. If it does not, the feed fails two worker leases
+        after the first check that misses the call, so an unavailable catalogue ends no stream. A feed that
+        has ended, or needs no launch, is returned unchanged.
         """
         with self._database.writing() as connection:
             feed = _find_one(connection, feed_id)
@@ -114,9 +114,9 @@ class LiveBook(SqlBook):
             return _find_one(connection, feed_id)
 
     def fail_launch(self, feed_id: str, reason: str, *, only_booked: bool = False) -> bool:
-        """Make a feed that needs a launch fail, even if a worker runs it; False: it is over, or needs none.
+        """Make a feed that needs a launch fail, even if a worker runs it; return whether it did.
 
-        With `only_booked`, also False where it is launched.
+        Return False if the feed has ended or needs no launch; with `only_booked`, also if it is launched.
         """
         with self._database.writing() as connection:
             feed = _find_one(connection, feed_id)
@@ -128,16 +128,17 @@ class LiveBook(SqlBook):
             return True
 
     def put_camera(self, feed: Feed) -> Feed | None:
-        """Put a camera; None: its source has one already."""
+        """Add a camera; return None if its source already has one."""
         with self._database.writing() as connection:
             if _find(connection, _columns.kind == "camera", _columns.source == feed.source):
                 return None
             return _put(connection, feed)
 
     def move_camera(self, feed_id: str, address: str, transport: str) -> Feed | None:
-        """Give a camera another address; return its feed, None if it does not exist.
+        """Give a camera another address; return its feed, or None if it does not exist.
 
-        A worker that runs it ends what it has and releases it; it is claimed again with the new address.
+        A worker that runs the camera ends its capture and releases it; it is then claimed with the new
+        address.
         """
         with self._database.writing() as connection:
             _change(connection, _columns.id == feed_id, address=address, transport=transport)
@@ -145,10 +146,10 @@ class LiveBook(SqlBook):
             return _find_one(connection, feed_id)
 
     def remove_feed(self, feed_id: str) -> bool:
-        """Delete a feed that is over or has no worker; False: there is none.
+        """Delete a feed that has ended or has no worker; return whether it was deleted.
 
-        Also False: a camera has a worker. It is stopped, and deleted as soon as that has ended, unless it is
-        started again before.
+        A camera that has a worker is stopped, and deleted when the worker ends, unless it is started again
+        first. Return False then, and if there is no such feed.
         """
         with self._database.writing() as connection:
             free = or_(~_NOT_OVER, _is_free(now_ms(connection)))
@@ -160,12 +161,12 @@ class LiveBook(SqlBook):
     def ask_feed(
         self, feed_id: str, wanted: FeedWanted | None = None, *, seek_s: float | None = None
     ) -> Feed | None:
-        """Change the request of a feed; return the feed, None if it does not exist.
+        """Change the request of a feed; return the feed, or None if it does not exist.
 
         Arguments that are not given keep their values, even if another call set them just now: a seek does
-        not undo a pause. A stopped feed without a worker is over at once. A camera that is over and started
-        again is `requested` again and keeps its counts; if it was stopped, it has no `captured_at_ms` before
-        its next frame. A stream of a video that is over, or is being stopped, stays so.
+        not undo a pause. A stopped feed without a worker ends at once. An ended camera that is started again
+        is `requested` again and keeps its counts; if it was stopped, it has no `captured_at_ms` before its
+        next frame. A video's stream that has ended, or is being stopped, stays so.
         """
         with self._database.writing() as connection:
             feed = _find_one(connection, feed_id)
@@ -178,7 +179,7 @@ class LiveBook(SqlBook):
             if not values:
                 return feed
             if feed.wanted == wanted == "stop":
-                values.pop("wanted")  # it may be one that is deleted when it has ended
+                values.pop("wanted")  # the request may be to delete the camera when it has ended
             if feed.is_over:
                 values |= {
                     "told": _as_json(_begun_anew(feed.told)),
@@ -197,10 +198,10 @@ class LiveBook(SqlBook):
             return _find_one(connection, feed_id)
 
     def claim_feed(self, worker: str, kinds: Sequence[FeedKind], *, lease_s: float) -> Feed | None:
-        """Give `worker` a feed that is not over and has no worker, or whose lease has expired; None: none.
+        """Give `worker` an unfinished feed without a worker or with an expired lease; None if there is none.
 
-        Exactly one of several callers gets it. Nobody gets a booked feed. A seek that was not reached yet
-        is reported as the position.
+        Exactly one of several callers gets the feed. Booked feeds are never given. A seek that was not
+        reached yet is reported as the position.
         """
 
         def look(connection: Connection) -> list[Feed]:
@@ -223,9 +224,9 @@ class LiveBook(SqlBook):
         return look_then_write(self._database, look, take)
 
     def renew_feed(self, feed: Feed, report: FeedTold, *, lease_s: float) -> Feed | None:
-        """Keep a claimed feed and report its state; return the latest request for it.
+        """Renew the lease of a claimed feed and report its state; return the latest request for it.
 
-        A `seek_s` is returned once. None: it is another's by now, or is gone, and must be left.
+        A `seek_s` is returned once. Return None if the feed is gone or another worker has it: leave it then.
         """
         with self._database.writing() as connection:
             held_rows = _find(connection, _LEASES.is_held(feed))
@@ -234,15 +235,15 @@ class LiveBook(SqlBook):
             now = held_rows[0]
             if now.wanted == "stop" and report.state not in OVER:
                 report = report._replace(state="stopping")
-            # If the worker dies before it gets there, the next one still begins there.
+            # If the worker dies before it gets there, the next one still starts there.
             _LEASES.renew(connection, feed, lease_s, seek_s=None)
             _note(connection, now, _sought(report, now.seek_s))
             return now._replace(told=report)
 
     def release_feed(self, feed: Feed, report: FeedTold) -> bool:
-        """Release a claimed feed with its last state: over, or free for another. False: another has it.
+        """Release a claimed feed with its final state, ended or free; return False if another worker has it.
 
-        A feed that was to stop is over. A camera that was started again since it was stopped is not.
+        A feed that was to stop has ended, unless it is a camera that was started again since.
         """
         with self._database.writing() as connection:
             held_rows = _find(connection, _LEASES.is_held(feed))
@@ -265,9 +266,9 @@ class LiveBook(SqlBook):
             return _find_one(connection, feed_id)
 
     def feeds(self, kind: FeedKind | None = None, *, video_id: str = "", limit: int = 1000) -> list[Feed]:
-        """Return feeds: those that are not over first, then the newest.
+        """Return feeds, unfinished ones first, then the newest.
 
-        A feed whose lease has expired is `requested`, whatever its last report said.
+        A feed whose lease has expired is `requested`, whatever its last report was.
         """
         conditions = [_columns.kind == kind] if kind else []
         if video_id:
@@ -283,7 +284,7 @@ class LiveBook(SqlBook):
             return [_feed_of(feed, is_left=is_left) for *feed, is_left in feed_table]
 
     def stop_streams(self, video_id: str) -> list[Feed]:
-        """Stop the stream of a video; return its state after that."""
+        """Stop the stream of a video; return its new state."""
         running = [feed for feed in self.feeds("video", video_id=video_id) if not feed.is_over]
         streams = [self.ask_feed(feed.id, "stop") for feed in running]
         return [feed for feed in streams if feed is not None]
@@ -312,16 +313,16 @@ def _put(connection: Connection, feed: Feed, launch_within_s: float = 0.0) -> Fe
 
 
 def _forget_all_but_the_last(connection: Connection, video_id: str) -> None:
-    """Delete the streams of a video except the last one that ended, which people may still look at."""
+    """Delete the streams of a video except the last one that ended, which people may still view."""
     of_video = and_(_columns.video_id == video_id, ~_NOT_OVER)
     last = select(func.max(_columns.number)).where(of_video).scalar_subquery()
     connection.execute(delete(tables.feeds).where(of_video, _columns.number < last))
 
 
 def _begun_anew(report: FeedTold) -> FeedTold:
-    """Return the new state of an ended feed that is requested again: its sums continue.
+    """Return the new state of an ended feed that is requested again: its totals continue.
 
-    A stopped camera misses nothing after its stop; a failed one does, and reports since when.
+    After a stop, a camera has no outage; after a failure it has one, which begins at its last frame.
     """
     return report._replace(
         state="requested",
@@ -337,7 +338,7 @@ def _begun_anew(report: FeedTold) -> FeedTold:
 
 
 def _end(connection: Connection, feed: Feed, report: FeedTold | None = None) -> None:
-    """End a feed, even if a worker runs it; without a last report its state is `ended`.
+    """End a feed, even if a worker runs it; without a final report its state is `ended`.
 
     A camera that was to be deleted is deleted.
     """
@@ -356,21 +357,21 @@ def _end(connection: Connection, feed: Feed, report: FeedTold | None = None) -> 
 
 
 def _note(connection: Connection, before: Feed, report: FeedTold) -> None:
-    """Note the state of a feed; progress alone is not a change that a page waits for."""
+    """Record the state of a feed; progress alone does not count as a change for waiting pages."""
     _change(connection, _columns.id == before.id, told=_as_json(report))
     if (report.state, report.reason) != (before.told.state, before.told.reason):
         note_change(connection, tables.about)
 
 
 def _find_due(connection: Connection, kinds: Sequence[FeedKind]) -> list[Feed]:
-    """Return the claimable feed that has waited longest; empty: none."""
+    """Return the claimable feed that has waited longest, or an empty list."""
     query = _select_feeds().where(_is_claimable(kinds, now_ms(connection)))
     rows = connection.execute(query.order_by(_columns.due_at_ms, _columns.number).limit(1))
     return [_feed_of(row) for row in rows]
 
 
 def _look_after_launches(connection: Connection, lease_s: float | None = None) -> None:
-    """Have those fail whose launcher never came, or is gone; whose lease is over gets one `lease_s` more."""
+    """Make feeds fail whose launcher never came or is gone; extend the first miss by `lease_s` if given."""
     for feed in _find(connection, _is_unheard(now_ms(connection))):
         if feed.launch == "launched":
             if lease_s is not None:
@@ -387,7 +388,7 @@ def _find_one(connection: Connection, feed_id: str) -> Feed | None:
 
 
 def _find(connection: Connection, *conditions: ColumnElement[bool]) -> list[Feed]:
-    """Return the feeds that meet all these conditions, oldest first."""
+    """Return the feeds that meet all conditions, oldest first."""
     return [
         _feed_of(row)
         for row in connection.execute(_select_feeds().where(*conditions).order_by(_columns.number))
@@ -396,28 +397,27 @@ def _find(connection: Connection, *conditions: ColumnElement[bool]) -> list[Feed
 
 def _is_claimable(kinds: Sequence[FeedKind], time_ms: int) -> ColumnElement[bool]:
     """Return whether a worker may claim a feed of these kinds."""
-    # Workers ask for it often; `in_` would build the statement again each time.
+    # Workers run this query often; `in_` would build the statement again each time.
     is_of_kind = or_(false(), *(_columns.kind == kind for kind in kinds))
     return and_(_NOT_OVER, is_of_kind, _columns.launch != "booked", _is_free(time_ms))
 
 
 def _is_unheard(time_ms: int) -> ColumnElement[bool]:
-    """Return whether a launcher has not said in time that it is there."""
+    """Return whether a launcher has missed its deadline."""
     return and_(_NOT_OVER, _columns.launch != "", is_due(_columns.launch_due_at_ms, time_ms))
 
 
 def _is_free(time_ms: int) -> ColumnElement[bool]:
-    """Return whether a feed that is not over has no worker."""
+    """Return whether an unfinished feed has no worker."""
     return or_(_columns.worker == "", is_due(_columns.due_at_ms, time_ms))
 
 
 def _sought(report: FeedTold, seek_s: float | None) -> FeedTold:
-    """Return the state of a feed that should go on elsewhere; None: it stays where it is."""
+    """Return the state of a feed after a seek; unchanged if `seek_s` is None."""
     return report if seek_s is None else report._replace(position_s=seek_s, due_at_ms=None)
 
 
 def _change(connection: Connection, condition: ColumnElement[bool], **values: Any) -> None:
-    """Change feeds."""
     connection.execute(update(tables.feeds).where(condition).values(**values))
 
 

@@ -172,7 +172,7 @@ class CameraChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 def camera_of(feed: Feed, shown_lag_ms: int | None) -> LiveCamera:
-    """Return a camera's answer, with the delay of its detections; see `LiveCamera`."""
+    """Return the API's answer for a camera, with the delay of its detections; see `LiveCamera`."""
     path = feed.told.image_path
     return answer_of(
         LiveCamera,

@@ -51,7 +51,7 @@ _CHANGE = Sent(answers.CameraChange, "change of a camera")
 
 @dataclass
 class CameraRoutes:
-    """The handlers of one application; `remedy`: None if cameras may be changed."""
+    """The handlers of one application; `remedy` is None if cameras may be changed."""
 
     settings: Settings
     book: LiveBook
@@ -109,7 +109,7 @@ class CameraRoutes:
         right="run",
     )
     def search_for_cameras(self, _: Args) -> answers.CameraSearch:
-        """Search, one search at a time."""
+        """Search the network; only one search runs at a time."""
         check_live(self.remedy)
         if not self._search.acquire(blocking=False):
             raise Problem(409, "Someone is already searching for cameras.", remedy="Try again in 15 seconds.")
@@ -172,7 +172,7 @@ class CameraRoutes:
         right="run",
     )
     def delete_camera(self, args: Args) -> Response:
-        """Delete a camera; one that a worker still has is deleted as soon as that has ended."""
+        """Delete a camera; if a worker still has it, it is deleted when the worker ends."""
         with self._changing(args) as source:
             remove_camera(self.book, source)
         return Response(status=204)
@@ -181,7 +181,7 @@ class CameraRoutes:
         return read_camera(self.book, self.settings, **msgspec.structs.asdict(_WANTED.read()))
 
     def _try(self, feed: Feed) -> CameraTrial | None:
-        """Try a camera, one at a time: each keeps a thread for some seconds."""
+        """Try a camera, one at a time: each trial keeps a thread for some seconds."""
         if not self._trial.acquire(blocking=False):
             return None
         try:
@@ -211,7 +211,7 @@ class CameraRoutes:
 
 @contextmanager
 def _refusing() -> Iterator[None]:
-    """Answer by 400 and 409 to a camera that cannot be added."""
+    """Answer with 400 or 409 if a camera cannot be added."""
     try:
         yield
     except FieldRefused as error:
@@ -223,7 +223,7 @@ def _refusing() -> Iterator[None]:
 
 
 def _without_settings(error: FieldRefused) -> Problem:
-    """Return the 400 of a camera that cannot be added: the log names the setting that would allow it."""
+    """Return the 400 for a camera that cannot be added; the log names the setting that would allow it."""
     cause = error.__cause__
     if not isinstance(cause, AddressRefused) or not cause.request:
         return field_problem(error)

@@ -10,15 +10,15 @@ FeedKind = Literal["camera", "video"]
 FeedWanted = Literal["run", "pause", "stop"]
 
 FeedState = Literal["requested", "starting", "running", "waiting", "paused", "stopping", "ended", "failed"]
-"""In order: no worker has it yet; it is being opened; its frames arrive; the camera, the store, the log or a
-detector is away (`reason` says which); it is paused; it is being ended; it has ended, or was stopped; it
-cannot run (`reason` says why)."""
+"""In order: no worker has the feed yet; it is being opened; its frames arrive; the camera, the store, the log
+or a detector is unavailable (`reason` says which); it is paused; it is being ended; it has ended, or was
+stopped; it cannot run (`reason` says why)."""
 
 OVER: tuple[FeedState, ...] = ("ended", "failed")
 
 FeedLaunch = Literal["", "booked", "launched", "unheard"]
-"""In order: it needs no launch, and any worker may claim it; it must be launched first; its launcher is
-there; its launcher has been silent for a lease."""
+"""In order: the feed needs no launch, and any worker may claim it; it must be launched first; its launcher
+runs; its launcher has been silent for a lease."""
 
 LAUNCH_NEVER_CAME = (
     "Airflow did not start its run in time: check there that the scheduler works and that no other run "
@@ -35,21 +35,20 @@ _NEARLY_ALL = 0.95
 
 
 class FeedTold(NamedTuple):
-    """Report of a worker about its feed.
+    """A worker's report about its feed.
 
     Attributes:
-        reason: Reason for the state, as one sentence for people; empty: nothing to say.
+        reason: Reason for the state, as one sentence for people; empty if there is nothing to say.
         position_s: Of a video: presentation time reached; None before the first frame.
         captured_at_ms: Event time of the newest frame; None before the first frame.
         image_path: Key of the newest announced frame; empty before the first.
         frames_per_s: Recent rate of announced frames; None until it is known.
-        lag_ms: Recent delay of announced frames after their capture, by this machine's clock (of a camera:
-            event time minus `drift_ms`); of a video, after they were due. None until it is known.
-        drift_ms: How far a camera's clock is ahead of this machine's, as it told last; None if it sends no
-            time.
-        frames_announced: Frames announced since it was added.
-        frames_lost: Named losses since it was added: frames that were captured and could not be stored.
-        packets_lost: Packets lost by the network since it was added.
+        lag_ms: Recent delay of announced frames after their capture, by this machine's clock (for a camera,
+            event time minus `drift_ms`), or for a video after they were due. None until it is known.
+        drift_ms: How far a camera's clock was last ahead of this machine's; None if the camera sends no time.
+        frames_announced: Frames announced since the feed was added.
+        frames_lost: Named losses since the feed was added: frames that were captured and could not be stored.
+        packets_lost: Packets lost by the network since the feed was added.
         away_since_ms: Last contact with the camera, by this machine's clock; None while it is connected.
         due_at_ms: Of a video: when `position_s` was due, by this machine's clock. None until it is known.
         taken_per_s: Of a camera: recent rate of stored frames. None until it is known.
@@ -75,29 +74,29 @@ class FeedTold(NamedTuple):
 
     @property
     def leaves_out(self) -> bool:
-        """Whether the camera's frames are below the sampling rate, by more than the error of a rate."""
+        """Whether fewer frames are stored than offered, by more than the error of a rate."""
         taken_per_s, offered = self.taken_per_s, self.offered_per_s
         return taken_per_s is not None and offered is not None and taken_per_s < offered * _NEARLY_ALL
 
 
 class Feed(NamedTuple):
-    """A camera, or a stream of a video. Each video has at most one that is not over, each source one camera.
+    """A camera, or a stream of a video. Each video has at most one unfinished stream, each source one camera.
 
     Attributes:
         id: UUID4.
         source: Slug of its source.
         name: Name of the source.
-        video_id: Of a stream of a video; else empty.
-        address: Of a camera, without user and password; else empty.
-        speed: Of a video: its seconds per second.
-        model: Model whose results are shown; empty: any.
+        video_id: ID of the streamed video; empty for a camera.
+        address: Address of the camera, without user and password; empty for a video.
+        speed: Seconds of the video per second.
+        model: Model whose results are shown; empty for any.
         wanted: The last request of a person.
-        seek_s: Position to continue at; None: no seek.
-        worker: Its worker; empty: none.
+        seek_s: Position to continue at; None without a seek.
+        worker: Its worker; empty if it has none.
         generation: Rises with every claim; a worker of an old generation writes nothing more.
-        launch: Of a stream that is launched from elsewhere (Airflow): state of the launch.
+        launch: State of the launch, if the stream is launched from elsewhere (Airflow).
         created_at_ms: Time of the request, by the database's clock.
-        ended_at_ms: Its end; None while it is not over.
+        ended_at_ms: Its end; None until it ends.
     """
 
     id: str
@@ -130,9 +129,9 @@ class Feed(NamedTuple):
 
 
 class TooManyStreams(Exception):
-    """As many streams of videos run as may."""
+    """The maximum number of video streams is already running."""
 
     def __init__(self, running: Sequence[Feed]) -> None:
-        """Name the streams that run."""
+        """Store the running streams."""
         super().__init__(", ".join(feed.name for feed in running))
         self.running = list(running)

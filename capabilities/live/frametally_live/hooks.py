@@ -24,18 +24,18 @@ from frametally_videos.settings import VideoSettings
 
 
 def known_names(settings: Settings, _: ObjectStore | None) -> NamesPart:
-    """Return how the sources of cameras are written. Raises as the database does."""
+    """Return how the names of the cameras' sources are written. Raises as the database does."""
     with feeds_to_look(settings) as book:
         return NamesPart({feed.source: feed.name or feed.source for feed in book.feeds("camera")})
 
 
 @contextmanager
 def removing_streams(settings: Settings, video_id: str) -> Iterator[bool]:
-    """Stop what streams a video, and forget that in the end; yields whether there was some.
+    """Stop the stream of a video, and delete it at the end; yield whether there was one.
 
     Raises:
-        Retryable: The database is away.
-        Misconfigured: It cannot be opened or written.
+        Retryable: The database is unavailable.
+        Misconfigured: The database cannot be opened or written.
     """
     with closing(open_live_book(settings)) as book:
         yield bool(book.stop_streams(video_id))
@@ -43,14 +43,14 @@ def removing_streams(settings: Settings, video_id: str) -> Iterator[bool]:
 
 
 def setup(settings: Settings, _: Sequence[str], check_only: bool) -> Iterator[str]:
-    """Make the tables in the catalogue's database, which says that it has them. Raises as a book does."""
+    """Create the tables in the catalogue's database, whose own setup reports them. Raises as a book does."""
     if not settings.catalogue_url.startswith("sqlite:"):
         open_live_book(settings).close()
     yield from ()
 
 
 def checks(settings: Settings, stage: str) -> Iterator[Finding]:
-    """Report wrong settings of cameras; `stage` is a command that goes on, or empty: all."""
+    """Report wrong settings of cameras; `stage` is the command that continues, or empty for all."""
     part = settings.part(LiveSettings)
     if stage in ("", "live", "serve"):
         yield from setting_errors(
@@ -79,14 +79,14 @@ def _videos_waiting(settings: Settings) -> Iterator[Callable[[], bool]]:
 
 
 def must_open(settings: Settings) -> None:
-    """Open the live book, unless it is away for now. Raises `Misconfigured`."""
+    """Open the live book, unless it is unavailable. Raises `Misconfigured`."""
     with suppress(Retryable), closing(open_live_book(settings)):
         pass
 
 
 @contextmanager
 def serving(ports: Ports, _: MemberOptions) -> Iterator[dict[str, Any]]:
-    """Open the live book for a dashboard, and what finds and tries new cameras."""
+    """Open the live book for a dashboard, and provide the search for new cameras and their trial."""
     from frametally_live.discovery.search import search_cameras
 
     with opened_once(lambda: feeds_to_look(ports.settings)) as opening:

@@ -1,4 +1,4 @@
-"""Opens the live book, in the catalogue's database, and finds what in it waits for a person."""
+"""Opens the live book, in the catalogue's database, and finds feeds that need attention."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from frametally.settings.loading import Settings
 if TYPE_CHECKING:
     from frametally_live.book import LiveBook
 
-_DEAD_AFTER_MS = 30_000  # a camera that answers again sooner needs nobody
+_DEAD_AFTER_MS = 30_000  # a camera that answers again sooner needs no attention
 
 
 def open_live_book(settings: Settings) -> LiveBook:
-    """Open the live book; its tables are made if they are missing, as is SQLite's file.
+    """Open the live book; create its tables, and SQLite's file, if they are missing.
 
     Raises:
-        Misconfigured: A database that cannot be opened.
+        Misconfigured: The database cannot be opened.
     """
     from frametally_live.book import LiveBook
 
@@ -30,7 +30,7 @@ def open_live_book(settings: Settings) -> LiveBook:
 
 @contextmanager
 def feeds_to_look(settings: Settings) -> Iterator[LiveBook]:
-    """Open the live book, which is made by the first feed that is put; close it at the end."""
+    """Open the live book if a feed has created it; close it at the end."""
     from frametally_cli.stages.looking import database_to_look
     from frametally_live.book import LiveBook
 

@@ -53,10 +53,10 @@ class LiveRoutes:
     def __init__(
         self, settings: Settings, catalogue: VideoCatalogue, feeds: LiveBook, uploads_remedy: str | None
     ) -> None:
-        """Make the handlers of one application; `uploads_remedy`: None if streams may be steered.
+        """Make the handlers of one application; `uploads_remedy` is None if streams may be controlled.
 
         Raises:
-            Misconfigured: Airflow is to start streams, and nothing says where it is, or who we are there.
+            Misconfigured: Airflow starts streams, but its address or our log-in there is missing.
         """
         self._settings = settings
         self._catalogue = catalogue
@@ -73,7 +73,7 @@ class LiveRoutes:
         right="correct",
     )
     def stream_start(self, _: Args) -> answers.StreamOfVideo:
-        """Stream a video, unless it is streamed already."""
+        """Stream a video, unless a stream of it is already running."""
         check_live(self._remedy)
         form = _WANTED.read()
         if not _MODEL.fullmatch(form.model):
@@ -217,7 +217,7 @@ class LiveRoutes:
         return self._ask_stop(self._stream(_STREAM.read(args)))
 
     def _launched(self, feed: Feed) -> Feed:
-        """Return a stream after asking Airflow for its run, if it waits for one."""
+        """Return a stream; if it is booked, first request its run from Airflow."""
         if self._airflow is None or feed.launch != "booked":
             return feed
         try:
@@ -257,7 +257,7 @@ class LiveRoutes:
 
 
 def check_live(remedy: str | None) -> None:
-    """Refuse a change of streams and cameras if they may not be changed here.
+    """Refuse a change if streams and cameras may not be changed here.
 
     Raises:
         Problem: 403.

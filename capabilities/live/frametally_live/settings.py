@@ -10,7 +10,7 @@ from frametally.settings.plugin_settings import PluginSettings
 
 
 class LiveSettings(PluginSettings):
-    """The part of `Settings` about live footage."""
+    """The part of `Settings` for live footage."""
 
     airflow_url: str = Field(
         "",

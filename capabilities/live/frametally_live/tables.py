@@ -1,7 +1,7 @@
-"""The live book's tables, for SQLite and PostgreSQL alike.
+"""The live book's tables, for both SQLite and PostgreSQL.
 
-`feeds` is kept here alone; before it was a book of its own it lay in the same database, where it is found.
-`about.changed` rises whenever something changes that a page shows.
+`feeds` is kept only here; before the live book existed, the table was already in this database, where it is
+found. `about.changed` rises whenever something changes that a page shows.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ feeds = Table(
     "frametally_feeds",
     ALL,
     Column("id", Text, primary_key=True),
-    Column("number", BigInteger, nullable=False, unique=True),  # in the order in which they came
+    Column("number", BigInteger, nullable=False, unique=True),  # in the order in which they were added
     Column("kind", Text, nullable=False),
     Column("source", Text, nullable=False),
     Column("name", Text, nullable=False),
@@ -36,11 +36,11 @@ feeds = Table(
     Column("told", Text, nullable=False),  # as JSON
     Column("worker", Text, nullable=False),
     Column("generation", Integer, nullable=False),
-    Column("due_at_ms", BigInteger, nullable=False),  # when its lease is over
+    Column("due_at_ms", BigInteger, nullable=False),  # when its lease expires
     Column("created_at_ms", BigInteger, nullable=False),
     Column("ended_at_ms", BigInteger),
     Column("launch", Text, nullable=False, server_default=""),
-    Column("launch_due_at_ms", BigInteger, nullable=False, server_default="0"),  # when its launcher's is
+    Column("launch_due_at_ms", BigInteger, nullable=False, server_default="0"),  # when its launcher's expires
     Index("frametally_feeds_due", "ended_at_ms", "due_at_ms"),
     Index("frametally_feeds_camera", "source", unique=True, sqlite_where=_CAMERA),
     Index("frametally_feeds_video", "video_id", unique=True, sqlite_where=_OPEN_VIDEO),

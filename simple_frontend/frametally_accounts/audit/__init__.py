@@ -1,1 +1,1 @@
-"""The audit log: who changed what, when and from where; a digest binds each record to the one before."""
+"""The audit log: who changed what, when and from where, in records linked by digests."""

@@ -43,5 +43,5 @@ class AuditLog(Answer, frozen=True, kw_only=True):
 
 
 def change_of(change: AuditRecord) -> ToldChange:
-    """Return a change as the API answers it."""
+    """Return the API's answer for a change."""
     return msgspec.convert({**change._asdict(), **change.entry._asdict()}, ToldChange)

@@ -1,4 +1,4 @@
-"""The audit book in a SQL database: SQLite here, PostgreSQL by the same statements."""
+"""The audit book in a SQL database, SQLite or PostgreSQL."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ _records = tables.records.c
 
 
 class AuditBook(SqlBook):
-    """Records in the database that a URL names. Processes may share it."""
+    """Records in the database at a URL. Processes may share it."""
 
     layout = LAYOUT
 
     def write(self, entry: AuditEntry) -> int:
-        """Add a record, and return its number. One writer at a time: the chain has no forks.
+        """Add a record, and return its number. There is one writer at a time, so the chain has no forks.
 
         Raises:
             FrametallyError: It was not added, so its change must not be made.
@@ -67,7 +67,7 @@ class AuditBook(SqlBook):
     def changes(
         self, limit: int, question: AuditQuestion = EVERYTHING, *, before: int = 0
     ) -> tuple[list[AuditRecord], int]:
-        """Return a page of changes, the newest first, and where the next begins; 0: at the end."""
+        """Return a page of changes, newest first, and where the next page begins, or 0 at the end."""
         ends = tables.records.alias()
         query = (
             select(tables.records, *(ends.c[name].label(f"end_{name}") for name in AuditEntry._fields))
@@ -98,7 +98,7 @@ class AuditBook(SqlBook):
 
     @contextmanager
     def chain(self) -> Iterator[AuditChain]:
-        """Hold all records as they are now."""
+        """Return all records as of now."""
         about = tables.about.c
         with self._database.reading() as connection:
             following, head = connection.execute(select(about.next_number, about.head)).one()

@@ -1,4 +1,4 @@
-"""Record commands in the audit log; see `CommandEntry.audited`."""
+"""Records commands in the audit log; see `CommandEntry.audited`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _MAKES_ITS_DATA = ("alerts", "embed", "live", "report", "tokens", "upload", "use
 
 
 def record_changes(command: click.Command, name: str, entry: CommandEntry) -> None:
-    """Record a command, or those of a group: before it runs, and when it ends."""
+    """Record a command, or the commands of a group, before it runs and when it ends."""
     for subcommand, names in entry.audited.items():
         changing = command.commands[subcommand] if isinstance(command, click.Group) else command
         if changing.callback is not None:
@@ -41,7 +41,7 @@ def _recorded(path: str, names: tuple[str, ...], run: Any) -> Any:
     def recorded(**options: Any) -> Any:
         settings = load_settings("web", data_dir=options.get("data_dir"))
         target = _target({name: options.get(name) for name in names})
-        if path == "restore":  # it restores the audit log, which must be empty
+        if path == "restore":  # the audit log that it restores must be empty
             status = run(**options)
             return _record(settings, path, target, lambda: status)
         if options.get("url") or (not path.startswith(_MAKES_ITS_DATA) and is_empty(settings)):
@@ -53,7 +53,7 @@ def _recorded(path: str, names: tuple[str, ...], run: Any) -> Any:
 
 
 def record_first_link(settings: Settings, access: AccessBook) -> str | None:
-    """Run what `first_link` does, recorded as the command for it; see there."""
+    """Run `first_link`, recorded as the command that does the same; see there."""
     if not lacks_administrator(settings, access):
         return None
     links: list[str | None] = []
@@ -90,7 +90,7 @@ def _record(settings: Settings, path: str, target: str, run: Callable[[], Any]) 
 
 
 def _who() -> str:
-    """Return the system's user by the process itself, since variables can be forged."""
+    """Return the system's user of this process; environment variables can be forged."""
     try:
         return f"(command) {pwd.getpwuid(os.getuid()).pw_name}"
     except KeyError:

@@ -18,23 +18,23 @@ from frametally_web.requests.problems import Problem
 
 _WINDOW_S = 900.0
 _MOST_OF_ADDRESS = 100
-"""Refused changes recorded per quarter of an hour: more than a person makes, few enough to store."""
+"""Refused changes recorded per quarter of an hour: more than a person makes, but few enough to store."""
 _MOST_ADDRESSES = 200
-"""More refusals in the same quarter of an hour are counted as one."""
+"""Addresses counted separately; the refusals of further addresses are counted together."""
 
 
 class RefusalBound:
-    """Counts by address, in memory of this process; threads may share it."""
+    """Counts refusals by address, in this process's memory; threads may share it."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """Count from now on, by a clock in seconds that is never set back."""
+        """Start counting; `clock` returns seconds and is never set back."""
         self._clock = clock
         self._lock = threading.Lock()
         self._began_s = clock()
         self._of_address: Counter[str] = Counter()
 
     def remaining(self, address: str) -> int:
-        """Count a refusal, and return how many more are recorded of an address; 0: the last; below: none."""
+        """Count a refusal; return how many more of its address are recorded: 0 for the last, then less."""
         with self._lock:
             now_s = self._clock()
             if now_s - self._began_s >= _WINDOW_S:
@@ -50,7 +50,7 @@ _LOG = logging.getLogger("frametally_web")
 
 
 class OpenedAudit:
-    """The book in which changes are recorded; threads may share it."""
+    """The book that records changes; threads may share it."""
 
     def __init__(self, url: str, settings: Settings) -> None:
         self._url = url
@@ -71,7 +71,7 @@ class OpenedAudit:
         """Record a change before it is made.
 
         Raises:
-            Problem: 503, it cannot be recorded, so it must not be made.
+            Problem: 503 if it cannot be recorded, so it must not be made.
         """
         try:
             change.number = self.book.write(change.entry())
@@ -86,7 +86,7 @@ class OpenedAudit:
     def end(self, change: AskedChange, status: int) -> None:
         """Record the answer to a change, begun or refused.
 
-        Of refused changes of clients that are not signed in, a limited number per address is recorded. If the
+        Clients that are not signed in have a limited number of recorded refusals per address. If the audit
         log cannot be written, the server's log says so; the beginning of the change is already in the book.
         """
         if change.number == 0 and change.who == NOBODY:

@@ -73,7 +73,7 @@ def create_blueprint(settings: Settings, handlers: AuditRoutes) -> Blueprint:
 
 
 def _moment(args: Args, moment: Parameter[str | None]) -> int:
-    """Return a moment of the query in milliseconds, in UTC if it has no offset; 0: there is none."""
+    """Return a time in the query in milliseconds, in UTC if it has no offset; 0 without one."""
     value = moment.read(args)
     if value is None:
         return 0

@@ -1,6 +1,6 @@
-"""The audit book's tables, for SQLite and PostgreSQL alike, in the video catalogue's database.
+"""The audit book's tables, in the video catalogue's database, for both SQLite and PostgreSQL.
 
-`about` has the number and digest that the next record follows; `records` cannot be changed or removed.
+`about` has the number of the next record and the last digest; `records` cannot be changed or removed.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ APPEND_ONLY = {
         "ON frametally_audit_records FOR EACH STATEMENT EXECUTE FUNCTION frametally_audit_refuse()",
     ],
 }
-"""By dialect: statements that make the records append-only."""
+"""Statements that make the records append-only, by dialect."""
 
 
 @event.listens_for(records, "after_create")

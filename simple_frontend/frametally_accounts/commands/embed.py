@@ -30,7 +30,7 @@ from frametally_cli.options.names import check_names
 from frametally_cli.options.ports import data_dir_option, is_empty
 from frametally_cli.options.times import parse_bounds_ms
 
-_TIMES_CHARS = 24  # a signed address's times have this many more than two zeros
+_TIMES_CHARS = 24  # a signed address has this many more characters for its times than two zeros
 _METRICS = ("auto", "detections", "mean_per_frame", "peak", "objects")
 
 
@@ -38,7 +38,7 @@ _CommandT = TypeVar("_CommandT", bound=Callable[..., int])
 
 
 def _zone_option(command: _CommandT) -> _CommandT:
-    """Add `--zone` to a command, where a plug-in draws zones."""
+    """Add `--zone` to a command if a plug-in draws zones."""
     if not any(plugin.places for plugin in plugins()):
         return command
     add = click.option("--zone", help="A zone of the source; default: the whole picture.")
@@ -119,7 +119,7 @@ def _check_length(selection: list[tuple[str, str]], sites: tuple[str, ...]) -> N
 
 
 def _whole_question(settings: Settings, selection: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Return `whole_question` of a selection, from the counts here.
+    """Return `whole_question` of a selection, from the local counts.
 
     Raises:
         Misconfigured: The chart cannot be made; the message has the reason.

@@ -119,7 +119,7 @@ def users_list(**overrides: Any) -> int:
 
 @contextmanager
 def open_book(overrides: dict[str, Any]) -> Iterator[tuple[Settings, AccessBook]]:
-    """Open the accounts of the settings, including those of the command line."""
+    """Open the accounts of the settings, including settings on the command line."""
     from frametally_accounts.book import AccessBook
 
     settings = read_settings("web", overrides, must_be_there=False)
@@ -137,7 +137,7 @@ def note_address(settings: Settings, purpose: str) -> None:
 
 
 def note_sources(settings: Settings, sources: tuple[str, ...]) -> None:
-    """Name the sources that do not exist yet: you can add accounts before there is footage."""
+    """Warn about sources that do not exist yet: you can add accounts before there is footage."""
     if not sources:
         return
     try:

@@ -25,7 +25,7 @@ def admit_chart(request: Request, signed: str, key: bytes) -> Visitor:
     """Return the visitor of a signed chart.
 
     Raises:
-            Problem: 403, the chart is not ours, has expired, or the request is for something else.
+        Problem: 403 if the chart is not ours, has expired, or the request is for something else.
     """
     chart = read_chart(signed, key)
     if chart is None:

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, urlencode
 
 MOST_CHARS = 8000
 MOST_DAYS = 366
-_PURPOSE = b"frametally chart\n"  # the key signs cookies, too
+_PURPOSE = b"frametally chart\n"  # the key also signs cookies
 _SIGNED = re.compile(r"(.+)&made=([0-9]{1,15})&ends=([0-9]{1,15})&signature=([0-9a-f]{64})", re.ASCII)
 _SITE = "site"
 
@@ -45,13 +45,13 @@ def sign_chart(chart: SignedChart, key: bytes) -> str:
 
 
 def embed_code(root: str, query: str) -> str:
-    """Return the HTML for a page: `root` is the dashboard's address, `query` that of `sign_chart`."""
+    """Return the HTML for a page; `root` is the dashboard's address, `query` comes from `sign_chart`."""
     address = html.escape(f"{root}/embed?{query}")
     return f'<iframe src="{address}" title="Counts" width="800" height="420"></iframe>'
 
 
 def read_chart(query: str, key: bytes) -> SignedChart | None:
-    """Return the chart of `sign_chart`; None: this server has not signed it."""
+    """Return the chart that `sign_chart` signed, or None if this server has not signed it."""
     match = _SIGNED.fullmatch(query) if len(query) <= MOST_CHARS else None
     signed = query.rpartition("&signature=")[0]
     if match is None or not hmac.compare_digest(_signature(signed, key), match[4]):

@@ -1,1 +1,1 @@
-"""Accounts and tokens, added, changed and removed by a command or on the page."""
+"""Adds, changes and removes accounts and tokens, from the command line and the page."""

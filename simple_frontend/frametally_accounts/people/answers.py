@@ -95,10 +95,10 @@ class NewToken(Answer, frozen=True, kw_only=True):
 
 
 def account_of(account: UserAccount, sessions: int) -> ListedAccount:
-    """Return an account as the API answers it."""
+    """Return the API's answer for an account."""
     return msgspec.convert({**account._asdict(), "sessions": sessions}, ListedAccount)
 
 
 def token_of(token: ApiToken) -> ListedToken:
-    """Return a token as the API answers it."""
+    """Return the API's answer for a token."""
     return msgspec.convert(token._asdict(), ListedToken)

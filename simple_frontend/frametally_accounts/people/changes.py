@@ -1,4 +1,4 @@
-"""The rules for adding, changing and removing accounts and tokens, for commands and the page alike."""
+"""The rules for adding, changing and removing accounts and tokens, for both commands and the page."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ MOST_DAYS = 366
 
 
 class AccessRefused(Misconfigured):
-    """A change that cannot be made: the message has the remedy of the command line, `remedy` the page's."""
+    """A change cannot be made; the message has the command line's remedy, `remedy` the page's."""
 
     def __init__(self, status: int, detail: str, *, command: str, remedy: str) -> None:
-        """Keep the HTTP status, the fault, and both remedies."""
+        """Store the HTTP status, the fault, and both remedies."""
         super().__init__(f"{detail}: {command}")
         self.status = status
         self.detail = detail
@@ -63,7 +63,7 @@ def new_account(book: AccessBook, name: str, role: Role, sources: tuple[str, ...
 
 
 def add_account(book: AccessBook, store: ObjectStore, account: UserAccount) -> bool:
-    """Add an account, and return whether the store had accounts that this catalogue does not have."""
+    """Add an account, and return whether the store has the mark of accounts that this catalogue lacks."""
     begins_anew = book.is_empty() and has_noted_accounts(store)
     note_accounts(store)
     book.add_account(account)
@@ -71,7 +71,7 @@ def add_account(book: AccessBook, store: ObjectStore, account: UserAccount) -> b
 
 
 def change_rights(book: AccessBook, account: UserAccount, role: Role, sources: tuple[str, ...]) -> None:
-    """Give an account a role and sources. Raises `Misconfigured` if none could do everything any more."""
+    """Give an account a role and sources. Raises `Misconfigured` if no account could do everything."""
     updated_account = account._replace(role=role, sources=tuple(slug(source) for source in sources))
 
     def check(accounts: Sequence[UserAccount]) -> None:
@@ -82,10 +82,10 @@ def change_rights(book: AccessBook, account: UserAccount, role: Role, sources: t
 
 
 def remove_account(book: AccessBook, account: UserAccount, *, may_be_only: bool = False) -> None:
-    """Remove an account; with `may_be_only`, also the only one that is left.
+    """Remove an account; with `may_be_only`, even the last one.
 
     Raises:
-        AccessRefused: None could do everything any more.
+        AccessRefused: No account could do everything any more.
     """
 
     def check(accounts: Sequence[UserAccount]) -> None:
@@ -96,7 +96,7 @@ def remove_account(book: AccessBook, account: UserAccount, *, may_be_only: bool 
 
 
 def change_codes(book: AccessBook, name: str, has_codes: bool) -> str:
-    """Require codes from an account, or stop; return the address that its authenticator reads."""
+    """Require codes from an account, or stop requiring them; return the address for its authenticator."""
     secret = make_code_secret() if has_codes else ""
     book.set_code_secret(name, secret)
     return code_address(name, secret) if has_codes else ""

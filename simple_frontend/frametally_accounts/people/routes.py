@@ -182,7 +182,7 @@ class AccountRoutes:
         success={204: "The account is deleted."},
     )
     def delete_account(self, args: Args) -> Response:
-        """Remove an account, unless it is the last that can do everything."""
+        """Remove an account, unless it is the last one that can do everything."""
         book = self._book
         with _plain_refusals():
             account = changes.find_account(book, _NAME.read(args))
@@ -225,9 +225,9 @@ class AccountRoutes:
         return Response(status=204)
 
     def _unknown(self, sources: Sequence[str]) -> tuple[str, ...]:
-        """Return a sentence for each source that does not exist yet: accounts may precede the footage."""
+        """Return a sentence for each source that does not exist yet: accounts may be added before footage."""
         if sources:
-            with suppress(FrametallyError):  # you can add accounts while a server is down
+            with suppress(FrametallyError):  # accounts can be added while a server is down
                 context, media = self.context, self.context.books.media_to_keep()
                 names = KnownNames(
                     {source: media.name(source) for source in media.sources()},
@@ -249,7 +249,7 @@ def _plain_refusals() -> Iterator[None]:
         yield
     except AccessRefused as error:
         raise Problem(error.status, as_sentence(error.detail), remedy=error.remedy) from error
-    except Misconfigured as error:  # a name that is not valid
+    except Misconfigured as error:  # an invalid name
         detail, _, remedy = str(error).partition(": ")
         raise Problem(400, as_sentence(detail), remedy=as_sentence(remedy), parameter="name") from error
 

@@ -1,1 +1,1 @@
-"""Rights: the table of rights, the visitor, and sign-in."""
+"""Rights: the table of rights, the visitor, and the sources that a visitor may see."""

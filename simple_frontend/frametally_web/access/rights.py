@@ -1,8 +1,8 @@
 """The right that each route needs. frametally refuses a route without a right.
 
-A route of the API declares its right at its handler, a plug-in names those of its pages and sockets; this
-module has those of all else. Routes are written by method and path, with `{}` for each part that is any; what
-is under `/api/v1/` is as under `/api/`, HEAD is as GET, and WebSockets have `WS` for a method.
+API handlers declare the rights of their routes, plug-ins those of their pages and sockets; this module has
+the rest. Routes are written by method and path, with `{}` for each variable part; `/api/v1/` counts as
+`/api/`, HEAD as GET, and WebSockets have the method `WS`.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ GET /history
 _RUN = "GET /models"
 
 READS = ("GET", "HEAD", "OPTIONS")
-"""The methods of HTTP that change nothing, whatever their route is."""
+"""The HTTP methods that change nothing, on any route."""
 _ROUTES: dict[Right, str] = {"open": _OPEN, "look": _LOOK, "run": _RUN}
 
 
@@ -57,7 +57,7 @@ class Rights:
 
     Attributes:
         by_route: The right by route, such as `GET /api/videos/{}`.
-        by_source: Routes that answer of some sources as if there were no others: all that who sees some has.
+        by_source: Routes that a visitor of some sources may use; they answer as if there were no others.
     """
 
     def __init__(self, endpoints: Iterable[Endpoint]) -> None:
@@ -80,17 +80,17 @@ class Rights:
         self._computing = frozenset(route for route, endpoint in declared.items() if endpoint.only_computes)
 
     def is_for(self, visitor: Visitor, route: str) -> bool:
-        """Return whether the table has a route, such as `GET /videos`, for this visitor."""
+        """Return whether this visitor may use a route of the table, such as `GET /videos`."""
         right = self.by_route.get(route)
         if right is None:
             return False
         return right == "open" or (visitor.may(right) and (not visitor.sources or route in self.by_source))
 
     def is_change(self, method: str, path: str) -> bool:
-        """Return whether a route changes anything; whatever is not known to change nothing does."""
+        """Return whether a route changes anything; it does unless it is known not to."""
         return method not in (*READS, "WS") and route_of(method, path) not in self._computing
 
     def right_of(self, method: str, path: str) -> Right | None:
-        """Return the right that a route needs (see `route_of`); None: it has no right, so it is refused."""
+        """Return the right that a route needs (see `route_of`); None if it has no right, so it is refused."""
         right = self.by_route.get(route_of(method, path))
         return self.by_route.get(route_of("GET", path)) if right is None and method == "HEAD" else right

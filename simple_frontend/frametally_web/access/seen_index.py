@@ -34,10 +34,10 @@ class DashboardPorts:
 
 
 class SeenIndex:
-    """A `CountIndex` for every visitor: one who sees all sources reads the index's own answers."""
+    """A `CountIndex` for every visitor: visitors who see all sources get the index's own answers."""
 
     def __init__(self, index: CountIndex) -> None:
-        """Look through `index`, the whole one, which the caller closes."""
+        """Wrap `index`, the whole index, which the caller closes."""
         self.whole = index
 
     def __getattr__(self, name: str) -> Any:
@@ -52,7 +52,7 @@ class SeenIndex:
             detections: Counter[str] = Counter()
             for bucket in self.histogram(CountQuery(model, base_s, AGES_S)).buckets:
                 detections[bucket.label] += bucket.detections
-            most |= detections  # never summed over intervals, as the index's own are not
+            most |= detections  # never summed over intervals, as in the index itself
         return sorted(most.items(), key=lambda item: (-item[1], item[0]))
 
     def series(self) -> list[Series]:
@@ -64,7 +64,7 @@ class SeenIndex:
         return [entry for entry in every if entry.model in visible_models]
 
     def sources(self, model: str, base_interval_s: int | None = None) -> list[SourceSummary]:
-        """Return the sources of the model that are seen, by name."""
+        """Return the visible sources of the model, by name."""
         sources = self.whole.sources(model, base_interval_s)
         return [summary for summary in sources if _is_seen(model, summary.source)]
 
@@ -84,7 +84,7 @@ class SeenIndex:
         if not visitor().sources:
             return query
         sources = query.sources or [summary.source for summary in self.whole.sources(query.model)]
-        # None would be all: where nothing is seen, a source that there is not is asked for.
+        # An empty list would mean all: if nothing is visible, ask for a source that does not exist.
         return query._replace(sources=[source for source in sources if _is_seen(query.model, source)] or [""])
 
 

@@ -16,12 +16,12 @@ class Visitor(NamedTuple):
     """A visitor and their rights.
 
     Attributes:
-        name: Of their account; empty: they have none.
-        role: What they may do; None: nothing that is not open.
-        sources: Slugs of the sources that there are for them; none: all.
-        session: Hash of their session's token; empty: they have come without one.
-        token: Name of the token of theirs by which a program asks; empty: by none.
-        shown_on: Origins of the sites whose pages may show the signed chart that they ask for.
+        name: Name of their account; empty if they have none.
+        role: Their role; None if they may use only open routes.
+        sources: Slugs of the sources that they can see; empty for all.
+        session: Hash of their session's token; empty without a session.
+        token: Name of their token that a program sent; empty if none was sent.
+        shown_on: Origins of the sites whose pages may show the requested signed chart.
     """
 
     name: str = ""
@@ -41,13 +41,13 @@ class Visitor(NamedTuple):
         return " ".join([*filter(self.may, ROLES), *([] if self.sources or self.role is None else ["all"])])
 
     def sees(self, source: str) -> bool:
-        """Return whether there is a source for them."""
+        """Return whether the visitor may see a source."""
         return not self.sources or source in self.sources
 
 
 NOBODY = Visitor()
 ANYBODY = Visitor(role="run")
-"""Where there are no accounts."""
+"""The visitor if there are no accounts."""
 
 _administrators: ContextVar[Callable[[], Sequence[str]]] = ContextVar("administrators", default=list)
 _now: ContextVar[Visitor] = ContextVar("visitor", default=ANYBODY)
@@ -59,22 +59,22 @@ def visitor() -> Visitor:
 
 
 def remedy_for(right: Role, remedy: str | None) -> str | None:
-    """Return the step that this visitor needs before an action with `right`, in their language; None: none.
+    """Return what this visitor must do before an action with `right`, in their language, or None.
 
-    `remedy` is what has to be set up before; None: nothing.
+    `remedy` is what has to be set up first, or None.
     """
-    if not visitor().may(right):  # only administrators read how to set up a server
+    if not visitor().may(right):  # only administrators are shown how to set up a server
         remedy = f"You need the {ROLE_NAMES[right]} role. Ask {whom_to_ask()}."
     return None if remedy is None else problem_text(remedy)
 
 
 def set_administrators(names: Callable[[], Sequence[str]]) -> None:
-    """Have `names` return the administrators of this server, until the current request is answered."""
+    """Let `names` return the administrators of this server, until the current request is answered."""
     _administrators.set(names)
 
 
 def whom_to_ask() -> str:
-    """Return whom a visitor should ask for a forbidden action: by name only for those who have signed in."""
+    """Return whom to ask for a forbidden action: by name only for visitors who have signed in."""
     names = _administrators.get()() if visitor().name else ()
     names_text = ", ".join(names[:_MOST_ADMINISTRATORS])
     return f"an administrator ({names_text})" if names_text else "an administrator"

@@ -32,35 +32,35 @@ from frametally_web.requests.parameters import Args, check_known
 
 _LEAST_KEPT_PACKED_BYTES = 2000
 MOST_KEPT_BYTES = 32_000_000
-"""Of answers, until the counts change."""
+"""Maximum size of all cached answers, which are kept until the counts change."""
 VERSION_HEADER = "Frametally-Counts-Version"
-"""Says which state of the counts an answer was made from: a page keeps it until the server names another."""
+"""Identifies the state of the counts behind an answer: a page keeps the answer until the state changes."""
 
 _SETTING = "FRAMETALLY_"
 _ADVICE = re.compile(rf"(?:^|[;:,.]\s|\s\()(?:(?![;:,.]\s|\s\().)*{_SETTING}.*", re.DOTALL)
-"""The clause that names a setting, and what follows it."""
+"""The clause that names a setting, and everything after it."""
 _JSON = ("application/json", "application/problem+json")
 _TEXT = (*_JSON, "application/vnd.oai.openapi+json", "text/")
 _LEAST_BYTES = 500
-# What takes a few milliseconds where an answer is large; more saves little.
+# These levels take a few milliseconds for large answers; higher ones save little.
 _BROTLI_QUALITY, _GZIP_LEVEL = 4, 5
 
 Encoding = Literal["br", "gzip"]
 
 
 class Answering:
-    """Answers routes by their handlers, and keeps the answers that change with the counts alone."""
+    """Answers routes by their handlers, and caches the answers that change only with the counts."""
 
     def __init__(self, settings: Settings, index: CountIndex, books: BooksReader) -> None:
         self._timeout_s = settings.web_query_timeout_s
         self._index = index
         self._books = books
         self._cache = AnswerCache(MOST_KEPT_BYTES)
-        # Another start may answer otherwise: by other settings, or as another version.
+        # After a restart, other settings or another version may change answers.
         self._started = secrets.token_hex(8)
 
     def blueprint(self, name: str, routes: Iterable[Route]) -> Blueprint:
-        """Return some routes; the caller chooses under which prefixes."""
+        """Return a blueprint with some routes; the caller chooses its prefixes."""
         api = Blueprint(name, __name__)
         for route in routes:
             rule = "/" + route.endpoint.path.replace("{", "<").replace("}", ">")
@@ -85,7 +85,7 @@ class Answering:
         return view
 
     def add_timezone(self, args: Args) -> None:
-        """Have a query that leaves its time zone open ask for that of its sources, where they share one."""
+        """Set a query's missing time zone to the one that all its sources share, if there is one."""
         if not args.get("timezone"):
             timezone = self._books.media().shared_timezone([*map(slug, args.getlist("source"))])
             if timezone:
@@ -95,7 +95,7 @@ class Answering:
         if not (endpoint.is_kept or endpoint.tells_version):
             body = make()
             return _json(body, tag=body)
-        self._books.media()  # sees to it that they are read
+        self._books.media()  # makes sure that they are read
         self._books.look_at_checks()
         with self._index.one_moment():
             state = (self._index.version(), self._books.generation)
@@ -125,10 +125,10 @@ class Answering:
 
 
 def _json(body: bytes, *, tag: bytes) -> Response:
-    """Return an answer that a browser keeps and asks about: what gives `tag` again is not sent again."""
+    """Return an answer that a browser caches and revalidates: it is not sent again if `tag` is the same."""
     response = Response(body, mimetype="application/json")
     response.headers["Cache-Control"] = "no-cache"
-    response.set_etag(_hash(tag), weak=True)  # the same packed or not
+    response.set_etag(_hash(tag), weak=True)  # the same whether compressed or not
     response.vary.add("Accept-Encoding")
     response.make_conditional(request)
     return response
@@ -139,7 +139,7 @@ def _hash(tag: bytes) -> str:
 
 
 class AnswerCache:
-    """Keeps bodies of answers, up to a size, the least lately asked for given up first."""
+    """Keeps the bodies of answers up to a total size, and drops the least recently used first."""
 
     def __init__(self, most_bytes: int) -> None:
         self._most_bytes = most_bytes
@@ -149,7 +149,7 @@ class AnswerCache:
         self._bytes = 0
 
     def get(self, state: Hashable, question: Hashable, make: Callable[[], bytes]) -> bytes:
-        """Return the answer to `question`, made again unless one is cached for the current `state`."""
+        """Return the answer to `question`; make it again unless it is cached for the current `state`."""
         with self._lock:
             if state != self._state:
                 self._cached_answer.clear()
@@ -170,7 +170,7 @@ class AnswerCache:
 
 
 def for_reader(text: str) -> str:
-    """Return a line of an answer; of advice to set something, a visitor reads whom to ask."""
+    """Return a line for its reader: only administrators read about settings, others read whom to ask."""
     if _SETTING not in text or visitor().may("run"):
         return text
     told = _ADVICE.sub("", text).rstrip(" ,;:.")
@@ -179,7 +179,7 @@ def for_reader(text: str) -> str:
 
 
 def chosen_encoding() -> Encoding | None:
-    """Return the encoding that the client accepts, the smaller one of two; None: uncompressed."""
+    """Return the encoding that the client prefers, Brotli if it prefers none; None for uncompressed."""
     qualities = request.accept_encodings
     by_br, by_gzip = qualities["br"], qualities["gzip"]
     if by_br and by_br >= by_gzip:
@@ -188,7 +188,7 @@ def chosen_encoding() -> Encoding | None:
 
 
 def pack(body: bytes, encoding: Encoding) -> bytes:
-    """Return a body packed, the same bytes each time."""
+    """Return a compressed body, the same bytes each time."""
     if encoding == "br":
         packed: bytes = brotli.compress(body, quality=_BROTLI_QUALITY)
         return packed
@@ -196,9 +196,9 @@ def pack(body: bytes, encoding: Encoding) -> bytes:
 
 
 def answer_readers(app: Flask, rights: Rights, language: Callable[[], str]) -> None:
-    """Have `app` speak to its reader (the manual, open to all, names all settings), and pack its text.
+    """Adapt and compress the text of `app` for its reader; the manual, open to all, names all settings.
 
-    Pictures and packed files stay as they are.
+    Pictures and compressed files stay unchanged.
     """
     app.add_template_filter(for_reader)
 
@@ -229,7 +229,7 @@ def _pack(answer: Response) -> None:
     encoding = chosen_encoding()
     if encoding is None or "Content-Encoding" in answer.headers:
         return
-    if answer.is_streamed:  # a file, which need not lie in memory
+    if answer.is_streamed:  # a file, which need not be in memory
         if not request.accept_encodings["gzip"]:
             return
         encoding = "gzip"

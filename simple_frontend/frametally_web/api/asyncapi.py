@@ -30,7 +30,7 @@ class NewCounts(Answer, frozen=True, kw_only=True):
 
 
 class Message(NamedTuple):
-    """A kind of message: its name, its data, when it comes."""
+    """A kind of message: its name, its data, and when it is sent."""
 
     name: str
     data: type[msgspec.Struct]
@@ -57,7 +57,7 @@ class AsyncChannel(NamedTuple):
     parameters: Mapping[str, Any] = MappingProxyType({})
 
     def described(self) -> dict[str, Any]:
-        """Return it as AsyncAPI has a WebSocket."""
+        """Return the channel as AsyncAPI describes a WebSocket."""
         messages = [message for operation in self.operations for message in operation.messages]
         return {
             "address": self.address,
@@ -138,7 +138,7 @@ def describe_messages() -> dict[str, Any]:
 
 
 def codes(because: Mapping[int, str]) -> str:
-    """Return the reason for closing a WebSocket, as a sentence."""
+    """Return the codes and reasons for closing a WebSocket, as one sentence."""
     return f"Closed with code: {'; '.join(f'{code}: {why}' for code, why in because.items())}."
 
 

@@ -106,7 +106,7 @@ class ChartRoutes(Handlers):
 
     @CATALOGUE.route("GET catalogue", "Return models, labels and sources in one answer.", MODEL, is_kept=True)
     def catalogue(self, args: Args) -> answers.Catalogue:
-        """List all that can be asked for."""
+        """List everything that queries can name."""
         labels = self.labels(args)
         return answers.Catalogue(
             model=labels.model,
@@ -140,7 +140,7 @@ class ChartRoutes(Handlers):
         is_kept=True,
     )
     def differences(self, args: Args) -> compare_answers.Differences:
-        """Tell how far two sides are apart."""
+        """Return how far two sides differ."""
         compare = read_compare(args)
         if compare is None:
             raise bad_parameter("compare", "compare is missing.", remedy="Give one, such as compare=week.")
@@ -148,7 +148,7 @@ class ChartRoutes(Handlers):
 
     @COUNTS.route("GET heatmap", "Return counts per hour of the week.", *SELECTION, is_kept=True)
     def heatmap(self, args: Args) -> chart_answers.Heatmap:
-        """Answer with the hours of the week."""
+        """Return the hours of the week."""
         selection = read_selection(args, self.settings)
         index = narrowed(self.ports.index, self.ports.store, args)
         return _count_week(index, self.settings, self.books.media(), selection)
@@ -161,7 +161,7 @@ class ChartRoutes(Handlers):
 def _count_week(
     index: CountIndex, settings: Settings, media: MediaTimes, selection: Selection
 ) -> chart_answers.Heatmap:
-    """Return the counts per hour of the week. Raises `Problem`: 400, no stored interval divides an hour."""
+    """Return the counts per hour of the week. Raises `Problem` (400) if no interval divides an hour."""
     choice = choose_filmed(index, settings, media, selection)
     resolved = resolve(index, choice, selection, media) if choice else None
     base_intervals_s = (resolved.choice if resolved else choice).base_intervals_s if choice else []

@@ -1,4 +1,4 @@
-"""The routes that describe the API: OpenAPI and AsyncAPI documents, and a page from our own host."""
+"""The routes that describe the API: OpenAPI and AsyncAPI documents, and a page served from our own host."""
 
 from __future__ import annotations
 

@@ -39,9 +39,9 @@ _EVERY_ENDPOINT = (
 )
 
 ALL_ENDPOINTS = tuple(endpoint for endpoint in _EVERY_ENDPOINT if not endpoint.hidden)
-"""Those that are described."""
+"""The routes that are described."""
 
 ENDPOINTS = tuple(endpoint for endpoint in ALL_ENDPOINTS if endpoint.streams or not endpoint.native)
-"""Those that are Flask's, and the events."""
+"""Flask's routes, and the events."""
 
 RIGHTS = Rights(_EVERY_ENDPOINT)

@@ -1,7 +1,7 @@
 """`/api/events`: server-sent events, so that a page updates without polling.
 
-One thread watches for all streams, which wait without one, so there may be hundreds; each ends after a while,
-and browsers connect again. An event carries the whole state: a missed message loses nothing.
+One thread watches for all streams, which wait without threads, so hundreds are possible. Each ends after a
+while, and browsers connect again. An event carries the whole state, so a missed message loses nothing.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from frametally_web.requests.problems import Problem
 
 EVENTS = Routes("Books", native=True)
 _MOST_STREAMS = 200
-"""One for each open page."""
+"""One stream for each open page."""
 _LONGEST_S = 300.0
-"""Browsers connect again."""
+"""Browsers then connect again."""
 _HEARTBEAT_S = 2.0
 _RECONNECT_MS = 2000
 _HEADERS = {
     "Cache-Control": "no-store",
-    "X-Accel-Buffering": "no",  # a proxy must pass each event on at once
+    "X-Accel-Buffering": "no",  # a proxy must pass on each event at once
 }
 
 
 class Streams:
-    """Gives out streams: at most `most` at once, each for `longest_s` at most."""
+    """Opens streams: at most `most` at once, each for `longest_s` at most."""
 
     def __init__(self, books: BooksReader) -> None:
         self._books = books
@@ -52,10 +52,10 @@ class Streams:
         media_types=("text/event-stream",),
     )
     async def answer(self, request: Request) -> Response:
-        """Open a stream; a HEAD has its headers alone.
+        """Open a stream; answer HEAD with headers only.
 
         Raises:
-            Problem: 503, if there are as many as are allowed; 400, if the request has parameters.
+            Problem: 503 if the maximum of streams is open; 400 if the request has parameters.
         """
         check_known(request.query_params, [])
         if request.method == "HEAD":
@@ -78,13 +78,13 @@ class Streams:
             if not _news(current, last_seen):
                 await self._next_turn(ends_s - time.monotonic())
                 current = self._seen
-            # A page that misses beats asks `/healthz` why.
+            # A page that misses beats asks `/healthz` for the reason.
             beat = b"event: beat\ndata: {}\n\n" if self._books.index_answers else b": still here\n\n"
             yield b"".join([*_news(current, last_seen), beat])
             last_seen = current
 
     async def _next_turn(self, most_s: float) -> None:
-        """Wait until the watching thread has come back once more, for as long as `most_s`."""
+        """Wait until the watching thread returns once more, for at most `most_s`."""
         if self._watching is None or self._watching.done():
             self._turn = asyncio.get_running_loop().create_future()
             self._watching = asyncio.create_task(self._watch())
@@ -97,13 +97,13 @@ class Streams:
             turn, self._turn = self._turn, asyncio.get_running_loop().create_future()
             if turn is not None:
                 turn.set_result(None)
-        self._seen = Seen(None, None)  # what is seen now may be old when somebody comes again
+        self._seen = Seen(None, None)  # what it saw may be outdated when the next client comes
         if self._turn is not None:
             self._turn.set_result(None)
 
 
 class _Stream(StreamingResponse):
-    """One stream; its place is free as soon as the browser has gone."""
+    """One stream; its slot is freed as soon as the browser has gone."""
 
     def __init__(self, streams: Streams) -> None:
         super().__init__(streams.events(), headers=_HEADERS, media_type="text/event-stream")
@@ -118,7 +118,7 @@ class _Stream(StreamingResponse):
 
 
 def _news(current: Seen, last_seen: Seen) -> list[bytes]:
-    """Return the events that tell of what was seen since `last_seen`."""
+    """Return the events for the changes since `last_seen`."""
     events = []
     if current.version is not None and current.version != last_seen.version:
         events.append(_event("index", {"version": current.version}))

@@ -38,7 +38,7 @@ class ExportRoutes(Handlers):
             index = index_by_second(self.ports, self.settings, args, self.books.ensure_ledger)
             file = export(index, self.settings, media, query, chosen, compare)
         answer = Response(chunks_of(file), mimetype=FORMATS[chosen][1])
-        answer.call_on_close(file.close)  # also where the browser goes before it has begun
+        answer.call_on_close(file.close)  # even if the browser leaves before it starts
         answer.content_length = file.seek(0, os.SEEK_END)
         file.seek(0)
         if chosen == "csv":

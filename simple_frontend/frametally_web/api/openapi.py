@@ -40,7 +40,7 @@ TAGS = (
     ("Export", "The same numbers as files."),
     ("Audit log", "Who changed what, when and from where."),
 )
-"""Groups of routes, and what each is."""
+"""Groups of routes, and their descriptions."""
 
 _COMMON = {
     "announced": "Frames announced on the log.",
@@ -123,7 +123,7 @@ _COMMON = {
     "to_ms": "End of the range, not included.",
     "weekdays": "The chosen days of the week, 1 is Monday; null: all.",
 }
-"""Fields that mean the same wherever a record does not say more."""
+"""Descriptions of fields for all records that have none of their own."""
 
 
 class ProblemDocument(Answer, frozen=True, kw_only=True):
@@ -211,7 +211,7 @@ def _paths() -> dict[str, dict[str, Any]]:
 
 
 def examples() -> Mapping[str, Any]:
-    """Return an answer of each route, by the endpoint's name: those of the manual."""
+    """Return an example answer for each route, by the endpoint's name, from the manual."""
     examples_by_name: Mapping[str, Any] = json.loads(_EXAMPLES.read_text(encoding="utf-8"))
     return examples_by_name
 
@@ -219,7 +219,7 @@ def examples() -> Mapping[str, Any]:
 def _describe_fields(
     components: dict[str, dict[str, Any]], told_by_bases: Mapping[str, dict[str, str]]
 ) -> None:
-    """Give every field its words, from the record's docstring or the record that this one names."""
+    """Set each field's description, from the record's docstring or from the record that it refers to."""
     meanings = {name: _attributes(schema.get("description", "")) for name, schema in components.items()}
     meanings = {**told_by_bases, **meanings}
     for name, schema in components.items():
@@ -236,7 +236,7 @@ def _describe_fields(
 
 
 def _attributes(text: str) -> dict[str, str]:
-    """Return what a docstring's "Attributes:" says, by field."""
+    """Return the descriptions in a docstring's "Attributes:", by field."""
     _, _, listed = inspect.cleandoc(text).partition("Attributes:\n")
     attributes = re.findall(r"^    (\w+): (.*(?:\n {5,}.*)*)", listed, re.MULTILINE)
     return {name: " ".join(words.split()) for name, words in attributes}

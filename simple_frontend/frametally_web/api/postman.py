@@ -38,16 +38,16 @@ _LEFT_OUT = (
     *("plan_timezones", "change_timezones", "measure_presets", "plan_preset", "change_preset"),
 )
 """Routes that a run cannot try: one does not end, one tries a camera, one sends people a message, some need
-a key, some wait for a worker, some answer only where people sign in or would close the dashboard, some
-need counted frames and a person, some change footage, and some run models."""
+a key, some wait for a worker, some answer only where people sign in or would close the dashboard, some need
+counted frames and a person, some change footage, and some run models."""
 _REFUSALS = {
     **dict.fromkeys(("video_enhanced", "video_metadata", "video_quality", "metadata_of_file"), 404),
     **dict.fromkeys(("traffic", "traffic_file", "post_alert_rule", "put_alert_rule"), 400),
     **dict.fromkeys(("put_mute", "delete_alert_rule"), 404),
     **dict.fromkeys(("post_camera", "delete_camera", "cancel_job", "retry_job"), 409),
 }
-"""Refusals that a run also takes for an answer: a worker has not made it yet; no legs of a junction are
-drawn; alerts have no channel; a run before has left its camera; a worker still has it, or has ended a job."""
+"""Refusals that a run also accepts: a worker has not finished yet; no legs of a junction are drawn; alerts
+have no channel; an earlier run has left its camera; a worker still has it, or has ended a job."""
 _SOCKETS = """\
 A collection of this format (v2.1) holds HTTP requests only. In Postman, choose New, then WebSocket:
 
@@ -61,7 +61,7 @@ A collection of this format (v2.1) holds HTTP requests only. In Postman, choose 
 `{{{{baseUrl}}}}/asyncapi.json` describes every message and the reason of each close code."""
 _BY_TUS = "uploads"
 _FIRST, _LAST = ("upload_video", "upload_file"), ("delete_video",)
-"""Of the routes of videos: those that bring the one that the others ask for, and the one that ends it."""
+"""Routes of videos: those that create the video for the others, and the one that deletes it."""
 
 _FOUND = {
     "sources": "if (answer.sources.length) {\n"
@@ -86,10 +86,10 @@ _FOUND = {
     '  pm.collectionVariables.set("imagePath", answer.frames[0].image_path);\n'
     "}",
 }
-"""What later requests need of an answer, by the name of the endpoint."""
+"""Values of an answer that later requests need, by the name of the endpoint."""
 
 _BODIES = {
-    "put_sources_drawing": "{{drawing}}",  # as it is: a run changes nothing
+    "put_sources_drawing": "{{drawing}}",  # unchanged: a run changes nothing
     "patch_video": '{"name": "Uploaded by Postman", "start_time": "2026-05-01T08:00:00Z"}',
     "ask_video_job": '{"kind": "previews"}',
     "stream_start": '{"video_id": "{{video_id}}"}',
@@ -106,7 +106,7 @@ _BODIES = {
     "post_calibrations_try": '{"name": "ground", "width_px": 640, "height_px": 480, '
     '"points": [[100, 400], [500, 420]], "distance_m": 12.5}',
 }
-"""What is sent, by the name of the endpoint."""
+"""Request bodies, by the name of the endpoint."""
 
 _VALUES = {
     "path": "{{imagePath}}",
@@ -115,13 +115,13 @@ _VALUES = {
     "compare": "previous",
     "If-Match": '"{{revision}}"',
 }
-"""What a required parameter is asked with."""
+"""Values of required parameters."""
 
 
 def collection(root_url: str = "http://127.0.0.1:5001") -> dict[str, Any]:
     """Return the collection for the server at `root_url`: a request for each route that ends.
 
-    Parameters that may be left out are there, and switched off.
+    Optional parameters are included, but disabled.
     """
     info = describe()["info"]
     return {
@@ -152,7 +152,7 @@ def _sockets(root_url: str) -> str:
 
 
 def listed_endpoints() -> list[Endpoint]:
-    """Return the routes that a run asks, in its order."""
+    """Return the routes that a run requests, in order."""
     endpoints = [
         endpoint
         for endpoint in ALL_ENDPOINTS
@@ -216,7 +216,7 @@ def _request(endpoint: Endpoint) -> dict[str, Any]:
 
 
 def _part(part: Parameter[Any]) -> dict[str, Any]:
-    """Return a part of a form; those that may be left out are switched off."""
+    """Return a part of a form; optional parts are disabled."""
     if part.required:
         return {"key": part.name, "type": "file", "src": "gate.mp4", "description": part.description}
     field = {"key": part.name, "type": "text", "value": part.example, "description": part.description}
@@ -233,7 +233,7 @@ def _checks(endpoint: Endpoint) -> list[str]:
         answers = "pm.response.to.have.status(200)"
     lines = [f'pm.test("{endpoint.path} answers", () => {answers});']
     if endpoint.answer is None and endpoint.success:
-        return lines  # what a video is sent as is its own kind, and what is removed answers nothing
+        return lines  # an uploaded video has its own type, and deletions return nothing
     media_type = endpoint.media_types[0]
     checks = [
         f'pm.test("it is {media_type}", () => {{',

@@ -151,10 +151,10 @@ class ProofRoutes(Handlers):
     )
     def frames_image(self, args: Args) -> Response:
         width, key, store = WIDTH.read(args), _read_path(args), self.ports.store
-        # The store has no smaller ones: those come from here, also where browsers get the frames from it.
+        # The store has no smaller ones: they come from here, even if browsers get the frames from the store.
         if not width and (link := picture_link(store, self.settings, key)):
             redirect = Response(status=302, headers={"Location": link})
-            # Not for as long as the link works: a browser may hold it when it ends.
+            # Cached for less time than the link is valid: otherwise a browser may use an expired link.
             redirect.headers["Cache-Control"] = f"private, max-age={LINK_S // 2}"
             return redirect
         try:
@@ -166,20 +166,20 @@ class ProofRoutes(Handlers):
         answer = Response(jpeg, mimetype="image/jpeg")
         answer.headers["Cache-Control"] = _IMAGE_CACHE
         answer.set_etag(hashlib.sha256(jpeg).hexdigest())
-        answer.make_conditional(request)  # a 304, where the browser has it already
+        answer.make_conditional(request)  # a 304 if the browser already has it
         return answer
 
     def _ports_of(self, args: Args) -> DashboardPorts:
-        """Return what a query reads: of the whole picture, or of a part; one that there is not is refused."""
+        """Return the ports for a query of the whole picture or a zone; refuse an unknown zone."""
         return dataclasses.replace(self.ports, index=narrowed(self.ports.index, self.ports.store, args))
 
     def _ports_by_second(self, args: Args) -> DashboardPorts:
-        """Return what a query of a bar reads: a bar of a short range may be a second."""
+        """Return the ports for a query of a bar: a bar of a short range may be a second."""
         index = index_by_second(self.ports, self.settings, args, self.books.ensure_ledger)
         return dataclasses.replace(self.ports, index=index)
 
     def _selection(self, args: Args) -> Selection:
-        """Read what a proof is asked of; an unknown name is refused."""
+        """Read the selection of a proof; refuse unknown names."""
         selection = read_selection(args, self.settings)
         check_names(self._ports_of(args).index, selection, lambda: self.books.media().sources())
         return selection

@@ -1,1 +1,1 @@
-"""The books on the page: status, runs and events."""
+"""The books: their background reader, and the routes for status, runs, dead letters and metrics."""

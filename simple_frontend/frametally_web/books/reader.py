@@ -1,7 +1,7 @@
 """Reads the store and the log in the background; requests use the last result.
 
-One thread reads, only while a client asks, and never more than a fifth of the time: listing a large store
-takes longer than a page may wait. It also looks for what events report: a publication, a change of the books.
+One thread reads, only while clients send requests and for at most a fifth of the time, because listing a
+large store takes longer than a page may wait. It also watches for publications and changes of the books.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _FIRST_READING_S = _FRESH_READING_S = 2.0
 _LONG_READING_S = 10.0
 _REST_S = 5.0
 _REST_PER_WORK = 4
-"""The books are read again after so long, but never sooner than this many times what reading them took."""
+"""Pause between readings, as a multiple of the time that reading takes, but at least `_REST_S`."""
 _IDLE_S = 10.0
 
 
@@ -47,7 +47,7 @@ def version_text(index_version: str | None, generation: int) -> str:
 
 
 class Seen(NamedTuple):
-    """The news of a stream of events: versions of data and of plug-ins' data, and which books."""
+    """The state that a stream of events has reported: versions of data and plug-ins' data, and the books."""
 
     version: str | None
     reading: LastReading | None
@@ -55,7 +55,7 @@ class Seen(NamedTuple):
 
 
 class _Work(NamedTuple):
-    """What the thread does next: which of the two it reads, and whether streams wait for the index."""
+    """The thread's next step: whether it reads the media and the books, and whether streams wait."""
 
     media: bool
     status: bool
@@ -63,7 +63,7 @@ class _Work(NamedTuple):
 
 
 class BooksReader:
-    """The background reader. Starts its thread with the first question, and ends it with `close`."""
+    """The background reader. It starts its thread with the first request, and ends it with `close`."""
 
     def __init__(self, ports: DashboardPorts, settings: Settings) -> None:
         self._ports = ports
@@ -94,11 +94,11 @@ class BooksReader:
         self.generation = 0
 
     def add_version(self, kind: str, version: Callable[[], str]) -> None:
-        """Have streams of events report a kind of news whenever `version` returns another text."""
+        """Let streams of events report a kind of news whenever `version` returns another text."""
         self._watched.setdefault(kind, []).append(version)
 
     def look_at_checks(self) -> None:
-        """Begin another generation where accuracy checks say something else of the counts."""
+        """Begin another generation if the accuracy checks have changed."""
         version = checks_version(self._settings)
         with self._changed:
             if version != self._checks:
@@ -107,7 +107,7 @@ class BooksReader:
                 self._changed.notify_all()
 
     def media(self) -> MediaTimes:
-        """Return the media at the ledger's last refresh, and start another refresh."""
+        """Return the media at the ledger's last refresh, and start another refresh if it is due."""
         with self._changed:
             if time.monotonic() >= self._media_due_s:
                 self._media_wanted = True
@@ -117,10 +117,10 @@ class BooksReader:
             return self._media
 
     def media_to_keep(self) -> MediaTimes:
-        """Return the media without another refresh once they have been read: a file, or a refusal.
+        """Return the media once they have been read, for answers that last: a file, or a refusal.
 
         Raises:
-            Problem: 503, if they are still read for the first time when the request has no more time.
+            Problem: 503 if the first reading does not end within the request's time.
         """
         with self._changed:
             self.media()
@@ -130,11 +130,11 @@ class BooksReader:
             return self._media
 
     def ensure_ledger(self) -> None:
-        """Wait until the ledger knows the segments of all that the index has.
+        """Wait until the ledger knows the segments of all that is in the index.
 
         Raises:
-            FrametallyError: That failed, or the index is away.
-            Problem: 503, if it takes longer than may be waited for.
+            FrametallyError: The refresh failed, or the index is unavailable.
+            Problem: 503 if it takes longer than the request's time.
         """
         version = self._ports.index.version()
         with self._changed:
@@ -142,10 +142,10 @@ class BooksReader:
             readings_before = self._readings_begun
             if self._ledger_version == version:
                 return
-            self._media_wanted = True  # what has just been counted must be found at once
+            self._media_wanted = True  # what was just counted must be found at once
             self._wake()
             self._changed.wait_for(
-                # Counts may grow faster than they are read: what began to be read later is enough.
+                # Counts may grow faster than they are read: any reading that began later is enough.
                 lambda: (
                     self._closed or self._ledger_version == version or self._last_reading > readings_before
                 ),
@@ -164,7 +164,7 @@ class BooksReader:
 
         Raises:
             FrametallyError: They could not be read.
-            Problem: 503, if they are being read for the first time, or again after a failure.
+            Problem: 503 if they are being read for the first time, or again after a failure.
         """
         with self._changed:
             before, is_old = self._statuses, time.monotonic() >= self._status_due_s
@@ -201,14 +201,14 @@ class BooksReader:
         )
 
     def read_again(self) -> None:
-        """Have the store and the log read again at once: this server has changed them."""
+        """Read the store and the log again at once, because this server has changed them."""
         with self._changed:
             self._media_due_s = self._status_due_s = 0.0
             self._media_wanted = self._status_wanted = True
             self._wake()
 
     def watch(self, last_seen: Seen, timeout_s: float) -> Seen:
-        """Return the news after `last_seen`: at once if there is some, else after `timeout_s`."""
+        """Return the news after `last_seen`: at once if there is any, else after `timeout_s`."""
         with self._changed:
             self._watchers += 1
             self._wake()
@@ -220,11 +220,11 @@ class BooksReader:
 
     @property
     def is_closed(self) -> bool:
-        """Return whether the server is going down."""
+        """Whether the server is shutting down."""
         return self._closed
 
     def close(self) -> None:
-        """End the thread, and the waiting of all streams."""
+        """End the thread, and wake all waiting streams."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -233,7 +233,7 @@ class BooksReader:
             thread.join(timeout=5)
 
     def _seen(self) -> Seen:
-        # A new source has its name, and where its time comes from, a moment after its counts.
+        # A new source gets its name and its kind of time a moment after its counts.
         is_read = self._version is not None and self._media_read
         return Seen(
             version_text(self._version, self.generation) if is_read else None, self._reading, {**self._others}
@@ -253,7 +253,7 @@ class BooksReader:
         self._changed.notify_all()
 
     def _wait_for(self, purpose: str, is_done: Callable[[], bool]) -> None:
-        # The first ones wait a little; with a store so large that it takes longer, nobody waits any more.
+        # The first requests wait a little; if the store is so large that it takes longer, no later one waits.
         now_s = time.monotonic()
         left_s = self._patience_ends_s.setdefault(purpose, now_s + _FIRST_READING_S) - now_s
         if left_s > 0:
@@ -269,13 +269,13 @@ class BooksReader:
                 self._read(with_status=work.status)
 
     def _next_work(self) -> _Work | None:
-        """Wait until something is to be read or looked at; None ends the thread."""
+        """Wait until there is something to read or check; return None to end the thread."""
         with self._changed:
             watched = self._watchers > 0
             if not self._is_wanted():
                 self._changed.wait(timeout=_LOOK_AT_INDEX_EVERY_S if watched else _IDLE_S)
                 if not (watched or self._watchers or self._is_wanted()):
-                    self._thread = None  # the next question starts another
+                    self._thread = None  # the next request starts another
                     return None
             if self._closed:
                 return None
@@ -291,7 +291,7 @@ class BooksReader:
         try:
             with time_limit(self._settings.web_query_timeout_s):
                 return self._ports.index.version()
-        except Exception:  # every answer says so; the thread must outlive it
+        except Exception:  # every answer reports it; the thread must survive it
             return None
 
     def _index_has_changed(self) -> bool:
@@ -323,9 +323,9 @@ class BooksReader:
             number = self._readings_begun
             if with_status:
                 self._began_s = self._began_s or began_s
-        version = self._index_version()  # first: what it has was in the store before
+        version = self._index_version()  # first: its contents were in the store before
         reading, error = _caught(self._read_books) if with_status else (None, None)
-        # Without a log there are no books, and all the same frames to find.
+        # Without a log there are no books, but frames can still be found.
         media, media_error = _caught(lambda: self._read_media(is_refreshed=reading is not None))
         ended_s = time.monotonic()
         due_s = ended_s + max(self.rest_s, _REST_PER_WORK * (ended_s - began_s))
@@ -337,7 +337,7 @@ class BooksReader:
             self._media_error = media_error
             if media is not None and (media != self._told or self._fell_short):
                 self._told, self._media = media, MediaTimes(*media)
-                self._fell_short = False  # answers that went without the ledger are made again
+                self._fell_short = False  # answers without the ledger are made again
                 self.generation += 1
             if with_status:
                 self._status_due_s = due_s
@@ -349,7 +349,7 @@ class BooksReader:
             self._changed.notify_all()
 
     def _read_books(self) -> LastReading:
-        """Read the books, which brings the ledger up to the store."""
+        """Read the books, which also updates the ledger from the store."""
         ports = self._ports
         as_of_ms = int(time.time() * 1000)
         return LastReading(
@@ -364,7 +364,7 @@ class BooksReader:
         )
 
     def _read_media(self, *, is_refreshed: bool) -> tuple[Any, ...]:
-        """Read what `MediaTimes` is made of."""
+        """Read the arguments of `MediaTimes`."""
         store, ledger, settings = self._ports.store, self._ports.ledger, self._settings
         if not is_refreshed:
             ledger.refresh(store, NoProgress())
@@ -376,7 +376,7 @@ class BooksReader:
 
 
 def _caught(read: Callable[[], _ReadT]) -> tuple[_ReadT, None] | tuple[None, FrametallyError]:
-    """Return what was read, or why it was not: the thread must outlive it."""
+    """Return what was read, or why it failed: the thread must survive it."""
     try:
         return read(), None
     except (FrametallyError, ObjectMissing) as failed:

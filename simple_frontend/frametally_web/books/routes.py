@@ -96,9 +96,9 @@ class BookRoutes(Handlers):
         _LETTERS,
     )
     def dead_letters(self, args: Args) -> answers.DeadLetterFrames:
-        """List the open ones of the books' model, the newest frame first, those without a time last.
+        """List the open dead letters of the books' model, newest frame first, those without a time last.
 
-        The ledger knows which there are, their segments what was wrong.
+        The ledger lists them, and their segments have the reasons.
         """
         cause, limit = _CAUSE.read(args), _LETTERS.read(args)
         model = self.books.reading().status.model
@@ -128,7 +128,7 @@ class BookRoutes(Handlers):
 
 
 def answer_books(reading: LastReading) -> answers.Books:
-    """Return the books as they are answered."""
+    """Return the API's answer for the books."""
     status = reading.status
     newest = [line.newest_captured_at_ms for line in status.sources if line.newest_captured_at_ms is not None]
     until = [line.footage_until_ms for line in status.sources if line.footage_until_ms is not None]
@@ -176,7 +176,7 @@ def _quality(store: ObjectStore, run: Run) -> answers.Quality | None:
     )
 
 
-# What a reason says to those who run the consumers.
+# The meaning of a reason, for those who run the consumers.
 _SETTING = re.compile(r" \(FRAMETALLY_\w+\)")
 
 
@@ -206,6 +206,6 @@ def _frame(dead: DeadFrame, letter: DeadLetter | None) -> answers.DeadLetterFram
 
 
 def _reason(letter: DeadLetter | None, cause: str) -> str:
-    if letter is None or cause == "missing":  # of which the sentence names the store, and no more
+    if letter is None or cause == "missing":  # for a missing object, the sentence only names the store
         return REASONS.get(cause, cause)
     return without_folders(_SETTING.sub("", letter.reason))

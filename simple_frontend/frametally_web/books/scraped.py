@@ -1,4 +1,4 @@
-"""`/metrics`: figures of this dashboard and of the processes it starts, and the last-read books."""
+"""`/metrics`: figures of this dashboard and of the processes that it starts, and the last-read books."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ class MetricsRoute:
     """Answers requests for metrics; one at a time, because each has the same answer."""
 
     def __init__(self, books: BooksReader, settings: Settings) -> None:
-        """Show what `books` has read; a question makes it read on, and waits for it the first time alone."""
+        """Show the books that `books` has read; a request triggers a reading, but only the first waits."""
         self._books = books
         collector = BooksCollector(self._read, GrowingSums(settings.data_dir))
         self._scraped = Scraped(settings.data_dir, [collector])
         self._turn = asyncio.Lock()
 
     def routes(self) -> list[NativeRoute]:
-        """Return its route."""
+        """Return the route."""
         return [NativeRoute(PATH, ("GET",), self.answer)]
 
     async def answer(self, request: Request) -> Response:
-        """Answer in the form of Prometheus, or of OpenMetrics where that is preferred."""
+        """Answer in the format of Prometheus, or of OpenMetrics if the client prefers it."""
         accept = request.headers.get("Accept", "")
         async with self._turn:
             figures = await asyncio.to_thread(self._scraped.answer, accept)
@@ -43,5 +43,5 @@ class MetricsRoute:
     def _read(self) -> LastReading:
         try:
             return self._books.reading()
-        except Problem as problem:  # they are being read for the first time
+        except Problem as problem:  # the books are being read for the first time
             raise Retryable(problem.detail) from problem

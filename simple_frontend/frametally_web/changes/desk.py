@@ -1,7 +1,7 @@
 """The thread that changes footage: one change at a time, with its progress.
 
-A server that stops ends the change at its next step, as a kill would: each change is made so that the same
-change, made again, finishes it.
+When the server stops, the change ends at its next step, as after a kill; repeating the same change finishes
+it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _CLOSE_S = 5
 
 
 class ChangeOutcome(NamedTuple):
-    """The result of a change, a sentence each: its effects, the media left alone, and the changed sources."""
+    """The result of a change in sentences: its effects, the media left alone, and the changed sources."""
 
     lines: list[str]
     skipped: Iterable[Skipped] = ()
@@ -35,14 +35,14 @@ class _ServerStops(Exception):
 
 
 class ChangeSteps:
-    """The progress of the change at work."""
+    """The progress of the current change."""
 
     def __init__(self, desk: ChangeDesk) -> None:
         self._desk = desk
         self.said: list[str] = []
 
     def update(self, done: int, total: int | None, note: str = "") -> None:
-        """Note how far the change is; see `Progress`."""
+        """Record the progress of the change; see `Progress`."""
         self._desk.note(done, total)
 
     def say(self, line: str) -> None:
@@ -54,7 +54,7 @@ Work = Callable[[ChangeSteps], ChangeOutcome]
 
 
 def left_alone(skipped: Iterable[Skipped]) -> list[LeftAlone]:
-    """Return the first media that a change leaves alone, in the form of answers."""
+    """Return the first media that a change leaves alone, for the API's answers."""
     first_skipped = list(skipped)[:_MOST_LEFT_ALONE]
     return [
         LeftAlone(name=item.name, why=without_folders(as_sentence(item.reason))) for item in first_skipped
@@ -62,10 +62,10 @@ def left_alone(skipped: Iterable[Skipped]) -> list[LeftAlone]:
 
 
 class ChangeDesk:
-    """Makes changes in its own thread."""
+    """Makes changes in a separate thread."""
 
     def __init__(self, on_change: Callable[[], None]) -> None:
-        """Do nothing yet; `on_change` is called after each change."""
+        """Start nothing yet; `on_change` is called after each change."""
         self._changed = on_change
         self._lock = threading.Lock()
         self._last: ChangeState | None = None
@@ -74,12 +74,12 @@ class ChangeDesk:
 
     @property
     def last(self) -> ChangeState | None:
-        """The change at work, or the last one."""
+        """The current change, or the last one."""
         with self._lock:
             return self._last
 
     def start(self, what: str, target: str, work: Work) -> ChangeState:
-        """Begin a change, and return how it begins. Raises `Problem`: 409, another one is at work."""
+        """Start a change, and return its first state. Raises `Problem` (409) if another change is running."""
         begun = ChangeState(
             what=what, target=target, state="running", done=0, total=None, lines=[], left_alone=[]
         )
@@ -98,7 +98,7 @@ class ChangeDesk:
         return begun
 
     def note(self, done: int, total: int | None) -> None:
-        """Note how far the change is; raises where the server stops."""
+        """Record the progress of the change; raises if the server stops."""
         if self._stops:
             raise _ServerStops
         self._set(done=done, total=total)

@@ -1,4 +1,4 @@
-"""The routes that forget, retime or rename the footage of a source."""
+"""The routes that delete, retime or rename the footage of a source."""
 
 from __future__ import annotations
 
@@ -186,7 +186,7 @@ class FootageRoutes(ChangeHandlers):
         success={202: "The change has started."},
     )
     def finish_changes(self, _: Args) -> ChangeState:
-        """Begin to finish all that was begun."""
+        """Start to finish all unfinished changes."""
         check_changes(self.remedy)
         answer_with(202)
         return self._finish()
@@ -315,7 +315,7 @@ def _outcome(change: FootageChange, frames: int) -> list[str]:
 
 
 def _changed(change: FootageChange) -> ChangedCounts | None:
-    """Return where the counts change, up to the days that one history covers."""
+    """Return the range in which the counts change, up to the days that one history covers."""
     source = change.source or change.media[0].source
     shift_ms = change.shifts_ms[0] if change.shifts_ms else 0
     times = [

@@ -63,7 +63,7 @@ def check_changes(remedy: str | None) -> None:
 
 @contextmanager
 def refusals(status: int) -> Iterator[None]:
-    """Answer a change that cannot be planned in the words of the command."""
+    """Answer with the command's message if a change cannot be planned."""
     try:
         yield
     except Misconfigured as error:
@@ -75,7 +75,7 @@ def refusals(status: int) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class ChangeHandlers(Handlers):
-    """The handlers of changes; no `remedy`: footage may be changed."""
+    """The handlers of changes; `remedy` is None if footage may be changed."""
 
     desk: ChangeDesk
     remedy: str | None
@@ -191,5 +191,5 @@ class LetterRoutes(ChangeHandlers):
 
     def _drop(self, entries: Iterable[Entry]) -> ChangeOutcome:
         count = drop(entries, store=self.ports.store)
-        self.ports.ledger.refresh(self.ports.store, NoProgress())  # once it is done, nobody lists them
+        self.ports.ledger.refresh(self.ports.store, NoProgress())  # afterwards they are no longer listed
         return ChangeOutcome([f"{plural(count, 'frame')} dropped."])

@@ -69,7 +69,7 @@ class TimezoneRoutes(ChangeHandlers):
         return self.desk.start("timezone", change.name, work)
 
     def _plan(self) -> tuple[TimezoneChange, int]:
-        """Return the change that the request asks for, and how many frames it shows by other clocks."""
+        """Return the requested change, and the number of frames whose local time it changes."""
         check_changes(self.remedy)
         form = _FORM.read()
         with refusals(404):

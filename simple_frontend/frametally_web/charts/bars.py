@@ -1,9 +1,8 @@
-"""Bars of local time, also where the clocks change, and the periods that a range of them is compared with.
+"""Bars of local time, even when the clocks change, and the periods with which a range can be compared.
 
-A range is split into spans of one offset from UTC. Each is a query of its own to the index, without a time
-zone. A bar of up to an hour is elapsed time. A longer one is wall-clock time: it goes
-from the first moment at which local clocks show its start to the first at which they show its end.
-Of another period the same clock times lie beside each other.
+A range is split into spans of one offset from UTC, and each is a separate query to the index, without a time
+zone. A bar of up to an hour is elapsed time. A longer bar is wall-clock time, from the first instant at which
+local clocks show its start to the first at which they show its end. Periods match by equal clock times.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from frametally_web.requests.problems import bad_parameter
 from frametally_web.requests.query import ALL_TIMES, ChosenTimes
 
 SECOND_S = 1
-"""The stored interval where seconds are read."""
+"""The stored interval when seconds are read."""
 
 MOST_MS = 600_000
 """Longest footage, from its first second to its last, that is charted by the second."""
@@ -65,7 +64,7 @@ def spans(zone: datetime.tzinfo, from_ms: int, to_ms: int) -> list[Span]:
 def chosen_ranges(
     times: ChosenTimes, zone: datetime.tzinfo, from_ms: int, to_ms: int
 ) -> list[tuple[int, int]] | None:
-    """Return what of `[from_ms, to_ms)` is of the hours and weekdays chosen; None: all of it."""
+    """Return the parts of `[from_ms, to_ms)` in the chosen hours and weekdays; None if all is chosen."""
     if not times.week_parts(0):
         return None
     parts = (
@@ -76,7 +75,7 @@ def chosen_ranges(
 
 
 def touches(chosen: Ranges | None, from_ms: int, to_ms: int) -> bool:
-    """Return whether `[from_ms, to_ms)` has something that is chosen."""
+    """Return whether `[from_ms, to_ms)` contains any chosen time."""
     if chosen is None:
         return True
     following = bisect_right(chosen, from_ms, key=lambda span: span[1])
@@ -84,7 +83,7 @@ def touches(chosen: Ranges | None, from_ms: int, to_ms: int) -> bool:
 
 
 def cut(ranges: Ranges, chosen: Ranges | None) -> list[tuple[int, int]]:
-    """Return what of some ranges is chosen."""
+    """Return the chosen parts of some ranges."""
     if chosen is None:
         return [*ranges]
     pieces: list[tuple[int, int]] = []
@@ -108,7 +107,7 @@ class Bars:
     """Bars of one length in one time zone."""
 
     def __init__(self, interval_s: int, zone: datetime.tzinfo) -> None:
-        """Bars of `interval_s` seconds; those of whole weeks begin on Mondays."""
+        """Take bars of `interval_s` seconds; those of whole weeks begin on Mondays."""
         self._interval_ms = interval_s * 1000
         self._zone = zone
         self._shift_ms = MONDAY_TO_1970_MS if interval_s % WEEK_S == 0 else 0
@@ -120,10 +119,10 @@ class Bars:
         return span.offset_ms + self._shift_ms
 
     def bar_of(self, ms: int, span: Span, *, is_first: bool, is_last: bool) -> tuple[int, int]:
-        """Return start and end of the bar that holds `ms`, a moment of `span`.
+        """Return the start and the end of the bar that contains `ms`, a time of `span`.
 
-        The start of a bar that the index made, which may lie before the span, is such a moment too. The start
-        of the first span of a range, and the end of the last, is not a change of clocks.
+        `ms` may also be the start of one of the index's bars, even if that is before the span. The start of a
+        range's first span, and the end of its last, is not a change of clocks.
         """
         if not self._is_wall_clock:
             start_ms = ms - (ms + self.offset_ms(span)) % self._interval_ms
@@ -134,7 +133,7 @@ class Bars:
         ms = max(ms, span.from_ms)
         local_ms = ms + self.offset_ms(span)
         start = local_ms - local_ms % self._interval_ms
-        # Clocks that were put back may have shown its end before.
+        # If the clocks were set back, they may have shown its end before.
         while ms >= self._instant(start + self._interval_ms):
             start += self._interval_ms
         return self._instant(start), self._instant(start + self._interval_ms)
@@ -142,9 +141,9 @@ class Bars:
     def moved(
         self, starts_ms: NDArray[np.integer[Any]], span: Span, *, is_first: bool, is_last: bool
     ) -> dict[int, tuple[int, int]]:
-        """Return `bar_of` for those of some starts of the index that are not its bars; `span` is theirs."""
+        """Return `bar_of` for the index's bar starts in `span` whose bars differ from the index's."""
         length_ms = self._interval_ms
-        # With no change of clocks within a day before it, a bar is where the index has it.
+        # Unless the clocks changed within the day before, a bar is where the index has it.
         first_ms, last_ms = span.from_ms + DAY_MS, span.to_ms - length_ms
         near = np.unique(starts_ms[(starts_ms <= first_ms) | (starts_ms >= last_ms)]).tolist()
         bars = {
@@ -153,10 +152,10 @@ class Bars:
         return {start_ms: bar for start_ms, bar in bars.items() if bar != (start_ms, start_ms + length_ms)}
 
     def over(self, from_ms: int, to_ms: int) -> Iterator[tuple[int, int]]:
-        """Yield start and end of every bar of `[from_ms, to_ms)`, in order."""
+        """Yield the start and the end of every bar of `[from_ms, to_ms)`, in order."""
         ms = from_ms
         if self._is_wall_clock:
-            # Such a bar finds its own change of clocks: millennia need not be searched for them.
+            # Such a bar finds its own change of clocks, so there is no search through millennia.
             while ms < to_ms:
                 one_span = Span(ms, to_ms, offset_at(self._zone, ms))
                 yield (bar := self.bar_of(ms, one_span, is_first=True, is_last=True))
@@ -170,11 +169,11 @@ class Bars:
                 ms = bar[1]
 
     def _instant(self, local_ms: int) -> int:
-        """Return the first moment at which local clocks show `local_ms` (plus the shift) or later."""
+        """Return the first instant at which local clocks show `local_ms` (plus the shift) or later."""
         instant_ms = self._instants.get(local_ms)
         if instant_ms is None:
             wall_ms = local_ms - self._shift_ms
-            # Offsets lie within a day: somewhere round there the clocks show it.
+            # Offsets are less than a day, so the instant is within a day of it.
             around = [wall_ms - offset_at(self._zone, wall_ms + side) for side in (-DAY_MS, DAY_MS)]
             low, high = min(around), max(around)
             shows = partial(_shows, self._zone, wall_ms)
@@ -184,7 +183,7 @@ class Bars:
 
 
 def _first(holds: Callable[[int], bool], low: int, high: int) -> int:
-    """Return the first whole second, in milliseconds, in `(low, high]` from which on `holds`."""
+    """Return the first whole second, in milliseconds, in `(low, high]` from which on `holds` is true."""
     while high - low > 1000:
         middle = (low + high) // 2
         if holds(middle):
@@ -195,7 +194,7 @@ def _first(holds: Callable[[int], bool], low: int, high: int) -> int:
 
 
 DEFAULT_BARS = 120
-_BARS_BY_SECOND = MOST_MS // 1000 + 1  # both ends may cut one
+_BARS_BY_SECOND = MOST_MS // 1000 + 1  # both ends may split one
 
 _COMMON_S = (
     *(1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800),
@@ -210,9 +209,9 @@ def bar_count(from_ms: int, to_ms: int, interval_s: int) -> int:
 
 
 def bar_choices(base_intervals_s: Sequence[int], from_ms: int, to_ms: int, *, max_bars: int) -> list[int]:
-    """Return sensible bar lengths in seconds, shortest first: multiples of a stored base, at most `max_bars`.
+    """Return sensible bar lengths in seconds, ascending: multiples of a stored base, at most `max_bars` bars.
 
-    They end with the first that is as long as the range, which is there whatever `max_bars` says.
+    The last is the first length that covers the whole range; it is included whatever `max_bars` is.
     """
     intervals_s: list[int] = []
     for interval_s in _candidates(base_intervals_s):
@@ -234,8 +233,8 @@ def default_intervals(
 ) -> list[int]:
     """Return the sensible bar lengths in seconds that give at most `DEFAULT_BARS` bars, shortest first.
 
-    Ten minutes or less have bars of a second, if a base is as short. A bar divides the hours of `times`, or
-    is whole days.
+    Ranges of ten minutes or less have bars of a second, if a base is that short. A bar divides the hours of
+    `times`, or is whole days.
     """
     is_by_second = SECOND_S in base_intervals_s and to_ms - from_ms <= MOST_MS
     most = _BARS_BY_SECOND if is_by_second else DEFAULT_BARS
@@ -262,15 +261,15 @@ def base_of(
 ) -> int:
     """Return the stored base interval to read: the coarsest that divides the request.
 
-    That is the interval and the zone's offsets, and the borders too. Where no base lies on the borders it is
-    the finest that divides the rest: then the range ends where the caller says, as nearly as the index can.
+    It divides the interval, the zone's offsets and, if possible, the range's ends. If no base divides the
+    ends, it is the finest that divides the rest, and the range ends as near to the request as possible.
 
-    None for `interval_s` is any bar, for `from_ms` or `to_ms` an end left to the data. `offsets_ms` are those
-    of the zone from UTC in the range; `lacking_s` are stored bases not read, as they lack footage of it;
-    `times` are counted, which begin and end at `times_ms` of the week.
+    If `interval_s` is None, any bar is possible; if `from_ms` or `to_ms` is None, the data set that end.
+    `offsets_ms` are the zone's offsets from UTC in the range; `lacking_s` are stored bases that are not read
+    because they lack footage of it; `times` are counted, which begin and end at `times_ms` of the week.
 
     Raises:
-        Problem: 400, if no base divides the interval, the offsets or the times; it lists the existing bases.
+        Problem: 400 if no base divides the interval, the offsets or the times; it lists the existing bases.
     """
     dividing = [base for base in base_intervals_s if interval_s is None or interval_s % base == 0]
     bases_text = ", ".join(str(base) for base in sorted(base_intervals_s))
@@ -314,7 +313,7 @@ def _candidates(base_intervals_s: Sequence[int]) -> Iterator[int]:
     for interval_s in sorted(multiples.union(_COMMON_S)):
         if any(interval_s % base == 0 for base in base_intervals_s):
             yield interval_s
-    # Every base divides a day, so whole weeks go on for ever.
+    # Every base divides a day, so whole weeks are always possible.
     weeks = 8
     while True:
         yield weeks * WEEK_S
@@ -327,7 +326,7 @@ PERIOD_NAMES: dict[str, str] = {
     "day": "a day earlier",
     "week": "a week earlier",
 }
-# Ranges up to so many days are compared with those so many days earlier; an hour more is a change of clocks.
+# How many days earlier a period is, and how long a range may be: the fraction allows for clock changes.
 _DAYS: dict[_Period, tuple[int, float]] = {"day": (1, 1.05), "week": (7, 7.1)}
 _MOST_DAYS = 40_000
 
@@ -335,7 +334,7 @@ _MOST_DAYS = 40_000
 def other_periods(
     from_ms: int, to_ms: int, interval_s: int, zone: datetime.tzinfo
 ) -> list[answers.OtherPeriod]:
-    """Return the periods that bars of `interval_s` over `[from_ms, to_ms)` can be compared with."""
+    """Return the periods with which bars of `interval_s` over `[from_ms, to_ms)` can be compared."""
     if not 0 < to_ms - from_ms <= _MOST_DAYS * DAY_MS:
         return []
     own_spans = spans(zone, from_ms, to_ms)
@@ -347,13 +346,13 @@ def other_periods(
 
 
 def weeks_earlier(from_ms: int, to_ms: int, weeks: int, zone: datetime.tzinfo) -> answers.OtherPeriod:
-    """Return the period at which the clocks showed the same, so many whole weeks earlier."""
+    """Return the period with the same clock times, this many whole weeks earlier."""
     own_spans = spans(zone, from_ms, to_ms)
     return _period("week", own_spans, [*_clocks_earlier(own_spans, weeks * 7 * DAY_MS, zone)])
 
 
 def _previous(own_spans: Sequence[Span], interval_s: int, zone: datetime.tzinfo) -> answers.OtherPeriod:
-    """Return as long a period, right before; in whole bars, so that bars lie beside bars."""
+    """Return the preceding period of the same length, in whole bars, so that bars match."""
     interval_ms = interval_s * 1000
     first, last = own_spans[0], own_spans[-1]
     if interval_s > HOUR_S:  # such bars are of local time
@@ -376,9 +375,9 @@ def _period(compare: _Period, own_spans: Sequence[Span], shifts: list[answers.Sh
 
 
 def _clocks_earlier(own_spans: Sequence[Span], by_ms: int, zone: datetime.tzinfo) -> Iterator[answers.Shift]:
-    """Yield from when on a moment lies how much later than the one at which clocks showed `by_ms` less.
+    """Yield shifts: from when on, and by how much, times are after those with clocks `by_ms` earlier.
 
-    Of a clock time that came twice then it is the first; of one that never came there is none.
+    If clocks showed a time twice, its first occurrence counts; if they never showed it, there is none.
     """
     first_ms, last_ms = own_spans[0].from_ms - by_ms, own_spans[-1].to_ms - by_ms
     earlier_spans = spans(zone, first_ms - DAY_MS, last_ms + DAY_MS)

@@ -1,4 +1,4 @@
-"""What there is to chart: the models, the names that a query may have, zones, checks, and facts of media."""
+"""The catalogue for charts: the models, the valid names in queries, zones, checks, and facts about media."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from frametally_web.requests.query import Selection
 
 
 class MediaTimes:
-    """The media as they were last read; None where the store does not say for now."""
+    """The media as last read; methods return None if the store cannot be read now."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class MediaTimes:
         dead_letters: Mapping[str, Mapping[str, Sequence[int]]] | None = None,
         timezones: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        """Take manifests, `find_unanalysed`, overlaps, `find_dead_letters` and `read_timezones`."""
+        """Take manifests, `find_unanalysed`, overlaps, `find_dead_letters` and `readable_timezones`."""
         self._media = {media_of(manifest): manifest for manifest in manifests or ()}
         self._overlaps: defaultdict[str, list[Overlap]] = defaultdict(list)
         for overlap in overlaps:
@@ -58,7 +58,7 @@ class MediaTimes:
         self._timezones = timezones
 
     def name(self, source: str) -> str:
-        """Return the source as its owner wrote it; its slug where the store does not say."""
+        """Return the source's name as its owner wrote it, or its slug if the store does not have the name."""
         return self._names.get(source, source)
 
     def sources(self) -> Collection[str]:
@@ -66,7 +66,7 @@ class MediaTimes:
         return [source for source in self._names if visitor().sees(source)]
 
     def timezone(self, source: str) -> str | None:
-        """Return the IANA name of a source's time zone; None where it has none."""
+        """Return the IANA name of a source's time zone, or None."""
         return self._timezones.get(source)
 
     def timezones(self) -> dict[str, str]:
@@ -77,23 +77,23 @@ class MediaTimes:
         return {**zones, "": shared} if shared else zones
 
     def shared_timezone(self, sources: Collection[str]) -> str | None:
-        """Return the time zone that some sources (slugs; none: all) share; None where they share none."""
+        """Return the time zone that some sources share (slugs; all if empty), or None if they share none."""
         return shared_timezone(self._timezones, sources or self.sources()) if self._timezones else None
 
     def manifests_of(self, source: str) -> list[MediaManifest]:
-        """Return the media of a source, by first event time; none where the store does not say."""
+        """Return the media of a source, by first event time; empty if the store cannot be read."""
         return [manifest for manifest in self._manifests or () if manifest.source == source]
 
     def footage_until(self, source: str) -> int | None:
-        """Return the event time of its newest frame announced; None where the store does not say."""
+        """Return the event time of its newest announced frame; None if the store cannot be read."""
         return self._until.get(source)
 
     def is_timed_by_file(self, source: str) -> bool | None:
-        """Return whether some of its times are only files' dates; None where the store does not say."""
+        """Return whether some of its times are only files' dates; None if the store cannot be read."""
         return None if self._manifests is None else source in self._by_file
 
     def ranges(self, source: str) -> list[TimeRange] | None:
-        """Return a source's ranges that are timed by files, in order; None where the store does not say."""
+        """Return a source's ranges that are timed by files, in order; None if the store cannot be read."""
         if self._manifests is None:
             return None
         ranges = [
@@ -118,9 +118,9 @@ class MediaTimes:
         to_ms: int,
         chosen: Ranges | None,
     ) -> dict[str, list[tuple[int, int]]] | None:
-        """Return when some sources were filmed in `[from_ms, to_ms)` and not counted; None: not known.
+        """Return when some sources were filmed in `[from_ms, to_ms)` but not counted; None if unknown.
 
-        Only what is `chosen` is shown, see `chosen_ranges`.
+        Only `chosen` ranges are included; see `chosen_ranges`.
         """
         if self._unanalysed is None:
             return None
@@ -135,7 +135,7 @@ class MediaTimes:
         return [model for model in sorted(self._unanalysed or {}) if self.unanalysed_ranges(model)]
 
     def unanalysed_ranges(self, model: str) -> dict[str, tuple[int, int]]:
-        """Return from when to when footage of each source was filmed that is not in the counts."""
+        """Return the range of each source's footage that is not in the counts."""
         spans_by_source = (self._unanalysed or {}).get(model, {})
         return {
             source: (spans[0][0], spans[-1][1])
@@ -144,7 +144,7 @@ class MediaTimes:
         }
 
     def unanalysed_of(self, source: str) -> dict[str, list[tuple[int, int]]]:
-        """Return when a source was filmed and not counted, by model."""
+        """Return when a source was filmed but not counted, by model."""
         return {
             model: [*spans_by_source.get(source, ())]
             for model, spans_by_source in (self._unanalysed or {}).items()
@@ -156,7 +156,7 @@ class MediaTimes:
         return bisect_left(times, to_ms) - bisect_left(times, from_ms)
 
     def overlaps(self, sources: Collection[str], from_ms: int, to_ms: int) -> list[OverlappingMedia] | None:
-        """Return where media of some sources overlap, as far as that lies in `[from_ms, to_ms)`."""
+        """Return where media of some sources overlap within `[from_ms, to_ms)`."""
         if self._manifests is None:
             return None
         return [
@@ -173,7 +173,7 @@ class MediaTimes:
         ]
 
     def file_times(self, sources: Collection[str], from_ms: int, to_ms: int) -> list[FileTime] | None:
-        """Return those ranges of some sources, as far as they lie in `[from_ms, to_ms)`."""
+        """Return the file-timed ranges of some sources within `[from_ms, to_ms)`."""
         if self._manifests is None:
             return None
         return [
@@ -187,7 +187,7 @@ class MediaTimes:
 
 
 Unanalysed = Mapping[str, Sequence[tuple[int, int]]]
-"""By source, event times `[from_ms, to_ms)` of the range asked for that were filmed and not counted."""
+"""Event times `[from_ms, to_ms)` in the requested range that were filmed but not counted, by source."""
 
 
 def bars_not_analysed(
@@ -198,7 +198,7 @@ def bars_not_analysed(
     by_source: bool,
     coverage: Iterable[answers.FramesAnalysed | ShowsNothing],
 ) -> list[answers.NotAnalysed]:
-    """Return the bars that have some of it and no coverage, by start and source."""
+    """Return the bars with such times but without coverage, by start and source."""
     bars = Bars(interval_s, zone)
     analysed = {(bucket.start_ms, bucket.source) for bucket in coverage}
     ends: dict[tuple[int, str | None], int] = {}
@@ -217,7 +217,7 @@ def bars_not_analysed(
 def hours_not_analysed(
     unanalysed: Unanalysed, *, zone: datetime.tzinfo, cells: Iterable[answers.WeekCell]
 ) -> list[answers.WeekHourNotAnalysed]:
-    """Return the hours of the week that have some of it and no cell, by weekday and hour."""
+    """Return the hours of the week with such times but without a cell, by weekday and hour."""
     bars = Bars(HOUR_S, zone)
     hours: set[int] = set()
     for ranges in unanalysed.values():
@@ -234,10 +234,8 @@ def hours_not_analysed(
 class Choice(NamedTuple):
     """The one model that a query reads, with its stored base intervals.
 
-    The model is `NO_MODEL` where nothing was detected yet.
-
-    Once a question has a range these are those that have its footage (or the one that was asked for);
-    `lacking_s` are those that lack some of it.
+    The model is `NO_MODEL` if nothing was detected yet. For a question with a range, the base intervals are
+    those that have its footage (or the requested one); `lacking_s` are those that lack some of it.
     """
 
     model: str
@@ -254,10 +252,10 @@ def stored_intervals(index: CountIndex) -> dict[str, list[int]]:
 
 
 def choose_model(index: CountIndex, model_name: str | None) -> Choice | None:
-    """Return the model asked for, or the newest; None if nothing is indexed and none was asked for.
+    """Return the requested model, or the newest; None if nothing is indexed and none was requested.
 
     Raises:
-        Problem: 400, if there is no such model, with the known ones.
+        Problem: 400 if there is no such model; it lists the known ones.
     """
     bases = stored_intervals(index)
     model = next(iter(bases), None) if model_name is None else model_name
@@ -275,7 +273,7 @@ def choose_model(index: CountIndex, model_name: str | None) -> Choice | None:
 def choose_filmed(
     index: CountIndex, settings: Settings, media: MediaTimes, selection: Selection
 ) -> Choice | None:
-    """Return `choose_model`; where nothing is counted yet, a model with footage that waits, or `NO_MODEL`.
+    """Return `choose_model`; if nothing is counted yet, a model with waiting footage, or `NO_MODEL`.
 
     Raises as `check_names`.
     """
@@ -290,13 +288,13 @@ _MOST_NAMED = 5
 def check_names(
     index: CountIndex, selection: Selection, sources_with_media: Callable[[], Iterable[str]]
 ) -> Choice | None:
-    """Return `choose_model`, if labels were ever counted, and there is anything of the sources.
+    """Return `choose_model`, after checking that the labels were ever counted and the sources have footage.
 
-    What was counted, and is not there in the range, is a zero. A source is known, too, if its footage is
-    announced and not counted yet; both are, if they were counted with another model.
+    Something that was counted, but does not occur in the range, is zero. A source is also known if its
+    footage is announced but not counted yet. Both are known if they were counted with another model.
 
     Raises:
-        Problem: 400, with the names that are nearest, or if there is no such model.
+        Problem: 400 with the nearest names, or if there is no such model.
     """
     choice = choose_model(index, selection.model)
     if choice is None:
@@ -330,7 +328,7 @@ def check_names(
 
 
 def unknown(parameter: str, names: Iterable[str], known_names: Sequence[str]) -> Problem:
-    """Return the problem that names asked for are none of those known, with the nearest ones."""
+    """Return the problem that requested names are unknown, with the nearest known ones."""
     return _refusal(_missing(parameter, names, known_names))
 
 
@@ -354,7 +352,7 @@ def _refusal(missing: Sequence[NoSuchName]) -> Problem:
 
 
 def narrowed(index: CountIndex, store: ObjectStore, args: Args) -> CountIndex:
-    """Return the index that a query reads: of the whole picture, or of a part. Raises `Problem`."""
+    """Return the index that a query reads: of the whole picture, or of a zone. Raises `Problem`."""
     if "zone" not in args:
         return index
     zone, places = read_one(args, "zone"), picture_places()
@@ -364,17 +362,17 @@ def narrowed(index: CountIndex, store: ObjectStore, args: Args) -> CountIndex:
 
 
 def zones_by_source(index: CountIndex, model: str) -> Mapping[str, list[str]]:
-    """Return the places to which the counts of each source can be narrowed."""
+    """Return the places to which the counts of each source can be limited."""
     places = picture_places()
     return {} if places is None else places.zones(index, model)
 
 
 def box_filters(index: CountIndex, model: str, base_interval_s: int) -> BoxFilters | None:
-    """Return which boxes an index counts; None: those of the whole picture."""
+    """Return which boxes an index counts; None for those of the whole picture."""
     filters = getattr(index, "box_filters", None)
     return filters(model, base_interval_s) if filters else None
 
 
 def checks_version(settings: Settings) -> str:
-    """Return what tells one state of all accuracy checks from any other; empty while there are none."""
+    """Return a text that identifies the state of all accuracy checks; empty while there are none."""
     return "-".join(filter(None, (checks.version(settings) for checks in hooks("count_checks"))))

@@ -28,12 +28,12 @@ class CheckedCount(NamedTuple):
     """A count that a check may cover.
 
     Attributes:
-        start_ms: Where its footage begins.
-        end_ms: Where that ends, exclusive.
-        source: Slug; None: of all sources of the question.
-        labels: Class names; none: all.
+        start_ms: Start of its footage.
+        end_ms: End of its footage, exclusive.
+        source: Slug; None for all sources of the question.
+        labels: Class names; empty for all.
         frames: Frames that were analysed.
-        counted: What is counted in them; None: it is not known.
+        counted: The number counted in them; None if unknown.
     """
 
     start_ms: int
@@ -49,12 +49,12 @@ class CountQuestion(NamedTuple):
 
     Attributes:
         metric: The counted metric.
-        place: Of crossings, the line as it is drawn now.
-        model: By which model.
+        model: The model that counted.
         base_interval_s: The stored interval that was read.
         sources: Slugs of all sources.
-        chosen: The event times that count; None: all.
+        chosen: The event times that count; None for all.
         counts: The counts.
+        place: Of crossings, the line as it is drawn now.
     """
 
     metric: CheckedMetric
@@ -76,7 +76,7 @@ class CountInterval(NamedTuple):
 
 
 class CheckedAnswer(NamedTuple):
-    """The checks of a chart's footage, and for each count an interval or none."""
+    """The checks of a chart's footage, and an interval or None for each count."""
 
     checks: list[CountCheck]
     intervals: Sequence[CountInterval | None]
@@ -86,10 +86,10 @@ class CountChecks(Protocol):
     """The hook `count_checks` of a plug-in."""
 
     def version(self, settings: Settings) -> str:
-        """Return another text whenever the checks say something else; empty while there are none."""
+        """Return a text that differs whenever the checks do; empty while there are none."""
 
     def answer(self, settings: Settings, index: CountIndex, question: CountQuestion) -> CheckedAnswer | None:
-        """Return the checks of counts; None if there are none."""
+        """Return the checks of counts, or None if there are none."""
 
 
 def ask_checks(settings: Settings, index: CountIndex, question: CountQuestion) -> CheckedAnswer | None:
@@ -111,8 +111,8 @@ def ask_checks(settings: Settings, index: CountIndex, question: CountQuestion) -
 def with_intervals(settings: Settings, index: CountIndex, counts_answer: answers.Counts) -> answers.Counts:
     """Return the answer with an interval for each bucket and total that a check covers.
 
-    They are of objects where that is the answer's metric, else of detections. A bar in which the model counts
-    nothing of a checked label has a bucket of 0, too: there may be many.
+    The intervals are of objects if that is the answer's metric, else of detections. If the model counted no
+    objects of a checked label in a bar, a bucket of 0 is added, because there may be many.
     """
     if counts_answer.model is None or counts_answer.base_interval_s is None:
         return counts_answer
@@ -173,7 +173,7 @@ def total_with_interval(
     labels: Sequence[str],
     chosen: Ranges | None,
 ) -> answers.Summary:
-    """Return a summary whose total has an interval, where a check covers it."""
+    """Return a summary whose total has an interval, if a check covers it."""
     if (
         summary.model is None
         or summary.base_interval_s is None
@@ -200,12 +200,12 @@ def total_with_interval(
 
 
 def applied_checks(counts_answer: answers.Counts) -> list[CountCheck]:
-    """Return the checks that give intervals of an answer."""
+    """Return the checks that provide intervals of an answer."""
     return [check for check in counts_answer.checks or () if not check.stale]
 
 
 def check_words(check: CountCheck, zone: datetime.tzinfo) -> str:
-    """Return in a line what intervals rest on."""
+    """Return one line that says what the intervals are based on."""
     people = f" by {', '.join(check.persons)}" if check.persons else ""
     day = local_time(check.last_answer_ms, zone).date().isoformat()
     return (

@@ -37,11 +37,11 @@ from frametally_web.charts.catalogue import box_filters
 SECOND_MS = 1000
 
 Interval = tuple[str, int]
-"""A source, and when its stored interval begins."""
+"""A source, and the start of its stored interval."""
 
 
 class FirstSeen(NamedTuple):
-    """Objects by source, label and the second in which they were first seen; `from_start`, those of them."""
+    """Objects by source, label and the second when they were first seen; `from_start` is a part of them."""
 
     every: Counter[tuple[str, str, int]]
     from_start: Counter[tuple[str, str, int]]
@@ -110,15 +110,15 @@ def count_seconds(
 
 
 def _known_as(stored: int | None, of_second: int) -> int | None:
-    """Return a number of a second, known where that of its interval is."""
+    """Return a number of a second, or None if that of its interval is unknown."""
     return None if stored is None else of_second
 
 
 def _share_tracked(stored: Bucket, detections: int) -> int | None:
-    """Return how many of a second's boxes count as lying in tracks.
+    """Return how many of a second's boxes count as being in tracks.
 
-    Which ones do is not stored. So it is the share of the interval, rounded in such a way that the objects of
-    a second are known exactly where those of its interval are.
+    It is not stored which boxes are. So the interval's share is used, rounded such that the objects of a
+    second are known exactly if those of its interval are.
     """
     if stored.tracked_detections is None:
         return None
@@ -149,7 +149,7 @@ def adds_up(counted: CountedSeconds, interval: CoverageBucket, counts: Sequence[
 
 
 def _label_in(bucket: Bucket, query: CountQuery) -> str:
-    """Return the label of a second's bar as a query tells labels apart."""
+    """Return the label of a second's bar, grouped as in the query."""
     if query.apart is None or bucket.label in query.apart:
         return bucket.label
     missing = why_unknown("objects", Basis(bucket.objects, bucket.detections, bucket.tracked_detections))
@@ -157,7 +157,7 @@ def _label_in(bucket: Bucket, query: CountQuery) -> str:
 
 
 def selected(seconds: Mapping[Interval, CountedSeconds], query: CountQuery) -> list[CountedSeconds]:
-    """Return what of counted seconds a query asks for."""
+    """Return the parts of counted seconds that a query selects."""
 
     def is_wanted(start_ms: int) -> bool:
         return (
@@ -196,10 +196,10 @@ class FootageBehind(NamedTuple):
     within: str | None
 
     def count_seconds(self, histogram: Histogram) -> dict[Interval, CountedSeconds]:
-        """Count the seconds of stored intervals; those that do not add up are left out.
+        """Count the seconds of stored intervals; leave out those that do not add up.
 
         Raises:
-            FrametallyError: The store or the ledger is unavailable, or what is in it is damaged.
+            FrametallyError: The store or the ledger is unavailable, or its contents are damaged.
             ObjectMissing: A segment has gone since the ledger was refreshed.
         """
         base_ms = histogram.base_interval_s * 1000
@@ -225,7 +225,7 @@ class FootageBehind(NamedTuple):
                 for start_ms in range(interval.start_ms, interval.start_ms + base_ms, SECOND_MS):
                     if start_ms in by_second:
                         of_second[start_ms] = by_second[start_ms]
-                    # A second between two frames, without one of its own, goes with the one before it.
+                    # A second without frames, between two frames, counts towards the one before it.
                     covered[next(reversed(of_second), start_ms)] += filmed[start_ms]
                 counted = count_seconds(
                     interval, counts[source, interval.start_ms], of_second, first_seen, covered
@@ -260,7 +260,7 @@ class FootageBehind(NamedTuple):
     def _filmed(
         self, histogram: Histogram, of_day: Sequence[CoverageBucket], times_ms: Sequence[int]
     ) -> Counter[int]:
-        """Return how many milliseconds of each second there was footage of, by the rule of the job."""
+        """Return how many milliseconds of each second have footage, by the rule of the job."""
         by_day = SettingsByDay(self.stored, histogram.model, histogram.base_interval_s)
         gap_ms = by_day.track_gap_ms_at(of_day[0].start_ms)
         filmed: Counter[int] = Counter()
@@ -268,13 +268,13 @@ class FootageBehind(NamedTuple):
             interval.start_ms // HOUR_MS * HOUR_MS: interval.slowest_fps for interval in of_day
         }.items():
             if fps and gap_ms:
-                # The step is the mean of the whole hour, of which there may be a part here.
+                # The step is the mean of the whole hour, of which this may be only a part.
                 stretches = filmed_time(times_ms, gap_ms)._replace(step_ms=round(1000 / fps))
                 filmed += stretches.covered_ms(hour_ms, SECOND_MS)
         return filmed
 
     def _first_seen(self, histogram: Histogram, base_ms: int) -> FirstSeen:
-        """Return how many objects of a source and label were first seen in a second."""
+        """Return how many objects were first seen in each second, by source and label."""
         first_seen = FirstSeen(Counter(), Counter())
         intervals = {(bucket.source, bucket.start_ms) for bucket in histogram.buckets if bucket.objects}
         starts_ms = {start_ms for _, start_ms in intervals}

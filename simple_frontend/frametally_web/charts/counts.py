@@ -36,7 +36,7 @@ from frametally_web.requests.problems import bad_parameter
 from frametally_web.requests.query import ChartQuery
 
 MOST_BARS = 20_000
-"""In one answer: intervals times series, which are labels, or those of `top`."""
+"""Bars in one answer: intervals times series, which are labels, or those of `top`."""
 _MOST_OVERLAPS = 500
 _ALL_DAY, _DAYS = "00:00-24:00", 7
 
@@ -44,7 +44,7 @@ _RangeT = TypeVar("_RangeT", answers.FileTime, answers.OverlappingMedia)
 
 
 class Plan(NamedTuple):
-    """How a chart is read: its query, how long its bars are and could be, and what reads them."""
+    """How a chart is read: its query, the length of its bars and possible lengths, and the reader."""
 
     resolved: ResolvedQuery
     interval_s: int
@@ -62,10 +62,10 @@ def count(
 ) -> answers.Counts:
     """Return the counts per interval and label; intervals times labels (and sources) are at most `most_rows`.
 
-    `most_rows` is `MOST_BARS` unless you name another number.
+    The default of `most_rows` is `MOST_BARS`.
 
     Raises:
-        Problem: 400, if the model, a name or the interval cannot be, or the answer would have too many bars.
+        Problem: 400 if the model, a name or the interval is not valid, or there would be too many bars.
     """
     selection = query.selection
     choice = choose_filmed(index, settings, media, selection)
@@ -166,7 +166,7 @@ def count(
 
 
 def _of_chosen(ranges: list[_RangeT] | None, resolved: ResolvedQuery) -> list[_RangeT] | None:
-    """Return those ranges that have something of the hours and weekdays chosen."""
+    """Return the ranges that contain any of the chosen hours and weekdays."""
     return ranges and [
         time_range for time_range in ranges if touches(resolved.chosen, time_range.from_ms, time_range.to_ms)
     ]
@@ -182,15 +182,15 @@ def plan_chart(
     series: int,
     most_rows: int | None = None,
 ) -> Plan | None:
-    """Return how a chart of so many series of each source is read; None if there is nothing to read.
+    """Return how to read a chart with this many series of each source; None if there is nothing to read.
 
     Raises:
-        Problem: 400, if the interval cannot be, or there would be more than `most_rows` bars (`MOST_BARS`).
+        Problem: 400 if the interval is not valid, or there would be more than `most_rows` bars (`MOST_BARS`).
     """
     most_rows = most_rows or MOST_BARS
     selection = query.selection
     if query.interval_s is not None and not isinstance(index, SecondsIndex):
-        base_of(choice.base_intervals_s, query.interval_s, None, None)  # refuse it, footage or not
+        base_of(choice.base_intervals_s, query.interval_s, None, None)  # refuse it, with or without footage
     resolved = resolve(index, choice, selection, media)
     if resolved is None:
         return None
@@ -230,7 +230,7 @@ def plan_chart(
 
 
 def nothing_counted(model: str | None, query: ChartQuery) -> answers.Counts:
-    """Return the answer where nothing is counted, or nothing is filmed in the range."""
+    """Return the answer if nothing is counted, or nothing is filmed in the range."""
     selection = query.selection
     return nothing(
         answers.Counts,
@@ -263,7 +263,7 @@ _NOT_MEASURED = ("not_tracked", "too_slow")
 
 
 class Measured(NamedTuple):
-    """A chart and its totals, with `measured_objects` where objects are not known."""
+    """A chart and its totals, with `measured_objects` where objects are unknown."""
 
     chart: Chart
     totals: Totals
@@ -280,7 +280,7 @@ def add_measured(
     by_source: bool,
     apart: Sequence[str] | None,
 ) -> Measured:
-    """Read the measured values again, if some of a chart, read by the same arguments, are missing."""
+    """Add the values of measured footage to a chart, read with the same arguments, that lacks some."""
     together = all_labels(totals, chart)
     if not chart.unmeasured:
         return Measured(chart, totals, together, None)
@@ -310,7 +310,7 @@ def add_measured(
 
 
 def _measured_part(part: answers.CountBucket | answers.Total) -> dict[str, int | None]:
-    """Return the fields of the objects of what was measured, known or known in part."""
+    """Return the fields of the measured objects, fully or partly known."""
     objects = part.measured_objects if part.objects is None else part.objects
     return {"measured_objects": objects, "objects_from_start": part.objects_from_start}
 
@@ -318,7 +318,7 @@ def _measured_part(part: answers.CountBucket | answers.Total) -> dict[str, int |
 def add_measured_objects(
     totals: Sequence[answers.Total], measured: Sequence[answers.Total]
 ) -> list[answers.Total]:
-    """Return totals with the objects of what was measured, by source, where that is not all."""
+    """Return totals with the measured objects, by source, where not all were measured."""
     measured_part = {total.source: _measured_part(total) for total in measured}
     return [
         msgspec.structs.replace(total, **measured_part.get(total.source, {}))
@@ -331,9 +331,9 @@ def add_measured_objects(
 def add_filmed(
     chart: Chart, resolved: ResolvedQuery, *, by_source: bool
 ) -> tuple[Chart, list[answers.Filmed]]:
-    """Return a chart whose intervals have the time that was asked for, and how much was filmed in all.
+    """Return a chart whose intervals have the requested time, and how much was filmed in all.
 
-    The base is the same everywhere: the time asked for, of each source with film in the range.
+    All shares have the same base: the requested time of each source with film in the range.
     """
     sources = 1 if by_source else sources_with_film(chart)
     whole_s = resolved.asked_ms(resolved.from_ms, resolved.to_ms) / 1000
@@ -366,7 +366,7 @@ def _part(filmed_s: float | None, asked_s: float) -> float | None:
 
 
 def objects_note(chart: Chart, totals: Sequence[answers.Total], settings: Settings) -> str | None:
-    """Return a sentence on where objects are not known; None if they are everywhere."""
+    """Return a sentence on where objects are unknown, or None if they are known everywhere."""
     missing = chart.unmeasured
     if not missing:
         return _too_weak(totals)
@@ -380,7 +380,7 @@ def objects_note(chart: Chart, totals: Sequence[answers.Total], settings: Settin
     needed_fps = f"{settings.min_tracking_fps:g}"
     frames = "frame" if min(rates) == 1 else "frames"
     analysed = f"at only {min(rates):g} {frames} per second, but {needed_fps} are needed"
-    if not min(rates):  # as of single pictures
+    if not min(rates):  # as for single pictures
         analysed = f"in single pictures, but {needed_fps} frames per second are needed"
     return f"Unique objects are unknown in {intervals_of}: footage was analysed {analysed}."
 
@@ -404,17 +404,17 @@ def whole_question(
 ) -> list[tuple[str, str]]:
     """Return a chart's complete question by name, including the defaults from the data or the reader.
 
-    Names are those of `/api/counts` and of the pages; others are kept. Where nothing is counted yet, the
+    Names are those of `/api/counts` and of the pages; others are kept. If nothing is counted yet, the
     interval, the metric and the model stay as they were sent.
 
     Args:
         parameters: Names and values of the question.
         counts: The answer to it.
-        with_range: Also the ends of the range, so that footage of later days does not change it.
+        with_range: Whether to include the ends of the range, so that later footage does not change it.
     """
     answered: dict[str, str | int | None] = {
         "zone": counts.zone,
-        # The page reads all day, and every day, as nothing chosen.
+        # For the page, all day and every day means that no times are chosen.
         "hours": None if counts.hours == _ALL_DAY else counts.hours,
         "weekdays": "" if len(counts.weekdays) == _DAYS else ",".join(map(str, counts.weekdays)),
         "timezone": counts.timezone,

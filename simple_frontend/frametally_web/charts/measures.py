@@ -1,7 +1,7 @@
 """The values of a chart: reads the index span by span, and adds up bars of local time.
 
-In the mean of several sources each weighs the same: the frames of one with five a second would hide those of
-another with a picture every ten minutes.
+In the mean of several sources, each has the same weight; otherwise a source with five frames a second would
+hide one with a picture every ten minutes.
 """
 
 from __future__ import annotations
@@ -64,35 +64,35 @@ Numbers = NDArray[np.integer[Any]]
 
 _NOTHING = columns_of([], [])
 _NOT_MEASURED = ("not_tracked", "too_slow")
-_LEAST_FRAMES = 3  # two frames are no rhythm
+_LEAST_FRAMES = 3  # two frames give no rhythm
 _MOST_SOURCES = 100
-"""Most sources to examine: the ones with fewest frames."""
+"""Maximum number of sources to examine: the ones with the fewest frames."""
 
 MOST_OF_SOURCES = 20_000_000
-"""Most bars that are read of sources one by one, until they are added up."""
+"""Maximum number of bars that are read of separate sources before they are added up."""
 
 OfSources = tuple[CountColumns[Bucket], CountColumns[CoverageBucket]]
-"""Bars and coverage of each source by itself."""
+"""Bars and coverage of each source."""
 
 RowT = TypeVar("RowT", bound=Bucket | CoverageBucket)
 
 
 class BlankFootage(NamedTuple):
-    """The intervals with footage that shows nothing, and how many frames nobody looked at."""
+    """The intervals with footage that shows nothing, and the number of frames not checked for this."""
 
     intervals: Sequence[answers.ShowsNothing] = ()
     not_looked_at: int = 0
 
 
 class Chart(NamedTuple):
-    """Bars and coverage, as they are answered.
+    """Bars and coverage for answers.
 
     Attributes:
         unmeasured: The intervals with footage in which objects were not measured.
         counted: The bars as they were read.
-        filmed: The coverage, alike.
+        filmed: The coverage as it was read.
         blank: The footage that shows nothing.
-        of_sources: Bars and coverage of each source by itself, where the others are of several together.
+        of_sources: Bars and coverage of each source, if the others are of several together.
     """
 
     base_interval_s: int
@@ -112,13 +112,13 @@ class Chart(NamedTuple):
 
 @dataclass(frozen=True)
 class Reader:
-    """The reader of the bars of one query.
+    """Reads the bars of one query.
 
     Attributes:
-        index: Where they are read.
+        index: The index to read.
         query: The request, except its bars and its range.
         zone: Time zone of the bars.
-        spans: The range, in spans that follow each other.
+        spans: The range, in consecutive spans.
         times: Hours and weekdays of that zone that are read.
     """
 
@@ -129,7 +129,7 @@ class Reader:
     times: ChosenTimes
 
     def bars(self, interval_s: int, **changes: Any) -> Chart:
-        """Read bars of `interval_s`; `changes` are those of the query, such as `by_source`."""
+        """Read bars of `interval_s`; `changes` apply to the query, such as `by_source`."""
         if not self.spans:
             return Chart(self.query.base_interval_s, [], [])
         bars, last = Bars(interval_s, self.zone), len(self.spans) - 1
@@ -147,7 +147,7 @@ class Reader:
         if not self.spans:
             return Chart(self.query.base_interval_s, [], [])
         whole = self.spans[0].from_ms, self.spans[-1].to_ms
-        # Only hours and weekdays are of another part of UTC's week in each span.
+        # Only hours and weekdays differ by span, as parts of UTC's week.
         over = self.spans if self.times.week_parts(0) else [Span(*whole, 0)]
 
         def read(changes: Mapping[str, Any]) -> list[Histogram]:
@@ -156,27 +156,27 @@ class Reader:
         return self._together(read, changes, 0, lambda starts_ms, _: dict.fromkeys(starts_ms.tolist(), whole))
 
     def filmed(self, interval_s: int | None = None, **changes: Any) -> list[answers.FramesAnalysed]:
-        """Read the coverage of each source alone, of bars of `interval_s` or of the whole range."""
+        """Read the coverage of each source, in bars of `interval_s` or for the whole range."""
         changes = {**changes, "labels": NO_LABEL, "by_source": True}
         return (self.whole(**changes) if interval_s is None else self.bars(interval_s, **changes)).coverage
 
     def evidence(self) -> list[IndexedEvidence]:
-        """Read the frames with most boxes of each label, of each span by itself."""
+        """Read the frames with the most boxes of each label, for each span."""
         return [
             item for span in self.spans for item in self.index.evidence(of_span(self.query, span, self.times))
         ]
 
     def longest_step_s(self, interval_s: int) -> float:
-        """Return the longest of the sources' own steps in seconds, as far as it is longer than `interval_s`.
+        """Return the longest step of a source in seconds, if it is longer than `interval_s`.
 
-        The step of a source is the median from one of its frames to the next, as nearly as the stored
-        interval tells: holes do not matter, and neither do bursts. 0 where all have more frames than bars.
+        The step of a source is the median time between its frames, as nearly as the stored interval shows it;
+        gaps and bursts do not matter. It is 0 if all sources have more frames than bars.
         """
         if not self.spans:
             return 0
         bars = (self.spans[-1].to_ms - self.spans[0].from_ms) / (interval_s * 1000)
         of_sources = self.filmed()
-        # The mean step, holes and all, is no shorter than the median of as many frames as bars can be.
+        # The mean step, with gaps, is no shorter than the median of as many frames as there can be bars.
         seldom = [coverage for coverage in of_sources if _LEAST_FRAMES <= coverage.frames <= bars + 1]
         fewest = heapq.nsmallest(_MOST_SOURCES, seldom, key=lambda coverage: coverage.frames)
         if not fewest:
@@ -204,7 +204,7 @@ class Reader:
         length_ms: int,
         moved: Callable[[Numbers, int], Mapping[int, tuple[int, int]]],
     ) -> Chart:
-        """Return the chart of some spans; `moved` gives the bars of starts that are not as the index says."""
+        """Return the chart of some spans; `moved` returns the bars whose starts differ from the index's."""
         parts: list[tuple[CountColumns[Bucket], CountColumns[CoverageBucket]]] = []
         starts: list[dict[int, int]] = []
         ends: dict[int, int] = {}
@@ -226,7 +226,7 @@ class Reader:
 
 
 def of_span(query: CountQuery, span: Span, times: ChosenTimes) -> CountQuery:
-    """Return what `query` asks of one span: its part of the range and, of chosen `times`, of UTC's week."""
+    """Return the part of `query` for one span: of its range and, with chosen `times`, of UTC's week."""
     return query._replace(
         from_ms=span.from_ms if query.from_ms is None else max(query.from_ms, span.from_ms),
         to_ms=span.to_ms if query.to_ms is None else min(query.to_ms, span.to_ms),
@@ -294,9 +294,9 @@ def _chart(
         )
     ]
     if WEAK_LABELS in names:
-        # The weak labels of those that the query has together are among these: they are known in part.
+        # These include the weak labels of those that the query groups: they are known in part.
         buckets = add_labels(buckets, lambda label: None if label == WEAK_LABELS else label)
-    # In counts of older versions only what was seen says that it was not measured.
+    # Counts of older versions show only by what was seen that objects were not measured.
     not_measured = [
         part
         for part, reason in zip(coverage, reasons, strict=True)
@@ -308,7 +308,7 @@ def _chart(
 def add_labels(
     bars: Iterable[answers.CountBucket], name_of: Callable[[str | None], str | None]
 ) -> list[answers.CountBucket]:
-    """Return bars with the labels of the same new name together: objects are known where each label's are."""
+    """Return bars with labels of the same new name merged; objects are known if those of each label are."""
     sums: dict[Any, answers.CountBucket] = {}
     for bar in bars:
         label = name_of(bar.label)
@@ -347,7 +347,7 @@ def all_labels_in(
 
 
 def sources_with_film(chart: Chart) -> int:
-    """Return how many sources of a chart have film whose length was noted; single pictures cover no time."""
+    """Return how many sources of a chart have film of known length; single pictures cover no time."""
     if chart.of_sources is None:
         covered_s = [part.covered_s for part in chart.coverage]
         return int(any(covered_s) and None not in covered_s)
@@ -371,12 +371,12 @@ def empty_bar(part: answers.FramesAnalysed, label: str | None) -> answers.CountB
 
 
 def followed_of(part: answers.CountBucket | answers.Total) -> int | None:
-    """Return the objects that were followed, be they known or too weak."""
+    """Return the followed objects, whether known or too weak."""
     return part.objects if part.objects_missing is None else part.followed_objects
 
 
 def _with_means(chart: Chart, counted: CountColumns[Bucket], filmed: CountColumns[CoverageBucket]) -> Chart:
-    """Return a chart of several sources together, with the means of what each has by itself."""
+    """Return a chart of several sources together, with the means of the sources' values."""
     means = means_by_bar(counted, filmed)
     buckets = [
         msgspec.structs.replace(bar, mean_per_frame=means.get((bar.start_ms, bar.label)))
@@ -388,7 +388,7 @@ def _with_means(chart: Chart, counted: CountColumns[Bucket], filmed: CountColumn
 def blank_footage(
     parts: Iterable[tuple[Sequence[BlankBucket], Mapping[int, int]]], ends: Mapping[int, int], length_ms: int
 ) -> BlankFootage:
-    """Add up what shows nothing in some spans, each with its bars that start elsewhere than the index says.
+    """Add up the footage that shows nothing in some spans, each with its bars whose starts are moved.
 
     Bars end after `length_ms`, except those in `ends`.
     """
@@ -417,12 +417,12 @@ def blank_footage(
 
 
 def mean_of_sources(parts: Iterable[tuple[str | None, int, int]]) -> float | None:
-    """Return the mean of each source's boxes per frame; None without frames.
+    """Return the mean of each source's boxes per frame, or None without frames.
 
-    It is not rounded: few of a year's frames show any.
+    It is not rounded, because few frames of a year may show any object.
 
     Args:
-        parts: Source, boxes and frames, in any number of parts a source.
+        parts: Source, boxes and frames, in any number of parts per source.
     """
     sums: dict[str | None, list[int]] = defaultdict(lambda: [0, 0])
     for source, detections, frames in parts:
@@ -436,7 +436,7 @@ def mean_of_sources(parts: Iterable[tuple[str | None, int, int]]) -> float | Non
 def means_by_bar(
     counted: CountColumns[Bucket], filmed: CountColumns[CoverageBucket]
 ) -> dict[tuple[int, str | None], float]:
-    """Return the mean of the sources by start and label (None: of labels together), of what has frames."""
+    """Return the mean of the sources with frames, by start and label (None for merged labels)."""
     frames = np.append(filmed.cells[DETECTIONS], 0)[places_in(filmed, counted)]
     rates = counted.cells[DETECTIONS] / np.maximum(frames, 1)
     weights = np.where(frames == 0, 0.0, rates)
@@ -444,7 +444,7 @@ def means_by_bar(
     sources_at = dict(zip(starts.tolist(), sources.tolist(), strict=True))
     bar_starts, of_start = np.unique(counted.cells[SLOT], return_inverse=True)
     number = len(counted.labels)
-    # Labels that are together have numbers below 0.
+    # Merged labels have numbers below 0.
     bars = of_start.reshape(-1) * number + counted.cells[LABEL] % number
     sums = np.bincount(bars, weights)
     bar_names = [(start_ms, label or None) for start_ms in bar_starts.tolist() for label in counted.labels]
@@ -464,7 +464,7 @@ def means_by_label(
 
 
 def only(of_sources: OfSources | None, starts_ms: Iterable[int], label: str | None) -> OfSources | None:
-    """Return the bars that start then, of one label or (None) of all."""
+    """Return the bars with these starts, of one label or (if None) of all."""
     if of_sources is None:
         return None
     counted, filmed = of_sources
@@ -486,7 +486,7 @@ def _over_time(columns: CountColumns[RowT]) -> CountColumns[RowT]:
 
 
 def places_in(filmed: CountColumns[CoverageBucket], counted: CountColumns[Bucket]) -> NDArray[np.int64]:
-    """Return for each bar the place of its interval in the coverage; of one without, the place after all."""
+    """Return for each bar the index of its interval in the coverage, or the coverage's length without one."""
     number = len(counted.sources)
     bar_keys, interval_keys = (
         part.cells[SLOT].astype(np.int64) * number + part.cells[SOURCE] for part in (counted, filmed)

@@ -1,8 +1,8 @@
 """The scope of a query: range, spans of local time, and stored interval, which may be a second.
 
-Short ranges are also read by the second, from the frames behind the stored intervals, by their rules. Seconds
-are answered where they add up alone: the frames, detections, peaks and objects of each stored interval are
-those of its seconds. So a bar of a second never contradicts the bar of a minute that it is part of.
+Short ranges are also read by the second, from the frames behind the stored intervals, by the same rules.
+Seconds are returned only if they add up: the frames, detections, peaks and objects of each stored interval
+must match its seconds. So a bar of a second never contradicts the bar of a minute that contains it.
 """
 
 from __future__ import annotations
@@ -39,16 +39,16 @@ from frametally_web.requests.query import Selection
 MAX_SPAN_DAYS = 3660
 """Longest range of data that one query may read."""
 
-_MOST_FRAMES = 20_000  # ten minutes of one source at 30 frames a second, and some more
+_MOST_FRAMES = 20_000  # ten minutes of one source at 30 frames a second, and a few more
 _PATIENCE_S = 2.0
 
 
 class ResolvedQuery(NamedTuple):
-    """A query without open values: those that were not chosen have their defaults.
+    """A query in which all open values have their defaults.
 
-    `spans` are the parts of `[from_ms, to_ms)` that can have data, each of one offset from UTC. `chosen`
-    are the chosen hours and weekdays in it; None: all of it. `footage` goes from the first second with
-    footage to the end of the last one, where seconds can be read; else None.
+    `spans` are the parts of `[from_ms, to_ms)` that can have data, each of one offset from UTC. `chosen` are
+    the chosen hours and weekdays in it, or None for all of it. If seconds can be read, `footage` goes from
+    the first second with footage to the end of the last one; else it is None.
     """
 
     choice: Choice
@@ -60,7 +60,7 @@ class ResolvedQuery(NamedTuple):
     footage: tuple[int, int] | None = None
 
     def ends_with_footage(self, selection: Selection) -> ResolvedQuery:
-        """Return it with those ends that are not asked for where its footage begins and ends."""
+        """Return the query with its open ends set to those of its footage."""
         if self.footage is None:
             return self
         return self._replace(
@@ -69,7 +69,7 @@ class ResolvedQuery(NamedTuple):
         )
 
     def asked_ms(self, from_ms: int, to_ms: int) -> int:
-        """Return how long of a stretch lies in the range, the hours and the weekdays of the question."""
+        """Return how much of a stretch is in the range, the hours and the weekdays of the question."""
         within = max(from_ms, self.from_ms), min(to_ms, self.to_ms)
         return sum(max(end_ms - start_ms, 0) for start_ms, end_ms in cut([within], self.chosen))
 
@@ -93,7 +93,7 @@ class ResolvedQuery(NamedTuple):
         )
 
     def reader(self, index: CountIndex, selection: Selection, interval_s: int | None) -> Reader:
-        """Return what reads bars of `interval_s`; see `base_of`."""
+        """Return a reader for bars of `interval_s`; see `base_of`."""
         query = CountQuery(
             self.choice.model,
             self.base_of(selection, interval_s),
@@ -106,12 +106,12 @@ class ResolvedQuery(NamedTuple):
 def resolve(
     index: CountIndex, choice: Choice, selection: Selection, media: MediaTimes | None
 ) -> ResolvedQuery | None:
-    """Return the resolved request; None if there is nothing.
+    """Return the resolved request, or None if there is nothing to read.
 
-    An open end is filled by what the sources have: counts, and footage that `media` says is not counted.
+    An open end is set by the sources' counts, and by footage that is not counted according to `media`.
 
     Raises:
-        Problem: 400, if the base is not stored, or there are more days of data than are read at once.
+        Problem: 400 if the base is not stored, or there are more days of data than are read at once.
     """
     is_by_second = selection.base_s == SECOND_S and isinstance(index, SecondsIndex)
     base_s = None if is_by_second else selection.base_s
@@ -138,7 +138,7 @@ def resolve(
         to_ms = open_end_ms(index, choice.model, bases_s, summaries, waiting.values(), from_ms)
     if from_ms >= to_ms:
         return None
-    # Data cannot lie outside; the last interval reaches to its end, whatever its base.
+    # There are no data outside; the last interval reaches to its end, whatever its base.
     first_ms = min((first for first, _ in ranges_by_source.values()), default=to_ms)
     next_ms = max((end for _, end in ranges_by_source.values()), default=to_ms)
     readable = _spans(selection, max(from_ms, first_ms), min(to_ms, next_ms))
@@ -160,7 +160,7 @@ def _with_seconds(
     waiting: Collection[tuple[int, int]],
     is_by_second: bool,
 ) -> ResolvedQuery:
-    """Return a question with seconds among the intervals to read, or as the only one, where there are any."""
+    """Return a question with seconds added to the intervals to read, or as the only one, if available."""
     choice = resolved.choice
     bases = choice.base_intervals_s
     ends = resolved.from_ms, resolved.to_ms
@@ -229,7 +229,7 @@ def _chosen(selection: Selection, from_ms: int, to_ms: int) -> list[tuple[int, i
 
 
 def _up_to_date(index: CountIndex, choice: Choice, base_s: int | None, from_ms: int, to_ms: int) -> Choice:
-    """Return the choice with the stored intervals that have the footage of the range, or with `base_s`."""
+    """Return the choice with the stored intervals that have the range's footage, or with `base_s`."""
     if base_s is not None:
         return Choice(choice.model, [base_s])
     usable = up_to_date(index, choice.model, choice.base_intervals_s, from_ms, to_ms)
@@ -237,9 +237,9 @@ def _up_to_date(index: CountIndex, choice: Choice, base_s: int | None, from_ms: 
 
 
 class SecondsIndex:
-    """A `CountIndex` that also has the seconds of short ranges, with `SECOND_S` for the stored interval.
+    """A `CountIndex` that also has the seconds of short ranges, with the stored interval `SECOND_S`.
 
-    One answers one request: it keeps the seconds that were counted.
+    Each object answers one request: it keeps the counted seconds.
     """
 
     def __init__(
@@ -252,10 +252,10 @@ class SecondsIndex:
         within: str | None,
         ensure_ledger: Callable[[], None],
     ) -> None:
-        """Look through `stored`, which the caller closes; `within` names the zone that it is narrowed to."""
+        """Wrap `stored`, which the caller closes; `within` names the zone to which it is limited."""
         self.stored = stored
         self.fault: FrametallyError | Problem | None = None
-        """Why frames could not be read, where that passes."""
+        """Why frames could not be read, if that is temporary."""
         self._store, self._ledger, self._settings = store, ledger, settings
         self._within, self._ensure_ledger = within, ensure_ledger
         self._bases_s: dict[str, int] = {}
@@ -267,10 +267,10 @@ class SecondsIndex:
     def footage(
         self, model: str, base_s: int, sources: Sequence[str], from_ms: int, to_ms: int
     ) -> tuple[int, int] | None:
-        """Count the seconds of a range, and return its first and the end of its last with footage.
+        """Count the seconds of a range; return the start of the first and the end of the last filmed one.
 
-        None: it is not answered by the second, as the footage is too long, has too many frames, does not add
-        up to what is stored, or cannot be read. Without footage it is the range itself.
+        Return None if it cannot be answered by the second, because the footage is too long, has too many
+        frames, does not add up to the stored counts, or cannot be read; without footage, the range itself.
         """
         base_ms = base_s * 1000
         first_ms, end_ms = from_ms - from_ms % base_ms, to_ms + -to_ms % base_ms
@@ -350,19 +350,19 @@ class SecondsIndex:
         return [item for of_label in busiest.values() for item in of_label[:limit_per_label]]
 
     def counted_days(self, model: str) -> list[CountedDay]:
-        """Return the current runs of the model, those behind the seconds also as runs of seconds."""
+        """Return the current runs of the model; those behind the seconds also as runs of seconds."""
         days = self.stored.counted_days(model)
         base_s = self._bases_s.get(model)
         return [*days, *(day._replace(base_interval_s=SECOND_S) for day in days if day[0] == base_s)]
 
     def current_runs(self) -> list[Run]:
-        """Return the runs that queries read, those behind the seconds also as runs of seconds."""
+        """Return the runs that queries read; those behind the seconds also as runs of seconds."""
         runs = self.stored.current_runs()
         behind = [run for run in runs if run.interval_s == self._bases_s.get(run.model)]
         return [*runs, *(replace(run, interval_s=SECOND_S) for run in behind)]
 
     def stored_interval_s(self, model: str, base_s: int) -> int:
-        """Return the stored interval behind one that is read."""
+        """Return the stored interval behind the one that is read."""
         return self._bases_s.get(model, base_s) if base_s == SECOND_S else base_s
 
     def box_filters(self, model: str, base_s: int) -> BoxFilters | None:
@@ -392,5 +392,5 @@ def index_by_second(
 
 
 def stored_interval_s(index: CountIndex, model: str, base_s: int) -> int:
-    """Return the stored interval behind one that is read from an index; see `SecondsIndex`."""
+    """Return the stored interval behind the one that is read from an index; see `SecondsIndex`."""
     return index.stored_interval_s(model, base_s) if isinstance(index, SecondsIndex) else base_s

@@ -24,7 +24,7 @@ from frametally_web.charts.measures import Chart, followed_of, mean_of_sources, 
 from frametally_web.requests.query import AskedMetric, Metric
 
 Totals = Mapping[str | None, Sequence[answers.Total]]
-"""By label (None: of labels together) its totals: one, or one of each source."""
+"""Totals by label (None for labels together): one, or one of each source."""
 
 
 def sum_up(chart: Chart, labels: Iterable[str | None], *, by_source: bool) -> Totals:
@@ -70,7 +70,7 @@ def sum_up(chart: Chart, labels: Iterable[str | None], *, by_source: bool) -> To
 
 
 def all_together(chart: Chart) -> answers.Total:
-    """Return what all labels and sources of a chart add up to; in its mean each source weighs the same."""
+    """Return the total of all labels and sources of a chart; in its mean each source has the same weight."""
     if chart.of_sources is not None:
         mean_per_frame = sum(means_by_label(*chart.of_sources).values()) if chart.frames else None
     else:
@@ -81,7 +81,7 @@ def all_together(chart: Chart) -> answers.Total:
 
 
 def all_labels(totals: Totals, chart: Chart) -> list[answers.Total]:
-    """Return the joint total of all labels: one, or one of each source that has totals of its own."""
+    """Return the joint total of all labels: one, or one of each source with separate totals."""
     of_sources: dict[str | None, list[answers.Total]] = defaultdict(list)
     for total in (total for of_label in totals.values() for total in of_label):
         of_sources[total.source].append(total)
@@ -108,9 +108,9 @@ def _add_labels(
 
 
 def by_metric(totals: Totals, metric: Metric) -> list[str]:
-    """Return the labels, those with most of the metric first; without those that are together.
+    """Return the labels in descending order of the metric, without the merged ones.
 
-    Those whose objects are not known are last, with most boxes first.
+    Labels with unknown objects are last, in descending order of boxes.
     """
     return sorted(
         (label for label in totals if label is not None),
@@ -123,10 +123,10 @@ def by_metric(totals: Totals, metric: Metric) -> list[str]:
 
 
 def known_metric(metric: AskedMetric, chart: Chart) -> Metric:
-    """Return the metric asked for; of `auto`, objects if they are known of all labels together."""
+    """Return the requested metric; for `auto`, objects if they are known for all labels together."""
     if metric != "auto":
         return metric
-    together = _add_parts(chart.buckets, chart.coverage, None)  # means do not say whether objects are known
+    together = _add_parts(chart.buckets, chart.coverage, None)  # means do not matter for objects
     tracked = together.tracked_detections
     is_weak = tracked is not None and is_too_weak(together.detections, tracked)
     is_known = together.objects is not None or (together.measured_objects is not None and not is_weak)
@@ -143,9 +143,9 @@ def _add_parts(
     coverage: Sequence[answers.FramesAnalysed],
     mean_per_frame: float | None,
 ) -> answers.Total:
-    """Return what some bars or totals add up to: objects are known where those of each label are.
+    """Return the sum of some bars or totals: objects are known if those of each label are.
 
-    Over time a label's objects are known by all of its boxes, as those of one long bar.
+    Over time, whether a label's objects are known depends on all its boxes, as in one long bar.
     """
     rates = [part.slowest_fps for part in coverage]
     rate = None if None in rates else min([rate for rate in rates if rate is not None], default=math.inf)
@@ -160,7 +160,7 @@ def _add_parts(
 
 
 def _together(of_labels: Sequence[answers.Total], pooled: answers.Total) -> answers.Total:
-    """Return the total of several labels: `pooled`, and of objects the known part where a label's are not."""
+    """Return the total of several labels: `pooled`, with the known part if a label's objects are unknown."""
     objects = add_up(Number(total.objects, total.objects_missing) for total in of_labels)
     if objects.value is not None or len(of_labels) < 2:
         return pooled
@@ -184,7 +184,7 @@ def _pooled(
     *,
     is_measured: bool = True,
 ) -> answers.Total:
-    """Return the total of some parts by all of their boxes, as if they were of one label."""
+    """Return the total of some parts over all their boxes, as if they had one label."""
     followed = [followed_of(part) for part in parts] if is_measured else [None]
     return _total(
         label,
@@ -227,19 +227,19 @@ def _total(
 
 
 def metric_of(measured_part: answers.CountBucket | answers.Total, metric: Metric) -> float | None:
-    """Return one of the four; None where it is not known."""
+    """Return one of the four metrics, or None if it is unknown."""
     value: float | None = getattr(measured_part, metric)
     return value
 
 
 def known_part(measured_part: answers.CountBucket | answers.Total, metric: Metric) -> float | None:
-    """Return one of the four; of objects that are known in part, those; None where nothing is known."""
+    """Return one of the four metrics, or the known part of partly known objects; None without any."""
     value = metric_of(measured_part, metric)
     return measured_part.measured_objects if value is None and metric == "objects" else value
 
 
 def value_of(totals: Sequence[answers.Total], metric: Metric) -> float:
-    """Return the metric over several sources; objects that are not known are fewer than none."""
+    """Return the metric over several sources; unknown objects sort below none."""
     if metric == "peak":
         return max([total.peak for total in totals], default=0)
     if metric == "objects":

@@ -24,14 +24,14 @@ from frametally_web.requests.query import ChartQuery, Metric
 
 
 class OtherSide(NamedTuple):
-    """The other side of a comparison: what to ask for, its name, and where moments of here lie in it."""
+    """The other side of a comparison: its query, its name, and the period that maps times to it."""
 
     query: ChartQuery
     name: str
     period: OtherPeriod | None
 
     def beside_ms(self, ms: int) -> int | None:
-        """Return the moment there that lies beside one here; None where clocks there did not show it."""
+        """Return the time there that corresponds to one here; None if clocks there did not show it."""
         if self.period is None:
             return ms
         shift = next(
@@ -41,7 +41,7 @@ class OtherSide(NamedTuple):
 
 
 def bar_at(bars: Sequence[tuple[int, int]], at_ms: int | None) -> tuple[int, int] | None:
-    """Return the one of some bars, in order, that holds a moment: both sides need not begin alike."""
+    """Return the bar that contains a time, from bars in order: both sides may begin differently."""
     if at_ms is None:
         return None
     index = bisect.bisect_right(bars, at_ms, key=lambda bar: bar[0]) - 1
@@ -52,7 +52,7 @@ def other_side(counts: Counts, query: ChartQuery, compare: str) -> OtherSide:
     """Return the side to compare with an answer to `query`.
 
     Raises:
-        Problem: 400, if that cannot be compared.
+        Problem: 400 if they cannot be compared.
     """
     selection = query.selection._replace(model=counts.model, from_ms=counts.from_ms, to_ms=counts.to_ms)
     own_query = query._replace(interval_s=counts.interval_s)
@@ -82,11 +82,11 @@ def other_side(counts: Counts, query: ChartQuery, compare: str) -> OtherSide:
 
 
 _Bar = tuple[str | None, int]
-"""A source (None: all together), and when a bar of this side begins."""
+"""A source (None for all together), and the start of a bar on this side."""
 
 
 class _Value(NamedTuple):
-    """The metric of a label in a bar; None where it is not known."""
+    """The metric of a label in a bar, or None if unknown."""
 
     value: float | None
 
@@ -94,12 +94,12 @@ class _Value(NamedTuple):
 def find_differences(
     index: CountIndex, settings: Settings, media: MediaTimes, query: ChartQuery, compare: str, *, limit: int
 ) -> answers.Differences:
-    """Return how far two sides are apart in what both have seen, and the `limit` bars that are so most.
+    """Return how far two sides differ where both have footage, and the `limit` bars that differ most.
 
-    Sources are compared one by one, but where a source is what the others are compared with.
+    Sources are compared one by one, unless the other side is a source.
 
     Raises:
-        Problem: 400, by the rules of `counts.count` and `other_side`, or if there are more bars than a file
+        Problem: 400 by the rules of `counts.count` and `other_side`, or if there are more bars than a file
             may have rows.
     """
     counts = count(index, settings, media, query._replace(by_source=False, top=0))
@@ -139,10 +139,10 @@ def find_differences(
 
 
 class _Side:
-    """A side of `rules.differences`; its bars are named by those of this side that they lie beside."""
+    """A side of `rules.differences`; its bars are named by the corresponding bars of this side."""
 
     def __init__(self, chart: Chart, metric: Metric, own_starts: Mapping[int, int]) -> None:
-        """Take what a chart has of the bars that `own_starts` has, by when each begins on this side."""
+        """Take the chart's bars in `own_starts`, which maps starts on this side to starts in the chart."""
         self._chart = chart
         self._metric = metric
         covered = {(coverage.source, coverage.start_ms): coverage for coverage in chart.coverage}
@@ -164,7 +164,7 @@ class _Side:
                 self.counts[bar, label] = self._of_label[label][bar] = bucket
 
     def measured(self, bar: _Bar, label: str) -> _Value:
-        """Return the count of a label in a bar that was seen."""
+        """Return the count of a label in a bar with footage."""
         bucket = self.counts.get((bar, label))
         if bucket is not None:
             return _Value(metric_of(bucket, self._metric))
@@ -172,7 +172,7 @@ class _Side:
         return _Value(None if is_unknown else 0)
 
     def sum_of(self, label: str | None, bars: Collection[_Bar]) -> tuple[float | None, float | None]:
-        """Return the metric of a label (None: of all together) in some bars, and what of it is known."""
+        """Return the metric of a label (None for all together) in some bars, and its known part."""
         if not bars:
             return None, None
         of_labels = [*self._of_label.values()] if label is None else [self._of_label[label]]
@@ -186,7 +186,7 @@ class _Side:
 
 
 class Paired(NamedTuple):
-    """Two charts: their sides, the bars of a source that both have seen, and the bars beside, by start."""
+    """Two charts: their sides, the bars per source that both have, and the other starts by own start."""
 
     own: _Side
     other: _Side
@@ -200,7 +200,7 @@ class Paired(NamedTuple):
 
 
 def pair_charts(own_chart: Chart, other_chart: Chart, side: OtherSide, metric: Metric) -> Paired:
-    """Return two charts, which have their sources apart, by the bars that lie beside each other."""
+    """Return two charts, with separate sources, paired by corresponding bars."""
     beside = _starts_beside(own_chart, other_chart, side)
     own = _Side(own_chart, metric, {start: start for start in beside})
     other = _Side(other_chart, metric, beside)
@@ -219,7 +219,7 @@ def _read(index: CountIndex, settings: Settings, query: ChartQuery) -> Chart:
 
 
 def _starts_beside(own_chart: Chart, other_chart: Chart, side: OtherSide) -> dict[int, int]:
-    """Return, by when a bar of this side begins, when the one beside it does; some have none."""
+    """Return the start of the corresponding bar by the start of a bar of this side; some have none."""
     bars = sorted({(coverage.start_ms, coverage.end_ms) for coverage in other_chart.coverage})
     starts = {}
     for start_ms in {coverage.start_ms for coverage in own_chart.coverage}:

@@ -39,7 +39,7 @@ def summarise(index: CountIndex, settings: Settings, media: MediaTimes, query: C
     """Return the totals of a chart, all labels and sources together.
 
     Raises:
-        Problem: 400, if the model, a name or the interval cannot be.
+        Problem: 400 if the model, a name or the interval is not valid.
     """
     selection = query.selection
     query = query._replace(by_source=False, top=0)
@@ -106,7 +106,7 @@ def _busiest(chart: Chart, metric: Metric) -> list[answers.BusyInterval]:
 
 
 def _peak(reader: Reader, chart: Chart) -> answers.PeakFrame | None:
-    """Return the frame with most boxes of one label; of equal ones the first."""
+    """Return the frame with the most boxes of one label, the first if several are equal."""
     best = min(
         reader.evidence(),
         key=lambda item: (-item.evidence.count, item.evidence.captured_at_ms, item.evidence.image_path),
@@ -135,7 +135,7 @@ def _frames_per_bar(chart: Chart, plan: Plan) -> answers.FramesPerBar | None:
         bucket.frames
         for bucket in chart.coverage
         if bucket.start_ms >= resolved.from_ms
-        and bucket.end_ms <= resolved.to_ms  # the range may cut the others
+        and bucket.end_ms <= resolved.to_ms  # the range may truncate the others
     ]
     return answers.FramesPerBar(least=min(frames), most=max(frames)) if frames else None
 
@@ -148,10 +148,10 @@ def _week_before(
     plan: Plan,
     metric: Metric,
 ) -> answers.WeekBefore | None:
-    """Return the same stretch of local time, as few whole weeks before as do not overlap with it."""
+    """Return the same stretch of local time, the fewest whole weeks earlier without an overlap."""
     zone = query.selection.zone.tzinfo
     from_ms, to_ms = plan.resolved.from_ms, plan.resolved.to_ms
-    # A week in which the clocks change is compared with the one before, as the table of the comparison does.
+    # A week in which the clocks change is compared with the previous one, as in the comparison's table.
     length = _wall(to_ms, zone) - _wall(from_ms, zone) - _CLOCK_CHANGE
     weeks = max(-(-length // datetime.timedelta(weeks=1)), 1)
     if from_ms - weeks * WEEK_MS < FIRST_MS:
@@ -165,7 +165,7 @@ def _week_before(
     )
     try:
         then_plan = plan_chart(index, settings, None, choice, then_query, series=1, most_rows=MAX_BUCKETS)
-    except Problem:  # the counts of then have other stored intervals
+    except Problem:  # the earlier counts have other stored intervals
         return None
     earlier = then_plan.reader.bars(then_plan.interval_s, apart=(), by_source=True) if then_plan else None
     if then_plan is None or earlier is None or not earlier.coverage:
@@ -189,7 +189,7 @@ def _week_before(
 
 
 def _wall(ms: int, zone: datetime.tzinfo) -> datetime.datetime:
-    """Return what the clocks show."""
+    """Return the local clock time."""
     return local_time(ms, zone).replace(tzinfo=None)
 
 

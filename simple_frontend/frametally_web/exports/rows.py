@@ -20,7 +20,7 @@ from frametally_web.compare.differences import OtherSide, bar_at
 from frametally_web.requests.query import ChartQuery
 
 Kind = Literal["instant", "local", "text", "whole", "real"]
-"""A moment with its offset; what local clocks show, without one; a text; a whole number; any number."""
+"""A time with its offset; local clock time, without one; a text; a whole number; any number."""
 
 
 class Column(NamedTuple):
@@ -77,7 +77,7 @@ COLUMNS = (
 )
 
 ZONE_COLUMN = Column("zone", "text", "name of the zone to which the counts are limited")
-"""What counts within a zone have, too."""
+"""The additional column of counts within a zone."""
 
 CHECK_COLUMNS = (
     Column("low", "real", "lower end of the interval for the true number of boxes or objects"),
@@ -86,7 +86,7 @@ CHECK_COLUMNS = (
     Column("check", "text", "name of the accuracy check"),
     Column("check_details", "text", "confidence, people, day, number of units and model of that check"),
 )
-"""What counts have, too, where an accuracy check covers some of them."""
+"""The additional columns of counts of which an accuracy check covers some."""
 
 OTHER_COLUMNS = (
     Column("compared_with", "text", "what the row is compared with"),
@@ -104,14 +104,14 @@ OTHER_COLUMNS = (
         if name in DIFFERENCES
     ),
 )
-"""What a comparison adds."""
+"""The additional columns of a comparison."""
 
 MOST_NAMED = 20
-"""So many sources that are added up are named in each row; of more, how many more there are."""
+"""Maximum number of merged sources that each row names; further ones are only counted."""
 
 
 Row = tuple[Any, ...]
-"""The values of `COLUMNS`; moments are datetimes, what there is not is None."""
+"""The values of `COLUMNS`; times are datetimes, missing values are None."""
 
 Measured = tuple[Any, ...]
 """The values from `coverage` to `objects_missing`."""
@@ -125,7 +125,7 @@ _DIFFERENCES_AT = [_NAMES[_MEASURED_AT].index(name) for name in DIFFERENCES]
 
 
 class Measures:
-    """The answer for an interval, a source (None: all together) and a label."""
+    """The answer for an interval, a source (None for all together) and a label."""
 
     def __init__(self, counts: answers.Counts) -> None:
         self._buckets = {(bucket.start_ms, bucket.source, bucket.label): bucket for bucket in counts.buckets}
@@ -136,7 +136,7 @@ class Measures:
             self._nothing.setdefault((part.start_ms, part.source), []).append(part)
 
     def measured(self, start_ms: int, source: str | None, label: str | None) -> Measured:
-        """Return its measures: 0 where nothing was found, None where nothing was filmed or known."""
+        """Return the measures: 0 if nothing was found, None if nothing was filmed or known."""
         coverage = self._covered.get((start_ms, source))
         bucket = self._buckets.get((start_ms, source, label or ""))
         if bucket is not None:
@@ -153,7 +153,7 @@ class Measures:
         return ("filmed, not analysed", *NO_FOOTAGE[1:]) if is_waiting else NO_FOOTAGE
 
     def tracked_detections(self, start_ms: int, source: str | None, label: str | None) -> int | None:
-        """Return the boxes that lie in tracks."""
+        """Return the boxes that are in tracks."""
         bucket = self._buckets.get((start_ms, source, label or ""))
         if bucket is not None:
             return bucket.tracked_detections
@@ -161,12 +161,12 @@ class Measures:
         return None if coverage is None or coverage.objects_missing else 0
 
     def at_least(self, start_ms: int, source: str | None, label: str | None) -> int | None:
-        """Return the objects that are known of those that are known in part."""
+        """Return the known objects, if they are known in part."""
         bucket = self._buckets.get((start_ms, source, label or ""))
         return None if bucket is None else bucket.measured_objects
 
     def from_start(self, start_ms: int, source: str | None, label: str | None) -> int | None:
-        """Return those of the objects that were there when the footage began."""
+        """Return the objects that were there when the footage began."""
         bucket = self._buckets.get((start_ms, source, label or ""))
         if bucket is not None:
             return bucket.objects_from_start
@@ -174,18 +174,18 @@ class Measures:
         return None if coverage is None or coverage.objects_missing else 0
 
     def shows_nothing(self, start_ms: int, source: str | None) -> str | None:
-        """Return the reasons why footage is left out, with its seconds; None without such footage."""
+        """Return why footage is left out, with its seconds; None without such footage."""
         parts = self._nothing.get((start_ms, source), ())
         return ", ".join(f"{part.reason} {part.covered_s:g} s" for part in parts) or None
 
     def filmed(self, start_ms: int, source: str | None) -> tuple[float | None, float | None]:
-        """Return the seconds with footage, and their share of the time asked for."""
+        """Return the seconds with footage, and their share of the requested time."""
         coverage = self._covered.get((start_ms, source))
         return (None, None) if coverage is None else (coverage.covered_s, coverage.filmed_part)
 
 
 def make_rows(counts: answers.Counts, query: ChartQuery, media: MediaTimes) -> Iterator[Row]:
-    """Yield the rows, by interval, then source, then label as the answer has them."""
+    """Yield the rows, by interval, then source, then label in the answer's order."""
     return (row for row, _ in make_places(counts, query, media))
 
 
@@ -207,7 +207,7 @@ def make_places(
         for source in sources:
             timed_by = _time_source(counts, start_ms, end_ms, source)
             filmed_s, filmed_part = measures.filmed(start_ms, source)
-            # Where nothing was found: what was filmed is to be told all the same.
+            # A row even if nothing was found: it shows what was filmed.
             for label in labels or [None]:
                 row = (
                     *(start, end, slugs[source], label),
@@ -232,7 +232,7 @@ def make_compared_rows(
     other_counts: answers.Counts,
     side: OtherSide,
 ) -> Iterator[Row]:
-    """Yield the same rows with the other side beside them, and the differences; labels are those of both."""
+    """Yield the same rows with the other side and the differences added, for the labels of both sides."""
     zone = query.selection.zone.tzinfo
     labels = [*counts.labels, *(label for label in other_counts.labels if label not in counts.labels)]
     measures = Measures(other_counts)
@@ -264,7 +264,7 @@ def make_compared_rows(
 
 
 def with_checks(rows: Iterator[Row], counts: answers.Counts, query: ChartQuery) -> Iterator[Row]:
-    """Yield the same rows with `CHECK_COLUMNS`: null where no check covers them."""
+    """Yield the same rows with `CHECK_COLUMNS`, null if no check covers them."""
     zone = query.selection.zone.tzinfo
     checks = {check.id: (check.name, check_words(check, zone)) for check in counts.checks or ()}
     checked: dict[tuple[int, str | None, str | None], Row] = {
@@ -304,7 +304,7 @@ def _utc_offset(moment: datetime.datetime) -> str:
 
 
 def joined(sources: Sequence[str], name: Callable[[str], str]) -> str:
-    """Return the names of sources that are added up, as one text."""
+    """Return the names of merged sources as one text."""
     first_names = [name(source) for source in sources[:MOST_NAMED]]
     more = len(sources) - len(first_names)
     return "; ".join([*first_names, f"and {more} more"] if more else first_names)
@@ -317,7 +317,7 @@ def _with_footage(
 
 
 def bars_of(counts: answers.Counts, query: ChartQuery) -> Iterator[tuple[int, int]]:
-    """Yield the bars of the times asked for; of an open range, from the first that was filmed to the last."""
+    """Yield the bars of the requested times; in an open range, from the first filmed to the last."""
     if counts.interval_s is None or counts.from_ms is None or counts.to_ms is None:
         return
     zone, from_ms, to_ms = query.selection.zone.tzinfo, query.selection.from_ms, query.selection.to_ms
@@ -330,7 +330,7 @@ def bars_of(counts: answers.Counts, query: ChartQuery) -> Iterator[tuple[int, in
         if counts.asked is None
         else [(time_range.from_ms, time_range.to_ms) for time_range in counts.asked]
     )
-    # Bars that were filmed begin where the chart has them begin, whatever lies before.
+    # Align bars with the chart, ignoring earlier footage.
     for start_ms, end_ms in ((from_ms, first_ms), (first_ms, next_ms), (next_ms, to_ms)):
         if start_ms is not None and end_ms is not None and start_ms < end_ms:
             yield from (bar for bar in bars.over(start_ms, end_ms) if touches(chosen, *bar))

@@ -47,7 +47,7 @@ def write_json(file: BinaryIO, columns: Sequence[Column], rows: Iterable[Row], a
 def write_parquet(
     file: BinaryIO, columns: Sequence[Column], rows: Iterable[Row], about: dict[str, Any]
 ) -> None:
-    """Write a table whose metadata has the query (`frametally.query`)."""
+    """Write a table with the query in its metadata (`frametally.query`)."""
     import pyarrow as arrow
     import pyarrow.parquet as parquet
 
@@ -104,10 +104,10 @@ def export(
 
     `warn` gets a line for each source that has footage in the range that is not in the counts.
 
-    It is written whole, to a temporary file, before anyone gets some of it: half of it would be wrong.
+    The file is written completely to a temporary file before any of it is sent: half of it would be wrong.
 
     Raises:
-        Problem: 400, by the rules of `counts.count` and `other_side`.
+        Problem: 400 by the rules of `counts.count` and `other_side`.
     """
     most_rows = min(MAX_BUCKETS, MOST_ROWS) if file_format == "xlsx" else MAX_BUCKETS
     try:
@@ -156,7 +156,7 @@ def export(
 
 
 def chunks_of(file: BinaryIO) -> Iterator[bytes]:
-    """Yield the contents of a file, piece by piece, and close it."""
+    """Yield the contents of a file piece by piece, and close it."""
     with file:
         while chunk := file.read(_CHUNK_BYTES):
             yield chunk

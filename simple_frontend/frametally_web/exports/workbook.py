@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from xlsxwriter.worksheet import Worksheet
 
 MOST_ROWS = 50_000
-"""A workbook is written some ten times slower than the same rows as CSV: more would hold up the server."""
+"""Most rows of a workbook: it is written ten times slower than CSV, and more would block the server."""
 
 _MOST_CHARS = 32_767
 _MADE = datetime.datetime(2000, 1, 1)  # noqa: DTZ001 - the same counts are the same bytes
@@ -35,7 +35,7 @@ def write_xlsx(file: BinaryIO, columns: Sequence[Column], rows: Iterable[Row], a
     book = xlsxwriter.Workbook(file, {"constant_memory": True})
     book.set_properties({"title": "frametally counts", "created": _MADE})
     bold, date = book.add_format({"bold": True}), book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
-    # What people read stands first; the same for programs, as text with an offset, last.
+    # The columns for people come first; the same for programs, as text with an offset, last.
     first = [number for name in _FIRST for number, column in enumerate(columns) if column.name == name]
     order = sorted({*range(len(columns))} - {*first}, key=lambda index: columns[index].kind == "instant")
     order = [*first, *order]
@@ -65,7 +65,7 @@ def write_xlsx(file: BinaryIO, columns: Sequence[Column], rows: Iterable[Row], a
 
 
 def _write(sheet: Worksheet, row: int, column: int, value: Any, date: Any) -> None:
-    """Write a value as what it is: xlsxwriter's own guess would make formulas and links of texts."""
+    """Write a value by its type: xlsxwriter would guess formulas and links in texts."""
     if value is None:
         return
     if isinstance(value, datetime.datetime):

@@ -1,1 +1,1 @@
-"""The history of a number: its answer, and its page."""
+"""The history of a number: its answer, and its route."""

@@ -45,11 +45,11 @@ class HistoryRoutes(Handlers):
         return self.tell(args, image_url)
 
     def tell(self, args: Args, image_url: Callable[[str], str]) -> answers.NumberHistory:
-        """Return it with frames at the addresses that `image_url` gives.
+        """Return the history; `image_url` returns the addresses of frames.
 
         Raises:
-            Problem: 400, if there is no such model, or the range has too many days.
-            Retryable: A port is away.
+            Problem: 400 if there is no such model, or the range has too many days.
+            Retryable: A port is unavailable.
         """
         selection, frames = read_selection(args, self.settings), _FRAMES.read(args)
         check_names(self.ports.index, selection, lambda: self.books.media().sources())
@@ -68,7 +68,7 @@ class HistoryRoutes(Handlers):
                 parameter="from" if selection.from_ms is None else "to",
                 remedy="Choose a bar, a day or a month in the chart.",
             )
-        # Who sees some sources alone gets a history as if there were no others.
+        # A visitor who sees only some sources gets a history as if there were no others.
         sources = selection.sources or (resolved.sources if visitor().sources else [])
         base_s = resolved.base_of(selection, None)
         query = HistoryQuery(choice.model, base_s, from_ms, to_ms, sources, selection.labels)

@@ -1,6 +1,6 @@
 """The routes of the models page: what models cost here, and a second count of the last week with one.
 
-Networks run in a process of their own, `frametally models`, so that the dashboard stays small and answers.
+Networks run in a separate process, `frametally models`, so that the dashboard stays small and responsive.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from frametally_web.requests.problems import Problem, as_sentence, without_folde
 
 PRESETS = Routes("Changes", right="run")
 NOT_DOWNLOADED = "not downloaded"
-"""Why `frametally models list` has no speed of a model that can be had."""
+"""Why `frametally models list` has no speed for an available model."""
 
 
 class SecondCountWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -71,7 +71,7 @@ class PresetRoutes(Handlers):
     def __init__(
         self, settings: Settings, ports: DashboardPorts, books: BooksReader, remedy: str | None
     ) -> None:
-        """Make the handlers of one application; `remedy` as in `remedy_for`. Measure nothing yet."""
+        """Make the handlers of one application; `remedy` is as in `remedy_for`. Measure nothing yet."""
         super().__init__(settings, ports, books)
         self._desk = ChangeDesk(books.read_again)
         self._process: subprocess.Popen[bytes] | None = None
@@ -79,7 +79,7 @@ class PresetRoutes(Handlers):
         self._models: list[ModelCost] | None = None
 
     def close(self) -> None:
-        """End the measurement or count at work; the same count, made again, continues it."""
+        """End the current measurement or count; starting the same count again continues it."""
         if self._process is not None:
             self._process.terminate()
         self._desk.close()
@@ -153,7 +153,7 @@ class PresetRoutes(Handlers):
             raise Problem(403, "You cannot run models here.", remedy=remedy)
 
     def _chosen_model(self) -> ModelCost:
-        """Return the model that the request names. Raises `Problem`: 403, 404; 409, it cannot run here."""
+        """Return the requested model. Raises `Problem`: 403, 404, or 409 if it cannot run here."""
         self._must_be_allowed()
         name = _CHOICE.read().name
         model = next((model for model in self._models or () if model.name == name), None)
@@ -168,7 +168,7 @@ class PresetRoutes(Handlers):
         return model
 
     def _last_week(self) -> tuple[int, int]:
-        """Return until when (ms) there are counts of the model in use, and the frames of its last 7 days."""
+        """Return until when (ms) the model in use has counts, and the number of frames in the last 7 days."""
         if not (every := self._series()):
             return 0, 0
         series = min(
@@ -185,7 +185,7 @@ class PresetRoutes(Handlers):
         return until_ms, sum(day.frames for day in self.ports.index.histogram(query).coverage)
 
     def _series(self) -> list[Series]:
-        """Return what is counted of real footage: of the model in use, then the newest published first."""
+        """Return the series of real footage: of the model in use, then the newest published first."""
         used = {model.model_id for model in self._models or () if model.in_use}
         every = [series for series in self.ports.index.series() if series.model != SIMULATED_MODEL]
         return sorted(every, key=lambda series: series.model not in used)
@@ -206,7 +206,7 @@ class PresetRoutes(Handlers):
         return ChangeOutcome(["Both counts are kept.", *(counts or ["Neither model has found anything."])])
 
     def _run(self, command: str, *arguments: str) -> Iterator[bytes]:
-        """Yield the lines that `frametally models` prints as JSON. Raises `Problem` with its message."""
+        """Yield the JSON lines that `frametally models` prints. Raises `Problem` with its message."""
         program = [sys.executable, "-m", "frametally", "models", command, *arguments, "--json"]
         program += ["--data-dir", str(self.settings.data_dir)]
         with (

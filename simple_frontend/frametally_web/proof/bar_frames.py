@@ -20,18 +20,18 @@ from frametally_web.proof.sums import Bar, intervals, sources_in
 
 EntryT = TypeVar("EntryT")
 Place = tuple[Any, ...]
-"""By what entries are ordered."""
+"""The sort key of entries."""
 
 
 class Part(NamedTuple, Generic[EntryT]):
-    """Entries with their places, and the place at which it stopped; None: there are no more."""
+    """Entries with their places, and the place at which it stopped, or None if there are no more."""
 
     entries: list[tuple[Place, EntryT]]
     stopped_at: Place | None
 
 
 def take(entries: Iterable[tuple[Place, EntryT | None]], limit: int) -> Part[EntryT]:
-    """Return the first `limit` entries; None for one ends them: one request has looked through enough."""
+    """Return the first `limit` entries; an entry of None ends them, because one request has read enough."""
     entries_taken: list[tuple[Place, EntryT]] = []
     for place, entry in entries:
         if entry is None:
@@ -46,7 +46,7 @@ _MOST_BYTES = 32 * 1024 * 1024
 
 
 class RecentRanges:
-    """Reads ranges through a small memory, the oldest given up first."""
+    """Reads ranges through a small cache that drops the least recently used first."""
 
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
@@ -67,17 +67,17 @@ class RecentRanges:
 
 
 MAX_STRETCHES = 60
-"""Stretches that one page looks into at most; where they show less than the index says, the next goes on."""
+"""Most stretches that one page reads; if they show less than the index says, the next page continues."""
 
 _STRETCH_MS = 600_000
-"""Event time that is read at once on the way back."""
+"""Event time that is read at once when going backwards."""
 
 
 class BarFrames:
     """The frames of a bar: those with counted boxes or, with `empty`, all that were analysed.
 
-    The index knows where there are any, the ledger where in the store their lines are. What is read may raise
-    `Retryable`: a port is away, or the ledger speaks of a segment that has gone.
+    The index knows which intervals have frames, and the ledger where the store has their lines. Reading may
+    raise `Retryable` if a port is unavailable, or the ledger lists a segment that has gone.
     """
 
     def __init__(self, ports: DashboardPorts, settings: Settings, bar: Bar, *, empty: bool) -> None:
@@ -92,7 +92,7 @@ class BarFrames:
         self._parts = box_filters(ports.index, bar.model, bar.base_interval_s)
 
     def behind(self, after: Place | None) -> Iterator[tuple[Place, ProvedFrame | None]]:
-        """Yield the frames behind a place (None: all), by time, then path; None: enough for one page."""
+        """Yield the frames after a place (all if None) by time, then path; None means enough for one page."""
         start_ms = after[0] - after[0] % (self._bar.base_interval_s * 1000) if after else self._bar.from_ms
         for number, (from_ms, to_ms) in enumerate(self._intervals(start_ms, self._bar.to_ms)):
             if self._is_enough(number):
@@ -101,7 +101,7 @@ class BarFrames:
             yield from self.read(from_ms, to_ms, after=after)
 
     def before(self, end: Place) -> Iterator[tuple[Place, ProvedFrame | None]]:
-        """Yield the frames before a place, the last one first; None as in `behind`."""
+        """Yield the frames before a place, the last one first, with None as in `behind`."""
         end_ms = min(end[0] + 1 if end[1] else end[0], self._bar.to_ms)
         number = 0
         for from_ms, to_ms in self._intervals(self._bar.from_ms, end_ms, backward=True):
@@ -118,7 +118,7 @@ class BarFrames:
     def read(
         self, from_ms: int, to_ms: int, *, after: Place | None = None
     ) -> Iterator[tuple[Place, ProvedFrame]]:
-        """Yield the frames of a range that begins with a base interval of the bar, those behind `after`."""
+        """Yield the frames after `after` in a range that begins with a base interval of the bar."""
         return self._merged(from_ms, to_ms, self._sources(from_ms, to_ms), after)
 
     def _intervals(self, from_ms: int, to_ms: int, *, backward: bool = False) -> Iterator[tuple[int, int]]:
@@ -162,7 +162,7 @@ class BarFrames:
             raise Retryable(f"{error}; the ledger is being updated from the store") from error
 
     def _is_enough(self, number: int) -> bool:
-        """Return whether a page ends with what has been found: half of the request's time is gone."""
+        """Return whether a page ends here, because half of the request's time has passed."""
         if number == MAX_STRETCHES:
             return True
         left_s = seconds_left()

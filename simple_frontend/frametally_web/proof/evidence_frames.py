@@ -25,7 +25,7 @@ from frametally_web.proof.picture_links import image_url
 from frametally_web.requests.query import Selection
 
 MAX_FRAMES = 12
-"""Most frames in one answer, one a label."""
+"""Most frames in one answer, one per label."""
 
 _log = logging.getLogger(__name__)
 
@@ -36,10 +36,10 @@ _OTHER_SETTINGS = "Counted with settings that the run did not record, or from ea
 def find_evidence(ports: DashboardPorts, settings: Settings, selection: Selection) -> answers.EvidenceFrames:
     """Return the busiest frame per label in the range.
 
-    The index knows the frames, the ledger where in the store their detections are.
+    The index lists the frames, and the ledger where the store has their detections.
 
     Raises:
-        Problem: 400, if the model does not exist, or the request is too large.
+        Problem: 400 if the model does not exist, or the request is too large.
     """
     choice = catalogue.choose_model(ports.index, selection.model)
     resolved = scope.resolve(ports.index, choice, selection, None) if choice else None
@@ -78,7 +78,7 @@ def find_evidence(ports: DashboardPorts, settings: Settings, selection: Selectio
 
 
 def box(detection: Detection) -> answers.Box:
-    """Return a box as it is answered."""
+    """Return the API's answer for a box."""
     return answers.Box(label=detection.label, confidence=detection.confidence, box=detection.box)
 
 

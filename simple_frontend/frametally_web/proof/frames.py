@@ -24,7 +24,7 @@ from frametally_web.requests.problems import Problem
 from frametally_web.requests.query import Selection
 
 Start = Literal["", "peak"]
-"""Where the first page begins: with the first frame, or with the one that has most of one label."""
+"""The start of the first page: the first frame, or the frame with the most boxes of one label."""
 
 
 _OF_OTHER_FOOTAGE = (
@@ -37,10 +37,10 @@ class FramesCursor(NamedTuple):
     """A place between two frames of a bar, with the sum of the frames before it.
 
     Attributes:
-        captured_at_ms: Of the frame next to it.
-        image_path: Likewise.
+        captured_at_ms: Event time of the frame next to it.
+        image_path: Key of that frame.
         running_total: Boxes in the frames before it.
-        position: How many frames there are before it; None where that is not known.
+        position: Number of frames before it; None if unknown.
         backward: Whether the page is the one before it.
     """
 
@@ -63,12 +63,12 @@ def find_frames(
 ) -> answers.Frames:
     """Return a page of `limit` frames behind a bar.
 
-    Without a cursor it is the page that `start` names. With `empty` the analysed frames without a counted box
-    are shown, too; they add nothing to the sum.
+    Without a cursor, `start` chooses the page. With `empty`, analysed frames without a counted box are
+    included; they add nothing to the sum.
 
     Raises:
-        Problem: 400, if the model does not exist, or the request is too large.
-        Retryable: A port is away, or the ledger speaks of a segment that has gone.
+        Problem: 400 if the model does not exist, or the request is too large.
+        Retryable: A port is unavailable, or the ledger lists a segment that has gone.
     """
     model, bar = find_bar(ports.index, selection)
     if bar is None:
@@ -89,7 +89,7 @@ def find_frames(
 
 
 class _Page(NamedTuple):
-    """Frames by time, and the places before the first and behind the last of them."""
+    """Frames by time, and the places before the first and after the last of them."""
 
     frames: list[ProvedFrame]
     first: FramesCursor
@@ -120,7 +120,7 @@ def _read_page(bar: Bar, bar_frames: BarFrames, limit: int, cursor: FramesCursor
 def _cursor_at(
     place: Place, cursor: FramesCursor, entries: list[tuple[Place, ProvedFrame]], sign: int
 ) -> FramesCursor:
-    """Return a place so many frames behind another (`sign` -1: before it)."""
+    """Return the cursor that is `entries` after another, or before it if `sign` is -1."""
     boxes = sum(len(frame.boxes) for _, frame in entries)
     position = None if cursor.position is None else cursor.position + sign * len(entries)
     return FramesCursor(place[0], place[1], cursor.running_total + sign * boxes, position)
@@ -129,13 +129,13 @@ def _cursor_at(
 def _before_peak(
     ports: DashboardPorts, bar: Bar, bar_frames: BarFrames, *, empty: bool
 ) -> FramesCursor | None:
-    """Return the place before the frame that has most of one label; None if the index knows none."""
+    """Return the place before the frame with the most boxes of one label; None if the index knows none."""
     peak = peak_of(ports.index, bar)
     if peak is None:
         return None
     start_ms = peak.captured_at_ms - peak.captured_at_ms % (bar.base_interval_s * 1000)
     boxes, frames = sum_before(ports.index, bar, start_ms)
-    # Only with those that show nothing does the index know how many frames there are.
+    # The index knows how many frames there are only if those without boxes count.
     cursor = FramesCursor(start_ms, "", boxes, frames if empty else None if boxes else 0)
     place = peak.captured_at_ms, peak.image_path
     before = [entry for entry in bar_frames.read(start_ms, peak.captured_at_ms + 1) if entry[0] < place]
@@ -153,7 +153,7 @@ def _counted_frames(page: _Page) -> list[answers.CountedFrame]:
 
 
 def _note(page: _Page, bar: Bar, *, empty: bool) -> str | None:
-    """Return a sentence, if at an end of the bar's frames the sum is not what it has to be there."""
+    """Return a sentence if, at an end of the bar's frames, the sum is not as expected."""
     for end, is_end, boxes, frames in (
         (page.first, not page.has_previous, 0, 0),
         (page.last, not page.has_next, bar.detections, bar.frames_analysed),
@@ -179,11 +179,11 @@ def _lacks(frames: int, bar: Bar) -> str:
 def find_frame(
     ports: DashboardPorts, settings: Settings, selection: Selection, image_key: str
 ) -> answers.FrameOfModel:
-    """Return a frame with the boxes of the labels asked for.
+    """Return a frame with the boxes of the requested labels.
 
     Raises:
-        Problem: 400, if there is no such model; 404, if it has not analysed the frame, or it does not count.
-        Retryable: A port is away, or the ledger speaks of a segment that has gone.
+        Problem: 400 if there is no such model; 404 if it has not analysed the frame, or it does not count.
+        Retryable: A port is unavailable, or the ledger lists a segment that has gone.
     """
     choice = catalogue.choose_model(ports.index, selection.model)
     _, source, _, name = image_key.split("/")
@@ -192,7 +192,7 @@ def find_frame(
         raise _missing(selection.model)
     at_ms = parts.captured_at_ms
     bases = choice.base_intervals_s
-    base_s = selection.base_s if selection.base_s in bases else bases[0]  # of a second: those behind it
+    base_s = selection.base_s if selection.base_s in bases else bases[0]  # the interval behind a second
     by_day = SettingsByDay(ports.index, choice.model, base_s)
     frames = frames_of_bar(
         ports.store,

@@ -24,7 +24,7 @@ from frametally_web.proof.evidence_frames import frame_boxes
 from frametally_web.requests.problems import bad_parameter
 
 _NO_LABEL = ""
-"""No class is named so: asked for, it leaves the coverage alone."""
+"""No class has this name: asking for it returns only the coverage."""
 
 
 def find_gap(
@@ -36,16 +36,16 @@ def find_gap(
     at_ms: int,
     by_second: bool,
 ) -> answers.FootageGap:
-    """Return the hole of `source` that holds `at_ms`, from its last counted interval to the next one.
+    """Return the gap of `source` that contains `at_ms`, from its last counted interval to the next one.
 
-    With `by_second` it is that of a chart by the second, between the seconds of the frames at its ends.
+    With `by_second`, it is the gap in a chart by the second, between the seconds of the frames at its ends.
 
-    The index knows the intervals, the ledger and the store the frames and why there are no others; the ledger
-    is up to date. `choice` is None where nothing is counted yet.
+    The index knows the intervals; the ledger, which must be up to date, and the store know the frames and why
+    there are no others. `choice` is None if nothing is counted yet.
 
     Raises:
-        Problem: 400, if that moment is counted.
-        Retryable: A port is away, or the ledger speaks of a segment that has gone.
+        Problem: 400 if that time is counted.
+        Retryable: A port is unavailable, or the ledger lists a segment that has gone.
     """
     before_ms = after_ms = None
     query = None
@@ -115,7 +115,7 @@ def _second_of(proved: ProvedFrame) -> int:
 
 
 def _outside_part(ports: DashboardPorts, query: CountQuery | None, source: str, at_ms: int) -> list[Reason]:
-    """Return that a moment is counted, but not within the part asked for; nothing where that is not so."""
+    """Return the reason if a time is counted, but not within the requested zone; otherwise an empty list."""
     if query is None or not isinstance(ports.index, PartIndex):
         return []
     base_ms = query.base_interval_s * 1000
@@ -127,7 +127,7 @@ def _outside_part(ports: DashboardPorts, query: CountQuery | None, source: str, 
 
 
 def _nearest(index: CountIndex, query: CountQuery, *, at_end: bool) -> int | None:
-    """Return the start of the last (or first) base interval of a range with footage, if there is any."""
+    """Return the start of the last (or first) base interval of a range with footage, or None."""
     base_s = query.base_interval_s
     for step_s in (*reversed(rolled_steps(base_s)), base_s):
         starts_ms = _starts(index, query, step_s)
@@ -145,7 +145,7 @@ def _nearest(index: CountIndex, query: CountQuery, *, at_end: bool) -> int | Non
 def _blank_frames(
     index: CountIndex, query: CountQuery, from_ms: int | None, to_ms: int | None
 ) -> Counter[str]:
-    """Return how many frames of a hole show nothing, by reason."""
+    """Return how many frames of a gap show nothing, by reason."""
     hole = query._replace(from_ms=from_ms, to_ms=to_ms, interval_s=AGES_S)
     return Counter(
         {part.reason: part.frames for part in index.histogram(hole).blank if part.reason != NOT_LOOKED_AT}
@@ -159,7 +159,7 @@ def _starts(index: CountIndex, query: CountQuery, step_s: int) -> list[int]:
 def _frames(
     ports: DashboardPorts, settings: Settings, query: CountQuery | None, start_ms: int | None
 ) -> Iterator[ProvedFrame]:
-    """Yield the frames of a base interval, also those without a box."""
+    """Yield the frames of a base interval, including those without a box."""
     if query is None or start_ms is None:
         return
     by_day = SettingsByDay(ports.index, query.model, query.base_interval_s)

@@ -22,7 +22,7 @@ from frametally_web.requests.query import Selection
 
 
 class ObjectsCursor(NamedTuple):
-    """Where a page ended: the place of its last object, and how many there were up to it."""
+    """The end of a page: the place of its last object, and the number of objects up to it."""
 
     first_seen_ms: int
     source: str
@@ -44,8 +44,8 @@ def find_objects(
     index's runs.
 
     Raises:
-        Problem: 400, if the model does not exist, or the request is too large.
-        Retryable: A port is away, or a run has been replaced while it was read.
+        Problem: 400 if the model does not exist, or the request is too large.
+        Retryable: A port is unavailable, or a run was replaced while it was read.
         Poison: An hour file is damaged or missing; the message names it.
     """
     model, bar = find_bar(ports.index, selection)
@@ -64,7 +64,7 @@ def find_objects(
 
 
 def _tracks(ports: DashboardPorts, bar: Bar, after: Place | None) -> Iterator[tuple[Place, Track]]:
-    """Yield the bar's objects behind `after`, by when they were first seen."""
+    """Yield the bar's objects after `after`, by the time when they were first seen."""
     runs = {
         run.day: run
         for run in ports.index.current_runs()
@@ -101,7 +101,7 @@ def _tracks(ports: DashboardPorts, bar: Bar, after: Place | None) -> Iterator[tu
 
 
 def _is_of(bar: Bar, source: str) -> bool:
-    """Return whether tracks of a source, or of a place, are the bar's; a run has those of all sources."""
+    """Return whether tracks of a source or place belong to the bar; a run has those of all sources."""
     if bar.within is not None and parse_place(source).names != (bar.within,):
         return False
     slug = source_of(source)

@@ -21,7 +21,7 @@ from frametally_web.requests.parameters import choice
 from frametally_web.requests.problems import Problem
 
 LINK_S = 300
-"""For how long a link works; anyone who has it sees the frame."""
+"""Validity of a link; anyone who has it can see the frame."""
 _ANY_KEY = "images/any.jpg"
 
 
@@ -31,7 +31,7 @@ def image_url(path: str) -> str:
 
 
 def picture_link(store: ObjectStore, settings: Settings, key: str) -> str | None:
-    """Return a link by which a browser gets the frame from the store itself; None: it must come from here."""
+    """Return a link by which a browser gets the frame from the store, or None if it must come from here."""
     if not settings.web_store_links:
         return None
     try:
@@ -42,7 +42,7 @@ def picture_link(store: ObjectStore, settings: Settings, key: str) -> str | None
 
 
 def picture_origin(store: ObjectStore, settings: Settings) -> str:
-    """Return the origin of such links, such as `https://s3.example.org`; empty: there are none."""
+    """Return the origin of such links, such as `https://s3.example.org`, or empty if there are none."""
     if not settings.web_store_links or not settings.store_url.startswith("s3://"):
         return ""
     parts = urlsplit(store.address(_ANY_KEY, ttl_s=LINK_S))
@@ -68,14 +68,14 @@ WIDTH = choice(
 
 _QUALITY = 80
 _MOST_PIXELS = 30_000_000
-"""What is decoded at most: a JPEG that is still larger at its greatest reduction stays as it is."""
+"""Most pixels that are decoded: a JPEG that is larger even at its greatest reduction stays as it is."""
 
 _AT_ONCE = threading.BoundedSemaphore(2)
-"""Decoded pixels are held for so many requests at once."""
+"""Number of requests that may hold decoded pixels at once."""
 
 
 def smaller(jpeg: bytes, width_px: int) -> bytes:
-    """Return a stored frame as a JPEG of that width; as it is, if it is not wider or cannot be decoded."""
+    """Return a stored frame as a JPEG of that width; unchanged if it is not wider or cannot be decoded."""
     try:
         size_px = jpeg_size_px(jpeg)
         if size_px[0] <= width_px:
@@ -88,4 +88,4 @@ def smaller(jpeg: bytes, width_px: int) -> bytes:
             pixels = cv2.resize(decode_pixels(jpeg, reduction), wanted_px, interpolation=cv2.INTER_AREA)
             return cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1].tobytes()
     except Poison:
-        return jpeg  # whoever looks at it sees what is stored
+        return jpeg  # viewers see what is stored

@@ -1,7 +1,7 @@
 """The bar of a proof, and the few intervals of it that have something to show.
 
-The index says which intervals of a bar have boxes; only those are looked up in the segments. A bar of a year
-with one car in it costs a few sums and one interval's lines.
+The index knows which intervals of a bar have boxes, and only those are looked up in the segments. A bar of a
+year with one car in it costs a few sums and one interval's lines.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from frametally_web.requests.query import ChosenTimes, Selection
 
 
 class Bar(NamedTuple):
-    """The index's counts of a bar `[from_ms, to_ms)`: sources and labels (none: all of them) together.
+    """The index's counts of a bar `[from_ms, to_ms)`, for sources and labels together (all if empty).
 
-    `base_interval_s` is the stored interval that was read; `objects` is None where not measured. Of `spans`,
-    each of one offset from UTC, `times` are counted: the ranges `chosen`; None: all of it. It is of the whole
-    picture, or `within` a zone.
+    `base_interval_s` is the stored interval that was read; `objects` is None if not measured. Each of `spans`
+    has one offset from UTC. Only `times` are counted, which are the ranges `chosen`, or None for all. The bar
+    covers the whole picture, or the zone `within`.
     """
 
     model: str
@@ -50,15 +50,15 @@ class Bar(NamedTuple):
     within: str | None = None
 
     def parts_of(self, query: CountQuery) -> list[CountQuery]:
-        """Return a query of the bar in parts that each have one offset from UTC, if any times are chosen."""
+        """Return a query of the bar; with chosen times, in parts that each have one offset from UTC."""
         return [query] if self.chosen is None else [of_span(query, span, self.times) for span in self.spans]
 
 
 def find_bar(index: CountIndex, selection: Selection) -> tuple[str | None, Bar | None]:
-    """Return the model, and the bar that the selection is, if there is any.
+    """Return the model, and the bar of the selection, if there is one.
 
     Raises:
-        Problem: 400, if the model does not exist, or the request is too large.
+        Problem: 400 if the model does not exist, or the request is too large.
     """
     choice = catalogue.choose_model(index, selection.model)
     resolved = scope.resolve(index, choice, selection, None) if choice else None
@@ -99,7 +99,7 @@ def _objects(of_label: Sequence[Bucket], filmed: CoverageBucket) -> Number:
 
 
 def sum_before(index: CountIndex, bar: Bar, before_ms: int) -> tuple[int, int]:
-    """Return the boxes of the bar, and the frames analysed, up to the start of one of its base intervals."""
+    """Return the bar's boxes, and the frames analysed, before the start of one of its base intervals."""
     if before_ms <= bar.from_ms:
         return 0, 0
     histogram = _histogram(index, bar, AGES_S, bar.from_ms, before_ms)
@@ -109,7 +109,7 @@ def sum_before(index: CountIndex, bar: Bar, before_ms: int) -> tuple[int, int]:
 
 
 def peak_of(index: CountIndex, bar: Bar) -> Evidence | None:
-    """Return the frame of the bar that has most of one label, the first of several; None if there is none."""
+    """Return the bar's frame with the most boxes of one label, the first of several, or None."""
     query = CountQuery(
         bar.model,
         bar.base_interval_s,
@@ -127,20 +127,20 @@ def intervals(
 ) -> Iterator[tuple[int, int]]:
     """Yield the bar's base intervals in `[from_ms, to_ms)` in which the index has boxes, as ranges, by time.
 
-    With `empty`, those in which it has frames; `backward`, the last one first.
+    With `empty`, yield those in which it has frames; with `backward`, the last one first.
     """
     steps_s = [*reversed(rolled_steps(bar.base_interval_s)), bar.base_interval_s]
     yield from _intervals(_Search(index, bar, empty, backward), from_ms, to_ms, steps_s)
 
 
 def days_with_boxes(index: CountIndex, bar: Bar, from_ms: int) -> Iterator[tuple[int, int]]:
-    """Yield the UTC days of the bar, from `from_ms` on, in which the index has boxes; cut to the bar."""
+    """Yield the bar's UTC days from `from_ms` on in which the index has boxes, clipped to the bar."""
     for bucket in _starts(_histogram(index, bar, DAY_S, from_ms, bar.to_ms), empty=False):
         yield max(bucket, from_ms), min(bucket + DAY_S * 1000, bar.to_ms)
 
 
 def sources_in(index: CountIndex, bar: Bar, from_ms: int, to_ms: int, *, empty: bool) -> list[str]:
-    """Return the bar's sources with boxes in a range of `intervals` (`empty`: with frames), by slug."""
+    """Return the bar's sources with boxes (with `empty`: frames) in a range of `intervals`, by slug."""
     if len(bar.sources) == 1:
         return bar.sources
     histogram = _histogram(index, bar, AGES_S, from_ms, to_ms, by_source=True)
@@ -152,7 +152,7 @@ def sources_in(index: CountIndex, bar: Bar, from_ms: int, to_ms: int, *, empty: 
 
 
 class _Search(NamedTuple):
-    """What is looked for, where, and in which order."""
+    """The search target, its place, and its direction."""
 
     counts: CountIndex
     bar: Bar
@@ -163,7 +163,7 @@ class _Search(NamedTuple):
 def _intervals(search: _Search, from_ms: int, to_ms: int, steps_s: list[int]) -> Iterator[tuple[int, int]]:
     step_s, *finer = steps_s
     step_ms = step_s * 1000
-    if finer and to_ms - from_ms <= 2 * step_ms:  # nothing to win by so long a step
+    if finer and to_ms - from_ms <= 2 * step_ms:  # such a long step saves nothing
         yield from _intervals(search, from_ms, to_ms, finer)
         return
     starts = _starts(_histogram(search.counts, search.bar, step_s, from_ms, to_ms), empty=search.empty)

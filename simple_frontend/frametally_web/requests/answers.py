@@ -20,12 +20,12 @@ AnswerT = TypeVar("AnswerT", bound=Answer)
 
 
 def nothing(form: type[AnswerT], **fields: Any) -> AnswerT:
-    """Return an answer about nothing: beside `fields`, lists are empty, whole numbers 0, all else null."""
+    """Return an empty answer: except for `fields`, lists are empty, whole numbers 0, everything else null."""
     return form(**{name: make() for name, make in _makers(form)} | fields)
 
 
 def answer_of(kind: type[AnswerT], sources: Sequence[object], /, **own: Any) -> AnswerT:
-    """Return an answer of `own` fields, and of fields of the same names from the first of `sources`."""
+    """Return an answer with `own` fields, and other fields from the first of `sources` that has them."""
     values = {
         name: next(getattr(source, name) for source in sources if hasattr(source, name))
         for name in kind.__struct_fields__

@@ -15,16 +15,16 @@ SentT = TypeVar("SentT", bound=msgspec.Struct)
 
 _JSON = "application/json"
 _NAMES = ("name", "source", "video_id", "stream_id", "kind", "what")
-"""What of a record says what is changed, for the audit log; never an address or a password."""
+"""The fields of a record that name the changed object, for the audit log; never an address or a password."""
 
 
 def read_json() -> bytes:
-    """Return the bytes that were sent, which say themselves that they are JSON.
+    """Return the sent bytes, which must be declared as JSON.
 
     So no page of another site can send them: a browser asks first, and `security.Guard` refuses.
 
     Raises:
-        Problem: 415, they say something else.
+        Problem: 415 if another type is declared.
     """
     if request.mimetype != _JSON:
         raise Problem(
@@ -36,19 +36,19 @@ def read_json() -> bytes:
 
 
 class Sent(Generic[SentT]):
-    """A record that is sent as JSON, as a route declares and reads it; made before there are threads."""
+    """A record sent as JSON, which a route declares and reads; create it before any thread starts."""
 
     def __init__(self, form: type[SentT], kind: str) -> None:
-        """Expect a record of this form; `kind` says what it is."""
+        """Expect a record of this form; `kind` describes it."""
         self.form = form
         self._kind = kind
         self._decoder = msgspec.json.Decoder(form)
 
     def read(self) -> SentT:
-        """Return the record that was sent.
+        """Return the sent record.
 
         Raises:
-            Problem: 415, the bytes say that they are something else; 400, they are not such a record.
+            Problem: 415 if another type is declared; 400 if it is not such a record.
         """
         data = read_json()
         try:

@@ -26,28 +26,28 @@ class Endpoint:
     """A route of the API, as its handler declares it.
 
     Attributes:
-        name: Of its handler, unless it says another.
-        method: How it is asked.
-        path: Behind `/api/v1/`, or `/` of what is `at_root`; `{name}` for a part.
+        name: Name of the handler, unless another is given.
+        method: HTTP method.
+        path: Path after `/api/v1/`, or after `/` if `at_root`; `{name}` for a variable part.
         summary: Its answer, in words.
-        parameters: In query, path and headers; a route that is not `native` is asked by no others.
+        parameters: In query, path and headers; all other parameters are refused unless `native`.
         handler: The function that answers it.
-        answer: The record that it answers with; None where that is not JSON of ours.
-        media_types: Of its answer, the usual one first; none where nothing follows.
-        body: The form of the JSON that is sent to it; None where none is.
-        form: The parts of the form that is sent to it.
-        sends: The type of the bytes that are sent to it.
-        statuses: Of problems, beside those that all routes have.
-        success: In words what it answers with when all is well, by status, where that is more than 200.
-        tag: The group that it is described in.
-        right: The role that it takes.
-        by_source: Whether it is open to visitors who see some sources alone.
+        answer: The record that it returns; None if that is not JSON of ours.
+        media_types: Types of its answer, the usual one first; empty if there is no content.
+        body: The form of its JSON body; None without one.
+        form: The parts of its form body.
+        sends: The type of the bytes in its body.
+        statuses: Statuses of its problems, in addition to those of all routes.
+        success: Successful answers in words, by status, if there is more than 200.
+        tag: Its group in the description.
+        right: The required role.
+        by_source: Whether visitors who see only some sources may use it.
         only_computes: Whether it changes nothing, whatever its method is.
-        native: Whether Starlette answers, in the event loop: what streams, or takes a body of any length.
-        at_root: Whether it is not behind `/api/v1`.
-        hidden: Whether it is left out of the description: it stands for another.
-        tells_version: Whether its answer says which state of the counts it was made from.
-        is_kept: Whether its answer is kept until that state changes.
+        native: Whether Starlette answers, in the event loop: streams, and bodies of any length.
+        at_root: Whether it is not under `/api/v1`.
+        hidden: Whether the description leaves it out, because it stands for another.
+        tells_version: Whether its answer names the state of the counts behind it.
+        is_kept: Whether its answer is cached until that state changes.
     """
 
     name: str
@@ -75,7 +75,7 @@ class Endpoint:
 
     @property
     def address(self) -> str:
-        """Its whole path, as a client asks for it."""
+        """Its whole path, as in a client's request."""
         return f"/{self.path}" if self.at_root else f"/api/v1/{self.path}"
 
     @property
@@ -85,7 +85,7 @@ class Endpoint:
 
     @property
     def streams(self) -> bool:
-        """Whether its answer goes on for as long as a client listens."""
+        """Whether its answer continues for as long as a client listens."""
         return self.media_types == ("text/event-stream",)
 
 
@@ -97,7 +97,7 @@ class Route(NamedTuple):
 
 
 class _Options(TypedDict, total=False):
-    """What a declaration may say beside its path, summary and parameters; see `Endpoint`."""
+    """The options of a declaration besides path, summary and parameters; see `Endpoint`."""
 
     named: str
     answer: type[msgspec.Struct]
@@ -117,7 +117,7 @@ class _Options(TypedDict, total=False):
 
 
 class Routes:
-    """A group of routes: what decorates their handlers, all methods of one class or of several.
+    """A group of routes: decorates their handlers, which are methods of one or several classes.
 
     ::
 
@@ -128,8 +128,8 @@ class Routes:
             @ALERTS.route("GET alerts", "Rules, channels, and what was sent.", STATE, BEFORE)
             def alerts(self, args: Args) -> answers.Alerts: ...
 
-    A handler is called with the query and the path's parts, reads each by its `Parameter.read`, and returns
-    the record that it answers with, or a `Response`; a `native` one gets the `Request`, and awaits.
+    A handler gets the query and the path's parts, reads each by its `Parameter.read`, and returns the
+    answer's record, or a `Response`; a `native` handler is async and gets the `Request`.
     """
 
     def __init__(
@@ -141,7 +141,7 @@ class Routes:
         native: bool = False,
         at_root: bool = False,
     ) -> None:
-        """Begin a group; what is given here holds for each route that does not say otherwise."""
+        """Begin a group; these options apply to each route that does not override them."""
         self._shared = {
             "tag": tag,
             "right": right,
@@ -192,13 +192,13 @@ class Routes:
 
 @lru_cache(maxsize=1000)
 def route_of(method: str, path: str) -> str:
-    """Return a route as the table of rights has it; `path` is as Flask or Starlette writes it."""
+    """Return a route as in the table of rights; `path` is as Flask or Starlette writes it."""
     rest = path.removeprefix("/api/v1/")
     return f"{method} {_PART.sub('{}', path if rest == path else f'/api/{rest}')}"
 
 
 def answer_with(status: int) -> None:
-    """Answer the request that is under way with a status other than 200, unless it fails after all."""
+    """Answer the current request with a status other than 200, unless it fails after all."""
 
     @after_this_request
     def set_status(answer: Response) -> Response:

@@ -12,10 +12,10 @@ from starlette.types import Receive
 from frametally_web.requests.endpoints import Route
 
 Handler = Callable[[Request], Awaitable[Response]]
-"""Answers a request; raises `Problem`. What of it blocks it does by `asyncio.to_thread`."""
+"""Answers a request, or raises `Problem`. It runs blocking parts by `asyncio.to_thread`."""
 
 SEND_FILE = "frametally.send_file"
-"""The extension of a request's scope that has the kernel send bytes of a file; see `Connection`."""
+"""The extension of a request's scope that makes the kernel send bytes of a file; see `Connection`."""
 
 
 class NativeRoute(NamedTuple):
@@ -23,12 +23,12 @@ class NativeRoute(NamedTuple):
 
     Attributes:
         path: As Starlette writes it, with `{name}` for a part: `/api/v1/videos/{video_id}/original`; the
-            parts are in `request.path_params`. What is under `/api/` is under `/api/v1/`, too, by itself.
-        methods: In capitals; HEAD is answered where GET is, and OPTIONS everywhere. With OPTIONS among them
-            the handler has all of those but preflights.
-        handler: Its answers get the headers that all have, and its problems become documents.
-        writes: Whether it changes anything: then it is refused to pages of other sites, and where uploads
-            are off (403), and its body may have any length.
+            parts are in `request.path_params`. Paths under `/api/` are automatically also under `/api/v1/`.
+        methods: In capitals; HEAD is answered if GET is, and OPTIONS everywhere. If OPTIONS is included, the
+            handler gets all of those except preflights.
+        handler: Its answers get the headers of all answers, and its problems become documents.
+        writes: Whether it changes anything: then it is refused to pages of other sites, and if uploads are
+            off (403), and its body may have any length.
     """
 
     path: str

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 
-# The port that a scheme has anyway is not written, nor is anything behind it.
+# The default port of a scheme is not written, nor is anything after it.
 _ORIGIN = re.compile(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9]([a-z0-9.-]*[a-z0-9])?)(:[0-9]{1,5})?")
 
 
 def is_of_own_page(*, host: str, origin: str, fetch_site: str) -> bool:
-    """Return whether a browser says that it is the dashboard's own; the parts are the request's headers."""
-    if fetch_site:  # only sent where the address is safe from being read on the way
+    """Return whether a browser reports the dashboard's own page; the arguments are the request's headers."""
+    if fetch_site:  # browsers send it only to secure addresses
         return fetch_site in ("same-origin", "none")
     return bool(host) and origin in (f"http://{host.lower()}", f"https://{host.lower()}")
 

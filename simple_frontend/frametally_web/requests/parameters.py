@@ -31,7 +31,7 @@ UUID = {"type": "string", "format": "uuid"}
 class Parameter(Generic[ValueT]):
     """A parameter: the JSON Schema of one value, and whether it may appear several times (`many`).
 
-    `place` is where requests have it; one in the path is written `{name}` in the path of the endpoint.
+    `place` is its place in a request; a path parameter is written `{name}` in the endpoint's path.
     """
 
     name: str
@@ -44,11 +44,11 @@ class Parameter(Generic[ValueT]):
     place: Literal["query", "path", "header"] = "query"
 
     def read(self, args: Args) -> ValueT:
-        """Return its value in a request. Raises `Problem`: 400, it cannot be."""
+        """Return its value in a request. Raises `Problem` (400) if it is not valid."""
         return self.parse(args, self.name)
 
     def but(self, **changes: Any) -> Parameter[ValueT]:
-        """Return the parameter of another route, with some of it otherwise."""
+        """Return a copy for another route, with some changes."""
         return dataclasses.replace(self, **changes)
 
 
@@ -60,7 +60,7 @@ def text_schema(most_chars: int = MAX_NAME_CHARS) -> dict[str, Any]:
 def text(
     name: str, description: str, example: str = "", schema: Mapping[str, Any] | None = None, **more: Any
 ) -> Parameter[str | None]:
-    """Return a parameter that is a text; None where it is absent or empty."""
+    """Return a text parameter; its value is None if it is absent or empty."""
     schema = dict(schema or text_schema())
     return Parameter(
         name=name, description=description, schema=schema, parse=read_one, example=example, **more
@@ -68,7 +68,7 @@ def text(
 
 
 def texts(name: str, description: str, example: str = "", *, most: int = MAX_VALUES) -> Parameter[list[str]]:
-    """Return a parameter that may appear `most` times, with one of these texts."""
+    """Return a text parameter that may appear `most` times."""
 
     def parse(args: Args, name: str) -> list[str]:
         return read_many(args, name, limit=most)
@@ -81,7 +81,7 @@ def texts(name: str, description: str, example: str = "", *, most: int = MAX_VAL
 def in_path(
     name: str, description: str, example: str, schema: Mapping[str, Any] | None = None
 ) -> Parameter[str]:
-    """Return a part of the path; empty where it is nothing."""
+    """Return a path parameter; its value is empty if it is absent."""
     return Parameter(
         name=name,
         description=description,
@@ -96,7 +96,7 @@ def in_path(
 def header(
     name: str, description: str, schema: dict[str, Any], example: str = "", *, required: bool = False
 ) -> Parameter[str | None]:
-    """Return a header, which its route reads from the request itself."""
+    """Return a header, which the route reads from the request itself."""
     return Parameter(
         name=name,
         description=description,
@@ -109,7 +109,7 @@ def header(
 
 
 def choice(name: str, description: str, choices: Sequence[str], example: str = "") -> Parameter[Any]:
-    """Return a parameter that is one of `choices`: the first where it is absent, which may be empty."""
+    """Return a parameter that is one of `choices`, by default the first, which may be empty."""
     return Parameter(
         name=name,
         description=description,
@@ -120,7 +120,7 @@ def choice(name: str, description: str, choices: Sequence[str], example: str = "
 
 
 def choices(name: str, description: str, choices: Sequence[str], example: str) -> Parameter[tuple[Any, ...]]:
-    """Return a parameter that is some of `choices`; none where it is absent."""
+    """Return a parameter that is some of `choices`; its value is empty if it is absent."""
 
     def parse(args: Args, name: str) -> tuple[str, ...]:
         values = read_many(args, name, limit=len(choices))
@@ -143,7 +143,7 @@ def whole_number(
     most_digits: int = 9,
     unit: str = "",
 ) -> Parameter[int | None]:
-    """Return a parameter that is a whole number from `least` to `most`; None where it is absent."""
+    """Return a parameter that is a whole number from `least` to `most`; its value is None if it is absent."""
 
     def parse(args: Args, name: str) -> int | None:
         value = read_one(args, name)
@@ -161,7 +161,7 @@ def whole_number(
 def page_limit(
     default: int, most: int, meaning: str = "Maximum number on one page", *, shows_most: bool = False
 ) -> Parameter[int]:
-    """Return the parameter `limit`: how many things a page holds, `default` where it is absent."""
+    """Return the parameter `limit`: the number of items on a page, by default `default`."""
     number = whole_number(
         "limit",
         f"{meaning}; default: {default}.",
@@ -179,7 +179,7 @@ def page_limit(
 
 
 def page_cursor(cursor_type: type[CursorT]) -> Parameter[CursorT | None]:
-    """Return the parameter `cursor`: where the page before ended, as `write_cursor` wrote it; None: none."""
+    """Return the parameter `cursor`: the end of the previous page, from `write_cursor`, or None."""
 
     def parse(args: Args, name: str) -> CursorT | None:
         value = read_one(args, name)
@@ -199,7 +199,7 @@ def page_cursor(cursor_type: type[CursorT]) -> Parameter[CursorT | None]:
 
 
 def write_cursor(cursor: tuple[object, ...]) -> str:
-    """Return a cursor as `next` has it."""
+    """Return a cursor in the form of the field `next`."""
     return base64.urlsafe_b64encode(msgspec.json.encode(cursor)).decode()
 
 
@@ -207,7 +207,7 @@ def check_known(args: Iterable[str], known_names: Collection[str]) -> None:
     """Refuse parameters that the route does not have: a misspelt filter must not widen the answer.
 
     Raises:
-        Problem: 400, with the names of this route.
+        Problem: 400 with the names of this route.
     """
     for name in args:
         if name not in known_names:
@@ -222,7 +222,7 @@ def read_one(args: Args, name: str) -> str | None:
     """Return the value of a parameter that may appear once; None if it is absent or empty.
 
     Raises:
-        Problem: 400, if it stands more than once, is too long or holds a NUL.
+        Problem: 400 if it appears more than once, is too long or contains a NUL.
     """
     values = read_many(args, name, limit=1)
     return values[0] if values else None
@@ -232,7 +232,7 @@ def read_many(args: Args, name: str, *, limit: int) -> list[str]:
     """Return the distinct values of a parameter that may appear several times, without empty ones.
 
     Raises:
-        Problem: 400, if there are more than `limit`, or one is too long or holds a NUL.
+        Problem: 400 if there are more than `limit`, or one is too long or contains a NUL.
     """
     values = list(dict.fromkeys(value for value in args.getlist(name) if value))
     if len(values) > limit:
@@ -254,10 +254,10 @@ def read_many(args: Args, name: str, *, limit: int) -> list[str]:
 
 
 def read_choice(args: Args, name: str, choices: Sequence[str]) -> Any:
-    """Return one of `choices`; the first where the parameter is absent.
+    """Return one of `choices`; the first if the parameter is absent.
 
     Raises:
-        Problem: 400, with the choices.
+        Problem: 400 with the choices.
     """
     value = read_one(args, name) or choices[0]
     if value in choices:
@@ -290,4 +290,4 @@ BEFORE = cast(
     Parameter[int],
     _BEFORE.but(schema={"type": "integer", "minimum": 1}, parse=lambda args, _: _BEFORE.read(args) or 0),
 )
-"""The number at which a page begins, newest first; 0: the newest."""
+"""Number of the first item of a page, newest first; 0 is the newest."""

@@ -1,7 +1,7 @@
 """Errors for people and programs: RFC 9457 problem documents, and a small page for lost browsers.
 
-Nothing of an exception reaches the answer but what was written for it: frametally's own line where
-a person has to mend something. The rest goes to the log.
+An exception's text reaches the answer only if it was written for it: frametally's own message when a person
+has to fix something. The rest goes to the log.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from frametally_web.translations.texts import language, problem_text
 RETRY_AFTER_S = 5
 MEDIA_TYPE = "application/problem+json"
 
-# Where this machine keeps a file that is at fault is for the log.
+# The folder of a file at fault is only for the log.
 _FOLDERS = re.compile(r"(?:(?<=sqlite:///)|(?<![\w/:.]))/(?:[^/\s'\"]+/)+")
 _NAME = re.compile(r"frametally |\S*(?:[/_]|\.\S)")
-"""What a sentence begins with in small letters: ours, that of a file, of a parameter or an address."""
+"""Words at the start of a sentence that stay lower-case: our names, files, parameters and addresses."""
 
 MEANINGS = {
     400: "A parameter is invalid or requests too much.",
@@ -49,22 +49,22 @@ MEANINGS = {
     503: "The index or the store is not responding, or the query took too long.",
     507: "The disk is full.",
 }
-"""What an error's status says, wherever it comes from."""
+"""The message for an error's status, whatever its origin."""
 
 
 def without_folders(text: str) -> str:
-    """Return a line with its files' names, but not where this machine keeps them."""
+    """Return a line with its files' names, but not their folders on this machine."""
     return _FOLDERS.sub("", text)
 
 
 def title_of(status: int) -> str:
     """Return the name of a status."""
-    # tus has one of its own.
+    # tus has its own status.
     return "Checksum Mismatch" if status == 460 else http.HTTPStatus(status).phrase
 
 
 def problem_type(status: int) -> str:
-    """Return the `type` of errors of a status: where the API's page explains it."""
+    """Return the `type` of errors of a status: the section of the API's page that explains it."""
     return f"/api/docs#error-{title_of(status).lower().replace(' ', '-')}"
 
 
@@ -81,9 +81,9 @@ class Problem(Exception):
         value: str | None = None,
         instead: Sequence[str] = (),
     ) -> None:
-        """Keep the parts of the answer; `parameter` is the query parameter at fault, if it is one.
+        """Store the parts of the answer; `parameter` is the query parameter at fault, if it is one.
 
-        `value` is the one of its values that is, and `instead` has some that would do, the nearest first.
+        `value` is the wrong value of it, and `instead` has valid values, the nearest first.
         """
         super().__init__(detail)
         self.status = status
@@ -96,30 +96,30 @@ class Problem(Exception):
 
     @property
     def fault(self) -> dict[str, object]:
-        """Return what of the request is wrong, as the answer has it."""
+        """Return the answer's fields that name what is wrong in the request."""
         return {"parameter": self.parameter, "value": self.value, "instead": [*self.instead]}
 
 
 def bad_parameter(
     name: str, detail: str, *, remedy: str, value: str | None = None, instead: Sequence[str] = ()
 ) -> Problem:
-    """Return a 400 that names the parameter and the remedy, and values that would do instead of `value`."""
+    """Return a 400 that names the parameter and the remedy, and valid values instead of `value`."""
     return Problem(400, detail, remedy=remedy, parameter=name, value=value, instead=instead)
 
 
 def as_sentence(clause: str) -> str:
-    """Return a line as a sentence of its own; a name at its beginning, such as `media/a.json`, stays."""
+    """Return a line as a complete sentence; a name at its beginning, such as `media/a.json`, stays."""
     is_name = _NAME.match(clause) is not None
     return ended(clause if is_name else f"{clause[:1].upper()}{clause[1:]}")
 
 
 def ended(clause: str) -> str:
-    """Return a line with its full stop, where it has no end of its own."""
+    """Return a line with a full stop, unless it already ends with a mark."""
     return clause if clause.endswith(("?", ".")) else f"{clause}."
 
 
 def problem_of(error: Exception) -> Problem:
-    """Return the message of `error`: for our errors their own text, for all others none."""
+    """Return the problem for `error`, with its text if it is one of our errors."""
     if isinstance(error, Problem):
         return error
     if isinstance(error, Retryable):
@@ -144,7 +144,7 @@ def answer_errors(app: Flask, routes: Sequence[str]) -> None:
             return _response_of(problem)
         try:
             page = _without_frame("problem.html", problem=problem)
-        except Exception:  # the frame of a page can fail as the page did
+        except Exception:  # the page's frame may fail as the page did
             return _response_of(problem)
         answer = Response(page, problem.status, mimetype="text/html")
         answer.headers["Cache-Control"] = "no-store"
@@ -154,7 +154,7 @@ def answer_errors(app: Flask, routes: Sequence[str]) -> None:
     @app.errorhandler(HTTPException)
     def on_http_error(error: HTTPException) -> Response:
         status = error.code or 500
-        if status >= 500:  # Flask makes one of any exception that nobody handles, and logs it
+        if status >= 500:  # Flask makes one of any unhandled exception, and logs it
             answer = on_problem(problem_of(error))
         elif status == 404:
             answer = _not_found(routes)
@@ -187,7 +187,7 @@ def answer_errors(app: Flask, routes: Sequence[str]) -> None:
 
 
 def _without_frame(template: str, **context: object) -> str:
-    """Return a page with what can be had of its frame: who asks is not known while the accounts are away."""
+    """Return a page with a reduced frame: the visitor is unknown while the accounts are unavailable."""
     for processor in current_app.template_context_processors[None]:
         with suppress(Exception):
             values = processor()
@@ -196,7 +196,7 @@ def _without_frame(template: str, **context: object) -> str:
 
 
 def _is_for_people() -> bool:
-    # A program that takes anything gets what its other answers are.
+    # A program that accepts anything gets the type of its other answers.
     accepted = request.accept_mimetypes
     return not request.path.startswith("/api/") and accepted.quality("text/html") > accepted.quality(
         "application/json"
@@ -220,7 +220,7 @@ def document(
     fault: dict[str, object] | None = None,
     language: str | None = None,
 ) -> bytes:
-    """Return a problem document in a language, by default the one of the request."""
+    """Return a problem document in a language, by default the request's."""
     content: dict[str, object] = {
         "type": problem_type(status),
         "title": title_of(status),

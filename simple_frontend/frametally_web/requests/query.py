@@ -34,12 +34,12 @@ _DAY_MINUTES = 24 * 60
 
 
 class ChosenTimes(NamedTuple):
-    """Hours and weekdays of local time, as clocks show it: an hour that comes twice counts twice.
+    """Hours and weekdays of local time, as clocks show it: an hour that occurs twice counts twice.
 
     Attributes:
-        hours: First minute of the day and the one that ends it, up to 1440; the second is not after the first
-            where the hours go on past midnight. None: all day.
-        weekdays: In order, 1 is Monday: the days on which the hours begin. None of them: every day.
+        hours: First minute of the day and the end minute, up to 1440; if the end is not after the first, the
+            hours continue past midnight. None for all day.
+        weekdays: In order, 1 is Monday: the days on which the hours begin. Empty for every day.
     """
 
     hours: tuple[int, int] | None = None
@@ -47,18 +47,18 @@ class ChosenTimes(NamedTuple):
 
     @property
     def hours_text(self) -> str | None:
-        """Return the hours as they are in a request, such as `08:00-09:00`."""
+        """Return the hours in the form of a request, such as `08:00-09:00`."""
         return self.hours and "-".join(f"{minute // 60:02}:{minute % 60:02}" for minute in self.hours)
 
     @property
     def parameter(self) -> str:
-        """Return the name of the parameter that says where they begin."""
+        """Return the name of the parameter for errors about these times."""
         return "hours" if self.hours else "weekdays"
 
     def week_parts(self, offset_ms: int) -> WeekParts:
-        """Return the parts of the week of UTC that they are where local time is ahead by `offset_ms`.
+        """Return the parts of UTC's week for these times, where local time is ahead by `offset_ms`.
 
-        None at all: they are the whole week.
+        An empty result means the whole week.
         """
         if self.hours is None and not self.weekdays:
             return ()
@@ -72,7 +72,7 @@ def parse_hours(text: str | None) -> tuple[int, int] | None:
     """Read hours such as `08:00-09:00` or `22:00-06:00`.
 
     Raises:
-        Problem: 400, if they are not hours, or begin when they end.
+        Problem: 400 if they are not hours, or begin when they end.
     """
     if text is None:
         return None
@@ -89,10 +89,10 @@ def parse_hours(text: str | None) -> tuple[int, int] | None:
 
 
 def parse_weekdays(text: str | None) -> tuple[int, ...]:
-    """Read weekdays such as `1,2,3`; none where there is no text.
+    """Read weekdays such as `1,2,3`; empty without a text.
 
     Raises:
-        Problem: 400, if they are not numbers from 1 to 7.
+        Problem: 400 if they are not numbers from 1 to 7.
     """
     if text is None:
         return ()
@@ -109,16 +109,16 @@ Metric = Literal["detections", "mean_per_frame", "peak", "objects"]
 """Boxes; boxes per frame analysed; most boxes in one frame; unique objects, each where it was first seen."""
 
 AskedMetric = Literal["detections", "mean_per_frame", "peak", "objects", "auto"]
-"""`auto`: unique objects where they are known, else boxes per frame."""
+"""`auto`: unique objects if they are known, else boxes per frame."""
 
 MAX_TOP = 1000
 MAX_PAGE_FRAMES = 100
-"""Most frames (or objects) in one page of the proof."""
+"""Most frames (or objects) on one page of the proof."""
 
 MAX_INTERVAL_S = 100 * 366 * DAY_S
 
 _COMPARE_PATTERN = "^(previous|day|week|source:.+|model:.+)$"
-# An offset's plus sign that nobody escaped arrives as a space.
+# An unescaped plus sign of an offset arrives as a space.
 _LOST_PLUS = re.compile(r"(?<=T)([0-9:.,]+) (?=\d\d:?\d\d$)")
 
 
@@ -241,15 +241,15 @@ class Selection(NamedTuple):
     """The selection of a query.
 
     Attributes:
-        model: Model asked for; None for the newest.
-        labels: Labels asked for; empty means all.
-        sources: Sources asked for; empty means all.
+        model: The requested model; None for the newest.
+        labels: The requested labels; empty for all.
+        sources: The requested sources; empty for all.
         from_ms: First event time, inclusive; None leaves that end open.
         to_ms: Last event time, exclusive; None leaves that end open.
         zone: Time zone of bars, and of times without an offset.
-        base_s: Seconds of the stored interval to read; None where it is to be chosen.
+        base_s: Seconds of the stored interval to read; None to choose one automatically.
         times: Hours and weekdays of `zone` that are counted.
-        within: Name of the zone of the picture that it is narrowed to; None: the whole picture.
+        within: Name of the zone of the picture to which it is limited; None for the whole picture.
     """
 
     model: str | None
@@ -264,9 +264,9 @@ class Selection(NamedTuple):
 
 
 class ChartQuery(NamedTuple):
-    """The form of a chart: bars of `interval_s` seconds (None: automatic), labels ordered by `metric`.
+    """The form of a chart: bars of `interval_s` seconds (automatic if None), labels ordered by `metric`.
 
-    `top` is how many labels have bars of their own, the others together; None: all have.
+    `top` is the number of labels with separate bars, the others being merged; None for all.
     """
 
     selection: Selection
@@ -277,7 +277,7 @@ class ChartQuery(NamedTuple):
 
 
 class GapQuery(NamedTuple):
-    """The gap in question: that of the one source of `selection` at `at_ms`."""
+    """The gap in question: of the one source of `selection`, at `at_ms`."""
 
     selection: Selection
     at_ms: int
@@ -287,7 +287,7 @@ def read_selection(args: Args, settings: Settings) -> Selection:
     """Read model, labels, sources, range and time zone of a query.
 
     Raises:
-        Problem: 400, a parameter cannot be, or the range is empty.
+        Problem: 400 if a parameter is not valid, or the range is empty.
     """
     zone = read_zone(args, settings)
     from_ms, to_ms = read_moment(args, FROM, zone.tzinfo), read_moment(args, TO, zone.tzinfo)
@@ -321,7 +321,7 @@ def read_compare(args: Args) -> str | None:
     """Read the comparison of a chart; None if it has none.
 
     Raises:
-        Problem: 400, if nothing is called so.
+        Problem: 400 if there is no such comparison.
     """
     text = COMPARE.read(args)
     if text is not None and not re.fullmatch(_COMPARE_PATTERN, text, re.DOTALL):
@@ -334,10 +334,10 @@ def read_compare(args: Args) -> str | None:
 
 
 def read_gap(args: Args, settings: Settings) -> GapQuery:
-    """Read the source and the moment of a question about a gap.
+    """Read the source and the time of a question about a gap.
 
     Raises:
-        Problem: 400, by the rules of the other readers, or if one of the two is absent.
+        Problem: 400 by the rules of the other readers, or if one of the two is absent.
     """
     zone = read_zone(args, settings)
     source, at_ms = SOURCE_OF_GAP.read(args), read_moment(args, AT, zone.tzinfo)
@@ -348,10 +348,10 @@ def read_gap(args: Args, settings: Settings) -> GapQuery:
 
 
 def read_zone(args: Args, settings: Settings) -> Zone:
-    """Read the time zone asked for, or the deployment's.
+    """Read the requested time zone, or the deployment's.
 
     Raises:
-        Problem: 400, if there is no such zone.
+        Problem: 400 if there is no such zone.
     """
     name = TIMEZONE.read(args)
     if name is None:
@@ -371,10 +371,10 @@ def read_zone(args: Args, settings: Settings) -> Zone:
 def read_moment(args: Args, moment: Parameter[str | None], zone: datetime.tzinfo) -> int | None:
     """Read an end of a range, in milliseconds: digits alone are milliseconds, anything else is ISO 8601.
 
-    A time without an offset is one of `zone`; one before or after all event times is where they begin or end.
+    A time without an offset is in `zone`; a time before or after all event times is set to their limit.
 
     Raises:
-        Problem: 400, if it is neither, or outside the years 1 to 9999.
+        Problem: 400 if it is neither, or outside the years 1 to 9999.
     """
     name, text = moment.name, moment.read(args)
     if text is None:

@@ -1,1 +1,1 @@
-"""WebSockets: messages to people who uploaded videos, as things happen."""
+"""WebSockets: their connections, and the shared part of their conversations."""

@@ -11,33 +11,33 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.http11 import Request
 
 Take: TypeAlias = Callable[[bytes], bool]
-"""Takes in a text, of a whole message; False: it is to come by `receive`."""
+"""Handles the text of a whole message; returns False to leave it to `receive`."""
 
 _NAME = "frametally_connection"
 _MOST_UNSENT_BYTES = 256 * 1024
-"""What the system holds for a client that takes nothing: by itself it holds megabytes of old pictures."""
+"""What the system buffers for a client that reads nothing: by default, megabytes of old pictures."""
 
 
 class SocketConnection(WebSocketsSansIOProtocol):
-    """A connection whose messages wake no task, where a caller takes them in as they are read.
+    """A connection whose messages wake no task, if a caller handles them as they are read.
 
-    By ASGI alone reading stops with each message, which waits in a queue until a task has it, and then begins
-    again: with an acknowledgement for each frame that is a third of what a viewer costs.
+    With ASGI alone, reading stops with each message, which waits in a queue for a task, and then starts
+    again. With an acknowledgement for each frame, that is a third of the cost of a viewer.
     """
 
     take: Take | None = None
 
     def handle_connect(self, event: Request) -> None:
-        """Begin, so that `take_at_once` finds it."""
+        """Register the connection, so that `take_at_once` finds it."""
         super().handle_connect(event)
         connection = self.transport.get_extra_info("socket")
         if connection is not None:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _MOST_UNSENT_BYTES)
-        if hasattr(self, "scope"):  # else it was refused
+        if hasattr(self, "scope"):  # otherwise it was refused
             self.scope["state"][_NAME] = self
 
     def send_receive_event_to_app(self) -> None:
-        """Have a message taken in, or wait for its turn."""
+        """Handle a message at once, or queue it."""
         if self.take is not None and self.curr_msg_data_type == "text" and self.queue.empty():
             data = self.frames[0] if len(self.frames) == 1 else b"".join(self.frames)
             if not self.close_sent and self.take(data):
@@ -47,7 +47,7 @@ class SocketConnection(WebSocketsSansIOProtocol):
 
 
 def take_at_once(socket: WebSocket, take: Take) -> None:
-    """Call `take` with every later message, unless it comes by another server's connection."""
+    """Call `take` with every later message, unless the socket comes from another server's connection."""
     connection = getattr(socket.state, _NAME, None)
     if isinstance(connection, SocketConnection):
         connection.take = take

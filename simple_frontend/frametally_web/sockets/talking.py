@@ -14,11 +14,11 @@ from frametally_web.sockets.connections import take_at_once
 
 SaidT = TypeVar("SaidT")
 Judgement = Literal["answer", "more", "wrong"]
-"""A message is an answer, comes unasked, or does not fit the messages before it."""
+"""Whether a message is an answer, comes unasked, or does not fit the messages before it."""
 
 _MOST_SAID_BYTES, _MOST_UNASKED_IN_SECOND = 1024, 100
 MOST_MESSAGE_BYTES = 4 * _MOST_SAID_BYTES
-"""What is larger is not even taken in."""
+"""Larger messages are not even read."""
 OVER, NOT_TAKEN, NOT_ALLOWED, TOO_MANY = 1000, 1003, 1008, 1013
 
 
@@ -28,7 +28,7 @@ async def talk(
     hear: Coroutine[Any, Any, int | None],
     reasons: Mapping[int, str],
 ) -> None:
-    """Tell and hear until one of both ends, and close by the code that it ends with; see `close`."""
+    """Send and receive until either ends, and close with its code; see `close`."""
     telling, hearing = asyncio.ensure_future(tell), asyncio.ensure_future(hear)
     try:
         await asyncio.wait({telling, hearing}, return_when=asyncio.FIRST_COMPLETED)
@@ -53,7 +53,7 @@ async def send(socket: WebSocket, message: str | bytes) -> None:
 
 
 async def close(socket: WebSocket, code: int, reasons: Mapping[int, str]) -> None:
-    """Close by a code and its reason (123 bytes at most), unless the client has gone by itself."""
+    """Close with a code and its reason (123 bytes at most), unless the client has already gone."""
     with contextlib.suppress(WebSocketDisconnect, RuntimeError):
         await socket.close(code, reasons.get(code))
 
@@ -63,12 +63,12 @@ async def hear(
 ) -> int | None:
     """Pass each client message to `take`, until the client goes (None) or `take` returns a closing code.
 
-    Answers are as many as what was sent, however fast that was; of all else only so much is taken in.
+    Answers are limited only by what was sent; the rate of all other messages is limited.
 
     Args:
-        socket: Where it says it.
-        messages: What it may say; made before there were threads, see `records.decode`.
-        take: Judges a message that is one of those.
+        socket: The client's socket.
+        messages: Decoder of the allowed messages; create it before any thread starts, see `records.decode`.
+        take: Judges an allowed message.
     """
     loop = asyncio.get_running_loop()
     second_s, unasked = loop.time(), 0
@@ -86,7 +86,7 @@ async def hear(
         unasked += judgement == "more"
         return NOT_ALLOWED if unasked > _MOST_UNASKED_IN_SECOND else None
 
-    take_at_once(socket, lambda text: judged(text) is None)  # what it may not say is judged here again
+    take_at_once(socket, lambda text: judged(text) is None)  # a refused message is judged again below
     while (message := await socket.receive())["type"] != "websocket.disconnect":
         code = judged((message.get("text") or "").encode())
         if code is not None:

@@ -1,8 +1,8 @@
 """The language of a page: the available ones, the viewer's choice, and texts for templates.
 
-A text has a key and is in `languages/en.json` of the dashboard or a capability; another language is a file
-beside it. Scripts have theirs from `fetch_assets.py`. The sentences of problems are their own keys in
-`languages/problems/`: the English one is where the problem is raised, with `{}` for each value.
+A text has a key and is in `languages/en.json` of the dashboard or a capability; other languages are files
+next to it. Scripts get theirs from `fetch_assets.py`. The sentences of problems are their own keys in
+`languages/problems/`: the English sentence is where the problem is raised, with `{}` for each value.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from frametally.plugins import folder_of, plugins
 
 ENGLISH = "en"
 COOKIE = "language"
-"""The cookie by which a viewer chooses another language than the browser's; a page's script sets it."""
+"""The cookie for a viewer's choice of another language than the browser's; a page's script sets it."""
 
 
 _BETWEEN_SENTENCES = re.compile(r"(?<=[.?!]) (?=\S)")
@@ -56,10 +56,10 @@ def language_for(chosen: str, accepted: LanguageAccept) -> str:
 
 
 def t(key: str, **values: object) -> Markup:
-    """Return a text in the viewer's language, in English if that has none, with values for its {names}.
+    """Return a text in the viewer's language, or in English without one, with values for its {names}.
 
-    A key that ends in `_html` names markup; all else is escaped, values too. `count` chooses between the keys
-    `<key>.one` and `<key>.other`, where there are such.
+    A key that ends in `_html` names markup; everything else is escaped, including values. `count` chooses
+    between the keys `<key>.one` and `<key>.other`, if they exist.
 
     Raises:
         KeyError: English has no such text.
@@ -72,7 +72,7 @@ def t(key: str, **values: object) -> Markup:
 
 
 def label_name(label: str) -> str:
-    """Return a model's label as pages in the viewer's language show it."""
+    """Return a model's label as shown on pages in the viewer's language."""
     names = texts()[language()].get("web.label_names", "")
     return dict(entry.partition("=")[::2] for entry in names.split(";")).get(label, label).partition("|")[0]
 
@@ -89,7 +89,7 @@ def problem_texts(code: str) -> dict[str, str]:
 
 @cache
 def _patterns(code: str) -> list[tuple[int, re.Pattern[str], str]]:
-    """Return the patterns of the same, those with most words first, and how many sentences each has."""
+    """Return patterns for these sentences, longest first, each with its number of sentences."""
     return [
         (
             len(_BETWEEN_SENTENCES.split(english)),
@@ -101,7 +101,7 @@ def _patterns(code: str) -> list[tuple[int, re.Pattern[str], str]]:
 
 
 def problem_text(text: str, code: str | None = None) -> str:
-    """Return a problem's text in a language, by default the viewer's; what that lacks stays English."""
+    """Return a problem's text in a language, by default the viewer's; missing sentences stay English."""
     sentences, translated = _BETWEEN_SENTENCES.split(text), list[str]()
     while sentences:
         matches = (
@@ -126,7 +126,7 @@ def number(value: int) -> str:
 
 
 def translate(app: Flask) -> None:
-    """Give templates the texts."""
+    """Provide templates with the texts."""
     app.add_template_global(t)
     app.add_template_global(language)
     app.add_template_filter(problem_text)

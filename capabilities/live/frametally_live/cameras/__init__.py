@@ -1,1 +1,1 @@
-"""Cameras: allowed addresses, opening and reading, and the way of their frames into the store."""
+"""Cameras: allowed addresses, opening, reading, and storing their frames."""

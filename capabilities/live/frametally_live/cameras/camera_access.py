@@ -1,7 +1,7 @@
 """Access to cameras: passwords, connections to allowed addresses only, and reasons for failures.
 
-A name is looked up once, checked, and connected to at that very address. Log-ins come by source, from the
-settings alone; no text that is shown has a password.
+A host name is resolved once and checked, and frametally connects to exactly that address. Log-ins come only
+from the settings, by source; no displayed text contains a password.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ class CameraAway(FrametallyError):
     """The camera cannot be read now; frametally tries again.
 
     Attributes:
-        refuses_login: Whether it refuses the password; frametally then tries less often, to lock no one out.
+        refuses_login: Whether it refuses the password; frametally then tries less often, to avoid a lockout.
     """
 
     def __init__(self, reason: str, *, refuses_login: bool = False) -> None:
-        """Give the reason as one clause, without the camera's name."""
+        """Store the reason as one clause, without the camera's name."""
         super().__init__(reason)
         self.refuses_login = refuses_login
 
 
 class PlaceRefused(CameraAway):
-    """It leads to a forbidden address at the moment: by a redirect, a playlist or the meaning of its name."""
+    """A redirect, a playlist or a host name currently leads to a forbidden address."""
 
     def __init__(self, reason: str) -> None:
-        """Give the reason why nothing connects there."""
+        """Store the reason why no connection is made."""
         super().__init__(f"leads to an address that is not allowed: {reason}")
 
 
 def told_status(status: int, phrase: str, *, has_login: bool, source: str) -> CameraAway:
-    """Return the meaning of a status for people (RTSP and HTTP share them)."""
+    """Return what an RTSP or HTTP status means, for people."""
     if status == _UNAUTHORIZED and not has_login:
         return CameraAway(
             "requires a user name and password: set "
@@ -72,27 +72,27 @@ _IN_URL = re.compile(r"(?<=://)[^/@\s]*@")
 
 
 class CameraLogin(NamedTuple):
-    """Whom a camera lets look."""
+    """The user name and password for a camera."""
 
     user: str
     password: SecretStr
 
     @property
     def in_url(self) -> str:
-        """Both in the form of a URL, which is never shown."""
+        """The log-in in the form of a URL, which is never shown."""
         return f"{quote(self.user, safe='')}:{quote(self.password.get_secret_value(), safe='')}"
 
 
 def without_login(text: str) -> str:
-    """Return `text` without user and password of a URL, before the @."""
+    """Return `text` without the user and password of a URL."""
     return _IN_URL.sub("", text)
 
 
 def login_of(logins: SecretStr, source: str, host: str = "") -> CameraLogin | None:
-    """Return the log-in of a source's camera, or else of its host, from `FRAMETALLY_LIVE_LOGINS`; None: none.
+    """Return the log-in of a source's camera, or else of its host, from `FRAMETALLY_LIVE_LOGINS`, or None.
 
     Raises:
-        Misconfigured: The setting is not JSON of that form; the line repeats nothing of it.
+        Misconfigured: The setting is not JSON of that form; the message repeats none of it.
     """
     by_slug = logins_by_slug(logins)
     login_text = by_slug.get(source, by_slug.get(keys.slug(host)) if host else None)
@@ -105,7 +105,7 @@ def login_of(logins: SecretStr, source: str, host: str = "") -> CameraLogin | No
 
 
 def logins_by_slug(logins: SecretStr) -> dict[str, str]:
-    """Return the log-ins by the slug of source or host. Raises as `login_of`."""
+    """Return the log-ins by the slug of source or host. Raises as `login_of` does."""
     text = logins.get_secret_value()
     if not text.strip():
         return {}
@@ -117,21 +117,21 @@ def logins_by_slug(logins: SecretStr) -> dict[str, str]:
 
 
 CONNECT_S = 2.0
-"""Limit of one try, so that a camera that comes back is read by the next one soon."""
+"""Limit of one attempt, so that a camera that comes back is read soon."""
 _CA_SETTING = "FRAMETALLY_LIVE_CA_FILE"
 
 
 def dial(
     host: str, port: int, allowed_places: AllowedPlaces, *, by_tls: bool = False, ca_file: Path | None = None
 ) -> socket.socket:
-    """Connect to `host`, which is allowed to be where it is.
+    """Connect to `host` if its address is allowed.
 
-    By TLS, what is sent is hidden. Whom it is sent to is known with a `ca_file` alone: without one nothing is
-    checked, as cameras have certificates of their own.
+    TLS encrypts the connection. The camera's certificate is checked only with a `ca_file`, because cameras
+    have self-signed certificates.
 
     Raises:
-        PlaceRefused: It is where no camera may be by now; a name may mean something else soon.
-        CameraAway: It is not there, or not who it says it is.
+        PlaceRefused: No camera may be at the address that the name has now.
+        CameraAway: The camera is not there, or its certificate is not trusted.
         Misconfigured: `ca_file` cannot be read.
     """
     try:
@@ -161,7 +161,7 @@ def _secured(connection: socket.socket, host: str, ca_file: Path | None) -> sock
 
 
 def camera_trust(ca_file: Path | None) -> ssl.SSLContext:
-    """Return a client's context, which checks no camera without a `ca_file`. Raises as `dial`."""
+    """Return a client's TLS context; without a `ca_file` it checks no certificate. Raises as `dial` does."""
     if ca_file is not None:
         try:
             return ssl.create_default_context(cafile=str(ca_file))

@@ -33,7 +33,7 @@ class NoCamera(FrametallyError):
 
 
 class CameraTrial(NamedTuple):
-    """The result of trying a camera: its stream, or the reason as a clause; and its picture, if any."""
+    """The result of a camera's trial: its stream, or why it failed, as a clause, and its picture, if any."""
 
     words: str
     shows: bool
@@ -46,15 +46,15 @@ class CameraTrial(NamedTuple):
 
 
 TryFeed = Callable[[Feed], CameraTrial | None]
-"""Tries a camera for some seconds before it is captured; None: there is nothing to report."""
+"""Tries a camera for some seconds before it is captured; returns None if there is nothing to report."""
 
 
 def add_camera(
     book: LiveBook, feed: Feed, try_feed: TryFeed = lambda _: None
 ) -> tuple[Feed, CameraTrial | None]:
-    """Add what `read_camera` returned, to be run from now on; return it, and the result of its trial.
+    """Add the camera that `read_camera` returned, and start it; return it, and the result of its trial.
 
-    The camera is added whatever its trial results in. Raises `SourceTaken`, `Retryable`.
+    The camera is added whatever its trial shows. Raises `SourceTaken`, `Retryable`.
     """
     trial = try_feed(feed)
     stored_feed = book.put_camera(feed)
@@ -74,13 +74,13 @@ def read_camera(
 ) -> Feed:
     """Return a camera that could be added.
 
-    `address`: without user and password. `devices`: whether a device of this machine is allowed.
+    `address` has no user and password. `devices`: whether a device of this machine is allowed.
 
     Raises:
         FieldRefused: The name is not valid, or the address is not allowed.
         SourceTaken: The source already has a camera.
         Misconfigured: The setting of allowed addresses cannot be read.
-        Retryable: The catalogue is away.
+        Retryable: The catalogue is unavailable.
     """
     name = check_fields(VideoFields(source=source)).source
     if not name:
@@ -93,7 +93,7 @@ def read_camera(
 
 
 def _allowed_address(settings: Settings, address: str, *, devices: bool) -> str:
-    """Return an address as it is stored; raises as `read_camera` does."""
+    """Return an address in the form that is stored; raises as `read_camera` does."""
     try:
         place = read_address(address, devices=devices)
         if place.host:
@@ -117,13 +117,13 @@ def move_camera(
 ) -> tuple[Feed, CameraTrial | None]:
     """Give a source's camera another address, and try it; return its feed, and the result of the trial.
 
-    Arguments that are not given keep their values. A failed camera starts again; a stopped one stays so.
+    Arguments that are not given keep their values. A failed camera starts again; a stopped one stays stopped.
 
     Raises:
         FieldRefused: The address is not allowed.
         NoCamera: The source has no camera.
         Misconfigured: The setting of allowed addresses cannot be read.
-        Retryable: The catalogue is away.
+        Retryable: The catalogue is unavailable.
     """
     feed = find_camera(book, source)
     camera = feed._replace(
@@ -148,7 +148,7 @@ def ask_camera(book: LiveBook, source: str, wanted: FeedWanted) -> Feed:
 
     Raises:
         NoCamera: The source has no camera.
-        Retryable: The catalogue is away.
+        Retryable: The catalogue is unavailable.
     """
     changed_feed = book.ask_feed(find_camera(book, source).id, wanted)
     if changed_feed is None:
@@ -169,17 +169,17 @@ def remove_camera(book: LiveBook, source: str) -> bool:
     """Stop the camera of a source, and remove it; its footage stays.
 
     Returns:
-        False: its worker has not ended yet; it is deleted then.
+        Whether it is removed; if not, it is deleted when its worker ends.
 
     Raises:
         NoCamera: The source has no camera.
-        Retryable: The catalogue is away.
+        Retryable: The catalogue is unavailable.
     """
     return book.remove_feed(ask_camera(book, source, "stop").id)
 
 
 def _addresses_of(host: str, port: int) -> list[str]:
-    """Return all addresses that a host has by now."""
+    """Return all current addresses of a host."""
     try:
         addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
@@ -189,7 +189,7 @@ def _addresses_of(host: str, port: int) -> list[str]:
 
 
 def try_feed(settings: Settings, feed: Feed) -> CameraTrial | None:
-    """Read a camera for some seconds, and return the result; None: its address is not allowed.
+    """Read a camera for some seconds, and return the result, or None if its address is not allowed.
 
     Raises:
         Misconfigured: A setting of cameras cannot be read.
@@ -204,5 +204,5 @@ def try_feed(settings: Settings, feed: Feed) -> CameraTrial | None:
         return CameraTrial(f"it shows {sight}", shows=True, jpeg=sight.jpeg)
     except CameraAway as error:
         return CameraTrial(f"the camera {error}", shows=False)
-    except Poison:  # who captures it says so
+    except Poison:  # capturing it reports the reason
         return None

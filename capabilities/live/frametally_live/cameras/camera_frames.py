@@ -1,4 +1,4 @@
-"""Reads an open camera: its frames with their capture times; also its trial."""
+"""Reads the frames of an open camera with their capture times, and tries cameras."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from frametally_producer.reading.sampling import PresentationTimes
 from frametally_producer.reading.whole_pictures import WholePictures
 
 _HOLD_S = 3.0
-"""Time within which a camera's own clock must appear; else all its frames have arrival times."""
+"""Time within which a camera's clock must appear; otherwise all its frames have arrival times."""
 _NOTHING_DECODED_S = 10.0
 _MOST_AT_ONCE_MS = 60_000
-"""Most that is sent at once when a connection begins."""
+"""Longest footage that a camera may send in one burst when a connection begins."""
 _STEERED_MS, _STEERING = 1000, 100
 _TIME_BASE = Fraction(1, 1_000_000)
 # libavutil, struct AVProducerReferenceTime: microseconds since 1970, flags.
@@ -32,9 +32,9 @@ _REFERENCE_TIME = struct.Struct("<qi")
 
 
 class CameraFrame(NamedTuple):
-    """A decoded frame, as FFmpeg has it; its presentation time is from the connection's first frame.
+    """A decoded frame from FFmpeg; its presentation time counts from the connection's first frame.
 
-    `left_out`: how many were damaged, or predicted from one that was, since the frame before.
+    `left_out`: number of frames since the previous one that were damaged, or predicted from a damaged one.
     """
 
     position_s: Fraction
@@ -44,7 +44,7 @@ class CameraFrame(NamedTuple):
 
 
 class _Arrived(NamedTuple):
-    """A packet; None: the connection's end, for the last frames."""
+    """A packet, or None at the connection's end, to flush the last frames."""
 
     packet: av.Packet[av.VideoStream] | None
     at_ms: int
@@ -73,7 +73,7 @@ class CameraReader:
         self._is_beginning_missing = False
 
     def frames(self) -> Iterator[CameraFrame]:
-        """Yield frames that are whole, as they come. Raises `CameraAway` as `OpenCamera.packets` does."""
+        """Yield undamaged frames as they arrive. Raises `CameraAway` as `OpenCamera.packets` does."""
         self._clock.connect()
         decoded_at_s = time.monotonic()
         for arrived in self._with_clock():
@@ -83,7 +83,7 @@ class CameraReader:
                 frames = []
                 self._note_damage()
             for frame in frames:
-                if frame.is_corrupt:  # what is missing in it is grey, green or an older frame's
+                if frame.is_corrupt:  # its missing parts are grey, green or from an older frame
                     self._note_damage(frame)
                 if self._pictures.is_whole(frame):
                     decoded_at_s = time.monotonic()
@@ -106,7 +106,7 @@ class CameraReader:
         self._pictures.note_damage(frame)
 
     def _with_clock(self) -> Iterator[_Arrived]:
-        """Yield packets; the first ones once the stream's clock is known, or after a while."""
+        """Yield packets; hold the first ones until the stream's clock is known, but not for long."""
         early: list[_Arrived] = []
         is_known = not self._camera.has_times
         try:
@@ -124,9 +124,9 @@ class CameraReader:
             raise
 
     def _as_sent(self, early: list[_Arrived]) -> list[_Arrived]:
-        """Return packets with the times of arrival that they would have, had each been sent at once.
+        """Return packets with the arrival times that they would have if each had been sent at once.
 
-        A playlist, and some cameras, send the last seconds together to those that connect.
+        When a client connects, a playlist and some cameras send the last seconds in one burst.
         """
         presented_ms = [self._presented_ms(arrived.packet) for arrived in early]
         first_ms = next((ms for ms in presented_ms if ms is not None), Fraction(0))
@@ -159,7 +159,7 @@ class CameraReader:
         else:
             ticks = arrived_at_ms * 1000
         if self._first_ticks is None:
-            self._first_ticks = ticks or 0  # RTP's times begin with 0, and the first may be left out
+            self._first_ticks = ticks or 0  # RTP's times begin with 0, and the first may be missing
             ticks = self._first_ticks
         self._times.pass_over(ticks, frame.duration if self._camera.has_times else None)
         position_s = self._times.position_s
@@ -177,7 +177,7 @@ class CameraReader:
     def _steered_begin_ms(self, position_s: Fraction) -> Fraction | None:
         """Return when the stream's times began by its clock, as of a frame.
 
-        Reports differ by how long each took to be sent: what they say is come up to by degrees.
+        Reports of the clock vary by their sending delay, so the value approaches them gradually.
         """
         told_ms, begin_ms = self._told_begin_ms, self._begin_ms
         passed_ms, self._last_s = (position_s - self._last_s) * 1000, position_s
@@ -190,17 +190,17 @@ class CameraReader:
 
 
 TRIAL_S = 10.0
-"""Longest time that a person who adds a camera waits for it."""
+"""Longest time that a trial takes."""
 _SPAN_S = 2
-"""Part of the footage from which the rate is taken."""
+"""Length of the footage from which the rate is measured."""
 _PREVIEW_SIDE_PX, _PREVIEW_QUALITY = 640, 80
 _NAMES = {"h264": "H.264", "hevc": "H.265", "mjpeg": "Motion JPEG", "rawvideo": "raw video"}
 
 
 class CameraSight(NamedTuple):
-    """A camera's stream: its newest frame's size, its code (such as `H.264`), and its rate.
+    """A camera's stream: its newest frame's size, its codec (such as `H.264`), and its rate.
 
-    `frames_per_s`: None if only one frame arrived; `jpeg` is the newest frame as a small picture.
+    `frames_per_s` is None if only one frame arrived; `jpeg` is the newest frame as a small picture.
     """
 
     width_px: int
@@ -218,7 +218,7 @@ def try_camera(camera: CameraToOpen) -> CameraSight:
     """Read a camera for about two seconds; give up after `TRIAL_S`.
 
     Raises:
-        Poison: No camera may be at the IP address that it was given.
+        Poison: No camera may be at the given IP address.
         CameraAway: It showed nothing.
         Misconfigured: A setting of cameras cannot be read.
     """

@@ -24,7 +24,7 @@ from frametally_live.settings import LiveSettings
 OPEN_S = 10.0
 """Time within which a camera must describe its stream."""
 SILENT_S = 5.0
-"""Silence after which a camera is away."""
+"""Silence after which a camera is unavailable."""
 _PLAYLIST_SILENT_S = 30.0
 """HLS sends pieces of several seconds at a time."""
 _LOOK_S = 0.2
@@ -32,13 +32,13 @@ _CODES = "h264,hevc,mjpeg"
 _PLAYLISTS = {"application/vnd.apple.mpegurl", "application/x-mpegurl", "audio/mpegurl", "audio/x-mpegurl"}
 _BOUNDS = {
     "codec_whitelist": f"{_CODES},rawvideo",
-    # What FFmpeg may read, and how long it may wait, to recognize the stream.
+    # Limits for FFmpeg's input and time when it detects the stream.
     "analyzeduration": "500000",
     "probesize": "2000000",
     "max_streams": "16",
 }
 _NOWHERE = {"protocol_whitelist": "none"}
-"""No protocol has this name: FFmpeg reads its input, and connects to nothing."""
+"""A name that no protocol has: FFmpeg reads its input, and connects to nothing."""
 
 Transport = Literal["tcp", "udp"]
 
@@ -47,9 +47,9 @@ class CameraToOpen(NamedTuple):
     """The data for opening a camera; `source` is a slug, `transport` that of RTSP.
 
     Attributes:
-        login: None: it needs none.
+        login: None if it needs none.
         max_pixels: Width times height above which its frames are refused.
-        ca_file: PEM file of the authorities that its certificate must come from; None: it is not checked.
+        ca_file: PEM file of the authorities that must have issued its certificate; None if it is not checked.
     """
 
     address: CameraAddress
@@ -66,7 +66,7 @@ def camera_to_open(settings: Settings, *, address: str, source: str, transport: 
 
     Raises:
         Misconfigured: A setting of cameras cannot be read.
-            Poison: It is not an address of a camera.
+        Poison: It is not an address of a camera.
     """
     place = read_address(address, devices=True)
     return CameraToOpen(
@@ -81,7 +81,7 @@ def camera_to_open(settings: Settings, *, address: str, source: str, transport: 
 
 
 class _Deadline:
-    """Cuts a connection off that has been still for too long, whatever it waits in, or when it is to stop."""
+    """Closes a connection that has been silent for too long, wherever it blocks, or that is to stop."""
 
     def __init__(self, cut: Callable[[], None], should_stop: Callable[[], bool]) -> None:
         self.passed = False
@@ -125,7 +125,7 @@ class OpenCamera:
 
     @property
     def has_times(self) -> bool:
-        """Whether its frames have times of their own; else their arrival is all that is known."""
+        """Whether its frames have timestamps; otherwise only their arrival times are known."""
         return self.container.format.name != "mpjpeg"
 
     @property
@@ -134,10 +134,10 @@ class OpenCamera:
         return self.count_lost()
 
     def packets(self) -> Iterator[av.Packet[av.VideoStream]]:
-        """Yield packets as they come.
+        """Yield packets as they arrive.
 
         Raises:
-            CameraAway: It sends no more, or leads to where no camera may be.
+            CameraAway: It sends no more, or leads to a forbidden address.
         """
         try:
             for packet in self.container.demux(self.stream):
@@ -151,11 +151,11 @@ class OpenCamera:
 
 @contextmanager
 def open_camera(camera: CameraToOpen, should_stop: Callable[[], bool]) -> Iterator[OpenCamera]:
-    """Open a camera; once `should_stop()`, its packets end.
+    """Open a camera; its packets end once `should_stop()` is true.
 
     Raises:
-        Poison: No camera may be at the IP address that it was given.
-        CameraAway: It cannot be opened now, leads to where none may be, or sends nothing that is read here.
+        Poison: No camera may be at the given IP address.
+        CameraAway: It cannot be opened now, leads to a forbidden address, or sends an unsupported format.
     """
     camera.allowed.check_written(camera.address.host)
     with ExitStack() as stack:
@@ -196,7 +196,7 @@ def _by_rtsp(camera: CameraToOpen, stack: ExitStack, should_stop: Callable[[], b
             container_options=_BOUNDS
             | {
                 "protocol_whitelist": "tcp,udp,rtp",
-                # By UDP the pictures would pass beside TLS.
+                # Over UDP the pictures would bypass TLS.
                 "rtsp_transport": "tcp" if address.scheme == "rtsps" else camera.transport,
                 "allowed_media_types": "video",
                 "max_pixels": str(camera.max_pixels),
@@ -287,7 +287,7 @@ def _open_camera(
     silent_s: float,
     packets_lost: Callable[[], int] = int,
 ) -> OpenCamera:
-    """Open a container, and find its pictures."""
+    """Open a container, and find its video stream."""
     try:
         container = stack.enter_context(open_container())
         stream = _pictures(container, camera.max_pixels)
@@ -319,9 +319,9 @@ def _pictures(container: av.container.InputContainer, max_pixels: int) -> av.Vid
             "FRAMETALLY_MAX_IMAGE_MEGAPIXELS"
         )
     context.options = {"max_pixels": str(max_pixels)}
-    if context.name == "mjpeg":  # else FFmpeg fills up what a cut picture lacks, and does not say so
+    if context.name == "mjpeg":  # otherwise FFmpeg silently fills in the rest of a truncated picture
         context.options |= {"err_detect": "explode"}
-    context.thread_type = "SLICE"  # threads by frame would hold back as many frames as there are threads
+    context.thread_type = "SLICE"  # threads by frame would delay as many frames as there are threads
     return stream
 
 

@@ -1,4 +1,4 @@
-"""Moves spooled frames into the store, onto the log and into their minutes' manifests."""
+"""Uploads spooled frames to the store, announces them on the log, and writes their minutes' manifests."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from frametally_producer.writing.manifest import NOTE_EVERY_S, Forgotten, Manife
 _AT_ONCE, _PACKED_AT_ONCE = 20, 1000
 _LOOK_S = 0.02
 _PACK_WITHIN_S = CAMERA_PACK_MS / 1000 + 0.5
-"""A frame waits no longer for the others of its pack; the half is for those that come late."""
+"""Longest wait of a frame for the rest of its pack; half a second of it is for late frames."""
 _CHANGED = "was deleted or corrected during capture"
 
 
@@ -38,8 +38,8 @@ _CHANGED = "was deleted or corrected during capture"
 class Sender:
     """Sends spooled frames in order, in a separate thread; waits for unavailable servers.
 
-    A minute's manifest is in the store before its first frame is announced, and a frame leaves the spool
-    once that has it: so none is announced and in no book.
+    A minute's manifest is in the store before its first frame is announced, and a frame leaves the spool only
+    when the manifest lists it, so every announced frame is in the books.
 
     Attributes:
         patience: Waits; while it is stopping, spooled frames are still sent if all servers respond.
@@ -47,10 +47,10 @@ class Sender:
         on_resumed: Called with the camera's minutes in the store, if an earlier session left frames here.
         packs: Whether frames are stored in packs of two seconds of event time. They wait in the spool until
             those are over, so a pack is usually put once, and a kill leaves them on disk.
-        failure: Why it stopped; None: it did not.
-        changed: Losses of minutes that were deleted or corrected during capture, one list each: frames
-            captured now need another session.
-        back: Event times of the first frame of each connection, which ends the outages before it.
+        failure: Why it stopped; None if it did not.
+        changed: Losses of minutes that were deleted or corrected during capture, one list for each minute:
+            the capture must begin another session for new frames.
+        back: Event times of the first frame of each connection, which ends earlier outages.
     """
 
     spool: Spool
@@ -70,7 +70,7 @@ class Sender:
         self.back: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._keepers: dict[str, ManifestKeeper] = {}
         self._unclosed: set[str] = set()
-        self._ends_ms: list[int] = []  # of the source's minutes that others have stored
+        self._ends_ms: list[int] = []  # when minutes of the source end that others have stored
         self._noted: list[SpooledFrame] = []
         self._wrote_at_s = float("-inf")
         self._waited_since_s: float | None = None
@@ -78,12 +78,12 @@ class Sender:
         self._thread: threading.Thread
 
     def start(self) -> None:
-        """Begin, or go on after all was finished."""
+        """Start, or continue after `finish`."""
         self._thread = threading.Thread(target=self._run, name="camera-sender", daemon=True)
         self._thread.start()
 
     def finish(self) -> None:
-        """Send the remaining frames, and return; the others stay on disk for the next session."""
+        """Send the remaining frames, then stop; unsent frames stay on disk for the next session."""
         self._draining.set()
         self._thread.join()
 
@@ -100,7 +100,7 @@ class Sender:
                 topic=topic,
                 on_announced=self._note,
                 pack_ms=CAMERA_PACK_MS if self.packs else 0,
-                is_new=True,  # or it is there with the very same bytes: they are not encoded again
+                is_new=True,  # or already stored with these bytes: they are not encoded again
             ) as writer:
                 while self._step(writer):
                     pass
@@ -110,7 +110,7 @@ class Sender:
             self.failure = error
 
     def _complete_those_of_others(self) -> None:
-        """Complete minutes of this camera that other sessions left open, and close outages they left open."""
+        """Complete minutes that earlier sessions of this camera left open, and close their open outages."""
         own_minutes = {minute.sha256 for minute in self.spool.minutes()}
         reader = ManifestReader(self.store, self.settings.data_dir)
         manifests, _ = self.patience.until_done("the object store", reader.read)
@@ -127,26 +127,26 @@ class Sender:
             minute.sha256 for minute in minutes if minute.sha256 not in own_minutes and _is_away(minute)
         }
         self._close_outages(sorted(minute.first_captured_at_ms or 0 for minute in minutes))
-        if own_minutes:  # the session before was killed: what it reported last is not what it announced
+        if own_minutes:  # the last session was killed: its last report may lag behind its announcements
             self.on_resumed(minutes)
 
     def _close_outages(self, starts_ms: list[int]) -> None:
-        """Close open outages of minutes that are in the store alone, by where footage begins after them."""
+        """Close open outages of minutes that are only in the store, where the next footage begins."""
         for sha256 in sorted(self._unclosed):
             change = partial(
                 change_manifest, self.store, sha256, lambda manifest: closed_outages(manifest, starts_ms)
             )
-            with suppress(Poison):  # what is damaged there stays as it is
+            with suppress(Poison):  # damaged minutes stay as they are
                 manifest = self.patience.until_done("the object store", change)
                 if manifest is not None and not _is_away(manifest):
                     self._unclosed.discard(sha256)
 
     def _complete_there(self, sha256: str) -> None:
-        """Complete a minute without a session from the store's own record, if it has one. Raises `Poison`."""
+        """Complete a minute without a session from the store's record, if there is one. Raises `Poison`."""
         self.patience.until_done("the object store", partial(change_manifest, self.store, sha256, _completed))
 
     def _step(self, writer: FrameWriter) -> bool:
-        """Send the oldest frames, and note them if it is time; return whether there can be more to do."""
+        """Send the oldest frames, and write manifests if it is time; return whether more may be waiting."""
         is_last = self._draining.is_set()
         frames = self._take_due(is_last)
         for frame in frames:
@@ -168,7 +168,7 @@ class Sender:
         return True
 
     def _take_due(self, is_last: bool) -> list[SpooledFrame]:
-        """Take the oldest frames; with packs those of one pack, once it is over or has waited."""
+        """Take the oldest frames; with packs, those of one pack once it is over or has waited long enough."""
         if not self.packs:
             return self.spool.take(_AT_ONCE)
         now_s = time.monotonic()
@@ -206,7 +206,7 @@ class Sender:
         )
 
     def _keeper(self, sha256: str) -> ManifestKeeper | None:
-        """Return the keeper of a minute's manifest; None: the minute was changed, and is removed."""
+        """Return the keeper of a minute's manifest, or None if the minute was changed; it is then removed."""
         if sha256 in self._keepers:
             return self._keepers[sha256]
         minute = self.spool.minute(sha256)
@@ -262,7 +262,7 @@ class Sender:
             self.spool.remove(sha256)
 
     def _write_one(self, keeper: ManifestKeeper, *, expected: int | None) -> bool:
-        """Write a minute's manifest with its events; False: the minute has changed since."""
+        """Write a minute's manifest with its events; return False if the minute has changed since."""
         sha256 = keeper.manifest.sha256
         minute = self.spool.minute(sha256)
         live = minute.live if minute is not None else keeper.live
@@ -275,9 +275,9 @@ class Sender:
         return True
 
     def _give_up(self, sha256: str, reason: str, noted: MediaManifest | None) -> None:
-        """Remove a minute that cannot be gone on with, and complete what the store has of it.
+        """Remove a minute that cannot be continued, and complete the store's copy.
 
-        Frames that the store's last record (`noted`) does not have are reported as lost.
+        Frames that the store's last record (`noted`) does not list are reported as lost.
         """
         self._keepers.pop(sha256, None)
         losses = losses_since(noted, self.spool.minute(sha256))
@@ -285,9 +285,9 @@ class Sender:
         times = [frame.captured_at_ms for frame in frames]
         if times:
             losses.append(NamedLoss(min(times), max(times), len(times), f"its minute {reason}"))
-        if losses:  # else it was over
+        if losses:  # otherwise it was over
             self.changed.put(losses)
-        with suppress(Poison):  # what is damaged there stays as it is
+        with suppress(Poison):  # damaged minutes stay as they are
             self._complete_there(sha256)
 
 
@@ -298,14 +298,14 @@ def _completed(manifest: MediaManifest | None) -> MediaManifest | None:
 
 
 def _is_away(minute: MediaManifest) -> bool:
-    """Return whether a minute ends while the camera is away, as far as it says."""
+    """Return whether a minute ends while the camera is unavailable, by its own record."""
     return minute.live is not None and any(outage.to_ms is None for outage in minute.live.outages)
 
 
 def without_footage(live: LiveMinute, ends_ms: Sequence[int]) -> LiveMinute:
-    """Return a minute's events with outages that begin no earlier than stored footage ends.
+    """Return a minute's events with its outages shortened to begin where stored footage ends, or later.
 
-    A session knows where the one before it ended by its last report, which can be older than its last frame.
+    A session knows where the previous one ended from its last report, which can be older than its last frame.
     `ends_ms` are the event times of the last frames of stored minutes, in order.
     """
     outages = []

@@ -37,7 +37,7 @@ class _ByTls(_Plain):
 
 
 class _Handler(urllib.request.HTTPHandler, urllib.request.HTTPSHandler):
-    """Opens what urllib asks for by connections of ours."""
+    """Opens urllib's requests over our own connections."""
 
     def __init__(self, visitor: HttpVisitor) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ class _Handler(urllib.request.HTTPHandler, urllib.request.HTTPSHandler):
 
 
 class _Digest(urllib.request.HTTPDigestAuthHandler):
-    """Signs in once: after a refusal it does not try again, which might lock the user out."""
+    """Signs in once: it does not retry after a refusal, because that might lock the user out."""
 
     def http_error_401(self, req: Any, fp: Any, code: Any, msg: Any, headers: Any) -> Any:
         return _asked_anew(fp, partial(super().http_error_401, req, fp, code, msg, headers))
@@ -61,12 +61,12 @@ class _Digest(urllib.request.HTTPDigestAuthHandler):
             return None
         try:
             return super().http_error_auth_reqed(auth_header, host, req, headers)
-        except (ValueError, LookupError):  # of another scheme, or nonsense
+        except (ValueError, LookupError):  # another scheme, or malformed
             return None
 
 
 class _Basic(urllib.request.HTTPBasicAuthHandler):
-    """Reports an answer that it does not know by its status."""
+    """Reports an unknown answer by its status."""
 
     def http_error_401(self, req: Any, fp: Any, code: Any, msg: Any, headers: Any) -> Any:
         return _asked_anew(fp, partial(super().http_error_401, req, fp, code, msg, headers))
@@ -79,7 +79,7 @@ class _Basic(urllib.request.HTTPBasicAuthHandler):
 
 
 def _asked_anew(before: Any, ask: Callable[[], Any]) -> Any:
-    """Ask once more; the answer that another has taken the place of is closed."""
+    """Repeat a request; close the answer that the new one replaces."""
     try:
         answer = ask()
     except BaseException:
@@ -91,11 +91,11 @@ def _asked_anew(before: Any, ask: Callable[[], Any]) -> Any:
 
 
 class HttpStream(io.RawIOBase):
-    """A camera's answer, as FFmpeg reads a file that cannot seek.
+    """A camera's answer, in the form of a file without seek for FFmpeg.
 
     Attributes:
-        content_type: As it says, without parameters, in small letters; empty: it names none.
-        failure: Why no more came, where it fell silent.
+        content_type: Its media type in lowercase, without parameters; empty if it names none.
+        failure: Why the stream stopped, if it fell silent.
     """
 
     def __init__(self, name: str, answer: http.client.HTTPResponse) -> None:
@@ -107,7 +107,7 @@ class HttpStream(io.RawIOBase):
         self._answer = answer
 
     def read(self, size: int = -1) -> bytes:
-        """Return the received bytes, up to `size`; none at the end, or once the camera is unavailable."""
+        """Return up to `size` received bytes; none at the end, or once the camera is unavailable."""
         try:
             return self._answer.read1(size)
         except TimeoutError:
@@ -128,7 +128,7 @@ class HttpStream(io.RawIOBase):
 
 @contextmanager
 def _failures_named() -> Iterator[None]:
-    """Raise `CameraAway` for failures of the connection; a refusal by its status stays as it is."""
+    """Raise `CameraAway` for failures of the connection; refusals keep their status."""
     try:
         yield
     except (urllib.error.HTTPError, CameraAway):
@@ -136,7 +136,7 @@ def _failures_named() -> Iterator[None]:
     except TimeoutError:
         raise _silence() from None
     except (OSError, http.client.HTTPException, ValueError) as error:
-        # Words of a library may repeat what was sent.
+        # A library's message may repeat what was sent.
         raise CameraAway(f"does not answer with valid HTTP ({type(error).__name__})") from None
 
 
@@ -146,7 +146,7 @@ def _silence() -> CameraAway:
 
 @dataclass
 class HttpVisitor:
-    """Asks a camera by HTTP, and follows its answers."""
+    """Sends HTTP requests to a camera, and follows its redirects and playlists."""
 
     address: CameraAddress
     allowed: AllowedPlaces
@@ -155,10 +155,10 @@ class HttpVisitor:
     source: str
     ca_file: Path | None
     is_stranger: bool = False
-    """Whether nobody has added the device: it may not redirect, or have the password in clear text."""
+    """Whether nobody has added the device yet: it may not redirect, nor get the password in clear text."""
 
     def __post_init__(self) -> None:
-        """Connect to nothing yet; the password is for this address only."""
+        """Prepare without connecting; the password is for this address only."""
         self.refused: PlaceRefused | None = None
         self._sockets: list[socket.socket] = []
         self._is_cut = False
@@ -179,23 +179,23 @@ class HttpVisitor:
         self._opener.addheaders = [("User-Agent", "frametally")]
 
     def connect(self, host: str, port: int, *, by_tls: bool) -> socket.socket:
-        """Connect to an allowed place; see `dial`."""
+        """Connect to an allowed address; see `dial`."""
         if self._is_cut:
             raise CameraAway("was disconnected")
         connection = dial(host, port, self.allowed, by_tls=by_tls, ca_file=self.ca_file)
         connection.settimeout(_SILENT_S)
         self._sockets = [open_socket for open_socket in self._sockets if open_socket.fileno() >= 0]
         self._sockets.append(connection)
-        if self._is_cut:  # while it connected
+        if self._is_cut:  # closed while it connected
             self.cut()
         return connection
 
     def open(self, url: str) -> HttpStream:
-        """Ask for `url`.
+        """Request `url`.
 
         Raises:
-                PlaceRefused: The address is not allowed, or is not an HTTP address.
-                CameraAway: The camera cannot be read.
+            PlaceRefused: The address is not allowed, or is not an HTTP address.
+            CameraAway: The camera cannot be read.
         """
         try:
             is_http = read_address(url).scheme in ("http", "https")
@@ -233,7 +233,7 @@ class HttpVisitor:
         return told_status(status, phrase, has_login=self.login is not None, source=self.source)
 
     def open_referred(self, url: str, flags: int, options: dict[str, str]) -> HttpStream:
-        """Open an address in a playlist, as FFmpeg asks for it; remembers refused ones."""
+        """Open an address from a playlist, as FFmpeg requests it; remembers refused ones."""
         del flags, options
         try:
             return self.open(url)
@@ -244,7 +244,7 @@ class HttpVisitor:
             raise FileNotFoundError(str(error)) from None
 
     def close(self) -> None:
-        """End all connections, and give them back."""
+        """End all connections, and free them."""
         self.cut()
         for connection in self._sockets:
             connection.close()

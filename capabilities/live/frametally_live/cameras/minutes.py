@@ -1,4 +1,4 @@
-"""A camera's frames as media: each minute of event time is a medium with its events."""
+"""Turns a camera's frames into media: each minute of event time is a medium with its events."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class _Minute:
         self._began_s = None
 
     def takes(self, position_s: Fraction, at_ms: int) -> bool:
-        """Return whether the next frame is taken: by presentation time, as far as a connection goes."""
+        """Return whether the next frame is taken: by presentation time within a connection."""
         if self._began_s is None:
             self._began_s = position_s - Fraction(at_ms - self._start_ms, 1000)
         self._position_s = max(self._position_s, position_s - self._began_s)
@@ -57,11 +57,11 @@ class _Minute:
 
 @dataclass
 class Minutes:
-    """Cuts a camera's frames into minutes, drops those off the sampling grid, and spools the others.
+    """Splits a camera's frames into minutes, drops frames off the sampling grid, and spools the others.
 
     Attributes:
         away_since_ms: Event time of the last frame before the camera was away; None while it is there.
-        doubts: What its kept pictures show since it came back.
+        doubts: Doubts about its stored pictures since it came back.
     """
 
     _: KW_ONLY
@@ -73,9 +73,9 @@ class Minutes:
     told_until_ms: InitVar[int | None]
 
     def __post_init__(self, told_until_ms: int | None) -> None:
-        """Begin a session; if the last one ended without a stop, the time since then is an outage.
+        """Begin a session; if the previous one ended without a stop, the time since then is an outage.
 
-        `told_until_ms` is the event time of the newest frame that it reported; None: no frame.
+        `told_until_ms` is the event time of the newest frame that was reported; None if there was none.
         """
         self.away_since_ms: int | None = None
         self.doubts = PictureDoubts()
@@ -91,10 +91,10 @@ class Minutes:
             self._reason = _ENDED
             lives = [minute.live for minute in minutes if minute.live is not None]
             for outage in (outage for live in lives for outage in live.outages if outage.to_ms is None):
-                self.away_since_ms, self._reason = outage.from_ms, outage.reason  # it goes on
+                self.away_since_ms, self._reason = outage.from_ms, outage.reason  # the outage continues
 
     def away(self, reason: str, now_ms: int) -> None:
-        """Note that the camera is away, and why; where no frame has come yet, from now on."""
+        """Record that the camera is away, and why; from now on if no frame has arrived yet."""
         if self.away_since_ms is None:
             self.away_since_ms = now_ms if self._last_ms is None else self._last_ms
             self._reason = ""
@@ -113,12 +113,12 @@ class Minutes:
         `position_s`: presentation time from the connection's first frame.
 
         Raises:
-            Poison: It cannot be converted, or be a JPEG.
+            Poison: It cannot be converted, or encoded as JPEG.
         """
         at_ms = captured.at_ms
         outage = self._come_back(at_ms)
         if outage is not None and self._minute is not None:
-            self._note_outage(self._minute, outage)  # the minute in which it went, be it over or not
+            self._note_outage(self._minute, outage)  # the minute in which the camera went away
         minute = self._minute_of(captured)
         if outage is not None and outage not in minute.live.outages:
             self._note_outage(minute, outage)
@@ -137,7 +137,7 @@ class Minutes:
         return True
 
     def miss(self, pictures: int, from_ms: int) -> None:
-        """Note pictures that were left out between `from_ms` and the frame that was added last."""
+        """Record pictures that were left out between `from_ms` and the last added frame."""
         minute, to_ms = self._minute, self._last_ms
         if minute is None or to_ms is None or not pictures:
             return
@@ -148,7 +148,7 @@ class Minutes:
             self._losses.append(loss)
 
     def count(self, *, packets_lost: int, pieces_damaged: int, drift_ms: int | None) -> None:
-        """Add to the frames lost on the way; the next frames note them."""
+        """Add to the frames lost in transit; the next frames record them."""
         minute = self._minute
         if minute is not None:
             minute.live = msgspec.structs.replace(
@@ -159,7 +159,7 @@ class Minutes:
             )
 
     def doubt(self, doubt: PictureDoubt | None) -> None:
-        """Note that the picture shows nothing; it is written with the next frames."""
+        """Record that the picture shows nothing; it is written with the next frames."""
         if doubt is not None and self._minute is not None:
             live = self._minute.live
             other_doubts = [
@@ -175,24 +175,24 @@ class Minutes:
             self._note(minute, is_over=True)
 
     def tell_losses(self) -> bool:
-        """Record losses in a minute of their own, if no other minute has; return whether there are some."""
+        """Record losses in a separate minute, if no other minute has them; return whether there are any."""
         if not self._losses:
             return False
         self.renew_session()
         at_ms = self._losses[0].from_ms
         minute_ms = at_ms // _MINUTE_MS * _MINUTE_MS
         self._minute = self._begin(minute_ms, CaptureTime(at_ms, "arrival"))
-        self.renew_session()  # that minute has no frame, and gets none
+        self.renew_session()  # that minute stays without frames
         return True
 
     def renew_session(self, losses: Iterable[NamedLoss] = ()) -> None:
-        """Begin another session: new frames belong to other media. `losses` are reported in the next."""
+        """Begin another session: new frames belong to other media, the first of which reports `losses`."""
         self.end()
         self.session_ms += 1
         self._losses += losses
 
     def _minute_of(self, captured: CaptureTime) -> _Minute:
-        """Return the minute that a frame belongs to, which may begin with it."""
+        """Return the minute that a frame belongs to; begin it if needed."""
         minute_ms = captured.at_ms // _MINUTE_MS * _MINUTE_MS
         if captured.runs_back:
             self.renew_session()
@@ -200,7 +200,7 @@ class Minutes:
         if minute is None or minute.live.minute_ms != minute_ms:
             self.end()
             if self._newest_minute_ms is not None and minute_ms <= self._newest_minute_ms:
-                self.session_ms += 1  # that minute is over: its frames are numbered
+                self.session_ms += 1  # that minute is over and its frames are numbered
             self._newest_minute_ms = minute_ms
             minute = self._minute = self._begin(minute_ms, captured)
         elif weaker(minute.manifest.time_source, captured.time_source) != minute.manifest.time_source:
@@ -229,7 +229,7 @@ class Minutes:
         return _Minute(manifest, live, captured.at_ms)
 
     def _come_back(self, at_ms: int) -> Outage | None:
-        """Return the outage that ends with this frame, None if it was not away."""
+        """Return the outage that ends with this frame, or None if the camera was not away."""
         since_ms, self.away_since_ms = self.away_since_ms, None
         if since_ms is None:
             return None

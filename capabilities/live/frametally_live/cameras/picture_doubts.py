@@ -1,4 +1,4 @@
-"""Whether a camera shows something, by the rules for the frames that are counted, as its frames come."""
+"""Checks whether a camera's picture shows anything, by the same rules as for counted frames."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from frametally.rules.blank_stretches import (
 )
 
 DAMAGED_MS = 10_000
-"""Damaged pictures are reported until none has come for so long."""
+"""Damaged pictures are reported until there has been none for this time."""
 _ASKED_EVERY_MS = 1000
 _DAMAGED = "Some of its pictures are damaged and left out."
 _WORDS = {
@@ -39,27 +39,27 @@ class PictureDoubts:
     """Follows a camera's pictures; reports at most one sentence, and only faults.
 
     Attributes:
-        lasting: Since when the picture shows nothing, once that has lasted; black if it is frozen as well.
+        lasting: Since when the picture has shown nothing, once that lasts; black if it is also frozen.
     """
 
     def __init__(self) -> None:
-        """Begin without a picture."""
+        """Start without a picture."""
         self.lasting: PictureDoubt | None = None
         self._damaged_until_ms: int | None = None
         self._frames: deque[_Kept] = deque()
         self._at_ms = self._asked_at_ms = 0
 
     def note_damage(self, at_ms: int) -> None:
-        """Note that a picture was left out."""
+        """Record that a picture was left out."""
         self._damaged_until_ms = at_ms + DAMAGED_MS
 
     def look(self, picture: Pixels, jpeg: bytes, at_ms: int) -> None:
-        """Look at a frame that is kept: uint8 of shape (height, width, 3), BGR, and as it is stored."""
+        """Check a stored frame: uint8 of shape (height, width, 3), BGR, with its JPEG."""
         if at_ms < self._at_ms:
             self._frames.clear()  # the camera's clock was set back
         self._at_ms = at_ms
         self._frames.append(_Kept(at_ms, blank_reason(picture), f"{crc32(jpeg):08x}"))
-        # A key frame is known again only if the one before it is still there.
+        # A key frame is recognized again only if the one before it is still there.
         while len(self._frames) > LEAST_STEPS + 2 and (
             self._frames[0].captured_at_ms < at_ms - FROZEN_MS - 2 * AGAIN_MS
         ):
@@ -82,7 +82,7 @@ class PictureDoubts:
 
     @property
     def sentence(self) -> str:
-        """Return the current report; empty: nothing."""
+        """Return the current report; empty if there is none."""
         if self._damaged_until_ms is not None and self._at_ms < self._damaged_until_ms:
             return _DAMAGED
         return "" if self.lasting is None else _WORDS[self.lasting.what]

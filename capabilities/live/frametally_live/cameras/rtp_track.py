@@ -1,7 +1,7 @@
-"""RTP packets of one track on their way to FFmpeg: in order, with a mark where some are missing.
+"""Orders the RTP packets of one track for FFmpeg, and marks missing packets.
 
-FFmpeg reads on after a loss, and shows what is left; only its log tells. The mark is a NAL unit of filler
-data (H.264 7.3.2.7, H.265 7.3.2.8), which each decoder leaves alone; `gap_in` finds it in a packet of FFmpeg.
+After a loss, FFmpeg reads on and shows the rest; only its log reports the loss. The mark is a NAL unit of
+filler data (H.264 7.3.2.7, H.265 7.3.2.8), which decoders ignore; `gap_in` finds it in a packet from FFmpeg.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _MODULUS = 1 << 16
 _MOST_AHEAD, _MOST_BEHIND = 3000, 100
 _HEAD_BYTES, _VERSION = 12, 2
 _MOST_HELD, _HELD_S = 32, 0.1
-"""How many packets, and how long, wait for one before them that may only be late."""
+"""How many later packets are held, and how long, for a missing packet that may only be late."""
 _CODE = re.compile(rb"^a=rtpmap:(\d{1,3}) (H264|H265)/", re.IGNORECASE | re.MULTILINE)
 _MARKS = {False: b"frametally: packets are missing", True: b"frametally: a beginning is missing"}
 
@@ -32,18 +32,18 @@ class LostPackets:
 
     @property
     def count(self) -> int:
-        """Packets that are missing by now."""
+        """Packets that are missing so far."""
         return self._before + self._missing()
 
     def pass_over(self, packet: bytes) -> None:
-        """Go on to the next packet, as it came: its header tells its number."""
+        """Count the next packet as it arrived, by the number in its header."""
         if not is_rtp(packet):
             return
         number, sender = int.from_bytes(packet[2:4], "big"), packet[8:12]
         ahead = (number - self._highest) % _MODULUS
         is_near = ahead < _MOST_AHEAD or ahead >= _MODULUS - _MOST_BEHIND
         if self._base is None or sender != self._sender or not is_near:
-            # Another sender, or a restarted one: its losses are not known.
+            # Another or a restarted sender: its losses are unknown.
             self._before += self._missing()
             self._base = self._highest = number
             self._sender, self._received = sender, 0
@@ -56,9 +56,9 @@ class LostPackets:
 
 
 class _Code(NamedTuple):
-    """How a code numbers its NAL units, in the first byte (shifted), and packs them into RTP.
+    """How a codec encodes the type of its NAL units, in the first byte (shifted), and packs them into RTP.
 
-    `before`: those that begin a picture: FFmpeg ends a picture where one comes.
+    `before`: types that begin a picture; FFmpeg ends the previous picture at such a unit.
     """
 
     shift: int
@@ -77,7 +77,7 @@ class _Code(NamedTuple):
         packet[offset] = packet[offset] & ~(self.mask << self.shift) | self.filler << self.shift
 
     def is_begun_by(self, payload: bytes) -> bool:
-        """Return whether a picture begins with it, so that nothing of it is missing before."""
+        """Return whether a picture begins with this payload, so that nothing is missing before it."""
         kind, offset = self.kind_of(payload), self.header_bytes
         if kind == self.together:
             return self.is_begun_by(payload[offset + 2 :]) if len(payload) > offset + 2 else False
@@ -97,20 +97,20 @@ _CODES = {
 
 
 def codes_of(description: bytes) -> dict[int, bytes]:
-    """Return the code of each payload type of a session's description (SDP), if it predicts pictures."""
+    """Return the codec of each payload type of a session's description (SDP), if it predicts pictures."""
     return {int(kind): code.upper() for kind, code in _CODE.findall(description)}
 
 
 def gap_in(packet: bytes) -> bool | None:
-    """Return whether packets are missing in or after a packet of FFmpeg; None: none is.
+    """Return whether the gap in or after a packet from FFmpeg may include the start of the next picture.
 
-    True: the beginning of the next picture may be missing, too.
+    Return None if no packet is missing.
     """
     return next((is_beginning for is_beginning, mark in reversed(_MARKS.items()) if mark in packet), None)
 
 
 def is_rtp(packet: bytes) -> bool:
-    """Return whether it has the head of an RTP packet."""
+    """Return whether a packet has an RTP header."""
     return len(packet) >= _HEAD_BYTES and packet[0] >> 6 == _VERSION
 
 
@@ -120,7 +120,7 @@ class RtpTrack:
     def __init__(
         self, codes: Mapping[int, bytes], *, is_ordered: bool, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """Wait for the first packet; `codes` as `codes_of`. By TCP they are ordered already."""
+        """Start without packets; `codes` as from `codes_of`. Over TCP packets are already ordered."""
         self._lost = LostPackets()
         self._codes = codes
         self._most_held = 0 if is_ordered else _MOST_HELD
@@ -131,26 +131,26 @@ class RtpTrack:
 
     @property
     def lost(self) -> int:
-        """Packets that are missing by now."""
+        """Packets that are missing so far."""
         return self._lost.count
 
     def pass_on(self, packet: bytes) -> Iterator[bytes]:
-        """Yield the packets that FFmpeg gets after this one has come: in order, and with marks."""
+        """Yield the packets for FFmpeg after this one has arrived, in order and with marks."""
         if not is_rtp(packet):
             yield packet
             return
         self._lost.pass_over(packet)
         ahead = self._ahead(packet)
-        if ahead is None:  # another sender, or a restarted one
+        if ahead is None:  # another or a restarted sender
             yield from self._release(most=0)
             self._waiting[1] = packet, 0.0
             yield from self._release(most=0)
-        elif ahead < _MOST_AHEAD:  # else it is late, and was given up
+        elif ahead < _MOST_AHEAD:  # otherwise it is late, and was given up
             self._waiting[ahead] = packet, self._clock()
             yield from self._release(most=self._most_held)
 
     def end(self) -> Iterator[bytes]:
-        """Yield what FFmpeg gets at the end of the connection: the last picture may be cut."""
+        """Yield the packets for FFmpeg at the end of the connection: the last picture may be truncated."""
         last = self._last
         code = None if last is None else _CODES.get(self._codes.get(last[1] & 0x7F, b""))
         if last is not None and code is not None and not last[1] & 0x80:
@@ -158,7 +158,7 @@ class RtpTrack:
             yield _mark(code, last[:2] + following.to_bytes(2, "big") + last[4:], last, False)
 
     def _ahead(self, packet: bytes) -> int | None:
-        """Return how many packets are missing between the last one passed on and this one; None: unknown."""
+        """Return how many packets are missing between the last passed-on packet and this one, if known."""
         last = self._last
         if last is None or last[8:12] != packet[8:12]:
             return None
@@ -166,7 +166,7 @@ class RtpTrack:
         return ahead if ahead < _MOST_AHEAD or ahead >= _MODULUS - _MOST_BEHIND else None
 
     def _release(self, *, most: int) -> Iterator[bytes]:
-        """Yield the held packets that wait for none, or have waited enough."""
+        """Yield the held packets that wait for none, or have waited long enough."""
         while self._waiting:
             missing = min(self._waiting)
             is_over = self._clock() - min(came_s for _, came_s in self._waiting.values()) > _HELD_S
@@ -194,7 +194,7 @@ class RtpTrack:
             if self._has_slice and kind in code.before:
                 code.as_filler(
                     passed_on, unit_offset
-                )  # repeated within a picture, of which FFmpeg would make two
+                )  # repeated within a picture, which FFmpeg would split in two
             self._has_slice = self._has_slice or kind in code.slices or kind == code.part
         yield bytes(passed_on)
 
@@ -218,7 +218,7 @@ def _units(code: _Code, packet: bytes, offset: int) -> Iterator[int]:
 
 
 def _mark(code: _Code, packet: bytes, last: bytes, is_beginning: bool) -> bytes:
-    """Return a packet for the place of the last missing one, with the time of the picture before."""
+    """Return a packet in place of the last missing one, with the time of the previous picture."""
     number = (int.from_bytes(packet[2:4], "big") - 1) % _MODULUS
     head = bytes((_VERSION << 6, packet[1] & 0x7F)) + number.to_bytes(2, "big") + last[4:8] + packet[8:12]
     unit = bytes((code.filler << code.shift, 1)[: code.header_bytes])

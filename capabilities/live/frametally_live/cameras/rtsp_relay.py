@@ -1,8 +1,8 @@
 """A relay on this machine, the only part that connects to an RTSP camera.
 
 FFmpeg gets the relay's address. The relay passes on the camera's answers only if they are RTSP and lead
-nowhere else, because FFmpeg would follow a redirect to any address, and send to any address in an answer. TLS
-ends here, lost RTP packets are marked here, and UDP packets pass only if they come from the camera itself.
+nowhere else, because FFmpeg would follow a redirect to any address, and send to any address in an answer. The
+relay ends TLS, marks lost RTP packets, and passes on UDP packets only from the camera itself.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _DOLLAR, _FRAME_HEAD_BYTES = 0x24, 4
 
 
 class RtspText(NamedTuple):
-    """A request (its status is 0) or an answer; `head` is all before its body."""
+    """A request (with status 0) or an answer; `head` is everything before its body."""
 
     status: int
     phrase: str
@@ -44,7 +44,7 @@ class RtspPacket(NamedTuple):
 
     @property
     def framed(self) -> bytes:
-        """The packet as it goes over the connection."""
+        """The packet as sent over the connection."""
         return bytes((_DOLLAR, self.channel)) + len(self.data).to_bytes(2, "big") + self.data
 
 
@@ -52,14 +52,14 @@ class RtspPieces:
     """Splits one direction of a connection into messages; refuses text that is not RTSP or never ends."""
 
     def __init__(self) -> None:
-        """Wait for the first piece."""
+        """Start without data."""
         self._waiting = bytearray()
 
     def feed(self, data: bytes) -> Iterator[RtspText | RtspPacket]:
-        """Yield the pieces that are whole with `data`.
+        """Yield the pieces that `data` completes.
 
         Raises:
-            CameraAway: It is none of RTSP.
+            CameraAway: The data is not RTSP.
         """
         self._waiting += data
         while (piece := self._next()) is not None:
@@ -114,7 +114,7 @@ _SERVER_PORTS = re.compile(rb"server_port=(\d{1,5})(?:-(\d{1,5}))?")
 
 
 class _Way:
-    """One port of a track, both of its sides: RTP, or RTCP."""
+    """Both sides of one port of a track, for RTP or RTCP."""
 
     def __init__(self, channel: int, outside: socket.socket, inside: socket.socket, reader_port: int) -> None:
         self.channel = channel
@@ -128,7 +128,7 @@ class UdpTracks:
     """The ports of a connection's tracks. Transports other than UDP stay unchanged."""
 
     def __init__(self, camera: str, pass_on: Callable[[int, bytes], Iterator[bytes]]) -> None:
-        """Take packets from the address `camera` only; `pass_on` says what to make of each of a channel."""
+        """Take packets only from the address `camera`; `pass_on` converts the packets of each channel."""
         self._camera = camera
         self._pass_on = pass_on
         self._ways: list[_Way] = []
@@ -149,10 +149,10 @@ class UdpTracks:
         return head.replace(ports[0], ours), [*outside, *inside]
 
     def answer(self, head: bytes) -> bytes:
-        """Return an answer as it goes to FFmpeg: with the relay's ports, and no address in it.
+        """Return an answer for FFmpeg: with the relay's ports, and without addresses.
 
         Raises:
-            CameraAway: It sends to everybody (multicast), or in a way that was not asked for.
+            CameraAway: It sends by multicast, or in a way that was not requested.
         """
         transport = _TRANSPORT.search(head)
         if transport is None:
@@ -173,7 +173,7 @@ class UdpTracks:
         return head.replace(transport[1], b" " + ours)
 
     def pass_on(self, readable: object) -> None:
-        """Pass on one packet that has come at one of the sockets."""
+        """Pass on one packet that has arrived at one of the sockets."""
         way = self._by_socket[readable]
         from_outside = readable is way.outside
         packet, sender = (way.outside if from_outside else way.inside).recvfrom(_MOST_BYTES)
@@ -186,7 +186,7 @@ class UdpTracks:
                     way.inside.sendto(passed_on, (_HERE, way.reader_port))
 
     def send_in(self, channel: int, packet: bytes) -> bool:
-        """Send FFmpeg a packet; return whether it takes that channel by UDP."""
+        """Send FFmpeg a packet; return whether FFmpeg receives that channel over UDP."""
         for way in self._ways:
             if way.channel == channel:
                 way.inside.sendto(packet, (_HERE, way.reader_port))
@@ -206,12 +206,12 @@ def _shut(connection: socket.socket | None) -> None:
 
 
 def _any_of(camera: str) -> str:
-    """Return the address that stands for all of this machine's of the camera's kind."""
+    """Return the wildcard address of this machine in the camera's address family."""
     return "::" if ":" in camera else "0.0.0.0"  # noqa: S104 - packets from others are left out
 
 
 def _pair(address: str) -> tuple[socket.socket, socket.socket]:
-    """Open two ports of UDP, an even one and the next, as RTP has it (RFC 3550, 11)."""
+    """Open two UDP ports, an even one and the next, as RTP requires (RFC 3550, 11)."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     for _ in range(_TRIES):
         first, second = (socket.socket(family, socket.SOCK_DGRAM) for _ in range(2))
@@ -238,14 +238,14 @@ _AUTHORIZED = re.compile(rb"\r\nauthorization:", re.IGNORECASE)
 
 
 class RtspRelay:
-    """Passes one connection on, in a thread of its own; use it in a `with` statement.
+    """Passes one connection on, in its own thread; use it in a `with` statement.
 
     Attributes:
-        port: Where FFmpeg is to connect to, on 127.0.0.1; the first connection is the only one.
+        port: The port on 127.0.0.1 for FFmpeg; only the first connection is accepted.
     """
 
     def __init__(self, camera: socket.socket, *, source: str, has_login: bool) -> None:
-        """Take over a connection to a camera; nothing is passed on yet."""
+        """Take over a connection to a camera without passing anything on yet."""
         self._camera = camera
         self._source = source
         self._has_login = has_login
@@ -263,12 +263,12 @@ class RtspRelay:
 
     @property
     def failure(self) -> CameraAway | None:
-        """Why the camera cannot be read, where its answers say so."""
+        """Why the camera cannot be read, according to its answers."""
         return self._failure
 
     @property
     def packets_lost(self) -> int:
-        """Packets of RTP that the network has lost."""
+        """RTP packets that the network has lost."""
         return sum(track.lost for track in list(self._tracks.values()))
 
     def cut(self) -> None:
@@ -277,7 +277,7 @@ class RtspRelay:
         _shut(self._camera)
 
     def __enter__(self) -> Self:
-        """Begin to pass on."""
+        """Start passing on."""
         self._thread.start()
         return self
 
@@ -286,7 +286,7 @@ class RtspRelay:
     ) -> None:
         """End, and close all connections."""
         self.cut()
-        _shut(self._client)  # it may be stuck in sending
+        _shut(self._client)  # it may be blocked in sending
         self._thread.join()
         self._udp.close()
         for connection in (self._camera, self._client, self._listener):
@@ -310,7 +310,7 @@ class RtspRelay:
             _shut(self._client)
 
     def _end_tracks(self) -> None:
-        """Mark the last pictures of the connection, which may have been cut off in their midst."""
+        """Mark the last pictures of the connection, which may be incomplete."""
         for channel, track in self._tracks.items():
             for packet in track.end():
                 with suppress(OSError):
@@ -341,7 +341,7 @@ class RtspRelay:
                         return
 
     def _received(self) -> bytes:
-        """Read what is there; by TLS there may be more than what made the connection readable."""
+        """Read the available data; TLS may hold more than what made the connection readable."""
         data = self._camera.recv(_READ_BYTES)
         while (pending := getattr(self._camera, "pending", int)()) > 0:
             data += self._camera.recv(pending)
@@ -370,7 +370,7 @@ class RtspRelay:
         return self._udp.answer(piece.head) + piece.body
 
     def _passed_on(self, channel: int, packet: bytes, *, is_ordered: bool = False) -> Iterator[bytes]:
-        """Yield what FFmpeg gets for a packet of the camera."""
+        """Yield the packets for FFmpeg from a packet of the camera."""
         if channel % 2:
             yield packet
             return

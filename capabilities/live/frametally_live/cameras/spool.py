@@ -1,9 +1,9 @@
-"""Frames on disk between camera and store: in order, within a limit, and still there after a crash.
+"""Keeps frames on disk between camera and store: in order, within a limit, and safe after a crash.
 
 Each minute has a folder with its manifest, as far as this machine knows it, and a file for each frame that
-the store's manifest does not have yet. A frame is removed once it has. After a kill a few frames are
-announced twice, which changes nothing, and none is forgotten. The names of files that were handed out show
-it, because those frames may be announced: no session gives them up, so none is both announced and lost.
+is not yet in the store's manifest; after that the frame is removed. After a kill a few frames are announced
+twice, which changes nothing, and none is lost. The file names show which frames were handed out: these may
+be announced already, so no session gives them up, and none is both announced and lost.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ _MOST_OUT = 1 / 4
 
 
 class SpooledFrame(NamedTuple):
-    """A frame that waits on disk; its minute is named by its identity, in which it has a decode index.
+    """A frame that waits on disk, with the identity of its minute and its decode index in it.
 
     Attributes:
-        number: Its place among all that were to be kept since the spool was opened.
-        is_out: Whether it was handed out, now or by a session before this.
+        number: Its place among all frames to be stored since the spool was opened.
+        is_out: Whether it was handed out, in this session or an earlier one.
     """
 
     minute: str
@@ -52,17 +52,17 @@ class SpooledFrame(NamedTuple):
 
 
 class Spool:
-    """One camera's frames that are on their way; one thread may add while another takes.
+    """The unsent frames of one camera; one thread may add while another takes.
 
     Attributes:
-        frames_lost: Frames that it has given up since it was opened.
+        frames_lost: Frames given up since it was opened.
     """
 
     def __init__(self, folder: Path, *, most_mb: int, why_full: Callable[[], str]) -> None:
-        """Take up what is in `folder`: minutes that a session before this left open are over.
+        """Load what is in `folder`: minutes that an earlier session left open are over.
 
-        `most_mb`: above that the oldest frames are given up, and noted as lost. `why_full`: tells what the
-        frames wait for, as a clause.
+        Above `most_mb`, the oldest frames are given up and recorded as lost. `why_full` returns the reason
+        why frames wait, as a clause.
         """
         self.frames_lost = 0
         self._folder = folder
@@ -82,23 +82,23 @@ class Spool:
         self._keep_bound()
 
     def minutes(self) -> list[MediaManifest]:
-        """Return the manifests of all minutes that are here, in their order."""
+        """Return the manifests of all spooled minutes, in order."""
         with self._lock:
             return list(self._minutes.values())
 
     def minute(self, sha256: str) -> MediaManifest | None:
-        """Return a minute's manifest, as it is known here; None: it was removed."""
+        """Return a minute's manifest as known here, or None if it was removed."""
         with self._lock:
             return self._minutes.get(sha256)
 
     def begin(self, minute: MediaManifest) -> None:
-        """Note a minute that has begun."""
+        """Record a minute that has begun."""
         with self._lock:
             self._minutes[minute.sha256] = minute
             self._write(minute)
 
     def note(self, minute: MediaManifest, *, is_over: bool = False) -> None:
-        """Note the news of a minute except its losses, or its end; nothing of a removed minute."""
+        """Record changes of a minute except its losses, or its end; ignores removed minutes."""
         with self._lock:
             minute_before = self._minutes.get(minute.sha256)
             if minute_before is None:
@@ -114,10 +114,10 @@ class Spool:
     def add(
         self, minute: str, frame_index: int, captured_at_ms: int, time_source: TimeSource, jpeg: bytes
     ) -> bool:
-        """Keep a frame of a minute that has begun; if the disk does not take it, note it as lost.
+        """Store a frame of a minute that has begun, or record it as lost if the disk refuses it.
 
         Returns:
-            Whether it is stored or noted; False: its minute was removed, and another must report it.
+            Whether it is stored or recorded; if False, its minute was removed, and another must report it.
         """
         with self._lock:
             if minute not in self._minutes:
@@ -147,22 +147,22 @@ class Spool:
             return True
 
     def miss(self, minute: str, loss: NamedLoss) -> bool:
-        """Note frames of a minute that never came here as lost; False: it was removed, as by `add`."""
+        """Record frames of a minute that never arrived as lost; return False if it was removed, as `add`."""
         with self._lock:
             self.frames_lost += loss.frames
             self._lost_last = None
             return minute in self._minutes and self._note_losses(minute, [*self._losses_of(minute), loss])
 
     def ends(self) -> tuple[SpooledFrame, SpooledFrame] | None:
-        """Return the oldest and the newest frame that wait to be handed out; None: none does."""
+        """Return the oldest and the newest frame that wait to be handed out, or None."""
         with self._lock:
             return (self._waiting[0], self._waiting[-1]) if self._waiting else None
 
     def take(self, most: int, *, span_ms: int = 0) -> list[SpooledFrame]:
         """Hand out the oldest frames, at least one; they stay on disk until they are `done`.
 
-        They are given up no more, so these are no more than a part of what may be on disk. With `span_ms`
-        they are of one span of so much event time.
+        Handed-out frames are not given up, so they may use only a part of the disk space. With `span_ms` they
+        are of one span of this length of event time.
         """
         batch: list[SpooledFrame] = []
         left_bytes, first_span = self._most_bytes * _MOST_OUT, 0
@@ -179,12 +179,12 @@ class Spool:
 
     @property
     def is_tight(self) -> bool:
-        """Whether so much is handed out that it must be `done` before more is."""
+        """Whether so many frames are handed out that some must be `done` first."""
         with self._lock:
             return sum(frame.size_bytes for frame in self._out) > self._most_bytes * _MOST_OUT
 
     def close_outages(self, at_ms: int) -> None:
-        """Note that the camera is back with a frame of that event time."""
+        """Record that the camera is back with a frame of that event time."""
         with self._lock:
             for sha256, minute in self._minutes.items():
                 changed_minute = closed_outages(minute, [at_ms])
@@ -193,7 +193,7 @@ class Spool:
                     self._write(changed_minute)
 
     def done(self, frames: Iterable[SpooledFrame]) -> None:
-        """Remove frames that are stored, announced and noted; their minutes note up to when they went."""
+        """Remove frames that are stored, announced and noted; record this progress in their minutes."""
         frames = sorted(frames, key=lambda frame: frame.captured_at_ms)
         newest_ms = {frame.minute: frame.captured_at_ms for frame in frames}
         with self._lock:
@@ -211,7 +211,7 @@ class Spool:
             frame.path.unlink(missing_ok=True)
 
     def lose(self, frame: SpooledFrame, reason: str) -> None:
-        """Note a frame that was handed out and can be kept nowhere as lost, and remove it."""
+        """Record a handed-out frame that cannot be stored as lost, and remove it."""
         with self._lock:
             self._lose(frame, reason)
         self.done([frame])
@@ -223,7 +223,7 @@ class Spool:
             return [sha256 for sha256 in self._minutes if sha256 in self._over - unsent]
 
     def remove(self, sha256: str) -> list[SpooledFrame]:
-        """Remove a minute with all that is left of it; return the frames that were, which are lost."""
+        """Remove a minute with all its files; return its frames, which are lost."""
         with self._lock:
             place = self._place(sha256)
             frames = [frame for frame in (*self._out, *self._waiting) if frame.minute == sha256]
@@ -237,7 +237,7 @@ class Spool:
         return frames
 
     def _keep_bound(self) -> None:
-        """Give up the oldest frames that were not handed out, until there are no more than may be."""
+        """Give up the oldest frames that were not handed out, until the limit is kept."""
         while self._bytes > self._most_bytes:
             oldest = next((frame for frame in self._waiting if not frame.is_out), None)
             if oldest is None:
@@ -252,9 +252,9 @@ class Spool:
             oldest.path.unlink(missing_ok=True)
 
     def _lose(self, frame: SpooledFrame, reason: str) -> None:
-        """Note a loss, with those just before it in one: no frame that is kept is between them.
+        """Record a loss, merged with the preceding one if no stored frame is between them.
 
-        It is noted before it is removed; after a kill in between, the next session removes it.
+        It is recorded before the frame is removed; after a kill in between, the next session removes it.
         """
         self.frames_lost += 1
         last, self._lost_last = self._lost_last, frame
@@ -283,7 +283,7 @@ class Spool:
 
     def _write(self, minute: MediaManifest) -> None:
         place = self._place(minute.sha256)
-        with suppress(OSError):  # it goes into the store all the same, unless we are killed before
+        with suppress(OSError):  # it still goes into the store, unless we are killed first
             place.mkdir(exist_ok=True)
             replace_file(place / _MANIFEST, encode(minute))
 
@@ -296,12 +296,12 @@ class Spool:
         try:
             minute = decode((place / _MANIFEST).read_bytes(), MediaManifest)
         except (OSError, Poison):
-            shutil.rmtree(place, ignore_errors=True)  # it was killed before its first frame
+            shutil.rmtree(place, ignore_errors=True)  # killed before its first frame
             return
         self._minutes[minute.sha256] = minute
         self._over.add(minute.sha256)
         losses = minute.live.losses if minute.live is not None else []
-        lost_last_ms = {loss.to_ms for loss in losses}  # one of them may be there still
+        lost_last_ms = {loss.to_ms for loss in losses}  # one of these frames may still be there
         files: dict[int, tuple[int, TimeSource, Path, bool]] = {}
         for path in place.iterdir():
             match = _FRAME.fullmatch(path.name)
@@ -332,7 +332,7 @@ def _handed_out(frame: SpooledFrame) -> SpooledFrame:
 
 
 def closed_outages(minute: MediaManifest | None, starts_ms: Iterable[int]) -> MediaManifest | None:
-    """Return a minute whose open outages end with the first footage after them; None: none of them does.
+    """Return a minute whose open outages end with the first footage after them; None if none of them does.
 
     `starts_ms` are the event times at which footage begins, in order.
     """

@@ -1,4 +1,4 @@
-"""Capture times of a camera's frames: from the stream's own clock if it has one, else from arrival."""
+"""Capture times of a camera's frames: from the stream's clock if it has one, else from arrival."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ from frametally.rules.times import DAY_MS, FIRST_MS, NEXT_MS
 from frametally_live.cameras.camera_access import CameraAway
 
 _FAR_MS = 10_000
-"""A larger jump than a stalled connection can explain: the clock was changed."""
+"""A jump larger than a stalled connection can explain: the clock was changed."""
 _WINDOW_MS = 60_000
 _LEAST_RATE_S, _RATE_S = 1.0, 5.0
 """Seconds over which a rate is measured."""
 
 
 class RecentRate:
-    """How many a second there were of late."""
+    """The recent rate of events."""
 
     def __init__(self) -> None:
         self._times_s: deque[float] = deque()
 
     def note(self, now_s: float) -> None:
-        """Count one more, now, by a clock that never runs back."""
+        """Count one more event, now, by a monotonic clock."""
         self._times_s.append(now_s)
         while self._times_s[0] < now_s - _RATE_S:
             self._times_s.popleft()
 
     @property
     def per_s(self) -> float | None:
-        """Return the rate per second, up to the last; None until it is known."""
+        """Return the rate per second, up to the last event; None until it is known."""
         times_s = self._times_s
         span_s = times_s[-1] - times_s[0] if times_s else 0.0
         return round((len(times_s) - 1) / span_s, 2) if span_s >= _LEAST_RATE_S else None
 
 
 class _Begin(NamedTuple):
-    """When a connection began, by the frame that came soonest within a window."""
+    """The start of a connection, by the earliest frame within a window."""
 
     begin_ms: int
     since_ms: int
@@ -47,7 +47,7 @@ class CaptureTime(NamedTuple):
     """When a frame was captured.
 
     Attributes:
-            runs_back: Whether it is well before the frame before it: times start again.
+        runs_back: Whether it is well before the previous frame: times start again.
     """
 
     at_ms: int
@@ -58,13 +58,13 @@ class CaptureTime(NamedTuple):
 class CaptureClock:
     """The event times of one camera's frames, over all its connections; they grow until they start again.
 
-    The stream's clock is used if it is within a day of this machine's; its difference is reported. A clock
-    farther off was never set. Without one, times are those of arrival, spread as the stream says, and by the
-    camera's clock as far as an earlier connection told it. A clock that goes back by less than 10 s runs at
-    half its pace until the time is made up.
+    The stream's clock is used if it is within a day of this machine's, and its drift is reported. A clock
+    farther off was never set. Without a clock, frames get arrival times, spaced as in the stream and
+    corrected by the drift of an earlier connection. A clock that goes back by less than 10 s runs at half
+    speed until the time is made up.
 
     Attributes:
-        drift_ms: By how much the stream's clock is ahead of this machine's, as told last; None: never.
+        drift_ms: How far the stream's clock was last ahead of this machine's; None if that was never known.
     """
 
     def __init__(self) -> None:
@@ -75,7 +75,7 @@ class CaptureClock:
         self._begins: list[_Begin] = []
 
     def connect(self) -> None:
-        """Begin another connection: its presentation times have nothing to do with those before."""
+        """Begin another connection, whose presentation times are independent of earlier ones."""
         self._usual_drift_ms = None
         self._begins = []
 
@@ -84,11 +84,11 @@ class CaptureClock:
 
         Args:
             position_ms: Its presentation time, from the connection's first frame.
-            stream_ms: What the stream's clock says of it; None: nothing.
-            arrived_at_ms: When it came, by this machine's clock.
+            stream_ms: Its time by the stream's clock; None if there is none.
+            arrived_at_ms: When it arrived, by this machine's clock.
 
         Raises:
-                CameraAway: The stream's clock has jumped; times start again with another connection.
+            CameraAway: The stream's clock has jumped; times start again with another connection.
         """
         if stream_ms is None or abs(stream_ms - arrived_at_ms) > DAY_MS:
             at_ms = self._by_arrival(position_ms, arrived_at_ms) + (self.drift_ms or 0)
@@ -103,8 +103,8 @@ class CaptureClock:
 
     def _by_arrival(self, position_ms: int, arrived_at_ms: int) -> int:
         begin_ms = arrived_at_ms - position_ms
-        # The fastest frames show best when the connection began; the others only waited on their way. But the
-        # camera's clock may run slower than ours, so old frames show nothing.
+        # The fastest frames show best when the connection began; the others were delayed. But the camera's
+        # clock may run slower than ours, so old frames prove nothing.
         if self._begins and abs(begin_ms - min(begin.begin_ms for begin in self._begins)) > _FAR_MS:
             self._begins = []
         if not self._begins or arrived_at_ms - self._begins[-1].since_ms > _WINDOW_MS:

@@ -52,7 +52,7 @@ _ENDED_WITHIN_S = 15.0
 _LOOK_S = 0.2
 _DRIFT_MS = 1000
 _RESULTS_WITHIN_S = 8.0
-"""A Kafka group takes its time to begin."""
+"""A Kafka group takes a while to start."""
 
 _NOT_YET = ", but {}. frametally keeps trying"
 
@@ -165,7 +165,7 @@ def list_cameras(**overrides: Any) -> int:
 
 
 def _newest_results(overrides: dict[str, Any]) -> dict[str, int] | None:
-    """Return the event time of each source's newest result; None where that cannot be read for now."""
+    """Return the event time of each source's newest result, or None if the log cannot be read."""
     settings = read_settings("producer", overrides)
     try:
         with closing(open_frame_log(settings.log_url, settings.log_access)) as log:
@@ -176,7 +176,7 @@ def _newest_results(overrides: dict[str, Any]) -> dict[str, int] | None:
 
 
 def _lags(feed: Feed, newest: dict[str, int] | None) -> str:
-    """Say how late a camera's frames are captured, and shown with what is found in them."""
+    """Return in words how long a camera's frames take to be announced and to be shown with detections."""
     report = feed.told
     if report.state != "running" or report.captured_at_ms is None or newest is None:
         return ""
@@ -235,7 +235,7 @@ def _book(overrides: dict[str, Any]) -> Iterator[LiveBook]:
 
 
 def _within_a_while(is_done: Callable[[], bool]) -> bool:
-    """Wait a little for who captures a camera; return whether it was done by then."""
+    """Wait a little for the worker of a camera; return whether `is_done` by then."""
     until_s = time.monotonic() + _ENDED_WITHIN_S
     while not (is_over := is_done()) and time.monotonic() < until_s:
         time.sleep(_LOOK_S)

@@ -30,26 +30,26 @@ if TYPE_CHECKING:
 
 
 _LEASES = 2
-"""Lease of a launcher in leases of a stream: longer than its wait for a catalogue that comes back."""
+"""A launcher's lease in leases of a stream: longer than its wait for an unavailable catalogue."""
 _ENDED = "Airflow ended its run: check there for the reason, then start the stream again."
 
 
 class Launch:
-    """A booked stream, and this process as its launcher."""
+    """A booked stream of which this process is the launcher."""
 
     def __init__(self, book: LiveBook, stream_id: str, *, settings: Settings) -> None:
-        """Do nothing yet; with an empty `stream_id` nothing is ever done."""
+        """Start nothing yet; without a `stream_id` there is nothing to keep."""
         self.stream_id = stream_id
         self._book = book
         self._lease_s = _LEASES * settings.lease_s
         self._said_at_s = 0.0
 
     def begin(self, video_id: str) -> StartedStream:
-        """Let workers claim it; return it, which may be over by now.
+        """Let workers claim the stream; return it, even if it has ended already.
 
         Raises:
             Misconfigured: No such stream of that video is booked.
-            Retryable: The catalogue is away.
+            Retryable: The catalogue is unavailable.
         """
         self._said_at_s = time.monotonic()
         booked_feed = self._book.feed(self.stream_id) if keys.is_video_id(self.stream_id) else None
@@ -63,13 +63,13 @@ class Launch:
         return StartedStream(feed, is_new=True)
 
     def keep(self) -> None:
-        """Say again that its launcher is there, if it is time to. Raises `Retryable`."""
+        """Renew the launch if it is time. Raises `Retryable`."""
         if self.stream_id and time.monotonic() - self._said_at_s > self._lease_s / 8:
             self._book.launch_feed(self.stream_id, lease_s=self._lease_s)
             self._said_at_s = time.monotonic()
 
     def end(self) -> bool:
-        """Have it fail, for its run was ended; return that it is over. Raises `Retryable`."""
+        """Make the stream fail because its run was ended, and return True. Raises `Retryable`."""
         self._book.fail_launch(self.stream_id, _ENDED)
         return True
 
@@ -143,7 +143,7 @@ def _follow(
     length_s: float | None,
     launch: Launch,
 ) -> Feed | None:
-    """Show how a stream stands until it is over; return it then, None if it was forgotten."""
+    """Show a stream's progress until it ends; return it then, or None if it was deleted."""
     requested_at_s = time.monotonic()
     while True:
         patience.until_done("the catalogue", launch.keep, lambda: False)
@@ -161,18 +161,18 @@ def _follow(
 
 
 def _is_stopped(book: LiveBook, video_id: str) -> bool:
-    """Stop it; return whether its worker has ended it."""
+    """Stop the stream; return whether its worker has ended it."""
     return all(feed.is_over for feed in book.stop_streams(video_id))
 
 
 def _until_so(is_over: Callable[[], bool]) -> None:
-    """Wait a little until it is over."""
+    """Wait a little until the stream has ended."""
     until_s = time.monotonic() + _ENDED_WITHIN_S
     while time.monotonic() < until_s:
         try:
             if is_over():
                 return
-        except Retryable:  # as long as there is time
+        except Retryable:  # try again while there is time
             pass
         time.sleep(_LOOK_S)
 

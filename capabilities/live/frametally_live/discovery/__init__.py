@@ -1,1 +1,1 @@
-"""Discovery: finds the ONVIF devices of the local network, and reads what they show."""
+"""Finds the ONVIF devices of the local network, and reads their streams."""

@@ -1,10 +1,10 @@
-"""Asks one ONVIF device what it is and where its streams are, by SOAP over HTTP.
+"""Asks one ONVIF device for its description and its streams, by SOAP over HTTP.
 
-ONVIF Core, Media and Media2 Service Specifications. Passwords go as digests of WS-Security (Username Token
-Profile 1.0), or of HTTP.
+Follows the ONVIF Core, Media and Media2 Service Specifications. Passwords are sent as digests of WS-Security
+(Username Token Profile 1.0) or of HTTP.
 
-These are six fixed questions. The libraries for ONVIF (onvif-zeep-async, WSDiscovery) connect wherever an
-answer leads, and read answers of any length; `HttpVisitor`, which holds the allowed addresses, asks here.
+It sends six fixed requests. The ONVIF libraries (onvif-zeep-async, WSDiscovery) connect wherever an answer
+leads, and read answers of any length; here, `HttpVisitor` connects to allowed addresses only.
 """
 
 from __future__ import annotations
@@ -74,10 +74,10 @@ _UNAUTHORIZED_CODES = ("NotAuthorized", "FailedAuthentication", "InvalidSecurity
 
 
 def own_address(text: str, host: str, schemes: tuple[str, ...]) -> CameraAddress:
-    """Return an address that a device gave as its own, without the log-in that may be in it.
+    """Return a device's address for itself, without any log-in in it.
 
     Raises:
-        CameraAway: It leads elsewhere, or to something that is not read here; the line repeats no log-in.
+        CameraAway: It leads elsewhere, or to an unsupported service; the message repeats no log-in.
     """
     plain = without_login(text.strip())
     if "@" in plain:
@@ -94,7 +94,7 @@ def own_address(text: str, host: str, schemes: tuple[str, ...]) -> CameraAddress
 
 
 class OnvifDevice:
-    """One device; it is asked by the visitor, at the visitor's address and with its log-in."""
+    """One device, at the visitor's address and with its log-in."""
 
     def __init__(self, visitor: HttpVisitor) -> None:
         self._visitor = visitor
@@ -105,7 +105,7 @@ class OnvifDevice:
         """Return the device's description of itself.
 
         Raises:
-            CameraAway: It says nothing, refuses the log-in, or has no stream.
+            CameraAway: It does not answer, refuses the log-in, or has no stream.
         """
         if self._visitor.login is not None:
             self._clock_ahead = self._read_clock()
@@ -120,7 +120,7 @@ class OnvifDevice:
         )
 
     def _read_clock(self) -> timedelta:
-        """Return how far its clock is ahead: a device refuses passwords that are too old by its own clock."""
+        """Return how far its clock is ahead: a device refuses passwords that are too old by its clock."""
         try:
             question = f'<GetSystemDateAndTime xmlns="{_DEVICE}"/>'
             answer = self._ask(self._service, question, is_signed=False)
@@ -134,7 +134,7 @@ class OnvifDevice:
             return timedelta()
 
     def _media_service(self) -> tuple[str, str]:
-        """Return namespace and address of the media service; old devices lack `GetServices`."""
+        """Return the namespace and the address of the media service; old devices lack `GetServices`."""
         try:
             answer = self._ask(
                 self._service,
@@ -179,7 +179,7 @@ class OnvifDevice:
             return ""
 
     def _uri(self, media: str, question: str, profile: Element, schemes: tuple[str, ...]) -> CameraAddress:
-        """Return the address that the device gives for a profile."""
+        """Return the device's address for a profile."""
         answer = self._ask(media, question.format(token=escape(profile.get("token", ""))))
         return own_address(text_at(answer, ".//{*}Uri"), self._visitor.address.host, schemes)
 
@@ -214,7 +214,7 @@ class OnvifDevice:
 
 
 def _security(login: CameraLogin, now: datetime) -> str:
-    """Return the header of a log-in: SHA-1 of nonce, time and password (Username Token Profile 1.0)."""
+    """Return a log-in header: SHA-1 of nonce, time and password (Username Token Profile 1.0)."""
     nonce, created = secrets.token_bytes(16), now.strftime("%Y-%m-%dT%H:%M:%SZ")
     secret = nonce + created.encode() + login.password.get_secret_value().encode()
     digest = hashlib.sha1(secret).digest()  # noqa: S324 - the profile's

@@ -1,4 +1,4 @@
-"""Asks the local network which ONVIF devices there are, by WS-Discovery.
+"""Finds the ONVIF devices of the local network by WS-Discovery.
 
 Devices answer a multicast probe by UDP (ONVIF Core Specification, chapter 7; WS-Discovery, April 2005).
 """
@@ -21,7 +21,7 @@ from frametally_live.discovery.strangers_xml import plain_text, read_xml, text_a
 
 MULTICAST = ("239.255.255.250", 3702)
 LISTEN_S = 3.0
-"""Devices wait for up to half a second before they answer; slow ones for longer."""
+"""Devices wait up to half a second before they answer; slow ones longer."""
 _MOST_DEVICES = 200
 _MOST_OF_HOST = 8
 _MOST_ANSWERS = 2000
@@ -30,7 +30,7 @@ _AGAIN_S = 0.5
 _ROUNDS = 2
 """UDP loses packets."""
 _HOPS = 1
-# A device answers only if it has all types of a probe: older ones have the first, newer ones the second.
+# A device answers only a probe whose types it has all: older devices have the first, newer ones the second.
 _TYPES = ("dn:NetworkVideoTransmitter", "tds:Device")
 _PROBE = (
     '<?xml version="1.0" encoding="UTF-8"?>'
@@ -55,10 +55,10 @@ class ProbeMatch(NamedTuple):
 
     Attributes:
         host: IP address that the answer came from.
-        addresses: Where its device service is, as it says.
-        name: As its owner wrote it; empty: it has none.
-        model: Its hardware; empty: it says none.
-        failure: Why its answer cannot be read; None: it can.
+        addresses: The addresses that it gives for its device service.
+        name: Name given by its owner; may be empty.
+        model: Its hardware; may be empty.
+        failure: Why its answer cannot be read; None if it can.
     """
 
     host: str
@@ -76,7 +76,7 @@ class Matches(NamedTuple):
 
 
 def probe() -> Matches:
-    """Ask for ONVIF devices on all networks of this machine, and return those that answer within `LISTEN_S`.
+    """Search for ONVIF devices on all networks of this machine; return those that answer within `LISTEN_S`.
 
     Raises:
         NoNetwork: This machine has no network to send to.
@@ -106,7 +106,7 @@ def probe() -> Matches:
 
 
 def _answers(asking: socket.socket, questions: Sequence[bytes]) -> Iterator[tuple[bytes, str]]:
-    """Send the questions twice, and yield the datagrams that come, with their senders."""
+    """Send the questions twice, and yield the answers with their senders."""
     begin_s = time.monotonic()
     end_s, due_s = begin_s + LISTEN_S, [begin_s + _AGAIN_S * again for again in range(_ROUNDS)]
     left = _MOST_ANSWERS
@@ -118,14 +118,14 @@ def _answers(asking: socket.socket, questions: Sequence[bytes]) -> Iterator[tupl
         asking.settimeout(min([*due_s, end_s]) - now_s)
         try:
             data, sender = asking.recvfrom(_MOST_BYTES)
-        except OSError:  # nothing came, or a host says that nobody listens
+        except OSError:  # no answer, or a host reports a closed port
             continue
         left -= 1
         yield data, str(sender[0])
 
 
 def _send(asking: socket.socket, questions: Sequence[bytes]) -> None:
-    """Send from each interface that can; one that is down takes nothing."""
+    """Send from each interface that is up."""
     failure: OSError | None = None
     messages = 0
     for index, _ in socket.if_nameindex():
@@ -143,7 +143,7 @@ def _send(asking: socket.socket, questions: Sequence[bytes]) -> None:
 
 
 def _matches_of(data: bytes, host: str, message_ids: Sequence[str]) -> list[ProbeMatch]:
-    """Return the devices of one datagram; none: it does not answer one of these messages."""
+    """Return the devices in one datagram; empty if it does not answer one of these messages."""
     try:
         root = read_xml(data)
     except CameraAway as error:
@@ -161,6 +161,6 @@ def _match_of(element: Element, host: str) -> ProbeMatch:
 
 
 def _scope(scopes: Sequence[str], kind: str) -> str:
-    """Return what the first scope of a kind says, such as `onvif://www.onvif.org/name/Gate%201`."""
+    """Return the value of the first scope of a kind, such as `onvif://www.onvif.org/name/Gate%201`."""
     texts = (scope.partition(f"onvif://www.onvif.org/{kind}/") for scope in scopes)
     return next((plain_text(unquote(rest)) for before, mark, rest in texts if mark and not before), "")

@@ -1,7 +1,7 @@
-"""Finds cameras that speak ONVIF: who answers on the network, what each is, and why one cannot be used.
+"""Finds ONVIF cameras on the network, with their descriptions and any problems.
 
-Answers are strangers': frametally contacts only the host that answered, if cameras may be there, and gives it
-only a log-in that the settings have for this very host.
+The devices are untrusted: frametally contacts only the host that answered, if cameras may be there, and sends
+only a log-in that the settings have for this host.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _AT_A_TIME = 16
 
 
 SearchCameras = Callable[[Sequence[Feed]], CameraSearch]
-"""Searches the network; gets the cameras that are added already."""
+"""Searches the network; gets the cameras that are already added."""
 
 
 def search_cameras(
@@ -48,9 +48,9 @@ def search_cameras(
     """Search the local network for ONVIF devices, for about 15 s at most.
 
     Args:
-        settings: Of the process.
-        cameras: Those that are added already.
-        with_settings: Whether a problem may name settings; else the log names them.
+        settings: The settings of this process.
+        cameras: The cameras that are already added.
+        with_settings: Whether a problem may name settings; otherwise the log names them.
 
     Raises:
         Misconfigured: A setting of cameras cannot be read.
@@ -94,10 +94,10 @@ def _problem(host: str, failure: CameraAway | AddressRefused, with_settings: boo
 
 
 class _Searching:
-    """Asks the devices of one search."""
+    """Queries the devices of one search."""
 
     def __init__(self, settings: Settings, by_host: Mapping[str, Sequence[Feed]]) -> None:
-        """Take the cameras that are added already, by their hosts. Raises `Misconfigured`."""
+        """Take the cameras that are already added, by their hosts. Raises `Misconfigured`."""
         self._part = settings.part(LiveSettings)
         self._by_host = by_host
         self._allowed = AllowedPlaces(self._part.live_allow)
@@ -106,7 +106,7 @@ class _Searching:
     def ask(
         self, match: ProbeMatch, *, end_s: float
     ) -> tuple[DeviceFacts, CameraAway | AddressRefused | None]:
-        """Return a device's description of itself, or why there is none; does not ask after `end_s`."""
+        """Return a device's description of itself, or why there is none; sends no request after `end_s`."""
         left_s = min(end_s - time.monotonic(), _DEVICE_S)
         is_late = threading.Event()
         try:
@@ -134,7 +134,7 @@ class _Searching:
             return NO_FACTS, late if is_late.is_set() else error
 
     def _visitor(self, match: ProbeMatch) -> HttpVisitor:
-        """Return what asks a device; its log-in is for its host, or of a camera that was added there."""
+        """Return a visitor for a device, with the log-in of its host or of a camera that was added there."""
         sources = ("", *(camera.source for camera in self._by_host.get(match.host, ())))
         logins = (login_of(self._part.live_logins, source, match.host) for source in sources)
         return HttpVisitor(
@@ -148,7 +148,7 @@ class _Searching:
 
 
 def _service_address(match: ProbeMatch) -> CameraAddress:
-    """Return where the device says that its service is, on the host that the answer came from."""
+    """Return the service address that the device gives, on the host that the answer came from."""
     failure = CameraAway("names no address of its own")
     for text in match.addresses:
         try:

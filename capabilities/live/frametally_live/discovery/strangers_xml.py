@@ -1,4 +1,4 @@
-"""XML from devices that nobody has added yet: hostile until read, and then plain text."""
+"""Reads XML from devices that nobody has added yet, and returns safe plain text."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _MOST_CHARS = 100
 
 
 def read_xml(data: bytes) -> Element:
-    """Return the root of a document. It must have no document type, so that it can define no entities.
+    """Return the root of a document. A document type is refused, so that no entities can be defined.
 
     Raises:
-        CameraAway: It is not such XML.
+        CameraAway: The document is not such XML.
     """
     try:
         root: Element = fromstring(data, forbid_dtd=True)
@@ -26,11 +26,11 @@ def read_xml(data: bytes) -> Element:
 
 
 def plain_text(text: str | None) -> str:
-    """Return a device's text in a form safe for people: one line without control characters."""
+    """Return a device's text as one line without control characters."""
     words = " ".join((text or "").split())
     return "".join(character for character in words if character.isprintable())[:_MOST_CHARS].strip()
 
 
 def text_at(element: Element, path: str) -> str:
-    """Return the whole text of an element's first descendant on an ElementTree path; empty: none."""
+    """Return the whole text of an element's first descendant on an ElementTree path, or an empty text."""
     return (element.findtext(path) or "").strip()

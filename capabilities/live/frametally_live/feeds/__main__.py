@@ -1,8 +1,8 @@
-"""Runs one feed: `python -m frametally_live.feeds` reads its feed from its input, and reports on its output.
+"""Runs one feed: `python -m frametally_live.feeds` reads its feed from stdin, and reports on stdout.
 
-Settings come by the environment. What it may take is bounded; it needs store and log, so it has the network.
-It ends with the worker that started it, when that tells it to, or when that has been silent for a lease.
-With `--packs`, a camera's frames are stored in packs.
+Settings come from the environment. Its resources are limited; it has the network, because it needs the store
+and the log. It ends when its worker ends, asks it to end, or has been silent for a lease. With `--packs`, a
+camera's frames are stored in packs.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from frametally_videos.library.video_looks import sentence
 
 
 def _run(feed: Feed, settings: Settings, wishes: Wishes, teller: Teller) -> str:
-    """Run it to its end, and return why it ended. Raises `Poison`, `Misconfigured`, `GivenUp`."""
+    """Run the feed to its end, and return why it ended. Raises `Poison`, `Misconfigured`, `GivenUp`."""
     patience = TellingPatience(teller, say, lambda: wishes.is_end_wanted)
     with (
         closing(open_object_store(settings.store_url, settings.store_access)) as store,
@@ -61,7 +61,7 @@ def _end_of(feed: Feed, settings: Settings, wishes: Wishes, teller: Teller) -> F
 
 
 def _main() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is for the worker, which tells us
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is for the worker, which notifies us
     settings = load_settings("producer")
     bound_memory(settings)
     stdin = open(0, "rb", buffering=0)  # noqa: SIM115 - as long as this process; a buffer's lock would be left

@@ -29,10 +29,10 @@ from frametally_producer.reading.sampling import ALL
 from frametally_producer.reading.video_file import orientation_of
 
 _FIRST_REOPENING_S, _LONGEST_REOPENING_S = 0.25, 2.0
-"""Pauses before a camera is opened again; `feed_worker.py` has those before a new process."""
+"""Pauses before a camera is opened again; `feed_worker.py` has the pauses before a new process."""
 _LONGEST_REFUSED_S = 60.0
 _LASTED_S = 5.0
-"""After a shorter connection the next one may be short, too."""
+"""After a shorter connection, the next one may also be short."""
 _LOOK_S = 0.1
 _MINUTE_S = 60.0
 
@@ -41,11 +41,11 @@ class CameraCapture:
     """One session of a camera."""
 
     def __init__(self, feed: Feed, run: FeedRun) -> None:
-        """Take up what an earlier session has left; connect to nothing yet.
+        """Take over what an earlier session left, without connecting yet.
 
         Raises:
             Misconfigured: A setting of cameras cannot be read.
-            Poison: The feed has no camera's address.
+            Poison: The feed has no camera address.
         """
         settings, teller = run.settings, run.teller
         self._added_ms = feed.created_at_ms
@@ -88,11 +88,11 @@ class CameraCapture:
         self._is_there = False
 
     def run(self) -> None:
-        """Capture until a stop; spooled frames are sent then, if all servers respond.
+        """Capture until a stop, then send spooled frames if all servers respond.
 
         Raises:
-            Poison: No camera may be at the IP address that it was given.
-            Misconfigured: Store or log cannot be written.
+            Poison: No camera may be at the given IP address.
+            Misconfigured: The store or the log cannot be written.
         """
         self._sender.start()
         try:
@@ -104,7 +104,7 @@ class CameraCapture:
             if self._minutes.tell_losses() and self._sender.failure is None:
                 self._sender.start()
                 self._sender.finish()
-            self._teller.tell(**self._losses())  # no frame may have come after the last of it
+            self._teller.tell(**self._losses())  # the last losses may have no frame after them
         if self._sender.failure is not None:
             raise self._sender.failure
 
@@ -124,11 +124,11 @@ class CameraCapture:
                 if self._is_there and time.monotonic() - began_s > _LASTED_S:
                     backoff.reset()
                     login_backoff.reset()
-                    continue  # at once: most connections that break are there again
+                    continue  # at once: most interrupted connections are soon back
                 self._pause((login_backoff if error.refuses_login else backoff).next_s())
 
     def _read(self, camera: OpenCamera) -> None:
-        """Take in the frames of one connection."""
+        """Capture the frames of one connection."""
         self._offered, self._used = RecentRate(), RecentRate()
         reader = CameraReader(camera, self._clock)
         lost_packets = damaged = last_ms = 0
@@ -145,7 +145,7 @@ class CameraCapture:
                     self._used.note(time.monotonic())
             except Poison:
                 reader.pieces_damaged += 1
-            if was_there:  # else the outage tells
+            if was_there:  # otherwise the outage covers them
                 self._minutes.miss(frame.left_out, last_ms)
             last_ms = frame.captured.at_ms
             new_lost, lost_packets = camera.packets_lost - lost_packets, camera.packets_lost
@@ -158,7 +158,7 @@ class CameraCapture:
             )
 
     def _renew_session(self) -> None:
-        """Begin another session for each minute that had to be given up."""
+        """Begin another session for each minute that was given up."""
         while not self._sender.changed.empty():
             self._minutes.renew_session(self._sender.changed.get())
 
@@ -183,7 +183,7 @@ class CameraCapture:
         if not self._is_there:
             self._spool.close_outages(at_ms)
             self._sender.back.put(at_ms)
-            self._minutes.doubts = PictureDoubts()  # what was seen before the outage says nothing of it
+            self._minutes.doubts = PictureDoubts()  # earlier pictures do not describe the new connection
         self._is_there, self._away = True, ""
         if self._teller.told.away_since_ms is not None:
             self._teller.tell(state="running", reason="", away_since_ms=None)
@@ -213,23 +213,23 @@ class CameraCapture:
         self._teller.tell(frames_announced=sum(frames))
 
     def _rates(self) -> dict[str, float | None]:
-        """Return how many frames a second are taken of how many that could be; see `FeedTold`."""
+        """Return the rates of stored and offered frames; see `FeedTold`."""
         offered_per_s = self._offered.per_s
         if offered_per_s is not None and self._sampling != ALL:
             offered_per_s = min(offered_per_s, float(self._sampling))
         return {"taken_per_s": self._used.per_s, "offered_per_s": offered_per_s}
 
     def _losses(self) -> dict[str, int]:
-        """Return what was lost since the camera was made, this session's with that of those before."""
+        """Return the losses since the camera was added, in this and earlier sessions."""
         return {
             "frames_lost": self._told.frames_lost + self._spool.frames_lost,
             "packets_lost": self._told.packets_lost + self._packets_lost,
         }
 
     def _pause(self, seconds: float) -> None:
-        """Wait, unless stopped; if the camera stays away, its minute ends.
+        """Wait, unless stopped; if the camera stays away, end its minute.
 
-        Frames given up in the meantime are reported at once: the next frame may be far off, and a kill near.
+        Frames given up in the meantime are reported at once: the next frame may come late, and a kill soon.
         """
         until_s = time.monotonic() + seconds
         while (left_s := until_s - time.monotonic()) > 0 and not self._is_over():

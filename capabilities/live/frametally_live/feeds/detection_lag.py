@@ -13,15 +13,15 @@ from frametally.records import FrameDetections, decode
 from frametally_live.feed_records import FeedTold
 
 LATE_MS = 5000
-"""A feed is late if its announcements or results are so long after the event time."""
+"""A feed is late if its announcements or results lag this far behind the event time."""
 _MOST_BACK = 1000
 _POLL_S = 0.1
 
 
 def subscribe_to_end(log: FrameLog, topic: str, *, back: int = 0) -> LogConsumer:
-    """Return a consumer of a topic's end, in a group of its own.
+    """Return a consumer of a topic's end, in a separate group.
 
-    `back`: with how many messages before the end it begins, at most, in each partition.
+    `back`: the maximum number of messages before the end at which it begins, in each partition.
     """
     consumers: list[LogConsumer] = []
 
@@ -38,7 +38,7 @@ def subscribe_to_end(log: FrameLog, topic: str, *, back: int = 0) -> LogConsumer
 def newest_results(log: FrameLog, topic: str, *, within_s: float) -> dict[str, int] | None:
     """Return the event time of each source's newest result, in ms, from the last results.
 
-    None: the log did not give them in time. Raises `Retryable`.
+    Return None if the log did not deliver them in time. Raises `Retryable`.
     """
     try:
         ends = log.end_offsets(topic)
@@ -64,7 +64,7 @@ def newest_results(log: FrameLog, topic: str, *, within_s: float) -> dict[str, i
 
 
 def note_newest(newest: dict[str, int], records: Iterable[LogRecord]) -> None:
-    """Note in `newest` the event times of newer results; skip records that are not results."""
+    """Record the event times of newer results in `newest`; skip records that are not results."""
     for record in records:
         try:
             result = decode(record.value, FrameDetections)
@@ -74,14 +74,14 @@ def note_newest(newest: dict[str, int], records: Iterable[LogRecord]) -> None:
 
 
 def shown_lag_ms(report: FeedTold, newest_ms: int | None) -> int | None:
-    """Return the delay of a camera's detections after their event time; None: not known."""
+    """Return the delay of a camera's detections after their event time, or None if unknown."""
     if report.state != "running" or report.captured_at_ms is None or newest_ms is None:
         return None
     return (report.lag_ms or 0) + max(0, report.captured_at_ms - newest_ms)
 
 
 def is_late(report: FeedTold, shown_ms: int | None) -> bool:
-    """Return whether a running camera is late: the announcement of its frames, or their detections."""
+    """Return whether the announcements or the detections of a running camera are late."""
     return report.state == "running" and max(report.lag_ms or 0, shown_ms or 0) > LATE_MS
 
 

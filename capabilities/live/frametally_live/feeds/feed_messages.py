@@ -1,6 +1,6 @@
 """Messages between a live worker and the process of one feed: lines of JSON.
 
-The worker's first line is the `Feed`, each one after it a `FeedWish`; each of the process is a `FeedTold`.
+The worker first sends the `Feed`, then `FeedWish` lines; the process sends `FeedTold` lines.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from frametally_live.feed_records import OVER, Feed, FeedKind, FeedState, FeedTo
 from frametally_videos.library.video_looks import sentence
 
 KINDS: tuple[FeedKind, ...] = ("video", "camera")
-"""What can be run."""
+"""The kinds of feeds that can run."""
 
 LAST_WORDS: tuple[FeedState, ...] = (*OVER, "requested")
-"""States that a process ends with: it is over, or for another to go on with."""
+"""States with which a process ends: the feed has ended, or another process continues it."""
 
 
 class FeedWish(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -45,7 +45,7 @@ def is_news(before: FeedTold, report: FeedTold) -> bool:
 
 @dataclass(eq=False)
 class Teller:
-    """The state of a feed, written for its worker: urgent news at once, all else twice a second.
+    """Reports the state of a feed to its worker: urgent changes at once, others twice a second.
 
     Threads may share it.
     """
@@ -61,12 +61,12 @@ class Teller:
         self._telling = threading.Lock()
 
     def tell(self, **changes: Any) -> None:
-        """Note changes, and tell them if it is time."""
+        """Record changes, and report them if it is time."""
         with self._telling:
             self._note(changes)
 
     def tell_frame(self, *, captured_at_ms: int, image_path: str, is_announced: bool, **changes: Any) -> None:
-        """Note a frame that has come: with its event time, its key, and whether it was announced."""
+        """Record a new frame: its event time, its key, and whether it was announced."""
         with self._telling:
             self._shown.note(self.clock())
             self._note(
@@ -93,12 +93,12 @@ class TellingPatience(Patience):
     """Waits for unavailable servers, and reports that the feed is waiting."""
 
     def __init__(self, teller: Teller, say: Callable[[str], None], should_stop: Callable[[], bool]) -> None:
-        """Tell it by `teller`; else as `Patience`."""
+        """Report the waiting by `teller`; otherwise as `Patience`."""
         super().__init__(say, should_stop)
         self._teller = teller
 
     def tell(self, topic: str, error: Retryable) -> None:
-        """Say that `topic` failed for now; see `Patience.tell`."""
+        """Report that `topic` failed for now; see `Patience.tell`."""
         self._teller.tell(state="waiting", reason=sentence(str(error)))
         super().tell(topic, error)
 
@@ -115,7 +115,7 @@ class FeedRun(StagePorts):
     packs: bool = False
 
 
-# Made once, before there are threads: see `records.decode`.
+# Created once, before any thread starts: see `records.decode`.
 _wishes = msgspec.json.Decoder(FeedWish)
 
 
@@ -123,7 +123,7 @@ class Wishes:
     """The latest request; a separate thread listens, and all threads may read it."""
 
     def __init__(self, feed: Feed, *, lease_s: float, clock: Callable[[], float] = time.monotonic) -> None:
-        """Follow the request of `feed`; a process that hears nothing for `lease_s` has lost it."""
+        """Follow the request of `feed`; a process that hears nothing for `lease_s` has lost the feed."""
         self._wanted: FeedWanted = feed.wanted
         self._seek_s = feed.seek_s
         self._lease_s = lease_s
@@ -133,11 +133,11 @@ class Wishes:
         self._news = threading.Condition()
 
     def listen(self, stdin: IO[bytes]) -> None:
-        """Read the worker's messages in a thread, until it ends."""
+        """Read the worker's messages in a thread, until they end."""
         threading.Thread(target=self._listen, args=(stdin,), name="hearing-wishes", daemon=True).start()
 
     def hear(self, wish: FeedWish) -> None:
-        """Take the latest request."""
+        """Store the latest request."""
         with self._news:
             is_new = wish.wanted != self._wanted or wish.seek_s is not None
             self._wanted, self._heard_at_s = wish.wanted, self._clock()
@@ -147,7 +147,7 @@ class Wishes:
                 self._news.notify_all()
 
     def end(self) -> None:
-        """Want an end here: another may go on. A signal's handler may call this."""
+        """Request the end of this process; another may continue the feed. A signal handler may call this."""
         self._ended = True
 
     @property
@@ -157,18 +157,18 @@ class Wishes:
 
     @property
     def is_end_wanted(self) -> bool:
-        """Whether this process is to end: it was stopped, or another goes on."""
+        """Whether this process is to end because of a stop, or because another continues the feed."""
         is_lost = self._clock() - self._heard_at_s > self._lease_s
         return self._ended or is_lost or self._wanted == "stop"
 
     def take_seek(self) -> float | None:
-        """Return where it is to go on instead, once; None: where it is."""
+        """Return the position to continue at, once; None if there is no seek."""
         with self._news:
             seek_s, self._seek_s = self._seek_s, None
             return seek_s
 
     def wait(self, seconds: float) -> None:
-        """Wait for so long, but no longer than until something else is wanted."""
+        """Wait for this time at most; return early when the request changes."""
         with self._news:
             if self._seek_s is None and not self._ended:
                 self._news.wait(seconds)

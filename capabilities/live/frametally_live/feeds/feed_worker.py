@@ -1,7 +1,7 @@
-"""`frametally live work`: runs cameras and streams, each in a process of its own.
+"""`frametally live work`: runs each camera and stream in its own process.
 
-Each is claimed by a lease that this worker keeps, several times a second. A worker that dies takes its
-processes with it; once the leases are over, others go on from where they were.
+The worker claims each feed by a lease, and renews it several times a second. Its processes end with it; once
+the leases have expired, other workers continue the feeds.
 """
 
 from __future__ import annotations
@@ -34,24 +34,24 @@ if TYPE_CHECKING:
 
 _LOOK_S, _LOOK_UP_EVERY_S, _RENEW_EVERY_S = 0.1, 0.2, 1.0
 _GONE_WITHIN_S = 2.0
-"""A process whose stream was stopped is killed after this time: a removal waits a little longer."""
+"""Time after which the process of a stopped stream is killed; a removal waits a little longer."""
 _LAST_WITHIN_S = 60.0
-"""A process started for the last frames of a camera is killed after this time: it has to load first."""
+"""Time after which a process for the last frames of a camera is killed: it has to load first."""
 _FIRST_RESTART_S, _LONGEST_RESTART_S = 0.5, 60.0
-"""Pauses before a new process; `camera_capture.py` has those before a camera is opened again."""
+"""Pauses before a new process; `camera_capture.py` has the pauses before a camera is opened again."""
 _MOST_DEATHS, _MOST_DEATHS_FROM_OUTSIDE = 3, 10
-"""Deaths in a row, without a frame in between; a kill by a person, or by lack of memory, may be chance."""
-# Made once, before there are threads: see `records.decode`.
+"""Consecutive deaths without a frame; a kill by a person, or for lack of memory, may be chance."""
+# Created once, before any thread starts: see `records.decode`.
 _report_decoder = msgspec.json.Decoder(FeedTold)
 
 
 class HeldFeed:
-    """A claimed feed, run by one process after the other until it is over, lost, or left to another."""
+    """A claimed feed, run by one process after another until it has ended, is lost, or is left to another."""
 
     def __init__(
         self, feed: Feed, *, settings: Settings, book: LiveBook, say: Callable[[str], None], packs: bool
     ) -> None:
-        """Start nothing yet; `say` gets messages for people, `packs` as `work`."""
+        """Start nothing yet; `say` gets messages for people, `packs` is as for `work`."""
         self._feed = feed
         self._settings = settings
         self._lease_s = settings.lease_s
@@ -66,7 +66,7 @@ class HeldFeed:
         self._process: WorkerProcess | None = None
 
     def run(self, should_stop: Callable[[], bool]) -> None:
-        """Run it; once `should_stop`, it is left to another. Call it in a thread of its own."""
+        """Run the feed, in a separate thread; once `should_stop`, leave it to another worker."""
         backoff = Backoff(_FIRST_RESTART_S, _LONGEST_RESTART_S)
         deaths = 0
         while True:
@@ -77,7 +77,7 @@ class HeldFeed:
             if self._last_word is None and self._is_left(should_stop):
                 self._last_word = self._report._replace(
                     state="requested", reason=""
-                )  # of a stopped one: over
+                )  # a stopped feed has ended
             if self._last_word is not None:
                 self._release(self._last_word, should_stop)
                 return
@@ -97,7 +97,7 @@ class HeldFeed:
                 return
 
     def _run_process(self, should_stop: Callable[[], bool]) -> int | None:
-        """Run it in a process until that ends; return its code, None if the feed is another's by now."""
+        """Run the feed in a process until it ends; return the exit code, or None if another has the feed."""
         environment = environment_for_child(self._settings)
         with WorkerProcess(
             "frametally_live.feeds", environment, *self._arguments, hear=self._hear, say=self._say_of_it
@@ -112,7 +112,7 @@ class HeldFeed:
         return process.code if is_ours else None
 
     def _look_after(self, process: WorkerProcess, should_stop: Callable[[], bool]) -> bool:
-        """Wait for its end; return whether the feed stayed ours until then."""
+        """Wait for the end of a process; return whether the feed stayed ours until then."""
         stopped_within_s = _GONE_WITHIN_S if self._feed.kind == "video" else END_WITHIN_S
         if self._feed.wanted == "stop":
             stopped_within_s = _LAST_WITHIN_S
@@ -126,7 +126,7 @@ class HeldFeed:
         return True
 
     def _pause(self, seconds: float, should_stop: Callable[[], bool]) -> bool:
-        """Wait, and keep the feed; return whether it is to be run again."""
+        """Wait, and renew the lease; return whether to run the feed again."""
         until_s = time.monotonic() + seconds
         while time.monotonic() < until_s:
             if not self._keep():
@@ -142,12 +142,12 @@ class HeldFeed:
     def _is_left(self, should_stop: Callable[[], bool]) -> bool:
         """Return whether a dead process needs no successor.
 
-        A camera that was stopped gets one more: what was captured is sent, and its minutes are completed.
+        A stopped camera gets one more, which sends the captured frames and completes their minutes.
         """
         return should_stop() or (self._feed.wanted == "stop" and self._feed.kind == "video")
 
     def _keep(self) -> bool:
-        """Renew the lease if it is time, or if there is news; False: another worker has the feed."""
+        """Renew the lease if it is time, or if there is news; return False if another worker has the feed."""
         now_s, report = time.monotonic(), self._report
         is_due = now_s - self._kept_at_s >= min(_RENEW_EVERY_S, self._lease_s / 3)
         try:
@@ -161,7 +161,7 @@ class HeldFeed:
         if feed is None:
             return False
         self._kept_at_s, self._kept = now_s, report
-        # At another address it is another connection: this one ends, and the feed is claimed again.
+        # A new address needs a new connection: this process ends, and the feed is claimed again.
         request: FeedWanted = "stop" if self._is_moved(feed) else feed.wanted
         self._feed = self._feed._replace(wanted=request)
         if feed.seek_s is not None:
@@ -173,7 +173,7 @@ class HeldFeed:
         return (current.address, current.transport) != (self._feed.address, self._feed.transport)
 
     def _is_asked(self, now_s: float) -> bool:
-        """Return whether something else is wanted of it by now."""
+        """Return whether the request for the feed has changed."""
         if now_s - self._looked_at_s < _LOOK_UP_EVERY_S:
             return False
         self._looked_at_s = now_s
@@ -187,7 +187,7 @@ class HeldFeed:
         try:
             patience.until_done("jobs", lambda: self._book.release_feed(self._feed, report))
         except GivenUp:
-            return  # once the lease is over, it is another's
+            return  # another worker gets it when the lease has expired
         if report.state == "failed":
             self._say(f"{self._feed.name}: {report.reason}")
 
@@ -222,11 +222,10 @@ def work(
     should_stop: Callable[[], bool],
     packs: bool = False,
 ) -> None:
-    """Run the requested feeds until `should_stop`; leaves running feeds to another worker.
+    """Run the requested feeds until `should_stop`; leave running feeds to another worker.
 
-    The worker waits for a catalogue, a store or a log that is away. `book`: its feeds; threads share it.
-    `say`: gets what it waits for, and what failed. `packs`: whether the frames of cameras
-    are stored in packs.
+    Waits for an unavailable catalogue, store or log. Threads share the `book` of feeds. `say` gets reasons
+    for waiting and failures. `packs`: whether the frames of cameras are stored in packs.
     """
     name = f"{socket.gethostname()}-{os.getpid()}"
     patience = Patience(say, should_stop)

@@ -1,4 +1,4 @@
-"""Finds stored detections of a streamed video's frames, by a ledger that a thread keeps up to date."""
+"""Finds stored detections of a streamed video's frames, using a ledger that a thread keeps up to date."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from frametally_producer.reading.video_file import TimedFrame
 
 _REFRESH_EVERY_S = 5.0
 _WINDOW_MS = 60_000
-"""Event time that is read in one step."""
+"""Event time that one step reads."""
 _LOOK_AGAIN_S = 2.0
-"""Time after which a window is read again for frames that it did not have."""
+"""Time after which a window is read again for missing frames."""
 _LOOK_S = 0.1
 
 
 class StoredResults:
-    """Results of frames from segments; viewers get them as from the consumer."""
+    """Results of frames from segments; viewers get them as if from the consumer."""
 
     def __init__(self, ledger: Ledger, run: FeedRun, model: str) -> None:
-        """Read those of `model`; empty: of the one with the newest segment."""
+        """Read the results of `model`; if empty, of the model with the newest segment."""
         self._ledger = ledger
         self._store, self._log, self._patience = run.store, run.log, run.patience
         self._topic = run.settings.results_topic
@@ -63,7 +63,7 @@ class StoredResults:
             from_ms = to_ms
 
     def find(self, manifest: MediaManifest, frame: TimedFrame) -> FrameDetections | None:
-        """Return a frame's result; None if there is none, so that it must be detected again."""
+        """Return a frame's result, or None if it must be detected again."""
         now_s, at_ms = time.monotonic(), (manifest.start_ms or 0) + frame.offset_ms
         is_old = frame.frame_index not in self._found and now_s - self._read_at_s > _LOOK_AGAIN_S
         if at_ms not in self._window or is_old:
@@ -80,17 +80,17 @@ class StoredResults:
         self._patience.until_done("the log", lambda: self._log.publish(self._topic, [result_message(line)]))
 
     def await_fresh(self) -> None:
-        """Return once the ledger is up to date, or has failed: then everything is detected again.
+        """Return once the ledger is up to date, or has failed; then everything is detected again.
 
         Raises:
-            GivenUp: A stop was asked for.
+            GivenUp: A stop was requested.
         """
         while not self._is_fresh.wait(_LOOK_S):
             if self._patience.stopping:
                 raise GivenUp("stopped")
 
     def keep_fresh(self) -> None:
-        """Bring the ledger up to the store every few seconds, in a thread of its own, until `end`."""
+        """Update the ledger from the store every few seconds until `end`; run it in a separate thread."""
         while not self._ended.is_set():
             try:
                 self._ledger.refresh(self._store, NoProgress())
@@ -100,7 +100,7 @@ class StoredResults:
             self._ended.wait(_REFRESH_EVERY_S)
 
     def end(self) -> None:
-        """Have `keep_fresh` end."""
+        """Make `keep_fresh` end."""
         self._ended.set()
 
     def _used_model(self) -> str | None:
@@ -122,14 +122,14 @@ class StoredResults:
 
 @contextmanager
 def stored_results(run: FeedRun, model: str) -> Iterator[StoredResults]:
-    """Open the ledger, and keep it up to the store while this lasts. Raises `GivenUp`."""
+    """Open the ledger, and keep it up to date meanwhile. Raises `GivenUp`."""
     settings = run.settings
     opened_ledger = run.patience.until_done(
         "the ledger", lambda: open_ledger(settings.ledger_url, settings.ledger_access)
     )
     with closing(opened_ledger) as ledger:
         results = StoredResults(ledger, run, model)
-        # No one waits for a thread that lists a large store: it writes nothing that cannot be made again.
+        # Do not wait for a thread that lists a large store: all that it writes can be rebuilt.
         thread = threading.Thread(target=results.keep_fresh, name="ledger", daemon=True)
         thread.start()
         try:

@@ -19,19 +19,19 @@ if TYPE_CHECKING:
     from frametally_videos.catalogue.video_catalogue import VideoCatalogue
 
 SLOWEST, FASTEST = 0.1, 16.0
-"""Seconds of a video per second."""
+"""Seconds of the video per second."""
 
 LAUNCH_WITHIN_S = 120.0
-"""Airflow must start a run within so long, or the stream fails."""
+"""Time within which Airflow must start a run; otherwise the stream fails."""
 _AWAITS_LAUNCH = "Airflow is starting its run."
 
 
 class NeedsTime(FrametallyError):
-    """Nothing says when a video was filmed: its frames belong to no moment."""
+    """A video has no start time, so its frames have no event time."""
 
 
 class StartedStream(NamedTuple):
-    """A video's stream, and whether it was started just now."""
+    """A video's stream, and whether it was just started."""
 
     feed: Feed
     is_new: bool
@@ -47,9 +47,9 @@ def start_stream(
     model: str = "",
     is_booked: bool = False,
 ) -> StartedStream:
-    """Return the running stream of a video; without one, start one, or only book it for its launcher.
+    """Return the running stream of a video; if there is none, start one, or only book it for its launcher.
 
-    `model`: the model whose results are shown; empty: any. `is_booked`: whether a new stream waits for
+    `model`: the model whose results are shown; empty for any. `is_booked`: whether a new stream waits for
     `LiveBook.launch_feed`, for at most `LAUNCH_WITHIN_S`.
 
     Raises:
@@ -57,7 +57,7 @@ def start_stream(
         NeedsTime: The video has no start time.
         FieldRefused: The speed is out of range.
         TooManyStreams: The maximum of streams is running.
-        Retryable: The catalogue is away.
+        Retryable: The catalogue is unavailable.
     """
     if not (math.isfinite(speed) and SLOWEST <= speed <= FASTEST):
         raise FieldRefused(

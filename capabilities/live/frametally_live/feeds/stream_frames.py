@@ -1,4 +1,4 @@
-"""A streamed video's frames from a position on: from its segments, or decoded, stored and announced."""
+"""Yields a streamed video's frames from a position on: from its segments, or by decoding them."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from frametally_videos.jobs.originals import open_original
 from frametally_videos.records import VideoRecord
 
 _MOST_AHEAD, _MOST_BYTES_AHEAD = 15, 24_000_000
-"""Frames decoded ahead, if decoding is fast enough."""
+"""Number of frames that are decoded ahead, if decoding is fast enough."""
 
 
 class CameFrame(NamedTuple):
     """A frame that is ready: its result is published, or it is announced for a consumer.
 
-    `position_s` is presentation time from the first frame; of an announced one to the millisecond.
+    `position_s` is presentation time from the first frame; for announced frames, to the millisecond.
     """
 
     position_s: float
@@ -44,14 +44,14 @@ Came = Callable[[CameFrame], None]
 
 
 class DueFrame(NamedTuple):
-    """A frame to show at its time, by `show`."""
+    """A frame to show at its time, by calling `show`."""
 
     position_s: float
     show: Callable[[], None]
 
 
 class ReplayedFrames:
-    """Frames that are all in segments: nothing is decoded, nothing is announced."""
+    """Frames that are all in segments: nothing is decoded or announced."""
 
     def __init__(self, manifest: MediaManifest, results: StoredResults, on_frame: Came) -> None:
         """Take the frames of `manifest`; `on_frame` is called for each frame shown."""
@@ -80,10 +80,10 @@ class ReplayedFrames:
 
 
 class DecodedFrames:
-    """Frames of the original: what no segment has is stored, announced and noted as the producer does it.
+    """Decoded frames of the original; those in no segment are stored, announced and noted as by the producer.
 
-    A frame is identified by its place among all decoded frames before it. So the file is always read from
-    its beginning, and everything before the wanted position is decoded, too.
+    A frame is identified by the number of frames decoded before it. So the file is always read from its
+    beginning, and everything before the requested position is also decoded.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class DecodedFrames:
         run: FeedRun,
         wait_for_room: Callable[[Room], None],
     ) -> None:
-        """Read nothing yet; `wait_for_room` is called where the disk is too full for one frame more."""
+        """Read nothing yet; `wait_for_room` is called when the disk is too full for another frame."""
         self._record = record
         self._keeper = keeper
         self._results = results
@@ -121,13 +121,13 @@ class DecodedFrames:
         self._expected = self._first_ms = 0
 
     def since(self, from_s: float) -> Iterator[DueFrame | None]:
-        """Yield those from a presentation time on, in their order; None for each that is passed over.
+        """Yield the frames from a presentation time on, in order, with None for each skipped one.
 
-        After the end this is the last frame.
+        After the end, yield the last frame.
 
         Raises:
-            Poison: It has none, or was forgotten.
-            GivenUp: A stop was asked for while something was away.
+            Poison: It has no frame, or was deleted.
+            GivenUp: A stop was requested while a server was unavailable.
         """
         if from_s <= self._passed_s:
             self._begin()
@@ -153,7 +153,7 @@ class DecodedFrames:
         self._writer.flush()
 
     def finish(self) -> None:
-        """Note that the end was reached, and whether all frames are announced; raises as `since`."""
+        """Record that the end was reached, and whether all frames are announced; raises as `since`."""
         self.flush()
         expected_count, announced = (
             int.from_bytes(bytes(frames), "little") for frames in (self._wanted, self._keeper.frames)
@@ -167,7 +167,7 @@ class DecodedFrames:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Announce and note what was shown, where nothing is in the way."""
+        """Announce and note the shown frames, if possible."""
         try:
             if isinstance(error, GivenUp):
                 self._writer.flush()
@@ -177,7 +177,7 @@ class DecodedFrames:
                 self._writer.__exit__(kind, error, trace)
 
     def _begin(self) -> None:
-        """Open the file before its first frame."""
+        """Open the file at its beginning."""
         self._file.close()
         file = self._opened = self._file.enter_context(
             open_original(self._store, self._record, self._patience, max_pixels=self._max_pixels)
@@ -211,7 +211,7 @@ class DecodedFrames:
             new = new_frame(self._opened, frame, self._keeper.manifest, self._tell_refused)
         except Poison as error:
             self._tell_refused(str(error))
-            self._frames = iter(())  # as the producer: nothing comes after a frame that cannot be
+            self._frames = iter(())  # as in the producer, no frame follows one that cannot be decoded
             return
         self._writer.add(new)
 
@@ -229,12 +229,12 @@ class DecodedFrames:
 
 
 def _in_bursts(frames: Iterator[TimedFrame], size_px: tuple[int, int]) -> Iterator[TimedFrame]:
-    """Yield frames, of a width and height, that are decoded some at a time.
+    """Yield frames of the given width and height, decoded several at a time.
 
-    Between frames that are decoded one by one, at the video's pace, the processor's caches go cold: that
-    takes half as much time again.
+    Decoding one frame at a time, at the video's pace, takes half as long again because the processor's caches
+    go cold in between.
     """
-    most_bytes = 3 * size_px[0] * size_px[1]  # of 4:2:0, with two bytes a sample
+    most_bytes = 3 * size_px[0] * size_px[1]  # 4:2:0 with two bytes a sample
     most = min(_MOST_AHEAD, _MOST_BYTES_AHEAD // max(most_bytes, 1))
     while burst := list(itertools.islice(frames, max(most, 1))):
         yield from burst

@@ -1,8 +1,7 @@
 """Streams a stored video: shows each frame when it is due, by presentation time and speed.
 
-A late frame is shown all the same: a stream skips no frame, except when a person seeks. Announced frames have
-the keys that the producer gives them, so nothing counts twice, whatever else happens to the video before,
-during or after.
+Late frames are still shown: a stream skips frames only when a person seeks. Announced frames have the
+producer's keys, so nothing counts twice, whatever else happens to the video.
 """
 
 from __future__ import annotations
@@ -32,15 +31,15 @@ from frametally_videos.records import VideoRecord
 
 
 class PlayingClock:
-    """A clock of presentation time that runs at a speed, from where it was set last."""
+    """A clock of presentation time that runs at a given speed from the position that was last set."""
 
     def __init__(self, speed: float) -> None:
-        """Run so many seconds of the video in a second."""
+        """Run at `speed` seconds of the video per second."""
         self._speed = speed
         self._position_s = self._set_at_s = 0.0
 
     def set_to(self, position_s: float, now_s: float) -> None:
-        """Have that presentation time be due now."""
+        """Make that presentation time due now."""
         self._position_s, self._set_at_s = position_s, now_s
 
     def due_in_s(self, position_s: float, now_s: float) -> float:
@@ -64,7 +63,7 @@ class VideoStream:
     wall_clock: Callable[[], float] = time.time
 
     def __post_init__(self) -> None:
-        """Show nothing yet; both clocks give seconds, that of the wall since the epoch."""
+        """Show nothing yet; both clocks return seconds, the wall clock since the epoch."""
         run = self.run_with
         self._settings, self._store, self._log = run.settings, run.store, run.log
         self._patience, self._teller = run.patience, run.teller
@@ -73,14 +72,14 @@ class VideoStream:
         self._has_stood = False
 
     def run(self) -> str:
-        """Show all frames until the end; return why it ended there, empty where that is the video's.
+        """Show all frames until the end; return why it ended early, or an empty text at the video's end.
 
-        It can be called again after any error: it goes on from where it was.
+        It can be called again after any error, and continues from its position.
 
         Raises:
             Poison: The file is not a video, was deleted, or has no start time.
             GivenUp: It was stopped; the frames shown so far are announced and noted.
-            Retryable: Something is away.
+            Retryable: A server is unavailable.
             Misconfigured: The store or the log cannot be written.
         """
         record = self._record()
@@ -102,10 +101,10 @@ class VideoStream:
                         return REMOVED
                     if find_manifest(self._store, record.sha256) is None:
                         raise
-                    # It was corrected: it continues under its new time and source.
+                    # The video was corrected: continue under its new time and source.
 
     def _record(self) -> VideoRecord | None:
-        """Return the video's record; None where it is gone, or about to go."""
+        """Return the video's record, or None if it is gone or about to go."""
         record = find_record(self._store, self.feed.video_id, self._patience)
         return None if record is None or record.state == "deleting" else record
 
@@ -117,7 +116,7 @@ class VideoStream:
     def _frames_of(
         self, record: VideoRecord, manifest: MediaManifest | None, results: StoredResults
     ) -> AbstractContextManager[DecodedFrames | ReplayedFrames]:
-        """Return the video's frames: out of its segments where all are there."""
+        """Return the video's frames, from its segments if they have all frames."""
         if manifest is not None and manifest.pace:
             raise Poison("it is a time-lapse or slow motion, which cannot be streamed; play it on its page")
         keeper = take_up(record, manifest, self._store, self._patience, sampling=self._settings.sample_fps)
@@ -144,12 +143,12 @@ class VideoStream:
         frames.finish()
 
     def _play(self, frames: DecodedFrames | ReplayedFrames, from_s: float) -> float | None:
-        """Show frames from a place on; return where to go on instead, None once the end was reached."""
+        """Show frames from a position on; return the position of a seek, or None at the end."""
         has_begun = False
         for frame in frames.since(from_s):
             sought_s = self._heed()
             if sought_s is None and frame is not None:
-                if not has_begun:  # also where it is to stand still: people see where they are
+                if not has_begun:  # even while paused: people see the current picture
                     self._playing.set_to(frame.position_s, self.clock())
                     has_begun = True
                 else:
@@ -164,7 +163,7 @@ class VideoStream:
         return self._stand_at_the_end()
 
     def _stand_at_the_end(self) -> float | None:
-        """Return None when the pause ends, or the position that a person seeks."""
+        """Hold the last frame; return None when the pause ends, or the position of a seek."""
         while (sought_s := self._heed()) is None and self.wishes.wanted == "pause":
             self._tell_pause()
         if sought_s is not None:
@@ -172,13 +171,13 @@ class VideoStream:
         return sought_s
 
     def _heed(self) -> float | None:
-        """Return the position that a person seeks, if any. Raises `GivenUp` to end the stream."""
+        """Return the position of a seek, if any. Raises `GivenUp` to end the stream."""
         if self.wishes.is_end_wanted:
             raise GivenUp("stopped")
         return self.wishes.take_seek()
 
     def _wait_until_due(self, frame: DueFrame, frames: DecodedFrames | ReplayedFrames) -> float | None:
-        """Return None when it is due, or the position that a person seeks."""
+        """Return None when the frame is due, or the position of a seek."""
         while True:
             sought_s = self._heed()
             if sought_s is not None:
@@ -188,18 +187,18 @@ class VideoStream:
                 self._tell_pause()
                 self._playing.set_to(frame.position_s, self.clock())
                 continue
-            if self._has_stood:  # nothing of that is to be made up for
+            if self._has_stood:  # the time of a pause is not made up for
                 self._has_stood = False
                 self._playing.set_to(frame.position_s, self.clock())
             left_s = self._playing.due_in_s(frame.position_s, self.clock())
             self._late_ms = max(0, round(-left_s * 1000))
             if left_s < _DUE_S:
                 return None
-            frames.flush()  # while there is time; a stream that is late announces many at once
+            frames.flush()  # while there is time; a late stream announces many at once
             self.wishes.wait(min(left_s, _LOOK_S))
 
     def _tell_pause(self) -> None:
-        """Tell that it stands still, and wait a little."""
+        """Report the pause, and wait a little."""
         self._teller.tell(state="paused", reason="", due_at_ms=None)
         self.wishes.wait(_LOOK_S)
 

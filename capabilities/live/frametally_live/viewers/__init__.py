@@ -1,1 +1,1 @@
-"""Live viewing: results as they are detected, with their pictures; streams and cameras."""
+"""Live viewing of streams and cameras: results with their pictures, as they are detected."""

@@ -1,7 +1,7 @@
 """Starts Airflow's run of a booked stream, by the REST API of Airflow 3 (`/api/v2`).
 
-It asks for a token, checks that the DAG exists and is not paused, then asks for a run whose ID is made from
-the stream's, so that a stream has one run however often it is launched. Airflow's answers are never shown,
+It gets a token, checks that the DAG exists and is not paused, then requests a run. The run's ID is made from
+the stream's, so a stream has one run however often it is launched. Airflow's answers are never shown,
 because they may repeat secrets that were sent.
 """
 
@@ -37,10 +37,10 @@ class _Answer(NamedTuple):
 
 
 class AirflowLauncher:
-    """Airflow, as `FRAMETALLY_AIRFLOW_URL` names it."""
+    """Airflow at `FRAMETALLY_AIRFLOW_URL`."""
 
     def __init__(self, settings: Settings) -> None:
-        """Ask nothing yet.
+        """Check the settings without a request.
 
         Raises:
             Misconfigured: The address or the log-in is missing, or cannot be one.
@@ -75,7 +75,7 @@ class AirflowLauncher:
 
         Raises:
             Misconfigured: Airflow refuses until a person changes something.
-            Retryable: Airflow is away, or sends an unusable answer.
+            Retryable: Airflow is unavailable, or sends an unusable answer.
         """
         by_s = time.monotonic() + self._within_s
         answer = self._ask("POST", "/auth/token", by_s, self._login)
@@ -100,7 +100,7 @@ class AirflowLauncher:
             "conf": {"video_id": feed.video_id, "speed": feed.speed, "stream_id": feed.id},
         }
         answer = self._ask("POST", f"/api/v2/dags/{DAG}/dagRuns", by_s, run, token=token)
-        if answer.status == 409:  # it has been asked for before
+        if answer.status == 409:  # already requested
             return
         self._check(answer)
         if answer.said.get("dag_run_id") != run["dag_run_id"]:
@@ -153,7 +153,7 @@ class AirflowLauncher:
                 f"{self._name}: its certificate is not trusted ({error.verify_message}): set "
                 f"FRAMETALLY_CA_FILE to the certificate file of its authority, {_TRY_AGAIN}."
             ) from error
-        # A socket that is cut while it is read may also be a ValueError.
+        # A socket that is closed while it is read may also raise ValueError.
         except (OSError, ValueError, http.client.HTTPException) as error:
             late = time.monotonic() >= by_s or isinstance(error, TimeoutError)
             condition = f"in {self._within_s:g} s" if late else "as it should"
@@ -168,7 +168,7 @@ class AirflowLauncher:
         left_s = by_s - time.monotonic()
         if left_s <= 0:
             raise TimeoutError
-        # No proxy of the environment is used, and no redirect followed: the log-in is for this address alone.
+        # Use no proxy from the environment and follow no redirect: the log-in is for this address only.
         if self._tls is None:
             connection = http.client.HTTPConnection(self._host, self._port, timeout=left_s)
         else:
@@ -178,7 +178,7 @@ class AirflowLauncher:
         cut: threading.Timer | None = None
         try:
             connection.connect()
-            # A time-out of the socket itself starts again with each byte.
+            # A socket's own time-out would start again with each byte.
             cut = threading.Timer(max(by_s - time.monotonic(), 0.0), _hang_up, [connection.sock])
             cut.daemon = True
             cut.start()
@@ -204,5 +204,5 @@ def _hang_up(connection: socket.socket) -> None:
 
 
 def _is_token(text: str) -> bool:
-    """Return whether it can be sent in a header."""
+    """Return whether the token can be sent in a header."""
     return 0 < len(text) <= 10_000 and text.isascii() and text.isprintable()

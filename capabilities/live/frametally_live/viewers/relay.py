@@ -1,6 +1,6 @@
 """Sends results from the log to all viewers: one thread reads results, one task reads the states of feeds.
 
-Both run only while someone watches, and only the newest few frames of each feed wait in memory.
+Both run only while someone watches, and only the newest few frames of each feed are in memory.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ _LOG = logging.getLogger("frametally_web")
 _LOOK_EVERY_S = 0.5
 _LONGEST_UNDETECTED_S = 5.0
 _LONGEST_SILENT_S = 60.0
-"""Time after the last result for which the end of a video waits for missing results."""
+"""Time after the last result during which an ended video still waits for missing results."""
 _MOST_LOOKS = 1200
 _MOST_RECENT = 16
-"""Frames of one moment that are kept for viewers that only listen."""
+"""Frames of one moment that are kept for viewers that send no acknowledgements."""
 _CATALOGUE_AWAY = "The catalogue is not responding."
 _NOT_DETECTED = "Frames are arriving, but no detector is running: run `frametally consume --live`, or wait."
 _BEHIND = (
@@ -45,7 +45,7 @@ _BEHIND = (
 
 
 class Channel:
-    """One feed and all its viewers here; only the server's loop uses it."""
+    """One feed and all its local viewers; only the server's loop uses it."""
 
     def __init__(self, name: FeedName, feed: Feed, video: VideoRow | None) -> None:
         """Start without frames."""
@@ -63,7 +63,7 @@ class Channel:
         """Time of the last result, or of the end."""
         self.is_given_up = False
         self.behind_ms: int | None = None
-        self._looks: deque[tuple[float, int]] = deque(maxlen=_MOST_LOOKS)  # when, and its newest moment then
+        self._looks: deque[tuple[float, int]] = deque(maxlen=_MOST_LOOKS)  # when, and the newest event time
 
     @property
     def newest(self) -> PicturedResult | None:
@@ -71,17 +71,17 @@ class Channel:
         return self.recent[-1] if self.recent else None
 
     def after(self, n: int) -> PicturedResult | None:
-        """Return the first kept frame after that number; None: there is none."""
+        """Return the first kept frame after that number, or None."""
         return next((frame for frame in self.recent if frame.n > n), None)
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing will come any more."""
+        """Whether no more frames will follow."""
         return self.feed.is_over and not self.awaits_results
 
     @property
     def awaits_results(self) -> bool:
-        """Whether a video's stream has ended, and the result of its last frame is still to be shown."""
+        """Whether a video's stream has ended, but the result of its last frame is not shown yet."""
         return self._is_unseen and not self.is_given_up
 
     @property
@@ -93,7 +93,7 @@ class Channel:
         return self.newest is None or self.newest.result.captured_at_ms < report.captured_at_ms
 
     def look(self, now_s: float) -> None:
-        """Note its position, and the delay of the shown frame behind that."""
+        """Record the feed's position, and how far the shown frame is behind it."""
         told_ms = self.feed.told.captured_at_ms
         if told_ms is None:
             return
@@ -139,12 +139,12 @@ class Channel:
         return started_ms if started_ms is not None else (self.feed.told.captured_at_ms or 0)
 
     def position_s(self, captured_at_ms: int) -> float | None:
-        """Return where in the video a moment is; None of a camera."""
+        """Return the position of an event time in the video; None for a camera."""
         started_ms = self.video.record.facts.started_at_ms if self.video else None
         return None if started_ms is None else (captured_at_ms - started_ms) / 1000
 
     def due_at_ms(self, captured_at_ms: int) -> int | None:
-        """Return the time to show a moment, by the clock of the feed's process; None if not known."""
+        """Return when to show an event time, by the clock of the feed's process; None if unknown."""
         if self.feed.kind == "camera":
             return captured_at_ms - (self.feed.told.drift_ms or 0)
         report, position_s = self.feed.told, self.position_s(captured_at_ms)
@@ -153,7 +153,7 @@ class Channel:
         return report.due_at_ms + round(1000 * (position_s - report.position_s) / self.feed.speed)
 
     def header(self, frame: PicturedResult, detections: Iterable[Detection]) -> FrameShown:
-        """Return the message of a frame, with its detections that count."""
+        """Return the message of a frame, with the detections that count."""
         result = frame.result
         return FrameShown(
             stream_id=self.feed.id,
@@ -171,7 +171,7 @@ class Channel:
         )
 
     def wake(self) -> None:
-        """Have all who watch look."""
+        """Wake all viewers."""
         for event in self.wakes:
             event.set()
 
@@ -186,7 +186,7 @@ class _Work(NamedTuple):
 
 @dataclass
 class Relay:
-    """Has a channel for each feed that someone watches."""
+    """Has a channel for each watched feed."""
 
     ports: DashboardPorts
     catalogue: VideoCatalogue
@@ -194,12 +194,12 @@ class Relay:
     settings: Settings
 
     def __post_init__(self) -> None:
-        """Do nothing before someone watches."""
+        """Do nothing until someone watches."""
         self._once_a_minute = OnceAMinute(_LOG.warning)
         self._channels: dict[FeedName, Channel] = {}
-        self._video_of: Mapping[str, str] = {}  # by the content's sha256; `_watch` alone replaces it
+        self._video_of: Mapping[str, str] = {}  # by content sha256; only `_watch` replaces it
         self._work: _Work | None = None
-        self._away: dict[str, str] = {}  # what is: why
+        self._away: dict[str, str] = {}  # reasons by unavailable server
         self._readers: list[ResultReader] = []
         self._is_closed = False
 
@@ -209,16 +209,16 @@ class Relay:
         return self._work is not None
 
     async def find(self, name: FeedName) -> Channel | None:
-        """Return the channel of a feed that is not over; None if there is no such feed.
+        """Return the channel of an unfinished feed, or None if there is no such feed.
 
         Raises:
             LookupError: The video or the camera does not exist.
-            Retryable: The catalogue is away.
+            Retryable: The catalogue is unavailable.
         """
         if name in self._channels:
             return self._channels[name]
         feed, video = await asyncio.to_thread(self._look_up, name)
-        if name in self._channels:  # another was faster
+        if name in self._channels:  # another task was faster
             return self._channels[name]
         return None if feed is None or feed.is_over else Channel(name, feed, video)
 
@@ -235,7 +235,7 @@ class Relay:
         return cameras[0], None
 
     def join(self, channel: Channel, wake: Wake) -> Channel:
-        """Watch a channel, or its successor; `leave` ends that."""
+        """Watch a channel, or its successor, until `leave`."""
         channel = self._channels.setdefault(channel.name, channel)
         channel.wakes.add(wake)
         if self._work is not None:
@@ -245,7 +245,7 @@ class Relay:
         return channel
 
     def leave(self, channel: Channel, wake: Wake) -> None:
-        """Watch it no longer; after the last nothing is kept of it."""
+        """Stop watching; after the last viewer the channel is dropped."""
         channel.wakes.discard(wake)
         if not channel.wakes and self._channels.get(channel.name) is channel:
             del self._channels[channel.name]
@@ -255,7 +255,7 @@ class Relay:
             self._rest()
 
     def close(self) -> None:
-        """Stop reading for all viewers; waits until it has stopped. Not for the server's loop."""
+        """Stop reading for all viewers; waits until it has stopped. Never call it in the server's loop."""
         self._is_closed = True
         self._rest()
         for reader in self._readers:
@@ -292,7 +292,7 @@ class Relay:
         self._work = _Work(reader, pictures, asyncio.create_task(self._watch(reader)))
 
     def _channel_of(self, result: FrameDetections) -> Channel | None:
-        """Return who watches a result's video, or else the camera of its source."""
+        """Return the channel of a result's video, or else of its source's camera."""
         sha256, _ = keys.parse_media_id(result.media)
         for channel in [*self._channels.values()]:
             if channel.video is not None and channel.video.record.sha256 == sha256:
@@ -319,7 +319,7 @@ class Relay:
                 self._once_a_minute(
                     "feeds", f"frametally cannot read the states of streams and cameras: {error}"
                 )
-            if not is_reading:  # sooner, a video's first frames would be those of the camera of its source
+            if not is_reading:  # any sooner, the first frames of a video would go to the camera of its source
                 reader.start()
                 is_reading = True
             for channel in self._channels.values():
@@ -348,7 +348,7 @@ class Relay:
         return feeds, videos
 
     def _stand(self, channel: Channel, feed: Feed | None) -> None:
-        """Take the state of a feed; a deleted feed has ended."""
+        """Update the state of a feed; a deleted feed has ended."""
         before = channel.feed
         if feed is None or feed.id != before.id:  # for a new feed the frames start again
             feed = before._replace(told=before.told._replace(state="ended", captured_at_ms=None))

@@ -24,7 +24,7 @@ from frametally_web.access.seen_index import DashboardPorts
 _LOG = logging.getLogger("frametally_web")
 _MOST_AT_ONCE = 4
 _MOST_WAITING, _MOST_WAIT_S = 16, 1.0
-"""Results of a feed at one moment that are all shown; older ones have waited too long."""
+"""Limits for the waiting results of a feed: their number, and the age of all but the newest."""
 _TRY_AGAIN_S = 0.5
 _STRAGGLES_S = 1.0
 _AWAY = "The store is not responding."
@@ -38,14 +38,14 @@ class FeedName(NamedTuple):
 
 
 class _Waiting(NamedTuple):
-    """A frame without its picture, and since when."""
+    """A frame without its picture, and since when it has waited."""
 
     since_s: float
     frame: PicturedResult
 
 
 class _Feed:
-    """What came of one feed."""
+    """The received results of one feed."""
 
     def __init__(self) -> None:
         self.came = 0
@@ -53,13 +53,13 @@ class _Feed:
         self.is_got = True
         self.captured_at_ms = 0
         self.taken_at_s = float("-inf")
-        self.stragglers: dict[int | None, FrameDetections] = {}  # of the last second, by event time
-        self.is_sought = False  # where it stands, as nothing came
+        self.stragglers: dict[int | None, FrameDetections] = {}  # results of the last second by event time
+        self.is_sought = False  # whether the stored result of its position is being read
 
 
 @dataclass(eq=False)
 class Pictures:
-    """Hands pictures to `show`; `tell` gets the reason while there are none, or "" (in threads)."""
+    """Passes pictures to `show`; calls `tell` with the reason while there are none, or "" (in threads)."""
 
     store: ObjectStore
     show: Callable[[FeedName, PicturedResult], None]
@@ -75,15 +75,15 @@ class Pictures:
         self._pool = ThreadPoolExecutor(_MOST_AT_ONCE, thread_name_prefix="live-pictures")
 
     def watch(self, names: Iterable[FeedName]) -> None:
-        """Get those of these feeds from now on, and of no others."""
+        """Get the pictures of these feeds from now on, and of no others."""
         with self._lock:
             self._feeds = {name: self._feeds.get(name) or _Feed() for name in names}
 
     def take(self, name: FeedName, result: FrameDetections) -> None:
-        """Record the newest result of a feed; leaves out results older than one of the last second.
+        """Record the newest result of a feed; set an older one aside if the last is less than a second old.
 
-        Results of one feed come by several partitions: what waited in one of them is over by then. But after
-        a jump back in a video, earlier ones are the newest; see `stand`.
+        Results of one feed come from several partitions, so older ones are out of date. But after a jump back
+        in a video, they are the newest; see `stand`.
         """
         with self._lock:
             feed = self._feeds.get(name)
@@ -97,7 +97,7 @@ class Pictures:
                 self._take(name, feed, result)
 
     def begin(self, name: FeedName, find: Callable[[], FrameDetections | None]) -> None:
-        """Record the position of a feed, as `find` returns it in a thread, unless a result came first."""
+        """Record the result at a feed's position from `find`, run in a thread, unless a result came first."""
         with self._lock:
             feed = self._feeds.get(name)
             if feed is None or feed.came or feed.is_sought or self._ended.is_set():
@@ -118,7 +118,7 @@ class Pictures:
                 self._take(name, feed, result)
 
     def stand(self, name: FeedName, captured_at_ms: int | None) -> None:
-        """Note that a feed is paused at a position: its skipped results are not late."""
+        """Record that a feed is paused at a position: its skipped results are not late."""
         with self._lock:
             feed = self._feeds.get(name)
             if feed is None or self._ended.is_set():
@@ -134,7 +134,7 @@ class Pictures:
             self._pool.submit(self._get, name, feed)
 
     def close(self) -> None:
-        """Get no more; waits for nothing."""
+        """Stop without waiting."""
         self._ended.set()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
@@ -148,7 +148,7 @@ class Pictures:
                 feed.is_got = True
 
     def _next(self, feed: _Feed) -> PicturedResult | None:
-        """Return the next result without a picture; None: everything is done, or no one watches."""
+        """Return the next result that needs a picture, or None if there is none or nobody watches."""
         with self._lock:
             old_s = self.clock() - _MOST_WAIT_S
             while len(feed.waiting) > 1 and feed.waiting[0].since_s < old_s:
@@ -160,14 +160,14 @@ class Pictures:
         while self._feeds.get(name) is feed and not self._ended.is_set():
             try:
                 jpeg = self.store.get(frame.result.image_path)
-            except ObjectMissing:  # it was forgotten since
+            except ObjectMissing:  # deleted in the meantime
                 return
             except Retryable as error:
                 self.tell(_AWAY)
                 self._once_a_minute("store", f"frametally cannot read live pictures: {error}")
                 self._ended.wait(_TRY_AGAIN_S)
                 with self._lock:
-                    if feed.waiting:  # whatever came before the newest is shown no more
+                    if feed.waiting:  # older results are no longer shown
                         feed.waiting = deque([feed.waiting[-1]], _MOST_WAITING)
                         return
             else:
@@ -177,12 +177,12 @@ class Pictures:
 
 
 def find_shown(ports: DashboardPorts, feed: Feed) -> FrameDetections | None:
-    """Return the result of a feed's current frame from its segment; None: no segment has it yet.
+    """Return the result of a feed's current frame from its segment, or None if no segment has it yet.
 
-    The process that streams it brings the ledger up to the store.
+    The process that streams it updates the ledger from the store.
 
     Raises:
-        FrametallyError: The ledger or the store is away, or the segment cannot be read.
+        FrametallyError: The ledger or the store is unavailable, or the segment cannot be read.
     """
     model = feed.model or next(iter(ports.ledger.models()), None)
     if model is None or feed.told.captured_at_ms is None:

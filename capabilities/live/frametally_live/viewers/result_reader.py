@@ -26,12 +26,12 @@ _AWAY = "The log is not responding."
 
 @dataclass
 class ResultReader:
-    """One thread, from `start` until `stop`: each of its kind sees all results, and commits none.
+    """One thread, from `start` until `stop`; each reader sees all results, and commits none.
 
     Attributes:
         take: Gets the results.
         tell: Gets the reason while there are none, or an empty text.
-        back: It begins so many messages before the end of each partition, at most.
+        back: Maximum number of messages before the end of each partition at which it begins.
     """
 
     log: FrameLog
@@ -47,7 +47,7 @@ class ResultReader:
 
     @property
     def is_alive(self) -> bool:
-        """Whether there is a thread."""
+        """Whether the thread runs."""
         return self._thread.is_alive()
 
     def start(self) -> None:
@@ -55,7 +55,7 @@ class ResultReader:
         self._thread.start()
 
     def stop(self) -> None:
-        """End soon; waits for nothing."""
+        """End soon; return without waiting."""
         self._ended.set()
 
     def join(self) -> None:
@@ -71,7 +71,7 @@ class ResultReader:
                 self._read(backoff, back)
             except NoSuchTopic:
                 self.tell(_NO_TOPIC)
-                back = _ALL  # once there is one, everything on it is new
+                back = _ALL  # everything on a topic that appears now is new
             except FrametallyError as error:
                 back = self.back
                 self.tell(_AWAY)
@@ -88,7 +88,7 @@ class ResultReader:
                     self.take(result)
 
     def _results(self, records: list[LogRecord]) -> Iterator[FrameDetections]:
-        """Return the results of one read by event time; those of a partition in its order."""
+        """Return the results of one read by event time; each partition keeps its order."""
         by_partition: dict[int, list[FrameDetections]] = {}
         for record in records:
             try:
@@ -109,7 +109,7 @@ class Detected:
     """Has the event time of each source's newest result. Threads may share it."""
 
     def __init__(self, log: FrameLog, topic: str, *, clock: Callable[[], float] = time.monotonic) -> None:
-        """Read nothing before the first question about a running feed; `clock` gives seconds."""
+        """Read nothing before the first question about a running feed; `clock` returns seconds."""
         self._log = log
         self._topic = topic
         self._clock = clock
@@ -123,7 +123,7 @@ class Detected:
     def lags_ms(self, cameras: Sequence[Feed]) -> dict[str, int | None]:
         """Return the delay of each camera's detections after their event time, by source.
 
-        Return None for a feed that does not run, or is not known yet. Without a detector the delay grows.
+        The delay is None if a camera does not run, or it is not known yet. Without a detector it grows.
         """
         with self._lock:
             self._asked_at_s = self._clock()
@@ -135,7 +135,7 @@ class Detected:
             return {camera.source: self._lag_ms(camera) for camera in cameras}
 
     def close(self) -> None:
-        """Read nothing more; waits until that is so."""
+        """Stop reading; return when that is done."""
         with self._lock:
             self._is_closed = True
             reader = self._reader
@@ -161,7 +161,7 @@ class Detected:
             self._newest[result.source] = max(self._newest.get(result.source, 0), result.captured_at_ms)
 
     def _look(self, _: str) -> None:
-        """End when no one has asked for long; it is called again and again."""
+        """Stop when there was no question for a long time; it is called repeatedly."""
         with self._lock:
             if self._reader is not None and self._clock() - self._asked_at_s > _IDLE_S:
                 self._reader.stop()

@@ -118,7 +118,7 @@ CLOSED_BECAUSE = {
 
 
 class PicturedResult(NamedTuple):
-    """A result and its picture, as all viewers get them; `n` counts all that came of its feed."""
+    """A result and its picture, shared by all viewers; `n` counts the results of its feed."""
 
     n: int
     result: FrameDetections
@@ -129,7 +129,7 @@ class EncodedFrame:
     """A frame as a message, encoded once for all viewers."""
 
     def __init__(self, header: FrameShown, jpeg: bytes) -> None:
-        """Take all of it but `sent_at_ms` and `left_out`, which each viewer has its own of."""
+        """Store everything except `sent_at_ms` and `left_out`, which differ between viewers."""
         fields = msgspec.to_builtins(header)
         del fields["sent_at_ms"], fields["left_out"]
         self._fields_json = msgspec.json.encode(fields)[:-1]
@@ -153,29 +153,29 @@ class EncodedFrame:
 
 
 class Wake:
-    """As `asyncio.Event`, for one task of the loop that it was made in.
+    """Like `asyncio.Event`, for one task of the loop in which it was created.
 
-    That one asks for its loop with each wait, which is a system call: a twentieth of what a viewer costs.
+    `asyncio.Event` looks up its loop with each wait, a system call: a twentieth of a viewer's cost.
     """
 
     def __init__(self) -> None:
-        """Start without news."""
+        """Start unset."""
         self._loop = asyncio.get_running_loop()
         self._waiter: asyncio.Future[None] | None = None
         self._is_set = False
 
     def set(self) -> None:
-        """Wake it, or have it not wait."""
+        """Wake the task, or let its next wait return at once."""
         self._is_set = True
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
     def clear(self) -> None:
-        """Wait for the next news."""
+        """Reset before the next wait."""
         self._is_set = False
 
     async def wait(self) -> None:
-        """Return once it is woken."""
+        """Return once `set` is called."""
         if not self._is_set:
             self._waiter = self._loop.create_future()
             await self._waiter

@@ -46,15 +46,15 @@ _CREDIT_FRAMES = 2
 _MOST_OPEN = 100
 """Unacknowledged frames that are remembered; a viewer that only listens acknowledges none."""
 _TELL_EVERY_S = 5.0
-# Made once, before there are threads: see `records.decode`.
+# Created once, before any thread starts: see `records.decode`.
 _client_message = msgspec.json.Decoder(Ack | Pause | Resume)
 
 
 class ViewerSockets:
-    """An ASGI application of the WebSockets of those who watch."""
+    """An ASGI application of the viewers' WebSockets."""
 
     def __init__(self, relay: Relay, settings: Settings, check: Callable[[HTTPConnection], Visitor]) -> None:
-        """Show what is found on the log; `check` raises `Problem` for a request of who may not watch."""
+        """Show the results from the log; `check` raises `Problem` if the requester may not watch."""
         self._check = check
         self._relay = relay
         self._counts = settings.counted_boxes().rule()
@@ -62,20 +62,20 @@ class ViewerSockets:
 
     @property
     def open(self) -> int:
-        """How many there are."""
+        """Number of open sockets."""
         return self._open.total()
 
     @property
     def is_watching(self) -> bool:
-        """Whether anything is read for them."""
+        """Whether anything is read for viewers."""
         return self._relay.is_at_work
 
     def close(self) -> None:
-        """Read nothing more for them."""
+        """Stop reading for viewers."""
         self._relay.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one, until its viewer goes or is sent away; `messages.CLOSED_BECAUSE` has the codes."""
+        """Serve one socket until its viewer leaves or is closed; `messages.CLOSED_BECAUSE` has the codes."""
         socket = WebSocket(scope, receive, send)
         await socket.accept()
         address = counted_as(_address_of(socket))
@@ -125,7 +125,7 @@ class ViewerSockets:
                 self._relay.leave(channel, wake)
 
     def _encoded(self, channel: Channel, frame: PicturedResult) -> EncodedFrame:
-        """Return a frame as it is sent, encoded once for all who are sent it."""
+        """Return a frame as a message, encoded once for all its viewers."""
         if channel.encoded is None or channel.encoded[0] != frame.n:
             header = channel.header(frame, filter(self._counts, frame.result.detections))
             channel.encoded = frame.n, EncodedFrame(header, frame.jpeg)
@@ -134,7 +134,7 @@ class ViewerSockets:
 
 @dataclass(eq=False)
 class _Viewer:
-    """One socket: what was sent to it, and what it said."""
+    """One socket: the frames that were sent to it, and its messages."""
 
     socket: WebSocket
     channel: Channel
@@ -149,10 +149,10 @@ class _Viewer:
         self._sent: int | None = None
         self._left_out = 0
         newest = self.channel.newest
-        self._before = 0 if newest is None else newest.n  # what came before this viewer was not left out
+        self._before = 0 if newest is None else newest.n  # earlier frames do not count as left out
 
     def take(self, message: Ack | Pause | Resume) -> Judgement:
-        """Read its message; it must not acknowledge frames that were never sent."""
+        """Process a message; it must not acknowledge frames that were never sent."""
         judgement: Judgement = "more"
         if isinstance(message, Ack):
             if self._sent is None or not 0 < message.n <= self._sent:
@@ -166,25 +166,25 @@ class _Viewer:
         elif self._is_paused:
             self._is_paused = False
             newest = self.channel.newest
-            if newest is not None and self._sent is not None:  # earlier frames were not wanted
+            if newest is not None and self._sent is not None:  # earlier frames were not requested
                 self._sent = max(self._sent, newest.n - 1)
-        if self._next() is not None:  # usually there is none, and an `ack` must wake no task
+        if self._next() is not None:  # usually there is no frame, and an `ack` must wake no task
             self.woken.set()
         return judgement
 
     async def tell(self) -> int:
-        """Send all that is new; return the code to close with."""
+        """Send everything new; return the code to close with."""
         last_report: StreamTold | None = None
         loop = asyncio.get_running_loop()
-        timer: asyncio.TimerHandle | None = None  # one timer for many frames: one for each wait is dear
+        timer: asyncio.TimerHandle | None = None  # for many frames: a timer for each wait is expensive
         try:
             while True:
                 self.woken.clear()
                 frame = self._next()
-                if frame is not None and self.channel.is_over:  # its last one
+                if frame is not None and self.channel.is_over:  # its last frame
                     await self._send(frame)
                     continue
-                # Read both before sending: if it ends now, the viewer learns it before the socket closes.
+                # Read both before sending: if the stream ends now, the viewer learns it before the close.
                 state, is_over = self.channel.told(), self.channel.is_over
                 is_due = timer is None or loop.time() >= timer.when()
                 if (
@@ -200,14 +200,14 @@ class _Viewer:
                     return OVER
                 if frame is not None:
                     await self._send(frame)
-                    continue  # there may be another by now
+                    continue  # there may be another frame by now
                 await self.woken.wait()
         finally:
             if timer is not None:
                 timer.cancel()
 
     def _next(self) -> PicturedResult | None:
-        """Return the frame that it may have now."""
+        """Return the frame that the viewer may get now."""
         frame = self.channel.newest
         if frame is not None and self._sent is not None and not self._acknowledges:
             frame = self.channel.after(self._sent)
@@ -231,7 +231,7 @@ class _Viewer:
 
 
 def _asked_for(query: bytes) -> tuple[FeedName, bool] | None:
-    """Return what is to be watched, and whether as JSON; None: the address says what cannot be."""
+    """Return the requested feed, and whether as JSON; None if the address is not valid."""
     try:
         pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, max_num_fields=10)
     except ValueError:
@@ -247,7 +247,7 @@ def _asked_for(query: bytes) -> tuple[FeedName, bool] | None:
 
 
 def _address_of(socket: WebSocket) -> str:
-    """Return where a viewer is: as the proxy says by which it comes, if that is on a network of ours."""
+    """Return a viewer's address: as reported by the proxy, if that is on one of our networks."""
     address = socket.client.host if socket.client else ""
     forwarded = socket.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
     try:
