@@ -1,1 +1,1 @@
-"""Accuracy checks: a person corrects a random sample, and each number gets an interval."""
+"""Provides accuracy checks: people correct a random sample, and each number gets an interval."""

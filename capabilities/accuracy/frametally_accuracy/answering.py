@@ -1,4 +1,4 @@
-"""The valid answers for a unit, and the unit that comes next."""
+"""Validates the answers for a unit, and chooses the next unit."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from frametally_accuracy.sent import UnitAnswer
 
 DOUBLE_EVERY = 10
 _BEHIND = 5
-"""A unit comes again when so many others were answered since."""
+"""A unit comes again after this many others were answered."""
 _PEOPLE = 3
-"""So many people answer a unit in which two of them differ."""
+"""Number of people who answer a unit if the first two differ."""
 _HELD_S = 120.0
 _MOST_OBJECTS = 10_000
 
 
 class UnitTurn(NamedTuple):
-    """A unit to answer: for the first time (0), or again."""
+    """A unit to answer, with its turn: 0 for the first time, more for again."""
 
     unit: CheckUnit
     turn: int
 
 
 def counts_of(check: AccuracyCheck, unit: CheckUnit, sent: UnitAnswer) -> dict[str, int]:
-    """Return how many objects of each label of the check an answer says.
+    """Return the number of objects of each label of the check in an answer.
 
     Raises:
-        Misconfigured: It names another label, a number that none can be, a box outside of the frame, or a
-            tap outside of the piece.
+        Misconfigured: It has an unknown label, an impossible number, a box outside the frame, or a tap
+            outside the piece.
     """
     counts, boxes, taps = sent.counts, sent.boxes, sent.taps
     own, other, name = (boxes, taps, "boxes") if unit.to_ms is None else (taps, boxes, "taps")
@@ -72,11 +72,11 @@ def counts_of(check: AccuracyCheck, unit: CheckUnit, sent: UnitAnswer) -> dict[s
 def must_be_missing(
     footage: CheckFootage, check: AccuracyCheck, unit: CheckUnit, answers: Sequence[CheckAnswer], *, turn: int
 ) -> None:
-    """Refuse to leave out a unit that people can judge or have judged, this turn: nobody chooses the sample.
+    """Refuse to skip a unit that can be or was judged in this turn, as nobody may choose the sample.
 
     Raises:
-        Misconfigured: Its pictures are in the store, or it has an answer of this turn.
-        Retryable: A port is away.
+        Misconfigured: Its pictures are in the store, or it has an answer for this turn.
+        Retryable: A port is unavailable.
     """
     if any(
         answer.unit == unit.number and answer.turn >= turn and not answer.is_missing for answer in answers
@@ -87,16 +87,16 @@ def must_be_missing(
 
 
 class Desk:
-    """Hands out units in the order of the draws, none to two people at once.
+    """Hands out units in the order of the draws, never to two people at once.
 
-    Every tenth one comes twice, and where two people differ, a third person gets the unit, too.
+    Every tenth unit comes twice; if two people differ, a third person also gets the unit.
 
-    Which unit is whose for the moment is known here alone: after a restart two people may get the same one,
-    and the second answer is then one more double.
+    The current holders are only in memory. After a restart, two people may get the same unit; the second
+    answer then counts as a double.
     """
 
     def __init__(self) -> None:
-        """Begin with nothing handed out."""
+        """Start with nothing handed out."""
         self._lock = threading.Lock()
         self._holders: dict[tuple[str, int, int], tuple[str, float]] = {}
 
@@ -110,7 +110,7 @@ class Desk:
         desk: str,
         most: int,
     ) -> list[UnitTurn]:
-        """Return the next units for one of the desks that are open, and keep them for it for two minutes."""
+        """Return the next units for one of the open desks, and reserve them for it for two minutes."""
         now_s = time.monotonic()
         turns: list[UnitTurn] = []
         with self._lock:
@@ -126,10 +126,10 @@ class Desk:
 
 
 def _due(units: Sequence[CheckUnit], answers: Sequence[CheckAnswer], person: str) -> list[UnitTurn]:
-    """Return what is to be answered.
+    """Return the units to answer.
 
-    First come units whose two answers, of others, differ: a third one's eyes tell who errs. Then come the
-    doubles that are due, then what nobody answered.
+    First come units with two different answers from other people, for a third person to settle. Then come due
+    doubles, then unanswered units.
     """
     by_unit = answers_by_unit(answers)
     first = {unit: of_unit[0] for unit, of_unit in by_unit.items()}
@@ -150,7 +150,7 @@ def _due(units: Sequence[CheckUnit], answers: Sequence[CheckAnswer], person: str
         and not first[unit.number].is_missing
         and len(first) >= min(unit.number + 1 + _BEHIND, len(units))
     ]
-    # Another person's eyes tell more; whose answer it is does it only when nobody else has by then.
+    # Someone else's second answer says more; the same person gives it only if nobody else has by then.
     turns_of_others = [turn for turn in doubles if first[turn.unit.number].person != person]
     own_turns = [turn for turn in doubles if len(first) >= min(turn.unit.number + DOUBLE_EVERY, len(units))]
     rest = [UnitTurn(unit, 0) for unit in units if unit.number not in first]

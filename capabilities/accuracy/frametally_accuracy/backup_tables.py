@@ -1,4 +1,4 @@
-"""The tables of accuracy checks in backups."""
+"""Registers the tables of accuracy checks for backups."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The book of accuracy checks in a SQL database: checks with their units, and every answer."""
+"""Stores accuracy checks, their units and every answer in a SQL database."""
 
 from __future__ import annotations
 
@@ -31,31 +31,31 @@ _checks, _units, _answers = tables.checks.c, tables.units.c, tables.answers.c
 
 
 def has_rows(url: str, table: Table) -> bool:
-    """Return whether a file has rows in a table; it makes none. Of a server, reading shows it."""
+    """Return whether an SQLite file has rows in a table, without creating it; True for a database server."""
     if not url.startswith("sqlite:"):
         return True
     path = sqlite_path(url, LAYOUT.setting)
     try:
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as raw:
             return raw.execute(f"SELECT 1 FROM {table.name} LIMIT 1").fetchone() is not None  # noqa: S608
-    except sqlite3.Error:  # there is no such file, or no such table in it
+    except sqlite3.Error:  # no such file or table
         return False
 
 
 class NoSuchCheck(Misconfigured):
-    """There is no check, or no unit of it, of that name."""
+    """There is no such check, or no such unit in it."""
 
 
 class AccuracyBook(SqlBook):
-    """Checks, units and answers, in the database that a URL names."""
+    """Checks, units and answers in the database at a URL."""
 
     layout = LAYOUT
 
     def add(self, check: AccuracyCheck, units: Sequence[CheckUnit]) -> AccuracyCheck:
-        """Add a check with its units, and return it with when that was.
+        """Add a check with its units, and return it with the time.
 
         Raises:
-            Misconfigured: There is one of that name or id.
+            Misconfigured: A check with that name or id exists.
         """
         with self._database.writing() as connection:
             is_taken = (_checks.name == check.name) | (_checks.id == check.name) | (_checks.name == check.id)
@@ -75,7 +75,7 @@ class AccuracyBook(SqlBook):
         return check
 
     def remove(self, name: str) -> None:
-        """Remove the check of that name with its units and answers, if there is one."""
+        """Remove the check with that name, its units and its answers, if it exists."""
         with self._database.writing() as connection:
             check_id = connection.execute(select(_checks.id).where(_checks.name == name)).scalar()
             connection.execute(delete(tables.answers).where(_answers.check == check_id))
@@ -90,7 +90,7 @@ class AccuracyBook(SqlBook):
         return [msgspec.json.decode(row, type=AccuracyCheck) for row in rows]
 
     def find_check(self, name: str) -> AccuracyCheck:
-        """Return the check of that id or name. Raises `NoSuchCheck`."""
+        """Return the check with that id or name. Raises `NoSuchCheck`."""
         query = select(_checks.check).where((_checks.id == name) | (_checks.name == name))
         with self._database.reading() as connection:
             row = connection.execute(query).scalar()
@@ -120,7 +120,7 @@ class AccuracyBook(SqlBook):
         return [*{(answer.unit, answer.turn): answer for answer in decoded}.values()]
 
     def other_checks(self, check: AccuracyCheck) -> OtherChecks:
-        """Return how many other checks there are of the same metric, and of some of the same footage."""
+        """Return the number of other checks with the same metric and overlapping footage."""
         same_footage = {
             other.id
             for other in self.checks()
@@ -135,7 +135,7 @@ class AccuracyBook(SqlBook):
         return OtherChecks(checks=len(same_footage), answered=len(same_footage & answered))
 
     def answered(self) -> dict[str, str]:
-        """Return by the id of a check with answers another text whenever it has another one."""
+        """Return a text by id of each check with answers, which changes with every new answer."""
         query = select(_answers.check, func.count(), func.max(_answers.answered_at_ms)).group_by(
             _answers.check
         )
@@ -152,9 +152,9 @@ class AccuracyBook(SqlBook):
         turn: int = 0,
         details: UnitAnswer | None = None,
     ) -> CheckAnswer:
-        """Keep an answer, with its details; nothing that was answered before is lost.
+        """Store an answer with its details, without losing earlier ones.
 
-        An answer to the turn of another person is one more; a second answer to your own turn corrects it.
+        An answer to another person's turn becomes a new turn; a second answer to your own turn corrects it.
 
         Raises:
             NoSuchCheck: There is no such unit.
@@ -185,7 +185,7 @@ class AccuracyBook(SqlBook):
             return now_ms(connection)
 
     def signing_key(self) -> Ed25519PrivateKey:
-        """Return the key that certificates are signed with, made when it is needed first."""
+        """Return the key that signs certificates, which is created on first use."""
         with self._database.writing() as connection:
             private_hex = connection.execute(select(tables.keys.c.private)).scalar()
             if private_hex is None:
@@ -195,13 +195,13 @@ class AccuracyBook(SqlBook):
         return Ed25519PrivateKey.from_private_bytes(bytes.fromhex(private_hex))
 
     def public_key(self) -> str:
-        """Return the public key of its certificates in hexadecimal; empty while none was made."""
+        """Return the public key of its certificates in hexadecimal; empty if it has none yet."""
         with self._database.reading() as connection:
             return connection.execute(select(tables.keys.c.public)).scalar() or ""
 
 
 def _place_of(connection: Connection, check: str, unit: int, person: str, turn: int) -> tuple[int, int]:
-    """Return turn and revision of an answer that comes now."""
+    """Return the turn and the revision of a new answer."""
     query = (
         select(_answers.turn, _answers.person, func.max(_answers.revision).label("revision"))
         .where(_answers.check == check, _answers.unit == unit)

@@ -1,4 +1,4 @@
-"""Certificates: signed JSON that anyone can check against the store, without trusting its server."""
+"""Makes and verifies certificates: signed JSON to check against the store without trusting its server."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ _ORDER_8 = int.from_bytes(
     bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"), "little"
 )
 _SMALL = {0, 1, _PRIME - 1, _ORDER_8, _PRIME - _ORDER_8}
-"""The y of points of small order: a signature by such a key fits any text."""
+"""The y of points of small order; with such a key, one signature can fit any text."""
 
 
 class NotAsSigned(Misconfigured):
-    """A certificate does not have the signature of its contents: someone changed it."""
+    """A certificate's signature does not match its contents: someone changed it."""
 
 
 class Certificate(msgspec.Struct, frozen=True, kw_only=True):
-    """A check with all that its result rests on.
+    """A check with everything that its result is based on.
 
     Attributes:
-        form: Of this file.
+        form: Format of this file.
         check: The check.
-        units: All that were drawn.
-        answers: All that were given, the last of each unit and turn.
+        units: All drawn units.
+        answers: The last answer for each unit and turn.
         result: The result of the answers.
-        other_checks: Those of the same footage at that time; null of an earlier frametally.
+        other_checks: Other checks of the same footage at that time; null from an earlier frametally.
         made_at_ms: When the certificate was made.
-        public_key: Of the book that signed it, in hexadecimal (Ed25519).
-        signature: Of all other fields as JSON without white space, in the order of their names.
+        public_key: Key of the book that signed it, in hexadecimal (Ed25519).
+        signature: Signature of all other fields as JSON without white space, sorted by name.
     """
 
     form: str = FORM
@@ -66,11 +66,11 @@ def certify(
     footage: CheckFootage,
     other_checks: OtherChecks,
 ) -> bytes:
-    """Return a certificate as JSON; `verify` finds that it holds now.
+    """Return a certificate as JSON after verifying it against the store.
 
     Raises:
-        Misconfigured: The store has other frames or counts.
-        Retryable: A port is away.
+        Misconfigured: The store has different frames or counts.
+        Retryable: A port is unavailable.
     """
     certificate = Certificate(
         check=check,
@@ -87,13 +87,13 @@ def certify(
 
 
 def sign(certificate: Certificate, key: Ed25519PrivateKey) -> bytes:
-    """Return a certificate as JSON, signed by the key that it names."""
+    """Return a certificate as JSON, signed with its key."""
     signature = key.sign(_signed(msgspec.to_builtins(certificate))).hex()
     return msgspec.json.format(msgspec.json.encode(msgspec.structs.replace(certificate, signature=signature)))
 
 
 def read_certificate(text: bytes) -> Certificate:
-    """Return a certificate with the signature of its contents.
+    """Return a certificate whose signature is valid.
 
     Raises:
         Misconfigured: It is not a certificate.
@@ -117,7 +117,7 @@ def read_certificate(text: bytes) -> Certificate:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object; readers would differ in which of two equal names they take."""
+    """Return an object; refuse duplicate names, as readers differ in which one they use."""
     fields = dict(pairs)
     if len(fields) < len(pairs):
         raise NotAsSigned("the certificate was changed: a name occurs twice in it; do not trust it")
@@ -125,7 +125,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _bytes_of(text: str) -> bytes:
-    """Return the bytes of a hexadecimal text; refuse other ways to write them."""
+    """Return the bytes of a hexadecimal text; refuse variant spellings."""
     raw = bytes.fromhex(text)
     if raw.hex() != text:
         raise ValueError("not in lower-case hexadecimal digits")
@@ -133,7 +133,7 @@ def _bytes_of(text: str) -> bytes:
 
 
 def _public_bytes(text: str) -> bytes:
-    """Return the bytes of a public key; refuse one of small order, and a y that has a smaller equal."""
+    """Return the bytes of a public key; refuse one of small order, or whose y is not reduced."""
     raw = _bytes_of(text)
     y = int.from_bytes(raw, "little") % 2**255
     if y >= _PRIME or y in _SMALL:
@@ -142,11 +142,11 @@ def _public_bytes(text: str) -> bytes:
 
 
 def recount(certificate: Certificate, footage: CheckFootage) -> Iterator[str]:
-    """Yield what differs where frames are read, drawn and estimated again; nothing: it holds.
+    """Yield what differs when frames are read, drawn and estimated again; nothing if it holds.
 
     Raises:
-        Misconfigured: Nothing at all is counted here, so nobody can tell.
-        Retryable: A port is away.
+        Misconfigured: Nothing is counted here, so it cannot be verified.
+        Retryable: A port is unavailable.
     """
     check = certificate.check
     if not footage.counts.series():
@@ -184,12 +184,12 @@ def recount(certificate: Certificate, footage: CheckFootage) -> Iterator[str]:
 
 
 def _without_forecasts(result: CheckResult) -> CheckResult:
-    # Another frametally may forecast another number of units; what it says of the counts is the same.
+    # Another release may forecast another number of units; its statement about the counts is the same.
     labels = [msgspec.structs.replace(label, units_needed=0) for label in result.labels]
     return msgspec.structs.replace(result, labels=labels)
 
 
 def _signed(certificate: dict[str, Any]) -> bytes:
-    # The fields of the file, not of `Certificate`: a later frametally may have more, with defaults.
+    # The fields of the file, not of `Certificate`, as a later release may have more, with defaults.
     fields = {name: value for name, value in certificate.items() if name != "signature"}
     return msgspec.json.encode(fields, order="sorted")

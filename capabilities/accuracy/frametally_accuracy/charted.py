@@ -1,7 +1,7 @@
 """Adds intervals to the counts of charts, tables and files that a check covers.
 
-A check covers counts of its own footage, model, labels and settings. Whether the index still has the counts
-that the check is of is seen from their sums.
+A check covers counts of its own footage, model, labels and settings. Sums show whether the index still has
+the counts that were checked.
 """
 
 from __future__ import annotations
@@ -47,13 +47,13 @@ from frametally_web.requests.answers import CountCheck
 
 _log = logging.getLogger(__name__)
 _LOOK_EVERY_S = 5.0
-"""Seconds between two looks for new answers in a database server, while charts are open."""
+"""Seconds between checks for new answers on a database server while charts are open."""
 _SETTLED_NS = 100_000_000
-"""A file that was written longer ago than this shows its next change by its time."""
+"""The modification time of a file written longer ago than this shows its next change."""
 
 
 class _OfLabels(NamedTuple):
-    """What a check says of some labels together, and the answered units by source and time."""
+    """A check's estimate for some labels together, and the answered units by source and time."""
 
     estimate: Estimate
     spreads: list[Spread]
@@ -61,11 +61,11 @@ class _OfLabels(NamedTuple):
 
 
 Rows = tuple[Sequence[CheckUnit], Sequence[CheckAnswer]]
-"""The units of a check, and its answers."""
+"""The units and answers of a check."""
 
 
 class ChartedCheck:
-    """A check that reads its answers once a chart shows its footage, and says something of any counts."""
+    """A check that reads its answers once a chart shows its footage, and gives intervals for counts."""
 
     def __init__(self, check: AccuracyCheck, read: Callable[[], Rows], coverage: KnownCoverage) -> None:
         self.check, self._read, self._coverage = check, read, coverage
@@ -73,7 +73,7 @@ class ChartedCheck:
 
     @cached_property
     def rows(self) -> Rows:
-        """Its units and answers, read when they are first needed."""
+        """Its units and answers, read on first use."""
         return self._read()
 
     @property
@@ -101,7 +101,7 @@ class ChartedCheck:
         )
 
     def concerns(self, question: CountQuestion) -> bool:
-        """Return whether any of the counts is of this check's footage and labels."""
+        """Return whether any of the counts has footage and labels of this check."""
         check = self.check
         if check.metric != question.metric or not _is_same(check.place, question.place):
             return False
@@ -116,11 +116,11 @@ class ChartedCheck:
 
     @property
     def has_enough(self) -> bool:
-        """Whether enough is answered to say anything."""
+        """Whether there are enough answers for an estimate."""
         return len(self._sample.draws.units) >= LEAST_ROUNDS
 
     def covered(self, index: CountIndex, question: CountQuestion) -> Covered:
-        """Return the counts that it covers now."""
+        """Return the footage that it covers now, or why it covers none."""
         if question.model != self.check.model:
             words = f"The counts are from model {question.model}; the check is for {self.check.model}."
             return Covered(stale=(words,))
@@ -134,7 +134,7 @@ class ChartedCheck:
     def intervals(
         self, question: CountQuestion, covered: Covered, places: Sequence[int]
     ) -> dict[int, CountInterval]:
-        """Return the intervals of those counts, by their places, that the check covers."""
+        """Return the intervals of the counts that the check covers, by their places in the question."""
         groups: dict[tuple[str | None, tuple[str, ...]], list[int]] = {}
         sources, labels = {*self.check.sources}, {*self.check.labels}
         all_checked = sources.issuperset(question.sources)
@@ -206,7 +206,7 @@ class ChartedCheck:
 
     @cached_property
     def _by_place(self) -> list[CheckUnit]:
-        """The answered units of complete rounds by source and time; none whose picture is missing."""
+        """The judged units of complete rounds by source and time, without those whose picture is missing."""
         draws = self._sample.draws
         by_number = {unit.number: unit for unit in self.rows[0]}
         is_judged = draws.is_drawn & ~self._sample.is_missing
@@ -239,14 +239,14 @@ class ChartedCheck:
 
 
 def _is_same(place: EventPlace | None, other: EventPlace | None) -> bool:
-    """Return whether both are the same line, or none."""
+    """Return whether both are the same line, or both None."""
     if place is None or other is None:
         return place is other
     return (place.source, place.name) == (other.source, other.name)
 
 
 class _Cache:
-    """The checks of one book, as they were read last."""
+    """The checks of one book, as last read."""
 
     def __init__(self) -> None:
         self.version = ""
@@ -259,14 +259,14 @@ class _Cache:
 
 
 class ChartedChecks:
-    """The hook `count_checks`: reads the book when it changed; threads may share it."""
+    """The hook `count_checks`; reads the book when it has changed. Threads may share it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._caches: dict[str, _Cache] = defaultdict(_Cache)
 
     def version(self, settings: Settings) -> str:
-        """Return another text whenever a check or an answer is added; empty while there is no answer."""
+        """Return a text that changes when checks have new answers; empty without any answer."""
         with self._lock:
             cache = self._caches[settings.catalogue_url]
             has_changed, signature = _has_changed(cache, settings.catalogue_url)
@@ -276,7 +276,7 @@ class ChartedChecks:
             return cache.version
 
     def answer(self, settings: Settings, index: CountIndex, question: CountQuestion) -> CheckedAnswer | None:
-        """Return the intervals of the counts that checks cover: of several checks, the newest one's."""
+        """Return the intervals of the counts that checks cover; if several do, the newest one's."""
         if not self.version(settings):
             return None
         with self._lock:
@@ -290,7 +290,7 @@ class ChartedChecks:
             try:
                 if not check.has_enough:
                     continue
-            except FrametallyError as error:  # charts are whole without it
+            except FrametallyError as error:  # charts work without it
                 _log.warning("frametally cannot read accuracy check %s: %s", check.check.name, error)
                 continue
             covered = check.covered(index, question)
@@ -303,7 +303,7 @@ class ChartedChecks:
         return CheckedAnswer(references, intervals) if references else None
 
     def _read(self, cache: _Cache, settings: Settings) -> None:
-        """Find the checks with new answers, where anybody has answered one: a chart makes no book."""
+        """Find the checks with new answers, without creating a book if it has no answers."""
         if not has_rows(settings.catalogue_url, tables.answers):
             cache.version, cache.versions, cache.checks = "", {}, {}
             return
@@ -312,7 +312,7 @@ class ChartedChecks:
                 versions = book.answered()
                 known_checks = {name: check.check for name, check in cache.checks.items()}
                 checks = [*known_checks.values()] if versions.keys() == known_checks.keys() else book.checks()
-        except FrametallyError as error:  # charts are whole without them
+        except FrametallyError as error:  # charts work without them
             if not cache.is_away:
                 _log.warning("frametally cannot read the accuracy checks: %s", error)
             cache.is_away = True
@@ -331,13 +331,13 @@ class ChartedChecks:
 
 
 def _rows_of(settings: Settings, check: str) -> Rows:
-    """Return the units and answers of a check from the book of a process."""
+    """Return the units and answers of a check from the book in the settings."""
     with closing(AccuracyBook(settings.catalogue_url, settings.catalogue_access)) as book:
         return book.units(check), book.answers(check)
 
 
 def _has_changed(cache: _Cache, url: str) -> tuple[bool, object]:
-    """Return whether the book may have changed, and what shows that of a file."""
+    """Return whether the book may have changed, and the state of its files to compare with next time."""
     if not url.startswith("sqlite:"):
         return time.monotonic() >= cache.due_s, None
     signature = tuple([_state_of(path) for path in _files_of(url)])
@@ -349,7 +349,7 @@ def _has_changed(cache: _Cache, url: str) -> tuple[bool, object]:
 
 @cache
 def _files_of(url: str) -> tuple[Path, Path]:
-    """Return the paths of a book in SQLite, and of what is beside it."""
+    """Return the paths of an SQLite book and of the file next to it."""
     path = sqlite_path(url, LAYOUT.setting)
     return path, Path(f"{path}-wal")
 

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from frametally_accuracy.population import CheckFootage
 
 DIFFERS = 4
-"""The exit code where what was verified does not hold."""
+"""Exit code if the certificate does not hold."""
 SIGNED_BY_ANOTHER = 5
-"""The exit code where it holds, but is not signed by the expected key."""
+"""Exit code if it holds but is not signed with the expected key."""
 
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -200,7 +200,7 @@ def answer(name: str, file: IO[bytes], person: str, **overrides: Any) -> int:
         for unit_answer in sent_answers:
             if unit_answer.unit not in units:
                 raise Misconfigured(f"accuracy check {check.name!r} has no unit {unit_answer.unit}")
-        # All are looked at before any is kept.
+        # Check all answers before storing any.
         counts = [counts_of(check, units[unit_answer.unit], unit_answer) for unit_answer in sent_answers]
         if missing := [unit_answer for unit_answer in sent_answers if unit_answer.is_missing]:
             stored_answers = book.answers(check.id)
@@ -362,7 +362,7 @@ def verify(file: IO[bytes], key: str, **overrides: Any) -> int:
 
 
 def _own_key(settings: Settings) -> str:
-    """Return the public key of this data folder's book; empty where it has none, and none is made."""
+    """Return the public key of this data folder's book, without creating one; empty if it has none."""
     from frametally_accuracy import tables
     from frametally_accuracy.book import AccuracyBook, has_rows
 

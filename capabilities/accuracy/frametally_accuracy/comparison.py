@@ -1,4 +1,4 @@
-"""Compares two models on the same checked sample: which one is better here."""
+"""Compares two models on a checked sample to find which one is better here."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ def compare_models(
     footage: CheckFootage,
     other_model: str,
 ) -> list[ModelDifference]:
-    """Return by label how the other model compares on the frames that people answered.
+    """Return, by label, how the other model compares on the answered frames.
 
     Raises:
-        Misconfigured: It has not analysed them, or too little is answered.
-        Retryable: A port is away.
+        Misconfigured: It has not analysed them, or there are too few answers.
+        Retryable: A port is unavailable.
     """
     sample = sample_of(check, units, answers)
     if len(sample.draws.units) < LEAST_ROUNDS:
@@ -64,7 +64,7 @@ def compare_models(
         counts = np.zeros(is_drawn.shape)
         for cell in zip(*np.nonzero(is_drawn), strict=True):
             counts[cell] = rows[units[sample.draws.units[cell]].image_path][place]
-        # Wherever the truth is, two errors are never further apart than the two counts.
+        # Whatever the truth is, two errors never differ by more than the two counts do.
         own = sample.model[label]
         estimate = estimate_with_missing(
             partial(error_difference, sample.draws, first=counts, second=own),

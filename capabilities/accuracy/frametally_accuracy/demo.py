@@ -1,4 +1,4 @@
-"""The demo's accuracy check: of a simulated street, answered with what was drawn in its pictures."""
+"""Makes the demo's accuracy check: a simulated street, answered with what was drawn in its pictures."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _UNITS = 60
 
 @contextmanager
 def checked(ports: Ports, _clip: DemoClip, _should_stop: Callable[[], bool]) -> Iterator[None]:
-    """Start and answer the check once the town is counted, unless it is there or the town is not."""
+    """Start and answer the check once the town is counted, unless it exists or the town does not."""
     yield
     settings, source = ports.settings, next(iter(SOURCES))
     if not any(summary.source == keys.slug(source) for summary in ports.index.sources(SIMULATED_MODEL)):
@@ -48,6 +48,6 @@ def checked(ports: Ports, _clip: DemoClip, _should_stop: Callable[[], bool]) -> 
 
 
 def remove(settings: Settings) -> None:
-    """Remove the check, with its answers."""
+    """Remove the check and its answers."""
     with closing(AccuracyBook(settings.catalogue_url, settings.catalogue_access)) as book:
         book.remove(_NAME)

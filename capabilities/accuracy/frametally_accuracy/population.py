@@ -1,4 +1,4 @@
-"""All units of a check, as counted now, and the sample that a seed draws from them."""
+"""Reads all units of a check as counted now, and draws a sample from them by a seed."""
 
 from __future__ import annotations
 
@@ -38,20 +38,20 @@ from frametally_accuracy.rules.levels import steady_counts, unusual_counts
 from frametally_accuracy.staleness import BarGrid, BarSums
 
 MOST_FRAMES = 500_000
-"""A check of more frames is refused: all are read, and held, when it starts."""
+"""Most frames of a check, because all are read into memory when it starts."""
 _NEAR = 0.15
-"""A box whose confidence is so near to the threshold is one that the model is not sure of."""
+"""The model is unsure of a box whose confidence is this close to the threshold."""
 COUNT_FIRST = "run `frametally aggregate` and `frametally index` first, or choose another range"
 
 
 class CheckFootage(NamedTuple):
-    """Where frames are read from.
+    """Where to read frames from.
 
     Attributes:
-        store: Holds segments.
-        ledger: Brought up to the store.
-        counts: Says with which settings days were counted.
-        settings: For days that do not say.
+        store: The store with the segments.
+        ledger: The ledger, up to date with the store.
+        counts: The index, which has the settings that days were counted with.
+        settings: Settings for days that have none recorded.
     """
 
     store: ObjectStore
@@ -65,12 +65,12 @@ class CheckScope(NamedTuple):
 
     Attributes:
         metric: The counted metric.
-        place: Of crossings, the line.
+        place: The line, for crossings.
         model: The model of the counts.
         sources: Slugs.
-        labels: Classes; none: all that occur.
-        from_ms: Event time of its beginning.
-        to_ms: Of its end, exclusive.
+        labels: Classes; empty for all that occur.
+        from_ms: Event time of its start.
+        to_ms: Event time of its end, exclusive.
     """
 
     metric: CheckedMetric
@@ -83,7 +83,7 @@ class CheckScope(NamedTuple):
 
 
 class CheckedUnit(NamedTuple):
-    """A unit of the population, as `CheckUnit` has it."""
+    """A unit of the population, with the fields of `CheckUnit`."""
 
     source: str
     captured_at_ms: int
@@ -100,17 +100,17 @@ class Population(NamedTuple):
     """The units of a check by source and time.
 
     Attributes:
-        members: Each unit once.
-        labels: Of the check.
-        counts: By unit and label.
-        weights: Of the units.
-        zones: Of the units.
+        members: The units, each once.
+        labels: Labels of the check.
+        counts: Counts by unit and label.
+        weights: Weights of the units.
+        zones: Zones of the units.
         params: Hashes of the settings that their days were counted with.
-        place: Of crossings, the line.
-        footage: Of pieces, where they are, as `AccuracyCheck.footage`.
-        steady: How much of the counts stays from unit to unit.
-        unusual: Where the counts are unusual.
-        by_second: Frames (of the label "") and what is counted, by source, second and label.
+        place: The line, for crossings.
+        footage: Stretches of the pieces, as in `AccuracyCheck.footage`.
+        steady: Part of the counts that stays from unit to unit.
+        unusual: Whether counts are unusual, by unit and label.
+        by_second: Numbers of frames (label "") and counts, by source, second and label.
     """
 
     members: list[CheckedUnit]
@@ -126,7 +126,7 @@ class Population(NamedTuple):
     by_second: Mapping[tuple[str, int, str], int] = {}
 
     def sha256(self) -> str:
-        """Return a text that changes with any unit, count or weight, and with the place."""
+        """Return a digest of all units, counts and weights, and of the place."""
         place = self.place
         drawn = () if place is None else (place.name, sorted(place.directions), place.shapes)
         digest = hashlib.sha256(msgspec.json.encode((self.labels, drawn) if drawn else self.labels))
@@ -137,7 +137,7 @@ class Population(NamedTuple):
         return digest.hexdigest()
 
     def facts(self) -> dict[str, Any]:
-        """Return the values that a check records of it, by the names of `AccuracyCheck`."""
+        """Return the values that a check records, by field of `AccuracyCheck`."""
         ends = (np.flatnonzero(self.zones == zone)[[0, -1]] for zone in range(int(self.zones.max()) + 1))
         is_of_pieces = self.members[0].to_ms is not None
         return {
@@ -155,7 +155,7 @@ class Population(NamedTuple):
         }
 
     def without_levels(self) -> Population:
-        """Return what checks of an earlier frametally recorded, which knew no levels."""
+        """Return the population without levels, as earlier releases recorded it."""
         return self._replace(steady=np.zeros_like(self.steady), unusual=np.zeros_like(self.unusual))
 
     def _by_label(self, numbers: Numbers) -> dict[str, int]:
@@ -176,14 +176,14 @@ class Population(NamedTuple):
         return draw(self.weights, self.zones, shares)
 
     def units(self, seed: str, most: int) -> list[CheckUnit]:
-        """Return the first units that a seed draws, in whole rounds, until there are `most`."""
+        """Return the first units drawn by a seed, in whole rounds, until there are `most`."""
         draws = self.draws(seed)
         zones = draws.units.shape[1]
         units: list[CheckUnit] = []
         for row in range(len(draws.units)):
             if row >= LEAST_ROUNDS and len(units) >= most:
                 break
-            # The order within a round is by chance as well, so that nobody knows which camera comes next.
+            # The order within a round is random too, so that nobody knows which camera comes next.
             shares = random_shares(f"{seed}/{row}", map(str, range(zones)))
             for zone in np.argsort(shares, kind="stable"):
                 if (unit := int(draws.units[row, zone])) >= 0:
@@ -211,14 +211,14 @@ class Population(NamedTuple):
 
 
 class CountedFrames:
-    """The frames that count, one after another."""
+    """Reads the counted frames one by one."""
 
     def __init__(self, footage: CheckFootage, scope: CheckScope) -> None:
         """Read the settings of the days.
 
         Raises:
             Misconfigured: Nothing of this model is counted.
-            Retryable: A port is away.
+            Retryable: A port is unavailable.
         """
         series = [entry for entry in footage.counts.series() if entry.model == scope.model]
         if not series:
@@ -230,17 +230,17 @@ class CountedFrames:
 
     @property
     def params(self) -> tuple[str, ...]:
-        """Hashes of the settings that the days of the range were counted with."""
+        """Hashes of the settings that the range's days were counted with."""
         return tuple(
             sorted({one.params for one in self._by_day.between(self._scope.from_ms, self._scope.to_ms)})
         )
 
     def read(self) -> Iterator[tuple[ProvedFrame, CountedBoxes]]:
-        """Yield each frame with what says which of its boxes count, by source and time.
+        """Yield each frame with the rule for its counted boxes, by source and time.
 
         Raises:
-            Misconfigured: There are none, or too many.
-            Retryable: A port is away.
+            Misconfigured: There are no frames, or too many.
+            Retryable: A port is unavailable.
         """
         gone = NotCounted(self._footage.ledger)
         every = (found for one in sorted(set(self._scope.sources)) for found in self._of_source(gone, one))
@@ -287,17 +287,17 @@ class CountedFrames:
 
 
 def unsure_labels(frame: FrameDetections, limits: CountedBoxes) -> Iterator[str]:
-    """Yield the label of each box of a frame that is near to the threshold, on either side."""
+    """Yield the label of each box of a frame that is close to the threshold, on either side."""
     least = least_float(limits.min_confidence, 10_000)
     return (box.label for box in frame.detections if abs(box.confidence - least) < _NEAR)
 
 
 def read_frames(footage: CheckFootage, scope: CheckScope) -> Population:
-    """Return the frames that count.
+    """Return the population of counted frames.
 
     Raises:
-        Misconfigured: There are none, or too many.
-        Retryable: A port is away.
+        Misconfigured: There are no frames, or too many.
+        Retryable: A port is unavailable.
     """
     frames = CountedFrames(footage, scope)
     proved = [*frames.read()]
@@ -331,7 +331,7 @@ def read_frames(footage: CheckFootage, scope: CheckScope) -> Population:
 
 
 def levels_of(members: Sequence[CheckedUnit], counts: Numbers) -> tuple[Numbers, NDArray[np.bool_]]:
-    """Return how much of the counts of units stays, and where they are unusual, by unit and label."""
+    """Return the steady part of the counts and whether they are unusual, by unit and label."""
     sources = [unit.source for unit in members]
     hours = np.array([unit.captured_at_ms for unit in members]) / HOUR_MS
     return steady_counts(counts, sources), unusual_counts(counts, sources, hours)

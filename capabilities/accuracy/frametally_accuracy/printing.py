@@ -1,4 +1,4 @@
-"""What `frametally accuracy` prints of checks and results."""
+"""Prints checks and results for `frametally accuracy`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def print_needed(check: AccuracyCheck, check_result: CheckResult) -> None:
-    """Print by label how many units the wanted width takes."""
+    """Print the units that the wanted width takes, by label."""
     for label in check_result.labels:
         click.echo(
             console.plain(
@@ -26,7 +26,7 @@ def print_needed(check: AccuracyCheck, check_result: CheckResult) -> None:
 
 
 def print_result(check: AccuracyCheck, check_result: CheckResult, other_checks: OtherChecks | None) -> None:
-    """Print a result by label, who agreed, and the other checks of its footage (None: not known)."""
+    """Print a result by label, how far people agree, and the other checks of its footage (None: unknown)."""
     words = "a fixed sample size" if check_result.method == "fixed" else "stopping at any time"
     click.echo(
         f"{check_result.answered} of {check_result.units:,} {check.unit_name} answered, "

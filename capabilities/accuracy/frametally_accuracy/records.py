@@ -1,4 +1,4 @@
-"""Records of accuracy checks: their footage, their units, and people's answers."""
+"""Defines the records of accuracy checks: their footage, their units, and people's answers."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ class CheckUnit(msgspec.Struct, frozen=True, kw_only=True):
     unusual: tuple[str, ...] = ()
 
     def counted(self, label: str) -> int:
-        """Return how many of a label the model counts in it."""
+        """Return the model's count of a label in it."""
         return self.counts.get(label, 0) + sum(box.label == label for box in self.boxes)
 
 
@@ -181,7 +181,7 @@ class CheckAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def answers_by_unit(answers: Iterable[CheckAnswer]) -> dict[int, list[CheckAnswer]]:
-    """Return the answers of each unit by turn: those with counts; else that its picture is missing."""
+    """Return the answers of each unit by turn: those with counts, or else that its picture is missing."""
     by_unit: dict[int, list[CheckAnswer]] = {}
     for answer in sorted(answers, key=lambda answer: (answer.is_missing, answer.turn)):
         of_unit = by_unit.setdefault(answer.unit, [])
@@ -191,5 +191,5 @@ def answers_by_unit(answers: Iterable[CheckAnswer]) -> dict[int, list[CheckAnswe
 
 
 def counts_by_person(answers: Iterable[CheckAnswer], labels: Sequence[str]) -> list[tuple[str, int]]:
-    """Return how many objects of some labels together each answer has, with its person."""
+    """Return each answer's person and its number of objects of some labels together."""
     return [(answer.person, sum(answer.counts.get(label, 0) for label in labels)) for answer in answers]

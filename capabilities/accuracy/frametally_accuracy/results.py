@@ -1,4 +1,4 @@
-"""The result of a check: for each label an estimate with its interval, or a reason why there is none."""
+"""Computes the result of a check: for each label an estimate with its interval, or why there is none."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from frametally_web.requests.answers import Answer
 
 Method = Literal["fixed", "at_will"]
 _MOST_PAST = 8
-"""Estimates of a history, so that a page shows them all."""
+"""Most estimates of a history, so that a page can show them all."""
 
 
 class LabelAccuracy(Answer, frozen=True, kw_only=True):
@@ -151,8 +151,8 @@ class CheckResult(Answer, frozen=True, kw_only=True):
 class Sample(NamedTuple):
     """Complete rounds of a check: draws, and by label the truth, the model's count and its steady part.
 
-    Where `is_missing`, nobody could judge the unit; the truth is 0 there. Of several answers for a unit it is
-    the mean; `answers` has them by the number of the unit.
+    Where `is_missing`, nobody could judge the unit, and the truth is 0. If a unit has several answers, the
+    truth is their mean; `answers` has them by number of the unit.
     """
 
     draws: Draws
@@ -166,7 +166,7 @@ class Sample(NamedTuple):
 
 
 def sample_of(check: AccuracyCheck, units: Sequence[CheckUnit], answers: Sequence[CheckAnswer]) -> Sample:
-    """Return the answers of a check, as far as its rounds are complete; of a planned one no more."""
+    """Return the answers of a check in complete rounds, up to its planned size if it has one."""
     by_unit = answers_by_unit(answers)
     by_round: dict[int, list[CheckUnit]] = {}
     for unit in units:
@@ -195,9 +195,9 @@ def sample_of(check: AccuracyCheck, units: Sequence[CheckUnit], answers: Sequenc
 
 
 def estimate_of(check: AccuracyCheck, sample: Sample, *labels: str) -> Estimate | None:
-    """Return the estimate of some labels together; None before there are rounds enough for any.
+    """Return the estimate of some labels together, or None with too few rounds.
 
-    It is not enough where people differ by more than both its half-width and the wanted one.
+    `is_enough` is False if people differ by more than both its half-width and the wanted one.
     """
     draws = sample.draws
     if len(draws.units) < LEAST_ROUNDS and draws.is_drawn.sum() < draws.sizes.sum():
@@ -211,7 +211,7 @@ def estimate_of(check: AccuracyCheck, sample: Sample, *labels: str) -> Estimate 
     )
     judged = sample.draws.units[sample.draws.is_drawn & ~sample.is_missing].tolist()
     people = answer_errors([counts_by_person(sample.answers[number], labels) for number in judged])
-    # A picture that is gone may have had more objects than the model saw, so the fullest unit is its bound.
+    # A missing picture may have more objects than the model saw, so the fullest unit is its upper bound.
     label_estimate = estimate_with_missing(
         lambda truth: estimate(
             sample.draws,
@@ -234,7 +234,7 @@ def estimate_of(check: AccuracyCheck, sample: Sample, *labels: str) -> Estimate 
 
 
 def people_disagree(check: AccuracyCheck, estimate: Estimate) -> bool:
-    """Return whether people differ by more than the wanted half-width and that of the sample alone."""
+    """Return whether people differ by more than both the wanted half-width and that of the sample alone."""
     by_people = estimate.people.variance(check.units)
     half = (estimate.fixed.high - estimate.fixed.low) / 2
     of_sample = half * math.sqrt(1 - by_people / estimate.standard_error**2) if by_people else half
@@ -242,12 +242,12 @@ def people_disagree(check: AccuracyCheck, estimate: Estimate) -> bool:
 
 
 def method_of(check: AccuracyCheck, sample: Sample) -> Method:
-    """Return which interval holds: the narrower one takes a size that was fixed before, and is reached."""
+    """Return which interval holds; the narrower one needs a planned size that is reached."""
     return "fixed" if 0 < check.planned_units <= sample.used else "at_will"
 
 
 def interval_of(estimate: Estimate, method: Method) -> Interval:
-    """Return the interval of a method."""
+    """Return an estimate's interval for a method."""
     return estimate.fixed if method == "fixed" else estimate.at_will
 
 
@@ -286,7 +286,7 @@ def result_of(
 def history_of(
     check: AccuracyCheck, units: Sequence[CheckUnit], answers: Sequence[CheckAnswer]
 ) -> list[PastEstimate]:
-    """Return the estimates after some numbers of rounds up to now, each with the interval of then."""
+    """Return estimates after several numbers of rounds up to now, each with its interval at that time."""
     sample = sample_of(check, units, answers)
     rounds = len(sample.draws.units)
     past = []

@@ -1,4 +1,4 @@
-"""The handlers of accuracy checks: start, answer unit by unit, show results, get a certificate."""
+"""Handles requests for accuracy checks: start, answer unit by unit, show results, get a certificate."""
 
 from __future__ import annotations
 
@@ -68,14 +68,14 @@ class AccuracyRoutes:
         image_url: Callable[[str], str],
         remedy: str | None,
     ) -> None:
-        """Make the handlers of one application; open nothing yet.
+        """Create the handlers of one application without opening anything.
 
         Args:
-            ports: What frames are read from.
-            settings: Of the process.
-            source_of: Returns the slug of a source by its name.
+            ports: Ports to read frames from.
+            settings: Settings of the process.
+            source_of: Returns a source's slug by its name.
             image_url: Returns the address of a frame's picture.
-            remedy: What to do where nothing may be changed here; None: it may.
+            remedy: What to do if nothing may be changed here; None if changes are allowed.
         """
         self._ports, self._settings = ports, settings
         self._source_of, self._image_url = source_of, image_url
@@ -97,7 +97,7 @@ class AccuracyRoutes:
         remedy = remedy_for("correct", self._remedy)
         checks = [self._summary(check, *self._rows(check)) for check in self._book.checks()]
         lines: list[EventPlace] = []
-        with suppress(Poison):  # a damaged drawing: its own page says so
+        with suppress(Poison):  # a damaged drawing, which its own page reports
             lines = [line for line in places(self._ports.store) if visitor().sees(line.source)]
         return answers.Checks(
             checks=checks, metrics=metrics(), lines=lines, changes_allowed=remedy is None, remedy=remedy
@@ -165,7 +165,7 @@ class AccuracyRoutes:
             self._desk.next, check, units, person=person, desk=desk, most=_NUMBER.read(args) or 2
         )
         if not (turns := find_turns(answers=unit_answers)):
-            # At the end, a unit whose pictures someone has restored comes again.
+            # At the end, units whose pictures have been restored come again.
             footage = self._footage()
             restored = (
                 number
@@ -313,7 +313,7 @@ class AccuracyRoutes:
 
 @contextmanager
 def _as_problems() -> Iterator[None]:
-    """Answer with 404 or 400 what a command would refuse."""
+    """Turn the errors of commands into answers with 404 or 400."""
     try:
         yield
     except NoSuchCheck as error:

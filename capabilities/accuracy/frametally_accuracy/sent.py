@@ -1,4 +1,4 @@
-"""The requests that start a check and answer a unit."""
+"""Defines the requests that start a check and answer a unit."""
 
 from __future__ import annotations
 

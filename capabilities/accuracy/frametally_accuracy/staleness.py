@@ -1,7 +1,7 @@
-"""Finds the counts that a check covers: compares the index with the check's records, and explains.
+"""Finds the counts that a check covers by comparing the index with the check's records.
 
-No frame is read. A check records what the model counts in its frames, bar by bar, for each stored interval.
-While the index has the same sums, it has the counts that the check is of.
+It reads no frames. A check records the model's counts in its frames by bar, for each stored interval. While
+the index has the same sums, it has the counts that were checked.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from frametally_accuracy.records import AccuracyCheck
 LINE_CHANGED = "The line changed since the check began."
 _FOREVER_MS = 2**62
 _MOST_BARS = 2000
-"""Bars of a range, so that an answer of the index stays small: a longer range has longer bars."""
+"""Most bars of a range, so that an answer of the index stays small: a longer range has longer bars."""
 _MOST_SUMS = 100_000
-"""Sums of all sources and labels together; an index refuses twice as many."""
+"""Most sums of all sources and labels together; an index refuses twice as many."""
 
 BarSums = Mapping[tuple[str, int, str], int]
-"""Frames (of the label "") and what is counted (of others) by source, start of the bar in ms, and label."""
+"""Numbers of frames (label "") and counts, by source, start of the bar in ms, and label."""
 
 
 class Covered(NamedTuple):
-    """Which footage a check covers, as the index has it.
+    """The footage that a check covers, by the index.
 
     Attributes:
-        from_ms: Event time of its beginning.
-        to_ms: Of its end, exclusive.
-        labels: All that the model counts there.
-        stale: Why it covers none, a sentence each; none: it covers this footage.
+        from_ms: Event time of its start.
+        to_ms: Event time of its end, exclusive.
+        labels: All labels that the model counts there.
+        stale: Why it covers none, one sentence each; empty if it covers this footage.
     """
 
     from_ms: int = 0
@@ -47,7 +47,7 @@ class Covered(NamedTuple):
 
 
 class BarGrid(NamedTuple):
-    """The bars in which the counts of a check are compared: of whole stored intervals within its range."""
+    """The bars in which a check's counts are compared: whole stored intervals within its range."""
 
     from_ms: int
     to_ms: int
@@ -61,37 +61,37 @@ class BarGrid(NamedTuple):
 
     @classmethod
     def of(cls, from_ms: int, to_ms: int, base_s: int, *, sources: int, labels: int) -> BarGrid:
-        """Return the grid of a range, for a stored interval of `base_s`, and so many sources and labels."""
+        """Return the grid of a range, for a stored interval of `base_s` and numbers of sources and labels."""
         base_ms = base_s * 1000
         first_ms, end_ms = -(-from_ms // base_ms) * base_ms, to_ms // base_ms * base_ms
         most = max(1, min(_MOST_BARS, _MOST_SUMS // (sources * (labels + 1))))
         return cls(first_ms, end_ms, base_ms * max(1, -(-(end_ms - first_ms) // (base_ms * most))))
 
     def start_ms(self, time_ms: int) -> int | None:
-        """Return where the bar of a time starts; None: the time is in none."""
+        """Return the start of a time's bar, or None if the time is in no bar."""
         return time_ms // self.bar_ms * self.bar_ms if self.from_ms <= time_ms < self.to_ms else None
 
 
 def summed_labels(check: AccuracyCheck) -> tuple[str, ...]:
-    """Return the labels whose sums the index has: none of crossings, which change with frames and lines."""
+    """Return the labels whose sums to compare: none for crossings, which change with frames and lines."""
     return () if check.place is not None else check.labels
 
 
 def _range_ms(check: AccuracyCheck) -> tuple[int, int]:
-    """Return the range of a check; of crossings, as far as there is a line."""
+    """Return the range of a check; for crossings, the part in which the line exists."""
     if check.place is None:
         return check.from_ms, check.to_ms
     return max(check.from_ms, check.footage[0][1]), min(check.to_ms, check.footage[-1][2])
 
 
 def sums_sha256(sums: BarSums) -> str:
-    """Return what changes when any of the sums does."""
+    """Return a digest of the sums."""
     rows = sorted((*place, number) for place, number in sums.items() if number)
     return hashlib.sha256(msgspec.json.encode(rows)).hexdigest()
 
 
 class KnownCoverage:
-    """The counts that checks cover; reads them again once a day of the check's range is published again."""
+    """Caches the counts that checks cover, until a day of the check's range is published again."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, int], tuple[object, Covered]] = {}
@@ -100,7 +100,7 @@ class KnownCoverage:
         """Return the counts with the stored interval `base_s` that a check covers.
 
         Raises:
-            Retryable: The index is away.
+            Retryable: The index is unavailable.
         """
         with index.one_moment():
             days = [
@@ -121,10 +121,10 @@ class KnownCoverage:
         return coverage[1]
 
     def why_stale(self, check: AccuracyCheck, index: CountIndex) -> Iterator[str]:
-        """Yield why a check says nothing of the newest counts, a sentence each; none: it does.
+        """Yield sentences that say why a check does not cover the newest counts; none if it does.
 
         Raises:
-            Retryable: The index is away.
+            Retryable: The index is unavailable.
         """
         series = index.series()
         newest = series[0].model if series else "none"
@@ -156,12 +156,12 @@ def _read_covered(
     frames = check.frames or check.units
     totals_of_check = Counter({"": frames} | check.totals)
     if is_same and all(totals[label] == totals_of_check[label] for label in labels):
-        # Where nothing is counted beyond, a bar may reach as far as it likes.
+        # Where nothing is counted beyond the range, bars may extend beyond it.
         is_first = all(first_ms >= outer[0] for first_ms, _ in spans)
         is_last = all(next_ms <= outer[1] for _, next_ms in spans)
         return Covered(-_FOREVER_MS if is_first else outer[0], _FOREVER_MS if is_last else outer[1], every)
     is_between = all(least[label] <= totals_of_check[label] <= totals[label] for label in labels)
-    if is_same and is_between and grid[:2] != outer:  # intervals at its ends have other footage, too
+    if is_same and is_between and grid[:2] != outer:  # intervals at its ends include other footage
         return Covered(*grid[:2], every)
     more, less = least[""] - frames, frames - totals[""]
     changed = "boxes changed" if check.metric == "detections" else f"{check.metric} changed"
@@ -178,7 +178,7 @@ def _read_covered(
 def _read_sums(
     check: AccuracyCheck, index: CountIndex, base_s: int, span: tuple[int, int], bar_s: int
 ) -> tuple[BarSums, frozenset[str]]:
-    """Return the sums of the check's labels and of frames, and all labels that the model counts there."""
+    """Return the sums of the check's labels and of its frames, and all labels that the model counts there."""
     if span[0] >= span[1]:
         return {}, frozenset()
     query = CountQuery(

@@ -1,4 +1,4 @@
-"""Starts a check: reads the units, draws the sample by a seed, and stores both."""
+"""Starts a check: reads the units, draws a sample by a seed, and stores both."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def start_check(
     most_units: int = MOST_UNITS,
     person: str = "",
 ) -> AccuracyCheck:
-    """Add a check to the book; without `model` of the one published last, without `sources` of all of its.
+    """Add a check to the book, by default of the model published last and of all its sources.
 
-    Nobody chooses the seed: else they could choose the sample whose interval they like.
+    The seed is not a parameter, or people could choose a sample whose interval they like.
 
     Raises:
-        Misconfigured: There can be no such check.
-        Retryable: A port is away.
+        Misconfigured: Such a check is not possible.
+        Retryable: A port is unavailable.
     """
     from_ms, to_ms = form.from_ms, form.to_ms
     labels, planned_units = form.labels, form.planned_units
@@ -114,16 +114,16 @@ def start_check(
 
 
 def new_seed() -> str:
-    """Return a seed that nobody can foresee."""
+    """Return an unpredictable seed."""
     return secrets.token_hex(8)
 
 
 def read_again(check: AccuracyCheck, footage: CheckFootage, *, model: str = "") -> Population:
-    """Return the units of a check as they are counted now, or as another model counts them.
+    """Return the units of a check as counted now, or as another model counts them.
 
     Raises:
-        Misconfigured: They are not counted any more, or its line is gone.
-        Retryable: A port is away.
+        Misconfigured: They are no longer counted, or its line is gone.
+        Retryable: A port is unavailable.
     """
     place, labels = check.place, check.labels
     if place is not None:
@@ -141,9 +141,9 @@ def _read(footage: CheckFootage, scope: CheckScope) -> Population:
 
 
 def _counted_until(counts: CountIndex, model: str, summaries: Sequence[SourceSummary]) -> int:
-    """Return where the counts of some sources end, without what is dated in the future, in ms.
+    """Return the end of the counts of some sources in ms, without footage dated in the future.
 
-    No count has frames that are detected and not counted yet.
+    Frames that are detected but not counted yet are not part of it.
     """
     bases_s = [series.base_interval_s for series in counts.series() if series.model == model]
     present_ms = present_end_ms(counts, model, bases_s, summaries, int(time.time() * 1000))
@@ -151,9 +151,9 @@ def _counted_until(counts: CountIndex, model: str, summaries: Sequence[SourceSum
 
 
 def _known_model(footage: CheckFootage, model: str, sources: Sequence[str]) -> str:
-    """Return the model whose counts are checked; refuse names that there are not.
+    """Return the model whose counts are checked; refuse unknown names.
 
-    A label may be one that no model ever counted: the check shows how many of it are missed.
+    A label may be one that no model ever counted; the check then shows how many are missed.
     """
     series = footage.counts.series()
     if not series:
@@ -170,6 +170,6 @@ def _known_model(footage: CheckFootage, model: str, sources: Sequence[str]) -> s
 
 
 def _sums_sha256(check: AccuracyCheck, population: Population, counts: CountIndex) -> dict[str, str]:
-    """Return the hash of the counts in bars, for each stored interval of the model."""
+    """Return the digest of the counts in bars, for each stored interval of the model."""
     bases_s = [entry.base_interval_s for entry in counts.series() if entry.model == check.model]
     return {str(base_s): sums_sha256(population.sums(BarGrid.of_check(check, base_s))) for base_s in bases_s}

@@ -1,4 +1,4 @@
-"""The tables of accuracy checks, for SQLite and PostgreSQL alike, in the database of the video catalogue."""
+"""Defines the tables of accuracy checks in the video catalogue's database, for SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ answers = Table(
     Column("check", Text, primary_key=True),
     Column("unit", Integer, primary_key=True, autoincrement=False),
     Column("turn", Integer, primary_key=True, autoincrement=False),
-    Column("revision", Integer, primary_key=True, autoincrement=False),  # the last one counts
+    Column("revision", Integer, primary_key=True, autoincrement=False),  # the highest one counts
     Column("person", Text, nullable=False),
     Column("answered_at_ms", BigInteger, nullable=False),
     Column("answer", Text, nullable=False),  # as JSON

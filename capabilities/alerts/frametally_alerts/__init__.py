@@ -1,1 +1,1 @@
-"""Alerts: rules over what was counted, checked in event time, and scheduled reports."""
+"""Provides alerts, from rules on counts and footage checked in event time, and scheduled reports."""

@@ -1,4 +1,4 @@
-"""The answers about alerts, and the bodies that add a rule."""
+"""Defines the API's answers about alerts, and converts records to them."""
 
 from __future__ import annotations
 
@@ -219,29 +219,29 @@ class Alerts(Answer, frozen=True, kw_only=True):
 
 
 def rule_of(rule: AlertRule, silent: list[str]) -> ToldRule:
-    """Return a rule as the API answers it."""
+    """Return a rule as in the API's answers."""
     return msgspec.convert({**msgspec.to_builtins(rule), "silent": silent}, ToldRule)
 
 
 def channel_of(channel: AlertChannel, waiting: int) -> ToldChannel:
-    """Return a channel as the API answers it, without secrets."""
+    """Return a channel as in the API's answers, without secrets."""
     return answer_of(ToldChannel, (channel,), waiting=waiting)
 
 
 def unreadable_channel(name: str, waiting: int) -> ToldChannel:
-    """Return a channel that frametally cannot decrypt, as the API answers it."""
+    """Return a channel that frametally cannot decrypt, as in the API's answers."""
     place = "encrypted with another key; replace it"
     return ToldChannel(name=name, kind="unreadable", place=place, waiting=waiting, from_settings=False)
 
 
 def report_of(report: ScheduledReport, last_day: str | None) -> ToldReport:
-    """Return a report as the API answers it."""
+    """Return a report as in the API's answers."""
     fields = {**msgspec.to_builtins(report), "at": report.clock, "last_day": last_day}
     return msgspec.convert(fields, ToldReport)
 
 
 def message_of(message: AlertMessage) -> ToldMessage:
-    """Return a message as the API answers it."""
+    """Return a message as in the API's answers."""
     alert = message.alert
     added_fields = {"text": subject_of(alert), "withdrawn": alert.state == "withdrawn"}
     return msgspec.convert({**msgspec.to_builtins(alert), **message._asdict(), **added_fields}, ToldMessage)

@@ -1,4 +1,4 @@
-"""The alert book in a SQL database: findings, alerts and messages change in one transaction."""
+"""Stores rules, alerts and messages in a SQL database, and changes them in one transaction."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ _EntryT = TypeVar("_EntryT", bound=BookEntry)
 
 
 class AlertBook(SqlBook):
-    """Rules, alerts and waiting messages, in the database that a URL names."""
+    """Rules, alerts and waiting messages in the database at a URL."""
 
     layout = LAYOUT
 
     def add(self, entry: BookEntry) -> bool:
-        """Add a rule or a report; return False if another has its name."""
+        """Add a rule or a report; return False if its name is taken."""
         with self._database.writing() as connection:
             if _find(connection, type(entry), entry.name) is not None:
                 return False
@@ -61,15 +61,15 @@ class AlertBook(SqlBook):
             return True
 
     def remove(self, kind: type[BookEntry], name: str) -> bool:
-        """Remove a rule or a report with its waiting messages; return False if there is no such."""
+        """Remove a rule or a report with its waiting messages; return False if it does not exist."""
         with self._database.writing() as connection:
             return _remove(connection, kind, name)
 
     def replace(self, name: str, entry: BookEntry) -> bool | None:
-        """Replace a rule or a report by another; drop its waiting messages. A muted rule stays muted.
+        """Replace a rule or a report, and drop its waiting messages. A muted rule stays muted.
 
         Returns:
-            False: another has the new name. None: there is none to replace.
+            True, or False if the new name is taken, or None if there is nothing to replace.
         """
         with self._database.writing() as connection:
             earlier = _find(connection, type(entry), name)
@@ -86,7 +86,7 @@ class AlertBook(SqlBook):
     def mute_rule(self, name: str, until_ms: int) -> AlertRule | None:
         """Mute a rule until a time and drop its waiting messages; return None if there is no such rule.
 
-        A muted rule still records what it would have sent, so that it does not send that later.
+        A muted rule still records its alerts, so that they are not sent later.
         """
         with self._database.writing() as connection:
             rule = _find(connection, AlertRule, name)
@@ -127,16 +127,16 @@ class AlertBook(SqlBook):
         scope: Scope | None,
         marks: Mapping[str, str | None],
     ) -> int | AlertBookFull:
-        """Record new and changed alerts, and the checked values, in one transaction.
+        """Record new and changed alerts, and marks of the checked values, in one transaction.
 
         Args:
-            rule: The rule of the findings; a rule that has been removed since sends nothing.
-            findings: All within `scope`.
-            scope: None: nothing is withdrawn.
-            marks: By name; None removes one.
+            rule: The rule of the findings; if it has been removed or changed since, nothing is recorded.
+            findings: All findings within `scope`.
+            scope: Alerts in it without a finding are withdrawn; None to withdraw none.
+            marks: New marks by name; None removes a mark.
 
         Returns:
-            How many alerts are new or corrected.
+            The number of new or corrected alerts, or `AlertBookFull`.
         """
         by_key = {key_of(rule, finding): finding for finding in findings}
         with self._database.writing() as connection:
@@ -163,7 +163,7 @@ class AlertBook(SqlBook):
             return len(news)
 
     def was_told(self, key: str) -> bool:
-        """Return whether the book has the alert of that key."""
+        """Return whether the book has the alert with that key."""
         with self._database.reading() as connection:
             return connection.execute(select(_told.key).where(_told.key == key)).first() is not None
 
@@ -171,11 +171,11 @@ class AlertBook(SqlBook):
         """Record the alert of a finished report, in one transaction.
 
         Args:
-            report: A report that has been removed since sends nothing.
-            alert: With `turn_key` as its key.
+            report: The report; if it has been removed or changed since, nothing is recorded.
+            alert: Its alert, with `turn_key` as its key.
 
         Returns:
-            False: The book has this alert already.
+            Whether it was recorded (not if the book already has it), or `AlertBookFull`.
         """
         with self._database.writing() as connection:
             was_told = connection.execute(select(_told.key).where(_told.key == alert.key)).first()
@@ -191,7 +191,7 @@ class AlertBook(SqlBook):
     def claim(self, channel: str, *, lease_s: float) -> AlertMessage | None:
         """Claim the oldest message of a channel for `lease_s`; no other sender gets it until then.
 
-        None: there is none, another sender has claimed it, or it must wait; later messages wait, too.
+        Return None if there is none, another sender has claimed it, or it must wait; later ones wait as well.
         """
 
         def take(connection: Connection, message: AlertMessage) -> AlertMessage:
@@ -208,7 +208,7 @@ class AlertBook(SqlBook):
     def messages(
         self, limit: int, *, states: Sequence[str] = (), before: int = 0
     ) -> tuple[list[AlertMessage], int]:
-        """Return a page of messages, the newest first, and where the next begins; 0: at the end."""
+        """Return a page of messages, the newest first, and where the next one begins (0 at the end)."""
         query = select(tables.messages).order_by(_messages.number.desc()).limit(limit + 1)
         if states:
             query = query.where(_messages.state.in_(states))
@@ -220,12 +220,12 @@ class AlertBook(SqlBook):
         return [_message(row) for row in rows[:limit]], following
 
     def waiting(self) -> dict[str, int]:
-        """Return how many messages wait, by channel."""
+        """Return the number of waiting messages by channel."""
         with self._database.reading() as connection:
             return _OUTBOX.count_waiting(connection, _messages.channel)
 
     def add_channel(self, name: str, sealed: str) -> bool:
-        """Add a channel; False: there is one of that name."""
+        """Add a channel; return False if its name is taken."""
         with self._database.writing() as connection:
             if connection.execute(select(_channels.name).where(_channels.name == name)).first() is not None:
                 return False
@@ -234,14 +234,14 @@ class AlertBook(SqlBook):
             return True
 
     def replace_channel(self, name: str, sealed: str) -> bool:
-        """Put another address in the place of a channel's; False: there is none of that name."""
+        """Replace the address of a channel; return False if it does not exist."""
         with self._database.writing() as connection:
             values = {"sealed": sealed, "changed_at_ms": now_ms(connection)}
             changed = update(tables.channels).where(_channels.name == name).values(**values)
             return bool(connection.execute(changed).rowcount)
 
     def remove_channel(self, name: str) -> bool:
-        """Remove a channel and its waiting messages; False: there is none of that name."""
+        """Remove a channel and its waiting messages; return False if it does not exist."""
         with self._database.writing() as connection:
             gone = connection.execute(delete(tables.channels).where(_channels.name == name)).rowcount
             if gone:
@@ -249,7 +249,7 @@ class AlertBook(SqlBook):
             return bool(gone)
 
     def sealed_channels(self) -> dict[str, str]:
-        """Return the channels as they are stored, by name."""
+        """Return the stored, encrypted channels by name."""
         with self._database.reading() as connection:
             rows = connection.execute(select(_channels.name, _channels.sealed).order_by(_channels.name))
             return {row.name: row.sealed for row in rows}
@@ -258,7 +258,7 @@ class AlertBook(SqlBook):
 def _standing(
     connection: Connection, rule: AlertRule, keys: Mapping[str, AlertFinding], scope: Scope | None
 ) -> dict[str, Alert]:
-    """Return the alerts within the scope, and those of these keys, by key."""
+    """Return the alerts within the scope or with these keys, by key."""
     alerts: dict[str, Alert] = {}
     query = select(_told.key, _told.alert).where(_told.rule == rule.name)
     key_list = [*keys]
@@ -295,7 +295,7 @@ def _note(connection: Connection, rule: str, marks: Mapping[str, str | None]) ->
 
 
 def _next(connection: Connection, channel: str) -> AlertMessage | None:
-    """Return the message of a channel to send now; messages behind a waiting message wait."""
+    """Return a channel's next message if it is due; messages behind a waiting one wait."""
     is_next_due = is_due(_messages.due_at_ms, now_ms(connection)).label("is_due")
     row = connection.execute(
         select(tables.messages, is_next_due)
@@ -315,7 +315,7 @@ def _count_waiting(connection: Connection) -> int:
 
 
 def _table(kind: type[_EntryT]) -> tuple[Table, Column[str]]:
-    """Return the table of rules or of reports, with its column of JSON."""
+    """Return the table of rules or reports, with its column of JSON."""
     table = tables.rules if kind is AlertRule else tables.reports
     return table, table.c[1]
 
@@ -337,7 +337,7 @@ def _insert(connection: Connection, entry: BookEntry) -> None:
 
 
 def _remove(connection: Connection, kind: type[BookEntry], name: str) -> bool:
-    """Remove a rule or a report with its marks, its alerts and their waiting messages."""
+    """Remove a rule or a report with its marks, alerts and waiting messages."""
     table, _ = _table(kind)
     row_count = connection.execute(delete(table).where(table.c.name == name)).rowcount
     rule = name if kind is AlertRule else f"{PREFIX}{name}"

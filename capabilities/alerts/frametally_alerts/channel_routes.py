@@ -1,4 +1,4 @@
-"""The handlers of channels: added, replaced, tested and deleted; no answer repeats an address."""
+"""Handles requests to add, replace, test and delete channels; no answer repeats an address."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ADDRESS = Sent(ChannelAddress, "address of a channel")
 _NAME = in_path("name", "Name of the channel.", "ops")
 _MOST_USERS = 5
 _tests = threading.BoundedSemaphore(2)
-"""A test keeps a thread that answers everybody for as long as its receiver takes."""
+"""A test blocks a thread that answers requests until its receiver has finished."""
 
 
 @dataclass(frozen=True)

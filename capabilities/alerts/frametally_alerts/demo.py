@@ -1,4 +1,4 @@
-"""The demo's alert rule: of a simulated street, with its alerts, and no channel that would send them."""
+"""Adds the demo's alert rule for a simulated street, with its alerts, but no channel to send them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _NAME = "Rush hour at the simulated Station Road"
 
 @contextmanager
 def watched(ports: Ports, _clip: DemoClip, _should_stop: Callable[[], bool]) -> Iterator[None]:
-    """Add the rule once the town is counted, and check it, unless it is there or the town is not."""
+    """Add and check the rule once the town is counted, unless the rule exists or the town does not."""
     yield
     settings, source = ports.settings, keys.slug(next(iter(SOURCES)))
     if not any(summary.source == source for summary in ports.index.sources(SIMULATED_MODEL)):
@@ -55,6 +55,6 @@ def watched(ports: Ports, _clip: DemoClip, _should_stop: Callable[[], bool]) -> 
 
 
 def remove(settings: Settings) -> None:
-    """Remove the rule, with its alerts."""
+    """Remove the rule and its alerts."""
     with closing(AlertBook(settings.catalogue_url, settings.catalogue_access)) as book:
         book.remove(AlertRule, _NAME)

@@ -1,4 +1,4 @@
-"""What alerts add to commands and backups: rows to keep, rounds to run, and sources that they name."""
+"""Implements the hooks of commands and backups: rows to keep, rounds to run, and sources in use."""
 
 from __future__ import annotations
 
@@ -32,25 +32,25 @@ TABLES = (
 
 
 def checks(settings: Settings, stage: str) -> Iterator[Finding]:
-    """Report wrong channels; `stage` is a command that goes on, or empty: all."""
+    """Report invalid channels; `stage` is the command about to run, or empty for all."""
     if stage in ("", "alerts", "serve"):
         yield from setting_errors(lambda: channels_of(settings))
 
 
 def members(settings: Settings, options: MemberOptions) -> MembersPart:
-    """Return the rounds, even if no channel is configured: a report may be only stored."""
+    """Return the rounds, even without a channel, because a report may be stored without being sent."""
     return MembersPart([command("alerts", settings, "--every", options.every, of="run")])
 
 
 def of_source(settings: Settings, source: str) -> Iterator[str]:
-    """Yield the rules and reports that name a source. Raises as the database does."""
+    """Yield the rules and reports that name a source. Raises the database's errors."""
     with closing(AlertBook(settings.catalogue_url, settings.catalogue_access)) as book:
         yield from (f"alert rule {rule.name}" for rule in book.rules() if source in rule.sources)
         yield from (f"report {report.name}" for report in book.reports() if source in report.sources)
 
 
 def kept_since(settings: Settings) -> int | None:
-    """Return when the oldest rule or report was added; None: there is none."""
+    """Return when the oldest rule or report was added, or None if there is none."""
     with closing(AlertBook(settings.catalogue_url, settings.catalogue_access)) as book:
         times_ms = [rule.made_at_ms for rule in book.rules()]
         times_ms += [report.made_at_ms for report in book.reports()]

@@ -1,4 +1,4 @@
-"""The alerts of an application: their book, opened at the first use, and trials of rules and reports."""
+"""Opens an application's alert book on first use, and tries rules and reports."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from frametally_web.requests.problems import Problem
 
 PAGE = 50
 _TEST_S = 20.0
-"""A person waits for the test."""
+"""Time limit of a test, because a person waits for it."""
 
 
 class OpenedAlerts:
@@ -51,11 +51,11 @@ class OpenedAlerts:
         return {*all_channels(self.settings, self.book).usable}
 
     def default_zone(self, sources: Collection[str]) -> str:
-        """Return the time zone of a report on some sources (slugs; none: all) that names no zone."""
+        """Return the default time zone of a report on some sources (slugs; empty for all)."""
         return self._context.books.media_to_keep().shared_timezone(sources) or self.settings.timezone
 
     def send_test(self, name: str) -> bool:
-        """Send a test by a channel; return False if there is no such channel. Raises as `send_now` does."""
+        """Send a test through a channel; return False if it does not exist. Raises like `send_now`."""
         channel = all_channels(self.settings, self.book).usable.get(name)
         if channel is not None:
             send_now(channel, self.settings, round(time.time() * 1000), within_s=_TEST_S)
@@ -67,7 +67,7 @@ class OpenedAlerts:
         return rules + [one.name for one in self.book.reports() if channel in one.channels]
 
     def is_of_settings(self, channel: str) -> bool:
-        """Return whether the server's settings have a channel of that name. Raises `Misconfigured`."""
+        """Return whether a channel is in the server's settings. Raises `Misconfigured`."""
         return channel in channels_of(self.settings)
 
     def answer(self, *, state: str = "", before: int = 0, limit: int = PAGE) -> answers.Alerts:
@@ -118,15 +118,15 @@ class OpenedAlerts:
         return silences, names.sources
 
     def with_counted_interval(self, rule: AlertRule) -> AlertRule:
-        """Return a rule whose intervals are counted ones; see `round_input.with_counted_interval`."""
+        """Return a rule with counted intervals; see `round_input.with_counted_interval`."""
         return with_counted_interval(rule, self._context.ports.index)
 
     def make_files(self, report: ScheduledReport, turn: ClockTurn) -> None:
-        """Make the files of a report, to try it. Raises `Problem`."""
+        """Make the files of a report to try it. Raises `Problem`."""
         files_of(self._context.ports.index, self.settings, self._context.books.media_to_keep(), report, turn)
 
     def try_rule(self, rule: AlertRule, asked_ms: tuple[int | None, int | None]) -> answers.RuleTrial:
-        """Return the alerts that a rule would have sent in a range. Raises as `try_rule` does."""
+        """Return the alerts that a rule would have sent in a range. Raises the errors of `try_rule`."""
         ports = self._context.ports
         now_ms = round(time.time() * 1000)
         counts = CountPorts(self.settings, ports.store, ports.index, ports.ledger, now_ms=now_ms)

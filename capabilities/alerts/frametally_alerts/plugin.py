@@ -1,4 +1,4 @@
-"""What this folder adds to frametally."""
+"""Registers this folder with frametally."""
 
 from __future__ import annotations
 

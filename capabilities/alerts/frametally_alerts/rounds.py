@@ -1,4 +1,4 @@
-"""One round over all rules: it checks each and records its findings in one transaction of the book."""
+"""Runs one round: checks every rule, and records its findings in one transaction of the book."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class RoundReport(NamedTuple):
-    """Numbers of checked rules and of new or corrected alerts, and a line for each failure."""
+    """Numbers of checked rules and of new or corrected alerts, with a line for each failure."""
 
     rules: int
     alert_count: int
@@ -31,7 +31,7 @@ def look_at_all(book: AlertBook, ports: RoundPorts) -> RoundReport:
     """Check every rule; a rule that fails does not stop the others.
 
     Raises:
-        Retryable: The book, the index, the store or the ledger is not available; earlier alerts are kept.
+        Retryable: The book, the index, the store or the ledger is unavailable; earlier alerts are kept.
     """
     alert_count, rules = 0, book.rules()
     problems: list[str] = []
@@ -67,7 +67,7 @@ def look_at_all(book: AlertBook, ports: RoundPorts) -> RoundReport:
 
 
 class _Names:
-    """The names of sources, read once in a round, and again for an unknown source; and their time zones."""
+    """The names and time zones of sources, read once a round; names are read again for an unknown source."""
 
     def __init__(self, ports: RoundPorts) -> None:
         self._ports = ports
@@ -80,7 +80,7 @@ class _Names:
         return readable_timezones(self._ports.store)
 
     def name_of(self, source: str) -> str:
-        """Return the name of a source; empty if it is not known."""
+        """Return the name of a source, or empty if it is unknown."""
         if not source:
             return ""
         if self._names is None:

@@ -1,4 +1,4 @@
-"""The handlers of alerts: sent alerts; rules and scheduled reports, added and removed."""
+"""Handles requests to list alerts, and to add and remove rules and scheduled reports."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ _RULE_NAME = in_path("name", "Name of the rule.", "busy")
 _REPORT_NAME = in_path("name", "Name of the report.", "weekly")
 _WORDS = {AlertRule: "rule", ScheduledReport: "report"}
 _RULE_SENT_AS = {"for": "lasting", "since": "since_ms"}
-"""A rule's fields, by their names on the command line."""
+"""The fields of a rule by their names on the command line."""
 _SENT_AS = {"source": "sources", "label": "labels", "interval": "interval_s", "timezone": "zone"}
-"""A report's fields, by the names of its chart's parameters."""
+"""The fields of a report by the names of its chart's parameters."""
 
 
 STATE = choice("state", "Only messages in this state.", ("", "queued", "sent", "failed"), "failed")

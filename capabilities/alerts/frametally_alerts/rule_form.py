@@ -1,4 +1,4 @@
-"""Makes a rule or a report from a person's input, or reports what is wrong with it."""
+"""Makes a rule or a report from a person's input, or says what is wrong with it."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ _NAME = re.compile(r"[^\s\x00-\x1f\x7f](?:[^\x00-\x1f\x7f]{0,98}[^\s\x00-\x1f\x7
 _CLOCK = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
 _MOST_NAMES, _LONGEST = 100, 200
 _AS_GIVEN = ("name", "what", "threshold", "below", "measure", "line", "direction", "zone", "model", "note")
-"""Fields of `RuleWanted` that an `AlertRule` has as they are."""
+"""Fields of `RuleWanted` that an `AlertRule` takes unchanged."""
 
 
 class RuleRefused(FrametallyError):
-    """A rule or report that is not valid: the field, and the remedy."""
+    """A rule or report is not valid; has the field and the remedy."""
 
     def __init__(self, field: str, detail: str) -> None:
-        """Keep the field; the text is one line."""
+        """Keep the field; the error's text is one line."""
         super().__init__(f"{field}: {detail}")
         self.field = field
         self.detail = detail
 
 
 def mute_end(until_ms: int | None, now_ms: int) -> int:
-    """Return until when a rule is muted; None: until someone unmutes it.
+    """Return the time until which a rule is muted; None means until someone unmutes it.
 
-    Raises `RuleRefused`: that time is over, or beyond the last.
+    Raises `RuleRefused` if that time is not in the future, or is too late.
     """
     until_ms = FOR_GOOD if until_ms is None else until_ms
     if not now_ms < until_ms <= FOR_GOOD:
@@ -152,7 +152,7 @@ def make_rule(*, known_channels: Container[str], now_ms: int, **fields: Any) -> 
     Args:
         known_channels: Names of the configured channels.
         now_ms: The rule ignores earlier event times unless `since_ms` is earlier.
-        fields: Of `RuleWanted`.
+        fields: Fields of `RuleWanted`.
 
     Raises:
         RuleRefused: The rule is not valid.
@@ -179,7 +179,7 @@ def make_report(*, known_channels: Container[str], now_ms: int, **fields: Any) -
     Args:
         known_channels: Names of the configured channels.
         now_ms: Reports that were due earlier are not made.
-        fields: Of `ReportWanted`, all that have no default.
+        fields: Fields of `ReportWanted`, including all without a default.
 
     Raises:
         RuleRefused: The report is not valid.

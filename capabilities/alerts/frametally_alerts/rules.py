@@ -1,4 +1,4 @@
-"""Records of alerts: rules, findings, alerts and messages; and scheduled reports."""
+"""Defines the records of alerts (rules, findings, alerts and messages) and of scheduled reports."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ What = Literal[
     "work_failed",
     "work_finished",
 ]
-"""The condition of a rule: boxes, peaks or objects of the chart; crossings of a line; the most at once, in
-the picture or in a zone; the speed that 85 % do not exceed; a source that is not filmed; a camera with a
-black or frozen picture; a source that is not counted; failed checks of counted days; jobs of videos
-that ended."""
+"""The condition of a rule: boxes, peaks or objects of the chart; crossings of a line; the most objects at
+once, in the picture or in a zone; the speed that 85 % do not exceed; a source that is not filmed; a camera
+with a black or frozen picture; a source that is not counted; failed checks of counted days; ended jobs of
+videos."""
 
 Measure = Literal["detections", "mean_per_frame", "peak", "objects"]
 Direction = Literal["both", "to_right", "to_left"]
@@ -41,7 +41,7 @@ BY_BARS: tuple[What, ...] = ("count", "crossings", "occupancy", "speed")
 FOR_GOOD = NEXT_MS
 """Mutes a rule until someone unmutes it."""
 MOST_WAITING = 10_000
-"""With more messages in the outbox, no alert is recorded until some are sent."""
+"""Most waiting messages; beyond that, no alert is recorded until some are sent."""
 
 
 class AlertRule(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,15 +94,15 @@ class AlertFinding(NamedTuple):
     """A finding of a rule, to be reported.
 
     Attributes:
-        source: Slug; empty: no source.
-        label: As in `AlertRule.labels`; empty: no label, or all together.
+        source: Slug, or empty for no source.
+        label: As in `AlertRule.labels`, or empty for no label or all together.
         start_ms: Start of the interval, event time.
-        end_ms: Its end; None: it has none yet.
-        value: The measured value; None where there is none.
-        detail: More for people; one line.
+        end_ms: Its end, or None if it has not ended.
+        value: The measured value, or None.
+        detail: More information for people, in one line.
         ref: Distinguishes findings of the same source, label and start.
-        source_name: The source's name; empty: show its slug.
-        timezone: IANA name of the time zone that texts show its times in; empty: UTC.
+        source_name: The source's name; if empty, its slug is shown.
+        timezone: IANA name of the time zone for times in texts; empty for UTC.
     """
 
     source: str
@@ -159,11 +159,11 @@ class AlertMessage(NamedTuple):
     """An alert on its way through one channel.
 
     Attributes:
-        id: Hash of alert, revision and channel, by which a receiver recognises a repetition.
-        state: `queued` until it is sent, or given up.
-        attempts: Number of attempts to send it.
-        reason: Why it was not sent yet; None where nothing went wrong.
-        created_at_ms: By the database's clock.
+        id: Hash of alert, revision and channel, so that receivers recognise repetitions.
+        state: `queued` until it is sent or given up.
+        attempts: Number of attempts so far.
+        reason: Why it was not sent yet; None if nothing went wrong.
+        created_at_ms: When it was created, by the database's clock.
         ended_at_ms: When it was sent or given up; None before.
     """
 
@@ -178,18 +178,18 @@ class AlertMessage(NamedTuple):
 
 
 class AlertBookFull(NamedTuple):
-    """Too many messages wait: no alert is recorded or lost until some are sent."""
+    """Too many messages wait, so no alert is recorded, nor lost, until some are sent."""
 
     waiting: int
 
 
 class Scope(NamedTuple):
-    """The scope of a rule's check: alerts within it that are not found again are withdrawn.
+    """The scope of a rule's check; alerts within it that are not found again are withdrawn.
 
     Attributes:
-        from_ms: First start.
-        to_ms: End of the starts, exclusive.
-        sources: Only these; None: all.
+        from_ms: First possible start of an alert.
+        to_ms: End of the possible starts, exclusive.
+        sources: Slugs of its sources; None for all.
     """
 
     from_ms: int
@@ -216,7 +216,7 @@ def message_id(alert: Alert, channel: str) -> str:
 
 
 def alert_of(rule: AlertRule, finding: AlertFinding, earlier: Alert | None) -> Alert | None:
-    """Return the alert on a finding; None if `earlier` reported the same."""
+    """Return the alert for a finding, or None if `earlier` already reports the same."""
     content = finding.end_ms, finding.value, finding.detail
     if earlier is not None and earlier.state == "told" and content_of(earlier) == content:
         return None
@@ -254,7 +254,7 @@ def content_of(alert: Alert) -> tuple[int | None, float | None, str]:
 
 
 PREFIX = "report/"
-"""Prefix of a report's name where alerts have their rule's name: no rule's name has a `/`."""
+"""Prefix of a report's name in place of an alert's rule; no rule's name has a `/`."""
 
 
 class ScheduledReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -285,7 +285,7 @@ class ScheduledReport(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def rule(self) -> str:
-        """The rule name in its alerts."""
+        """Name in place of a rule in its alerts."""
         return f"{PREFIX}{self.name}"
 
     @property
@@ -295,6 +295,6 @@ class ScheduledReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def turn_key(report: ScheduledReport, day: datetime.date) -> str:
-    """Return the key of the alert on a report's turn; there is one for each local day."""
+    """Return the key of the alert for a report's turn, one for each local day."""
     parts = (report.rule, str(report.made_at_ms), day.isoformat())
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]

@@ -1,4 +1,4 @@
-"""Settings of alerts: the channels, and their limits."""
+"""Defines the settings of alerts: the channels and their limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The alert book's tables, for SQLite and PostgreSQL alike, in the database of the video catalogue."""
+"""Defines the alert book's tables in the video catalogue's database, for SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ channels = Table(
     "frametally_alert_channels",
     ALL,
     Column("name", Text, primary_key=True),
-    Column("sealed", Text, nullable=False),  # encrypted by FRAMETALLY_ALERT_KEY
+    Column("sealed", Text, nullable=False),  # encrypted with FRAMETALLY_ALERT_KEY
     Column("changed_at_ms", BigInteger, nullable=False),
 )
 
@@ -66,6 +66,6 @@ messages = Table(
     Column("reason", Text),
     Column("created_at_ms", BigInteger, nullable=False),
     Column("ended_at_ms", BigInteger),
-    Column("due_at_ms", BigInteger, nullable=False),  # queued: not sent before; also the end of a lease
+    Column("due_at_ms", BigInteger, nullable=False),  # queued: earliest time to send, or the end of a lease
     Index("frametally_alert_messages_next", "state", "channel", "number"),
 )

@@ -1,4 +1,4 @@
-"""Tries a rule over a range, or the last seven counted days, and stores nothing."""
+"""Tries a rule over a range or the last seven counted days, without storing anything."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from frametally_web.requests.answers import answer_of
 
 TRIED_DAYS = 7
 _MOST_TRIED = 5000
-"""Intervals of a range: the newest."""
+"""Most intervals of a range to try; the newest are used."""
 _MOST_SHOWN = 50
 _MOST_INTERVALS = 1000
 
 
 def _counted_range(rule: AlertRule, ports: CountPorts) -> tuple[int, int] | None:
-    """Return where the counts of a rule's sources begin and, without the future, end, if there are some."""
+    """Return the start and the end of the counts of a rule's sources, up to the present; None without any."""
     counts = counted_for(rule, ports.index)
     of_rule = sources_of(rule, counts.sources) if counts else []
     if counts is None or not of_rule:
@@ -39,7 +39,7 @@ def _counted_range(rule: AlertRule, ports: CountPorts) -> tuple[int, int] | None
 
 
 def _filmed_range(rule: AlertRule, ports: CountPorts) -> tuple[int, int] | None:
-    """Return the same of the footage of a rule's sources."""
+    """Return the same for the footage of a rule's sources."""
     spans = [span for of_source in filmed_spans(ports, rule.sources).values() for span in of_source]
     spans = [span for span in spans if span[0] <= ports.now_ms] or spans
     return (min(span[0] for span in spans), max(span[1] for span in spans)) if spans else None
@@ -51,14 +51,14 @@ def try_rule(
     names: dict[str, str],
     asked_ms: tuple[int | None, int | None] = (None, None),
 ) -> RuleTrial:
-    """Return the alerts that a rule would have sent; `names` has the names of sources by slug.
+    """Return the alerts that a rule would have sent.
 
     Args:
         rule: The rule.
-        ports: What it reads.
-        names: Names of the sources.
-        asked_ms: The range to try it over, in milliseconds; `None` for an end: where the counts begin or end,
-            of at most `TRIED_DAYS`.
+        ports: Ports to read from.
+        names: Names of sources by slug.
+        asked_ms: Start and end of the range. If the start is None, it is that of the counts, at most
+            `TRIED_DAYS` before the end; if the end is None, it is that of the counts.
 
     Raises:
         FrametallyError: The rule does not fit the counts, or they cannot be read.
@@ -87,7 +87,7 @@ def try_rule(
     if since_ms >= to_ms:
         since_ms, to_ms = first_ms, tried[1]
     intervals: list[TriedInterval] = []
-    if rule.what in BY_BARS:  # whole intervals: also the first, and the last that may still be filling
+    if rule.what in BY_BARS:  # whole intervals, including the first and the last, which may still be filling
         bars = intervals_over(rule, since_ms, to_ms)[-_MOST_TRIED:]
         since_ms, to_ms = bars[0][0], bars[-1][1]
         intervals = _intervals(rule, ports, bars, names)

@@ -1,4 +1,4 @@
-"""What alerts add to the dashboard: their routes and their page."""
+"""Adds the routes and the page of alerts to the dashboard."""
 
 from __future__ import annotations
 

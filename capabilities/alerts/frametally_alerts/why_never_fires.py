@@ -1,4 +1,4 @@
-"""Why a rule may stay silent whatever is filmed: shown where it is added and listed."""
+"""Explains why a rule may stay silent whatever is filmed, for the places where it is added and listed."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Silence(NamedTuple):
     """A reason why a rule stays silent.
 
     Attributes:
-        field: The rule's field that is at fault, as in `RuleRefused`.
-        why: The fault and the remedy; one line.
+        field: The rule's field at fault, as in `RuleRefused`.
+        why: The fault and the remedy, in one line.
         for_good: Whether no future footage can change it.
     """
 
@@ -34,13 +34,12 @@ class Silence(NamedTuple):
 def why_silent(
     rule: AlertRule, names: KnownNames, index: CountIndex | None, base_interval_s: int
 ) -> list[Silence]:
-    """Return why a rule stays silent at present; none: no reason is known.
+    """Return why a rule stays silent at present; empty if no reason is known.
 
-    A label without counts may still appear. A source that is not known may not: its slug may be
-    misspelt.
+    A label without counts may still appear. An unknown source may not, because its slug may be misspelt.
 
-    `base_interval_s` is the interval of future counts where there are none; without an index there are none.
-    Raises as the ports do.
+    `base_interval_s` is the interval of future counts if there are no counts or no index. Raises the errors
+    of the ports.
     """
     silences = []
     bars = rule.what in BY_BARS

@@ -1,1 +1,1 @@
-"""Lines, zones, movements and speeds: draws them over a source, and counts by them."""
+"""Draws lines and zones over a source, and counts crossings, stays, movements and speeds with them."""

@@ -1,4 +1,4 @@
-"""The lines and zones of pictures, as frametally asks for them; each answer is imported when it is asked."""
+"""Provides the lines and zones of pictures to frametally; each answer imports its modules on demand."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class TrafficPlaces:
-    """The hook `places`; see `PicturePlaces`. Standard library only: nodes of a cluster import it, too."""
+    """The hook `places`; see `PicturePlaces`. Standard library only, because nodes of a cluster import it."""
 
     node_folders = ("flows", "geometry", "tasks")
 

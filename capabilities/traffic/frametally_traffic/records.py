@@ -1,7 +1,7 @@
-"""Records of drawings: lines, zones, calibration; see `records` for the rules.
+"""Defines the records of drawings: lines, zones, calibrations; see `frametally.records` for the rules.
 
-Points are `(x, y)` in pixels of the original picture, from its top left corner, y downwards. Records hold the
-picture's size, too, because the stored picture may be smaller.
+Points are `(x, y)` in pixels of the original picture, from its top left corner, y downwards. Records include
+that picture's size, because the stored picture may be smaller.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ Points = tuple[Point, ...]
 FEWEST_LINE_POINTS, MOST_LINE_POINTS = 2, 8
 FEWEST_ZONE_POINTS, MOST_ZONE_POINTS = 3, 32
 FEWEST_REFERENCES, MOST_REFERENCES = 4, 32
-"""A homography has eight unknowns, and a point with its metres tells two."""
+"""A homography has eight unknowns, and each point with metres gives two equations."""
 MOST_RECTANGLES = 6
 MOST_NAME_CHARACTERS = 100
 MOST_SHAPES = 200
-"""Of a source, those of all times together: a record stays small enough to be read by every task."""
+"""For one source, at all times together, so that a record stays small enough for every task to read."""
 
 Side = Literal["N", "NE", "E", "SE", "S", "SW", "W", "NW"]
 
@@ -49,7 +49,7 @@ class Drawn(msgspec.Struct, frozen=True, kw_only=True):
     height_px: Pixels
 
     def holds_in(self, from_ms: int, to_ms: int) -> bool:
-        """Return whether it holds in some of `[from_ms, to_ms)`."""
+        """Return whether it is valid in some of `[from_ms, to_ms)`."""
         return (self.from_ms is None or self.from_ms < to_ms) and (self.to_ms is None or self.to_ms > from_ms)
 
 

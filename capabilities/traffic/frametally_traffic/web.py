@@ -1,4 +1,4 @@
-"""Adds routes of lines, zones and traffic reports to the dashboard."""
+"""Adds the routes of lines, zones and traffic reports to the dashboard."""
 
 from __future__ import annotations
 

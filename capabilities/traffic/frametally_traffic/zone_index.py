@@ -1,6 +1,6 @@
-"""The count index of a zone: models and sources are the picture's, counts are the zone's.
+"""Presents a zone's counts as a count index with the models and sources of the pictures.
 
-So whatever draws or proves the counts of the picture draws and proves those of a zone.
+So the code that charts and proves counts of pictures also works for zones.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from frametally_web.charts.catalogue import stored_intervals, unknown
 
 
 def counted_zones(index: CountIndex, model: str) -> dict[str, list[str]]:
-    """Return by source the names of its zones that something was counted within, sorted."""
+    """Return the sorted names of zones with counts, by source."""
     zones: dict[str, list[str]] = {}
     for summary in index.sources(series_model(model, ZONES)):
         place = parse_place(summary.source)
@@ -43,12 +43,12 @@ def counted_zones(index: CountIndex, model: str) -> dict[str, list[str]]:
 
 
 def check_zone(index: CountIndex, store: ObjectStore, name: str, sources: Sequence[str]) -> None:
-    """Refuse a zone that none of some sources (none: of all) has or had.
+    """Refuse a zone that none of the sources (empty: all) has or had.
 
-    A zone that is drawn but not counted yet is known, too.
+    A zone that is drawn but not counted yet is accepted.
 
     Raises:
-        Problem: 400, with the names that are nearest.
+        Problem: 400, with similar names.
     """
     zone_names: set[str] = set()
     for model in stored_intervals(index):
@@ -72,7 +72,7 @@ def _zone_names(store: ObjectStore, sources: Iterable[str]) -> set[str]:
 
 
 def why_not_within(store: ObjectStore, name: str, source: str, at_ms: int) -> str:
-    """Return why footage that is counted is not counted within a zone at a moment, as a sentence."""
+    """Return a sentence that says why counted footage is not counted within a zone at a moment."""
     try:
         zones = read_drawing(store, source).zones
     except Poison:
@@ -86,10 +86,10 @@ def why_not_within(store: ObjectStore, name: str, source: str, at_ms: int) -> st
 
 
 class ZoneIndex(PartIndex):
-    """A `CountIndex` of the counts within the zones of one name; all else comes from the index itself."""
+    """A `CountIndex` of the counts within the zones of one name; everything else comes from `index`."""
 
     def __init__(self, index: CountIndex, zone: str) -> None:
-        """Look through `index`, which the caller closes."""
+        """Wrap `index`, which the caller closes."""
         super().__init__(index)
         self._zone = zone
 
@@ -97,7 +97,7 @@ class ZoneIndex(PartIndex):
         return getattr(self.whole, name)
 
     def box_filters(self, model: str, base_interval_s: int) -> BoxFilters:
-        """Return which boxes stood in the zone as the runs that the index has were counted with it."""
+        """Return filters for the boxes in the zone as drawn when the current runs were counted."""
         runs = {
             run.day: run
             for run in self.current_runs()
@@ -112,15 +112,15 @@ class ZoneIndex(PartIndex):
         return filter_of
 
     def why_not(self, store: ObjectStore, source: str, at_ms: int) -> str:
-        """Return why footage that is counted is not counted within the zone, as a sentence."""
+        """Return a sentence that says why counted footage is not counted within the zone."""
         return why_not_within(store, self._zone, source, at_ms)
 
     def counted_days(self, model: str) -> list[CountedDay]:
-        """Return the current runs within zones of the model."""
+        """Return the model's days that are counted within zones."""
         return self.whole.counted_days(series_model(model, ZONES))
 
     def current_runs(self) -> list[Run]:
-        """Return the runs within zones, each as one of its model."""
+        """Return the runs within zones, each with its base model."""
         return [
             msgspec.structs.replace(run, model=base_model(run.model))
             for run in self.whole.current_runs()
@@ -128,7 +128,7 @@ class ZoneIndex(PartIndex):
         ]
 
     def labels(self, model: str) -> list[tuple[str, int]]:
-        """Return labels with their detections within zones; those seen elsewhere have none here."""
+        """Return labels with their detections within zones: 0 for labels only seen elsewhere."""
         zone_labels = self.whole.labels(series_model(model, ZONES))
         label_names = {label for label, _ in zone_labels}
         elsewhere = sorted(label for label, _ in self.whole.labels(model) if label not in label_names)
@@ -162,13 +162,13 @@ class ZoneIndex(PartIndex):
 
     def _zone_query(self, query: CountQuery) -> CountQuery:
         sources = query.sources or [summary.source for summary in self.sources(query.model)]
-        # None would mean all: if no source has the zone, ask for a source that does not exist.
+        # An empty list would mean all sources, so if none has the zone, ask for one that does not exist.
         places = [str(Place(source, "zone", (self._zone,))) for source in sources or ("",)]
         return query._replace(model=series_model(query.model, ZONES), sources=places)
 
 
 def index_within(index: CountIndex, store: ObjectStore, zone: str, sources: Sequence[str]) -> CountIndex:
-    """Return the index of a zone. Raises `Problem` if it does not exist."""
+    """Return the index of a zone. Raises `Problem` if the zone does not exist."""
     check_zone(index, store, zone, sources)
     return cast(CountIndex, ZoneIndex(index, zone))
 

@@ -1,1 +1,1 @@
-"""Pieces of footage as units, for checks of visits and of crossings."""
+"""Makes pieces of footage the units of checks of visits and crossings."""

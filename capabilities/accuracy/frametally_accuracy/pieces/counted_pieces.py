@@ -1,4 +1,4 @@
-"""The pieces of a check, with the counts in each, and the frames that play."""
+"""Reads the pieces of a check, the counts in each, and the frames to play."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ from frametally_accuracy.records import AccuracyCheck, CheckUnit
 from frametally_accuracy.rules.drawing import unit_weights, zones_of
 
 PIECE_MS = 15_000
-"""Length of a piece. A piece begins at a multiple of it, so that a bar of a minute has whole pieces."""
+"""Length of a piece. Pieces begin at multiples of it, so that a bar of a minute has whole pieces."""
 LEAD_MS = 3_000
-"""What the desk plays before a piece, so that people see what is there already."""
+"""Lead-in that the desk plays before a piece, so that people see what is already there."""
 
 PieceKey = tuple[str, int]
-"""Source, and how many pieces there would be since the epoch."""
+"""Source, and number of the piece since the epoch."""
 
 
 class _Piece:
@@ -64,11 +64,11 @@ class _Piece:
 
 
 def read_pieces(footage: CheckFootage, scope: CheckScope) -> Population:
-    """Return the pieces in which objects were followed, with the counts in each.
+    """Return the pieces in which objects were tracked, with the counts in each.
 
     Raises:
-        Misconfigured: There is too little footage, or nothing was followed in it.
-        Retryable: A port is away.
+        Misconfigured: There is too little footage, or nothing was tracked in it.
+        Retryable: A port is unavailable.
     """
     frames = CountedFrames(footage, scope)
     pieces = _pieces(footage, scope, frames)
@@ -121,22 +121,22 @@ def read_pieces(footage: CheckFootage, scope: CheckScope) -> Population:
 
 
 def plain_label(label: str, place: EventPlace | None) -> str:
-    """Return the class of a label of a check."""
+    """Return the class in a check's label."""
     return label if place is None else label.rpartition("/")[0]
 
 
 class PieceFrame(NamedTuple):
-    """A frame that plays: when it was taken, and its key."""
+    """A frame to play: its time and its key."""
 
     captured_at_ms: int
     image_path: str
 
 
 def frames_of_piece(footage: CheckFootage, check: AccuracyCheck, unit: CheckUnit) -> list[PieceFrame]:
-    """Return the stored frames of a piece, and of the desk's lead-in before it, by time.
+    """Return the stored frames of a piece and of its lead-in, by time.
 
     Raises:
-        Retryable: A port is away.
+        Retryable: A port is unavailable.
     """
     settings = footage.settings
     frames = frames_of_bar(
@@ -155,10 +155,10 @@ def frames_of_piece(footage: CheckFootage, check: AccuracyCheck, unit: CheckUnit
 
 
 def has_pictures(footage: CheckFootage, check: AccuracyCheck, unit: CheckUnit) -> bool:
-    """Return whether each picture that people see of a unit is in the store, and whole.
+    """Return whether every picture that a unit shows is in the store and intact.
 
     Raises:
-        Retryable: A port is away.
+        Retryable: A port is unavailable.
     """
     keys = [unit.image_path]
     if unit.to_ms is not None:
@@ -166,7 +166,7 @@ def has_pictures(footage: CheckFootage, check: AccuracyCheck, unit: CheckUnit) -
         if sum(frame.captured_at_ms >= unit.captured_at_ms for frame in frames) < unit.frames:
             return False
         keys = [frame.image_path for frame in frames]
-    if any(footage.store.head(key) is None for key in keys):  # before any is decoded, which takes long
+    if any(footage.store.head(key) is None for key in keys):  # before slow decoding
         return False
     try:
         for key in keys:
@@ -247,12 +247,12 @@ def _events(footage: CheckFootage, scope: CheckScope, base_interval_s: int) -> I
                     yield CountedEvent(track.source, track.first_seen_ms, track.label)
     except Retryable:
         raise
-    except FrametallyError as error:  # damaged, or of an earlier release: the message has the remedy
+    except FrametallyError as error:  # damaged, or from an earlier release; the message has the remedy
         raise Misconfigured(str(error)) from error
 
 
 def _stretches(pieces: Iterable[PieceKey]) -> Iterator[tuple[str, int, int]]:
-    """Yield where pieces follow each other without a hole: source, beginning, end."""
+    """Yield stretches of consecutive pieces: source, start, end."""
     source, first, end = "", 0, 0
     for piece in pieces:
         if piece == (source, end):

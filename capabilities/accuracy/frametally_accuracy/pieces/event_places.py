@@ -1,4 +1,4 @@
-"""The counts beside detections that can be checked, and the line of a check of crossings."""
+"""Finds the metrics that can be checked, and the line of a check of crossings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from frametally_accuracy.staleness import LINE_CHANGED
 
 
 def metrics() -> list[CheckedMetric]:
-    """Return the counts that can be checked here."""
+    """Return the metrics that can be checked here."""
     return [one for one in CHECKED_METRICS if one != "crossings" or picture_places()]
 
 
@@ -27,12 +27,12 @@ def places(store: ObjectStore) -> list[EventPlace]:
 def find_place(
     store: ObjectStore, metric: CheckedMetric, *, line: str, direction: str, sources: Sequence[str]
 ) -> EventPlace | None:
-    """Return the line that a check is about, with its directions; None: the check is of whole pictures.
+    """Return the line of a check with its directions, or None if the check is about whole pictures.
 
-    `direction`: `to_right`, `to_left`, or its name on the line; empty: both.
+    `direction`: `to_right`, `to_left`, or its name on the line; empty for both.
 
     Raises:
-        Misconfigured: There is no such line, several have this name, or what is drawn is damaged.
+        Misconfigured: There is no such line, several have this name, or the drawing is damaged.
     """
     if metric not in metrics():
         raise Misconfigured(f"{metric} cannot be checked here; choose {' or '.join(metrics())}")
@@ -63,7 +63,7 @@ def find_place(
 
 
 def why_line_changed(check: AccuracyCheck, store: ObjectStore) -> Iterator[str]:
-    """Yield a sentence where the line of a check is another one now, or is gone."""
+    """Yield a sentence if the line of a check has changed or is gone."""
     if check.place is None:
         return
     try:

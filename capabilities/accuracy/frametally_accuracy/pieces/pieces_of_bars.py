@@ -14,10 +14,10 @@ from frametally_web.charts.checks import CheckedCount
 
 
 class PiecesOfBars:
-    """The pieces of a check, by the time at which each begins."""
+    """The start times of a check's pieces."""
 
     def __init__(self, check: AccuracyCheck) -> None:
-        """Read where the pieces are."""
+        """Compute the start times from the check's footage."""
         starts: dict[str, list[Whole]] = {}
         for source, from_ms, to_ms in check.footage:
             starts.setdefault(source, []).append(np.arange(from_ms, to_ms, PIECE_MS))
@@ -27,9 +27,9 @@ class PiecesOfBars:
     def in_bars(
         self, sources: Sequence[str], chosen: Ranges | None, counts: Mapping[int, CheckedCount]
     ) -> dict[int, int]:
-        """Return the pieces of each bar, by the bar's place; 0 where it has a part of one at an end.
+        """Return the number of pieces in each bar, by the bar's place; 0 if the bar splits a piece.
 
-        `chosen`: the event times that count; None: all.
+        `chosen`: the event times that count; None for all.
         """
         none = np.zeros(0, dtype=np.int64)
         starts = np.sort(np.concatenate([none, *(self._starts.get(one, none) for one in sources)]))

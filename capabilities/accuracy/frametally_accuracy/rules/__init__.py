@@ -1,1 +1,1 @@
-"""The rules of an accuracy check: drawing units, and estimating the whole from their answers."""
+"""Defines the statistics of an accuracy check: draws units, and estimates totals from their answers."""

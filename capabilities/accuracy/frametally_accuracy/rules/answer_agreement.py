@@ -1,4 +1,4 @@
-"""Measures how far two answers for the same unit agree, and what their difference does to the total."""
+"""Measures how far answers for the same unit agree, and how their differences affect the total."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ import msgspec
 from frametally_accuracy.rules.quantiles import share_interval
 
 LEAST_EQUAL = 0.8
-"""People agree if so many of their pairs are equal, or may be so by chance."""
+"""People agree if this share of their pairs is equal, or may be by chance."""
 _ENOUGH_PEOPLE = 3
 
 UnitAnswers = Sequence[tuple[str, float]]
-"""The answers for a unit: person (empty: there are no accounts), and count."""
+"""The answers for a unit: person (empty without accounts) and count."""
 
 
 class DoubleAnswers(msgspec.Struct, frozen=True):
@@ -40,14 +40,14 @@ class DoubleAnswers(msgspec.Struct, frozen=True):
 
 
 class AnswerErrors(NamedTuple):
-    """What the answers for the same units show of the errors of people.
+    """People's errors, as shown by several answers for the same units.
 
     Attributes:
         response: Variance of a unit's mean answer.
-        shared: Variance of what the mean answers of all units have in common, as each person errs alike.
+        shared: Variance that the mean answers of all units share, because each person's errors are alike.
         difference: Mean difference between two answers for a unit.
-        beyond: By how much two people differ in the mean of a unit, less what may be chance, as long as no
-            third one was asked; 0: they agree.
+        beyond: Mean difference of two people per unit beyond chance, until a third one was asked; 0 if they
+            agree.
     """
 
     response: float = 0.0
@@ -56,12 +56,12 @@ class AnswerErrors(NamedTuple):
     beyond: float = 0.0
 
     def variance(self, units: float) -> float:
-        """Return the variance of the total of so many units, for what people err."""
+        """Return the variance of the total of `units` units due to people's errors."""
         return units * self.response + units**2 * self.shared
 
 
 def agreement_of(units: Iterable[Sequence[dict[str, int]]]) -> DoubleAnswers:
-    """Return the agreement of units with several answers; none: nothing is known."""
+    """Return the agreement of units with several answers; without any, its bounds are 0 and 1."""
     apart = [
         fmean(
             sum(abs(first.get(label, 0) - second.get(label, 0)) for label in first.keys() | second.keys())
@@ -76,7 +76,7 @@ def agreement_of(units: Iterable[Sequence[dict[str, int]]]) -> DoubleAnswers:
 
 
 def mean_answer(answers: UnitAnswers) -> float:
-    """Return the mean of what people count in a unit: each person's answers weigh as much as another's."""
+    """Return the mean count of a unit, with equal weight for each person."""
     by_person: dict[str, list[float]] = {}
     for person, count in answers:
         by_person.setdefault(person, []).append(count)
@@ -84,13 +84,13 @@ def mean_answer(answers: UnitAnswers) -> float:
 
 
 def answer_errors(units: Sequence[UnitAnswers]) -> AnswerErrors:
-    """Return the errors of people that units with several answers show; none: nothing is known.
+    """Return people's errors as shown by units with several answers; all 0 without such units.
 
-    `response` is the simple response variance, from repeated answers (Hansen, Hurwitz and Bershad, 1961). The
-    total of N units has N times as much of it beside the sampling variance, which has the rest (Särndal,
+    `response` is the simple response variance, from repeated answers (Hansen, Hurwitz and Bershad, 1961). It
+    adds N times to the variance of the total of N units; the sampling variance includes the rest (Särndal,
     Swensson and Wretman, Model Assisted Survey Sampling, 1992, chapter 16). `shared` is the correlated
-    response variance: half the squared mean difference of two people, less what chance has in it (Fellegi,
-    1964), by the share of the units that each one answered: the interval reaches to the total of either one.
+    response variance: half the squared mean difference of two people less chance (Fellegi, 1964), by the
+    share of units that each one answered, so that the interval reaches to either one's total.
     """
     doubles = [answers for answers in units if len(answers) > 1]
     if not doubles:
@@ -117,9 +117,9 @@ def answer_errors(units: Sequence[UnitAnswers]) -> AnswerErrors:
 
 
 def _differences(doubles: Iterable[UnitAnswers]) -> dict[tuple[str, str], list[float]]:
-    """Return by two people how far their answers for the same units are apart.
+    """Return the differences between two people's answers for the same units, by pair of people.
 
-    Of two answers of one person nobody knows which errs how, so all of these have one sign.
+    Differences between answers of the same person have no known direction, so all get the same sign.
     """
     apart: dict[tuple[str, str], list[float]] = defaultdict(list)
     for answers in doubles:
@@ -129,7 +129,7 @@ def _differences(doubles: Iterable[UnitAnswers]) -> dict[tuple[str, str], list[f
 
 
 def _beyond_chance(doubles: Sequence[UnitAnswers]) -> float:
-    """Return the difference of people in the mean of a unit, as far as neither rule takes it for chance."""
+    """Return people's mean difference per unit beyond what either rule attributes to chance."""
     equal = sum(len({count for _, count in answers}) == 1 for answers in doubles)
     if not doubles or share_interval(equal, len(doubles))[1] >= LEAST_EQUAL:
         return 0.0
@@ -139,6 +139,6 @@ def _beyond_chance(doubles: Sequence[UnitAnswers]) -> float:
 
 
 def _is_settled(answers: UnitAnswers) -> bool:
-    """Return whether a third one has been asked; without accounts nobody knows who that was."""
+    """Return whether a third person was asked; without accounts, three answers are enough."""
     persons = {person for person, _ in answers}
     return len(persons) >= _ENOUGH_PEOPLE or (len(persons) == 1 and len(answers) >= _ENOUGH_PEOPLE)

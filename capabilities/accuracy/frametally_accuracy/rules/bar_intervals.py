@@ -1,15 +1,15 @@
-"""The interval of each bar that a check covers, and the bar without the errors of the model.
+"""Computes an interval and a corrected count for each bar that a check covers.
 
-A bar is a small area of the checked footage (Fay and Herriot, 1979): it errs as the whole check does, and it
-has an error of its own. Its own units show that one; of few units the estimate goes part of the way, and
-keeps the variance of what it does not know. How far stretches differ is seen from runs of units that follow
-each other. A stretch where one thing is taken for another all through is rare and far from all others, so the
-interval always reaches beyond what the bar's own units say (Efron and Morris, 1972). Where the model counts
-unusually much or little, such a stretch is likely, and the interval reaches as far as they alone have it.
+A bar is a small area of the checked footage (Fay and Herriot, 1979): it shares the error of the whole check
+and adds its own. Its own units show the latter; with few units the estimate goes only part of the way, and
+keeps the variance of the rest. Runs of consecutive units show how far stretches differ. A stretch where one
+thing is mistaken for another throughout is rare and far from all others, so the interval always reaches
+beyond what the bar's own units say (Efron and Morris, 1972). Where the model's counts are unusually high or
+low, such a stretch is likely, and the interval reaches as far as the bar's own units alone suggest.
 
-Where the errors change, as when a model goes blind at night, nothing is borrowed across the change: each
-stretch has a spread of its own. A bar on a change has the design-based interval of its own units (Särndal,
-Swensson and Wretman, 1992, chapter 10); with too few of them it reaches as far as either side has it.
+Where errors change, as when a model goes blind at night, nothing is borrowed across the change: each stretch
+has its own spread. A bar on a change gets the design-based interval of its own units (Särndal, Swensson and
+Wretman, 1992, chapter 10); with too few of them, it covers the intervals of both sides.
 """
 
 from __future__ import annotations
@@ -26,30 +26,30 @@ from frametally_accuracy.rules.estimation import CONFIDENCE, NORMAL, Estimate
 from frametally_accuracy.rules.quantiles import student_quantile
 
 RUN = 4
-"""Units of a run; a bar with fewer units of its own takes the nearest ones. There have to be so many."""
+"""Units of a run, and the least for any interval; a bar with fewer units borrows the nearest ones."""
 _LEAST_SHARE = 0.3
-"""A bar errs as if it had so much of the mean more: what the model leaves empty has errors, too."""
+"""Part of the mean added to a bar's size, because there are errors where the model counts nothing."""
 _CHANGE = 3.5
-"""So many standard errors between two sides are more than chance: the best of many places to split."""
+"""Standard errors between two sides that exceed chance, given the many places to split."""
 _AROUND = 3
-"""Units on either side of a bar that tell whether it is on a change: where that is, few units show."""
+"""Units on either side of a bar that decide whether it is on a change, whose place few units show."""
 _LEAST = 1e-9
 _BEYOND = 0.25
-"""The part of the half-width of what the bar's own units say by which an interval reaches beyond that."""
+"""How far an interval reaches beyond what the bar's own units say, as a part of their half-width."""
 _BEYOND_UNUSUAL = 1.2
-"""That part where the level is unusual: what is taken for another there makes units differ, too."""
+"""That part where the level is unusual, as mistaken objects there also make units differ."""
 
 
 class AnsweredUnits(NamedTuple):
-    """Answered units in the order of their sources and times, a value each.
+    """Answered units by source and time, one value each.
 
     Attributes:
-        at: Where a unit is among all: its event time, or any number that rises with it.
+        at: Position of a unit: its event time, or any number that rises with it.
         truth: A person's counts.
         model: The model's counts.
-        weights: With which they were drawn.
-        unusual: Whether the model counts unusually much or little there.
-        stretch: The stretch of alike errors that it lies in, from 0; see `stretches_of`.
+        weights: Weights that they were drawn with.
+        unusual: Whether the model's counts are unusually high or low there.
+        stretch: Number of its stretch of similar errors, from 0; see `stretches_of`.
     """
 
     at: Whole
@@ -60,7 +60,7 @@ class AnsweredUnits(NamedTuple):
     stretch: Whole
 
     def only(self, chosen: Whole) -> AnsweredUnits:
-        """Return some of them, in the order given."""
+        """Return the chosen ones, in the given order."""
         return AnsweredUnits(
             self.at[chosen],
             self.truth[chosen],
@@ -72,12 +72,12 @@ class AnsweredUnits(NamedTuple):
 
 
 class Spread(NamedTuple):
-    """How far parts of footage are from the mean error.
+    """How far parts of footage deviate from the mean error.
 
     Attributes:
-        between: Variance of the error of a part, as a part of its size squared.
-        within: Variance of a unit's error, for each object.
-        reach: How many times as wide an interval is, as few units show little of these variances.
+        between: Variance of a part's error, relative to its squared size.
+        within: Variance of a unit's error per object.
+        reach: Factor that widens intervals, because few units underestimate these variances.
     """
 
     between: float
@@ -86,7 +86,7 @@ class Spread(NamedTuple):
 
 
 class BarIntervals(NamedTuple):
-    """For each bar a corrected count, and where the truth is."""
+    """For each bar a corrected count and an interval for the truth."""
 
     corrected: Numbers
     low: Numbers
@@ -94,11 +94,11 @@ class BarIntervals(NamedTuple):
 
 
 def stretches_of(truth: Numbers, model: Numbers) -> Whole:
-    """Return by unit, in order of source and time, its stretch: within one, errors change only by chance.
+    """Return each unit's stretch, in order of source and time; within one, errors vary only by chance.
 
-    A stretch is split where its two sides differ most, as long as that is more than chance has (binary
-    segmentation: Scott and Knott, 1974). They have to differ both in truth minus model and in truth minus
-    what the stretch's ratio lets expect: a fuller hour in which the same share is missed does not split.
+    A stretch is split where its two sides differ most, if by more than chance (binary segmentation: Scott and
+    Knott, 1974). They must differ both in truth minus model and in truth minus the expectation by the
+    stretch's ratio, so a fuller hour in which the same share is missed does not split it.
     """
     stretch = np.zeros(len(truth), dtype=np.int64)
     open_parts = [slice(0, len(truth))]
@@ -115,7 +115,7 @@ def stretches_of(truth: Numbers, model: Numbers) -> Whole:
 
 
 def _sides_apart(errors: Numbers) -> Numbers:
-    """Return for each place to split by how many standard errors the means of both sides differ."""
+    """Return, for each place to split, how many standard errors the means of both sides are apart."""
     left = np.arange(RUN, len(errors) - RUN + 1)
     right, sums = len(errors) - left, np.cumsum(errors)
     means = sums[left - 1] / left, (sums[-1] - sums[left - 1]) / right
@@ -125,7 +125,7 @@ def _sides_apart(errors: Numbers) -> Numbers:
 
 
 def spreads_of(estimate: Estimate, sample: AnsweredUnits, *, units: int) -> list[Spread]:
-    """Return how far parts of footage differ, by stretch."""
+    """Return how far parts of footage differ, for each stretch."""
     number = int(sample.stretch.max()) + 1
     if number == 1:
         return [spread_of(estimate, sample, units=units)]
@@ -139,7 +139,7 @@ def spreads_of(estimate: Estimate, sample: AnsweredUnits, *, units: int) -> list
 
 
 def spread_of(estimate: Estimate, sample: AnsweredUnits, *, units: int) -> Spread:
-    """Return how far stretches differ, with one standard error added: few runs show little of it."""
+    """Return how far runs differ, plus one standard error, because few runs underestimate it."""
     number = max(len(sample.at) // RUN, 2)
     runs = np.arange(len(sample.at)) * number // len(sample.at)
     sizes, shares = _sizes(estimate, sample.model, units), 1 / sample.weights
@@ -148,7 +148,7 @@ def spread_of(estimate: Estimate, sample: AnsweredUnits, *, units: int) -> Sprea
     errors = np.bincount(runs, shares * residuals) / whole
     beside = (shares * (residuals - errors[runs] * sizes) ** 2).sum() / (shares * sizes).sum()
     freedom = max(len(sample.at) - number, 1)
-    # One more error that nobody saw, as in the check's own variance.
+    # Add one unseen error, as in the check's own variance.
     within = float(beside * len(sample.at) / freedom + 1 / sizes.sum())
     run_variances = errors**2 - within * np.bincount(runs, shares**2 * sizes) / whole**2
     between = float(np.average(run_variances, weights=whole))
@@ -168,21 +168,21 @@ def bar_intervals(
     units: int,
     is_at_will: bool,
 ) -> BarIntervals:
-    """Return the intervals of bars; of one that has all units, the check's own.
+    """Return the intervals of bars; a bar with all units has the check's own.
 
     Args:
         estimate: The estimate of the check.
-        spreads: How far parts differ, by stretch.
+        spreads: Spread of each stretch.
         sample: The answered units of the bars' sources, by `at`.
-        starts: Where the bars begin, in the measure of `sample.at`.
-        ends: Where they end, exclusive.
+        starts: Starts of the bars, on the scale of `sample.at`.
+        ends: Their ends, exclusive.
         counts: The model's counts in each bar.
-        frames: How many of the check's units are in each bar.
-        units: How many the check is about.
-        is_at_will: Whether the interval is to hold whenever people stop.
+        frames: Number of the check's units in each bar.
+        units: Number of units that the check is about.
+        is_at_will: Whether the interval must hold whenever people stop.
     """
     interval = estimate.at_will if is_at_will else estimate.fixed
-    # Missing pictures may move one end alone.
+    # Missing pictures may move one end only.
     half = max(interval.high - estimate.total, estimate.total - interval.low)
     quantile = half / max(estimate.standard_error, _LEAST)
     first, behind = np.searchsorted(sample.at, starts), np.searchsorted(sample.at, ends)
@@ -211,7 +211,7 @@ def bar_intervals(
 
 
 class _Bars(NamedTuple):
-    """Bars, and how many of their units are answered."""
+    """Bars, with the number of answered units in each."""
 
     starts: Whole
     ends: Whole
@@ -222,7 +222,7 @@ class _Bars(NamedTuple):
     quantile: float
 
     def only(self, chosen: Whole) -> _Bars:
-        """Return some of them, in the order given."""
+        """Return the chosen ones, in the given order."""
         return self._replace(
             starts=self.starts[chosen],
             ends=self.ends[chosen],
@@ -235,7 +235,7 @@ class _Bars(NamedTuple):
 def _of_stretches(
     estimate: Estimate, spreads: Sequence[Spread], sample: AnsweredUnits, bars: _Bars
 ) -> BarIntervals:
-    """Return the intervals of bars by the stretches in which they are."""
+    """Return the intervals of bars by the stretches that they are in."""
     if len(spreads) == 1:
         return _of_one_stretch(estimate, spreads[0], sample, bars)
     first = np.maximum(np.searchsorted(sample.at, bars.starts) - _AROUND, 0)
@@ -281,7 +281,7 @@ def _of_one_stretch(estimate: Estimate, spread: Spread, sample: AnsweredUnits, b
 
 
 def _of_own_units(estimate: Estimate, sample: AnsweredUnits, bar: _Bars) -> tuple[float, float, float]:
-    """Return the interval of one bar by its own units alone: a ratio estimate of a domain."""
+    """Return the interval of one bar from its own units alone: a ratio estimate of a domain."""
     own = sample.only(np.flatnonzero((sample.at >= bar.starts[0]) & (sample.at < bar.ends[0])))
     shares, sizes = 1 / own.weights, _sizes(estimate, own.model, bar.units)
     residuals = own.truth - estimate.ratio * own.model
@@ -297,7 +297,7 @@ def _of_own_units(estimate: Estimate, sample: AnsweredUnits, bar: _Bars) -> tupl
 
 
 def _sizes(estimate: Estimate, counts: Numbers, units: int, frames: Numbers | float = 1.0) -> Numbers:
-    """Return the objects of units or bars, and a part of the mean: what their errors are measured in."""
+    """Return the sizes of units or bars that errors are relative to: their objects and a part of the mean."""
     return np.asarray(
         max(estimate.ratio, 0.0) * counts + _LEAST_SHARE * frames * max(estimate.total, 1.0) / units
     )
@@ -306,9 +306,9 @@ def _sizes(estimate: Estimate, counts: Numbers, units: int, frames: Numbers | fl
 def _local_errors(
     estimate: Estimate, spread: Spread, sample: AnsweredUnits, starts: Whole, ends: Whole, units: int
 ) -> tuple[Numbers, Numbers, NDArray[np.bool_]]:
-    """Return the error of each bar that its units show, as a part of its size, and the variance of that.
+    """Return the error of each bar as shown by its units, relative to its size, and its variance.
 
-    The third value is whether the level of any of these units is unusual.
+    The third value is whether any of these units has an unusual level.
     """
     first, behind = np.searchsorted(sample.at, starts), np.searchsorted(sample.at, ends)
     is_short = behind - first < RUN

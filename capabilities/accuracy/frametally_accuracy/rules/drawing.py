@@ -1,8 +1,8 @@
-"""Draws the units of a check in order, by a recorded seed, so that anyone can draw them again.
+"""Draws the units of a check in order by a recorded seed, so that anyone can repeat it.
 
-The units lie in zones: runs of source, hour and time of equal total weight. Every round draws one unit of
-each zone that has one left, without putting it back, with a probability that is its weight over the weight
-that its zone has left. So a check can stop after any round, and its sample is spread over all footage.
+Zones are runs of units by source, hour and time, of equal total weight. Every round draws one unit from each
+zone that has any left, without replacement, with its weight over the weight left in its zone as probability.
+So a check can stop after any round, and its sample is spread over all footage.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ Whole = NDArray[np.int64]
 MOST_ZONES = 10
 _UNITS_IN_ZONE = 4
 _LEAST_SHARE = 0.5
-"""The least weight of a unit, in the mean weight: what the model leaves empty is drawn, too."""
+"""Least weight of a unit, relative to the mean, so that units that the model leaves empty are also drawn."""
 _RARE = 0.02
-"""A label that is rarer than this in a unit draws no more to itself."""
+"""Labels with a lower mean per unit than this are drawn as if they had it."""
 
 
 class Draws(NamedTuple):
     """Rounds of draws, a row each, with a column for each zone.
 
     Attributes:
-        units: Number of the unit; -1 where the zone has none left.
-        weights: Of the unit; 1 where there is none.
-        rest: Weight of what the zone had left before the draw; 0 where it had nothing.
-        sizes: By zone, how many units it has.
+        units: Number of the unit; -1 if the zone has none left.
+        weights: Weight of the unit; 1 if there is none.
+        rest: Weight left in the zone before the draw; 0 if none.
+        sizes: Number of units in each zone.
     """
 
     units: Whole
@@ -42,7 +42,7 @@ class Draws(NamedTuple):
 
     @property
     def is_drawn(self) -> NDArray[np.bool_]:
-        """Where there is a unit."""
+        """Whether there is a unit."""
         return self.units >= 0
 
     def first(self, rounds: int) -> Draws:
@@ -51,7 +51,7 @@ class Draws(NamedTuple):
 
 
 def random_shares(seed: str, keys: Iterable[str]) -> Numbers:
-    """Return a number between 0 and 1 for each unit: of its key and the seed, the same on every machine."""
+    """Return a number between 0 and 1 for each key, derived from the seed, the same on every machine."""
     start = hashlib.sha256(seed.encode() + b"\0")
     whole = []
     for key in keys:
@@ -62,11 +62,11 @@ def random_shares(seed: str, keys: Iterable[str]) -> Numbers:
 
 
 def unit_weights(counts: Numbers, doubts: Numbers) -> Numbers:
-    """Return the weight of each unit; the mean is 1, and none is below one half.
+    """Return the weight of each unit; their mean is 1, and none is below one half.
 
     Args:
-        counts: The model's counts, a row for each unit, a column for each label.
-        doubts: Likewise, how many boxes are near the threshold, on either side.
+        counts: The model's counts, with a row per unit and a column per label.
+        doubts: Numbers of boxes close to the threshold, on either side, in the same shape.
     """
     means = np.maximum(counts.mean(axis=0), _RARE)
     likely = np.sqrt(((counts + doubts) / means**1.5).sum(axis=1))
@@ -77,17 +77,17 @@ def unit_weights(counts: Numbers, doubts: Numbers) -> Numbers:
 
 
 def zones_of(weights: Numbers) -> Whole:
-    """Return the zone of each unit; the units are in the order of source, hour and time."""
+    """Return the zone of each unit; units are ordered by source, hour and time."""
     number = max(1, min(MOST_ZONES, len(weights) // _UNITS_IN_ZONE))
     middles = np.cumsum(weights) - weights / 2
     return np.asarray(np.minimum((middles * number / weights.sum()).astype(np.int64), number - 1))
 
 
 def draw(weights: Numbers, zones: Whole, shares: Numbers) -> Draws:
-    """Return all rounds, until every unit is drawn.
+    """Return all rounds until every unit is drawn.
 
-    A unit's place in its zone is by an exponential time with its weight as the rate: the order in which
-    draws without replacement take them (Efraimidis and Spirakis, 2006).
+    Units in a zone are ordered by an exponential time with their weight as rate, which is the order of draws
+    without replacement (Efraimidis and Spirakis, 2006).
     """
     times = -np.log(shares) / weights
     columns = [np.flatnonzero(zones == zone) for zone in range(int(zones.max()) + 1)]

@@ -1,19 +1,19 @@
 """Estimates the total of all units from the answers for a sample, with intervals.
 
-Every estimator here is one sum with another `slope`: slope x (the model's total) + an unbiased estimate of
-the total of (truth - slope x model). Slope 0 ignores the model, 1 is the difference estimator, the ratio of
-truth to model is the ratio estimator, and the slope of least variance is power tuning (PPI++: Angelopoulos,
-Duchi and Zrnic, 2023). The steady part of the counts has a slope of its own: a regression estimator with two
-auxiliary totals (Särndal, Swensson and Wretman, Model Assisted Survey Sampling, 1992, chapter 6). The
-estimate from draws with unequal probabilities without replacement is that of Des Raj (1956), as Shekhar et
-al. use it for audits (2023); rounds are weighted so that for equal weights it becomes the plain mean with its
+All estimators here are the same sum with different `slope`: slope x (the model's total) + an unbiased
+estimate of the total of (truth - slope x model). Slope 0 ignores the model, 1 is the difference estimator,
+the ratio of truth to model is the ratio estimator, and the slope of least variance is power tuning (PPI++:
+Angelopoulos, Duchi and Zrnic, 2023). The steady part of the counts has its own slope: a regression estimator
+with two auxiliary totals (Särndal, Swensson and Wretman, Model Assisted Survey Sampling, 1992, chapter 6).
+The estimate from draws with unequal probabilities without replacement is that of Des Raj (1956), as used for
+audits by Shekhar et al. (2023); rounds are weighted so that equal weights give the plain mean with its
 finite-population correction.
 
-A sample that shows few errors shows too little variance as well, so the variance is never less than that of a
-few errors; only a census has no sampling error. Rare great errors make the variance small in just those
-samples whose total is off, and an interval has to be wider for that (Hall, 1992). Whether there is enough to
-say depends on the objects that people saw, not on the variance: a choice by variance keeps the samples with
-the widest intervals.
+A sample with few errors also underestimates the variance, so the variance is never below that of a few
+errors; only a census has no sampling error. If large errors are rare, samples that lack them have both a
+wrong total and a small variance, so intervals must be wider (Hall, 1992). Whether there is enough for an
+estimate depends on the objects that people saw, not on the variance: a choice by variance would keep the
+samples with the widest intervals.
 """
 
 from __future__ import annotations
@@ -31,24 +31,24 @@ from frametally_accuracy.rules.quantiles import far_student_quantile, student_qu
 
 CONFIDENCE = 0.95
 BEST_AT = 100
-"""The interval for stopping at will is narrowest after about so many units."""
+"""The interval for stopping at will is narrowest after about this many units."""
 LEAST_OBJECTS = 25
-"""With fewer objects that people saw there is too little to say."""
+"""If people saw fewer objects than this, there is no interval."""
 _FEWEST_ERRORS = 2.25
 """The variance is at least that of so many errors: with none in 100 units, 3 are possible (rule of three)."""
 _SKEWNESS = 1.5
-"""The squared skewness counts so often: a sample that lacks the rare great errors shows too little of it."""
+"""Factor of the squared skewness, because samples that lack the rare large errors underestimate it."""
 _MOST_WIDENING = 0.5
-"""The part by which an interval becomes wider for its skewness at most."""
+"""Most that skewness widens an interval, as a part of it."""
 LEAST_ROUNDS = 3
 _FIRM = 4.0
-"""A slope begins at 1 with the weight of so many degrees of freedom."""
+"""A slope starts at 1 with the weight of this many degrees of freedom."""
 NOBODY_ERRS = AnswerErrors()
 NORMAL = student_quantile((1 + CONFIDENCE) / 2, 10**9)
 
 
 class Interval(NamedTuple):
-    """Where the truth is, with a confidence of 95 %."""
+    """An interval for the truth with 95 % confidence."""
 
     low: float
     high: float
@@ -60,14 +60,14 @@ class Estimate(NamedTuple):
     Attributes:
         total: The estimate.
         fixed: Its interval for a sample whose size was fixed before.
-        at_will: Its interval for who stops when they like; never narrower.
-        is_enough: Whether there is enough to say so; else show no interval.
-        standard_error: Of the total.
-        slope: Of the estimator, for counts that come and go.
-        steady_slope: Of the steady part of the counts.
-        ratio: Of the estimate to the model's total; 1 where that is 0.
-        parts: By zone, its part of the variance.
-        people: How people's answers for the same units differ; the intervals and the standard error have it.
+        at_will: Its interval for people who stop whenever they like; never narrower.
+        is_enough: Whether there is enough for an interval; else show none.
+        standard_error: Standard error of the total.
+        slope: Slope for counts that come and go.
+        steady_slope: Slope for the steady part of the counts.
+        ratio: Ratio of the estimate to the model's total; 1 if that is 0.
+        parts: Each zone's part of the variance.
+        people: Differences between people's answers; the intervals and the standard error include them.
     """
 
     total: float
@@ -83,15 +83,15 @@ class Estimate(NamedTuple):
 
 
 class _Prepared(NamedTuple):
-    """Draws with what does not depend on the answers.
+    """Draws, with everything that does not depend on the answers.
 
     Attributes:
         draws: The draws.
-        rounds: Weight of each round, of a sum of 1.
-        spread: By zone, how often the variance of a draw is in that of the total.
-        drawn: By zone, its draws.
-        time: Of the martingale that the rounds make: their number, while little is drawn.
-        cubes: By zone, how often the third cumulant of a draw is in that of the total.
+        rounds: Weight of each round; the sum is 1.
+        spread: Factor from the variance of a draw to that of the total, by zone.
+        drawn: Number of draws, by zone.
+        time: Time of the martingale of the rounds: about their number while little is drawn.
+        cubes: Factor from the third cumulant of a draw to that of the total, by zone.
     """
 
     draws: Draws
@@ -118,16 +118,16 @@ def estimate(
     """Return the estimate of the total of all units.
 
     Args:
-        draws: The complete rounds that are answered, two at least.
-        truth: What a person counts, in the places of `draws.units`.
-        model: The model's counts there.
-        model_total: What it counts in all units.
-        steady: How much of `model` stays from unit to unit; None: nothing.
-        steady_total: How much of `model_total` does.
-        slope: Of both parts; None: tuned.
-        least: What the total is not below; None: what the person counts.
-        objects: How many objects people saw in the sample; None: what the person counts.
-        people: How people's answers for the same units differ.
+        draws: The complete answered rounds, at least two.
+        truth: The person's counts at the places of `draws.units`.
+        model: The model's counts at the same places.
+        model_total: The model's count in all units.
+        steady: Part of `model` that stays from unit to unit; None for nothing.
+        steady_total: Part of `model_total` that does.
+        slope: Slope of both parts; None to tune both.
+        least: Lower limit of the total; None for the person's count.
+        objects: Number of objects that people saw in the sample; None for the person's count.
+        people: Differences between people's answers for the same units.
     """
     counted = float(np.where(draws.is_drawn, truth, 0.0).sum())
     prepared = _prepare(draws)
@@ -137,7 +137,7 @@ def estimate(
     rest_total = float(_by_zone(prepared, residuals).sum())
     total = float(slopes @ [model_total - steady_total, steady_total]) + rest_total
     freedom = np.maximum(prepared.drawn - 1, 1)
-    # The second slope was fitted to the same draws.
+    # The second slope is fitted to the same draws.
     fitted = freedom.sum() / max(freedom.sum() - 1, 1) if slope is None and counts[1].any() else 1.0
     parts = prepared.spread * _variances(prepared, residuals / draws.weights) * fitted
     seen_variance = float(parts.sum())
@@ -181,8 +181,8 @@ def estimate_with_missing(
 ) -> Estimate:
     """Return an estimate with intervals that allow for units that nobody could judge.
 
-    A unit may be missing for what it shows. So the total takes what is likely there, and the intervals reach
-    as far as any of the extremes, in all of these units, has them: the bounds of Horowitz and Manski (1998).
+    A unit may be missing because of what it shows. So the total uses the likely values there, and the
+    intervals cover those with any extreme in all of these units: the bounds of Horowitz and Manski (1998).
     """
     if not is_missing.any():
         return estimate_of(truth)
@@ -195,9 +195,9 @@ def estimate_with_missing(
 
 
 def tuned_slopes(prepared: _Prepared, truth: Numbers, counts: Numbers) -> Numbers:
-    """Return the slopes of least variance, one for each array of counts; few answers draw them towards 1.
+    """Return the slopes of least variance, one for each array of counts; few answers shrink them towards 1.
 
-    They are those of least squares. With one array that is the power tuning of PPI++.
+    They are the least-squares slopes. With one array, this is the power tuning of PPI++.
     """
     weights, freedom = prepared.draws.weights, np.maximum(prepared.drawn - 1, 1)
     apart = np.stack([_apart(prepared, values / weights) for values in (truth, *counts)])
@@ -218,7 +218,7 @@ def _interval(middle: float, width: float, least: float) -> Interval:
 def _prepare(draws: Draws) -> _Prepared:
     left = np.maximum(draws.sizes - np.arange(len(draws.units))[:, None], 0)
     behind = np.maximum(left - 1, 0).sum(axis=1)
-    # As many units have the same weight as the textbook has it; with the last one all is known.
+    # Equal units get the textbook's weights; after the last one, everything is known.
     times = draws.sizes.sum() ** 2 / (left.sum(axis=1) * np.maximum(behind, 1e-12))
     spread = (times / times.sum())[:, None] ** 2 * draws.rest * (draws.rest - draws.is_drawn * draws.weights)
     drawn_by_zone = draws.is_drawn.sum(axis=0).astype(float)
@@ -240,34 +240,34 @@ def _variances(prepared: _Prepared, values: Numbers) -> Numbers:
 
 
 def _third_cumulant(prepared: _Prepared, values: Numbers) -> float:
-    """Return the third cumulant of the total, by the unbiased one of the values drawn in each zone."""
+    """Return the third cumulant of the total, from the unbiased one of the values drawn in each zone."""
     cubes = (_apart(prepared, values) ** 3).sum(axis=0)
     drawn = np.maximum(prepared.drawn, LEAST_ROUNDS)
     return float((prepared.cubes * cubes * drawn / ((drawn - 1) * (drawn - 2))).sum())
 
 
 def _widening(skewness: float) -> float:
-    """Return how many times as wide a Student's interval has to be where its total has this skewness.
+    """Return the factor by which to widen a Student's interval for the skewness of its total.
 
-    It is the term of the squared skewness in the coverage of that interval: Hall, The Bootstrap and Edgeworth
-    Expansion (1992), section 2.6. The term of the kurtosis is a fifteenth of it, and of the other sign.
+    It uses the term of the squared skewness in that interval's coverage: Hall, The Bootstrap and Edgeworth
+    Expansion (1992), section 2.6. The kurtosis term is a fifteenth of it, with the opposite sign.
     """
     term = (NORMAL**4 + 2 * NORMAL**2 - 3) / 18
     return 1 + min(_SKEWNESS * term * skewness**2, _MOST_WIDENING)
 
 
 def _apart(prepared: _Prepared, values: Numbers) -> Numbers:
-    """Return how far each value drawn is from the mean of its zone; 0 where none is drawn."""
+    """Return each drawn value's deviation from the mean of its zone; 0 if nothing is drawn."""
     drawn = prepared.draws.is_drawn
     means = np.where(drawn, values, 0.0).sum(axis=0) / prepared.drawn
     return np.where(drawn, values - means, 0.0)
 
 
 def _boundary(prepared: _Prepared) -> float:
-    """Return how many standard errors a time-uniform interval reaches: a normal mixture's (Robbins, 1970).
+    """Return the reach of a time-uniform interval in standard errors: a normal mixture's (Robbins, 1970).
 
-    As an asymptotic confidence sequence: Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas, Annals of
-    Statistics 2024, theorem 2.2, in the time of the martingale that the rounds make.
+    It is an asymptotic confidence sequence (Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas, Annals of
+    Statistics 2024, theorem 2.2) in the time of the martingale of the rounds.
     """
     log_alpha = math.log(1 - CONFIDENCE)
     best = BEST_AT / len(prepared.drawn) / (-2 * log_alpha + math.log(1 - 2 * log_alpha))

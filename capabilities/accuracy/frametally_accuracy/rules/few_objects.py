@@ -1,4 +1,4 @@
-"""The most objects that there may be where people saw few of them, or none."""
+"""Bounds the number of objects if people saw few or none."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from frametally_accuracy.rules.quantiles import share_bound
 def most_objects(
     draws: Draws, truth: Numbers, is_missing: NDArray[np.bool_], *, is_at_will: bool
 ) -> float | None:
-    """Return the upper bound of the total with one side of 95 %; None: there is none when stopping at will.
+    """Return the one-sided 95 % upper bound of the total; None if people stop at will and saw any.
 
-    It is the bound of Clopper and Pearson (1934) for the share of units that have any: with none in n units
-    about 3 / n, the rule of three (Hanley and Lippman-Hand, 1983). That one holds whenever people stop: a
-    share above it shows itself before in 19 of 20 checks. A unit may have the least weight of the sample, and
-    as many objects as the fullest one; where a picture is missing there are some.
+    It is the bound of Clopper and Pearson (1934) for the share of units with objects: with none in n units
+    about 3 / n, the rule of three (Hanley and Lippman-Hand, 1983). That holds whenever people stop: 19 of 20
+    checks find a larger share earlier. Units are taken to have the sample's least weight and as many objects
+    as its fullest unit; those with a missing picture count as having some.
     """
     drawn = draws.is_drawn
     number, hits = int(drawn.sum()), int(((truth > 0) | is_missing)[drawn].sum())

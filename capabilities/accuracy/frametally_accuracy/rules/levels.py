@@ -1,7 +1,7 @@
-"""The steady part of the model's counts, and unusual levels: both without people's answers.
+"""Finds the steady part of the model's counts and unusual levels, both without people's answers.
 
-The estimate of a total has a slope of its own for the steady part, and a bar whose level is unusual has a
-wider interval.
+The estimate of a total has a separate slope for the steady part, and bars with an unusual level have wider
+intervals.
 """
 
 from __future__ import annotations
@@ -15,26 +15,26 @@ from numpy.typing import NDArray
 from frametally_accuracy.rules.drawing import Numbers
 
 _AROUND = 60
-"""The steady part is seen from so many units, as many before and as many after: some minutes of frames."""
+"""The steady part is based on this many units, as many before and as many after: some minutes of frames."""
 _STRETCHES = 32
-"""A source has at least so many stretches, each of an hour at most."""
+"""A source has at least this many stretches, each of an hour at most."""
 _REACH = 4
-"""Stretches on either side that a usual level is seen from: a false box of two hours does not move it."""
+"""Stretches on either side that define the usual level; a false box of two hours does not change it."""
 _UNUSUAL = 2.5
-"""So many times the usual deviation, a level is unusual."""
+"""A level is unusual from this many usual deviations on."""
 _LEAST_UNUSUAL = 0.1
-"""An unusual level is at least so far from the usual one, as a part of it."""
+"""Least relative difference of an unusual level from the usual one."""
 _LEAST = 1e-9
 
 
 def steady_counts(counts: Numbers, sources: Sequence[str]) -> Numbers:
-    """Return the part of each unit's counts that stays from unit to unit, such as a stone taken for a dog.
+    """Return the part of each unit's counts that stays from unit to unit, such as a stone mistaken for a dog.
 
     It is at most the running median (Tukey, Exploratory Data Analysis, 1977), rounded down.
 
     Args:
-        counts: The model's counts, a row for each unit, a column for each label.
-        sources: By unit, its source; the units are in the order of source and time.
+        counts: The model's counts, with a row per unit and a column per label.
+        sources: Source of each unit; units are ordered by source and time.
     """
     steady = np.zeros_like(counts)
     for begin, end in _runs(sources):
@@ -46,15 +46,16 @@ def steady_counts(counts: Numbers, sources: Sequence[str]) -> Numbers:
 
 
 def unusual_counts(counts: Numbers, sources: Sequence[str], hours: Numbers) -> NDArray[np.bool_]:
-    """Return by unit and label whether the model counts unusually much or little there, for hours around.
+    """Return, by unit and label, whether the model's counts are unusually high or low for the hours around.
 
-    It is so where the level of a stretch is far from the median of those around it, by the median deviation
-    of the source's stretches (Hampel, Journal of the American Statistical Association 69, 1974).
+    Counts are unusual if the level of their stretch is far from the median of those around it, relative to
+    the median deviation of the source's stretches (Hampel, Journal of the American Statistical Association
+    69, 1974).
 
     Args:
-        counts: The model's counts, a row for each unit, a column for each label.
-        sources: By unit, its source; the units are in the order of source and time.
-        hours: By unit, its event time in hours.
+        counts: The model's counts, with a row per unit and a column per label.
+        sources: Source of each unit; units are ordered by source and time.
+        hours: Event time of each unit in hours.
     """
     unusual = np.zeros(counts.shape, dtype=bool)
     for begin, end in _runs(sources):
@@ -69,14 +70,14 @@ def unusual_counts(counts: Numbers, sources: Sequence[str], hours: Numbers) -> N
             ]
         )
         apart = np.abs(levels - usual) / np.maximum(usual, _LEAST)
-        # 1.4826 median deviations are a standard one, where errors are normal.
+        # 1.4826 median deviations are a standard deviation if errors are normal.
         limit = np.maximum(_UNUSUAL * 1.4826 * np.median(apart, axis=0), _LEAST_UNUSUAL)
         unusual[begin:end] = (apart > limit)[stretches]
     return unusual
 
 
 def _runs(sources: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """Yield where each source begins and ends."""
+    """Yield the start and the end of each source's units."""
     pairs = enumerate(itertools.pairwise(sources), 1)
     changes = (number for number, (source, following) in pairs if source != following)
     return itertools.pairwise([0, *changes, len(sources)])

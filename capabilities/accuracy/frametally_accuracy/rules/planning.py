@@ -1,4 +1,4 @@
-"""The number of units for a chosen width, and where to check next."""
+"""Estimates the units needed for a chosen width, and where to check next."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from frametally_accuracy.rules.drawing import Numbers
 from frametally_accuracy.rules.estimation import LEAST_OBJECTS, NORMAL, Estimate
 
 USUAL_ERROR = 0.3
-"""Before anything is checked: errors of a unit, as a part of what the model counts in it."""
+"""Assumed errors of a unit before anything is checked, as a part of the model's count."""
 _AT_WILL = 3.1
-"""So many standard errors an interval for stopping at will reaches, 0.1 less or more from 30 to 700 units."""
+"""Reach of an interval for stopping at will in standard errors, within 0.1 from 30 to 700 units."""
 
 
 def units_before(mean: float, units: int, width: float, *, at_will: bool, least: int = 0) -> int:
-    """Return how many units a half-width takes that is a part of the total, before a check begins.
+    """Return the units needed for a half-width relative to the total, before a check begins.
 
     Args:
         mean: The model's mean count in a unit.
-        units: How many there are.
-        width: Such as 0.1.
-        at_will: Whether the interval is to hold whenever people stop.
-        least: With fewer units there is no interval.
+        units: Number of units in all.
+        width: Relative half-width, such as 0.1.
+        at_will: Whether the interval must hold whenever people stop.
+        least: Least number of units for an interval.
     """
     if mean <= 0:
         return units
@@ -33,7 +33,7 @@ def units_before(mean: float, units: int, width: float, *, at_will: bool, least:
 
 
 def units_for(estimate: Estimate, answered: int, units: int, width: float, *, at_will: bool) -> int:
-    """Return how many units such a half-width takes in all, as the answers so far have it."""
+    """Return the units needed in all for such a half-width, judging by the answers so far."""
     interval = estimate.at_will if at_will else estimate.fixed
     now = (interval.high - interval.low) / 2
     if estimate.total <= 0:
@@ -48,7 +48,7 @@ def units_for(estimate: Estimate, answered: int, units: int, width: float, *, at
 
 
 def shrink_by_zone(estimate: Estimate, drawn_by_zone: Numbers) -> Numbers:
-    """Return by zone how much one more unit there would take off the variance, as a part of it."""
+    """Return the part of the variance that one more unit in each zone would remove."""
     whole = estimate.parts.sum()
     if not whole:
         return np.zeros(len(drawn_by_zone))
@@ -56,5 +56,5 @@ def shrink_by_zone(estimate: Estimate, drawn_by_zone: Numbers) -> Numbers:
 
 
 def _corrected(endless: float, units: int) -> int:
-    """Return the size of a sample of so many units that is worth one of `endless` out of infinitely many."""
+    """Return the sample size out of `units` that is worth one of `endless` out of infinitely many."""
     return min(units, math.ceil(endless / (1 + endless / units)))

@@ -1,4 +1,4 @@
-"""Quantiles of Student's t and the beta distribution, with only the standard library."""
+"""Computes quantiles of Student's t and the beta distribution with only the standard library."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def beta_probability(x: float, a: float, b: float) -> float:
 
 
 def beta_quantile(probability: float, a: float, b: float) -> float:
-    """Return the x at which a beta distribution reaches a probability."""
+    """Return the quantile of a beta distribution."""
     return _root(lambda x: beta_probability(x, a, b) - probability, 0, 1)
 
 
@@ -51,9 +51,9 @@ def student_quantile(probability: float, degrees: int) -> float:
 
 
 def far_student_quantile(normal: float, degrees: int) -> float:
-    """Return the quantile of Student's t with the probability that a normal one has: 3.05 is that of 0.9989.
+    """Return the quantile of Student's t with the probability of a normal quantile: 3.05 has 0.9989.
 
-    The first terms of 26.7.5 of Abramowitz and Stegun; with few degrees of freedom it is too small.
+    It uses the first terms of 26.7.5 of Abramowitz and Stegun, and is too small with few degrees of freedom.
     """
     first = (normal**3 + normal) / 4
     second = (5 * normal**5 + 16 * normal**3 + 3 * normal) / 96
@@ -62,7 +62,7 @@ def far_student_quantile(normal: float, degrees: int) -> float:
 
 
 def share_interval(hits: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Return the exact interval of Clopper and Pearson (1934) for the share that `hits` of `trials` show."""
+    """Return the exact interval of Clopper and Pearson (1934) for the share behind `hits` of `trials`."""
     tail = (1 - confidence) / 2
     low = beta_quantile(tail, hits, trials - hits + 1) if hits else 0.0
     high = beta_quantile(1 - tail, hits + 1, trials - hits) if hits < trials else 1.0
@@ -70,7 +70,7 @@ def share_interval(hits: int, trials: int, confidence: float = 0.95) -> tuple[fl
 
 
 def share_bound(hits: int, trials: int, confidence: float) -> float:
-    """Return the exact upper bound of Clopper and Pearson (1934) for a share, of one side."""
+    """Return the exact one-sided upper bound of Clopper and Pearson (1934) for a share."""
     return beta_quantile(confidence, hits + 1, trials - hits) if hits < trials else 1.0
 
 

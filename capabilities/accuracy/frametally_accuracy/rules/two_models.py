@@ -1,4 +1,4 @@
-"""Compares two models on the same checked sample: which one is nearer to the truth here."""
+"""Estimates which of two models is closer to the truth on the same checked sample."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from frametally_accuracy.rules.estimation import Estimate, estimate
 
 
 def error_difference(draws: Draws, truth: Numbers, first: Numbers, second: Numbers) -> Estimate:
-    """Return by how much the counts of `first` are further from the truth than `second`'s, in all units.
+    """Return how much further the counts of `first` are from the truth than those of `second`, in all units.
 
-    An interval above 0 says that `second` is better here, one below 0 that `first` is; one that holds 0 says
-    neither. The error of a unit is the distance of its counts.
+    An interval above 0 means that `second` is better here, one below 0 that `first` is; one that includes 0
+    decides nothing. A unit's error is the distance of its count from the truth.
     """
     apart = np.abs(first - truth) - np.abs(second - truth)
     objects = float(np.where(draws.is_drawn, truth, 0.0).sum())

@@ -1,1 +1,1 @@
-"""The channels by which alerts reach people and programs."""
+"""Sends alerts to people and programs through channels."""

@@ -1,4 +1,4 @@
-"""Alerts by Apprise: chats, phones, and other services."""
+"""Sends alerts by Apprise to chats, phones, and other services."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from frametally_alerts.rules import AlertMessage
 
 
 def send(message: AlertMessage, channel: AlertChannel, settings: Settings) -> str | None:
-    """Send an alert by Apprise, which connects by itself and reports only success or failure.
+    """Send an alert by Apprise, which opens its own connections and reports only success or failure.
 
     Raises:
         Misconfigured: Apprise does not support the URL.

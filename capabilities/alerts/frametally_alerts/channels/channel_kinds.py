@@ -1,7 +1,7 @@
-"""Channels by name, of `FRAMETALLY_ALERT_CHANNELS` and added on the page; secrets in URLs are never shown.
+"""Reads channels from `FRAMETALLY_ALERT_CHANNELS` and from the page; secrets in URLs are never shown.
 
-An added channel is stored encrypted by `FRAMETALLY_ALERT_KEY`. Apprise is for the settings alone: it opens
-connections of its own, which no list of allowed addresses binds.
+A channel added on the page is stored encrypted with `FRAMETALLY_ALERT_KEY`. Apprise is only allowed in the
+settings, because it opens its own connections, which the list of allowed addresses cannot limit.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _SETTING = "FRAMETALLY_ALERT_CHANNELS"
 _EXAMPLE = '{"ops": "https://host/hook", "people": "mailto:a@example.org"}'
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,59}")
-# A mailto: with parameters or escapes would need a parser: `?bcc=` adds receivers that nobody sees.
+# A mailto: with parameters or escapes would need a parser: `?bcc=` adds hidden receivers.
 _ADDRESS = re.compile(r"[^\s@<>()\[\]\\,;:\"?%]+@[^\s@<>()\\,;:\"?%]+")
 _TOPIC = re.compile(r"/[^#+\0]{1,1000}")
 _PRINTED = re.compile(r"[!-~]+")
@@ -43,12 +43,12 @@ ChannelKind = Literal["webhook", "mqtt", "mail", "apprise"]
 
 
 class AlertChannel(NamedTuple):
-    """A channel that alerts are sent by.
+    """A channel that sends alerts.
 
     Attributes:
-        url: May hold secrets.
-        place: The part of it that is shown: without user name, password and path.
-        from_settings: Whether the server's settings have it; else an administrator added it on the page.
+        url: Address; it may contain secrets.
+        place: The part of it to show, without user name, password and path.
+        from_settings: Whether it is in the server's settings; else an administrator added it on the page.
     """
 
     name: str
@@ -80,12 +80,12 @@ class AlertChannel(NamedTuple):
 
     @property
     def user(self) -> str:
-        """User name at a broker; empty: none."""
+        """User name at a broker, or empty."""
         return unquote(urlsplit(self.url.get_secret_value()).username or "")
 
     @property
     def password(self) -> str:
-        """Password of that user."""
+        """Password of that user, or empty."""
         return unquote(urlsplit(self.url.get_secret_value()).password or "")
 
 
@@ -93,7 +93,7 @@ def channels_of(settings: Settings) -> dict[str, AlertChannel]:
     """Return the configured channels, by name.
 
     Raises:
-        Misconfigured: The setting is not valid; the message repeats no part of a URL.
+        Misconfigured: The setting is not valid; the message repeats no part of any URL.
     """
     text = settings.part(AlertSettings).alert_channels.get_secret_value()
     if not text.strip():
@@ -109,10 +109,10 @@ def channels_of(settings: Settings) -> dict[str, AlertChannel]:
 
 
 def read_channel(name: str, url: str) -> AlertChannel:
-    """Return the channel of an address.
+    """Return the channel with an address.
 
     Raises:
-        Misconfigured: The name or the address is not valid; the message repeats nothing of the address.
+        Misconfigured: The name or the address is not valid; the message repeats no part of the address.
     """
     if not _NAME.fullmatch(name):
         raise Misconfigured(
@@ -161,11 +161,11 @@ class AllChannels(NamedTuple):
 
 
 class NoChannelKey(Misconfigured):
-    """There is no secret to encrypt a channel by."""
+    """There is no secret to encrypt a channel with."""
 
 
 def allowed_places(settings: Settings) -> AllowedPlaces:
-    """Return where webhooks and brokers may be. Raises `Misconfigured`."""
+    """Return the allowed addresses of webhooks and brokers. Raises `Misconfigured`."""
     allowed = settings.part(AlertSettings).alert_allow
     return AllowedPlaces(allowed, setting="FRAMETALLY_ALERT_ALLOW", client="alert channel", public=True)
 
@@ -176,11 +176,11 @@ class _Sealed(msgspec.Struct):
 
 
 def all_channels(settings: Settings, book: AlertBook) -> AllChannels:
-    """Return all channels; of two with one name that of the settings counts.
+    """Return all channels; of two with the same name, the one in the settings wins.
 
     Raises:
-        Misconfigured: The setting is wrong.
-        Retryable: The book is away.
+        Misconfigured: The setting is not valid.
+        Retryable: The book is unavailable.
     """
     usable, unreadable = {}, []
     for name, sealed in book.sealed_channels().items():
@@ -197,9 +197,9 @@ def seal_channel(settings: Settings, name: str, url: str) -> tuple[AlertChannel,
     """Return a channel to add, and its stored form.
 
     Raises:
-        NoChannelKey: There is no secret to encrypt it by.
-        Misconfigured: There can be no such channel; the line repeats nothing of its address.
-        AddressRefused: There may be no channel at its address.
+        NoChannelKey: There is no secret to encrypt it with.
+        Misconfigured: The channel is not valid; the message repeats no part of its address.
+        AddressRefused: Its address is not allowed.
     """
     channel = _added(name, url)
     if channel.kind != "mail":

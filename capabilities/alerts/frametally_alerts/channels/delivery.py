@@ -1,4 +1,4 @@
-"""Sends waiting messages by channel, the oldest first; a channel that is down does not delay others."""
+"""Sends waiting messages by channel, the oldest first, so that a channel that is down delays no other."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ _LEASE_S = 120.0
 _TRY_S = 60.0
 _FIRST_PAUSE_S = 5.0
 _MOST_A_ROUND = 200
-"""A limit on sending; then rules are checked again."""
+"""Most messages to send before rules are checked again."""
 _AT_ONCE = 16
 
 Send = Callable[[AlertMessage, AlertChannel, Settings], str | None]
-"""Returns a remark on a message that was sent nevertheless."""
+"""Sends a message; returns a remark if it was sent with a problem."""
 
 
 class SentReport(NamedTuple):
-    """Results of sending: messages sent, permanently refused, and put off."""
+    """Numbers of messages sent, permanently refused, and put off."""
 
     sent: int = 0
     failed: int = 0
@@ -40,7 +40,7 @@ class SentReport(NamedTuple):
 
 
 def _sender(channel: AlertChannel) -> Send:
-    """Return the sender of a channel; a library is imported only if a channel needs it."""
+    """Return the sender of a channel, whose library is only imported if needed."""
     try:
         if channel.kind == "mqtt":
             from frametally_alerts.channels.mqtt_channel import send as by_mqtt
@@ -59,10 +59,10 @@ def _sender(channel: AlertChannel) -> Send:
 
 
 class AlertSender:
-    """Sends messages; several processes may do so from one book."""
+    """Sends messages; several processes may send from the same book."""
 
     def __init__(self, settings: Settings, book: AlertBook, say: Callable[[str], None]) -> None:
-        """Prepare to send; lines go to `say`, at most one a minute of each kind.
+        """Prepare to send; `say` gets at most one line of each kind a minute.
 
         Raises:
             Misconfigured: The channels are not configured correctly.
@@ -76,7 +76,7 @@ class AlertSender:
         """Send the messages that are due.
 
         Raises:
-            Retryable: The book is not available.
+            Retryable: The book is unavailable.
         """
         waiting_counts = self._book.waiting()
         usable, unreadable = all_channels(self._settings, self._book)
@@ -119,7 +119,7 @@ class AlertSender:
 
 
 def send_now(channel: AlertChannel, settings: Settings, time_ms: int, *, within_s: float = _TRY_S) -> None:
-    """Send a test by a channel before waiting messages. Raises as the channel's sender does."""
+    """Send a test through a channel before waiting messages. Raises the errors of the channel's sender."""
     alert = Alert(
         key=f"test-{time_ms}",
         revision=1,
@@ -139,10 +139,10 @@ def send_now(channel: AlertChannel, settings: Settings, time_ms: int, *, within_
 def _send_within(
     seconds: float, message: AlertMessage, channel: AlertChannel, settings: Settings
 ) -> str | None:
-    """Send, wait at most that long, since a server can trickle for ever, and return the remark.
+    """Send and return the remark, waiting at most `seconds`, because a server can trickle bytes for ever.
 
     Raises:
-        Retryable: It has not finished; if it is sent nevertheless, a receiver can recognise the repetition.
+        Retryable: It has not finished; if it is sent after all, a receiver can recognise the repetition.
     """
     send = _sender(channel)
     remarks: list[str | None] = []
@@ -151,7 +151,7 @@ def _send_within(
     def run() -> None:
         try:
             remarks.append(send(message, channel, settings))
-        except BaseException as error:  # the waiting thread raises it
+        except BaseException as error:  # raised in the waiting thread
             raised.append(error)
 
     thread = threading.Thread(target=run, name=f"alert-{channel.kind}", daemon=True)

@@ -1,6 +1,6 @@
-"""Alerts by mail: one mail for each; threads show corrections below the alert.
+"""Sends alerts by mail: one mail each, with corrections in the alert's thread.
 
-A mail contains a report's summary; the report's other files are attached.
+The mail of a report contains its summary; its other files are attached.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from frametally_alerts.reports.due_reports import SUMMARY
 from frametally_alerts.rules import Alert, AlertMessage, message_id
 
 _MOST_BYTES = 10_000_000
-"""Many mail servers accept no larger mails; larger files are listed, and stay in the store."""
+"""Many mail servers refuse larger mails; larger files are only listed, and stay in the store."""
 _ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")
 
 
 def send(message: AlertMessage, channel: AlertChannel, settings: Settings) -> str | None:
-    """Send an alert to the channel's addresses; return those of several that were refused.
+    """Send an alert to the channel's addresses; return a remark if some of them were refused.
 
     Raises:
         Misconfigured: No mail server is configured.
         Poison: A file of a report is gone.
-        FrametallyError: As `MailServer.send`.
+        FrametallyError: See `MailServer.send`.
     """
     if not settings.smtp_url:
         raise Misconfigured("mail needs a server: set FRAMETALLY_SMTP_URL")
@@ -43,7 +43,7 @@ def send(message: AlertMessage, channel: AlertChannel, settings: Settings) -> st
 
 
 def _mail(message: AlertMessage, channel: AlertChannel, settings: Settings) -> EmailMessage:
-    """Return the mail; a receiver recognises repetitions by its `Message-ID`."""
+    """Return the mail; receivers recognise repetitions by its `Message-ID`."""
     alert = message.alert
     by_name = settings.smtp_user if _ADDRESS.fullmatch(settings.smtp_user) else ""
     sender = settings.mail_from or by_name or channel.receivers[0]
@@ -72,7 +72,7 @@ def _mail(message: AlertMessage, channel: AlertChannel, settings: Settings) -> E
 
 
 def _files_of(alert: Alert, settings: Settings) -> dict[str, bytes]:
-    """Return by name the files of a report that fit into a mail, in their order."""
+    """Return the files of a report that fit into a mail, by name, in order."""
     files: dict[str, bytes] = {}
     if not alert.files:
         return files

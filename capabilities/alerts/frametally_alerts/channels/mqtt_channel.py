@@ -1,4 +1,4 @@
-"""Alerts by MQTT: published to a topic, and sent once the broker has acknowledged them (QoS 1)."""
+"""Publishes alerts to an MQTT topic; they are sent once the broker has acknowledged them (QoS 1)."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def send(message: AlertMessage, channel: AlertChannel, settings: Settings) -> st
     """Publish an alert to the channel's topic.
 
     Raises:
-        Retryable: The broker is down, or does not acknowledge.
-        Misconfigured: It refuses the password, or its address is not allowed.
+        Retryable: The broker is down, or does not acknowledge the alert.
+        Misconfigured: The broker refuses the password, or its address is not allowed.
     """
     client = _Client(channel, settings)
     if channel.user:

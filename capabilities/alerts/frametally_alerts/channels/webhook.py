@@ -1,7 +1,7 @@
-"""Webhooks: an alert is posted, signed; of the answer only the status is read.
+"""Posts signed alerts to webhooks, and reads only the status of the answer.
 
-The address is looked up once, checked and dialled: later changes of the name have no effect.
-Redirects are not followed. Each try has a time limit, however slowly bytes arrive.
+The address is looked up once, checked, and used, so later changes of the name have no effect. Redirects are
+not followed. Each attempt has a time limit, however slowly bytes arrive.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _CONNECT_S = 5.0
 _TRY_S = 15.0
 _AGAIN_LATER = (408, 425, 429)
 _REFUSED = (400, 413, 415, 422)
-"""Statuses that reject only this message."""
+"""Statuses that reject this message only."""
 
 
 def sign(secret: str, time_s: int, body: bytes) -> str:
@@ -57,8 +57,8 @@ def send(message: AlertMessage, channel: AlertChannel, settings: Settings) -> st
     """Post an alert.
 
     Raises:
-        Poison: It refuses this alert permanently.
-        Retryable: It is down, or does not accept alerts now.
+        Poison: The webhook refuses this alert permanently.
+        Retryable: The webhook is down, or does not accept alerts now.
         Misconfigured: There is no secret to sign with, its address is not allowed, or it refuses our posts.
     """
     secret = settings.part(AlertSettings).alert_secret.get_secret_value()
@@ -119,7 +119,7 @@ def _judge(status: int, channel: AlertChannel) -> None:
 
 
 class _ended_after:  # noqa: N801 - read as a word
-    """Ends a connection after a while, even while a thread waits for it or bytes trickle in."""
+    """Ends a connection after a time, even while a thread waits for it or bytes trickle in."""
 
     def __init__(self, connection: socket.socket, seconds: float) -> None:
         # TLS takes over the socket; shutting down any of its descriptors ends it.

@@ -1,4 +1,4 @@
-"""The text of an alert for people and for programs."""
+"""Writes the text of an alert for people and for programs."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def text_of(alert: Alert, web_url: str = "") -> str:
 
 
 def payload_of(message: AlertMessage) -> bytes:
-    """Return the JSON for programs; each try sends the same bytes."""
+    """Return the JSON for programs; every attempt sends the same bytes."""
     alert = message.alert
     return msgspec.json.encode({"id": message.id, "text": subject_of(alert), "alert": alert})
 

@@ -128,9 +128,9 @@ def list_rules(as_json: bool, **overrides: Any) -> int:
 
 
 def _silent(settings: Settings, rules: list[AlertRule]) -> tuple[dict[str, list[str]], dict[str, str]]:
-    """Return by rule why it may stay silent, and the names of sources by slug.
+    """Return why each rule may stay silent, by rule, and the names of sources by slug.
 
-    If these cannot be read, one line says so for all rules.
+    If these cannot be read, one line reports it for all rules.
     """
     source_names: dict[str, str] = {}
     silent: dict[str, list[str]] = {rule.name: [] for rule in rules}

@@ -42,7 +42,7 @@ _OPTIONS = {
 
 
 def maker(settings: Settings, store: ObjectStore, index: CountIndex, ledger: Ledger) -> MakeFiles:
-    """Return the maker of a report's files; it reads the counts at the time of the call."""
+    """Return the maker of a report's files, which reads the counts when it is called."""
 
     def make(report: ScheduledReport, turn: ClockTurn) -> Mapping[str, bytes]:
         from frametally_alerts.reports.report_files import make_files
@@ -58,7 +58,7 @@ def maker(settings: Settings, store: ObjectStore, index: CountIndex, ledger: Led
 
 @contextmanager
 def open_book(overrides: Mapping[str, Any]) -> Iterator[tuple[Settings, AlertBook]]:
-    """Open the alert book of the settings, including those of the command line; close it at the end."""
+    """Open the alert book of the settings, including `overrides`, and close it at the end."""
     from frametally_alerts.book import AlertBook
 
     settings = read_settings("web", {**overrides})
@@ -143,7 +143,7 @@ def list_reports(**overrides: Any) -> int:
 
 
 def in_options(refusal: RuleRefused) -> str:
-    """Return the error about a rule or report with the option that causes it."""
+    """Return the text of an error about a rule or report, with the option that causes it."""
     option = _OPTIONS.get(refusal.field, refusal.field if refusal.field == "name" else f"--{refusal.field}")
     return f"{option}: {refusal.detail}"
 
@@ -158,7 +158,7 @@ def _source_names(settings: Settings) -> dict[str, str]:
     try:
         with open_names(settings) as lookup:
             return lookup.names.sources
-    except FrametallyError:  # show slugs, then
+    except FrametallyError:  # then show slugs
         return {}
 
 

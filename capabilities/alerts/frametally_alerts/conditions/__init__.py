@@ -1,1 +1,1 @@
-"""The conditions of rules: values over a threshold, gaps, late footage, blind cameras, failed checks."""
+"""Checks the conditions of rules: values over a threshold, gaps, late footage, blind cameras, failures."""

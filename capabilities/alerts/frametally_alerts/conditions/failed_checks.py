@@ -1,4 +1,4 @@
-"""Rules on recorded results: failed checks of counted days, and ended jobs of videos."""
+"""Checks rules on recorded results: failed checks of counted days, and ended jobs of videos."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PAGE, _MOST_JOBS = 200, 2000
 
 
 def look_at_checks(rule: AlertRule, ports: RoundPorts, marks: Mapping[str, str]) -> Iterator[Looked]:
-    """Yield the failed checks of each day that was counted again since the last round."""
+    """Yield the failed checks of each day that was recounted since the last round."""
     by_day: dict[int, list[AlertFinding]] = {}
     now: dict[int, str] = {}
     runs = [
@@ -60,7 +60,7 @@ def look_at_checks(rule: AlertRule, ports: RoundPorts, marks: Mapping[str, str])
 
 
 def look_at_work(rule: AlertRule, ports: RoundPorts) -> Iterator[Looked]:
-    """Yield the newest failed or finished jobs; a job that is tried again later is not withdrawn."""
+    """Yield the newest failed or finished jobs; a later retry does not withdraw them."""
     state: JobState = "failed" if rule.what == "work_failed" else "done"
     findings: list[AlertFinding] = []
     before = 0

@@ -1,4 +1,4 @@
-"""Rules on missing or late footage, and on black or frozen pictures."""
+"""Checks rules on missing or late footage, and on black or frozen pictures."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from frametally_alerts.rules import Alert, AlertFinding, AlertRule, Scope
 
 LOOK_BACK_DAYS = 62
 _LOOK_BACK_MS = LOOK_BACK_DAYS * DAY_MS
-"""Footage that arrives later than that no longer changes an alert."""
+"""Footage that arrives later than this no longer changes an alert."""
 
 
 def look_for_gaps(rule: AlertRule, ports: CountPorts, alerts: list[Alert]) -> Iterator[Looked]:
     """Yield the gaps of each of the rule's sources.
 
-    A gap begins with the last frame before it, by which alerts know it. The rule reports it once it has
-    lasted, by the clock if it goes on, again when it ends, and withdraws it when footage fills it. `alerts`
-    has the rule's alerts.
+    A gap begins at the last frame before it, which identifies it. It is reported once it is long enough (by
+    the clock while it goes on) and again when it ends, and withdrawn when footage fills it. `alerts` are the
+    rule's alerts.
     """
     first_ms = max(rule.since_ms, ports.now_ms - _LOOK_BACK_MS)
     least_ms = rule.duration_s * 1000
@@ -51,17 +51,17 @@ def look_for_gaps(rule: AlertRule, ports: CountPorts, alerts: list[Alert]) -> It
                 gaps.append(told_by_bars(AlertFinding(source, "", until_ms, from_ms)))
             until_ms = max(until_ms, to_ms)
         going_on = told_by_bars(AlertFinding(source, "", until_ms))
-        # A clock that was set back withdraws nothing.
+        # Setting back the clock withdraws nothing.
         if ports.now_ms - until_ms >= least_ms or (source, going_on.start_ms) in open_since:
             gaps.append(going_on)
         yield Looked(gaps, Scope(first_ms, NEXT_MS, (source,)))
 
 
 def filmed_spans(ports: CountPorts, sources: Collection[str]) -> dict[str, list[Span]]:
-    """Return by source the event times of the first and last frame of each run of footage, by time.
+    """Return the event times of the first and last frame of each run of footage, by source, in order.
 
-    Forgotten footage is left out. Manifests are exact to the millisecond, and do not depend on how the
-    footage was counted. Raises as the store and the ledger do.
+    Forgotten footage is left out. Manifests are exact to the millisecond and independent of how the footage
+    was counted. Raises the errors of the store and the ledger.
     """
     ports.ledger.refresh(ports.store, NoProgress())
     forgotten = forgotten_by(ports.ledger.tombstones())
@@ -77,11 +77,11 @@ def filmed_spans(ports: CountPorts, sources: Collection[str]) -> dict[str, list[
 
 _PictureDays = dict[str, tuple[tuple[object, ...], list[Span]]]
 _picture_days: WeakKeyDictionary[ObjectStore, _PictureDays] = WeakKeyDictionary()
-"""By store and medium: the manifest's state and its runs. Each has many names, and only today's changes."""
+"""The manifest's state and its runs, by store and medium; each lists many names, and only today's changes."""
 
 
 def _runs(ports: CountPorts, manifest: MediaManifest) -> list[Span]:
-    """Return a medium's runs of frames; of pictures that are too old for alerts only the first and last."""
+    """Return a medium's runs of frames; for pictures too old for alerts, only its first and last frame."""
     first_ms, last_ms = manifest.first_captured_at_ms, manifest.last_captured_at_ms
     if manifest.kind == "video" or last_ms is None or last_ms < ports.now_ms - _LOOK_BACK_MS:
         return runs_of(manifest)
@@ -98,9 +98,9 @@ def _runs(ports: CountPorts, manifest: MediaManifest) -> list[Span]:
 
 
 def _told_by_bars(alerts: list[Alert], index: CountIndex) -> Callable[[AlertFinding], AlertFinding]:
-    """Return what gives a gap the times of its alert, if an earlier version sent that: those of whole bars.
+    """Return a function that keeps a gap's times from an alert of an earlier version, which used whole bars.
 
-    Without that, each gap would be withdrawn and sent again.
+    Otherwise each gap would be withdrawn and sent again.
     """
     bars_ms = {series.base_interval_s * 1000 for series in index.series()}
     by_source: dict[str, list[Alert]] = {}
@@ -129,9 +129,9 @@ def _told_by_bars(alerts: list[Alert], index: CountIndex) -> Callable[[AlertFind
 def look_for_late_footage(
     rule: AlertRule, ports: RoundPorts, alerts: list[Alert], marks: Mapping[str, str]
 ) -> Iterator[Looked]:
-    """Yield the sources whose footage has waited for as long as the rule says, by the clock.
+    """Yield the sources whose footage has waited to be counted for the rule's duration, by the clock.
 
-    A mark holds the end of the awaited footage, the time since when it waits, and the end of the counts then,
+    A mark has the end of the awaited footage, when it began to wait, and the end of the counts at that time,
     which is the alert's start. The alert ends once that footage is counted.
     """
     ports.ledger.refresh(ports.store, NoProgress())
@@ -183,7 +183,7 @@ def _awaited(mark: str | None) -> tuple[int, int, int] | None:
 
 
 _SLACK_MS = 10_000
-"""A minute's manifest has its newest frames slightly before its notes on them."""
+"""A minute's manifest gets its newest frames slightly before its notes on them."""
 _WORDS = {
     "black": "the picture is black",
     "one_colour": "the picture has one colour",
@@ -192,7 +192,7 @@ _WORDS = {
 
 
 def look_for_blind_cameras(rule: AlertRule, ports: RoundPorts) -> Iterator[Looked]:
-    """Yield for each camera the periods in which its picture showed nothing for long enough.
+    """Yield the periods of each camera in which its picture showed nothing for long enough.
 
     A period ends once the camera shows something else, or is down.
     """

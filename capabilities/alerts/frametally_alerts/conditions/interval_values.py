@@ -1,6 +1,6 @@
-"""Rules over the values of intervals: counts, crossings, occupancy, speed; changed days are read.
+"""Checks rules on the values of intervals (counts, crossings, occupancy, speed) in changed days.
 
-The intervals and the counts in them are those of the chart, by the same functions.
+The intervals and their counts come from the same functions as the chart's.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from frametally_web.requests.query import ALL_TIMES
 
 
 class Stretch(NamedTuple):
-    """The first consecutive intervals that fulfil a rule, and the value furthest beyond the threshold."""
+    """The first consecutive intervals that fulfil a rule, with the value furthest beyond the threshold."""
 
     start_ms: int
     end_ms: int
@@ -38,7 +38,7 @@ class Stretch(NamedTuple):
 
 
 def lasting_ms(rule: AlertRule) -> int:
-    """Return how long a rule must be fulfilled: at least one interval."""
+    """Return how long a rule must be fulfilled, which is at least one interval."""
     return max(rule.duration_s, rule.interval_s) * 1000
 
 
@@ -48,7 +48,7 @@ def settling_ms(rule: AlertRule) -> int:
 
 
 def intervals_over(rule: AlertRule, from_ms: int, to_ms: int) -> list[tuple[int, int]]:
-    """Return the rule's intervals, by the clocks of its time zone, from the one that holds `from_ms` on."""
+    """Return the rule's intervals, by the clock of its time zone, from the one that contains `from_ms` on."""
     return [*Bars(rule.interval_s, _zone(rule)).over(from_ms, to_ms)]
 
 
@@ -63,9 +63,9 @@ def find_stretches(
 ) -> list[Stretch]:
     """Return the times in `[from_ms, to_ms)` at which a rule begins to be fulfilled for its duration.
 
-    Whether a stretch begins at a time depends on the interval before it and on those of its duration, so a
-    change of counts changes only nearby stretches. `bars` are the rule's intervals, which `values` has by
-    their start.
+    Whether a stretch begins at a time depends only on the interval before it and on those of its duration, so
+    changed counts affect only nearby stretches. `bars` are the rule's intervals, and `values` their values by
+    start.
     """
     places = {start_ms: place for place, (start_ms, _) in enumerate(bars)}
     number = lasting_ms(rule) // (rule.interval_s * 1000)
@@ -91,7 +91,7 @@ def find_stretches(
 def read_speeds(
     rule: AlertRule, ports: CountPorts, counts: Counted, sources: list[str], bars: Sequence[tuple[int, int]]
 ) -> dict[str, dict[int, float]]:
-    """Return by source the V85 in km/h of each interval with a measured speed."""
+    """Return the V85 in km/h of each interval with a measured speed, by source."""
     from_ms, to_ms = bars[0][0], bars[-1][1]
     days = [keys.utc_day(day * DAY_MS) for day in days_of_span(from_ms, to_ms - 1)]
     starts_ms = [start_ms for start_ms, _ in bars]
@@ -118,15 +118,15 @@ def read_speeds(
 
 
 Values = Mapping[str, Mapping[int, float]]
-"""By source: the value of each interval that has one, by its start."""
+"""The value of each interval that has one, by source and start."""
 
 _SETTLED_MS = 600_000
-"""Without newer footage an interval is complete this long after its end, or after its own length, the
-longer of the two: an alert on an interval that is still filling would need a correction."""
+"""Without newer footage, an interval is complete this long, or its own length if longer, after its end: an
+alert on an interval that is still filling would need a correction."""
 _WHOLE = 0.95
-"""An interval that was filmed for less than this has few frames, not few objects."""
+"""In an interval filmed for a smaller part than this, low counts mean few frames, not few objects."""
 _CLOCK_CHANGE_MS = 7_200_000
-"""A local day is no longer than a day and this."""
+"""Most by which a local day exceeds 24 hours."""
 _DAYS_AT_ONCE = 31
 _MOST_SOURCES = 100
 
@@ -136,7 +136,7 @@ def look(rule: AlertRule, ports: CountPorts, marks: Mapping[str, str]) -> Iterat
 
     Raises:
         Poison: The rule does not fit any counts.
-        FrametallyError: As the index and the store do.
+        FrametallyError: See the index and the store.
     """
     counts = counted_for(rule, ports.index)
     if counts is None:
@@ -157,7 +157,7 @@ def look(rule: AlertRule, ports: CountPorts, marks: Mapping[str, str]) -> Iterat
         yield from _of_range(
             rule, ports, counts, from_ms - around_ms, to_ms + rule.interval_s * 1000, settled_ms
         )
-        # A day whose end may still be filling, or waits for the clock, is checked again.
+        # A day is checked again while its end may still be filling or is in the future.
         of_range = {day_ms: mark for day_ms, mark in changed_days.items() if from_ms <= day_ms < to_ms}
         yield Looked(
             [],
@@ -172,7 +172,7 @@ def look(rule: AlertRule, ports: CountPorts, marks: Mapping[str, str]) -> Iterat
 def _of_range(
     rule: AlertRule, ports: CountPorts, counted: Counted, from_ms: int, to_ms: int, settled_ms: int
 ) -> Iterator[Looked]:
-    # The first bar is the one before those that are looked at.
+    # The first bar is the one before those that are checked.
     bars = intervals_over(rule, max(from_ms, rule.since_ms) - 1, to_ms + lasting_ms(rule))
     from_ms = bars[0][1]
     sources = sources_of(rule, counted.sources)
@@ -181,14 +181,14 @@ def _of_range(
     label = ", ".join(rule.labels)
     for source in sources:
         until_ms = max(settled_ms, counted.sources[source].next_interval_ms - counted.base_interval_s * 1000)
-        # Starts whose stretch ends later are neither reported nor withdrawn.
+        # Stretches that end later are neither reported nor withdrawn.
         last = bisect_right(ends_ms, until_ms) - number
         end_ms = max(from_ms, min(to_ms, bars[last][0] + 1)) if last >= 0 else from_ms
         stretches = find_stretches(rule, values.get(source, {}), bars, from_ms, end_ms)
         findings = [AlertFinding(source, label, *stretch) for stretch in stretches]
         yield Looked(findings, Scope(from_ms, end_ms, (source,)))
     forgotten_sources = set(rule.sources) - counted.sources.keys()
-    if forgotten_sources:  # all of their footage was forgotten
+    if forgotten_sources:  # without any footage left
         yield Looked([], Scope(from_ms, to_ms, (*sorted(forgotten_sources),)))
 
 
@@ -213,7 +213,7 @@ def _days(index: CountIndex, models: tuple[str, ...], base_s: int) -> dict[int, 
 
 
 def _ranges(days: list[int]) -> Iterator[tuple[int, int]]:
-    """Yield ranges of consecutive days, none of them too long."""
+    """Yield ranges of consecutive days of limited length."""
     first = None
     for number, day_ms in enumerate(days):
         first = day_ms if first is None else first
@@ -226,7 +226,7 @@ def _ranges(days: list[int]) -> Iterator[tuple[int, int]]:
 def read_values(
     rule: AlertRule, ports: CountPorts, counts: Counted, sources: list[str], bars: Sequence[tuple[int, int]]
 ) -> Values:
-    """Return the values that a rule compares, of the intervals `bars`, which follow each other."""
+    """Return the values that a rule compares, in the consecutive intervals `bars`."""
     if rule.what == "speed":
         return read_speeds(rule, ports, counts, sources, bars)
     names = sources
@@ -260,7 +260,7 @@ def _charts(
     names: Sequence[str],
     bars: Sequence[tuple[int, int]],
 ) -> Iterator[Chart]:
-    """Yield the chart of a rule's question, some sources at a time, each source by itself."""
+    """Yield charts with the values of a rule, for some sources at a time, by source."""
     zone = _zone(rule)
     for first in range(0, len(names), _MOST_SOURCES):
         query = CountQuery(
@@ -273,7 +273,7 @@ def _charts(
 def _leave_out_unknown(values: Mapping[str, dict[int, float]], chart: Chart) -> None:
     """Drop the values of intervals in which objects of a source could not be followed.
 
-    For a rule that waits for many, the number that was seen all the same is enough: it is the least.
+    Only rules that wait for few need this: for many, the number that was seen is a minimum.
     """
     parts: list[FramesAnalysed | CountBucket] = [*chart.coverage, *chart.buckets]
     for part in parts:
@@ -282,7 +282,7 @@ def _leave_out_unknown(values: Mapping[str, dict[int, float]], chart: Chart) -> 
 
 
 def _leave_out_cut(values: Mapping[str, dict[int, float]], rule: AlertRule, chart: Chart) -> None:
-    """Drop the values of intervals that may reach the threshold with the crossings that were not measured."""
+    """Drop the values of intervals that may reach the threshold with their unmeasured crossings."""
     for bar in chart.buckets:
         of_bars = values.get(source_of(bar.source or ""), {})
         if of_bars.get(bar.start_ms, -math.inf) + bar.detections >= (rule.threshold or 0.0):
@@ -296,7 +296,7 @@ def _leave_out_unfit(
     counts: Counted,
     unmeasured: Iterable[tuple[str, str]],
 ) -> None:
-    """Drop the values of intervals whose pictures the line does not fit; `unmeasured`: as of `_add`."""
+    """Drop the values of intervals whose pictures the line does not fit; `unmeasured` is from `_add`."""
     for source, day in sorted(unmeasured):
         of_bars = values.get(source, {})
         for flows in flows_for(ports.store, counts.model, counts.base_interval_s, source, [day]):
@@ -308,9 +308,9 @@ def _leave_out_unfit(
 
 
 def _add(values: dict[str, dict[int, float]], rule: AlertRule, chart: Chart) -> set[tuple[str, str]]:
-    """Add the values of a chart: 0 where a filmed interval has none.
+    """Add the values of a chart, with 0 for a filmed interval that has none.
 
-    Return the sources and UTC days of which some interval may not be known.
+    Return the sources and UTC days with intervals that may be unknown.
     """
     measure: Measure = (
         "peak" if rule.what == "occupancy" else "detections" if rule.what == "crossings" else rule.measure
@@ -326,7 +326,7 @@ def _add(values: dict[str, dict[int, float]], rule: AlertRule, chart: Chart) -> 
             days = days_of_span(part.start_ms, part.end_ms - 1)
             unmeasured |= {(source, keys.utc_day(day * DAY_MS)) for day in days}
         analysed = part.frames + blank_frames[part.source, part.start_ms]
-        is_whole = part.frames >= _WHOLE * analysed  # without tracking, frames alone tell
+        is_whole = part.frames >= _WHOLE * analysed  # without tracking, only frames show it
         if part.covered_s is not None:
             is_whole = part.covered_s >= _WHOLE * (part.end_ms - part.start_ms) / 1000
         if (measure != "objects" or part.objects_missing is None) and (is_whole or not rule.below):

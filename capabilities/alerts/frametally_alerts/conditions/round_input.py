@@ -1,4 +1,4 @@
-"""The input of a round of rules: the ports, the clock, and the counts of one model."""
+"""Provides the input of a round of rules: the ports, the clock, and the counts of one model."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class RoundPorts(CountPorts):
 
 
 class Counted(NamedTuple):
-    """Counts that a rule reads: a model's, with one base interval."""
+    """The counts that a rule reads: one model's, with one base interval."""
 
     model: str
     base_interval_s: int
@@ -58,7 +58,7 @@ class Counted(NamedTuple):
 
 
 def counted_for(rule: AlertRule, index: CountIndex) -> Counted | None:
-    """Return the counts that a rule reads; None: there are no counts yet.
+    """Return the counts that a rule reads, or None if there are none yet.
 
     Raises:
         Poison: No base interval divides that of the rule.
@@ -76,19 +76,19 @@ def counted_for(rule: AlertRule, index: CountIndex) -> Counted | None:
 
 
 def bases_of(rule: AlertRule, index: CountIndex) -> tuple[str, list[int]]:
-    """Return the model whose counts a rule reads, and its base intervals in seconds; none: no counts yet."""
+    """Return the model whose counts a rule reads, and its base intervals in seconds; empty without counts."""
     series = index.series()
     model = rule.model or (series[0].model if series else "")
     return model, [entry.base_interval_s for entry in series if entry.model == model]
 
 
 def fitting(rule: AlertRule, bases_s: Sequence[int]) -> list[int]:
-    """Return the base intervals that can make a rule's intervals; all, if it has no intervals of its own."""
+    """Return the base intervals that divide a rule's intervals; all of them if it has no intervals."""
     return [base_s for base_s in bases_s if rule.what not in BY_BARS or rule.interval_s % base_s == 0]
 
 
 def with_counted_interval(rule: AlertRule, index: CountIndex) -> AlertRule:
-    """Return a rule whose intervals are not shorter than those that are counted, such as 1 min for 1 s."""
+    """Return a rule with intervals no shorter than the counted ones, such as 1 min instead of 1 s."""
     _, bases = bases_of(rule, index)
     if rule.what not in BY_BARS or not bases or rule.interval_s >= min(bases):
         return rule
@@ -99,7 +99,7 @@ def with_counted_interval(rule: AlertRule, index: CountIndex) -> AlertRule:
 
 
 def interval_fault(rule: AlertRule, bases_s: Sequence[int]) -> str:
-    """Return why these base intervals cannot make a rule's intervals, and which intervals they can make."""
+    """Return why these base intervals do not fit a rule's intervals, and which intervals they allow."""
     bases_text = ", ".join(shown_period(base_s) for base_s in sorted(bases_s))
     return (
         f"its interval of {shown_period(rule.interval_s)} is not a multiple of a counted interval "
@@ -109,5 +109,5 @@ def interval_fault(rule: AlertRule, bases_s: Sequence[int]) -> str:
 
 
 def sources_of(rule: AlertRule, sources: Iterable[str]) -> list[str]:
-    """Return those of the existing sources that a rule is about."""
+    """Return the existing sources that a rule is about."""
     return sorted(source for source in sources if not rule.sources or source in rule.sources)

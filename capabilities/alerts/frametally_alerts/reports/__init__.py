@@ -1,1 +1,1 @@
-"""Scheduled reports: which are due, and their files."""
+"""Finds due scheduled reports, and makes their files."""

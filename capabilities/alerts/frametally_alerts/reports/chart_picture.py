@@ -1,4 +1,4 @@
-"""A chart as a picture: bars by interval, stacked labels, and gaps in footage."""
+"""Draws a chart as a picture: bars by interval, stacked labels, and gaps in footage."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _Font = ImageFont.FreeTypeFont
 
 
 def draw(chart: answers.Counts, report: ScheduledReport, turn: ClockTurn) -> bytes:
-    """Return a PNG; time that was not filmed or not measured is grey, not a bar of 0."""
+    """Return a PNG; intervals that were not filmed or not measured are grey, not bars of 0."""
     picture = Image.new("RGB", (_WIDTH, _HEIGHT), "white")
     pen = ImageDraw.Draw(picture)
     large, small = cast(_Font, ImageFont.load_default(22)), cast(_Font, ImageFont.load_default(15))
@@ -80,7 +80,7 @@ def draw(chart: answers.Counts, report: ScheduledReport, turn: ClockTurn) -> byt
 
 
 def _bars(chart: answers.Counts, bar_labels: list[str]) -> tuple[dict[int, dict[str, float]], set[int]]:
-    """Return the value of each label by start (hidden labels as ``), and the starts that are not measured."""
+    """Return the value of each label by start (hidden labels together as ""), and the unmeasured starts."""
     bars: defaultdict[int, dict[str, float]] = defaultdict(lambda: dict.fromkeys([*bar_labels, ""], 0.0))
     unmeasured = {
         interval.start_ms

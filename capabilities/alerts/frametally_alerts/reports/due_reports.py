@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 MOST_REPORTS = 100
 SUMMARY = "summary.txt"
-"""The file of a report that its mail contains as text."""
+"""The file of a report that its mail shows as text."""
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 10.0, float(HOUR_S)
 
 MakeFiles = Callable[[ScheduledReport, ClockTurn], Mapping[str, bytes]]
@@ -32,14 +32,13 @@ MakeFiles = Callable[[ScheduledReport, ClockTurn], Mapping[str, bytes]]
 
 
 class EverLater:
-    """Makes files as another maker does; retries failures at growing pauses, up to an hour.
+    """Makes files with another maker, and retries failures after growing pauses of up to an hour.
 
-    Until then it raises the last error. Another turn, or a report that was changed, is tried at
-    once.
+    During a pause it raises the last error. Another turn or a changed report is tried at once.
     """
 
     def __init__(self, make: MakeFiles, *, clock: Callable[[], float] = time.monotonic) -> None:
-        """Files are made by `make`; `clock` gives seconds."""
+        """Make files with `make`; `clock` returns seconds."""
         self._make = make
         self._clock = clock
         self._failed: dict[str, tuple[ScheduledReport, ClockTurn, Backoff, float, FrametallyError]] = {}
@@ -48,7 +47,7 @@ class EverLater:
         """Return the files of a turn.
 
         Raises:
-            FrametallyError: They cannot be made, or could not, and the pause is not over.
+            FrametallyError: They cannot be made, or failed before and the pause is not over.
         """
         backoff = Backoff(_FIRST_PAUSE_S, _LONGEST_PAUSE_S)
         failed = self._failed.get(report.name)
@@ -74,15 +73,15 @@ def turn_of(report: ScheduledReport, now_ms: int) -> ClockTurn | None:
 
 
 def make_due(book: AlertBook, ports: RoundPorts, make: MakeFiles) -> tuple[int, list[str]]:
-    """Make every report that is due; of several missed turns, only the last.
+    """Make every due report; if several turns were missed, only the last.
 
-    Files are stored before the alert: after a crash they are made again, under the same keys.
+    Files are stored before the alert, so after a crash they are made again under the same keys.
 
     Returns:
-        How many were made, and a line for each that could not be.
+        The number of reports made, and a line for each that failed.
 
     Raises:
-        Retryable: The book, the index or the store is not available.
+        Retryable: The book, the index or the store is unavailable.
     """
     report_count, problems = 0, []
     for report in book.reports():
@@ -91,7 +90,7 @@ def make_due(book: AlertBook, ports: RoundPorts, make: MakeFiles) -> tuple[int, 
             if turn is None or turn.at_ms <= report.made_at_ms or book.was_told(turn_key(report, turn.day)):
                 continue
             waiting_count = sum(book.waiting().values()) if report.channels else 0
-            if waiting_count >= rules.MOST_WAITING:  # a report that is made now could not be sent
+            if waiting_count >= rules.MOST_WAITING:  # a report made now could not be sent
                 problems.append(_waiting_line(report, waiting_count))
                 continue
             files = put_report(ports.store, report.name, turn.day.isoformat(), make(report, turn))
@@ -118,7 +117,7 @@ def _waiting_line(report: ScheduledReport, waiting_count: int) -> str:
 
 
 def span_of(report: ScheduledReport, turn: ClockTurn) -> str:
-    """Return the days of a turn, for people."""
+    """Return the days of a turn as text for people."""
     first = datetime.datetime.fromtimestamp(turn.from_ms / 1000, zoneinfo.ZoneInfo(report.zone)).date()
     last = turn.day - datetime.timedelta(days=1)
     return f"{first}, {report.zone}" if first == last else f"{first} to {last}, {report.zone}"

@@ -1,4 +1,4 @@
-"""Checksums of stored reports, which `frametally doctor --deep` compares."""
+"""Stores reports with checksums, which `frametally doctor --deep` compares."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class ReportChecksums(SealedRecord, frozen=True, kw_only=True):
 
 
 def put_report(store: ObjectStore, report: str, day: str, files: Mapping[str, bytes]) -> list[str]:
-    """Store a report's files and their checksums; return the keys of the files. Raises as the store does."""
+    """Store a report's files and checksums; return the keys of the files. Raises the store's errors."""
     report_keys = [keys.report_key(report, day, name) for name in files]
     for key, data in zip(report_keys, files.values(), strict=True):
         store.put(key, data)
@@ -51,7 +51,7 @@ def put_report(store: ObjectStore, report: str, day: str, files: Mapping[str, by
 
 
 def check_reports(ports: Ports, progress: Progress) -> Iterator[Finding]:
-    """Compare every file of every report with its checksum; reports of earlier versions have none."""
+    """Compare the files of all reports with their checksums; reports of earlier versions have none."""
     store = ports.store
     records = [info.key for info in store.list(keys.REPORTS) if info.key.endswith(f"/{_NAME}")]
     for done, key in enumerate(records):

@@ -1,4 +1,4 @@
-"""The files of a scheduled report: `summary.txt`, `chart.png`, `counts.csv` and `counts.xlsx`."""
+"""Makes the files of a scheduled report: `summary.txt`, `chart.png`, `counts.csv` and `counts.xlsx`."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ _WAITING = "Some footage has not been analysed yet and is missing from these num
 def make_files(
     index: CountIndex, settings: Settings, media: MediaTimes, report: ScheduledReport, turn: ClockTurn
 ) -> dict[str, bytes]:
-    """Return what `files_of` does, for callers outside of the web server.
+    """Return the result of `files_of`, for callers outside the web server.
 
     Raises:
-        Misconfigured: The chart cannot be made; one line.
+        Misconfigured: The chart cannot be made; the message is one line.
     """
     try:
         return files_of(index, settings, media, report, turn)
@@ -47,11 +47,10 @@ def make_files(
 def files_of(
     index: CountIndex, settings: Settings, media: MediaTimes, report: ScheduledReport, turn: ClockTurn
 ) -> dict[str, bytes]:
-    """Return the files of a turn by name, as the dashboard would show it now.
+    """Return the files of a turn by name, with what the dashboard would show now.
 
     Raises:
-        Problem: The chart cannot be made: a source or label is not known, or the interval does not
-            fit.
+        Problem: The chart cannot be made: a source or label is unknown, or the interval does not fit.
     """
     args: MultiDict[str, str] = MultiDict(
         [
@@ -80,7 +79,7 @@ def files_of(
 
 
 def _summary(report: ScheduledReport, turn: ClockTurn, chart: answers.Counts, media: MediaTimes) -> str:
-    """Return the summary in a few lines; time without footage is reported as such, never as 0."""
+    """Return a summary of a few lines, which reports time without footage as such, never as 0."""
     head = f"{report.name}: {span_of(report, turn)}"
     sources_line = f"Sources: {', '.join(one_line(media.name(source)) for source in chart.sources) or 'none'}"
     waiting_lines = [_WAITING] if chart.not_analysed else []

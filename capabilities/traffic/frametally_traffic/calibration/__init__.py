@@ -1,4 +1,4 @@
-"""Calibration: makes the matrix from picture to ground from points with metres.
+"""Computes the matrix that maps the picture to the ground from points with known positions in metres.
 
-Made once, when a calibration is saved, so numpy may help. `frametally_traffic.geometry` measures by it.
+Runs once, when a calibration is saved, so it may use numpy. `frametally_traffic.geometry` measures with it.
 """

@@ -1,4 +1,4 @@
-"""Makes a calibration of points with metres, of rectangles with known sides, or of a distance."""
+"""Makes a calibration from points with metres, rectangles with known sides, or a distance."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ from frametally_traffic.geometry.speed import Ground, Matrix
 from frametally_traffic.records import FEWEST_REFERENCES, MOST_RECTANGLES, MOST_REFERENCES
 
 DIGITS = 12
-"""Of the numbers that are kept: as JSON they are read again to the bit."""
+"""Significant digits of stored numbers, so that they survive JSON unchanged."""
 _HORIZON_PART = 0.03
-"""A point at the horizon: `w` is less than this part of that of the nearest point; 33 times as far."""
+"""A point with a `w` below this part of the nearest point's is at the horizon: 33 times as far away."""
 _CLICK_PX = 1.0
-"""Standard error of a point in the picture: people click no more exactly, and four points cannot show it."""
+"""Least standard error of a clicked point in pixels; four points alone cannot show their own."""
 _MOST_MISFIT = 0.05
-"""Of the points' extent in the picture; what does not fit by more is a wrong pair, and no inexact one."""
+"""Part of the points' extent in the picture; a point that is further off is wrong, not just inexact."""
 _BEYOND = 0.25
 """How far the calibration reaches beyond its points, as a part of their extent."""
 
 Fit: TypeAlias = Callable[[Array], tuple[Array, Array]]
-"""Gives for places in the picture the matrix and their places on the ground."""
+"""Given places in the picture, returns the matrix and their places on the ground."""
 
 
 class GroundPoint(NamedTuple):
-    """A point of the ground that the picture shows, in pixels from the left and from the top.
+    """A point on the ground: in the picture in pixels from its top left corner, and in metres.
 
-    On the ground it is in metres; axes as on a map: seen from above, y points to the left of x. Any origin
-    will do; in the matrix it is their centre.
+    Its axes are those of a map: seen from above, y points to the left of x. Any origin will do; the matrix
+    has it at the centre of the points.
     """
 
     x: float
@@ -57,8 +57,8 @@ class GroundPoint(NamedTuple):
 class Rectangle(NamedTuple):
     """A rectangle on the ground: a parking space, a marking.
 
-    Its corners are four points (x, y) of the picture, round it in either sense; the first side goes from the
-    first to the second of them, the second side from there to the third.
+    Its corners are four points (x, y) of the picture, in order around it, in either direction. The first side
+    goes from the first corner to the second, the second side from there to the third.
     """
 
     corners: Sequence[tuple[float, float]]
@@ -67,13 +67,13 @@ class Rectangle(NamedTuple):
 
 
 class GroundCalibration(msgspec.Struct, frozen=True, kw_only=True):
-    """How pixels become metres, and how sure that is.
+    """How pixels map to metres, and how reliable that is.
 
     Attributes:
-        made_of: What it was made of; a `scale` is rough: it holds across the view only, near the two points.
-        matrix: As in `Ground`, as `reach_px` and `scale_error`.
-        errors_px: Of each point (corner by corner, rectangle by rectangle) how far it is in the picture from
-            where the matrix has it: the reprojection error.
+        made_of: What it was made from; a `scale` is rough: valid only across the view, near its two points.
+        matrix: As in `Ground`, like `reach_px` and `scale_error`.
+        errors_px: Reprojection error of each point (corner by corner, rectangle by rectangle): its distance
+            in the picture from where the matrix puts it.
         error_px: Their root mean square; with four points it is 0 and says nothing.
         error_m: The same on the ground.
     """
@@ -88,12 +88,12 @@ class GroundCalibration(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def ground(self) -> Ground:
-        """The form of it that the rules take."""
+        """The ground that the rules in `geometry` measure with."""
         return Ground(self.matrix, self.reach_px, self.scale_error)
 
     @property
     def is_rough(self) -> bool:
-        """Whether it knows no perspective."""
+        """Whether it ignores perspective."""
         return self.made_of == "scale"
 
     @property
@@ -103,10 +103,10 @@ class GroundCalibration(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def calibration_of_points(points: Sequence[GroundPoint]) -> GroundCalibration:
-    """Return the calibration of four or more points with their metres.
+    """Return the calibration from four or more points with their metres.
 
     Raises:
-            Misconfigured: The points are not usable: one line, with what to change.
+        Misconfigured: The points are not usable; the message says what to change.
     """
     if len(points) > MOST_REFERENCES:
         raise Misconfigured(
@@ -120,17 +120,17 @@ def calibration_of_points(points: Sequence[GroundPoint]) -> GroundCalibration:
     every = np.array(points, dtype=np.float64).reshape(-1, 4)
     pixels, metres = every[:, :2], every[:, 2:]
     check_points(pixels, metres)
-    metres = metres - metres.mean(axis=0)  # of a country's grid, digits would be lost
+    metres = metres - metres.mean(axis=0)  # coordinates of a national grid would lose digits
     return _calibration("points", pixels, lambda picture_px: (homography(picture_px, metres), metres), 8)
 
 
 def calibration_of_rectangles(rectangles: Sequence[Rectangle]) -> GroundCalibration:
-    """Return the calibration of one or more rectangles with known sides, wherever they lie to each other.
+    """Return the calibration from one or more rectangles with known sides, in any position to each other.
 
-    The largest in the picture is at the origin; the positions of the others are computed.
+    The one that is largest in the picture is at the origin; the positions of the others are computed.
 
     Raises:
-            Misconfigured: The rectangles are not usable: one line, with what to change.
+        Misconfigured: The rectangles are not usable; the message says what to change.
     """
     if not 1 <= len(rectangles) <= MOST_RECTANGLES:
         raise Misconfigured(f"there are {len(rectangles)} rectangles; use 1 to {MOST_RECTANGLES}")
@@ -147,7 +147,7 @@ def calibration_of_rectangles(rectangles: Sequence[Rectangle]) -> GroundCalibrat
             )
         shape = np.array([(0, 0), (width, 0), (width, length), (0, length)], dtype=np.float64)
         corner_px = np.array(rectangle.corners, dtype=np.float64)
-        # Clicked clockwise in the picture it is laid clockwise: either is right.
+        # Corners clicked clockwise are laid out clockwise, and vice versa.
         if turn(corner_px, (0, 1, 2), IN_PICTURE) > 0:
             shape[:, 1] *= -1
         check_points(corner_px, shape, "corner", f" of rectangle {number}")
@@ -167,12 +167,12 @@ def calibration_of_rectangles(rectangles: Sequence[Rectangle]) -> GroundCalibrat
 def calibration_of_scale(
     start: tuple[float, float], end: tuple[float, float], distance_m: float
 ) -> GroundCalibration:
-    """Return the rough calibration of two points of the picture and their distance on the ground.
+    """Return the rough calibration from two points of the picture and their distance on the ground.
 
-    It takes the ground as seen from straight above: a pixel is as many metres everywhere near the points.
+    It assumes a view from straight above: near the points, a pixel spans the same distance everywhere.
 
     Raises:
-            Misconfigured: The scale is not usable: one line, with what to change.
+        Misconfigured: The scale is not usable; the message says what to change.
     """
     if not all(map(isfinite, (*start, *end, distance_m))) or distance_m <= 0:
         raise Misconfigured(
@@ -200,7 +200,7 @@ def _calibration(
     fit: Fit,
     parameters: int,
 ) -> GroundCalibration:
-    """Return the calibration of points of the picture, given what fits a matrix and their metres to them."""
+    """Return the calibration from points of the picture and a function that fits the matrix to them."""
     matrix, metres = fit(pixels)
     w = with_ones(pixels) @ matrix[2]
     if w.sum() < 0:
@@ -218,7 +218,7 @@ def _calibration(
             "other points put it: check its position in the picture and on the ground (in metres)"
         )
     spare = 2 * len(pixels) - parameters
-    # Of n coordinates that p parameters fit, the residual is (1 - p/n)^1/2 of their error: HZ 5.1.3.
+    # With p parameters fitted to n coordinates, the residual is (1 - p/n)^1/2 of the error: HZ 5.1.3.
     click_px = max(_CLICK_PX, float(np.sqrt((errors_px**2).sum() / spare)) if spare else 0.0)
     width, height = np.ptp(pixels, axis=0)
     off_m = mapped(matrix, pixels) - metres
@@ -258,5 +258,5 @@ def _matrix9(matrix: Array) -> Matrix:
 
 
 def _rounded(value: float) -> float:
-    """Return a number of `DIGITS` significant digits: as JSON it is read again to the bit."""
+    """Return a number rounded to `DIGITS` significant digits, which JSON stores exactly."""
     return float(f"{value:.{DIGITS}g}")

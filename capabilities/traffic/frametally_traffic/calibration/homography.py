@@ -1,7 +1,7 @@
-"""The matrix from picture to ground: fitted, how it changes with its points, and which points make none.
+"""Fits the matrix from picture to ground, estimates its error, and refuses points that determine none.
 
-Places are arrays of shape (n, 2), float64: x, y in pixels of the picture, or in metres on the ground.
-HZ is Hartley & Zisserman, Multiple View Geometry in Computer Vision, 2nd edition, 2004.
+Places are arrays of shape (n, 2), float64: x, y in pixels of the picture, or in metres on the ground. HZ is
+Hartley & Zisserman, Multiple View Geometry in Computer Vision, 2nd edition, 2004.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ _SMALL_PX = 0.01
 def homography(pixels: Array, metres: Array) -> Array:
     """Return the 3x3 matrix from picture to ground: the normalised direct linear transformation.
 
-    HZ, algorithm 4.2: both sets are moved to their centre and scaled to a mean distance of 2^1/2; the matrix
-    is the right singular vector of the smallest singular value.
+    HZ, algorithm 4.2: both sets are centred and scaled to a mean distance of 2^1/2; the matrix is the right
+    singular vector of the smallest singular value.
     """
     to_pixels, to_metres = _normalising(pixels), _normalising(metres)
     picture, laid = with_ones(pixels) @ to_pixels.T, mapped(to_metres, metres)
@@ -50,14 +50,14 @@ def _normalising(places: Array) -> Array:
 
 
 def laid_rectangles(pixels: Array, shapes: Sequence[Array]) -> tuple[Array, Array]:
-    """Return the matrix of several rectangles and their corners on the ground; the first one stays.
+    """Return the matrix of several rectangles and their corners on the ground; the first one stays in place.
 
-    Matrix and poses with the least squared reprojection error, by the method of Gauss and Newton (HZ A6.1),
-    from the matrix of the first one alone.
+    The matrix and the poses minimise the squared reprojection error, by the Gauss-Newton method (HZ A6.1),
+    starting from the matrix of the first rectangle alone.
 
     Args:
-        pixels: Corners in the picture, four by four.
-        shapes: Of each its corners in metres, each of shape (4, 2).
+        pixels: Corners in the picture, four per rectangle.
+        shapes: The corners of each rectangle in metres, of shape (4, 2).
     """
     start = homography(pixels[:4], shapes[0])
     if len(shapes) == 1:
@@ -80,7 +80,7 @@ def laid_rectangles(pixels: Array, shapes: Sequence[Array]) -> tuple[Array, Arra
     inverse: Array = to_pixels @ np.linalg.inv(start) @ np.linalg.inv(to_metres)
     poses = [_pose(shape, near[4 * index : 4 * index + 4]) for index, shape in enumerate(other_shapes, 1)]
     unknown = np.concatenate([(inverse / np.linalg.norm(inverse)).ravel(), *poses])
-    # A matrix is the same by any factor: its largest number stays as it is.
+    # The scale of a matrix is arbitrary, so its largest number stays fixed.
     steps = np.delete(_SMALL * np.eye(len(unknown)), np.abs(unknown[:9]).argmax(), axis=0)
     for _ in range(_ROUNDS):
         now = off(unknown)
@@ -95,14 +95,14 @@ def laid_rectangles(pixels: Array, shapes: Sequence[Array]) -> tuple[Array, Arra
 
 
 def _place(shape: Array, pose: Array) -> Array:
-    """Return a shape turned by `pose[0]` and moved by the rest."""
+    """Return a shape rotated by `pose[0]` and moved by the rest."""
     cos, sin = np.cos(pose[0]), np.sin(pose[0])
     placed: Array = shape @ np.array([[cos, sin], [-sin, cos]]) + pose[1:]
     return placed
 
 
 def _pose(shape: Array, onto: Array) -> Array:
-    """Return by which pose a shape comes as near as it can to other places."""
+    """Return the pose that brings a shape closest to other places."""
     own, target = shape - shape.mean(axis=0), onto - onto.mean(axis=0)
     angle = np.arctan2((own[:, 0] * target[:, 1] - own[:, 1] * target[:, 0]).sum(), (own * target).sum())
     turned = np.array([angle, 0.0, 0.0])
@@ -111,11 +111,11 @@ def _pose(shape: Array, onto: Array) -> Array:
 
 
 def scale_change(pixels: Array, matrix: Array, fit: Callable[[Array], tuple[Array, Array]]) -> float:
-    """Return by which part lengths on the ground change where each point is set a pixel off.
+    """Return the relative change of lengths on the ground when points are a pixel off.
 
-    Short lengths at each point, along the picture's x and y, with the matrix of each point moved in x and in
-    y: the root mean square over lengths of the sums of squares over moves (propagation of errors to the first
-    order, HZ 5.2).
+    It measures short lengths at each point, along the picture's x and y, and moves each point in x and in y.
+    The result is the root mean square, over the lengths, of the sums of squares over the moves (first-order
+    propagation of errors, HZ 5.2).
     """
     lengths = _lengths(matrix, pixels)
     squares = np.zeros_like(lengths)
@@ -127,7 +127,7 @@ def scale_change(pixels: Array, matrix: Array, fit: Callable[[Array], tuple[Arra
 
 
 def _lengths(matrix: Array, pixels: Array) -> Array:
-    """Return of each pixel how many metres a step in x, and in y, is there; shape (2n,)."""
+    """Return how many metres a step in x, and in y, spans at each pixel; shape (2n,)."""
     w = with_ones(pixels) @ matrix[2]
     places = mapped(matrix, pixels)
     steps = [(matrix[:2, axis] - places * matrix[2, axis]) / w[:, None] for axis in (0, 1)]
@@ -136,7 +136,7 @@ def _lengths(matrix: Array, pixels: Array) -> Array:
 
 
 def mapped(matrix: Array, places: Array) -> Array:
-    """Return places, shape (n, 2), as a matrix has them on the other plane."""
+    """Return places, shape (n, 2), mapped to the other plane by a matrix."""
     mapped = with_ones(places) @ matrix.T
     plane: Array = mapped[:, :2] / mapped[:, 2:]
     return plane
@@ -148,24 +148,24 @@ def with_ones(places: Array) -> Array:
 
 
 def extent(places: Array) -> float:
-    """Return the diagonal of the upright rectangle about places."""
+    """Return the diagonal of the bounding box of places."""
     return float(np.hypot(*np.ptp(places, axis=0)))
 
 
 _FAR = 1e8
-"""No pixel, and no metre of a country's grid, is further away."""
+"""No coordinate is larger, neither in pixels nor in the metres of a national grid."""
 IN_PICTURE, ON_GROUND = 0.01, 0.002
-"""A point nearer to a line than this part of the points' extent is on it; a tenth of it counts as one place.
-In the picture it is about what a click is off; on the ground a far point makes all others look near."""
+"""A point closer to a line than this part of the points' extent is on it; a tenth of it makes two points one.
+In the picture it is about the error of a click; on the ground a far point dwarfs all other distances."""
 
 
 def check_points(pixels: Array, metres: Array, kind: str = "point", owner: str = "") -> None:
-    """Refuse what makes no matrix: four or more places of the picture and of the ground, shape (n, 2).
+    """Refuse four or more places in the picture and on the ground, shape (n, 2), that determine no matrix.
 
     `kind`: name of a point in the message. `owner`: text after its number there.
 
     Raises:
-        Misconfigured: The first thing that is wrong, and what to change.
+        Misconfigured: The message says what is wrong first, and what to change.
     """
     every = np.hstack([pixels, metres])
     for number in np.flatnonzero(~(np.abs(every) <= _FAR).all(axis=1)):
@@ -194,10 +194,10 @@ def check_points(pixels: Array, metres: Array, kind: str = "point", owner: str =
 
 
 def _check_order(pixels: Array, metres: Array, kind: str, owner: str) -> None:
-    """Refuse what no camera sees from above: three points go round the same way on the ground as in the view.
+    """Refuse views that are impossible from above: three points must turn the same way in both planes.
 
-    A point behind the horizon turns all triangles round that it is part of, and no other; exchanged points
-    turn others (HZ, chapter 21, cheirality).
+    A point beyond the horizon reverses exactly the triangles that it is part of; swapped points reverse
+    others (HZ, chapter 21, cheirality).
     """
     turns = {
         three: turn(pixels, three, IN_PICTURE) * turn(metres, three, ON_GROUND)
@@ -232,7 +232,7 @@ def _check_order(pixels: Array, metres: Array, kind: str, owner: str) -> None:
 
 
 def turn(places: Array, three: tuple[int, int, int], part: float) -> int:
-    """Return the sense in which three places go round, 1 or -1; 0 where they are about on one line."""
+    """Return the direction in which three places turn, 1 or -1; 0 if they are nearly on one line."""
     a, b, c = places[[*three]]
     double_area = float((b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]))
     longest = max(np.hypot(*(b - a)), np.hypot(*(c - b)), np.hypot(*(a - c)))

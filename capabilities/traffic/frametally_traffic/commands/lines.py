@@ -50,7 +50,7 @@ from frametally_traffic.records import Drawing, Drawn, DrawnCalibration, DrawnLi
 FOLDERS = (RecordFolder(keys.DRAWINGS, "drawings", lambda _: Drawing),)
 """For commands that read all small records of the store."""
 REFUSED = 5
-"""Exit code of an invalid drawing, so that a script can tell it from a store that is away."""
+"""Exit code of an invalid drawing, so that a script can distinguish it from an unreachable store."""
 _MOST_NAMED = 20
 _SIZE = re.compile(r"([1-9]\d{0,5})x([1-9]\d{0,5})")
 
@@ -58,7 +58,7 @@ timezone_option = option("--timezone", "IANA time zone of times without an offse
 
 
 class _Desk(NamedTuple):
-    """What a command works at: the settings, the store, and the media by source."""
+    """The settings, the store, and the media by source that a command works with."""
 
     settings: Settings
     store: ObjectStore
@@ -68,7 +68,7 @@ class _Desk(NamedTuple):
         """Return the slug of a source that has media or drawings.
 
         Raises:
-                DrawingRefused: The source does not exist; the message has similar names.
+            DrawingRefused: The source does not exist; the message suggests similar names.
         """
         slugs = {*self.media, *drawn_sources(self.store)}
         source = KnownSources(medium for media in self.media.values() for medium in media).source_of(text)
@@ -88,7 +88,7 @@ def _desk(component: str | None, overrides: dict[str, Any]) -> Iterator[_Desk]:
 
 
 def _refusing(command: Callable[..., int]) -> Callable[..., int]:
-    """Give what cannot be drawn one line and an exit code of its own."""
+    """Report an invalid drawing in one line, with its own exit code."""
 
     @wraps(command)
     def run(*arguments: Any, **options: Any) -> int:
@@ -237,7 +237,7 @@ def schema_command() -> int:
 
 
 def _end_shape(shape: Drawn, from_ms: int | None) -> Drawn | None:
-    """Return a shape as it is left by a removal from a time on; None if nothing of it is."""
+    """Return what is left of a shape after its removal from a time on; None if nothing is."""
     if from_ms is None or (shape.from_ms is not None and shape.from_ms >= from_ms):
         return None
     ends_ms = from_ms if shape.to_ms is None else min(shape.to_ms, from_ms)
@@ -252,7 +252,7 @@ def _no_such(source: str, name: str, names: set[str]) -> str:
 
 
 def _beginning_of(file: Path) -> bytes:
-    """Return a file's bytes; if it is too large, just enough of them to detect that."""
+    """Return a file's bytes; if it is too large, just enough to detect that."""
     try:
         with file.open("rb") as stream:
             return stream.read(MOST_FILE_BYTES + 1)
@@ -293,7 +293,7 @@ def _table(rows: Sequence[tuple[Drawing, Drawn]]) -> Table:
 
 
 def _summary(shape: Drawn) -> str:
-    """Return in some words what a shape is made of."""
+    """Return a short description of a shape's geometry."""
     if isinstance(shape, DrawnCalibration):
         if shape.rectangles:
             return f"{plural(len(shape.rectangles), 'rectangle')} with their sides"
@@ -304,7 +304,7 @@ def _summary(shape: Drawn) -> str:
 
 
 def _lack(calibration: DrawnCalibration) -> str:
-    """Return what a calibration cannot tell, empty if it tells all."""
+    """Return a warning about what a calibration cannot measure; empty if there is nothing to warn about."""
     if calibration.distance_m is not None:
         return f"two points {calibration.distance_m:g} m apart: a rough scale"
     if not calibration.metres and not calibration.rectangles:

@@ -97,7 +97,7 @@ def traffic(
 
 
 def _summary(report: TrafficReport) -> list[str]:
-    """Return the report in some lines."""
+    """Return a few lines that summarize the report."""
     table = report.table
     data_count = sum(quarter.missing is None for quarter in table.quarters)
     without = sum(table.without.values())

@@ -1,1 +1,1 @@
-"""Counts by drawings: within zones in the counting job, at lines and zones in a job after it."""
+"""Counts with drawings: within zones in the counting job, at lines and zones in a second job after it."""

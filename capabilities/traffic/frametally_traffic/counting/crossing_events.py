@@ -1,4 +1,4 @@
-"""Crossings one by one, for accuracy checks: where they are counted, and when each was."""
+"""Lists single crossings for accuracy checks: where they are counted, and when each happened."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from frametally_traffic.records import Drawing, DrawnLine
 
 
 def lines_of(drawing: Drawing) -> list[EventPlace]:
-    """Return the lines of a source by name, each with all that was ever drawn under its name."""
+    """Return the lines of a source by name, each with every shape ever drawn under that name."""
     by_name: defaultdict[str, list[DrawnLine]] = defaultdict(list)
     for line in drawing.lines:
         by_name[line.name].append(line)
@@ -61,7 +61,7 @@ def read_events(
     from_ms: int,
     to_ms: int,
 ) -> Iterator[CountedEvent]:
-    """Yield the measured crossings of a line, as the charts count them. Raises as `flows_for`."""
+    """Yield the measured crossings of a line, as the charts count them. Raises like `flows_for`."""
     days = [
         run.day
         for run in footage.runs

@@ -1,4 +1,4 @@
-"""Reads the zones of all sources, over the pictures that they were drawn over."""
+"""Reads the zones of all sources, in pixels of the pictures that they were drawn over."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from frametally_traffic.drawings.revisions import drawn_sources, read_drawing
 
 
 def read_zones(store: ObjectStore) -> DrawnZones:
-    """Return the zones that are drawn. Raises `Retryable`: the store is away."""
+    """Return all drawn zones. Raises `Retryable` if the store is unavailable."""
     zones_by_source: dict[str, Zones] = {}
     unreadable: dict[str, Skipped] = {}
     for source in sorted(drawn_sources(store)):

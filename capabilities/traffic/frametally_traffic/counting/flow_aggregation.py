@@ -45,13 +45,13 @@ _JOB = "frametally_traffic.counting.flows_job:CountFlows"
 
 
 class CountedFlows(NamedTuple):
-    """Output of the job: its lines of flows, by day; by day and source, its failures."""
+    """Output of the job: its lines of flows by day, and its failures by day and source."""
 
     lines: DaySpool
     failed: dict[tuple[DayKey, str], str]
 
     def of_day(self, day: DayKey) -> dict[str, bytes]:
-        """Return the files of a day that were counted, by source."""
+        """Return the newly counted files of a day by source."""
         files = {}
         for line in self.lines.sorted_lines(day):
             key, _, value = line.partition(b"\t")
@@ -62,13 +62,13 @@ class CountedFlows(NamedTuple):
 def publish_flows(store: ObjectStore, day: FlowDay, new_files: Mapping[str, bytes]) -> Run | None:
     """Publish a day's flows.
 
-    `new_files`: files of its flows by source; the run before has the others.
+    `new_files`: newly counted files of flows by source; the previous run has the others.
 
     Returns:
-        The run, or None if another aggregation published a run of that sequence first: plan again.
+        The run, or None if another aggregation published one with that sequence first; then plan again.
 
     Raises:
-        Poison: What the day is counted from, or what is kept of the run before, is missing or damaged.
+        Poison: An input of the day, or a file kept from the previous run, is missing or damaged.
     """
     from frametally_traffic.counting.place_records import PlaceRecords, by_source  # with numpy
 
@@ -107,7 +107,7 @@ def publish_flows(store: ObjectStore, day: FlowDay, new_files: Mapping[str, byte
                 frames += of_line
                 yield line
 
-    # Compared as bytes of keys, a place comes after its source and a slash.
+    # In bytewise order of keys, a place follows its source and a slash.
     ordered = sorted(places, key=lambda source: f"{source}/")
     count_lines = (line for source in ordered for line in places[source].count_lines())
     parts = []
@@ -141,7 +141,7 @@ _ATTEMPTS = 8
 
 @dataclass
 class _Flows:
-    """Attempts until every day is up to date, and their results."""
+    """Repeated attempts to bring every day up to date, and their results."""
 
     settings: Settings
     store: ObjectStore
@@ -157,7 +157,7 @@ class _Flows:
     unfit: dict[str, set[str]] = field(default_factory=dict)
 
     def attempt(self) -> bool:
-        """Plan, count and publish; False if something has changed since, so that it must plan again."""
+        """Plan, count and publish; return False if a change meanwhile requires another attempt."""
         plan = plan_flows(
             self.store,
             interval_s=self.settings.interval_s,
@@ -197,7 +197,7 @@ class _Flows:
         )
 
     def _count(self, days: list[FlowDay], temporary: Path) -> CountedFlows:
-        """Count what days need and the runs before them do not have, in `temporary`, an empty folder."""
+        """Count what days need and their previous runs lack, in the empty folder `temporary`."""
         recount = self.windows.now.recount
         on_spark = self.runner == "spark"
         link = cache(str if on_spark else partial(self.store.address, ttl_s=LINK_S))
@@ -260,16 +260,16 @@ class _Flows:
             for source, data in new_files.items():
                 for kind, name, *_ in decode_flows(data).unfit:
                     self.unfit.setdefault(f"{kind} {name} of {source}", set()).add(day.key.day)
-        # A faster command has counted it again, too.
+        # A faster command has recounted it as well.
         self.windows.now = self.windows.now._replace(recount=False)
         self.progress.update(len(plan.stale), len(plan.stale), "published")
         return won_all
 
     def _set_aside_missing(self, plan: FlowPlan) -> bool:
-        """Set aside the days with files of paths that are gone; return whether there are some."""
+        """Set aside the days whose files of paths are gone; return whether there are any."""
         missing: dict[str, Run] = {}
         for day in plan.stale:
-            with suppress(Poison):  # a list is damaged: counting the day says so
+            with suppress(Poison):  # a list is damaged; counting the day reports it
                 missing_keys = [key for key in day.files(self.store) if self.store.head(key) is None]
                 missing |= dict.fromkeys(missing_keys, day.base)
                 self.unusable |= {day.key} if missing_keys else set()
@@ -281,14 +281,14 @@ class _Flows:
 
 
 def _count_entries(store: ObjectStore, entries: Iterator[str]) -> Iterator[bytes]:
-    """Yield the lines of the job's output that a task of Spark makes of its manifest lines."""
+    """Yield the lines of output that a Spark task makes from its manifest lines."""
     for entry in entries:
         for key, value in count_entry(entry, fetch=fetch_from(store)):
             yield key + b"\t" + value + b"\n"
 
 
 def _remedy(run: Run) -> str:
-    """Return what to do where the paths of a run's day, or of a day beside it, cannot be read."""
+    """Return what to do when the paths of a run's day, or of an adjacent day, cannot be read."""
     start_ms = keys.day_start_ms(run.day)
     first, end = keys.utc_day(start_ms - DAY_MS), keys.utc_day(start_ms + 2 * DAY_MS)
     return (
@@ -318,7 +318,7 @@ def _other_shapes(unfit: Mapping[str, set[str]]) -> list[str]:
 def days_to_count(
     *, store: ObjectStore, interval_s: int, manifests: ManifestReader, selection: DaySelection
 ) -> tuple[list[DayToCount], list[Skipped]]:
-    """Return the days whose flows would be counted, and drawings that cannot be used."""
+    """Return the days whose flows need counting, and the drawings that cannot be used."""
     flows = plan_flows(store, interval_s=interval_s, manifests=manifests, selection=selection)
     days = [
         DayToCount(
@@ -338,13 +338,13 @@ def count(
     selection: DaySelection,
     manifests: ManifestReader,
 ) -> StepReport:
-    """Count every day whose paths or drawings differ from those of its run of flows.
+    """Count every day whose paths or drawings have changed since its run of flows.
 
     The same paths and drawings give the same files, byte for byte, on every runner.
 
     Raises:
-        Retryable: As `driver.aggregate`.
-        Misconfigured: Likewise.
+        Retryable: See `driver.aggregate`.
+        Misconfigured: See `driver.aggregate`.
     """
     windows = DayWindows(selection)
     work = _Flows(settings, store, progress, runner, windows, manifests)

@@ -25,7 +25,7 @@ from frametally_traffic.flows.shapes import FlowInputs, Shapes
 
 
 def path_files(store: ObjectStore, run: Run) -> dict[str, list[CheckedFile]]:
-    """Return the files with the paths of a run's tracks, by source. Raises `Poison`: a list is damaged."""
+    """Return the files with the paths of a run's tracks, by source. Raises `Poison` if a list is damaged."""
     folder = keys.tracks_folder(run.prefix)
     older = {file.source: [CheckedFile(f"{folder}/{file.name}", file.crc32)] for file in run.paths or ()}
     return hour_files(store, run) | older
@@ -35,9 +35,9 @@ class FlowDay(NamedTuple):
     """One day's flows: the subject of the run to publish.
 
     Attributes:
-        base: The run with the tracks and coverage from which they are counted.
-        beside: The runs of the day before and of the day after.
-        inputs: By source, for each source with a drawing on that day.
+        base: The run whose tracks and coverage they are counted from.
+        beside: The runs of the adjacent days.
+        inputs: One for each source with a drawing on that day.
         current: The day's current run of flows; None if it has none.
     """
 
@@ -50,29 +50,29 @@ class FlowDay(NamedTuple):
 
     @property
     def runs(self) -> tuple[Run, ...]:
-        """The runs with the paths that it is counted from."""
+        """The runs whose paths it is counted from."""
         return (self.base, *self.beside)
 
     def files(self, store: ObjectStore) -> set[str]:
-        """Return the keys of the files with these paths. Raises as `path_files`."""
+        """Return the keys of the files with these paths. Raises the errors of `path_files`."""
         by_run = [path_files(store, run) for run in self.runs]
         sources = [flow_input.source for flow_input in self.inputs]
         return {key for files in by_run for source in sources for key, _ in files.get(source, ())}
 
     @property
     def is_current(self) -> bool:
-        """Whether the day's current run is made of the same."""
+        """Whether the day's current run was made from the same inputs."""
         return self.current is not None and self.current.inputs_sha256 == self.inputs_sha256()
 
     def missing(self) -> list[FlowInputs]:
-        """Return the inputs of the flows whose names the day's current run lacks."""
+        """Return the inputs of the flows that the day's current run lacks."""
         files = (self.current and self.current.paths) or ()
         names = {flow_input.source: flow_input.name for flow_input in self.inputs}
         sources = changed_names(names, (file.name for file in files))
         return [flow_input for flow_input in self.inputs if flow_input.source in sources]
 
     def inputs_sha256(self) -> str:
-        """Return the identity of all that the run is made of: tracks, shapes and coverage."""
+        """Return a digest of everything that the run is made from: tracks, shapes and coverage."""
         names = [
             f"{flow_input.source} {flow_input.shapes.digest()} {flow_input.name}"
             for flow_input in self.inputs
@@ -80,12 +80,12 @@ class FlowDay(NamedTuple):
         return _sha256_of(self.base.inputs_sha256, names)
 
     def footage_sha256(self) -> str:
-        """Return a text that changes with the day's footage and drawings: the same for every interval."""
+        """Return a digest of the day's footage and drawings, the same for every interval."""
         drawn = [f"{flow_input.source} {flow_input.shapes.digest()}" for flow_input in self.inputs]
         return _sha256_of(self.base.footage_sha256, drawn)
 
     def state_sha256(self) -> str:
-        """Return the identity of a count of the day as things are, as `DayPlan.state_sha256`."""
+        """Return a digest of the inputs and the sequence, as `DayPlan.state_sha256` does."""
         return _sha256_of(self.inputs_sha256(), [str(self.sequence)])
 
 
@@ -96,8 +96,8 @@ def _sha256_of(base: str, lines: Sequence[str]) -> str:
 class FlowPlan(NamedTuple):
     """The work to do.
 
-    Days to count and days that need nothing, sorted; drawings that cannot be counted; runs of earlier
-    releases, which say nothing of where their objects went.
+    Days to count and days that are up to date, sorted; drawings that cannot be used; runs of earlier
+    releases, which have no foot points.
     """
 
     stale: list[FlowDay]
@@ -119,7 +119,7 @@ def plan_flows(
 ) -> FlowPlan:
     """Compare drawings and tracks with the current runs of flows.
 
-    `unusable`: days whose files of paths cannot be read: they are left as they are.
+    `unusable`: days whose files of paths cannot be read; they are left unchanged.
     """
     sources = drawn_sources(store)
     if not sources:
@@ -148,7 +148,7 @@ def plan_flows(
 def _plan_day(
     base: Run, runs: Mapping[str, Run], current: Mapping[DayKey, CurrentDay], drawings: _Drawn
 ) -> FlowDay | None:
-    """Plan one day; None if it has no drawing and had none, or if its drawing cannot be read."""
+    """Plan one day; return None if it neither has nor had a drawing, or if its drawing cannot be read."""
     inputs: list[FlowInputs] = []
     for source in drawings.sources_of(base):
         shapes = drawings.shapes[source]
@@ -170,7 +170,7 @@ def _plan_day(
 
 
 class _Drawn:
-    """The drawings of all sources; a drawing that cannot be counted is noted once."""
+    """The drawings of all sources; those that cannot be used are noted once."""
 
     def __init__(
         self,
@@ -186,7 +186,7 @@ class _Drawn:
         self.shapes = {source: self._read(source) for source in sorted(sources)}
 
     def sources_of(self, base: Run) -> list[str]:
-        """Return the sources with a drawing that may have footage in a run, sorted."""
+        """Return the sorted sources with a drawing that may have footage in a run."""
         start_ms = keys.day_start_ms(base.day)
         with_tracks = path_identities(base)
         return [
@@ -202,7 +202,7 @@ class _Drawn:
         return self._media.get(source, [])
 
     def _read(self, source: str) -> Shapes | None:
-        """Return the drawing of a source; None if it cannot be read, or may have footage that cannot."""
+        """Return a source's shapes; None if they, or perhaps manifests of its footage, cannot be read."""
         try:
             shapes = shapes_of(read_drawing(self.store, source))
         except (Poison, DrawingRefused) as error:

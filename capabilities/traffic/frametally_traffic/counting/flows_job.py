@@ -1,4 +1,4 @@
-"""The flows' job as mrjob runs it, on any of its runners; see `counting_job`. The work is in `flow_tasks`."""
+"""The flows' job for mrjob, on any of its runners; see `counting_job`. `flow_tasks` does the work."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from frametally_hadoop.job.mrjob_imports import stand_ins
 from frametally_traffic.tasks.flow_tasks import count_entry
 
 with warnings.catch_warnings(), stand_ins():
-    warnings.simplefilter("ignore", DeprecationWarning)  # mrjob's own: it is older than this Python
+    warnings.simplefilter("ignore", DeprecationWarning)  # from mrjob, which is older than this Python
     from mrjob.job import MRJob
     from mrjob.protocol import BytesProtocol, BytesValueProtocol
 
 
 class CountFlows(MRJob):  # type: ignore[misc]  # mrjob has no types
-    """Manifest lines in; flows out, a source and day each. Nothing is left to reduce."""
+    """Turns manifest lines into flows, one line per source and day, without a reducer."""
 
     INPUT_PROTOCOL = BytesValueProtocol
     OUTPUT_PROTOCOL = BytesProtocol
     JOBCONF = {"mapreduce.task.timeout": "1800000"}  # noqa: RUF012
 
     def mapper(self, _: None, line: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """Count the work of a manifest line."""
+        """Yield the flows of a manifest line."""
         return count_entry(line.decode())
 
 

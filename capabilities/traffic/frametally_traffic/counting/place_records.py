@@ -1,4 +1,4 @@
-"""Turns a day's flows into counts and coverage of each place, as lines of part files for the count index."""
+"""Turns a day's flows into counts and coverage by place, as lines of part files for the count index."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ from frametally_traffic.geometry.zones import ZoneCounts
 
 
 class PlaceCount(NamedTuple):
-    """Counts of a place (as in keys) in an interval, event time.
+    """A count at a place (named as in keys) in an interval of event time.
 
     Attributes:
-        value: How many crossings or visits; of a zone, the value of its field.
-        is_objects: Whether the value is a number of objects that came by; of zones it is not.
+        value: Number of crossings or visits; for a zone, the value of its field.
+        is_objects: Whether the value is a number of objects that passed; False for zones.
     """
 
     place: str
@@ -45,7 +45,7 @@ class PlaceCount(NamedTuple):
 
 
 def places_of(flows: FlowColumns) -> list[str]:
-    """Return every place that was drawn on that day, with or without counts, sorted."""
+    """Return every place drawn on that day, with or without counts, sorted."""
     places = [Place(flows.source, "line", way) for way in product(flows.lines, WAYS)]
     places += [Place(flows.source, "movement", way) for way in product(flows.legs, flows.legs)]
     places += [Place(flows.source, "visits", (outcome,)) for outcome in NO_MOVEMENTS if flows.legs]
@@ -54,9 +54,9 @@ def places_of(flows: FlowColumns) -> list[str]:
 
 
 def count_places(flows: FlowColumns, interval_s: int) -> list[PlaceCount]:
-    """Return the counts of a day that are above 0, by place, label and time.
+    """Return the counts above 0 of a day, sorted by place, label and time.
 
-    `interval_s`: length of the intervals; a day is a multiple of it.
+    `interval_s`: length of the intervals; it divides a day.
     """
     edges = flows.day_start_ms + np.arange(0, DAY_MS + 1, interval_s * 1000)
     starts_ms, names = edges.tolist(), names_of([flows])
@@ -94,7 +94,7 @@ def count_places(flows: FlowColumns, interval_s: int) -> list[PlaceCount]:
 Span = tuple[int, int]
 
 _ANY = "<any place>"
-"""No place has such a name: those are escaped, and need no escapes in JSON."""
+"""Not the name of any place, as those are escaped; like theirs, it needs no escapes in JSON."""
 
 
 class PlaceRecords:
@@ -109,9 +109,9 @@ class PlaceRecords:
         coverage: Iterable[Coverage],
         counts: Iterable[IntervalCount] = (),
     ) -> None:
-        """Add up.
+        """Add up the flows of a day.
 
-        `coverage` and `counts`: of the source, in the run that it was counted from.
+        `coverage` and `counts`: the source's, in the run that the flows were counted from.
         """
         self._unknown = {
             (count.interval_start_ms, count.label)
@@ -152,15 +152,15 @@ class PlaceRecords:
         return sorted(lines)
 
     def coverage_lines(self) -> list[tuple[bytes, int]]:
-        """Return the lines of the coverage, sorted bytewise, each with its frames.
+        """Return the lines of the coverage, sorted bytewise, each with its number of frames.
 
-        A place has the coverage of its source while it is valid. An interval without a frame has no coverage,
-        even if an object was tracked over it. Objects are None where any label could not be followed.
+        While a place is valid it has the coverage of its source. An interval without frames has no coverage,
+        even if an object was tracked across it. `objects` is None if any label could not be followed.
         """
         sums: defaultdict[str, Counter[int]] = defaultdict(Counter)
         for count in self._counts:
             sums[count.place][count.interval_start_ms] += count.value
-        # Nearly all are of nothing, and differ by their place alone: 80,000 a day of a junction.
+        # Nearly all lines count nothing and differ only in their place: 80,000 a day at a junction.
         of_nothing: dict[tuple[int, bool], tuple[bytes, int]] = {}
         lines = []
         for place, spans in self._spans.items():
@@ -198,12 +198,12 @@ class PlaceRecords:
         )
 
     def _is_unfit(self, place: str, start_ms: int) -> bool:
-        """Return whether pictures of an interval have another shape than the one under a place's drawing."""
+        """Return whether pictures of an interval differ in shape from the one under a place's drawing."""
         end_ms = start_ms + self._interval_s * 1000
         return any(from_ms < end_ms and to_ms > start_ms for from_ms, to_ms in self._unfit.get(place, ()))
 
     def _starts_of(self, spans: Iterable[Span]) -> set[int]:
-        """Return the intervals with footage in which there is such a place."""
+        """Return the starts of the intervals with footage that overlap any of the spans."""
         length_ms = self._interval_s * 1000
         return {
             start_ms
@@ -214,7 +214,7 @@ class PlaceRecords:
 
 
 def _unfit_of(flows: FlowColumns) -> dict[str, list[Span]]:
-    """Return when nobody knows the counts of a place, by place; of nearly all days, nothing."""
+    """Return when counts are unknown, by place; empty for nearly all days."""
     if not flows.unfit:
         return {}
     spans: defaultdict[str, list[Span]] = defaultdict(list)
@@ -232,7 +232,7 @@ _RecordT = TypeVar("_RecordT", Coverage, IntervalCount)
 
 
 def by_source(all_records: Iterable[_RecordT]) -> Mapping[str, Sequence[_RecordT]]:
-    """Return the coverage, or the counts, of each source that shows something."""
+    """Return the records that have frames, by source."""
     records: defaultdict[str, list[_RecordT]] = defaultdict(list)
     for record in all_records:
         if record.frames:
@@ -241,7 +241,7 @@ def by_source(all_records: Iterable[_RecordT]) -> Mapping[str, Sequence[_RecordT
 
 
 def _spans(place: Place, shapes: Shapes) -> list[Span]:
-    """Return the times in which there is such a place."""
+    """Return the times in which a place exists."""
     if place.kind == "zone":
         return [_span(zone) for zone in shapes.zones if zone.name == place.names[0]]
     if place.kind == "line":

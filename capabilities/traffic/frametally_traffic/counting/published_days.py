@@ -1,8 +1,8 @@
-"""The flows of a source, day by day: as published, or counted now.
+"""Yields the flows of a source day by day, published or counted on demand.
 
-Flows are a function of stored paths and of drawings (`FlowInputs`), and named by it. So a file of that name
-is right in either place: in the day's run of flows, or in the folder of flows counted on demand for a line
-that is newer than the last `frametally aggregate`.
+Flows are a function of stored paths and drawings (`FlowInputs`) and are named by them. So a file of that name
+is valid in either place: in the day's run of flows, or in the local folder of flows counted on demand for a
+line newer than the last `frametally aggregate`.
 """
 
 from __future__ import annotations
@@ -33,28 +33,28 @@ from frametally_traffic.flows.day_columns import FlowColumns, decode_flows, enco
 from frametally_traffic.flows.shapes import FLOWS_VERSION, FlowInputs, Shapes
 
 FLOWS_FOLDER = "flows"
-"""Of the data directory: flows that were counted on demand."""
+"""Folder in the data directory for flows counted on demand."""
 MOST_KEPT_BYTES = 1 << 30
-"""Some years of a busy camera. What is over it is counted again."""
+"""Enough for some years of a busy camera. The oldest files beyond it are deleted."""
 _CRC32_BYTES = 9
 
 
 class KeptFlows:
-    """Flows that were counted on demand, in a folder of this machine; unreadable ones count as missing."""
+    """Flows counted on demand, cached in a local folder; unreadable files count as missing."""
 
     def __init__(self, folder: Path | None, most_bytes: int = MOST_KEPT_BYTES) -> None:
-        """Take the folder; None: nothing is kept."""
+        """Use `folder`; None keeps nothing."""
         self._folder = folder
         self._most_bytes = most_bytes
         self._is_cleared = False
 
     @property
     def is_kept(self) -> bool:
-        """Whether anything is."""
+        """Whether flows are kept."""
         return self._folder is not None
 
     def read(self, inputs: FlowInputs) -> FlowColumns | None:
-        """Return the flows of these inputs, None if they are not kept."""
+        """Return the flows of these inputs, or None if they are not kept."""
         if self._folder is None:
             return None
         with suppress(OSError, ValueError, Poison):
@@ -65,7 +65,7 @@ class KeptFlows:
         return None
 
     def write(self, inputs: FlowInputs, flows: FlowColumns) -> None:
-        """Keep flows, unless the disk is full or the folder is not to be written to."""
+        """Keep flows, unless the disk is full or the folder is not writable."""
         if self._folder is None:
             return
         data = encode_flows(flows)
@@ -77,7 +77,7 @@ class KeptFlows:
             replace_file(self._folder / inputs.name, b"%08x\n%s" % (zlib.crc32(data), data))
 
     def _clear(self) -> None:
-        """Remove the oldest files, as far as all are larger than they may be."""
+        """Delete the oldest files until the rest fits into the limit."""
         assert self._folder is not None  # noqa: S101 - for the type checker
         files = [(path.stat(), path) for path in self._folder.glob("flows-*")]
         kept_bytes = 0
@@ -92,7 +92,7 @@ def _split(data: bytes) -> tuple[int, bytes]:
 
 
 def read_flows(store: ObjectStore, run: Run, sources: Container[str] | None = None) -> Iterator[FlowColumns]:
-    """Yield the flows of a run of the series `flows` by source, of `sources` alone if they are given.
+    """Yield the flows of a run of the series `flows` by source; only of `sources` if given.
 
     Raises:
         Poison: A file is missing or damaged; the message names it.
@@ -106,7 +106,7 @@ def read_flows(store: ObjectStore, run: Run, sources: Container[str] | None = No
 
 _AT_ONCE = 2
 _DAYS_AHEAD = 16
-"""Half of the time numpy and the store work without Python's lock; more threads add nothing."""
+"""numpy and the store release Python's lock half of the time, so more threads add nothing."""
 
 
 def flows_for(
@@ -120,17 +120,17 @@ def flows_for(
     media: Iterable[MediaManifest] | None = None,
     folder: Path | None = None,
 ) -> Iterator[FlowColumns]:
-    """Yield the flows of each day that was counted, by the current drawing.
+    """Yield the flows of each counted day, by the current drawing.
 
-    `interval_s`: base interval of the runs whose tracks are taken. `days`: UTC days, `YYYY-MM-DD`, in the
-    order in which they are wanted; those without a run are left out. `runs`: the current runs, those of flows
-    among them; None: they are looked up in the store. `media`: manifests, the source's among them; None:
-    likewise. `folder`: where flows are kept that are counted now; None: nowhere.
+    `interval_s`: base interval of the runs whose tracks are used. `days`: UTC days, `YYYY-MM-DD`, in the
+    order wanted; days without a run are left out. `runs`: the current runs, including those of flows.
+    `media`: manifests, including the source's. If either is None, it is read from the store. `folder`: keeps
+    flows counted on demand, unless it is None.
 
     Raises:
         NoFootPoints: A day was counted by an earlier release.
-        Poison: Paths of a day or of one beside it are missing or damaged, or the drawing is.
-        DrawingRefused: What is drawn is nothing on the source's frames.
+        Poison: Paths of a day or of an adjacent one are missing or damaged, or the drawing is damaged.
+        DrawingRefused: A shape is too small to exist on the source's frames.
     """
     current = [*(current_runs(store) if runs is None else runs)]
     own, published = (
@@ -160,7 +160,7 @@ def flows_for(
 
 
 class _DayPaths:
-    """A source's paths day by day; those of a day are read once for it and for the days beside it."""
+    """A source's paths by day; each day's are read once, for itself and the adjacent days."""
 
     def __init__(self, store: ObjectStore, runs: Mapping[str, Run], source: str) -> None:
         self._source = source
@@ -173,13 +173,13 @@ class _DayPaths:
         self._runs = runs
 
     def count(self, inputs: FlowInputs, speeds: FlowColumns | None = None) -> FlowColumns:
-        """Return the flows of a day. Raises as `flows_for`; `speeds` are as `flows_of_day` takes them."""
-        from frametally_traffic.flows.day_flows import flows_of_day  # needs numpy, which reading does not
+        """Return the flows of a day. Raises the errors of `flows_for`; `speeds` as for `flows_of_day`."""
+        from frametally_traffic.flows.day_flows import flows_of_day  # needs numpy; reading does not
 
         files = []
         for days in (-1, 0, 1) if any(inputs.shapes) else ():
             run = self._runs.get(keys.utc_day(inputs.day_start_ms + days * DAY_MS))
-            # A day beside it that an earlier release has counted tells nothing; the day itself has to.
+            # An adjacent day counted by an earlier release is skipped; for the day itself that is an error.
             if run is not None and (path_identities(run) is not None or days == 0):
                 files += [paths for paths in (self._read(run.day),) if paths is not None]
         try:
@@ -196,9 +196,9 @@ class _DayPaths:
 
 
 def _speeds(paths: _DayPaths, cache: KeptFlows, inputs: FlowInputs) -> FlowColumns | None:
-    """Return the speeds of a day's visits, whatever is drawn beside the calibration: these are kept, too.
+    """Return the speeds of a day's visits, cached separately as they depend on the calibration alone.
 
-    They take ten times as long as all the rest, and a new line changes none of them.
+    They take ten times as long as everything else, and a new line does not change them.
     """
     alone = inputs._replace(shapes=Shapes(grounds=inputs.shapes.grounds))
     if not cache.is_kept or not inputs.shapes.grounds or alone == inputs:
@@ -211,7 +211,7 @@ def _speeds(paths: _DayPaths, cache: KeptFlows, inputs: FlowInputs) -> FlowColum
 
 
 def _published(store: ObjectStore, run: Run | None, inputs: FlowInputs) -> FlowColumns | None:
-    """Return what was published of these inputs, None if that is nothing, or cannot be read (any more)."""
+    """Return the published flows of these inputs; None if there are none, or if they cannot be read."""
     names = {(file.source, file.name) for file in run.paths or ()} if run else set()
     if run and (inputs.source, inputs.name) in names:
         with suppress(Poison):

@@ -1,4 +1,4 @@
-"""Answers about the drawing of a source, and about the data that helps to draw."""
+"""Answers about the drawing of a source, and the data that helps people draw."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The drawings of sources: shown, replaced and tried; and the pictures that you can draw over."""
+"""Shows and replaces drawings, tries calibrations, and finds pictures to draw over."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from frametally_web.requests.answers import answer_of
 from frametally_web.requests.problems import Problem, as_sentence
 
 _MOST_LOOKS = 10
-"""Days and media that are searched for a picture; the oldest may have been deleted."""
+"""How many days and media are searched for a picture; the oldest ones may have been deleted."""
 
 
 class DrawnSource(NamedTuple):
@@ -45,7 +45,7 @@ def find_source(store: ObjectStore, media: MediaTimes, source: str) -> DrawnSour
     """Return a source by its slug.
 
     Raises:
-            Problem: 404, if the source has no footage and no drawing; it has similar names.
+        Problem: 404 with similar names, if the source has neither footage nor a drawing.
     """
     spans = media.manifests_of(source)
     if not spans and source not in (drawing_sources := drawn_sources(store)):
@@ -65,7 +65,7 @@ def find_source(store: ObjectStore, media: MediaTimes, source: str) -> DrawnSour
 def find_picture(
     store: ObjectStore, source: DrawnSource, at_ms: int | None, image_url: Callable[[str], str]
 ) -> StoredPicture:
-    """Return the first stored picture of a source from a time on; or else its last one."""
+    """Return the first stored picture of a source from a time on, or else its last one."""
     spans = spans_of(source.media)
     picture = next(filter(None, (picture_from(store, source.slug, ms) for ms in _looks(spans, at_ms))), None)
     width_px, height_px = picture.size_px if picture else (None, None)
@@ -82,7 +82,7 @@ def find_picture(
 
 
 def _looks(spans: Sequence[tuple[int, int]], at_ms: int | None) -> Iterator[int]:
-    """Yield from where on to look for a picture, the best first: each look reaches to the end of its day."""
+    """Yield the times to search from, the best first; each search covers the rest of its UTC day."""
     if at_ms is not None:
         behind = ((max(first_ms, at_ms), last_ms) for first_ms, last_ms in spans if last_ms >= at_ms)
         yield from islice(chain.from_iterable(_days(*span) for span in behind), _MOST_LOOKS)
@@ -92,13 +92,13 @@ def _looks(spans: Sequence[tuple[int, int]], at_ms: int | None) -> Iterator[int]
 
 
 def _days(from_ms: int, last_ms: int) -> Iterator[int]:
-    """Yield a time, and the beginnings of the UTC days after it up to another."""
+    """Yield `from_ms` and the start of each later UTC day up to `last_ms`."""
     yield from_ms
     yield from range(from_ms - from_ms % DAY_MS + DAY_MS, last_ms + 1, DAY_MS)
 
 
 _ETAG = re.compile(r'(?:W/)?"(\d{1,9})"')
-"""A proxy that packs answers makes their tags weak ones."""
+"""Also matches weak tags: a proxy that compresses answers makes them weak."""
 
 
 def show_drawing(store: ObjectStore, source: DrawnSource) -> SourceDrawing:
@@ -107,15 +107,15 @@ def show_drawing(store: ObjectStore, source: DrawnSource) -> SourceDrawing:
 
 
 def put_drawing(store: ObjectStore, source: DrawnSource, data: bytes, if_match: str | None) -> SourceDrawing:
-    """Replace the drawing of a source, if it still has the revision that was changed.
+    """Replace the drawing of a source, if its revision is still the one that the change is based on.
 
-    `data`: the drawing, in the form of `frametally lines export`. `if_match`: the revision as the header
-    `If-Match` has it; None where that was not sent.
+    `data`: the drawing, in the form of `frametally lines export`. `if_match`: value of the header `If-Match`;
+    None if it was not sent.
 
     Raises:
-        Problem: 400, if it cannot be; 412, if there is another revision by now; 428, without a revision.
-        Poison: What is drawn now is damaged.
-        Misconfigured: This server may not write there.
+        Problem: 400, if the drawing is not valid; 412, if its revision has changed; 428, without `if_match`.
+        Poison: The current drawing is damaged.
+        Misconfigured: This server may not write to the store.
     """
     revision = _revision_in(if_match)
 
@@ -137,7 +137,7 @@ def put_drawing(store: ObjectStore, source: DrawnSource, data: bytes, if_match: 
         for shape in content.shapes:
             check_shape(shape)
             if shape in shapes_before:
-                continue  # it was drawn when there were pictures of its size
+                continue  # its size was checked when it was drawn
             check_size(shape, stored_sizes(store, source.media, shape.from_ms, shape.to_ms))
         return with_shapes(before, content.shapes)
 
@@ -149,7 +149,7 @@ def put_drawing(store: ObjectStore, source: DrawnSource, data: bytes, if_match: 
 
 
 def etag_of(drawing: SourceDrawing) -> str:
-    """Return the revision as the header `ETag` has it."""
+    """Return the revision as a value of the header `ETag`."""
     return f'"{drawing.revision}"'
 
 
@@ -196,7 +196,7 @@ _WORDS: dict[Verdict, str] = {
 
 
 def try_calibration(data: bytes) -> CalibrationTry:
-    """Return the result of a calibration; an unusable one gets a verdict, as it may be unfinished.
+    """Return the result of a calibration; an unusable one gets a verdict, because it may be unfinished.
 
     Raises:
         Problem: 400, if the body is not a calibration at all.
@@ -227,7 +227,7 @@ def _answer(verdict: Verdict, words: str, ground: GroundCalibration | None) -> C
 
 
 def _lack(calibration: DrawnCalibration) -> str:
-    """Return what is still missing, empty if it can be tried."""
+    """Return what is still missing; empty if the calibration can be tried."""
     number = len(calibration.points)
     if calibration.rectangles:
         return ""

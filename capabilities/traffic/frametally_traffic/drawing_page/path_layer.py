@@ -1,4 +1,4 @@
-"""The answer of `/api/paths`: a sample of a day's paths, over which you can draw lines and zones."""
+"""Answers `/api/paths`: a sample of a day's paths, as a background for drawing lines and zones."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from frametally_web.requests.problems import bad_parameter
 MOST_DAYS = 7
 MOST_PATHS = 1000
 _MOST_POINTS = 40
-"""Points per path; the eye needs no more, and stored paths have none on straight lines."""
+"""Most points per path: enough for the eye, as stored paths have none on straight stretches."""
 
 ItemT = TypeVar("ItemT")
 
 
 class PathsQuery(NamedTuple):
-    """A question about paths: `[from_ms, to_ms)`, labels (none: all), and the maximum number."""
+    """A question about paths: the range `[from_ms, to_ms)`, labels (empty: all), and the maximum number."""
 
     labels: Collection[str]
     from_ms: int | None
@@ -47,11 +47,11 @@ class _LabelledPath(NamedTuple):
 def find_paths(
     store: ObjectStore, index: CountIndex, choice: Choice | None, source: DrawnSource, query: PathsQuery
 ) -> Paths:
-    """Return some of a source's paths of a range, evenly over all of it: those over its newest picture.
+    """Return a sample of a source's paths, spread evenly over a range, that fit its newest picture.
 
     Raises:
-        Problem: 400, if the range is longer than is read at once.
-        Retryable: A port is away, or a run has been replaced while it was read.
+        Problem: 400, if the range is too long.
+        Retryable: A port is unavailable, or a run was replaced while it was read.
         Poison: An hour file is damaged or missing; the message names it.
     """
     bounds = _bounds(index, choice, source.slug, query)
@@ -92,12 +92,12 @@ def find_paths(
 
 
 def _is_over(followed: FollowedPath, picture_px: Size | None) -> bool:
-    """Return whether a path's pictures have the shape of the one that it is to be shown over."""
+    """Return whether a path's pictures have the same shape as the picture it is shown over."""
     return followed.size is None or picture_px is None or has_one_shape(followed.size, picture_px)
 
 
 def evenly(items: Sequence[ItemT], most: int) -> list[ItemT]:
-    """Return at most so many of a sequence, evenly spread; first and last are among two."""
+    """Return at most `most` items, evenly spread; with two or more, the first and the last are included."""
     if len(items) <= most:
         return list(items)
     last = len(items) - 1
@@ -107,7 +107,7 @@ def evenly(items: Sequence[ItemT], most: int) -> list[ItemT]:
 def _bounds(
     index: CountIndex, choice: Choice | None, source: str, query: PathsQuery
 ) -> tuple[int, int] | None:
-    """Return the range to read; None if there is nothing to read."""
+    """Return the range to read, or None if there is nothing to read."""
     from_ms, to_ms = query.from_ms, query.to_ms
     if from_ms is not None:
         to_ms = from_ms + DAY_MS if to_ms is None else to_ms
@@ -134,7 +134,7 @@ def _bounds(
 def _paths(
     store: ObjectStore, index: CountIndex, choice: Choice, source: str, from_ms: int, to_ms: int
 ) -> Iterator[_LabelledPath]:
-    """Yield the paths that overlap a range, joined over hours and days."""
+    """Yield the paths that overlap a range, joined across hours and days."""
     base_s = min(up_to_date(index, choice.model, choice.base_intervals_s, from_ms, to_ms))
     label_of: dict[str, str] = {}
     pieces: list[FollowedPath] = []

@@ -1,4 +1,4 @@
-"""The handlers of drawings, for the page and for programs."""
+"""Handles requests for drawings, from the page and from programs."""
 
 from __future__ import annotations
 

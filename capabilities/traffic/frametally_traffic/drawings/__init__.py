@@ -1,1 +1,1 @@
-"""Drawings: their checks, their storage, and their file formats."""
+"""Checks and stores drawings, and reads and writes their file formats."""

@@ -1,4 +1,4 @@
-"""Lines and a zone over the demo's clip, so that a newcomer sees crossings before drawing anything."""
+"""Draws lines and a zone over the demo's clip, so that newcomers see crossings before drawing anything."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _SHAPES = (
 
 @contextmanager
 def drawn(ports: Ports, clip: DemoClip, _: Callable[[], bool]) -> Iterator[None]:
-    """Draw them before the clip is counted, unless its source already has drawings."""
+    """Draw the demo's shapes before the clip is counted, unless its source already has drawings."""
     change_drawing(
         ports.store,
         keys.slug(clip.source),

@@ -1,4 +1,4 @@
-"""Checks drawings; a refusal is one line with the shape and the remedy.
+"""Checks drawings; an error is one line that names the shape and the remedy.
 
 Intersections are computed in whole tenths of a pixel, the unit of paths, so the answer is exact.
 """
@@ -41,17 +41,17 @@ Segment = tuple[Point, Point]
 
 
 def turn(a: Point, b: Point, c: Point) -> float:
-    """Return twice the area of the triangle `a b c`: above 0 if `c` lies to the right hand of `a` to `b`.
+    """Return twice the area of the triangle `a b c`; above 0 if `c` is to the right of `a` to `b`.
 
-    Right is as a picture shows it, with y downwards.
+    Right is as seen in the picture, with y downwards.
     """
     return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
 
 
 def crosses_itself(points: Sequence[Point], *, closed: bool) -> bool:
-    """Return whether a line, or a polygon that is `closed`, meets itself anywhere but from side to side.
+    """Return whether a line, or a polygon if `closed`, meets itself other than where adjacent sides join.
 
-    So does a line that turns back on itself, or has two points in a row in the same tenth of a pixel.
+    So does a line that turns back on itself, or has two consecutive points in the same tenth of a pixel.
     """
     places = tenths(points)
     sides = [*pairwise(places), *([(places[-1], places[0])] if closed else [])]
@@ -69,7 +69,7 @@ def crosses_itself(points: Sequence[Point], *, closed: bool) -> bool:
 
 
 def _turns_back(a: Point, b: Point, c: Point) -> bool:
-    """Return whether the way from `a` over `b` to `c` goes back along itself."""
+    """Return whether the path from `a` over `b` to `c` goes back along itself."""
     ahead = (b[0] - a[0]) * (c[0] - b[0]) + (b[1] - a[1]) * (c[1] - b[1])
     return turn(a, b, c) == 0 and ahead <= 0
 
@@ -92,19 +92,19 @@ def _in_box(segment: Segment, point: Point) -> bool:
     return min(a[0], b[0]) <= x <= max(a[0], b[0]) and min(a[1], b[1]) <= y <= max(a[1], b[1])
 
 
-_MOST_KEPT = 200  # 32 points each take a quarter of a second, and every reader checks them
+_MOST_KEPT = 200  # one of 32 points takes a quarter of a second, and every reader checks it
 
 
 @lru_cache(_MOST_KEPT)
 def calibration_of(calibration: DrawnCalibration) -> GroundCalibration | None:
-    """Return how pixels become metres by a drawn calibration; None where it tells no metres.
+    """Return the calibration fitted to a drawn one, or None if it has no metres yet.
 
     Pixels are those of the picture under the drawing.
 
     Raises:
-        Misconfigured: It makes no calibration: one line, with what to change.
+        Misconfigured: It does not determine a calibration; the message says what to change.
     """
-    from frametally_traffic.calibration.fitting import (  # which takes its time to load
+    from frametally_traffic.calibration.fitting import (  # slow to load
         GroundPoint,
         Rectangle,
         calibration_of_points,
@@ -129,7 +129,7 @@ def check_calibration(points: Sequence[Sequence[float]], metres: Sequence[Sequen
     """Refuse points with metres that do not make a calibration.
 
     Raises:
-        Misconfigured: The line says why.
+        Misconfigured: The message says why.
     """
     if FEWEST_REFERENCES <= len(points) <= MOST_REFERENCES:
         from frametally_traffic.calibration.fitting import GroundPoint, calibration_of_points  # numpy
@@ -151,24 +151,24 @@ _SHOWN = 40
 
 
 class DrawingRefused(FrametallyError):
-    """The drawing is not valid: its author must correct it, and nothing has changed."""
+    """The drawing is not valid and was not stored; its author must correct it."""
 
 
 def kind_of(shape: Drawn) -> str:
-    """Return the kind of a drawn thing, as a word."""
+    """Return the kind of a shape as a word."""
     return _KINDS[type(shape)]
 
 
 def subject(shape: Drawn) -> str:
-    """Return how a drawn thing is named in a message: its kind and name, however long that is."""
+    """Return a shape's kind and shortened name for a message."""
     return f"{kind_of(shape)} {_shortened(shape.name)}"
 
 
 def check_drawing(drawing: Drawing) -> None:
-    """Check the drawing of a source, each shape for itself and all together.
+    """Check the drawing of a source, each shape on its own and all together.
 
     Raises:
-        DrawingRefused: Something of it cannot be.
+        DrawingRefused: The drawing is not valid.
     """
     if len(drawing.shapes) > MOST_SHAPES:
         raise DrawingRefused(
@@ -194,10 +194,10 @@ def check_drawing(drawing: Drawing) -> None:
 
 
 def check_shape(shape: Drawn) -> None:
-    """Check one line, zone or calibration for itself.
+    """Check one line, zone or calibration on its own.
 
     Raises:
-        DrawingRefused: It cannot be.
+        DrawingRefused: It is not valid.
     """
     for name in _names_of(shape):
         _check_name(shape, name)
@@ -232,11 +232,11 @@ def _check_line(line: DrawnLine) -> None:
 
 
 _BORDER_PART = 20
-"""A line nearer to the picture's border than this part of its side runs where boxes are cut."""
+"""Closer to the picture's border than this part of its side, a line runs where boxes are truncated."""
 
 
 def runs_along_border(line: DrawnLine) -> bool:
-    """Return whether all of a line is so near to one side of the picture that boxes are cut there."""
+    """Return whether all of a line is so close to one side of the picture that boxes are truncated there."""
     sides = [
         [coordinate / size for coordinate in coordinates]
         for coordinates, size in zip(

@@ -1,6 +1,6 @@
 """Prepares drawings for counting, and finds the sizes of stored pictures.
 
-Needs numpy, as a calibration's matrix does; what it returns travels to a cluster's tasks, which have none.
+Needs numpy to fit calibrations; its results travel to a cluster's tasks, which need none.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ class FoundPicture(NamedTuple):
 def stored_sizes(
     store: ObjectStore, media: Sequence[MediaManifest], from_ms: int | None, to_ms: int | None
 ) -> list[Size]:
-    """Return the sizes of a source's stored pictures of `[from_ms, to_ms)`, that of the newest first.
+    """Return the sizes of a source's stored pictures in `[from_ms, to_ms)`, the newest picture's first.
 
-    It reads one picture of the newest and one of the oldest medium of that time; without one (yet), of the
-    newest of all. Empty if the store has no pictures.
+    It reads one picture of the newest and one of the oldest medium in that time; if there is none (yet), one
+    of the newest medium of all. Empty if the store has no pictures.
     """
     spans = spans_of(media)
     begins, ends = FIRST_MS if from_ms is None else from_ms, NEXT_MS if to_ms is None else to_ms
@@ -64,12 +64,12 @@ def spans_of(media: Iterable[MediaManifest]) -> list[tuple[int, int]]:
 
 
 def check_size(shape: Drawn, frame_sizes: Sequence[Size]) -> None:
-    """Check that a shape was drawn over a picture of the source, of whatever size.
+    """Check that a shape was drawn over a picture with the aspect ratio of the source's, at any resolution.
 
     `frame_sizes`: sizes of the source's stored pictures; with none, any picture passes.
 
     Raises:
-        DrawingRefused: The source has no pictures of that shape.
+        DrawingRefused: No picture of the source has that shape.
     """
     drawn_size = (shape.width_px, shape.height_px)
     if not frame_sizes or any(has_one_shape(drawn_size, size) for size in frame_sizes):
@@ -83,7 +83,7 @@ def check_size(shape: Drawn, frame_sizes: Sequence[Size]) -> None:
 
 
 def picture_from(store: ObjectStore, source: str, from_ms: int) -> FoundPicture | None:
-    """Return the first stored picture of a UTC day from an event time on; None if there are none."""
+    """Return the first stored picture of a UTC day from an event time on, or None."""
     folder = keys.image_folder(source, keys.utc_day(from_ms))
     for info in islice(store.list(folder, f"{folder}/{from_ms}"), _MOST_LOOKED_AT):
         name = keys.parse_image_name(info.key.rpartition("/")[2])
@@ -99,10 +99,10 @@ def picture_from(store: ObjectStore, source: str, from_ms: int) -> FoundPicture 
 def shapes_of(drawing: Drawing) -> Shapes:
     """Return a drawing's shapes of all times, in pixels of the pictures that they were drawn over.
 
-    A calibration that tells no metres is left out.
+    A calibration without metres is left out.
 
     Raises:
-        DrawingRefused: A calibration tells nothing.
+        DrawingRefused: A calibration is not usable.
     """
     lines = [
         LineShape(line.name, line.points, line.inward, line.from_ms, line.to_ms, _size(line))
@@ -136,7 +136,7 @@ def _grounds(drawing: Drawing) -> Iterator[Ground]:
 
 
 def path_identities(run: Run) -> Mapping[str, str | int] | None:
-    """Return by source what changes with the paths of a run's tracks; None: these have no foot points."""
+    """Return an identity of a run's paths by source; None if they have no foot points."""
     if run.hours_crc32 is not None:
         return run.hours
     return None if run.paths is None else {file.source: file.crc32 for file in run.paths}
@@ -152,8 +152,8 @@ def flow_inputs(
 ) -> FlowInputs:
     """Return the inputs of the flows of a source and UTC day.
 
-    `runs`: the current runs of one model and base interval, by day; that day's is among them. `shapes`: all
-    of the source's drawing; `media`: its manifests.
+    `runs`: the current runs of one model and base interval by day, including that day's. `shapes`: the
+    source's whole drawing. `media`: its manifests.
     """
     start_ms = keys.day_start_ms(day)
     around = [keys.utc_day(start_ms + days * DAY_MS) for days in (-1, 0, 1)]
@@ -162,7 +162,7 @@ def flow_inputs(
         (path_identities(runs[near]) or {}).get(source) if near in runs else None for near in around
     )
     if any(shapes) and any(isinstance(identity, int) for identity in paths):
-        # Paths of 0.3.0 do not say which size they are of: that of the day's pictures.
+        # Paths of 0.3.0 do not record their picture's size, so use that of the day's pictures.
         for size in stored_sizes(store, media, start_ms, start_ms + DAY_MS)[:1]:
             shapes = shapes.on_frames(size)
     return FlowInputs(runs[day].model, source, start_ms, paths, shapes)

@@ -1,4 +1,4 @@
-"""The file formats of drawings: our own, OTAnalytics' flow files, a ROI, single points."""
+"""Reads and writes the file formats of drawings: our own, OTAnalytics' flow files, a ROI, single points."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from frametally_traffic.records import (
 )
 
 MOST_FILE_BYTES = 1_000_000
-"""Two hundred zones of 32 corners each are a third of it."""
+"""Three times the size of two hundred zones with 32 corners each."""
 _BZ2 = b"BZh"
 _MOST_COORDINATES = 1000
 _SAYS = "use a file as in `frametally lines schema`, an .otflow file, a ROI or points"
@@ -48,12 +48,12 @@ class DrawingFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class Missing(NamedTuple):
-    """Values that other formats do not have, from the person who imports the file.
+    """Values that other formats lack, given by the person who imports the file.
 
     Attributes:
         size_px: Width and height of the picture under the drawing; None if unknown.
-        name: Name of a ROI or a calibration; None: "ROI", "calibration".
-        from_ms: Event time from which it is valid; None: always. `to_ms`: its end, not included.
+        name: Name of a ROI or a calibration; if None, "ROI" or "calibration".
+        from_ms: Event time from which it is valid, and `to_ms` until which (exclusive); None for no limit.
     """
 
     size_px: tuple[int, int] | None = None
@@ -75,7 +75,7 @@ class _Coordinate(msgspec.Struct):
 
 
 class _Section(msgspec.Struct):
-    """A section as OTAnalytics has it (`OTAnalytics/domain/section.py`); the first versions had no name."""
+    """A section of OTAnalytics (`OTAnalytics/domain/section.py`), whose first versions had no name."""
 
     id: str
     type: Literal["line", "area"]
@@ -99,7 +99,7 @@ class _PointsAlone(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def encode_file(drawing: Drawing) -> bytes:
-    """Write the drawing of a source in our own form: JSON, readable for people, too."""
+    """Encode the drawing of a source in our own format: JSON that people can read."""
     file = DrawingFile(
         source=drawing.source,
         lines=drawing.lines,
@@ -112,10 +112,10 @@ def encode_file(drawing: Drawing) -> bytes:
 def decode_file(data: bytes, name: str, missing: Missing) -> FileContent:
     """Read a file in any format, recognized by its content; the drawing is not checked yet.
 
-    `data`: its bytes; those of a file that is larger than `MOST_FILE_BYTES` need not be all of them.
+    `data`: its bytes, which need not be complete if there are more than `MOST_FILE_BYTES`.
 
     Raises:
-        DrawingRefused: It has none of the forms.
+        DrawingRefused: It has none of the formats.
     """
     document = _parsed(data, name)
     if not isinstance(document, dict):
@@ -144,19 +144,19 @@ def _content_of(document: dict[str, Any], name: str, missing: Missing) -> FileCo
 
 
 def decode_own_form(data: bytes, name: str) -> FileContent:
-    """Read only our own format, which may be empty; the drawing is not checked yet.
+    """Read our own format only; it may be empty. The drawing is not checked yet.
 
     Raises:
-        DrawingRefused: It is of no or another form.
+        DrawingRefused: It has another format.
     """
     return _of_own_form(_parsed(data, name), name)
 
 
 def decode_calibration(data: bytes, name: str) -> DrawnCalibration:
-    """Read one calibration as our own form has it, which is not checked yet.
+    """Read one calibration in our own format; it is not checked yet.
 
     Raises:
-            DrawingRefused: It is not a calibration.
+        DrawingRefused: It is not a calibration.
     """
     document = _parsed(data, name)
     calibration = _converted(document, DrawnCalibration, name)
@@ -165,7 +165,7 @@ def decode_calibration(data: bytes, name: str) -> DrawnCalibration:
 
 
 def schema() -> dict[str, Any]:
-    """Return the JSON schema of our own form (draft 2020-12)."""
+    """Return the JSON schema of our own format (draft 2020-12)."""
     json_schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Lines, zones and calibrations of a source, for `frametally lines import`",
@@ -223,7 +223,7 @@ def _of_section(section: _Section, name: str, missing: Missing) -> Drawn:
     common = _common(missing, section.name or section.id, name)
     if section.type == "line":
         return DrawnLine(points=points, **common)
-    if points[1:] and points[0] == points[-1]:  # OTAnalytics closes its areas so
+    if points[1:] and points[0] == points[-1]:  # how OTAnalytics closes its areas
         points = points[:-1]
     return DrawnZone(points=points, **common)
 
@@ -246,7 +246,7 @@ def _check_fields(document: Any, name: str) -> None:
 
 
 def _unknown_fields(document: dict[str, Any]) -> Iterator[str]:
-    """Yield the fields of shapes that no reader knows: a misspelt one would be left out without a word."""
+    """Yield the unknown fields of shapes, so that a misspelt one is not silently ignored."""
     for kind, form in (("lines", DrawnLine), ("zones", DrawnZone), ("calibrations", DrawnCalibration)):
         for shape in document.get(kind, ()):
             yield from sorted(shape.keys() - set(form.__struct_fields__))

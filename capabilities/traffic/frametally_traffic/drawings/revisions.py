@@ -1,8 +1,8 @@
-"""The drawings of sources in the store; a change is one whole step.
+"""Stores the drawings of sources; each change is atomic.
 
-A change reads the newest revision, makes the next one, and writes it unless another change has written that
-first; then it reads again and changes the new revision. So both of two people who draw at the same time keep
-their shapes, and if both use one name, the second gets an error.
+A change reads the newest revision, makes the next one, and writes it. If another change has written that
+revision first, it starts again from there. So two people who draw at the same time both keep their shapes; if
+both use the same name, the second gets an error.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from frametally_traffic.drawings.drawing_checks import check_drawing
 from frametally_traffic.records import Drawing, Drawn, DrawnCalibration, DrawnLine, DrawnZone
 
 _MOST_TRIES = 50
-"""Failed attempts because of other changes: not people, but a program that does not stop."""
+"""Most attempts that fail because of other changes; only a runaway program causes so many."""
 
 
 def read_drawing(store: ObjectStore, source: str) -> Drawing:
     """Return the current drawing of a source (a slug): its newest revision, or an empty one of revision 0.
 
     Raises:
-            Poison: That revision is damaged; an older one never replaces it.
+        Poison: That revision is damaged; an older one is never used instead.
     """
     revisions = [
         revision for revision in _revisions(store, keys.drawings_folder(source)) if revision[0] == source
@@ -37,7 +37,7 @@ def read_drawing(store: ObjectStore, source: str) -> Drawing:
 
 
 def drawn_sources(store: ObjectStore) -> set[str]:
-    """Return the slugs of all sources over which something was ever drawn."""
+    """Return the slugs of all sources that ever had a drawing."""
     return {source for source, _ in _revisions(store, keys.DRAWINGS)}
 
 
@@ -50,18 +50,18 @@ def list_drawings(store: ObjectStore) -> list[Drawing]:
 def change_drawing(
     store: ObjectStore, source: str, change: Callable[[Drawing], Drawing]
 ) -> tuple[Drawing, bool]:
-    """Write the next revision of a source's drawing; no other change comes in between.
+    """Write the next revision of a source's drawing atomically.
 
-    `change`: given the drawing as it stands, returns what is to be; of that, source and revision do not
-    matter. It may be called several times. What it raises leaves all as it is.
+    `change`: given the current drawing, returns the new one, whose source and revision do not matter. It may
+    be called several times. If it raises, nothing changes.
 
     Returns:
-            The current drawing, and whether it is the next revision: not if `change` made no difference.
+        The current drawing, and whether it is a new revision: False if `change` made no difference.
 
     Raises:
-        DrawingRefused: What `change` made cannot be; nothing has changed.
+        DrawingRefused: The new drawing is not valid; nothing has changed.
         Poison: The newest revision is damaged.
-        Retryable: The store is away, or others change it again and again.
+        Retryable: The store is unavailable, or others keep changing the drawing.
     """
     for _ in range(_MOST_TRIES):
         before = read_drawing(store, source)
@@ -78,7 +78,7 @@ def change_drawing(
 
 
 def with_shapes(drawing: Drawing, shapes: Iterable[Drawn]) -> Drawing:
-    """Return a drawing with these lines, zones and calibrations in place of all of its own."""
+    """Return a drawing with its lines, zones and calibrations replaced by these."""
     shapes = list(shapes)
     return msgspec.structs.replace(
         drawing,
@@ -89,7 +89,7 @@ def with_shapes(drawing: Drawing, shapes: Iterable[Drawn]) -> Drawing:
 
 
 def _ordered(drawing: Drawing) -> Drawing:
-    """Return a drawing in the one order it is stored in, each thing once: what is equal has equal bytes."""
+    """Return a drawing in stored order without duplicates, so that equal drawings have equal bytes."""
 
     def place(shape: Drawn) -> tuple[str, bool, int]:
         return shape.name, shape.from_ms is not None, shape.from_ms or 0
@@ -110,7 +110,7 @@ def _read(store: ObjectStore, source: str, revision: int) -> Drawing:
 
 
 def known_names(_: Settings, store: ObjectStore | None) -> NamesPart:
-    """Return the names of all sources with drawings; None: there are none yet."""
+    """Return the names of all sources with drawings, or None if there are none yet."""
     if store is None:
         return NamesPart()
     slugs = sorted(drawn_sources(store))
@@ -131,7 +131,7 @@ def known_names(_: Settings, store: ObjectStore | None) -> NamesPart:
 def take_drawing(store: ObjectStore, former: str, source: str, is_new: bool) -> Iterator[str]:
     """Copy the drawing of a renamed source to its new name; an existing source keeps its own drawing.
 
-    An interrupted command finds it done, and its other half to be done.
+    A repeated command finds the copy and goes on with the rest.
     """
     shapes = read_drawing(store, former).shapes
     current = read_drawing(store, source)

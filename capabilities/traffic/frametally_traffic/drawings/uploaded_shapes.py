@@ -1,4 +1,4 @@
-"""Makes zones of the regions, and a calibration of the points, that people send with a video."""
+"""Turns the regions and points that people send with a video into zones and a calibration."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ def draw_uploaded(
     roi: Mapping[str, Any] | None,
     calibration: Mapping[str, Any] | None,
 ) -> list[str]:
-    """Draw what came with a video over its source (a slug), unless it is there; it holds at all times.
+    """Draw the shapes sent with a video over its source (a slug), unless they exist; they hold at all times.
 
-    Another region is another zone: `ROI 2`. A calibration that the source has stays.
+    A further region is a further zone, `ROI 2`. An existing calibration stays.
 
     Returns:
-        A sentence for each new shape, and for what could not be drawn.
+        A sentence for each new shape, and for each that could not be drawn.
 
     Raises:
         Poison: The drawing is damaged.
-        Retryable: The store is away.
+        Retryable: The store is unavailable.
     """
     width_px, height_px = size_px
     sentences: list[str] = []

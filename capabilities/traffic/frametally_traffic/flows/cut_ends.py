@@ -1,4 +1,4 @@
-"""Crossings of a line that nobody saw: beyond the ends of a day's paths, and where a lone box is near it."""
+"""Finds possible crossings that were not seen: beyond the ends of a day's paths, and near lone boxes."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from frametally_traffic.geometry.foot_paths import FootPath
 _MISSING, _TOO_FEW = (1 + CROSSINGS_MISSING.index(reason) for reason in ("cut_path", "too_few_boxes"))
 _MOST_MS = 1 << 40
 _LONE_HEIGHTS = NEAR_HEIGHTS // 2, 1
-"""How far a lone box is from a line at most, across and down, in its heights: boxes about a measured crossing
-are twice as far apart, and down the picture, mostly towards the camera or away, things go half as far."""
+"""Greatest distance of a lone box from a line, across and down, in heights of the box: half of that between
+the boxes of a measured crossing, and half of that again down the picture, where objects move in depth."""
 
 
 def cut_ends(visits: VisitArrays) -> list[CutEnd]:
-    """Return the ends of visits that were cut on the day, where their objects moved; times as of `visits`."""
+    """Return the ends in the day of visits whose objects may have moved on unseen; times as in `visits`."""
     ends: list[CutEnd] = []
     key = visits.of_point * _MOST_MS + visits.time_ms + DAY_MS
     for end, codes, point, step_ms in (
@@ -50,7 +50,7 @@ def cut_ends(visits: VisitArrays) -> list[CutEnd]:
 
 
 def _codes(codes: Whole, ways: object, lost: str) -> Whole:
-    """Return 1 for an end within the picture, 2 for one at its border, 0 for another."""
+    """Return 1 for an end within the picture, 2 for one at its border, 0 for any other."""
     return np.where(codes == code_of(lost, ways), 1, np.where(codes == code_of("border", ways), 2, 0))
 
 
@@ -70,7 +70,7 @@ def _moving(
 
 
 def lone_crossings(line: LineShape, border: Border, number: int, visits: VisitArrays) -> Rows:
-    """Return a row for each lone box near a line; they are numbered behind the visits."""
+    """Return a row for each lone box near a line; lone boxes are numbered after the visits."""
     _, _, _, times, xs, ys, heights = visits.lone
     near = [_is_near(border, *box) for box in zip(xs.tolist(), ys.tolist(), heights.tolist(), strict=True)]
     box = np.flatnonzero(_holds(line, visits) & np.array(near, bool))
@@ -90,7 +90,7 @@ def _is_near(border: Border, x: int, y: int, height: int) -> bool:
 
 
 def lone_stays(zone: ZoneShape, border: Border, number: int, visits: VisitArrays) -> Rows:
-    """Return a row for each lone box in a zone: what it shows appeared there, and vanished."""
+    """Return a row for each lone box in a zone, as an object that appeared and vanished there."""
     _, _, _, times, xs, ys, _ = visits.lone
     box = np.flatnonzero(_holds(zone, visits) & is_within(border, xs, ys))
     return {
@@ -103,7 +103,7 @@ def lone_stays(zone: ZoneShape, border: Border, number: int, visits: VisitArrays
 
 
 def _holds(shape: LineShape | ZoneShape, visits: VisitArrays) -> Flags:
-    """Return at which lone boxes of the day a shape holds."""
+    """Return which lone boxes of the day are within a shape's time."""
     times = visits.lone[3]
     is_held = held_at(shape.from_ms, shape.to_ms, times + visits.file.day_start_ms)
     is_held &= (times >= 0) & (times < DAY_MS)
@@ -113,7 +113,7 @@ def _holds(shape: LineShape | ZoneShape, visits: VisitArrays) -> Flags:
 def cut_rows(
     ends: list[CutEnd], line: LineShape, border: Border, number: int, day_ms: int
 ) -> Iterator[tuple[int, Row]]:
-    """Yield a visit and a row of `CROSSING_COLUMNS` for each end beyond which its object crossed a line."""
+    """Yield a visit and a row of `CROSSING_COLUMNS` for each end beyond which it may have crossed a line."""
     xs = [x for ax, _, ux, _ in border.pieces for x in (ax, ax + ux)]
     ys = [y for _, ay, _, uy in border.pieces for y in (ay, ay + uy)]
     left, right, top, bottom = min(xs), max(xs), min(ys), max(ys)

@@ -1,7 +1,7 @@
-"""The flows of one source and UTC day, as columns.
+"""Encodes and decodes the flows of one source and UTC day, as columns.
 
-`rules.columns` has the file's form. Times are milliseconds since the day began and may lie outside it: of
-stays that began before it or go on after it. Standard library only.
+`rules.columns` defines the file format. Times are milliseconds since the start of the day; a stay may begin
+before the day or end after it. Standard library only.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from frametally_traffic.geometry.speed import NotMeasured
 from frametally_traffic.geometry.zones import Came, Went
 
 NoMovement = Literal["unassigned", "never_at_a_leg"]
-"""A visit that crosses a leg but has no pair of crossings; a visit that crosses no leg."""
+"""A visit that crosses a leg but does not both enter and leave; a visit that crosses no leg."""
 
 DIRECTIONS: tuple[Direction, ...] = get_args(Direction)
 NOT_MEASURED = "not_measured"
-"""Stands where a direction does, for crossings whose direction is not counted."""
+"""Takes the place of the direction for crossings that are not measured."""
 CROSSINGS_MISSING: tuple[CrossingMissing, ...] = get_args(CrossingMissing)
 CAME: tuple[Came, ...] = get_args(Came)
 WENT: tuple[Went, ...] = get_args(Went)
@@ -40,13 +40,13 @@ CROSSING_COLUMNS = (
 )
 """One value per crossing within the day, by time, line, hour, number, direction:
 
-- `time`: when;
+- `time`: when it happened;
 - `line`, `label`: index in the file's `lines` and `labels`;
 - `direction`: index in `DIRECTIONS`;
-- `missing`: 0 where it is measured, else 1 plus the index in `CROSSINGS_MISSING`;
-- `before`, `after`: milliseconds from the point of the path before it, and to the point after it: its proof;
-- `hour`, `number`: the visit, by its first track: the hour since the day began (-24 to 23), and the track's
-  number in it.
+- `missing`: 0 if measured, else 1 plus the index in `CROSSINGS_MISSING`;
+- `before`, `after`: milliseconds since the point of the path before it and until the one after it: its proof;
+- `hour`, `number`: the visit's first track: its hour since the start of the day (-24 to 23), and its number
+  in that hour.
 """
 
 STAY_COLUMNS = (
@@ -59,12 +59,12 @@ STAY_COLUMNS = (
     "stay_hour",
     "stay_number",
 )
-"""One value per stay that overlaps the day, or that ends as it begins, by time, zone, hour, number:
+"""One value per stay that overlaps the day or ends as the day begins, by time, zone, hour, number:
 
-- `from`, `to`: from when to when, as far as the day before and the day after know it;
+- `from`, `to`: its start and end, as far as the adjacent days show them;
 - `zone`: index in the file's `zones`;
 - `came`, `went`: index in `CAME` and `WENT`;
-- `label`, `hour`, `number`: as of crossings.
+- `label`, `hour`, `number`: as for crossings.
 """
 
 VISIT_COLUMNS = (
@@ -81,23 +81,23 @@ VISIT_COLUMNS = (
     "visit_error",
     "visit_speed_missing",
 )
-"""One value per visit whose time is in the day, by time, hour, number; without visits that no shape needs (at
-no leg, while neither a leg nor a calibration is valid):
+"""One value per visit whose time is in the day, by time, hour, number; except visits that cross no leg while
+neither a leg nor a calibration is valid:
 
-- `time`: of its movement, when it came over a leg; of others, when its first counted box was seen;
-- `hour`, `number`, `label`: as of crossings;
+- `time`: with a movement, when it crossed the first leg; else the time of its first counted box;
+- `hour`, `number`, `label`: as for crossings;
 - `outcome`: 0 with a movement, else 1 plus the index in `NO_MOVEMENTS`; without legs, 2;
 - `from_leg`, `to_leg`: indexes in `lines`; 0 without a movement;
-- `came`, `went`: when it came over the one and went over the other; 0 without a movement;
+- `came`, `went`: when it entered over the one and left over the other; 0 without a movement;
 - `speed`, `error`: in tenths of a km/h, with its standard error; 0 where not measured;
-- `speed_missing`: 0 where measured, else 1 plus the index in `SPEEDS_MISSING`; where nothing is calibrated,
-  `NO_CALIBRATION`.
+- `speed_missing`: 0 where measured, else 1 plus the index in `SPEEDS_MISSING`; `NO_CALIBRATION` without a
+  calibration.
 """
 
 CROSSING_ORDER = ("time", "line", "hour", "number", "direction")
 STAY_ORDER = ("from", "zone", "hour", "number")
 VISIT_ORDER = ("time", "hour", "number")
-"""By which of their columns rows stand, without the first word; the rest of a row decides between equals."""
+"""The columns that rows are sorted by, without the first word; the rest of the row breaks ties."""
 
 NO_CALIBRATION = 1 + len(SPEEDS_MISSING)
 
@@ -107,12 +107,12 @@ class FlowColumns(NamedTuple):
 
     Attributes:
         labels: Labels that occur, sorted.
-        lines: Names of the lines that held on that day, sorted; legs are lines.
+        lines: Names of the lines valid on that day, sorted; legs are lines.
         legs: Those of `lines` that are legs of a junction.
-        zones: Names of its zones, sorted.
-        columns: By the names of `CROSSING_COLUMNS`, `STAY_COLUMNS` and `VISIT_COLUMNS`.
-        unfit: Times (from, to; event time) in which some pictures have another shape than the one under a
-            line or zone, with its kind (`line`, `zone`) and name: there, nobody knows its counts.
+        zones: Names of the zones valid on that day, sorted.
+        columns: The columns named in `CROSSING_COLUMNS`, `STAY_COLUMNS` and `VISIT_COLUMNS`.
+        unfit: Times (from, to; event time) in which the counts of a line or zone are unknown, with its kind
+            (`line`, `zone`) and name: some pictures differ in shape from the one under it.
     """
 
     model: str
@@ -127,20 +127,20 @@ class FlowColumns(NamedTuple):
 
 
 def encode_flows(flows: FlowColumns) -> bytes:
-    """Return the file's bytes."""
+    """Return flows as the bytes of a file."""
     about = flows._asdict()
     del about["columns"]
-    if not flows.unfit:  # of nearly all days
+    if not flows.unfit:  # nearly always
         del about["unfit"]
     names = (*CROSSING_COLUMNS, *STAY_COLUMNS, *VISIT_COLUMNS)
     return encode_columns(about, {name: flows.columns[name] for name in names})
 
 
 def decode_flows(data: bytes) -> FlowColumns:
-    """Read such a file.
+    """Read a file of flows.
 
     Raises:
-            Poison: It is not a file of flows, has another version, or is cut short.
+        Poison: It is not a file of flows, has another version, or is truncated.
     """
     about, columns = decode_columns(data, "flows")
     try:

@@ -1,13 +1,12 @@
-"""Counts a day's flows: the crossings, stays and visits of one source's objects at its lines and zones.
+"""Counts the crossings, stays and visits of one source's objects at its lines and zones on one day.
 
-Flows are a function of the paths of the day before, the day and the day after, because paths cross midnight.
-Pictures of one shape are counted together, in the largest of their sizes; paths and drawings
-are scaled to it.
-So a visit is known for at least a day back; earlier parts are `from_start`.
+Because paths cross midnight, flows depend on the paths of the day and of both adjacent days. So a visit is
+known for at least a day back; earlier parts are `from_start`. Pictures of one shape are counted together:
+paths and drawings are scaled to the largest of their sizes.
 
-Plain visits are counted all at once. For the others (see `passages`), and at a shape's beginning or end in
-time, that shape's rule counts them alone (`rules.geometry`). The job's zip carries this to a cluster's nodes,
-which need numpy for it.
+Plain visits are counted all at once. The others (see `passages`), and those at the start or end of a shape's
+time, are counted one by one with the rules in `geometry`. The job's zip carries this module to a cluster's
+nodes, which need numpy for it.
 """
 
 from __future__ import annotations
@@ -70,13 +69,12 @@ def flows_of_day(
 ) -> FlowColumns:
     """Return the flows of a source's objects on a UTC day.
 
-    `files`: paths of that source, of the day before, the day and the day after, as far as there are any; in
-    any order. `shapes`: all drawings of the source. `speeds`: flows of the same files and
-    calibrations, whatever else was drawn: they take the longest, and are taken from there, as far as they are
-    known.
+    `files`: the source's paths of that day and the adjacent days, as far as they exist, in any order.
+    `shapes`: all drawings of the source. `speeds`: flows of the same files and calibrations, from which known
+    speeds are copied, because these take the longest to compute.
 
     Raises:
-        ValueError: A line has all its points in one place, or a zone nothing within.
+        ValueError: A line has all its points in one place, or a zone has no area.
     """
     every = [*files]
     tables = []
@@ -103,7 +101,7 @@ def flows_of_day(
 
 
 class _Tables(NamedTuple):
-    """What was counted in pictures of one shape: crossings, stays and visits, each of one line or more."""
+    """Counts in pictures of one shape: crossings by line, stays by zone, and visits."""
 
     ways: Ways
     visits: VisitArrays
@@ -116,7 +114,7 @@ def _are_small(ways: Ways) -> bool:
 
 
 def _crossings(line: LineShape, border: Border, ways: Ways, visits: VisitArrays, ends: list[CutEnd]) -> Rows:
-    """Return a row for each crossing of a line, and for each path that is cut short of it."""
+    """Return a row for each crossing of a line, and for each path that ends just short of it."""
     number = ways.line_names.index(line.name)
     is_there, passages = _passages(line, border, visits)
     rows = crossing_rows(passages, number, visits)
@@ -147,7 +145,7 @@ def _stays(shape: ZoneShape, zone: PictureZone, ways: Ways, visits: VisitArrays)
 
 
 def _passages(shape: LineShape | ZoneShape, border: Border, visits: VisitArrays) -> tuple[Flags, Passages]:
-    """Return which visits are there while a shape holds, and the passages of the plain ones over it."""
+    """Return which visits overlap a shape's time, and the passages of the plain ones over it."""
     day_ms = visits.file.day_start_ms
     first_ms, last_ms = (visits.time_ms[points] + day_ms for points in (visits.first, visits.last))
     is_held = held_at(shape.from_ms, shape.to_ms, first_ms) & held_at(shape.from_ms, shape.to_ms, last_ms)
@@ -167,7 +165,7 @@ def _odd_visits(
 def _with_others(
     rows: Rows, passages: Passages, names: Sequence[str], odd_visits: Iterable[tuple[int, Row]]
 ) -> Rows:
-    """Return the rows of plain visits, and `odd_visits`, by the columns `names`, each with its visit."""
+    """Return the rows of plain visits and, by the columns `names`, of `odd_visits`, each with its visit."""
     keep = passages.is_plain[rows["visit"]]
     odd_rows = [(visit, *row) for visit, row in odd_visits]
     bare = ["visit", *(name.partition("_")[2] for name in names)]
@@ -176,9 +174,9 @@ def _with_others(
 
 
 def _columns_of(shapes: Sequence[_Tables], about: tuple[str, str]) -> FlowColumns:
-    """Return rows in their order, with numbers for those labels that occur; those of other days are left out.
+    """Return the day's rows, sorted, with numbers for the labels that occur.
 
-    `shapes`: of each shape of pictures what was counted in them; they differ in nothing drawn but its place.
+    `shapes`: the counts for each shape of pictures; their drawings differ only in position.
     """
     labels = sorted({label for part in shapes for label in part.visits.labels})
     tables = []
@@ -205,14 +203,14 @@ def _columns_of(shapes: Sequence[_Tables], about: tuple[str, str]) -> FlowColumn
 
 
 def _own_rows(part: _Tables, number: int, kind: str, bare: Sequence[str], labels: list[str]) -> Rows:
-    """Return the day's rows of a kind; their labels are numbers in `labels`."""
+    """Return the day's rows of a kind; their labels are indexes in `labels`."""
     visits = part.visits
     every = (visits.hour, visits.number, visits.label)
     hours, numbers, names = (np.concatenate(columns) for columns in zip(every, visits.lone, strict=False))
     label = np.array([labels.index(name) for name in visits.labels], np.int64)[names]
     of_visit = dict(zip(_OF_VISIT, (hours, numbers, label), strict=True))
     rows = together(part.kinds[number], ["visit", *(name for name in bare if name not in of_visit)])
-    # A stay that ends as the day begins is in the books of the day's first interval.
+    # A stay that ends as the day begins counts in the day's first interval.
     begins, ends = ("from", "to") if kind == "stay" else ("time", "time")
     keep = (rows[ends] >= 0) & (rows[begins] < DAY_MS)
     return {
@@ -221,7 +219,7 @@ def _own_rows(part: _Tables, number: int, kind: str, bare: Sequence[str], labels
 
 
 def _order(by: list[Whole], rest: list[Whole]) -> Whole:
-    """Return in which order rows stand: by the columns of `by`, then by all of them."""
+    """Return the order of rows: by the columns of `by`, then by those of `rest`."""
     if len(by[0]) == 0:
         return np.empty(0, np.int64)
     key, keys = np.zeros(len(by[0]), np.int64), 1
@@ -239,6 +237,6 @@ def _order(by: list[Whole], rest: list[Whole]) -> Whole:
 
 
 def _packed(column: Whole) -> Sequence[int]:
-    """Return a column as a file has it."""
+    """Return a column packed as in the file."""
     least, most = (int(column.min()), int(column.max())) if len(column) else (0, 0)
     return packed(least, most, lambda typecode: column.astype(typecode).tobytes())

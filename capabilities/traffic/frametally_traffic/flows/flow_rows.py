@@ -1,6 +1,6 @@
-"""Rows of crossings, stays and visits, with movements and speeds, from passages over lines and rims.
+"""Makes rows of crossings, stays and visits, with movements and speeds, from passages over lines and rims.
 
-The numpy twin of `geometry/crossings.py` and `geometry/zones.py`, which find them path by path.
+The numpy counterpart of `geometry/crossings.py` and `geometry/zones.py`, which go path by path.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from frametally_traffic.geometry.crossings import JUMP_PART, LEAST_BOXES, NEAR_H
 from frametally_traffic.geometry.zones import CAME_BY, WENT_BY, PictureZone
 
 Rows: TypeAlias = dict[str, Whole]
-"""Columns of `day_columns` by their names without the first word, and `visit`, its number, in place of
-label, hour and number."""
+"""Columns of `day_columns`, named without the first word; the visit's number, `visit`, replaces label, hour
+and number."""
 
 _CAME = np.array([CAME.index(CAME_BY.get(began, "from_start")) for began in get_args(Began)])
 _WENT = np.array([WENT.index(WENT_BY.get(end_name, "to_end")) for end_name in get_args(Ended)])
@@ -41,8 +41,8 @@ _GAP, _TOO_FEW = (1 + CROSSINGS_MISSING.index(reason) for reason in ("gap", "too
 def crossing_rows(passages: Passages, line: int, visits: VisitArrays) -> Rows:
     """Return a row for each passage over a line.
 
-    `passages.is_plain` excludes visits for which floats cannot decide whether boxes are near enough, and
-    those that cross again while their box jumps in size: the rule checks all their crossings.
+    Clears `passages.is_plain` for visits where floats cannot decide whether boxes are near enough, and for
+    visits that cross again as their box jumps in size: the rule then checks all their crossings.
     """
     step, visit = passages.step, passages.visit
     boxes = visits.boxes[step + 1]
@@ -76,7 +76,7 @@ def crossing_rows(passages: Passages, line: int, visits: VisitArrays) -> Rows:
 def stay_rows(passages: Passages, zone: PictureZone, number: int, visits: VisitArrays) -> Rows:
     """Return a row for each stay in a zone.
 
-    Visits that come in twice in a row are taken from `passages.is_plain`.
+    Clears `passages.is_plain` for visits with two consecutive passages in the same direction.
     """
     visit, side = passages.visit, passages.side
     passages.is_plain[visit[1:][(visit[1:] == visit[:-1]) & (side[1:] == side[:-1])]] = False
@@ -109,7 +109,7 @@ def stay_rows(passages: Passages, zone: PictureZone, number: int, visits: VisitA
 
 
 def together(parts: Sequence[Rows], names: Sequence[str]) -> Rows:
-    """Return the rows of several parts, of those columns."""
+    """Return the rows of several parts, with the columns `names`."""
     return {
         name: np.concatenate([part[name] for part in parts]) if parts else np.empty(0, np.int64)
         for name in names
@@ -118,16 +118,16 @@ def together(parts: Sequence[Rows], names: Sequence[str]) -> Rows:
 
 _KNOWN = ("hour", "number", "speed", "error", "speed_missing")
 _MOST_NUMBERS = 1 << 40
-"""No hour has so many tracks."""
+"""More than the tracks of any hour."""
 _UNASSIGNED, _NEVER = (1 + NO_MOVEMENTS.index(outcome) for outcome in ("unassigned", "never_at_a_leg"))
 
 
 def visit_rows(
     crossings: Sequence[Rows], ways: Ways, visits: VisitArrays, speeds: FlowColumns | None
 ) -> Rows:
-    """Return a row for each visit that something drawn asks for.
+    """Return a row for each visit that the drawing needs.
 
-    `crossings`: of each line of `ways`, in its order. `speeds`: as `counting.flows_of_day` takes them.
+    `crossings`: rows for each line of `ways`, in its order. `speeds`: as for `day_flows.flows_of_day`.
     """
     every = len(visits.points)
     legs = [(index, shape) for index, (shape, _) in enumerate(ways.lines) if shape.inward]
@@ -170,7 +170,7 @@ def visit_rows(
 
 
 def _first(crossed: Rows, keep: Flags, by: Whole, every: int) -> tuple[Whole, Whole]:
-    """Return of each visit time and leg of the crossing that is first in `by`, then by leg; leg -1: none."""
+    """Return the time and leg of each visit's first crossing by `by`, then by leg; leg -1 if it has none."""
     index = np.flatnonzero(keep)
     order = index[np.lexsort((crossed["order"][index], by[index], crossed["visit"][index]))]
     visit, first = np.unique(crossed["visit"][order], return_index=True)
@@ -180,7 +180,7 @@ def _first(crossed: Rows, keep: Flags, by: Whole, every: int) -> tuple[Whole, Wh
 
 
 def _asks(time_ms: Whole, ways: Ways) -> Flags:
-    """Return at which times a leg or a calibration holds."""
+    """Return at which times a leg or a calibration is valid."""
     mask = np.zeros(len(time_ms), bool)
     periods = [(shape.from_ms, shape.to_ms) for shape, _ in ways.lines if shape.inward]
     periods += [(ground.from_ms, ground.to_ms) for ground in ways.grounds]
@@ -190,7 +190,7 @@ def _asks(time_ms: Whole, ways: Ways) -> Flags:
 
 
 def held_at(from_ms: int | None, to_ms: int | None, time_ms: Whole) -> Flags:
-    """Return at which event times something holds that does in `[from_ms, to_ms)`."""
+    """Return which event times are in `[from_ms, to_ms)`; None means no limit."""
     mask = np.ones(len(time_ms), bool)
     if from_ms is not None:
         mask &= time_ms >= from_ms
@@ -204,7 +204,7 @@ def _speeds(
 ) -> Whole:
     table = np.full((len(index), 3), (0, 0, NO_CALIBRATION), np.int64)
     is_left = np.ones(len(index), bool)
-    for ground in ways.grounds:  # the first that holds
+    for ground in ways.grounds:  # the first valid one wins
         is_held = held_at(ground.from_ms, ground.to_ms, time_ms[index] + ways.day_start_ms)
         if speeds is not None and len(ways.grounds) == 1:
             stored_speeds, is_known = _read_speeds(index, visits, speeds)
@@ -217,7 +217,7 @@ def _speeds(
 
 
 def _read_speeds(index: Whole, visits: VisitArrays, speeds: FlowColumns) -> tuple[Whole, Flags]:
-    """Return speed, error and what is missing of visits as `speeds` has them, and of which it has them."""
+    """Return the `speed`, `error` and `speed_missing` of visits from `speeds`, and which visits it has."""
     every = np.array([speeds.columns[f"visit_{name}"] for name in _KNOWN], np.int64)
     every = every[:, every[-1] != NO_CALIBRATION]
     keys = every[0] * _MOST_NUMBERS + every[1]

@@ -1,7 +1,7 @@
-"""Sums over files of flows by bars of any length: numpy, so that a year of a busy camera takes a moment.
+"""Sums files of flows into bars of any length, with numpy, so that a year of a busy camera takes a moment.
 
-Each file is of a UTC day; of a bar that several days have, the parts are put together by
-sums, the first part's beginning and the greatest peak.
+Each file covers a UTC day. The parts of a bar that spans several days are combined: sums, the first part's
+start and the highest peak.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from frametally_traffic.flows.path_arrays import Flags, Whole
 from frametally_traffic.geometry.zones import ZoneCounts
 
 Rows = Mapping[str, Whole]
-"""Columns of one length by their names without the first word; times are event times."""
+"""Columns of equal length, named without the first word; times are event times."""
 
 WAYS = (*DIRECTIONS, NOT_MEASURED)
 _TIMES = {"crossing": ("time",), "stay": ("from", "to"), "visit": ("time", "came", "went")}
@@ -26,7 +26,7 @@ _LINES = ("line", "from_leg", "to_leg")
 
 
 class Names(NamedTuple):
-    """The names behind the numbers in rows of several days; each day's file has its own numbers."""
+    """The names behind the numbers in rows of several days; each day's file numbers its own."""
 
     labels: list[str]
     lines: list[str]
@@ -34,7 +34,7 @@ class Names(NamedTuple):
 
 
 def names_of(flows: Sequence[FlowColumns]) -> Names:
-    """Return all names that days have."""
+    """Return all names in the files of several days."""
     return Names(
         sorted({name for day in flows for name in day.labels}),
         sorted({name for day in flows for name in day.lines}),
@@ -43,9 +43,9 @@ def names_of(flows: Sequence[FlowColumns]) -> Names:
 
 
 def rows_of(flows: FlowColumns, kind: str, names: Names) -> Rows:
-    """Return a day's rows of a kind (`crossing`, `stay`, `visit`) in the numbers of `names`.
+    """Return a day's rows of a kind (`crossing`, `stay`, `visit`), with numbers as in `names`.
 
-    Rows have one more column, `hour_ms`: when the hour of their first track began.
+    Rows have an additional column, `hour_ms`: the start of the hour of their first track.
     """
     rows = {
         name.removeprefix(f"{kind}_"): np.asarray(column, np.int64)
@@ -65,12 +65,12 @@ def rows_of(flows: FlowColumns, kind: str, names: Names) -> Rows:
 
 
 def ways_of(crossings: Rows) -> Whole:
-    """Return of each crossing its number in `WAYS`."""
+    """Return the index in `WAYS` of each crossing."""
     return np.where(crossings["missing"] > 0, len(DIRECTIONS), crossings["direction"])
 
 
 def select_rows(rows: Rows, keep: Flags) -> Rows:
-    """Return those rows for which `keep` is true."""
+    """Return the rows for which `keep` is true."""
     return {name: column[keep] for name, column in rows.items()}
 
 
@@ -80,7 +80,7 @@ def rows_between(rows: Rows, from_ms: int, to_ms: int) -> Rows:
 
 
 def of_names(rows: Rows, column: str, all_names: Sequence[str], names: Sequence[str]) -> Rows:
-    """Return those rows whose name in `column` is among `names`; all where nothing is."""
+    """Return the rows whose name in `column` is among `names`; all rows if `names` is empty."""
     if not names:
         return rows
     return select_rows(
@@ -89,7 +89,7 @@ def of_names(rows: Rows, column: str, all_names: Sequence[str], names: Sequence[
 
 
 def count_rows(*columns: Whole) -> Counter[tuple[int, ...]]:
-    """Return how often each combination of values occurs in columns of whole numbers from 0 on."""
+    """Return how often each combination of values occurs in columns of non-negative integers."""
     if not len(columns[0]):
         return Counter()
     sizes = [int(column.max()) + 1 for column in columns]
@@ -99,14 +99,14 @@ def count_rows(*columns: Whole) -> Counter[tuple[int, ...]]:
 
 
 def bar_of(edges_ms: Whole, times_ms: Whole) -> Whole:
-    """Return the number of the bar of each time; bars begin at `edges_ms` and end with the last."""
+    """Return the number of each time's bar; bars start at `edges_ms`, and the last edge ends the last bar."""
     return np.searchsorted(edges_ms, times_ms, side="right").astype(np.int64) - 1
 
 
 def zone_counts(
     stays: Rows, day_start_ms: int, edges_ms: Whole, from_ms: int, to_ms: int
 ) -> dict[tuple[int, int, int], ZoneCounts]:
-    """Return by bar, zone and label the stays of a day's file in that day and in `[from_ms, to_ms)`."""
+    """Return the counts of a day's stays by bar, zone and label, in `[from_ms, to_ms)`."""
     first_ms, end_ms = max(day_start_ms, from_ms), min(day_start_ms + DAY_MS, to_ms)
     if first_ms >= end_ms:
         return {}
@@ -128,7 +128,7 @@ def zone_counts(
 
 
 def _of_bars(stays: Rows, edges: Whole) -> dict[int, ZoneCounts]:
-    """Return by number of the part between two edges what happened there."""
+    """Return the counts between successive edges, by number of the earlier edge."""
     bars = len(edges) - 1
     begins, ends = np.sort(stays["from"]), np.sort(stays["to"])
     fields: dict[str, Whole] = {}
@@ -148,26 +148,26 @@ def _of_bars(stays: Rows, edges: Whole) -> dict[int, ZoneCounts]:
 
 
 def _since(times: Whole, moments: Whole) -> Whole:
-    """Return for each moment the sum of how long ago those of sorted `times` were that are before it."""
+    """Return, for each moment, the total time elapsed since each of the sorted `times` before it."""
     sums = np.concatenate(([0], np.cumsum(times)))
     before = np.searchsorted(times, moments)
     return before * moments - sums[before]
 
 
 def _peaks(stays: Rows, edges: Whole) -> Whole:
-    """Return the most that were there at once between each two edges."""
+    """Return the most objects present at once between successive edges."""
     times = np.concatenate((stays["from"], stays["to"], edges[:-1]))
     steps = np.concatenate(
         (np.ones_like(stays["from"]), -np.ones_like(stays["to"]), np.zeros_like(edges[:-1]))
     )
     moments, place = np.unique(times, return_inverse=True)
     occupancy = np.cumsum(np.bincount(place, weights=steps, minlength=len(moments))).astype(np.int64)
-    inside = moments < edges[-1]  # who comes as it ends, is not there yet
+    inside = moments < edges[-1]  # an object that enters as it ends is not counted
     peaks = np.maximum.reduceat(occupancy[inside], np.searchsorted(moments[inside], edges[:-1]))
     return peaks.astype(np.int64)
 
 
 def together(earlier: ZoneCounts, later: ZoneCounts) -> ZoneCounts:
-    """Return what happened in two parts of a bar that follow each other."""
+    """Combine the counts of two successive parts of a bar."""
     sums = ZoneCounts(*(a + b for a, b in zip(earlier, later, strict=True)))
     return sums._replace(at_start=earlier.at_start, peak=max(earlier.peak, later.peak))

@@ -1,9 +1,9 @@
-"""Finds the passages of many paths over a border at once, and the paths for which that is not plain.
+"""Finds the passages of many paths over a border at once, and the paths that are too intricate for that.
 
-Plain is a path that goes over the border's pieces between their ends, between its own points, over one piece
-from one point to the next, and is clear of it in between: each passage is a change of `Border.changes` then.
-What is whole numbers there is here, too; where fractions are compared there, floats are here, and what they
-cannot tell apart for sure is not plain.
+A path is plain if it crosses the border's pieces between their ends and between its own points, at most one
+piece from one point to the next, and is clear of the border in between. Then each passage is a change of
+`Border.changes`. Integers of `geometry` are integers here; floats replace its fractions, and a path is not
+plain if they cannot decide for sure.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from frametally_traffic.geometry.crossings import FLICKER_PART, Border
 from frametally_traffic.geometry.zones import PictureZone
 
 SURE = 1e-9
-"""What two floats differ by of their size, if they differ for sure: they have some 16 digits."""
+"""Relative difference from which two floats differ for sure; they have some 16 digits."""
 
 
 _NEARLY2 = 1e-3
-"""Of squares of places, in tenths of a pixel: what they may be off, and more."""
+"""More than the possible error of squared coordinates, in tenths of a pixel."""
 
 
 class _Met(NamedTuple):
@@ -32,14 +32,14 @@ class _Met(NamedTuple):
 
 
 class Passages(NamedTuple):
-    """Where plain paths go over a border, by visit and time; one value per passage.
+    """Passages of plain paths over a border, by visit and time; one value per passage.
 
     Attributes:
         step: Number of the point before it.
-        over: After which part of the step, `over / under`; `under` is above 0.
-        side: 1 or -1, as `Passage` has it.
-        time_ms: When, milliseconds since the day began.
-        is_plain: One value per visit: whether it was asked for, and its passages are all here.
+        over: `over / under` is the part of the step before it; `under` is above 0.
+        side: 1 or -1, as in `Passage`.
+        time_ms: Milliseconds since the day began.
+        is_plain: One value per visit: whether it was requested, and all its passages are here.
     """
 
     visit: Whole
@@ -52,7 +52,7 @@ class Passages(NamedTuple):
 
 
 def passages_of(border: Border, visits: VisitArrays, is_asked: Flags) -> Passages:
-    """Return where the paths that are `is_asked` for go over a border."""
+    """Return the passages over a border of the paths that are `is_asked` for."""
     near = is_asked & ~is_far(border, visits)
     is_plain = is_asked & ((visits.points > 1) | ~near)
     points = np.flatnonzero(near[visits.of_point])
@@ -72,7 +72,7 @@ def passages_of(border: Border, visits: VisitArrays, is_asked: Flags) -> Passage
 
 
 def is_far(border: Border, visits: VisitArrays) -> Flags:
-    """Return of each path whether it never comes into the rectangle around a border."""
+    """Return which paths stay outside the rectangle around a border."""
     xs = [x for ax, _, ux, _ in border.pieces for x in (ax, ax + ux)]
     ys = [y for _, ay, _, uy in border.pieces for y in (ay, ay + uy)]
     is_beside: Flags = (visits.right < min(xs)) | (visits.left > max(xs))
@@ -80,7 +80,7 @@ def is_far(border: Border, visits: VisitArrays) -> Flags:
 
 
 def is_within(zone: Border, x: Whole | Real, y: Whole | Real) -> Flags:
-    """Return which places are within a zone; for a place on its rim, the result is undefined."""
+    """Return which places are within a zone; the result is undefined on its rim."""
     inside = np.zeros(len(x), bool)
     for ax, ay, ux, uy in zone.pieces:
         turn = ux * (y - ay) - uy * (x - ax)
@@ -91,9 +91,9 @@ def is_within(zone: Border, x: Whole | Real, y: Whole | Real) -> Flags:
 def _of_piece(
     piece: tuple[int, int, int, int], visits: VisitArrays, point: Whole, is_plain: Flags
 ) -> tuple[Whole, Whole, Whole, Whole]:
-    """Return step, over, under and side of where paths go over a piece; who only touches it is not plain.
+    """Return step, over, under and side of passages over a piece; a path that just touches it is not plain.
 
-    `point`: numbers of the points to check: of whole visits. `is_plain`: of each visit; changed.
+    `point`: numbers of the points to check, of whole visits. `is_plain`: by visit; updated in place.
     """
     ax, ay, ux, uy = piece
     x, y = visits.x[point], visits.y[point]
@@ -115,14 +115,14 @@ def _of_piece(
 
 
 def _check_clear(border: Border, visits: VisitArrays, meeting: _Met, is_plain: Flags) -> None:
-    """Note which visits are not plain: not clear of the border between two passages, or anywhere."""
+    """Note the visits that are not plain: never clear of the border, or not clear between two passages."""
     visit, step = meeting.visit, meeting.step
     passages = np.bincount(visit, minlength=len(visits.points))
     single = np.flatnonzero((passages == 1) & is_plain)
     ends = _is_clear(border, visits, visits.first[single]) | _is_clear(border, visits, visits.last[single])
     is_plain[single[~ends]] = False
     pairs = np.flatnonzero((visit[1:] == visit[:-1]) & is_plain[visit[1:]])
-    # Half way it is clear, as a rule; at a point, or where it goes straight through a zone.
+    # Usually it is clear half way: at a point, or between points if it goes straight through a zone.
     pairs = pairs[~_is_clear(border, visits, (step[pairs] + 1 + step[pairs + 1]) // 2)]
     if len(border.pieces) > 1:
         pairs = pairs[
@@ -137,13 +137,13 @@ def _check_clear(border: Border, visits: VisitArrays, meeting: _Met, is_plain: F
 
 
 def _is_clear(border: Border, visits: VisitArrays, point: Whole) -> Flags:
-    """Return which points are clear of a border for sure."""
+    """Return which points are surely clear of a border."""
     x, y, height = (column[point].astype(np.float64) for column in (visits.x, visits.y, visits.height))
     return _are_clear(border, x, y, height)
 
 
 def _is_clear_half_way(border: Border, visits: VisitArrays, step: Whole, part: Real) -> Flags:
-    """Return the steps after which the middle of the rest is surely clear of a border."""
+    """Return at which steps the middle of what follows the passage is surely clear of a border."""
     half = (part + 1) / 2
 
     def along(column: Whole) -> Real:
@@ -168,6 +168,6 @@ def _are_clear(border: Border, x: Real, y: Real, height: Real) -> Flags:
         across = ux * py - uy * px
         under = np.where(is_beside, length2, 1.0)
         over = np.where(is_beside, across * across, over)
-        # Where a place between two points is, floats know to less than that.
+        # Floats locate a place between two points more precisely than `_NEARLY2`.
         is_clear &= FLICKER_PART * FLICKER_PART * over > ((1 + SURE) * height2 + _NEARLY2) * under
     return is_clear

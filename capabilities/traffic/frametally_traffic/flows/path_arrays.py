@@ -1,4 +1,4 @@
-"""The paths behind a day's flows, as arrays of numpy: one value per visit, or per point."""
+"""Turns the paths behind a day's flows into numpy arrays, with one value per visit or per point."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Flags: TypeAlias = NDArray[np.bool_]
 Real: TypeAlias = NDArray[np.float64]
 
 MOST_TENTHS = 1 << 16
-"""Places that are further out than so many tenths of a pixel may not fit where products of them are taken."""
+"""Products of coordinates beyond this many tenths of a pixel may overflow."""
 _BEGAN: tuple[Began, ...] = get_args(Began)
 _ENDED: tuple[Ended, ...] = get_args(Ended)
 _BEGAN_BEFORE, _GOES_ON = code_of("hour", Began), code_of("hour", Ended)
@@ -36,21 +36,21 @@ _NOTHING = {name: array("q") for name in (*TRACK_COLUMNS, *POINT_COLUMNS)}
 
 
 class VisitArrays(NamedTuple):
-    """The visits of a day: tracks of its file, then those visits that are of several hours.
+    """The visits of a day: the tracks of its file, then the visits that span several hours.
 
-    One value per visit, except `file` (the day's), `of_hours` (the visits of several hours), `labels` (the
-    occurring ones, sorted), and from `of_point` (the number of its visit) on one per point, as in
-    `POINT_COLUMNS`. Times are milliseconds since the day began.
+    Columns have one value per visit; from `of_point` (the number of its visit) on, one per point, as in
+    `POINT_COLUMNS`. `file` is the day's, `of_hours` has the visits that span several hours, and `labels` are
+    sorted. Times are milliseconds since the day began.
 
     Attributes:
-        is_asked: Whether it is a visit: a track of a visit of several hours is not.
-        is_plain: Whether it is one, within its hours, whose products fit.
+        is_asked: Whether it is a whole visit; a track of a visit that spans several hours is not.
+        is_plain: Whether it is one, within its hours, whose products do not overflow.
         points: How many points it has; `first` and `last` are numbers of points.
-        hour: Of its first track, since the day began, as `number`; `label` is an index in `labels`.
-        is_counted: As of `FirstTrack`, as `seen_ms`.
+        hour: Hour of its first track since the day began, and its `number`; `label` is an index in `labels`.
+        is_counted: As in `FirstTrack`, like `seen_ms`.
         lone: The lone boxes, one column each: hour, number, label, time since the day began, x, y, height.
-        began: Code of how its first track began; `ended`: of how its last one ended.
-        left: Least x of its points; `right`, `top` and `bottom` likewise.
+        began: Code of how its first track began, and `ended` of how its last one ended.
+        left: Least x of its points; `right`, `top` and `bottom` are its other extremes.
     """
 
     file: PathColumns
@@ -88,7 +88,7 @@ class VisitArrays(NamedTuple):
         return FootPath(*(tuple(column.tolist()) for column in columns))
 
     def followed(self, visit: int) -> FollowedPath:
-        """Return a visit in the form for the rule, without its ids."""
+        """Return a visit as a `FollowedPath`, which may lack its ids."""
         own = visit - (len(self.points) - len(self.of_hours))
         if own >= 0:
             return self.of_hours[own]
@@ -98,7 +98,7 @@ class VisitArrays(NamedTuple):
 
 
 def visits_of(by_day: Mapping[int, PathColumns], day_ms: int) -> VisitArrays:
-    """Return the visits that a day may need; `by_day` has its file and those of the days beside it."""
+    """Return the visits that a day may need; `by_day` has its file and those of the adjacent days."""
     file = by_day.get(day_ms) or PathColumns("", "", day_ms, (), _NOTHING)
     of_hours, firsts = _visits_of_hours(by_day, day_ms)
     labels = sorted({*file.labels, *(first.label for first in firsts.values())})
@@ -193,14 +193,14 @@ def _numbers(names: tuple[str, ...], everybodys: list[str]) -> Whole:
 
 
 def _is_within(visit: FollowedPath) -> bool:
-    """Return whether all of a visit is its own to tell, and no step of it is too long for products of it."""
+    """Return whether a visit is within its hours, and no step is so long that products overflow."""
     times = visit.path.time_ms
     longest_ms = max((after - before for before, after in pairwise(times)), default=0)
     return visit.from_ms <= times[0] and times[-1] < visit.to_ms and longest_ms <= HOUR_MS
 
 
 def _is_whole(file: PathColumns) -> Flags:
-    """Return of each track whether it is the whole object, and within its hour."""
+    """Return which tracks are whole objects within their hour."""
     began, track_ends, points, time_ms, seen_ms = (
         np.asarray(file.columns[name], np.int64)
         for name in ("began", "ended", "points", "time", "first_seen")
@@ -215,7 +215,7 @@ def _is_whole(file: PathColumns) -> Flags:
 def _visits_of_hours(
     by_day: Mapping[int, PathColumns], day_ms: int
 ) -> tuple[list[FollowedPath], dict[str, FirstTrack]]:
-    """Return the visits that are not one whole track of the day, and what all of their tracks say."""
+    """Return the visits that are not one whole track of the day, and their tracks' `FirstTrack` by id."""
     pieces: list[FollowedPath] = []
     firsts: dict[str, FirstTrack] = {}
     for near_ms in (day_ms - DAY_MS, day_ms, day_ms + DAY_MS):
@@ -234,15 +234,15 @@ def _visits_of_hours(
 
 
 def _is_in_reach(file: PathColumns, *, is_before: bool) -> Flags:
-    """Return which tracks of a day may be of visits that come over the midnight before it, or behind it.
+    """Return which tracks of an adjacent day may belong to visits that cross the midnight between the days.
 
-    From that midnight on, or back, as many hours as there is one in each that goes through all of it.
+    These are in the hour next to midnight, and in further ones while a track spans each hour in between.
     """
     hour, began, ends, points, time_ms = (
         np.asarray(file.columns[name], np.int64) for name in ("hour", "began", "ended", "points", "time")
     )
     last = np.cumsum(points, dtype=np.int64) - 1
-    # An ended track may still have an uncounted box after its hour.
+    # A track that ended may still have an uncounted box after its hour.
     goes_on = (ends == _GOES_ON) | (time_ms[last] >= HOUR_MS)
     through = np.unique(hour[(began == _BEGAN_BEFORE) & goes_on]).tolist()
     if is_before:

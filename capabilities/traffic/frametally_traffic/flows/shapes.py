@@ -1,6 +1,6 @@
-"""Drawings in the form for counting: in pixels of the picture under them, and scaled to the frames of a size.
+"""Holds drawings in the form for counting, in pixels of the picture under them or scaled to frames.
 
-`frametally_traffic.drawings` makes it of the stored drawing. Standard library only: tasks use it.
+`frametally_traffic.drawings` makes it from the stored drawing. Standard library only, because tasks use it.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from frametally_traffic.geometry.zones import PictureZone, Stay
 
 
 class LineShape(NamedTuple):
-    """A line that is crossed; other fields as `ZoneShape` has them.
+    """A line to cross; its other fields are as in `ZoneShape`.
 
     Attributes:
-        inward: Of a leg of a junction, the direction into it; None: not a leg.
+        inward: Direction into the junction if the line is a leg, else None.
     """
 
     name: str
@@ -51,12 +51,12 @@ class Shapes(NamedTuple):
         )
 
     def on_frames(self, size: Size | None) -> Shapes:
-        """Return those drawn over a picture of the same shape, scaled to frames of a size.
+        """Return the shapes drawn over a picture of the same shape, scaled to frames of a size.
 
-        `size` None: nobody knows it; then that of the picture under the drawing.
+        If `size` is None (unknown), it is that of the picture under the drawing.
 
         Raises:
-            ValueError: A line has all its points in one place there, or a zone nothing within.
+            ValueError: A line has all its points in one place there, or a zone has no area.
         """
         return Shapes(
             tuple(line._replace(**points) for line in self.lines if (points := _scaled(line, size))),
@@ -65,11 +65,11 @@ class Shapes(NamedTuple):
         )
 
     def to_json(self) -> str:
-        """Return it as one line of JSON."""
+        """Return the shapes as one line of JSON."""
         return json.dumps(self, ensure_ascii=False, separators=(",", ":"))
 
     def digest(self) -> str:
-        """Return 16 hex over all of it."""
+        """Return a digest of the shapes, 16 hexadecimal digits."""
         return name_of(self.to_json())
 
 
@@ -77,7 +77,7 @@ ShapeT = TypeVar("ShapeT", LineShape, ZoneShape, Ground)
 
 
 def parse_shapes(text: str) -> Shapes:
-    """Read what `Shapes.to_json` has written."""
+    """Parse the output of `Shapes.to_json`."""
     lines, zones, grounds = json.loads(text)
     return Shapes(
         tuple(LineShape(*map(as_tuples, line)) for line in lines),
@@ -87,15 +87,15 @@ def parse_shapes(text: str) -> Shapes:
 
 
 def fits(shape: LineShape | ZoneShape | Ground, size: Size | None) -> bool:
-    """Return whether frames of a size have the shape of the picture under a drawing."""
+    """Return whether frames of a size have the same shape as the picture under a drawing."""
     return shape.drawn_over is None or size is None or has_one_shape(shape.drawn_over, size)
 
 
 def corners_on(shape: LineShape | ZoneShape, size: Size | None) -> Corners | None:
-    """Return the points of a line or zone, in tenths of a pixel of frames of a size; None: it does not fit.
+    """Return the points of a line or zone, in tenths of a pixel of frames of a size; None if it does not fit.
 
     Raises:
-        ValueError: A line has all its points in one place there, or a zone nothing within.
+        ValueError: A line has all its points in one place there, or a zone has no area.
     """
     if shape.drawn_over is None:
         return shape.points
@@ -128,7 +128,7 @@ def _ground_on(ground: Ground, size: Size | None) -> Ground:
 
 
 def unfit_times(shapes: Shapes, paths: PathColumns) -> tuple[tuple[str, str, int, int], ...]:
-    """Return `FlowColumns.unfit` of a day's paths: a line or zone fits no picture of another shape."""
+    """Return `FlowColumns.unfit` of a day's paths: the times whose pictures do not fit a line or zone."""
     starts = [*(start_ms for start_ms, _ in paths.pictures), paths.day_start_ms + DAY_MS]
     times: list[tuple[str, str, int, int]] = []
     for (from_ms, sizes), to_ms in zip(paths.pictures, starts[1:], strict=True):
@@ -143,7 +143,7 @@ def unfit_times(shapes: Shapes, paths: PathColumns) -> tuple[tuple[str, str, int
 
 
 def holds_at(shape: LineShape | ZoneShape | Ground, time_ms: int) -> bool:
-    """Return whether a shape holds at an event time."""
+    """Return whether a shape is valid at an event time."""
     return (shape.from_ms is None or shape.from_ms <= time_ms) and (
         shape.to_ms is None or time_ms < shape.to_ms
     )
@@ -158,16 +158,16 @@ def _holding(shapes: Iterable[ShapeT], from_ms: int, to_ms: int) -> Iterable[Sha
 
 
 FLOWS_VERSION = 5
-"""Raise it whenever the same paths and shapes give other flows: all are then counted again."""
+"""Raise it whenever the same paths and shapes give other flows, so that all are counted again."""
 
 
 class FlowInputs(NamedTuple):
     """The inputs of flows.
 
     Attributes:
-        paths: Identities of the source's paths of the day before, of the day, and of the day after; None: no
+        paths: Identities of the source's paths of the day before, the day, and the day after; None without
             paths.
-        shapes: The shapes that are valid in some of the UTC day.
+        shapes: The shapes valid in some of the UTC day.
     """
 
     model: str
@@ -178,7 +178,7 @@ class FlowInputs(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Name of the file with the flows: of the same inputs the same, wherever the paths lie."""
+        """Name of the file with the flows; equal inputs have equal names, wherever the paths are stored."""
         identity = [FLOWS_VERSION, self.model, self.source, self.day_start_ms, self.paths]
         name = name_of(f"{json.dumps(identity)}\n{self.shapes.to_json()}")
         return f"flows-{name}"
@@ -188,9 +188,9 @@ Row = tuple[int, ...]
 
 
 class FirstTrack(NamedTuple):
-    """The parts of a visit from its first track; `seen_ms` is the event time of its first counted box.
+    """The data of a visit from its first track; `seen_ms` is the event time of its first counted box.
 
-    `is_counted`: the visit begins with it, as no hour before has it.
+    `is_counted`: whether the visit starts with this track, because no earlier hour has it.
     """
 
     label: str
@@ -199,13 +199,13 @@ class FirstTrack(NamedTuple):
 
 
 class Ways(NamedTuple):
-    """Shapes that hold in some of a UTC day, ready to be asked of paths; by name and time.
+    """Shapes valid in some of a UTC day, prepared for paths, by name and time.
 
     Attributes:
-        lines: Those that fit the frames, as `zones` and `grounds`.
+        lines: Only those that fit the frames, like `zones` and `grounds`.
         line_names: Names of all lines, each once, sorted.
-        leg_names: Those of the lines that are legs, likewise.
-        zone_names: Of all zones, likewise.
+        leg_names: Names of all legs, each once, sorted.
+        zone_names: Names of all zones, each once, sorted.
     """
 
     day_start_ms: int
@@ -218,10 +218,10 @@ class Ways(NamedTuple):
 
     @classmethod
     def from_shapes(cls, shapes: Shapes, day_start_ms: int, size: Size | None = None) -> Ways:
-        """Take what holds on a day; `size`: of the frames; None: that of the pictures under the drawing.
+        """Prepare a day's shapes for frames of `size`; None means that of the pictures under the drawing.
 
         Raises:
-            ValueError: A line has all its points in one place, or a zone nothing within.
+            ValueError: A line has all its points in one place, or a zone has no area.
         """
         shapes = shapes.between(day_start_ms, day_start_ms + DAY_MS)
         on_frames = shapes.on_frames(size)
@@ -237,7 +237,7 @@ class Ways(NamedTuple):
 
 
 def _places(shape: LineShape | ZoneShape) -> Sequence[Place]:
-    """Return the points of a shape on frames, which are whole tenths of a pixel."""
+    """Return the points of a shape on frames, as integers in tenths of a pixel."""
     return cast("Sequence[Place]", shape.points)
 
 
@@ -246,7 +246,7 @@ def _names(shapes: Iterable[LineShape | ZoneShape]) -> tuple[str, ...]:
 
 
 def first_tracks(paths: PathColumns, tracks: Iterable[int] | None = None) -> Iterator[FirstTrack]:
-    """Yield for each track the parts of a visit that begins with it, in the order of `pieces_of`."""
+    """Yield the `FirstTrack` of each track, in the order of `pieces_of`."""
     columns = paths.columns
     for track in range(len(columns["hour"])) if tracks is None else tracks:
         seen_ms = paths.day_start_ms + columns["hour"][track] * HOUR_MS + columns["first_seen"][track]
@@ -265,7 +265,7 @@ def while_held(visit: FollowedPath, shape: LineShape | ZoneShape) -> FollowedPat
 
 
 def crossing_row(crossing: Crossing, visit: FollowedPath, line: int, day_ms: int) -> Row:
-    """Return a crossing by `CROSSING_COLUMNS`; its label, hour and number are 0."""
+    """Return a crossing as a row of `CROSSING_COLUMNS`, with 0 for label, hour and number."""
     before_ms, after_ms = visit.path.time_ms[crossing.step : crossing.step + 2]
     missing = 1 + CROSSINGS_MISSING.index(crossing.missing) if crossing.missing else 0
     ways = DIRECTIONS.index(crossing.direction), missing
@@ -282,6 +282,6 @@ def crossing_row(crossing: Crossing, visit: FollowedPath, line: int, day_ms: int
 
 
 def stay_row(stay: Stay, zone: int, day_ms: int) -> Row:
-    """Return a stay by `STAY_COLUMNS`, likewise."""
+    """Return a stay as a row of `STAY_COLUMNS`, with 0 for label, hour and number."""
     ways = CAME.index(stay.came), WENT.index(stay.went)
     return stay.from_ms - day_ms, stay.to_ms - day_ms, zone, 0, *ways, 0, 0

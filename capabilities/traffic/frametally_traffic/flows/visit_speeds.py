@@ -1,14 +1,15 @@
-"""The speeds of visits over the ground, of many at once, and how far one went, or why that is not known.
+"""Measures the speeds of many visits at once, and the length of a path on the ground, or why it is unknown.
 
-A motion of constant velocity is fitted by least squares to a visit's boxes within reach; each weighs by the
-inverse of `pixel_m2`: far away a pixel is more metres. Boxes that the picture's border may have cut are left
-out. The way is that velocity over the time of as many boxes, spread evenly, as have their variance in time. A
-place's squared error is the fit's mean squared residual (of 2n coordinates, less the 4 that were fitted) and
-that of half a pixel. Neighbouring boxes err alike, so n of them are as uncertain as one: the speed's error
-has two ends, each off by a place's error, and the error of the calibration's scale. How weighted lines are
-fitted: Bevington & Robinson, Data Reduction and Error Analysis for the Physical Sciences, 3rd ed., chapter 6.
+A motion of constant velocity is fitted by least squares to a visit's boxes within reach, weighted by the
+inverse of `pixel_m2`, because a distant pixel spans more metres. Boxes that the picture's border may truncate
+are left out. The distance is that velocity times the duration of as many evenly spaced boxes with the same
+variance in time. A place's squared error is the fit's mean squared residual (of 2n coordinates less the 4
+fitted parameters) plus that of half a pixel. Errors of neighbouring boxes are correlated, so n of them count
+as one: the speed's error combines a place's error at both ends and the error of the calibration's scale. On
+weighted fits: Bevington & Robinson, Data Reduction and Error Analysis for the Physical Sciences, 3rd ed.,
+chapter 6.
 
-Floats are added up box by box, in their order, and only + - * / and the square root are taken: the same bits
+Floats are summed box by box, in order, with only + - * / and the square root, so results are bit-identical
 everywhere.
 """
 
@@ -41,9 +42,9 @@ from frametally_traffic.geometry.speed import (
 
 _CAME_IN, _WENT_OUT = code_of("border", Began), code_of("border", Ended)
 _STEP_HEIGHTS = 0.2
-"""Paths pass boxes by a tenth of their height: what is within twice that of where it was has stood."""
+"""Paths are off by up to a tenth of a box's height; an object that moves less than twice that stood still."""
 _MOST_BOXES = 1 << 19
-"""At once, as each takes some hundred bytes; no visit is parted."""
+"""Boxes processed at once, at some hundred bytes each; a visit is never split."""
 _OUT_OF_REACH, _TOO_FEW, _TOO_BRIEF, _TOO_SHORT, _TOO_UNCERTAIN = (
     1 + SPEEDS_MISSING.index(reason)
     for reason in ("out_of_reach", "too_few_boxes", "too_brief", "too_short", "too_uncertain")
@@ -60,10 +61,9 @@ class Way(NamedTuple):
 class _Feet(NamedTuple):
     """Boxes within a calibration's reach; one value per box, by visit and time.
 
-    `visit` is the number among the requested visits, `place` counts its boxes from 0 on, `weight` is the
-    inverse of its `pixel_m2` (see `_on_ground`). `whole` (boxes that no border has cut, out of reach or
-    within), `boxes` (those within reach) and `passed_ms` (from the first to the last) have one value per
-    visit.
+    `visit` is the index among the requested visits, `place` counts the visit's boxes from 0, and `weight` is
+    the inverse of its `pixel_m2` (see `_on_ground`). `whole` (untruncated boxes, within reach or not),
+    `boxes` (those within reach) and `passed_ms` (from the first to the last) have one value per visit.
     """
 
     visit: Whole
@@ -78,7 +78,7 @@ class _Feet(NamedTuple):
 
 
 def speed_rows(visits: VisitArrays, index: Whole, ground: Ground) -> Whole:
-    """Return speed, error and missing data of visits, as the last three of `VISIT_COLUMNS`, a row each."""
+    """Return a row for each visit: the last three of `VISIT_COLUMNS`."""
     table = np.zeros((len(index), 3), np.int64)
     own = np.where(np.arange(len(visits.x)) == visits.first[visits.of_point], 1, np.maximum(visits.boxes, 1))
     boxes = np.add.reduceat(own, visits.first)[index] if len(index) else index
@@ -88,14 +88,14 @@ def speed_rows(visits: VisitArrays, index: Whole, ground: Ground) -> Whole:
 
 
 def _parts(boxes: Whole) -> Iterator[Whole]:
-    """Yield visits, by their numbers of boxes, in parts of about `_MOST_BOXES` boxes."""
+    """Yield the indexes of visits with these numbers of boxes, in parts of about `_MOST_BOXES` boxes."""
     part = np.cumsum(np.minimum(boxes, _MOST_BOXES)) // _MOST_BOXES
     for number in np.unique(part).tolist():
         yield np.flatnonzero(part == number)
 
 
 def _feet_of(visits: VisitArrays, numbers: Whole, own: Whole, ground: Ground) -> _Feet:
-    """Return the boxes of visits that no border has cut, where they have a place on the ground."""
+    """Return the untruncated boxes of visits that have a place on the ground."""
     is_asked = np.zeros(len(visits.points), bool)
     is_asked[numbers] = True
     index = np.zeros(len(visits.points), np.int64)
@@ -131,11 +131,11 @@ def _feet_of(visits: VisitArrays, numbers: Whole, own: Whole, ground: Ground) ->
 def _boxes_of(
     points: Whole, boxes: Whole, time_ms: Whole, columns: Sequence[Whole]
 ) -> tuple[Whole, Whole, list[Real]]:
-    """Return for each box of paths its point, its time and its values of `columns`, in pixels.
+    """Return the point, the time and the values of `columns`, in pixels, of each box of paths.
 
-    Boxes that a path leaves out are spread evenly over the time between its two points. `boxes`: of each of
-    these how many boxes there are since the one before, this one included; of firsts 1. `columns`: likewise,
-    in tenths of a pixel.
+    Boxes that a path leaves out are spread evenly over the time between two points. `boxes`: for each point,
+    the number of boxes since the previous one, itself included; 1 for a path's first. `columns`: values at
+    the points, in tenths of a pixel.
     """
     ends = np.cumsum(boxes)
     number = np.arange(1, int(ends[-1]) + 1 if len(ends) else 1) - np.repeat(ends - boxes, boxes)
@@ -152,9 +152,9 @@ def _boxes_of(
 
 
 def way_of(path: FootPath, ground: Ground) -> Way | NotMeasured:
-    """Return how long a path is along its bends, from where the ground first holds to where last.
+    """Return the length of a path along its bends, between its first and last point within reach.
 
-    Steps of less than `_STEP_HEIGHTS` are not taken one by one: a parked car whose box trembles goes nowhere.
+    Steps shorter than `_STEP_HEIGHTS` are merged, so that a parked car whose box jitters does not move.
     """
     time_ms, *columns, boxes = (np.array(column, np.int64) for column in path)
     own = np.maximum(boxes, 1)
@@ -192,7 +192,7 @@ def way_of(path: FootPath, ground: Ground) -> Way | NotMeasured:
 
 
 def _is_cut(visits: VisitArrays, visit: Whole, x: Real, y: Real) -> Flags:
-    """Return which boxes the picture's border may have cut (`CUT_HEIGHTS`); one value per box."""
+    """Return which boxes the picture's border may truncate (`CUT_HEIGHTS`); one value per box."""
     first, last, count = visits.first, visits.last, len(visits.points)
     xs, ys, heights = visits.x / 10, visits.y / 10, visits.height / 10
     way_x, way_y = xs[last] - xs[first], ys[last] - ys[first]
@@ -214,10 +214,10 @@ def _is_cut(visits: VisitArrays, visit: Whole, x: Real, y: Real) -> Flags:
 
 
 def _on_ground(ground: Ground, x: Real, y: Real) -> tuple[Flags, Real, Real, Real]:
-    """Return which pixels are on the ground and in reach; of these place and `pixel_m2`.
+    """Return which pixels are on the ground and in reach, and the place and `pixel_m2` of those.
 
-    That is by how many square metres the place is off where the foot point is a pixel off, in x and in y: the
-    sum of the squared partial derivatives of the place by the pixel.
+    `pixel_m2` is the squared error of the place in square metres if the foot point is a pixel off in x and in
+    y: the sum of the squared partial derivatives of the place by the pixel.
     """
     left, top, right, bottom = ground.reach_px
     a, b, c, d, e, f, g, h, i = ground.matrix
@@ -279,12 +279,12 @@ def _speeds(feet: _Feet, ground: Ground) -> Whole:
 class _Sums:
     """Sums over the boxes of each visit, in their order.
 
-    Visits of about one length are columns of one table, which is added up row by row: `accumulate` is defined
-    by that order, as other sums of numpy are not. Behind a visit's last box stand zeros.
+    Visits of similar length are columns of one table, which is summed row by row: `accumulate` guarantees
+    that order; other numpy sums do not. Zeros follow a visit's last box.
     """
 
     def __init__(self, feet: _Feet, index: Whole) -> None:
-        """Take the visits to measure; `kept` are their boxes."""
+        """Prepare the visits to measure; `kept` are their boxes."""
         is_told = np.zeros(len(feet.boxes), bool)
         is_told[index] = True
         self.kept = is_told[feet.visit]
@@ -307,7 +307,7 @@ class _Sums:
             )
 
     def total(self, values: Real) -> Real:
-        """Return the sums of values of boxes, one for each visit."""
+        """Return the sum of the boxes' values for each visit."""
         totals = np.zeros(self._visits)
         for members, box_index, cells, shape in self._tables:
             table = np.zeros(shape)
@@ -316,5 +316,5 @@ class _Sums:
         return totals
 
     def spread(self, of_visits: Real) -> Real:
-        """Return for each box the value of its visit."""
+        """Return the value of each box's visit."""
         return of_visits[self._visit]

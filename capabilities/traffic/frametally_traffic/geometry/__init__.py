@@ -1,1 +1,1 @@
-"""Lines, zones and metres over paths of foot points: whole numbers in, whole numbers out."""
+"""Computes crossings, stays and speeds from paths of foot points: integers in, integers out."""

@@ -1,13 +1,13 @@
-"""Crossings of a path and a drawn line, exactly: the one rule for lines and for the rims of zones.
+"""Finds the exact crossings of a path and a drawn line: the one rule for lines and for the rims of zones.
 
 A path crosses where it comes onto the line from one side and leaves it to the other. So an object on the line
-is still where it came from. It has not crossed if it only touches the line, or if its path begins or ends on
-it. At a corner the sides are those of the corner, at an end of the line those of the extended line: the ends
-belong to it. Nothing here is rounded.
+still counts as on the side that it came from. It has not crossed if it only touches the line, or if its path
+begins or ends on it. At a corner the sides are those of the corner; at an end, which belongs to the line,
+those of the extended line. Nothing is rounded here.
 
-Who jitters on the line crosses it once. A point is *clear* of the line if it is further off than
-`1 / FLICKER_PART` of the box's height (boxes jitter less, and a path is true to a tenth of it). All that
-happens between two clear points is one crossing, or none, as its sum says.
+An object that jitters on the line crosses it once. A point is *clear* of the line if it is further away than
+`1 / FLICKER_PART` of the box's height (boxes jitter less, and a path is accurate to a tenth of it). The
+passages between two clear points add up to one crossing or none.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ Exact = int | Fraction
 
 
 class Passage(NamedTuple):
-    """Where a path goes over a border: after a part, 0 to 1, of the way from point `step` to the next one.
+    """A path's passage over a border, at a part, 0 to 1, of the way from point `step` to the next one.
 
-    It comes to the right hand of who walks along the border (`side` 1), or to the left hand (-1).
+    `side` is 1 if it goes to the right as seen by someone walking along the border, -1 if to the left.
     """
 
     step: int
@@ -37,7 +37,7 @@ class Passage(NamedTuple):
     side: int
 
     def time_ms(self, path: FootPath) -> int:
-        """Return when, along the straight line in time and space; half a millisecond is rounded up."""
+        """Return its time, interpolated linearly; half a millisecond is rounded up."""
         first, last = path.time_ms[self.step : self.step + 2]
         return first + (2 * self.part.numerator * (last - first) + self.part.denominator) // (
             2 * self.part.denominator
@@ -45,9 +45,9 @@ class Passage(NamedTuple):
 
 
 class Change(NamedTuple):
-    """Where a path has changed sides, flicker left out: the last passage in that direction.
+    """A path's change of sides without flicker: the last passage in that direction.
 
-    `is_clear`: it was clear of the border before or after it.
+    `is_clear`: whether the path was clear of the border before or after it.
     """
 
     passage: Passage
@@ -55,18 +55,18 @@ class Change(NamedTuple):
 
 
 def tenths(points: Sequence[tuple[float, float]]) -> list[Place]:
-    """Return points, in pixels, as whole tenths of a pixel; a half goes to the even one."""
+    """Return points, given in pixels, as whole tenths of a pixel; halves are rounded to even."""
     return [(round(x * 10), round(y * 10)) for x, y in points]
 
 
 class Border:
     """A line that goes through `points`, in tenths of a pixel, or a ring of them.
 
-    It does not meet itself: the checks of drawings ensure that.
+    It does not meet itself; the checks of drawings ensure that.
     """
 
     def __init__(self, points: Sequence[Place], *, is_closed: bool = False) -> None:
-        """Take the points in turn.
+        """Connect the points in order.
 
         Raises:
             ValueError: They are all in one place.
@@ -82,7 +82,7 @@ class Border:
         self._top, self._bottom = min(y for _, y in distinct), max(y for _, y in distinct)
 
     def is_far(self, path: FootPath) -> bool:
-        """Return whether a path cannot meet this, as it never comes into the rectangle around it."""
+        """Return whether a path stays outside the rectangle around this border, so that they cannot meet."""
         return (
             max(path.x) < self._left
             or min(path.x) > self._right
@@ -91,11 +91,11 @@ class Border:
         )
 
     def distance2(self, x: Exact, y: Exact) -> Fraction:
-        """Return the square of the distance to a place, in tenths of a pixel."""
+        """Return the squared distance to a place, in tenths of a pixel."""
         return min(Fraction(*_distance2(piece, x, y)) for piece in self.pieces)
 
     def is_clear(self, x: Exact, y: Exact, height: Exact) -> bool:
-        """Return whether a foot point is so far off that what happens before and after it are two things."""
+        """Return whether a foot point is so far away that what happens before and after it is separate."""
         return self._is_beyond(x, y, height * height)
 
     def _is_beyond(self, x: Exact, y: Exact, height2: Exact) -> bool:
@@ -106,7 +106,7 @@ class Border:
         return True
 
     def changes(self, path: FootPath) -> Iterator[Change]:
-        """Yield where a path changes sides, by time, flicker left out."""
+        """Yield a path's changes of sides by time, without flicker."""
         if self.is_far(path):
             return
         passages = list(self.passages(path))
@@ -128,10 +128,10 @@ class Border:
             run, was_clear = [now], is_clear
 
     def _is_clear_between(self, path: FootPath, since: Passage, until: Passage) -> bool:
-        """Return whether a path is clear of this between two passages.
+        """Return whether a path is clear of this border between two passages.
 
-        Looked at are its points, and half way from one to the next: it may go straight through a narrow zone,
-        or over a corner. Of a straight line one of two points is as far off as whatever lies between.
+        This checks its points, and half way between them: it may go straight through a narrow zone or over a
+        corner. From one straight piece, no place between two points is further away than both.
         """
         first = since.step if not since.part else since.step + 1
         if any(
@@ -145,8 +145,8 @@ class Border:
         )
 
     def passages(self, path: FootPath) -> Iterator[Passage]:
-        """Yield where a path goes over this, by time, flicker and all."""
-        came_from = 0  # the side from which it has come onto the line on which it is; 0: none, or unknown
+        """Yield a path's passages over this border by time, including flicker."""
+        came_from = 0  # side from which it came onto the line; 0 if it is not on it, or unknown
         for step, (x, y, to_x, to_y) in enumerate(
             zip(path.x[:-1], path.y[:-1], path.x[1:], path.y[1:], strict=True)
         ):
@@ -164,7 +164,7 @@ class Border:
                     came_from = 0
 
     def _meetings(self, x: int, y: int, to_x: int, to_y: int) -> dict[Fraction, int]:
-        """Return after which parts of a step it comes onto the border or leaves it, and on which piece."""
+        """Return at which parts of a step it comes onto the border or leaves it, and on which piece."""
         left, right = (x, to_x) if x < to_x else (to_x, x)
         top, bottom = (y, to_y) if y < to_y else (to_y, y)
         if right < self._left or left > self._right or bottom < self._top or top > self._bottom:
@@ -181,12 +181,12 @@ class Border:
                 end = start + dx * uy - dy * ux
                 if not ((start > 0 and end > 0) or (start < 0 and end < 0)):
                     meetings[Fraction(before, before - after)] = number
-            elif _distance2(self.pieces[number], x, y)[0] == 0:  # it goes along the piece, or is on it
+            elif _distance2(self.pieces[number], x, y)[0] == 0:  # it moves along the piece, or stands on it
                 meetings[Fraction(0)] = number
         return meetings
 
     def _side(self, number: int, place: tuple[Exact, Exact], dx: int, dy: int) -> int:
-        """Return the side on which one is who goes a little from `place`, on a piece; 0: along the border."""
+        """Return the side that a small step from `place` on a piece leads to; 0 if along the border."""
         ax, ay, ux, uy = piece = self.pieces[number]
         arrival, goes = piece, piece
         if place == (ax, ay) and (number or self.is_closed):
@@ -196,7 +196,7 @@ class Border:
         of_came = arrival[2] * dy - arrival[3] * dx
         of_goes = goes[2] * dy - goes[3] * dx
         turn = arrival[2] * goes[3] - arrival[3] * goes[2]
-        if turn < 0:  # the narrow side of the corner is that to which the border turns
+        if turn < 0:  # the border turns towards the narrow side of the corner
             return 1 if of_came > 0 or of_goes > 0 else -1 if of_came < 0 and of_goes < 0 else 0
         return -1 if of_came < 0 or of_goes < 0 else 1 if of_came > 0 and of_goes > 0 else 0
 
@@ -210,13 +210,13 @@ def _half_ways(since: Passage, until: Passage) -> Iterator[Passage]:
 
 
 def along(column: Sequence[int], passage: Passage) -> Fraction:
-    """Return the value of one of a path's columns at a passage."""
+    """Return the interpolated value of one of a path's columns at a passage."""
     first, last = column[passage.step : passage.step + 2]
     return first + passage.part * (last - first)
 
 
 def _distance2(piece: tuple[int, int, int, int], x: Exact, y: Exact) -> tuple[Exact, int]:
-    """Return the square of the distance from a piece to a place, as a fraction: over, under."""
+    """Return the squared distance from a piece to a place as a fraction: over, under."""
     ax, ay, ux, uy = piece
     px, py = x - ax, y - ay
     length2 = ux * ux + uy * uy
@@ -231,29 +231,29 @@ def _distance2(piece: tuple[int, int, int, int], x: Exact, y: Exact) -> tuple[Ex
 
 
 Direction = Literal["to_right", "to_left"]
-"""The hand to which a crossing goes, for a person who walks over the picture along the line, from its first
-point to its last."""
+"""The side to which a crossing goes, as seen by someone walking along the line from its first point to its
+last."""
 
 CrossingMissing = Literal["too_few_boxes", "gap", "never_clear", "hidden", "cut_path"]
-"""Why a crossing is not measured: fewer than three boxes; no box near enough to the line; no box near enough,
-because it was not seen for more than a second; everything seen of it is on the line, or nearly; it came back
-as its box changed in size, and crossed again: its lower part was hidden; the path begins behind the line,
-or ends short of it, on its way over it."""
+"""Why a crossing is not measured. `too_few_boxes`: fewer than three boxes, or none near enough to the line.
+`gap`: none near enough, as it was unseen for more than a second. `never_clear`: seen only on the line or
+close to it. `hidden`: it came back as its box changed in size, and crossed again, so its lower part was
+hidden. `cut_path`: the path begins just beyond the line or ends just short of it."""
 
 LEAST_BOXES = 3
 NEAR_HEIGHTS = 4
-"""Boxes about a crossing that are further apart tell none. At 5 a second a car (of 1.5 m) may do 108 km/h."""
+"""Boxes further apart prove no crossing. With 5 boxes a second, a car 1.5 m high may drive at 108 km/h."""
 JUMP_PART = 4
-"""A box that loses or gains this part of its height, of the greater one, within a second has not moved so."""
+"""A box that gains or loses `1 / JUMP_PART` of its greater height within a second has not moved like that."""
 
 
 class Crossing(NamedTuple):
-    """An object has gone from one side of a line to the other.
+    """An object's crossing from one side of a line to the other.
 
     Attributes:
-        time_ms: When, interpolated; of a flicker on the line, the last time in this direction.
-        step: On the way from point `step` of its path to the next one: the boxes that prove it.
-        missing: Why it is not measured and counts in no direction; None: it is.
+        time_ms: Interpolated time; with flicker on the line, of the last passage in this direction.
+        step: Point of the path before it; this one and the next are the boxes that prove it.
+        missing: Why it is not measured and counts in no direction; None if it is measured.
     """
 
     time_ms: int
@@ -263,14 +263,14 @@ class Crossing(NamedTuple):
 
 
 def crossings_of(followed: FollowedPath, line: Border) -> list[Crossing]:
-    """Return where an object crosses a line within its hours, by time.
+    """Return an object's crossings of a line within its hours, by time.
 
-    A crossing is measured if the path has three boxes, the boxes about it are at most as far apart as
-    `NEAR_HEIGHTS` of their height (so both sides of a gap are near the line), and the object was seen clear
-    of the line on at least one side. On the other it may have ended, as at the border of the picture.
+    A crossing is measured if the path has three boxes, the boxes around it are at most `NEAR_HEIGHTS` of
+    their heights apart (so both sides of a gap are near the line), and the object was seen clear of the line
+    on at least one side. On the other side it may have ended, as at the border of the picture.
 
-    An object that comes back as its box jumps in size, and crosses again, has not turned round: something hid
-    its lower part. Neither of these two crossings is measured, so it counts once.
+    An object that comes back as its box jumps in size, and crosses again, has not turned round: its lower
+    part was hidden. These two crossings are not measured, so it counts once.
     """
     path = followed.path
     crossings = [
@@ -294,14 +294,14 @@ def crossings_of(followed: FollowedPath, line: Border) -> list[Crossing]:
 
 
 def jumps(path: FootPath, step: int) -> bool:
-    """Return whether a box gains or loses `JUMP_PART` of its height on a step of a second at most."""
+    """Return whether a box's height jumps by `1 / JUMP_PART` of the greater one in a second at most."""
     first, last = path.height[step : step + 2]
     is_brief = path.time_ms[step + 1] - path.time_ms[step] <= UNSEEN_MS
     return is_brief and first != last and JUMP_PART * abs(last - first) >= max(first, last)
 
 
 def why_sparse(path: FootPath, passage: Passage) -> Literal["too_few_boxes", "gap"] | None:
-    """Return why the boxes about a passage tell too little of it; None: they tell enough."""
+    """Return why the boxes around a passage do not prove it, or None if they do."""
     step = passage.step
     boxes = path.boxes[step + 1]
     dx, dy = path.x[step + 1] - path.x[step], path.y[step + 1] - path.y[step]

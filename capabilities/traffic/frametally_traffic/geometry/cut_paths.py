@@ -1,8 +1,8 @@
-"""Paths that begin or end just short of a line: what would have crossed it is not measured, not absent.
+"""Finds paths that begin or end just short of a line; a crossing there counts as not measured.
 
-A track ends `TRACK_GAP_MS` after its last box. Until then its object went on: a line within the distance
-that it goes in that time, at its speed of the last second, may have been crossed unseen. At the picture's
-border an object goes on for a box's height at most, as its box is cut there. Standard library only.
+A track ends `TRACK_GAP_MS` after its last box. In that time its object, at its speed of the last second, may
+have crossed a line unseen. At the picture's border, where its box is truncated, an object goes on for at most
+a box's height. Standard library only.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from frametally_traffic.geometry.foot_paths import FootPath
 End = Literal["first", "last"]
 
 _FAR_HEIGHTS = 2
-"""A track that begins where one that ended would be is its object's; it may be off by so many heights."""
+"""A track that begins within this many heights of where an ended one would be has the same object."""
 
 
 class CutEnd(NamedTuple):
@@ -26,10 +26,10 @@ class CutEnd(NamedTuple):
 
     Attributes:
         visit: Number of the path.
-        time_ms: When its box was seen there.
-        x: Foot point, in tenths of a pixel, as `y`.
-        to_x: Where the object was `TRACK_GAP_MS` before it, or after it, as `to_y`.
-        height: Of its box there, in tenths of a pixel.
+        time_ms: Time of its box there.
+        x: Foot point, in tenths of a pixel, like `y`.
+        to_x: Place of the object `TRACK_GAP_MS` before or after it, like `to_y`.
+        height: Height of its box there, in tenths of a pixel.
         is_open: Whether it is not at the picture's border, so that its object may be found again.
     """
 
@@ -44,7 +44,7 @@ class CutEnd(NamedTuple):
     is_open: bool
 
     def crossed(self, line: Border) -> Literal[1, -1, 0]:
-        """Return to which hand of the line the object went beyond this end; 0: it did not cross it."""
+        """Return to which side the object crossed the line beyond this end: 1 right, -1 left, 0 neither."""
         way: list[Place] = [(self.x, self.y), (self.to_x, self.to_y)]
         if line.distance2(self.x, self.y) == 0:  # a path that ends on the line has not crossed it
             way[0] = 2 * self.x - self.to_x, 2 * self.y - self.to_y
@@ -56,9 +56,9 @@ class CutEnd(NamedTuple):
 
 
 def with_pairs(ends: Iterable[CutEnd]) -> list[CutEnd]:
-    """Return the ends; of an object that was found again, the one before alone, up to where it was found.
+    """Return the ends; if an object was found again, only its earlier end, up to where it was found.
 
-    Of several that it may be, the nearest one in place is.
+    Of several candidates, the nearest in place is that object.
     """
     every = sorted(ends, key=lambda end: (end.time_ms, end.visit))
     begins = [end for end in every if end.end == "first" and end.is_open]

@@ -1,4 +1,4 @@
-"""The path of one object, made whole from the pieces that hours keep of it. Standard library only."""
+"""Joins the pieces of an object's path that are stored by hour. Standard library only."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ Step = tuple[int, ...]
 
 
 class FootPath(NamedTuple):
-    """Where an object stood, one value per point, by event time; all of one length, one point at least.
+    """Where an object stood: columns of equal length by event time, with at least one point.
 
-    Foot points are the middle of the box's lower side; they and heights of boxes are in tenths of a pixel.
-    `boxes` are those since the point before, this one included.
+    Foot points are the middle of the box's lower side; they and the heights of boxes are in tenths of a
+    pixel. `boxes` is the number of boxes since the previous point, this one included.
     """
 
     time_ms: tuple[int, ...]
@@ -27,13 +27,13 @@ class FootPath(NamedTuple):
 
 
 class FollowedPath(NamedTuple):
-    """An object's path, of one hour or of several that follow each other, as far as these hours know it.
+    """An object's path in one hour or in several consecutive ones, as far as these hours show it.
 
     Attributes:
-        ids: Of its tracks, one for each hour, by time; each is `Track.id`.
+        ids: `Track.id` of its track in each hour, by time.
         from_ms: Start of its first hour; another path reports what comes before.
         to_ms: End of its last hour; another path reports what comes after.
-        size: Size of the pictures that its points are in; None: unknown.
+        size: Size of the pictures that its points refer to; None if unknown.
     """
 
     ids: tuple[str, ...]
@@ -46,9 +46,9 @@ class FollowedPath(NamedTuple):
 
 
 def pieces_of(paths: PathColumns, tracks: Iterable[int] | None = None) -> Iterator[FollowedPath]:
-    """Yield the path of each track of a day, in the file's order; `tracks`: of those numbers alone.
+    """Yield the path of each track of a day, or of the numbers in `tracks`, in the file's order.
 
-    Points are all in pixels of pictures of one size (`of_each_shape`).
+    All points refer to pictures of one size (`of_each_shape`).
     """
     columns = paths.columns
     firsts = paths.first_points()
@@ -72,10 +72,10 @@ def pieces_of(paths: PathColumns, tracks: Iterable[int] | None = None) -> Iterat
 
 
 def joined(pieces: Iterable[FollowedPath]) -> list[FollowedPath]:
-    """Return the whole paths that the pieces of single hours make together, by the id of their first one.
+    """Join the pieces of single hours and return the whole paths, by the id of their first piece.
 
-    Of two hours of one object both have the step over the hour: by that they find each other. Pieces may come
-    in any order, and more than once.
+    Two successive pieces of an object match because both have the step across the hour. Pieces may come in
+    any order, and more than once.
     """
     by_id = {piece.ids: piece for piece in pieces}
     ordered = [by_id[ids] for ids in sorted(by_id)]
@@ -103,9 +103,9 @@ def _whole(piece: FollowedPath, next_of: dict[tuple[str, ...], FollowedPath]) ->
 
 
 def stitched(paths: Iterable[FootPath]) -> FootPath:
-    """Return the path whose points are those of all its pieces, each once: these share the points of a cut.
+    """Return the path with the points of all its pieces, each once: successive pieces share points.
 
-    A piece begins with a point of one box, whatever came before it: the greater number is the right one.
+    The first point of a piece always counts one box, so of two numbers the greater is right.
     """
     boxes: dict[tuple[int, int, int, int], int] = {}
     for path in paths:

@@ -1,4 +1,4 @@
-"""Zones: entries, exits, occupancy and stays. Standard library only."""
+"""Finds the stays of objects in zones: entries, exits and occupancy. Standard library only."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from frametally_traffic.geometry.crossings import FLICKER_PART, Border, Exact, P
 from frametally_traffic.geometry.foot_paths import FollowedPath, FootPath
 
 Came = Literal["entered", "appeared", "from_start"]
-"""How a stay began: over the zone's rim, or at the picture's border; found within the zone while footage went
-on; there from the footage's start."""
+"""How a stay began: over the zone's rim or at the picture's border; first seen within the zone during
+footage; or there from the start of footage."""
 
 Went = Literal["left", "vanished", "to_end"]
-"""How it ended: likewise; lost within the zone; there to the footage's end."""
+"""How it ended: over the rim or at the picture's border; lost within the zone; or with the footage."""
 
 CAME_BY: dict[str, Came] = {"border": "entered", "found": "appeared"}
 WENT_BY: dict[str, Went] = {"border": "left", "lost": "vanished"}
 
 SHALLOW_MS = 1000
-"""Who is on one side of the rim for so long is there, however near to the rim."""
+"""An object on one side of the rim for this long is there, however close to the rim."""
 
 
 class Stay(NamedTuple):
-    """An object was in a zone in `[from_ms, to_ms)`."""
+    """An object's stay in a zone, in `[from_ms, to_ms)`."""
 
     from_ms: int
     to_ms: int
@@ -36,14 +36,14 @@ class Stay(NamedTuple):
 class ZoneCounts(NamedTuple):
     """The events in a zone in an interval.
 
-    `at_start + entered + appeared + from_start - left - vanished - to_end` is what is there at its end: the
-    `at_start` of the next interval. Between are how many stays began in it, by `Came`, and ended in it, by
-    `Went`.
+    `at_start + entered + appeared + from_start - left - vanished - to_end` is the number there at its end:
+    the `at_start` of the next interval. These fields count the stays that began in it, by `Came`, and that
+    ended in it, by `Went`.
 
     Attributes:
-        at_start: How many were there just before it.
-        occupied_ms: Milliseconds spent there, summed over objects; over those with footage it is the mean.
-        peak: The most that were there at once; who goes in the millisecond in which another comes, was not.
+        at_start: Number of objects there just before it.
+        occupied_ms: Milliseconds spent there, summed over objects; per millisecond of footage, their mean.
+        peak: Most objects there at once; one that leaves as another comes (same millisecond) is left out.
     """
 
     at_start: int = 0
@@ -58,7 +58,7 @@ class ZoneCounts(NamedTuple):
 
     @property
     def at_end(self) -> int:
-        """How many were there just before its end."""
+        """Number of objects there just before its end."""
         return (
             self.at_start
             + (self.entered + self.appeared + self.from_start)
@@ -67,13 +67,13 @@ class ZoneCounts(NamedTuple):
 
 
 class PictureZone(Border):
-    """A part of the picture within a ring of points, in tenths of a pixel; its rim belongs to it."""
+    """The part of the picture within a ring of points, in tenths of a pixel, rim included."""
 
     def __init__(self, points: Sequence[Place]) -> None:
-        """Take the corners in turn, either way round.
+        """Connect the corners in order, clockwise or not.
 
         Raises:
-            ValueError: They are in one line: there is nothing within.
+            ValueError: They are on one line, so there is no area.
         """
         twice_area = sum(
             ax * by - ay * bx for (ax, ay), (bx, by) in zip(points, [*points[1:], points[0]], strict=True)
@@ -81,7 +81,7 @@ class PictureZone(Border):
         if not twice_area:
             raise ValueError("a zone needs at least three corners that are not all on a straight line")
         super().__init__(points if twice_area > 0 else points[::-1], is_closed=True)
-        # The height of which the flicker is half the depth, squared.
+        # Squared height of a box whose flicker is half the depth.
         self.narrow2 = self._depth2() * (FLICKER_PART * FLICKER_PART) / 4
 
     def place_of(self, x: Exact, y: Exact) -> int:
@@ -96,17 +96,17 @@ class PictureZone(Border):
         return 1 if is_within else -1
 
     def is_clear(self, x: Exact, y: Exact, height: Exact) -> bool:
-        """Return whether a foot point is clear of the rim: within a narrow zone, from half its depth on."""
+        """Return whether a foot point is clear of the rim; in a narrow zone, half its depth is enough."""
         height2 = height * height
         if height2 > self.narrow2 and self.place_of(x, y) > 0:
             height2 = self.narrow2
         return self._is_beyond(x, y, height2)
 
     def _is_clear_between(self, path: FootPath, since: Passage, until: Passage) -> bool:
-        """Return whether a path is clear of the rim between two passages, or a second at least off it.
+        """Return whether a path is clear of the rim between two passages, or off it for at least a second.
 
-        Boxes tremble from frame to frame. An object that moves along the rim, a foot inside, is inside for
-        that time; without these seconds, small zones would miss time.
+        Boxes jitter from frame to frame. An object that moves along the rim, just inside, is inside for that
+        time; otherwise small zones would lose time.
         """
         if super()._is_clear_between(path, since, until):
             return True
@@ -114,7 +114,7 @@ class PictureZone(Border):
         return is_between and until.time_ms(path) - since.time_ms(path) >= SHALLOW_MS
 
     def _depth2(self) -> Fraction:
-        """Return about the square of how deep one can be within: as the middles of two or three corners."""
+        """Return about the squared depth of the zone, measured at the middles of two or three corners."""
         corners = [(ax, ay) for ax, ay, _, _ in self.pieces]
         ears = zip(corners, [*corners[1:], corners[0]], [*corners[2:], *corners[:2]], strict=True)
         middles = [
@@ -125,12 +125,11 @@ class PictureZone(Border):
 
 
 def stays_of(followed: FollowedPath, zone: PictureZone) -> list[Stay]:
-    """Return when an object was in a zone, by time.
+    """Return an object's stays in a zone, by time.
 
-    Flicker on the rim of less than a second is left out, and so is any event within one step of the path
-    whose boxes are too far apart for a crossing (`why_sparse`), as nothing was seen there. A path that is
-    never clear of the rim, nor a second off it, stays where it began. Of a path that continues in other
-    hours, only its own are reported.
+    Flicker on the rim of less than a second is left out, as are two crossings within one step whose boxes are
+    too far apart to prove one (`why_sparse`). A path that is never clear of the rim, nor off it for a second,
+    stays where it began. If a path continues in other hours, only stays within its own hours are returned.
     """
     path = followed.path
     if zone.is_far(path):
@@ -169,7 +168,7 @@ def _part_of(stay: Stay, from_ms: int, to_ms: int) -> Stay | None:
 
 
 def _visible(path: FootPath, passages: Iterable[Passage]) -> list[Passage]:
-    """Return passages without those pairs of a step between which no box was seen."""
+    """Return passages without the pairs within one step between which no box was seen."""
     visible: list[Passage] = []
     for passage in passages:
         if visible and visible[-1].step == passage.step and why_sparse(path, passage):
@@ -180,7 +179,7 @@ def _visible(path: FootPath, passages: Iterable[Passage]) -> list[Passage]:
 
 
 def _begins_within(path: FootPath, zone: PictureZone) -> bool:
-    """Return whether the first place off the rim is within; if all points are on it, they are in the zone."""
+    """Return whether the first place off the rim is within, or all points are on the rim."""
     if first := next(zone.passages(path), None):
         return first.side < 0
     places = (zone.place_of(x, y) for x, y in zip(path.x, path.y, strict=True))

@@ -1,1 +1,1 @@
-"""The API of crossings, movements, zones and speeds, with their proof."""
+"""The API for crossings, movements, zones and speeds, with their proof."""

@@ -1,6 +1,6 @@
-"""Counts a range's days in the background: a new line's year takes longer than a page may wait.
+"""Counts a range's days in the background, because a year with a new line takes longer than a page may wait.
 
-A request waits for a part of its time, and gets the days counted by then; the next request gets more.
+A request waits for part of its time and gets the days counted by then; the next request gets more.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from frametally_traffic.flows.day_columns import FlowColumns
 _log = logging.getLogger(__name__)
 
 _MOST_KEPT_BYTES = 256_000_000
-"""Flows kept for the next request: a page asks several routes about the same days, and a year of a busy
-camera is about this large. The days of the last request are kept however large they are."""
+"""Flows kept for the next request: a page asks several routes about the same days. A year of a busy camera is
+about this large. The days of the last request are kept whatever their size."""
 _MOST_WAIT_S = 1.0
 
 Count = Callable[[str, int, str, Sequence[str]], Iterator[FlowColumns]]
@@ -42,7 +42,7 @@ class DaysAsked(NamedTuple):
 class TakenDays(NamedTuple):
     """The counts so far: flows by day, and the number of finished days; `note`: why some are missing.
 
-    Done are also those of which nothing could be counted.
+    Finished days include those that could not be counted.
     """
 
     flows: list[FlowColumns]
@@ -51,7 +51,7 @@ class TakenDays(NamedTuple):
 
 
 class FlowDays:
-    """Counts days, one question after the other, each in a thread while requests for it keep coming."""
+    """Counts each question's days in a thread; the oldest are given up when all hold too many bytes."""
 
     def __init__(self, count: Count, most_bytes: int = _MOST_KEPT_BYTES) -> None:
         self._count = count
@@ -60,10 +60,10 @@ class FlowDays:
         self._tasks: OrderedDict[DaysAsked, _Task] = OrderedDict()
 
     def take(self, question: DaysAsked) -> TakenDays:
-        """Return the counts of the days, once all are finished, or when the time is over."""
+        """Return the counts of the days when all are finished or the time is up."""
         with self._lock:
             task = self._tasks.get(question)
-            if task is None or task.error is not None:  # this request may succeed
+            if task is None or task.error is not None:  # try again
                 task = self._tasks[question] = _Task(self._count, question)
                 task.start()
             self._tasks.move_to_end(question)
@@ -76,7 +76,7 @@ class FlowDays:
         return task.taken()
 
     def close(self) -> None:
-        """End the current counting."""
+        """Stop all counting."""
         with self._lock:
             tasks = [*self._tasks.values()]
             self._tasks.clear()
@@ -115,7 +115,7 @@ class _Task(threading.Thread):
             self.error = Retryable("frametally cannot count the crossings of these days")
 
     def _count_some(self, days: list[str]) -> list[str]:
-        """Count days up to the first that fails, and return the rest."""
+        """Count days until one fails; return those after it."""
         question = self._question
         try:
             for flows in self._count(question.model, question.base_interval_s, question.source, days):

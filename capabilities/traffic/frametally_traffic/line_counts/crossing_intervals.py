@@ -1,4 +1,4 @@
-"""Intervals of crossings, where people have checked a line."""
+"""Adds intervals to numbers of crossings where people have checked the line."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NumberT = TypeVar("_NumberT")
 
 
 class _Number(NamedTuple):
-    """A number of the answer: of a bar or (None) of the range, of a label or (None) of all."""
+    """A number of the answer: of a bar or the range (None), of a label or all labels (None)."""
 
     start_ms: int | None
     label: str | None
@@ -66,7 +66,7 @@ def line_intervals(
     base_interval_s: int,
     numbers: Mapping[_NumberT, CheckedCount],
 ) -> tuple[dict[str, CountCheck], dict[_NumberT, CountInterval]]:
-    """Return the checks of a line by their ids, and the intervals of those numbers that they cover."""
+    """Return the checks of a line by id, and the intervals of the numbers that they cover."""
     question = CountQuestion(
         "crossings", model, base_interval_s, [place.source], None, [*numbers.values()], place
     )

@@ -1,4 +1,4 @@
-"""The proof of lines and movements: crossings and visits, page by page, with their paths."""
+"""Proves counts at lines and movements: crossings and visits, page by page, with their paths."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from frametally_web.requests.parameters import write_cursor
 
 NOT_MEASURED = WAYS[-1]
 OUTCOMES: tuple[answers.Outcome, ...] = ("assigned", *NO_MOVEMENTS)
-"""By the number that a column has."""
+"""Indexed by the numbers in the column."""
 
 
 class PlaceCursor(NamedTuple):
-    """Where a page ended: the place of its last entry, and how many there were up to it."""
+    """Where a page ended: the position of its last entry, and the number of entries up to it."""
 
     time_ms: int
     hour_ms: int
@@ -43,7 +43,7 @@ class PlaceCursor(NamedTuple):
 
 
 class Behind(NamedTuple):
-    """The proof of single objects: their paths, their measurements, and their frames."""
+    """The proof of single objects: their paths, the drawing that measures them, and their frames."""
 
     paths: WholePaths
     drawn: Shapes
@@ -69,11 +69,11 @@ def crossing_objects(
     cursor: PlaceCursor | None,
     behind: Behind | None,
 ) -> CrossingObjects:
-    """Return a page of the objects that crossed `line` in a direction (empty: in any, and not measured).
+    """Return a page of the objects that crossed `line` in a direction (empty: any, measured or not).
 
     Raises:
-            Problem: 400, if the source has no such line.
-        Retryable: A port is away.
+        Problem: 400, if the source has no such line.
+        Retryable: A port is unavailable.
     """
     if answerable is None or behind is None:
         return CrossingObjects(**head, lines=[], value=0, entries=[], next=None)
@@ -109,9 +109,9 @@ def shown_visits(
     cursor: PlaceCursor | None,
     behind: Behind | None,
 ) -> ShownVisits:
-    """Return a page of the visits of an outcome (empty: of any), `assigned` ones of some legs alone.
+    """Return a page of the visits with an outcome (empty: any); with legs, only `assigned` ones at those.
 
-    Raises: As `crossing_objects`.
+    Raises the errors of `crossing_objects`.
     """
     if answerable is None or behind is None:
         return ShownVisits(**head, legs=[], value=0, entries=[], next=None)
@@ -162,7 +162,7 @@ def _page(days: Iterable[Rows], way: str, limit: int, cursor: PlaceCursor | None
 
 
 def _behind(rows: Rows, way: str, cursor: PlaceCursor | None) -> Iterator[dict[str, int]]:
-    """Yield the rows behind a cursor, in the order of `_place`."""
+    """Yield the rows after a cursor, in the order of `_place`."""
     order = np.lexsort((rows[way], rows["number"], rows["hour_ms"], rows["time"]))
     first = int(np.searchsorted(rows["time"][order], cursor.time_ms)) if cursor else 0
     for number in order[first:].tolist():
@@ -204,7 +204,7 @@ def _crossing(
 
 
 def _unit(followed: FollowedPath | None) -> dict[str, int | None]:
-    """Return the size of the pictures that the points of a path are in."""
+    """Return the size of the pictures that the points of a path refer to."""
     width_px, height_px = (followed and followed.size) or (None, None)
     return {"width_px": width_px, "height_px": height_px}
 

@@ -1,4 +1,4 @@
-"""A complete question about one source's lines and zones: model, range, bars."""
+"""Turns a query into a complete question about one source's lines and zones: model, range, bars."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ from frametally_web.requests.query import ChartQuery, Selection
 
 
 class PlacesAsked(NamedTuple):
-    """A question that has an answer.
+    """A question that has data.
 
     Attributes:
-        labels: Labels asked for; empty: all.
+        labels: Requested labels; empty for all.
         base_interval_s: The stored interval whose runs are read.
-        read_interval_s: That interval, or 1 of a short range that is read by the second; the range is one of
-            these.
-        edges_ms: Starts of all bars of the range, in order, and the end of the last one.
-        bars: Bars with footage; `frames` is 0 where none of it shows anything.
-        not_analysed: Footage that is not counted; None if the store is away.
+        read_interval_s: That interval, or 1 for a short range that is read by the second; the range starts
+            and ends at its multiples.
+        edges_ms: Starts of all bars of the range in order, and the end of the last one.
+        bars: Bars with footage; `frames` is 0 if none of it shows anything.
+        not_analysed: Footage that is not counted; None if the store is unavailable.
         days: UTC days of the range that were counted, in order.
         unknown: By bar and label, why objects could not be followed there.
-        unknown_labels: Likewise, by label over the whole range.
-        untracked: By label, its boxes in the range that lie in no track; None where that was not noted.
-        is_nothing_known: Whether that is so of every label that was seen in the range, or nothing was.
+        unknown_labels: By label, why objects could not be followed over the whole range.
+        untracked: By label, its boxes in the range that are in no track; None if that was not recorded.
+        is_nothing_known: Whether nothing was covered, or all labels in the range are in `unknown_labels`.
     """
 
     model: str
@@ -65,7 +65,7 @@ class PlacesAsked(NamedTuple):
     is_nothing_known: bool
 
     def missing_of(self, labels: Iterable[str] | None = None) -> Missing | None:
-        """Return why objects of some labels (none: of any that was seen) are not known in the range."""
+        """Return why objects of some labels (by default all seen) are unknown in the range, or None."""
         frames = sum(bar.frames for bar in self.bars)
         basis = Basis(
             frames=frames, is_waiting=bool(self.not_analysed), is_blank=bool(self.bars and not frames)
@@ -78,19 +78,19 @@ def ask(index: CountIndex, settings: Settings, media: MediaTimes, query: ChartQu
     """Return a query's question about its one source; None if it has no data.
 
     Raises:
-        Problem: 400, if it names no source or several, or the model, a name or the interval cannot be.
+        Problem: 400, without exactly one source, or if the model, a name or the interval is invalid.
     """
     selection = query.selection
     source = one_source(selection)
     check_names(index, selection, media.sources)
     choice = choose_model(index, selection.model)
-    # Labels do not say which bars there are.
+    # Labels do not affect which bars exist.
     of_source = query._replace(selection=selection._replace(labels=[]))
     plan = choice and plan_chart(index, settings, media, choice, of_source, series=1)
     if choice is None or plan is None or not plan.resolved.spans:
         return None
     chart = plan.reader.bars(plan.interval_s)
-    # As the index does: whole intervals, by their start.
+    # Whole intervals by their start, like the index.
     base_ms = chart.base_interval_s * 1000
     base_s = stored_interval_s(index, choice.model, chart.base_interval_s)
     spans, (first_ms, end_ms) = plan.resolved.spans, (plan.resolved.from_ms, plan.resolved.to_ms)
@@ -151,7 +151,7 @@ def ask(index: CountIndex, settings: Settings, media: MediaTimes, query: ChartQu
 def _bars(
     chart: Chart, unknown: Mapping[tuple[int, str], Missing], labels: Sequence[str]
 ) -> list[answers.FlowBar]:
-    """Return the bars with footage; without any label that was followed, or picture, nothing is known."""
+    """Return the bars with footage; a bar without a picture or a followed label is not measured."""
     followed = {
         bucket.start_ms
         for bucket in chart.buckets
@@ -187,10 +187,10 @@ def _bars(
 
 
 def one_source(selection: Selection) -> str:
-    """Return the one source of a question.
+    """Return the single source of a question.
 
     Raises:
-            Problem: 400, if there is not exactly one.
+        Problem: 400, if there is not exactly one.
     """
     if len(selection.sources) != 1:
         raise bad_parameter(
@@ -202,7 +202,7 @@ def one_source(selection: Selection) -> str:
 
 
 def holding(question: PlacesAsked, shapes: tuple[Drawn, ...]) -> list[Any]:
-    """Return the shapes that hold in some of the range, by name, then time."""
+    """Return the shapes valid in some of the range, by name, then time."""
     valid = (shape for shape in shapes if shape.holds_in(question.from_ms, question.to_ms))
     return sorted(valid, key=lambda shape: (shape.name, shape.from_ms or 0))
 
@@ -210,7 +210,7 @@ def holding(question: PlacesAsked, shapes: tuple[Drawn, ...]) -> list[Any]:
 def counted_lines(
     question: PlacesAsked, drawing: Drawing, *, legs: bool = False
 ) -> list[answers.CountedLine]:
-    """Return the lines that hold in some of the range, `legs`: those alone that are legs."""
+    """Return the lines valid in some of the range; with `legs`, only those that are legs."""
     return [
         answers.CountedLine(**structs.asdict(line))
         for line in holding(question, drawing.lines)
@@ -219,10 +219,10 @@ def counted_lines(
 
 
 def check_place(parameter: str, names: list[str], shapes: tuple[Drawn, ...]) -> None:
-    """Refuse names of lines or zones that the source does not have; without a drawing, refuse none.
+    """Refuse names of lines or zones that the source lacks; without any drawn, refuse none.
 
     Raises:
-            Problem: 400, with the existing names.
+        Problem: 400, with the existing names.
     """
     choices = sorted({shape.name for shape in shapes})
     for name in names if choices else ():
@@ -245,11 +245,11 @@ class Answerable(NamedTuple):
 
     @property
     def flows(self) -> list[FlowColumns]:
-        """The flows of the days that are counted."""
+        """The flows of the counted days."""
         return self.taken.flows
 
     def unfit(self, kind: Literal["line", "zone"]) -> set[tuple[int, str]]:
-        """Return by start of the bar and name where lines or zones do not fit the shape of all pictures."""
+        """Return the bars (by start) and names where lines or zones do not fit all pictures."""
         return {
             (bar.start_ms, name)
             for day in self.flows
@@ -263,7 +263,7 @@ class Answerable(NamedTuple):
 def head_of(
     selection: Selection, source: str, answerable: Answerable | None, revision: int
 ) -> dict[str, Any]:
-    """Return the fields of `answers.OfOneSource`; `answerable`: None if there are no data."""
+    """Return the fields of `answers.OfOneSource`; `answerable` is None if there are no data."""
     nothing: dict[str, Any] = {
         "model": selection.model,
         "interval_choices_s": [],
@@ -292,7 +292,7 @@ def head_of(
 
 
 def _fitting_bars(answerable: Answerable) -> list[answers.FlowBar]:
-    """Return the bars; where nothing drawn fits the shape of the pictures, nothing is measured."""
+    """Return the bars; a bar whose pictures no valid shape fits is not measured."""
     drawing, bars = answerable.drawing, answerable.asked.bars
     shapes: tuple[tuple[Iterable[Drawn], set[tuple[int, str]]], ...] = (
         (drawing.lines, answerable.unfit("line")),

@@ -1,4 +1,4 @@
-"""The answers of `/api/crossings`, `/api/movements`, `/api/zones`: sums over days of flows."""
+"""Answers `/api/crossings`, `/api/movements` and `/api/zones` with sums over days of flows."""
 
 from __future__ import annotations
 
@@ -49,10 +49,10 @@ from frametally_traffic.records import DrawnZone
 def count_crossings(
     head: dict[str, Any], answerable: Answerable | None, lines: Sequence[str]
 ) -> answers.LineCrossings:
-    """Return the crossings of `lines`; of all if none is named.
+    """Return the crossings of `lines`, or of all lines if it is empty.
 
     Raises:
-            Problem: 400, if the source has no such line.
+        Problem: 400, if the source has no such line.
     """
     if answerable is None:
         return answers.LineCrossings(**head, lines=[], crossings=[], totals=[])
@@ -114,9 +114,9 @@ def count_crossings(
 
 
 def _ways(ways: Sequence[int], not_followed: Missing | None, *, fits: bool) -> dict[str, Any]:
-    """Return crossings by way, as far as they are known; `not_followed`: why objects were not, if so.
+    """Return the known crossings by way.
 
-    `fits`: whether the line fits all pictures.
+    `not_followed`: why objects could not be followed, if so. `fits`: whether the line fits all pictures.
     """
     to_right, to_left, cut = ways
     basis = Basis(is_other_size=not fits, passages=to_right + to_left, cut_passages=cut)
@@ -129,7 +129,7 @@ def _ways(ways: Sequence[int], not_followed: Missing | None, *, fits: bool) -> d
 
 
 def crossings_of(answerable: Answerable, names: Names, lines: Sequence[str]) -> Iterator[Rows]:
-    """Yield the requested crossings of each day: of `lines` (none: all), labels and the range."""
+    """Yield the requested crossings of each day, by `lines` (empty: all), labels and the range."""
     for day in answerable.flows:
         rows = rows_between(rows_of(day, "crossing", names), answerable.asked.from_ms, answerable.asked.to_ms)
         rows = of_names(rows, "line", names.lines, lines)
@@ -160,7 +160,7 @@ def _total(
 
 
 def count_movements(head: dict[str, Any], answerable: Answerable | None) -> answers.JunctionMovements:
-    """Return the movements of a junction, with the books of its visits."""
+    """Return the movements of a junction, with all its visits by outcome."""
     if answerable is None:
         nothing = answers.VisitBooks(visits=0, assigned=0, unassigned=0, never_at_a_leg=0, missing=None)
         return answers.JunctionMovements(**head, legs=[], movements=[], books=nothing)
@@ -225,7 +225,7 @@ def _movement(key: tuple[int, str, str, str], visits: int, missing: Missing | No
 
 
 def visits_of(answerable: Answerable, names: Names, *, legs: bool) -> Iterator[Rows]:
-    """Yield the requested visits of each day; `legs`: of days alone that have some."""
+    """Yield the requested visits of each day; with `legs`, only of days that have legs."""
     for day in answerable.flows:
         if day.legs or not legs:
             rows = rows_between(
@@ -237,10 +237,10 @@ def visits_of(answerable: Answerable, names: Names, *, legs: bool) -> Iterator[R
 def count_zones(
     head: dict[str, Any], answerable: Answerable | None, zones: Sequence[str]
 ) -> answers.ZoneStays:
-    """Return the events in `zones`; in all if none is named.
+    """Return the events in `zones`, or in all zones if it is empty.
 
     Raises:
-            Problem: 400, if the source has no such zone.
+        Problem: 400, if the source has no such zone.
     """
     if answerable is None:
         return answers.ZoneStays(**head, zones=[], stays=[])
@@ -299,7 +299,7 @@ def _stays_of(answerable: Answerable, names: Names, zones: Sequence[str]) -> Ite
 
 
 def _dwells(rows: Rows, day_start_ms: int, from_ms: int, to_ms: int) -> Iterator[tuple[int, Whole]]:
-    """Yield by zone how long stays were that ended on the day, of those whose both ends are known."""
+    """Yield, by zone, the lengths of stays that ended on the day and whose start and end were seen."""
     is_over = (rows["to"] >= max(from_ms, day_start_ms)) & (rows["to"] < min(to_ms, day_start_ms + DAY_MS))
     is_whole = (rows["came"] == CAME.index("entered")) & (rows["went"] == WENT.index("left"))
     whole = select_rows(rows, is_over & is_whole)
@@ -316,7 +316,7 @@ def _dwell(
     within: Sequence[int],
     unfit: Set[tuple[int, str]],
 ) -> dict[str, Any]:
-    """Return the stays of a zone; `unfit`: the bars and zones that do not fit all pictures."""
+    """Return the stays of a zone; `unfit`: bars and zones that do not fit all pictures."""
     name = zone.name
     parts = dwells.get(names.zones.index(name), []) if name in names.zones else []
     dwell_ms = np.sort(np.concatenate(parts)) if parts else np.empty(0, np.int64)
@@ -338,7 +338,7 @@ def _dwell(
 
 
 def _rank_s(dwell_ms: Whole, percent: int) -> float | None:
-    """Return the shortest dwell that `percent` % do not exceed, by nearest rank; None without dwells."""
+    """Return the shortest dwell that `percent` % do not exceed, by nearest rank, or None without dwells."""
     if not len(dwell_ms):
         return None
     return float(dwell_ms[-(-percent * len(dwell_ms) // 100) - 1]) / 1000

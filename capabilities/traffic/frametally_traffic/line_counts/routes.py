@@ -1,4 +1,4 @@
-"""The handlers of counts at lines and zones: read the query, count missing days, answer."""
+"""Handles requests for counts at lines and zones: reads the query, counts missing days, answers."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ class LineRoutes:
         chart = read_chart(args, self.context.settings)
         source = flow_question.one_source(chart.selection)
         settings, books = self.context.settings, self.context.books
-        # The zones of a query are those to count, and not what all is counted within.
+        # The zones of this query are those to count, not a filter for what is counted.
         index = index_by_second(self.context.ports, settings, MultiDict(), books.ensure_ledger)
         question = flow_question.ask(index, settings, books.media(), chart)
         drawing = read_drawing(self.context.ports.store, source)

@@ -1,4 +1,4 @@
-"""Answers about single crossings and visits: the proof of numbers."""
+"""Answers about single crossings and visits, which prove the counts."""
 
 from __future__ import annotations
 

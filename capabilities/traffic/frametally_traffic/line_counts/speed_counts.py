@@ -1,4 +1,4 @@
-"""The answer of `/api/speeds`: how fast visits were, added up over days of flows."""
+"""Answers `/api/speeds`: the speeds of visits over days of flows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MISSING: dict[int, answers.SpeedMissing] = {
     **dict(enumerate(SPEEDS_MISSING, start=1)),
     NO_CALIBRATION: "no_calibration",
 }
-"""By the number that a column has."""
+"""Indexed by the numbers in the column."""
 
 
 def count_speeds(head: dict[str, Any], answerable: Answerable | None) -> answers.VisitSpeeds:

@@ -1,4 +1,4 @@
-"""Whole paths of single objects, from stored paths: how long each is, and the frames that it is seen in."""
+"""Finds the whole paths of single objects, their lengths, and the frames that show them."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ _KEPT = 6
 
 
 class WholePaths:
-    """The paths of one source in a model's runs of one interval; caches the last ones."""
+    """The paths of one source in a model's runs of one interval; the last days read are cached."""
 
     def __init__(self, store: ObjectStore, index: CountIndex, question: PlacesAsked) -> None:
-        """Read nothing but which runs there are."""
+        """Find the current runs; paths are read later."""
         self._store = store
         self._source = question.source
         series = (question.model, question.base_interval_s)
@@ -46,9 +46,9 @@ class WholePaths:
         self._days: dict[str, list[PathColumns]] = {}
 
     def of_tracks(self, ids: Iterable[str]) -> dict[str, FollowedPath]:
-        """Return the whole path of each by the id of its first track; leaves out paths missing in the store.
+        """Return whole paths by the id of their first track, without those missing in the store.
 
-        Paths go on over hours and days: they are looked for from the day before to the day after.
+        Paths continue over hours, and over midnight into the next day.
         """
         by_day: dict[int, set[str]] = {}
         for track_id in ids:
@@ -61,7 +61,7 @@ class WholePaths:
         return whole_paths
 
     def _pieces(self, day_ms: int, ids: set[str]) -> Iterator[FollowedPath]:
-        """Yield the pieces of a day and the next that are wanted, or that may be parts of such."""
+        """Yield the pieces of a day and the next that are wanted or may continue wanted ones."""
         files = [paths for ms in (day_ms, day_ms + DAY_MS) for paths in self._read(utc_day(ms))]
         for _, of_shape in of_each_shape(files):
             for paths in of_shape:
@@ -74,7 +74,7 @@ class WholePaths:
             run = self._runs.get(day)
             try:
                 self._days[day] = [*read_paths(self._store, run, {self._source})] if run else []
-            except Poison:  # replaced since then, or damaged: the run's own line reports it
+            except Poison:  # since replaced, or damaged; the run's own check reports it
                 self._days[day] = []
             while len(self._days) > _KEPT:
                 del self._days[next(iter(self._days))]
@@ -82,7 +82,7 @@ class WholePaths:
 
 
 def place_at(path: FootPath, time_ms: int) -> tuple[float, float, float]:
-    """Return where a path is at a moment (before and after it: its ends), and the box's height; pixels."""
+    """Return a path's place at a moment, clamped to its ends, and the box's height, in pixels."""
     after = bisect_right(path.time_ms, time_ms)
     start, end = max(after - 1, 0), min(after, len(path.time_ms) - 1)
     passed_ms = path.time_ms[end] - path.time_ms[start]
@@ -93,7 +93,7 @@ def place_at(path: FootPath, time_ms: int) -> tuple[float, float, float]:
 
 
 def points_of(followed: FollowedPath | None) -> list[tuple[int, float, float]]:
-    """Return a path as it is answered."""
+    """Return a path as in answers: time, x and y in pixels."""
     if followed is None:
         return []
     path = followed.path
@@ -103,21 +103,21 @@ def points_of(followed: FollowedPath | None) -> list[tuple[int, float, float]]:
 def length_of(
     followed: FollowedPath, shapes: Shapes, time_ms: int
 ) -> Way | NotMeasured | Literal["no_calibration"]:
-    """Return how far a path goes by the calibration of a time, from where that first holds to where last."""
+    """Return the length of a path within reach of the calibration of a time, or why it is unknown."""
     grounds = Shapes(grounds=shapes.grounds).on_frames(followed.size).grounds
     ground = next((ground for ground in grounds if holds_at(ground, time_ms)), None)
     return way_of(followed.path, ground) if ground else "no_calibration"
 
 
 _NEAR_MS = 2000
-"""Frames this close to a moment are tried first; if there are few, those at the path's own points."""
+"""Frames this close to a moment are tried first, then those at the path's own points."""
 _OFF_HEIGHTS = 0.1
 _OFF_PX = 1.0
-"""Paths pass boxes by a tenth of their height, and places are rounded."""
+"""Paths are off by up to a tenth of a box's height, and places are rounded."""
 
 
 class SeenFrames:
-    """The frames of one source, as they were counted."""
+    """The frames of one source, with the boxes that were counted."""
 
     def __init__(
         self,
@@ -126,7 +126,7 @@ class SeenFrames:
         question: PlacesAsked,
         image_url: Callable[[str], str],
     ) -> None:
-        """Read nothing yet; `image_url` gives a picture's address from its key."""
+        """Read nothing yet; `image_url` returns a picture's address for its key."""
         self._ports = ports
         self._settings = settings
         self._question = question
@@ -138,9 +138,10 @@ class SeenFrames:
     def around(
         self, path: FollowedPath, time_ms: int, before_ms: int, after_ms: int
     ) -> tuple[answers.PathFrame | None, answers.PathFrame | None]:
-        """Return the last frame up to a moment, and the first after it, in which the path has its box.
+        """Return the last frame with the path's box up to a moment, and the first one after it.
 
-        `before_ms`: when the point of the path before it is. `after_ms`: when the point after it is.
+        Either may be a frame without the box, or None. `before_ms`, `after_ms`: times of the path's points
+        around the moment.
         """
         near = self._read(max(before_ms, time_ms - _NEAR_MS), min(after_ms, time_ms + _NEAR_MS))
         before = [frame for frame in near if frame.frame.captured_at_ms <= time_ms]
@@ -151,7 +152,7 @@ class SeenFrames:
         )
 
     def nearest(self, path: FollowedPath, time_ms: int) -> answers.PathFrame | None:
-        """Return the frame nearest to a moment in which the path has its box."""
+        """Return the frame with the path's box nearest to a moment, or one without it, or None."""
         point_ms = min(path.path.time_ms, key=lambda ms: abs(ms - time_ms))
         near = self._read(time_ms - _NEAR_MS // 4, time_ms + _NEAR_MS // 4)
         near.sort(key=lambda frame: abs(frame.frame.captured_at_ms - time_ms))
@@ -196,7 +197,7 @@ class SeenFrames:
 
 
 def _box_of(proved: ProvedFrame, followed: FollowedPath) -> Detection | None:
-    """Return the box of a frame that stands where the path is then; None if none does."""
+    """Return the box of a frame at the path's place at that time, or None."""
     frame, path = proved.frame, followed.path
     if not path.time_ms[0] <= frame.captured_at_ms <= path.time_ms[-1]:
         return None

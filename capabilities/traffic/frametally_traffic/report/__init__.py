@@ -1,1 +1,1 @@
-"""The traffic report of a junction: movements by quarter-hour and class."""
+"""Computes the traffic report of a junction: movements by quarter-hour and class."""

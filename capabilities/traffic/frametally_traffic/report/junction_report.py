@@ -1,4 +1,4 @@
-"""A traffic report: the movements over one junction in a range, by quarter-hour, and its gaps."""
+"""Makes a traffic report: the movements over one junction in a range, by quarter-hour, with its gaps."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from frametally_traffic.report.quarters import (
 from frametally_traffic.report.schemes import LABELS
 
 MOST_DAYS = 62
-"""Longest range of a report that people read; the index has any range."""
+"""Longest range of a report, so that people can read it; the index has no such limit."""
 _QUARTER_S = QUARTER_MS // 1000
 
 FlowsReader = Callable[[str, int, str, Sequence[str]], Iterable[FlowColumns]]
@@ -47,10 +47,10 @@ FlowsReader = Callable[[str, int, str, Sequence[str]], Iterable[FlowColumns]]
 
 
 class ReportRefused(Misconfigured):
-    """The report cannot be made: the parameter at fault, the reason and the remedy."""
+    """The report cannot be made; has the parameter at fault, the reason and the remedy."""
 
     def __init__(self, parameter: str, detail: str, remedy: str) -> None:
-        """Keep the parts; as text it is one line."""
+        """Keep the parts; the error's text is one line."""
         super().__init__(f"{detail} {remedy}")
         self.parameter = parameter
         self.detail = detail
@@ -61,9 +61,9 @@ class ReportQuery(NamedTuple):
     """The question of a report.
 
     Attributes:
-        zone_name: IANA time zone of days and clocks, as `zone`.
-        model: None: the one published last.
-        from_ms: None: where the source's data begin; `to_ms`: where they end.
+        zone_name: IANA name of `zone`, the time zone of days and clocks.
+        model: None for the one published last.
+        from_ms: None for the start of the source's data; `to_ms`: None for their end.
         scheme: See `report.schemes`.
     """
 
@@ -82,7 +82,7 @@ class ReportFootage(NamedTuple):
     Attributes:
         drawing: All shapes of the source.
         base_interval_s: The stored interval that was read.
-        flows: Of its days.
+        flows: Flows of its days.
         frames: Frames analysed, by start of the quarter.
     """
 
@@ -97,10 +97,10 @@ class TrafficReport(NamedTuple):
 
     Attributes:
         source_name: Name of the source.
-        legs: The drawn legs, see `legs_between`.
+        legs: The drawn legs; see `legs_between`.
         revision: Revision of the drawing.
-        frame: Key of a frame of that time that shows the junction; None if there is none.
-        footage: Its inputs; None for a table that was made otherwise.
+        frame: Key of a frame of that time that shows the junction, or None.
+        footage: Its inputs; None if the table was made from something else.
     """
 
     query: ReportQuery
@@ -116,7 +116,7 @@ class TrafficReport(NamedTuple):
 
     @property
     def sides(self) -> dict[str, str | None]:
-        """Side of the junction on which each leg lies, by its name."""
+        """Side of the junction of each leg, by name."""
         return {leg.name: leg.side for leg in self.legs}
 
     @property
@@ -139,15 +139,15 @@ def read_report(
     not_analysed: Mapping[str, Spans] | None = None,
     source_name: str | None = None,
 ) -> TrafficReport:
-    """Read the inputs of a report, and make it.
+    """Read the inputs of a report and make it.
 
-    `read_flows`: see `FlowsReader`. `not_analysed`: when the source was filmed and not counted, by model, see
-    `find_unanalysed`. `source_name`: the source as its owner wrote it; default: its slug.
+    `read_flows`: see `FlowsReader`. `not_analysed`: times when the source was filmed but not counted, by
+    model; see `find_unanalysed`. `source_name`: the source as its owner wrote it; by default its slug.
 
     Raises:
-            ReportRefused: The report cannot be made; the message says why.
-            Poison: A stored record is damaged.
-            Retryable: The store or the index is away.
+        ReportRefused: The report cannot be made; the message says why.
+        Poison: A stored record is damaged.
+        Retryable: The store or the index is unavailable.
     """
     name = source_name or question.source
     model, bases_s, spans = _choose_model(index, question, name, not_analysed or {})
@@ -197,9 +197,9 @@ def read_report(
 
 
 def legs_between(drawing: Drawing, from_ms: int, to_ms: int) -> tuple[DrawnLine, ...]:
-    """Return the legs that hold in some of a range, clockwise from north; of one name, the last that does.
+    """Return the legs valid in some of a range, clockwise from north; for each name, the last valid one.
 
-    Those whose side is not known come last, by name.
+    Legs whose side is unknown come last, by name.
     """
     holding = [line for line in drawing.lines if line.inward is not None and line.holds_in(from_ms, to_ms)]
     newest = {line.name: line for line in sorted(holding, key=lambda line: line.from_ms or 0)}
@@ -211,7 +211,7 @@ def legs_between(drawing: Drawing, from_ms: int, to_ms: int) -> tuple[DrawnLine,
 
 
 def _frame(index: CountIndex, query: CountQuery, days: Sequence[str]) -> str | None:
-    """Return the fullest frame of the last day, of several the first: the lines are those of its end."""
+    """Return the last day's fullest frame (the first of several), as legs are those of the range's end."""
     if not days:
         return None
     last_ms = max(day_start_ms(days[-1]), query.from_ms or 0)
@@ -222,7 +222,7 @@ def _frame(index: CountIndex, query: CountQuery, days: Sequence[str]) -> str | N
 def _choose_model(
     index: CountIndex, question: ReportQuery, name: str, not_analysed: Mapping[str, Spans]
 ) -> tuple[str, list[int], Spans]:
-    """Return the model, its stored intervals that make quarters, coarsest first, and the spans that wait."""
+    """Return the model, its stored intervals that divide a quarter, coarsest first, and uncounted spans."""
     bases: dict[str, list[int]] = {}
     for series in index.series():
         bases.setdefault(series.model, []).append(series.base_interval_s)
@@ -270,7 +270,7 @@ def _nothing_counted(name: str, spans: Spans) -> ReportRefused:
 
 
 def _range(first_ms: int, end_ms: int, question: ReportQuery) -> tuple[int, int]:
-    """Return the ends of the requested quarters; by default of all footage."""
+    """Return the start and end of the requested quarters; by default all footage."""
     from_ms = quarter_of(first_ms if question.from_ms is None else question.from_ms)
     to_ms = end_ms if question.to_ms is None else question.to_ms
     to_ms += -to_ms % QUARTER_MS
@@ -307,7 +307,7 @@ TURN_WORDS = {
 
 
 def state_of(table: TrafficTable, quarter: Quarter) -> str:
-    """Return the gaps of a quarter-hour, in words; empty if all of it was seen, and every class followed."""
+    """Return the gaps of a quarter-hour in words; empty if all of it was seen and every class followed."""
     if quarter.missing is not None:
         return MISSING[quarter.missing]
     unknown = [group.name for group in table.groups if (quarter.start_ms, group.name) in table.unknown]
@@ -318,29 +318,29 @@ def state_of(table: TrafficTable, quarter: Quarter) -> str:
 
 
 def least(number: int, missing: Missing | None) -> str:
-    """Return a number in words: of one that is only the least, that it is."""
+    """Return a number in words, with a note if it is only a minimum."""
     if missing is None:
         return str(number)
     return f"at least {number}" if number else f"not measured ({MISSING[missing]})"
 
 
 def movement_name(report: TrafficReport, pair: tuple[str, str]) -> str:
-    """Return a movement in words: where it goes to and, where that is known, how it turns."""
+    """Return a movement in words: where it goes to and, if known, how it turns."""
     turn = report.turns.get(pair)
     return f"to {pair[1]}" if turn is None else f"{TURN_WORDS[turn]} (to {pair[1]})"
 
 
 def leg_name(report: TrafficReport, leg: str) -> str:
-    """Return a leg with the side on which it lies, where that is known."""
+    """Return a leg's name with its side, if known."""
     side = report.sides.get(leg)
     return leg if side is None else f"{leg} ({side})"
 
 
 def column_names(report: TrafficReport) -> dict[tuple[str, str, str], str]:
-    """Return the name of each column of the wide table, by leg come over, leg gone over and group.
+    """Return the name of each column of the wide table, by entry leg, exit leg and group.
 
-    They are as in cities' open data, `n_appr_car_l`: the leg by its side, where each has one of its own, else
-    by its name; the class; the turn, or `to_<leg>` where it is not known or several legs lie that way.
+    They follow cities' open data, such as `n_appr_car_l`: the leg's side if each leg has its own, else its
+    name; the class; the turn, or `to_<leg>` if it is unknown or leads to several legs.
     """
     short = leg_words(report)
     groups = _distinct({group.name: _word(group.name) for group in report.table.groups})
@@ -357,7 +357,7 @@ def column_names(report: TrafficReport) -> dict[tuple[str, str, str], str]:
 
 
 def leg_words(report: TrafficReport) -> dict[str, str]:
-    """Return a word for each leg, none twice: its side, where each leg has one of its own, else its name."""
+    """Return a unique word for each leg: its side if each leg has its own, else its name."""
     sides = list(report.sides.values())
     by_side = None not in sides and len({*sides}) == len(sides)
     return _distinct(
@@ -370,7 +370,7 @@ def _word(text: str) -> str:
 
 
 def _distinct(words: dict[str, str]) -> dict[str, str]:
-    """Return the same with a number after words that came before."""
+    """Return the words, with a number after repeated ones."""
     distinct: dict[str, str] = {}
     for key, word in words.items():
         number, candidate = 1, word

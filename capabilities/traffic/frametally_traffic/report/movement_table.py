@@ -1,6 +1,6 @@
-"""Movements by quarter-hour and class, visits without one, turns, and the peak hours.
+"""Tabulates movements by quarter-hour and class, visits without one, turns, and peak hours.
 
-A peak hour is the busiest four quarters in a row before or after noon.
+A peak hour is the busiest four consecutive quarters before or after noon.
 """
 
 from __future__ import annotations
@@ -30,24 +30,24 @@ Turn = Literal["l2", "l", "t", "r", "r2", "u"]
 
 TURNS: tuple[Turn, ...] = ("l2", "l", "t", "r", "r2", "u")
 SIDES = ("N", "NE", "E", "SE", "S", "SW", "W", "NW")
-"""As drawn legs have them: clockwise from north."""
+"""The sides of drawn legs, clockwise from north."""
 
 _EIGHTHS = len(SIDES)
 
 
 def heading_of(side: str) -> str:
-    """Return the heading of an object that comes from a leg, as UTDF and traffic counts call approaches.
+    """Return the heading of objects from a leg, as approaches are named in UTDF and traffic counts.
 
-    Who comes from the south leg is northbound, `NB`; who comes from the south-west heads `NE`.
+    Objects from the south leg are northbound, `NB`; those from the south-west head `NE`.
     """
     opposite = SIDES[(SIDES.index(side) + _EIGHTHS // 2) % _EIGHTHS]
     return f"{opposite}B" if len(opposite) == 1 else opposite
 
 
 def turns_of(sides: Mapping[str, str | None]) -> dict[tuple[str, str], Turn]:
-    """Return how each movement of a junction turns, by the leg that it comes over and that it goes over.
+    """Return how each movement of a junction turns, by entry leg and exit leg.
 
-    Movements of legs whose side is not known are left out.
+    Movements with a leg whose side is unknown are left out.
     """
     known_sides = {leg: side for leg, side in sides.items() if side is not None}
     turns: dict[tuple[str, str], Turn] = {}
@@ -62,7 +62,7 @@ def turns_of(sides: Mapping[str, str | None]) -> dict[tuple[str, str], Turn]:
 
 
 def _turn(way: int, ways: Iterable[int]) -> Turn:
-    """Return the turn to a way, in eighths of a circle clockwise from straight on, among all there are."""
+    """Return the turn of a way among all `ways`, in eighths of a circle clockwise from straight on."""
     ways = set(ways)
     if way == 0:
         return "t"
@@ -76,16 +76,16 @@ def _turn(way: int, ways: Iterable[int]) -> Turn:
 
 
 class TrafficTable(NamedTuple):
-    """A movement over a junction.
+    """The movements over a junction, by quarter-hour and class.
 
     Attributes:
-        quarters: In order, none left out.
-        legs: Names of the junction's legs; where their sides are known, clockwise from north.
-        movements: Of start of the quarter, leg come over, leg gone over and name of the group; a movement is
-            in the quarter in which it came into the junction. None of a quarter of which nothing is known.
-        without: Visits without a movement, of start of the quarter, reason and name of the group.
-        left_out: Visits in quarter-hours without data.
-        unknown: By start of the quarter and name of the group, why its movements are not known there.
+        quarters: In order, without gaps.
+        legs: Names of the junction's legs; if their sides are known, clockwise from north.
+        movements: By start of the quarter, entry leg, exit leg and name of the group; a movement is in the
+            quarter in which it entered the junction. Quarters without data have none.
+        without: Visits without a movement, by start of the quarter, reason and name of the group.
+        left_out: Number of visits where movements are unknown.
+        unknown: By start of the quarter and name of the group, why its movements are unknown.
     """
 
     quarters: tuple[Quarter, ...]
@@ -97,14 +97,14 @@ class TrafficTable(NamedTuple):
     unknown: Mapping[tuple[int, str], Missing] = {}
 
     def movements_in(self, start_ms: int, pair: tuple[str, str], groups: Iterable[str]) -> int | None:
-        """Return a movement's number in a quarter; None where that of any of the groups is not known."""
+        """Return a movement's count in a quarter; None if it is unknown for any of the groups."""
         names = [*groups]
         if any((start_ms, name) in self.unknown for name in names):
             return None
         return sum(self.movements.get((start_ms, *pair, name), 0) for name in names)
 
     def missing_of(self, groups: Iterable[Group], starts_ms: Collection[int] | None = None) -> Missing | None:
-        """Return why sums over some groups and quarters (None: all) are the least numbers."""
+        """Return why sums over some groups and quarters (None: all) are minimums, or None."""
         names = {group.name for group in groups}
         reasons = (
             reason
@@ -115,9 +115,9 @@ class TrafficTable(NamedTuple):
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
-        """Every leg with every leg, from left to right; turning back, last, only if it occurred.
+        """Pairs of entry and exit leg, from left to right; U-turns come last, and only if they occurred.
 
-        Of a junction with one leg that is all there can be.
+        With one leg, its U-turn is the only pair.
         """
         turned = {from_leg for _, from_leg, to_leg, _ in self.movements if from_leg == to_leg}
         return [
@@ -129,12 +129,12 @@ class TrafficTable(NamedTuple):
 
     @property
     def motor(self) -> tuple[Group, ...]:
-        """Its columns of motor vehicles."""
+        """The columns of motor vehicles."""
         return tuple(group for group in self.groups if group.kind in MOTOR)
 
     @property
     def others(self) -> tuple[Group, ...]:
-        """Its columns of pedestrians, bicycles and what else was followed."""
+        """The columns of pedestrians, bicycles and everything else that was followed."""
         return tuple(group for group in self.groups if group.kind not in MOTOR)
 
     def total(
@@ -145,7 +145,7 @@ class TrafficTable(NamedTuple):
         to_leg: str | None = None,
         groups: Collection[str] | None = None,
     ) -> int:
-        """Return the movements of some quarters, legs and groups (by name); None: of all."""
+        """Return the number of movements in some quarters, legs and groups (by name); None means all."""
         return sum(
             count
             for (start_ms, come_over, gone_over, group), count in self.movements.items()
@@ -156,7 +156,7 @@ class TrafficTable(NamedTuple):
         )
 
     def by_quarter(self, groups: Iterable[Group]) -> dict[int, int]:
-        """Return the movements of some groups by start of the quarter; quarters that are not known lack."""
+        """Return the movements of some groups by start of the quarter, without quarters that have no data."""
         names = {group.name for group in groups}
         totals = {quarter.start_ms: 0 for quarter in self.quarters if quarter.missing is None}
         for (start_ms, _, _, group), count in self.movements.items():
@@ -176,12 +176,12 @@ def make_table(
 ) -> TrafficTable:
     """Count the visits of one source's days.
 
-    `flows`: of one source, its days in any order. `scheme`: see `schemes.groups_of`. `labels`: labels that
-    have a column even if they do not occur. `legs`: likewise, of legs, in their order; others come after
-    them, by name. `boxes`: what decides whether movements are known: a group has all boxes of its labels.
+    `flows`: the source's days in any order. `scheme`: see `schemes.groups_of`. `labels` and `legs` have
+    columns even if they do not occur; further legs follow by name. `boxes` decide whether a group's movements
+    are known.
 
     Raises:
-            Misconfigured: The scheme does not exist.
+        Misconfigured: The scheme does not exist.
     """
     days = list(flows)
     of_visits = (day.labels[label] for day in days for label in set(day.columns["visit_label"]))
@@ -226,11 +226,11 @@ _NOON = 12
 
 
 class PeakHour(NamedTuple):
-    """The busiest hour of some; it begins with any quarter.
+    """The busiest of several hours; it may begin with any quarter.
 
-    `vehicles` are motor vehicles that entered the junction, `heavy` the heavy ones; `busiest` are the
-    vehicles of its busiest quarter (of several the first), which begins at `busiest_ms`. `missing`: why some
-    of its motor vehicles are not known: the numbers are the least, and their shares are not known.
+    `vehicles` are motor vehicles that entered the junction, `heavy` the heavy ones; `busiest` are those of
+    its (first) busiest quarter, which begins at `busiest_ms`. `missing`: why some of its motor vehicles are
+    unknown; then the numbers are minimums, and shares are unknown.
     """
 
     start_ms: int
@@ -242,17 +242,17 @@ class PeakHour(NamedTuple):
 
     @property
     def factor(self) -> float | None:
-        """Peak-hour factor: vehicles by four times those of the busiest quarter (Highway Capacity Manual)."""
+        """Peak-hour factor: vehicles over four times the busiest quarter's (Highway Capacity Manual)."""
         return None if self.missing or not self.busiest else self.vehicles / (IN_HOUR * self.busiest)
 
     @property
     def heavy_share(self) -> float | None:
-        """Heavy vehicles by all motor vehicles, 0 to 1; None without motor vehicles."""
+        """Heavy vehicles divided by all motor vehicles, 0 to 1; None if unknown or without motor vehicles."""
         return None if self.missing or not self.vehicles else self.heavy / self.vehicles
 
 
 class DayPeaks(NamedTuple):
-    """Peak hours of a day of local time; None where no hour before or after noon was seen as a whole."""
+    """Peak hours of a day in local time; None if no whole hour before or after noon was seen."""
 
     day: datetime.date
     am: PeakHour | None
@@ -262,8 +262,8 @@ class DayPeaks(NamedTuple):
 def find_peaks(table: TrafficTable, zone: datetime.tzinfo) -> list[DayPeaks]:
     """Return the peak hours of each day, in order.
 
-    An hour is of the day, and of the half of it, in which it begins. Only hours all of which was seen are
-    compared; of several that are alike the first is taken.
+    An hour belongs to the day, and the half of it, in which it begins. Only hours that were seen as a whole
+    are compared; if several are equal, the first wins.
     """
     hours = list(whole_hours(table.quarters))
     days: dict[datetime.date, tuple[list[Sequence[Quarter]], list[Sequence[Quarter]]]] = {}
@@ -288,7 +288,7 @@ def find_peaks(table: TrafficTable, zone: datetime.tzinfo) -> list[DayPeaks]:
 def busiest_hour(
     hours: Sequence[Sequence[Quarter]], vehicles: dict[int, int], heavy: dict[int, int]
 ) -> PeakHour | None:
-    """Return the hour with most vehicles, by start of the quarter; None if there are none."""
+    """Return the hour with most vehicles, or None without hours; vehicles are by start of the quarter."""
 
     def total(hour: Sequence[Quarter]) -> int:
         return sum(vehicles[quarter.start_ms] for quarter in hour)

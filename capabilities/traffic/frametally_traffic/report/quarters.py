@@ -1,4 +1,4 @@
-"""Quarter-hours of a traffic report: how much of each was seen, and which classes could be followed in it."""
+"""Finds how much of each quarter-hour of a traffic report was seen, and which classes could be followed."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ QUARTER_MS = HOUR_MS // 4
 IN_HOUR = 4
 
 WHOLE = 0.99
-"""A quarter of which so much was seen counts as whole: cameras lose a moment between two files."""
+"""A quarter seen to this share counts as whole, because cameras lose a moment between two files."""
 
 
 class SeenPart(NamedTuple):
-    """The coverage of some part of a quarter-hour, filmed and analysed.
+    """The coverage of a part of a quarter-hour that was filmed and analysed.
 
-    `covered_ms` of footage are 0 where that is not known; `missing`: why objects were not followed in it.
+    `covered_ms` of footage is 0 if unknown; `missing`: why objects were not followed in it.
     """
 
     start_ms: int
@@ -30,10 +30,9 @@ class SeenPart(NamedTuple):
 
 
 class Quarter(NamedTuple):
-    """A quarter of an hour, which starts at a multiple of 15 minutes.
+    """A quarter-hour, which starts at a multiple of 15 minutes.
 
-    Objects were followed in `seen_ms` of it; `missing` says why nothing is known of it, None where something
-    is.
+    Objects were followed in `seen_ms` of it. `missing` is why it has no data, or None.
     """
 
     start_ms: int
@@ -42,7 +41,7 @@ class Quarter(NamedTuple):
 
     @property
     def seen_share(self) -> float:
-        """How much of it was seen, 0 to 1."""
+        """Share of it that was seen, 0 to 1."""
         return self.seen_ms / QUARTER_MS
 
     @property
@@ -56,8 +55,8 @@ def seen_parts(
 ) -> list[SeenPart]:
     """Return the parts of a source's footage, each `length_ms` long, and why objects were not followed there.
 
-    Of a day without `flows` nothing is known, whatever the index says: its zeros would be none. Nor is any
-    movement where one of the `legs` does not fit the pictures.
+    A day without `flows` is unknown, not 0, whatever the index has; so are parts where one of the `legs` does
+    not fit the pictures.
     """
     days = [*flows]
     counted_days = {utc_day(day.day_start_ms) for day in days}
@@ -84,9 +83,8 @@ def quarters_between(
 ) -> tuple[Quarter, ...]:
     """Return every quarter that `[from_ms, to_ms)` touches, in order.
 
-    Quarters are elapsed time: of an autumn night's hour that comes twice there are eight. `parts`: parts of
-    quarters, none across a border of two. `not_analysed`: event times `[from, to)` that were filmed and are
-    not counted.
+    Quarters are elapsed time: the autumn hour that occurs twice has eight. `parts`: parts of quarters, none
+    across two of them. `not_analysed`: event times `[from, to)` that were filmed but not counted.
     """
     seen_ms: dict[int, int] = {}
     reasons: dict[int, Missing] = {}
@@ -95,7 +93,7 @@ def quarters_between(
         if part.missing is not None:
             reasons.setdefault(start_ms, part.missing)
         else:
-            reasons.setdefault(start_ms, "too_few")  # without any time of footage
+            reasons.setdefault(start_ms, "too_few")  # applies if no part has a known duration
             seen_ms[start_ms] = seen_ms.get(start_ms, 0) + part.covered_ms
     waiting_starts = {start_ms for span in not_analysed for start_ms in quarter_starts(*span)}
     quarters = []
@@ -119,7 +117,7 @@ def quarter_starts(from_ms: int, to_ms: int) -> range:
 
 
 def whole_hours(quarters: Sequence[Quarter]) -> Iterator[tuple[Quarter, ...]]:
-    """Yield every four whole quarters that follow each other: hours that begin at any quarter."""
+    """Yield all hours of four consecutive whole quarters; they may begin at any quarter."""
     for index in range(len(quarters) - IN_HOUR + 1):
         hour = tuple(quarters[index : index + IN_HOUR])
         if all(quarter.is_whole for quarter in hour):
@@ -127,7 +125,7 @@ def whole_hours(quarters: Sequence[Quarter]) -> Iterator[tuple[Quarter, ...]]:
 
 
 class SeenBoxes(NamedTuple):
-    """Boxes of a label in a quarter-hour; `tracked`: those in tracks, None where that was not noted."""
+    """Boxes of a label in a quarter-hour; `tracked`: those in tracks, or None if not recorded."""
 
     start_ms: int
     label: str
@@ -138,7 +136,7 @@ class SeenBoxes(NamedTuple):
 def unknown_groups(boxes: Iterable[SeenBoxes], name_of: Mapping[str, str]) -> dict[tuple[int, str], Missing]:
     """Return why objects of a group were not followed, by start of the quarter and name of the group.
 
-    `name_of`: the group of each label; a label without one is its own.
+    `name_of`: the group of each label; a label without one is a group of its own.
     """
     sums: dict[tuple[int, str], tuple[int, int | None]] = {}
     for start_ms, label, detections, tracked in boxes:
@@ -158,7 +156,7 @@ def without_unknown(
     name_of: Mapping[str, str],
     unknown: Mapping[tuple[int, str], Missing],
 ) -> Iterator[Quarter]:
-    """Yield the quarters; one in which no group that was seen could be followed has no data."""
+    """Yield the quarters; one in which none of the groups seen could be followed has no data."""
     names_by_start: dict[int, set[str]] = {}
     for start_ms, label, *_ in boxes:
         names_by_start.setdefault(start_ms, set()).add(name_of.get(label, label))

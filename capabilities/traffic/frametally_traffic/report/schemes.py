@@ -1,7 +1,7 @@
-"""Classes of vehicles in countries' schemes, and those that a detector's labels can distinguish.
+"""Maps a detector's labels to the vehicle classes of national schemes.
 
-Schemes tell vehicles by axles, trailers and weight; a detector by how they look. So what one label covers of
-a scheme stands together, as `2+3`, and is never divided by a guess.
+Schemes distinguish vehicles by axles, trailers and weight, a detector by their looks. So the classes that one
+label covers share a column, such as `2+3`, and are never split by a guess.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Kind = Literal["motorcycle", "car", "van", "bus", "truck", "bicycle", "pedestria
 
 MOTOR: tuple[Kind, ...] = ("motorcycle", "car", "van", "bus", "truck")
 HEAVY: tuple[Kind, ...] = ("bus", "truck")
-"""Heavy kinds of `MOTOR` whose share is shown: those of the Highway Capacity Manual, as far as seen."""
+"""Kinds of `MOTOR` that count as heavy: those of the Highway Capacity Manual that detectors see."""
 
 LABEL_KINDS: dict[str, Kind] = {
     "motorbike": "motorcycle",
@@ -37,11 +37,11 @@ COCO_TRUCKS = (
     "as heavy."
 )
 _SEEN_AS: dict[Kind, Kind] = {"van": "car"}
-"""What a kind is taken for by a detector that has no label for it."""
+"""What a detector takes a kind for if it has no label for it."""
 
 
 class VehicleClass(NamedTuple):
-    """A class of a scheme: its code there, its name, and which kind shows it."""
+    """A class of a scheme: its code, its name, and the kind of road user that it looks like."""
 
     code: str
     name: str
@@ -49,7 +49,7 @@ class VehicleClass(NamedTuple):
 
 
 class Scheme(NamedTuple):
-    """A scheme of classes, in its order: its name in requests, and its publisher."""
+    """A scheme with its classes in order; `name` is its name in requests, `title` includes its publisher."""
 
     name: str
     title: str
@@ -57,11 +57,11 @@ class Scheme(NamedTuple):
 
 
 class Group(NamedTuple):
-    """A column of a report: the detector's `labels` that it counts.
+    """A column of a report, with the detector's `labels` that it counts.
 
     Attributes:
-        name: Short, of one report no two have the same.
-        title: Its title, with the names of all classes that it covers.
+        name: Short name, unique in a report.
+        title: Title with the names of all classes that it covers.
         codes: The scheme's classes that it covers; if there are several, they are counted together.
     """
 
@@ -136,25 +136,25 @@ SCHEMES = (
         ),
     ),
 )
-"""The class `nk Kfz` takes what no other does: labels without a kind are kept apart, so here it is empty."""
+"""The class `nk Kfz`, for vehicles in no other class, is empty: labels without a kind are kept apart."""
 
 LABELS = "labels"
-"""Asks for the detector's labels as they are."""
+"""Requests the detector's own labels."""
 SCHEME_NAMES = (LABELS, *(scheme.name for scheme in SCHEMES))
 
 
 def kind_of(label: str) -> Kind:
-    """Return the kind that a label shows."""
+    """Return the kind of a label."""
     return LABEL_KINDS.get(label, "other")
 
 
 def groups_of(labels: Iterable[str], scheme_name: str = LABELS) -> tuple[Group, ...]:
     """Return the columns of a report whose objects have these labels: motor vehicles, then the others.
 
-    Labels other than motor vehicles have a column of their own in every scheme.
+    Labels of other road users have their own columns in every scheme.
 
     Raises:
-            Misconfigured: The scheme does not exist; the message has the existing ones.
+        Misconfigured: The scheme does not exist; the message lists the existing ones.
     """
     labels = sorted(set(labels))
     scheme = find_scheme(scheme_name)
@@ -184,14 +184,14 @@ def groups_of(labels: Iterable[str], scheme_name: str = LABELS) -> tuple[Group, 
 
 
 def find_scheme(name: str) -> Scheme | None:
-    """Return the scheme of a name; None for `LABELS`. Raises `Misconfigured` if it does not exist."""
+    """Return the scheme with a name; None for `LABELS`. Raises `Misconfigured` if it does not exist."""
     if name not in SCHEME_NAMES:
         raise Misconfigured(f"the scheme {name!r} does not exist; choose one of: {', '.join(SCHEME_NAMES)}")
     return next((scheme for scheme in SCHEMES if scheme.name == name), None)
 
 
 def not_told_apart(groups: Iterable[Group]) -> list[str]:
-    """Return a sentence for each column that covers several classes of its scheme, and one on trucks."""
+    """Return a sentence for each column that covers several classes of its scheme, and one about trucks."""
     groups = list(groups)
     notes = [
         f"{' and '.join((', '.join(group.codes[:-1]), group.codes[-1]))} are counted together: "
@@ -207,7 +207,7 @@ def _shown_as(kind: Kind, kinds: Iterable[Kind]) -> Kind:
 
 
 def _short(codes: tuple[str, ...]) -> str:
-    """Return codes as one: numbers that follow each other as `5-13`, others with a plus."""
+    """Join codes: consecutive numbers as `5-13`, others with a plus."""
     numbers = [int(code) for code in codes if code.isdecimal()]
     if len(numbers) == len(codes) > 2 and numbers == [*range(numbers[0], numbers[-1] + 1)]:
         return f"{codes[0]}-{codes[-1]}"

@@ -1,1 +1,1 @@
-"""The traffic report as files and as the page's answer."""
+"""Makes the files and the page's answer of a traffic report."""

@@ -1,4 +1,4 @@
-"""The answer of `/api/traffic`, and how a report becomes it."""
+"""The answer of `/api/traffic`, and its conversion from a report."""
 
 from __future__ import annotations
 
@@ -192,7 +192,7 @@ class Traffic(Answer, frozen=True, kw_only=True):
 
 
 def shown_report(report: TrafficReport, image_url: str | None) -> Traffic:
-    """Return it."""
+    """Return a report as the answer of `/api/traffic`."""
     table = report.table
     without: Counter[tuple[str, str]] = Counter()
     for (_, reason, group), count in table.without.items():
@@ -249,7 +249,7 @@ def shown_report(report: TrafficReport, image_url: str | None) -> Traffic:
 
 
 def _or_unknown(number: int, missing: Missing | None) -> int | None:
-    """Return a sum; None where none of it is known."""
+    """Return a sum, or None if none of it is known."""
     return number if number or missing is None else None
 
 

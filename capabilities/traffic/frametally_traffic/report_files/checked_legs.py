@@ -1,4 +1,4 @@
-"""Intervals of what went over a report's legs, where people have checked their lines."""
+"""Computes intervals for the crossings of a report's legs where people have checked the lines."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ MOVEMENTS_UNCHECKED = "No check covers movements from leg to leg: they have no c
 Way = Literal["in", "out"]
 WAYS: tuple[Way, ...] = get_args(Way)
 NUMBERS = ("counted", "low", "high", "estimate")
-"""The numbers of a `CheckedLeg`, as files name them."""
+"""The numbers of a `CheckedLeg` in files."""
 
 
 class ReportSpan(NamedTuple):
-    """A part of a report: whole quarter-hours."""
+    """A part of a report, in whole quarter-hours."""
 
     start_ms: int
     end_ms: int
 
 
 class CheckedLeg(NamedTuple):
-    """Motor vehicles over a leg in one way, in a part of the report.
+    """Motor vehicles over a leg in one direction, in a part of the report.
 
     Attributes:
-        counted: Crossings that the model counts.
-        low: Where the interval of the true number begins.
-        high: Where it ends.
-        estimate: The number without the errors of the model.
+        counted: Crossings that the model counted.
+        low: Lower end of the interval for the true number.
+        high: Upper end of it.
+        estimate: The count corrected for the model's errors.
         check: Name of the accuracy check.
     """
 
@@ -61,7 +61,7 @@ class CheckedLegs(NamedTuple):
 
     Attributes:
         rows: By leg, way and time: quarter-hours, peak hours, and the whole report.
-        words: What the rows rest on, and why a check says nothing any more, a line each.
+        words: One line per check: what its rows are based on, or why it no longer applies.
     """
 
     rows: list[CheckedLeg]
@@ -79,7 +79,7 @@ def checked_legs(settings: Settings, index: CountIndex, report: TrafficReport) -
     """Return the intervals of a report's legs; empty without checks.
 
     Raises:
-        Retryable: The index is away.
+        Retryable: The index is unavailable.
     """
     if report.footage is None or not checks_version(settings):
         return NOT_CHECKED

@@ -1,4 +1,4 @@
-"""Sheets of counts: quarter-hours by movements, for a class or for all motor vehicles together."""
+"""Writes sheets of counts: quarter-hours by movements, for one class or all motor vehicles together."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _NO_SHEET_CHARS = re.compile(r"[\[\]:*?/\\']")
 
 
 class Columns(NamedTuple):
-    """Where the sheets of counts have what.
+    """The layout of the sheets of counts.
 
-    Columns of each movement, of each leg's total of who came over it, and of the total; rows of the first
-    quarter and of the totals of all quarters.
+    It has the columns of each movement, of the total entering over each leg, and of the grand total, and the
+    rows of the first quarter and of the totals.
     """
 
     movements: dict[tuple[str, str], int]
@@ -56,7 +56,7 @@ class Formats(NamedTuple):
 
 
 class SheetPlan(NamedTuple):
-    """The shared parts of one workbook's sheets; `names` are those of each group's sheet."""
+    """The shared parts of one workbook's sheets; `names` are those of the groups' sheets."""
 
     report: TrafficReport
     columns: Columns
@@ -80,7 +80,7 @@ def make_formats(book: Workbook) -> Formats:
 
 
 def place_columns(report: TrafficReport) -> Columns:
-    """Return where the sheets of counts have what."""
+    """Return the layout of the sheets of counts."""
     movements: dict[tuple[str, str], int] = {}
     entering: dict[str, int] = {}
     column = len(_FIRST)
@@ -95,7 +95,7 @@ def place_columns(report: TrafficReport) -> Columns:
 
 
 def sheet_names(report: TrafficReport) -> dict[str, str]:
-    """Return a name for each group's sheet that Excel takes, none twice whatever the case."""
+    """Return a name for each group's sheet that Excel accepts, unique regardless of case."""
     used_names = {name.lower() for name in (FRONT, MOTOR_SHEET, BOOKS, CLASSES, CHECKED, "history")}
     names = {}
     for group in report.table.groups:
@@ -112,7 +112,7 @@ def sheet_names(report: TrafficReport) -> dict[str, str]:
 def write_counts(
     sheet: Worksheet, plan: SheetPlan, title: str, groups: Sequence[str], *, is_sum: bool = False
 ) -> None:
-    """Write quarters by movements of some groups; with `is_sum` each cell adds up those of their sheets."""
+    """Write quarters by movements of some groups; with `is_sum`, each cell sums those of their sheets."""
     report, columns, formats, parts = plan
     table = report.table
     sheet.write_string(0, 0, f"{title}: movements in quarter-hours, {report.source_name}", formats.bold)
@@ -196,7 +196,7 @@ def _write_total(sheet: Worksheet, row: int, columns: Columns, value: int, form:
 
 
 def cell_name(row: int, column: int) -> str:
-    """Return a cell as formulas name it; rows and columns are counted from 0."""
+    """Return a cell's name in formulas; rows and columns count from 0."""
     from xlsxwriter.utility import xl_rowcol_to_cell
 
     name: str = xl_rowcol_to_cell(row, column)

@@ -1,4 +1,4 @@
-"""The files of a traffic report: a workbook, the wide table of cities' open data, UTDF."""
+"""Writes the files of a traffic report: a workbook, the wide table of cities' open data, UTDF."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ def write_utdf(
 ) -> None:
     """Write the volumes of an hour, by turn.
 
-    The peak-hour factor is that of the junction for each turn, as the Highway Capacity Manual advises;
-    `HeavyVehicles` is in per cent, empty without turns. Where a check covers a leg in that hour, the links
-    have records of their own with its crossings and their interval; programs skip records that are new to
-    them. Where some class could not be followed, the record `NotMeasured` says that volumes are the least.
+    Each turn has the peak-hour factor of the junction, as the Highway Capacity Manual advises;
+    `HeavyVehicles` is in per cent, empty without volume. If a check covers a leg in that hour, the links have
+    extra records with its crossings and their interval; programs skip records that they do not know. If some
+    class could not be followed, the record `NotMeasured` says that volumes are minimums.
 
     Raises:
-        ReportRefused: The side of a leg is not known, or two legs lie on one: turns have no names then.
+        ReportRefused: The side of a leg is unknown, or two legs share a side, so turns have no names.
     """
     sides = {leg: side for leg, side in report.sides.items() if side is not None}
     if len({*sides.values()}) < len(report.table.legs):
@@ -154,7 +154,7 @@ def _lanes(
 
 
 def _plain(text: str) -> str:
-    """Return a name without what ends a field, or begins a formula: readers of UTDF know no quotes."""
+    """Return a name that cannot end a field or start a formula, as UTDF readers do not handle quotes."""
     plain = text.replace(",", " ").replace('"', "'").replace("[", "(").replace("]", ")")
     return f"'{plain}" if plain.startswith(("=", "+", "-", "@")) else plain
 
@@ -163,13 +163,13 @@ _FIRST = ("source", "start_time", "end_time", "seen_share", "state")
 
 
 def write_wide_csv(file: BinaryIO, report: TrafficReport, checked: CheckedLegs = NOT_CHECKED) -> None:
-    """Write it, with columns of checked crossings where there are any.
+    """Write the wide table, with columns of checked crossings if there are any.
 
-    Cells of a quarter of which nothing is known are empty, and `state` says why; cells of a class that could
-    not be followed in it are empty, too, and `state` is `partial`.
+    Cells of a quarter without data are empty, and `state` says why; if only some classes could not be
+    followed, their cells are empty, and `state` is `partial`.
 
-    Times have their offset, so the two hours of an autumn night differ. Columns are made of legs' names, of
-    which only letters, digits and `_` are left: no cell is what a spreadsheet takes for a formula.
+    Times have their UTC offset, so the repeated hour of an autumn night is unambiguous. Column names keep
+    only letters, digits and `_` of legs' names, so no cell can become a formula.
     """
     columns = column_names(report)
     short = leg_words(report)
@@ -218,7 +218,7 @@ def _time(report: TrafficReport, time_ms: int) -> str:
 
 Hour = Literal["", "am", "pm"]
 HOURS: tuple[Hour, ...] = ("", "am", "pm")
-"""The peak hour of UTDF: the busiest of all, of those that begin before noon, or after it."""
+"""Choices of the peak hour in UTDF: the busiest of all, of those before noon, or of those after it."""
 FORMATS = {
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     "csv": "text/csv",
@@ -230,10 +230,10 @@ FORMATS = {
 def make_file(
     report: TrafficReport, file_format: str, hour: Hour = "", checked: CheckedLegs = NOT_CHECKED
 ) -> BinaryIO:
-    """Return a report's file, open at its beginning, with intervals from accuracy checks.
+    """Return a report's file, positioned at its start, with intervals from accuracy checks.
 
     Raises:
-        ReportRefused: It cannot be written in that format; it says why.
+        ReportRefused: It cannot be written in that format; the message says why.
     """
     file = io.BytesIO()
     if file_format == "xlsx":
@@ -247,7 +247,7 @@ def make_file(
 
 
 def file_name(report: TrafficReport, file_format: str) -> str:
-    """Return the name of its file."""
+    """Return the name of a report's file."""
     return f"traffic-{report.query.source}.{'utdf.csv' if file_format == 'utdf' else file_format}"
 
 

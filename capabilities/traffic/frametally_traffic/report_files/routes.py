@@ -1,4 +1,4 @@
-"""The handlers of the traffic report: read the query, make the report, answer."""
+"""Handles requests for the traffic report: reads the query, makes the report, answers."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _HOUR = choice(
 )
 
 _LEAST_LEFT_S = 3.0
-"""What the rest of an answer needs, of the time that it has."""
+"""Time reserved for the rest of an answer."""
 
 
 @dataclass(frozen=True)
@@ -118,10 +118,10 @@ class TrafficRoutes:
             raise _problem(error) from error
 
     def _flows(self, model: str, base_s: int, source: str, days: Sequence[str]) -> list[FlowColumns]:
-        """Return the flows of some days, counted behind the answer where they are not yet.
+        """Return the flows of some days, which are counted in the background if necessary.
 
         Raises:
-            Problem: 503, if that takes longer than this answer has time.
+            Problem: 503, if that takes longer than this answer may.
         """
         revision = read_drawing(self.context.ports.store, source).revision
         question = DaysAsked(

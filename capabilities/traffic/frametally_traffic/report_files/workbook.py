@@ -1,4 +1,4 @@
-"""The traffic report as a workbook: a sheet for each class, totals as formulas, peak hours, books."""
+"""Writes the traffic report as a workbook: a sheet for each class, totals as formulas, peak hours, books."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 def write_front(sheet: Worksheet, plan: SheetPlan) -> None:
-    """Write it."""
+    """Write the front sheet."""
     report, formats = plan.report, plan.formats
     sheet.set_column(0, 0, 26)
     sheet.set_column(1, 8, 15)
@@ -181,9 +181,9 @@ _WITHOUT: dict[NoMovement, str] = {"unassigned": "at a leg, no movement", "never
 
 
 def write_workbook(file: BinaryIO, report: TrafficReport, checked: CheckedLegs = NOT_CHECKED) -> None:
-    """Write it; no text can become a formula or a link, and no cell of a gap has a number.
+    """Write the workbook; text never becomes a formula or a link, and cells of gaps have no numbers.
 
-    Every total is a formula, with its value beside it for readers that do not calculate.
+    Every total is a formula with its stored value, for readers that do not calculate.
     """
     import xlsxwriter
 
@@ -234,7 +234,7 @@ def _write_books(sheet: Worksheet, plan: SheetPlan) -> None:
 
 
 def _write_checked(sheet: Worksheet, plan: SheetPlan, checked: CheckedLegs) -> None:
-    """Write the interval of each leg's crossings, and what they rest on."""
+    """Write the interval of each leg's crossings, and what the intervals are based on."""
     report, formats = plan.report, plan.formats
     sheet.set_column(0, 8, 16)
     for row, words in enumerate(checked.words):
@@ -255,7 +255,7 @@ def _write_checked(sheet: Worksheet, plan: SheetPlan, checked: CheckedLegs) -> N
 
 
 def _write_classes(sheet: Worksheet, plan: SheetPlan) -> None:
-    """Write every scheme's classes beside the labels that this model shows them by."""
+    """Write every scheme's classes next to the labels of this model that show them."""
     report, formats = plan.report, plan.formats
     labels = [label for group in report.table.groups for label in group.labels]
     own_scheme = find_scheme(report.query.scheme)

@@ -1,9 +1,9 @@
-"""The flows' job, which has a map side only: paths of three days in, flows out.
+"""Maps the paths of three days to flows, without a reducer.
 
-Needs numpy. A manifest line is JSON, for one source and UTC day: see `entry_of`. Its flows come
-out, under a key that is a JSON array, the value a JSON string:
+Needs numpy. A manifest line is JSON for one source and UTC day; see `entry_of`. The output has a JSON array
+as key and a JSON string as value:
 
-- `["flows", model, source, day_start_ms]`: the file (`flows.day_columns`), as base64;
+- `["flows", model, source, day_start_ms]`: the file (`flows.day_columns`) in base64;
 - `["failed", model, source, day_start_ms]`: the reason of a failure.
 """
 
@@ -26,9 +26,9 @@ from frametally_traffic.flows.shapes import FlowInputs, parse_shapes
 
 
 def entry_of(inputs: FlowInputs, files: Iterable[tuple[str, str, int | None]]) -> str:
-    """Return the manifest line of what flows are counted from.
+    """Return the manifest line for the inputs of flows.
 
-    `files`: of its paths, each with its address, its key and the checksum of its bytes.
+    `files`: its files of paths, each with address, key and checksum.
     """
     fields = {
         "model": inputs.model,
@@ -41,9 +41,9 @@ def entry_of(inputs: FlowInputs, files: Iterable[tuple[str, str, int | None]]) -
 
 
 def count_entry(manifest_line: str, *, fetch: Fetch = fetch) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the flows that a manifest line asks for, or why they cannot be counted.
+    """Yield the flows of a manifest line, or why they cannot be counted.
 
-    `fetch` reads what the addresses in it name.
+    `fetch` reads the files at its addresses.
 
     Raises:
         Retryable: A file of paths cannot be read now.
@@ -75,7 +75,7 @@ def count_entry(manifest_line: str, *, fetch: Fetch = fetch) -> Iterator[tuple[b
 
 
 def _read_days(fetch: Fetch, files: Iterable[tuple[str, str, int | None]]) -> list[PathColumns]:
-    """Return the paths of each day that has some."""
+    """Return the paths of each day that has any."""
     by_day: dict[int, list[PathColumns]] = {}
     for address, key, crc32 in files:
         data = b"".join(fetch(address, key))

@@ -1,8 +1,7 @@
-"""Counting within zones, by foot points: the one rule of counting and proof. Standard library only.
+"""Counts within zones by foot points, by the same rule for counts and proof. Standard library only.
 
-A zone is counted like a source, by the same rules, from the frames of the time in which it is valid. Only
-boxes whose foot point is in it take part, so an object that walks in begins a visit.
-See `frametally_hadoop.job.map_reduce`.
+A zone is counted like a source, from the frames of the time in which it is valid. Only boxes whose foot point
+is in it count, so an object that walks in begins a visit. See `frametally_hadoop.job.map_reduce`.
 """
 
 from __future__ import annotations
@@ -22,15 +21,15 @@ from frametally_traffic.geometry.zones import PictureZone
 
 
 class ZoneInTime:
-    """A zone of one name: a moved camera's has other corners than before, or none for a while."""
+    """All zones of one name; after the camera moved, a zone may have other corners, or none for a while."""
 
     def __init__(self, shapes: Iterable[ZoneShape]) -> None:
-        """Take the zone as it was drawn, for each time that it holds."""
+        """Take the zone's shapes, each with the time when it is valid."""
         self._shapes = [*shapes]
         self._on_size: dict[Size, list[tuple[ZoneShape, PictureZone | None]]] = {}
 
     def boxes_on(self, frame: SizedFrame) -> Callable[[DetectedBox], bool] | None:
-        """Return which boxes of a frame are in it; None if it is not valid then, or of another shape."""
+        """Return a filter for a frame's boxes in the zone; None if no shape is valid then and fits."""
         size = frame.width_px, frame.height_px
         if size not in self._on_size:
             self._on_size[size] = [(shape, _zone_on(shape, size)) for shape in self._shapes]
@@ -41,7 +40,7 @@ class ZoneInTime:
 
 
 def _zone_on(shape: ZoneShape, size: Size) -> PictureZone | None:
-    """Return a zone on frames of a size; None where it is so small there that nothing can be in it."""
+    """Return a zone on frames of a size; None if it is too small there to contain anything."""
     try:
         corners = corners_on(shape, size if all(size) else None)
         return None if corners is None else PictureZone(cast("Sequence[PicturePlace]", corners))
@@ -59,7 +58,7 @@ def zones_by_name(shapes: Iterable[ZoneShape]) -> dict[str, ZoneInTime]:
 
 
 def stands_in(zone: PictureZone | None, box: DetectedBox) -> bool:
-    """Return whether a box's foot point is in a zone; its rim belongs to it."""
+    """Return whether a box's foot point is in a zone or on its rim."""
     if zone is None:
         return False
     left, top, width, height = box.box
@@ -68,7 +67,7 @@ def stands_in(zone: PictureZone | None, box: DetectedBox) -> bool:
 
 
 class _NarrowedFrame(NamedTuple):
-    """A frame as a zone has it; see `Frame`."""
+    """A frame with the boxes within a zone; see `Frame`."""
 
     image_path: str
     source: str
@@ -89,7 +88,7 @@ _own = attrgetter(*_NarrowedFrame._fields[:-1])
 def narrowed(
     source: str, zones: Zones, frames: Sequence[Frame], repeats: Sequence[Frame]
 ) -> Iterator[tuple[str, Sequence[Frame], int]]:
-    """Yield for each zone of a source its place, its distinct frames, and how many lines repeated one."""
+    """Yield each zone of a source with its place, its distinct frames, and the number of repeated lines."""
     for name, zone in zones_by_name(zones).items():
         dropped = sum(zone.boxes_on(frame) is not None for frame in repeats)
         yield str(Place(source, "zone", (name,))), list(_frames_in(zone, frames)), dropped

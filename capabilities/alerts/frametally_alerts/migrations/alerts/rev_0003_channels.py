@@ -1,4 +1,4 @@
-"""Adds the channels that administrators add on the page."""
+"""Adds the table of channels that administrators add on the page."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Make their table."""
+    """Create the table."""
     op.create_table(
         "frametally_alert_channels",
         sa.Column("name", sa.Text, primary_key=True),
