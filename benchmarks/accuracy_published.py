@@ -44,11 +44,12 @@ CARS = Path(__file__).resolve().parent / "labels" / "traffic_cars.csv"
 class Place(NamedTuple):
     """Footage whose truth is known.
 
-    name: The name of the footage and what is counted in it.
-    label: The detector's label.
-    truth: The true number by frame.
-    boxes: The detector's boxes by frame.
-    sizes: Numbers of answered frames after which a check is evaluated.
+    Attributes:
+        name: The name of the footage and what is counted in it.
+        label: The detector's label.
+        truth: The true number by frame.
+        boxes: The detector's boxes by frame.
+        sizes: Numbers of answered frames after which a check is evaluated.
     """
 
     name: str
