@@ -89,6 +89,25 @@ def test_who_drove_over_a_line_is_counted_there_in_its_direction(client: FlaskCl
     assert (answer["days"], answer["days_counted"], answer["note"]) == (1, 1, None)
 
 
+def test_a_day_whose_paths_are_damaged_has_no_number_and_says_why(place: Place) -> None:
+    junction.film(place)
+    junction.draw(place)
+    for info in [*place.store.list("hours")]:
+        place.store.put(info.key, place.store.get(info.key)[:-1] + b"\xff")
+    client = place.app().test_client()
+    crossings = get(client, "crossings", interval=60)
+    assert "damaged" in crossings["note"]
+    assert {(bar["is_measured"], bar["missing"]) for bar in crossings["bars"]} == {(False, "not_analysed")}
+    assert crossings["totals"]
+    assert {(one["gross"], one["missing"]) for one in crossings["totals"]} == {(None, "not_analysed")}
+    zones = get(client, "zones", interval=60)
+    assert {(zone["stays"], zone["missing"]) for zone in zones["zones"]} == {(None, "not_analysed")}
+    movements = get(client, "movements", interval=60)
+    assert (movements["books"]["visits"], movements["books"]["missing"]) == (None, "not_analysed")
+    report = client.get("/api/v1/traffic", query_string={"source": "gate"})
+    assert (report.status_code, "damaged" in report.text) == (503, True)
+
+
 def test_crossings_of_a_short_clip_are_counted_by_the_second(client: FlaskClient) -> None:
     seconds, minutes = get(client, "crossings"), get(client, "crossings", interval=60)
     assert (seconds["interval_s"], seconds["base_interval_s"]) == (1, 1)

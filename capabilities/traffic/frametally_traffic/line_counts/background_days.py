@@ -40,14 +40,18 @@ class DaysAsked(NamedTuple):
 
 
 class TakenDays(NamedTuple):
-    """The counts so far: flows by day, and the number of finished days; `note`: why some are missing.
+    """The counts so far: flows by day, and the number of finished days.
 
-    Finished days include those that could not be counted.
+    Attributes:
+        days_counted: Finished days, with those that could not be counted.
+        note: Why a day could not be counted, with the remedy; None if all could.
+        unread_days: The UTC days that could not be counted.
     """
 
     flows: list[FlowColumns]
     days_counted: int
     note: str | None
+    unread_days: tuple[str, ...] = ()
 
 
 class FlowDays:
@@ -91,7 +95,7 @@ class _Task(threading.Thread):
         self._count = count
         self._question = question
         self._flows: list[FlowColumns] = []
-        self._notes: list[str] = []
+        self._notes: dict[str, str] = {}  # by day
         self._days_done = 0
         self.bytes = 0
         self.error: FrametallyError | None = None
@@ -101,7 +105,10 @@ class _Task(threading.Thread):
         """Return the counts so far. Raises the exception that ended the counting."""
         if self.error is not None:
             raise self.error
-        return TakenDays([*self._flows], self._days_done, self._notes[0] if self._notes else None)
+        notes = [*self._notes.items()]
+        return TakenDays(
+            [*self._flows], self._days_done, notes[0][1] if notes else None, tuple(day for day, _ in notes)
+        )
 
     def run(self) -> None:
         try:
@@ -127,7 +134,7 @@ class _Task(threading.Thread):
                     return []
             days = []
         except Poison as error:
-            self._notes.append(str(error))
+            self._notes[days[0]] = str(error)
             days = days[1:]
         self._days_done = len(question.days) - len(days)
         return days

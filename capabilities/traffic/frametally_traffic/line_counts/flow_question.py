@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from msgspec import structs
 
-from frametally.keys import utc_day
+from frametally.keys import day_start_ms, utc_day
 from frametally.ports.count_index import CountIndex
 from frametally.rules.known import Basis, Missing, why_unknown
-from frametally.rules.times import is_day_in_range
+from frametally.rules.times import DAY_MS, is_day_in_range
 from frametally.settings.loading import Settings
 from frametally_traffic.flows.day_columns import FlowColumns
 from frametally_traffic.line_counts import answers
@@ -43,7 +43,8 @@ class PlacesAsked(NamedTuple):
         unknown: By bar and label, why objects could not be followed there.
         unknown_labels: By label, why objects could not be followed over the whole range.
         untracked: By label, its boxes in the range that are in no track; None if that was not recorded.
-        is_nothing_known: Whether nothing was covered, or all labels in the range are in `unknown_labels`.
+        is_nothing_known: Whether nothing was covered, all labels in the range are in `unknown_labels`, or a
+            day could not be counted.
     """
 
     model: str
@@ -72,6 +73,28 @@ class PlacesAsked(NamedTuple):
         )
         reasons = map(self.unknown_labels.get, self.unknown_labels if labels is None else labels)
         return why_unknown("boxes", basis) or next((reason for reason in reasons if reason), None)
+
+    def without(self, days: Collection[str]) -> PlacesAsked:
+        """Return the question if these days cannot be counted: no number of them or of the range is known."""
+        starts_ms = [*map(day_start_ms, days)]
+        reason: Missing = "not_analysed"
+        if not starts_ms:
+            return self
+        bars = [
+            structs.replace(bar, is_measured=False, missing=bar.missing or reason)
+            if any(bar.start_ms < start_ms + DAY_MS and bar.end_ms > start_ms for start_ms in starts_ms)
+            else bar
+            for bar in self.bars
+        ]
+        not_counted = {
+            (bar.start_ms, label) for bar in bars if bar.missing == reason for label in self.untracked
+        }
+        return self._replace(
+            bars=bars,
+            unknown=dict.fromkeys(not_counted, reason) | {**self.unknown},
+            unknown_labels=dict.fromkeys(self.untracked, reason) | {**self.unknown_labels},
+            is_nothing_known=True,
+        )
 
 
 def ask(index: CountIndex, settings: Settings, media: MediaTimes, query: ChartQuery) -> PlacesAsked | None:

@@ -157,7 +157,7 @@ class LineRoutes:
             version = f"{self.context.ports.index.version()}.{drawing.revision}"
             days = DaysAsked(question.model, question.base_interval_s, source, question.days, version)
             day_flows = self.days.take(days) if drawing.shapes else TakenDays([], len(question.days), None)
-            answerable = Answerable(question, drawing, day_flows)
+            answerable = Answerable(question.without(day_flows.unread_days), drawing, day_flows)
         return head_of(chart.selection, source, answerable, drawing.revision), answerable
 
     def _behind(self, answerable: Answerable | None) -> crossing_proof.Behind | None:

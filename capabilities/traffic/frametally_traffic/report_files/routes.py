@@ -121,7 +121,7 @@ class TrafficRoutes:
         """Return the flows of some days, which are counted in the background if necessary.
 
         Raises:
-            Problem: 503, if that takes longer than this answer may.
+            Problem: 503, if that takes longer than this answer may, or a day cannot be counted.
         """
         revision = read_drawing(self.context.ports.store, source).revision
         question = DaysAsked(
@@ -129,6 +129,8 @@ class TrafficRoutes:
         )
         while True:
             day_flows = self.days.take(question)
+            if day_flows.note is not None:
+                raise Problem(503, day_flows.note, remedy="Apply the remedy, then reload the page.")
             if day_flows.days_counted >= len(days):
                 return day_flows.flows
             left_s = seconds_left()
