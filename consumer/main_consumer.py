@@ -1,4 +1,4 @@
-"""Detect what is announced: the same as `frametally consume`."""
+"""Detects objects in announced frames, like `frametally consume`."""
 
 import sys
 

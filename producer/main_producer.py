@@ -1,4 +1,4 @@
-"""Store and announce frames: the same as `frametally produce`."""
+"""Stores and announces frames, like `frametally produce`."""
 
 import sys
 

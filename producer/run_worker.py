@@ -1,4 +1,4 @@
-"""Work on videos: the same as `frametally work`, whose `--queue NAME` is `--worker NAME` here."""
+"""Works on videos, like `frametally work`, whose `--queue NAME` is `--worker NAME` here."""
 
 import re
 import sys

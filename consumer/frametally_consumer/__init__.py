@@ -1,1 +1,1 @@
-"""Detection: frames from the log and the store in, segments of detections out."""
+"""Detects objects in frames from the log and the store, and writes segments of detections."""

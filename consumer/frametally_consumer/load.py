@@ -1,4 +1,4 @@
-"""Chooses the back-end that runs networks, once, and loads the detector of a prepared model on it."""
+"""Chooses a store's back-end for networks once, and loads the detector of a prepared model on it."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ _REMEDIES: dict[Backend, str] = {"opencv": _EXTRA, "openvino": _EXTRA, "onnxrunt
 
 
 def cores() -> int:
-    """Return how many cores this process may use: those it may run on, as far as its CPU quota pays.
+    """Return how many cores this process may use, within its CPU affinity and its CPU quota.
 
-    The quota is that of its cgroup (v2) or of one above, as `docker run --cpus` and `CPUQuota=` set it.
+    The quota is that of its cgroup (v2) or a parent, as set by `docker run --cpus` and `CPUQuota=`.
     """
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     own = "/"
@@ -44,37 +44,36 @@ def cores() -> int:
         own = next((line.removeprefix("0::") for line in lines if line.startswith("0::")), own)
     folder = _CGROUPS / own.lstrip("/")
     for group in (folder, *folder.parents):
-        with suppress(OSError, ValueError):  # no such file, or "max": no quota
+        with suppress(OSError, ValueError):  # no such file, or "max", which means no quota
             quota_us, period_us = map(int, (group / "cpu.max").read_text().split())
             count = min(count, max(1, math.ceil(quota_us / period_us)))
     return count
 
 
 def threads(settings: Settings) -> int:
-    """Return how many threads a worker's network has."""
+    """Return the number of threads of a worker's network."""
     return settings.detector_threads or cores()
 
 
 def is_installed(backend: Backend) -> bool:
-    """Return whether `backend`, and what converts a network for it, can be imported here."""
+    """Return whether `backend`, and the converter of networks for it, can be imported here."""
     needs = {"opencv": ("cv2",), "openvino": ("openvino", "onnx"), "onnxruntime": ("onnxruntime", "onnx")}
     return all(importlib.util.find_spec(name) is not None for name in needs[backend])
 
 
 def fastest_installed() -> Backend:
-    """Return OpenVINO on x86, ONNX Runtime elsewhere, OpenCV where neither is installed."""
+    """Return OpenVINO on x86, else ONNX Runtime, else OpenCV, whichever is the first installed."""
     if platform.machine() in _X86 and is_installed("openvino"):
         return "openvino"
     return "onnxruntime" if is_installed("onnxruntime") else "opencv"
 
 
 def chosen_backend(settings: Settings, progress: Progress) -> Backend:
-    """Return the back-end that the settings ask for; for `auto` the one that the store remembers.
+    """Return the back-end in the settings, or for `auto` the one that the store remembers.
 
-    With `auto`, the first worker of a store chooses, and the choice stays: counts of two back-ends are
-    counts of two models.
-
-    Raises `Misconfigured` if it is not installed here, or would not use the devices of the settings.
+    With `auto`, the first worker of a store chooses, and the choice is permanent, because counts of two
+    back-ends are counts of two models. Raises `Misconfigured` if the back-end is not installed here or would
+    not use the devices in the settings.
     """
     check_devices(settings)
     if settings.detector in get_args(Backend):
@@ -101,7 +100,7 @@ def chosen_backend(settings: Settings, progress: Progress) -> Backend:
 
 
 def check_devices(settings: Settings) -> None:
-    """Raise `Misconfigured` if the settings ask for devices that their detector would not use."""
+    """Raise `Misconfigured` if the settings have devices that their detector would not use."""
     if settings.devices and settings.detector != "onnxruntime":
         raise Misconfigured(
             f"FRAMETALLY_EXECUTION_PROVIDERS={settings.execution_providers}: "
@@ -116,7 +115,7 @@ def _remembered(store: ObjectStore) -> Backend | None:
 
 
 def load_detector(settings: Settings, model: NetworkModel | None = None) -> Detector:
-    """Return the detector that the settings ask for, ready for use; `pixels` alone needs no prepared `model`.
+    """Return the detector in the settings, ready for use; only `pixels` needs no prepared `model`.
 
     Raises `Misconfigured` if the network cannot be run here.
     """
@@ -128,26 +127,25 @@ def load_detector(settings: Settings, model: NetworkModel | None = None) -> Dete
 
 
 def network_detector(model: NetworkModel, settings: Settings) -> YoloDetector:
-    """Return the detector of a prepared model; settings and errors as of `open_network`."""
+    """Return the detector of a prepared model; settings and errors are those of `open_network`."""
     return YoloDetector(open_network(model, settings), model)
 
 
 def open_network(model: NetworkModel, settings: Settings) -> Network:
     """Load the network of `model` on its back-end.
 
-    Of the settings count precision, threads and execution providers.
-
-    Raises `Misconfigured` if it cannot be run here.
+    It uses the settings of precision, threads and execution providers. Raises `Misconfigured` if the network
+    cannot be run here.
     """
     network = model.network
     if isinstance(network, DarknetNetwork):
         return OpenCvNetwork(network, threads=threads(settings))
-    cv2.setNumThreads(1)  # it only resizes then, and its threads cost more than they bring
-    # Imported here: a machine without these packages can run the reference.
+    cv2.setNumThreads(1)  # it then only resizes, and its threads cost more than they gain
+    # Imported here, so that a machine without these packages can run the reference back-end.
     if model.backend == "openvino":
         from frametally_consumer.backends.openvino import OpenVinoNetwork
 
-        # An INT8 network says itself what is INT8; the rest of it is f32.
+        # An INT8 network itself states its INT8 parts; the rest is f32.
         arithmetic: Literal["f32", "bf16"] = "bf16" if settings.precision == "bf16" else "f32"
         return OpenVinoNetwork(
             network,

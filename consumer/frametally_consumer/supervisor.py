@@ -1,4 +1,4 @@
-"""`frametally consume --workers N`: N worker processes in one group, and a process that watches them."""
+"""Runs and supervises N worker processes in one group, for `frametally consume --workers N`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class WorkersReport(NamedTuple):
     """The joint result of all workers.
 
     Attributes:
-        failures: How many could not work at all; each has said why.
+        failures: How many workers could not work at all; each has reported why.
     """
 
     report: ConsumeReport
@@ -50,14 +50,15 @@ def consume_with_workers(
     until_caught_up: bool,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> WorkersReport:
-    """Run worker processes until all have come to their end.
+    """Run worker processes until all have ended.
 
-    A worker that dies, or finds the store or the log away at its start, is started again after a pause, which
-    doubles from 0.5 s to a minute while that goes on. One that says that nothing can be done is not. A
-    worker that loses its supervisor stops.
+    A worker that dies, or finds the store or the log unavailable at its start, is started again after a
+    pause, which doubles from 0.5 s to a minute. One that reports a permanent failure is not. A worker that
+    loses its supervisor stops.
 
-    Each loads the prepared `model` (None for the detector `pixels`), with settings as `settings_of_each`
-    says. `should_stop` is called several times a second; then all get a signal to stop, and 9 s.
+    Each worker loads the prepared `model` (None for the detector `pixels`), with the settings of
+    `settings_of_each`. `should_stop` is called several times a second; once it is true, all workers get a
+    signal to stop and 9 s to end.
     """
     progress.update(0, None, f"{workers} workers")
     own = settings_of_each(settings, workers)
@@ -87,9 +88,9 @@ def consume_with_workers(
 
 
 def settings_of_each(settings: Settings, workers: int) -> Settings:
-    """Return the settings of one of `workers`: unless threads are set, twice its part of the cores.
+    """Return the settings of one of `workers`; unless threads are set, it gets twice its share of the cores.
 
-    Its part alone leaves cores idle whenever the partitions of another worker have nothing new.
+    Its share alone would leave cores idle whenever another worker's partitions have nothing new.
     """
     if settings.detector_threads:
         return settings
@@ -97,7 +98,7 @@ def settings_of_each(settings: Settings, workers: int) -> Settings:
 
 
 class _Worker:
-    """One worker's process, and the next one in its place if it dies."""
+    """One worker's process, which is replaced if it dies."""
 
     def __init__(self, number: int, work: tuple[object, ...], progress: Progress) -> None:
         self.ended = False
@@ -112,7 +113,7 @@ class _Worker:
         self._restarts = Restarts()
 
     def look_after(self) -> None:
-        """Start it if it is time; read its messages; notice its end."""
+        """Start the worker if it is due, read its messages, and handle its end."""
         if self.ended:
             return
         if self._process is None:
@@ -125,19 +126,19 @@ class _Worker:
             self._after_its_end()
 
     def stop(self) -> None:
-        """Ask it to finish its current work and end."""
+        """Ask the worker to finish its current work and end."""
         self._stopping = True
         if self._process is not None and self._process.is_alive():
             self._process.terminate()
 
     def kill(self) -> None:
-        """End it, whatever it is at."""
+        """Kill the worker, whatever it is doing."""
         if self._process is not None and self._process.is_alive():
             self._process.kill()
             self._process.join()
 
     def _start(self) -> None:
-        # Spawned, not forked: an open SQLite file does not survive a fork, nor do threads.
+        # Spawn instead of forking: neither open SQLite files nor threads survive a fork.
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe(duplex=False)
         self._process = context.Process(
@@ -148,7 +149,7 @@ class _Worker:
         self._restarts.begin()
 
     def _hear(self) -> bool:
-        """Pass on what it said; return False once it has closed its end."""
+        """Pass on the worker's messages; return False once it has closed its end."""
         if self.connection is None:
             return False
         try:
@@ -183,7 +184,7 @@ class _Worker:
 
 
 class _Line:
-    """A worker's way of telling its supervisor; `lost` once there is none."""
+    """A worker's connection to its supervisor; `lost` once that is gone."""
 
     def __init__(self, connection: Connection) -> None:
         self.lost = False
@@ -207,7 +208,7 @@ class _Line:
 def _work(
     settings: Settings, model: NetworkModel | None, until_caught_up: bool, connection: Connection
 ) -> None:
-    """Live the whole life of one worker process."""
+    """Run one worker process from start to end."""
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
@@ -233,7 +234,7 @@ def _work(
         unfinished = report.unfinished
         line.tell("report", report)
     except Retryable as error:
-        # The store or the log was away before `consume` could wait for it: the next start may find it.
+        # The store or the log was unavailable before `consume` could wait for it; the next start may work.
         line.say(str(error))
         code = 1
     except FrametallyError as error:
@@ -244,4 +245,4 @@ def _work(
     if code:
         sys.exit(code)
     if unfinished:
-        os._exit(0)  # a thread in the detector or in a call of the store would be waited for
+        os._exit(0)  # do not wait for threads in the detector or in calls of the store

@@ -1,4 +1,4 @@
-"""Fetch the detection model and check it: the same as `frametally download-models`."""
+"""Downloads and checks the detection model, like `frametally download-models`."""
 
 import sys
 

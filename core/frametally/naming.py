@@ -1,4 +1,4 @@
-"""The existing names: sources, labels, models, lines and zones; one rule for all uses of a name."""
+"""Checks names of sources, labels, models, lines and zones by one rule for all their uses."""
 
 from __future__ import annotations
 
@@ -24,9 +24,11 @@ class NamesPart(NamedTuple):
     """The names that a plug-in knows.
 
     Attributes:
-        sources: The spelling of each source, by slug.
-        is_source: Whether it knows a slug that is not in `sources`, looked up one by one.
-        places: Returns the names of the lines or zones (`line`, `zone`) of some sources; empty means all.
+        sources: The display name of each source, by slug.
+        is_source: Returns whether it knows a slug that is not in `sources`, for plug-ins that look up one by
+            one.
+        places: Returns the names of the lines or zones (`line`, `zone`) of some sources, or of all if none
+            are given.
     """
 
     sources: Mapping[str, str] = MappingProxyType({})
@@ -35,10 +37,10 @@ class NamesPart(NamedTuple):
 
 
 class KnownNames:
-    """The existing names in a store, an index, and the data of plug-ins.
+    """The existing names in a store, an index and plug-ins.
 
-    A source is known by its media, its counts, or a plug-in, such as by its camera; a label by counts of any
-    model; a line or a zone by a drawing, or by counts of an earlier one.
+    A source exists if it has media, counts or an entry in a plug-in, such as a camera; a label if any model
+    has counts of it; a line or a zone if it is drawn or an earlier drawing has counts.
     """
 
     def __init__(
@@ -49,22 +51,22 @@ class KnownNames:
         store: ObjectStore | None = None,
         index: CountIndex | None = None,
     ) -> None:
-        """Read what all queries need.
+        """Read the names that every check needs.
 
         Args:
-            media: The spelling of each source with media, by slug.
-            settings: Name the data of plug-ins.
-            store: Where plug-ins keep more, or None if there is none yet.
-            index: The index of the counts, or None if there is none.
+            media: The display name of each source with media, by slug.
+            settings: Say where plug-ins keep their data.
+            store: Where plug-ins keep more data, or None if there is none yet.
+            index: The count index, or None if there are no counts.
 
         Raises:
-            FrametallyError: As the ports do.
+            FrametallyError: A port failed.
         """
         self._index = index
         self._parts: list[NamesPart] = [know(settings, store) for know in hooks("known_names")]
         self._models = list(dict.fromkeys(entry.model for entry in index.series())) if index else []
         self.sources: dict[str, str] = {}
-        """The spelling of each source, by slug."""
+        """The display name of each source, by slug."""
         for model in self._models:
             self.sources |= (
                 {summary.source: summary.source for summary in index.sources(model)} if index else {}
@@ -82,17 +84,17 @@ class KnownNames:
         zone: str = "",
         model: str = "",
     ) -> list[NoSuchName]:
-        """Return the unknown ones among some names.
+        """Return the unknown names among those given.
 
         Args:
             sources: Names or slugs.
-            labels: Classes.
-            line: Of these sources, or of any if there are none; empty means none.
-            zone: As `line`.
-            model: Id; empty means none.
+            labels: Names of classes.
+            line: A line of these sources, or of any if none are given; empty for no line.
+            zone: The same for a zone.
+            model: Id of a model; empty for no model.
 
         Raises:
-            FrametallyError: As the ports do.
+            FrametallyError: A port failed.
         """
         slugs = {keys.slug(source): source for source in sources}
         unknown_names = [
@@ -120,7 +122,7 @@ class KnownNames:
         return unknown_names
 
     def _labels(self) -> list[str]:
-        """Return the labels that were counted with any model, or were meant to be."""
+        """Return the labels that any model counted or was set to count."""
         if self._index is None:
             return []
         labels: dict[str, None] = {}
@@ -131,7 +133,7 @@ class KnownNames:
         return [*labels]
 
     def _places(self, kind: str, series: str, sources: list[str]) -> set[str]:
-        """Return the names of the lines or zones of some sources (empty means all), now or when counted."""
+        """Return the names of lines or zones that some sources (all if empty) have, or had when counted."""
         names = {name for part in self._parts for name in part.places(kind, sources)}
         for model in self._models:
             for summary in self._index.sources(series_model(model, series)) if self._index else []:
@@ -142,7 +144,7 @@ class KnownNames:
 
 
 def labels_to_count(index: CountIndex, model: str) -> set[str]:
-    """Return the labels that days of a model were counted for, if these were not all labels."""
+    """Return the labels that days of a model were limited to."""
     settings = {day.settings for day in index.counted_days(model) if day.settings}
     return {label for text in settings for label in msgspec.json.decode(text).get("labels", ())}
 
@@ -155,10 +157,10 @@ class NoSuchName(NamedTuple):
     """An unknown name.
 
     Attributes:
-        kind: The kind of thing it was meant to name, such as `source`.
-        near: Similarly spelled names, the nearest first.
-        remedy: The advice, as a clause without an end.
-        is_certain: Whether there are names of this kind; otherwise the name may only be missing so far.
+        kind: The kind of thing that it should name, such as `source`.
+        near: Names with a similar spelling, the nearest first.
+        remedy: What to do, as a clause without a full stop.
+        is_certain: Whether there are names of this kind; if not, this name may still appear.
     """
 
     kind: str
@@ -178,7 +180,7 @@ class NoSuchName(NamedTuple):
 
 
 def no_such(kind: str, name: str, names: Sequence[str]) -> NoSuchName:
-    """Return the message about a name that is not among `names`, which it lists in their order."""
+    """Return the message about a name that is not in `names`, which it lists in their order."""
     alike = difflib.get_close_matches(name.lower(), [candidate.lower() for candidate in names], n=3)
     near = sorted(
         (candidate for candidate in names if candidate.lower() in alike),

@@ -1,1 +1,1 @@
-"""Media in: pictures and videos become stored frames with event time, announced on the log."""
+"""Turns pictures and videos into stored frames with event times, and announces them on the log."""

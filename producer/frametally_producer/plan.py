@@ -1,4 +1,4 @@
-"""The dry run: what the producer would store and how long it would take, without writing anything."""
+"""Estimates, without writing anything, what the producer would store and how long it would take."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ class Speed(NamedTuple):
     """The estimated cost of producing footage.
 
     Attributes:
-        s_per_pixel: Seconds for each pixel to decode, with the storing of the frames that are taken.
-        s_per_byte: Seconds to read each byte of a file for its identity.
+        s_per_pixel: Seconds per decoded pixel, including the storing of frames.
+        s_per_byte: Seconds per byte of a file to compute its identity.
     """
 
     s_per_pixel: float
@@ -51,7 +51,7 @@ class Speed(NamedTuple):
 
 
 class _Trial:
-    """Sums over the files that were tried."""
+    """The sums over the files tried."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -67,9 +67,9 @@ class _Trial:
 
 
 def probe(paths: Sequence[Path], settings: Settings, pictures: PictureReader | None) -> Speed | None:
-    """Measure the cost of such pictures, or of videos if there is no reader of pictures; None: it cannot be.
+    """Measure the cost of pictures, or of videos without a `pictures` reader; return None if that fails.
 
-    The first, a middle and the last are tried, a second each.
+    It tries the first, the middle and the last file, for a second each.
     """
     trial = _Trial(settings)
     for path in dict.fromkeys(paths[step * (len(paths) - 1) // (_FILES - 1)] for step in range(_FILES)):
@@ -131,14 +131,14 @@ class Gap(NamedTuple):
 
 
 class PlannedSource(NamedTuple):
-    """The footage to produce of one source.
+    """One source's footage to produce.
 
     Attributes:
-        files_known: Of them, those that an earlier call finished, by notes in the data folder, and copies.
-        frames: How many frames are to be stored, about; without those of `files_known`.
-        frames_unknown: Videos that do not tell how long they are; their frames are not in `frames`.
+        files_known: Files that an earlier call finished, according to the data folder, and copies.
+        frames: About how many frames to store, without those of `files_known`.
+        frames_unknown: Videos of unknown length, whose frames are not in `frames`.
         last_ms: Event time of the last frame's end.
-        gap_ms: That bound.
+        gap_ms: The least length of a gap (`find_gaps`).
     """
 
     source_name: str
@@ -157,10 +157,10 @@ class ProducePlan(NamedTuple):
     """The estimated work of a call of the producer.
 
     Attributes:
-        seconds: How long it will take, about; None if nothing could be measured.
-        stored_bytes: How much room the frames will take, about; None likewise.
-        measured: Where those two come from, as a sentence.
-        notes: What is doubtful about times and sources, a line each.
+        seconds: About how long it will take, or None if nothing could be measured.
+        stored_bytes: About how much space the frames will take, or None if nothing could be measured.
+        measured: How these two were measured, as a sentence.
+        notes: Doubts about times and sources, one line each.
     """
 
     sources: list[PlannedSource]
@@ -185,10 +185,10 @@ class _File(NamedTuple):
 def plan(
     call: ProduceCall, *, find: Callable[[str], MediaManifest | None], progress: Progress
 ) -> ProducePlan:
-    """Plan what `produce` would do with the same call. Headers are read, and a few files for a moment.
+    """Plan what `produce` would do with the same call, from headers and a short trial of a few files.
 
-    `find` returns the manifest of a video that was read here before. Raises `Misconfigured`: settings or
-    arguments that cannot be; or as `find`.
+    `find` returns the manifest of a video that was read here before. Raises `Misconfigured` for invalid
+    settings or arguments, or as `find`.
     """
     settings = call.settings
     footage = call.find_footage()
@@ -226,7 +226,7 @@ def plan(
 
 @dataclass
 class _Look:
-    """Looks at files: their headers; of those that begin like another of their size, at all bytes."""
+    """Inspects files: their headers, and all bytes of files that begin like another of the same size."""
 
     settings: Settings
     seen: SeenFiles
@@ -282,7 +282,7 @@ class _Look:
         event_time = find_event_time(clues, settings=self.settings)
         at_ms = event_time.at_ms
         earlier = self.seen.find(path, stamp_of(path.stat()))
-        request = asked_of(self.settings, source_name).partition(",")  # a picture is not sampled
+        request = asked_of(self.settings, source_name).partition(",")  # pictures are not sampled
         is_known = self._is_copy(path, source_name, event_time.time_source == "file_time" or at_ms)
         is_known |= earlier is not None and earlier.asked.partition(",")[2] == request[2]
         if not is_known:
@@ -293,7 +293,7 @@ class _Look:
     def _frames(
         self, video: Video, manifest: MediaManifest | None, pace: Pace
     ) -> tuple[int | None, int | None]:
-        """Return how many new frames are taken, and how many decoded; None where the video does not tell."""
+        """Return how many new frames are taken, and how many decoded; None if the video does not state it."""
         stated, length_s = video.frames_stated, video.duration_s
         if stated is None and length_s is not None and video.average_fps:
             stated = math.ceil(length_s * Fraction(video.average_fps))
@@ -314,7 +314,7 @@ class _Look:
         return frames and max(frames - frames_there, 0), stated
 
     def _is_copy(self, path: Path, *parts: object) -> bool:
-        """Return whether an earlier file has these bytes, and `parts`, which also identify the medium."""
+        """Return whether an earlier file has the same bytes and `parts`, which also identify the medium."""
         with open_medium(path) as file:
             head = hashlib.sha256(file.read(_HEAD_BYTES)).digest()
         alike = self._alike.setdefault((path.stat().st_size, head, *parts), [])
@@ -325,10 +325,10 @@ class _Look:
 
 
 def find_gaps(spans: Sequence[tuple[int, int]]) -> tuple[list[Gap], int]:
-    """Return where `spans` of event time leave more than a bound uncovered, and that bound in milliseconds.
+    """Return the gaps between `spans` that are longer than a bound, and the bound in milliseconds.
 
-    `spans` are `(start_ms, end_ms)` of each medium; the bound is ten times the usual (median) step from a
-    medium's end to the next one's start.
+    `spans` are the event times `(start_ms, end_ms)` of each medium; the bound is ten times the median step
+    from a medium's end to the next one's start.
     """
     steps: list[Gap] = []
     end: int | None = None
@@ -363,7 +363,7 @@ def _source(name: str, files: list[_File], settings: Settings) -> PlannedSource:
 def _estimate(
     new: list[_File], settings: Settings, seen_files: SeenFiles, pictures: PictureReader
 ) -> tuple[float | None, float | None, str]:
-    """Estimate the seconds and bytes of producing these, and say where the rates come from."""
+    """Return the estimated seconds and bytes of producing files, and where the rates come from."""
     seconds = stored_bytes = 0.0
     origins: dict[str, str] = {}
     for kind in ("video", "pictures"):

@@ -1,4 +1,4 @@
-"""The producer: reads pictures and videos, stores their frames and announces them on the log."""
+"""Produces media: reads pictures and videos, stores their frames and announces them on the log."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ class ProduceReport(NamedTuple):
     """The result of a call of the producer.
 
     Attributes:
-        frames_known: Frames asked for that an earlier call had announced.
-        notices: What a person should know besides, one line each.
-        stopped: Whether it was asked to stop before the end; the same call goes on from there.
+        frames_known: Wanted frames that an earlier call had announced.
+        notices: Other messages for people, one line each.
+        stopped: Whether a stop was requested before the end; the same call continues from there.
     """
 
     media: list[MediaManifest]
@@ -65,11 +65,9 @@ def produce(
 ) -> ProduceReport:
     """Store and announce the frames of the media at `call.paths` that have not been announced yet.
 
-    It waits for a store or a log that is away, and for room on the disk; no frame is left out for it. The
-    topic is made if it is missing. `on_standing` gets the state of the files, whenever that changes.
-
-    Raises `Misconfigured`: settings or arguments that cannot be, or a store, log or folder that cannot be
-    written.
+    It waits for an unavailable store or log and for space on the disk, and loses no frame. It creates a
+    missing topic. `on_standing` gets the state of the files whenever it changes. Raises `Misconfigured` for
+    invalid settings or arguments, or if a store, log or folder cannot be written.
     """
     footage = call.find_footage()
     start = call.start_of(footage)
@@ -95,9 +93,9 @@ def begin(
     on_standing: Callable[[Standing], None] = lambda standing: None,
     patience: Patience | None = None,
 ) -> Iterator[Production]:
-    """Start a call of the producer, and close its files and ports at the end.
+    """Start a call of the producer, and close its files at the end.
 
-    Without `patience` it waits for servers without end.
+    Without `patience`, it waits for servers forever.
     """
     failpoints.arm()
     settings = call.settings
@@ -124,7 +122,7 @@ def begin(
 def produce_media(
     media: Sequence[VideoToProduce | PicturesToProduce], production: Production, start: datetime | None = None
 ) -> None:
-    """Produce each of `media`; bad ones are set aside. Raises `GivenUp` and `Misconfigured`."""
+    """Produce all `media`, and set bad ones aside. Raises `GivenUp` and `Misconfigured`."""
     for medium in media:
         production.tally.expect(medium.paths)
     try:
@@ -139,12 +137,12 @@ def produce_media(
     finally:
         for line in production.doubts.lines():
             production.notice(line)
-    production.pictures.close()  # until the next ones come, which may take days
+    production.pictures.close()  # until there are new ones, which may take days
     _tell_overlaps(production)
 
 
 def _tell_overlaps(production: Production) -> None:
-    """Set aside, by name and time, what does not count of media that overlap with what was new."""
+    """Report, by name and time, the footage that does not count because new media overlap others."""
     if not production.fresh:
         return
     store, wins = production.store, production.settings.count_overlaps
@@ -185,11 +183,11 @@ def report_of(production: Production, *, stopped: bool) -> ProduceReport:
 _LOOK_EVERY_S = 1.0
 _REST_PART = 10
 STILL_S = 5.0
-"""After a look round that took long, the watch rests this many times as long."""
+"""Seconds without a change after which a file is taken; also the longest rest between rounds."""
 
 
 class _Sight(NamedTuple):
-    """A file as it was seen: its size and date, since when so, and whether it was taken as it is."""
+    """The last seen state of a file: its size and date, since when, and whether it was taken so."""
 
     size_bytes: int
     modified_ns: int
@@ -205,13 +203,12 @@ def watch(
     progress: Progress,
     on_standing: Callable[[Standing], None] = lambda standing: None,
 ) -> ProduceReport:
-    """Produce the files of the folders `call.paths`, also new ones, until a stop is requested.
+    """Produce the files of the folders `call.paths`, including new ones, until a stop is requested.
 
-    A file is taken when its size and date have been the same for `STILL_S`. A file that changes after
-    it was taken is taken again; its bytes differ, so it is another medium, and a line says so. A bad file is
-    named once, and again only when it has changed. The arguments are those of `produce`.
-
-    Raises `Misconfigured`: as `produce`; or an argument is not a folder, or has a start time.
+    A file is taken when its size and date have been the same for `STILL_S`. If it changes after that, it is
+    taken again as another medium, because its bytes differ, and a line says so. A bad file is named once, and
+    again only if it changes. The arguments are those of `produce`. Raises `Misconfigured` as `produce`, or if
+    a path is not a folder or there is a start time.
     """
     if call.start_time:
         raise Misconfigured(
@@ -245,7 +242,7 @@ class Rounds:
         self._named = 0
 
     def ready(self, footage: Footage, *, now_s: float) -> list[VideoToProduce | PicturesToProduce]:
-        """Return the media whose files have been still for long enough and are not taken yet as they are."""
+        """Return the media whose files have been unchanged for long enough and are not taken yet."""
         self._note_skipped(footage.skipped)
         for note in footage.notes:
             if note not in self._production.notices:
@@ -269,10 +266,10 @@ class Rounds:
         self._named = len(skipped)
 
     def _look_at(self, path: Path, before: dict[Path, _Sight], now_s: float, still_since_s: float) -> bool:
-        """Note how the file is now; return whether it is to be taken."""
+        """Record the current state of the file, and return whether to take it."""
         try:
             status = path.stat()
-        except FileNotFoundError:  # it has just gone
+        except FileNotFoundError:  # it was just removed
             return False
         except OSError as error:
             self._note_skipped([Skipped(str(path), why_unusable(error))])

@@ -1,1 +1,1 @@
-"""Runs a network: OpenCV, OpenVINO, ONNX Runtime."""
+"""Runs networks with OpenCV, OpenVINO or ONNX Runtime."""

@@ -1,4 +1,4 @@
-"""The interface of a back-end: runs a network on pictures, and turns a picture into its input."""
+"""Defines the interface of a back-end that runs a network, and turns pictures into its input."""
 
 from __future__ import annotations
 
@@ -12,28 +12,26 @@ import numpy.typing as npt
 from frametally.files.opencv import Pixels, cv2
 
 Outputs = Sequence[npt.NDArray[np.float32]]
-"""A network's outputs for one picture, in its order."""
+"""A network's outputs for one picture, in the network's order."""
 
 T = TypeVar("T")
 
 
 class Network(Protocol):
-    """A network, loaded and ready. `start` is not for use by several threads at once."""
+    """A loaded network. Do not call `start` from several threads at once."""
 
     def start(self, picture: Pixels, read: Callable[[Outputs], T]) -> Future[T]:
-        """Run the network on one picture; return what `read` makes of its outputs, now or later.
+        """Run the network on one picture; return the result of `read` for its outputs, now or later.
 
-        Waits while as many pictures are under way as the back-end can work on. `picture` is (height, width,
-        3) uint8, blue-green-red, of the size of the network's input; it is not used after the return. `read`
-        is called in any thread and must not keep the outputs: they are overwritten afterwards.
-
-        Raises `Misconfigured` if the network cannot be run; the future may hold the same, and what `read`
-        raises.
+        Waits while the back-end is processing as many pictures as it can. `picture` is (height, width, 3)
+        uint8, blue-green-red, of the size of the network's input; it is not used after the return. `read` is
+        called in any thread and must not keep the outputs, which are overwritten afterwards. Raises
+        `Misconfigured` if the network cannot be run; the future may also hold this error, or one from `read`.
         """
 
 
 def read_now(read: Callable[[Outputs], T], outputs: Outputs) -> Future[T]:
-    """Return a complete future with the result of `read` for `outputs`, or with its exception."""
+    """Return a completed future with the result of `read` for `outputs`, or with its exception."""
     future: Future[T] = Future()
     complete(future, read, outputs)
     return future
@@ -51,25 +49,25 @@ Backend = Literal["opencv", "openvino", "onnxruntime"]
 Resize = Literal["stretch", "letterbox"]
 
 RESIZE_RULES: dict[Resize, str] = {"stretch": "stretch-linear-1", "letterbox": "letterbox-linear-1"}
-"""Names of what `fit` does; changed whenever that changes a value; part of the model id."""
+"""Names of the rules of `fit`, changed whenever a rule changes a value; part of the model id."""
 
 DECODE_RULE = "jpeg-reduced-while-sides-suffice-1"
-"""Name of how frames are decoded (`frametally.files.opencv.reduction_for`); part of the model id."""
+"""Name of the rule for decoding frames (`frametally.files.opencv.reduction_for`); part of the model id."""
 
 BATCH_PICTURES = 8
-"""Pictures that a GPU gets at a time; part of the model id on such devices."""
+"""How many pictures a GPU gets at a time; part of the model id on such devices."""
 
 
 class Preparation(NamedTuple):
     """How pixels become a network's input; part of the model id.
 
     Attributes:
-        resize: As `fit` says.
+        resize: How `fit` resizes pictures.
         brightest: Value of the brightest pixel, 1 or 255.
-        order: Of the channels, and of `mean` and `std`.
+        order: Order of the channels, and of `mean` and `std`.
         mean: Subtracted from the values of each channel.
         std: Divides them afterwards.
-        corner: Where a letterboxed picture is in the input.
+        corner: Position of a letterboxed picture in the input.
         fill: The grey around it.
     """
 
@@ -90,10 +88,10 @@ class Fitted(NamedTuple):
 
     Attributes:
         picture: (height, width, 3) uint8, blue-green-red.
-        left: Where the picture begins in the input, as a part of the input's width.
-        top: The same, of its height.
-        width: How wide it is there, as a part of the input's width.
-        height: How high it is there, as a part of the input's height.
+        left: Left border of the picture in the input, as a fraction of the input's width.
+        top: Top border of the picture in the input, as a fraction of the input's height.
+        width: Width of the picture in the input, as a fraction of the input's width.
+        height: Height of the picture in the input, as a fraction of the input's height.
     """
 
     picture: Pixels
@@ -104,7 +102,7 @@ class Fitted(NamedTuple):
 
 
 def fit(image: Pixels, *, input_px: tuple[int, int], preparation: Preparation) -> Fitted:
-    """Return `image`, (height, width, 3) uint8 blue-green-red, at the size of a network's input.
+    """Return `image`, (height, width, 3) uint8 blue-green-red, resized to a network's input.
 
     `stretch` fills the input, as Darknet does; `letterbox` keeps the picture's proportions and fills the rest
     with grey, as YOLO networks from v5 on are trained.
@@ -133,9 +131,9 @@ def fit(image: Pixels, *, input_px: tuple[int, int], preparation: Preparation) -
 
 
 def as_parts_of_the_image(rows: npt.NDArray[np.float32], fitted: Fitted) -> npt.NDArray[np.float32]:
-    """Return `rows`, whose boxes are parts of the network's input, with boxes that are parts of the image.
+    """Return `rows` with their boxes converted from fractions of the network's input to those of the image.
 
-    They are (n, 4 or more) float32: centre x, centre y, width, height, and what else there is.
+    Rows are (n, 4 or more) float32: centre x, centre y, width, height, and further columns.
     """
     if fitted[1:] == (0.0, 0.0, 1.0, 1.0):
         return rows
@@ -147,7 +145,7 @@ def as_parts_of_the_image(rows: npt.NDArray[np.float32], fitted: Fitted) -> npt.
 
 
 def as_blob(picture: Pixels, preparation: Preparation = AS_DARKNET) -> npt.NDArray[np.float32]:
-    """Return `picture` as a network takes it: (1, 3, height, width) float32."""
+    """Return `picture` as a network's input: (1, 3, height, width) float32."""
     scale, swap = preparation.brightest / 255, preparation.order == "rgb"
     blob = np.asarray(
         cv2.dnn.blobFromImage(picture, scale, picture.shape[1::-1], swapRB=swap, crop=False), np.float32

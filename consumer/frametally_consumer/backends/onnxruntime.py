@@ -1,4 +1,4 @@
-"""The back-end for GPUs, and for machines without OpenVINO: ONNX networks run by ONNX Runtime."""
+"""Runs ONNX networks with ONNX Runtime, on GPUs and on machines without OpenVINO."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CPU, CUDA, TENSORRT = "CPUExecutionProvider", "CUDAExecutionProvider", "Tensorrt
 
 
 class _Waiting(NamedTuple):
-    """A picture that waits for a batch, and what becomes of its outputs."""
+    """A picture waiting for a batch, and how to read its outputs."""
 
     picture: Pixels
     future: Future[Any]
@@ -36,9 +36,9 @@ class _Waiting(NamedTuple):
 class OnnxRuntimeNetwork:
     """An ONNX network in 32-bit floats.
 
-    On a GPU, pictures go through the network in batches of one size, the last ones filled up with black: a
-    batch of another size could take another algorithm and change the last digits. Two threads take turns, so
-    that the GPU computes while the CPU prepares the next batch.
+    On a GPU, pictures go through the network in batches of one size, padded with black, because a batch of
+    another size could use another algorithm and change the last digits. Two threads take turns, so that the
+    GPU computes while the CPU prepares the next batch.
     """
 
     def __init__(
@@ -52,14 +52,13 @@ class OnnxRuntimeNetwork:
         batch: int = 1,
         engines: Path | None = None,
     ) -> None:
-        """Load the ONNX file `network`, which error lines call `name`.
+        """Load the ONNX file `network`, named `name` in errors.
 
-        Of ONNX Runtime's execution `providers` the first that can run an operation runs it; the CPU runs some
-        only if its provider is among them, too. The network gets `batch` pictures at a time if it can take
-        more than one. TensorRT keeps what it builds in the folder `engines`.
-
-        Raises `Misconfigured`: a provider is not in the installed ONNX Runtime or cannot be loaded here, the
-        CPU would run what it should not, or ONNX Runtime cannot read the network.
+        Each operation runs on the first of ONNX Runtime's execution `providers` that can run it, and on the
+        CPU only if the CPU's provider is given. The network gets `batch` pictures at a time if it can take
+        more than one. TensorRT keeps its engines in the folder `engines`. Raises `Misconfigured` if a
+        provider is not in the installed ONNX Runtime or cannot be loaded here, if the CPU would run
+        operations without its provider, or if ONNX Runtime cannot read the network.
         """
         self._name, self._preparation = name, preparation
         setting = f"FRAMETALLY_EXECUTION_PROVIDERS={','.join(providers)}"
@@ -78,23 +77,23 @@ class OnnxRuntimeNetwork:
         self._batch = 1 if batched is None else batch
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-        options.log_severity_level = 4  # its lines do not name the file; ours do
-        # Threads that wait without sleeping would take the cores from decoding.
+        options.log_severity_level = 4  # its messages do not name the file; ours do
+        # Spinning threads would take cores from decoding.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
         onnxruntime.set_default_logger_severity(4)
         lacks = _preload_libraries() if {CUDA, TENSORRT} & set(providers) else ""
         try:
-            # Without its fallback: a provider that fails, now or later, would become the CPU.
+            # No fallback: otherwise the CPU would replace a provider that fails, now or later.
             self._session = onnxruntime.InferenceSession(
                 network if batched is None else batched,
                 options,
                 providers=[(provider, _options(provider, engines)) for provider in providers],
                 enable_fallback=0,
             )
-        except Exception as error:  # its errors share no base but this
+        except Exception as error:  # its errors have no narrower common base
             raise self._cannot(error) from error
-        # One whose libraries are not there is left out without an error.
+        # A provider with missing libraries is dropped without an error.
         absent = [provider for provider in providers if provider not in self._session.get_providers()]
         if absent:
             raise Misconfigured(
@@ -110,12 +109,12 @@ class OnnxRuntimeNetwork:
             raise Misconfigured(f"{setting}: a part of {name} would run on the CPU; add {CPU} to allow that")
         self._inputs = [node.name for node in self._session.get_inputs()]
         self._waiting: queue.SimpleQueue[_Waiting] = queue.SimpleQueue()
-        # Two batches on their way and one that waits: a thread that is done finds a full one.
+        # Two batches in progress and one waiting, so that a finished thread finds a full batch.
         self._room = threading.BoundedSemaphore(3 * self._batch)
         self._running = ThreadPoolExecutor(2, "batches")
 
     def start(self, picture: Pixels, read: Callable[[Outputs], T]) -> Future[T]:
-        """Do as `Network.start` says; without batches, the future is complete at the return."""
+        """Implement `Network.start`; without batches, the returned future is complete."""
         if self._batch == 1:
             return read_now(read, self._run(as_blob(picture, self._preparation)))
         future: Future[T] = Future()
@@ -125,7 +124,7 @@ class OnnxRuntimeNetwork:
         return future
 
     def _run_waiting(self) -> None:
-        """Run a batch of the pictures that came while the batches before were running, if any are left."""
+        """Run a batch of the waiting pictures, if there are any."""
         batch: list[_Waiting] = []
         with contextlib.suppress(queue.Empty):
             while len(batch) < self._batch:
@@ -181,10 +180,9 @@ def try_providers(providers: Sequence[str]) -> list[str]:
 
 
 def _batched(network: bytes, pictures: int) -> bytes | None:
-    """Return `network` for `pictures` at a time; None if it is made for one, with an operation that says so.
+    """Return `network` for `pictures` at a time, or None if it can only take one.
 
-    One that frametally has converted has no such operation; another is only changed if it leaves the number
-    open.
+    Networks that frametally has converted can be changed; others only if they leave the number open.
     """
     import onnx
 
@@ -202,28 +200,28 @@ def _batched(network: bytes, pictures: int) -> bytes | None:
 
 
 def _options(provider: str, engines: Path | None) -> dict[str, str]:
-    """Return what makes `provider` compute in 32-bit floats, by an algorithm that no measurement chooses."""
+    """Return options that make `provider` compute in 32-bit floats, without timing-based algorithms."""
     if provider == CUDA:
         return {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"}
     if provider == TENSORRT and engines is not None:
-        with contextlib.suppress(OSError):  # without a folder, it builds them at every start
+        with contextlib.suppress(OSError):  # without a folder, engines are built at every start
             engines.mkdir(parents=True, exist_ok=True)
         return {"trt_engine_cache_enable": "True", "trt_engine_cache_path": str(engines)}
     return {}
 
 
 def _preload_libraries() -> str:
-    """Load NVIDIA's libraries from packages of pip's, where the loader does not look; return what is missing.
+    """Load NVIDIA's libraries from pip packages, where the loader does not look; return what is missing.
 
-    The text is in brackets, for an error line; empty if nothing is missing.
+    The text is in brackets, for an error line, or empty if nothing is missing.
     """
-    # TensorRT has no option for it, and would round the numbers that it multiplies to 10 bits.
+    # TensorRT has no option for it and would round factors to 10 bits.
     os.environ["NVIDIA_TF32_OVERRIDE"] = "0"
-    with contextlib.redirect_stdout(io.StringIO()) as printed:  # it prints what it does not find
+    with contextlib.redirect_stdout(io.StringIO()) as printed:  # it prints missing libraries
         onnxruntime.preload_dlls()
     missing = printed.getvalue().splitlines()
     try:
-        ctypes.CDLL("libcuda.so.1")  # the driver's
+        ctypes.CDLL("libcuda.so.1")  # from the driver
     except OSError as error:
         missing.insert(0, str(error))
     return f" ({missing[0]})" if missing else ""

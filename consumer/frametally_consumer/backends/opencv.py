@@ -1,4 +1,4 @@
-"""The reference back-end: Darknet networks run by OpenCV's DNN module."""
+"""Runs Darknet networks with OpenCV's DNN module, as the reference back-end."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class DarknetNetwork(NamedTuple):
 
     Attributes:
         cfg: The network file, for error lines.
-        text: What OpenCV should read of it.
+        text: The content that OpenCV should read.
     """
 
     cfg: Path
@@ -32,8 +32,8 @@ class DarknetNetwork(NamedTuple):
 class OpenCvNetwork:
     """A Darknet network in 32-bit floats.
 
-    Pictures go through the network one at a time: OpenCV gains nothing by batches, and so nothing that is
-    found in a picture can depend on the others.
+    Pictures go through the network one at a time: OpenCV gains nothing from batches, and so the detections in
+    a picture cannot depend on others.
     """
 
     def __init__(self, network: DarknetNetwork, *, threads: int) -> None:
@@ -50,8 +50,8 @@ class OpenCvNetwork:
             raise self._cannot(error) from error
 
     def start(self, picture: Pixels, read: Callable[[Outputs], T]) -> Future[T]:
-        """Do as `Network.start` says; the future is complete at the return."""
-        cv2.setNumThreads(self._threads)  # it is the process's: whoever else uses OpenCV may have changed it
+        """Implement `Network.start`; the returned future is complete."""
+        cv2.setNumThreads(self._threads)  # process-wide: other users of OpenCV may have changed it
         try:
             self._network.setInput(as_blob(picture))
             outputs = self._network.forward(self._outputs)

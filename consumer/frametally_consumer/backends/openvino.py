@@ -1,4 +1,4 @@
-"""The fast back-end on x86: networks run by OpenVINO, several pictures at a time."""
+"""Runs networks with OpenVINO, several pictures at a time, as the fast back-end on x86."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _CAPABILITY: dict[Arithmetic, str] = {"f32": "FP32", "bf16": "BF16"}
 class OpenVinoNetwork:
     """A network on OpenVINO's CPU plug-in.
 
-    Every picture is a request of its own and is computed by one thread, so that nothing that is found depends
-    on how many threads or requests there are, or on the other pictures. One request more than there are
-    threads, and one for the picture that is being read: no thread waits for the next picture.
+    Every picture is a separate request, computed by one thread, so detections do not depend on the number of
+    threads or requests, or on other pictures. There are two more requests than threads, one of them for the
+    picture being read, so that no thread waits for the next picture.
     """
 
     def __init__(
@@ -41,10 +41,9 @@ class OpenVinoNetwork:
     ) -> None:
         """Load `network`, an ONNX file's bytes or the path of an ONNX or OpenVINO file.
 
-        `arithmetic` is of what the network does not say itself; it is always stated, as OpenVINO's own choice
-        depends on the CPU. As many pictures are computed at once as there are `threads`.
-
-        Raises `Misconfigured`: OpenVINO cannot read the network, or the CPU has no such arithmetic.
+        `arithmetic` applies where the network does not specify it; it is always set, because OpenVINO's
+        choice depends on the CPU. `threads` pictures are computed at once. Raises `Misconfigured` if OpenVINO
+        cannot read the network or the CPU does not support the arithmetic.
         """
         self._name = name
         self._core = ov.Core()
@@ -60,20 +59,20 @@ class OpenVinoNetwork:
             options = {
                 "INFERENCE_PRECISION_HINT": arithmetic,
                 "INFERENCE_NUM_THREADS": threads,
-                "NUM_STREAMS": threads,  # a thread for each picture
+                "NUM_STREAMS": threads,  # one thread per picture
                 "ENABLE_CPU_PINNING": False,  # other workers use the same cores
             }
             self._compiled = self._core.compile_model(_taking_pictures(model, preparation), "CPU", options)
-        except Exception as error:  # its errors share no base but this
+        except Exception as error:  # its errors have no narrower common base
             raise self._cannot(error) from error
         self._queue = ov.AsyncInferQueue(self._compiled, threads + 2)
         self._queue.set_callback(_hand_over)
-        # `read` is called in OpenVINO's threads. One that comes back from it while Python shuts down aborts
-        # the process, so Python waits for them first.
+        # OpenVINO's threads call `read`. One that returns from it while Python shuts down aborts the process,
+        # so wait for them first.
         weakref.finalize(self, self._queue.wait_all)
 
     def start(self, picture: Pixels, read: Callable[[Outputs], T]) -> Future[T]:
-        """Do as `Network.start` says; `read` is called in a thread of OpenVINO's."""
+        """Implement `Network.start`; OpenVINO's threads call `read`."""
         future: Future[T] = Future()
         try:
             self._queue.start_async({0: picture[np.newaxis]}, userdata=(future, read))

@@ -1,7 +1,7 @@
-"""OpenVINO without its telemetry: import `ov` only from here.
+"""Imports OpenVINO without its telemetry: import `ov` only from here.
 
-At its import OpenVINO's converter would send a statistics event over the network and leave an identity in the
-user's home folder. It takes a telemetry package that cannot be imported for a no.
+On import, OpenVINO's converter would send a statistics event over the network and leave an identity in the
+user's home folder. A telemetry package that cannot be imported turns this off.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Turns pictures into boxes, with one of the back-ends."""
+"""Turns pictures into boxes with one of the back-ends."""

@@ -1,4 +1,4 @@
-"""Turns a YOLO network's rows into boxes in pixels: plain arrays in and out, for every back-end.
+"""Turns a YOLO network's rows into boxes in pixels, as plain arrays, for every back-end.
 
 Coordinates are (left, top, right, bottom) or (left, top, width, height) in pixels of the image, x to the
 right and y down, with the origin at the image's top left corner.
@@ -23,22 +23,22 @@ CONFIDENCE_STEPS = 10_000
 PIXEL_STEPS = 10
 
 MIN_CONFIDENCE = 0.1
-"""Below which no box is written."""
+"""Boxes below it are not written."""
 NMS_IOU = 0.45
 """Overlap above which the weaker of two boxes of one class is dropped."""
 
 _BLOCK = 256
-"""Boxes that are compared with all others in one go: bounds memory, however many there are."""
+"""How many boxes are compared with all others at once, which limits memory."""
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
 
 class Boxes(NamedTuple):
-    """The objects of one image, as integers: n of them, in the order that `Detector.detect` states.
+    """The n objects of one image, as integers, in the order of `Detector.detect`.
 
     Attributes:
-        class_index: (n,) int64, place among the model's classes.
+        class_index: (n,) int64, index in the model's classes.
         confidence_e4: (n,) int64, ten-thousandths.
         box_tenths: (n, 4) int64, (left, top, width, height) in tenths of a pixel, inside the image.
     """
@@ -61,13 +61,12 @@ def boxes_from_rows(
     min_confidence: float,
     nms_iou: float,
 ) -> Boxes:
-    """Return the objects that a YOLO network found in one image of that size.
+    """Return the objects that a YOLO network found in one image of a given size.
 
-    `rows` are (n, 5 + classes) float32, all finite: centre x, centre y, width and height as parts of the
+    `rows` are (n, 5 + classes) float32, all finite: centre x, centre y, width and height as fractions of the
     image's size, objectness, then objectness x class probability for each class. A row is one box with its
-    best class (of equal ones the first); its confidence is compared with `min_confidence` in ten-thousandths,
-    as it will be written. Of two boxes of one class that overlap by more than `nms_iou`, the weaker is left
-    out.
+    best class (the first of equals); its confidence is compared with `min_confidence` in ten-thousandths, as
+    it will be written. If two boxes of one class overlap by more than `nms_iou`, the weaker is dropped.
     """
     scores = rows[:, 5:]
     confident = np.flatnonzero(
@@ -91,10 +90,10 @@ def boxes_from_rows(
 
 
 def suppress_overlaps(corners: Floats, class_index: Integers, *, nms_iou: float) -> Integers:
-    """Suppress overlaps within each class; return the boxes that stay, (kept,) int64, ascending.
+    """Suppress overlaps within each class; return the indices of the kept boxes, (kept,) int64, ascending.
 
     `corners` are (n, 4) float64, (left, top, right, bottom), strongest box first, `class_index` (n,) int64. A
-    box that overlaps a stronger one that is kept by more than `nms_iou` is left out.
+    box that overlaps a stronger kept one by more than `nms_iou` is dropped.
     """
     left, top, right, bottom = corners.T
     area = (right - left) * (bottom - top)
@@ -115,10 +114,10 @@ def suppress_overlaps(corners: Floats, class_index: Integers, *, nms_iou: float)
 
 
 def clip_to_tenths(corners: Floats, *, width_px: int, height_px: int) -> Integers:
-    """Cut boxes at the image's edges, and round to tenths of a pixel.
+    """Clip boxes to the image's edges, and round to tenths of a pixel.
 
-    `corners` are (n, 4) float64, (left, top, right, bottom) in pixels; what is returned is (n, 4) int64,
-    (left, top, width, height) in tenths, a width or height of 0 where nothing is left.
+    `corners` are (n, 4) float64, (left, top, right, bottom) in pixels; the result is (n, 4) int64, (left,
+    top, width, height) in tenths, with a width or height of 0 if nothing is left.
     """
     edges = np.array([width_px, height_px, width_px, height_px], dtype=np.float64)
     tenths = to_steps(np.clip(corners, 0.0, edges), PIXEL_STEPS)
@@ -127,7 +126,7 @@ def clip_to_tenths(corners: Floats, *, width_px: int, height_px: int) -> Integer
 
 
 def in_stated_order(class_index: Integers, confidence_e4: Integers, box_tenths: Integers) -> Boxes:
-    """Return `Boxes` of these arrays, without those of no area, in the order of `Detector.detect`."""
+    """Return `Boxes` of these arrays, without boxes of no area, in the order of `Detector.detect`."""
     visible = (box_tenths[:, 2:] > 0).all(axis=1)
     class_index, confidence_e4, box_tenths = class_index[visible], confidence_e4[visible], box_tenths[visible]
     order = np.lexsort((*box_tenths.T[::-1], class_index, -confidence_e4))  # last key first
@@ -149,25 +148,25 @@ def as_detections(boxes: Boxes, class_names: Sequence[str]) -> list[Detection]:
 
 
 COLOURS = ("blue", "green", "red", "white")
-"""Its classes; blue, green and red have their channel's number."""
+"""The classes of `PixelDetector`; blue, green and red have their channel's index."""
 
 _PIXEL_VERSION = 1
 _BRIGHT = 128
-"""A patch is made of touching pixels with at least one channel from here on."""
+"""A patch consists of touching pixels with at least one channel at or above this value."""
 _MIN_SIDE_PX = 3
 _COLOUR_LEAD = 64
-"""By how much a patch's strongest mean channel leads the next one, or else the patch is white."""
+"""How far a patch's strongest mean channel must lead the next one; if it does not, the patch is white."""
 
 
 class PixelDetector:
-    """Boxes around bright patches, from the pixels only.
+    """Finds boxes around bright patches, from the pixels only.
 
-    The confidence is the part of the box that the patch fills. Patches under 3 pixels wide or high are left
-    out. A patch of one strong channel is `blue`, `green` or `red`, any other `white`.
+    The confidence is the fraction of the box that the patch fills. Patches less than 3 pixels wide or high
+    are left out. A patch with one strong channel is `blue`, `green` or `red`, any other is `white`.
     """
 
     def __init__(self, *, min_confidence: float) -> None:
-        """Patches that fill less than `min_confidence` of their box are left out."""
+        """Leave out patches that fill less than `min_confidence` of their box."""
         self._min_confidence_e4 = int(to_steps(min_confidence, CONFIDENCE_STEPS))
         self._model_id = make_model_id(
             name="pixels",
@@ -178,13 +177,13 @@ class PixelDetector:
 
     @property
     def model_id(self) -> str:
-        """Name, back-end, precision and 8 hex over everything that changes a detection."""
+        """Name, back-end, precision and 8 hex digits of a hash over everything that changes a detection."""
         return self._model_id
 
     def detect(self, images: Sequence[Pixels]) -> list[list[Detection]]:
-        """Return the patches in each of `images`, as `Detector.detect` says.
+        """Return the patches in each of `images`; see `Detector.detect`.
 
-        Raises `ValueError`: an image is not (height, width, 3) of uint8.
+        Raises `ValueError` if an image is not (height, width, 3) of uint8.
         """
         return [self._detect_one(image) for image in images]
 
@@ -194,10 +193,10 @@ class PixelDetector:
         bright = (strongest >= _BRIGHT).astype(np.uint8)
         _, patch_of_pixel, table, _ = cv2.connectedComponentsWithStats(bright, connectivity=8)
         boxes, areas = table[:, :4].astype(np.int64), table[:, cv2.CC_STAT_AREA].astype(np.int64)
-        # A picture that is bright everywhere has a background of no size.
+        # The background of a picture that is bright everywhere has no size.
         confidence_e4 = to_steps(areas / np.maximum(boxes[:, 2] * boxes[:, 3], 1), CONFIDENCE_STEPS)
         wanted = (boxes[:, 2:] >= _MIN_SIDE_PX).all(axis=1) & (confidence_e4 >= self._min_confidence_e4)
-        wanted[0] = False  # what is not bright
+        wanted[0] = False  # the background
         patches = np.flatnonzero(wanted)
         flat = patch_of_pixel.ravel()
         sums = np.stack(

@@ -1,4 +1,4 @@
-"""Writes confidences so that default thresholds of tracking, chosen for YOLOv4-tiny, fit another model."""
+"""Scales confidences so that the default thresholds of tracking, chosen for YOLOv4-tiny, fit other models."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import numpy as np
 from frametally_consumer.detectors.heads import Floats
 
 COUNTED = 0.25
-"""Up to here, where counting begins by default, confidences are written as they are."""
+"""Confidences up to this default threshold of counting are written unchanged."""
 
 TRACKED = {"bus": 0.4, "car": 0.4, "truck": 0.4}
-"""By default, tracking takes these labels from a lower confidence on: YOLOv4-tiny is unsure of them."""
+"""Lower default thresholds of tracking for labels that YOLOv4-tiny is unsure of."""
 
 Scale = tuple[tuple[str, float], ...]
-"""Labels of `TRACKED`, each with a model's own confidence that is written as that; part of the model id."""
+"""Labels with the model's confidence that is written as their value in `TRACKED`; part of the model id."""
 
 
 def scaled(scores: Floats, class_names: Sequence[str], scale: Scale) -> Floats:
-    """Return scores, (n, classes), as they are written: on straight lines, so their order stays."""
+    """Return scores, (n, classes), as they are written: piecewise linear, so their order stays."""
     written = scores.copy()
     for label, own in scale:
         if label in class_names:

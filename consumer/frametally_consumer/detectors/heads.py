@@ -1,8 +1,7 @@
 """Turns a network's raw outputs into the rows that `boxes.py` takes, for each kind of YOLO head.
 
-A row is one box: centre x, centre y, width and height as parts of the network's input, objectness, then a
-score for each class, as `boxes.boxes_from_rows` states. Only rows that can reach the least confidence are
-made.
+A row is one box: centre x, centre y, width and height as fractions of the network's input, objectness, then a
+score for each class, as in `boxes.boxes_from_rows`. Rows that cannot reach the least confidence are not made.
 """
 
 from __future__ import annotations
@@ -27,25 +26,25 @@ class Head(Protocol):
     """Reads the raw outputs of one kind of network."""
 
     name: ClassVar[str]
-    """What is read; part of the model id."""
+    """The name of the format; part of the model id."""
 
     def rows(self, outputs: Sequence[Floats], *, min_confidence: float) -> Floats:
         """Return (n, 5 + classes) float32: at least the rows with a class of `min_confidence` or more.
 
-        `outputs` are the network's for one picture, in its order; not kept, not changed. Raises
-        `Misconfigured` if they are not of this kind, or not finite.
+        `outputs` are the network's for one picture, in its order; they are neither kept nor changed. Raises
+        `Misconfigured` if they are not of this kind or not finite.
         """
 
 
 @dataclass(frozen=True)
 class DecodedHead:
-    """Rows that the network has made itself, as OpenCV's Darknet importer does."""
+    """Reads rows that the network itself has decoded, as with OpenCV's Darknet importer."""
 
     name: ClassVar[str] = "darknet-opencv"
     classes: int
 
     def rows(self, outputs: Sequence[Floats], *, min_confidence: float) -> Floats:
-        """Return all rows, as `Head.rows` says."""
+        """Return all rows; see `Head.rows`."""
         return np.concatenate(
             [np.asarray(output, dtype=np.float32).reshape(-1, 5 + self.classes) for output in outputs]
         )
@@ -56,9 +55,9 @@ class YoloLayer(NamedTuple):
 
     Attributes:
         anchors_px: (boxes, 2) float32, width and height in pixels of the network's input.
-        scale_x_y: By how much a centre can leave its cell.
-        kernel: (boxes, channels, 5 + classes) float32, of the convolution.
-        bias: (boxes, 5 + classes) float32, of the convolution.
+        scale_x_y: How far a centre can leave its cell.
+        kernel: Weights of the convolution, (boxes, channels, 5 + classes) float32.
+        bias: Biases of the convolution, (boxes, 5 + classes) float32.
     """
 
     anchors_px: Floats
@@ -69,10 +68,10 @@ class YoloLayer(NamedTuple):
 
 @dataclass(frozen=True)
 class DarknetHead:
-    """Darknet's `[yolo]` layers (`yolo_layer.c`), each with the convolution before it.
+    """Reads Darknet's `[yolo]` layers (`yolo_layer.c`), each with the convolution before it.
 
-    The network gives the objectness of all boxes, and what the convolution reads. The other numbers are made
-    here, of the boxes that count alone: of some thousands a few dozen do.
+    The network returns the objectness of all boxes, and the input of the convolution. The other numbers are
+    computed here, only for the few dozen of some thousands of boxes that matter.
     """
 
     name: ClassVar[str] = f"darknet-{HEADS_VERSION}"
@@ -80,7 +79,7 @@ class DarknetHead:
     input_px: tuple[int, int]
 
     def rows(self, outputs: Sequence[Floats], *, min_confidence: float) -> Floats:
-        """Return rows as `Head.rows` says: by output, then row and column of the cell, then box."""
+        """Return rows by output, then row and column of the cell, then box; see `Head.rows`."""
         if len(outputs) != 2 * len(self.layers):
             raise Misconfigured(
                 f"the network has {len(outputs)} outputs, but {len(self.layers)} [yolo] layers; delete the "
@@ -99,8 +98,8 @@ class DarknetHead:
         rows, cells = objectness.shape[2:]
         # (cells, boxes) first: the order of the rows is OpenCV's.
         by_cell = objectness.reshape(boxes, rows * cells).T
-        # A class's score is no higher than the objectness, so this leaves out nothing that counts; the margin
-        # is for rounding.
+        # A class's score is at most the objectness, so this drops nothing that matters; the margin is for
+        # rounding.
         cell, box = np.nonzero(by_cell >= _logit(min_confidence) - 1e-3)
         read = features.reshape(rows * cells, -1)[cell]
         found = np.empty((len(cell), columns), np.float32)
@@ -121,7 +120,7 @@ class DarknetHead:
 
 
 def _sigmoid(values: Floats) -> Floats:
-    """Return 1 / (1 + e^-x) of each value, without an overflow."""
+    """Return 1 / (1 + e^-x) of each value, without overflow."""
     return np.asarray(0.5 * (1 + np.tanh(0.5 * values)), dtype=np.float32)
 
 
@@ -134,12 +133,12 @@ ONNX_HEADS_VERSION = 1
 """Raised whenever anything here changes a row; part of the model id."""
 
 SCORE_MARGIN = 1e-4
-"""Scores are compared with the least confidence in ten-thousandths afterwards: none of those is left out."""
+"""Keeps all scores that later reach the least confidence after rounding to ten-thousandths."""
 
 
 @dataclass(frozen=True)
 class _OnnxHead:
-    """What the heads have in common.
+    """The common base of the heads of ONNX networks.
 
     Attributes:
         output: Index of the head among the network's outputs.
@@ -155,12 +154,12 @@ class _OnnxHead:
 
 
 class ObjectnessHead(_OnnxHead):
-    """YOLOv5 and YOLOv7: (1, boxes, 5 + classes): centre, size, objectness, class probabilities."""
+    """YOLOv5 and YOLOv7, (1, boxes, 5 + classes): centre, size, objectness, class probabilities."""
 
     name: ClassVar[str] = f"yolov5-{ONNX_HEADS_VERSION}"
 
     def rows(self, outputs: Sequence[Floats], *, min_confidence: float) -> Floats:
-        """Return rows as `Head.rows` says."""
+        """Return rows; see `Head.rows`."""
         rows = outputs[self.output][0]
         made: Floats = rows[rows[:, 4] >= min_confidence - SCORE_MARGIN].astype(np.float32)
         made[:, :4] /= self._scale
@@ -169,12 +168,12 @@ class ObjectnessHead(_OnnxHead):
 
 
 class ScoresHead(_OnnxHead):
-    """YOLOv8, v9 and v11: (1, 4 + classes, boxes): centre, size, class probabilities."""
+    """YOLOv8, v9 and v11, (1, 4 + classes, boxes): centre, size, class probabilities."""
 
     name: ClassVar[str] = f"yolov8-{ONNX_HEADS_VERSION}"
 
     def rows(self, outputs: Sequence[Floats], *, min_confidence: float) -> Floats:
-        """Return rows as `Head.rows` says; the objectness is the best class's score."""
+        """Return rows with the best class's score as objectness; see `Head.rows`."""
         columns = outputs[self.output][0]
         best = columns[4:].max(axis=0)
         wanted = np.flatnonzero(best >= min_confidence - SCORE_MARGIN)
@@ -186,12 +185,12 @@ class ScoresHead(_OnnxHead):
 
 
 class EndToEndHead(_OnnxHead):
-    """YOLOv10: (1, boxes, 6): left, top, right, bottom, score, class."""
+    """YOLOv10, (1, boxes, 6): left, top, right, bottom, score, class."""
 
     name: ClassVar[str] = f"yolov10-{ONNX_HEADS_VERSION}"
 
     def rows(self, outputs: Sequence[Floats], *, min_confidence: float) -> Floats:
-        """Return rows as `Head.rows` says. Raises `Misconfigured`: a class that has no name."""
+        """Return rows; see `Head.rows`. Raises `Misconfigured` if a class has no name."""
         rows = outputs[self.output][0]
         rows = rows[rows[:, 4] >= min_confidence - SCORE_MARGIN]
         label = rows[:, 5].astype(np.int64)
@@ -210,15 +209,15 @@ class EndToEndHead(_OnnxHead):
 
 
 class GridHead(_OnnxHead):
-    """YOLOX, raw: (1, cells, 5 + classes): place in the cell, logarithm of the size, objectness, classes.
+    """Raw YOLOX, (1, cells, 5 + classes): place in the cell, logarithm of the size, objectness, classes.
 
-    Places and sizes are in cells of 8, 16 and 32 pixels.
+    Places and sizes are in units of cells of 8, 16 and 32 pixels.
     """
 
     name: ClassVar[str] = f"yolox-{ONNX_HEADS_VERSION}"
 
     def rows(self, outputs: Sequence[Floats], *, min_confidence: float) -> Floats:
-        """Return rows as `Head.rows` says; only the boxes that count are computed."""
+        """Return rows, computing only the boxes that matter; see `Head.rows`."""
         rows = outputs[self.output][0]
         places = np.flatnonzero(rows[:, 4] >= min_confidence - SCORE_MARGIN)
         boxes: Floats = rows[places].astype(np.float32)
@@ -232,7 +231,7 @@ class GridHead(_OnnxHead):
 
 @cache
 def yolo_cells(input_px: tuple[int, int]) -> Floats:
-    """Return column, row and side in pixels of each cell of a YOLO network's three grids: (cells, 3)."""
+    """Return column, row and side in pixels of each cell of a YOLO network's three grids, (cells, 3)."""
     width_px, height_px = input_px
     grids = []
     for side_px in (8, 16, 32):
@@ -243,11 +242,11 @@ def yolo_cells(input_px: tuple[int, int]) -> Floats:
 
 @dataclass(frozen=True)
 class LogitsHead(_OnnxHead):
-    """DETR: boxes (1, n, 4): centre and size as parts of the input; logits of the classes (1, n, logits).
+    """DETR: boxes (1, n, 4), centre and size as fractions of the input; logits of the classes (1, n, logits).
 
     Attributes:
-        boxes: Index of the boxes among the network's outputs; `output` is that of the logits.
-        columns: Of the logits, those of the classes.
+        boxes: Index of the boxes among the network's outputs; `output` is the index of the logits.
+        columns: Indices of the classes' columns in the logits.
     """
 
     name: ClassVar[str] = f"detr-{ONNX_HEADS_VERSION}"
@@ -255,7 +254,7 @@ class LogitsHead(_OnnxHead):
     columns: Sequence[int]
 
     def rows(self, outputs: Sequence[Floats], *, min_confidence: float) -> Floats:
-        """Return rows as `Head.rows` says; the objectness is the best class's score."""
+        """Return rows with the best class's score as objectness; see `Head.rows`."""
         scores = _sigmoid(outputs[self.output][0][:, self.columns])
         best = scores.max(axis=1, keepdims=True)
         rows: Floats = np.concatenate([outputs[self.boxes][0], best, scores], axis=1, dtype=np.float32)

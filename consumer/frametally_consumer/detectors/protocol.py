@@ -1,4 +1,4 @@
-"""The interface of every detector, and the name of a model."""
+"""Defines the interface of every detector, and the name of a model."""
 
 from __future__ import annotations
 
@@ -16,53 +16,53 @@ from frametally.records import Detection
 
 
 class Detector(Protocol):
-    """Finds objects in pictures. Not for use by several threads at once."""
+    """Finds objects in pictures. Do not use it from several threads at once."""
 
     @property
     def model_id(self) -> str:
-        """Name, back-end, precision and 8 hex over everything that changes a detection."""
+        """Name, back-end, precision and 8 hex digits of a hash over everything that changes a detection."""
 
     def detect(self, images: Sequence[Pixels]) -> list[list[Detection]]:
         """Return the objects in each of `images`, boxes in pixels of that image.
 
-        What is found in an image depends on nothing but that image: not on the others in the call, not on
-        the number of threads. Each list is sorted by confidence (highest first), then by the class's place
-        among the model's classes, then by box.
+        The objects found in an image depend only on that image, not on the others in the call or the number
+        of threads. Each list is sorted by confidence (highest first), then by the class's index in the
+        model's classes, then by box.
         """
 
 
 @runtime_checkable
 class AsyncDetector(Detector, Protocol):
-    """A detector that works on several images at once. `start` is for one thread at a time."""
+    """A detector that works on several images at once. Do not call `start` from several threads at once."""
 
     @property
     def least_px(self) -> tuple[int, int]:
-        """Width and height of the network's input: more of a frame it does not see.
+        """Width and height of a frame beyond which the network sees no more detail.
 
-        A JPEG may be decoded at a reduced scale as long as both of its sides stay at least that large. That
-        changes what is found, so the rule is part of the model id.
+        A JPEG may be decoded at a reduced scale as long as both sides stay at least this large. This changes
+        detections, so the rule is part of the model id.
         """
 
     def start(self, image: Pixels, *, frame_px: tuple[int, int] | None = None) -> Future[list[Detection]]:
-        """Return what `detect` would find in `image`, later, with boxes in pixels of the stored frame.
+        """Return a future with what `detect` finds in `image`, with boxes in pixels of the stored frame.
 
-        `image` may be decoded at a reduced scale; `frame_px` is the frame's width and height, None: the
-        image's. Waits while as many images are under way as the detector can work on. `image` is not used
-        after the return. The future may be completed in any thread, and out of order.
+        `image` may be decoded at a reduced scale; `frame_px` is the frame's width and height, by default the
+        image's. Waits while the detector is working on as many images as it can. `image` is not used after
+        the return. The future may be completed in any thread, and out of order.
         """
 
 
 def least_px(detector: Detector) -> tuple[int, int] | None:
-    """Return how large an image has to be for `detector`; None if it wants every pixel."""
+    """Return how large an image has to be for `detector`, or None if it needs every pixel."""
     return detector.least_px if isinstance(detector, AsyncDetector) else None
 
 
 def start(
     detector: Detector, image: Pixels, *, frame_px: tuple[int, int] | None = None
 ) -> Future[list[Detection]]:
-    """Return what `detector` finds in `image`: later if the detector can, or else now.
+    """Return a future with what `detector` finds in `image`, already complete if it is not asynchronous.
 
-    Raises `Misconfigured` if the detector cannot work; the future may hold the same.
+    Raises `Misconfigured` if the detector cannot work; the future may also hold this error.
     """
     if isinstance(detector, AsyncDetector):
         return detector.start(image, frame_px=frame_px)
@@ -75,9 +75,9 @@ def start(
 
 
 def make_model_id(*, name: str, backend: str, precision: str, ingredients: Mapping[str, object]) -> str:
-    """Return `<name>-<backend>-<precision>-<8 hex>`, of the characters a-z, 0-9, `.`, `_` and `-` only.
+    """Return `<name>-<backend>-<precision>-<8 hex>`, with only the characters a-z, 0-9, `.`, `_` and `-`.
 
-    The hex is over `ingredients`: everything that changes a detection, as JSON values.
+    The hex digits are a hash of `ingredients`: everything that changes a detection, as JSON values.
     """
     canonical = json.dumps(ingredients, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     digest = hashlib.sha256(canonical.encode()).hexdigest()[:8]

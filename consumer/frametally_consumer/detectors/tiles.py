@@ -1,7 +1,8 @@
-"""The parts of a large picture that a network looks at one by one, in addition to the whole picture.
+"""Splits large pictures into tiles that a network analyses in addition to the whole picture.
 
-Neighbours overlap, so an object smaller than the overlap is whole in one of them; a larger one is large
-enough in the whole picture. So a box that an inner border of a tile cuts is left out, and no object is two.
+Neighbouring tiles overlap, so an object smaller than the overlap is whole in one of them, and a larger one is
+large enough in the whole picture. So boxes at an inner border of a tile are dropped, and no object is found
+twice.
 """
 
 from __future__ import annotations
@@ -19,19 +20,19 @@ from frametally.records import Detection
 from frametally_consumer.detectors.heads import Floats
 
 TILE_RULE = "tiles-1"
-"""Name of how pictures are cut and boxes joined; part of the model id of models with tiles."""
+"""Name of the rule for tiling pictures and joining boxes; part of the model id of models with tiles."""
 
 LEAST_TILED_PX = 1920 * 1080
 """Stored frames with fewer pixels have no tiles."""
 
 _OVERLAP = 0.2
-"""Of two neighbours, as a part of a tile's side."""
+"""Overlap of two neighbours, as a fraction of a tile's side."""
 _BORDER = 0.01
-"""A box that is as near to an inner border of its tile, as a part of the tile's side, is cut by it."""
+"""A box this near to an inner border of its tile, as a fraction of the tile's side, counts as cut off."""
 
 
 class Tile(NamedTuple):
-    """A part of a picture: its borders as parts of the picture's width and height."""
+    """A part of a picture: its borders as fractions of the picture's width and height."""
 
     left: float
     top: float
@@ -43,7 +44,7 @@ WHOLE = Tile(0.0, 0.0, 1.0, 1.0)
 
 
 def tiles_of(counts: tuple[int, int], frame_px: tuple[int, int]) -> list[Tile]:
-    """Return the parts of a stored frame of that width and height to look at: first the whole one."""
+    """Return the parts of a stored frame of a size to analyse, beginning with the whole frame."""
     if counts == (1, 1) or frame_px[0] * frame_px[1] < LEAST_TILED_PX:
         return [WHOLE]
     columns, rows = (_spans(count) for count in counts)
@@ -51,7 +52,7 @@ def tiles_of(counts: tuple[int, int], frame_px: tuple[int, int]) -> list[Tile]:
 
 
 def least_px(counts: tuple[int, int], input_px: tuple[int, int]) -> tuple[int, int]:
-    """Return how large a picture has to be so that each of its tiles fills the network's input."""
+    """Return how large a picture must be for each of its tiles to fill the network's input."""
     width_px, height_px = (
         math.ceil(side_px / _side(count)) for side_px, count in zip(input_px, counts, strict=True)
     )
@@ -59,7 +60,7 @@ def least_px(counts: tuple[int, int], input_px: tuple[int, int]) -> tuple[int, i
 
 
 def cut(image: Pixels, tile: Tile) -> tuple[Pixels, Tile]:
-    """Return the pixels of a tile, whole ones, and the borders that it has by them."""
+    """Return the whole pixels of a tile, and the tile with the borders rounded to them."""
     height_px, width_px = image.shape[:2]
     left, right = round(tile.left * width_px), round(tile.right * width_px)
     top, bottom = round(tile.top * height_px), round(tile.bottom * height_px)
@@ -68,7 +69,7 @@ def cut(image: Pixels, tile: Tile) -> tuple[Pixels, Tile]:
 
 
 def in_picture(rows: Floats, tile: Tile) -> Floats:
-    """Return `rows`, whose boxes are parts of a tile, as parts of the picture, without those that it cuts."""
+    """Return `rows` with boxes of a tile as fractions of the picture, without boxes cut off by the tile."""
     if tile == WHOLE:
         return rows
     near, far = rows[:, :2] - rows[:, 2:4] / 2, rows[:, :2] + rows[:, 2:4] / 2
@@ -81,16 +82,16 @@ def in_picture(rows: Floats, tile: Tile) -> Floats:
 
 
 class TiledResult:
-    """The detections of a picture, complete once the rows of all its tiles are known, in any order."""
+    """The detections of a picture, complete once the rows of all its tiles have arrived, in any order."""
 
     def __init__(self, tiles: int, read: Callable[[Floats], list[Detection]]) -> None:
-        """Wait for the rows of so many tiles; `read` makes detections of all of them, in the tiles' order."""
+        """Expect the rows of `tiles` tiles; `read` turns all rows, in the tiles' order, into detections."""
         self.future: Future[list[Detection]] = Future()
         self._read, self._lock = read, threading.Lock()
         self._rows: list[Floats | None] = [None] * tiles
 
     def put(self, place: int, rows: Future[Floats]) -> None:
-        """Take the rows of one tile; an error of the first that has one is that of the picture."""
+        """Take the rows of one tile; the first error of a tile becomes the picture's."""
         with self._lock:
             if self.future.done():
                 return

@@ -1,4 +1,4 @@
-"""The detector of YOLO networks: one pre-processing and post-processing around any back-end."""
+"""Detects objects with YOLO networks: one pre-processing and post-processing around any back-end."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ from frametally_consumer.detectors.heads import Floats, Head
 from frametally_consumer.detectors.protocol import check_image
 
 NO_OBJECT = "-"
-"""Name of a class that stands for no object, such as the background."""
+"""Name of a class without objects, such as the background."""
 
 
 class NetworkModel(NamedTuple):
-    """A network, and all else that a detector is made of; worker processes are handed it.
+    """A network and everything else that makes a detector, passed to worker processes.
 
     Attributes:
         network: An ONNX file's bytes; for `openvino` also an OpenVINO file's path; for `opencv` its files.
         min_confidence: Boxes below it are left out.
-        nms_iou: Of two boxes of one class that overlap by more, the weaker is left out.
-        model_id: As `protocol.make_model_id` makes it, of everything that changes a detection.
-        scale: How confidences of some labels are written; empty: as they are.
-        tiles: Columns and rows of the tiles in which large pictures are also looked at; (1, 1): none.
+        nms_iou: If two boxes of one class overlap by more, the weaker is dropped.
+        model_id: The name from `protocol.make_model_id`, over everything that changes a detection.
+        scale: How confidences of some labels are scaled; empty for none.
+        tiles: Columns and rows of tiles in which large pictures are also analysed; (1, 1) for none.
     """
 
     name: str
@@ -60,7 +60,7 @@ class NetworkModel(NamedTuple):
 
 
 class YoloDetector:
-    """Finds objects with a YOLO network. `start` and `detect` are for one thread at a time."""
+    """Finds objects with a YOLO network. Do not use it from several threads at once."""
 
     def __init__(self, network: Network, model: NetworkModel) -> None:
         """Make the detector of `model`, whose network is loaded as `network`."""
@@ -69,24 +69,24 @@ class YoloDetector:
 
     @property
     def model_id(self) -> str:
-        """Name, back-end, precision and 8 hex over everything that changes a detection."""
+        """Name, back-end, precision and 8 hex digits of a hash over everything that changes a detection."""
         return self.model.model_id
 
     def detect(self, images: Sequence[Pixels]) -> list[list[Detection]]:
-        """Return the objects in each of `images`, as `Detector.detect` says.
+        """Return the objects in each of `images`; see `Detector.detect`.
 
-        Raises `Misconfigured`: the network's answer is not a list of finite numbers, or cannot be had;
-        `ValueError`: an image is not (height, width, 3) of uint8.
+        Raises `Misconfigured` if the network fails or returns numbers that are not finite, and `ValueError`
+        if an image is not (height, width, 3) of uint8.
         """
         return [future.result() for future in [self.start(image) for image in images]]
 
     @property
     def least_px(self) -> tuple[int, int]:
-        """As `AsyncDetector.least_px` says."""
+        """Least size of an image; see `AsyncDetector.least_px`."""
         return tiles.least_px(self.model.tiles, self.model.input_px)
 
     def start(self, image: Pixels, *, frame_px: tuple[int, int] | None = None) -> Future[list[Detection]]:
-        """Do as `AsyncDetector.start` says. Raises as `detect` does; the future may hold the same errors."""
+        """Implement `AsyncDetector.start`. Raises as `detect`; the future may also hold these errors."""
         check_image(image)
         size_px = frame_px or (image.shape[1], image.shape[0])
         parts = tiles.tiles_of(self.model.tiles, size_px)
@@ -133,9 +133,9 @@ class YoloDetector:
         return [box for box in detections if box.label != NO_OBJECT]
 
     def all_rows(self, image: Pixels) -> Floats:
-        """Return every row that the network makes of `image`, stretched to its size: what proofs look at.
+        """Return every row of the network for `image`, stretched to its input, for self-tests of networks.
 
-        Returns (n, 5 + classes) float32 as `heads.Head.rows` makes them, boxes as parts of the network's
+        Rows are (n, 5 + classes) float32 as in `heads.Head.rows`, with boxes as fractions of the network's
         input.
         """
         preparation = self.model.preparation._replace(resize="stretch")

@@ -1,1 +1,1 @@
-"""Live detection on Spark: Structured Streaming reads the topic, and tasks detect and write segments."""
+"""Detects live frames on Spark: Structured Streaming reads the topic, and tasks write segments."""

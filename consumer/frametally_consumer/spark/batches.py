@@ -1,7 +1,7 @@
-"""Detects a micro-batch of one partition in a task of Spark, with the consumer's own loop.
+"""Detects a micro-batch of one partition in a Spark task, with the consumer's loop.
 
-To that loop they are a log that ends with them: so the chain of segments, dead letters, results and what
-becomes of a crash are those of `worker.loop`, byte for byte.
+The loop sees the messages as a log that ends with them. So the chain of segments, dead letters, results and
+crash handling are exactly those of `worker.loop`.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ _POLL_S = 0.02
 
 @dataclass(frozen=True)
 class BatchWork:
-    """The input of a task besides its messages; the settings come from its environment.
+    """The input of a task in addition to its messages; the settings come from its environment.
 
     Attributes:
-        begins: Offset of each partition's oldest message, when the query was started.
-        committed: What the group had committed of each partition, then.
-        at_a_time: How many tasks there are at once, which share the cores.
+        begins: Offset of each partition's oldest message at the start of the query.
+        committed: The group's committed offset of each partition at the start of the query.
+        at_a_time: How many tasks run at once and share the cores.
     """
 
     log_id: str
@@ -52,8 +52,8 @@ class BatchDone(NamedTuple):
     """The outcome of a micro-batch's messages of one partition.
 
     Attributes:
-        next_offset: Offset to commit: all messages below are in segments; None if there is nothing to commit.
-        failure: Why nothing can be done at all; empty if something could.
+        next_offset: Offset to commit, below which all messages are in segments, or None if there is none.
+        failure: Why the task could not work at all, or empty.
     """
 
     partition: int
@@ -64,7 +64,7 @@ class BatchDone(NamedTuple):
 
 
 def detect_batches(work: BatchWork, batches: Iterable[Any]) -> Iterator[Any]:
-    """Detect as `detect_rows` what Arrow's batches of such rows announce; yield outcomes as batches."""
+    """Run `detect_rows` on the rows of Arrow batches, and yield the outcomes as batches."""
     import pyarrow as pa
 
     rows = (row for batch in batches for row in zip(*map(pa.Array.to_pylist, batch.columns), strict=True))
@@ -73,7 +73,7 @@ def detect_batches(work: BatchWork, batches: Iterable[Any]) -> Iterator[Any]:
 
 
 def detect_rows(work: BatchWork, rows: Iterable[Any]) -> Iterator[BatchDone]:
-    """Detect what rows of a Kafka source announce (`partition`, `offset`, `key`, `value`); for a task."""
+    """Detect the frames announced in rows of a Kafka source (`partition`, `offset`, `key`, `value`)."""
     records = (LogRecord(row[0], row[1], bytes(row[2] or b""), bytes(row[3] or b"")) for row in rows)
     for partition, of_one in groupby(records, lambda record: record.partition):
         lines = _Lines()
@@ -101,7 +101,7 @@ def _detect(log: BatchLog, work: BatchWork, progress: Progress) -> ConsumeReport
 
 
 class _Tools(NamedTuple):
-    """What a process of Spark's has open for one batch after the other."""
+    """The resources that a Spark process keeps open for its batches."""
 
     settings: Settings
     store: ObjectStore
@@ -112,7 +112,7 @@ _opened: list[_Tools] = []
 
 
 def _tools(work: BatchWork) -> _Tools:
-    """Return what the first batch has opened; a process of Spark's is of one run, and so of one model."""
+    """Return the resources that the first batch opened; a Spark process has only one run and model."""
     if not _opened:
         settings = settings_of_each(load_settings("consumer").resolved(), work.at_a_time)
         store = open_object_store(settings.store_url, settings.store_access)
@@ -121,7 +121,7 @@ def _tools(work: BatchWork) -> _Tools:
 
 
 class _Lines:
-    """Keeps lines for people, each once."""
+    """Collects distinct lines for people."""
 
     def __init__(self) -> None:
         self.said: list[str] = []
@@ -135,14 +135,14 @@ class _Lines:
 
 
 class BatchLog:
-    """Messages of one partition that follow one another, as a log that ends with them, and a member of it.
+    """Presents consecutive messages of one partition as a log that ends with them, and as its consumer.
 
     Attributes:
-        committed_offset: What the group has committed, in the end; None: nothing yet.
+        committed_offset: The group's last committed offset, or None.
     """
 
     def __init__(self, records: Sequence[LogRecord], work: BatchWork) -> None:
-        """Hold at least one message."""
+        """Take at least one message."""
         self._records = records
         self._work = work
         self._partition = records[0].partition
@@ -152,26 +152,26 @@ class BatchLog:
         self.committed_offset = work.committed.get(self._partition)
 
     def create_topic(self, topic: str, partitions: int, *, keep_s: float | None = None) -> None:
-        """Do nothing: messages of it have come."""
+        """Do nothing, as the topic already has messages."""
 
     def log_id(self, topic: str) -> str:
-        """Return the identity of the topic that they are of."""
+        """Return the identity of the messages' topic."""
         return self._work.log_id
 
     def begin_offsets(self, topic: str) -> dict[int, int]:
-        """Return the partition's oldest message at the start of the query."""
+        """Return the offset of the partition's oldest message at the start of the query."""
         return {self._partition: self._work.begins[self._partition]}
 
     def end_offsets(self, topic: str) -> dict[int, int]:
-        """Return the offset after the last of these messages."""
+        """Return the offset after the last message."""
         return {self._partition: self._end_offset}
 
     def committed(self, topic: str, group: str) -> dict[int, int]:
-        """Return the earlier commit, or that of these messages."""
+        """Return the last committed offset."""
         return {} if self.committed_offset is None else {self._partition: self.committed_offset}
 
     def subscribe(self, topic: str, group: str, **callbacks: Unpack[GroupCallbacks]) -> LogConsumer:
-        """Return itself: the partition is assigned at the first poll, and never revoked."""
+        """Return itself; the partition is assigned at the first poll and never revoked."""
         self._on_assigned = callbacks["on_assigned"]
         return self
 
@@ -187,15 +187,15 @@ class BatchLog:
         return records
 
     def seek(self, partition: int, offset: int) -> None:
-        """Go on at the first message that is not below `offset`."""
+        """Continue at the first message that is not below `offset`."""
         self._at = bisect.bisect_left(self._records, offset, key=lambda record: record.offset)
 
     def commit(self, partition: int, offset: int) -> None:
-        """Note it: the process that runs the query commits it for all."""
+        """Record the offset; the process that runs the query commits it."""
         self.committed_offset = offset
 
     def assignment(self) -> set[int]:
-        """Return the one partition."""
+        """Return the only partition."""
         return {self._partition}
 
     def close(self) -> None:

@@ -1,7 +1,7 @@
-"""The consumer's group on Spark: the partitions of a query, its first offsets, and its commits.
+"""Runs a consumer on Spark: the partitions of a query, its first offsets, and its commits.
 
-Spark's own checkpoint says nothing here: where a query begins is where the chains of segments end, as it is
-for any other consumer. It is a member of the group itself: other consumers share the partitions with it.
+Spark's checkpoints are not used: a query begins where the chains of segments end, as for any other consumer.
+It is a member of the consumer group and shares the partitions with other consumers.
 """
 
 from __future__ import annotations
@@ -52,11 +52,11 @@ def consume_on_spark(
     until_caught_up: bool,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> ConsumeReport:
-    """Detect frames announced on Kafka in tasks of Spark; arguments as of `worker.loop.consume`.
+    """Detect frames announced on Kafka in Spark tasks; for the arguments see `worker.loop.consume`.
 
-    Each task loads the prepared `model` (None for the detector `pixels`), and opens a store of its own. The
-    next start detects again what tasks have in hand at a stop. Raises `Misconfigured` if the log is not
-    Kafka, Spark is not installed, or what the tasks need cannot be.
+    Each task loads the prepared `model` (None for the detector `pixels`) and opens its own store. Frames in
+    progress at a stop are detected again at the next start. Raises `Misconfigured` if the log is not Kafka,
+    Spark is not installed, or the tasks cannot work.
     """
     if not settings.log_url.startswith("kafka:"):
         raise Misconfigured(
@@ -75,7 +75,7 @@ def consume_on_spark(
 
 
 def kafka_options(access: KafkaAccess) -> dict[str, str]:
-    """Return how Spark's Kafka source logs in."""
+    """Return the log-in options for Spark's Kafka source."""
     options = {
         "kafka.bootstrap.servers": ",".join(access.client_options()["bootstrap_servers"]),
         "kafka.security.protocol": access.security,
@@ -96,7 +96,7 @@ def kafka_options(access: KafkaAccess) -> dict[str, str]:
 
 
 def _connector() -> dict[str, str]:
-    """Have Spark fetch its Kafka connector, unless its own variable names jars."""
+    """Return options with which Spark fetches its Kafka connector, unless Spark's variable names jars."""
     import pyspark
 
     if "--jars" in os.environ.get("PYSPARK_SUBMIT_ARGS", ""):
@@ -108,10 +108,10 @@ def _connector() -> dict[str, str]:
 
 @dataclass
 class _Engine:
-    """One member of the group, whose partitions a query of Spark's reads.
+    """One member of the group, whose partitions a Spark query reads.
 
-    The main thread alone talks to the `LogConsumer`, and starts and stops queries; a thread of Spark's hands
-    over what each micro-batch has done.
+    Only the main thread uses the `LogConsumer` and starts and stops queries; a Spark thread passes on the
+    outcome of each micro-batch.
     """
 
     session: Any
@@ -133,7 +133,7 @@ class _Engine:
         self._started_at_s = 0.0
         self._backoff = Backoff()
         self._done: queue.SimpleQueue[BatchDone] = queue.SimpleQueue()
-        self._uncommitted: dict[int, int] = {}  # offsets by partition, of those that are held
+        self._uncommitted: dict[int, int] = {}  # offsets of the held partitions
         self._report = ConsumeReport(self.model_id)
 
     def run(self, kafka: dict[str, str], *, until_caught_up: bool) -> ConsumeReport:
@@ -164,13 +164,13 @@ class _Engine:
         )
 
     def _leave(self, partitions: list[int]) -> None:
-        """Leave partitions to others, who have committed further by the time that they come back."""
+        """Release partitions to other members, who will have committed further if they come back."""
         for partition in partitions:
             self._held.discard(partition)
             self._uncommitted.pop(partition, None)
 
     def _step(self, consumer: LogConsumer, kafka: dict[str, str], folder: Path) -> bool:
-        """Keep the membership, and the query that belongs to it; return whether there is one."""
+        """Maintain the membership and its query; return whether there is a query."""
         try:
             consumer.poll(timeout_s=_POLL_S, max_records=0)
         except Retryable as error:
@@ -196,7 +196,7 @@ class _Engine:
     def _start_query(self, wanted: set[int], kafka: dict[str, str], folder: Path) -> None:
         topic = self.settings.topic
         begins = self.log.begin_offsets(topic)
-        # Read before the chains are looked up: a segment is there before its offset is committed.
+        # Read it before looking up the chains, as a segment exists before its offset is committed.
         committed = self.log.committed(topic, self._group)
         log_id = self.log.log_id(topic)
         starts = {}
@@ -210,7 +210,7 @@ class _Engine:
                 self._stopped[partition] = Skipped(f"partition {partition}", str(error))
                 self.progress.say(str(error))
                 continue
-            if end != committed.get(partition, 0):  # of what is in segments already, no message comes
+            if end != committed.get(partition, 0):  # messages in segments do not come again
                 self._done.put(BatchDone(partition, end, ConsumeReport(self.model_id)))
             starts[str(partition)] = max(end, begins[partition])
         if not starts:
@@ -234,13 +234,13 @@ class _Engine:
         self._started_at_s = time.monotonic()
 
     def _detect_batch(self, work: BatchWork, rows: Any, number: int) -> None:
-        """Have a micro-batch detected; Spark calls this in a thread of its own."""
+        """Detect a micro-batch; Spark calls this in a separate thread."""
         del number
         for row in map_batches(rows, functools.partial(detect_batches, work), "done binary").collect():
             self._done.put(pickle.loads(row.done))  # noqa: S301 - of our own tasks
 
     def _commit(self, consumer: LogConsumer) -> None:
-        """Take over what micro-batches have done, and commit it; what cannot be is tried again each time."""
+        """Collect the outcomes of micro-batches and commit them; the next call retries failed commits."""
         while not self._done.empty():
             done = self._done.get()
             for line in done.said:

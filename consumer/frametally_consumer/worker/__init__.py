@@ -1,1 +1,1 @@
-"""The consuming loop: poll, load, detect, write segments, commit, in that order."""
+"""Runs the consumer's loop: polls, loads, detects, writes segments and commits, in that order."""

@@ -1,4 +1,4 @@
-"""A partition while it is assigned: its read and waiting messages, and the end of its chain."""
+"""Tracks an assigned partition: its read and waiting messages, and the end of its chain."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from frametally.records import DeadLetter, FrameDetections
 from frametally.segments.chain import ChainEnd, SegmentChain
 
 Outcome = FrameDetections | DeadLetter
-"""What became of one message."""
+"""The result of one message."""
 
 _MOST_BATCH_BYTES = 8 * 1024 * 1024
-"""A batch is written when it takes that much memory, however few messages it has."""
+"""A batch is written when it takes this much memory, however few messages it has."""
 
 
 def _weight_bytes(outcome: Outcome) -> int:
-    """Return about how many bytes of memory an outcome takes."""
+    """Return the approximate memory of an outcome in bytes."""
     if isinstance(outcome, DeadLetter):
         return 500 + len(outcome.message)
     return 500 + 200 * len(outcome.detections)
@@ -31,38 +31,38 @@ class Batch(NamedTuple):
 
     @property
     def frames(self) -> list[FrameDetections]:
-        """The frames of the messages that became detections."""
+        """The detections of the messages that were analysed."""
         return [outcome for outcome in self.outcomes.values() if isinstance(outcome, FrameDetections)]
 
     @property
     def dead_letters(self) -> list[DeadLetter]:
-        """The messages that were set aside."""
+        """The dead letters of the other messages."""
         return [outcome for outcome in self.outcomes.values() if isinstance(outcome, DeadLetter)]
 
     @property
     def held(self) -> dict[int, str | None]:
-        """Every message's offset with its `image_path`, None where it could not be parsed."""
+        """The `image_path` of every message by offset, None if it could not be parsed."""
         return {offset: outcome.image_path for offset, outcome in self.outcomes.items()}
 
 
 class AssignedPartition:
-    """One partition in the hands of one worker; for use by the worker's main thread.
+    """One partition assigned to one worker, for the worker's main thread.
 
     Other threads only read `dropped`.
 
     Attributes:
-        dropped: It was revoked or stopped: its unfinished work is worth nothing any more.
-        place: End of the chain, and what limits the next segment; None while it is being looked up.
+        dropped: Whether it was revoked or stopped, so that its unfinished work is useless.
+        place: End of the chain, and the limit of the next segment; None during the look-up.
         read_to: Offset of the next message to take from the log.
-        arrived_to: Everything from the end of the chain up to here is held, or lost by the log.
-        seek_to: Offset to which the log has to seek, None if it is there.
-        uncommitted: Offset to commit, None if it is.
+        arrived_to: Offset up to which everything after the chain is held, or lost by the log.
+        seek_to: Offset to which the log has to seek, or None.
+        uncommitted: Offset to commit, or None.
     """
 
     def __init__(self, partition: int, chain: SegmentChain, *, log_begin: int) -> None:
-        """Take up the partition; `start_at` has to follow.
+        """Start with an assigned partition; call `start_at` next.
 
-        `log_begin` is the offset of the oldest message that the log still had at assignment.
+        `log_begin` is the offset of the log's oldest message at assignment.
         """
         self.partition = partition
         self.chain = chain
@@ -76,43 +76,43 @@ class AssignedPartition:
         self._held: dict[int, Outcome] = {}
         self._held_bytes = 0
         self._opened_at_s: float | None = None
-        self._nothing_from: int | None = None  # from there to the limit the log has no message
+        self._nothing_from: int | None = None  # from this offset to the limit, the log has no messages
 
     def start_at(self, place: ChainEnd) -> None:
-        """Go on at the end of the chain; all that was held is dropped."""
+        """Continue at the end of the chain, and drop everything held."""
         self.place = place
         self._held.clear()
         self._held_bytes = 0
         self._opened_at_s = self._nothing_from = None
         self.read_to = self.seek_to = max(place.next_offset, self._log_begin)
         self.arrived_to = place.next_offset
-        if self.read_to > self.arrived_to:  # lost: the next segment covers it
+        if self.read_to > self.arrived_to:  # lost; the next segment covers them
             self._arrive(self.read_to if place.limit is None else min(self.read_to, place.limit))
 
     def take(self, offset: int) -> tuple[int, int] | None:
-        """Take note of a polled message at this offset, which is wanted (ask `wants` first).
+        """Record a wanted polled message (call `wants` first).
 
-        Returns the offsets that the log has left out before it, first and next, if there are any.
+        Returns the first and next offset of the messages that the log skipped before it, or None.
         """
         lost = (self.read_to, offset) if offset > self.read_to else None
         self.read_to = offset + 1
         return lost
 
     def wants(self, offset: int) -> bool:
-        """Return whether to take a message at this offset that was just polled."""
+        """Return whether to take the message just polled at this offset."""
         if self.place is None or self.seek_to is not None or offset < self.read_to:
-            return False  # where the log goes on is not where this partition does
+            return False  # the log and this partition continue at different places
         limit = self.place.limit
         if limit is None or offset < limit:
             return True
-        if self.read_to < limit:  # the log goes on above: it has nothing more of what is missing
+        if self.read_to < limit:  # the log continues above and has no more of the missing messages
             self._nothing_from = self.read_to
             self.read_to = limit
             self._skip_to_limit()
         return False
 
     def add(self, offset: int, outcome: Outcome) -> None:
-        """Hold the result of a message; results come in order. Messages in a stored segment are left out."""
+        """Hold the result of a message, in order, unless a stored segment has the message."""
         if offset >= self.arrived_to:
             self._held[offset] = outcome
             self._held_bytes += _weight_bytes(outcome)
@@ -131,12 +131,12 @@ class AssignedPartition:
 
     @property
     def held_messages(self) -> int:
-        """How many messages are held, in the batch that is being written or behind it."""
+        """How many messages are held, in the batch being written or after it."""
         return len(self._held)
 
     @property
     def settled(self) -> bool:
-        """Whether all that has arrived is in the chain and committed."""
+        """Whether everything that has arrived is in the chain and committed."""
         return (
             self.place is not None
             and self.arrived_to == self.place.next_offset
@@ -146,11 +146,11 @@ class AssignedPartition:
         )
 
     def is_full(self, batch_frames: int) -> bool:
-        """Return whether two batches wait, one perhaps on its way: no more is taken until one is written."""
+        """Return whether two batches wait, so that no more is taken until one is written."""
         return len(self._held) >= 2 * batch_frames or self._held_bytes >= 2 * _MOST_BATCH_BYTES
 
     def next_batch(self, *, batch_frames: int, batch_s: float, everything: bool) -> Batch | None:
-        """Return the batch that is full, old enough, at the limit, or `everything`; None if none is due."""
+        """Return the batch that is full, old enough, at the limit or `everything`; None if none is due."""
         if self.place is None or self.writing is not None or self._opened_at_s is None:
             return None
         full = len(self._held) >= batch_frames or self._held_bytes >= _MOST_BATCH_BYTES
@@ -163,7 +163,7 @@ class AssignedPartition:
         return self.writing
 
     def advance(self, next_offset: int) -> None:
-        """Drop the messages that the chain covers now that it ends at `next_offset`; later ones stay held."""
+        """Drop the messages that a chain ending at `next_offset` covers; keep later ones."""
         if self.place is None:
             raise ValueError("not started")
         self.place = self.place._replace(next_offset=next_offset)
@@ -179,7 +179,7 @@ class AssignedPartition:
 
     @property
     def at_limit(self) -> bool:
-        """Whether the chain was completed up to a segment that was there: its end is further on."""
+        """Whether the chain has reached an existing segment, so that its end is further on."""
         return (
             self.place is not None
             and self.place.limit is not None

@@ -1,4 +1,4 @@
-"""Notices a new model that finds nothing, as a network does whose input is prepared wrongly."""
+"""Detects a new model that finds nothing, for example because its input is prepared wrongly."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from frametally.rules.counted_boxes import FRAMES_FOR_A_DETECTION
 
 
 class FirstFrames:
-    """Says once that a model has found nothing in its first frames that show something."""
+    """Reports once that a model has found nothing in its first frames that show something."""
 
     def __init__(self, model: str, say: Callable[[str], None]) -> None:
         self._model, self._say = model, say
@@ -19,7 +19,7 @@ class FirstFrames:
         self._lock = threading.Lock()
 
     def watch(self, detections: Future[list[Detection]]) -> None:
-        """Look at what is found in a picture that shows something, once that is known."""
+        """Check the detections of a picture that shows something, once they are known."""
         if not self._is_over:
             detections.add_done_callback(self._note)
 

@@ -1,8 +1,8 @@
-"""Sends the results in a frame of a camera or a stream to viewers at once.
+"""Sends the results of camera and stream frames to viewers at once.
 
-Each result is on the log as soon as it is there, before its segment: the bytes are those of the segment's
-line. Those who watch want the newest, and the segments have them all: so a log that is away costs results,
-never the time of a frame. A thread of its own has the log's calls, on a connection of its own.
+Each result is put on the log as soon as it is known, before its segment, with the bytes of the segment's
+line. Viewers want the newest results, and the segments have them all. So an unavailable log costs results but
+never delays frames. A separate thread calls the log, on a separate connection.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from frametally.segments.results import make_results_topic, result_message
 from frametally.settings.loading import Settings
 
 _MOST_WAITING = 500
-"""Results that wait for the log; of more, the oldest are left out."""
+"""Most results waiting for the log; beyond that, the oldest are dropped."""
 
 
 @contextmanager
 def open_results(settings: Settings) -> Iterator[FrameLog | None]:
-    """Yield the log for results, open until the end; None if nobody watches them.
+    """Yield the opened log for results, or None if the topic is not live.
 
-    Raises `Misconfigured`: a log that cannot be; `Retryable`.
+    Raises `Misconfigured` if the log cannot be used, and `Retryable`.
     """
     if not settings.is_live:
         yield None
@@ -39,14 +39,14 @@ def open_results(settings: Settings) -> Iterator[FrameLog | None]:
 
 
 class Results:
-    """Tells results on the topic of `settings.results_topic`, in the order in which it is given them.
+    """Publishes results on `settings.results_topic` in the order of `tell`.
 
-    A frame that is detected twice has its result sent twice. A killed process takes those with it that are
-    not sent yet, even where their segment is stored.
+    The result of a frame that is detected twice is sent twice. If the process is killed, unsent results are
+    lost, even if their segment is stored.
     """
 
     def __init__(self, settings: Settings, log: FrameLog, say: Callable[[str], None]) -> None:
-        """Start the thread; `log` is for it alone, lines about it go to `say`, one a minute."""
+        """Start the thread; only it uses `log`. Lines about the log go to `say`, one a minute."""
         self._settings = settings
         self._log = log
         self._say_once_a_minute = OnceAMinute(say)
@@ -54,17 +54,17 @@ class Results:
         self._asked = threading.Event()
         self._over = threading.Event()
         self._is_made = False
-        # A call of the log that hangs is not to hold up the end of the process.
+        # A hanging call of the log must not delay the end of the process.
         self._thread = threading.Thread(target=self._run, name="results", daemon=True)
         self._thread.start()
 
     def tell(self, frame: FrameDetections) -> None:
-        """Queue the result for viewers; never waits."""
+        """Queue the result for viewers, without waiting."""
         self._waiting.append(frame)
         self._asked.set()
 
     def close(self, *, within_s: float) -> bool:
-        """Send the waiting results, if the log is there, and end; return whether that was done `within_s`."""
+        """Send the waiting results if the log is available, and end; return whether it ended `within_s`."""
         self._over.set()
         self._asked.set()
         self._thread.join(within_s)

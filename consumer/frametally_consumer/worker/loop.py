@@ -1,4 +1,4 @@
-"""The consumer's loop: reads messages, has them detected and written as segments, and commits."""
+"""Runs the consumer's loop: reads messages, has them detected and written as segments, and commits."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _POLL_S = 0.1
 _HEAR_S = 0.05
 _REPORT_EVERY_S = 0.5
 _STOP_WITHIN_S, _CLOSE_WITHIN_S = 6.0, 1.0
-"""After the signal to stop; the process has 10 s, and has to leave the group and to end besides."""
+"""Limits after the signal to stop: the process has 10 s, in which it also leaves the group and ends."""
 
 
 def consume(
@@ -47,15 +47,13 @@ def consume(
 ) -> ConsumeReport:
     """Detect announced frames until asked to stop, or until the group has committed all of them.
 
-    While the store or the log is away, this waits and says so once a minute. The topic is made if it is not
-    there yet: a consumer may be started before any producer. Other threads call `progress` and `should_stop`,
-    too.
+    While the store or the log is unavailable, it waits and reports this once a minute. It creates a missing
+    topic, so a consumer may start before any producer. Other threads also call `progress` and `should_stop`.
 
-    Once `should_stop()`, what is in hand is finished before the return, as far as that goes within 6 s; the
-    rest is not committed, and comes again. Each frame's result is sent on `results`, if there is one, as soon
-    as it is known; it is not `log` itself, whose calls must not wait for this one's.
-
-    Raises `Misconfigured`: a store, a log or a failpoint that cannot be, or another model's topic.
+    Once `should_stop()` is true, current work is finished before the return, as far as possible within 6 s;
+    the rest is not committed and comes again. Each frame's result is sent on `results`, if given, as soon as
+    it is known; this must not be `log`, whose calls must not wait for it. Raises `Misconfigured` for an
+    unusable store, log or failpoint, or another model's topic.
     """
     failpoints.arm()
     return _Worker(settings, store, log, detector, progress, should_stop, results).run(until_caught_up)
@@ -65,8 +63,8 @@ def consume(
 class _Worker:
     """One member of the group.
 
-    The main thread alone talks to the `LogConsumer` and knows what is held. It never waits for the store or
-    the detector, so that the lease is kept whatever they do.
+    Only the main thread uses the `LogConsumer` and the held messages. It never waits for the store or the
+    detector, so they cannot cost it its lease.
     """
 
     settings: Settings
@@ -94,7 +92,7 @@ class _Worker:
             tell=self._results.tell if self._results is not None else None,
         )
         self._partitions = Partitions(settings, self.store, self._pipeline, self.progress, model)
-        self._waiting: Sequence[Taken] = []  # polled, and not yet submitted
+        self._waiting: Sequence[Taken] = []  # polled but not submitted yet
         self._log_backoff = Backoff()
         self._log_away_until_s = 0.0
         self._drained = False
@@ -104,24 +102,23 @@ class _Worker:
     def run(self, until_caught_up: bool) -> ConsumeReport:
         """Work until there is nothing more to do.
 
-        The order of effects that makes "no frame lost, none counted twice" true, for each partition:
+        The order of effects for each partition guarantees that no frame is lost or counted twice:
 
-        1. At assignment the end of its chain is looked up, and reading begins there (`SegmentChain.resume`).
-        2. Messages are taken from the log, in order.
-        3. Their frames are fetched, checked and decoded, and objects are found in them; the others are set
-           aside as dead letters. All of this is kept in memory only (`Pipeline.submit`). Results go to
-           those who watch; nothing waits for that (`Results.tell`).
-        4. Outcomes are held in order. Those of a batch are put as a segment, durably, if none begins there
-           yet; if one does, it is read and checked (`SegmentChain.put`).
-        5. What that segment covers is dropped. Only now the partition's next batch is made: it begins where
-           the segment ends (`AssignedPartition.advance`).
-        6. The end of that segment is committed.
+        1. At assignment, look up the end of its chain, and begin to read there (`SegmentChain.resume`).
+        2. Take messages from the log, in order.
+        3. Fetch, check and decode their frames, and detect objects in them; set the others aside as dead
+           letters. All of this is only in memory (`Pipeline.submit`). Send results to viewers, without
+           waiting (`Results.tell`).
+        4. Hold outcomes in order. Put those of a batch durably as a segment if none begins there yet; if one
+           does, read and check it (`SegmentChain.put`).
+        5. Drop what that segment covers. Only now is the partition's next batch made: it begins where the
+           segment ends (`AssignedPartition.advance`).
+        6. Commit the end of that segment.
 
-        A crash anywhere leaves a chain that ends at or above the committed offset: step 1 finds that end, so
-        that nothing is left out or done again. A partition that goes to another worker is dropped with all
-        that is unfinished; a put that is on its way then is one that step 4 of the other worker finds.
-
-        Raises `Misconfigured`: a store or a log that cannot be.
+        A crash at any point leaves a chain that ends at or above the committed offset. Step 1 finds that end,
+        so nothing is skipped or repeated. A partition that goes to another worker is dropped with all
+        unfinished work; step 4 of the other worker finds a put in progress at that time. Raises
+        `Misconfigured` for an unusable store or log.
         """
         try:
             consumer = self._join()
@@ -146,7 +143,7 @@ class _Worker:
         return report
 
     def _join(self) -> LogConsumer | None:
-        """Return the group's new member, once log and store are there; None if told to stop before."""
+        """Return the group's new member once log and store are available, or None if stopped before."""
 
         def join() -> LogConsumer:
             self.log.create_topic(self.settings.topic, self.settings.log_partitions)
@@ -195,9 +192,9 @@ class _Worker:
         return self._stop_by_s is not None
 
     def _time_to_flush(self) -> bool:
-        """Return whether what is held is to be written now that a stop was asked for.
+        """Return whether to write everything held after a stop was requested.
 
-        It waits for detection in progress, during half of the time left.
+        It is true once detection has finished, or after half of the time.
         """
         if self._stop_by_s is None:
             return False
@@ -210,7 +207,7 @@ class _Worker:
         return until_caught_up and self._drained and at_rest and self._caught_up()
 
     def _poll(self, consumer: LogConsumer, most: int, *, timeout_s: float) -> int | None:
-        """Take up to `most` messages (0 keeps the lease); return how many, None while the log is away."""
+        """Take up to `most` messages (0 keeps the lease); return how many, None if the log is unavailable."""
         if time.monotonic() < self._log_away_until_s:
             time.sleep(_HEAR_S)
             return None
@@ -233,7 +230,7 @@ class _Worker:
 
     def _assigned(self, partitions: list[int]) -> None:
         begin = self.log.begin_offsets(self.settings.topic)
-        # Read before the chain is looked up: a segment is there before its offset is committed.
+        # Read it before looking up the chain, as a segment exists before its offset is committed.
         committed = self.log.committed(self.settings.topic, self._group)
         failpoints.passing("consumer.assigned")
         for partition in partitions:
@@ -259,7 +256,7 @@ class _Worker:
                     assigned.uncommitted = None
                     failpoints.passing("consumer.committed")
             except LeaseLost:
-                # It is another worker's by now, which finds our segment when it looks for the chain's end.
+                # Another worker has it now and finds our segment when it looks up the chain's end.
                 self._partitions.drop(assigned.partition)
             except Retryable as error:
                 self._log_is_away(error)
@@ -285,7 +282,7 @@ class _Worker:
             self.progress.update(done, sum(ends.values()))
 
     def _group_offsets(self) -> tuple[dict[int, int], dict[int, int]] | None:
-        """Return each partition's end and what the group has committed of it; None while the log is away."""
+        """Return each partition's end and committed offset, or None while the log is unavailable."""
         try:
             ends = self.log.end_offsets(self.settings.topic)
             return ends, self.log.committed(self.settings.topic, self._group)

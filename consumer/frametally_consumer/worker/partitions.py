@@ -1,4 +1,4 @@
-"""A worker's partitions: where their chains end, which batch is due, and the result of each batch."""
+"""Manages a worker's partitions: where their chains end, which batch is due, and its result."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from frametally_consumer.worker.report import ConsumeReport
 T = TypeVar("T")
 
 _LIVE_BATCH_S = 2.0
-"""What is live is to be counted within 10 s, of which the job and the index need their part."""
+"""Live frames should be counted within 10 s, of which the job and the index need a part."""
 
 
 @dataclass
 class Partitions:
-    """The partitions of one worker, by number; for its main thread."""
+    """The partitions of one worker, for its main thread."""
 
     settings: Settings
     store: ObjectStore
@@ -41,17 +41,17 @@ class Partitions:
         self._held: dict[int, AssignedPartition] = {}
 
     def __iter__(self) -> Iterator[AssignedPartition]:
-        """Go through the partitions that are held now; they may be dropped meanwhile."""
+        """Iterate over the currently held partitions, which may be dropped meanwhile."""
         return iter(list(self._held.values()))
 
     @property
     def settled(self) -> bool:
-        """Whether all that was taken from the log is in a chain and committed."""
+        """Whether everything taken from the log is in a chain and committed."""
         return all(assigned.settled for assigned in self)
 
     @property
     def full(self) -> bool:
-        """Whether to take no more for now: a chain's end is not known yet, or two batches wait."""
+        """Whether to take no more for now, because a chain's end is unknown or two batches wait."""
         return any(
             assigned.place is None or assigned.is_full(self.settings.batch_frames) for assigned in self
         )
@@ -62,7 +62,7 @@ class Partitions:
         return sum(assigned.held_messages for assigned in self)
 
     def assign(self, partition: int, *, log_id: str, log_begin: int, committed_offset: int) -> None:
-        """Look up where the chain of a partition ends that the group gave to this worker."""
+        """Add a partition that the group assigned to this worker, and look up the end of its chain."""
         self.stopped.pop(partition, None)
         chain = SegmentChain(
             self.store,
@@ -76,13 +76,13 @@ class Partitions:
         self._look_up(assigned, committed_offset)
 
     def drop(self, partition: int) -> None:
-        """Drop a partition that is another worker's by now, with all that is unfinished in it."""
+        """Drop a partition that another worker has now, with all its unfinished work."""
         assigned = self._held.pop(partition, None)
         if assigned is not None:
             assigned.dropped = True
 
     def take(self, record: LogRecord) -> Taken | None:
-        """Take a message that was polled; return None if it is not wanted."""
+        """Take a polled message, or return None if it is not wanted."""
         assigned = self._held.get(record.partition)
         if assigned is None or not assigned.wants(record.offset):
             return None
@@ -92,12 +92,12 @@ class Partitions:
         return Taken(assigned, record)
 
     def hold(self, message: Taken, outcome: Outcome | None) -> None:
-        """Hold a message's outcome; it is None only in a partition that was dropped."""
+        """Hold a message's outcome, which is None only in a dropped partition."""
         if outcome is not None and not message.assigned.dropped:
             message.assigned.add(message.record.offset, outcome)
 
     def write_due(self, *, everything: bool) -> None:
-        """Have those batches written that are due, or all."""
+        """Write the batches that are due, or all of them."""
         for assigned in self:
             if assigned.at_limit and assigned.writing is None:
                 self._look_up(assigned, assigned.arrived_to)
@@ -150,7 +150,7 @@ class Partitions:
         self.pipeline.write(assigned, batch, written)
 
     def _outcome(self, assigned: AssignedPartition, result: Callable[[], T]) -> T | None:
-        """Return what a job of the chain returned; None if it was given up, or the partition has to stop."""
+        """Return the result of a job of the chain; None if it was given up or the partition has to stop."""
         try:
             return result()
         except GivenUp:

@@ -1,10 +1,10 @@
-"""The threads behind a worker's main thread: two load, one detects, one collects, one writes.
+"""Runs the threads behind a worker's main thread: two load, one detects, one collects, one writes.
 
-Several batches are on their way at once: while one is being written, the next is detected and the one after
-it is loaded. The detector gets a chunk's first picture while it is still at the last ones of the one before.
-Frames of a partition keep their order, because chunks are fed and collected in the order in which they were
-submitted; segments keep theirs, because the main thread gives out the next batch of a partition only
-after it has heard of the last. What is under way is bounded by number and by bytes, so memory stays flat.
+Several batches are in progress at once: while one is being written, the next is detected and the one after it
+is loaded. The detector gets a chunk's first picture while it is still working on the previous chunk's last
+ones. Frames of a partition keep their order because chunks are fed and collected in submission order.
+Segments keep theirs because the main thread writes the next batch of a partition only after the previous one
+is done. Work in progress is limited by number and by bytes, so memory use is bounded.
 """
 
 from __future__ import annotations
@@ -51,11 +51,11 @@ class Loaded(NamedTuple):
 
 
 Loading = Future[Loaded | DeadLetter | None]
-"""A message on its way to a picture; None at the end if it is wanted no more."""
+"""A message whose picture is being loaded; the result is None if it is no longer wanted."""
 
 
 class Started(NamedTuple):
-    """An announced frame whose picture the detector has; `shows` is as in its line."""
+    """An announced frame whose picture the detector has; `shows` is the field of its line."""
 
     announcement: FrameAnnouncement
     shows: Blank | None
@@ -65,9 +65,9 @@ class Started(NamedTuple):
 def feed(
     detector: Detector, chunk: deque[Loading], first: FirstFrames | None = None
 ) -> list[Started | DeadLetter | None]:
-    """Hand the detector the pictures of a chunk, in order, each as soon as it is loaded.
+    """Pass the pictures of a chunk to the detector, in order, each as soon as it is loaded.
 
-    `chunk` is emptied, so that no picture is kept longer than it is needed. `first` watches each result.
+    `chunk` is emptied, so that no picture is kept longer than needed. `first` checks each result.
     """
     return [_started(detector, chunk.popleft().result(), first) for _ in range(len(chunk))]
 
@@ -88,7 +88,7 @@ def _started(
 
 
 def _measure(key: str, began_ns: int, began_s: float, detections: Future[list[Detection]]) -> None:
-    """Note how long the detector had a picture, the wait for those before it included."""
+    """Record how long the detector had a picture, including the wait for earlier ones."""
     if not detections.cancelled() and detections.exception() is None:
         METERS.took("detect", time.monotonic() - began_s, frames=1)
         TRACES.tell(key, "detect", began_ns)
@@ -99,9 +99,9 @@ def collect(
     chunk: Sequence[Started | DeadLetter | None],
     tell: Callable[[FrameDetections], None] | None = None,
 ) -> list[Outcome | None]:
-    """Return the result of each message of a chunk, once all are done; None for a message no longer wanted.
+    """Return the result of each message of a chunk once all are done, None if it is no longer wanted.
 
-    What was found in a frame goes to `tell` as soon as it is known.
+    Each frame's detections go to `tell` as soon as they are known.
     """
     outcomes: list[Outcome | None] = []
     for item in chunk:
@@ -135,7 +135,7 @@ def _detections(item: Started, model: str) -> FrameDetections:
 
 
 def parse(record: LogRecord) -> FrameAnnouncement | DeadLetter:
-    """Return the announcement in a message, or the dead letter instead."""
+    """Return the announcement in a message, or its dead letter."""
     try:
         return parse_announcement(record.value)
     except BadFrame as error:
@@ -152,10 +152,10 @@ def load(
     patience: Patience,
     give_up: Callable[[], bool],
 ) -> Loaded | DeadLetter | None:
-    """Return the announced frame with its picture, or the dead letter; None if it is wanted no more.
+    """Return the announced frame with its picture, or its dead letter, or None if it is no longer wanted.
 
-    While the store is away this waits, until `give_up` says that the frame is wanted no more; `max_pixels`
-    and `least_px` are as `read_frame` says.
+    While the store is unavailable, it waits until `give_up()` is true. For `max_pixels` and `least_px`, see
+    `read_frame`.
     """
 
     def read() -> Pixels:
@@ -176,22 +176,23 @@ T = TypeVar("T")
 
 _LOADERS = 2
 CHUNK_MESSAGES = 16
-"""Messages that are detected in one go, where nobody waits for each."""
+"""How many messages are detected together if single results are not urgent."""
 _MOST_MESSAGES = 4 * CHUNK_MESSAGES
 _MOST_BYTES = 192 * 1024 * 1024
-"""Of JPEGs and their pixels: half of it is one chunk, so that the next is loaded meanwhile. One picture of
-the largest size allowed goes through alone."""
+"""Most bytes of JPEGs and their pixels. A chunk has at most half, so that the next can be loaded meanwhile; a
+picture of the largest allowed size goes through alone.
+"""
 
 
 class Taken(NamedTuple):
-    """A message that was taken from the log, and the partition that it is work of."""
+    """A message taken from the log, and its partition."""
 
     assigned: AssignedPartition
     record: LogRecord
 
 
 class Pipeline:
-    """Work that is under way. Its methods are for the main thread, which alone hears how things ended."""
+    """Work in progress. Its methods are for the main thread, which alone receives results."""
 
     def __init__(
         self,
@@ -202,10 +203,10 @@ class Pipeline:
         patience: Patience,
         tell: Callable[[FrameDetections], None] | None = None,
     ) -> None:
-        """Start the threads; a picture of more than `max_pixels`, width times height, is refused.
+        """Start the threads; a picture of more than `max_pixels`, width times height, is rejected.
 
-        Each frame's result goes to `tell`, if there is one, as soon as it is known: no frame waits for
-        another then, but in the detector.
+        Each frame's result goes to `tell`, if given, as soon as it is known: frames then only wait for others
+        in the detector.
         """
         self._store = store
         self._detector = detector
@@ -226,7 +227,7 @@ class Pipeline:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is under way."""
+        """Whether no work is in progress."""
         return self._jobs == 0
 
     @property
@@ -239,8 +240,8 @@ class Pipeline:
     ) -> Sequence[Taken]:
         """Load and detect as many of these messages as there is room for; return the others.
 
-        They come in the order of the log. `then` gets, in the same order, the outcome of each; None for
-        one of a partition that was dropped.
+        They are in the order of the log. `then` gets the outcome of each in the same order, None in a dropped
+        partition.
         """
         while messages and self._messages < _MOST_MESSAGES:
             chunk: list[tuple[Taken, Loading]] = []
@@ -307,13 +308,13 @@ class Pipeline:
         committed_offset: int,
         then: Callable[[Callable[[], ChainEnd]], None],
     ) -> None:
-        """Find where the partition's chain ends; `then` gets a call that returns or raises that."""
+        """Find the end of the partition's chain; `then` gets a function that returns it or raises."""
         self._run_until_done(assigned, "look-up", lambda: assigned.chain.resume(committed_offset), then)
 
     def write(
         self, assigned: AssignedPartition, batch: Batch, then: Callable[[Callable[[], PutResult]], None]
     ) -> None:
-        """Put the batch's segment; `then` as with `look_up`."""
+        """Put the batch's segment; `then` works as in `look_up`."""
         put = partial(
             assigned.chain.put,
             first_offset=batch.first_offset,
@@ -353,9 +354,9 @@ class Pipeline:
         pool.submit(action).add_done_callback(lambda done: self._ended.put(lambda: then(done.result)))
 
     def hear(self, *, timeout_s: float) -> None:
-        """Call the `then` of all that has ended, waiting up to `timeout_s` for the first.
+        """Call the `then` of all finished work, waiting up to `timeout_s` for the first.
 
-        What a thread raised, other than of `look_up` and `write`, is raised here.
+        Errors of threads are raised here, except those of `look_up` and `write`.
         """
         for then in self._all_ended(timeout_s):
             then()
@@ -371,9 +372,9 @@ class Pipeline:
             return
 
     def close(self, *, within_s: float) -> bool:
-        """End the threads and forget their work. Return whether they have ended `within_s`.
+        """End the threads and drop their work; return whether they have ended `within_s`.
 
-        One that is in the detector or in a call of the store ends only after that.
+        A thread in the detector or in a call of the store ends only after that.
         """
         for pool in (self._loaders, self._feeding, self._collecting, self._writing):
             pool.shutdown(wait=False, cancel_futures=True)

@@ -1,4 +1,4 @@
-"""The report of a worker at its end."""
+"""Collects the result of a worker for its report."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from frametally.process.reports import Skipped
 from frametally_consumer.worker.assigned import Batch
 
 _MOST_LISTED = 1000
-"""Dead letters that a report lists; they are all in the segments."""
+"""Most dead letters that a report lists; the segments have them all."""
 
 
 @dataclass
@@ -18,12 +18,12 @@ class ConsumeReport:
     """The result of one call of `consume`.
 
     Attributes:
-        frames: Messages that became detections, in segments that this worker wrote.
-        segments_adopted: Segments of other workers that it went on after.
-        dead_letters: The first thousand that it set aside in its segments.
-        dead_letters_unlisted: How many more it set aside.
+        frames: Analysed frames in segments that this worker wrote.
+        segments_adopted: Segments of other workers after which it continued.
+        dead_letters: The first thousand dead letters in its segments.
+        dead_letters_unlisted: How many more dead letters it has.
         lost: Messages that the log removed before they were read.
-        unfinished: It had a signal to stop and left threads behind that could not finish in time.
+        unfinished: Whether it was stopped and left threads behind that could not finish in time.
     """
 
     model: str
@@ -48,7 +48,7 @@ class ConsumeReport:
         )
 
     def set_aside(self, letters: Iterable[Skipped]) -> None:
-        """List dead letters, as far as there is room; count the others."""
+        """List dead letters up to the maximum, and count the others."""
         for letter in letters:
             if len(self.dead_letters) < _MOST_LISTED:
                 self.dead_letters.append(letter)
@@ -57,7 +57,7 @@ class ConsumeReport:
 
 
 def add_up(reports: Sequence[ConsumeReport]) -> ConsumeReport:
-    """Return what several workers of one group did together."""
+    """Return the sum of the reports of several workers of one group."""
     total = ConsumeReport(reports[0].model if reports else "")
     for report in reports:
         total.frames += report.frames

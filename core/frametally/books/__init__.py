@@ -1,1 +1,1 @@
-"""The books: announced, detected, counted and indexed frames, and the proof of a number."""
+"""Balances the books of announced, detected, counted and indexed frames, and proves their numbers."""

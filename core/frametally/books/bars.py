@@ -22,7 +22,7 @@ class NothingCounted(NoSuchBar):
 
 
 class ExplainedBar(NamedTuple):
-    """One bar as the count index has it; `frames_analysed` are with or without the label."""
+    """One bar of the count index; `frames_analysed` includes frames without the label."""
 
     model: str
     source: str
@@ -50,11 +50,11 @@ def find_bar(
 ) -> ExplainedBar:
     """Return the bar of a source and a label that begins at `start_ms`.
 
-    By default it is of the model published last, and of the coarsest stored interval that is up to date.
+    The defaults are the model published last and its coarsest stored interval that is up to date.
 
     Raises:
-        NoSuchBar: There is none.
-        Misconfigured: No such model, or an interval that no stored one divides.
+        NoSuchBar: No such bar exists.
+        Misconfigured: The model is not indexed, or no stored interval divides `interval_s`.
     """
     series = index.series()
     if not series:

@@ -1,4 +1,4 @@
-"""Previews how a change of footage would change each day: counts stored detections with and without it."""
+"""Previews what a change of footage would do to each day: counts stored detections with and without it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from frametally.undo_records import FootageChange, Tombstone
 
 MOST_DAYS = 400
 MOST_BYTES = 50_000_000
-"""Stored detections that are read for one answer: some 100,000 frames."""
+"""Most bytes of stored detections to read for one answer, some 100,000 frames."""
 
 _Day = tuple[str, datetime.date]
 
@@ -43,15 +43,15 @@ class DayCounts(NamedTuple):
 def preview_counts(
     store: ObjectStore, ledger: Ledger, settings: Settings, change: FootageChange, zone: datetime.tzinfo
 ) -> list[DayCounts] | None:
-    """Return the days that a change touches, by source and day; None: too much to be counted first.
+    """Return the days that a change touches, by source and day, or None if there is too much to count.
 
-    They are counted by the job's rules from what the newest model has detected so far. The caller has brought
-    the ledger up to the store.
+    The counts follow the job's rules and the newest model's detections so far. Refresh the ledger from the
+    store first.
 
     Raises:
-        ObjectMissing: A segment has gone since the ledger was refreshed.
+        ObjectMissing: A segment was removed since the ledger was refreshed.
         Poison: Lines of a segment are damaged.
-        Retryable: The store or the ledger is away.
+        Retryable: The store or the ledger is unavailable.
     """
     plan = _Plan(change, ledger, settings)
     days = sorted(set(plan.days(zone)))
@@ -95,11 +95,11 @@ class _Plan:
         self._after = not_counted(later, [*stones, *self._new_stones(stones)], settings.count_overlaps)
 
     def before(self, media: str, source: str, at_ms: int) -> tuple[str, int] | None:
-        """Return source and event time of a frame that counts now; None: it does not."""
+        """Return source and event time of a frame that counts now, or None if it does not."""
         return None if is_forgotten(media, at_ms, self._before) else (source, at_ms)
 
     def after(self, media: str, source: str, at_ms: int) -> tuple[str, int] | None:
-        """Return source and event time at which a frame counts after the change; None: it does not."""
+        """Return source and event time at which a frame counts after the change, or None if it does not."""
         if media not in self._shifts or self._change.what == "forget":
             return None if is_forgotten(media, at_ms, self._after) else (source, at_ms)
         moved_ms = at_ms + self._shifts[media]
@@ -110,7 +110,7 @@ class _Plan:
         return self._change.source or source, moved_ms
 
     def days(self, zone: datetime.tzinfo) -> Iterator[_Day]:
-        """Yield the days on which there is footage that the change touches, before it and after it."""
+        """Yield the days with footage that the change touches, before and after it."""
         for target in targets_in(self._change.media, from_ms=self._change.from_ms, to_ms=self._change.to_ms):
             one = target.manifest
             if one.first_captured_at_ms is None or one.last_captured_at_ms is None:

@@ -1,7 +1,8 @@
-"""Where two models differ over the same footage: by source, label and interval, with both models' frames.
+"""Compares two models over the same footage by source, label and interval, with the frames of both.
 
-Read from the current runs in the store. Intervals in which one of the two has no footage are gaps, and no
-difference: a model that came later has not seen everything. Nor are those in which the footage shows nothing.
+It reads the current runs in the store. Intervals in which only one model has footage are gaps rather than
+differences, because a later model has not seen everything. Intervals in which the footage shows nothing are
+not differences either.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ class Side(NamedTuple):
     """One model's result for one source, label and interval; fields as in `IntervalCount` and `Coverage`.
 
     Attributes:
-        objects_at_least: Of objects that are not known, those in the parts of the interval where they are.
+        objects_at_least: If the number of objects is unknown, their sum over the parts of the interval where
+            it is known.
     """
 
     frames: int
@@ -43,7 +45,7 @@ class Side(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """One bar that the two models do not show alike."""
+    """One bar for which the two models differ."""
 
     source: str
     label: str
@@ -53,11 +55,11 @@ class Difference(NamedTuple):
 
 
 class ModelTotals(NamedTuple):
-    """Detections of both models in what both have seen, and how far they are apart.
+    """Detections of both models in the footage that both have seen, and how far they differ.
 
     Attributes:
-        net: `b` less `a`: too many in one bar make good for too few in another.
-        apart: The sum of what bar after bar differs by, whichever way.
+        net: `b` minus `a`; too many in one bar offset too few in another.
+        apart: The sum of the absolute differences of all bars.
     """
 
     a: int = 0
@@ -66,7 +68,7 @@ class ModelTotals(NamedTuple):
     apart: int = 0
 
     def plus(self, a: int, b: int, apart: int) -> ModelTotals:
-        """Return the total with some more detections of both."""
+        """Return the totals plus the detections of another bar."""
         return ModelTotals(self.a + a, self.b + b, self.net + b - a, self.apart + apart)
 
 
@@ -74,18 +76,18 @@ class Comparison(NamedTuple):
     """Two models over the footage that both have seen.
 
     Attributes:
-        differences: Those most apart first: in detections, then in the peak, then in objects.
-        compared: Bars that at least one of the two shows, in intervals that both have seen.
+        differences: The largest first: by detections, then by peak, then by objects.
+        compared: Bars of at least one of the two models, in intervals that both have seen.
         gaps_a: Intervals (of one source) that only the second model has seen.
-        gaps_b: Intervals that only the first has seen.
-        show_nothing: Intervals that both have seen, of which a run says that no frame shows anything.
-        other_frames: Compared intervals in which the two models did not count equally many frames.
+        gaps_b: Intervals (of one source) that only the first model has seen.
+        show_nothing: Intervals that both have seen and in which, according to a run, no frame shows anything.
+        other_frames: Compared intervals in which the two models counted different numbers of frames.
         sources_a: Sources that only the first model has counted, sorted.
-        sources_b: Those that only the second has.
-        total: All labels in what both have seen.
-        by_label: Each of them.
-        settings_a: What the days of the first model were counted with, each once.
-        settings_b: Those of the second.
+        sources_b: Sources that only the second model has counted, sorted.
+        total: Totals over all labels.
+        by_label: Totals of each label.
+        settings_a: The distinct settings that the first model's days were counted with.
+        settings_b: The same for the second model.
     """
 
     model_a: str
@@ -119,10 +121,11 @@ def compare_models(
     """Compare the current runs of two models.
 
     A model is given by its id or the beginning of it. Only intervals that begin in `[from_ms, to_ms)` are
-    compared, by default of the longest `interval_s` that both are stored in.
+    compared. The default of `interval_s` is the longest stored interval that both models have.
 
     Raises:
-        Misconfigured: No such model, or no stored interval that both have and that divides the asked count.
+        Misconfigured: A model is unknown or ambiguous, or no stored interval of both models divides
+            `interval_s`.
         Poison: A run cannot be read; the message names it.
     """
     runs = [run for run in current_runs(store) if not is_of_places(run.model)]
@@ -157,11 +160,11 @@ def _settings_of(
 
 
 _Bar = tuple[str, int]
-"""A source, and when an interval of it begins."""
+"""A source and the start of an interval in ms."""
 
 
 class _Table:
-    """A side of `rules.differences`."""
+    """One side of the comparison in `rules.differences`."""
 
     def __init__(
         self, interval_ms: int, source: str | None, label: str | None, from_ms: int | None, to_ms: int | None
@@ -196,7 +199,7 @@ class _Table:
                 self.counts[(count.source, start_ms), count.label].append(count)
 
     def all_blank(self) -> set[_Bar]:
-        """Return the bars with footage of which none shows anything."""
+        """Return the bars whose footage shows nothing."""
         return self._blank - self.coverage.keys()
 
     def bars(self) -> set[_Bar]:

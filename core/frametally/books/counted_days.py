@@ -1,4 +1,4 @@
-"""The days of a count index: which of them are up to date, and the settings that they were counted with.
+"""Judges which days of a count index are up to date, and reads the settings that they were counted with.
 
 A number's proof uses the settings that its run records.
 """
@@ -21,7 +21,7 @@ from frametally.rules.times import DAY_S, is_ahead, is_day_in_range
 
 
 def counted_day(run: Run, published: int) -> CountedDay:
-    """Return the inputs for judging whether a run is up to date, and its settings; see `CountedDay`."""
+    """Return a run as a `CountedDay`: the inputs for judging whether it is up to date, and its settings."""
     settings = msgspec.json.encode(run.settings).decode() if run.settings else ""
     return CountedDay(
         base_interval_s=run.interval_s,
@@ -35,7 +35,7 @@ def counted_day(run: Run, published: int) -> CountedDay:
 
 
 def outdated_numbers(runs: Iterable[tuple[int, Run]]) -> set[int]:
-    """Return the numbers of runs that no query reads, see `outdated`; each run has its number as key."""
+    """Return the numbers of runs that no query reads (see `outdated`); `runs` are pairs of number and run."""
     of_model: defaultdict[str, list[CountedDay]] = defaultdict(list)
     for published, run in runs:
         of_model[run.model].append(counted_day(run, published))
@@ -43,9 +43,9 @@ def outdated_numbers(runs: Iterable[tuple[int, Run]]) -> set[int]:
 
 
 def outdated(days: Iterable[CountedDay]) -> set[CountedDay]:
-    """Return those of a model's days whose footage has changed since the last count.
+    """Return the days of a model whose footage has changed since they were counted.
 
-    Nobody reads them: after `frametally retime`, say, they have as many frames as before at other times.
+    No query reads them. After `frametally retime`, for example, they have the same frames at other times.
     """
     days = [*days]
     newest: dict[int, CountedDay] = {}
@@ -57,11 +57,11 @@ def outdated(days: Iterable[CountedDay]) -> set[CountedDay]:
 def up_to_date(
     index: CountIndex, model: str, base_intervals_s: Sequence[int], from_ms: int | None, to_ms: int | None
 ) -> list[int]:
-    """Return those of a model's base intervals that have all the footage of the UTC days of a range.
+    """Return the base intervals of a model that have all the footage of the UTC days of a range.
 
-    Footage is counted with one interval at a time; what was counted with another stays as it was. So of each
-    day the run that was published last says what there is, and those of the same footage and as many frames
-    have it, too. Where no interval has it on all days, it is the one that has it for most frames.
+    Each count uses one interval and leaves the runs of the others as they were. So the run published last
+    defines a day's footage, and a run of the same footage with as many frames is complete too. If no interval
+    is complete on all days, return the one whose complete days have the most frames.
     """
     if len(base_intervals_s) < 2:
         return [*base_intervals_s]
@@ -90,9 +90,9 @@ def present_end_ms(
     summaries: Sequence[SourceSummary],
     now_ms: int,
 ) -> int | None:
-    """Return where the footage of some sources ends, without what is dated in the future, in ms.
+    """Return where the footage of some sources ends, in ms, without footage dated in the future.
 
-    One clip with a wrong date would stretch every default range. `None` if there is no other footage.
+    One clip with a wrong date would stretch every default range. Return None if there is no other footage.
     """
     end_ms = max((summary.next_interval_ms for summary in summaries), default=None)
     if end_ms is None or not is_ahead(end_ms, now_ms):
@@ -117,7 +117,7 @@ def open_end_ms(
     waiting: Collection[tuple[int, int]],
     from_ms: int,
 ) -> int:
-    """Return where footage ends, without what is dated in the future; after `from_ms` where there is some."""
+    """Return where footage ends, ignoring future dates unless no other footage ends after `from_ms`."""
     now_ms = int(time.time() * 1000)
     counted_ms = present_end_ms(index, model, base_intervals_s, summaries, now_ms)
     ends_ms = [
@@ -132,7 +132,7 @@ def open_end_ms(
 
 
 class CountedWith(NamedTuple):
-    """Settings that days were counted with: their hash, and their values, None if no run recorded them."""
+    """Settings that days were counted with: their hash, and their values or None if no run recorded them."""
 
     params: str
     settings: dict[str, Any] | None
@@ -145,9 +145,9 @@ class CountedWith(NamedTuple):
         return "; ".join(_words(name, value) for name, value in self.settings.items())
 
     def counted_boxes(self) -> CountedBoxes | None:
-        """Return which boxes were counted; None where it was not recorded."""
+        """Return which boxes were counted, or None if that was not recorded."""
         if self.settings is None or "min_confidence" not in self.settings:
-            return None  # lines and zones may have the rules' version alone, over a day that 0.2.0 counted
+            return None  # for a day that 0.2.0 counted, lines and zones may have only the rules' version
         return CountedBoxes.from_limits(
             min_confidence=self.settings["min_confidence"],
             min_side_px=self.settings["min_box_side_px"],
@@ -162,24 +162,24 @@ class SettingsByDay:
         self._days = [day for day in index.counted_days(model) if day.base_interval_s == base_interval_s]
 
     def between(self, from_ms: int | None, to_ms: int | None) -> list[CountedWith]:
-        """Return the settings of the UTC days that `[from_ms, to_ms)` touches, each once, by day."""
+        """Return the distinct settings of the UTC days that `[from_ms, to_ms)` touches, by day."""
         days = sorted([day for day in self._days if is_day_in_range(day.day_ms, from_ms, to_ms)])
         return [_read(*settings) for settings in dict.fromkeys((day.params, day.settings) for day in days)]
 
     def counted_boxes_at(self, time_ms: int, otherwise: CountedBoxes) -> CountedBoxes:
-        """Return which boxes were counted on the UTC day of a time; `otherwise` where it is not recorded."""
+        """Return which boxes were counted on the UTC day of a time; `otherwise` if that was not recorded."""
         boxes = [day.counted_boxes() for day in self.between(time_ms, time_ms + 1)]
         return next(filter(None, boxes), otherwise)
 
     def overlaps_at(self, time_ms: int, otherwise: OverlapWinner) -> OverlapWinner:
-        """Return which of overlapping media counted on that day; `otherwise` where it is not recorded."""
+        """Return which of overlapping media counted on that day, or `otherwise` if that was not recorded."""
         for day in self.between(time_ms, time_ms + 1):
             recorded: OverlapWinner | None = (day.settings or {}).get("overlaps")
             return recorded or otherwise
         return otherwise
 
     def track_gap_ms_at(self, time_ms: int) -> int | None:
-        """Return how long a track lived on without a box on that day; None where it is not recorded."""
+        """Return how many ms a track lived on without a box on that day; None if that was not recorded."""
         for counted in self.between(time_ms, time_ms + 1):
             tracking = (counted.settings or {}).get("tracking")
             return round(tracking["gap_s"] * 1000) if tracking else None
@@ -191,7 +191,7 @@ def _read(params: str, settings: str) -> CountedWith:
 
 
 def counted_with(params: str, settings: Mapping[str, Any]) -> CountedWith:
-    """Return the settings of a run, by `Run.params` and `Run.settings`."""
+    """Return a run's settings, given its `Run.params` and `Run.settings`."""
     return CountedWith(params, dict(settings) or None)
 
 
@@ -199,7 +199,7 @@ def _words(name: str, value: Any) -> str:
     if isinstance(value, dict) and value:
         return f"{name} (" + ", ".join(_words(*item) for item in value.items()) + ")"
     if isinstance(value, list | dict):
-        # The empty list of labels to count alone means all of them; every other list is what it has.
+        # An empty list of labels means all labels; any other empty list or mapping means none.
         return f"{name} " + ("+".join(map(str, value)) or ("all" if name == "labels" else "none"))
     return f"{name} {_value(value)}"
 

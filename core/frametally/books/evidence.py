@@ -1,4 +1,4 @@
-"""The frames behind a bar, read from the segments by the rules of counting."""
+"""Reads the frames behind a bar from the segments, by the rules of counting."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ from frametally.rules.tombstones import Forgotten, is_forgotten
 from frametally.segments.contents import RangeReader, read_lines
 
 _WINDOW_MS = 600_000
-"""Event time that is read at once. Lines of one frame have one time, so the rule sees them together."""
+"""Event time to read at once. Lines of one frame have the same time, so they are always read together."""
 _MARGIN_MS = 2 * BLANK_MS
-"""Event time read on both sides of a bar: a black stretch with a frame in it, and the picture beside that."""
+"""Event time to read on both sides of a bar: room for a black stretch and the pictures next to it."""
 
 
 class ProvedFrame(NamedTuple):
-    """A frame and those of its boxes that a bar counts."""
+    """A frame and the boxes that a bar counts in it."""
 
     frame: FrameDetections
     boxes: list[Detection]
 
 
 class LeftOut:
-    """What counting left out of a model's hours with frozen footage, by the hour files of current runs."""
+    """Frozen and blank stretches that a model's counts leave out, read from the current runs' hour files."""
 
     def __init__(self, store: ObjectStore, index: CountIndex, model: str, base_interval_s: int) -> None:
-        """Read nothing yet."""
+        """Read nothing until the first call of `stretches`."""
         self._store, self._index = store, index
         self._length_ms = length_ms(base_interval_s)
         self._window_ms = self._length_ms * max(1, DAY_MS // self._length_ms)
@@ -51,14 +51,14 @@ class LeftOut:
     def stretches(self, source: str, from_ms: int, to_ms: int) -> list[BlankStretch]:
         """Return the stretches with footage in `[from_ms, to_ms)`.
 
-        Raises: As `frames_of_bar`, or `Poison`: an hour file is missing or damaged; the message names it.
+        Raises as `frames_of_bar`, and `Poison` if an hour file is missing or damaged; the message names it.
         """
         since_ms = from_ms // self._window_ms * self._window_ms
         windows = (self._of_window(source, start_ms) for start_ms in range(since_ms, to_ms, self._window_ms))
         return stretches_within(chain.from_iterable(windows), from_ms, to_ms)
 
     def _of_window(self, source: str, start_ms: int) -> list[BlankStretch]:
-        """Return the stretches of a window, about a day: the index is asked once, however many bars ask."""
+        """Return the stretches of a window of about a day; cached, so that its bars share one index query."""
         if (source, start_ms) not in self._windows:
             to_ms = start_ms + self._window_ms
             blank = self._index.histogram(
@@ -98,17 +98,17 @@ def frames_of_bar(
 ) -> Iterator[ProvedFrame]:
     """Yield every frame of `[from_ms, to_ms)` with counted boxes of `labels`, by event time and image_path.
 
-    Black and one-coloured ones do not count, nor do those of `left_out`. With `empty`, those without such
-    boxes, too.
+    Skip black and one-coloured frames and those of `left_out`. With `empty`, also yield frames without such
+    boxes.
 
-    Reads those bytes of those segments in which such frames can stand, some minutes of event time at once.
-    The caller has brought the ledger up to the store, and tells what is `not_counted`. No labels are all
-    labels; with `after`, the `(captured_at_ms, image_path)` of the last frame shown, it goes on behind it.
-    With a `part` of the picture it is the frames of the time in which there is one, and the boxes in it.
+    Read only the bytes of segments that can have such frames, some minutes of event time at once. Refresh the
+    ledger from the store first, and pass what is `not_counted`. An empty `labels` means all labels. `after`
+    is the `(captured_at_ms, image_path)` of the last frame shown: continue behind it. With a `part` of the
+    picture, yield only frames at times at which the part exists, and only the boxes in it.
 
     Raises:
-        ObjectMissing: A segment has gone since the ledger was refreshed.
-        Retryable: The store or the ledger is away, or a segment came cut short.
+        ObjectMissing: A segment was removed since the ledger was refreshed.
+        Retryable: The store or the ledger is unavailable, or a segment arrived truncated.
         Poison: Lines of a segment are damaged; the message names it.
     """
     counts = limits.rule()
@@ -141,12 +141,12 @@ def frames_of_bar(
 def frames_of_medium(
     store: RangeReader, ledger: Ledger, manifest: MediaManifest, *, model: str, from_ms: int, to_ms: int
 ) -> Iterator[FrameDetections]:
-    """Yield every frame of `[from_ms, to_ms)` of one medium that counts, by event time.
+    """Yield every counted frame of one medium in `[from_ms, to_ms)`, by event time.
 
-    Others of its source may have frames of the same moments: those are left out. The caller has brought the
-    ledger up to the store.
+    Leave out frames that other media of its source have at the same times. Refresh the ledger from the store
+    first.
 
-    Raises: As `frames_of_bar`.
+    Raises as `frames_of_bar`.
     """
     media, not_counted = media_of(manifest), forgotten_by(ledger.tombstones())
     model_and_source = model, manifest.source
@@ -167,9 +167,9 @@ def find_line(
     image_path: str,
     not_counted: Forgotten,
 ) -> FrameDetections | None:
-    """Return the detections of one frame as they were counted, or None if no segment of the model holds it.
+    """Return the detections of one frame as they were counted, or None if no segment of the model has it.
 
-    Raises: As `frames_of_bar`.
+    Raises as `frames_of_bar`.
     """
     window = (captured_at_ms, captured_at_ms + 1)
     parts = ledger.parts(model, source, from_ms=window[0], to_ms=window[1])
@@ -186,9 +186,9 @@ def frames_in(
     from_ms: int,
     to_ms: int,
 ) -> list[FrameDetections]:
-    """Return the frames of a source in some parts of segments once each, also those that do not count now.
+    """Return each frame of a source in some parts of segments once, including frames that do not count now.
 
-    Raises: As `frames_of_bar`.
+    Raises as `frames_of_bar`.
     """
     return _frames(store, parts, (model, source), (from_ms, to_ms), {})
 
@@ -215,15 +215,15 @@ def _each_frame(
 
 
 def _without_blank(frames: Iterable[FrameDetections]) -> Iterator[FrameDetections]:
-    """Yield the frames that do not show nothing, in their order."""
-    stretch: list[FrameDetections] = []  # from the last picture that shows something on
+    """Yield the frames that show something, in their order."""
+    stretch: list[FrameDetections] = []  # since the last picture that shows something
     for frame in frames:
         stretch.append(frame)
         if not frame.shows:
             yield from _with_picture(stretch)[:-1]
             stretch = [frame]
         elif len(stretch) > 3 and frame.captured_at_ms - stretch[1].captured_at_ms >= BLANK_MS:
-            del stretch[2:-1]  # of a long stretch, its ends decide
+            del stretch[2:-1]  # the ends of a long stretch are enough
     yield from _with_picture(stretch)
 
 
@@ -248,7 +248,7 @@ def _frames(
             try:
                 frame = decode(line, FrameDetections)
             except Poison:
-                continue  # the counting job set it aside and said so
+                continue  # the counting job has reported it
             if (
                 (frame.model, frame.source) == model_and_source
                 and window[0] <= frame.captured_at_ms < window[1]

@@ -1,8 +1,8 @@
-"""The figures of the books in `/metrics`, as last read: a scrape does not read the store.
+"""Exposes the figures of the books in `/metrics`, as last read: a scrape does not read the store.
 
-Its counters only grow, whatever is restarted, forgotten or put back: what is added to the books is added,
-what is taken out of them (`frametally forget`) is not. The sums lie in a file of the data folder, which all
-processes there share.
+Its counters only grow, even across restarts and restored backups: they follow additions to the books and
+ignore removals (`frametally forget`). The sums are stored in a file of the data folder, shared by all its
+processes.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from frametally.telemetry.exposition import counters, gauge
 
 
 class LastReading(NamedTuple):
-    """The books, and when they were read, by this machine's clock."""
+    """The books and when they were read, by this machine's clock."""
 
     as_of_ms: int
     status: Status
@@ -44,18 +44,18 @@ _COUNTERS = (
 
 
 class BooksCollector(Collector):
-    """The books of one deployment."""
+    """Collects the figures of the books of one deployment."""
 
     def __init__(
         self, read: Callable[[], LastReading], sums: GrowingSums, *, clock: Callable[[], float] = time.time
     ) -> None:
-        """Show what `read` returns or, where it raises, that they cannot be read."""
+        """Show what `read` returns or, if it raises, that the books cannot be read."""
         self._read = read
         self._sums = sums
         self._clock = clock
 
     def collect(self) -> Iterator[Metric]:
-        """Yield them; all figures of a moment are as old as the books."""
+        """Yield the figures, which are as old as the last reading of the books."""
         try:
             as_of_ms, status = self._read()
         except (FrametallyError, OSError):
@@ -129,7 +129,7 @@ def _times(status: Status, sums: Sums, now_ms: float) -> Iterator[Metric]:
 
 
 def _newest(status: Status, sums: Sums, moment: Callable[[SourceLine], int | None]) -> dict[str, int]:
-    """Return the newest moment of each label."""
+    """Return the newest time by label."""
     newest: dict[str, int] = {}
     for line in status.sources:
         at_ms = moment(line)
@@ -160,10 +160,10 @@ def _seconds(ms: float) -> float:
 FILE = "metrics.json"
 OTHERS = "other"
 MOST_SOURCES = 200
-"""Sources that have a label of their own: the first that came; those after them are one, `OTHERS`."""
+"""How many sources have their own label: the first that appeared. All later sources share `OTHERS`."""
 
 _LONG_AGO_MS = 600_000
-"""No reading is kept for so long: one that is older is newer, and the clock was set back."""
+"""A reading this much older than the last is in fact newer: the clock was set back."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -172,10 +172,10 @@ class Sums(msgspec.Struct):
     """The sums so far.
 
     Attributes:
-        as_of_ms: The reading that was added last.
-        seen: What that had, by counter and key.
-        grown: What was added in all, by counter and label.
-        sources: Sources with a label of their own.
+        as_of_ms: When the reading that was added last was made.
+        seen: The values of that reading, by counter and key.
+        grown: The total added so far, by counter and label.
+        sources: Sources with their own label.
     """
 
     as_of_ms: int = 0
@@ -193,10 +193,10 @@ class GrowingSums:
         self._said = False
 
     def advance(self, status: Status, as_of_ms: int) -> Sums:
-        """Add the increase since the previous reading of the books; return all sums.
+        """Add the increase since the previous reading of the books, and return all sums.
 
-        One that another process has overtaken adds nothing. In a folder that cannot be written sums are
-        those of this process.
+        A reading older than another process's adds nothing. If the folder cannot be written, the sums are
+        this process's.
         """
         try:
             handle = os.open(self._file.parent, os.O_RDONLY | os.O_CLOEXEC)
@@ -234,12 +234,12 @@ class GrowingSums:
 
 
 def label_of(sums: Sums, source: str) -> str:
-    """Return the label that a source has: its own, or `OTHERS`."""
+    """Return the label of a source: its own, or `OTHERS`."""
     return source if source in sums.sources else OTHERS
 
 
 def _add(sums: Sums, status: Status, as_of_ms: int) -> bool:
-    """Add a reading that is newer than the last; return whether it was."""
+    """Add a reading if it is newer than the last, and return whether it was."""
     if sums.as_of_ms - _LONG_AGO_MS < as_of_ms <= sums.as_of_ms:
         return False
     sums.as_of_ms = as_of_ms
@@ -247,7 +247,7 @@ def _add(sums: Sums, status: Status, as_of_ms: int) -> bool:
         if line.source not in sums.sources and len(sums.sources) < MOST_SOURCES:
             sums.sources.append(line.source)
         label = label_of(sums, line.source)
-        # Another model detects the same frames once more; what was announced does not depend on it.
+        # Another model detects the same frames again, but announced frames do not depend on the model.
         of_model = f"{status.model} {line.source}"
         _grow(sums, "announced", line.source, label, line.announced)
         _grow(sums, "detected", of_model, label, line.detected)
@@ -258,7 +258,7 @@ def _add(sums: Sums, status: Status, as_of_ms: int) -> bool:
     mended_keys = sums.seen.get("dead", {}).keys() - {
         f"{status.model} {reason}" for reason in status.dead_letters
     }
-    for key in mended_keys:  # they were mended: what dies of it again is new
+    for key in mended_keys:  # mended: later dead letters of this reason are new
         if key.startswith(f"{status.model} "):
             sums.seen["dead"][key] = 0
     return True

@@ -31,12 +31,11 @@ Kind = Literal[
     "shows_nothing",
     "not_within",
 ]
-"""What became of the footage of a hole: see `find_reasons`, in its words; of a hole within a zone, that the
-footage is counted, but not within it."""
+"""The reasons for a hole; `not_within`: the footage is counted, but outside the hole's zone."""
 
 
 class Reason(NamedTuple):
-    """Why some of a hole is one: how many frames it is of (0 where there are none), and a sentence."""
+    """One reason for a hole: how many frames it explains (0 if there are none), and a sentence."""
 
     kind: Kind
     frames: int
@@ -44,7 +43,7 @@ class Reason(NamedTuple):
 
 
 class _Frames(NamedTuple):
-    """Frames of one medium in a hole: announced ones that are in no segment, and what is in segments."""
+    """Frames of one medium in a hole: `waiting` ones are announced but in no segment yet."""
 
     waiting: int
     detected: int
@@ -66,12 +65,12 @@ def find_reasons(
 ) -> list[Reason]:
     """Return why no frame of `source` in `[from_ms, to_ms)` is counted, at least one reason.
 
-    `blank_frames` are those that the index knows to show nothing, by reason. The caller has brought the
-    ledger up to the store, and knows that the index has nothing there. A video's frames have no times before
-    they are detected: those that wait are counted where its footage reaches.
+    `blank_frames` are the frames that show nothing according to the index, by reason. Refresh the ledger from
+    the store first, and call this only if the index has nothing there. Frames of a video have no times before
+    detection, so waiting ones count wherever its footage reaches.
 
     Raises:
-        Retryable: The store or the ledger is away.
+        Retryable: The store or the ledger is unavailable.
     """
     hole = from_ms, to_ms
     manifests = ledger.manifests()
@@ -137,10 +136,10 @@ def find_reasons(
 
 
 def _outages(hole: tuple[int, int], media: Iterable[MediaManifest]) -> dict[tuple[int, int], str]:
-    """Return when the camera was away in a hole, and why; an open outage ends with the next footage."""
+    """Return when and why the camera was away in a hole; an open outage ends with the next footage."""
     minutes = list(media)
     starts_ms = sorted(first for minute in minutes for first, _ in runs_of(minute))
-    outages: dict[tuple[int, int], str] = {}  # one that begins in a minute and ends in another is in both
+    outages: dict[tuple[int, int], str] = {}  # an outage across two minutes is in both
     for outage in (outage for minute in minutes if minute.live is not None for outage in minute.live.outages):
         to_ms = outage.to_ms
         if to_ms is None:
@@ -151,17 +150,17 @@ def _outages(hole: tuple[int, int], media: Iterable[MediaManifest]) -> dict[tupl
 
 
 def _away(outages: Mapping[tuple[int, int], str], hole: tuple[int, int]) -> Reason:
-    """Say for how long the camera was away, and why in the longest outage."""
-    spans = _cut([*outages], hole)  # they may overlap
+    """Return for how long the camera was away, with the reason for the longest outage."""
+    spans = _cut([*outages], hole)  # merges overlaps
     away_s = sum(to_ms - from_ms for from_ms, to_ms in spans) / 1000
-    longest = min(outages, key=lambda span: (span[0] - span[1], span))  # of equals the first
+    longest = min(outages, key=lambda span: (span[0] - span[1], span))  # the first if equal
     times = f", {len(spans)} times; the longest" if len(spans) > 1 else ""
     words = f"The camera was disconnected for {away_s:,.1f} s of this time{times}: {outages[longest]}."
     return Reason("camera_away", 0, words)
 
 
 def _lost(hole: tuple[int, int], media: Iterable[MediaManifest]) -> list[Reason]:
-    """Say how many frames of a camera were lost in a hole or over its edges, by reason."""
+    """Return how many frames of a camera were lost in a hole or across its edges, by reason."""
     frames: Counter[str] = Counter()
     for loss in (loss for medium in media if medium.live is not None for loss in medium.live.losses):
         if loss.from_ms < hole[1] and loss.to_ms >= hole[0]:
@@ -197,7 +196,7 @@ def _frames_of(
     detected, dead = tally([hole])
     of_forgotten = sum(tally(_cut(forgotten.get(media, ()), hole)))
     of_gone = tally(_cut(forgotten_ranges.get(media, ()), hole))
-    if manifest is None and not of_forgotten:  # of an earlier revision, which is in no books
+    if manifest is None and not of_forgotten:  # of an earlier revision, which no books include
         return _Frames(0, 0, 0, 0, 0)
     return _Frames(
         _waiting(store, manifest, hole, forgotten_ranges, sum(tally([(None, None)])), detected + dead)
@@ -218,12 +217,12 @@ def _waiting(
     handled: int,
     handled_in_hole: int,
 ) -> int:
-    """Return how many announced frames of a medium, of the time of the hole, are in no segment."""
+    """Return how many announced frames of a medium in a hole are in no segment."""
     waiting = manifest.frames_announced - handled
     runs = [run for first, last in runs_of(manifest) for run in _cut([(first, last + 1)], hole)]
     if waiting <= 0 or not any(without(run, forgotten_ranges.get(media_of(manifest), ())) for run in runs):
         return 0
-    if manifest.kind == "pictures":  # their names have their times; the ledger does not keep them
+    if manifest.kind == "pictures":  # their names include their times; the ledger does not keep them
         whole = find_manifest(store, manifest.sha256) or manifest
         times = [int(name[: name.rindex("-")]) for name in whole.announced_pictures]
         waiting = min(waiting, sum(in_range(ms, *hole) for ms in times) - handled_in_hole)

@@ -1,7 +1,7 @@
-"""The history of a number: the runs that counted its days, what each changed, and why.
+"""Reads the history of a number: the runs that counted its days, what each changed, and why.
 
-Each day's current run carries the day's history (`history_records`). It is kept by the hour, so a range is
-answered in whole hours, or in whole stored intervals where these are longer.
+Each day's current run has the day's history (`history_records`), by the hour. So a range is rounded to whole
+hours, or to whole stored intervals if these are longer.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from frametally.rules.times import DAY_MS, HOUR_MS, in_range, is_day_in_range
 MOST_DAYS = 31
 MOST_FRAMES = 24
 _MOST_WITH_FRAMES = 12
-"""So many of the last changes show frames: each costs reads of segments."""
+"""How many of the last changes show frames: each costs reads of segments."""
 
 
 class HistoryQuery(NamedTuple):
-    """Which number is asked about; no labels or sources: all of them."""
+    """The number that a history explains; empty `labels` or `sources` mean all of them."""
 
     model: str
     base_interval_s: int
@@ -48,16 +48,16 @@ class HistoryChange(NamedTuple):
         day: UTC day that was counted.
         counted_at_ms: When the run was published, by the store's clock.
         before: Detections before this run, over all days of the number.
-        after: Detections since.
+        after: Detections after it.
         frames_before: Frames analysed before.
-        frames_came: Frames that it has more, by source.
-        frames_gone: Frames that it has less, by source.
-        from_ms: Start of the first hour that changed; None: none did.
-        to_ms: End of the last.
+        frames_came: Frames that it added, by source.
+        frames_gone: Frames that it removed, by source.
+        from_ms: Start of the first hour that changed, or None if none did.
+        to_ms: End of the last hour that changed.
         added: The first frames that arrived.
-        removed: The first frames that count no longer.
+        removed: The first frames that no longer count.
         has_parts: Whether the run's part files are still in the store.
-        settings: Its settings, in words; None: only the hash is known.
+        settings: Its settings, in words, or None if only their hash is known.
     """
 
     day: str
@@ -78,7 +78,7 @@ class HistoryChange(NamedTuple):
 
     @property
     def frames_after(self) -> int:
-        """Frames analysed since."""
+        """Frames analysed after this run."""
         return self.frames_before + sum(self.frames_came.values()) - sum(self.frames_gone.values())
 
     @property
@@ -88,15 +88,15 @@ class HistoryChange(NamedTuple):
 
 
 class RunChanges(NamedTuple):
-    """The changes of a number, the first one first; they add up to its current value.
+    """The changes of a number in order; they add up to its current value.
 
     Attributes:
         from_ms: Start of the first hour, or stored interval, of the number.
-        to_ms: End of the last.
-        detections: Its current value.
-        other_runs: Runs that changed nothing of it.
-        unknown_days: Days whose runs have no history: an earlier version counted them, or it is damaged.
-        other_models: Detections of the same question by each other model that has counted it.
+        to_ms: End of the last hour or stored interval.
+        detections: The current value of the number.
+        other_runs: Runs that did not change it.
+        unknown_days: Days without a history: an earlier version counted them, or the history is damaged.
+        other_models: Detections for the same query by every other model that has counted it.
     """
 
     from_ms: int
@@ -116,7 +116,7 @@ class _Dated(NamedTuple):
 
     @property
     def settings(self) -> str | None:
-        """Its settings, as far as the current run has the same ones."""
+        """Its settings in words, or None unless the current run has the same ones."""
         is_known = self.entry.params == self.run.params and self.run.settings
         return counted_with(self.run.params, self.run.settings).words if is_known else None
 
@@ -124,13 +124,13 @@ class _Dated(NamedTuple):
 def find_history(
     store: ObjectStore, index: CountIndex, ledger: Ledger, query: HistoryQuery, *, frames: int = 6
 ) -> RunChanges:
-    """Return the history of a number of the count index, with up to `frames` frames that came or went each.
+    """Return the history of a number of the count index, with up to `frames` added and removed frames each.
 
-    The caller has brought the ledger up to the store.
+    Refresh the ledger from the store first.
 
     Raises:
         Misconfigured: The range has too many days.
-        Retryable: A port is away.
+        Retryable: The store, the index or the ledger is unavailable.
     """
     step_ms = max(HOUR_MS, query.base_interval_s * 1000)
     from_ms = query.from_ms // step_ms * step_ms
@@ -175,7 +175,7 @@ def _other_models(index: CountIndex, query: HistoryQuery) -> dict[str, int]:
 
 
 def _read(store: ObjectStore, index: CountIndex, query: HistoryQuery) -> tuple[list[_Dated], list[str]]:
-    """Return the entries of the days that the index has, in the order of counting, and days without."""
+    """Return the entries of the indexed days in the order of counting, and the days without a history."""
     dated_entries: list[_Dated] = []
     unknown = []
     for run in index.current_runs():
@@ -196,14 +196,14 @@ def _read(store: ObjectStore, index: CountIndex, query: HistoryQuery) -> tuple[l
             at_ms = entry.counted_at_ms or (
                 info.modified_at_ms if info and entry is history.entries[-1] else 0
             )
-            latest_ms = max(latest_ms, at_ms)  # a clock that was put back changes no order
+            latest_ms = max(latest_ms, at_ms)  # keeps the order if a clock was set back
             dated_entries.append(_Dated(run, entry, latest_ms))
     dated_entries.sort(key=lambda change: (change.counted_at_ms, change.run.day, change.entry.sequence))
     return dated_entries, sorted(unknown)
 
 
 class _Effect(NamedTuple):
-    """What an entry does to the number: detections and frames more or less, and where."""
+    """The effect of an entry on the number: its change in detections and frames, and the hours."""
 
     dated: _Dated
     reasons: Sequence[HistoryReason]
@@ -273,7 +273,7 @@ def _cells(entry: HistoryEntry) -> Iterator[tuple[str, str, int, int]]:
 
 
 class _PartsThere:
-    """Which runs still have part files; each day is listed once for its settings."""
+    """Finds which runs still have part files; lists each day once for each of its settings."""
 
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
@@ -290,7 +290,7 @@ class _PartsThere:
 
 
 class _Frames:
-    """Finds the frames behind a change in the segments, as far as these are there."""
+    """Finds the frames behind a change in the segments that still exist."""
 
     def __init__(self, store: ObjectStore, ledger: Ledger, query: HistoryQuery, most: int) -> None:
         self._store = store
@@ -300,7 +300,7 @@ class _Frames:
         self._stones = {stone.media: stone for stone in ledger.tombstones()}
 
     def with_frames(self, change: HistoryChange) -> HistoryChange:
-        """Return the change with its frames; footage that was moved here says so."""
+        """Return the change with its frames, and with a reason for footage that was moved here."""
         day_ms = keys.day_start_ms(change.day)
         window = max(day_ms, self._query.from_ms), min(day_ms + DAY_MS, self._query.to_ms)
         came = []
@@ -352,7 +352,7 @@ class _Frames:
     def _reasons(
         self, change: HistoryChange, came: Sequence[FrameDetections], touched: Collection[str]
     ) -> list[HistoryReason]:
-        """Return the reasons that touch the number; footage of a later revision says where it came from."""
+        """Return the reasons that touch the number, including the origin of footage of a later revision."""
         moves: dict[str, HistoryReason] = {}
         for media in dict.fromkeys(frame.media for frame in came):
             sha256, revision = keys.parse_media_id(media)
@@ -366,7 +366,7 @@ class _Frames:
         def is_due(reason: HistoryReason) -> bool:
             if reason.kind == "footage":
                 return bool(change.frames_came) and not is_all_moved
-            # A tombstone of a medium whose times are not known touches every day of its source.
+            # A tombstone of a medium with unknown times touches every day of its source.
             return not reason.media or reason.media in touched or reason.source in change.frames_gone
 
         due = [*filter(is_due, change.reasons)]

@@ -14,7 +14,7 @@ NO_PARTS = "frametally no longer has the part files of this run."
 
 
 def reason_words(change: HistoryChange, name_of: Callable[[str], str], zone: datetime.tzinfo) -> list[str]:
-    """Return one sentence for each reason of a change; `name_of` returns how a source is written."""
+    """Return one sentence for each reason of a change; `name_of` returns the display name of a source."""
     return [_words(reason, change, name_of, zone) for reason in change.reasons]
 
 

@@ -16,7 +16,7 @@ from frametally.rules.places import ZONES, series_model
 
 
 class DifferingDay(NamedTuple):
-    """A day of the index that is not as the store has it: `run` is the index's, `difference` says why."""
+    """A day of the index that differs from the store: `run` is the index's run, `difference` the reason."""
 
     run: Run
     difference: str
@@ -30,7 +30,7 @@ class IndexCheck(NamedTuple):
 
     Attributes:
         days: Days that were compared bar by bar.
-        differences: Those that differ, and those that the store does not have.
+        differences: Days that differ, and days that the store does not have.
         skipped: Runs that cannot be read in the store.
     """
 
@@ -40,15 +40,15 @@ class IndexCheck(NamedTuple):
 
 
 def check_index(store: ObjectStore, index: CountIndex, progress: Progress) -> IndexCheck:
-    """Compare each day of the index with the part files of the run that the store has of it.
+    """Compare each day of the index with the part files of its run in the store.
 
-    A day that is still to be indexed does not differ.
+    A day that has yet to be indexed does not differ.
 
     Raises:
         IndexDamaged: The entry of a run cannot be read.
-        Retryable: The store or the index is away.
+        Retryable: The store or the index is unavailable.
     """
-    indexed = index.current_runs()  # first: what is published meanwhile is in the store by then
+    indexed = index.current_runs()  # first, so that runs published meanwhile are in the store
     stored_runs = {key: day.run for key, day in current_days(store).items()}
     differences = [
         DifferingDay(run, "the store does not have this run") for run in not_in_store(indexed, stored_runs)
@@ -73,10 +73,10 @@ def check_index(store: ObjectStore, index: CountIndex, progress: Progress) -> In
 
 
 def not_in_store(indexed: Iterable[Run], stored_runs: Mapping[DayKey, Run | None]) -> list[Run]:
-    """Return runs of an index that the store does not have: it is another one, or of an older backup.
+    """Return runs of an index that the store does not have, as with another store or an older backup.
 
-    An index's run may be older than the store's. Of a day whose pointer does not parse (None) nothing is
-    reported, of its zones neither. `indexed` must have been read before `stored_runs`.
+    An index's run may be older than the store's. Days whose pointer does not parse (None) are skipped, as are
+    their zones. Read `indexed` before `stored_runs`.
     """
     unread_days = {day for day, stored_run in stored_runs.items() if stored_run is None}
     unread_days |= {day._replace(model=series_model(day.model, ZONES)) for day in unread_days}

@@ -1,4 +1,4 @@
-"""Where the index differs from the store: days to index, days to count again, unknown runs."""
+"""Finds where the index differs from the store: days to index, days to count again, unknown runs."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def runs_to_index(indexed: Iterable[Run], stored_runs: Iterable[Run]) -> list[Ru
 def runs_to_count(
     index: CountIndex, model: str, indexed: Sequence[Run], stored_runs: Iterable[Run]
 ) -> list[Run]:
-    """Return the runs of a model that no query reads, as their footage has changed (see `outdated`).
+    """Return the runs of a model that no query reads because their footage has changed (see `outdated`).
 
-    Those that are counted again already, and still to be indexed, are none of them.
+    Runs of days that have been counted again but not indexed yet are not included.
     """
     unread = {(day.base_interval_s, day.day_ms) for day in outdated(index.counted_days(model))}
     indexed_by_day = {day_of(run): run for run in indexed}
@@ -49,14 +49,14 @@ def runs_to_count(
 
 
 def mark_of(stone: Tombstone) -> int:
-    """Return a run's note of a tombstone, see `Run.tombstones_crc32`."""
+    """Return the value by which a run notes a tombstone; see `Run.tombstones_crc32`."""
     return zlib.crc32(keys.tombstone_key(stone.media, stone.from_ms, stone.to_ms).encode())
 
 
 def runs_before_undo(runs: Iterable[CountedRun], stones: Iterable[Tombstone]) -> list[Run]:
-    """Return the runs of days whose frames have been forgotten, or put elsewhere, since they were counted.
+    """Return the runs of days whose frames were forgotten or moved after they were counted.
 
-    Where a medium was put to another time of the same day, no number of frames tells it.
+    A medium moved within the same day does not change the number of frames, so only tombstones show it.
     """
     of_source: defaultdict[str, list[Tombstone]] = defaultdict(list)
     for stone in stones:
@@ -75,7 +75,7 @@ def runs_before_undo(runs: Iterable[CountedRun], stones: Iterable[Tombstone]) ->
 
 
 def count_lines(runs: Iterable[Run]) -> list[str]:
-    """Return a line for each interval with runs to count again, with the commands."""
+    """Return a line with the commands for each interval that has runs to count again."""
     days: defaultdict[int, list[str]] = defaultdict(list)
     for run in runs:
         days[run.interval_s].append(run.day)
@@ -89,12 +89,12 @@ def count_lines(runs: Iterable[Run]) -> list[str]:
 
 
 def of_earlier_version(runs: Iterable[Run]) -> list[Run]:
-    """Return the runs that an earlier version counted, which another count may change."""
+    """Return the runs of an earlier version, which a new count may change."""
     return [run for run in runs if _is_of_earlier_version(run)]
 
 
 def _is_of_earlier_version(run: Run) -> bool:
-    """Return whether the rules have changed since; 0.2.0 did not note by which it counted."""
+    """Return whether the rules have changed since the run; 0.2.0 did not record its rules' version."""
     places = places_counted(run)
     if places is not None:
         return places.is_outdated(run)
@@ -102,7 +102,7 @@ def _is_of_earlier_version(run: Run) -> bool:
 
 
 def earlier_version_lines(runs: Iterable[Run]) -> list[str]:
-    """Return a line for each interval that names the days which an earlier version counted."""
+    """Return a line for each interval with the days that an earlier version counted."""
     days: defaultdict[int, set[str]] = defaultdict(set)
     for run in of_earlier_version(runs):
         days[run.interval_s].add(run.day)
@@ -129,5 +129,5 @@ def beyond_lines(indexed: Iterable[Run], stored_runs: Iterable[Run]) -> list[str
 
 
 def places_counted(run: Run) -> PicturePlaces | None:
-    """Return the places that a run of crossings and visits is of; `None` of any other run."""
+    """Return the places of a run of crossings and visits; None for any other run."""
     return picture_places() if series_of(run.model) == FLOWS else None

@@ -1,4 +1,4 @@
-"""Turns the store's objects into a ledger's rows. Reads the store; does not know a database."""
+"""Turns the store's objects into a ledger's rows, without knowing its database."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ FOLDER_OF_KIND = {"manifest": keys.MEDIA, "tombstone": keys.TOMBSTONES, "dropped
 
 
 class TakenObject(NamedTuple):
-    """A small object as it was read: its record as JSON, or why there is none."""
+    """A small object as read: its record as JSON, or the reason why there is none."""
 
     info: ObjectInfo
     record: str | None = None
@@ -61,7 +61,7 @@ class TakenObject(NamedTuple):
 
 
 class TakenRun(NamedTuple):
-    """A day's current run, and the frames that it covers by source."""
+    """A day's current run and the frames that it covers, by source."""
 
     info: ObjectInfo
     model: str
@@ -71,7 +71,7 @@ class TakenRun(NamedTuple):
 
 
 class FrameKey(NamedTuple):
-    """One frame's identity: `frame` is 64 bits of its image_path's hash."""
+    """One frame's identity; `frame` is 64 bits of the hash of its image_path."""
 
     source: str
     media: str
@@ -80,7 +80,7 @@ class FrameKey(NamedTuple):
 
 
 class TakenDeadLetter(NamedTuple):
-    """One dead letter; `frame` is None where the message does not tell which frame it meant."""
+    """One dead letter; `frame` is None if the message does not identify its frame."""
 
     offset: int
     frame: FrameKey | None
@@ -88,7 +88,7 @@ class TakenDeadLetter(NamedTuple):
 
 
 class SourceHour(NamedTuple):
-    """An hour that a segment is counted in, in hours since 1970: with frames of it, or near it alone."""
+    """An hour since 1970 that a segment counts in; `is_own` if it has frames of it, not only near it."""
 
     source: str
     hour: int
@@ -96,9 +96,9 @@ class SourceHour(NamedTuple):
 
 
 class TakenSegment(NamedTuple):
-    """A segment as it was read; without a header it could not be.
+    """A segment as read; it has no header if it is unreadable.
 
-    `is_read` says whether its lines were, too: without, there are no frames and dead letters yet.
+    Without `is_read`, only the header was read: frames and dead letters are missing.
     """
 
     info: ObjectInfo
@@ -113,7 +113,7 @@ class TakenSegment(NamedTuple):
 
 
 def take_object(store: ObjectStore, info: ObjectInfo, kind: str) -> TakenObject | None:
-    """Read a manifest, a tombstone or a dropped dead letter; None if it is gone by now."""
+    """Read a manifest, a tombstone or a dropped dead letter; return None if it no longer exists."""
     try:
         record = decode_at(info.key, store.get(info.key), RECORD_OF_KIND[kind])
     except ObjectMissing:
@@ -126,9 +126,9 @@ def take_object(store: ObjectStore, info: ObjectInfo, kind: str) -> TakenObject 
 
 
 def take_run(store: ObjectStore, info: ObjectInfo) -> TakenRun | None:
-    """Read the run that a pointer names; None if it was replaced and is gone by now.
+    """Read the run that a pointer names; return None if it was replaced and removed.
 
-    Of a series of places it is the model's: the frames of places are those of its sources once more.
+    The run of a series of places has no frames here: they are the frames of its model's sources again.
     """
     pointer = keys.parse_run_pointer_key(info.key)
     model = base_model(pointer.model) if pointer else ""
@@ -151,9 +151,9 @@ def take_run(store: ObjectStore, info: ObjectInfo) -> TakenRun | None:
 
 
 def take_header(store: ObjectStore, info: ObjectInfo) -> TakenSegment | None:
-    """Read a segment's header, and its lines only if a source of it spans more than two days.
+    """Read a segment's header, and its lines only if one of its sources spans more than two days.
 
-    None if it is gone by now.
+    Return None if it no longer exists.
     """
     try:
         header, header_bytes = read_header(store, info.key)
@@ -168,7 +168,7 @@ def take_header(store: ObjectStore, info: ObjectInfo) -> TakenSegment | None:
 
 
 def take_segment(store: ObjectStore, info: ObjectInfo) -> TakenSegment | None:
-    """Read a segment with the frames that it speaks of; None if it is gone by now."""
+    """Read a segment with its frames and dead letters; return None if it no longer exists."""
     try:
         data = store.get(info.key)
         segment = decode_segment(data, info.key)
@@ -195,12 +195,12 @@ def _unreadable(info: ObjectInfo, error: Exception) -> TakenSegment:
 def hours_of(
     header: SegmentHeader, times_of: Callable[[SegmentSource], Iterable[int]]
 ) -> tuple[SourceHour, ...]:
-    """Return the hours that a segment is counted in, by source and hour.
+    """Return the hours that a segment counts in, by source and hour.
 
-    Where a source spans more than two days (pictures are as far apart), only their own times tell.
+    If a source spans more than two days, as pictures can, use the times of its frames.
 
     Raises:
-        Poison: One is beyond the calendar.
+        Poison: An hour is beyond the calendar.
     """
     source_hours: list[SourceHour] = []
     for part in header.sources:
@@ -218,15 +218,15 @@ def hours_of(
 
 
 def _hours_between(source: str, first_ms: int, last_ms: int) -> Sequence[SourceHour]:
-    """Return the hours that frames from the first to the last are counted in, sorted.
+    """Return the hours that frames from the first to the last count in, sorted.
 
-    An hour is tracked with a margin: those near it alone belong to it, too.
+    An hour is tracked with a margin, so frames near it belong to it as well.
     """
     near = (first_ms - HOUR_MARGIN_MS) // HOUR_MS, (last_ms + HOUR_MARGIN_MS) // HOUR_MS
     return _hours_in(source, *near, first_ms // HOUR_MS, last_ms // HOUR_MS)
 
 
-@lru_cache(maxsize=10_000)  # of a million segments, few have other hours than the one before
+@lru_cache(maxsize=10_000)  # few segments have other hours than the one before
 def _hours_in(source: str, near_first: int, near_last: int, first: int, last: int) -> Sequence[SourceHour]:
     own = range(first, last + 1)
     return sorted(SourceHour(source, hour, hour in own) for hour in {near_first, near_last, *own})
@@ -271,7 +271,7 @@ def _dead_letters_of(segment: Segment, key: str, problems: list[str]) -> Iterabl
 
 
 def _frame_meant(letter: DeadLetter) -> FrameKey | None:
-    """Return the frame that the message announced, as far as it still tells."""
+    """Return the frame that the message announced, if it can be identified."""
     if letter.source is None or letter.image_path is None:
         return None
     try:
@@ -286,7 +286,7 @@ def _frame_meant(letter: DeadLetter) -> FrameKey | None:
 
 
 def _check_numbers(header: SegmentHeader, key: str) -> None:
-    """Refuse numbers that no database holds and no frame has."""
+    """Reject numbers that do not fit a database or that no frame can have."""
     is_possible = 0 <= header.first_offset <= header.next_offset < _MOST
     for part in header.sources:
         is_possible &= _is_time(part.first_captured_at_ms) and _is_time(part.last_captured_at_ms)

@@ -1,4 +1,4 @@
-"""The progress of the log and the chains of segments: read offsets, missing offsets, and speed."""
+"""Reads the progress of the log and the chains of segments: read offsets, missing offsets and speed."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from frametally.ports.ledger import ChainLink
 from frametally.settings.loading import Settings
 
 PACE_SPAN_MS = 60_000
-"""The newest segments' span of puts, which gives the pace."""
+"""The span of the newest puts of segments from which the pace is computed."""
 
 
 class LogPosition(NamedTuple):
-    """How far a model's group is on the log.
+    """How far a model's consumer group is on the log.
 
     Attributes:
-        log_id: Identity of the topic; None while there is none.
+        log_id: Identity of the topic, or None while there is no topic.
         messages: Messages announced so far (repeats included), by their offsets.
-        committed: Those that the group has committed, and those that the log no longer has.
-        begin: By partition, the offset of the oldest message that is still there.
+        committed: Messages that the group has committed or the log no longer has.
+        begin: The offset of the oldest message still in the log, by partition.
         started: Whether the group has committed anything.
     """
 
@@ -36,14 +36,14 @@ class LogPosition(NamedTuple):
 
     @property
     def waiting(self) -> int:
-        """Messages that the group can still read and has not committed."""
+        """Messages in the log that the group has not committed."""
         return self.messages - self.committed
 
 
 class LostMessages(NamedTuple):
-    """Messages that the log had removed before this model's consumer read them.
+    """Messages that the log removed before this model's consumer read them.
 
-    So many `messages` of the offsets from `first_offset` to before `next_offset` are lost.
+    `messages` of the offsets from `first_offset` to before `next_offset` are lost.
     """
 
     log_id: str
@@ -55,12 +55,12 @@ class LostMessages(NamedTuple):
 
 
 class SegmentPace(NamedTuple):
-    """How fast segments come, by the times at which the store got them.
+    """How fast segments are stored, by their put times.
 
     Attributes:
-        frames_per_s: Over the last minute before the newest segment; None if that had fewer than two.
-        newest_segment_at_ms: When the newest segment was put; None if there is none.
-        eta_s: Seconds that the waiting messages take at that pace; None if that is unknown.
+        frames_per_s: Over the minute before the newest segment; None if it has only one put time.
+        newest_segment_at_ms: When the newest segment was put, or None if there is none.
+        eta_s: Seconds that the waiting messages take at that pace, or None if that is unknown.
     """
 
     frames_per_s: float | None
@@ -76,7 +76,7 @@ def consume_command(topic: str, settings: Settings) -> str:
 
 
 def _read_log(log: FrameLog, topic: str, model: str | None, *, live: bool = False) -> LogPosition:
-    """Return the position of the model's group; without a topic nothing was ever announced."""
+    """Return the position of the model's group; if there is no topic, nothing was ever announced."""
     try:
         ends, begin, log_id = log.end_offsets(topic), log.begin_offsets(topic), log.log_id(topic)
     except NoSuchTopic:
@@ -91,13 +91,12 @@ def read_logs(
 ) -> tuple[list[LogPosition], bool]:
     """Return the positions of the model's groups on the topics that it reads.
 
-    These are the deployment's own two, of footage and of what is live; the one that its frames are announced
-    again on (`frametally redetect`), and those that its segments (`chain`) name.
+    These are the deployment's two topics (footage and live), the topic on which `frametally redetect`
+    announces the model's frames again, and topics that its segments (`chain`) name.
 
     Returns:
-        The positions, that on the topic of footage first; and whether the model reads the deployment's own. A
-        model that was only used on frames that were announced again does not: its position where it never
-        read anything is left out.
+        The positions, the footage topic first, and whether the model reads the deployment's topics. A model
+        that has only read frames that were announced again does not: topics that it never read are left out.
     """
     topic, live_topic = settings.topic, settings.live_topic
     main_log, live = _read_log(log, topic, model), _read_log(log, live_topic, model, live=True)
@@ -117,7 +116,7 @@ def read_logs(
 
 
 def chain_breaks(chain: Sequence[ChainLink]) -> list[str]:
-    """Return gaps and overlaps between the segments of a partition, one line each."""
+    """Return the gaps and overlaps between the segments of each partition, one line each."""
     problems = []
     for (log_id, topic, partition), links in _by_partition(chain):
         end = None
@@ -133,7 +132,7 @@ def chain_breaks(chain: Sequence[ChainLink]) -> list[str]:
 
 
 def lost_messages(chain: Sequence[ChainLink], logs: Sequence[LogPosition]) -> list[LostMessages]:
-    """Return offsets that segments cover without lines for them, and those below a topic's oldest message."""
+    """Return offsets that segments cover without lines, and unread offsets below a topic's oldest message."""
     losses = []
     ends: dict[tuple[str, str, int], int] = {}
     for (log_id, topic, partition), links in _by_partition(chain):
@@ -153,7 +152,7 @@ def lost_messages(chain: Sequence[ChainLink], logs: Sequence[LogPosition]) -> li
 
 
 def pace_of(puts: Sequence[tuple[int, int]], messages_waiting: int) -> SegmentPace:
-    """Return the rate of new segments: those after the first of `puts`, of the last minute."""
+    """Return the rate of new segments from the `puts` of the last minute, without the frames of the first."""
     if not puts:
         return SegmentPace(None, None, None)
     first_ms, newest_ms = puts[0][0], puts[-1][0]

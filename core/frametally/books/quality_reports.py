@@ -1,8 +1,8 @@
-"""Quality reports: the checks of a published run, as data beside its part files.
+"""Reads quality reports: the checks of a published run, stored next to its part files.
 
-`_quality.json` in a run's folder says of each check whether it passed. It is put before the run pointer, and
-is not part of the run: what it is compared with (manifests above all) may change while its counts do
-not. The counting job's `audit` module makes it.
+`_quality.json` in a run's folder has the result of each check. The counting job's `audit` module puts it
+before the run pointer. It is not part of the run: the data that the checks compare with, above all manifests,
+may change while the counts do not.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ class QualityCheck(msgspec.Struct, frozen=True, kw_only=True):
     """One check.
 
     Attributes:
-        name: What should be so.
-        passed: Whether it is; None where that is unknown, `details` say why.
-        count: How many things are not as they should be, or are unknown.
-        details: The first of them, one line each.
+        name: The condition that should hold.
+        passed: Whether it holds, or None if that is unknown; `details` has the reason.
+        count: How many things violate it or are unknown.
+        details: The first of these things, one line each.
     """
 
     name: str
@@ -50,9 +50,9 @@ class QualityReport(SealedRecord, frozen=True, kw_only=True):
         detections: Boxes counted.
         duplicates_dropped: Lines that repeated a frame.
         lines_dead: Lines of the run's segments that could not be read.
-        set_aside: The first of them.
+        set_aside: The first of these lines.
         checks: Every check, in a fixed order.
-        frames_by_source: Frames covered, by source; empty where an older frametally made it.
+        frames_by_source: Frames covered, by source; empty in reports of older versions.
     """
 
     run_id: str
@@ -79,17 +79,17 @@ class QualityReport(SealedRecord, frozen=True, kw_only=True):
 
     @property
     def failed(self) -> list[QualityCheck]:
-        """The checks that did not pass; unknown results are not among them."""
+        """The checks that failed, without unknown results."""
         return [check for check in self.checks if check.passed is False]
 
 
 def read_quality(store: ObjectStore, run: Run) -> QualityReport | None:
-    """Return the quality report of a run, None where an older frametally made none.
+    """Return the quality report of a run, or None if it has none, like runs of older versions.
 
-    That of a day is of its zones, too: it is the report of the run of whole pictures.
+    A day's report is stored with the run of whole pictures and covers the day's zones as well.
 
     Raises:
-        Poison: It cannot be read; the message names it.
+        Poison: The report cannot be read; the message names it.
     """
     if run.zone_parts is not None and is_of_places(run.model):
         return None
@@ -97,7 +97,7 @@ def read_quality(store: ObjectStore, run: Run) -> QualityReport | None:
 
 
 def read_reports(store: ObjectStore, runs: Iterable[Run]) -> tuple[list[QualityReport], list[str]]:
-    """Return the reports of those runs that have one, in their order, and why others cannot be read."""
+    """Return the existing reports of runs, in their order, and why others cannot be read."""
     reports: list[QualityReport] = []
     problems: list[str] = []
     for run in runs:

@@ -1,4 +1,4 @@
-"""The records in the part files and hour files of runs: counts and coverage.
+"""Decodes the records in the part files and hour files of runs: counts and coverage.
 
 A line of a part file is a JSON key, a TAB, a JSON record:
 `["count", source, label, interval_start_ms]` and an `IntervalCount`, or
@@ -19,7 +19,7 @@ from frametally.rules.times import DAY_MS
 
 
 def decode_run(run: Run, files: Iterable[tuple[str, bytes]]) -> tuple[list[IntervalCount], list[Coverage]]:
-    """Return the counts and coverage in the part files of a run, by key, checked against its pointer.
+    """Return the counts and coverage in the part files of a run, checked against its pointer.
 
     Raises:
         Poison: A line does not parse, or lines are missing; the message names it.
@@ -48,9 +48,9 @@ def divide(records: Iterable[IntervalCount | Coverage]) -> tuple[list[IntervalCo
 
 
 def check_boxes(run: Run, counts: Iterable[IntervalCount], coverage: Iterable[Coverage]) -> None:
-    """Raise `Poison` if intervals of a run cover other boxes than are counted in them."""
+    """Raise `Poison` if a run's coverage has another number of boxes than its counts."""
     boxes = sum(record.detections for record in coverage)
-    if boxes and boxes != sum(record.detections for record in counts):  # 0: older versions did not say
+    if boxes and boxes != sum(record.detections for record in counts):  # 0 if an older version counted
         raise Poison(
             f"{run.prefix}: its counts include different boxes from the {boxes} that it covers; "
             f"{remedy_of(run)}"
@@ -60,7 +60,7 @@ def check_boxes(run: Run, counts: Iterable[IntervalCount], coverage: Iterable[Co
 def decode_records(
     run: Run, key: str, data: bytes, is_wanted: Callable[[bytes], bool] = bool
 ) -> Iterator[IntervalCount | Coverage]:
-    """Yield the counts and coverage in a file of a run, from the lines that are wanted.
+    """Yield the counts and coverage in the wanted lines of a file of a run.
 
     Raises:
         Poison: A line does not parse, or is of another run; the message names it.
@@ -113,7 +113,7 @@ def _decode_line(line: bytes) -> IntervalCount | Coverage:
 
 
 def remedy_of(run: Run) -> str:
-    """Return what to do where a file of a run is missing or damaged."""
+    """Return what to do if a file of a run is missing or damaged."""
     return f"restore it, or {count_again(run)}"
 
 

@@ -1,7 +1,7 @@
-"""Runs: published by the counting job, read by everyone else.
+"""Reads runs, which the counting job publishes.
 
-A run is the result of one model, base interval and UTC day: hour files, part files, then the run pointer
-`_runs/<sequence>.json`; `rules.current_run` says which is the day's current one.
+A run is the result for one model, base interval and UTC day: hour files, part files, then the run pointer
+`_runs/<sequence>.json`. `rules.current_run` decides which run of a day is current.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from frametally.track_records import Track, TrackHead
 
 
 class RunReplaced(Retryable):
-    """A run was removed while it was read, for there are newer ones of its day."""
+    """A run was removed while it was read, because its day has newer runs."""
 
 
 class DayKey(NamedTuple):
@@ -56,8 +56,8 @@ class CurrentDay(NamedTuple):
 
     Attributes:
         sequence: The day's next run takes a higher one.
-        run: None if the pointer does not parse; `problem` says why not, with the remedy.
-        put_at_ms: When the pointer was put, by the store's clock; 0 where the store does not say.
+        run: The run, or None if the pointer does not parse; `problem` has the reason and the remedy.
+        put_at_ms: When the pointer was put, by the store's clock; 0 if the store does not report it.
     """
 
     pointer: str
@@ -68,7 +68,7 @@ class CurrentDay(NamedTuple):
 
 
 def current_days(store: ObjectStore) -> dict[DayKey, CurrentDay]:
-    """Return every day that was counted, sorted by model, interval and day; of zones as `with_zones`."""
+    """Return every counted day, sorted by model, interval and day; zones are added by `with_zones`."""
     days = {day: _read_pointer(store, *pointer) for day, pointer in _current_pointers(store).items()}
     by_key = {current.pointer: current for current in days.values()}
     for run in with_zones(current.run for current in days.values() if current.run):
@@ -77,7 +77,7 @@ def current_days(store: ObjectStore) -> dict[DayKey, CurrentDay]:
 
 
 def newest_last(item: tuple[DayKey, CurrentDay]) -> tuple[int, str, str, int]:
-    """Sort days by the order of counting: the last one decides about its day, whenever they are read."""
+    """Return the sort key of counting order, in which the last entry of a day is its current one."""
     key, day = item
     return day.put_at_ms, key.model, key.day, day.run.frames if day.run else 0
 
@@ -91,7 +91,7 @@ def current_runs(store: ObjectStore) -> list[Run]:
     """Return the current run of every day, sorted by model, interval and day.
 
     Raises:
-        Poison: A run pointer that does not parse; the message names it.
+        Poison: A run pointer does not parse; the message names it.
     """
     runs = []
     for day in current_days(store).values():
@@ -102,7 +102,7 @@ def current_runs(store: ObjectStore) -> list[Run]:
 
 
 def read_run(store: ObjectStore, run: Run) -> tuple[list[IntervalCount], list[Coverage]]:
-    """Read a run's counts, and check them against its pointer.
+    """Read a run's counts and coverage, checked against its pointer.
 
     Raises:
         Poison: A part file is missing, a line does not parse, or lines are missing; the message names it.
@@ -112,11 +112,11 @@ def read_run(store: ObjectStore, run: Run) -> tuple[list[IntervalCount], list[Co
 
 _PACKED = ".gz"
 _LEVEL = 1
-"""Of gzip: a higher one takes four times as long, for a fifth fewer bytes."""
+"""The gzip level: a higher one takes four times as long to save a fifth of the bytes."""
 
 
 def put_part(store: ObjectStore, key: str, lines: bytes) -> str:
-    """Put the lines of a part file, packed by gzip; return its key, which has the ending that says so."""
+    """Put the lines of a part file, compressed by gzip; return its key, which ends in `.gz`."""
     store.put(f"{key}{_PACKED}", gzip.compress(lines, _LEVEL, mtime=0))
     return f"{key}{_PACKED}"
 
@@ -129,7 +129,7 @@ def _unpacked(data: bytes) -> bytes:
 
 
 def read_parts(store: ObjectStore, run: Run) -> Iterator[tuple[str, bytes]]:
-    """Yield the key of each part file of a run, and its lines as they were counted.
+    """Yield the key of each part file of a run, and its uncompressed lines.
 
     Raises:
         Poison: One is missing or damaged; the message names it.
@@ -163,10 +163,10 @@ def _read_file(
 
 
 def read_hours(store: ObjectStore, run: Run) -> HourList | None:
-    """Return the list of a run's hour files, None if it has none: a run of flows, or of an older version.
+    """Return the list of a run's hour files, or None for a run of flows or of an older version.
 
     Raises:
-        Poison: It is missing or damaged; the message names it.
+        Poison: The list is missing or damaged; the message names it.
     """
     if run.hours_crc32 is None:
         return None
@@ -175,10 +175,10 @@ def read_hours(store: ObjectStore, run: Run) -> HourList | None:
 
 
 def find_hours(store: ObjectStore, key: str) -> HourList | None:
-    """Return the list of hour files under a key, whatever run it is of; None if there is none.
+    """Return the list of hour files under a key, without checking its run; None if there is none.
 
     Raises:
-        Poison: It is damaged; the message names it.
+        Poison: The list is damaged; the message names it.
     """
     with suppress(ObjectMissing):
         return decode_at(key, list_in(store.get(key)), HourList)
@@ -186,7 +186,7 @@ def find_hours(store: ObjectStore, key: str) -> HourList | None:
 
 
 class CheckedFile(NamedTuple):
-    """An object of a run, and the checksum of its bytes; None: it is not known."""
+    """An object of a run, and the checksum of its bytes, or None if that is unknown."""
 
     key: str
     crc32: int | None
@@ -195,9 +195,9 @@ class CheckedFile(NamedTuple):
 def hour_files(
     store: ObjectStore, run: Run, sources: Container[str] | None = None, span: tuple[int, int] | None = None
 ) -> dict[str, list[CheckedFile]]:
-    """Return the hour files of a run by source, of `sources` alone if they are given. Raises as `read_hours`.
+    """Return the hour files of a run by source, only of `sources` if given. Raises as `read_hours`.
 
-    `span`: event times `[from_ms, to_ms)`: only files that can have objects that were first seen then.
+    With `span`, event times `[from_ms, to_ms)`, return only files that can have objects first seen then.
     """
     listed = read_hours(store, run)
     files: dict[str, list[CheckedFile]] = {}
@@ -209,7 +209,7 @@ def hour_files(
             continue
         for hour, file in listed.files(name).items():
             start_ms = day_ms + hour * HOUR_MS
-            # An object can be first seen, with the label that it has in the end, after its hour.
+            # An object may get its final label only after its hour.
             if span is None or (start_ms < span[1] and start_ms + file_ms + HOUR_MS > span[0]):
                 checked = CheckedFile(listed.file_key(name, hour), file.crc32)
                 files.setdefault(source_of(name), []).append(checked)
@@ -217,13 +217,13 @@ def hour_files(
 
 
 _AT_ONCE = 8
-"""How many hour files are read at once: a distant store takes its time for each."""
+"""How many hour files to read at once, as a distant store is slow for each."""
 
 
 def read_hour_files(
     store: ObjectStore, run: Run, files: Sequence[CheckedFile]
 ) -> Iterator[tuple[str, bytes]]:
-    """Yield key and bytes of some hour files of a run. Raises `Poison`: one is missing or damaged."""
+    """Yield key and bytes of some hour files of a run. Raises `Poison` if one is missing or damaged."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         contents = pool.map(lambda file: _read_file(store, run, *file), files)
         yield from zip((file.key for file in files), contents, strict=True)
@@ -232,7 +232,7 @@ def read_hour_files(
 def read_named_hours(
     store: ObjectStore, run: Run, listed: HourList, places: Iterable[tuple[str, int]]
 ) -> Iterator[tuple[str, bytes]]:
-    """Yield key and bytes of the hour files of places that `HourList.names` has. Raises as others."""
+    """Yield key and bytes of the hour files at `places` of `HourList.names`. Raises as `read_hour_files`."""
     files = [
         CheckedFile(listed.file_key(source, hour), listed.hours[source][hour].crc32)
         for source, hour in places
@@ -241,22 +241,22 @@ def read_named_hours(
 
 
 def hour_records(run: Run, key: str, data: bytes) -> Iterator[IntervalCount | Coverage]:
-    """Yield the counts and the coverage in an hour file of a run. Raises `Poison`: a line is damaged."""
+    """Yield the counts and coverage in an hour file of a run. Raises `Poison` if a line is damaged."""
     lines = b"".join(line for kind in ("count", "coverage") for line in lines_of(data, kind))
     return decode_records(run, key, lines)
 
 
 def hour_tracks(run: Run, key: str, data: bytes) -> Iterator[Track]:
-    """Yield the tracks in an hour file of a run. Raises `Poison`: a line is damaged."""
+    """Yield the tracks in an hour file of a run. Raises `Poison` if a line is damaged."""
     for number, line in enumerate(lines_of(data, "track"), start=1):
         yield _TrackLine(run, f"{key}, track {number}", line.partition(b"\t")[2]).decode(Track)
 
 
 def read_history(store: ObjectStore, run: Run) -> RunHistory | None:
-    """Return the history of a day up to a run; None if an older frametally counted it.
+    """Return the history of a day up to a run, or None if an older version counted it.
 
     Raises:
-        Poison: It cannot be read; the message names it.
+        Poison: The history cannot be read; the message names it.
     """
     key = hours_key(run.prefix)
     with suppress(ObjectMissing):
@@ -279,9 +279,9 @@ def find_tracks(
     sources: Container[str] | None = None,
     span: tuple[int, int] | None = None,
 ) -> Iterator[Track]:
-    """Yield the tracks of a run that match, by `order`; of the others at most the head is read.
+    """Yield the matching tracks of a run, sorted by `order`; decode only the heads of the others.
 
-    `sources` and `span` say which can match, as `hour_files` has them: files of others are not read.
+    Read only files of `sources` and `span`, as in `hour_files`.
 
     Raises:
         Poison: A file is missing, or a line does not parse; the message names it.
@@ -293,11 +293,11 @@ def find_tracks(
 
 
 class NoFootPoints(Poison):
-    """A run was published before tracks had foot points: it says nothing of where its objects went."""
+    """A run was published before tracks had foot points, so the paths of its objects are unknown."""
 
 
 def read_paths(store: ObjectStore, run: Run, sources: Container[str] | None = None) -> Iterator[PathColumns]:
-    """Yield the paths of a run's tracks by source, or zone, of `sources` alone if they are given.
+    """Yield the paths of a run's tracks by source or zone, only of `sources` if given.
 
     Raises:
         NoFootPoints: The run is of an older version.
@@ -330,10 +330,10 @@ def _decoded(
 def read_source_files(
     store: ObjectStore, run: Run, sources: Container[str] | None = None
 ) -> Iterator[tuple[str, bytes]]:
-    """Yield key and bytes of the file that a run has of each source, of `sources` alone if they are given.
+    """Yield key and bytes of the file that a run has for each source, only of `sources` if given.
 
     Raises:
-        Poison: One is missing or damaged; the message names it.
+        Poison: A file is missing or damaged; the message names it.
     """
     for file in run.paths or ():
         if sources is None or file.source in sources:
@@ -363,13 +363,13 @@ def _track_lines(
     for key, data in _read_files(store, run, folder, run.track_parts, run.track_parts_crc32):
         for number, line in enumerate(data.splitlines(), start=1):
             yield _TrackLine(run, f"{key}, line {number}", line)
-    end = "/" if is_of_places(run.model) else ""  # zones come in the order of their places
+    end = "/" if is_of_places(run.model) else ""  # zones are sorted by place
     for _, files in sorted(hour_files(store, run, sources, span).items(), key=lambda item: item[0] + end):
         lines = [
             (line, f"{key}, track {number}")
             for key, data in read_hour_files(store, run, files)
             for number, line in enumerate(lines_of(data, "track"), start=1)
-        ]  # a TAB sorts before all that their keys have
+        ]  # a TAB sorts before every character of the keys
         yield from (_TrackLine(run, place, line.partition(b"\t")[2]) for line, place in sorted(lines))
 
 

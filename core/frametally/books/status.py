@@ -1,10 +1,10 @@
-"""The books: per source, expected = announced = detected + dead-lettered + forgotten + overlapped, and
-detected = counted = indexed.
+"""Balances the books: per source, expected = announced = detected + dead-lettered + forgotten + overlapped,
+and detected = counted = indexed.
 
-All figures are distinct frames, read from the ledger (brought up to the store first), the log and the count
-index as they are now. Frames of a revision that is forgotten as a whole are in none of them: their
-medium's manifest is gone or speaks of a later revision. Frames of a range that is forgotten are `forgotten`;
-those that are not, but lost to a medium that overlaps theirs, are `overlapped`.
+All figures are distinct frames, read from the ledger (refreshed from the store first), the log and the count
+index. They exclude frames of a completely forgotten revision, whose medium's manifest is gone or of a later
+revision. Frames in a forgotten range are `forgotten`; other frames that an overlapping medium replaces are
+`overlapped`.
 """  # noqa: D205 - the equation is one sentence
 
 from __future__ import annotations
@@ -64,22 +64,21 @@ class Status(NamedTuple):
     """The books of one model.
 
     Attributes:
-        model: Whose segments, counts and index entries are compared; None while there are none.
-        stages: One line per stage, in the order of the path.
+        model: The model whose segments, counts and index entries are compared; None while there is none.
+        stages: One line per stage, in processing order.
         log_messages: Messages announced so far (repeats included) on the topics that the model reads.
-        log_committed: Those that the model's group has committed, and those that the log no longer has.
-        lost: Messages that the log removed too early, as long as an announced frame is in no segment.
-        counted_at_ms: When the newest day of event time was counted last, by the store's clock; None if there
-            is none.
-        dead_letters: Open ones by cause.
-        dead_letters_since_ms: By cause, when the oldest segment with one was stored, by the store's clock.
-        unidentified_dead_letters: Those among them that do not tell which frame they meant.
+        log_committed: Messages that the model's group has committed or the log no longer has.
+        lost: Messages that the log removed too early; empty once all announced frames are in segments.
+        counted_at_ms: When the newest day of event time was last counted, by the store's clock, or None.
+        dead_letters: Number of open dead letters, by cause.
+        dead_letters_since_ms: When the oldest segment with one was stored, by cause, by the store's clock.
+        unidentified_dead_letters: How many of them do not identify their frame.
         behind: The remaining work, one line each.
-        damaged: What of the store cannot be read, or does not fit together, one line each.
-        broken: What can never come right by itself, one line each; what is damaged first.
-        away: Parts that do not answer (`log`, `index`), each with its error's line. Figures that need them
-            are 0; nothing is behind then, and broken only what the store says alone.
-        needs: Everything that waits for a person.
+        damaged: Objects of the store that are unreadable or do not fit together, one line each.
+        broken: Problems that need a person, one line each; `damaged` comes first.
+        away: Unavailable parts (`log`, `index`) with their errors. Figures that need them are 0, `behind` is
+            empty, and `broken` equals `damaged`.
+        needs: Everything that needs a person.
     """
 
     model: str | None
@@ -101,14 +100,14 @@ class Status(NamedTuple):
 
     @property
     def exit_code(self) -> int:
-        """0 settled, 4 behind, 3 broken, 2 not known as a part is away."""
+        """0 if settled, 4 if behind, 3 if broken, 2 if unknown because a part is unavailable."""
         return NOTHING_DONE if self.away else exit_code(behind=self.behind, broken=self.broken)
 
 
 def open_dead_letters(ledger: Ledger, settings: Settings, model: str) -> list[DeadFrame]:
-    """Return the model's open dead letters, but those of frames that count no longer.
+    """Return the model's open dead letters, except those of frames that no longer count.
 
-    The caller has brought the ledger up to the store.
+    Refresh the ledger from the store first.
     """
     forgotten = not_counted(ledger.manifests(), ledger.tombstones(), settings.count_overlaps)
     return _open_of(ledger.dead_frames(model), forgotten)
@@ -121,7 +120,7 @@ def _open_of(letters: Iterable[DeadFrame], forgotten: Forgotten) -> list[DeadFra
 
 
 class _Detected(NamedTuple):
-    """Distinct frames by source; `uncounted` are all that count no longer, the rest is in the equation."""
+    """Distinct frames by source; `uncounted` are all that no longer count, the rest is in the equation."""
 
     detected: Counter[str]
     dead_lettered: Counter[str]
@@ -145,13 +144,13 @@ def read_status(
     progress: Progress | None = None,
     away: Mapping[str, str] | None = None,
 ) -> Status:
-    """Read the books of `model`, by default the one published last, or that with the newest segment.
+    """Read the books of `model`, by default the one published last or else with the newest segment.
 
-    The stages may work meanwhile: what looks broken is read once more before it is believed. For a part
-    that is `away` (see `Status.away`) an empty one of its kind is given.
+    The stages may be working meanwhile, so books that look broken are read again. Pass an empty log or index
+    for a part that is `away` (see `Status.away`).
 
     Raises:
-        Retryable: The store, the log, the index or the ledger is away.
+        Retryable: The store, the log, the index or the ledger is unavailable.
     """
     books = _Books(settings, store, log, index, ledger)
     with no_collection():
@@ -164,7 +163,7 @@ def read_status(
 
 
 def _without(status: Status, away: dict[str, str]) -> Status:
-    """Take out of the books what an empty log or index in place of one that is away makes of them."""
+    """Remove the figures that come from an empty log or index in place of an unavailable one."""
     needs = {"consume": "log", "index": "index"}
     return status._replace(
         stages=[line for line in status.stages if needs.get(line.stage) not in away],
@@ -185,17 +184,17 @@ class _Books:
 
     def read(self, model: str | None, progress: Progress) -> Status:
         model = model or self._default_model()
-        if model is None:  # a ledger that has seen nothing yet
+        if model is None:  # an empty ledger
             self.ledger.refresh(self.store, progress)
             model = self._default_model()
         logs_before = read_logs(self.log, self.settings, model, self._chain(model))
-        indexed = self.index.current_runs()  # before the store: what is published meanwhile is in that
+        indexed = self.index.current_runs()  # before the store, which then has runs published meanwhile
         self.ledger.refresh(self.store, progress)
         manifests, runs = footage_of(self.ledger.manifests(), model), self.ledger.runs()
         chain = self._chain(model)
         logs, reads_all = read_logs(self.log, self.settings, model, chain)
         waiting = sum(log.waiting for log in logs)
-        # Only logs that were drained all the while say that every segment has been seen.
+        # Every segment has been seen only if the logs were drained before and after.
         drained = logs_before == (logs, reads_all) and reads_all and not waiting
         stones = self.ledger.tombstones()
         uncounted = not_counted(manifests, stones, self.settings.count_overlaps)
@@ -341,7 +340,7 @@ class _Books:
         return result
 
     def _uncounted_of(self, model: str | None, tally: FrameTally, forgotten: Forgotten) -> tuple[int, int]:
-        """Return frames of a tally, detected and dead-lettered, that count no longer."""
+        """Return the detected and dead-lettered frames of a tally that no longer count."""
         detected = dead_lettered = 0
         for from_ms, to_ms in merged(forgotten[tally.media]) if tally.media in forgotten else ():
             if from_ms is None and to_ms is None:
@@ -362,7 +361,7 @@ def _since_ms(dead: Iterable[DeadFrame]) -> dict[str, int]:
 
 
 def _is_handled(books: SourceLine) -> bool:
-    """Return whether every announced frame of a source is in a segment, so that no lost message is missed."""
+    """Return whether every announced frame of a source is in a segment, so lost messages do not matter."""
     return books.announced <= books.detected + books.dead_lettered + books.forgotten + books.overlapped
 
 
@@ -375,7 +374,7 @@ def _to_detect(log: LogPosition, settings: Settings) -> str:
 
 
 def _runs_to_compare(runs: list[CountedRun], model: str | None, settings: Settings) -> list[CountedRun]:
-    """Return the runs of one interval and set of counting settings: the asked one, or that of most frames."""
+    """Return the runs of one interval and set of settings: the configured one, or that of most frames."""
     groups: dict[tuple[bool, int, str], list[CountedRun]] = defaultdict(list)
     for counted_run in runs:
         run = counted_run.run

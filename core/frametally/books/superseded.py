@@ -1,16 +1,16 @@
-"""Removes the files of superseded runs from the store: each round of counting publishes its days again.
+"""Removes the files of superseded runs, which accumulate as each round of counting publishes its days again.
 
-A run is removed only when nobody can need it any more:
+A run is removed only when nothing can need it any more:
 
-- the run after it has been there for an hour, so readers of this one have ended; or there are ten newer
-  superseded ones, and a reader of this one gets an error that says to try again;
-- the count index has another one: the proof of objects reads the tracks of the run that the index has;
-- it is not the one before the current run: that is gone back to where the current one's pointer is damaged.
+- the next run is an hour old, so readers of this one have finished; or there are ten newer superseded runs,
+  and a reader of this one gets an error that says to try again;
+- the count index has another run: the proof of objects reads the tracks of the index's run;
+- it is not the run before the current one, which is the fallback if the current pointer is damaged.
 
-A run of the series of zones, as earlier versions published it, is superseded by a run of its model that has
-the zones' counts. Hour files of days with superseded runs that no run lists any more go, too, if they are an
-hour old: a round that is under way may be about to list newer ones. They go first, and pointers last, so that
-a removal which was interrupted is finished by the next one.
+A run of the series of zones, as earlier versions published it, is superseded by a run of its model with the
+zones' counts. Hour files that no run lists any more are removed too if they are an hour old: a running round
+may be about to list newer ones. They are removed first and pointers last, so the next removal finishes an
+interrupted one.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ from frametally.rules.times import HOUR_MS
 KEPT_MS = HOUR_MS
 """How long a run stays after the next one was published, by the store's clock."""
 MOST_KEPT = 10
-"""How many superseded runs of a day stay within that time: counting every 5 s makes hundreds an hour."""
+"""Most superseded runs of a day to keep within that time: counting every 5 s makes hundreds an hour."""
 _NO_SEQUENCE = 10**9
-"""Higher than that of every run."""
+"""Higher than the sequence of any run."""
 
 
 class Removed(NamedTuple):
@@ -50,13 +50,12 @@ class Removed(NamedTuple):
 def remove_superseded(store: ObjectStore, indexed: Iterable[Run], now_ms: int | None = None) -> Removed:
     """Remove superseded runs: part files, hour files, quality reports and pointers.
 
-    What was left by publications that never got a pointer goes with them. `indexed` are the runs that the
-    count index has now. Objects that are dated after `now_ms`, by default this machine's time, make no run
-    older.
+    Files of publications that never got a pointer are removed with them. `indexed` are the current runs of
+    the count index. Objects dated after `now_ms`, by default this machine's time, do not make a run older.
 
     Raises:
-        Misconfigured: This user may not remove them.
-        Retryable: The store is away for now.
+        Misconfigured: This user has no permission to remove them.
+        Retryable: The store is unavailable.
     """
     kept_prefixes, kept_pointers = set[str](), set[str]()
     for run in indexed:
@@ -95,9 +94,9 @@ def remove_superseded(store: ObjectStore, indexed: Iterable[Run], now_ms: int | 
 def _unlisted(
     store: ObjectStore, listed: Iterable[ObjectInfo], old_prefixes: Container[str], before_ms: int
 ) -> Iterator[ObjectInfo]:
-    """Yield the hour files of days with old runs that no other run lists, put before a time.
+    """Yield hour files of days with old runs that no other run lists and that were put before a time.
 
-    Where a list cannot be read, all of its day stay.
+    If a list cannot be read, keep all hour files of its day.
     """
     old_days: set[tuple[str, str]] = set()
     lists: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
@@ -127,7 +126,7 @@ def _files_of(store: ObjectStore, list_key: str) -> Iterator[str]:
 
 
 def _zones_replaced(store: ObjectStore, listed: Iterable[ObjectInfo], now_ms: int) -> Iterator[DayKey]:
-    """Yield the days of the series of zones whose counts are in a run of their model by now."""
+    """Yield the days of the series of zones whose counts are now in a run of their model."""
     pointers: defaultdict[DayKey, dict[tuple[int, str], ObjectInfo]] = defaultdict(dict)
     for info in listed:
         if (pointer := keys.parse_run_pointer_key(info.key)) is not None:
@@ -138,14 +137,14 @@ def _zones_replaced(store: ObjectStore, listed: Iterable[ObjectInfo], now_ms: in
         current = of_model[max(of_model)] if of_model else None
         if current is None or not 0 < current.modified_at_ms <= now_ms - KEPT_MS:
             continue
-        with suppress(Poison):  # a damaged pointer says nothing of zones
+        with suppress(Poison):  # a damaged pointer does not show zones
             run = find_record(store, current.key, Run)
             if run is not None and run.zone_parts is not None:
                 yield day
 
 
 def _first_kept(listed: Iterable[ObjectInfo], now_ms: int) -> dict[DayKey, int]:
-    """Return of each day the sequence from which on its runs stay, where any go."""
+    """Return the sequence of the first run to keep, for each day with runs to remove."""
     pointers: defaultdict[DayKey, list[tuple[int, str, int]]] = defaultdict(list)
     for info in listed:
         if (pointer := keys.parse_run_pointer_key(info.key)) is not None:

@@ -1,9 +1,8 @@
-"""Footage that was filmed but is not in the counts: not detected or counted yet, or dead letters.
+"""Finds footage that was filmed but is not in the counts: not detected or counted yet, or dead letters.
 
-Told from the manifests, the ledger and the index alone; it reads no picture and no message of a log. Of a
-video that is not finished the time of its runs is returned (`rules.overlaps`), so that meanwhile a hole of up
-to a minute in it is taken for footage; of a dead letter, and of a picture, the very time. A page that shows
-it looks only where nothing was counted.
+It reads only the manifests, the ledger and the index. Unfinished videos are returned as the times of their
+runs (`rules.overlaps`), so holes of up to a minute in them are taken for footage; dead letters and pictures
+have their exact times. Pages show it only where nothing was counted.
 """
 
 from __future__ import annotations
@@ -26,14 +25,14 @@ from frametally.settings.loading import Settings
 _NOTHING = FrameTally("", "", 0, 0)
 
 NO_MODEL = ""
-"""Key of the footage of a store in which no model has detected or counted anything."""
+"""Key for the footage of a store in which no model has detected or counted anything."""
 
 Spans = list[tuple[int, int]]
-"""Event times `[from_ms, to_ms)` that do not touch, in order."""
+"""Sorted event times `[from_ms, to_ms)` that do not touch."""
 
 
 class _Medium(NamedTuple):
-    """One medium: its manifest, what of it is in segments, and the frames of these that count."""
+    """One medium: its manifest, its frames in segments, and how many of these count."""
 
     manifest: MediaManifest
     tally: FrameTally
@@ -47,25 +46,23 @@ class _Medium(NamedTuple):
 def find_unanalysed(
     *, store: ObjectStore, ledger: Ledger, index: CountIndex, settings: Settings
 ) -> dict[str, dict[str, Spans]]:
-    """Return by model and source when footage was filmed that is not in the counts.
+    """Return the times of footage that is not in the counts, by model and source.
 
-    A model of which nothing is counted yet is among them as soon as it has segments; where there is no model
-    at all, all footage is under `NO_MODEL`.
-
-    The caller has brought the ledger up to the store.
+    A model is included as soon as it has segments; without any model, all footage is under `NO_MODEL`.
+    Refresh the ledger from the store first.
 
     Raises:
-        Retryable: The store, the ledger or the index is away.
+        Retryable: The store, the ledger or the index is unavailable.
     """
     models = {series.model for series in index.series()}.union(ledger.models()) or {NO_MODEL}
     return {model: _of_model(store, ledger, index, settings, model) for model in sorted(models)}
 
 
 def find_dead_letters(ledger: Ledger) -> dict[str, dict[str, list[int]]]:
-    """Return by model and source the times of the open dead letters that have one, in order.
+    """Return the sorted times of the open dead letters that have one, by model and source.
 
     Raises:
-        Retryable: The ledger is away.
+        Retryable: The ledger is unavailable.
     """
     times_by_model: dict[str, dict[str, list[int]]] = {}
     for model in ledger.models():
@@ -115,7 +112,7 @@ def _of_model(
 
 
 def _count_frames_by_day(index: CountIndex, model: str, source: str) -> Counter[int]:
-    """Return a source's frames in the index by day; of several base intervals, where there are most."""
+    """Return a source's frames in the index by day, the maximum over its base intervals."""
     frames_by_day: Counter[int] = Counter()
     for series in index.series():
         if series.model == model:
@@ -129,7 +126,7 @@ def _count_frames_by_day(index: CountIndex, model: str, source: str) -> Counter[
 
 
 def _countable(ledger: Ledger, model: str, tally: FrameTally, forgotten: Forgotten) -> int:
-    """Return how many detected frames of a medium are to be counted."""
+    """Return how many detected frames of a medium should be counted."""
     frames = tally.detected
     for from_ms, to_ms in forgotten.get(tally.media, ()) if frames else ():
         frames -= ledger.tally_between(model, tally.source, tally.media, from_ms=from_ms, to_ms=to_ms)[0]
@@ -137,7 +134,7 @@ def _countable(ledger: Ledger, model: str, tally: FrameTally, forgotten: Forgott
 
 
 def _days_behind(media: Iterable[_Medium], frames_by_day: Mapping[int, int]) -> set[int]:
-    """Return the days of which fewer frames are counted than detected; days that share a medium together."""
+    """Return the days with fewer counted than detected frames; days that share a medium form one group."""
     behind: set[int] = set()
     group, frames = range(0), 0
     for medium in [*sorted(media, key=lambda medium: medium.days[0]), None]:
@@ -153,9 +150,9 @@ def _days_behind(media: Iterable[_Medium], frames_by_day: Mapping[int, int]) -> 
 
 
 def _times_of(store: ObjectStore, manifest: MediaManifest, forgotten: Forgotten) -> Spans:
-    """Return when a medium was filmed, without what was lost, is forgotten or counted by another medium."""
+    """Return when a medium was filmed, without lost, forgotten or overlapped times."""
     runs = [(first_ms, last_ms + 1) for first_ms, last_ms in runs_of(manifest)]
-    if manifest.kind == "pictures":  # the ledger does not keep their names
+    if manifest.kind == "pictures":  # the ledger does not keep their names, which include the times
         whole = find_manifest(store, manifest.sha256) or manifest
         times = [int(name[: name.rindex("-")]) for name in whole.announced_pictures]
         runs = [(ms, ms + 1) for ms in times] or runs

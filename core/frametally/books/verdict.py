@@ -23,14 +23,14 @@ WORDS: dict[int, Literal["settled", "behind", "broken"]] = {
 
 
 def exit_code(*, behind: Sequence[str], broken: Sequence[str]) -> int:
-    """Return the exit code: broken if anything can never come right, else behind, else settled."""
+    """Return the exit code: broken if anything needs a person, else behind, else settled."""
     if broken:
         return BROKEN
     return BEHIND if behind else SETTLED
 
 
 class Need(NamedTuple):
-    """Something that a person has to see to; `/api/v1/status` describes its fields."""
+    """Something that needs a person; `/api/v1/status` describes its fields."""
 
     kind: str
     number: int
@@ -42,7 +42,7 @@ class Need(NamedTuple):
 def find_needs(
     settings: Settings, store: ObjectStore, *, broken: Sequence[str], dead_letters: Mapping[str, int]
 ) -> tuple[Need, ...]:
-    """Return everything that waits for a person, the books first; plug-ins add theirs by `open_needs`."""
+    """Return everything that needs a person, the books first; plug-ins add their needs with `open_needs`."""
     needs: list[Need] = []
     if broken:
         needs.append(Need("books", len(broken), broken[0], "/books"))
@@ -62,23 +62,23 @@ def find_needs(
 
 
 class SourceLine(NamedTuple):
-    """One source's line of the books, in distinct frames, and the origin of its event time.
+    """One source's line of the books, in distinct frames.
 
     Attributes:
-        expected: Frames that the media's samplings select.
+        expected: Frames that the sampling of its media selects.
         announced: Frames announced on the log.
         detected: Frames with detections that count.
-        dead_lettered: Frames that have only dead letters.
+        dead_lettered: Frames with dead letters only.
         counted: Frames in the current runs.
         indexed: Frames in the count index.
-        producing: Whether a medium has not been announced as a whole.
-        capturing: Whether one of those is a minute of a camera, which is captured or was when it was cut off.
+        producing: Whether a medium has not been announced completely.
+        capturing: Whether such a medium is a minute of a camera, still captured or interrupted.
         file_time: Whether a medium's time is only its file's modification date.
-        forgotten: Frames in segments that are forgotten, of media that are not forgotten as a whole.
-        overlapped: Frames in segments that do not count, as another medium of the source has their moment.
-        newest_captured_at_ms: Event time of the newest frame in a segment; None if there is none.
-        footage_until_ms: Event time of the newest frame announced; None likewise.
-        counted_until_ms: Event time up to which it is in the count index; None likewise.
+        forgotten: Forgotten frames in segments, of media that are not completely forgotten.
+        overlapped: Frames in segments that do not count because another medium covers their time.
+        newest_captured_at_ms: Event time of the newest frame in a segment, or None.
+        footage_until_ms: Event time of the newest announced frame, or None.
+        counted_until_ms: Event time up to which the count index has it, or None.
         shows_nothing_s: Seconds of its indexed footage that show nothing, by reason.
     """
 
@@ -112,9 +112,9 @@ class StageLine(NamedTuple):
 def stages_behind(
     sources: Sequence[SourceLine], *, messages_waiting: int, detect: str = CATCH_UP
 ) -> list[StageLine]:
-    """Return how far each stage is behind, from the sources' lines and the messages that wait on the log.
+    """Return how far each stage is behind, from the sources' lines and the messages waiting on the log.
 
-    `detect` is the command that takes those.
+    `detect` is the command that processes these messages.
     """
     to_announce = sum(max(books.expected - books.announced, 0) for books in sources)
     to_count = sum(abs(books.detected - books.counted) for books in sources)
@@ -140,11 +140,11 @@ def judge(
 
     Args:
         sources: The books.
-        uncounted_frames: By source, those in segments that count no longer; older counts may have them.
+        uncounted_frames: Frames in segments that no longer count, by source; older counts may have them.
         drained: Whether every announced message is known to be in a segment.
-        correcting: Whether a correction of a medium is under way: its frames are in no manifest yet.
-        detect: The command that makes the model detect what it has not.
-        again: The command that makes it detect frames whose messages are gone.
+        correcting: Whether a correction of a medium is in progress, with its frames in no manifest yet.
+        detect: The command that makes the model detect waiting frames.
+        again: The command that makes the model detect frames whose messages are gone.
     """
     behind: list[str] = []
     broken: list[str] = []
@@ -177,7 +177,7 @@ def judge(
 
 
 def _unread(books: SourceLine) -> str:
-    """Return what of a source is not announced, and what announces it."""
+    """Return what a source has not announced, and how to announce it."""
     left = books.expected - books.announced
     problem = f"{plural(left, 'frame')} to announce" if left > 0 else "a file was not read to the end"
     if not books.capturing:

@@ -1,1 +1,1 @@
-"""Media and their manifests, and how footage is forgotten, retimed or renamed."""
+"""Manages media and their manifests, and forgets, retimes or renames footage."""

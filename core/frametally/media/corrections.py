@@ -1,10 +1,10 @@
-"""Corrects a medium's event time or source. The media file is not necessary.
+"""Corrects a medium's event time or source, without its media file.
 
-The stored pictures are put under the keys that they would have had, and announced again as of the medium's
-next revision; the revision before is forgotten. So the counts end as if it had been right from the start.
+The stored pictures are put under their correct keys and announced again with the medium's next revision; the
+previous revision is forgotten. In the end, the counts are as if the medium had been right from the start.
 
-Of a video, the shift is that of its beginning. Of pictures, which have a manifest per source and day, it is
-that of the day's first picture: all of that day's pictures move by as much, also to other days.
+The shift of a video is that of its beginning. Pictures have a manifest per source and day; their shift is
+that of the day's first picture, and all pictures of that day move by it, even to other days.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _ANNOUNCE_FRAMES = 100
 
 
 class Corrected(NamedTuple):
-    """The result of a correction: pictures that were announced again, and those that the store lacks."""
+    """The result of a correction: how many pictures were announced again, and the missing ones."""
 
     correction: Correction
     frames: int
@@ -54,10 +54,10 @@ class Corrected(NamedTuple):
 
 
 def begins_at(manifest: MediaManifest) -> int:
-    """Return the event time at which a medium begins: a video's own, else that of its first picture.
+    """Return the event time at which a medium begins: a video's start, or that of the first picture.
 
     Raises:
-        Misconfigured: None of it has been announced.
+        Misconfigured: None of its frames have been announced.
     """
     began_ms = manifest.start_ms if manifest.kind == "video" else None
     if began_ms is None:
@@ -72,10 +72,11 @@ def begins_at(manifest: MediaManifest) -> int:
 def retime(
     store: ObjectStore, manifest: MediaManifest, *, start_ms: int, delete_images: bool = False
 ) -> Correction | None:
-    """Note that a medium begins at another time; `finish` does the rest. None: it does so already.
+    """Note that a medium begins at another time, for `finish`; return None if it already does.
 
     Raises:
-        Misconfigured: None of it has been announced, or its pictures cannot be distinguished from others.
+        Misconfigured: None of its frames have been announced, or its pictures cannot be distinguished from
+            others.
     """
     began_ms = begins_at(manifest)
     if began_ms == start_ms:
@@ -100,10 +101,10 @@ def rename_source(
     source_name: str,
     delete_images: bool = False,
 ) -> Correction | None:
-    """Note that a medium is of another source (a slug, and how it is written); `finish` does the rest.
+    """Note that a medium belongs to another source (slug and display name), for `finish`.
 
     Returns:
-        None if only the way in which the source is written differs: that is changed at once.
+        The correction, or None if only the display name differs, which is changed at once.
 
     Raises:
         Misconfigured: Its pictures cannot be distinguished from others.
@@ -128,23 +129,23 @@ def rename_source(
 
 
 def pending(store: ObjectStore) -> list[Correction]:
-    """Return the corrections that were begun and not finished. Raises `Poison` if one cannot be read."""
+    """Return the unfinished corrections. Raises `Poison` if one cannot be read."""
     return list(read_records(store, keys.CORRECTIONS, Correction))
 
 
 def finish(
     store: ObjectStore, log: FrameLog, settings: Settings, correction: Correction, progress: Progress
 ) -> Corrected:
-    """Make the correction in a note. Killed anywhere, the same call finishes it.
+    """Make a noted correction. If it is killed at any point, the same call finishes it.
 
-    The order of effects; the note was put before, and each step done twice is as done once:
+    The note was put before. The effects have this order, and repeating a step changes nothing:
 
-    1. The tombstone of the medium's revision is put: its frames count no longer. Of a video, ranges that were
-       forgotten before are forgotten of the new revision, too.
-    2. Each picture is put under its new key if there is none, then announced as of the new revision.
-    3. The manifests that have the frames now are put; a manifest that has none any more is deleted.
-    4. If asked, the pictures under their old keys are deleted.
-    5. The note is deleted.
+    1. Put the tombstone of the medium's revision: its frames no longer count. For a video, forget its
+       forgotten ranges in the new revision as well.
+    2. Put each picture under its new key if there is none, then announce it with the new revision.
+    3. Put the manifests that now have the frames; delete a manifest that no longer has any.
+    4. Delete the pictures under their old keys if asked to.
+    5. Delete the note.
     """
     old = correction.manifest
     targets = _Targets(store, correction)
@@ -180,7 +181,7 @@ def finish(
 
 
 class _Targets:
-    """The manifests that a correction's frames go to: the video's own, or one per new day of pictures."""
+    """The manifests that get a correction's frames: the video's, or one per new day of pictures."""
 
     def __init__(self, store: ObjectStore, correction: Correction) -> None:
         self._store = store
@@ -191,7 +192,7 @@ class _Targets:
 
     @property
     def identities(self) -> set[str]:
-        """The media that have frames now; a video has its identity even if all its pictures are lost."""
+        """The media that now have frames; always includes a video, even if all its pictures are lost."""
         return {*self._announcements, *([self._correction.manifest.sha256] if self._is_video else [])}
 
     @property
@@ -204,7 +205,7 @@ class _Targets:
         return pictures_identity(self._correction.source, keys.utc_day(captured_at_ms))
 
     def media_at(self, captured_at_ms: int) -> str:
-        """Return the medium's name in a frame with that new event time."""
+        """Return the medium's name in a frame with a new event time."""
         sha256 = self.identity_at(captured_at_ms)
         return keys.media_id(sha256, self.revision_of(sha256))
 
@@ -236,7 +237,7 @@ class _Targets:
     def _video(self, frames: list[FrameAnnouncement]) -> MediaManifest:
         correction, old = self._correction, self._correction.manifest
         times = [frame.captured_at_ms for frame in frames]
-        # Frames whose pictures are lost can only come from the file again; forgotten ones need not.
+        # Frames with lost pictures must be produced from the file again; forgotten ones need not.
         ranges = any(
             keys.forgotten_revision(info.key) is None
             for info in list_records(self._store, f"{keys.TOMBSTONES}/{old.sha256}")
@@ -262,7 +263,7 @@ class _Targets:
     def _pictures(
         self, sha256: str, frames: list[FrameAnnouncement], manifest: MediaManifest | None
     ) -> MediaManifest:
-        """Return the day's `manifest` with `frames` added; one of an earlier revision is replaced."""
+        """Return the day's `manifest` with `frames` added, or a new one if it has an earlier revision."""
         correction, old = self._correction, self._correction.manifest
         revision = self.revision_of(sha256)
         if manifest is None or manifest.revision != revision:
@@ -331,7 +332,7 @@ def _forget_ranges_again(store: ObjectStore, correction: Correction, targets: _T
 def _move(
     store: ObjectStore, correction: Correction, targets: _Targets, name: keys.ImageName
 ) -> FrameAnnouncement | None:
-    """Put one picture under its new key; return its announcement, None if the store has lost it."""
+    """Put one picture under its new key; return its announcement, or None if the store has lost it."""
     new_name = name._replace(captured_at_ms=name.captured_at_ms + correction.shift_ms)
     key = keys.image_key(correction.source, *new_name)
     data = _first_of(store, [keys.image_key(correction.manifest.source, *name), key])

@@ -1,8 +1,8 @@
 """Deletes stored pictures: those of forgotten footage, and those that belong to no medium.
 
-`retime` and `rename-source` leave the pictures under their old keys. Their names say whose they are
-(the last part of a key holds a video's identity, or a picture's), and where they can be by the tombstones of
-what was put right: each names the source that its frames were announced under.
+`retime` and `rename-source` leave the pictures under their old keys. The last part of a key identifies the
+video or the picture. The tombstones of corrected media show where to look: each names the source under which
+its frames were announced.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from frametally.undo_records import Tombstone
 UNNAMED_REMEDY = "`frametally forget --unnamed-images` deletes all pictures that belong to no footage"
 
 Forgotten = tuple[MediaManifest, int | None, int | None]
-"""Of a medium, the event times `[from_ms, to_ms)`; both None for all of it."""
+"""A medium and its event times `[from_ms, to_ms)`; both None for all of it."""
 
 
 def images_of(store: ObjectStore, forgotten: Iterable[Forgotten]) -> list[str]:
-    """Return the keys of the pictures of forgotten footage, of any revision; none of another medium's.
+    """Return the keys of the pictures of forgotten footage, of any revision, but not of other media.
 
-    The media's manifests have to be there still.
+    The media's manifests must still exist.
 
     Raises:
-        Misconfigured: Of a range, it is unknown which of several pictures is a frame's.
+        Misconfigured: For a range, it is unknown which of several pictures belongs to a frame.
         Poison: A manifest or a tombstone does not parse.
     """
     image_keys: set[str] = set()
@@ -79,11 +79,11 @@ def images_of(store: ObjectStore, forgotten: Iterable[Forgotten]) -> list[str]:
 
 
 def unnamed_images(store: ObjectStore, progress: Progress) -> list[ObjectInfo]:
-    """Return the stored pictures that no medium names, by key; none of a medium that is being produced.
+    """Return the stored pictures that no medium names, by key, except of media that are being produced.
 
     Raises:
-        Misconfigured: A medium is being put right.
-        Poison: A manifest or a tombstone does not parse, so that the answer is unknown.
+        Misconfigured: A medium is being corrected.
+        Poison: A manifest or a tombstone does not parse, so the answer is unknown.
     """
     named_images = _NamedImages(store)
     images = []
@@ -91,13 +91,13 @@ def unnamed_images(store: ObjectStore, progress: Progress) -> list[ObjectInfo]:
         progress.update(number, None)
         if info.key not in named_images:
             images.append(info)
-    # What was begun meanwhile has its manifest before its first picture.
+    # Media begun meanwhile have a manifest before their first picture.
     named_images = _NamedImages(store) if images else named_images
     return [info for info in images if info.key not in named_images]
 
 
 def sizes_by_source(images: Iterable[ObjectInfo]) -> dict[str, tuple[int, int]]:
-    """Return by source how many pictures were found, and their bytes."""
+    """Return the number of pictures and their bytes, by source."""
     sizes: defaultdict[str, list[int]] = defaultdict(list)
     for info in images:
         sizes[info.key.split("/")[1]].append(info.size_bytes)
@@ -105,7 +105,7 @@ def sizes_by_source(images: Iterable[ObjectInfo]) -> dict[str, tuple[int, int]]:
 
 
 def _left_behind(stone: Tombstone) -> Iterator[str]:
-    """Yield the folders in which pictures can lie that were put right; none for videos, and for `forget`."""
+    """Yield the folders that may have old pictures of a correction; none for videos and for `forget`."""
     if stone.why == "forget" or stone.start_ms is not None:
         return
     first_ms, last_ms = stone.first_captured_at_ms, stone.last_captured_at_ms
@@ -125,7 +125,7 @@ def _named_pictures(store: ObjectStore, hexes: set[str]) -> Iterator[str]:
 
 
 class _NamedImages:
-    """The pictures that media name, as the store says now, and all that can be those of media at work."""
+    """The pictures that media in the store name now, and any that may belong to media being produced."""
 
     def __init__(self, store: ObjectStore) -> None:
         if any(keys.is_record_key(info.key) for info in store.list(keys.CORRECTIONS)):
@@ -150,13 +150,13 @@ class _NamedImages:
                 continue
             try:
                 names = announced_images(store, manifest)
-            except Misconfigured:  # it is unknown which: all of them
+            except Misconfigured:  # unknown, so include all of them
                 self._growing.add(manifest.sha256[:12])
             else:
                 self._keys |= {keys.image_key(manifest.source, *name) for name in names}
 
     def __contains__(self, key: str) -> bool:
-        """Return whether a key is one of these, or of none that frames have."""
+        """Return whether a key is one of these, or is not the key of a frame."""
         _, source, day, last = (key.split("/") + [""] * 4)[:4]
         name = keys.parse_image_name(last)
         if name is None or key in self._keys or name.medium_hex in self._growing:

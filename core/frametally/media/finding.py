@@ -21,8 +21,8 @@ _SHA256_PREFIX = re.compile(r"[0-9a-f]{6,64}")
 
 
 def find_media(store: ObjectStore, medium: str) -> list[MediaManifest]:
-    """Find the media that `medium` names: a path as it was given to `produce`, a folder of such; a file that
-    was moved since; a sha256 or at least 6 characters of its beginning.
+    """Find the media that `medium` names: a path given to `produce`, a folder of such paths, a file that was
+    moved since, or a sha256 or at least its first 6 characters.
 
     Raises:
         Misconfigured: There is no such medium.
@@ -53,7 +53,7 @@ def find_media(store: ObjectStore, medium: str) -> list[MediaManifest]:
 
 
 def one_medium(media: Sequence[MediaManifest], medium: str) -> MediaManifest:
-    """Return the only medium that was found. Raises `Misconfigured` if there are several."""
+    """Return the only medium found. Raises `Misconfigured` if there are several."""
     if len(media) > 1:
         raise Misconfigured(
             f"{medium} matches {len(media)} recordings: {_names_of(media)}; give the sha256 of one of them"
@@ -62,7 +62,7 @@ def one_medium(media: Sequence[MediaManifest], medium: str) -> MediaManifest:
 
 
 def check_distinct(media: Sequence[MediaManifest], medium: str) -> None:
-    """Raise `Misconfigured` if `medium` is the name of several videos: only their sha256 tells them apart."""
+    """Raise `Misconfigured` if `medium` names several videos, which only their sha256 distinguishes."""
     if len(media) > 1 and all(
         manifest.kind == "video" and manifest.name == media[0].name for manifest in media
     ):
@@ -75,10 +75,10 @@ def check_distinct(media: Sequence[MediaManifest], medium: str) -> None:
 
 
 def media_of_source(store: ObjectStore, source: str) -> list[MediaManifest]:
-    """Return the media of a source: those that write it as `source`, or else those of the slug `source`.
+    """Return the media of a source by its display name, or else by its slug.
 
     Raises:
-        Misconfigured: There are none.
+        Misconfigured: The source has no media.
     """
     manifests = list_manifests(store)
     slug = keys.slug(source)

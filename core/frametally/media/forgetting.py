@@ -1,7 +1,7 @@
-"""Forgetting media, or ranges of them.
+"""Forgets media, or ranges of them.
 
-What is forgotten is named by tombstones, which everyone who reads segments honours; nothing that was detected
-or counted is rewritten. The next `frametally aggregate` counts the touched days again.
+Tombstones name forgotten footage, and every reader of segments honours them. Stored detections and counts are
+not rewritten; the next `frametally aggregate` counts the affected days again.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from frametally.undo_records import Tombstone
 class Target(NamedTuple):
     """The part of one medium to forget: event times `[from_ms, to_ms)`, both None for all of it.
 
-    `extent` is how much of that was detected.
+    `extent` is how much of this part was detected.
     """
 
     manifest: MediaManifest
@@ -41,7 +41,7 @@ class Target(NamedTuple):
 def plan_forgetting(
     ledger: Ledger, manifests: Sequence[MediaManifest], *, from_ms: int | None, to_ms: int | None
 ) -> list[Target]:
-    """Return what of these media lies in `[from_ms, to_ms)`; a medium that lies in it as a whole is whole."""
+    """Return the parts of these media in `[from_ms, to_ms)`; media completely within it are whole."""
     targets = []
     for target in targets_in(manifests, from_ms=from_ms, to_ms=to_ms):
         manifest, start, end, _ = target
@@ -50,7 +50,7 @@ def plan_forgetting(
 
 
 def targets_in(manifests: Sequence[MediaManifest], *, from_ms: int | None, to_ms: int | None) -> list[Target]:
-    """Return what `plan_forgetting` does, but not how much of it was detected."""
+    """Return the same as `plan_forgetting`, without how much was detected."""
     targets = []
     for manifest in manifests:
         first_ms, last_ms = manifest.first_captured_at_ms, manifest.last_captured_at_ms
@@ -65,15 +65,15 @@ def targets_in(manifests: Sequence[MediaManifest], *, from_ms: int | None, to_ms
 
 
 def forget(store: ObjectStore, targets: Sequence[Target], *, delete_images: bool, progress: Progress) -> None:
-    """Forget frames of media. Killed anywhere, the same call finishes it.
+    """Forget frames of media. If it is killed at any point, the same call finishes it.
 
     The order of effects:
 
-    1. The tombstones are put. From here on the frames count no longer, wherever they stand.
-    2. If asked, the stored pictures are deleted, also those that lie where they were before `retime` and
-       `rename-source`: the manifests, which tell them, are there still.
-    3. The manifests of media that are forgotten as a whole are deleted: produced again, they are new
-       revisions, with whatever source and time they are given then.
+    1. Put the tombstones. From here on, the frames no longer count anywhere.
+    2. If asked, delete the stored pictures, including old ones from before `retime` and `rename-source`. The
+       manifests, which are needed to find them, still exist.
+    3. Delete the manifests of completely forgotten media. If these are produced again, they are new revisions
+       with the source and time given then.
     """
     for target in targets:
         put_tombstone(store, target.manifest, from_ms=target.from_ms, to_ms=target.to_ms, why="forget")
@@ -98,9 +98,9 @@ def put_tombstone(
     to_ms: int | None = None,
     why: str,
 ) -> None:
-    """Put the tombstone of a medium's revision, or of a range of it; doing so again changes nothing."""
+    """Put the tombstone of a medium's revision, or of a range of it; repeating this changes nothing."""
     media = media_of(manifest)
-    # Of a medium that may still grow, or of a range, it is not known which days are touched: all in between.
+    # For a medium that may still grow, or for a range, the affected days are unknown, so no limits are set.
     is_complete = manifest.state == "complete" and from_ms is None and to_ms is None
     stone = Tombstone(
         media=media,
@@ -117,7 +117,7 @@ def put_tombstone(
 
 
 def store_manifest(store: ObjectStore, manifest: MediaManifest) -> MediaManifest:
-    """Return the manifest as it is in the store now. Raises `Misconfigured` if it has gone."""
+    """Return the manifest as it is in the store now. Raises `Misconfigured` if it no longer exists."""
     stored = find_manifest(store, manifest.sha256)
     if stored is None:
         raise Misconfigured(f"{manifest.name} has been forgotten in the meantime, so nothing was changed")

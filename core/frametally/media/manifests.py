@@ -1,4 +1,4 @@
-"""The store's records of media: manifests, and tombstones of footage that no longer counts."""
+"""Reads and changes the store's records of media: manifests, and tombstones of forgotten footage."""
 
 from __future__ import annotations
 
@@ -46,26 +46,27 @@ def by_source(manifests: Iterable[MediaManifest]) -> dict[str, list[MediaManifes
 
 
 class _ManifestNote(msgspec.Struct, frozen=True, array_like=True):
-    info: ObjectInfo  # as it was listed before it was read
+    info: ObjectInfo  # as listed before reading
     manifest: MediaManifest
 
 
 class ManifestReader:
     """Reads a store's manifests repeatedly, without their long fields, and unchanged ones only once.
 
-    They are noted in `<data_dir>/manifests-<8 hex of the store's address>.jsonl`, a line each. A note belongs
-    to the object as it was listed (size, version, date), so one that was put again is read again. The file is
-    not part of any result: without it, or where it is damaged or has other fields, all is read once more.
+    It caches them in `<data_dir>/manifests-<8 hex of the store's address>.jsonl`, one per line. A cached
+    manifest belongs to the object as listed (size, version, date), so a manifest that was put again is read
+    again. The file is only a cache: if it is missing or damaged, or has other fields, all manifests are read
+    again.
     """
 
     def __init__(self, store: ObjectStore, data_dir: Path | None = None) -> None:
-        """Read no manifest yet; with `data_dir` they are noted there, for later processes on this machine."""
+        """Load the cache; with `data_dir`, keep it there for later processes on this machine."""
         self._store = store
         self._path: Path | None = None
-        # A store in memory is gone with its process: nothing that is noted of it would be of another.
+        # A store in memory ends with its process, so a cached file could only be of another store.
         if data_dir is not None and not store.url.startswith("memory:"):
             self._path = data_dir / f"manifests-{hashlib.sha256(store.url.encode()).hexdigest()[:8]}.jsonl"
-        # The checksum is also of the layout: what an earlier program did not know to note is read again.
+        # The checksum includes the layout, so the cache of an earlier version is read again.
         schema = msgspec.json.schema(_ManifestNote)
         self._layout_crc32 = zlib.crc32(msgspec.json.encode(schema, order="sorted"))
         self._saved: list[_ManifestNote] = []
@@ -76,7 +77,7 @@ class ManifestReader:
         self._read_at_s = float("-inf")
 
     def read(self) -> tuple[list[MediaManifest], list[Skipped]]:
-        """Return the manifests that can be read, sorted as `list_manifests`, and those that cannot."""
+        """Return the readable manifests, sorted as `list_manifests`, and the unreadable ones."""
         manifests: list[MediaManifest] = []
         skipped = []
         listed = list(list_records(self._store, keys.MEDIA))
@@ -93,13 +94,13 @@ class ManifestReader:
         return self._last, skipped
 
     def recent(self) -> list[MediaManifest]:
-        """Return the manifests that can be read, as they were some seconds ago at most."""
+        """Return the readable manifests, at most some seconds old."""
         if time.monotonic() - self._read_at_s < _RECENT_S:
             return self._last
         return self.read()[0]
 
     def _read_one(self, info: ObjectInfo) -> MediaManifest:
-        note = self._note_of(info) if info.version else None  # without one it may be another by now
+        note = self._note_of(info) if info.version else None  # without a version it may have changed
         if note is None:
             read = decode_at(info.key, self._store.get(info.key), MediaManifest)
             note = self._notes[info.key] = _ManifestNote(info, without_names(read))
@@ -110,9 +111,9 @@ class ManifestReader:
         return note if note and note.info == info else None
 
     def _save(self, listed: Iterable[ObjectInfo]) -> None:
-        """Write the notes of what is listed, if the file has others.
+        """Save the cache of the listed manifests if it has changed.
 
-        That it could not be written is not worth an error: then the objects are read again.
+        A failure is ignored, as the objects are then just read again.
         """
         notes = [note for info in listed if (note := self._note_of(info)) is not None]
         if self._path is None or notes == self._saved:
@@ -123,19 +124,19 @@ class ManifestReader:
             self._saved = notes
 
     def _read_notes(self, path: Path) -> list[_ManifestNote]:
-        """Read the notes; the first line is their checksum, as one bit could move frames to another day."""
+        """Read the cache; its first line is a checksum, as one bit could move frames to another day."""
         crc32, _, lines = path.read_bytes().partition(b"\n")
         check_crc32(zlib.crc32(lines, self._layout_crc32), int(crc32, 16))
         return msgspec.json.Decoder(_ManifestNote).decode_lines(lines)
 
 
 def without_names(manifest: MediaManifest) -> MediaManifest:
-    """Return the manifest without which frames have been announced: that can be a megabyte."""
+    """Return the manifest without its announced frames, which can be a megabyte."""
     return msgspec.structs.replace(manifest, announced_frames=b"", announced_pictures=[])
 
 
 def find_manifest(store: ObjectStore, sha256: str) -> MediaManifest | None:
-    """Return one medium's manifest, None if there is none. Raises `Poison`."""
+    """Return one medium's manifest, or None. Raises `Poison` if it cannot be read."""
     return find_record(store, keys.media_key(sha256), MediaManifest)
 
 
@@ -145,7 +146,7 @@ def media_of(manifest: MediaManifest) -> str:
 
 
 def footage_of(manifests: Sequence[MediaManifest], model: str | None) -> list[MediaManifest]:
-    """Return the media that a model detects: its own simulated ones, or else all that was filmed."""
+    """Return the media that a model detects: its own simulated media, or else all filmed media."""
     own = [manifest for manifest in manifests if manifest.simulated_by == model]
     return own or [manifest for manifest in manifests if manifest.simulated_by is msgspec.UNSET]
 
@@ -156,12 +157,12 @@ def pictures_identity(source: str, day: str) -> str:
 
 
 def track_identity(sha256: str, track: int) -> str:
-    """Return the identity of a track that is not the usual one of a file with that SHA-256, hex."""
+    """Return the identity of a track other than the usual one of a file with this SHA-256: hex."""
     return hashlib.sha256(f"track/{sha256}/{track}".encode()).hexdigest()
 
 
 def minute_identity(source: str, session_ms: int, minute_ms: int) -> str:
-    """Return the identity of one minute of a camera, as one session captured it: SHA-256, hex."""
+    """Return the identity of one minute of a camera in one capture session: SHA-256, hex."""
     return hashlib.sha256(f"live/{source}/{session_ms}/{minute_ms}".encode()).hexdigest()
 
 
@@ -171,7 +172,7 @@ def sources_timed_by_file(manifests: Iterable[MediaManifest]) -> set[str]:
 
 
 def weaker(first: TimeSource, second: TimeSource) -> TimeSource:
-    """Return the less reliable one of two sources of time."""
+    """Return the less reliable of two sources of time."""
     return max(first, second, key=_TIME_SOURCES.index)
 
 
@@ -179,7 +180,7 @@ def list_tombstones(store: ObjectStore) -> list[Tombstone]:
     """Return every tombstone, by key.
 
     Raises:
-        Poison: One cannot be read; the message names its key.
+        Poison: A tombstone cannot be read; the message names its key.
     """
     return list(read_records(store, keys.TOMBSTONES, Tombstone))
 
@@ -190,7 +191,7 @@ def tombstones_of(store: ObjectStore, sha256: str) -> list[Tombstone]:
 
 
 def readable_tombstones(store: ObjectStore) -> list[Tombstone]:
-    """Return the tombstones that can be read; damaged ones are others' to name."""
+    """Return the readable tombstones; other readers report damaged ones."""
     tombstones = []
     for info in filter(lambda info: keys.is_record_key(info.key), store.list(keys.TOMBSTONES)):
         with suppress(ObjectMissing, Poison):
@@ -199,12 +200,12 @@ def readable_tombstones(store: ObjectStore) -> list[Tombstone]:
 
 
 def forgotten_by(tombstones: Iterable[Tombstone]) -> dict[str, list[Range]]:
-    """Return what `tombstones` forget, as `tombstones.is_forgotten` takes it."""
+    """Return the ranges that tombstones forget, in the form that `tombstones.is_forgotten` expects."""
     return forgotten_ranges((stone.media, stone.from_ms, stone.to_ms) for stone in tombstones)
 
 
 def touches(tombstone: Tombstone, *, source: str, from_ms: int, to_ms: int) -> bool:
-    """Return whether frames of `source` in `[from_ms, to_ms)` can be among those that `tombstone` forgets."""
+    """Return whether `tombstone` may forget frames of `source` in `[from_ms, to_ms)`."""
     starts = [ms for ms in (tombstone.from_ms, tombstone.first_captured_at_ms) if ms is not None]
     last_ms = tombstone.last_captured_at_ms
     return (
@@ -216,7 +217,7 @@ def touches(tombstone: Tombstone, *, source: str, from_ms: int, to_ms: int) -> b
 
 
 def next_revision(store: ObjectStore, sha256: str) -> int:
-    """Return the revision of a medium that is produced without a manifest: above all that are forgotten."""
+    """Return the revision of a medium produced without a manifest: above all its forgotten revisions."""
     revisions = (keys.forgotten_revision(info.key) for info in store.list(f"{keys.TOMBSTONES}/{sha256}"))
     return max((revision + 1 for revision in revisions if revision is not None), default=0)
 
@@ -226,13 +227,13 @@ def _sorted(manifests: Iterable[MediaManifest]) -> list[MediaManifest]:
 
 
 def list_records(store: ObjectStore, folder: str) -> Iterator[ObjectInfo]:
-    """List the records in a folder; other files, such as a file manager's, are ignored."""
+    """List the records in a folder, ignoring other files, such as a file manager's."""
     infos = store.list_unless(folder, KeyRanges())
     return (info for info in infos if keys.is_record_key(info.key))
 
 
 def find_record(store: ObjectStore, key: str, record_type: type[SealedRecordT]) -> SealedRecordT | None:
-    """Return the record under a key; None if there is none. Raises `Poison` if it cannot be read."""
+    """Return the record under a key, or None. Raises `Poison` if it cannot be read."""
     try:
         return decode_at(key, store.get(key), record_type)
     except ObjectMissing:
@@ -242,7 +243,7 @@ def find_record(store: ObjectStore, key: str, record_type: type[SealedRecordT]) 
 def read_records(
     store: ObjectStore, folder: str, record_type: type[SealedRecordT]
 ) -> Iterator[SealedRecordT]:
-    """Yield the records that lie in a folder, by key. Raises `Poison` at one that cannot be read."""
+    """Yield the records in a folder, by key. Raises `Poison` at one that cannot be read."""
     for info in list_records(store, folder):
         try:
             yield decode_at(info.key, store.get(info.key), record_type)
@@ -253,20 +254,20 @@ def read_records(
 def change_manifest(
     store: ObjectStore, sha256: str, change: Callable[[MediaManifest | None], MediaManifest | None]
 ) -> MediaManifest | None:
-    """Write the result of `change` for a medium's manifest; no other change comes in between.
+    """Replace a medium's manifest with the result of `change`, atomically.
 
     Args:
-        store: Where it lies.
+        store: The store with the manifest.
         sha256: The medium's identity.
-        change: Given the manifest as it stands (None: there is none), returns the new one, or None to leave
-            things as they are. It may be called several times, and must not change manifests itself.
+        change: Returns the new manifest for the current one (or for None if there is none), or None to change
+            nothing. It may be called several times and must not change manifests itself.
 
     Returns:
-        What `change` returned.
+        The result of `change`.
 
     Raises:
-        Poison: The manifest that is there does not parse.
-        Retryable: The store is away, or another process has kept the manifests for itself for too long.
+        Poison: The current manifest does not parse.
+        Retryable: The store is unavailable, or another process has locked the manifests for too long.
     """
     changed_manifest: MediaManifest | None = None
 
@@ -280,12 +281,12 @@ def change_manifest(
 
 
 def delete_manifest(store: ObjectStore, sha256: str, *, revision: int) -> None:
-    """Delete a medium's manifest if it is still of that revision; a later one is another's, and stays.
+    """Delete a medium's manifest atomically unless it has a later revision.
 
-    Nobody's change comes in between: a producer that is at the medium cannot put back what is deleted.
+    So a producer that is working on the medium cannot put a deleted manifest back.
 
     Raises:
-        Poison: The manifest that is there does not parse.
+        Poison: The current manifest does not parse.
         Retryable: As `change_manifest`.
     """
 

@@ -1,7 +1,8 @@
 """Corrects footage, for commands and pages: forgets it, corrects its time, renames its source.
 
-A change is planned, which changes nothing; then it is noted, made medium by medium, and its note deleted.
-Killed anywhere, `carry_out` with the same note finishes it: what is done has another revision, or none.
+A change is planned without effect, then noted, then made medium by medium, and then its note is deleted. If
+it is killed at any point, `carry_out` with the same note finishes it: finished media have another revision or
+none.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ NEXT = "run `frametally aggregate` and `frametally index` to see it in the count
 
 
 class MediumForgotten(NamedTuple):
-    """A medium was forgotten, `whole` or in part; with `deletes`, all that it was made of shall go, too."""
+    """A medium was forgotten, `whole` or in part; with `deletes`, plug-ins delete its originals as well."""
 
     manifest: MediaManifest
     whole: bool
@@ -52,14 +53,14 @@ class MediumForgotten(NamedTuple):
 
 
 class MediumRetimed(NamedTuple):
-    """A medium has another event time, `start_ms` for its first frame."""
+    """A medium now begins at another event time, `start_ms`."""
 
     manifest: MediaManifest
     start_ms: int
 
 
 class MediumRenamed(NamedTuple):
-    """A medium is of another source, and how that is written."""
+    """A medium now belongs to another source, with its slug and display name."""
 
     manifest: MediaManifest
     source: str
@@ -67,7 +68,7 @@ class MediumRenamed(NamedTuple):
 
 
 Change = MediumForgotten | MediumRetimed | MediumRenamed
-"""What plug-ins get through their hook `changed`."""
+"""The argument of the plug-ins' hook `changed`."""
 
 
 class Mended(NamedTuple):
@@ -83,7 +84,7 @@ def plan_forgetting(
     """Return the change that forgets event times `[from_ms, to_ms)` of media.
 
     Raises:
-        Misconfigured: No footage lies there.
+        Misconfigured: There is no footage in this range.
     """
     targets = forgetting.targets_in(manifests, from_ms=from_ms, to_ms=to_ms)
     if not targets:
@@ -103,16 +104,16 @@ def plan_forgetting(
 def plan_retiming(
     manifests: Sequence[MediaManifest], target: str, *, start_ms: int, delete: bool
 ) -> FootageChange:
-    """Return the change after which the first of some media begins at `start_ms`; the others move as far.
+    """Return the change that moves the first of some media to `start_ms`, and the others by as much.
 
     Raises:
-        Misconfigured: Nothing of a medium has been announced yet.
+        Misconfigured: No frame of a medium has been announced yet.
     """
     begins = [(corrections.begins_at(manifest), manifest) for manifest in manifests]
     shift_ms = start_ms - min(begin for begin, _ in begins)
     if not shift_ms:
         begins = []
-    # Pictures join those of the day that they move to: that day has to have moved before.
+    # Pictures join those of their new day, so that day has to move first.
     begins.sort(key=lambda begin: begin[0], reverse=shift_ms > 0)
     return FootageChange(
         what="retime",
@@ -132,7 +133,7 @@ def plan_retiming_by_names(
     zone: datetime.tzinfo,
     delete: bool,
 ) -> tuple[FootageChange, list[Skipped]]:
-    """Return the change after which videos begin when the names of their files say; and those left out.
+    """Return the change that moves videos to the times in their file names, and the media left out.
 
     A name without an offset is read in `zone`.
     """
@@ -155,7 +156,7 @@ def plan_retiming_by_names(
 
 
 def _named_ms(manifest: MediaManifest, pattern: TimePattern, zone: datetime.tzinfo) -> int:
-    """Return when the name of a video's file says that it begins. Raises `ValueError`, with the remedy."""
+    """Return the start time in a video's file name. Raises `ValueError` with the remedy if there is none."""
     if manifest.kind != "video":
         raise ValueError(
             "the names of its pictures are not stored: give --start-time for the day, or forget them and "
@@ -171,7 +172,7 @@ def _named_ms(manifest: MediaManifest, pattern: TimePattern, zone: datetime.tzin
 
 
 def plan_renaming(store: ObjectStore, old: str, new: str, *, delete: bool) -> FootageChange:
-    """Return the change after which footage of source `old` is of source `new`, which may have some already.
+    """Return the change that moves footage of source `old` to source `new`, which may already have footage.
 
     Raises:
         Misconfigured: There is no source `old`.
@@ -196,12 +197,12 @@ def plan_renaming(store: ObjectStore, old: str, new: str, *, delete: bool) -> Fo
 
 
 def unfinished(store: ObjectStore) -> list[FootageChange]:
-    """Return the changes that are noted: under way, or interrupted. Raises `Poison` at a damaged note."""
+    """Return the noted changes, in progress or interrupted. Raises `Poison` at a damaged note."""
     return list(read_records(store, keys.CHANGES, FootageChange))
 
 
 def unfinished_words(store: ObjectStore) -> list[str]:
-    """Return the unfinished change, such as "retime of gate.mp4". Raises as `unfinished`."""
+    """Return the unfinished changes in words, such as "retime of gate.mp4". Raises as `unfinished`."""
     begun = [f"{correction.why} of {correction.manifest.name}" for correction in corrections.pending(store)]
     return [*begun, *(f"{change.what} of {change.target}" for change in unfinished(store))]
 
@@ -212,7 +213,7 @@ def carry_out(ports: StagePorts, change: FootageChange, progress: Progress) -> M
     Raises:
         Misconfigured: Pictures of a medium cannot be distinguished from others.
         Poison: A record in the store is damaged.
-        Retryable: A server is away.
+        Retryable: A server is unavailable.
     """
     ports.store.put(change.key, encode(change))
     make = {"forget": _forget, "retime": _correct, "rename-source": _rename}[change.what]
@@ -222,7 +223,7 @@ def carry_out(ports: StagePorts, change: FootageChange, progress: Progress) -> M
 
 
 def finish_all(ports: StagePorts, progress: Progress) -> Mended:
-    """Finish all that a command or the dashboard has begun. Raises as `carry_out`."""
+    """Finish all changes that a command or the dashboard has begun. Raises as `carry_out`."""
     corrected, lines = [], []
     for correction in corrections.pending(ports.store):
         progress.say(f"finishing an interrupted change: {correction.why} of {correction.manifest.name}")
@@ -243,7 +244,7 @@ def named_by(settings: Settings, sources: Iterable[str]) -> list[str]:
 
 
 def left_out(ports: StagePorts, done: Sequence[Corrected]) -> list[Skipped]:
-    """Return what of the corrected footage does not count: pictures that are lost, and overlaps."""
+    """Return the corrected footage that does not count: lost pictures and overlaps."""
     lost = [
         Skipped(
             path,
@@ -294,7 +295,7 @@ def _rename(ports: StagePorts, change: FootageChange, progress: Progress) -> Men
 
 
 def _correct(ports: StagePorts, change: FootageChange, progress: Progress) -> Mended:
-    """Correct media one at a time: a correction notes all that it will do before it begins."""
+    """Correct media one at a time, as each correction first notes everything that it will do."""
     done = []
     frames = [manifest.frames_announced for manifest in change.media]
     for number, planned in enumerate(change.media):
@@ -331,19 +332,19 @@ def _corrected(change: FootageChange, number: int) -> Change:
 
 
 def _is_as_noted(store: ObjectStore, planned: MediaManifest) -> bool:
-    """Return whether a medium has not been changed since the change was planned."""
+    """Return whether a medium is unchanged since the change was planned."""
     manifest = find_manifest(store, planned.sha256)
     return manifest is not None and media_of(manifest) == media_of(planned)
 
 
 def _tell(ports: StagePorts, change: Change, progress: Progress) -> None:
-    """Have plug-ins follow what was mended."""
+    """Notify plug-ins of a change."""
     for follow in hooks("changed"):
         follow(ports, change, progress)
 
 
 class _Steps:
-    """The progress of one medium as a part of all."""
+    """The progress of one medium within the progress of all media."""
 
     def __init__(self, progress: Progress, before: int, total: int) -> None:
         self._progress = progress

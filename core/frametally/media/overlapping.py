@@ -1,4 +1,4 @@
-"""Where media of one source overlap, by their manifests, and all footage that no longer counts."""
+"""Finds where media of one source overlap, by their manifests, and all footage that does not count."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def overlaps_of(
 
 
 def runs_of(manifest: MediaManifest) -> list[Span]:
-    """Return the runs of frames of a medium; none before its first frame."""
+    """Return the runs of frames of a medium; empty before its first frame."""
     first_ms, last_ms = manifest.first_captured_at_ms, manifest.last_captured_at_ms
     if first_ms is None or last_ms is None:
         return []
     if manifest.runs:
         return manifest.runs
-    # An earlier version has noted only these two: they are a run unless its frames are too few for that.
+    # Earlier versions recorded only these two times: they are one run unless there are too few frames.
     if manifest.kind == "video" and last_ms - first_ms > HOLE_MS * manifest.frames_announced:
         return [(first_ms, first_ms), (last_ms, last_ms)]
     return [(first_ms, last_ms)]
@@ -53,10 +53,10 @@ def runs_of(manifest: MediaManifest) -> list[Span]:
 def overlap_reports(
     overlaps: Iterable[Overlap], manifests: Iterable[MediaManifest], *, sha256s: Collection[str] | None = None
 ) -> dict[str, list[Skipped]]:
-    """Say, by source, who loses to whom, when, and how to change that, a line for each pair of media.
+    """Return a line for each pair of overlapping media, by source: which loses, when, and the remedy.
 
-    Media that only follow each other (`is_hand_over`) are none of them. With `sha256s`, identities of media,
-    only pairs with one of those are compared.
+    Media that only follow each other (`is_hand_over`) are left out. With `sha256s`, identities of media,
+    include only pairs with one of these.
     """
     media = {media_of(manifest): manifest for manifest in manifests}
     skipped_by_source: dict[str, list[Skipped]] = {}
@@ -75,7 +75,7 @@ def overlap_reports(
 
 
 class HandOver(NamedTuple):
-    """Two videos that follow each other: how long both cover, and about how many frames do not count."""
+    """Two videos that follow each other: the overlap, and about how many frames do not count."""
 
     length_ms: int
     frames: int
@@ -84,7 +84,7 @@ class HandOver(NamedTuple):
 def hand_overs(
     overlaps: Iterable[Overlap], manifests: Iterable[MediaManifest], *, sha256s: Collection[str] | None = None
 ) -> dict[str, list[HandOver]]:
-    """Return, by source, where videos only follow each other; of `sha256s`, if there are some."""
+    """Return where videos only follow each other, by source; only pairs with one of `sha256s` if given."""
     media = {media_of(manifest): manifest for manifest in manifests}
     by_source: dict[str, list[HandOver]] = {}
     for (source, loser, winner), ranges in _pairs(overlaps, sha256s).items():
@@ -97,7 +97,7 @@ def hand_overs(
 
 
 def told_hand_overs(source: str, hand_overs: Sequence[HandOver]) -> str:
-    """Say in one line how many videos begin before the one before them ends, and what is not counted."""
+    """Return a line about videos that begin before the previous one ends, and frames that do not count."""
     longest_ms = max(hand_over.length_ms for hand_over in hand_overs)
     frames = sum(hand_over.frames for hand_over in hand_overs)
     return (
@@ -109,7 +109,7 @@ def told_hand_overs(source: str, hand_overs: Sequence[HandOver]) -> str:
 
 
 def without_hand_overs(overlaps: Iterable[Overlap], manifests: Iterable[MediaManifest]) -> list[Overlap]:
-    """Return the overlaps of media that do more than follow each other."""
+    """Return the overlaps without those of media that only follow each other."""
     media = {media_of(manifest): manifest for manifest in manifests}
     return [
         overlap
@@ -119,7 +119,7 @@ def without_hand_overs(overlaps: Iterable[Overlap], manifests: Iterable[MediaMan
 
 
 def frames_within(manifest: MediaManifest | None, ranges: Iterable[Overlap]) -> int:
-    """Return about how many frames of a medium are in some ranges: as if they were evenly spread."""
+    """Return about how many frames of a medium are in some ranges, assuming that they are evenly spread."""
     runs = runs_of(manifest) if manifest else []
     frames = manifest.frames_announced if manifest else 0
     length_ms = sum(last - first for first, last in runs)
@@ -137,7 +137,7 @@ def frames_within(manifest: MediaManifest | None, ranges: Iterable[Overlap]) -> 
 def _pairs(
     overlaps: Iterable[Overlap], sha256s: Collection[str] | None
 ) -> dict[tuple[str, str, str], list[Overlap]]:
-    """Return the overlaps of each pair, by source, loser and winner; of `sha256s`, if there are some."""
+    """Return the overlaps of each pair, by source, loser and winner; only with one of `sha256s` if given."""
     pairs: dict[tuple[str, str, str], list[Overlap]] = {}
     for overlap in overlaps:
         sha256_pair = {keys.parse_media_id(media_id)[0] for media_id in (overlap.loser, overlap.winner)}
@@ -152,7 +152,7 @@ def _runs_in(media: Mapping[str, MediaManifest], media_id: str) -> list[Span]:
 
 
 def _remedy(ranges: Sequence[Overlap], media: Mapping[str, MediaManifest]) -> str:
-    """Return how the other one's frames count instead; empty where that would lose more than it wins."""
+    """Return how to count the loser's frames instead, or an empty string if that would lose more frames."""
     loser, winner = media.get(ranges[0].loser), media.get(ranges[0].winner)
     if loser is None or winner is None:
         return ""
@@ -166,7 +166,7 @@ def _remedy(ranges: Sequence[Overlap], media: Mapping[str, MediaManifest]) -> st
 
 
 def reports_by_source(skipped_by_source: Mapping[str, Sequence[Skipped]]) -> list[Skipped]:
-    """Return the first line of each source of `overlap_reports`, with how many more there are."""
+    """Return the first line of each source in `overlap_reports`, with the number of further lines."""
     return [
         first._replace(
             reason=f"{first.reason}; {len(more)} more pairs of source {source} overlap in the same way"
@@ -178,7 +178,7 @@ def reports_by_source(skipped_by_source: Mapping[str, Sequence[Skipped]]) -> lis
 
 
 def named_medium(manifest: MediaManifest | None, media: str) -> str:
-    """Return a medium's name, and enough of its sha256 to identify it; `media` is its name in frames."""
+    """Return a medium's name with enough of its sha256 to identify it; `media` is its name in frames."""
     return f"{manifest.name if manifest else 'other footage'} ({media[:12]})"
 
 
@@ -197,21 +197,21 @@ class NotCounted:
     """The footage that does not count in the last refresh of a ledger, and which overlapping media count."""
 
     def __init__(self, ledger: Ledger) -> None:
-        """Read what the ledger has seen of media and tombstones, now."""
+        """Read the ledger's media and tombstones."""
         self._manifests, self._tombstones = ledger.manifests(), ledger.tombstones()
         self._tables: dict[OverlapWinner, dict[str, list[Range]]] = {}
 
     def by(self, wins: OverlapWinner) -> dict[str, list[Range]]:
-        """Return `not_counted`, made once."""
+        """Return the cached result of `not_counted`."""
         if wins not in self._tables:
             self._tables[wins] = not_counted(self._manifests, self._tombstones, wins)
         return self._tables[wins]
 
 
 def time_jumps(manifest: MediaManifest, forgotten: Forgotten) -> list[tuple[int, int]]:
-    """Return `(from_ms, to_ms)` of a video's frames that follow each other more than a day apart.
+    """Return `(from_ms, to_ms)` of a video's consecutive frames that are more than a day apart.
 
-    A jump from or to forgotten footage does not count.
+    Jumps from or to forgotten footage are left out.
     """
     if manifest.kind != "video":
         return []
@@ -221,7 +221,7 @@ def time_jumps(manifest: MediaManifest, forgotten: Forgotten) -> list[tuple[int,
 
 
 def told_time_jumps(manifest: MediaManifest, jumps: Sequence[tuple[int, int]]) -> str:
-    """Say in one line where its times jump, at least once, and what to do."""
+    """Return a line about a medium's jumps in time, at least one, and what to do."""
     from_ms, to_ms = jumps[0]
     more = f" (and {plural(len(jumps) - 1, 'more jump')})" if len(jumps) > 1 else ""
     return (

@@ -1,7 +1,7 @@
-"""The time zone of each source, in which pages and reports show its times.
+"""Stores the time zone of each source, in which pages and reports show its times.
 
-It decides no number: event times are UTC, and nothing is counted again when a zone changes. So one small
-object of the store has the zones of all sources, beside their footage.
+Zones do not affect any number: event times are UTC, and nothing is counted again when a zone changes. So one
+small object of the store has the zones of all sources.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class SourceTimezones(SealedRecord, frozen=True, kw_only=True):
     """The time zones of all sources (`sources/timezones.json`).
 
     Attributes:
-        timezones: IANA name of a source's zone, by slug; without the sources that have none.
+        timezones: IANA name of each source's zone, by slug; sources without a zone are left out.
     """
 
     timezones: dict[str, str] = msgspec.field(default_factory=dict)
@@ -41,13 +41,13 @@ class SourceTimezones(SealedRecord, frozen=True, kw_only=True):
 
 
 class TimezoneChange(NamedTuple):
-    """Another time zone for a source.
+    """A planned change of a source's time zone.
 
     Attributes:
         source: Slug of the source.
         name: The source as its owner wrote it.
-        timezone: IANA name of its new zone; empty: it has none any more.
-        lines: The changes, a sentence each; empty: none.
+        timezone: IANA name of the new zone, or empty to remove it.
+        lines: The effects, one sentence each; empty if there are none.
     """
 
     source: str
@@ -57,13 +57,13 @@ class TimezoneChange(NamedTuple):
 
 
 def read_timezones(store: ObjectStore) -> dict[str, str]:
-    """Return the IANA name of each source's time zone, by slug. Raises `Poison` where it is damaged."""
+    """Return the IANA name of each source's time zone, by slug. Raises `Poison` if they are damaged."""
     record = find_record(store, keys.TIMEZONES, SourceTimezones)
     return record.timezones if record else {}
 
 
 def readable_timezones(store: ObjectStore) -> dict[str, str]:
-    """Return the same for what only shows times: none where they are damaged, which a log line says."""
+    """Return the same for display only: log a warning and return no zones if they are damaged."""
     try:
         return read_timezones(store)
     except Poison as error:
@@ -72,22 +72,22 @@ def readable_timezones(store: ObjectStore) -> dict[str, str]:
 
 
 def shared_timezone(timezones: Mapping[str, str], sources: Iterable[str]) -> str | None:
-    """Return the time zone that all of some sources (slugs) have; None where there is no such zone."""
+    """Return the common time zone of some sources (slugs), or None if there is none."""
     names = {timezones.get(source) for source in sources}
     return names.pop() if len(names) == 1 else None
 
 
 def plan_timezone(store: ObjectStore, media: Sequence[MediaManifest], timezone: str) -> TimezoneChange:
-    """Return the change after which the times of a source are shown by the clocks of `timezone`.
+    """Return the change that makes `timezone` the time zone of a source.
 
     Args:
-        store: Where the time zones are.
+        store: The store with the time zones.
         media: All footage of the source.
-        timezone: IANA name; empty: the source is to have no zone.
+        timezone: IANA name, or empty for no zone.
 
     Raises:
         Misconfigured: There is no such zone.
-        Poison: The zones that are set are damaged.
+        Poison: The stored zones are damaged.
     """
     slug, name = media[0].source, media[0].source_name
     try:
@@ -99,7 +99,7 @@ def plan_timezone(store: ObjectStore, media: Sequence[MediaManifest], timezone: 
 
 
 def set_timezone(store: ObjectStore, change: TimezoneChange) -> None:
-    """Make a planned change. Raises `Poison` where the zones are damaged, `Retryable`."""
+    """Make a planned change. Raises `Poison` if the stored zones are damaged, and `Retryable`."""
 
     def put(timezones: dict[str, str]) -> None:
         timezones.pop(change.source, None)
@@ -110,7 +110,7 @@ def set_timezone(store: ObjectStore, change: TimezoneChange) -> None:
 
 
 def move_timezone(store: ObjectStore, former: str, source: str, *, is_new: bool) -> None:
-    """Take the time zone from the source `former`, and give it to `source` if that is new.
+    """Remove the time zone of the source `former`, and give it to `source` if that is new.
 
     Raises as `set_timezone`.
     """

@@ -1,7 +1,7 @@
-"""Finds the source for a written name, and gives its display name.
+"""Finds the source for a written name, and its display name.
 
-A slug identifies a source. Slugs of earlier versions lost letters ("北門1" and "南門1" were both "1"):
-what was produced under such a slug stays there and goes on there, as its manifests say the name.
+A slug identifies a source. Slugs of earlier versions lost letters ("北門1" and "南門1" were both "1").
+Footage under such a slug stays there, and so does new footage of the name in its manifests.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ class KnownSources:
     """The sources of some media."""
 
     def __init__(self, manifests: Iterable[MediaManifest]) -> None:
-        """Look at every manifest once."""
-        self._sources: defaultdict[str, set[str]] = defaultdict(set)  # by slug, those that a name may mean
+        """Read the names in all manifests."""
+        self._sources: defaultdict[str, set[str]] = defaultdict(set)  # sources that a name may mean, by slug
         self._names: defaultdict[str, set[str]] = defaultdict(set)
         for source, source_name in {(manifest.source, manifest.source_name) for manifest in manifests}:
             name = composed(source_name)
@@ -30,29 +30,29 @@ class KnownSources:
             self._names[source].add(name)
 
     def source_of(self, source_name: str) -> str:
-        """Return the slug of a source that is named as it is written or by its slug; it may be new."""
+        """Return the slug of a source given by its display name or slug; the source may be new."""
         slug = keys.slug(source_name)
         sources = self._sources.get(slug, ())
         return slug if slug in sources else min(sources, default=slug)
 
     def names_of(self, source: str) -> list[str]:
-        """Return the ways in which the media of a source (a slug) write it: one, but more in old stores."""
+        """Return the display names of a source (a slug): one, but several in old stores."""
         return sorted(self._names.get(source, ()))
 
 
 def source_of(manifests: Iterable[MediaManifest], source_name: str) -> str:
-    """Return the slug of a source among those of some media; see `KnownSources`."""
+    """Return the slug of a source among those of some media; see `KnownSources.source_of`."""
     return KnownSources(manifests).source_of(source_name)
 
 
 def source_names(manifests: Sequence[MediaManifest]) -> dict[str, str]:
-    """Return how every source is written, by slug; several ways with commas between them."""
+    """Return the display name of every source, by slug; several names are joined by commas."""
     known_sources = KnownSources(manifests)
     return {source: ", ".join(known_sources.names_of(source)) for source in by_source(manifests)}
 
 
 def footage_until(manifests: Iterable[MediaManifest]) -> dict[str, int]:
-    """Return by source the event time of its newest frame that was announced, if there is any."""
+    """Return the event time of the newest announced frame, by source."""
     until: dict[str, int] = {}
     for manifest in manifests:
         if manifest.last_captured_at_ms is not None:
@@ -63,14 +63,14 @@ def footage_until(manifests: Iterable[MediaManifest]) -> dict[str, int]:
 
 
 def counted_until(next_interval_ms: int | None, footage_until_ms: int | None) -> int | None:
-    """Return up to which event time a source is counted: the end of its last interval, or its last frame."""
+    """Return the event time up to which a source is counted: its last interval's end or last frame."""
     if next_interval_ms is None or footage_until_ms is None:
         return next_interval_ms
     return min(next_interval_ms, footage_until_ms)
 
 
 def joined(manifests: Sequence[MediaManifest], name: str) -> tuple[str, str]:
-    """Return the slug of the source `name`, and how it is written: as its media among `manifests` have it."""
+    """Return the slug and the display name of the source `name`, as its media among `manifests` have it."""
     known_sources = KnownSources(manifests)
     source = known_sources.source_of(name)
     names = known_sources.names_of(source)
@@ -78,5 +78,5 @@ def joined(manifests: Sequence[MediaManifest], name: str) -> tuple[str, str]:
 
 
 def composed(name: str) -> str:
-    """Write a name with its accents encoded in one way (NFC); bytes that are not text stay."""
+    """Return a name with its accents normalized (NFC); bytes that are not text stay."""
     return unicodedata.normalize("NFC", as_text(name))

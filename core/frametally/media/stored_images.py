@@ -1,4 +1,4 @@
-"""Finds the stored pictures that are a medium's frames, by their keys."""
+"""Finds the stored pictures of a medium's frames by their keys."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from frametally.rules.times import DAY_MS, days_of_span
 def announcement_of(
     data: bytes, name: keys.ImageName, *, media: str, source: str, time_source: TimeSource
 ) -> FrameAnnouncement:
-    """Describe the stored picture `data`, which has that name under `source`.
+    """Return the announcement of the stored picture `data` with a name under `source`.
 
     Raises:
         Poison: It is not a JPEG.
@@ -42,11 +42,11 @@ def announcement_of(
 def announced_images(store: ObjectStore, manifest: MediaManifest) -> list[keys.ImageName]:
     """Return the names of the stored pictures of a medium's announced frames, by event time.
 
-    Of pictures the manifest tells them. Of a video it tells decode indices, and the store is listed; earlier
-    revisions of it, which began at other times, may have left pictures of the same indices.
+    The manifest has the names of pictures. For a video it has decode indices, so the store is listed; earlier
+    revisions, which began at other times, may have left pictures with the same indices.
 
     Raises:
-        Misconfigured: It is unknown which of several pictures of one index is the one.
+        Misconfigured: It is unknown which of several pictures of one index is right.
     """
     if manifest.kind == "pictures":
         parsed = (keys.parse_image_name(f"{name}-0.jpg") for name in manifest.announced_pictures)
@@ -61,7 +61,7 @@ def announced_images(store: ObjectStore, manifest: MediaManifest) -> list[keys.I
             times_of[name.frame_index].add(name.captured_at_ms)
     images = []
     for frame_index, times in times_of.items():
-        # The picture of this revision is there; all others have to be those of earlier ones.
+        # The picture of this revision exists, so all others must belong to earlier ones.
         start_ms = manifest.start_ms or 0
         right = [ms for ms in times if all(other_ms - ms + start_ms in starts for other_ms in times)]
         if len(times) > 1 and len(right) != 1:
@@ -87,7 +87,7 @@ def _images_of_revisions(store: ObjectStore, manifest: MediaManifest) -> Iterato
 
 
 def images_of_video(store: ObjectStore, folder: str, manifest: MediaManifest) -> Iterator[keys.ImageName]:
-    """Yield the pictures of a video, of any revision and time, that lie in or below a folder of the store."""
+    """Yield the pictures of a video, of any revision and time, in or below a folder of the store."""
     for info in store.list(folder):
         name = keys.parse_image_name(info.key.rpartition("/")[2])
         if name is not None and name.medium_hex == manifest.sha256[:12]:
@@ -95,7 +95,7 @@ def images_of_video(store: ObjectStore, folder: str, manifest: MediaManifest) ->
 
 
 def bitmap_of(frame_indices: Collection[int]) -> bytes:
-    """Return a set of decode indices as `MediaManifest.announced_frames` holds it."""
+    """Return a set of decode indices in the form of `MediaManifest.announced_frames`."""
     bitmap = FrameBitmap(b"")
     for frame_index in frame_indices:
         bitmap.add(frame_index)

@@ -1,4 +1,4 @@
-"""Helps a process survive faults: patience, time limits, periods, reports.
+"""Helps a process survive faults, with patience, time limits, periods and reports.
 
-Standard library only: the job's zip carries this folder.
+Standard library only, because the job's zip includes this folder.
 """

@@ -1,4 +1,4 @@
-"""The allowed addresses of cameras and alert channels: one rule for typed, resolved and redirected ones."""
+"""Checks addresses of cameras and alert channels: one rule for typed, resolved and redirected addresses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
-"""Usual ports, by the schemes that are read."""
+"""Default ports, by the accepted schemes."""
 
 _SETTING = "FRAMETALLY_LIVE_ALLOW"
 _LONGEST = 2000
@@ -45,24 +45,24 @@ _INWARD = tuple(
     ipaddress.IPv6Network(network)
     for network in ("64:ff9b:1::/48", "::/96", "fec0::/10", "5f00::/16", "3fff::/20")
 )
-"""Networks that no public address is in: local NAT64, IPv4-compatible, site-local, segments, examples."""
+"""Networks without public addresses: local NAT64, IPv4-compatible, site-local, segments, examples."""
 _WITH_IPV4 = _INWARD[:2]
-"""Of these, the ones whose addresses end in one of IPv4."""
+"""Those of them whose addresses end in an IPv4 address."""
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 class AddressRefused(Poison):
-    """Something may not be at an address: why, and what to do about it, where that is known.
+    """An address is not allowed, with the reason and, if known, the remedy.
 
     Attributes:
-        reason: Why, without what the settings say.
-        line: Why, with it.
-        remedy: What to do about it; it may name a setting.
-        request: What to do for people who cannot change settings; empty: the same.
+        reason: The reason, without the settings.
+        line: The reason, with the settings.
+        remedy: What to do, which may name a setting.
+        request: What people who cannot change settings can do; empty if this is the same.
     """
 
     def __init__(self, reason: str, remedy: str = "", *, allowed: str = "", request: str = "") -> None:
-        """Keep the parts; as text it is one line, with the remedy."""
+        """Keep the parts; as text, the error is one line with the remedy."""
         self.line = f"{reason} (allowed: {allowed})" if allowed else reason
         super().__init__(f"{self.line}; {remedy}" if remedy else self.line)
         self.reason = reason
@@ -74,10 +74,10 @@ class CameraAddress(NamedTuple):
     """The parts of an address.
 
     Attributes:
-        scheme: One of `PORTS`; empty: a device of this machine.
-        host: Name or address, without brackets; empty of a device.
-        port: Where it listens; 0 of a device.
-        text: The address itself, without any log-in.
+        scheme: One of `PORTS`, or empty for a device of this machine.
+        host: Name or address, without brackets; empty for a device.
+        port: The port, or 0 for a device.
+        text: The whole address, without a log-in.
     """
 
     scheme: str
@@ -92,10 +92,10 @@ class CameraAddress(NamedTuple):
 
 
 def read_address(text: str, *, devices: bool = False) -> CameraAddress:
-    """Read the address of a camera; with `devices` it may be a device of this machine, too.
+    """Parse the address of a camera; with `devices` it may also be a device of this machine.
 
     Raises:
-        AddressRefused: It is invalid, or has a log-in in it, which is never repeated.
+        AddressRefused: It is invalid or contains a log-in, which the message never repeats.
     """
     text = text.strip()
     if devices and _DEVICE.fullmatch(text):
@@ -133,26 +133,26 @@ def _parts_of(text: str) -> SplitResult:
         )
     try:
         return urlsplit(text)
-    except ValueError:  # whose words would repeat the address
+    except ValueError:  # its message would repeat the address
         raise AddressRefused("this is not a camera's address", f"write it as {_EXAMPLE}") from None
 
 
 class AllowedPlaces:
-    """The networks, addresses and names at which something may be: cameras, unless said otherwise."""
+    """The networks, addresses and names at which a client, by default a camera, is allowed."""
 
     def __init__(
         self, allow: str, *, setting: str = _SETTING, client: str = "camera", public: bool = False
     ) -> None:
-        """Read what a setting allows.
+        """Parse the value of a setting.
 
         Args:
-            allow: Its value: networks, addresses and names, separated by commas.
-            setting: Its name.
-            client: What is to be there, such as `camera`.
-            public: Whether it may be at public addresses as well.
+            allow: The value: networks, addresses and names, separated by commas.
+            setting: The name of the setting.
+            client: The kind of client, such as `camera`.
+            public: Whether public addresses are also allowed.
 
         Raises:
-            Misconfigured: Something in it is neither a network nor an address nor a name.
+            Misconfigured: A part of the value is not a network, address or name.
         """
         self._text = allow
         self._setting, self._client, self._public = setting, client, public
@@ -170,10 +170,11 @@ class AllowedPlaces:
                 self._names.add(_plain(entry))
 
     def check(self, host: str, addresses: Iterable[str]) -> None:
-        """Return if it may be at `host`, which has these IP addresses now: at every one of them.
+        """Check that the client is allowed at all IP addresses that `host` currently has.
 
         Raises:
-            AddressRefused: It may not; the line names the address, and the setting where that may allow it.
+            AddressRefused: It is not; the line names the address and, if there is one, the setting that may
+                allow it.
         """
         for text in addresses:
             ip = as_ip(text)
@@ -202,11 +203,10 @@ class AllowedPlaces:
             )
 
     def check_written(self, host: str) -> None:
-        """Return if `host` is a name, which may mean another address soon, or an IP address that is allowed.
+        """Check `host` if it is an IP address; a name passes, as its address may change.
 
         Raises:
-            AddressRefused: It is an IP address, however it is written, or this machine, and it may not be
-                there.
+            AddressRefused: It is an IP address in any notation, or this machine, and is not allowed.
         """
         ip = as_ip(host)
         if re.fullmatch(r"(.+\.)?localhost", _plain(host)):
@@ -218,7 +218,7 @@ class AllowedPlaces:
 
 
 def as_ip(text: str) -> IPAddress | None:
-    """Return the IP address that `text` is, as it is in the end: not dressed up as one of IPv6."""
+    """Return the IP address in `text`, with an IPv4 address inside an IPv6 one unwrapped, or None."""
     try:
         ip = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
@@ -231,7 +231,7 @@ def as_ip(text: str) -> IPAddress | None:
 
 
 def counted_as(address: str) -> str:
-    """Return what attempts of an address are counted by: a client may have all addresses of an IPv6 /64."""
+    """Return the key for counting an address's attempts: a client may have a whole IPv6 /64."""
     ip = as_ip(address)
     if ip is None or ip.version == 4:
         return address if ip is None else str(ip)
@@ -243,15 +243,15 @@ def _plain(host: str) -> str:
 
 
 class PlaceAway(Retryable):
-    """Nothing answers there for now."""
+    """Nothing responds at an address for now."""
 
 
 def connect(host: str, port: int, allowed: AllowedPlaces, *, timeout_s: float) -> socket.socket:
-    """Connect to `host`, which is allowed to be where it is: to the very addresses that were checked.
+    """Connect to `host` if it is allowed, at exactly the addresses that were checked.
 
     Raises:
-        Poison: It is where nothing of its kind may be.
-        PlaceAway: It is not there.
+        Poison: Its address is not allowed.
+        PlaceAway: It does not respond.
     """
     try:
         addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)

@@ -1,6 +1,6 @@
 """Becomes the given program, and has the kernel end it when the thread that started it ends.
 
-It is run as a file, before anything of ours is imported: it must cost next to nothing.
+It runs as a file without importing frametally, because it must cost next to nothing.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ _PR_SET_PDEATHSIG = 1
 
 
 def bound(arguments: Sequence[str]) -> list[str]:
-    """Return what starts the program of `arguments`, its full path first, bound to this process.
+    """Return the command for a program bound to this process; `arguments` begin with its full path.
 
-    It gets SIGTERM once the thread that starts it has ended, whatever that ended of. Only Linux has that:
-    elsewhere the program lives on. A terminal's Ctrl-C is for who starts it, which tells it: it is not heard
-    until the program says what to do with it, for it would cut short a Python that has only just begun.
+    The program gets SIGTERM once the thread that started it has ended for any reason. Only Linux supports
+    this: elsewhere the program lives on. A terminal's Ctrl-C is ignored until the program handles it, because
+    it would interrupt a Python that is still starting; the parent has to pass it on.
     """
     return [sys.executable, "-I", "-S", "-B", __file__, str(os.getpid()), *arguments]
 
@@ -29,7 +29,7 @@ def _become(parent: str, program: list[str]) -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != int(parent):
-        sys.exit(128 + signal.SIGTERM)  # it went before it could be heard of
+        sys.exit(128 + signal.SIGTERM)  # the parent ended before the kernel could report it
     try:
         os.execv(program[0], program)  # noqa: S606 - it is what we were given to run
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Pauses Python's garbage collection, which takes most of the time when a process makes many objects."""
+"""Pauses Python's garbage collection, which takes most of the time when a process creates many objects."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def no_collection() -> Iterator[None]:
-    """Search for no garbage inside; use it for seconds at most, while much is read and kept."""
+    """Collect no garbage in the block; use it for seconds at most, while reading and keeping many objects."""
     was_on = gc.isenabled()
     gc.disable()
     try:

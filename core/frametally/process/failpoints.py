@@ -1,8 +1,8 @@
-"""Failpoints: named places at which a test lets the process die.
+"""Defines failpoints: named places at which a test makes the process die.
 
-`FRAMETALLY_FAILPOINT=<name>[:<n>]` makes the process kill itself, by SIGKILL, when it passes the named place
-for the n-th time (default: the first). Nothing is flushed, closed or told to anybody, as when the power goes.
-Unset, a failpoint costs one comparison.
+`FRAMETALLY_FAILPOINT=<name>[:<n>]` makes the process kill itself with SIGKILL when it passes the named place
+for the n-th time (default: the first). As in a power failure, nothing is flushed, closed or reported. If the
+variable is unset, a failpoint costs one comparison.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ FAILPOINTS = {
     "pack.picture": "one of the pictures of a pack is single no more, and others are",
     "forget.picture": "a picture of what is forgotten is deleted, and others are not",
 }
-"""The mission's failpoints by name, and how things stand there; plug-ins have theirs."""
+"""The core failpoints by name, and the state at each; plug-ins have their own."""
 
 
 def every_failpoint() -> dict[str, str]:
-    """Return the failpoints of all that is here, as `FAILPOINTS` has them."""
+    """Return `FAILPOINTS` and the failpoints of the installed plug-ins."""
     return FAILPOINTS | {name: how for plugin in plugins() for name, how in plugin.failpoints.items()}
 
 
@@ -67,7 +67,7 @@ _lock = threading.Lock()
 
 
 def arm(environment: Mapping[str, str] = os.environ) -> None:
-    """Take the failpoint from the environment; a stage calls this once, at its start.
+    """Arm the failpoint that the environment names; a stage calls this once, at its start.
 
     Raises:
         Misconfigured: There is no failpoint of that name, or the number is invalid.
@@ -90,7 +90,7 @@ def arm(environment: Mapping[str, str] = os.environ) -> None:
 
 
 def passing(name: str) -> None:
-    """Pass the failpoint `name`: the process dies here if it was asked to."""
+    """Pass the failpoint `name`, and die here if it is armed and due."""
     global _passing_count
     armed = _armed
     if armed is None or name != armed.name:

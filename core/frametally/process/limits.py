@@ -1,4 +1,4 @@
-"""Limits on the resources of this process, so that a fault in it does not affect others."""
+"""Limits the resources of this process, so that a fault in it does not affect others."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from pathlib import Path
 
 
 def limit(resource_id: int, most: int) -> None:
-    """Bound this process and those that it starts, never above the bound that it cannot raise.
+    """Limit a resource of this process and its children, at most to the hard limit.
 
     Args:
-        resource_id: Which bound, such as `resource.RLIMIT_CPU`.
-        most: In its own unit: seconds of processor time, bytes.
+        resource_id: The limit, such as `resource.RLIMIT_CPU`.
+        most: Its value in its unit: seconds of processor time, or bytes.
     """
     hard = resource.getrlimit(resource_id)[1]
     resource.setrlimit(resource_id, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
 
 
 def allow(resource_id: int, least: int) -> None:
-    """Let this process and those that it starts take so much, or as much as it may raise its bound to.
+    """Raise a limit of this process and its children to `least`, or to the hard limit.
 
     Args:
-        resource_id: Which bound, such as `resource.RLIMIT_NOFILE`.
-        least: In its own unit.
+        resource_id: The limit, such as `resource.RLIMIT_NOFILE`.
+        least: Its value in its unit.
     """
     soft = resource.getrlimit(resource_id)[0]
     if soft != resource.RLIM_INFINITY and soft < least:
@@ -34,7 +34,7 @@ def allow(resource_id: int, least: int) -> None:
 
 
 def address_space_bytes() -> int | None:
-    """Return the memory of this process; None if the system does not report it."""
+    """Return the size of this process's address space, or None if the system does not report it."""
     try:
         return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
     except OSError:
@@ -43,7 +43,7 @@ def address_space_bytes() -> int | None:
 
 @contextmanager
 def in_thread(work: Callable[[threading.Event], None], *, name: str) -> Iterator[None]:
-    """Run `work` in a thread; at the end set the event that it was given, and wait for it."""
+    """Run `work` in a thread; at the end, set the event that it was given and wait for it."""
     stop = threading.Event()
     thread = threading.Thread(target=work, args=(stop,), name=name)
     thread.start()
@@ -55,7 +55,7 @@ def in_thread(work: Callable[[threading.Event], None], *, name: str) -> Iterator
 
 
 def disk_bytes(folder: Path) -> tuple[int, int]:
-    """Return the free and all bytes of the disk that a folder is or will be on. Raises `OSError`."""
+    """Return the free and total bytes of the disk of a folder, which may not exist yet. Raises `OSError`."""
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     usage = shutil.disk_usage(folder)

@@ -1,7 +1,7 @@
-"""What a process has done and how long it took, as growing sums; `frametally.telemetry` shows them.
+"""Measures what a process has done and how long it took, as growing sums; `frametally.telemetry` shows them.
 
-A child process writes its sums into the folder that its parent names in its environment, so that one place
-shows those of a whole family. Measuring costs a lock and some additions; it never fails and never waits.
+A child process writes its sums into the folder that its parent names in the environment, so that the sums of
+a whole family are in one place. Measuring costs a lock and some additions; it never fails or waits.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ BOUNDS_S = (
     *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
     *(1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0),
 )
-"""Upper bounds in seconds of the histograms' buckets; one more has what took longer."""
+"""Upper bounds of the histograms' buckets in seconds; one more bucket has anything longer."""
 FOLDER_VARIABLE = "FRAMETALLY_METERS_FOLDER"
 OTHERS = "other"
 MOST_NAMES = 50
-"""Stages, reasons and parts with a name of their own; what comes after them is `OTHERS`."""
+"""How many stages, reasons or parts keep their own name; later ones are added to `OTHERS`."""
 _WRITE_EVERY_S = 0.5
 
 
 class Figures:
-    """Sums of one process, or of several.
+    """The sums of one or more processes.
 
     Attributes:
-        seconds: By stage, how often it took how long: a number for each of `BOUNDS_S` and one more, not added
-            up, and last the sum in seconds.
-        frames: By stage, frames that came through it.
-        dead: By reason, frames that were set aside.
-        outages: By part, how often it was away.
-        outage_s: By part, how long in all.
+        seconds: Durations by stage: the number in each bucket of `BOUNDS_S` and in one more, not cumulative,
+            followed by the sum in seconds.
+        frames: Frames processed, by stage.
+        dead: Frames set aside, by reason.
+        outages: Number of outages, by part.
+        outage_s: Total length of outages in seconds, by part.
     """
 
     def __init__(self) -> None:
@@ -49,14 +49,14 @@ class Figures:
         self.outage_s: dict[str, float] = {}
 
     def observe(self, stage: str, seconds: float) -> None:
-        """Add that a stage took so long."""
+        """Add a duration of a stage."""
         stage = bounded(self.seconds, stage)
         buckets = self.seconds.setdefault(stage, [0] * (len(BOUNDS_S) + 1) + [0.0])
         buckets[bisect_left(BOUNDS_S, seconds)] += 1
         buckets[-1] += seconds
 
     def add(self, other: Figures) -> None:
-        """Add the sums of others."""
+        """Add the sums of other figures."""
         for stage, buckets in other.seconds.items():
             name = bounded(self.seconds, stage)
             own_buckets = self.seconds.get(name) or [0.0] * len(buckets)
@@ -72,20 +72,20 @@ class Figures:
         return self.frames, self.dead, self.outages, self.outage_s
 
     def as_json(self) -> bytes:
-        """Return them as `figures_of` reads them."""
+        """Return the figures as JSON for `figures_of`."""
         return json.dumps(vars(self)).encode()
 
 
 def bounded(sums: Mapping[str, object], name: str) -> str:
-    """Return the name to add to: its own, or `OTHERS` where there are too many."""
+    """Return the name to add to: itself, or `OTHERS` if there are too many names."""
     return name if name in sums or len(sums) < MOST_NAMES else OTHERS
 
 
 def figures_of(data: bytes) -> Figures:
-    """Return what `as_json` has written.
+    """Return the figures in the JSON of `as_json`.
 
     Raises:
-        ValueError: It is something else.
+        ValueError: The data is something else.
     """
     figures = Figures()
     fields: Any = json.loads(data)
@@ -111,7 +111,7 @@ class Meters:
     """The figures of this process; its threads share them."""
 
     def __init__(self) -> None:
-        """Write nowhere, unless the environment names a folder once there is something."""
+        """Start without sums; they are written only if the environment names a folder."""
         self._figures = Figures()
         self._lock = threading.Lock()
         self._away_since_s: dict[str, float] = {}
@@ -121,13 +121,13 @@ class Meters:
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
-        """Measure a stage that ends well; one that raises is not measured."""
+        """Measure a stage unless it raises."""
         began_s = time.monotonic()
         yield
         self.took(stage, time.monotonic() - began_s)
 
     def took(self, stage: str, seconds: float, *, frames: int = 0) -> None:
-        """Add that a stage took so long, for so many frames."""
+        """Add a duration of a stage, and its frames."""
         with self._changing() as figures:
             figures.observe(stage, max(seconds, 0.0))
             if frames:
@@ -141,7 +141,7 @@ class Meters:
             figures.dead[name] = figures.dead.get(name, 0) + 1
 
     def away(self, part: str) -> None:
-        """Say that a part does not answer; said again while it lasts, it is one outage."""
+        """Record that a part is unavailable; repeated calls until `back` are one outage."""
         with self._changing() as figures:
             part = bounded(figures.outages, part)
             now_s = time.monotonic()
@@ -152,7 +152,7 @@ class Meters:
             self._away_since_s[part] = now_s
 
     def back(self, part: str) -> None:
-        """Say that a part answers; one that was not away is not reported."""
+        """Record that a part is available again; does nothing if it was not away."""
         if part not in self._away_since_s:
             return
         with self._changing() as figures:
@@ -161,14 +161,14 @@ class Meters:
                 figures.outage_s[part] = figures.outage_s.get(part, 0.0) + time.monotonic() - since_s
 
     def figures(self) -> Figures:
-        """Return a copy of the figures as they are."""
+        """Return a copy of the current figures."""
         copy = Figures()
         with self._lock:
             copy.add(self._figures)
         return copy
 
     def write(self) -> None:
-        """Write the figures into the family's folder now, if there is one and there is news."""
+        """Write the figures into the family's folder, if there is one and they have changed."""
         folder = os.environ.get(FOLDER_VARIABLE)
         if not folder or not self._has_news:
             return
@@ -181,11 +181,11 @@ class Meters:
                 fresh.write_bytes(data)
                 fresh.replace(file)
             except OSError:
-                pass  # the family is gone, or its disk is full: what is measured is no reason to stop
+                pass  # the family is gone or its disk is full; measuring is no reason to stop
 
     @property
     def file_name(self) -> str | None:
-        """The file in the family's folder that has this process's figures."""
+        """The file with this process's figures in the family's folder."""
         return self._file.name if self._file is not None else None
 
     @contextmanager
@@ -205,4 +205,4 @@ class Meters:
 
 
 METERS = Meters()
-"""Those of this process."""
+"""The meters of this process."""

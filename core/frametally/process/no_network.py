@@ -1,10 +1,10 @@
-"""Takes the network from this process permanently, because it decodes hostile bytes.
+"""Cuts this process off from the network permanently, because it decodes hostile bytes.
 
-A filter of the kernel (seccomp) answers EACCES to `socket` for every family but that of sockets within the
-machine's own files. It needs no right and no namespace, so that it holds in a container, too.
+A kernel filter (seccomp) makes `socket` fail with EACCES for every address family except AF_UNIX. It needs no
+privileges or namespaces, so it also works in a container.
 
-It answers EPERM to a process that wants a turn before all other processes: SVT-AV1 does for its threads and
-the caller's, if that is root's, and a machine with few cores stands still then. Refused, it does without.
+The filter also answers EPERM to requests for real-time scheduling. SVT-AV1 makes them for its own and the
+caller's threads if it runs as root, which freezes a machine with few cores. It works without.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ _REFUSE, _NO_RIGHT = 0x00050000 | errno.EACCES, 0x00050000 | errno.EPERM
 _AF_UNIX = 1
 # linux/filter.h: load a word, jump if equal, jump if not less, return.
 _LOAD, _EQUAL, _AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06
-# linux/seccomp.h, struct seccomp_data: where its call, its architecture and its first argument stand.
+# linux/seccomp.h, struct seccomp_data: offsets of the call, the architecture and the first argument.
 _NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT = 0, 4, 16
 _IO_URING_SETUP = 425
-"""Of all architectures; what it sets up opens sockets without the call."""
+"""The same on all architectures; io_uring can open sockets without the `socket` call."""
 _OTHER_ABI = 0x40000000
-"""From this number on are the calls of x32, which has the same architecture."""
+"""Calls of x32, which has the same architecture, have numbers from here on."""
 
 
 class _Machine(NamedTuple):
-    """What the kernel calls an architecture (linux/audit.h), and its numbers of some calls.
+    """The kernel's number of an architecture (linux/audit.h), and its numbers of some calls.
 
     Attributes:
-        architecture: Its own.
-        socket: Of `socket`.
-        seccomp: Of `seccomp`.
-        turns: Of `sched_setparam`, `sched_setscheduler` and `sched_setattr`.
+        architecture: Number of the architecture.
+        socket: Number of `socket`.
+        seccomp: Number of `seccomp`.
+        turns: Numbers of `sched_setparam`, `sched_setscheduler` and `sched_setattr`.
     """
 
     architecture: int
@@ -58,12 +58,12 @@ class _Program(ctypes.Structure):
 
 
 def without_network() -> bool:
-    """Take the network from this process and all that it starts, and every right to get more rights or turns.
+    """Block the network, more privileges and real-time scheduling for this process and its children.
 
-    Sockets that are open stay so.
+    Open sockets stay open.
 
     Returns:
-        Whether that is so now; False on a machine or a kernel that cannot do it.
+        Whether it worked; False if the machine or the kernel does not support it.
     """
     machine = _MACHINES.get(platform.machine())
     if sys.platform != "linux" or machine is None:
@@ -79,11 +79,11 @@ def without_network() -> bool:
 
 
 def _filter_of(machine: _Machine) -> list[tuple[int, int, int, int]]:
-    """Return the filter: of each line what it does, how far it jumps if true and if false, its operand."""
+    """Return the filter: the operation, the jumps if true and if false, and the operand of each line."""
     param, scheduler, attr = machine.turns
     return [
         (_LOAD, 0, 0, _ARCHITECTURE),
-        (_EQUAL, 0, 10, machine.architecture),  # else calls have other numbers: refused
+        (_EQUAL, 0, 10, machine.architecture),  # other architectures have other numbers, so refuse them
         (_LOAD, 0, 0, _NUMBER),
         (_AT_LEAST, 8, 0, _OTHER_ABI),
         (_EQUAL, 7, 0, _IO_URING_SETUP),

@@ -1,4 +1,4 @@
-"""Repeats work: how often, and until when. Rounds never overlap."""
+"""Repeats work periodically until a stop; rounds never overlap."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def parse_period_s(option: str, text: str) -> int:
     """Return the seconds of a period such as `15s`, `15m` or `1h`.
 
     Raises:
-        Misconfigured: Anything else, or nothing at all.
+        Misconfigured: The text is not such a period.
     """
     match = _PERIOD.fullmatch(text.strip())
     period_s = int(match[1]) * _UNITS_S[match[2]] if match else 0
@@ -34,7 +34,7 @@ def parse_period_s(option: str, text: str) -> int:
 
 
 def shown_period(seconds: int) -> str:
-    """Return a period as `parse_period_s` reads it, in the largest unit that it is whole in."""
+    """Return a period in the form that `parse_period_s` reads, in the largest unit that divides it."""
     unit, size_s = next(item for item in reversed(_UNITS_S.items()) if seconds % item[1] == 0)
     return f"{seconds // size_s}{unit}"
 
@@ -48,14 +48,14 @@ def repeat(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> int:
-    """Do `work` every `period_s` seconds, from beginning to beginning, until `should_stop`.
+    """Do `work` every `period_s` seconds, from start to start, until `should_stop()` is true.
 
-    A round that takes long makes the next one late, never parallel; what was missed is not made up for. After
-    each there is a rest of as long as it took, of a period and of 5 s at most: short rounds that are close
-    together leave room for others on the machine. A round that is under way at a stop is finished.
+    A long round delays the next one; rounds are never parallel, and missed rounds are not made up. Each round
+    is followed by a rest as long as the round, but at most a period and at most 5 s, so that frequent rounds
+    leave time for other programs. A round in progress at a stop is finished.
 
-    A round that raises `Retryable` is reported to `progress`, once a minute, and tried at the next turn or
-    in a minute, whichever is sooner.
+    A round that raises `Retryable` is reported to `progress`, once a minute, and tried again after a period
+    or a minute, whichever is shorter.
 
     Returns:
         The number of rounds.

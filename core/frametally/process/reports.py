@@ -1,4 +1,4 @@
-"""Reports of stages for people: progress, and skipped inputs."""
+"""Reports the progress and skipped inputs of stages to people."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from frametally.process.exit_codes import NOTHING_DONE, PART_DONE
 
 
 def plural(number: int, noun: str, nouns: str = "", *, form: str = "") -> str:
-    """Return a number with its noun, such as "1 frame"; `nouns` is "frames are" if `noun` is "frame is"."""
+    """Return a number with its noun, such as "1 frame"; `nouns` is the plural, by default with an s."""
     return f"{number:{form}} {noun if number == 1 else nouns or noun + 's'}"
 
 
 class Skipped(NamedTuple):
-    """Something that was set aside: its name, and why, with the remedy."""
+    """Something that was set aside: its name, and the reason with the remedy."""
 
     name: str
     reason: str
 
 
 class Progress(Protocol):
-    """Where a stage reports to while it works; the command line draws bars from it."""
+    """Receives the progress of a stage; the command line shows it as bars."""
 
     def update(self, done: int, total: int | None, note: str = "") -> None:
-        """Show that `done` of `total` (None: not known) units are done; `note` names the current one."""
+        """Show that `done` of `total` units (None if unknown) are done; `note` names the current one."""
 
     def say(self, line: str) -> None:
-        """Show one line that a person should read, now."""
+        """Show a line for people now."""
 
 
 class NoProgress:
-    """Says nothing."""
+    """Ignores all progress."""
 
     def update(self, done: int, total: int | None, note: str = "") -> None:
         """Do nothing."""
@@ -43,19 +43,19 @@ class NoProgress:
 
 
 class Standing(NamedTuple):
-    """The progress of an archive that is produced, in files and in the bytes of those files.
+    """The progress of producing an archive, in files and in bytes of these files.
 
     Attributes:
-        files_total: Files to go through.
-        files_finished: Of them, those that this call has produced, whole or in part.
-        files_known: Those that an earlier call had finished.
-        files_skipped: Those that were set aside.
+        files_total: All files.
+        files_finished: Files that this call has produced, completely or in part.
+        files_known: Files that an earlier call had finished.
+        files_skipped: Files that were set aside.
         bytes_total: Size of all files.
-        bytes_passed: Size of those that needed no work.
-        bytes_worked: Size of what was worked through, with the part done of the file at hand.
+        bytes_passed: Size of files that needed no work.
+        bytes_worked: Size of processed files, including the finished part of the current one.
         frames_announced: Frames that this call announced.
-        at_hand: Name of the file at hand.
-        doing: What is being done with it, a word or two.
+        at_hand: Name of the current file.
+        doing: The current step, in a word or two.
     """
 
     files_total: int = 0
@@ -90,9 +90,9 @@ _LEVELS = {
 
 
 def stamped(line: str, level: str = "INFO", *, now: datetime.datetime | None = None) -> str:
-    """Return the line with time and level before it; one that has them already stays as it is.
+    """Return the line prefixed with time and level, unless it already is.
 
-    A line that begins as errors and warnings do has that level.
+    A line that begins like an error or a warning gets that level.
     """
     if _STAMP.match(line):
         return line
@@ -102,6 +102,6 @@ def stamped(line: str, level: str = "INFO", *, now: datetime.datetime | None = N
 
 
 def without_stamp(line: str) -> tuple[str, str]:
-    """Return time and level of a stamped line, as written, and the rest; else "" and the line."""
+    """Return the stamp of a stamped line and the rest, or "" and the line."""
     match = _STAMP.fullmatch(line)
     return (match[1], match[2]) if match else ("", line)

@@ -1,4 +1,4 @@
-"""Retries after temporary refusals: growing pauses with jitter, and one message a minute."""
+"""Retries after temporary failures, with growing, jittered pauses and one message a minute."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ T = TypeVar("T")
 SAY_EVERY_S = 60.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 10.0
 _LOOK_UP_S = 0.1
-"""While it pauses, a thread looks up that often whether it is to stop."""
+"""How often a pausing thread checks whether to stop."""
 
 
 class GivenUp(FrametallyError):
-    """It was not done, and is not tried again: a person, or the end of the process, asked to stop."""
+    """An action failed and is not tried again, because a stop was requested."""
 
 
 class OnceAMinute:
-    """Says a line about a thing at most once a minute; threads may share it."""
+    """Prints a line about a topic at most once a minute; threads may share it."""
 
     def __init__(self, say: Callable[[str], None], *, clock: Callable[[], float] = time.monotonic) -> None:
-        """Lines go to `say`; `clock` gives seconds."""
+        """Print lines with `say`; `clock` returns seconds."""
         self._say = say
         self._clock = clock
         self._said_at_s: dict[str, float] = {}
@@ -42,7 +42,7 @@ class OnceAMinute:
     def __call__(self, topic: str, line: str, *, counts: bool = False) -> None:
         """Print `line`, unless one about `topic` was printed in the last minute.
 
-        With `counts` also how often it was not printed since then.
+        With `counts`, add how many lines were suppressed since then.
         """
         with self._lock:
             now_s = self._clock()
@@ -57,8 +57,8 @@ class OnceAMinute:
         )
 
     def over(self, line: str, topic: str | None = None) -> None:
-        """Print `line` if one about `topic` (by default: any) was printed since this was last called."""
-        if not self._open:  # asked after each success
+        """Print `line` if one about `topic` (by default any) was printed since the last call."""
+        if not self._open:  # called after each success
             return
         with self._lock:
             closed = self._open if topic is None else self._open & {topic}
@@ -68,10 +68,10 @@ class OnceAMinute:
 
 
 class Backoff:
-    """Pauses in seconds that double up to a bound, each with jitter."""
+    """Pauses in seconds that double up to a limit, each with jitter."""
 
     def __init__(self, first_s: float | None = None, longest_s: float | None = None) -> None:
-        """Pause at first for at most `first_s` (0.2), later for at most `longest_s` (10)."""
+        """Start with at most `first_s` (0.2) and grow to at most `longest_s` (10)."""
         self._first_s = self._pause_s = _FIRST_PAUSE_S if first_s is None else first_s
         self._longest_s = _LONGEST_PAUSE_S if longest_s is None else longest_s
 
@@ -79,22 +79,22 @@ class Backoff:
         """Return the next pause."""
         pause_s = self._pause_s
         self._pause_s = min(pause_s * 2, self._longest_s)
-        # Jitter keeps processes that failed together from coming back together.
+        # Jitter keeps processes that failed together from retrying together.
         return pause_s * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
 
     def reset(self) -> None:
-        """Begin with the first pause again: it worked."""
+        """Start again with the first pause, after a success."""
         self._pause_s = self._first_s
 
 
 def a_few_times(action: Callable[[], T], *, tries: int = 8) -> T:
-    """Return what `action` returns, tried again at once and a few times while it raises `Retryable`.
+    """Return the result of `action`, retried quickly a few times while it raises `Retryable`.
 
-    For single calls over a network, of which repeating is harmless: this takes the hiccups of some seconds
-    (eight tries take up to 4 s of pauses), `Patience` all that is longer.
+    This is for single network calls that are safe to repeat, and for hiccups of some seconds (eight tries
+    pause for up to 4 s); `Patience` is for longer outages.
 
     Raises:
-        Retryable: As it did the last time, or the last before the time limit of the caller.
+        Retryable: The error of the last try, or of the last one within the caller's time limit.
     """
     backoff = Backoff(first_s=0.05, longest_s=2.0)
     for _ in range(tries - 1):
@@ -112,15 +112,16 @@ class Patience:
     """Waits for unavailable servers, until asked to stop; threads may share it.
 
     Attributes:
-        gave_up_on: What it waited for longer than it may; None: nothing yet.
+        gave_up_on: The error for which it waited too long, or None.
     """
 
     def __init__(
         self, say: Callable[[str], None], should_stop: Callable[[], bool], longest_s: float = math.inf
     ) -> None:
-        """Lines go to `say`; once `should_stop()`, wait for nothing any more.
+        """Print lines with `say`; stop waiting once `should_stop()` is true.
 
-        The same after `longest_s` of one wait, or, if that is longer, as long as it was busy before it.
+        Also stop after one wait of `longest_s` or of the time since the start before that wait, whichever is
+        longer.
         """
         self.say_once_a_minute = OnceAMinute(say)
         self.gave_up_on: Retryable | None = None
@@ -131,17 +132,16 @@ class Patience:
         self._ended = threading.Event()
 
     def until_done(self, part: str, action: Callable[[], T], give_up: Callable[[], bool] | None = None) -> T:
-        """Return what `action` returns, tried again for as long as it raises `Retryable`.
+        """Return the result of `action`, retried as long as it raises `Retryable`.
 
         Args:
-            part: Names what is waited for; one line a minute is printed about it.
-            action: What to do; repeating it must be harmless.
-            give_up: Asked before each attempt whether it is wanted no more; a stop counts as that, too.
-                Without it, `action` is tried at least once, so that a batch in hand can be finished after a
-                stop was asked for.
+            part: Name of the part waited for; one line a minute is printed about it.
+            action: The action, which must be safe to repeat.
+            give_up: Called before each try; returns whether to give up, as after a stop. Without it, `action`
+                is tried at least once, so that a current batch can be finished after a stop was requested.
 
         Raises:
-            GivenUp: It failed for now, and a stop was asked for; or it is wanted no more.
+            GivenUp: It failed for now and a stop was requested, or `give_up()` was true.
         """
         backoff = Backoff()
         since_s: float | None = None
@@ -161,34 +161,34 @@ class Patience:
             self.pause(backoff.next_s(), give_up)
 
     def waited(self, since_s: float, error: Retryable) -> None:
-        """Stop, if `error` is waited for since `since_s` of the monotonic clock, and that is too long."""
+        """Stop if the wait for `error` since `since_s` of the monotonic clock is too long."""
         longest_s = max(self._longest_s, since_s - self._began_s)
         if time.monotonic() - since_s >= longest_s and not self.stopping:
             self.gave_up_on = error
             self.end()
 
     def tell(self, part: str, error: Retryable) -> None:
-        """Say that `part` failed for now, unless that was printed in the last minute."""
+        """Print that `part` failed for now, unless that was printed in the last minute."""
         METERS.away(_part(part))
         self._away[part] = error.part
         self.say_once_a_minute(part, f"waiting, then trying again: {error}")
 
     def answered(self, part: str) -> None:
-        """Say that a part that had failed is back, if it was printed that it had."""
+        """Print that a part is back, if its failure was printed."""
         METERS.back(_part(part))
         self.say_once_a_minute.over(back_again(self._away.get(part, "")), part)
 
     @property
     def stopping(self) -> bool:
-        """Tell whether a stop was asked for."""
+        """Whether a stop was requested."""
         return self._ended.is_set() or self._should_stop()
 
     def end(self) -> None:
-        """Wait for nothing any more: the process is about to end."""
+        """Stop waiting, because the process is about to end."""
         self._ended.set()
 
     def pause(self, seconds: float, give_up: Callable[[], bool] | None = None) -> None:
-        """Sleep, but no longer than until a stop is requested, or `give_up()`."""
+        """Sleep until the time is over, a stop is requested, or `give_up()` is true."""
         until_s = time.monotonic() + seconds
         while (left_s := until_s - time.monotonic()) > 0 and not self.stopping:
             if give_up is not None and give_up():
@@ -197,10 +197,10 @@ class Patience:
 
 
 def back_again(part: str) -> str:
-    """Return the line that ends lines about waiting; `part` is `Retryable.part`."""
+    """Return the line after the end of a wait; `part` is `Retryable.part`."""
     return f"no longer waiting: the {part} is responding again" if part else "no longer waiting"
 
 
 def _part(name: str) -> str:
-    """Return the name that outages of it are counted by."""
+    """Return the name under which outages of a part are counted."""
     return name.removeprefix("the ")

@@ -1,4 +1,4 @@
-"""The time that a caller is ready to wait, set around a query; adapters keep it."""
+"""Sets a time limit around queries, which adapters enforce."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _deadline_s: ContextVar[float | None] = ContextVar("frametally_deadline", defaul
 
 
 class TookTooLong(Retryable):
-    """A query was ended at its time limit: ask for less, or raise the limit."""
+    """A query was ended at its time limit; the remedy is a smaller query or a higher limit."""
 
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Whatever is asked inside is answered within `seconds`, all together, or ends with `TookTooLong`.
+    """Limit all queries in the block to `seconds` in total; end later ones with `TookTooLong`.
 
-    Of limits within limits the earliest end holds. It counts for this thread alone.
+    In nested limits, the earliest end applies. The limit is for this thread only.
     """
     outer_s = _deadline_s.get()
     deadline_s = time.monotonic() + seconds
@@ -32,10 +32,10 @@ def time_limit(seconds: float) -> Iterator[None]:
 
 
 def seconds_left() -> float | None:
-    """Return the seconds until the limit; None if there is none.
+    """Return the seconds until the limit, or None if there is no limit.
 
     Raises:
-        TookTooLong: None are left.
+        TookTooLong: No time is left.
     """
     deadline_s = _deadline_s.get()
     if deadline_s is None:
@@ -47,6 +47,6 @@ def seconds_left() -> float | None:
 
 
 def is_time_for(seconds: float) -> bool:
-    """Tell whether so much is left until the limit, if there is one."""
+    """Return whether there are more than `seconds` until the limit, or no limit."""
     deadline_s = _deadline_s.get()
     return deadline_s is None or time.monotonic() + seconds < deadline_s

@@ -1,4 +1,4 @@
-"""The rules that decide a number, each in one place.
+"""Defines each rule that decides a number in one place.
 
-Standard library only: the job's zip carries this folder.
+Standard library only, because the job's zip includes this folder.
 """

@@ -1,13 +1,13 @@
-"""When footage showed nothing: black or one-coloured frames, and a frozen picture. Standard library only.
+"""Finds when footage showed nothing: black, one-coloured and frozen pictures. Standard library only.
 
-Frozen is decided over a source's sorted frames, as neighbours may be in different segments: no new picture
-came for `FROZEN_MS`. A picture is new unless the frame before it, or one of the last `AGAIN_MS`, has the same
-bytes. A frozen camera repeats its pictures bit for bit, at key frames too. A real scene never does: even if
+A source is frozen if its sorted frames (neighbours may be in different segments) have no new picture for
+`FROZEN_MS`. A picture is new unless the previous frame, or one of the last `AGAIN_MS`, has the same bytes. A
+frozen camera repeats its pictures bit for bit, even at key frames. A real scene never does: even if
 compression removes all noise between two key frames, the next key frame brings new noise, and key frames are
-seldom more than 20 s apart.
+rarely more than 20 s apart.
 
-A short black stretch beside a picture that shows something is a pause of the scene: a fade of a film, a hand
-before the lens, a drawn scene while nothing is in it.
+A short black stretch next to a picture that shows something is part of the scene: a fade in a film, a hand in
+front of the lens, or an empty drawn scene.
 """
 
 from __future__ import annotations
@@ -17,30 +17,30 @@ from itertools import groupby
 from typing import Any, Literal, Protocol
 
 BLANK_MS = 10_000
-"""A black or one-coloured stretch shows nothing if it is as long, or that far from every other picture."""
+"""A black or one-coloured stretch shows nothing if it lasts this long or is this far from other pictures."""
 FROZEN_MS = 60_000
 AGAIN_MS = 10_000
 LEAST_STEPS = 5
-"""Of single pictures, minutes apart, a few may be alike because the camera takes fewer than were fetched."""
+"""Single pictures, minutes apart, may repeat a few times if the camera takes fewer than were fetched."""
 
 
 Blank = Literal["black", "one_colour"]
-"""What a picture looks like that shows nothing."""
+"""How a picture that shows nothing looks."""
 
 BlankReason = Literal["black", "one_colour", "frozen"]
 """Why footage showed nothing."""
 
 BLANK_WORDS: dict[str, str] = {"black": "black", "one_colour": "of one colour", "frozen": "frozen"}
-"""What messages call them."""
+"""The words for them in messages."""
 
 BlankPart = tuple[BlankReason, int, int]
-"""Of an interval: why footage showed nothing, in how many frames, and for how many milliseconds."""
+"""Why footage of an interval showed nothing, in how many frames, and for how many milliseconds."""
 
 BlankStretch = tuple[int, int, BlankReason]
 
 
 class LookedAtFrame(Protocol):
-    """A frame line's fields for how a picture looks; `shows` is not true of an ordinary one."""
+    """A frame line's fields for the look of a picture; `shows` is falsy for an ordinary one."""
 
     @property
     def captured_at_ms(self) -> int: ...  # noqa: D102
@@ -49,7 +49,7 @@ class LookedAtFrame(Protocol):
 
 
 class MeasuredFrame(LookedAtFrame, Protocol):
-    """The same with what tells a frozen picture; an empty text: no digest."""
+    """A `LookedAtFrame` with the digest that reveals a frozen picture, empty if there is none."""
 
     @property
     def picture_digest(self) -> str: ...  # noqa: D102
@@ -58,10 +58,10 @@ class MeasuredFrame(LookedAtFrame, Protocol):
 def blank_reasons(
     frames: Sequence[MeasuredFrame], *, with_frozen: bool = True
 ) -> list[BlankReason | None] | None:
-    """Return of each of a source's distinct frames, sorted by time, why it showed nothing.
+    """Return why each of a source's distinct frames, sorted by time, showed nothing.
 
-    An hour and its neighbours agree if the frames of `FROZEN_MS` around it are there, too; without these, ask
-    for none that are frozen. None if a frame was not measured, as in segments of earlier versions.
+    An hour and its neighbours agree if the frames of `FROZEN_MS` around it are included; without them, pass
+    `with_frozen=False`. Return None if a frame was not measured, as in segments of earlier versions.
     """
     if not all(frame.picture_digest for frame in frames):
         return None
@@ -72,7 +72,7 @@ def blank_reasons(
 
 
 def blank_looks(frames: Sequence[LookedAtFrame]) -> list[Blank | None]:
-    """Return of each of a source's frames, sorted by time, why its picture shows nothing."""
+    """Return why the picture of each of a source's frames, sorted by time, shows nothing."""
     reasons: list[Blank | None] = [frame.shows or None for frame in frames]
     end = 0
     for is_plain, run in groupby(reasons, lambda reason: reason is None):
@@ -89,7 +89,7 @@ def blank_looks(frames: Sequence[LookedAtFrame]) -> list[Blank | None]:
 def stretches_of(
     frames: Sequence[MeasuredFrame], reasons: Sequence[BlankReason | None]
 ) -> list[BlankStretch]:
-    """Return when frames showed nothing: times of the first and last frame of a stretch, and its reason."""
+    """Return the stretches that showed nothing: times of the first and last frame, and the reason."""
     stretches, number = [], 0
     for reason, run in groupby(reasons):
         first, number = number, number + len(list(run))
@@ -99,13 +99,13 @@ def stretches_of(
 
 
 def blank_stretches(frames: Sequence[MeasuredFrame]) -> list[BlankStretch] | None:
-    """Return the stretches of frames that are sorted by time; None: as `blank_reasons`."""
+    """Return the stretches of frames that are sorted by time, or None as `blank_reasons`."""
     reasons = blank_reasons(frames)
     return None if reasons is None else stretches_of(frames, reasons)
 
 
 def stretches_within(stretches: Iterable[BlankStretch], from_ms: int, to_ms: int) -> list[BlankStretch]:
-    """Return the stretches within `[from_ms, to_ms)`, cut to it."""
+    """Return the stretches within `[from_ms, to_ms)`, limited to it."""
     return [
         (max(first_ms, from_ms), min(last_ms, to_ms), reason)
         for first_ms, last_ms, reason in stretches
@@ -114,12 +114,12 @@ def stretches_within(stretches: Iterable[BlankStretch], from_ms: int, to_ms: int
 
 
 def blank_order(frame: MeasuredFrame) -> tuple[int, str]:
-    """Order a source's frames by time; of equal times, the same in every hour that has them."""
+    """Return a frame's sort key: its time, then its digest, so that all hours sort it the same way."""
     return frame.captured_at_ms, frame.picture_digest
 
 
 def _frozen_runs(frames: Sequence[MeasuredFrame]) -> Iterator[tuple[int, int]]:
-    """Yield the numbers of the first and the last frame of each run without a new picture, if it lasted."""
+    """Yield the indices of the first and last frame of each long enough run without a new picture."""
     newest_ms: dict[str, int] = {}
     first, before = 0, ""
     for number, frame in enumerate(frames):

@@ -1,10 +1,10 @@
-"""Whole numbers as columns in one file, which numpy reads without a copy: the form of paths and flows.
+"""Stores integers as columns in one file that numpy reads without a copy: the format of paths and flows.
 
-The first line is JSON: what the file is of, and name, type and length of each column in their order. Then
-come the columns, little-endian whole numbers of the smallest type that holds all of them. Types are those of
-Python's `array`. The same numbers are the same bytes everywhere.
+The first line is JSON: the file's subject, then the name, type and length of each column in order. The
+columns follow, as little-endian integers of the smallest type that holds all their values. Types are those of
+Python's `array`. The same numbers give the same bytes everywhere.
 
-Standard library only: a cluster's tasks read it, too.
+Standard library only, because a cluster's tasks read it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _IS_SWAPPED = sys.byteorder == "big"
 
 
 def encode_columns(about: Mapping[str, Any], columns: Mapping[str, Sequence[int]]) -> bytes:
-    """Return a file's bytes: its subject, as JSON, and its columns in their order.
+    """Return the bytes of a file with its subject, as JSON, and its columns in order.
 
     Raises:
         ValueError: No type holds all values of a column.
@@ -42,14 +42,14 @@ def encode_columns(about: Mapping[str, Any], columns: Mapping[str, Sequence[int]
 
 
 def decode_columns(data: bytes, kind: str) -> tuple[dict[str, Any], dict[str, array[int]]]:
-    """Read such a file: its subject, and its columns by name.
+    """Return the subject and the columns, by name, of a file from `encode_columns`.
 
     Args:
         data: The file's bytes.
-        kind: What it should hold, for errors: `paths`.
+        kind: What it should contain, for error messages, such as `paths`.
 
     Raises:
-        Poison: It is not such a file, of another version, or cut short.
+        Poison: It is not such a file, has another version, or is truncated.
     """
     text, _, body = data.partition(b"\n")
     try:
@@ -77,16 +77,16 @@ def decode_columns(data: bytes, kind: str) -> tuple[dict[str, Any], dict[str, ar
 
 
 class PackedColumn(array):  # type: ignore[type-arg]  # the stub has one, the class has none
-    """A column of the smallest type that holds all of its values, as a file has it."""
+    """A column of the smallest type that holds all its values, as in a file."""
 
 
 def packed(least: int, most: int, make: Callable[[str], Iterable[int] | bytes]) -> PackedColumn:
-    """Return a column whose values are `least` to `most`.
+    """Return a column with values from `least` to `most`.
 
     Args:
-        least: The least of its values; 0 where it has none.
-        most: The greatest.
-        make: Given the type, as Python's `array` names it, returns the values, or their bytes.
+        least: The smallest value; 0 if there are none.
+        most: The largest value.
+        make: Returns the values, or their bytes, for a type code of Python's `array`.
 
     Raises:
         ValueError: No type holds them.
@@ -99,7 +99,7 @@ def packed(least: int, most: int, make: Callable[[str], Iterable[int] | bytes]) 
 
 
 def joined(columns: Sequence[Sequence[int]]) -> PackedColumn:
-    """Return columns behind each other as one, of the smallest type that holds what their types do."""
+    """Return the concatenated columns as one, of the smallest type that covers their types."""
     arrays = [column if isinstance(column, array) else _smallest(column) for column in columns]
     ranges = [_range_of(column.typecode) for column in arrays]
 

@@ -1,4 +1,4 @@
-"""The boxes that count: one rule for the counting job, its tracks, and the proof of a bar."""
+"""Decides which boxes count: one rule for the counting job, its tracks and the proof of a bar."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from functools import cache
 from typing import NamedTuple, Protocol
 
 COUNTING_VERSION = 10
-"""Raised whenever the same segments and settings would give other part files: all days are then stale."""
+"""Raised whenever the same segments and settings would give different part files; all days are then stale."""
 
 FRAMES_FOR_A_DETECTION = 100
-"""Frames that show something, in which a model that works finds something."""
+"""A working model finds something in this many frames that show something."""
 
 
 class DetectedBox(Protocol):
@@ -26,12 +26,12 @@ class DetectedBox(Protocol):
 
 
 class CountedBoxes(NamedTuple):
-    """Which boxes count, compared as the whole numbers that are stored.
+    """Which boxes count, compared in the stored integer units.
 
     Attributes:
-        min_confidence: Ten-thousandths of confidence from which on a box is counted.
-        min_side: Tenths of a pixel of its own stored frame that a box's shorter side must have; 0: any.
-        labels: Labels to count, sorted; empty: all.
+        min_confidence: Least confidence of a counted box, in ten-thousandths.
+        min_side: Least length of a box's shorter side, in tenths of a pixel of its stored frame; 0 for any.
+        labels: Labels to count, sorted; empty for all.
     """
 
     min_confidence: int
@@ -44,7 +44,7 @@ class CountedBoxes(NamedTuple):
         return cls(_units(min_confidence, 10_000), _units(min_side_px, 10), label_list(labels))
 
     def rule(self) -> Callable[[DetectedBox], bool]:
-        """Return the test of one box; make it once for many boxes."""
+        """Return the test of one box, to be reused for many boxes."""
         least_confidence = least_float(self.min_confidence, 10_000)
         least_side = least_float(self.min_side, 10) if self.min_side else None
         labels = frozenset(self.labels)
@@ -64,9 +64,9 @@ class CountedBoxes(NamedTuple):
 
 @cache
 def least_float(least: int, units: int) -> float:
-    """Return the smallest float that is `least` or more when it is rounded to whole `units`.
+    """Return the smallest float that is at least `least` when rounded to whole `units`.
 
-    Comparing a float with this one decides the same as rounding it does, and costs a third.
+    Comparing a float with this one gives the same result as rounding it, at a third of the cost.
     """
     number = (least - 0.5) / units
     while round(number * units) >= least:
@@ -77,10 +77,10 @@ def least_float(least: int, units: int) -> float:
 
 
 def label_list(text: str) -> tuple[str, ...]:
-    """Return the labels that commas separate, each once, sorted."""
+    """Return the distinct comma-separated labels, sorted."""
     return tuple(sorted({label.strip() for label in text.split(",")} - {""}))
 
 
 def _units(value: float, units: int) -> int:
-    """Return the smallest whole number of units not below `value`; rounded, as 0.07 * 100 is 7.0…1."""
+    """Return the smallest whole number of units not below `value`; rounds first, as 0.07 * 100 is 7.0…1."""
     return math.ceil(round(value * units, 6))

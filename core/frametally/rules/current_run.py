@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class NumberedRun(Protocol):
-    """A run among those of one model, base interval and UTC day."""
+    """A run of one model, base interval and UTC day."""
 
     @property
     def sequence(self) -> int: ...  # noqa: D102
@@ -15,9 +15,9 @@ class NumberedRun(Protocol):
 
 
 def is_newer(run: NumberedRun, other_run: NumberedRun | None) -> bool:
-    """Return whether `run` is the day's current one rather than `other_run`; None: there is no other.
+    """Return whether `run` is newer than `other_run`, which is None if there is no other.
 
-    Sequences rise over all params of a day, so the highest is current, whatever settings it was counted with;
-    of two with one sequence (two deployments that raced with different settings) the greater params are.
+    Sequences rise over all params of a day, so the highest is current, whatever its settings. If two runs
+    have the same sequence, because two deployments with different settings raced, the greater params win.
     """
     return other_run is None or (run.sequence, run.params) > (other_run.sequence, other_run.params)

@@ -1,4 +1,4 @@
-"""Where two sides differ: bar by bar, over what both have seen, largest differences first."""
+"""Compares two sides bar by bar, over the bars that both have seen, largest differences first."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ MeasuredT = TypeVar("MeasuredT")
 _MeasuredT_co = TypeVar("_MeasuredT_co", covariant=True)
 
 MEASURES = ("detections", "peak", "objects")
-"""What two models differ in, what weighs most first."""
+"""The measures that two models are compared by, the most important first."""
 
 
 class ComparedSide(Protocol[BarT, _MeasuredT_co]):
-    """One side: which bars it has seen, in which of them it has found which labels, and how much of each."""
+    """One side of a comparison: the bars that it has seen, the labels found in them, and their counts."""
 
     @property
     def coverage(self) -> Collection[BarT]:
@@ -22,10 +22,10 @@ class ComparedSide(Protocol[BarT, _MeasuredT_co]):
 
     @property
     def counts(self) -> Collection[tuple[BarT, str]]:
-        """Bars and labels; a missing label has a count of zero in the bars that were seen."""
+        """Bars with the labels found in them; other labels have a count of zero there."""
 
     def measured(self, bar: BarT, label: str) -> _MeasuredT_co:
-        """Return the count of a label in a bar that was seen, if it is zero."""
+        """Return the count of a label in a bar that was seen, even if it is zero."""
 
 
 class Pair(NamedTuple, Generic[BarT, MeasuredT]):
@@ -38,7 +38,7 @@ class Pair(NamedTuple, Generic[BarT, MeasuredT]):
 
 
 def pairs(a: ComparedSide[BarT, MeasuredT], b: ComparedSide[BarT, MeasuredT]) -> list[Pair[BarT, MeasuredT]]:
-    """Return one side's counts in bars that both sides have seen: others are gaps, not differences."""
+    """Return both sides' counts in the bars that both have seen; other bars are gaps, not differences."""
     common_bars = {*a.coverage} & {*b.coverage}
     return [
         Pair(bar, label, a.measured(bar, label), b.measured(bar, label))
@@ -50,9 +50,9 @@ def pairs(a: ComparedSide[BarT, MeasuredT], b: ComparedSide[BarT, MeasuredT]) ->
 def most_apart(
     compared: Iterable[Pair[BarT, MeasuredT]], measures: Sequence[str] = MEASURES
 ) -> list[Pair[BarT, MeasuredT]]:
-    """Return the pairs that differ in any of some measures, those most apart first, equal ones as they came.
+    """Return the pairs that differ in any measure, the largest differences first, ties in input order.
 
-    The first measure weighs most; one that a side does not know (None) does not differ.
+    The first measure weighs most. A measure that is unknown (None) on a side does not differ.
     """
     apart = [([_apart(pair.a, pair.b, measure) for measure in measures], pair) for pair in compared]
     differ = [(by, pair) for by, pair in apart if any(by)]

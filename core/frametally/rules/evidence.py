@@ -9,11 +9,11 @@ from typing import Any, Protocol, TypeVar
 from frametally.rules.counted_boxes import CountedBoxes, DetectedBox
 
 MOST_EVIDENCE = 5
-"""Frames that are kept as evidence of one source and label, of an interval as of a day."""
+"""How many frames to keep as evidence of one source and label, per interval and per day."""
 
 
 class BoxedFrame(Protocol):
-    """The counts of a frame."""
+    """A frame and its boxes."""
 
     @property
     def image_path(self) -> str: ...  # noqa: D102
@@ -40,7 +40,7 @@ _FrameT = TypeVar("_FrameT", bound=ShownFrame)
 
 
 def busiest(frames: Iterable[_FrameT]) -> list[_FrameT]:
-    """Return the frames that are kept: by count (most first), then time, then path."""
+    """Return the frames to keep: by count (most first), then time, then path."""
     order = sorted(frames, key=lambda frame: (-frame.count, frame.captured_at_ms, frame.image_path))
     return order[:MOST_EVIDENCE]
 
@@ -50,9 +50,9 @@ Hit = tuple[int, int, str]
 
 
 def hits_by_label(frames: Iterable[BoxedFrame], boxes: CountedBoxes) -> tuple[dict[str, list[Hit]], int]:
-    """Return by label the hit of each frame that has some, to sort best first.
+    """Return the hits of the frames by label, unsorted, and the number of boxes of all frames.
 
-    And the boxes of all frames, summed frame by frame: publication compares the two sums.
+    The number is summed frame by frame, so that publication can compare it with the counts.
     """
     counts = boxes.rule()
     hits: dict[str, list[Hit]] = {}
@@ -73,7 +73,7 @@ def hits_by_label(frames: Iterable[BoxedFrame], boxes: CountedBoxes) -> tuple[di
 
 
 def best_hits(hits: Iterable[Hit]) -> list[dict[str, Any]]:
-    """Return the hits that are kept as evidence, the best first, with the names of `records.Evidence`."""
+    """Return the hits to keep as evidence, the best first, with the field names of `records.Evidence`."""
     return [
         {"image_path": path, "captured_at_ms": time_ms, "count": -negative_count}
         for negative_count, time_ms, path in heapq.nsmallest(MOST_EVIDENCE, hits)

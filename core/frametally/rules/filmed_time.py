@@ -1,8 +1,8 @@
-"""When there was footage, by its frames: one rule for the job and for charts by the second.
+"""Derives from frames when there was footage: one rule for the job and for charts by the second.
 
-A frame covers the time up to the next one of its source; where that is over 3 s away, one mean step of its
-UTC hour (with a minute around it), and nothing if there are single pictures only. Each interval with frames
-has its own part of that, so that intervals add up. Standard library only.
+A frame covers the time up to the next frame of its source. If that is over 3 s away, it covers one mean step
+of its UTC hour (with a minute around it), or nothing if there are only single pictures. Each interval gets
+its own part of this time, so that intervals add up. Standard library only.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from typing import NamedTuple
 from frametally.rules.times import HOUR_MS
 
 _MOST_FPS = 12_000
-"""In hundredths: with more frames a second it is not footage, but pictures of nearly one time."""
+"""In hundredths of a frame per second; a higher rate means pictures of nearly the same time, not footage."""
 
 
 class FilmedTime(NamedTuple):
-    """When there was footage, as far as the frames tell.
+    """When there was footage, as derived from frames.
 
     Attributes:
-        fps: The rate at which it was analysed while there was some, in hundredths of a frame a second.
-        stretches: Times of the first and the last frame of each stretch without a gap, by time.
-        step_ms: How long the last frame of a stretch covers.
+        fps: The rate at which the footage was analysed, in hundredths of a frame per second.
+        stretches: Times of the first and last frame of each stretch without a gap, in order.
+        step_ms: How much time the last frame of a stretch covers.
     """
 
     fps: int
@@ -32,7 +32,7 @@ class FilmedTime(NamedTuple):
     step_ms: int = 0
 
     def covered_ms(self, hour_start_ms: int, interval_ms: int) -> Counter[int]:
-        """Return by start of the interval how much of it, within the hour, there was footage of."""
+        """Return how much footage each interval has within the hour, by start of the interval."""
         covered: Counter[int] = Counter()
         for first_ms, last_ms in self.stretches:
             at_ms, to_ms = max(first_ms, hour_start_ms), min(last_ms + self.step_ms, hour_start_ms + HOUR_MS)
@@ -52,9 +52,9 @@ def blank_ms(
     hour_start_ms: int,
     interval_ms: int,
 ) -> Counter[tuple[int, str]]:
-    """Return by interval and reason how much of the hour's `covered_ms` is of frames that show nothing.
+    """Return how much of the hour's `covered_ms` shows nothing, by interval and reason.
 
-    `times_ms` and `reasons` are of the frames that `filmed` was made of.
+    `times_ms` and `reasons` belong to the frames that `filmed` was made from.
     """
     spans: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
     for number, reason in enumerate(reasons if filmed.stretches else ()):
@@ -74,12 +74,12 @@ def blank_ms(
 
 
 def filmed_time(times_ms: Sequence[int], gap_ms: int) -> FilmedTime:
-    """Return what footage frames are of.
+    """Return the footage that the frames at some times make up.
 
-    The rate is the mean over the steps from one time to the next: a sampler takes frames off a grid, so its
-    single steps jitter by a frame of the video, and their mean does not. Steps longer than `gap_ms` (no track
-    outlives them) are gaps in the footage and no steps; so single pictures, minutes apart, give 0, and so
-    do more than 120 a second. A stretch goes on for one mean step, to the millisecond, after its last frame.
+    The rate is the mean over the steps between times: a sampler selects frames by a grid of times, so single
+    steps jitter by a frame of the video but their mean does not. Steps longer than `gap_ms`, which no track
+    outlives, are gaps in the footage. So the rate of single pictures, minutes apart, is 0, and so is a rate
+    above 120 a second. A stretch continues for one mean step, to the millisecond, after its last frame.
     """
     steps = total_ms = 0
     begins, ends = list(times_ms[:1]), []

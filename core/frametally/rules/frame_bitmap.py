@@ -1,10 +1,10 @@
-"""The set of a video's announced frames, as stored in its manifest."""
+"""Holds the set of a video's announced frames, as stored in its manifest."""
 
 from __future__ import annotations
 
 
 class FrameBitmap:
-    """A set of decode indices as `MediaManifest.announced_frames` holds it: bit `i % 8` of byte `i // 8`."""
+    """A set of decode indices as in `MediaManifest.announced_frames`: bit `i % 8` of byte `i // 8`."""
 
     def __init__(self, bitmap: bytes) -> None:
         self._bitmap = bytearray(bitmap)
@@ -16,7 +16,7 @@ class FrameBitmap:
         return byte < len(self._bitmap) and bool(self._bitmap[byte] >> frame_index % 8 & 1)
 
     def __len__(self) -> int:
-        """Count the indices in the set."""
+        """Return the number of indices in the set."""
         return self._count
 
     def __bytes__(self) -> bytes:
@@ -24,7 +24,7 @@ class FrameBitmap:
         return bytes(self._bitmap)
 
     def update(self, bitmap: bytes) -> None:
-        """Put all of another set into this one."""
+        """Add all indices of another set."""
         if bitmap != self._bitmap:
             size = max(len(bitmap), len(self._bitmap))
             union = int.from_bytes(bitmap.ljust(size, b"\0")) | int.from_bytes(
@@ -34,7 +34,7 @@ class FrameBitmap:
             self._count = union.bit_count()
 
     def add(self, frame_index: int) -> None:
-        """Put `frame_index` into the set."""
+        """Add `frame_index` to the set."""
         if frame_index not in self:
             byte = frame_index // 8
             self._bitmap.extend(bytes(max(0, byte + 1 - len(self._bitmap))))

@@ -1,20 +1,17 @@
-"""The file of all that is counted of one source's UTC hour (`hours/.../<HH>-<16 hex>.jsonl`).
+"""Reads hour files: everything counted in one source's UTC hour (`hours/.../<HH>-<16 hex>.jsonl`).
 
-It has the lines that the counting job yields of the hour, sorted bytewise: a JSON key, a TAB, a JSON value.
+An hour file has the counting job's lines of the hour, sorted bytewise: a JSON key, a TAB, a JSON value.
 
 - `["count", source, label, interval_start_ms]`: an `IntervalCount`;
 - `["coverage", source, interval_start_ms]`: a `Coverage`;
-- `["hour", source, hour_start_ms]`: what it was counted from: lines, those that repeated a frame, sizes of
-  pictures by medium, the minutes from which on they have another shape, the rate analysed, and by label
-  whether objects could be followed;
-- `["paths", source, hour_start_ms]`: the paths of its tracks: `{"model", "columns"}`, these as base64 of what
-  `rules.path_columns` has;
+- `["hour", source, hour_start_ms]`: what it was counted from: lines, repeated lines, picture sizes by medium,
+  the minutes at which their shape changes, the rate analysed, and whether objects could be tracked, by label;
+- `["paths", source, hour_start_ms]`: the paths of its tracks: `{"model", "columns"}`, with the columns of
+  `rules.path_columns` as base64;
 - `["track", source, label, number, hour_start_ms]`: a `Track`.
 
-`source` may be a part of the picture (`rules.places`). A file of intervals that do not divide an hour has
-several hours: the shortest time that is made of both.
-
-Standard library only: a cluster's tasks read it, too.
+`source` may be a part of the picture (`rules.places`). If intervals do not divide an hour, a file covers
+several hours: the least common multiple of both. Standard library only, because a cluster's tasks read it.
 """
 
 from __future__ import annotations
@@ -33,14 +30,14 @@ PlaceT = TypeVar("PlaceT")
 
 
 def length_ms(interval_s: int) -> int:
-    """Return how much time a file is of, in milliseconds, where counts have that interval."""
+    """Return how many milliseconds a file covers if its counts have the given interval."""
     return math.lcm(interval_s * 1000, HOUR_MS)
 
 
 def changed_names(names: Mapping[PlaceT, str], names_before: Iterable[str]) -> dict[PlaceT, str]:
-    """Return the names of hours, or of what is counted from hours, that were not there before.
+    """Return the names of hours, or of results of hours, that did not exist before.
 
-    A name says all that something was counted from, so all others are as they were.
+    A name identifies all inputs of a count, so everything else is unchanged.
     """
     old_names = {*names_before}
     return {place: name for place, name in names.items() if name not in old_names}
@@ -62,10 +59,10 @@ def paths_value(paths: PathColumns) -> dict[str, str]:
 
 
 def paths_in(data: bytes) -> Iterator[PathColumns]:
-    """Yield the paths in an hour's file, by place, with the sizes of its pictures; perhaps none of a place.
+    """Yield the paths in an hour file by place, even if empty, with the sizes of its pictures.
 
     Raises:
-        Poison: They cannot be read, or do not say which of several sizes they are of.
+        Poison: The paths cannot be read, or do not say which of several picture sizes they refer to.
     """
     try:
         of_places: dict[str, list[PathColumns]] = {}

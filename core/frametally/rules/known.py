@@ -1,7 +1,7 @@
-"""Whether a number is known, and if not, why: one rule for every number of a bar or a range.
+"""Decides whether a number is known, and if not, why: one rule for every number of a bar or a range.
 
-The job, charts, totals, lines and zones, reports, exports, alerts and gold ask it. An unknown number is null,
-never 0: what could not be followed is not absent. Standard library only.
+The job, charts, totals, lines and zones, reports, exports, alerts and gold use it. An unknown number is null,
+never 0: objects that could not be followed are not absent. Standard library only.
 """
 
 from __future__ import annotations
@@ -20,52 +20,54 @@ Missing: TypeAlias = Literal[
     "cut_path",
     "too_few",
 ]
-"""Why a number is not known: nothing was filmed; it was filmed and is not counted yet; the footage shows
-nothing; tracking was off (or nobody noted whether it was on); too few frames a second; fewer than half of the
-counted boxes lie in tracks; the drawing is of a picture of another shape; most paths over the drawn shape are
-cut; there is too little of it to say."""
+"""Why a number is unknown, in order: nothing was filmed; footage is not counted yet; the footage shows
+nothing; tracking was off or not recorded; too few frames a second; fewer than half of the counted boxes are
+in tracks; the drawing is for a picture of another shape; most paths across the drawn shape are incomplete;
+there is too little data.
+"""
 
 AmountT = TypeVar("AmountT", int, float)
 
 MadeOf: TypeAlias = Literal["boxes", "objects", "passages"]
-"""What a number is made of: boxes (detections, means, peaks); tracks (unique objects); the paths of tracks
-over a drawn shape (crossings, stays, movements, quarter-hours, occupancy)."""
+"""The data behind a number: boxes (detections, means, peaks), tracks (unique objects), or the paths of tracks
+across a drawn shape (crossings, stays, movements, quarter-hours, occupancy).
+"""
 
 
 TRACK_GAP_MS = 3000
-"""A track ends after so long without a box; longer steps between frames are gaps in the footage."""
+"""A track ends after this long without a box; longer steps between frames are gaps in the footage."""
 
 HOUR_MARGIN_MS = 60_000
-"""Each UTC hour is tracked together with what was seen this long before it begins and after it ends."""
+"""Each UTC hour is tracked together with the footage this long before and after it."""
 
 
 def is_fast_enough(fps: int, least_fps: int) -> bool:
     """Return whether footage analysed at `fps` can be tracked, both in hundredths of a frame a second.
 
-    A tenth below the setting will do. A rate of 0 is that of single pictures, which are never tracked.
+    A tenth below the setting is enough. Single pictures have a rate of 0 and are never tracked.
     """
     return fps > 0 and least_fps * 9 <= fps * 10
 
 
 def is_too_weak(detections: Any, tracked_detections: Any) -> Any:
-    """Return whether fewer than half of some boxes lie in tracks: of a number each, or of arrays."""
+    """Return whether fewer than half of the boxes are in tracks, for numbers or for arrays."""
     return 2 * tracked_detections < detections
 
 
 class Basis(NamedTuple):
-    """What decides whether a number of a bar or a range is known: of one label, summed over its parts.
+    """The inputs that decide whether a number is known, for one label, summed over a bar or a range.
 
     Attributes:
-        followed: Objects that were followed; None where any part could not be tracked.
+        followed: Objects that were followed, or None if any part could not be tracked.
         detections: Counted boxes.
-        tracked_detections: Those of them that lie in tracks; None where that was not noted.
-        slowest_fps: Slowest rate at which any part was analysed; None where tracking was off.
+        tracked_detections: Counted boxes in tracks, or None if that was not recorded.
+        slowest_fps: Slowest rate at which any part was analysed, or None if tracking was off.
         frames: Frames analysed that show something.
-        is_waiting: There is footage that is not counted yet.
-        is_blank: All of its footage shows nothing.
-        is_other_size: The picture has another shape than the one under the drawing.
+        is_waiting: Whether there is footage that is not counted yet.
+        is_blank: Whether all of its footage shows nothing.
+        is_other_size: Whether the picture has another shape than the one under the drawing.
         passages: Passages that were measured.
-        cut_passages: Passages that were not, such as paths that end short of a line.
+        cut_passages: Passages that could not be measured, such as paths that end short of a line.
     """
 
     followed: int | None = 0
@@ -81,11 +83,11 @@ class Basis(NamedTuple):
 
 
 def why_unknown(made_of: MadeOf, basis: Basis) -> Missing | None:
-    """Return why a number is not known; None: it is.
+    """Return why a number is unknown, or None if it is known.
 
-    Half of the counted boxes must lie in tracks. Measured on persons of five clips: where 71 to 91 % of the
-    boxes did, the objects were 0 to 12 % off; with 45 % they were of no use; of a man who faces the camera
-    all the time none of 40 boxes did, and there were 0 objects.
+    Half of the counted boxes must be in tracks. We measured persons in five clips: with 71 to 91 % of the
+    boxes in tracks, objects were 0 to 12 % off; with 45 %, they were useless. None of the 40 boxes of a man
+    who always faces the camera were, which gave 0 objects.
     """
     if basis.is_blank:
         return "shows_nothing"
@@ -106,12 +108,12 @@ def why_unknown(made_of: MadeOf, basis: Basis) -> Missing | None:
 
 
 class Number(NamedTuple):
-    """A number that is known, or null with its reason and the part of it that is known.
+    """A known number, or null with the reason and the known part.
 
     Attributes:
-        value: The number; None where it is not known.
-        missing: Why not.
-        at_least: Of an unknown number, the sum of its known parts; None where no part is known.
+        value: The number, or None if it is unknown.
+        missing: Why it is unknown.
+        at_least: The sum of the known parts of an unknown number, or None if no part is known.
     """
 
     value: int | None
@@ -120,7 +122,7 @@ class Number(NamedTuple):
 
 
 def add_up(parts: Iterable[Number]) -> Number:
-    """Return the sum of some numbers: known where each of them is, else known in part."""
+    """Return the sum of some numbers, known in part if one of them is unknown."""
     every = [*parts]
     missing = next((part.missing for part in every if part.value is None), None)
     known_parts = [
@@ -135,17 +137,17 @@ def add_up(parts: Iterable[Number]) -> Number:
 
 
 def sum_or_unknown(first: AmountT | None, second: AmountT | None) -> AmountT | None:
-    """Return the sum; None where either is not known."""
+    """Return the sum, or None if either is unknown."""
     return None if first is None or second is None else first + second
 
 
 def sum_all_or_unknown(numbers: Iterable[int | None]) -> int | None:
-    """Return the sum; None where any is not known."""
+    """Return the sum, or None if any is unknown."""
     every = [*numbers]
     known_numbers = [number for number in every if number is not None]
     return sum(known_numbers) if len(known_numbers) == len(every) else None
 
 
 def slowest_or_unknown(first: float | None, second: float | None) -> float | None:
-    """Return the slower rate; None where either is not known."""
+    """Return the slower rate, or None if either is unknown."""
     return None if first is None or second is None else min(first, second)

@@ -1,8 +1,8 @@
-"""Counts a frame once: the one rule for several lines about the same frame.
+"""Counts each frame once: the one rule for several lines about the same frame.
 
-Segments make duplicates rare (a producer that dies between announcing and noting it announces again); this
-rule makes them harmless. The counting job, the status, the evidence and whatever else reads segments all
-read through it.
+Duplicates are rare: a producer that dies after announcing a frame but before recording it announces it again.
+This rule makes them harmless. Every reader of segments uses it, such as the counting job, the status and the
+evidence.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from collections.abc import Iterable
 
 
 def one_line_per_frame(lines: Iterable[tuple[str, bytes]]) -> dict[str, bytes]:
-    """Return the one line of each frame that counts: of several, the one with the smallest bytes.
+    """Return the one line of each frame that counts: the bytewise smallest of its lines.
 
-    The order of `lines`, and how often each comes, change nothing but the order of the result.
+    The order and repetition of `lines` affect only the order of the result.
 
     Args:
-        lines: Pairs of `image_path` (the frame's identity) and the raw line that carries it.
+        lines: Pairs of `image_path` (the frame's identity) and its raw line.
 
     Returns:
-        By `image_path`, its line. The lines given less those returned are the duplicates dropped.
+        The line of each `image_path`; the other given lines are the dropped duplicates.
     """
     lines_by_image: dict[str, bytes] = {}
     for image_path, line in lines:

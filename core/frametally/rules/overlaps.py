@@ -1,16 +1,15 @@
 """Counts each moment of a source once: the one rule for media of a source that overlap in time.
 
-A video covers the time of its runs: from the first to the last of frames that are no more than a minute
-apart. So one with a hole of hours, or whose clock jumps by a century, covers what it has filmed and no more.
-It ends with its last frame, not a step later: a file that begins where it ended loses nothing. Pictures are
-moments, which cover no time. Where several videos of a source cover the same time one of them counts, by an
-order that rests on nothing but what is known of the media: it does not matter when each was produced.
-Pictures of a moment that a video covers do not count either.
+A video covers the time of its runs: frames that are at most a minute apart, from the first to the last. So a
+video with a hole of hours, or with a clock that jumps by a century, covers only what it filmed. It ends with
+its last frame, not a step later, so a file that begins there loses nothing. Pictures are moments and cover no
+time. If several videos of a source cover the same time, one of them counts. Which one depends only on the
+media, not on when each was produced. Pictures of a moment that a video covers do not count either.
 
-Where one video ends shortly after the next one begins, as where names hold whole seconds, the next one counts
-from that end on (`is_hand_over`). A moment counts once there, too; no check fails.
+If one video ends shortly after the next begins, as happens when names have whole seconds, the next one counts
+from that end (`is_hand_over`). A moment counts once there as well, and no check fails.
 
-What is forgotten of a medium it does not cover: what it had taken from others then counts again.
+A medium does not cover its forgotten times, so other media count there again.
 """
 
 from __future__ import annotations
@@ -24,15 +23,16 @@ from typing import Literal, NamedTuple
 from frametally.rules.tombstones import Forgotten, merged, without
 
 OverlapWinner = Literal["first", "last", "all"]
-"""Which of several media counts: that which begins `first` or `last` (of those that begin together the one
-that ends last, then that of the smaller sha256), or `all`, so that a moment may count more than once."""
+"""Which of several media counts: the one that begins `first` or `last` (if they begin together, the one that
+ends last, then the one with the smaller sha256), or `all`, so that a moment may count more than once.
+"""
 
 HOLE_MS = 60_000
-"""Event time without a frame above which a video does not cover the time between."""
+"""A video does not cover a longer event time without a frame."""
 
 _MOST_RUNS = 100
 _ROUNDING_MS = 2
-"""Containers keep times in units of their own: in a copy the same picture may be so much later."""
+"""Containers have their own time units, so a picture may be this much later in a copy."""
 
 _MOST_HAND_OVER_MS = 2_000
 _HAND_OVER_PART = 10
@@ -45,9 +45,9 @@ class MediumTime(NamedTuple):
     """When one medium has frames.
 
     Attributes:
-        media: What its frames carry.
+        media: The `media` of its frames.
         runs: Its runs of frames, sorted.
-        covers: Whether it covers the time of its runs, as a video does; else its frames are moments in them.
+        covers: Whether it covers the time of its runs, as a video does; if not, its frames are moments.
     """
 
     media: str
@@ -57,7 +57,7 @@ class MediumTime(NamedTuple):
 
 
 class Overlap(NamedTuple):
-    """Event time `[from_ms, to_ms)` of a source in which `loser` does not count, as `winner` does."""
+    """Event time `[from_ms, to_ms)` of a source in which `winner` counts instead of `loser`."""
 
     source: str
     from_ms: int
@@ -67,9 +67,9 @@ class Overlap(NamedTuple):
 
 
 def joined_runs(runs: Iterable[Span]) -> list[Span]:
-    """Return the runs that frames, or runs of frames, make together, whatever the order in which they come.
+    """Return the runs that frames, or runs of frames, make up together, in any input order.
 
-    Of more than a hundred runs the shortest holes between them are dropped, so that the list stays short.
+    If there are more than a hundred, close the shortest holes between them to keep the list short.
     """
     result: list[Span] = []
     for first, last in sorted(runs):
@@ -86,7 +86,7 @@ def joined_runs(runs: Iterable[Span]) -> list[Span]:
 
 
 def find_overlaps(media: Iterable[MediumTime], forgotten: Forgotten, *, wins: OverlapWinner) -> list[Overlap]:
-    """Return where media lose to others of their source, by source and time, in whatever order they come."""
+    """Return where media lose to others of their source, by source and time, for any input order."""
     if wins == "all":
         return []
     of_source: dict[str, list[MediumTime]] = defaultdict(list)
@@ -107,7 +107,7 @@ def find_overlaps(media: Iterable[MediumTime], forgotten: Forgotten, *, wins: Ov
 
 
 def _are_apart(media: Iterable[MediumTime]) -> bool:
-    """Return whether no two spans of the media meet, as in most sources; this takes a third of the time."""
+    """Return whether no spans of the media meet, as in most sources; this takes a third of the time."""
     spans = sorted(
         (first, last + _ROUNDING_MS * medium.covers) for medium in media for first, last in medium.runs
     )
@@ -115,10 +115,10 @@ def _are_apart(media: Iterable[MediumTime]) -> bool:
 
 
 def is_hand_over(first: Sequence[Span], other: Sequence[Span]) -> bool:
-    """Return whether two videos that overlap, by their runs, only follow each other.
+    """Return whether two overlapping videos, given by their runs, really follow each other.
 
-    The later one begins and ends after the other; both cover less than 2 s together, and less than a tenth of
-    either. Where both are this close, a start time that was cut to a whole second explains it.
+    The later one begins and ends after the other, and they overlap by less than 2 s and less than a tenth of
+    either. A start time truncated to whole seconds explains such an overlap.
     """
     if not first or not other:
         return False
@@ -132,7 +132,7 @@ def is_hand_over(first: Sequence[Span], other: Sequence[Span]) -> bool:
 
 
 def lost_ranges(overlaps: Iterable[Overlap]) -> dict[str, list[tuple[int | None, int | None]]]:
-    """Return the ranges that media lose, as `tombstones.is_forgotten` takes them."""
+    """Return the ranges that media lose, in the form that `tombstones.is_forgotten` expects."""
     table: dict[str, list[tuple[int | None, int | None]]] = defaultdict(list)
     for overlap in overlaps:
         table[overlap.loser].append((overlap.from_ms, overlap.to_ms))
@@ -145,14 +145,14 @@ def _rank(medium: MediumTime, wins: OverlapWinner) -> tuple[bool, int, int, str]
 
 
 class _OwnedTime:
-    """Which medium has which time of one source: ranges that do not overlap, by time."""
+    """The times of one source that each medium has: ranges that do not overlap, in order."""
 
     def __init__(self) -> None:
         self._begins: list[int] = []
         self._owned: list[tuple[int, int, str]] = []
 
     def take(self, medium: MediumTime, from_ms: int, to_ms: int) -> list[Overlap]:
-        """Give `[from_ms, to_ms)` to a medium, except the ranges of other media, which it returns."""
+        """Give `[from_ms, to_ms)` to a medium, except the ranges of other media, and return these."""
         index = bisect_right(self._begins, from_ms)
         if index and self._owned[index - 1][1] > from_ms:
             index -= 1

@@ -1,4 +1,4 @@
-"""How fast a film runs: from its own time to event time, for time-lapse and slow motion."""
+"""Converts a film's own time to event time, for time-lapse and slow motion."""
 
 from __future__ import annotations
 
@@ -14,43 +14,43 @@ _TEXT = re.compile(r"(speed|frame) (\d+(?:/\d+)?)")
 
 
 class Pace(NamedTuple):
-    """How much event time passes while a film runs; neither: as much as film time.
+    """How much event time passes while a film runs; as much as film time if neither is set.
 
     Attributes:
-        speed: Seconds of event time for each second of film; 60: a minute passes in a second.
-        frame_s: Seconds of event time from each frame to the next one.
+        speed: Seconds of event time per second of film; with 60, a minute passes in a second.
+        frame_s: Seconds of event time from one frame to the next.
     """
 
     speed: Fraction | None = None
     frame_s: Fraction | None = None
 
     def __str__(self) -> str:
-        """Write it as manifests have it; empty for real time."""
+        """Return the text form of manifests, empty for real time."""
         if self.frame_s is not None:
             return f"frame {self.frame_s}"
         return "" if self.speed is None else f"speed {self.speed}"
 
     def event_s(self, position_s: Fraction, frame_index: int) -> Fraction:
-        """Return the event time that passes from the first frame to the one at that place, seconds."""
+        """Return the event time from the first frame to the one at a position, in seconds."""
         if self.frame_s is not None:
             return self.frame_s * frame_index
         return position_s * (self.speed or 1)
 
     def event_length_s(self, length_s: Fraction | None, frames: int | None) -> Fraction | None:
-        """Return the event time that a film of that length, or of so many frames, covers, seconds."""
+        """Return the event time that a film of a length or number of frames covers, in seconds."""
         if self.frame_s is not None:
             return None if frames is None else self.frame_s * frames
         return None if length_s is None else length_s * (self.speed or 1)
 
     def ratio(self, fps: Fraction | None) -> Fraction:
-        """Return the seconds of event time for each second of a film of that rate."""
+        """Return the seconds of event time per second of a film with a frame rate."""
         if self.frame_s is not None:
             return self.frame_s * fps if fps else Fraction(1)
         return self.speed or Fraction(1)
 
 
 def read_pace(text: str) -> Pace:
-    """Read a pace as manifests have it. Raises `Poison` if this version knows no such pace."""
+    """Parse the text form of manifests. Raises `Poison` if this version does not know the pace."""
     if not text:
         return Pace()
     match = _TEXT.fullmatch(text)
@@ -61,7 +61,7 @@ def read_pace(text: str) -> Pace:
 
 
 def parse_pace_number(text: str) -> Fraction:
-    """Read a number that a person typed, such as 60, 0.125 or 1/8. Raises `ValueError`."""
+    """Parse a number that a person typed, such as 60, 0.125 or 1/8. Raises `ValueError` if it is invalid."""
     value = Fraction(text.strip()) if _NUMBER.fullmatch(text.strip()) else Fraction(0)
     if not _LEAST <= value <= _MOST:
         raise ValueError(f"{text!r} is not a number from {float(_LEAST):g} to {_MOST:,}")

@@ -1,8 +1,7 @@
-"""The paths of the tracks of one source, as columns, so that a line can be counted in an instant.
+"""Stores the paths of one source's tracks as columns, so that a line can be counted in an instant.
 
-`rules.columns` has their form. Those of an hour are in its hour file; `day_paths` puts a day together.
-
-Standard library only: a cluster's tasks read it, too.
+`rules.columns` defines the format. Hour files have the paths of an hour; `day_paths` joins a day. Standard
+library only, because a cluster's tasks read it.
 """
 
 from __future__ import annotations
@@ -18,22 +17,23 @@ from frametally.rules.places import Size, common_sizes, scaled
 from frametally.rules.times import HOUR_MS
 
 Began = Literal["border", "found", "gap", "footage", "hour"]
-"""How a track began: at the picture's border; within the picture; where a gap of the footage (of a minute at
-most) ends, or where the footage begins; before the hour: it goes on with one of the hour before."""
+"""How a track began: at the picture's border; within the picture; at the end of a gap in the footage (of at
+most a minute); at the start of the footage; or as the continuation of a track of the hour before.
+"""
 
 FROM_START: tuple[Began, ...] = ("gap", "footage")
-"""How an object begins that was there as the footage began: it did not arrive."""
+"""Ways to begin of objects that did not arrive but were there when the footage began."""
 
 Ended = Literal["border", "lost", "gap", "footage", "hour"]
-"""How a track ended: likewise; `hour`: it goes on in the next hour."""
+"""How a track ended, with the same meanings; `hour`: it continues in the next hour."""
 
 TRACK_COLUMNS = ("hour", "number", "label", "is_counted", "began", "ended", "first_seen", "points")
 """One value per track, ordered by hour and number:
 
-- `hour`: of the day, 0 to 23;
-- `number`: of the track in its hour: its `Track.id` is `<hour_start_ms>-<number>`;
+- `hour`: hour of the day, 0 to 23;
+- `number`: number of the track in its hour; its `Track.id` is `<hour_start_ms>-<number>`;
 - `label`: index in the file's labels;
-- `is_counted`: 1, or 0 of what an earlier hour has counted;
+- `is_counted`: 1, or 0 if an earlier hour has counted it;
 - `began`, `ended`: index in the values of `Began` and `Ended`;
 - `first_seen`: milliseconds since the hour began;
 - `points`: how many points its path has.
@@ -42,30 +42,30 @@ TRACK_COLUMNS = ("hour", "number", "label", "is_counted", "began", "ended", "fir
 POINT_COLUMNS = ("time", "x", "y", "height", "boxes")
 """One value per point of the paths, track by track, by time:
 
-- `time`: milliseconds since the track's hour began; from -60,000 on, the last before the hour;
-- `x`, `y`: foot point, the middle of the box's lower side, in tenths of a pixel of its own frame;
-- `height`: of the box, in tenths of a pixel;
-- `boxes`: boxes since the point before, this one included.
+- `time`: milliseconds since the track's hour began; at least -60,000, for the last point before the hour;
+- `x`, `y`: foot point, the middle of the box's lower side, in tenths of a pixel of its frame;
+- `height`: height of the box, in tenths of a pixel;
+- `boxes`: boxes since the previous point, including this one.
 """
 
 NO_PATHS: Mapping[str, Sequence[int]] = {name: array("q") for name in (*TRACK_COLUMNS, *POINT_COLUMNS)}
 """The columns of no tracks."""
 
 SIZE_COLUMN = "size"
-"""Of each point, the index of its frame's size in the file's sizes; left out where these are of one."""
+"""The index of each point's frame size in the file's sizes; omitted if there is only one size."""
 
 LONE_COLUMNS = ("lone_hour", "lone_number", "lone_label", "lone_time", "lone_x", "lone_y", "lone_height")
-"""Left out where there are none: one value per box that is strong enough to begin a track and got no second
-box, as of something that moves too far from frame to frame. As those of tracks and points, and
+"""One value per box that could begin a track but got no second box, as for something that moves too far
+between frames; omitted if there are none. The meanings are those of tracks and points; in addition:
 
-- `lone_number`: of the hour's lone boxes, counted on from its tracks;
+- `lone_number`: continues the numbers of the hour's tracks;
 - `lone_size`: as `size`.
 """
 
 LONE_SIZE_COLUMN = "lone_size"
 
 UNSEEN_MS = 1000
-"""Both ends of a longer time without a box are points of the path: nothing was measured between them."""
+"""Both ends of a longer time without a box are points of the path, as nothing was measured between them."""
 
 
 class PathColumns(NamedTuple):
@@ -73,12 +73,12 @@ class PathColumns(NamedTuple):
 
     Attributes:
         day_start_ms: Start of the UTC day.
-        labels: Those that occur, sorted.
-        columns: By the names of `TRACK_COLUMNS`, `POINT_COLUMNS` and `SIZE_COLUMN`. The points of a track are
-            of frames of one shape.
-        sizes: Sizes of the frames that points are of, sorted; empty: unknown, as in files of 0.3.0.
-        pictures: By start of an hour (or of the hours that are counted together), the sizes of all pictures
-            from there up to the next one.
+        labels: The labels that occur, sorted.
+        columns: Columns by the names of `TRACK_COLUMNS`, `POINT_COLUMNS` and `SIZE_COLUMN`. All points of a
+            track are from frames of one shape.
+        sizes: Frame sizes of the points, sorted; empty if unknown, as in files of 0.3.0.
+        pictures: Starts of hours (or of hours that are counted together), each with the sizes of all pictures
+            until the next start.
     """
 
     model: str
@@ -90,11 +90,11 @@ class PathColumns(NamedTuple):
     pictures: tuple[tuple[int, tuple[Size, ...]], ...] = ()
 
     def first_points(self) -> list[int]:
-        """Return of each track the number of its first point, and at the end the number of all points."""
+        """Return the index of the first point of each track, followed by the number of all points."""
         return [0, *accumulate(self.columns["points"])]
 
     def paths(self) -> list[list[tuple[int, float, float, float]]]:
-        """Return of each track `(time_ms, x, y, height)` of its points: event time, pixels of the frame."""
+        """Return the points `(time_ms, x, y, height)` of each track: event time, pixels of the frame."""
         place = zip(*(self.columns[name] for name in ("time", "x", "y", "height")), strict=True)
         points = [(ms, x / 10, y / 10, height / 10) for ms, x, y, height in place]
         hours = [self.day_start_ms + hour * HOUR_MS for hour in self.columns["hour"]]
@@ -105,17 +105,17 @@ class PathColumns(NamedTuple):
 
 
 def encode_paths(paths: PathColumns) -> bytes:
-    """Return the file's bytes."""
+    """Return the bytes of a file of paths."""
     about = {"model": paths.model, "source": paths.source, "day_start_ms": paths.day_start_ms}
     sizes = {"sizes": paths.sizes} if paths.sizes else {}
     return encode_columns({**about, "labels": paths.labels, **sizes}, paths.columns)
 
 
 def decode_paths(data: bytes) -> PathColumns:
-    """Read such a file.
+    """Return the paths in a file of paths.
 
     Raises:
-        Poison: It is not such a file, of another version, or cut short.
+        Poison: It is not such a file, has another version, or is truncated.
     """
     about, columns = decode_columns(data, "paths")
     try:
@@ -128,7 +128,7 @@ def decode_paths(data: bytes) -> PathColumns:
 
 
 def day_paths(hours: Sequence[PathColumns]) -> PathColumns:
-    """Return the paths of hours of one source and day, at least one, as one; ordered by hour."""
+    """Return the joined paths of at least one hour of a source and day, ordered by hour."""
     if len(hours) == 1:
         return hours[0]
     pictures = tuple(sorted(of_hour for paths in hours for of_hour in paths.pictures))
@@ -159,20 +159,20 @@ def _numbered(column: Sequence[int], own: Sequence[object], every: Sequence[obje
 
 
 def _hours_of(paths: PathColumns) -> list[int]:
-    """Return the hour of an hour's tracks and lone boxes; nothing where it has none."""
+    """Return the hour of an hour's tracks and lone boxes, as a list that is empty if it has none."""
     return [*paths.columns["hour"][:1], *paths.columns.get("lone_hour", ())[:1]][:1]
 
 
 def size_column(paths: PathColumns, name: str = SIZE_COLUMN) -> Sequence[int]:
-    """Return of each point, or with `LONE_SIZE_COLUMN` of each lone box, the index of its frame's size."""
+    """Return the index of the frame size of each point, or of each lone box with `LONE_SIZE_COLUMN`."""
     times = "time" if name == SIZE_COLUMN else "lone_time"
     return paths.columns.get(name) or [0] * len(paths.columns.get(times, ()))
 
 
 def of_each_shape(files: Sequence[PathColumns]) -> Iterator[tuple[Size | None, list[PathColumns]]]:
-    """Yield for each shape of pictures the tracks in these, in pixels of the largest size, with that size.
+    """Yield the largest picture size of each shape with the tracks in such pictures, scaled to that size.
 
-    Nothing is known of the sizes of files of 0.3.0: these come once, as they are, with None.
+    If no sizes are known, as in files of 0.3.0, yield None once with the files as they are.
     """
     common = common_sizes(size for paths in files for size in paths.sizes)
     for size in dict.fromkeys(common.values()):
@@ -210,7 +210,7 @@ _SIDE_OF = {"x": 0, "y": 1, "height": 1}
 
 
 def code_of(way: str, ways: object) -> int:
-    """Return the number by which a column has a value of `Began` or `Ended`."""
+    """Return the code of a value of `Began` or `Ended` in a column."""
     return get_args(ways).index(way)
 
 

@@ -1,6 +1,6 @@
-"""Places in a source's picture where objects are counted. In their series, they take the role of sources.
+"""Names the places in a source's picture where objects are counted; in their series they act as sources.
 
-The series `<model>~flows` (crossings, movements, zones' comings and goings, from tracks) has these places:
+The series `<model>~flows` (crossings, movements, entries and exits of zones, from tracks) has these places:
 
 - `<source>/line/<line>/<to_right | to_left | not_measured>`;
 - `<source>/movement/<line come over>/<line gone over>`;
@@ -8,8 +8,8 @@ The series `<model>~flows` (crossings, movements, zones' comings and goings, fro
 - `<source>/zone/<zone>/<field of ZoneCounts>`.
 
 The series `<model>~zones` (boxes whose foot point is in a zone, from frames) has `<source>/zone/<zone>`. Its
-counts are made with those of the model, and published in the same runs. Names are escaped as in the path of
-an URL. Standard library only.
+counts are made with the model's counts and published in the same runs. Names are escaped as in a URL path.
+Standard library only.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from urllib.parse import quote, unquote
 FLOWS = "flows"
 ZONES = "zones"
 SIMULATED_MODEL = "simulated-town"
-"""The model that the demo's simulated town is counted by, and nothing else; it is never the default."""
+"""The model of the demo's simulated town only; it is never the default."""
 _MARK = "~"
 
 
@@ -34,9 +34,9 @@ _SHAPE_OFF = 0.01
 
 @lru_cache(maxsize=1024)
 def has_one_shape(size: Size, other: Size) -> bool:
-    """Return whether pictures of two sizes may be one picture, scaled.
+    """Return whether one of two picture sizes may be the other, scaled.
 
-    Their proportions differ by 1 % at most, or by as much as the rounding of sides to whole pixels explains.
+    Their proportions differ by at most 1 %, or by what rounding sides to whole pixels explains.
     """
     (width, height), (other_width, other_height) = sorted((size, other))
     off = abs(width * other_height - height * other_width)
@@ -44,9 +44,9 @@ def has_one_shape(size: Size, other: Size) -> bool:
 
 
 def common_sizes(sizes: Iterable[Size]) -> dict[Size, Size]:
-    """Return by each size the largest of its shape: scaled to that, boxes and paths lose nothing.
+    """Return the largest size of the same shape for each size; scaling to it loses no precision.
 
-    A size of 0, which says nothing, is a shape of its own.
+    An unknown size (0) is its own shape.
     """
     largest: list[Size] = []
     common = {}
@@ -59,12 +59,12 @@ def common_sizes(sizes: Iterable[Size]) -> dict[Size, Size]:
 
 
 def scaled(value: int, side: int, to_side: int) -> int:
-    """Return a whole number of tenths of a pixel, of a picture with one side, on a picture with another."""
+    """Return tenths of a pixel on a picture side of length `side`, scaled to a side of length `to_side`."""
     return value if side == to_side else (2 * value * to_side + side) // (2 * side)
 
 
 class SizedFrame(Protocol):
-    """A frame, as far as it decides what of a drawing is on it; sides of 0 are unknown."""
+    """The fields of a frame that decide which drawings apply to it; sides of 0 are unknown."""
 
     @property
     def captured_at_ms(self) -> int: ...  # noqa: D102
@@ -75,15 +75,15 @@ class SizedFrame(Protocol):
 
 
 class ZoneShape(NamedTuple):
-    """A part of a source's picture, as a run was counted within it.
+    """A part of a source's picture within which a run was counted.
 
     Attributes:
-        name: Of a source, at one time no two have the same.
-        points: In turn, in pixels of the picture of `drawn_over`; without it, in tenths of a pixel of the
-            frames.
-        from_ms: Event time from which on it holds; None: from the first.
-        to_ms: Event time before which it does; None: to the last.
-        drawn_over: Size of the picture under the drawing; None: it is scaled to the frames.
+        name: Unique within a source at any one time.
+        points: The corners in order, in pixels of the picture of `drawn_over`, or in tenths of a pixel of the
+            frames if that is None.
+        from_ms: Event time from which it applies, or None if it has no start.
+        to_ms: Event time before which it applies, or None if it has no end.
+        drawn_over: Size of the picture under the drawing, or None if it is scaled to the frames.
     """
 
     name: str
@@ -93,14 +93,14 @@ class ZoneShape(NamedTuple):
     drawn_over: Size | None = None
 
     def is_on(self, frame: SizedFrame) -> bool:
-        """Return whether it is there on a frame: at its time, and in a picture of its shape."""
+        """Return whether it applies to a frame: at its time, and in a picture of its shape."""
         size = frame.width_px, frame.height_px
         return self.holds_at(frame.captured_at_ms) and (
             self.drawn_over is None or has_one_shape(self.drawn_over, size)
         )
 
     def holds_at(self, time_ms: int) -> bool:
-        """Return whether it holds at an event time."""
+        """Return whether it applies at an event time."""
         return (self.from_ms is None or self.from_ms <= time_ms) and (
             self.to_ms is None or time_ms < self.to_ms
         )
@@ -110,19 +110,19 @@ Zones = tuple[ZoneShape, ...]
 
 
 def parse_zones(fields: Iterable[Sequence[Any]]) -> Zones:
-    """Read zones from JSON, where each is its fields in order."""
+    """Return the zones in decoded JSON, each a list of its fields in order."""
     return tuple(ZoneShape(*map(as_tuples, zone)) for zone in fields)
 
 
 def as_tuples(value: Any) -> Any:
-    """Return what JSON has as lists as tuples."""
+    """Return decoded JSON with all lists as tuples."""
     return tuple(map(as_tuples, value)) if isinstance(value, list) else value
 
 
 def zones_between(zones: Iterable[ZoneShape], from_ms: int, to_ms: int) -> Zones:
-    """Return the zones that hold in some of `[from_ms, to_ms)`, their times limited to it.
+    """Return the zones that apply within `[from_ms, to_ms)`; drop their bounds outside it.
 
-    So changes at other times leave them as they are.
+    So changes at other times do not affect the result.
     """
     return tuple(
         zone._replace(
@@ -135,14 +135,14 @@ def zones_between(zones: Iterable[ZoneShape], from_ms: int, to_ms: int) -> Zones
 
 
 class ZoneParts(NamedTuple):
-    """What a run counted within zones; no names: none of its zones has frames any more.
+    """The results of a run within zones; `names` is empty if none of its zones has frames any more.
 
     Attributes:
-        names: Of the part files, in order.
-        crc32: Of the lines of each.
-        duplicates_dropped: Lines that repeated a frame, once a zone.
-        footage_sha256: As in the run, over the footage of sources with zones.
-        hours: By `within_zones` of a source 16 hex of its hour files.
+        names: Names of the part files, in order.
+        crc32: Checksums of the lines of each part file.
+        duplicates_dropped: Lines that repeated a frame, once per zone.
+        footage_sha256: As in `Run`, over the footage of sources with zones.
+        hours: 16 hex digits of a source's hour files, by `within_zones` of the source.
     """
 
     names: tuple[str, ...] = ()
@@ -158,7 +158,7 @@ class Place(NamedTuple):
 
     Attributes:
         kind: `line`, `movement`, `visits` or `zone`.
-        names: What follows the kind, unescaped.
+        names: The parts after the kind, unescaped.
     """
 
     source: str
@@ -170,13 +170,13 @@ class Place(NamedTuple):
 
 
 def parse_place(text: str) -> Place:
-    """Read a place. Raises `ValueError` where it is not one, as for a source itself."""
+    """Parse a place. Raises `ValueError` if it is not one, such as a source."""
     source, kind, *names = text.split("/")
     return Place(source, kind, tuple(map(unquote, names)))
 
 
 def source_of(text: str) -> str:
-    """Return the source of a place; of a source, itself."""
+    """Return the source of a place, or a source unchanged."""
     return text.partition("/")[0]
 
 
@@ -186,26 +186,26 @@ def within_zones(source: str) -> str:
 
 
 def series_model(model: str, series: str) -> str:
-    """Return the model's part of the name of the series `flows` or `zones` of a model."""
+    """Return the name of a model's series `flows` or `zones`."""
     return f"{model}{_MARK}{series}"
 
 
 def base_model(series: str) -> str:
-    """Return the model whose detections a series was counted from; of a model, itself."""
+    """Return the model whose detections a series was counted from, or a model unchanged."""
     return series.partition(_MARK)[0]
 
 
 def series_of(model: str) -> str:
-    """Return which series of places it is, `flows` or `zones`; of a model, an empty text."""
+    """Return which series of places it is, `flows` or `zones`, or an empty string for a model."""
     return model.partition(_MARK)[2]
 
 
 def in_words(model: str) -> str:
-    """Return a series as people read it, `<model>, within zones`; of a model, itself."""
+    """Return the display name of a series, `<model>, within zones`, or a model unchanged."""
     where = {FLOWS: ", at lines and zones", ZONES: ", within zones"}.get(series_of(model), "")
     return f"{base_model(model)}{where}"
 
 
 def is_of_places(model: str) -> bool:
-    """Return whether a series' sources are places, not sources."""
+    """Return whether it is a series whose sources are places."""
     return _MARK in model

@@ -1,6 +1,6 @@
-"""Checksums and names of stored data: a reader notices a flipped bit and does not count it.
+"""Seals and names stored data, so that readers detect flipped bits and do not count them.
 
-A sealed JSON object has as its last field `seal`: the CRC-32, as 8 hex digits, of all bytes before its comma.
+The last field of a sealed JSON object is `seal`: the CRC-32, as 8 hex digits, of all bytes before its comma.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _SEAL_BYTES = len(b',"seal":"00000000"}')
 
 
 def name_of(inputs: str | bytes) -> str:
-    """Return the name of what is made from some inputs: 16 hex of these."""
+    """Return a name for the result of some inputs: 16 hex digits of their hash."""
     return hashlib.sha256(inputs.encode() if isinstance(inputs, str) else inputs).hexdigest()[:16]
 
 
@@ -26,13 +26,13 @@ def sealed(text: bytes) -> bytes:
 
 
 def unsealed(text: bytes) -> bytes | None:
-    """Return a JSON object without its seal, None if it has none: earlier releases wrote none.
+    """Return a JSON object without its seal, or None if it has none, as in earlier releases.
 
-    A seal that is damaged itself looks like none: of an object without a seal refuse every field that those
-    releases did not write.
+    A damaged seal looks like a missing one, so reject fields that those releases did not write in an object
+    without a seal.
 
     Raises:
-        Poison: The seal is that of other bytes.
+        Poison: The seal does not match the bytes.
     """
     seal = _SEAL.fullmatch(text[-_SEAL_BYTES:])
     if seal is None:
@@ -43,10 +43,10 @@ def unsealed(text: bytes) -> bytes | None:
 
 
 def check_crc32(crc32: int, expected: int | None) -> None:
-    """Compare the CRC-32 of bytes as they were read with that as they were stored, None if there was none.
+    """Compare the CRC-32 of bytes read with that of the bytes stored, None if it was not recorded.
 
     Raises:
-        Poison: They are other bytes than were stored.
+        Poison: The bytes differ from those stored.
     """
     if expected is not None and crc32 != expected:
         raise Poison("damaged: its checksum does not match its bytes")

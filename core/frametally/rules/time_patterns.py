@@ -1,4 +1,4 @@
-"""Patterns of the time and the camera in the paths of files, such as `%Y-%m-%d/%H/{source}/%M.%S`."""
+"""Reads the time and the camera from paths of files by patterns such as `%Y-%m-%d/%H/{source}/%M.%S`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SOURCE = "{source}"
 _EXAMPLE = "cam_%Y%m%d_%H%M%S"
 _TOKENS = re.compile(r"%(?P<directive>.?)|(?P<any>\*+)|\{(?P<name>[^{}]*)\}", re.DOTALL)
 _MOST_WILDCARDS = 3
-"""In one part of a path: each multiplies the work that an odd name can make."""
+"""Most wildcards in one part of a path, as each multiplies the matching work for an odd name."""
 _TWELVE = "1[0-2]|0[1-9]|[1-9]"
 _SIXTY = "[0-5][0-9]|[0-9]"
 _WEEKS = "5[0-3]|[0-4][0-9]|[0-9]"
@@ -48,19 +48,19 @@ _DIRECTIVES = {
     **dict.fromkeys("UWV", _WEEKS),
     "s": "[0-9]{9,10}",
 }
-"""What each directive of `strptime` matches, and `%s`: whole seconds since 1970 UTC."""
+"""The texts that each directive of `strptime` matches, and `%s`: whole seconds since 1970 UTC."""
 _ONE_OF = ("YyGs", "mbB", "HI", "UWV", "aAwu")
 _NEEDS = {"M": "HI", "S": "M", "f": "Ss", "I": "p", "p": "I"}
-"""What would be read as another time without one of these, or not at all."""
+"""Directives that need one of others; without it, the time would be wrong or unreadable."""
 _ANY_MOMENT = datetime.datetime(2001, 2, 3, 4, 5, 6, tzinfo=datetime.UTC)
 _JOINER = "\x1f"
 
 
 class NamedBy(NamedTuple):
-    """What a file's path says of it: when it begins, naive unless the pattern has an offset, and its camera.
+    """The start of a file, naive unless the pattern has an offset, and its camera, read from its path.
 
     Attributes:
-        source: The name where the pattern has `{source}`, else empty.
+        source: The name matched by `{source}`, or empty if the pattern has none.
     """
 
     moment: datetime.datetime
@@ -68,14 +68,14 @@ class NamedBy(NamedTuple):
 
 
 class TimePattern:
-    """A pattern that matches the end of a file's path, without the ending of its name.
+    """A pattern that matches the end of a file's path, without the file extension.
 
-    It has directives as `strptime` has them, `%s` for seconds since 1970, `{source}` for the camera, `*` for
-    any characters but `/`; every other character stands for itself, in either case.
+    It has the directives of `strptime`, `%s` for seconds since 1970, `{source}` for the camera, and `*` for
+    any characters except `/`. All other characters match themselves, ignoring case.
     """
 
     def __init__(self, text: str) -> None:
-        """Read the pattern. Raises `ValueError`, with the remedy, for one that cannot tell a day."""
+        """Parse the pattern. Raises `ValueError`, with the remedy, if it is invalid or gives no day."""
         self._directives: list[str] = []
         self.names_source = False
         parts = unicodedata.normalize("NFC", text).split("/")
@@ -83,7 +83,7 @@ class TimePattern:
         self._check()
 
     def match(self, path: Path) -> NamedBy | None:
-        """Return what the path says, None if it does not match."""
+        """Return the start and camera in the path, or None if it does not match."""
         absolute = Path(os.path.abspath(path))  # noqa: PTH100 - `..` goes, links stay
         names = [*absolute.parent.parts[1:], absolute.stem][-len(self._parts) :]
         if len(names) < len(self._parts):
@@ -100,7 +100,7 @@ class TimePattern:
             return None
 
     def _read(self, part: str) -> str:
-        """Return one part as a regular expression; only what this class writes is not escaped."""
+        """Return one part of the pattern as a regular expression, with its literal text escaped."""
         pieces, end, wildcards, after_wildcard = [], 0, 0, False
         for token in _TOKENS.finditer(part):
             literal = part[end : token.start()]
@@ -185,11 +185,11 @@ def _literal(text: str) -> str:
 
 @lru_cache(maxsize=16)
 def time_pattern(text: str) -> TimePattern | None:
-    """Return the pattern of a text that was checked; None of an empty one. Raises as `TimePattern`."""
+    """Return the pattern of a text, or None if it is empty. Raises as `TimePattern`."""
     return TimePattern(text) if text else None
 
 
 def known_pattern(text: str) -> str:
-    """Return a setting's pattern. Raises as `TimePattern`."""
+    """Return a setting's pattern after checking it. Raises as `TimePattern`."""
     time_pattern(text)
     return text

@@ -1,4 +1,4 @@
-"""Days, hours and the moment from which every time is counted."""
+"""Defines days, hours and the epoch of all times, and converts times."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ DAY_MS = DAY_S * 1000
 WEEK_S = 7 * DAY_S
 WEEK_MS = WEEK_S * 1000
 MONDAY_TO_1970_MS = 3 * DAY_MS
-"""1970 began on a Thursday: so much of a week had passed, from its Monday on."""
+"""1970 began on a Thursday: the time since the Monday of that week."""
 
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 MILLISECOND = datetime.timedelta(milliseconds=1)
 
 FIRST_MS = (datetime.datetime(1000, 1, 1, tzinfo=datetime.UTC) - EPOCH) // MILLISECOND
 NEXT_MS = (datetime.datetime(9999, 12, 31, tzinfo=datetime.UTC) - EPOCH) // MILLISECOND
-"""Event times lie in `[FIRST_MS, NEXT_MS)`, the years of four digits: what the day of a key can hold."""
+"""Event times are in `[FIRST_MS, NEXT_MS)`: years of four digits, which fit the day of a key."""
 
 _YEAR_1_MS = (datetime.datetime(1, 1, 2, tzinfo=datetime.UTC) - EPOCH) // MILLISECOND
-"""From here on a datetime can be named in every zone, as up to `NEXT_MS`."""
+"""From here to `NEXT_MS`, a datetime can express every time in every zone."""
 
 
 def iso_moment_ms(text: str, zone: datetime.tzinfo) -> int:
-    """Return the time that an ISO 8601 moment names; one without an offset is of `zone`.
+    """Return the time of an ISO 8601 text in ms; without an offset it is in `zone`.
 
-    An hour that comes twice is its first; one that is skipped moves on by the gap.
+    In a repeated hour, it is the first one; in a skipped hour, it moves forward by the gap.
 
     Raises:
-        ValueError: It names none.
+        ValueError: The text is not a valid time.
     """
     return moment_ms(datetime.datetime.fromisoformat(text), zone)
 
 
 def moment_ms(moment: datetime.datetime, zone: datetime.tzinfo) -> int:
-    """Return a moment in milliseconds since 1970 UTC; one without an offset is of `zone`.
+    """Return a moment in milliseconds since 1970 UTC; without an offset it is in `zone`.
 
-    Raises `ValueError` and reads hours that clocks skip or repeat as `iso_moment_ms`.
+    It raises `ValueError` and handles skipped and repeated hours as `iso_moment_ms` does.
     """
     try:
         return ((moment if moment.tzinfo else moment.replace(tzinfo=zone)) - EPOCH) // MILLISECOND
@@ -52,14 +52,14 @@ ENDS_TOO_EARLY = (
     "The end must be later than the beginning.",
     "Choose a later `to`; the range stops just before it.",
 )
-"""What is wrong with a range whose end `to` is not after its beginning, and the remedy."""
+"""The problem with a range whose end `to` is not after its beginning, and the remedy."""
 
 
 def event_bound_ms(time_ms: int) -> int:
     """Return the end of a range, moved into `[FIRST_MS, NEXT_MS]`.
 
     Raises:
-        ValueError: It lies outside the years 1 to 9999, as seconds or microseconds would.
+        ValueError: It is outside the years 1 to 9999, as a time in seconds or microseconds would be.
     """
     if not _YEAR_1_MS - 2 * DAY_MS <= time_ms <= NEXT_MS + 2 * DAY_MS:
         raise ValueError("outside the years 1 to 9999")
@@ -67,15 +67,15 @@ def event_bound_ms(time_ms: int) -> int:
 
 
 def clamped_ms(time_ms: int) -> int:
-    """Return the nearest time of `[FIRST_MS, NEXT_MS]`: event times that lie beyond it there are none."""
+    """Return the nearest time in `[FIRST_MS, NEXT_MS]`; no event times are beyond it."""
     return max(FIRST_MS, min(time_ms, NEXT_MS))
 
 
 def local_time(time_ms: int, zone: datetime.tzinfo) -> datetime.datetime:
-    """Return a time as the clocks of `zone` show it; of an hour that comes twice, the right one (`fold`).
+    """Return a time as the clocks of `zone` show it, with the right `fold` in a repeated hour.
 
-    Nothing is to be added to it: Python's `+` on a local time forgets which of the two hours it was. A time
-    beyond what a datetime can name is the nearest that one can.
+    Do not add to it: Python's `+` on a local time loses `fold`. A time beyond the range of a datetime becomes
+    the nearest one within it.
     """
     return (EPOCH + max(_YEAR_1_MS, min(time_ms, NEXT_MS)) * MILLISECOND).astimezone(zone)
 
@@ -90,17 +90,17 @@ def offset_at(zone: datetime.tzinfo, time_ms: int) -> int:
 
 
 def days_of_span(first_ms: int, last_ms: int) -> range:
-    """Return the UTC days from that of `first_ms` to that of `last_ms`, as whole days since 1970."""
+    """Return the UTC days from `first_ms` to `last_ms`, as whole days since 1970."""
     return range(first_ms // DAY_MS, last_ms // DAY_MS + 1)
 
 
 def in_range(time_ms: int, from_ms: int | None, to_ms: int | None) -> bool:
-    """Return whether a time is of `[from_ms, to_ms)`; None leaves that end open."""
+    """Return whether a time is in `[from_ms, to_ms)`; None leaves that end open."""
     return (from_ms is None or time_ms >= from_ms) and (to_ms is None or time_ms < to_ms)
 
 
 def is_day_in_range(day_start_ms: int, from_ms: int | None, to_ms: int | None) -> bool:
-    """Return whether a UTC day has something of `[from_ms, to_ms)`."""
+    """Return whether a UTC day overlaps `[from_ms, to_ms)`."""
     return (from_ms is None or day_start_ms + DAY_MS > from_ms) and (to_ms is None or day_start_ms < to_ms)
 
 
@@ -111,12 +111,12 @@ def utc_date(day: int) -> str:
 
 
 def utc(time_ms: int) -> str:
-    """Return a time for people, UTC, to the second."""
+    """Return a time in UTC as text, to the second."""
     return local_time(time_ms, datetime.UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
 def utc_range(from_ms: int, to_ms: int) -> str:
-    """Return a range for people, UTC: to the second, or to the millisecond where both would look alike."""
+    """Return a range in UTC as text, to the second, or to the millisecond if its ends would be the same."""
     first, end = utc(from_ms), utc(to_ms)
     if first == end:
         first, end = (f"{utc(ms)[:-1]}.{ms % 1000:03d}Z" for ms in (from_ms, to_ms))
@@ -124,19 +124,19 @@ def utc_range(from_ms: int, to_ms: int) -> str:
 
 
 def is_ahead(moment_ms: int, now_ms: int) -> bool:
-    """Return whether footage is dated in the future, by more than a wrong time zone explains: a day."""
+    """Return whether footage is dated more than a day ahead, further than a wrong time zone explains."""
     return moment_ms > now_ms + DAY_MS
 
 
 CHECK_CLOCK = "a clock was or is wrong; check this one with `date`"
-"""What to do about a moment that has not come yet."""
+"""The remedy for a time in the future."""
 RECORD_VERSION = 1
 MOST_TIME_MS = 10**15
-"""Event times lie in `[-MOST_TIME_MS, MOST_TIME_MS]`: what is beyond is a damaged record."""
+"""Event times are in `[-MOST_TIME_MS, MOST_TIME_MS]`; a record beyond is damaged."""
 
 
 def known_timezone(name: str) -> str:
-    """Return the IANA name of a time zone. Raises `ValueError` where there is no such zone."""
+    """Return the IANA name of a time zone. Raises `ValueError` if there is no such zone."""
     try:
         zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:

@@ -1,9 +1,9 @@
-"""Forgotten footage: the one rule that stops a frame's line from counting.
+"""Decides which frames are forgotten: the one rule that stops a frame's line from counting.
 
-A tombstone names one revision of one medium, with or without a range of event time. Frames carry the medium
-that they came from, so what is forgotten stays forgotten, also where it is detected later from the log; a
-medium produced again has another revision, and counts. The counting job, the ledger, the evidence and all
-else that reads segments drop such lines before the rule in `once`.
+A tombstone names one revision of one medium, with or without a range of event time. Frames carry their
+medium, so forgotten footage stays forgotten even if it is detected later from the log. A medium that is
+produced again has another revision and counts. Every reader of segments, such as the counting job, the ledger
+and the evidence, drops these lines before the rule in `once`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Range = tuple[int | None, int | None]
 """Event times `[from_ms, to_ms)`; None leaves that end open."""
 
 Forgotten = Mapping[str, Sequence[Range]]
-"""By what frames carry as `media`, the ranges that are forgotten."""
+"""The forgotten ranges, by the `media` of frames."""
 
 
 def forgotten_ranges(tombstones: Iterable[tuple[str, int | None, int | None]]) -> dict[str, list[Range]]:
@@ -28,12 +28,12 @@ def forgotten_ranges(tombstones: Iterable[tuple[str, int | None, int | None]]) -
 
 
 def is_forgotten(media: str, captured_at_ms: int, forgotten: Forgotten) -> bool:
-    """Return whether a frame of that medium and event time counts no longer."""
+    """Return whether a frame of a medium and event time no longer counts."""
     return any(in_range(captured_at_ms, from_ms, to_ms) for from_ms, to_ms in forgotten.get(media, ()))
 
 
 def merged(ranges: Iterable[Range]) -> list[Range]:
-    """Return the same event times as ranges that do not touch, from the first to the last."""
+    """Return the same event times as sorted ranges that do not touch."""
     result: list[Range] = []
     for from_ms, to_ms in sorted(ranges, key=lambda r: (r[0] is not None, r[0] or 0)):
         if result:
@@ -46,7 +46,7 @@ def merged(ranges: Iterable[Range]) -> list[Range]:
 
 
 def without(span: tuple[int, int], ranges: Iterable[Range]) -> list[tuple[int, int]]:
-    """Return the rest of `[from_ms, to_ms)` without some ranges, in order."""
+    """Return `[from_ms, to_ms)` without some ranges, in order."""
     from_ms, to_ms = span
     left = []
     for gone_from, gone_to in merged(ranges):

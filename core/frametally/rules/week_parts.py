@@ -1,7 +1,7 @@
-"""Parts of the week: chosen hours of chosen weekdays.
+"""Handles parts of the week: chosen hours of chosen weekdays.
 
-They are `(from_ms, to_ms)` since Monday 00:00, in order, apart from each other and within one week. None at
-all stands for the whole week. An index is asked by the week of UTC: local time is moved there.
+Parts are `(from_ms, to_ms)` since Monday 00:00, sorted, separate and within one week. No parts mean the whole
+week. Queries of an index use the UTC week, so local parts are shifted to it.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ MINUTE_MS = 60_000
 
 
 def parts_of_week(hours: tuple[int, int] | None, weekdays: Collection[int]) -> WeekParts:
-    """Return the parts that some hours of some weekdays are.
+    """Return the parts of the week for some hours of some weekdays.
 
     Args:
-        hours: First minute of the day and the one that ends it, which may be the next day's; None: all day.
-        weekdays: From 1, Monday, on, each the day on which its hours begin; none: every day.
+        hours: First and end minute of the day, where the end may be on the next day; None for all day.
+        weekdays: Days on which the hours begin, 1 for Monday; empty for every day.
     """
     from_minute, to_minute = hours or (0, DAY_MS // MINUTE_MS)
     length_ms = (to_minute - from_minute) * MINUTE_MS
@@ -30,18 +30,18 @@ def parts_of_week(hours: tuple[int, int] | None, weekdays: Collection[int]) -> W
 
 
 def shift(parts: WeekParts, by_ms: int) -> WeekParts:
-    """Return the parts so much later; what leaves the week at one end comes in at the other."""
+    """Return the parts shifted by `by_ms`, wrapping around the week."""
     return _within_a_week((from_ms + by_ms, to_ms + by_ms) for from_ms, to_ms in parts)
 
 
 def holds(parts: WeekParts, at_ms: int) -> bool:
-    """Return whether a moment, in milliseconds since 1970, is of these parts of the week."""
+    """Return whether a moment, in milliseconds since 1970, is in these parts of the week."""
     of_week_ms = (at_ms + MONDAY_TO_1970_MS) % WEEK_MS
     return not parts or any(from_ms <= of_week_ms < to_ms for from_ms, to_ms in parts)
 
 
 def ranges_of(parts: WeekParts, from_ms: int, to_ms: int) -> Iterator[tuple[int, int]]:
-    """Yield what of `[from_ms, to_ms)` is of these parts of the week, in order."""
+    """Yield the ranges of `[from_ms, to_ms)` in these parts of the week, in order."""
     if not parts:
         yield from_ms, to_ms
         return
@@ -55,7 +55,7 @@ def ranges_of(parts: WeekParts, from_ms: int, to_ms: int) -> Iterator[tuple[int,
 
 
 def joined(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Return ranges that are in order, those that touch as one."""
+    """Return sorted ranges with touching ones merged."""
     ranges_ms: list[tuple[int, int]] = []
     for from_ms, to_ms in ranges:
         if ranges_ms and from_ms <= ranges_ms[-1][1]:

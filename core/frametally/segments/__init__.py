@@ -1,1 +1,1 @@
-"""Segments of detections, and the rules that make a partition's segments one chain."""
+"""Stores detections in segments, by rules that make a partition's segments one chain."""

@@ -1,17 +1,17 @@
-"""The chain of a partition's segments: from 0 on, without gaps or overlaps, whichever process writes or dies.
+"""Chains a partition's segments from offset 0, without gaps or overlaps, whichever process writes or dies.
 
-Each worker keeps to these rules for every partition that it is assigned:
+Each worker follows these rules for every partition that it is assigned:
 
-1. Its position is the end of the chain. The committed offset says where to look for that end: at assignment
-   the worker looks for the last segment that begins at or below it, and follows the chain from there
-   (`SegmentChain.resume`). A committed offset above the end means that segments are missing: it goes back.
-2. Every batch becomes a segment, also one without a good frame. Messages that the log no longer has are lost:
-   the next segment covers their offsets and has no lines for them.
-3. Segments are put strictly in order, each only after the one before exists; the put creates, and never
-   replaces (`SegmentChain.put`). None reaches over the beginning of one that is there.
-4. On a lost race it reads the winner's segment, checks that every message that it holds in that range is in
-   there, and goes on at the winner's `next_offset`. A segment of another log, or one that does not parse,
-   stops the partition; it is never adopted.
+1. Its position is the end of the chain. To find that end at assignment, it looks for the last segment that
+   begins at or below the committed offset and follows the chain from there (`SegmentChain.resume`). If the
+   committed offset is above the end, segments are missing, and the worker goes back.
+2. Every batch becomes a segment, even without a good frame. Messages that the log no longer has are lost: the
+   next segment covers their offsets and has no lines for them.
+3. Segments are put strictly in order, each only after the previous one exists; the put creates and never
+   replaces (`SegmentChain.put`). No segment extends past the beginning of an existing one.
+4. After losing a race, it reads the winner's segment, checks that it has every message of its own batch in
+   that range, and continues at the winner's `next_offset`. A segment of another log, or one that does not
+   parse, stops the partition; it is never adopted.
 5. Offsets are committed after the segment exists. On revocation, unfinished work is dropped.
 """
 
@@ -48,16 +48,16 @@ _RESTORE = (
 
 
 class ChainBroken(Misconfigured):
-    """The partition cannot go on before a person has looked at the segment that the message names."""
+    """The partition cannot continue until a person has dealt with the segment that the message names."""
 
 
 class ChainEnd(NamedTuple):
-    """Where to go on in a partition.
+    """Where to continue in a partition.
 
     Attributes:
-        next_offset: End of the chain so far: the next segment begins there.
-        limit: Where a segment begins that is there already, None if there is none above: what is in between
-            is missing, and no new segment may reach over that offset.
+        next_offset: End of the chain so far, where the next segment begins.
+        limit: Where an existing segment above that end begins, or None. The segments in between are missing,
+            and no new segment may extend past this offset.
     """
 
     next_offset: int
@@ -72,9 +72,9 @@ class PutResult(NamedTuple):
 
 
 def logs_with_segments(store: ObjectStore, model: str, topic: str) -> list[str]:
-    """Return the ids of the logs that the model has segments of, and that were logs of `topic`.
+    """Return the ids of the logs of `topic` that the model has segments of.
 
-    A few listings, however many segments there are: an id is one topic's, so its first segment tells which.
+    This takes one listing per log: an id belongs to one topic, so its first segment is enough.
     """
     log_ids: list[str] = []
     folder = f"{keys.METADATA}/model={model}"
@@ -84,13 +84,13 @@ def logs_with_segments(store: ObjectStore, model: str, topic: str) -> list[str]:
         parsed = keys.parse_segment_key(info.key)
         if parsed is not None and parsed.topic == topic:
             log_ids.append(parsed.log_id)
-        after = f"{folder}/{name}/\uffff"  # above every key of that log
+        after = f"{folder}/{name}/\uffff"  # after every key of that log
     return log_ids
 
 
 @dataclass(frozen=True)
 class SegmentChain:
-    """One worker's hold on the chain of one partition."""
+    """One worker's access to the chain of one partition."""
 
     store: ObjectStore
     _: KW_ONLY
@@ -103,10 +103,10 @@ class SegmentChain:
         return keys.segment_key(self.model, self.log_id, self.topic, self.partition, first_offset)
 
     def resume(self, committed_offset: int) -> ChainEnd:
-        """Return where the chain ends that leads up to, or over, `committed_offset`.
+        """Return the end of the chain that leads to or past `committed_offset`.
 
-        Segments that are missing between two others are not noticed here, as that would take reading the
-        header of each; `frametally status` does.
+        It does not notice segments missing between others, for which it would have to read every header;
+        `frametally status` does.
 
         Raises:
             ChainBroken: A segment on the way does not parse, or belongs elsewhere.
@@ -123,17 +123,17 @@ class SegmentChain:
 
     def _end(self, first_offsets: Sequence[int], committed_offset: int) -> int:
         if not first_offsets or first_offsets[0] > 0:
-            return 0  # a chain begins there: what would lead up to the first one is missing
+            return 0  # a chain begins at 0; the segments before the first one are missing
         end = self._next_offset(first_offsets, committed_offset, committed_offset)
         while True:
-            # The chain may go on from there: whoever wrote it died before it could commit.
+            # The chain may continue: its writer may have died before it could commit.
             further = self._next_offset(first_offsets, end, committed_offset)
             if further <= end:
                 return end
             end = further
 
     def _next_offset(self, first_offsets: Sequence[int], offset: int, committed_offset: int) -> int:
-        """Return where the last segment that begins at or below `offset` ends."""
+        """Return the end of the last segment that begins at or below `offset`."""
         last = first_offsets[bisect.bisect_right(first_offsets, offset) - 1]
         return self._header(last, committed_offset).next_offset
 
@@ -148,18 +148,18 @@ class SegmentChain:
     ) -> PutResult:
         """Put the segment of `[first_offset, next_offset)`, or adopt the one that another worker put there.
 
-        Adopted is only what belongs here, is whole, and has every message in it that this worker holds: then
-        it counts as if this worker had put it.
+        A segment is only adopted if it belongs here, is complete and has every message that this worker
+        holds. It then counts as if this worker had put it.
 
         Args:
             first_offset: End of the chain so far.
-            next_offset: The last message's offset + 1.
-            frames: One per message that became detections.
-            dead_letters: One per message that did not.
-            image_paths: Of every message, by its offset (None where it could not be parsed).
+            next_offset: Offset of the last message + 1.
+            frames: One per message with detections.
+            dead_letters: One per other message.
+            image_paths: The path of every message by its offset, None if it could not be parsed.
 
         Raises:
-            ChainBroken: The object that is there cannot be adopted.
+            ChainBroken: The existing object cannot be adopted.
         """
         data = encode_segment(
             model=self.model,
@@ -199,7 +199,7 @@ class SegmentChain:
         return next_offset
 
     def _read(self, key: str) -> Segment:
-        """Return the segment; one that comes short is read again before it is believed."""
+        """Return the segment; if it arrives truncated, read it again before giving up."""
         for _ in range(_READS_OF_A_SHORT_SEGMENT - 1):
             with contextlib.suppress(CutShort):
                 return read_segment(self.store, key)

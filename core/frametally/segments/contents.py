@@ -1,7 +1,7 @@
-"""Segments: written by consumers for a run of messages, and read by everyone else.
+"""Encodes and decodes segments, which consumers write for a run of messages.
 
 A segment is JSON Lines: its header, the frame lines, the dead letters (see `records.SegmentHeader`). It is
-written whole, once, and never changed; `chain.py` has the order in which a partition's segments are put.
+written as a whole, once, and never changed; `chain.py` defines the order of a partition's segments.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from frametally.records import DeadLetter, FrameDetections, decode, encode
 from frametally.rules.seals import check_crc32
 from frametally.segment_records import SegmentHeader, SegmentSource
 
-# A header with a hundred sources is about 15 kB: one ranged read nearly always holds it.
+# A header with a hundred sources is about 15 kB, so one ranged read is nearly always enough.
 _HEADER_READ_BYTES = 32 * 1024
 
 
 class CutShort(Retryable):
-    """A segment has fewer lines than its header says: a body cut short on its way raises nothing itself."""
+    """A segment has fewer lines than its header says; a body truncated in transit raises no other error."""
 
 
 class RangeReader(Protocol):
-    """The methods of an object store that are necessary to read lines of a segment."""
+    """The methods of an object store that reading lines of a segment requires."""
 
     def get_range(self, key: str, first_byte: int, next_byte: int) -> bytes:
-        """Return bytes `first_byte` to before `next_byte` of an object."""
+        """Return the bytes of an object from `first_byte` to before `next_byte`."""
 
 
 class Segment(NamedTuple):
-    """A segment as it was read: its header and its lines, without their line ends."""
+    """A segment as read: its header and its lines, without line ends."""
 
     header: SegmentHeader
     frame_lines: list[bytes]
@@ -54,7 +54,7 @@ class Segment(NamedTuple):
 
 
 def frame_line(frame: FrameDetections) -> bytes:
-    """Encode a frame's line, without a line end; its picture's digest is in the segment's header only."""
+    """Encode a frame's line, without a line end; only the segment's header has the picture's digest."""
     return encode(frame if frame.picture_digest is UNSET else replace(frame, picture_digest=UNSET))
 
 
@@ -69,7 +69,7 @@ def encode_segment(
     frames: Sequence[FrameDetections],
     dead_letters: Sequence[DeadLetter],
 ) -> bytes:
-    """Encode a segment, the same for the same messages in whatever order they are given."""
+    """Encode a segment; the bytes do not depend on the order of the messages."""
     body = bytearray()
     sources: list[SegmentSource] = []
     ordered = sorted(frames, key=lambda f: (f.source, f.captured_at_ms, f.frame_index, f.image_path))
@@ -112,8 +112,8 @@ def decode_segment(data: bytes, key: str) -> Segment:
     """Decode the segment in `data`; `key` names it in errors.
 
     Raises:
-        Poison: The header is damaged, or the lines are others than were stored.
-        CutShort: It has not the lines that its header says.
+        Poison: The header is damaged, or the lines differ from those stored.
+        CutShort: It does not have as many lines as its header says.
     """
     head, newline, body = data.partition(b"\n")
     if not newline:
@@ -139,7 +139,7 @@ def check_lines(data: bytes | memoryview, crc32: int | None, key: str, part_name
     """Compare lines of the segment under `key`, such as those of one source, with their CRC-32.
 
     Raises:
-        Poison: They are others than were stored; the message names the segment and `part_name` of it.
+        Poison: The lines differ from those stored; the message names the segment and `part_name`.
     """
     try:
         check_crc32(zlib.crc32(data), crc32)
@@ -150,10 +150,10 @@ def check_lines(data: bytes | memoryview, crc32: int | None, key: str, part_name
 def read_lines(
     store: RangeReader, key: str, first_byte: int, next_byte: int, crc32: int | None, part_name: str
 ) -> list[bytes]:
-    """Read lines that lie in these bytes of the segment under `key`, without their line ends.
+    """Read the lines in a range of bytes of the segment under `key`, without line ends.
 
     Raises:
-        Retryable: They came cut short.
+        Retryable: The bytes arrived truncated.
         Poison: As `check_lines`.
         ObjectMissing: There is no such segment.
     """
@@ -165,7 +165,7 @@ def read_lines(
 
 
 def read_source(store: RangeReader, key: str, body_start: int, part: SegmentSource) -> list[bytes]:
-    """Read one source's lines of a segment whose body begins there. Raises as `read_lines`."""
+    """Read one source's lines of a segment whose body begins at `body_start`. Raises as `read_lines`."""
     start = body_start + part.first_byte
     return read_lines(store, key, start, body_start + part.next_byte, part.crc32, part.source)
 
@@ -201,7 +201,7 @@ def list_segments(store: ObjectStore) -> Iterator[str]:
 
 
 def check_belongs(header: SegmentHeader, key: str) -> None:
-    """Check that the header is the one that its key promises.
+    """Check that the header matches its key.
 
     Raises:
         Misconfigured: It belongs to another log, partition or model.

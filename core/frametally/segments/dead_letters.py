@@ -1,8 +1,8 @@
-"""Dead letters: frames that consumers set aside, the settled ones, and how to fix the others.
+"""Lists, replays and drops dead letters: frames that consumers could not analyse.
 
-A segment holds a dead letter for good. It is settled when its frame was detected later, or when a
-person dropped it (an object under `dead-letters/dropped/`). Announcing its message again is all that mending
-takes once the cause is gone: a frame's detections outweigh its dead letter, and each frame counts once.
+A segment keeps a dead letter for good. It is settled when its frame is detected later, or when a person drops
+it (an object under `dead-letters/dropped/`). Once the cause is fixed, announcing its message again is enough:
+a frame's detections take precedence over its dead letter, and each frame counts once.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from frametally.segments.contents import list_segments, read_header, read_segmen
 from frametally.undo_records import DroppedDeadLetter
 
 if TYPE_CHECKING:
-    from frametally.segments.stored_frame import BadFrame  # imports OpenCV, which `status` can do without
+    from frametally.segments.stored_frame import BadFrame  # imports OpenCV, which `status` does not need
 
 State = Literal["waiting", "detected", "dropped"]
 
@@ -34,7 +34,7 @@ REASONS: dict[str, str] = {
     "oversized": "the picture has more pixels than frametally may decode",
     "undecodable": "the picture cannot be decoded",
 }
-"""By cause, why a frame could not be analysed, in words for people."""
+"""Why a frame could not be analysed, in words, by cause."""
 
 _PUT_BACK = "put the picture back, or `frametally forget` its footage and produce it again"
 _STORED_SO = "the picture was already faulty when it was stored: correct the program that made it"
@@ -47,7 +47,7 @@ REMEDIES: dict[str, str] = {
     "oversized": "allow the consumers to decode pictures of this size",
     "undecodable": _STORED_SO,
 }
-"""By cause, what mends it; a dead letter that nobody can mend is dropped."""
+"""How to fix each cause; drop a dead letter that cannot be fixed."""
 
 _CAUSE_OF_STAGE: dict[Stage, Cause] = {
     "parse": "malformed",
@@ -61,8 +61,8 @@ class Entry(NamedTuple):
     """A dead letter, the key and the header of its segment, and its state.
 
     Attributes:
-        id: 12 hex, the same for ever.
-        state: `waiting` for its cause to be mended; `detected` later; `dropped` by a person.
+        id: 12 hex digits that never change.
+        state: `waiting` for its cause to be fixed, `detected` later, or `dropped` by a person.
     """
 
     id: str
@@ -73,12 +73,12 @@ class Entry(NamedTuple):
 
     @property
     def cause(self) -> Cause:
-        """Why, as a word."""
+        """The cause, as a word."""
         return cause_of(self.letter)
 
 
 class Replayed(NamedTuple):
-    """The result of a replay: dead letters whose messages were announced again, and the others."""
+    """The result of a replay: dead letters whose messages were announced again, and the skipped ones."""
 
     announced: list[Entry]
     skipped: list[Skipped]
@@ -87,7 +87,7 @@ class Replayed(NamedTuple):
 def as_dead_letter(
     *, offset: int, message: bytes, frame: FrameAnnouncement | None, error: BadFrame
 ) -> DeadLetter:
-    """Make the dead letter of a message; `frame` is the announced frame, if any."""
+    """Return the dead letter of a message; `frame` is the announced frame, if any."""
     return DeadLetter(
         offset=offset,
         message=message,
@@ -100,23 +100,23 @@ def as_dead_letter(
 
 
 def cause_of(letter: DeadLetter) -> Cause:
-    """Return why it was set aside, as a word; also where the letter says only at which step."""
+    """Return the cause of a dead letter, even if it only has the stage."""
     return letter.cause or _CAUSE_OF_STAGE[letter.stage]
 
 
 def mending_command(letter_id: str, cause: str) -> str:
-    """Return the command that settles a dead letter once its cause is mended."""
+    """Return the command that settles a dead letter once its cause is fixed."""
     return f"frametally dead-letters {'drop' if cause == 'malformed' else 'replay'} {letter_id}"
 
 
 def list_dead_letters(store: ObjectStore, *, model: str | None = None) -> list[Entry]:
     """Return all dead letters, of one model or of all, by segment and offset.
 
-    Reads the headers of all segments, and of those that matter the lines.
+    This reads the headers of all segments, and the lines of relevant ones.
 
     Raises:
-        Poison: A segment that does not parse; the message names it.
-        CutShort: One that is not whole.
+        Poison: A segment does not parse; the message names it.
+        CutShort: A segment is incomplete.
     """
     dropped = {info.key for info in store.list(keys.DROPPED)}
     entries: list[Entry] = []
@@ -144,7 +144,7 @@ def list_dead_letters(store: ObjectStore, *, model: str | None = None) -> list[E
 def _detected(
     store: ObjectStore, headers: Sequence[tuple[str, SegmentHeader, int]], entries: Iterable[Entry]
 ) -> set[tuple[str, str | None]]:
-    """Return pairs of model and `image_path` of those entries whose frame has detections."""
+    """Return the model and `image_path` of the entries whose frames have detections."""
     paths_by_source: dict[tuple[str, str], set[str]] = defaultdict(set)
     for entry in entries:
         if entry.letter.source and entry.letter.image_path:
@@ -156,17 +156,17 @@ def _detected(
             if not paths:
                 continue
             for line in read_source(store, key, body_start, part):
-                # A cheap test before the decoding: a path stands in its line as it is.
+                # A cheap test before decoding: a line contains its path unescaped.
                 if any(path.encode() in line for path in paths):
                     detected.add((header.model, decode(line, FrameDetections).image_path))
     return detected
 
 
 def choose(entries: Sequence[Entry], *, ids: Collection[str] = (), cause: str | None = None) -> list[Entry]:
-    """Return the `entries` with one of these ids, or beginnings of ids, and this cause; neither given: all.
+    """Return the `entries` with one of these ids, or beginnings of ids, and this cause; by default all.
 
     Raises:
-        Misconfigured: An id that none has, or more than one.
+        Misconfigured: An id matches no entry, or more than one.
     """
     chosen = list(entries)
     if ids:
@@ -184,11 +184,11 @@ def choose(entries: Sequence[Entry], *, ids: Collection[str] = (), cause: str | 
 
 
 def read_entries(store: ObjectStore, places: Iterable[tuple[str, int]]) -> list[Entry]:
-    """Return the dead letters at these places, each the key of a segment and an offset in it, as waiting.
+    """Return the dead letters at some places (key of a segment, offset), with the state `waiting`.
 
     Raises:
-        Poison: A segment that does not parse; the message names it.
-        ObjectMissing: There is no such segment any more.
+        Poison: A segment does not parse; the message names it.
+        ObjectMissing: A segment no longer exists.
     """
     offsets: dict[str, set[int]] = defaultdict(set)
     for key, offset in places:
@@ -207,10 +207,10 @@ def read_entries(store: ObjectStore, places: Iterable[tuple[str, int]]) -> list[
 def check_mended(
     entries: Iterable[Entry], *, store: ObjectStore, max_pixels: int, progress: Progress | None = None
 ) -> Replayed:
-    """Return which of these dead letters `replay` would announce, and which still cannot be read, and why.
+    """Return which of these dead letters `replay` would announce, and why others still cannot be read.
 
     Raises:
-        Retryable: The store is away.
+        Retryable: The store is unavailable.
     """
     from frametally.segments.stored_frame import BadFrame, parse_announcement, read_frame
 
@@ -246,13 +246,13 @@ def replay(
     max_pixels: int,
     progress: Progress | None = None,
 ) -> Replayed:
-    """Announce again the messages of those dead letters whose cause is mended, each on the topic it was on.
+    """Announce again the messages of dead letters whose cause is fixed, each on its original topic.
 
-    Those that are settled are left out without a word. A topic that is no longer there is created again, with
-    `partitions`; pictures of more than `max_pixels` are still refused.
+    Settled ones are skipped silently. A missing topic is created again with `partitions`; pictures of more
+    than `max_pixels` are still rejected.
 
     Raises:
-        Retryable: The store or the log is away. Announcing twice changes nothing: run it again.
+        Retryable: The store or the log is unavailable. Run it again, as announcing twice changes nothing.
     """
     from frametally.segments.stored_frame import parse_announcement
 

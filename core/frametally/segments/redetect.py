@@ -1,8 +1,8 @@
 """Announces stored frames again for one model, on a separate topic.
 
-Each model has a consumer group of its own, so it sees every frame that the log still holds. Frames whose
-messages are gone from the log are still in the store: they are announced here, and a consumer of that model
-drains the topic. The topic has chains of segments of its own; a frame that is detected on both counts once.
+Each model has its own consumer group, so it sees every frame that the log still has. Frames whose messages
+are gone from the log are still in the store: they are announced here, and a consumer of that model drains the
+topic. The topic has its own chains of segments; a frame detected on both topics counts once.
 """
 
 from __future__ import annotations
@@ -29,13 +29,14 @@ from frametally.segments.contents import read_header, read_source
 from frametally.settings.loading import Settings
 
 _ANNOUNCE_FRAMES = 100
-_MODEL = re.compile(r"[a-z0-9][a-z0-9._-]{0,90}")  # with the prefix it has to be a topic's name
+_MODEL = re.compile(r"[a-z0-9][a-z0-9._-]{0,90}")  # with the prefix, it must be a valid topic name
 
 
 class RedetectReport(NamedTuple):
     """How many frames were announced again on `topic`.
 
-    `known` were left out, as the model has been used on them; `skipped` the store lacks, or they are spoiled.
+    `known` frames were left out because the model has already processed them; `skipped` ones are missing or
+    damaged.
     """
 
     topic: str
@@ -54,10 +55,10 @@ class _Frame(NamedTuple):
 
 
 def redetect_topic(topic: str, model: str) -> str:
-    """Return the topic of frames that are announced again for `model`, where frames are announced on `topic`.
+    """Return the topic of frames of `topic` that are announced again for `model`.
 
     Raises:
-        Misconfigured: `model` can be no model id.
+        Misconfigured: `model` is not a valid model id.
     """
     if not _MODEL.fullmatch(model):
         raise Misconfigured(
@@ -68,7 +69,7 @@ def redetect_topic(topic: str, model: str) -> str:
 
 
 def refuse_topic_of_another(topic: str, model: str) -> None:
-    """Raise `Misconfigured` where stored frames are announced again on `topic`, but not for `model`."""
+    """Raise `Misconfigured` if stored frames are announced again on `topic` for another model."""
     if topic.startswith(keys.redetect_topic(keys.USUAL_TOPIC, "")) and not topic.endswith(f"-{model}"):
         raise Misconfigured(
             f"topic {topic} is for another model, and this consumer's model is {model}: use the settings of "
@@ -87,19 +88,19 @@ def redetect(
     from_ms: int | None = None,
     to_ms: int | None = None,
 ) -> RedetectReport:
-    """Announce the stored frames that `model` has not been used on.
+    """Announce the stored frames that `model` has not processed.
 
-    Frames that are forgotten are left out. Run twice, it announces twice what has not been detected in
-    between: that costs time and changes no count. So does one that failed half-way.
+    Forgotten frames are left out. A second run, or one after a failure, announces frames again that have not
+    been detected since: that costs time but changes no count.
 
-    In memory are the names of one medium's frames, of those that the model has in one source's UTC day, and
-    where in the segments each source's lines lie.
+    Memory holds the names of one medium's frames, those that the model has for one source's UTC day, and the
+    position of each source's lines in the segments.
 
-    `source` is a slug, or a source as it was written; only frames of `[from_ms, to_ms)` are announced.
+    `source` is a slug or display name; only frames in `[from_ms, to_ms)` are announced.
 
     Raises:
-        Misconfigured: No model id, no such source, or frames that cannot be distinguished.
-        Retryable: The store or the log is away.
+        Misconfigured: The model id or the source is wrong, or frames cannot be distinguished.
+        Retryable: The store or the log is unavailable.
     """
     topic = redetect_topic(settings.topic, model)
     manifests = footage_of(list_manifests(store) if source is None else media_of_source(store, source), model)
@@ -131,7 +132,7 @@ def redetect(
 
 
 class _Detected:
-    """The frames that count in a model's segments; those of one source's UTC day at a time are in memory."""
+    """The frames that count in a model's segments; holds one source's UTC day at a time in memory."""
 
     def __init__(self, store: ObjectStore, model: str, forgotten: Forgotten) -> None:
         self._store = store
@@ -159,7 +160,7 @@ class _Detected:
                     frame = decode(line, FrameDetections)
                     if frame.captured_at_ms // DAY_MS != day:
                         continue
-                    # Produced again after it was forgotten, it is the same picture of another revision.
+                    # A frame produced again after being forgotten has the same picture and another revision.
                     if not is_forgotten(frame.media, frame.captured_at_ms, self._forgotten):
                         yield frame.image_path
 
@@ -181,7 +182,7 @@ def _frames(
 
 
 def _announcement(store: ObjectStore, frame: _Frame) -> FrameAnnouncement:
-    """Return the announcement of a stored frame. Raises `ObjectMissing`; `Poison`: not a picture."""
+    """Return the announcement of a stored frame. Raises `ObjectMissing`, and `Poison` for a bad picture."""
     manifest = frame.manifest
     return announcement_of(
         store.get(frame.path),

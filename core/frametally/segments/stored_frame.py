@@ -1,6 +1,6 @@
 """Loads the picture of an announcement, and checks every step; a failure makes a dead letter.
 
-The consumer reads frames through this, and so does the check whether a dead letter's cause is mended.
+The consumer reads frames with it, and so does the check whether a dead letter's cause is fixed.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.records import Cause, FrameAnnouncement, Stage, decode
 
 _CHANNELS = 3
-_MOST_SIDE_PX = 65_535  # of a JPEG (ITU-T T.81, B.2.2)
+_MOST_SIDE_PX = 65_535  # JPEG's limit (ITU-T T.81, B.2.2)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MEDIA = re.compile(r"[0-9a-f]{64}(\.[1-9]\d{0,8})?")  # see `keys.media_id`
 
 
 class BadFrame(Poison):
-    """A message that can become no detections: at which step, why as a word, and why as a sentence."""
+    """A message that cannot be analysed: the stage, the cause as a word, and the reason as a sentence."""
 
     def __init__(self, stage: Stage, cause: Cause, reason: str) -> None:
         super().__init__(reason)
@@ -34,7 +34,7 @@ def parse_announcement(message: bytes) -> FrameAnnouncement:
     """Decode the announcement in a message.
 
     Raises:
-        BadFrame: It is not one, or it contradicts itself.
+        BadFrame: It is not an announcement, or it contradicts itself.
     """
     try:
         frame = decode(message, FrameAnnouncement)
@@ -48,7 +48,7 @@ def parse_announcement(message: bytes) -> FrameAnnouncement:
 
 
 def _contradiction(frame: FrameAnnouncement) -> str | None:
-    """Return what of an announcement cannot be, though every field has its type; None if all can."""
+    """Return what is impossible in an announcement with valid types, or None."""
     path = frame.image_path
     medium = path.rpartition("/")[2].split("-")[-2]
     try:
@@ -76,7 +76,7 @@ def picture_digest(frame: FrameAnnouncement) -> str:
 def decoded_bytes(
     frame: FrameAnnouncement, *, max_pixels: int, least_px: tuple[int, int] | None = None
 ) -> int:
-    """Return the most bytes that `read_frame` will hold for this frame, its JPEG and its pixels together."""
+    """Return the most bytes that `read_frame` holds for this frame: its JPEG plus its pixels."""
     width_px, height_px = _decoded_px(frame.width_px, frame.height_px, least_px)
     return min(width_px * height_px, max_pixels) * _CHANNELS + frame.bytes
 
@@ -89,14 +89,14 @@ def _decoded_px(width_px: int, height_px: int, least_px: tuple[int, int] | None)
 def read_frame(
     store: ObjectStore, frame: FrameAnnouncement, *, max_pixels: int, least_px: tuple[int, int] | None = None
 ) -> Pixels:
-    """Return the picture of an announced frame, as it lies in the store.
+    """Return the stored picture of an announced frame.
 
     Args:
-        store: Where it lies.
-        frame: What was announced.
-        max_pixels: Width times height above which a picture is refused by its header, before decoding.
-        least_px: Width and height that suffice: it may be decoded at a half, a quarter or an eighth of its
-            sides, as long as both stay that large. None: as it lies there.
+        store: The store with the picture.
+        frame: The announcement.
+        max_pixels: Width times height above which a picture is rejected by its header, before decoding.
+        least_px: Sufficient width and height: the picture may be decoded at a half, a quarter or an eighth of
+            its sides as long as both stay at least this large. None means full size.
 
     Returns:
         Shape `(frame.height_px, frame.width_px, 3)`, or that reduced and rounded up, dtype uint8, channels
@@ -104,7 +104,7 @@ def read_frame(
 
     Raises:
         BadFrame: There is no such picture.
-        Retryable: The store is away for now.
+        Retryable: The store is unavailable.
     """
     path = frame.image_path
     try:

@@ -1,7 +1,7 @@
-"""The segments that a reader knows, as a few stretches of segments that follow each other.
+"""Represents the segments that a reader knows as a few stretches of consecutive segments.
 
-A partition's segments are one chain, so that a stretch tells of a million of them by the keys of its first
-and its last. A segment in no stretch is new: it is before the first, after the last, or fills a gap.
+A partition's segments are one chain, so the first and last key of a stretch can describe a million of them. A
+segment in no stretch is new: it is before the first, after the last, or fills a gap.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from frametally.rules.times import DAY_MS
 _SUFFIX = len(".jsonl")
 _OFFSET_BEGINS = _SUFFIX + 20  # digits
 MOST_LISTED = 20_000
-"""Of so many segments, or fewer, all are listed each time."""
+"""Up to this many segments, all are listed each time."""
 
 
 class SegmentStretch(NamedTuple):
-    """Segments of one partition, each of which begins where the one before ends; or one alone."""
+    """One or more segments of one partition, each beginning where the previous one ends."""
 
     first_key: str
     last_key: str
@@ -33,15 +33,15 @@ class SegmentStretch(NamedTuple):
 
     @property
     def is_whole(self) -> bool:
-        """Whether it has a line for each of its messages."""
+        """Whether it has a line for every message."""
         return self.next_offset - self.first_offset == self.frames + self.dead_letters
 
 
 class Stretches:
-    """The stretches of partitions; a partition is the part of a segment's key before its offset."""
+    """The stretches of all partitions; a partition is the part of a segment's key before its offset."""
 
     def __init__(self, stretches: Iterable[SegmentStretch] = ()) -> None:
-        """Take stretches that do not touch, in any order."""
+        """Start with stretches that do not touch, in any order."""
         self._stretches: defaultdict[str, list[SegmentStretch]] = defaultdict(list)
         for stretch in sorted(stretches):
             self._stretches[partition_of(stretch.first_key)].append(stretch)
@@ -50,13 +50,13 @@ class Stretches:
         return (stretch for partition in sorted(self._stretches) for stretch in self._stretches[partition])
 
     def keys(self) -> KeyRanges:
-        """Return the keys of their segments."""
+        """Return the key ranges of the segments."""
         return KeyRanges(sorted((stretch.first_key, stretch.last_key) for stretch in self))
 
     def add(self, segment: SegmentStretch) -> bool:
-        """Take one segment more; return False, and take none, if one that follows it is there already.
+        """Add a segment; return False, and add nothing, if a later one is already there.
 
-        Segments with losses stay alone, so that each is named.
+        Segments with losses stay separate, so that each is named.
         """
         first_key, last_key, first_offset, next_offset, frames, dead_letters = segment
         stretches = self._stretches[partition_of(first_key)]
@@ -73,7 +73,7 @@ class Stretches:
         return True
 
     def remove(self, segment: SegmentStretch) -> bool:
-        """Leave out a segment that a stretch begins with; return False, and leave all, if none does."""
+        """Remove the first segment of a stretch; return False if no stretch begins with this segment."""
         stretches = self._stretches[partition := partition_of(segment.first_key)]
         number = bisect_left(stretches, segment.first_key, key=lambda stretch: stretch.first_key)
         if number == len(stretches) or stretches[number].first_key != segment.first_key:
@@ -108,14 +108,14 @@ def first_offset_of(key: str) -> int:
 def lists_all(segments: int, listed_at_ms: int, now_ms: int) -> bool:
     """Return whether to list all segments, not only new ones, given the time of the last full list.
 
-    Of many that is done once a day: it finds those that a person, or the store's retention, has removed or
-    put again.
+    Many segments are listed in full once a day, to find those that a person or the store's retention has
+    removed or put again.
     """
     return not are_many(segments) or not 0 <= now_ms - listed_at_ms < DAY_MS
 
 
 def are_many(segments: int) -> bool:
-    """Return whether so many segments are not all listed each time."""
+    """Return whether there are too many segments to list all each time."""
     return segments > MOST_LISTED
 
 

@@ -1,1 +1,1 @@
-"""Every setting."""
+"""Defines, loads and documents every setting."""

@@ -22,7 +22,7 @@ _FOLDERS = {"data_dir": DATA_FOLDER, "models_dir": "~/.cache/frametally/models"}
 
 
 def settings_table() -> str:
-    """Return every setting as a Markdown table: what all share, then by stage, then the servers'."""
+    """Return every setting as a Markdown table: shared settings, then by stage, then of servers."""
     rows = ["| setting | default | what it is |", "| --- | --- | --- |"]
     by_stage = {name: field for part in PARTS for name, field in part.model_fields.items()}
     shared = {name: field for name, field in Settings.model_fields.items() if name not in by_stage}

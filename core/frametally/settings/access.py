@@ -1,7 +1,7 @@
 """Keeps secrets out of the URLs of ports: settings have the secret and the trusted certificates.
 
-A URL is printed, logged and listed with the processes; a secret comes from the environment alone and is shown
-as asterisks wherever it is printed by mistake.
+URLs are printed, logged and visible in process lists. Secrets come only from the environment and appear as
+asterisks if they are printed by mistake.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ NO_SECRET = SecretStr("")
 _LEAST_SECRET_CHARS = 32
 
 API_TOKEN_PREFIX = "frametally_"  # noqa: S105 - how secrets begin
-"""By which people, and programs that look for lost secrets, know what they have found."""
+"""Lets people, and programs that scan for leaked secrets, recognize a token."""
 _API_TOKEN = re.compile(f"{API_TOKEN_PREFIX}[A-Za-z0-9_-]{{43}}")
 
 
@@ -29,7 +29,7 @@ def hard_to_guess(secret: SecretStr) -> SecretStr:
 
 
 class TrustSettings(SettingsPart):
-    """The trusted certificates, if the URL alone chooses TLS."""
+    """The trusted certificates for servers whose URL alone decides about TLS."""
 
     ca_file: Path | None = Field(
         None,
@@ -43,8 +43,8 @@ class ServerAccess:
     """How to log in to a server: the index's (Elasticsearch or PostgreSQL) or the ledger's (PostgreSQL).
 
     Attributes:
-        user: Name to log in by; empty: the one in the URL, or none.
-        ca_file: PEM file of the authorities that the server's certificate may come from; None: the system's.
+        user: User name; empty for the one in the URL, or none.
+        ca_file: PEM file of the trusted certificate authorities, or None for the system's.
     """
 
     user: str = ""
@@ -57,10 +57,10 @@ class LogAccess(ServerAccess):
     """How to log in to Kafka.
 
     Attributes:
-        security: Kafka's `security.protocol`; empty: SASL_SSL with a user and a CA file, SASL_PLAINTEXT with
-            a user alone, SSL with a CA file alone, else PLAINTEXT.
-        client_properties: A `client.properties` file as Confluent's clients read it; settings win over it.
-        retention_h: Hours that messages are kept in topics that are made; 0: as the broker says.
+        security: Kafka's `security.protocol`. If empty: SASL_SSL with a user and a CA file, SASL_PLAINTEXT
+            with only a user, SSL with only a CA file, otherwise PLAINTEXT.
+        client_properties: A `client.properties` file for Confluent's clients; settings take precedence.
+        retention_h: Hours to keep messages in new topics; 0 for the broker's default.
     """
 
     security: str = ""
@@ -77,12 +77,11 @@ class StoreAccess:
     """How to reach an S3 store.
 
     Attributes:
-        endpoint: URL of the service; empty: AWS's for the region.
-        region: Region of the bucket: `AWS_REGION` or `AWS_DEFAULT_REGION`, else `us-east-1`.
-        access_key: Name of the key; empty: what AWS's own variables and files say.
-        ca_file: PEM file of the authorities that the endpoint's certificate may come from; None: the
-            system's.
-        link_endpoint: URL of the service in links for browsers and batch nodes; empty: `endpoint`.
+        endpoint: URL of the service; empty for AWS's in the region.
+        region: Region of the bucket, from `AWS_REGION` or `AWS_DEFAULT_REGION`, else `us-east-1`.
+        access_key: Name of the key; empty for AWS's own variables and files.
+        ca_file: PEM file of the trusted certificate authorities, or None for the system's.
+        link_endpoint: URL of the service in links for browsers and batch nodes; empty for `endpoint`.
     """
 
     endpoint: str = ""
@@ -94,5 +93,5 @@ class StoreAccess:
 
 
 def is_api_token(text: str) -> bool:
-    """Return whether `text` is written as an API token of a dashboard is."""
+    """Return whether `text` has the form of a dashboard's API token."""
     return _API_TOKEN.fullmatch(text) is not None

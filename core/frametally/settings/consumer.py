@@ -1,4 +1,4 @@
-"""Settings of the consumer: the model, its input, the boxes, and the size of a segment."""
+"""Defines the consumer's settings: the model, its input, and the size of a segment."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class ConsumerSettings(SettingsPart):
 
     @property
     def model_onnx(self) -> Path | None:
-        """The ONNX file of a network, instead of a Darknet one."""
+        """The network's ONNX file, or None for a Darknet network."""
         is_onnx = self.model_weights is not None and self.model_weights.suffix.lower() == ".onnx"
         return self.model_weights if is_onnx else None
 
@@ -98,7 +98,7 @@ class ConsumerSettings(SettingsPart):
 
     @property
     def devices(self) -> list[str]:
-        """Devices other than the CPU that should compute, such as `cuda`, in order of preference."""
+        """Devices to use other than the CPU, such as `cuda`, in order of preference."""
         names = [name.removesuffix("ExecutionProvider").lower() for name in self.providers]
         return [name for name in names if name != "cpu"]
 
@@ -110,7 +110,7 @@ class ConsumerSettings(SettingsPart):
 
     @property
     def tiles(self) -> tuple[int, int]:
-        """Columns and rows of the tiles in which large pictures are also looked at; (1, 1): none."""
+        """Columns and rows of tiles in which large pictures are also analysed; (1, 1) for none."""
         columns, _, rows = (self.input_size_px.partition("+")[2] or "1x1").partition("x")
         return int(columns), int(rows)
 
@@ -120,5 +120,5 @@ class ConsumerSettings(SettingsPart):
         return self.topic_beside("processed-")
 
     def topic_beside(self, prefix: str) -> str:
-        """Return the name of another topic of this deployment, after that of live frames."""
+        """Return the name of another topic of this deployment, derived from `live_topic`."""
         return prefix + self.live_topic.removeprefix("video-")

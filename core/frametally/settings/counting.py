@@ -1,4 +1,4 @@
-"""Settings of the counting job: the boxes that count, tracking, and the engines."""
+"""Defines the counting job's settings: the boxes that count, tracking, and the engines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The folder of the embedded store, log and index, and the demo's folder beside it."""
+"""Finds and checks the folder of the embedded store, log and index, and the demo's folder next to it."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ _SETTINGS = "--data-dir or FRAMETALLY_DATA_DIR"
 
 
 def embedded_folder(settings: Settings) -> Path | None:
-    """Return the folder that the counts lie in; None where they are on a server."""
+    """Return the folder of the counts, or None if they are on a server."""
     folder = settings.data_dir
     return folder if settings.index_url == f"sqlite:///{folder / INDEX_FILE}" else None
 
 
 def store_folder(settings: Settings) -> Path | None:
-    """Return the folder of this machine that the object store is; None where it is on a server."""
+    """Return the folder of the object store, or None if it is on a server."""
     scheme, _, place = settings.store_url.partition("://")
     return Path(unquote(place)) if scheme == "file" else None
 
 
 def demo_beside(folder: Path) -> Path | None:
-    """Return the demo's data folder beside `folder`, if there are counts in it and it is another one."""
+    """Return the demo's data folder next to `folder` if it is a different folder and has counts, or None."""
     demo = folder.parent / DEMO_DATA_DIR
     return demo if demo != folder and (demo / INDEX_FILE).is_file() else None
 
 
 def must_be_folder(settings: Settings) -> None:
-    """Find out that the data folder can be none before anything is looked for in it, or made.
+    """Check that the data folder can be used before anything reads or creates files in it.
 
     Raises:
-        Misconfigured: The store or the counts are to lie there, and there is a file, or none may look.
+        Misconfigured: The store or the counts should be there, but it is a file or not accessible.
     """
     folder = settings.data_dir
     if store_folder(settings) == folder / "store" or embedded_folder(settings) is not None:
@@ -50,15 +50,15 @@ def must_be_folder(settings: Settings) -> None:
 
 
 def must_be_writable(folder: Path, settings: str = _SETTINGS) -> None:
-    """Find out that nothing can be made in a folder that `settings` name, or it itself cannot.
+    """Check that files can be created in a folder that `settings` name, or that it can be created.
 
-    Nothing is left behind.
+    The check leaves nothing behind.
 
     Raises:
-        Misconfigured: So it is.
+        Misconfigured: This is not possible.
     """
     try:
-        # Rights do not tell: a read-only disk and some kernel folders refuse even who has them all.
+        # Permissions are not enough: a read-only disk and some kernel folders refuse even root.
         with tempfile.TemporaryFile(dir=_nearest(folder)):
             pass
     except OSError as error:
@@ -66,7 +66,7 @@ def must_be_writable(folder: Path, settings: str = _SETTINGS) -> None:
 
 
 def _nearest(folder: Path) -> Path:
-    """Return `folder`, or the nearest above it that is there. Raises `OSError` where that is not a folder."""
+    """Return `folder` or its nearest existing parent. Raises `OSError` if that is not a folder."""
     while True:
         try:
             mode = folder.stat().st_mode

@@ -1,4 +1,4 @@
-"""Settings as environment variables, for child processes with the same settings."""
+"""Passes settings to child processes as environment variables."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from frametally.settings.fields import SecretStr
 from frametally.settings.loading import ENV_PREFIX, Settings
 
 _SECRET = ("PASSWORD", "SECRET", "TOKEN", "CONN_URI")
-"""In the names of variables that log in somewhere: ours, others', AWS's."""
+"""Parts of the names of variables with log-ins: frametally's, AWS's and others'."""
 
 
 def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables for a process that is to log in nowhere."""
+    """Return the variables for a process that must not log in anywhere."""
     return {name: value for name, value in environment.items() if not any(part in name for part in _SECRET)}
 
 
 def environment_of(settings: Settings) -> dict[str, str]:
-    """Return the variables by which another process loads these very settings, whatever folder it runs in.
+    """Return the variables with which another process, in any folder, loads the same settings.
 
-    They hold passwords: they are for a process's environment, and for nothing that is shown or kept.
+    They contain passwords: use them only for a process's environment, never show or store them.
     """
     variables = {}
     for name in type(settings).model_fields:

@@ -1,4 +1,4 @@
-"""Settings as classes of fields: parses a value from the environment, or explains its refusal."""
+"""Defines settings as classes of fields, parses their values, and explains invalid ones."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _BOUNDS: Mapping[str, tuple[Callable[[Any, Any], bool], str]] = {
 
 
 class SettingRefused(ValueError):
-    """A setting has a value that it cannot have."""
+    """The value of a setting is not allowed."""
 
     def __init__(self, name: str, value: object, message: str) -> None:
         super().__init__(f"{name}: {message}")
@@ -30,7 +30,7 @@ class SettingRefused(ValueError):
 
 @dataclass(frozen=True, repr=False)
 class SecretStr:
-    """A text that shows itself as asterisks."""
+    """A text that prints as asterisks."""
 
     _secret: str
 
@@ -90,20 +90,20 @@ def Field(  # noqa: N802 - it stands for what it makes
     """Return a setting, for the body of a class of settings.
 
     Args:
-        default: What it is where nobody sets it; a function is called for it.
-        description: A sentence for the documentation.
-        check: Returns a value as it is to be, or raises `ValueError`.
-        **bounds: `ge`, `gt`, `le` and `lt` in its unit, `multiple_of`, `pattern` of a text.
+        default: The default value, or a function that returns it.
+        description: A description for the documentation.
+        check: Returns the final value, or raises `ValueError`.
+        **bounds: `ge`, `gt`, `le` and `lt` in its unit, `multiple_of`, or `pattern` for a text.
     """
     return _Field(default, description, check, bounds)
 
 
 class SettingsPart:
-    """Values of the fields of a class and its bases; none of them can be changed."""
+    """The values of the fields of a class and its bases, which cannot be changed."""
 
     model_fields: ClassVar[dict[str, _Field]] = {}
     model_fields_set: frozenset[str]
-    """The names that were given a value."""
+    """The names whose values were given."""
 
     def __init_subclass__(cls) -> None:
         cls.model_fields = {
@@ -114,7 +114,7 @@ class SettingsPart:
         }
 
     def __init__(self, **values: Any) -> None:
-        """Check what is given, texts among it as an environment has them; other names are left out.
+        """Check the given values, which may be texts as in an environment, and ignore unknown names.
 
         Raises:
             SettingRefused: A value is not allowed.
@@ -125,14 +125,14 @@ class SettingsPart:
         self.__dict__["model_fields_set"] = names
 
     def model_copy(self, *, update: dict[str, Any]) -> Self:
-        """Return these settings with other values, which are not checked."""
+        """Return these settings with some values replaced without checks."""
         copy = object.__new__(type(self))
         copy.__dict__.update(self.__dict__ | update)
         copy.__dict__["model_fields_set"] = self.model_fields_set | update.keys()
         return copy
 
     def model_dump(self) -> dict[str, Any]:
-        """Return every value by its name."""
+        """Return every value by name."""
         return {name: self.__dict__[name] for name in self.model_fields}
 
     def __setattr__(self, name: str, value: object) -> None:

@@ -1,8 +1,9 @@
-"""Loads all settings of a process; the modules beside it have those of each stage.
+"""Loads all settings of a process; the other modules of this folder define those of each stage.
 
 A setting is read from the environment (`FRAMETALLY_<NAME>`), then from the component folder's `.env`, then
-from the current folder's; some have names of others beside (`other_names`). What names a program is not taken
-from the latter folder, unless it is the checkout's: nobody's folder is to say what runs here.
+from the current folder's. Some settings also have other tools' names (`other_names`). Settings that name
+programs are not accepted from the current folder, unless it is the checkout: an arbitrary folder must not
+decide what runs.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from frametally.settings.web import WebSettings
 ENV_PREFIX = "FRAMETALLY_"
 _DATA_DIR = f"{ENV_PREFIX}DATA_DIR"
 EMPTY_SAYS_NONE = (f"{ENV_PREFIX}LIVE_ALLOW",)
-"""Variables of which an empty one is a value of its own; of the others it is as if it were not set."""
+"""Variables for which an empty value has a meaning; other empty variables count as unset."""
 
 GONE = (
     *("WEB_MAX_VALUES", "WEB_MAX_EVIDENCE_FRAMES", "WEB_MAX_PAGE_FRAMES", "WEB_MAX_SPAN_DAYS"),
@@ -47,7 +48,7 @@ GONE = (
     *("VIDEO_CRF", "PLAYABLE_MAX_SIDE_PX", "SCRATCH_DIR", "MAIL_DIGEST_S", "ACCURACY_UNITS"),
     *("TRACK_GAP_S", "TRACK_STITCH_S", "SPLIT_MB", "NMS_IOU", "MIN_CONFIDENCE", "LOG_REPLICATION"),
 )
-"""Settings that became constants, or follow others: commands name one that is still set."""
+"""Settings that became constants or follow others; commands name any that are still set."""
 
 _CA_FILE = f"set {ENV_PREFIX}CA_FILE"
 _LEDGER = "the catalogue has the ledger's password and CA file, and its URL names the user"
@@ -80,10 +81,10 @@ REPLACED = {
     "CALIBRATION_DIR": "use frametally download-models --int8 --calibration-dir",
     "TRACK_CONFIDENCE": f"write it into {ENV_PREFIX}TRACK_LABEL_CONFIDENCE, as *=0.6",
 }
-"""Settings that have another place now; nothing starts with one, since it would do something else."""
+"""Settings that were replaced; no command starts with one, since it would do something else."""
 
 RUN_PROGRAMS = ("hadoop_python", "hadoop_jobconf")
-"""Settings by which programs are run, here or on a cluster's nodes."""
+"""Settings that decide which programs run, here or on a cluster's nodes."""
 
 COMPONENT_FOLDERS = {
     "producer": "producer",
@@ -98,10 +99,10 @@ DATA_FOLDER = Path("frametally-data")
 
 
 def _default_data_dir() -> Path:
-    """Return the data folder of the checkout around the current folder, so that its components share one."""
+    """Return the data folder of the checkout around the current folder, which its components share."""
     try:
         current = Path.cwd()
-    except FileNotFoundError:  # a current folder that is gone
+    except FileNotFoundError:  # the current folder was deleted
         return DATA_FOLDER
     checkouts = (
         folder for folder in (current, *current.parents) if (folder / "core/frametally/settings").is_dir()
@@ -134,7 +135,7 @@ class Settings(
 ):
     """All settings of one process, read once at its start."""
 
-    # Where things are kept.
+    # Storage.
     data_dir: Path = Field(
         _default_data_dir,
         description="Folder of the embedded store, log and index; by default, in the current folder, or in "
@@ -166,7 +167,7 @@ class Settings(
     )
 
     def __init__(self, **values: Any) -> None:
-        """Read what `values` does not set from the environment; an empty variable sets nothing.
+        """Read settings that are not in `values` from the environment; an empty variable sets nothing.
 
         Raises:
             SettingRefused: A value is not allowed.
@@ -180,7 +181,7 @@ class Settings(
 
     @property
     def is_live(self) -> bool:
-        """Whether `topic` is the one of cameras and streams."""
+        """Whether `topic` is the topic of cameras and streams."""
         return self.topic == self.live_topic
 
     @property
@@ -189,7 +190,7 @@ class Settings(
         return 3 * self.lease_s
 
     def part(self, plugin_settings: type[Part]) -> Part:
-        """Return these settings as a plug-in's, whose class `Settings` has among its bases."""
+        """Return these settings as a plug-in's settings, whose class is a base of `Settings`."""
         if not isinstance(self, plugin_settings):
             raise TypeError(f"no installed plug-in has {plugin_settings.__name__}")
         return self
@@ -211,7 +212,7 @@ class Settings(
 
 
 def _resolved(folder: Path) -> Path:
-    """Return it absolute and without links; without looking, where its links lead in a circle."""
+    """Return the absolute folder with links resolved, or unresolved if they form a loop."""
     try:
         return folder.resolve()
     except RuntimeError:
@@ -224,15 +225,15 @@ def _checkout() -> Path | None:
 
 
 def component_folder(component: str) -> Path | None:
-    """Return the component's top-level folder when frametally runs from a checkout, else None."""
+    """Return the component's top-level folder if frametally runs from a checkout, else None."""
     root = _checkout()
     return root / COMPONENT_FOLDERS[component] if root else None
 
 
 def _from_files(component: str | None) -> dict[str, str]:
-    """Return what the `.env` files say, by variable. Raises as `load_settings`."""
+    """Return the variables in the `.env` files. Raises as `load_settings`."""
     variables = read_env_file(Path(".env"), empty=EMPTY_SAYS_NONE)
-    if variables and Path.cwd() != _checkout():  # a current folder that is gone holds no `.env`
+    if variables and Path.cwd() != _checkout():  # a deleted current folder has no `.env`
         for name in RUN_PROGRAMS:
             variable = f"{ENV_PREFIX}{name.upper()}"
             if variable in variables and not os.environ.get(variable):
@@ -248,13 +249,13 @@ def _from_files(component: str | None) -> dict[str, str]:
 def load_settings(
     component: str | None = None, options: Mapping[str, str] = MappingProxyType({}), /, **overrides: object
 ) -> Settings:
-    """Load the settings of this process; `overrides` that are not None win over everything else.
+    """Load the settings of this process; `overrides` that are not None take precedence.
 
-    `options` are what a person types for them, such as `--jpeg-quality`, by the name of the setting.
+    `options` are the command-line options of the overrides, such as `--jpeg-quality`, by setting.
 
     Raises:
-        Misconfigured: A value is not allowed; the line names the option or the variable, the value and what
-            is allowed. Or a `.env` file cannot be read, or says what runs programs in anybody's folder.
+        Misconfigured: A value is not allowed; the line names the option or variable, the value and what is
+            allowed. Or a `.env` file cannot be read, or one in an arbitrary folder sets programs to run.
     """
     environment = {name.upper() for name, value in os.environ.items() if value}
     if overrides.get("data_dir") is None and os.environ.get(_DATA_DIR) == "":
@@ -294,17 +295,17 @@ def load_settings(
             f"{as_given('topic')}{settings.topic} is the topic on which frames are announced, and live "
             "results are published there; choose another topic"
         )
-    if as_text(settings.data_dir) != str(settings.data_dir):  # URLs are made of it
+    if as_text(settings.data_dir) != str(settings.data_dir):  # it becomes part of URLs
         folder = f"{as_given('data_dir')}{as_text(settings.data_dir)}"
         raise Misconfigured(f"{folder} is not UTF-8; set it to another folder")
     return settings
 
 
 def unknown_settings(component: str | None = None) -> dict[str, str]:
-    """Return the names in the environment and the `.env` files that are not settings, with what to do.
+    """Return the names in the environment and the `.env` files that are not settings, with the remedies.
 
-    They are almost a setting's, or were one's. Names that belong to others (Compose, the tests) are left
-    alone, and so is an empty value, which sets nothing.
+    They are similar to a setting's name, or used to be one. Names of other programs (Compose, the tests) and
+    empty values are ignored.
     """
     files = _from_files(component)
     variables = {name.upper() for name, value in os.environ.items() if value} | set(files)

@@ -1,4 +1,4 @@
-"""Settings of mail: its server and its recipients."""
+"""Defines the settings of mail: its server and its recipients."""
 
 from __future__ import annotations
 
@@ -73,11 +73,11 @@ class MailSettings(TrustSettings):
 
     @property
     def mail_receivers(self) -> list[str]:
-        """Recipients; none where no mail can be sent."""
+        """The recipients; empty if no mail can be sent."""
         return self.mail_to.split(",") if self.mail_to and self.smtp_url else []
 
     @property
     def mail_sender(self) -> str:
-        """The address that mail is from."""
+        """The sender address of mail."""
         by_name = self.smtp_user if _ADDRESS.fullmatch(self.smtp_user) else ""
         return self.mail_from or by_name or self.mail_receivers[0]

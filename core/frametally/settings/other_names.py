@@ -1,4 +1,4 @@
-"""Settings under names that other tools use: a mail server, and the recipients of mail."""
+"""Reads settings from other tools' variables: a mail server and the recipients of mail."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SUBMISSION, _SUBMISSION_BY_TLS = 587, 465
 
 
 class OtherName(NamedTuple):
-    """A setting that was set by another variable."""
+    """A setting with the value of another tool's variable."""
 
     setting: str
     variable: str
@@ -20,14 +20,13 @@ class OtherName(NamedTuple):
 
 
 def by_other_names(variables: Mapping[str, str], prefix: str) -> dict[str, OtherName]:
-    """Return the settings that only other tools' names set, by our name; our names win.
+    """Return the settings that only other tools' names set, by our name; our names take precedence.
 
-    A server's address, name and password are one: a password is never sent to another server than it was
-    set for.
+    A server's address, user and password belong together: a password is never sent to a different server.
 
     Args:
-        variables: All that are set.
-        prefix: Of ours.
+        variables: All variables that are set.
+        prefix: The prefix of our variables.
 
     Raises:
         Misconfigured: A value is not allowed.

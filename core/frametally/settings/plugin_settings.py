@@ -1,4 +1,4 @@
-"""The shared part of the settings of plug-ins."""
+"""Defines the shared part of plug-ins' settings."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ class PluginSettings(TrustSettings):
     """A part of `Settings` that a plug-in adds; see `Settings.part`."""
 
     def urls_in(self, data_dir: Path) -> dict[str, Any]:
-        """Return the URLs and folders that are not set, by name, for an absolute data folder."""
+        """Return the defaults of unset URLs and folders, by name, for an absolute data folder."""
         return {}
 
     @classmethod
     def by_other_names(cls, variables: Mapping[str, str]) -> Iterable[OtherName]:
-        """Return the settings that only others' names set; raises as `other_names.by_other_names`."""
+        """Return the settings that only other tools' names set; raises as `other_names.by_other_names`."""
         return ()

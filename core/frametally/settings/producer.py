@@ -1,4 +1,4 @@
-"""Settings of the producer: sampling, event times, pictures, watching."""
+"""Defines the producer's settings: sampling, event times, pictures and limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings of the servers in URLs: users, passwords and trusted certificates."""
+"""Defines the settings of the servers in URLs: users, passwords and trusted certificates."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _ON_THIS_MACHINE = ("", "file", "sqlite")
 
 
 def is_server(url: str) -> bool:
-    """Return whether a server answers at a URL: its scheme says so, for its address may be in a file."""
+    """Return whether a URL is of a server, by its scheme, because its address may be in a file."""
     return url.partition(":")[0] not in _ON_THIS_MACHINE
 
 
 class ServerSettings(SettingsPart):
-    """The part of `Settings` about servers. Secrets come from the environment only, never from a URL."""
+    """The part of `Settings` about servers. Secrets come only from the environment, never from a URL."""
 
     store_endpoint: str = Field("", description="URL of the S3 service; empty: AWS's for the region.")
     store_access_key: str = Field(
@@ -84,7 +84,7 @@ class ServerSettings(SettingsPart):
 
     @property
     def store_access(self) -> StoreAccess:
-        """How to reach the object store, beside its URL."""
+        """How to reach the object store, in addition to its URL."""
         return self._access(StoreAccess, "store")
 
     @property

@@ -1,4 +1,4 @@
-"""Settings of metrics, lineage and traces."""
+"""Defines the settings of metrics, lineage and traces."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _http_url(url: str) -> str:
     parts = urlsplit(url)
     if url and (parts.scheme not in ("http", "https") or not parts.hostname):
         raise ValueError("write a URL such as http://host:port/path or https://host/path")
-    _ = parts.port  # raises where it is none
+    _ = parts.port  # raises if it is invalid
     return url
 
 
@@ -45,6 +45,6 @@ class TelemetrySettings(SettingsPart):
 
     @property
     def metrics_place(self) -> tuple[str, int]:
-        """Host and port of a command's `/metrics`; port 0: there is none."""
+        """Host and port of a command's `/metrics`; port 0 if there is none."""
         host, _, port = self.metrics_address.rpartition(":")
         return host.strip("[]"), int(port or 0)

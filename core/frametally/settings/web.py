@@ -1,4 +1,4 @@
-"""Settings of the dashboard."""
+"""Defines the dashboard's settings."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class WebSettings(SettingsPart):
 
     @property
     def listens_to_itself(self) -> bool:
-        """Whether only this machine can ask the dashboard."""
+        """Whether only this machine can reach the dashboard."""
         bound = self.web_host.strip("[]").lower()
         try:
             return bound == "localhost" or ipaddress.ip_address(bound).is_loopback
@@ -94,6 +94,6 @@ class WebSettings(SettingsPart):
 
     @property
     def roles_by_proxy(self) -> dict[str, str]:
-        """The rights of people whom the proxy names, by name; `*`: all others."""
+        """The roles of people whom the proxy names, by name; `*` for all others."""
         pairs = (pair.strip().partition("=") for pair in self.proxy_roles.split(",") if pair.strip())
         return {name.lower(): role for name, _, role in pairs}

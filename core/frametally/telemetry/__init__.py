@@ -1,1 +1,1 @@
-"""Metrics of a process, and the programs that read them."""
+"""Exposes metrics, and sends lineage events and traces."""

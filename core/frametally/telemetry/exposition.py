@@ -1,4 +1,4 @@
-"""Figures in the format of Prometheus, by prometheus-client."""
+"""Exposes figures in the format of Prometheus, with prometheus-client."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ __all__ = ["Exposed", "Scraped", "counters", "gauge"]
 
 
 class Exposed(NamedTuple):
-    """An answer with metrics."""
+    """A response with metrics."""
 
     body: bytes
     content_type: str
 
 
 class Scraped:
-    """All metrics of a process and its family, with those of more collectors."""
+    """All metrics of a process and its family, plus those of more collectors."""
 
     def __init__(self, data_dir: Path, more: Sequence[Collector] = ()) -> None:
-        """Show the disk that `data_dir` is on, too."""
+        """Include the disk that `data_dir` is on."""
         self._registry = CollectorRegistry(auto_describe=False)
         for collector in (_OfFamily(), _OfDisk(data_dir), *more):
             self._registry.register(collector)
@@ -44,13 +44,13 @@ class Scraped:
         PlatformCollector(registry=self._registry)
 
     def answer(self, accept: str) -> Exposed:
-        """Return the metrics in the form that the asker's `Accept` header prefers."""
+        """Return the metrics in the format that the client's `Accept` header prefers."""
         encoder, content_type = choose_encoder(accept)
         return Exposed(encoder(self._registry), content_type)
 
 
 def counters(name: str, text: str, label: str, sums: Iterable[tuple[str, float]]) -> CounterMetricFamily:
-    """Return a counter with one label; its name gets `_total` by itself."""
+    """Return a counter with one label; `_total` is added to its name automatically."""
     family = CounterMetricFamily(name, text, labels=[label])
     for value, number in sums:
         family.add_metric([value], number)
@@ -66,7 +66,7 @@ def gauge(name: str, text: str, label: str, values: Iterable[tuple[str, float]])
 
 
 class _OfFamily(Collector):
-    """What this process and its children have done since they were started."""
+    """Collects the work of this process and its children since their start."""
 
     def collect(self) -> Iterator[Metric]:
         figures = family_figures()
@@ -115,7 +115,7 @@ def _histogram(figures: Figures) -> HistogramMetricFamily:
 
 
 class _OfDisk(Collector):
-    """The disk that the data folder is on."""
+    """Collects the size of the disk that the data folder is on."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -123,7 +123,7 @@ class _OfDisk(Collector):
     def collect(self) -> Iterator[Metric]:
         try:
             free, total = disk_bytes(self._folder)
-        except OSError:  # what cannot be known is not shown, and all else is
+        except OSError:  # show all other metrics
             return
         yield GaugeMetricFamily(
             "frametally_disk_free_bytes", "Free bytes on the disk of the data folder.", free

@@ -1,6 +1,6 @@
-"""The summed figures of a family of processes: each has a file in one folder, also after its end.
+"""Sums the figures of a family of processes, each with a file in one folder that outlives it.
 
-The first process that shows figures makes the folder, and named to its children in the environment.
+The first process that shows figures creates the folder and names it to its children in the environment.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from frametally.process.meters import FOLDER_VARIABLE, METERS, Figures, figures_
 
 _ENDED = "ended.json"
 _MOST_BYTES = 100_000
-"""Of a file; a process that decodes what strangers filmed writes one, and may have been taken over."""
+"""Most bytes of a file: a process that decodes strangers' footage writes one and may be compromised."""
 _MOST_FILES = 2000
 _LOOK_EVERY_S = 0.01
 
 
 @contextmanager
 def family() -> Iterator[bool]:
-    """Have the processes that are started meanwhile bring their figures here; yield whether we are the first.
+    """Collect the figures of processes started meanwhile; yield whether this process is the first.
 
-    Where a parent has asked for ours, it stays as it is.
+    If a parent already collects this process's figures, nothing changes.
     """
     if os.environ.get(FOLDER_VARIABLE):
         yield False
@@ -40,17 +40,17 @@ def family() -> Iterator[bool]:
 
 
 def family_figures() -> Figures:
-    """Return the sums of this process and of all of its family, living and dead: they only grow."""
+    """Return the sums of this process and its whole family, alive or ended; they only grow."""
     figures = METERS.figures()
     folder = os.environ.get(FOLDER_VARIABLE)
     if folder:
-        with suppress(OSError):  # it is going down, and its folder with it
+        with suppress(OSError):  # the family is ending, and its folder with it
             figures.add(_figures_of_others(Path(folder)))
     return figures
 
 
 def _figures_of_others(folder: Path) -> Figures:
-    """Add up what other processes have written; what the dead have is kept in one file."""
+    """Add up the figures of other processes; those of ended processes are kept in one file."""
     handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     with locked(handle, look_every_s=_LOOK_EVERY_S, on_held=lambda: None):
         ended_figures, ended_files = _read_ended(folder / _ENDED)
@@ -59,10 +59,10 @@ def _figures_of_others(folder: Path) -> Figures:
         for file in sorted(folder.glob("[0-9]*-*.json"))[:_MOST_FILES]:
             if file.name == METERS.file_name:
                 continue
-            if file.name in ended_files:  # it was added, and we died before it was removed
+            if file.name in ended_files:  # added, but a process died before removing it
                 file.unlink(missing_ok=True)
                 continue
-            is_alive = _is_alive(file)  # before it is read: what it writes last is in it
+            is_alive = _is_alive(file)  # before reading, so that its last write is included
             figures = _read(file)
             if is_alive:
                 total.add(figures)
@@ -89,7 +89,7 @@ def _is_alive(file: Path) -> bool:
 
 
 def _read(file: Path) -> Figures:
-    """Return the figures in a file; none where it has something else."""
+    """Return the figures in a file, empty if it is unreadable."""
     try:
         with file.open("rb") as opened:
             data = opened.read(_MOST_BYTES + 1)
@@ -99,7 +99,7 @@ def _read(file: Path) -> Figures:
 
 
 def _read_ended(file: Path) -> tuple[Figures, frozenset[str]]:
-    """Return the figures of the dead, and which files they were added from last."""
+    """Return the figures of ended processes, and the files that were last added to them."""
     try:
         content = json.loads(file.read_bytes())
         return figures_of(json.dumps(content["figures"]).encode()), frozenset(content["files"])

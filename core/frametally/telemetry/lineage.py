@@ -1,6 +1,6 @@
-"""OpenLineage events: each run of counting and of indexing, with its inputs and outputs.
+"""Sends OpenLineage events for each run of counting and indexing, with its inputs and outputs.
 
-Events are as the OpenLineage specification 2-0-2 has them (https://openlineage.io/spec/2-0-2/OpenLineage.json).
+Events follow the OpenLineage specification 2-0-2 (https://openlineage.io/spec/2-0-2/OpenLineage.json).
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ EventType = Literal["START", "COMPLETE", "FAIL"]
 
 
 class Dataset(NamedTuple):
-    """An input or output of a run, as OpenLineage names it: its namespace and its name."""
+    """An input or output of a run, named as in OpenLineage by namespace and name."""
 
     namespace: str
     name: str
 
 
 class LineageRun:
-    """One run. A run with nothing to do sends nothing."""
+    """One run, which sends nothing if it has nothing to do."""
 
     def __init__(self, job: str, sender: Poster | None) -> None:
-        """Tell nothing yet; without a sender, nothing ever."""
+        """Send nothing yet; without a sender, never send anything."""
         self._job = job
         self._sender = sender
         self._id = str(uuid.uuid4())
@@ -48,18 +48,18 @@ class LineageRun:
         self._is_started = False
 
     def reads(self, datasets: Iterable[Dataset]) -> None:
-        """Say that there is something to do, with these."""
+        """Add inputs; the first call sends the start of the run."""
         self._inputs |= set(datasets)
         if not self._is_started:
             self._is_started = True
             self._tell("START")
 
     def makes(self, datasets: Iterable[Dataset]) -> None:
-        """Say that these were made."""
+        """Add outputs."""
         self._outputs |= set(datasets)
 
     def end(self, error: BaseException | None) -> None:
-        """Say how it ended."""
+        """Send how the run ended."""
         if self._is_started:
             self._tell("COMPLETE" if error is None else "FAIL", error)
             if self._sender is not None:
@@ -96,7 +96,7 @@ def lineage_run(job: str, url: str, token: str = "") -> Iterator[LineageRun]:
     """Send events of one run to `url`; if it is empty, send nothing.
 
     Raises:
-        Misconfigured: `url` is not an address.
+        Misconfigured: `url` is not a valid URL.
     """
     run = LineageRun(job, _sender(url, token) if url else None)
     try:
@@ -108,9 +108,9 @@ def lineage_run(job: str, url: str, token: str = "") -> Iterator[LineageRun]:
 
 
 def dataset(url: str, name: str) -> Dataset:
-    """Return the data set `name` of a store or database; its URL's log-in is left out.
+    """Return the data set `name` of a store or database, without the log-in in its URL.
 
-    Named as https://openlineage.io/docs/spec/naming has it: a bucket and its objects, a disk and its paths.
+    Names follow https://openlineage.io/docs/spec/naming: a bucket and its objects, a disk and its paths.
     """
     parts = urlsplit(url)
     folder = parts.path.strip("/")

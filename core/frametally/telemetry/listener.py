@@ -1,4 +1,4 @@
-"""A small HTTP listener for `/metrics`, for commands that have no other."""
+"""Serves `/metrics` over HTTP for commands that have no other server."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _ANSWER_WITHIN_S = 5.0
 
 @contextmanager
 def metrics_shown(data_dir: Path, address: str, port: int) -> Iterator[None]:
-    """While it lasts, answer `/metrics` at `address`; port 0 shows nothing, and costs nothing.
+    """Serve `/metrics` at `address` during the block; do nothing if the port is 0.
 
-    A child of a process that shows metrics brings that one its figures, and listens nowhere.
+    A child of a process that shows metrics reports its figures to the parent and does not listen.
 
     Raises:
-        Misconfigured: The port is taken or may not be used, or this machine has no such address.
+        Misconfigured: The port is in use or not permitted, or this machine has no such address.
     """
     if not port:
         yield
@@ -36,7 +36,7 @@ def metrics_shown(data_dir: Path, address: str, port: int) -> Iterator[None]:
 
 @contextmanager
 def listening(scraped: Scraped, address: str, port: int) -> Iterator[int]:
-    """Answer `/metrics` in threads of its own, and yield the port: 0 is any free one.
+    """Serve `/metrics` in separate threads, and yield the port; 0 picks any free one.
 
     Raises:
         Misconfigured: As `metrics_shown`.
@@ -59,7 +59,7 @@ def listening(scraped: Scraped, address: str, port: int) -> Iterator[int]:
 
 
 class _Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
-    """At most a few answers at once; who comes then is sent away, and may ask again."""
+    """A server that answers a few requests at once; it closes further connections, which may retry."""
 
     daemon_threads = True
     block_on_close = False
@@ -69,7 +69,7 @@ class _Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
         super().__init__(place, handler)
 
     def server_bind(self) -> None:
-        socketserver.TCPServer.server_bind(self)  # HTTPServer's looks its own name up, which may take long
+        socketserver.TCPServer.server_bind(self)  # HTTPServer's looks up its own name, which may be slow
         self.server_name, self.server_port = self.server_address[:2]  # type: ignore[assignment]
 
     def process_request(self, request: Any, client_address: Any) -> None:
@@ -85,7 +85,7 @@ class _Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
             self._room.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of a client that went away."""
+        """Ignore a client that disconnected."""
 
 
 def _handler_of(scraped: Scraped) -> type[http.server.BaseHTTPRequestHandler]:
@@ -107,6 +107,6 @@ def _handler_of(scraped: Scraped) -> type[http.server.BaseHTTPRequestHandler]:
         do_HEAD = do_GET  # noqa: N815 - the name that http.server looks for
 
         def log_message(self, format: str, *args: Any) -> None:
-            """Say nothing: it is asked every few seconds."""
+            """Log nothing, as requests come every few seconds."""
 
     return Handler

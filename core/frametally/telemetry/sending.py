@@ -1,4 +1,4 @@
-"""Sends a process's events to a receiver elsewhere, with limits, and without delaying its work."""
+"""Sends a process's events to a remote receiver, within limits and without delaying its work."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from frametally.process.retrying import OnceAMinute
 
 _LOG = logging.getLogger(__name__)
 _WITHIN_S = 5.0
-"""For one message; whatever the receiver does, it is over then."""
+"""The time limit for one message, whatever the receiver does."""
 _MOST_WAITING = 200
 _MOST_BYTES = 1_000_000
 
 
 class Poster:
-    """Posts messages to one address, one after the other, in a thread of its own.
+    """Posts messages to one address, one after the other, in a separate thread.
 
-    Messages that cannot be sent are left out and reported, once a minute at most; only `close` waits.
+    Messages that cannot be sent are dropped and reported, at most once a minute; only `flush` waits.
     """
 
     def __init__(self, url: str, headers: Mapping[str, str]) -> None:
-        """Send to `url`, which the settings have checked, with these headers on each."""
+        """Send to `url`, which the settings have checked, with these headers."""
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
         self._host, self._port, self._is_tls = host, port, parts.scheme == "https"
@@ -41,7 +41,7 @@ class Poster:
         self._lock = threading.Lock()
 
     def put(self, body: bytes) -> None:
-        """Send a message, soon; where too many wait it is left out."""
+        """Queue a message, or drop it if too many are waiting."""
         if len(body) > _MOST_BYTES:
             self._trouble("a message is too large")
             return
@@ -55,7 +55,7 @@ class Poster:
             self._trouble("it is too slow")
 
     def flush(self, within_s: float) -> None:
-        """Wait until all was sent or given up, but not longer than that."""
+        """Wait until all messages are sent or dropped, at most `within_s` seconds."""
         until_s = time.monotonic() + within_s
         while self._waiting.unfinished_tasks and time.monotonic() < until_s:
             time.sleep(0.01)
@@ -78,7 +78,7 @@ class Poster:
         end.start()
         try:
             connection.request("POST", self._path, body=body, headers=self._headers)
-            # What it answers is not read, however much it is; and where it points to is not asked.
+            # The body of the response is not read, and redirects are not followed.
             status = connection.getresponse().status
         finally:
             end.cancel()

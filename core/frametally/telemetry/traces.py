@@ -1,7 +1,7 @@
-"""OpenTelemetry traces of single frames, from the producer to the count. Off by default.
+"""Sends OpenTelemetry traces of single frames, from the producer to the count; off by default.
 
-A frame's trace has its identity from the frame's own key, which every stage knows: nothing is added to a
-message or a record, whatever dies goes on in the same trace, and all stages choose the same frames.
+A frame's trace id comes from the frame's key, which every stage knows. So messages and records need no extra
+field, restarted processes continue the same trace, and all stages choose the same frames.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _AT_LEAST_EVERY_S = 1.0
 
 
 class _Ids(NamedTuple):
-    """A frame's trace, and the span that all others of it are below."""
+    """A frame's trace and its root span."""
 
     trace: int
     root: int
 
 
 class Traces:
-    """Those of this process; its threads share them."""
+    """The traces of this process; its threads share them."""
 
     def __init__(self) -> None:
         self._provider: Any = None
@@ -38,13 +38,12 @@ class Traces:
         self._lock = threading.Lock()
 
     def begin(self, url: str) -> None:
-        """Send traces of some frames to `url`, by OTLP over HTTP; empty: do not send any.
+        """Send traces of some frames to `url`, by OTLP over HTTP, or none if it is empty.
 
-        `OTEL_TRACES_SAMPLER_ARG`, OpenTelemetry's own variable, is the share of frames, by default 0.01.
+        OpenTelemetry's variable `OTEL_TRACES_SAMPLER_ARG` is the share of frames, by default 0.01.
 
         Raises:
-            Misconfigured: `url` is not an address, that share is not from 0 to 1, or OpenTelemetry is
-                not installed.
+            Misconfigured: `url` is invalid, the share is not from 0 to 1, or OpenTelemetry is not installed.
         """
         ratio = _ratio() if url else 0.0
         with self._lock:
@@ -58,7 +57,7 @@ class Traces:
         return self._provider is not None
 
     def tell(self, key: str, name: str, began_ns: int, *, is_root: bool = False) -> None:
-        """Tell that the frame `key` went through `name` from `began_ns` (since 1970) until now."""
+        """Send a span: the frame `key` went through `name` from `began_ns` (since 1970) until now."""
         if self._provider is not None and (ids := self._ids_of(key)) is not None:
             self._provider.span(ids, name, began_ns, key, is_root=is_root)
 
@@ -70,12 +69,12 @@ class Traces:
         self.tell(key, name, began_ns)
 
     def flush(self, within_s: float = 2.0) -> None:
-        """Send the waiting spans, but not for longer than that."""
+        """Send the waiting spans, for at most `within_s` seconds."""
         if self._provider is not None:
             self._provider.flush(within_s)
 
     def _ids_of(self, key: str) -> _Ids | None:
-        """Return a frame's ids, None if it is not among the traced ones."""
+        """Return a frame's ids, or None if the frame is not traced."""
         digest = hashlib.sha256(key.encode()).digest()
         if int.from_bytes(digest[24:]) >= self._asked[1] * 2**64:
             return None
@@ -83,7 +82,7 @@ class Traces:
 
 
 TRACES = Traces()
-"""Those of this process."""
+"""The traces of this process."""
 
 
 def _ratio() -> float:
@@ -112,7 +111,7 @@ def _open(url: str) -> Any:
         ) from error
 
     class Given(IdGenerator):
-        """Ids of a root span, where they are given; else at random."""
+        """Returns the given ids for a root span, else random ids."""
 
         def __init__(self) -> None:
             self.ids_of_thread = threading.local()

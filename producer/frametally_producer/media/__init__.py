@@ -1,1 +1,1 @@
-"""Turns a medium's file into stored frames: pictures, videos."""
+"""Turns picture and video files into stored frames."""

@@ -1,4 +1,4 @@
-"""Produces pictures: each is a frame, and those of one source and UTC day share a manifest."""
+"""Produces pictures: each is a frame, and pictures of one source and UTC day share a manifest."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ _KEEPS_ITS_TIME = (
 
 
 def produce_pictures(pictures: PicturesToProduce, production: Production) -> None:
-    """Store and announce the new ones of `pictures`; sets bad ones aside.
+    """Store and announce the new pictures; set bad ones aside.
 
-    Raises `Poison` if they were forgotten, or put right, meanwhile, else as `produce_video`.
+    Raises `Poison` if they were forgotten or corrected meanwhile, otherwise as `produce_video`.
     """
     began_s = time.monotonic()
     days = _Days(pictures, production)
@@ -64,7 +64,7 @@ def _produce_one(path: Path, days: _Days, writer: FrameWriter, production: Produ
 
 
 class _Day:
-    """One day's manifest, and the names of the pictures that this call adds to it."""
+    """One day's manifest, and the names of the pictures that this call adds."""
 
     def __init__(self, keeper: ManifestKeeper, *, is_stored: bool) -> None:
         self.keeper = keeper
@@ -79,7 +79,7 @@ class _Day:
 
 
 class _Days:
-    """The days that one source's pictures fall on, by the identity of their manifests."""
+    """The days of one source's pictures, by the identity of their manifests."""
 
     def __init__(self, pictures: PicturesToProduce, production: Production) -> None:
         self._pictures = pictures
@@ -90,9 +90,9 @@ class _Days:
         self.frames_new = self.pixels = self.stored_bytes = 0
 
     def new_frame(self, path: Path) -> NewFrame | None:
-        """Return the frame that the picture at `path` makes, or None if that frame is there already.
+        """Return the frame of the picture at `path`, or None if the frame already exists.
 
-        Raises `Poison` for no picture, a bad one, or one without a time; `OSError` if it cannot be read.
+        Raises `Poison` if it is not a picture, is bad, or has no time; `OSError` if it cannot be read.
         """
         production, extracted_dir = self._production, self._production.call.extracted_dir
         request = asked_of(production.settings, self._pictures.source_name)
@@ -113,7 +113,7 @@ class _Days:
             known = (
                 name if name in day.keeper.pictures else self._known_at_another_time(file_sha256, event_time)
             )
-            # It is finished once the manifest has its name; that is looked up when it is met again.
+            # It is finished once the manifest has its name, which is checked when the file is seen again.
             production.seen.note_file(
                 path,
                 before=before,
@@ -127,7 +127,7 @@ class _Days:
                     production.doubts.remark("other file date", path, _KEEPS_ITS_TIME)
                 production.frames_known += 1
                 return None
-            if name in day.new:  # the same picture of the same time, twice in the folder
+            if name in day.new:  # the folder has the same picture of the same time twice
                 return None
             pixels = production.pictures.read_pixels(file, header)
         self._take(day, name, event_time)
@@ -153,7 +153,7 @@ class _Days:
         self._production.skip(str(path), why)
 
     def note(self, announcements: list[FrameAnnouncement]) -> None:
-        """Note that these have been announced."""
+        """Note that frames have been announced."""
         for announcement in announcements:
             media = keys.parse_media_id(announcement.media)[0]
             self._days[media].keeper.note([announcement])
@@ -165,7 +165,7 @@ class _Days:
                 day.keeper.write_if_due(expected=day.expected)
 
     def write(self) -> None:
-        """Note the frames announced so far; more follow."""
+        """Write the manifests with the frames announced so far; more follow."""
         for day in self._days.values():
             if day.new:
                 day.keeper.write(expected=day.expected)
@@ -179,7 +179,7 @@ class _Days:
                 self._production.media[sha256] = day.keeper.manifest
 
     def _is_known(self, picture: str) -> bool:
-        """Return whether a picture that was finished, as the cache has it, is in its manifest."""
+        """Return whether a picture that is finished according to the cache is in its manifest."""
         name, _, media = picture.partition(" ")
         if media not in self._days:
             manifest = load_manifest(self._production.store, media, self._production.patience)
@@ -225,15 +225,15 @@ class _Days:
             self._times.setdefault(name.rpartition("-")[2][:12], name)
 
     def _identity(self, name: str) -> str:
-        """Return the identity of the manifest that has a picture of that name."""
+        """Return the identity of the manifest that has a picture with a name."""
         return pictures_identity(self._source, keys.utc_day(int(name.rpartition("-")[0])))
 
     def _hex_of(self, day: _Day, at_ms: int, file_sha256: str) -> str:
-        """Return the picture's name in its key: as an earlier version had it, if that put it there."""
+        """Return the picture's hex in its key, in the short form if an earlier version stored it."""
         short = file_sha256[:12]
         if f"{at_ms}-{short}" in day.keeper.pictures:
             return short
-        if day.is_unfinished:  # it may have been announced, and not noted
+        if day.is_unfinished:  # it may have been announced but not noted
             key = keys.image_key(self._source, at_ms, short, 0)
             store = self._production.store
             if self._production.patience.until_done("the object store", lambda: store.head(key)):
@@ -241,7 +241,7 @@ class _Days:
         return keys.picture_hex(file_sha256)
 
     def _known_at_another_time(self, file_sha256: str, event_time: EventTime) -> str | None:
-        """Return the name of the same picture where its time is only a file's date, which a copy changes."""
+        """Return the picture's name at another time if its time is a file date, which copying changes."""
         if event_time.time_source != "file_time":
             return None
         if self._times is None:

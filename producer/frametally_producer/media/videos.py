@@ -1,4 +1,4 @@
-"""Produces a video: what it is, whether it is known, and when it began; see `video_work` for frames."""
+"""Produces a video: finds its identity, manifest and start, then stores and announces its frames."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from frametally_producer.writing.seen_files import Rate, stamp_of
 
 
 def begin_video(store: ObjectStore, patience: Patience, *, sampling: str, **fields: Any) -> ManifestKeeper:
-    """Return the keeper of a video that has no manifest; `fields` are the manifest's. Raises `GivenUp`."""
+    """Return the keeper of a video without a manifest; `fields` go into the new one. Raises `GivenUp`."""
     manifest = new_manifest(store, patience, kind="video", sampling=sampling, **fields)
     return ManifestKeeper(store, manifest, patience, samplings={sampling}, is_stored=False)
 
@@ -44,18 +44,18 @@ def begin_video(store: ObjectStore, patience: Patience, *, sampling: str, **fiel
 def go_on_with(
     known: MediaManifest, store: ObjectStore, patience: Patience, *, sampling: str
 ) -> ManifestKeeper | None:
-    """Return the keeper of a video that has a manifest; None if nothing of it is missing."""
+    """Return the keeper of a video with a manifest, or None if none of its frames are missing."""
     sampling = denser(known.sampling, sampling)
     if known.state == "complete" and sampling == known.sampling:
         return None
-    # What a call that was cut short had been asked for is finished, whatever is asked for now.
+    # The sampling of an interrupted call is finished, whatever this call's sampling is.
     samplings = {sampling} if known.state == "complete" else {sampling, known.sampling}
     manifest = msgspec.structs.replace(known, sampling=sampling)
     return ManifestKeeper(store, manifest, patience, samplings=samplings, is_stored=True)
 
 
 def first_of(frames: Iterator[TimedFrame], opened: Video) -> TimedFrame:
-    """Return a video's first frame, before anything is written: one without a frame leaves no trace.
+    """Return a video's first frame before anything is written, so that one without frames leaves no trace.
 
     Raises `Poison` if there is none.
     """
@@ -67,7 +67,7 @@ def first_of(frames: Iterator[TimedFrame], opened: Video) -> TimedFrame:
 
 
 def estimated(opened: Video, keeper: ManifestKeeper) -> int:
-    """Return about how many frames are taken of a video, by all samplings asked for."""
+    """Return about how many frames are taken from a video by all its samplings."""
     stated = opened.frames_stated
     length_s = read_pace(keeper.manifest.pace).event_length_s(opened.duration_s, stated)
     return max(estimate_frames(s, frames=stated, duration_s=length_s) or 0 for s in keeper.samplings)
@@ -76,9 +76,9 @@ def estimated(opened: Video, keeper: ManifestKeeper) -> int:
 def new_frame(
     opened: Video, frame: TimedFrame, medium: MediaManifest, refused: Callable[[str], None]
 ) -> NewFrame:
-    """Return a video's frame to be stored and announced.
+    """Return a video's frame to store and announce.
 
-    Raises `Poison`: its time is impossible, or its pixels cannot be converted.
+    Raises `Poison` if its time is impossible or its pixels cannot be converted.
     """
     return NewFrame(
         media=media_of(medium),
@@ -93,7 +93,7 @@ def new_frame(
 
 
 def paced(frames: Iterable[TimedFrame], pace: Pace) -> Iterator[TimedFrame]:
-    """Yield frames with their times as event time, from the first frame and from the start of the stream."""
+    """Yield the frames with their times converted to event time."""
     begins_ms: int | None = None
     for frame in frames:
         begins_ms = int(frame.offset_ms * (pace.speed or 1)) if begins_ms is None else begins_ms
@@ -108,18 +108,18 @@ def captured_at_ms(frame: TimedFrame, medium: MediaManifest) -> int:
 
 @dataclass
 class VideoWork:
-    """One video's way into the store and the log."""
+    """Produces one opened video."""
 
     opened: Video
     keeper: ManifestKeeper
     production: Production
 
     def __post_init__(self) -> None:
-        """Do nothing yet; `keeper` says what others did."""
+        """Start counting this call's frames, pixels and bytes at zero."""
         self._expected = self._pixels = self._stored_bytes = self._announced = 0
 
     def run(self) -> None:
-        """Store, announce and note all frames that are wanted and not announced yet.
+        """Store, announce and note all wanted frames that have not been announced yet.
 
         Raises as `produce_video`.
         """
@@ -130,7 +130,7 @@ class VideoWork:
         first = first_of(frames, opened)
         self._expected = estimated(opened, keeper)
         is_new = keeper.is_new
-        self._write()  # from here on the medium has its source and time, whoever else is at it
+        self._write()  # from here on, the medium has its source and time for every producer
         self._expected = estimated(opened, keeper)
         known = len(keeper.frames)
         with production.writer(self._note, self._write, is_new=is_new) as writer:
@@ -161,7 +161,7 @@ class VideoWork:
         self.keeper.write(expected=self._expected)
 
     def _new_frames(self, frames: Iterable[TimedFrame], writer: FrameWriter) -> Iterator[NewFrame]:
-        """Yield those that are wanted and not known; end at a frame that cannot be."""
+        """Yield the wanted frames that are not known; stop at a frame that cannot be produced."""
         opened, production, keeper = self.opened, self.production, self.keeper
         medium = keeper.manifest
         sampler = Sampler(*keeper.samplings)
@@ -200,11 +200,12 @@ class VideoWork:
 def produce_video(video: VideoToProduce, production: Production, start_time: datetime | None) -> Outcome:
     """Store and announce the new frames of `video`; return the outcome.
 
-    A file that the same call has finished before is not even opened; one whose bytes are known is not read
-    for its identity again; of one that was cut short only what is missing is encoded and announced.
+    A file that the same call has finished before is not even opened, and a file with known bytes is not
+    hashed again. After an interruption, only missing frames are encoded and announced.
 
     Raises `Poison` if it cannot be produced at all, `OSError` if its file cannot be read, `Misconfigured` if
-    the store or the log cannot be written, `GivenUp` at a stop: what was in hand is announced and noted then.
+    the store or the log cannot be written, and `GivenUp` at a stop, after announcing and noting current
+    frames.
     """
     track, pace = production.call.track, production.call.pace
     request = asked_of(production.settings, video.source_name, start_time, track, str(pace))
@@ -236,13 +237,13 @@ def produce_video(video: VideoToProduce, production: Production, start_time: dat
             "changed while it was being produced; produce it again when it is complete: frames that both "
             "versions have count once",
         )
-    elif len(production.notices) == notices_before:  # what there was to say is to be said again the next time
+    elif len(production.notices) == notices_before:  # the next call has to repeat its notices
         production.seen.note_file(video.path, before=before, after=after, sha256=sha256, request=request)
     return "finished" if keeper is not None or known is None else _already_known(known, production)
 
 
 def _known_track(production: Production, sha256: str, track: int | None) -> MediaManifest | None:
-    """Return the manifest of a file's track, by the file's SHA-256; None if there is none."""
+    """Return the manifest of a track by its file's SHA-256, or None if there is none."""
     if track is not None:
         manifest = load_manifest(production.store, track_identity(sha256, track), production.patience)
         if manifest is not None:
@@ -252,7 +253,7 @@ def _known_track(production: Production, sha256: str, track: int | None) -> Medi
 
 
 def check_track(opened: Video, manifest: MediaManifest | None) -> None:
-    """Refuse a video of which an earlier version has counted another track. Raises `Poison`."""
+    """Raise `Poison` for a video of which an earlier version has counted another track."""
     track = opened.track
     if manifest is not None and manifest.track != track.number:
         raise Poison(
@@ -262,7 +263,7 @@ def check_track(opened: Video, manifest: MediaManifest | None) -> None:
 
 
 def _tell_what_is_left(video: VideoToProduce, opened: Video, sha256: str, production: Production) -> None:
-    """Say which tracks of a file are not counted, and whether it was filmed at another speed."""
+    """Report which tracks of a file are not counted, and whether it was filmed at another speed."""
     track, call = opened.track, production.call
     if track.tracks_left and call.track is None:
         numbers = set(range(1, track.tracks + 1)) - {track.number}
@@ -294,7 +295,7 @@ def _keeper(
     production: Production,
     start_time: datetime | None,
 ) -> ManifestKeeper | None:
-    """Take up the video's manifest, new or `known`; None if nothing of it is missing."""
+    """Return the keeper of the new or `known` manifest, or None if no frames are missing."""
     if known is None:
         time, length_ms = _find_time(video, opened, production, start_time)
         production.doubts.note(video.path, video.source_name, time, length_ms)
@@ -335,7 +336,7 @@ def _at_pace(text: str) -> str:
 def _find_time(
     video: VideoToProduce, opened: Video, production: Production, start_time: datetime | None
 ) -> tuple[EventTime, int]:
-    """Return when a video begins, and its length in event time, in ms; 0 if it states none."""
+    """Return when a video begins, and its length in event time in ms, 0 if unknown."""
     pace = production.call.pace or Pace()
     length_ms = int((pace.event_length_s(opened.duration_s, opened.frames_stated) or 0) * 1000)
     modified_ns = video.path.stat().st_mtime_ns
@@ -350,7 +351,7 @@ def _tell_what_stays(
     start_time: datetime | None,
     known: MediaManifest,
 ) -> None:
-    """Say so if another source, or a time no less certain, would be found for a known video."""
+    """Report another source, or a time that is at least as certain, that a known video would get now."""
     ignored, remedies = [], []
     try:
         time, _ = _find_time(video, opened, production, start_time)

@@ -1,7 +1,7 @@
-"""The time at which a medium was recorded: the ladder of sources, and times without a zone.
+"""Finds the time at which a medium was recorded, and reads times without a zone.
 
-The first rung that has an answer gives the time: what the user said, the file's path by the pattern that the
-user gave, what the medium says of itself, its file's modification date.
+The first of these sources that has a time is used: the user's start time, the file's path by the user's
+pattern, the medium's metadata, the file's modification date.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from frametally.rules.time_patterns import time_pattern
 from frametally.rules.times import EPOCH, FIRST_MS, MILLISECOND, NEXT_MS, is_ahead
 from frametally.settings.loading import Settings
 
-# A camera whose clock was never set says 1904 (the zero of MP4) or 1970.
+# A camera whose clock was never set states 1904 (the epoch of MP4) or 1970.
 _UNSET_CLOCK_YEAR = 1970
 
 
 class Remark(NamedTuple):
-    """Something to tell about a medium's time.
+    """Something to report about a medium's time.
 
     Attributes:
-        kind: `naive` (it had no zone), `twice` or `skipped` (its hour was, when clocks changed), `file_time`.
+        kind: `naive` (it had no zone), `twice` or `skipped` (clocks repeat or skip its hour), or `file_time`.
         text: One sentence about it, without the medium's name.
     """
 
@@ -34,22 +34,22 @@ class Remark(NamedTuple):
 
 
 WitnessKind = Literal["name", "EXIF", "QuickTime date", "container"]
-"""What states a medium's time, in words after "its"; the first is believed."""
+"""The kinds of witnesses of a medium's time, in words for messages, the most trusted first."""
 
 
 class Witness(NamedTuple):
-    """What states when a medium begins, and the time, in milliseconds since 1970 UTC."""
+    """A statement of when a medium begins: its kind, and the time in milliseconds since 1970 UTC."""
 
     kind: WitnessKind
     at_ms: int
 
 
 class EventTime(NamedTuple):
-    """When a medium begins: milliseconds since 1970 UTC, where that came from, and what to say about it.
+    """When a medium begins, in milliseconds since 1970 UTC, with the source of the time and remarks.
 
     Attributes:
-        witnesses: All that state it, the one that was believed first; empty where the user, or only the
-            file's date, says it.
+        witnesses: All statements of the time, the one used first; empty if the time is the user's or the
+            file's date.
     """
 
     at_ms: int
@@ -64,10 +64,10 @@ class TimeClues(NamedTuple):
     Attributes:
         path: The file, which is matched against the time pattern.
         recorded: EXIF DateTimeOriginal, or the container's creation_time; naive or aware.
-        recorded_in: Which of the two.
+        recorded_in: Which of the two `recorded` is.
         modified_ns: The file's modification date, nanoseconds since 1970 UTC.
         duration_ms: Length of a video; 0 for a picture.
-        filmed: QuickTime's creationdate: when the camera filmed it, where an export changes creation_time.
+        filmed: QuickTime's creationdate, the time of filming, which exports keep unlike creation_time.
     """
 
     path: Path
@@ -79,19 +79,19 @@ class TimeClues(NamedTuple):
 
 
 def iso(at_ms: int) -> str:
-    """Write an event time for people: ISO 8601, UTC, to the millisecond."""
+    """Return an event time for people: ISO 8601, UTC, to the millisecond."""
     return (EPOCH + at_ms * MILLISECOND).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def checked_ms(at_ms: int) -> int:
-    """Return `at_ms`, if it lies in the years 1000 to 9999. Raises `Poison` if it does not."""
+    """Return `at_ms` if it is in the years 1000 to 9999. Raises `Poison` if it is not."""
     if not FIRST_MS <= at_ms < NEXT_MS:
         raise Poison(f"its time ({at_ms} ms since 1970) is outside the years 1000 to 9999; give --start-time")
     return at_ms
 
 
 def parse_start_time(text: str) -> datetime.datetime:
-    """Return the moment that `--start-time` names; naive if it has no offset. Raises `Misconfigured`."""
+    """Return the time in `--start-time`, naive if it has no offset. Raises `Misconfigured`."""
     try:
         return datetime.datetime.fromisoformat(text)
     except ValueError as error:
@@ -108,7 +108,7 @@ def is_in_future(at_ms: int) -> bool:
 def find_event_time(
     clues: TimeClues, *, settings: Settings, start_time: datetime.datetime | None = None
 ) -> EventTime:
-    """Find the medium's time, from the first of the sources that has one. Raises `Poison`."""
+    """Return the medium's time from the first source that has one. Raises `Poison` if there is none."""
     if start_time is not None:
         at_ms, remarks = _in_zone(start_time, settings)
         return EventTime(checked_ms(at_ms), "start_time", remarks)
@@ -150,8 +150,8 @@ def find_event_time(
 def _in_zone(moment: datetime.datetime, settings: Settings) -> tuple[int, tuple[Remark, ...]]:
     """Return a moment in milliseconds since 1970 UTC; a naive one is read in the deployment's zone.
 
-    An hour that comes twice is its first; one that is skipped moves on by the gap (both are what PEP 495's
-    `fold=0` means).
+    In a repeated hour, the first is used; in a skipped one, the time moves forward by the gap (as with
+    `fold=0` in PEP 495).
     """
     offset = moment.utcoffset()
     remarks: list[Remark] = []

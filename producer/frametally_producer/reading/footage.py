@@ -29,13 +29,13 @@ _OF_CALENDAR = re.compile(
     ),
     re.IGNORECASE,
 )
-# A header of MP4 or QuickTime that says itself how large it is when unpacked, as FFmpeg looks for it: `cmov`.
+# An MP4 or QuickTime header `cmov`, which states its own unpacked size, as FFmpeg recognizes it.
 _PACKED_HEADER = re.compile(rb"dcomzlib.{4}cmvd", re.DOTALL)
 _PACKED_HEADER_BYTES = 16
 
 
 class WithoutPackedHeaders:
-    """A file for FFmpeg, which would unpack a compressed header to whatever size that states, in memory."""
+    """A file for FFmpeg without compressed headers, which it would unpack in memory to any stated size."""
 
     def __init__(self, file: BufferedReader) -> None:
         self.seek, self.tell = file.seek, file.tell
@@ -43,7 +43,7 @@ class WithoutPackedHeaders:
         self._last, self._next_at = b"", 0
 
     def read(self, size: int = -1) -> bytes:
-        """Return the next bytes. Raises `Poison` where these hold such a header."""
+        """Return the next bytes. Raises `Poison` if they contain such a header."""
         position = self._file.tell()
         data = self._file.read(size)
         before = self._last if position == self._next_at else b""
@@ -57,7 +57,7 @@ class WithoutPackedHeaders:
 
 
 def lacks_rate(head: bytes) -> bool:
-    """Return whether it begins an AVI that states no frame rate: FFmpeg takes a usual one then."""
+    """Return whether `head` begins an AVI without a frame rate, for which FFmpeg assumes a usual one."""
     whole, pictures = head.find(b"avih") + 8, head.find(b"vids") + 20
     rates = head[whole : whole + 4], head[pictures : pictures + 4], head[pictures + 4 : pictures + 8]
     return head.startswith(b"RIFF") and not any(rates[0]) and not (any(rates[1]) and any(rates[2]))
@@ -67,7 +67,7 @@ def lacks_rate(head: bytes) -> bool:
 def open_medium(path: Path) -> Iterator[BufferedReader]:
     """Open the file at `path` for reading.
 
-    Raises `Poison`: not a regular file (a device, a pipe), or an empty one; `OSError` if it cannot be read.
+    Raises `Poison` if it is empty or not a regular file (a device, a pipe); `OSError` if it cannot be read.
     """
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
@@ -81,7 +81,7 @@ def open_medium(path: Path) -> Iterator[BufferedReader]:
 def sha256_of(file: BufferedReader, step: Callable[[], None] = lambda: None) -> str:
     """Return the SHA-256 of all bytes of the file, hex.
 
-    They are read in pieces; `step` is called after each, and what it raises ends the reading.
+    `step` is called after each piece that is read, and may raise to end the reading.
     """
     file.seek(0)
     digest = hashlib.sha256()
@@ -92,7 +92,7 @@ def sha256_of(file: BufferedReader, step: Callable[[], None] = lambda: None) -> 
 
 
 def why_unusable(error: Poison | OSError) -> str:
-    """Return why a file is bad or cannot be read, with the remedy."""
+    """Return why a file is unusable, with the remedy."""
     if isinstance(error, Poison):
         return str(error)
     return (
@@ -106,7 +106,7 @@ VIDEO_SUFFIXES = frozenset(
     {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".flv"}
     | {".wmv", ".asf", ".ogv", ".3gp"}
 )
-# Media that people have and frametally does not read: named, not passed over.
+# Formats that are reported as unsupported rather than silently skipped.
 OTHER_SUFFIXES = frozenset(
     {".heic", ".heif", ".avif", ".gif", ".dng", ".cr2", ".nef", ".arw", ".jfif", ".jp2"}
     | {".m3u8", ".dav", ".h264", ".264", ".h265", ".265", ".hevc", ".mxf", ".vob", ".divx", ".insv", ".lrv"}
@@ -116,19 +116,19 @@ HOLDS_NOTHING = "has no pictures or videos; put some there"
 
 
 class VideoToProduce(NamedTuple):
-    """A video file, and the display name of its source."""
+    """A video file and the display name of its source."""
 
     path: Path
     source_name: str
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """The file alone, as `PicturesToProduce.paths` has several."""
+        """The one file, in the form of `PicturesToProduce.paths`."""
         return (self.path,)
 
 
 class PicturesToProduce(NamedTuple):
-    """Picture files of one given path, sorted, and the display name of their source."""
+    """The sorted picture files of one given path and the display name of their source."""
 
     name: str
     paths: tuple[Path, ...]
@@ -139,7 +139,7 @@ class Footage(NamedTuple):
     """The media at the paths, in the order given, and the inputs that cannot be produced.
 
     Attributes:
-        notes: What a person should know about their sources, a line each.
+        notes: Messages about their sources for people, one line each.
     """
 
     media: list[VideoToProduce | PicturesToProduce]
@@ -154,11 +154,11 @@ def find_footage(
     leave_out: Collection[Path],
     pattern: TimePattern | None = None,
 ) -> Footage:
-    """Find the media at `paths`: files, or folders (searched all through, sorted, hidden ones passed over).
+    """Find the media at `paths`: files, or folders (searched recursively and sorted, without hidden ones).
 
-    The source's name is `source`, or the one that `pattern` finds in the file's path, or else that of the
-    folder given, for a single file its stem. Folders in `leave_out`, such as those that frametally itself
-    writes, are not searched.
+    The source's name is `source`, or the one that `pattern` finds in the file's path, or the name of the
+    given folder, or the stem of a single file. Folders in `leave_out`, such as those that frametally writes,
+    are not searched.
     """
     footage = Footage([], [], [])
 
@@ -240,7 +240,7 @@ def _add_folder(
 
 
 def _cameras(folder: Path) -> tuple[str, ...]:
-    """Return the parts of a path that may name a camera: those with a word besides months and days."""
+    """Return the parts of a path that may name a camera: those with a word other than months and days."""
     return tuple(part for part in folder.parts if _WORD.search(_OF_CALENDAR.sub("", part)))
 
 

@@ -1,6 +1,6 @@
 """Reads pictures in a separate process with limits on time and memory.
 
-Whatever a picture does to what decodes it, a bomb or a crash, befalls that process and becomes one line.
+A picture that is a decompression bomb or crashes its decoder affects only that process and is reported.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from frametally.process.limits import address_space_bytes, limit
 from frametally.process.retrying import GivenUp
 from frametally_producer.reading.pixels import UPRIGHT, upright
 
-Image.MAX_IMAGE_PIXELS = None  # sizes are checked here, against the setting
+Image.MAX_IMAGE_PIXELS = None  # this module checks sizes against the setting
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
-# Uncompressed, 4 channels of 16 bits, and room for what else cameras write; more than that is no picture.
+# 4 uncompressed channels of 16 bits, and room for cameras' other data; a larger file is not a picture.
 _MOST_FILE_BYTES_PER_PIXEL, _MOST_OTHER_FILE_BYTES = 8, 32 << 20
 
 # EXIF tags (CIPA DC-008, 4.6).
@@ -46,8 +46,8 @@ class PictureHeader(NamedTuple):
 
     Attributes:
         width_px: Width as stored, before the picture is turned upright.
-        orientation: EXIF orientation that is left to apply after decoding, 1 to 8.
-        recorded: EXIF DateTimeOriginal with its fraction of a second and, if given, its offset (else naive).
+        orientation: EXIF orientation to apply after decoding, 1 to 8.
+        recorded: EXIF DateTimeOriginal with its fraction of a second, and its offset if given (else naive).
     """
 
     width_px: int
@@ -57,16 +57,16 @@ class PictureHeader(NamedTuple):
 
 
 def decode_header(file: BufferedReader, *, max_pixels: int) -> PictureHeader:
-    """Read the header of the picture in `file`; no pixel is decoded. Raises `Poison`."""
+    """Read the header of the picture in `file` without decoding pixels. Raises `Poison`."""
     size_bytes = file.seek(0, os.SEEK_END)
     file.seek(0)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow's, about damaged EXIF
+        warnings.simplefilter("ignore")  # Pillow warns about damaged EXIF
         try:
             picture = Image.open(file, formats=_FORMATS)
         except MemoryError:
             raise
-        except Exception as error:  # a parser before hostile bytes: whatever it raises, the picture is bad
+        except Exception as error:  # hostile bytes: whatever the parser raises, the picture is bad
             raise Poison(
                 "is not a picture (JPEG, PNG, WebP, BMP and TIFF are read), or is damaged; copy it again "
                 "from the original"
@@ -81,14 +81,14 @@ def decode_header(file: BufferedReader, *, max_pixels: int) -> PictureHeader:
         if size_bytes > most_bytes:
             raise Poison(f"is larger than a picture of {width_px}x{height_px} pixels can be; export it again")
         orientation, recorded = _read_exif(picture)
-    # OpenCV turns a TIFF while decoding it, whatever it is asked.
+    # OpenCV always turns a TIFF upright while decoding it.
     return PictureHeader(width_px, height_px, UPRIGHT if picture.format == "TIFF" else orientation, recorded)
 
 
 def decode_picture(file: BufferedReader, header: PictureHeader) -> Pixels:
-    """Decode the picture, upright: shape (height, width, 3), dtype uint8, channels blue, green, red.
+    """Decode the picture upright: shape (height, width, 3), dtype uint8, channels blue, green, red.
 
-    Raises `Poison`: cut short or damaged, or a JPEG that would take too long.
+    Raises `Poison` if it is truncated or damaged, or a JPEG that would take too long.
     """
     file.seek(0)
     try:
@@ -99,9 +99,9 @@ def decode_picture(file: BufferedReader, header: PictureHeader) -> Pixels:
 
 
 def _read_exif(picture: Image.Image) -> tuple[int, datetime.datetime | None]:
-    """Read orientation and time of recording; damaged EXIF is ignored."""
+    """Return the orientation and the time of recording; ignore damaged EXIF."""
     if picture.format == "PNG" and "exif" not in picture.info:
-        return UPRIGHT, None  # Pillow would decode all pixels to look for it behind them
+        return UPRIGHT, None  # Pillow would decode all pixels to look for EXIF behind them
     try:
         exif = picture.getexif()
         details = exif.get_ifd(_EXIF_IFD)
@@ -117,7 +117,7 @@ def _read_exif(picture: Image.Image) -> tuple[int, datetime.datetime | None]:
 
 
 def _moment(date_time: object, offset: object, fraction: object) -> datetime.datetime | None:
-    """Return a time as EXIF writes it: `YYYY:MM:DD HH:MM:SS`, `+HH:MM`, digits after the decimal point."""
+    """Parse an EXIF time: `YYYY:MM:DD HH:MM:SS`, offset `+HH:MM`, digits after the decimal point."""
     match = re.fullmatch(r"(\d{4}):(\d\d):(\d\d) (\d\d:\d\d:\d\d)", _text(date_time))
     if match is None:
         return None
@@ -129,7 +129,7 @@ def _moment(date_time: object, offset: object, fraction: object) -> datetime.dat
         return datetime.datetime.fromisoformat(
             f"{year}-{month}-{day}T{time_of_day}.{microseconds}{zone.group() if zone else ''}"
         )
-    except ValueError:  # such as 0000:00:00, which stands for "not known"
+    except ValueError:  # such as 0000:00:00, which means unknown
         return None
 
 
@@ -140,16 +140,16 @@ def _text(value: object) -> str:
 _LOOK_UP_S = 0.2
 _MOST_REQUEST_BYTES = 1 << 16
 _HEAD_BYTES = 12
-# Of processor time: the slowest good pictures take some 30 ns for each pixel, 1.5 s for the largest allowed.
+# Processor time: the slowest good pictures take about 30 ns per pixel, or 1.5 s for the largest allowed.
 _MOST_CPU_S, _PIXELS_PER_CPU_S = 5, 10_000_000
-# Beside the file and, for its pixels, what decoders hold: the slowest of them 12 bytes for each.
+# Memory in addition to the file, and per pixel in decoders, which use at most 12 bytes.
 _MOST_OTHER_BYTES, _MOST_BYTES_PER_PIXEL = 100 << 20, 16
-# Each thread of OpenCV or OpenBLAS would take address space, used or not.
+# Each thread of OpenCV or OpenBLAS would take address space, even if unused.
 _ENVIRONMENT = {"MALLOC_ARENA_MAX": "1", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 
 class _Request(msgspec.Struct):
-    """What is asked about the file that comes with it: its header, or by that header its pixels."""
+    """A request for the header of the file sent with it, or for its pixels if a header is given."""
 
     most_cpu_s: int
     most_bytes: int
@@ -158,7 +158,7 @@ class _Request(msgspec.Struct):
 
 
 class _Answer(msgspec.Struct):
-    """What became of it; behind one with a shape come the pixels, bare."""
+    """The answer to a request; if it has a shape, the raw pixels follow."""
 
     header: PictureHeader | None = None
     shape: tuple[int, int, int] | None = None
@@ -166,18 +166,18 @@ class _Answer(msgspec.Struct):
 
 
 class PictureReader:
-    """Reads pictures one by one; its process starts with the first, and ends at `close`, until the next."""
+    """Reads pictures one by one in a process that starts with the first one and ends at `close`."""
 
     def __init__(self, should_stop: Callable[[], bool] = lambda: False) -> None:
-        """Start nothing yet; once `should_stop()`, no picture is waited for."""
+        """Start no process yet; once `should_stop()` is true, stop waiting for a picture."""
         self._should_stop = should_stop
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
 
     def read_header(self, file: BufferedReader, *, max_pixels: int) -> PictureHeader:
-        """Read the header of the picture in `file`; no pixel is decoded. Raises `Poison`, `GivenUp`."""
+        """Read the header of the picture in `file` without decoding pixels. Raises `Poison`, `GivenUp`."""
         most_bytes = _MOST_OTHER_BYTES
-        if file.peek(_HEAD_BYTES)[8:12] == b"WEBP":  # Pillow makes room for all of it, though it decodes none
+        if file.peek(_HEAD_BYTES)[8:12] == b"WEBP":  # Pillow allocates all pixels without decoding any
             most_bytes += max_pixels * _MOST_BYTES_PER_PIXEL
         header = self._ask(file, _Request(_MOST_CPU_S, most_bytes, max_pixels=max_pixels))
         if not isinstance(header, PictureHeader):
@@ -185,9 +185,9 @@ class PictureReader:
         return header
 
     def read_pixels(self, file: BufferedReader, header: PictureHeader) -> Pixels:
-        """Decode the picture, upright: shape (height, width, 3), dtype uint8, channels blue, green, red.
+        """Decode the picture upright: shape (height, width, 3), dtype uint8, channels blue, green, red.
 
-        Raises `Poison` if it is cut short or damaged, or takes too much time or memory; `GivenUp`.
+        Raises `Poison` if it is truncated or damaged, or takes too much time or memory; and `GivenUp`.
         """
         count = header.width_px * header.height_px
         most_cpu_s = _MOST_CPU_S + count // _PIXELS_PER_CPU_S
@@ -198,7 +198,7 @@ class PictureReader:
         return pixels
 
     def close(self) -> None:
-        """End its process and forget its current work."""
+        """End the process and drop its current work."""
         if self._socket is not None:
             self._socket.close()
             self._socket = None
@@ -224,10 +224,10 @@ class PictureReader:
         except (OSError, EOFError, msgspec.DecodeError) as error:
             raise Poison(self._why_ended(request)) from error
         except BaseException:
-            self.close()  # its answer would be taken for that to the next question
+            self.close()  # its answer would be taken for the answer to the next request
             raise
         finally:
-            file.seek(0, os.SEEK_END)  # both have one place in the file: what was buffered here is stale
+            file.seek(0, os.SEEK_END)  # both processes share the file position, so this buffer is stale
         if answer.header is None:
             raise Poison(answer.poison or "cannot be read")
         return answer.header
@@ -237,18 +237,18 @@ class PictureReader:
             self._socket, theirs = socket.socketpair()
             with theirs:
                 self._process = subprocess.Popen(  # noqa: S603 - ourselves
-                    # -P: a folder of footage is no place to import from.
+                    # -P: do not import from a folder of footage.
                     [sys.executable, "-P", "-m", __name__, str(theirs.fileno())],
                     pass_fds=[theirs.fileno()],
                     env=os.environ | _ENVIRONMENT,
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,  # where image libraries complain without naming the file
+                    stderr=subprocess.DEVNULL,  # image libraries complain there without naming the file
                 )
         return self._socket
 
     def _why_ended(self, request: _Request) -> str:
-        """Return why its process ended while it was asked; the next picture gets another one."""
+        """Return why the process ended during a request; the next picture gets a new one."""
         code = None
         if self._process is not None:
             self._process.kill()
@@ -287,7 +287,7 @@ def _serve(connection: socket.socket) -> None:
                 answer = _Answer(poison=str(error))
             except MemoryError:
                 answer = _Answer(poison="needs too much memory to read; save it again in a plain format")
-            finally:  # the next request is read under the bound of no picture
+            finally:  # read the next request without a picture's limit
                 resource.setrlimit(resource.RLIMIT_AS, memory_limits)
         connection.sendall(msgspec.json.encode(answer) + b"\n")
         if pixels is not None:
@@ -295,7 +295,7 @@ def _serve(connection: socket.socket) -> None:
 
 
 def _main() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is for who asks
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles a terminal's Ctrl-C
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     cv2.setNumThreads(1)
     with socket.socket(fileno=int(sys.argv[1])) as connection:

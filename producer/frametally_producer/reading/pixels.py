@@ -8,9 +8,9 @@ from frametally.errors import Poison
 from frametally.files.opencv import Pixels, cv2
 
 UPRIGHT = 1
-_MOST_SIDE_PX = 65_500  # that libjpeg encodes
+_MOST_SIDE_PX = 65_500  # the limit of libjpeg
 
-# What makes each orientation upright: swap x and y, then mirror left and right, then top and bottom.
+# Steps that make each orientation upright: swap x and y, then mirror left and right, then top and bottom.
 _STEPS: dict[int, tuple[bool, bool, bool]] = {
     1: (False, False, False),
     2: (False, True, False),
@@ -24,9 +24,10 @@ _STEPS: dict[int, tuple[bool, bool, bool]] = {
 
 
 def upright(image: Pixels, orientation: int) -> Pixels:
-    """Turn `image`, (height, width, 3) uint8, upright; an unknown orientation is 1.
+    """Turn `image`, (height, width, 3) uint8, upright; an unknown orientation counts as 1.
 
-    Returns shape (height, width, 3), or (width, height, 3) for orientations 5 to 8; of an upright one itself.
+    Returns shape (height, width, 3), or (width, height, 3) for orientations 5 to 8; an upright image is
+    returned itself.
     """
     if orientation == UPRIGHT or orientation not in _STEPS:
         return image
@@ -38,9 +39,9 @@ def upright(image: Pixels, orientation: int) -> Pixels:
 
 
 def shrink(image: Pixels, max_side_px: int) -> Pixels:
-    """Shrink `image`, (height, width, 3) uint8, to a longest side of at most `max_side_px` (0: as it is).
+    """Shrink `image`, (height, width, 3) uint8, to a longest side of at most `max_side_px` (0 for no limit).
 
-    Its proportions are kept; a smaller image is never enlarged.
+    It keeps the proportions and never enlarges an image.
     """
     height_px, width_px = image.shape[:2]
     longest_px = max(height_px, width_px)
@@ -55,7 +56,7 @@ def shrink(image: Pixels, max_side_px: int) -> Pixels:
 def encode_jpeg(image: Pixels, quality: int) -> bytes:
     """Encode `image` (height, width, 3; uint8; blue, green, red) as a JPEG, the same bytes every time.
 
-    Raises `Poison` if OpenCV cannot.
+    Raises `Poison` if OpenCV cannot encode it.
     """
     height_px, width_px = image.shape[:2]
     check_sides(width_px, height_px, 0)
@@ -71,10 +72,7 @@ def encode_jpeg(image: Pixels, quality: int) -> bytes:
 
 
 def check_sides(width_px: int, height_px: int, max_side_px: int) -> None:
-    """Refuse a picture that, shrunk to `max_side_px` (0: as it is), has a side too long for a JPEG.
-
-    Raises `Poison` if it has one.
-    """
+    """Raise `Poison` if a picture, shrunk to `max_side_px` (0: not shrunk), is too large for a JPEG."""
     longest_px = max(width_px, height_px)
     if min(longest_px, max_side_px or longest_px) > _MOST_SIDE_PX:
         raise Poison(

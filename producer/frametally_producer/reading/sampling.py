@@ -12,25 +12,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 _FINER = 16
-"""Parts of a frame's length by the rate: so often the time between two frames can be halved."""
+"""Parts per frame length at the stream's rate, so that the time between frames can be halved repeatedly."""
 _RESTART_FRAMES = 3
-"""Times that go back by more frames than this, and by more than a second, start again."""
+"""Times that jump back by more than this many frames and more than a second start again."""
 
 
 class PresentationTimes:
-    """The times of a stream's frames, one after the other; they only rise.
+    """The strictly increasing times of a stream's frames.
 
-    A frame without a presentation time comes one frame after the one before: by that frame's own length, or
-    else by the stream's average rate. A frame whose time is not after that of the one before comes halfway to
-    where the next frame is due, so the frames after it keep their own times. Where times start again (in
-    recordings that were joined), the first of them comes one frame after the last.
+    A frame without a presentation time is placed one frame after the previous one, by the previous frame's
+    length or else the stream's average rate. A frame whose time is not after the previous one is placed
+    halfway to where the next frame is due, so the frames after it keep their own times. If times start again,
+    as in joined recordings, the first new frame is placed one frame after the last one.
 
-    Times are counted in parts of the stream's tick, so small that a frame's length by the rate is a whole
-    number of them: only `offset_ms` and halves are rounded.
+    The unit is a part of the stream's tick, small enough that a frame's length at the stream's rate is a
+    whole number of units. So only `offset_ms` and halves are rounded.
     """
 
     def __init__(self, *, time_base: Fraction, start_ticks: int | None, rate: Fraction | None) -> None:
-        """Begin before the first frame: ticks of `time_base` seconds, `rate` frames a second if stated."""
+        """Start before the first frame, with ticks of `time_base` seconds and a `rate` if stated."""
         length_ticks = 1 / (rate * time_base) if rate else Fraction(0)
         self._parts = parts = length_ticks.denominator * _FINER
         self._usual_length = length_ticks.numerator * _FINER
@@ -44,7 +44,7 @@ class PresentationTimes:
         self._stated = self._shift = 0
 
     def pass_over(self, pts: int | None, duration_ticks: int | None) -> None:
-        """Go on to the next frame: its time and its length in ticks; None (or 0) if it states none."""
+        """Move to the next frame, given its time and length in ticks, None (or 0) if not stated."""
         length = duration_ticks * self._parts if duration_ticks else self._usual_length
         due = self._next if self._first is None else max(self._next, self._now + self._least)
         stated = due if pts is None else pts * self._parts
@@ -64,27 +64,27 @@ class PresentationTimes:
 
     @property
     def offset_ms(self) -> int:
-        """The last frame's time from the start of the stream, milliseconds, rounded down."""
+        """The last frame's time from the start of the stream in milliseconds, rounded down."""
         origin = (self._first or 0) if self._start is None else self._start
         return (self._now - origin) * self._part_ms.numerator // self._part_ms.denominator
 
     @property
     def position_s(self) -> Fraction:
-        """The last frame's time from the first frame, seconds."""
+        """The last frame's time from the first frame in seconds."""
         return Fraction((self._now - (self._first or 0)) * self._part_s.numerator, self._part_s.denominator)
 
     @property
     def end_s(self) -> Fraction | None:
-        """The end of the last frame from the time of the first, seconds; None before the first."""
+        """The end of the last frame from the time of the first in seconds, or None before the first."""
         return None if self._first is None else (max(self._next, self._now) - self._first) * self._part_s
 
 
 ALL = "all"
 _INT64 = 2**63
 _MOST_HELD = 8
-"""So many frames are held while it is open whether the first of them is taken: they are decoded ones."""
+"""Most decoded frames to hold while it is undecided whether the first of them is taken."""
 _EARLY = Fraction(4, 5)
-"""By how much of a slot a frame may be early: if each is off by up to half of that, all fit."""
+"""The part of a slot by which a frame may be early: with jitter of up to half of it, all frames fit."""
 
 
 class Timed(Protocol):
@@ -92,14 +92,14 @@ class Timed(Protocol):
 
     @property
     def position_s(self) -> Fraction:
-        """Its presentation time from the first frame, seconds."""
+        """Its presentation time from the first frame in seconds."""
 
 
 Frame = TypeVar("Frame", bound=Timed)
 
 
 class _Held(Generic[Frame]):
-    """A frame of which it is open whether it is taken, or of one before it."""
+    """A frame held until it is decided whether it, or one before it, is taken."""
 
     def __init__(self, frame: Frame, is_taken: bool) -> None:
         self.frame = frame
@@ -107,24 +107,22 @@ class _Held(Generic[Frame]):
 
 
 class Sampler:
-    """Takes frames off a fixed grid of times.
+    """Selects frames by a fixed grid of times.
 
-    The grid is the multiples of 1/fps, counted from the presentation time of the video's first frame. Of each
-    grid time, the first frame at or after it is taken (once, if it is that of several). Where none comes
-    before the next grid time, the last frame that was left out is taken, too, if it is near: so a variable
-    rate that is about the grid's loses no frame at the edges, and a constant rate has those first ones alone.
-
-    The choice is a function of the file alone, and a rate that is a multiple of another's takes all that the
-    other does.
+    The grid times are the multiples of 1/fps from the presentation time of the video's first frame. For each
+    grid time, the first frame at or after it is taken (once, even for several grid times). If there is none
+    before the next grid time, the last frame left out is also taken if it is near. So a variable rate close
+    to the grid's loses no frame at the edges, while a constant rate only takes those first frames. The choice
+    depends only on the file, and a multiple of a rate takes all frames that the rate takes.
     """
 
     def __init__(self, *samplings: str) -> None:
-        """Take what any of `samplings` takes: frames a second as a decimal number, or `all`."""
+        """Take the frames of any of `samplings`: frames per second as a decimal number, or `all`."""
         self._all = ALL in samplings
         self._next_slots = {} if self._all else {Fraction(sampling): 0 for sampling in samplings}
 
     def sift(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, bool]]:
-        """Yield each frame with whether it is taken, in their order; call it once."""
+        """Yield each frame in order with whether it is taken; call it once."""
         held: deque[_Held[Frame]] = deque()
         left_out: dict[Fraction, _Held[Frame]] = {}
         for frame in frames:
@@ -150,19 +148,19 @@ class Sampler:
 class CameraSampler:
     """Takes frames of a camera, whose times jitter, at up to a rate.
 
-    At the edge of a slot two frames come in one slot and none in the next. What a `Sampler` does about that
-    takes a wait for later frames, and a camera's are sent at once. Here a frame in a slot that is used may
-    stand for the next one, if that begins soon. Each slot is used once, so of t seconds at most t * fps + 1.8
-    frames are taken.
+    At the edge of a slot, two frames may fall into one slot and none into the next. A `Sampler` waits for
+    later frames to handle that, but a camera's frames are sent at once. Here, a frame in a used slot may fill
+    the next one if that begins soon. Each slot is used once, so at most t * fps + 1.8 frames are taken in t
+    seconds.
     """
 
     def __init__(self, sampling: str) -> None:
-        """Take frames a second as a decimal number, or `all`."""
+        """Take a rate of frames per second as a decimal number, or `all` frames."""
         self._fps = None if sampling == ALL else Fraction(sampling)
         self._next_slot = 0
 
     def takes(self, position_s: Fraction) -> bool:
-        """Return whether the next frame, `position_s` after the first, is taken; call it once a frame."""
+        """Return whether the next frame, `position_s` after the first, is taken; call it once per frame."""
         if self._fps is None:
             return True
         slots = position_s * self._fps
@@ -173,14 +171,14 @@ class CameraSampler:
 
 
 def count_taken(sampling: str, ticks: NDArray[np.int64], tick_s: Fraction) -> int:
-    """Return how many frames a `Sampler` of one sampling takes, frames a second as text or `all`.
+    """Return how many frames a `Sampler` with one sampling takes: frames per second as text, or `all`.
 
-    `ticks` are times of the frames from the first one, growing, shape (frames,); a tick is `tick_s` seconds.
+    `ticks` are the increasing times from the first frame, shape (frames,); a tick is `tick_s` seconds.
     """
     if sampling == ALL or not len(ticks):
         return len(ticks)
     slots_per_tick = Fraction(sampling) * tick_s
-    # A frame is taken if a grid time lies between it and the one before: if it is in another slot than that.
+    # Take a frame if it is in a different grid slot from the previous one.
     fits = int(ticks[-1]) * slots_per_tick.numerator < _INT64
     slots = (ticks if fits else ticks.astype(object)) * slots_per_tick.numerator // slots_per_tick.denominator
     steps = slots[1:] - slots[:-1]
@@ -191,7 +189,7 @@ def count_taken(sampling: str, ticks: NDArray[np.int64], tick_s: Fraction) -> in
 
 
 def denser(first: str, other: str) -> str:
-    """Return that of two samplings which has more frames a second."""
+    """Return the sampling with more frames per second."""
     if ALL in (first, other):
         return ALL
     return max(first, other, key=Fraction)
@@ -205,7 +203,7 @@ def common_sampling(first: str, other: str) -> str:
 
 
 def estimate_frames(sampling: str, *, frames: int | None, duration_s: Fraction | None) -> int | None:
-    """Estimate how many frames `sampling` takes of a video with that many frames and that length."""
+    """Estimate how many frames `sampling` takes from a video with a number of frames and a length."""
     if sampling == ALL:
         return frames
     sampled = math.ceil(duration_s * Fraction(sampling)) if duration_s is not None else None

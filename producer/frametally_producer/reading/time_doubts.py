@@ -1,4 +1,4 @@
-"""What is doubtful about the times of a run's media: one line for each kind of doubt, not for each file."""
+"""Collects doubts about the times of a run's media: one line per kind of doubt rather than per file."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from frametally_producer.reading.event_time import EventTime, WitnessKind, is_in
 
 _DIFFERENCE_MS = 60_000
 _ROUNDING_MS = 2000
-"""What whole seconds, in a name and in a container, may add up to."""
+"""The largest error from whole seconds in a name and in a container together."""
 _LENGTH_PART = 50
 _ZONES_MS = 26 * HOUR_MS
-"""Clocks of two zones do not differ by more."""
+"""The largest difference between the clocks of two zones."""
 
 
 class _Doubt(NamedTuple):
-    """Two times of one file, in milliseconds since 1970 UTC, and its length; 0 for a picture."""
+    """Two times of one file, in milliseconds since 1970 UTC, and its length, 0 for a picture."""
 
     path: Path
     source_name: str
@@ -33,13 +33,13 @@ class TimeDoubts:
     """The doubts of one run, noted file by file."""
 
     def __init__(self, settings: Settings) -> None:
-        """Note nothing yet; `settings` are those by which the times are found."""
+        """Start without doubts; `settings` are those that the times are found with."""
         self._pattern = settings.time_pattern
         self._reported: set[object] = set()
         self._begin()
 
     def note(self, path: Path, source_name: str, event_time: EventTime, length_ms: int) -> None:
-        """Note the time that was found for a new medium of `length_ms`; 0 for a picture."""
+        """Note the time found for a new medium of `length_ms`, 0 for a picture."""
         for remark_kind, text in event_time.remarks:
             self.remark(remark_kind, path, text)
         if is_in_future(event_time.at_ms):
@@ -57,12 +57,12 @@ class TimeDoubts:
                 self._differing[used.kind, kind].append(doubt)
 
     def remark(self, kind: str, path: Path, text: str) -> None:
-        """Note a sentence about a file; the first of each kind is an example for all."""
+        """Note a sentence about a file; the first of each kind serves as the example."""
         self._examples.setdefault(kind, (path, text))
         self._numbers[kind] += 1
 
     def lines(self) -> list[str]:
-        """Return a line for each kind of doubt that had none before, and forget the noted times."""
+        """Return a line for each kind of doubt not reported before, and forget the noted times."""
         lines: dict[object, str] = {}
         for kind, (path, text) in self._examples.items():
             more = f" ({self._numbers[kind] - 1} more like this)" if self._numbers[kind] > 1 else ""
@@ -103,7 +103,7 @@ class TimeDoubts:
 
 
 def other_time(event_time: EventTime, length_ms: int) -> str:
-    """Return what another witness of one medium's time says, and why, as a clause; empty if none differs."""
+    """Return another witness's time of a medium and the likely reason, as a clause, or an empty string."""
     for kind, other_ms in event_time.witnesses[1:]:
         used = event_time.witnesses[0]
         if abs(other_ms - used.at_ms) > _DIFFERENCE_MS:
@@ -130,7 +130,7 @@ def _two_times(used: WitnessKind, other: WitnessKind, doubt: _Doubt) -> str:
 
 
 def _why(other: WitnessKind, doubts: list[_Doubt]) -> str:
-    """Return what the differences are where that is recognised, each with its number of files."""
+    """Return the recognized reasons for the differences, each with its number of files."""
     starts = Counter((doubt.source_name, doubt.other_ms) for doubt in doubts)
     reasons: Counter[str] = Counter()
     for doubt in doubts:
@@ -161,7 +161,7 @@ def _is_whole_hours(difference_ms: int) -> bool:
 
 
 def _spell(time_ms: int) -> str:
-    """Write a length of time rounded to the second of its two largest units: `32 days 7 h`, `1 min 30 s`."""
+    """Return a length of time in its two largest units, rounded: `32 days 7 h`, `1 min 30 s`."""
     unit_s = next((unit for most, unit in ((DAY_S, HOUR_S), (HOUR_S, 60)) if time_ms >= most * 1000), 1)
     minutes, seconds = divmod(round(time_ms / 1000 / unit_s) * unit_s, 60)
     hours, minutes = divmod(minutes, 60)

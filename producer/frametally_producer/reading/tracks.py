@@ -1,4 +1,4 @@
-"""The tracks of a video file: which of them is counted, and what each states about itself."""
+"""Chooses the track of a video file to count, and reads what each track states about itself."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from frametally.errors import Poison
 
 FFMPEG_TIME_BASE = Fraction(1, 1_000_000)
 _ONE_LENGTH = ("matroska", "flv", "asf")
-"""Containers that state one length, of all their tracks together."""
+"""Containers that state one length for all their tracks."""
 
 
 _DEFAULT_PIXELS = 5_000_000
 _COVER_PART = 10
-"""A track that lasts less than this part of another is a cover or a preview, whatever its size."""
+"""A track shorter than this part of another (a tenth) is a cover or a preview, whatever its size."""
 _RATES = 0.001, 100_000.0
 _RATE_PART = 20
-"""Rates that differ by less than this part are the same."""
+"""Rates that differ by less than this part (a twentieth) are the same."""
 
 
 class VideoTrack(NamedTuple):
-    """A track of moving pictures.
+    """A video track.
 
     Attributes:
-        number: Its place among the file's tracks of moving pictures, from 1.
-        tracks: The number of those tracks.
-        is_usual: Whether frametally counts it without a `number`.
-        tracks_left: What to say about the other tracks; empty: it is the only one.
+        number: Its number among the file's video tracks, from 1.
+        tracks: The number of the file's video tracks.
+        is_usual: Whether it is the default track.
+        tracks_left: A message about the other tracks, or empty if it is the only one.
     """
 
     number: int
@@ -44,13 +44,13 @@ class VideoTrack(NamedTuple):
 
 
 def choose_track(container: av.container.InputContainer, number: int | None) -> VideoTrack:
-    """Return track `number` of moving pictures; None: the one that FFmpeg takes for a copy of the file.
+    """Return video track `number`, by default the one that FFmpeg would choose for a copy of the file.
 
-    FFmpeg takes the track with the most pixels, where the mark "default" is worth five million, and of equal
-    ones the first; it passes over tracks without packets. Here a cover is passed over, too. Pictures that are
-    attached, such as album art, do not count as tracks.
+    FFmpeg chooses the track with the most pixels, where the mark "default" is worth five million, and the
+    first of equals; it skips tracks without packets. Here, covers are skipped as well. Attached pictures,
+    such as album art, do not count as tracks.
 
-    Raises `Poison`: there is no such track.
+    Raises `Poison` if there is no such track.
     """
     streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     if not streams:
@@ -92,12 +92,12 @@ def _size(stream: VideoStream) -> str:
 
 
 def _end_s(container: av.container.InputContainer, stream: VideoStream) -> Fraction | None:
-    """Return about when a track ends, seconds; None if it does not say it."""
+    """Return about when a track ends in seconds, or None if it does not state it."""
     return stated_length_s(container, stream) or _tagged_end_s(stream)
 
 
 def _tagged_end_s(stream: VideoStream) -> Fraction | None:
-    """Return when a track of a Matroska file ends, seconds, by its statistics; None if there are none."""
+    """Return when a track of a Matroska file ends in seconds, by its statistics, or None."""
     ends_at = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", stream.metadata.get("DURATION", ""))
     if ends_at is None:
         return None
@@ -106,7 +106,7 @@ def _tagged_end_s(stream: VideoStream) -> Fraction | None:
 
 
 def rate_remark(metadata: Mapping[str, str], fps: Fraction | None) -> str:
-    """Return what to say of a file that was filmed at another rate than its own; empty: it was not."""
+    """Return a message about a file that was filmed at another rate than its own, or an empty string."""
     try:
         filmed_fps = float(metadata.get("com.android.capture.fps", "0"))
     except ValueError:
@@ -120,11 +120,11 @@ def rate_remark(metadata: Mapping[str, str], fps: Fraction | None) -> str:
 
 
 def stated_length_s(container: av.container.InputContainer, stream: VideoStream) -> Fraction | None:
-    """Return how long a track says that it is shown, seconds; None if it does not say it."""
+    """Return the stated length of a track in seconds, or None if it does not state it."""
     time_base = stream.time_base or FFMPEG_TIME_BASE
     length_s = stream.duration * time_base if stream.duration else None
     if container.format.name in _ONE_LENGTH and len(container.streams) > 1:
-        # FFmpeg may have put in the length of all, which may be that of the sound.
+        # FFmpeg may have filled in the container's length, which may be that of the sound.
         end_s = None if length_s else _tagged_end_s(stream)
         return None if end_s is None else end_s - (stream.start_time or 0) * time_base
     if length_s and _may_hide_frames(container, stream):
@@ -138,9 +138,9 @@ def stated_length_s(container: av.container.InputContainer, stream: VideoStream)
 
 
 def stated_frames(container: av.container.InputContainer, stream: VideoStream) -> int | None:
-    """Return about how many frames a track shows; None if it states no number.
+    """Return about how many frames a track shows, or None if it does not state a number.
 
-    An MP4's own number also counts those that an edit list hides, or only those of the first fragment.
+    An MP4's number includes frames that an edit list hides, or only has those of the first fragment.
     """
     rate, length = stream.average_rate, stream.duration
     if _may_hide_frames(container, stream) and stream.frames > 0 and rate and length and stream.time_base:
@@ -149,8 +149,8 @@ def stated_frames(container: av.container.InputContainer, stream: VideoStream) -
 
 
 def _may_hide_frames(container: av.container.InputContainer, stream: VideoStream) -> bool:
-    """Return whether an edit list may hide frames: then a track's length counts, and not their number.
+    """Return whether an edit list may hide frames, so that a track's length counts, not their number.
 
-    A number of frames that is larger than the file's number of bytes is damaged, and does not count.
+    A number of frames larger than the number of bytes of the file is damaged and ignored.
     """
     return "mov" in container.format.name and stream.frames <= container.size

@@ -1,4 +1,4 @@
-"""Reads a video: its frames in order of presentation, each with its time, upright."""
+"""Reads the frames of a video in presentation order, each with its time, and turns them upright."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ from frametally_producer.reading.tracks import (
 )
 from frametally_producer.reading.whole_pictures import WholePictures
 
-# A display matrix (ISO/IEC 14496-12, 6.2.2) sends a pixel (x, y) to (a x + c y, b x + d y): its signs
-# (a, b, c, d), and the EXIF orientation that says the same.
+# A display matrix (ISO/IEC 14496-12, 6.2.2) maps a pixel (x, y) to (a x + c y, b x + d y): the signs of (a,
+# b, c, d), and the equivalent EXIF orientation.
 _ORIENTATIONS = {
     (1, 0, 0, 1): 1,
     (-1, 0, 0, 1): 2,
@@ -45,23 +45,21 @@ _LYING = {5, 6, 7, 8}
 _CLOCKWISE_DEGREES = {1: 0, 2: 0, 3: 180, 4: 180, 5: 90, 6: 90, 7: 270, 8: 270}
 _UNMIRRORED = {0: 1, 90: 6, 180: 3, 270: 8}
 _USUAL_FPS = 25
-"""Of a file that does not say how many frames a second it has."""
+"""Assumed for a file that does not state its frames per second."""
 _HEAD_BYTES = 400
-# A video whose frames end this much before the length that it states was cut short.
+# A video whose frames end this much before its stated length is truncated.
 _MISSING_S, _MISSING_PART = Fraction(1), Fraction(1, 20)
 _GROWN_PIXELS = 9_000_000
-"""What a stream's frames may grow to: 4096x2160, or their first size where that is more."""
-_ROUNDED_PX = 64  # a row's, when FFmpeg counts
+"""The most pixels to which a stream's frames may grow: 4096x2160, or their first size if larger."""
+_ROUNDED_PX = 64  # FFmpeg rounds rows up to this
 _ROUNDING_PIXELS = _ROUNDED_PX << 14
 
 
 def container_format(head: bytes) -> str:
     """Return FFmpeg's name of the container that begins with `head`.
 
-    FFmpeg gets this name, so that it never guesses: guessing would also find playlists, which read other
-    files.
-
-    Raises `Poison` for no container that frametally reads.
+    FFmpeg gets this name so that it does not guess: guessing would also accept playlists, which read other
+    files. Raises `Poison` if frametally does not read such a container.
     """
     if head[4:8] in (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot"):
         return "mov"
@@ -71,7 +69,7 @@ def container_format(head: bytes) -> str:
         return "avi"
     if head[0:1] == head[188:189] == head[376:377] == b"\x47":
         return "mpegts"
-    if head[4:5] == head[196:197] == head[388:389] == b"\x47":  # .m2ts: 4 bytes before each packet
+    if head[4:5] == head[196:197] == head[388:389] == b"\x47":  # .m2ts has 4 bytes before each packet
         return "mpegts"
     if head.startswith(b"\x00\x00\x01\xba"):
         return "mpeg"
@@ -94,9 +92,9 @@ class TimedFrame(NamedTuple):
     """A decoded frame.
 
     Attributes:
-        frame_index: Counted from 0 over the decoded frames, in the order of their presentation.
-        position_s: Presentation time from the first frame, seconds.
-        offset_ms: Presentation time from the start of the stream, milliseconds, rounded down.
+        frame_index: Number among the decoded frames in presentation order, from 0.
+        position_s: Presentation time from the first frame in seconds.
+        offset_ms: Presentation time from the start of the stream in milliseconds, rounded down.
     """
 
     frame_index: int
@@ -107,7 +105,7 @@ class TimedFrame(NamedTuple):
 
 @contextmanager
 def open_video(file: BufferedReader, *, max_pixels: int, track: int | None = None) -> Iterator[Video]:
-    """Open a track of the video in `file` (None: the usual one); nothing else is read. Raises `Poison`."""
+    """Open a track of the video in `file`, by default the usual one, and no other file. Raises `Poison`."""
     file.seek(0)
     head = file.read(_HEAD_BYTES)
     file.seek(0)
@@ -116,10 +114,10 @@ def open_video(file: BufferedReader, *, max_pixels: int, track: int | None = Non
             WithoutPackedHeaders(file),
             "r",
             format=container_format(head),
-            # No protocol has this name, so whatever a container refers to outside itself stays unread.
+            # No protocol has this name, so external references of a container are not read.
             container_options={"protocol_whitelist": "none"},
             metadata_errors="replace",
-            # For the frames that FFmpeg decodes to learn what the streams are.
+            # This applies to the frames that FFmpeg decodes to analyse the streams.
             options={"max_pixels": str(max_pixels + _ROUNDING_PIXELS)},
         )
     except (av.FFmpegError, OSError, ValueError) as error:
@@ -137,17 +135,17 @@ class Video:
     """An open video; its frames can be read once.
 
     Attributes:
-        damage: After reading: what was wrong with it, one sentence each.
-        doubt: What may be wrong with its times; empty: nothing is known.
-        rate_remark: What to say where it states that it was filmed at another rate; empty: it does not.
+        damage: What was wrong with it, after reading; one sentence each.
+        doubt: What may be wrong with its times, or empty.
+        rate_remark: A message if it states that it was filmed at another rate, or empty.
         size_px: Width and height, as stored.
-        track: Which of the file's tracks of moving pictures it is.
-        codec: FFmpeg's name of what the pictures are coded in, such as `h264`.
-        sound_codecs: Likewise of each sound track; empty where the code is not known.
-        container: As FFmpeg has it open, for who describes all of it.
-        stream: Its moving pictures, for who copies them.
-        sound: Its first track of sound in a code that is known; None: there is none.
-        end_s: After reading frames: the end of the last, seconds from the first; None: there was none.
+        track: The chosen video track of the file.
+        codec: FFmpeg's name of the video codec, such as `h264`.
+        sound_codecs: FFmpeg's name of the codec of each sound track, empty if unknown.
+        container: The opened container, for callers that describe all of it.
+        stream: The video stream, for callers that copy it.
+        sound: The first sound track with a known codec, or None.
+        end_s: The end of the last frame read, in seconds from the first, or None if there was none.
     """
 
     def __init__(
@@ -158,7 +156,7 @@ class Video:
         max_pixels: int,
         track: int | None = None,
     ) -> None:
-        """Look at a track of the container, by its number; None: at the usual one."""
+        """Read the metadata of a track by its number, by default the usual one."""
         self.track = choose_track(container, track)
         stream = self.track.stream
         if stream.codec_context is None:
@@ -170,7 +168,7 @@ class Video:
                 f"has {size[0]}x{size[1]} pixels per frame, but at most {max_pixels // 1_000_000} million "
                 "are allowed; shrink it, or raise FRAMETALLY_MAX_IMAGE_MEGAPIXELS"
             )
-        # For what the frames claim later: larger ones count as damaged pieces.
+        # This limits the sizes that frames state later: larger ones count as damaged.
         most_pixels = max(-(-size[0] // _ROUNDED_PX) * _ROUNDED_PX * size[1], min(max_pixels, _GROWN_PIXELS))
         stream.codec_context.options = {"max_pixels": str(most_pixels)}
         self.recorded = creation_time(container.metadata) or creation_time(stream.metadata)
@@ -198,9 +196,9 @@ class Video:
         self._reformatter = VideoReformatter()
 
     def first_frame(self, *, most_packets: int) -> av.VideoFrame | None:
-        """Return the first frame that the first so many packets give; None if they give none.
+        """Return the first frame in the first `most_packets` packets, or None.
 
-        What is read so is not read again by `frames`.
+        `frames` does not read these packets again.
         """
         bad_pieces = 0
         frame = None
@@ -219,17 +217,17 @@ class Video:
         return frame
 
     def glimpses(self, places_s: Iterable[Fraction], *, most_decoded: int) -> Iterator[av.VideoFrame | None]:
-        """Yield for each place, a time from the first frame in seconds, the frame that is shown there.
+        """Yield the frame shown at each place, a time from the first frame in seconds.
 
-        At most so many frames are decoded for each: on from the frame of the place before, if this one is
-        about as near, else from the last key frame before it; the last of those is taken
-        then. None stands where nothing can be decoded. What is read so is not read again by `frames`.
+        At most `most_decoded` frames are decoded for each place, from the previous place's frame if that is
+        near, else from the last key frame before the place. If they do not reach the place, the last of them
+        is yielded; None if nothing can be decoded. `frames` does not read them again.
         """
         start_s = (self.stream.start_time or 0) * self._time_base
         near = most_decoded / ((self.average_fps or _USUAL_FPS) * self._time_base)
         frames: Iterator[av.VideoFrame] = iter(())
         shown: av.VideoFrame | None = None
-        ahead: av.VideoFrame | None = None  # decoded already, and shown later
+        ahead: av.VideoFrame | None = None  # decoded already but shown later
         for place_s in places_s:
             ticks = int((start_s + place_s) / self._time_base)
             try:
@@ -254,10 +252,10 @@ class Video:
     ) -> Iterator[tuple[bool, TimedFrame]]:
         """Yield some frames from each place on, a time from the first frame in seconds; none twice.
 
-        They begin with the last key frame before the place; where that was passed already,
-        with the place, if it is not further than `most_passed_over` frames from it. With each comes whether
-        it is the very next after the one before. Its index counts the frames that were yielded. What is read
-        so is not read again by `frames`.
+        They begin with the last key frame before the place. If that was already yielded, they begin at the
+        place, if it is at most `most_passed_over` frames after the key frame. Each frame comes with whether
+        it directly follows the previous one; its index counts the yielded frames. `frames` does not read them
+        again.
         """
         start_ticks = self.stream.start_time or 0
         shown, index = start_ticks - 1, 0
@@ -282,9 +280,9 @@ class Video:
                     break
 
     def pixels(self, frame: av.VideoFrame) -> Pixels:
-        """Convert the frame, upright: shape (height, width, 3), dtype uint8, channels blue, green, red.
+        """Convert the frame upright: shape (height, width, 3), dtype uint8, channels blue, green, red.
 
-        Raises `Poison`: FFmpeg cannot convert it.
+        Raises `Poison` if FFmpeg cannot convert it.
         """
         try:
             bgr = self._reformatter.reformat(frame, format="bgr24").to_ndarray()
@@ -293,11 +291,11 @@ class Video:
         return upright(np.asarray(bgr, np.uint8), orientation_of(frame))
 
     def hear(self, on_sound: OnSound) -> None:
-        """From now on, pass on the packets of `sound` that are read on the way to the pictures."""
+        """From now on, pass the packets of `sound` that are read along with the pictures to `on_sound`."""
         self._on_sound = on_sound
 
     def frames(self) -> Iterator[TimedFrame]:
-        """Yield every whole frame that can be decoded, with its time as `PresentationTimes` says."""
+        """Yield every whole frame that can be decoded, with its time from `PresentationTimes`."""
         times = PresentationTimes(
             time_base=self._time_base, start_ticks=self.stream.start_time, rate=self.average_fps
         )
@@ -318,21 +316,21 @@ class Video:
             self._note_cut(times.end_s)
 
     def pieces(self) -> Iterator[av.Packet[av.VideoStream]]:
-        """Yield the pictures as they are coded, in the order of their decoding."""
+        """Yield the encoded pictures in decoding order."""
         for packet in self._packets():
             if packet is not None and packet.size:
                 yield packet
 
     def _decoded(self) -> Iterator[av.VideoFrame]:
-        """Yield whole frames as they come."""
+        """Yield the whole frames."""
         return (frame for frame, is_whole in self._judged() if is_whole)
 
     def _judged(self) -> Iterator[tuple[av.VideoFrame, bool]]:
-        """Yield frames, each with whether it is whole; what cannot be read or decoded is noted."""
+        """Yield frames, each with whether it is whole, and note unreadable or undecodable parts."""
         pictures = WholePictures(self.stream, begins_whole=True)
         yield from pictures.decode(self._packets())
         if pictures.damaged:
-            # FFmpeg tells no size where it was let decode none of the frames.
+            # FFmpeg reports no size if it was not allowed to decode any frame.
             too_large = (
                 "" if all(self.size_px) else ", or have more pixels than FRAMETALLY_MAX_IMAGE_MEGAPIXELS"
             )
@@ -341,12 +339,12 @@ class Video:
             )
 
     def _packets(self) -> Iterator[av.Packet[av.VideoStream] | None]:
-        """Yield packets up to the end, or to where reading fails; then None, for the last frames."""
+        """Yield packets up to the end, or until reading fails; then None, for the last frames."""
         heard = [] if self._on_sound is None or self.sound is None else [self.sound]
         packets = self.container.demux([self.stream, *heard])
         try:
             for packet in packets:
-                if packet.stream.index == self.stream.index:  # the last, an empty one, has no `stream_index`
+                if packet.stream.index == self.stream.index:  # the last, empty packet has no `stream_index`
                     yield cast("av.Packet[av.VideoStream]", packet)
                 elif self._on_sound is not None and packet.size:
                     self._on_sound(cast("av.Packet[av.AudioStream]", packet))
@@ -361,12 +359,12 @@ class Video:
 
 
 def shown_size_px(frame: av.VideoFrame) -> tuple[int, int]:
-    """Return the width and height of the frame once it is upright."""
+    """Return the width and height of the upright frame."""
     return (frame.height, frame.width) if orientation_of(frame) in _LYING else (frame.width, frame.height)
 
 
 def creation_time(metadata: Mapping[str, str], key: str = "creation_time") -> datetime.datetime | None:
-    """Return when a container or a stream says that it was made; None if it says no time."""
+    """Return when a container or a stream was created according to its metadata, or None."""
     try:
         return datetime.datetime.fromisoformat(metadata.get(key, ""))
     except ValueError:
@@ -383,7 +381,7 @@ def orientation_of(frame: av.VideoFrame) -> int:
     try:
         if "DISPLAYMATRIX" not in frame.side_data:
             return UPRIGHT
-    except ValueError:  # beside it is something that PyAV has no name for, such as EXIF
+    except ValueError:  # other side data, such as EXIF, has no name in PyAV
         return _UNMIRRORED.get(-frame.rotation % 360, UPRIGHT)
     side_data = frame.side_data["DISPLAYMATRIX"]  # type: ignore[typeddict-item]  # PyAV's stub knows few keys
     matrix = np.frombuffer(bytes(side_data), np.int32)

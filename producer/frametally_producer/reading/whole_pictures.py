@@ -1,4 +1,4 @@
-"""Leaves out pictures that do not show what was filmed: damaged ones, and those predicted from one."""
+"""Leaves out damaged pictures and those predicted from damaged ones."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from av.codec.context import Flags
 from av.video.frame import PictureType
 
 _MOST_REMEMBERED = 64
-"""Key frames and damages whose pictures may still be on their way through the decoder."""
+"""How many key frames and damaged places to remember while their pictures may be in the decoder."""
 _RECOVERY_POINT = re.compile(rb"\0\0\x01\x06\x06.(.{4})", re.DOTALL)
 _HEAD_BYTES = 1000
 _AFTER_GAP = 2
-"""FFmpeg marks the packet before the one that it was reading when the container's numbering had a gap."""
+"""At a gap in the container's numbering, FFmpeg marks the packet before the one that it is reading."""
 
 
 def frames_to_recover(packet: bytes) -> int:
-    """Return after how many frames pictures are whole that are decoded from a packet on; usually none.
+    """Return how many frames after a packet decoded pictures become whole, usually 0.
 
-    H.264 need not have key frames: a recovery point (D.1.8) says after how many frames each part was renewed.
+    H.264 may have no key frames: a recovery point (D.1.8) states after how many frames each part is renewed.
     """
     message = _RECOVERY_POINT.search(packet, 0, _HEAD_BYTES)
     bits = int.from_bytes(message[1]) if message else 0
@@ -31,7 +31,7 @@ def frames_to_recover(packet: bytes) -> int:
 
 
 class _Key(NamedTuple):
-    """A packet with which prediction begins again, and the first picture that is whole by that."""
+    """A packet at which prediction starts again, and the first picture that is whole from there."""
 
     number: int
     whole_from: int
@@ -41,18 +41,18 @@ class _Key(NamedTuple):
 class WholePictures:
     """Judges the decoded pictures of one stream.
 
-    FFmpeg marks a picture of which it had to make up a part, but not those that it predicts from that one. So
-    all that is decoded after a damage counts as damaged, up to the next key frame that is whole. Where each
-    picture is a key frame (Motion JPEG), only the damaged one does. Where no key frame is marked, each
-    picture that is not predicted counts as one. A gap in a container's own numbering counts only where no key
-    frame follows: otherwise, recordings were joined there.
+    FFmpeg marks a picture of which it had to invent a part, but not the pictures predicted from it. So
+    everything decoded after damage counts as damaged, up to the next whole key frame. If every picture is a
+    key frame (Motion JPEG), only the damaged one counts. If no key frame is marked, each picture that is not
+    predicted counts as one. A gap in a container's numbering counts only if no key frame follows; if one
+    does, recordings were joined there.
 
     Attributes:
-        damaged: How often a damage was noted.
+        damaged: How often damage was noted.
     """
 
     def __init__(self, stream: av.VideoStream, *, begins_whole: bool) -> None:
-        """Judge a stream that is not being decoded yet; else its first pictures wait for a key frame."""
+        """Judge a stream; unless it `begins_whole`, pictures before the first key frame count as damaged."""
         self.damaged = 0
         self._stream = stream
         context = stream.codec_context
@@ -69,8 +69,8 @@ class WholePictures:
     def decode(
         self, packets: Iterable[av.Packet[av.VideoStream] | None]
     ) -> Iterator[tuple[av.VideoFrame, bool]]:
-        """Yield the pictures of packets with whether each is whole; None after the last packet."""
-        delayed: deque[av.VideoFrame] = deque()  # one that is shown later may damage it
+        """Yield the pictures of packets (None follows the last), each with whether it is whole."""
+        delayed: deque[av.VideoFrame] = deque()  # a picture shown later may damage it
         for packet in packets:
             try:
                 if packet is not None:
@@ -88,7 +88,7 @@ class WholePictures:
         yield from ((frame, self.is_whole(frame)) for frame in delayed)
 
     def pass_over(self, packet: av.Packet[av.VideoStream], *, is_key: bool) -> None:
-        """Go on to the next packet that is decoded; `is_key`: no later one depends on an earlier one."""
+        """Move to the next packet to decode; with `is_key`, later packets do not depend on earlier ones."""
         self._number += 1
         packet.opaque = self._number
         self._has_keys = self._has_keys or is_key
@@ -101,16 +101,16 @@ class WholePictures:
             self._after_gap = self._number + _AFTER_GAP
 
     def note_damage(self, frame: av.VideoFrame | None = None) -> None:
-        """Note that a frame, or without one the last packet, is damaged."""
+        """Note that a frame, or by default the last packet, is damaged."""
         self.damaged += 1
         self._damages.append(self._number_of(frame))
 
     def is_whole(self, frame: av.VideoFrame) -> bool:
-        """Return whether a frame, and all that it may be predicted from, are whole."""
+        """Return whether a frame, and everything that it may be predicted from, is whole."""
         number, pts = self._number_of(frame), frame.pts
         if not self._has_keys and frame.pict_type == PictureType.I and not frame.is_corrupt:
             self._keys.append(_Key(number, number, pts))
-        # What is decoded after a key frame and shown before it is predicted from earlier ones, too.
+        # Pictures decoded after a key frame but shown before it are also predicted from earlier ones.
         begin = next(
             (
                 key.number
@@ -122,7 +122,7 @@ class WholePictures:
         return not any(begin <= damage <= number for damage in self._damages)
 
     def left_out_before(self, frame: av.VideoFrame) -> int:
-        """Return how many pictures were left out before a whole frame; call it for each, in their order."""
+        """Return how many pictures were left out before a whole frame; call it for each frame in order."""
         self._yielded += 1
         number = self._number_of(frame)
         if all(key.whole_from != number for key in self._keys):

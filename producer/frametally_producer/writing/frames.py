@@ -1,4 +1,4 @@
-"""Turns pixels into an announced frame: encode, store, announce."""
+"""Turns pixels into announced frames: encodes, stores and announces them."""
 
 from __future__ import annotations
 
@@ -32,25 +32,25 @@ from frametally_producer.reading.pixels import encode_jpeg, shrink
 
 _WORKERS = 2
 _IN_FLIGHT, _IN_FLIGHT_BYTES = 4, 64 << 20
-"""Frames that wait to be encoded and put, and their pixels: what bounds memory. A larger one goes alone."""
+"""Most frames waiting to be encoded and put, and bytes of their pixels; a larger frame is handled alone."""
 
 _PACKED_AT_ONCE_BYTES = 4 << 20
-"""Packs of earlier times are put when so many bytes wait; the newest one, when `PACK_BYTES` do."""
+"""Packs of earlier times are put when this many bytes wait; the newest one when `PACK_BYTES` do."""
 
 _END_OF_JPEG = b"\xff\xd9"
 
 _ANNOUNCE_FRAMES, _ANNOUNCE_S = 100, 1.0
-"""A batch of announcements is published at that many frames, or when its first is that old."""
+"""A batch of announcements is published at this many frames, or when its first one is this old."""
 
 
 class NewFrame(NamedTuple):
     """A frame to store and announce.
 
     Attributes:
-        medium_hex: As `keys.image_key` takes it.
-        pixels: Upright: shape (height, width, 3), dtype uint8, channels blue, green, red; or a JPEG that is
-            stored as it is.
-        refused: Told why, if it cannot be encoded; then it is left out.
+        medium_hex: The medium's part of `keys.image_key`.
+        pixels: Upright, shape (height, width, 3), dtype uint8, channels blue, green, red; or a JPEG to store
+            unchanged.
+        refused: Called with the reason if the frame cannot be encoded and is left out.
         keep_in: Folder in which the stored picture is also kept as a file, or None.
     """
 
@@ -66,7 +66,7 @@ class NewFrame(NamedTuple):
 
 
 class _Encoded(NamedTuple):
-    """A frame that waits for the others of its pack."""
+    """A frame waiting for the others of its pack."""
 
     pack: str
     frame: NewFrame
@@ -75,7 +75,7 @@ class _Encoded(NamedTuple):
 
 
 class _Putting(NamedTuple):
-    """A frame that is on its way into the store."""
+    """A frame on its way into the store."""
 
     result: Future[FrameAnnouncement | _Encoded]
     pixel_bytes: int
@@ -86,17 +86,17 @@ class _Putting(NamedTuple):
 class FrameWriter:
     """Stores and announces frames, in this order of effects.
 
-    1. The frame is encoded and put if absent, by a worker thread.
+    1. A worker thread encodes the frame and puts it if absent.
     2. Its announcement is published, in the order in which frames were added.
     3. `on_announced` is called, which notes it in the medium's manifest.
 
-    So what is announced exists, and what is noted is announced. A crash in between repeats a put or an
-    announcement, which changes nothing: a frame's identity is its key.
+    So every announced frame exists, and every noted one is announced. A crash in between repeats a put or an
+    announcement, which changes nothing, because a frame's identity is its key.
 
     Attributes:
-        pack_ms: Event time whose frames are put together, into a pack: once encoded, a frame waits for the
-            others of it. 0: each frame is an object.
-        is_new: Whether no frame of the medium can be in the store, so that none is looked for.
+        pack_ms: Event time of one pack, whose frames are put together: an encoded frame waits for the others.
+            With 0, each frame is an object.
+        is_new: Whether the store cannot have any frame of the medium, so that none is looked up.
     """
 
     settings: Settings
@@ -109,22 +109,20 @@ class FrameWriter:
     is_new: bool = False
 
     def __post_init__(self) -> None:
-        """Begin with no frame; use it in a `with` statement."""
+        """Start without frames; use the writer in a `with` statement."""
         TRACES.begin(self.settings.traces_url)
-        self._began_ns: dict[str, int] = {}  # of frames under way, for their traces
+        self._began_ns: dict[str, int] = {}  # of frames in progress, for their traces
         self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="frame-writer")
         self._putting: deque[_Putting] = deque()
-        self._packs: dict[str, list[_Encoded]] = {}  # by their packs
+        self._packs: dict[str, list[_Encoded]] = {}  # by pack
         self._batch: list[FrameAnnouncement] = []
         self._batch_since_s = 0.0
 
     def add(self, frame: NewFrame) -> None:
-        """Store `frame` and announce it, soon.
+        """Queue `frame` to be stored and announced soon.
 
-        A store or a log that is away is waited for; no frame is left out for it.
-
-        Raises `GivenUp` if it was away when a stop was asked for; `Misconfigured`: the store, the log or
-        `keep_in` cannot be written.
+        It waits for an unavailable store or log, and loses no frame. Raises `GivenUp` if a stop is requested
+        while waiting, and `Misconfigured` if the store, the log or `keep_in` cannot be written.
         """
         putting = self._pool.submit(self._put, frame)
         self._putting.append(_Putting(putting, _size(frame.pixels), frame.refused))
@@ -138,7 +136,7 @@ class FrameWriter:
             self._announce()
 
     def flush(self) -> None:
-        """Store and announce all that was added, now. Raises as `add` does."""
+        """Store and announce all added frames now. Raises as `add`."""
         while self._putting:
             self._collect_one()
         self._put_packs()
@@ -151,9 +149,9 @@ class FrameWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Flush, unless an error is on its way."""
+        """Flush, unless there was an error."""
         if error is not None and not isinstance(error, FrametallyError):
-            self.patience.end()  # a thread that waits for the store would be waited for
+            self.patience.end()  # do not wait for a thread that waits for the store
         try:
             if error is None:
                 self.flush()
@@ -162,7 +160,7 @@ class FrameWriter:
             TRACES.flush()
 
     def _collect_one(self) -> None:
-        # What cannot be put stays the first: nothing behind it is announced before it.
+        # A frame that cannot be put stays first, so that no later frame is announced before it.
         first = self._putting[0]
         try:
             result = first.result.result()
@@ -179,7 +177,7 @@ class FrameWriter:
         self._batch.append(result)
 
     def _put_packs(self, least_bytes: int = 0, *, keep_newest: bool = False) -> None:
-        """Put and announce the frames that wait for others of their packs, if they have so many bytes."""
+        """Put and announce the frames waiting for their packs, if they have at least `least_bytes`."""
         packs = list(self._packs)[: -1 if keep_newest else None]
         if sum(len(encoded.jpeg) for waiting in self._packs.values() for encoded in waiting) < least_bytes:
             return
@@ -207,7 +205,7 @@ class FrameWriter:
         began_s = time.monotonic()
         self.patience.until_done("the log", lambda: self.log.publish(self.topic, messages))
         METERS.took("announce", time.monotonic() - began_s, frames=len(messages))
-        for announcement in self._batch if TRACES.is_on else ():  # the spans that all others are below
+        for announcement in self._batch if TRACES.is_on else ():  # the root spans
             path = announcement.image_path
             TRACES.tell(path, "frame", self._began_ns.pop(path, 0), is_root=True)
         failpoints.passing("producer.published")
@@ -238,8 +236,8 @@ class FrameWriter:
         return self.patience.until_done("the object store", head) is not None
 
     def _put_once(self, key: str, data: bytes) -> bytes:
-        """Put a frame that is not there yet; what is there then. Doing so again changes nothing."""
-        # Not durable: a frame can be made again from its medium. What is new is looked for in no pack.
+        """Put a frame if absent, and return the stored bytes; repeating it changes nothing."""
+        # Not durable, as a frame can be made again from its medium. New frames are not looked up in packs.
         store = plain_of(self.store) if self.is_new else self.store
         if not store.put(key, data, if_absent=True, durable=False):
             stored = self._stored(key)
@@ -249,15 +247,15 @@ class FrameWriter:
         return data
 
     def _stored(self, key: str) -> bytes | None:
-        """Return the object that is there already: the announcement has to describe that one.
+        """Return the existing object, which the announcement has to describe, or None if it is unusable.
 
-        It differs from the new one if other settings or libraries made it. None if it is unusable: a frame is
-        not put durably, so a power cut may have left a torn one.
+        It differs from the new one if other settings or libraries made it. As frames are not put durably, a
+        power cut may have left an incomplete one.
         """
         try:
             data = self.store.get(key)
             decode_image(data, self.settings.max_image_megapixels * 1_000_000)
-            if not data.endswith(_END_OF_JPEG):  # its last bytes are what a decoder does not miss
+            if not data.endswith(_END_OF_JPEG):  # a decoder does not miss these last bytes
                 return None
         except (ObjectMissing, Poison):
             return None
@@ -269,7 +267,7 @@ def _size(pixels: Pixels | bytes) -> int:
 
 
 def stored_jpeg(pixels: Pixels, settings: Settings) -> bytes:
-    """Encode a frame as it is stored. Raises `Poison` where no JPEG can hold it."""
+    """Encode a frame for the store. Raises `Poison` if a JPEG cannot hold it."""
     return encode_jpeg(shrink(pixels, settings.max_side_px), settings.jpeg_quality)
 
 

@@ -1,4 +1,4 @@
-"""A medium's manifest while its frames are announced: reads known frames and notes new ones."""
+"""Keeps a medium's manifest while its frames are announced: reads known frames and notes new ones."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from frametally.rules.overlaps import Span, joined_runs
 from frametally_producer.reading.sampling import ALL, denser
 
 NOTE_EVERY_S = 3.0
-"""Seconds between two notes in a manifest: what a crash may make the next call announce again."""
+"""Seconds between two writes of a manifest; after a crash, frames of this time are announced again."""
 
 
 def picture_name(image_path: str) -> str:
@@ -30,7 +30,7 @@ def picture_name(image_path: str) -> str:
 
 
 class Forgotten(Poison):
-    """The medium was forgotten, or put right, while it was produced."""
+    """The medium was forgotten or corrected while it was produced."""
 
 
 def load_manifest(store: ObjectStore, sha256: str, patience: Patience) -> MediaManifest | None:
@@ -45,7 +45,7 @@ def load_manifest(store: ObjectStore, sha256: str, patience: Patience) -> MediaM
 
 
 def new_manifest(store: ObjectStore, patience: Patience, *, sha256: str, **fields: Any) -> MediaManifest:
-    """Return the manifest of a medium that has none, with these fields of it. Raises `GivenUp`."""
+    """Return a new manifest for a medium that has none, with the given fields. Raises `GivenUp`."""
     return MediaManifest(
         sha256=sha256,
         frames_expected=0,
@@ -60,13 +60,13 @@ def new_manifest(store: ObjectStore, patience: Patience, *, sha256: str, **field
 class ManifestKeeper:
     """Notes announced frames in a medium's manifest, every few seconds.
 
-    Several producers may keep one medium's manifest: each adds to what the others noted, so nothing that was
-    announced is forgotten. Each also learns what the others have announced.
+    Several producers may keep one medium's manifest. Each adds to the frames that the others noted, so none
+    is lost, and learns which frames the others have announced.
 
     Attributes:
-        samplings: What this producer is to announce all frames of; after the first write with those that
-            another producer is at.
-        live: Of a camera's minute: how it was captured, to be written with the rest.
+        samplings: The samplings whose frames this producer announces; after the first write, also those of
+            other active producers.
+        live: How a camera's minute was captured, to be written with the rest.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class ManifestKeeper:
         samplings: Iterable[str] = (ALL,),
         is_stored: bool,
     ) -> None:
-        """Take up `manifest`, new or loaded (`is_stored`); nothing is written yet."""
+        """Start with a new or loaded (`is_stored`) manifest, and write nothing yet."""
         self.manifest = manifest
         self.samplings = set(samplings)
         self.frames = FrameBitmap(manifest.announced_frames)
@@ -92,11 +92,11 @@ class ManifestKeeper:
 
     @property
     def is_new(self) -> bool:
-        """Whether the store knew nothing of the medium, not even that it was forgotten."""
+        """Whether the store has no record of the medium, not even that it was forgotten."""
         return not self._is_stored and self.manifest.revision == 0
 
     def note(self, announcements: Sequence[FrameAnnouncement]) -> None:
-        """Remember that these have been announced, until the next write."""
+        """Add announced frames, for the next write."""
         for announcement in announcements:
             if self.manifest.kind == "video":
                 self.frames.add(announcement.frame_index)
@@ -105,11 +105,11 @@ class ManifestKeeper:
         self._widen((a.captured_at_ms, a.captured_at_ms) for a in announcements)
 
     def write(self, *, expected: int | None = None) -> None:
-        """Add the known frames to the manifest, now.
+        """Add the known frames to the stored manifest now.
 
-        `expected` says about how many frames the medium will have; None once all of it has been announced.
-        Raises `Forgotten`: the medium was forgotten, or put right, since it was loaded; `Misconfigured` if
-        the store cannot be written; `GivenUp` if it is away, and a stop was asked for.
+        `expected` is about how many frames the medium will have, or None once all have been announced. Raises
+        `Forgotten` if the medium was forgotten or corrected since it was loaded, `Misconfigured` if the store
+        cannot be written, and `GivenUp` if it is unavailable when a stop is requested.
         """
         sha256 = self.manifest.sha256
         manifest = self._patience.until_done(
@@ -122,12 +122,12 @@ class ManifestKeeper:
         self._written_at_s = time.monotonic()
 
     def write_if_due(self, *, expected: int) -> None:
-        """Write the manifest if the last write is some seconds ago. Raises as `write`."""
+        """Write the manifest if the last write was some seconds ago. Raises as `write`."""
         if time.monotonic() - self._written_at_s >= NOTE_EVERY_S:
             self.write(expected=expected)
 
     def _merged(self, stored: MediaManifest | None, expected: int | None) -> MediaManifest:
-        """Return the manifest to write, given the stored one. May be called again if the write fails."""
+        """Return the manifest to write, given the stored one; called again if the write fails."""
         if stored is None:
             if self._is_stored:
                 raise Forgotten("was forgotten while it was being produced; produce it again if you want it")
@@ -138,7 +138,7 @@ class ManifestKeeper:
             self.frames.update(stored.announced_frames)
             self.pictures.update(stored.announced_pictures)
             self._widen(runs_of(stored))
-            # The first to write a medium gave it its name, its source and its time.
+            # The first producer that wrote the medium decided its name, source and time.
             merged = msgspec.structs.replace(
                 stored,
                 sampling=denser(stored.sampling, self.manifest.sampling),
@@ -164,13 +164,13 @@ class ManifestKeeper:
         )
 
     def _is_complete(self, stored: MediaManifest, merged: MediaManifest, *, done: bool) -> bool:
-        """Return whether all that any producer was asked for so far is announced, once this one is `done`."""
+        """Return whether all samplings requested so far are announced once this producer is `done`."""
         if stored.kind == "pictures":
             return done
         if stored.state == "complete":
             return merged.sampling == stored.sampling
         if not self._is_stored:
-            self.samplings.add(stored.sampling)  # another is at it, and may die: this one does it too
+            self.samplings.add(stored.sampling)  # another producer may die, so this one does its work too
         return done and merged.sampling in self.samplings
 
     def _widen(self, runs: Iterable[Span]) -> None:

@@ -1,4 +1,4 @@
-"""The inputs and the progress of one call of the producer."""
+"""Holds the inputs and the progress of one call of the producer."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _MB = 1_000_000
 
 
 def embedded_folders(settings: Settings) -> list[Path]:
-    """Return the folders of this machine that the store and the log are in; none if they are elsewhere."""
+    """Return the folders of the store and the log on this machine; empty if they are elsewhere."""
     store = store_folder(settings)
     folders = [] if store is None else [store]
     if settings.log_url.startswith("sqlite:///"):
@@ -48,20 +48,20 @@ def embedded_folders(settings: Settings) -> list[Path]:
 
 
 class Room:
-    """Waits for room on the disks of the embedded store and log."""
+    """Waits for free space on the disks of the embedded store and log."""
 
     def __init__(self, settings: Settings, patience: Patience) -> None:
-        """Look for `min_free_disk_mb` of room."""
+        """Require `min_free_disk_mb` of free space."""
         self._folders = embedded_folders(settings)
         self._least_bytes = settings.min_free_disk_mb * _MB
         self._patience = patience
 
     def short(self) -> str:
-        """Return the place that is short of room, with the remedy; empty if there is room."""
+        """Return which disk is short of space, with the remedy, or an empty string."""
         for folder in self._folders:
             try:
                 free = shutil.disk_usage(folder).free
-            except OSError:  # not made yet, or gone: whoever writes there will say so
+            except OSError:  # missing; a write there will report it
                 continue
             if free < self._least_bytes:
                 return (
@@ -72,7 +72,7 @@ class Room:
         return ""
 
     def wait(self) -> None:
-        """Return once there is room. Raises `GivenUp` if there is none, and a stop was asked for."""
+        """Return once there is enough space. Raises `GivenUp` if a stop is requested while there is not."""
         since_s = time.monotonic()
         while line := self.short():
             self._patience.say_once_a_minute("room", f"waiting: {line}")
@@ -101,11 +101,11 @@ class Tally:
         return self._standing.frames_announced
 
     def count_announced(self, frames: int) -> None:
-        """Add frames that have been announced; they are shown with the next change."""
+        """Add announced frames, to be shown with the next change."""
         self._standing = self._standing._replace(frames_announced=self.frames_announced + frames)
 
     def expect(self, paths: Iterable[Path]) -> None:
-        """Add files to go through."""
+        """Add files to be processed."""
         sizes = [_size(path) for path in paths]
         self._tell(
             files_total=self._standing.files_total + len(sizes),
@@ -113,7 +113,7 @@ class Tally:
         )
 
     def begin(self, path: Path) -> None:
-        """Note that a file is taken in hand."""
+        """Note that work on a file begins."""
         self._size = _size(path)
         self._tell(at_hand=str(path), doing="reading it", bytes_worked=self._worked)
 
@@ -122,7 +122,7 @@ class Tally:
         self._tell(doing=what, bytes_worked=self._worked + min(max(part, 0.0), 1.0) * self._size)
 
     def end(self, outcome: Outcome) -> None:
-        """Note that the file at hand is done with."""
+        """Note that work on the current file is over."""
         passed = self._standing.bytes_passed
         if outcome == "finished":
             self._worked += self._size
@@ -153,7 +153,7 @@ class SourcesOfCall:
     """The sources of one call of the producer, by name."""
 
     def __init__(self, manifests: ManifestReader, patience: Patience, notice: Callable[[str], None]) -> None:
-        """Read nothing yet; `notice` gets what a person should know."""
+        """Read nothing yet; `notice` gets messages for people."""
         self._manifests = manifests
         self._patience = patience
         self._notice = notice
@@ -196,13 +196,13 @@ class ProduceCall:
     """The inputs of a call of the producer.
 
     Attributes:
-        paths: Video files, picture files, and folders of both (searched all through).
-        start_time: ISO 8601 time at which the one video given begins.
-        track: Which track of moving pictures of each video, from 1; None: the usual one.
-        pace: How fast each video runs; None: as fast as life, or as it was produced before.
+        paths: Video files, picture files, and folders of both (searched recursively).
+        start_time: ISO 8601 time at which the only given video begins.
+        track: Number of the video track of each file, from 1, or None for the usual one.
+        pace: How fast each video runs, or None for real time or as produced before.
         extracted_dir: Folder in which stored pictures are also kept as files, below the source's name.
         packs: Whether frames are stored in packs, one object per source and minute.
-        should_stop: Asked between frames: once true, what is in hand is finished and the call returns.
+        should_stop: Called between frames; once it is true, current frames are finished and the call returns.
     """
 
     paths: Sequence[Path]
@@ -216,14 +216,14 @@ class ProduceCall:
     should_stop: Callable[[], bool] = lambda: False
 
     def __post_init__(self) -> None:
-        """Refuse a track without a source: it would be of the same source as the file's other tracks."""
+        """Reject a track without a source, which would share a source with the file's other tracks."""
         if self.track is not None and not self.source:
             raise Misconfigured("--track needs --source: each track of a file is a source; name this one")
 
     def find_footage(self) -> Footage:
-        """Find the media at `paths`; folders that frametally itself writes are not searched.
+        """Find the media at `paths`, without searching folders that frametally writes.
 
-        Raises `Misconfigured`: both `source` and the time pattern name the source.
+        Raises `Misconfigured` if both `source` and the time pattern name the source.
         """
         pattern = time_pattern(self.settings.time_pattern)
         if self.source is not None and pattern is not None and pattern.names_source:
@@ -232,7 +232,7 @@ class ProduceCall:
         return find_footage(self.paths, source=self.source, leave_out=left_out, pattern=pattern)
 
     def start_of(self, footage: Footage) -> datetime | None:
-        """Return the moment that `start_time` names. Raises `Misconfigured`."""
+        """Return the time in `start_time`, or None. Raises `Misconfigured`."""
         start = parse_start_time(self.start_time) if self.start_time else None
         media_count = len(footage.media) + len(footage.skipped)
         if start and (
@@ -248,12 +248,12 @@ class ProduceCall:
 
 @dataclass(kw_only=True)
 class Production:
-    """One call of the producer at work.
+    """One call of the producer in progress.
 
     Attributes:
         media: Manifests of the media met, by identity.
-        frames_known: Frames asked for that an earlier call had announced.
-        fresh: Identities of those of which frames were announced since overlaps were looked for.
+        frames_known: Wanted frames that an earlier call had announced.
+        fresh: Identities of media with frames announced since the last check for overlaps.
     """
 
     call: ProduceCall
@@ -287,7 +287,7 @@ class Production:
 
     @property
     def max_pixels(self) -> int:
-        """Width times height above which a picture or a frame is refused."""
+        """Width times height above which a picture or a frame is rejected."""
         return self.settings.max_image_megapixels * 1_000_000
 
     def skip(self, name: str, reason: str) -> None:
@@ -306,7 +306,7 @@ class Production:
             self.notice(f"{name}: {remark}")
 
     def go_on(self) -> None:
-        """Return if there is more to be done. Raises `GivenUp`."""
+        """Raise `GivenUp` if a stop was requested."""
         if self.patience.stopping:
             raise GivenUp("stopped")
 
@@ -320,8 +320,8 @@ class Production:
     ) -> Iterator[FrameWriter]:
         """Open a writer of frames, which calls `note` with the announced frames.
 
-        `is_new` says that no frame of the medium can be in the store. When a stop is requested, the work in
-        hand is announced and noted, and `write` is called.
+        `is_new` means that the store cannot have frames of the medium. When a stop is requested, current
+        frames are announced and noted, and `write` is called.
         """
         with FrameWriter(
             settings=self.settings,
@@ -341,9 +341,9 @@ class Production:
                 raise
 
     def make_room(self, writer: FrameWriter, write: Callable[[], None], part: float = 0.0) -> None:
-        """Wait for room on the disk, if it is short; announces and notes the current frames before.
+        """Wait for space on the disk if it is short, after announcing and noting the current frames.
 
-        Raises `GivenUp` if there is none, and a stop was asked for.
+        Raises `GivenUp` if a stop is requested while waiting.
         """
         if self.room.short():
             writer.flush()
@@ -355,7 +355,7 @@ class Production:
 def asked_of(
     settings: Settings, source_name: str, start_time: datetime | None = None, *of_video: object
 ) -> str:
-    """Return all that decides how a file is produced, besides its bytes and its name, as one text."""
+    """Return everything that decides how a file is produced, except its bytes and name, as one text."""
     parts = (
         settings.sample_fps,
         source_name,

@@ -1,9 +1,9 @@
-"""The files that a producer has read, so that a later call need not read them again.
+"""Remembers the files that a producer has read, so that a later call need not read them again.
 
-A cache in the data folder, `seen-files.sqlite`: losing it costs time and changes nothing. What it says of a
-file holds only while the file's stamp (device, inode, size, modification and status change times) is the
-same, and what it says was finished is checked against the manifest. A file that changed only moments ago is
-not noted, because it could change again within the same tick of the file system's clock.
+This is a cache in the data folder, `seen-files.sqlite`; losing it only costs time. The record of a file is
+valid only while the file's stamp (device, inode, size, modification and status change times) is the same, and
+finished files are checked against the manifest. A file that changed only moments ago is not recorded, because
+it could change again within the same tick of the file system's clock.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ class SeenFile(NamedTuple):
     """The record of a file.
 
     Attributes:
-        sha256: Of its bytes, hex.
-        asked: How it had been asked for when it was finished; empty if it was not.
-        picture: Of a picture that is finished, its name in its manifest and, after a space, the manifest's
-            identity; else empty.
+        sha256: SHA-256 of its bytes, hex.
+        asked: The request (`asked_of`) with which it was finished, or empty.
+        picture: The name of a finished picture in its manifest and, after a space, the manifest's identity,
+            or empty.
     """
 
     sha256: str
@@ -50,7 +50,7 @@ class SeenFile(NamedTuple):
 
 
 class Rate(NamedTuple):
-    """How fast footage was produced here: sums over files."""
+    """How fast footage was produced here, as sums over files."""
 
     pixels: int
     seconds: float
@@ -59,19 +59,19 @@ class Rate(NamedTuple):
 
 
 def stamp_of(status: os.stat_result) -> str:
-    """Return what changes when a file's bytes change."""
+    """Return a file's stamp, which changes with the file's bytes."""
     return f"{status.st_dev} {status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
 
 
 class SeenFiles:
-    """The cache. Whatever is wrong with its file, it remembers nothing then, and raises nothing."""
+    """The cache; if anything is wrong with its file, it remembers nothing and raises nothing."""
 
     def __init__(
         self, data_dir: Path, *, writing: bool = True, clock_ns: Callable[[], int] = time.time_ns
     ) -> None:
-        """Open it in `data_dir`, which is made if it is missing; nothing is made unless `writing`.
+        """Open the cache in `data_dir`; create missing files only if `writing`.
 
-        `clock_ns` is the file system's time, nanoseconds since 1970 UTC.
+        `clock_ns` returns the file system's time in nanoseconds since 1970 UTC.
         """
         self._clock_ns = clock_ns
         self._pending: list[tuple[str, ...]] = []
@@ -80,7 +80,7 @@ class SeenFiles:
         self._connection = _open_to_write(path) if writing else _open_to_read(path)
 
     def find(self, path: Path, stamp: str) -> SeenFile | None:
-        """Return the record of the file at `path`, if it still has that stamp."""
+        """Return the record of the file at `path` if the file still has the stamp, or None."""
         rows = self._read("SELECT stamp, sha256, asked, picture FROM file WHERE path = ?", (_name(path),))
         if not rows or rows[0][0] != _checked(stamp, rows[0][1:]):
             return None
@@ -96,7 +96,7 @@ class SeenFiles:
         request: str = "",
         picture: str = "",
     ) -> None:
-        """Remember a file whose bytes were read between the two looks at it."""
+        """Record a file whose bytes were read between `before` and `after`."""
         changed_ns = max(before.st_mtime_ns, before.st_ctime_ns)
         if stamp_of(before) == stamp_of(after) and changed_ns + _SETTLED_NS <= self._clock_ns():
             fields = (sha256, request, picture)
@@ -105,7 +105,7 @@ class SeenFiles:
                 self.flush()
 
     def flush(self) -> None:
-        """Write the records of files: a second's worth in one go, because a write waits for the disk."""
+        """Write the pending records at once, as each write waits for the disk."""
         pending, self._pending = self._pending, []
         self._flushed_at_s = time.monotonic()
         with self._harmless():
@@ -117,7 +117,7 @@ class SeenFiles:
                     )
 
     def rate(self, kind: str, request: str) -> Rate | None:
-        """Return how fast media of that kind, asked for in that way, have been produced here."""
+        """Return how fast media of a kind were produced here with a request, or None."""
         rows = self._read(
             "SELECT pixels, seconds, frames, stored_bytes FROM rate WHERE kind = ? AND asked = ?",
             (kind, request),
@@ -125,7 +125,7 @@ class SeenFiles:
         return Rate(*rows[0]) if rows else None
 
     def note_rate(self, kind: str, request: str, rate: Rate) -> None:
-        """Add to that."""
+        """Add to a rate."""
         with self._harmless():
             if self._connection is not None:
                 self._connection.execute(
@@ -153,7 +153,7 @@ class SeenFiles:
         try:
             yield
         except sqlite3.OperationalError:
-            pass  # locked, or no room: not remembered
+            pass  # locked or no space: do not remember
         except sqlite3.DatabaseError:
             if self._connection is not None:
                 self._connection.close()
@@ -169,8 +169,8 @@ def _open_to_write(path: Path) -> sqlite3.Connection | None:
             opener.prepare_folder()
             return _prepared(opener.connect())
         except (Misconfigured, OSError, sqlite3.OperationalError):
-            return None  # no right, no room, locked: it may be good
-        except sqlite3.DatabaseError:  # damaged, or of another version: begin anew
+            return None  # no permission, no space or locked: the file may be good
+        except sqlite3.DatabaseError:  # damaged or of another version: start again
             with contextlib.suppress(OSError):
                 path.unlink()
     return None
@@ -197,9 +197,9 @@ def _prepared(connection: sqlite3.Connection) -> sqlite3.Connection:
 
 
 def _checked(stamp: str, fields: Sequence[str]) -> str:
-    """Return the stamp with a checksum of what is noted: damaged, it would make the file another medium."""
+    """Return the stamp with a checksum of the record, because a damaged one would change the medium."""
     return f"{stamp} {zlib.crc32(repr(tuple(fields)).encode()):08x}"
 
 
 def _name(path: Path) -> str:
-    return repr(str(path.absolute()))  # a name need not be UTF-8
+    return repr(str(path.absolute()))  # names need not be UTF-8

@@ -1,1 +1,1 @@
-"""Local clocks: when scheduled work is due."""
+"""Decides when scheduled work is due by local clocks."""

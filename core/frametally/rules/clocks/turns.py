@@ -1,4 +1,4 @@
-"""Turns of scheduled work by local clocks: each day once, whatever the clocks do."""
+"""Finds the turns of scheduled work by local clocks, at most one a day even if clocks change."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import Literal, NamedTuple, get_args
 from frametally.rules.times import EPOCH, MILLISECOND, local_time
 
 Every = Literal["day", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday", "month"]
-"""Each day; each week on that day; the first day of each month."""
+"""Every day, every week on that day, or the first day of every month."""
 
 EVERY: tuple[Every, ...] = get_args(Every)
 _DAY = datetime.timedelta(days=1)
 _FURTHEST_DAYS = 70
-"""So far back there is a first of a month, also where a zone has left that day out."""
+"""This many days always include a first of a month, even if a zone skipped one."""
 
 
 class ClockTurn(NamedTuple):
-    """One turn.
+    """One turn of scheduled work.
 
     Attributes:
-        day: The local day that it is of: it has one turn, and is its name.
-        from_ms: Start of the day, week or month that is over by then: a local midnight.
-        to_ms: Its end, not included: the start of `day`.
+        day: Its local day, which has only this turn and names it.
+        from_ms: Start of the day, week or month that has just ended: a local midnight.
+        to_ms: End of that period, exclusive: the start of `day`.
     """
 
     day: datetime.date
@@ -32,15 +32,15 @@ class ClockTurn(NamedTuple):
 
 
 def last_turn(every: Every, minute: int, zone: datetime.tzinfo, now_ms: int) -> ClockTurn | None:
-    """Return the last turn that is due at `now_ms`; None: there was none in so many days.
+    """Return the last turn due at `now_ms`, or None if there was none in `_FURTHEST_DAYS`.
 
     Args:
-        every: On which days.
-        minute: Of the day by local clocks, from 0 on.
-        zone: Whose clocks.
+        every: The days of the turns.
+        minute: Minute of the day by local clocks, from 0.
+        zone: The time zone of the clocks.
         now_ms: The time, in milliseconds since 1970.
     """
-    # Clocks that are set back over midnight show the day before again.
+    # Clocks that are set back across midnight show the previous day again.
     day = local_time(now_ms, zone).date() + _DAY
     for _ in range(_FURTHEST_DAYS):
         at_ms = moment_ms(day, minute, zone) if _is_of(every, day) else None
@@ -51,15 +51,15 @@ def last_turn(every: Every, minute: int, zone: datetime.tzinfo, now_ms: int) -> 
 
 
 def moment_ms(day: datetime.date, minute: int, zone: datetime.tzinfo) -> int | None:
-    """Return when local clocks show a time of a day: of a time that comes twice, the first.
+    """Return when local clocks show a time of a day; the first time if they show it twice.
 
-    A time that is left out is when clocks skip it. None: the day is left out, as 2011-12-30 was in Samoa.
+    Return None if they skip the day, as in Samoa on 2011-12-30; if only the time, return when they skip it.
     """
     wall_time = datetime.datetime.combine(day, datetime.time(minute // 60, minute % 60))
     late_ms = _ms(wall_time.replace(tzinfo=zone))
     if _local_time(late_ms, zone) == wall_time:
         return late_ms
-    # What is skipped lies, by the offset before and by that after, on either side of the moment of skipping.
+    # A skipped time, read with the offsets before and after, is on both sides of the moment of skipping.
     early_ms = _ms(wall_time.replace(tzinfo=zone, fold=1))
     while late_ms - early_ms > 1:
         middle_ms = (early_ms + late_ms) // 2
@@ -72,7 +72,7 @@ def moment_ms(day: datetime.date, minute: int, zone: datetime.tzinfo) -> int | N
 
 
 def _start_ms(day: datetime.date, zone: datetime.tzinfo) -> int:
-    """Return the start of a local day; of one that is left out, that of the next."""
+    """Return the start of a local day, or of the next one if clocks skip it."""
     start_ms = moment_ms(day, 0, zone)
     return _start_ms(day + _DAY, zone) if start_ms is None else start_ms
 
