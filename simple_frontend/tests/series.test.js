@@ -5,7 +5,13 @@ import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 
 import { lanesOf } from "../frametally_web/static/js/chart/lanes.js";
-import { brief, fromStartWords, knownOf, knownWords, METRICS } from "../frametally_web/static/js/shared/metrics.js";
+import {
+  brief,
+  fromStartWords,
+  knownOf,
+  knownWords,
+  METRICS,
+} from "../frametally_web/static/js/shared/metrics.js";
 import { colorsOf } from "../frametally_web/static/js/shared/palette.js";
 import {
   allIn,
@@ -24,7 +30,7 @@ import { together } from "../frametally_web/static/js/shared/spans.js";
 import { DEFAULT } from "../frametally_web/static/js/shared/state.js";
 import { bucket, countsWith, filmed, HOUR, MAY_1 } from "./counts.js";
 
-const { detections, mean_per_frame: mean, peak, objects } = METRICS;
+const { detections, mean_per_frame: mean, objects } = METRICS;
 
 test("an interval that was filmed has a row, also with nothing in it", () => {
   const rows = rowsOf(

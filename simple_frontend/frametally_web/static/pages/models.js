@@ -1,7 +1,7 @@
 // Models: what each costs on this machine; count the last week again with one, and compare both counts.
 
 import { askFirst, follow } from "../js/changes/dialog.js";
-import { get, getFrom, send } from "../js/shared/api.js";
+import { get, send } from "../js/shared/api.js";
 import { byId, el, field, withCode } from "../js/shared/dom.js";
 import { difference, number, percent } from "../js/shared/format.js";
 import { parseState } from "../js/shared/state.js";
@@ -31,7 +31,14 @@ function rowOfModel(model) {
   const { name, model: network, input, ap, licence, of_present: part, in_use: isUsed } = model;
   const action = isUsed
     ? el("strong", t("web.in_use"))
-    : el("button.button", { onclick: () => countWith(name), "aria-label": `${t("web.count_the_last_week_again")}: ${nameOf(name)}` }, t("web.count_the_last_week_again"));
+    : el(
+        "button.button",
+        {
+          onclick: () => countWith(name),
+          "aria-label": `${t("web.count_the_last_week_again")}: ${nameOf(name)}`,
+        },
+        t("web.count_the_last_week_again"),
+      );
   return rowOf(
     nameOf(name),
     el("td", model.cpu_ms === null && model.why_no_speed !== NOT_HERE ? null : action),
@@ -41,16 +48,27 @@ function rowOfModel(model) {
     el("td.words", [network === name ? "" : network, input].filter(Boolean).join(", ")),
     el("td", licence ?? "–"),
   );
-} // prettier-ignore
+}
 
 /** @param {Api.ModelCost[]} models */
 function presetsTable(models) {
   const rows = models.filter(({ is_preset: isPreset, in_use: isUsed }) => isPreset || isUsed).map(rowOfModel);
-  const names = [t("web.model"), "", t("web.cpu_time_per_picture"), t("web.of_the_model_in_use"), t("web.accuracy_on_coco"), t("web.network"), t("web.licence")];
+  const names = [
+    t("web.model"),
+    "",
+    t("web.cpu_time_per_picture"),
+    t("web.of_the_model_in_use"),
+    t("web.accuracy_on_coco"),
+    t("web.network"),
+    t("web.licence"),
+  ];
   const headings = headingsOf(names, (position) => position > 1 && position < 5);
   const table = tableOf({ caption: t("web.presets"), headings, rows });
-  return [scrollable(t("web.presets"), table), el("p.muted.small", ...withCode(t("web.to_use_a_model_from_now_on")))];
-} // prettier-ignore
+  return [
+    scrollable(t("web.presets"), table),
+    el("p.muted.small", ...withCode(t("web.to_use_a_model_from_now_on"))),
+  ];
+}
 
 /** @param {string} name */
 function countWith(name) {
@@ -71,15 +89,21 @@ function showPair(counted, models) {
     const preset = presets.get(id);
     return preset ? `${nameOf(preset)} (${id})` : id;
   };
-  if (counted.length < 2) return byId("compared").replaceChildren(el("p.muted", t("web.count_with_a_preset_first")));
+  if (counted.length < 2)
+    return byId("compared").replaceChildren(el("p.muted", t("web.count_with_a_preset_first")));
   const selects = [0, 1].map((place) => {
     const select = el("select", { onchange: () => compare(selects.map(({ value }) => value)) });
-    select.append(...counted.map((id) => el("option", { value: id, selected: id === counted[place] }, nameOfId(id))));
+    select.append(
+      ...counted.map((id) => el("option", { value: id, selected: id === counted[place] }, nameOfId(id))),
+    );
     return select;
   });
-  byId("pair").replaceChildren(field(t("web.first_model"), selects[0]), field(t("web.second_model"), selects[1]));
+  byId("pair").replaceChildren(
+    field(t("web.first_model"), selects[0]),
+    field(t("web.second_model"), selects[1]),
+  );
   return compare(selects.map(({ value }) => value));
-} // prettier-ignore
+}
 
 /** @param {string[]} pair */
 async function compare([first, second]) {
@@ -108,30 +132,46 @@ function countsOf({ labels, total, frames }, first, second) {
       numberCell(one.other_value === null ? "–" : number(one.other_value)),
       numberCell(one.difference === null ? "–" : difference(-one.difference)),
     );
-  const headings = headingsOf([t("web.label"), t("web.first_model"), t("web.second_model"), t("web.difference")], (position) => position > 0);
+  const headings = headingsOf(
+    [t("web.label"), t("web.first_model"), t("web.second_model"), t("web.difference")],
+    (position) => position > 0,
+  );
   const rows = labels.map((one) => row(one.label ?? "", one));
-  const table = tableOf({ caption: t("web.compare_two_counts"), headings, rows, total: row(t("web.all_labels"), total) });
+  const table = tableOf({
+    caption: t("web.compare_two_counts"),
+    headings,
+    rows,
+    total: row(t("web.all_labels"), total),
+  });
   const query = new URLSearchParams({ model: first, compare: `model:${second}` });
   return [
-    el("p.muted", t("web.detections_in_frames_of_both", { frames: t("web.count_frames", { count: frames }) })),
+    el(
+      "p.muted",
+      t("web.detections_in_frames_of_both", { frames: t("web.count_frames", { count: frames }) }),
+    ),
     scrollable(t("web.compare_two_counts"), table),
     el("p", el("a", { href: `/?${query}` }, t("web.show_the_difference_in_the_chart"))),
   ];
-} // prettier-ignore
+}
+
+/** As long as nothing is measured: begin that, and look again until it has ended. @param {Api.ChangeState|null} last */
+async function showMeasuring(last) {
+  const place = byId("presets");
+  if (!last) await send("POST", "presets/measure", {});
+  if (last?.state === "failed") place.replaceChildren(...failed(last));
+  if (last && last.state !== "running") return;
+  place.replaceChildren(el("p.muted", t("web.the_models_are_being_measured")));
+  setTimeout(load, 1000);
+}
 
 async function load() {
   try {
     const { models, last, with_counts: counted } = await get("presets");
-    byId("problem").hidden = true;
-    const place = byId("presets");
-    if (models) place.replaceChildren(...presetsTable(models));
     const isRunning = last?.state === "running";
-    if (!models && !last) await send("POST", "presets/measure", {});
-    if (!models && (!last || isRunning)) {
-      place.replaceChildren(el("p.muted", t("web.the_models_are_being_measured")));
-      setTimeout(load, 1000);
-    } else if (isRunning) follow(byId("progress-of-count"), load, lastOf);
-    else if (last?.state === "failed" && !models) place.replaceChildren(...failed(last));
+    byId("problem").hidden = true;
+    if (models) byId("presets").replaceChildren(...presetsTable(models));
+    else await showMeasuring(last);
+    if (models && isRunning) follow(byId("progress-of-count"), load, lastOf);
     else byId("progress-of-count").replaceChildren();
     page.dataset.state = models || last?.state === "failed" ? "ready" : "loading";
     if (!isRunning) await showPair(counted, models ?? []);

@@ -296,12 +296,12 @@ function laneElement({ source, name, spans, nothing, share }, view, on) {
       })
     : t("web.without_a_hole");
   const shareText = share && (nothing.length ? t("web.share_usable", { share }) : t("web.filmed", { share }));
-  const shareWords = el("span", shareText);
+  const shareElement = el("span", shareText);
   const picture = drawing(spans, range, fold);
   const lane = el(
     "button.lane",
     el("span.lane-name.name", name),
-    el("span.lane-share.muted", shareWords, el("span.visually-hidden", spoken)),
+    el("span.lane-share.muted", shareElement, el("span.visually-hidden", spoken)),
     picture,
   );
   /** The hole that Enter says the reason of. */
@@ -344,13 +344,13 @@ function laneElement({ source, name, spans, nothing, share }, view, on) {
     mark.setAttribute("x", String(left));
     mark.setAttribute("width", String(width));
     picture.append(mark);
-    shareWords.textContent = span(...chosen.span);
+    shareElement.textContent = span(...chosen.span);
     byId("spoken").textContent = t("web.enter_says_why", { hole: describeHole(chosen) });
   });
   lane.addEventListener("blur", () => {
     chosen = longest;
     mark.remove();
-    shareWords.textContent = shareText;
+    shareElement.textContent = shareText;
   });
   return lane;
 }
