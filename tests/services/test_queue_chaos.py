@@ -56,15 +56,16 @@ job_worker._PAUSES_S = (0.0,)
 job_worker.ATTEMPTS = 100
 amqp_queue.SETTLE_AFTER_S = float(os.environ.get("SETTLE_AFTER_S", amqp_queue.SETTLE_AFTER_S))
 fault = Path(os.environ["FAULT"])
-order = attempt.Attempt._order
-def poisoned(self, process):
+start = attempt.Attempt._start
+def poisoned(self, handed):
     kind = fault.read_text() if fault.exists() and self.job.kind == "previews" else ""
     if kind == "worker":
         os.kill(os.getpid(), signal.SIGKILL)
+    process = start(self, handed)
     if kind == "child":
-        process.send_signal(signal.SIGSEGV)
-    order(self, process)
-attempt.Attempt._order = poisoned
+        process._process.send_signal(signal.SIGSEGV)
+    return process
+attempt.Attempt._start = poisoned
 sys.exit(main(sys.argv[1:]))
 """
 
