@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 from collections import Counter
 from collections.abc import Callable
@@ -133,7 +134,7 @@ def tables() -> Tables:
 
 def read_part_files(store: ObjectStore) -> dict[str, bytes]:
     return {
-        f"{run.day}/{name}": store.get(f"{run.prefix}/{name}")
+        f"{run.day}/{name}": gzip.decompress(store.get(f"{run.prefix}/{name}"))
         for run in current_runs(store)
         for name in run.parts
     }
