@@ -34,7 +34,7 @@ def write_notebooks(folder: Path) -> list[Path]:
 def test_there_is_one_in_the_folder_of_each_layer_and_none_is_committed(tmp_path: Path) -> None:
     written = [str(path.relative_to(tmp_path)) for path in write_notebooks(tmp_path)]
     assert written == [f"{layer}_layer/01_dag.ipynb" for layer in driver.MODULES]
-    ignored = [f"gold/datalake/{name}" for name in written]
+    ignored = [f"capabilities/gold/datalake/{name}" for name in written]
     told = subprocess.run(
         ["git", "check-ignore", *ignored], cwd=ROOT, capture_output=True, text=True, check=True
     )

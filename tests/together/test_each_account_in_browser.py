@@ -28,7 +28,7 @@ FILES = {"/openapi.json"} | {f"/api/{name}.json" for name in ("openapi", "asynca
 OPEN = {*FILES, "/api/docs", "/redoc", "/sign-in", "/sign-in/password", "/sign-in/sessions"}
 OF_SOME = {"/", "/data"}
 PAGES_OF = {
-    **{"lukas": PAGES - {"/lines/edit"}, "clara": PAGES, "runa": {*PAGES, "/audit", "/accounts"}},
+    **{"lukas": PAGES - {"/lines/edit"}, "clara": PAGES, "runa": {*PAGES, "/audit", "/accounts", "/models"}},
     **{"peter": OF_SOME, "paula": {*OF_SOME, "/lines/edit"}, "petra": {*OF_SOME, "/lines/edit"}},
 }
 

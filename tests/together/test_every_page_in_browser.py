@@ -31,8 +31,8 @@ ON_SCREEN_ALONE = {"editor", "live", "embed", "password", "sessions", "sign-in",
 """Pages without a table: what is printed of them answers no question."""
 PAPER_PX = 703
 """The width of A4 between its margins."""
-NOT_ON_PAPER = {"a video": {"Videos"}}
-"""Headings of what is beside that which is printed."""
+NOT_ON_PAPER = {"a video": {"Videos"}, "accuracy": {"check"}}
+"""Words of headings over parts that are not printed, such as a form."""
 # Text of tables and headings, piece by piece as it is printed; what is pressed is for the screen.
 WORDS = """() => {
   const main = document.querySelector("main");
