@@ -39,7 +39,7 @@ def test_killed_at_every_failpoint_with_a_zone_a_rerun_gives_the_bytes_of_a_quie
     quiet = copied("quiet")
     count(quiet)
     expected = published(quiet)
-    assert any(key.endswith("/zones-00000") for key in expected)
+    assert any(key.endswith("/zones-00000.gz") for key in expected)
     for point in POINTS:
         folder = copied(point)
         assert start(folder, FRAMETALLY_FAILPOINT=point).wait() == -signal.SIGKILL

@@ -36,12 +36,12 @@ MEAN_LIGHT = """() => {
 
 
 def make_covered_video(path: Path, *, covered_s: tuple[int, int]) -> Path:
-    """A bright patch that goes over grey, and black for as long as the lens is covered."""
+    """22 s of a bright patch that goes over grey, and black for as long as the lens is covered."""
 
     def pictures() -> Iterator[Any]:
-        for n in range(LENGTH_S * FPS):
+        for n in range(22 * FPS):
             image = np.full((240, 320, 3), 128, np.uint8)
-            image[40:80, 5 * n : 5 * n + 40] = 255
+            image[40:80, 2 * n : 2 * n + 40] = 255
             if covered_s[0] * FPS <= n < covered_s[1] * FPS:
                 image[:] = 0
             yield image
@@ -97,7 +97,7 @@ def test_its_file_is_described_in_full_and_can_be_taken_along(
 def test_its_checks_are_told_with_what_was_measured_and_lead_to_where_it_is(
     dashboard: Running, visit: Visits, tmp_path: Path
 ) -> None:
-    covered = make_covered_video(tmp_path / "covered.mp4", covered_s=(3, 5))
+    covered = make_covered_video(tmp_path / "covered.mp4", covered_s=(3, 14))
     video_id = dashboard.upload(covered, source="Gate", start_time="2026-03-03T10:00:00Z")["id"]
     page = visit(None, url=dashboard.url).open(f"videos?v={video_id}", wait_for=OPEN)
     quality = open_tab(page, "Quality")
@@ -111,7 +111,7 @@ def test_its_checks_are_told_with_what_was_measured_and_lead_to_where_it_is(
         expect(shown).to_contain_text(one["sentence"])
     black = quality.locator("[data-check=black]")
     expect(black).to_have_attribute("data-passed", "false")
-    expect(black).to_contain_text("measured 25%, limit 5%")
+    expect(black).to_contain_text("measured 50%, limit 5%")
     page.locator(".seek").focus()
     page.keyboard.press("End")
     black.get_by_role("button", name=re.compile(r"^0:03 .*: Black$")).click()
