@@ -74,7 +74,7 @@ def test_the_chart_says_what_shows_nothing_and_why(
     expect(window.headline).to_contain_text("1.00 detections in a frame on average")
     filmed = page.locator('[data-fact="filmed"]')
     expect(filmed).to_have_text(
-        re.compile(r"18 mins usable \(70% of 25 mins\), 5 mins black, \d mins frozen")
+        re.compile(r"18 mins usable \(70% of 25 mins\), [56] mins black, \d mins frozen")
     )
     assert "The footage shows nothing (black)" in window.tooltip(12, of=BARS)
     assert "The footage shows nothing (frozen)" in window.tooltip(17, of=BARS)

@@ -154,7 +154,7 @@ def test_a_german_page_names_the_other_side_in_german(two_weeks: Place, visit: V
     page = visit(two_weeks, locale="de-DE").open(WEEK)
     area = page.locator("#compare-area")
     expect(area.locator(".compare-words")).to_have_text(
-        "Verglichen mit „Woche davor“: bus 9 weniger, car 2 mehr; alle Labels zusammen 7 weniger."
+        "Verglichen mit „Woche davor“: Bus 9 weniger, Auto 2 mehr; alle Labels zusammen 7 weniger."
     )
     expect(area).to_contain_text("Verglichen in 4 Intervallen mit Aufnahmen auf beiden Seiten: 40 Bilder")
     expect(page.locator(".key", has_text="Woche davor: keine Aufnahme")).to_be_visible()

@@ -67,7 +67,8 @@ export const WHY_NOT = {
 /** A measure as the server has it, or of one that is not known the part that is. @param {Page.Metric} metric @param {Api.Measures} measures @returns {Page.Known} */
 export function knownOf(metric, measures) {
   const value = metric.of(measures);
-  return { value, part: value === null ? (measures.measured_objects ?? null) : null };
+  // "At least 0" says nothing.
+  return { value, part: value === null ? measures.measured_objects || null : null };
 }
 
 /**
