@@ -555,3 +555,69 @@ def test_each_setting_of_the_tracker_is_on_the_page_with_its_default(name: Any) 
     default = Settings.model_fields[name].default
     shown = f"`{default}`" if default != "" else "empty"
     assert f"| `{ENV_PREFIX}{name.upper()}` | {shown} |" in PAGE
+
+
+def line_up(
+    steps_px: Sequence[float], *, left: float = 100.0, top: float = 300.0, height: float = 40.0
+) -> list[Box]:
+    """Boxes of 60 px that move so far to the right from frame to frame."""
+    return [
+        Box("car", 0.9, (left + sum(steps_px[:number]), top, 60.0, height))
+        for number in range(len(steps_px) + 1)
+    ]
+
+
+def fast_visits(ways: Iterable[Sequence[Box | None]], *, frames: int = 12) -> list[Visit]:
+    """The visits in footage of 5 frames a second: each way has a box in one frame after another."""
+    shown = [
+        Seen(
+            200 * number, f"{number:03d}", [way[number] for way in ways if number < len(way) and way[number]]
+        )
+        for number in range(frames)
+    ]
+    return find_visits(shown, CountParams(), TrackParams())
+
+
+def test_what_moves_further_than_its_own_width_between_frames_is_one_object() -> None:
+    [visit] = fast_visits([line_up([100, 100, 100])])
+    assert [box.left for box in visit.sightings] == [1000, 2000, 3000, 4000]
+    assert len(fast_visits([line_up([200, 205, 195, 200])])) == 1
+    assert len(fast_visits([line_up([-100, -100, -100], left=800)])) == 1
+    assert len(fast_visits([line_up([100, 100, 100]), line_up([-150] * 4, left=1100, top=500)])) == 2
+
+
+def test_a_fast_object_has_four_boxes_at_even_steps_and_of_one_size() -> None:
+    assert fast_visits([line_up([100, 100])]) == []
+    assert len(fast_visits([line_up([100, 124, 100])])) == 1  # a quarter of its width, and a tenth of a step
+    assert fast_visits([line_up([100, 130, 100])]) == []
+    boxes = line_up([100, 100, 100])
+    for side, (least, most) in ((2, (41, 39)), (3, (31, 30))):
+        for width_px, number in ((least, 1), (most, 0)):
+            *first, last = boxes
+            changed = [*last.box]
+            changed[0] += (60 - width_px) / 2 if side == 2 else 0
+            changed[1] += (40 - width_px) / 2 if side == 3 else 0
+            changed[side] = width_px
+            assert len(fast_visits([[*first, last._replace(box=tuple(changed))]])) == number
+
+
+def test_a_fast_object_may_be_missed_in_one_frame_after_its_second_box() -> None:
+    first, second, third, fourth, fifth = line_up([100] * 4)
+    assert len(fast_visits([[first, second, None, fourth, fifth]])) == 1
+    assert fast_visits([[first, None, third, fourth]]) == []
+    far = line_up([100] * 5)
+    assert fast_visits([[far[0], far[1], None, None, far[4], far[5]]]) == []
+
+
+def test_what_trembles_in_its_place_and_many_lone_boxes_are_no_fast_objects() -> None:
+    still = Box("car", 0.9, (100.0, 300.0, 60.0, 40.0))
+    assert fast_visits([[still, None, None, still, None, None, still, None, None, still]]) == []
+    lanes = [line_up([100] * 4, top=60.0 * lane) for lane in range(11)]
+    assert len(fast_visits(lanes[:10])) == 10
+    assert fast_visits(lanes) == []
+
+
+def test_each_box_is_in_one_track_and_the_nearest_to_its_way_goes_on_with_it() -> None:
+    ways = [line_up([100, 100, 100, 100]), [None, None, None, Box("car", 0.9, (380.0, 300.0, 60.0, 40.0))]]
+    visits = fast_visits(ways)
+    assert [[box.left for box in visit.sightings] for visit in visits] == [[1000, 2000, 3000, 4000, 5000]]

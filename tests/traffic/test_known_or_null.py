@@ -34,7 +34,7 @@ def fast(name: str, widths: float) -> Scene:
 
 @pytest.fixture(scope="module")
 def scenes() -> list[Scene]:
-    return [*map(random_scene, range(SCENES)), fast("slow", 0.5), fast("fast", 1.3)]
+    return [*map(random_scene, range(SCENES)), fast("slow", 0.5), fast("fast", 1.3), fast("faster", 6)]
 
 
 @pytest.fixture(scope="module")
@@ -130,8 +130,8 @@ def test_objects_are_null_or_some_where_some_passed(client: FlaskClient, scenes:
 def test_objects_too_fast_to_follow_are_unknown_in_every_number(
     client: FlaskClient, scenes: list[Scene]
 ) -> None:
-    slow, quick = scenes[-2:]
-    for scene, missing in ((slow, None), (quick, "too_weak")):
+    slow, quick, faster = scenes[-3:]
+    for scene, missing in ((slow, None), (quick, None), (faster, "too_weak")):
         crossings = get(client, "crossings", scene, interval=60)
         assert [bar["missing"] for bar in crossings["bars"]] == [missing]
         assert [bar["is_measured"] for bar in crossings["bars"]] == [missing is None]

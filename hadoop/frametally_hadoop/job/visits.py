@@ -24,6 +24,7 @@ from frametally.rules.known import is_fast_enough, is_too_weak
 from frametally.rules.path_columns import FROM_START
 from frametally.rules.places import Size
 from frametally.rules.times import HOUR_MS, MOST_TIME_MS
+from frametally_hadoop.job.fast_objects import chained
 from frametally_hadoop.job.following import (
     Track,
     TrackedBox,
@@ -293,7 +294,7 @@ def _follow(
 ) -> tuple[list[Visit], list[TrackedBox]]:
     """Find the visits and followed non-objects, in the `sizes` of `sizes_to_scale`, and the lone boxes.
 
-    The lone boxes are the counted ones of `Tracker.lone`.
+    The lone boxes are the counted ones of `Tracker.lone` that are in no track of a fast object.
 
     An object is followed from size to size, but not from one shape of the picture to another. A label can win
     only with a counted box within `[start_ms, end_ms)`, where it will be counted, if any label has one.
@@ -331,8 +332,9 @@ def _follow(
     visits, lone = [], []
     every = [(group, tracker) for of_size in trackers_of.values() for group, tracker in of_size.items()]
     for _, tracker in sorted(every, key=itemgetter(0)):
-        lone += [box for box in tracker.lone if box.is_counted]
-        for track in mended(tracker.finish(), tracker.left_over, tracking):
+        fast, alone = chained(tracker.lone, [time_ms for time_ms, _ in tracker.left_over])
+        lone += [box for box in alone if box.is_counted]
+        for track in mended([*tracker.finish(), *fast], tracker.left_over, tracking):
             first = next((n for n, sighting in enumerate(track) if sighting.is_counted), None)
             if first is not None:
                 visits.append(_visit(track, first, params, tracking, start_ms, end_ms))
