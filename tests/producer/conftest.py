@@ -174,6 +174,7 @@ def encode_video(
     fps: int = 10,
     noise: bool = False,
     rotation: int | None = None,
+    pixel_aspect: Fraction | None = None,
     metadata: dict[str, str] | None = None,
     options: dict[str, str] | None = None,
     pix_fmt: str = "yuv420p",
@@ -187,6 +188,8 @@ def encode_video(
         stream.width, stream.height = size_px
         stream.pix_fmt = pix_fmt
         stream.codec_context.time_base = Fraction(1, 1000 if codec != "mpeg2video" else fps)
+        if pixel_aspect is not None:
+            stream.codec_context.sample_aspect_ratio = pixel_aspect
         if rotation is not None:
             stream.set_display_rotation(rotation)
         container.start_encoding()

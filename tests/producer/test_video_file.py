@@ -19,6 +19,7 @@ from tests.fakes.numbered_pictures import FRAMES, number_of, numbered
 
 from frametally.errors import Poison
 from frametally_producer.reading import video_file
+from frametally_producer.reading.pixels import square_size_px
 from frametally_producer.reading.video_file import Video, open_video
 from frametally_producer.reading.whole_pictures import WholePictures
 
@@ -157,6 +158,36 @@ def test_the_containers_rotation_is_applied(
     assert (pixels.shape[1], pixels.shape[0]) == size_px
     assert pixels.dtype == np.uint8
     assert pixels.flags.c_contiguous
+
+
+@pytest.mark.parametrize(
+    ("pixel_aspect", "rotation", "size_px"),
+    [
+        (Fraction(2), None, (128, 48)),  # the side with longer pixels is stretched
+        (Fraction(1, 2), None, (64, 96)),
+        (Fraction(2), 90, (48, 128)),
+        (Fraction(101, 100), None, (64, 48)),  # as good as square
+        (Fraction(102, 100), None, (65, 48)),
+        (Fraction(5), None, (64, 48)),  # nobody films so: not believed
+    ],
+)
+def test_pictures_have_the_proportions_that_players_show(
+    make_video: Callable[..., Path], pixel_aspect: Fraction, rotation: int | None, size_px: tuple[int, int]
+) -> None:
+    path = make_video("wide.mp4", 1, codec="libx264", pixel_aspect=pixel_aspect, rotation=rotation)
+    with path.open("rb") as file, open_video(file, max_pixels=MAX_PIXELS) as video:
+        frame = next(video.frames()).frame
+        pixels = video.pixels(frame)
+        assert (pixels.shape[1], pixels.shape[0]) == video.picture_size_px(frame) == size_px
+        assert red_corner(pixels) == ("bottom left" if rotation else "top left")
+
+
+def test_a_picture_that_would_have_too_many_pixels_shrinks_instead() -> None:
+    assert square_size_px(64, 48, Fraction(2), 6144) == (128, 48)
+    assert square_size_px(64, 48, Fraction(2), 6143) == (64, 24)
+    assert square_size_px(64, 48, Fraction(1, 2), 6143) == (32, 48)
+    assert square_size_px(1, 48, Fraction(1, 4), 50) == (1, 48)
+    assert square_size_px(64, 48, None, 10) == square_size_px(64, 48, Fraction(-1), 10) == (64, 48)
 
 
 def test_creation_time_length_and_number_of_frames_are_read(make_video: Callable[..., Path]) -> None:

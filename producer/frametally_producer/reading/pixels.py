@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 
 from frametally.errors import Poison
@@ -9,6 +11,8 @@ from frametally.files.opencv import Pixels, cv2
 
 UPRIGHT = 1
 _MOST_SIDE_PX = 65_500  # the limit of libjpeg
+_ALMOST_SQUARE = Fraction(101, 100)
+_MOST_STRETCH = 4
 
 # Steps that make each orientation upright: swap x and y, then mirror left and right, then top and bottom.
 _STEPS: dict[int, tuple[bool, bool, bool]] = {
@@ -36,6 +40,28 @@ def upright(image: Pixels, orientation: int) -> Pixels:
     turned = turned[:, ::-1] if mirror else turned
     turned = turned[::-1] if flip else turned
     return np.ascontiguousarray(turned)
+
+
+def square_size_px(
+    width_px: int, height_px: int, pixel_aspect: Fraction | None, most: int
+) -> tuple[int, int]:
+    """Return the size of a picture that looks the same with square pixels.
+
+    The side on which pixels are longer is stretched, so no detail is lost; if the picture would then have
+    more than `most` pixels, the other side shrinks instead. `pixel_aspect` is the width of a pixel by its
+    height: unknown, within 1% of a square (as in `rules.places`), or beyond 4 to 1, it changes nothing.
+    """
+    if not pixel_aspect or pixel_aspect < 0:
+        return width_px, height_px
+    stretch = max(pixel_aspect, 1 / pixel_aspect)
+    if not _ALMOST_SQUARE < stretch <= _MOST_STRETCH:
+        return width_px, height_px
+    is_wide = pixel_aspect > 1
+    if width_px * height_px * stretch > most:
+        is_wide, stretch = not is_wide, 1 / stretch
+    if is_wide:
+        return max(1, round(width_px * stretch)), height_px
+    return width_px, max(1, round(height_px * stretch))
 
 
 def shrink(image: Pixels, max_side_px: int) -> Pixels:

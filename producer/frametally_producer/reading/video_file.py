@@ -18,7 +18,7 @@ from frametally.errors import Poison
 from frametally.files.opencv import Pixels
 from frametally.process.reports import plural
 from frametally_producer.reading.footage import WithoutPackedHeaders, lacks_rate
-from frametally_producer.reading.pixels import UPRIGHT, upright
+from frametally_producer.reading.pixels import UPRIGHT, square_size_px, upright
 from frametally_producer.reading.sampling import PresentationTimes
 from frametally_producer.reading.tracks import (
     FFMPEG_TIME_BASE,
@@ -180,6 +180,7 @@ class Video:
         self.average_fps = stream.average_rate or stream.guessed_rate
         self.rate_remark = rate_remark(container.metadata, self.average_fps)
         self.size_px = size
+        self._max_pixels = max_pixels
         self.codec = stream.codec_context.codec.canonical_name
         self.sound_codecs = [
             sound.codec_context.codec.canonical_name if sound.codec_context else ""
@@ -280,15 +281,14 @@ class Video:
                     break
 
     def pixels(self, frame: av.VideoFrame) -> Pixels:
-        """Convert the frame upright: shape (height, width, 3), dtype uint8, channels blue, green, red.
+        """Return the frame as `bgr_pixels` does, which raises `Poison` if FFmpeg cannot convert it."""
+        return bgr_pixels(self._reformatter, frame, self.stream.sample_aspect_ratio, self._max_pixels)
 
-        Raises `Poison` if FFmpeg cannot convert it.
-        """
-        try:
-            bgr = self._reformatter.reformat(frame, format="bgr24").to_ndarray()
-        except (av.FFmpegError, ValueError) as error:
-            raise Poison(f"cannot be converted ({_reason(error)})") from error
-        return upright(np.asarray(bgr, np.uint8), orientation_of(frame))
+    def picture_size_px(self, frame: av.VideoFrame) -> tuple[int, int]:
+        """Return the width and height of the picture that `pixels` returns."""
+        aspect = self.stream.sample_aspect_ratio
+        width_px, height_px = square_size_px(frame.width, frame.height, aspect, self._max_pixels)
+        return (height_px, width_px) if orientation_of(frame) in _LYING else (width_px, height_px)
 
     def hear(self, on_sound: OnSound) -> None:
         """From now on, pass the packets of `sound` that are read along with the pictures to `on_sound`."""
@@ -358,8 +358,26 @@ class Video:
             self.damage.append(f"its frames end at {float(read_s):.1f} s of {float(stated_s):.1f} s")
 
 
+def bgr_pixels(
+    reformatter: VideoReformatter, frame: av.VideoFrame, pixel_aspect: Fraction | None, max_pixels: int
+) -> Pixels:
+    """Convert a frame upright: shape (height, width, 3), dtype uint8, channels blue, green, red.
+
+    Its pixels are square (`square_size_px`), so the picture has the proportions that a player shows.
+
+    Raises:
+        Poison: FFmpeg cannot convert it.
+    """
+    width_px, height_px = square_size_px(frame.width, frame.height, pixel_aspect, max_pixels)
+    try:
+        bgr = reformatter.reformat(frame, width_px, height_px, "bgr24").to_ndarray()
+    except (av.FFmpegError, ValueError) as error:
+        raise Poison(f"cannot be converted ({_reason(error)})") from error
+    return upright(np.asarray(bgr, np.uint8), orientation_of(frame))
+
+
 def shown_size_px(frame: av.VideoFrame) -> tuple[int, int]:
-    """Return the width and height of the upright frame."""
+    """Return the width and height of the upright frame, in its own pixels, which need not be square."""
     return (frame.height, frame.width) if orientation_of(frame) in _LYING else (frame.width, frame.height)
 
 

@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 import av
-import numpy as np
+from av.video.reformatter import VideoReformatter
 
 from frametally.errors import FrametallyError
 from frametally_live.cameras.camera_access import CameraAway
@@ -18,6 +18,7 @@ from frametally_live.cameras.rtp_track import gap_in
 from frametally_live.cameras.stream_clock import CaptureClock, CaptureTime
 from frametally_producer.reading.pixels import encode_jpeg, shrink
 from frametally_producer.reading.sampling import PresentationTimes
+from frametally_producer.reading.video_file import bgr_pixels
 from frametally_producer.reading.whole_pictures import WholePictures
 
 _HOLD_S = 3.0
@@ -225,9 +226,10 @@ def try_camera(camera: CameraToOpen) -> CameraSight:
     end_s = time.monotonic() + TRIAL_S
     first: CameraFrame | None = None
     newest: CameraFrame | None = None
-    steps, code = 0, ""
+    steps, code, aspect = 0, "", None
     try:
         with open_camera(camera, lambda: time.monotonic() > end_s) as source:
+            aspect = source.stream.sample_aspect_ratio
             name = source.stream.codec_context.codec.canonical_name
             code = _NAMES.get(name, name)
             for frame in CameraReader(source, CaptureClock()).frames():
@@ -240,10 +242,11 @@ def try_camera(camera: CameraToOpen) -> CameraSight:
     if first is None or newest is None:
         raise CameraAway(f"showed no picture within {TRIAL_S:g} s")
     span_s = float(newest.position_s - first.position_s)
-    pixels = np.asarray(newest.frame.to_ndarray(format="bgr24"), np.uint8)
+    pixels = bgr_pixels(VideoReformatter(), newest.frame, aspect, camera.max_pixels)
+    height_px, width_px, _ = pixels.shape
     return CameraSight(
-        newest.frame.width,
-        newest.frame.height,
+        width_px,
+        height_px,
         code,
         round(steps / span_s, 1) if span_s else None,
         encode_jpeg(shrink(pixels, _PREVIEW_SIDE_PX), _PREVIEW_QUALITY),

@@ -5,17 +5,14 @@ from __future__ import annotations
 import time
 from functools import partial
 
-import av
-import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from frametally.errors import Poison
-from frametally.files.opencv import Pixels
 from frametally.process.retrying import Backoff
 from frametally.records import FrameAnnouncement, MediaManifest
 from frametally_live.cameras.camera_access import CameraAway
 from frametally_live.cameras.camera_frames import CameraReader
-from frametally_live.cameras.camera_opening import OpenCamera, camera_to_open, open_camera, reason_of
+from frametally_live.cameras.camera_opening import OpenCamera, camera_to_open, open_camera
 from frametally_live.cameras.frame_upload import Sender
 from frametally_live.cameras.minutes import Minutes
 from frametally_live.cameras.picture_doubts import PictureDoubts
@@ -24,9 +21,8 @@ from frametally_live.cameras.stream_clock import CaptureClock, RecentRate
 from frametally_live.feed_records import Feed
 from frametally_live.feeds.feed_messages import FeedRun
 from frametally_live.settings import LiveSettings
-from frametally_producer.reading.pixels import upright
 from frametally_producer.reading.sampling import ALL
-from frametally_producer.reading.video_file import orientation_of
+from frametally_producer.reading.video_file import bgr_pixels
 
 _FIRST_REOPENING_S, _LONGEST_REOPENING_S = 0.25, 2.0
 """Pauses before a camera is opened again; `feed_worker.py` has the pauses before a new process."""
@@ -131,6 +127,7 @@ class CameraCapture:
         """Capture the frames of one connection."""
         self._offered, self._used = RecentRate(), RecentRate()
         reader = CameraReader(camera, self._clock)
+        aspect = camera.stream.sample_aspect_ratio
         lost_packets = damaged = last_ms = 0
         for frame in reader.frames():
             if self._is_over():
@@ -140,7 +137,9 @@ class CameraCapture:
             self._come_back(frame.captured.at_ms)
             self._offered.note(time.monotonic())
             try:
-                pixels_of = partial(self._pixels, frame.frame)
+                pixels_of = partial(
+                    bgr_pixels, self._reformatter, frame.frame, aspect, self._camera.max_pixels
+                )
                 if self._minutes.add(frame.captured, frame.position_s, pixels_of):
                     self._used.note(time.monotonic())
             except Poison:
@@ -240,10 +239,3 @@ class CameraCapture:
         since_ms = self._teller.told.away_since_ms
         if since_ms is not None and time.time() * 1000 - since_ms > _MINUTE_S * 1000:
             self._minutes.end()
-
-    def _pixels(self, frame: av.VideoFrame) -> Pixels:
-        try:
-            bgr = self._reformatter.reformat(frame, format="bgr24").to_ndarray()
-        except (av.FFmpegError, ValueError) as error:
-            raise Poison(f"cannot be converted to JPEG ({reason_of(error)})") from error
-        return upright(np.asarray(bgr, np.uint8), orientation_of(frame))

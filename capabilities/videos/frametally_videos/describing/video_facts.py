@@ -21,7 +21,7 @@ from frametally_producer.reading.event_time import (
     parse_start_time,
 )
 from frametally_producer.reading.time_doubts import other_time
-from frametally_producer.reading.video_file import Video, container_format, open_video, shown_size_px
+from frametally_producer.reading.video_file import Video, container_format, open_video
 from frametally_videos.derivatives.browser_codecs import why_not_played
 from frametally_videos.library.video_looks import UNPROCESSABLE, about_it, sentence
 from frametally_videos.records import VideoFacts, VideoFields
@@ -121,7 +121,7 @@ def _facts(
             f"cannot be shown: none of its first {_FIRST_PACKETS} packets can be decoded; play it to "
             "check, or export it again"
         )
-    width_px, height_px = shown_size_px(first)
+    width_px, height_px = video.picture_size_px(first)
     why_not = why_not_played(container, video.codec, first.format.name, track=video.track.number)
     time = _event_time(video, fields, file_name, settings)
     return VideoFacts(
