@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import statistics
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
@@ -20,6 +21,7 @@ from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process.reports import Progress, Skipped
 from frametally.records import NOT_JSON
 from frametally.rules.blank_stretches import Blank, BlankReason, blank_order, blank_reasons
+from frametally.rules.places import Size, common_sizes
 from frametally.rules.times import DAY_MS
 from frametally.segments.contents import read_header, read_source
 from frametally.settings.loading import Settings
@@ -50,6 +52,22 @@ class LeftOutFootage(NamedTuple):
     frames: Mapping[BlankReason, int] | None
 
 
+class PictureSizes(NamedTuple):
+    """The sizes of pictures with which a day's segments begin, if they differ.
+
+    Attributes:
+        day: UTC day, `YYYY-MM-DD`.
+        sizes: Widths and heights in pixels, sorted.
+        shapes: How many shapes they have: sizes with the same proportions are of one.
+    """
+
+    day: str
+    model: str
+    source: str
+    sizes: Sequence[Size]
+    shapes: int
+
+
 class DryRun(NamedTuple):
     """The planned work.
 
@@ -59,6 +77,7 @@ class DryRun(NamedTuple):
         estimated_s: Estimated seconds; None if there is no earlier aggregation to estimate from.
         estimated_from: Number of earlier aggregations that the estimate uses.
         blank: Footage that shows nothing or was not checked, of days that an earlier version counted.
+        sizes: Pictures of several sizes, of days that an earlier version counted, maybe by one of the sizes.
     """
 
     days: list[DayToCount]
@@ -70,6 +89,7 @@ class DryRun(NamedTuple):
     skipped: list[Skipped]
     warnings: list[str]
     blank: list[LeftOutFootage]
+    sizes: list[PictureSizes]
 
 
 def dry_run(
@@ -91,6 +111,7 @@ def dry_run(
                 )
         segments = {day.key: day.segments.sizes() for day in plan.stale}
         blank = [footage for day in plan.stale for footage in _blank_footage(store, day)]
+        sizes = [of_source for day in plan.stale for of_source in _picture_sizes(store, day)]
     steps = [
         step.days_to_count(
             store=store, interval_s=plan.params.interval_s, manifests=manifests, selection=selection
@@ -119,6 +140,7 @@ def dry_run(
         skipped=plan.skipped + [item for _, skipped in steps for item in skipped],
         warnings=book.warnings,
         blank=blank,
+        sizes=sizes,
     )
 
 
@@ -171,6 +193,36 @@ def _measured_lines(store: ObjectStore, segment_keys: Sequence[str], source: str
     return sorted(lines.values(), key=blank_order)
 
 
+def _picture_sizes(store: ObjectStore, day: DayPlan) -> Iterator[PictureSizes]:
+    """Yield the sources with pictures of several sizes on a day that an earlier version counted."""
+    if not of_earlier_version([day.current] if day.current else []):
+        return
+    keys_of: defaultdict[str, set[str]] = defaultdict(set)
+    for row in day.segments.rows:
+        if row.is_own:
+            keys_of[row.source].add(row.key)
+    for source, segment_keys in sorted(keys_of.items()):
+        sizes = {size for key in sorted(segment_keys) if (size := _first_size(store, key, source))}
+        if len(sizes) > 1:
+            shapes = len({*common_sizes(sizes).values()})
+            yield PictureSizes(day.key.day, day.key.model, source, sorted(sizes), shapes)
+
+
+def _first_size(store: ObjectStore, key: str, source: str) -> Size | None:
+    """Return the size of a source's first picture in a segment; None if it cannot be read."""
+    with suppress(Poison, ObjectMissing):
+        header, body_start = read_header(store, key)
+        part = next(part for part in header.sources if part.source == source)
+        start = body_start + part.first_byte
+        numbers = _SIZE.search(
+            store.get_range(key, start, min(body_start + part.next_byte, start + _LINE_BYTES))
+        )
+        return numbers and (int(numbers[1]), int(numbers[2]))
+    return None
+
+
+_LINE_BYTES = 4096
+_SIZE = re.compile(rb'"width_px":(\d+),"height_px":(\d+)')  # before what may be long in a line
 _LOOK_BACK = 5
 
 

@@ -16,7 +16,7 @@ from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import NoProgress
 from frametally.records import FrameDetections
 from frametally.rules.counted_boxes import COUNTING_VERSION
-from frametally_cli.stages.aggregate import _left_out
+from frametally_cli.stages.aggregate import _left_out, _other_sizes
 from frametally_hadoop.dry_run import dry_run
 from frametally_hadoop.job.map_reduce import FrameGroups
 from frametally_hadoop.job.params import CountParams
@@ -210,3 +210,32 @@ def test_a_dry_run_after_an_upgrade_says_by_day_what_shows_nothing_and_what_was_
     ]
     footage.aggregate()
     assert dry_run(settings=footage.settings, store=footage.store, progress=NoProgress()).blank == []
+
+
+def test_a_dry_run_after_an_upgrade_says_by_day_which_pictures_have_another_size(
+    file_footage: Footage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    footage = file_footage
+    sizes_of = {
+        "gate": [(640, 480), (320, 240), (640, 480)],
+        "road": [(640, 480), (480, 640), (320, 240)],
+        "yard": [(640, 480)] * 3,
+    }
+    for source, sizes in sizes_of.items():
+        for number, (width_px, height_px) in enumerate(sizes):
+            frame = footage.frame(NOON_MS + number * 60_000, "car", index=number, source=source)
+            footage.segment([replace(frame, width_px=width_px, height_px=height_px)])
+    with monkeypatch.context() as earlier:
+        earlier.setattr("frametally_hadoop.job.params.COUNTING_VERSION", COUNTING_VERSION - 1)
+        footage.aggregate()
+    plan = dry_run(settings=footage.settings, store=footage.store, progress=NoProgress())
+    change = (
+        "objects, crossings, stays and speeds will be counted in the size of each picture, and may change"
+    )
+    assert [*_other_sizes(plan.sizes)] == [
+        f"2026-01-01, gate: pictures of 2 sizes (320x240, 640x480): {change}",
+        f"2026-01-01, road: pictures of 3 sizes (320x240, 480x640, 640x480): {change}; lines and zones drawn "
+        "over another shape will be null, not 0",
+    ]
+    footage.aggregate()
+    assert dry_run(settings=footage.settings, store=footage.store, progress=NoProgress()).sizes == []

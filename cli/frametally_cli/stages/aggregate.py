@@ -28,7 +28,7 @@ from frametally.rules.times import HOUR_S
 from frametally_cli.console import output as console
 from frametally_cli.options.times import parse_bounds_ms
 from frametally_hadoop.driver import aggregate
-from frametally_hadoop.dry_run import LeftOutFootage, dry_run
+from frametally_hadoop.dry_run import LeftOutFootage, PictureSizes, dry_run
 from frametally_hadoop.planning.plan import ALL_DAYS, DaySelection
 from frametally_hadoop.running.engine import clear_workspaces
 
@@ -178,6 +178,19 @@ def _left_out(blank: Iterable[LeftOutFootage]) -> Iterator[str]:
         )
 
 
+def _other_sizes(sizes: Iterable[PictureSizes]) -> Iterator[str]:
+    """Yield a line for each day and source with pictures of several sizes."""
+    for of_source in sizes:
+        words = ", ".join(f"{width}x{height}" for width, height in of_source.sizes)
+        null = (
+            "; lines and zones drawn over another shape will be null, not 0" if of_source.shapes > 1 else ""
+        )
+        yield (
+            f"{of_source.day}, {of_source.source}: pictures of {len(of_source.sizes)} sizes ({words}): objects, "
+            f"crossings, stays and speeds will be counted in the size of each picture, and may change{null}"
+        )
+
+
 def weak_days(store: ObjectStore, run: Run) -> Iterator[str]:
     """Yield a line, with what to do, for each source of a day most of whose boxes are in no track."""
     boxes: Counter[str] = Counter()
@@ -280,6 +293,7 @@ def tell_dry_run(ports: StorePorts, selection: DaySelection, *, as_json: bool) -
         "days": [day._asdict() for day in report.days],
         "skipped": [item._asdict() for item in report.skipped],
         "blank": [footage._asdict() for footage in report.blank],
+        "sizes": [of_source._asdict() for of_source in report.sizes],
     }
     console.print_skipped(report.skipped)
     for line in report.warnings:
@@ -288,6 +302,7 @@ def tell_dry_run(ports: StorePorts, selection: DaySelection, *, as_json: bool) -
         click.echo(line)
     for line in () if as_json else earlier_version_lines(runs):
         click.echo(line)
-    for line in () if as_json else (*_turning_null(ports.store, to_count), *_left_out(report.blank)):
+    changes = (*_turning_null(ports.store, to_count), *_left_out(report.blank), *_other_sizes(report.sizes))
+    for line in () if as_json else changes:
         click.echo(console.plain(line))
     return exit_code(done_count=len(report.days) + report.days_up_to_date, skipped=report.skipped)
