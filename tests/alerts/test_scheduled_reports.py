@@ -15,7 +15,7 @@ import openpyxl
 import pytest
 from PIL import Image
 from tests.alerts.alert_place import AlertPlace, alert_place
-from tests.fakes.records import make_manifest
+from tests.fakes.records import make_count, make_coverage, make_manifest, make_run
 from tests.fakes.smtp_server import Received, mail_server
 
 from frametally import keys
@@ -166,6 +166,45 @@ def test_what_was_filmed_and_is_not_analysed_is_no_missing_footage(place: AlertP
     assert "Some footage has not been analysed yet" in files["summary.txt"].decode()
     assert "No footage" not in files["summary.txt"].decode()
     assert '"filmed, not analysed"' in files["counts.csv"].decode("utf-8-sig")
+
+
+def test_a_report_over_footage_that_shows_nothing_says_so_and_not_that_there_is_none(
+    place: AlertPlace,
+) -> None:
+    day_ms = keys.day_start_ms("2026-05-01")
+    blank = [
+        msgspec.structs.replace(
+            make_coverage(day_ms + hour * HOUR_MS, 0, covered_ms=0), blank=[("black", 300, 60_000)]
+        )
+        for hour in range(3)
+    ]
+    assert place.ports.index.publish(make_run(1, digest=f"{1:064d}", day="2026-05-01"), [], blank)
+    place.schedule(now_ms=DUE_MS - 1)
+    assert place.make_reports(DUE_MS) == (1, [])
+    summary = stored(place, "weekly")[MONDAY]["summary.txt"].decode()
+    assert "Shows nothing, and is in no number: 3.0 min black." in summary
+    assert "No footage" not in summary
+
+
+def test_a_mailed_summary_has_the_least_number_of_objects_that_are_known_in_part(place: AlertPlace) -> None:
+    """A camera that could be followed on Friday, not on Saturday; buses that nobody could follow."""
+    for number, fps in enumerate([5.0, 1.0], start=1):
+        day = f"2026-05-0{number}"
+        at_ms = keys.day_start_ms(day) + 12 * HOUR_MS
+        objects = 5 if fps == 5.0 else None
+        counts = [
+            make_count(at_ms, label, 10, objects=objects and objects * share, tracked_detections=10 * share)
+            for label, share in (("car", 1), ("bus", 0))
+        ]
+        filmed = make_coverage(at_ms, 5, detections=20, objects=objects, analysed_fps=fps, covered_ms=60_000)
+        run = make_run(number, digest=f"{number:064d}", day=day)
+        assert place.ports.index.publish(run, counts, [filmed])
+    place.schedule(interval_s=86_400, now_ms=DUE_MS - 1)
+    assert place.make_reports(DUE_MS) == (1, [])
+    summary = stored(place, "weekly")[MONDAY]["summary.txt"].decode()
+    rows = {line.split("  ")[0]: line for line in summary.splitlines()}
+    assert "at least 5" in rows["car"]
+    assert "not known" in rows["bus"]
 
 
 def test_a_report_is_mailed_with_its_files_and_its_summary(tmp_path: Path) -> None:

@@ -186,8 +186,9 @@ def _other_sizes(sizes: Iterable[PictureSizes]) -> Iterator[str]:
             "; lines and zones drawn over another shape will be null, not 0" if of_source.shapes > 1 else ""
         )
         yield (
-            f"{of_source.day}, {of_source.source}: pictures of {len(of_source.sizes)} sizes ({words}): objects, "
-            f"crossings, stays and speeds will be counted in the size of each picture, and may change{null}"
+            f"{of_source.day}, {of_source.source}: pictures of {len(of_source.sizes)} sizes ({words}): "
+            "objects, crossings, stays and speeds will be counted in the size of each picture, and may "
+            f"change{null}"
         )
 
 

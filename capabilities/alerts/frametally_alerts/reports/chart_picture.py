@@ -73,6 +73,7 @@ def draw(chart: answers.Counts, report: ScheduledReport, turn: ClockTurn) -> byt
     _legend(pen, small, colours, chart)
     if not chart.coverage:
         empty = "Filmed, not analysed" if chart.not_analysed else "No footage"
+        empty = "The footage shows nothing" if chart.shows_nothing else empty
         pen.text(((_LEFT + _RIGHT) / 2, (_TOP + _BOTTOM) / 2), empty, _INK, large, anchor="mm")
     file = io.BytesIO()
     picture.save(file, "PNG", optimize=True)
@@ -101,7 +102,7 @@ def _legend(pen: ImageDraw.ImageDraw, font: _Font, colours: dict[str, str], char
     entries = [(one_line(label, 24), colour) for label, colour in colours.items()]
     if len(chart.labels) > len(colours):
         entries.append(("others", _COLOURS[-1]))
-    entries.append(("no footage, or not measured", _WITHOUT))
+    entries.append(("no footage, shows nothing, or not measured", _WITHOUT))
     left = float(_LEFT)
     pen.text((left, 52), _MEASURES[chart.metric], _INK, font)
     left += pen.textlength(_MEASURES[chart.metric], font) + 24

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import zoneinfo
+from collections import Counter
 
 from werkzeug.datastructures import MultiDict
 
@@ -11,6 +12,7 @@ from frametally.errors import Misconfigured
 from frametally.files.names import one_line
 from frametally.ports.count_index import MAX_BUCKETS, CountIndex
 from frametally.process.reports import plural
+from frametally.rules.blank_stretches import BLANK_WORDS
 from frametally.rules.clocks.turns import ClockTurn
 from frametally.rules.times import HOUR_S, local_time
 from frametally.settings.loading import Settings
@@ -83,6 +85,12 @@ def _summary(report: ScheduledReport, turn: ClockTurn, chart: answers.Counts, me
     head = f"{report.name}: {span_of(report, turn)}"
     sources_line = f"Sources: {', '.join(one_line(media.name(source)) for source in chart.sources) or 'none'}"
     waiting_lines = [_WAITING] if chart.not_analysed else []
+    blank_s: Counter[str] = Counter()
+    for nothing in chart.shows_nothing:
+        blank_s[BLANK_WORDS[nothing.reason]] += nothing.covered_s
+    if blank_s:
+        parts = ", ".join(f"{_length(seconds)} {words}" for words, seconds in sorted(blank_s.items()))
+        waiting_lines.append(f"Shows nothing, and is in no number: {parts}.")
     if not chart.coverage:
         return "\n".join([head, "", *(waiting_lines or ["No footage."]), sources_line, ""])
     rows = [("", "objects", "most at once", "boxes")]
