@@ -24,6 +24,7 @@ from tests.commands import run_frametally
 from tests.together.test_api_tokens import token_of
 from tests.web.conftest import Place, Serving
 from tests.web.raw_client import Client as Api
+from tests.web.test_blank_footage_api import film
 
 from frametally_assistants.server import make_server
 
@@ -101,6 +102,24 @@ def test_an_assistant_by_stdin_gets_what_the_page_says_with_its_address(
         assert crossings["answer"]["lines"] == []
 
     by_client(stdio_client(command), work)
+
+
+def test_an_assistant_knows_which_fields_say_what_is_unknown_and_what_shows_nothing(
+    place: Place, serving: Serving
+) -> None:
+    film(place, minutes=2, black=(1, 2))
+    server = make_server(serving(place.app()), is_shared=False)
+
+    async def work(client: Client) -> None:
+        counted = (await ask(client, "counts"))["answer"]
+        filmed, nothing = counted["coverage"], counted["shows_nothing"]
+        assert {part["reason"] for part in nothing} == {"black"}
+        assert filmed[-1]["end_ms"] == nothing[0]["start_ms"] == filmed[0]["start_ms"] + 60_000
+        words = " ".join((client.instructions or "").split())
+        for field in ("objects_missing", "measured_objects", "shows_nothing", "not_analysed", "coverage"):
+            assert f"`{field}`" in words
+
+    by_client(server, work)
 
 
 def test_a_refusal_names_the_thing_and_the_remedy(place: Place, serving: Serving) -> None:

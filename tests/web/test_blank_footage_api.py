@@ -165,3 +165,14 @@ def test_the_proof_of_a_partly_frozen_bar_lists_as_many_frames_as_it_counts(plac
     assert len(times_ms) == bar["detections"]
     frozen = range(START_MS + 5 * MINUTE_MS // 2, START_MS + 9 * MINUTE_MS // 2)
     assert not [time_ms for time_ms in times_ms if time_ms in frozen]
+
+
+def test_a_short_clip_that_shows_nothing_in_part_says_so_whatever_the_interval(place: Place) -> None:
+    film(place, minutes=2, black=(1, 2))
+    chart = ask(place, "counts?metric=auto")
+    assert (chart["interval_s"], minutes_of(chart["shows_nothing"])) == (60, [1])
+    assert chart["filmed"][0]["part"] == 0.5
+    refused = place.app().test_client().get("/api/v1/counts?interval=1")
+    assert refused.status_code == 400
+    lit = ask(place, f"counts?interval=1&to={utc(START_MS + MINUTE_MS).replace(' ', 'T')}")
+    assert len(lit["coverage"]) == 60

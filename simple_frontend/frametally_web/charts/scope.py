@@ -18,7 +18,14 @@ from frametally.adapters.day_cells.busiest_bars import evidence_order
 from frametally.adapters.day_cells.sums import join
 from frametally.books.counted_days import open_end_ms, up_to_date
 from frametally.errors import FrametallyError, Retryable
-from frametally.ports.count_index import CountedDay, CountIndex, CountQuery, Histogram, IndexedEvidence
+from frametally.ports.count_index import (
+    NOT_LOOKED_AT,
+    CountedDay,
+    CountIndex,
+    CountQuery,
+    Histogram,
+    IndexedEvidence,
+)
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.ports.picture_places import BoxFilters
@@ -270,7 +277,8 @@ class SecondsIndex:
         """Count the seconds of a range; return the start of the first and the end of the last filmed one.
 
         Return None if it cannot be answered by the second, because the footage is too long, has too many
-        frames, does not add up to the stored counts, or cannot be read; without footage, the range itself.
+        frames, shows nothing in part (which second does is not stored), does not add up to the stored counts,
+        or cannot be read; without footage, the range itself.
         """
         base_ms = base_s * 1000
         first_ms, end_ms = from_ms - from_ms % base_ms, to_ms + -to_ms % base_ms
@@ -279,6 +287,8 @@ class SecondsIndex:
         query = CountQuery(model, base_s, sources=sources, from_ms=first_ms, to_ms=end_ms, by_source=True)
         stored = self.stored.histogram(query)
         if sum(interval.frames for interval in stored.coverage) > _MOST_FRAMES:
+            return None
+        if any(part.reason != NOT_LOOKED_AT for part in stored.blank):
             return None
         self._bases_s[model] = base_s
         known = self._counted[model]
