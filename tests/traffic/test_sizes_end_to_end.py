@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import closing
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ def walk(scale: int, first_px: int = 10) -> Iterator[np.ndarray[Any, Any]]:
             yield np.zeros((180 * scale, 320 * scale, 3), np.uint8)
 
 
-def write(path: Path, pictures: Iterator[np.ndarray[Any, Any]]) -> Path:
+def write(path: Path, pictures: Iterator[np.ndarray[Any, Any]], pixel_aspect: Fraction = Fraction(1)) -> Path:
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=FPS)
         stream.options = {"crf": "12", "preset": "ultrafast"}
@@ -42,9 +43,19 @@ def write(path: Path, pictures: Iterator[np.ndarray[Any, Any]]) -> Path:
         for number, picture in enumerate(pictures):
             if number == 0:
                 stream.height, stream.width = picture.shape[:2]
+                stream.codec_context.sample_aspect_ratio = pixel_aspect
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(stream.encode(None))
     return path
+
+
+def narrow(pictures: Iterator[np.ndarray[Any, Any]]) -> Iterator[np.ndarray[Any, Any]]:
+    """The same pictures with every other column, to be shown twice as wide."""
+    return (np.ascontiguousarray(picture[:, ::2]) for picture in pictures)
+
+
+SCALE_BY_HEIGHT = {"name": "ground", "points": [[160, 175], [160, 5]], "distance_m": 17}
+"""A rough scale from top to bottom; objects go from left to right."""
 
 
 def drawing(scale: int) -> dict[str, Any]:
@@ -142,3 +153,21 @@ def test_frames_that_are_stored_smaller_leave_the_hours_before_as_they_were(tmp_
     desk.produce(write(tmp_path / "b.mp4", walk(2, 11)), "2026-05-01T09:00:00Z", "--max-side-px", 320)
     assert seen(desk.count()) == {"2026-05-01 8": WANTED, "2026-05-01 9": WANTED}
     assert seen(before) == {"2026-05-01 8": WANTED}
+
+
+@pytest.mark.parametrize("calibration", [None, SCALE_BY_HEIGHT], ids=["by corners", "rough"])
+def test_anamorphic_pictures_have_the_counts_and_speeds_of_square_ones(
+    tmp_path: Path, calibration: dict[str, Any] | None
+) -> None:
+    desk = Desk(tmp_path)
+    desk.produce(write(tmp_path / "a.mp4", walk(1)), "2026-05-01T08:00:00Z")
+    shapes = drawing(1)
+    if calibration:
+        shapes["calibrations"] = [calibration | {"width_px": 320, "height_px": 180}]
+    (tmp_path / "drawing.json").write_text(json.dumps(shapes), encoding="utf-8")
+    desk.run("lines", "import", "gate", "drawing.json")
+    desk.produce(write(tmp_path / "b.mp4", narrow(walk(1, 11)), Fraction(2)), "2026-05-01T09:00:00Z")
+    assert seen(desk.count()) == {"2026-05-01 8": WANTED, "2026-05-01 9": WANTED}
+    assert len(desk.speeds) == 4
+    for speed, error in desk.speeds:
+        assert abs(speed - 198) <= 2 * error

@@ -125,9 +125,10 @@ class CrossingBucket(Answer, frozen=True, kw_only=True, gc=False):
         to_right: Crossings in that direction; null if they are not known.
         to_left: Likewise.
         not_measured: Crossings that cannot be counted in a direction, paths that end short of the line among
-            them.
+            them; null if the crossings are not known, and none of these was seen.
         missing: Why `to_right` and `to_left` are not known; null where they are.
-        at_least: Where they are not, the crossings in both directions that were seen all the same.
+        at_least: Where they are not, the crossings in both directions that were seen all the same; null if
+            there are none.
     """
 
     start_ms: int
@@ -135,7 +136,7 @@ class CrossingBucket(Answer, frozen=True, kw_only=True, gc=False):
     label: str
     to_right: int | None
     to_left: int | None
-    not_measured: int
+    not_measured: int | None
     missing: Missing | None
     at_least: int | None
 
@@ -164,7 +165,7 @@ class CrossingTotal(Answer, frozen=True, kw_only=True):
     to_left: int | None
     gross: int | None
     net: int | None
-    not_measured: int
+    not_measured: int | None
     missing: Missing | None
     at_least: int | None
     reasons: list[CrossingReason]

@@ -122,9 +122,9 @@ def _ways(ways: Sequence[int], not_followed: Missing | None, *, fits: bool) -> d
     basis = Basis(is_other_size=not fits, passages=to_right + to_left, cut_passages=cut)
     missing = not_followed or why_unknown("passages", basis)
     return {
-        **dict(zip(WAYS, (None, None, cut) if missing else ways, strict=True)),
+        **dict(zip(WAYS, (None, None, cut or None) if missing else ways, strict=True)),
         "missing": missing,
-        "at_least": to_right + to_left if missing else None,
+        "at_least": (to_right + to_left or None) if missing else None,
     }
 
 

@@ -163,7 +163,7 @@ export class CrossingsCard {
 
   /** @param {string} line @param {Way} way @param {string|null} label @param {number|null} value */
   #numberButton(line, way, label, value) {
-    if (value === null) return el("span.muted", t("web.not_measured"));
+    if (value === null) return el("span.muted", way === "not_measured" ? "–" : t("web.not_measured"));
     if (!value) return el("span.zero", "0");
     return el(
       "button.link",
