@@ -75,12 +75,15 @@ def _off(track: Track, box: TrackedBox) -> float | None:
         return None
     steps = (box.time_ms - last.time_ms) / (last.time_ms - before.time_ms)
     off = 0.0
-    for start, side in ((2, 4), (3, 5)):  # left and width, top and height
-        step = (2 * last[start] + last[side] - 2 * before[start] - before[side]) * steps
-        off_way = abs(2 * box[start] + box[side] - 2 * last[start] - last[side] - step)
-        if off_way > 2 * _OFF_SIDE * box[side] + _OFF_STEP * abs(step):
+    for place, middle, start, side in (
+        (2 * box.left + box.width, 2 * last.left + last.width, 2 * before.left + before.width, box.width),
+        (2 * box.top + box.height, 2 * last.top + last.height, 2 * before.top + before.height, box.height),
+    ):  # doubled centres stay whole numbers
+        step = (middle - start) * steps
+        off_way = abs(place - middle - step)
+        if off_way > 2 * _OFF_SIDE * side + _OFF_STEP * abs(step):
             return None
-        off += off_way / box[side]
+        off += off_way / side
     return off
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import zoneinfo
-from collections import Counter
+from collections import defaultdict
 
 from werkzeug.datastructures import MultiDict
 
@@ -85,7 +85,7 @@ def _summary(report: ScheduledReport, turn: ClockTurn, chart: answers.Counts, me
     head = f"{report.name}: {span_of(report, turn)}"
     sources_line = f"Sources: {', '.join(one_line(media.name(source)) for source in chart.sources) or 'none'}"
     waiting_lines = [_WAITING] if chart.not_analysed else []
-    blank_s: Counter[str] = Counter()
+    blank_s: defaultdict[str, float] = defaultdict(float)
     for nothing in chart.shows_nothing:
         blank_s[BLANK_WORDS[nothing.reason]] += nothing.covered_s
     if blank_s:
