@@ -279,7 +279,10 @@ def test_the_one_image_runs_up_on_its_volume_and_its_own_health_check_agrees(ima
         words = [word.replace("5001", str(PORT)) for word in checked]
         return subprocess.run([sys.executable, *words[1:]], capture_output=True, check=False).returncode == 0
 
-    wait_for(is_healthy, everything, log)
-    wait_for(lambda: "reading frames" in log.read_text(), everything, log)
-    stop(everything, log)
+    try:
+        wait_for(is_healthy, everything, log)
+        wait_for(lambda: "reading frames" in log.read_text(), everything, log)
+    finally:
+        everything.terminate()
+    assert everything.wait(timeout=120) == 0, log.read_text()
     assert (images.folder / "data" / "index.sqlite").is_file()

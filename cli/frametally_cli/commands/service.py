@@ -213,8 +213,8 @@ def install_command(is_system: bool, **overrides: Any) -> int:
 def status_command(is_system: bool) -> int:
     """Show whether the service runs, and whether it starts at boot; exit with 3 if it does not run."""
     place = _place(is_system, is_changing=False)
-    shown = place.systemctl("show", NAME, "--property=ActiveState,SubState,UnitFileState,NRestarts,Result")
-    state = dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
+    answer = place.systemctl("show", NAME, "--property=ActiveState,SubState,UnitFileState,NRestarts,Result")
+    state = dict(line.split("=", 1) for line in answer.splitlines() if "=" in line)
     if not place.unit.is_file():
         click.echo("not installed: `frametally service install` installs it")
         return NOT_RUNNING
