@@ -257,7 +257,7 @@ def secret_variables() -> dict[str, str]:
 
 
 def _secrets_in_files() -> dict[str, str]:
-    """Return the secrets that are in files of their own, by setting; a secret's own variable takes precedence.
+    """Return the secrets that are in files, by setting; a secret's own variable takes precedence.
 
     Only the environment may name such a file: a `.env` file of any folder must not have another file sent to
     a server that it names. Raises as `load_settings`.
