@@ -68,6 +68,7 @@ COMMANDS = {
     ),
     "run": _command("run:run", "Do everything: from pictures and videos to the chart"),
     "serve": _command("stages:serve", "Serve the dashboard, and run what its pages start"),
+    "service": _command("service:service", "Run frametally in the background, also after a reboot"),
     "set-timezone": _command(
         "mend_commands:set_timezone", "Set the time zone of a source", {"": ("source", "timezone")}
     ),

@@ -128,6 +128,7 @@ def test_a_refusal_names_the_thing_and_the_remedy(place: Place, serving: Serving
     refusals = {
         ("counts", "gaet"): "There is no source named 'gaet'. Did you mean gate?",
         ("frames", "gaet"): "There is no source named 'gaet'. Did you mean gate?",
+        ("report", "gaet"): "There is no source named 'gaet'. Did you mean gate?",
     }
     for (tool, source), text in refusals.items():
         arguments = {"source": [source]} if tool == "counts" else {"source": source, **MINUTE}
@@ -160,12 +161,26 @@ def test_over_http_each_token_sees_its_sources_alone(place: Place, serving: Serv
                 answer if isinstance(answer, str) else [row["source"] for row in answer["answer"]["sources"]]
             )
 
+    async def refused(tool: str, address: str, **headers: str) -> str:
+        arguments: dict[str, Any] = {"source": ["gate"] if tool == "counts" else "gate"}
+        if tool in ("report", "frames"):
+            arguments |= MINUTE
+        async with (
+            httpx2.AsyncClient(headers=headers) as http,
+            Client(streamable_http_client(address, http_client=http)) as client,
+        ):
+            return str(await ask(client, tool, **arguments))
+
     with over_http(serving(place.app()), tmp_path) as address:
         seen = {
             name: in_a_thread(partial(slugs, address, Authorization=f"Bearer {token}"))
             for name, token in tokens.items()
         }
         assert seen == {"gate": ["gate"], "quay": []}
+        for tool in ("counts", "crossings", "report", "frames"):
+            answer = in_a_thread(partial(refused, tool, address, Authorization=f"Bearer {tokens['quay']}"))
+            # Routes of lines do not know parts of the sources, and refuse such a token altogether.
+            assert "There is no source named 'gate'" in answer or "may only see quay" in answer, tool
         assert "needs a token" in in_a_thread(partial(slugs, address))
         assert httpx2.post(address, headers={"Host": "evil.example"}, json={}).status_code == 421
     place.access.close()

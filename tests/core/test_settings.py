@@ -8,6 +8,7 @@ from tests.capabilities import CAPABILITIES, HERE
 
 from frametally.errors import Misconfigured
 from frametally.settings.__main__ import settings_table
+from frametally.settings.environment import without_secrets
 from frametally.settings.fields import SecretStr
 from frametally.settings.loading import (
     GONE,
@@ -274,3 +275,64 @@ def test_a_secret_that_is_refused_is_not_repeated(monkeypatch: pytest.MonkeyPatc
             refused.add(name)
         monkeypatch.delenv(f"FRAMETALLY_{name.upper()}")
     assert refused >= {"proxy_secret", "backup_key"}
+
+
+SECRETS = [name for name, field in Settings.model_fields.items() if field.annotation is SecretStr]
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_every_secret_can_be_in_a_file(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = "a b=#'x' " * 5
+    (tmp_path / "secret").write_text(f"{secret}\n")
+    monkeypatch.delenv(f"FRAMETALLY_{name.upper()}", raising=False)
+    monkeypatch.setenv(f"FRAMETALLY_{name.upper()}_FILE", str(tmp_path / "secret"))
+    try:
+        settings = load_settings()
+    except Misconfigured as error:  # a list of log-ins or channels is read, and this is none
+        assert f"FRAMETALLY_{name.upper()}=***" in str(error)
+    else:
+        assert getattr(settings, name).get_secret_value() == secret
+    assert unknown_settings() == {}
+
+
+def test_a_secrets_own_variable_takes_precedence_over_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FRAMETALLY_LOG_PASSWORD", "mine")
+    monkeypatch.setenv("FRAMETALLY_LOG_PASSWORD_FILE", str(tmp_path / "nowhere"))
+    assert load_settings().log_password.get_secret_value() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (None, "cannot be read"),
+        (b"", "must contain"),
+        (b"\xff", "not UTF-8"),
+        (b"x" * 64_001, "at most 64000"),
+    ],
+)
+def test_a_file_without_a_secret_is_named_and_its_content_is_not(
+    content: bytes | None, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "secret"
+    if content is not None:
+        file.write_bytes(content)
+    monkeypatch.setenv("FRAMETALLY_LOG_PASSWORD_FILE", str(file))
+    with pytest.raises(Misconfigured, match=reason) as caught:
+        load_settings()
+    assert f"FRAMETALLY_LOG_PASSWORD_FILE={file}" in str(caught.value)
+    assert "xxx" not in str(caught.value)
+
+
+def test_the_folder_that_a_command_runs_in_cannot_have_another_file_sent_as_a_secret(tmp_path: Path) -> None:
+    (tmp_path / "private").write_text("a key of mine")
+    (tmp_path / ".env").write_text(f"FRAMETALLY_LOG_PASSWORD_FILE={tmp_path / 'private'}\n")
+    assert load_settings().log_password.get_secret_value() == ""
+    assert "cannot name a secret's file" in unknown_settings()["FRAMETALLY_LOG_PASSWORD_FILE"]
+
+
+def test_a_process_that_must_not_log_in_gets_no_secret_and_no_name_of_its_file() -> None:
+    given = {f"FRAMETALLY_{name.upper()}{end}": "x" for name in SECRETS for end in ("", "_FILE")}
+    others = {"AWS_SECRET_ACCESS_KEY": "x", "SMTP_PASSWORD": "x", "FRAMETALLY_TIMEZONE": "UTC"}
+    assert without_secrets(given | others) == {"FRAMETALLY_TIMEZONE": "UTC"}

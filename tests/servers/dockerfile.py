@@ -22,6 +22,7 @@ class Target:
         environment: What ENV sets, also in the stages before it.
         command: Its CMD, or the one of the stage before it.
         user: `uid:gid`.
+        health: The command of its HEALTHCHECK; empty if it has none.
         copies: `(stage or "", sources, target)` of each COPY.
     """
 
@@ -30,6 +31,7 @@ class Target:
     environment: dict[str, str] = field(default_factory=dict)
     command: list[str] = field(default_factory=list)
     user: str = "0:0"
+    health: list[str] = field(default_factory=list)
     copies: list[tuple[str, list[str], str]] = field(default_factory=list)
 
 
@@ -56,6 +58,8 @@ def targets() -> dict[str, Target]:
                 current.environment[name] = value.replace("$PATH", path)
         elif word == "CMD":
             current.command = json.loads(rest)
+        elif word == "HEALTHCHECK":
+            current.health = json.loads(rest.partition("CMD ")[2])
         elif word == "USER":
             current.user = rest
         elif word == "COPY":

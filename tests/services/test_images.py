@@ -36,7 +36,7 @@ pytestmark = [pytest.mark.images, pytest.mark.timeout(1200)]
 
 TARGETS = targets()
 USER = "10001:10001"
-IMAGES = ["producer", "consumer", "indexer", "dashboard", "hadoop", "store"]
+IMAGES = ["frametally", "producer", "consumer", "indexer", "dashboard", "hadoop", "store"]
 # What this machine's package clients are told about where packages come from.
 CLIENTS = re.compile(r"(PIP_(?!NO_CACHE)|SSL_CERT|REQUESTS_CA|CURL_CA|HTTPS?_PROXY|NO_PROXY)", re.IGNORECASE)
 # What python:3.11-slim has beside Python: the C and C++ libraries, and Python's own needs.
@@ -261,3 +261,28 @@ def test_the_start_commands_bring_a_picture_to_the_chart_on_a_file_system_that_c
 
     wait_for(shown, dashboard, images.log("dashboard"))
     stop(dashboard, images.log("dashboard"))
+
+
+def test_the_one_image_runs_up_on_its_volume_and_its_own_health_check_agrees(images: Images) -> None:
+    if not (images.venv("frametally") / "bin" / "frametally").exists():
+        images.install("frametally")
+    models = images.folder / "data" / "models"
+    models.mkdir(exist_ok=True)
+    for path in load_settings("consumer").models_dir.expanduser().iterdir():
+        shutil.copy(path, models)
+    everything = images.start("frametally", FRAMETALLY_MODELS_DIR="/data/models")
+    log = images.log("frametally")
+    checked = TARGETS["frametally"].health
+    assert checked
+
+    def is_healthy() -> bool:
+        words = [word.replace("5001", str(PORT)) for word in checked]
+        return subprocess.run([sys.executable, *words[1:]], capture_output=True, check=False).returncode == 0
+
+    try:
+        wait_for(is_healthy, everything, log)
+        wait_for(lambda: "reading frames" in log.read_text(), everything, log)
+    finally:
+        everything.terminate()
+    assert everything.wait(timeout=120) == 0, log.read_text()
+    assert (images.folder / "data" / "index.sqlite").is_file()

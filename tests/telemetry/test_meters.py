@@ -191,14 +191,16 @@ def test_figures_are_read_as_they_were_written() -> None:
     assert vars(meters.figures_of(figures.as_json())) == vars(figures)
 
 
-def test_a_listener_answers_metrics_and_nothing_else(fresh: Meters, tmp_path: Path) -> None:
+def test_a_listener_answers_metrics_and_health_and_nothing_else(fresh: Meters, tmp_path: Path) -> None:
     with listening(Scraped(tmp_path), "127.0.0.1", 0) as port:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
             assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
             found = values(answer.read())
         assert found["frametally_disk_free_bytes",] > 0
         assert ("process_cpu_seconds_total",) in found
-        for path in ("/", "/metrics/../etc/passwd", "/metricsx"):
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=10) as answer:
+            assert (answer.status, answer.read()) == (200, b'{"status": "running"}')
+        for path in ("/", "/metrics/../etc/passwd", "/metricsx", "/healthz/x"):
             with pytest.raises(urllib.error.HTTPError, match="404") as refused:
                 urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10)
             refused.value.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -10,12 +11,15 @@ import sys
 import venv
 import zipfile
 from pathlib import Path
+from typing import NamedTuple
 from urllib.request import urlopen
 
 import pytest
 from tests.capabilities import PACKAGES
 
+from frametally.files.demo_clip import TRAFFIC_CLIP
 from frametally.plugins import plugins
+from frametally.settings.loading import load_settings
 from frametally_web.assets import BUILT, load_assets
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -66,11 +70,16 @@ def test_the_wheel_holds_every_package(wheel: Path) -> None:
     assert {str(folder) for folder in held if folder.parent == Path()} == {path.name for path in PACKAGES}
 
 
-@pytest.mark.thorough
-def test_installed_in_an_empty_environment_it_serves_the_pages_and_their_files(
-    wheel: Path, tmp_path: Path
-) -> None:
-    environment = tmp_path / "empty"
+class Installed(NamedTuple):
+    """The command line of the wheel in an environment of its own, and the variables to start it with."""
+
+    frametally: str
+    environment: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    environment = tmp_path_factory.mktemp("environment") / "empty"
     venv.create(environment, with_pip=False)
     (site,) = environment.glob("lib/python3*/site-packages")
     install = [sys.executable, "-m", "pip", "--python", str(environment / "bin" / "python"), "install"]
@@ -84,7 +93,14 @@ def test_installed_in_an_empty_environment_it_serves_the_pages_and_their_files(
     assert dependencies.joinpath("flask").is_dir()
     path = os.pathsep.join([str(site), str(dependencies)])
     clean = {k: v for k, v in os.environ.items() if not k.startswith("FRAMETALLY_")} | {"PYTHONPATH": path}
-    frametally = str(environment / "bin" / "frametally")
+    return Installed(str(environment / "bin" / "frametally"), clean)
+
+
+@pytest.mark.thorough
+def test_installed_in_an_empty_environment_it_serves_the_pages_and_their_files(
+    installed: Installed, tmp_path: Path
+) -> None:
+    frametally, clean = installed
     commands = subprocess.run(
         [frametally, "--help"], env=clean, cwd=tmp_path, capture_output=True, text=True, check=True
     ).stdout
@@ -106,6 +122,39 @@ def test_installed_in_an_empty_environment_it_serves_the_pages_and_their_files(
     for page, text in texts.items():
         assert set(re.findall(r'(?:src|href)="(/static/[^"]+\.(?:js|css))"', text)) <= static, page
         assert "<script" in text, page
+
+
+@pytest.mark.thorough
+def test_installed_in_an_empty_environment_it_counts_the_demo_and_serves_its_counts(
+    installed: Installed, tmp_path: Path
+) -> None:
+    models = load_settings("consumer").models_dir.expanduser()
+    if not (models / "yolov4-tiny.weights").is_file() or not (models / TRAFFIC_CLIP.name).is_file():
+        pytest.skip("needs the model and the clip of the demo: run make demo")
+    data = tmp_path / "demo-data"
+    data.mkdir()
+    shutil.copy(models / TRAFFIC_CLIP.name, data)
+    done = subprocess.run(
+        [installed.frametally, "demo", "--no-serve"],
+        env=installed.environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    serve = [installed.frametally, "serve", "--alone", "--port", "0", "--data-dir", str(data)]
+    with subprocess.Popen(
+        serve, env=installed.environment, cwd=tmp_path, stdout=subprocess.PIPE, text=True
+    ) as server:
+        try:
+            line = next(line for line in server.stdout or () if "http://" in line)
+            url = "http://" + line.partition("http://")[2].split()[0]
+            with urlopen(f"{url}/api/v1/counts?source=traffic") as answer:  # noqa: S310
+                labels = {bucket["label"] for bucket in json.load(answer)["buckets"]}
+        finally:
+            server.terminate()
+    assert "car" in labels
 
 
 @pytest.mark.thorough

@@ -6,15 +6,20 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from frametally.settings.fields import SecretStr
-from frametally.settings.loading import ENV_PREFIX, Settings
+from frametally.settings.loading import ENV_PREFIX, Settings, secret_variables
 
 _SECRET = ("PASSWORD", "SECRET", "TOKEN", "CONN_URI")
-"""Parts of the names of variables with log-ins: frametally's, AWS's and others'."""
+"""Parts of the names of other programs' variables with log-ins, such as AWS's."""
 
 
 def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
     """Return the variables for a process that must not log in anywhere."""
-    return {name: value for name, value in environment.items() if not any(part in name for part in _SECRET)}
+    own = {name.removesuffix(end) for name in secret_variables().values() for end in ("", "_FILE")}
+    return {
+        name: value
+        for name, value in environment.items()
+        if name not in own and not any(part in name for part in _SECRET)
+    }
 
 
 def environment_of(settings: Settings) -> dict[str, str]:

@@ -96,6 +96,7 @@ COMPONENT_FOLDERS = {
 
 
 DATA_FOLDER = Path("frametally-data")
+_MOST_SECRET_BYTES = 64_000
 
 
 def _default_data_dir() -> Path:
@@ -246,6 +247,46 @@ def _from_files(component: str | None) -> dict[str, str]:
     return variables | (read_env_file(folder / ".env", empty=EMPTY_SAYS_NONE) if folder else {})
 
 
+def secret_variables() -> dict[str, str]:
+    """Return the variables that name a secret's file, such as `FRAMETALLY_LOG_PASSWORD_FILE`, by setting."""
+    return {
+        name: f"{ENV_PREFIX}{name.upper()}_FILE"
+        for name, field in Settings.model_fields.items()
+        if field.annotation is SecretStr
+    }
+
+
+def _secrets_in_files() -> dict[str, str]:
+    """Return the secrets that are in files, by setting; a secret's own variable takes precedence.
+
+    Only the environment may name such a file: a `.env` file of any folder must not have another file sent to
+    a server that it names. Raises as `load_settings`.
+    """
+    secrets = {}
+    for name, variable in secret_variables().items():
+        path = os.environ.get(variable)
+        if not path or os.environ.get(variable.removesuffix("_FILE")):
+            continue
+        try:
+            with Path(path).open("rb") as file:
+                secret = (
+                    file.read(_MOST_SECRET_BYTES + 1).decode("utf-8").removesuffix("\n").removesuffix("\r")
+                )
+        except OSError as error:
+            raise Misconfigured(
+                f"{variable}={path} cannot be read ({error.strerror}): write the secret into that file, and "
+                "give this user permission to read it"
+            ) from error
+        except UnicodeDecodeError as error:
+            raise Misconfigured(f"{variable}={path} is not UTF-8 text: write the secret into it") from error
+        if not secret or len(secret) > _MOST_SECRET_BYTES:
+            raise Misconfigured(
+                f"{variable}={path} must contain the secret, of at most {_MOST_SECRET_BYTES} bytes"
+            )
+        secrets[name] = secret
+    return secrets
+
+
 def load_settings(
     component: str | None = None, options: Mapping[str, str] = MappingProxyType({}), /, **overrides: object
 ) -> Settings:
@@ -275,6 +316,7 @@ def load_settings(
         files | {name: os.environ[name] for name in os.environ if os.environ[name]}, ENV_PREFIX
     )
     values |= {name: other_name.value for name, other_name in other_names.items()}
+    values |= _secrets_in_files()
     values |= {name: value for name, value in overrides.items() if value is not None}
 
     def as_given(name: str) -> str:
@@ -310,8 +352,10 @@ def unknown_settings(component: str | None = None) -> dict[str, str]:
     files = _from_files(component)
     variables = {name.upper() for name, value in os.environ.items() if value} | set(files)
     known_variables = [f"{ENV_PREFIX}{name.upper()}" for name in Settings.model_fields]
-    remedies = {}
-    for name in sorted(variables - set(known_variables)):
+    file_variables = set(secret_variables().values())
+    in_files = "a .env file cannot name a secret's file; set it in the environment"
+    remedies = dict.fromkeys(sorted(file_variables & set(files)), in_files)
+    for name in sorted(variables - set(known_variables) - file_variables):
         is_own = name.startswith(ENV_PREFIX) and not name.startswith(f"{ENV_PREFIX}TEST_")
         if name.removeprefix(ENV_PREFIX) in GONE:
             remedies[name] = "its value is now fixed; remove the line"

@@ -1,4 +1,4 @@
-"""Serves `/metrics` over HTTP for commands that have no other server."""
+"""Serves `/metrics` and `/healthz` over HTTP for commands that have no other server."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ANSWER_WITHIN_S = 5.0
 
 @contextmanager
 def metrics_shown(data_dir: Path, address: str, port: int) -> Iterator[None]:
-    """Serve `/metrics` at `address` during the block; do nothing if the port is 0.
+    """Serve `/metrics` and `/healthz` at `address` during the block; do nothing if the port is 0.
 
     A child of a process that shows metrics reports its figures to the parent and does not listen.
 
@@ -93,16 +93,22 @@ def _handler_of(scraped: Scraped) -> type[http.server.BaseHTTPRequestHandler]:
         timeout = _ANSWER_WITHIN_S
 
         def do_GET(self) -> None:
-            if self.path.partition("?")[0] != "/metrics":
-                self.send_error(404, "Ask for /metrics")
-                return
-            answer = scraped.answer(self.headers.get("Accept", ""))
+            path = self.path.partition("?")[0]
+            if path == "/metrics":
+                answer = scraped.answer(self.headers.get("Accept", ""))
+                self._send(answer.content_type, answer.body)
+            elif path == "/healthz":
+                self._send("application/json", b'{"status": "running"}')
+            else:
+                self.send_error(404, "Request /metrics or /healthz")
+
+        def _send(self, content_type: str, body: bytes) -> None:
             self.send_response(200)
-            self.send_header("Content-Type", answer.content_type)
-            self.send_header("Content-Length", str(len(answer.body)))
+            self.send_header("Content-Type", content_type)
+            self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             if self.command != "HEAD":
-                self.wfile.write(answer.body)
+                self.wfile.write(body)
 
         do_HEAD = do_GET  # noqa: N815 - the name that http.server looks for
 

@@ -1,0 +1,101 @@
+"""`frametally service`: systemd takes the unit that it writes, and a machine without systemd is told so."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.commands import run_frametally
+
+from frametally.errors import Misconfigured
+from frametally.settings.loading import Settings, load_settings
+from frametally_cli.commands.service import NAME, Place, must_be_readable_by_all, unit_text
+
+PLACES = [Place(is_system=False), Place(is_system=True)]
+# systemd's own estimate, of 100; a service without any of these directives has 96.
+MOST_EXPOSURE = {False: 60, True: 25}
+PERCENT = 'my "data" 50%'
+
+
+def analyze(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    if not shutil.which("systemd-analyze"):
+        pytest.skip("needs systemd-analyze (Debian: apt install systemd)")
+    return subprocess.run(["systemd-analyze", *arguments], capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    folder = tmp_path / PERCENT
+    folder.mkdir()
+    return load_settings(None, data_dir=folder, models_dir=tmp_path / "models")
+
+
+def unit_in(folder: Path, place: Place, settings: Settings) -> Path:
+    path = folder / NAME
+    path.write_text(unit_text(place, settings), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("place", PLACES, ids=["user", "system"])
+def test_systemd_takes_the_unit_and_finds_it_hardened(
+    place: Place, settings: Settings, tmp_path: Path
+) -> None:
+    unit = unit_in(tmp_path, place, settings)
+    verified = analyze("verify", "--man=no", unit)
+    assert (verified.returncode, verified.stderr) == (0, "")
+    judged = analyze("security", "--offline=yes", f"--threshold={MOST_EXPOSURE[place.is_system]}", unit)
+    assert judged.returncode == 0, judged.stdout
+
+
+def test_systemd_refuses_a_unit_without_its_program(settings: Settings, tmp_path: Path) -> None:
+    unit = unit_in(tmp_path, PLACES[1], settings)
+    unit.write_text(unit.read_text().replace(sys.executable, f"{sys.executable}-of-nobody"))
+    assert analyze("verify", "--man=no", unit).returncode != 0
+
+
+@pytest.mark.parametrize("place", PLACES, ids=["user", "system"])
+def test_the_service_starts_at_boot(place: Place, settings: Settings, tmp_path: Path) -> None:
+    if not shutil.which("systemctl"):
+        pytest.skip("needs systemctl (Debian: apt install systemd)")
+    folder = tmp_path / "root" / "etc/systemd" / ("system" if place.is_system else "user")
+    folder.mkdir(parents=True)
+    unit_in(folder, place, settings)
+    which = [] if place.is_system else ["--global"]
+    subprocess.run(
+        ["systemctl", f"--root={tmp_path / 'root'}", *which, "enable", NAME], check=True, capture_output=True
+    )
+    [link] = folder.glob("*.wants/*")
+    target = "multi-user" if place.is_system else "default"
+    assert (link.name, link.parent.name) == (NAME, f"{target}.target.wants")
+
+
+def test_a_users_service_writes_to_its_folders_alone_whatever_they_are_called(settings: Settings) -> None:
+    lines = unit_text(PLACES[0], settings).splitlines()
+    folder = str(settings.data_dir).replace("%", "%%")
+    quoted = folder.replace('"', '\\"')
+    assert f'ReadWritePaths="{quoted}" "{settings.models_dir}"' in lines
+    assert f"WorkingDirectory={folder}" in lines
+    assert {"NoNewPrivileges=yes", "ProtectSystem=strict"} <= {*lines}
+    broken = settings.model_copy(update={"data_dir": Path("/data\nExecStartPre=/bin/sh")})
+    with pytest.raises(Misconfigured, match="control character"):
+        unit_text(PLACES[0], broken)
+
+
+def test_a_program_that_only_its_owner_reads_is_no_service_of_the_machine(tmp_path: Path) -> None:
+    program = tmp_path / "home" / "python"
+    program.parent.mkdir(mode=0o700)
+    program.touch(0o755)
+    with pytest.raises(Misconfigured, match=r"pipx install --global"):
+        must_be_readable_by_all([program])
+
+
+@pytest.mark.skipif(Path("/run/systemd/system").is_dir(), reason="systemd runs this machine")
+@pytest.mark.parametrize("command", ["install", "status", "remove"])
+def test_without_systemd_it_says_so_and_writes_nothing(command: str, tmp_path: Path) -> None:
+    done = run_frametally("service", command, cwd=tmp_path, XDG_CONFIG_HOME=str(tmp_path))
+    assert (done.code, done.out) == (2, "")
+    assert "systemd does not run this machine" in done.err
+    assert not list(tmp_path.iterdir())
