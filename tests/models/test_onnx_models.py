@@ -454,9 +454,7 @@ def test_in_the_first_hour_each_refusal_is_one_line_that_names_what_to_change(
     assert "\n" not in str(error.value)
 
 
-def test_weights_in_a_second_file_are_refused_by_what_to_do(
-    load: Callable[..., Any], tmp_path: Path
-) -> None:
+def test_weights_in_a_second_file_are_refused_by_what_to_do(load: Callable[..., Any], tmp_path: Path) -> None:
     path = write_onnx(tmp_path / "own.onnx", [v8()])
     onnx.save(onnx.load(path), path, save_as_external_data=True, location="weights", size_threshold=0)
     with pytest.raises(Misconfigured, match=r"weights are in a second file; export it as one file"):
