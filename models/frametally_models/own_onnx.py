@@ -300,7 +300,7 @@ def _detr_heads(
 
 
 def _fault_of_detr(outputs: Sequence[Floats]) -> str:
-    """Return why boxes and scores of the right shapes are no DETR head, or ""."""
+    """Return why boxes and scores of the right shapes cannot be a DETR head, or ""."""
     for boxes in outputs:
         for scores in outputs:
             if (

@@ -378,8 +378,8 @@ def _pair(
         return tracks, boxes
     areas = [track.area(area_of) for track in tracks]
     # Widened boxes are there already.
-    others = [area if area_of is widened else area_of(*box[2:6]) for box, area in boxes]
-    pairs, tracks_left, boxes_left = pair_up(areas, others, least_overlap)
+    box_areas = [area if area_of is widened else area_of(*box[2:6]) for box, area in boxes]
+    pairs, tracks_left, boxes_left = pair_up(areas, box_areas, least_overlap)
     for i, j in pairs:
         tracks[i].go_on(boxes[j][0])
     return [tracks[i] for i in tracks_left], [boxes[j] for j in boxes_left]

@@ -187,9 +187,11 @@ def parted(tracks: Sequence[Track]) -> list[Track]:
     parts = []
     for track in tracks:
         first = 0
-        for place in range(1, len(track)):
+        for place in range(2, len(track)):
             end, start = track[place - 1], track[place]
-            if start.time_ms - end.time_ms > _HIDDEN_MS and _meet(track, track, end, start):
+            gap_ms, step_ms = start.time_ms - end.time_ms, end.time_ms - track[place - 2].time_ms
+            # At few frames a second, there is no gap from one frame to the next.
+            if gap_ms > _HIDDEN_MS and 2 * gap_ms > 3 * step_ms and _meet(track, track, end, start):
                 parts.append(track[first:place])
                 first = place
         parts.append(track[first:])
