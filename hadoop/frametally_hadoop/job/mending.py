@@ -150,6 +150,8 @@ _HIDDEN_MS = 300
 _WALKED_HEIGHTS = 0.8
 """Measured: of those who move less in `_MOTION_MS` before and after a gap, some turn round."""
 _CROSSING_MS = 1000
+_OPPOSITE = 0.97
+"""The least square of the cosine between the ways of two who cross: they differ by 10 degrees from opposite."""
 _MEETING_HEIGHTS = 1.5
 _LONE_STITCHES = 3
 _LONE_HEIGHTS = 1.0
@@ -334,10 +336,14 @@ def _meet(track: Track, new: Track, end: TrackedBox, start: TrackedBox) -> bool:
         return False
     before = _motion(track, end.time_ms - _MOTION_MS, end.time_ms)
     after = _motion(new, start.time_ms, start.time_ms + _MOTION_MS)
-    if before is None or after is None or before.dx * after.dx + before.dy * after.dy >= 0:
+    if before is None or after is None:
         return False
+    before2, after2 = (move.dx * move.dx + move.dy * move.dy for move in (before, after))
+    along = before.dx * after.dx + before.dy * after.dy
+    if along >= 0 or along * along < _OPPOSITE * before2 * after2:
+        return False  # vehicles turn
     least = 2 * _WALKED_HEIGHTS * start.height  # doubled, as the moves are
-    return all(move.dx * move.dx + move.dy * move.dy >= least * least for move in (before, after))
+    return before2 >= least * least and after2 >= least * least
 
 
 def _motion(track: Track, from_ms: int, to_ms: int) -> _Move | None:
