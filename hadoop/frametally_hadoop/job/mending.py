@@ -151,7 +151,7 @@ _WALKED_HEIGHTS = 0.8
 """Measured: of those who move less in `_MOTION_MS` before and after a gap, some turn round."""
 _CROSSING_MS = 1000
 _OPPOSITE = 0.97
-"""The least square of the cosine between the ways of two who cross: they differ by 10 degrees from opposite."""
+"""The least square of the cosine between the ways of two who cross: within 10 degrees of opposite."""
 _MEETING_HEIGHTS = 1.5
 _LONE_STITCHES = 3
 _LONE_HEIGHTS = 1.0
