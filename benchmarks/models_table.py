@@ -101,7 +101,7 @@ def main() -> None:
     load_before = os.getloadavg()[0]
     options.cache.mkdir(parents=True, exist_ok=True)
     weights = dict(entry.split("=", 1) for entry in options.weights)
-    ways = [way for way in WAYS if way.model in weights or _is_here(way.model)]
+    ways = [way for way in WAYS if way.model in weights or is_here(way.model)]
     clip_path = ensure_demo_clip(options.cache)
     costs_ms = _costs_ms(ways, weights, list(decoded_frames(clip_path, SPEED_FRAMES)))
     pictures, truths = labelled_pictures(options.data / "coco128")
@@ -122,7 +122,8 @@ def main() -> None:
     _save(ways, costs_ms, scores, counts, load_before)
 
 
-def _is_here(model: str) -> bool:
+def is_here(model: str) -> bool:
+    """Return whether the files of the model are downloaded."""
     folder = load_settings().models_dir.expanduser()
     return all((folder / file.name).is_file() for file in CATALOGUE[model].files)
 
@@ -152,7 +153,7 @@ def _costs_ms(
     return costs
 
 
-def _detector(way: Way, weights: Mapping[str, str], picture_px: tuple[int, int], least: float) -> Detector:
+def detector_of(way: Way, weights: Mapping[str, str], picture_px: tuple[int, int], least: float) -> Detector:
     """Return the detector with boxes from the confidence `least`."""
     settings = _settings(way, weights, picture_px)
     with patch.object(darknet, "MIN_CONFIDENCE", least), patch.dict(CATALOGUE), patch.dict(FAMILIES):
@@ -168,7 +169,7 @@ def _scored(
     truths: Sequence[Sequence[Truth]],
     cache: Path,
 ) -> Scored:
-    detector = _detector(way, weights, COCO_SIZE, LEAST_CONFIDENCE_OF_AP)
+    detector = detector_of(way, weights, COCO_SIZE, LEAST_CONFIDENCE_OF_AP)
     path = cache / f"coco128-{detector.model_id}.json"
     if not path.exists():
         path.write_bytes(msgspec.json.encode(detector.detect(list(pictures))))

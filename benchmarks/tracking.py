@@ -1,12 +1,15 @@
 """How true the count of unique objects is, on a video with known tracks and on generated scenes; how fast.
 
-    python benchmarks/tracking.py --data ../shared/data [--yardstick]
+    python benchmarks/tracking.py --data ../shared/data [--yardstick] [--clips FOLDER]
 
 `--data` names a folder with `vtest/vtest.avi` and `vtest/tracks_first_400_frames.csv`; cars are those of the
 demo clip, which is fetched. Detections are made once, of stored frames by the default detector, as the
 pipeline makes them, and kept in `--cache`.
 `--yardstick` also runs PyPI's `trackers`, in an environment of its own that is made in `--cache`: it needs
 another OpenCV than frametally does.
+`--clips` names a folder with `TUD-Campus/` and `TUD-Stadtmitte/` of MOTChallenge 2015: two streets at 25
+frames a second, each with `gt.txt` (the truth) and `det.txt` (boxes, as published with SORT). With
+`--yardstick`, four trackers follow the same boxes.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ import venv
 from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from idf1 import Box, Boxes, idf1
 from results import Cell, Goal, Table, save
@@ -46,6 +49,14 @@ CLIP_LINES_PX = (340, 360)
 CLIP_STEPS = (3, 6, 9)
 VEHICLES = ("car", "truck", "bus")
 TRACKERS = "trackers==2.6.1"
+BYTE_TRACK = "ByteTrackTracker"
+OTHER_TRACKERS = {
+    BYTE_TRACK: "ByteTrack",
+    "OCSORTTracker": "OC-SORT",
+    "BoTSORTTracker": "BoT-SORT",
+    "CBIoUTracker": "C-BIoU",
+}
+STREETS, STREET_FPS, STREET_SIZE = ("TUD-Campus", "TUD-Stadtmitte"), 25, (640, 480)
 SPEED_ROUNDS = 5
 
 
@@ -82,6 +93,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with vtest/")
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "frametally-benchmarks")
     parser.add_argument("--yardstick", action="store_true", help="also run PyPI's trackers")
+    parser.add_argument("--clips", type=Path, help="folder with TUD-Campus/ and TUD-Stadtmitte/")
     options = parser.parse_args()
     load_before = os.getloadavg()[0]
     options.cache.mkdir(parents=True, exist_ok=True)
@@ -129,6 +141,7 @@ def main() -> None:
             label_table(together),
             scene_table(scenes),
             speed_table(speeds),
+            *([street_table(options.clips, options.cache, options.yardstick)] if options.clips else ()),
         ],
         goals=[
             *(
@@ -300,13 +313,9 @@ def yardstick(
     cache: Path, frames: Sequence[Sequence[Seen]], truth: Boxes, busy: Sequence[Sequence[Seen]]
 ) -> tuple[str, list[Score], list[float]]:
     """Run PyPI's `trackers` on the same boxes: return its name, its scores, its frames a second."""
-    python = cache / "yardstick" / "bin" / "python"
-    if not python.exists():
-        venv.create(cache / "yardstick", with_pip=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", TRACKERS], check=True)
 
     def request(of: Sequence[Sequence[Seen]], numbers: Sequence[int], fps: float) -> dict[str, object]:
-        return {"fps": fps, "frames": [[[d.confidence, *d.box] for d in of[number]] for number in numbers]}
+        return yardstick_request(BYTE_TRACK, [of[number] for number in numbers], fps)
 
     numbers = [list(range(0, FRAMES, step)) for step in STEPS]
     requests = [request(frames, of_step, FPS / step) for step, of_step in zip(STEPS, numbers, strict=True)]
@@ -314,11 +323,7 @@ def yardstick(
         requests += [request(frames, of_window, FPS / step) for of_window in windows(step)]
         numbers += windows(step)
     requests += [request(busy, range(len(busy)), 5.0)] * SPEED_ROUNDS
-    script = Path(__file__).with_name("tracking_yardstick.py")
-    said = subprocess.run(
-        [python, script], input=json.dumps({"runs": requests}), capture_output=True, text=True, check=True
-    )
-    answer = json.loads(said.stdout)
+    answer = by_yardstick(cache, requests)
     tracks = []
     for of_run, found in zip(numbers, answer["runs"], strict=False):
         tracks.append(
@@ -333,6 +338,88 @@ def yardstick(
     ]
     speeds = [SPEED_FRAMES / run["seconds"] for run in answer["runs"][-SPEED_ROUNDS:]]
     return f"trackers {answer['version']}, ByteTrack", scores, speeds
+
+
+def yardstick_request(tracker: str, frames: Sequence[Sequence[Seen]], fps: float) -> dict[str, object]:
+    """Return a run of `tracking_yardstick.py`."""
+    boxes = [[[seen.confidence, *seen.box] for seen in frame] for frame in frames]
+    return {"tracker": tracker, "fps": fps, "frames": boxes}
+
+
+def by_yardstick(cache: Path, requests: Sequence[dict[str, object]]) -> Any:
+    """Return what `tracking_yardstick.py` answers, in an environment with PyPI's `trackers`."""
+    python = cache / "yardstick" / "bin" / "python"
+    if not python.exists():
+        venv.create(cache / "yardstick", with_pip=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", TRACKERS], check=True)
+    script = Path(__file__).with_name("tracking_yardstick.py")
+    said = subprocess.run(
+        [python, script], input=json.dumps({"runs": requests}), capture_output=True, text=True, check=True
+    )
+    return json.loads(said.stdout)
+
+
+def read_street(folder: Path) -> tuple[list[list[Seen]], dict[int, list[tuple[int, Box]]]]:
+    """Return the boxes and the true tracks by frame, from 0, of a clip in MOTChallenge's format."""
+    rows = {
+        name: [
+            [float(cell) for cell in row[:7]] for row in csv.reader((folder / name).read_text().splitlines())
+        ]
+        for name in ("gt.txt", "det.txt")
+    }
+    number = int(max(row[0] for row in rows["gt.txt"]))
+    frames: list[list[Seen]] = [[] for _ in range(number)]
+    truth: dict[int, list[tuple[int, Box]]] = {place: [] for place in range(number)}
+    for frame, identity, left, top, width, height, _ in rows["gt.txt"]:
+        truth[int(frame) - 1].append((int(identity), (left, top, width, height)))
+    for frame, _, left, top, width, height, confidence in rows["det.txt"]:
+        frames[int(frame) - 1].append(Seen(LABEL, confidence, (left, top, width, height)))
+    return frames, truth
+
+
+def track_street(frames: Sequence[list[Seen]]) -> Boxes:
+    """Return the tracks that our tracker finds at 25 frames a second."""
+    width_px, height_px = STREET_SIZE
+    shown = [
+        Shown(n * 1000 // STREET_FPS, f"{n:05d}", boxes, width_px=width_px, height_px=height_px)
+        for n, boxes in enumerate(frames)
+    ]
+    found: defaultdict[int, list[tuple[int, Box]]] = defaultdict(list)
+    for identity, visit in enumerate(find_visits(shown, CountParams(), TrackParams())):
+        for seen in visit.sightings:
+            box = (seen.left / 10, seen.top / 10, seen.width / 10, seen.height / 10)
+            found[seen.time_ms * STREET_FPS // 1000].append((identity, box))
+    return found
+
+
+def street_table(folder: Path, cache: Path, with_yardstick: bool) -> Table:
+    """Return the table of the streets at 25 frames a second, with a row per tracker."""
+    streets = [read_street(folder / name) for name in STREETS]
+    tracks = {"frametally": [track_street(frames) for frames, _ in streets]}
+    if with_yardstick:
+        names = [name for name in OTHER_TRACKERS for _ in streets]
+        runs = [
+            yardstick_request(name, frames, STREET_FPS) for name in OTHER_TRACKERS for frames, _ in streets
+        ]
+        answer = by_yardstick(cache, runs)
+        for name, run in zip(names, answer["runs"], strict=True):
+            boxes = {n: [(row[0], tuple(row[1:])) for row in rows] for n, rows in enumerate(run["tracks"])}
+            title = f"trackers {answer['version']}, {OTHER_TRACKERS[name]}"
+            tracks.setdefault(title, []).append(boxes)
+    true = [len({identity for boxes in truth.values() for identity, _ in boxes}) for _, truth in streets]
+    rows: list[list[Cell]] = []
+    for title, of_streets in tracks.items():
+        scores = [idf1(truth, found) for (_, truth), found in zip(streets, of_streets, strict=True)]
+        cells = [
+            f"{identities(found)} / {score:.2f}" for found, score in zip(of_streets, scores, strict=True)
+        ]
+        rows.append([title, *cells, round(statistics.mean(scores), 3)])
+    return Table(
+        title="Two streets at 25 frames a second",
+        note=f"Visits / IDF1, and the mean IDF1, on SORT's published boxes; {true[0]} and {true[1]} people.",
+        columns=["tracker", *STREETS, "IDF1"],
+        rows=rows,
+    )
 
 
 def rate(step: int) -> str:

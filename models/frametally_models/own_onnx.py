@@ -41,6 +41,7 @@ from frametally_models.self_test import draw_picture
 
 _MOST_END_TO_END_ROWS = 1000
 _MOST_MISSING_NAMES = 100
+_ROUNDING, _FEW_ROWS = 0.02, 16
 _NO_OBJECT = {"", NO_OBJECT, "background", "__background__", "N/A"}
 _GAPS_OF_COCO = {0, 12, 26, 29, 30, 45, 66, 68, 69, 71, 83}
 """The numbers of COCO's 91 that have no class."""
@@ -132,7 +133,7 @@ def _detector(
         network,
         identified(model, settings=settings, precision=settings.precision, ingredients=ingredients),
     )
-    _check_rows(detector.all_rows(draw_picture()), name=name)
+    _check_rows(detector.all_rows(draw_picture()), head, name=name)
     return detector
 
 
@@ -148,18 +149,36 @@ def _sized(
     except DecodeError as error:
         raise Misconfigured(f"{setting} is not an ONNX file, or is cut short; download it again") from error
     graph = model.graph
+    if not graph.node:
+        raise Misconfigured(f"{setting} is not an ONNX file, or is cut short; download it again")
+    if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in graph.initializer):
+        raise Misconfigured(
+            f"{setting}: its weights are in a second file; export it as one file (external_data=False), or "
+            "save it as one with onnx.save(onnx.load(FILE), FILE)"
+        )
     constants = {tensor.name for tensor in graph.initializer}
     inputs = [value for value in graph.input if value.name not in constants]
     # 0 for a dimension that is not fixed.
     shapes = [[side.dim_value for side in value.type.tensor_type.shape.dim] for value in inputs]
+    if len(inputs) == 1 and len(shapes[0]) == 4 and shapes[0][1] not in (0, 3) and shapes[0][3] == 3:
+        raise Misconfigured(
+            f"{setting}: its input {shapes[0]} has the channels last; export it with 1 x 3 x height x width"
+        )
     if len(inputs) != 1 or len(shapes[0]) != 4 or shapes[0][1] not in (0, 3):
         raise Misconfigured(
             f"{setting}: its inputs {shapes} are not one picture of 1 x 3 x height x width (0: any); export "
             "it without its post-processing, or use another network"
         )
-    if inputs[0].type.tensor_type.elem_type != onnx.TensorProto.FLOAT:
-        raise Misconfigured(f"{setting}: its input is not 32-bit floats; export it in f32, without half=True")
-    _, _, height_px, width_px = shapes[0]
+    if (kind := inputs[0].type.tensor_type.elem_type) != onnx.TensorProto.FLOAT:
+        kind_name = onnx.TensorProto.DataType.Name(kind).lower()
+        raise Misconfigured(
+            f"{setting}: its input is {kind_name}, not 32-bit floats; export it in f32, without half=True"
+        )
+    pictures, _, height_px, width_px = shapes[0]
+    if pictures > 1:
+        raise Misconfigured(
+            f"{setting}: it takes {pictures} pictures at a time; export it for 1, or any number"
+        )
     is_open = not (height_px and width_px)
     given_px = settings.input_px
     if "input_size_px" not in settings.model_fields_set:
@@ -207,6 +226,8 @@ def _recognised(
             f"{name}: it has {other_classes} classes, and the names file {classes} names; set {ENV_PREFIX}"
             "MODEL_NAMES to its own names, one per line, with `-` for the background and for unused classes"
         )
+    if record.family == "detr" and (fault := _fault_of_detr(outputs)):
+        raise Misconfigured(f"{name}: {fault}; export it without its post-processing")
     raise Misconfigured(
         f"{name}: its outputs ({shapes}) do not match a YOLO head of {classes} classes: expected 1 x boxes x "
         f"{5 + classes} (YOLOX, v5, v7), 1 x {4 + classes} x boxes (v8 to v11) or 1 x boxes x 6 (v10), nor a "
@@ -243,8 +264,9 @@ def _heads(
         _, rows, columns = output.shape
         if family == "yolox":
             if (rows, columns) == (cells, 5 + classes):
-                # In cells, positions are near 0; in pixels, as in some exports, they are anywhere.
-                is_raw = np.ptp(output[0, :, 0]) < input_px[0] / 2
+                # In cells, positions are near 0; in pixels, as in some exports, they are anywhere. Sizes are
+                # logarithms, and those of a box smaller than its cell are negative.
+                is_raw = np.ptp(output[0, :, 0]) < input_px[0] / 2 and output[0, :, 2:4].min() < 0
                 heads.append((GridHead if is_raw else ObjectnessHead)(place, input_px, classes))
         # With one class a row of v5 also has 6 numbers, but it has three rows a cell.
         elif columns == 6 and rows <= _MOST_END_TO_END_ROWS and rows != 3 * cells:
@@ -277,7 +299,25 @@ def _detr_heads(
     return heads
 
 
-def _check_rows(rows: Floats, *, name: str) -> None:
+def _fault_of_detr(outputs: Sequence[Floats]) -> str:
+    """Return why boxes and scores of the right shapes cannot be a DETR head, or ""."""
+    for boxes in outputs:
+        for scores in outputs:
+            if (
+                scores is boxes
+                or boxes.ndim != 3
+                or boxes.shape[2] != 4
+                or scores.shape[:2] != boxes.shape[:2]
+            ):
+                continue
+            if boxes.min() < 0 or boxes.max() > 1 + SCORE_MARGIN:
+                return "its boxes are not parts of the picture (0 to 1)"
+            if scores.min() >= 0:
+                return "its scores are probabilities, not logits"
+    return ""
+
+
+def _check_rows(rows: Floats, head: Head, *, name: str) -> None:
     """Raise `Misconfigured` unless `rows`, all of a picture, can be boxes and probabilities."""
     scores = rows[:, 4:]
     if scores.size and not (scores.min() >= -SCORE_MARGIN and scores.max() <= 1 + SCORE_MARGIN):
@@ -290,4 +330,16 @@ def _check_rows(rows: Floats, *, name: str) -> None:
         raise Misconfigured(
             f"{name}: its boxes are not in pixels of the network's input; for a YOLOX export, set "
             f"{SETTING}=yolox, for another, export it with pixel coordinates"
+        )
+    is_corners = isinstance(head, EndToEndHead)
+    if is_corners and len(rows) and rows[:, 2:4].min() < -_ROUNDING:
+        raise Misconfigured(
+            f"{name}: its boxes are not left, top, right, bottom, as some end before they begin; export it "
+            "as docs/models.md says"
+        )
+    # Many boxes of a picture are nearer to its far sides than they are large, unless these are corners.
+    if not is_corners and len(rows) > _FEW_ROWS and (rows[:, 2:4] >= rows[:, :2]).all():
+        raise Misconfigured(
+            f"{name}: its boxes are left, top, right, bottom, not centre and size; export it as "
+            "docs/models.md says"
         )

@@ -239,8 +239,18 @@ def test_the_input_has_the_shape_of_the_picture_and_as_many_pixels() -> None:
     assert shaped_px(416 * 416, (10, 1000)) == (32, 4160)
 
 
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [("run", ["street", "--no-serve"]), ("produce", ["street"]), ("up", ["--port", "0"])],
+    ids=["run", "produce", "up"],
+)
 def test_a_model_is_tested_before_the_first_frame_is_stored_and_announced(
-    run: Run, clip_frames: dict[int, Pixels], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run,
+    clip_frames: dict[int, Pixels],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+    arguments: list[str],
 ) -> None:
     (tmp_path / "own.onnx").write_bytes(b"not a network")
     (tmp_path / "own.names").write_text("lorry\n")
@@ -248,7 +258,9 @@ def test_a_model_is_tested_before_the_first_frame_is_stored_and_announced(
     monkeypatch.setenv("FRAMETALLY_MODEL_NAMES", str(tmp_path / "own.names"))
     (tmp_path / "street").mkdir()
     cv2.imwrite(str(tmp_path / "street/2026-01-01T00-00-00.jpg"), clip_frames[0])
-    code, out, err = run(tmp_path / "street", "--no-serve", command="run")
+    # Without the test, `up` would run until a signal.
+    monkeypatch.setattr("frametally_cli.commands.run.Family.run", lambda *_: 0)
+    code, out, err = run(*arguments, command=command)
     assert (code, "announced" in out) == (2, False)
     assert "own.onnx is not an ONNX file" in err
     assert not list((tmp_path / "data").rglob("*.jpg"))

@@ -27,7 +27,13 @@ from frametally.telemetry.family import family
 from frametally.telemetry.listener import listening
 from frametally.work.children import Family
 from frametally_cli.commands.backups import backing_up
-from frametally_cli.commands.stages import consume_here, serve_dashboard, show, tested_detector
+from frametally_cli.commands.stages import (
+    check_chosen_model,
+    consume_here,
+    serve_dashboard,
+    show,
+    tested_detector,
+)
 from frametally_cli.console import output as console
 from frametally_cli.console import streams
 from frametally_cli.console.tables import print_counts
@@ -202,6 +208,7 @@ def _up(options: MemberOptions, overrides: dict[str, Any], should_stop: Callable
     must_be_writable(settings.data_dir)
     check_port(settings, "choose another port with --port or FRAMETALLY_WEB_PORT")
     _must_open(settings)
+    check_chosen_model(settings)
     streams.log_lines()
     members = [
         command("serve", settings, "--alone", *(() if port is None else ("--port", port))),

@@ -91,6 +91,8 @@ def produce(
         with metrics_of(settings), opened_once(lambda: open_stage_ports(settings)) as opened:
             if watch:
                 streams.log_lines()
+            if embedded_folder(settings):  # the frames are detected on this machine
+                check_chosen_model(settings)
             ports = wait_for(opened, should_stop)
             return (watch_folders if watch else produce_files)(call, ports.store, ports.log)
 
@@ -248,6 +250,16 @@ def tested_detector(settings: Settings) -> Detector:
     # On a busy machine, loading a model takes longer than `up` waits for its members to end.
     with console.stage_bar("model") as bar, dying_of(signal.SIGTERM):
         return prepare_detector(settings, bar)
+
+
+def check_chosen_model(settings: Settings) -> None:
+    """Test the user's model, if there is one, before frames are announced that it cannot detect.
+
+    Raises:
+        Misconfigured: It cannot be used.
+    """
+    if settings.model_weights is not None or settings.model_cfg is not None:
+        tested_detector(settings)
 
 
 def consume_here(

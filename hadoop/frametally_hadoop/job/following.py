@@ -10,7 +10,7 @@ does not, as Python 3.12 changed it. Nor does `**`, which is the C library's.)
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import attrgetter, itemgetter
 from typing import NamedTuple, TypeAlias
@@ -20,7 +20,8 @@ from frametally_hadoop.job.lines import Frame
 from frametally_hadoop.job.params import NEW_ABOVE_STRONG, TrackParams
 
 Area: TypeAlias = tuple[float, float, float, float, float]
-"""A widened box: left, top, right, bottom and area, all in the same unit of length."""
+"""A box, widened or not: left, top, right, bottom and area, all in the same unit of length."""
+AreaOf: TypeAlias = Callable[[float, float, float, float], Area]
 
 _MINUTE_MS = 60_000
 WIDENED_X = 0.6
@@ -38,6 +39,18 @@ def widened(left: float, top: float, width: float, height: float) -> Area:
     right, bottom = left + width + by_x, top + height + by_y
     left, top = left - by_x, top - by_y
     return left, top, right, bottom, (right - left) * (bottom - top)
+
+
+_OVERLAPPING_S = 0.07
+"""The time between frames below which the boxes of an object overlap without being widened.
+
+Then boxes as detected are compared first: widened, a neighbour's box overlaps nearly as much.
+"""
+
+
+def _as_detected(left: float, top: float, width: float, height: float) -> Area:
+    """Return the box itself."""
+    return left, top, left + width, top + height, width * height
 
 
 def pair_up(
@@ -222,9 +235,9 @@ class _LiveTrack(Motion):
         self.sightings = [sighting]
         self.is_lost = False
 
-    def area(self) -> Area:
+    def area(self, area_of: AreaOf = widened) -> Area:
         width, height = self.width, self.height
-        return widened(self.x - width / 2, self.y - height / 2, width, height)
+        return area_of(self.x - width / 2, self.y - height / 2, width, height)
 
     def go_on(self, sighting: TrackedBox) -> None:
         self.correct(*sighting[2:6])
@@ -294,7 +307,10 @@ class Tracker:
             else:
                 self._ended.append(track.sightings)
         self._live = live
-        unseen, strong = _pair(live, strong, _STRONG_OVERLAP)
+        unseen = live
+        if self._moves_s[-1] < _OVERLAPPING_S:
+            unseen, strong = _pair(unseen, strong, _STRONG_OVERLAP, area_of=_as_detected)
+        unseen, strong = _pair(unseen, strong, _STRONG_OVERLAP)
         if unseen and weak:
             seen_before = [track for track in unseen if not track.is_lost]
             placed = [(sighting, widened(*sighting[2:6])) for sighting in weak]
@@ -351,13 +367,19 @@ class Tracker:
 
 
 def _pair(
-    tracks: list[_LiveTrack], boxes: list[_Placed], least_overlap: float
+    tracks: list[_LiveTrack],
+    boxes: list[_Placed],
+    least_overlap: float,
+    *,
+    area_of: AreaOf = widened,
 ) -> tuple[list[_LiveTrack], list[_Placed]]:
     """Give tracks matching boxes; return the tracks and the boxes that are left."""
     if not tracks or not boxes:
         return tracks, boxes
-    areas = [track.area() for track in tracks]
-    pairs, tracks_left, boxes_left = pair_up(areas, [area for _, area in boxes], least_overlap)
+    areas = [track.area(area_of) for track in tracks]
+    # Widened boxes are there already.
+    box_areas = [area if area_of is widened else area_of(*box[2:6]) for box, area in boxes]
+    pairs, tracks_left, boxes_left = pair_up(areas, box_areas, least_overlap)
     for i, j in pairs:
         tracks[i].go_on(boxes[j][0])
     return [tracks[i] for i in tracks_left], [boxes[j] for j in boxes_left]

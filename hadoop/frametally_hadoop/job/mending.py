@@ -48,7 +48,7 @@ def stitch(tracks: Sequence[Track], gap_ms: int) -> list[Track]:
             if starts[j] > end.time_ms + gap_ms:
                 break
             distance = _distance(track, tracks[j][0])
-            if distance is not None:
+            if distance is not None and not _meet(track, tracks[j], end, tracks[j][0]):
                 near.append((distance, i, j))
     next_of: dict[int, int] = {}
     continues: set[int] = set()
@@ -146,6 +146,12 @@ _MEETING_MS = 500
 _MOTION_MS = 1500
 """Where two objects meet, boxes mix both: the `_MOTION_MS` before and after show how each moves."""
 _AHEAD_MS = 1000
+_HIDDEN_MS = 300
+_WALKED_HEIGHTS = 0.8
+"""Measured: of those who move less in `_MOTION_MS` before and after a gap, some turn round."""
+_CROSSING_MS = 1000
+_OPPOSITE = 0.97
+"""The least square of the cosine between the ways of two who cross: within 10 degrees of opposite."""
 _MEETING_HEIGHTS = 1.5
 _LONE_STITCHES = 3
 _LONE_HEIGHTS = 1.0
@@ -171,11 +177,27 @@ def mended(
     """Return whole tracks; boxes that join them are removed from `left_over`, which has frames by time."""
     if not params.stitch_ms:
         return stitch(tracks, 0)
-    tracks = stitch(untangle(tracks), params.stitch_ms)
+    tracks = stitch(untangle(parted(tracks)), params.stitch_ms)
     # One hour would join beyond the margin, and the next would not.
     lone_ms = min(_LONE_STITCHES * params.stitch_ms, MARGIN_MS - params.gap_ms)
     tracks = join_lone(tracks, lone_ms)
-    return [fill(track, left_over, params.gap_ms) for track in tracks]
+    return [fill(track, left_over, params.gap_ms) for track in with_fragments(tracks)]
+
+
+def parted(tracks: Sequence[Track]) -> list[Track]:
+    """Return the tracks, parted in gaps after which another object continues them; see `_meet`."""
+    parts = []
+    for track in tracks:
+        first = 0
+        for place in range(2, len(track)):
+            end, start = track[place - 1], track[place]
+            gap_ms, step_ms = start.time_ms - end.time_ms, end.time_ms - track[place - 2].time_ms
+            # At few frames a second, there is no gap from one frame to the next.
+            if gap_ms > _HIDDEN_MS and 2 * gap_ms > 3 * step_ms and _meet(track, track, end, start):
+                parts.append(track[first:place])
+                first = place
+        parts.append(track[first:])
+    return parts
 
 
 def untangle(tracks: Sequence[Track]) -> list[Track]:
@@ -235,10 +257,40 @@ def join_lone(tracks: Sequence[Track], gap_ms: int) -> list[Track]:
         for i, track in enumerate(tracks)
         if not is_at_border(end := track[-1])
         for j in range(bisect_right(starts, end.time_ms), bisect_right(starts, end.time_ms + gap_ms))
-        if are_alike(end, start := tracks[j][0]) and _apart2(end, start) <= _LONE_HEIGHTS * _LONE_HEIGHTS
+        if are_alike(end, start := tracks[j][0])
+        and _apart2(end, start) <= _LONE_HEIGHTS * _LONE_HEIGHTS
+        and not _meet(track, tracks[j], end, start)
     ]
     ends, begins = Counter(i for i, _ in pairs), Counter(j for _, j in pairs)
     return in_sequence(tracks, {i: j for i, j in pairs if ends[i] == begins[j] == 1})
+
+
+def with_fragments(tracks: Sequence[Track]) -> list[Track]:
+    """Return the tracks with gaps, each with the track, if any, that lies on the way within its gap.
+
+    A gap is bridged because the object was not found there, so what was found there all along is the object.
+    """
+    tracks = sorted(tracks, key=by_start)
+    starts = [track[0].time_ms for track in tracks]
+    fragments: set[int] = set()
+    for number, track in enumerate(tracks):
+        place = 0
+        while number not in fragments and place + 1 < len(track):
+            since, until = track[place], track[place + 1]
+            if until.time_ms - since.time_ms > _MEETING_MS:
+                first = bisect_right(starts, since.time_ms)
+                for other in range(first, bisect_left(starts, until.time_ms)):
+                    fragment = tracks[other]
+                    if (
+                        other not in fragments
+                        and fragment[-1].time_ms < until.time_ms
+                        and all(_off_the_way2(since, until, box) is not None for box in fragment)
+                    ):
+                        fragments.add(other)
+                        track[place + 1 : place + 1] = fragment
+                        break
+            place += 1
+    return [track for number, track in enumerate(tracks) if number not in fragments]
 
 
 def fill(track: Track, left_over: Sequence[tuple[int, list[TrackedBox]]], gap_ms: int) -> Track:
@@ -247,30 +299,51 @@ def fill(track: Track, left_over: Sequence[tuple[int, list[TrackedBox]]], gap_ms
     for until in track[1:]:
         if until.time_ms - whole[-1].time_ms > gap_ms:
             first = bisect_right(left_over, whole[-1].time_ms, key=_frame_time)
-            for time_ms, boxes in left_over[first : bisect_left(left_over, until.time_ms, key=_frame_time)]:
-                on_the_way = _on_the_way(whole[-1], until, time_ms, boxes)
+            for _, boxes in left_over[first : bisect_left(left_over, until.time_ms, key=_frame_time)]:
+                on_the_way = _on_the_way(whole[-1], until, boxes)
                 if on_the_way is not None:
                     whole.append(boxes.pop(on_the_way))
         whole.append(until)
     return whole
 
 
-def _on_the_way(
-    since: TrackedBox, until: TrackedBox, time_ms: int, boxes: Sequence[TrackedBox]
-) -> int | None:
+def _on_the_way(since: TrackedBox, until: TrackedBox, boxes: Sequence[TrackedBox]) -> int | None:
     """Return the index of the box that is nearest to the straight way from one box to another."""
-    part = (time_ms - since.time_ms) / (until.time_ms - since.time_ms)
-    from_x, from_y = 2 * since.left + since.width, 2 * since.top + since.height
-    x = from_x + part * (2 * until.left + until.width - from_x)
-    y = from_y + part * (2 * until.top + until.height - from_y)
     near = [
         (off, index)
         for index, box in enumerate(boxes)
-        if box.confidence >= _FILL_CONFIDENCE
-        and are_alike(since, box)
-        and (off := _off2(box, x, y, box.height)) <= _FILL_HEIGHTS * _FILL_HEIGHTS
+        if box.confidence >= _FILL_CONFIDENCE and (off := _off_the_way2(since, until, box)) is not None
     ]
     return min(near)[1] if near else None
+
+
+def _off_the_way2(since: TrackedBox, until: TrackedBox, box: TrackedBox) -> float | None:
+    """Return how far `box` is off the straight way between two boxes, in heights squared; None if too far."""
+    part = (box.time_ms - since.time_ms) / (until.time_ms - since.time_ms)
+    from_x, from_y = 2 * since.left + since.width, 2 * since.top + since.height
+    x = from_x + part * (2 * until.left + until.width - from_x)
+    y = from_y + part * (2 * until.top + until.height - from_y)
+    off = _off2(box, x, y, box.height) if are_alike(since, box) else None
+    return off if off is not None and off <= _FILL_HEIGHTS * _FILL_HEIGHTS else None
+
+
+def _meet(track: Track, new: Track, end: TrackedBox, start: TrackedBox) -> bool:
+    """Return whether `new` goes back from `start` where `track` came from until `end`, just before: two meet.
+
+    After a longer gap an object may have turned round.
+    """
+    if start.time_ms - end.time_ms > _CROSSING_MS:
+        return False
+    before = _motion(track, end.time_ms - _MOTION_MS, end.time_ms)
+    after = _motion(new, start.time_ms, start.time_ms + _MOTION_MS)
+    if before is None or after is None:
+        return False
+    before2, after2 = (move.dx * move.dx + move.dy * move.dy for move in (before, after))
+    along = before.dx * after.dx + before.dy * after.dy
+    if along >= 0 or along * along < _OPPOSITE * before2 * after2:
+        return False  # vehicles turn
+    least = 2 * _WALKED_HEIGHTS * start.height  # doubled, as the moves are
+    return before2 >= least * least and after2 >= least * least
 
 
 def _motion(track: Track, from_ms: int, to_ms: int) -> _Move | None:
