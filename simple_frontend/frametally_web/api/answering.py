@@ -240,8 +240,9 @@ def _hide_settings(answer: Response, rights: Rights) -> None:
     if rule is not None and rights.right_of(request.method, rule.rule) == "open":
         return
     data = answer.get_data()
-    if (shown := _for_visitor(data)) is not data:
-        answer.set_data(shown)
+    readable = _for_visitor(data)
+    if readable is not data:
+        answer.set_data(readable)
 
 
 def _for_visitor(data: bytes) -> bytes:
