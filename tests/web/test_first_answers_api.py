@@ -10,8 +10,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
-from tests.accounts.people import asking_as, give_accounts
-from tests.web.conftest import Place, Serving
+from tests.web.conftest import Place
 
 from frametally.process.time_limit import seconds_left
 
@@ -102,15 +101,3 @@ def test_an_index_that_does_not_answer_holds_the_page_up_for_a_moment_only(place
     place.index = SilentIndex()  # type: ignore[assignment]
     answer = place.app(web_query_timeout_s=1).test_client().get("/")
     assert (answer.status_code, answers_in(answer.text)) == (200, [])
-
-
-def test_an_account_gets_the_first_answers_of_the_sources_that_it_may_see(
-    filmed: Place, serving: Serving
-) -> None:
-    give_accounts(filmed, sources=("west",))
-    with asking_as(serving(filmed.app()), "lukas") as ask:
-        page = ask("GET", "/", Accept="text/html").body.decode()
-    assert answers_in(page)[0]["body"]["sources"] == ["west"]
-    assert '"east"' not in json.dumps(answers_in(page)).lower()
-    assert "/west/" in picture_in(page)
-    filmed.access.close()
