@@ -1,6 +1,7 @@
 """How fast the dashboard's page paints and reacts in Chromium, over the counts of 100 million detections.
 
     python benchmarks/dashboard_page.py --folder FOLDER [--days 365] [--loads 15]
+    python benchmarks/dashboard_page.py --phone http://127.0.0.1:5001/  # prints; of `make demo`
 
 `--folder` and `--days` are those of benchmarks/dashboard.py, which loads the counts (`--load-only`). Each
 load has a separate browser window with nothing cached. A paint is the largest contentful one, from the start
@@ -9,6 +10,9 @@ browser (Event Timing); the page keeps reacting while it waits for the server's 
 separate window too, and leads to a picture that no browser has seen yet. An outage begins at any moment
 between two polls of the page; it is that of the index, over which the application runs in this process, while
 the server and the page keep running.
+
+The slow phone has 390x844 pixels, a quarter of this machine's speed, 1.6 Mbit/s and 150 ms to the server. Its
+requests while idle are those that begin in 20 s after 6 s; the stream of events, which stays open, is none.
 """
 
 from __future__ import annotations
@@ -91,6 +95,56 @@ def paints(browser: Browser, url: str, query: str, loads: int) -> list[float]:
         found.append(float(page.evaluate("Math.max(...window.paints)")))
         context.close()
     return found
+
+
+WATCH_SHIFT = """
+  window.shift = 0;
+  new PerformanceObserver((list) => {
+    for (const one of list.getEntries()) if (!one.hadRecentInput) window.shift += one.value;
+  }).observe({type: "layout-shift", buffered: true});
+"""
+PHONE: dict[str, Any] = {
+    "viewport": {"width": 390, "height": 844},
+    "device_scale_factor": 2,
+    "is_mobile": True,
+    "has_touch": True,
+}
+SLOWER = 4
+NETWORK = {
+    "offline": False,
+    "latency": 150,
+    "downloadThroughput": 1_600_000 / 8,
+    "uploadThroughput": 750_000 / 8,
+}
+SETTLED_MS, IDLE_MS = 6000, 20_000
+FIRST_PAINT = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
+
+
+def on_slow_phone(browser: Browser, url: str) -> dict[str, float]:
+    """Return what one load of a page takes on a slow phone: paints, bytes, shifts, requests while idle."""
+    context = browser.new_context(**PHONE)
+    page = context.new_page()
+    page.add_init_script(WATCH + WATCH_SHIFT)
+    network = context.new_cdp_session(page)
+    received: list[float] = []
+    requests: list[str] = []
+    network.on("Network.loadingFinished", lambda event: received.append(event["encodedDataLength"]))
+    page.on("request", lambda request: requests.append(request.url))
+    network.send("Network.enable")
+    network.send("Network.emulateNetworkConditions", NETWORK)
+    network.send("Emulation.setCPUThrottlingRate", {"rate": SLOWER})
+    page.goto(url)
+    page.wait_for_timeout(SETTLED_MS)
+    measured = {
+        "first contentful paint (ms)": float(page.evaluate(FIRST_PAINT)),
+        "largest contentful paint (ms)": float(page.evaluate("Math.max(...window.paints)")),
+        "received (kB)": sum(received) / 1000,
+        "cumulative layout shift": float(page.evaluate("window.shift")),
+    }
+    requests.clear()
+    page.wait_for_timeout(IDLE_MS)
+    context.close()
+    return {**measured, "requests in 20 idle seconds": len(requests)}
 
 
 def interactions(browser: Browser, url: str, rounds: int, minute_ms: int) -> dict[str, list[float]]:
@@ -252,16 +306,32 @@ def _row(name: str, values: list[float]) -> list[Cell]:
     return [name, len(values), round(statistics.median(values)), round(max(values))]
 
 
+def print_slow_phone(url: str, loads: int, chromium: str) -> None:
+    """Measure the page at `url` on a slow phone, and print median and worst of `loads`."""
+    with sync_playwright() as runner:
+        browser = runner.chromium.launch(executable_path=chromium)
+        print(f"Slow phone, Chromium {browser.version}, {loads} loads, load average {os.getloadavg()[0]:.1f}")
+        measured = [on_slow_phone(browser, url) for _ in range(loads)]
+        for name in measured[0]:
+            values = [load[name] for load in measured]
+            print(name, f"median {statistics.median(values):.4g}", f"worst {max(values):.4g}", sep=" | ")
+        browser.close()
+
+
 def main() -> None:
     """Measure, save."""
     arguments = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     arguments.add_argument("--folder", type=Path, default=ROOT / ".benchmark-dashboard")
     arguments.add_argument("--days", type=int, default=365)
     arguments.add_argument("--loads", type=int, default=15)
+    arguments.add_argument("--phone", metavar="URL", help="print the figures of this page on a slow phone")
     chosen = arguments.parse_args()
     chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
     if chromium is None:
         sys.exit("needs a Chromium: none on PATH, and CHROMIUM names none")
+    if chosen.phone:
+        print_slow_phone(chosen.phone, chosen.loads, chromium)
+        return
     load_before = os.getloadavg()[0]
     folder: Path = chosen.folder.resolve()
     loaded, minutes, _ = load(folder, chosen.days)

@@ -31,6 +31,7 @@ from frametally_web.api.chart_routes import CATALOGUE, COUNTS, ChartRoutes
 from frametally_web.api.endpoints import ENDPOINTS, RIGHTS
 from frametally_web.api.events import EVENTS, Streams
 from frametally_web.api.export_routes import EXPORT, ExportRoutes
+from frametally_web.api.first_answers import FirstAnswersReader
 from frametally_web.api.proof_routes import PROOF, ProofRoutes
 from frametally_web.books.reader import BooksReader
 from frametally_web.books.routes import BOOKS, BookRoutes
@@ -170,7 +171,10 @@ def create_app(
     translate(app)
     app.add_template_global(lambda: books.media().timezones(), "timezones")
     app.register_blueprint(description.create_blueprint(settings))
-    app.register_blueprint(pages.create_blueprint(index, charts.counts, histories, answering.add_timezone))
+    first = FirstAnswersReader(settings, answering, routes)
+    app.register_blueprint(
+        pages.create_blueprint(index, charts.counts, histories, answering.add_timezone, first)
+    )
     app.register_blueprint(audit_routes.create_blueprint(settings, audited))
     app.register_blueprint(sign_in.create_blueprint(gate))
     for part in web_parts.values():

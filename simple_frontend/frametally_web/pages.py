@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from flask import Blueprint, Response, make_response, render_template, request
 from werkzeug.datastructures import MultiDict
@@ -22,6 +22,7 @@ from frametally.settings.data_folder import demo_beside, embedded_folder
 from frametally.settings.loading import Settings
 from frametally_accounts.embeds.routes import SIGNED
 from frametally_accounts.embeds.signed_selection import MOST_DAYS
+from frametally_web.api.first_answers import MOST_S, FirstAnswersReader
 from frametally_web.assets import build_command, is_building, load_assets
 from frametally_web.charts.answers import Counts
 from frametally_web.charts.counts import whole_question
@@ -86,10 +87,12 @@ def create_blueprint(
     chart: Callable[[Args], Counts],
     histories: HistoryRoutes,
     add_timezone: Callable[[Args], None],
+    first: FirstAnswersReader,
 ) -> Blueprint:
     """Return the routes of the pages, and `/healthz`.
 
-    `chart` returns a chart's counts, and `add_timezone` sets a query's missing time zone.
+    `chart` returns a chart's counts, `add_timezone` sets a query's missing time zone, and `first` reads what
+    the dashboard shows first.
     """
     settings, books = histories.settings, histories.books
     pages = Blueprint("pages", __name__)
@@ -104,10 +107,13 @@ def create_blueprint(
     def dashboard() -> Response:
         is_built = load_assets() is not None
         template = "index.html" if is_built else "unmade.html"
-        where = _where_to_look(settings, index)
         building = {"is_building": is_building(), "command": build_command()}
-        simulated = _simulated(index)
-        response = make_response(render_template(template, **where, **building, simulated=simulated))
+        with time_limit(MOST_S):
+            where, simulated = _where_to_look(settings, index), _simulated(index)
+            answers = first.read(request.args)
+        response = make_response(
+            render_template(template, **where, **building, simulated=simulated, first=answers)
+        )
         response.headers["Cache-Control"] = "no-cache"
         if not is_built and is_building():
             response.headers["Refresh"] = "5"
@@ -122,7 +128,7 @@ def create_blueprint(
         args: Args = MultiDict(request.args)
         with time_limit(settings.web_query_timeout_s):
             add_timezone(args)
-            number_history = histories.tell(args, _picture)
+            number_history = histories.history(args)
         zone, name_of = read_zone(args, settings).tzinfo, books.media().name
 
         def at(time_ms: int) -> str:
@@ -236,7 +242,3 @@ def _simulated(index: CountIndex) -> str:
         return SIMULATED_MODEL if any(series.model == SIMULATED_MODEL for series in index.series()) else ""
     except FrametallyError:  # unavailable: the page reports it itself
         return ""
-
-
-def _picture(path: str) -> str:
-    return f"/api/v1/frames/image?path={quote(path, safe='')}"

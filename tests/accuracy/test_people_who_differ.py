@@ -8,6 +8,7 @@ import random
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from flask.testing import FlaskClient
 from hypothesis import given, settings
@@ -18,6 +19,7 @@ from tests.web.conftest import Place
 
 from frametally_accuracy.answering import Desk
 from frametally_accuracy.book import AccuracyBook
+from frametally_accuracy.printing import print_result
 from frametally_accuracy.records import AccuracyCheck, CheckAnswer, CheckUnit
 from frametally_accuracy.results import result_of
 from frametally_accuracy.rules.answer_agreement import answer_errors, mean_answer
@@ -156,6 +158,23 @@ def test_a_census_whose_doubles_differ_is_not_certain(apart: int) -> None:
     (label,) = result_of(check, units, answers).labels
     assert label.half_width is not None
     assert (label.half_width > 0.01) == bool(apart)
+
+
+@pytest.mark.parametrize(
+    ("half_width", "words"),
+    [(0.0, "every unit was checked"), (1e-9, "±0.1%"), (0.0004, "±0.1%"), (0.012, "±1.2%")],
+)
+def test_no_interval_is_written_as_plus_or_minus_zero(
+    half_width: float, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    check, units = a_check(units=SIZE)
+    result = result_of(check, units, [answer(number, "ann", truth_at(number)) for number in range(SIZE)])
+    (label,) = result.labels
+    narrow = msgspec.structs.replace(label, half_width=half_width)
+    print_result(check, msgspec.structs.replace(result, labels=[narrow]), None)
+    out = capsys.readouterr().out
+    assert words in out
+    assert "±0.0%" not in out
 
 
 def test_good_pairs_are_never_taken_for_people_who_disagree() -> None:

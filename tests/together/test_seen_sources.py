@@ -11,6 +11,7 @@ import pytest
 from tests.accounts.people import KEPT, asking_as, give_accounts
 from tests.traffic.zoned_footage import LEFT, count, draw, drive, put
 from tests.web.conftest import MODEL, START_MS, Place, Serving
+from tests.web.test_first_answers_api import answers_in, picture_in
 
 from frametally_accounts.rights import UserAccount
 
@@ -125,6 +126,19 @@ def test_an_answer_that_is_kept_for_one_is_not_given_to_another(two: Place, serv
         assert whole.headers["etag"] != part.headers["etag"]
         asked = limited("GET", "/api/v1/labels", If_None_Match=whole.headers["etag"])
         assert asked.status == 200
+
+
+def test_the_page_brings_the_first_answers_of_the_sources_that_an_account_may_see(
+    two: Place, serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("frametally_web.pages.MOST_S", 60)
+    with asking_as(serving(two.app()), "lukas") as limited:
+        page = limited("GET", "/", Accept="text/html").body.decode()
+    answers = answers_in(page)
+    assert [answer["route"] for answer in answers] == ["counts", "evidence", "catalogue", "summary"]
+    assert answers[0]["body"]["sources"] == ["gate"]
+    assert HIDDEN not in json.dumps(answers).lower()
+    assert "/gate/" in picture_in(page)
 
 
 def test_a_model_that_counted_only_others_is_named_nowhere(two: Place, serving: Serving) -> None:

@@ -13,7 +13,9 @@ import threading
 import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, Literal, cast
+from urllib.parse import urlencode
 
 import brotli
 import msgspec
@@ -91,14 +93,31 @@ class Answering:
             if timezone:
                 args["timezone"] = timezone
 
+    def embed(self, route: Route, query: list[tuple[str, str]]) -> tuple[bytes, str]:
+        """Return the answer that a route gives to `query`, and the version of the counts behind it."""
+        endpoint, handler = route
+
+        def make() -> bytes:
+            return msgspec.json.encode(handler(MultiDict(query)))
+
+        with self._one_state() as state:
+            question = (endpoint.name, urlencode(query).encode(), visitor().sources)
+            body = self._cache.get(state, question, make) if endpoint.is_kept else make()
+        return _for_visitor(body), version_text(*state)
+
+    @contextmanager
+    def _one_state(self) -> Iterator[tuple[str, int]]:
+        """Let all reads in the block see one state of the counts, which is yielded."""
+        self._books.media()  # makes sure that they are read
+        self._books.look_at_checks()
+        with self._index.one_moment():
+            yield self._index.version(), self._books.generation
+
     def _answer(self, endpoint: Endpoint, make: Callable[[], bytes]) -> Response:
         if not (endpoint.is_kept or endpoint.tells_version):
             body = make()
             return _json(body, tag=body)
-        self._books.media()  # makes sure that they are read
-        self._books.look_at_checks()
-        with self._index.one_moment():
-            state = (self._index.version(), self._books.generation)
+        with self._one_state() as state:
             if endpoint.is_kept:
                 answer = self._cached_answer(endpoint, state, make)
             else:
@@ -221,8 +240,16 @@ def _hide_settings(answer: Response, rights: Rights) -> None:
     if rule is not None and rights.right_of(request.method, rule.rule) == "open":
         return
     data = answer.get_data()
-    if _SETTING.encode() in data:
-        answer.set_data(msgspec.json.encode(_each_text(msgspec.json.decode(data))))
+    readable = _for_visitor(data)
+    if readable is not data:
+        answer.set_data(readable)
+
+
+def _for_visitor(data: bytes) -> bytes:
+    """Return JSON for the visitor: `for_reader` of each text in it, or `data` if no text names a setting."""
+    if _SETTING.encode() not in data or visitor().may("run"):
+        return data
+    return msgspec.json.encode(_each_text(msgspec.json.decode(data)))
 
 
 def _pack(answer: Response) -> None:

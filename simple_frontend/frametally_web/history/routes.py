@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from frametally.books.history import MOST_DAYS, MOST_FRAMES, HistoryChange, HistoryQuery, find_history
 from frametally.books.history_words import NO_PARTS, reason_words
 from frametally.history_records import HistoryReason
@@ -42,10 +40,7 @@ class HistoryRoutes(Handlers):
         _FRAMES,
     )
     def history(self, args: Args) -> answers.NumberHistory:
-        return self.tell(args, image_url)
-
-    def tell(self, args: Args, image_url: Callable[[str], str]) -> answers.NumberHistory:
-        """Return the history; `image_url` returns the addresses of frames.
+        """Return the history.
 
         Raises:
             Problem: 400 if there is no such model, or the range has too many days.
@@ -86,8 +81,8 @@ class HistoryRoutes(Handlers):
                 detections_after=entry_change.after,
                 frames_came=sum(entry_change.frames_came.values()),
                 frames_gone=sum(entry_change.frames_gone.values()),
-                came=[_frame(ports.store, frame, image_url) for frame in entry_change.added],
-                gone=[_frame(ports.store, frame, image_url) for frame in entry_change.removed],
+                came=[_frame(ports.store, frame) for frame in entry_change.added],
+                gone=[_frame(ports.store, frame) for frame in entry_change.removed],
                 note=None if entry_change.has_parts else NO_PARTS,
             )
 
@@ -118,9 +113,7 @@ def _reason(reason: HistoryReason, text: str) -> answers.ChangeReason:
     )
 
 
-def _frame(
-    store: ObjectStore, frame: FrameDetections, image_url: Callable[[str], str]
-) -> answers.ChangedFrame:
+def _frame(store: ObjectStore, frame: FrameDetections) -> answers.ChangedFrame:
     is_there = store.head(frame.image_path) is not None
     return answer_of(
         answers.ChangedFrame, (frame,), image_url=image_url(frame.image_path) if is_there else None

@@ -26,8 +26,8 @@ _ANY_KEY = "images/any.jpg"
 
 
 def image_url(path: str) -> str:
-    """Return the address of a stored frame's picture."""
-    return url_for(".frames_image", path=path)
+    """Return the address of a stored frame's picture, on a page and in an answer of the API."""
+    return url_for("api_v1.frames_image", path=path)
 
 
 def picture_link(store: ObjectStore, settings: Settings, key: str) -> str | None:

@@ -132,15 +132,12 @@ function cutPart({ cut, range: [from, to] }, { start, end }) {
  */
 export const partsOf = (view, row) =>
   [
-    fromStartPart(view, row),
+    fromStartWords(view.metric, row.all),
     filmedPart(row),
     ...nothingIn(view, row),
     cutPart(view, row),
     measuredPart(view, row),
   ].filter(Boolean);
-
-/** What of a bar did not arrive in it. @param {Page.View} view @param {Page.Row} row */
-export const fromStartPart = ({ metric }, { all }) => fromStartWords(metric, all ? [all] : []);
 
 /** "5 min black" of what a bar leaves out. @param {Page.View} view @param {Page.Row} row */
 const nothingIn = ({ leftOut }, row) =>

@@ -51,10 +51,11 @@ export class ContextBar {
       new Chip(`${id}-chip`, name, cross, () => onChange(part)); // prettier-ignore
     this.chips = {
       sources: chip("sources", t("web.sources"), t("web.all_sources"), { sources: [] }),
-      pictureZone: chip("picture-zone", t("web.zone"), t("web.the_whole_picture"), { zone: null }),
       labels: chip("labels", t("web.labels"), t("web.all_labels"), { labels: [] }),
       range: chip("range", t("web.time"), t("web.all_the_footage"), { from: null, to: null }),
       hours: chip("hours", t("web.hours"), t("web.all_hours_and_weekdays"), { hours: null, weekdays: [] }),
+      // It comes with the catalogue: behind the chips that are there from the beginning, it moves none of them.
+      pictureZone: chip("picture-zone", t("web.zone"), t("web.the_whole_picture"), { zone: null }),
       metric: chip("metric", t("web.metric"), t("web.the_metric_that_suits"), { metric: null }),
       interval: chip("interval", t("web.bars_of_2"), t("web.the_interval_that_suits"), { interval: null }),
       compare: chip("compare", t("web.compared_with_2"), t("web.compare_with_nothing"), { compare: null }),

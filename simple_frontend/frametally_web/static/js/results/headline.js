@@ -115,7 +115,7 @@ export function showHeadline(sentence, facts, { counts, summary }, sources, stat
       "span.value",
       knownWords(metric, known, (value) => wordsOf(metric, value, state.labels)),
     ),
-    ...[where, fromStartWords(metric, counts.together)].map((words) =>
+    ...[where, fromStartWords(metric, counts.together[0])].map((words) =>
       words ? el("span.where", ` (${words})`) : "",
     ),
     estimateWords(metric, checkedIn(metric, summary)),
@@ -186,7 +186,7 @@ function busiestWords({ busiest, metric, from_ms: from, to_ms: to }, { asked }, 
   if (!most || from === null || to === null) return [];
   const when = spanAmong(...askedPart(most, asked), from, to);
   const mostKnown = most.is_least ? { value: null, part: most.value } : { value: most.value, part: null };
-  const words = [knownWords(METRICS[metric], mostKnown), fromStartWords(METRICS[metric], [most])];
+  const words = [knownWords(METRICS[metric], mostKnown), fromStartWords(METRICS[metric], most)];
   return [
     t("web.busiest"),
     lead(when, t("web.show_the_frames"), () => on.bar(most.start_ms)),

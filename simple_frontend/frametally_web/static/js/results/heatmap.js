@@ -42,7 +42,7 @@ export function showBusiest(area, { counts, summary }, on) {
     const short = spanAmong(start, end, from ?? start, to ?? end);
     const when = whole.includes(short) ? whole : short; // its name has what stands there
     const open = el("button.link", { "aria-label": t("web.show_the_frames_2", { when }) }, short);
-    const fromStart = fromStartWords(metric, [one]);
+    const fromStart = fromStartWords(metric, one);
     const row = rowOf(
       fromStart ? [open, el("span.remark", fromStart)] : open,
       valueCell(metric, one.is_least ? { value: null, part: one.value } : one.value),

@@ -125,7 +125,7 @@ export function showSources(area, counts, metric, outside, nameOf, onSource) {
     };
   });
   const most = Math.max(0, ...parts.flatMap(({ rows }) => rows.map((row) => totalIn(row, metric) ?? 0)));
-  const framesOf = (/** @type {Part} */ { rows }) => rows.reduce((sum, row) => sum + row.frames, 0);
+  const framesOf = (/** @type {Part} */ { answer }) => answer.frames;
   const valueOf = (/** @type {Part} */ { answer, rows }) =>
     rows.length ? amountOf(allIn(answer, metric)) : null;
   const rowFor = (/** @type {Part} */ part) => {

@@ -1,10 +1,10 @@
 // The chart's numbers as a table: a row per interval with footage, which opens its frames, and one per gap.
 
 import { hasIntervals, intervalIn, intervalOfAll } from "../shared/checked.js";
-import { filmedPart, fromStartPart, measuredPart } from "../chart/tooltip.js";
+import { filmedPart, measuredPart } from "../chart/tooltip.js";
 import { el, refill } from "../shared/dom.js";
 import { isMidnight, moment, number, span } from "../shared/format.js";
-import { amountOf } from "../shared/metrics.js";
+import { amountOf, fromStartWords } from "../shared/metrics.js";
 import { allIn, allKnownIn, gapsOf, knownIn, spansOf, totalIn, valueIn } from "../shared/series.js";
 import { checkedCell, copyButton, numberCell, rowOf, sortableTable, valueCell } from "../shared/tables.js";
 import { t } from "../shared/texts.js";
@@ -115,7 +115,9 @@ function lineElement(line, view, onBar) {
     { title: span(row.start, row.end), "aria-label": t("web.show_the_frames_3", { start }) },
     start,
   );
-  const parts = [fromStartPart(view, row), filmedPart(row), measuredPart(view, row)].filter(Boolean);
+  const parts = [fromStartWords(view.metric, row.all), filmedPart(row), measuredPart(view, row)].filter(
+    Boolean,
+  );
   const isIn = (/** @type {Page.Span[]} */ spans) =>
     spans.some(([from, to]) => from < row.end && to > row.start);
   return el(

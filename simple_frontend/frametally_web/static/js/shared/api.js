@@ -78,6 +78,9 @@ export class CountsVersion {
   }
 }
 
+/** @param {string} route @param {URLSearchParams} query */
+const urlOf = (route, query) => `${BASE}/${route}${String(query) && "?"}${query}`;
+
 /**
  * GET `route` with `query`. What changes only with the counts is asked for once, until `forgetAnswers`. Throws
  * ApiError, or the signal's AbortError.
@@ -88,8 +91,7 @@ export class CountsVersion {
  * @returns {Promise<Api.Answer<Route>>}
  */
 export async function get(route, query = new URLSearchParams(), signal = undefined) {
-  const text = String(query);
-  const url = `${BASE}/${route}${text ? `?${text}` : ""}`;
+  const url = urlOf(route, query);
   return KEPT.has(route) ? kept.get(url, signal) : (await ask(url, signal)).body;
 }
 
@@ -184,11 +186,17 @@ async function problemOf(response) {
 // As many as a viewer goes back and forth between; an answer may be large.
 const MOST = 60;
 
-/** Who asks the same again, or while it is under way, gets what the first one got. */
+/** Who asks the same again, or while it is under way, gets what the first one got; the page brings the first answers. */
 class KeptAnswers {
   constructor() {
     /** @type {Map<string, Kept>} */
     this.kept = new Map();
+    const first = globalThis.document?.getElementById("first-answers")?.textContent ?? "[]";
+    for (const { route, query, version, body } of JSON.parse(first)) {
+      const answer = Promise.resolve({ body, version });
+      const url = urlOf(route, new URLSearchParams(query));
+      this.kept.set(url, { answer, asking: new AbortController(), waiting: 0, version });
+    }
   }
 
   /**

@@ -71,15 +71,11 @@ export function knownOf(metric, measures) {
   return { value, part: value === null ? measures.measured_objects || null : null };
 }
 
-/**
- * " (of which 5 stood there when the footage began)": objects that did not arrive.
- * @param {Page.Metric} metric
- * @param {{objects_from_start?: number|null}[]} measures
- */
-export function fromStartWords({ id }, measures) {
-  const count = id === "objects" ? measures.reduce((all, one) => all + (one.objects_from_start ?? 0), 0) : 0;
-  return count ? t("web.of_which_stood_there", { count: number(count) }) : "";
-}
+/** "of which 5 stood there when the footage began": objects that did not arrive. @param {Page.Metric} metric @param {{objects_from_start?: number|null}|undefined} measures */
+export const fromStartWords = ({ id }, measures) =>
+  id === "objects" && measures?.objects_from_start
+    ? t("web.of_which_stood_there", { count: number(measures.objects_from_start) })
+    : "";
 
 /** What bars are drawn and rows are sorted by. @param {Page.Known} known */
 export const amountOf = ({ value, part }) => value ?? part;
