@@ -79,8 +79,8 @@ async function count() {
 
 function showCounted() {
   if (!counted) return;
-  for (const [source, card] of cards) card.hour.show(counted(source), false);
-  large?.hour.show(counted(large.source), true);
+  for (const [source, card] of cards) if (!card.camera?.simulated) card.hour.show(counted(source), false);
+  if (large && !large.camera.simulated) large.hour.show(counted(large.source), true);
 }
 
 async function look() {
@@ -126,6 +126,11 @@ function show({ cameras: told, live_allowed: isAllowed, remedy }) {
     return card.element;
   });
   arrange(wall, elements);
+  const address = new URL(location.href);
+  if (since === null && cameras.length === 1 && !address.searchParams.has(OPEN)) {
+    address.searchParams.set(OPEN, cameras[0].source);
+    history.replaceState(null, "", address); // the only camera is what the page is opened for
+  }
   showLarge();
   if (isMore) count();
 }
