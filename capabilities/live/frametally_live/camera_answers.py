@@ -10,6 +10,7 @@ import msgspec
 from frametally_live.feed_records import Feed, FeedState, FeedWanted
 from frametally_live.feeds.detection_lag import is_late
 from frametally_web.requests.answers import Answer, answer_of
+from frametally_web.translations.texts import problem_text
 
 
 class LiveCamera(Answer, frozen=True, kw_only=True):
@@ -180,7 +181,7 @@ def camera_of(feed: Feed, shown_lag_ms: int | None) -> LiveCamera:
         LiveCamera,
         (feed, feed.told),
         simulated=feed.is_simulated,
-        reason=feed.reason or None,
+        reason=problem_text(feed.reason) or None,
         shown_lag_ms=shown_lag_ms,
         late=is_late(feed.told, shown_lag_ms),
         frame_url=f"/api/v1/frames/image?{urlencode({'path': path})}" if path else None,
