@@ -172,12 +172,8 @@ def test_a_renamed_source_says_where_its_footage_came_from(counted: Counted) -> 
     counted.forget(why="rename-source")
     counted.film(NOON_MS, media=f"{MEDIUM}.1", source="door")
     counted.count()
-    assert told(counted.history(sources=["gate"])) == [
-        "Someone moved “cam.mp4” from Gate to another source."
-    ]
-    assert told(counted.history(sources=["door"])) == [
-        "Someone moved “cam.mp4” here from Gate."
-    ]
+    assert told(counted.history(sources=["gate"])) == ["Someone moved “cam.mp4” from Gate to another source."]
+    assert told(counted.history(sources=["door"])) == ["Someone moved “cam.mp4” here from Gate."]
 
 
 def test_an_upgrade_is_named_beside_its_reason(counted: Counted, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,6 @@ from frametally.settings.loading import load_settings
 from frametally_cli.stages.family_members import MemberOptions
 from frametally_live.book import LiveBook
 from frametally_live.feed_records import LOOP, Feed, FeedTold
-from frametally_live.feeds import clip_loop
 from frametally_live.feeds.clip_loop import ClipLoop
 from frametally_live.feeds.feed_messages import FeedRun, Teller, Wishes
 from frametally_live.hooks import members
@@ -54,7 +53,7 @@ class CountedWishes(Wishes):
 def show(place: Place, monkeypatch: pytest.MonkeyPatch, *, for_s: float) -> list[FeedTold]:
     feed = Feed("f", "camera", "simulated", "Simulated", address=f"{LOOP}{place.video.sha256}")
     wishes = CountedWishes(feed, for_s)
-    monkeypatch.setattr(clip_loop.time, "time", lambda: wishes.now_s)
+    monkeypatch.setattr("frametally_live.feeds.clip_loop.time.time", lambda: wishes.now_s)
     told: list[FeedTold] = []
     run = FeedRun(
         place.settings,

@@ -7,13 +7,17 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.web.browser import Place, Visits, expect
 from tests.web.conftest import REST
 from tests.web.counted_footage import MINUTE_MS, START_MS, make_lines, publish_lines, put_manifest
 from tests.web.test_pages_in_browser import paths_of_pages
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Request
 
 BOOKS = "#books-page[data-state=ready]"
 
@@ -35,14 +39,19 @@ def test_no_page_asks_for_anything_beside_its_stream_while_nobody_touches_it(
 ) -> None:
     place.film({"car": 6})
     app = place.app()
-    url, asked = serving(app), set()
+    url = serving(app)
+    asked: set[tuple[str, str]] = set()
+
+    def note(path: str, request: Request) -> None:
+        asked.add((path, request.url))
+
     pages = {path: visit(None, url=url).page for path in paths_of_pages(app)}  # a connection pool for each
     for path, page in pages.items():
         page.goto(f"{url}{path}", wait_until="domcontentloaded")
     for page in pages.values():
         page.wait_for_timeout(1_000)  # the last answers come
     for path, page in pages.items():
-        page.on("request", lambda request, path=path: asked.add((path, request.url)))
+        page.on("request", partial(note, path))
     page.wait_for_timeout(20_000)
     assert len(pages) > 12
     assert asked == set()
