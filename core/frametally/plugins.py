@@ -84,7 +84,7 @@ class Plugin:
         status: Returns its `StatusPart` of `frametally status` for `Settings` and the store.
         open_needs: Returns its open tasks for people, as `Need`s, for `Settings` and the store.
         must_open: Opens what `frametally up` starts with, for `Settings`; raises errors that persist.
-        members: Returns the `MembersPart` that `up` runs, and `serve` on demand, for `Settings` and
+        members: Returns the `MembersPart`s that `up` runs, and `serve` on demand, for `Settings` and
             `MemberOptions`.
         serving: Returns a context manager around a dashboard for `Ports` and `MemberOptions`; what it yields
             by name is `given` to `create_app`.

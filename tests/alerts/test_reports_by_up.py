@@ -18,7 +18,7 @@ SETTINGS = {"FRAMETALLY_DETECTOR": "pixels"}
 
 def test_what_makes_reports_runs_where_no_channel_is_set(tmp_path: Path) -> None:
     settings = load_settings(data_dir=tmp_path)
-    part = members(settings, MemberOptions(every="7s"))
+    [part] = members(settings, MemberOptions(every="7s"))
     assert [[*member.arguments[3:5], *member.arguments[-2:]] for member in part.members] == [
         ["alerts", "run", "--every", "7s"]
     ]

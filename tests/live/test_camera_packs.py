@@ -261,6 +261,6 @@ def test_a_real_camera_in_packs_is_announced_by_two_seconds_and_a_stop_leaves_no
 
 @pytest.mark.parametrize("packs", [False, True])
 def test_up_asks_what_captures_cameras_for_packs_if_it_is_asked_for_them(tmp_path: Path, packs: bool) -> None:
-    part = members(here(tmp_path), MemberOptions(packs=packs))
-    [live] = [member for member in part.members if member.name == "live"]
+    parts = members(here(tmp_path), MemberOptions(packs=packs))
+    [live] = [member for part in parts for member in part.members if member.name == "live"]
     assert ("--packs" in live.arguments) == packs

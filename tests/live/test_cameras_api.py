@@ -11,7 +11,7 @@ from tests.web.conftest import Place
 from werkzeug.test import TestResponse
 
 from frametally_live.cameras.camera_form import CameraTrial
-from frametally_live.feed_records import Feed, FeedTold
+from frametally_live.feed_records import LOOP, Feed, FeedTold
 
 ADDRESS = "rtsp://10.1.2.3:8554/stream"
 
@@ -123,6 +123,19 @@ def test_a_camera_gets_another_address_or_is_only_tried_and_a_refused_address_ch
     assert refusal(client.patch("/api/v1/cameras/gate-2", json={})) == (404, None)
     elsewhere = place.app(web_uploads=False).test_client()
     assert elsewhere.patch(url, json={"address": "rtsp://10.1.2.5/"}).status_code == 403
+
+
+def test_a_simulated_camera_says_so_and_gets_no_address(place: Place, client: FlaskClient) -> None:
+    add(client)
+    place.feeds.put_camera(Feed("f", "camera", "simulated", "Simulated", address=f"{LOOP}{'0' * 64}"))
+    listed = client.get("/api/v1/cameras").json["cameras"]
+    assert [(camera["name"], camera["simulated"]) for camera in listed] == [
+        ("Gate 1", False),
+        ("Simulated", True),
+    ]
+    for change in ({}, {"address": "rtsp://10.1.2.4/"}):
+        assert refusal(client.patch("/api/v1/cameras/simulated", json=change)) == (400, "address")
+    assert client.get("/api/v1/cameras").json["cameras"] == listed
 
 
 def test_a_preview_shows_the_picture_and_adds_nothing(place: Place) -> None:

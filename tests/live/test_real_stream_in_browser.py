@@ -199,7 +199,7 @@ def look_at_delay(stream: StreamPage, drawn: list[Seen], told: list[tuple[str, i
     assert min(late_ms.values()) > -stream.film.frame_ms, "none comes before it is due"
     looked_at = 0
     for words, there in told:
-        if found := re.search(r"([\d.]+) (ms|s) late", words):
+        if found := re.search(r"([\d.]+) (ms|s) behind", words):
             shown_ms, step_ms = (float(found[1]), 10) if found[2] == "ms" else (float(found[1]) * 1000, 100)
             since_ms = drawn[there - 1].at_ms - LOOK_BACK_MS
             of = sorted(late_ms[one] for one in drawn[:there] if one in late_ms and one.at_ms >= since_ms)

@@ -154,7 +154,7 @@ def test_a_stream_is_started_its_boxes_move_with_what_they_are_about_and_it_is_s
         assert n > 0
     assert len(seen) > 5
     expect(page.locator(".live-words")).to_have_text("Live")
-    expect(page.locator(".live-pace")).to_have_text(re.compile(r"frames/s · .* late · \d+ left out"))
+    expect(page.locator(".live-pace")).to_have_text(re.compile(r"frames/s · .* behind · \d+ skipped"))
     picture(page, "stream")
     page.get_by_role("button", name="Stop stream").click()
     expect(page.locator(STREAM)).to_have_attribute("data-state", "ended")

@@ -84,6 +84,7 @@ def test_the_demo_leaves_a_video_and_crossed_lines_and_a_second_one_changes_noth
     ] == ["Rush hour at the simulated Station Road"]
     [check] = json.loads(run_frametally("accuracy", "list", "--json", *where, cwd=tmp_path).out)
     assert (check["result"]["answered"], check["result"]["used"]) == (60, 60)
+    assert run_frametally("live", "list", *where, cwd=tmp_path).out.startswith("Simulated camera  loop:")
     exported = run_frametally(
         "export", "--model", SIMULATED_MODEL, "--format", "csv", *where, cwd=tmp_path
     ).out
@@ -99,6 +100,7 @@ def test_the_demo_leaves_a_video_and_crossed_lines_and_a_second_one_changes_noth
     with closing(open_count_index(f"sqlite:///{folder}/index.sqlite")) as index:
         assert [one.model == SIMULATED_MODEL for one in index.series()] == [False]
     assert (listed("accuracy"), listed("alerts")) == ([], [])
+    assert run_frametally("live", "list", *where, cwd=tmp_path).out.startswith("no cameras yet")
     assert not [path for path in folder.rglob("*imulated*") if path.is_file()]
     status = run_frametally("status", *where, cwd=tmp_path)
     assert (status.code, "simulated" in status.out.lower()) == (0, False), status.out

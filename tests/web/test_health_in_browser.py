@@ -7,12 +7,17 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.web.browser import Place, Visits, expect
 from tests.web.conftest import REST
 from tests.web.counted_footage import MINUTE_MS, START_MS, make_lines, publish_lines, put_manifest
+from tests.web.test_pages_in_browser import paths_of_pages
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Request
 
 BOOKS = "#books-page[data-state=ready]"
 
@@ -29,19 +34,27 @@ def test_bars_grow_by_themselves_when_more_is_counted(place: Place, visit: Visit
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("path", ["", "books"])
-def test_a_page_that_nobody_touches_asks_nothing_beside_its_stream(
-    place: Place, visit: Visits, path: str
+def test_no_page_asks_for_anything_beside_its_stream_while_nobody_touches_it(
+    place: Place, visit: Visits, serving: Callable[..., str]
 ) -> None:
     place.film({"car": 6})
-    window = visit(place)
-    page = window.open(path, **({"wait_for": BOOKS} if path else {}))
-    expect(page.locator("#health-strip .health-state")).to_be_visible()
-    page.wait_for_timeout(3_000)  # the last answers come
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
+    app = place.app()
+    url = serving(app)
+    asked: set[tuple[str, str]] = set()
+
+    def note(path: str, request: Request) -> None:
+        asked.add((path, request.url))
+
+    pages = {path: visit(None, url=url).page for path in paths_of_pages(app)}  # a connection pool for each
+    for path, page in pages.items():
+        page.goto(f"{url}{path}", wait_until="domcontentloaded")
+    for page in pages.values():
+        page.wait_for_timeout(1_000)  # the last answers come
+    for path, page in pages.items():
+        page.on("request", partial(note, path))
     page.wait_for_timeout(20_000)
-    assert asked == []
+    assert len(pages) > 12
+    assert asked == set()
 
 
 @pytest.mark.thorough

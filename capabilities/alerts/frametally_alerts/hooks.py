@@ -37,9 +37,9 @@ def checks(settings: Settings, stage: str) -> Iterator[Finding]:
         yield from setting_errors(lambda: channels_of(settings))
 
 
-def members(settings: Settings, options: MemberOptions) -> MembersPart:
+def members(settings: Settings, options: MemberOptions) -> list[MembersPart]:
     """Return the rounds, even without a channel, because a report may be stored without being sent."""
-    return MembersPart([command("alerts", settings, "--every", options.every, of="run")])
+    return [MembersPart([command("alerts", settings, "--every", options.every, of="run")])]
 
 
 def of_source(settings: Settings, source: str) -> Iterator[str]:

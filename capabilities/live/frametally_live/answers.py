@@ -6,6 +6,7 @@ import msgspec
 
 from frametally_live.feed_records import Feed, FeedState, FeedWanted
 from frametally_web.requests.answers import Answer, answer_of
+from frametally_web.translations.texts import problem_text
 
 
 class StreamOfVideo(Answer, frozen=True, kw_only=True):
@@ -107,7 +108,7 @@ def stream_of(feed: Feed) -> StreamOfVideo:
         StreamOfVideo,
         (feed, feed.told),
         stream_id=feed.id,
-        reason=feed.reason or None,
+        reason=problem_text(feed.reason) or None,
         model=feed.model or None,
         websocket=f"/ws/stream?video_id={feed.video_id}",
     )

@@ -10,6 +10,7 @@ import msgspec
 from frametally_live.feed_records import Feed, FeedState, FeedWanted
 from frametally_live.feeds.detection_lag import is_late
 from frametally_web.requests.answers import Answer, answer_of
+from frametally_web.translations.texts import problem_text
 
 
 class LiveCamera(Answer, frozen=True, kw_only=True):
@@ -19,6 +20,7 @@ class LiveCamera(Answer, frozen=True, kw_only=True):
         source: Slug of its source; use it in addresses.
         name: Name of the source.
         address: Its address, without user and password.
+        simulated: Whether it shows a stored video in a loop; nothing of it is counted.
         wanted: The last request: `run` or `stop`.
         taken_per_s: Recent rate of stored frames; null until it is known.
         offered_per_s: Recent rate of frames that the camera sends, or the sampling rate if that is lower;
@@ -42,6 +44,7 @@ class LiveCamera(Answer, frozen=True, kw_only=True):
     source: str
     name: str
     address: str
+    simulated: bool
     wanted: FeedWanted
     state: FeedState
     reason: str | None
@@ -177,7 +180,8 @@ def camera_of(feed: Feed, shown_lag_ms: int | None) -> LiveCamera:
     return answer_of(
         LiveCamera,
         (feed, feed.told),
-        reason=feed.reason or None,
+        simulated=feed.is_simulated,
+        reason=problem_text(feed.reason) or None,
         shown_lag_ms=shown_lag_ms,
         late=is_late(feed.told, shown_lag_ms),
         frame_url=f"/api/v1/frames/image?{urlencode({'path': path})}" if path else None,

@@ -9,6 +9,9 @@ FeedKind = Literal["camera", "video"]
 
 FeedWanted = Literal["run", "pause", "stop"]
 
+LOOP = "loop:"
+"""Begins the address of a simulated camera; the SHA-256 of the video that it shows follows."""
+
 FeedState = Literal["requested", "starting", "running", "waiting", "paused", "stopping", "ended", "failed"]
 """In order: no worker has the feed yet; it is being opened; its frames arrive; the camera, the store, the log
 or a detector is unavailable (`reason` says which); it is paused; it is being ended; it has ended, or was
@@ -87,7 +90,7 @@ class Feed(NamedTuple):
         source: Slug of its source.
         name: Name of the source.
         video_id: ID of the streamed video; empty for a camera.
-        address: Address of the camera, without user and password; empty for a video.
+        address: Address of the camera, without user and password; empty for a video. See also `LOOP`.
         speed: Seconds of the video per second.
         model: Model whose results are shown; empty for any.
         wanted: The last request of a person.
@@ -116,6 +119,11 @@ class Feed(NamedTuple):
     launch: FeedLaunch = ""
     created_at_ms: int = 0
     ended_at_ms: int | None = None
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether it is a camera that shows a stored video in a loop."""
+        return self.address.startswith(LOOP)
 
     @property
     def is_over(self) -> bool:

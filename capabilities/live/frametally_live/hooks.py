@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -60,22 +60,35 @@ def checks(settings: Settings, stage: str) -> Iterator[Finding]:
         )
 
 
-def members(settings: Settings, options: MemberOptions) -> MembersPart:
-    """Return the commands that run feeds, detect and count; `serve` starts none if it starts no worker."""
-    return MembersPart(
-        [
-            command("consume", settings, "--live")._replace(name="consume --live"),
-            command("live", settings, *(("--packs",) if options.packs else ()), of="work"),
-            counting(settings, options),
-        ],
-        partial(_videos_waiting, settings) if settings.part(VideoSettings).video_workers else None,
-    )
+def members(settings: Settings, options: MemberOptions) -> list[MembersPart]:
+    """Return the command that runs feeds, and those that detect and count; `serve` may start no worker."""
+
+    def waiting(*, simulated: bool) -> Callable[[], AbstractContextManager[Callable[[], bool]]] | None:
+        works = settings.part(VideoSettings).video_workers
+        return partial(_feeds_waiting, settings, simulated) if works else None
+
+    return [
+        MembersPart(
+            [command("live", settings, *(("--packs",) if options.packs else ()), of="work")],
+            waiting(simulated=True),
+        ),
+        MembersPart(
+            [
+                command("consume", settings, "--live")._replace(name="consume --live"),
+                counting(settings, options),
+            ],
+            waiting(simulated=False),
+        ),
+    ]
 
 
 @contextmanager
-def _videos_waiting(settings: Settings) -> Iterator[Callable[[], bool]]:
+def _feeds_waiting(settings: Settings, simulated: bool) -> Iterator[Callable[[], bool]]:
+    """Yield whether a feed waits for a worker; simulated cameras only if `simulated`."""
     with feeds_to_look(settings) as book:
-        yield lambda: any(feed.told.state == "requested" for feed in book.feeds())
+        yield lambda: any(
+            feed.told.state == "requested" and (simulated or not feed.is_simulated) for feed in book.feeds()
+        )
 
 
 def must_open(settings: Settings) -> None:

@@ -52,7 +52,15 @@ from frametally_cli.options.ports import (
     stopped,
     with_options,
 )
-from frametally_cli.stages.family_members import COUNT_EVERY, MemberOptions, command, counting, distinct, say
+from frametally_cli.stages.family_members import (
+    COUNT_EVERY,
+    MemberOptions,
+    all_parts,
+    command,
+    counting,
+    distinct,
+    say,
+)
 
 
 class DemoClip(NamedTuple):
@@ -88,9 +96,9 @@ def run(
 @click.option("--serve/--no-serve", "serving", default=True, help="Serve the dashboard afterwards.")
 @port_option
 @click.option("--data-dir", type=click.Path(path_type=Path), default=DEMO_DATA_DIR, show_default=True)
-@click.option("--remove-town", is_flag=True, help="Remove the simulated town, and end.")
+@click.option("--remove-town", is_flag=True, help="Remove all that is simulated, and end.")
 def demo(serving: bool, remove_town: bool, **overrides: Any) -> int:
-    """Count a traffic clip, from download to chart, beside a simulated fortnight of a small town."""
+    """Count a traffic clip, from download to chart, beside two simulated weeks of a town and a camera."""
     from frametally.files.demo_clip import ensure_demo_clip
 
     settings = read_settings("producer", {**overrides, "interval_s": 1, "time_pattern": ""})
@@ -214,7 +222,7 @@ def _up(options: MemberOptions, overrides: dict[str, Any], should_stop: Callable
         command("serve", settings, "--alone", *(() if port is None else ("--port", port))),
         command("consume", settings),
         counting(settings, options),
-        *(member for find in hooks("members") for member in find(settings, options).members),
+        *(member for part in all_parts(settings, options) for member in part.members),
     ]
     # The dashboard's `/metrics` shows all their metrics, and so does a separate address if one is set.
     shown = Scraped(settings.data_dir)

@@ -68,6 +68,11 @@ def counting(settings: Settings, options: MemberOptions) -> Member:
     return command("aggregate", settings, "--every", options.every, *interval)
 
 
+def all_parts(settings: Settings, options: MemberOptions) -> list[MembersPart]:
+    """Return the commands that plug-ins run together with a dashboard."""
+    return [part for find in hooks("members") for part in find(settings, options)]
+
+
 def distinct(members: Iterable[Member]) -> list[Member]:
     """Return each member once, by name: a command that several parts need runs once."""
     return list({member.name: member for member in members}.values())
@@ -85,7 +90,7 @@ def following(settings: Settings, options: MemberOptions) -> Iterator[None]:
     Nothing runs in a folder without write permission, or if anything is on a server: there the commands run
     separately.
     """
-    parts = [part for find in hooks("members") if (part := find(settings, options)).waiting is not None]
+    parts = [part for part in all_parts(settings, options) if part.waiting is not None]
     if not parts or not is_all_here(settings):
         yield
         return

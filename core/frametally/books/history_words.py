@@ -42,13 +42,13 @@ def _words(
                 f"Someone deleted footage of {name_of(reason.source)} from the counts: {name}{since}{until}."
             )
         case "retime" if reason.after:
-            return f"Someone moved {name} to this time (retime)."
+            return f"Someone moved {name} to this time."
         case "retime":
-            return f"Someone moved {name} to another time (retime)."
+            return f"Someone moved {name} to another time."
         case "rename-source" if reason.after:
-            return f"Someone moved {name} here from {name_of(reason.source)} (rename-source)."
+            return f"Someone moved {name} here from {name_of(reason.source)}."
         case "rename-source":
-            return f"Someone moved {name} from {name_of(reason.source)} to another source (rename-source)."
+            return f"Someone moved {name} from {name_of(reason.source)} to another source."
         case "overlap" if reason.media:
             return f"Another recording from {name_of(reason.source)} counts{since}{until} instead."
         case "overlap":

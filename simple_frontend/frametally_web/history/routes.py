@@ -19,6 +19,7 @@ from frametally_web.requests.endpoints import Routes
 from frametally_web.requests.parameters import Args, page_limit
 from frametally_web.requests.problems import Problem
 from frametally_web.requests.query import BASE, FROM, LABEL, MODEL, SOURCE, TIMEZONE, TO, read_selection
+from frametally_web.translations.texts import problem_text
 
 HISTORY = Routes("Proof", by_source=True)
 _FRAMES = page_limit(6, MOST_FRAMES, "Maximum number of added frames, and of removed frames, for each run")
@@ -71,7 +72,7 @@ class HistoryRoutes(Handlers):
 
         def change(entry_change: HistoryChange) -> answers.NumberChange:
             entry = entry_change.entry
-            texts = reason_words(entry_change, name_of, selection.zone.tzinfo)
+            texts = map(problem_text, reason_words(entry_change, name_of, selection.zone.tzinfo))
             return answer_of(
                 answers.NumberChange,
                 (entry_change, entry),

@@ -120,12 +120,14 @@ def move_camera(
     Arguments that are not given keep their values. A failed camera starts again; a stopped one stays stopped.
 
     Raises:
-        FieldRefused: The address is not allowed.
+        FieldRefused: The address is not allowed, or the camera is simulated.
         NoCamera: The source has no camera.
         Misconfigured: The setting of allowed addresses cannot be read.
         Retryable: The catalogue is unavailable.
     """
     feed = find_camera(book, source)
+    if feed.is_simulated:
+        raise FieldRefused("address", "This camera is simulated: it shows a stored video.", "Add a camera.")
     camera = feed._replace(
         address=feed.address if address is None else _allowed_address(settings, address, devices=False),
         transport=transport or feed.transport,

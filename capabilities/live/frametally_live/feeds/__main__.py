@@ -21,6 +21,7 @@ from frametally.settings.loading import Settings, load_settings
 from frametally.work.worker_process import answer, bound_memory, say
 from frametally_live.feed_records import Feed, FeedTold
 from frametally_live.feeds.camera_capture import CameraCapture
+from frametally_live.feeds.clip_loop import ClipLoop
 from frametally_live.feeds.feed_messages import FeedRun, Teller, TellingPatience, Wishes
 from frametally_live.feeds.video_stream import VideoStream
 from frametally_videos.library.video_looks import sentence
@@ -38,6 +39,8 @@ def _run(feed: Feed, settings: Settings, wishes: Wishes, teller: Teller) -> str:
         def show() -> str:
             if feed.kind == "video":
                 return VideoStream(feed, run, wishes).run()
+            if feed.is_simulated:
+                ClipLoop(feed, run, wishes).run()
             CameraCapture(feed, run).run()
             raise GivenUp("stopped")
 

@@ -81,17 +81,19 @@ def known_names(settings: Settings, _: ObjectStore | None) -> NamesPart:
 _SETTLED: tuple[VideoState, ...] = ("ready", "failed")
 
 
-def members(settings: Settings, options: MemberOptions) -> MembersPart:
+def members(settings: Settings, options: MemberOptions) -> list[MembersPart]:
     """Return the workers, detectors and counters; `serve` starts none if 0 workers are set."""
     workers = settings.part(VideoSettings).video_workers
-    return MembersPart(
-        [
-            command("work", settings, "--workers", options.workers or max(1, workers)),
-            command("consume", settings),
-            counting(settings, options),
-        ],
-        partial(_videos_waiting, settings) if workers else None,
-    )
+    return [
+        MembersPart(
+            [
+                command("work", settings, "--workers", options.workers or max(1, workers)),
+                command("consume", settings),
+                counting(settings, options),
+            ],
+            partial(_videos_waiting, settings) if workers else None,
+        )
+    ]
 
 
 @contextmanager

@@ -3,7 +3,16 @@
 import { Player } from "./player.js";
 import { Stage } from "./stage.js";
 import { addressOf } from "./list.js";
-import { labelWords, methodWords, missingWords, unitName, unitNames, unitWord, wide } from "./words.js";
+import {
+  labelWords,
+  methodWords,
+  missingWords,
+  sourceNames,
+  unitName,
+  unitNames,
+  unitWord,
+  wide,
+} from "./words.js";
 import { Answers, isRefused } from "./sending.js";
 import { askAgain, getFrom } from "frametally/js/shared/api.js";
 import { byId, control, el, swatch } from "frametally/js/shared/dom.js";
@@ -39,7 +48,7 @@ const RESTORED_MS = 60_000;
 
 /** @param {string} name */
 export async function openDesk(name) {
-  const desk = new Desk(name);
+  const desk = new Desk(name, await sourceNames());
   await desk.answers.sendAll();
   await desk.fetchMore();
   byId("desk-view").hidden = false;
@@ -47,9 +56,10 @@ export async function openDesk(name) {
 }
 
 class Desk {
-  /** @param {string} check */
-  constructor(check) {
+  /** @param {string} check @param {Map<string, string>} names  of sources, by slug */
+  constructor(check, names) {
     this.check = check;
+    this.names = names;
     this.answers = new Answers(check, (error, sent) => this.say(error, sent));
     /** @type {Work[]} */
     this.before = [];
@@ -92,7 +102,8 @@ class Desk {
       const fresh = next.units.filter((one) => !here.has(keyOf({ unit: one })));
       this.shown ??= this.#open(next);
       const { stage } = this;
-      this.queue.push(...fresh.map((unit) => stage.prepare(unit)));
+      const named = fresh.map((unit) => ({ ...unit, source: this.names.get(unit.source) ?? unit.source }));
+      this.queue.push(...named.map((unit) => stage.prepare(unit)));
       this.labels = next.labels;
       stage.labels = next.labels;
       stage.colorOf = colorsOf(next.labels, next.labels);
@@ -144,9 +155,8 @@ class Desk {
       : t("accuracy.there_is_nothing_left");
     byId("stage").toggleAttribute("data-empty", !this.now || this.isMissing);
     if (this.now) {
-      const { image_path: path, to_ms: to, source } = this.now.unit;
       if (this.isMissing)
-        this.stage.clear(t("accuracy.a_picture_is_missing", { name: to === null ? path : source }));
+        this.stage.clear(t("accuracy.a_picture_is_missing", { name: this.now.unit.source }));
       else this.stage.show(this.now);
       this.shownAt = performance.now();
       byId("stage").focus({ preventScroll: true });

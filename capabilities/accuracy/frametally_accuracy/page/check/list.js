@@ -89,11 +89,11 @@ function table(checks, mayCorrect) {
 }
 
 /** @param {Api.CheckSummary} check */
-const deskLink = ({ id, answered, name }) =>
+const deskLink = ({ id, answered, drawn, name }) =>
   el(
     "a.button",
-    { href: addressOf(id, "desk") },
-    answered ? t("accuracy.go_on") : t("accuracy.begin"),
+    { href: addressOf(id, answered < drawn ? "desk" : "result") },
+    answered < drawn ? (answered ? t("accuracy.go_on") : t("accuracy.begin")) : t("accuracy.see_the_result"),
     el("span.visually-hidden", `: ${name}`),
   );
 

@@ -9,12 +9,13 @@ import {
   labelWords,
   methodWords,
   missingWords,
+  sourceNames,
   unitName,
   unitNames,
   unitWord,
   wide,
 } from "./words.js";
-import { get, getFrom, getText } from "frametally/js/shared/api.js";
+import { getFrom, getText } from "frametally/js/shared/api.js";
 import { byId, el } from "frametally/js/shared/dom.js";
 import { mean, moment, number, percent, span, toTheMinute } from "frametally/js/shared/format.js";
 import { headingsOf, numberCell, rowOf, scrollable, tableOf } from "frametally/js/shared/tables.js";
@@ -85,7 +86,11 @@ export async function showResult(name) {
       el("p", { id: "agreement" }, agreementWords(check, result.agreement)),
       el("p.muted", { id: "others" }, othersWords(others)),
     ),
-    section("zones", t("accuracy.where_to_check_next"), nextWords(check, result)),
+    section(
+      "zones",
+      t("accuracy.where_to_check_next"),
+      nextWords(check, result, await sourceNames(check.model)),
+    ),
     section(
       "history",
       t("accuracy.estimate_as_the_check_went_on"),
@@ -114,10 +119,7 @@ export async function showCertificate(name) {
   const text = await getText(`accuracy/${encodeURIComponent(name)}/certificate`);
   const certificate = JSON.parse(text);
   const { check, result, other_checks: others } = certificate;
-  const { sources } = await get("catalogue", new URLSearchParams({ model: check.model })).catch(() => ({
-    sources: [], // of a model that counts nothing any more
-  }));
-  const names = new Map(sources.map((one) => [one.source, one.name]));
+  const names = await sourceNames(check.model);
   const named = check.sources.map((/** @type {string} */ source) => names.get(source) ?? source);
   const area = byId("result-view");
   area.hidden = false;
@@ -279,8 +281,9 @@ const agreementWords = ({ metric }, { pairs, equal, low, high, mean_difference: 
       })
     : t("accuracy.no_was_checked_twice_yet_every", { metric: unitName(unitWord(metric)) });
 
-/** @param {About} about @param {Api.CheckResult} result */
-function nextWords({ metric }, { zones }) {
+/** @param {About} about @param {Api.CheckResult} result @param {Map<string, string>} names  of sources */
+function nextWords({ metric }, { zones }, names) {
+  const nameOf = (/** @type {string} */ source) => names.get(source) ?? source;
   const best = zones.filter(({ units, answered }) => answered < units).slice(0, MOST_ZONES);
   if (!best.length) return el("p.muted", t("accuracy.there_is_too_little_to_say"));
   return el(
@@ -289,9 +292,9 @@ function nextWords({ metric }, { zones }) {
       el(
         "li",
         t("accuracy.to_of_checked_one_more_takes", {
-          from_source: zone.from_source,
+          from_source: nameOf(zone.from_source),
           from_ms: moment(zone.from_ms),
-          part: zone.to_source === zone.from_source ? "" : `${zone.to_source}, `,
+          part: zone.to_source === zone.from_source ? "" : `${nameOf(zone.to_source)}, `,
           to_ms: moment(zone.to_ms),
           answered: number(zone.answered),
           units: countUnits(zone.units, unitWord(metric)),

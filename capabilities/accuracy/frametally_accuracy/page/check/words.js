@@ -1,7 +1,19 @@
 // Words about intervals that the list, the desk and the result share.
 
 import { labelName, number } from "frametally/js/shared/format.js";
+import { get } from "frametally/js/shared/api.js";
 import { LOCALE, t } from "frametally/js/shared/texts.js";
+
+/**
+ * Names of the sources that a model counts, by slug; of all if it is left out.
+ * @param {string} [model]
+ * @returns {Promise<Map<string, string>>}
+ */
+export async function sourceNames(model) {
+  const asked = new URLSearchParams(model ? { model } : {});
+  const { sources } = await get("catalogue", asked).catch(() => ({ sources: [] })); // it counts nothing any more
+  return new Map(sources.map(({ source, name }) => [source, name]));
+}
 
 /** @param {number} width  half-width as a part of the total */
 export const wide = (width) =>

@@ -192,8 +192,9 @@ export class CameraCard {
     this.name.textContent = visible(name);
     this.sign.textContent = cameraWords(camera);
     this.facts.textContent = cameraFacts(camera);
-    this.reason.replaceChildren(...withCode(visible(reason ?? "")));
-    this.reason.hidden = !reason;
+    const remarks = [camera.simulated ? t("live.simulated_nothing_is_counted") : "", visible(reason ?? "")];
+    this.reason.replaceChildren(...withCode(remarks.join(" ").trim()));
+    this.reason.hidden = !this.reason.textContent;
     this.isOn = camera.state !== "ended" && camera.state !== "failed" && camera.wanted !== "stop";
     this.turn.textContent = this.isOn ? t("live.stop") : t("live.start");
     this.turn.setAttribute("aria-label", `${this.isOn ? t("live.stop") : t("live.start")} ${name}`);
@@ -203,7 +204,8 @@ export class CameraCard {
       [this.again, t("live.try_now")],
     ]))
       button.setAttribute("aria-label", `${words}: ${name}`);
-    this.again.hidden = !["gone", "failed", "waiting"].includes(standing(camera));
+    this.edit.hidden = camera.simulated;
+    this.again.hidden = camera.simulated || !["gone", "failed", "waiting"].includes(standing(camera));
     this.delete.textContent = t("live.remove_2", { name });
     this.sure.setAttribute("aria-label", t("live.remove_2", { name }));
     this.isAllowed = isAllowed;

@@ -4,6 +4,7 @@ import { get } from "frametally/js/shared/api.js";
 import { isHere } from "frametally/js/shell/navigation.js";
 import { shapesOver } from "frametally/js/frames/shapes_over.js";
 import { el, iconButton } from "frametally/js/shared/dom.js";
+import { labelName, number } from "frametally/js/shared/format.js";
 import { visible } from "frametally_videos/library/words.js";
 import { LastHour } from "./card.js";
 import { LivePicture, LiveSocket } from "./picture.js";
@@ -11,6 +12,17 @@ import { cutWords, lateWhy, overWords, paceWords, standing, stateWords } from ".
 import { t } from "frametally/js/shared/texts.js";
 
 const TELL_EVERY_MS = 500;
+
+/** "In this picture: car 5 · truck 1", the most of a label first. @param {Page.LiveFrame["boxes"]} boxes */
+function seenWords(boxes) {
+  /** @type {Map<string, number>} */
+  const counts = new Map();
+  for (const [label] of boxes) counts.set(label, (counts.get(label) ?? 0) + 1);
+  const words = [...counts]
+    .sort((a, b) => b[1] - a[1])
+    .map(([label, n]) => `${labelName(label)} ${number(n)}`);
+  return t("live.in_this_picture", { words: words.join(" · ") || t("web.none_2") });
+}
 
 export class LargeCamera {
   /** @param {Api.LiveCamera} camera @param {() => void} onClose */
@@ -23,6 +35,7 @@ export class LargeCamera {
     this.shapes = el("div.video-overlay");
     this.picture.element.append(this.shapes);
     this.words = el("p.live-words", { role: "status" });
+    this.seen = el("p.live-seen");
     this.pace = el("p.muted.small.live-pace");
     this.hour = new LastHour(camera);
     this.element = el(
@@ -34,7 +47,9 @@ export class LargeCamera {
       ),
       this.words,
       this.picture.element,
+      this.seen,
       el("div.player-tools.row", this.picture.choice),
+      ...(camera.simulated ? [el("p.small", t("live.simulated_nothing_is_counted"))] : []),
       this.pace,
       this.hour.element,
     );
@@ -106,6 +121,7 @@ export class LargeCamera {
   #showPace() {
     const { frame } = this.picture;
     if (this.socket && frame) {
+      this.seen.textContent = seenWords(frame.boxes);
       const pace = paceWords(this.picture.rate, this.picture.delayMs, frame.left_out);
       this.pace.textContent = [pace, lateWhy(this.camera)].filter(Boolean).join(" · ");
     }

@@ -4,6 +4,7 @@ import { ApiError } from "frametally/js/shared/api.js";
 import { arrange, byId, control } from "frametally/js/shared/dom.js";
 import { hideNothing, showNothing } from "frametally/js/status/nothing.js";
 import { press, showFault, showFresh, showOutage, wordsOf } from "frametally/js/status/notices.js";
+import { isStreaming } from "frametally/js/status/live.js";
 import { askCameras, askPreview, sendCamera } from "./requests.js";
 import { standing } from "./words.js";
 import { askCounted, CameraCard } from "./card.js";
@@ -51,13 +52,18 @@ export function startWall() {
   });
   form.addEventListener("submit", add);
   byId("add-preview").addEventListener("click", preview);
-  setInterval(() => document.hidden || look(), LOOK_EVERY_MS);
-  setInterval(() => document.hidden || count(), COUNT_EVERY_MS);
+  // Pictures and rates move while a camera runs; all else is news, which the stream brings.
+  const isAsked = () => !document.hidden && (cameras.some(isRunning) || !isStreaming());
+  setInterval(() => isAsked() && look(), LOOK_EVERY_MS);
+  setInterval(() => isAsked() && count(), COUNT_EVERY_MS);
   document.addEventListener("visibilitychange", () => document.hidden || look());
   addEventListener("popstate", showLarge);
   look();
   return { look, count };
 }
+
+/** @param {Api.LiveCamera} camera */
+const isRunning = (camera) => !["ended", "failed"].includes(camera.state);
 
 /** @param {boolean} isOpen */
 function openForm(isOpen) {
@@ -79,8 +85,8 @@ async function count() {
 
 function showCounted() {
   if (!counted) return;
-  for (const [source, card] of cards) card.hour.show(counted(source), false);
-  large?.hour.show(counted(large.source), true);
+  for (const [source, card] of cards) if (!card.camera?.simulated) card.hour.show(counted(source), false);
+  if (large && !large.camera.simulated) large.hour.show(counted(large.source), true);
 }
 
 async function look() {
@@ -126,6 +132,11 @@ function show({ cameras: told, live_allowed: isAllowed, remedy }) {
     return card.element;
   });
   arrange(wall, elements);
+  const address = new URL(location.href);
+  if (since === null && cameras.length === 1 && !address.searchParams.has(OPEN)) {
+    address.searchParams.set(OPEN, cameras[0].source);
+    history.replaceState(null, "", address); // the only camera is what the page is opened for
+  }
   showLarge();
   if (isMore) count();
 }

@@ -1,7 +1,7 @@
 // What the pages say of cameras and streams.
 
 import { number, roughly, timeSince } from "frametally/js/shared/format.js";
-import { t } from "frametally/js/shared/texts.js";
+import { LOCALE, t } from "frametally/js/shared/texts.js";
 
 /** @type {Record<Page.LiveState["state"], string>} */
 export const STATES = {
@@ -41,20 +41,24 @@ export const overWords = (code) =>
  */
 export function paceWords(rate, delayMs, leftOut) {
   return [
-    ...(rate === null ? [] : [t("live.frames_s", { rate: rate.toFixed(1) })]),
+    ...(rate === null ? [] : [t("live.frames_s", { rate: tenths(rate) })]),
     ...(delayMs === null ? [] : [t("live.late", { delayMs: lateWords(delayMs) })]),
     t("live.left_out", { leftOut: number(leftOut) }),
   ].join(" · ");
 }
 
+/** @param {number} value */
+const tenths = (value) =>
+  value.toLocaleString(LOCALE, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+
 /** @param {number} ms */
 const lateWords = (ms) => {
   if (ms < 1000) return t("live.ms", { ms: Math.max(Math.round(ms / 10) * 10, 0) });
-  return ms < 60_000 ? `${(ms / 1000).toFixed(1)} s` : roughly(ms);
+  return ms < 60_000 ? `${tenths(ms / 1000)} s` : roughly(ms);
 };
 
 /** @param {number} ms */
-const behindWords = (ms) => (ms < 60_000 ? `${(ms / 1000).toFixed(1)} s` : roughly(ms));
+const behindWords = (ms) => (ms < 60_000 ? `${tenths(ms / 1000)} s` : roughly(ms));
 
 /** How a camera is, in one word for its sign. @param {Api.LiveCamera} camera */
 export function standing({ state, away_since_ms: away, late }) {
@@ -89,11 +93,13 @@ export function cameraWords(camera) {
  */
 export function lateWhy({ late, lag_ms: captured, shown_lag_ms: shown }) {
   if (!late) return "";
-  const lags = { captured, shown };
-  return Object.entries(lags)
-    .flatMap(([what, ms]) =>
-      ms === null ? [] : [t("live.behind_2", { what, ms: behindWords(Math.max(ms, 0)) })],
-    )
+  /** @type {[number|null, (values: {ms: string}) => string][]} */
+  const lags = [
+    [captured, (values) => t("live.captured_behind", values)],
+    [shown, (values) => t("live.shown_behind", values)],
+  ];
+  return lags
+    .flatMap(([ms, words]) => (ms === null ? [] : [words({ ms: behindWords(Math.max(ms, 0)) })]))
     .join(", ");
 }
 
@@ -104,15 +110,15 @@ export function cameraFacts(camera) {
   const { leaves_out: leavesOut, taken_per_s: taken, offered_per_s: offered } = camera;
   return [
     ...(standing(camera) === "late" ? [lateWhy(camera)] : []),
-    ...(rate === null ? [] : [t("live.frames_s", { rate: rate.toFixed(1) })]),
+    ...(rate === null ? [] : [t("live.frames_s", { rate: tenths(rate) })]),
     ...(leavesOut
-      ? [t("live.taken_of_s", { taken: (taken ?? 0).toFixed(1), offered: (offered ?? 0).toFixed(1) })]
+      ? [t("live.taken_of_s", { taken: tenths(taken ?? 0), offered: tenths(offered ?? 0) })]
       : []),
     ...(last === null ? [] : [t("live.last_frame", { last: timeSince(last) })]),
     ...(drift !== null && Math.abs(drift) >= 1000
       ? [
           t("live.its_clock_is_s", {
-            drift: (Math.abs(drift) / 1000).toFixed(1),
+            drift: tenths(Math.abs(drift) / 1000),
             part: drift > 0 ? t("live.ahead") : t("live.behind_3"),
           }),
         ]

@@ -4,6 +4,7 @@ import { ApiError } from "frametally/js/shared/api.js";
 import { HeldSocket } from "frametally/js/shared/socket.js";
 import { parseState } from "frametally/js/shared/state.js";
 import { carrySelection } from "frametally/js/shell/navigation.js";
+import { isStreaming } from "frametally/js/status/live.js";
 import { showFault, showFresh, showOutage } from "frametally/js/status/notices.js";
 import { t } from "frametally/js/shared/texts.js";
 
@@ -68,7 +69,8 @@ export class Refreshing {
    * @param {string} name  "The videos"
    * @param {{ask: (signal: AbortSignal) => Promise<Answer>, show: (answer: Answer) => void,
    *   failed: (reason: string, remedy: string) => void}} on  failed: nothing is shown yet
-   * @param {number} withoutNewsMs  how long it waits where no events come: there are too many streams
+   * @param {number} withoutNewsMs  how long it waits where no events come: there are too many streams, or a
+   *   job moves on, which no event tells of
    */
   constructor(page, name, on, withoutNewsMs) {
     this.page = page;
@@ -78,6 +80,9 @@ export class Refreshing {
     /** @type {AbortController|null} */
     this.asking = null;
     this.askedAt = 0;
+    /** The last answer, and whether it was another one than before. */
+    this.text = "";
+    this.isMoving = false;
     /** When what is shown was loaded. @type {number|null} */
     this.since = null;
     /** @type {ReturnType<typeof setTimeout>|undefined} */
@@ -89,7 +94,10 @@ export class Refreshing {
   start() {
     onNews(this.soon);
     addEventListener("popstate", this.now);
-    setInterval(() => Date.now() - this.askedAt >= this.withoutNewsMs && this.soon(), this.withoutNewsMs);
+    setInterval(() => {
+      const isDue = Date.now() - this.askedAt >= this.withoutNewsMs;
+      if (isDue && (this.isMoving || !isStreaming())) this.soon();
+    }, this.withoutNewsMs);
     this.now();
     // The heart beats for the counts' index, which a list can do without: it is asked itself.
     return { away: this.soon, back: this.soon };
@@ -129,6 +137,9 @@ export class Refreshing {
   #show(answer) {
     this.since = Date.now();
     showFresh(this.since);
+    const text = JSON.stringify(answer);
+    this.isMoving = text !== this.text;
+    this.text = text;
     this.on.show(answer);
   }
 

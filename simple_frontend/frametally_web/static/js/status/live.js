@@ -125,6 +125,10 @@ export function listen(on) {
 /** When the index was last known to answer; the first load says for itself whether it does. */
 let beatAt = Date.now();
 let wasAway = false;
+/** When the stream last spoke: while it does, it brings all news. */
+let spokeAt = 0;
+
+export const isStreaming = () => Date.now() - spokeAt <= SILENCE_MS;
 
 const isSilent = () => !navigator.onLine || Date.now() - beatAt > SILENCE_MS;
 
@@ -162,7 +166,10 @@ function openStream(on) {
   stream.addEventListener("index", ({ data }) => on.index(JSON.parse(data).version));
   stream.addEventListener("status", ({ data }) => on.status(JSON.parse(data)));
   stream.addEventListener("videos", ({ data }) => on.videos?.(JSON.parse(data).version));
-  stream.addEventListener("beat", () => navigator.onLine && beat(on));
+  stream.addEventListener("beat", () => {
+    spokeAt = Date.now();
+    if (navigator.onLine) beat(on);
+  });
   stream.addEventListener("error", () => {
     beatAt = 0;
     if (stream.readyState === EventSource.CLOSED) get("status").then(on.status, () => {});
