@@ -84,7 +84,7 @@ FIGURES = (
 
 FLEET = (
     "aggregation_late", "aggregation_late-2000000", "late_writes", "aggregation-spark", "planning_scale",
-    "dashboard_indexes", "frame_packs", "uploads", "playback", "handing_over", "fleet",
+    "dashboard_indexes", "frame_packs", "uploads", "playback", "fleet",
 )  # fmt: skip
 """The results whose goals concern a large fleet."""
 

@@ -100,13 +100,6 @@ def test_the_bootstrap_draws_the_same_pictures_for_every_detector(ap: Any) -> No
     assert twice == pytest.approx(ap.ap50(judged))
 
 
-def test_the_bound_of_handing_pixels_over_leaves_out_what_memory_saves() -> None:
-    handing_over = benchmark("handing_over")
-    stages = {"decode the video": 1, "fetch": 2, "verify and decode JPEG": 6, "verify": 2, "detect": 7}
-    assert handing_over.bounds(stages, decoded_frames=1, detect_ms=7) == (16, 16 / 12, 16 / 8)
-    assert handing_over.bounds(stages, decoded_frames=5, detect_ms=0) == (13, 13 / 9, 13 / 5)
-
-
 def test_the_page_is_what_the_committed_results_say() -> None:
     page = benchmark("performance_page")
     results = benchmark("results").load_all()
