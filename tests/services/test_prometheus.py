@@ -165,10 +165,11 @@ def test_commands_show_what_their_processes_do_and_what_the_killed_ones_did(
             assert len(workers) == 2
             for process in workers:
                 os.kill(process, signal.SIGKILL)
-            # They are started again, and what is new is added to what the killed ones had done.
+            # They are started again, and what is new is added to what the killed ones had done. What these had
+            # detected and not written is detected again.
             video = make_video(tmp_path / "yard.mp4", frames=FRAMES + 1)
             assert cli.main(["produce", str(video), "--start-time", "2026-03-02T10:00:00Z", *there]) == 0
-            waits(lambda: prometheus.value(frames, stage="detect") == 2 * FRAMES + 1)
+            waits(lambda: (prometheus.value(frames, stage="detect") or 0) >= 2 * FRAMES + 1)
             assert checked(get(f"http://127.0.0.1:{port}/metrics")) == ""
         finally:
             os.killpg(consumer.pid, signal.SIGKILL)
@@ -188,6 +189,7 @@ def test_everything_that_up_runs_is_at_the_dashboard(
         )
         assert produced.returncode == 0, produced.stderr
         waits(lambda: prometheus.value("frametally_stage_frames_total", stage="detect") == FRAMES)
-        waits(lambda: prometheus.value("frametally_stage_frames_total", stage="count") == FRAMES)
+        # On a busy machine several rounds count: each counts the frames of the hour that it publishes again.
+        waits(lambda: (prometheus.value("frametally_stage_frames_total", stage="count") or 0) >= FRAMES)
         waits(lambda: prometheus.value("frametally_frames_indexed_total", source="gate") == FRAMES)
         assert checked(get(f"{up.url}/metrics")) == ""
