@@ -18,6 +18,8 @@ from tests.capabilities import PACKAGES
 from frametally.plugins import plugins
 from frametally_web.assets import BUILT, load_assets
 
+pytestmark = pytest.mark.thorough
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ("/", *(page.path for plugin in plugins() for page in plugin.pages if page.template))
 
@@ -45,7 +47,6 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-@pytest.mark.thorough
 def test_the_wheel_holds_all_that_browsers_get_and_none_of_its_sources(wheel: Path) -> None:
     prefix = "frametally_web/static/"
     with zipfile.ZipFile(wheel) as archive:
@@ -59,14 +60,12 @@ def test_the_wheel_holds_all_that_browsers_get_and_none_of_its_sources(wheel: Pa
     }
 
 
-@pytest.mark.thorough
 def test_the_wheel_holds_every_package(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         held = {Path(name).parent for name in archive.namelist() if name.endswith("/__init__.py")}
     assert {str(folder) for folder in held if folder.parent == Path()} == {path.name for path in PACKAGES}
 
 
-@pytest.mark.thorough
 def test_installed_in_an_empty_environment_it_serves_the_pages_and_their_files(
     wheel: Path, tmp_path: Path
 ) -> None:
@@ -108,7 +107,6 @@ def test_installed_in_an_empty_environment_it_serves_the_pages_and_their_files(
         assert "<script" in text, page
 
 
-@pytest.mark.thorough
 def test_a_wheel_without_the_page_is_not_built(wheel: Path, tmp_path: Path) -> None:
     hook = ROOT / "simple_frontend" / "hatch_build.py"
     script = (
