@@ -94,7 +94,9 @@ def test_spark_publishes_the_bytes_that_the_inline_and_the_local_runner_do(
     expected = published(segments)
     assert any(key.startswith("hours/") for key in expected)
     assert len(report.steps[0].runs) == 2
-    flow_lines = [gzip.decompress(data) for key, data in expected.items() if "~flows" in key and key.endswith(".gz")]
+    flow_lines = [
+        gzip.decompress(data) for key, data in expected.items() if "~flows" in key and key.endswith(".gz")
+    ]
     for kind in (b"/line/stop%20%26%20go/to_right", b"/line/stop%20%26%20go/to_left", b"/zone/Bucht/left"):
         assert any(kind in lines for lines in flow_lines)
     monkeypatch.setattr(
