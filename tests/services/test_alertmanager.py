@@ -15,7 +15,7 @@ from serving.downloads import cache_folder
 from serving.needs import server
 from tests.kit.waiting import until
 
-from frametally_cloud.server_files import alertmanager_settings
+from frametally_cloud.stack_setup import alertmanager_settings
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(120)]
 
