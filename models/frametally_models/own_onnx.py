@@ -154,8 +154,8 @@ def _sized(
     shapes = [[side.dim_value for side in value.type.tensor_type.shape.dim] for value in inputs]
     if len(inputs) != 1 or len(shapes[0]) != 4 or shapes[0][1] not in (0, 3):
         raise Misconfigured(
-            f"{setting}: its inputs {shapes} are not one picture of 1 x 3 x height x width (0: any); export "
-            "it without its post-processing, or use another network"
+            f"{setting}: its inputs {shapes} are not one picture of 1 x 3 x height x width (any if 0); "
+            "export it without its post-processing, or use another network"
         )
     if inputs[0].type.tensor_type.elem_type != onnx.TensorProto.FLOAT:
         raise Misconfigured(f"{setting}: its input is not 32-bit floats; export it in f32, without half=True")
