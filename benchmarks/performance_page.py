@@ -168,7 +168,7 @@ def _section(result: Result) -> str:
     lines = [f"## {result.title}", "", result.about, ""]
     lines += [
         f"Measured {result.date} on {result.cores} cores of {result.cpu} (load before: "
-        f"{result.load_before}), commit {result.commit}, {packages}:",
+        f"{result.load_before}), commit {', '.join(filter(None, [result.commit, packages]))}:",
         "",
         "```sh",
         result.command,
