@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import multiprocessing
 import random
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from frametally import keys
-from frametally.records import Detection, FrameDetections, decode, encode
-from frametally.segment_records import SegmentHeader, SegmentSource
+from frametally.records import Detection, FrameDetections
 from frametally.segments.contents import encode_segment
 
 SEED, SOURCES = 7, 4
@@ -92,48 +90,6 @@ def write_segments(store: Path, frames: int, frames_per_segment: int) -> list[Pa
     if batch:
         flush()
     return paths
-
-
-def write_as_one(store: Path, paths: Iterable[Path]) -> Path:
-    """Write one segment with the lines of many; return its path."""
-    of_source: defaultdict[str, list[bytes]] = defaultdict(list)
-    parts: defaultdict[str, list[SegmentSource]] = defaultdict(list)
-    next_offset = 0
-    for path in paths:
-        head, _, body = path.read_bytes().partition(b"\n")
-        header = decode(head, SegmentHeader)
-        next_offset = header.next_offset
-        for part in header.sources:
-            of_source[part.source].append(body[part.first_byte : part.next_byte])
-            parts[part.source].append(part)
-    sources: list[SegmentSource] = []
-    first_byte = 0
-    for source in sorted(parts):
-        next_byte = first_byte + sum(map(len, of_source[source]))
-        sources.append(
-            SegmentSource(
-                source=source,
-                frames=sum(part.frames for part in parts[source]),
-                first_captured_at_ms=min(part.first_captured_at_ms for part in parts[source]),
-                last_captured_at_ms=max(part.last_captured_at_ms for part in parts[source]),
-                first_byte=first_byte,
-                next_byte=next_byte,
-            )
-        )
-        first_byte = next_byte
-    header = SegmentHeader(
-        model=MODEL,
-        log_id=LOG_ID,
-        topic=TOPIC,
-        partition=0,
-        first_offset=0,
-        next_offset=next_offset,
-        frames=sum(part.frames for part in sources),
-        dead_letters=0,
-        sources=sources,
-    )
-    body = b"".join(piece for source in sorted(of_source) for piece in of_source[source])
-    return _write(store, 0, encode(header) + b"\n" + body)
 
 
 def _write(store: Path, offset: int, data: bytes) -> Path:

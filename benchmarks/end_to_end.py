@@ -18,7 +18,7 @@ import av
 import numpy as np
 from baseline import OpenCvDetector, consume_one_by_one, detector_share
 from end_to_end_run import Ran, run_both
-from end_to_end_stages import END_TO_END_STAGES, Cost, stage_costs
+from end_to_end_stages import Cost, stage_costs
 from results import Cell, Goal, Table, save
 
 from frametally.files.demo_clip import ensure_demo_clip
@@ -64,7 +64,6 @@ def main() -> None:
                     folder / f"costs-{number}",
                     cores=cores,
                     rounds=1,
-                    stages=END_TO_END_STAGES,
                 )
             )
         detector = OpenCvDetector(

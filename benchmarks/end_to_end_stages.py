@@ -10,7 +10,7 @@ import hashlib
 import multiprocessing
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import NamedTuple
@@ -43,7 +43,6 @@ class Cost(NamedTuple):
 LIBRARY_OF = {
     "decode the video": "PyAV: container.decode",
     "convert to BGR": "PyAV: reformat, to_ndarray",
-    "shrink": "cv2.resize, INTER_AREA",
     "encode JPEG": "cv2.imencode",
     "put the frame": "obstore.put, mode create",
     "announce, in hundreds": "",
@@ -52,17 +51,6 @@ LIBRARY_OF = {
     "detect": "OpenVINO: AsyncInferQueue on resized pictures",
     "write segments": "",
 }
-PRODUCER_STAGES = [
-    "decode the video",
-    "convert to BGR",
-    "shrink",
-    "encode JPEG",
-    "put the frame",
-    "announce, in hundreds",
-]
-END_TO_END_STAGES = [stage for stage in LIBRARY_OF if stage != "shrink"]
-"""The stages of frames that are stored at their original size."""
-PARTS_OF_STAGES = ["verify"]
 
 
 def stage_costs(
@@ -72,8 +60,6 @@ def stage_costs(
     *,
     cores: int,
     rounds: int,
-    stages: Sequence[str],
-    libraries: bool = True,
 ) -> list[Cost]:
     """Measure the cost of the stages.
 
@@ -83,8 +69,6 @@ def stage_costs(
         folder: A folder that stages may write to.
         cores: How many processes work at the same time.
         rounds: How often each is measured; a stage and its library call take turns.
-        stages: Names from `LIBRARY_OF`, or from `PARTS_OF_STAGES`, which are parts of those.
-        libraries: Whether to measure the library calls too.
     """
     context = multiprocessing.get_context("spawn")
     workers = []
@@ -98,7 +82,7 @@ def stage_costs(
     try:
         for _, line in workers:
             line.recv()  # ready
-        measured = _measure([line for _, line in workers], rounds, stages, libraries=libraries)
+        measured = _measure([line for _, line in workers], rounds)
     finally:
         for process, line in workers:
             line.close()
@@ -107,15 +91,14 @@ def stage_costs(
     return measured
 
 
-def _measure(lines: list[Connection], rounds: int, stages: Sequence[str], *, libraries: bool) -> list[Cost]:
+def _measure(lines: list[Connection], rounds: int) -> list[Cost]:
     def once(name: str, least_s: float) -> float:
         for line in lines:
             line.send((name, least_s))
         return statistics.mean(line.recv() for line in lines) * 1000
 
     costs = []
-    for stage in stages:
-        library = LIBRARY_OF.get(stage, "") if libraries else ""
+    for stage, library in LIBRARY_OF.items():
         own, bare = [], []
         for number in range(rounds + 1):
             least_s = _LEAST_S if number else _WARM_S
@@ -228,16 +211,6 @@ def _calls(clip: Path, settings: Settings, folder: Path) -> dict[str, Callable[[
             bare_reformatter.reformat(frame, format="bgr24").to_ndarray()
         return len(raw)
 
-    def shrink_all() -> int:
-        for picture in decoded:
-            shrink(picture, settings.max_side_px)
-        return len(decoded)
-
-    def shrink_all_bare() -> int:
-        for picture in decoded if settings.max_side_px else ():
-            cv2.resize(picture, pictures[0].shape[1::-1], interpolation=cv2.INTER_AREA)
-        return len(decoded)
-
     def encode_jpegs() -> int:
         for picture in pictures:
             encode_jpeg(picture, settings.jpeg_quality)
@@ -296,11 +269,6 @@ def _calls(clip: Path, settings: Settings, folder: Path) -> dict[str, Callable[[
         for jpeg in jpegs:
             hashlib.sha256(jpeg).hexdigest()
             cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
-        return len(jpegs)
-
-    def verify() -> int:
-        for jpeg in jpegs:
-            hashlib.sha256(jpeg).hexdigest()
         return len(jpegs)
 
     # As the consumer reads them: large frames at a half, a quarter or an eighth of each side.
@@ -375,8 +343,6 @@ def _calls(clip: Path, settings: Settings, folder: Path) -> dict[str, Callable[[
         "decode the video, bare": decode_video_bare,
         "convert to BGR": convert,
         "convert to BGR, bare": convert_bare,
-        "shrink": shrink_all,
-        "shrink, bare": shrink_all_bare,
         "encode JPEG": encode_jpegs,
         "encode JPEG, bare": encode_jpegs_bare,
         "put the frame": put,
@@ -386,7 +352,6 @@ def _calls(clip: Path, settings: Settings, folder: Path) -> dict[str, Callable[[
         "fetch, bare": fetch_bare,
         "verify and decode JPEG": read,
         "verify and decode JPEG, bare": read_bare,
-        "verify": verify,
         "detect": detect,
         "detect, bare": detect_bare,
         "write segments": write_segments,

@@ -23,7 +23,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from end_to_end_stages import END_TO_END_STAGES, stage_costs
+from end_to_end_stages import stage_costs
 from fleet_servers import count_camera_calls, count_requests, measure_history, measure_log, measure_store
 from fleet_units import (
     FPS,
@@ -57,9 +57,7 @@ def measure(folder: Path, precision: str, scale: float) -> Measured:
         data_dir=folder / "costs", detector="openvino", precision=precision, sample_fps="all"
     )
     clip = ensure_demo_clip(load_settings().models_dir.expanduser())
-    costs = stage_costs(
-        clip, settings, folder / "stages", cores=backends.cores(), rounds=1, stages=END_TO_END_STAGES
-    )
+    costs = stage_costs(clip, settings, folder / "stages", cores=backends.cores(), rounds=1)
     print(costs)
     points: dict[str, dict[int, float]] = {}
 

@@ -84,7 +84,7 @@ FIGURES = (
 
 FLEET = (
     "aggregation_late", "aggregation_late-2000000", "late_writes", "aggregation-spark", "planning_scale",
-    "dashboard_indexes", "frame_packs", "uploads", "playback", "handing_over", "fleet",
+    "dashboard_indexes", "frame_packs", "uploads", "playback", "fleet",
 )  # fmt: skip
 """The results whose goals concern a large fleet."""
 
@@ -168,7 +168,7 @@ def _section(result: Result) -> str:
     lines = [f"## {result.title}", "", result.about, ""]
     lines += [
         f"Measured {result.date} on {result.cores} cores of {result.cpu} (load before: "
-        f"{result.load_before}), commit {result.commit}, {packages}:",
+        f"{result.load_before}), commit {', '.join(filter(None, [result.commit, packages]))}:",
         "",
         "```sh",
         result.command,

@@ -9,9 +9,9 @@ from typing import Any
 
 from frametally_web.api import openapi
 from frametally_web.api.asyncapi import describe_messages
+from frametally_web.api.description import collection
 from frametally_web.api.endpoints import ALL_ENDPOINTS
 from frametally_web.api.openapi import describe
-from frametally_web.api.postman import collection
 
 DOCS = Path(__file__).resolve().parent
 EXAMPLES = Path(openapi.__file__).parent / "examples.json"

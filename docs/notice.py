@@ -22,8 +22,11 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
-IMAGES = ("build", "consumer", "hadoop", "producer", "search", "store", "web")
-LOCKS = [ROOT / "locks" / f"{name}.lock" for name in ("all", *IMAGES)]
+# Locks of development and of optional parts, which neither the wheel nor an image of the stack has.
+_OF_OTHERS = {"airflow", "dev", "gpu", "int8", "spark"}
+LOCKS = [path for path in sorted((ROOT / "locks").glob("*.lock")) if path.stem not in _OF_OTHERS]
+"""Those of what a release carries: of the wheel (`all`) and of the images."""
+
 # The S3 store's program, installed only in its image.
 _IN_ITS_README = {"combine-errors": "MIT"}
 """Licences of npm packages that their package.json does not state."""

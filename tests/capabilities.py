@@ -9,16 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.kit.scripts import script
 
 from frametally.plugins import GROUP, plugins
 
 HERE = frozenset(plugin.name for plugin in plugins())
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = sorted(
-    path.parent
-    for pattern in ("*/frametally*/__init__.py", "capabilities/*/frametally*/__init__.py")
-    for path in ROOT.glob(pattern)
-)
+PACKAGES = [ROOT / name for name in script("docs/code_map.py").PACKAGES]
 CAPABILITIES = sorted(point.name for point in entry_points(group=GROUP))
 
 

@@ -54,7 +54,7 @@ RULES = (
 )
 MONEY_PATHS = (
     "core/frametally/segments/chain.py",
-    "consumer/frametally_consumer/worker/partitions.py",
+    "consumer/frametally_consumer/worker/loop.py",
     "hadoop/frametally_hadoop/job/reading.py",
     "hadoop/frametally_hadoop/job/map_reduce.py",
     "core/frametally/adapters/day_cells/merging.py",

@@ -6,35 +6,228 @@ secret, remove it (a line of `.env`, a file) and run it again.
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
 import json
 import os
 import re
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
+import bcrypt
 from dotenv import dotenv_values
 
 from frametally.errors import Misconfigured
 from frametally.files.dotenv_text import env_text
-from frametally_cloud.server_files import (
-    QUEUE_USERS,
-    alertmanager_settings,
-    queue_definitions,
-    queue_password_fits,
+from frametally.plugins import hooks
+
+LEAST_CHARACTERS = 12
+_LEAST_DIFFERENT = 6
+_EXAMPLES = re.compile(
+    r"change[-_]?(me|it|this)|example|placeholder|your[-_]?(own|password|secret|key)|<.*>|x{4,}|insert|todo"
+    r"|^(ci|test|demo|dummy)?(access|secret)(key)?[0-9]*$",
+    re.IGNORECASE,
 )
-from frametally_cloud.stack_credentials import (
-    checked_domain,
-    checked_email,
-    checked_secret,
-    fits,
-    index_hash,
-    new_secret,
-    refuse_example,
-    web_hash,
+_COMMON = re.compile(
+    r"pass(word|wort)|qwert|asdf|letmein|welcome|iloveyou|dragon|monkey|football|admin|secret|frametally"
+    r"|abcdef|012345|123456|654321|111111|000000",
+    re.IGNORECASE,
 )
+_LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
+# No one can get a certificate for these.
+_NO_ONES = {"local", "localhost", "internal", "invalid", "lan", "home", "corp"}
+_EMAIL = re.compile(r"[^@\s]+@([^@\s]+)")
+# Traefik checks the hash at every request: some 15 ms at 8, a quarter of a second at bcrypt's usual 12.
+_WEB_ROUNDS = 8
+
+
+def checked_domain(text: str) -> str:
+    """Return the domain in lower case, without a final dot. Raises `Misconfigured`."""
+    name = text.strip().lower().removesuffix(".")
+    labels = name.split(".")
+    if (
+        len(labels) < 2
+        or len(name) > 240
+        or not all(_LABEL.fullmatch(label) for label in labels)
+        or labels[-1].isdigit()  # an IPv4 address
+        or labels[-1] in _NO_ONES
+    ):
+        raise Misconfigured(
+            f"{text!r} is not a domain that can get a certificate; give a domain that you own, such as "
+            "counts.your-town.org, without https:// and without a path"
+        )
+    return name
+
+
+def checked_email(text: str) -> str:
+    """Return the e-mail address without surrounding blanks; raise `Misconfigured` if it is not one."""
+    match = _EMAIL.fullmatch(text.strip())
+    try:
+        checked_domain(match[1] if match else "")
+    except Misconfigured:
+        raise Misconfigured(
+            f"{text!r} is not an e-mail address; Let's Encrypt writes to it when a certificate expires"
+        ) from None
+    return text.strip()
+
+
+def checked_secret(name: str, value: str) -> str:
+    """Return `value`, a secret chosen by a person or read from a file, if it is acceptable.
+
+    Messages call it `name`, as where people set it, and never show its value.
+
+    Raises `Misconfigured` if the secret is an example's, easy to guess, or unfit for the files.
+    """
+    refuse_example(name, value)
+    if len(value) < LEAST_CHARACTERS or len(set(value)) < _LEAST_DIFFERENT or _COMMON.search(value):
+        raise Misconfigured(
+            f"{name} is too easy to guess: use at least {LEAST_CHARACTERS} characters, {_LEAST_DIFFERENT} "
+            "of them different, and not a common password; or leave it empty to generate one"
+        )
+    if not value.isprintable() or set(value) & set("'\"\\"):
+        raise Misconfigured(f"{name} must not contain quotes, backslashes or control characters")
+    return value
+
+
+def refuse_example(name: str, value: str) -> None:
+    """Raise `Misconfigured` if `value` is an example's, or contains quotes or line ends."""
+    if _EXAMPLES.search(value):
+        raise Misconfigured(f"{name} is an example value; set your own, or leave it empty")
+    if not value.isprintable() or "'" in value:
+        raise Misconfigured(f"{name} must not contain quotes or control characters")
+
+
+def new_secret() -> str:
+    """Make a secret of 32 letters, digits, - and _: 192 bits."""
+    while True:
+        value = secrets.token_urlsafe(24)
+        # One in millions contains a word that `checked_secret` refuses, or looks like an option.
+        if not value.startswith("-") and not _COMMON.search(value) and not _EXAMPLES.search(value):
+            return value
+
+
+def web_hash(password: str) -> str:
+    """Return the bcrypt hash for Traefik's users file."""
+    return bcrypt.hashpw(password.encode(), bcrypt.gensalt(_WEB_ROUNDS)).decode()
+
+
+def index_hash(password: str) -> str:
+    """Return the bcrypt hash for Elasticsearch's users file, with the prefix that it accepts."""
+    return "$2a$" + bcrypt.hashpw(password.encode(), bcrypt.gensalt(10)).decode().removeprefix("$2b$")
+
+
+def fits(password: str, hashed: str) -> bool:
+    """Return whether the hash is that of the password; False if the text is not a hash."""
+    try:
+        return bcrypt.checkpw(password.encode(), hashed.encode())
+    except ValueError:
+        return False
+
+
+_PORTS = {"smtp": 25, "smtps": 465}
+"""The default ports by scheme; Alertmanager starts with TLS only at port 465."""
+
+
+def alertmanager_settings(values: Mapping[str, str]) -> str:
+    """Return the text of `alertmanager.yml` (JSON is YAML) for the mail settings of `.env`.
+
+    Without `FRAMETALLY_SMTP_URL` and `FRAMETALLY_MAIL_TO` no mail is sent: only web pages show the alerts.
+
+    Raises `Misconfigured` if the mail server's address has no host, or asks for TLS at a port other than 465.
+    """
+    url, recipients = values.get("FRAMETALLY_SMTP_URL", ""), values.get("FRAMETALLY_MAIL_TO", "")
+    if not (url and recipients):
+        return _settings({"name": "nobody"})
+    parts = urlsplit(url)
+    port = parts.port or _PORTS.get(parts.scheme, 0)
+    if not (parts.hostname and port):
+        raise Misconfigured("FRAMETALLY_SMTP_URL must be smtp://host:587 or smtps://host")
+    if parts.scheme == "smtps" and port != _PORTS["smtps"]:
+        raise Misconfigured(f"Alertmanager supports smtps:// only on port 465, not {port}; use smtp://")
+    user = values.get("FRAMETALLY_SMTP_USER", "")
+    mail: dict[str, object] = {
+        "to": recipients,
+        "from": values.get("FRAMETALLY_MAIL_FROM") or user,
+        "smarthost": f"{parts.hostname}:{port}",
+        "auth_username": user,
+        "auth_password": values.get("FRAMETALLY_SMTP_PASSWORD", ""),
+        # Send a password only over TLS.
+        "require_tls": bool(user),
+        "send_resolved": True,
+    }
+    if authority := values.get("FRAMETALLY_CA_FILE"):
+        mail["tls_config"] = {"ca_file": authority}
+    return _settings({"name": "mail", "email_configs": [mail]})
+
+
+def _settings(receiver: dict[str, object]) -> str:
+    route = {
+        "receiver": receiver["name"],
+        "group_by": ["alertname"],
+        "group_wait": "30s",
+        "group_interval": "5m",
+        "repeat_interval": "12h",
+    }
+    return json.dumps({"route": route, "receivers": [receiver]}, indent=2) + "\n"
+
+
+QUEUE_USERS = {
+    "frametally": "FRAMETALLY_QUEUE_PASSWORD",
+    "frametally-viewer": "FRAMETALLY_QUEUE_READER_PASSWORD",
+}
+"""RabbitMQ's users, with the name of each one's password in `.env`."""
+EXCHANGES = ("frametally.media", "frametally.media.dead")
+_SALT_BYTES = 4
+
+
+def queue_definitions(values: Mapping[str, str]) -> str:
+    """Return the definitions: workers may use only our queues; viewers of the page cannot change anything."""
+    ours = "|".join(
+        name.replace(".", r"\.")
+        for name in (*EXCHANGES, *(name for names in hooks("queues") for name in names))
+    )
+    workers, viewer = QUEUE_USERS
+    users = [
+        {
+            "name": user,
+            "password_hash": _hashed(values[variable], secrets.token_bytes(_SALT_BYTES)),
+            "hashing_algorithm": "rabbit_password_hashing_sha256",
+            "tags": "monitoring" if user == viewer else "",
+        }
+        for user, variable in QUEUE_USERS.items()
+    ]
+    permissions = [
+        {"user": user, "vhost": "/", "configure": names, "write": names, "read": names}
+        for user, names in ((workers, f"^({ours})$"), (viewer, "^$"))
+    ]
+    return (
+        json.dumps({"users": users, "vhosts": [{"name": "/"}], "permissions": permissions}, indent=2) + "\n"
+    )
+
+
+def queue_password_fits(password: str, user: str, definitions: str) -> bool:
+    """Return whether the definitions give a user that password; False if the text is not definitions."""
+    try:
+        hashes = {
+            user_entry["name"]: user_entry["password_hash"] for user_entry in json.loads(definitions)["users"]
+        }
+        hashed = hashes[user]
+        salt = base64.b64decode(hashed)[:_SALT_BYTES]
+    except (KeyError, TypeError, ValueError):
+        return False
+    return hmac.compare_digest(_hashed(password, salt), hashed)
+
+
+def _hashed(password: str, salt: bytes) -> str:
+    """Return a password's hash in RabbitMQ's format."""
+    return base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
+
 
 CONTAINER_USER = 1000
 """Runs Traefik, Kafka, Elasticsearch, RabbitMQ, Alertmanager and the store, and owns their files."""

@@ -57,7 +57,7 @@ class BackupHeader(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         made_at_ms: When, by the clock of the machine that made it.
         layouts: The layout of each book's rows.
-        salt: What the key is mixed with, as hex digits; empty: the rows are not encrypted.
+        salt: What the key is mixed with, as hex digits; if empty, the rows are not encrypted.
         sha256: Of the line without this field, and of all after it.
     """
 

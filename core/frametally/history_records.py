@@ -42,11 +42,11 @@ class HistoryReason(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """One reason.
 
     Attributes:
-        source: Whose footage was forgotten, moved or overlapped; empty: the reason is for all sources.
+        source: Whose footage was forgotten, moved or overlapped; if empty, the reason is for all sources.
         media: `keys.media_id` of that medium.
         name: Its name.
-        from_ms: Event time from which on; None: from its first frame.
-        to_ms: Event time before which; None: to its last frame.
+        from_ms: Event time from which on; if None, from its first frame.
+        to_ms: Event time before which; if None, to its last frame.
         setting: Name of the setting that changed.
         before: Its value before, or the version.
         after: Its value now, or the version.
@@ -135,7 +135,7 @@ class HourFile(msgspec.Struct, frozen=True, array_like=True):
     Attributes:
         identity: 16 hex of settings, segments with their checksums, and footage that does not count. Where a
             line was set aside, or segments have no checksums, 16 hex of the file itself: no plan asks for it.
-        crc32: Of its bytes; None: nothing was counted of that hour, and there is no file.
+        crc32: Of its bytes; if None, nothing was counted of that hour, and there is no file.
         duplicates_dropped: Lines that repeated a frame.
     """
 

@@ -42,7 +42,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SealedRecord(Record, frozen=True, kw_only=True):
-    """Base of records that lie in the store as objects, or begin one: their JSON ends in a checksum.
+    """Base of records that are in the store as objects, or begin one: their JSON ends in a checksum.
 
     Attributes:
         remedy: What to do where one cannot be read.
@@ -52,7 +52,7 @@ class SealedRecord(Record, frozen=True, kw_only=True):
 
     @property
     def key(self) -> str:
-        """Where it lies in the store."""
+        """Where it is in the store."""
         raise NotImplementedError
 
 
@@ -78,7 +78,7 @@ class MediaManifest(SealedRecord, frozen=True, kw_only=True):
         runs: Of a video, its runs of frames (see `rules.overlaps`); empty in manifests of earlier versions.
         live: Of a camera's minute: how it was captured.
         track: Of a video file: the place of its track among those of moving pictures, from 1.
-        pace: Of a video: how much event time passes while it runs (`rules.pace`); empty: as in life.
+        pace: Of a video: how much event time passes while it runs (`rules.pace`); if empty, as in life.
         revision: How often it was forgotten or corrected; frames of `keys.media_id(sha256, revision)` count.
         simulated_by: Of simulated footage: the only model that detects it; unset: it was filmed.
     """
@@ -219,7 +219,7 @@ class IntervalCount(Record, frozen=True, kw_only=True):
         detections: Boxes of the label, summed over those frames.
         peak: Most boxes of the label in one frame.
         objects: Unique objects first seen in the interval; None where not measured, never 0 for that.
-        tracked_detections: Those of `detections` that lie in tracks, whenever these began; None where objects
+        tracked_detections: Those of `detections` that are in tracks, whenever these began; None where objects
             are not measured, and in runs of older versions. `rules.known` says how many are enough.
         objects_from_start: Those of `objects` that were there as the footage began, and did not arrive in the
             interval; None likewise.
@@ -301,7 +301,7 @@ class Run(SealedRecord, frozen=True, kw_only=True):
         settings: The settings behind `params`, in words; empty in runs of older versions.
         paths: Of a run of flows, the files with these; of older versions, with the paths of tracks.
         zones: By source the zones that hold on the day.
-        zone_parts: The counts within them; None: none, or they are in a run of their series.
+        zone_parts: The counts within them; if None, none, or they are in a run of their series.
         hours_crc32: Of the bytes of its `HourList`; None in runs of flows and of older versions.
         hours: By source 16 hex of its hour files of whole pictures, which have its tracks and paths.
     """
@@ -379,7 +379,7 @@ def decode(data: bytes, record_type: type[RecordT]) -> RecordT:
 
 
 def decode_at(key: str, data: bytes, record_type: type[SealedRecordT]) -> SealedRecordT:
-    """Decode the record that lies under `key` in the store.
+    """Decode the record that is stored under `key` in the store.
 
     Raises:
         Poison: As `decode`, or it is the record of another key; the message names it, with the remedy.

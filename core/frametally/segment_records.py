@@ -11,7 +11,7 @@ from frametally.records import SealedRecord
 
 
 class SegmentSource(msgspec.Struct, frozen=True, kw_only=True):
-    """Where one source's lines lie in a segment.
+    """Where one source's lines are in a segment.
 
     `first_byte` and `next_byte` count from the first byte after the header line; `crc32` is that of the bytes
     between them, None in segments of older versions. `picture_digests` has four characters for each line, in

@@ -60,7 +60,7 @@ class Track(TrackHead, frozen=True, kw_only=True):
         ended: How it ended.
         votes: By label, the winner first; empty in runs of older versions.
 
-    Its path lies beside it, with those of all tracks of the day and source (`rules.path_columns`).
+    Its path is next to it, with those of all tracks of the day and source (`rules.path_columns`).
     """
 
     last_seen_ms: int

@@ -166,8 +166,8 @@ def _sized(
         )
     if len(inputs) != 1 or len(shapes[0]) != 4 or shapes[0][1] not in (0, 3):
         raise Misconfigured(
-            f"{setting}: its inputs {shapes} are not one picture of 1 x 3 x height x width (0: any); export "
-            "it without its post-processing, or use another network"
+            f"{setting}: its inputs {shapes} are not one picture of 1 x 3 x height x width (any if 0); "
+            "export it without its post-processing, or use another network"
         )
     if (kind := inputs[0].type.tensor_type.elem_type) != onnx.TensorProto.FLOAT:
         kind_name = onnx.TensorProto.DataType.Name(kind).lower()

@@ -13,6 +13,8 @@ from tests.web.printed_text import rows_of, words_of
 
 from frametally_accuracy.starting import MOST_LABELS
 
+pytestmark = pytest.mark.thorough
+
 READY = "#accuracy-page[data-state=ready]"
 
 
@@ -39,7 +41,6 @@ def with_most_labels(certificate: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize("paper", ["A4", "Letter"])
 @pytest.mark.parametrize("is_most", [False, True], ids=["two labels", "most labels"])
 def test_a_certificate_is_one_page_with_the_numbers_of_the_signed_file(

@@ -21,6 +21,8 @@ from frametally.opening import open_object_store
 from frametally_accounts.audit.book import AuditBook
 from frametally_accuracy.certificates import read_certificate
 
+pytestmark = pytest.mark.thorough
+
 FRAMES = 120
 READY = "#accuracy-page[data-state=ready]"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -98,7 +100,6 @@ def is_all_sent(page: Page) -> None:
     expect(page.locator("#desk-view:not([data-waiting])")).to_be_visible()
 
 
-@pytest.mark.thorough
 def test_thirty_frames_by_keyboard_alone(
     filmed: Place, visit: Visits, right: dict[int, dict[str, int]], axe: str
 ) -> None:
@@ -141,7 +142,6 @@ def test_thirty_frames_by_keyboard_alone(
     )
 
 
-@pytest.mark.thorough
 def test_a_box_is_drawn_named_and_removed_and_a_frame_corrected_again(filmed: Place, visit: Visits) -> None:
     window = visit(filmed)
     check = start(window)
@@ -173,7 +173,6 @@ def test_a_box_is_drawn_named_and_removed_and_a_frame_corrected_again(filmed: Pl
     assert given[0]["boxes"] is not None
 
 
-@pytest.mark.thorough
 def test_a_check_goes_on_after_a_kill_of_server_and_browser(
     filmed: Place, visit: Visits, right: dict[int, dict[str, int]]
 ) -> None:
@@ -207,7 +206,6 @@ def test_a_check_goes_on_after_a_kill_of_server_and_browser(
         server.kill()
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("status", "words", "kept"), [(404, "kept in this browser", 2), (400, "You will see its frame again", 1)]
 )
@@ -235,7 +233,6 @@ def test_an_answer_that_the_server_refuses_waits_or_its_frame_comes_again(
     window.complaints.clear()  # the browser's own, of the refusal
 
 
-@pytest.mark.thorough
 def test_a_frame_whose_picture_is_deleted_is_named_and_skipped_and_no_other_is(
     filmed: Place,
     visit: Visits,
@@ -272,14 +269,12 @@ def test_a_frame_whose_picture_is_deleted_is_named_and_skipped_and_no_other_is(
     window.complaints.clear()  # the browser's own, of the picture
 
 
-@pytest.mark.thorough
 def test_where_nothing_is_counted_the_page_says_what_to_do(place: Place, visit: Visits) -> None:
     page = visit(place).open("accuracy", READY)
     expect(page.locator("#nothing")).to_contain_text("Your checks appear here")
     expect(page.locator("#start-card")).to_be_hidden()
 
 
-@pytest.mark.thorough
 def test_two_people_share_a_sample_and_who_may_only_look_sees_it(
     filmed: Place, visit: Visits, right: dict[int, dict[str, int]], serving: Callable[..., str]
 ) -> None:
@@ -320,7 +315,6 @@ def sign_in(window: Visit, name: str) -> Visit:
     return window
 
 
-@pytest.mark.thorough
 def test_a_result_and_its_certificate_say_what_they_rest_on_and_stale_ones_say_so(
     filmed: Place, visit: Visits, right: dict[int, dict[str, int]], axe: str
 ) -> None:

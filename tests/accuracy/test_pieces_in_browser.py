@@ -12,6 +12,8 @@ from tests.web.conftest import Place
 
 from frametally.opening import open_object_store
 
+pytestmark = pytest.mark.thorough
+
 READY = "#accuracy-page[data-state=ready]"
 PICTURES = re.compile(r"/frames/image\?")
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -58,7 +60,6 @@ def answer_piece(page: Page, taps: int) -> str:
     return name
 
 
-@pytest.mark.thorough
 def test_pieces_by_keyboard_alone_and_again_after_leaving(filmed: Place, visit: Visits, axe: str) -> None:
     window = visit(filmed)
     page = window.page
@@ -124,7 +125,6 @@ def answer_by_api(window: Visit, name: str, **wanted: Any) -> None:
         assert sent.status == 200, sent.text()
 
 
-@pytest.mark.thorough
 def test_intervals_of_visits_and_crossings_are_where_the_numbers_are(
     filmed: Place, visit: Visits, axe: str
 ) -> None:
@@ -156,7 +156,6 @@ def test_intervals_of_visits_and_crossings_are_where_the_numbers_are(
     assert page.evaluate("rules => axe.run({runOnly: rules})", RULES)["violations"] == []
 
 
-@pytest.mark.thorough
 def test_a_piece_with_a_deleted_picture_is_skipped(filmed: Place, visit: Visits) -> None:
     window = visit(filmed)
     made = window.context.request.post(f"{window.url}/api/v1/accuracy", data={"metric": "visits"})

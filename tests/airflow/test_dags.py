@@ -10,13 +10,13 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.kit.waiting import until
 
 from frametally import keys
 from frametally.books.runs import current_runs
@@ -168,12 +168,6 @@ class Airflow:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-
-
-def until(so: Callable[[], bool]) -> None:
-    """Returns once it is so; pytest's timeout ends what never is."""
-    while not so():
-        time.sleep(0.2)
 
 
 def airflow_command() -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.airflow.test_dags import Airflow, set_up
-from tests.live.capturing import until
+from tests.kit.waiting import until
 from tests.live.test_streams_count import ENV, FIRST, FRAMES, LIVE, Deployment, made
 
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(900)]

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 
 import pytest
 import urllib3
-from tests.airflow.test_dags import FOLDER, Airflow, set_up, until
+from tests.airflow.test_dags import FOLDER, Airflow, set_up
+from tests.kit.waiting import until
 from tests.live.test_streams_count import ENV, FRAMES, LIVE, NAMES, Deployment, made
 
 from frametally_live.feed_records import LAUNCH_IS_GONE, Feed

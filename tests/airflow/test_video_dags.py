@@ -11,7 +11,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tests.airflow.test_dags import Airflow, set_up, until
+from tests.airflow.test_dags import Airflow, set_up
+from tests.kit.waiting import until
 from tests.producer.conftest import encode_video
 from tests.videos.video_records import upload_file
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from tests.alerts.alert_place import alert_place
-from tests.family.running import Running, waits
+from tests.family.running import Running
+from tests.kit.waiting import until
 
 from frametally.settings.loading import load_settings
 from frametally_alerts.hooks import members
@@ -31,7 +32,7 @@ def test_a_report_into_the_store_alone_is_made_where_no_channel_is_set(tmp_path:
     with alert_place(tmp_path / "frametally-data") as place:
         place.schedule("alone", every="day", at=clock, zone="UTC", channels=[], now_ms=0)
         with Running(tmp_path, "up", settings=SETTINGS):
-            waits(
+            until(
                 lambda: any(
                     info.key.endswith("/summary.txt") for info in place.ports.store.list("reports/alone")
                 )

@@ -21,9 +21,19 @@ from frametally.errors import Misconfigured
 from frametally.settings.loading import Settings
 from frametally_cli.commands.servers import Server, named_servers, why_unreachable
 from frametally_cli.main import main
-from frametally_cloud.server_files import QUEUE_USERS, alertmanager_settings, queue_password_fits
-from frametally_cloud.stack_credentials import LEAST_CHARACTERS, checked_secret, new_secret
-from frametally_cloud.stack_setup import CONTAINER_USER, LOG_USERS, MADE_SECRETS, Answers, set_up
+from frametally_cloud.stack_setup import (
+    CONTAINER_USER,
+    LEAST_CHARACTERS,
+    LOG_USERS,
+    MADE_SECRETS,
+    QUEUE_USERS,
+    Answers,
+    alertmanager_settings,
+    checked_secret,
+    new_secret,
+    queue_password_fits,
+    set_up,
+)
 
 STORE = {
     "FRAMETALLY_STORE_URL": "s3://town-counts",

@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 import yaml
 from compose_file import STACK, compose_file, required_variables
-from dockerfile import IMAGES, targets
+from dockerfile import targets
 from dotenv import dotenv_values
 from tests.capabilities import PACKAGES
+from tests.kit.scripts import script
 
 from frametally.settings.loading import Settings, load_settings
 from frametally_cloud.stack_setup import CONTAINER_USER, Answers, set_up
@@ -556,9 +557,7 @@ def test_the_products_services_are_told_settings_that_there_are() -> None:
             assert told <= settings, name
 
 
-@pytest.mark.parametrize(
-    "lock", [STACK.parent / f"locks/{name}.lock" for name in IMAGES], ids=lambda path: path.stem
-)
+@pytest.mark.parametrize("lock", script("docs/notice.py").LOCKS, ids=lambda path: path.stem)
 def test_an_image_has_the_versions_that_everything_is_tested_with(lock: Path) -> None:
     text = lock.read_text()
     assert "--hash=sha256:" in text
@@ -655,8 +654,8 @@ def test_the_stacks_airflow_knows_the_dashboards_log_in_beside_its_own(
     file = tmp_path / "simple_auth_manager_passwords.json.generated"
     if known is not None:
         file.write_text(known)
-    for name, script in (("airflow", 'echo "$@"'), ("python", f'exec {sys.executable} "$@"')):
-        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+    for name, line in (("airflow", 'echo "$@"'), ("python", f'exec {sys.executable} "$@"')):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{line}\n")
         (tmp_path / name).chmod(0o755)
     for password in ("hidden-f7c1", ""):
         started = subprocess.run(

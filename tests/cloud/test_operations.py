@@ -10,7 +10,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from dockerfile import IMAGES
+from tests.kit.scripts import script
 
 from frametally.plugins import plugins
 from frametally.settings.loading import Settings
@@ -116,7 +116,7 @@ COMMANDS = [
     "media silver --help",
     *(f"{command} --help" for plugin in plugins() for command in plugin.commands),
 ]
-LOCKS = [ROOT / "locks" / f"{name}.lock" for name in ("all", *IMAGES)]
+LOCKS = script("docs/notice.py").LOCKS
 """Of all parts, and of each part of the stack; all but `layers`, which is no part of `all`."""
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
+from tests.kit.scripts import script
 
 from frametally.records import Detection
 from frametally_models.detector_agreement import Agreement, agreement, iou
@@ -17,18 +15,9 @@ from frametally_models.detector_agreement import Agreement, agreement, iou
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def benchmark(name: str) -> ModuleType:
-    folder = str(ROOT / "benchmarks")
-    sys.path.insert(0, folder)
-    try:
-        return importlib.import_module(name)
-    finally:
-        sys.path.remove(folder)
-
-
 @pytest.fixture(scope="module")
 def ap() -> Any:
-    return benchmark("average_precision")
+    return script("benchmarks/average_precision.py")
 
 
 def found(label: str, confidence: float, *box: float) -> Detection:
@@ -100,16 +89,9 @@ def test_the_bootstrap_draws_the_same_pictures_for_every_detector(ap: Any) -> No
     assert twice == pytest.approx(ap.ap50(judged))
 
 
-def test_the_bound_of_handing_pixels_over_leaves_out_what_memory_saves() -> None:
-    handing_over = benchmark("handing_over")
-    stages = {"decode the video": 1, "fetch": 2, "verify and decode JPEG": 6, "verify": 2, "detect": 7}
-    assert handing_over.bounds(stages, decoded_frames=1, detect_ms=7) == (16, 16 / 12, 16 / 8)
-    assert handing_over.bounds(stages, decoded_frames=5, detect_ms=0) == (13, 13 / 9, 13 / 5)
-
-
 def test_the_page_is_what_the_committed_results_say() -> None:
-    page = benchmark("performance_page")
-    results = benchmark("results").load_all()
+    page = script("benchmarks/performance_page.py")
+    results = script("benchmarks/results.py").load_all()
     assert page.page(results) == page.PAGE.read_text("utf-8"), "run: python benchmarks/performance_page.py"
     assert page.front(results) == page.FRONT.read_text("utf-8"), "run: python benchmarks/performance_page.py"
     for result in results:
@@ -117,16 +99,16 @@ def test_the_page_is_what_the_committed_results_say() -> None:
 
 
 def test_the_front_page_of_performance_has_ten_figures_and_each_goal_of_a_large_fleet() -> None:
-    page = benchmark("performance_page")
+    page = script("benchmarks/performance_page.py")
     figures, goals = page.FRONT.read_text("utf-8").split(page._FLEET_INTRO)
     assert figures.count("\n| ") == 2 + 10  # with the head and the rule below it
-    of_fleet = [result for result in benchmark("results").load_all() if result.name in page.FLEET]
+    of_fleet = [result for result in script("benchmarks/results.py").load_all() if result.name in page.FLEET]
     assert len(of_fleet) == len(page.FLEET)
     assert goals.count("\n| ") == 2 + sum(len(result.goals) for result in of_fleet)
 
 
 def test_the_cameras_a_core_in_the_operations_page_are_those_that_were_measured() -> None:
-    results = {result.name: result for result in benchmark("results").load_all()}
+    results = {result.name: result for result in script("benchmarks/results.py").load_all()}
     by_variant = {tuple(row[:3]): row[3] for row in results["detectors_workers"].tables[0].rows}
     ratios = {row[0]: (row[2], row[3]) for row in results["detectors"].tables[0].rows}
     over_opencv, over_f32 = ratios["openvino int8"]
@@ -142,7 +124,7 @@ def test_the_cameras_a_core_in_the_operations_page_are_those_that_were_measured(
 
 
 def test_a_result_shows_its_goals_as_they_are() -> None:
-    results, page = benchmark("results"), benchmark("performance_page")
+    results, page = script("benchmarks/results.py"), script("benchmarks/performance_page.py")
     result = results.Result(
         name="x", title="X", about="About x.", date="2026-01-01 00:00 UTC", cpu="a CPU", cores=2,
         load_before=0.1, commit="abc", command="python benchmarks/x.py", packages={"numpy": "2"},

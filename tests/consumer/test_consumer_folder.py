@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.thorough
+
 FOLDER = Path(__file__).resolve().parents[2] / "consumer"
 
 
@@ -23,14 +25,12 @@ def download_models(**env: object) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.thorough
 def test_the_download_script_names_the_models_files_and_ends_with_0(model_files: tuple[Path, ...]) -> None:
     finished = download_models(FRAMETALLY_MODELS_DIR=model_files[0].parent)
     assert finished.returncode == 0, finished.stderr
     assert finished.stdout.split() == [str(path) for path in model_files]
 
 
-@pytest.mark.thorough
 def test_the_download_script_ends_with_2_and_one_line_if_it_cannot_write(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     finished = download_models(FRAMETALLY_MODELS_DIR=tmp_path / "file" / "models")

@@ -15,7 +15,7 @@ from frametally.records import DeadLetter
 from frametally.segments.chain import ChainBroken, ChainEnd, PutResult, SegmentChain
 from frametally.settings.loading import load_settings
 from frametally_consumer.worker.assigned import AssignedPartition
-from frametally_consumer.worker.partitions import Partitions
+from frametally_consumer.worker.loop import Partitions
 from frametally_consumer.worker.pipeline import Pipeline
 
 

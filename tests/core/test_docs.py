@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import subprocess
 from collections import Counter
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 from tests.capabilities import CAPABILITIES, is_gone
+from tests.kit.scripts import script
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def load(path: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(Path(path).stem, ROOT / path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-code_map = load("docs/code_map.py")
-test_house = load("tests/core/test_house.py")
+code_map = script("docs/code_map.py")
+test_house = script("tests/core/test_house.py")
 
 FILES = subprocess.run(
     ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True

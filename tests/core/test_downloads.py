@@ -11,13 +11,13 @@ import shutil
 import socket
 import tarfile
 import threading
-import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from tests.kit.waiting import until
 
 from frametally.errors import Misconfigured
 from frametally.files import downloads
@@ -335,11 +335,6 @@ def test_a_second_download_waits_for_the_first_and_leaves_its_folder_alone(
     assert "waiting for it" in said.lines[0]
     assert upstream.asked.count("/b") == 1
     assert_nothing_left_behind(folder, "sample.weights")
-
-
-def until(there: Callable[[], bool]) -> None:
-    while not there():
-        time.sleep(0.01)
 
 
 def test_a_folder_that_cannot_be_written_is_named(index: Path, tmp_path: Path) -> None:

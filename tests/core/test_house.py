@@ -67,7 +67,6 @@ FLOORS = (
         "frametally.adapters.sql.clock",
         "frametally.adapters.sql.engine",
         "frametally.adapters.sql.migration",
-        "frametally.adapters.sql.postgresql",
     ),
     ("frametally.packs", "frametally.ports"),
     (
@@ -373,11 +372,11 @@ def test_the_ports_know_no_adapter() -> None:
 # Where a library gives words and nothing else, one function may turn them into a type or a number.
 WORDS_TURNED_INTO_TYPES = {
     "frametally.adapters.files.folder_store._errno": "obstore has the system's number in its text",
-    "frametally.adapters.kafka.consumer_group.KafkaGroupConsumer._commit_now": "the cause is in its args",
+    "frametally.adapters.kafka.broker_log.KafkaGroupConsumer._commit_now": "the cause is in its args",
     "frametally.adapters.s3.failures.code_of": "obstore has the store's answer in its text",
     "frametally.adapters.s3.failures.failure": "obstore has what a connection failed of in its text",
     "frametally.adapters.s3.failures.status_of": "obstore has the status of an answer in its text",
-    "frametally.adapters.sql.postgresql.SqlServer.failure": "libpq has no code for a refused connection",
+    "frametally.adapters.sql.engine.SqlServer.failure": "libpq has no code for a refused connection",
 }
 LOOKS = {
     "count",

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.exc import DataError, OperationalError, ProgrammingError
 
-from frametally.adapters.sql.postgresql import SqlServer
+from frametally.adapters.sql.engine import SqlServer
 from frametally.errors import Misconfigured, Poison, Retryable
 from frametally.opening import open_count_index, open_ledger
 from frametally.process.time_limit import time_limit

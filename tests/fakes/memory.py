@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Unpack
 
 from frametally.adapters.files.folder_store import check_key
-from frametally.adapters.sqlite.consumer_group import LeasedConsumer, Owner, divide
+from frametally.adapters.sqlite.file_log import LeasedConsumer, Owner, divide
 from frametally.errors import Misconfigured, Poison
 from frametally.ports.frame_log import GroupCallbacks, LeaseLost, LogRecord, NoSuchTopic
 from frametally.ports.object_store import (

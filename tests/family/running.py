@@ -7,23 +7,15 @@ import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import urllib3
+from tests.kit.waiting import until
 
 PATIENCE_S = 240.0
-
-
-def waits(what: Callable[[], bool], timeout_s: float = PATIENCE_S) -> None:
-    """Returns once it is so."""
-    until_s = time.monotonic() + timeout_s
-    while not what():
-        assert time.monotonic() < until_s, "it never came"
-        time.sleep(0.05)
 
 
 def of_group(group: int) -> dict[int, list[str]]:
@@ -86,7 +78,7 @@ class Running:
     @property
     def url(self) -> str:
         pattern = re.compile(r"(?:^| )Dashboard at (http\S+)", re.MULTILINE)
-        waits(lambda: pattern.search(self.said) is not None or self.process.poll() is not None)
+        until(lambda: pattern.search(self.said) is not None or self.process.poll() is not None)
         found = pattern.search(self.said)
         assert found, self.said
         return found[1]
@@ -134,5 +126,5 @@ class Running:
             assert found[-1]["state"] in (state, "received", "producing", "detecting", "counting"), found[-1]
             return found[-1]["state"] == state
 
-        waits(has_come)
+        until(has_come)
         return found[-1]

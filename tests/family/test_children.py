@@ -7,11 +7,10 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.kit.waiting import until
 
 from frametally.process.bound import bound
 from frametally.process.exit_codes import PART_DONE
@@ -21,13 +20,6 @@ from frametally.work.children import Family, Member
 
 def python(name: str, program: str, *arguments: object) -> Member:
     return Member(name, [sys.executable, "-c", program, *map(str, arguments)])
-
-
-def waits(what: Callable[[], bool], timeout_s: float = 60) -> None:
-    until_s = time.monotonic() + timeout_s
-    while not what():
-        assert time.monotonic() < until_s, "it never came"
-        time.sleep(0.02)
 
 
 def lives(process: int) -> bool:
@@ -59,7 +51,7 @@ class Running:
         self.end()
 
     def says(self, part: str, times: int = 1) -> list[str]:
-        waits(lambda: sum(part in line for line in self.lines) >= times)
+        until(lambda: sum(part in line for line in self.lines) >= times)
         return [line for line in self.lines if part in line]
 
     def end(self) -> int | None:
@@ -206,7 +198,7 @@ def test_a_member_goes_on_where_nobody_hears_it() -> None:
     thread = threading.Thread(target=lambda: codes.append(family.run(stop.is_set)))
     codes: list[int] = []
     thread.start()
-    waits(lambda: family._children[0]._process is not None)
+    until(lambda: family._children[0]._process is not None)
     stop.set()
     thread.join()
     assert codes == [0]
@@ -231,7 +223,7 @@ def test_no_member_outlives_a_family_that_is_killed() -> None:
         assert all(map(lives, here))
         parent.kill()
         parent.wait()
-        waits(lambda: not any(map(lives, here)))
+        until(lambda: not any(map(lives, here)))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children of their parent's end")

@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.family.running import Running, of_group, waits
+from tests.family.running import Running, of_group
+from tests.kit.waiting import until
 
 from frametally.files.work_lock import work_lock
 from frametally.plugins import plugins
@@ -34,7 +35,7 @@ START_SERVICES = Path(__file__).resolve().parents[2] / "start_services.sh"
 @pytest.fixture
 def up(tmp_path: Path) -> Iterator[Running]:
     with Running(tmp_path, "up", settings=SETTINGS) as family:
-        waits(lambda: all(family.process_of(member) for member in MEMBERS))
+        until(lambda: all(family.process_of(member) for member in MEMBERS))
         yield family
 
 
@@ -44,7 +45,7 @@ def test_a_signal_ends_all_and_leaves_nothing(up: Running, number: signal.Signal
     url = up.url
     with urllib.request.urlopen(f"{url}/healthz", timeout=30) as answer:  # noqa: S310
         assert answer.status == 200
-    waits(lambda: re.search(r"aggregate +\| counts: 0 days", up.said) is not None)
+    until(lambda: re.search(r"aggregate +\| counts: 0 days", up.said) is not None)
     assert up.ends_by(number) == 0
     assert [line for line in up.said.splitlines() if not LOG_LINE.match(line)] == []
     assert of_group(up.process.pid) == {}
@@ -57,14 +58,14 @@ def test_a_signal_ends_all_and_leaves_nothing(up: Running, number: signal.Signal
 def test_another_one_on_the_same_folder_is_named(tmp_path: Path) -> None:
     line = f"another `frametally up` is already running here (process {os.getpid()}); both work on"
     with work_lock(tmp_path / "frametally-data", "up"), Running(tmp_path, "up", settings=SETTINGS) as up:
-        waits(lambda: line in up.said)
-        waits(lambda: bool(up.process_of("serve")))
+        until(lambda: line in up.said)
+        until(lambda: bool(up.process_of("serve")))
 
 
 @pytest.mark.thorough
 def test_ctrl_c_in_a_terminal_which_all_of_them_hear_ends_with_0(up: Running) -> None:
     assert up.url
-    waits(lambda: re.search(r"aggregate +\| counts: 0 days", up.said) is not None)
+    until(lambda: re.search(r"aggregate +\| counts: 0 days", up.said) is not None)
     os.killpg(up.process.pid, signal.SIGINT)
     assert up.process.wait(60) == 0, up.said
     assert of_group(up.process.pid) == {}
@@ -77,7 +78,7 @@ def test_one_that_is_killed_comes_back(up: Running, member: str) -> None:
     killed = before[member]
     assert killed is not None
     os.kill(killed, signal.SIGKILL)
-    waits(lambda: up.process_of(member) not in (None, killed))
+    until(lambda: up.process_of(member) not in (None, killed))
     assert f"{member:<14} | was killed by SIGKILL: frametally starts it again in " in up.said
     assert {name: up.process_of(name) for name in MEMBERS if name != member} == {
         name: process for name, process in before.items() if name != member
@@ -87,13 +88,13 @@ def test_one_that_is_killed_comes_back(up: Running, member: str) -> None:
 @pytest.mark.thorough
 def test_start_services_is_the_same_and_leaves_nothing_after_a_kill_and_ctrl_c(tmp_path: Path) -> None:
     with Running(tmp_path, "up", settings=SETTINGS, program=[str(START_SERVICES)]) as up:
-        waits(lambda: all(up.process_of(member) for member in MEMBERS))
+        until(lambda: all(up.process_of(member) for member in MEMBERS))
         port = int(up.url.rpartition(":")[2])
-        waits(lambda: re.search(r"aggregate +\| counts: 0 days", up.said) is not None)
+        until(lambda: re.search(r"aggregate +\| counts: 0 days", up.said) is not None)
         killed = up.process_of("work")
         assert killed is not None
         os.kill(killed, signal.SIGKILL)
-        waits(lambda: up.process_of("work") not in (None, killed))
+        until(lambda: up.process_of("work") not in (None, killed))
         os.killpg(up.process.pid, signal.SIGINT)
         assert up.process.wait(60) == 0, up.said
         assert of_group(up.process.pid) == {}
@@ -129,7 +130,7 @@ def test_start_services_without_frametally_is_one_line(tmp_path: Path) -> None:
 def test_nothing_outlives_it_when_it_is_killed(up: Running) -> None:
     up.process.kill()
     up.process.wait()
-    waits(lambda: of_group(up.process.pid) == {})
+    until(lambda: of_group(up.process.pid) == {})
 
 
 @pytest.mark.parametrize(

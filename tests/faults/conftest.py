@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import runpy
 import signal
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from multiprocessing.process import BaseProcess
@@ -126,18 +125,6 @@ def deploy(tmp_path: Path) -> Iterator[Callable[..., Deployment]]:
     yield make
     for one in made:
         one.close()
-
-
-def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = 120) -> None:
-    deadline_s = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline_s, f"still waiting: {what}"
-        time.sleep(0.05)
-
-
-@pytest.fixture(name="wait_until")
-def _wait_until() -> Callable[..., None]:
-    return wait_until
 
 
 def write_pictures(folder: Path, numbers: range) -> None:

@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 from tests.examples import THOROUGH, first_quick
 from tests.faults.conftest import Deployment
+from tests.kit.waiting import until
 
 from frametally.ports.object_store import ObjectStore
 from frametally.process import failpoints
@@ -58,9 +59,8 @@ class KillLoop:
         deployment: Deployment,
         footage: tuple[object, ...],
         rng: random.Random,
-        wait_until: Callable[..., None],
     ) -> None:
-        self.deployment, self.footage, self.rng, self.wait_until = deployment, footage, rng, wait_until
+        self.deployment, self.footage, self.rng = deployment, footage, rng
         self.running: dict[str, Any] = {}
         self.kills: Counter[str] = Counter()
 
@@ -106,10 +106,10 @@ class KillLoop:
             self.kills[failpoint] += 1
         stage.kill()
 
-    def wait_while_there_is_work(self, until: Callable[[], bool], at_least_s: float) -> None:
+    def wait_while_there_is_work(self, is_done: Callable[[], bool], at_least_s: float) -> None:
         """Wait for what can only come of a frame that is still to be detected."""
         began_s = time.monotonic()
-        while not until() and (waited_s := time.monotonic() - began_s) < PATIENCE_S:
+        while not is_done() and (waited_s := time.monotonic() - began_s) < PATIENCE_S:
             if waited_s > at_least_s and self.deployment.drained():
                 return
             time.sleep(0.05)
@@ -136,7 +136,7 @@ class KillLoop:
         last = self.start("producer")
         assert last.wait(120) == 0, last.output.read_text()[-3000:]
         self.keep_consumers()
-        self.wait_until(self.deployment.drained, "the log is drained")
+        until(self.deployment.drained, "the log is drained")
         for role in ("consumer-1", "consumer-2"):
             self.running[role].send(signal.SIGTERM)
         for role in ("consumer-1", "consumer-2"):
@@ -179,7 +179,6 @@ def assert_the_same(
 def test_killed_again_and_again_it_counts_what_a_quiet_run_counts(
     deploy: Callable[..., Deployment],
     write_pictures: Callable[[Path, range], None],
-    wait_until: Callable[..., None],
     detected: Callable[[ObjectStore], set[str]],
     assert_chains: Callable[..., None],
     part_files: Callable[[ObjectStore], dict[str, bytes]],
@@ -191,7 +190,7 @@ def test_killed_again_and_again_it_counts_what_a_quiet_run_counts(
     growing = tmp_path / "growing" / "gate"
     shaken = deploy("shaken", **SETTINGS)
     options = ("--packs", *PICTURES) if form == "packs" else PICTURES
-    loop = KillLoop(shaken, (*options, growing), rng, wait_until)
+    loop = KillLoop(shaken, (*options, growing), rng)
     written = 0
     for turn in itertools.count():
         killed = sum(loop.kills.values())
@@ -224,7 +223,6 @@ def test_killed_again_and_again_it_counts_what_a_quiet_run_counts(
 @pytest.mark.parametrize("backend", ["opencv", "openvino", "onnxruntime"])
 def test_killed_with_the_real_detector_it_counts_what_a_quiet_run_counts(
     deploy: Callable[..., Deployment],
-    wait_until: Callable[..., None],
     detected: Callable[[ObjectStore], set[str]],
     assert_chains: Callable[..., None],
     part_files: Callable[[ObjectStore], dict[str, bytes]],
@@ -247,7 +245,7 @@ def test_killed_with_the_real_detector_it_counts_what_a_quiet_run_counts(
     quiet.run("aggregate")
 
     shaken = deploy("shaken", **(SETTINGS | real))
-    loop = KillLoop(shaken, clip, rng, wait_until)
+    loop = KillLoop(shaken, clip, rng)
     while loop.kills["at a random moment"] < REAL_KILLS:
         loop.kill_two_at_a_random_moment()
     loop.finish()

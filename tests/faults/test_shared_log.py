@@ -5,9 +5,10 @@ from __future__ import annotations
 import multiprocessing
 import os
 import runpy
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+
+from tests.kit.waiting import until
 
 from frametally.opening import open_frame_log
 
@@ -27,9 +28,7 @@ def start(role: str, *arguments: object) -> multiprocessing.process.BaseProcess:
     return process
 
 
-def test_four_producers_four_consumers_and_a_reader_lose_nothing(
-    tmp_path: Path, wait_until: Callable[..., None]
-) -> None:
+def test_four_producers_four_consumers_and_a_reader_lose_nothing(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/log.sqlite"
     stop = tmp_path / "stop"
     with closing(open_frame_log(url)) as log:
@@ -46,7 +45,7 @@ def test_four_producers_four_consumers_and_a_reader_lose_nothing(
         with closing(open_frame_log(url)) as log:
             ends = log.end_offsets(TOPIC)
             assert sum(ends.values()) == 4 * each
-            wait_until(lambda: log.committed(TOPIC, GROUP) == ends, "all is committed", 200)
+            until(lambda: log.committed(TOPIC, GROUP) == ends, "all is committed", within_s=200)
         stop.touch()
         for process in running:
             process.join(30)

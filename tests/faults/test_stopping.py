@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from tests.examples import first_quick
 from tests.faults.conftest import Deployment, Stage
+from tests.kit.waiting import until
 
 from frametally.ports.object_store import ObjectStore
 from frametally.segments.contents import list_segments, read_segment
@@ -46,14 +47,13 @@ def frames_found(stage: Stage) -> int:
 def test_sigterm_ends_with_0_and_a_second_start_does_nothing_again(
     deploy: Callable[..., Deployment],
     pictures: Path,
-    wait_until: Callable[..., None],
     detected: Callable[[ObjectStore], set[str]],
     assert_chains: Callable[..., None],
 ) -> None:
     deployment = deploy("one", FRAMETALLY_BATCH_FRAMES="5", FAULTS_JITTER_S="0")
     deployment.run("produce", *PICTURES, pictures)
     first = deployment.start("consume", FAULTS_JITTER_S="0.05")
-    wait_until(lambda: len(segments(deployment)) > 3, "some segments")
+    until(lambda: len(segments(deployment)) > 3, "some segments")
     first.send(signal.SIGTERM)
     assert first.wait(10) == 0, first.output.read_text()
     before = segments(deployment)
@@ -98,13 +98,12 @@ def test_ctrl_c_in_a_command_is_one_line(tmp_path: Path) -> None:
 def test_sigterm_while_the_model_is_loaded_ends_at_once_and_loses_nothing(
     deploy: Callable[..., Deployment],
     pictures: Path,
-    wait_until: Callable[..., None],
     detected: Callable[[ObjectStore], set[str]],
 ) -> None:
     deployment = deploy("loading", FAULTS_JITTER_S="0")
     deployment.run("produce", *PICTURES, pictures)
     loading = deployment.start("consume", FAULTS_LOADING_S="600")
-    wait_until(lambda: loading.output.with_suffix(".loading").exists(), "the model is being loaded")
+    until(lambda: loading.output.with_suffix(".loading").exists(), "the model is being loaded")
     loading.send(signal.SIGTERM)
     assert loading.wait(60) in (-signal.SIGTERM, 128 + signal.SIGTERM)  # to `up`, as good as 0
     deployment.run("consume", "--until-caught-up")
@@ -116,13 +115,12 @@ def test_sigterm_while_the_model_is_loaded_ends_at_once_and_loses_nothing(
 def test_sigterm_in_the_middle_of_a_detection_that_takes_too_long_ends_with_0_within_10_s(
     deploy: Callable[..., Deployment],
     pictures: Path,
-    wait_until: Callable[..., None],
     detected: Callable[[ObjectStore], set[str]],
 ) -> None:
     deployment = deploy("slow", FAULTS_JITTER_S="0")
     deployment.run("produce", *PICTURES, pictures)
     slow = deployment.start("consume", FAULTS_DETECTION_S="60")
-    wait_until(lambda: slow.output.with_suffix(".detecting").exists(), "the detector is at work")
+    until(lambda: slow.output.with_suffix(".detecting").exists(), "the detector is at work")
     slow.send(signal.SIGTERM)
     assert slow.wait(10) == 0, slow.output.read_text()
     assert segments(deployment) == {}
@@ -133,13 +131,13 @@ def test_sigterm_in_the_middle_of_a_detection_that_takes_too_long_ends_with_0_wi
 
 @pytest.mark.parametrize("command", first_quick([["run", "--no-serve"], ["consume", "--until-caught-up"]]))
 def test_a_detection_that_is_stopped_before_the_end_says_so_and_ends_with_130(
-    deploy: Callable[..., Deployment], pictures: Path, wait_until: Callable[..., None], command: list[str]
+    deploy: Callable[..., Deployment], pictures: Path, command: list[str]
 ) -> None:
     deployment = deploy("cut", FAULTS_JITTER_S="0")
     deployment.run("produce", *PICTURES, pictures)
     footage = [*PICTURES, pictures] if command[0] == "run" else []
     slow = deployment.start(*command, *footage, FAULTS_DETECTION_S="60")
-    wait_until(lambda: slow.output.with_suffix(".detecting").exists(), "the detector is at work")
+    until(lambda: slow.output.with_suffix(".detecting").exists(), "the detector is at work")
     slow.send(signal.SIGINT)
     assert slow.wait(15) == 130, slow.output.read_text()
     assert slow.output.read_text().count("stopped; run the same command to continue") == 1
@@ -147,7 +145,7 @@ def test_a_detection_that_is_stopped_before_the_end_says_so_and_ends_with_130(
 
 @pytest.mark.parametrize("number", first_quick([signal.SIGINT, signal.SIGTERM]))
 def test_a_stop_is_heard_while_a_video_is_decoded_that_takes_minutes(
-    deploy: Callable[..., Deployment], tmp_path: Path, wait_until: Callable[..., None], number: signal.Signals
+    deploy: Callable[..., Deployment], tmp_path: Path, number: signal.Signals
 ) -> None:
     slow = tmp_path / "gate" / "slow.avi"
     slow.parent.mkdir()
@@ -155,7 +153,7 @@ def test_a_stop_is_heard_while_a_video_is_decoded_that_takes_minutes(
     deployment = deploy("deaf")
     producer = deployment.start("produce", slow)
     said = producer.output
-    wait_until((deployment.data_dir / "seen-files.sqlite").exists, "the file is about to be decoded")
+    until((deployment.data_dir / "seen-files.sqlite").exists, "the file is about to be decoded")
     time.sleep(3)
     producer.send(number)
     # A bound on liveness: the frame takes minutes, ending takes a second.
@@ -167,7 +165,6 @@ def test_a_stop_is_heard_while_a_video_is_decoded_that_takes_minutes(
 def test_a_consumer_stopped_past_its_lease_wakes_up_and_does_no_harm(
     deploy: Callable[..., Deployment],
     pictures: Path,
-    wait_until: Callable[..., None],
     detected: Callable[[ObjectStore], set[str]],
     assert_chains: Callable[..., None],
 ) -> None:
@@ -178,10 +175,10 @@ def test_a_consumer_stopped_past_its_lease_wakes_up_and_does_no_harm(
     deployment.run("produce", *PICTURES, pictures)
     go = deployment.folder / "go"
     first = deployment.start("consume", FAULTS_HOLD_PUT_UNTIL=str(go))
-    wait_until(go.with_name("go.holding").exists, "a put is on its way")
+    until(go.with_name("go.holding").exists, "a put is on its way")
     first.send(signal.SIGSTOP)
     second = deployment.start("consume")
-    wait_until(deployment.drained, "the other one has taken over")
+    until(deployment.drained, "the other one has taken over")
     before = segments(deployment)
     go.touch()
     first.send(signal.SIGCONT)
@@ -201,14 +198,13 @@ def test_a_consumer_stopped_past_its_lease_wakes_up_and_does_no_harm(
 def test_workers_share_the_partitions_and_one_that_dies_is_started_again(
     deploy: Callable[..., Deployment],
     pictures: Path,
-    wait_until: Callable[..., None],
     detected: Callable[[ObjectStore], set[str]],
     assert_chains: Callable[..., None],
 ) -> None:
     deployment = deploy("team", FRAMETALLY_BATCH_FRAMES="4", FRAMETALLY_LEASE_S="1")
     deployment.run("produce", *PICTURES, pictures)
     team = deployment.start("consume", "--workers", 3, FRAMETALLY_FAILPOINT="chain.put:8")
-    wait_until(deployment.drained, "the log is drained")
+    until(deployment.drained, "the log is drained")
     team.send(signal.SIGTERM)
     assert team.wait(12) == 0, team.output.read_text()
     said = team.output.read_text()
@@ -222,17 +218,17 @@ def test_workers_share_the_partitions_and_one_that_dies_is_started_again(
 
 @pytest.mark.thorough
 def test_workers_that_lose_their_supervisor_end(
-    deploy: Callable[..., Deployment], pictures: Path, wait_until: Callable[..., None], tmp_path: Path
+    deploy: Callable[..., Deployment], pictures: Path, tmp_path: Path
 ) -> None:
     deployment = deploy("orphans", FRAMETALLY_LEASE_S="1")
     deployment.run("produce", *PICTURES, pictures)
     team = deployment.start("consume", "--workers", 2)
-    wait_until(deployment.drained, "the log is drained")
+    until(deployment.drained, "the log is drained")
     [pid] = [team.process.pid]
     children = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     assert len(children) >= 2
     team.kill()
-    wait_until(lambda: not any(_is_running(child) for child in children), "the workers have ended", 20)
+    until(lambda: not any(_is_running(child) for child in children), "the workers have ended", within_s=20)
 
 
 def _is_running(pid: int) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from tests.kit.scripts import script
 from tests.videos.video_records import upload_file
 
 from frametally.opening import open_object_store
@@ -17,20 +17,17 @@ from frametally.settings.loading import load_settings
 from frametally_gold.layers import driver
 from frametally_videos.opening import open_video_catalogue
 
+pytestmark = pytest.mark.thorough
+
 ROOT = Path(__file__).resolve().parents[2]
-SCRIPT = ROOT / "capabilities/gold/sync_datalake_files.py"
+SCRIPT = "capabilities/gold/sync_datalake_files.py"
 
 
 def write_notebooks(folder: Path) -> list[Path]:
-    spec = importlib.util.spec_from_file_location("sync_datalake_files", SCRIPT)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    written: list[Path] = module.write_notebooks(folder)
+    written: list[Path] = script(SCRIPT).write_notebooks(folder)
     return written
 
 
-@pytest.mark.thorough
 def test_there_is_one_in_the_folder_of_each_layer_and_none_is_committed(tmp_path: Path) -> None:
     written = [str(path.relative_to(tmp_path)) for path in write_notebooks(tmp_path)]
     assert written == [f"{layer}_layer/01_dag.ipynb" for layer in driver.MODULES]
@@ -41,13 +38,11 @@ def test_there_is_one_in_the_folder_of_each_layer_and_none_is_committed(tmp_path
     assert told.stdout.split() == ignored
 
 
-@pytest.mark.thorough
 def test_the_same_layers_are_the_same_notebooks(tmp_path: Path) -> None:
     first, again = write_notebooks(tmp_path / "first"), write_notebooks(tmp_path / "again")
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in again]
 
 
-@pytest.mark.thorough
 def test_their_cells_run_in_order(
     tmp_path: Path, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -73,7 +68,6 @@ def test_their_cells_run_in_order(
         assert cells[-1].outputs[0].data["text/plain"].startswith(f"LayerReport(done={names!r}")
 
 
-@pytest.mark.thorough
 def test_without_the_id_of_a_video_the_first_cell_says_what_to_set(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
 import json
 import random
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.hadoop.conftest import Footage
 from tests.hadoop.test_track_hours import NOON_MS, drive, objects, tracks
+from tests.kit.scripts import script
 
 from frametally.settings.loading import ENV_PREFIX, Settings
 from frametally_hadoop.job.following import pair_up, widened
@@ -551,16 +550,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs/tracking.md").read_text(encoding="utf-8")
 
 
-def load(name: str) -> Any:
-    """A module of the benchmarks, which are scripts and no package."""
-    spec = importlib.util.spec_from_file_location(f"benchmark_{name}", ROOT / "benchmarks" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-measure = load("idf1")
+measure = script("benchmarks/idf1.py")
 AT, ASIDE = (10.0, 10.0, 20.0, 40.0), (200.0, 10.0, 20.0, 40.0)
 
 

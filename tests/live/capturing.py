@@ -7,15 +7,15 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import closing, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from tests.kit.waiting import until
 
 from frametally.live_records import LiveMinute
 from frametally.media.manifests import list_manifests
@@ -33,14 +33,6 @@ from frametally_live.feeds.camera_capture import CameraCapture
 from frametally_live.feeds.feed_messages import FeedRun, Teller
 
 PATIENCE_S = 120.0
-
-
-def until(true: Callable[[], object], what: str = "") -> None:
-    """Wait for something that comes soon."""
-    end_s = time.monotonic() + PATIENCE_S
-    while not true():
-        assert time.monotonic() < end_s, what or "it never came"
-        time.sleep(0.05)
 
 
 def here(tmp_path: Path, **overrides: Any) -> Settings:

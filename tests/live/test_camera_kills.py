@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests.kit.waiting import until
 from tests.live.capturing import (
     PATIENCE_S,
     Capturing,
@@ -25,7 +26,6 @@ from tests.live.capturing import (
     manifests_of,
     run_frametally,
     settled,
-    until,
 )
 from tests.live.showing import LAUNCHES, RtspCamera
 from tests.videos.test_work_kills import SEED, children_of, is_running

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from tests.commands import FORKS
 from tests.examples import first_quick
+from tests.kit.waiting import until
 from tests.live.capturing import (
     PATIENCE_S,
     Capturing,
@@ -21,7 +22,6 @@ from tests.live.capturing import (
     here,
     manifests_of,
     run_frametally,
-    until,
 )
 from tests.live.showing import RtspCamera
 from tests.live.test_spool import FIRST_MS, minute_of

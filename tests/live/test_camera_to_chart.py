@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.family.running import Running, of_group, waits
+from tests.family.running import Running, of_group
+from tests.kit.waiting import until
 from tests.live.capturing import camera_of, run_frametally
 from tests.live.showing import RtspCamera
 
@@ -44,9 +45,9 @@ def test_frames_of_a_camera_that_still_runs_come_into_the_chart_again_and_again(
         patch.setattr(camera_frames, "_HOLD_S", 0.0)
         here = load_settings(data_dir=family.data_dir)
         run_frametally("live", "add", camera.address, "--source", "gate-1", settings=here)
-        waits(lambda: charted(family)["frames"] > 0)
+        until(lambda: charted(family)["frames"] > 0)
         first = charted(family)["frames"]
-        waits(lambda: charted(family)["frames"] > first)
+        until(lambda: charted(family)["frames"] > first)
         assert camera_of(here).told.state == "running"
         assert family.ends_by(signal.SIGTERM) == 0
         assert of_group(family.process.pid) == {}

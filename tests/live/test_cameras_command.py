@@ -8,7 +8,8 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from tests.live.capturing import Worker, camera_of, here, manifests_of, run_frametally, settled, until
+from tests.kit.waiting import until
+from tests.live.capturing import Worker, camera_of, here, manifests_of, run_frametally, settled
 from tests.live.showing import LAUNCHES, RtspCamera, Speaker
 from tests.live.test_opening import answering, garbage, motion_jpeg
 

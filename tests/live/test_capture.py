@@ -21,6 +21,7 @@ import pytest
 from msgspec.structs import replace
 from numpy.typing import NDArray
 from tests.fakes.records import make_manifest
+from tests.kit.waiting import until
 from tests.live.capturing import (
     Capturing,
     all_in_the_books,
@@ -32,7 +33,6 @@ from tests.live.capturing import (
     manifests_of,
     overflow_is_named,
     run_frametally,
-    until,
 )
 from tests.live.showing import LAUNCHES, RtspCamera, Speaker
 from tests.live.test_opening import MULTIPART, jpeg, motion_jpeg, part_of, request_of

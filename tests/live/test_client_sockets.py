@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 
 import pytest
 from flask import Flask
-from tests.live.watching import closed_by, described, open_socket, wait_until
+from tests.kit.waiting import until
+from tests.live.watching import closed_by, described, open_socket
 from tests.videos.test_library_api import stored
 from tests.videos.video_records import make_video
 from tests.web.conftest import Place, Serving
@@ -257,7 +258,7 @@ def test_a_client_has_four_sockets_and_no_more(listen: Callable[..., Listener]) 
     assert listen(ANNA).closed_by() == 1013
     assert listen(BELA).next()["type"] == "hello"
     four[0].connection.close()
-    wait_until(lambda: _hears(listen))
+    until(lambda: _hears(listen))
 
 
 def test_all_clients_together_have_as_many_sockets_as_are_allowed_and_no_more(
@@ -270,7 +271,7 @@ def test_all_clients_together_have_as_many_sockets_as_are_allowed_and_no_more(
             assert one.next()["type"] == "hello"
         assert listen(ANNA).closed_by() == 1013
         three[0].connection.close()
-        wait_until(lambda: _hears(listen))
+        until(lambda: _hears(listen))
         assert listen(BELA).closed_by() == 1013
 
 
@@ -315,9 +316,9 @@ def test_of_two_hundred_that_came_and_went_nothing_is_left(
             one.connection.close()
         else:
             one.connection.socket.close()
-    wait_until(lambda: sockets.open == 0)
+    until(lambda: sockets.open == 0)
     assert not sockets.is_watching
-    wait_until(lambda: threading.active_count() <= before + 40)
+    until(lambda: threading.active_count() <= before + 40)
 
 
 def test_a_client_that_reads_nothing_is_kept_waiting_with_little(

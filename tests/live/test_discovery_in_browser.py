@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from tests.live.capturing import Worker, camera_of, here, settled, until
+from tests.kit.waiting import until
+from tests.live.capturing import Worker, camera_of, here, settled
 from tests.live.onvif_camera import Answerer, OnvifCamera
 from tests.live.showing import RtspCamera
 from tests.web.browser import Page, Place, Visits, expect

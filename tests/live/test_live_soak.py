@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import pytest
 from serving.own import OwnServer
-from tests.live.capturing import until
+from tests.kit.waiting import until
 from tests.live.cut_network import CutNetwork
 from tests.live.live_place import Books, LivePlace
 from tests.live.showing import RtspCamera

@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tests.live.capturing import until
+from tests.kit.waiting import until
 from tests.producer.conftest import encode_video
 from tests.videos.video_records import upload_file
 

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from tests.fakes.footage import make_file
 from tests.fakes.numbered_pictures import FRAMES, number_of, numbered
-from tests.live.capturing import Capturing, all_in_the_books, here, live_of, manifests_of, until
+from tests.kit.waiting import until
+from tests.live.capturing import Capturing, all_in_the_books, here, live_of, manifests_of
 from tests.live.showing import RtspCamera
 from tests.live.test_opening import to_open
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from tests.examples import first_quick
-from tests.live.capturing import until
+from tests.kit.waiting import until
 from tests.videos import test_work_kills
 from tests.videos.test_work_kills import FRAMES, PATIENCE_S, SEED, Place, children_of, is_running
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import av
 import numpy as np
 import pytest
-from tests.live.capturing import until
+from tests.kit.waiting import until
 from tests.pipeline.conftest import run_frametally
 from tests.videos.test_acceptance import ENV, START, House
 

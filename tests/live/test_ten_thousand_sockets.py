@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 
 import pytest
 import urllib3
-from tests.family.running import Running, waits
+from tests.family.running import Running
+from tests.kit.waiting import until
 from tests.live.test_watching import Gate, begun, see
 from tests.live.watching import Scene, Watcher, open_socket
 from tests.web.conftest import Place
@@ -127,7 +128,7 @@ def test_of_ten_thousand_sockets_those_beyond_the_bound_are_refused_and_nobody_e
                 all_is_well()
                 memory_mb.append(taken.memory_mb)
             assert storm.told.keys() == {"101", "503"}, "each has an answer"
-            waits(lambda: taken.files <= files + 20)
+            until(lambda: taken.files <= files + 20)
         all_is_well()
         memory_mb.append(taken.memory_mb)
         assert [one.frames[-1].header["left_out"] for one in lively] == left_out

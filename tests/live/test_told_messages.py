@@ -13,7 +13,7 @@ from tests.web.fixtures import unavailable
 from tests.web.test_events_api import events, listen
 
 from frametally_live.viewers import viewer_messages as live
-from frametally_videos.sockets import client_messages as clients
+from frametally_videos.sockets import client_sockets as clients
 from frametally_web.api.asyncapi import describe_messages
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 import urllib3
 from tests.family.footage import FPS, SETTINGS, make_video
-from tests.family.running import Running, of_group, waits
+from tests.family.running import Running, of_group
+from tests.kit.waiting import until
 from tests.live.watching import Shown, Watcher, open_socket
 from websockets.exceptions import ConnectionClosed
 
@@ -64,7 +65,7 @@ def test_a_dashboard_starts_what_videos_need_once_the_first_one_waits_and_ends_i
         assert dashboard.ask("/api/v1/videos")["videos"] == []
         assert list(of_group(dashboard.process.pid)) == [dashboard.process.pid]
         dashboard.upload(video, source="Gate", start_time=START_TIME)
-        waits(lambda: all(dashboard.process_of(member) for member in ("work", "consume", "aggregate")))
+        until(lambda: all(dashboard.process_of(member) for member in ("work", "consume", "aggregate")))
         assert dashboard.ends_by(signal.SIGTERM) == 0
         assert of_group(dashboard.process.pid) == {}
     # What was left goes on with the next one, whoever it is.
@@ -114,11 +115,11 @@ def test_a_dashboard_starts_what_streams_need_with_the_first_one_and_starts_agai
         # Slow enough to be still on its way when its worker is killed.
         started = dashboard.post("/api/stream/start", video_id=accepted["id"], speed=2)
         stream = f"/api/v1/streams/{started['stream_id']}"
-        waits(lambda: dashboard.ask(stream)["state"] == "running")
+        until(lambda: dashboard.ask(stream)["state"] == "running")
         worker = dashboard.process_of("live")
         assert worker is not None
         os.kill(worker, signal.SIGKILL)
-        waits(lambda: dashboard.ask(stream)["state"] == "ended")
+        until(lambda: dashboard.ask(stream)["state"] == "ended")
         assert dashboard.ask(stream)["position_s"] == (FRAMES - 1) / FPS
         assert dashboard.process_of("live") not in (None, worker)
         # A second `aggregate` would count the same days.
@@ -130,7 +131,7 @@ def test_a_dashboard_starts_what_streams_need_with_the_first_one_and_starts_agai
     # One that is left is gone on with, without a video that waits.
     with Running(tmp_path, "serve", settings=SETTINGS) as again:
         stream_id = again.post("/api/stream/start", video_id=accepted["id"], speed=16)["stream_id"]
-        waits(lambda: again.ask(f"/api/v1/streams/{stream_id}")["state"] == "ended")
+        until(lambda: again.ask(f"/api/v1/streams/{stream_id}")["state"] == "ended")
         assert again.process_of("work") is None
 
 
@@ -143,7 +144,7 @@ def test_a_camera_that_is_added_where_there_is_nothing_yet_is_kept_run_and_in_th
         camera = {"source": "gate", "address": "http://127.0.0.1:9/"}
         answer = urllib3.request("POST", f"{dashboard.url}/api/v1/cameras", json=camera, timeout=60)
         assert answer.status == 201, answer.data
-        waits(lambda: dashboard.ask("/api/v1/cameras")["cameras"][0]["state"] == "waiting")
+        until(lambda: dashboard.ask("/api/v1/cameras")["cameras"][0]["state"] == "waiting")
         assert dashboard.process_of("live") is not None
         assert [one["what"] for one in dashboard.ask("/api/v1/audit")["changes"]] == ["POST /api/cameras"]
     with Running(tmp_path, "serve", "--alone", settings=settings) as again:
@@ -172,10 +173,10 @@ def test_a_killed_dashboard_leaves_nothing_and_the_next_one_ends_what_it_had_beg
 ) -> None:
     with Running(tmp_path, "serve", settings=SETTINGS) as dashboard:
         accepted = dashboard.upload(video, source="Gate", start_time=START_TIME)
-        waits(lambda: dashboard.process_of("work") is not None)
+        until(lambda: dashboard.process_of("work") is not None)
         dashboard.process.kill()
         dashboard.process.wait()
-        waits(lambda: of_group(dashboard.process.pid) == {})
+        until(lambda: of_group(dashboard.process.pid) == {})
     with Running(tmp_path, "serve", settings=SETTINGS) as again:
         again.comes_to(accepted["id"], "ready")
         assert part_files(again.data_dir) == part_files(run)

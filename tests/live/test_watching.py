@@ -20,7 +20,8 @@ from flask import Flask
 from starlette.types import Message
 from tests.fakes.memory import ManualClock
 from tests.fakes.records import make_frame
-from tests.live.watching import CAR, JPEG, START_MS, Scene, Shown, Watcher, described, open_socket, wait_until
+from tests.kit.waiting import until
+from tests.live.watching import CAR, JPEG, START_MS, Scene, Shown, Watcher, described, open_socket
 from tests.videos.test_library_api import stored
 from tests.videos.video_records import make_facts, make_video
 from tests.web.conftest import Place, Serving
@@ -510,7 +511,7 @@ def test_while_the_store_is_away_nothing_is_shown_and_then_the_newest(place: Pla
         result = make_frame(START_MS + 100 * number, number)
         place.store.put(result.image_path, JPEG)
         pictures.take(name, result)
-    wait_until(lambda: "The store is not responding." in told)
+    until(lambda: "The store is not responding." in told)
     assert not shown
     store.error = None
     assert seen.wait(LONG_S)
@@ -670,7 +671,7 @@ def test_after_a_reload_the_same_stream_is_seen_again(
     first = watch(gate.asked)
     begun(gate, first)
     first.connection.close()
-    wait_until(lambda: not sockets.is_watching)
+    until(lambda: not sockets.is_watching)
     second = watch(gate.asked)
     assert begun(gate, second).header["stream_id"] == gate.feed.id
 
@@ -773,13 +774,13 @@ def test_of_a_thousand_sockets_five_hundred_are_served_and_fifty_of_an_address(
         watch(gate.asked, additional_headers={"X-Forwarded-For": f"6.6.6.6, 198.51.100.{number // 40}"})
         for number in range(949)
     ]
-    wait_until(lambda: sockets.open == 500)
+    until(lambda: sockets.open == 500)
     assert came[-1].closed_by() == 1013
     for one in [*of_one, *came]:
         one.connection.socket.close()
-    wait_until(lambda: sockets.open == 0)
-    wait_until(lambda: not sockets.is_watching)
-    wait_until(lambda: threading.active_count() <= before + 45)
+    until(lambda: sockets.open == 0)
+    until(lambda: not sockets.is_watching)
+    until(lambda: threading.active_count() <= before + 45)
 
 
 def test_nobody_who_watches_leaves_anything_in_the_log(
@@ -788,14 +789,14 @@ def test_nobody_who_watches_leaves_anything_in_the_log(
     viewer = watch(gate.asked)
     begun(gate, viewer)
     viewer.connection.close()
-    wait_until(lambda: not sockets.is_watching)
+    until(lambda: not sockets.is_watching)
 
     def has_rows() -> bool:
         with contextlib.closing(sqlite3.connect(scene.place.settings.data_dir / "log.sqlite")) as file:
             tables = ("member", "assignment", "consumer_group", "committed")
             return any(file.execute(f"SELECT 1 FROM {name}").fetchall() for name in tables)  # noqa: S608
 
-    wait_until(lambda: not has_rows())
+    until(lambda: not has_rows())
 
 
 def test_a_stream_that_ends_while_its_state_is_sent_is_told_as_ended_before_the_socket_closes() -> None:

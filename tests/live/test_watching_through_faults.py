@@ -12,9 +12,10 @@ from typing import Any, cast
 import pytest
 from flask import Flask
 from tests.fakes.memory import ManualClock
+from tests.kit.waiting import until
 from tests.live import test_watching
 from tests.live.test_watching import Gate, begun, see
-from tests.live.watching import JPEG, START_MS, Scene, Watcher, open_socket, wait_until
+from tests.live.watching import JPEG, START_MS, Scene, Watcher, open_socket
 
 from frametally.adapters.sqlite.file_log import SqliteLog
 from frametally.errors import Retryable
@@ -108,7 +109,7 @@ def test_when_the_log_goes_away_in_the_middle_viewers_stay_and_see_what_comes_ne
         begun(gate, viewer)
     assert not any(one.header["captured_at_ms"] >= START_MS + 1_000_000 for one in viewer.frames)
     # Those of asyncio stay, and how many there are is the load's.
-    wait_until(lambda: not any(one.name.startswith("live-") for one in threading.enumerate()))
+    until(lambda: not any(one.name.startswith("live-") for one in threading.enumerate()))
 
 
 def test_what_the_log_removes_before_it_is_read_is_passed_over_and_the_next_is_read(
@@ -138,7 +139,7 @@ def test_what_the_log_removes_before_it_is_read_is_passed_over_and_the_next_is_r
         while not taken:
             number += 1
             gate.show(number)
-            wait_until(lambda: bool(told))
+            until(lambda: bool(told))
         awake.clear()
         assert asleep.wait(60)
         del taken[:]
@@ -149,7 +150,7 @@ def test_what_the_log_removes_before_it_is_read_is_passed_over_and_the_next_is_r
             gate.show(6_000)
         gate.show(7_000)
         awake.set()
-        wait_until(lambda: any(one.frame_index == 7_000 for one in taken))
+        until(lambda: any(one.frame_index == 7_000 for one in taken))
         scene.place.log = real
         reader.stop()
         reader.join()
@@ -164,13 +165,13 @@ def test_results_that_come_with_the_first_topic_are_all_seen_by_who_waited_for_i
     reader = ResultReader(scene.place.log, topic, taken.append, told.append)
     reader.start()
     try:
-        wait_until(lambda: bool(told))
+        until(lambda: bool(told))
         scene.place.log.create_topic(topic, 3)
         scene.topic = topic
         scene.publish(*(scene.result(number, media=media, source="gate") for number in range(7)))
-        wait_until(lambda: "" in told)
+        until(lambda: "" in told)
         scene.publish(scene.result(7, media=media, source="gate"))
-        wait_until(lambda: any(result.frame_index == 7 for result in taken))
+        until(lambda: any(result.frame_index == 7 for result in taken))
     finally:
         reader.stop()
         reader.join()

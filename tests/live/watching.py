@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import json
 import struct
-import time
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
@@ -48,14 +47,6 @@ def described(channel: str, name: str) -> Validator:
     assert name in document["channels"][channel]["messages"]
     payload = document["components"]["messages"][name]["payload"]
     return validator_for({**payload, "components": document["components"]})
-
-
-def wait_until(is_so: Callable[[], bool]) -> None:
-    """Wait for something that comes soon."""
-    ends_s = time.monotonic() + LONG_S
-    while not is_so():
-        assert time.monotonic() < ends_s
-        time.sleep(0.02)
 
 
 def closed_by(connection: ClientConnection) -> int | None:

@@ -21,6 +21,7 @@ import av
 import pytest
 from tests.fakes.memory import MemoryLog
 from tests.family.footage import make_video
+from tests.kit.waiting import until
 from tests.pipeline.conftest import Counted
 
 from frametally.opening import open_frame_log, open_object_store
@@ -101,13 +102,6 @@ def start_consumer(settings: Settings, batch_frames: int) -> subprocess.Popen[st
     )
 
 
-def wait_until(condition: Any, what: str, timeout_s: float = 90) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, f"still waiting: {what}"
-        time.sleep(0.1)
-
-
 def shares(settings: Settings) -> list[int]:
     """How many partitions each consumer holds (read from the log's file: the port has no such question)."""
     try:
@@ -124,7 +118,7 @@ def produced_at(pace_s: float, consumers: int, clip: Path, folder: Path, batch_f
     detector = prepare_detector(settings, NoProgress())
     running = [start_consumer(settings, batch_frames) for _ in range(consumers)]
     try:
-        wait_until(lambda: shares(settings) == [6 // consumers] * consumers, "each has its share")
+        until(lambda: shares(settings) == [6 // consumers] * consumers, "each has its share")
         with (
             closing(open_object_store(settings.store_url)) as store,
             closing(open_frame_log(settings.log_url)) as log,
@@ -139,7 +133,7 @@ def produced_at(pace_s: float, consumers: int, clip: Path, folder: Path, batch_f
             ends = log.end_offsets(settings.topic)
             assert len(ends) == 6
             assert sum(ends.values()) == FRAMES
-            wait_until(lambda: log.committed(settings.topic, group) == ends, "the log is drained")
+            until(lambda: log.committed(settings.topic, group) == ends, "the log is drained")
             assert len({key for key, _ in messages_on(log, settings.topic)}) >= 60
         for process in running:
             process.send_signal(signal.SIGTERM)

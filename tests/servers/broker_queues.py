@@ -14,7 +14,7 @@ from serving.needs import server
 
 from frametally.settings.access import ServerAccess
 from frametally.settings.fields import SecretStr
-from frametally_videos.queues.amqp_broker import DEAD_LETTERS, EXCHANGE, QUEUES_THERE
+from frametally_videos.queues.amqp_queue import DEAD_LETTERS, EXCHANGE, QUEUES_THERE
 
 
 @contextmanager

@@ -8,9 +8,6 @@ from dataclasses import dataclass, field
 
 from compose_file import STACK
 
-IMAGES = ("build", "consumer", "hadoop", "producer", "search", "store", "web")
-"""The locks in `locks/` that are for images alone; those of `airflow` and `gpu` are for people, too."""
-
 
 @dataclass
 class Target:

@@ -20,7 +20,7 @@ from serving.downloads import pip_target
 from serving.place import Place, answers
 from serving.processes import ServerFailed
 
-from frametally_cloud.stack_credentials import web_hash
+from frametally_cloud.stack_setup import web_hash
 
 VERSION = "3.7.15"
 DOMAIN = "frametally.test"

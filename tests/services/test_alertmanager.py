@@ -6,17 +6,16 @@ import json
 import os
 import socket
 import subprocess
-import time
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import server_prometheus
 from serving.downloads import cache_folder
 from serving.needs import server
+from tests.kit.waiting import until
 
-from frametally_cloud.server_files import alertmanager_settings
+from frametally_cloud.stack_setup import alertmanager_settings
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(120)]
 
@@ -24,14 +23,6 @@ ALERT = {
     "labels": {"alertname": "FrametallyDown", "service": "consumer"},
     "annotations": {"summary": "consumer does not answer"},
 }
-
-
-def wait_until(condition: Callable[[], bool], what: str) -> None:
-    for _ in range(600):
-        if condition():
-            return
-        time.sleep(0.1)
-    pytest.fail(what)
 
 
 def test_an_alert_is_mailed_by_the_mail_server_of_the_stack(tmp_path: Path) -> None:
@@ -74,13 +65,13 @@ def test_an_alert_is_mailed_by_the_mail_server_of_the_stack(tmp_path: Path) -> N
                 assert process.poll() is None, (tmp_path / "output").read_text()
                 return False
 
-        wait_until(is_ready, "Alertmanager is not ready")
+        until(is_ready, "Alertmanager is not ready")
         request = urllib.request.Request(  # noqa: S310
             f"{url}/api/v2/alerts", json.dumps([ALERT]).encode(), {"Content-Type": "application/json"}
         )
         urllib.request.urlopen(request, timeout=10).close()  # noqa: S310
         mails = Path(smtp["MAILS"])
-        wait_until(
+        until(
             lambda: mails.exists() and f"To: {recipient}" in mails.read_text(errors="replace"),
             "no mail came",
         )

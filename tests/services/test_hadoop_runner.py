@@ -27,6 +27,7 @@ from s3_fault_proxy import Fault, FaultProxy
 from serving.downloads import cache_folder
 from serving.needs import server
 from serving.place import Place
+from tests.kit.waiting import until
 
 from frametally.books.runs import current_runs, read_parts
 from frametally.opening import open_object_store
@@ -181,13 +182,6 @@ def in_namespace(rig: Rig, *words: str) -> list[int]:
     return found
 
 
-def wait_until(done: Callable[[], object]) -> None:
-    by_s = time.monotonic() + PATIENCE_S
-    while not done():
-        assert time.monotonic() < by_s
-        time.sleep(0.05)
-
-
 class HeldReads:
     """Holds the first reads of segments by tasks, one for each of `meanwhile`, until that has been done."""
 
@@ -288,7 +282,7 @@ def test_a_task_that_dies_half_way_and_a_node_that_dies_and_comes_back_change_no
     killed: list[str] = []
 
     def kill_the_task() -> None:
-        wait_until(lambda: in_namespace(rig, "--mapper"))
+        until(lambda: in_namespace(rig, "--mapper"))
         os.kill(in_namespace(rig, "--mapper")[0], signal.SIGKILL)
         killed.append("task")
 
@@ -299,7 +293,7 @@ def test_a_task_that_dies_half_way_and_a_node_that_dies_and_comes_back_change_no
         for pid in tasks:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: not node.alive)
+        until(lambda: not node.alive)
         server_hadoop.start_daemon(place, "nodemanager")
         killed.append("node")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from serving.own import OwnServer
+from tests.kit.waiting import until
 from tests.live.capturing import (
     Capturing,
     all_in_the_books,
@@ -16,7 +17,6 @@ from tests.live.capturing import (
     manifests_of,
     overflow_is_named,
     settled,
-    until,
 )
 from tests.live.showing import LAUNCHES, RtspCamera
 

@@ -19,7 +19,8 @@ import pytest
 from server_prometheus import scrape
 from serving.needs import server
 from tests.family.footage import SETTINGS, make_video
-from tests.family.running import Running, of_group, waits
+from tests.family.running import Running, of_group
+from tests.kit.waiting import until
 
 from frametally_cli import main as cli
 
@@ -117,7 +118,7 @@ def test_its_values_are_those_of_the_books_and_grow_over_restarts_and_what_is_fo
     try:
         (source,) = books(data_dir, capsys)["sources"]
         for name, counter in zip(("announced", "detected", "counted", "indexed"), counters, strict=True):
-            waits(lambda counter=counter: prometheus.value(counter) is not None)  # type: ignore[misc]
+            until(lambda counter=counter: prometheus.value(counter) is not None)  # type: ignore[misc]
             assert prometheus.value(counter, source=source["source"]) == source[name] > 0
         before = source["counted"]
         served.send_signal(signal.SIGKILL)
@@ -129,7 +130,7 @@ def test_its_values_are_those_of_the_books_and_grow_over_restarts_and_what_is_fo
         served = serving()
         found = {one["source"]: one["counted"] for one in books(data_dir, capsys)["sources"]}
         assert sum(found.values()) < before + found["yard"]  # what the books have fell
-        waits(lambda: prometheus.value(counters[2], source="yard") == found["yard"])
+        until(lambda: prometheus.value(counters[2], source="yard") == found["yard"])
         assert prometheus.value(counters[2], source="gate") == before
         assert checked(get(f"http://127.0.0.1:{port}/metrics")) == ""
         for counter in counters:
@@ -155,8 +156,8 @@ def test_commands_show_what_their_processes_do_and_what_the_killed_ones_did(
             prometheus = watched(f"127.0.0.1:{port}")
             assert cli.main(["produce", str(video), "--start-time", "2026-03-01T10:00:00Z", *there]) == 0
             frames = "frametally_stage_frames_total"
-            waits(lambda: prometheus.value(frames, stage="detect") == FRAMES)
-            waits(lambda: (prometheus.value("frametally_stage_seconds_count", stage="write") or 0) > 0)
+            until(lambda: prometheus.value(frames, stage="detect") == FRAMES)
+            until(lambda: (prometheus.value("frametally_stage_seconds_count", stage="write") or 0) > 0)
             workers = [
                 process
                 for process, arguments in of_group(consumer.pid).items()
@@ -165,10 +166,11 @@ def test_commands_show_what_their_processes_do_and_what_the_killed_ones_did(
             assert len(workers) == 2
             for process in workers:
                 os.kill(process, signal.SIGKILL)
-            # They are started again, and what is new is added to what the killed ones had done.
+            # They are started again, and what is new is added to what the killed ones had done. What these
+            # had detected and not written is detected again.
             video = make_video(tmp_path / "yard.mp4", frames=FRAMES + 1)
             assert cli.main(["produce", str(video), "--start-time", "2026-03-02T10:00:00Z", *there]) == 0
-            waits(lambda: prometheus.value(frames, stage="detect") == 2 * FRAMES + 1)
+            until(lambda: (prometheus.value(frames, stage="detect") or 0) >= 2 * FRAMES + 1)
             assert checked(get(f"http://127.0.0.1:{port}/metrics")) == ""
         finally:
             os.killpg(consumer.pid, signal.SIGKILL)
@@ -187,7 +189,8 @@ def test_everything_that_up_runs_is_at_the_dashboard(
             check=False,
         )
         assert produced.returncode == 0, produced.stderr
-        waits(lambda: prometheus.value("frametally_stage_frames_total", stage="detect") == FRAMES)
-        waits(lambda: prometheus.value("frametally_stage_frames_total", stage="count") == FRAMES)
-        waits(lambda: prometheus.value("frametally_frames_indexed_total", source="gate") == FRAMES)
+        until(lambda: prometheus.value("frametally_stage_frames_total", stage="detect") == FRAMES)
+        # On a busy machine several rounds count: each counts the frames of the hour that it publishes again.
+        until(lambda: (prometheus.value("frametally_stage_frames_total", stage="count") or 0) >= FRAMES)
+        until(lambda: prometheus.value("frametally_frames_indexed_total", source="gate") == FRAMES)
         assert checked(get(f"{up.url}/metrics")) == ""

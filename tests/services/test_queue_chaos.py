@@ -34,7 +34,7 @@ from frametally.settings.environment import environment_of
 from frametally.settings.loading import Settings, load_settings
 from frametally_videos.catalogue.catalogue_rows import MOST_LOSSES, Job, JobQuestion
 from frametally_videos.opening import open_video_catalogue
-from frametally_videos.queues.amqp_broker import DEAD_LETTERS, QUEUES_THERE
+from frametally_videos.queues.amqp_queue import DEAD_LETTERS, QUEUES_THERE
 from frametally_videos.records import VideoRecord
 from frametally_videos.settings import VideoSettings
 

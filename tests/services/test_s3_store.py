@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from s3_bucket import S3Place, key_with_policy, known_to_the_test_server, new_bucket_name, root_access
 from s3_fault_proxy import FAULTS, Fault, FaultProxy, some_of
 from tests.fakes.credentials import renewed
+from tests.kit.waiting import until
 
 from frametally.adapters.s3 import bucket_store as s3_store
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
@@ -252,7 +253,7 @@ def test_a_link_shows_the_object_until_it_ends(place: S3Place) -> None:
     with urllib.request.urlopen(store.address("images/a b=%41#é.jpg", ttl_s=60)) as answer:  # noqa: S310 - our own server
         assert answer.read() == b"jpeg"
     old = store.address("images/a b=%41#é.jpg", ttl_s=1)
-    wait_until(lambda: status_of(old) == 403)
+    until(lambda: status_of(old) == 403)
 
 
 def test_a_link_names_the_endpoint_that_others_reach_the_store_by(place: S3Place) -> None:
@@ -448,12 +449,3 @@ def status_of(url: str) -> int:
     except urllib.error.HTTPError as error:
         error.close()
         return error.code
-
-
-def wait_until(done: Callable[[], bool]) -> None:
-    import time
-
-    by_s = time.monotonic() + 20
-    while not done():
-        assert time.monotonic() < by_s
-        time.sleep(0.1)

@@ -17,7 +17,8 @@ from s3_bucket import S3Place, new_bucket_name, root_access
 from serving.needs import server
 from serving.state import with_user
 from tests.family.footage import SETTINGS, make_video
-from tests.family.running import PATIENCE_S, Running, waits
+from tests.family.running import PATIENCE_S, Running
+from tests.kit.waiting import until
 from tests.live.watching import Shown, Watcher, open_socket
 from tests.videos.video_records import upload_file
 from websockets.exceptions import ConnectionClosed
@@ -151,7 +152,7 @@ def test_a_stream_that_the_api_starts_is_seen_at_the_socket_and_counts_as_a_run_
             watcher.state(lambda told: told["state"] == "paused")
             assert asked(running, f"{here}/resume")[0] == 200
             shown = seen_to_its_end(watcher)
-        waits(lambda: running.ask("/api/v1/status")["state"] == "settled")
+        until(lambda: running.ask("/api/v1/status")["state"] == "settled")
     results = told(settings)
     with (
         closing(open_object_store(settings.store_url, settings.store_access)) as store,

@@ -47,8 +47,7 @@ from frametally.records import IntervalCount
 from frametally.segments.contents import list_segments, read_header
 from frametally.settings.access import LogAccess, StoreAccess
 from frametally.settings.fields import SecretStr
-from frametally_cloud.stack_credentials import web_hash
-from frametally_cloud.stack_setup import Answers, set_up
+from frametally_cloud.stack_setup import Answers, set_up, web_hash
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(1500)]
 

@@ -21,6 +21,8 @@ from frametally_traffic.flows.day_columns import NOT_MEASURED
 from frametally_videos.catalogue.catalogue_rows import VideoQuestion
 from frametally_videos.opening import open_video_catalogue
 
+pytestmark = pytest.mark.thorough
+
 
 def shown(folder: Path) -> dict[str, Any]:
     """Return what the pages show of the demo."""
@@ -51,7 +53,6 @@ def shown(folder: Path) -> dict[str, Any]:
         }
 
 
-@pytest.mark.thorough
 def test_the_demo_leaves_a_video_and_crossed_lines_and_a_second_one_changes_nothing(
     traffic_clip: Path, model_files: object, tmp_path: Path
 ) -> None:

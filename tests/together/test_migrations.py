@@ -27,10 +27,9 @@ from sqlalchemy import (
 from tests.fakes.at_once import at_once
 from tests.fakes.databases import Place
 
-from frametally.adapters.sql.engine import Layout, SqlDatabase
+from frametally.adapters.sql.engine import Layout, SqlDatabase, SqlServer
 from frametally.adapters.sql.index import counts as sql_index
 from frametally.adapters.sql.ledger import cache as sql_ledger
-from frametally.adapters.sql.postgresql import SqlServer
 from frametally.errors import Misconfigured
 from frametally_accounts import book as sql_access
 from frametally_accounts.audit import book as sql_audit

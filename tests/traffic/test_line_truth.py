@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import random
-import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
@@ -18,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.examples import examples
 from tests.hadoop.conftest import Footage
+from tests.kit.scripts import script
 
 from frametally import keys
 from frametally.books.runs import current_runs, read_paths
@@ -36,18 +35,7 @@ DAY_START_MS = NOON_MS // DAY_MS * DAY_MS
 WIDTH_PX, HEIGHT_PX = 640, 480
 
 
-def load(name: str) -> Any:
-    """A module of the benchmarks, which are scripts and no package."""
-    spec = importlib.util.spec_from_file_location(f"benchmark_{name}", ROOT / "benchmarks" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-scenes = load("junction_scenes")
+scenes = script("benchmarks/junction_scenes.py")
 
 
 @pytest.fixture(scope="module")

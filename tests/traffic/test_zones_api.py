@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import Any
 
 import pytest
+from tests.kit.api import get
 from tests.traffic.zoned_footage import LEFT, RIGHT, START_MS, STEP_MS, count, draw, draw_from, drive, put
 from tests.web.conftest import Place
 from tests.web.test_modules_of_a_request import modules_of_a_chart
@@ -24,12 +24,6 @@ def zoned(place: Place) -> Place:
     draw(place, ("left side", LEFT))
     count(place)
     return place
-
-
-def get(place: Place, path: str) -> Any:
-    answer = place.app().test_client().get(f"/api/v1/{path}")
-    assert answer.status_code == 200, answer.text
-    return answer.json
 
 
 @pytest.mark.thorough

@@ -34,8 +34,7 @@ from frametally_videos.describing.picture_pass import (
     mean_change,
     parts,
 )
-from frametally_videos.describing.picture_sequences import repeated_looks
-from frametally_videos.describing.video_checks import check_video, with_clock
+from frametally_videos.describing.video_checks import check_video, repeated_looks, with_clock
 from frametally_videos.media_records import CheckName, VideoQuality
 from frametally_videos.opening import open_video_catalogue
 

@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 from tests.examples import first_quick
 from tests.fakes.records import make_manifest
-from tests.videos.uploading import eventually
+from tests.kit.waiting import until
 from tests.videos.video_records import make_facts
 from tests.videos.written_clips import write_pictures
 from tests.web.conftest import Place, Serving
@@ -204,7 +204,7 @@ def test_a_killed_dashboard_is_waited_for_and_the_upload_goes_on(
     clip = make_video(tmp_path / "long.mp4", ballast_bytes=BALLAST_BYTES)
     port = free_port()
     with uploading_to(dashboard(data, port), clip, port) as (command, server):
-        eventually(lambda: bytes_there(data) > 30_000_000)
+        until(lambda: bytes_there(data) > 30_000_000)
         server.kill()
         server.wait()
         kept = bytes_there(data)
@@ -241,7 +241,7 @@ def test_a_killed_command_goes_on_with_the_same_upload_when_it_is_run_again(
     with dashboard(data, port):
         for enough_bytes in (20_000_000, 60_000_000):
             with uploading(clip, "--url", f"http://127.0.0.1:{port}") as command:
-                eventually(lambda enough=enough_bytes: bytes_there(data) > enough)  # type: ignore[misc]
+                until(lambda enough=enough_bytes: bytes_there(data) > enough)  # type: ignore[misc]
                 command.kill()
             [under_way] = (data / "store" / "uploads").glob("*.json")
             [note] = (here / "uploads-from-here").iterdir()
@@ -259,7 +259,7 @@ def test_an_upload_without_a_dashboard_that_was_cut_goes_on_where_it_was(
     code = -signal.SIGKILL if number == signal.SIGKILL else 130
     clip = make_video(tmp_path / "long.mp4", ballast_bytes=BALLAST_BYTES)
     with uploading(clip) as command:
-        eventually(lambda: bytes_there(here) > 20_000_000)
+        until(lambda: bytes_there(here) > 20_000_000)
         command.send_signal(number)
         _, complaints = command.communicate(timeout=60)
     assert command.returncode == code
@@ -449,7 +449,7 @@ def test_what_is_said_otherwise_the_second_time_is_another_upload(
 ) -> None:
     clip = make_video(tmp_path / "long.mp4", ballast_bytes=BALLAST_BYTES)
     with uploading(clip, "--source", "First") as command:
-        eventually(lambda: bytes_there(here) > 20_000_000)
+        until(lambda: bytes_there(here) > 20_000_000)
         command.kill()
     assert cli.main(["upload", str(clip), "--source", "Second"]) == 0
     [video] = stored(here)

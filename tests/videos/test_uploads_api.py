@@ -22,6 +22,7 @@ import msgspec
 import pytest
 from tests.fakes.at_once import at_once
 from tests.fakes.records import make_manifest
+from tests.kit.waiting import until
 from tests.videos.uploading import (
     BYTES,
     UPLOADS,
@@ -31,7 +32,6 @@ from tests.videos.uploading import (
     ask,
     begin,
     create,
-    eventually,
     form_of,
     head,
     metadata,
@@ -335,8 +335,8 @@ def test_a_form_whose_client_goes_away_leaves_nothing(fake: Place, url: str) -> 
             f"Content-Length: {len(body)}\r\n\r\n".encode()
         )
         client.sendall(body[:15_000_000])
-        eventually(lambda: any(key.startswith("uploads/") for key in all_keys(fake.store)))
-    eventually(lambda: all_keys(fake.store) == [])
+        until(lambda: any(key.startswith("uploads/") for key in all_keys(fake.store)))
+    until(lambda: all_keys(fake.store) == [])
     assert fake.catalogue.open_uploads() == 0
 
 
@@ -729,7 +729,7 @@ def test_a_client_that_was_cut_and_comes_again_does_not_wait_until_the_server_fi
             f"Content-Length: {len(DATA)}\r\n\r\n".encode()
         )
         dead.sendall(DATA[:30_000])
-        eventually(lambda: tell(url, path)["offset"] in (0, 30_000))
+        until(lambda: tell(url, path)["offset"] in (0, 30_000))
 
         def goes_on() -> Answered:
             offset = int(head(url, path).headers["upload-offset"])
@@ -779,8 +779,8 @@ def test_a_server_that_stops_while_bytes_come_says_nothing_and_an_upload_goes_on
 
         sending = threading.Thread(target=send)
         sending.start()
-        eventually(lambda: way == "form" or tell(server.url, path)["offset"] > 0)
-        eventually(lambda: bool(server.uploads()))
+        until(lambda: way == "form" or tell(server.url, path)["offset"] > 0)
+        until(lambda: bool(server.uploads()))
         server.stop()
         sending.join()
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
@@ -832,7 +832,7 @@ def test_what_cannot_become_a_video_for_now_does_later_by_itself(fake: Place, se
     assert answer.headers["retry-after"]
     there = head(url, path)  # which has it begun again
     assert there.headers["upload-offset"] == str(len(DATA))
-    eventually(lambda: tell(url, path)["state"] == "accepted")
+    until(lambda: tell(url, path)["state"] == "accepted")
     assert_is_there(fake, tell(url, path)["video_id"])
 
 
@@ -843,7 +843,7 @@ def test_what_a_killed_server_left_goes_on_when_the_next_one_starts(fake: Place,
     assert patch(first, path, 0, DATA).status == 503
     fake.look = gone
     second = serving(fake.app())
-    eventually(lambda: not any(key.startswith("uploads/") for key in all_keys(fake.store)))
+    until(lambda: not any(key.startswith("uploads/") for key in all_keys(fake.store)))
     assert_is_there(fake, tell(second, path)["video_id"])
 
 

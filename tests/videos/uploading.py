@@ -11,9 +11,7 @@ import os
 import shutil
 import sys
 import threading
-import time
 import uuid
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -41,14 +39,6 @@ class Answered(NamedTuple):
     status: int
     headers: dict[str, str]
     body: Any
-
-
-def eventually(holds: Callable[[], bool]) -> None:
-    """Waits until something holds, for as long as a busy machine may need."""
-    until_s = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < until_s
-        time.sleep(0.002)
 
 
 def ask(

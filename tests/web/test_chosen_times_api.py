@@ -13,6 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.examples import examples
+from tests.kit.api import get
 from tests.web.conftest import Place
 from tests.web.counted_footage import (
     CLOCKS_CHANGE,
@@ -41,12 +42,6 @@ def quarters(tmp_path_factory: pytest.TempPathFactory, make_place: Any) -> Itera
         count_hours(place, first_day, 4)
     yield place
     place.close()
-
-
-def get(place: Place, address: str) -> Any:
-    answer = place.app().test_client().get(address)
-    assert answer.status_code == 200, answer.text
-    return answer.json
 
 
 def is_chosen(ms: int, zone: str, hours: tuple[int, int] | None, weekdays: set[int]) -> bool:

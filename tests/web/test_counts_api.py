@@ -11,19 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
+from tests.kit.api import get
 from tests.web.conftest import Place
 
 from frametally import keys
 from frametally.records import Coverage, IntervalCount, MediaManifest, decode, encode
 
 START_MS = 1_714_550_400_000  # 2024-05-01T08:00:00Z, where the made-up footage begins
-
-
-def get(place: Place, address: str) -> Any:
-    answer = place.app().test_client().get(address)
-    assert answer.status_code == 200, answer.text
-    assert answer.mimetype == "application/json"
-    return answer.json
 
 
 @pytest.mark.thorough

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 import pytest
+from tests.kit.api import get
 from tests.web.conftest import Place
 from tests.web.counted_footage import MODEL, START_MS, make_lines, publish_lines, put_dead_letters
 
@@ -30,14 +29,8 @@ def spoiled(place: Place) -> Place:
     return place
 
 
-def get(place: Place, query: str = "", **settings: Any) -> Any:
-    answer = place.app(**settings).test_client().get(f"/api/v1/dead-letters{query}")
-    assert answer.status_code == 200, answer.text
-    return answer.json
-
-
 def test_each_has_its_picture_its_reason_and_what_mends_it_the_newest_first(spoiled: Place) -> None:
-    answer = get(spoiled)
+    answer = get(spoiled, "dead-letters")
     assert (answer["model"], answer["dead_letters_left_out"]) == (MODEL, 0)
     oversized, checksum, malformed = answer["dead_letters"]
     assert [one["cause"] for one in answer["dead_letters"]] == ["oversized", "checksum", "malformed"]
@@ -55,12 +48,14 @@ def test_they_are_named_as_the_command_line_names_them(spoiled: Place) -> None:
     from frametally.segments.dead_letters import list_dead_letters
 
     known = {one.id: one.letter.reason for one in list_dead_letters(spoiled.store)}
-    assert {one["id"] for one in get(spoiled)["dead_letters"]} == set(known)
+    assert {one["id"] for one in get(spoiled, "dead-letters")["dead_letters"]} == set(known)
 
 
 def test_one_cause_can_be_asked_for_and_what_is_left_out_is_said(spoiled: Place) -> None:
-    assert [one["cause"] for one in get(spoiled, "?cause=checksum")["dead_letters"]] == ["checksum"]
-    some = get(spoiled, "?limit=1")
+    assert [one["cause"] for one in get(spoiled, "dead-letters?cause=checksum")["dead_letters"]] == [
+        "checksum"
+    ]
+    some = get(spoiled, "dead-letters?limit=1")
     assert (len(some["dead_letters"]), some["dead_letters_left_out"]) == (1, 2)
 
 
@@ -76,7 +71,7 @@ def test_what_was_detected_since_and_what_is_forgotten_is_not_told(spoiled: Plac
         why="forget",
     )
     spoiled.store.put(keys.tombstone_key(stone.media, stone.from_ms, stone.to_ms), encode(stone))
-    assert [one["cause"] for one in get(spoiled)["dead_letters"]] == ["malformed"]
+    assert [one["cause"] for one in get(spoiled, "dead-letters")["dead_letters"]] == ["malformed"]
 
 
 def test_one_whose_segment_cannot_be_read_is_told_by_its_cause(spoiled: Place) -> None:
@@ -92,12 +87,17 @@ def test_one_whose_segment_cannot_be_read_is_told_by_its_cause(spoiled: Place) -
 
 @pytest.mark.thorough
 def test_a_store_that_has_nothing_has_no_dead_letters(place: Place) -> None:
-    assert get(place) == {"model": None, "causes": [], "dead_letters": [], "dead_letters_left_out": 0}
+    assert get(place, "dead-letters") == {
+        "model": None,
+        "causes": [],
+        "dead_letters": [],
+        "dead_letters_left_out": 0,
+    }
 
 
 def test_all_frames_may_be_dead_and_none_counted(place: Place) -> None:
     lost = "no object 'images/x' in file:///srv/footage/store"
     put_dead_letters(place, [(line, "missing", lost) for line in make_lines("gate", frames=3)])
-    reasons = [one["reason"] for one in get(place)["dead_letters"]]
+    reasons = [one["reason"] for one in get(place, "dead-letters")["dead_letters"]]
     assert reasons == ["the store does not have this frame"] * 3  # where the store is, is nobody's business
     assert msgspec.json.decode(place.app().test_client().get("/api/v1/models").data) == {"models": []}

@@ -36,9 +36,9 @@ from werkzeug.datastructures import MultiDict
 from frametally.opening import open_object_store
 from frametally_traffic.drawings.revisions import change_drawing, with_shapes
 from frametally_traffic.records import DrawnLine
+from frametally_web.api.description import listed_endpoints
 from frametally_web.api.endpoints import ALL_ENDPOINTS, ENDPOINTS
 from frametally_web.api.openapi import describe
-from frametally_web.api.postman import listed_endpoints
 from frametally_web.app import parts_of
 from frametally_web.asgi import Application
 from frametally_web.requests.problems import MEANINGS

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
+from tests.kit.api import get
 from tests.web.conftest import Place
 from tests.web.counted_footage import MINUTE_MS, START_MS, make_lines, publish_lines, put_manifest
 
@@ -32,19 +31,13 @@ def holed(place: Place) -> tuple[Place, list[FrameDetections]]:
     return place, lines
 
 
-def get(place: Place, query: str, status: int = 200) -> Any:
-    answer = place.app().test_client().get(f"/api/v1/gap?{query}")
-    assert answer.status_code == status, answer.text
-    return answer.json
-
-
 @pytest.mark.thorough
 @pytest.mark.parametrize("minutes", [5, 30, 59])
 def test_a_hole_is_told_with_the_frames_at_its_ends(
     holed: tuple[Place, list[FrameDetections]], minutes: int
 ) -> None:
     place, lines = holed
-    gap = get(place, f"source=gate&at={START_MS + minutes * MINUTE_MS}")
+    gap = get(place, f"gap?source=gate&at={START_MS + minutes * MINUTE_MS}")
     assert (gap["source"], gap["model"]) == ("gate", "m")
     assert (gap["from_ms"], gap["to_ms"]) == (START_MS + 5 * MINUTE_MS, START_MS + HOUR_MS)
     for shown, line in ((gap["before"], lines[59]), (gap["after"], lines[60])):
@@ -59,7 +52,7 @@ def test_a_hole_is_told_with_the_frames_at_its_ends(
 @pytest.mark.thorough
 def test_a_hole_of_days_is_one_and_its_ends_are_found(holed: tuple[Place, list[FrameDetections]]) -> None:
     place, lines = holed
-    gap = get(place, "source=gate&at=2024-05-03T12:00&timezone=Europe/Berlin")
+    gap = get(place, "gap?source=gate&at=2024-05-03T12:00&timezone=Europe/Berlin")
     assert gap["from_ms"] == START_MS + HOUR_MS + 5 * MINUTE_MS
     assert gap["to_ms"] == START_MS + 80 * HOUR_MS
     assert gap["after"]["image_path"] == lines[120].image_path
@@ -70,10 +63,10 @@ def test_before_the_first_frame_and_after_the_last_a_hole_has_one_end(
     holed: tuple[Place, list[FrameDetections]],
 ) -> None:
     place, lines = holed
-    first = get(place, f"source=gate&at={START_MS - 1}")
+    first = get(place, f"gap?source=gate&at={START_MS - 1}")
     assert (first["from_ms"], first["to_ms"], first["before"]) == (None, START_MS, None)
     assert first["after"]["image_path"] == lines[0].image_path
-    last = get(place, "source=gate&at=9999-01-01")
+    last = get(place, "gap?source=gate&at=9999-01-01")
     assert (last["to_ms"], last["after"]) == (None, None)
     assert last["before"]["image_path"] == lines[-1].image_path
 
@@ -84,7 +77,7 @@ def test_what_waits_to_be_detected_is_the_reason_of_its_hole(place: Place) -> No
     publish_lines(place, lines)
     put_manifest(place, lines[0], lines[-1], "gate", frames=60)
     put_manifest(place, later[0], later[-1], "gate", frames=60, source="gate", frames_announced=60)
-    gap = get(place, f"source=gate&at={START_MS + HOUR_MS}")
+    gap = get(place, f"gap?source=gate&at={START_MS + HOUR_MS}")
     assert (gap["reasons"][0]["kind"], gap["reasons"][0]["count"]) == ("behind", 60)
     assert gap["reasons"][0]["words"] == "60 frames are announced and not analysed yet."
 
@@ -92,7 +85,7 @@ def test_what_waits_to_be_detected_is_the_reason_of_its_hole(place: Place) -> No
 def test_a_source_of_which_nothing_is_counted_is_one_hole(place: Place) -> None:
     later = make_lines("late", frames=60)
     put_manifest(place, later[0], later[-1], "late", frames=60, frames_announced=60)
-    gap = get(place, f"source=late&at={START_MS}")
+    gap = get(place, f"gap?source=late&at={START_MS}")
     assert (gap["model"], gap["from_ms"], gap["to_ms"]) == (None, None, None)
     assert gap["reasons"][0]["kind"] == "behind"
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from tests.accounts.people import asking_as, give_accounts
 from tests.fakes.older_runs import without_history
+from tests.kit.api import get
 from tests.web.conftest import Place, Serving
 from tests.web.recounted import NOON_MS, Gate, three_changes
 
@@ -14,15 +13,9 @@ from frametally import keys
 HOUR = "from=2026-01-01T12:00Z&to=2026-01-01T13:00Z"
 
 
-def get(place: Place, query: str = HOUR, status: int = 200) -> Any:
-    answer = place.app().test_client().get(f"/api/v1/history?{query}")
-    assert answer.status_code == status, answer.text
-    return answer.json
-
-
 def test_each_run_says_what_it_changed_and_why_and_they_add_up_to_the_chart(place: Place) -> None:
     three_changes(place)
-    found = get(place)
+    found = get(place, f"history?{HOUR}")
     changes = found["changes"]
     assert [(one["detections_before"], one["detections_after"]) for one in changes] == [
         (0, 10),
@@ -57,9 +50,9 @@ def test_a_history_is_of_the_chosen_labels_and_sources_in_the_zone_asked_for(pla
     gate = three_changes(place)
     gate.film(0, 2, "car", source="yard")
     gate.count(count_min_confidence=0.5)
-    bus = get(place, f"{HOUR}&label=bus")
+    bus = get(place, f"history?{HOUR}&label=bus")
     assert (bus["detections"], bus["changes"][1]["detections_after"]) == (5, 5)
-    yard = get(place, f"{HOUR}&source=yard&timezone=Asia/Kolkata")
+    yard = get(place, f"history?{HOUR}&source=yard&timezone=Asia/Kolkata")
     [change] = yard["changes"]
     assert change["reasons"][0]["text"].endswith("from 2026-01-01 17:30 to 2026-01-01 18:30.")
     assert (yard["detections"], yard["other_runs"]) == (2, 5)
@@ -68,19 +61,19 @@ def test_a_history_is_of_the_chosen_labels_and_sources_in_the_zone_asked_for(pla
 def test_the_range_is_answered_in_whole_hours(place: Place) -> None:
     Gate(place).film(0, 2, "car")
     Gate(place).count()
-    found = get(place, "from=2026-01-01T12:00:01Z&to=2026-01-01T12:00:02Z")
+    found = get(place, "history?from=2026-01-01T12:00:01Z&to=2026-01-01T12:00:02Z")
     assert (found["from_ms"], found["to_ms"]) == (NOON_MS, NOON_MS + 3_600_000)
     assert found["detections"] == 2
 
 
 def test_pictures_and_parts_that_are_gone_are_said_to_be(place: Place) -> None:
     three_changes(place)
-    shown = get(place)["changes"]
+    shown = get(place, f"history?{HOUR}")["changes"]
     place.store.delete(shown[2]["gone"][0]["image_path"])
     for info in list(place.store.list(keys.OUTPUT)):
         if "run=000003" in info.key:
             place.store.delete(info.key)
-    found = get(place)["changes"]
+    found = get(place, f"history?{HOUR}")["changes"]
     assert [one["image_url"] is None for one in found[2]["gone"]] == [True, False, False]
     assert [one["note"] for one in found] == [
         None,
@@ -93,15 +86,15 @@ def test_pictures_and_parts_that_are_gone_are_said_to_be(place: Place) -> None:
 
 
 def test_what_cannot_be_asked_is_refused_and_nothing_is_an_empty_history(place: Place) -> None:
-    assert get(place, "")["changes"] == []
+    assert get(place, "history?")["changes"] == []
     gate = Gate(place)
     gate.film(0, 1, "car")
     gate.film(60 * 86_400, 1, "car")
     gate.count()
-    assert get(place, "", 400)["detail"] == "A history can cover at most 31 days."
-    assert get(place, f"{HOUR}&source=nowhere", 400)["parameter"] == "source"
-    assert get(place, f"{HOUR}&hours=08:00-09:00", 400)["parameter"] == "hours"
-    assert get(place, "from=2026-01-05&to=2026-01-06")["changes"] == []
+    assert get(place, "history?", status=400)["detail"] == "A history can cover at most 31 days."
+    assert get(place, f"history?{HOUR}&source=nowhere", status=400)["parameter"] == "source"
+    assert get(place, f"history?{HOUR}&hours=08:00-09:00", status=400)["parameter"] == "hours"
+    assert get(place, "history?from=2026-01-05&to=2026-01-06")["changes"] == []
 
 
 def test_a_day_without_a_history_is_named(place: Place) -> None:
@@ -110,7 +103,10 @@ def test_a_day_without_a_history_is_named(place: Place) -> None:
     gate.count()
     [run] = place.real_index.current_runs()
     without_history(place.store, run)
-    assert (get(place)["changes"], get(place)["unknown_days"]) == ([], ["2026-01-01"])
+    assert (get(place, f"history?{HOUR}")["changes"], get(place, f"history?{HOUR}")["unknown_days"]) == (
+        [],
+        ["2026-01-01"],
+    )
 
 
 def test_who_sees_some_sources_alone_sees_the_history_of_these(place: Place, serving: Serving) -> None:

@@ -7,18 +7,13 @@ import io
 from typing import Any
 
 import pytest
+from tests.kit.api import get
 from tests.web.conftest import Place
 from tests.web.counted_footage import MODEL, START_MS, make_lines, publish_lines
 
 from frametally.records import Coverage, IntervalCount
 
 MINUTE_MS = 60_000
-
-
-def get(place: Place, path: str) -> Any:
-    answer = place.app().test_client().get(path)
-    assert answer.status_code == 200, answer.text
-    return answer.json
 
 
 def exported(place: Place, query: str) -> list[dict[str, str]]:

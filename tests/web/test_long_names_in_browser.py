@@ -13,6 +13,8 @@ from tests.web.test_pages_in_browser import paths_of_pages
 from frametally.plugins import plugins
 from frametally.records import Coverage, IntervalCount
 
+pytestmark = pytest.mark.thorough
+
 NAMES = [
     "Camera-01",
     "Camera-02",
@@ -95,7 +97,6 @@ def cut(page: Page) -> list[str]:
     return found
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize("width_px", [1440, 390])
 def test_no_name_is_cut_below_a_readable_width_on_any_page(
     year: Place, visit: Visits, picture: Callable[[Page, str], None], width_px: int

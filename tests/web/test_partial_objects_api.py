@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.kit.api import get
 from tests.web.conftest import Place
 from tests.web.counted_footage import MODEL, START_MS
 from tests.web.test_export_comparison import rows_of
@@ -60,15 +61,9 @@ def mixed(tmp_path_factory: pytest.TempPathFactory, make_place: Any) -> Any:
     place.close()
 
 
-def get(place: Place, query: str) -> Any:
-    answer = place.app().test_client().get(f"/api/v1/counts?{query}")
-    assert answer.status_code == 200, answer.text
-    return answer.json
-
-
 @pytest.mark.parametrize("interval_s", [60, 900, 3600, 86_400])
 def test_the_objects_that_were_measured_are_said_whatever_the_bars(mixed: Place, interval_s: int) -> None:
-    answer = get(mixed, f"label=person&interval={interval_s}")
+    answer = get(mixed, f"counts?label=person&interval={interval_s}")
     [total] = answer["totals"]
     assert (total["objects"], total["objects_missing"], total["measured_objects"]) == (None, "too_slow", 15)
     assert sum(one["measured_objects"] for one in answer["buckets"]) == 15
@@ -77,24 +72,27 @@ def test_the_objects_that_were_measured_are_said_whatever_the_bars(mixed: Place,
 
 
 def test_what_is_known_in_full_has_no_part_of_it_beside(mixed: Place) -> None:
-    answer = get(mixed, "label=person&by=source&interval=3600")
+    answer = get(mixed, "counts?label=person&by=source&interval=3600")
     assert [(one["source"], one["objects"], one.get("measured_objects")) for one in answer["totals"]] == [
         ("gate", 8, None),
         ("lapse", None, None),
         ("yard", None, 7),
     ]
-    assert get(mixed, "label=person&source=gate")["objects_measured_in"] is None
-    assert get(mixed, "label=person&source=lapse")["objects_measured_in"] == {"sources": 0, "of_sources": 1}
+    assert get(mixed, "counts?label=person&source=gate")["objects_measured_in"] is None
+    assert get(mixed, "counts?label=person&source=lapse")["objects_measured_in"] == {
+        "sources": 0,
+        "of_sources": 1,
+    }
 
 
 def test_what_was_seen_too_weakly_in_what_was_measured_is_no_number(mixed: Place) -> None:
-    bag, person = get(mixed, "label=bag&label=person")["totals"]
+    bag, person = get(mixed, "counts?label=bag&label=person")["totals"]
     assert (bag["objects"], bag.get("measured_objects")) == (None, None)
     assert person["measured_objects"] == 15
 
 
 def test_labels_together_say_what_was_measured_of_them(mixed: Place) -> None:
-    [together] = get(mixed, "top=0")["totals"]
+    [together] = get(mixed, "counts?top=0")["totals"]
     assert (together["objects"], together["measured_objects"]) == (None, 15)
 
 
@@ -106,10 +104,10 @@ def test_an_export_says_what_was_measured_of_each_interval(mixed: Place) -> None
 
 
 def test_what_stood_there_when_the_footage_began_is_said_of_what_is_known(mixed: Place) -> None:
-    answer = get(mixed, "label=person&interval=3600")
+    answer = get(mixed, "counts?label=person&interval=3600")
     assert [one.get("objects_from_start") for one in answer["buckets"]] == [2, 6]
     assert answer["totals"][0]["objects_from_start"] == 8
-    [together] = get(mixed, "interval=3600")["together"]
+    [together] = get(mixed, "counts?interval=3600")["together"]
     assert (together["measured_objects"], together["objects_from_start"]) == (15, 8)
     rows = rows_of(
         mixed.app().test_client().get("/api/v1/export?source=gate&interval=3600&timezone=UTC").data

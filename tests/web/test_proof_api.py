@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.examples import examples
+from tests.kit.api import get
 from tests.web.conftest import Place
 from tests.web.counted_footage import MINUTE_MS, MODEL, START_MS, make_lines, publish_lines, track
 
@@ -18,12 +19,6 @@ from frametally import keys
 from frametally.ports.object_store import ObjectStore
 from frametally.records import Coverage, IntervalCount, Run, encode
 from frametally.segments.contents import encode_segment
-
-
-def get(place: Place, address: str, **chosen: object) -> Any:
-    answer = place.app(**chosen).test_client().get(address)
-    assert answer.status_code == 200, answer.text
-    return answer.json
 
 
 def pages(place: Place, address: str, limit: int, **chosen: object) -> list[dict[str, Any]]:

@@ -7,17 +7,12 @@ import io
 from typing import Any
 
 import pytest
+from tests.kit.api import get
 from tests.web.conftest import Place
 from tests.web.counted_footage import START_MS, make_lines, publish_lines
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
-
-
-def get(place: Place, address: str, status: int = 200) -> Any:
-    answer = place.app().test_client().get(address)
-    assert answer.status_code == status, answer.text
-    return answer.json
 
 
 def boxes(chart: dict[str, Any]) -> int:

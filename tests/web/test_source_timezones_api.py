@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from html import unescape
-from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from tests.kit.waiting import until
 from tests.web.conftest import Place
 from tests.web.counted_footage import put_footage
 
@@ -25,16 +24,8 @@ def client(place: Place) -> Iterator[FlaskClient]:
 def set_zone(client: FlaskClient, source: str, timezone: str) -> None:
     answer = client.post("/api/v1/timezones/changes", json={"source": source, "timezone": timezone})
     assert answer.status_code == 202, answer.text
-    wait_for(client, lambda: client.get("/api/v1/changes").json["last"]["state"] == "done")
-    wait_for(client, lambda: zones(client).get(source, "") == timezone)
-
-
-def wait_for(client: FlaskClient, is_so: Any) -> None:
-    for _ in range(600):
-        if is_so():
-            return
-        time.sleep(0.05)
-    raise AssertionError("it does not become so")
+    until(lambda: client.get("/api/v1/changes").json["last"]["state"] == "done")
+    until(lambda: zones(client).get(source, "") == timezone)
 
 
 def zones(client: FlaskClient) -> dict[str, str]:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.examples import examples
+from tests.kit.api import get
 from tests.web.conftest import Place
 from tests.web.counted_footage import MODEL, START_MS
 
@@ -15,12 +16,6 @@ from frametally.records import Coverage, IntervalCount
 
 MINUTE_MS = 60_000
 LABELS = [f"l{number:02d}" for number in range(28)]
-
-
-def get(place: Place, query: str, **settings: object) -> Any:
-    answer = place.app(**settings).test_client().get(f"/api/v1/counts?{query}")
-    assert answer.status_code == 200, answer.text
-    return answer.json
 
 
 def fill(
@@ -78,8 +73,8 @@ def test_those_apart_and_those_together_add_up_to_what_each_label_says(
     query = "&".join(
         [f"metric={metric}", f"by={by}", f"interval={interval_s}", *(f"label={label}" for label in asked)]
     )
-    each, some = get(filmed, query), get(filmed, f"{query}&top={top}")
-    ranked = get(filmed, f"metric={metric}&interval={interval_s}")["labels"]
+    each, some = get(filmed, f"counts?{query}"), get(filmed, f"counts?{query}&top={top}")
+    ranked = get(filmed, f"counts?metric={metric}&interval={interval_s}")["labels"]
     ranked = [label for label in ranked if not asked or label in asked]
     assert (some["labels"], some["rest"]) == (ranked[:top], ranked[top:])
     for name in ("buckets", "totals"):
@@ -128,7 +123,7 @@ def test_a_year_by_days_with_80_labels_is_answered_with_the_six_busiest_and_the_
     refused = place.app().test_client().get("/api/v1/counts?interval=86400&timezone=Europe/Berlin")
     assert refused.status_code == 400
     assert "FRAMETALLY" not in refused.text
-    answer = get(place, "interval=86400&timezone=Europe/Berlin&top=6")
+    answer = get(place, "counts?interval=86400&timezone=Europe/Berlin&top=6")
     assert answer["labels"] == ["l79", "l78", "l77", "l76", "l75", "l74"]
     assert len(answer["rest"]) == 74
     assert len(answer["buckets"]) == 122 * 7
@@ -138,7 +133,7 @@ def test_a_year_by_days_with_80_labels_is_answered_with_the_six_busiest_and_the_
 def test_50_sources_of_28_labels_are_answered_by_source_with_one_series_each(place: Place) -> None:
     fill(place, 50, [*range(0, 720, 30)])
     assert place.app().test_client().get("/api/v1/counts?by=source&interval=900").status_code == 400
-    answer = get(place, "by=source&interval=900&top=0")
+    answer = get(place, "counts?by=source&interval=900&top=0")
     assert {one["label"] for one in answer["buckets"]} == {None}
     assert len(answer["totals"]) == len({one["source"] for one in answer["totals"]}) == 50
     assert (answer["labels"], sorted(answer["rest"])) == ([], LABELS)
@@ -147,7 +142,7 @@ def test_50_sources_of_28_labels_are_answered_by_source_with_one_series_each(pla
 
 def test_where_nothing_was_found_all_labels_together_are_a_zero(place: Place) -> None:
     fill(place, 1, [0, 1], labels=[])
-    answer = get(place, "top=0")
+    answer = get(place, "counts?top=0")
     [total] = answer["totals"]
     assert (total["label"], total["detections"], total["objects"]) == (None, 0, 0)
     assert (answer["labels"], answer["rest"], answer["buckets"]) == ([], [], [])
@@ -170,4 +165,4 @@ def test_the_metric_is_objects_where_they_are_known_and_the_mean_where_not(
     place: Place, fps: float | None, query: str, metric: str
 ) -> None:
     fill(place, 1, [0, 1], fps=fps)
-    assert get(place, query)["metric"] == metric
+    assert get(place, f"counts?{query}")["metric"] == metric

@@ -22,6 +22,8 @@ from frametally.plugins import plugins
 from frametally.settings.loading import load_settings
 from frametally_web.assets import BUILT, load_assets
 
+pytestmark = pytest.mark.thorough
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ("/", *(page.path for plugin in plugins() for page in plugin.pages if page.template))
 
@@ -49,7 +51,6 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-@pytest.mark.thorough
 def test_the_wheel_holds_all_that_browsers_get_and_none_of_its_sources(wheel: Path) -> None:
     prefix = "frametally_web/static/"
     with zipfile.ZipFile(wheel) as archive:
@@ -63,7 +64,6 @@ def test_the_wheel_holds_all_that_browsers_get_and_none_of_its_sources(wheel: Pa
     }
 
 
-@pytest.mark.thorough
 def test_the_wheel_holds_every_package(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         held = {Path(name).parent for name in archive.namelist() if name.endswith("/__init__.py")}
@@ -96,7 +96,6 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installe
     return Installed(str(environment / "bin" / "frametally"), clean)
 
 
-@pytest.mark.thorough
 def test_installed_in_an_empty_environment_it_serves_the_pages_and_their_files(
     installed: Installed, tmp_path: Path
 ) -> None:
@@ -124,7 +123,6 @@ def test_installed_in_an_empty_environment_it_serves_the_pages_and_their_files(
         assert "<script" in text, page
 
 
-@pytest.mark.thorough
 def test_installed_in_an_empty_environment_it_counts_the_demo_and_serves_its_counts(
     installed: Installed, tmp_path: Path
 ) -> None:
@@ -157,7 +155,6 @@ def test_installed_in_an_empty_environment_it_counts_the_demo_and_serves_its_cou
     assert "car" in labels
 
 
-@pytest.mark.thorough
 def test_a_wheel_without_the_page_is_not_built(wheel: Path, tmp_path: Path) -> None:
     hook = ROOT / "simple_frontend" / "hatch_build.py"
     script = (

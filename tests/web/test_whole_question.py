@@ -26,6 +26,8 @@ from frametally_web.charts.catalogue import MediaTimes
 from frametally_web.charts.counts import count, whole_question
 from frametally_web.requests.query import read_chart
 
+pytestmark = pytest.mark.thorough
+
 __all__ = ["people", "sign", "url"]
 
 HOUR_MS = 3_600_000
@@ -58,7 +60,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     made.close()
 
 
-@pytest.mark.thorough
 @settings(max_examples=examples(100))
 @given(
     once=some.fixed_dictionaries({}, optional=ONCE),
@@ -95,7 +96,6 @@ def test_every_address_has_the_same_answer_for_every_reader(
     assert sorted(whole_question(whole, read_there, with_range=with_range)) == sorted(whole)
 
 
-@pytest.mark.thorough
 def test_the_command_the_api_and_the_page_name_the_same_question(
     people: Place, url: str, sign: Sign, monkeypatch: pytest.MonkeyPatch
 ) -> None:

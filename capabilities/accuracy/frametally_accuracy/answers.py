@@ -22,7 +22,7 @@ class CheckSummary(Answer, frozen=True, kw_only=True):
         first_ms: Event time of its first unit.
         last_ms: Of its last unit.
         wanted_width: Half-width that is enough, as a part of the total.
-        planned_units: Number of units that was fixed before; 0: stop at will.
+        planned_units: Number of units that was fixed before; if 0, stop at will.
         units: Frames or pieces that it is about.
         drawn: Units that can be answered.
         answered: Units that are answered.
@@ -115,7 +115,7 @@ class NextUnits(Answer, frozen=True, kw_only=True):
     """`/api/accuracy/{check}/next`: the next units, yours for two minutes.
 
     Attributes:
-        units: None: all are answered, or others have the rest.
+        units: None if all are answered, or others have the rest.
         answered: Units that are answered.
         missing: Units that nobody can judge, because a picture is missing.
         drawn: Units of the sample.
@@ -166,7 +166,7 @@ class CheckAnswers(Answer, frozen=True, kw_only=True):
         check: The check.
         result: Its current result.
         history: Its earlier results with fewer answers; of labels with enough answers.
-        stale: Why it no longer says anything of the counts, a sentence each; none: it does.
+        stale: Why it no longer says anything of the counts, a sentence each; if none, it does.
         other_checks: Other checks of the same footage.
         compared: Of the model that was asked for; null where none was.
     """

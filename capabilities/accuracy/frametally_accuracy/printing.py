@@ -26,7 +26,7 @@ def print_needed(check: AccuracyCheck, check_result: CheckResult) -> None:
 
 
 def print_result(check: AccuracyCheck, check_result: CheckResult, other_checks: OtherChecks | None) -> None:
-    """Print a result by label, how far people agree, and the other checks of its footage (None: unknown)."""
+    """Print a result by label, how far people agree, and the other checks of its footage; None if unknown."""
     words = "a fixed sample size" if check_result.method == "fixed" else "stopping at any time"
     click.echo(
         f"{check_result.answered} of {check_result.units:,} {check.unit_name} answered, "

@@ -52,7 +52,7 @@ class AccuracyCheck(msgspec.Struct, frozen=True, kw_only=True):
         to_ms: Its end, exclusive.
         seed: Of the draws.
         wanted_width: Half-width that is enough, as a part of the total, such as 0.1.
-        planned_units: Size of the sample, fixed before; 0: the checker stops at will.
+        planned_units: Size of the sample, fixed before; if 0, the checker stops at will.
         params: Hashes of the settings that the days were counted with.
         units: How many units there are: frames, or pieces of footage.
         frames: How many frames the pieces have; 0 where units are frames.
@@ -159,8 +159,8 @@ class CheckAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         unit: Number of the unit.
-        turn: 0: the first answer; more: the same unit again. All of a unit's answers count alike.
-        person: Account; empty: there are none.
+        turn: 0 for the first answer, more for the same unit again. All of a unit's answers count alike.
+        person: Account; if empty, there are none.
         answered_at_ms: By the database's clock.
         counts: Objects by label; of every label of the check.
         boxes: The boxes, where they were drawn.

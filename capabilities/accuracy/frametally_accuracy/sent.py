@@ -38,17 +38,17 @@ class CheckWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """A check that is to start.
 
     Attributes:
-        name: Its name; empty: one is made.
+        name: Its name; if empty, one is made.
         metric: The checked count: `detections` in frames, `visits` or `crossings` in pieces of footage.
         line: Of crossings, the name of the line.
-        direction: Of crossings, one direction of the line; empty: both.
-        sources: Names or slugs; none: all.
-        labels: None: all that the frames have.
-        from_ms: Event time at which it begins; null: with the first frame.
-        to_ms: At which it ends; null: behind the last frame.
-        model: The model of the counts; empty: the one published last.
+        direction: Of crossings, one direction of the line; if empty, both.
+        sources: Names or slugs; if none, all.
+        labels: If None, all that the frames have.
+        from_ms: Event time at which it begins; if null, with the first frame.
+        to_ms: At which it ends; if null, behind the last frame.
+        model: The model of the counts; if empty, the one published last.
         wanted_width: Half-width that is enough, as a part of the total.
-        planned_units: Number of units that is fixed now; 0: stop at will.
+        planned_units: Number of units that is fixed now; if 0, stop at will.
     """
 
     name: str = ""

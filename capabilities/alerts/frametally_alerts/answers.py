@@ -22,11 +22,12 @@ class ToldRule(Answer, frozen=True, kw_only=True):
         threshold: It sends an alert where a value is this or more; null where the rule has none.
         interval_s: Length of the intervals.
         timezone: IANA name of the zone of the intervals; empty: UTC.
-        duration_s: How long the condition must last; 0: one interval.
-        sources: Slugs; none: all, each on its own.
+        duration_s: How long the condition must last; if 0, one interval.
+        sources: Slugs; if none, all, each on its own.
         since_ms: It sends nothing about event times before this.
-        muted_until_ms: It sends nothing until then; the year 10000: until someone unmutes it; 0: not muted.
-        silent: Why it may stay silent at present, a line for each reason; none: no reason is known.
+        muted_until_ms: It sends nothing until then; if the year 10000, until someone unmutes it; if 0, it is
+            not muted.
+        silent: Why it may stay silent at present, a line for each reason; if none, no reason is known.
     """
 
     name: str
@@ -57,7 +58,7 @@ class WouldBeAlert(Answer, frozen=True, kw_only=True):
         source_name: The source's name.
         label: Empty: all together.
         start_ms: Start of the interval, event time.
-        end_ms: Its end; null: it has none.
+        end_ms: Its end; if null, it has none.
         value: The measured value; null where there is none.
     """
 
@@ -92,7 +93,7 @@ class RuleTrial(Answer, frozen=True, kw_only=True):
     """The alerts that a rule would have sent in a range, or the last seven counted days; it stores nothing.
 
     Attributes:
-        from_ms: Start of the whole intervals that it was tried over; null: there are no counts yet, or the
+        from_ms: Start of the whole intervals that it was tried over; if null, there are no counts yet, or the
             rule does not read counts.
         to_ms: Their end.
         interval_s: Length of the intervals, raised to one that is counted; null where the rule has none.
@@ -139,8 +140,8 @@ class ToldReport(Answer, frozen=True, kw_only=True):
         every: `day`, a day of the week, or `month`: the days on which it is made.
         at: The local time of these days.
         zone: The time zone of `at`.
-        sources: Slugs; none: all.
-        last_day: The local day of its latest report; null: none was made yet.
+        sources: Slugs; if none, all.
+        last_day: The local day of its latest report; if null, none was made yet.
     """
 
     name: str
@@ -164,10 +165,10 @@ class ToldMessage(Answer, frozen=True, kw_only=True):
         key: Key of the alert: the same in every correction.
         channel: Name of its channel.
         text: Its text.
-        source: Slug; empty: no source.
-        label: Empty: no label, or all together.
+        source: Slug; if empty, no source.
+        label: If empty, no label, or all together.
         start_ms: Start of the interval, event time.
-        end_ms: Its end; null: it has none.
+        end_ms: Its end; if null, it has none.
         value: The measured value; null where there is none.
         withdrawn: Whether it withdraws an alert that was sent.
         state: `queued`, `sent` or `failed`.

@@ -54,17 +54,17 @@ class RuleWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         below: It sends an alert where a value is less than `threshold`.
         measure: Of counts.
         interval: Length of the intervals, such as `15m`.
-        lasting: How long the condition must last, such as `1h`; empty: one interval.
-        sources: Names or slugs; none: all.
-        labels: Counted together; none: all.
+        lasting: How long the condition must last, such as `1h`; if empty, one interval.
+        sources: Names or slugs; if none, all.
+        labels: Counted together; if none, all.
         line: Of crossings.
         direction: Of crossings.
         zone: Of counts and occupancy.
-        timezone: IANA name of the zone of the intervals; null: that of the sources, if they share one, or the
-            server's.
-        model: The model of the counts; empty: the one published last.
+        timezone: IANA name of the zone of the intervals; if null, that of the sources, if they share one, or
+            the server's.
+        model: The model of the counts; if empty, the one published last.
         note: What the receiver should do, which each alert contains; one line, may be empty.
-        since_ms: It sends nothing about event times before this; null: now.
+        since_ms: It sends nothing about event times before this; if null, now.
     """
 
     name: str
@@ -90,7 +90,7 @@ class MuteWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """How long a rule sends nothing.
 
     Attributes:
-        until_ms: Until when; null: until someone unmutes it; 0: it sends again at once.
+        until_ms: Until when; if null, until someone unmutes it; if 0, it sends again at once.
     """
 
     until_ms: int | None
@@ -125,13 +125,13 @@ class ReportWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         name: Its name, of a-z, 0-9, - and _.
         every: The days on which it is made.
         at: The time of these days in `zone`, such as `07:00`.
-        zone: Name of a time zone; null: that of the sources, where they share one, else the server's.
-        sources: Names or slugs; none: all.
-        labels: None: all.
+        zone: Name of a time zone; if null, that of the sources, where they share one, else the server's.
+        sources: Names or slugs; if none, all.
+        labels: If None, all.
         by_source: Whether each source has rows of its own.
-        interval_s: Length of a row; null: frametally chooses.
-        model: The model of the counts; empty: the one published last.
-        channels: Names of the channels that it is sent by; none: it is only stored.
+        interval_s: Length of a row; if null, frametally chooses.
+        model: The model of the counts; if empty, the one published last.
+        channels: Names of the channels that it is sent by; if none, it is only stored.
     """
 
     name: str

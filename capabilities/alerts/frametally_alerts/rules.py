@@ -57,16 +57,16 @@ class AlertRule(msgspec.Struct, frozen=True, kw_only=True):
         interval_s: Length of the intervals, which divides a day; they are those of the chart in `timezone`.
         timezone: IANA name; empty: UTC.
         duration_s: How long the condition must last; of `BY_BARS` a multiple of `interval_s`.
-        sources: Slugs, each checked on its own; empty: all.
-        labels: Classes, counted together; empty: all. Of `quality` names of checks, of work kinds of jobs.
+        sources: Slugs, each checked on its own; if empty, all.
+        labels: Classes, counted together; if empty, all. Of `quality` names of checks, of work kinds of jobs.
         line: Of `crossings`.
         direction: Likewise.
-        zone: Of `count` and `occupancy`; empty: the whole picture.
-        model: The model of the counts; empty: the one published last.
+        zone: Of `count` and `occupancy`; if empty, the whole picture.
+        model: The model of the counts; if empty, the one published last.
         note: What the receiver should do, which each alert contains; one line, may be empty.
         since_ms: It sends nothing about event times before this.
         made_at_ms: When it was added, by the clock of the program that added it.
-        muted_until_ms: It sends nothing until then; `FOR_GOOD`: until someone unmutes it; 0: not muted.
+        muted_until_ms: It sends nothing until then; `FOR_GOOD`: until someone unmutes it; if 0, not muted.
     """
 
     name: str
@@ -264,10 +264,10 @@ class ScheduledReport(msgspec.Struct, frozen=True, kw_only=True):
         name: Its name, a slug, which no other report has.
         at_minute: Minute of the day in `zone`.
         zone: Name of a time zone (IANA).
-        channels: Names of the channels that it is sent by; none: it is only stored.
+        channels: Names of the channels that it is sent by; if none, it is only stored.
         by_source: Whether each source has rows of its own.
-        interval_s: Length of a row; None: frametally chooses.
-        model: The model of the counts; empty: the one published last.
+        interval_s: Length of a row; if None, frametally chooses.
+        model: The model of the counts; if empty, the one published last.
         made_at_ms: When it was added: reports that were due earlier are not made.
     """
 

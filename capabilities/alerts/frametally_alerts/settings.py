@@ -22,7 +22,7 @@ class AlertSettings(PluginSettings):
         _NO_SECRET,
         check=hard_to_guess,
         description="Secret that encrypts channels that you add on the page, at least 32 characters; "
-        "empty: nobody can add channels.",
+        "if empty, nobody can add channels.",
     )
     alert_allow: str = Field(
         "",

@@ -84,7 +84,7 @@ def gold(every: str | None, check: bool, **overrides: Any) -> int:
 def iceberg(keep_days: int | None, rebuild: bool, **overrides: Any) -> int:
     """Publish the gold tables as Iceberg tables in the store, for DuckDB, Spark and others.
 
-    From then on, everything that updates the gold tables publishes them, too.
+    From then on, everything that updates the gold tables also publishes them.
     """
     settings = read_settings("search", overrides)
     with open_store_port(settings) as ports:

@@ -21,7 +21,7 @@ class GoldSettings(PluginSettings):
     """The part of `Settings` about the gold tables."""
 
     gold_url: str = Field(
-        "", description="Database of the gold tables; empty: SQLite in `<data_dir>/gold.sqlite`."
+        "", description="Database of the gold tables; if empty, SQLite in `<data_dir>/gold.sqlite`."
     )
     gold_password: SecretStr = Field(NO_SECRET, description="Password of the user in the URL.")
 

@@ -6,28 +6,222 @@ run sees whether they are up to date, and repairs them after a crash.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from frametally import keys
+from frametally.books.counted_days import counted_with
+from frametally.books.evidence import frames_of_bar
+from frametally.books.runs import read_run, read_tracks
 from frametally.errors import Poison
+from frametally.media.manifests import media_of
+from frametally.media.overlapping import NotCounted
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectInfo, ObjectMissing, ObjectStore
 from frametally.process.reports import NoProgress, Progress, Skipped
-from frametally.records import MediaManifest, decode_at, encode
+from frametally.records import MediaManifest, Run, decode_at, encode
+from frametally.rules.counted_boxes import CountedBoxes
+from frametally.rules.known import Basis, why_unknown
+from frametally.rules.overlaps import OverlapWinner
 from frametally.rules.seals import name_of
+from frametally.rules.times import DAY_MS, days_of_span
 from frametally.settings.loading import Settings
-from frametally_gold.gold_records import GoldVideo
-from frametally_gold.video_counts import VideoCounter
+from frametally_gold.gold_records import GoldVideo, VideoCount
 from frametally_videos.catalogue.catalogue_rows import JobKind
 from frametally_videos.media_records import VideoQuality
 from frametally_videos.records import VideoRecord
 
 if TYPE_CHECKING:
     from frametally_gold.book import Gold
+
+_DAYS_KEPT = 4
+
+
+class _DayObjects(NamedTuple):
+    """A run's intervals with footage, and the frame in which each object was first seen.
+
+    Attributes:
+        measured: By source and start of an interval with footage, whether objects were measured in it.
+        boxes: By source and label, then by start of an interval: the boxes, and those in tracks.
+        objects: By source, the label and the `image_path` of each counted object's first box.
+    """
+
+    measured: dict[str, dict[int, bool]]
+    boxes: dict[tuple[str, str], dict[int, tuple[int, int | None]]]
+    objects: dict[str, list[tuple[str, str]]]
+
+
+class _Part(NamedTuple):
+    """The part `[from_ms, to_ms)` of a medium within one UTC day, and the day's run, if it was counted."""
+
+    from_ms: int
+    to_ms: int
+    run: Run | None
+
+
+class VideoCounter:
+    """Counts single videos by the current state of a ledger, which the caller has refreshed."""
+
+    def __init__(self, settings: Settings, store: ObjectStore, ledger: Ledger) -> None:
+        """Read the data that all videos need."""
+        self._settings = settings
+        self._store = store
+        self._ledger = ledger
+        self._manifests = {manifest.sha256: manifest for manifest in ledger.manifests()}
+        self._not_counted = NotCounted(ledger)
+        self._detected = {
+            (model, tally.source, tally.media): tally.detected
+            for model in ledger.models()
+            for tally in ledger.tallies(model)
+        }
+        self._runs: dict[tuple[str, str], Run] = {}
+        # Objects come from the interval of the settings or, if it is not stored, from the shortest one.
+        for ledger_run in sorted(ledger.runs(), key=lambda ledger_run: -ledger_run.run.interval_s):
+            run = ledger_run.run
+            earlier_run = self._runs.get((run.model, run.day))
+            if earlier_run is None or earlier_run.interval_s != settings.interval_s:
+                self._runs[run.model, run.day] = run
+        self._objects_of = lru_cache(maxsize=_DAYS_KEPT)(self._read_objects)
+
+    def manifest(self, sha256: str) -> MediaManifest | None:
+        """Return a medium's manifest, or None if none of its frames was announced."""
+        return self._manifests.get(sha256)
+
+    def parts(self, manifest: MediaManifest) -> Iterator[bytes]:
+        """Yield everything on which a medium's counts depend."""
+        for model in self._models(manifest):
+            yield msgspec.json.encode([model, self._detected[model, manifest.source, media_of(manifest)]])
+            for part in self._days(model, manifest):
+                limits, wins = self._counted_by(part.run)
+                losers = self._not_counted.by(wins).get(media_of(manifest), ())
+                yield msgspec.json.encode([limits, losers])
+                yield encode(part.run) if part.run else b""
+
+    def counts(self, manifest: MediaManifest) -> list[VideoCount]:
+        """Return the detections in a medium, by model and label.
+
+        Raises:
+            Poison: A segment or a run is damaged; the message names it.
+            Retryable: The store or the ledger is not available.
+        """
+        return [count for model in self._models(manifest) for count in self._of_model(model, manifest)]
+
+    def _models(self, manifest: MediaManifest) -> list[str]:
+        place = manifest.source, media_of(manifest)
+        return sorted(model for model, *series_place in self._detected if tuple(series_place) == place)
+
+    def _days(self, model: str, manifest: MediaManifest) -> Iterator[_Part]:
+        first_ms, last_ms = manifest.first_captured_at_ms, manifest.last_captured_at_ms
+        if first_ms is None or last_ms is None:
+            return
+        for day in days_of_span(first_ms, last_ms):
+            start_ms = day * DAY_MS
+            run = self._runs.get((model, keys.utc_day(start_ms)))
+            yield _Part(max(first_ms, start_ms), min(last_ms + 1, start_ms + DAY_MS), run)
+
+    def _counted_by(self, run: Run | None) -> tuple[CountedBoxes, OverlapWinner]:
+        recorded = counted_with(run.params, run.settings) if run else None
+        limits = (recorded and recorded.counted_boxes()) or self._settings.counted_boxes()
+        wins: OverlapWinner = (run.settings if run else {}).get("overlaps") or self._settings.count_overlaps
+        return limits, wins
+
+    def _of_model(self, model: str, manifest: MediaManifest) -> list[VideoCount]:
+        frames, media = 0, media_of(manifest)
+        detections: Counter[str] = Counter()
+        peaks: Counter[str] = Counter()
+        objects: Counter[str] = Counter()
+        boxes_in: Counter[tuple[str, bool]] = Counter()
+        is_measured = True
+        for part in self._days(model, manifest):
+            limits, wins = self._counted_by(part.run)
+            for bar_frame in frames_of_bar(
+                self._store,
+                self._ledger,
+                model=model,
+                source=manifest.source,
+                labels=(),
+                from_ms=part.from_ms,
+                to_ms=part.to_ms,
+                limits=limits,
+                not_counted=self._not_counted.by(wins),
+                empty=True,
+            ):
+                if bar_frame.frame.media == media:
+                    frames += 1
+                    boxes = Counter(box.label for box in bar_frame.boxes)
+                    detections += boxes
+                    peaks |= boxes
+            of_day = self._first_seen(manifest, part)
+            if of_day is None:
+                is_measured = False
+            else:
+                objects += of_day
+                boxes_in += self._boxes(manifest.source, part)
+        return [
+            VideoCount(
+                model=model,
+                label=label,
+                frames=frames,
+                detections=detections[label],
+                peak=peaks[label],
+                objects=None
+                if why_unknown("objects", Basis(followed, boxes_in[label, False], boxes_in[label, True]))
+                else followed,
+                followed_objects=followed,
+            )
+            for label in sorted(detections)
+            for followed in [objects[label] if is_measured else None]
+        ]
+
+    def _boxes(self, source: str, part: _Part) -> Counter[tuple[str, bool]]:
+        """Count the boxes in the intervals that a part touches, by label: all (False) or in tracks (True)."""
+        boxes_by_label: Counter[tuple[str, bool]] = Counter()
+        if part.run is not None:
+            interval_ms = part.run.interval_s * 1000
+            for (of_source, label), of_label in self._objects_of(part.run.key).boxes.items():
+                for start_ms, (boxes, tracked) in of_label.items() if of_source == source else ():
+                    if part.from_ms - interval_ms < start_ms < part.to_ms:
+                        boxes_by_label[label, False] += boxes
+                        boxes_by_label[label, True] += boxes if tracked is None else tracked
+        return boxes_by_label
+
+    def _first_seen(self, manifest: MediaManifest, part: _Part) -> Counter[str] | None:
+        """Return the objects first seen in a frame of the medium, by label, or None if not measured."""
+        if part.run is None:
+            return None
+        of_run = self._objects_of(part.run.key)
+        interval_ms = part.run.interval_s * 1000
+        of_source = of_run.measured.get(manifest.source, {})
+        touched = range(part.from_ms // interval_ms * interval_ms, part.to_ms, interval_ms)
+        if not all(of_source.get(start_ms, True) for start_ms in touched):
+            return None
+        objects_by_label: Counter[str] = Counter()
+        for label, image_path in of_run.objects.get(manifest.source, ()):
+            name = keys.parse_image_name(image_path.rpartition("/")[2])
+            if name is not None and manifest.sha256.startswith(name.medium_hex):
+                objects_by_label[label] += 1
+        return objects_by_label
+
+    def _read_objects(self, run_key: str) -> _DayObjects:
+        run = next(run for run in self._runs.values() if run.key == run_key)
+        counts, coverage = read_run(self._store, run)
+        boxes: dict[tuple[str, str], dict[int, tuple[int, int | None]]] = {}
+        for count in counts:
+            of_label = boxes.setdefault((count.source, count.label), {})
+            of_label[count.interval_start_ms] = count.detections, count.tracked_detections
+        measured_starts: dict[str, dict[int, bool]] = {}
+        for filmed in coverage:
+            measured_starts.setdefault(filmed.source, {})[filmed.interval_start_ms] = filmed.is_measured
+        objects: dict[str, list[tuple[str, str]]] = {}
+        for track in read_tracks(self._store, run):
+            if track.is_counted:
+                objects.setdefault(track.source, []).append((track.label, track.first.image_path))
+        return _DayObjects(measured_starts, boxes, objects)
+
 
 IN_ROWS: tuple[JobKind, ...] = ("checks", "playable", "enhance")
 """Jobs whose results are in a video's rows, even if they end after the video is final."""

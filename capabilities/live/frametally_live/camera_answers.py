@@ -98,9 +98,9 @@ class OfferedStream(Answer, frozen=True, kw_only=True):
     Attributes:
         name: Name of its profile.
         address: Its address, without user and password.
-        code: Its codec as the device says it, such as `H264`; empty: unknown.
-        width_px: Width of its pictures; 0: unknown.
-        height_px: Height of its pictures; 0: unknown.
+        code: Its codec as the device says it, such as `H264`; if empty, unknown.
+        width_px: Width of its pictures; if 0, unknown.
+        height_px: Height of its pictures; if 0, unknown.
     """
 
     name: str
@@ -117,12 +117,12 @@ class OfferedCamera(Answer, frozen=True, kw_only=True):
         host: Its IP address.
         name: Its name, or else its model or IP address.
         source: Suggested name for its source.
-        maker: Its manufacturer; empty: unknown.
-        model: Its model; empty: unknown.
+        maker: Its manufacturer; if empty, unknown.
+        model: Its model; if empty, unknown.
         streams: Its streams; none where there is a problem.
-        snapshot: Address of a picture that it makes; empty: it has none.
+        snapshot: Address of a picture that it makes; if empty, it has none.
         cameras: Names of the cameras at its IP address that are added already.
-        problem: Why it cannot be used now, in one line; null: it can.
+        problem: Why it cannot be used now, in one line; if null, it can.
     """
 
     host: str

@@ -15,7 +15,7 @@ class LiveSettings(PluginSettings):
     airflow_url: str = Field(
         "",
         description="Airflow's address, such as `http://127.0.0.1:8080`, if streams are runs of its DAG "
-        "`frametally_stream`; empty: frametally's own workers start them.",
+        "`frametally_stream`; if empty, frametally's own workers start them.",
     )
     airflow_user: str = Field("", description="User name for Airflow.")
     airflow_password: SecretStr = Field(NO_SECRET, description="Password of that user.")
@@ -29,7 +29,7 @@ class LiveSettings(PluginSettings):
     )
     live_allow: str = Field(
         "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7",
-        description="Networks, addresses and host names at which cameras are allowed; empty: none.",
+        description="Networks, addresses and host names at which cameras are allowed; if empty, none.",
     )
     live_logins: SecretStr = Field(
         NO_SECRET,
@@ -37,7 +37,7 @@ class LiveSettings(PluginSettings):
     )
     live_ca_file: Path | None = Field(
         None,
-        description="PEM file of the authorities that may issue cameras' certificates; empty: no checks.",
+        description="PEM file of the authorities that may issue cameras' certificates; if empty, no checks.",
     )
 
     @property

@@ -43,7 +43,7 @@ def counted_zones(index: CountIndex, model: str) -> dict[str, list[str]]:
 
 
 def check_zone(index: CountIndex, store: ObjectStore, name: str, sources: Sequence[str]) -> None:
-    """Refuse a zone that none of the sources (empty: all) has or had.
+    """Refuse a zone that none of the sources (all if empty) has or had.
 
     A zone that is drawn but not counted yet is accepted.
 

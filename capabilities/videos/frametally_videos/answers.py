@@ -14,7 +14,7 @@ from frametally_web.requests.answers import Answer
 
 
 class FramesOfVideo(Answer, frozen=True, kw_only=True):
-    """The account of one video in distinct frames; null: not known yet.
+    """The account of one video in distinct frames; if null, not known yet.
 
     At the end all are equal, except for frames without a detection: `dead_lettered`, not `counted`.
 
@@ -32,7 +32,7 @@ class FramesOfVideo(Answer, frozen=True, kw_only=True):
 
 
 class VideoLinks(Answer, frozen=True, kw_only=True):
-    """Addresses on this server of what belongs to a video; null: it does not exist, or not yet.
+    """Addresses on this server of what belongs to a video; if null, it does not exist, or not yet.
 
     Attributes:
         original: The uploaded bytes, as a download.
@@ -124,7 +124,7 @@ class LibraryVideo(Answer, frozen=True, kw_only=True):
         ended_at_ms: Event time of its last frame; null before it is known.
         time_source: Where that time is from; null with it.
         time_is_guess: Whether that is only the file's date, or when it was uploaded; `PATCH` corrects it.
-        moved_from: Counts that its upload took over from an earlier place of the same bytes; null: none.
+        moved_from: Counts that its upload took over from an earlier place of the same bytes; if null, none.
         duration_s: Its length in seconds; null if it states none.
         width_px: Width of the upright picture.
         height_px: Height of the upright picture.
@@ -137,7 +137,7 @@ class LibraryVideo(Answer, frozen=True, kw_only=True):
         has_sound: Whether it has a sound track.
         why_not: Why they do not; null if they do.
         damage: Problems of its file, a sentence each.
-        remarks: What frametally does not count of its file, such as a second video track; empty: nothing.
+        remarks: What frametally does not count of its file, such as a second video track; if empty, nothing.
         frames: Its account.
         labels: Detections by label of its source in its range, once counted.
         detections_counted: Their sum; null before they are counted. One car in ten frames is ten detections.

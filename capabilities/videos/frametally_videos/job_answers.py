@@ -17,7 +17,7 @@ class JobOfVideo(VideoJob, frozen=True, kw_only=True):
     Attributes:
         video_id: UUID of the video.
         video_name: The video's name; empty if it was removed.
-        worker: Its worker; empty: none.
+        worker: Its worker; if empty, none.
     """
 
     video_id: str

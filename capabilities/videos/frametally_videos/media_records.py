@@ -252,7 +252,7 @@ class Enhancement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
         sharpen: 0 to 1.
         local_contrast: 0 to 1.
         deinterlace: `auto`: where the video is interlaced.
-        fps: Frames a second, 1 to 120; None: as they come.
+        fps: Frames a second, 1 to 120; if None, as they come.
     """
 
     brightness: float = 0.0
@@ -267,7 +267,7 @@ class Enhancement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
 
 
 class Derivative(SealedRecord, frozen=True, kw_only=True):
-    """A video that was made of another, and how (beside it, its name ending in `.json`).
+    """A video that was made of another, and how (next to it, its name ending in `.json`).
 
     Attributes:
         video_id: UUID4 of the original.

@@ -24,10 +24,10 @@ class VideoFields(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """Fields of an upload; all are optional.
 
     Attributes:
-        name: Its display name; None: its file's name.
-        source: Its camera's name as the user wrote it; None: the stem of its file's name.
+        name: Its display name; if None, its file's name.
+        source: Its camera's name as the user wrote it; if None, the stem of its file's name.
         start_time: ISO 8601 moment of its first frame; without an offset it is in `timezone`.
-        timezone: IANA name of the zone that times without an offset are in; None: the deployment's.
+        timezone: IANA name of the zone that times without an offset are in; if None, the deployment's.
         last_modified_ms: When its file was changed last on the machine that it came from.
         client_id: Its client: 1 to 64 of `A-Za-z0-9_-`; shown to no other client.
         roi: The region that matters, as the JSON that was given; checked, and kept as it is.
@@ -57,7 +57,7 @@ class UploadRecord(SealedRecord, frozen=True, kw_only=True):
         sha256: Of all its bytes, hex, if the client has sent it beforehand.
         created_at_ms: By the clock of the server that began it.
         expires_at_ms: When it is removed, unless it has been received.
-        owner: Account that began it; empty: no sign-in was required.
+        owner: Account that began it; if empty, no sign-in was required.
     """
 
     id: str
@@ -88,7 +88,7 @@ class VideoFacts(msgspec.Struct, frozen=True, kw_only=True):
         frames: Frames that it states, or that its length and rate lead to; None where neither is known.
         plays_in_browsers: Whether today's browsers play it as it is.
         why_not: Why they do not, as one sentence; None if they do.
-        started_at_ms: Event time of its first frame; None: it is unknown, and a person must set it.
+        started_at_ms: Event time of its first frame; if None, it is unknown, and a person must set it.
         time_source: Where that is from; None with `started_at_ms`.
         track: Place of the counted track among its tracks of moving pictures, from 1.
         damage: Problems of its file, a sentence each.
@@ -147,8 +147,8 @@ class VideoRecord(SealedRecord, frozen=True, kw_only=True):
         uploaded_at_ms: When it was accepted, by the server's clock.
         state: `deleting` from the request for removal until everything is gone.
         revision: How often its name, source or time was changed.
-        owner: Account that uploaded it; empty: no sign-in was required.
-        moved_from: Counts that its upload moved from another source or time; None: none.
+        owner: Account that uploaded it; if empty, no sign-in was required.
+        moved_from: Counts that its upload moved from another source or time; if None, none.
     """
 
     id: str

@@ -34,13 +34,14 @@ class VideoSettings(PluginSettings):
         1,
         ge=0,
         le=64,
-        description="Workers that `frametally serve` starts when a video is waiting; 0: none.",
+        description="Workers that `frametally serve` starts when a video is waiting; if 0, none.",
     )
     store_video_days: int = Field(
-        0, ge=0, le=36_500, description="Days after which frametally deletes uploaded originals; 0: never."
+        0, ge=0, le=36_500, description="Days after which frametally deletes uploaded originals; if 0, never."
     )
     queue_url: str = Field(
-        "", description="Queue of jobs, `amqp://` or `amqps://` (RabbitMQ); empty: the video catalogue's own."
+        "",
+        description="Queue of jobs, `amqp://` or `amqps://` (RabbitMQ); if empty, the video catalogue's own.",
     )
     queue_password: SecretStr = Field(NO_SECRET, description="Password of the user in the URL.")
     video_encoders: str = Field(

@@ -283,7 +283,7 @@ def cloud_setup(
         email = email or _ask("Your e-mail address, for Let's Encrypt")
         if not variables["FRAMETALLY_STORE_URL"] and not bundled_store:
             variables["FRAMETALLY_STORE_URL"] = _ask(
-                "S3 bucket, such as s3://my-counts (empty: run a store here)"
+                "S3 bucket, such as s3://my-counts (if empty, run a store here)"
             )
             bundled_store = not variables["FRAMETALLY_STORE_URL"]
         if not bundled_store:
@@ -294,7 +294,7 @@ def cloud_setup(
             key = "FRAMETALLY_STORE_SECRET_KEY"
             variables[key] = variables[key] or _ask("Secret of the S3 key", hide_input=True)
         user = user or click.prompt("User of the web pages", default="admin", err=True)
-        password = password or _ask("Password (empty: generate one)", hide_input=True)
+        password = password or _ask("Password (if empty, generate one)", hide_input=True)
     done = set_up(
         folder,
         Answers(

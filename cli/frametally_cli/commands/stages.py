@@ -151,7 +151,7 @@ def consume(until_caught_up: bool, workers: int, live: bool, engine: str | None,
 @click.option("--dry-run", is_flag=True, help="Show what would be counted; count nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the dry run as JSON.")
 @option("--every", "Repeat at this interval (15s, 15m, 1h), and publish new counts.", metavar="PERIOD")
-@click.option("--labels", "count_labels", help="Labels to count, separated by commas; empty: all.")
+@click.option("--labels", "count_labels", help="Labels to count, separated by commas; if empty, all.")
 @data_dir_option
 def aggregate(recount: bool, dry_run: bool, as_json: bool, every: str | None, **overrides: Any) -> int:
     """Count detections per label and interval with the MapReduce job."""

@@ -15,8 +15,6 @@ from frametally import keys
 from frametally.ports.object_store import KeyRanges, ObjectInfo, ObjectStore
 from frametally.rules.times import DAY_MS
 
-_SUFFIX = len(".jsonl")
-_OFFSET_BEGINS = _SUFFIX + 20  # digits
 MOST_LISTED = 20_000
 """Up to this many segments, all are listed each time."""
 
@@ -98,11 +96,6 @@ class Stretches:
 def partition_of(key: str) -> str:
     """Return the common part of the keys of a partition's segments."""
     return key.rpartition("-")[0]
-
-
-def first_offset_of(key: str) -> int:
-    """Return the first offset of a segment, by its key."""
-    return int(key[-_OFFSET_BEGINS:-_SUFFIX])
 
 
 def lists_all(segments: int, listed_at_ms: int, now_ms: int) -> bool:

@@ -34,7 +34,7 @@ class TrustSettings(SettingsPart):
     ca_file: Path | None = Field(
         None,
         description="PEM file of your own authorities, for mail, webhooks, MQTT, RabbitMQ and Airflow; "
-        "empty: the system's.",
+        "if empty, the system's.",
     )
 
 

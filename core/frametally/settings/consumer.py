@@ -37,7 +37,7 @@ class ConsumerSettings(SettingsPart):
         0,
         ge=0,
         le=1024,
-        description="Threads of one worker's network; 0: one per core; with several workers, twice "
+        description="Threads of one worker's network; if 0, one per core; with several workers, twice "
         "each worker's share.",
     )
     execution_providers: str = Field(
@@ -47,15 +47,15 @@ class ConsumerSettings(SettingsPart):
     )
     model_cfg: Path | None = Field(
         None,
-        description="Darknet network file, or the family of an ONNX network, such as `yolox`; empty: "
+        description="Darknet network file, or the family of an ONNX network, such as `yolox`; if empty, "
         "YOLOv4-tiny's.",
     )
     model_weights: Path | None = Field(
         None,
         description="Darknet weights file, or a network as `.onnx`, which needs `model_names`, or the name "
-        "of a known model, such as `yolox-nano`; empty: YOLOv4-tiny's.",
+        "of a known model, such as `yolox-nano`; if empty, YOLOv4-tiny's.",
     )
-    model_names: Path | None = Field(None, description="Class names, one per line; empty: COCO's 80.")
+    model_names: Path | None = Field(None, description="Class names, one per line; if empty, COCO's 80.")
     input_size_px: str = Field(
         "416x416",
         check=_input_size,

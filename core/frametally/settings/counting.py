@@ -34,7 +34,7 @@ class CountingSettings(SettingsPart):
         ge=0,
         description="Minimum length of a counted box's shorter side, in pixels of the stored frame it is in.",
     )
-    count_labels: str = Field("", description="Labels to count, separated by commas; empty: all.")
+    count_labels: str = Field("", description="Labels to count, separated by commas; if empty, all.")
     count_objects: bool = Field(
         True, description="Whether to count unique objects (visits), by tracking boxes through time."
     )
@@ -58,7 +58,7 @@ class CountingSettings(SettingsPart):
     track_fixed_labels: str = Field(
         "",
         description="Labels whose motionless tracks do not count as objects, separated by commas; "
-        "empty: none.",
+        "if empty, none.",
     )
     track_groups: str = Field(
         "two-wheeler=bicycle+motorbike,vehicle=bus+car+truck",

@@ -142,10 +142,10 @@ class Settings(
         description="Folder of the embedded store, log and index; by default, in the current folder, or in "
         "the checkout that it is in.",
     )
-    store_url: str = Field("", description="Object store; empty: files in `<data_dir>/store`.")
-    log_url: str = Field("", description="Frame log; empty: SQLite in `<data_dir>/log.sqlite`.")
-    index_url: str = Field("", description="Count index; empty: SQLite in `<data_dir>/index.sqlite`.")
-    ledger_url: str = Field("", description="Ledger; empty: SQLite in `<data_dir>/ledger.sqlite`.")
+    store_url: str = Field("", description="Object store; if empty, files in `<data_dir>/store`.")
+    log_url: str = Field("", description="Frame log; if empty, SQLite in `<data_dir>/log.sqlite`.")
+    index_url: str = Field("", description="Count index; if empty, SQLite in `<data_dir>/index.sqlite`.")
+    ledger_url: str = Field("", description="Ledger; if empty, SQLite in `<data_dir>/ledger.sqlite`.")
     models_dir: Path = Field(
         _default_models_dir,
         description="Cache of downloaded models, shared by all checkouts.",

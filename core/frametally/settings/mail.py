@@ -44,26 +44,26 @@ class MailSettings(TrustSettings):
         "",
         check=_mail_server,
         description="Server that sends e-mail, `smtp://host:587` (STARTTLS if the server offers it) or "
-        "`smtps://host`; empty: no e-mail.",
+        "`smtps://host`; if empty, no e-mail.",
     )
     smtp_user: str = Field("", description="User name for the mail server.")
     smtp_password: SecretStr = Field(NO_SECRET, description="Password of that user.")
     mail_from: str = Field(
         "",
         check=_address,
-        description="Sender address of e-mail; empty: the user name, else the first recipient.",
+        description="Sender address of e-mail; if empty, the user name, else the first recipient.",
     )
     mail_to: str = Field(
         "",
         check=_addresses,
         description="Addresses, separated by commas, that get an e-mail when a video is ready, fails or "
-        "does not pass a check; empty: none.",
+        "does not pass a check; if empty, none.",
     )
     web_url: str = Field(
         "",
         pattern=r"^(https?://[^\s/?#]+(/[^\s?#]*)?)?$",
-        description="Public URL of the dashboard, for links in e-mails and in the output of commands; empty: "
-        "e-mails have no links, and commands name this machine.",
+        description="Public URL of the dashboard, for links in e-mails and in the output of commands; if "
+        "empty, e-mails have no links, and commands name this machine.",
     )
 
     @property

@@ -49,7 +49,7 @@ class ProducerSettings(SettingsPart):
     max_side_px: int = Field(
         0,
         ge=0,
-        description="Longest side of a stored frame in pixels; larger ones are scaled down; 0: no limit.",
+        description="Longest side of a stored frame in pixels; larger ones are scaled down; if 0, no limit.",
     )
     jpeg_quality: int = Field(90, ge=1, le=100, description="JPEG quality of stored frames, 1 to 100.")
     max_image_megapixels: int = Field(

@@ -22,9 +22,9 @@ def is_server(url: str) -> bool:
 class ServerSettings(SettingsPart):
     """The part of `Settings` about servers. Secrets come only from the environment, never from a URL."""
 
-    store_endpoint: str = Field("", description="URL of the S3 service; empty: AWS's for the region.")
+    store_endpoint: str = Field("", description="URL of the S3 service; if empty, AWS's for the region.")
     store_access_key: str = Field(
-        "", description="Name of the S3 key; empty: from AWS's own variables and files."
+        "", description="Name of the S3 key; if empty, from AWS's own variables and files."
     )
     store_secret_key: SecretStr = Field(NO_SECRET, description="Secret of the S3 key.")
     store_ca_file: Path | None = Field(
@@ -32,19 +32,19 @@ class ServerSettings(SettingsPart):
     )
     store_link_endpoint: str = Field(
         "",
-        description="URL of the S3 service as browsers and batch nodes reach it; empty: `store_endpoint`.",
+        description="URL of the S3 service as browsers and batch nodes reach it; if empty, `store_endpoint`.",
     )
     store_image_days: int = Field(
-        0, ge=0, le=36_500, description="Days after which the S3 store deletes frames; 0: never."
+        0, ge=0, le=36_500, description="Days after which the S3 store deletes frames; if 0, never."
     )
     store_metadata_days: int = Field(
         0,
         ge=0,
         le=36_500,
-        description="Days after which the S3 store deletes detections; 0: never. Counts stay.",
+        description="Days after which the S3 store deletes detections; if 0, never. Counts stay.",
     )
     log_security: Literal["", "PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
-        "", description="Kafka's `security.protocol`; empty: derived from the other settings."
+        "", description="Kafka's `security.protocol`; if empty, derived from the other settings."
     )
     log_user: str = Field("", description="User name for Kafka.")
     log_password: SecretStr = Field(NO_SECRET, description="Password of that user.")
@@ -58,7 +58,7 @@ class ServerSettings(SettingsPart):
         0,
         ge=0,
         le=876_000,
-        description="Hours that Kafka keeps messages in new topics; 0: the broker's default.",
+        description="Hours that Kafka keeps messages in new topics; if 0, the broker's default.",
     )
     index_user: str = Field("", description="User name for the index server.")
     index_password: SecretStr = Field(NO_SECRET, description="Password of that user.")
@@ -73,12 +73,12 @@ class ServerSettings(SettingsPart):
         None, description="PEM file of the authorities that the certificates of these servers may come from."
     )
     catalogue_url: str = Field(
-        "", description="Catalogue of videos; empty: SQLite in `<data_dir>/catalogue.sqlite`."
+        "", description="Catalogue of videos; if empty, SQLite in `<data_dir>/catalogue.sqlite`."
     )
     backup_key: SecretStr = Field(
         NO_SECRET,
         check=hard_to_guess,
-        description="Secret that encrypts backups, at least 32 characters; empty: no encryption. "
+        description="Secret that encrypts backups, at least 32 characters; if empty, no encryption. "
         "Keep a copy elsewhere: you need it to restore.",
     )
 

@@ -28,19 +28,19 @@ class TelemetrySettings(SettingsPart):
     metrics_address: str = Field(
         "",
         check=_address_and_port,
-        description="Address of a command's `/metrics`, such as `127.0.0.1:9464`; empty: none. The dashboard "
-        "has its own.",
+        description="Address of a command's `/metrics`, such as `127.0.0.1:9464`; if empty, none. The "
+        "dashboard has its own.",
     )
     lineage_url: str = Field(
         "",
         check=_http_url,
-        description="URL for OpenLineage events of counting and indexing; empty: no events.",
+        description="URL for OpenLineage events of counting and indexing; if empty, no events.",
     )
     lineage_token: SecretStr = Field(SecretStr(""), description="Token for sending these events.")
     traces_url: str = Field(
         "",
         check=_http_url,
-        description="URL for traces of frames (OTLP over HTTP); empty: no traces.",
+        description="URL for traces of frames (OTLP over HTTP); if empty, no traces.",
     )
 
     @property

@@ -32,7 +32,7 @@ class WebSettings(SettingsPart):
     web_allowed_origins: str = Field(
         "",
         description="Origins, separated by commas (`https://intranet.example`), whose pages may read the "
-        "API, show frames and embed `/embed`; empty: none.",
+        "API, show frames and embed `/embed`; if empty, none.",
     )
     web_query_timeout_s: float = Field(
         2.5,
@@ -51,8 +51,8 @@ class WebSettings(SettingsPart):
     )
     web_codes: Literal["", "look", "correct", "run"] = Field(
         "",
-        description="Lowest role that needs an authenticator code to sign in (`look`: everyone); empty: only "
-        "accounts with `--codes`.",
+        description="Lowest role that needs an authenticator code to sign in (`look`: everyone); if empty, "
+        "only accounts with `--codes`.",
     )
     web_session_idle_h: float = Field(
         12.0,
@@ -64,7 +64,7 @@ class WebSettings(SettingsPart):
         NO_SECRET,
         check=hard_to_guess,
         description="Secret of a proxy that signs people in, at least 32 characters, sent as "
-        "`X-Frametally-Proxy-Secret`, beside the user's name as `X-Forwarded-User`; empty: no proxy.",
+        "`X-Frametally-Proxy-Secret`, beside the user's name as `X-Forwarded-User`; if empty, no proxy.",
     )
     proxy_roles: str = Field(
         "",
@@ -74,8 +74,8 @@ class WebSettings(SettingsPart):
     )
     web_uploads: bool | None = Field(
         None,
-        description="Whether videos may be uploaded and edited in the dashboard; empty: only if it listens "
-        "on this machine alone.",
+        description="Whether videos may be uploaded and edited in the dashboard; if empty, only if it "
+        "listens on this machine alone.",
     )
 
     @property

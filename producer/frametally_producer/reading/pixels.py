@@ -98,7 +98,7 @@ def encode_jpeg(image: Pixels, quality: int) -> bytes:
 
 
 def check_sides(width_px: int, height_px: int, max_side_px: int) -> None:
-    """Raise `Poison` if a picture, shrunk to `max_side_px` (0: not shrunk), is too large for a JPEG."""
+    """Raise `Poison` if a picture, shrunk to `max_side_px` (not shrunk if 0), is too large for a JPEG."""
     longest_px = max(width_px, height_px)
     if min(longest_px, max_side_px or longest_px) > _MOST_SIDE_PX:
         raise Poison(

@@ -41,7 +41,7 @@ class AccountWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     Attributes:
         name: Lower-case letters, digits and `. _ @ + -`.
         role: What it can do: `look`, `correct` or `run`.
-        sources: Names of the sources that it can see; none: all.
+        sources: Names of the sources that it can see; if none, all.
     """
 
     name: Name
@@ -65,8 +65,8 @@ class TokenWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """A token to add to an account; its other fields are those of `ListedToken`.
 
     Attributes:
-        role: What it can do; null: what the account can do.
-        sources: Names of the sources that it can see; none: all that the account sees.
+        role: What it can do; if null, what the account can do.
+        sources: Names of the sources that it can see; if none, all that the account sees.
         days: Number of days until it expires.
     """
 

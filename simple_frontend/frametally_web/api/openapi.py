@@ -107,7 +107,7 @@ _COMMON = {
     "detections": "Boxes that count.",
     "frames": "Frames.",
     "from_ms": "Start of the range.",
-    "hours": "The chosen hours of the day; null: all.",
+    "hours": "The chosen hours of the day; if null, all.",
     "image_path": "Key of the frame's JPEG in the store.",
     "image_url": "Its address on this server.",
     "label": "Class name.",
@@ -121,7 +121,7 @@ _COMMON = {
     "sources": "The sources.",
     "timezone": "IANA name of the time zone.",
     "to_ms": "End of the range, not included.",
-    "weekdays": "The chosen days of the week, 1 is Monday; null: all.",
+    "weekdays": "The chosen days of the week, 1 is Monday; if null, all.",
 }
 """Descriptions of fields for all records that have none of their own."""
 

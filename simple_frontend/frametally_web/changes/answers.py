@@ -46,10 +46,10 @@ class ChangePlan(Answer, frozen=True, kw_only=True):
     """The effect of a change; nothing is changed yet.
 
     Attributes:
-        frames: How many frames it would change; 0: it would do nothing.
+        frames: How many frames it would change; if 0, it would do nothing.
         lines: Its effects, a sentence each.
         left_alone: The media that it would not change, the first 20.
-        days: The days whose counts it changes, the first 31; null: too much footage to count it first.
+        days: The days whose counts it changes, the first 31; if null, too much footage to count it first.
         days_left_out: How many days more.
     """
 
@@ -84,7 +84,7 @@ class ChangeState(Answer, frozen=True, kw_only=True):
         total: Steps in all; null where it is not known.
         lines: Its result, or why it failed, a sentence each; empty while it runs.
         left_alone: The media that it did not change, the first 20.
-        changed: The counts that it changes, for their history; null: none, or of several sources.
+        changed: The counts that it changes, for their history; if null, none, or of several sources.
     """
 
     what: str
@@ -101,7 +101,7 @@ class ChangesNow(Answer, frozen=True, kw_only=True):
     """`/api/changes`: the change that is at work, and those that were interrupted.
 
     Attributes:
-        last: The one at work, or the last since the server started; null: there was none.
+        last: The one at work, or the last since the server started; if null, there was none.
         unfinished: The interrupted change, in words; `POST changes/finish` finishes it.
     """
 

@@ -41,8 +41,8 @@ class LettersWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     Attributes:
         what: `replay` announces their frames again; `drop` gives their frames up.
-        ids: Those with these ids; none: all of the cause.
-        cause: Those of one cause; null: whatever theirs is.
+        ids: Those with these ids; if none, all of the cause.
+        cause: Those of one cause; if null, whatever theirs is.
     """
 
     what: Literal["replay", "drop"]

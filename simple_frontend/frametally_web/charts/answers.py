@@ -25,7 +25,7 @@ class CountBucket(Answer, frozen=True, kw_only=False, gc=False, omit_defaults=Tr
             of that of each, all with the same weight; null if coverage does not tell.
         objects: Unique objects first seen in it; null if unknown.
         objects_missing: Why not; null where they are known.
-        tracked_detections: Those of `detections` that lie in tracks; null where that was not noted. Of a
+        tracked_detections: Those of `detections` that are in tracks; null where that was not noted. Of a
             second that was counted from frames, its share of the stored interval's.
         followed_objects: The followed objects among `too_weak`.
         objects_from_start: Those of `objects`, or else of `measured_objects`, that were there when the
@@ -201,7 +201,7 @@ class RecordedSettings(Answer, frozen=True, kw_only=True):
 
 
 class Shift(Answer, frozen=True, kw_only=True):
-    """From `from_ms` on a moment lies `earlier_ms` after the one beside it; null: clocks never showed it."""
+    """From `from_ms` on, a moment is `earlier_ms` after its neighbour; if null, clocks never showed it."""
 
     from_ms: int
     earlier_ms: int | None
@@ -234,9 +234,10 @@ class Counts(Answer, frozen=True, kw_only=True):
             frames; null without data.
         interval_s: Length of a bar in seconds; bars over an hour are of local time.
         timezone: IANA name of the zone of the bars.
-        hours: The hours of each day that are counted; null: all day.
-        weekdays: The days of the week that are counted, 1 is Monday; none: every day.
-        asked: What of the range these are, in order; null: all of it. A bar with nothing of it is left out.
+        hours: The hours of each day that are counted; if null, all day.
+        weekdays: The days of the week that are counted, 1 is Monday; if none, every day.
+        asked: The parts of the range that you asked for, in order; if null, all of it. A bar without any is
+            left out.
         metric: The metric that orders the labels; for `auto`, the chosen one.
         interval_choices_s: Sensible lengths for this range and these labels.
         from_ms: First event time asked for, or the first there is.
@@ -263,7 +264,7 @@ class Counts(Answer, frozen=True, kw_only=True):
         objects_measured_in: Where not all footage was measured, of how many sources it was; else null.
         counted_with: The settings of the days in the range, each once.
         comparisons: The periods that the range can be compared with.
-        zone: Name of the zone of the picture that all is counted within; null: the whole picture.
+        zone: Name of the zone of the picture that all is counted within; if null, the whole picture.
         checks: The accuracy checks of this footage; absent if there are none.
     """
 

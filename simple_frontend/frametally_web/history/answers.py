@@ -12,11 +12,11 @@ class ChangeReason(Answer, frozen=True, kw_only=True):
     Attributes:
         kind: For programs.
         text: One sentence for people, with times in the zone asked for.
-        source: Slug of the source whose footage was forgotten, moved or covered; null: another reason.
+        source: Slug of the source whose footage was forgotten, moved or covered; if null, another reason.
         name: Name of the recording; null likewise.
-        from_ms: Event time from which on; null: from its first frame.
-        to_ms: Event time before which; null: to its last frame.
-        setting: The setting that changed; null: another reason.
+        from_ms: Event time from which on; if null, from its first frame.
+        to_ms: Event time before which; if null, to its last frame.
+        setting: The setting that changed; if null, another reason.
         before: Its value before, or the former version.
         after: Its value since, or the new version.
     """
@@ -59,7 +59,7 @@ class NumberChange(Answer, frozen=True, kw_only=True):
         frames_after: Frames analysed since.
         frames_came: How many frames came.
         frames_gone: How many frames went.
-        from_ms: Start of the first hour that changed; null: none did.
+        from_ms: Start of the first hour that changed; if null, none did.
         to_ms: End of the last.
         came: The first frames that came.
         gone: The first frames that went.

@@ -12,14 +12,14 @@ class ModelCost(Answer, frozen=True, kw_only=True):
     Attributes:
         name: As `frametally models use` takes it.
         model: The model that it runs; of a preset, another name.
-        model_id: Its ID, with which its counts are stored; null: it cannot run here, or is not downloaded.
+        model_id: Its ID, with which its counts are stored; if null, it cannot run here, or is not downloaded.
         is_preset: Whether it is a preset.
-        input: Width and height of its input in pixels, such as `640x480`; null: not known.
-        licence: SPDX identifier, of its weights; null: not known.
-        ap: Mean AP on COCO's val2017 by its authors, 0 to 100; null: not published.
-        megabytes: Size of its download; null: not known.
+        input: Width and height of its input in pixels, such as `640x480`; if null, not known.
+        licence: SPDX identifier, of its weights; if null, not known.
+        ap: Mean AP on COCO's val2017 by its authors, 0 to 100; if null, not published.
+        megabytes: Size of its download; if null, not known.
         in_use: Whether new footage is detected with it.
-        cpu_ms: CPU time of a picture on this machine, in milliseconds; null: not measured.
+        cpu_ms: CPU time of a picture on this machine, in milliseconds; if null, not measured.
         of_present: `cpu_ms` divided by that of the model in use; null likewise.
         why_no_speed: Why `cpu_ms` is null; else empty.
     """
@@ -42,8 +42,8 @@ class Presets(Answer, frozen=True, kw_only=True):
     """`/api/presets`: the models of this machine.
 
     Attributes:
-        models: All models, then the presets; null: not measured since the server started.
-        last: The measurement or second count that runs, or the last one; null: none yet.
+        models: All models, then the presets; if null, not measured since the server started.
+        last: The measurement or second count that runs, or the last one; if null, none yet.
         with_counts: IDs of the models that have counts: first the one in use, where that is measured; then
             the newest published first.
     """

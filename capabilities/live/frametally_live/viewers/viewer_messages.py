@@ -15,7 +15,7 @@ from frametally_web.api.asyncapi import AsyncChannel, AsyncChannels, Message, Op
 from frametally_web.requests.answers import Answer
 
 ShownBox = tuple[str, float, float, float, float, float, int | None]
-"""Label, confidence, left, top, width, height, number of its track (null: not tracked)."""
+"""Label, confidence, left, top, width, height, number of its track (null if not tracked)."""
 
 
 class FrameShown(Answer, frozen=True, kw_only=True, tag_field="type", tag="frame"):

@@ -31,7 +31,7 @@ ItemT = TypeVar("ItemT")
 
 
 class PathsQuery(NamedTuple):
-    """A question about paths: the range `[from_ms, to_ms)`, labels (empty: all), and the maximum number."""
+    """A question about paths: the range `[from_ms, to_ms)`, labels (all if empty), and the maximum number."""
 
     labels: Collection[str]
     from_ms: int | None

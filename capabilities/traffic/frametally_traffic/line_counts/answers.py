@@ -67,7 +67,7 @@ class OfOneSource(Answer, frozen=True, kw_only=True):
         bars: By start.
         unknown: By start, then label: bars with boxes of a label that could not be followed.
         not_analysed: Footage that is not counted; null if the store is away.
-        revision: Revision of the drawing; 0: never drawn.
+        revision: Revision of the drawing; if 0, never drawn.
         days: UTC days of the range with footage.
         days_counted: Days counted so far. If it is lower than `days`, ask again: counting continues.
         note: One sentence about parts that could not be counted; null if all were.
@@ -96,13 +96,13 @@ class CountedLine(Answer, frozen=True, kw_only=True):
     Attributes:
         to_right: Name of a crossing from the left hand to the right hand of a person who walks along it.
         to_left: Name of a crossing the other way.
-        inward: Of a leg, the direction into the junction; null: not a leg.
+        inward: Of a leg, the direction into the junction; if null, not a leg.
         side: Of a leg, its side of the junction, as on a map; null if not set.
         points: In order, in pixels of the picture under the drawing.
         width_px: Width of that picture.
         height_px: Its height.
-        from_ms: Event time from which it is valid; null: always.
-        to_ms: Event time at which it ends; null: never.
+        from_ms: Event time from which it is valid; if null, always.
+        to_ms: Event time at which it ends; if null, never.
     """
 
     name: str
@@ -155,7 +155,7 @@ class CrossingTotal(Answer, frozen=True, kw_only=True):
         gross: All measured crossings: there and back are two; null likewise.
         net: Crossings to the right minus those to the left: there and back are zero; null likewise.
         reasons: Why the others are not measured.
-        untracked: Boxes of the label in the range that lie in no track: what they show may have crossed
+        untracked: Boxes of the label in the range that are in no track: what they show may have crossed
             unseen. Null where that was not noted.
     """
 
@@ -176,9 +176,9 @@ class CrossingInterval(Answer, frozen=True, kw_only=True, gc=False):
     """Where the true number of crossings is, by an accuracy check.
 
     Attributes:
-        start_ms: Start of the bar; null: the whole range.
+        start_ms: Start of the bar; if null, the whole range.
         line: Name of the line.
-        label: Class name; null: all labels that crossed the line in the range.
+        label: Class name; if null, all labels that crossed the line in the range.
         direction: To which side.
         low: Where the interval of the true number begins.
         high: Where it ends.
@@ -366,7 +366,7 @@ class LabelSpeeds(Answer, frozen=True, kw_only=True):
     """How fast visits of one label were.
 
     Attributes:
-        label: Class name; null: all together.
+        label: Class name; if null, all together.
         measured: Visits whose speed is known.
         median_km_h: The speed that half of them do not exceed; null without measured visits.
         p85_km_h: The speed that 85 % of them do not exceed; null likewise.

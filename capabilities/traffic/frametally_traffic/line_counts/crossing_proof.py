@@ -69,7 +69,7 @@ def crossing_objects(
     cursor: PlaceCursor | None,
     behind: Behind | None,
 ) -> CrossingObjects:
-    """Return a page of the objects that crossed `line` in a direction (empty: any, measured or not).
+    """Return a page of the objects that crossed `line` in a direction (any if empty, measured or not).
 
     Raises:
         Problem: 400, if the source has no such line.
@@ -109,7 +109,7 @@ def shown_visits(
     cursor: PlaceCursor | None,
     behind: Behind | None,
 ) -> ShownVisits:
-    """Return a page of the visits with an outcome (empty: any); with legs, only `assigned` ones at those.
+    """Return a page of the visits with an outcome (any if empty); with legs, only `assigned` ones at those.
 
     Raises the errors of `crossing_objects`.
     """

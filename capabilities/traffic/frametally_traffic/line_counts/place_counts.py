@@ -129,7 +129,7 @@ def _ways(ways: Sequence[int], not_followed: Missing | None, *, fits: bool) -> d
 
 
 def crossings_of(answerable: Answerable, names: Names, lines: Sequence[str]) -> Iterator[Rows]:
-    """Yield the requested crossings of each day, by `lines` (empty: all), labels and the range."""
+    """Yield the requested crossings of each day, by `lines` (all if empty), labels and the range."""
     for day in answerable.flows:
         rows = rows_between(rows_of(day, "crossing", names), answerable.asked.from_ms, answerable.asked.to_ms)
         rows = of_names(rows, "line", names.lines, lines)

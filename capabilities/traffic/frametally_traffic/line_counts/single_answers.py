@@ -34,12 +34,12 @@ class ProvedCrossing(Answer, frozen=True, kw_only=True):
         time_ms: When, between two frames.
         line: Name of the line.
         direction: To which side.
-        missing: Why it is not measured; null: it is.
+        missing: Why it is not measured; if null, it is.
         track: Id of the first track of its path.
         before: The frame before it; null where it is no longer in the store.
         after: The frame after it; null likewise.
         path: Its whole path, by time: event time, then its foot point.
-        width_px: Width of the picture that points of the path are in; null: that of the stored frames.
+        width_px: Width of the picture that points of the path are in; if null, that of the stored frames.
         height_px: Height of it; null likewise.
     """
 

@@ -104,7 +104,7 @@ class TrafficTable(NamedTuple):
         return sum(self.movements.get((start_ms, *pair, name), 0) for name in names)
 
     def missing_of(self, groups: Iterable[Group], starts_ms: Collection[int] | None = None) -> Missing | None:
-        """Return why sums over some groups and quarters (None: all) are minimums, or None."""
+        """Return why sums over some groups and quarters (all if None) are minimums, or None."""
         names = {group.name for group in groups}
         reasons = (
             reason

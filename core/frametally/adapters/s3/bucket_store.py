@@ -254,7 +254,7 @@ class S3Store:
             return None, ""
 
     def _swap(self, key: str, version: str, content: bytes | None) -> bool:
-        """Put `content` or remove the object if it still has that version (empty: none); return if it had."""
+        """Put `content` or remove the object if that is its version (none if empty); return if it was."""
         if content is None:
             from frametally.adapters.s3.service import remove_version
 

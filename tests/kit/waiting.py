@@ -1,0 +1,30 @@
+"""Waits for what comes soon: the one loop of all tests that look again and again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+PATIENCE_S = 240.0
+"""As long as a machine may take that does much else at the same time."""
+FoundT = TypeVar("FoundT")
+
+
+def until(
+    look: Callable[[], FoundT],
+    what: str | Callable[[], object] = "it never came",
+    *,
+    within_s: float = PATIENCE_S,
+    every_s: float = 0.05,
+) -> FoundT:
+    """Return what `look` returns as soon as that is true.
+
+    Raises:
+        AssertionError: It was not within `within_s` seconds; with `what`, or with what that returns then.
+    """
+    end_s = time.monotonic() + within_s
+    while not (found := look()):
+        assert time.monotonic() < end_s, what() if callable(what) else what
+        time.sleep(every_s)
+    return found
