@@ -45,7 +45,8 @@ def test_the_api_and_the_page_show_rules_holds_and_the_last_round(place: Place) 
     assert answer["holds"][0]["to_ms"] is None
     assert answer["removed"] == [{"kind": "frames", "source": "gate", "items": 7, "size_bytes": 3_200_000}]
     text = client.get("/retention").text
-    for words in ("older than 30 d or beyond the newest 2.0 TB", "every 15 minutes", "All other sources", "3.2 MB"):
+    frames = "older than 30 d or beyond the newest 2.0 TB"
+    for words in (frames, "every 15 minutes", "All other sources", "3.2 MB"):
         assert words in text
     assert MARKUP not in text
     german = client.get("/retention", headers={"Accept-Language": "de"}).text
