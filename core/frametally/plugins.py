@@ -94,6 +94,7 @@ class Plugin:
         queues: The names of its queues at a message broker.
         changed: Called for `StagePorts`, a `Change` of footage and `Progress`, after the change was made.
         leftovers: Returns for `Ports` the `Leftovers` in the store that nothing refers to any more.
+        removable: Returns its `KeptPart` for `StorePorts`: data that a policy may remove, and what must stay.
         restored: Called for `Settings` after a backup was restored, with the numbers of its rows in words.
         kept_since: Returns since when (ms) it has data that a person made and needs a backup, for `Settings`.
         of_source: Yields in words what it keeps under a source's slug, for `Settings`.
@@ -140,6 +141,7 @@ class Plugin:
     queues: str = ""
     changed: str = ""
     leftovers: str = ""
+    removable: str = ""
     restored: str = ""
     kept_since: str = ""
     of_source: str = ""

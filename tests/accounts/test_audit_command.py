@@ -64,6 +64,8 @@ discover, live list, live work, media arrivals, media bronze, media gold, media 
 mcp, models count, models get, models list, models remove, models try, models use,
 produce, quality, reach, report list, report traffic, run, serve, service install,
 service remove, service status, setup, status, stream, tokens list, up, users list, work
+produce, quality, reach, report list, report traffic, retention show, run, serve, setup, status, stream,
+tokens list, up, users list, work
 """
 
 

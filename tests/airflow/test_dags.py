@@ -215,6 +215,7 @@ def test_the_dags_can_be_read_and_none_waits_to_be_switched_on(airflow: Airflow)
             "frametally_backup",
             "frametally_count",
             "frametally_new_footage",
+            "frametally_remove_old_data",
             "frametally_scrub",
             "frametally_stream",
             "frametally_video_arrived",

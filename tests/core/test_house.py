@@ -46,7 +46,13 @@ ALIKE = {"answers", "endpoints", "records", "routes", "tables"}
 # From the top of the house to its ground: a room imports from its own floor and from those below.
 FLOORS = (
     ("frametally_alerts", "frametally_assistants", "frametally_gold", "frametally_live"),
-    ("frametally_accounts", "frametally_accuracy", "frametally_traffic", "frametally_videos"),
+    (
+        "frametally_accounts",
+        "frametally_accuracy",
+        "frametally_retention",
+        "frametally_traffic",
+        "frametally_videos",
+    ),
     ("frametally_cli",),
     ("frametally_models",),
     (

@@ -219,6 +219,18 @@ class AlertBook(SqlBook):
         following = rows[limit - 1].number if len(rows) > limit else 0
         return [_message(row) for row in rows[:limit]], following
 
+    def ended_messages(self) -> list[tuple[str, int]]:
+        """Return the id of each message that was sent or has failed, and when that was."""
+        query = select(_messages.id, _messages.ended_at_ms).where(_messages.ended_at_ms.is_not(None))
+        with self._database.reading() as connection:
+            return [(row.id, row.ended_at_ms) for row in connection.execute(query)]
+
+    def remove_ended(self, message_id: str) -> None:
+        """Remove a message unless it is waiting; its alert stays known, so that it is not sent again."""
+        with self._database.writing() as connection:
+            ended = (_messages.id == message_id, _messages.ended_at_ms.is_not(None))
+            connection.execute(delete(tables.messages).where(*ended))
+
     def waiting(self) -> dict[str, int]:
         """Return the number of waiting messages by channel."""
         with self._database.reading() as connection:

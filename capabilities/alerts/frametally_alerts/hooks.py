@@ -1,11 +1,14 @@
-"""Implements the hooks of commands and backups: rows to keep, rounds to run, and sources in use."""
+"""Implements the hooks of commands, backups and retention: rows to keep, rounds to run, sources in use."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
 
+from frametally import keys
 from frametally.adapters.sql.kept_books import KeptTables
+from frametally.media.kept_data import KeptItem, KeptKind, KeptPart
+from frametally.ports.opened import StorePorts
 from frametally.settings.loading import Settings
 from frametally_alerts import tables
 from frametally_alerts.book import LAYOUT, AlertBook
@@ -55,3 +58,27 @@ def kept_since(settings: Settings) -> int | None:
         times_ms = [rule.made_at_ms for rule in book.rules()]
         times_ms += [report.made_at_ms for report in book.reports()]
     return min(times_ms, default=None)
+
+
+def removable(ports: StorePorts) -> KeptPart:
+    """Return what a retention policy may remove: stored reports, and messages that are no longer waiting."""
+    store, settings = ports.store, ports.settings
+
+    def messages() -> list[KeptItem]:
+        with closing(AlertBook(settings.catalogue_url, settings.catalogue_access)) as book:
+            return [KeptItem(id, "", ended_at_ms, 0) for id, ended_at_ms in book.ended_messages()]
+
+    def remove_message(item: KeptItem) -> None:
+        with closing(AlertBook(settings.catalogue_url, settings.catalogue_access)) as book:
+            book.remove_ended(item.id)
+
+    def reports() -> Iterator[KeptItem]:
+        for info in store.list(keys.REPORTS):
+            yield KeptItem(info.key, "", info.modified_at_ms, info.size_bytes)
+
+    return KeptPart(
+        [
+            KeptKind("reports", reports, lambda item: store.delete(item.id)),
+            KeptKind("sent-alerts", messages, remove_message),
+        ]
+    )

@@ -26,6 +26,7 @@ PLUGIN = Plugin(
     deep_checks="frametally_alerts.reports.due_reports:DEEP_CHECKS",
     of_source="frametally_alerts.hooks:of_source",
     kept_since="frametally_alerts.hooks:kept_since",
+    removable="frametally_alerts.hooks:removable",
     settings="frametally_alerts.settings:AlertSettings",
     demo="frametally_alerts.demo:watched",
     town_removed="frametally_alerts.demo:remove",

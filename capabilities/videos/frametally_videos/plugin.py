@@ -35,6 +35,7 @@ PLUGIN = Plugin(
     topics="frametally_videos.hooks.members:topics",
     changed="frametally_videos.hooks.video_mending:changed",
     leftovers="frametally_videos.hooks.video_mending:leftovers",
+    removable="frametally_videos.hooks.kept_videos:removable",
     restored="frametally_videos.hooks.video_mending:restored",
     queues="frametally_videos.queues.task_queue:QUEUES",
     channels="frametally_videos.sockets.client_sockets:CHANNELS",

@@ -23,6 +23,7 @@ from frametally.books.verdict import BEHIND
 from frametally.media.manifests import list_manifests
 from frametally.media.overlapping import NotCounted
 from frametally.media.sources import source_of
+from frametally.media.stored_images import missing_images
 from frametally.opening import open_object_store
 from frametally.ports.ledger import Ledger
 from frametally.process.reports import plural
@@ -206,23 +207,29 @@ def explain(
             )
             for day_ms in range(bar.start_ms // DAY_MS * DAY_MS, bar.end_ms, DAY_MS)
         )
-        total, shown = 0, []
+        total, shown, paths = 0, [], []
         for counted in frames:
             total += len(counted.boxes)
+            paths.append(counted.frame.image_path)
             if as_json:
                 shown.append(_frame_json(counted, total))
             else:
                 _print_frame(counted, total)
+        missing = len(missing_images(ports.store, paths))
     if as_json:
         body = bar._asdict() | {
             "counted_with": [one._asdict() for one in counted_with],
             "frames": shown,
             "total": total,
             "equal": total == bar.detections,
+            "pictures_missing": missing,
         }
         click.echo(json.dumps(body, indent=2))
     else:
         _print_total(bar, total)
+        if missing:
+            are_gone = plural(missing, "picture is", "pictures are")
+            click.echo(f"{are_gone} no longer in the store; the count stays")
         for one in counted_with:
             click.echo(f"counted with: {one.words}")
     return 0 if total == bar.detections else BEHIND

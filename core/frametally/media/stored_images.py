@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from frametally import keys
 from frametally.errors import Misconfigured
@@ -84,6 +85,16 @@ def _images_of_revisions(store: ObjectStore, manifest: MediaManifest) -> Iterato
         for name in images_of_video(store, folder, manifest):
             if first_ms <= name.captured_at_ms <= last_ms:
                 yield name
+
+
+_AT_ONCE = 8
+
+
+def missing_images(store: ObjectStore, image_keys: Sequence[str]) -> set[str]:
+    """Return those of some frames whose pictures the store does not have; their counts stay."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        infos = pool.map(store.head, image_keys)
+        return {key for key, info in zip(image_keys, infos, strict=True) if info is None}
 
 
 def images_of_video(store: ObjectStore, folder: str, manifest: MediaManifest) -> Iterator[keys.ImageName]:

@@ -26,7 +26,7 @@ class EvidenceFrame(Answer, frozen=True, kw_only=True):
         width_px: Width of the frame that the boxes refer to; null likewise.
         height_px: Height of it; null likewise.
         boxes: Boxes of the label that were counted.
-        note: Null, or one sentence about a problem with the boxes.
+        note: Null, or one sentence about a problem with the boxes or the picture.
     """
 
     label: str
@@ -105,7 +105,8 @@ class Frames(Answer, frozen=True, kw_only=True):
         position: Number of frames on earlier pages; null if `start=peak` did not count them.
         previous: Cursor of the page before; null on the first one.
         next: Cursor of the next page; null on the last one.
-        note: On the first and on the last page, a sentence if the sum is not the bar's; else null.
+        note: On the first and on the last page, a sentence if the sum is not the bar's; on any page, a
+            sentence if the store no longer has pictures of its frames; else null.
     """
 
     model: str | None

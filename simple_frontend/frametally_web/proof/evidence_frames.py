@@ -10,6 +10,7 @@ from frametally.books.counted_days import SettingsByDay
 from frametally.books.evidence import ProvedFrame, find_line
 from frametally.errors import Poison
 from frametally.media.overlapping import NotCounted
+from frametally.media.stored_images import missing_images
 from frametally.ports.count_index import IndexedEvidence
 from frametally.ports.object_store import ObjectMissing
 from frametally.ports.picture_places import BoxFilter
@@ -30,6 +31,7 @@ MAX_FRAMES = 12
 _log = logging.getLogger(__name__)
 
 _LINE_MISSING = "The detections of this frame are no longer in the store, so its boxes cannot be drawn."
+_PICTURE_MISSING = "The picture of this frame is no longer in the store; the count stays."
 _OTHER_SETTINGS = "Counted with settings that the run did not record, or from earlier data: boxes differ."
 
 
@@ -56,6 +58,7 @@ def find_evidence(ports: DashboardPorts, settings: Settings, selection: Selectio
     by_day = SettingsByDay(ports.index, choice.model, base_s)
     not_counted = NotCounted(ports.ledger)
     parts = box_filters(ports.index, choice.model, base_s)
+    missing = missing_images(ports.store, [item.evidence.image_path for item in shown_items])
     return answers.EvidenceFrames(
         model=choice.model,
         frames=[
@@ -69,6 +72,7 @@ def find_evidence(ports: DashboardPorts, settings: Settings, selection: Selectio
                 ),
                 by_day.counted_boxes_at(at_ms, settings.counted_boxes()),
                 parts(item.source, at_ms) if parts else None,
+                is_missing=item.evidence.image_path in missing,
             )
             for item in shown_items
             for at_ms in [item.evidence.captured_at_ms]
@@ -120,6 +124,8 @@ def _frame(
     line: FrameDetections | None,
     limits: CountedBoxes,
     part: BoxFilter | None,
+    *,
+    is_missing: bool,
 ) -> answers.EvidenceFrame:
     is_in = part(line) if part and line else None
     boxes = [
@@ -132,6 +138,8 @@ def _frame(
         note = _LINE_MISSING
     elif len(boxes) != item.evidence.count:
         note = _OTHER_SETTINGS
+    elif is_missing:
+        note = _PICTURE_MISSING
     return answers.EvidenceFrame(
         label=item.label,
         count=item.evidence.count,

@@ -9,6 +9,7 @@ from frametally.books.evidence import LeftOut, ProvedFrame, frames_of_bar
 from frametally.errors import Retryable
 from frametally.keys import parse_image_name
 from frametally.media.overlapping import NotCounted
+from frametally.media.stored_images import missing_images
 from frametally.ports.object_store import ObjectMissing
 from frametally.process.reports import plural
 from frametally.settings.loading import Settings
@@ -84,8 +85,16 @@ def find_frames(
         position=page.first.position,
         previous=write_cursor(page.first._replace(backward=True)) if page.has_previous else None,
         next=write_cursor(page.last) if page.has_next else None,
-        note=_note(page, bar, empty=empty),
+        note=_note(page, bar, empty=empty) or _missing_note(ports, page),
     )
+
+
+def _missing_note(ports: DashboardPorts, page: _Page) -> str | None:
+    missing = missing_images(ports.store, [proved.frame.image_path for proved in page.frames])
+    if not missing:
+        return None
+    are_gone = plural(len(missing), "picture here is", "pictures here are")
+    return f"{are_gone} no longer in the store; the count stays."
 
 
 class _Page(NamedTuple):

@@ -33,7 +33,7 @@ def remove_old_originals(store: ObjectStore, *, days: int, now_ms: int) -> list[
         video_id = keys.parse_original_key(info.key)
         if video_id is None or info.modified_at_ms >= now_ms - days * DAY_MS:
             continue
-        if _is_taken(store, video_id):
+        if is_taken(store, video_id):
             store.delete(info.key)
             video_ids.append(video_id)
     return video_ids
@@ -97,7 +97,8 @@ def is_forgotten(store: ObjectStore, video: VideoRecord) -> bool:
     return False
 
 
-def _is_taken(store: ObjectStore, video_id: str) -> bool:
+def is_taken(store: ObjectStore, video_id: str) -> bool:
+    """Return whether all frames of a video are announced, so that nothing needs its original."""
     key = keys.video_key(video_id)
     try:
         video = decode_at(key, store.get(key), VideoRecord)

@@ -1,0 +1,56 @@
+"""What plug-ins keep that a retention policy may remove, and footage of which it must keep the pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+
+class KeptItem(NamedTuple):
+    """One removable thing.
+
+    Attributes:
+        id: Its name within its kind.
+        source: Slug of the source that it shows; empty if it does not show a picture of any.
+        stored_at_ms: When it was stored, by the clock of the place that keeps it.
+        size_bytes: Its size in the object store; 0 if it is a row of a database.
+        from_ms: Event time of its first picture; None if unknown.
+        to_ms: Event time of its last picture; None if unknown.
+    """
+
+    id: str
+    source: str
+    stored_at_ms: int
+    size_bytes: int
+    from_ms: int | None = None
+    to_ms: int | None = None
+
+
+class KeptKind(NamedTuple):
+    """All removable things of one kind.
+
+    Attributes:
+        name: A plural noun, such as `originals`.
+        items: Returns those that may be removed now: nothing still needs them.
+        remove: Removes one; removing it again does nothing.
+    """
+
+    name: str
+    items: Callable[[], Iterable[KeptItem]]
+    remove: Callable[[KeptItem], None]
+
+
+def _no_ranges(_: str) -> list[tuple[int, int]]:
+    return []
+
+
+class KeptPart(NamedTuple):
+    """The result of the hook `removable`.
+
+    Attributes:
+        kinds: What it keeps, by kind.
+        ranges: Returns the ranges `[from_ms, to_ms)` of a source (a slug) whose pictures must stay.
+    """
+
+    kinds: Sequence[KeptKind] = ()
+    ranges: Callable[[str], list[tuple[int, int]]] = _no_ranges

@@ -1,0 +1,132 @@
+"""`frametally retention`, as a person uses it: tables, one clear message, and what goes on by itself."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from tests.retention.filmed import FRAMES, START_MS, Filmed, filmed_days
+
+from frametally.rules.times import DAY_MS
+from frametally_cli.main import main
+from frametally_cli.stages.family_members import MemberOptions
+from frametally_retention.hooks import members
+from frametally_retention.policy import Removal, begin_removal, read_policy
+
+Answered = Callable[..., str]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[tuple[Filmed, list[list[str]]]]:
+    with filmed_days(tmp_path) as filmed:
+        yield filmed
+
+
+@pytest.fixture
+def answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Answered:
+    """Run a command; return what it printed."""
+    monkeypatch.setenv("FRAMETALLY_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments: str, code: int = 0) -> str:
+        assert main(["retention", *arguments]) == code
+        captured = capsys.readouterr()
+        return " ".join((captured.out + captured.err).split())
+
+    return run
+
+
+def test_a_rule_is_set_shown_tried_applied_and_removed(
+    place: tuple[Filmed, list[list[str]]], answered: Answered
+) -> None:
+    filmed, days = place
+    assert "nothing is removed" in answered("show")
+    assert "older than 15d" in answered("set", "frames", "--after", "15d")
+    tried = answered("apply", "--dry-run")
+    size_bytes = sum(len(filmed.store.get(key)) for key in days[0])
+    for words in (
+        f"frames gate {3 * FRAMES}",
+        f"{FRAMES} {size_bytes / 1000:.1f} kB",
+        "would free",
+        "segments stay",
+    ):
+        assert words in tried
+    assert len(filmed.frames()) == 3 * FRAMES
+    body = json.loads(answered("apply", "--dry-run", "--json"))
+    assert body["frees_bytes"] == size_bytes
+    assert f"freed {size_bytes / 1000:.1f} kB" in answered("apply")
+    assert len(filmed.frames()) == 2 * FRAMES
+    assert f"frames of gate: {FRAMES}" in answered("show")
+    answered("set", "frames", "--never")
+    assert read_policy(filmed.store).rules == ()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["set", "frames", "--after", "-3d"], "is not an age"),
+        (["set", "frames", "--after", "0d"], "keep nothing"),
+        (["set", "frames", "--most", "0GB"], "keep nothing"),
+        (["set", "frames", "--most", "-1GB"], "is not a size"),
+        (["set", "frames"], "say when to remove"),
+        (["set", "frames", "--after", "3d", "--source", "gatr"], "did you mean Gate?"),
+        (["set", "segments", "--after", "3d"], "counted again from segments"),
+        (["set", "runs", "--after", "3d"], "by itself"),
+        (["set", "fotos", "--after", "3d"], "choose one of frames"),
+        (["set", "frames", "--never"], "there is no rule"),
+        (["set", "frames", "--never", "--after", "3d"], "no other option"),
+        (["set", "thinning", "--after", "3d", "--interval", "7m"], "divide an hour"),
+        (["hold", "case", "--source", "gatr"], "did you mean Gate?"),
+        (["hold", "case", "--from", "2024-05-02", "--to", "2024-05-01"], "--from must be before --to"),
+        (["release", "case"], "no hold named 'case'"),
+        (["apply", "--json"], "--dry-run"),
+    ],
+)
+def test_bad_input_is_one_message_with_a_remedy_and_changes_nothing(
+    arguments: list[str], words: str, place: tuple[Filmed, list[list[str]]], answered: Answered
+) -> None:
+    filmed, _ = place
+    message = answered(*arguments, code=2)
+    assert words in message
+    assert message.count("error:") <= 1
+    assert read_policy(filmed.store).rules == read_policy(filmed.store).holds == ()
+
+
+def test_a_hold_over_what_is_being_removed_says_so_and_stays(
+    place: tuple[Filmed, list[list[str]]], answered: Answered
+) -> None:
+    filmed, days = place
+    removal = Removal(
+        id="other",
+        source="gate",
+        from_ms=START_MS - 30 * DAY_MS,
+        to_ms=START_MS - 29 * DAY_MS,
+        since_ms=round(time.time() * 1000),
+    )
+    begin_removal(filmed.store, removal)
+    message = answered("hold", "case", "--source", "gate", "--to", "2024-04-15", code=6)
+    assert "some of it may be gone; everything else stays" in message
+    assert "hold case: gate, until 2024-04-15" in answered("show")
+    assert "already a hold" in answered("hold", "case", code=2)
+    answered("set", "frames", "--after", "5d")
+    answered("apply")
+    assert filmed.frames() == sorted(days[0] + days[2])
+
+
+def test_up_runs_it_by_itself(place: tuple[Filmed, list[list[str]]]) -> None:
+    filmed, _ = place
+    program = members(filmed.settings, MemberOptions(interval_s=60)).members[0].arguments
+    assert program[3:5] == ["retention", "apply"]
+    assert program[-2:] == ["--interval-of-counts", "60"]
+
+
+def test_a_damaged_policy_removes_nothing(place: tuple[Filmed, list[list[str]]], answered: Answered) -> None:
+    filmed, _ = place
+    answered("set", "frames", "--after", "50d")
+    policy = filmed.store.get("retention/policy.json")
+    filmed.store.put("retention/policy.json", policy.replace(b"4320000000", b"4320000"))
+    assert "restore it from a backup" in answered("apply", code=2)
+    assert len(filmed.frames()) == 3 * FRAMES

@@ -1,0 +1,210 @@
+"""Originals, derivatives, reports, sent alerts and dead letters go by the same rules as frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+import pytest
+from tests.capabilities import needs
+from tests.fakes.records import make_manifest
+from tests.retention.filmed import FRAMES, START_MS, Filmed, filmed_days
+from tests.traffic.zoned_footage import MODEL
+
+from frametally import keys
+from frametally.ports.object_store import ObjectStore
+from frametally.process.reports import NoProgress
+from frametally.records import DeadLetter, FrameAnnouncement, encode
+from frametally.rules.times import DAY_MS
+from frametally.segments.contents import encode_segment
+from frametally_retention import rounds
+from frametally_retention.dead_letters import dead_letters
+from frametally_retention.policy import (
+    LegalHold,
+    Removal,
+    RetentionPolicy,
+    RetentionRule,
+    begin_removal,
+    put_hold,
+    set_rule,
+)
+
+CLOCK_MS = 1 << 45
+"""The store dates its objects by the machine's clock: all of them are older than this."""
+
+
+@pytest.fixture
+def filmed(tmp_path: Path) -> Iterator[Filmed]:
+    with filmed_days(tmp_path) as (place, _):
+        yield place
+
+
+def put_video(filmed: Filmed, number: int, *, complete: bool = True) -> str:
+    from tests.videos.video_records import make_video
+
+    video = make_video(number)
+    manifest = msgspec.structs.replace(
+        make_manifest(1, media=video.sha256, source=f"gate-{number}"),
+        state="complete" if complete else "producing",
+        first_captured_at_ms=START_MS,
+        last_captured_at_ms=START_MS + 1000,
+    )
+    filmed.store.put(manifest.key, encode(manifest))
+    filmed.store.put(video.key, encode(video))
+    filmed.store.put(keys.original_key(video.id), b"original" * 100)
+    filmed.store.put(keys.derivative_key(video.id, "playable", "0a1b2c3d"), b"playable" * 50)
+    filmed.store.put(keys.derivative_record_key(video.id, "playable", "0a1b2c3d"), b"{}")
+    return video.id
+
+
+def make_older(monkeypatch: pytest.MonkeyPatch, filmed: Filmed, newest: str) -> None:
+    """Let the store's clock say that all objects are a month older than `newest`."""
+    store = filmed.plain
+    listed = store.list
+
+    def older(prefix: str, after: str | None = None) -> Iterator[object]:
+        for info in listed(prefix, after):
+            yield (
+                info
+                if newest in info.key
+                else info._replace(modified_at_ms=info.modified_at_ms - 30 * DAY_MS)
+            )
+
+    monkeypatch.setattr(store, "list", older)
+
+
+@needs("videos")
+def test_originals_and_derivatives_go_by_age_except_those_in_use_and_held(
+    filmed: Filmed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, held, unfinished, newest = (put_video(filmed, n, complete=n != 3) for n in (1, 2, 3, 4))
+    make_older(monkeypatch, filmed, newest)
+    put_hold(filmed.store, LegalHold(name="case", source="gate-2", to_ms=START_MS + 1, set_at_ms=0))
+    for kind in ("originals", "derivatives"):
+        set_rule(filmed.store, RetentionRule(kind=kind, after_ms=7 * DAY_MS))
+    dry = filmed.round(dry=True, clock_ms=CLOCK_MS)
+    report = filmed.round(clock_ms=CLOCK_MS)
+    assert dry.kinds == report.kinds
+    left = {info.key for info in filmed.store.list(keys.VIDEOS)}
+    originals = {video for video in (old, held, unfinished, newest) if keys.original_key(video) in left}
+    assert originals == {held, unfinished, newest}
+    derivatives = {
+        v for v in (old, held, unfinished, newest) if keys.derivative_key(v, "playable", "0a1b2c3d") in left
+    }
+    assert derivatives == {held, newest}
+    assert keys.derivative_record_key(old, "playable", "0a1b2c3d") not in left
+    assert report.going_bytes == 800 + 400 + 400
+
+
+@needs("videos")
+def test_the_newest_original_stays_whatever_its_size(filmed: Filmed) -> None:
+    video = put_video(filmed, 1)
+    set_rule(filmed.store, RetentionRule(kind="originals", most_bytes=5))
+    filmed.round(clock_ms=CLOCK_MS)
+    assert filmed.store.head(keys.original_key(video)) is not None
+
+
+@needs("videos")
+def test_a_hold_that_comes_before_an_item_goes_keeps_it(
+    filmed: Filmed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    video, newest = put_video(filmed, 1), put_video(filmed, 2)
+    make_older(monkeypatch, filmed, newest)
+    set_rule(filmed.store, RetentionRule(kind="originals", after_ms=7 * DAY_MS))
+
+    def begin(store: ObjectStore, removal: Removal) -> RetentionPolicy:
+        put_hold(filmed.store, LegalHold(name="case", set_at_ms=0))
+        return begin_removal(store, removal)
+
+    monkeypatch.setattr(rounds, "begin_removal", begin)
+    report = filmed.round(clock_ms=CLOCK_MS)
+    assert filmed.store.head(keys.original_key(video)) is not None
+    assert sum(kind.going for kind in report.kinds) == 0
+
+
+@needs("alerts")
+def test_reports_and_sent_alerts_go_and_waiting_ones_stay(
+    filmed: Filmed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.alerts.test_alerts_api import fill
+
+    from frametally_alerts.book import AlertBook
+
+    reports = [keys.report_key("weekly", day, "summary.txt") for day in ("2024-01-01", "2024-05-01")]
+    for key in reports:
+        filmed.store.put(key, b"text")
+    make_older(monkeypatch, filmed, "2024-05-01")
+    with closing(AlertBook(filmed.settings.catalogue_url)) as book:
+        fill(book, 3)
+        for _ in range(2):
+            message = book.claim("ops", lease_s=60)
+            assert message is not None
+            book.end(message, "sent")
+        (first, _), (second, _) = sorted(book.ended_messages(), key=lambda row: row[1])
+        listed = AlertBook.ended_messages
+        monkeypatch.setattr(
+            AlertBook,
+            "ended_messages",
+            lambda self: [(id, at - 30 * DAY_MS * (id == first)) for id, at in listed(self)],
+        )
+        for kind in ("reports", "sent-alerts"):
+            set_rule(filmed.store, RetentionRule(kind=kind, after_ms=7 * DAY_MS))
+        filmed.round(clock_ms=CLOCK_MS)
+        assert [id for id, _ in listed(book)] == [second]
+        assert book.waiting() == {"ops": 1}
+    assert [info.key for info in filmed.store.list(keys.REPORTS)] == reports[1:]
+
+
+def test_old_dead_letters_are_settled_and_then_their_frames_go(filmed: Filmed) -> None:
+    at_ms = START_MS - 30 * DAY_MS
+    path = filmed.film("yard", at_ms, frames=1, analysed=False)[0]
+    message = FrameAnnouncement(
+        image_path=path,
+        source="yard",
+        frame_index=0,
+        captured_at_ms=at_ms,
+        time_source="start_time",
+        width_px=640,
+        height_px=480,
+        bytes=1,
+        sha256="0" * 64,
+        media="ab" * 32,
+    )
+    letter = DeadLetter(
+        offset=3 * FRAMES,
+        message=encode(message),
+        source="yard",
+        image_path=path,
+        stage="decode",
+        cause="undecodable",
+        reason="no picture",
+    )
+    data = encode_segment(
+        model=MODEL,
+        log_id="log",
+        topic="frames",
+        partition=0,
+        first_offset=3 * FRAMES,
+        next_offset=3 * FRAMES + 1,
+        frames=[],
+        dead_letters=[letter],
+    )
+    filmed.store.put(keys.segment_key(MODEL, "log", "frames", 0, 3 * FRAMES), data)
+    set_rule(filmed.store, RetentionRule(kind="frames", after_ms=5 * DAY_MS, source="yard"))
+    assert filmed.round().spared["not analysed yet"] == 1
+    filmed.ledger.refresh(filmed.store, NoProgress())
+    assert len(filmed.ledger.dead_frames(MODEL)) == 1
+    settle_all(filmed)
+    filmed.round()
+    assert filmed.frames("yard") == []
+
+
+def settle_all(filmed: Filmed) -> None:
+    kind = dead_letters(filmed.store, filmed.ledger)
+    for item in list(kind.items()):
+        kind.remove(item)
+        kind.remove(item)
+    filmed.ledger.refresh(filmed.store, NoProgress())
+    assert list(kind.items()) == []

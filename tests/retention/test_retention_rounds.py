@@ -1,0 +1,328 @@
+"""What goes, what stays, and what a dry run says: on a real folder, with real counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from tests.capabilities import needs
+from tests.retention.filmed import AGES_MS, FRAMES, START_MS, STEP_MS, Filmed, filmed_days
+
+from frametally import keys
+from frametally.books.runs import current_runs, read_run, read_tracks
+from frametally.errors import Misconfigured
+from frametally.media.stored_images import missing_images
+from frametally.packs.packed_store import delete_pictures
+from frametally.ports.object_store import ObjectStore
+from frametally.rules.times import DAY_MS, HOUR_MS
+from frametally_retention import rounds
+from frametally_retention.frame_choice import at_crossings, spread_evenly
+from frametally_retention.frame_hours import size_cutoff_ms
+from frametally_retention.policy import (
+    LegalHold,
+    RetentionRule,
+    change_policy,
+    put_hold,
+    read_policy,
+    release_hold,
+    set_rule,
+)
+
+Days = list[list[str]]
+
+
+def draw_line(store: ObjectStore) -> None:
+    from frametally_traffic.drawings.revisions import change_drawing
+    from frametally_traffic.records import DrawnLine
+
+    line = DrawnLine(
+        name="middle",
+        points=((300.0, 0.0), (300.0, 480.0)),
+        width_px=640,
+        height_px=480,
+        to_right="in",
+        to_left="out",
+    )
+    change_drawing(store, "gate", lambda drawing: msgspec.structs.replace(drawing, lines=(line,)))
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[tuple[Filmed, Days]]:
+    with filmed_days(tmp_path) as filmed:
+        yield filmed
+
+
+def after(days: int, kind: str = "frames", **fields: Any) -> RetentionRule:
+    return RetentionRule(kind=kind, after_ms=days * DAY_MS, **fields)
+
+
+def counts_of(filmed: Filmed) -> list[Any]:
+    return [read_run(filmed.store, run) for run in current_runs(filmed.store)]
+
+
+def test_frames_older_than_the_rule_go_and_counts_stay(place: tuple[Filmed, Days]) -> None:
+    filmed, days = place
+    counts = counts_of(filmed)
+    set_rule(filmed.store, after(15))
+    filmed.round()
+    assert filmed.frames() == sorted(days[1] + days[2])
+    filmed.count()
+    assert counts_of(filmed) == counts
+
+
+def test_frames_go_from_packs_too(place: tuple[Filmed, Days]) -> None:
+    filmed, days = place
+    filmed.pack("images/gate", START_MS + 10**12)
+    packs = [info.key for info in filmed.plain.list("images")]
+    assert all(key.endswith(".pack") for key in packs)
+    set_rule(filmed.store, after(15))
+    assert filmed.round().kinds[0].going == FRAMES
+    assert filmed.frames() == sorted(days[1] + days[2])
+
+
+def test_a_dry_run_says_what_goes_and_removes_nothing(place: tuple[Filmed, Days]) -> None:
+    filmed, _ = place
+    set_rule(filmed.store, after(15))
+    before = filmed.objects()
+    dry = filmed.round(dry=True)
+    assert filmed.objects() == before
+    assert read_policy(filmed.store).applied_at_ms is None
+    done = filmed.round()
+    assert dry.kinds == done.kinds
+    assert done.going_bytes == sum(len(before[key]) for key in before.keys() - filmed.objects().keys()) > 0
+
+
+def test_the_newest_bytes_of_a_source_stay(place: tuple[Filmed, Days]) -> None:
+    filmed, days = place
+    size_bytes = sum(info.size_bytes for info in filmed.store.list("images"))
+    set_rule(filmed.store, RetentionRule(kind="frames", most_bytes=round(size_bytes * 0.7)))
+    filmed.round()
+    assert filmed.frames() == sorted(days[1] + days[2])
+
+
+@pytest.mark.parametrize(
+    ("sizes", "most", "cutoff"),
+    [
+        ([], 1, 0),
+        ([(0, 5), (HOUR_MS, 5)], 10, 0),
+        ([(0, 5), (HOUR_MS, 5)], 9, HOUR_MS),
+        ([(0, 5), (HOUR_MS, 5)], 1, HOUR_MS),  # the newest hour stays
+        ([(0, 5), (3 * HOUR_MS, 5), (4 * HOUR_MS, 5)], 12, HOUR_MS),
+    ],
+)
+def test_the_size_of_whole_hours_decides(sizes: list[tuple[int, int]], most: int, cutoff: int) -> None:
+    assert size_cutoff_ms(sizes, most) == cutoff
+
+
+def test_a_rule_of_a_source_takes_the_place_of_the_one_of_all(place: tuple[Filmed, Days]) -> None:
+    filmed, days = place
+    yard = filmed.film("yard", START_MS - 30 * DAY_MS)
+    set_rule(filmed.store, after(5))
+    set_rule(filmed.store, after(60, source="yard"))
+    filmed.round()
+    assert (filmed.frames("gate"), filmed.frames("yard")) == (sorted(days[2]), sorted(yard))
+
+
+@needs("traffic")
+def test_thinning_keeps_first_best_and_crossing_frames_and_some_of_each_interval(tmp_path: Path) -> None:
+    with filmed_days(tmp_path, draw_line) as (filmed, days):
+        counts = counts_of(filmed)
+        set_rule(filmed.store, after(5, "thinning", interval_s=60, frames=2))
+        report = filmed.round()
+        left = set(filmed.frames())
+        assert set(days[2]) <= left
+        tracks = [
+            track
+            for run in current_runs(filmed.store)
+            if run.hours
+            for track in read_tracks(filmed.store, run)
+        ]
+        assert len(tracks) > 10
+        for track in tracks:
+            assert {track.first.image_path, track.best.image_path} <= left
+        # A car starts each 12 s; the middle of its box passes x = 300 at frame 27.
+        thinned = days[0]
+        for start in range(0, FRAMES, 60):
+            assert {thinned[start + 27], thinned[start + 28]} & left
+        times = [START_MS - AGES_MS[0] + number * STEP_MS for number in range(FRAMES)]
+        for at_ms in spread_evenly(times, 60, 2):
+            assert thinned[(at_ms - times[0]) // STEP_MS] in left
+        assert report.kinds[0].going == FRAMES * 3 - len(left)
+        assert len(left & set(thinned)) < FRAMES / 6
+        again = filmed.round()
+        assert sum(kind.going for kind in again.kinds) == 0
+        filmed.count()
+        assert counts_of(filmed) == counts
+
+
+def test_footage_that_is_not_counted_yet_is_not_thinned(place: tuple[Filmed, Days]) -> None:
+    filmed, days = place
+    late = filmed.film("yard", START_MS - 10 * DAY_MS)
+    set_rule(filmed.store, after(5, "thinning", interval_s=900, frames=1))
+    report = filmed.round()
+    assert set(days[1] + late) <= set(filmed.frames() + filmed.frames("yard"))
+    assert report.spared["not counted yet"] == 2 * FRAMES
+    filmed.count()
+    filmed.round()
+    assert len(filmed.frames("yard")) < FRAMES / 4
+
+
+def test_frames_that_no_model_has_analysed_stay(place: tuple[Filmed, Days]) -> None:
+    filmed, _ = place
+    waiting = filmed.film("yard", START_MS - 30 * DAY_MS, analysed=False)
+    set_rule(filmed.store, after(5))
+    report = filmed.round()
+    assert filmed.frames("yard") == sorted(waiting)
+    assert report.spared["not analysed yet"] == FRAMES
+
+
+def test_a_hold_keeps_its_range_until_it_is_released(place: tuple[Filmed, Days]) -> None:
+    filmed, days = place
+    set_rule(filmed.store, after(5))
+    begin_ms = START_MS - AGES_MS[0]
+    hold = LegalHold(name="case", source="gate", from_ms=begin_ms, to_ms=begin_ms + 10 * STEP_MS, set_at_ms=0)
+    assert put_hold(filmed.store, hold) == []
+    report = filmed.round()
+    assert filmed.frames() == sorted(days[0][:10] + days[2])
+    assert report.spared["held"] == 10
+    release_hold(filmed.store, "case")
+    filmed.round()
+    assert filmed.frames() == sorted(days[2])
+
+
+def test_a_hold_that_comes_during_a_round_stops_what_has_not_begun(
+    place: tuple[Filmed, Days], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filmed, days = place
+    set_rule(filmed.store, after(5))
+    monkeypatch.setattr(rounds, "_BATCH", 50)
+    under_way: list[Any] = []
+
+    def delete(store: ObjectStore, batch: Any) -> Any:
+        if not under_way:
+            hold = LegalHold(name="case", set_at_ms=START_MS + DAY_MS)
+            under_way.extend(put_hold(store, hold))
+        return delete_pictures(store, batch)
+
+    monkeypatch.setattr(rounds, "delete_pictures", delete)
+    report = filmed.round()
+    assert filmed.frames() == sorted(days[0][50:] + days[1] + days[2])
+    assert [(one.source, one.from_ms) for one in under_way] == [("gate", START_MS - AGES_MS[0])]
+    assert any("policy was changed" in line for line in report.lines)
+
+
+@needs("accuracy")
+def test_frames_of_accuracy_checks_stay(place: tuple[Filmed, Days]) -> None:
+    from frametally_accuracy.book import AccuracyBook
+    from frametally_accuracy.records import AccuracyCheck, CheckUnit
+
+    filmed, days = place
+    check = AccuracyCheck(
+        id="c",
+        name="c",
+        model="m",
+        sources=("gate",),
+        labels=("car",),
+        from_ms=0,
+        to_ms=START_MS,
+        seed="1",
+        wanted_width=0.1,
+        planned_units=1,
+        params=(),
+        units=1,
+        totals={"car": 1},
+        population_sha256="",
+        zones=(("gate", 0, "gate", 1),),
+        zone_units=(1,),
+    )
+    unit = CheckUnit(
+        number=1,
+        round=0,
+        zone=0,
+        weight=1.0,
+        rest=1.0,
+        source="gate",
+        captured_at_ms=START_MS - AGES_MS[0] + 3 * STEP_MS,
+        image_path=days[0][3],
+        width_px=640,
+        height_px=480,
+        boxes=(),
+    )
+    with closing(AccuracyBook(filmed.settings.catalogue_url)) as book:
+        book.add(check, [unit])
+    set_rule(filmed.store, after(5))
+    report = filmed.round()
+    assert filmed.frames() == sorted([days[0][3], *days[2]])
+    assert report.spared["of accuracy checks"] == 1
+
+
+@pytest.mark.parametrize("shift_ms", [-4000 * DAY_MS, 4000 * DAY_MS])
+def test_a_wrong_clock_removes_nothing_that_the_newest_footage_keeps(
+    place: tuple[Filmed, Days], shift_ms: int
+) -> None:
+    filmed, days = place
+    set_rule(filmed.store, after(15))
+    report = filmed.round(clock_ms=START_MS + shift_ms)
+    kept = sorted(days[0] + days[1] + days[2]) if shift_ms < 0 else sorted(days[1] + days[2])
+    assert filmed.frames() == kept
+    assert ["clock" in line for line in report.lines] == [True]
+
+
+def test_objects_of_a_rule_that_nobody_set_stay(place: tuple[Filmed, Days]) -> None:
+    filmed, _ = place
+    before = filmed.objects()
+    assert filmed.round().kinds == []
+    assert filmed.objects() == before
+    assert filmed.store.head(keys.RETENTION_POLICY) is None
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        (RetentionRule(kind="frames"), "say when"),
+        (RetentionRule(kind="frames", after_ms=0), "keep nothing"),
+        (RetentionRule(kind="frames", after_ms=-DAY_MS), "keep nothing"),
+        (RetentionRule(kind="frames", most_bytes=0), "keep nothing"),
+        (RetentionRule(kind="frames", after_ms=DAY_MS, frames=3), "thinning"),
+        (RetentionRule(kind="thinning", most_bytes=5, interval_s=60), "age"),
+        (RetentionRule(kind="thinning", after_ms=DAY_MS, interval_s=70), "divide an hour"),
+        (RetentionRule(kind="thinning", after_ms=DAY_MS, interval_s=60, frames=-1), "divide an hour"),
+    ],
+)
+def test_a_rule_that_keeps_nothing_or_says_no_time_is_refused(
+    rule: RetentionRule, words: str, store: Any
+) -> None:
+    with pytest.raises(Misconfigured, match=words):
+        set_rule(store, rule)
+    assert store.head(keys.RETENTION_POLICY) is None
+
+
+def test_missing_pictures_are_named(place: tuple[Filmed, Days]) -> None:
+    filmed, days = place
+    set_rule(filmed.store, after(15))
+    filmed.round()
+    assert missing_images(filmed.store, [days[0][0], days[1][0]]) == {days[0][0]}
+
+
+def test_the_first_frame_after_a_crossing_stays() -> None:
+    assert at_crossings([0, 10, 20, 30], [15]) == {20}
+    assert at_crossings([0, 10, 20, 30], [20]) == {20}
+    assert at_crossings([0, 10], [-5, 99]) == {0, 10}
+    assert at_crossings([], [5]) == set()
+
+
+def test_frames_of_an_interval_are_spread() -> None:
+    assert spread_evenly([0, 100, 29_000, 31_000, 59_999, 60_000], 60, 2) == {0, 31_000, 60_000}
+    assert spread_evenly([0, 100], 60, 0) == set()
+
+
+def test_two_policies_changed_at_once_both_stay(place: tuple[Filmed, Days]) -> None:
+    filmed, _ = place
+    set_rule(filmed.store, after(5))
+    change_policy(filmed.store, lambda policy: policy)
+    set_rule(filmed.store, after(9, "thinning", interval_s=60))
+    assert [rule.kind for rule in read_policy(filmed.store).rules] == ["frames", "thinning"]
