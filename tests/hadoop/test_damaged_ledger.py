@@ -14,7 +14,7 @@ from tests.examples import examples
 from tests.fakes.records import flipped
 from tests.hadoop.conftest import Footage
 
-from frametally.adapters.sql import sql_book
+from frametally.adapters.sql.ledger.cache import SqlLedger
 from frametally.opening import open_ledger
 from frametally.process.reports import NoProgress
 from frametally_hadoop.dry_run import dry_run
@@ -138,7 +138,7 @@ def test_no_bit_of_the_ledger_that_turns_over_changes_a_number_in_silence(
 
 @pytest.fixture
 def impatient() -> Iterator[None]:
-    with mock.patch.object(sql_book.SqlBook.__init__, "__kwdefaults__", {"busy_timeout_s": 0.2}):
+    with mock.patch.object(SqlLedger.__init__, "__kwdefaults__", {"busy_timeout_s": 0.2}):
         yield
 
 

@@ -29,7 +29,7 @@ from tests.fakes.databases import Place
 
 from frametally.adapters.sql.engine import Layout, SqlDatabase
 from frametally.adapters.sql.index import counts as sql_index
-from frametally.adapters.sql.ledger import cache as sql_ledger
+from frametally.adapters.sql.ledger import tables as ledger_tables
 from frametally.adapters.sql.postgresql import SqlServer
 from frametally.errors import Misconfigured
 from frametally_accounts import book as sql_access
@@ -53,7 +53,7 @@ def opened() -> Iterator[Callable[..., SqlDatabase]]:
 
 LAYOUTS = [
     sql_index._LAYOUT,
-    sql_ledger._LAYOUT,
+    ledger_tables.LAYOUT,
     sql_videos.LAYOUT,
     sql_gold._LAYOUT,
     sql_access.LAYOUT,

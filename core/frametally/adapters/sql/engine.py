@@ -24,17 +24,13 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from frametally.adapters.sql import migration as sql_migration
 from frametally.adapters.sql.migration import Layout
 from frametally.adapters.sql.postgresql import SqlServer
-from frametally.errors import Damaged, Misconfigured, Retryable
+from frametally.errors import Damaged, Misconfigured, Retryable, RowDamaged
 from frametally.files.sqlite import BUSY_TIMEOUT_S, ReadingConnection, SqliteOpener, not_utf8, sqlite_path
 from frametally.process.time_limit import TookTooLong, seconds_left
 from frametally.settings.access import ServerAccess
 
 LAST_BEFORE_RELEASE = "787d172"
 """The last commit with the revisions that led to the first release's layouts."""
-
-
-class RowDamaged(Exception):
-    """A row's values differ from what was written."""
 
 
 class SqlDatabase:

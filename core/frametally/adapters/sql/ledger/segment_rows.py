@@ -14,41 +14,57 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from msgspec import UNSET
-from sqlalchemy import Connection, Row, Table, delete, select, update
 
-from frametally.adapters.sql.ledger import tables
-from frametally.adapters.sql.ledger.chains import Chains, links_query
+from frametally.adapters.sql.ledger.chains import LINKS, Chains
+from frametally.adapters.sql.ledger.database import (
+    DIGESTS,
+    MOST_IN,
+    Connection,
+    by,
+    execute_in,
+    insert_rows,
+    marks,
+)
 from frametally.adapters.sql.ledger.frame_rows import forget_frames, put_frames
 from frametally.adapters.sql.ledger.hour_rows import digest_of
-from frametally.adapters.sql.ledger.intake import MOST_IN, Numbers, by, insert_rows, marks_of
+from frametally.adapters.sql.ledger.intake import Numbers
 from frametally.books.intake import TakenSegment
 from frametally.ports.object_store import ObjectInfo
 from frametally.rules.times import DAY_MS, HOUR_MS
 from frametally.segments.stretches import SegmentStretch
 
-_SEGMENTS, _HOURS = tables.segments.c, tables.hours.c
+
+class ProblemSegment(NamedTuple):
+    """A segment that could not be read, or only in part, as it was listed; `model` is a number."""
+
+    key: str
+    model: int
+    size_bytes: int
+    version: str
 
 
 def known_segments(connection: Connection) -> dict[str, tuple[int, str, bool]]:
     """Return size, version and whether to read it again, by key, of every segment."""
-    columns = _SEGMENTS.key, _SEGMENTS.size_bytes, _SEGMENTS.version, _SEGMENTS.problem.is_not(None)
-    rows = connection.execute(select(*columns))
-    return {key: (size_bytes, version, bool(problem)) for key, size_bytes, version, problem in rows}
+    rows = connection.execute("SELECT key, size_bytes, version, problem FROM frametally_ledger_segments")
+    return {key: (size_bytes, version, problem is not None) for key, size_bytes, version, problem in rows}
 
 
-def segments_with_problems(connection: Connection) -> list[Row[Any]]:
-    """Return the rows of segments that could not be read, or only in part."""
-    return [*connection.execute(select(tables.segments).where(_SEGMENTS.problem.is_not(None)))]
+def segments_with_problems(connection: Connection) -> list[ProblemSegment]:
+    """Return the segments that could not be read, or only in part."""
+    query = "SELECT key, model, size_bytes, version FROM frametally_ledger_segments WHERE problem IS NOT NULL"
+    return [ProblemSegment(*row) for row in connection.execute(query)]
 
 
 def unread_segments(connection: Connection) -> list[ObjectInfo]:
     """Return the segments of which only the header was read, in the order in which they were added."""
-    query = select(_SEGMENTS.key, _SEGMENTS.size_bytes, _SEGMENTS.version, _SEGMENTS.put_at_ms)
-    query = query.where(_SEGMENTS.is_read == 0, _SEGMENTS.problem.is_(None)).order_by(_SEGMENTS.number)
+    query = (
+        "SELECT key, size_bytes, version, put_at_ms FROM frametally_ledger_segments "
+        "WHERE is_read = 0 AND problem IS NULL ORDER BY number"
+    )
     return [ObjectInfo(*row) for row in connection.execute(query)]
 
 
-_Rows = defaultdict[Table, list[tuple[Any, ...]]]
+_Rows = defaultdict[str, list[tuple[Any, ...]]]
 """Rows by table, each with all its columns in the table's order."""
 
 
@@ -86,14 +102,13 @@ def put_segments(
     read = [segment for segment in segments if segment.is_read and segment.info.key in to_read]
     for segment in read:
         key = segment.info.key
-        rows[tables.dead_letters] += _letter_rows(numbers, segment, number_by_key.get(key) or unread[key])
-    rows[tables.hours].sort()  # the table's order, so that neighbouring rows are written together
+        rows["dead_letters"] += _letter_rows(numbers, segment, number_by_key.get(key) or unread[key])
+    rows["hours"].sort()  # the table's order, so that neighbouring rows are written together
     for table, of_table in rows.items():
         insert_rows(connection, table, of_table)
-    _add_to_total(connection, [sum(digests) % tables.DIGESTS for digests in _digests(rows[tables.hours])])
+    _add_to_total(connection, [sum(digests) % DIGESTS for digests in _digests(rows["hours"])])
     were_unread = [unread[segment.info.key] for segment in read if segment.info.key in unread]
-    for batch in by(MOST_IN, were_unread):
-        connection.execute(update(tables.segments).where(_SEGMENTS.number.in_(batch)).values(is_read=1))
+    execute_in(connection, "UPDATE frametally_ledger_segments SET is_read = 1 WHERE number IN ", were_unread)
     for segment in segments:
         if segment.problem and segment.info.key in unread:
             _put_problem(connection, segment)
@@ -121,21 +136,17 @@ class _State(NamedTuple):
 
 
 def _states_of(connection: Connection, segment_keys: Sequence[str]) -> dict[str, _State]:
-    query = f'SELECT "key", number, problem, is_read FROM {tables.segments.name} WHERE "key" IN '  # noqa: S608
-    return {
-        key: _State(*state)
-        for batch in by(MOST_IN, segment_keys)
-        for key, *state in connection.exec_driver_sql(
-            f"{query}({marks_of(connection, len(batch))})", tuple(batch)
-        )
-    }
+    query = "SELECT key, number, problem, is_read FROM frametally_ledger_segments WHERE key IN "
+    return {key: _State(*state) for key, *state in execute_in(connection, query, segment_keys)}
 
 
 def _put_problem(connection: Connection, segment: TakenSegment) -> None:
     info = segment.info
-    listed = {"size_bytes": info.size_bytes, "version": info.version, "put_at_ms": info.modified_at_ms}
-    this = update(tables.segments).where(_SEGMENTS.key == info.key)
-    connection.execute(this.values(problem=segment.problem, **listed))
+    connection.execute(
+        "UPDATE frametally_ledger_segments SET problem = ?, size_bytes = ?, version = ?, put_at_ms = ? "
+        "WHERE key = ?",
+        [segment.problem, info.size_bytes, info.version, info.modified_at_ms, info.key],
+    )
 
 
 def _add_rows(rows: _Rows, numbers: Numbers, segment: TakenSegment, number: int) -> None:
@@ -143,11 +154,11 @@ def _add_rows(rows: _Rows, numbers: Numbers, segment: TakenSegment, number: int)
     (key, *version, put_at_ms), header, model = segment.info, segment.header, numbers.number_of(segment.model)
     listed = number, key, model, *version, put_at_ms, segment.problem
     if header is None:
-        rows[tables.segments].append((*listed, *(None,) * 7, 0))
+        rows["segments"].append((*listed, *(None,) * 7, 0))
         return
     chain = header.log_id, header.topic, header.partition
     figures = header.first_offset, header.next_offset, header.frames, header.dead_letters
-    rows[tables.segments].append((*listed, *chain, *figures, int(segment.is_read)))
+    rows["segments"].append((*listed, *chain, *figures, int(segment.is_read)))
     lines_of = {}
     for part in header.sources:
         lines_of[part.source] = (
@@ -158,7 +169,7 @@ def _add_rows(rows: _Rows, numbers: Numbers, segment: TakenSegment, number: int)
             part.crc32,
             None if part.picture_digests is UNSET else zlib.crc32(part.picture_digests.encode()),
         )
-    of_hours = rows[tables.hours]
+    of_hours = rows["hours"]
     for source, hour, is_own in segment.hours:
         lines = lines_of[source]
         place = model, numbers.number_of(source), hour, number, int(is_own)
@@ -173,9 +184,10 @@ def _digests(rows: Sequence[Sequence[Any]]) -> list[list[int]]:
 
 def _add_to_total(connection: Connection, sums: Iterable[int]) -> None:
     """Add to the sums of all digests of hours."""
-    total = tables.about.c
-    values = {f"digest_{n}": (total[f"digest_{n}"] + by) % tables.DIGESTS for n, by in enumerate(sums)}
-    connection.execute(update(tables.about).values(values))
+    connection.execute(
+        "UPDATE frametally_ledger SET digest_0 = (digest_0 + ?) % ?, digest_1 = (digest_1 + ?) % ?",
+        [value for of_column in sums for value in (of_column, DIGESTS)],
+    )
 
 
 def _letter_rows(numbers: Numbers, segment: TakenSegment, number: int) -> list[tuple[Any, ...]]:
@@ -197,34 +209,34 @@ def forget_segments(connection: Connection, chains: Chains, segment_keys: Iterab
     """
     ranges, links = _remove_segments(connection, sorted(segment_keys))
     chains.remove(links)
-    letters = tables.dead_letters.c
     numbers: set[int] = set()
     for (model, source, _), (first_ms, last_ms) in ranges.items():
         forget_frames(connection, model, source, first_ms, last_ms)
-        near = select(_HOURS.segment).where(
-            _HOURS.model == model,
-            _HOURS.source == source,
-            _HOURS.hour >= first_ms // HOUR_MS,
-            _HOURS.hour <= last_ms // HOUR_MS,
-            _HOURS.last_ms >= first_ms,
-            _HOURS.first_ms <= last_ms,
-        )
-        numbers.update(connection.execute(near).scalars())
-        near = select(letters.segment).where(
-            letters.model == model,
-            letters.source == source,
-            letters.captured_at_ms >= first_ms,
-            letters.captured_at_ms <= last_ms,
-        )
-        numbers.update(connection.execute(near).scalars())
+        hours = model, source, first_ms // HOUR_MS, last_ms // HOUR_MS, first_ms, last_ms
+        numbers.update(number for (number,) in connection.execute(_SEGMENTS_NEAR, hours))
+        times = model, source, first_ms, last_ms
+        numbers.update(number for (number,) in connection.execute(_LETTERS_NEAR, times))
     read_again: set[str] = set()
-    problem = "segment " + _SEGMENTS.key + " must be read again: run the command again"
     for batch in by(MOST_IN, sorted(numbers)):
-        these = _SEGMENTS.number.in_(batch)
-        read_again.update(connection.execute(select(_SEGMENTS.key).where(these)).scalars())
-        is_whole = these, _SEGMENTS.problem.is_(None)
-        connection.execute(update(tables.segments).where(*is_whole).values(problem=problem))
+        of_batch = f"WHERE number IN ({marks(len(batch))})"
+        query = f"SELECT key FROM frametally_ledger_segments {of_batch}"  # noqa: S608
+        read_again.update(key for (key,) in connection.execute(query, batch))
+        connection.execute(f"{_READ_AGAIN} {of_batch} AND problem IS NULL", batch)
     return read_again
+
+
+_SEGMENTS_NEAR = (
+    "SELECT segment FROM frametally_ledger_hours WHERE model = ? AND source = ? AND hour >= ? AND hour <= ? "
+    "AND last_ms >= ? AND first_ms <= ?"
+)
+_LETTERS_NEAR = (
+    "SELECT segment FROM frametally_ledger_dead_letters "
+    "WHERE model = ? AND source = ? AND captured_at_ms >= ? AND captured_at_ms <= ?"
+)
+_READ_AGAIN = (
+    "UPDATE frametally_ledger_segments "
+    "SET problem = 'segment ' || key || ' must be read again: run the command again'"
+)
 
 
 def _remove_segments(
@@ -235,28 +247,25 @@ def _remove_segments(
     Returns their first and last times by model, source and the day on which they begin, and their links in
     the chains.
     """
-    letters = tables.dead_letters.c
     ranges: dict[tuple[int, int, int], tuple[int, int]] = {}
     links: list[SegmentStretch] = []
     for batch in by(MOST_IN, segment_keys):
-        links += [
-            SegmentStretch(*row) for row in connection.execute(links_query().where(_SEGMENTS.key.in_(batch)))
-        ]
-        numbers = select(_SEGMENTS.number).where(_SEGMENTS.key.in_(batch))
-        spans = select(_HOURS.model, _HOURS.source, _HOURS.first_ms, _HOURS.last_ms).distinct()
-        times = select(letters.model, letters.source, letters.captured_at_ms, letters.captured_at_ms)
+        of_batch = f"key IN ({marks(len(batch))})"
+        links += [SegmentStretch(*row) for row in connection.execute(f"{LINKS} AND {of_batch}", batch)]
+        these = f"WHERE segment IN (SELECT number FROM frametally_ledger_segments WHERE {of_batch})"  # noqa: S608
         for query in (
-            spans.where(_HOURS.segment.in_(numbers)),
-            times.where(letters.segment.in_(numbers), letters.frame.is_not(None)),
+            f"SELECT DISTINCT model, source, first_ms, last_ms FROM frametally_ledger_hours {these}",  # noqa: S608
+            "SELECT model, source, captured_at_ms, captured_at_ms FROM frametally_ledger_dead_letters "  # noqa: S608
+            f"{these} AND frame IS NOT NULL",
         ):
-            for model, source, first_ms, last_ms in connection.execute(query):
+            for model, source, first_ms, last_ms in connection.execute(query, batch):
                 of_day = model, source, first_ms // DAY_MS
                 first, last = ranges.get(of_day, (first_ms, last_ms))
                 ranges[of_day] = min(first, first_ms), max(last, last_ms)
-        sums = select(_HOURS.digest_0, _HOURS.digest_1).where(_HOURS.segment.in_(numbers))
-        removed = connection.execute(sums).all()
-        _add_to_total(connection, [-sum(digests) % tables.DIGESTS for digests in _digests(removed)])
-        for table in (tables.hours, tables.dead_letters):
-            connection.execute(delete(table).where(table.c.segment.in_(numbers)))
-        connection.execute(delete(tables.segments).where(_SEGMENTS.key.in_(batch)))
+        query = f"SELECT digest_0, digest_1 FROM frametally_ledger_hours {these}"  # noqa: S608
+        removed = connection.execute(query, batch).fetchall()
+        _add_to_total(connection, [-sum(digests) % DIGESTS for digests in _digests(removed)])
+        for table in ("hours", "dead_letters"):
+            connection.execute(f"DELETE FROM frametally_ledger_{table} {these}", batch)  # noqa: S608
+        connection.execute(f"DELETE FROM frametally_ledger_segments WHERE {of_batch}", batch)  # noqa: S608
     return ranges, links

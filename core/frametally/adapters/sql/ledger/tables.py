@@ -14,10 +14,8 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, SmallInteger, Table, Text, text
 
-from frametally.adapters.sql.migration import about_table
-
-SCHEMA_VERSION = 5
-DIGESTS = 2**62
+from frametally.adapters.sql.ledger.database import PART, REFILL, SCHEMA_VERSION, SETTING
+from frametally.adapters.sql.migration import MIGRATIONS, Layout, about_table
 
 ALL = MetaData()
 
@@ -155,5 +153,12 @@ run_frames = Table(
     Column("frames", BigInteger, nullable=False),
 )
 
-CONTENT = (objects, segments, hours, stretches, listing, frames, tallies, dead_letters, run_frames)
-"""All tables except those that only assign numbers: `clear` empties them."""
+LAYOUT = Layout(
+    part=PART,
+    setting=SETTING,
+    refill=REFILL,
+    about=about,
+    schema_version=SCHEMA_VERSION,
+    migrations=MIGRATIONS / "ledger",
+    first_version=3,
+)
