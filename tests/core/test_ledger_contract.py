@@ -291,7 +291,7 @@ def test_a_segment_that_went_before_it_was_read_again_leaves_no_frame(
     refresh(ledger, store)
     store.delete(first)
     with (
-        mock.patch("frametally.adapters.sql.ledger.segments.take_segment", side_effect=KeyboardInterrupt),
+        mock.patch("frametally.books.intake.take_segment", side_effect=KeyboardInterrupt),
         pytest.raises(KeyboardInterrupt),
     ):
         refresh(ledger, store)
@@ -656,6 +656,7 @@ def test_a_ledger_of_the_first_release_is_brought_up_with_its_chains(
     with database.writing() as connection:
         for statement in (
             "DROP TABLE frametally_ledger_hours",
+            "DROP TABLE frametally_ledger_hour_sums",
             "CREATE TABLE frametally_ledger_parts (segment BIGINT)",
             "DROP TABLE frametally_ledger_stretches",
             "DROP TABLE frametally_ledger_listing",
@@ -675,7 +676,7 @@ def test_a_ledger_of_the_first_release_is_brought_up_with_its_chains(
     upgraded = make()
     assert upgraded.chain(MODEL) == []
     put_segment(store, 7, [frame(8)])
-    take = "frametally.adapters.sql.ledger.segments.take_segment"
+    take = "frametally.books.intake.take_segment"
     with mock.patch(take, side_effect=KeyboardInterrupt), pytest.raises(KeyboardInterrupt):
         refresh(upgraded, store)
     refresh(upgraded, store)

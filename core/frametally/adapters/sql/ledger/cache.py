@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 from frametally import keys
 from frametally.adapters.sql.ledger import chains, hour_rows, intake, segment_rows, segments
 from frametally.adapters.sql.ledger.database import COLUMNS, NUMBER_OF_NAME, Connection, LedgerDatabase
-from frametally.books.intake import FOLDER_OF_KIND, take_object, take_run
 from frametally.books.runs import list_current_pointers
 from frametally.files.sqlite import BUSY_TIMEOUT_S
 from frametally.media.manifests import list_records
@@ -96,8 +95,10 @@ class SqlLedger:
             hour_rows.check(connection)
 
     def unreadable_segments(self) -> list[tuple[str, str]]:
-        query = "SELECT key, problem FROM frametally_ledger_segments WHERE log_id IS NULL"
-        return sorted((key, problem or f"segment {key} cannot be read") for key, problem in self._rows(query))
+        query = (  # by the index of problems: all unreadable segments have one
+            "SELECT key, problem FROM frametally_ledger_segments WHERE problem IS NOT NULL AND log_id IS NULL"
+        )
+        return sorted(map(tuple, self._rows(query)))
 
     def segments_with_dead_letters(self) -> list[str]:
         query = "SELECT key FROM frametally_ledger_segments WHERE dead_letters > 0"
@@ -235,6 +236,8 @@ class SqlLedger:
             return intake.known_objects(connection, kind)
 
     def _refresh_objects(self, store: ObjectStore, kind: str) -> tuple[int, int]:
+        from frametally.books.intake import FOLDER_OF_KIND, take_object
+
         return self._replace(
             self._known_objects(kind),
             {info.key: info for info in list_records(store, FOLDER_OF_KIND[kind])},
@@ -243,6 +246,8 @@ class SqlLedger:
         )
 
     def _refresh_runs(self, store: ObjectStore) -> tuple[int, int]:
+        from frametally.books.intake import take_run
+
         return self._replace(
             self._known_objects("run"),
             {info.key: info for info in list_current_pointers(store)},

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from frametally.adapters.sql.engine import SqlDatabase
 
 PART, SETTING, REFILL = "ledger", "FRAMETALLY_LEDGER_URL", "frametally ledger rebuild"
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 DIGESTS = 2**62
 NUMBER_OF_NAME = "(SELECT number FROM frametally_ledger_names WHERE name = ?)"
 MOST_IN = 500  # values in one IN (...): SQLite allows 32,766, others fewer
@@ -34,6 +34,7 @@ COLUMNS = {
     "objects": ["key", "kind", "model", "size_bytes", "version", "put_at_ms", "record", "problem"],
     "segments": f"{_SEGMENT} {_HEADER}".split(),
     "hours": f"model source hour segment is_own {_LINES}".split(),
+    "hour_sums": ["model", "source", "hour", "segments", "own", "with_crc32", "digest_0", "digest_1"],
     "stretches": [
         "first_key",
         "model",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from frametally.adapters.sql.ledger.database import Connection, execute_in, insert_rows
 from frametally.adapters.sql.ledger.intake import Numbers
-from frametally.books.intake import FrameKey
 from frametally.rules.times import DAY_MS
 
 _OF_MEDIUM = "WHERE model = ? AND source = ? AND media = ?"
@@ -19,6 +19,9 @@ _ADD_TO_TALLY = (
     "UPDATE frametally_ledger_tallies SET detected = detected + ?, dead_lettered = dead_lettered + ? "
     "WHERE model = ? AND day = ? AND source = ? AND media = ?"
 )
+
+if TYPE_CHECKING:
+    from frametally.books.intake import FrameKey
 
 
 def put_frames(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from frametally.adapters.sql.ledger.database import DIGESTS, NUMBER_OF_NAME, Connection, execute_in, marks
@@ -12,6 +12,14 @@ from frametally.errors import RowDamaged
 from frametally.ports.ledger import CountedHour, SegmentOfHour
 
 _TWO = struct.Struct(">QQ")
+_SUMS = """
+SELECT model, source, hour, digest_0, digest_1, own, with_crc32 = segments
+FROM frametally_ledger_hour_sums ORDER BY model, source, hour
+"""
+_GROUPED = """
+SELECT model, source, hour, sum(digest_0), sum(digest_1), max(is_own), count(crc32) = count(*)
+FROM frametally_ledger_hours WHERE {} GROUP BY model, source, hour ORDER BY model, source, hour
+"""
 _ROWS = """
 SELECT source.name, hour, segments.key, size_bytes, version, is_own, crc32, pictures_crc32,
     digest_0, digest_1, model.name
@@ -29,38 +37,28 @@ def counted_hours(
 
     Raises `RowDamaged` if rows are lost, or have other digests than were written.
     """
+    hours = _hours_in(connection, _SUMS)
+    totals = [sum(sums) % DIGESTS for sums in zip(*(hour.digest for hour in hours), strict=True)] or [0, 0]
+    if totals != [*connection.execute("SELECT digest_0, digest_1 FROM frametally_ledger").fetchone()]:
+        raise RowDamaged("some hours are missing, or have other digests than were written")
+    if with_margin and not without:
+        return hours
     conditions = [] if with_margin else ["is_own = 1"]
     if without:
         of_keys = f"SELECT number FROM frametally_ledger_segments WHERE key IN ({marks(len(without))})"  # noqa: S608
         conditions.append(f"segment NOT IN ({of_keys})")
-    sums, place = "sum(digest_0), sum(digest_1)", "model, source, hour"
-    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-    query = (
-        f"SELECT {place}, {sums}, max(is_own), count(crc32) = count(*) "  # noqa: S608
-        f"FROM frametally_ledger_hours {where} GROUP BY {place} ORDER BY {place}"
-    )
+    return _hours_in(connection, _GROUPED.format(" AND ".join(conditions)), [*without])
+
+
+def _hours_in(connection: Connection, query: str, values: Sequence[object] = ()) -> list[CountedHour]:
     name_of = dict(iter(connection.execute("SELECT number, name FROM frametally_ledger_names")))
     try:
-        hours = [
+        return [
             CountedHour(name_of[model], name_of[source], hour, (int(first), int(second)), *map(bool, flags))
-            for model, source, hour, first, second, *flags in connection.execute(query, [*without])
+            for model, source, hour, first, second, *flags in connection.execute(query, values)
         ]
     except (KeyError, TypeError, ValueError) as error:
         raise RowDamaged("an hour has other values than were written") from error
-    if conditions:
-        query = f"SELECT {sums} FROM frametally_ledger_hours GROUP BY {place}"  # noqa: S608
-        of_all = (_digest(sums) for sums in connection.execute(query))
-    else:
-        of_all = (hour.digest for hour in hours)
-    totals = [sum(sums) % DIGESTS for sums in zip(*of_all, strict=True)] or [0, 0]
-    if totals != [*connection.execute("SELECT digest_0, digest_1 FROM frametally_ledger").fetchone()]:
-        raise RowDamaged("some hours are missing, or have other digests than were written")
-    return hours
-
-
-def _digest(sums: Iterable[Any]) -> tuple[int, int]:
-    first, second = map(int, sums)
-    return first, second
 
 
 def segments_of_hours(
@@ -88,7 +86,9 @@ def _checked(row: Sequence[Any]) -> SegmentOfHour:
 
 def check(connection: Connection) -> None:
     """Compare all rows of hours with their digests. Raises `RowDamaged`."""
-    counted_hours(connection, with_margin=True, without=())
+    hours = counted_hours(connection, with_margin=True, without=())
+    if hours != _hours_in(connection, _GROUPED.format("1 = 1")):
+        raise RowDamaged("an hour has other segments than were added up")
     row_count = sum(1 for _ in map(_checked, connection.execute(_ROWS)))
     if (row_count,) != tuple(connection.execute("SELECT count(*) FROM frametally_ledger_hours").fetchone()):
         raise RowDamaged("an hour has a segment, a source or a model that is missing")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from frametally.adapters.sql.ledger.database import Connection, execute_in, insert_rows
-from frametally.books.intake import TakenObject, TakenRun
 from frametally.errors import Poison
 from frametally.ports.object_store import ObjectInfo
 from frametally.rules.seals import unsealed
+
+if TYPE_CHECKING:
+    from frametally.books.intake import TakenObject, TakenRun
 
 
 class Numbers:

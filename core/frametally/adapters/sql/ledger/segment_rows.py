@@ -11,7 +11,7 @@ from __future__ import annotations
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import UNSET
 
@@ -28,10 +28,12 @@ from frametally.adapters.sql.ledger.database import (
 from frametally.adapters.sql.ledger.frame_rows import forget_frames, put_frames
 from frametally.adapters.sql.ledger.hour_rows import digest_of
 from frametally.adapters.sql.ledger.intake import Numbers
-from frametally.books.intake import TakenSegment
 from frametally.ports.object_store import ObjectInfo
 from frametally.rules.times import DAY_MS, HOUR_MS
 from frametally.segments.stretches import SegmentStretch
+
+if TYPE_CHECKING:
+    from frametally.books.intake import TakenSegment
 
 
 class ProblemSegment(NamedTuple):
@@ -107,6 +109,9 @@ def put_segments(
     for table, of_table in rows.items():
         insert_rows(connection, table, of_table)
     _add_to_total(connection, [sum(digests) % DIGESTS for digests in _digests(rows["hours"])])
+    if rows["hours"]:
+        first = min(number_by_key.values())
+        connection.execute(_ADD_TO_SUMS.format(sign="", these="segment >= ?"), [first])
     were_unread = [unread[segment.info.key] for segment in read if segment.info.key in unread]
     execute_in(connection, "UPDATE frametally_ledger_segments SET is_read = 1 WHERE number IN ", were_unread)
     for segment in segments:
@@ -190,6 +195,21 @@ def _add_to_total(connection: Connection, sums: Iterable[int]) -> None:
     )
 
 
+_ADD_TO_SUMS = """
+INSERT INTO frametally_ledger_hour_sums
+    (model, source, hour, segments, own, with_crc32, digest_0, digest_1)
+SELECT model, source, hour, {sign}count(*), {sign}sum(is_own), {sign}count(crc32), {sign}sum(digest_0),
+    {sign}sum(digest_1)
+FROM frametally_ledger_hours WHERE {these} GROUP BY model, source, hour
+ON CONFLICT (model, source, hour) DO UPDATE SET
+    segments = frametally_ledger_hour_sums.segments + excluded.segments,
+    own = frametally_ledger_hour_sums.own + excluded.own,
+    with_crc32 = frametally_ledger_hour_sums.with_crc32 + excluded.with_crc32,
+    digest_0 = frametally_ledger_hour_sums.digest_0 + excluded.digest_0,
+    digest_1 = frametally_ledger_hour_sums.digest_1 + excluded.digest_1
+"""
+
+
 def _letter_rows(numbers: Numbers, segment: TakenSegment, number: int) -> list[tuple[Any, ...]]:
     rows = []
     for letter in segment.dead_letters:
@@ -252,20 +272,22 @@ def _remove_segments(
     for batch in by(MOST_IN, segment_keys):
         of_batch = f"key IN ({marks(len(batch))})"
         links += [SegmentStretch(*row) for row in connection.execute(f"{LINKS} AND {of_batch}", batch)]
-        these = f"WHERE segment IN (SELECT number FROM frametally_ledger_segments WHERE {of_batch})"  # noqa: S608
+        these = f"segment IN (SELECT number FROM frametally_ledger_segments WHERE {of_batch})"  # noqa: S608
         for query in (
-            f"SELECT DISTINCT model, source, first_ms, last_ms FROM frametally_ledger_hours {these}",  # noqa: S608
+            f"SELECT DISTINCT model, source, first_ms, last_ms FROM frametally_ledger_hours WHERE {these}",  # noqa: S608
             "SELECT model, source, captured_at_ms, captured_at_ms FROM frametally_ledger_dead_letters "  # noqa: S608
-            f"{these} AND frame IS NOT NULL",
+            f"WHERE {these} AND frame IS NOT NULL",
         ):
             for model, source, first_ms, last_ms in connection.execute(query, batch):
                 of_day = model, source, first_ms // DAY_MS
                 first, last = ranges.get(of_day, (first_ms, last_ms))
                 ranges[of_day] = min(first, first_ms), max(last, last_ms)
-        query = f"SELECT digest_0, digest_1 FROM frametally_ledger_hours {these}"  # noqa: S608
+        query = f"SELECT digest_0, digest_1 FROM frametally_ledger_hours WHERE {these}"  # noqa: S608
         removed = connection.execute(query, batch).fetchall()
         _add_to_total(connection, [-sum(digests) % DIGESTS for digests in _digests(removed)])
+        connection.execute(_ADD_TO_SUMS.format(sign="-", these=these), batch)
+        connection.execute("DELETE FROM frametally_ledger_hour_sums WHERE segments = 0")
         for table in ("hours", "dead_letters"):
-            connection.execute(f"DELETE FROM frametally_ledger_{table} {these}", batch)  # noqa: S608
+            connection.execute(f"DELETE FROM frametally_ledger_{table} WHERE {these}", batch)  # noqa: S608
         connection.execute(f"DELETE FROM frametally_ledger_segments WHERE {of_batch}", batch)  # noqa: S608
     return ranges, links

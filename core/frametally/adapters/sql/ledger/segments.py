@@ -6,13 +6,16 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import TYPE_CHECKING
 
 from frametally.adapters.sql.ledger import chains, intake, segment_rows
 from frametally.adapters.sql.ledger.database import LedgerDatabase
-from frametally.books.intake import TakenSegment, take_header, take_segment
 from frametally.ports.object_store import ObjectInfo, ObjectStore
 from frametally.process.reports import Progress
 from frametally.segments.stretches import Stretches, are_many, list_new_segments, lists_all
+
+if TYPE_CHECKING:
+    from frametally.books.intake import TakenSegment
 
 _FRAMES_PER_TRANSACTION = 20_000
 _SEGMENTS_PER_TRANSACTION = 200
@@ -90,6 +93,8 @@ def _compare(database: LedgerDatabase, store: ObjectStore) -> tuple[list[ObjectI
 
 def _take(database: LedgerDatabase, store: ObjectStore, new: Sequence[ObjectInfo], progress: Progress) -> int:
     """Add whole segments; return how many were still there."""
+    from frametally.books.intake import take_segment  # planning imports it only if a segment is new
+
     batch: list[TakenSegment] = []
     taken_count = frame_count = 0
     for number, info in enumerate(new):
@@ -129,6 +134,8 @@ def _take_headers(
 
 
 def _read_headers(store: ObjectStore, infos: Sequence[ObjectInfo]) -> list[TakenSegment | None]:
+    from frametally.books.intake import take_header
+
     return [take_header(store, info) for info in infos]
 
 
