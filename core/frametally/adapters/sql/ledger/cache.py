@@ -336,5 +336,5 @@ WHERE problem IS NOT NULL AND model = {NUMBER_OF_NAME}
 def _within(from_ms: int | None, to_ms: int | None) -> tuple[str, list[int]]:
     """Return the conditions for times in `[from_ms, to_ms)`, and their values."""
     bounds = {"AND captured_at_ms >= ?": from_ms, "AND captured_at_ms < ?": to_ms}
-    given = {condition: ms for condition, ms in bounds.items() if ms is not None}
-    return " ".join(given), list(given.values())
+    conditions = {condition: ms for condition, ms in bounds.items() if ms is not None}
+    return " ".join(conditions), list(conditions.values())

@@ -40,14 +40,16 @@ class Chains:
         for partition in sorted(self._disordered):
             self._stretches.replace(partition, _segments_of(self._connection, partition))
         before, now = set(self._before), set(self._stretches)
-        gone = [[stretch.first_key] for stretch in before - now]
-        if gone:
-            self._connection.executemany("DELETE FROM frametally_ledger_stretches WHERE first_key = ?", gone)
+        first_keys = [[stretch.first_key] for stretch in before - now]
+        if first_keys:
+            self._connection.executemany(
+                "DELETE FROM frametally_ledger_stretches WHERE first_key = ?", first_keys
+            )
         rows = []
         for stretch in sorted(now - before):
-            first_key, *others = stretch
+            first_key, *values = stretch
             model = number_of(_place_of(first_key).model)
-            rows.append((first_key, model, *others, _checksum(stretch)))
+            rows.append((first_key, model, *values, _checksum(stretch)))
         insert_rows(self._connection, "stretches", rows)
 
 
