@@ -629,8 +629,9 @@ def test_segments_that_follow_each_other_without_a_loss_are_one_link(
     ]
 
 
-def test_of_many_segments_those_that_went_are_noticed_once_a_day(
-    make: Callable[..., Ledger], store: MemoryStore
+@pytest.mark.parametrize("passed_s", [86_400, -1])
+def test_of_many_segments_those_that_went_are_noticed_once_a_day_and_after_a_clock_was_set_back(
+    make: Callable[..., Ledger], store: MemoryStore, passed_s: int
 ) -> None:
     key = put_segment(store, 0, [frame(0)])
     put_segment(store, 1, [frame(1)])
@@ -641,7 +642,7 @@ def test_of_many_segments_those_that_went_are_noticed_once_a_day(
         store.delete(key)
         put_segment(store, 2, [frame(2)])
         assert refresh(ledger, store) == (1, 0)
-        clock.return_value += 86_400
+        clock.return_value += passed_s
         assert refresh(ledger, store) == (0, 1)
     assert ledger.tallies(MODEL)[0].detected == 2
 
