@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -39,8 +40,9 @@ class Version:
             subprocess.run(command, check=True)
 
     def forget(self) -> None:
-        """Delete its notes, its ledger and its runs."""
+        """Delete its notes, also those that it shared in the store, its ledger and its runs."""
         clear(self.folder)
+        shutil.rmtree(self.folder / "store/segment-notes", ignore_errors=True)
         for pattern in ("manifests-*", "segments-*"):
             for path in self.folder.glob(pattern):
                 path.unlink()
