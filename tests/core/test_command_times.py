@@ -23,6 +23,7 @@ ARGUMENTS = {
     "models count": ["yolov4-tiny"],
     "report traffic": ["gate", "--output", "report.xlsx"],
     "redetect": ["--model", "m"],
+    "retention hold": ["case-7"],
 }
 
 
