@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
 from tests.accounts.people import KEPT, asking_as, give_accounts
 from tests.traffic.zoned_footage import LEFT, count, draw, drive, put
@@ -14,6 +15,10 @@ from tests.web.conftest import MODEL, START_MS, Place, Serving
 from tests.web.test_first_answers_api import answers_in, picture_in
 
 from frametally_accounts.rights import UserAccount
+from frametally_traffic.drawings.revisions import change_drawing
+from frametally_traffic.line_counts.routes import LINES
+from frametally_traffic.records import DrawnLine
+from frametally_traffic.report_files.routes import REPORT
 
 HIDDEN = "harbour"
 DAY_MS = 86_400_000
@@ -221,3 +226,52 @@ def test_a_gap_of_another_source_is_not_told_of_where_nothing_is_counted_either(
         refused = limited("GET", asked)
     place.access.close()
     assert (refused.status, refused.json["value"]) == (400, HIDDEN)
+
+
+LEG = "middle"
+OF_LINES = [endpoint.path for endpoint in (*LINES.endpoints, *REPORT.endpoints)]
+
+
+def draw_leg(place: Place, name: str, source: str) -> None:
+    """A line that each car crosses on its way to the right."""
+    leg = DrawnLine(
+        name=name, points=((320, 480), (320, 0)), inward="to_right", side="W", width_px=640, height_px=480
+    )
+    change_drawing(place.store, source, lambda drawing: msgspec.structs.replace(drawing, lines=(leg,)))
+
+
+@pytest.fixture
+def lined(zoned: Place) -> Place:
+    """A line of each of the two sources, besides the zones; wanda sees both sources."""
+    draw_leg(zoned, LEG, "gate")
+    draw_leg(zoned, "back door", HIDDEN)
+    count(zoned)
+    assert zoned.access.add_account(UserAccount("wanda", "look"))
+    assert zoned.access.set_password("wanda", KEPT)
+    return zoned
+
+
+def test_lines_and_reports_of_ones_own_source_are_answered_and_those_of_others_are_not_there(
+    lined: Place, serving: Serving
+) -> None:
+    url = serving(lined.app())
+    with asking_as(url, "wanda") as all_of_it, asking_as(url, "lukas") as limited:
+        for page in ("/lines", "/traffic"):
+            assert limited("GET", page, Accept="text/html").status == 200
+        for path in OF_LINES:
+            asked = f"/api/v1/{path}?line={LEG}" if path == "crossings/objects" else f"/api/v1/{path}?"
+            own, whole = (ask("GET", f"{asked}&source=gate") for ask in (limited, all_of_it))
+            assert (own.status, whole.status) == (200, 200), path
+            if "json" in own.headers["content-type"]:
+                assert numbers_of(own.json) == numbers_of(whole.json)
+                assert HIDDEN not in own.body.decode()
+            others = limited("GET", f"{asked.replace(LEG, 'back%20door')}&source={HIDDEN}")
+            assert (others.status, others.json["value"]) == (400, HIDDEN), path
+            text = others.body.decode()
+            assert "back" not in text.replace("back%20door", "").lower()
+            both = limited("GET", f"{asked}&source=gate&source={HIDDEN}")
+            assert both.status == 400
+        crossed = limited("GET", "/api/v1/crossings?source=gate").json["totals"]
+    assert [(total["line"], total["label"], total["to_right"] > 5) for total in crossed] == [
+        (LEG, "car", True)
+    ]

@@ -19,9 +19,11 @@ PLUGIN = Plugin(
     },
     endpoints="frametally_traffic.web:ENDPOINTS",
     pages=(
-        PageEntry("/lines", "look", "lines.html", "traffic.menu_lines", 30),
+        PageEntry("/lines", "look", "lines.html", "traffic.menu_lines", 30, by_source=True),
         PageEntry("/lines/edit", "correct", "editor.html", "traffic.menu_lines", 30, by_source=True),
-        PageEntry("/traffic", "look", "traffic.html", "traffic.menu_traffic", 40, "web.reports"),
+        PageEntry(
+            "/traffic", "look", "traffic.html", "traffic.menu_traffic", 40, "web.reports", by_source=True
+        ),
     ),
     web="frametally_traffic.web:web_part",
     places="frametally_traffic.picture_places:PLACES",

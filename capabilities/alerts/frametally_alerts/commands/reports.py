@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from frametally import keys
-from frametally.books.unanalysed import find_dead_letters, find_unanalysed
 from frametally.errors import FrametallyError, Misconfigured
 from frametally.media.source_timezones import shared_timezone
 from frametally.ports.count_index import CountIndex
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectStore
-from frametally.process.reports import NoProgress
 from frametally.rules.clocks.turns import EVERY, ClockTurn
 from frametally.rules.times import local_time
 from frametally.settings.loading import Settings
@@ -45,13 +43,9 @@ def maker(settings: Settings, store: ObjectStore, index: CountIndex, ledger: Led
     """Return the maker of a report's files, which reads the counts when it is called."""
 
     def make(report: ScheduledReport, turn: ClockTurn) -> Mapping[str, bytes]:
-        from frametally_alerts.reports.report_files import make_files
-        from frametally_web.charts.catalogue import MediaTimes
+        from frametally_alerts.reports.report_files import make_files, read_media
 
-        ledger.refresh(store, NoProgress())
-        unanalysed = find_unanalysed(store=store, ledger=ledger, index=index, settings=settings)
-        media = MediaTimes(ledger.manifests(), unanalysed, dead_letters=find_dead_letters(ledger))
-        return make_files(index, settings, media, report, turn)
+        return make_files(index, settings, read_media(settings, store, index, ledger), report, turn)
 
     return make
 

@@ -17,9 +17,11 @@ from frametally.process.period import parse_period_s
 from frametally.process.reports import plural
 from frametally.process.retrying import OnceAMinute
 from frametally.settings.loading import Settings
+from frametally_alerts.channels.channel_kinds import all_channels
 from frametally_alerts.channels.delivery import AlertSender
 from frametally_alerts.commands.reports import maker
 from frametally_alerts.conditions.round_input import RoundPorts
+from frametally_alerts.home_assistant.publishing import HomeAssistant
 from frametally_alerts.reports.due_reports import EverLater, MakeFiles, make_due
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import data_dir_option, option, read_settings, repeat_rounds
@@ -34,6 +36,7 @@ class _Opened(NamedTuple):
     book: AlertBook
     make: MakeFiles
     sender: AlertSender
+    home: HomeAssistant
 
 
 @click.command()
@@ -71,10 +74,11 @@ def _open(settings: Settings) -> Iterator[_Opened]:
         closing(open_ledger(settings.ledger_url, settings.ledger_access)) as ledger,
         closing(open_video_catalogue(settings.catalogue_url, settings.catalogue_access)) as catalogue,
         closing(AlertBook(settings.catalogue_url, settings.catalogue_access)) as book,
+        closing(HomeAssistant(settings, _say)) as home,
     ):
         ports = RoundPorts(settings, store, index, ledger, catalogue, now_ms=0)
         make = EverLater(maker(settings, store, index, ledger))
-        yield _Opened(ports, book, make, AlertSender(settings, book, _say))
+        yield _Opened(ports, book, make, AlertSender(settings, book, _say), home)
 
 
 def _round(round_parts: _Opened, once_a_minute: OnceAMinute, *, quiet: bool) -> int:
@@ -87,6 +91,8 @@ def _round(round_parts: _Opened, once_a_minute: OnceAMinute, *, quiet: bool) -> 
     for problem in problems:
         once_a_minute(problem, f"alerts: {problem}")
     send_report = round_parts.sender.send()
+    if quiet:  # with --every: a connection tells Home Assistant that frametally runs
+        round_parts.home.publish(all_channels(ports.settings, round_parts.book).usable.values(), ports)
     if not quiet or report.alert_count or report_count or any(send_report):
         click.echo(
             f"alerts: {plural(report.rules, 'rule')} checked, {plural(report.alert_count, 'alert')} new or "

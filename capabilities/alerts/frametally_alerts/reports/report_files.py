@@ -11,10 +11,13 @@ from typing import cast
 from PIL import Image, ImageDraw, ImageFont
 from werkzeug.datastructures import MultiDict
 
+from frametally.books.unanalysed import find_dead_letters, find_unanalysed
 from frametally.errors import Misconfigured
 from frametally.files.names import one_line
 from frametally.ports.count_index import MAX_BUCKETS, CountIndex
-from frametally.process.reports import plural
+from frametally.ports.ledger import Ledger
+from frametally.ports.object_store import ObjectStore
+from frametally.process.reports import NoProgress, plural
 from frametally.rules.blank_stretches import BLANK_WORDS
 from frametally.rules.clocks.turns import ClockTurn
 from frametally.rules.times import DAY_MS, HOUR_S, local_time
@@ -130,6 +133,13 @@ def _legend(pen: ImageDraw.ImageDraw, font: _Font, colours: dict[str, str], char
 _UNITS: tuple[tuple[int, str], ...] = ((HOUR_S, "h"), (60, "min"), (1, "s"))
 
 _WAITING = "Some footage has not been analysed yet and is missing from these numbers."
+
+
+def read_media(settings: Settings, store: ObjectStore, index: CountIndex, ledger: Ledger) -> MediaTimes:
+    """Return the media with what is not counted yet. Raises `Retryable`."""
+    ledger.refresh(store, NoProgress())
+    unanalysed = find_unanalysed(store=store, ledger=ledger, index=index, settings=settings)
+    return MediaTimes(ledger.manifests(), unanalysed, dead_letters=find_dead_letters(ledger))
 
 
 def make_files(

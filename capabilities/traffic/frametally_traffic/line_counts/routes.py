@@ -32,7 +32,7 @@ from frametally_web.requests.query import (
     read_chart,
 )
 
-LINES = Routes("Crossings and movements")
+LINES = Routes("Crossings and movements", by_source=True)
 
 _OF_SOURCE = (
     text("source", "One source, by its slug or its name.", "gate", required=True),

@@ -23,7 +23,7 @@ from frametally_web.requests.parameters import Args, choice, text
 from frametally_web.requests.problems import Problem, bad_parameter
 from frametally_web.requests.query import FROM, MODEL, TIMEZONE, TO, read_selection
 
-REPORT = Routes("Traffic report")
+REPORT = Routes("Traffic report", by_source=True)
 
 _CLASSES = choice(
     "classes",

@@ -1,0 +1,161 @@
+"""Reads the sensors of each camera: its picture, its objects today, and the most at once."""
+
+from __future__ import annotations
+
+import datetime
+import zoneinfo
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from werkzeug.datastructures import MultiDict
+
+from frametally.books.verdict import Need
+from frametally.media.source_timezones import readable_timezones
+from frametally.media.sources import footage_until
+from frametally.plugins import load, plugins
+from frametally.rules.known import Basis, why_unknown
+from frametally.rules.times import local_time, utc
+from frametally_alerts.conditions.footage_rules import look_for_blind_cameras
+from frametally_alerts.conditions.round_input import RoundPorts
+from frametally_alerts.reports.report_files import read_media
+from frametally_alerts.rules import AlertRule
+from frametally_web.charts import answers, counts
+from frametally_web.charts.catalogue import MediaTimes
+from frametally_web.requests.problems import Problem
+from frametally_web.requests.query import read_chart
+
+OCCUPANCY_S = 600
+"""The time of which the occupancy is the most at once."""
+_RECORDING_MS = 120_000
+"""A camera with a picture this new is recording: its minutes are stored a little after they end."""
+
+
+class Reading(NamedTuple):
+    """What a sensor shows.
+
+    Attributes:
+        value: A number or a word; None: it is not known, and the attribute `reason` says why.
+        attributes: More about it, by name.
+    """
+
+    value: int | str | None
+    attributes: Mapping[str, object]
+
+
+class Camera(NamedTuple):
+    """A camera with its readings, by the key of the sensor: `picture`, `objects_today`, `occupancy`."""
+
+    source: str
+    name: str
+    readings: Mapping[str, Reading]
+
+
+def read_cameras(ports: RoundPorts) -> list[Camera]:
+    """Return the cameras that exist, with their readings at `ports.now_ms`.
+
+    Raises:
+        Retryable: The store, the ledger, the index or the live book is unavailable.
+    """
+    live = [plugin for plugin in plugins() if plugin.name == "live"]
+    names = {
+        source: name
+        for plugin in live
+        for source, name in load(plugin.known_names)(ports.settings, ports.store).sources.items()
+    }
+    if not names:
+        return []
+    needs: dict[str, Need] = {
+        need.page: need for plugin in live for need in load(plugin.open_needs)(ports.settings, ports.store)
+    }
+    media = read_media(ports.settings, ports.store, ports.index, ports.ledger)
+    pictures = dict(_pictures(ports, names))
+    timezones = readable_timezones(ports.store)
+    cameras = []
+    for source, name in sorted(names.items()):
+        need = needs.get(f"/live?camera={source}")
+        zone = zoneinfo.ZoneInfo(timezones.get(source) or ports.settings.timezone or "UTC")
+        readings = {
+            "picture": pictures[source] if need is None else Reading("problem", {"reason": need.line}),
+            "objects_today": _objects_today(ports, media, source, zone),
+            "occupancy": _occupancy(ports, media, source),
+        }
+        cameras.append(Camera(source, name, readings))
+    return cameras
+
+
+def _pictures(ports: RoundPorts, sources: Mapping[str, str]) -> Iterator[tuple[str, Reading]]:
+    """Yield what each camera's newest picture shows."""
+    rule = AlertRule(name="", what="black_or_frozen", channels=(), sources=tuple(sources))
+    blind = {
+        finding.source: finding
+        for look in look_for_blind_cameras(rule, ports)
+        for finding in look.findings
+        if finding.end_ms is None
+    }
+    newest_ms = footage_until(ports.ledger.manifests())
+    for source in sources:
+        at_ms = newest_ms.get(source)
+        if at_ms is None:
+            yield source, Reading(None, {"reason": "no picture is stored yet"})
+        elif ports.now_ms - at_ms > _RECORDING_MS:
+            yield source, Reading(None, {"reason": f"the newest picture is of {utc(at_ms)}"})
+        elif source in blind:
+            finding = blind[source]
+            attributes = {"reason": finding.detail, "since": utc(finding.start_ms)}
+            yield source, Reading(finding.ref, attributes)
+        else:
+            yield source, Reading("recording", {"newest_picture": utc(at_ms)})
+
+
+def _objects_today(ports: RoundPorts, media: MediaTimes, source: str, zone: zoneinfo.ZoneInfo) -> Reading:
+    """Return the unique objects since midnight of the camera's time zone, with those of each label."""
+    midnight = local_time(ports.now_ms, zone).replace(hour=0, minute=0, second=0, microsecond=0)
+    chart = _chart(ports, media, source, midnight)
+    if isinstance(chart, Reading):
+        return chart
+    total = chart.together[0]
+    attributes: dict[str, object] = {
+        "by_label": {label.label: label.objects for label in chart.rest_totals or chart.totals if label.label}
+    }
+    if total.objects_missing is not None:
+        attributes |= {"reason": total.objects_missing, "at_least": total.measured_objects}
+    return Reading(total.objects, {**attributes, **_extent(chart)})
+
+
+def _occupancy(ports: RoundPorts, media: MediaTimes, source: str) -> Reading:
+    """Return the most objects in one picture of the last minutes."""
+    chart = _chart(ports, media, source, local_time(ports.now_ms - OCCUPANCY_S * 1000, datetime.UTC))
+    if isinstance(chart, Reading):
+        return chart
+    return Reading(max((bar.peak for bar in chart.buckets), default=0), _extent(chart))
+
+
+def _extent(chart: answers.Counts) -> dict[str, object]:
+    return {
+        "counted_until": utc(chart.coverage[-1].end_ms),
+        "is_more_waiting": bool(chart.not_analysed),
+    }
+
+
+def _chart(
+    ports: RoundPorts, media: MediaTimes, source: str, since: datetime.datetime
+) -> answers.Counts | Reading:
+    """Return the dashboard's chart of a camera from `since` until now, or a reading that says why not."""
+    args = MultiDict(
+        {
+            "source": source,
+            "from": since.isoformat(),
+            "to": local_time(ports.now_ms, datetime.UTC).isoformat(),
+            "top": "0",
+        }
+    )
+    if source not in media.sources():
+        return Reading(None, {"reason": "no_footage"})
+    try:
+        chart = counts.count(ports.index, ports.settings, media, read_chart(args, ports.settings))
+    except Problem as problem:
+        return Reading(None, {"reason": problem.detail})
+    is_blank = bool(chart.shows_nothing and not chart.frames)
+    basis = Basis(frames=chart.frames, is_waiting=bool(chart.not_analysed), is_blank=is_blank)
+    reason = why_unknown("boxes", basis)
+    return chart if reason is None else Reading(None, {"reason": reason})

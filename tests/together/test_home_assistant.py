@@ -1,0 +1,274 @@
+"""Cameras in Home Assistant by MQTT discovery, at a real broker (Debian's Mosquitto)."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import jinja2
+import msgspec
+import paho.mqtt.client as mqtt
+import pytest
+from paho.mqtt.enums import CallbackAPIVersion
+from serving.needs import server
+from tests.alerts.alert_place import DAY_MS, MINUTE_MS, AlertPlace, alert_place
+from tests.alerts.test_alert_brokers import channel_url
+from tests.fakes.records import make_manifest
+
+from frametally.live_records import LiveMinute, PictureDoubt
+from frametally.records import encode
+from frametally_alerts.channels.channel_kinds import channels_of
+from frametally_alerts.home_assistant import publishing
+from frametally_alerts.home_assistant.camera_sensors import Camera, Reading, read_cameras
+from frametally_alerts.home_assistant.discovery import messages_of
+from frametally_alerts.home_assistant.publishing import HomeAssistant
+from frametally_live.book import LiveBook
+from frametally_live.feed_records import Feed
+
+HOSTILE = "a+#/\"{{ 1 + 1 }}'\n\x00$SYS"
+PLAIN = "a+#/\"{{ 1 + 1 }}' $SYS"
+"""How its name is shown: on one line, without control characters."""
+NOW_MS = DAY_MS + 5 * MINUTE_MS + 20_000
+
+
+@pytest.fixture
+def broker() -> Mapping[str, str]:
+    return server("mosquitto")
+
+
+@pytest.fixture
+def topic() -> str:
+    return f"alerts/{secrets.token_hex(6)}"
+
+
+@contextmanager
+def retained(broker: Mapping[str, str]) -> Iterator[dict[str, bytes]]:
+    """What the broker keeps, as it changes."""
+    kept: dict[str, bytes] = {}
+
+    def on_message(_: Any, __: Any, message: mqtt.MQTTMessage) -> None:
+        if message.payload:
+            kept[message.topic] = bytes(message.payload)
+        else:
+            kept.pop(message.topic, None)
+
+    client = mqtt.Client(CallbackAPIVersion.VERSION2)
+    client.username_pw_set(broker["USER"], broker["PASSWORD"])
+
+    def on_connect(*_: Any) -> None:
+        client.subscribe("#", qos=1)
+
+    client.on_connect = on_connect
+    client.on_message = on_message
+    url = urlsplit(broker["URL"])
+    client.connect(url.hostname or "", url.port or 0)
+    client.loop_start()
+    try:
+        yield kept
+    finally:
+        client.disconnect()
+        client.loop_stop()
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    for _ in range(600):
+        if is_so():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it did not become so within 30 s")
+
+
+@contextmanager
+def camera_place(folder: Path, url: str) -> Iterator[AlertPlace]:
+    """Two cameras: the gate has five counted minutes, and nothing was filmed by the other."""
+    given: dict[str, Any] = {"alert_channels": json.dumps({"home": url}), "alert_allow": "127.0.0.1"}
+    with alert_place(folder, **given) as place, closing(live_book(place)) as feeds:
+        for source, name in (("gate", "Gate"), ("other", HOSTILE)):
+            assert feeds.put_camera(Feed(f"c-{source}", "camera", source, name, address="rtsp://10.0.0.1/x"))
+        place.count({0: 4, 1: 2, 2: 0, 3: 1, 4: 3})
+        film_live(place, NOW_MS - 10_000)
+        yield replace_now(place, NOW_MS)
+
+
+def live_book(place: AlertPlace) -> LiveBook:
+    return LiveBook(place.ports.settings.catalogue_url, place.ports.settings.catalogue_access)
+
+
+def film_live(place: AlertPlace, until_ms: int, *doubts: PictureDoubt) -> None:
+    manifest = msgspec.structs.replace(
+        make_manifest(9, media=f"{until_ms:064x}", source="gate"),
+        first_captured_at_ms=DAY_MS,
+        last_captured_at_ms=until_ms,
+        runs=[(DAY_MS, until_ms)],
+        live=LiveMinute(session_ms=DAY_MS, minute_ms=DAY_MS, doubts=[*doubts]),
+    )
+    place.ports.store.put(manifest.key, encode(manifest))
+
+
+def replace_now(place: AlertPlace, now_ms: int) -> AlertPlace:
+    return replace(place, ports=replace(place.ports, now_ms=now_ms))
+
+
+def publish(home: HomeAssistant, place: AlertPlace) -> None:
+    home.publish(channels_of(place.ports.settings).values(), place.ports)
+
+
+def shown(kept: Mapping[str, bytes], topic: str, name: str) -> dict[str, tuple[str, Any]]:
+    """What Home Assistant shows of a camera: by sensor its state and its attributes."""
+    sensors = {}
+    for payload in [*kept.values()]:
+        sensor = json.loads(payload) if payload.startswith(b"{") and b"availability_topic" in payload else {}
+        state_topic = sensor.get("state_topic", "")
+        if state_topic.startswith(topic) and state_topic in kept and sensor["device"]["name"] == name:
+            state = json.loads(kept[state_topic])
+            text = jinja2.Template(sensor["value_template"]).render(value_json=state)
+            if kept.get(sensor["availability_topic"]) != b"online":
+                text = "unavailable"
+            sensors[sensor["name"]] = text, state["attributes"]
+    return sensors
+
+
+def gate_topics(kept: Mapping[str, bytes], topic: str) -> set[str]:
+    """The topics about the gate of the frametally whose channel has this topic."""
+    start = f"{topic}/homeassistant/frametally_gate_"
+    return {name for name, payload in [*kept.items()] if name.startswith(start) or start.encode() in payload}
+
+
+@pytest.mark.services
+def test_a_camera_appears_with_known_numbers_and_with_reasons_for_the_others(
+    tmp_path: Path, broker: Mapping[str, str], topic: str
+) -> None:
+    lines: list[str] = []
+    with retained(broker) as kept, camera_place(tmp_path, channel_url(broker, topic, tls=False)) as place:
+        with closing(HomeAssistant(place.ports.settings, lines.append)) as home:
+            publish(home, place)
+            wait_until(lambda: len(shown(kept, topic, "Gate")) == 3)
+            gate = shown(kept, topic, "Gate")
+            assert gate["Picture"][0] == "recording"
+            assert gate["Most at once in the last 10 minutes"][0] == "4"
+            # The fake counts were not tracked.
+            assert (gate["Objects today"][0], gate["Objects today"][1]["reason"]) == ("None", "not_tracked")
+            wait_until(lambda: len(shown(kept, topic, PLAIN)) == 3)
+            for state, attributes in shown(kept, topic, PLAIN).values():
+                assert state == "None"
+                assert attributes["reason"]
+            assert not lines
+        wait_until(lambda: {state for state, _ in shown(kept, topic, "Gate").values()} == {"unavailable"})
+
+
+@pytest.mark.services
+def test_a_camera_that_is_removed_while_nothing_runs_goes_and_the_messages_of_others_stay(
+    tmp_path: Path, broker: Mapping[str, str], topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publishing, "_EVERY_S", 0.0)
+    with (
+        retained(broker) as kept,
+        camera_place(tmp_path / "a", channel_url(broker, topic, tls=False)) as place,
+        camera_place(tmp_path / "b", channel_url(broker, f"{topic}/b", tls=False)) as neighbour,
+        closing(HomeAssistant(neighbour.ports.settings, print)) as home_of_neighbour,
+    ):
+        publish(home_of_neighbour, neighbour)
+        with closing(HomeAssistant(place.ports.settings, print)) as home:
+            publish(home, place)
+        wait_until(lambda: len(gate_topics(kept, topic)) == len(gate_topics(kept, f"{topic}/b")) == 6)
+        with closing(live_book(place)) as feeds:
+            assert feeds.remove_feed("c-gate")
+        with closing(HomeAssistant(place.ports.settings, print)) as home:
+
+            def is_gone() -> bool:
+                publish(home, place)
+                return not gate_topics(kept, topic)
+
+            wait_until(is_gone)
+            wait_until(lambda: len(shown(kept, f"{topic}/homeassistant", PLAIN)) == 3)
+        assert len(gate_topics(kept, f"{topic}/b")) == 6
+
+
+@pytest.mark.services
+def test_a_process_that_is_killed_leaves_its_sensors_unavailable(
+    tmp_path: Path, broker: Mapping[str, str], topic: str
+) -> None:
+    with retained(broker) as kept, camera_place(tmp_path, channel_url(broker, topic, tls=False)) as place:
+        settings = place.ports.settings
+        environment = {
+            "FRAMETALLY_ALERT_CHANNELS": json.dumps({"home": channel_url(broker, topic, tls=False)}),
+            "FRAMETALLY_ALERT_ALLOW": "127.0.0.1",
+            "PATH": "/usr/bin:/bin",
+        }
+        command = [sys.executable, "-m", "frametally", "alerts", "run", "--every", "1s"]
+        process = subprocess.Popen(
+            [*command, "--data-dir", str(settings.data_dir)], env=environment, cwd=tmp_path
+        )
+        try:
+            wait_until(lambda: len(shown(kept, topic, "Gate")) == 3)
+            assert "unavailable" not in {state for state, _ in shown(kept, topic, "Gate").values()}
+        finally:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        wait_until(lambda: {state for state, _ in shown(kept, topic, "Gate").values()} == {"unavailable"})
+
+
+def test_a_black_picture_and_an_old_one_are_said_and_old_counts_are_not_those_of_now(tmp_path: Path) -> None:
+    with camera_place(tmp_path, "mqtt://127.0.0.1:1/alerts") as place:
+        film_live(place, NOW_MS - 5_000, PictureDoubt("black", NOW_MS - 60_000, NOW_MS - 5_000))
+        gate = {camera.source: camera for camera in read_cameras(place.ports)}["gate"].readings
+        assert (gate["picture"].value, gate["picture"].attributes["reason"]) == (
+            "black",
+            "the picture is black",
+        )
+        later = replace_now(place, NOW_MS + 60 * MINUTE_MS)
+        gate = {camera.source: camera for camera in read_cameras(later.ports)}["gate"].readings
+        assert gate["picture"].value is None
+        assert gate["picture"].attributes["reason"] == "the newest picture is of 2026-01-01 00:05:15Z"
+        assert gate["occupancy"] == Reading(None, {"reason": "no_footage"})
+
+
+def test_objects_of_today_are_those_of_the_chart_and_a_filmed_picture_without_any_is_0(
+    tmp_path: Path,
+) -> None:
+    with camera_place(tmp_path, "mqtt://127.0.0.1:1/alerts") as place:
+        place.objects({0: (3, 9, 9), 1: (2, 4, 4), 4: (0, 0, 0)})
+        gate = {camera.source: camera for camera in read_cameras(place.ports)}["gate"].readings
+        assert gate["objects_today"].value == 5
+        assert gate["objects_today"].attributes["by_label"] == {"car": 5}
+        place.objects({1: (0, 0, 0)})
+        gate = {camera.source: camera for camera in read_cameras(place.ports)}["gate"].readings
+        assert (gate["objects_today"].value, gate["occupancy"].value) == (0, 0)
+
+
+@pytest.mark.parametrize("source", ["gate", "a+#/b", '"', "..", "$SYS", "x" * 5000, ""])
+def test_no_name_gets_into_a_topic_and_two_frametallys_at_a_broker_share_none(source: str) -> None:
+    readings = dict.fromkeys(
+        ("picture", "objects_today", "occupancy"), Reading(None, {"reason": "no_footage"})
+    )
+    camera = Camera(source, f"{source}{HOSTILE}", readings)
+    first, second = messages_of(camera, "alerts"), messages_of(camera, "home/alerts")
+    assert len(first) == 6
+    assert not first.keys() & second.keys()
+    for name, payload in first.items():
+        assert set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789_-/")
+        assert len(name) < 200
+        if not name.endswith("/config"):
+            assert json.loads(payload) == {"value": None, "attributes": {"reason": "no_footage"}}
+
+
+def test_a_broker_that_is_away_stops_no_round_and_is_one_line(tmp_path: Path) -> None:
+    lines: list[str] = []
+    with (
+        camera_place(tmp_path, "mqtt://127.0.0.1:1/alerts") as place,
+        closing(HomeAssistant(place.ports.settings, lines.append)) as home,
+    ):
+        publish(home, place)
+        publish(home, place)
+    assert len(lines) == 1
+    assert "cameras for Home Assistant: is not responding at 127.0.0.1:1" in lines[0]
