@@ -23,7 +23,7 @@ from frametally.errors import Misconfigured
 from frametally.files.opencv import cv2
 from frametally.media.stored_images import bitmap_of
 from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
-from frametally.ports.frame_log import consumer_group
+from frametally.ports.frame_log import NoSuchTopic, consumer_group
 from frametally.process.exit_codes import PART_DONE
 from frametally.process.reports import NoProgress
 from frametally.records import FrameAnnouncement, FrameDetections, MediaManifest, decode, encode
@@ -301,10 +301,33 @@ def test_a_frame_that_the_store_lost_or_spoiled_is_listed(settings: Settings, st
     assert all("produce film.mp4 again" in skipped.reason for skipped in report.skipped)
 
 
-@pytest.mark.parametrize("model", ["", "../x", "A", "a" * 92, "a/b"])
-def test_what_is_no_model_id_is_refused(settings: Settings, store: MemoryStore, model: str) -> None:
-    with pytest.raises(Misconfigured, match="is not a model ID"):
-        redetect(settings=settings, store=store, log=MemoryLog(), model=model, progress=NoProgress())
+NO_MODELS = [
+    "",
+    "zz",
+    "../x-0a1b2c3d",
+    "A-0a1b2c3d",
+    "a" * 83 + "-0a1b2c3d",
+    "a/b-0a1b2c3d",
+    "a-0a1b2c3",
+    "a-0A1b2c3d",
+]
+
+
+@pytest.mark.parametrize("model", NO_MODELS)
+def test_what_is_no_model_id_is_refused_and_the_models_that_have_detected_are_named(
+    settings: Settings, store: MemoryStore, model: str
+) -> None:
+    log = MemoryLog()
+    with pytest.raises(Misconfigured, match=r"is not a model ID.*have detected here: none$"):
+        announce(settings, store, log, model=model)
+    topic = announce(settings, store, log).topic
+    drain(settings, store, log, topic)
+    known = load_detector(settings).model_id
+    with pytest.raises(Misconfigured, match=f"have detected here: {known}$"):
+        announce(settings, store, log, model=model)
+    with pytest.raises(NoSuchTopic):
+        log.end_offsets(keys.redetect_topic(settings.topic, model))
+    assert announce(settings, store, log, model=known[:-8] + "0a1b2c3d").announced, "one that will detect"
 
 
 IN_BOOKS = 6

@@ -22,7 +22,7 @@ ARGUMENTS = {
     "lines remove": ["gate", "stop"],
     "models count": ["yolov4-tiny"],
     "report traffic": ["gate", "--output", "report.xlsx"],
-    "redetect": ["--model", "m"],
+    "redetect": ["--model", "m-0a1b2c3d"],
 }
 
 

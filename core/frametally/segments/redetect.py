@@ -29,7 +29,8 @@ from frametally.segments.contents import read_header, read_source
 from frametally.settings.loading import Settings
 
 _ANNOUNCE_FRAMES = 100
-_MODEL = re.compile(r"[a-z0-9][a-z0-9._-]{0,90}")  # with the prefix, it must be a valid topic name
+# As detectors make it (`make_model_id`); with the prefix, it must be a valid topic name.
+_MODEL = re.compile(r"[a-z0-9][a-z0-9._-]{0,81}-[0-9a-f]{8}")
 
 
 class RedetectReport(NamedTuple):
@@ -54,18 +55,15 @@ class _Frame(NamedTuple):
         return keys.image_key(self.manifest.source, *self.name)
 
 
-def redetect_topic(topic: str, model: str) -> str:
-    """Return the topic of frames of `topic` that are announced again for `model`.
-
-    Raises:
-        Misconfigured: `model` is not a valid model id.
-    """
+def _refuse_other_name(model: str, store: ObjectStore) -> None:
+    """Raise `Misconfigured` if no detector can have the model id `model`; name those with segments."""
     if not _MODEL.fullmatch(model):
+        segments = (keys.SEGMENT_KEY.fullmatch(info.key) for info in store.list(f"{keys.METADATA}/"))
+        models = sorted({segment["model"] for segment in segments if segment})
         raise Misconfigured(
-            f"--model {model!r} is not a model ID; `frametally consume` prints its model ID, such as "
-            "yolov4-tiny-openvino-f32-296d9c9a"
+            f"--model {model!r} is not a model ID: it ends in 8 hex digits, and `frametally consume` prints "
+            f"it; models that have detected here: {', '.join(models) or 'none'}"
         )
-    return keys.redetect_topic(topic, model)
 
 
 def refuse_topic_of_another(topic: str, model: str) -> None:
@@ -102,7 +100,8 @@ def redetect(
         Misconfigured: The model id or the source is wrong, or frames cannot be distinguished.
         Retryable: The store or the log is unavailable.
     """
-    topic = redetect_topic(settings.topic, model)
+    _refuse_other_name(model, store)
+    topic = keys.redetect_topic(settings.topic, model)
     manifests = footage_of(list_manifests(store) if source is None else media_of_source(store, source), model)
     log.create_topic(topic, settings.log_partitions)
     forgotten = forgotten_by(list_tombstones(store))
