@@ -72,7 +72,7 @@ test-all: .venv/dev setup test-page ## Run all that needs no server: kills, host
 # Exit code 1: a rule was broken, and no quick test has noticed.
 .PHONY: mutants
 mutants: .venv/dev setup ## Break each rule that decides a number, and see that a test fails (RULES=<modules>: these only)
-	@$(BIN)/python tests/mutants.py $(RULES)
+	@$(BIN)/python -m tests.mutants $(RULES)
 
 .PHONY: test-page
 test-page: $(if $(HAS_NPM),$(PAGE_TOOLS)) ## Test what of the page's scripts needs no browser (needs npm)

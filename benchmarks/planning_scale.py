@@ -30,6 +30,7 @@ from aggregation_rounds import Measured, clear
 from results import Cell, Goal, Table, save
 
 from frametally import keys
+from frametally.files.sqlite import BUSY_TIMEOUT_S
 from frametally.media.manifests import ManifestReader
 from frametally.opening import open_ledger, open_object_store
 from frametally.process.reports import NoProgress
@@ -345,13 +346,12 @@ def main() -> None:
 
 def forget_day(folder: Path) -> float:
     """Return the seconds for a ledger to forget the segments of its first day, which is rolled back."""
-    from frametally.adapters.sql.engine import SqlDatabase
-    from frametally.adapters.sql.ledger import cache as ledger_cache
     from frametally.adapters.sql.ledger import intake, segment_rows
     from frametally.adapters.sql.ledger.chains import Chains
+    from frametally.adapters.sql.ledger.database import LedgerDatabase
 
     gone = [place.key for place in places(range(SEGMENTS_PER_DAY))]
-    database = SqlDatabase(f"sqlite:///{folder / 'ledger.sqlite'}", ledger_cache._LAYOUT)
+    database = LedgerDatabase(f"sqlite:///{folder / 'ledger.sqlite'}", None, BUSY_TIMEOUT_S)
     with closing(database), suppress(_Undone), database.writing() as connection:
         started_s = time.perf_counter()
         of_all = Chains(connection)

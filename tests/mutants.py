@@ -301,7 +301,10 @@ def _function(mutant: Mutant) -> Any:
     target: Any = importlib.import_module(module_name(mutant.path))
     for name in mutant.rule.removeprefix(f"{target.__name__}.").split("."):
         target = vars(target)[name]
-    target = getattr(target, "fget", None) or getattr(target, "__func__", None) or target
+    wrapped = (
+        getattr(target, name, None) for name in ("fget", "__func__", "func")
+    )  # `func`: cached_property
+    target = next(filter(None, wrapped), target)
     return getattr(target, "__wrapped__", target)
 
 

@@ -43,6 +43,10 @@ class Damaged(Misconfigured):
         self.finding = finding
 
 
+class RowDamaged(Exception):
+    """A row's values differ from what was written; the database says so as `Damaged`."""
+
+
 def unknown_host(where: str, setting: str, reason: str = "unknown host", *, part: str) -> Retryable:
     """Return the error, with `reason`, that the host of `where` is unknown, as a stopped container's is.
 

@@ -41,7 +41,6 @@ from frametally_hadoop.planning.plan import (
     counting_steps,
     make_plan,
 )
-from frametally_hadoop.publication.days_on_spark import count_on_spark
 from frametally_hadoop.publication.publish import DayOutcome, publish_counted
 from frametally_hadoop.publication.quality_checks import (
     Surroundings,
@@ -252,6 +251,8 @@ class _Aggregation:
             segments_end=bool(self.settings.store_metadata_days),
         )
         if self.runner == "spark":
+            from frametally_hadoop.publication.days_on_spark import count_on_spark
+
             return count_on_spark(self.settings, self.store, plan, publish, self._look_around)
         outcome = count_plan(
             store=self.store, plan=plan, runner=self.runner, cluster=self._cluster, temporary=temporary

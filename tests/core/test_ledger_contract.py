@@ -13,7 +13,7 @@ from unittest import mock
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine, Table, event, select
+from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 from tests.examples import examples
@@ -30,7 +30,8 @@ from tests.fakes.records import (
 )
 
 from frametally import keys
-from frametally.adapters.sql.ledger import cache, tables
+from frametally.adapters.sql.ledger import cache, frame_rows, tables
+from frametally.adapters.sql.ledger.database import COLUMNS
 from frametally.errors import Misconfigured, Poison
 from frametally.opening import open_ledger
 from frametally.ports.ledger import CountedHour, Ledger, SegmentPart
@@ -218,18 +219,10 @@ def test_one_statement_inserts_the_frames_of_all_media_of_a_batch(
     media = [f"{number:064x}" for number in range(30)]
     put_segment(store, 0, [frame(at, source=f"cam-{at}", media=medium) for at, medium in enumerate(media)])
     ledger = make()
-    inserts: list[str] = []
-
-    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        if statement.startswith(f"INSERT INTO {tables.frames}"):
-            inserts.append(statement)
-
-    event.listen(Engine, "before_cursor_execute", note)
-    try:
+    with mock.patch.object(frame_rows, "insert_rows", wraps=frame_rows.insert_rows) as insert:
         refresh(ledger, store)
-    finally:
-        event.remove(Engine, "before_cursor_execute", note)
-    assert len(inserts) == 1
+    [rows] = [call.args[2] for call in insert.call_args_list if call.args[1] == "frames" and call.args[2]]
+    assert len(rows) == len(media)
     assert {tally.media for tally in ledger.tallies(MODEL)} == {*media}
 
 
@@ -298,7 +291,7 @@ def test_a_segment_that_went_before_it_was_read_again_leaves_no_frame(
     refresh(ledger, store)
     store.delete(first)
     with (
-        mock.patch("frametally.adapters.sql.ledger.segments.take_segment", side_effect=KeyboardInterrupt),
+        mock.patch("frametally.books.intake.take_segment", side_effect=KeyboardInterrupt),
         pytest.raises(KeyboardInterrupt),
     ):
         refresh(ledger, store)
@@ -404,7 +397,7 @@ def test_a_record_that_is_damaged_in_the_ledger_itself_is_read_again(
     with ledger._database.writing() as connection:
         six, seven = "'frames_announced\":6'", "'frames_announced\":7'"
         damage = f"UPDATE frametally_ledger_objects SET record = replace(record, {six}, {seven})"  # noqa: S608
-        connection.exec_driver_sql(damage)
+        connection.execute(damage)
     with pytest.raises(Poison, match="damaged"):
         ledger.manifests()
     refresh(ledger, store)
@@ -431,7 +424,9 @@ def test_what_changes_or_goes_in_the_store_does_so_in_the_ledger(
     refresh(ledger, store)
     assert not any(value for name, value in books(ledger).items() if name != "extent")
     with cast("Any", ledger)._database.reading() as connection:
-        assert not any(connection.execute(select(table)).all() for table in tables.CONTENT)
+        for table in COLUMNS.keys() - {"names"}:
+            query = f"SELECT * FROM frametally_ledger_{table}"  # noqa: S608
+            assert connection.execute(query).fetchall() == []
 
 
 def test_the_newest_pointer_of_a_day_is_its_run(make: Callable[..., Ledger], store: MemoryStore) -> None:
@@ -634,8 +629,9 @@ def test_segments_that_follow_each_other_without_a_loss_are_one_link(
     ]
 
 
-def test_of_many_segments_those_that_went_are_noticed_once_a_day(
-    make: Callable[..., Ledger], store: MemoryStore
+@pytest.mark.parametrize("passed_s", [86_400, -1])
+def test_of_many_segments_those_that_went_are_noticed_once_a_day_and_after_a_clock_was_set_back(
+    make: Callable[..., Ledger], store: MemoryStore, passed_s: int
 ) -> None:
     key = put_segment(store, 0, [frame(0)])
     put_segment(store, 1, [frame(1)])
@@ -646,7 +642,7 @@ def test_of_many_segments_those_that_went_are_noticed_once_a_day(
         store.delete(key)
         put_segment(store, 2, [frame(2)])
         assert refresh(ledger, store) == (1, 0)
-        clock.return_value += 86_400
+        clock.return_value += passed_s
         assert refresh(ledger, store) == (0, 1)
     assert ledger.tallies(MODEL)[0].detected == 2
 
@@ -661,6 +657,7 @@ def test_a_ledger_of_the_first_release_is_brought_up_with_its_chains(
     with database.writing() as connection:
         for statement in (
             "DROP TABLE frametally_ledger_hours",
+            "DROP TABLE frametally_ledger_hour_sums",
             "CREATE TABLE frametally_ledger_parts (segment BIGINT)",
             "DROP TABLE frametally_ledger_stretches",
             "DROP TABLE frametally_ledger_listing",
@@ -675,12 +672,12 @@ def test_a_ledger_of_the_first_release_is_brought_up_with_its_chains(
             "CREATE INDEX frametally_ledger_objects_kind ON frametally_ledger_objects (kind)",
             "UPDATE frametally_ledger SET schema_version = 3",
         ):
-            connection.exec_driver_sql(statement)
+            connection.execute(statement)
     ledger.close()
     upgraded = make()
     assert upgraded.chain(MODEL) == []
     put_segment(store, 7, [frame(8)])
-    take = "frametally.adapters.sql.ledger.segments.take_segment"
+    take = "frametally.books.intake.take_segment"
     with mock.patch(take, side_effect=KeyboardInterrupt), pytest.raises(KeyboardInterrupt):
         refresh(upgraded, store)
     refresh(upgraded, store)

@@ -88,6 +88,7 @@ def test_an_argument_wins_over_all(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("timezone", "Europe/Atlantis", "IANA"),
         ("interval_s", 7, "divide a day"),
+        ("interval_s", 18_000, "divide a day"),
         ("sample_fps", "fast", "neither 'all' nor"),
         ("sample_fps", "0", "neither 'all' nor"),
         ("jpeg_quality", 101, "=101: it must be at most 100"),

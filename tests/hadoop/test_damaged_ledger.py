@@ -14,7 +14,7 @@ from tests.examples import examples
 from tests.fakes.records import flipped
 from tests.hadoop.conftest import Footage
 
-from frametally.adapters.sql import sql_book
+from frametally.adapters.sql.ledger.cache import SqlLedger
 from frametally.opening import open_ledger
 from frametally.process.reports import NoProgress
 from frametally_hadoop.dry_run import dry_run
@@ -83,6 +83,9 @@ SPOILS = {
     "torn": tear,
     "a table is gone": change("DROP TABLE frametally_ledger_hours"),
     "rows are gone": change("DELETE FROM frametally_ledger_hours WHERE hour % 2 = 0"),
+    "a sum is gone": change("DELETE FROM frametally_ledger_hour_sums WHERE hour % 2 = 0"),
+    "another sum": change("UPDATE frametally_ledger_hour_sums SET digest_0 = digest_0 + 1"),
+    "another hour's sum": change("UPDATE frametally_ledger_hour_sums SET hour = hour + 240"),
     "a segment is gone": change("DELETE FROM frametally_ledger_segments WHERE number % 2 = 0"),
     "another hour": change("UPDATE frametally_ledger_hours SET hour = hour + 24 WHERE hour % 2 = 0"),
     "another digest": change("UPDATE frametally_ledger_hours SET digest_0 = digest_0 + 1"),
@@ -138,7 +141,7 @@ def test_no_bit_of_the_ledger_that_turns_over_changes_a_number_in_silence(
 
 @pytest.fixture
 def impatient() -> Iterator[None]:
-    with mock.patch.object(sql_book.SqlBook.__init__, "__kwdefaults__", {"busy_timeout_s": 0.2}):
+    with mock.patch.object(SqlLedger.__init__, "__kwdefaults__", {"busy_timeout_s": 0.2}):
         yield
 
 
@@ -164,7 +167,7 @@ def test_a_ledger_that_cannot_be_written_holds_up_no_count(filmed: Footage, tmp_
 
 
 def test_a_dry_run_says_that_the_ledger_was_damaged(filmed: Footage) -> None:
-    SPOILS["rows are gone"](ledger_of(filmed))
+    SPOILS["a sum is gone"](ledger_of(filmed))
     plan = dry_run(settings=filmed.settings, store=filmed.store, progress=NoProgress())
     assert (plan.days, plan.days_up_to_date) == ([], 2)
     [warning] = plan.warnings

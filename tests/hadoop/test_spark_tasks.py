@@ -139,7 +139,7 @@ def test_a_segment_that_is_gone_since_it_was_planned_is_planned_without(
         drives.store.delete(first)
         return count(*arguments)
 
-    monkeypatch.setattr("frametally_hadoop.driver.count_on_spark", after_a_loss)
+    monkeypatch.setattr("frametally_hadoop.publication.days_on_spark.count_on_spark", after_a_loss)
     report = drives.aggregate(runner="spark")
     assert report.segments_read == len(drives.objects("metadata"))
 

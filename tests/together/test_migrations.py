@@ -29,7 +29,7 @@ from tests.fakes.databases import Place
 
 from frametally.adapters.sql.engine import Layout, SqlDatabase, SqlServer
 from frametally.adapters.sql.index import counts as sql_index
-from frametally.adapters.sql.ledger import cache as sql_ledger
+from frametally.adapters.sql.ledger import tables as ledger_tables
 from frametally.errors import Misconfigured
 from frametally_accounts import book as sql_access
 from frametally_accounts.audit import book as sql_audit
@@ -52,7 +52,7 @@ def opened() -> Iterator[Callable[..., SqlDatabase]]:
 
 LAYOUTS = [
     sql_index._LAYOUT,
-    sql_ledger._LAYOUT,
+    ledger_tables.LAYOUT,
     sql_videos.LAYOUT,
     sql_gold._LAYOUT,
     sql_access.LAYOUT,

@@ -29,7 +29,6 @@ from frametally_hadoop.planning.plan import DaySelection, DayToCount, DayWindows
 from frametally_hadoop.publication.publish import LINES_PER_PART, put_parts
 from frametally_hadoop.running.engine import DaySpool, cluster_of, run_job, workspace
 from frametally_hadoop.running.outcome import LINK_S
-from frametally_hadoop.running.spark import fetch_from, map_on_spark
 from frametally_traffic.counting.drawn_zones import read_zones
 from frametally_traffic.counting.flow_plan import FlowDay, FlowPlan, path_files, plan_flows
 from frametally_traffic.flows.day_columns import decode_flows
@@ -219,6 +218,8 @@ class _Flows:
             return counts
         output: Iterable[bytes]
         if on_spark:
+            from frametally_hadoop.running.spark import map_on_spark
+
             output = map_on_spark(self.settings, self.store.url, manifest, _count_entries)
         else:
             output = run_job(
@@ -282,6 +283,8 @@ class _Flows:
 
 def _count_entries(store: ObjectStore, entries: Iterator[str]) -> Iterator[bytes]:
     """Yield the lines of output that a Spark task makes from its manifest lines."""
+    from frametally_hadoop.running.spark import fetch_from
+
     for entry in entries:
         for key, value in count_entry(entry, fetch=fetch_from(store)):
             yield key + b"\t" + value + b"\n"

@@ -8,6 +8,7 @@ import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -99,8 +100,9 @@ def _unknown_names(folder: str, bounds: Sequence[str]) -> Iterator[tuple[str, bo
         return
     encoded = [bound.encode() for bound in bounds]  # a million names are faster as bytes than as texts
     path = os.fsencode(folder)
-    for name in os.listdir(path):  # noqa: PTH208
-        if not bisect_right(encoded, name) % 2:
+    names = os.listdir(path)  # noqa: PTH208
+    for name, place in zip(names, map(partial(bisect_right, encoded), names), strict=True):
+        if not place % 2:
             yield os.fsdecode(name), os.path.isdir(os.path.join(path, name))  # noqa: PTH112, PTH118
 
 

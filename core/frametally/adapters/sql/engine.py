@@ -32,7 +32,15 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from frametally.adapters.sql import migration as sql_migration
 from frametally.adapters.sql.migration import Layout
-from frametally.errors import Damaged, FrametallyError, Misconfigured, Poison, Retryable, unknown_host
+from frametally.errors import (
+    Damaged,
+    FrametallyError,
+    Misconfigured,
+    Poison,
+    Retryable,
+    RowDamaged,
+    unknown_host,
+)
 from frametally.files.sqlite import BUSY_TIMEOUT_S, ReadingConnection, SqliteOpener, not_utf8, sqlite_path
 from frametally.process.time_limit import TookTooLong, seconds_left
 from frametally.settings.access import ServerAccess
@@ -191,10 +199,6 @@ def _connect_in_time(_dialect: object, _record: object, _args: object, options: 
 
 LAST_BEFORE_RELEASE = "787d172"
 """The last commit with the revisions that led to the first release's layouts."""
-
-
-class RowDamaged(Exception):
-    """A row's values differ from what was written."""
 
 
 class SqlDatabase:

@@ -6,15 +6,11 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Executable, and_, case, delete, func, or_, select, update
-
 from frametally import keys
-from frametally.adapters.sql.ledger import chains, hour_rows, intake, segment_rows, segments, tables
-from frametally.adapters.sql.ledger.hour_rows import number_of_name
-from frametally.adapters.sql.migration import MIGRATIONS, Layout
-from frametally.adapters.sql.sql_book import SqlBook
-from frametally.books.intake import FOLDER_OF_KIND, take_object, take_run
+from frametally.adapters.sql.ledger import chains, hour_rows, intake, segment_rows, segments
+from frametally.adapters.sql.ledger.database import COLUMNS, NUMBER_OF_NAME, Connection, LedgerDatabase
 from frametally.books.runs import list_current_pointers
+from frametally.files.sqlite import BUSY_TIMEOUT_S
 from frametally.media.manifests import list_records
 from frametally.ports.ledger import (
     MOST_PUTS,
@@ -32,25 +28,33 @@ from frametally.ports.object_store import ObjectInfo, ObjectStore
 from frametally.process.reports import Progress
 from frametally.records import MediaManifest, Record, Run, decode
 from frametally.rules.times import DAY_MS, HOUR_MS
+from frametally.settings.access import ServerAccess
 from frametally.undo_records import DroppedDeadLetter, Tombstone
-
-_LAYOUT = Layout(
-    part="ledger",
-    setting="FRAMETALLY_LEDGER_URL",
-    refill="frametally ledger rebuild",
-    about=tables.about,
-    schema_version=tables.SCHEMA_VERSION,
-    migrations=MIGRATIONS / "ledger",
-    first_version=3,
-)
 
 RecordT = TypeVar("RecordT", bound=Record)
 
 
-class SqlLedger(SqlBook):
-    """A ledger in the database that a SQLAlchemy URL names; see `Ledger`. Processes may share it."""
+class SqlLedger:
+    """A ledger in the SQLite file or the PostgreSQL database that a URL names; see `Ledger`.
 
-    layout = _LAYOUT
+    Processes may share it.
+    """
+
+    def __init__(
+        self, url: str, access: ServerAccess | None = None, *, busy_timeout_s: float = BUSY_TIMEOUT_S
+    ) -> None:
+        """Open the database, creating missing tables; see `LedgerDatabase`."""
+        self.url = url
+        self._database = LedgerDatabase(url, access, busy_timeout_s)
+
+    def check(self) -> None:
+        """Read a row of every table. Raises `FrametallyError` if it does not answer, or is damaged."""
+        with self._database.reading() as connection:
+            for table in ("", *(f"_{name}" for name in COLUMNS)):
+                connection.execute(f"SELECT * FROM frametally_ledger{table} LIMIT 1").fetchone()  # noqa: S608
+
+    def close(self) -> None:
+        self._database.close()
 
     def refresh(self, store: ObjectStore, progress: Progress) -> Refreshed:
         """Read new and changed objects of the store, and forget removed ones; see `Ledger.refresh`.
@@ -91,19 +95,20 @@ class SqlLedger(SqlBook):
             hour_rows.check(connection)
 
     def unreadable_segments(self) -> list[tuple[str, str]]:
-        segments = tables.segments.c
-        query = select(segments.key, segments.problem).where(segments.log_id.is_(None))
-        return sorted((key, problem or f"segment {key} cannot be read") for key, problem in self._rows(query))
+        query = (  # by the index of problems: all unreadable segments have one
+            "SELECT key, problem FROM frametally_ledger_segments WHERE problem IS NOT NULL AND log_id IS NULL"
+        )
+        return sorted(map(tuple, self._rows(query)))
 
     def segments_with_dead_letters(self) -> list[str]:
-        segments = tables.segments.c
-        return sorted(row.key for row in self._rows(select(segments.key).where(segments.dead_letters > 0)))
+        query = "SELECT key FROM frametally_ledger_segments WHERE dead_letters > 0"
+        return sorted(key for (key,) in self._rows(query))
 
     def clear(self) -> None:
         with self._database.writing() as connection:
-            for table in tables.CONTENT:
-                connection.execute(delete(table))
-            connection.execute(update(tables.about).values(digest_0=0, digest_1=0))
+            for table in COLUMNS.keys() - {"names"}:
+                connection.execute(f"DELETE FROM frametally_ledger_{table}")  # noqa: S608
+            connection.execute("UPDATE frametally_ledger SET digest_0 = 0, digest_1 = 0")
 
     def manifests(self) -> list[MediaManifest]:
         """Return every medium's manifest without its long fields; see `Ledger.manifests`."""
@@ -115,17 +120,14 @@ class SqlLedger(SqlBook):
 
     def runs(self) -> list[CountedRun]:
         """Return every day's current run, by model, interval and day."""
-        objects, run_frames = tables.objects.c, tables.run_frames.c
         frames: dict[str, dict[str, int]] = defaultdict(dict)
         with self._database.reading() as connection:
             for key, source, number in connection.execute(
-                select(run_frames.key, run_frames.source, run_frames.frames)
+                "SELECT key, source, frames FROM frametally_ledger_run_frames"
             ):
                 frames[key][source] = number
-            query = select(objects.key, objects.record).where(
-                objects.kind == "run", objects.record.is_not(None)
-            )
-            runs_by_key = [(key, decode(text.encode(), Run)) for key, text in connection.execute(query)]
+            rows = connection.execute(_RECORDS, ["run"])
+            runs_by_key = [(key, decode(text.encode(), Run)) for key, text in rows]
         runs = [CountedRun(run, dict(frames[key])) for key, run in runs_by_key]
         return sorted(
             runs,
@@ -133,63 +135,45 @@ class SqlLedger(SqlBook):
         )
 
     def models(self) -> list[str]:
-        segments, names, stretches = tables.segments.c, tables.names.c, tables.stretches.c
+        newest_ms = {}
         with self._database.reading() as connection:
-            numbers = {*connection.execute(select(stretches.model).distinct()).scalars()}
-            numbers |= {row.model for row in segment_rows.segments_with_problems(connection)}
-            newest_ms = {}
-            newest = select(func.max(segments.put_at_ms))
+            rows = connection.execute("SELECT DISTINCT model FROM frametally_ledger_stretches").fetchall()
+            numbers = {number for (number,) in rows}
+            numbers |= {segment.model for segment in segment_rows.segments_with_problems(connection)}
             for number in numbers:  # each maximum is one look-up; grouping would read all rows
-                name = connection.execute(select(names.name).where(names.number == number)).scalar_one()
-                of_model = newest.where(segments.model == number)
-                newest_ms[name] = connection.execute(of_model).scalar_one()
+                ((name,),) = connection.execute(
+                    "SELECT name FROM frametally_ledger_names WHERE number = ?", [number]
+                ).fetchall()
+                ((newest_ms[name],),) = connection.execute(
+                    "SELECT max(put_at_ms) FROM frametally_ledger_segments WHERE model = ?", [number]
+                ).fetchall()
         return sorted(newest_ms, key=lambda model: (-newest_ms[model], model))
 
     def tallies(self, model: str) -> list[FrameTally]:
         """Return the distinct frames in the model's segments, by source and medium."""
-        table = tables.tallies.c
-        source, media = tables.names.alias(), tables.names.alias()
-        sums = func.sum(table.detected), func.sum(table.dead_lettered)
-        query = (
-            select(source.c.name, media.c.name, *sums)
-            .join(source, source.c.number == table.source)
-            .join(media, media.c.number == table.media)
-            .where(table.model == number_of_name(model))
-            .group_by(source.c.name, media.c.name)
-        )
-        rows = self._rows(query)
+        rows = self._rows(_TALLIES, [model])
         return sorted(FrameTally(name, medium, int(frames), int(dead)) for name, medium, frames, dead in rows)
 
     def tally_between(
         self, model: str, source: str, media: str, *, from_ms: int | None, to_ms: int | None
     ) -> tuple[int, int]:
-        table = tables.frames.c
-        dead = func.coalesce(func.sum(case((table.dead != 0, 1), else_=0)), 0)
-        query = select(func.count(), dead).where(
-            table.model == number_of_name(model),
-            table.source == number_of_name(source),
-            table.media == number_of_name(media),
-            _is_within(table.captured_at_ms, from_ms, to_ms),
-        )
-        ((frames, dead_lettered),) = self._rows(query)
+        is_within, bounds = _within(from_ms, to_ms)
+        query = f"SELECT count(*), coalesce(sum(dead), 0) {_OF_NAMES} {is_within}"
+        ((frames, dead_lettered),) = self._rows(query, [model, source, media, *bounds])
         return int(frames) - int(dead_lettered), int(dead_lettered)
 
     def extent(self, media: str, *, from_ms: int | None, to_ms: int | None) -> Extent:
-        table, tallies = tables.frames.c, tables.tallies.c
-        time_ms = table.captured_at_ms
-        day = time_ms - (time_ms % DAY_MS + DAY_MS) % DAY_MS
         frames_of, days = Counter[int](), set[int]()
+        is_within, bounds = _within(from_ms, to_ms)
+        query = (
+            f"SELECT captured_at_ms - (captured_at_ms % {DAY_MS} + {DAY_MS}) % {DAY_MS} AS day, count(*) "  # noqa: S608
+            "FROM frametally_ledger_frames WHERE model = ? AND source = ? AND dead = 0 "
+            f"AND media = {NUMBER_OF_NAME} {is_within} GROUP BY 1"
+        )
         with self._database.reading() as connection:
-            of_medium = tallies.media == number_of_name(media)
-            holders = select(tallies.model, tallies.source).where(of_medium).distinct()
-            for model, source in connection.execute(holders).all():
-                is_of_medium = and_(
-                    table.model == model, table.source == source, table.media == number_of_name(media)
-                )
-                detected = and_(is_of_medium, table.dead == 0, _is_within(time_ms, from_ms, to_ms))
-                days_of = select(day.label("day")).where(detected).subquery()
-                query = select(days_of.c.day, func.count()).group_by(days_of.c.day)
-                rows = connection.execute(query).all()
+            holders = connection.execute(_HOLDERS, [media]).fetchall()
+            for model, source in holders:
+                rows = connection.execute(query, [model, source, media, *bounds]).fetchall()
                 frames_of[model] += sum(int(frames) for _, frames in rows)
                 days |= {int(start) for start, _ in rows}
         return Extent(max(frames_of.values(), default=0), len(days))
@@ -207,62 +191,19 @@ class SqlLedger(SqlBook):
 
     def recent_puts(self, model: str, span_ms: int) -> list[tuple[int, int]]:
         """Return when the model's newest segments were put, and their messages; see `Ledger.recent_puts`."""
-        segments = tables.segments.c
-        of_model = segments.model == number_of_name(model)
-        newest = select(func.max(segments.put_at_ms)).where(of_model).scalar_subquery()
-        query = (
-            select(segments.put_at_ms, segments.frames + segments.dead_letters)
-            .where(
-                of_model,
-                segments.put_at_ms >= newest - span_ms,
-                segments.put_at_ms > 0,
-                segments.log_id.is_not(None),
-            )
-            .order_by(segments.put_at_ms.desc())
-            .limit(MOST_PUTS)
-        )
-        return sorted((int(at_ms), int(messages)) for at_ms, messages in self._rows(query))
+        rows = self._rows(_RECENT_PUTS, [model, model, span_ms, MOST_PUTS])
+        return sorted((int(at_ms), int(messages)) for at_ms, messages in rows)
 
     def newest_frames(self, model: str) -> dict[str, int]:
-        hours, names = tables.hours.c, tables.names.c
-        # The maximum of each name is one look-up; grouping would read all hours.
-        of_source = hours.model == number_of_name(model), hours.source == names.number
-        last_hour = select(func.max(hours.hour)).where(*of_source).correlate(tables.names).scalar_subquery()
-        newest = select(func.max(hours.last_ms)).where(*of_source, hours.hour == last_hour)
-        query = select(names.name, newest.correlate(tables.names).scalar_subquery())
-        return {source: int(last_ms) for source, last_ms in self._rows(query) if last_ms is not None}
+        rows = self._rows(_NEWEST_FRAMES, [model, model])
+        return {source: int(last_ms) for source, last_ms in rows if last_ms is not None}
 
     def dead_frames(self, model: str) -> list[DeadFrame]:
-        letters, frames = tables.dead_letters.c, tables.frames.c
-        source, media = tables.names.alias(), tables.names.alias()
-        put_at_ms = tables.segments.c.put_at_ms
-        mended = and_(
-            *(
-                frames[name] == letters[name]
-                for name in ("model", "source", "media", "captured_at_ms", "frame")
-            )
-        )
-        query = (
-            select(
-                tables.segments.c.key,
-                letters.at_offset,
-                source.c.name,
-                media.c.name,
-                letters.captured_at_ms,
-                letters.frame,
-                letters.cause,
-                put_at_ms,
-            )
-            .join(tables.segments, tables.segments.c.number == letters.segment)
-            .outerjoin(tables.frames, mended)
-            .outerjoin(source, source.c.number == letters.source)
-            .outerjoin(media, media.c.number == letters.media)
-            .where(letters.model == number_of_name(model), or_(letters.frame.is_(None), frames.dead != 0))
-        )
         dropped = {(record.segment, record.offset) for record in self._records("dropped", DroppedDeadLetter)}
         still_open: dict[object, DeadFrame] = {}
-        rows = self._rows(query.order_by(put_at_ms, tables.segments.c.key, letters.at_offset))
-        for key, offset, of_source, of_media, captured_at_ms, frame, cause, at_ms in rows:
+        for key, offset, of_source, of_media, captured_at_ms, frame, cause, at_ms in self._rows(
+            _DEAD_FRAMES, [model]
+        ):
             # Of several dead letters for one frame the last one counts: the frame was tried again.
             identity = (key, offset) if frame is None else (of_source, of_media, captured_at_ms, frame)
             still_open.pop(identity, None)
@@ -273,36 +214,30 @@ class SqlLedger(SqlBook):
         return list(still_open.values())
 
     def parts(self, model: str, source: str, *, from_ms: int, to_ms: int) -> list[SegmentPart]:
-        values: dict[str, object] = {"model": model, "source": source, "from_ms": from_ms, "to_ms": to_ms}
-        values |= {"from_hour": from_ms // HOUR_MS, "to_hour": (to_ms - 1) // HOUR_MS}
+        values = model, source, from_ms // HOUR_MS, (to_ms - 1) // HOUR_MS, from_ms, to_ms
         return sorted(SegmentPart(*row) for row in self._rows(hour_rows.PARTS, values))
 
     def problems(self, model: str | None) -> list[str]:
-        objects, segments = tables.objects.c, tables.segments.c
-        of_objects = select(objects.key, objects.problem).where(
-            objects.problem.is_not(None), or_(objects.model.is_(None), objects.model == model)
-        )
-        of_segments = select(segments.key, segments.problem).where(
-            segments.problem.is_not(None), segments.model == number_of_name(model or "")
-        )
-        rows = [*self._rows(of_objects), *self._rows(of_segments)]
+        rows = self._rows(_PROBLEMS, [model, model or ""])
         return [str(problem) for _, problem in sorted(map(tuple, rows))]
 
     def _records(self, kind: str, record_type: type[RecordT]) -> list[RecordT]:
-        objects = tables.objects.c
-        query = select(objects.key, objects.record).where(objects.kind == kind, objects.record.is_not(None))
         # Sort keys as Python does, whatever the server's order of texts.
-        return [decode(text.encode(), record_type) for _, text in sorted(map(tuple, self._rows(query)))]
+        rows = sorted(map(tuple, self._rows(_RECORDS, [kind])))
+        return [decode(text.encode(), record_type) for _, text in rows]
 
-    def _rows(self, query: Executable, values: Mapping[str, object] | None = None) -> Sequence[Any]:
+    def _rows(self, query: str, values: Sequence[object] = ()) -> Sequence[Any]:
         with self._database.reading() as connection:
-            return connection.execute(query, values).all()
+            rows: Sequence[Any] = connection.execute(query, values).fetchall()
+        return rows
 
     def _known_objects(self, kind: str) -> dict[str, tuple[int, str, bool]]:
         with self._database.reading() as connection:
             return intake.known_objects(connection, kind)
 
     def _refresh_objects(self, store: ObjectStore, kind: str) -> tuple[int, int]:
+        from frametally.books.intake import FOLDER_OF_KIND, take_object
+
         return self._replace(
             self._known_objects(kind),
             {info.key: info for info in list_records(store, FOLDER_OF_KIND[kind])},
@@ -311,6 +246,8 @@ class SqlLedger(SqlBook):
         )
 
     def _refresh_runs(self, store: ObjectStore) -> tuple[int, int]:
+        from frametally.books.intake import take_run
+
         return self._replace(
             self._known_objects("run"),
             {info.key: info for info in list_current_pointers(store)},
@@ -340,7 +277,64 @@ class SqlLedger(SqlBook):
 _TakenT = TypeVar("_TakenT")
 
 
-def _is_within(time_ms: ColumnElement[int], from_ms: int | None, to_ms: int | None) -> ColumnElement[bool]:
-    bounds = [] if from_ms is None else [time_ms >= from_ms]
-    bounds += [] if to_ms is None else [time_ms < to_ms]
-    return and_(True, *bounds)
+_RECORDS = "SELECT key, record FROM frametally_ledger_objects WHERE kind = ? AND record IS NOT NULL"
+_TALLIES = f"""
+SELECT source.name, media.name, sum(detected), sum(dead_lettered)
+FROM frametally_ledger_tallies AS tallies
+JOIN frametally_ledger_names AS source ON source.number = tallies.source
+JOIN frametally_ledger_names AS media ON media.number = tallies.media
+WHERE model = {NUMBER_OF_NAME}
+GROUP BY source.name, media.name
+"""  # noqa: S608
+_HOLDERS = f"""
+SELECT DISTINCT model, source FROM frametally_ledger_tallies WHERE media = {NUMBER_OF_NAME}
+"""  # noqa: S608
+_OF_NAMES = f"""
+FROM frametally_ledger_frames
+WHERE model = {NUMBER_OF_NAME} AND source = {NUMBER_OF_NAME} AND media = {NUMBER_OF_NAME}
+"""
+_RECENT_PUTS = f"""
+SELECT put_at_ms, frames + dead_letters FROM frametally_ledger_segments
+WHERE model = {NUMBER_OF_NAME} AND put_at_ms > 0 AND log_id IS NOT NULL AND put_at_ms >= (
+    SELECT max(put_at_ms) FROM frametally_ledger_segments WHERE model = {NUMBER_OF_NAME}
+) - ?
+ORDER BY put_at_ms DESC LIMIT ?
+"""  # noqa: S608
+# The maximum of each name is one look-up; grouping would read all hours.
+_NEWEST_FRAMES = f"""
+SELECT name, (
+    SELECT max(last_ms) FROM frametally_ledger_hours AS newest
+    WHERE newest.model = {NUMBER_OF_NAME} AND newest.source = names.number AND newest.hour = (
+        SELECT max(hour) FROM frametally_ledger_hours AS hours
+        WHERE hours.model = {NUMBER_OF_NAME} AND hours.source = names.number
+    )
+)
+FROM frametally_ledger_names AS names
+"""  # noqa: S608
+_DEAD_FRAMES = f"""
+SELECT segments.key, letters.at_offset, source.name, media.name, letters.captured_at_ms, letters.frame,
+    letters.cause, segments.put_at_ms
+FROM frametally_ledger_dead_letters AS letters
+JOIN frametally_ledger_segments AS segments ON segments.number = letters.segment
+LEFT JOIN frametally_ledger_frames AS frames ON frames.model = letters.model
+    AND frames.source = letters.source AND frames.media = letters.media
+    AND frames.captured_at_ms = letters.captured_at_ms AND frames.frame = letters.frame
+LEFT JOIN frametally_ledger_names AS source ON source.number = letters.source
+LEFT JOIN frametally_ledger_names AS media ON media.number = letters.media
+WHERE letters.model = {NUMBER_OF_NAME} AND (letters.frame IS NULL OR frames.dead <> 0)
+ORDER BY segments.put_at_ms, segments.key, letters.at_offset
+"""  # noqa: S608
+_PROBLEMS = f"""
+SELECT key, problem FROM frametally_ledger_objects
+WHERE problem IS NOT NULL AND (model IS NULL OR model = ?)
+UNION ALL
+SELECT key, problem FROM frametally_ledger_segments
+WHERE problem IS NOT NULL AND model = {NUMBER_OF_NAME}
+"""  # noqa: S608
+
+
+def _within(from_ms: int | None, to_ms: int | None) -> tuple[str, list[int]]:
+    """Return the conditions for times in `[from_ms, to_ms)`, and their values."""
+    bounds = {"AND captured_at_ms >= ?": from_ms, "AND captured_at_ms < ?": to_ms}
+    conditions = {condition: ms for condition, ms in bounds.items() if ms is not None}
+    return " ".join(conditions), list(conditions.values())

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Collection, Iterable
-from typing import Any
-
-from sqlalchemy import Connection, Select, delete, func, insert, select
 
 from frametally import keys
-from frametally.adapters.sql.engine import RowDamaged
-from frametally.adapters.sql.ledger import tables
+from frametally.adapters.sql.ledger.database import NUMBER_OF_NAME, Connection, insert_rows
+from frametally.errors import RowDamaged
 from frametally.segments.stretches import SegmentStretch, Stretches, partition_of
 
 
@@ -42,19 +39,18 @@ class Chains:
         """Write the changes; `number_of` returns the number of a model."""
         for partition in sorted(self._disordered):
             self._stretches.replace(partition, _segments_of(self._connection, partition))
-        table, before, now = tables.stretches, set(self._before), set(self._stretches)
-        for stretch in before - now:
-            self._connection.execute(delete(table).where(table.c.first_key == stretch.first_key))
-        rows = [
-            {
-                "model": number_of(_place_of(stretch.first_key).model),
-                **stretch._asdict(),
-                "crc32": _checksum(stretch),
-            }
-            for stretch in sorted(now - before)
-        ]
-        if rows:
-            self._connection.execute(insert(table), rows)
+        before, now = set(self._before), set(self._stretches)
+        first_keys = [[stretch.first_key] for stretch in before - now]
+        if first_keys:
+            self._connection.executemany(
+                "DELETE FROM frametally_ledger_stretches WHERE first_key = ?", first_keys
+            )
+        rows = []
+        for stretch in sorted(now - before):
+            first_key, *values = stretch
+            model = number_of(_place_of(first_key).model)
+            rows.append((first_key, model, *values, _checksum(stretch)))
+        insert_rows(self._connection, "stretches", rows)
 
 
 def read_stretches(connection: Connection, without: Collection[str] = ()) -> list[SegmentStretch]:
@@ -62,12 +58,11 @@ def read_stretches(connection: Connection, without: Collection[str] = ()) -> lis
 
     Raises `RowDamaged`.
     """
-    columns = [tables.stretches.c[name] for name in (*SegmentStretch._fields, "crc32")]
     rows = []
-    for *values, crc32 in connection.execute(select(*columns)):
+    for *values, crc32 in connection.execute(_STRETCHES):
         rows.append(SegmentStretch(*values))
         if _checksum(rows[-1]) != crc32:
-            raise RowDamaged(f"a row of {tables.stretches.name} has another checksum")
+            raise RowDamaged("a row of frametally_ledger_stretches has another checksum")
     stretches = Stretches(rows)
     for partition in {partition_of(key) for key in without}:
         segments = _segments_of(connection, partition)
@@ -81,35 +76,33 @@ def _checksum(stretch: SegmentStretch) -> int:
 
 def read_listing(connection: Connection) -> tuple[int, int]:
     """Return the number of segments, and when all were last listed, or 0 if never."""
-    segments = connection.execute(select(func.count()).select_from(tables.segments)).scalar_one()
-    listed_at_ms = connection.execute(select(func.max(tables.listing.c.listed_at_ms))).scalar()
+    (segments,) = connection.execute("SELECT count(*) FROM frametally_ledger_segments").fetchone()
+    (listed_at_ms,) = connection.execute("SELECT max(listed_at_ms) FROM frametally_ledger_listing").fetchone()
     return segments, listed_at_ms or 0
 
 
 def note_listing(connection: Connection, listed_at_ms: int) -> None:
     """Record when all segments were listed."""
-    connection.execute(delete(tables.listing))
-    connection.execute(insert(tables.listing).values(listed_at_ms=listed_at_ms))
+    connection.execute("DELETE FROM frametally_ledger_listing")
+    insert_rows(connection, "listing", [[listed_at_ms]])
 
 
-def links_query() -> Select[Any]:
-    """Return a query for all readable segments, each as a `SegmentStretch`."""
-    segments = tables.segments.c
-    offsets = segments.first_offset, segments.next_offset
-    query = select(segments.key, segments.key, *offsets, segments.frames, segments.dead_letters)
-    return query.where(segments.log_id.is_not(None))
+LINKS = (
+    "SELECT key, key, first_offset, next_offset, frames, dead_letters FROM frametally_ledger_segments "
+    "WHERE log_id IS NOT NULL"
+)
+"""The query for all readable segments, each as a `SegmentStretch`; more conditions may follow."""
+_STRETCHES = (
+    "SELECT first_key, last_key, first_offset, next_offset, frames, dead_letters, crc32 "
+    "FROM frametally_ledger_stretches"
+)
 
 
 def _segments_of(connection: Connection, partition: str) -> list[SegmentStretch]:
-    place, segments = _place_of(f"{partition}-{0:020d}.jsonl"), tables.segments.c
-    query = links_query().join(tables.names, tables.names.c.number == segments.model)
-    query = query.where(
-        segments.log_id == place.log_id,
-        segments.topic == place.topic,
-        segments.partition == place.partition,
-        tables.names.c.name == place.model,
-    )
-    return [SegmentStretch(*row) for row in connection.execute(query)]
+    place = _place_of(f"{partition}-{0:020d}.jsonl")
+    query = f'{LINKS} AND log_id = ? AND topic = ? AND "partition" = ? AND model = {NUMBER_OF_NAME}'
+    values = place.log_id, place.topic, place.partition, place.model
+    return [SegmentStretch(*row) for row in connection.execute(query, values)]
 
 
 def _place_of(key: str) -> keys.SegmentKey:

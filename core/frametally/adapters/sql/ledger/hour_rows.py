@@ -4,37 +4,30 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    BindParameter,
-    ColumnElement,
-    Connection,
-    Executable,
-    String,
-    bindparam,
-    func,
-    select,
-)
-
-from frametally.adapters.sql.engine import RowDamaged
-from frametally.adapters.sql.ledger import tables
+from frametally.adapters.sql.ledger.database import DIGESTS, NUMBER_OF_NAME, Connection, execute_in, marks
+from frametally.errors import RowDamaged
 from frametally.ports.ledger import CountedHour, SegmentOfHour
 
-_HOURS, _SEGMENTS, _NAMES = tables.hours.c, tables.segments.c, tables.names.c
 _TWO = struct.Struct(">QQ")
-_PLACE = _HOURS.model, _HOURS.source, _HOURS.hour
-_SUMS = func.sum(_HOURS.digest_0), func.sum(_HOURS.digest_1)
-_ROWS = (
-    select(
-        *(_NAMES.name, _HOURS.hour, _SEGMENTS.key, _SEGMENTS.size_bytes, _SEGMENTS.version, _HOURS.is_own),
-        *(_HOURS.crc32, _HOURS.pictures_crc32, _HOURS.digest_0, _HOURS.digest_1),
-    )
-    .join(tables.names, _NAMES.number == _HOURS.source)
-    .join(tables.segments, _SEGMENTS.number == _HOURS.segment)
-)
+_SUMS = """
+SELECT model, source, hour, digest_0, digest_1, own, with_crc32 = segments
+FROM frametally_ledger_hour_sums ORDER BY model, source, hour
+"""
+_GROUPED = """
+SELECT model, source, hour, sum(digest_0), sum(digest_1), max(is_own), count(crc32) = count(*)
+FROM frametally_ledger_hours WHERE {} GROUP BY model, source, hour ORDER BY model, source, hour
+"""
+_ROWS = """
+SELECT source.name, hour, segments.key, size_bytes, version, is_own, crc32, pictures_crc32,
+    digest_0, digest_1, model.name
+FROM frametally_ledger_hours AS hours
+JOIN frametally_ledger_names AS source ON source.number = hours.source
+JOIN frametally_ledger_names AS model ON model.number = hours.model
+JOIN frametally_ledger_segments AS segments ON segments.number = hours.segment
+"""
 
 
 def counted_hours(
@@ -44,34 +37,28 @@ def counted_hours(
 
     Raises `RowDamaged` if rows are lost, or have other digests than were written.
     """
-    flags = func.max(_HOURS.is_own), func.count(_HOURS.crc32) == func.count()
-    query = select(*_PLACE, *_SUMS, *flags).group_by(*_PLACE).order_by(*_PLACE)
-    if not with_margin:
-        query = query.where(_HOURS.is_own == 1)
+    hours = _hours_in(connection, _SUMS)
+    totals = [sum(sums) % DIGESTS for sums in zip(*(hour.digest for hour in hours), strict=True)] or [0, 0]
+    if totals != [*connection.execute("SELECT digest_0, digest_1 FROM frametally_ledger").fetchone()]:
+        raise RowDamaged("some hours are missing, or have other digests than were written")
+    if with_margin and not without:
+        return hours
+    conditions = [] if with_margin else ["is_own = 1"]
     if without:
-        numbers = select(_SEGMENTS.number).where(_SEGMENTS.key.in_(without))
-        query = query.where(_HOURS.segment.not_in(numbers))
-    name_of = dict(iter(connection.execute(select(_NAMES.number, _NAMES.name))))
+        of_keys = f"SELECT number FROM frametally_ledger_segments WHERE key IN ({marks(len(without))})"  # noqa: S608
+        conditions.append(f"segment NOT IN ({of_keys})")
+    return _hours_in(connection, _GROUPED.format(" AND ".join(conditions)), [*without])
+
+
+def _hours_in(connection: Connection, query: str, values: Sequence[object] = ()) -> list[CountedHour]:
+    name_of = dict(iter(connection.execute("SELECT number, name FROM frametally_ledger_names")))
     try:
-        hours = [
+        return [
             CountedHour(name_of[model], name_of[source], hour, (int(first), int(second)), *map(bool, flags))
-            for model, source, hour, first, second, *flags in connection.execute(query)
+            for model, source, hour, first, second, *flags in connection.execute(query, values)
         ]
     except (KeyError, TypeError, ValueError) as error:
         raise RowDamaged("an hour has other values than were written") from error
-    if not with_margin or without:
-        of_all = (_digest(sums) for sums in connection.execute(select(*_SUMS).group_by(*_PLACE)))
-    else:
-        of_all = (hour.digest for hour in hours)
-    totals = [sum(sums) % tables.DIGESTS for sums in zip(*of_all, strict=True)] or [0, 0]
-    if totals != [*connection.execute(select(tables.about.c.digest_0, tables.about.c.digest_1)).one()]:
-        raise RowDamaged("some hours are missing, or have other digests than were written")
-    return hours
-
-
-def _digest(sums: Iterable[Any]) -> tuple[int, int]:
-    first, second = map(int, sums)
-    return first, second
 
 
 def segments_of_hours(
@@ -81,17 +68,13 @@ def segments_of_hours(
 
     Raises `RowDamaged` if a digest does not match its row's values.
     """
-    query = _ROWS.where(
-        _HOURS.model == number_of_name(model),
-        _HOURS.source.in_(select(_NAMES.number).where(_NAMES.name.in_(sources))),
-        _HOURS.hour >= from_hour,
-        _HOURS.hour < to_hour,
-    )
-    return sorted([_checked(model, row) for row in connection.execute(query).all()])
+    where = "WHERE model.name = ? AND hour >= ? AND hour < ? AND source.name IN "
+    rows = execute_in(connection, f"{_ROWS}{where}", [*sources], [model, from_hour, to_hour])
+    return sorted(map(_checked, rows))
 
 
-def _checked(model: str, row: Sequence[Any]) -> SegmentOfHour:
-    source, hour, key, size_bytes, version, is_own, crc32, pictures_crc32, first, second = row
+def _checked(row: Sequence[Any]) -> SegmentOfHour:
+    source, hour, key, size_bytes, version, is_own, crc32, pictures_crc32, first, second, model = row
     try:
         digest = int(first), int(second)
         if digest != digest_of(model, source, hour, is_own, key, crc32, pictures_crc32):
@@ -103,14 +86,11 @@ def _checked(model: str, row: Sequence[Any]) -> SegmentOfHour:
 
 def check(connection: Connection) -> None:
     """Compare all rows of hours with their digests. Raises `RowDamaged`."""
-    counted_hours(connection, with_margin=True, without=())
-    models = tables.names.alias()
-    query = _ROWS.add_columns(models.c.name).join(models, models.c.number == _HOURS.model)
-    row_count = 0
-    for *row, model in connection.execute(query):
-        _checked(model, row)
-        row_count += 1
-    if row_count != connection.execute(select(func.count()).select_from(tables.hours)).scalar_one():
+    hours = counted_hours(connection, with_margin=True, without=())
+    if hours != _hours_in(connection, _GROUPED.format("1 = 1")):
+        raise RowDamaged("an hour has other segments than were added up")
+    row_count = sum(1 for _ in map(_checked, connection.execute(_ROWS)))
+    if (row_count,) != tuple(connection.execute("SELECT count(*) FROM frametally_ledger_hours").fetchone()):
         raise RowDamaged("an hour has a segment, a source or a model that is missing")
 
 
@@ -132,39 +112,18 @@ def digest_of(
 def hours_of_segments(connection: Connection, segment_keys: Collection[str]) -> list[tuple[str, str, int]]:
     """Return key, model and hour for each hour that these segments count towards."""
     query = (
-        select(_SEGMENTS.key, _NAMES.name, _HOURS.hour)
-        .join(tables.hours, _HOURS.segment == _SEGMENTS.number)
-        .join(tables.names, _NAMES.number == _HOURS.model)
-        .where(_SEGMENTS.key.in_(segment_keys))
+        "SELECT segments.key, model.name, hour FROM frametally_ledger_segments AS segments "
+        "JOIN frametally_ledger_hours AS hours ON hours.segment = segments.number "
+        "JOIN frametally_ledger_names AS model ON model.number = hours.model WHERE segments.key IN "
     )
-    return [(key, model, hour) for key, model, hour in connection.execute(query)]
+    return [(key, model, hour) for key, model, hour in execute_in(connection, query, [*segment_keys])]
 
 
-def number_of_name(name: str | BindParameter[str]) -> ColumnElement[int]:
-    """Return a query for a name's number."""
-    return select(_NAMES.number).where(_NAMES.name == name).scalar_subquery()
-
-
-def _parts_query() -> Executable:
-    model, source = (number_of_name(bindparam(name, type_=String)) for name in ("model", "source"))
-    from_ms, to_ms = (bindparam(name, type_=BigInteger) for name in ("from_ms", "to_ms"))
-    from_hour, to_hour = (bindparam(name, type_=BigInteger) for name in ("from_hour", "to_hour"))
-    columns = _HOURS.first_byte, _HOURS.next_byte, _HOURS.first_ms, _HOURS.last_ms, _HOURS.crc32
-    return (
-        select(_SEGMENTS.key, *columns)
-        .distinct()
-        .join(tables.segments, _SEGMENTS.number == _HOURS.segment)
-        .where(
-            _HOURS.model == model,
-            _HOURS.source == source,
-            _HOURS.hour >= from_hour,
-            _HOURS.hour <= to_hour,
-            _HOURS.is_own == 1,
-            _HOURS.last_ms >= from_ms,
-            _HOURS.first_ms < to_ms,
-        )
-    )
-
-
-PARTS = _parts_query()
-"""The query of `Ledger.parts`; building it takes longer than running it, as pages do for each source."""
+PARTS = f"""
+SELECT DISTINCT key, first_byte, next_byte, first_ms, last_ms, crc32
+FROM frametally_ledger_hours AS hours
+JOIN frametally_ledger_segments AS segments ON segments.number = hours.segment
+WHERE hours.model = {NUMBER_OF_NAME} AND source = {NUMBER_OF_NAME}
+    AND hour >= ? AND hour <= ? AND is_own = 1 AND last_ms >= ? AND first_ms < ?
+"""  # noqa: S608
+"""The query of `Ledger.parts`: for a model, a source, the first and last hour, the first and next time."""

@@ -6,13 +6,16 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import TYPE_CHECKING
 
-from frametally.adapters.sql.engine import SqlDatabase
 from frametally.adapters.sql.ledger import chains, intake, segment_rows
-from frametally.books.intake import TakenSegment, take_header, take_segment
+from frametally.adapters.sql.ledger.database import LedgerDatabase
 from frametally.ports.object_store import ObjectInfo, ObjectStore
 from frametally.process.reports import Progress
 from frametally.segments.stretches import Stretches, are_many, list_new_segments, lists_all
+
+if TYPE_CHECKING:
+    from frametally.books.intake import TakenSegment
 
 _FRAMES_PER_TRANSACTION = 20_000
 _SEGMENTS_PER_TRANSACTION = 200
@@ -21,7 +24,7 @@ _HEADERS_AT_ONCE, _READERS = 500, 8
 
 
 def refresh(
-    database: SqlDatabase,
+    database: LedgerDatabase,
     store: ObjectStore,
     progress: Progress,
     *,
@@ -53,7 +56,7 @@ def refresh(
     return taken_count, removed_count
 
 
-def _new(database: SqlDatabase, store: ObjectStore) -> list[ObjectInfo] | None:
+def _new(database: LedgerDatabase, store: ObjectStore) -> list[ObjectInfo] | None:
     """List the segments that are new, and those with problems; None if all must be compared."""
     with database.reading() as connection:
         stretches = Stretches(chains.read_stretches(connection))
@@ -69,7 +72,7 @@ def _new(database: SqlDatabase, store: ObjectStore) -> list[ObjectInfo] | None:
     return [new[key] for key in sorted(new)]
 
 
-def _compare(database: SqlDatabase, store: ObjectStore) -> tuple[list[ObjectInfo], int]:
+def _compare(database: LedgerDatabase, store: ObjectStore) -> tuple[list[ObjectInfo], int]:
     """List all segments; forget those that are gone or changed; return which to read."""
     # Read the known segments before listing; otherwise segments added meanwhile would seem to be gone.
     with database.reading() as connection:
@@ -88,8 +91,10 @@ def _compare(database: SqlDatabase, store: ObjectStore) -> tuple[list[ObjectInfo
     return new, len(removed_keys)
 
 
-def _take(database: SqlDatabase, store: ObjectStore, new: Sequence[ObjectInfo], progress: Progress) -> int:
+def _take(database: LedgerDatabase, store: ObjectStore, new: Sequence[ObjectInfo], progress: Progress) -> int:
     """Add whole segments; return how many were still there."""
+    from frametally.books.intake import take_segment  # planning imports it only if a segment is new
+
     batch: list[TakenSegment] = []
     taken_count = frame_count = 0
     for number, info in enumerate(new):
@@ -110,7 +115,7 @@ def _take(database: SqlDatabase, store: ObjectStore, new: Sequence[ObjectInfo], 
 
 
 def _take_headers(
-    database: SqlDatabase, store: ObjectStore, new: Sequence[ObjectInfo], progress: Progress
+    database: LedgerDatabase, store: ObjectStore, new: Sequence[ObjectInfo], progress: Progress
 ) -> int:
     """Add headers of segments, many at a time; return how many were still there."""
     parts = [new[start : start + _HEADERS_AT_ONCE] for start in range(0, len(new), _HEADERS_AT_ONCE)]
@@ -129,10 +134,12 @@ def _take_headers(
 
 
 def _read_headers(store: ObjectStore, infos: Sequence[ObjectInfo]) -> list[TakenSegment | None]:
+    from frametally.books.intake import take_header
+
     return [take_header(store, info) for info in infos]
 
 
-def _put(database: SqlDatabase, batch: Sequence[TakenSegment]) -> None:
+def _put(database: LedgerDatabase, batch: Sequence[TakenSegment]) -> None:
     with database.writing() as connection:
         numbers, of_batch = intake.Numbers(connection), chains.Chains(connection)
         segment_rows.put_segments(connection, numbers, of_batch, batch)

@@ -3,21 +3,19 @@
 `objects` has a row for each small object in the store that the ledger has read, and `segments` for each
 segment, as it was listed: a different listing means that it is new, changed or gone. The other tables have
 their contents. Texts that are in every row (models, sources, media) are numbered in `names`. `hours` says
-from which segments a source's hour is counted, and where its lines are in them: planning adds up their
-digests. `frames` has a row per distinct frame, in the order of event time, so that new rows are adjacent.
-`tallies` counts these rows by day, and so also shows where a day's rows are: the time to forget old ones
-depends only on them. `stretches` has the chains of `segments` in a few rows, and `listing` the time when all
-of them, not only new ones, were listed.
+from which segments a source's hour is counted, and where its lines are in them; `hour_sums` has the sums of
+their digests, so that planning reads a row for each hour. `frames` has a row per distinct frame, in the order
+of event time, so that new rows are adjacent. `tallies` counts these rows by day, and so also shows where a
+day's rows are: the time to forget old ones depends only on them. `stretches` has the chains of `segments` in
+a few rows, and `listing` the time when all of them, not only new ones, were listed.
 """
 
 from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, SmallInteger, Table, Text, text
 
-from frametally.adapters.sql.migration import about_table
-
-SCHEMA_VERSION = 5
-DIGESTS = 2**62
+from frametally.adapters.sql.ledger.database import PART, REFILL, SCHEMA_VERSION, SETTING
+from frametally.adapters.sql.migration import MIGRATIONS, Layout, about_table
 
 ALL = MetaData()
 
@@ -92,6 +90,19 @@ hours = Table(
     sqlite_with_rowid=False,
 )
 
+hour_sums = Table(
+    "frametally_ledger_hour_sums",
+    ALL,
+    Column("model", BigInteger, primary_key=True, autoincrement=False),
+    Column("source", BigInteger, primary_key=True, autoincrement=False),
+    Column("hour", BigInteger, primary_key=True, autoincrement=False),
+    Column("segments", BigInteger, nullable=False),
+    Column("own", BigInteger, nullable=False),  # of these, the ones with frames within the hour
+    Column("with_crc32", BigInteger, nullable=False),
+    *(Column(f"digest_{number}", BigInteger, nullable=False) for number in range(2)),
+    sqlite_with_rowid=False,
+)
+
 stretches = Table(
     "frametally_ledger_stretches",
     ALL,
@@ -155,5 +166,12 @@ run_frames = Table(
     Column("frames", BigInteger, nullable=False),
 )
 
-CONTENT = (objects, segments, hours, stretches, listing, frames, tallies, dead_letters, run_frames)
-"""All tables except those that only assign numbers: `clear` empties them."""
+LAYOUT = Layout(
+    part=PART,
+    setting=SETTING,
+    refill=REFILL,
+    about=about,
+    schema_version=SCHEMA_VERSION,
+    migrations=MIGRATIONS / "ledger",
+    first_version=3,
+)
