@@ -50,7 +50,7 @@ _RECORD = re.compile(
 )
 _DRAWING = re.compile(r"drawings/(?P<source>[a-z0-9][a-z0-9_-]{0,62})/(?P<revision>\d{6,9})\.json")
 SEGMENT_KEY = re.compile(
-    r"(?P<folder>metadata/model=(?P<model>[^/]+)/log=[^/]+)/(?P<topic>[^/]+)-(?P<partition>\d+)-(?P<offset>\d{20})\.jsonl"
+    r"(?P<folder>metadata/model=[^/]+/log=[^/]+)/(?P<topic>[^/]+)-(?P<partition>\d+)-(?P<offset>\d{20})\.jsonl"
 )
 _RUN_POINTER = re.compile(
     r"mapreduce-output/model=(?P<model>[^/]+)/params=(?P<params>[0-9a-f]{8})/interval=(?P<interval>\d+)s"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Any
 
 import click
@@ -66,6 +67,8 @@ def history(
             labels,
         )
         found = find_history(ports.store, ports.index, ledger, query)
+        if not (found.frames or found.changes or found.unknown_days or found.other_models):
+            raise NothingCounted(_nothing_there(ports, query))
 
     def words(change: HistoryChange) -> list[str]:
         return reason_words(change, lambda source: names.get(source, source), zone)
@@ -108,6 +111,20 @@ def _series(ports: Ports, model: str | None, interval: int | None) -> tuple[str,
             f"{', '.join(map(str, stored))} s"
         )
     return chosen, interval or stored[-1]
+
+
+def _nothing_there(ports: Ports, query: HistoryQuery) -> str:
+    """Say that nothing is counted in the range of a query, and where its sources are."""
+    extents = [
+        (one.first_interval_ms, one.next_interval_ms)
+        for one in ports.index.sources(query.model, query.base_interval_s)
+        if not query.sources or one.source in query.sources
+    ]
+    remedy = "choose another source or model"
+    if extents:
+        first_ms, next_ms = min(extents)[0], max(map(itemgetter(1), extents))
+        remedy = f"choose a range between {utc(first_ms)} and {utc(next_ms)}"
+    return f"no footage is counted from {utc(query.from_ms)} to {utc(query.to_ms)}; {remedy}"
 
 
 def _print_change(change: HistoryChange, reasons: list[str]) -> None:

@@ -25,6 +25,7 @@ from frametally.records import FrameAnnouncement, FrameDetections, MediaManifest
 from frametally.rules.times import DAY_MS, in_range
 from frametally.rules.tombstones import Forgotten, is_forgotten
 from frametally.segment_records import SegmentSource
+from frametally.segments.chain import models_with_segments
 from frametally.segments.contents import read_header, read_source
 from frametally.settings.loading import Settings
 
@@ -58,11 +59,9 @@ class _Frame(NamedTuple):
 def _refuse_other_name(model: str, store: ObjectStore) -> None:
     """Raise `Misconfigured` if no detector can have the model id `model`; name those with segments."""
     if not _MODEL.fullmatch(model):
-        segments = (keys.SEGMENT_KEY.fullmatch(info.key) for info in store.list(f"{keys.METADATA}/"))
-        models = sorted({segment["model"] for segment in segments if segment})
         raise Misconfigured(
             f"--model {model!r} is not a model ID: it ends in 8 hex digits, and `frametally consume` prints "
-            f"it; models that have detected here: {', '.join(models) or 'none'}"
+            f"it; models that have detected here: {', '.join(models_with_segments(store)) or 'none'}"
         )
 
 
