@@ -116,9 +116,9 @@ def _series(ports: Ports, model: str | None, interval: int | None) -> tuple[str,
 def _nothing_there(ports: Ports, query: HistoryQuery) -> str:
     """Say that nothing is counted in the range of a query, and where its sources are."""
     extents = [
-        (one.first_interval_ms, one.next_interval_ms)
-        for one in ports.index.sources(query.model, query.base_interval_s)
-        if not query.sources or one.source in query.sources
+        (source.first_interval_ms, source.next_interval_ms)
+        for source in ports.index.sources(query.model, query.base_interval_s)
+        if not query.sources or source.source in query.sources
     ]
     remedy = "choose another source or model"
     if extents:
