@@ -118,7 +118,8 @@ def test_a_hold_over_what_is_being_removed_says_so_and_stays(
 
 def test_up_runs_it_by_itself(place: tuple[Filmed, list[list[str]]]) -> None:
     filmed, _ = place
-    program = members(filmed.settings, MemberOptions(interval_s=60)).members[0].arguments
+    (part,) = members(filmed.settings, MemberOptions(interval_s=60))
+    program = part.members[0].arguments
     assert program[3:5] == ["retention", "apply"]
     assert program[-2:] == ["--interval-of-counts", "60"]
 

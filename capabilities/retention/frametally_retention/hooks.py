@@ -16,10 +16,10 @@ RECORDS = (RecordFolder(keys.RETENTION, "retention policies", lambda _: Retentio
 _EVERY = "1h"
 
 
-def members(settings: Settings, options: MemberOptions) -> MembersPart:
+def members(settings: Settings, options: MemberOptions) -> list[MembersPart]:
     """Return the rounds of removal; without a rule they do nothing."""
     interval = () if options.interval_s is None else ("--interval-of-counts", options.interval_s)
-    return MembersPart([command("retention", settings, "--every", _EVERY, *interval, of="apply")])
+    return [MembersPart([command("retention", settings, "--every", _EVERY, *interval, of="apply")])]
 
 
 def of_source(settings: Settings, source: str) -> Iterator[str]:

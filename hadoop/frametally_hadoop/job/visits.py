@@ -24,12 +24,12 @@ from frametally.rules.known import is_fast_enough, is_too_weak
 from frametally.rules.path_columns import FROM_START
 from frametally.rules.places import Size
 from frametally.rules.times import HOUR_MS, MOST_TIME_MS
-from frametally_hadoop.job.fast_objects import chained
 from frametally_hadoop.job.following import (
     Track,
     TrackedBox,
     Tracker,
     by_strength,
+    chained,
     overlap_of,
     scaled_box,
     size_of,

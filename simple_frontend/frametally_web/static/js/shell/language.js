@@ -2,8 +2,10 @@
 
 const YEAR_S = 31_536_000;
 
-const choice = globalThis.document?.getElementById?.("language");
-if (choice instanceof HTMLSelectElement)
+const choice = /** @type {HTMLSelectElement | null} */ (
+  globalThis.document?.getElementById?.("language") ?? null
+);
+if (choice)
   choice.addEventListener("change", () => {
     document.cookie = `language=${choice.value}; path=/; max-age=${YEAR_S}; SameSite=Lax`;
     location.reload();
