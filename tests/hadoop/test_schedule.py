@@ -23,6 +23,7 @@ from frametally.process.period import parse_period_s, repeat
 from frametally.process.reports import NoProgress
 from frametally.records import encode
 from frametally.rules.counted_boxes import CountedBoxes
+from frametally.undo_records import Tombstone
 from frametally_cli.console import streams
 from frametally_cli.main import main
 from frametally_hadoop.driver import Aggregated, note_pace
@@ -477,3 +478,9 @@ def test_a_question_about_what_was_never_counted_is_refused_with_what_there_is(
     for command in answered:
         assert main([*command]) == 0
     assert capsys.readouterr().out.startswith("2026-01-03, tiny-1, 60 s: 3 frames")
+    stone = Tombstone(media="ab" * 32, source="gate", name="cam.mp4", why="forget", from_ms=0, to_ms=2**42)
+    file_footage.store.put(stone.key, encode(stone))
+    file_footage.aggregate(runner="inline")
+    assert main(["index"]) == 0
+    assert main(["history", "--from", "2027-01-01"]) == 2
+    assert "to 2027-01-02 00:00:00Z; produce footage of it" in capsys.readouterr().err

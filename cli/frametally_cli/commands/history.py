@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from operator import itemgetter
 from typing import Any
 
 import click
@@ -114,15 +113,10 @@ def _series(ports: Ports, model: str | None, interval: int | None) -> tuple[str,
 
 
 def _nothing_there(ports: Ports, query: HistoryQuery) -> str:
-    """Say that nothing is counted in the range of a query, and where its sources are."""
-    extents = [
-        (source.first_interval_ms, source.next_interval_ms)
-        for source in ports.index.sources(query.model, query.base_interval_s)
-        if not query.sources or source.source in query.sources
-    ]
-    remedy = "choose another source or model"
-    if extents:
-        first_ms, next_ms = min(extents)[0], max(map(itemgetter(1), extents))
+    remedy = "produce footage of it"
+    if extents := ports.index.sources(query.model, query.base_interval_s):
+        first_ms = min(source.first_interval_ms for source in extents)
+        next_ms = max(source.next_interval_ms for source in extents)
         remedy = f"choose a range between {utc(first_ms)} and {utc(next_ms)}"
     return f"no footage is counted from {utc(query.from_ms)} to {utc(query.to_ms)}; {remedy}"
 

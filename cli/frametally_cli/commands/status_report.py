@@ -48,10 +48,7 @@ from frametally_cli.stages.looking import WhatAnswers
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @data_dir_option
 def quality(model: str | None, interval: int | None, as_json: bool, **overrides: Any) -> int:
-    """Print the quality report of each day's current run; exit code 6: one failed or is damaged.
-
-    Exit code 2: no counted day is as you ask.
-    """
+    """Print the quality report of each day's current run; exit code 6: one failed or is damaged."""
     bounds = overrides.pop("from"), overrides.pop("to")
     settings = read_settings(None, overrides)
     from_ms, to_ms = parse_bounds_ms(*bounds, settings.tzinfo())
@@ -62,24 +59,19 @@ def quality(model: str | None, interval: int | None, as_json: bool, **overrides:
         models = sorted({base_model(day.model) for day in counted_days})
         if model is not None and model not in models:
             raise Misconfigured(f"--model {model}: no day has this model; choose from {', '.join(models)}")
-        of_model = {
-            day: counted for day, counted in counted_days.items() if model in (None, base_model(day.model))
-        }
-        intervals = sorted({day.interval_s for day in of_model})
-        if interval not in (None, *intervals):
-            counted_in = ", ".join(map(str, intervals))
-            raise Misconfigured(f"--interval {interval}: no day is counted in it; choose from {counted_in} s")
+        of_model = [day for day in counted_days if model in (None, base_model(day.model))]
+        seconds = ", ".join(map(str, sorted({day.interval_s for day in of_model})))
+        if interval not in (None, *(day.interval_s for day in of_model)):
+            raise Misconfigured(f"--interval {interval}: no day is counted in it; choose from {seconds} s")
         days = [
-            counted
-            for day, counted in of_model.items()
+            counted_days[day]
+            for day in of_model
             if interval in (None, day.interval_s)
             and is_day_in_range(keys.day_start_ms(day.day), from_ms, to_ms)
         ]
         if not days:
-            dates = sorted(day.day for day in of_model)
-            raise Misconfigured(
-                f"no counted day lies in this range; choose a range between {dates[0]} and {dates[-1]}"
-            )
+            extent = f"{min(day.day for day in of_model)} and {max(day.day for day in of_model)}"
+            raise Misconfigured(f"no counted day lies in this range; choose a range between {extent}")
         reports, problems = read_reports(store, [counted.run for counted in days if counted.run])
     problems += [counted.problem for counted in days if counted.problem]
     if as_json:

@@ -56,15 +56,6 @@ class _Frame(NamedTuple):
         return keys.image_key(self.manifest.source, *self.name)
 
 
-def _refuse_other_name(model: str, store: ObjectStore) -> None:
-    """Raise `Misconfigured` if no detector can have the model id `model`; name those with segments."""
-    if not _MODEL.fullmatch(model):
-        raise Misconfigured(
-            f"--model {model!r} is not a model ID: it ends in 8 hex digits, and `frametally consume` prints "
-            f"it; models that have detected here: {', '.join(models_with_segments(store)) or 'none'}"
-        )
-
-
 def refuse_topic_of_another(topic: str, model: str) -> None:
     """Raise `Misconfigured` if stored frames are announced again on `topic` for another model."""
     if topic.startswith(keys.redetect_topic(keys.USUAL_TOPIC, "")) and not topic.endswith(f"-{model}"):
@@ -99,7 +90,11 @@ def redetect(
         Misconfigured: The model id or the source is wrong, or frames cannot be distinguished.
         Retryable: The store or the log is unavailable.
     """
-    _refuse_other_name(model, store)
+    if not _MODEL.fullmatch(model):
+        raise Misconfigured(
+            f"--model {model!r} is not a model ID: it ends in 8 hex digits, and `frametally consume` prints "
+            f"it; models that have detected here: {', '.join(models_with_segments(store)) or 'none'}"
+        )
     topic = keys.redetect_topic(settings.topic, model)
     manifests = footage_of(list_manifests(store) if source is None else media_of_source(store, source), model)
     log.create_topic(topic, settings.log_partitions)
