@@ -23,7 +23,7 @@ from frametally.errors import Misconfigured
 from frametally.files.opencv import cv2
 from frametally.media.stored_images import bitmap_of
 from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
-from frametally.ports.frame_log import consumer_group
+from frametally.ports.frame_log import NoSuchTopic, consumer_group
 from frametally.process.exit_codes import PART_DONE
 from frametally.process.reports import NoProgress
 from frametally.records import FrameAnnouncement, FrameDetections, MediaManifest, decode, encode
@@ -301,10 +301,33 @@ def test_a_frame_that_the_store_lost_or_spoiled_is_listed(settings: Settings, st
     assert all("produce film.mp4 again" in skipped.reason for skipped in report.skipped)
 
 
-@pytest.mark.parametrize("model", ["", "../x", "A", "a" * 92, "a/b"])
-def test_what_is_no_model_id_is_refused(settings: Settings, store: MemoryStore, model: str) -> None:
-    with pytest.raises(Misconfigured, match="is not a model ID"):
-        redetect(settings=settings, store=store, log=MemoryLog(), model=model, progress=NoProgress())
+NO_MODELS = [
+    "",
+    "zz",
+    "../x-0a1b2c3d",
+    "A-0a1b2c3d",
+    "a" * 83 + "-0a1b2c3d",
+    "a/b-0a1b2c3d",
+    "a-0a1b2c3",
+    "a-0A1b2c3d",
+]
+
+
+@pytest.mark.parametrize("model", NO_MODELS)
+def test_what_is_no_model_id_is_refused_and_the_models_that_have_detected_are_named(
+    settings: Settings, store: MemoryStore, model: str
+) -> None:
+    log = MemoryLog()
+    with pytest.raises(Misconfigured, match=r"is not a model ID.*have detected here: none$"):
+        announce(settings, store, log, model=model)
+    topic = announce(settings, store, log).topic
+    drain(settings, store, log, topic)
+    known = load_detector(settings).model_id
+    with pytest.raises(Misconfigured, match=f"have detected here: {known}$"):
+        announce(settings, store, log, model=model)
+    with pytest.raises(NoSuchTopic):
+        log.end_offsets(keys.redetect_topic(settings.topic, model))
+    assert announce(settings, store, log, model=known[:-8] + "0a1b2c3d").announced, "one that will detect"
 
 
 IN_BOOKS = 6
@@ -411,11 +434,15 @@ def test_the_command_chooses_by_source_and_time_and_says_how_to_detect_what_it_a
     times = ["--from", "1970-01-01T00:00:02Z", "--to", "1970-01-01T00:00:05Z"]
     chosen = ["redetect", "--model", archive.model, "--source", "cam", *times, *data_dir]
     assert cli.main(chosen) == 0
-    said = capsys.readouterr().out
+    said, note = capsys.readouterr()
+    assert f"note: {archive.model} has detected nothing here yet; models that have: none" in note
     assert f"frames: 3 announced for {archive.model}, 0 already analysed" in said
     topic = f"redetect-{archive.model}"
     assert f"frametally consume --until-caught-up --topic {topic}" in said
     assert sum(archive.log.end_offsets(topic).values()) == 3
+    archive.drain(topic)
+    assert cli.main(chosen) == 0
+    assert "note:" not in capsys.readouterr().err
     assert cli.main(["redetect", "--model", archive.model, "--source", "yard", *data_dir]) == 2
     assert "no footage from source 'yard'" in capsys.readouterr().err
 

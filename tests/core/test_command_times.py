@@ -22,9 +22,11 @@ ARGUMENTS = {
     "lines remove": ["gate", "stop"],
     "models count": ["yolov4-tiny"],
     "report traffic": ["gate", "--output", "report.xlsx"],
-    "redetect": ["--model", "m"],
+    "redetect": ["--model", "m-0a1b2c3d"],
     "retention hold": ["case-7"],
 }
+UNDO = {("retention", "hold"): ["retention", "release", "case-7"]}
+"""What lets a command that makes something be called again."""
 
 
 def ranged(group: click.Group = cli, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -72,10 +74,16 @@ def test_no_end_of_a_range_makes_a_command_fail(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     call = call_on_empty_store(command, tmp_path, monkeypatch)
+
+    def undo() -> None:
+        if command in UNDO:
+            assert main([*UNDO[command], "--data-dir", str(tmp_path)]) == 0
+
     usual = main(call)
     said = capfd.readouterr().err
     for end in ends_of(found(command)):
         for time in EXTREMES:
+            undo()
             assert main([*call, f"{end}={time}"]) == usual
             assert capfd.readouterr().err == said
         for text in NO_TIMES:

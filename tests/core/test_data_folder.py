@@ -39,7 +39,7 @@ READING = [
     ["forget", "a.mp4", "--yes"],
     ["retime", "a.mp4", "--start-time", "2026-05-01"],
     ["rename-source", "a", "b"],
-    ["redetect", "--model", "pixels-1"],
+    ["redetect", "--model", "pixels-0a1b2c3d"],
     ["ledger", "rebuild"],
     ["log", "trim"],
 ]

@@ -23,6 +23,7 @@ from frametally.process.period import parse_period_s, repeat
 from frametally.process.reports import NoProgress
 from frametally.records import encode
 from frametally.rules.counted_boxes import CountedBoxes
+from frametally.undo_records import Tombstone
 from frametally_cli.console import streams
 from frametally_cli.main import main
 from frametally_hadoop.driver import Aggregated, note_pace
@@ -431,3 +432,55 @@ def test_a_day_that_was_set_aside_whole_is_an_outcome_and_not_a_failure(file_foo
     }
     told = frametally("aggregate", **place)
     assert (told.code, "none of it is counted" in told.err) == (6, True), told.err
+
+
+NOTHING_TO_CHECK = [
+    (("quality", "--interval", "7"), "--interval 7: no day is counted in it; choose from 60 s"),
+    (("quality", "--from", "2027-01-01"), "choose a range between 2026-01-01 and 2026-01-03"),
+    (("quality", "--to", "2025-01-01", "--json"), "choose a range between 2026-01-01 and 2026-01-03"),
+    (
+        ("history", "--from", "2027-01-01"),
+        "no footage is counted from 2027-01-01 00:00:00Z to 2027-01-02 00:00:00Z; choose a range between "
+        "2026-01-01 12:00:00Z and 2026-01-03 12:01:00Z",
+    ),
+    (("history", "--from", "2025-01-01", "--source", "gate", "--json"), "choose a range between 2026-01-01"),
+    (("dead-letters", "list", "--model", "zz"), "model 'zz' has detected nothing here; models: tiny-1"),
+    (("dead-letters", "replay", "--model", "zz"), "model 'zz' has detected nothing here; models: tiny-1"),
+    (
+        ("dead-letters", "drop", "--all", "--model", "zz"),
+        "model 'zz' has detected nothing here; models: tiny",
+    ),
+]
+
+
+def test_a_question_about_what_was_never_counted_is_refused_with_what_there_is(
+    file_footage: Footage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FRAMETALLY_DATA_DIR", str(file_footage.settings.data_dir))
+    monkeypatch.setenv("FRAMETALLY_STORE_URL", file_footage.store.url)
+    for command in ("quality", "history --from 2026-01-01"):
+        assert main(command.split()) == 2
+        assert "nothing has been counted" in capsys.readouterr().err
+    three_days(file_footage)
+    file_footage.aggregate(runner="inline")
+    assert main(["index"]) == 0
+    capsys.readouterr()
+    for command, refusal in NOTHING_TO_CHECK:
+        assert main([*command]) == 2
+        said = capsys.readouterr()
+        assert refusal in said.err
+        assert (said.out, said.err.count("\n")) == ("", 1)
+    answered = (
+        ("quality", "--interval", "60", "--from", "2026-01-03", "--model", "tiny-1"),
+        ("history", "--from", "2026-01-02"),
+        ("dead-letters", "list", "--model", "tiny-1"),
+    )
+    for command in answered:
+        assert main([*command]) == 0
+    assert capsys.readouterr().out.startswith("2026-01-03, tiny-1, 60 s: 3 frames")
+    stone = Tombstone(media="ab" * 32, source="gate", name="cam.mp4", why="forget", from_ms=0, to_ms=2**42)
+    file_footage.store.put(stone.key, encode(stone))
+    file_footage.aggregate(runner="inline")
+    assert main(["index"]) == 0
+    assert main(["history", "--from", "2027-01-01"]) == 2
+    assert "to 2027-01-02 00:00:00Z; produce footage of it" in capsys.readouterr().err

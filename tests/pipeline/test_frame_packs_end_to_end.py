@@ -88,7 +88,7 @@ def test_packed_footage_is_counted_proven_analysed_again_renamed_and_forgotten_a
     assert images(tmp_path) == before
     assert json.loads(run("status", "--json"))["sources"] == json.loads(books)["sources"]
     assert "2 read" in next(line for line in run("doctor", "--deep").splitlines() if "packs" in line)
-    assert f"{PICTURES} announced" in run("redetect", "--model", "another")
+    assert f"{PICTURES} announced" in run("redetect", "--model", "another-0a1b2c3d")
     run("rename-source", "gate", "yard", "--delete-images")
     assert list(images(tmp_path).values()) == list(before.values())
     age(tmp_path)

@@ -265,6 +265,9 @@ finally:
     sys.path.pop(0)
 
 MOST_PIXELS = 50_000_000
+NO_MEMORY = (
+    r"^needs more memory to read than its bound of \d+ MiB; save it again with fewer pixels, or in a plain"
+)
 
 
 @pytest.fixture
@@ -348,9 +351,8 @@ def test_a_picture_that_takes_too_much_memory_is_one_line_and_the_next_picture_i
     with monkeypatch.context() as patch:
         patch.setattr(picture_reader, "_MOST_OTHER_BYTES", 1 << 20)
         patch.setattr(picture_reader, "_MOST_BYTES_PER_PIXEL", 1)
-        with pytest.raises(Poison) as refused:
+        with pytest.raises(Poison, match=NO_MEMORY):
             read(reader, large)
-    assert "\n" not in str(refused.value)
     assert read(reader, large).shape == (3000, 4000, 3)
     assert read(reader, good).shape == (200, 300, 3)
 
@@ -364,7 +366,7 @@ def test_the_bound_of_one_picture_is_not_that_of_the_next_request(
     with monkeypatch.context() as patch:
         patch.setattr(picture_reader, "_MOST_OTHER_BYTES", 0)
         patch.setattr(picture_reader, "_MOST_BYTES_PER_PIXEL", 0)
-        with pytest.raises(Poison, match=r"too much memory|Failed to allocate"):
+        with pytest.raises(Poison, match=NO_MEMORY):
             read(reader, path)
     process = reader._process
     assert read(reader, path).shape == (3000, 4000, 3)

@@ -49,7 +49,7 @@ EVERY_PAGE: dict[str, tuple[str, str]] = {
     "books": ("books", f"#books-page{READY}"),
     "footage": ("footage", "#footage-page[data-state=ready]"),
     "dead letters": ("dead-letters", "#letters-page[data-state=ready]"),
-    "history": ("history?from=2026-01-01&to=2026-01-02&model=tiny-1", "#history-changes"),
+    "history": ("history?from=2026-01-01&to=2026-01-02&model=tiny-1&timezone=UTC", "#history-changes"),
     "data": (f"data?{_CHART}&label=car", "#code-python"),
     "embed": (f"embed?{_CHART}", "#embed[data-state=ready]"),
     "audit": ("audit", "#changes"),

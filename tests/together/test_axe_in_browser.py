@@ -282,9 +282,9 @@ STATES = {
         film=put_footage,
     ),
     "a history": State(
-        "history?from=2026-01-01&to=2026-01-02", wait_for="#history-changes", film=three_changes
+        "history?from=2026-01-01&to=2026-01-02&timezone=UTC", wait_for="#history-changes", film=three_changes
     ),
-    "no history": State("history?from=2020-01-01&to=2020-01-02", wait_for="#no-history"),
+    "no history": State("history?from=2020-01-01&to=2020-01-02&timezone=UTC", wait_for="#no-history"),
     "Data & API": State("data?label=car", wait_for="#code-embed"),
     "the chart alone": State("embed?interval=60", wait_for="#embed[data-state=ready]"),
     "a traffic report": State("traffic", wait_for=f"{TRAFFIC}[data-state=ready]", film=film_crossroads),

@@ -64,3 +64,15 @@ def test_a_german_browser_reads_the_times_of_a_history_in_german(place: Place, v
     )
     expect(page.locator("#history-page p time").first).to_have_text("1. Jan. 2026, 13:00:00")
     expect(page.locator("#history-changes time").nth(1)).to_have_text("1. Jan. 2026")
+
+
+def test_an_address_without_a_time_zone_has_a_history_in_the_readers(place: Place, visit: Visits) -> None:
+    three_changes(place)
+    window = visit(place, timezone_id="Europe/Berlin")
+    page = window.open("history?from=2026-01-01&to=2026-01-02", wait_for="#history-changes")
+    expect(page.locator("#history-page")).to_have_attribute("data-timezone", "Europe/Berlin")
+    expect(page.locator("#history-page p time").first).to_contain_text("13:00:00")
+    expect(page.locator("#history-changes")).to_contain_text("from 2026-01-01 13:00:02")
+    expect(page).to_have_url(re.compile(r"from=2026-01-01&to=2026-01-02&timezone=Europe%2FBerlin$"))
+    window.open("history?from=2026-01-01&to=2026-01-02&timezone=UTC", wait_for="#history-changes")
+    expect(page.locator("#history-page p time").first).to_contain_text("12:00:00")

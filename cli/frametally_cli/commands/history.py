@@ -66,6 +66,8 @@ def history(
             labels,
         )
         found = find_history(ports.store, ports.index, ledger, query)
+        if not (found.frames or found.changes or found.unknown_days or found.other_models):
+            raise NothingCounted(_nothing_there(ports, query))
 
     def words(change: HistoryChange) -> list[str]:
         return reason_words(change, lambda source: names.get(source, source), zone)
@@ -108,6 +110,15 @@ def _series(ports: Ports, model: str | None, interval: int | None) -> tuple[str,
             f"{', '.join(map(str, stored))} s"
         )
     return chosen, interval or stored[-1]
+
+
+def _nothing_there(ports: Ports, query: HistoryQuery) -> str:
+    remedy = "produce footage of it"
+    if extents := ports.index.sources(query.model, query.base_interval_s):
+        first_ms = min(source.first_interval_ms for source in extents)
+        next_ms = max(source.next_interval_ms for source in extents)
+        remedy = f"choose a range between {utc(first_ms)} and {utc(next_ms)}"
+    return f"no footage is counted from {utc(query.from_ms)} to {utc(query.to_ms)}; {remedy}"
 
 
 def _print_change(change: HistoryChange, reasons: list[str]) -> None:

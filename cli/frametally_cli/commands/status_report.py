@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from frametally import keys
+from frametally.books.bars import NothingCounted
 from frametally.books.quality_reports import QualityReport, read_reports
 from frametally.books.runs import current_days
 from frametally.books.status import Status, read_status
@@ -53,16 +54,24 @@ def quality(model: str | None, interval: int | None, as_json: bool, **overrides:
     from_ms, to_ms = parse_bounds_ms(*bounds, settings.tzinfo())
     with closing(open_object_store(settings.store_url, settings.store_access)) as store:
         counted_days = current_days(store)
+        if not counted_days:
+            raise NothingCounted("nothing has been counted yet: run `frametally aggregate`")
         models = sorted({base_model(day.model) for day in counted_days})
-        if model is not None and models and model not in models:
+        if model is not None and model not in models:
             raise Misconfigured(f"--model {model}: no day has this model; choose from {', '.join(models)}")
+        of_model = [day for day in counted_days if model in (None, base_model(day.model))]
+        seconds = ", ".join(map(str, sorted({day.interval_s for day in of_model})))
+        if interval not in (None, *(day.interval_s for day in of_model)):
+            raise Misconfigured(f"--interval {interval}: no day is counted in it; choose from {seconds} s")
         days = [
-            counted
-            for day, counted in counted_days.items()
-            if model in (None, base_model(day.model))
-            and interval in (None, day.interval_s)
+            counted_days[day]
+            for day in of_model
+            if interval in (None, day.interval_s)
             and is_day_in_range(keys.day_start_ms(day.day), from_ms, to_ms)
         ]
+        if not days:
+            extent = f"{min(day.day for day in of_model)} and {max(day.day for day in of_model)}"
+            raise Misconfigured(f"no counted day lies in this range; choose a range between {extent}")
         reports, problems = read_reports(store, [counted.run for counted in days if counted.run])
     problems += [counted.problem for counted in days if counted.problem]
     if as_json:

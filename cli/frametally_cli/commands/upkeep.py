@@ -20,6 +20,7 @@ from frametally.packs.packing import pack_pictures
 from frametally.process import failpoints
 from frametally.process.reports import exit_code, plural
 from frametally.records import Cause
+from frametally.segments.chain import models_with_segments
 from frametally.segments.dead_letters import Entry, choose, drop, list_dead_letters, replay
 from frametally.segments.redetect import redetect as announce_again
 from frametally_cli.console import output as console
@@ -83,7 +84,11 @@ def redetect(model: str, source: str | None, **overrides: Any) -> int:
             from_ms=from_ms,
             to_ms=to_ms,
         )
+        models = models_with_segments(ports.store)
     console.print_skipped(report.skipped)
+    if model not in models:
+        note = f"note: {model} has detected nothing here yet; models that have: {', '.join(models) or 'none'}"
+        click.echo(console.plain(note), err=True)
     click.echo(f"frames: {report.announced} announced for {model}, {report.known} already analysed")
     if report.announced:
         click.echo(f"analyse them with: {consume_command(report.topic, settings)}")

@@ -71,6 +71,16 @@ class PutResult(NamedTuple):
     adopted: bool
 
 
+def models_with_segments(store: ObjectStore) -> list[str]:
+    """Return the ids of the models that have detected, sorted. This takes one listing per model."""
+    folders: list[str] = []
+    after = None
+    while (info := next(store.list(keys.METADATA, after), None)) is not None:
+        folders.append(info.key.split("/")[1])
+        after = f"{keys.METADATA}/{folders[-1]}/\uffff"  # after every key of that model
+    return sorted(folder.removeprefix("model=") for folder in folders if folder.startswith("model="))
+
+
 def logs_with_segments(store: ObjectStore, model: str, topic: str) -> list[str]:
     """Return the ids of the logs of `topic` that the model has segments of.
 

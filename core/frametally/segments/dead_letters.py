@@ -18,6 +18,7 @@ from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import Progress, Skipped
 from frametally.records import Cause, DeadLetter, FrameAnnouncement, FrameDetections, Stage, decode, encode
 from frametally.segment_records import SegmentHeader
+from frametally.segments.chain import models_with_segments
 from frametally.segments.contents import list_segments, read_header, read_segment, read_source
 from frametally.undo_records import DroppedDeadLetter
 
@@ -115,9 +116,14 @@ def list_dead_letters(store: ObjectStore, *, model: str | None = None) -> list[E
     This reads the headers of all segments, and the lines of relevant ones.
 
     Raises:
+        Misconfigured: `model` has detected nothing here.
         Poison: A segment does not parse; the message names it.
         CutShort: A segment is incomplete.
     """
+    if model is not None and model not in (models := models_with_segments(store)):
+        raise Misconfigured(
+            f"model {model!r} has detected nothing here; models: {', '.join(models) or 'none'}"
+        )
     dropped = {info.key for info in store.list(keys.DROPPED)}
     entries: list[Entry] = []
     headers: list[tuple[str, SegmentHeader, int]] = []

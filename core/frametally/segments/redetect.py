@@ -25,11 +25,13 @@ from frametally.records import FrameAnnouncement, FrameDetections, MediaManifest
 from frametally.rules.times import DAY_MS, in_range
 from frametally.rules.tombstones import Forgotten, is_forgotten
 from frametally.segment_records import SegmentSource
+from frametally.segments.chain import models_with_segments
 from frametally.segments.contents import read_header, read_source
 from frametally.settings.loading import Settings
 
 _ANNOUNCE_FRAMES = 100
-_MODEL = re.compile(r"[a-z0-9][a-z0-9._-]{0,90}")  # with the prefix, it must be a valid topic name
+# As detectors make it (`make_model_id`); with the prefix, it must be a valid topic name.
+_MODEL = re.compile(r"[a-z0-9][a-z0-9._-]{0,81}-[0-9a-f]{8}")
 
 
 class RedetectReport(NamedTuple):
@@ -52,20 +54,6 @@ class _Frame(NamedTuple):
     @property
     def path(self) -> str:
         return keys.image_key(self.manifest.source, *self.name)
-
-
-def redetect_topic(topic: str, model: str) -> str:
-    """Return the topic of frames of `topic` that are announced again for `model`.
-
-    Raises:
-        Misconfigured: `model` is not a valid model id.
-    """
-    if not _MODEL.fullmatch(model):
-        raise Misconfigured(
-            f"--model {model!r} is not a model ID; `frametally consume` prints its model ID, such as "
-            "yolov4-tiny-openvino-f32-296d9c9a"
-        )
-    return keys.redetect_topic(topic, model)
 
 
 def refuse_topic_of_another(topic: str, model: str) -> None:
@@ -102,7 +90,12 @@ def redetect(
         Misconfigured: The model id or the source is wrong, or frames cannot be distinguished.
         Retryable: The store or the log is unavailable.
     """
-    topic = redetect_topic(settings.topic, model)
+    if not _MODEL.fullmatch(model):
+        raise Misconfigured(
+            f"--model {model!r} is not a model ID: it ends in 8 hex digits, and `frametally consume` prints "
+            f"it; models that have detected here: {', '.join(models_with_segments(store)) or 'none'}"
+        )
+    topic = keys.redetect_topic(settings.topic, model)
     manifests = footage_of(list_manifests(store) if source is None else media_of_source(store, source), model)
     log.create_topic(topic, settings.log_partitions)
     forgotten = forgotten_by(list_tombstones(store))

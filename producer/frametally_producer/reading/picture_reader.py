@@ -88,12 +88,15 @@ def decode_header(file: BufferedReader, *, max_pixels: int) -> PictureHeader:
 def decode_picture(file: BufferedReader, header: PictureHeader) -> Pixels:
     """Decode the picture upright: shape (height, width, 3), dtype uint8, channels blue, green, red.
 
-    Raises `Poison` if it is truncated or damaged, or a JPEG that would take too long.
+    Raises `Poison` if it is truncated or damaged, or a JPEG that would take too long; and `MemoryError`.
     """
     file.seek(0)
     try:
         pixels = decode_pixels(file.read())
     except Poison as error:
+        cause = error.__cause__
+        if isinstance(cause, cv2.error) and cause.code == cv2.Error.StsNoMem:
+            raise MemoryError from error
         raise Poison(f"{error}; copy it again from the original") from error
     return upright(pixels, header.orientation)
 
@@ -286,7 +289,10 @@ def _serve(connection: socket.socket) -> None:
             except Poison as error:
                 answer = _Answer(poison=str(error))
             except MemoryError:
-                answer = _Answer(poison="needs too much memory to read; save it again in a plain format")
+                answer = _Answer(
+                    poison=f"needs more memory to read than its bound of {request.most_bytes >> 20} MiB; "
+                    "save it again with fewer pixels, or in a plain format"
+                )
             finally:  # read the next request without a picture's limit
                 resource.setrlimit(resource.RLIMIT_AS, memory_limits)
         connection.sendall(msgspec.json.encode(answer) + b"\n")

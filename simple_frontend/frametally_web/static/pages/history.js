@@ -2,9 +2,16 @@
 
 import { byId } from "../js/shared/dom.js";
 import { writeTimes } from "../js/shared/format.js";
-import { useZone } from "../js/shared/time.js";
+import { parseState } from "../js/shared/state.js";
+import { useZone, zoneOf } from "../js/shared/time.js";
 import { askForStrip } from "../js/status/live.js";
 
-useZone(byId("history-page").dataset.timezone ?? "UTC");
+const zone = zoneOf(parseState(location.search));
+// The server does not know the reader's zone; its sentences have times as well, so it makes the page again.
+if (byId("history-page").dataset.timezone !== zone) {
+  const asked = new URLSearchParams(location.search);
+  if (!asked.has("timezone")) location.replace(`?${(asked.set("timezone", zone), asked)}`);
+}
+useZone(zone);
 writeTimes();
 askForStrip();
