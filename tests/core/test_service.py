@@ -50,6 +50,20 @@ def test_systemd_takes_the_unit_and_finds_it_hardened(
     assert judged.returncode == 0, judged.stdout
 
 
+def test_systemd_finds_the_program_in_a_folder_of_any_name_that_it_takes(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "my $HOME 50%" / "python"
+    program.parent.mkdir()
+    shutil.copy("/bin/true", program)
+    monkeypatch.setattr(sys, "executable", str(program))
+    verified = analyze("verify", "--man=no", unit_in(tmp_path, PLACES[1], settings))
+    assert (verified.returncode, verified.stderr) == (0, "")
+    monkeypatch.setattr(sys, "executable", str(tmp_path / 'my "own"' / "python"))
+    with pytest.raises(Misconfigured, match="systemd starts no program in a folder"):
+        unit_text(PLACES[1], settings)
+
+
 def test_systemd_refuses_a_unit_without_its_program(settings: Settings, tmp_path: Path) -> None:
     unit = unit_in(tmp_path, PLACES[1], settings)
     unit.write_text(unit.read_text().replace(sys.executable, f"{sys.executable}-of-nobody"))

@@ -92,12 +92,14 @@ def unit_text(place: Place, settings: Settings) -> str:
     """Return the unit of a service that runs `frametally up` on the data folder of `settings`.
 
     Raises:
-        Misconfigured: The path of a folder contains a line break.
+        Misconfigured: The path of a folder contains a line break, or that of the program a quotation mark.
     """
     data_dir, models_dir = settings.data_dir, settings.models_dir.expanduser().absolute()
     if place.is_system:
         data_dir, models_dir = _SYSTEM_DATA, _SYSTEM_MODELS
-    program = [sys.executable, "-P", "-m", "frametally", "up", "--data-dir", str(data_dir)]
+    words = ["-P", "-m", "frametally", "up", "--data-dir", str(data_dir)]
+    # systemd puts values of variables into the words, and leaves the program as it is.
+    program = [_program(), *(_quoted(word).replace("$", "$$") for word in words)]
     rights = _AS_SYSTEM
     if not place.is_system:
         # Without PrivateUsers, a user's systemd cannot change what the service sees of the file system.
@@ -109,7 +111,7 @@ def unit_text(place: Place, settings: Settings) -> str:
         f"{online}\n"
         "[Service]\n"
         "Type=exec\n"
-        f"ExecStart={' '.join(_quoted(word).replace('$', '$$') for word in program)}\n"
+        f"ExecStart={' '.join(program)}\n"
         f"WorkingDirectory={_escaped(data_dir)}\n"
         f"Environment={_quoted(f'FRAMETALLY_MODELS_DIR={models_dir}')}\n"
         f"EnvironmentFile=-{_escaped(place.environment)}\n"
@@ -133,6 +135,15 @@ def _escaped(path: object) -> str:
 def _quoted(word: object) -> str:
     escaped = _escaped(word).replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
+
+
+def _program() -> str:
+    if re.search(r"[\"'\\]", sys.executable):
+        raise Misconfigured(
+            f"{sys.executable}: systemd starts no program in a folder whose name contains quotation marks or "
+            "backslashes; install frametally in another folder"
+        )
+    return _quoted(sys.executable)
 
 
 def _output(*command: str) -> str:
