@@ -159,6 +159,19 @@ def test_thinning_keeps_first_best_and_crossing_frames_and_some_of_each_interval
         assert counts_of(filmed) == counts
 
 
+@needs("traffic")
+def test_thinning_keeps_the_crossings_after_midnight_of_footage_that_begins_then(tmp_path: Path) -> None:
+    with filmed_days(tmp_path, draw_line) as (filmed, _):
+        midnight_ms = START_MS - START_MS % DAY_MS - 20 * DAY_MS  # the day before has no footage
+        night = filmed.film("gate", midnight_ms)
+        filmed.count()
+        set_rule(filmed.store, after(5, "thinning", interval_s=3600, frames=0))
+        filmed.round()
+        left = set(filmed.frames())
+        for start in range(0, FRAMES, 60):
+            assert {night[start + 27], night[start + 28]} & left
+
+
 def test_footage_that_is_not_counted_yet_is_not_thinned(place: tuple[Filmed, Days]) -> None:
     filmed, days = place
     late = filmed.film("yard", START_MS - 10 * DAY_MS)

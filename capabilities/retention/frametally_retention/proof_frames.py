@@ -72,17 +72,19 @@ class ProofFrames:
         places = picture_places()
         if places is None:
             return []
+        days = {keys.utc_day(from_ms), keys.utc_day(to_ms - 1)}
+        series = {(run.model, run.interval_s) for day in days for run in self._runs.get(day, ())}
         return sorted(
             {
                 event.at_ms
                 for place in self._places
                 if place.source == source and place.holds_in(from_ms, to_ms)
-                for run in self._runs.get(keys.utc_day(from_ms), ())
+                for model, interval_s in sorted(series)
                 for event in places.events(
                     self._footage,
                     place,
-                    model=run.model,
-                    base_interval_s=run.interval_s,
+                    model=model,
+                    base_interval_s=interval_s,
                     from_ms=from_ms,
                     to_ms=to_ms,
                 )
