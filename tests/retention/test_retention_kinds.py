@@ -27,6 +27,7 @@ from frametally_retention.policy import (
     RetentionPolicy,
     RetentionRule,
     begin_removal,
+    drop_rule,
     put_hold,
     set_rule,
 )
@@ -116,6 +117,24 @@ def test_a_hold_that_comes_before_an_item_goes_keeps_it(
 
     def begin(store: ObjectStore, removal: Removal) -> RetentionPolicy:
         put_hold(filmed.store, LegalHold(name="case", set_at_ms=0))
+        return begin_removal(store, removal)
+
+    monkeypatch.setattr(rounds, "begin_removal", begin)
+    report = filmed.round(clock_ms=CLOCK_MS)
+    assert filmed.store.head(keys.original_key(video)) is not None
+    assert sum(kind.going for kind in report.kinds) == 0
+
+
+@needs("videos")
+def test_a_rule_that_is_removed_during_a_round_removes_nothing_more(
+    filmed: Filmed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    video, newest = put_video(filmed, 1), put_video(filmed, 2)
+    make_older(monkeypatch, filmed, newest)
+    set_rule(filmed.store, RetentionRule(kind="originals", after_ms=7 * DAY_MS))
+
+    def begin(store: ObjectStore, removal: Removal) -> RetentionPolicy:
+        drop_rule(filmed.store, "originals", "")
         return begin_removal(store, removal)
 
     monkeypatch.setattr(rounds, "begin_removal", begin)

@@ -228,6 +228,25 @@ def test_a_hold_that_comes_during_a_round_stops_what_has_not_begun(
     assert any("policy was changed" in line for line in report.lines)
 
 
+def test_a_hold_that_comes_hours_into_a_round_still_hears_what_was_being_removed(
+    place: tuple[Filmed, Days], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filmed, _ = place
+    set_rule(filmed.store, after(5))
+    passed_s = iter([0.0])
+    monkeypatch.setattr(rounds, "monotonic", lambda: next(passed_s, 3 * 3600.0))
+    under_way: list[Any] = []
+
+    def delete(store: ObjectStore, batch: Any) -> Any:
+        hold = LegalHold(name=str(len(under_way)), set_at_ms=START_MS + DAY_MS + 3 * HOUR_MS)
+        under_way.extend(put_hold(store, hold))
+        return delete_pictures(store, batch)
+
+    monkeypatch.setattr(rounds, "delete_pictures", delete)
+    filmed.round()
+    assert [(removal.source, removal.from_ms) for removal in under_way] == [("gate", START_MS - AGES_MS[0])]
+
+
 @needs("accuracy")
 def test_frames_of_accuracy_checks_stay(place: tuple[Filmed, Days]) -> None:
     from frametally_accuracy.book import AccuracyBook

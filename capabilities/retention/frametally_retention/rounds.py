@@ -11,6 +11,7 @@ import uuid
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
 from frametally.errors import Retryable
@@ -111,7 +112,7 @@ class RetentionRound:
         """
         self._store: ObjectStore = ports.store
         self._settings: Settings = ports.settings
-        self._clock_ms = clock_ms
+        self._clock_ms, self._began_s = clock_ms, monotonic()
         self._progress, self._dry = progress, dry
         self._id = str(uuid.uuid4())
         self._parts = kept_parts(ports)
@@ -159,6 +160,10 @@ class RetentionRound:
             end_round(self._store, self._id, self._clock_ms, tuple(removed))
         return self.report
 
+    def _now_ms(self) -> int:
+        """Return the clock's time; a round may take days, and a hold must know what is removed just now."""
+        return self._clock_ms + round((monotonic() - self._began_s) * 1000)
+
     def _open_proofs(self) -> ProofFrames:
         if self._proofs is None:
             from frametally_retention.proof_frames import ProofFrames  # imports the counting job
@@ -203,7 +208,7 @@ class RetentionRound:
                 source=hour.source,
                 from_ms=int(first),
                 to_ms=int(last),
-                since_ms=self._clock_ms,
+                since_ms=self._now_ms(),
             )
             policy = begin_removal(self._store, removal)
             if (policy.rules, policy.holds) != (self._policy.rules, self._policy.holds):
@@ -249,15 +254,18 @@ class RetentionRound:
             )
 
     def _take(self, kind: KeptKind, item: KeptItem) -> bool:
-        """Remove an item unless a hold has come meanwhile."""
+        """Remove an item unless its rule was changed or a hold has come meanwhile."""
         removal = Removal(
             id=self._id,
             source=item.source,
             from_ms=FIRST_MS if item.from_ms is None else item.from_ms,
             to_ms=NEXT_MS if item.to_ms is None else item.to_ms,
-            since_ms=self._clock_ms,
+            since_ms=self._now_ms(),
         )
-        if begin_removal(self._store, removal).holds_of(item.source, item.from_ms, item.to_ms):
+        policy = begin_removal(self._store, removal)
+        if policy.rule_for(kind.name, item.source) != self._policy.rule_for(kind.name, item.source):
+            return False
+        if policy.holds_of(item.source, item.from_ms, item.to_ms):
             return False
         failpoints.passing("retention.item")
         kind.remove(item)
