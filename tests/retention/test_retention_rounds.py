@@ -15,9 +15,14 @@ from tests.retention.filmed import AGES_MS, FRAMES, START_MS, STEP_MS, Filmed, f
 from frametally import keys
 from frametally.books.runs import current_runs, read_run, read_tracks
 from frametally.errors import Misconfigured
+from frametally.media.manifests import list_manifests
+from frametally.media.mending import carry_out, plan_renaming, plan_retiming, unfinished
 from frametally.media.stored_images import missing_images
+from frametally.opening import open_frame_log
 from frametally.packs.packed_store import delete_pictures
 from frametally.ports.object_store import ObjectStore
+from frametally.ports.opened import StagePorts
+from frametally.process.reports import NoProgress
 from frametally.rules.times import DAY_MS, HOUR_MS
 from frametally_retention import rounds
 from frametally_retention.frame_choice import at_crossings, spread_evenly
@@ -170,6 +175,28 @@ def test_thinning_keeps_the_crossings_after_midnight_of_footage_that_begins_then
         left = set(filmed.frames())
         for start in range(0, FRAMES, 60):
             assert {night[start + 27], night[start + 28]} & left
+
+
+@pytest.mark.parametrize("what", ["retime", "rename-source"])
+def test_thinned_footage_is_not_corrected_because_its_counts_would_go(
+    place: tuple[Filmed, Days], what: str
+) -> None:
+    filmed, _ = place
+    set_rule(filmed.store, after(20, "thinning", interval_s=900, frames=1))
+    filmed.round()
+    counts, before = counts_of(filmed), filmed.objects()
+    media = list_manifests(filmed.store)
+    change = (
+        plan_retiming(media, "gate", start_ms=START_MS, delete=False)
+        if what == "retime"
+        else plan_renaming(filmed.store, "gate", "yard", delete=False)
+    )
+    with closing(open_frame_log(filmed.settings.log_url)) as log:
+        ports = StagePorts(filmed.settings, filmed.store, log)
+        with pytest.raises(Misconfigured, match=r"^1 recording of gate no longer has .* nothing was changed"):
+            carry_out(ports, change, NoProgress())
+    assert (counts_of(filmed), filmed.objects()) == (counts, before)
+    assert unfinished(filmed.store) == []
 
 
 def test_footage_that_is_not_counted_yet_is_not_thinned(place: tuple[Filmed, Days]) -> None:

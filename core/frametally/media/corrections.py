@@ -69,6 +69,21 @@ def begins_at(manifest: MediaManifest) -> int:
     return began_ms
 
 
+def removed_pictures(store: ObjectStore, manifest: MediaManifest) -> int:
+    """Return how many pictures that count the store no longer has: a correction would lose their counts.
+
+    Of a video that is forgotten in part this is unknown, and 0. Raises `Misconfigured` as `retime`.
+    """
+    manifest = store_manifest(store, manifest)
+    names = _counted_images(store, manifest)
+    if manifest.kind == "video":
+        is_known = not _has_forgotten_ranges(store, manifest)
+        return max(0, manifest.frames_announced - len(names)) if is_known else 0
+    folders = {keys.image_folder(manifest.source, keys.utc_day(name.captured_at_ms)) for name in names}
+    stored_keys = {info.key for folder in folders for info in store.list(folder)}
+    return len({keys.image_key(manifest.source, *name) for name in names} - stored_keys)
+
+
 def retime(
     store: ObjectStore, manifest: MediaManifest, *, start_ms: int, delete_images: bool = False
 ) -> Correction | None:
@@ -238,10 +253,7 @@ class _Targets:
         correction, old = self._correction, self._correction.manifest
         times = [frame.captured_at_ms for frame in frames]
         # Frames with lost pictures must be produced from the file again; forgotten ones need not.
-        ranges = any(
-            keys.forgotten_revision(info.key) is None
-            for info in list_records(self._store, f"{keys.TOMBSTONES}/{old.sha256}")
-        )
+        ranges = _has_forgotten_ranges(self._store, old)
         whole = ranges or len(frames) >= old.frames_announced
         return msgspec.structs.replace(
             old,
@@ -302,15 +314,25 @@ class _Targets:
 
 def _note(store: ObjectStore, manifest: MediaManifest, **change: object) -> Correction:
     manifest = store_manifest(store, manifest)
+    names = [name.file_name for name in _counted_images(store, manifest)]
+    correction = Correction(manifest=manifest, images=names, **change)  # type: ignore[arg-type]
+    store.put(correction.key, encode(correction))
+    return correction
+
+
+def _counted_images(store: ObjectStore, manifest: MediaManifest) -> list[keys.ImageName]:
+    """Return the names of a medium's announced pictures, of single pictures only of those that count."""
     images = announced_images(store, manifest)
     if manifest.kind == "pictures":
         forgotten = forgotten_by(list_tombstones(store))
         media = media_of(manifest)
         images = [name for name in images if not is_forgotten(media, name.captured_at_ms, forgotten)]
-    names = [name.file_name for name in images]
-    correction = Correction(manifest=manifest, images=names, **change)  # type: ignore[arg-type]
-    store.put(correction.key, encode(correction))
-    return correction
+    return images
+
+
+def _has_forgotten_ranges(store: ObjectStore, manifest: MediaManifest) -> bool:
+    folder = f"{keys.TOMBSTONES}/{manifest.sha256}"
+    return any(keys.forgotten_revision(info.key) is None for info in list_records(store, folder))
 
 
 def _forget_ranges_again(store: ObjectStore, correction: Correction, targets: _Targets) -> None:

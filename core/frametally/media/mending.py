@@ -34,7 +34,7 @@ from frametally.plugins import hooks
 from frametally.ports.object_store import ObjectStore
 from frametally.ports.opened import StagePorts
 from frametally.ports.picture_places import picture_places
-from frametally.process.reports import Progress, Skipped
+from frametally.process.reports import Progress, Skipped, plural
 from frametally.records import MediaManifest, encode
 from frametally.rules.time_patterns import TimePattern
 from frametally.rules.times import FIRST_MS, NEXT_MS, moment_ms
@@ -211,10 +211,16 @@ def carry_out(ports: StagePorts, change: FootageChange, progress: Progress) -> M
     """Note a change, make it, and delete its note.
 
     Raises:
-        Misconfigured: Pictures of a medium cannot be distinguished from others.
+        Misconfigured: Pictures of a medium were removed, so that its counts would go, or cannot be
+            distinguished from others; nothing was changed.
         Poison: A record in the store is damaged.
         Retryable: A server is unavailable.
     """
+    try:
+        _check_pictures(ports.store, change)
+    except Misconfigured:
+        ports.store.delete(change.key)  # an interrupted call's, which nobody can finish
+        raise
     ports.store.put(change.key, encode(change))
     make = {"forget": _forget, "retime": _correct, "rename-source": _rename}[change.what]
     done = make(ports, change, progress)
@@ -329,6 +335,25 @@ def _corrected(change: FootageChange, number: int) -> Change:
     if change.what == "rename-source":
         return MediumRenamed(manifest, change.source, change.source_name)
     return MediumRetimed(manifest, corrections.begins_at(manifest) + change.shifts_ms[number])
+
+
+def _check_pictures(store: ObjectStore, change: FootageChange) -> None:
+    """Raise `Misconfigured` if a change announces frames again whose pictures are no longer stored."""
+    removed = {
+        planned.name: number
+        for planned in change.media
+        if (change.what == "retime" or (change.what == "rename-source" and planned.source != change.source))
+        and _is_as_noted(store, planned)
+        and (number := corrections.removed_pictures(store, planned))
+    }
+    if removed:
+        name, number = max(removed.items(), key=lambda pair: pair[1])
+        raise Misconfigured(
+            f"{plural(len(removed), 'recording')} of {change.target} no longer "
+            f"{'has' if len(removed) == 1 else 'have'} all pictures in the store ({name}: {number} removed, "
+            f"such as by `frametally retention`), and {change.what} would lose their counts, so nothing was "
+            "changed; if you have the file, forget it, and produce it again with the right time and source"
+        )
 
 
 def _is_as_noted(store: ObjectStore, planned: MediaManifest) -> bool:
