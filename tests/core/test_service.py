@@ -12,9 +12,9 @@ from tests.commands import run_frametally
 
 from frametally.errors import Misconfigured
 from frametally.settings.loading import Settings, load_settings
-from frametally_cli.commands.service import NAME, Place, must_be_readable_by_all, unit_text
+from frametally_cli.commands.service import NAME, ServicePlace, must_be_readable_by_all, unit_text
 
-PLACES = [Place(is_system=False), Place(is_system=True)]
+PLACES = [ServicePlace(is_system=False), ServicePlace(is_system=True)]
 # systemd's own estimate, of 100; a service without any of these directives has 96.
 MOST_EXPOSURE = {False: 60, True: 25}
 PERCENT = 'my "data" 50%'
@@ -33,7 +33,7 @@ def settings(tmp_path: Path) -> Settings:
     return load_settings(None, data_dir=folder, models_dir=tmp_path / "models")
 
 
-def unit_in(folder: Path, place: Place, settings: Settings) -> Path:
+def unit_in(folder: Path, place: ServicePlace, settings: Settings) -> Path:
     path = folder / NAME
     path.write_text(unit_text(place, settings), encoding="utf-8")
     return path
@@ -41,7 +41,7 @@ def unit_in(folder: Path, place: Place, settings: Settings) -> Path:
 
 @pytest.mark.parametrize("place", PLACES, ids=["user", "system"])
 def test_systemd_takes_the_unit_and_finds_it_hardened(
-    place: Place, settings: Settings, tmp_path: Path
+    place: ServicePlace, settings: Settings, tmp_path: Path
 ) -> None:
     unit = unit_in(tmp_path, place, settings)
     verified = analyze("verify", "--man=no", unit)
@@ -71,7 +71,7 @@ def test_systemd_refuses_a_unit_without_its_program(settings: Settings, tmp_path
 
 
 @pytest.mark.parametrize("place", PLACES, ids=["user", "system"])
-def test_the_service_starts_at_boot(place: Place, settings: Settings, tmp_path: Path) -> None:
+def test_the_service_starts_at_boot(place: ServicePlace, settings: Settings, tmp_path: Path) -> None:
     if not shutil.which("systemctl"):
         pytest.skip("needs systemctl (Debian: apt install systemd)")
     folder = tmp_path / "root" / "etc/systemd" / ("system" if place.is_system else "user")

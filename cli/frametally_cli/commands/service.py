@@ -62,7 +62,7 @@ ProtectKernelTunables=yes
 """
 
 
-class Place(NamedTuple):
+class ServicePlace(NamedTuple):
     """Where a service belongs: to this user, or with `is_system` to the machine."""
 
     is_system: bool
@@ -88,7 +88,7 @@ class Place(NamedTuple):
         return _output("systemctl", *(() if self.is_system else ("--user",)), *arguments)
 
 
-def unit_text(place: Place, settings: Settings) -> str:
+def unit_text(place: ServicePlace, settings: Settings) -> str:
     """Return the unit of a service that runs `frametally up` on the data folder of `settings`.
 
     Raises:
@@ -154,7 +154,7 @@ def _output(*command: str) -> str:
     return done.stdout
 
 
-def _place(is_system: bool, *, is_changing: bool = True) -> Place:
+def _place(is_system: bool, *, is_changing: bool = True) -> ServicePlace:
     """Return the place of the service. Raises `Misconfigured` if this machine or user cannot have one."""
     if not (_BOOTED.is_dir() and shutil.which("systemctl")):
         raise Misconfigured(
@@ -163,7 +163,7 @@ def _place(is_system: bool, *, is_changing: bool = True) -> Place:
         )
     if is_system and is_changing and os.geteuid() != 0:
         raise Misconfigured("--system needs root: run it with sudo, or leave out --system")
-    return Place(is_system)
+    return ServicePlace(is_system)
 
 
 def must_be_readable_by_all(paths: Sequence[Path]) -> None:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from frametally import keys
 from frametally.adapters.sql.ledger import chains, hour_rows, intake, segment_rows, segments
-from frametally.adapters.sql.ledger.database import COLUMNS, NUMBER_OF_NAME, Connection, LedgerDatabase
+from frametally.adapters.sql.ledger.database import COLUMNS, NUMBER_OF_NAME, LedgerConnection, LedgerDatabase
 from frametally.books.runs import list_current_pointers
 from frametally.files.sqlite import BUSY_TIMEOUT_S
 from frametally.media.manifests import list_records
@@ -260,7 +260,7 @@ class SqlLedger:
         known_objects: Mapping[str, tuple[int, str, bool]],
         listed: Mapping[str, ObjectInfo],
         take: Callable[[ObjectInfo], _TakenT | None],
-        put_record: Callable[[Connection, _TakenT], None],
+        put_record: Callable[[LedgerConnection, _TakenT], None],
     ) -> tuple[int, int]:
         """Read listed objects that are not known as listed, and write them in one transaction."""
         new = [info for info in listed.values() if intake.is_new(info, known_objects)]

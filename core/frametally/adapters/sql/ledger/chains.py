@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Callable, Collection, Iterable
 
 from frametally import keys
-from frametally.adapters.sql.ledger.database import NUMBER_OF_NAME, Connection, insert_rows
+from frametally.adapters.sql.ledger.database import NUMBER_OF_NAME, LedgerConnection, insert_rows
 from frametally.errors import RowDamaged
 from frametally.segments.stretches import SegmentStretch, Stretches, partition_of
 
@@ -14,7 +14,7 @@ from frametally.segments.stretches import SegmentStretch, Stretches, partition_o
 class Chains:
     """The stretches within one writer's transaction, which `save` writes."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: LedgerConnection) -> None:
         self._connection = connection
         self._before = read_stretches(connection)
         self._stretches = Stretches(self._before)
@@ -53,7 +53,7 @@ class Chains:
         insert_rows(self._connection, "stretches", rows)
 
 
-def read_stretches(connection: Connection, without: Collection[str] = ()) -> list[SegmentStretch]:
+def read_stretches(connection: LedgerConnection, without: Collection[str] = ()) -> list[SegmentStretch]:
     """Return the stretches of all models, as they are without the segments of some keys.
 
     Raises `RowDamaged`.
@@ -74,14 +74,14 @@ def _checksum(stretch: SegmentStretch) -> int:
     return zlib.crc32(repr(tuple(stretch)).encode())
 
 
-def read_listing(connection: Connection) -> tuple[int, int]:
+def read_listing(connection: LedgerConnection) -> tuple[int, int]:
     """Return the number of segments, and when all were last listed, or 0 if never."""
     (segments,) = connection.execute("SELECT count(*) FROM frametally_ledger_segments").fetchone()
     (listed_at_ms,) = connection.execute("SELECT max(listed_at_ms) FROM frametally_ledger_listing").fetchone()
     return segments, listed_at_ms or 0
 
 
-def note_listing(connection: Connection, listed_at_ms: int) -> None:
+def note_listing(connection: LedgerConnection, listed_at_ms: int) -> None:
     """Record when all segments were listed."""
     connection.execute("DELETE FROM frametally_ledger_listing")
     insert_rows(connection, "listing", [[listed_at_ms]])
@@ -98,7 +98,7 @@ _STRETCHES = (
 )
 
 
-def _segments_of(connection: Connection, partition: str) -> list[SegmentStretch]:
+def _segments_of(connection: LedgerConnection, partition: str) -> list[SegmentStretch]:
     place = _place_of(f"{partition}-{0:020d}.jsonl")
     query = f'{LINKS} AND log_id = ? AND topic = ? AND "partition" = ? AND model = {NUMBER_OF_NAME}'
     values = place.log_id, place.topic, place.partition, place.model

@@ -57,7 +57,7 @@ COLUMNS = {
 _ValueT = TypeVar("_ValueT")
 
 
-class Connection(Protocol):
+class LedgerConnection(Protocol):
     """A transaction's connection: SQLite's own, or one to PostgreSQL that takes the same statements."""
 
     def execute(self, sql: str, values: Sequence[Any] = ..., /) -> Any:
@@ -110,7 +110,7 @@ class LedgerDatabase:
             self._server.close()
 
     @contextmanager
-    def reading(self) -> Iterator[Connection]:
+    def reading(self) -> Iterator[LedgerConnection]:
         """Hold a transaction that sees one state of the database, whatever is written meanwhile."""
         if self._file is not None:
             with self._transaction(self._file, "BEGIN") as connection:
@@ -120,7 +120,7 @@ class LedgerDatabase:
                 yield _Server(of_server)
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
+    def writing(self) -> Iterator[LedgerConnection]:
         """Hold the only writer's transaction: committed at the end, rolled back if the block raises."""
         if self._file is not None:
             with self._transaction(self._file, "BEGIN IMMEDIATE") as connection:
@@ -185,7 +185,7 @@ def _is_ready(file: SqliteOpener) -> bool:
     return (mode, version) == (("wal",), (SCHEMA_VERSION,))
 
 
-def insert_rows(connection: Connection, table: str, rows: Sequence[Sequence[Any]]) -> None:
+def insert_rows(connection: LedgerConnection, table: str, rows: Sequence[Sequence[Any]]) -> None:
     """Insert rows with all columns of a table, in the order of `COLUMNS`."""
     if rows:
         names = ", ".join(f'"{name}"' for name in COLUMNS[table])
@@ -204,7 +204,7 @@ def by(size: int, values: Sequence[_ValueT]) -> Iterable[Sequence[_ValueT]]:
 
 
 def execute_in(
-    connection: Connection, sql: str, values: Sequence[Any], before: Sequence[Any] = ()
+    connection: LedgerConnection, sql: str, values: Sequence[Any], before: Sequence[Any] = ()
 ) -> list[Any]:
     """Run a statement that ends with `IN `, for each batch of values; return the rows of all.
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from frametally.adapters.sql.ledger.database import Connection, execute_in, insert_rows
+from frametally.adapters.sql.ledger.database import LedgerConnection, execute_in, insert_rows
 from frametally.adapters.sql.ledger.intake import Numbers
 from frametally.rules.times import DAY_MS
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def put_frames(
-    connection: Connection, numbers: Numbers, model: int, frames: Iterable[FrameKey], *, dead: bool
+    connection: LedgerConnection, numbers: Numbers, model: int, frames: Iterable[FrameKey], *, dead: bool
 ) -> None:
     """Add distinct frames; a frame with detections counts as detected, whatever dead letters it has."""
     groups: dict[tuple[int, int, int], set[tuple[int, int]]] = defaultdict(set)
@@ -48,7 +48,7 @@ def put_frames(
 
 
 def _add_to_tally(
-    connection: Connection, of_day: tuple[int, int, int, int], detected: int, dead_lettered: int
+    connection: LedgerConnection, of_day: tuple[int, int, int, int], detected: int, dead_lettered: int
 ) -> None:
     if not detected and not dead_lettered:
         return
@@ -56,7 +56,7 @@ def _add_to_tally(
         insert_rows(connection, "tallies", [(*of_day, detected, dead_lettered)])
 
 
-def forget_frames(connection: Connection, model: int, source: int, first_ms: int, last_ms: int) -> None:
+def forget_frames(connection: LedgerConnection, model: int, source: int, first_ms: int, last_ms: int) -> None:
     """Remove a source's frames of these times; their tallies show which media have any."""
     of_source = "WHERE model = ? AND source = ? AND day >= ? AND day <= ?"
     days = model, source, first_ms // DAY_MS, last_ms // DAY_MS

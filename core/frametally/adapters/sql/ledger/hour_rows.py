@@ -7,7 +7,13 @@ import struct
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from frametally.adapters.sql.ledger.database import DIGESTS, NUMBER_OF_NAME, Connection, execute_in, marks
+from frametally.adapters.sql.ledger.database import (
+    DIGESTS,
+    NUMBER_OF_NAME,
+    LedgerConnection,
+    execute_in,
+    marks,
+)
 from frametally.errors import RowDamaged
 from frametally.ports.ledger import CountedHour, SegmentOfHour
 
@@ -31,7 +37,7 @@ JOIN frametally_ledger_segments AS segments ON segments.number = hours.segment
 
 
 def counted_hours(
-    connection: Connection, *, with_margin: bool, without: Collection[str]
+    connection: LedgerConnection, *, with_margin: bool, without: Collection[str]
 ) -> list[CountedHour]:
     """Return the hours of segments, with the sums of their digests; see `Ledger.counted_hours`.
 
@@ -50,7 +56,7 @@ def counted_hours(
     return _hours_in(connection, _GROUPED.format(" AND ".join(conditions)), [*without])
 
 
-def _hours_in(connection: Connection, query: str, values: Sequence[object] = ()) -> list[CountedHour]:
+def _hours_in(connection: LedgerConnection, query: str, values: Sequence[object] = ()) -> list[CountedHour]:
     name_of = dict(iter(connection.execute("SELECT number, name FROM frametally_ledger_names")))
     try:
         return [
@@ -62,7 +68,7 @@ def _hours_in(connection: Connection, query: str, values: Sequence[object] = ())
 
 
 def segments_of_hours(
-    connection: Connection, model: str, sources: Collection[str], from_hour: int, to_hour: int
+    connection: LedgerConnection, model: str, sources: Collection[str], from_hour: int, to_hour: int
 ) -> list[SegmentOfHour]:
     """Return the segments of sources' hours, sorted; see `Ledger.segments_of_hours`.
 
@@ -84,7 +90,7 @@ def _checked(row: Sequence[Any]) -> SegmentOfHour:
     return SegmentOfHour(source, hour, key, size_bytes, version, bool(is_own), digest)
 
 
-def check(connection: Connection) -> None:
+def check(connection: LedgerConnection) -> None:
     """Compare all rows of hours with their digests. Raises `RowDamaged`."""
     hours = counted_hours(connection, with_margin=True, without=())
     if hours != _hours_in(connection, _GROUPED.format("1 = 1")):
@@ -109,7 +115,9 @@ def digest_of(
     return first >> 22, second >> 22  # so that sums of two million fit
 
 
-def hours_of_segments(connection: Connection, segment_keys: Collection[str]) -> list[tuple[str, str, int]]:
+def hours_of_segments(
+    connection: LedgerConnection, segment_keys: Collection[str]
+) -> list[tuple[str, str, int]]:
     """Return key, model and hour for each hour that these segments count towards."""
     query = (
         "SELECT segments.key, model.name, hour FROM frametally_ledger_segments AS segments "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from frametally.adapters.sql.ledger.database import Connection, execute_in, insert_rows
+from frametally.adapters.sql.ledger.database import LedgerConnection, execute_in, insert_rows
 from frametally.errors import Poison
 from frametally.ports.object_store import ObjectInfo
 from frametally.rules.seals import unsealed
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Numbers:
     """Numbers of names within one transaction."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: LedgerConnection) -> None:
         self._connection = connection
         self._numbers: dict[str, int] = {}
 
@@ -39,7 +39,7 @@ class Numbers:
         return number
 
 
-def known_objects(connection: Connection, kind: str) -> dict[str, tuple[int, str, bool]]:
+def known_objects(connection: LedgerConnection, kind: str) -> dict[str, tuple[int, str, bool]]:
     """Return size, version and whether to read it again, by key, of everything of that kind.
 
     Objects with a problem, and those whose stored record is damaged, are read again.
@@ -68,20 +68,20 @@ def is_new(info: ObjectInfo, known_objects: Mapping[str, tuple[int, str, bool]])
     return info.key not in known_objects or is_changed(info, known_objects) or known_objects[info.key][2]
 
 
-def remove_objects(connection: Connection, object_keys: Iterable[str]) -> None:
+def remove_objects(connection: LedgerConnection, object_keys: Iterable[str]) -> None:
     """Forget manifests, tombstones, dropped dead letters and runs by their keys."""
     of_keys = list(object_keys)
     execute_in(connection, "DELETE FROM frametally_ledger_run_frames WHERE key IN ", of_keys)
     execute_in(connection, "DELETE FROM frametally_ledger_objects WHERE key IN ", of_keys)
 
 
-def put_object(connection: Connection, stored_object: TakenObject, kind: str) -> None:
+def put_object(connection: LedgerConnection, stored_object: TakenObject, kind: str) -> None:
     """Record a manifest, a tombstone or a dropped dead letter, and replace the earlier one."""
     remove_objects(connection, [stored_object.info.key])
     _insert_object(connection, stored_object.info, kind, None, stored_object.record, stored_object.problem)
 
 
-def put_run(connection: Connection, stored_run: TakenRun) -> None:
+def put_run(connection: LedgerConnection, stored_run: TakenRun) -> None:
     """Record a current run, and replace the earlier one."""
     remove_objects(connection, [stored_run.info.key])
     _insert_object(
@@ -91,7 +91,7 @@ def put_run(connection: Connection, stored_run: TakenRun) -> None:
 
 
 def _insert_object(
-    connection: Connection,
+    connection: LedgerConnection,
     info: ObjectInfo,
     kind: str,
     model: str | None,

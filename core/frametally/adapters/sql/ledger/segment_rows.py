@@ -19,7 +19,7 @@ from frametally.adapters.sql.ledger.chains import LINKS, Chains
 from frametally.adapters.sql.ledger.database import (
     DIGESTS,
     MOST_IN,
-    Connection,
+    LedgerConnection,
     by,
     execute_in,
     insert_rows,
@@ -45,19 +45,19 @@ class ProblemSegment(NamedTuple):
     version: str
 
 
-def known_segments(connection: Connection) -> dict[str, tuple[int, str, bool]]:
+def known_segments(connection: LedgerConnection) -> dict[str, tuple[int, str, bool]]:
     """Return size, version and whether to read it again, by key, of every segment."""
     rows = connection.execute("SELECT key, size_bytes, version, problem FROM frametally_ledger_segments")
     return {key: (size_bytes, version, problem is not None) for key, size_bytes, version, problem in rows}
 
 
-def segments_with_problems(connection: Connection) -> list[ProblemSegment]:
+def segments_with_problems(connection: LedgerConnection) -> list[ProblemSegment]:
     """Return the segments that could not be read, or only in part."""
     query = "SELECT key, model, size_bytes, version FROM frametally_ledger_segments WHERE problem IS NOT NULL"
     return [ProblemSegment(*row) for row in connection.execute(query)]
 
 
-def unread_segments(connection: Connection) -> list[ObjectInfo]:
+def unread_segments(connection: LedgerConnection) -> list[ObjectInfo]:
     """Return the segments of which only the header was read, in the order in which they were added."""
     query = (
         "SELECT key, size_bytes, version, put_at_ms FROM frametally_ledger_segments "
@@ -71,7 +71,7 @@ _Rows = defaultdict[str, list[tuple[Any, ...]]]
 
 
 def put_segments(
-    connection: Connection, numbers: Numbers, chains: Chains, segments: Sequence[TakenSegment]
+    connection: LedgerConnection, numbers: Numbers, chains: Chains, segments: Sequence[TakenSegment]
 ) -> None:
     """Add segments, except those already there without a problem; of these, add the lines not yet read.
 
@@ -140,12 +140,12 @@ class _State(NamedTuple):
         return self.is_read == 0 and self.problem is None
 
 
-def _states_of(connection: Connection, segment_keys: Sequence[str]) -> dict[str, _State]:
+def _states_of(connection: LedgerConnection, segment_keys: Sequence[str]) -> dict[str, _State]:
     query = "SELECT key, number, problem, is_read FROM frametally_ledger_segments WHERE key IN "
     return {key: _State(*state) for key, *state in execute_in(connection, query, segment_keys)}
 
 
-def _put_problem(connection: Connection, segment: TakenSegment) -> None:
+def _put_problem(connection: LedgerConnection, segment: TakenSegment) -> None:
     info = segment.info
     connection.execute(
         "UPDATE frametally_ledger_segments SET problem = ?, size_bytes = ?, version = ?, put_at_ms = ? "
@@ -187,7 +187,7 @@ def _digests(rows: Sequence[Sequence[Any]]) -> list[list[int]]:
     return [[row[column] for row in rows] for column in (-2, -1)]
 
 
-def _add_to_total(connection: Connection, sums: Iterable[int]) -> None:
+def _add_to_total(connection: LedgerConnection, sums: Iterable[int]) -> None:
     """Add to the sums of all digests of hours."""
     connection.execute(
         "UPDATE frametally_ledger SET digest_0 = (digest_0 + ?) % ?, digest_1 = (digest_1 + ?) % ?",
@@ -221,7 +221,7 @@ def _letter_rows(numbers: Numbers, segment: TakenSegment, number: int) -> list[t
     return rows
 
 
-def forget_segments(connection: Connection, chains: Chains, segment_keys: Iterable[str]) -> set[str]:
+def forget_segments(connection: LedgerConnection, chains: Chains, segment_keys: Iterable[str]) -> set[str]:
     """Forget segments, and each day's frames of their sources from the first to the last of theirs.
 
     Returns the keys of other segments with frames of these times. They must be read again, and until then
@@ -260,7 +260,7 @@ _READ_AGAIN = (
 
 
 def _remove_segments(
-    connection: Connection, segment_keys: Sequence[str]
+    connection: LedgerConnection, segment_keys: Sequence[str]
 ) -> tuple[dict[tuple[int, int, int], tuple[int, int]], list[SegmentStretch]]:
     """Remove the rows of segments, but not those of frames.
 
