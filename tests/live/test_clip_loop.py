@@ -37,22 +37,26 @@ def place(tmp_path: Path, clip: bytes) -> Iterator[Place]:
 class CountedWishes(Wishes):
     """A person who stops the camera at a moment of the test's clock; whoever waits lets time pass."""
 
-    def __init__(self, feed: Feed, until_s: float) -> None:
+    def __init__(self, feed: Feed, until_s: float, asleep_s: float) -> None:
         super().__init__(feed, lease_s=1e9)
         self.now_s = NOW_S
         self._until_s = NOW_S + until_s
+        self._asleep_s = asleep_s
 
     @property
     def is_end_wanted(self) -> bool:
         return self.now_s > self._until_s
 
     def wait(self, seconds: float) -> None:
-        self.now_s += max(seconds, 0.001)
+        self.now_s += max(seconds, 0.001) + self._asleep_s
+        self._asleep_s = 0.0
 
 
-def show(place: Place, monkeypatch: pytest.MonkeyPatch, *, for_s: float) -> list[FeedTold]:
+def show(
+    place: Place, monkeypatch: pytest.MonkeyPatch, *, for_s: float, asleep_s: float = 0.0
+) -> list[FeedTold]:
     feed = Feed("f", "camera", "simulated", "Simulated", address=f"{LOOP}{place.video.sha256}")
-    wishes = CountedWishes(feed, for_s)
+    wishes = CountedWishes(feed, for_s, asleep_s)
     monkeypatch.setattr("frametally_live.feeds.clip_loop.time.time", lambda: wishes.now_s)
     told: list[FeedTold] = []
     run = FeedRun(
@@ -87,6 +91,15 @@ def test_it_shows_the_video_again_and_again_at_its_pace_under_its_own_name_and_s
     assert {report.frames_announced for report in told} == {0}
     assert len(place.announced("frames")) == len(stored)
     assert sorted(info.key for info in place.store.list("")) == objects
+
+
+def test_after_the_machine_has_slept_it_does_not_catch_up_on_the_loops_that_nobody_saw(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.batch()
+    frames = len(place.detect("frames"))
+    show(place, monkeypatch, for_s=3600 + 7, asleep_s=3600)
+    assert len(messages_of(place.log, place.settings.results_topic)) < 5 * frames
 
 
 @pytest.mark.parametrize("is_stored", [False, True])

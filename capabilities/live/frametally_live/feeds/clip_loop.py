@@ -5,7 +5,6 @@ Nothing is stored, detected or counted: its frames are the video's own, and only
 
 from __future__ import annotations
 
-import itertools
 import time
 from functools import partial
 
@@ -45,9 +44,12 @@ class ClipLoop:
         first_ms, last_ms = lines[0].captured_at_ms, lines[-1].captured_at_ms
         length_ms = last_ms - first_ms + max(1, round((last_ms - first_ms) / max(1, len(lines) - 1)))
         make_results_topic(self._run.log, self._run.settings)
-        for begin_ms in itertools.count(round(time.time() * 1000), length_ms):
+        begin_ms = 0
+        while True:
+            begin_ms = max(begin_ms, round(time.time() * 1000))  # nobody saw the loops of a machine asleep
             for line in lines:
                 self._show(line, begin_ms + line.captured_at_ms - first_ms)
+            begin_ms += length_ms
 
     def _lines(self) -> list[FrameDetections]:
         patience, store = self._run.patience, self._run.store
