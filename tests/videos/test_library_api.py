@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
+import msgspec
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -246,6 +247,29 @@ def test_a_source_is_changed_and_its_frames_follow(place: Place, client: FlaskCl
     assert (answer.json["source"], answer.json["source_name"]) == ("north-side", "North Side")
     assert answer.json["state"] == "received"
     assert jobs_of(place, video_id) == [(kind, "queued") for kind in ("frames", "metadata", "checks")]
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [({"source": "Nordtor"}, "source"), ({"start_time": "2026-05-01T09:00:00Z"}, "start_time")],
+)
+def test_a_video_without_pictures_and_original_is_not_moved_because_its_counts_would_go(
+    place: Place, client: FlaskClient, changes: dict[str, str], field: str
+) -> None:
+    video = make_video()
+    (video_id,) = stored(place, video)
+    manifest = msgspec.structs.replace(
+        make_manifest(4, media=video.sha256, source=video.source),
+        start_ms=video.facts.started_at_ms,
+        announced_frames=bytes([0b1111]),
+    )
+    place.store.put(manifest.key, encode(manifest))
+    refused = patch(client, video_id, changes)
+    assert (refused.status_code, refused.json["parameter"]) == (400, field)
+    assert "its counts would go" in refused.json["detail"]
+    assert patch(client, video_id, {"name": "Morning"}).status_code == 200
+    place.store.put(keys.original_key(video_id), b"original")  # its frames can be made again
+    assert patch(client, video_id, changes).status_code == 200
 
 
 def test_a_source_that_is_known_is_written_as_it_is_known(place: Place, client: FlaskClient) -> None:

@@ -15,7 +15,8 @@ import msgspec
 
 from frametally import keys
 from frametally.errors import FrametallyError, Retryable
-from frametally.media.manifests import ManifestReader
+from frametally.media.corrections import removed_pictures
+from frametally.media.manifests import ManifestReader, find_manifest
 from frametally.media.sources import joined
 from frametally.ports.object_store import ObjectStore
 from frametally.ports.picture_places import picture_places
@@ -98,6 +99,7 @@ def edit_video(
             return before
         if made_of is not None and made_of != before.revision:
             raise ChangedSince(before)
+        _check_pictures(store, after)
         if moved_from is not None and is_elsewhere(before, after):
             after = msgspec.structs.replace(after, moved_from=moved_from)
         return msgspec.structs.replace(after, revision=before.revision + 1)
@@ -108,6 +110,20 @@ def edit_video(
     if "roi" in changes or "calibration" in changes:
         draw(store, after)
     return after
+
+
+def _check_pictures(store: ObjectStore, video: VideoRecord) -> None:
+    """Raise `FieldRefused` if a video would move to where its counts cannot be made again."""
+    manifest, start_ms = find_manifest(store, video.sha256), video.facts.started_at_ms
+    if manifest is None or store.head(keys.original_key(video.id)) is not None:
+        return
+    is_other_time = None not in (manifest.start_ms, start_ms) and manifest.start_ms != start_ms
+    if (is_other_time or manifest.source != video.source) and removed_pictures(store, manifest):
+        raise FieldRefused(
+            "start_time" if is_other_time else "source",
+            "Pictures of this video and its original were removed, so its counts would go.",
+            "To correct it, delete the video and upload it again.",
+        )
 
 
 def draw(store: ObjectStore, video: VideoRecord) -> list[str]:
