@@ -100,6 +100,19 @@ def test_originals_and_derivatives_go_by_age_except_those_in_use_and_held(
 
 
 @needs("videos")
+def test_a_derivative_stays_while_it_is_unknown_whether_a_hold_names_its_source(
+    filmed: Filmed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    video, newest = put_video(filmed, 1), put_video(filmed, 2)
+    make_older(monkeypatch, filmed, newest)
+    set_rule(filmed.store, RetentionRule(kind="derivatives", after_ms=7 * DAY_MS))
+    put_hold(filmed.store, LegalHold(name="case", source="gate-1", set_at_ms=0))
+    filmed.store.put(keys.video_key(video), b"damaged")
+    filmed.round(clock_ms=CLOCK_MS)
+    assert filmed.store.head(keys.derivative_key(video, "playable", "0a1b2c3d")) is not None
+
+
+@needs("videos")
 def test_the_newest_original_stays_whatever_its_size(filmed: Filmed) -> None:
     video = put_video(filmed, 1)
     set_rule(filmed.store, RetentionRule(kind="originals", most_bytes=5))

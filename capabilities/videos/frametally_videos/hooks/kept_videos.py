@@ -9,7 +9,7 @@ from frametally import keys
 from frametally.errors import Poison
 from frametally.media.kept_data import KeptItem, KeptKind, KeptPart
 from frametally.media.manifests import find_manifest
-from frametally.ports.object_store import ObjectMissing, ObjectStore
+from frametally.ports.object_store import ObjectInfo, ObjectMissing, ObjectStore
 from frametally.ports.opened import StorePorts
 from frametally.records import decode_at
 from frametally_videos.jobs.job_requests import KINDS, remove_derivative
@@ -39,24 +39,24 @@ def _originals(store: ObjectStore) -> Iterator[KeptItem]:
     for info in store.list(keys.VIDEOS):
         video_id = keys.parse_original_key(info.key)
         if video_id is not None and is_taken(store, video_id):
-            yield _item(store, info.key, video_id, info.modified_at_ms, info.size_bytes)
+            yield from _items(store, info, video_id)
 
 
 def _derivatives(store: ObjectStore) -> Iterator[KeptItem]:
     for info in store.list(keys.VIDEOS):
         parts = info.key.split("/")
         if parts[-1].endswith(".mp4") and parts[-1].partition("-")[0] in KINDS:
-            yield _item(store, info.key, parts[1], info.modified_at_ms, info.size_bytes)
+            yield from _items(store, info, parts[1])
 
 
-def _item(store: ObjectStore, key: str, video_id: str, stored_at_ms: int, size_bytes: int) -> KeptItem:
-    """Return an object of a video; if its record cannot be read, any hold keeps it."""
+def _items(store: ObjectStore, info: ObjectInfo, video_id: str) -> Iterator[KeptItem]:
+    """Yield an object of a video; none if its record cannot be read: a hold may name its source."""
     with suppress(ObjectMissing, Poison):
         record_key = keys.video_key(video_id)
         video = decode_at(record_key, store.get(record_key), VideoRecord)
         manifest = find_manifest(store, video.sha256)
+        item = KeptItem(info.key, video.source, info.modified_at_ms, info.size_bytes)
         if manifest is not None:
             first_ms, last_ms = manifest.first_captured_at_ms, manifest.last_captured_at_ms
-            return KeptItem(key, manifest.source, stored_at_ms, size_bytes, first_ms, last_ms)
-        return KeptItem(key, video.source, stored_at_ms, size_bytes)
-    return KeptItem(key, "", stored_at_ms, size_bytes)
+            item = item._replace(source=manifest.source, from_ms=first_ms, to_ms=last_ms)
+        yield item
