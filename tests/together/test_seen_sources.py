@@ -228,6 +228,18 @@ def test_a_gap_of_another_source_is_not_told_of_where_nothing_is_counted_either(
     assert (refused.status, refused.json["value"]) == (400, HIDDEN)
 
 
+def test_days_with_footage_of_others_alone_are_no_days_of_ones_lines(place: Place, serving: Serving) -> None:
+    put(place, [*drive(frames=60), *drive(frames=60, start_ms=START_MS + 3 * DAY_MS)])
+    put(place, drive(HIDDEN, frames=60, start_ms=START_MS + DAY_MS), number=1)
+    draw_leg(place, LEG, "gate")
+    count(place)
+    give_accounts(place, sources=("gate",))
+    with asking_as(serving(place.app()), "lukas") as limited:
+        answer = limited("GET", "/api/v1/crossings?source=gate").json
+    place.access.close()
+    assert (answer["days"], answer["days_counted"]) == (2, 2)
+
+
 LEG = "middle"
 OF_LINES = [endpoint.path for endpoint in (*LINES.endpoints, *REPORT.endpoints)]
 

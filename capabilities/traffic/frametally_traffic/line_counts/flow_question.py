@@ -8,9 +8,9 @@ from typing import Any, Literal, NamedTuple
 from msgspec import structs
 
 from frametally.keys import day_start_ms, utc_day
-from frametally.ports.count_index import CountIndex
+from frametally.ports.count_index import CountIndex, CountQuery
 from frametally.rules.known import Basis, Missing, why_unknown
-from frametally.rules.times import DAY_MS, is_day_in_range
+from frametally.rules.times import DAY_MS
 from frametally.settings.loading import Settings
 from frametally_traffic.flows.day_columns import FlowColumns
 from frametally_traffic.line_counts import answers
@@ -120,11 +120,7 @@ def ask(index: CountIndex, settings: Settings, media: MediaTimes, query: ChartQu
     ends_ms = max(spans[0].from_ms, first_ms), min(spans[-1].to_ms, end_ms)
     from_ms, to_ms = (-(-ms // base_ms) * base_ms for ms in ends_ms)
     over = [*Bars(plan.interval_s, selection.zone.tzinfo).over(from_ms, to_ms)]
-    days = {
-        day.day_ms
-        for day in index.counted_days(choice.model)
-        if day.base_interval_s == base_s and is_day_in_range(day.day_ms, from_ms, to_ms)
-    }
+    days = _days(index, CountQuery(choice.model, base_s, DAY_MS // 1000, [source]), from_ms, to_ms)
     unanalysed = media.unanalysed(
         choice.model, [source], plan.resolved.from_ms, plan.resolved.to_ms, plan.resolved.chosen
     )
@@ -159,7 +155,7 @@ def ask(index: CountIndex, settings: Settings, media: MediaTimes, query: ChartQu
             by_source=False,
             coverage=chart.coverage,
         ),
-        tuple(utc_day(day_ms) for day_ms in sorted(days)),
+        tuple(map(utc_day, days)),
         unknown,
         unknown_labels,
         {
@@ -169,6 +165,15 @@ def ask(index: CountIndex, settings: Settings, media: MediaTimes, query: ChartQu
         },
         not chart.coverage or (bool(unknown_labels) and len(unknown_labels) == len(wanted_labels)),
     )
+
+
+def _days(index: CountIndex, query: CountQuery, from_ms: int, to_ms: int) -> list[int]:
+    """Return the starts of the UTC days of a range in which the query's source was counted."""
+    if from_ms >= to_ms:
+        return []
+    first_ms, end_ms = from_ms // DAY_MS * DAY_MS, -(-to_ms // DAY_MS) * DAY_MS
+    filmed = index.histogram(query._replace(from_ms=first_ms, to_ms=end_ms))
+    return sorted({bar.start_ms for bar in filmed.coverage} | {bar.start_ms for bar in filmed.blank})
 
 
 def _bars(
