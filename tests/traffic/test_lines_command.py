@@ -31,7 +31,7 @@ BAY = {"name": "bay", "width_px": 64, "height_px": 48, "points": [[1, 2], [60, 4
 
 def put_footage(store: ObjectStore, source: str, media: str, width_px: int, height_px: int) -> None:
     manifest = msgspec.structs.replace(
-        make_manifest(3, media=media, source=source),
+        make_manifest(1, media=media, source=source, announced_frames=b"\x01"),
         first_captured_at_ms=START_MS,
         last_captured_at_ms=START_MS + 5000,
     )
