@@ -313,7 +313,7 @@ def test_two_aggregates_then_two_indexers_at_once_on_two_hosts_do_no_harm(
     with closing(open_ledger(with_user(url, access.user), access)) as ledger:
         database = cast(Any, ledger)._database
         with database.writing() as connection:
-            connection.execute("UPDATE frametally_ledger_hours SET hour = hour + 24")
+            connection.execute("UPDATE frametally_ledger_hour_sums SET hour = hour + 2400")
     again = host("one", "aggregate")
     said, _ = again.communicate()
     assert again.returncode == 0
