@@ -26,9 +26,10 @@ PAGES = {"/", "/videos", "/live", "/lines", "/traffic", "/books", "/data", "/job
 PAGES |= {"/accuracy", "/footage"}
 FILES = {"/openapi.json"} | {f"/api/{name}.json" for name in ("openapi", "asyncapi", "postman")}
 OPEN = {*FILES, "/api/docs", "/redoc", "/sign-in", "/sign-in/password", "/sign-in/sessions"}
+RUN = {"/audit", "/accounts", "/models", "/retention"}
 OF_SOME = {"/", "/data", "/lines", "/traffic"}
 PAGES_OF = {
-    **{"lukas": PAGES - {"/lines/edit"}, "clara": PAGES, "runa": {*PAGES, "/audit", "/accounts", "/models"}},
+    **{"lukas": PAGES - {"/lines/edit"}, "clara": PAGES, "runa": {*PAGES, *RUN}},
     **{"peter": OF_SOME, "paula": {*OF_SOME, "/lines/edit"}, "petra": {*OF_SOME, "/lines/edit"}},
 }
 

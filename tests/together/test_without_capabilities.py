@@ -99,7 +99,7 @@ while waiting:
     statuses[path] = answer.status_code
     if answer.mimetype == "text/html":
         text = answer.get_data(as_text=True)
-        texts[path] = re.sub(r"<[^>]*>", " ", re.sub(r"(?s)<(script|style).*?</\\\\1>", " ", text))
+        texts[path] = re.sub(r"<[^>]*>", " ", re.sub(r"(?s)<(script|style).*?</\\1>", " ", text))
         links = [link.replace("&amp;", "&") for link in re.findall(r'(?:href|action)="(/[^"#]*)', text)]
         linked |= set(links)
         waiting += links
