@@ -136,7 +136,7 @@ class StreamedVideo:
     def leave_out(self, page: Page) -> None:
         """Show frames, several at once, until some were left out."""
         numbers = itertools.count(120)
-        while not re.search(r"[1-9]\d* left out", page.locator(".live-pace").text_content() or ""):
+        while not re.search(r"[1-9]\d* skipped", page.locator(".live-pace").text_content() or ""):
             self._scene.show(*(self._result(next(numbers)) for _ in range(5)), jpeg=_picture())
             page.wait_for_timeout(100)
 
