@@ -14,7 +14,7 @@ from tests.retention.filmed import AGES_MS, FRAMES, START_MS, STEP_MS, Filmed, f
 
 from frametally import keys
 from frametally.books.runs import current_runs, read_run, read_tracks
-from frametally.errors import Misconfigured
+from frametally.errors import FrametallyError, Misconfigured
 from frametally.media.manifests import list_manifests
 from frametally.media.mending import carry_out, plan_renaming, plan_retiming, unfinished
 from frametally.media.stored_images import missing_images
@@ -317,6 +317,21 @@ def test_frames_of_accuracy_checks_stay(place: tuple[Filmed, Days]) -> None:
     report = filmed.round()
     assert filmed.frames() == sorted([days[0][3], *days[2]])
     assert report.spared["of accuracy checks"] == 1
+
+
+@needs("accuracy")
+def test_an_unreadable_catalogue_is_not_one_without_accuracy_checks(
+    place: tuple[Filmed, Days],
+) -> None:
+    from frametally_accuracy.backup_tables import removable
+
+    filmed, _ = place
+    path = filmed.settings.catalogue_url.removeprefix("sqlite:///")
+    Path(path).unlink(missing_ok=True)
+    assert [*removable(filmed.ports).ranges("gate")] == []
+    Path(path).write_bytes(b"no database" * 100)
+    with pytest.raises(FrametallyError):
+        removable(filmed.ports)
 
 
 @pytest.mark.parametrize("shift_ms", [-4000 * DAY_MS, 4000 * DAY_MS])

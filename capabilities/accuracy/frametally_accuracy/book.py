@@ -31,15 +31,18 @@ _checks, _units, _answers = tables.checks.c, tables.units.c, tables.answers.c
 
 
 def has_rows(url: str, table: Table) -> bool:
-    """Return whether an SQLite file has rows in a table, without creating it; True for a database server."""
+    """Return whether a table may have rows, without creating an SQLite file; True for a database server.
+
+    Also True for a file that cannot be read now, so that the caller opens it and gets the reason.
+    """
     if not url.startswith("sqlite:"):
         return True
     path = sqlite_path(url, LAYOUT.setting)
     try:
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as raw:
             return raw.execute(f"SELECT 1 FROM {table.name} LIMIT 1").fetchone() is not None  # noqa: S608
-    except sqlite3.Error:  # no such file or table
-        return False
+    except sqlite3.Error as error:
+        return path.exists() and "no such table" not in str(error)
 
 
 class NoSuchCheck(Misconfigured):
