@@ -57,7 +57,7 @@ class BackupHeader(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         made_at_ms: When, by the clock of the machine that made it.
         layouts: The layout of each book's rows.
-        salt: What the key is mixed with, as hex digits; if empty, the rows are not encrypted.
+        salt: What the key is mixed with, as hex digits; empty if the rows are not encrypted.
         sha256: Of the line without this field, and of all after it.
     """
 
@@ -277,7 +277,7 @@ def _next_name(backups: Sequence[StoredBackup], made_at_ms: int) -> str:
 
 
 def write_backup(folder: Path, data: bytes, made_at_ms: int) -> Path:
-    """Write a backup into a folder, created if missing; only their owner can read the two.
+    """Write a backup into a folder, created if missing; only their owner can read the folder and the file.
 
     Raises:
         OSError: The backup cannot be written.

@@ -13,7 +13,7 @@ class Outage(msgspec.Struct, frozen=True):
     Attributes:
         from_ms: Event time of the last frame before it; with none before, when capturing began.
         to_ms: Event time of the first frame after it; None while there is none, and where capturing ended.
-        reason: Why, as one clause.
+        reason: The reason, as one clause.
     """
 
     from_ms: int
@@ -39,7 +39,7 @@ class PictureDoubt(msgspec.Struct, frozen=True):
     """Event time in which a camera was there and showed nothing that can be counted.
 
     Attributes:
-        what: Why its picture showed nothing.
+        what: The reason why its picture showed nothing.
         from_ms: Event time of the first such frame, which may be in an earlier minute.
         to_ms: Event time of the newest one.
     """
@@ -59,7 +59,7 @@ class LiveMinute(msgspec.Struct, frozen=True, kw_only=True):
         losses: Frames that are lost, each with its reason.
         packets_lost: Packets that the network has lost, where that is known.
         pieces_damaged: Pieces of the stream that could not be decoded.
-        drift_ms: By how much the stream's clock was ahead of the capturing machine's at last; None where it
+        drift_ms: By how much the stream's clock was ahead of the capturing machine's at last; None if it
             tells none.
         doubts: When its picture showed nothing for longer than a moment, as far as this minute knows.
     """

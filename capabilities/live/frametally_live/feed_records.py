@@ -95,7 +95,7 @@ class Feed(NamedTuple):
         model: Model whose results are shown; empty for any.
         wanted: The last request of a person.
         seek_s: Position to continue at; None without a seek.
-        worker: Its worker; empty if it has none.
+        worker: Name of its worker; empty if it has none.
         generation: Rises with every claim; a worker of an old generation writes nothing more.
         launch: State of the launch, if the stream is launched from elsewhere (Airflow).
         created_at_ms: Time of the request, by the database's clock.

@@ -163,7 +163,7 @@ def read_status(
 
 
 def _without(status: Status, away: dict[str, str]) -> Status:
-    """Remove the figures that come from an empty log or index in place of an unavailable one."""
+    """Remove the figures of an empty log or index that replaces an unavailable one."""
     needs = {"consume": "log", "index": "index"}
     return status._replace(
         stages=[line for line in status.stages if needs.get(line.stage) not in away],

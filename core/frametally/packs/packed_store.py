@@ -201,7 +201,7 @@ class PackedStore:
         return info
 
     def list(self, prefix: str, after: str | None = None) -> Iterator[ObjectInfo]:
-        """Yield the objects in a folder, and frames in place of their packs; see `ObjectStore.list`."""
+        """Yield the objects in a folder, and frames instead of their packs; see `ObjectStore.list`."""
         if not _has_packs(prefix):
             return self.plain.list(prefix, after)
         return self._unpacked(self.plain.list(prefix, before_packs(after)), after)

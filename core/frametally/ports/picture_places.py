@@ -51,8 +51,8 @@ class EventShape(msgspec.Struct, frozen=True, kw_only=True):
         points: `(x, y)` in pixels of a picture of `width_px` times `height_px`.
         width_px: Width of that picture.
         height_px: Its height.
-        from_ms: Event time from which it holds; if null, always.
-        to_ms: Event time at which it ends; if null, never.
+        from_ms: Event time from which it is valid; null means no limit.
+        to_ms: Event time at which it ends, exclusive; null means no limit.
     """
 
     points: tuple[tuple[float, float], ...]

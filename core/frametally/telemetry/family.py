@@ -1,6 +1,6 @@
 """Sums the figures of a family of processes, each with a file in one folder that outlives it.
 
-The first process that shows figures creates the folder and names it to its children in the environment.
+The first process that shows figures creates the folder; its children get the path in the environment.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ class Missing(NamedTuple):
 
     Attributes:
         size_px: Width and height of the picture under the drawing; None if unknown.
-        name: Name of a ROI or a calibration; if None, "ROI" or "calibration".
+        name: Name of a ROI or a calibration; None means "ROI" or "calibration".
         from_ms: Event time from which it is valid, and `to_ms` until which (exclusive); None for no limit.
     """
 

@@ -43,7 +43,7 @@ class Shapes(NamedTuple):
     grounds: tuple[Ground, ...] = ()
 
     def between(self, from_ms: int, to_ms: int) -> Shapes:
-        """Return the shapes that are valid in some of `[from_ms, to_ms)`."""
+        """Return the shapes that are valid at some time in `[from_ms, to_ms)`."""
         return Shapes(
             tuple(_holding(self.lines, from_ms, to_ms)),
             tuple(_holding(self.zones, from_ms, to_ms)),

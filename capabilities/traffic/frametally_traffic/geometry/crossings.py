@@ -216,7 +216,7 @@ def along(column: Sequence[int], passage: Passage) -> Fraction:
 
 
 def _distance2(piece: tuple[int, int, int, int], x: Exact, y: Exact) -> tuple[Exact, int]:
-    """Return the squared distance from a piece to a place as a fraction: over, under."""
+    """Return the squared distance from a piece to a place as a fraction: numerator, denominator."""
     ax, ay, ux, uy = piece
     px, py = x - ax, y - ay
     length2 = ux * ux + uy * uy

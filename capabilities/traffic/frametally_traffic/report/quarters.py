@@ -136,7 +136,7 @@ class SeenBoxes(NamedTuple):
 def unknown_groups(boxes: Iterable[SeenBoxes], name_of: Mapping[str, str]) -> dict[tuple[int, str], Missing]:
     """Return why objects of a group were not followed, by start of the quarter and name of the group.
 
-    `name_of`: the group of each label; a label without one is a group of its own.
+    `name_of`: the group of each label; a label without one is its own group.
     """
     sums: dict[tuple[int, str], tuple[int, int | None]] = {}
     for start_ms, label, detections, tracked in boxes:

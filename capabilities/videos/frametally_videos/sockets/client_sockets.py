@@ -43,7 +43,7 @@ class JobTold(Answer, frozen=True, kw_only=True, tag_field="type", tag="job"):
 
     Attributes:
         video_id: UUID of the video.
-        file_id: The same.
+        file_id: The same UUID as `id`.
         job_id: Names the job.
         kind: The kind of job.
         state: State of the job.
@@ -69,7 +69,7 @@ class VideoTold(Answer, frozen=True, kw_only=True, tag_field="type", tag="video"
 
     Attributes:
         video_id: UUID of the video.
-        file_id: The same.
+        file_id: The same UUID as `id`.
         name: Its display name.
         state: How far it is; `removed` once it is gone.
         reason: Why it is in this state; null if there is nothing to say.

@@ -135,7 +135,7 @@ class Packed(msgspec.Struct, frozen=True, array_like=True):
         covered: The same of `coverage`.
         writers: With the base interval, the runs that wrote the rows of parts; see `parts`.
         parts: Of each part its number in `sources`, its hour, its number in `writers`, and its name.
-        blank: Cells by `BLANK_REASONS`, of 8 bytes; if None, nothing was looked at.
+        blank: Cells by `BLANK_REASONS`, of 8 bytes; None if the pictures were not measured.
         from_start: The last row of `counts`, as `tracked`; empty also where none is known.
     """
 

@@ -149,7 +149,7 @@ class LedgerDatabase:
 
     @contextmanager
     def _transaction(self, file: SqliteOpener, begin: str) -> Iterator[sqlite3.Connection]:
-        """Hold a transaction in a connection of its own, so that a file that was replaced is noticed."""
+        """Hold a transaction in its own connection, so that a replaced file is noticed."""
         if _identity_of(file) != self._opened:
             self._prepare_file(file)
         try:
