@@ -55,12 +55,12 @@ class LiveMinute(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         session_ms: When the session began that captured it, by this machine's clock.
         minute_ms: Event time at which the minute begins.
-        outages: When the camera was away, as far as this minute knows, by time.
-        losses: Frames that are lost, each with its reason.
-        packets_lost: Packets that the network has lost, where that is known.
+        outages: When the camera was unavailable, as far as this minute knows, by time.
+        losses: Lost frames, each with its reason.
+        packets_lost: Packets that the network lost, if known.
         pieces_damaged: Pieces of the stream that could not be decoded.
-        drift_ms: By how much the stream's clock was ahead of the capturing machine's at last; None if it
-            tells none.
+        drift_ms: How far the stream's clock was last ahead of the capturing machine's; None if the stream
+            does not send its time.
         doubts: When its picture showed nothing for longer than a moment, as far as this minute knows.
     """
 

@@ -165,7 +165,7 @@ class CheckAnswers(Answer, frozen=True, kw_only=True):
     Attributes:
         check: The check.
         result: Its current result.
-        history: Its earlier results with fewer answers; of labels with enough answers.
+        history: Its earlier results with fewer answers, for labels with enough answers.
         stale: Reasons why it no longer covers the counts, a sentence each; empty if it covers them.
         other_checks: Other checks of the same footage.
         compared: Comparison with the requested model; null if none was requested.

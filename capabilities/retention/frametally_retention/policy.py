@@ -226,7 +226,7 @@ def put_hold(store: ObjectStore, hold: LegalHold) -> list[Removal]:
 
 
 def release_hold(store: ObjectStore, name: str) -> RetentionPolicy:
-    """Remove a hold. Raises `Misconfigured` if there is none of that name."""
+    """Remove a hold. Raises `Misconfigured` if no hold has that name."""
 
     def change(policy: RetentionPolicy) -> RetentionPolicy:
         left = tuple(hold for hold in policy.holds if hold.name != name)

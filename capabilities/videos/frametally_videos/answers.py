@@ -114,7 +114,7 @@ class LibraryVideo(Answer, frozen=True, kw_only=True):
         name: Its display name.
         file_name: The original's name, for its download.
         source_name: The source as its owner wrote it.
-        state: How far it is; `ready`: in the chart; `needs_time`: a person must say when it was filmed.
+        state: Its state; `ready` if it is in the chart; `needs_time` if a person must say when it was filmed.
         reason: Why it is in this state, as a sentence; null if there is nothing to say.
         remedy: What to do about it; null if there is nothing to do.
         progress: Progress of its running jobs, 0 to 1; null if none is running, or if unknown.
@@ -141,7 +141,7 @@ class LibraryVideo(Answer, frozen=True, kw_only=True):
         frames: Its account.
         labels: Detections by label of its source in its range, once counted.
         detections_counted: Their sum; null before they are counted. One car in ten frames is ten detections.
-        objects_counted: The same: the former name of `detections_counted`.
+        objects_counted: The former name of `detections_counted`, with the same value.
         roi: The region that matters, as uploaded; null if there is none.
         calibration: Points with their metres, as uploaded; null if there are none.
         calibrate_coordinates: The same, by the other name that uploads can give it.
@@ -251,7 +251,7 @@ class AcceptedVideo(Answer, frozen=True, kw_only=True):
     Attributes:
         file_id: The same UUID as `id`.
         status: `received`.
-        state: How far it is.
+        state: Its state.
         known: Whether these bytes were there before: then it is the video that they came as first.
         time_is_guess: Whether its time is only a guess, from the file's date or the upload.
         message: The result in words, with what was moved and which fields were ignored.

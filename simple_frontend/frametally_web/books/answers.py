@@ -188,7 +188,7 @@ class Books(Answer, frozen=True, kw_only=True):
         newest_segment_at_ms: When the newest segment was stored; null if there is none.
         sources: By slug.
         stages: In the order of the path.
-        log: How far the log is read.
+        log: Progress in reading the log.
         frames_per_s: Pace of the last minute; null if unknown.
         eta_s: Seconds that the waiting messages of the log take at that pace; null if the pace is unknown.
         lost_messages: Messages that the log had removed before they were read.

@@ -66,7 +66,7 @@ class ShownPath(Answer, frozen=True, kw_only=True):
         id: ID of its first track.
         began: How it began: `border` of the picture, `found` within it, `gap` or `footage` where the footage
             begins, `hour`: it goes on from before this range.
-        ended: How it ended: `border`, `lost` within the picture, `gap` or `footage`, `hour`: it goes on.
+        ended: How it ended: `border`, `lost` within the picture, `gap` or `footage`, `hour` if it goes on.
         path: Time in milliseconds, x and y of its foot point in pixels of the stored picture, by time.
     """
 

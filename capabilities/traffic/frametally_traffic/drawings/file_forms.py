@@ -115,7 +115,7 @@ def decode_file(data: bytes, name: str, missing: Missing) -> FileContent:
     `data`: its bytes, which need not be complete if there are more than `MOST_FILE_BYTES`.
 
     Raises:
-        DrawingRefused: It has none of the formats.
+        DrawingRefused: It is not in a known format.
     """
     document = _parsed(data, name)
     if not isinstance(document, dict):

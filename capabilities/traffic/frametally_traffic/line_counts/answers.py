@@ -251,16 +251,16 @@ class ZoneBucket(Answer, frozen=True, kw_only=True, gc=False):
 
     Attributes:
         zone: Name of the zone.
-        at_start: How many were there just before it.
-        entered: Came over the rim, or from the picture's border.
-        appeared: Were first seen within the zone, in a track or in a strong box that is in none.
-        from_start: Were there when the footage began.
-        left: Went over the rim, or to the picture's border.
-        vanished: Were last seen within the zone.
-        to_end: Were there when the footage ended.
-        at_end: How many were there just before its end.
-        mean: How many were there on average while there was footage; null if not recorded.
-        peak: The most that were there at once.
+        at_start: Objects in the zone just before the interval.
+        entered: Objects that came over the rim, or from the picture's border.
+        appeared: Objects first seen within the zone, in a track or as a strong box in no track.
+        from_start: Objects that were there when the footage began.
+        left: Objects that left over the rim, or to the picture's border.
+        vanished: Objects last seen within the zone.
+        to_end: Objects that were there when the footage ended.
+        at_end: Objects in the zone just before the end of the interval.
+        mean: Mean number of objects while there was footage; null if not recorded.
+        peak: Most objects at once.
         missing: Why all of these are null; null if they are known.
     """
 

@@ -54,7 +54,7 @@ class ChangedSince(FrametallyError):
 
 
 class Changes(TypedDict, total=False):
-    """A change; omitted fields stay. None removes a region or a calibration."""
+    """A change; omitted fields are kept. None removes a region or a calibration."""
 
     name: str
     source: str

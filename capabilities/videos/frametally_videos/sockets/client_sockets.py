@@ -71,7 +71,7 @@ class VideoTold(Answer, frozen=True, kw_only=True, tag_field="type", tag="video"
         video_id: UUID of the video.
         file_id: The same UUID as `id`.
         name: Its display name.
-        state: How far it is; `removed` once it is gone.
+        state: Its state; `removed` once it was deleted.
         reason: Why it is in this state; null if there is nothing to say.
         progress: Of a running job, 0 to 1; null if none runs, or it is unknown.
         result_url: Address where it plays; null if it does not yet.
