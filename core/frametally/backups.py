@@ -58,7 +58,7 @@ class BackupHeader(msgspec.Struct, frozen=True, kw_only=True):
         made_at_ms: When, by the clock of the machine that made it.
         layouts: The layout of each book's rows.
         salt: What the key is mixed with, as hex digits; empty if the rows are not encrypted.
-        sha256: Of the line without this field, and of all after it.
+        sha256: Hash of the line without this field, and of everything after it.
     """
 
     frametally_backup: int = FORMAT

@@ -299,7 +299,7 @@ class Run(SealedRecord, frozen=True, kw_only=True):
         footage_sha256: Over its footage, the same for every interval, setting and zone; "" in older runs.
         tombstones_crc32: Checksum of the keys of tombstones that affect frames of this day itself, sorted.
         settings: The settings behind `params`, in words; empty in runs of older versions.
-        paths: Of a run of flows, the files with these; of older versions, with the paths of tracks.
+        paths: For a run of flows, the files of flows; in older versions, the files with the paths of tracks.
         zones: By source the zones that hold on the day.
         zone_parts: The counts within them; if None, none, or they are in a run of their series.
         hours_crc32: Checksum of its `HourList`; None in runs of flows and of older versions.

@@ -246,8 +246,8 @@ def read_pace(data_dir: Path, runner: str) -> list[Aggregated]:
 def estimate_s(earlier: Sequence[Aggregated], size_bytes: int) -> float | None:
     """Estimate the seconds of counting `size_bytes`; None if there are no earlier aggregations.
 
-    Uses the median rate of the earlier ones nearest in size: start-up costs make the rate of small ones too
-    low for a large one.
+    Uses the median rate of earlier aggregations of at least a tenth of the size, or else of the largest one:
+    start-up costs make the rate of small aggregations too low.
     """
     if not earlier:
         return None

@@ -1,4 +1,4 @@
-"""Makes a rule or a report from a person's input, or says what is wrong with it."""
+"""Makes a rule or a report from a person's input, or explains why it is not valid."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class FeedTold(NamedTuple):
 
     Attributes:
         reason: Reason for the state, as one sentence for people; empty if there is nothing to say.
-        position_s: Of a video: presentation time reached; None before the first frame.
+        position_s: For a video, the presentation time so far; None before the first frame.
         captured_at_ms: Event time of the newest frame; None before the first frame.
         image_path: Key of the newest announced frame; empty before the first.
         frames_per_s: Recent rate of announced frames; None until it is known.
@@ -53,9 +53,9 @@ class FeedTold(NamedTuple):
         frames_lost: Named losses since the feed was added: frames that were captured and could not be stored.
         packets_lost: Packets lost by the network since the feed was added.
         away_since_ms: Last contact with the camera, by this machine's clock; None while it is connected.
-        due_at_ms: Of a video: when `position_s` was due, by this machine's clock. None until it is known.
-        taken_per_s: Of a camera: recent rate of stored frames. None until it is known.
-        offered_per_s: Of a camera: recent rate of frames that it sends, or the sampling rate if that is
+        due_at_ms: For a video, when `position_s` was due, by this machine's clock. None until it is known.
+        taken_per_s: For a camera, the recent rate of stored frames. None until it is known.
+        offered_per_s: For a camera, the recent rate of frames that it sends, or the sampling rate if that is
             lower. None until it is known.
     """
 

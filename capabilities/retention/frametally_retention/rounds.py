@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from frametally_retention.proof_frames import ProofFrames
 
 _BATCH = 500
-"""Frames to remove at once: so many at most go after a hold was set."""
+"""Frames to remove at once; at most this many are removed after a hold was set."""
 
 
 class StoredKind(NamedTuple):
@@ -249,7 +249,7 @@ class RetentionRound:
             )
 
     def _take(self, kind: KeptKind, item: KeptItem) -> bool:
-        """Remove an item unless a hold has come meanwhile."""
+        """Remove an item unless a hold has come in the meantime."""
         removal = Removal(
             id=self._id,
             source=item.source,

@@ -122,7 +122,7 @@ class LibraryVideo(Answer, frozen=True, kw_only=True):
         owner: Account that uploaded it; null if no sign-in was required.
         started_at_ms: Event time of its first frame; null if unknown.
         ended_at_ms: Event time of its last frame; null before it is known.
-        time_source: Where that time is from; null with it.
+        time_source: The origin of these times; null if they are unknown.
         time_is_guess: Whether that is only the file's date, or when it was uploaded; `PATCH` corrects it.
         moved_from: Counts that its upload took over from an earlier place of the same bytes, or null.
         duration_s: Its length in seconds; null if it states none.

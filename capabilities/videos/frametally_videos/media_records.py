@@ -145,7 +145,7 @@ class VideoMetadata(SealedRecord, frozen=True, kw_only=True):
         video_id: UUID4.
         sha256: Hash of the original's bytes, in hex.
         size_bytes: Size of the original.
-        made_by: Version of the description, and of FFmpeg; if it changes, it is made again.
+        made_by: Version of the description, and of FFmpeg; a new version makes the metadata again.
         container: Kind of container by its first bytes, such as `mp4`.
         brands: For an MP4, its major brand, then the compatible ones.
         moov: For an MP4, whether the box that a player needs first is `first` or `last`; otherwise None.
@@ -153,7 +153,7 @@ class VideoMetadata(SealedRecord, frozen=True, kw_only=True):
         bit_rate_bps: Bits a second, of all streams.
         created_at_ms: The container's `creation_time`, milliseconds since 1970 UTC.
         tags: Texts in it, by an allow-list of their names; never a place.
-        had_location: Whether the file has a location, which is kept nowhere but in the original.
+        had_location: Whether the file has a location, which stays only in the original.
         pictures: Its streams of moving pictures.
         sounds: Its streams of sound.
         others: Codec or kind of each other stream, such as `mov_text`.
@@ -161,7 +161,7 @@ class VideoMetadata(SealedRecord, frozen=True, kw_only=True):
         plays_in_browsers: Whether today's browsers play it as it is.
         why_not: Why browsers cannot play it, as one sentence; None if they can.
         started_at_ms: Event time of its first frame; None if unknown.
-        time_source: Where that is from; None with it.
+        time_source: The origin of that time; None if it is unknown.
         sampled_frames: Frames that the deployment's sampling takes from it; None if unknown.
     """
 

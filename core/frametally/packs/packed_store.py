@@ -173,7 +173,7 @@ class PackedStore:
         if place is not None:
             with suppress(ObjectMissing):
                 return self._read(place)
-            place = self._find(key)  # another process has moved the frame meanwhile
+            place = self._find(key)  # another process has moved the frame in the meantime
         if place is None:
             return self.plain.get(key)
         try:

@@ -24,7 +24,7 @@ _LOOK_EVERY_S = 0.01
 
 @contextmanager
 def family() -> Iterator[bool]:
-    """Collect the figures of processes started meanwhile; yield whether this process is the first.
+    """Collect the figures of processes started in the meantime; yield whether this process is the first.
 
     If a parent already collects this process's figures, nothing changes.
     """

@@ -162,7 +162,7 @@ class Total(Answer, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class OfSources(Answer, frozen=True, kw_only=True):
-    """Of how many of the sources with footage something is true, in some of it at least."""
+    """The number of sources with a property in at least some of their footage, of all with footage."""
 
     sources: int
     of_sources: int
@@ -244,7 +244,7 @@ class Counts(Answer, frozen=True, kw_only=True):
         to_ms: Last event time asked for, exclusive, or the last there is.
         frames: Frames analysed, summed over intervals and sources.
         sources: Sources asked for, or those of the model, by name.
-        labels: Labels asked for, or those found, those with most of the metric first.
+        labels: Labels asked for, or the detected ones, by descending metric.
         rest: The labels that `top` merges, in the same order.
         buckets: By start, then label. A label without a bucket counts 0 if there is coverage.
         coverage: By start. Without an entry, nothing was filmed there, unless `not_analysed` or
@@ -342,7 +342,7 @@ class PeakFrame(Answer, frozen=True, kw_only=True):
 
 
 class WeekBefore(Answer, frozen=True, kw_only=True):
-    """The same stretch of local time, as few whole weeks before as do not overlap with it.
+    """The same stretch of local time, earlier by the fewest whole weeks without an overlap.
 
     Attributes:
         from_ms: Its beginning.

@@ -45,7 +45,7 @@ class EvidenceFrame(Answer, frozen=True, kw_only=True):
 class EvidenceFrames(Answer, frozen=True, kw_only=True):
     """`/api/evidence`: a frame per label, labels by their detections in all that is indexed, most first.
 
-    `labels_left_out` says how many labels have none here, as one answer has so many frames at most.
+    `labels_left_out` says for how many labels no frame is here, because the size of an answer is limited.
     """
 
     model: str | None

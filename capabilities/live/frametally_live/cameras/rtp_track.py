@@ -166,7 +166,7 @@ class RtpTrack:
         return ahead if ahead < _MOST_AHEAD or ahead >= _MODULUS - _MOST_BEHIND else None
 
     def _release(self, *, most: int) -> Iterator[bytes]:
-        """Yield the held packets that wait for none, or have waited long enough."""
+        """Yield the held packets that do not wait for a missing one, or have waited long enough."""
         while self._waiting:
             missing = min(self._waiting)
             is_over = self._clock() - min(came_s for _, came_s in self._waiting.values()) > _HELD_S

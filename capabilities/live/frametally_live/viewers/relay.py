@@ -186,7 +186,7 @@ class _Work(NamedTuple):
 
 @dataclass
 class Relay:
-    """Has a channel for each watched feed."""
+    """The channels of all watched feeds."""
 
     ports: DashboardPorts
     catalogue: VideoCatalogue

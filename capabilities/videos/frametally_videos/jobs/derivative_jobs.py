@@ -183,7 +183,7 @@ class DerivativeMaker:
         if is_ours:
             self.call.until_done(lambda: self.call.store.put(record_key, encode(derivative)))
             return derivative
-        # Another process has made it meanwhile, with other bytes.
+        # Another process has made it in the meantime, with other bytes.
         theirs = self._existing(derivative.kind, derivative.recipe)
         if theirs is None:
             raise Retryable(f"another process is making {key}; checking again later")

@@ -142,7 +142,7 @@ def follow(
 ) -> None:
     """Update the catalogue and the jobs after a change of a record; a second call changes nothing."""
     info = store.head(video.key)
-    if info is None:  # it has been removed meanwhile
+    if info is None:  # it has been removed in the meantime
         return
     catalogue.put_video(video, info.version)
     if video.state == "deleting":

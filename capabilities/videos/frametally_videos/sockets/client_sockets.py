@@ -73,7 +73,7 @@ class VideoTold(Answer, frozen=True, kw_only=True, tag_field="type", tag="video"
         name: Its display name.
         state: Its state; `removed` once it was deleted.
         reason: Why it is in this state; null if there is nothing to say.
-        progress: Of a running job, 0 to 1; null if none runs, or it is unknown.
+        progress: Progress of a running job, 0 to 1; null if no job is running, or if unknown.
         result_url: Address where it plays; null if it does not yet.
     """
 

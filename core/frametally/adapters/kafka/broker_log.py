@@ -147,7 +147,7 @@ class KafkaGroupConsumer:
                 self._kafka.seek(TopicPartition(self._topic, partition), offset)
                 return
         except (AssertionError, IllegalStateError):
-            pass  # lost meanwhile
+            pass  # lost in the meantime
         raise LeaseLost(partition, self._group)
 
     def commit(self, partition: int, offset: int) -> None:

@@ -105,7 +105,7 @@ class S3Store:
                 self._put_once(key, data, "create" if if_absent else "overwrite")
             except AlreadyExistsError:
                 # After a create whose answer was lost, this may be our own object. If another has put the
-                # same bytes meanwhile, it does not matter whose they are.
+                # same bytes in the meantime, it does not matter whose they are.
                 return in_doubt and self.get(key) == data
             except Retryable:
                 in_doubt = True

@@ -88,7 +88,7 @@ class LedgerDatabase:
     """The database of a URL: transactions for readers and writers, failures as frametally's errors."""
 
     def __init__(self, url: str, access: ServerAccess | None, busy_timeout_s: float) -> None:
-        """Open it, creating missing tables and upgrading those of an older frametally; see `SqlDatabase`."""
+        """Open the database, creating missing tables and upgrading older ones; see `SqlDatabase`."""
         self._url, self._access, self._busy_timeout_s = url, access, busy_timeout_s
         self._server: SqlDatabase | None = None
         self._file: SqliteOpener | None = None
@@ -111,7 +111,7 @@ class LedgerDatabase:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Hold a transaction that sees one state of the database, whatever is written meanwhile."""
+        """Hold a transaction that sees one state of the database, whatever is written in the meantime."""
         if self._file is not None:
             with self._transaction(self._file, "BEGIN") as connection:
                 yield connection
@@ -194,7 +194,7 @@ def insert_rows(connection: Connection, table: str, rows: Sequence[Sequence[Any]
 
 
 def marks(count: int) -> str:
-    """Return the placeholders of so many values."""
+    """Return `count` placeholders for values."""
     return ", ".join("?" * count)
 
 
