@@ -93,7 +93,7 @@ class Backup(NamedTuple):
             )
 
     def rows(self) -> Iterator[KeptRow]:
-        """Yield its rows. Raises `Poison` for a damaged one."""
+        """Yield the backup's rows. Raises `Poison` for a damaged row."""
         try:
             with gzip.open(io.BytesIO(self.lines)) as lines:
                 for line in lines:

@@ -52,7 +52,7 @@ class SealedRecord(Record, frozen=True, kw_only=True):
 
     @property
     def key(self) -> str:
-        """Where it is in the store."""
+        """The key of the record in the store."""
         raise NotImplementedError
 
 

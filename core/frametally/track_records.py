@@ -18,7 +18,7 @@ class TrackSighting(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Vote(msgspec.Struct, frozen=True, kw_only=True):
-    """How much speaks for a label: its counted boxes in a track, and the sum of their confidence."""
+    """The votes for a label: its counted boxes in a track, and the sum of their confidences."""
 
     label: str
     boxes: int

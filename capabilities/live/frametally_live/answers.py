@@ -93,7 +93,7 @@ class StreamNamed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class SeekWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where a stream is to go on.
+    """The position at which a stream should continue.
 
     Attributes:
         position_s: Seconds after the video's first frame.

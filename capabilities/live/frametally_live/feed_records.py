@@ -127,7 +127,7 @@ class Feed(NamedTuple):
 
     @property
     def is_over(self) -> bool:
-        """Whether it will never run again by itself."""
+        """Whether it will never run again automatically."""
         return self.told.state in OVER
 
     @property

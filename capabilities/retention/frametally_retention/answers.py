@@ -6,7 +6,7 @@ from frametally_web.requests.answers import Answer
 
 
 class KeptRule(Answer, frozen=True, kw_only=True):
-    """When data of a kind is removed.
+    """A rule: when data of a kind is removed.
 
     Attributes:
         kind: `frames`, `thinning`, `originals`, and others.
@@ -45,7 +45,7 @@ class HeldRange(Answer, frozen=True, kw_only=True):
 
 
 class RemovedData(Answer, frozen=True, kw_only=True):
-    """How much of a kind and source the last round removed.
+    """The data of a kind and source that the last round removed.
 
     Attributes:
         kind: As in `KeptRule`.
@@ -64,8 +64,8 @@ class Retention(Answer, frozen=True, kw_only=True):
     """`/api/retention`: the policy, and what its last round removed.
 
     Attributes:
-        rules: By kind and source.
-        holds: In the order in which they were set.
+        rules: The rules, by kind and source.
+        holds: The legal holds, in the order in which they were set.
         applied_at_ms: When the last round ended, by the clock of its machine; null if there was none.
         removed: What the last round removed.
     """

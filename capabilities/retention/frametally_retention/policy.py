@@ -77,7 +77,7 @@ class Removal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RemovedKind(msgspec.Struct, frozen=True, kw_only=True):
-    """How much of one kind and source goes, or went."""
+    """How much data of one kind and source is removed, or was removed."""
 
     kind: str
     source: str

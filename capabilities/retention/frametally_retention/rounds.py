@@ -52,7 +52,7 @@ _BATCH = 500
 
 
 class StoredKind(NamedTuple):
-    """How much of one kind and source there is, and how much of it goes."""
+    """How much data of one kind and source there is, and how much of it is removed."""
 
     kind: str
     source: str

@@ -241,7 +241,7 @@ class VideoQuality(SealedRecord, frozen=True, kw_only=True):
 
 
 class Enhancement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """How a video is made better to look at; each number that is left out changes nothing.
+    """The enhancement of a video; omitted numbers change nothing.
 
     Attributes:
         brightness: Added to luminance, in parts of its range: -1 to 1.

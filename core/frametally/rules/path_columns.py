@@ -25,7 +25,7 @@ FROM_START: tuple[Began, ...] = ("gap", "footage")
 """Ways to begin of objects that did not arrive but were there when the footage began."""
 
 Ended = Literal["border", "lost", "gap", "footage", "hour"]
-"""How a track ended, with the same meanings; `hour`: it continues in the next hour."""
+"""How a track ended, with the same meanings; `hour` if it continues in the next hour."""
 
 TRACK_COLUMNS = ("hour", "number", "label", "is_counted", "began", "ended", "first_seen", "points")
 """One value per track, ordered by hour and number:

@@ -43,7 +43,7 @@ class EvidenceFrame(Answer, frozen=True, kw_only=True):
 
 
 class EvidenceFrames(Answer, frozen=True, kw_only=True):
-    """`/api/evidence`: a frame per label, labels by their detections in all that is indexed, most first.
+    """`/api/evidence`: a frame per label; labels are ordered by descending indexed detections.
 
     `labels_left_out` says for how many labels no frame is here, because the size of an answer is limited.
     """

@@ -35,7 +35,7 @@ _AROUND = 3
 """Units on either side of a bar that decide whether it is on a change, whose place few units show."""
 _LEAST = 1e-9
 _BEYOND = 0.25
-"""How far an interval reaches beyond what the bar's own units say, as a part of their half-width."""
+"""How far an interval reaches beyond that of the bar's own units, as a part of its half-width."""
 _BEYOND_UNUSUAL = 1.2
 """The same part where the level is unusual: mistaken objects there also make units differ."""
 

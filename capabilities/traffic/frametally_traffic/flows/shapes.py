@@ -158,7 +158,7 @@ def _holding(shapes: Iterable[ShapeT], from_ms: int, to_ms: int) -> Iterable[Sha
 
 
 FLOWS_VERSION = 5
-"""Raise it whenever the same paths and shapes give other flows, so that all are counted again."""
+"""Increase this version when the same paths and shapes give other flows, to count all again."""
 
 
 class FlowInputs(NamedTuple):

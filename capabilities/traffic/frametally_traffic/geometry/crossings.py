@@ -37,7 +37,7 @@ class Passage(NamedTuple):
     side: int
 
     def time_ms(self, path: FootPath) -> int:
-        """Return its time, interpolated linearly; half a millisecond is rounded up."""
+        """Return the time of the crossing, interpolated linearly; half a millisecond is rounded up."""
         first, last = path.time_ms[self.step : self.step + 2]
         return first + (2 * self.part.numerator * (last - first) + self.part.denominator) // (
             2 * self.part.denominator

@@ -76,12 +76,12 @@ class TrafficClass(Answer, frozen=True, kw_only=True):
 
 
 class TrafficMovement(Answer, frozen=True, kw_only=True):
-    """From which leg to which.
+    """A movement from one leg to another.
 
     Attributes:
         from_leg: Name of the leg that it comes over.
         to_leg: Name of the leg that it goes over.
-        turn: Which way it turns; None if the side of one of the legs is unknown.
+        turn: Its turn; None if the side of one of the legs is unknown.
     """
 
     from_leg: str

@@ -65,7 +65,7 @@ class JobTold(Answer, frozen=True, kw_only=True, tag_field="type", tag="job"):
 
 
 class VideoTold(Answer, frozen=True, kw_only=True, tag_field="type", tag="video"):
-    """How far one of the client's videos is.
+    """The progress of one of the client's videos.
 
     Attributes:
         video_id: UUID of the video.
@@ -224,7 +224,7 @@ class Watcher:
 
     @property
     def is_at_work(self) -> bool:
-        """Whether it is watching."""
+        """Whether the client is watching."""
         return self._task is not None
 
     def join(self, client_id: str) -> None:
@@ -325,7 +325,7 @@ class ClientSockets:
 
     @property
     def is_watching(self) -> bool:
-        """Whether it is watching the catalogue."""
+        """Whether the client is watching the catalogue."""
         return self._watcher.is_at_work
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
