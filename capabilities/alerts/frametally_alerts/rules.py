@@ -121,7 +121,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         key: Identifies rule, source, label and interval: the same in every correction.
-        revision: 1, and one more with each correction.
+        revision: 1, increased with each correction.
         state: `told`; `withdrawn` if it no longer applies because footage arrived late or was deleted.
         rule: Name of its rule.
         what: The rule's condition; `report` if a scheduled report is ready.

@@ -7,7 +7,7 @@ from frametally_web.requests.query import Metric
 
 
 class LabelDifference(Answer, frozen=True, kw_only=True):
-    """A label in what both sides have seen.
+    """A label in the footage of both sides.
 
     Attributes:
         label: Class name; null for all labels together.
@@ -38,7 +38,7 @@ class BarDifference(Answer, frozen=True, kw_only=True):
         other_start_ms: Start of the corresponding interval on the other side.
         other_end_ms: Its end, exclusive.
         other_value: Value of the metric on the other side.
-        other_frames: Frames analysed there.
+        other_frames: Frames analysed on the other side.
         difference: `value` - `other_value`.
     """
 
@@ -75,8 +75,8 @@ class Differences(Answer, frozen=True, kw_only=True):
             a source is compared.
         only_here: Intervals with footage on this side alone.
         only_there: Intervals with footage on the other side alone.
-        frames: Frames analysed in what both have seen.
-        other_frames: Frames analysed there.
+        frames: Frames of this side in intervals that both sides have.
+        other_frames: Frames of the other side in these intervals.
         total: All labels together.
         labels: Labels that were found on either side, the largest difference first.
         compared: Labels in intervals that at least one side has counted.
