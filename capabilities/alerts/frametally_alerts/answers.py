@@ -27,7 +27,7 @@ class ToldRule(Answer, frozen=True, kw_only=True):
         since_ms: It sends nothing about event times before this.
         muted_until_ms: It sends nothing until then; if the year 10000, until someone unmutes it; 0 if it is
             not muted.
-        silent: Why it may stay silent at present, a line for each reason; empty if no reason is known.
+        silent: Why it may stay silent now, a line for each reason; empty if no reason is known.
     """
 
     name: str
@@ -202,7 +202,7 @@ class Alerts(Answer, frozen=True, kw_only=True):
         rules: All, by name.
         channels: All configured ones, by name.
         reports: All scheduled ones, by name.
-        source_names: Name of each source that these mention, by slug, where it is known.
+        source_names: Names of the sources in this answer, by slug, as far as known.
         messages: A page of messages.
         next: `before` of the next page; 0 at the end.
         changes_allowed: Whether you may add and remove rules and reports here.

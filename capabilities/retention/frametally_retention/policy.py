@@ -199,7 +199,7 @@ def _without(rules: tuple[RetentionRule, ...], kind: str, source: str) -> tuple[
 
 
 def put_hold(store: ObjectStore, hold: LegalHold) -> list[Removal]:
-    """Record a hold; return the removals under way of what it holds, whose frames may be gone already.
+    """Record a hold; return removals in progress in its range, whose frames may be gone already.
 
     From then on, every removal that begins respects it.
 

@@ -143,7 +143,7 @@ class RetentionRound:
         )
 
     def run(self) -> RetentionReport:
-        """Do the round. Raises as its parts; what is removed stays removed, and the next round continues."""
+        """Do the round. Raises as its parts; removed data stays removed, and the next round continues."""
         try:
             self._frames()
         except ObjectMissing as error:  # a segment that the ledger still lists

@@ -49,7 +49,7 @@ class Drawn(msgspec.Struct, frozen=True, kw_only=True):
     height_px: Pixels
 
     def holds_in(self, from_ms: int, to_ms: int) -> bool:
-        """Return whether it is valid in some of `[from_ms, to_ms)`."""
+        """Return whether it is valid at any time in `[from_ms, to_ms)`."""
         return (self.from_ms is None or self.from_ms < to_ms) and (self.to_ms is None or self.to_ms > from_ms)
 
 

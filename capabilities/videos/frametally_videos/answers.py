@@ -32,7 +32,7 @@ class FramesOfVideo(Answer, frozen=True, kw_only=True):
 
 
 class VideoLinks(Answer, frozen=True, kw_only=True):
-    """Addresses on this server of what belongs to a video; if null, it does not exist, or not yet.
+    """Addresses on this server of a video's files and pages; null if the file does not exist, or not yet.
 
     Attributes:
         original: The uploaded bytes, as a download.
@@ -41,7 +41,7 @@ class VideoLinks(Answer, frozen=True, kw_only=True):
         sprite: A hundred small pictures of it in one.
         sprite_vtt: Times of these pictures.
         enhanced: The newest enhanced version.
-        processed: The newest enhanced version, else the playable one; it may change later.
+        processed: The newest enhanced version, or else the playable one; it may change later.
         metadata: Its metadata.
         quality: Its checks.
         derivatives: All versions made from it.

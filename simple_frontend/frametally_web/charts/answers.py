@@ -68,7 +68,7 @@ class FramesAnalysed(Answer, frozen=True, gc=False):
         slowest_fps: Slowest rate at which any of it was analysed; null if objects were not tracked.
         objects_missing: Why objects of a label without a bucket are not known; null if there are 0.
         covered_s: Seconds with footage, summed over sources; null if not recorded.
-        asked_s: Seconds of it that were asked for, of each source.
+        asked_s: Requested seconds of it, of each source.
         filmed_part: Share of `asked_s` of all sources with film in the range that was filmed, 0 to 1; null
             where that is not known, as of single pictures.
     """
@@ -90,8 +90,8 @@ class Filmed(Answer, frozen=True, kw_only=True):
     Attributes:
         source: Slug if the request splits by source, otherwise null.
         filmed_s: Seconds with footage that shows something, summed over sources; null if not recorded.
-        asked_s: Seconds that were asked for, of each source.
-        sources: How many sources there is film of: they were asked for `sources` times `asked_s`. Single
+        asked_s: Requested seconds of each source.
+        sources: Number of sources with video: the question covers `sources` times `asked_s`. Single
             pictures cover no time.
         part: Filmed share of that, 0 to 1; null if unknown.
     """
@@ -240,11 +240,11 @@ class Counts(Answer, frozen=True, kw_only=True):
             these parts are left out.
         metric: The metric that orders the labels; for `auto`, the chosen one.
         interval_choices_s: Sensible lengths for this range and these labels.
-        from_ms: First event time asked for, or the first there is.
-        to_ms: Last event time asked for, exclusive, or the last there is.
+        from_ms: Start of the range, event time; the requested one, or that of the footage.
+        to_ms: End of the range, exclusive; the requested one, or that of the footage.
         frames: Frames analysed, summed over intervals and sources.
-        sources: Sources asked for, or those of the model, by name.
-        labels: Labels asked for, or the detected ones, by descending metric.
+        sources: The requested sources, or those of the model, by name.
+        labels: The requested labels, or the detected ones, by descending metric.
         rest: The labels that `top` merges, in the same order.
         buckets: By start, then label. A label without a bucket counts 0 if there is coverage.
         coverage: By start. Without an entry, nothing was filmed there, unless `not_analysed` or
@@ -385,15 +385,15 @@ class Summary(Answer, frozen=True, kw_only=True):
         interval_s: Length of a bar in seconds.
         timezone: IANA name of the zone of the bars.
         metric: The metric of `value`; for `auto`, the chosen one.
-        from_ms: First event time asked for, or the first there is.
-        to_ms: Last event time asked for, exclusive, or the last there is.
+        from_ms: Start of the range, event time; the requested one, or that of the footage.
+        to_ms: End of the range, exclusive; the requested one, or that of the footage.
         asked_s: Seconds in the chosen hours and weekdays, from the first to the last.
         frames: Frames analysed.
         filmed: How much was filmed.
         filmed_s: Seconds with footage that shows something, summed over sources; null if not recorded.
         shows_nothing: The rest of the footage, by reason.
         filmed_in: Number of sources with video, which covers time; the others have single pictures.
-        sources: Sources asked for, or those of the model, by name.
+        sources: The requested sources, or those of the model, by name.
         total: All labels together, `label` null.
         objects_measured_in: As in `Counts`.
         busiest: At most ten intervals, most of the metric first (of unique objects, without those that were

@@ -296,7 +296,7 @@ def _chart(
     if WEAK_LABELS in names:
         # These include the weak labels of those that the query groups: they are known in part.
         buckets = add_labels(buckets, lambda label: None if label == WEAK_LABELS else label)
-    # Counts of older versions show only by what was seen that objects were not measured.
+    # Counts of older versions show only by their boxes that objects were not measured.
     not_measured = [
         part
         for part, reason in zip(coverage, reasons, strict=True)

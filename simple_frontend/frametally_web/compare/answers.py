@@ -64,8 +64,8 @@ class Differences(Answer, frozen=True, kw_only=True):
         interval_s: Length of a bar in seconds.
         timezone: IANA name of the zone of the bars.
         metric: The metric of the values; for `auto`, the chosen one.
-        from_ms: First event time asked for, or the first there is.
-        to_ms: Last event time asked for, exclusive, or the last there is.
+        from_ms: Start of the range, event time; the requested one, or that of the footage.
+        to_ms: End of the range, exclusive; the requested one, or that of the footage.
         other_name: The other side in words.
         other_model: The one model counted there; null before there is any data.
         other_base_interval_s: The one stored interval that was read there; null without data.

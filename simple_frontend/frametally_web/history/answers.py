@@ -11,7 +11,7 @@ class ChangeReason(Answer, frozen=True, kw_only=True):
 
     Attributes:
         kind: For programs.
-        text: One sentence for people, with times in the zone asked for.
+        text: One sentence for people, with times in the requested zone.
         source: Slug of the source whose footage was forgotten, moved or covered; null for another reason.
         name: Name of the recording; null for another reason.
         from_ms: Event time at which the footage begins; null means its first frame.

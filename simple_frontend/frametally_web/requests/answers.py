@@ -44,7 +44,7 @@ def _makers(form: type[Answer]) -> list[tuple[str, type[Any]]]:
 
 
 class ModelChoice(Answer, frozen=True, kw_only=True):
-    """A model that can be asked for, with its stored base intervals, finest first."""
+    """A model that you can request, with its stored base intervals, finest first."""
 
     model: str
     base_intervals_s: list[int]
@@ -82,7 +82,7 @@ class SourceRange(Answer, frozen=True, kw_only=True):
 
     Attributes:
         source: Slug, as in queries.
-        name: The source as its owner wrote it; the slug where the store does not say for now.
+        name: The source as its owner wrote it; its slug while the store cannot be read.
         frames: Distinct frames analysed.
         first_interval_ms: Start of its first interval.
         next_interval_ms: End of its last interval, exclusive.

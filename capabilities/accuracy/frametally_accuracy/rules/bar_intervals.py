@@ -86,7 +86,7 @@ class Spread(NamedTuple):
 
 
 class BarIntervals(NamedTuple):
-    """For each bar a corrected count and an interval for the truth."""
+    """A corrected count and an interval for the truth, for each bar."""
 
     corrected: Numbers
     low: Numbers

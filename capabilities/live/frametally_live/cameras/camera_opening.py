@@ -137,7 +137,7 @@ class OpenCamera:
         """Yield packets as they arrive.
 
         Raises:
-            CameraAway: It sends no more, or leads to a forbidden address.
+            CameraAway: It stopped sending, or leads to a forbidden address.
         """
         try:
             for packet in self.container.demux(self.stream):

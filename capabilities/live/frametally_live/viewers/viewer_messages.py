@@ -91,13 +91,13 @@ class Ack(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
 class Pause(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="pause"
 ):
-    """This viewer, and no other, wants no frames for now."""
+    """This viewer alone wants no frames until it resumes."""
 
 
 class Resume(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="resume"
 ):
-    """It wants them again."""
+    """The viewer wants frames again."""
 
 
 NO_VIDEO, NO_STREAM = 4404, 4409

@@ -156,7 +156,7 @@ class CrossingTotal(Answer, frozen=True, kw_only=True):
         net: Crossings to the right minus those to the left: there and back are zero; null if not known.
         reasons: Why the others are not measured.
         untracked: Boxes of the label in the range that are in no track: what they show may have crossed
-            unseen. Null where that was not noted.
+            unseen. Null if not recorded.
     """
 
     line: str

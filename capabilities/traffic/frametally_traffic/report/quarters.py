@@ -32,7 +32,7 @@ class SeenPart(NamedTuple):
 class Quarter(NamedTuple):
     """A quarter-hour, which starts at a multiple of 15 minutes.
 
-    Objects were followed in `seen_ms` of it. `missing` is why it has no data, or None.
+    Objects were followed in `seen_ms` of it. `missing` is the reason for missing data, or None.
     """
 
     start_ms: int
