@@ -1,4 +1,4 @@
-"""Runs the counting job by itself on any mrjob runner: `python object_counts.py manifest.txt`.
+"""Runs the counting job alone on any mrjob runner: `python object_counts.py manifest.txt`.
 
 The manifest has a segment's URL on each line. `frametally aggregate` writes one, runs this job over it and
 publishes the output.

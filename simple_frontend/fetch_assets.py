@@ -105,7 +105,7 @@ def languages() -> dict[str, dict[str, str]]:
 
 
 def with_texts(source: str, texts: dict[str, str]) -> str:
-    """Return a script with its texts in place of their keys.
+    """Return a script with its texts instead of their keys.
 
     Raises:
         CannotFetchError: A key has no text.

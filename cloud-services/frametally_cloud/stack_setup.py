@@ -239,7 +239,7 @@ LOG_USERS = {
     "frametally-consumer": "FRAMETALLY_LOG_CONSUMER_PASSWORD",
     "frametally-dashboard": "FRAMETALLY_LOG_READER_PASSWORD",
 }
-"""Kafka's users, with the name of each one's password in `.env`."""
+"""Kafka's users, each with the variable in `.env` that has its password."""
 
 MADE_SECRETS = (
     *LOG_USERS.values(),
@@ -275,7 +275,7 @@ class Answers:
     Attributes:
         email: Your e-mail address, for Let's Encrypt.
         user: User of the web pages; empty for the present users, or `admin` if there are none.
-        password: That user's; if empty, it stays, or a new one is written to the file `first-password`.
+        password: That user's password; empty keeps it, or writes a new one to the file `first-password`.
         store: Settings of the S3 store, by the name of the variable.
         bundled_store: Whether the stack runs its own S3 store.
     """

@@ -57,8 +57,8 @@ class BackupHeader(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         made_at_ms: When, by the clock of the machine that made it.
         layouts: The layout of each book's rows.
-        salt: What the key is mixed with, as hex digits; if empty, the rows are not encrypted.
-        sha256: Of the line without this field, and of all after it.
+        salt: What the key is mixed with, as hex digits; empty if the rows are not encrypted.
+        sha256: Hash of the line without this field, and of everything after it.
     """
 
     frametally_backup: int = FORMAT
@@ -93,7 +93,7 @@ class Backup(NamedTuple):
             )
 
     def rows(self) -> Iterator[KeptRow]:
-        """Yield its rows. Raises `Poison` for a damaged one."""
+        """Yield the backup's rows. Raises `Poison` for a damaged row."""
         try:
             with gzip.open(io.BytesIO(self.lines)) as lines:
                 for line in lines:
@@ -277,7 +277,7 @@ def _next_name(backups: Sequence[StoredBackup], made_at_ms: int) -> str:
 
 
 def write_backup(folder: Path, data: bytes, made_at_ms: int) -> Path:
-    """Write a backup into a folder, created if missing; only their owner can read the two.
+    """Write a backup into a folder, created if missing; only their owner can read the folder and the file.
 
     Raises:
         OSError: The backup cannot be written.

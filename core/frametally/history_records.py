@@ -42,11 +42,11 @@ class HistoryReason(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """One reason.
 
     Attributes:
-        source: Whose footage was forgotten, moved or overlapped; if empty, the reason is for all sources.
+        source: The source whose footage was deleted, moved or overlapped; empty if all sources are affected.
         media: `keys.media_id` of that medium.
         name: Its name.
-        from_ms: Event time from which on; if None, from its first frame.
-        to_ms: Event time before which; if None, to its last frame.
+        from_ms: Event time at which the footage begins; None means its first frame.
+        to_ms: Event time at which the footage ends, exclusive; None means its last frame.
         setting: Name of the setting that changed.
         before: Its value before, or the version.
         after: Its value now, or the version.
@@ -67,12 +67,12 @@ class HistoryEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """The change by one run, or by several runs in a row with the same reason.
 
     Attributes:
-        sequence: Of the run; of several, of the last.
+        sequence: Number of the run; of several runs, the last.
         runs: How many they are.
         counted_at_ms: When it was published, by the store's clock; 0 while it is the current run.
-        version: Of the frametally that counted.
+        version: Version of frametally that counted.
         params: As in `Run`.
-        differences: What it has more, or less, than the run before; without hours and labels that are alike.
+        differences: How its counts differ from the run before, without unchanged hours and labels.
         segments: Keys of the first segments that arrived.
     """
 
@@ -95,7 +95,7 @@ class RunHistory(SealedRecord, frozen=True, kw_only=True):
     Attributes:
         entries: The first run first; their differences add up to what the run counted.
         segments_to: By log, topic and partition: the first offset of the last segment that was counted.
-        overlaps_crc32: Of each range of a medium that does not count, as another one covers it.
+        overlaps_crc32: Checksum of each range of a medium that does not count because another covers it.
     """
 
     run_id: str
@@ -115,7 +115,7 @@ class RunHistory(SealedRecord, frozen=True, kw_only=True):
 
 
 class OlderHistory(RunHistory, frozen=True, kw_only=True):
-    """A history of 0.3.0 and earlier: `history.json` beside the run's tracks."""
+    """A history of 0.3.0 and earlier: `history.json` next to the run's tracks."""
 
     @property
     def key(self) -> str:  # noqa: D102
@@ -135,7 +135,7 @@ class HourFile(msgspec.Struct, frozen=True, array_like=True):
     Attributes:
         identity: 16 hex of settings, segments with their checksums, and footage that does not count. Where a
             line was set aside, or segments have no checksums, 16 hex of the file itself: no plan asks for it.
-        crc32: Of its bytes; if None, nothing was counted of that hour, and there is no file.
+        crc32: Checksum of its bytes; None if nothing of that hour was counted, so that there is no file.
         duplicates_dropped: Lines that repeated a frame.
     """
 
@@ -178,7 +178,7 @@ class HourList(SealedRecord, frozen=True, kw_only=True):
         return {name: name_of(msgspec.json.encode(files)) for name, files in self._by_source(of_zones)}
 
     def names(self, *, of_zones: bool = False) -> dict[tuple[str, int], str]:
-        """Return the names of these files, by their source in the list and hour."""
+        """Return the names of the hours' files, by their source in the list and hour."""
         return {
             (name, hour): file.identity
             for name, files in self._by_source(of_zones)
@@ -202,7 +202,7 @@ def list_in(data: bytes) -> bytes:
 
 
 def history_in(data: bytes) -> bytes:
-    """Return the `RunHistory` in the bytes of `_hours.json`; empty if it is a file of its own."""
+    """Return the `RunHistory` in the bytes of `_hours.json`; empty if the history is in a separate file."""
     return data.partition(b"\n")[2]
 
 

@@ -13,7 +13,7 @@ class Outage(msgspec.Struct, frozen=True):
     Attributes:
         from_ms: Event time of the last frame before it; with none before, when capturing began.
         to_ms: Event time of the first frame after it; None while there is none, and where capturing ended.
-        reason: Why, as one clause.
+        reason: The reason, as one clause.
     """
 
     from_ms: int
@@ -39,7 +39,7 @@ class PictureDoubt(msgspec.Struct, frozen=True):
     """Event time in which a camera was there and showed nothing that can be counted.
 
     Attributes:
-        what: Why its picture showed nothing.
+        what: The reason why its picture showed nothing.
         from_ms: Event time of the first such frame, which may be in an earlier minute.
         to_ms: Event time of the newest one.
     """
@@ -55,12 +55,12 @@ class LiveMinute(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         session_ms: When the session began that captured it, by this machine's clock.
         minute_ms: Event time at which the minute begins.
-        outages: When the camera was away, as far as this minute knows, by time.
-        losses: Frames that are lost, each with its reason.
-        packets_lost: Packets that the network has lost, where that is known.
+        outages: When the camera was unavailable, as far as this minute knows, by time.
+        losses: Lost frames, each with its reason.
+        packets_lost: Packets that the network lost, if known.
         pieces_damaged: Pieces of the stream that could not be decoded.
-        drift_ms: By how much the stream's clock was ahead of the capturing machine's at last; None where it
-            tells none.
+        drift_ms: How far the stream's clock was last ahead of the capturing machine's; None if the stream
+            does not send its time.
         doubts: When its picture showed nothing for longer than a moment, as far as this minute knows.
     """
 

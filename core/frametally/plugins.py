@@ -73,7 +73,7 @@ class Plugin:
         endpoints: The routes of its API: the endpoints of its `Routes`, as their handlers declare them.
         tags: Descriptions of the groups of its endpoints, by the group's name.
         pages: Its pages, which the menu links to.
-        beside: Its bundles for other pages, by those pages' own bundles, such as `videos`.
+        beside: Its bundles for pages of others, by the bundles of these pages, such as `videos`.
         other_routes: The rights of its routes that no handler declares, such as `WS /ws/{}`.
         tables: A tuple of `KeptTables`: its books in the catalogue's database, for backups.
         web: Makes its `WebPart` from the dashboard's `WebContext`.

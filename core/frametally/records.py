@@ -1,7 +1,7 @@
 """All data that crosses a process or is stored, as frozen records with JSON on the wire.
 
 Every record carries its version `v`; unknown fields are ignored, missing ones are rejected by name. What is
-an object of its own in the store is sealed: see `rules.seals`.
+a separate object in the store is sealed: see `rules.seals`.
 Times are integer milliseconds since 1970-01-01T00:00:00Z of *event time*: when the camera saw it.
 """
 
@@ -52,7 +52,7 @@ class SealedRecord(Record, frozen=True, kw_only=True):
 
     @property
     def key(self) -> str:
-        """Where it is in the store."""
+        """The key of the record in the store."""
         raise NotImplementedError
 
 
@@ -75,12 +75,12 @@ class MediaManifest(SealedRecord, frozen=True, kw_only=True):
         state: `producing` until the whole medium has been announced, then `complete`.
         announced_frames: For a video, a bitmap over decode indices: bit `i % 8` of byte `i // 8`.
         announced_pictures: For pictures, the sorted image names (`<captured_at_ms>-<hex>`) announced.
-        runs: Of a video, its runs of frames (see `rules.overlaps`); empty in manifests of earlier versions.
-        live: Of a camera's minute: how it was captured.
-        track: Of a video file: the place of its track among those of moving pictures, from 1.
-        pace: Of a video: how much event time passes while it runs (`rules.pace`); if empty, as in life.
+        runs: For a video, its runs of frames (see `rules.overlaps`); empty in manifests of earlier versions.
+        live: For a camera's minute, how it was captured.
+        track: For a video file, the position of its track among those of moving pictures, from 1.
+        pace: For a video, how much event time passes while it plays (`rules.pace`); empty means real time.
         revision: How often it was forgotten or corrected; frames of `keys.media_id(sha256, revision)` count.
-        simulated_by: Of simulated footage: the only model that detects it; unset: it was filmed.
+        simulated_by: For simulated footage, the only model that detects it; unset if it was filmed.
     """
 
     sha256: str
@@ -121,7 +121,7 @@ class FrameAnnouncement(Record, frozen=True, kw_only=True):
     Attributes:
         image_path: Key of the JPEG in the object store: the frame's identity.
         frame_index: Decode index in the medium, from 0 (0 for a picture).
-        sha256: Of the stored object, hex.
+        sha256: Hash of the stored object, in hex.
         media: `keys.media_id` of the medium that it came from.
     """
 
@@ -186,10 +186,10 @@ class DeadLetter(Record, frozen=True, kw_only=True):
     Attributes:
         offset: Its offset in the partition.
         message: Its bytes as they came (base64 in JSON).
-        source: Slug of the source, where the message still tells it.
-        image_path: Key of the frame, where the message still tells it.
-        cause: Why, as a word to group and choose by; None in segments of older versions.
-        reason: Why, as one sentence.
+        source: Slug of the source, if the message still has it.
+        image_path: Key of the frame, if the message still has it.
+        cause: The cause as a word, to group and select by; None in segments of older versions.
+        reason: The reason, as one sentence.
     """
 
     offset: int
@@ -218,11 +218,11 @@ class IntervalCount(Record, frozen=True, kw_only=True):
         frames: Distinct frames analysed in the interval, with or without the label.
         detections: Boxes of the label, summed over those frames.
         peak: Most boxes of the label in one frame.
-        objects: Unique objects first seen in the interval; None where not measured, never 0 for that.
-        tracked_detections: Those of `detections` that are in tracks, whenever these began; None where objects
+        objects: Unique objects first seen in the interval; None if not measured, never 0 for that.
+        tracked_detections: How many of `detections` are in tracks, whenever these began; None if objects
             are not measured, and in runs of older versions. `rules.known` says how many are enough.
-        objects_from_start: Those of `objects` that were there as the footage began, and did not arrive in the
-            interval; None likewise.
+        objects_from_start: How many of `objects` were there when the footage began, so that they did not
+            arrive in the interval; None in the same cases as `tracked_detections`.
         evidence: The frames that `rules.evidence.busiest` keeps, in its order.
     """
 
@@ -241,17 +241,17 @@ class IntervalCount(Record, frozen=True, kw_only=True):
 
 
 class Coverage(Record, frozen=True, kw_only=True):
-    """Distinct frames that show something per source and interval: tells 0 from "nothing to be seen".
+    """Distinct frames that show something per source and interval: distinguishes 0 from "nothing to be seen".
 
     Attributes:
         frames: Distinct frames analysed, except those in `blank`: the base of means and rates.
         detections: Boxes counted in those frames, of all labels: the sum of the interval's counts.
-        objects: Unique objects of all labels first seen there; None where not measured (see `is_measured`).
+        objects: Unique objects of all labels first seen there; None if not measured (see `is_measured`).
         analysed_fps: Frames a second at which the hour of the interval (of several, the slowest) was analysed
             while there was footage, to hundredths; None if objects are not tracked.
         covered_ms: Milliseconds of the interval with footage that shows something; intervals add up (see
             `rules.filmed_time`). None if objects are not tracked, and in runs of older versions.
-        blank: What showed nothing, by reason; unset: not looked at, as in runs of older versions.
+        blank: Footage that showed nothing, by reason; unset if not measured, as in runs of older versions.
     """
 
     model: str
@@ -294,15 +294,15 @@ class Run(SealedRecord, frozen=True, kw_only=True):
         prefix: Folder of its part files, `parts`.
         inputs_sha256: Over all that the day is counted from: segments, tombstones, overlaps and zones.
         duplicates_dropped: Lines that repeated a frame.
-        track_parts: Of older versions, with `track_parts_crc32`: the files of its tracks.
-        parts_crc32: Of the lines of each part file; empty in runs of older versions.
+        track_parts: In older versions, with `track_parts_crc32`: the files of its tracks.
+        parts_crc32: Checksum of the lines of each part file; empty in runs of older versions.
         footage_sha256: Over its footage, the same for every interval, setting and zone; "" in older runs.
-        tombstones_crc32: Of the key of each tombstone that touches frames of this day itself, sorted.
+        tombstones_crc32: Checksum of the keys of tombstones that affect frames of this day itself, sorted.
         settings: The settings behind `params`, in words; empty in runs of older versions.
-        paths: Of a run of flows, the files with these; of older versions, with the paths of tracks.
+        paths: For a run of flows, the files of flows; in older versions, the files with the paths of tracks.
         zones: By source the zones that hold on the day.
         zone_parts: The counts within them; if None, none, or they are in a run of their series.
-        hours_crc32: Of the bytes of its `HourList`; None in runs of flows and of older versions.
+        hours_crc32: Checksum of its `HourList`; None in runs of flows and of older versions.
         hours: By source 16 hex of its hour files of whole pictures, which have its tracks and paths.
     """
 

@@ -18,7 +18,7 @@ class TrackSighting(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Vote(msgspec.Struct, frozen=True, kw_only=True):
-    """How much speaks for a label: its counted boxes in a track, and the sum of their confidence."""
+    """The votes for a label: its counted boxes in a track, and the sum of their confidences."""
 
     label: str
     boxes: int
@@ -56,7 +56,7 @@ class Track(TrackHead, frozen=True, kw_only=True):
         boxes: Number of boxes, of whatever label, from the first counted one to the last.
         first: The first counted box of the label.
         best: The counted box of the label with the greatest confidence, the earliest of several.
-        began: How it began; None in runs of older versions, as `ended`.
+        began: How it began; None in runs of older versions, like `ended`.
         ended: How it ended.
         votes: By label, the winner first; empty in runs of older versions.
 

@@ -17,10 +17,10 @@ class Tombstone(SealedRecord, frozen=True, kw_only=True):
 
     Attributes:
         media: `keys.media_id` of the medium; its frames carry it.
-        from_ms: Event time from which on frames are forgotten; if None, from the first.
-        to_ms: Event time before which they are; if None, to the last.
-        first_captured_at_ms: Event time of the first frame that can be meant; None where it is not known.
-        last_captured_at_ms: Event time of the last frame that can be meant; None where it is not known.
+        from_ms: Event time of the first frames to forget; None means no limit.
+        to_ms: Event time of the end of the range, exclusive; None means no limit.
+        first_captured_at_ms: Event time of the first frame that can be meant; None if unknown.
+        last_captured_at_ms: Event time of the last frame that can be meant; None if unknown.
         start_ms: `MediaManifest.start_ms` of that revision; None for pictures.
     """
 
@@ -45,7 +45,7 @@ class Correction(SealedRecord, frozen=True, kw_only=True):
     Attributes:
         images: Names (the last part of their keys) of the stored pictures to take along.
         source: Slug of the source that they go to.
-        shift_ms: What is added to every captured_at_ms.
+        shift_ms: Added to every `captured_at_ms`.
         delete_images: Whether the pictures under their old keys are removed in the end.
     """
 
@@ -72,10 +72,10 @@ class FootageChange(SealedRecord, frozen=True, kw_only=True):
         id: 12 hex.
         target: The source, footage or dead letters that it changes, in words.
         media: Manifests of the media, in the order in which they are changed; without names of frames.
-        from_ms: Event time from which on frames are forgotten; if None, from the first.
-        to_ms: Event time before which they are; if None, to the last.
-        shifts_ms: What is added to every captured_at_ms, for each of `media`; if empty, times stay.
-        source: Slug of the source that they go to; if empty, they stay where they are.
+        from_ms: Event time of the first frames to forget; None means no limit.
+        to_ms: Event time of the end of the range, exclusive; None means no limit.
+        shifts_ms: Added to every `captured_at_ms`, for each of `media`; empty if times stay.
+        source: Slug of the source that they go to; empty if they stay where they are.
         source_name: How that is written.
         delete_images: Whether pictures that are no longer needed are removed in the end.
     """

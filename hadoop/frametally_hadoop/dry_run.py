@@ -72,12 +72,12 @@ class DryRun(NamedTuple):
     """The planned work.
 
     Attributes:
-        days: Days that would be counted as things are now, sorted, those of plug-ins' steps last; a segment
-            may belong to several days.
+        days: Days that would be counted now, sorted, those of plug-ins' steps last; a segment may belong to
+            several days.
         estimated_s: Estimated seconds; None if there is no earlier aggregation to estimate from.
         estimated_from: Number of earlier aggregations that the estimate uses.
         blank: Footage that shows nothing or was not checked, of days that an earlier version counted.
-        sizes: Pictures of several sizes, of days that an earlier version counted, maybe by one of the sizes.
+        sizes: Pictures of several sizes, of days that an earlier version counted, perhaps by only one size.
     """
 
     days: list[DayToCount]
@@ -246,8 +246,8 @@ def read_pace(data_dir: Path, runner: str) -> list[Aggregated]:
 def estimate_s(earlier: Sequence[Aggregated], size_bytes: int) -> float | None:
     """Estimate the seconds of counting `size_bytes`; None if there are no earlier aggregations.
 
-    Uses the median rate of the earlier ones nearest in size: start-up costs make the rate of small ones too
-    low for a large one.
+    Uses the median rate of earlier aggregations of at least a tenth of the size, or else of the largest one:
+    start-up costs make the rate of small aggregations too low.
     """
     if not earlier:
         return None

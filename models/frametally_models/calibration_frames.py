@@ -19,7 +19,7 @@ from frametally.settings.loading import Settings
 _PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 MOST_FRAMES = 200
 _KEPT_PER_WANTED = 8
-"""Names held per wanted one; more make the choice more even."""
+"""Names held for each wanted picture; more names make the choice more even."""
 
 
 def calibration_frames(

@@ -33,7 +33,7 @@ class CatalogueChoice(NamedTuple):
         return CATALOGUE[self.name]
 
     def settings(self, settings: Settings) -> Settings:
-        """Return settings with this model in place of theirs."""
+        """Return the settings with this model instead of theirs."""
         usual_px = self.record.input_px or settings.input_px
         return settings.model_copy(
             update={

@@ -40,7 +40,7 @@ class _Value(NamedTuple):
     width_px: int
 
     def slid_over(self, name: str, channels: int, *, size: int, stride: int, padding: int) -> _Value:
-        """Return its output from windows of `size`; `padding` is the sum of both edges."""
+        """Return the value that a window of `size` makes of this one; `padding` is the sum of both edges."""
         sides = ((side + padding - size) // stride + 1 for side in (self.height_px, self.width_px))
         return _Value(name, channels, *sides)
 

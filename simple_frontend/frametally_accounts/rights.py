@@ -61,7 +61,7 @@ class ApiToken(NamedTuple):
         name: Name of the token, written like an account's.
         role: Its role, at most the account's.
         sources: Slugs of the sources that it can see; empty for all of the account's.
-        used_at_ms: When it was last used, to a minute; 0 means never.
+        used_at_ms: When it was last used, to a minute; 0 if never.
     """
 
     account: str
@@ -77,7 +77,7 @@ class Credentials(NamedTuple):
     """The credentials of an account.
 
     Attributes:
-        password_hash: Of argon2, with its parameters; empty if there is no password yet.
+        password_hash: Hash by argon2, with its parameters; empty if there is no password yet.
         code_secret: Secret of the codes, in Base32; empty if codes are off.
     """
 

@@ -96,7 +96,7 @@ def create_app(
         settings: The settings of this process.
         store: The frames and segments.
         index: The counts.
-        ledger: Which frames were announced and detected.
+        ledger: The frames that were announced and detected.
         log: The log on which frames are announced.
         parts: Parts for plug-ins, by name: `access`, the `AccessBook` (without it everybody may do
             everything), `catalogue` of videos and cameras, `look` for checking uploads, `try_feed` and

@@ -141,7 +141,7 @@ class Connection(HttpToolsProtocol):
         await self.flow.drain()
         if self.transport.is_closing() or self.transport.get_write_buffer_size():
             return 0
-        # A duplicate: the connection may be closed meanwhile, and its number reused.
+        # A duplicate: the connection may be closed in the meantime, and its number reused.
         client = self.transport.get_extra_info("socket").dup()
         # It must not be cancelled before it begins, because it closes that socket.
         sending = self.loop.run_in_executor(None, _send_file, client, path, first_byte, next_byte)

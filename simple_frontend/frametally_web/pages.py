@@ -57,7 +57,7 @@ class MenuLink(NamedTuple):
 def menu(may: Callable[[str], bool], path: str, room: str = "") -> tuple[list[MenuLink], list[MenuLink]]:
     """Return the sections that a visitor `may` open, each by its first page, and the pages of one section.
 
-    That is the section of the page at `path`, or else of `room`; a page alone in it is not listed.
+    The section is that of the page at `path`, or else of `room`; a page alone in it is not listed.
     """
     sections: dict[str, dict[str, str]] = {}
     for entry in _MENU:

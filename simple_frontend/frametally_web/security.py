@@ -61,7 +61,7 @@ _TOLD = (
 )
 _HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:(?P<port>[0-9]{0,5}))?")
 _API = ("/api/", "/upload", "/metadata/", "/internal/", "/processed_videos/", "/openapi.json")
-"""The API, by its own paths and by those of the original player."""
+"""The paths of the API, including those for the original player."""
 _OF_VIDEOS = tuple(
     f"/api/{version}{group}"
     for version in ("", "v1/")

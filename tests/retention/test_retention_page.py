@@ -50,7 +50,7 @@ def test_the_api_and_the_page_show_rules_holds_and_the_last_round(place: Place) 
         assert words in text
     assert MARKUP not in text
     german = client.get("/retention", headers={"Accept-Language": "de"}).text
-    assert "Aufbewahrung" in german and "älter sind als 30 d oder" in german
+    assert "Aufbewahrung" in german and "älter als 30 d oder" in german
 
 
 def test_a_damaged_policy_is_named_with_its_remedy(place: Place) -> None:

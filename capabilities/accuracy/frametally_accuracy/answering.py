@@ -72,7 +72,7 @@ def counts_of(check: AccuracyCheck, unit: CheckUnit, sent: UnitAnswer) -> dict[s
 def must_be_missing(
     footage: CheckFootage, check: AccuracyCheck, unit: CheckUnit, answers: Sequence[CheckAnswer], *, turn: int
 ) -> None:
-    """Refuse to skip a unit that can be or was judged in this turn, as nobody may choose the sample.
+    """Refuse to skip a unit that can be or was judged in this turn: people must not choose the sample.
 
     Raises:
         Misconfigured: Its pictures are in the store, or it has an answer for this turn.
@@ -150,7 +150,7 @@ def _due(units: Sequence[CheckUnit], answers: Sequence[CheckAnswer], person: str
         and not first[unit.number].is_missing
         and len(first) >= min(unit.number + 1 + _BEHIND, len(units))
     ]
-    # Someone else's second answer says more; the same person gives it only if nobody else has by then.
+    # Someone else's second answer says more; the same person gives it only if no one else has by then.
     turns_of_others = [turn for turn in doubles if first[turn.unit.number].person != person]
     own_turns = [turn for turn in doubles if len(first) >= min(turn.unit.number + DOUBLE_EVERY, len(units))]
     rest = [UnitTurn(unit, 0) for unit in units if unit.number not in first]

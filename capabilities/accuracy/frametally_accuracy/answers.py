@@ -14,15 +14,15 @@ class CheckSummary(Answer, frozen=True, kw_only=True):
 
     Attributes:
         id: Names it in paths.
-        place: Of crossings, the line as it was drawn when the check began; null of others.
+        place: For crossings, the line as it was drawn when the check began; otherwise null.
         sources: Slugs.
         labels: Classes that are checked; of crossings, each in each direction, such as `car/to_right`.
         from_ms: Where its range begins; of all footage this is long before.
         to_ms: Where it ends, exclusive.
         first_ms: Event time of its first unit.
-        last_ms: Of its last unit.
+        last_ms: Event time of its last unit.
         wanted_width: Half-width that is enough, as a part of the total.
-        planned_units: Number of units that was fixed before; if 0, stop at will.
+        planned_units: Number of units that was fixed before; 0 if people stop at will.
         units: Frames or pieces that it is about.
         drawn: Units that can be answered.
         answered: Units that are answered.
@@ -60,7 +60,7 @@ class Checks(Answer, frozen=True, kw_only=True):
         metrics: The metrics that can be checked here.
         lines: Lines whose crossings can be checked, by source and name.
         changes_allowed: Whether you can start checks and answer units here.
-        remedy: What to do where you cannot; null where you can.
+        remedy: What to do if you cannot; null if you can.
     """
 
     checks: list[CheckSummary]
@@ -85,14 +85,14 @@ class UnitToAnswer(Answer, frozen=True, kw_only=True):
     """A frame of the desk, or a piece; it never contains the model's counts of all units.
 
     Attributes:
-        unit: Its number, for the answer.
-        turn: Likewise; 1: it comes again.
-        captured_at_ms: Event time; of a piece, of its first frame.
-        to_ms: Of a piece, the event time behind its last frame; null of a frame.
-        frames: Of a piece, what plays, by time; none of a frame, or where the footage is gone.
-        image_path: Key of the frame; of a piece, of its first one.
-        width_px: Of the frame.
-        height_px: Of the frame.
+        unit: Its number; send it with the answer.
+        turn: Send it with the answer, too; 1 if the unit is shown again.
+        captured_at_ms: Event time; for a piece, that of its first frame.
+        to_ms: For a piece, the event time after its last frame; null for a frame.
+        frames: For a piece, the frames to play, by time; empty for a frame, or if the footage is gone.
+        image_path: Key of the frame; for a piece, of its first frame.
+        width_px: Width of the frame.
+        height_px: Height of the frame.
         boxes: The model's counted boxes in a frame, of the check's labels; empty for a piece.
         is_missing: Whether the store lacks its picture, or a frame of a piece; then answer `is_missing`.
     """
@@ -117,13 +117,13 @@ class NextUnits(Answer, frozen=True, kw_only=True):
     Attributes:
         units: None if all are answered, or others have the rest.
         answered: Units that are answered.
-        missing: Units that nobody can judge, because a picture is missing.
+        missing: Units that cannot be judged, because a picture is missing.
         drawn: Units of the sample.
         metric: The counted metric.
-        place: Of crossings, the line as it was drawn when the check began; null of others.
+        place: For crossings, the line as it was drawn when the check began; otherwise null.
         labels: Classes that are checked, as in `CheckSummary`.
         wanted_width: Half-width that is enough, as a part of the total.
-        method: Which interval `half_widths` are of: for a size fixed before, or for stopping at will.
+        method: Method of the intervals in `half_widths`: for a size fixed before, or for stopping at will.
         half_widths: By label, as a part of the total; a label without one has too little to say.
         differences: By label on which people do not agree, by how much their answers differ on average.
         is_reached: Whether the wanted width is reached.
@@ -165,10 +165,10 @@ class CheckAnswers(Answer, frozen=True, kw_only=True):
     Attributes:
         check: The check.
         result: Its current result.
-        history: Its earlier results with fewer answers; of labels with enough answers.
-        stale: Why it no longer says anything of the counts, a sentence each; if none, it does.
+        history: Its earlier results with fewer answers, for labels with enough answers.
+        stale: Reasons why it no longer covers the counts, a sentence each; empty if it covers them.
         other_checks: Other checks of the same footage.
-        compared: Of the model that was asked for; null where none was.
+        compared: Comparison with the requested model; null if none was requested.
     """
 
     check: CheckSummary

@@ -1,4 +1,4 @@
-"""Makes the demo's accuracy check: a simulated street, answered with what was drawn in its pictures."""
+"""Makes the demo's accuracy check: a simulated street, answered with the objects drawn in its pictures."""
 
 from __future__ import annotations
 

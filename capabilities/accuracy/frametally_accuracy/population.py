@@ -51,7 +51,7 @@ class CheckFootage(NamedTuple):
         store: The store with the segments.
         ledger: The ledger, up to date with the store.
         counts: The index, which has the settings that days were counted with.
-        settings: Settings for days that have none recorded.
+        settings: Settings of days without recorded settings.
     """
 
     store: ObjectStore
@@ -183,7 +183,7 @@ class Population(NamedTuple):
         for row in range(len(draws.units)):
             if row >= LEAST_ROUNDS and len(units) >= most:
                 break
-            # The order within a round is random too, so that nobody knows which camera comes next.
+            # The order within a round is random too, so that no one knows which camera comes next.
             shares = random_shares(f"{seed}/{row}", map(str, range(zones)))
             for zone in np.argsort(shares, kind="stable"):
                 if (unit := int(draws.units[row, zone])) >= 0:

@@ -17,7 +17,7 @@ class CheckedBox(msgspec.Struct, frozen=True):
 
     Attributes:
         box: `[left, top, width, height]` in pixels of the frame.
-        confidence: Of the model; null where a person drew it.
+        confidence: Confidence of the model; null if a person drew it.
     """
 
     label: str
@@ -42,25 +42,25 @@ class AccuracyCheck(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         id: Names it.
-        name: As people call it.
+        name: Its display name.
         metric: The counted metric.
-        place: Of crossings, the line as it was drawn when the check began.
+        place: For crossings, the line as it was drawn when the check began.
         model: The model of the counts.
         sources: Slugs, in order.
         labels: Classes that are checked; of crossings, each in each direction, as `directed_label` has it.
         from_ms: Event time of its first frame, or from which on there are some.
         to_ms: Its end, exclusive.
-        seed: Of the draws.
+        seed: Seed of the draws.
         wanted_width: Half-width that is enough, as a part of the total, such as 0.1.
-        planned_units: Size of the sample, fixed before; if 0, the checker stops at will.
+        planned_units: Size of the sample, fixed before; 0 if the checker stops at will.
         params: Hashes of the settings that the days were counted with.
         units: How many units there are: frames, or pieces of footage.
         frames: How many frames the pieces have; 0 where units are frames.
         footage: Where the pieces are: source, and the range of event time that they fill without a hole.
         totals: The model's counts in them, by label.
         steady_totals: How much of that stays from unit to unit, by label; earlier checks have none.
-        population_sha256: Of all units with their counts and weights; see `population`.
-        sums_sha256: Of what the model counts bar by bar, by stored interval (`60`, s); see `staleness`.
+        population_sha256: Checksum of all units with their counts and weights; see `population`.
+        sums_sha256: Checksums of the model's counts, by stored interval (`60`, s); see `staleness`.
         zones: By zone, source and event time of its first and of its last unit.
         zone_units: By zone, how many units it has.
         started_by: Account; empty if there are no accounts.
@@ -99,11 +99,11 @@ class AccuracyCheck(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OtherChecks(msgspec.Struct, frozen=True, kw_only=True):
-    """The other checks of the same footage, so that nobody shows only the one that they like.
+    """The other checks of the same footage, so that no one can show only a favourable check.
 
     Attributes:
         checks: Checks of the same metric that share footage of a source with this one.
-        answered: Those of them with an answer.
+        answered: How many of them have an answer.
     """
 
     checks: int
@@ -115,18 +115,18 @@ class CheckUnit(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         number: Its place among the draws, from 0.
-        round: Which round draws it.
+        round: Number of the round that draws it.
         zone: The zone.
         weight: Its weight.
-        rest: What its zone had left before.
+        rest: Units that its zone had left before the draw.
         source: Slug.
         captured_at_ms: Event time; of a piece, of its first frame.
-        to_ms: Of a piece, the event time behind its last frame; null of a frame.
+        to_ms: For a piece, the event time after its last frame; null for a frame.
         frames: How many it has.
         image_path: Key of the frame; of a piece, of its first one.
-        width_px: Of the frame.
-        height_px: Of the frame.
-        boxes: Those of the check's labels that were counted in a frame when it was drawn.
+        width_px: Width of the frame.
+        height_px: Height of the frame.
+        boxes: Boxes of the check's labels that were counted in a frame when it was drawn.
         counts: The model's counts in a piece at that time, by label.
         steady: How much of its counts stays from unit to unit, by label; see `steady_counts`.
         unusual: Labels of which it counts unusually much or little there; see `unusual_counts`.
@@ -159,14 +159,14 @@ class CheckAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         unit: Number of the unit.
-        turn: 0 for the first answer, more for the same unit again. All of a unit's answers count alike.
-        person: Account; if empty, there are none.
+        turn: 0 for the first answer, more for a repeated one. All answers of a unit have the same weight.
+        person: Name of the account; empty if sign-in was not required.
         answered_at_ms: By the database's clock.
         counts: Objects by label; of every label of the check.
         boxes: The boxes, where they were drawn.
         taps: The taps while a piece played, by time.
         took_ms: How long it took.
-        is_missing: Whether a picture of the unit was missing, so that nobody could judge it: no counts.
+        is_missing: Whether a picture of the unit was missing, so that it has no counts.
     """
 
     unit: int

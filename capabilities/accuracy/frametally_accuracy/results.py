@@ -46,12 +46,12 @@ class LabelAccuracy(Answer, frozen=True, kw_only=True):
         state: `shown`; `at_most`: people saw few objects, so there is only an upper limit, `high`, with 95 %
             confidence; `too_few`: there is too little to say, and no interval; `disagree`: no interval, as
             people's answers for the same units differ too much: ask a third person.
-        difference: Mean difference between two people's answers for a unit; null where no unit has two.
+        difference: Mean difference between two people's answers for a unit; null if no unit has two.
         total: The estimate; null unless the state is `shown`, as are those that follow.
         low: Where its interval begins; of `at_most`, how many people saw.
         high: Where it ends.
         half_width: Half of its length, as a part of the estimate.
-        ratio: Of the estimate to the model's count.
+        ratio: Ratio of the estimate to the model's count.
         has_steady_error: Whether the model's count is outside of the interval.
         is_reached: Whether the wanted width is reached.
         units_needed: Estimated number of units, in all, for the wanted width.
@@ -120,16 +120,16 @@ class CheckResult(Answer, frozen=True, kw_only=True):
             whenever you stop.
         units: Frames or pieces that the check is about.
         answered: Units that are answered.
-        missing: Drawn units that nobody can judge, because a picture is missing: intervals allow for no
+        missing: Drawn units that cannot be judged, because a picture is missing: intervals allow for no
             object in them, and for as many as the fullest unit of the sample has.
         used: Units of complete rounds, which the estimates use.
         next_at: With how many answers the estimates change next.
         labels: By label.
         is_reached: Whether every label has the wanted width, or too little to say.
-        agreement: Of units that were answered twice.
+        agreement: Agreement on units that were answered twice.
         zones: Where to check next, the best first.
         persons: Accounts of the people who answered.
-        first_answer_ms: When the first answer was given; null where there is none.
+        first_answer_ms: When the first answer was given; null if there is none.
         last_answer_ms: When the last one was.
     """
 
@@ -151,7 +151,7 @@ class CheckResult(Answer, frozen=True, kw_only=True):
 class Sample(NamedTuple):
     """Complete rounds of a check: draws, and by label the truth, the model's count and its steady part.
 
-    Where `is_missing`, nobody could judge the unit, and the truth is 0. If a unit has several answers, the
+    If `is_missing`, the unit could not be judged, and the truth is 0. If a unit has several answers, the
     truth is their mean; `answers` has them by number of the unit.
     """
 

@@ -17,12 +17,12 @@ class UnitAnswer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     Attributes:
         unit: Number of the unit.
-        turn: As the desk said; 1: it came again.
-        counts: Objects by label; a label that is left out has none.
+        turn: `turn` of the unit, as the server sent it.
+        counts: Objects by label; a label that is left out has 0.
         boxes: All boxes of the frame, corrected.
         taps: The events in the piece, each with its time.
         took_ms: How long it took.
-        is_missing: Whether a picture of the unit is missing from the store, so that nobody can judge it.
+        is_missing: Whether a picture of the unit is missing from the store, so that it cannot be judged.
     """
 
     unit: int
@@ -38,17 +38,17 @@ class CheckWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """A check that is to start.
 
     Attributes:
-        name: Its name; if empty, one is made.
+        name: Its name; if empty, frametally chooses a name.
         metric: The checked count: `detections` in frames, `visits` or `crossings` in pieces of footage.
-        line: Of crossings, the name of the line.
-        direction: Of crossings, one direction of the line; if empty, both.
-        sources: Names or slugs; if none, all.
+        line: For crossings, the name of the line.
+        direction: For crossings, one direction of the line; empty means both.
+        sources: Names or slugs; empty means all.
         labels: If None, all that the frames have.
-        from_ms: Event time at which it begins; if null, with the first frame.
-        to_ms: At which it ends; if null, behind the last frame.
-        model: The model of the counts; if empty, the one published last.
+        from_ms: Event time at which it begins; null means the first frame.
+        to_ms: Event time at which it ends, exclusive; null means after the last frame.
+        model: The model of the counts; empty means the model published last.
         wanted_width: Half-width that is enough, as a part of the total.
-        planned_units: Number of units that is fixed now; if 0, stop at will.
+        planned_units: Number of units that is fixed now; 0 if people stop at will.
     """
 
     name: str = ""

@@ -19,15 +19,15 @@ class ToldRule(Answer, frozen=True, kw_only=True):
     Attributes:
         name: Its name, which no other rule has.
         what: The condition that it checks.
-        threshold: It sends an alert where a value is this or more; null where the rule has none.
+        threshold: It sends an alert where a value is this or more; null if the rule does not have one.
         interval_s: Length of the intervals.
-        timezone: IANA name of the zone of the intervals; empty: UTC.
-        duration_s: How long the condition must last; if 0, one interval.
-        sources: Slugs; if none, all, each on its own.
+        timezone: IANA name of the time zone of the intervals; empty means UTC.
+        duration_s: How long the condition must last; 0 means one interval.
+        sources: Slugs; empty means all, each on its own.
         since_ms: It sends nothing about event times before this.
-        muted_until_ms: It sends nothing until then; if the year 10000, until someone unmutes it; if 0, it is
+        muted_until_ms: It sends nothing until then; if the year 10000, until someone unmutes it; 0 if it is
             not muted.
-        silent: Why it may stay silent at present, a line for each reason; if none, no reason is known.
+        silent: Why it may stay silent now, a line for each reason; empty if no reason is known.
     """
 
     name: str
@@ -56,10 +56,10 @@ class WouldBeAlert(Answer, frozen=True, kw_only=True):
 
     Attributes:
         source_name: The source's name.
-        label: Empty: all together.
+        label: Empty for all labels together.
         start_ms: Start of the interval, event time.
-        end_ms: Its end; if null, it has none.
-        value: The measured value; null where there is none.
+        end_ms: Its end; null if it has none.
+        value: The measured value; null if there is none.
     """
 
     source: str
@@ -93,10 +93,10 @@ class RuleTrial(Answer, frozen=True, kw_only=True):
     """The alerts that a rule would have sent in a range, or the last seven counted days; it stores nothing.
 
     Attributes:
-        from_ms: Start of the whole intervals that it was tried over; if null, there are no counts yet, or the
-            rule does not read counts.
+        from_ms: Start of the whole intervals that it was tried over; null if there are no counts yet, or
+            if the rule does not read counts.
         to_ms: Their end.
-        interval_s: Length of the intervals, raised to one that is counted; null where the rule has none.
+        interval_s: Length of the intervals, at least the shortest counted one; null if the rule has none.
         total: How many alerts it would have sent.
         alerts: The newest of them.
         tried: Intervals of one source each with a value; 0 where the rule has no intervals.
@@ -140,8 +140,8 @@ class ToldReport(Answer, frozen=True, kw_only=True):
         every: `day`, a day of the week, or `month`: the days on which it is made.
         at: The local time of these days.
         zone: The time zone of `at`.
-        sources: Slugs; if none, all.
-        last_day: The local day of its latest report; if null, none was made yet.
+        sources: Slugs; empty means all.
+        last_day: The local day of its latest report; null if none was made yet.
     """
 
     name: str
@@ -165,15 +165,15 @@ class ToldMessage(Answer, frozen=True, kw_only=True):
         key: Key of the alert: the same in every correction.
         channel: Name of its channel.
         text: Its text.
-        source: Slug; if empty, no source.
+        source: Slug; empty if it does not belong to a source.
         label: If empty, no label, or all together.
         start_ms: Start of the interval, event time.
-        end_ms: Its end; if null, it has none.
-        value: The measured value; null where there is none.
+        end_ms: Its end; null if it has none.
+        value: The measured value; null if there is none.
         withdrawn: Whether it withdraws an alert that was sent.
         state: `queued`, `sent` or `failed`.
         attempts: Number of attempts to send it.
-        reason: Why it was not sent; null where nothing went wrong.
+        reason: Why it was not sent; null if nothing went wrong.
         created_at_ms: When it was put into the outbox.
     """
 
@@ -202,11 +202,11 @@ class Alerts(Answer, frozen=True, kw_only=True):
         rules: All, by name.
         channels: All configured ones, by name.
         reports: All scheduled ones, by name.
-        source_names: Name of each source that these mention, by slug, where it is known.
+        source_names: Names of the sources in this answer, by slug, as far as known.
         messages: A page of messages.
         next: `before` of the next page; 0 at the end.
         changes_allowed: Whether you may add and remove rules and reports here.
-        remedy: What to do where you may not; null where you may.
+        remedy: What to do if you may not; null if you may.
     """
 
     rules: list[ToldRule]

@@ -1,4 +1,4 @@
-"""Makes a rule or a report from a person's input, or says what is wrong with it."""
+"""Makes a rule or a report from a person's input, or explains why it is not valid."""
 
 from __future__ import annotations
 
@@ -52,19 +52,19 @@ class RuleWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         channels: Names of the channels that it notifies.
         threshold: It sends an alert where a value is this or more.
         below: It sends an alert where a value is less than `threshold`.
-        measure: Of counts.
+        measure: For counts, the measure.
         interval: Length of the intervals, such as `15m`.
-        lasting: How long the condition must last, such as `1h`; if empty, one interval.
-        sources: Names or slugs; if none, all.
-        labels: Counted together; if none, all.
-        line: Of crossings.
-        direction: Of crossings.
-        zone: Of counts and occupancy.
+        lasting: How long the condition must last, such as `1h`; empty means one interval.
+        sources: Names or slugs; empty means all.
+        labels: Labels, counted together; empty means all.
+        line: For crossings, the name of the line.
+        direction: For crossings, the direction.
+        zone: For counts and occupancy, the name of the zone.
         timezone: IANA name of the zone of the intervals; if null, that of the sources, if they share one, or
             the server's.
-        model: The model of the counts; if empty, the one published last.
-        note: What the receiver should do, which each alert contains; one line, may be empty.
-        since_ms: It sends nothing about event times before this; if null, now.
+        model: The model of the counts; empty means the model published last.
+        note: A line that each alert contains, such as what the receiver should do; may be empty.
+        since_ms: It sends nothing about event times before this; null means now.
     """
 
     name: str
@@ -90,7 +90,7 @@ class MuteWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """How long a rule sends nothing.
 
     Attributes:
-        until_ms: Until when; if null, until someone unmutes it; if 0, it sends again at once.
+        until_ms: It sends nothing until then; null means until someone unmutes it; 0 unmutes it.
     """
 
     until_ms: int | None
@@ -126,11 +126,11 @@ class ReportWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         every: The days on which it is made.
         at: The time of these days in `zone`, such as `07:00`.
         zone: Name of a time zone; if null, that of the sources, where they share one, else the server's.
-        sources: Names or slugs; if none, all.
+        sources: Names or slugs; empty means all.
         labels: If None, all.
-        by_source: Whether each source has rows of its own.
+        by_source: Whether each source has its own rows.
         interval_s: Length of a row; if null, frametally chooses.
-        model: The model of the counts; if empty, the one published last.
+        model: The model of the counts; empty means the model published last.
         channels: Names of the channels that it is sent by; if none, it is only stored.
     """
 

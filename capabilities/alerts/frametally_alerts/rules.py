@@ -51,22 +51,22 @@ class AlertRule(msgspec.Struct, frozen=True, kw_only=True):
         name: Its name, which no other rule has.
         what: The condition that it checks.
         channels: Names of the channels that it notifies.
-        threshold: Of `BY_BARS`: it sends an alert where a value is this or more; None for the others.
+        threshold: For `BY_BARS`, the value from which on it sends an alert; None for others.
         below: It sends an alert where a value is less than `threshold`, for intervals that were filmed whole.
-        measure: Of `count`.
+        measure: For `count`, the measure.
         interval_s: Length of the intervals, which divides a day; they are those of the chart in `timezone`.
-        timezone: IANA name; empty: UTC.
+        timezone: IANA name of the time zone; empty means UTC.
         duration_s: How long the condition must last; of `BY_BARS` a multiple of `interval_s`.
-        sources: Slugs, each checked on its own; if empty, all.
+        sources: Slugs, each checked on its own; empty means all.
         labels: Classes, counted together; if empty, all. Of `quality` names of checks, of work kinds of jobs.
-        line: Of `crossings`.
-        direction: Likewise.
-        zone: Of `count` and `occupancy`; if empty, the whole picture.
-        model: The model of the counts; if empty, the one published last.
-        note: What the receiver should do, which each alert contains; one line, may be empty.
+        line: For `crossings`, the name of the line.
+        direction: For `crossings`, the direction.
+        zone: For `count` and `occupancy`, the zone; empty means the whole picture.
+        model: The model of the counts; empty means the model published last.
+        note: A line that each alert contains, such as what the receiver should do; may be empty.
         since_ms: It sends nothing about event times before this.
         made_at_ms: When it was added, by the clock of the program that added it.
-        muted_until_ms: It sends nothing until then; `FOR_GOOD`: until someone unmutes it; if 0, not muted.
+        muted_until_ms: It sends nothing until then; `FOR_GOOD` means forever; 0 if it is not muted.
     """
 
     name: str
@@ -121,14 +121,14 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         key: Identifies rule, source, label and interval: the same in every correction.
-        revision: 1, and one more with each correction.
-        state: `told`; `withdrawn`: it no longer applies, since footage arrived late or was forgotten.
+        revision: 1, increased with each correction.
+        state: `told`; `withdrawn` if it no longer applies because footage arrived late or was deleted.
         rule: Name of its rule.
-        what: The rule's condition; `report`: a scheduled report is ready.
+        what: The rule's condition; `report` if a scheduled report is ready.
         earlier_value: In a correction, the value sent before.
         earlier_end_ms: In a correction, the end sent before.
         is_test: Whether a person sent it to test a channel.
-        files: Of a report, the keys of its files in the store.
+        files: For a report, the keys of its files in the store.
         timezone: As in `AlertFinding`.
         note: As in `AlertRule`.
     """
@@ -254,7 +254,7 @@ def content_of(alert: Alert) -> tuple[int | None, float | None, str]:
 
 
 PREFIX = "report/"
-"""Prefix of a report's name in place of an alert's rule; no rule's name has a `/`."""
+"""Prefix of the report's name in an alert's `rule`; no rule's name has a `/`."""
 
 
 class ScheduledReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -265,9 +265,9 @@ class ScheduledReport(msgspec.Struct, frozen=True, kw_only=True):
         at_minute: Minute of the day in `zone`.
         zone: Name of a time zone (IANA).
         channels: Names of the channels that it is sent by; if none, it is only stored.
-        by_source: Whether each source has rows of its own.
+        by_source: Whether each source has its own rows.
         interval_s: Length of a row; if None, frametally chooses.
-        model: The model of the counts; if empty, the one published last.
+        model: The model of the counts; empty means the model published last.
         made_at_ms: When it was added: reports that were due earlier are not made.
     """
 
@@ -285,7 +285,7 @@ class ScheduledReport(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def rule(self) -> str:
-        """Name in place of a rule in its alerts."""
+        """The value of `rule` in its alerts."""
         return f"{PREFIX}{self.name}"
 
     @property

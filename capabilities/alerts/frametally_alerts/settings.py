@@ -22,10 +22,10 @@ class AlertSettings(PluginSettings):
         _NO_SECRET,
         check=hard_to_guess,
         description="Secret that encrypts channels that you add on the page, at least 32 characters; "
-        "if empty, nobody can add channels.",
+        "if empty, the page cannot add channels.",
     )
     alert_allow: str = Field(
         "",
-        description="Networks, addresses and host names, besides public ones, that webhooks and MQTT "
+        description="Networks, addresses and host names, in addition to public ones, that webhooks and MQTT "
         "may use.",
     )

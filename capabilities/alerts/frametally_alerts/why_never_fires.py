@@ -34,7 +34,7 @@ class Silence(NamedTuple):
 def why_silent(
     rule: AlertRule, names: KnownNames, index: CountIndex | None, base_interval_s: int
 ) -> list[Silence]:
-    """Return why a rule stays silent at present; empty if no reason is known.
+    """Return why a rule stays silent now; empty if no reason is known.
 
     A label without counts may still appear. An unknown source may not, because its slug may be misspelt.
 

@@ -39,7 +39,7 @@ def check_gold(
 ) -> GoldCheck:
     """Compare the days of `[from_ms, to_ms)` in order, up to the first that differs.
 
-    The rows of days and videos must be the loaded ones, the counts of a day must add up to those of the
+    The rows of days and videos must equal the loaded rows, the counts of a day must add up to those of the
     index, and each of `videos` (IDs) must have rows.
 
     Raises:

@@ -140,7 +140,7 @@ arrow_files._get_parquet_writer_kwargs = lambda table_properties: {
 
 
 class Expiry(NamedTuple):
-    """How many snapshots and files were deleted."""
+    """The number of snapshots and files that were deleted."""
 
     snapshots: int
     files: int

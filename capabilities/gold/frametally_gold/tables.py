@@ -277,7 +277,7 @@ SERIES_OF = {
     zone_visits: (FLOWS,),
     movements: (FLOWS,),
 }
-"""The series in each table of days: a model's own (empty), or those of places."""
+"""The series in each table of days: of whole pictures (an empty name), or of places."""
 
 OF_VIDEO = (videos, video_counts, quality)
 """The tables of a video, by `video_id`."""

@@ -226,7 +226,7 @@ class VideoCounter:
 IN_ROWS: tuple[JobKind, ...] = ("checks", "playable", "enhance")
 """Jobs whose results are in a video's rows, even if they end after the video is final."""
 _ROWS_VERSION = 3
-"""Raise it if the same sources give different rows, to reload all videos."""
+"""Increase this version if the same sources give different rows, to reload all videos."""
 _DERIVATIVES = ("playable-", "enhanced-")
 
 

@@ -20,7 +20,7 @@ class StreamOfVideo(Answer, frozen=True, kw_only=True):
         reason: Reason for the state, as one sentence; null if there is nothing to say.
         wanted: The last request: `run`, `pause` or `stop`.
         speed: Seconds of the video per second.
-        model: Model whose results are shown; if null, any.
+        model: Model whose results are shown; null means any.
         position_s: Position reached in the video, in seconds; null before that.
         captured_at_ms: Event time of its newest frame; null before the first frame.
         frames_per_s: Recent rate of announced frames; null until it is known.
@@ -72,7 +72,7 @@ class StreamWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     Attributes:
         video_id: UUID of the video.
         speed: Seconds of the video per second, 0.1 to 16.
-        model: Model whose results are shown; if empty, any.
+        model: Model whose results are shown; empty means any.
     """
 
     video_id: str
@@ -93,7 +93,7 @@ class StreamNamed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class SeekWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where a stream is to go on.
+    """The position at which a stream should continue.
 
     Attributes:
         position_s: Seconds after the video's first frame.

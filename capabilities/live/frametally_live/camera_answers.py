@@ -38,7 +38,7 @@ class LiveCamera(Answer, frozen=True, kw_only=True):
         frames_lost: Frames that the camera sent and frametally could not store.
         packets_lost: Packets that the network lost.
         trial: For a camera that you have just added or changed: what it showed in its trial, or why it
-            showed nothing, as one sentence; else null.
+            showed nothing, as one sentence; otherwise null.
     """
 
     source: str
@@ -85,7 +85,7 @@ class CameraPreview(Answer, frozen=True, kw_only=True):
 
     Attributes:
         trial: What it showed in its trial, or why it showed nothing, as one sentence.
-        picture: Its newest frame, a JPEG in base64; null where it showed nothing.
+        picture: Its newest frame, a JPEG in base64; null if it showed nothing.
     """
 
     trial: str
@@ -98,9 +98,9 @@ class OfferedStream(Answer, frozen=True, kw_only=True):
     Attributes:
         name: Name of its profile.
         address: Its address, without user and password.
-        code: Its codec as the device says it, such as `H264`; if empty, unknown.
-        width_px: Width of its pictures; if 0, unknown.
-        height_px: Height of its pictures; if 0, unknown.
+        code: Its codec as the device says it, such as `H264`; empty if unknown.
+        width_px: Width of its pictures; 0 if unknown.
+        height_px: Height of its pictures; 0 if unknown.
     """
 
     name: str
@@ -117,12 +117,12 @@ class OfferedCamera(Answer, frozen=True, kw_only=True):
         host: Its IP address.
         name: Its name, or else its model or IP address.
         source: Suggested name for its source.
-        maker: Its manufacturer; if empty, unknown.
-        model: Its model; if empty, unknown.
-        streams: Its streams; none where there is a problem.
-        snapshot: Address of a picture that it makes; if empty, it has none.
+        maker: Its manufacturer; empty if unknown.
+        model: Its model; empty if unknown.
+        streams: Its streams; empty if there is a problem.
+        snapshot: Address of a picture that it makes; empty if it has none.
         cameras: Names of the cameras at its IP address that are added already.
-        problem: Why it cannot be used now, in one line; if null, it can.
+        problem: Why it cannot be used now, in one line; null if it can be used.
     """
 
     host: str

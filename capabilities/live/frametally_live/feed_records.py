@@ -42,7 +42,7 @@ class FeedTold(NamedTuple):
 
     Attributes:
         reason: Reason for the state, as one sentence for people; empty if there is nothing to say.
-        position_s: Of a video: presentation time reached; None before the first frame.
+        position_s: For a video, the presentation time so far; None before the first frame.
         captured_at_ms: Event time of the newest frame; None before the first frame.
         image_path: Key of the newest announced frame; empty before the first.
         frames_per_s: Recent rate of announced frames; None until it is known.
@@ -53,9 +53,9 @@ class FeedTold(NamedTuple):
         frames_lost: Named losses since the feed was added: frames that were captured and could not be stored.
         packets_lost: Packets lost by the network since the feed was added.
         away_since_ms: Last contact with the camera, by this machine's clock; None while it is connected.
-        due_at_ms: Of a video: when `position_s` was due, by this machine's clock. None until it is known.
-        taken_per_s: Of a camera: recent rate of stored frames. None until it is known.
-        offered_per_s: Of a camera: recent rate of frames that it sends, or the sampling rate if that is
+        due_at_ms: For a video, when `position_s` was due, by this machine's clock. None until it is known.
+        taken_per_s: For a camera, the recent rate of stored frames. None until it is known.
+        offered_per_s: For a camera, the recent rate of frames that it sends, or the sampling rate if that is
             lower. None until it is known.
     """
 
@@ -95,7 +95,7 @@ class Feed(NamedTuple):
         model: Model whose results are shown; empty for any.
         wanted: The last request of a person.
         seek_s: Position to continue at; None without a seek.
-        worker: Its worker; empty if it has none.
+        worker: Name of its worker; empty if it has none.
         generation: Rises with every claim; a worker of an old generation writes nothing more.
         launch: State of the launch, if the stream is launched from elsewhere (Airflow).
         created_at_ms: Time of the request, by the database's clock.
@@ -127,7 +127,7 @@ class Feed(NamedTuple):
 
     @property
     def is_over(self) -> bool:
-        """Whether it will never run again by itself."""
+        """Whether it will never run again automatically."""
         return self.told.state in OVER
 
     @property

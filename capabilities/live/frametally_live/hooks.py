@@ -61,7 +61,7 @@ def checks(settings: Settings, stage: str) -> Iterator[Finding]:
 
 
 def members(settings: Settings, options: MemberOptions) -> list[MembersPart]:
-    """Return the command that runs feeds, and those that detect and count; `serve` may start no worker."""
+    """Return the commands that run feeds, detect and count, each with what starts it."""
 
     def waiting(*, simulated: bool) -> Callable[[], AbstractContextManager[Callable[[], bool]]] | None:
         works = settings.part(VideoSettings).video_workers

@@ -1,1 +1,1 @@
-"""Removes old data by a policy, thins frames, and keeps what a legal hold names."""
+"""Removes old data by a policy, thins frames, and keeps the data of legal holds."""

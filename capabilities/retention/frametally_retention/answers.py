@@ -6,15 +6,15 @@ from frametally_web.requests.answers import Answer
 
 
 class KeptRule(Answer, frozen=True, kw_only=True):
-    """When data of a kind is removed.
+    """A rule: when data of a kind is removed.
 
     Attributes:
         kind: `frames`, `thinning`, `originals`, and others.
-        source: Slug; empty: all sources without a rule of their own.
-        after_ms: Age from which on it is removed; null: not by age.
-        most_bytes: The newest so many bytes of each source stay; null: not by size.
-        interval_s: Of thinning: length of the intervals; else 0.
-        frames: Of thinning: frames that stay of each interval, besides the proof of visits and labels.
+        source: Slug; empty means all sources that do not have their own rule.
+        after_ms: Age at which data is removed; null if the rule has no age.
+        most_bytes: Size up to which the newest data of each source stays; null if the rule has no size.
+        interval_s: For thinning, the length of the intervals in seconds; otherwise 0.
+        frames: For thinning, how many frames of each interval stay in addition to the proof; otherwise 0.
     """
 
     kind: str
@@ -29,10 +29,10 @@ class HeldRange(Answer, frozen=True, kw_only=True):
     """A legal hold.
 
     Attributes:
-        source: Slug; empty: all sources.
-        from_ms: Event time of its first frame; null: from the beginning.
-        to_ms: Its end, exclusive; null: without an end.
-        note: Why, in the words of the person who set it.
+        source: Slug; empty means all sources.
+        from_ms: Event time at which it begins; null means no limit.
+        to_ms: Event time at which it ends, exclusive; null means no limit.
+        note: The reason, in the words of the person who set it.
         set_at_ms: When it was set, by the clock of that machine.
     """
 
@@ -45,13 +45,13 @@ class HeldRange(Answer, frozen=True, kw_only=True):
 
 
 class RemovedData(Answer, frozen=True, kw_only=True):
-    """How much of a kind and source the last round removed.
+    """The data of a kind and source that the last round removed.
 
     Attributes:
         kind: As in `KeptRule`.
-        source: Slug; empty: it does not belong to a source.
-        items: How many.
-        size_bytes: Their size in the object store.
+        source: Slug; empty if the data does not belong to a source.
+        items: Number of removed frames, videos, reports, messages or dead letters.
+        size_bytes: Their total size in the object store.
     """
 
     kind: str
@@ -61,13 +61,13 @@ class RemovedData(Answer, frozen=True, kw_only=True):
 
 
 class Retention(Answer, frozen=True, kw_only=True):
-    """`/api/retention`: the policy, and what it did last.
+    """`/api/retention`: the policy, and what its last round removed.
 
     Attributes:
-        rules: By kind and source.
-        holds: In the order in which they were set.
-        applied_at_ms: When the last round ended, by the clock of its machine; null: never.
-        removed: What it removed.
+        rules: The rules, by kind and source.
+        holds: The legal holds, in the order in which they were set.
+        applied_at_ms: When the last round ended, by the clock of its machine; null if there was none.
+        removed: What the last round removed.
     """
 
     rules: list[KeptRule]

@@ -198,7 +198,7 @@ class _Opened(NamedTuple):
 def apply(dry_run: bool, as_json: bool, every: str | None, **overrides: Any) -> int:
     """Remove what the rules allow. If it is killed, the same command continues.
 
-    Exit code 6: something that is old enough was kept because it could not be read.
+    Exit code 6: data that is old enough was kept because it could not be read.
     """
     if (as_json and not dry_run) or (every is not None and dry_run):
         raise Misconfigured("--json needs --dry-run; --every cannot be combined with --dry-run")

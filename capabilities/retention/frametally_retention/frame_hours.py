@@ -40,12 +40,12 @@ class FrameHour(NamedTuple):
 
 
 class HourPlan(NamedTuple):
-    """What becomes of the frames of an hour.
+    """The frames of an hour, and what a rule does with them.
 
     Attributes:
         going: The frames to remove, by the kind of the rule.
         spared: How many stay although they are old enough, by reason.
-        problem: What could not be read, so that nothing is thinned; empty if nothing.
+        problem: The data that could not be read, so that nothing is thinned; empty if all was read.
     """
 
     hour: FrameHour
@@ -106,7 +106,7 @@ class FramePlanner:
         now_ms: The time from which ages count.
         proofs: Opens the frames to keep when thinning; called only if there is something to thin.
         checked_ranges: Returns the ranges `[from_ms, to_ms)` of a source whose pictures plug-ins need.
-        settled: Returns the keys of frames that cannot be analysed, and that nobody waits for.
+        settled: Returns the keys of frames that cannot be analysed, and that are not waited for.
     """
 
     store: ObjectStore

@@ -25,11 +25,11 @@ class RetentionRule(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         kind: `frames`, `thinning`, or a kind of a plug-in.
-        source: Slug of its source; empty: all sources without a rule of their own.
-        after_ms: Age from which on it is removed.
-        most_bytes: The newest so many bytes of each source stay.
-        interval_s: Of thinning: length of the intervals in seconds.
-        frames: Of thinning: how many frames stay of each interval, besides the proof of visits and labels.
+        source: Slug of its source; empty means all sources that do not have their own rule.
+        after_ms: Age at which data is removed; None if the rule has no age.
+        most_bytes: Size up to which the newest data of each source stays; None if the rule has no size.
+        interval_s: For thinning, the length of the intervals in seconds; otherwise 0.
+        frames: For thinning, how many frames of each interval stay in addition to the proof; otherwise 0.
     """
 
     kind: str
@@ -44,10 +44,10 @@ class LegalHold(msgspec.Struct, frozen=True, kw_only=True):
     """Data that stays whatever the rules say.
 
     Attributes:
-        source: Slug; empty: all sources.
-        from_ms: Event time of its first frame; None: from the beginning.
-        to_ms: Event time of its end, exclusive; None: without an end.
-        note: Why, in the words of the person that set it.
+        source: Slug; empty means all sources.
+        from_ms: Event time at which it begins; None means no limit.
+        to_ms: Event time at which it ends, exclusive; None means no limit.
+        note: The reason, in the words of the person who set it.
     """
 
     name: str
@@ -58,7 +58,7 @@ class LegalHold(msgspec.Struct, frozen=True, kw_only=True):
     set_at_ms: int
 
     def touches(self, source: str, from_ms: int | None, to_ms: int | None) -> bool:
-        """Return whether it may hold something of a source in `[from_ms, to_ms]`; None: unknown."""
+        """Return whether it may hold data of a source in `[from_ms, to_ms]`; None is an unknown end."""
         return (
             self.source in ("", source)
             and (self.to_ms is None or from_ms is None or from_ms < self.to_ms)
@@ -77,7 +77,7 @@ class Removal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RemovedKind(msgspec.Struct, frozen=True, kw_only=True):
-    """How much of one kind and source goes, or went."""
+    """How much data of one kind and source is removed, or was removed."""
 
     kind: str
     source: str
@@ -86,12 +86,12 @@ class RemovedKind(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RetentionPolicy(SealedRecord, frozen=True, kw_only=True):
-    """The policy (`retention/policy.json`), and what it did last.
+    """The policy (`retention/policy.json`), and what its last round removed.
 
     Attributes:
-        removals: Those under way.
-        applied_at_ms: When a round last came to its end; None: never.
-        removed: What that round removed.
+        removals: Removals in progress.
+        applied_at_ms: When the last round ended, by the clock of its machine; None if there was none.
+        removed: What the last round removed.
     """
 
     rules: tuple[RetentionRule, ...] = ()
@@ -117,7 +117,7 @@ class RetentionPolicy(SealedRecord, frozen=True, kw_only=True):
 
 
 def read_policy(store: ObjectStore) -> RetentionPolicy:
-    """Return the policy; an empty one if nobody has set any. Raises `Poison` if it is damaged."""
+    """Return the policy; an empty policy if none was set. Raises `Poison` if it is damaged."""
     return find_record(store, keys.RETENTION_POLICY, RetentionPolicy) or RetentionPolicy()
 
 
@@ -163,7 +163,7 @@ def check_rule(rule: RetentionRule) -> RetentionRule:
 
 
 def set_rule(store: ObjectStore, rule: RetentionRule) -> RetentionPolicy:
-    """Set the rule of its kind and source in place of an earlier one. Raises as `check_rule`."""
+    """Set a rule; it replaces the earlier rule of its kind and source. Raises as `check_rule`."""
     check_rule(rule)
     return change_policy(
         store,
@@ -199,7 +199,7 @@ def _without(rules: tuple[RetentionRule, ...], kind: str, source: str) -> tuple[
 
 
 def put_hold(store: ObjectStore, hold: LegalHold) -> list[Removal]:
-    """Record a hold; return the removals under way of what it holds, whose frames may be gone already.
+    """Record a hold; return removals in progress in its range, whose frames may be gone already.
 
     From then on, every removal that begins respects it.
 
@@ -226,7 +226,7 @@ def put_hold(store: ObjectStore, hold: LegalHold) -> list[Removal]:
 
 
 def release_hold(store: ObjectStore, name: str) -> RetentionPolicy:
-    """Remove a hold. Raises `Misconfigured` if there is none of that name."""
+    """Remove a hold. Raises `Misconfigured` if no hold has that name."""
 
     def change(policy: RetentionPolicy) -> RetentionPolicy:
         left = tuple(hold for hold in policy.holds if hold.name != name)
@@ -240,7 +240,7 @@ def release_hold(store: ObjectStore, name: str) -> RetentionPolicy:
 
 
 def begin_removal(store: ObjectStore, removal: Removal) -> RetentionPolicy:
-    """Record that a process is about to remove a range, in place of its previous one; return the policy.
+    """Record the range that a process is about to remove, instead of its previous one; return the policy.
 
     The caller removes only what this policy allows. Removals of killed processes go after an hour.
     """

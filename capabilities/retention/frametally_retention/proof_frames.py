@@ -23,8 +23,8 @@ _DAYS = 4
 class ProofFrames:
     """The frames that prove the counts of current runs.
 
-    A visit (a `Track`) is proved by its first and its best frame, and by one of each crossing of a line; a
-    label by the frame with most of its boxes in each interval.
+    The first and the best frame prove a visit (a `Track`), with a frame of each crossing of a line. The
+    frame with most boxes of a label in each interval proves the label.
     """
 
     def __init__(self, store: ObjectStore, settings: Settings, progress: Progress) -> None:

@@ -1,6 +1,6 @@
-"""Applies the policy: removes what it allows, in steps that a kill leaves whole, or says what would go.
+"""Applies the policy: removes data in steps that survive a kill, or lists the data that it would remove.
 
-Frames go in batches. Before each, the process records in the policy what it removes (`begin_removal`) and
+It removes frames in batches. Before each batch, it records the range in the policy (`begin_removal`) and
 plans the batch again if the policy has changed, so that a hold stops everything that has not begun. Removing
 frames twice does nothing, so a call after a kill continues.
 """
@@ -49,11 +49,11 @@ if TYPE_CHECKING:
     from frametally_retention.proof_frames import ProofFrames
 
 _BATCH = 500
-"""Frames to remove at once: so many at most go after a hold was set."""
+"""Frames to remove at once; at most this many are removed after a hold was set."""
 
 
 class StoredKind(NamedTuple):
-    """How much of one kind and source there is, and how much of it goes."""
+    """How much data of one kind and source there is, and how much of it is removed."""
 
     kind: str
     source: str
@@ -69,7 +69,7 @@ class RetentionReport:
 
     Attributes:
         now_ms: The time from which ages count.
-        kinds: What there was of each kind with a rule, and what went.
+        kinds: For each kind with a rule, how much data there was, and how much was removed.
         spared: How many frames stay although they are old enough, by reason.
         lines: Sentences for people.
     """
@@ -81,12 +81,12 @@ class RetentionReport:
 
     @property
     def going_bytes(self) -> int:
-        """The bytes that it frees in the object store."""
+        """The bytes that the round frees in the object store."""
         return sum(kind.going_bytes for kind in self.kinds)
 
 
 def kept_parts(ports: StorePorts) -> list[KeptPart]:
-    """Return what plug-ins keep."""
+    """Return the data that plug-ins store and that a policy may remove."""
     return [removable(ports) for removable in hooks("removable")]
 
 
@@ -103,8 +103,8 @@ class RetentionRound:
     ) -> None:
         """Refresh the ledger, and find the time from which ages count.
 
-        That is this machine's clock, but never later than the newest footage: a clock that is set forward
-        removes nothing early.
+        Ages count from this machine's clock, but never from a time after the newest footage, so a clock
+        that is set forward removes nothing early.
 
         Raises:
             Poison: The policy is damaged.
@@ -144,7 +144,7 @@ class RetentionRound:
         )
 
     def run(self) -> RetentionReport:
-        """Do the round. Raises as its parts; what is removed stays removed, and the next round continues."""
+        """Do the round. Raises as its parts; removed data stays removed, and the next round continues."""
         try:
             self._frames()
         except ObjectMissing as error:  # a segment that the ledger still lists

@@ -1,4 +1,4 @@
-"""Answers what the retention policy is."""
+"""Answers questions about the retention policy."""
 
 from __future__ import annotations
 

@@ -36,8 +36,8 @@ class Drawn(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         name: Its name, unique in its source at any time.
-        from_ms: Event time from which it is valid; if None, always.
-        to_ms: Event time at which it ends; if None, never.
+        from_ms: Event time from which it is valid; None means no limit.
+        to_ms: Event time at which it ends, exclusive; None means no limit.
         width_px: Width of the original picture under the drawing.
         height_px: Its height.
     """
@@ -49,7 +49,7 @@ class Drawn(msgspec.Struct, frozen=True, kw_only=True):
     height_px: Pixels
 
     def holds_in(self, from_ms: int, to_ms: int) -> bool:
-        """Return whether it is valid in some of `[from_ms, to_ms)`."""
+        """Return whether it is valid at any time in `[from_ms, to_ms)`."""
         return (self.from_ms is None or self.from_ms < to_ms) and (self.to_ms is None or self.to_ms > from_ms)
 
 
@@ -61,8 +61,8 @@ class DrawnLine(Drawn, frozen=True, kw_only=True):
         to_right: Name of a crossing from the left to the right hand of a person who walks along the line on
             the picture, from its first point to its last.
         to_left: The other way.
-        inward: Of a leg of a junction, the direction into it; if None, not a leg.
-        side: Of a leg, its side of the junction, as on a map; None if not set.
+        inward: For a leg of a junction, the direction into it; None if it is not a leg.
+        side: For a leg, its side of the junction, as on a map; None if not set.
     """
 
     points: Annotated[Points, msgspec.Meta(min_length=FEWEST_LINE_POINTS, max_length=MOST_LINE_POINTS)]

@@ -32,7 +32,7 @@ class FramesOfVideo(Answer, frozen=True, kw_only=True):
 
 
 class VideoLinks(Answer, frozen=True, kw_only=True):
-    """Addresses on this server of what belongs to a video; if null, it does not exist, or not yet.
+    """Addresses on this server of a video's files and pages; null if the file does not exist, or not yet.
 
     Attributes:
         original: The uploaded bytes, as a download.
@@ -41,13 +41,13 @@ class VideoLinks(Answer, frozen=True, kw_only=True):
         sprite: A hundred small pictures of it in one.
         sprite_vtt: Times of these pictures.
         enhanced: The newest enhanced version.
-        processed: The newest enhanced version, else the playable one; it may change later.
+        processed: The newest enhanced version, or else the playable one; it may change later.
         metadata: Its metadata.
         quality: Its checks.
         derivatives: All versions made from it.
         detections: Boxes by time.
         chart: The dashboard with its source and range; null until it is counted.
-        proof: The frames behind its counts; null likewise.
+        proof: The frames behind its counts; null until it is counted.
     """
 
     original: str
@@ -110,38 +110,38 @@ class LibraryVideo(Answer, frozen=True, kw_only=True):
 
     Attributes:
         id: UUID of the video.
-        file_id: The same, as `/processed_videos/{file_id}` takes it.
+        file_id: The same UUID, as `/processed_videos/{file_id}` takes it.
         name: Its display name.
         file_name: The original's name, for its download.
         source_name: The source as its owner wrote it.
-        state: How far it is; `ready`: in the chart; `needs_time`: a person must say when it was filmed.
+        state: Its state; `ready` if it is in the chart; `needs_time` if a person must say when it was filmed.
         reason: Why it is in this state, as a sentence; null if there is nothing to say.
-        remedy: What to do about it; null likewise.
+        remedy: What to do about it; null if there is nothing to do.
         progress: Progress of its running jobs, 0 to 1; null if none is running, or if unknown.
         uploaded_at_ms: When it was accepted, by the server's clock.
         owner: Account that uploaded it; null if no sign-in was required.
         started_at_ms: Event time of its first frame; null if unknown.
         ended_at_ms: Event time of its last frame; null before it is known.
-        time_source: Where that time is from; null with it.
+        time_source: The origin of these times; null if they are unknown.
         time_is_guess: Whether that is only the file's date, or when it was uploaded; `PATCH` corrects it.
-        moved_from: Counts that its upload took over from an earlier place of the same bytes; if null, none.
+        moved_from: Counts that its upload took over from an earlier place of the same bytes, or null.
         duration_s: Its length in seconds; null if it states none.
         width_px: Width of the upright picture.
         height_px: Height of the upright picture.
         fps: Frames a second on average; null if it states none.
-        size_bytes: Of the original.
-        sha256: Of the original's bytes.
+        size_bytes: Size of the original.
+        sha256: Hash of the original's bytes.
         container: Kind of container by its first bytes, such as `mp4`.
-        codec: Of its moving pictures, such as `h264`.
+        codec: Codec of its pictures, such as `h264`.
         content_type: MIME type that it is sent as.
         has_sound: Whether it has a sound track.
-        why_not: Why they do not; null if they do.
+        why_not: Why browsers cannot play it; null if they can.
         damage: Problems of its file, a sentence each.
-        remarks: What frametally does not count of its file, such as a second video track; if empty, nothing.
+        remarks: What frametally does not count of its file, such as a second video track; may be empty.
         frames: Its account.
         labels: Detections by label of its source in its range, once counted.
         detections_counted: Their sum; null before they are counted. One car in ten frames is ten detections.
-        objects_counted: The same: the former name of `detections_counted`.
+        objects_counted: The former name of `detections_counted`, with the same value.
         roi: The region that matters, as uploaded; null if there is none.
         calibration: Points with their metres, as uploaded; null if there are none.
         calibrate_coordinates: The same, by the other name that uploads can give it.
@@ -197,7 +197,7 @@ class LibraryPage(Answer, frozen=True, kw_only=True):
     """`/api/videos`: a page of the library.
 
     Attributes:
-        videos: Those of this page.
+        videos: The videos of this page.
         next: `cursor` of the next page; null at the end.
         total: How many the question finds in all.
         states: How many videos of the library are in each state that has some.
@@ -249,9 +249,9 @@ class AcceptedVideo(Answer, frozen=True, kw_only=True):
     """`/api/videos/upload`: the result of an upload; its other fields are those of `LibraryVideo`.
 
     Attributes:
-        file_id: The same.
+        file_id: The same UUID as `id`.
         status: `received`.
-        state: How far it is.
+        state: Its state.
         known: Whether these bytes were there before: then it is the video that they came as first.
         time_is_guess: Whether its time is only a guess, from the file's date or the upload.
         message: The result in words, with what was moved and which fields were ignored.
@@ -273,11 +273,11 @@ class AcceptedFile(Answer, frozen=True, kw_only=True):
 
     Attributes:
         file_id: UUID of the video.
-        id: The same.
+        id: The same UUID.
         client_id: The uploading client, as sent; null if none was sent.
         status: `received`.
-        known: Whether these bytes were there before.
-        message: The same in words.
+        known: Whether this video had already been uploaded.
+        message: The result in words.
     """
 
     file_id: str
@@ -297,7 +297,7 @@ class UploadProgress(Answer, frozen=True, kw_only=True):
         offset: How many bytes are kept.
         length: How many come; null while that is not known.
         video_id: The video that it became, or that has the same bytes.
-        known: Whether these bytes were there before.
+        known: Whether this video had already been uploaded.
         status: HTTP status of its refusal; 0 if it was not refused.
         reason: Why it was refused; null if it was not.
     """

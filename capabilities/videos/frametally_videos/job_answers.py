@@ -17,7 +17,7 @@ class JobOfVideo(VideoJob, frozen=True, kw_only=True):
     Attributes:
         video_id: UUID of the video.
         video_name: The video's name; empty if it was removed.
-        worker: Its worker; if empty, none.
+        worker: Name of its worker; empty if it has none.
     """
 
     video_id: str
@@ -41,7 +41,7 @@ class JobList(Answer, frozen=True, kw_only=True):
     """`/api/jobs`: a page of jobs, the newest first.
 
     Attributes:
-        jobs: Those of this page.
+        jobs: The jobs of this page.
         next: `cursor` of the next page; null at the end.
         states: Number of jobs by state; states without jobs are left out.
         kinds: The same of each kind that has some.

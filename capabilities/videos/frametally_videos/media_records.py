@@ -106,7 +106,7 @@ class SoundStream(msgspec.Struct, frozen=True, kw_only=True):
         codec: Such as `aac`.
         profile: Such as `LC`.
         sample_rate_hz: Samples a second.
-        channels: How many.
+        channels: Number of channels.
         layout: Such as `stereo`.
         language: Three letters (ISO 639).
         bit_rate_bps: Bits a second.
@@ -143,26 +143,26 @@ class VideoMetadata(SealedRecord, frozen=True, kw_only=True):
 
     Attributes:
         video_id: UUID4.
-        sha256: Of the original's bytes, hex.
-        size_bytes: Of the original.
-        made_by: Version of the description, and of FFmpeg; if it changes, it is made again.
+        sha256: Hash of the original's bytes, in hex.
+        size_bytes: Size of the original.
+        made_by: Version of the description, and of FFmpeg; a new version makes the metadata again.
         container: Kind of container by its first bytes, such as `mp4`.
-        brands: Of an MP4: its major brand, then the compatible ones.
-        moov: Of an MP4: whether the box that a player needs first is `first` or `last`; None of other kinds.
+        brands: For an MP4, its major brand, then the compatible ones.
+        moov: For an MP4, whether the box that a player needs first is `first` or `last`; otherwise None.
         duration_s: Its length.
         bit_rate_bps: Bits a second, of all streams.
         created_at_ms: The container's `creation_time`, milliseconds since 1970 UTC.
         tags: Texts in it, by an allow-list of their names; never a place.
-        had_location: Whether the file has a location, which is kept nowhere but in the original.
+        had_location: Whether the file has a location, which stays only in the original.
         pictures: Its streams of moving pictures.
         sounds: Its streams of sound.
         others: Codec or kind of each other stream, such as `mov_text`.
         chapters: In their order.
         plays_in_browsers: Whether today's browsers play it as it is.
-        why_not: Why they do not, as one sentence; None if they do.
+        why_not: Why browsers cannot play it, as one sentence; None if they can.
         started_at_ms: Event time of its first frame; None if unknown.
-        time_source: Where that is from; None with it.
-        sampled_frames: Frames that the deployment's sampling takes from it; None where not known.
+        time_source: The origin of that time; None if it is unknown.
+        sampled_frames: Frames that the deployment's sampling takes from it; None if unknown.
     """
 
     video_id: str
@@ -198,12 +198,12 @@ class VideoCheck(msgspec.Struct, frozen=True, kw_only=True):
     """The result of one check of a video.
 
     Attributes:
-        name: Which check.
+        name: Name of the check.
         passed: Whether the video is well in this; a check that fails never stops counting.
-        sentence: What was found, for people, such as `12.4 of 60.0 s are black.`
+        sentence: The result as a sentence, such as `12.4 of 60.0 s are black.`
         measured: The compared number; None if it could not be measured.
         limit: The limit of the check.
-        unit: Of both, such as `s`, `1` (a part of all), `fps`, `px`.
+        unit: Unit of both, such as `s`, `1` (a part of all), `fps`, `px`.
         spans_s: Where, from and to, seconds after the first frame; the longest hundred, in their order.
     """
 
@@ -221,7 +221,7 @@ class VideoQuality(SealedRecord, frozen=True, kw_only=True):
 
     Attributes:
         video_id: UUID4.
-        sha256: Of the original's bytes, hex.
+        sha256: Hash of the original's bytes, in hex.
         made_by: Version of the checks; if it changes, they are made again.
         passed: Whether all checks passed.
         checks: Each once, in the order of `CheckName`.
@@ -241,7 +241,7 @@ class VideoQuality(SealedRecord, frozen=True, kw_only=True):
 
 
 class Enhancement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """How a video is made better to look at; each number that is left out changes nothing.
+    """The enhancement of a video; omitted numbers change nothing.
 
     Attributes:
         brightness: Added to luminance, in parts of its range: -1 to 1.
@@ -252,7 +252,7 @@ class Enhancement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
         sharpen: 0 to 1.
         local_contrast: 0 to 1.
         deinterlace: `auto`: where the video is interlaced.
-        fps: Frames a second, 1 to 120; if None, as they come.
+        fps: Frames a second, 1 to 120; None means as they come.
     """
 
     brightness: float = 0.0
@@ -281,8 +281,8 @@ class Derivative(SealedRecord, frozen=True, kw_only=True):
         made_by: Version of its maker, and of the FFmpeg in it.
         content_type: MIME type.
         size_bytes: Its own.
-        width_px: Of the upright picture.
-        height_px: Of the upright picture.
+        width_px: Width of the upright picture.
+        height_px: Height of the upright picture.
         frames: How many it has.
         duration_s: Its length.
     """

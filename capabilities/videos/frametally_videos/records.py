@@ -24,10 +24,10 @@ class VideoFields(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """Fields of an upload; all are optional.
 
     Attributes:
-        name: Its display name; if None, its file's name.
-        source: Its camera's name as the user wrote it; if None, the stem of its file's name.
+        name: Its display name; None means its file's name.
+        source: Its camera's name as the user wrote it; None means the stem of its file's name.
         start_time: ISO 8601 moment of its first frame; without an offset it is in `timezone`.
-        timezone: IANA name of the zone that times without an offset are in; if None, the deployment's.
+        timezone: IANA name of the zone that times without an offset are in; None means the deployment's.
         last_modified_ms: When its file was changed last on the machine that it came from.
         client_id: Its client: 1 to 64 of `A-Za-z0-9_-`; shown to no other client.
         roi: The region that matters, as the JSON that was given; checked, and kept as it is.
@@ -54,10 +54,10 @@ class UploadRecord(SealedRecord, frozen=True, kw_only=True):
         id: UUID4: names the upload, and is a secret of the one who began it.
         video_id: UUID4 that its video gets.
         file_name: The file's name on the machine that it comes from; never part of a key or a path.
-        sha256: Of all its bytes, hex, if the client has sent it beforehand.
+        sha256: Hash of all its bytes, in hex, if the client has sent it beforehand.
         created_at_ms: By the clock of the server that began it.
         expires_at_ms: When it is removed, unless it has been received.
-        owner: Account that began it; if empty, no sign-in was required.
+        owner: Account that began it; empty if no sign-in was required.
     """
 
     id: str
@@ -85,9 +85,9 @@ class VideoFacts(msgspec.Struct, frozen=True, kw_only=True):
         container: Name of its kind of container by its first bytes, such as `mp4`, `matroska`, `avi`.
         fps: Frames a second, on average; None if it states none.
         duration_s: Its length in seconds; None if it states none.
-        frames: Frames that it states, or that its length and rate lead to; None where neither is known.
+        frames: Frames that it states, or that its length and rate lead to; None if neither is known.
         plays_in_browsers: Whether today's browsers play it as it is.
-        why_not: Why they do not, as one sentence; None if they do.
+        why_not: Why browsers cannot play it, as one sentence; None if they can.
         started_at_ms: Event time of its first frame; if None, it is unknown, and a person must set it.
         time_source: Where that is from; None with `started_at_ms`.
         track: Place of the counted track among its tracks of moving pictures, from 1.
@@ -120,7 +120,7 @@ class MovedCounts(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         source: Slug of the source that had them.
-        source_name: That source as the user wrote it.
+        source_name: The source as the user wrote it.
         from_ms: Event time of the first of these frames there.
         to_ms: Event time of the last.
         frames: How many they are.
@@ -143,12 +143,12 @@ class VideoRecord(SealedRecord, frozen=True, kw_only=True):
     """A video; it exists once this record does (`videos/<id>/video.json`).
 
     Attributes:
-        sha256: Of the original's bytes, hex; also the identity of its medium, once frames are taken.
+        sha256: Hash of the original's bytes, in hex; also the identity of its medium, once frames are taken.
         uploaded_at_ms: When it was accepted, by the server's clock.
         state: `deleting` from the request for removal until everything is gone.
         revision: How often its name, source or time was changed.
-        owner: Account that uploaded it; if empty, no sign-in was required.
-        moved_from: Counts that its upload moved from another source or time; if None, none.
+        owner: Account that uploaded it; empty if no sign-in was required.
+        moved_from: Counts that its upload moved from another source or time; None if there are none.
     """
 
     id: str

@@ -263,7 +263,7 @@ def check_backups(ports: Ports, progress: Progress) -> Iterator[Finding]:
 
 
 def check_images(ports: Ports, progress: Progress) -> Iterator[Finding]:
-    """Report each source with pictures of no medium, and plug-ins' data of deleted footage."""
+    """Report sources with pictures that belong to no medium, and plug-ins' data of deleted footage."""
     unnamed = sizes_by_source(unnamed_images(ports.store, progress))
     for source, (pictures, size_bytes) in unnamed.items():
         what = (

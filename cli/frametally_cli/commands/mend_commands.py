@@ -179,7 +179,7 @@ def rename_source(old: str, new: str, delete_images: bool, **overrides: Any) -> 
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @data_dir_option
 def set_timezone(source: str, timezone: str, yes: bool, **overrides: Any) -> int:
-    """Show times of SOURCE in TIMEZONE, such as Europe/Berlin; `none`: in each viewer's own time zone."""
+    """Show times of SOURCE in TIMEZONE, such as Europe/Berlin; `none` means each viewer's time zone."""
     with open_store_port(read_settings(None, overrides)) as ports:
         media = finding.media_of_source(ports.store, source)
         change = source_timezones.plan_timezone(ports.store, media, "" if timezone == "none" else timezone)

@@ -46,7 +46,7 @@ def models() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @data_dir_option
 def list_models(as_json: bool, **overrides: Any) -> int:
-    """List the known models, with their speed on this machine where they are downloaded."""
+    """List the known models, with the speed on this machine of those that are downloaded."""
     settings = _able(read_settings("consumer", overrides))
     rows = list(_rows(settings))
     if as_json:
@@ -176,7 +176,7 @@ def try_model(
     sheet_path: Path | None,
     **overrides: Any,
 ) -> int:
-    """Compare a model with the present one on stored frames; nothing is counted or stored."""
+    """Compare a model with the current one on stored frames; nothing is counted or stored."""
     from frametally_models.trial import compare_detectors, sampled_keys, sheet
 
     settings = read_settings("consumer", overrides, must_be_there=True)
@@ -267,7 +267,7 @@ def count(
 @click.argument("name")
 @data_dir_option
 def remove(name: str, **overrides: Any) -> int:
-    """Delete a model's downloaded files and what was converted from them."""
+    """Delete a model's downloaded files and their conversions."""
     from frametally_models.choice import record_named
 
     settings = read_settings("consumer", overrides)

@@ -98,7 +98,7 @@ def run(
 @click.option("--data-dir", type=click.Path(path_type=Path), default=DEMO_DATA_DIR, show_default=True)
 @click.option("--remove-town", is_flag=True, help="Remove all that is simulated, and end.")
 def demo(serving: bool, remove_town: bool, **overrides: Any) -> int:
-    """Count a traffic clip, from download to chart, beside two simulated weeks of a town and a camera."""
+    """Count a traffic clip, from download to chart, next to two simulated weeks of a town and a camera."""
     from frametally.files.demo_clip import ensure_demo_clip
 
     settings = read_settings("producer", {**overrides, "interval_s": 1, "time_pattern": ""})

@@ -192,7 +192,7 @@ class Server(NamedTuple):
 
 
 def named_servers(settings: Settings) -> Iterator[Server]:
-    """Yield the servers of store, log, databases and queue; embedded parts have none."""
+    """Yield the servers of store, log, databases and queue; embedded parts have no server."""
     urls = {
         "store": settings.store_endpoint,
         "log": settings.log_url,

@@ -393,7 +393,7 @@ def _take_out_what_differs(ports: Ports) -> None:
 def serve_dashboard(
     ports: Ports, ledger: Ledger, *, alone: bool = False, interval_s: int | None = None
 ) -> int:
-    """Serve until Ctrl-C and, unless `alone`, process videos meanwhile; return the exit code."""
+    """Serve until Ctrl-C and, unless `alone`, process videos in the meantime; return the exit code."""
     from frametally_web.app import create_app
     from frametally_web.serving import serve
 

@@ -53,7 +53,7 @@ class _OnceThere:
 class _OnceAnswering:
     """Replaces an unavailable index, raising its error until it can be opened.
 
-    One call at a time tries to open it; the others fail meanwhile.
+    One call at a time tries to open it; the others fail in the meantime.
     """
 
     def __init__(self, url: str, open_it: Callable[[], Any], error: Retryable) -> None:

@@ -126,7 +126,7 @@ def clip_to_tenths(corners: Floats, *, width_px: int, height_px: int) -> Integer
 
 
 def in_stated_order(class_index: Integers, confidence_e4: Integers, box_tenths: Integers) -> Boxes:
-    """Return `Boxes` of these arrays, without boxes of no area, in the order of `Detector.detect`."""
+    """Return `Boxes` of these arrays, without empty boxes, in the order of `Detector.detect`."""
     visible = (box_tenths[:, 2:] > 0).all(axis=1)
     class_index, confidence_e4, box_tenths = class_index[visible], confidence_e4[visible], box_tenths[visible]
     order = np.lexsort((*box_tenths.T[::-1], class_index, -confidence_e4))  # last key first

@@ -71,7 +71,7 @@ class DarknetHead:
     """Reads Darknet's `[yolo]` layers (`yolo_layer.c`), each with the convolution before it.
 
     The network returns the objectness of all boxes, and the input of the convolution. The other numbers are
-    computed here, only for the few dozen of some thousands of boxes that matter.
+    computed here, only for the boxes that can count: a few dozen of thousands.
     """
 
     name: ClassVar[str] = f"darknet-{HEADS_VERSION}"

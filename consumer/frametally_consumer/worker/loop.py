@@ -57,7 +57,7 @@ class Partitions:
         self._held: dict[int, AssignedPartition] = {}
 
     def __iter__(self) -> Iterator[AssignedPartition]:
-        """Iterate over the currently held partitions, which may be dropped meanwhile."""
+        """Iterate over the currently held partitions, which may be dropped in the meantime."""
         return iter(list(self._held.values()))
 
     @property

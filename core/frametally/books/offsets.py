@@ -17,7 +17,7 @@ PACE_SPAN_MS = 60_000
 
 
 class LogPosition(NamedTuple):
-    """How far a model's consumer group is on the log.
+    """The progress of a model's consumer group on the log.
 
     Attributes:
         log_id: Identity of the topic, or None while there is no topic.

@@ -163,7 +163,7 @@ def read_status(
 
 
 def _without(status: Status, away: dict[str, str]) -> Status:
-    """Remove the figures that come from an empty log or index in place of an unavailable one."""
+    """Remove the figures of an empty log or index that replaces an unavailable one."""
     needs = {"consume": "log", "index": "index"}
     return status._replace(
         stages=[line for line in status.stages if needs.get(line.stage) not in away],
@@ -188,7 +188,7 @@ class _Books:
             self.ledger.refresh(self.store, progress)
             model = self._default_model()
         logs_before = read_logs(self.log, self.settings, model, self._chain(model))
-        indexed = self.index.current_runs()  # before the store, which then has runs published meanwhile
+        indexed = self.index.current_runs()  # before the store, which then has runs published in the meantime
         self.ledger.refresh(self.store, progress)
         manifests, runs = footage_of(self.ledger.manifests(), model), self.ledger.runs()
         chain = self._chain(model)

@@ -78,7 +78,7 @@ class SourceLine(NamedTuple):
         overlapped: Frames in segments that do not count because another medium covers their time.
         newest_captured_at_ms: Event time of the newest frame in a segment, or None.
         footage_until_ms: Event time of the newest announced frame, or None.
-        counted_until_ms: Event time up to which the count index has it, or None.
+        counted_until_ms: Event time up to which the count index has the source, or None.
         shows_nothing_s: Seconds of its indexed footage that show nothing, by reason.
     """
 

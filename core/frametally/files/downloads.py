@@ -246,7 +246,7 @@ class _Places:
 
 def _bytes_below(folder: Path) -> int:
     total = 0
-    # pip removes files and folders meanwhile; a partial sum is enough for a progress bar.
+    # pip removes files and folders in the meantime; a partial sum is enough for a progress bar.
     with contextlib.suppress(OSError):
         for path in folder.rglob("*"):
             total += path.stat().st_size if path.is_file() else 0

@@ -90,7 +90,7 @@ def decode_pixels(data: bytes, reduction: Reduction = 1) -> Pixels:
             those that it stands for (the JPEG library leaves out the finest frequencies).
 
     Raises:
-        Poison: Empty, of no known format, truncated or damaged, or a JPEG that would take too long.
+        Poison: It is empty, not in a known format, truncated or damaged, or a JPEG that would take too long.
     """
     if not data:
         raise Poison("the picture is empty (0 bytes)")

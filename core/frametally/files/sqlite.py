@@ -100,7 +100,7 @@ class SqliteOpener:
         return self.path.with_name(self.path.name + suffix)
 
     def connect(self) -> sqlite3.Connection:
-        """Open a connection that threads may share and that begins no transaction by itself.
+        """Open a connection that threads may share and that does not begin transactions itself.
 
         It is a `ReadingConnection` if the disk has no space for the files that a writer needs.
 
@@ -140,7 +140,7 @@ class SqliteOpener:
 
     @contextmanager
     def translated(self) -> Iterator[None]:
-        """Raise SQLite's errors as ours; see `failure`."""
+        """Raise SQLite's errors as frametally's; see `failure`."""
         try:
             yield
         except sqlite3.ProgrammingError:

@@ -1,4 +1,4 @@
-"""Deletes stored pictures: those of forgotten footage, and those that belong to no medium.
+"""Deletes stored pictures of forgotten footage, and pictures that do not belong to a medium.
 
 `retime` and `rename-source` leave the pictures under their old keys. The last part of a key identifies the
 video or the picture. The tombstones of corrected media show where to look: each names the source under which

@@ -75,7 +75,7 @@ def overlap_reports(
 
 
 class HandOver(NamedTuple):
-    """Two videos that follow each other: the overlap, and about how many frames do not count."""
+    """The overlap of two videos that follow each other, and about how many frames do not count."""
 
     length_ms: int
     frames: int

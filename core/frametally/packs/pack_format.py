@@ -15,7 +15,7 @@ import msgspec
 from frametally.ports.object_store import ObjectMissing
 
 PACK_BYTES = 32 << 20
-"""A part of this size takes no more frames; the next part does."""
+"""A part of this size is full; the next part takes further frames."""
 
 _HEADER = re.compile(rb"frametally-pack 1 (\d{10}) ([0-9a-f]{64})\n")
 HEADER_BYTES = 94

@@ -173,7 +173,7 @@ class PackedStore:
         if place is not None:
             with suppress(ObjectMissing):
                 return self._read(place)
-            place = self._find(key)  # another process has moved the frame meanwhile
+            place = self._find(key)  # another process has moved the frame in the meantime
         if place is None:
             return self.plain.get(key)
         try:
@@ -201,7 +201,7 @@ class PackedStore:
         return info
 
     def list(self, prefix: str, after: str | None = None) -> Iterator[ObjectInfo]:
-        """Yield the objects in a folder, and frames in place of their packs; see `ObjectStore.list`."""
+        """Yield the objects in a folder, and frames instead of their packs; see `ObjectStore.list`."""
         if not _has_packs(prefix):
             return self.plain.list(prefix, after)
         return self._unpacked(self.plain.list(prefix, before_packs(after)), after)

@@ -28,7 +28,7 @@ class PackingReport(NamedTuple):
     Attributes:
         pictures: Pictures that are now in a pack and no longer single objects.
         packs: Packs with these pictures.
-        young: Minutes left alone because something of them was stored within the last hour.
+        young: Minutes left alone because one of their frames was stored within the last hour.
         skipped: Pictures and packs left unchanged.
     """
 
@@ -46,7 +46,7 @@ def pack_pictures(store: ObjectStore, folder: str, *, now_ms: int, progress: Pro
     The order of effects, for the pictures of one source and minute:
 
     1. Add them to their pack; a picture that the pack already has stays unchanged there.
-    2. Read the pack back and compare. Remove pictures from it that were deleted meanwhile.
+    2. Read the pack back and compare. Remove pictures from it that were deleted in the meantime.
     3. Delete the single pictures, and remove those in packs of two seconds. Until then readers see these,
        from then on those in the pack.
 
@@ -113,7 +113,7 @@ def _pack_batch(
             skipped.append(Skipped(key, f"differs from the picture in {pack}, so it stays as it is"))
         if names and is_part_key(key):
             removed, _ = remove_from_part(plain, key, names)
-            if missing := (names & added) - removed:  # deleted meanwhile
+            if missing := (names & added) - removed:  # deleted in the meantime
                 remove_frames(plain, pack, missing)
         elif names:
             plain.delete(key)

@@ -93,8 +93,8 @@ class CoverageBucket(NamedTuple):
 
     Attributes:
         start_ms: Start of the interval, as in `Bucket`.
-        slowest_fps: The slowest rate at which any part was analysed, as `Coverage.analysed_fps`; None if some
-            part has none: objects were not tracked there, or by a version that did not record the rate.
+        slowest_fps: The slowest rate at which any part was analysed, as `Coverage.analysed_fps`; None if the
+            rate of some part is unknown: objects were not tracked, or an older version did not record it.
         source: Slug of the source if bars are by source, else None.
         objects: Unique objects of all labels, summed; None if some part was not measured.
         covered_ms: How long there was footage, summed over the sources, as `Coverage.covered_ms`; None if
@@ -197,7 +197,7 @@ class CountQuery(NamedTuple):
     """A query of a count index: one model, one stored base interval, a range, sources and labels.
 
     Attributes:
-        base_interval_s: Which stored interval to read.
+        base_interval_s: The stored interval to read.
         interval_s: Length of a bar, a multiple of the base interval; None means the base interval itself.
         sources: Slugs; empty means all.
         labels: Class names; empty means all.

@@ -75,7 +75,7 @@ class CountedHour(NamedTuple):
     """A UTC hour of a source in the segments that it is counted from; `hour` is since 1970.
 
     Attributes:
-        digest: Of the source's lines in these segments, in any order.
+        digest: Digest of the source's lines in these segments, whatever their order.
         is_own: Whether some of the segments have frames within the hour, not only near it.
         has_checksums: Whether all of its segments record the checksum of these lines.
     """

@@ -194,5 +194,5 @@ class KeyRanges:
         return [name for name in names if "/" not in name]
 
     def leave_out(self, infos: Iterable[ObjectInfo]) -> Iterator[ObjectInfo]:
-        """Yield the objects whose keys are in no range."""
+        """Yield the objects whose keys are outside all ranges."""
         return (info for info in infos if self.end_of(info.key) is None)

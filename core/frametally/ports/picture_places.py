@@ -51,8 +51,8 @@ class EventShape(msgspec.Struct, frozen=True, kw_only=True):
         points: `(x, y)` in pixels of a picture of `width_px` times `height_px`.
         width_px: Width of that picture.
         height_px: Its height.
-        from_ms: Event time from which it holds; if null, always.
-        to_ms: Event time at which it ends; if null, never.
+        from_ms: Event time from which it is valid; null means no limit.
+        to_ms: Event time at which it ends, exclusive; null means no limit.
     """
 
     points: tuple[tuple[float, float], ...]
@@ -63,7 +63,7 @@ class EventShape(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EventPlace(msgspec.Struct, frozen=True, kw_only=True):
-    """Where in a source's picture events are counted.
+    """A place in a source's picture at which events are counted.
 
     Attributes:
         name: Its name, such as that of a line.
@@ -142,7 +142,7 @@ class PicturePlaces(Protocol):
         """
 
     def counting_step(self) -> Any:
-        """Return its `CountingStep`: the zones of the job, and what is counted after it."""
+        """Return the plug-in's `CountingStep`: the zones of the job, and what is counted after it."""
 
     def is_outdated(self, run: Run) -> bool:
         """Return whether the rules have changed since a run of the series `FLOWS` was counted."""

@@ -47,7 +47,7 @@ _INWARD = tuple(
 )
 """Networks without public addresses: local NAT64, IPv4-compatible, site-local, segments, examples."""
 _WITH_IPV4 = _INWARD[:2]
-"""Those of them whose addresses end in an IPv4 address."""
+"""The networks whose addresses end in an IPv4 address."""
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 

@@ -25,7 +25,7 @@ LEAST_STEPS = 5
 
 
 Blank = Literal["black", "one_colour"]
-"""How a picture that shows nothing looks."""
+"""The kinds of pictures that show nothing."""
 
 BlankReason = Literal["black", "one_colour", "frozen"]
 """Why footage showed nothing."""

@@ -25,7 +25,7 @@ FROM_START: tuple[Began, ...] = ("gap", "footage")
 """Ways to begin of objects that did not arrive but were there when the footage began."""
 
 Ended = Literal["border", "lost", "gap", "footage", "hour"]
-"""How a track ended, with the same meanings; `hour`: it continues in the next hour."""
+"""How a track ended, with the same meanings; `hour` if it continues in the next hour."""
 
 TRACK_COLUMNS = ("hour", "number", "label", "is_counted", "began", "ended", "first_seen", "points")
 """One value per track, ordered by hour and number:
@@ -49,13 +49,13 @@ POINT_COLUMNS = ("time", "x", "y", "height", "boxes")
 """
 
 NO_PATHS: Mapping[str, Sequence[int]] = {name: array("q") for name in (*TRACK_COLUMNS, *POINT_COLUMNS)}
-"""The columns of no tracks."""
+"""The columns of an hour without tracks."""
 
 SIZE_COLUMN = "size"
 """The index of each point's frame size in the file's sizes; omitted if there is only one size."""
 
 LONE_COLUMNS = ("lone_hour", "lone_number", "lone_label", "lone_time", "lone_x", "lone_y", "lone_height")
-"""One value per box that could begin a track but got no second box, as for something that moves too far
+"""One value per box that could begin a track but got no second box, for example because it moves too far
 between frames; omitted if there are none. The meanings are those of tracks and points; in addition:
 
 - `lone_number`: continues the numbers of the hour's tracks;

@@ -57,7 +57,7 @@ class LogAccess(ServerAccess):
     """How to log in to Kafka.
 
     Attributes:
-        security: Kafka's `security.protocol`. If empty: SASL_SSL with a user and a CA file, SASL_PLAINTEXT
+        security: Kafka's `security.protocol`. If empty, SASL_SSL with a user and a CA file, SASL_PLAINTEXT
             with only a user, SSL with only a CA file, otherwise PLAINTEXT.
         client_properties: A `client.properties` file for Confluent's clients; settings take precedence.
         retention_h: Hours to keep messages in new topics; 0 for the broker's default.

@@ -43,7 +43,7 @@ class ConsumerSettings(SettingsPart):
     execution_providers: str = Field(
         "CPUExecutionProvider",
         description="ONNX Runtime's execution providers, separated by commas, in order of preference; "
-        "`CUDAExecutionProvider` with `detector` `onnxruntime`: an NVIDIA GPU.",
+        "for an NVIDIA GPU, `CUDAExecutionProvider` with `detector` `onnxruntime`.",
     )
     model_cfg: Path | None = Field(
         None,

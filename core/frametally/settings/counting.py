@@ -52,7 +52,7 @@ class CountingSettings(SettingsPart):
     )
     track_label_confidence: str = Field(
         "*=0.6,bus=0.4,car=0.4,truck=0.4",
-        description="Confidence of strong boxes by label, `*` of all others (0.6 if it is not named); a box "
+        description="Confidence of strong boxes by label, `*` for all others (0.6 without it); a box "
         "0.1 above it begins a track.",
     )
     track_fixed_labels: str = Field(
@@ -75,7 +75,7 @@ class CountingSettings(SettingsPart):
     spark_master: str = Field(
         "local[*]",
         description="Spark's master or, as `sc://HOST:PORT`, Spark Connect server, for the `spark` engine; "
-        "`local[*]`: this machine's cores.",
+        "`local[*]` uses this machine's cores.",
     )
 
     def counted_boxes(self) -> CountedBoxes:

@@ -46,7 +46,7 @@ class SecretStr:
 
 
 def without_passwords(text: str) -> str:
-    """Return a text with `***` in place of the passwords in its URLs."""
+    """Return a text with `***` instead of the passwords in its URLs."""
     return re.sub(r"(://[^/@:]*:)[^/@]*@", r"\1***@", text)
 
 

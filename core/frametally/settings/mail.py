@@ -51,7 +51,7 @@ class MailSettings(TrustSettings):
     mail_from: str = Field(
         "",
         check=_address,
-        description="Sender address of e-mail; if empty, the user name, else the first recipient.",
+        description="Sender address of e-mail; if empty, the user name, or the first recipient.",
     )
     mail_to: str = Field(
         "",

@@ -64,7 +64,7 @@ class WebSettings(SettingsPart):
         NO_SECRET,
         check=hard_to_guess,
         description="Secret of a proxy that signs people in, at least 32 characters, sent as "
-        "`X-Frametally-Proxy-Secret`, beside the user's name as `X-Forwarded-User`; if empty, no proxy.",
+        "`X-Frametally-Proxy-Secret`, with the user's name as `X-Forwarded-User`; if empty, no proxy.",
     )
     proxy_roles: str = Field(
         "",

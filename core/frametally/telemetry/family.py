@@ -1,6 +1,6 @@
 """Sums the figures of a family of processes, each with a file in one folder that outlives it.
 
-The first process that shows figures creates the folder and names it to its children in the environment.
+The first process that shows figures creates the folder; its children get the path in the environment.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _LOOK_EVERY_S = 0.01
 
 @contextmanager
 def family() -> Iterator[bool]:
-    """Collect the figures of processes started meanwhile; yield whether this process is the first.
+    """Collect the figures of processes started in the meantime; yield whether this process is the first.
 
     If a parent already collects this process's figures, nothing changes.
     """

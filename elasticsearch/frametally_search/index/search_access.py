@@ -380,7 +380,7 @@ STAGES = {
     "search": IndexRights(on_index=("read", "index", "delete", "maintenance", "view_index_metadata")),
     "web": IndexRights(on_index=("read", "view_index_metadata")),
 }
-"""By stage: `frametally setup`, `frametally index`, `frametally dashboard`."""
+"""Rights by stage: `frametally setup`, `frametally index`, `frametally dashboard`."""
 
 
 def missing_rights(cluster: ElasticsearchCluster, stage: str) -> list[str]:

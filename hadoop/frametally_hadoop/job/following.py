@@ -461,7 +461,7 @@ def size_changes(sightings: Sequence[TrackedBox]) -> list[int]:
 
 
 # An object that moves too far between two frames for its boxes to overlap leaves lone boxes: each begins a
-# track and gets no second box. Four that are alike and move on evenly, frame by frame, are its track. Boxes
+# track and gets no second box. Four similar boxes that move on evenly, frame by frame, are its track. Boxes
 # that a detector finds by mistake do not line up so: `docs/tracking.md` has the figures.
 _LEAST_CHAINED = 4
 _MOST_IN_FRAME = 10

@@ -23,7 +23,7 @@ Output pairs, keys as JSON arrays, values as JSON; the first two are those of pa
 - `["hour", source, unit_start_ms]`: the inputs of a unit, see `_Unit.record`;
 - `["corrupt", ...]` and `["lines", ...]`: as from the map side, the lines summed, with their model.
 
-Each zone gives the same pairs, with the zone in place of the source and the series of zones as the model. The
+Each zone gives the same pairs, with the zone instead of the source and the series of zones as the model. The
 plug-in that draws zones decides which boxes are in them (`PicturePlaces.narrowed`). The records are written
 here field by field, in the order and to the bytes of `frametally.records`.
 """

@@ -266,7 +266,7 @@ def join_lone(tracks: Sequence[Track], gap_ms: int) -> list[Track]:
 
 
 def with_fragments(tracks: Sequence[Track]) -> list[Track]:
-    """Return the tracks with gaps, each with the track, if any, that lies on the way within its gap.
+    """Return the tracks with gaps, each with the track, if any, that is on the way within its gap.
 
     A gap is bridged because the object was not found there, so what was found there all along is the object.
     """

@@ -158,7 +158,7 @@ class CountParams(NamedTuple):
     Attributes:
         min_confidence: As `min_side` and `labels`, see `CountedBoxes`.
         tracking: How unique objects are counted; None if they are not.
-        overlaps: Which of overlapping media counts; used in planning.
+        overlaps: The rule for overlapping media; used in planning.
     """
 
     interval_s: int = 60

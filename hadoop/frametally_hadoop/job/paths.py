@@ -77,7 +77,7 @@ def foot_path(
     The points are the first and the last box; both boxes around either end of the hour (so that the paths of
     two hours share a step); both ends of a gap of `UNSEEN_MS` without a box; all boxes that a straight line
     misses; and both boxes around each of `changes`, where frames of another size begin, as positions in two
-    sizes make no line. With `changes`, points have the size of their frame.
+    sizes do not make a line. With `changes`, points have the size of their frame.
     """
     times = [sighting.time_ms for sighting in sightings]
     of_sizes = pairwise((0, *(changes or ()), len(sightings)))

@@ -278,7 +278,7 @@ class SegmentBook:
             raise LedgerReplaced from error
 
     def _open_another(self, error: FrametallyError) -> None:
-        """Open a new embedded ledger, in place of a damaged one or only for this book."""
+        """Open a new embedded ledger, to replace a damaged one or only for this book."""
         path = sqlite_path(self._url, "FRAMETALLY_LEDGER_URL")
         if isinstance(error, Damaged) and not self._is_refilled:
             self._refill(error)

@@ -133,7 +133,7 @@ class DrawnZones(NamedTuple):
     def of_day(
         self, day: str, sources: Iterable[str], margin_ms: int, counted: Mapping[str, Zones]
     ) -> dict[str, Zones]:
-        """Return the zones, by source, that hold at some time in a UTC day or the margin around it.
+        """Return the zones, by source, that are valid at some time in a UTC day or the margin around it.
 
         `counted` are the zones that the day was counted within.
         """

@@ -79,7 +79,7 @@ class DayOutcome(NamedTuple):
     Attributes:
         corrupt: Lines that were set aside, of any day.
         run: The run that was published.
-        refusal: Why its figures may not be published.
+        refusal: Why its figures must not be published.
         not_kept: Why hours of its current run cannot be kept, so that the whole day has to be counted.
     """
 

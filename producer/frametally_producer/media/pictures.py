@@ -31,7 +31,7 @@ _KEEPS_ITS_TIME = (
 def produce_pictures(pictures: PicturesToProduce, production: Production) -> None:
     """Store and announce the new pictures; set bad ones aside.
 
-    Raises `Poison` if they were forgotten or corrected meanwhile, otherwise as `produce_video`.
+    Raises `Poison` if they were forgotten or corrected in the meantime, otherwise as `produce_video`.
     """
     began_s = time.monotonic()
     days = _Days(pictures, production)

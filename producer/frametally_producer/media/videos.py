@@ -253,7 +253,7 @@ def _known_track(production: Production, sha256: str, track: int | None) -> Medi
 
 
 def check_track(opened: Video, manifest: MediaManifest | None) -> None:
-    """Raise `Poison` for a video of which an earlier version has counted another track."""
+    """Raise `Poison` for a video if an earlier version counted another of its tracks."""
     track = opened.track
     if manifest is not None and manifest.track != track.number:
         raise Poison(

@@ -64,7 +64,7 @@ class TimeClues(NamedTuple):
     Attributes:
         path: The file, which is matched against the time pattern.
         recorded: EXIF DateTimeOriginal, or the container's creation_time; naive or aware.
-        recorded_in: Which of the two `recorded` is.
+        recorded_in: Whether `recorded` is from EXIF data or the container.
         modified_ns: The file's modification date, nanoseconds since 1970 UTC.
         duration_ms: Length of a video; 0 for a picture.
         filmed: QuickTime's creationdate, the time of filming, which exports keep unlike creation_time.

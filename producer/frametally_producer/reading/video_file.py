@@ -295,7 +295,7 @@ class Video:
         max_pixels: int,
         track: int | None = None,
     ) -> None:
-        """Read the metadata of a track by its number, by default the usual one."""
+        """Read the metadata of the track with a number, by default of the usual track."""
         self.track = choose_track(container, track)
         stream = self.track.stream
         if stream.codec_context is None:

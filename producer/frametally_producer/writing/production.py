@@ -251,7 +251,7 @@ class Production:
     """One call of the producer in progress.
 
     Attributes:
-        media: Manifests of the media met, by identity.
+        media: Manifests of the media read so far, by identity.
         frames_known: Wanted frames that an earlier call had announced.
         fresh: Identities of media with frames announced since the last check for overlaps.
     """

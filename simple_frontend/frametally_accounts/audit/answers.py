@@ -18,7 +18,7 @@ class ToldChange(Answer, frozen=True, kw_only=True):
         what: The route or the command.
         target: The changed object; empty if its name is unknown or secret.
         origin: Address of the client, or `command line`.
-        status: HTTP status of the answer, or exit code of the command; if null, its end was not recorded.
+        status: HTTP status of the answer, or exit code of the command; null if its end was not recorded.
     """
 
     number: int

@@ -35,7 +35,7 @@ from frametally_web.requests.query import BASE, BY, CHART
 
 EMBEDS = Routes("Counts", right="run")
 SIGNED = tuple(parameter for parameter in CHART if parameter not in (BASE, BY))
-"""Parameters of a signed chart: the ones that `/embed` sends for its counts."""
+"""Parameters of a signed chart, as `/embed` sends them for its counts."""
 
 
 class EmbedWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

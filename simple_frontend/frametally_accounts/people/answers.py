@@ -14,7 +14,7 @@ class ListedAccount(Answer, frozen=True, kw_only=True):
     Attributes:
         name: Lower-case letters, digits and `. _ @ + -`.
         role: What it can do: `look`, `correct` or `run`.
-        sources: Slugs of the sources that the account can see; if none, all.
+        sources: Slugs of the sources that the account can see; empty means all.
         has_password: Whether its owner has chosen a password.
         has_codes: Whether sign-in also requires codes of an authenticator.
         created_at_ms: When it was added, by the database's clock.
@@ -39,8 +39,8 @@ class ListedToken(Answer, frozen=True, kw_only=True):
         role: What it can do, no more than its account.
         created_at_ms: When it was added.
         ends_at_ms: When it expires.
-        sources: Slugs of the sources that it can see; if none, all that its account sees.
-        used_at_ms: When it was used last, to a minute; if 0, never.
+        sources: Slugs of the sources that it can see; empty means all that its account sees.
+        used_at_ms: When it was used last, to a minute; 0 if never.
     """
 
     account: str
@@ -69,8 +69,8 @@ class ChangedAccount(Answer, frozen=True, kw_only=True):
 
     Attributes:
         name: Name of the account.
-        link: Address where its owner chooses a password, once, within a day; if empty, no link was made.
-        codes: Address that its owner's authenticator reads; if empty, codes were not switched on.
+        link: Address at which its owner can choose a password, once, within a day; empty if no link was made.
+        codes: Address for its owner's authenticator app; empty if codes were not switched on.
         notes: Possible mistakes, such as a source that does not exist yet.
     """
 

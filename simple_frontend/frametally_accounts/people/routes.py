@@ -41,7 +41,7 @@ class AccountWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     Attributes:
         name: Lower-case letters, digits and `. _ @ + -`.
         role: What it can do: `look`, `correct` or `run`.
-        sources: Names of the sources that it can see; if none, all.
+        sources: Names of the sources that it can see; empty means all.
     """
 
     name: Name
@@ -66,7 +66,7 @@ class TokenWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     Attributes:
         role: What it can do; if null, what the account can do.
-        sources: Names of the sources that it can see; if none, all that the account sees.
+        sources: Names of the sources that it can see; empty means all that the account sees.
         days: Number of days until it expires.
     """
 

@@ -57,7 +57,7 @@ class Rights:
 
     Attributes:
         by_route: The right by route, such as `GET /api/videos/{}`.
-        by_source: Routes that a visitor of some sources may use; they answer as if there were no others.
+        by_source: Routes for visitors who see only some sources; they answer as if these were all.
     """
 
     def __init__(self, endpoints: Iterable[Endpoint]) -> None:

@@ -1,6 +1,6 @@
 """The answers that the dashboard's script would request first: the server puts them into the page.
 
-The script takes such an answer in place of the same request. It requests everything else, for example the
+The script takes such an answer instead of sending the request. It requests everything else, for example the
 bars of a time zone that only the browser knows.
 """
 

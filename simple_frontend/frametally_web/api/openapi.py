@@ -123,20 +123,20 @@ _COMMON = {
     "to_ms": "End of the range, not included.",
     "weekdays": "The chosen days of the week, 1 is Monday; if null, all.",
 }
-"""Descriptions of fields for all records that have none of their own."""
+"""Descriptions of fields for all records that do not describe them."""
 
 
 class ProblemDocument(Answer, frozen=True, kw_only=True):
     """An error (RFC 9457).
 
     Attributes:
-        type: What kind of error it is: an address of the page of the API, where it is explained.
-        title: The same in two words.
+        type: The kind of error: the address of its explanation on the page of the API.
+        title: The kind in two words.
         status: The HTTP status.
         detail: The problem, and the thing that has it.
         remedy: What to do about it.
-        parameter: The query parameter at fault; absent where it is not one.
-        value: Which of the parameter's values is at fault, where it may have several.
+        parameter: The wrong query parameter; absent if the error is elsewhere.
+        value: The wrong value of the parameter, if it may have several.
         instead: Values that would do, the nearest first.
     """
 

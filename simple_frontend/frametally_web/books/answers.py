@@ -8,7 +8,7 @@ from frametally_web.requests.answers import Answer
 
 
 class Check(Answer, frozen=True, kw_only=True):
-    """One check of a run: `passed` is null where it is unknown, `details` are the first lines on it."""
+    """One check of a run: `passed` is null if unknown, `details` are the first lines on it."""
 
     name: str
     passed: bool | None
@@ -26,7 +26,7 @@ class Quality(Answer, frozen=True, kw_only=True):
 
 
 class RunReport(Answer, frozen=True, kw_only=True):
-    """A day's current run. `quality` is null where it has no report that can be read."""
+    """A day's current run. `quality` is null if it has no report that can be read."""
 
     run_id: str
     day: str
@@ -108,10 +108,10 @@ class DeadLetterFrame(Answer, frozen=True, kw_only=True):
     Attributes:
         id: Its name in `frametally dead-letters`.
         command: The command that settles it after that.
-        source: Slug; null where its message does not tell.
-        captured_at_ms: Event time; null likewise.
-        image_path: Key of the frame; null likewise.
-        image_url: Where this server has the JPEG, if there is one; null likewise.
+        source: Slug; null if its message does not have it.
+        captured_at_ms: Event time; null if its message does not have it.
+        image_path: Key of the frame; null if its message does not have it.
+        image_url: Address of the JPEG on this server; null if there is no JPEG.
     """
 
     id: str
@@ -129,9 +129,9 @@ class DeadLetterCause(Answer, frozen=True, kw_only=True):
     """Why frames could not be analysed, and how many.
 
     Attributes:
-        cause: Why, as a word.
+        cause: The cause, as a word.
         frames: How many open dead letters have it.
-        reason: Why, as a sentence.
+        reason: The reason, as a sentence.
         remedy: The remedy.
     """
 
@@ -158,14 +158,14 @@ class DeadLetterFrames(Answer, frozen=True, kw_only=True):
 
 
 class OpenNeed(Answer, frozen=True, kw_only=True):
-    """Something that a person has to see to.
+    """Something that a person must do.
 
     Attributes:
-        kind: `books`, `frames`, `disk`, `part` (one that cannot be asked), `camera` or `job`.
-        number: How many there are.
-        line: What is wrong, and what to do.
+        kind: `books`, `frames`, `disk`, `part` (a part that does not respond), `camera` or `job`.
+        number: Number of such things.
+        line: The problem, and what to do about it.
         page: The page for it; empty if no page can help.
-        name: Name of the camera, else empty.
+        name: Name of the camera, otherwise empty.
     """
 
     kind: str
@@ -183,14 +183,14 @@ class Books(Answer, frozen=True, kw_only=True):
         model: The model; null before there is one.
         state: `settled`, `behind` (work is left, or under way) or `broken`.
         newest_captured_at_ms: Event time of the newest frame detected; null if there is none.
-        footage_until_ms: Event time of the newest frame announced; null likewise.
+        footage_until_ms: Event time of the newest frame announced; null if there is none.
         counted_at_ms: When the newest day of event time was counted last; null before it was.
         newest_segment_at_ms: When the newest segment was stored; null if there is none.
         sources: By slug.
         stages: In the order of the path.
-        log: How far the log is read.
-        frames_per_s: Pace of the last minute; null if it is unknown.
-        eta_s: Seconds that the waiting messages of the log take at that pace; null likewise.
+        log: Progress in reading the log.
+        frames_per_s: Pace of the last minute; null if unknown.
+        eta_s: Seconds that the waiting messages of the log take at that pace; null if the pace is unknown.
         lost_messages: Messages that the log had removed before they were read.
         dead_letters: By cause.
         behind: The remaining work, one line each.

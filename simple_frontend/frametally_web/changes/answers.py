@@ -13,8 +13,8 @@ class LeftAlone(Answer, frozen=True, kw_only=True):
     """Something that a change leaves as it is.
 
     Attributes:
-        name: Which thing.
-        why: Why, with the remedy.
+        name: Name of the source or file.
+        why: The reason, with the remedy.
     """
 
     name: str
@@ -25,12 +25,12 @@ class ChangedDay(Answer, frozen=True, kw_only=True):
     """A source's frames and detections on a local day, before a change and after it.
 
     Attributes:
-        name: How it is written.
+        name: Its display name.
         day: The local day, `YYYY-MM-DD`.
         frames_before: Frames that count now.
         frames_after: Frames that will count.
-        detections_before: Detections in the former.
-        detections_after: Detections in the latter.
+        detections_before: Detections in `frames_before`.
+        detections_after: Detections in `frames_after`.
     """
 
     source: str
@@ -46,11 +46,11 @@ class ChangePlan(Answer, frozen=True, kw_only=True):
     """The effect of a change; nothing is changed yet.
 
     Attributes:
-        frames: How many frames it would change; if 0, it would do nothing.
+        frames: How many frames it would change; 0 if it would do nothing.
         lines: Its effects, a sentence each.
         left_alone: The media that it would not change, the first 20.
-        days: The days whose counts it changes, the first 31; if null, too much footage to count it first.
-        days_left_out: How many days more.
+        days: The days whose counts it changes, the first 31; null if there is too much footage to preview.
+        days_left_out: Number of further days.
     """
 
     frames: int
@@ -77,14 +77,15 @@ class ChangeState(Answer, frozen=True, kw_only=True):
     """A change of footage that this server makes, or made last.
 
     Attributes:
-        what: What it does: `replay`, `drop`, `forget`, `retime`, `rename`, `timezone` or `finish`.
+        what: Its kind: `replay`, `drop`, `forget`, `retime`, `rename`, `timezone` or `finish`.
         target: The source, footage or dead letters that it changes, in words.
         state: `running`, `done` or `failed`.
         done: Steps that are done.
-        total: Steps in all; null where it is not known.
+        total: Steps in all; null if unknown.
         lines: Its result, or why it failed, a sentence each; empty while it runs.
         left_alone: The media that it did not change, the first 20.
-        changed: The counts that it changes, for their history; if null, none, or of several sources.
+        changed: The counts that it changes, for their history; null if it changes none, or those of several
+            sources.
     """
 
     what: str
@@ -101,7 +102,7 @@ class ChangesNow(Answer, frozen=True, kw_only=True):
     """`/api/changes`: the change that is at work, and those that were interrupted.
 
     Attributes:
-        last: The one at work, or the last since the server started; if null, there was none.
+        last: The current change, or the last one since the server started; null if there was none.
         unfinished: The interrupted change, in words; `POST changes/finish` finishes it.
     """
 
@@ -116,7 +117,7 @@ class Recording(Answer, frozen=True, kw_only=True):
         id: The first 12 hex of its sha256.
         name: Its file's name; of pictures, the day.
         from_ms: Event time of its first frame; null before there is one.
-        to_ms: Event time of its last frame; null likewise.
+        to_ms: Event time of its last frame; null before there is one.
         frames: Frames announced.
     """
 
@@ -131,13 +132,13 @@ class SourceFootage(Answer, frozen=True, kw_only=True):
     """`/api/footage`: the footage of a source.
 
     Attributes:
-        name: How it is written.
+        name: Its display name.
         frames: Frames announced, of all recordings.
         from_ms: Event time of the first frame; null before there is one.
-        to_ms: Event time of the last frame; null likewise.
+        to_ms: Event time of the last frame; null before there is one.
         recordings: The oldest first, 200 at most.
         recordings_left_out: Number of further recordings.
-        timezone: IANA name of the source's time zone; null where it has none.
+        timezone: IANA name of the source's time zone; null if it does not have one.
     """
 
     source: str

@@ -51,13 +51,13 @@ class FootageWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     Attributes:
         what: `forget` takes it out of the counts, `retime` corrects when it was filmed, `rename` its source.
-        medium: Only this recording, by its `id`; if null, all footage of the source.
-        from_ms: Event time from which on frames are forgotten; if null, from the first.
-        to_ms: Event time before which they are; if null, to the last.
+        medium: Only this recording, by its `id`; null means all footage of the source.
+        from_ms: Event time of the first frames to forget; null means no limit.
+        to_ms: Event time of the end of the range, exclusive; null means no limit.
         delete_images: Whether pictures and uploaded videos of forgotten footage are also deleted.
         start_ms: When the first frame was really filmed; all other frames move by as much.
         name: The new name of the source, or that of another source, which the footage then joins.
-        timezone: IANA name of the zone of the days in the plan; if null, the server's.
+        timezone: IANA name of the zone of the days in the plan; null means the server's.
     """
 
     what: Literal["forget", "retime", "rename"]

@@ -41,8 +41,8 @@ class LettersWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     Attributes:
         what: `replay` announces their frames again; `drop` gives their frames up.
-        ids: Those with these ids; if none, all of the cause.
-        cause: Those of one cause; if null, whatever theirs is.
+        ids: Dead letters with these IDs; empty means all of the cause.
+        cause: Dead letters of this cause; null means any cause.
     """
 
     what: Literal["replay", "drop"]

@@ -24,7 +24,7 @@ class TimezoneWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """The time zone that a source is to have.
 
     Attributes:
-        timezone: IANA name of the zone, such as `Europe/Berlin`; if empty, the source has none any more.
+        timezone: IANA name of the zone, such as `Europe/Berlin`; empty removes the source's zone.
     """
 
     source: Source

@@ -17,26 +17,26 @@ class CountBucket(Answer, frozen=True, kw_only=False, gc=False, omit_defaults=Tr
 
     Attributes:
         start_ms: Start of the interval.
-        label: Class name; null of the labels that `top` has together.
-        source: Slug where the request splits by source, else null.
+        label: Class name; null for the labels that `top` merges.
+        source: Slug if the request splits by source, otherwise null.
         detections: Boxes, summed over frames and sources.
         peak: Most boxes of one label in one frame: the maximum over the interval and the sources.
-        mean_per_frame: `detections` / frames analysed in the interval, of several sources together the mean
-            of that of each, all with the same weight; null if coverage does not tell.
+        mean_per_frame: `detections` / frames analysed in the interval; for several sources together, the mean
+            of their values, all with the same weight; null if coverage does not show it.
         objects: Unique objects first seen in it; null if unknown.
-        objects_missing: Why not; null where they are known.
-        tracked_detections: Those of `detections` that are in tracks; null where that was not noted. Of a
-            second that was counted from frames, its share of the stored interval's.
+        objects_missing: Why not; null if they are known.
+        tracked_detections: How many of `detections` are in tracks; null if not recorded. For a second that
+            was counted from frames, its share of the stored interval's.
         followed_objects: The followed objects among `too_weak`.
-        objects_from_start: Those of `objects`, or else of `measured_objects`, that were there when the
-            footage began: they did not arrive in the interval. Absent where that is unknown.
-        measured_objects: Of objects that are known in part, those: of the footage that was measured, or, of
-            several labels together, of those that are not `too_weak`. There are at least so many.
-        estimate: How many `objects`, where that is the metric of the answer, else how many `detections` there
-            would be without the errors of the model, by an accuracy check.
-        low: Where the interval of the true number begins; absent where no check covers the bucket.
-        high: Where it ends.
-        check: Id of the check, one of `checks`.
+        objects_from_start: How many of `objects`, or else of `measured_objects`, were there when the
+            footage began: they did not arrive in the interval. Absent if unknown.
+        measured_objects: The known part of objects that are known in part: those in measured footage, or, for
+            several labels together, those of labels that are not `too_weak`. There are at least so many.
+        estimate: `objects` (or `detections`, for other metrics) without the errors of the model, as estimated
+            by an accuracy check.
+        low: Lower end of the interval of the true number; absent if no check covers the bucket.
+        high: Upper end of that interval.
+        check: ID of the check, which is in `checks`.
     """
 
     start_ms: int
@@ -63,12 +63,12 @@ class FramesAnalysed(Answer, frozen=True, gc=False):
     Attributes:
         start_ms: Start of the interval.
         end_ms: Its end, exclusive.
-        source: Slug where the request splits by source, else null.
+        source: Slug if the request splits by source, otherwise null.
         frames: Frames analysed.
-        slowest_fps: Slowest rate at which any of it was analysed; null where objects were not tracked.
+        slowest_fps: Slowest rate at which any of it was analysed; null if objects were not tracked.
         objects_missing: Why objects of a label without a bucket are not known; null if there are 0.
-        covered_s: Seconds with footage, summed over sources; null where that was not noted.
-        asked_s: Seconds of it that were asked for, of each source.
+        covered_s: Seconds with footage, summed over sources; null if not recorded.
+        asked_s: Requested seconds of it, of each source.
         filmed_part: Share of `asked_s` of all sources with film in the range that was filmed, 0 to 1; null
             where that is not known, as of single pictures.
     """
@@ -88,12 +88,12 @@ class Filmed(Answer, frozen=True, kw_only=True):
     """How much of a question was filmed: every share of an answer has this base.
 
     Attributes:
-        source: Slug where the request splits by source, else null.
-        filmed_s: Seconds with footage that shows something, summed over sources; null where not noted.
-        asked_s: Seconds that were asked for, of each source.
-        sources: How many sources there is film of: they were asked for `sources` times `asked_s`. Single
+        source: Slug if the request splits by source, otherwise null.
+        filmed_s: Seconds with footage that shows something, summed over sources; null if not recorded.
+        asked_s: Requested seconds of each source.
+        sources: Number of sources with video: the question covers `sources` times `asked_s`. Single
             pictures cover no time.
-        part: Filmed share of that, 0 to 1; null where it is not known.
+        part: Filmed share of that, 0 to 1; null if unknown.
     """
 
     source: str | None
@@ -162,7 +162,7 @@ class Total(Answer, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class OfSources(Answer, frozen=True, kw_only=True):
-    """Of how many of the sources with footage something is true, in some of it at least."""
+    """The number of sources with a property in at least some of their footage, of all with footage."""
 
     sources: int
     of_sources: int
@@ -190,7 +190,7 @@ class OverlappingMedia(Answer, frozen=True, kw_only=True):
 
 
 class RecordedSettings(Answer, frozen=True, kw_only=True):
-    """Settings that some of the days were counted with; `settings` is null where the run did not record them.
+    """Settings that some of the days were counted with; `settings` is null if the run did not record them.
 
     `params` is their hash, and `words` are they on one line.
     """
@@ -234,37 +234,37 @@ class Counts(Answer, frozen=True, kw_only=True):
             frames; null without data.
         interval_s: Length of a bar in seconds; bars over an hour are of local time.
         timezone: IANA name of the zone of the bars.
-        hours: The hours of each day that are counted; if null, all day.
-        weekdays: The days of the week that are counted, 1 is Monday; if none, every day.
-        asked: The parts of the range that you asked for, in order; if null, all of it. A bar without any is
-            left out.
+        hours: The hours of each day that are counted; null means all day.
+        weekdays: The days of the week that are counted, 1 is Monday; empty means every day.
+        asked: The parts of the range that you asked for, in order; null means the whole range. Bars outside
+            these parts are left out.
         metric: The metric that orders the labels; for `auto`, the chosen one.
         interval_choices_s: Sensible lengths for this range and these labels.
-        from_ms: First event time asked for, or the first there is.
-        to_ms: Last event time asked for, exclusive, or the last there is.
+        from_ms: Start of the range, event time; the requested one, or that of the footage.
+        to_ms: End of the range, exclusive; the requested one, or that of the footage.
         frames: Frames analysed, summed over intervals and sources.
-        sources: Sources asked for, or those of the model, by name.
-        labels: Labels asked for, or those found, those with most of the metric first.
-        rest: The labels that `top` has together, in the same order.
-        buckets: By start, then label. A label without a bucket where there is coverage counts 0.
-        coverage: By start. No entry: nothing was filmed there, unless `not_analysed` or `shows_nothing` has
-            one.
-        bars: All labels together, of each entry of `coverage`; none where `buckets` has them so (`top=0`).
-        filmed: How much was filmed: one, or one of each source where the request splits by source.
-        not_analysed: By start; null where the store does not say for now.
+        sources: The requested sources, or those of the model, by name.
+        labels: The requested labels, or the detected ones, by descending metric.
+        rest: The labels that `top` merges, in the same order.
+        buckets: By start, then label. A label without a bucket counts 0 if there is coverage.
+        coverage: By start. Without an entry, nothing was filmed there, unless `not_analysed` or
+            `shows_nothing` has an entry.
+        bars: All labels together, for each entry of `coverage`; empty if `buckets` has them (`top=0`).
+        filmed: How much was filmed: one entry, or one for each source if the request splits by source.
+        not_analysed: By start; null while the store cannot be read.
         shows_nothing: By start, reason and source: footage that is left out of all numbers.
-        frames_not_looked_at: Those of `frames` that an earlier version analysed: they may show nothing.
-        totals: In the order of `labels`, then what `top` has together.
-        rest_totals: Those of each of `rest`; none where the request splits by source.
-        together: All labels together: one, or one of each source where the request splits by source.
-        file_times: Where time is only a file's date; null where the store does not say for now.
-        overlaps: Where media overlap, by source and time; null where the store does not say for now.
+        frames_not_looked_at: How many of `frames` an earlier version analysed: they may show nothing.
+        totals: In the order of `labels`, then the labels that `top` merges.
+        rest_totals: The totals of each label of `rest`; empty if the request splits by source.
+        together: All labels together: one entry, or one for each source if the request splits by source.
+        file_times: Ranges whose time is only a file's date; null while the store cannot be read.
+        overlaps: Overlaps of media, by source and time; null while the store cannot be read.
         overlaps_left_out: Number of further overlaps.
-        objects_note: A sentence on where unique objects are not known; null if they are everywhere.
-        objects_measured_in: Where not all footage was measured, of how many sources it was; else null.
+        objects_note: A sentence about footage whose unique objects are unknown; null if all are known.
+        objects_measured_in: How many sources were measured, if not all footage was; otherwise null.
         counted_with: The settings of the days in the range, each once.
         comparisons: The periods that the range can be compared with.
-        zone: Name of the zone of the picture that all is counted within; if null, the whole picture.
+        zone: Name of the zone of the picture that all is counted within; null means the whole picture.
         checks: The accuracy checks of this footage; absent if there are none.
     """
 
@@ -310,13 +310,13 @@ class BusyInterval(Answer, frozen=True, kw_only=True):
     Attributes:
         start_ms: Start of the interval.
         end_ms: Its end, exclusive.
-        value: Of the metric, labels and sources together.
-        objects_from_start: Of unique objects, those that were there when the footage began; they do not make
-            an interval busy. Null of other metrics, and where that is unknown.
-        is_least: Whether that is the known part of unique objects that are known in part.
+        value: Value of the metric, labels and sources together.
+        objects_from_start: Unique objects that were there when the footage began; they do not make an
+            interval busy. Null for other metrics, and if unknown.
+        is_least: Whether `value` is a minimum, because unique objects are known only in part.
         frames: Frames analysed.
         asked_s: As in `FramesAnalysed`.
-        filmed_part: As there.
+        filmed_part: As in `FramesAnalysed`.
     """
 
     start_ms: int
@@ -342,19 +342,19 @@ class PeakFrame(Answer, frozen=True, kw_only=True):
 
 
 class WeekBefore(Answer, frozen=True, kw_only=True):
-    """The same stretch of local time, as few whole weeks before as do not overlap with it.
+    """The same stretch of local time, earlier by the fewest whole weeks without an overlap.
 
     Attributes:
         from_ms: Its beginning.
         to_ms: Its end, exclusive.
-        value: Of the metric there; null where it is not known.
-        value_same_hours: The same, of intervals of a source alone that were filmed both times.
-        now_same_hours: Of these intervals, the value now.
+        value: Value of the metric in that stretch; null if unknown.
+        value_same_hours: The same, only for intervals of a source that were filmed both times.
+        now_same_hours: The value now in these intervals.
         change: `now_same_hours` / `value_same_hours` - 1; null if one is unknown, or there was nothing then.
         same_hours: `intervals` / `of_intervals`, 0 to 1.
         intervals: Intervals of one source each that were filmed both times.
         of_intervals: Intervals of one source each that were filmed now.
-        compared_in: How many of the sources that filmed now these intervals are of.
+        compared_in: How many of the sources that filmed now have such intervals.
     """
 
     from_ms: int
@@ -385,22 +385,22 @@ class Summary(Answer, frozen=True, kw_only=True):
         interval_s: Length of a bar in seconds.
         timezone: IANA name of the zone of the bars.
         metric: The metric of `value`; for `auto`, the chosen one.
-        from_ms: First event time asked for, or the first there is.
-        to_ms: Last event time asked for, exclusive, or the last there is.
+        from_ms: Start of the range, event time; the requested one, or that of the footage.
+        to_ms: End of the range, exclusive; the requested one, or that of the footage.
         asked_s: Seconds in the chosen hours and weekdays, from the first to the last.
         frames: Frames analysed.
         filmed: How much was filmed.
-        filmed_s: Seconds with footage that shows something, summed over sources; null where not noted.
+        filmed_s: Seconds with footage that shows something, summed over sources; null if not recorded.
         shows_nothing: The rest of the footage, by reason.
-        filmed_in: Of how many sources there is film, which covers time; of the others single pictures.
-        sources: Sources asked for, or those of the model, by name.
+        filmed_in: Number of sources with video, which covers time; the others have single pictures.
+        sources: The requested sources, or those of the model, by name.
         total: All labels together, `label` null.
         objects_measured_in: As in `Counts`.
         busiest: At most ten intervals, most of the metric first (of unique objects, without those that were
             there when the footage began); of equal ones the earlier first.
-        peak: Null where nothing was found.
-        week_before: Null where nothing was filmed then.
-        frames_per_bar: Null where the range has no whole interval with footage.
+        peak: Null if nothing was found.
+        week_before: Null if nothing was filmed then.
+        frames_per_bar: Null if the range does not have a whole interval with footage.
         checks: As in `Counts`.
     """
 

@@ -235,7 +235,7 @@ class Choice(NamedTuple):
     """The one model that a query reads, with its stored base intervals.
 
     The model is `NO_MODEL` if nothing was detected yet. For a question with a range, the base intervals are
-    those that have its footage (or the requested one); `lacking_s` are those that lack some of it.
+    those that have all its footage (or the requested one), and `lacking_s` the ones that lack some.
     """
 
     model: str

@@ -54,7 +54,7 @@ class CountQuestion(NamedTuple):
         sources: Slugs of all sources.
         chosen: The event times that count; None for all.
         counts: The counts.
-        place: Of crossings, the line as it is drawn now.
+        place: For crossings, the line as it is drawn now.
     """
 
     metric: CheckedMetric
@@ -101,7 +101,7 @@ def ask_checks(settings: Settings, index: CountIndex, question: CountQuestion) -
     for source in every:
         answer = source.answer(settings, index, question)
         if answer is not None and answer.checks:
-            if visitor().role is None or visitor().shown_on:  # a signed chart on another site names nobody
+            if visitor().role is None or visitor().shown_on:  # a signed chart on another site names no people
                 nameless = [msgspec.structs.replace(check, persons=[]) for check in answer.checks]
                 answer = answer._replace(checks=nameless)
             return answer
@@ -220,7 +220,7 @@ def unit_name(metric: CheckedMetric) -> str:
 
 
 def _empty_buckets(counts_answer: answers.Counts) -> list[answers.CountBucket]:
-    """Return a bucket of 0 for each bar with footage and label that has none."""
+    """Return a bucket of 0 for each label without a count in a bar with footage."""
     with_counts = {(bucket.start_ms, bucket.source, bucket.label) for bucket in counts_answer.buckets}
     return [
         empty_bar(bar, label)

@@ -204,7 +204,7 @@ def plan_chart(
             bases, resolved.from_ms, resolved.to_ms, max_bars=max_bars, times=selection.times
         )
         shortest_s = intervals_s[0]
-        # A bar is not shorter than the time between two pictures of a source, unless the range is.
+        # A bar is at least as long as the time between two pictures of a source, unless the range is shorter.
         least_s = resolved.reader(index, selection, shortest_s).longest_step_s(shortest_s)
         interval_s = next((length_s for length_s in intervals_s if length_s >= least_s), intervals_s[-1])
     if (

@@ -66,7 +66,7 @@ _NOTHING = columns_of([], [])
 _NOT_MEASURED = ("not_tracked", "too_slow")
 _LEAST_FRAMES = 3  # two frames give no rhythm
 _MOST_SOURCES = 100
-"""Maximum number of sources to examine: the ones with the fewest frames."""
+"""Maximum number of sources to examine, those with the fewest frames first."""
 
 MOST_OF_SOURCES = 20_000_000
 """Maximum number of bars that are read of separate sources before they are added up."""
@@ -296,7 +296,7 @@ def _chart(
     if WEAK_LABELS in names:
         # These include the weak labels of those that the query groups: they are known in part.
         buckets = add_labels(buckets, lambda label: None if label == WEAK_LABELS else label)
-    # Counts of older versions show only by what was seen that objects were not measured.
+    # Counts of older versions show only by their boxes that objects were not measured.
     not_measured = [
         part
         for part, reason in zip(coverage, reasons, strict=True)

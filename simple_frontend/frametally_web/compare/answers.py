@@ -7,16 +7,16 @@ from frametally_web.requests.query import Metric
 
 
 class LabelDifference(Answer, frozen=True, kw_only=True):
-    """A label in what both sides have seen.
+    """A label in the footage of both sides.
 
     Attributes:
-        label: Class name; null of all together.
-        value: Of the metric; null where it is not known.
-        at_least: Of a value that is not known, the part that is; null where none is.
-        other_value: Of the metric, there; null likewise.
-        other_at_least: As `at_least`, there.
+        label: Class name; null for all labels together.
+        value: Value of the metric; null if unknown.
+        at_least: The known part of a value that is unknown; null if no part is known.
+        other_value: Value of the metric on the other side; null if unknown.
+        other_at_least: As `at_least`, on the other side.
         difference: `value` - `other_value`; null if one of them is not known.
-        change: `value` / `other_value` - 1; null likewise, and where there is nothing there.
+        change: `value` / `other_value` - 1; null if one of them is not known, or `other_value` is 0.
     """
 
     label: str | None
@@ -32,13 +32,13 @@ class BarDifference(Answer, frozen=True, kw_only=True):
     """A label in an interval on both sides.
 
     Attributes:
-        source: Slug; null where the sources of a side are compared together.
-        value: Of the metric.
+        source: Slug; null if the sources of a side are compared together.
+        value: Value of the metric.
         frames: Frames analysed.
-        other_start_ms: Start of the interval beside it.
+        other_start_ms: Start of the corresponding interval on the other side.
         other_end_ms: Its end, exclusive.
-        other_value: Of the metric, there.
-        other_frames: Frames analysed there.
+        other_value: Value of the metric on the other side.
+        other_frames: Frames analysed on the other side.
         difference: `value` - `other_value`.
     """
 
@@ -64,24 +64,24 @@ class Differences(Answer, frozen=True, kw_only=True):
         interval_s: Length of a bar in seconds.
         timezone: IANA name of the zone of the bars.
         metric: The metric of the values; for `auto`, the chosen one.
-        from_ms: First event time asked for, or the first there is.
-        to_ms: Last event time asked for, exclusive, or the last there is.
+        from_ms: Start of the range, event time; the requested one, or that of the footage.
+        to_ms: End of the range, exclusive; the requested one, or that of the footage.
         other_name: The other side in words.
-        other_model: The one model counted there; null likewise.
-        other_base_interval_s: The one stored interval that was read there; null likewise.
-        other_from_ms: First event time there; null likewise.
-        other_to_ms: Last event time there, exclusive; null likewise.
+        other_model: The one model counted there; null before there is any data.
+        other_base_interval_s: The one stored interval that was read there; null without data.
+        other_from_ms: First event time there; null without data.
+        other_to_ms: Last event time there, exclusive; null without data.
         seen_by_both: Intervals with footage on both sides, of one source each; of sources together where
             a source is compared.
         only_here: Intervals with footage on this side alone.
         only_there: Intervals with footage on the other side alone.
-        frames: Frames analysed in what both have seen.
-        other_frames: Frames analysed there.
+        frames: Frames of this side in intervals that both sides have.
+        other_frames: Frames of the other side in these intervals.
         total: All labels together.
-        labels: Those that either side has found, those most apart first.
+        labels: Labels that were found on either side, the largest difference first.
         compared: Labels in intervals that at least one side has counted.
         differing: How many of them differ.
-        most: Those most apart first; of equal ones the earlier first.
+        most: Intervals with the largest differences first; of equal ones, the earlier first.
     """
 
     model: str | None

@@ -11,12 +11,12 @@ class ChangeReason(Answer, frozen=True, kw_only=True):
 
     Attributes:
         kind: For programs.
-        text: One sentence for people, with times in the zone asked for.
-        source: Slug of the source whose footage was forgotten, moved or covered; if null, another reason.
-        name: Name of the recording; null likewise.
-        from_ms: Event time from which on; if null, from its first frame.
-        to_ms: Event time before which; if null, to its last frame.
-        setting: The setting that changed; if null, another reason.
+        text: One sentence for people, with times in the requested zone.
+        source: Slug of the source whose footage was forgotten, moved or covered; null for another reason.
+        name: Name of the recording; null for another reason.
+        from_ms: Event time at which the footage begins; null means its first frame.
+        to_ms: Event time at which the footage ends, exclusive; null means its last frame.
+        setting: The setting that changed; null means another reason.
         before: Its value before, or the former version.
         after: Its value since, or the new version.
     """
@@ -33,7 +33,7 @@ class ChangeReason(Answer, frozen=True, kw_only=True):
 
 
 class ChangedFrame(Answer, frozen=True, kw_only=True):
-    """A frame that came or went; `image_url` is null where its picture is not in the store."""
+    """A frame that came or went; `image_url` is null if its picture is not in the store."""
 
     source: str
     captured_at_ms: int
@@ -46,12 +46,12 @@ class NumberChange(Answer, frozen=True, kw_only=True):
 
     Attributes:
         day: UTC day that it counted.
-        run_id: Of the run; of several, of the last.
+        run_id: ID of the run; of several runs, the last.
         runs: How many runs in a row with the same reason this is.
         counted_at_ms: When it was published, by the store's clock.
-        version: The frametally that counted; null where it is not known.
+        version: The frametally that counted; null if unknown.
         params: Hash of the counting settings.
-        settings: These settings in words; null where only the hash is known.
+        settings: These settings in words; null if only the hash is known.
         reasons: Why it counted the day again.
         detections_before: The number before.
         detections_after: The number since.
@@ -59,7 +59,7 @@ class NumberChange(Answer, frozen=True, kw_only=True):
         frames_after: Frames analysed since.
         frames_came: How many frames came.
         frames_gone: How many frames went.
-        from_ms: Start of the first hour that changed; if null, none did.
+        from_ms: Start of the first hour that changed; null if none did.
         to_ms: End of the last.
         came: The first frames that came.
         gone: The first frames that went.
@@ -99,10 +99,10 @@ class NumberHistory(Answer, frozen=True, kw_only=True):
 
     Attributes:
         model: The model that counted; null before there is any data.
-        base_interval_s: The stored interval that was read; null likewise.
+        base_interval_s: The stored interval that was read; null before there is any data.
         timezone: IANA name of the zone of the times in texts.
-        from_ms: Start of the first whole hour of the number; null where there is nothing.
-        to_ms: End of the last whole hour; null likewise.
+        from_ms: Start of the first whole hour of the number; null if there is nothing.
+        to_ms: End of the last whole hour; null if there is nothing.
         detections: The number now.
         frames: Frames analysed now.
         changes: The runs that changed it.

@@ -12,16 +12,16 @@ class ModelCost(Answer, frozen=True, kw_only=True):
     Attributes:
         name: As `frametally models use` takes it.
         model: The model that it runs; of a preset, another name.
-        model_id: Its ID, with which its counts are stored; if null, it cannot run here, or is not downloaded.
+        model_id: Its ID, with which its counts are stored; null if it cannot run here, or is not downloaded.
         is_preset: Whether it is a preset.
-        input: Width and height of its input in pixels, such as `640x480`; if null, not known.
-        licence: SPDX identifier, of its weights; if null, not known.
-        ap: Mean AP on COCO's val2017 by its authors, 0 to 100; if null, not published.
-        megabytes: Size of its download; if null, not known.
+        input: Width and height of its input in pixels, such as `640x480`; null if unknown.
+        licence: SPDX identifier, of its weights; null if unknown.
+        ap: Mean AP on COCO's val2017 by its authors, 0 to 100; null if not published.
+        megabytes: Size of its download; null if unknown.
         in_use: Whether new footage is detected with it.
-        cpu_ms: CPU time of a picture on this machine, in milliseconds; if null, not measured.
-        of_present: `cpu_ms` divided by that of the model in use; null likewise.
-        why_no_speed: Why `cpu_ms` is null; else empty.
+        cpu_ms: CPU time of a picture on this machine, in milliseconds; null if not measured.
+        of_present: `cpu_ms` divided by that of the model in use; null if not measured.
+        why_no_speed: Why `cpu_ms` is null; otherwise empty.
     """
 
     name: str
@@ -42,8 +42,8 @@ class Presets(Answer, frozen=True, kw_only=True):
     """`/api/presets`: the models of this machine.
 
     Attributes:
-        models: All models, then the presets; if null, not measured since the server started.
-        last: The measurement or second count that runs, or the last one; if null, none yet.
+        models: All models, then the presets; null if none was measured since the server started.
+        last: The measurement or second count that runs, or the last one; null if there was none yet.
         with_counts: IDs of the models that have counts: first the one in use, where that is measured; then
             the newest published first.
     """

@@ -22,9 +22,9 @@ class EvidenceFrame(Answer, frozen=True, kw_only=True):
     Attributes:
         label: The label that it is evidence of.
         count: Boxes of the label that were counted in it.
-        time_source: Where its event time came from; null where `note` says that the boxes are missing.
-        width_px: Width of the frame that the boxes refer to; null likewise.
-        height_px: Height of it; null likewise.
+        time_source: Where its event time came from; null if `note` says that the boxes are missing.
+        width_px: Width of the frame that the boxes refer to; null if the boxes are missing.
+        height_px: Height of that frame; null if the boxes are missing.
         boxes: Boxes of the label that were counted.
         note: Null, or one sentence about a problem with the boxes or the picture.
     """
@@ -43,9 +43,9 @@ class EvidenceFrame(Answer, frozen=True, kw_only=True):
 
 
 class EvidenceFrames(Answer, frozen=True, kw_only=True):
-    """`/api/evidence`: a frame per label, labels by their detections in all that is indexed, most first.
+    """`/api/evidence`: a frame per label; labels are ordered by descending indexed detections.
 
-    `labels_left_out` says how many labels have none here, as one answer has so many frames at most.
+    `labels_left_out` says for how many labels no frame is here, because the size of an answer is limited.
     """
 
     model: str | None
@@ -78,7 +78,7 @@ class CountedFrame(FrameBoxes, frozen=True, kw_only=True):
 
     Attributes:
         count: Boxes that were counted in it.
-        running_total: Those of this frame and of all before it, on earlier pages too.
+        running_total: Boxes of this frame and of all before it, including those of earlier pages.
     """
 
     count: int
@@ -96,17 +96,17 @@ class Frames(Answer, frozen=True, kw_only=True):
 
     Attributes:
         model: The model of the detections; null before there is any data.
-        base_interval_s: The stored interval that the bar was made from; null likewise.
-        from_ms: Start of the range; null likewise.
-        to_ms: Its end, exclusive; null likewise.
+        base_interval_s: The stored interval that the bar was made from; null before there is any data.
+        from_ms: Start of the range; null before there is any data.
+        to_ms: Its end, exclusive; null before there is any data.
         detections: The number that the bar shows.
         frames_analysed: Frames analysed in it, with or without the labels.
-        frames: Those of this page.
+        frames: The frames of this page.
         position: Number of frames on earlier pages; null if `start=peak` did not count them.
         previous: Cursor of the page before; null on the first one.
         next: Cursor of the next page; null on the last one.
         note: On the first and on the last page, a sentence if the sum is not the bar's; on any page, a
-            sentence if the store no longer has pictures of its frames; else null.
+            sentence if the store no longer has pictures of its frames; otherwise null.
     """
 
     model: str | None
@@ -135,10 +135,10 @@ class FootageGap(Answer, frozen=True, kw_only=True):
 
     Attributes:
         model: The model of the counts; null before there is any data.
-        from_ms: End of the last counted interval before it; null where there is none.
-        to_ms: Start of the first counted interval after it; null where there is none.
-        before: The last frame before it; null where there is none, or the store has it no more.
-        after: The first frame after it; null likewise.
+        from_ms: End of the last counted interval before it; null if there is none.
+        to_ms: Start of the first counted interval after it; null if there is none.
+        before: The last frame before it; null if there is none, or if the store no longer has it.
+        after: The first frame after it; null if there is none, or if the store no longer has it.
         reasons: The reasons in the books, at least one.
     """
 
@@ -164,7 +164,7 @@ class CountedObject(Answer, frozen=True, kw_only=True):
     """A unique object behind a bar.
 
     Attributes:
-        id: Of its track.
+        id: ID of its track.
         first_seen_ms: Event time of its first box of its label.
         last_seen_ms: Event time of its last box in the hour of the first one.
         boxes: Its boxes, of whatever label.
@@ -193,10 +193,10 @@ class Objects(Answer, frozen=True, kw_only=True):
         from_ms: As in `Frames`.
         to_ms: As in `Frames`.
         objects: The number that the bar shows; null if it was not measured.
-        objects_missing: Why not.
-        tracks: Those of this page.
+        objects_missing: Why objects are not known.
+        tracks: The tracks of this page.
         next: Cursor of the next page; null on the last one.
-        note: On the last page, a sentence if the sum is not the bar's; else null.
+        note: On the last page, a sentence if the sum is not the bar's; otherwise null.
     """
 
     model: str | None

@@ -31,7 +31,7 @@ class Part(NamedTuple, Generic[EntryT]):
 
 
 def take(entries: Iterable[tuple[Place, EntryT | None]], limit: int) -> Part[EntryT]:
-    """Return the first `limit` entries; an entry of None ends them, because one request has read enough."""
+    """Return the first `limit` entries, up to an entry of None, at which one request has read enough."""
     entries_taken: list[tuple[Place, EntryT]] = []
     for place, entry in entries:
         if entry is None:

@@ -44,7 +44,7 @@ def _makers(form: type[Answer]) -> list[tuple[str, type[Any]]]:
 
 
 class ModelChoice(Answer, frozen=True, kw_only=True):
-    """A model that can be asked for, with its stored base intervals, finest first."""
+    """A model that you can request, with its stored base intervals, finest first."""
 
     model: str
     base_intervals_s: list[int]
@@ -82,17 +82,17 @@ class SourceRange(Answer, frozen=True, kw_only=True):
 
     Attributes:
         source: Slug, as in queries.
-        name: The source as its owner wrote it; the slug where the store does not say for now.
+        name: The source as its owner wrote it; its slug while the store cannot be read.
         frames: Distinct frames analysed.
         first_interval_ms: Start of its first interval.
         next_interval_ms: End of its last interval, exclusive.
-        timed_by_file: Whether some of its times are only files' modification dates; None where the store does
-            not say for now.
-        file_times: The ranges with such times; None likewise.
-        footage_until_ms: Event time of the newest frame announced; None where the store does not say for now.
+        timed_by_file: Whether some of its times are only files' modification dates; None while the store
+            cannot be read.
+        file_times: The ranges with such times; None while the store cannot be read.
+        footage_until_ms: Event time of the newest frame announced; None while the store cannot be read.
         counted_until_ms: Event time up to which it is counted.
         zones: Names of zones of its picture within which something is counted, as in queries.
-        timezone: IANA name of the source's time zone; None where it has none.
+        timezone: IANA name of the source's time zone; None if it does not have one.
     """
 
     source: str
@@ -136,16 +136,16 @@ class CountCheck(Answer, frozen=True, kw_only=True):
 
     Attributes:
         id: Names it.
-        name: As people call it.
+        name: Its display name.
         metric: The checked count: `detections` in frames, `visits` or `crossings` in pieces of footage.
         model: The model of the counts.
         persons: Accounts of the people who answered; empty if there are no accounts.
         last_answer_ms: When the last answer was given.
         units: Units that were answered: frames or pieces.
-        confidence: Of its intervals, such as 0.95.
+        confidence: Confidence of its intervals, such as 0.95.
         method: `fixed`: the interval of a sample whose size was fixed before; `at_will`: the one that holds
             whenever people stop.
-        stale: Why it no longer holds, a sentence each; then nothing has an interval of it.
+        stale: Reasons why it no longer holds, a sentence each; it then gives no intervals.
     """
 
     id: str

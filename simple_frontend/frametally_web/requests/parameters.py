@@ -44,7 +44,7 @@ class Parameter(Generic[ValueT]):
     place: Literal["query", "path", "header"] = "query"
 
     def read(self, args: Args) -> ValueT:
-        """Return its value in a request. Raises `Problem` (400) if it is not valid."""
+        """Return the parameter's value in a request. Raises `Problem` (400) if it is not valid."""
         return self.parse(args, self.name)
 
     def but(self, **changes: Any) -> Parameter[ValueT]:

@@ -61,14 +61,14 @@ async def close(socket: WebSocket, code: int, reasons: Mapping[int, str]) -> Non
 async def hear(
     socket: WebSocket, messages: msgspec.json.Decoder[SaidT], take: Callable[[SaidT], Judgement]
 ) -> int | None:
-    """Pass each client message to `take`, until the client goes (None) or `take` returns a closing code.
+    """Pass each client message to `take`, until the client leaves (None) or `take` returns a closing code.
 
     Answers are limited only by what was sent; the rate of all other messages is limited.
 
     Args:
         socket: The client's socket.
         messages: Decoder of the allowed messages; create it before any thread starts, see `records.decode`.
-        take: Judges an allowed message.
+        take: Handles an allowed message.
     """
     loop = asyncio.get_running_loop()
     second_s, unasked = loop.time(), 0

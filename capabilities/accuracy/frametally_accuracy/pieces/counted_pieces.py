@@ -42,7 +42,7 @@ from frametally_accuracy.rules.drawing import unit_weights, zones_of
 PIECE_MS = 15_000
 """Length of a piece. Pieces begin at multiples of it, so that a bar of a minute has whole pieces."""
 LEAD_MS = 3_000
-"""Lead-in that the desk plays before a piece, so that people see what is already there."""
+"""Lead-in that the desk plays before a piece, so that people see the objects that are already there."""
 
 PieceKey = tuple[str, int]
 """Source, and number of the piece since the epoch."""

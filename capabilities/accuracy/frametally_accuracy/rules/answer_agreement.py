@@ -26,7 +26,7 @@ class DoubleAnswers(msgspec.Struct, frozen=True):
 
     Attributes:
         pairs: Units that were answered twice or more.
-        equal: Those whose answers have the same counts of all labels.
+        equal: Number of units whose answers have the same counts of all labels.
         low: Lower bound of the share of equal pairs, with 95 % confidence.
         high: Upper bound of that share.
         mean_difference: Mean difference between two counts of a unit, over all labels.
@@ -44,7 +44,7 @@ class AnswerErrors(NamedTuple):
 
     Attributes:
         response: Variance of a unit's mean answer.
-        shared: Variance that the mean answers of all units share, because each person's errors are alike.
+        shared: Variance that the mean answers of all units share, because one person's errors are similar.
         difference: Mean difference between two answers for a unit.
         beyond: Mean difference of two people per unit beyond chance, until a third one was asked; 0 if they
             agree.

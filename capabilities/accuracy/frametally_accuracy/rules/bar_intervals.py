@@ -35,9 +35,9 @@ _AROUND = 3
 """Units on either side of a bar that decide whether it is on a change, whose place few units show."""
 _LEAST = 1e-9
 _BEYOND = 0.25
-"""How far an interval reaches beyond what the bar's own units say, as a part of their half-width."""
+"""How far an interval reaches beyond that of the bar's own units, as a part of its half-width."""
 _BEYOND_UNUSUAL = 1.2
-"""That part where the level is unusual, as mistaken objects there also make units differ."""
+"""The same part where the level is unusual: mistaken objects there also make units differ."""
 
 
 class AnsweredUnits(NamedTuple):
@@ -60,7 +60,7 @@ class AnsweredUnits(NamedTuple):
     stretch: Whole
 
     def only(self, chosen: Whole) -> AnsweredUnits:
-        """Return the chosen ones, in the given order."""
+        """Return the chosen units, in the given order."""
         return AnsweredUnits(
             self.at[chosen],
             self.truth[chosen],
@@ -86,7 +86,7 @@ class Spread(NamedTuple):
 
 
 class BarIntervals(NamedTuple):
-    """For each bar a corrected count and an interval for the truth."""
+    """A corrected count and an interval for the truth, for each bar."""
 
     corrected: Numbers
     low: Numbers
@@ -222,7 +222,7 @@ class _Bars(NamedTuple):
     quantile: float
 
     def only(self, chosen: Whole) -> _Bars:
-        """Return the chosen ones, in the given order."""
+        """Return the chosen units, in the given order."""
         return self._replace(
             starts=self.starts[chosen],
             ends=self.ends[chosen],

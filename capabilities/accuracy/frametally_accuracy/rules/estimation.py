@@ -39,7 +39,7 @@ _FEWEST_ERRORS = 2.25
 _SKEWNESS = 1.5
 """Factor of the squared skewness, because samples that lack the rare large errors underestimate it."""
 _MOST_WIDENING = 0.5
-"""Most that skewness widens an interval, as a part of it."""
+"""The most by which skewness widens an interval, as a fraction of its width."""
 LEAST_ROUNDS = 3
 _FIRM = 4.0
 """A slope starts at 1 with the weight of this many degrees of freedom."""
@@ -179,7 +179,7 @@ def estimate_with_missing(
     likely: Numbers,
     *extremes: Numbers | float,
 ) -> Estimate:
-    """Return an estimate with intervals that allow for units that nobody could judge.
+    """Return an estimate with intervals that allow for units that could not be judged.
 
     A unit may be missing because of what it shows. So the total uses the likely values there, and the
     intervals cover those with any extreme in all of these units: the bounds of Horowitz and Manski (1998).

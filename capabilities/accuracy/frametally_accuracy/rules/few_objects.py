@@ -16,7 +16,7 @@ def most_objects(
     """Return the one-sided 95 % upper bound of the total; None if people stop at will and saw any.
 
     It is the bound of Clopper and Pearson (1934) for the share of units with objects: with none in n units
-    about 3 / n, the rule of three (Hanley and Lippman-Hand, 1983). That holds whenever people stop: 19 of 20
+    about 3 / n, the rule of three (Hanley and Lippman-Hand, 1983). It holds whenever people stop: 19 of 20
     checks find a larger share earlier. Units are taken to have the sample's least weight and as many objects
     as its fullest unit; those with a missing picture count as having some.
     """

@@ -154,7 +154,7 @@ MOST_CHANNELS = 100
 
 
 class AllChannels(NamedTuple):
-    """The channels by name, and the names of added ones that cannot be read."""
+    """The channels by name, and the names of added channels that cannot be read."""
 
     usable: dict[str, AlertChannel]
     unreadable: list[str]

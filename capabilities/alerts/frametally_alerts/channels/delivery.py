@@ -139,7 +139,7 @@ def send_now(channel: AlertChannel, settings: Settings, time_ms: int, *, within_
 def _send_within(
     seconds: float, message: AlertMessage, channel: AlertChannel, settings: Settings
 ) -> str | None:
-    """Send and return the remark, waiting at most `seconds`, because a server can trickle bytes for ever.
+    """Send and return the remark, waiting at most `seconds`: a server can send single bytes without end.
 
     Raises:
         Retryable: It has not finished; if it is sent after all, a receiver can recognise the repetition.

@@ -91,7 +91,7 @@ def _round(round_parts: _Opened, once_a_minute: OnceAMinute, *, quiet: bool) -> 
     for problem in problems:
         once_a_minute(problem, f"alerts: {problem}")
     send_report = round_parts.sender.send()
-    if quiet:  # with --every: a connection tells Home Assistant that frametally runs
+    if quiet:  # with --every: Home Assistant sees from the connection that frametally runs
         round_parts.home.publish(all_channels(ports.settings, round_parts.book).usable.values(), ports)
     if not quiet or report.alert_count or report_count or any(send_report):
         click.echo(

@@ -31,10 +31,10 @@ _RECORDING_MS = 120_000
 
 
 class Reading(NamedTuple):
-    """What a sensor shows.
+    """The state of a sensor.
 
     Attributes:
-        value: A number or a word; None: it is not known, and the attribute `reason` says why.
+        value: A number or a word; None if unknown, and the attribute `reason` says why.
         attributes: More about it, by name.
     """
 

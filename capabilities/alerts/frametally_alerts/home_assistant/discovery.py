@@ -1,4 +1,4 @@
-"""The topics and messages of MQTT discovery, by which Home Assistant adds a camera's sensors by itself.
+"""The topics and messages of MQTT discovery, by which Home Assistant adds a camera's sensors automatically.
 
 Source: "MQTT discovery" and "MQTT sensor" in Home Assistant's manual,
 https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery.
@@ -68,7 +68,7 @@ def messages_of(camera: Camera, topic: str) -> dict[str, bytes]:
 
 
 def state_topic_if_own(payload: bytes, topic: str) -> str | None:
-    """Return the state topic of a configuration of this frametally; None of a message of others."""
+    """Return the state topic in a configuration message of this frametally; None for other messages."""
     try:
         configuration: Any = msgspec.json.decode(payload)
     except msgspec.DecodeError:

@@ -92,7 +92,7 @@ class _Broker:
         self._topic = mqtt_channel.topic_of(channel)
         self._status = status_topic(self._topic)
         self._state_topics: dict[str, str] = {}
-        """By the topic of its configuration, each sensor that the broker has of this frametally."""
+        """The sensors of this frametally at the broker, by the topic of their configuration."""
         self._client = mqtt_channel.connect(channel, settings, will=(self._status, OFFLINE), hear=self._hear)
         self._client.subscribe(CONFIGURATIONS, qos=1)
 

@@ -1,5 +1,5 @@
-// What a rule would have sent, in words and drawn: its intervals, and its threshold, which can be dragged.
-// The form of a rule shows it, and the chart on Answers.
+// The alerts that a rule would have sent, in words and drawn: its intervals, and its threshold, which you can
+// drag. The form of a rule and the chart on Answers show it.
 
 import { el, svg } from "frametally/js/shared/dom.js";
 import { moment, number } from "frametally/js/shared/format.js";

@@ -136,7 +136,7 @@ _WAITING = "Some footage has not been analysed yet and is missing from these num
 
 
 def read_media(settings: Settings, store: ObjectStore, index: CountIndex, ledger: Ledger) -> MediaTimes:
-    """Return the media with what is not counted yet. Raises `Retryable`."""
+    """Return the media with footage that is not counted yet. Raises `Retryable`."""
     ledger.refresh(store, NoProgress())
     unanalysed = find_unanalysed(store=store, ledger=ledger, index=index, settings=settings)
     return MediaTimes(ledger.manifests(), unanalysed, dead_letters=find_dead_letters(ledger))

@@ -1,6 +1,6 @@
 """Silver: checks and describes a video, and makes its pictures and playable version.
 
-Each function runs the job of its name, as workers do: in a process of its own, with limits, and without
+Each function runs the job of its name, as workers do: in its own process, with limits, and without
 a network.
 """
 

@@ -47,7 +47,7 @@ class CameraToOpen(NamedTuple):
     """The data for opening a camera; `source` is a slug, `transport` that of RTSP.
 
     Attributes:
-        login: None if it needs none.
+        login: None if it does not need a log-in.
         max_pixels: Width times height above which its frames are refused.
         ca_file: PEM file of the authorities that must have issued its certificate; None if it is not checked.
     """
@@ -81,7 +81,7 @@ def camera_to_open(settings: Settings, *, address: str, source: str, transport: 
 
 
 class _Deadline:
-    """Closes a connection that has been silent for too long, wherever it blocks, or that is to stop."""
+    """Closes a connection, even a blocked one, that has been silent for too long or that must stop."""
 
     def __init__(self, cut: Callable[[], None], should_stop: Callable[[], bool]) -> None:
         self.passed = False
@@ -137,7 +137,7 @@ class OpenCamera:
         """Yield packets as they arrive.
 
         Raises:
-            CameraAway: It sends no more, or leads to a forbidden address.
+            CameraAway: It stopped sending, or leads to a forbidden address.
         """
         try:
             for packet in self.container.demux(self.stream):

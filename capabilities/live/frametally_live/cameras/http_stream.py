@@ -155,7 +155,7 @@ class HttpVisitor:
     source: str
     ca_file: Path | None
     is_stranger: bool = False
-    """Whether nobody has added the device yet: it may not redirect, nor get the password in clear text."""
+    """Whether the device is not added yet: it may not redirect, nor get the password in clear text."""
 
     def __post_init__(self) -> None:
         """Prepare without connecting; the password is for this address only."""
@@ -233,7 +233,7 @@ class HttpVisitor:
         return told_status(status, phrase, has_login=self.login is not None, source=self.source)
 
     def open_referred(self, url: str, flags: int, options: dict[str, str]) -> HttpStream:
-        """Open an address from a playlist, as FFmpeg requests it; remembers refused ones."""
+        """Open an address from a playlist, as FFmpeg requests it; remembers refused addresses."""
         del flags, options
         try:
             return self.open(url)

@@ -166,7 +166,7 @@ class RtpTrack:
         return ahead if ahead < _MOST_AHEAD or ahead >= _MODULUS - _MOST_BEHIND else None
 
     def _release(self, *, most: int) -> Iterator[bytes]:
-        """Yield the held packets that wait for none, or have waited long enough."""
+        """Yield the held packets that do not wait for a missing one, or have waited long enough."""
         while self._waiting:
             missing = min(self._waiting)
             is_over = self._clock() - min(came_s for _, came_s in self._waiting.values()) > _HELD_S
@@ -218,7 +218,7 @@ def _units(code: _Code, packet: bytes, offset: int) -> Iterator[int]:
 
 
 def _mark(code: _Code, packet: bytes, last: bytes, is_beginning: bool) -> bytes:
-    """Return a packet in place of the last missing one, with the time of the previous picture."""
+    """Return a packet to replace the last missing one, with the time of the previous picture."""
     number = (int.from_bytes(packet[2:4], "big") - 1) % _MODULUS
     head = bytes((_VERSION << 6, packet[1] & 0x7F)) + number.to_bytes(2, "big") + last[4:8] + packet[8:12]
     unit = bytes((code.filler << code.shift, 1)[: code.header_bytes])

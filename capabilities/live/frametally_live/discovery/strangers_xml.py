@@ -1,4 +1,4 @@
-"""Reads XML from devices that nobody has added yet, and returns safe plain text."""
+"""Reads XML from devices that are not added yet, and returns safe plain text."""
 
 from __future__ import annotations
 

@@ -122,7 +122,7 @@ class StoredResults:
 
 @contextmanager
 def stored_results(run: FeedRun, model: str) -> Iterator[StoredResults]:
-    """Open the ledger, and keep it up to date meanwhile. Raises `GivenUp`."""
+    """Open the ledger, and keep it up to date in the meantime. Raises `GivenUp`."""
     settings = run.settings
     opened_ledger = run.patience.until_done(
         "the ledger", lambda: open_ledger(settings.ledger_url, settings.ledger_access)

@@ -1,4 +1,4 @@
-// Live: all cameras, how each stands, one of them large; they are added, started, stopped and removed here.
+// Live: all cameras with their states, one of them large; you can add, start, stop and remove cameras here.
 
 import { startWall } from "./feeds/wall.js";
 import { parseState } from "frametally/js/shared/state.js";

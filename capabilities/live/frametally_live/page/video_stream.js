@@ -1,4 +1,4 @@
-// A video's page: its stream, in the place that the page has for it.
+// The stream on a video's page, in the place that the page has for it.
 
 import { VideoStream } from "./feeds/stream.js";
 

@@ -107,7 +107,7 @@ class Channel:
         self.behind_ms = round(1000 * (now_s - self._looks[0][0]))
 
     def told(self) -> StreamTold:
-        """Return its state."""
+        """Return the feed's state."""
         report = self.feed.told
         state = "running" if self.awaits_results else report.state
         waits = self.waits_for if state == "running" else ""
@@ -186,7 +186,7 @@ class _Work(NamedTuple):
 
 @dataclass
 class Relay:
-    """Has a channel for each watched feed."""
+    """The channels of all watched feeds."""
 
     ports: DashboardPorts
     catalogue: VideoCatalogue

@@ -148,7 +148,7 @@ class Pictures:
                 feed.is_got = True
 
     def _next(self, feed: _Feed) -> PicturedResult | None:
-        """Return the next result that needs a picture, or None if there is none or nobody watches."""
+        """Return the next result that needs a picture, or None if there is none or no one watches."""
         with self._lock:
             old_s = self.clock() - _MOST_WAIT_S
             while len(feed.waiting) > 1 and feed.waiting[0].since_s < old_s:

@@ -30,7 +30,7 @@ class ResultReader:
 
     Attributes:
         take: Gets the results.
-        tell: Gets the reason while there are none, or an empty text.
+        tell: Called with the reason while there are no results, or with an empty text.
         back: Maximum number of messages before the end of each partition at which it begins.
     """
 

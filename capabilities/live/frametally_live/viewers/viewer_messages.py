@@ -19,14 +19,14 @@ ShownBox = tuple[str, float, float, float, float, float, int | None]
 
 
 class FrameShown(Answer, frozen=True, kw_only=True, tag_field="type", tag="frame"):
-    """A frame in which something was looked for: the header of its JPEG.
+    """The header of the JPEG of an analysed frame.
 
     Attributes:
         stream_id: ID of the stream or camera.
         n: Number of the frame; use it in `ack`.
         image_path: Key of the frame's JPEG in the store.
         captured_at_ms: Event time of the frame.
-        position_s: Of a video: seconds after its first frame; null for a camera.
+        position_s: For a video, seconds after its first frame; null for a camera.
         sent_at_ms: Time of sending, by the server's clock.
         due_at_ms: Time at which it was due, by that clock: for a camera its event time, corrected by
             `drift_ms`, for a video by its speed; null if not known.
@@ -60,8 +60,8 @@ class StreamTold(Answer, frozen=True, kw_only=True, tag_field="type", tag="state
     Attributes:
         state: `requested`, `starting`, `running`, `waiting` (its frames or detections are missing for now),
             `paused`, `stopping`, `ended` or `failed`.
-        position_s: Of a video: position in seconds; null before the first frame, and for a camera.
-        duration_s: Of a video: its length; null if the file has none, and for a camera.
+        position_s: For a video, the position in seconds; null before the first frame, and for a camera.
+        duration_s: For a video, its length; null if the file does not state it, and for a camera.
         fps: Recent rate of announced frames; null until it is known.
         behind_ms: Age of the newest frame shown since its announcement, to half a second: the delay of
             detection. Null before a frame is shown.
@@ -82,7 +82,7 @@ class Ack(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
     """A frame was drawn, and all that were sent before it; two may be open.
 
     Attributes:
-        n: Of the frame.
+        n: Number of the frame.
     """
 
     n: int
@@ -91,13 +91,13 @@ class Ack(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
 class Pause(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="pause"
 ):
-    """This viewer, and no other, wants no frames for now."""
+    """This viewer alone wants no frames until it resumes."""
 
 
 class Resume(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="resume"
 ):
-    """It wants them again."""
+    """The viewer wants frames again."""
 
 
 NO_VIDEO, NO_STREAM = 4404, 4409
@@ -136,12 +136,12 @@ class EncodedFrame:
         self._jpeg = jpeg
 
     def as_bytes(self, *, sent_at_ms: int, left_out: int) -> bytes:
-        """Return it as one binary message."""
+        """Return the frame as one binary message."""
         head = b'%b,"sent_at_ms":%d,"left_out":%d}' % (self._fields_json, sent_at_ms, left_out)
         return b"".join((_LENGTH.pack(len(head)), head, self._jpeg))
 
     def as_text(self, *, sent_at_ms: int, left_out: int) -> str:
-        """Return it as one text message."""
+        """Return the frame as one text message."""
         image = base64.b64encode(self._jpeg)
         text = b'%b,"sent_at_ms":%d,"left_out":%d,"image":"%b"}' % (
             self._fields_json,

@@ -156,7 +156,7 @@ class _Flows:
     unfit: dict[str, set[str]] = field(default_factory=dict)
 
     def attempt(self) -> bool:
-        """Plan, count and publish; return False if a change meanwhile requires another attempt."""
+        """Plan, count and publish; return False if a change in the meantime requires another attempt."""
         plan = plan_flows(
             self.store,
             interval_s=self.settings.interval_s,

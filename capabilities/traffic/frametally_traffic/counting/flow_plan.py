@@ -37,7 +37,7 @@ class FlowDay(NamedTuple):
     Attributes:
         base: The run whose tracks and coverage they are counted from.
         beside: The runs of the adjacent days.
-        inputs: One for each source with a drawing on that day.
+        inputs: The input of each source with a drawing on that day.
         current: The day's current run of flows; None if it has none.
     """
 

@@ -16,8 +16,8 @@ class SourceDrawing(Answer, frozen=True, kw_only=True):
     Attributes:
         source_name: The source as its owner wrote it.
         revision: The value for `If-Match`, in quotes; 0 if nothing was ever drawn.
-        width_px: Width of the source's newest stored picture; null if none is stored.
-        height_px: Its height; null likewise.
+        width_px: Width of the source's newest stored picture; null if no picture is stored.
+        height_px: Its height; null if no picture is stored.
         lines: Lines and legs.
         zones: Zones.
         calibrations: The calibrations of the ground.
@@ -63,10 +63,10 @@ class ShownPath(Answer, frozen=True, kw_only=True):
     """The way of one object.
 
     Attributes:
-        id: Of its first track.
+        id: ID of its first track.
         began: How it began: `border` of the picture, `found` within it, `gap` or `footage` where the footage
             begins, `hour`: it goes on from before this range.
-        ended: How it ended: `border`, `lost` within the picture, `gap` or `footage`, `hour`: it goes on.
+        ended: How it ended: `border`, `lost` within the picture, `gap` or `footage`, `hour` if it goes on.
         path: Time in milliseconds, x and y of its foot point in pixels of the stored picture, by time.
     """
 
@@ -82,12 +82,12 @@ class Paths(Answer, frozen=True, kw_only=True):
 
     Attributes:
         model: Model ID; null before there is any data.
-        width_px: Width of the picture that paths are in: the largest of its shape; null if none is stored.
-        height_px: Its height; null likewise.
+        width_px: Width of the picture that paths are in: the largest of its shape; null without a picture.
+        height_px: Its height; null without a picture.
         paths: A sample over the whole range, by time.
         paths_left_out: Number of paths that are not in the sample.
         points_left_out: Number of points of these paths that were thinned out.
-        note: Reason why paths are missing, other than a lack of objects; else null.
+        note: Reason why paths are missing, other than a lack of objects; otherwise null.
     """
 
     model: str | None
@@ -107,12 +107,12 @@ class StoredPicture(Answer, frozen=True, kw_only=True):
 
     Attributes:
         captured_at_ms: Event time of the frame; null if no frame is stored.
-        image_path: Key of the frame's JPEG in the store; null likewise.
-        image_url: Its address on this server; null likewise.
-        width_px: Width of the stored picture; null likewise.
-        height_px: Its height; null likewise.
+        image_path: Key of the frame's JPEG in the store; null if no frame is stored.
+        image_url: Its address on this server; null if no frame is stored.
+        width_px: Width of the stored picture; null if no frame is stored.
+        height_px: Its height; null if no frame is stored.
         first_captured_at_ms: Event time of the source's first frame; null if it has no footage.
-        last_captured_at_ms: Event time of its last frame; null likewise.
+        last_captured_at_ms: Event time of its last frame; null if it has no footage.
     """
 
     source: str

@@ -52,7 +52,7 @@ class Missing(NamedTuple):
 
     Attributes:
         size_px: Width and height of the picture under the drawing; None if unknown.
-        name: Name of a ROI or a calibration; if None, "ROI" or "calibration".
+        name: Name of a ROI or a calibration; None means "ROI" or "calibration".
         from_ms: Event time from which it is valid, and `to_ms` until which (exclusive); None for no limit.
     """
 
@@ -115,7 +115,7 @@ def decode_file(data: bytes, name: str, missing: Missing) -> FileContent:
     `data`: its bytes, which need not be complete if there are more than `MOST_FILE_BYTES`.
 
     Raises:
-        DrawingRefused: It has none of the formats.
+        DrawingRefused: It is not in a known format.
     """
     document = _parsed(data, name)
     if not isinstance(document, dict):

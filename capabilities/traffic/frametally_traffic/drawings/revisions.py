@@ -28,7 +28,7 @@ def read_drawing(store: ObjectStore, source: str) -> Drawing:
     """Return the current drawing of a source (a slug): its newest revision, or an empty one of revision 0.
 
     Raises:
-        Poison: That revision is damaged; an older one is never used instead.
+        Poison: The requested revision is damaged; an older revision is never used instead.
     """
     revisions = [
         revision for revision in _revisions(store, keys.drawings_folder(source)) if revision[0] == source

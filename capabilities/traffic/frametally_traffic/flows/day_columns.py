@@ -108,7 +108,7 @@ class FlowColumns(NamedTuple):
     Attributes:
         labels: Labels that occur, sorted.
         lines: Names of the lines valid on that day, sorted; legs are lines.
-        legs: Those of `lines` that are legs of a junction.
+        legs: The lines of `lines` that are legs of a junction.
         zones: Names of the zones valid on that day, sorted.
         columns: The columns named in `CROSSING_COLUMNS`, `STAY_COLUMNS` and `VISIT_COLUMNS`.
         unfit: Times (from, to; event time) in which the counts of a line or zone are unknown, with its kind

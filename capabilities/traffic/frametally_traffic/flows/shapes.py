@@ -43,7 +43,7 @@ class Shapes(NamedTuple):
     grounds: tuple[Ground, ...] = ()
 
     def between(self, from_ms: int, to_ms: int) -> Shapes:
-        """Return the shapes that are valid in some of `[from_ms, to_ms)`."""
+        """Return the shapes that are valid at some time in `[from_ms, to_ms)`."""
         return Shapes(
             tuple(_holding(self.lines, from_ms, to_ms)),
             tuple(_holding(self.zones, from_ms, to_ms)),
@@ -158,7 +158,7 @@ def _holding(shapes: Iterable[ShapeT], from_ms: int, to_ms: int) -> Iterable[Sha
 
 
 FLOWS_VERSION = 5
-"""Raise it whenever the same paths and shapes give other flows, so that all are counted again."""
+"""Increase this version when the same paths and shapes give other flows, to count all again."""
 
 
 class FlowInputs(NamedTuple):

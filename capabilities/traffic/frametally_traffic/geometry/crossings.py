@@ -37,7 +37,7 @@ class Passage(NamedTuple):
     side: int
 
     def time_ms(self, path: FootPath) -> int:
-        """Return its time, interpolated linearly; half a millisecond is rounded up."""
+        """Return the time of the crossing, interpolated linearly; half a millisecond is rounded up."""
         first, last = path.time_ms[self.step : self.step + 2]
         return first + (2 * self.part.numerator * (last - first) + self.part.denominator) // (
             2 * self.part.denominator
@@ -216,7 +216,7 @@ def along(column: Sequence[int], passage: Passage) -> Fraction:
 
 
 def _distance2(piece: tuple[int, int, int, int], x: Exact, y: Exact) -> tuple[Exact, int]:
-    """Return the squared distance from a piece to a place as a fraction: over, under."""
+    """Return the squared distance from a piece to a place as a fraction: numerator, denominator."""
     ax, ay, ux, uy = piece
     px, py = x - ax, y - ay
     length2 = ux * ux + uy * uy

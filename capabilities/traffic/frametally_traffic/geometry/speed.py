@@ -37,7 +37,7 @@ class Ground(NamedTuple):
     drawn_over: Size | None = None
 
     def scaled_by(self, by_x: float, by_y: float) -> Ground:
-        """Return it for a picture whose pixel is `by_x` by `by_y` of its own pixels."""
+        """Return the ground for a picture whose pixel is `by_x` by `by_y` pixels of this one."""
         a, b, c, d, e, f, g, h, i = self.matrix
         left, top, right, bottom = self.reach_px
         return self._replace(

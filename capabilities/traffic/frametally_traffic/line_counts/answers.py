@@ -26,9 +26,9 @@ class FlowBar(Answer, frozen=True, kw_only=True, gc=False):
 
     Attributes:
         frames: Frames analysed that show something.
-        covered_ms: Milliseconds of footage that shows something; null where that was not noted.
+        covered_ms: Milliseconds of footage that shows something; null if not recorded.
         is_measured: Whether objects of any label were followed in it; where not, they are not counted.
-        missing: Why not; null where they were.
+        missing: Why they were not measured; null if they were.
     """
 
     start_ms: int
@@ -60,14 +60,14 @@ class OfOneSource(Answer, frozen=True, kw_only=True):
         timezone: IANA name of the zone of the bars.
         base_interval_s: The stored interval whose tracks were read, or 1 of a short range that is read by the
             second; null if there is nothing to read.
-        interval_s: Length of a bar in seconds; null likewise.
+        interval_s: Length of a bar in seconds; null if there is nothing to read.
         interval_choices_s: Sensible lengths for this range.
-        from_ms: Start of the range; null if there is nothing.
-        to_ms: Its end, exclusive; null likewise.
+        from_ms: Start of the range; null if there is nothing to read.
+        to_ms: Its end, exclusive; null if there is nothing to read.
         bars: By start.
         unknown: By start, then label: bars with boxes of a label that could not be followed.
         not_analysed: Footage that is not counted; null if the store is away.
-        revision: Revision of the drawing; if 0, never drawn.
+        revision: Revision of the drawing; 0 if nothing was ever drawn.
         days: UTC days of the range with footage.
         days_counted: Days counted so far. If it is lower than `days`, ask again: counting continues.
         note: One sentence about parts that could not be counted; null if all were.
@@ -96,13 +96,13 @@ class CountedLine(Answer, frozen=True, kw_only=True):
     Attributes:
         to_right: Name of a crossing from the left hand to the right hand of a person who walks along it.
         to_left: Name of a crossing the other way.
-        inward: Of a leg, the direction into the junction; if null, not a leg.
-        side: Of a leg, its side of the junction, as on a map; null if not set.
+        inward: For a leg, the direction into the junction; null if it is not a leg.
+        side: For a leg, its side of the junction, as on a map; null if not set.
         points: In order, in pixels of the picture under the drawing.
         width_px: Width of that picture.
         height_px: Its height.
-        from_ms: Event time from which it is valid; if null, always.
-        to_ms: Event time at which it ends; if null, never.
+        from_ms: Event time from which it is valid; null means no limit.
+        to_ms: Event time at which it ends, exclusive; null means no limit.
     """
 
     name: str
@@ -122,12 +122,12 @@ class CrossingBucket(Answer, frozen=True, kw_only=True, gc=False):
 
     Attributes:
         line: Name of the line.
-        to_right: Crossings in that direction; null if they are not known.
-        to_left: Likewise.
+        to_right: Crossings in that direction; null if not known.
+        to_left: Crossings in that direction; null if not known.
         not_measured: Crossings that cannot be counted in a direction, paths that end short of the line among
             them; null if the crossings are not known, and none of these was seen.
-        missing: Why `to_right` and `to_left` are not known; null where they are.
-        at_least: Where they are not, the crossings in both directions that were seen all the same; null if
+        missing: Why `to_right` and `to_left` are not known; null if they are known.
+        at_least: If they are not known, the crossings in both directions that were still seen; null if
             there are none.
     """
 
@@ -152,11 +152,11 @@ class CrossingTotal(Answer, frozen=True, kw_only=True):
     """Crossings of one line by one label over the whole answer; other fields are those of `CrossingBucket`.
 
     Attributes:
-        gross: All measured crossings: there and back are two; null likewise.
-        net: Crossings to the right minus those to the left: there and back are zero; null likewise.
+        gross: All measured crossings: there and back are two; null if not known.
+        net: Crossings to the right minus those to the left: there and back are zero; null if not known.
         reasons: Why the others are not measured.
         untracked: Boxes of the label in the range that are in no track: what they show may have crossed
-            unseen. Null where that was not noted.
+            unseen. Null if not recorded.
     """
 
     line: str
@@ -176,9 +176,9 @@ class CrossingInterval(Answer, frozen=True, kw_only=True, gc=False):
     """Where the true number of crossings is, by an accuracy check.
 
     Attributes:
-        start_ms: Start of the bar; if null, the whole range.
+        start_ms: Start of the bar; null means the whole range.
         line: Name of the line.
-        label: Class name; if null, all labels that crossed the line in the range.
+        label: Class name; null means all labels that crossed the line in the range.
         direction: To which side.
         low: Where the interval of the true number begins.
         high: Where it ends.
@@ -222,11 +222,11 @@ class CountedZone(Answer, frozen=True, kw_only=True):
         stays: Stays that ended in the range and whose both ends are known: entered, and left. Null if no
             label could be followed, or the zone fits no pictures.
         missing: Why stays of some label or time, or all, are not known: `stays` is the least number.
-        appeared: Tracks that began within the zone, so that nobody knows for how long they had been there,
+        appeared: Tracks that began within the zone, so that the length of their stay is unknown,
             and strong boxes in no track.
-        vanished: Tracks that ended within it, likewise.
+        vanished: Tracks that ended within it, so that the length of their stay is unknown.
         median_s: Seconds that half of them do not exceed; null without stays.
-        p90_s: Seconds that 90 % of them do not exceed; null likewise.
+        p90_s: Seconds that 90 % of them do not exceed; null without stays.
     """
 
     name: str
@@ -251,17 +251,17 @@ class ZoneBucket(Answer, frozen=True, kw_only=True, gc=False):
 
     Attributes:
         zone: Name of the zone.
-        at_start: How many were there just before it.
-        entered: Came over the rim, or from the picture's border.
-        appeared: Were first seen within the zone, in a track or in a strong box that is in none.
-        from_start: Were there when the footage began.
-        left: Went over the rim, or to the picture's border.
-        vanished: Were last seen within the zone.
-        to_end: Were there when the footage ended.
-        at_end: How many were there just before its end.
-        mean: How many were there on average while there was footage; null where that was not noted.
-        peak: The most that were there at once.
-        missing: Why all of these are null; null where they are known.
+        at_start: Objects in the zone just before the interval.
+        entered: Objects that came over the rim, or from the picture's border.
+        appeared: Objects first seen within the zone, in a track or as a strong box in no track.
+        from_start: Objects that were there when the footage began.
+        left: Objects that left over the rim, or to the picture's border.
+        vanished: Objects last seen within the zone.
+        to_end: Objects that were there when the footage ended.
+        at_end: Objects in the zone just before the end of the interval.
+        mean: Mean number of objects while there was footage; null if not recorded.
+        peak: Most objects at once.
+        missing: Why all of these are null; null if they are known.
     """
 
     start_ms: int
@@ -355,7 +355,7 @@ class SpeedBin(Answer, frozen=True, kw_only=True, gc=False):
 
     Attributes:
         km_h: Where the bin begins.
-        visits: How many.
+        visits: Number of visits.
     """
 
     km_h: int
@@ -366,11 +366,12 @@ class LabelSpeeds(Answer, frozen=True, kw_only=True):
     """How fast visits of one label were.
 
     Attributes:
-        label: Class name; if null, all together.
+        label: Class name; null means all labels together.
         measured: Visits whose speed is known.
         median_km_h: The speed that half of them do not exceed; null without measured visits.
-        p85_km_h: The speed that 85 % of them do not exceed; null likewise.
-        error_km_h: Standard error of a single speed, as root mean square; null likewise.
+        p85_km_h: The speed that 85 % of them do not exceed; null without measured visits.
+        error_km_h: Standard error of a single speed, as root mean square; null without
+            measured visits.
         not_measured: Why the speed of others is unknown.
         histogram: By speed; bins without a visit are left out.
     """
@@ -389,7 +390,7 @@ class VisitSpeeds(OfOneSource, frozen=True, kw_only=True):
 
     Attributes:
         is_calibrated: Whether a calibration holds in some of the range.
-        speeds: All labels together first, then by label; none where nothing was visited.
+        speeds: All labels together first, then by label; empty if nothing was visited.
     """
 
     is_calibrated: bool

@@ -31,16 +31,16 @@ class ProvedCrossing(Answer, frozen=True, kw_only=True):
 
     Attributes:
         number: Running number, across all pages.
-        time_ms: When, between two frames.
+        time_ms: Event time of the crossing, between two frames.
         line: Name of the line.
-        direction: To which side.
-        missing: Why it is not measured; if null, it is.
+        direction: The direction of the crossing.
+        missing: Why it is not measured; null if it is measured.
         track: Id of the first track of its path.
-        before: The frame before it; null where it is no longer in the store.
-        after: The frame after it; null likewise.
+        before: The frame before it; null if the store no longer has it.
+        after: The frame after it; null if the store no longer has it.
         path: Its whole path, by time: event time, then its foot point.
-        width_px: Width of the picture that points of the path are in; if null, that of the stored frames.
-        height_px: Height of it; null likewise.
+        width_px: Width of the picture that points of the path are in; null if the path is unknown.
+        height_px: Height of that picture; null if the path is unknown.
     """
 
     number: int
@@ -80,16 +80,16 @@ class ShownVisit(Answer, frozen=True, kw_only=True):
         time_ms: When it came over its leg; without a movement, when it was first seen.
         outcome: Whether it has a movement.
         from_leg: Name of the line that it came over; null without a movement.
-        to_leg: Name of the line that it went over; null likewise.
-        began: How its path began; null where the path is no longer in the store.
-        ended: How it ended; null likewise.
-        speed_km_h: How fast it was; null where that is not known.
-        error_km_h: The standard error; null likewise.
-        speed_missing: Why not; null where it is known.
-        length_m: How far it went, along its bends, where the calibration holds; null where not known.
-        length_error_m: The standard error; null likewise.
-        length_missing: Why not; null where it is known.
-        frame: The frame of its path that is nearest to `time_ms`; null where it is no longer in the store.
+        to_leg: Name of the line that it went over; null without a movement.
+        began: How its path began; null if the store no longer has the path.
+        ended: How its path ended; null if the store no longer has the path.
+        speed_km_h: Its speed; null if unknown.
+        error_km_h: The standard error of the speed; null if the speed is unknown.
+        speed_missing: Why the speed is unknown; null if it is known.
+        length_m: How far it went, along its bends, where the calibration holds; null if unknown.
+        length_error_m: The standard error of the length; null if the length is unknown.
+        length_missing: Why it is unknown; null if it is known.
+        frame: The frame of its path that is nearest to `time_ms`; null if the store no longer has it.
     """
 
     number: int
@@ -119,7 +119,7 @@ class ShownVisits(OfOneSource, frozen=True, kw_only=True):
     Attributes:
         legs: Lines that are legs and hold in some of the range, by name.
         value: How many visits the number shows.
-        entries: Those of this page, by time.
+        entries: The entries of this page, by time.
         next: Cursor of the next page; null on the last one.
     """
 

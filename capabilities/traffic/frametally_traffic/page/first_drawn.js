@@ -1,4 +1,4 @@
-// The source that a page opens on where its address names none.
+// The source that a page opens if its address does not name a source.
 
 import { ApiError, getFrom } from "frametally/js/shared/api.js";
 

@@ -1,4 +1,4 @@
-// Lines and zones: what objects did where they are drawn, and the objects behind each number.
+// Lines and zones: the crossings and stays of objects, and the objects behind each number.
 
 import { WHY_NOT } from "frametally/js/shared/metrics.js";
 import { framesFrom, openLightbox } from "frametally/js/proof/lightbox.js";

@@ -82,7 +82,7 @@ class TrafficTable(NamedTuple):
         quarters: In order, without gaps.
         legs: Names of the junction's legs; if their sides are known, clockwise from north.
         movements: By start of the quarter, entry leg, exit leg and name of the group; a movement is in the
-            quarter in which it entered the junction. Quarters without data have none.
+            quarter in which it entered the junction. Quarters without data do not have a row.
         without: Visits without a movement, by start of the quarter, reason and name of the group.
         left_out: Number of visits where movements are unknown.
         unknown: By start of the quarter and name of the group, why its movements are unknown.

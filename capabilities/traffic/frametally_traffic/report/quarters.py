@@ -32,7 +32,7 @@ class SeenPart(NamedTuple):
 class Quarter(NamedTuple):
     """A quarter-hour, which starts at a multiple of 15 minutes.
 
-    Objects were followed in `seen_ms` of it. `missing` is why it has no data, or None.
+    Objects were followed in `seen_ms` of it. `missing` is the reason for missing data, or None.
     """
 
     start_ms: int
@@ -136,7 +136,7 @@ class SeenBoxes(NamedTuple):
 def unknown_groups(boxes: Iterable[SeenBoxes], name_of: Mapping[str, str]) -> dict[tuple[int, str], Missing]:
     """Return why objects of a group were not followed, by start of the quarter and name of the group.
 
-    `name_of`: the group of each label; a label without one is a group of its own.
+    `name_of`: the group of each label; a label without one is its own group.
     """
     sums: dict[tuple[int, str], tuple[int, int | None]] = {}
     for start_ms, label, detections, tracked in boxes:

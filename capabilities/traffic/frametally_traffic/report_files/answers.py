@@ -30,7 +30,7 @@ class JunctionLeg(Answer, frozen=True, kw_only=True):
         width_px: Width of the picture under the drawing.
         height_px: Its height.
         came_over: Motor vehicles that entered the junction over it; null if none is known.
-        went_over: Motor vehicles that left the junction over it; null likewise.
+        went_over: Motor vehicles that left the junction over it; null if none is known.
         missing: Why motor vehicles of some quarters are not known: both numbers are the least then.
     """
 
@@ -57,8 +57,8 @@ class TrafficClass(Answer, frozen=True, kw_only=True):
         is_motor: Whether it is a class of motor vehicles, which are summed up.
         is_heavy: Whether it is a heavy class.
         movements: Number of its movements; null if none is known.
-        unassigned: Visits that were at a leg and made no movement; null likewise.
-        never_at_a_leg: Visits that were at no leg; null likewise.
+        unassigned: Visits that were at a leg and made no movement; null if none is known.
+        never_at_a_leg: Visits that were at no leg; null if none is known.
         missing: Why its movements in some quarters are not known: each number is the least then.
     """
 
@@ -76,12 +76,12 @@ class TrafficClass(Answer, frozen=True, kw_only=True):
 
 
 class TrafficMovement(Answer, frozen=True, kw_only=True):
-    """From which leg to which.
+    """A movement from one leg to another.
 
     Attributes:
         from_leg: Name of the leg that it comes over.
         to_leg: Name of the leg that it goes over.
-        turn: Which way it turns; None where the side of one of the legs is not known.
+        turn: Its turn; None if the side of one of the legs is unknown.
     """
 
     from_leg: str
@@ -113,14 +113,14 @@ class TrafficPeak(Answer, frozen=True, kw_only=True):
 
     Attributes:
         day: By local clocks, `YYYY-MM-DD`.
-        half: Of the day.
+        half: Half of the day.
         start_ms: When it begins; None, as all of these, where no such hour was seen as a whole.
         vehicles: Motor vehicles.
         missing: Why some of them are not known: `vehicles` and `busiest` are the least then.
         busiest_ms: Start of its busiest quarter.
         busiest: Vehicles of that.
-        factor: Peak-hour factor: vehicles by four times `busiest`; None without vehicles.
-        heavy_share: Heavy vehicles by all, 0 to 1; None likewise.
+        factor: Peak-hour factor: vehicles divided by four times `busiest`; None without vehicles.
+        heavy_share: Heavy vehicles divided by all vehicles, 0 to 1; None without vehicles.
     """
 
     day: str
@@ -139,8 +139,8 @@ class TrafficTotals(Answer, frozen=True, kw_only=True):
 
     Attributes:
         visits: All visits, in quarter-hours with data, of classes that were followed.
-        assigned: Those with a movement.
-        reasons: Those without, by reason.
+        assigned: Visits with a movement.
+        reasons: Visits without a movement, by reason.
         left_out: Visits in quarter-hours without data, or of a class that could not be followed there.
         missing: Why some visits are not known: each number is the least then.
     """

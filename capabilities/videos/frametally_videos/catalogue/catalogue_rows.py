@@ -157,7 +157,7 @@ class VideoRow(NamedTuple):
     artifacts: tuple[Artifact, ...] = ()
 
     def artifact(self, kind: ArtifactKind) -> Artifact | None:
-        """Return its newest artifact of a kind, or None if it has none."""
+        """Return the video's newest artifact of a kind, or None if it has none."""
         return next((artifact for artifact in reversed(self.artifacts) if artifact.kind == kind), None)
 
 

@@ -240,11 +240,11 @@ class JobBook:
         return JobPage([Job._make(row[1:]) for row in page], following)
 
     def job_states(self) -> dict[JobState, int]:
-        """Return the number of jobs by state, without states that have none."""
+        """Return the number of jobs by state, without states that have no jobs."""
         return dict(sum((Counter(states) for states in self.job_counts().values()), Counter[JobState]()))
 
     def job_counts(self) -> dict[JobKind, dict[JobState, int]]:
-        """Return the number of jobs by kind and state, without states that have none."""
+        """Return the number of jobs by kind and state, without states that have no jobs."""
         kind, state = _columns.kind, _columns.state
         query = select(kind, state, func.count().label("number")).group_by(kind, state)
         counts: dict[JobKind, dict[JobState, int]] = {}

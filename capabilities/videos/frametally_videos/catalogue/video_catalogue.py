@@ -167,7 +167,7 @@ class VideoCatalogue(SqlBook, JobBook, NoticeBook):
             return VideoPage(_videos_of(connection, page_rows), following, total)
 
     def states(self) -> dict[VideoState, int]:
-        """Return the number of videos by state, without states that have none."""
+        """Return the number of videos by state, without states that have no videos."""
         query = select(_videos.state, func.count().label("number")).group_by(_videos.state)
         with self._database.reading() as connection:
             return {row.state: row.number for row in connection.execute(query)}

@@ -18,7 +18,7 @@ _NOTHING = StatusPart([], {"failed_jobs": {}})
 
 
 def needs(settings: Settings, store: ObjectStore) -> list[Need]:
-    """Return a need for failed jobs. Raises the errors of the database."""
+    """Return failed jobs as work for a person, if there are any. Raises the errors of the database."""
     if next(iter(store.list(keys.VIDEOS)), None) is None:
         return []
     with catalogue_of(settings) as catalogue:

@@ -39,7 +39,7 @@ def make_metadata(call: JobCall) -> list[Artifact]:
     """
     with call.original() as video:
         metadata = describe(video, call.record, sampling=call.settings.sample_fps)
-    facts = _record_now(call).facts  # a person may have set its time meanwhile
+    facts = _record_now(call).facts  # a person may have set its time in the meantime
     metadata = msgspec.structs.replace(
         metadata, started_at_ms=facts.started_at_ms, time_source=facts.time_source
     )

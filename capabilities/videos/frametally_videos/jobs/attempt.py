@@ -1,4 +1,4 @@
-"""Makes one attempt at a job: runs it in a separate process, and renews its lease meanwhile."""
+"""Makes one attempt at a job: runs it in a separate process, and renews its lease in the meantime."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ from frametally_videos.media_records import Derivative, DerivativeKind, Enhancem
 from frametally_videos.settings import VideoSettings
 
 MADE_BY = f"1, PyAV {av.__version__}, FFmpeg {av.ffmpeg_version_info}"
-"""Raise it if the same inputs give a different result, to make all versions again."""
+"""Increase this version if the same inputs give a different result, to make all versions again."""
 PRESET = "veryfast"
 """How much time x264 spends on compression."""
 CRF = 23
@@ -183,7 +183,7 @@ class DerivativeMaker:
         if is_ours:
             self.call.until_done(lambda: self.call.store.put(record_key, encode(derivative)))
             return derivative
-        # Another process has made it meanwhile, with other bytes.
+        # Another process has made it in the meantime, with other bytes.
         theirs = self._existing(derivative.kind, derivative.recipe)
         if theirs is None:
             raise Retryable(f"another process is making {key}; checking again later")

@@ -65,7 +65,7 @@ _UNDER_WAY = ("queued", "running")
 
 
 class JobRefused(FrametallyError):
-    """The job cannot be queued at present."""
+    """The job cannot be queued now."""
 
     def __init__(self, reason: str, remedy: str) -> None:
         """Store the reason and the remedy."""

@@ -42,7 +42,7 @@ _PAUSES_S = (5.0, 30.0, 120.0, 600.0)
 """Pauses before a failed job is tried again; the last one is repeated."""
 _AWAY_S = 5.0
 _SERVER_AWAY_S = 15.0
-"""Pause before another attempt at a job whose server was not available; other jobs run meanwhile."""
+"""Pause before another attempt at a job whose server was not available; other jobs run in the meantime."""
 ATTEMPTS = 5
 """Attempts before a job fails permanently."""
 

@@ -148,7 +148,7 @@ def message_of(letter: Letter, settings: MailSettings) -> EmailMessage:
 
 _LOOK_EVERY_S = 1.0
 DIGEST_S = 300.0
-"""How long news are collected for one mail."""
+"""How long news is collected for one mail."""
 _MOST_NOTICES = 100
 _LEASE_S = 180.0
 _FIRST_PAUSE_S = 15.0

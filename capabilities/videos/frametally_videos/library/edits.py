@@ -55,7 +55,7 @@ class ChangedSince(FrametallyError):
 
 
 class Changes(TypedDict, total=False):
-    """A change; omitted fields stay. None removes a region or a calibration."""
+    """A change; omitted fields are kept. None removes a region or a calibration."""
 
     name: str
     source: str
@@ -158,7 +158,7 @@ def follow(
 ) -> None:
     """Update the catalogue and the jobs after a change of a record; a second call changes nothing."""
     info = store.head(video.key)
-    if info is None:  # it has been removed meanwhile
+    if info is None:  # it has been removed in the meantime
         return
     catalogue.put_video(video, info.version)
     if video.state == "deleting":

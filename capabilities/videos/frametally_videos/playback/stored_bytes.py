@@ -162,7 +162,7 @@ class StoredBytes(Response):
         """Start to read the next bytes, while the current ones are sent."""
         until = min(position + min(most, _MOST_BYTES), self._part.next_byte)
         data = asyncio.ensure_future(asyncio.to_thread(_read_whole, self._store, self._key, position, until))
-        data.add_done_callback(lambda task: task.cancelled() or task.exception())  # nobody may await it
+        data.add_done_callback(lambda task: task.cancelled() or task.exception())  # it may never be awaited
         return data
 
 

@@ -43,7 +43,7 @@ class JobTold(Answer, frozen=True, kw_only=True, tag_field="type", tag="job"):
 
     Attributes:
         video_id: UUID of the video.
-        file_id: The same.
+        file_id: The same UUID as `id`.
         job_id: Names the job.
         kind: The kind of job.
         state: State of the job.
@@ -65,15 +65,15 @@ class JobTold(Answer, frozen=True, kw_only=True, tag_field="type", tag="job"):
 
 
 class VideoTold(Answer, frozen=True, kw_only=True, tag_field="type", tag="video"):
-    """How far one of the client's videos is.
+    """The progress of one of the client's videos.
 
     Attributes:
         video_id: UUID of the video.
-        file_id: The same.
+        file_id: The same UUID as `id`.
         name: Its display name.
-        state: How far it is; `removed` once it is gone.
+        state: Its state; `removed` once it was deleted.
         reason: Why it is in this state; null if there is nothing to say.
-        progress: Of a running job, 0 to 1; null if none runs, or it is unknown.
+        progress: Progress of a running job, 0 to 1; null if no job is running, or if unknown.
         result_url: Address where it plays; null if it does not yet.
     """
 
@@ -224,7 +224,7 @@ class Watcher:
 
     @property
     def is_at_work(self) -> bool:
-        """Whether it is watching."""
+        """Whether the client is watching."""
         return self._task is not None
 
     def join(self, client_id: str) -> None:
@@ -325,7 +325,7 @@ class ClientSockets:
 
     @property
     def is_watching(self) -> bool:
-        """Whether it is watching the catalogue."""
+        """Whether the client is watching the catalogue."""
         return self._watcher.is_at_work
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

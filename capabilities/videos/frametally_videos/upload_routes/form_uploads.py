@@ -103,7 +103,7 @@ class FormReader:
         return b"".join(parts)
 
     def end(self) -> FilePart:
-        """Return the form's data about its file. Raises `Problem`: 400, it is incomplete or has no file."""
+        """Return the form's data about its file. Raises `Problem` 400 if data or the file is missing."""
         if not self._is_whole:
             raise Problem(400, "The form is incomplete.", remedy="Send it again.")
         if self.file is None:

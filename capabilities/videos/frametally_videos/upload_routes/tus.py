@@ -346,7 +346,7 @@ class TusRoutes:
                 raise Problem(
                     400, "The client closed the connection.", remedy="Continue from the stored offset."
                 ) from error
-            if isinstance(error, Poison):  # another server has received bytes meanwhile
+            if isinstance(error, Poison):  # another server has received bytes in the meantime
                 raise another_is_here() from error
             raise
         finally:

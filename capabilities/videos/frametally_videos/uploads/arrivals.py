@@ -100,7 +100,7 @@ def take_arrivals(log: FrameLog, topic: str, up_to: Mapping[int, int]) -> None:
     Raises:
         Misconfigured: The topic has no such offset.
         Retryable: The log is not available, or another program is reading.
-        LeaseLost: Another program has taken over meanwhile.
+        LeaseLost: Another program has taken over in the meantime.
     """
     first, ends = _first_waiting(log, topic), log.end_offsets(topic)
     for partition, offset in up_to.items():

@@ -115,7 +115,7 @@ def keep_upload(
     """Postpone an upload's expiry if half of the time is over, and record its current state.
 
     Returns:
-        The current record; `upload` if the record was removed meanwhile.
+        The current record; `upload` if the record was removed in the meantime.
     """
     whole_ms = _KEEP_MS if upload.kind == "resumable" else _FORM_MS
     now_ms = ports.now_ms()

@@ -108,7 +108,8 @@ class DayCatalogue:
     Attributes:
         version: As `CountIndex.version`.
         series: All series, in the order of `CountIndex.series`, which returns `of_pictures`.
-        labels: As `CountIndex.labels`, by model; likewise `days` (`CountIndex.counted_days`).
+        labels: As `CountIndex.labels`, by model.
+        days: As `CountIndex.counted_days`, by model.
         sources: The extent of each source of a series.
         records: All current runs by number, if the index keeps them.
     """

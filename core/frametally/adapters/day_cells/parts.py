@@ -20,10 +20,10 @@ _SOURCES_AT_ONCE = 500
 
 
 class WrittenPart(NamedTuple):
-    """A part as an index has it.
+    """A part in an index.
 
     Attributes:
-        writer: The run that has its rows: its number or its mark (`CurrentRun`).
+        writer: The run that wrote its rows: its number or its mark (`CurrentRun`).
         name: 16 hex of the file that its records come from; earlier releases wrote a digest of the records.
     """
 

@@ -126,17 +126,17 @@ class Packed(msgspec.Struct, frozen=True, array_like=True):
     """Counts and coverage as they are stored: machine integers, little-endian; slots count from the day on.
 
     Attributes:
-        labels: What `LABEL` numbers.
-        sources: What `SOURCE` numbers.
-        counts: Cells, by label; of 4 bytes or, where one needs it, of 8.
-        counts_dtype: Which of the two.
+        labels: The labels, which `LABEL` numbers.
+        sources: The sources, which `SOURCE` numbers.
+        counts: Cells by label, of 4 bytes, or of 8 if a value needs it.
+        counts_dtype: The type of `counts`.
         coverage: Cells, of 8 bytes.
-        tracked: A later row of `counts`; empty where an older version has packed them: unknown.
-        covered: The same of `coverage`.
+        tracked: A later row of `counts`; empty, which means unknown, if an older version packed them.
+        covered: A later row of `coverage`, in the same way.
         writers: With the base interval, the runs that wrote the rows of parts; see `parts`.
-        parts: Of each part its number in `sources`, its hour, its number in `writers`, and its name.
-        blank: Cells by `BLANK_REASONS`, of 8 bytes; if None, nothing was looked at.
-        from_start: The last row of `counts`, as `tracked`; empty also where none is known.
+        parts: For each part, its number in `sources`, its hour, its number in `writers`, and its name.
+        blank: Cells by `BLANK_REASONS`, of 8 bytes; None if the pictures were not measured.
+        from_start: The last row of `counts`, like `tracked`; also empty if no value is known.
     """
 
     labels: list[str]

@@ -48,7 +48,7 @@ def in_key_order(
 
 def remove_leftovers(folder: Path, *, brief: bool) -> None:
     """Remove what dead processes left over a day ago: staging files, and an empty `brief` folder."""
-    with suppress(OSError):  # gone meanwhile, or not ours to remove
+    with suppress(OSError):  # gone in the meantime, or not ours to remove
         names = os.listdir(folder)  # noqa: PTH208 - names are all that is needed, of thousands
         if brief and not names and folder.stat().st_mtime + DAY_S < time.time():
             folder.rmdir()

@@ -50,7 +50,7 @@ class KafkaAccess:
         ca_file: PEM file of the authorities that may issue certificates; None means the system's.
         client_id: The client's name in the brokers' logs.
         request_timeout_s: Seconds after which an unanswered request is sent again.
-        session_timeout_s: Seconds without a heartbeat before a consumer counts as dead; if None, the lease.
+        session_timeout_s: Seconds without a heartbeat before a consumer counts as dead; None means the lease.
         idempotent: Whether a message that is sent again is stored only once.
     """
 

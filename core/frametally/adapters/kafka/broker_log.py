@@ -117,7 +117,7 @@ class KafkaGroupConsumer:
         began_s = time.monotonic()
         while True:
             self._tell()
-            # Wait until joining has ended: if nobody polled then, it would start again.
+            # Wait until joining has ended: without a poll at that time, it would start again.
             within_s = timeout_s if self._is_member else max(timeout_s, _JOIN_S)
             left_s = began_s + within_s - time.monotonic()
             try:
@@ -147,7 +147,7 @@ class KafkaGroupConsumer:
                 self._kafka.seek(TopicPartition(self._topic, partition), offset)
                 return
         except (AssertionError, IllegalStateError):
-            pass  # lost meanwhile
+            pass  # lost in the meantime
         raise LeaseLost(partition, self._group)
 
     def commit(self, partition: int, offset: int) -> None:

@@ -105,7 +105,7 @@ class S3Store:
                 self._put_once(key, data, "create" if if_absent else "overwrite")
             except AlreadyExistsError:
                 # After a create whose answer was lost, this may be our own object. If another has put the
-                # same bytes meanwhile, it does not matter whose they are.
+                # same bytes in the meantime, it does not matter whose they are.
                 return in_doubt and self.get(key) == data
             except Retryable:
                 in_doubt = True
@@ -298,7 +298,7 @@ class S3Store:
         return f"{self._prefix}/{key}" if self._prefix else key
 
     def close(self) -> None:
-        """Do nothing: nothing is held that must be released."""
+        """Do nothing: this store holds nothing open."""
 
     def _check_whole(self, key: str, size_bytes: int, expected_bytes: int) -> None:
         if size_bytes != expected_bytes:
@@ -363,7 +363,7 @@ def read_ca_file(access: StoreAccess) -> bytes:
 
 def _check(key: str) -> None:
     check_key(key)
-    if "\\" in key:  # a slash to some services
+    if "\\" in key:  # some services take it as a slash
         raise Poison(
             f"key {key[:200]!r} is not a relative path of plain names: it has a backslash; choose another key"
         )

@@ -212,7 +212,7 @@ class SqlDatabase:
         access: ServerAccess | None = None,
         busy_timeout_s: float = BUSY_TIMEOUT_S,
     ) -> None:
-        """Open it, creating missing tables and upgrading those of an older frametally.
+        """Open the database, creating missing tables and upgrading those of an older frametally.
 
         Args:
             url: `sqlite:////absolute/file.sqlite` or `postgresql://host/database`.
@@ -254,7 +254,7 @@ class SqlDatabase:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Hold a transaction that sees one state of the database, whatever is published meanwhile."""
+        """Hold a transaction that sees one state of the database, whatever is published in the meantime."""
         self._follow_file()
         with self._translated(), self._engine.connect() as connection:
             if self._server is not None:

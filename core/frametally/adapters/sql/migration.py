@@ -101,7 +101,7 @@ def layout_of(connection: Connection, about: Table) -> int | None:
     """Return the number of the database's layout, or None if there are no tables yet."""
     if not inspect(connection).has_table(about.name):
         return None
-    # None if the tables exist but the row does not, which no transaction of ours leaves behind.
+    # None if the tables exist but the row does not, which none of our transactions leaves behind.
     version: int | None = connection.execute(select(about.c.schema_version)).scalar()
     return version
 

@@ -361,8 +361,8 @@ class SqliteLog:
 
         `clock` returns seconds, the same for all processes of the machine.
 
-        Messages have no timestamps: a process that publishes to a topic created with `keep_s` notes its
-        offsets now and then, and removes older messages. Earlier ones count as of the first note.
+        Messages do not have timestamps: a process that publishes to a topic created with `keep_s` sometimes
+        records its offsets, and removes older messages. Earlier messages get the time of the first record.
         """
         self.url = url
         self._lease_s = lease_s

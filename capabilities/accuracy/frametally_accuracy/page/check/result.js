@@ -1,4 +1,4 @@
-// The result of a check: the estimate beside the raw count, its sample, where to check next; and its
+// The result of a check: the estimate next to the raw count, its sample, where to check next, and its
 // certificate.
 
 import { addressOf } from "./list.js";

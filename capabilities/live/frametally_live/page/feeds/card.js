@@ -1,4 +1,4 @@
-// A camera on the wall: its newest frame, how it stands, and what can be done with it.
+// A camera on the wall: its newest frame, its state, and its buttons.
 
 import { visible } from "frametally_videos/library/words.js";
 import { sparkline } from "frametally/js/chart/sparkline.js";

@@ -1,4 +1,4 @@
-// What the pages ask the server about cameras and streams, and what they send.
+// The pages' requests about cameras and streams.
 
 import { get, send } from "frametally/js/shared/api.js";
 

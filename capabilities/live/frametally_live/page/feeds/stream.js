@@ -1,4 +1,5 @@
-// A video as a stream, on its page: started, watched, steered and stopped. Who comes back finds it as it runs.
+// A video as a stream, on its page: you can start, watch, steer and stop it. It runs on when you leave the
+// page.
 
 import { el } from "frametally/js/shared/dom.js";
 import { press, speak } from "frametally/js/status/notices.js";

@@ -1,4 +1,4 @@
-// The wall: all cameras, asked for again and again while the page is seen; one of them may be open, large.
+// The wall: all cameras, requested repeatedly while the page is visible; one of them may be open, large.
 
 import { ApiError } from "frametally/js/shared/api.js";
 import { arrange, byId, control } from "frametally/js/shared/dom.js";

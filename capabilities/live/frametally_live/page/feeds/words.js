@@ -1,4 +1,4 @@
-// What the pages say of cameras and streams.
+// The pages' words about cameras and streams.
 
 import { number, roughly, timeSince } from "frametally/js/shared/format.js";
 import { LOCALE, t } from "frametally/js/shared/texts.js";

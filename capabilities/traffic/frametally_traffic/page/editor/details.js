@@ -1,5 +1,5 @@
-// What the chosen shape is: its name, its directions, when it holds, its points. Fields stay as they are while they
-// are typed in, so that the keyboard goes on from one to the next.
+// The chosen shape: its name, its directions, its validity, its points. Fields are kept while you type, so
+// that you can go from one to the next with the keyboard.
 
 import { el } from "frametally/js/shared/dom.js";
 import { fromInput, toInput } from "frametally/js/shared/format.js";

@@ -1,4 +1,5 @@
-// What is drawn, as SVG over the picture. Sizes of signs are those of the screen, whatever the picture's.
+// The drawing, as SVG over the picture. Signs have a fixed size on the screen, whatever the size of the
+// picture.
 
 import { svg } from "frametally/js/shared/dom.js";
 import { directionOf, LIMITS, mayGrow, middleBehind } from "./shapes.js";

@@ -1,4 +1,4 @@
-// What is drawn, as the editor has it: one flat form for lines, zones and calibrations, and what changes of it make.
+// The drawing in the editor: one flat form for lines, zones and calibrations, and its changes.
 
 import { t } from "frametally/js/shared/texts.js";
 

@@ -1,4 +1,4 @@
-// Zones: how many were there over time, who came and who went, and for how long they stayed.
+// Zones: how many objects were there over time, how many came and went, and how long they stayed.
 
 import { TimeChart } from "frametally/js/chart/plot.js";
 import { byId, control, el, refill, swatch } from "frametally/js/shared/dom.js";

@@ -1,4 +1,4 @@
-// From answers on lines and zones to what the time chart draws.
+// Turns answers on lines and zones into series for the time chart.
 
 import { byId, control, el, fillSelect, refill } from "frametally/js/shared/dom.js";
 import { duration, fromInput, labelName, toInput } from "frametally/js/shared/format.js";

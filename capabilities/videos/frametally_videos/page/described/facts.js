@@ -1,4 +1,4 @@
-// All that is known of a video's file: what is asked of every video, and what was found in its bytes.
+// The facts about a video's file: its record, and what was found in its bytes.
 
 import { el } from "frametally/js/shared/dom.js";
 import { moment, number, toTheMinute } from "frametally/js/shared/format.js";

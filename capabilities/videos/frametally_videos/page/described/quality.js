@@ -1,4 +1,4 @@
-// What a video was checked for: what was found, beside what was looked for, and where in the video that is.
+// The checks of a video: each result next to its limit, and its place in the video.
 
 import { el } from "frametally/js/shared/dom.js";
 import { number, percent, roughly } from "frametally/js/shared/format.js";

@@ -1,4 +1,4 @@
-// One frame before and after: the second lies over the first, as far as a slider says.
+// One frame before and after: the second covers the first up to a slider.
 
 import { el } from "frametally/js/shared/dom.js";
 import { frameUrl } from "../library/requests.js";

@@ -1,4 +1,4 @@
-// Making a video better to look at: how, seen on the frame at hand, and what was made so far.
+// Enhancing a video: the settings with a preview on the current frame, and the versions so far.
 
 import { el, refill } from "frametally/js/shared/dom.js";
 import { keepRows } from "../jobs/row.js";

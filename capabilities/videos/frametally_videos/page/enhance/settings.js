@@ -1,4 +1,4 @@
-// By how much each property of the picture is changed: a slider and a number each, which go together.
+// The change of each property of the picture: a slider and a number, which follow each other.
 
 import { el, iconButton } from "frametally/js/shared/dom.js";
 import { inSentence, t } from "frametally/js/shared/texts.js";

@@ -1,4 +1,4 @@
-// The versions of a video: those that were made of it, with their buttons, and the choice of the one that is watched.
+// The versions of a video, with their buttons, and the choice of the version to watch.
 
 import { el, fillSelect } from "frametally/js/shared/dom.js";
 import { press, speak } from "frametally/js/status/notices.js";

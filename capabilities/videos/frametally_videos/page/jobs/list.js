@@ -1,4 +1,4 @@
-// The page of jobs: what runs, waits, failed and has ended, as it is now.
+// The page of jobs: running, waiting, failed and finished ones.
 
 import { byId, control, el, fillSelect } from "frametally/js/shared/dom.js";
 import { number } from "frametally/js/shared/format.js";

@@ -1,4 +1,4 @@
-// One job: what is done, how far it is, why it failed, and the buttons by which it is tried again or cancelled.
+// One job: its kind, its progress, why it failed, and the buttons that retry or cancel it.
 
 import { arrange, el } from "frametally/js/shared/dom.js";
 import { press, speak } from "frametally/js/status/notices.js";

@@ -1,4 +1,4 @@
-// The parts of the page of jobs: what each kind of worker has to do and who is at it, and jobs that stand together.
+// The parts of the page of jobs: the work and the workers of each kind, and groups of jobs.
 
 import { el } from "frametally/js/shared/dom.js";
 import { number, percent, toTheMinute } from "frametally/js/shared/format.js";

@@ -1,4 +1,4 @@
-// What the pages say of jobs, and which of them the page shows: its form in the page's address.
+// The pages' words about jobs, and the choice of jobs in the page's address.
 
 import { moment, number, percent, roughly } from "frametally/js/shared/format.js";
 import { t } from "frametally/js/shared/texts.js";

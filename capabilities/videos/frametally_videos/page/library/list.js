@@ -1,4 +1,4 @@
-// The list of videos: a page of it, as it is now.
+// One page of the list of videos.
 
 import { ApiError, get } from "frametally/js/shared/api.js";
 import { arrange, byId, el } from "frametally/js/shared/dom.js";

@@ -1,4 +1,5 @@
-// What is new of the videos: told by the server's stream, by a socket of this browser's own uploads, or asked for again.
+// News of the videos: from the server's stream, from a socket for this browser's own uploads, or requested
+// again.
 
 import { ApiError } from "frametally/js/shared/api.js";
 import { HeldSocket } from "frametally/js/shared/socket.js";

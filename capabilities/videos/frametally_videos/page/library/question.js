@@ -1,4 +1,4 @@
-// What the list asks for, and its form in the page's address: a link shows others the same videos.
+// The question of the list, and its form in the page's address: a link shows others the same videos.
 
 import { IN_WORK } from "./words.js";
 import { t } from "frametally/js/shared/texts.js";

@@ -1,4 +1,4 @@
-// What the pages ask the server about videos and the jobs that are done to them, and what they send.
+// The pages' requests about videos and their jobs.
 
 import { BASE, getFrom, send } from "frametally/js/shared/api.js";
 

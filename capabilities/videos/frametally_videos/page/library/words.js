@@ -1,4 +1,4 @@
-// What the page says of a video: its state, its size, when it was filmed. All of it is text.
+// The page's words about a video: its state, its size, when it was filmed. All of it is text.
 
 import { labelName, number, percent, span } from "frametally/js/shared/format.js";
 import { LOCALE, t } from "frametally/js/shared/texts.js";

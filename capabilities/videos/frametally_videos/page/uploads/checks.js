@@ -1,5 +1,5 @@
-// What is known of a file beside its sending: the time that its container tells, whether the JSON of a region or a
-// calibration can be, by what it is known again after a reload or another day, and how fast it goes.
+// Checks of a file before and during its upload: the time in its container, the JSON of its region and
+// calibration, how it is recognised after a reload, and its speed.
 
 import { t } from "frametally/js/shared/texts.js";
 

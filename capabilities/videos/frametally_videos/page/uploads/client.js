@@ -1,4 +1,5 @@
-// What names this browser to the server: the server tells uploads apart by it, and sends news of an upload to its sender alone.
+// The browser's ID at the server, which distinguishes uploads by it and sends news of an upload only to its
+// sender.
 
 const CLIENT = "frametally-client";
 /** Of a browser that keeps nothing. @type {string|null} */

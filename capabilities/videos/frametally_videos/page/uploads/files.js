@@ -1,4 +1,4 @@
-// Files that are dropped on the page, and those whose upload was left half done.
+// Files that you drop on the page, and files whose upload was interrupted.
 
 import { Upload } from "tus-js-client";
 import { ApiError, getFrom } from "frametally/js/shared/api.js";

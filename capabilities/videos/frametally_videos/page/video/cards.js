@@ -1,4 +1,4 @@
-// The first cards beside the picture: the counts, and the account of the frames.
+// The first cards next to the picture: the counts, and the account of the frames.
 
 import { el, swatch } from "frametally/js/shared/dom.js";
 import { labelName, number } from "frametally/js/shared/format.js";

@@ -1,4 +1,4 @@
-// What steers the player: its buttons, its keys and the bar through its time.
+// The controls of the player: its buttons, its keys and its seek bar.
 
 import { el, svg } from "frametally/js/shared/dom.js";
 import { number, timeAmong } from "frametally/js/shared/format.js";

@@ -1,4 +1,4 @@
-// Forms of an open video: its name, its source, its time, and how it is forgotten.
+// Forms of an open video: its name, its source, its time, and its removal.
 
 import { ApiError } from "frametally/js/shared/api.js";
 import { el, field } from "frametally/js/shared/dom.js";

@@ -1,4 +1,4 @@
-// What was found in a video, asked for piece by piece as its playing comes to it.
+// The detections in a video, requested piece by piece while it plays.
 
 import { forgetAnswers, get } from "frametally/js/shared/api.js";
 import { METRICS } from "frametally/js/shared/metrics.js";

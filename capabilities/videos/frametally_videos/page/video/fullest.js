@@ -1,4 +1,4 @@
-// The fullest moment of a video: the frame with most of one label, to be looked at.
+// The fullest moment of a video: the frame with most objects of one label.
 
 import { el } from "frametally/js/shared/dom.js";
 import { number, pluralOf } from "frametally/js/shared/format.js";

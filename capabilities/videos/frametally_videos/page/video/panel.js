@@ -1,4 +1,4 @@
-// One video beside the list: asked for when it is opened, and again whenever something about the videos has changed.
+// One video next to the list: requested when you open it, and again when anything about the videos changes.
 
 import { ApiError } from "frametally/js/shared/api.js";
 import { byId, el, iconButton } from "frametally/js/shared/dom.js";

@@ -1,4 +1,4 @@
-// The player of one video: the picture with its boxes, the buttons, and the chart as the seek bar, all at one place.
+// The player of one video: the picture with its boxes, the buttons, and the chart as the seek bar.
 
 import { VersionChooser, versionsOf } from "../enhance/versions.js";
 import { framesBoxes } from "frametally/js/frames/boxed_picture.js";

@@ -1,4 +1,4 @@
-// The moving picture: plays, seeks, goes frame by frame, and tells which frame is shown.
+// The moving picture: plays, seeks, goes frame by frame, and reports the frame in view.
 
 import { el } from "frametally/js/shared/dom.js";
 import { smallerPoster } from "../library/words.js";

@@ -1,4 +1,5 @@
-// All of one video, in parts that stay while what they say changes: it plays on, and what is typed is not lost.
+// The view of one video, in parts that stay while their contents change: it plays on, and your input is not
+// lost.
 
 import { VideoTabs } from "../described/tabbed.js";
 import { el, refill } from "frametally/js/shared/dom.js";

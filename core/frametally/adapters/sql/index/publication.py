@@ -369,7 +369,7 @@ def _key(table: Table, row: Mapping[Any, Any]) -> tuple[Any, ...]:
 def _is_same_evidence(table: Table, expected: Mapping[str, Any] | None, row: Row[Any] | None) -> bool:
     if expected is None or row is None or not tables.is_intact(table, row):
         return False
-    # Earlier layouts wrote the same records in other bytes.
+    # Earlier layouts encoded the same records differently.
     return _evidence_decoder.decode(expected["frames"]) == _evidence_decoder.decode(row.frames)
 
 

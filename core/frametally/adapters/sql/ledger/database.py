@@ -88,7 +88,7 @@ class LedgerDatabase:
     """The database of a URL: transactions for readers and writers, failures as frametally's errors."""
 
     def __init__(self, url: str, access: ServerAccess | None, busy_timeout_s: float) -> None:
-        """Open it, creating missing tables and upgrading those of an older frametally; see `SqlDatabase`."""
+        """Open the database, creating missing tables and upgrading older ones; see `SqlDatabase`."""
         self._url, self._access, self._busy_timeout_s = url, access, busy_timeout_s
         self._server: SqlDatabase | None = None
         self._file: SqliteOpener | None = None
@@ -149,7 +149,7 @@ class LedgerDatabase:
 
     @contextmanager
     def _transaction(self, file: SqliteOpener, begin: str) -> Iterator[sqlite3.Connection]:
-        """Hold a transaction in a connection of its own, so that a file that was replaced is noticed."""
+        """Hold a transaction in its own connection, so that a replaced file is noticed."""
         if _identity_of(file) != self._opened:
             self._prepare_file(file)
         try:
@@ -194,7 +194,7 @@ def insert_rows(connection: LedgerConnection, table: str, rows: Sequence[Sequenc
 
 
 def marks(count: int) -> str:
-    """Return the placeholders of so many values."""
+    """Return `count` placeholders for values."""
     return ", ".join("?" * count)
 
 

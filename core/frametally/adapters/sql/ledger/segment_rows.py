@@ -136,7 +136,7 @@ class _State(NamedTuple):
 
     @property
     def is_unread(self) -> bool:
-        """Whether its header is there and its lines are not."""
+        """Whether the segment's header is known and its lines are not."""
         return self.is_read == 0 and self.problem is None
 
 

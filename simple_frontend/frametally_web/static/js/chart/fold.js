@@ -1,5 +1,5 @@
-// The axis of time without the hours and weekdays that were not chosen: they take no room. Long stretches between
-// little footage take little.
+// The axis of time: hours and weekdays that were not chosen take no room, and long gaps between short footage
+// take little.
 
 import { together } from "../shared/spans.js";
 

@@ -1,4 +1,4 @@
-// The chart in words: a bar, a gap, and the box beside the pointer.
+// The chart in words: a bar, a gap, and the box next to the pointer.
 
 import { el, swatch } from "../shared/dom.js";
 import { duration, roughly, span } from "../shared/format.js";

@@ -1,5 +1,5 @@
 // The parts of the context bar: a chip with the current choice, and the panel that it opens. A panel is below
-// its chip, or at the bottom of a small screen. Escape and a click beside it close it and return the focus to
+// its chip, or at the bottom of a small screen. Escape or a click outside closes it and returns the focus to
 // the chip: browsers do that for popovers.
 
 import { el } from "../shared/dom.js";

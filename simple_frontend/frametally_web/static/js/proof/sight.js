@@ -1,4 +1,4 @@
-// The picture beside the chart: the busiest frame of all that is shown, or of the bar that is pointed at.
+// The picture next to the chart: the busiest frame of the chart, or of the bar under the pointer.
 
 import { framePicture } from "../frames/boxed_picture.js";
 import { selectionQuery } from "../shared/api.js";

@@ -1,4 +1,5 @@
-// A WebSocket that is held while the page is seen: it connects again after it was cut off, later each time.
+// A WebSocket that is kept open while the page is visible: it reconnects after an interruption, later each
+// time.
 
 const SHORTEST_MS = 1000;
 const LONGEST_MS = 30_000;

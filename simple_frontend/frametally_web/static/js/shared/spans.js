@@ -1,4 +1,4 @@
-// Stretches of time: their union, and the ones outside the chosen hours and weekdays.
+// Stretches of time: their union, and the stretches outside the chosen hours and weekdays.
 
 import { msOf, partsOf } from "./time.js";
 
