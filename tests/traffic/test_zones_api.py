@@ -9,6 +9,7 @@ import pytest
 from tests.kit.api import get
 from tests.traffic.zoned_footage import LEFT, RIGHT, START_MS, STEP_MS, count, draw, draw_from, drive, put
 from tests.web.conftest import Place
+from tests.web.recounted import JPEG
 from tests.web.test_modules_of_a_request import modules_of_a_chart
 
 from frametally.ports.count_index import CountQuery, Histogram
@@ -20,7 +21,10 @@ ZONE = "zone=left%20side"
 @pytest.fixture
 def zoned(place: Place) -> Place:
     """Three minutes of two sources; a zone over one of them has 30 of each car's 60 boxes."""
-    put(place, [*drive(), *drive("yard")])
+    frames = [*drive(), *drive("yard")]
+    for frame in frames:
+        place.store.put(frame.image_path, JPEG)
+    put(place, frames)
     draw(place, ("left side", LEFT))
     count(place)
     return place

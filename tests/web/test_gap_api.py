@@ -113,6 +113,6 @@ def test_a_source_of_which_nothing_is_counted_is_one_hole(place: Place) -> None:
 def test_what_is_no_hole_is_named_with_a_remedy(
     holed: tuple[Place, list[FrameDetections]], query: str, parameter: str, said: str
 ) -> None:
-    problem = get(holed[0], query, status=400)
+    problem = get(holed[0], f"gap?{query}", status=400)
     assert problem["parameter"] == parameter
     assert said in problem["remedy"]

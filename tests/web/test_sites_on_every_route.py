@@ -31,6 +31,7 @@ OUR_OWN = {
         "/lines/edit",
         "/live",
         "/models",
+        "/retention",
     ),
     *("/traffic", "/videos", "/docs", "/redoc", "/healthz", "/metrics", "/static/{}", "/sign-out"),
     *("/sign-in", "/sign-in/once/{}", "/sign-in/password", "/sign-in/sessions"),
