@@ -40,9 +40,12 @@ def has_rows(url: str, table: Table) -> bool:
     path = sqlite_path(url, LAYOUT.setting)
     try:
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as raw:
+            is_made = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
+            if raw.execute(is_made, (table.name,)).fetchone() is None:
+                return False
             return raw.execute(f"SELECT 1 FROM {table.name} LIMIT 1").fetchone() is not None  # noqa: S608
-    except sqlite3.Error as error:
-        return path.exists() and "no such table" not in str(error)
+    except sqlite3.Error:
+        return path.exists()
 
 
 class NoSuchCheck(Misconfigured):

@@ -53,6 +53,7 @@ def list_models(as_json: bool, **overrides: Any) -> int:
         click.echo(json.dumps(rows, indent=2))
         return 0
     table = folded_table("model", "input", "licence", "COCO AP", "MB", "CPU ms", "ratio")
+    table.columns[0].no_wrap = True
     for row in rows:
         name = f"{row['name']} ({row['model']})" if row["is_preset"] else row["name"]
         cells = [row[key] for key in ("input", "licence", "ap", "megabytes")]
