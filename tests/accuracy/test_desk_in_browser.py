@@ -216,7 +216,7 @@ def test_a_window_says_what_its_answers_wait_for_and_gets_it_when_the_other_wind
     other.goto(f"{window.url}/accuracy?check={check}&view=desk")
     other.locator(READY).wait_for()
     by_key = Keyboard(other, certificate_of(window, check), right)
-    seen = [by_key.check() for _ in range(8)]
+    seen = [by_key.check() for _ in range(12)]
     assert held not in seen
     expect(other.locator("#desk-progress")).to_contain_text("answers are not in the estimate yet")
     window.page.goto("about:blank")
