@@ -12,7 +12,7 @@ const HANDLE_PX = 7;
 const TOUCH_PX = 20;
 const ARROW_PX = 26;
 /** About the width of a letter, and half the height of a line of words. */
-const LETTER_PX = 8;
+const LETTER_PX = 9.5;
 
 /**
  * From pixels of the picture that a shape was drawn over to those of the one that is shown.
