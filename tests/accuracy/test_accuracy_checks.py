@@ -147,7 +147,7 @@ def test_nothing_on_the_desk_says_a_total(client: FlaskClient) -> None:
     answer_all(client, most=40)
     desk = client.get("/api/v1/accuracy/gate/next").get_json()
     widths = {"wanted_width", "method", "half_widths", "differences"}
-    counts = {"answered", "missing", "drawn"}
+    counts = {"answered", "used", "next_at", "missing", "drawn"}
     assert desk.keys() == {"units", "labels", "is_reached", "metric", "place", *counts, *widths}
     assert "total" not in json.dumps(desk)
 
@@ -607,6 +607,24 @@ def test_two_people_share_a_sample_and_check_each_others_tenth_units(counted: Pl
     assert [one.unit for one in doubles] == [9]
     assert all(first[one.unit] != one.person for one in doubles)
     assert len(first) == 23
+    book.close()
+
+
+def test_a_desk_that_gives_back_its_units_blocks_nobody(counted: Place) -> None:
+    book = AccuracyBook(counted.settings.catalogue_url)
+    counted.ledger.refresh(counted.store, NoProgress())
+    footage = CheckFootage(counted.store, counted.ledger, counted.real_index, counted.settings)
+    check = start_check(book, footage, CheckWanted(name="x"), most_units=60)
+    units, desk = book.units(check.id), Desk()
+
+    def numbers(name: str, most: int) -> list[int]:
+        turns = desk.next(check, units, [], person="ann", desk=name, most=most)
+        return [turn.unit.number for turn in turns]
+
+    assert numbers("first", 5) == [0, 1, 2, 3, 4]
+    assert numbers("second", 2) == [5, 6]
+    assert numbers("first", 0) == []
+    assert numbers("second", 3) == [0, 1, 2]
     book.close()
 
 

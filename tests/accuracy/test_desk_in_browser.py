@@ -206,6 +206,25 @@ def test_a_check_goes_on_after_a_kill_of_server_and_browser(
         server.kill()
 
 
+def test_a_window_says_what_its_answers_wait_for_and_gets_it_when_the_other_window_is_closed(
+    filmed: Place, visit: Visits, right: dict[int, dict[str, int]]
+) -> None:
+    window = visit(filmed)
+    check = start(window)
+    held = window.page.locator("#stage[data-unit]").get_attribute("data-unit")
+    other = window.context.new_page()
+    other.goto(f"{window.url}/accuracy?check={check}&view=desk")
+    other.locator(READY).wait_for()
+    by_key = Keyboard(other, certificate_of(window, check), right)
+    seen = [by_key.check() for _ in range(12)]
+    assert held not in seen
+    expect(other.locator("#desk-progress")).to_contain_text("answers are not in the estimate yet")
+    window.page.goto("about:blank")
+    seen = [by_key.check() for _ in range(12)]
+    assert held in seen
+    expect(other.locator("#desk-progress")).not_to_contain_text("not in the estimate")
+
+
 @pytest.mark.parametrize(
     ("status", "words", "kept"), [(404, "kept in this browser", 2), (400, "You will see its frame again", 1)]
 )

@@ -19,7 +19,7 @@ from frametally.settings.fields import SecretStr
 from frametally_alerts.book import AlertBook
 from frametally_alerts.reports.due_reports import MOST_REPORTS, turn_of
 from frametally_alerts.rule_form import make_report, make_rule
-from frametally_alerts.rules import FOR_GOOD, Alert, AlertFinding, ScheduledReport, Scope, turn_key
+from frametally_alerts.rules import FOR_GOOD, Alert, AlertFinding, AlertRule, ScheduledReport, Scope, turn_key
 from frametally_live.feed_records import Feed
 
 CHANNELS = SecretStr(
@@ -227,6 +227,22 @@ def test_what_was_told_waits_and_failed_is_paged_by_state(client: FlaskClient, b
     assert client.get("/api/alerts?state=lost").status_code == 400
     assert client.get("/api/alerts?before=x").status_code == 400
     assert page["channels"][0]["waiting"] == 59
+
+
+def test_alerts_that_nobody_received_are_listed_until_their_rule_has_a_channel(
+    client: FlaskClient, book: AlertBook
+) -> None:
+    rule = AlertRule(name="quiet", what="count", channels=(), threshold=1, made_at_ms=1)
+    assert book.add(rule)
+    findings = [AlertFinding(source="gate", label="car", start_ms=60_000 * at, value=at) for at in (1, 2)]
+    book.settle(rule, findings, Scope(0, 10**12), {})
+    fill(book, 1)
+    answer = client.get("/api/v1/alerts").get_json()
+    assert [(one["rule"], one["value"]) for one in answer["unsent"]] == [("quiet", 2.0), ("quiet", 1.0)]
+    assert "Alerts that nobody received" in client.get("/alerts").text
+    assert "Alerts that nobody received" not in client.get("/alerts?state=failed").text
+    book.settle(rule, [], Scope(0, 10**12), {})
+    assert client.get("/api/v1/alerts").get_json()["unsent"] == []
 
 
 def test_the_page_shows_it_as_text_and_nothing_that_is_secret(client: FlaskClient, book: AlertBook) -> None:

@@ -16,6 +16,7 @@ from tests.commands import run_frametally
 from frametally.opening import open_count_index, open_object_store
 from frametally.ports.count_index import CountQuery
 from frametally.rules.places import FLOWS, SIMULATED_MODEL
+from frametally_alerts.book import AlertBook
 from frametally_traffic.drawings.revisions import read_drawing
 from frametally_traffic.flows.day_columns import NOT_MEASURED
 from frametally_videos.catalogue.catalogue_rows import VideoQuestion
@@ -83,6 +84,8 @@ def test_the_demo_leaves_a_video_and_crossed_lines_and_a_second_one_changes_noth
         rule["name"]
         for rule in json.loads(run_frametally("alerts", "list", "--json", *where, cwd=tmp_path).out)
     ] == ["Rush hour at the simulated Station Road"]
+    with closing(AlertBook(f"sqlite:///{folder}/catalogue.sqlite")) as book:
+        assert len(book.newest_alerts(["Rush hour at the simulated Station Road"], 9)) == 9
     [check] = json.loads(run_frametally("accuracy", "list", "--json", *where, cwd=tmp_path).out)
     assert (check["result"]["answered"], check["result"]["used"]) == (60, 60)
     assert run_frametally("live", "list", *where, cwd=tmp_path).out.startswith("Simulated camera  loop:")

@@ -383,10 +383,13 @@ def test_before_there_is_footage_the_page_says_so_and_of_an_unknown_source_too(
 
 
 @pytest.mark.thorough
-def test_on_a_phone_no_direction_lies_over_another(place: Place, visit: Visits) -> None:
+@pytest.mark.parametrize("width", [390, 1280])
+def test_no_direction_lies_over_another_and_no_word_leaves_the_picture(
+    place: Place, visit: Visits, width: int
+) -> None:
     crossroads.film(place, crossroads.make_drivers(30, [10]), 30)
     crossroads.draw_legs(place)
-    window = visit(place, viewport={"width": 390, "height": 844})
+    window = visit(place, viewport={"width": width, "height": 844})
     page = window.open(f"lines/edit?source={crossroads.SOURCE}", wait_for=READY)
     for chosen in range(-1, 4):
         if chosen >= 0:
@@ -394,7 +397,15 @@ def test_on_a_phone_no_direction_lies_over_another(place: Place, visit: Visits) 
         ways = page.locator(".words.way:visible")
         expect(ways).to_have_count(0 if chosen < 0 else 2)
         boxes = [box for one in ways.all() if (box := one.bounding_box())]
-        assert all(box["x"] >= 0 and box["x"] + box["width"] <= 390 for box in boxes), chosen
+        names = [box for one in page.locator(".words.name").all() if (box := one.bounding_box())]
+        left, right = page.locator(".words.name").first.evaluate(
+            """(one) => {
+              const {left, right} = one.ownerSVGElement.getBoundingClientRect();
+              return [left, right];
+            }"""
+        )
+        for box in (*boxes, *names):
+            assert left <= box["x"] and box["x"] + box["width"] <= right, chosen
         for one, other in itertools.combinations(boxes, 2):
             across = min(one["x"] + one["width"], other["x"] + other["width"]) - max(one["x"], other["x"])
             down = min(one["y"] + one["height"], other["y"] + other["height"]) - max(one["y"], other["y"])

@@ -151,6 +151,11 @@ def test_a_worker_of_all_queues_has_one_job_at_a_time_and_leaves_the_rest_to_oth
     assert len({job.id for job in (first, *rest)}) == 4
 
 
+def test_no_frames_wait_behind_another_videos_side_jobs(place: Place) -> None:
+    place.queued("previews", "metadata", "frames")
+    assert taken(place.consumer()).kind == "frames"
+
+
 def test_of_many_workers_each_job_is_one_s(place: Place) -> None:
     for number in range(2, 22):
         video = make_video(number)

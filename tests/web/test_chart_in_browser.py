@@ -287,6 +287,7 @@ def test_the_breakdown_the_week_and_the_sources_say_what_the_index_has(place: Pl
     assert rows.nth(20).locator("td").nth(1).inner_text() == "no footage"
     line.locator("button").click()
     expect(page).to_have_url(re.compile(r"\?source=west&metric=detections" + REST))
+    expect(page.locator("#headline")).to_be_in_viewport(ratio=1)
     window.settled()
     expect(page.locator("#sources-card")).to_be_hidden()
 

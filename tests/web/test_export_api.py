@@ -227,13 +227,17 @@ def test_the_command_writes_the_same_bytes_as_the_api(
         lines = make_lines("gate", frames=60, time_source="file_time")
         publish_lines(place, lines, objects=2, analysed_fps=5.0)
         put_manifest(place, lines[0], lines[-1], "Gate")
-        asked = "interval=120&label=car&by=source&timezone=Asia/Kolkata&from=2024-05-01T13:31"
+        asked = (
+            "interval=120&label=car&by=source&timezone=Asia/Kolkata&from=2024-05-01T13:31"
+            "&hours=07:00-14:00&weekdays=3"
+        )
         expected = export(place, f"{asked}&format={file_format}").data
         place.close()
     output = tmp_path / f"out.{file_format}"
     command = [
         *("export", "--data-dir", str(tmp_path), "--interval", "120", "--label", "car", "--by-source"),
         *("--timezone", "Asia/Kolkata", "--from", "2024-05-01T13:31"),
+        *("--hours", "07:00-14:00", "--weekdays", "3"),
     ]
     assert main([*command, "--output", str(output)]) == 0
     assert output.read_bytes() == expected
@@ -253,6 +257,8 @@ def test_the_command_says_in_one_line_what_cannot_be(
         ("--interval", "minute", "--interval='minute' is not a whole number of seconds"),
         ("--interval", "minute", "Give seconds, such as --interval=60, or leave"),
         ("--from", "yesterday", "--from='yesterday' is not a time."),
+        ("--hours", "9", "--hours='9' is not a range of hours."),
+        ("--weekdays", "Mon", "--weekdays='Mon' are not days of the week."),
         ("--compare", "year", "--compare='year' is not a valid comparison."),
     ):
         assert main(["export", "--data-dir", str(tmp_path), option, value]) == 2

@@ -110,12 +110,19 @@ class Desk:
         desk: str,
         most: int,
     ) -> list[UnitTurn]:
-        """Return the next units for one of the open desks, and reserve them for it for two minutes."""
+        """Return the next units for one of the open desks, and reserve them for it for two minutes.
+
+        With `most` 0, the desk gives back what is reserved for it.
+        """
         now_s = time.monotonic()
         turns: list[UnitTurn] = []
         with self._lock:
-            self._holders = {key: holder for key, holder in self._holders.items() if holder[1] > now_s}
-            for turn in _due(units, answers, person):
+            self._holders = {
+                key: holder
+                for key, holder in self._holders.items()
+                if holder[1] > now_s and (most or (key[0], holder[0]) != (check.id, desk))
+            }
+            for turn in _due(units, answers, person) if most else ():
                 key = (check.id, turn.unit.number, turn.turn)
                 if self._holders.get(key, (desk, 0.0))[0] == desk:
                     self._holders[key] = desk, now_s + _HELD_S

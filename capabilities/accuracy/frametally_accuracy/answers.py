@@ -117,6 +117,8 @@ class NextUnits(Answer, frozen=True, kw_only=True):
     Attributes:
         units: None if all are answered, or others have the rest.
         answered: Units that are answered.
+        used: Units of complete rounds, which the half-widths use.
+        next_at: With how many answers the half-widths change next.
         missing: Units that cannot be judged, because a picture is missing.
         drawn: Units of the sample.
         metric: The counted metric.
@@ -131,6 +133,8 @@ class NextUnits(Answer, frozen=True, kw_only=True):
 
     units: list[UnitToAnswer]
     answered: int
+    used: int
+    next_at: int
     missing: int
     drawn: int
     metric: CheckedMetric

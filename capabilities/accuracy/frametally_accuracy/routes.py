@@ -50,9 +50,11 @@ _DESK = text("desk", "Any text that identifies this browser tab: two tabs get di
 
 _NUMBER = whole_number(
     "number",
-    "Number of units to return, so that you can load their pictures early.",
+    "Number of units to return, so that you can load their pictures early; 0 gives back those that are "
+    "reserved for this desk.",
     "2",
     remedy="Leave it out for 2.",
+    least=0,
     most=_MOST_AT_ONCE,
 )
 
@@ -161,10 +163,10 @@ class AccuracyRoutes:
         units, unit_answers = self._rows(check)
         person = visitor().name
         desk = f"{person}/{_DESK.read(args) or ''}"
-        find_turns = partial(
-            self._desk.next, check, units, person=person, desk=desk, most=_NUMBER.read(args) or 2
-        )
-        if not (turns := find_turns(answers=unit_answers)):
+        most = _NUMBER.read(args)
+        most = 2 if most is None else most
+        find_turns = partial(self._desk.next, check, units, person=person, desk=desk, most=most)
+        if not (turns := find_turns(answers=unit_answers)) and most:
             # At the end, units whose pictures have been restored come again.
             footage = self._footage()
             restored = (

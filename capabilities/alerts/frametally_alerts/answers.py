@@ -9,7 +9,7 @@ import msgspec
 from frametally.rules.clocks.turns import Every
 from frametally_alerts.channels.channel_kinds import AlertChannel
 from frametally_alerts.channels.wording import subject_of
-from frametally_alerts.rules import AlertMessage, AlertRule, Direction, Measure, ScheduledReport, What
+from frametally_alerts.rules import Alert, AlertMessage, AlertRule, Direction, Measure, ScheduledReport, What
 from frametally_web.requests.answers import Answer, answer_of
 
 
@@ -195,6 +195,19 @@ class ToldMessage(Answer, frozen=True, kw_only=True):
     created_at_ms: int
 
 
+class UnsentAlert(Answer, frozen=True, kw_only=True):
+    """An alert of a rule without a channel: it was sent to nobody. Its fields are those of `ToldMessage`."""
+
+    key: str
+    rule: str
+    text: str
+    source: str
+    label: str
+    start_ms: int
+    end_ms: int | None
+    value: float | None
+
+
 class Alerts(Answer, frozen=True, kw_only=True):
     """`/api/alerts`: rules, channels, and sent alerts, the newest first.
 
@@ -204,6 +217,7 @@ class Alerts(Answer, frozen=True, kw_only=True):
         reports: All scheduled ones, by name.
         source_names: Names of the sources in this answer, by slug, as far as known.
         messages: A page of messages.
+        unsent: The newest alerts of rules that have no channel.
         next: `before` of the next page; 0 at the end.
         changes_allowed: Whether you may add and remove rules and reports here.
         remedy: What to do if you may not; null if you may.
@@ -214,6 +228,7 @@ class Alerts(Answer, frozen=True, kw_only=True):
     reports: list[ToldReport]
     source_names: dict[str, str]
     messages: list[ToldMessage]
+    unsent: list[UnsentAlert]
     next: int
     changes_allowed: bool
     remedy: str | None
@@ -239,6 +254,11 @@ def report_of(report: ScheduledReport, last_day: str | None) -> ToldReport:
     """Return a report as in the API's answers."""
     fields = {**msgspec.to_builtins(report), "at": report.clock, "last_day": last_day}
     return msgspec.convert(fields, ToldReport)
+
+
+def unsent_alert(alert: Alert) -> UnsentAlert:
+    """Return an alert that was sent to nobody, as in the API's answers."""
+    return answer_of(UnsentAlert, (alert,), text=subject_of(alert))
 
 
 def message_of(message: AlertMessage) -> ToldMessage:

@@ -120,6 +120,16 @@ class AlertBook(SqlBook):
         with self._database.reading() as connection:
             return [msgspec.json.decode(row, type=Alert) for row in connection.execute(query).scalars()]
 
+    def newest_alerts(self, rules: Sequence[str], limit: int) -> list[Alert]:
+        """Return the newest alerts of some rules that still apply, the newest first."""
+        query = select(_told.alert).where(_told.rule.in_(rules)).order_by(_told.start_ms.desc(), _told.key)
+        with self._database.reading() as connection:
+            alerts = (
+                msgspec.json.decode(row, type=Alert)
+                for row in connection.execute(query.limit(limit)).scalars()
+            )
+            return [alert for alert in alerts if alert.state == "told"]
+
     def settle(
         self,
         rule: AlertRule,

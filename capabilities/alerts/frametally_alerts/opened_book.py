@@ -216,6 +216,7 @@ class OpenedAlerts:
         book, waiting_counts = self.book, self.book.waiting()
         reports = book.reports()
         rules, source_names = self._rules(book.rules())
+        silent_rules = [rule.name for rule in rules if not rule.channels]
         slugs = {source for rule in rules for source in rule.sources}
         slugs |= {source for report in reports for source in report.sources}
         channels, unreadable = all_channels(self.settings, book)
@@ -229,6 +230,7 @@ class OpenedAlerts:
             ],
             reports=[answers.report_of(report, _last_day(book, report)) for report in reports],
             messages=[answers.message_of(message) for message in messages],
+            unsent=[answers.unsent_alert(alert) for alert in book.newest_alerts(silent_rules, limit)],
             next=following,
             changes_allowed=self.remedy is None,
             remedy=self.remedy,

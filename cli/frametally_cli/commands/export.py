@@ -16,7 +16,9 @@ from frametally.media.source_timezones import readable_timezones
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import data_dir_option, open_books, option, output_option, read_settings
 
-_PARAMETER = re.compile(r"\b(?<!-)(from|to|interval|model|timezone|metric|compare|source|label|by)(=|`)")
+_PARAMETER = re.compile(
+    r"\b(?<!-)(from|to|hours|weekdays|interval|model|timezone|metric|compare|source|label|by)(=|`)"
+)
 
 
 @click.command()
@@ -24,6 +26,8 @@ _PARAMETER = re.compile(r"\b(?<!-)(from|to|interval|model|timezone|metric|compar
 @click.option("--label", "labels", multiple=True, help="Label; repeatable.")
 @option("--from", "ISO 8601 start; default: the start of the data.", metavar="TIME")
 @option("--to", "End (exclusive); default: the end of the data.", metavar="TIME")
+@option("--hours", "Only these hours of each day, such as 07:00-09:00; they may continue past midnight.")
+@option("--weekdays", "Only these days of the week, such as 1,2,3; 1 is Monday.")
 @option("--interval", "Row length in seconds; default: at most 120 rows per label.")
 @option("--model", "Model ID; default: the newest published model.")
 @option("--timezone", "IANA time zone for days, weeks and times without an offset.")
@@ -58,7 +62,7 @@ def export(
     from frametally_web.requests.problems import Problem
     from frametally_web.requests.query import read_chart, read_compare
 
-    names = ("from", "to", "interval", "model", "timezone", "metric", "compare")
+    names = ("from", "to", "hours", "weekdays", "interval", "model", "timezone", "metric", "compare")
     parameters = {name: value for name in names if (value := options.pop(name)) is not None}
     args = MultiDict(
         [*parameters.items(), *(("source", one) for one in sources), *(("label", one) for one in labels)]

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, func, insert, or_, select, update
 
 from frametally.adapters.sql.clock import is_due, next_number, note_change, now_ms
 from frametally.adapters.sql.engine import SqlDatabase
@@ -28,6 +28,8 @@ from frametally_videos.catalogue.video_queries import is_of_client
 _NOT_ENDED = ("queued", "running")
 _columns = tables.jobs.c
 _LEASES = Leases(tables.jobs, _columns.state == "running")
+# A video's counts do not wait for another video's side jobs.
+_FRAMES_FIRST = (case((_columns.kind == "frames", 0), else_=1),)
 _JOBS = select(*(_columns[name] for name in Job._fields)).order_by(_columns.number)
 
 
@@ -285,7 +287,7 @@ def _find_due(
     if job_id is not None:
         query = query.where(_columns.id == job_id)
     row = connection.execute(
-        query.order_by(None).order_by(_columns.due_at_ms, _columns.number).limit(1)
+        query.order_by(None).order_by(*_FRAMES_FIRST, _columns.due_at_ms, _columns.number).limit(1)
     ).first()
     return None if row is None else Job._make(row)
 

@@ -11,10 +11,11 @@ import {
   unitName,
   unitNames,
   unitWord,
+  waitingWords,
   wide,
 } from "./words.js";
 import { Answers, isRefused } from "./sending.js";
-import { askAgain, getFrom } from "frametally/js/shared/api.js";
+import { askAgain, BASE, getFrom } from "frametally/js/shared/api.js";
 import { byId, control, el, swatch } from "frametally/js/shared/dom.js";
 import { mean, moment, number } from "frametally/js/shared/format.js";
 import { colorsOf } from "frametally/js/shared/palette.js";
@@ -87,6 +88,13 @@ class Desk {
     byId("act-remove").addEventListener("click", () => this.stage.remove());
     byId("act-back").addEventListener("click", () => this.back());
     control("desk-result", HTMLAnchorElement).href = addressOf(check, "result");
+    addEventListener("pagehide", () => fetch(`${BASE}/${this.#next(0)}`, { keepalive: true }));
+  }
+
+  /** The route of what comes next; 0 gives back what this tab has. @param {number} most */
+  #next(most) {
+    const query = new URLSearchParams({ number: String(most), desk: tabName() });
+    return `accuracy/${encodeURIComponent(this.check)}/next?${query}`;
   }
 
   /** Asks for what comes next, without what is here already. */
@@ -94,9 +102,8 @@ class Desk {
     if (this.isAsking) return;
     this.isAsking = true;
     try {
-      const query = new URLSearchParams({ number: String(AHEAD), desk: tabName() });
       /** @type {Api.NextUnits} */
-      const next = await getFrom(`accuracy/${encodeURIComponent(this.check)}/next`, query);
+      const next = await getFrom(this.#next(AHEAD));
       const judged = this.before.filter(({ unit }) => !unit.is_missing); // a restored picture comes again
       const here = new Set([...judged, ...this.queue, ...(this.now ? [this.now] : [])].map(keyOf));
       const fresh = next.units.filter((one) => !here.has(keyOf({ unit: one })));
@@ -289,6 +296,7 @@ class Desk {
         unit: unitNames(this.unit),
       }),
       missingWords(next.missing),
+      waitingWords(next, this.unit),
     ].join(" ");
     byId("widths").replaceChildren(
       ...labels.map((label) => el("li", `${labelWords(label, this.place)}: `, widthWords(label))),

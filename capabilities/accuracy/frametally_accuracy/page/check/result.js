@@ -13,6 +13,7 @@ import {
   unitName,
   unitNames,
   unitWord,
+  waitingWords,
   wide,
 } from "./words.js";
 import { getFrom, getText } from "frametally/js/shared/api.js";
@@ -41,7 +42,11 @@ export async function showResult(name) {
   area.replaceChildren(
     el(
       "div.card-head",
-      el("div", el("h1", check.name), el("p.muted", restsOn(check, result))),
+      el(
+        "div",
+        el("h1", check.name),
+        el("p.muted", restsOn(check, result), " ", waitingWords(result, unitWord(check.metric))),
+      ),
       el(
         "div.acts.row.no-print",
         has("correct")

@@ -27,6 +27,18 @@ export const unitWord = (metric) => (metric === "detections" ? "frame" : "piece"
 /** What skipped units mean for the intervals; empty without any. @param {number} count */
 export const missingWords = (count) => (count ? t("accuracy.count_missing", { count }) : "");
 
+/**
+ * Why answers are not in the estimate yet, where earlier units of the sample are still open; empty otherwise.
+ * @param {Pick<Api.NextUnits, "answered"|"missing"|"used"|"next_at">} progress
+ * @param {Unit} unit
+ */
+export function waitingWords({ answered, missing, used, next_at: nextAt }, unit) {
+  const judged = answered + missing;
+  return judged > used && judged >= nextAt
+    ? t("accuracy.answers_wait", { count: judged - used, unit: unitNames(unit) })
+    : "";
+}
+
 /** "frame", within a sentence. @param {Unit} unit */
 export const unitName = (unit) => (unit === "frame" ? t("accuracy.frame") : t("accuracy.piece"));
 

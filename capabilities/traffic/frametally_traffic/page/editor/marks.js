@@ -12,7 +12,7 @@ const HANDLE_PX = 7;
 const TOUCH_PX = 20;
 const ARROW_PX = 26;
 /** About the width of a letter, and half the height of a line of words. */
-const LETTER_PX = 8;
+const LETTER_PX = 9.5;
 
 /**
  * From pixels of the picture that a shape was drawn over to those of the one that is shown.
@@ -44,7 +44,7 @@ export function markOf(shape, size, unit, isChosen, errorsPx) {
   }
   if (shape.kind === "line") group.append(...arrows(shape, points, size, unit));
   if (shape.kind === "calibration") group.append(...references(points, unit, errorsPx));
-  group.append(words(shape.name, nameAt(shape, points, unit), unit, "name"));
+  group.append(words(shape.name, nameAt(shape, points, unit, size), unit, "name"));
   return group;
 }
 
@@ -158,10 +158,11 @@ const references = (points, unit, errorsPx) =>
     ];
   });
 
-/** @param {Page.Shape} shape @param {Point[]} points @param {number} unit @returns {Point} */
-function nameAt({ kind }, points, unit) {
+/** @param {Page.Shape} shape @param {Point[]} points @param {number} unit @param {Size} size @returns {Point} */
+function nameAt({ kind, name }, points, unit, { width_px }) {
   const [x, y] = points[0];
-  if (kind !== "zone") return [x, y - 14 * unit];
+  const half = (name.length * LETTER_PX * unit) / 2;
+  if (kind !== "zone") return [clamp(x, half, width_px - half), Math.max(y - 14 * unit, LETTER_PX * unit)];
   const sum = points.reduce(([a, b], [c, d]) => [a + c, b + d], [0, 0]);
   return [sum[0] / points.length, sum[1] / points.length];
 }

@@ -1,7 +1,7 @@
 // The frame of a proof in view: its picture, its place in the sum, and the way to the next frames.
 
 import { framePicture } from "../frames/boxed_picture.js";
-import { el, iconButton } from "../shared/dom.js";
+import { arrange, el, iconButton } from "../shared/dom.js";
 import { number } from "../shared/format.js";
 import { onSwipe } from "./lightbox.js";
 import { t } from "../shared/texts.js";
@@ -26,13 +26,8 @@ class Filmstrip {
     this.element.hidden = near.length < 2;
     const before = this.shown;
     this.shown = new Map(near.map((item) => [item.key, before.get(item.key) ?? this.#button(item)]));
-    const wanted = [...this.shown.values()];
-    for (const one of before.values()) if (!wanted.includes(one)) one.remove();
-    wanted.forEach((one, index) => {
-      if (this.element.children[index] !== one)
-        this.element.insertBefore(one, this.element.children[index] ?? null);
-      one.classList.toggle("current", near[index] === items[position]);
-    });
+    arrange(this.element, [...this.shown.values()]);
+    for (const item of near) this.shown.get(item.key)?.classList.toggle("current", item === items[position]);
   }
 
   /** @param {import("./bar.js").Item} item */

@@ -96,9 +96,10 @@ export class Extras {
         ),
       isSeveral &&
         this.#card("sources", version, async (area) =>
-          showSources(area, await apart(), metric, [...view.outside, ...breaksOf(view)], nameOf, (source) =>
-            this.on.change({ sources: [source] }),
-          ),
+          showSources(area, await apart(), metric, [...view.outside, ...breaksOf(view)], nameOf, (source) => {
+            this.on.change({ sources: [source] });
+            byId("answer").scrollIntoView();
+          }),
         ),
     ]);
   }
