@@ -90,7 +90,6 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="folder to keep the generated segments in")
     options = parser.parse_args()
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # as in an installation, which is compiled once
-    load = os.getloadavg()[0]
     ways = {name: way for name, way in WAYS.items() if name != OBJECTS or not options.without_objects}
     steps = [(name, step) for name in ways for step in (NOTHING, LATE, WHOLE)]
     found = {step: Measured() for step in [*steps, *([DUCKDB] if options.engines else [])]}
@@ -99,7 +98,7 @@ def main() -> None:
         for _ in range(options.rounds):
             for name in ways:
                 measure(name, place, options, found)
-    write(options, load, found)
+    write(options, found)
 
 
 def measure(name: str, place: Path, options: argparse.Namespace, found: dict[Step, Measured]) -> None:
@@ -133,7 +132,7 @@ def measure(name: str, place: Path, options: argparse.Namespace, found: dict[Ste
         late.unlink()
 
 
-def write(options: argparse.Namespace, load: float, found: dict[Step, Measured]) -> None:
+def write(options: argparse.Namespace, found: dict[Step, Measured]) -> None:
     """Write the results."""
 
     def wall_ratio(what: str, step: Step, beside: Step, at_most: float) -> Goal:
@@ -160,7 +159,6 @@ def write(options: argparse.Namespace, load: float, found: dict[Step, Measured])
             "hours that nothing has changed; `--all` counts all from segments, to the same bytes. DuckDB "
             "2.0.0 counts the same lines without objects, on all cores."
         ),
-        load_before=load,
         packages=["mrjob", "msgspec"],
         tables=[
             Table(

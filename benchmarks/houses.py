@@ -180,7 +180,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("houses", nargs="*", metavar="NAME=FOLDER")
     chosen = parser.parse_args()
-    load_before = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as name:
         own = {f"frametally, {commit}": extract(commit, Path(name) / commit) for commit in (BEFORE, "HEAD")}
         rows = [row(house, folder) for house, folder in own.items()]
@@ -192,7 +191,7 @@ def main() -> None:
     print(*rows, sep="\n")
     note = "Python alone. Other houses have no chart to request."
     save(
-        name="houses", title="Houses", load_before=load_before, packages=[],
+        name="houses", title="Houses", packages=[],
         about="What a newcomer must know of frametally, before and now, and of other projects.",
         tables=[Table(title="What there is to know", columns=columns, rows=rows, note=note)], goals=[],
     )  # fmt: skip

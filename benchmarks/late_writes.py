@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
 import re
 import subprocess
@@ -205,7 +204,7 @@ def main() -> None:
         return
     from results import Goal, Table, save
 
-    load, found = os.getloadavg()[0], []
+    found = []
     for python in (options.before, sys.executable):
         with tempfile.TemporaryDirectory() as folder:
             command = [python, __file__, "--measure", folder]
@@ -227,7 +226,6 @@ def main() -> None:
             "258f95b4) and with them. A round writes the day's part file whole; since it is packed by gzip, "
             "it has a twelfth of the bytes."
         ),
-        load_before=load,
         packages=["mrjob", "msgspec"],
         tables=[
             Table(

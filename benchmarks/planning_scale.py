@@ -290,7 +290,6 @@ def main() -> None:
     if options.plan:
         plan(options.plan, publish=options.publish)
         return
-    load = os.getloadavg()[0]
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # as in an installation, which is compiled once
     sizes = options.few, options.many
     with tempfile.TemporaryDirectory() as temporary:
@@ -309,7 +308,6 @@ def main() -> None:
         "manifests, and a ledger in SQLite that has taken them in; start-up included. From nothing: no "
         "segment and no manifest is noted, and no day is counted. The system caches the files as far as "
         "it has room.",
-        load_before=load,
         packages=["msgspec", "sqlalchemy"],
         tables=[
             Table(

@@ -52,7 +52,6 @@ def main() -> None:
     options.add_argument("--spark", type=Path, help="a Python with pyspark")
     options.add_argument("--frames", type=int, default=200_000, help="frames to count, with 3.5 boxes each")
     asked = options.parse_args()
-    load = os.getloadavg()[0]
     servers = running_servers()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -90,7 +89,6 @@ def main() -> None:
         about="The same calls on the embedded parts (SQLite, files) and on the real servers (Kafka 4.3 with "
         "idempotent producers and acks=all, SeaweedFS 4.48 by obstore, PostgreSQL 15, Elasticsearch 8.19 "
         "with security), all on this machine.",
-        load_before=load,
         packages=["elasticsearch", "kafka-python", "mrjob", "obstore", "psycopg", "sqlalchemy"],
         tables=tables,
         goals=[],
