@@ -17,12 +17,11 @@ import sys
 import tempfile
 from pathlib import Path
 
+import footage
 import msgspec
 from aggregation_data import (
-    LOG_ID,
     MODEL,
     START_MS,
-    TOPIC,
     apart,
     frames_of,
     write_segments,
@@ -31,7 +30,6 @@ from aggregation_rounds import Measured, clear
 from results import Goal, Table, save
 
 from frametally import keys
-from frametally.segments.contents import encode_segment
 
 FRAMES, FRAMES_PER_SEGMENT = 200_000, 500
 NOTHING, LATE, WHOLE = "from nothing", "with a late segment", "with it, --all"
@@ -53,17 +51,8 @@ def late_segment(folder: Path, frames: int) -> Path:
         path = keys.image_key(frame.source, at_ms, "cd" * 32, number)
         found.append(msgspec.structs.replace(frame, captured_at_ms=at_ms, image_path=path, media="cd" * 32))
     offset = frames * 2
-    data = encode_segment(
-        model=MODEL,
-        log_id=LOG_ID,
-        topic=TOPIC,
-        partition=1,
-        first_offset=offset,
-        next_offset=offset + len(found),
-        frames=found,
-        dead_letters=[],
-    )
-    segment = folder / "store" / keys.segment_key(MODEL, LOG_ID, TOPIC, 1, offset)
+    key, data = footage.segment(MODEL, 1, offset, found)
+    segment = folder / "store" / key
     segment.write_bytes(data)
     return segment
 

@@ -29,7 +29,9 @@ _ASIDE = {"benchmarks", "build", "dev", "doc", "docs", "examples", "notebooks", 
 _REQUEST = """
 import sys, tempfile
 from pathlib import Path
-root = sys.argv[1]
+root, here = sys.argv[1:]
+# The other commit must not find what is installed from this checkout, such as newer capabilities.
+sys.path = [name for name in sys.path if name.startswith(root) or "site-packages" in name or here not in name]
 sys.meta_path = [finder for finder in sys.meta_path if "editable" not in repr(finder).lower()]
 from tests.web.conftest import MODEL, START_MS, Place
 from frametally.records import Coverage, IntervalCount
@@ -143,7 +145,7 @@ def modules_of_request(folder: Path) -> int | None:
         return None
     search = os.pathsep.join(map(str, [folder, *packages]))
     done = subprocess.run(
-        [sys.executable, "-c", _REQUEST, str(folder)],
+        [sys.executable, "-c", _REQUEST, str(folder), str(ROOT)],
         env=os.environ | {"PYTHONPATH": search},
         capture_output=True,
         text=True,

@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import footage
 from aggregation_data import write_segments
 from results import ROOT, Cell, Table, save
 
@@ -295,19 +296,7 @@ def _real_indexes(servers: dict[str, str]) -> Iterator[tuple[str, str, ServerAcc
 
 
 def _day(sequence: int) -> tuple[Run, list[IntervalCount], list[Coverage]]:
-    run = Run(
-        run_id=f"{sequence:06d}-0123456789abcdef",
-        sequence=sequence,
-        model=MODEL,
-        params="0a1b2c3d",
-        interval_s=60,
-        day=DAY,
-        prefix="mapreduce-output/x",
-        parts=["part-00000"],
-        inputs_sha256="00",
-        frames=SOURCES * MINUTES * 300,
-        duplicates_dropped=0,
-    )
+    run = footage.run(MODEL, DAY, sequence, frames=SOURCES * MINUTES * 300)
     counts, coverage = [], []
     for source in range(SOURCES):
         for minute in range(MINUTES):
