@@ -21,7 +21,7 @@ from frametally.rules.times import local_time, utc
 from frametally.settings.data_folder import demo_beside, embedded_folder
 from frametally.settings.loading import Settings
 from frametally_accounts.embeds.routes import SIGNED
-from frametally_accounts.embeds.signed_charts import MOST_DAYS
+from frametally_accounts.embeds.signed_selection import MOST_DAYS
 from frametally_web.api.first_answers import MOST_S, FirstAnswersReader
 from frametally_web.assets import build_command, is_building, load_assets
 from frametally_web.charts.answers import Counts

@@ -20,7 +20,7 @@ from tests.web.test_other_sites import OtherSite, other_site
 from frametally.files.sqlite import sqlite_path
 from frametally_accounts import gate
 from frametally_accounts.embeds import signed_charts
-from frametally_accounts.embeds.signed_charts import read_chart, sign_chart
+from frametally_accounts.embeds.signed_selection import read_chart, sign_chart
 from frametally_cli.main import main
 
 if TYPE_CHECKING:

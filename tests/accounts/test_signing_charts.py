@@ -17,7 +17,7 @@ from tests.web.conftest import MODEL, Place, Visit
 from tests.web.test_other_sites import OtherSite, other_site
 
 from frametally_accounts.audit.book import AuditBook
-from frametally_accounts.embeds.signed_charts import read_chart
+from frametally_accounts.embeds.signed_selection import read_chart
 from frametally_accounts.rights import UserAccount
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from tests.web.conftest import Place
 from tests.web.counted_footage import MODEL, START_MS, make_lines, publish_lines
 from werkzeug.datastructures import MultiDict
 
-from frametally_accounts.embeds.signed_charts import read_chart as read_signed
+from frametally_accounts.embeds.signed_selection import read_chart as read_signed
 from frametally_web.charts.answers import Counts
 from frametally_web.charts.catalogue import MediaTimes
 from frametally_web.charts.counts import count, whole_question

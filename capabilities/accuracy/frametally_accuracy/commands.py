@@ -26,6 +26,8 @@ from frametally_cli.options.times import parse_bounds_ms
 if TYPE_CHECKING:
     from frametally_accuracy.book import AccuracyBook
     from frametally_accuracy.population import CheckFootage
+    from frametally_accuracy.records import AccuracyCheck, OtherChecks
+    from frametally_accuracy.results import CheckResult
 
 DIFFERS = 4
 """Exit code if the certificate does not hold."""
@@ -68,7 +70,7 @@ def _footage(settings: Settings) -> Iterator[CheckFootage]:
     show_default=True,
     help="Check detections in frames, or visits or crossings in clips of the footage.",
 )
-@click.option("--line", default="", help="The line signer crossings to check.", metavar="NAME")
+@click.option("--line", default="", help="The line whose crossings to check.", metavar="NAME")
 @click.option("--direction", default="", help="Only this direction of the line.", metavar="NAME")
 @click.option("--source", "sources", multiple=True, help="Only this source; repeatable.")
 @click.option("--label", "labels", multiple=True, help="Only this label; repeatable.")
@@ -184,7 +186,7 @@ def answer(name: str, file: IO[bytes], person: str, **overrides: Any) -> int:
 
     Instead of `counts`, an answer can have `boxes`: [{"label": "person", "box": [left, top, width, height]}],
     or, for a clip, `taps`: [{"label": "person", "at_ms": 1714550400000}]. `"is_missing": true` skips a unit
-    signer picture is missing or damaged in the store.
+    whose picture is missing or damaged in the store.
     """
     from frametally_accuracy.answering import counts_of, must_be_missing
     from frametally_accuracy.sent import UnitAnswer
@@ -369,11 +371,6 @@ def _own_key(settings: Settings) -> str:
         return ""
     with closing(AccuracyBook(settings.catalogue_url, settings.catalogue_access)) as book:
         return book.public_key()
-
-
-if TYPE_CHECKING:
-    from frametally_accuracy.records import AccuracyCheck, OtherChecks
-    from frametally_accuracy.results import CheckResult
 
 
 def print_needed(check: AccuracyCheck, check_result: CheckResult) -> None:

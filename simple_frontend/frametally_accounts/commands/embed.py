@@ -18,7 +18,7 @@ from frametally.plugins import plugins
 from frametally.rules.times import DAY_S, known_timezone
 from frametally.settings.loading import Settings
 from frametally_accounts.commands.users import note_address, open_book
-from frametally_accounts.embeds.signed_charts import (
+from frametally_accounts.embeds.signed_selection import (
     MOST_CHARS,
     MOST_DAYS,
     SignedChart,

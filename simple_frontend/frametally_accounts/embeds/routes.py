@@ -14,7 +14,7 @@ from werkzeug.datastructures import MultiDict
 
 from frametally.rules.times import DAY_S, utc
 from frametally.settings.loading import Settings
-from frametally_accounts.embeds.signed_charts import (
+from frametally_accounts.embeds.signed_selection import (
     MOST_CHARS,
     MOST_DAYS,
     SignedChart,
