@@ -1,4 +1,8 @@
-"""Keeps a connection to each MQTT broker of the channels, and publishes the cameras' sensors there."""
+"""Keeps a connection to each MQTT broker of the channels, and publishes the cameras' sensors there.
+
+Home Assistant adds them by MQTT discovery. Source: "MQTT discovery" and "MQTT sensor" in its manual,
+https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery.
+"""
 
 from __future__ import annotations
 
