@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import itertools
 import math
-import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -201,7 +200,6 @@ def simulate(simulation: Simulation) -> None:
     )
     parser.add_argument("--checks", type=int, default=2000, help="of each label")
     options = parser.parse_args()
-    load_before = os.getloadavg()[0]
     by_label: list[list[Check]] = [[] for _ in DENSITIES]
     by_label_alone: list[list[Check]] = [[] for _ in DENSITIES]
     with ProcessPoolExecutor(cores()) as pool:
@@ -234,7 +232,6 @@ def simulate(simulation: Simulation) -> None:
         title=simulation.title,
         about=f"{options.checks:,} checks of each label and size, five of each day. "
         + " ".join(simulation.about.split("\n\n")[2].split()),
-        load_before=load_before,
         packages=["numpy"],
         tables=tables,
         goals=goals,

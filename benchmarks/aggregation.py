@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
 import sys
 import tempfile
 import time
@@ -60,7 +59,6 @@ def main() -> None:
     )
     parser.add_argument("--data", type=Path, help="folder to keep the generated segments in")
     options = parser.parse_args()
-    load = os.getloadavg()[0]
     started_s = time.monotonic()
     pythons = dict.fromkeys(list(VARIANTS)[:4], sys.executable)
     if options.engines:
@@ -72,12 +70,12 @@ def main() -> None:
         folder = options.data or Path(temporary)
         # A tenth of the frames takes a third of the time: there is one more engine, and start-up.
         base = measure(folder, BASE_FRAMES, pythons, options.rounds, options.budget_s / 3)
-        write("aggregation", base, load, [], [])
+        write("aggregation", base, [], [])
         if options.frames:
             left_s = options.budget_s - (time.monotonic() - started_s)
             size = measure(folder, options.frames, larger, options.rounds, left_s)
             tables, goals = compare(base, size)
-            write(f"aggregation-{options.frames}", size, load, tables, goals)
+            write(f"aggregation-{options.frames}", size, tables, goals)
 
 
 def measure(folder: Path, frames: int, pythons: dict[str, str], rounds: int, budget_s: float) -> Size:
@@ -99,7 +97,7 @@ def measure(folder: Path, frames: int, pythons: dict[str, str], rounds: int, bud
     return Size(frames, sum(path.stat().st_size for path in paths) / 1e6, done, engines, mapper)
 
 
-def write(name: str, size: Size, load: float, tables: list[Table], goals: list[Goal]) -> None:
+def write(name: str, size: Size, tables: list[Table], goals: list[Goal]) -> None:
     """Write the results of one size; `tables` and `goals` are those in addition to every size's."""
     plain_s = size.engines[PLAIN].cpu_s
     save(
@@ -109,7 +107,6 @@ def write(name: str, size: Size, load: float, tables: list[Table], goals: list[G
             f"{size.frames:,} generated frames with 3.5 boxes each and 1 in 200 of them twice, in "
             f"segments of {FRAMES_PER_SEGMENT} frames, {size.megabytes:.0f} MB. {ABOUT}"
         ),
-        load_before=load,
         packages=["mrjob", "msgspec"],
         tables=[
             Table(

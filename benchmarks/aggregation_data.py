@@ -7,14 +7,14 @@ import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from frametally import keys
+import footage
+
 from frametally.records import Detection, FrameDetections
-from frametally.segments.contents import encode_segment
 
 SEED, SOURCES = 7, 4
 START_MS = 1_772_323_200_000
 LABELS = ["car", "person", "bus", "truck", "bicycle"]
-MODEL, LOG_ID, TOPIC = "bench", "log", "frames"
+MODEL = "bench"
 
 
 def apart(make: Callable[..., object], *arguments: object) -> None:
@@ -44,18 +44,7 @@ def frames_of(frames: int) -> Iterator[FrameDetections]:
             )
             for _ in range(rng.randrange(8))
         ]
-        frame = FrameDetections(
-            image_path=keys.image_key(source, at_ms, "ab" * 32, number),
-            source=source,
-            frame_index=number,
-            captured_at_ms=at_ms,
-            time_source="start_time",
-            width_px=640,
-            height_px=480,
-            media="ab" * 32,
-            model=MODEL,
-            detections=boxes,
-        )
+        frame = footage.frame(MODEL, source, at_ms, number, boxes)
         yield frame
         if number % 200 == 0:
             yield frame
@@ -69,17 +58,10 @@ def write_segments(store: Path, frames: int, frames_per_segment: int) -> list[Pa
 
     def flush() -> None:
         nonlocal offset
-        data = encode_segment(
-            model=MODEL,
-            log_id=LOG_ID,
-            topic=TOPIC,
-            partition=0,
-            first_offset=offset,
-            next_offset=offset + len(batch),
-            frames=batch,
-            dead_letters=[],
-        )
-        paths.append(_write(store, offset, data))
+        key, data = footage.segment(MODEL, 0, offset, batch)
+        paths.append(store / key)
+        paths[-1].parent.mkdir(parents=True, exist_ok=True)
+        paths[-1].write_bytes(data)
         offset += len(batch)
         batch.clear()
 
@@ -90,10 +72,3 @@ def write_segments(store: Path, frames: int, frames_per_segment: int) -> list[Pa
     if batch:
         flush()
     return paths
-
-
-def _write(store: Path, offset: int, data: bytes) -> Path:
-    path = store / keys.segment_key(MODEL, LOG_ID, TOPIC, 0, offset)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
-    return path

@@ -17,12 +17,11 @@ import sys
 import tempfile
 from pathlib import Path
 
+import footage
 import msgspec
 from aggregation_data import (
-    LOG_ID,
     MODEL,
     START_MS,
-    TOPIC,
     apart,
     frames_of,
     write_segments,
@@ -31,7 +30,6 @@ from aggregation_rounds import Measured, clear
 from results import Goal, Table, save
 
 from frametally import keys
-from frametally.segments.contents import encode_segment
 
 FRAMES, FRAMES_PER_SEGMENT = 200_000, 500
 NOTHING, LATE, WHOLE = "from nothing", "with a late segment", "with it, --all"
@@ -53,17 +51,8 @@ def late_segment(folder: Path, frames: int) -> Path:
         path = keys.image_key(frame.source, at_ms, "cd" * 32, number)
         found.append(msgspec.structs.replace(frame, captured_at_ms=at_ms, image_path=path, media="cd" * 32))
     offset = frames * 2
-    data = encode_segment(
-        model=MODEL,
-        log_id=LOG_ID,
-        topic=TOPIC,
-        partition=1,
-        first_offset=offset,
-        next_offset=offset + len(found),
-        frames=found,
-        dead_letters=[],
-    )
-    segment = folder / "store" / keys.segment_key(MODEL, LOG_ID, TOPIC, 1, offset)
+    key, data = footage.segment(MODEL, 1, offset, found)
+    segment = folder / "store" / key
     segment.write_bytes(data)
     return segment
 
@@ -90,7 +79,6 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="folder to keep the generated segments in")
     options = parser.parse_args()
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # as in an installation, which is compiled once
-    load = os.getloadavg()[0]
     ways = {name: way for name, way in WAYS.items() if name != OBJECTS or not options.without_objects}
     steps = [(name, step) for name in ways for step in (NOTHING, LATE, WHOLE)]
     found = {step: Measured() for step in [*steps, *([DUCKDB] if options.engines else [])]}
@@ -99,7 +87,7 @@ def main() -> None:
         for _ in range(options.rounds):
             for name in ways:
                 measure(name, place, options, found)
-    write(options, load, found)
+    write(options, found)
 
 
 def measure(name: str, place: Path, options: argparse.Namespace, found: dict[Step, Measured]) -> None:
@@ -133,7 +121,7 @@ def measure(name: str, place: Path, options: argparse.Namespace, found: dict[Ste
         late.unlink()
 
 
-def write(options: argparse.Namespace, load: float, found: dict[Step, Measured]) -> None:
+def write(options: argparse.Namespace, found: dict[Step, Measured]) -> None:
     """Write the results."""
 
     def wall_ratio(what: str, step: Step, beside: Step, at_most: float) -> Goal:
@@ -160,7 +148,6 @@ def write(options: argparse.Namespace, load: float, found: dict[Step, Measured])
             "hours that nothing has changed; `--all` counts all from segments, to the same bytes. DuckDB "
             "2.0.0 counts the same lines without objects, on all cores."
         ),
-        load_before=load,
         packages=["mrjob", "msgspec"],
         tables=[
             Table(

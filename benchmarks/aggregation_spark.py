@@ -52,14 +52,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--data", type=Path, help="folder to keep the generated segments in")
     options = parser.parse_args()
-    load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as temporary:
         folder = (options.data or Path(temporary)).absolute() / f"tracked-{options.frames}"
         if not (folder / "ready").exists():
             write_segments(folder / "store", options.frames, FRAMES_PER_SEGMENT)
             (folder / "ready").touch()
         if options.rounds:
-            write(options.frames, measure(folder, options.rounds), options.rounds, load)
+            write(options.frames, measure(folder, options.rounds), options.rounds)
 
 
 class Took(NamedTuple):
@@ -118,7 +117,7 @@ def digest_of(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def write(frames: int, took: dict[str, Took], rounds: int, load: float) -> None:
+def write(frames: int, took: dict[str, Took], rounds: int) -> None:
     """Write the result."""
     local, spark, start = took[LOCAL], took[SPARK], took[START]
     rows: list[list[Cell]] = [
@@ -136,7 +135,6 @@ def write(frames: int, took: dict[str, Took], rounds: int, load: float) -> None:
             "read the store, count and publish. Both publish the same bytes. CPU seconds are those of all "
             "processes, Java's included: on a machine with other work they say more than wall seconds."
         ),
-        load_before=load,
         packages=["mrjob", "msgspec", "pyspark"],
         tables=[
             Table(

@@ -247,7 +247,6 @@ def main() -> None:
     chosen = arguments.parse_args()
     folder: Path = chosen.folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    load_before = os.getloadavg()[0]
     loaded, minutes, parts = load(folder, chosen.days)
     print(f"{loaded.counts} rows of counts, {loaded.coverage} of coverage, {loaded.detections} detections")
     if chosen.load_only:
@@ -286,7 +285,6 @@ def main() -> None:
     ]
     save(
         name="dashboard",
-        load_before=load_before,
         title="The dashboard's API",
         about=_ABOUT,
         packages=["flask", "uvicorn", "sqlalchemy", "msgspec"],

@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import footage
 import numpy as np
 
 from frametally import keys
@@ -28,7 +29,6 @@ from frametally.records import (
     Run,
     encode,
 )
-from frametally.segments.contents import encode_segment
 
 MODEL = "yolov4-tiny-openvino-f32-0123abcd"
 SOURCES = ("junction-east", "harbour", "school")
@@ -111,22 +111,10 @@ def picture_key(source: str, at_ms: int) -> str:
 
 def run_of(day_ms: int, *, tracked: bool) -> Run:
     """Return the run of a day; one with tracks replaces one without."""
-    day = keys.utc_day(day_ms)
-    sequence = 2 if tracked else 1
-    run_id = f"{sequence:06d}-0123456789abcdef"
-    return Run(
-        run_id=run_id,
-        sequence=sequence,
-        model=MODEL,
-        params="0a1b2c3d",
-        interval_s=60,
-        day=day,
-        prefix=keys.run_folder(MODEL, "0a1b2c3d", 60, day, run_id),
-        parts=["part-00000"],
-        inputs_sha256="0" * 64,
-        frames=len(SOURCES) * 1440 * FRAMES_A_MINUTE,
-        duplicates_dropped=0,
-        track_parts=["part-00000"] if tracked else [],
+    frames = len(SOURCES) * 1440 * FRAMES_A_MINUTE
+    track_parts = ["part-00000"] if tracked else []
+    return footage.run(
+        MODEL, keys.utc_day(day_ms), 2 if tracked else 1, frames=frames, track_parts=track_parts
     )
 
 
@@ -190,17 +178,7 @@ def put_segments(store: ObjectStore, minutes: Sequence[int]) -> list[Minute]:
                 for frame in _frames(source, start_ms + part * MINUTE_MS, boxes[s]):
                     lines[(frame.captured_at_ms // 5000 + s) % _PARTITIONS].append(frame)
         for partition, frames in enumerate(lines):
-            key = keys.segment_key(MODEL, "log", "frames", partition, offset)
-            body = encode_segment(
-                model=MODEL,
-                log_id="log",
-                topic="frames",
-                partition=partition,
-                first_offset=offset,
-                next_offset=offset + len(frames),
-                frames=frames,
-                dead_letters=[],
-            )
+            key, body = footage.segment(MODEL, partition, offset, frames)
             store.put(key, body, durable=False)
         offset += len(lines[0])
         shown = {
@@ -221,19 +199,12 @@ def _frames(source: str, start_ms: int, boxes: np.ndarray) -> Iterator[FrameDete
             box = (float(10 + number % 500), float(20 + label), 64.0, 40.0)
             one = Detection(label=LABELS[label], confidence=0.8, box=box)
             of_frame[frame_of(label, number)].append(one)
-    for number, detections in enumerate(of_frame):
-        at_ms = start_ms + 200 * number
-        yield FrameDetections(
-            image_path=picture_key(source, at_ms),
-            source=source,
-            frame_index=at_ms // 200 % 10_000_000,
-            captured_at_ms=at_ms,
-            time_source="start_time",
-            width_px=854,
-            height_px=480,
-            media=medium,
-            model=MODEL,
-            detections=detections,
+    for turn, detections in enumerate(of_frame):
+        at_ms = start_ms + 200 * turn
+        number = at_ms // 200 % 10_000_000
+        path = picture_key(source, at_ms)
+        yield footage.frame(
+            MODEL, source, at_ms, number, detections, medium=medium, size=(854, 480), image_path=path
         )
 
 

@@ -149,7 +149,6 @@ def main() -> None:
         print(name, "is loaded", anew_s.get(name, ""), flush=True)
     if chosen.load_only:
         return
-    load_before = os.getloadavg()[0]
     asked = {
         name: ask
         for name, ask in dashboard.questions([], chosen.days).items()
@@ -167,14 +166,10 @@ def main() -> None:
             for kind, seconds in answers.items():
                 took[name][kind] += seconds
             print(name, max(p95_ms(seconds) for seconds in answers.values()), "ms", flush=True)
-    save_all(
-        took, anew_s, load_before, f"{loaded.detections:,} detections in {loaded.counts:,} rows of counts"
-    )
+    save_all(took, anew_s, f"{loaded.detections:,} detections in {loaded.counts:,} rows of counts")
 
 
-def save_all(
-    took: dict[str, dict[str, list[float]]], anew_s: dict[str, Publication], load_before: float, size: str
-) -> None:
+def save_all(took: dict[str, dict[str, list[float]]], anew_s: dict[str, Publication], size: str) -> None:
     """Write the tables and the goals."""
     names = [*took]
     rows: list[list[Cell]] = []
@@ -200,7 +195,6 @@ def save_all(
         print(*row, sep=" | ")
     save(
         name="dashboard_indexes",
-        load_before=load_before,
         title="The dashboard over each count index",
         about=(__doc__ or "").rpartition("\n\n")[2].replace("\n", " ").strip(),
         packages=["elasticsearch", "psycopg", "sqlalchemy", "flask", "uvicorn"],

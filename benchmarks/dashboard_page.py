@@ -332,7 +332,6 @@ def main() -> None:
     if chosen.phone:
         print_slow_phone(chosen.phone, chosen.loads, chromium)
         return
-    load_before = os.getloadavg()[0]
     folder: Path = chosen.folder.resolve()
     loaded, minutes, _ = load(folder, chosen.days)
     with serving(folder, {"FRAMETALLY_WEB_QUERY_TIMEOUT_S": "30"}) as port, sync_playwright() as runner:
@@ -375,7 +374,6 @@ def main() -> None:
             print(table.title, *row, sep=" | ")
     save(
         name="dashboard_page",
-        load_before=load_before,
         title="The dashboard's page",
         about="What a viewer waits for in a browser: the largest paint, the reaction to keys and clicks, the "
         "first frame behind a bar, and the word that the index is away.",

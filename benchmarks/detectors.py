@@ -9,7 +9,6 @@ made on the demo clip before: `frametally download-models --int8 --data-dir EMPT
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import subprocess
 import sys
@@ -77,7 +76,6 @@ def main() -> None:
     if options.memory_of:
         print(_own_peak_memory_mb(options.memory_of))
         return
-    load_before = os.getloadavg()[0]
     choices = _available()
     detectors = {choice: prepare_detector(settings_of(choice)) for choice in choices}
     clip = _video_frames(ensure_demo_clip(load_settings().models_dir.expanduser()))
@@ -91,7 +89,7 @@ def main() -> None:
         "the clip's other frames": _found_again(detectors, unseen),
         "vtest.avi": _found_again(detectors, vtest),
     }
-    _save(choices, speeds, memory, scores, again, (len(unseen), len(vtest)), load_before)
+    _save(choices, speeds, memory, scores, again, (len(unseen), len(vtest)))
 
 
 def _available() -> list[str]:
@@ -207,7 +205,6 @@ def _save(
     scores: dict[str, Scored],
     again: dict[str, dict[str, tuple[Agreement, Agreement]]],
     frames: tuple[int, int],
-    load_before: float,
 ) -> None:
     def ratio(choice: str, other: str) -> float | None:
         if choice not in speeds or other not in speeds:
@@ -293,7 +290,6 @@ def _save(
         about="YOLOv4-tiny at its input size of 416x416 on every back-end and precision. The reference is "
         "OpenCV DNN. All use as many threads as there are cores.",
         by_cpu=True,
-        load_before=load_before,
         packages=packages,
         tables=tables,
         goals=goals,

@@ -8,7 +8,6 @@ Without an NVIDIA GPU, it measures the CPU's provider alone, prints the table an
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import statistics
 import subprocess
@@ -60,7 +59,6 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--frames", type=int, default=96, help="of a round")
     options = parser.parse_args()
-    load_before = os.getloadavg()[0]
     detectors, starts_s = _loaded()
     clip = video_frames(ensure_demo_clip(load_settings().models_dir.expanduser()))
     frames = clip[:: max(1, len(clip) // options.frames)]
@@ -80,7 +78,6 @@ def main() -> None:
         title=f"Detector on a GPU ({gpu})",
         about="YOLOv4-tiny at its input size of 416x416 on ONNX Runtime, in 32-bit floats: each execution "
         "provider with batches of several sizes, in turns on the same frames.",
-        load_before=load_before,
         packages=["numpy", "opencv-python-headless", "onnxruntime-gpu"],
         tables=[table],
         goals=_goals(speeds, distances),

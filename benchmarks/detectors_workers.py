@@ -40,7 +40,6 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=720)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    load_before = os.getloadavg()[0]
     all_cores = sorted(os.sched_getaffinity(0))
     counts = sorted({1, 2, len(all_cores)} & set(range(1, len(all_cores) + 1)))
     speeds: dict[tuple[int, int, int], list[float]] = {}
@@ -67,7 +66,7 @@ def main() -> None:
                     print(f"{cores} cores, {workers} workers with {threads} threads: {fps:.1f} fps")
                     speeds.setdefault((cores, workers, threads), []).append(fps)
         os.sched_setaffinity(0, all_cores)
-    _save(options.precision, frames, speeds, load_before)
+    _save(options.precision, frames, speeds)
 
 
 def variants(cores: int) -> list[tuple[int, int]]:
@@ -101,9 +100,7 @@ def _fps(settings: Settings, workers: int, model: str, frames: int) -> float:
     return (last - first) / (end_s - start_s)
 
 
-def _save(
-    precision: str, frames: int, speeds: dict[tuple[int, int, int], list[float]], load_before: float
-) -> None:
+def _save(precision: str, frames: int, speeds: dict[tuple[int, int, int], list[float]]) -> None:
     rows = [[*variant, round(statistics.median(fps), 1)] for variant, fps in speeds.items()]
     goals = []
     for cores in sorted({variant[0] for variant in speeds}):
@@ -122,7 +119,6 @@ def _save(
         about=f"The consumer alone, OpenVINO {precision}, on {frames} stored frames of the traffic clip: the "
         "default is one worker whose network has a thread for each core. With `--workers N` each has twice "
         "its part of the cores, at most all.",
-        load_before=load_before,
         packages=["numpy", "opencv-python-headless", "openvino"],
         tables=[
             Table(

@@ -9,7 +9,6 @@ before: `frametally download-models --int8`.
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import tempfile
 from pathlib import Path
@@ -39,7 +38,6 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--baseline-frames", type=int, default=100)
     options = parser.parse_args()
-    load_before = os.getloadavg()[0]
     cores = backends.cores()
     models = load_settings().models_dir.expanduser()
     clip = ensure_demo_clip(models)
@@ -75,7 +73,7 @@ def main() -> None:
         )
     if any(run.frames != frames for run in runs):
         raise SystemExit(f"{frames} frames, and not all are in segments")
-    _save(options.precision, frames, cores, runs, costs, (bare_fps, share, slow_fps), load_before)
+    _save(options.precision, frames, cores, runs, costs, (bare_fps, share, slow_fps))
 
 
 def repeated(clip: Path, path: Path, least_frames: int) -> tuple[Path, int]:
@@ -152,7 +150,6 @@ def _save(
     runs: list[Ran],
     costs: list[list[Cost]],
     baseline: tuple[float, float, float],
-    load_before: float,
 ) -> None:
     speeds = [run.frames / run.wall_s for run in runs]
     bounds = [1000 * cores / sum(one.own_ms for one in each) for each in costs]
@@ -251,7 +248,6 @@ def _save(
         "taken: a producer and a consumer, a process each, on the embedded parts, from the start of the "
         "first to the last segment. Loading libraries and network is not in it.",
         by_cpu=True,
-        load_before=load_before,
         packages=["av", "numpy", "obstore", "opencv-python-headless", "openvino"],
         tables=tables,
         goals=goals,

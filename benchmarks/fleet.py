@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
 import shutil
 import statistics
 import tempfile
@@ -201,7 +200,6 @@ def main() -> None:
     parser.add_argument("--precision", choices=["f32", "bf16", "int8"], default="f32")
     parser.add_argument("--scale", type=float, default=1.0, help="times the usual sizes")
     options = parser.parse_args()
-    load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as folder:
         measured = measure(Path(folder), options.precision, options.scale)
     tables, total = tables_of(Year(measured, options.cameras))
@@ -212,7 +210,6 @@ def main() -> None:
         about=f"{options.cameras:,} cameras at {FPS} frames a second for a year, from unit costs of one run "
         f"at three sizes ({MINUTES} minutes of {', '.join(map(str, CAMERAS))} cameras through job, ledger "
         "and index). Formulas and prices are in `benchmarks/fleet_year.py`. Nobody has run such a fleet.",
-        load_before=load,
         packages=["elasticsearch", "kafka-python", "mrjob", "obstore", "openvino", "psycopg", "sqlalchemy"],
         tables=[*tables, points_table(measured)],
         goals=[

@@ -17,6 +17,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
+import footage
 from results import ROOT
 from services import running_servers
 
@@ -26,7 +27,6 @@ from frametally.ports.count_index import CountIndex, CountQuery
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import NoProgress
 from frametally.records import Coverage, Detection, Evidence, FrameDetections, IntervalCount, Run
-from frametally.segments.contents import encode_segment
 from frametally.settings.access import ServerAccess
 from frametally.settings.fields import SecretStr
 from frametally.settings.loading import load_settings
@@ -36,7 +36,7 @@ from frametally_search.indexer import index_runs
 sys.path += [str(ROOT), str(ROOT / "tests" / "servers")]
 from postgres_schemas import fresh_schema
 
-DAY_MS, MODEL, LOG_ID, TOPIC = 1_772_323_200_000, "fleet", "log", "frames"
+DAY_MS, MODEL = 1_772_323_200_000, "fleet"
 LABELS = ["car", "person", "bus", "truck", "bicycle"]
 FPS, MINUTES, SEGMENT_FRAMES, PARTITIONS = 5, 10, 500, 8
 INDEX_CAMERAS = 4
@@ -144,33 +144,13 @@ def frame_of(source: str, at_ms: int, seed: int) -> FrameDetections:
         )
         for lane in range((seed + minute) % MOST_BOXES + 1 if (seed + minute) % 8 else 0)
     ]
-    return FrameDetections(
-        image_path=keys.image_key(source, at_ms, "ab" * 32, at_ms * FPS // 1000 % 10_000_000),
-        source=source,
-        frame_index=at_ms * FPS // 1000 % 10_000_000,
-        captured_at_ms=at_ms,
-        time_source="start_time",
-        width_px=640,
-        height_px=480,
-        media="ab" * 32,
-        model=MODEL,
-        detections=boxes,
-    )
+    return footage.frame(MODEL, source, at_ms, at_ms * FPS // 1000 % 10_000_000, boxes)
 
 
 def put_segment(store: ObjectStore, partition: int, offset: int, frames: Sequence[FrameDetections]) -> None:
     """Write a segment as the consumer does."""
-    body = encode_segment(
-        model=MODEL,
-        log_id=LOG_ID,
-        topic=TOPIC,
-        partition=partition,
-        first_offset=offset,
-        next_offset=offset + len(frames),
-        frames=frames,
-        dead_letters=[],
-    )
-    store.put(keys.segment_key(MODEL, LOG_ID, TOPIC, partition, offset), body, durable=False)
+    key, body = footage.segment(MODEL, partition, offset, frames)
+    store.put(key, body, durable=False)
 
 
 # The job, the ledger, the index and the page.
@@ -269,20 +249,7 @@ def _measure_index(index: CountIndex, days: int) -> Indexed:
 def day_of_rows(day: int, *, sequence: int) -> tuple[Run, list[IntervalCount], list[Coverage]]:
     """Return a day of counts for each minute, with three labels per camera and minute."""
     day_ms = DAY_MS + day * 86_400_000
-    run_id = f"{sequence:06d}-{day:016x}"
-    run = Run(
-        run_id=run_id,
-        sequence=sequence,
-        model=MODEL,
-        params="0a1b2c3d",
-        interval_s=60,
-        day=keys.utc_day(day_ms),
-        prefix=keys.run_folder(MODEL, "0a1b2c3d", 60, keys.utc_day(day_ms), run_id),
-        parts=["part-00000"],
-        inputs_sha256="00",
-        frames=INDEX_CAMERAS * 1440 * 60 * FPS,
-        duplicates_dropped=0,
-    )
+    run = footage.run(MODEL, keys.utc_day(day_ms), sequence, frames=INDEX_CAMERAS * 1440 * 60 * FPS)
     counts, coverage = [], []
     for camera in range(INDEX_CAMERAS):
         source = f"camera-{camera:04}"

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import os
 import statistics
 import sys
 import tempfile
@@ -82,7 +81,6 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--minutes", type=int, default=5, help="length of the video")
     minutes = options.parse_args().minutes
-    load = os.getloadavg()[0]
     values = server("s3")
     direct = StoreAccess(
         endpoint=values["URL"], access_key=values["ACCESS_KEY"], secret_key=SecretStr(values["SECRET_KEY"])
@@ -105,7 +103,6 @@ def main() -> None:
         about=f"{minutes} minutes of the traffic clip (854x480, {FPS} frames/s) on SeaweedFS 4.48, as an "
         "object per frame and as an object per minute. A proxy counts the requests. "
         "Prices: S3 Standard, us-east-1.",
-        load_before=load,
         packages=["obstore", "opencv-python-headless", "av"],
         tables=[
             Table(

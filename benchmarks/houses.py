@@ -29,7 +29,9 @@ _ASIDE = {"benchmarks", "build", "dev", "doc", "docs", "examples", "notebooks", 
 _REQUEST = """
 import sys, tempfile
 from pathlib import Path
-root = sys.argv[1]
+root, here = sys.argv[1:]
+# The other commit must not find what is installed from this checkout, such as newer capabilities.
+sys.path = [name for name in sys.path if name.startswith(root) or "site-packages" in name or here not in name]
 sys.meta_path = [finder for finder in sys.meta_path if "editable" not in repr(finder).lower()]
 from tests.web.conftest import MODEL, START_MS, Place
 from frametally.records import Coverage, IntervalCount
@@ -143,7 +145,7 @@ def modules_of_request(folder: Path) -> int | None:
         return None
     search = os.pathsep.join(map(str, [folder, *packages]))
     done = subprocess.run(
-        [sys.executable, "-c", _REQUEST, str(folder)],
+        [sys.executable, "-c", _REQUEST, str(folder), str(ROOT)],
         env=os.environ | {"PYTHONPATH": search},
         capture_output=True,
         text=True,
@@ -180,7 +182,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("houses", nargs="*", metavar="NAME=FOLDER")
     chosen = parser.parse_args()
-    load_before = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as name:
         own = {f"frametally, {commit}": extract(commit, Path(name) / commit) for commit in (BEFORE, "HEAD")}
         rows = [row(house, folder) for house, folder in own.items()]
@@ -192,7 +193,7 @@ def main() -> None:
     print(*rows, sep="\n")
     note = "Python alone. Other houses have no chart to request."
     save(
-        name="houses", title="Houses", load_before=load_before, packages=[],
+        name="houses", title="Houses", packages=[],
         about="What a newcomer must know of frametally, before and now, and of other projects.",
         tables=[Table(title="What there is to know", columns=columns, rows=rows, note=note)], goals=[],
     )  # fmt: skip

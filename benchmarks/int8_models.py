@@ -11,7 +11,6 @@ on. A model's INT8 is worth offering if its AP50 stays within a point and a fram
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import tempfile
 import time
@@ -56,7 +55,6 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--weights", nargs="*", default=[], metavar="MODEL=FILE")
     options = parser.parse_args()
-    load_before = os.getloadavg()[0]
     weights = dict(entry.split("=", 1) for entry in options.weights)
     models = [name for name in CATALOGUE if name != DEFAULT and (name in weights or is_here(name))]
     clip = list(decoded_frames(ensure_demo_clip(load_settings().models_dir.expanduser()), 360))
@@ -64,7 +62,7 @@ def main() -> None:
     frames = [*clip[::CLIP_STEP], *vtest[VTEST_FRAMES.start :: VTEST_STEP]]
     pictures, truths = labelled_pictures(options.data / "coco128")
     rows = [_row(name, weights, frames, clip[:SPEED_FRAMES], pictures, truths) for name in models]
-    _save(rows, len(frames), load_before)
+    _save(rows, len(frames))
 
 
 def _row(
@@ -116,14 +114,13 @@ def _in_int8(detector: YoloDetector, frames: Sequence[Pixels], folder: Path) -> 
     return YoloDetector(open_network(model, settings), model)
 
 
-def _save(rows: list[list[Cell]], frames: int, load_before: float) -> None:
+def _save(rows: list[list[Cell]], frames: int) -> None:
     save(
         name="int8_models",
         title="INT8 of the models by name",
         about="The YOLOX models by name in INT8 by plain NNCF beside f32, on OpenVINO with one thread. "
         f"{frames} frames of the demo clip and of vtest.avi calibrate; AP50 is on coco128. A model that is "
         "not in the table could not be downloaded on the machine that measured.",
-        load_before=load_before,
         packages=["nncf", "numpy", "openvino"],
         tables=[
             Table(

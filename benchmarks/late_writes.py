@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
 import re
 import subprocess
@@ -21,9 +20,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import footage
+
 from frametally import keys
 from frametally.records import Detection, FrameDetections
-from frametally.segments.contents import encode_segment
 
 MODEL, SOURCES, START_MS, HOUR_MS = "bench", ("gate-1", "gate-2"), 1_772_323_200_000, 3_600_000
 LABELS = ("car", "car", "car", "person", "bus", "truck")
@@ -51,18 +51,7 @@ def frame_of(
         )
         for label, confidence, left, top, speed in cars
     ]
-    return FrameDetections(
-        image_path=keys.image_key(source, at_ms, media, number),
-        source=source,
-        frame_index=number,
-        captured_at_ms=at_ms,
-        time_source="start_time",
-        width_px=640,
-        height_px=480,
-        media=media,
-        model=MODEL,
-        detections=boxes,
-    )
+    return footage.frame(MODEL, source, at_ms, number, boxes, medium=media)
 
 
 def frames_of_day() -> Iterator[FrameDetections]:
@@ -89,17 +78,8 @@ def frames_of_day() -> Iterator[FrameDetections]:
 
 def put_segment(store: Path, partition: int, first_offset: int, frames: list[FrameDetections]) -> None:
     """Write one segment."""
-    data = encode_segment(
-        model=MODEL,
-        log_id="log",
-        topic="frames",
-        partition=partition,
-        first_offset=first_offset,
-        next_offset=first_offset + len(frames),
-        frames=frames,
-        dead_letters=[],
-    )
-    path = store / keys.segment_key(MODEL, "log", "frames", partition, first_offset)
+    key, data = footage.segment(MODEL, partition, first_offset, frames)
+    path = store / key
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
 
@@ -205,7 +185,7 @@ def main() -> None:
         return
     from results import Goal, Table, save
 
-    load, found = os.getloadavg()[0], []
+    found = []
     for python in (options.before, sys.executable):
         with tempfile.TemporaryDirectory() as folder:
             command = [python, __file__, "--measure", folder]
@@ -227,7 +207,6 @@ def main() -> None:
             "258f95b4) and with them. A round writes the day's part file whole; since it is packed by gzip, "
             "it has a twelfth of the bytes."
         ),
-        load_before=load,
         packages=["mrjob", "msgspec"],
         tables=[
             Table(

@@ -6,15 +6,14 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import footage
 from tracking_scenes import Seen
 
-from frametally import keys
 from frametally.books.runs import current_runs, read_paths
 from frametally.opening import open_object_store
 from frametally.process.reports import NoProgress
 from frametally.records import Detection, FrameDetections
 from frametally.rules.times import DAY_MS
-from frametally.segments.contents import encode_segment
 from frametally.settings.loading import Settings
 from frametally_hadoop.driver import aggregate
 from frametally_hadoop.planning.plan import ALL_DAYS
@@ -37,17 +36,7 @@ def counted(frames: Sequence[FrameDetections], shapes: Shapes) -> FlowColumns:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         store = open_object_store((folder / "store").as_uri())
-        data = encode_segment(
-            model=model,
-            log_id="truth",
-            topic="frames",
-            partition=0,
-            first_offset=0,
-            next_offset=len(frames),
-            frames=frames,
-            dead_letters=[],
-        )
-        store.put(keys.segment_key(model, "truth", "frames", 0, 0), data, if_absent=True)
+        store.put(*footage.segment(model, 0, 0, frames), if_absent=True)
         aggregate(
             settings=Settings(data_dir=folder).resolved(),
             store=store,
@@ -67,24 +56,9 @@ def shown(
     """Return every `step`th frame of a video, as a worker stores it."""
     frames = []
     for number in range(0, len(boxes), step):
+        detections = [Detection(label=it.label, confidence=it.confidence, box=it.box) for it in boxes[number]]
         at_ms = NOON_MS + number * 1000 // fps
-        frames.append(
-            FrameDetections(
-                image_path=keys.image_key("video", at_ms, "ab" * 32, number),
-                source="video",
-                frame_index=number,
-                captured_at_ms=at_ms,
-                time_source="start_time",
-                width_px=size[0],
-                height_px=size[1],
-                media="ab" * 32,
-                model="truth",
-                detections=[
-                    Detection(label=seen.label, confidence=seen.confidence, box=seen.box)
-                    for seen in boxes[number]
-                ],
-            )
-        )
+        frames.append(footage.frame("truth", "video", at_ms, number, detections, size=size))
     return frames
 
 

@@ -10,7 +10,6 @@ of the videos are YOLOv4-tiny's in stored frames, made once and kept in `--cache
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import tempfile
 from collections import Counter, defaultdict
@@ -88,7 +87,6 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with vtest/")
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "frametally-benchmarks")
     options = parser.parse_args()
-    load_before = os.getloadavg()[0]
     options.cache.mkdir(parents=True, exist_ok=True)
     clip = detected(
         ensure_demo_clip(options.cache), options.cache / "clip-stored.json", CLIP_FRAMES, VEHICLES
@@ -126,7 +124,6 @@ def main() -> None:
             "lines that part the picture in quarters, against the published tracks; and "
             f"{SCENES} generated junctions of four legs, with queues, turning round and occlusions."
         ),
-        load_before=load_before,
         packages=["opencv-python-headless"],
         tables=[
             clip_table(clip_ways),

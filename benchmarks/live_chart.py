@@ -46,7 +46,6 @@ def main() -> None:
     parser.add_argument("--cameras", type=int, nargs="+", default=[1, 2, 4], help="at once, one run each")
     parser.add_argument("--seconds", type=float, default=60.0, help="of frames that are looked at")
     options = parser.parse_args()
-    load = os.getloadavg()[0]
     rows: list[list[Cell]] = []
     p95_s: dict[int, float] = {}
     for cameras in options.cameras:
@@ -65,7 +64,6 @@ def main() -> None:
         "lie the way through the camera's encoder, the spool and the log, detection, the segment (2 s at "
         "most), the wait for the round of counting, counting and indexing. All of them, and the cameras, "
         "share the cores. Of several cameras that run at once, each number is that of the slowest.",
-        load_before=load,
         packages=["av", "mrjob", "openvino"],
         tables=[
             Table(

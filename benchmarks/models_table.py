@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import tempfile
 import time
@@ -98,7 +97,6 @@ def main() -> None:
     parser.add_argument("--weights", nargs="*", default=[], metavar="MODEL=FILE")
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "frametally-benchmarks")
     options = parser.parse_args()
-    load_before = os.getloadavg()[0]
     options.cache.mkdir(parents=True, exist_ok=True)
     weights = dict(entry.split("=", 1) for entry in options.weights)
     ways = [way for way in WAYS if way.model in weights or is_here(way.model)]
@@ -119,7 +117,7 @@ def main() -> None:
         for way in ways
         for rate in RATES
     }
-    _save(ways, costs_ms, scores, counts, load_before)
+    _save(ways, costs_ms, scores, counts)
 
 
 def is_here(model: str) -> bool:
@@ -286,7 +284,6 @@ def _save(
     costs_ms: Mapping[str, list[float]],
     scores: Mapping[str, Scored],
     counts: Mapping[tuple[str, int], list[Cell]],
-    load_before: float,
 ) -> None:
     usual, balanced = ways[0].name, next(way.name for way in ways if way.name.startswith("balanced"))
 
@@ -308,7 +305,6 @@ def _save(
         "crossings and person-seconds on the first 400 frames of vtest.avi, without a walker who is not "
         "annotated, and on the demo clip. A preset that is not in the table could not be downloaded on the "
         "machine that measured. Thresholds are the defaults of the settings.",
-        load_before=load_before,
         packages=["numpy", "opencv-python-headless", "openvino"],
         tables=[
             Table(

@@ -25,8 +25,10 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from aggregation_data import LOG_ID, MODEL, START_MS, TOPIC, apart
+import footage
+from aggregation_data import MODEL, START_MS, apart
 from aggregation_rounds import Measured, clear
+from footage import LOG_ID, TOPIC
 from results import Cell, Goal, Table, save
 
 from frametally import keys
@@ -34,10 +36,9 @@ from frametally.files.sqlite import BUSY_TIMEOUT_S
 from frametally.media.manifests import ManifestReader
 from frametally.opening import open_ledger, open_object_store
 from frametally.process.reports import NoProgress
-from frametally.records import Coverage, FrameDetections, MediaManifest, Run, encode
+from frametally.records import Coverage, MediaManifest, Run, encode
 from frametally.rules.times import DAY_MS
 from frametally.segment_records import SegmentHeader, SegmentSource
-from frametally.segments.contents import encode_segment
 from frametally.settings.loading import Settings
 from frametally_hadoop.driver import settings_params
 from frametally_hadoop.planning.hours import SegmentBook
@@ -190,31 +191,11 @@ def insert(ledger: sqlite3.Connection, table: str, rows: Iterable[tuple[object, 
 def write_whole(store: Path, place: Place) -> None:
     """Write one more segment with its lines, and the manifest of its medium."""
     frames = [
-        FrameDetections(
-            image_path=keys.image_key(place.source, place.first_ms + n * STEP_MS, place.medium, n),
-            source=place.source,
-            frame_index=n,
-            captured_at_ms=place.first_ms + n * STEP_MS,
-            time_source="start_time",
-            width_px=640,
-            height_px=480,
-            media=place.medium,
-            model=MODEL,
-            detections=[],
-        )
+        footage.frame(MODEL, place.source, place.first_ms + n * STEP_MS, n, [], medium=place.medium)
         for n in range(FRAMES)
     ]
-    data = encode_segment(
-        model=MODEL,
-        log_id=LOG_ID,
-        topic=TOPIC,
-        partition=place.number % PARTITIONS,
-        first_offset=place.first_offset,
-        next_offset=place.first_offset + FRAMES,
-        frames=frames,
-        dead_letters=[],
-    )
-    (store / place.key).write_bytes(data)
+    key, data = footage.segment(MODEL, place.number % PARTITIONS, place.first_offset, frames)
+    (store / key).write_bytes(data)
     write_manifest(store, [place])
 
 
@@ -290,7 +271,6 @@ def main() -> None:
     if options.plan:
         plan(options.plan, publish=options.publish)
         return
-    load = os.getloadavg()[0]
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # as in an installation, which is compiled once
     sizes = options.few, options.many
     with tempfile.TemporaryDirectory() as temporary:
@@ -309,7 +289,6 @@ def main() -> None:
         "manifests, and a ledger in SQLite that has taken them in; start-up included. From nothing: no "
         "segment and no manifest is noted, and no day is counted. The system caches the files as far as "
         "it has room.",
-        load_before=load,
         packages=["msgspec", "sqlalchemy"],
         tables=[
             Table(

@@ -297,7 +297,6 @@ def main() -> None:
         name, folder, port = chosen.serve
         SERVERS[name](load_settings("web", data_dir=Path(folder)), int(port))
         return
-    load_before = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made, "data")
         size_bytes = chosen.megabytes * 2**20
@@ -321,7 +320,6 @@ def main() -> None:
         title="Playing stored videos",
         about=f"A video of {chosen.megabytes} MiB in a store of files, over the loopback: whole, beside "
         "the same file sent by the kernel; by seeks, beside the store alone; and left after 1 MB.",
-        load_before=load_before,
         packages=["uvicorn", "starlette"],
         tables=[
             Table(

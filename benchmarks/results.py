@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import importlib.metadata
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,8 @@ import msgspec
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = Path(__file__).resolve().parent / "results"
+_LOAD_BEFORE = os.getloadavg()[0]
+"""When a benchmark starts, it imports this module."""
 
 Cell = str | int | float | None
 
@@ -92,7 +95,6 @@ def save(
     name: str,
     title: str,
     about: str,
-    load_before: float,
     packages: list[str],
     tables: list[Table],
     goals: list[Goal],
@@ -104,7 +106,6 @@ def save(
         name: The name of the benchmark and of its file.
         title: The heading on the page.
         about: A paragraph on what is compared, and how.
-        load_before: `os.getloadavg()[0]` before it began.
         packages: Names of the packages whose versions matter.
         tables: The numbers.
         goals: The numbers with bounds to meet.
@@ -124,7 +125,7 @@ def save(
         date=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
         cpu=_cpu_line("model name") + amx,
         cores=backends.cores(),
-        load_before=round(load_before, 1),
+        load_before=round(_LOAD_BEFORE, 1),
         commit=_commit(),
         command=" ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
         packages={package: importlib.metadata.version(package) for package in packages},

@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import footage
 from aggregation_data import write_segments
 from results import ROOT, Cell, Table, save
 
@@ -52,7 +53,6 @@ def main() -> None:
     options.add_argument("--spark", type=Path, help="a Python with pyspark")
     options.add_argument("--frames", type=int, default=200_000, help="frames to count, with 3.5 boxes each")
     asked = options.parse_args()
-    load = os.getloadavg()[0]
     servers = running_servers()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -90,7 +90,6 @@ def main() -> None:
         about="The same calls on the embedded parts (SQLite, files) and on the real servers (Kafka 4.3 with "
         "idempotent producers and acks=all, SeaweedFS 4.48 by obstore, PostgreSQL 15, Elasticsearch 8.19 "
         "with security), all on this machine.",
-        load_before=load,
         packages=["elasticsearch", "kafka-python", "mrjob", "obstore", "psycopg", "sqlalchemy"],
         tables=tables,
         goals=[],
@@ -297,19 +296,7 @@ def _real_indexes(servers: dict[str, str]) -> Iterator[tuple[str, str, ServerAcc
 
 
 def _day(sequence: int) -> tuple[Run, list[IntervalCount], list[Coverage]]:
-    run = Run(
-        run_id=f"{sequence:06d}-0123456789abcdef",
-        sequence=sequence,
-        model=MODEL,
-        params="0a1b2c3d",
-        interval_s=60,
-        day=DAY,
-        prefix="mapreduce-output/x",
-        parts=["part-00000"],
-        inputs_sha256="00",
-        frames=SOURCES * MINUTES * 300,
-        duplicates_dropped=0,
-    )
+    run = footage.run(MODEL, DAY, sequence, frames=SOURCES * MINUTES * 300)
     counts, coverage = [], []
     for source in range(SOURCES):
         for minute in range(MINUTES):

@@ -17,7 +17,6 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -95,7 +94,6 @@ def main() -> None:
     parser.add_argument("--yardstick", action="store_true", help="also run PyPI's trackers")
     parser.add_argument("--clips", type=Path, help="folder with TUD-Campus/ and TUD-Stadtmitte/")
     options = parser.parse_args()
-    load_before = os.getloadavg()[0]
     options.cache.mkdir(parents=True, exist_ok=True)
     frames = detected(
         options.data / "vtest" / "vtest.avi", options.cache / "vtest-stored.json", FRAMES, (LABEL,)
@@ -133,7 +131,6 @@ def main() -> None:
             f"windows of {WINDOW_FRAMES} frames, each tracked by itself; *IDF1* how much of all boxes has "
             "the right identity throughout."
         ),
-        load_before=load_before,
         packages=packages,
         tables=[
             score_table(scores),

@@ -86,7 +86,6 @@ def main() -> None:
     parser.add_argument("--mb", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    load_before = os.getloadavg()[0]
     size_bytes = options.mb * 1_000_000
     seconds: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as scratch:
@@ -118,7 +117,6 @@ def main() -> None:
         title="Uploads",
         about=f"A video of {options.mb} MB, uploaded over the loopback interface to a dashboard on this "
         f"machine, hashed, looked at and stored; the median of {options.rounds} rounds.",
-        load_before=load_before,
         packages=["uvicorn", "starlette", "python-multipart"],
         tables=[Table(title="Seconds", columns=["way", "wall s", "times the copy"], rows=rows)],
         goals=[

@@ -11,6 +11,7 @@ import pytest
 from scipy import linalg, stats
 from tests.examples import first_quick
 
+from frametally_accuracy.comparison import error_difference
 from frametally_accuracy.rules import quantiles
 from frametally_accuracy.rules.answer_agreement import agreement_of
 from frametally_accuracy.rules.bar_intervals import (
@@ -22,11 +23,16 @@ from frametally_accuracy.rules.bar_intervals import (
     stretches_of,
 )
 from frametally_accuracy.rules.drawing import Draws, draw, random_shares, unit_weights, zones_of
-from frametally_accuracy.rules.estimation import Estimate, _by_zone, _prepare, estimate, estimate_with_missing
-from frametally_accuracy.rules.few_objects import most_objects
+from frametally_accuracy.rules.estimation import (
+    Estimate,
+    _by_zone,
+    _prepare,
+    estimate,
+    estimate_with_missing,
+    most_objects,
+)
 from frametally_accuracy.rules.levels import steady_counts, unusual_counts
 from frametally_accuracy.rules.planning import shrink_by_zone, units_before, units_for
-from frametally_accuracy.rules.two_models import error_difference
 
 
 class Footage:

@@ -30,8 +30,7 @@ from frametally.process.reports import NoProgress
 from frametally_accuracy import tables
 from frametally_accuracy.book import AccuracyBook
 from frametally_accuracy.pieces import event_places
-from frametally_accuracy.pieces.counted_pieces import LEAD_MS, PIECE_MS, read_pieces
-from frametally_accuracy.pieces.pieces_of_bars import PiecesOfBars
+from frametally_accuracy.pieces.counted_pieces import LEAD_MS, PIECE_MS, PiecesOfBars, read_pieces
 from frametally_accuracy.population import CheckFootage, CheckScope
 from frametally_accuracy.records import AccuracyCheck
 from frametally_web.charts.checks import CheckedCount

@@ -19,7 +19,7 @@ from tests.web.conftest import Place
 
 from frametally_accuracy.answering import Desk
 from frametally_accuracy.book import AccuracyBook
-from frametally_accuracy.printing import print_result
+from frametally_accuracy.commands import print_result
 from frametally_accuracy.records import AccuracyCheck, CheckAnswer, CheckUnit
 from frametally_accuracy.results import result_of
 from frametally_accuracy.rules.answer_agreement import answer_errors, mean_answer

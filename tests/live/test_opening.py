@@ -382,7 +382,7 @@ def hushed(connection: socket.socket) -> None:
 def test_a_camera_that_falls_silent_is_told_as_silent_not_as_ended(
     speak: Callable[[socket.socket], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http_stream, "_SILENT_S", 0.5)
+    monkeypatch.setattr(http_stream, "SILENT_S", 0.5)
     with Speaker(speak) as server:
         told = failure_of(by_http(server))
     assert str(told) == "sent nothing for 0.5 s"

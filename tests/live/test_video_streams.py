@@ -36,7 +36,7 @@ from frametally.records import FrameAnnouncement, FrameDetections, MediaManifest
 from frametally.segments.contents import encode_segment
 from frametally.settings.loading import Settings
 from frametally_live.feed_records import Feed, FeedTold
-from frametally_live.feeds import stream_frames
+from frametally_live.feeds import video_stream
 from frametally_live.feeds.feed_messages import FeedRun, FeedWish, Teller, TellingPatience, Wishes
 from frametally_live.feeds.video_stream import REMOVED, VideoStream
 from frametally_producer.reading.video_file import TimedFrame, Video
@@ -260,7 +260,7 @@ def test_frames_are_decoded_some_at_a_time_and_large_ones_one_by_one(
         shown.append(decoded)
         add(writer, frame)
 
-    monkeypatch.setattr(stream_frames, "_MOST_BYTES_AHEAD", most_bytes)
+    monkeypatch.setattr(video_stream, "_MOST_BYTES_AHEAD", most_bytes)
     monkeypatch.setattr(Video, "frames", counted)
     monkeypatch.setattr(FrameWriter, "add", noted)
     assert place.stream() == ""

@@ -30,8 +30,7 @@ from frametally.records import encode
 from frametally_alerts.channels.channel_kinds import channels_of
 from frametally_alerts.home_assistant import publishing
 from frametally_alerts.home_assistant.camera_sensors import Camera, Reading, read_cameras
-from frametally_alerts.home_assistant.discovery import messages_of
-from frametally_alerts.home_assistant.publishing import HomeAssistant
+from frametally_alerts.home_assistant.publishing import HomeAssistant, messages_of
 from frametally_live.book import LiveBook
 from frametally_live.feed_records import Feed
 

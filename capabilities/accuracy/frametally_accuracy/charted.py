@@ -26,7 +26,7 @@ from frametally.ports.picture_places import EventPlace
 from frametally.settings.loading import Settings
 from frametally_accuracy import tables
 from frametally_accuracy.book import LAYOUT, AccuracyBook, has_rows
-from frametally_accuracy.pieces.pieces_of_bars import PiecesOfBars
+from frametally_accuracy.pieces.counted_pieces import PiecesOfBars
 from frametally_accuracy.records import AccuracyCheck, CheckAnswer, CheckUnit
 from frametally_accuracy.results import Sample, estimate_of, method_of, sample_of
 from frametally_accuracy.rules.bar_intervals import (

@@ -19,7 +19,6 @@ from frametally.process.reports import plural
 from frametally.records import NOT_JSON
 from frametally.rules.times import utc
 from frametally.settings.loading import Settings
-from frametally_accuracy.printing import print_json, print_needed, print_result
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import data_dir_option, open_books, read_settings
 from frametally_cli.options.times import parse_bounds_ms
@@ -27,6 +26,8 @@ from frametally_cli.options.times import parse_bounds_ms
 if TYPE_CHECKING:
     from frametally_accuracy.book import AccuracyBook
     from frametally_accuracy.population import CheckFootage
+    from frametally_accuracy.records import AccuracyCheck, OtherChecks
+    from frametally_accuracy.results import CheckResult
 
 DIFFERS = 4
 """Exit code if the certificate does not hold."""
@@ -69,7 +70,7 @@ def _footage(settings: Settings) -> Iterator[CheckFootage]:
     show_default=True,
     help="Check detections in frames, or visits or crossings in clips of the footage.",
 )
-@click.option("--line", default="", help="The line signer crossings to check.", metavar="NAME")
+@click.option("--line", default="", help="The line whose crossings to check.", metavar="NAME")
 @click.option("--direction", default="", help="Only this direction of the line.", metavar="NAME")
 @click.option("--source", "sources", multiple=True, help="Only this source; repeatable.")
 @click.option("--label", "labels", multiple=True, help="Only this label; repeatable.")
@@ -185,7 +186,7 @@ def answer(name: str, file: IO[bytes], person: str, **overrides: Any) -> int:
 
     Instead of `counts`, an answer can have `boxes`: [{"label": "person", "box": [left, top, width, height]}],
     or, for a clip, `taps`: [{"label": "person", "at_ms": 1714550400000}]. `"is_missing": true` skips a unit
-    signer picture is missing or damaged in the store.
+    whose picture is missing or damaged in the store.
     """
     from frametally_accuracy.answering import counts_of, must_be_missing
     from frametally_accuracy.sent import UnitAnswer
@@ -370,3 +371,51 @@ def _own_key(settings: Settings) -> str:
         return ""
     with closing(AccuracyBook(settings.catalogue_url, settings.catalogue_access)) as book:
         return book.public_key()
+
+
+def print_needed(check: AccuracyCheck, check_result: CheckResult) -> None:
+    """Print the units that the wanted width takes, by label."""
+    for label in check_result.labels:
+        click.echo(
+            console.plain(
+                f"{label.label}: {label.units_needed:,} {check.unit_name} for ±{check.wanted_width:.0%}"
+            )
+        )
+
+
+def print_result(check: AccuracyCheck, check_result: CheckResult, other_checks: OtherChecks | None) -> None:
+    """Print a result by label, how far people agree, and the other checks of its footage; None if unknown."""
+    words = "a fixed sample size" if check_result.method == "fixed" else "stopping at any time"
+    click.echo(
+        f"{check_result.answered} of {check_result.units:,} {check.unit_name} answered, "
+        f"{check_result.used} used; 95% intervals for {words}"
+    )
+    if check_result.missing:
+        click.echo(f"{check_result.missing} {check.unit_name} cannot be judged: pictures are missing")
+    for label in check_result.labels:
+        if label.state == "disagree":
+            interval = (
+                f"not known: the people do not agree; their answers differ by {label.difference:,.1f} on "
+                f"average; ask a third person"
+            )
+        elif label.state == "at_most":
+            interval = f"at most {label.high:,.0f} (people saw {label.low:,.0f})"
+        elif label.state == "too_few" or label.total is None:
+            interval = f"too few to say; about {label.units_needed:,} units are needed"
+        else:
+            width = f"±{max(label.half_width, 0.001):.1%}" if label.half_width else "every unit was checked"
+            interval = f"{label.total:,.0f} ({label.low:,.0f} to {label.high:,.0f}, {width})"
+        click.echo(console.plain(f"{label.label}: model {label.model_total:,}, truth {interval}"))
+    if (double := check_result.agreement).pairs:
+        click.echo(
+            f"answered twice: {double.equal} of {plural(double.pairs, 'pair is', 'pairs are')} equal; they "
+            f"differ by {double.mean_difference:,.1f} objects on average"
+        )
+    if other_checks is not None:
+        number = plural(other_checks.checks, "other check")
+        click.echo(f"{number} of the same footage, {other_checks.answered} of them with answers")
+
+
+def print_json(value: object) -> None:
+    """Print a value as JSON."""
+    click.echo(msgspec.json.format(msgspec.json.encode(value)))

@@ -12,10 +12,22 @@ from frametally.errors import Misconfigured
 from frametally_accuracy.population import CheckFootage
 from frametally_accuracy.records import AccuracyCheck, CheckAnswer, CheckUnit
 from frametally_accuracy.results import interval_of, method_of, sample_of
-from frametally_accuracy.rules.estimation import LEAST_ROUNDS, estimate_with_missing
-from frametally_accuracy.rules.two_models import error_difference
+from frametally_accuracy.rules.drawing import Draws, Numbers
+from frametally_accuracy.rules.estimation import LEAST_ROUNDS, Estimate, estimate, estimate_with_missing
 from frametally_accuracy.starting import read_again
 from frametally_web.requests.answers import Answer
+
+
+def error_difference(draws: Draws, truth: Numbers, first: Numbers, second: Numbers) -> Estimate:
+    """Return how much further the counts of `first` are from the truth than those of `second`, in all units.
+
+    An interval above 0 means that `second` is better here, one below 0 that `first` is; one that includes 0
+    decides nothing. A unit's error is the distance of its count from the truth.
+    """
+    apart = np.abs(first - truth) - np.abs(second - truth)
+    objects = float(np.where(draws.is_drawn, truth, 0.0).sum())
+    nothing = np.zeros_like(apart)
+    return estimate(draws, apart, nothing, model_total=0, slope=0, least=-np.inf, objects=objects)
 
 
 class ModelDifference(Answer, frozen=True, kw_only=True):

@@ -28,8 +28,8 @@ from frametally_accuracy.rules.estimation import (
     Interval,
     estimate,
     estimate_with_missing,
+    most_objects,
 )
-from frametally_accuracy.rules.few_objects import most_objects
 from frametally_accuracy.rules.planning import shrink_by_zone, units_before, units_for
 from frametally_web.requests.answers import Answer
 

@@ -109,7 +109,6 @@ class AccuracyRoutes:
         "POST accuracy",
         "Start a check: draw a random sample of frames, or of clips of footage.",
         body=_NEW_CHECK,
-        statuses=(403, 413, 415),
         success={201: "The check is started."},
         right="correct",
     )
@@ -129,7 +128,6 @@ class AccuracyRoutes:
         "answers.",
         _CHECK,
         _AGAINST,
-        statuses=(404,),
     )
     def accuracy_check(self, args: Args) -> answers.CheckAnswers:
         check = self._check(args)
@@ -153,7 +151,7 @@ class AccuracyRoutes:
         _CHECK,
         _NUMBER,
         _DESK,
-        statuses=(403, 404, 409),
+        statuses=(409,),
         right="correct",
     )
     def accuracy_next(self, args: Args) -> answers.NextUnits:
@@ -197,7 +195,6 @@ class AccuracyRoutes:
         "Save what you count in a unit; send the same unit again to correct it.",
         _CHECK,
         body=_ANSWER,
-        statuses=(403, 404, 413, 415),
         right="correct",
     )
     def post_accuracy_answer(self, args: Args) -> answers.UnitAnswered:
@@ -227,7 +224,7 @@ class AccuracyRoutes:
         "Return a signed certificate, which `frametally accuracy verify` checks against the store.",
         _CHECK,
         media_types=("application/json",),
-        statuses=(404, 409),
+        statuses=(409,),
     )
     def accuracy_certificate(self, args: Args) -> Response:
         check = self._check(args)

@@ -37,7 +37,7 @@ class ChannelRoutes:
         "POST alerts/channels",
         "Add a channel: a webhook, an MQTT topic or e-mail addresses. No answer shows its address again.",
         body=_CHANNEL,
-        statuses=(403, 409, 413, 415),
+        statuses=(409,),
         success={201: "The channel is added."},
         right="run",
     )
@@ -64,7 +64,7 @@ class ChannelRoutes:
         "Replace the address of a channel that was added here; waiting messages go to the new address.",
         _NAME,
         body=_ADDRESS,
-        statuses=(403, 404, 409, 413, 415),
+        statuses=(409,),
         right="run",
     )
     def put_channel(self, args: Args) -> answers.ToldChannel:
@@ -80,7 +80,7 @@ class ChannelRoutes:
         "DELETE alerts/channels/{name}",
         "Delete a channel that was added here, and its waiting messages.",
         _NAME,
-        statuses=(403, 404, 409),
+        statuses=(409,),
         success={204: "The channel is deleted."},
         right="run",
     )
@@ -104,7 +104,7 @@ class ChannelRoutes:
         "POST alerts/channels/{name}/test",
         "Send a test message through a channel now.",
         _NAME,
-        statuses=(403, 404, 409, 503),
+        statuses=(409,),
         success={204: "The channel accepted the test."},
         right="run",
     )

@@ -66,7 +66,7 @@ class AlertRoutes:
         "POST alerts/rules",
         "Add a rule, which sends alerts through its channels from then on.",
         body=_RULE,
-        statuses=(403, 409, 413, 415),
+        statuses=(409,),
         success={201: "The rule is added."},
         right="run",
     )
@@ -81,7 +81,7 @@ class AlertRoutes:
         "Change a rule. It starts again: it sends alerts from now on, unless you give another start.",
         _RULE_NAME,
         body=_RULE,
-        statuses=(403, 404, 409, 413, 415),
+        statuses=(409,),
         right="run",
     )
     def put_alert_rule(self, args: Args) -> answers.ToldRule:
@@ -95,7 +95,6 @@ class AlertRoutes:
         "Mute a rule until a time, or until someone unmutes it.",
         _RULE_NAME,
         body=_MUTE,
-        statuses=(403, 404, 413, 415),
         right="run",
     )
     def put_mute(self, args: Args) -> answers.ToldRule:
@@ -116,7 +115,6 @@ class AlertRoutes:
         FROM,
         TO,
         body=_RULE,
-        statuses=(403, 413, 415),
         right="run",
         only_computes=True,
     )
@@ -130,7 +128,6 @@ class AlertRoutes:
         "DELETE alerts/rules/{name}",
         "Delete a rule with its waiting messages.",
         _RULE_NAME,
-        statuses=(403, 404),
         success={204: "The rule is deleted."},
         right="run",
     )
@@ -141,7 +138,7 @@ class AlertRoutes:
         "POST alerts/reports",
         "Schedule a report for every day, week or month. It is tried first, so that you see errors now.",
         body=_REPORT,
-        statuses=(403, 409, 413, 415),
+        statuses=(409,),
         success={201: "The report is added."},
         right="run",
     )
@@ -156,7 +153,7 @@ class AlertRoutes:
         "Change a report after trying it; the change applies from the next report on.",
         _REPORT_NAME,
         body=_REPORT,
-        statuses=(403, 404, 409, 413, 415),
+        statuses=(409,),
         right="run",
     )
     def put_report(self, args: Args) -> answers.ToldReport:
@@ -169,7 +166,6 @@ class AlertRoutes:
         "DELETE alerts/reports/{name}",
         "Delete a report with its waiting messages; its files stay in the store.",
         _REPORT_NAME,
-        statuses=(403, 404),
         success={204: "The report is deleted."},
         right="run",
     )

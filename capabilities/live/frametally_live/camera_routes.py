@@ -68,7 +68,7 @@ class CameraRoutes:
         "POST cameras",
         "Add a camera, try it, and start it.",
         body=_WANTED,
-        statuses=(403, 409, 413, 415),
+        statuses=(409,),
         success={201: "Camera added."},
         right="run",
     )
@@ -83,7 +83,7 @@ class CameraRoutes:
         "POST cameras/preview",
         "Try a camera for up to 10 s and show its picture; add nothing.",
         body=_WANTED,
-        statuses=(403, 409, 413, 415),
+        statuses=(409,),
         success={200: "What it shows."},
         right="run",
     )
@@ -104,7 +104,7 @@ class CameraRoutes:
     @CAMERAS.route(
         "POST cameras/search",
         "Search the local network for ONVIF cameras for up to 15 s; adds nothing.",
-        statuses=(403, 409),
+        statuses=(409,),
         success={200: "What answered."},
         right="run",
     )
@@ -135,17 +135,11 @@ class CameraRoutes:
             remedy=remedy,
         )
 
-    @CAMERAS.route("POST cameras/{source}/stop", "Stop a camera.", _SOURCE, statuses=(403, 404), right="run")
+    @CAMERAS.route("POST cameras/{source}/stop", "Stop a camera.", _SOURCE, right="run")
     def stop_camera(self, args: Args) -> answers.LiveCamera:
         return self._answer(self._ask(args, "stop"))
 
-    @CAMERAS.route(
-        "POST cameras/{source}/start",
-        "Start a stopped camera.",
-        _SOURCE,
-        statuses=(403, 404),
-        right="run",
-    )
+    @CAMERAS.route("POST cameras/{source}/start", "Start a stopped camera.", _SOURCE, right="run")
     def start_camera(self, args: Args) -> answers.LiveCamera:
         return self._answer(self._ask(args, "run"))
 
@@ -154,7 +148,7 @@ class CameraRoutes:
         "Change a camera's address, and try it for up to 10 s; without a field, only try it.",
         _SOURCE,
         body=_CHANGE,
-        statuses=(403, 404, 409, 413, 415),
+        statuses=(409,),
         right="run",
     )
     def change_camera(self, args: Args) -> answers.LiveCamera:
@@ -167,7 +161,6 @@ class CameraRoutes:
         "DELETE cameras/{source}",
         "Delete a camera; its frames and counts stay.",
         _SOURCE,
-        statuses=(403, 404),
         success={204: "Camera deleted; a running one is stopped first, and listed until it has ended."},
         right="run",
     )

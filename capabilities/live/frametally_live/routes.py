@@ -44,7 +44,6 @@ _STREAM = in_path(
 )
 _STARTED = {200: "This stream is already running.", 202: "Stream started."}
 _STOPPED = {200: "The stream is stopping, or has ended."}
-_REFUSED = (403, 404, 409, 413, 415)
 
 
 class LiveRoutes:
@@ -68,7 +67,7 @@ class LiveRoutes:
         "POST stream/start",
         "Stream a video: each frame at its time, with its detections.",
         body=_WANTED,
-        statuses=_REFUSED,
+        statuses=(404, 409),
         success=_STARTED,
         right="correct",
     )
@@ -114,7 +113,7 @@ class LiveRoutes:
         "POST stream/stop",
         "Stop a stream, by its ID or its video's ID.",
         body=_NAMED,
-        statuses=_REFUSED,
+        statuses=(404, 409),
         success=_STOPPED,
         right="correct",
     )
@@ -153,14 +152,14 @@ class LiveRoutes:
         "POST streams",
         "Stream a video, as `stream/start` does.",
         body=_WANTED,
-        statuses=_REFUSED,
+        statuses=(404, 409),
         success=_STARTED,
         right="correct",
     )
     def post_stream(self, args: Args) -> answers.StreamOfVideo:
         return self.stream_start(args)
 
-    @STREAMS.route("GET streams/{stream_id}", "Show one stream.", _STREAM, statuses=(404,))
+    @STREAMS.route("GET streams/{stream_id}", "Show one stream.", _STREAM)
     def stream(self, args: Args) -> answers.StreamOfVideo:
         return answers.stream_of(self._stream(_STREAM.read(args)))
 
@@ -168,7 +167,7 @@ class LiveRoutes:
         "POST streams/{stream_id}/pause",
         "Pause a stream for everyone who watches.",
         _STREAM,
-        statuses=(403, 404, 409),
+        statuses=(409,),
         right="correct",
     )
     def pause_stream(self, args: Args) -> answers.StreamOfVideo:
@@ -178,7 +177,7 @@ class LiveRoutes:
         "POST streams/{stream_id}/resume",
         "Resume a paused stream.",
         _STREAM,
-        statuses=(403, 404, 409),
+        statuses=(409,),
         right="correct",
     )
     def resume_stream(self, args: Args) -> answers.StreamOfVideo:
@@ -189,7 +188,7 @@ class LiveRoutes:
         "Move a stream to another position of its video.",
         _STREAM,
         body=_SEEK,
-        statuses=_REFUSED,
+        statuses=(409,),
         right="correct",
     )
     def seek_stream(self, args: Args) -> answers.StreamOfVideo:
@@ -204,14 +203,7 @@ class LiveRoutes:
             )
         return answers.stream_of(self._ask(feed, seek_s=seek.position_s))
 
-    @STREAMS.route(
-        "DELETE streams/{stream_id}",
-        "Stop a stream.",
-        _STREAM,
-        statuses=(403, 404),
-        success=_STOPPED,
-        right="correct",
-    )
+    @STREAMS.route("DELETE streams/{stream_id}", "Stop a stream.", _STREAM, success=_STOPPED, right="correct")
     def delete_stream(self, args: Args) -> answers.StreamOfVideo:
         check_live(self._remedy)
         return self._ask_stop(self._stream(_STREAM.read(args)))

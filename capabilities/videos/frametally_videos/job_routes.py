@@ -115,7 +115,7 @@ class JobRoutes:
         "Start a job on a video: enhance it, make it playable, or describe it again.",
         VIDEO,
         body=_WANTED,
-        statuses=(403, 404, 409, 413, 415),
+        statuses=(409,),
         success={200: "The same job is already done or running: here it is.", 202: "Job queued."},
         right="correct",
     )
@@ -183,7 +183,7 @@ class JobRoutes:
         "POST jobs/{job_id}/cancel",
         "Cancel a job that has not ended.",
         _JOB,
-        statuses=(403, 404, 409),
+        statuses=(409,),
         success={202: "Job cancelled; it ends within seconds."},
         right="correct",
     )
@@ -207,7 +207,7 @@ class JobRoutes:
         "POST jobs/{job_id}/retry",
         "Start a failed or cancelled job again.",
         _JOB,
-        statuses=(403, 404, 409),
+        statuses=(409,),
         success={202: "Job queued."},
         right="correct",
     )
@@ -226,25 +226,17 @@ class JobRoutes:
         return self._start_answer(new_job)
 
     @JOBS.route(
-        "GET videos/{video_id}/metadata",
-        "Show the metadata of a video, without its location.",
-        VIDEO,
-        statuses=(404,),
+        "GET videos/{video_id}/metadata", "Show the metadata of a video, without its location.", VIDEO
     )
     def video_metadata(self, args: Args) -> VideoMetadata:
         return self._metadata(row_of(self._catalogue, VIDEO.read(args)))
 
-    @JOBS.route(
-        "GET videos/{video_id}/quality",
-        "Show the checks of a video and their results.",
-        VIDEO,
-        statuses=(404,),
-    )
+    @JOBS.route("GET videos/{video_id}/quality", "Show the checks of a video and their results.", VIDEO)
     def video_quality(self, args: Args) -> VideoQuality:
         row = row_of(self._catalogue, VIDEO.read(args))
         return self._read_record(keys.quality_of_video_key(row.record.id), VideoQuality, row, "checks")
 
-    @JOBS.route("GET videos/{video_id}/derivatives", "List the versions of a video.", VIDEO, statuses=(404,))
+    @JOBS.route("GET videos/{video_id}/derivatives", "List the versions of a video.", VIDEO)
     def video_derivatives(self, args: Args) -> job_answers.VideoDerivatives:
         row = row_of(self._catalogue, VIDEO.read(args))
         return job_answers.VideoDerivatives(
@@ -256,7 +248,6 @@ class JobRoutes:
         "Delete a version of a video; its original and its counts stay.",
         VIDEO,
         _NAMED_RECIPE,
-        statuses=(403, 404),
         success={204: "Version deleted."},
         right="correct",
     )
@@ -277,7 +268,6 @@ class JobRoutes:
         "GET internal/video-enhancement-status/{file_id}",
         "Show the progress of an enhanced or playable version.",
         FILE,
-        statuses=(404,),
         at_root=True,
     )
     def enhancement_status(self, args: Args) -> job_answers.ProcessingStatus:
@@ -296,7 +286,6 @@ class JobRoutes:
         "GET internal/metadata-extraction-status/{file_id}",
         "Show the progress of a video's metadata.",
         FILE,
-        statuses=(404,),
         at_root=True,
     )
     def extraction_status(self, args: Args) -> job_answers.ProcessingStatus:
@@ -309,7 +298,6 @@ class JobRoutes:
         "GET metadata/{file_id}.json",
         "Show the metadata of a video, by the ID from its upload.",
         FILE,
-        statuses=(404,),
         at_root=True,
     )
     def metadata_of_file(self, args: Args) -> job_answers.MetadataOfFile:

@@ -156,7 +156,7 @@ class VideoRoutes:
             remedy=remedy,
         )
 
-    @LIBRARY.route("GET videos/{video_id}", "Show one video.", VIDEO, statuses=(404,))
+    @LIBRARY.route("GET videos/{video_id}", "Show one video.", VIDEO)
     def video(self, args: Args) -> answers.LibraryVideo:
         return self._answer(VIDEO.read(args))
 
@@ -166,7 +166,7 @@ class VideoRoutes:
         VIDEO,
         _REVISION,
         body=_EDIT,
-        statuses=(403, 404, 409, 412, 413, 415),
+        statuses=(409, 412),
         right="correct",
     )
     def patch_video(self, args: Args) -> answers.LibraryVideo:
@@ -199,7 +199,6 @@ class VideoRoutes:
         "DELETE videos/{video_id}",
         "Delete a video, its frames and its counts.",
         VIDEO,
-        statuses=(403, 404),
         success={202: "The video is being deleted.", 204: "The video is already deleted."},
         right="run",
     )
@@ -217,7 +216,6 @@ class VideoRoutes:
         "POST videos/{video_id}/retry",
         "Start the failed jobs of a video again.",
         VIDEO,
-        statuses=(403, 404),
         success={202: "Jobs started again."},
         right="correct",
     )
@@ -232,7 +230,7 @@ class VideoRoutes:
         answer_with(202)
         return self._answer(row.record.id)
 
-    @LIBRARY.route("GET videos/{video_id}/jobs", "List the jobs of a video.", VIDEO, statuses=(404,))
+    @LIBRARY.route("GET videos/{video_id}/jobs", "List the jobs of a video.", VIDEO)
     def video_jobs(self, args: Args) -> answers.VideoJobs:
         row = row_of(self._catalogue, VIDEO.read(args))
         return answers.VideoJobs(jobs=[job_of(job) for job in self._catalogue.jobs(row.record.id)])

@@ -35,13 +35,7 @@ class AuditRoutes:
 
     audit_log: OpenedAudit
 
-    @AUDIT.route(
-        "GET audit",
-        "List who changed what, when and from where, newest first.",
-        *_QUESTION,
-        BEFORE,
-        statuses=(403,),
-    )
+    @AUDIT.route("GET audit", "List who changed what, when and from where, newest first.", *_QUESTION, BEFORE)
     def audit(self, args: Args) -> answers.AuditLog:
         question = AuditQuestion(
             _WHO.read(args) or "",

@@ -81,7 +81,7 @@ class EmbedRoutes:
         "Sign a chart for pages of other sites. Anyone with its address can see it until it expires.",
         *SIGNED,
         body=_WANTED,
-        statuses=(409, 413, 415),
+        statuses=(409,),
     )
     def post_embed(self, args: Args) -> SignedEmbed:
         """Sign a chart, after checking that it has something to show."""

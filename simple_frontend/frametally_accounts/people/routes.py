@@ -98,7 +98,7 @@ class AccountRoutes:
         return book
 
     @ACCOUNTS.route(
-        "GET accounts", "List all accounts and all tokens, without their secrets.", statuses=(403, 404)
+        "GET accounts", "List all accounts and all tokens, without their secrets.", statuses=(404,)
     )
     def accounts(self, _: Args) -> answers.AccountList:
         book = self._book
@@ -114,7 +114,7 @@ class AccountRoutes:
         "POST accounts",
         "Add an account, and return a link with which its owner chooses a password, once.",
         body=_NEW_ACCOUNT,
-        statuses=(403, 404, 409, 413, 415),
+        statuses=(404, 409),
         success={201: "The account is added."},
     )
     def post_account(self, _: Args) -> answers.ChangedAccount:
@@ -141,7 +141,7 @@ class AccountRoutes:
         "Change an account's role, its sources, or whether it needs codes.",
         _NAME,
         body=_CHANGE,
-        statuses=(403, 404, 409, 413, 415),
+        statuses=(409,),
     )
     def patch_account(self, args: Args) -> answers.ChangedAccount:
         """Change an account; if any part is refused, change nothing."""
@@ -166,7 +166,6 @@ class AccountRoutes:
         "POST accounts/{name}/link",
         "Create a link with which an account's owner chooses a password, once; it replaces earlier links.",
         _NAME,
-        statuses=(403, 404),
     )
     def post_link(self, args: Args) -> answers.ChangedAccount:
         book = self._book
@@ -178,7 +177,7 @@ class AccountRoutes:
         "DELETE accounts/{name}",
         "Delete an account with its tokens, and end its sessions.",
         _NAME,
-        statuses=(403, 404, 409),
+        statuses=(409,),
         success={204: "The account is deleted."},
     )
     def delete_account(self, args: Args) -> Response:
@@ -193,7 +192,7 @@ class AccountRoutes:
         "POST tokens",
         "Add a token with which a program acts for an account, and return its secret, once.",
         body=_NEW_TOKEN,
-        statuses=(403, 404, 409, 413, 415),
+        statuses=(404, 409),
         success={201: "The token is added."},
     )
     def post_token(self, _: Args) -> answers.NewToken:
@@ -215,7 +214,6 @@ class AccountRoutes:
         "Delete a token; frametally refuses programs that use it from then on.",
         _ACCOUNT,
         _TOKEN,
-        statuses=(403, 404),
         success={204: "The token is deleted."},
     )
     def delete_token(self, args: Args) -> Response:

@@ -250,7 +250,7 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
     for status in success.keys() - _WITHOUT_CONTENT:
         example = examples().get(endpoint.name)
         responses[str(status)]["content"] = _content(endpoint.answer, endpoint.media_types, example)
-    for status in (400, 401, 403, 405, 503, *endpoint.statuses):
+    for status in endpoint.problems:
         responses[str(status)] = _problem(status)
     if endpoint.name == "frames_image":
         responses["304"] = {"description": "The browser has the current version."}

@@ -109,7 +109,7 @@ class FootageRoutes(ChangeHandlers):
         "POST footage/plan",
         "Show what a change of a source's footage would do to its counts; change nothing.",
         body=_FOOTAGE,
-        statuses=(403, 404, 415),
+        statuses=(404,),
         only_computes=True,
     )
     def plan_footage(self, _: Args) -> ChangePlan:
@@ -153,7 +153,7 @@ class FootageRoutes(ChangeHandlers):
         "POST footage/changes",
         "Change the footage from a source; `/api/v1/changes` shows the progress.",
         body=_FOOTAGE,
-        statuses=(403, 404, 409, 415),
+        statuses=(404, 409),
         success={202: "The change has started."},
     )
     def change_footage(self, _: Args) -> ChangeState:
@@ -182,7 +182,7 @@ class FootageRoutes(ChangeHandlers):
     @FOOTAGE.route(
         "POST changes/finish",
         "Finish interrupted changes; `/api/v1/changes` shows the progress.",
-        statuses=(403, 409),
+        statuses=(409,),
         success={202: "The change has started."},
     )
     def finish_changes(self, _: Args) -> ChangeState:

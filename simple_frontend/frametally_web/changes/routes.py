@@ -98,7 +98,7 @@ class LetterRoutes(ChangeHandlers):
         "POST dead-letters/plan",
         "Show what replaying or dropping dead letters would do; change nothing.",
         body=_LETTERS,
-        statuses=(403, 404, 415),
+        statuses=(404,),
         only_computes=True,
     )
     def plan_letters(self, _: Args) -> ChangePlan:
@@ -129,7 +129,7 @@ class LetterRoutes(ChangeHandlers):
         "POST dead-letters/changes",
         "Replay or drop dead letters; `/api/v1/changes` shows the progress.",
         body=_LETTERS,
-        statuses=(403, 404, 409, 415),
+        statuses=(404, 409),
         success={202: "The change has started."},
     )
     def change_letters(self, _: Args) -> ChangeState:

@@ -41,7 +41,7 @@ class TimezoneRoutes(ChangeHandlers):
         "POST timezones/plan",
         "Show what another time zone of a source would change; change nothing.",
         body=_FORM,
-        statuses=(403, 404, 415),
+        statuses=(404,),
         only_computes=True,
     )
     def plan_timezones(self, _: Args) -> ChangePlan:
@@ -54,7 +54,7 @@ class TimezoneRoutes(ChangeHandlers):
         "POST timezones/changes",
         "Set the time zone of a source; `/api/v1/changes` shows the progress.",
         body=_FORM,
-        statuses=(403, 404, 409, 415),
+        statuses=(404, 409),
         success={202: "The change has started."},
     )
     def change_timezones(self, _: Args) -> ChangeState:

@@ -94,7 +94,7 @@ class PresetRoutes(Handlers):
     @PRESETS.route(
         "POST presets/measure",
         "Measure the CPU time of each downloaded model; `GET presets` shows the result.",
-        statuses=(403, 409),
+        statuses=(409,),
         success={202: "The measurement has started."},
         only_computes=True,
     )
@@ -112,7 +112,7 @@ class PresetRoutes(Handlers):
         "POST presets/plan",
         "Show what counting the last week again with a model would do; change nothing.",
         body=_CHOICE,
-        statuses=(403, 404, 409, 415),
+        statuses=(404, 409),
         only_computes=True,
     )
     def plan_preset(self, _: Args) -> ChangePlan:
@@ -135,7 +135,7 @@ class PresetRoutes(Handlers):
         "POST presets/changes",
         "Count the last week again with a model; `GET presets` shows the progress.",
         body=_CHOICE,
-        statuses=(403, 404, 409, 415),
+        statuses=(404, 409),
         success={202: "The count has started."},
     )
     def change_preset(self, _: Args) -> ChangeState:

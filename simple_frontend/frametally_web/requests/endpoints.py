@@ -37,7 +37,7 @@ class Endpoint:
         body: The form of its JSON body; None without one.
         form: The parts of its form body.
         sends: The type of the bytes in its body.
-        statuses: Statuses of its problems, in addition to those of all routes.
+        statuses: Statuses of its problems that its other attributes do not imply; see `problems`.
         success: Successful answers in words, by status, if there is more than 200.
         tag: Its group in the description.
         right: The required role.
@@ -82,6 +82,13 @@ class Endpoint:
     def in_query(self) -> tuple[str, ...]:
         """Names of the parameters in the query."""
         return tuple(parameter.name for parameter in self.parameters if parameter.place == "query")
+
+    @property
+    def problems(self) -> set[int]:
+        """Statuses of its problems: those of all routes, those of a variable path or a JSON body, its own."""
+        of_path = {404} if "{" in self.path else set()
+        of_body = {413, 415} if self.body is not None else set()
+        return {400, 401, 403, 405, 503, *of_path, *of_body, *self.statuses}
 
     @property
     def streams(self) -> bool:

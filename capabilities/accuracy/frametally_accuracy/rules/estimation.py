@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from frametally_accuracy.rules.answer_agreement import AnswerErrors
 from frametally_accuracy.rules.drawing import Draws, Numbers
-from frametally_accuracy.rules.quantiles import far_student_quantile, student_quantile
+from frametally_accuracy.rules.quantiles import far_student_quantile, share_bound, student_quantile
 
 CONFIDENCE = 0.95
 BEST_AT = 100
@@ -273,3 +273,21 @@ def _boundary(prepared: _Prepared) -> float:
     best = BEST_AT / len(prepared.drawn) / (-2 * log_alpha + math.log(1 - 2 * log_alpha))
     time = prepared.time
     return math.sqrt((1 + best / time) * (math.log((time + best) / best) - 2 * log_alpha))
+
+
+def most_objects(
+    draws: Draws, truth: Numbers, is_missing: NDArray[np.bool_], *, is_at_will: bool
+) -> float | None:
+    """Return the one-sided 95 % upper bound of the total; None if people stop at will and saw any.
+
+    It is the bound of Clopper and Pearson (1934) for the share of units with objects: with none in n units
+    about 3 / n, the rule of three (Hanley and Lippman-Hand, 1983). It holds whenever people stop: 19 of 20
+    checks find a larger share earlier. Units are taken to have the sample's least weight and as many objects
+    as its fullest unit; those with a missing picture count as having some.
+    """
+    drawn = draws.is_drawn
+    number, hits = int(drawn.sum()), int(((truth > 0) | is_missing)[drawn].sum())
+    if hits and is_at_will:
+        return None
+    share = share_bound(hits, number, CONFIDENCE) / float(draws.weights[drawn].min())
+    return min(share, 1.0) * float(draws.sizes.sum()) * max(float(truth.max()), 1.0)

@@ -17,14 +17,12 @@ import av
 from frametally.process.allowed_addresses import AllowedPlaces, CameraAddress, read_address
 from frametally.settings.loading import Settings
 from frametally_live.cameras.camera_access import CameraAway, CameraLogin, dial, login_of, without_login
-from frametally_live.cameras.http_stream import HttpStream, HttpVisitor
+from frametally_live.cameras.http_stream import SILENT_S, HttpStream, HttpVisitor
 from frametally_live.cameras.rtsp_relay import RtspRelay
 from frametally_live.settings import LiveSettings
 
 OPEN_S = 10.0
 """Time within which a camera must describe its stream."""
-SILENT_S = 5.0
-"""Silence after which a camera is unavailable."""
 _PLAYLIST_SILENT_S = 30.0
 """HLS sends pieces of several seconds at a time."""
 _LOOK_S = 0.2

@@ -17,7 +17,8 @@ from typing import Any
 from frametally.process.allowed_addresses import AddressRefused, AllowedPlaces, CameraAddress, read_address
 from frametally_live.cameras.camera_access import CameraAway, CameraLogin, PlaceRefused, dial, told_status
 
-_SILENT_S = 5.0
+SILENT_S = 5.0
+"""Silence after which a camera is unavailable."""
 
 
 class _Plain(http.client.HTTPConnection):
@@ -141,7 +142,7 @@ def _failures_named() -> Iterator[None]:
 
 
 def _silence() -> CameraAway:
-    return CameraAway(f"sent nothing for {_SILENT_S:g} s")
+    return CameraAway(f"sent nothing for {SILENT_S:g} s")
 
 
 @dataclass
@@ -183,7 +184,7 @@ class HttpVisitor:
         if self._is_cut:
             raise CameraAway("was disconnected")
         connection = dial(host, port, self.allowed, by_tls=by_tls, ca_file=self.ca_file)
-        connection.settimeout(_SILENT_S)
+        connection.settimeout(SILENT_S)
         self._sockets = [open_socket for open_socket in self._sockets if open_socket.fileno() >= 0]
         self._sockets.append(connection)
         if self._is_cut:  # closed while it connected
@@ -205,7 +206,7 @@ class HttpVisitor:
             raise PlaceRefused(f"{url[:200]!r} is not an HTTP address")
         try:
             with _failures_named():
-                return HttpStream(url, self._opener.open(url, timeout=_SILENT_S))
+                return HttpStream(url, self._opener.open(url, timeout=SILENT_S))
         except urllib.error.HTTPError as error:
             with error:
                 raise self.refusal_of(error.code, str(error.reason)) from None
@@ -219,7 +220,7 @@ class HttpVisitor:
         """
         with _failures_named():
             try:
-                answer = self._opener.open(request, timeout=_SILENT_S)
+                answer = self._opener.open(request, timeout=SILENT_S)
             except urllib.error.HTTPError as error:
                 answer = error
             with answer:

@@ -13,6 +13,8 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+
 from frametally import keys
 from frametally.books.runs import DayKey, read_run, read_source_files
 from frametally.errors import Poison, Retryable
@@ -21,16 +23,17 @@ from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process import failpoints
 from frametally.process.reports import Progress, Skipped, plural
 from frametally.records import PathFile, Run, encode
-from frametally.rules.places import FLOWS, series_model
+from frametally.rules.places import FLOWS, Zones, series_model
 from frametally.rules.times import DAY_MS
 from frametally.settings.loading import Settings
 from frametally_hadoop.job.reading import LinkEnded
-from frametally_hadoop.planning.plan import DaySelection, DayToCount, DayWindows, StepReport
+from frametally_hadoop.planning.plan import DaySelection, DayToCount, DayWindows, DrawnZones, StepReport
 from frametally_hadoop.publication.publish import LINES_PER_PART, put_parts
 from frametally_hadoop.running.engine import DaySpool, cluster_of, run_job, workspace
 from frametally_hadoop.running.outcome import LINK_S
-from frametally_traffic.counting.drawn_zones import read_zones
 from frametally_traffic.counting.flow_plan import FlowDay, FlowPlan, path_files, plan_flows
+from frametally_traffic.drawings.drawn_shapes import shapes_of
+from frametally_traffic.drawings.revisions import drawn_sources, read_drawing
 from frametally_traffic.flows.day_columns import decode_flows
 from frametally_traffic.flows.shapes import FLOWS_VERSION
 from frametally_traffic.tasks.flow_tasks import count_entry, entry_of
@@ -357,3 +360,19 @@ def count(
     raise Retryable(
         f"other aggregations published first {_ATTEMPTS} times in a row: run `frametally aggregate` again"
     )
+
+
+def read_zones(store: ObjectStore) -> DrawnZones:
+    """Return all drawn zones. Raises `Retryable` if the store is unavailable."""
+    zones_by_source: dict[str, Zones] = {}
+    unreadable: dict[str, Skipped] = {}
+    for source in sorted(drawn_sources(store)):
+        try:
+            drawing = read_drawing(store, source)
+            zones = shapes_of(msgspec.structs.replace(drawing, calibrations=())).zones
+        except Poison as error:
+            unreadable[source] = Skipped(f"zones of {source}", str(error))
+            continue
+        if zones:
+            zones_by_source[source] = zones
+    return DrawnZones(zones_by_source, unreadable)

@@ -54,7 +54,7 @@ class DrawingRoutes:
 
     context: WebContext
 
-    @DRAWINGS.route("GET sources/{source}/drawing", "Show a source's drawing.", _SOURCE, statuses=(404,))
+    @DRAWINGS.route("GET sources/{source}/drawing", "Show a source's drawing.", _SOURCE)
     def sources_drawing(self, args: Args) -> answers.SourceDrawing:
         return _with_etag(drawing_changes.show_drawing(self.context.ports.store, self._source(args)))
 
@@ -64,7 +64,7 @@ class DrawingRoutes:
         _SOURCE,
         _REVISION,
         body=DrawingFile,
-        statuses=(404, 412, 413, 415, 428),
+        statuses=(412, 428),
         right="correct",
     )
     def put_sources_drawing(self, args: Args) -> answers.SourceDrawing:
@@ -78,7 +78,6 @@ class DrawingRoutes:
         _SOURCE,
         _AT,
         TIMEZONE,
-        statuses=(404,),
     )
     def sources_frame(self, args: Args) -> answers.StoredPicture:
         zone = read_zone(args, self.context.settings)
@@ -91,7 +90,6 @@ class DrawingRoutes:
         "POST calibrations/try",
         "Try a calibration: its matrix, its errors, and a verdict. Nothing is stored.",
         body=DrawnCalibration,
-        statuses=(413, 415),
         right="correct",
         only_computes=True,
     )

@@ -75,7 +75,7 @@ class PlaybackRoutes:
         *_RANGE,
         named="video_original",
         media_types=("video/mp4", "application/octet-stream"),
-        statuses=(404, 416),
+        statuses=(416,),
         success=_PLAYED,
     )
     async def original(self, request: Request) -> Response:
@@ -90,7 +90,7 @@ class PlaybackRoutes:
         *_RANGE,
         named="video_playable",
         media_types=("video/mp4",),
-        statuses=(404, 416),
+        statuses=(416,),
         success=_PLAYED,
     )
     async def playable(self, request: Request) -> Response:
@@ -108,7 +108,7 @@ class PlaybackRoutes:
         *_RANGE,
         named="video_enhanced",
         media_types=("video/mp4",),
-        statuses=(404, 416),
+        statuses=(416,),
         success=_PLAYED,
     )
     async def enhanced(self, request: Request) -> Response:
@@ -131,7 +131,7 @@ class PlaybackRoutes:
         *_RANGE,
         named="processed_video",
         media_types=("video/mp4",),
-        statuses=(404, 416),
+        statuses=(416,),
         success=_PLAYED,
         at_root=True,
     )
@@ -151,7 +151,7 @@ class PlaybackRoutes:
         *_FIELDS,
         named="video_frame",
         media_types=("image/jpeg",),
-        statuses=(404, 422, 429),
+        statuses=(422, 429),
     )
     async def frame(self, request: Request) -> Response:
         check_known(request.query_params, ["position_s", *ENHANCEMENT_FIELDS])
@@ -190,7 +190,6 @@ class PlaybackRoutes:
         _VERSION,
         named="video_sprite_vtt",
         media_types=("text/vtt",),
-        statuses=(404,),
         success={200: "The moment of each picture.", 304: _KEPT},
     )
     @PLAYBACK.route(
@@ -200,7 +199,6 @@ class PlaybackRoutes:
         _VERSION,
         named="video_sprite",
         media_types=("image/jpeg",),
-        statuses=(404,),
         success={200: "A hundred small pictures of the video in one.", 304: _KEPT},
     )
     @PLAYBACK.route(
@@ -211,7 +209,6 @@ class PlaybackRoutes:
         WIDTH,
         named="video_poster",
         media_types=("image/jpeg",),
-        statuses=(404,),
         success={200: "A picture of the video.", 304: _KEPT},
     )
     async def picture(self, request: Request) -> Response:

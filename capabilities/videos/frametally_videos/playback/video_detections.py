@@ -88,7 +88,6 @@ class DetectionRoutes:
         _TO,
         named="video_detections",
         answer=VideoDetections,
-        statuses=(404,),
     )
     async def detections(self, request: Request) -> Response:
         """Answer with the boxes of a stretch of a video."""

@@ -199,7 +199,7 @@ _BESIDE_THE_FILE_BYTES = 1_000_000
 
 
 FORMS = Routes("Videos", right="correct", native=True)
-REFUSED = (403, 409, 413, 415, 422, 429, 507)
+REFUSED = (409, 413, 415, 422, 429, 507)
 
 _FILE: Parameter[str | None] = text(
     "file",

@@ -97,7 +97,7 @@ class TusRoutes:
             "filename Z2F0ZS5tcDQ=",
         ),
         named="post_uploads",
-        statuses=(*REFUSED, 409, 412),
+        statuses=(*REFUSED, 412),
         success={201: "`Location` is where the upload continues, `Upload-Expires` until when it can."},
         sends=tus_headers.BYTES_TYPE,
     )
@@ -134,7 +134,7 @@ class TusRoutes:
         _UPLOAD,
         named="upload",
         answer=UploadProgress,
-        statuses=(404, 410),
+        statuses=(410,),
     )
     async def tell(self, request: Request) -> Response:
         """Answer with the progress or the result of an upload, without interrupting it."""
@@ -162,7 +162,7 @@ class TusRoutes:
         _UPLOAD,
         _PROTOCOL,
         named="head_upload",
-        statuses=(404, 410, 412),
+        statuses=(410, 412),
     )
     @tus_headers.of_protocol
     async def head(self, request: Request) -> Response:
@@ -215,7 +215,7 @@ class TusRoutes:
             text_schema(),
         ),
         named="patch_upload",
-        statuses=(*REFUSED, 404, 409, 410, 412, 460),
+        statuses=(*REFUSED, 410, 412, 460),
         success={
             204: "The bytes are stored: `Upload-Offset`. After the last ones, `Frametally-Video` has the "
             "video's ID, and `Frametally-Known` says whether these bytes had already been uploaded."
@@ -246,7 +246,7 @@ class TusRoutes:
         _UPLOAD,
         _PROTOCOL,
         named="delete_upload",
-        statuses=(403, 404, 410, 412),
+        statuses=(410, 412),
         success={204: "Nothing of the upload is kept."},
     )
     @tus_headers.of_protocol
