@@ -98,7 +98,7 @@ def test_a_password_that_is_changed_ends_the_log_ins(users: Users, tmp_path: Pat
         (["passwd", "ben"], "", "account ben does not exist"),
         (["remove", "ben"], "", "account ben does not exist"),
     ],
-    ids=str,
+    ids=lambda value: str(value)[:40],
 )
 def test_what_cannot_be_is_one_line_and_changes_nothing(
     users: Users, arguments: list[str], typed: str, line: str

@@ -61,7 +61,7 @@ def answer_piece(page: Page, taps: int) -> str:
 
 
 def test_pieces_by_keyboard_alone_and_again_after_leaving(filmed: Place, visit: Visits, axe: str) -> None:
-    window = visit(filmed)
+    window = visit(filmed, reduced_motion="no-preference")
     page = window.page
     held: list[Route] = []
     is_held = True
@@ -128,7 +128,7 @@ def answer_by_api(window: Visit, name: str, **wanted: Any) -> None:
 def test_intervals_of_visits_and_crossings_are_where_the_numbers_are(
     filmed: Place, visit: Visits, axe: str
 ) -> None:
-    window = visit(filmed)
+    window = visit(filmed, reduced_motion="no-preference")
     answer_by_api(window, "seen", metric="visits")
     answer_by_api(window, "driven", metric="crossings", line="west", sources=["gate"])
     page = window.open("?metric=objects&interval=60", "#dashboard[data-state=ready][aria-busy=false]")
@@ -157,7 +157,7 @@ def test_intervals_of_visits_and_crossings_are_where_the_numbers_are(
 
 
 def test_a_piece_with_a_deleted_picture_is_skipped(filmed: Place, visit: Visits) -> None:
-    window = visit(filmed)
+    window = visit(filmed, reduced_motion="no-preference")
     made = window.context.request.post(f"{window.url}/api/v1/accuracy", data={"metric": "visits"})
     check = made.json()["id"]
     unit = certificate_of(window, check)["units"][0]

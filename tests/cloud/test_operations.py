@@ -136,23 +136,22 @@ class Nothing:
 
 sys.meta_path.insert(0, Nothing())
 from frametally_cli.main import main
-sys.exit(main(sys.argv[1:]))
+sys.exit(max(main(command.split()) for command in sys.argv[1:]))
 """
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("command", COMMANDS)
-def test_the_command_runs_without_the_packages_of_any_stage(command: str, tmp_path: Path) -> None:
+def test_commands_run_without_the_packages_of_any_stage(tmp_path: Path) -> None:
     assert {"cv2", "kafka", "boto3", "elasticsearch", "flask", "mrjob", "bcrypt"} <= BLOCKED
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, *command.split()],
+        [sys.executable, "-c", SCRIPT, *COMMANDS],
         cwd=tmp_path,
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert "Usage: frametally" in done.stdout
+    assert done.stdout.count("Usage: frametally") == len(COMMANDS)
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)

@@ -42,7 +42,8 @@ def checkout(tmp_path: Path) -> Path:
     """CI's scripts, and beside them a make and tools that do nothing."""
     shutil.copytree(ROOT / ".ci", tmp_path / ".ci")
     executable(tmp_path / ".venv" / "bin" / "python", f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
-    for tool in ("chromium", "strace", "docker-compose", "ip", "promtool"):
+    # The package manager, too: another process may hold its lock.
+    for tool in ("chromium", "strace", "docker-compose", "ip", "dot", "ffmpeg", "promtool", "apt-get"):
         executable(tmp_path / "bin" / tool, "#!/bin/sh\n")
     executable(tmp_path / "bin" / "make", MAKE)
     return tmp_path

@@ -7,9 +7,9 @@ import signal
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
 import pytest
+from tests.kit.processes import is_running
 from tests.kit.waiting import until
 
 from frametally.process.bound import bound
@@ -20,14 +20,6 @@ from frametally.work.children import Family, Member
 
 def python(name: str, program: str, *arguments: object) -> Member:
     return Member(name, [sys.executable, "-c", program, *map(str, arguments)])
-
-
-def lives(process: int) -> bool:
-    """Whether it runs; one that nobody has asked for its code yet does not."""
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 class Running:
@@ -96,9 +88,9 @@ def test_a_member_that_is_killed_comes_back_and_the_others_run_on() -> None:
         assert family.says("was killed by SIGKILL: frametally starts it again in ")[0].startswith("one   | ")
         second = process_of(family.says("one   | here", times=2)[1])
         assert second != first
-        assert lives(other)
+        assert is_running(other)
     assert family.code == 0, family.lines
-    assert not lives(second)
+    assert not is_running(second)
 
 
 @pytest.mark.thorough
@@ -149,7 +141,7 @@ def test_a_member_that_hears_nothing_is_killed_in_the_end(monkeypatch: pytest.Mo
         process = process_of(family.says("deaf | here")[0])
         family.says("good | here")
     assert family.code == 1
-    assert not lives(process)
+    assert not is_running(process)
     assert any("was killed; run the same command to continue" in line for line in family.lines)
 
 
@@ -220,10 +212,10 @@ def test_no_member_outlives_a_family_that_is_killed() -> None:
     ) as parent:
         assert parent.stdout is not None
         here = [process_of(parent.stdout.readline()) for _ in range(2)]
-        assert all(map(lives, here))
+        assert all(map(is_running, here))
         parent.kill()
         parent.wait()
-        until(lambda: not any(map(lives, here)))
+        until(lambda: not any(map(is_running, here)))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children of their parent's end")

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from tests.examples import first_quick
 from tests.faults.conftest import Deployment, Stage
+from tests.kit.processes import children_of, is_running
 from tests.kit.waiting import until
 
 from frametally.ports.object_store import ObjectStore
@@ -224,18 +225,11 @@ def test_workers_that_lose_their_supervisor_end(
     deployment.run("produce", *PICTURES, pictures)
     team = deployment.start("consume", "--workers", 2)
     until(deployment.drained, "the log is drained")
-    [pid] = [team.process.pid]
-    children = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    assert team.process.pid is not None
+    children = children_of(team.process.pid)
     assert len(children) >= 2
     team.kill()
-    until(lambda: not any(_is_running(child) for child in children), "the workers have ended", within_s=20)
-
-
-def _is_running(pid: int) -> bool:
-    try:
-        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
+    until(lambda: not any(map(is_running, children)), "the workers have not ended")
 
 
 @pytest.mark.thorough

@@ -8,11 +8,11 @@ import time
 import uuid
 
 import pytest
+from tests.kit.waiting import until
 from tests.live.test_stream_command import (
     LEASE_S,
     NOBODY,
     OTHER,
-    PATIENCE_S,
     VIDEO,
     Run,
     beside,
@@ -78,10 +78,10 @@ def test_whoever_ends_it_ends_the_stream_which_has_failed_and_says_so(
     def stops() -> None:
         held = claimed(book)
         os.kill(os.getpid(), number)
-        until_s = time.monotonic() + PATIENCE_S
-        while book.renew_feed(held, FeedTold("running"), lease_s=LEASE_S) is not None:
-            assert time.monotonic() < until_s, "nobody ended it"
-            time.sleep(0.01)
+        until(
+            lambda: book.renew_feed(held, FeedTold("running"), lease_s=LEASE_S) is None,
+            "nobody ended it",
+        )
 
     with beside(stops):
         assert run(VIDEO.id, "--booked", feed.id) == 130

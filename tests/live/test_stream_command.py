@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+from tests.kit.waiting import until
 from tests.videos.video_records import make_facts, make_video
 
 from frametally.settings.loading import load_settings
@@ -56,10 +57,8 @@ def streamed(book: LiveBook, video_id: str = VIDEO.id) -> Feed:
 
 def claimed(book: LiveBook) -> Feed:
     """What is to be streamed, once it is there."""
-    until_s = time.monotonic() + PATIENCE_S
-    while (feed := book.claim_feed("worker", ["video"], lease_s=LEASE_S)) is None:
-        assert time.monotonic() < until_s, "nobody started a stream"
-        time.sleep(0.01)
+    feed = until(lambda: book.claim_feed("worker", ["video"], lease_s=LEASE_S), "nobody started a stream")
+    assert feed is not None
     return feed
 
 
@@ -175,10 +174,7 @@ def test_one_that_is_stopped_before_anybody_runs_it_is_over_and_has_shown_nothin
     monkeypatch.setattr(command, "_NOBODY_AFTER_S", 0.0)
 
     def stops() -> None:
-        until_s = time.monotonic() + PATIENCE_S
-        while not (feeds := book.feeds()):
-            assert time.monotonic() < until_s
-            time.sleep(0.01)
+        feeds = until(book.feeds)
         assert feeds[0].told.state == "requested"
         time.sleep(0.5)  # it looks a few times
         os.kill(os.getpid(), signal.SIGINT)

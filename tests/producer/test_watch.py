@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.kit.waiting import until
 from tests.producer.conftest import Bench
 
 from frametally.errors import Misconfigured
@@ -225,9 +226,7 @@ def test_the_command_watches_without_keeping_the_machine_busy_until_sigterm_and_
         stderr=subprocess.PIPE,
         text=True,
     )
-    until_s = time.monotonic() + 60
-    while not list((tmp_path / "data").glob("store/media/*.json")) and time.monotonic() < until_s:
-        time.sleep(0.05)
+    until(lambda: [*(tmp_path / "data").glob("store/media/*.json")])
     time.sleep(1)
     busy = Path(f"/proc/{running.pid}/stat")
     ticks = busy.read_text().rpartition(")")[2].split()[11:13] if busy.exists() else None

@@ -17,7 +17,7 @@ from frametally.process import failpoints
 from frametally.rules.times import DAY_MS
 from frametally_retention.policy import LegalHold, RetentionRule, put_hold, set_rule
 
-KILLS = int(os.environ.get("FAULTS_RETENTION_KILLS", 30 if THOROUGH else 4))
+KILLS = int(os.environ.get("FAULTS_RETENTION_KILLS", 12 if THOROUGH else 4))
 SEED = int(os.environ.get("FAULTS_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
 CONSTANTS = {"frametally_retention.rounds._BATCH": 20}
 

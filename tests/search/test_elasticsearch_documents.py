@@ -247,7 +247,7 @@ class Server(ThreadingHTTPServer):
                 return 404, {"error": self.error, "status": 404}
             return 200, {"_shards": {"failed": self.failed_shards}, "hits": {"hits": []}}
         if self.meeting is not None:
-            self.meeting.wait(timeout=10)
+            self.meeting.wait(timeout=60)
         return 200, {"_shards": {"failed": 0}, "hits": {"hits": []}}
 
 

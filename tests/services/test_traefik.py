@@ -20,6 +20,7 @@ import urllib3
 from serving.downloads import cache_folder
 from serving.needs import server
 from serving.processes import ServerFailed
+from tests.kit.waiting import until
 
 pytestmark = pytest.mark.services
 
@@ -165,10 +166,7 @@ def test_who_asks_too_often_is_told_to_wait_and_may_come_back(traefik: Mapping[s
     with ThreadPoolExecutor(20) as pool:
         statuses = Counter(pool.map(lambda _: door.ask().status, range(1500)))
     assert set(statuses) == {401, 429}
-    by_s = time.monotonic() + 20
-    while door.ask(traefik["USER"], traefik["PASSWORD"]).status != 200:
-        assert time.monotonic() < by_s
-        time.sleep(0.1)
+    until(lambda: door.ask(traefik["USER"], traefik["PASSWORD"]).status == 200)
 
 
 def test_an_upload_that_takes_longer_than_a_minute_comes_through_whole(traefik: Mapping[str, str]) -> None:

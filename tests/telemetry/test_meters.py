@@ -193,18 +193,18 @@ def test_figures_are_read_as_they_were_written() -> None:
 
 def test_a_listener_answers_metrics_and_health_and_nothing_else(fresh: Meters, tmp_path: Path) -> None:
     with listening(Scraped(tmp_path), "127.0.0.1", 0) as port:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
             assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
             found = values(answer.read())
         assert found["frametally_disk_free_bytes",] > 0
         assert ("process_cpu_seconds_total",) in found
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=60) as answer:
             assert (answer.status, answer.read()) == (200, b'{"status": "running"}')
         for path in ("/", "/metrics/../etc/passwd", "/metricsx", "/healthz/x"):
             with pytest.raises(urllib.error.HTTPError, match="404") as refused:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10)
+                urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=60)
             refused.value.close()
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         connection.request("HEAD", "/metrics")
         head = connection.getresponse()
         assert (head.status, head.read()) == (200, b"")
@@ -224,7 +224,7 @@ def test_those_who_ask_and_take_nothing_keep_nobody_from_stopping(fresh: Meters,
             one.close()
         while True:  # their places are free again
             try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
                     assert answer.status == 200
                     break
             except (OSError, http.client.HTTPException):

@@ -41,7 +41,7 @@ def test_little_moves_while_a_page_loads(place: Place, visit: Visits, name: str)
     query, ready, film = PAGES[name]
     film(place)
     for viewport in SCREENS:
-        check_shift(visit(place, viewport=viewport), query, ready)
+        check_shift(visit(place, viewport=viewport, reduced_motion="no-preference"), query, ready)
 
 
 @pytest.mark.thorough
@@ -57,6 +57,6 @@ def test_little_moves_while_videos_and_jobs_load(
     place: Place, visit: Visits, query: str, ready: str, serve: Callable[[Page], None]
 ) -> None:
     for viewport in SCREENS:
-        window = visit(place, viewport=viewport)
+        window = visit(place, viewport=viewport, reduced_motion="no-preference")
         serve(window.page)
         check_shift(window, query, ready)

@@ -50,7 +50,7 @@ def hand(request: pytest.FixtureRequest, visit: Visits) -> Iterator[Callable[...
     made: list[MouseHand] = []
 
     def start(url: str, query: str = "") -> MouseHand:
-        window = visit(None, url=url)
+        window = visit(None, url=url, reduced_motion="no-preference")
         window.context.grant_permissions(["clipboard-read", "clipboard-write"])
         if query != "new":
             window.page.clock.set_fixed_time(TUESDAY_AFTER)

@@ -8,11 +8,11 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 from starlette.types import Message, Receive, Scope, Send
+from tests.kit.waiting import until
 
 from frametally_web.asgi import Application
 
@@ -101,10 +101,7 @@ class KilledServer:
 
     def wait_for_bytes(self, least: int, is_over: Callable[[], bool] = lambda: False) -> None:
         """Return once it has kept so many bytes, or there is nothing to wait for any more."""
-        until_s = time.monotonic() + 300
-        while self.kept_bytes() < least and not is_over():
-            assert time.monotonic() < until_s
-            time.sleep(0.002)
+        until(lambda: self.kept_bytes() >= least or is_over(), within_s=300, every_s=0.002)
 
     def kept_bytes(self) -> int:
         """Return how much there is of the one upload, under way or over."""

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import textwrap
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -23,6 +22,7 @@ from tests.examples import first_quick
 from tests.fakes.footage import make_file, moving
 from tests.fakes.remuxed import with_tracks
 from tests.family.footage import make_video
+from tests.kit.waiting import until
 from tests.videos.video_records import make_video as make_record
 from tests.videos.video_records import upload_file
 
@@ -248,9 +248,7 @@ def test_a_cancelled_job_is_ended_and_nothing_is_noted_of_it(
     instead(monkeypatch, f"import time; open({str(begun)!r}, 'w').close(); time.sleep(600)")
 
     def cancel() -> None:
-        until_s = time.monotonic() + 60
-        while not begun.exists() and time.monotonic() < until_s:
-            time.sleep(0.02)
+        until(begun.exists)
         shop.catalogue.cancel_jobs(video.id)
 
     canceller = threading.Thread(target=cancel)

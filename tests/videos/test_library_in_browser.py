@@ -147,7 +147,8 @@ def test_the_list_has_48_a_page_and_a_reload_stays_where_it_was(place: Place, vi
 def test_a_preview_plays_while_its_card_is_pointed_at_or_has_the_keyboard(
     place: Place, visit: Visits
 ) -> None:
-    page = open_shelf(visit, place, Shelf(make_video(1), make_video(2)))
+    shelf = Shelf(make_video(1), make_video(2))
+    page = open_shelf(visit, place, shelf, reduced_motion="no-preference")
     card = page.locator(".video-card").first
     sprite = card.locator("canvas")
     expect(sprite).to_be_hidden()
@@ -166,7 +167,7 @@ def test_a_preview_plays_while_its_card_is_pointed_at_or_has_the_keyboard(
 
 @pytest.mark.thorough
 def test_nothing_moves_for_whom_motion_is_too_much(place: Place, visit: Visits) -> None:
-    page = open_shelf(visit, place, Shelf(make_video(1)), reduced_motion="reduce")
+    page = open_shelf(visit, place, Shelf(make_video(1)))
     page.locator(".video-card").hover()
     page.locator(".video-link").focus()
     expect(page.locator(".video-card canvas")).to_be_hidden()

@@ -11,7 +11,6 @@ import signal
 import struct
 import subprocess
 import sys
-import time
 import zlib
 from collections.abc import Callable
 from contextlib import closing
@@ -344,6 +343,9 @@ def test_the_look_ends_with_the_process_that_wants_it(
     looks: Looks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody is left to read the answer: a decoder that hangs must not live on."""
+    from tests.kit.processes import is_running  # this module is a script, too, where there is no such package
+    from tests.kit.waiting import until
+
     looks.put(b"x")
     note = tmp_path / "pid"
     hangs = f"import os, time; open({str(note)!r}, 'w').write(str(os.getpid()) + chr(10)); time.sleep(600)"
@@ -357,16 +359,11 @@ def test_the_look_ends_with_the_process_that_wants_it(
         "video_looks.inspect(load_settings(), 'a', VideoFields(), 'a')\n"
     )
     asker = subprocess.Popen([sys.executable, "-c", asks])
-    until_s = time.monotonic() + 60
-    while not (note.exists() and note.read_text().endswith("\n")):
-        assert time.monotonic() < until_s
-        time.sleep(0.05)
+    until(lambda: note.exists() and note.read_text().endswith("\n"))
     pid = int(note.read_text())
     asker.kill()
     asker.wait()
-    while Path(f"/proc/{pid}").exists() and "State:\tZ" not in Path(f"/proc/{pid}/status").read_text():
-        assert time.monotonic() < until_s
-        time.sleep(0.05)
+    until(lambda: not is_running(pid), "it outlived the one that asked")
 
 
 def box(kind: bytes, *parts: bytes) -> bytes:

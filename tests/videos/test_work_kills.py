@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import re
 import signal
 import subprocess
 import sys
@@ -16,6 +15,8 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from tests.kit.processes import children_of, is_running
+from tests.kit.waiting import until
 from tests.videos.video_records import all_keys, upload_file
 from tests.videos.written_clips import write_pictures
 
@@ -119,23 +120,6 @@ def quiet(tmp_path_factory: pytest.TempPathFactory, clip: Path) -> dict[str, byt
     return found
 
 
-def children_of(pid: int) -> list[int]:
-    """The processes that a process has started, and those that they have."""
-    found = []
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in map(int, task.read_text().split()):
-            found += [child, *children_of(child)]
-    return found
-
-
-def is_running(pid: int) -> bool:
-    try:
-        status = Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return False
-    return not re.search(r"^State:\s+[ZX]", status, re.MULTILINE)
-
-
 @pytest.mark.thorough
 def test_workers_and_jobs_that_are_killed_at_random_come_to_the_quiet_end(
     place: Place, quiet: dict[str, bytes]
@@ -160,12 +144,11 @@ def test_a_job_that_dies_at_a_failpoint_comes_to_the_quiet_end(
     place: Place, quiet: dict[str, bytes], name: str
 ) -> None:
     with place.start(FRAMETALLY_FAILPOINT=name) as worker:
-        until_s = time.monotonic() + PATIENCE_S
-        while not any(
-            job.kind == "frames" and job.attempts > 1 for job in place.catalogue.jobs(place.video.id)
-        ):
-            assert time.monotonic() < until_s
-            time.sleep(0.05)
+        until(
+            lambda: any(
+                job.kind == "frames" and job.attempts > 1 for job in place.catalogue.jobs(place.video.id)
+            )
+        )
         worker.kill()
     place.finish()
     assert place.contents() == quiet
@@ -173,12 +156,7 @@ def test_a_job_that_dies_at_a_failpoint_comes_to_the_quiet_end(
 
 def test_a_job_ends_with_the_worker_that_is_killed(place: Place) -> None:
     with place.start() as worker:
-        until_s = time.monotonic() + PATIENCE_S
-        while not (jobs := children_of(worker.pid)):
-            assert time.monotonic() < until_s
-            time.sleep(0.02)
+        jobs = until(lambda: children_of(worker.pid))
         worker.kill()
         worker.wait()
-    while any(map(is_running, jobs)):
-        assert time.monotonic() < until_s
-        time.sleep(0.02)
+    until(lambda: not any(map(is_running, jobs)), "a job outlived its worker")

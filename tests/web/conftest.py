@@ -356,6 +356,7 @@ class Visit:
             "viewport": {"width": 1280, "height": 900},
             "timezone_id": "Europe/Berlin",
             "locale": "en-GB",
+            "reduced_motion": "reduce",  # what pulses while answers are awaited costs CPU
             **context,
         }
         self.context = browser.new_context(**chosen)

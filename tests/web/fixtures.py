@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
 import subprocess
@@ -72,14 +73,32 @@ def client(place: Place) -> FlaskClient:
     return place.app().test_client()
 
 
-class _QuickAsyncio:
-    """asyncio for uvicorn, which looks ten times a second whether it is to end: 0.2 s a test."""
+class _EndsAtOnce:
+    """asyncio for uvicorn, which looks ten times a second whether it is to end: `end` makes it look now.
+
+    To look more often would cost as much CPU as the answers.
+    """
+
+    def __init__(self) -> None:
+        self._ending = threading.Event()
+        self._sleeping: dict[asyncio.AbstractEventLoop, asyncio.Event] = {}
 
     def __getattr__(self, name: str) -> Any:
         return getattr(asyncio, name)
 
     async def sleep(self, delay_s: float) -> None:
-        await asyncio.sleep(delay_s / 20)
+        if self._ending.is_set():
+            await asyncio.sleep(delay_s / 20)
+            return
+        woken = self._sleeping.setdefault(asyncio.get_running_loop(), asyncio.Event())
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(woken.wait(), delay_s)
+
+    def end(self) -> None:
+        self._ending.set()
+        for loop, woken in [*self._sleeping.items()]:
+            with contextlib.suppress(RuntimeError):  # it has ended
+                loop.call_soon_threadsafe(woken.set)
 
 
 @pytest.fixture
@@ -87,7 +106,8 @@ def serving(not_made: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
     """Serves an app on a free port; gives its URL."""
     from frametally_web.serving import DashboardServer
 
-    monkeypatch.setattr("uvicorn.server.asyncio", _QuickAsyncio())
+    waiting = _EndsAtOnce()
+    monkeypatch.setattr("uvicorn.server.asyncio", waiting)
 
     running: list[tuple[DashboardServer, threading.Thread]] = []
 
@@ -99,9 +119,11 @@ def serving(not_made: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
         return server.url
 
     yield start
-    for server, thread in running:
+    for server, _ in running:
         server.stop()
-        thread.join(timeout=10)
+    waiting.end()
+    for _, thread in running:
+        thread.join(timeout=60)
         assert not thread.is_alive()
 
 
@@ -116,13 +138,13 @@ def axe() -> str:
 
 @pytest.fixture
 def picture(request: pytest.FixtureRequest) -> Callable[[Page, str], None]:
-    """Keeps a screenshot of a state of the page, for people to look at; `make test` keeps none."""
+    """Keeps a screenshot of a state of the page, for people to look at: only where no `-m` chooses tests."""
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    is_quick = "not thorough" in request.config.option.markexpr
+    are_kept = not request.config.option.markexpr
 
     def take(page: Page, name: str) -> None:
         page.evaluate("scrollTo(0, 0)")
-        if is_quick:
+        if not are_kept:
             return
         page.screenshot(path=SCREENSHOTS / f"{name}.png", animations="disabled", full_page=True)
 

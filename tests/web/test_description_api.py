@@ -70,7 +70,7 @@ def described(tmp_path_factory: pytest.TempPathFactory, make_place: Any) -> Any:
 
 @pytest.mark.thorough
 @pytest.mark.parametrize(("path", "method"), [(f"/{one.path}", one.method) for one in ENDPOINTS])
-@settings(max_examples=examples(20), suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(10), suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_every_answer_is_what_the_description_says(
     described: Any, path: str, method: str, data: st.DataObject

@@ -47,7 +47,8 @@ def test_some_routes_have_ranges() -> None:
 def test_no_end_of_a_range_makes_a_route_fail(filmed: Place, path: str) -> None:
     client = filmed.app().test_client()
     ends = [{"from": one} for one in EXTREMES] + [{"to": one} for one in EXTREMES]
-    ends += [{"from": one, "to": other} for one, other in itertools.product(EXTREMES, repeat=2)]
+    # Of all pairs a third, in which each has its turn as either end.
+    ends += [{"from": one, "to": other} for one, other in [*itertools.product(EXTREMES, repeat=2)][::3]]
     formats = ("csv", "json", "parquet") if path == "/export" else ("",)
     for number, end in enumerate(ends):
         asked = {**end, "format": formats[number % len(formats)]}

@@ -65,7 +65,7 @@ def test_a_signal_ends_the_server_cleanly(tmp_path: Path, number: signal.Signals
         line = server.stdout.readline()
         url = line.split()[2]
         assert url.startswith("http://127.0.0.1:")
-        with urllib.request.urlopen(f"{url}/healthz", timeout=10) as answer:  # noqa: S310
+        with urllib.request.urlopen(f"{url}/healthz", timeout=60) as answer:  # noqa: S310
             assert answer.status == 200
             assert "Server" not in answer.headers  # no program, no version
         server.send_signal(number)
@@ -129,7 +129,7 @@ def test_streams_that_are_open_end_with_the_server_and_its_port_is_free_at_once(
             assert port in (0, int(url.rsplit(":", 1)[1]))
             port = int(url.rsplit(":", 1)[1])
             for _ in range(20):
-                stream = listening.enter_context(urllib.request.urlopen(f"{url}/api/v1/events", timeout=10))  # noqa: S310
+                stream = listening.enter_context(urllib.request.urlopen(f"{url}/api/v1/events", timeout=60))  # noqa: S310
                 assert stream.readline().startswith(b"retry:")
             server.send_signal(signal.SIGTERM)
             rest, errors = server.communicate(timeout=20)

@@ -60,7 +60,7 @@ def the_city(
 @pytest.fixture(params=HANDS)
 def hand(request: pytest.FixtureRequest, the_city: Place, visit: Visits) -> Iterator[MouseHand]:
     """At the start page; at the end it has not clicked too often."""
-    window = visit(the_city, viewport=DESK)
+    window = visit(the_city, viewport=DESK, reduced_motion="no-preference")
     window.page.clock.set_fixed_time(city.NOW)
     window.open()
     made = HANDS[request.param](window, _READY)
