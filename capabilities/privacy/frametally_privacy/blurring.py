@@ -48,7 +48,7 @@ def masked(pixels: Pixels, masks: Iterable[Sequence[tuple[float, float]]]) -> Pi
 
 
 def spans_to_blur(detections: Iterable[Detection], width_px: int, height_px: int) -> list[Span]:
-    """Return the parts of a picture to blur: upper parts of persons, lower parts of vehicles, with a margin."""
+    """Return the parts to blur: upper parts of persons, lower parts of vehicles, with a margin."""
     spans = []
     for detection in detections:
         label = detection.label.lower()
@@ -73,7 +73,7 @@ def spans_to_blur(detections: Iterable[Detection], width_px: int, height_px: int
 
 
 def blurred(pixels: Pixels, spans: Iterable[Span]) -> Pixels:
-    """Return a copy of a picture (height, width, 3; uint8) in which parts keep only `_CELLS` colours a side."""
+    """Return a copy of a picture (height, width, 3; uint8) whose parts keep `_CELLS` colours a side."""
     changed = pixels.copy()
     for left, top, right, bottom in spans:
         if left < right and top < bottom:

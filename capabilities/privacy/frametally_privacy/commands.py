@@ -31,7 +31,8 @@ _NUMBER = r"-?[0-9]{1,6}(?:\.[0-9]{1,6})?"
 _POINT = re.compile(rf"({_NUMBER}),({_NUMBER})")
 _SIZE = re.compile(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})")
 _LATER = (
-    "running cameras and producers follow it within 10 seconds; frames that are already stored stay as they are"
+    "running cameras and producers follow it within 10 seconds; frames that are already stored stay as they "
+    "are"
 )
 
 
@@ -103,9 +104,7 @@ def set_source(
     slug = keys.slug(source) if source else ""
     size_px = None if size is None else _size_px(size)
     masks = tuple(_points(number, text, size_px) for number, text in enumerate(mask, 1))
-    rule = check_rule(
-        PrivacyRule(source=slug, masks=masks, blur=blur, model=model, originals=originals)
-    )
+    rule = check_rule(PrivacyRule(source=slug, masks=masks, blur=blur, model=model, originals=originals))
     if new_source and not slug:
         raise Misconfigured("--new-source needs --source: name the source")
     if slug and not new_source:

@@ -24,7 +24,7 @@ class PrivacyRule(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         source: Slug of its source; empty means all sources that do not have their own rule.
-        masks: Polygons to blacken, each at least three points, as fractions of the picture's width and height.
+        masks: Polygons to blacken: three or more points each, as fractions of the picture's sides.
         blur: Whether heads and plates are blurred.
         model: A model that also finds them, besides the one in use: its name in the catalogue, or the path of
             an ONNX file; empty for none.
@@ -105,14 +105,14 @@ def set_rule(store: ObjectStore, rule: PrivacyRule) -> PrivacyPolicy:
 
 
 def drop_rule(store: ObjectStore, source: str) -> PrivacyPolicy:
-    """Remove the rule of a source, or with "" that of all sources. Raises `Misconfigured` if there is none."""
+    """Remove the rule of a source; "" is that of all sources. Raises `Misconfigured` if there is none."""
 
     def change(policy: PrivacyPolicy) -> PrivacyPolicy:
         left = tuple(rule for rule in policy.rules if rule.source != source)
         if len(left) == len(policy.rules):
             raise Misconfigured(
-                f"there is no privacy rule for {source or 'all sources'}; `frametally privacy show` lists the "
-                "rules"
+                f"there is no privacy rule for {source or 'all sources'}; `frametally privacy show` lists "
+                "the rules"
             )
         return msgspec.structs.replace(policy, version=policy.version + 1, rules=left)
 

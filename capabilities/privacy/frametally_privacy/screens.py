@@ -6,6 +6,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
@@ -59,41 +60,49 @@ class SharedDetector:
 class PolicyScreen:
     """Follows one rule of the policy; see `Screen`."""
 
-    def __init__(self, rule: PrivacyRule, settings: Settings, detector_of: Callable[[str], SharedDetector]) -> None:
-        """Load the models of the rule; `detector_of` returns one by its name, "" for the one in use.
-
-        Raises:
-            Misconfigured: A model cannot be used, or none of them finds anything to blur.
-        """
-        self._rule, self._settings = rule, settings
-        names = ["", *([rule.model] if rule.model else [])] if rule.blur else []
-        self._detectors = [detector_of(name) for name in names]
-        check_labels(rule, self._detectors)
+    def __init__(
+        self, rule: PrivacyRule, settings: Settings, detector_of: Callable[[str], SharedDetector]
+    ) -> None:
+        """Load nothing yet; `detector_of` returns a model by its name, "" for the one in use."""
+        self._rule, self._settings, self._detector_of = rule, settings, detector_of
         self.originals: Originals = rule.originals
+
+    @property
+    def _detectors(self) -> list[SharedDetector]:
+        """The models of the rule. Raises `Misconfigured` if one cannot be used, or finds nothing to blur."""
+        names = ["", *([self._rule.model] if self._rule.model else [])] if self._rule.blur else []
+        detectors = [self._detector_of(name) for name in names]
+        check_labels(self._rule, detectors)
+        return detectors
+
+    @property
+    def note(self) -> str:
+        """What it does, and by which policy and version. Raises `Misconfigured` if a model cannot be used."""
         models = " and ".join(detector.model_id for detector in self._detectors)
         by = f" by recipe {RECIPE} with {models}" if models else ""
-        self.note = f"privacy policy {rule.version}: {rule.words}{by}"
+        return f"privacy policy {self._rule.version}: {self._rule.words}{by}"
 
     def frame(self, jpeg: bytes) -> bytes:
         """Return the JPEG to store; see `Screen.frame`."""
         pixels = decode_image(jpeg, self._settings.max_image_megapixels * 1_000_000)
         if self._rule.masks:
             jpeg = self._encoded(masked(pixels, self._rule.masks))
-        if not self._detectors:
+        detectors = self._detectors
+        if not detectors:
             return with_note(jpeg, ScreenNote(screened=self.note))
         if self._rule.masks:
             pixels = decode_pixels(jpeg)
         height_px, width_px = pixels.shape[:2]
-        in_use = self._detectors[0]
+        in_use = detectors[0]
         image = in_use.seen(jpeg)
         detections = in_use.detect(image, (width_px, height_px))
         found = [*detections]
-        for other in self._detectors[1:]:
+        for other in detectors[1:]:
             found += other.detect(other.seen(jpeg), (width_px, height_px))
         note = ScreenNote(
             screened=self.note,
             model=in_use.model_id,
-            detections=detections,
+            detections=tuple(detections),
             shows=blank_reason(image) or msgspec.UNSET,
             picture_digest=picture_digest(hashlib.sha256(jpeg).hexdigest()),
         )
@@ -119,7 +128,7 @@ class StorePolicy:
 
     def __init__(self) -> None:
         """Read nothing yet."""
-        self._lock = threading.Lock()
+        self._lock, self._preparing = threading.Lock(), threading.Lock()
         self._read_at_s = float("-inf")
         self._policy = PrivacyPolicy()
         self._screens: dict[PrivacyRule, PolicyScreen] = {}
@@ -138,19 +147,19 @@ class StorePolicy:
             if rule is None:
                 return None
             if rule not in self._screens:
-                self._screens[rule] = PolicyScreen(
-                    rule, settings, lambda name: self._detector(name, settings, store)
-                )
+                self._screens[rule] = PolicyScreen(rule, settings, partial(self._detector, settings, store))
             return self._screens[rule]
 
     def check(self, rule: PrivacyRule, settings: Settings, store: ObjectStore) -> None:
         """Raise `Misconfigured` if a rule could not be followed on this machine."""
-        PolicyScreen(rule, settings, lambda name: self._detector(name, settings, store))
+        PolicyScreen(rule, settings, partial(self._detector, settings, store)).note  # noqa: B018
 
-    def _detector(self, name: str, settings: Settings, store: ObjectStore) -> SharedDetector:
-        if name not in self._detectors:
-            self._detectors[name] = SharedDetector(prepare_detector(model_settings(name, settings, store)))
-        return self._detectors[name]
+    def _detector(self, settings: Settings, store: ObjectStore, name: str) -> SharedDetector:
+        with self._preparing:
+            if name not in self._detectors:
+                chosen = model_settings(name, settings, store)
+                self._detectors[name] = SharedDetector(prepare_detector(chosen))
+            return self._detectors[name]
 
 
 _policies: WeakKeyDictionary[ObjectStore, StorePolicy] = WeakKeyDictionary()

@@ -88,7 +88,7 @@ def _started(
     frame = loaded.announcement
     if (note := loaded.note) is not None and note.model == detector.model_id:
         known: Future[list[Detection]] = Future()
-        known.set_result(note.detections)
+        known.set_result(list(note.detections))
         return Started(frame, note.shows or None, known, note.picture_digest)
     began_s = time.monotonic()
     detections = start(detector, loaded.image, frame_px=(frame.width_px, frame.height_px))

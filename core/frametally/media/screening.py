@@ -28,12 +28,14 @@ class Screen(Protocol):
     `Poison` if the picture cannot be decoded or encoded. The same picture always gives the same result.
 
     Attributes:
-        note: What it does, and by which policy and version.
         originals: Whether an uploaded video's original is deleted alone, or replaced by a changed version.
     """
 
-    note: str
     originals: Literal["blur", "delete"]
+
+    @property
+    def note(self) -> str:
+        """What it does, and by which policy and version."""
 
     def frame(self, jpeg: bytes) -> bytes:
         """Return a frame's JPEG to store instead of `jpeg`, with its `ScreenNote`."""
@@ -70,7 +72,7 @@ class ScreenNote(Record, frozen=True, kw_only=True):
 
     screened: str
     model: str = ""
-    detections: list[Detection] = []
+    detections: tuple[Detection, ...] = ()
     shows: Blank | UnsetType = UNSET
     picture_digest: str = ""
 
