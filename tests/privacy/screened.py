@@ -133,6 +133,11 @@ def _starts(data: bytes) -> Iterator[int]:
         start = data.find(b"\xff\xd8\xff", start + 1)
 
 
+def distance(one: Pixels, other: Pixels) -> float:
+    """Return the mean difference of two pictures' channels."""
+    return float(np.abs(one.astype(np.int16) - other).mean())
+
+
 def legible_spans(plain: Pixels, stored: Pixels, detections: Any) -> list[tuple[int, int, int, int]]:
     """Return the parts to blur in which a stored picture still has the fine detail of the plain one."""
     height_px, width_px = plain.shape[:2]

@@ -13,6 +13,7 @@ from tests.privacy.screened import (
     CORNER,
     Said,
     counted,
+    distance,
     images,
     legible_spans,
     opened,
@@ -25,7 +26,7 @@ from tests.privacy.screened import (
 )
 
 from frametally.errors import Misconfigured
-from frametally.files.opencv import Pixels, decode_pixels
+from frametally.files.opencv import decode_pixels
 from frametally.media.manifests import list_manifests
 from frametally.media.screening import ScreenNote, note_in, with_note
 from frametally.records import Detection
@@ -49,7 +50,9 @@ def test_counts_are_byte_for_byte_those_without_blurring_and_no_stored_frame_sho
     assert blurred_counts == plain_counts
     assert len(plain_counts) >= 2
     assert blurred.keys() == plain.keys()
-    assert sorted(path.read_bytes() for path in (tmp_path / "kept").rglob("*.jpg")) == sorted(blurred.values())
+    assert sorted(path.read_bytes() for path in (tmp_path / "kept").rglob("*.jpg")) == sorted(
+        blurred.values()
+    )
     for key, jpeg in plain.items():
         note = note_in(blurred[key])
         assert note is not None and note.detections
@@ -58,10 +61,6 @@ def test_counts_are_byte_for_byte_those_without_blurring_and_no_stored_frame_sho
         assert legible_spans(decode_pixels(jpeg), decode_pixels(blurred[key]), note.detections) == []
         # The check can fail: the plain picture shows all of it.
         assert legible_spans(decode_pixels(jpeg), decode_pixels(jpeg), note.detections)
-
-
-def distance(one: Pixels, other: Pixels) -> float:
-    return float(np.abs(one.astype(np.int16) - other).mean())
 
 
 @pytest.mark.thorough

@@ -75,7 +75,7 @@ def test_a_rule_is_set_shown_replaced_and_removed_and_each_change_has_a_version(
             (["set", "--mask", MASK, "--size", "big"], "--size 'big' is not a size"),
             (["set"], "would change no picture: give --mask, --blur, or both"),
             (["set", "--mask", MASK, "--model", "x"], "give --blur too, or leave --model out"),
-            (["set", "--mask", MASK, "--source", "gaet"], "gate"),
+            (["set", "--mask", MASK, "--source", "gaet"], "did you mean Gate?"),
             (["set", "--mask", MASK, "--source", "yard"], "if it will be a new source, add --new-source"),
             (["set", "--mask", MASK, "--new-source"], "--new-source needs --source"),
             (["set", "--blur", "--model", "gone"], "--model gone: neither a model of the catalogue"),
@@ -113,5 +113,5 @@ def test_a_damaged_policy_says_what_to_do(answered: Answered, tmp_path: Path) ->
     ruled(tmp_path, PrivacyRule(masks=(((0.0, 0.0), (1.0, 0.0), (1.0, 1.0)),)))
     with opened(tmp_path) as ports:
         ports.store.put("privacy/policy.json", b"no record")
-    told = answered("show", code=3)
+    told = answered("show", code=2)
     assert "privacy/policy.json" in told and "restore it from a backup" in told
