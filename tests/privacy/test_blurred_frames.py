@@ -29,7 +29,11 @@ from frametally.errors import Misconfigured
 from frametally.files.opencv import decode_pixels
 from frametally.media.manifests import list_manifests
 from frametally.media.screening import ScreenNote, note_in, with_note
-from frametally.records import Detection
+from frametally.process.retrying import Patience
+from frametally.records import Detection, FrameAnnouncement
+from frametally_privacy.blurring import spans_to_blur
+from frametally_producer.reading.pixels import encode_jpeg
+from frametally_producer.writing.frames import FrameWriter, NewFrame
 
 
 @pytest.fixture
@@ -165,6 +169,64 @@ def test_a_mask_is_black_in_the_store_and_what_it_hides_does_not_count(tmp_path:
     detections = [msgspec.json.decode(lines[0].splitlines()[0])["detections"] for lines in counts]
     assert detections[0] == detections[1]
     assert len(detections[0]) == 1
+
+
+def test_a_frame_that_a_camera_encoded_is_changed_before_its_pack_is_stored(tmp_path: Path) -> None:
+    rule = msgspec.structs.replace(BLUR, blur=False, masks=(CORNER,))
+    announced: list[FrameAnnouncement] = []
+    with (
+        opened(ruled(tmp_path, rule)) as ports,
+        FrameWriter(
+            settings=ports.settings,
+            store=ports.store,
+            log=ports.log,
+            patience=Patience(print, lambda: False),
+            topic="frames",
+            on_announced=announced.extend,
+            pack_ms=2000,
+            is_new=True,
+        ) as writer,
+    ):
+        ports.log.create_topic("frames", 1)
+        for number in range(3):
+            writer.add(
+                NewFrame(
+                    media="a" * 64,
+                    medium_hex="a" * 12,
+                    source="gate",
+                    frame_index=number,
+                    captured_at_ms=1_772_352_000_000 + number,
+                    time_source="arrival",
+                    pixels=encode_jpeg(np.full((40, 40, 3), 255, np.uint8), 90),
+                    refused=pytest.fail,
+                )
+            )
+    pictures = [picture for _, picture in stored_pictures(tmp_path / "store")]
+    assert len(pictures) == len(announced) == 3
+    assert all(picture[:8, :8].max() < 8 and picture[20:, 20:].min() > 247 for picture in pictures)
+    assert {frame.screened for frame in announced} == {"privacy policy 1: 1 mask"}
+
+
+@pytest.mark.parametrize(
+    ("label", "inside", "outside"),
+    [
+        ("person", [(100, 50), (119, 55), (97, 48)], [(110, 140)]),
+        ("car", [(110, 148), (98, 151)], [(110, 52)]),
+        ("face", [(100, 50), (119, 149)], [(80, 100)]),
+        ("dog", [], [(110, 100)]),
+    ],
+)
+def test_heads_are_blurred_in_upper_parts_and_plates_in_lower_ones_with_a_margin(
+    label: str, inside: list[tuple[int, int]], outside: list[tuple[int, int]]
+) -> None:
+    box = Detection(label=label, confidence=0.5, box=(100.0, 50.0, 20.0, 100.0))
+    spans = spans_to_blur([box], 200, 200)
+
+    def is_blurred(x: int, y: int) -> bool:
+        return any(left <= x < right and top <= y < bottom for left, top, right, bottom in spans)
+
+    assert all(is_blurred(*point) for point in inside)
+    assert not any(is_blurred(*point) for point in outside)
 
 
 def test_a_source_with_its_own_rule_has_that_and_others_are_stored_as_they_are(tmp_path: Path) -> None:

@@ -41,13 +41,13 @@ def test_a_rule_is_set_shown_replaced_and_removed_and_each_change_has_a_version(
     answered: Answered, tmp_path: Path
 ) -> None:
     assert "stored as they are" in answered("show")
-    assert "gate: 1 mask; originals of uploads are deleted (policy version 1)" in answered(
+    assert "gate: 1 mask; original videos are deleted (policy version 1)" in answered(
         "set", "--source", "gate", "--mask", "0,0 960,0 960,540", "--size", "1920x1080"
     )
     answered("set", "--mask", MASK, "--mask", MASK, "--originals", "blur")
     told = answered("show")
     assert "gate (version 1): 1 mask" in told
-    assert "all other sources (version 2): 2 masks; originals of uploads are replaced by a blurred" in told
+    assert "all other sources (version 2): 2 masks; original videos are replaced by a blurred" in told
     body = json.loads(answered("show", "--json"))
     assert [rule["masks"] for rule in body["rules"]][1] == [[[0, 0], [0.5, 0], [0.5, 0.5]]]
     with opened(tmp_path) as ports:

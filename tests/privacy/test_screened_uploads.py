@@ -56,7 +56,7 @@ def test_an_upload_leaves_only_blurred_pictures_and_its_original_goes(
     assert any(key.endswith(".mp4") for key in video_keys) == (originals == "blur")
     notes = [note_in(jpeg) for jpeg in stored.values()]
     assert len(notes) == len(frames) and all(notes)
-    # Versions have other sizes and colours than frames, so each is compared with the frame that it is nearest to.
+    # Versions have other sizes and colours than frames: each is compared with the nearest one.
     with opened(
         ruled(tmp_path / "masked", msgspec.structs.replace(BLUR, blur=False, masks=(CORNER,)))
     ) as ports:

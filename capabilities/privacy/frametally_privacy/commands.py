@@ -66,7 +66,7 @@ def _lines(policy: PrivacyPolicy) -> Iterator[str]:
 def _words(rule: PrivacyRule) -> str:
     model = f", also with the model {rule.model}" if rule.model else ""
     kept = "replaced by a blurred version" if rule.originals == "blur" else "deleted"
-    return f"{rule.words}{model}; originals of uploads are {kept}"
+    return f"{rule.words}{model}; original videos are {kept}"
 
 
 @privacy_group.command("set")
@@ -86,7 +86,7 @@ def _words(rule: PrivacyRule) -> str:
     type=click.Choice(["blur", "delete"]),
     default="delete",
     show_default=True,
-    help="Replace originals of uploads by a blurred version, or delete them.",
+    help="Replace original videos by a blurred version, or delete them.",
 )
 @data_dir_option
 def set_source(
