@@ -71,7 +71,7 @@ def test_a_rule_is_set_shown_replaced_and_removed_and_each_change_has_a_version(
             ),
             (["set", "--mask", MASK, "--mask", "0,0 1,1"], "mask 2 has 2 points; a polygon needs at least 3"),
             (["set", "--mask", "0,0 0.5,0.5 1,1"], "mask 1 has no area"),
-            (["set", "--mask", "left"], "mask 1 'left' is no polygon; write it like"),
+            (["set", "--mask", "left"], "mask 1 'left' is not a polygon; write it like"),
             (["set", "--mask", MASK, "--size", "big"], "--size 'big' is not a size"),
             (["set"], "would change no picture: give --mask, --blur, or both"),
             (["set", "--mask", MASK, "--model", "x"], "give --blur too, or leave --model out"),

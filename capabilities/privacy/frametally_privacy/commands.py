@@ -65,8 +65,8 @@ def _lines(policy: PrivacyPolicy) -> Iterator[str]:
 
 def _words(rule: PrivacyRule) -> str:
     model = f", also with the model {rule.model}" if rule.model else ""
-    kept = "replaced by a blurred version" if rule.originals == "blur" else "deleted"
-    return f"{rule.words}{model}; original videos are {kept}"
+    fate = "replaced by a blurred version" if rule.originals == "blur" else "deleted"
+    return f"{rule.words}{model}; original videos are {fate}"
 
 
 @privacy_group.command("set")
@@ -118,10 +118,10 @@ def set_source(
 
             StorePolicy().check(rule, settings, ports.store)
         policy = set_rule(ports.store, rule)
-    told = policy.rule_for(slug) or rule
+    new_rule = policy.rule_for(slug) or rule
     click.echo(
         console.plain(
-            f"{slug or 'all other sources'}: {_words(told)} (policy version {policy.version}); {_LATER}"
+            f"{slug or 'all other sources'}: {_words(new_rule)} (policy version {policy.version}); {_LATER}"
         )
     )
     return 0
@@ -155,7 +155,9 @@ def _points(number: int, text: str, size_px: tuple[int, int] | None) -> tuple[Po
     """Return a mask's points as fractions of the picture."""
     matches = [_POINT.fullmatch(part) for part in text.split()]
     if not matches or None in matches:
-        raise Misconfigured(f"mask {number} {text[:40]!r} is no polygon; write it like '0,0 0.3,0 0.3,0.2'")
+        raise Misconfigured(
+            f"mask {number} {text[:40]!r} is not a polygon; write it like '0,0 0.3,0 0.3,0.2'"
+        )
     points = [(float(match[1]), float(match[2])) for match in matches if match is not None]
     width_px, height_px = size_px or (1, 1)
     for x, y in points:

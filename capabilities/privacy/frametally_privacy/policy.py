@@ -96,9 +96,9 @@ def set_rule(store: ObjectStore, rule: PrivacyRule) -> PrivacyPolicy:
 
     def change(policy: PrivacyPolicy) -> PrivacyPolicy:
         version = policy.version + 1
-        others = [other for other in policy.rules if other.source != rule.source]
+        other_rules = [other for other in policy.rules if other.source != rule.source]
         new = msgspec.structs.replace(rule, version=version)
-        rules = tuple(sorted([*others, new], key=lambda rule: rule.source))
+        rules = tuple(sorted([*other_rules, new], key=lambda rule: rule.source))
         return msgspec.structs.replace(policy, version=version, rules=rules)
 
     return change_policy(store, change)

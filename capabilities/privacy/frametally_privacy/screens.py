@@ -46,7 +46,7 @@ class SharedDetector:
         self._detector = detector
         self._lock = threading.Lock()
 
-    def seen(self, jpeg: bytes) -> Pixels:
+    def pixels_of(self, jpeg: bytes) -> Pixels:
         """Return a frame's pixels at the scale at which the consumer decodes them for this model."""
         return decode_pixels(jpeg, reduction_for(*jpeg_size_px(jpeg), least_px(self._detector)))
 
@@ -94,11 +94,11 @@ class PolicyScreen:
             pixels = decode_pixels(jpeg)
         height_px, width_px = pixels.shape[:2]
         in_use = detectors[0]
-        image = in_use.seen(jpeg)
+        image = in_use.pixels_of(jpeg)
         detections = in_use.detect(image, (width_px, height_px))
-        found = [*detections]
+        boxes = [*detections]
         for other in detectors[1:]:
-            found += other.detect(other.seen(jpeg), (width_px, height_px))
+            boxes += other.detect(other.pixels_of(jpeg), (width_px, height_px))
         note = ScreenNote(
             screened=self.note,
             model=in_use.model_id,
@@ -106,18 +106,18 @@ class PolicyScreen:
             shows=blank_reason(image) or msgspec.UNSET,
             picture_digest=picture_digest(hashlib.sha256(jpeg).hexdigest()),
         )
-        return with_note(self._encoded(blurred(pixels, spans_to_blur(found, width_px, height_px))), note)
+        return with_note(self._encoded(blurred(pixels, spans_to_blur(boxes, width_px, height_px))), note)
 
     def picture(self, pixels: Pixels) -> Pixels:
         """Return a picture to store; see `Screen.picture`."""
         changed = masked(pixels, self._rule.masks)
         height_px, width_px = changed.shape[:2]
-        found = [
+        boxes = [
             detection
             for detector in self._detectors
             for detection in detector.detect(changed, (width_px, height_px))
         ]
-        return blurred(changed, spans_to_blur(found, width_px, height_px))
+        return blurred(changed, spans_to_blur(boxes, width_px, height_px))
 
     def _encoded(self, pixels: Pixels) -> bytes:
         return encode_jpeg(pixels, self._settings.jpeg_quality)

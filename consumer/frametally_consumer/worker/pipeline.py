@@ -87,9 +87,9 @@ def _started(
         return loaded
     frame = loaded.announcement
     if (note := loaded.note) is not None and note.model == detector.model_id:
-        known: Future[list[Detection]] = Future()
-        known.set_result(list(note.detections))
-        return Started(frame, note.shows or None, known, note.picture_digest)
+        earlier: Future[list[Detection]] = Future()
+        earlier.set_result(list(note.detections))
+        return Started(frame, note.shows or None, earlier, note.picture_digest)
     began_s = time.monotonic()
     detections = start(detector, loaded.image, frame_px=(frame.width_px, frame.height_px))
     detections.add_done_callback(partial(_measure, frame.image_path, time.time_ns(), began_s))

@@ -17,7 +17,7 @@ from frametally.settings.loading import Settings
 if TYPE_CHECKING:
     from frametally.files.opencv import Pixels  # not every stage has OpenCV
 
-_OURS = b"frametally "
+_PREFIX = b"frametally "
 _MOST_BYTES = 60_000
 
 
@@ -52,7 +52,9 @@ def screen_of(settings: Settings, store: ObjectStore, source: str) -> Screen | N
         Retryable: The store is unavailable.
     """
     screens: list[Screen] = [
-        screen for of in hooks("screens") if (screen := of(settings, store, source)) is not None
+        screen
+        for find_screen in hooks("screens")
+        if (screen := find_screen(settings, store, source)) is not None
     ]
     if len(screens) > 1:
         raise Misconfigured("two plug-ins change pictures before they are stored; remove one of them")
@@ -81,10 +83,10 @@ def with_note(jpeg: bytes, note: ScreenNote) -> bytes:
     """Return a JPEG with a note about it, which does not change its pixels."""
     text = encode(note)
     parts = (text[first : first + _MOST_BYTES] for first in range(0, len(text), _MOST_BYTES))
-    return with_comments(jpeg, [_OURS + part for part in parts])
+    return with_comments(jpeg, [_PREFIX + part for part in parts])
 
 
 def note_in(jpeg: bytes) -> ScreenNote | None:
     """Return the note in a stored JPEG, or None if it has none. Raises `Poison` if it cannot be read."""
-    parts = [text.removeprefix(_OURS) for text in comments_of(jpeg) if text.startswith(_OURS)]
+    parts = [text.removeprefix(_PREFIX) for text in comments_of(jpeg) if text.startswith(_PREFIX)]
     return decode(b"".join(parts), ScreenNote) if parts else None
