@@ -56,7 +56,7 @@ def opened(folder: Path, **settings: Any) -> Iterator[StagePorts]:
 def traffic_frames(clip: Path, frames: int, step: int = 30) -> tuple[Pixels, ...]:
     """Return every `step`-th frame of the clip."""
     with av.open(str(clip)) as container:
-        decoded = (f.to_ndarray(format="bgr24") for f in container.decode(video=0))
+        decoded = (np.asarray(f.to_ndarray(format="bgr24"), np.uint8) for f in container.decode(video=0))
         return tuple(pixels for number, pixels in enumerate(decoded) if number % step == 0)[:frames]
 
 
@@ -123,7 +123,7 @@ def stored_pictures(folder: Path) -> Iterator[tuple[str, Pixels]]:
                 file.flush()
                 with av.open(file.name) as container:
                     for number, frame in enumerate(container.decode(video=0)):
-                        yield f"{path}#{number}", frame.to_ndarray(format="bgr24")
+                        yield f"{path}#{number}", np.asarray(frame.to_ndarray(format="bgr24"), np.uint8)
 
 
 def _starts(data: bytes) -> Iterator[int]:

@@ -38,7 +38,7 @@ def test_an_upload_leaves_only_blurred_pictures_and_its_original_goes(
 ) -> None:
     frames = traffic_frames(traffic_clip, 5, 60)
     video = write_video(tmp_path / "gate.mp4", frames)
-    env = {"FRAMETALLY_DATA_DIR": str(tmp_path / "blurred"), "FRAMETALLY_SAMPLE_FPS": "all"}
+    env: dict[str, Any] = {"FRAMETALLY_DATA_DIR": str(tmp_path / "blurred"), "FRAMETALLY_SAMPLE_FPS": "all"}
     ruled(tmp_path / "blurred", msgspec.structs.replace(BLUR, masks=(CORNER,), originals=originals))
 
     def run(*arguments: object) -> str:
