@@ -86,9 +86,11 @@ def _decoded_px(width_px: int, height_px: int, least_px: tuple[int, int] | None)
     return reduced_px(width_px, reduction), reduced_px(height_px, reduction)
 
 
-def read_frame(store: ObjectStore, frame: FrameAnnouncement, *, max_pixels: int) -> Pixels:
+def read_frame(
+    store: ObjectStore, frame: FrameAnnouncement, *, max_pixels: int, least_px: tuple[int, int] | None = None
+) -> Pixels:
     """Return the pixels of an announced frame. Raises as `read_picture` and `decode_frame`."""
-    return decode_frame(frame, read_picture(store, frame), max_pixels=max_pixels)
+    return decode_frame(frame, read_picture(store, frame), max_pixels=max_pixels, least_px=least_px)
 
 
 def read_picture(store: ObjectStore, frame: FrameAnnouncement) -> bytes:
