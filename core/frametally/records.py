@@ -81,6 +81,8 @@ class MediaManifest(SealedRecord, frozen=True, kw_only=True):
         pace: For a video, how much event time passes while it plays (`rules.pace`); empty means real time.
         revision: How often it was forgotten or corrected; frames of `keys.media_id(sha256, revision)` count.
         simulated_by: For simulated footage, the only model that detects it; unset if it was filmed.
+        screened: What was done to its pictures before they were stored, and by which policy and version, a
+            text each; unset if nothing was done.
     """
 
     sha256: str
@@ -105,6 +107,7 @@ class MediaManifest(SealedRecord, frozen=True, kw_only=True):
     pace: str = ""
     revision: int = 0
     simulated_by: str | msgspec.UnsetType = msgspec.UNSET
+    screened: list[str] | msgspec.UnsetType = msgspec.UNSET
 
     remedy: ClassVar[str] = (
         "restore it from a backup, or delete it and run `frametally produce` on its footage again"
@@ -123,6 +126,7 @@ class FrameAnnouncement(Record, frozen=True, kw_only=True):
         frame_index: Decode index in the medium, from 0 (0 for a picture).
         sha256: Hash of the stored object, in hex.
         media: `keys.media_id` of the medium that it came from.
+        screened: What was done to the picture before it was stored; unset if nothing was done.
     """
 
     image_path: str
@@ -135,6 +139,7 @@ class FrameAnnouncement(Record, frozen=True, kw_only=True):
     bytes: int
     sha256: str
     media: str
+    screened: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class AutoDetector(SealedRecord, frozen=True, kw_only=True):

@@ -179,7 +179,7 @@ def digests(pictures: list[Any]) -> list[Stored]:
     frames = []
     for number, picture in enumerate(pictures):
         data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()
-        frames.append(Stored(number * 200, picture_digest(announced(number, data)), ""))
+        frames.append(Stored(number * 200, picture_digest(announced(number, data).sha256), ""))
     return frames
 
 
@@ -249,7 +249,7 @@ def test_a_black_frame_says_so_in_its_line_and_an_ordinary_line_keeps_its_bytes(
         loading.set_result(Loaded(frame, np.clip(picture, 0, 255).astype(np.uint8)))
         (result,) = collect("nothing-1", feed(NothingFound(), deque([loading])))
         assert isinstance(result, FrameDetections)
-        assert result.picture_digest == picture_digest(frame)
+        assert result.picture_digest == picture_digest(frame.sha256)
         lines.append(frame_line(result))
     assert json.loads(lines[0])["shows"] == "black"
     ordinary = make_frame(200, 1, model="nothing-1")

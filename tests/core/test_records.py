@@ -50,7 +50,7 @@ def test_an_announcement_has_the_fields_that_the_design_names() -> None:
     names = {field.name for field in msgspec.structs.fields(FrameAnnouncement)}
     assert names == {
         *("v", "image_path", "source", "frame_index", "captured_at_ms", "time_source"),
-        *("width_px", "height_px", "bytes", "sha256", "media"),
+        *("width_px", "height_px", "bytes", "sha256", "media", "screened"),
     }
 
 

@@ -65,7 +65,7 @@ def make_frame(
 
 def make_announcement(frame: FrameDetections, data: bytes = b"1") -> FrameAnnouncement:
     """What was announced of a frame whose stored picture is `data`."""
-    names = set(FrameAnnouncement.__struct_fields__) - {"bytes", "sha256"}
+    names = set(FrameAnnouncement.__struct_fields__) - {"bytes", "sha256", "screened"}
     return FrameAnnouncement(
         **{name: getattr(frame, name) for name in names},
         bytes=len(data),

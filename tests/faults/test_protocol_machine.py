@@ -148,7 +148,7 @@ def outcome_of(record: Any) -> FrameDetections | DeadLetter:
     if isinstance(frame, DeadLetter):
         return frame
     shared = {name: getattr(frame, name) for name in FrameAnnouncement.__struct_fields__}
-    for name in ("bytes", "sha256"):
+    for name in ("bytes", "sha256", "screened"):
         del shared[name]
     return FrameDetections(**shared, model=MODEL, detections=[])
 

@@ -99,7 +99,7 @@ def test_consumer_cameras_and_uploads_agree_on_what_shows_nothing(
             pixels: Any = timed.frame.to_ndarray(format="bgr24")
             jpeg, at_ms = stored_jpeg(pixels, settings), number * STEP_MS
             announced: Any = make_announcement(make_frame(at_ms, number), jpeg)
-            frames.append(Frame(at_ms, blank_reason(decode_pixels(jpeg)), picture_digest(announced)))
+            frames.append(Frame(at_ms, blank_reason(decode_pixels(jpeg)), picture_digest(announced.sha256)))
             camera.look(pixels, jpeg, at_ms)
             if doubt := camera.lasting:
                 doubts[doubt.what] = doubt

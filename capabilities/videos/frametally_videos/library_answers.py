@@ -77,7 +77,8 @@ def original_of(row: VideoRow) -> Artifact:
 
 def playable_of(row: VideoRow) -> Artifact | None:
     """Return the version for browsers (the original or one made from it), or None if there is none yet."""
-    return original_of(row) if row.record.facts.plays_in_browsers else row.artifact("playable")
+    version = row.artifact("playable")
+    return original_of(row) if version is None and row.record.facts.plays_in_browsers else version
 
 
 def _links_of(row: VideoRow, timezone: str) -> answers.VideoLinks:

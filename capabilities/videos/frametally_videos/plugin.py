@@ -52,6 +52,7 @@ PLUGIN = Plugin(
         "Videos": "Uploaded videos: the library, uploads, and playback.",
     },
     failpoints={
+        "original.screened": "an original is about to be removed, since its source's pictures are changed",
         "upload.created": "an upload's record is put, and its client knows nothing of it",
         "upload.appended": "some of an upload's bytes were taken in, and are not durable",
         "upload.flushed": "an upload's bytes are durable, and its client knows nothing of it",

@@ -19,8 +19,10 @@ from typing import NamedTuple, TypeVar
 
 from msgspec import UNSET
 
+from frametally.errors import Poison
 from frametally.files.blank_pictures import blank_reason
 from frametally.files.opencv import Pixels
+from frametally.media.screening import ScreenNote, note_in
 from frametally.ports.frame_log import LogRecord
 from frametally.ports.object_store import ObjectStore
 from frametally.process import failpoints
@@ -32,10 +34,11 @@ from frametally.segments.chain import ChainEnd, PutResult
 from frametally.segments.dead_letters import as_dead_letter
 from frametally.segments.stored_frame import (
     BadFrame,
+    decode_frame,
     decoded_bytes,
     parse_announcement,
     picture_digest,
-    read_frame,
+    read_picture,
 )
 from frametally.telemetry.traces import TRACES
 from frametally_consumer.detectors.protocol import Detector, least_px, start
@@ -44,10 +47,14 @@ from frametally_consumer.worker.first_frames import FirstFrames
 
 
 class Loaded(NamedTuple):
-    """An announced frame with its picture, (height, width, 3) uint8 BGR, perhaps at a reduced scale."""
+    """An announced frame with its picture, (height, width, 3) uint8 BGR, perhaps at a reduced scale.
+
+    `note` is what was detected before the picture was changed and stored.
+    """
 
     announcement: FrameAnnouncement
     image: Pixels
+    note: ScreenNote | None = None
 
 
 Loading = Future[Loaded | DeadLetter | None]
@@ -60,6 +67,7 @@ class Started(NamedTuple):
     announcement: FrameAnnouncement
     shows: Blank | None
     found: Future[list[Detection]]
+    picture_digest: str
 
 
 def feed(
@@ -78,13 +86,17 @@ def _started(
     if not isinstance(loaded, Loaded):
         return loaded
     frame = loaded.announcement
+    if (note := loaded.note) is not None and note.model == detector.model_id:
+        earlier: Future[list[Detection]] = Future()
+        earlier.set_result(list(note.detections))
+        return Started(frame, note.shows or None, earlier, note.picture_digest)
     began_s = time.monotonic()
     detections = start(detector, loaded.image, frame_px=(frame.width_px, frame.height_px))
     detections.add_done_callback(partial(_measure, frame.image_path, time.time_ns(), began_s))
     shows = blank_reason(loaded.image)
     if first is not None and shows is None:
         first.watch(detections)
-    return Started(frame, shows, detections)
+    return Started(frame, shows, detections, picture_digest(frame.sha256))
 
 
 def _measure(key: str, began_ns: int, began_s: float, detections: Future[list[Detection]]) -> None:
@@ -130,7 +142,7 @@ def _detections(item: Started, model: str) -> FrameDetections:
         model=model,
         detections=item.found.result(),
         shows=item.shows or UNSET,
-        picture_digest=picture_digest(frame),
+        picture_digest=item.picture_digest,
     )
 
 
@@ -146,6 +158,7 @@ def load(
     record: LogRecord,
     frame: FrameAnnouncement,
     *,
+    model: str,
     store: ObjectStore,
     max_pixels: int,
     least_px: tuple[int, int] | None,
@@ -155,21 +168,32 @@ def load(
     """Return the announced frame with its picture, or its dead letter, or None if it is no longer wanted.
 
     While the store is unavailable, it waits until `give_up()` is true. For `max_pixels` and `least_px`, see
-    `read_frame`.
+    `decode_frame`; `model` is the detector's.
     """
 
-    def read() -> Pixels:
-        return read_frame(store, frame, max_pixels=max_pixels, least_px=least_px)
+    def read() -> Loaded:
+        data = read_picture(store, frame)
+        image = decode_frame(frame, data, max_pixels=max_pixels, least_px=least_px)
+        try:
+            return Loaded(frame, image, None if frame.screened is UNSET else note_in(data))
+        except Poison as error:
+            raise BadFrame("decode", "undecodable", f"{frame.image_path}: {error}") from error
 
     try:
         with METERS.timed("fetch"), TRACES.timed(frame.image_path, "fetch"):
-            image = patience.until_done("fetch", read, give_up)
+            loaded = patience.until_done("fetch", read, give_up)
     except GivenUp:
         return None
     except BadFrame as error:
         return as_dead_letter(offset=record.offset, message=record.value, frame=frame, error=error)
     failpoints.passing("consumer.loaded")
-    return Loaded(frame, image)
+    if loaded.note is not None and loaded.note.model not in ("", model):
+        patience.say_once_a_minute(
+            f"screened {frame.source}",
+            f"{frame.source}: {model} looks at frames that were changed before they were stored "
+            f"({frame.screened}), so its counts may be too low",
+        )
+    return loaded
 
 
 T = TypeVar("T")
@@ -272,6 +296,7 @@ class Pipeline:
             load,
             message.record,
             frame,
+            model=self._detector.model_id,
             store=self._store,
             max_pixels=self._max_pixels,
             least_px=self._least_px,

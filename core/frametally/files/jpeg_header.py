@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from frametally.errors import Poison
@@ -11,7 +11,7 @@ from frametally.errors import Poison
 START_OF_IMAGE = b"\xff\xd8"
 _NO_LENGTH = {0x01, *range(0xD0, 0xD8)}  # TEM and the restart markers stand alone
 _START_OF_FRAME = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # DHT, JPG and DAC share the range
-_START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
+_START_OF_SCAN, _END_OF_IMAGE, _COMMENT = 0xDA, 0xD9, 0xFE
 _BEHIND_SCAN = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # neither a stuffed byte nor a restart
 
 # Each scan passes over all pixels again: the product bounds the time, some 0.7 ns per pixel and scan.
@@ -48,6 +48,23 @@ def jpeg_size_px(data: bytes) -> tuple[int, int]:
         if marker.code == _START_OF_SCAN:
             break
     raise Poison("the JPEG's header is damaged")
+
+
+def comments_of(data: bytes) -> Iterator[bytes]:
+    """Yield the comments in a JPEG's header (ITU-T T.81, B.2.4.5). Raises `Poison` as `jpeg_size_px`."""
+    for marker in _markers(data):
+        if marker.code == _START_OF_SCAN:
+            return
+        if marker.code == _COMMENT:
+            length = int.from_bytes(data[marker.position + 2 : marker.position + 4])
+            yield data[marker.position + 4 : marker.position + 2 + length]
+
+
+def with_comments(data: bytes, comments: Iterable[bytes]) -> bytes:
+    """Return a JPEG with comments of at most 65,533 bytes each before its frame header."""
+    place = next(marker.position for marker in _markers(data) if marker.code in _START_OF_FRAME)
+    parts = (b"\xff\xfe" + (len(text) + 2).to_bytes(2) + text for text in comments)
+    return b"".join((data[:place], *parts, data[place:]))
 
 
 def check_scans(data: bytes) -> None:

@@ -7,10 +7,13 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from msgspec import UNSET
+
 from frametally import keys
 from frametally.errors import Misconfigured
 from frametally.files.jpeg_header import jpeg_size_px
 from frametally.media.manifests import tombstones_of
+from frametally.media.screening import note_in
 from frametally.ports.object_store import ObjectStore
 from frametally.records import FrameAnnouncement, MediaManifest, TimeSource
 from frametally.rules.frame_bitmap import FrameBitmap
@@ -26,6 +29,7 @@ def announcement_of(
         Poison: It is not a JPEG.
     """
     width_px, height_px = jpeg_size_px(data)
+    note = note_in(data)
     return FrameAnnouncement(
         image_path=keys.image_key(source, *name),
         source=source,
@@ -37,6 +41,7 @@ def announcement_of(
         bytes=len(data),
         sha256=hashlib.sha256(data).hexdigest(),
         media=media,
+        screened=UNSET if note is None else note.screened,
     )
 
 

@@ -68,15 +68,15 @@ def _contradiction(frame: FrameAnnouncement) -> str | None:
     return None
 
 
-def picture_digest(frame: FrameAnnouncement) -> str:
-    """Return the first 24 bits of a stored picture's SHA-256 as four characters of base64."""
-    return b64encode(bytes.fromhex(frame.sha256[:6])).decode()
+def picture_digest(sha256: str) -> str:
+    """Return the first 24 bits of a picture's SHA-256, given in hex, as four characters of base64."""
+    return b64encode(bytes.fromhex(sha256[:6])).decode()
 
 
 def decoded_bytes(
     frame: FrameAnnouncement, *, max_pixels: int, least_px: tuple[int, int] | None = None
 ) -> int:
-    """Return the most bytes that `read_frame` holds for this frame: its JPEG plus its pixels."""
+    """Return the most bytes that `decode_frame` holds for this frame: its JPEG plus its pixels."""
     width_px, height_px = _decoded_px(frame.width_px, frame.height_px, least_px)
     return min(width_px * height_px, max_pixels) * _CHANNELS + frame.bytes
 
@@ -89,18 +89,12 @@ def _decoded_px(width_px: int, height_px: int, least_px: tuple[int, int] | None)
 def read_frame(
     store: ObjectStore, frame: FrameAnnouncement, *, max_pixels: int, least_px: tuple[int, int] | None = None
 ) -> Pixels:
-    """Return the stored picture of an announced frame.
+    """Return the pixels of an announced frame. Raises as `read_picture` and `decode_frame`."""
+    return decode_frame(frame, read_picture(store, frame), max_pixels=max_pixels, least_px=least_px)
 
-    Args:
-        store: The store with the picture.
-        frame: The announcement.
-        max_pixels: Width times height above which a picture is rejected by its header, before decoding.
-        least_px: Sufficient width and height: the picture may be decoded at a half, a quarter or an eighth of
-            its sides as long as both stay at least this large. None means full size.
 
-    Returns:
-        Shape `(frame.height_px, frame.width_px, 3)`, or that reduced and rounded up, dtype uint8, channels
-        blue, green, red.
+def read_picture(store: ObjectStore, frame: FrameAnnouncement) -> bytes:
+    """Return the stored JPEG of an announced frame.
 
     Raises:
         BadFrame: There is no such picture.
@@ -115,6 +109,29 @@ def read_frame(
         raise BadFrame(
             "verify", "checksum", f"{path} differs from the announced picture: its sha256 is different"
         )
+    return data
+
+
+def decode_frame(
+    frame: FrameAnnouncement, data: bytes, *, max_pixels: int, least_px: tuple[int, int] | None = None
+) -> Pixels:
+    """Return the pixels of an announced frame's JPEG.
+
+    Args:
+        frame: The announcement.
+        data: The JPEG's bytes.
+        max_pixels: Width times height above which a picture is rejected by its header, before decoding.
+        least_px: Sufficient width and height: the picture may be decoded at a half, a quarter or an eighth of
+            its sides as long as both stay at least this large. None means full size.
+
+    Returns:
+        Shape `(frame.height_px, frame.width_px, 3)`, or that reduced and rounded up, dtype uint8, channels
+        blue, green, red.
+
+    Raises:
+        BadFrame: It is not the announced picture, has too many pixels, or cannot be decoded.
+    """
+    path = frame.image_path
     try:
         width_px, height_px = jpeg_size_px(data)
         if width_px * height_px > max_pixels:

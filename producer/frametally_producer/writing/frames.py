@@ -15,6 +15,7 @@ from typing import NamedTuple, Self
 from frametally import keys
 from frametally.errors import FrametallyError, Misconfigured, Poison
 from frametally.files.opencv import Pixels, decode_image
+from frametally.media.screening import screen_of
 from frametally.media.stored_images import announcement_of
 from frametally.packs.pack_changes import add_frames
 from frametally.packs.pack_format import PACK_BYTES
@@ -86,7 +87,7 @@ class _Putting(NamedTuple):
 class FrameWriter:
     """Stores and announces frames, in this order of effects.
 
-    1. A worker thread encodes the frame and puts it if absent.
+    1. A worker thread encodes the frame, changes it by the source's `Screen`, and puts it if absent.
     2. Its announcement is published, in the order in which frames were added.
     3. `on_announced` is called, which notes it in the medium's manifest.
 
@@ -222,7 +223,10 @@ class FrameWriter:
         if not isinstance(picture, bytes):
             with METERS.timed("encode"):
                 picture = stored_jpeg(picture, self.settings)
-        jpeg = picture
+        screen = self.patience.until_done(
+            "the object store", lambda: screen_of(self.settings, self.store, frame.source)
+        )
+        jpeg = picture if screen is None else screen.frame(picture)
         pack = pack_of(key, self.pack_ms) if self.pack_ms else None
         if pack is not None and (self.is_new or not self._is_stored(key)):
             return _Encoded(pack, frame, name, jpeg)

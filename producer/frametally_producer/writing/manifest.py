@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 
 from frametally import keys
 from frametally.errors import Poison
@@ -86,6 +87,7 @@ class ManifestKeeper:
         self.live = manifest.live
         self._store = store
         self._patience = patience
+        self._screened = set(manifest.screened or ())
         self._runs = runs_of(manifest)
         self._written_at_s = float("-inf")
         self._is_stored = is_stored
@@ -102,6 +104,8 @@ class ManifestKeeper:
                 self.frames.add(announcement.frame_index)
             else:
                 self.pictures.add(picture_name(announcement.image_path))
+            if announcement.screened is not UNSET:
+                self._screened.add(announcement.screened)
         self._widen((a.captured_at_ms, a.captured_at_ms) for a in announcements)
 
     def write(self, *, expected: int | None = None) -> None:
@@ -137,6 +141,7 @@ class ManifestKeeper:
                 raise Forgotten("was corrected while it was being produced; produce it again to finish it")
             self.frames.update(stored.announced_frames)
             self.pictures.update(stored.announced_pictures)
+            self._screened.update(stored.screened or ())
             self._widen(runs_of(stored))
             # The first producer that wrote the medium decided its name, source and time.
             merged = msgspec.structs.replace(
@@ -161,6 +166,7 @@ class ManifestKeeper:
             announced_pictures=sorted(self.pictures),
             runs=self._runs if merged.kind == "video" else [],
             live=self.live,
+            screened=sorted(self._screened) or UNSET,
         )
 
     def _is_complete(self, stored: MediaManifest, merged: MediaManifest, *, done: bool) -> bool:

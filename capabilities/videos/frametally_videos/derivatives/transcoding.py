@@ -14,6 +14,7 @@ from av.audio.codeccontext import AudioCodecContext
 from av.filter import Graph
 
 from frametally.errors import FrametallyError, Poison
+from frametally.media.screening import Screen
 from frametally.process.reports import Progress
 from frametally.process.retrying import GivenUp
 from frametally_producer.reading.video_file import TimedFrame, Video
@@ -189,6 +190,7 @@ class Look(NamedTuple):
     Attributes:
         parity: Of interlaced pictures to deinterlace, or None to deinterlace none.
         encoders: FFmpeg's names of the encoders to try, in order.
+        screen: Changes each picture first; None for nothing.
     """
 
     enhancement: Enhancement
@@ -197,6 +199,7 @@ class Look(NamedTuple):
     encoders: tuple[str, ...]
     crf: int
     preset: str
+    screen: Screen | None = None
 
 
 class Made(NamedTuple):
@@ -301,6 +304,7 @@ class _Encoding:
 
     def put(self, timed: TimedFrame, until_s: Fraction) -> None:
         """Encode a frame that is shown until `until_s`."""
+        timed = self._screened(timed)
         if self._origin_s is None:
             self._begin(timed)
         assert self._origin_s is not None  # noqa: S101 - for the type checker
@@ -309,6 +313,14 @@ class _Encoding:
             self._filter.feed(timed.frame, ticks=ticks, duration_ticks=max(self._end_ticks - ticks, 0))
         )
         self._sound.put(self._origin_s)
+
+    def _screened(self, timed: TimedFrame) -> TimedFrame:
+        screen = self._look.screen
+        if screen is None:
+            return timed
+        frame = av.VideoFrame.from_ndarray(screen.picture(self._video.pixels(timed.frame)), format="bgr24")
+        frame.pts, frame.time_base = timed.frame.pts, timed.frame.time_base
+        return timed._replace(frame=frame)
 
     def end(self) -> Made:
         """Encode the last frame, and return the result."""
@@ -340,7 +352,7 @@ class _Encoding:
         look, video = self._look, self._video
         stream = video.stream
         width_px, height_px = derivative_size_px(first.frame, look.most_side_px)
-        aspect = stream.sample_aspect_ratio
+        aspect = stream.sample_aspect_ratio if look.screen is None else None  # its pixels are square
         if aspect and (width_px > height_px) != (first.frame.width > first.frame.height):
             aspect = 1 / aspect
         fps = Fraction(look.enhancement.fps).limit_denominator(1001) if look.enhancement.fps else None

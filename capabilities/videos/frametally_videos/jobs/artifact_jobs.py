@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 
 import msgspec
 import numpy as np
+from av import VideoFrame
 
 from frametally import keys
 from frametally.errors import Poison
 from frametally.files.opencv import Pixels, cv2
+from frametally.media.screening import Screen
 from frametally.ports.object_store import ObjectMissing
 from frametally.process.retrying import GivenUp
 from frametally.records import decode_at, encode
@@ -117,7 +121,9 @@ def make_previews(call: JobCall) -> list[Artifact]:
         Misconfigured: The store cannot be written.
     """
     record = call.record
-    digest = hashlib.sha256(f"{record.sha256} {_RECIPE}".encode()).hexdigest()[:8]
+    screen = call.screen()
+    recipe = _RECIPE if screen is None else f"{_RECIPE} {screen.note}"
+    digest = hashlib.sha256(f"{record.sha256} {recipe}".encode()).hexdigest()[:8]
     previews: list[Artifact] = []
 
     def put(kind: ArtifactKind, ending: str, content_type: str, data: bytes) -> None:
@@ -127,12 +133,13 @@ def make_previews(call: JobCall) -> list[Artifact]:
 
     with call.original() as video:
         length_s = video.duration_s
-        put("poster", "jpg", "image/jpeg", encode_jpeg(_poster(video, length_s), _JPEG_QUALITY))
+        pixels_of = partial(_pixels, video, screen)
+        put("poster", "jpg", "image/jpeg", encode_jpeg(_poster(video, length_s, pixels_of), _JPEG_QUALITY))
         if length_s is None or length_s <= 0:
             return previews
         tiles = min(TILES, max(1, record.facts.frames or TILES))
         places_s = [length_s * (2 * number + 1) / (2 * tiles) for number in range(tiles)]
-        sprite = _sprite(call, video, places_s)
+        sprite = _sprite(call, video, places_s, pixels_of)
     if sprite is not None:
         put("sprite", "jpg", "image/jpeg", encode_jpeg(sprite.pixels, _JPEG_QUALITY))
         put("sprite_vtt", "vtt", "text/vtt", sprite.cues(length_s, digest).encode())
@@ -170,18 +177,25 @@ class _Sprite:
         return column * TILE_WIDTH_PX, row * self.tile_height_px
 
 
-def _poster(video: Video, length_s: Fraction | None) -> Pixels:
+PixelsOf = Callable[[VideoFrame], Pixels]
+
+
+def _pixels(video: Video, screen: Screen | None, frame: VideoFrame) -> Pixels:
+    return video.pixels(frame) if screen is None else screen.picture(video.pixels(frame))
+
+
+def _poster(video: Video, length_s: Fraction | None, pixels_of: PixelsOf) -> Pixels:
     if length_s:
         for frame in video.glimpses([length_s * _POSTER_AT, Fraction(0)], most_decoded=_MOST_DECODED):
             if frame is not None:
-                return shrink(video.pixels(frame), _POSTER_SIDE_PX)
+                return shrink(pixels_of(frame), _POSTER_SIDE_PX)
     first = next(video.frames(), None)
     if first is None:
         raise Poison(NO_FRAME)
-    return shrink(video.pixels(first.frame), _POSTER_SIDE_PX)
+    return shrink(pixels_of(first.frame), _POSTER_SIDE_PX)
 
 
-def _sprite(call: JobCall, video: Video, places_s: list[Fraction]) -> _Sprite | None:
+def _sprite(call: JobCall, video: Video, places_s: list[Fraction], pixels_of: PixelsOf) -> _Sprite | None:
     sprite: _Sprite | None = None
     tile: Pixels | None = None
     empty_tiles: list[int] = []  # tiles before the first frame that can be decoded
@@ -190,7 +204,7 @@ def _sprite(call: JobCall, video: Video, places_s: list[Fraction]) -> _Sprite | 
             raise GivenUp("stopped")
         call.progress.update(number, len(places_s))
         if frame is not None:
-            pixels = video.pixels(frame)
+            pixels = pixels_of(frame)
             height_px = round(TILE_WIDTH_PX * pixels.shape[0] / pixels.shape[1])
             if sprite is None:
                 sprite = _Sprite(len(places_s), min(max(height_px, 1), 4 * TILE_WIDTH_PX))

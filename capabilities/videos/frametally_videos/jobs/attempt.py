@@ -95,9 +95,14 @@ class Attempt:
                 handed.close()
 
     def _hand(self, connection: socket.socket) -> None:
-        """Hand over the video's folder, read-only for the record and the original."""
+        """Hand over the video's folder, read-only for the record, the original and what changes pictures."""
         video_id = self.job.video_id
-        read_only = frozenset({keys.video_key(video_id), keys.original_key(video_id)})
+        read_only = frozenset(
+            {
+                *(keys.video_key(video_id), keys.original_key(video_id)),
+                *(keys.PRIVACY_POLICY, keys.AUTO_DETECTOR),
+            }
+        )
         Handing(self.store, folder=keys.video_folder(video_id), read_only=read_only).serve(connection)
 
     def _look_after(self, process: WorkerProcess, should_stop: Callable[[], bool]) -> bool:

@@ -18,6 +18,7 @@ import av
 from frametally import keys
 from frametally.errors import Poison, Retryable
 from frametally.files.names import key_of_part
+from frametally.media.screening import Screen
 from frametally.ports.object_store import PIECE_BYTES, ObjectMissing
 from frametally.process import failpoints
 from frametally.process.retrying import GivenUp
@@ -53,12 +54,19 @@ CRF = 23
 _DIGITS = 8
 
 
-def recipe_of(sha256: str, kind: DerivativeKind, enhancement: Enhancement | None, settings: Settings) -> str:
+def recipe_of(
+    sha256: str,
+    kind: DerivativeKind,
+    enhancement: Enhancement | None,
+    settings: Settings,
+    screen: Screen | None = None,
+) -> str:
     """Return the name of a version, by its inputs: the same for every process, whichever encoder it uses."""
     parts = (
         *(sha256, kind, "" if enhancement is None else enhancement_options(enhancement), MADE_BY),
         *(settings.part(VideoSettings).video_encoders, str(CRF), PRESET),
         str(MOST_SIDE_PX),
+        *([] if screen is None else [screen.note]),
     )
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:_DIGITS]
 
@@ -86,13 +94,14 @@ class DerivativeMaker:
             Misconfigured: No encoder works here, or the disk is full.
             GivenUp: The command was stopped.
         """
-        recipe = recipe_of(self.call.record.sha256, kind, enhancement, self.call.settings)
+        screen = self.call.screen()
+        recipe = recipe_of(self.call.record.sha256, kind, enhancement, self.call.settings, screen)
         existing = self._existing(kind, recipe)
         if existing is not None:
             return _artifact(existing)
         with scratch_folder(self.call.settings) as folder:
             path = folder / "made.mp4"
-            result = self._encode(path, kind, enhancement)
+            result = self._encode(path, kind, enhancement, screen)
             derivative = Derivative(
                 video_id=self.call.record.id,
                 kind=kind,
@@ -119,10 +128,12 @@ class DerivativeMaker:
 
         return self.call.until_done(read)
 
-    def _encode(self, path: Path, kind: DerivativeKind, enhancement: Enhancement | None) -> Made:
+    def _encode(
+        self, path: Path, kind: DerivativeKind, enhancement: Enhancement | None, screen: Screen | None
+    ) -> Made:
         most_bytes = min(max(_MOST_TIMES * self.call.record.size_bytes, _ALWAYS_BYTES), _MOST_BYTES)
         limits = MakingLimits(most_bytes, self.call.progress, lambda: self.call.patience.stopping)
-        if kind == "playable" and self._can_be_copied():
+        if kind == "playable" and screen is None and self._can_be_copied():
             try:
                 with self.open_video() as video:
                     return copy_pictures(video, path, limits)
@@ -137,6 +148,7 @@ class DerivativeMaker:
             tuple(settings.part(VideoSettings).video_encoders.split(",")),
             CRF,
             PRESET,
+            screen,
         )
         with self.open_video() as video:
             return encode_pictures(video, path, look, limits)

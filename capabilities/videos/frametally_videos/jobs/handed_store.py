@@ -81,7 +81,8 @@ _READ_AT_ONCE = 64 << 20
 class Handing:
     """Hands one folder of a store to another process, until that process disconnects.
 
-    The process can read all objects in the folder, and write those that are not read-only.
+    The process can read all objects in the folder, and write those that are not read-only. It can also read
+    the read-only objects elsewhere.
     """
 
     def __init__(self, store: ObjectStore, *, folder: str, read_only: frozenset[str] = frozenset()) -> None:
@@ -159,7 +160,7 @@ class Handing:
         return make
 
     def _read(self, key: str) -> str:
-        if not f"{key}/".startswith(self._folder):
+        if not f"{key}/".startswith(self._folder) and key not in self._kept:
             raise Misconfigured(f"{key} was not given to this job")
         return key
 

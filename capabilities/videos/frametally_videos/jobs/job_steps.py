@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 import msgspec
 
 from frametally.errors import Poison
+from frametally.media.screening import Screen, screen_of
 from frametally.opening import open_frame_log
 from frametally.plugins import hooks
 from frametally.ports.frame_log import FrameLog
@@ -85,6 +86,10 @@ class JobCall(NamedTuple):
 
         max_pixels = self.settings.max_image_megapixels * 1_000_000
         return open_original(self.store, self.record, self.patience, max_pixels=max_pixels)
+
+    def screen(self) -> Screen | None:
+        """Return what changes pictures of the video before they are stored; see `screen_of`."""
+        return self.until_done(lambda: screen_of(self.settings, self.store, self.record.source))
 
     def until_done(self, action: Callable[[], T]) -> T:
         """Repeat an action until the store is available; see `patience`."""

@@ -27,6 +27,7 @@ from frametally_videos.jobs.attempt import Attempt
 from frametally_videos.jobs.job_bells import telling, worn_out
 from frametally_videos.jobs.job_results import take_in
 from frametally_videos.jobs.job_steps import JobWord
+from frametally_videos.library.retention import remove_screened_original
 from frametally_videos.library.video_looks import inspect
 from frametally_videos.queues.task_queue import BookQueue, JobConsumer, QueueName, kinds_of
 from frametally_videos.uploads.acceptance import Acceptance, UploadSettler
@@ -201,6 +202,8 @@ class JobWorker:
                 self.say(f"{name}: {job.kind}: done")
                 with self._counting:
                     self._done += 1
+                if job.kind != "removal":
+                    self._let_go_of_original(job, name)
         elif word.end == "stopped":
             self._put_back(job, None, 0.0)
         elif word.end == "later":
@@ -214,6 +217,17 @@ class JobWorker:
             self.say(f"{name}: {job.kind}: {reason}; trying again in {pause_s:.0f} s")
         else:
             self._fail(job, name, reason)
+
+    def _let_go_of_original(self, job: Job, name: str) -> None:
+        try:
+            is_removed = self._ask(
+                lambda: remove_screened_original(self.settings, self.store, self.catalogue, job.video_id)
+            )
+        except FrametallyError as error:
+            self.say(f"{name}: its original stays: {error}")
+        else:
+            if is_removed:
+                self.say(f"{name}: its original was deleted, as the policy of its source says")
 
     def _put_back(self, job: Job, reason: str | None, pause_s: float) -> None:
         """Queue a job again without counting this attempt."""

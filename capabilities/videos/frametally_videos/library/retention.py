@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 
 from frametally import keys
 from frametally.errors import Poison
-from frametally.media.manifests import find_manifest, list_records, read_records, tombstones_of
+from frametally.media.manifests import find_manifest, find_record, list_records, read_records, tombstones_of
+from frametally.media.screening import screen_of
 from frametally.ports.object_store import ObjectInfo, ObjectMissing, ObjectStore
+from frametally.process import failpoints
 from frametally.records import decode_at
 from frametally.rules.times import DAY_MS
+from frametally.settings.loading import Settings
 from frametally_videos.records import UploadRecord, VideoRecord
 
 if TYPE_CHECKING:
@@ -37,6 +40,47 @@ def remove_old_originals(store: ObjectStore, *, days: int, now_ms: int) -> list[
             store.delete(info.key)
             video_ids.append(video_id)
     return video_ids
+
+
+def remove_screened_original(
+    settings: Settings, store: ObjectStore, catalogue: VideoCatalogue, video_id: str
+) -> bool:
+    """Remove a video's original if its source's pictures are changed before they are stored.
+
+    The original stays until its frames are announced and no job needs it. Where a changed version replaces
+    it, this queues that version's job, and the original goes after the job has ended.
+
+    Returns:
+        Whether this call removed it.
+
+    Raises:
+        Misconfigured: The policy cannot be read.
+        Poison: The video's record is damaged.
+    """
+    key = keys.original_key(video_id)
+    video = find_record(store, keys.video_key(video_id), VideoRecord)
+    screen = None if video is None else screen_of(settings, store, video.source)
+    if screen is None or not is_taken(store, video_id) or store.head(key) is None:
+        return False
+    jobs = [job for job in catalogue.jobs(video_id) if job.kind not in ("gold", "removal")]
+    if screen.originals == "blur" and all(job.kind != "playable" for job in jobs):
+        catalogue.queue(video_id, "playable")
+        return False
+    if any(job.state in ("queued", "running") for job in jobs):
+        return False
+    failpoints.passing("original.screened")
+    store.delete(key)
+    return True
+
+
+def remove_screened_originals(settings: Settings, store: ObjectStore, catalogue: VideoCatalogue) -> list[str]:
+    """Call `remove_screened_original` for each original; return the IDs of the videos that lost theirs."""
+    video_ids = [keys.parse_original_key(info.key) for info in store.list(keys.VIDEOS)]
+    return [
+        video_id
+        for video_id in video_ids
+        if video_id is not None and remove_screened_original(settings, store, catalogue, video_id)
+    ]
 
 
 def objects_of_no_video(store: ObjectStore) -> list[ObjectInfo]:

@@ -1,0 +1,169 @@
+"""`frametally privacy show|set|remove`."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import click
+import msgspec
+
+from frametally import keys
+from frametally.errors import Misconfigured
+from frametally.process.reports import plural
+from frametally_cli.console import output as console
+from frametally_cli.options.names import check_names
+from frametally_cli.options.ports import data_dir_option, open_store_port, read_settings
+from frametally_privacy.policy import (
+    Originals,
+    Point,
+    PrivacyPolicy,
+    PrivacyRule,
+    check_rule,
+    drop_rule,
+    read_policy,
+    set_rule,
+)
+
+_NUMBER = r"-?[0-9]{1,6}(?:\.[0-9]{1,6})?"
+_POINT = re.compile(rf"({_NUMBER}),({_NUMBER})")
+_SIZE = re.compile(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})")
+_LATER = (
+    "running cameras and producers follow it within 10 seconds; frames that are already stored stay as they "
+    "are"
+)
+
+
+@click.group("privacy")
+def privacy_group() -> None:
+    """Blacken parts of pictures, and blur heads and plates, before they are stored."""
+
+
+@privacy_group.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@data_dir_option
+def show(as_json: bool, **overrides: Any) -> int:
+    """Show what is done to pictures before they are stored."""
+    with open_store_port(read_settings(None, overrides)) as ports:
+        policy = read_policy(ports.store)
+    if as_json:
+        click.echo(json.dumps(msgspec.to_builtins(policy), indent=2))
+        return 0
+    for line in _lines(policy):
+        click.echo(console.plain(line))
+    return 0
+
+
+def _lines(policy: PrivacyPolicy) -> Iterator[str]:
+    if not policy.rules:
+        yield "there are no rules, so pictures are stored as they are; add one with `frametally privacy set`"
+    for rule in policy.rules:
+        yield f"{rule.source or 'all other sources'} (version {rule.version}): {_words(rule)}"
+
+
+def _words(rule: PrivacyRule) -> str:
+    model = f", also with the model {rule.model}" if rule.model else ""
+    fate = "replaced by a blurred version" if rule.originals == "blur" else "deleted"
+    return f"{rule.words}{model}; original videos are {fate}"
+
+
+@privacy_group.command("set")
+@click.option("--source", default="", help="Only this source; default: all sources without a rule.")
+@click.option("--new-source", is_flag=True, help="The source has no footage yet.")
+@click.option(
+    "--mask",
+    multiple=True,
+    metavar="POINTS",
+    help="A polygon to blacken, in fractions of the picture: '0,0 0.3,0 0.3,0.2'. You can repeat it.",
+)
+@click.option("--size", help="Picture size, if masks are in its pixels.", metavar="WxH")
+@click.option("--blur", is_flag=True, help="Blur heads and plates.")
+@click.option("--model", default="", help="Also blur what this model finds: a name, or an ONNX file.")
+@click.option(
+    "--originals",
+    type=click.Choice(["blur", "delete"]),
+    default="delete",
+    show_default=True,
+    help="Replace original videos by a blurred version, or delete them.",
+)
+@data_dir_option
+def set_source(
+    source: str,
+    new_source: bool,
+    mask: tuple[str, ...],
+    size: str | None,
+    blur: bool,
+    model: str,
+    originals: Originals,
+    **overrides: Any,
+) -> int:
+    """Set what is done to pictures of a source before they are stored."""
+    settings = read_settings("consumer", overrides)
+    slug = keys.slug(source) if source else ""
+    size_px = None if size is None else _size_px(size)
+    masks = tuple(_points(number, text, size_px) for number, text in enumerate(mask, 1))
+    rule = check_rule(PrivacyRule(source=slug, masks=masks, blur=blur, model=model, originals=originals))
+    if new_source and not slug:
+        raise Misconfigured("--new-source needs --source: name the source")
+    if slug and not new_source:
+        try:
+            check_names(settings, sources=[slug])
+        except Misconfigured as error:
+            raise Misconfigured(f"{error}; if it will be a new source, add --new-source") from error
+    with open_store_port(settings) as ports:
+        if blur:
+            from frametally_privacy.screens import StorePolicy
+
+            StorePolicy().check(rule, settings, ports.store)
+        policy = set_rule(ports.store, rule)
+    new_rule = policy.rule_for(slug) or rule
+    click.echo(
+        console.plain(
+            f"{slug or 'all other sources'}: {_words(new_rule)} (policy version {policy.version}); {_LATER}"
+        )
+    )
+    return 0
+
+
+@privacy_group.command()
+@click.option("--source", default="", help="The rule of this source; default: that of all sources.")
+@data_dir_option
+def remove(source: str, **overrides: Any) -> int:
+    """Remove a rule: from now on, pictures are stored as they are."""
+    slug = keys.slug(source) if source else ""
+    with open_store_port(read_settings(None, overrides)) as ports:
+        policy = drop_rule(ports.store, slug)
+    click.echo(
+        console.plain(
+            f"{slug or 'all other sources'}: rule removed (policy version {policy.version}, "
+            f"{plural(len(policy.rules), 'rule')} left); {_LATER}"
+        )
+    )
+    return 0
+
+
+def _size_px(text: str) -> tuple[int, int]:
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise Misconfigured(f"--size {text[:40]!r} is not a size; write it as 1920x1080")
+    return int(match[1]), int(match[2])
+
+
+def _points(number: int, text: str, size_px: tuple[int, int] | None) -> tuple[Point, ...]:
+    """Return a mask's points as fractions of the picture."""
+    matches = [_POINT.fullmatch(part) for part in text.split()]
+    if not matches or None in matches:
+        raise Misconfigured(
+            f"mask {number} {text[:40]!r} is not a polygon; write it like '0,0 0.3,0 0.3,0.2'"
+        )
+    points = [(float(match[1]), float(match[2])) for match in matches if match is not None]
+    width_px, height_px = size_px or (1, 1)
+    for x, y in points:
+        if size_px and not (0 <= x <= width_px and 0 <= y <= height_px):
+            raise Misconfigured(
+                f"mask {number} leaves the picture of {width_px}x{height_px} pixels at {x:g},{y:g}: move it "
+                "inside, or correct --size"
+            )
+    return tuple((x / width_px, y / height_px) for x, y in points)

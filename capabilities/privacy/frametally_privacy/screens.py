@@ -1,0 +1,214 @@
+"""Changes pictures by the privacy policy before they are stored, and detects their objects before that."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from weakref import WeakKeyDictionary
+
+import msgspec
+
+from frametally import keys
+from frametally.errors import Misconfigured, Poison
+from frametally.files.blank_pictures import blank_reason
+from frametally.files.opencv import Pixels, decode_image, decode_pixels, jpeg_size_px, reduction_for
+from frametally.media.manifests import find_record
+from frametally.media.screening import ScreenNote, with_note
+from frametally.ports.object_store import ObjectStore
+from frametally.records import AutoDetector, Detection
+from frametally.segments.stored_frame import picture_digest
+from frametally.settings.loading import Settings
+from frametally_consumer.detectors.boxes import COLOURS
+from frametally_consumer.detectors.protocol import Detector, least_px, start
+from frametally_consumer.detectors.yolo import YoloDetector
+from frametally_models.catalogue import CATALOGUE, PRESETS
+from frametally_models.choice import CatalogueChoice, record_named
+from frametally_models.prepare import prepare_detector
+from frametally_privacy.blurring import LABELS, RECIPE, blurred, masked, spans_to_blur
+from frametally_privacy.policy import Originals, PrivacyPolicy, PrivacyRule, read_policy
+from frametally_producer.reading.pixels import encode_jpeg
+
+READ_EVERY_S = 10.0
+"""How long a process follows a policy before it reads it again."""
+
+
+class SharedDetector:
+    """A detector that threads share."""
+
+    def __init__(self, detector: Detector) -> None:
+        """Take the detector, which nothing else uses."""
+        self.model_id = detector.model_id
+        self.labels = set(detector.model.class_names if isinstance(detector, YoloDetector) else COLOURS)
+        self._detector = detector
+        self._lock = threading.Lock()
+
+    def pixels_of(self, jpeg: bytes) -> Pixels:
+        """Return a frame's pixels at the scale at which the consumer decodes them for this model."""
+        return decode_pixels(jpeg, reduction_for(*jpeg_size_px(jpeg), least_px(self._detector)))
+
+    def detect(self, image: Pixels, frame_px: tuple[int, int]) -> list[Detection]:
+        """Return what the consumer detects in a picture of a frame of that width and height."""
+        with self._lock:
+            detections = start(self._detector, image, frame_px=frame_px)
+        return detections.result()
+
+
+class PolicyScreen:
+    """Follows one rule of the policy; see `Screen`."""
+
+    def __init__(
+        self, rule: PrivacyRule, settings: Settings, detector_of: Callable[[str], SharedDetector]
+    ) -> None:
+        """Load nothing yet; `detector_of` returns a model by its name, "" for the one in use."""
+        self._rule, self._settings, self._detector_of = rule, settings, detector_of
+        self.originals: Originals = rule.originals
+
+    @property
+    def _detectors(self) -> list[SharedDetector]:
+        """The models of the rule. Raises `Misconfigured` if one cannot be used, or finds nothing to blur."""
+        names = ["", *([self._rule.model] if self._rule.model else [])] if self._rule.blur else []
+        detectors = [self._detector_of(name) for name in names]
+        check_labels(self._rule, detectors)
+        return detectors
+
+    @property
+    def note(self) -> str:
+        """What it does, and by which policy and version. Raises `Misconfigured` if a model cannot be used."""
+        models = " and ".join(detector.model_id for detector in self._detectors)
+        by = f" by recipe {RECIPE} with {models}" if models else ""
+        return f"privacy policy {self._rule.version}: {self._rule.words}{by}"
+
+    def frame(self, jpeg: bytes) -> bytes:
+        """Return the JPEG to store; see `Screen.frame`."""
+        pixels = decode_image(jpeg, self._settings.max_image_megapixels * 1_000_000)
+        if self._rule.masks:
+            jpeg = self._encoded(masked(pixels, self._rule.masks))
+        detectors = self._detectors
+        if not detectors:
+            return with_note(jpeg, ScreenNote(screened=self.note))
+        if self._rule.masks:
+            pixels = decode_pixels(jpeg)
+        height_px, width_px = pixels.shape[:2]
+        in_use = detectors[0]
+        image = in_use.pixels_of(jpeg)
+        detections = in_use.detect(image, (width_px, height_px))
+        boxes = [*detections]
+        for other in detectors[1:]:
+            boxes += other.detect(other.pixels_of(jpeg), (width_px, height_px))
+        note = ScreenNote(
+            screened=self.note,
+            model=in_use.model_id,
+            detections=tuple(detections),
+            shows=blank_reason(image) or msgspec.UNSET,
+            picture_digest=picture_digest(hashlib.sha256(jpeg).hexdigest()),
+        )
+        return with_note(self._encoded(blurred(pixels, spans_to_blur(boxes, width_px, height_px))), note)
+
+    def picture(self, pixels: Pixels) -> Pixels:
+        """Return a picture to store; see `Screen.picture`."""
+        changed = masked(pixels, self._rule.masks)
+        height_px, width_px = changed.shape[:2]
+        boxes = [
+            detection
+            for detector in self._detectors
+            for detection in detector.detect(changed, (width_px, height_px))
+        ]
+        return blurred(changed, spans_to_blur(boxes, width_px, height_px))
+
+    def _encoded(self, pixels: Pixels) -> bytes:
+        return encode_jpeg(pixels, self._settings.jpeg_quality)
+
+
+class StorePolicy:
+    """The policy of a store in this process, with the models that its rules need."""
+
+    def __init__(self) -> None:
+        """Read nothing yet."""
+        self._lock, self._preparing = threading.Lock(), threading.Lock()
+        self._read_at_s = float("-inf")
+        self._policy = PrivacyPolicy()
+        self._screens: dict[PrivacyRule, PolicyScreen] = {}
+        self._detectors: dict[str, SharedDetector] = {}
+
+    def screen(self, settings: Settings, store: ObjectStore, source: str) -> PolicyScreen | None:
+        """Return the screen of a source; see `screen_of`."""
+        with self._lock:
+            if time.monotonic() - self._read_at_s >= READ_EVERY_S:
+                try:
+                    self._policy = read_policy(store)
+                except Poison as error:
+                    raise Misconfigured(str(error)) from error
+                self._read_at_s = time.monotonic()
+            rule = self._policy.rule_for(source)
+            if rule is None:
+                return None
+            if rule not in self._screens:
+                self._screens[rule] = PolicyScreen(rule, settings, partial(self._detector, settings, store))
+            return self._screens[rule]
+
+    def check(self, rule: PrivacyRule, settings: Settings, store: ObjectStore) -> None:
+        """Raise `Misconfigured` if a rule could not be followed on this machine."""
+        PolicyScreen(rule, settings, partial(self._detector, settings, store)).note  # noqa: B018
+
+    def _detector(self, settings: Settings, store: ObjectStore, name: str) -> SharedDetector:
+        with self._preparing:
+            if name not in self._detectors:
+                chosen = model_settings(name, settings, store)
+                self._detectors[name] = SharedDetector(prepare_detector(chosen))
+            return self._detectors[name]
+
+
+_policies: WeakKeyDictionary[ObjectStore, StorePolicy] = WeakKeyDictionary()
+_policies_lock = threading.Lock()
+
+
+def screen(settings: Settings, store: ObjectStore, source: str) -> PolicyScreen | None:
+    """Return what changes the pictures of a source; see `screen_of`, whose hook it is."""
+    with _policies_lock:
+        policy = _policies.setdefault(store, StorePolicy())
+    return policy.screen(settings, store, source)
+
+
+def model_settings(name: str, settings: Settings, store: ObjectStore) -> Settings:
+    """Return the settings with the model of that name; "" leaves the one in use.
+
+    The store's choice of a back-end is read from `store`, since a job's process cannot open another one.
+
+    Raises:
+        Misconfigured: There is no such model.
+    """
+    if settings.detector == "auto" and (record := find_record(store, keys.AUTO_DETECTOR, AutoDetector)):
+        settings = settings.model_copy(update={"detector": record.backend})
+    if not name:
+        return settings
+    settings = settings.model_copy(update={"precision": "f32"})
+    if settings.detector == "pixels":
+        settings = settings.model_copy(update={"detector": "auto"})
+    if name in CATALOGUE or name in PRESETS:
+        return CatalogueChoice(record_named(name)[0], "").settings(settings)
+    path = Path(name)
+    if path.suffix != ".onnx" or not path.is_file():
+        raise Misconfigured(
+            f"--model {name}: neither a model of the catalogue (`frametally models list`) nor an ONNX file "
+            "on this machine"
+        )
+    own = {"model_weights": path, "model_cfg": None, "model_names": path.with_suffix(".names")}
+    return settings.model_copy(update=own)
+
+
+def check_labels(rule: PrivacyRule, detectors: list[SharedDetector]) -> None:
+    """Check that a rule's own model, or else the one in use, finds something to blur.
+
+    Raises:
+        Misconfigured: It does not.
+    """
+    if rule.blur and not {label.lower() for label in detectors[-1].labels} & LABELS:
+        labels = ", ".join(sorted(detectors[-1].labels)[:5])
+        raise Misconfigured(
+            f"{detectors[-1].model_id} finds neither persons nor vehicles (it finds {labels}), so it cannot "
+            "blur heads and plates: name another model with `frametally privacy set --blur --model`"
+        )

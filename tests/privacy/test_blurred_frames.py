@@ -1,0 +1,254 @@
+"""Only blurred frames are stored, and they count as the camera saw them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from tests.privacy.screened import (
+    BLUR,
+    CORNER,
+    Said,
+    counted,
+    distance,
+    images,
+    legible_spans,
+    opened,
+    produce_there,
+    ruled,
+    stored_pictures,
+    traffic_frames,
+    write_pictures,
+    write_video,
+)
+
+from frametally.errors import Misconfigured
+from frametally.files.opencv import decode_pixels
+from frametally.media.manifests import list_manifests
+from frametally.media.screening import ScreenNote, note_in, with_note
+from frametally.process.retrying import Patience
+from frametally.records import Detection, FrameAnnouncement
+from frametally_privacy.blurring import spans_to_blur
+from frametally_producer.reading.pixels import encode_jpeg
+from frametally_producer.writing.frames import FrameWriter, NewFrame
+
+
+@pytest.fixture
+def pictures(traffic_clip: Path, tmp_path: Path) -> Path:
+    return write_pictures(tmp_path / "pictures", traffic_frames(traffic_clip, 2))
+
+
+def test_counts_are_byte_for_byte_those_without_blurring_and_no_stored_frame_shows_a_plate(
+    pictures: Path, model_files: Any, tmp_path: Path
+) -> None:
+    with opened(tmp_path / "plain") as ports:
+        produce_there(ports, pictures)
+        plain, plain_counts = images(ports.store), counted(ports)
+    with opened(ruled(tmp_path / "blurred")) as ports:
+        produce_there(ports, pictures, extracted_dir=tmp_path / "kept")
+        blurred, blurred_counts = images(ports.store), counted(ports)
+        (manifest,) = list_manifests(ports.store)
+    assert blurred_counts == plain_counts
+    assert len(plain_counts) >= 2
+    assert blurred.keys() == plain.keys()
+    assert sorted(path.read_bytes() for path in (tmp_path / "kept").rglob("*.jpg")) == sorted(
+        blurred.values()
+    )
+    for key, jpeg in plain.items():
+        note = note_in(blurred[key])
+        assert note is not None and note.detections
+        assert manifest.screened == [note.screened]
+        assert "privacy policy 1: heads and plates blurred by recipe 1 with yolov4-tiny" in note.screened
+        assert legible_spans(decode_pixels(jpeg), decode_pixels(blurred[key]), note.detections) == []
+        # The check can fail: the plain picture shows all of it.
+        assert legible_spans(decode_pixels(jpeg), decode_pixels(jpeg), note.detections)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("packs", [False, True])
+def test_a_video_counts_the_same_and_no_object_of_the_store_shows_a_plate(
+    traffic_clip: Path, model_files: Any, tmp_path: Path, packs: bool
+) -> None:
+    frames = traffic_frames(traffic_clip, 6, 60)
+    video = write_video(tmp_path / "gate.mp4", frames)
+    how = {"start_time": "2026-03-01T08:00:00Z", "packs": packs}
+    counts = []
+    for name in ("plain", "blurred"):
+        with opened(tmp_path / name) as ports:
+            if name == "blurred":
+                ruled(tmp_path / name)
+            produce_there(ports, video, **how)
+            counts.append(counted(ports))
+            stored = images(ports.store)
+        if name == "plain":
+            plain = stored
+    assert counts[0] == counts[1]
+    notes = {key: note_in(jpeg) for key, jpeg in stored.items()}
+    seen = 0
+    for name, picture in stored_pictures(tmp_path / "blurred"):
+        key = min(plain, key=lambda key: distance(decode_pixels(plain[key]), picture))
+        assert legible_spans(decode_pixels(plain[key]), picture, notes[key].detections) == [], name
+        seen += 1
+    assert seen >= len(plain)
+
+
+def test_a_frame_blurred_twice_or_by_another_process_has_the_same_bytes(
+    pictures: Path, model_files: Any, tmp_path: Path
+) -> None:
+    stored = []
+    for name in ("first", "second"):
+        with opened(ruled(tmp_path / name)) as ports:
+            produce_there(ports, pictures)
+            stored.append(images(ports.store))
+            produce_there(ports, pictures)
+            assert images(ports.store) == stored[-1]
+    assert stored[0] == stored[1]
+
+
+def test_another_model_says_that_it_looks_at_blurred_frames(
+    pictures: Path, model_files: Any, tmp_path: Path
+) -> None:
+    with opened(ruled(tmp_path / "blurred")) as ports:
+        produce_there(ports, pictures)
+    said = Said()
+    with opened(tmp_path / "blurred", detector="pixels") as ports:
+        counted(ports, said)
+    (line,) = [line for line in said.lines if "changed before they were stored" in line]
+    assert "gate: pixels-opencv" in line and "privacy policy 1" in line
+
+
+def test_a_policy_that_cannot_be_read_stores_no_picture_and_says_how_to_go_on(
+    pictures: Path, tmp_path: Path
+) -> None:
+    with opened(tmp_path / "blurred") as ports:
+        ports.store.put("privacy/policy.json", b"no record")
+        with pytest.raises(Misconfigured, match=r"privacy/policy\.json.*no picture is stored until"):
+            produce_there(ports, pictures)
+        assert images(ports.store) == {}
+
+
+@pytest.mark.parametrize(
+    ("rule", "settings", "words"),
+    [
+        (BLUR, {"detector": "pixels"}, "finds neither persons nor vehicles"),
+        (BLUR, {"model_weights": Path("/nowhere.weights")}, "this file does not exist"),
+        (msgspec.structs.replace(BLUR, model="gone.onnx"), {}, "nor an ONNX file"),
+    ],
+)
+def test_without_a_model_that_can_blur_no_picture_is_stored(
+    rule: Any, settings: dict[str, Any], words: str, pictures: Path, tmp_path: Path
+) -> None:
+    ruled(tmp_path / "blurred", rule)
+    with opened(tmp_path / "blurred", **settings) as ports:
+        with pytest.raises(Misconfigured, match=words):
+            produce_there(ports, pictures)
+        assert images(ports.store) == {}
+
+
+def test_a_mask_is_black_in_the_store_and_what_it_hides_does_not_count(tmp_path: Path) -> None:
+    night = np.zeros((120, 160, 3), np.uint8)
+    night[10:20, 10:20] = night[80:100, 100:130] = 255
+    hidden = night.copy()
+    hidden[:30, :40] = 0
+    counts = []
+    for name, picture, rule in (("masked", night, True), ("by hand", hidden, False)):
+        pictures = write_pictures(tmp_path / f"{name} pictures", (picture,))
+        with opened(tmp_path / name, detector="pixels", jpeg_quality=95) as ports:
+            if rule:
+                ruled(tmp_path / name, msgspec.structs.replace(BLUR, blur=False, masks=(CORNER,)))
+            produce_there(ports, pictures)
+            (jpeg,) = images(ports.store).values()
+            assert decode_pixels(jpeg)[:24, :32].max() < 8
+            counts.append([line for line in counted(ports).values() if b'"white"' in line])
+            if rule:
+                (manifest,) = list_manifests(ports.store)
+                assert manifest.screened == ["privacy policy 1: 1 mask"]
+    detections = [msgspec.json.decode(lines[0].splitlines()[0])["detections"] for lines in counts]
+    assert detections[0] == detections[1]
+    assert len(detections[0]) == 1
+
+
+def test_a_frame_that_a_camera_encoded_is_changed_before_its_pack_is_stored(tmp_path: Path) -> None:
+    rule = msgspec.structs.replace(BLUR, blur=False, masks=(CORNER,))
+    announced: list[FrameAnnouncement] = []
+    with (
+        opened(ruled(tmp_path, rule)) as ports,
+        FrameWriter(
+            settings=ports.settings,
+            store=ports.store,
+            log=ports.log,
+            patience=Patience(print, lambda: False),
+            topic="frames",
+            on_announced=announced.extend,
+            pack_ms=2000,
+            is_new=True,
+        ) as writer,
+    ):
+        ports.log.create_topic("frames", 1)
+        for number in range(3):
+            writer.add(
+                NewFrame(
+                    media="a" * 64,
+                    medium_hex="a" * 12,
+                    source="gate",
+                    frame_index=number,
+                    captured_at_ms=1_772_352_000_000 + number,
+                    time_source="arrival",
+                    pixels=encode_jpeg(np.full((40, 40, 3), 255, np.uint8), 90),
+                    refused=pytest.fail,
+                )
+            )
+    pictures = [picture for _, picture in stored_pictures(tmp_path / "store")]
+    assert len(pictures) == len(announced) == 3
+    assert all(picture[:8, :8].max() < 8 and picture[20:, 20:].min() > 247 for picture in pictures)
+    assert {frame.screened for frame in announced} == {"privacy policy 1: 1 mask"}
+
+
+@pytest.mark.parametrize(
+    ("label", "inside", "outside"),
+    [
+        ("person", [(100, 50), (119, 55), (97, 48)], [(110, 140)]),
+        ("car", [(110, 148), (98, 151)], [(110, 52)]),
+        ("face", [(100, 50), (119, 149)], [(80, 100)]),
+        ("dog", [], [(110, 100)]),
+    ],
+)
+def test_heads_are_blurred_in_upper_parts_and_plates_in_lower_ones_with_a_margin(
+    label: str, inside: list[tuple[int, int]], outside: list[tuple[int, int]]
+) -> None:
+    box = Detection(label=label, confidence=0.5, box=(100.0, 50.0, 20.0, 100.0))
+    spans = spans_to_blur([box], 200, 200)
+
+    def is_blurred(x: int, y: int) -> bool:
+        return any(left <= x < right and top <= y < bottom for left, top, right, bottom in spans)
+
+    assert all(is_blurred(*point) for point in inside)
+    assert not any(is_blurred(*point) for point in outside)
+
+
+def test_a_source_with_its_own_rule_has_that_and_others_are_stored_as_they_are(tmp_path: Path) -> None:
+    white = write_pictures(tmp_path / "pictures", (np.full((40, 40, 3), 255, np.uint8),))
+    rule = msgspec.structs.replace(BLUR, source="gate", blur=False, masks=(CORNER,))
+    with opened(ruled(tmp_path / "masked", rule)) as ports:
+        produce_there(ports, white)
+        produce_there(ports, white, source="yard")
+        pixels = {key.split("/")[1]: decode_pixels(jpeg) for key, jpeg in images(ports.store).items()}
+        screened = {manifest.source: manifest.screened for manifest in list_manifests(ports.store)}
+    assert pixels["gate"][:8, :8].max() < 8 and pixels["yard"].min() > 247
+    assert screened == {"gate": ["privacy policy 1: 1 mask"], "yard": msgspec.UNSET}
+
+
+def test_a_note_of_any_length_comes_back_and_changes_no_pixel(traffic_clip: Path) -> None:
+    import cv2
+
+    jpeg = cv2.imencode(".jpg", traffic_frames(traffic_clip, 1)[0])[1].tobytes()
+    assert note_in(jpeg) is None
+    box = Detection(label="person", confidence=0.5, box=(1.5, 2.5, 30.0, 40.0))
+    for boxes in (0, 1, 5000):
+        note = ScreenNote(screened="privacy policy 1", model="m", detections=(box,) * boxes)
+        noted = with_note(jpeg, note)
+        assert note_in(noted) == note
+        assert (decode_pixels(noted) == decode_pixels(jpeg)).all()

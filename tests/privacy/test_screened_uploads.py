@@ -1,0 +1,73 @@
+"""An uploaded video leaves no picture in the store that shows more than its blurred frames."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import pytest
+from tests.capabilities import needs
+from tests.commands import run_frametally
+from tests.privacy.screened import (
+    BLUR,
+    CORNER,
+    distance,
+    images,
+    legible_spans,
+    opened,
+    produce_there,
+    ruled,
+    stored_pictures,
+    traffic_frames,
+    write_video,
+)
+
+from frametally import keys
+from frametally.files.opencv import decode_pixels
+from frametally.media.screening import note_in
+
+START = "2026-03-01T08:00:00Z"
+
+
+@pytest.mark.thorough
+@needs("videos")
+@pytest.mark.parametrize("originals", ["blur", "delete"])
+def test_an_upload_leaves_only_blurred_pictures_and_its_original_goes(
+    originals: Literal["blur", "delete"], traffic_clip: Path, model_files: Any, tmp_path: Path
+) -> None:
+    frames = traffic_frames(traffic_clip, 5, 60)
+    video = write_video(tmp_path / "gate.mp4", frames)
+    env: dict[str, Any] = {"FRAMETALLY_DATA_DIR": str(tmp_path / "blurred"), "FRAMETALLY_SAMPLE_FPS": "all"}
+    ruled(tmp_path / "blurred", msgspec.structs.replace(BLUR, masks=(CORNER,), originals=originals))
+
+    def run(*arguments: object) -> str:
+        finished = run_frametally(*arguments, cwd=tmp_path, **env)
+        assert finished.code == 0, finished.err
+        return finished.out + finished.err
+
+    run("upload", video, "--source", "gate", "--start-time", START)
+    told = run("work", "--until-done")
+    assert "its original was deleted, as the policy of its source says" in told
+    with opened(tmp_path / "blurred") as ports:
+        stored = images(ports.store)
+        video_keys = [info.key for info in ports.store.list(keys.VIDEOS)]
+    assert not [key for key in video_keys if keys.parse_original_key(key)]
+    assert any(key.endswith(".mp4") for key in video_keys) == (originals == "blur")
+    notes = [note_in(jpeg) for jpeg in stored.values()]
+    assert len(notes) == len(frames) and all(notes)
+    # Versions have other sizes and colours than frames: each is compared with the nearest one.
+    with opened(
+        ruled(tmp_path / "masked", msgspec.structs.replace(BLUR, blur=False, masks=(CORNER,)))
+    ) as ports:
+        produce_there(ports, video, start_time=START)
+        plain = [decode_pixels(jpeg) for jpeg in images(ports.store).values()]
+    seen = 0
+    for name, picture in stored_pictures(tmp_path / "blurred" / "store"):
+        if picture.shape != plain[0].shape:  # of the sprite, whose tiles are too small for plates
+            continue
+        number = min(range(len(plain)), key=lambda number: distance(plain[number], picture))
+        assert picture[:110, :200].max() < 24, name
+        assert legible_spans(plain[number], picture, notes[number].detections) == [], name
+        seen += 1
+    assert seen >= len(frames) + 1 + (len(frames) if originals == "blur" else 0)
