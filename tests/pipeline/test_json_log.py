@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 import urllib3
 from tests.family.footage import SETTINGS, make_video
 from tests.family.running import Running
@@ -33,6 +34,7 @@ def steps(text: str) -> list[dict[str, Any]]:
     return [line for line in map(json.loads, text.splitlines()) if "step" in line]
 
 
+@pytest.mark.thorough
 def test_one_id_leads_from_the_producer_through_each_stage_to_the_answer(tmp_path: Path) -> None:
     settings = SETTINGS | {"FRAMETALLY_LOG_LINES": "json"}
     video = make_video(tmp_path / "gate.mp4", frames=FRAMES)

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import pytest
 from sqlalchemy import create_engine, inspect
+from tests.examples import first_quick
 from tests.together.released_data import FIXTURES, SETTINGS, unpack
 from tests.together.test_migrations import LAYOUTS
 
@@ -52,7 +53,7 @@ class Upgrade(NamedTuple):
     upgraded: list[str]
 
 
-@pytest.fixture(scope="module", params=RELEASES)
+@pytest.fixture(scope="module", params=first_quick(RELEASES))
 def upgrade(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upgrade]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in SETTINGS.items():
@@ -140,6 +141,7 @@ def test_every_database_gets_the_tables_of_this_version(upgrade: Upgrade) -> Non
             assert columns[table.name] == set(table.columns.keys()), table.name
 
 
+@pytest.mark.thorough
 def test_what_is_too_old_to_change_is_named_with_the_command_that_makes_it_again(tmp_path: Path) -> None:
     data = unpack("0.2.0", tmp_path)
     done = subprocess.run(
