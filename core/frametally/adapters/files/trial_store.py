@@ -51,8 +51,8 @@ class TrialStore:
 
     def list(self, prefix: str, after: str | None = None) -> Iterator[ObjectInfo]:
         last = None
-        both = (self._written.list(prefix, after), self._base.list(prefix, after))
-        for info in merge(*both, key=attrgetter("key")):  # of equal keys, the first place's comes first
+        listings = (self._written.list(prefix, after), self._base.list(prefix, after))
+        for info in merge(*listings, key=attrgetter("key")):  # of equal keys, the first place's comes first
             if info.key not in self._deleted and info.key != last:
                 yield info
             last = info.key
