@@ -120,8 +120,8 @@ class ChartRoutes(Handlers):
     @COUNTS.route("GET counts", "Return counts per interval and label.", *CHART, TOP, is_kept=True)
     def counts(self, args: Args) -> chart_answers.Counts:
         """Answer with the chart's numbers."""
-        index, *rest = self._read(args)
-        answer = counts.count(index, *rest)
+        index, settings, media, query = self._read(args)
+        answer = counts.count(index, settings, media, query)
         log_step("answered", runs=_runs_behind(index, answer))
         return answer
 
