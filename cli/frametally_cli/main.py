@@ -75,6 +75,7 @@ COMMANDS = {
     "setup": _command("servers:setup", "Create what the servers need, and check permissions"),
     "status": _command("status_report:status", "Show whether every frame is accounted for"),
     "up": _command("run:up", "Run every part on this machine until Ctrl-C"),
+    "upgrade": _command("upgrade:upgrade", "Count the days of earlier versions again, or show what changes"),
     **plugin_commands(),
 }
 """The module of every command, imported on first use."""

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from frametally.errors import FrametallyError, Retryable
 from frametally.opening import open_frame_log, open_object_store
 from frametally.process.meters import METERS
-from frametally.process.reports import Progress
+from frametally.process.reports import Progress, write_log_lines
 from frametally.settings.loading import Settings
 from frametally.work.children import Restarts, how_it_ended
 from frametally.work.worker_process import END_WITHIN_S
@@ -209,6 +209,7 @@ def _work(
     settings: Settings, model: NetworkModel | None, until_caught_up: bool, connection: Connection
 ) -> None:
     """Run one worker process from start to end."""
+    write_log_lines(settings.log_lines)
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())

@@ -3,6 +3,10 @@
 Every message is one line: what is wrong, with which thing, and what to do about it.
 """
 
+from __future__ import annotations
+
+from pathlib import Path
+
 
 class FrametallyError(Exception):
     """Base of every error that frametally raises on purpose; the command line prints it as one line."""
@@ -41,6 +45,19 @@ class Damaged(Misconfigured):
         """Say what is damaged and what to do."""
         super().__init__(f"{finding}; {remedy}")
         self.finding = finding
+
+
+class TooOld(Misconfigured):
+    """A database is of a release whose tables this version cannot change.
+
+    Attributes:
+        file: The file of a cache, which may be made again from the store; None for anything else.
+    """
+
+    def __init__(self, line: str, file: Path | None) -> None:
+        """Say which database it is and what to do."""
+        super().__init__(line)
+        self.file = file
 
 
 class RowDamaged(Exception):

@@ -27,7 +27,7 @@ from frametally.history_records import HourList
 from frametally.ports.count_index import REPAIR, CountIndex, DayPart, NameOf, PartsReplaced, part_at
 from frametally.ports.object_store import ObjectStore
 from frametally.process.meters import METERS
-from frametally.process.reports import Progress, Skipped
+from frametally.process.reports import Progress, Skipped, log_step
 from frametally.records import NOT_JSON, Coverage, IntervalCount, Run
 from frametally.rules.hour_file import changed_names, length_ms
 from frametally.rules.places import is_of_places, source_of
@@ -194,6 +194,7 @@ def index_runs(
             continue
         if records is not None:
             published.append(run)
+            log_step("published", run=run.run_id, day=run.day)
             if lineage is not None:
                 lineage.makes([dataset(index.url, run.model)])
             documents += records

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
@@ -16,15 +16,16 @@ from frametally.books.runs import DayKey
 from frametally.errors import Poison, Retryable
 from frametally.files.replacing import replace_file
 from frametally.history_records import with_zones
-from frametally.media.manifests import ManifestReader, forgotten_by
+from frametally.media.manifests import ManifestReader, forgotten_by, media_of
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process import failpoints
 from frametally.process.collection import rare_collection
 from frametally.process.meters import METERS
-from frametally.process.reports import Progress, Skipped, plural
+from frametally.process.reports import Progress, Skipped, log_step, plural
 from frametally.records import Run
 from frametally.rules.counted_boxes import label_list
 from frametally.rules.known import TRACK_GAP_MS
+from frametally.rules.times import DAY_MS
 from frametally.segments.contents import CutShort, read_segment
 from frametally.settings.loading import Settings
 from frametally.telemetry.lineage import LineageRun, dataset, lineage_run
@@ -326,6 +327,7 @@ class _Aggregation:
             if day.run is None:
                 continue
             self._published[day.key] = day.run
+            log_step("counted", run=day.run.run_id, day=day.run.day, media=self._media_of(day.run))
             self._hours_kept += day.hours_kept
             self._hours_counted += day.hours_counted
             self.lineage.makes([dataset(self.store.url, day.run.prefix)])
@@ -336,6 +338,15 @@ class _Aggregation:
         self._windows.now = self._windows.now._replace(recount=False)
         self.progress.update(len(plan.stale), len(plan.stale), "published")
         return settled_all
+
+    def _media_of(self, run: Run) -> Iterator[str]:
+        """Yield the media with footage on a run's day."""
+        start_ms = keys.day_start_ms(run.day)
+        for medium in self._plan.manifests or ():
+            first_ms, last_ms = medium.first_captured_at_ms, medium.last_captured_at_ms
+            is_of_day = first_ms is not None and last_ms is not None and first_ms < start_ms + DAY_MS
+            if is_of_day and (last_ms or 0) >= start_ms:
+                yield media_of(medium)
 
     def _count_whole(self, day: DayKey, reason: str) -> None:
         self._whole.add(day)

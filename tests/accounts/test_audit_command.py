@@ -63,7 +63,8 @@ download-models, explain, export, gold, history, iceberg, index, lines export, l
 discover, live list, live work, media arrivals, media bronze, media gold, media pictures, media silver,
 mcp, models count, models get, models list, models remove, models try, models use, privacy show,
 produce, quality, reach, report list, report traffic, retention show, run, serve, service install,
-service remove, service status, setup, status, stream, tokens list, up, users list, work
+service remove, service status, setup, status, stream, tokens list, up,
+upgrade, users list, work
 """
 
 

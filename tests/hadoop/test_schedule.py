@@ -353,13 +353,11 @@ def test_an_upgraded_folder_names_its_days_before_they_are_counted_again_and_the
     changed, said = output_of("aggregate", "--from", "2026-01-02")
     assert notice.replace("3 days", "2 days").replace("2026-01-01, ", "") in said
     assert changed.splitlines()[:3] == [
-        "2026-01-02, 60 s, counted again with this version: gate: 0 -> 2 detections, "
-        "0 -> 1 intervals without objects",
-        "2026-01-03, 60 s, counted again with this version: gate: 0 -> 3 detections, "
-        "0 -> 1 intervals without objects",
+        "2026-01-02, 60 s, with this version: gate, car: 0 -> 2 detections, 0 -> 1 intervals without objects",
+        "2026-01-03, 60 s, with this version: gate, car: 0 -> 3 detections, 0 -> 1 intervals without objects",
         "counts: 2 days counted, 0 up to date, 5 frames, 0 duplicates dropped",
     ]
-    assert "2026-01-01, 60 s, counted again" in output_of("aggregate")[0]
+    assert "2026-01-01, 60 s, with this version" in output_of("aggregate")[0]
     assert "earlier version" not in "".join(output_of("aggregate", "--dry-run"))
 
 

@@ -318,7 +318,7 @@ def test_totals_that_a_later_version_changes_are_named_with_day_source_and_both_
         count = make_count(detections=boxes, objects=unique, tracked_detections=tracked, evidence=[])
         put_run(store, run, [count], [make_coverage(detections=boxes)])
         runs.append(run)
-    day = f"{runs[0].day}, 60 s, counted again with this version: gate: "
+    day = f"{runs[0].day}, 60 s, with this version: gate, car: "
     assert [*changed_totals(store, runs[:1], runs[1:2])] == [f"{day}9 -> 11 objects"]
     assert [*changed_totals(store, runs[1:2], runs[2:])] == [
         f"{day}11 -> 0 objects, 0 -> 1 intervals without objects"

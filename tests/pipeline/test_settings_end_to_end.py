@@ -131,7 +131,7 @@ def test_an_upgrade_names_the_days_that_it_counts_again_and_afterwards_what_chan
     assert json.loads(run("aggregate", "--dry-run", "--json"))["earlier_version"] == ["2026-03-01"]
     assert run("export") == exported
     said = run("aggregate")
-    assert "2026-03-01, 60 s, counted again with this version: pics: 2 -> 4 detections" in said
+    assert "2026-03-01, 60 s, with this version: pics, white: 2 -> 4 detections" in said
     run("index")
     assert "earlier version" not in run("status")
     assert run("export") != exported

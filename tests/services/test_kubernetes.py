@@ -161,6 +161,49 @@ def test_consumers_are_scaled_by_what_waits_and_never_above_the_partitions(tmp_p
     assert "frametally_log_messages_behind" in scaled["spec"]["triggers"][0]["metadata"]["query"]
 
 
+def test_a_proxy_log_in_is_asked_by_the_ingress_and_believed_by_the_dashboard_alone(tmp_path: Path) -> None:
+    objects = [one for one in yaml.safe_load_all(helm("template", EVERYTHING, tmp_path).stdout) if one]
+    [ingress] = [one for one in objects if one["kind"] == "Ingress"]
+    asked = {
+        key.partition("/")[2]: value
+        for key, value in ingress["metadata"]["annotations"].items()
+        if "/auth-" in key
+    }
+    assert asked == {
+        "auth-url": "https://auth.example.org/check",
+        "auth-response-headers": "X-Forwarded-User,X-Frametally-Proxy-Secret",
+    }
+    [backend] = [path["backend"] for rule in ingress["spec"]["rules"] for path in rule["http"]["paths"]]
+    assert backend["service"]["name"] == "counts-dashboard"
+    assert ingress["spec"]["tls"][0]["hosts"] == [ingress["spec"]["rules"][0]["host"]]
+    believing = {name for name, pod in pods(objects) if "FRAMETALLY_PROXY_SECRET_FILE" in variables(pod)}
+    assert believing == {"dashboard"}
+    proxy: dict[str, Any] = {"enabled": True, "proxyLogin": {"enabled": True}}
+    unasked = helm("template", {"settings": URLS, "ingress": proxy}, tmp_path)
+    assert unasked.returncode != 0
+    assert "ingress.proxyLogin.authUrl is empty" in unasked.stderr
+
+
+UNITS = {"Mi": 2**20, "Gi": 2**30, "m": 0.001, "": 1.0}
+
+
+def amount(text: str) -> float:
+    number = text.rstrip("GMim")
+    return float(number) * UNITS[text[len(number) :]]
+
+
+def test_the_values_for_one_small_node_fit_on_it(tmp_path: Path) -> None:
+    objects = [one for one in yaml.safe_load_all(helm("template", SMALL, tmp_path).stdout) if one]
+    requests = [
+        container["resources"]["requests"]
+        for one in objects
+        if one["kind"] in ("Deployment", "StatefulSet")
+        for container in one["spec"]["template"]["spec"]["containers"] * one["spec"]["replicas"]
+    ]
+    assert 0 < sum(amount(request["cpu"]) for request in requests) < 4 - 1  # the system needs some
+    assert 0 < sum(amount(request["memory"]) for request in requests) < 8 * 2**30 - 2**30
+
+
 def test_every_queue_has_a_worker(objects: list[dict[str, Any]]) -> None:
     taken: set[str] = set()
     for one in objects:

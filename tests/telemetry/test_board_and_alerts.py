@@ -16,15 +16,22 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families as families
 from tests.telemetry.test_metrics_manual import exposed
 
+from frametally_cli.main import COMMANDS
+
 STACK = Path(__file__).resolve().parents[2] / "cloud-services"
 RULES = STACK / "prometheus/alerts.yml"
+RUNBOOKS = STACK.parent / "docs/runbooks.md"
 BOARD = STACK / "grafana/boards/frametally.json"
 TARGET = {"job", "instance", "service"}
 """Labels that Prometheus itself gives."""
 
 
-def alerts() -> list[dict[str, Any]]:
+def rules() -> list[dict[str, Any]]:
     return [rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]]
+
+
+def alerts() -> list[dict[str, Any]]:
+    return [rule for rule in rules() if "alert" in rule]
 
 
 def panels() -> list[dict[str, Any]]:
@@ -32,7 +39,7 @@ def panels() -> list[dict[str, Any]]:
 
 
 def expressions() -> Iterator[str]:
-    yield from (rule["expr"] for rule in alerts())
+    yield from (rule["expr"] for rule in rules())
     yield from (target["expr"] for panel in panels() for target in panel.get("targets", ()))
 
 
@@ -40,6 +47,7 @@ def expressions() -> Iterator[str]:
 def labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, set[str]]:
     """By metric as it is asked for, its labels."""
     found: dict[str, set[str]] = {"up": set()}
+    found |= {rule["record"]: {"source"} for rule in rules() if "record" in rule}
     for family in families(exposed(tmp_path, monkeypatch).decode()):
         for sample in family.samples:
             found.setdefault(sample.name, set()).update(sample.labels)
@@ -50,7 +58,7 @@ def labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, set[str
 def test_every_metric_that_is_asked_for_exists_with_the_labels_that_are_named(
     asked: str, labels: dict[str, set[str]]
 ) -> None:
-    names = re.findall(r"\b(?:frametally|process)_\w+|\bup\b", asked)
+    names = re.findall(r"\b(?:frametally|process)[_:][\w:]+|\bup\b", asked)
     assert names
     assert set(names) <= labels.keys()
     known = {"le"} | TARGET | {label for name in names for label in labels[name]}
@@ -84,8 +92,22 @@ def test_a_panel_says_what_it_shows_and_lies_on_no_other() -> None:
 
 def test_each_alert_says_what_is_wrong_and_what_to_do() -> None:
     for rule in alerts():
-        assert set(rule["annotations"]) == {"summary", "remedy"}
+        assert set(rule["annotations"]) == {"summary", "remedy", "runbook"}
         assert rule["labels"]["severity"] in ("warning", "critical")
+
+
+def test_each_alert_leads_to_its_runbook_and_each_runbook_is_of_an_alert() -> None:
+    sections = re.split(r"^## ", RUNBOOKS.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
+    assert sorted(section.partition("\n")[0] for section in sections) == sorted(
+        rule["alert"] for rule in alerts()
+    )
+    for rule in alerts():
+        assert rule["annotations"]["runbook"] == f"docs/runbooks.md#{rule['alert'].lower()}"
+        [section] = [section for section in sections if section.startswith(f"{rule['alert']}\n")]
+        assert re.search(r"^1\. |^More than .*Do the same as", section, re.MULTILINE)
+    commands = re.findall(r"`frametally ([a-z-]+)", RUNBOOKS.read_text(encoding="utf-8"))
+    assert commands
+    assert set(commands) <= COMMANDS.keys()
 
 
 @pytest.mark.services

@@ -30,7 +30,7 @@ from tests.fakes.databases import Place
 from frametally.adapters.sql.engine import Layout, SqlDatabase, SqlServer
 from frametally.adapters.sql.index import counts as sql_index
 from frametally.adapters.sql.ledger import tables as ledger_tables
-from frametally.errors import Misconfigured
+from frametally.errors import Misconfigured, TooOld
 from frametally_accounts import book as sql_access
 from frametally_accounts.audit import book as sql_audit
 from frametally_alerts import book as sql_alerts
@@ -61,6 +61,12 @@ LAYOUTS = [
 ]
 
 
+@pytest.mark.parametrize("layout", LAYOUTS, **NAMES)
+def test_the_layout_is_the_one_that_the_last_revision_leads_to(layout: Layout) -> None:
+    revisions = [int(path.stem.split("_")[1]) for path in layout.migrations.glob("rev_*.py")]
+    assert layout.schema_version == max([layout.first_version, *revisions])
+
+
 @contextmanager
 def connected(place: Place) -> Iterator[Connection]:
     """One transaction, by none of the code under test."""
@@ -82,7 +88,7 @@ def test_a_database_from_before_the_first_release_is_refused_with_two_remedies(
     with connected(database) as connection:
         connection.execute(layout.about.update().values(schema_version=layout.first_version - 1))
     with pytest.raises(
-        Misconfigured, match=rf"open it once with frametally at commit .*{layout.refill}"
+        TooOld, match=rf"from before 0\.3\.0: (open it once|run `frametally upgrade`).*{layout.refill}"
     ) as raised:
         opened(database, layout)
     assert "\n" not in str(raised.value)

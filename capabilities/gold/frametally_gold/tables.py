@@ -26,7 +26,7 @@ from sqlalchemy import (
 from frametally.adapters.sql.migration import about_table
 from frametally.rules.places import FLOWS, ZONES
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 """A revision with which the same records give different rows also empties `run_id` of `gold_loads`."""
 
 ALL = MetaData()

@@ -41,6 +41,11 @@ class TrafficPlaces:
 
         return read_flows(store, run)
 
+    def totals(self, store: ObjectStore, run: Run) -> Mapping[tuple[str, str], int]:
+        from frametally_traffic.counting.published_days import flow_totals
+
+        return flow_totals(store, run)
+
     def event_places(self, store: ObjectStore) -> Iterator[EventPlace]:
         from frametally_traffic.counting.crossing_events import event_places
 

@@ -24,6 +24,7 @@ from frametally.ports.ledger import Ledger
 from frametally.ports.opened import StagePorts, StorePorts
 from frametally.process.exit_codes import STOPPED
 from frametally.process.period import repeat
+from frametally.process.reports import write_log_lines
 from frametally.process.retrying import GivenUp, Patience
 from frametally.settings.data_folder import INDEX_FILE, must_be_folder, must_be_writable
 from frametally.settings.loading import Settings, load_settings, unknown_settings
@@ -231,6 +232,7 @@ def read_settings(
     options = {str(option.name): option.opts[0] for option in context.command.params} if context else {}
     settings = load_settings(component, options, **values)
     must_be_folder(settings)
+    write_log_lines(settings.log_lines)
     for name, remedy in unknown_settings(component).items():
         console.err().print(f"frametally ignores the unknown setting {name}; {remedy}", markup=False)
     if (component is None if must_be_there is None else must_be_there) and is_empty(settings):

@@ -11,7 +11,7 @@ from typing import Any
 import click
 from rich import filesize
 
-from frametally.books.index_lag import earlier_version_lines, of_earlier_version
+from frametally.books.index_lag import earlier_version_lines, of_earlier_version, places_counted
 from frametally.books.runs import current_days, read_run
 from frametally.errors import Poison
 from frametally.files.work_lock import work_lock
@@ -123,12 +123,13 @@ def _to_count_again(ports: StorePorts, selection: DaySelection) -> list[Run]:
     """Return the runs of an earlier version that a count would replace."""
     return [
         run
-        for run in of_earlier_version(_current_runs(ports.store))
+        for run in of_earlier_version(current_runs(ports.store))
         if run.interval_s == ports.settings.interval_s and selection.has(run.day)
     ]
 
 
-def _current_runs(store: ObjectStore) -> list[Run]:
+def current_runs(store: ObjectStore) -> list[Run]:
+    """Return the current run of every day whose pointer can be read, zones and lines included."""
     return [day.run for day in current_days(store).values() if day.run is not None]
 
 
@@ -137,7 +138,7 @@ def _turning_null(store: ObjectStore, to_count: Collection[tuple[str, int, str]]
 
     Earlier versions counted crossings, stays and movements of labels that could not be followed: mostly 0.
     """
-    runs = {(run.model, run.interval_s, run.day): run for run in _current_runs(store)}
+    runs = {(run.model, run.interval_s, run.day): run for run in current_runs(store)}
     for run in runs.values():
         flows = series_model(run.model, FLOWS), run.interval_s, run.day
         if flows not in to_count or flows not in runs:
@@ -219,39 +220,44 @@ def weak_days(store: ObjectStore, run: Run) -> Iterator[str]:
 
 
 def changed_totals(store: ObjectStore, before: Sequence[Run], runs: Sequence[Run]) -> Iterator[str]:
-    """Yield a line for each day and source whose totals differ from an earlier version's."""
+    """Yield a line for each number of a day that differs from an earlier version's."""
     older = {(run.model, run.interval_s, run.day): run for run in before}
     for run in runs:
         earlier = older.get((run.model, run.interval_s, run.day))
         if earlier is None or earlier.run_id == run.run_id:
             continue
-        day = f"{run.day}, {run.interval_s} s, counted again with this version"
+        day = f"{run.day}, {run.interval_s} s, with this version"
         try:
             old, new = _totals(store, earlier), _totals(store, run)
         except Poison as error:
             yield f"{day}; its earlier counts cannot be read: {error}"
             continue
-        for source in sorted(old.keys() | new.keys()):
-            was, now = old.get(source, (0, 0, 0)), new.get(source, (0, 0, 0))
-            if was != now:
-                words = [
-                    f"{was[position]} -> {now[position]} {what}"
-                    for position, what in enumerate(("detections", "objects", "intervals without objects"))
-                    if was[position] != now[position]
-                ]
-                yield f"{day}: {source}: {', '.join(words)}"
+        for place in sorted({name for name, _ in old | new}):
+            words = [
+                f"{old[key]} -> {new[key]} {key[1]}"
+                for key in dict.fromkeys([*old, *new])
+                if key[0] == place and old[key] != new[key]
+            ]
+            if words:
+                yield f"{day}: {place}: {', '.join(words)}"
 
 
-def _totals(store: ObjectStore, run: Run) -> dict[str, tuple[int, int, int]]:
-    """Return, by source, the detections, the objects, and the number of rows without measured objects."""
-    sums: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
-    for count in read_run(store, run)[0]:
+def _totals(store: ObjectStore, run: Run) -> Counter[tuple[str, str]]:
+    """Return the numbers of a run by what they are of (a source, place or label of one) and in words."""
+    places = places_counted(run)
+    if places is not None:
+        return Counter(dict(places.totals(store, run)))
+    totals: Counter[tuple[str, str]] = Counter()
+    counts, coverage = read_run(store, run)
+    for filmed in coverage:
+        totals[filmed.source, "frames that show something"] += filmed.frames
+    for count in counts:
         missing = why_unknown("objects", Basis(count.objects, count.detections, count.tracked_detections))
-        totals = sums[count.source]
-        totals[0] += count.detections
-        totals[1] += 0 if missing else count.objects or 0
-        totals[2] += missing is not None
-    return {source: (numbers[0], numbers[1], numbers[2]) for source, numbers in sums.items()}
+        counted = f"{count.source}, {count.label}"
+        totals[counted, "detections"] += count.detections
+        totals[counted, "objects"] += 0 if missing else count.objects or 0
+        totals[counted, "intervals without objects"] += missing is not None
+    return totals
 
 
 def count_every(
@@ -288,7 +294,7 @@ def tell_dry_run(ports: StorePorts, selection: DaySelection, *, as_json: bool) -
     with console.stage_bar("plan") as bar:
         report = dry_run(settings=ports.settings, store=ports.store, progress=bar, selection=selection)
     to_count = {(day.model, day.interval_s, day.day) for day in report.days}
-    runs = [run for run in _current_runs(ports.store) if (run.model, run.interval_s, run.day) in to_count]
+    runs = [run for run in current_runs(ports.store) if (run.model, run.interval_s, run.day) in to_count]
     body = report._asdict() | {
         "earlier_version": sorted({run.day for run in of_earlier_version(runs)}),
         "days": [day._asdict() for day in report.days],

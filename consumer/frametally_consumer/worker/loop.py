@@ -20,7 +20,7 @@ from frametally.ports.frame_log import (
 )
 from frametally.ports.object_store import ObjectStore
 from frametally.process import failpoints
-from frametally.process.reports import Progress, Skipped
+from frametally.process.reports import Progress, Skipped, log_step
 from frametally.process.retrying import Backoff, GivenUp, Patience
 from frametally.segments.chain import ChainBroken, ChainEnd, PutResult, SegmentChain, logs_with_segments
 from frametally.segments.redetect import refuse_topic_of_another
@@ -159,6 +159,7 @@ class Partitions:
                 self.report.segments_adopted += 1
             else:
                 self.report.count(assigned.partition, batch)
+                log_step("detected", media=(frame.media for frame in batch.frames), frames=len(batch.frames))
             if not assigned.dropped:
                 assigned.advance(put.next_offset)
                 failpoints.passing("consumer.written")

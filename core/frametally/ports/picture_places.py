@@ -150,6 +150,13 @@ class PicturePlaces(Protocol):
     def read_files(self, store: ObjectStore, run: Run) -> Iterator[object]:
         """Yield the contents of the files at such a run's `paths`. Raises `Poison` if one has changed."""
 
+    def totals(self, store: ObjectStore, run: Run) -> Mapping[tuple[str, str], int]:
+        """Return the numbers of such a run, by what they are of and in words: `("gate, across, car", "out")`.
+
+        Raises:
+            Poison: A file is missing or damaged.
+        """
+
     def event_places(self, store: ObjectStore) -> Iterator[EventPlace]:
         """Yield all places where crossings are counted, by source and name. Raises `Poison`."""
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import datetime
+import json
 import re
-from collections.abc import Sized
-from typing import NamedTuple, Protocol
+import sys
+from collections.abc import Iterable, Sized
+from contextlib import suppress
+from typing import Literal, NamedTuple, Protocol
 
 from frametally.process.exit_codes import NOTHING_DONE, PART_DONE
 
@@ -94,14 +97,54 @@ def stamped(line: str, level: str = "INFO", *, now: datetime.datetime | None = N
 
     A line that begins like an error or a warning gets that level.
     """
-    if _STAMP.match(line):
+    if _STAMP.match(line) or is_json_line(line):
         return line
     level = next((named_level for begin, named_level in _LEVELS.items() if line.startswith(begin)), level)
-    time_text = (now or datetime.datetime.now().astimezone()).isoformat(timespec="seconds")
-    return f"{time_text} {level:<7} {line}"
+    moment = now or datetime.datetime.now().astimezone()
+    if _log_lines == "json":
+        return _json_line(level, moment, {"message": line})
+    return f"{moment.isoformat(timespec='seconds')} {level:<7} {line}"
+
+
+LogLines = Literal["text", "json"]
+_log_lines: LogLines = "text"
+_JSON_BEGIN = '{"time": "'
+
+
+def is_json_line(line: str) -> bool:
+    """Return whether a line is one of a log in JSON."""
+    return line.startswith(_JSON_BEGIN)
+
+
+def write_log_lines(form: LogLines) -> None:
+    """Write the lines of logs as text or as JSON from now on."""
+    global _log_lines
+    _log_lines = form
+
+
+def log_step(step: str, **ids: str | int | Iterable[str]) -> None:
+    """Write a JSON line that a step is done with what `ids` name; logs of text do not have these lines.
+
+    `media` are media ids, `run` and `runs` run ids: they lead from the producer to an answer. Iterators are
+    read only if there is a line.
+    """
+    if _log_lines == "json":
+        values = {
+            name: value if isinstance(value, str | int) else sorted(set(value)) for name, value in ids.items()
+        }
+        line = _json_line("INFO", datetime.datetime.now().astimezone(), {"step": step, **values})
+        with suppress(OSError, ValueError):  # work goes on even if nothing reads the log
+            sys.stderr.write(f"{line}\n")
+            sys.stderr.flush()
+
+
+def _json_line(level: str, moment: datetime.datetime, fields: dict[str, object]) -> str:
+    command = next((argument for argument in sys.argv[1:] if not argument.startswith("-")), "")
+    head = {"time": moment.isoformat(timespec="milliseconds"), "level": level, "command": command}
+    return json.dumps(head | fields, ensure_ascii=False)
 
 
 def without_stamp(line: str) -> tuple[str, str]:
-    """Return the stamp of a stamped line and the rest, or "" and the line."""
+    """Return the stamp of a stamped line of text and the rest, or "" and the line."""
     match = _STAMP.fullmatch(line)
     return (match[1], match[2]) if match else ("", line)

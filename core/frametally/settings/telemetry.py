@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+from frametally.process.reports import LogLines
 from frametally.settings.fields import Field, SecretStr, SettingsPart
 
 
@@ -30,6 +31,11 @@ class TelemetrySettings(SettingsPart):
         check=_address_and_port,
         description="Address of a command's `/metrics`, such as `127.0.0.1:9464`; if empty, none. The "
         "dashboard has its own.",
+    )
+    log_lines: LogLines = Field(
+        "text",
+        description="Form of the lines that commands log: `text`, or `json`, with a line for each step and "
+        "the ids of its media and runs.",
     )
     lineage_url: str = Field(
         "",

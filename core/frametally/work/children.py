@@ -13,7 +13,7 @@ from typing import BinaryIO, NamedTuple
 
 from frametally.process.bound import bound
 from frametally.process.exit_codes import worst
-from frametally.process.reports import without_stamp
+from frametally.process.reports import is_json_line, without_stamp
 from frametally.process.retrying import Backoff
 
 _LOOK_S = 0.1
@@ -138,7 +138,7 @@ class Family:
         stamp, text = without_stamp(line)
         # Members continue even if nothing reads the output any more.
         with self._saying, suppress(OSError, ValueError):
-            self._say(f"{stamp}{name:<{self._width}} | {text}")
+            self._say(line if is_json_line(line) else f"{stamp}{name:<{self._width}} | {text}")
 
 
 class _Child:

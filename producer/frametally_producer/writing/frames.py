@@ -25,6 +25,7 @@ from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process import failpoints
 from frametally.process.meters import METERS
+from frametally.process.reports import log_step
 from frametally.process.retrying import Patience
 from frametally.records import FrameAnnouncement, TimeSource, encode
 from frametally.settings.loading import Settings
@@ -209,6 +210,7 @@ class FrameWriter:
         for announcement in self._batch if TRACES.is_on else ():  # the root spans
             path = announcement.image_path
             TRACES.tell(path, "frame", self._began_ns.pop(path, 0), is_root=True)
+        log_step("announced", media=(frame.media for frame in self._batch), frames=len(self._batch))
         failpoints.passing("producer.published")
         announced, self._batch = self._batch, []
         self.on_announced(announced)

@@ -10,6 +10,7 @@ import hashlib
 import re
 import secrets
 import threading
+import time
 import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Iterator
@@ -24,6 +25,7 @@ from werkzeug.datastructures import MultiDict
 
 from frametally.keys import slug
 from frametally.ports.count_index import CountIndex
+from frametally.process.meters import METERS
 from frametally.process.time_limit import time_limit
 from frametally.settings.loading import Settings
 from frametally_web.access.rights import Rights
@@ -79,10 +81,14 @@ class Answering:
             args.update(in_path)
             if "timezone" in known_names:
                 self.add_timezone(args)
-            with time_limit(self._timeout_s):
-                if endpoint.answer is None:
-                    return cast(Response, handler(args))
-                return self._answer(endpoint, lambda: msgspec.json.encode(handler(args)))
+            began_s = time.monotonic()
+            try:
+                with time_limit(self._timeout_s):
+                    if endpoint.answer is None:
+                        return cast(Response, handler(args))
+                    return self._answer(endpoint, lambda: msgspec.json.encode(handler(args)))
+            finally:  # a refusal after a long wait is a slow answer, too
+                METERS.took("answer", time.monotonic() - began_s)
 
         return view
 

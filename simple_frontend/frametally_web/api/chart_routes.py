@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from frametally.adapters.day_cells.merging import add_week_hours
+from frametally.keys import day_start_ms
 from frametally.media.sources import counted_until
 from frametally.ports.count_index import NO_LABEL, CountIndex, CountQuery, WeekHour
+from frametally.process.reports import log_step
 from frametally.rules.known import Basis, why_unknown
-from frametally.rules.times import HOUR_S
+from frametally.rules.times import DAY_MS, HOUR_S
 from frametally.settings.loading import Settings
 from frametally_web.books.reader import Handlers
 from frametally_web.charts import answers as chart_answers
@@ -118,7 +120,10 @@ class ChartRoutes(Handlers):
     @COUNTS.route("GET counts", "Return counts per interval and label.", *CHART, TOP, is_kept=True)
     def counts(self, args: Args) -> chart_answers.Counts:
         """Answer with the chart's numbers."""
-        return counts.count(*self._read(args))
+        index, settings, media, query = self._read(args)
+        answer = counts.count(index, settings, media, query)
+        log_step("answered", runs=_runs_behind(index, answer))
+        return answer
 
     @COUNTS.route(
         "GET summary",
@@ -156,6 +161,15 @@ class ChartRoutes(Handlers):
     def _read(self, args: Args) -> tuple[CountIndex, Settings, MediaTimes, ChartQuery]:
         index = index_by_second(self.ports, self.settings, args, self.books.ensure_ledger)
         return index, self.settings, self.books.media(), read_chart(args, self.settings)
+
+
+def _runs_behind(index: CountIndex, answer: chart_answers.Counts) -> Iterator[str]:
+    """Yield the ids of the runs that an answer is made of."""
+    first_day_ms = (answer.from_ms or 0) // DAY_MS * DAY_MS
+    for run in index.current_runs():
+        is_of_series = (run.model, run.interval_s) == (answer.model, answer.base_interval_s)
+        if is_of_series and first_day_ms <= day_start_ms(run.day) < (answer.to_ms or 0):
+            yield run.run_id
 
 
 def _count_week(

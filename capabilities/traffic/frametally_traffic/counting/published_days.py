@@ -8,6 +8,7 @@ line newer than the last `frametally aggregate`.
 from __future__ import annotations
 
 import zlib
+from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -29,7 +30,13 @@ from frametally.rules.times import DAY_MS
 from frametally_traffic.drawings.drawing_checks import DrawingRefused
 from frametally_traffic.drawings.drawn_shapes import flow_inputs, path_identities, shapes_of
 from frametally_traffic.drawings.revisions import read_drawing
-from frametally_traffic.flows.day_columns import FlowColumns, decode_flows, encode_flows
+from frametally_traffic.flows.day_columns import (
+    DIRECTIONS,
+    NOT_MEASURED,
+    FlowColumns,
+    decode_flows,
+    encode_flows,
+)
 from frametally_traffic.flows.shapes import FLOWS_VERSION, FlowInputs, Shapes
 
 FLOWS_FOLDER = "flows"
@@ -102,6 +109,23 @@ def read_flows(store: ObjectStore, run: Run, sources: Container[str] | None = No
             yield decode_flows(data)
         except Poison as error:
             raise Poison(f"{key}: {error}") from error
+
+
+def flow_totals(store: ObjectStore, run: Run) -> Counter[tuple[str, str]]:
+    """Return the crossings by line, label and direction and the stays by zone and label; see `PicturePlaces`.
+
+    Crossings that are not measured have `not_measured` in place of the direction.
+    """
+    totals: Counter[tuple[str, str]] = Counter()
+    for flows in read_flows(store, run):
+        columns = flows.columns
+        crossings = (columns[f"crossing_{name}"] for name in ("line", "label", "direction", "missing"))
+        for line, label, direction, missing in zip(*crossings, strict=True):
+            place = f"{flows.source}, {flows.lines[line]}, {flows.labels[label]}"
+            totals[place, f"crossings {NOT_MEASURED if missing else DIRECTIONS[direction]}"] += 1
+        for zone, label in zip(columns["stay_zone"], columns["stay_label"], strict=True):
+            totals[f"{flows.source}, {flows.zones[zone]}, {flows.labels[label]}", "stays"] += 1
+    return totals
 
 
 _AT_ONCE = 2

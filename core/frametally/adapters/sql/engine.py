@@ -39,6 +39,7 @@ from frametally.errors import (
     Poison,
     Retryable,
     RowDamaged,
+    TooOld,
     unknown_host,
 )
 from frametally.files.sqlite import BUSY_TIMEOUT_S, ReadingConnection, SqliteOpener, not_utf8, sqlite_path
@@ -362,9 +363,13 @@ class SqlDatabase:
         layout = self._layout
         instead = f"{self._another} and run `{layout.refill}`"
         if number < layout.first_version:
-            return Misconfigured(
-                f"{self._part} {self._name} has layout {number}, from before the first release: open it once "
-                f"with frametally at commit {LAST_BEFORE_RELEASE}, which upgrades it, or {instead}"
+            file = self._file.path if self._file and layout.is_cache else None
+            remedy = f"open it once with frametally at commit {LAST_BEFORE_RELEASE}, which upgrades it"
+            if file is not None:
+                remedy = "run `frametally upgrade`, which makes it again from the store"
+            return TooOld(
+                f"{self._part} {self._name} has layout {number}, from before 0.3.0: {remedy}, or {instead}",
+                file,
             )
         return Misconfigured(
             f"{self._part} {self._name} has layout {number}; this version of frametally knows "

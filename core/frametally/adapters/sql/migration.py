@@ -58,7 +58,7 @@ class Layout(NamedTuple):
         refill: The command that fills it again after a loss.
         about: The table of one row that identifies a database; all tables are in its metadata.
         migrations: Folder of the revisions that lead to it; its name is the book's.
-        first_version: The layout of the first release; no revision leads to it.
+        first_version: The layout of 0.3.0; no revision leads to it.
         beside: Names of other layouts' `about` tables that may be in the same SQLite file.
         has_secrets: Whether it, or a book in the same file, has data that only the file's owner may read.
     """
@@ -72,6 +72,11 @@ class Layout(NamedTuple):
     first_version: int = 1
     beside: tuple[str, ...] = ()
     has_secrets: bool = False
+
+    @property
+    def is_cache(self) -> bool:
+        """Whether it is one of the core's own books, which the store fills again."""
+        return self.migrations.parent == MIGRATIONS
 
     @property
     def tables(self) -> MetaData:
@@ -90,7 +95,7 @@ class Layout(NamedTuple):
 
 
 class UnknownLayout(FrametallyError):
-    """The database was created by a newer frametally, or by one from before the first release."""
+    """The database was created by a newer frametally, or by one from before `Layout.first_version`."""
 
     def __init__(self, number: int) -> None:
         super().__init__(f"this version does not know layout {number}")
@@ -110,7 +115,7 @@ def bring_up(connection: Connection, layout: Layout) -> None:
     """Create the tables, or upgrade them in place, in a transaction that excludes all others.
 
     Raises:
-        UnknownLayout: The database is newer than `layout`, or older than the first release.
+        UnknownLayout: The database is newer than `layout`, or older than 0.3.0.
     """
     about, head = layout.about, layout.schema_version
     present = layout_of(connection, about)

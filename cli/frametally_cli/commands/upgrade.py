@@ -1,0 +1,121 @@
+"""`frametally upgrade`: counts the days of earlier versions again, or says what that would change."""
+
+from __future__ import annotations
+
+import signal
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from frametally.adapters.files.trial_store import TrialStore
+from frametally.books.index_lag import of_earlier_version
+from frametally.errors import TooOld
+from frametally.files.work_lock import work_lock
+from frametally.ports.opened import StorePorts
+from frametally.process.exit_codes import PART_DONE
+from frametally.process.reports import plural
+from frametally.settings.loading import Settings
+from frametally_cli.commands.stages import show
+from frametally_cli.console import output as console
+from frametally_cli.options.ports import (
+    data_dir_option,
+    ending_on,
+    open_ports,
+    open_store_port,
+    port_openers,
+    read_settings,
+)
+from frametally_cli.stages.aggregate import changed_totals, current_runs
+from frametally_hadoop.driver import AggregateReport, aggregate
+from frametally_hadoop.planning.plan import ALL_DAYS
+
+_CACHES = ("ledger", "index")
+
+
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Show which numbers would change; change nothing.")
+@data_dir_option
+def upgrade(dry_run: bool, **overrides: Any) -> int:
+    """Count the days of earlier versions again, and publish them; show each number that changes.
+
+    `--dry-run` counts as an upgrade does, into a temporary folder.
+    """
+    settings = read_settings(None, overrides)
+    with ending_on(signal.SIGTERM):
+        if dry_run:
+            with open_store_port(settings) as ports, _trial_of(ports) as trial:
+                return _count(trial)
+        for name in _CACHES:
+            _make_anew_if_too_old(settings, name)
+        with open_ports(settings) as opened:
+            return max(_count(opened), show(opened))
+
+
+@contextmanager
+def _trial_of(ports: StorePorts) -> Iterator[StorePorts]:
+    """Yield ports that keep all that is written in a temporary folder, the ledger included."""
+    with tempfile.TemporaryDirectory(prefix="frametally-") as name:
+        folder = Path(name)
+        ledger_url = f"sqlite:///{folder / 'ledger.sqlite'}"
+        nowhere = {"lineage_url": "", "traces_url": ""}
+        settings = ports.settings.model_copy(
+            update={"data_dir": folder, "ledger_url": ledger_url, "runner": "inline", **nowhere}
+        )
+        with closing(TrialStore(ports.store, folder / "store")) as store:
+            yield StorePorts(settings, store)
+
+
+def _count(ports: StorePorts) -> int:
+    """Count what an earlier version counted, print the numbers that differ, and return the exit code."""
+    before = current_runs(ports.store)
+    days = {(run.interval_s, run.day) for run in of_earlier_version(before)}
+    reports = [_count_interval(ports, interval_s) for interval_s in sorted({day[0] for day in days})]
+    after = [
+        run
+        for report in reports
+        for run in [*report.runs, *report.part_runs, *(run for step in report.steps for run in step.runs)]
+    ]
+    older = [run for run in before if (run.interval_s, run.day) in days]
+    lines = [*changed_totals(ports.store, older, after)]
+    for line in lines:
+        click.echo(console.plain(line))
+    skipped = [
+        item
+        for report in reports
+        for item in [*report.skipped, *(item for step in report.steps for item in step.skipped)]
+    ]
+    console.print_skipped(skipped)
+    click.echo(
+        f"upgrade: {plural(len(days), 'day')} of an earlier version, {plural(len(lines), 'changed number')}"
+        if days
+        else "upgrade: all days were counted with the rules of this version; nothing to do"
+    )
+    return PART_DONE if skipped else 0
+
+
+def _count_interval(ports: StorePorts, interval_s: int) -> AggregateReport:
+    settings = ports.settings.model_copy(update={"interval_s": interval_s})
+    with (
+        console.stage_bar("counts") as bar,
+        work_lock(settings.data_dir, "aggregate", wait=True, on_wait=bar.say),
+    ):
+        return aggregate(settings=settings, store=ports.store, progress=bar, selection=ALL_DAYS)
+
+
+def _make_anew_if_too_old(settings: Settings, name: str) -> None:
+    """Move a cache's file away if this version cannot change its tables: the store fills a new one."""
+    url, open_it = port_openers(settings)[name]
+    try:
+        open_it(url).close()
+    except TooOld as error:
+        if error.file is None:
+            raise
+        kept = error.file.with_name(f"{error.file.name}.old")
+        error.file.replace(kept)
+        for ending in ("-wal", "-shm"):
+            error.file.with_name(error.file.name + ending).unlink(missing_ok=True)
+        click.echo(f"{name}: made again from the store; the earlier version's file is now {kept}")
