@@ -26,6 +26,7 @@ AUTO_DETECTOR = "models/auto.json"
 TIMEZONES = "sources/timezones.json"
 RETENTION = "retention"
 RETENTION_POLICY = f"{RETENTION}/policy.json"
+ERASURES = "privacy/erasures"
 USUAL_TOPIC = "frames"
 """The log's topic if the settings name no other."""
 _PICTURE_HEX = 32
@@ -45,7 +46,7 @@ BRIEF_FOLDER = re.compile(rf"videos/{_UUID}|images/.+|probe")
 """A folder that goes with its last object: a video's, one of pictures, and the one of `doctor`'s probe."""
 _RECORD = re.compile(
     r"(media/[0-9a-f]{64}|tombstones/[0-9a-f]{64}/\d{1,9}(-(-?\d+)?-(-?\d+)?)?|corrections/[0-9a-f]{64}(\.\d{1,9})?"
-    r"|(dead-letters/dropped|changes)/[0-9a-f]{12}|drawings/[a-z0-9][a-z0-9_-]{0,62}/\d{6,9}|sources/timezones|retention/policy"
+    r"|(dead-letters/dropped|changes|privacy/erasures)/[0-9a-f]{12}|drawings/[a-z0-9][a-z0-9_-]{0,62}/\d{6,9}|sources/timezones|retention/policy"
     rf"|videos/{_UUID}/(video|metadata|quality|(playable|enhanced)-[0-9a-f]{{8}})|videos/contents/[0-9a-f]{{64}}|uploads/{_UUID})\.json"
 )
 _DRAWING = re.compile(r"drawings/(?P<source>[a-z0-9][a-z0-9_-]{0,62})/(?P<revision>\d{6,9})\.json")

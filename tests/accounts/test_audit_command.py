@@ -62,7 +62,7 @@ backup, cloud-setup, compare, consume, dead-letters list, dead-letters show, dem
 download-models, explain, export, gold, history, iceberg, index, lines export, lines list, lines schema, live
 discover, live list, live work, media arrivals, media bronze, media gold, media pictures, media silver,
 mcp, models count, models get, models list, models remove, models try, models use,
-produce, quality, reach, report list, report traffic, retention show, run, serve, service install,
+privacy report, produce, quality, reach, report list, report traffic, retention show, run, serve, service install,
 service remove, service status, setup, status, stream, tokens list, up, users list, work
 """
 

@@ -49,6 +49,7 @@ FLOORS = (
     (
         "frametally_accounts",
         "frametally_accuracy",
+        "frametally_privacy",
         "frametally_retention",
         "frametally_traffic",
         "frametally_videos",

@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.thorough, pytest.mark.timeout(1200)]
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TOPS = sorted({package.parent for package in PACKAGES})
-DELETABLE = ("accuracy", "alerts", "assistants", "gold", "live", "retention", "traffic", "videos")
+DELETABLE = ("accuracy", "alerts", "assistants", "gold", "live", "privacy", "retention", "traffic", "videos")
 # What nothing may speak of without them; `upload --calibration` keeps what people say of a video.
 WORDS = {
     "accuracy": r"\baccuracy checks?\b|`frametally accuracy",
@@ -34,6 +34,7 @@ WORDS = {
     "assistants": r"\bassistants?\b|`frametally mcp",
     "gold": r"\bgold\b",
     "live": r"\brtsp\b|`frametally (live|stream)",
+    "privacy": r"`frametally privacy|/data-protection",
     "retention": r"`frametally retention|\blegal hold|\bretention polic",
     "traffic": r"\b(?<!time )zones?\b|(?<!--)\bcalibrat(?!ed? on)|`frametally lines|\btraffic report",
     "videos": r"\bupload|\bcatalogue of videos\b|`frametally (work|catalogue)",

@@ -1,0 +1,17 @@
+"""Receipts of erasures, for the tests of seals."""
+
+from frametally_privacy.erasure_records import ErasedKind, Erasure
+
+RECORDS = [
+    Erasure(
+        id="0123456789ab",
+        source="gate",
+        from_ms=1,
+        to_ms=2,
+        keeps_counts=False,
+        began_at_ms=3,
+        ended_at_ms=4,
+        erased=(ErasedKind(kind="frames", items=5, size_bytes=6),),
+        backups=("backups/000001-20260101T000000000Z.backup",),
+    )
+]
