@@ -179,7 +179,7 @@ def _access_without_accounts(settings: Settings) -> str:
     return "local" if settings.listens_to_itself else "none"
 
 
-class Section(msgspec.Struct, frozen=True, kw_only=True):
+class ReportSection(msgspec.Struct, frozen=True, kw_only=True):
     """A part of the report: sentences, and a table, whose first column names the row."""
 
     id: str
@@ -192,7 +192,7 @@ class Section(msgspec.Struct, frozen=True, kw_only=True):
 Say = Callable[..., str]
 
 
-def sections(facts: DataProtection, say: Say) -> list[Section]:
+def sections(facts: DataProtection, say: Say) -> list[ReportSection]:
     """Return the report in the language of `say`, which returns the text of a key with its values."""
     everywhere = say("privacy.all_sources")
     data_rows = [
@@ -226,21 +226,21 @@ def sections(facts: DataProtection, say: Say) -> list[Section]:
         for row in facts.erasures
     ]
     return [
-        Section(
+        ReportSection(
             id="kept",
             title=say("privacy.what_is_kept"),
             lines=[say("privacy.sources_here", sources=", ".join(facts.sources) or "-")],
             columns=[say("privacy.data"), say("privacy.place"), say("privacy.how_long")],
             rows=data_rows,
         ),
-        Section(
+        ReportSection(
             id="holds",
             title=say("privacy.holds"),
             lines=[say("privacy.holds_win")] if facts.holds else [say("privacy.no_holds")],
             columns=[say("privacy.hold")] if facts.holds else [],
             rows=[[hold] for hold in facts.holds],
         ),
-        Section(
+        ReportSection(
             id="viewers",
             title=say("privacy.who_may_see"),
             lines=[say("privacy.roles")] if viewers else [say(f"privacy.access_{facts.access}")],
@@ -249,7 +249,7 @@ def sections(facts: DataProtection, say: Say) -> list[Section]:
             else [],
             rows=viewers,
         ),
-        Section(
+        ReportSection(
             id="erasures",
             title=say("privacy.erasures"),
             lines=[say("privacy.receipts_are_in_the_audit_log")] if erased else [say("privacy.no_erasures")],
