@@ -84,6 +84,12 @@ STAGES: dict[str, StageRights] = {
         resumes=(keys.VIDEOS,),
         removes=(keys.IMAGES, keys.MEDIA, keys.CORRECTIONS, keys.VIDEOS, keys.UPLOADS),
     ),
+    # It writes the packs again that lose frames, settles dead letters, and notes what it removes.
+    "retention": StageRights(
+        reads=(EVERYTHING,),
+        writes=(keys.IMAGES, keys.RETENTION, keys.DROPPED),
+        removes=(keys.IMAGES, keys.VIDEOS, keys.REPORTS),
+    ),
     "admin": StageRights(
         reads=(EVERYTHING,),
         writes=(EVERYTHING,),

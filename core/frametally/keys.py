@@ -28,6 +28,7 @@ RETENTION = "retention"
 RETENTION_POLICY = f"{RETENTION}/policy.json"
 PRIVACY = "privacy"
 PRIVACY_POLICY = f"{PRIVACY}/policy.json"
+ERASURES = f"{PRIVACY}/erasures"
 USUAL_TOPIC = "frames"
 """The log's topic if the settings name no other."""
 _PICTURE_HEX = 32
@@ -47,7 +48,8 @@ BRIEF_FOLDER = re.compile(rf"videos/{_UUID}|images/.+|probe")
 """A folder that goes with its last object: a video's, one of pictures, and the one of `doctor`'s probe."""
 _RECORD = re.compile(
     r"(media/[0-9a-f]{64}|tombstones/[0-9a-f]{64}/\d{1,9}(-(-?\d+)?-(-?\d+)?)?|corrections/[0-9a-f]{64}(\.\d{1,9})?"
-    r"|(dead-letters/dropped|changes)/[0-9a-f]{12}|drawings/[a-z0-9][a-z0-9_-]{0,62}/\d{6,9}|sources/timezones|(retention|privacy)/policy"
+    r"|(dead-letters/dropped|changes|privacy/erasures)/[0-9a-f]{12}|drawings/[a-z0-9][a-z0-9_-]{0,62}/\d{6,9}|sources/timezones"
+    r"|(retention|privacy)/policy"
     rf"|videos/{_UUID}/(video|metadata|quality|(playable|enhanced)-[0-9a-f]{{8}})|videos/contents/[0-9a-f]{{64}}|uploads/{_UUID})\.json"
 )
 _DRAWING = re.compile(r"drawings/(?P<source>[a-z0-9][a-z0-9_-]{0,62})/(?P<revision>\d{6,9})\.json")

@@ -61,9 +61,9 @@ alerts log, alerts run, alerts test, audit export, audit list, audit verify,
 backup, cloud-setup, compare, consume, dead-letters list, dead-letters show, demo, doctor,
 download-models, explain, export, gold, history, iceberg, index, lines export, lines list, lines schema, live
 discover, live list, live work, media arrivals, media bronze, media gold, media pictures, media silver,
-mcp, models count, models get, models list, models remove, models try, models use, privacy show,
-produce, quality, reach, report list, report traffic, retention show, run, serve, service install,
-service remove, service status, setup, status, stream, tokens list, up,
+mcp, models count, models get, models list, models remove, models try, models use, privacy report,
+privacy show, produce, quality, reach, report list, report traffic, retention show, run, serve,
+service install, service remove, service status, setup, status, stream, tokens list, up,
 upgrade, users list, work
 """
 

@@ -22,6 +22,7 @@ ARGUMENTS = {
     "lines remove": ["gate", "stop"],
     "models count": ["yolov4-tiny"],
     "report traffic": ["gate", "--output", "report.xlsx"],
+    "privacy erase": ["--source", "gate", "--dry-run"],
     "redetect": ["--model", "m-0a1b2c3d"],
     "retention hold": ["case-7"],
 }

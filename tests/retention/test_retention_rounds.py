@@ -15,11 +15,13 @@ from tests.retention.filmed import AGES_MS, FRAMES, START_MS, STEP_MS, Filmed, f
 from frametally import keys
 from frametally.books.runs import current_runs, read_run, read_tracks
 from frametally.errors import FrametallyError, Misconfigured
+from frametally.media import stored_images
 from frametally.media.manifests import list_manifests
-from frametally.media.mending import carry_out, plan_renaming, plan_retiming, unfinished
+from frametally.media.mending import _corrected, carry_out, plan_renaming, plan_retiming, unfinished
 from frametally.media.stored_images import missing_images
 from frametally.opening import open_frame_log
 from frametally.packs.packed_store import delete_pictures
+from frametally.plugins import hooks
 from frametally.ports.object_store import ObjectStore
 from frametally.ports.opened import StagePorts
 from frametally.process.reports import NoProgress
@@ -29,7 +31,10 @@ from frametally_retention.frame_choice import at_crossings, spread_evenly
 from frametally_retention.frame_hours import size_cutoff_ms
 from frametally_retention.policy import (
     LegalHold,
+    Removal,
+    RetentionPolicy,
     RetentionRule,
+    begin_removal,
     change_policy,
     put_hold,
     read_policy,
@@ -274,12 +279,11 @@ def test_a_hold_that_comes_hours_into_a_round_still_hears_what_was_being_removed
     assert [(removal.source, removal.from_ms) for removal in under_way] == [("gate", START_MS - AGES_MS[0])]
 
 
-@needs("accuracy")
-def test_frames_of_accuracy_checks_stay(place: tuple[Filmed, Days]) -> None:
+def put_check(filmed: Filmed, image_path: str, captured_at_ms: int) -> None:
+    """Begin an accuracy check that has drawn one frame."""
     from frametally_accuracy.book import AccuracyBook
     from frametally_accuracy.records import AccuracyCheck, CheckUnit
 
-    filmed, days = place
     check = AccuracyCheck(
         id="c",
         name="c",
@@ -305,18 +309,69 @@ def test_frames_of_accuracy_checks_stay(place: tuple[Filmed, Days]) -> None:
         weight=1.0,
         rest=1.0,
         source="gate",
-        captured_at_ms=START_MS - AGES_MS[0] + 3 * STEP_MS,
-        image_path=days[0][3],
+        captured_at_ms=captured_at_ms,
+        image_path=image_path,
         width_px=640,
         height_px=480,
         boxes=(),
     )
     with closing(AccuracyBook(filmed.settings.catalogue_url)) as book:
         book.add(check, [unit])
+
+
+@needs("accuracy")
+def test_frames_of_accuracy_checks_stay(place: tuple[Filmed, Days]) -> None:
+    filmed, days = place
+    put_check(filmed, days[0][3], START_MS - AGES_MS[0] + 3 * STEP_MS)
     set_rule(filmed.store, after(5))
     report = filmed.round()
     assert filmed.frames() == sorted([days[0][3], *days[2]])
     assert report.spared["of accuracy checks"] == 1
+
+
+@needs("accuracy")
+def test_a_check_that_begins_during_a_round_keeps_its_frames(
+    place: tuple[Filmed, Days], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filmed, days = place
+
+    def begins(store: ObjectStore, removal: Removal) -> RetentionPolicy:
+        monkeypatch.setattr(rounds, "begin_removal", begin_removal)
+        put_check(filmed, days[0][3], START_MS - AGES_MS[0] + 3 * STEP_MS)
+        return begin_removal(store, removal)
+
+    monkeypatch.setattr(rounds, "begin_removal", begins)
+    set_rule(filmed.store, after(5))
+    filmed.round()
+    assert filmed.frames() == sorted([days[0][3], *days[2]])
+
+
+@pytest.mark.parametrize("what", ["retime", "rename-source"])
+def test_a_hold_follows_footage_to_its_new_source_or_time(place: tuple[Filmed, Days], what: str) -> None:
+    filmed, _ = place
+    begin_ms = START_MS - AGES_MS[0]
+    put_hold(
+        filmed.store, LegalHold(name="case", source="gate", from_ms=begin_ms, to_ms=START_MS, set_at_ms=0)
+    )
+    first, *_ = list_manifests(filmed.store)
+    change = (
+        plan_retiming([first], "gate", start_ms=begin_ms - 100 * DAY_MS, delete=False)
+        if what == "retime"
+        else plan_renaming(filmed.store, "gate", "yard", delete=False)
+    )
+    with closing(open_frame_log(filmed.settings.log_url)) as log:
+        ports = StagePorts(filmed.settings, filmed.store, log)
+        for _ in range(2):  # a second call, as after a kill, adds nothing
+            for follow in hooks("changed"):
+                follow(ports, _corrected(change, 0), NoProgress())
+    _, hold = read_policy(filmed.store).holds
+    expected = (
+        ("gate", begin_ms - 100 * DAY_MS, begin_ms - 100 * DAY_MS + (FRAMES - 1) * STEP_MS + 1)
+        if what == "retime"
+        else ("yard", begin_ms, START_MS)
+    )
+    assert (hold.source, hold.from_ms, hold.to_ms) == expected
+    assert hold.name.startswith("case (")
 
 
 @needs("accuracy")
@@ -331,7 +386,7 @@ def test_an_unreadable_catalogue_is_not_one_without_accuracy_checks(
     assert [*removable(filmed.ports).ranges("gate")] == []
     Path(path).write_bytes(b"no database" * 100)
     with pytest.raises(FrametallyError):
-        removable(filmed.ports)
+        removable(filmed.ports).ranges("gate")
 
 
 @pytest.mark.parametrize("shift_ms", [-4000 * DAY_MS, 4000 * DAY_MS])
@@ -380,6 +435,27 @@ def test_missing_pictures_are_named(place: tuple[Filmed, Days]) -> None:
     set_rule(filmed.store, after(15))
     filmed.round()
     assert missing_images(filmed.store, [days[0][0], days[1][0]]) == {days[0][0]}
+
+
+def test_missing_pictures_of_neighbours_cost_one_listing_whatever_is_gone(
+    place: tuple[Filmed, Days], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filmed, days = place
+    asked: list[str] = []
+    head = filmed.store.head
+    monkeypatch.setattr(filmed.store, "head", lambda key: asked.append(key) or head(key))
+    gone = [days[0][0], days[0][50], days[0][99]]
+    for key in delete_pictures(filmed.store, gone):
+        assert key in gone
+    assert missing_images(filmed.store, days[0][:100]) == set(gone)
+    assert asked == []
+    monkeypatch.setattr(stored_images, "_LISTED", 20)  # far from each other
+    assert missing_images(filmed.store, days[0][:100:10]) == {days[0][0], days[0][50]}
+    assert asked == days[0][30:100:10]
+    filmed.pack("images/gate", START_MS + 10**12)
+    asked.clear()
+    monkeypatch.setattr(stored_images, "_LISTED", 1000)
+    assert missing_images(filmed.store, days[0]) == set(gone) and asked == []
 
 
 def test_the_first_frame_after_a_crossing_stays() -> None:

@@ -43,6 +43,7 @@ EVERY_PAGE: dict[str, tuple[str, str]] = {
     "traffic": (f"traffic?{_CHART}", f"#traffic-page{READY}"),
     "live": ("live", f"#live-page{READY}"),
     "alerts": ("alerts", "#reports"),
+    "data protection": ("data-protection", "#data-protection-page"),
     "retention": ("retention", "#retention-page"),
     "accuracy": ("accuracy", f"#accuracy-page{READY}"),
     "an accuracy check": ("accuracy?check=gate&view=result", f"#accuracy-page{READY}"),

@@ -26,7 +26,7 @@ PAGES = {"/", "/videos", "/live", "/lines", "/traffic", "/books", "/data", "/job
 PAGES |= {"/accuracy", "/footage"}
 FILES = {"/openapi.json"} | {f"/api/{name}.json" for name in ("openapi", "asyncapi", "postman")}
 OPEN = {*FILES, "/api/docs", "/redoc", "/sign-in", "/sign-in/password", "/sign-in/sessions"}
-RUN = {"/audit", "/accounts", "/models", "/retention"}
+RUN = {"/audit", "/accounts", "/data-protection", "/models", "/retention"}
 OF_SOME = {"/", "/data", "/lines", "/traffic"}
 PAGES_OF = {
     **{"lukas": PAGES - {"/lines/edit"}, "clara": PAGES, "runa": {*PAGES, *RUN}},

@@ -34,7 +34,7 @@ WORDS = {
     "assistants": r"\bassistants?\b|`frametally mcp",
     "gold": r"\bgold\b",
     "live": r"\brtsp\b|`frametally (live|stream)",
-    "privacy": r"`frametally privacy|\bprivacy polic",
+    "privacy": r"`frametally privacy|/data-protection|\bprivacy polic",
     "retention": r"`frametally retention|\blegal hold|\bretention polic",
     "traffic": r"\b(?<!time )zones?\b|(?<!--)\bcalibrat(?!ed? on)|`frametally lines|\btraffic report",
     "videos": r"\bupload|\bcatalogue of videos\b|`frametally (work|catalogue)",

@@ -22,6 +22,7 @@ OUR_OWN = {
         "/audit",
         "/books",
         "/data",
+        "/data-protection",
         "/dead-letters",
         "/footage",
         "/history",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from contextlib import closing
 
 from frametally.adapters.sql.kept_books import KeptTables
@@ -27,13 +26,21 @@ TABLES = (
 
 
 def removable(ports: StorePorts) -> KeptPart:
-    """Keep the pictures of all units of checks: people answer them later. Raises the database's errors."""
+    """Keep the pictures of all units of checks: people answer them later.
+
+    They are read each time, as a check may begin while data is being removed. Raises as the database does.
+    """
     settings = ports.settings
-    by_source: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
-    if has_rows(settings.catalogue_url, tables.checks):
+
+    def ranges(source: str) -> list[tuple[int, int]]:
+        if not has_rows(settings.catalogue_url, tables.checks):
+            return []
         with closing(AccuracyBook(settings.catalogue_url, settings.catalogue_access)) as book:
-            for check in book.checks():
-                for unit in book.units(check.id):
-                    to_ms = unit.captured_at_ms + 1 if unit.to_ms is None else unit.to_ms
-                    by_source[unit.source].append((unit.captured_at_ms, to_ms))
-    return KeptPart(ranges=lambda source: by_source.get(source, []))
+            return [
+                (unit.captured_at_ms, unit.captured_at_ms + 1 if unit.to_ms is None else unit.to_ms)
+                for check in book.checks()
+                for unit in book.units(check.id)
+                if unit.source == source
+            ]
+
+    return KeptPart(ranges=ranges)

@@ -88,10 +88,7 @@ def iceberg(keep_days: int | None, rebuild: bool, **overrides: Any) -> int:
     """
     settings = read_settings("search", overrides)
     with open_store_port(settings) as ports:
-        if rebuild:
-            with closing(_open_iceberg(ports)) as tables:
-                tables.remove()
-        code = load(ports, publishing=True)
+        code = publish_again(ports) if rebuild else load(ports, publishing=True)
         if keep_days is not None:
             with closing(_open_iceberg(ports)) as tables:
                 expiry = tables.expire(
@@ -101,6 +98,13 @@ def iceberg(keep_days: int | None, rebuild: bool, **overrides: Any) -> int:
                 f"iceberg: {plural(expiry.snapshots, 'snapshot')} and {plural(expiry.files, 'file')} deleted"
             )
     return code
+
+
+def publish_again(ports: StorePorts) -> int:
+    """Delete all Iceberg tables and their history, and publish them again. Raises as `load`."""
+    with closing(_open_iceberg(ports)) as tables:
+        tables.remove()
+    return load(ports, publishing=True)
 
 
 def load_if_wanted(ports: StorePorts) -> int:

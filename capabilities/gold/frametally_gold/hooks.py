@@ -6,14 +6,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
+from frametally.errors import Retryable
+from frametally.media.kept_data import KeptItem, KeptKind, KeptPart
 from frametally.opening import open_ledger
+from frametally.ports.opened import StorePorts
 from frametally.process.reports import plural
 from frametally.settings.loading import Settings
 from frametally_cli.checkup.findings import Finding
 from frametally_cli.checkup.ports import area_rows
 from frametally_cli.commands.servers import tables_line
 from frametally_gold.book import Gold, open_gold
-from frametally_gold.commands import must_open_gold
+from frametally_gold.commands import must_open_gold, publish_again
 from frametally_gold.settings import GoldSettings, is_wanted
 from frametally_gold.video_rows import IN_ROWS, load_video
 from frametally_videos.catalogue.catalogue_rows import FINAL_STATES, Artifact
@@ -83,3 +86,20 @@ def removing_rows(settings: Settings, video_id: str) -> Iterator[bool]:
         with closing(open_gold(settings)) as gold:
             gold.remove_video(video_id)
     yield False
+
+
+def removable(ports: StorePorts) -> KeptPart:
+    """Return the history of the Iceberg tables, which has earlier counts: an erasure publishes them again."""
+
+    def tables() -> Iterator[KeptItem]:
+        if is_wanted(ports.settings):
+            with closing(open_gold(ports.settings)) as gold:
+                has_iceberg = gold.has_iceberg()
+            if has_iceberg:
+                yield KeptItem("iceberg", "", 0, 0)
+
+    def publish(_: KeptItem) -> None:
+        if publish_again(ports):
+            raise Retryable("the Iceberg tables were not published again: run `frametally iceberg --rebuild`")
+
+    return KeptPart(histories=[KeptKind("iceberg-tables", tables, publish)])

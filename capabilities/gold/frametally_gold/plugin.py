@@ -20,6 +20,7 @@ PLUGIN = Plugin(
     jobs="frametally_gold.hooks:JOBS",
     made="frametally_gold.hooks:queue_load",
     removing="frametally_gold.hooks:removing_rows",
+    removable="frametally_gold.hooks:removable",
     servers="frametally_gold.settings:servers",
     must_open="frametally_gold.commands:must_open_gold",
     serving="frametally_gold.commands:serving",

@@ -1,1 +1,1 @@
-"""Blackens and blurs parts of pictures before they are stored, by a policy."""
+"""Hides parts of pictures before they are stored, erases what was filmed, and shows what is kept."""

@@ -1,4 +1,4 @@
-"""`frametally privacy show|set|remove`."""
+"""`frametally privacy`, and its commands of the policy: `show|set|remove`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from frametally.process.reports import plural
 from frametally_cli.console import output as console
 from frametally_cli.options.names import check_names
 from frametally_cli.options.ports import data_dir_option, open_store_port, read_settings
+from frametally_privacy.erasure_commands import erase, report
 from frametally_privacy.policy import (
     Originals,
     Point,
@@ -38,7 +39,11 @@ _LATER = (
 
 @click.group("privacy")
 def privacy_group() -> None:
-    """Blacken parts of pictures, and blur heads and plates, before they are stored."""
+    """Hide parts of pictures before they are stored, erase what was filmed, and report what is kept."""
+
+
+privacy_group.add_command(erase)
+privacy_group.add_command(report)
 
 
 @privacy_group.command()

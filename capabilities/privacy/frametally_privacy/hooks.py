@@ -1,4 +1,4 @@
-"""Implements the hooks of backups and of changes to sources."""
+"""Implements the hooks of backups, of changes to sources, and of `frametally status`."""
 
 from __future__ import annotations
 
@@ -7,11 +7,19 @@ from contextlib import closing
 
 from frametally import keys
 from frametally.opening import open_object_store
+from frametally.ports.object_store import ObjectStore
 from frametally.settings.loading import Settings
-from frametally_cli.checkup.findings import RecordFolder
+from frametally_cli.checkup.findings import RecordFolder, StatusPart
+from frametally_privacy.erasure_records import Erasure, unfinished_erasures
 from frametally_privacy.policy import PrivacyPolicy, read_policy
 
-RECORDS = (RecordFolder(keys.PRIVACY, "privacy policies", lambda _: PrivacyPolicy),)
+RECORDS = (
+    RecordFolder(
+        keys.PRIVACY,
+        "privacy policies and erasures",
+        lambda key: PrivacyPolicy if key == keys.PRIVACY_POLICY else Erasure,
+    ),
+)
 
 
 def of_source(settings: Settings, source: str) -> Iterator[str]:
@@ -19,3 +27,13 @@ def of_source(settings: Settings, source: str) -> Iterator[str]:
     with closing(open_object_store(settings.store_url, settings.store_access)) as store:
         rules = read_policy(store).rules
     yield from (f"privacy rule {rule.version}" for rule in rules if rule.source == source)
+
+
+def status(_: Settings, store: ObjectStore) -> StatusPart:
+    """Name the erasures that were interrupted. Raises the errors of records."""
+    unfinished = unfinished_erasures(store)
+    lines = [
+        f"unfinished erasure of {erasure.in_words}: run `frametally privacy erase` with it again"
+        for erasure in unfinished
+    ]
+    return StatusPart(lines, {"unfinished_erasures": len(unfinished)})

@@ -1,16 +1,22 @@
-"""Implements the hooks of commands and backups."""
+"""Implements the hooks of commands, backups, corrections and erasures."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from time import time
 
 from frametally import keys
+from frametally.media.kept_data import KeptPart, KeptTerm
+from frametally.media.mending import Change, MediumRenamed, MediumRetimed
 from frametally.opening import open_object_store
+from frametally.ports.opened import StorePorts
+from frametally.process.reports import Progress
 from frametally.settings.loading import Settings
 from frametally_cli.checkup.findings import RecordFolder
 from frametally_cli.stages.family_members import MemberOptions, MembersPart, command
-from frametally_retention.policy import RetentionPolicy, read_policy
+from frametally_retention.following import follow_medium, follow_source
+from frametally_retention.policy import Removal, RetentionPolicy, begin_removal, in_words, read_policy
 
 RECORDS = (RecordFolder(keys.RETENTION, "retention policies", lambda _: RetentionPolicy),)
 _EVERY = "1h"
@@ -27,6 +33,36 @@ def of_source(settings: Settings, source: str) -> Iterator[str]:
     policy = _policy(settings)
     yield from (f"retention rule for {rule.kind}" for rule in policy.rules if rule.source == source)
     yield from (f"legal hold {hold.name}" for hold in policy.holds if hold.source == source)
+
+
+def removable(ports: StorePorts) -> KeptPart:
+    """Return the legal holds and the rules. Its functions raise as `read_policy`."""
+    store = ports.store
+
+    def holds(source: str, from_ms: int, to_ms: int, removal_id: str) -> list[str]:
+        policy = read_policy(store)
+        if removal_id:
+            now_ms = round(time() * 1000)
+            removal = Removal(id=removal_id, source=source, from_ms=from_ms, to_ms=to_ms - 1, since_ms=now_ms)
+            policy = begin_removal(store, removal)
+        return [f"{hold.name} ({in_words(hold)})" for hold in policy.holds_of(source, from_ms, to_ms - 1)]
+
+    def terms() -> list[KeptTerm]:
+        return [
+            KeptTerm(rule.kind, rule.source, rule.after_ms, rule.most_bytes)
+            for rule in read_policy(store).rules
+        ]
+
+    return KeptPart(holds=holds, terms=terms)
+
+
+def changed(ports: StorePorts, change: Change, _: Progress) -> None:
+    """Let holds follow footage to another source or time. Raises as `change_policy`."""
+    match change:
+        case MediumRenamed(manifest, source, _) if manifest.source != source:
+            follow_source(ports.store, manifest.source, source)
+        case MediumRetimed(manifest, start_ms):
+            follow_medium(ports.store, manifest, start_ms)
 
 
 def _policy(settings: Settings) -> RetentionPolicy:

@@ -20,6 +20,8 @@ PLUGIN = Plugin(
     },
     members="frametally_retention.hooks:members",
     records="frametally_retention.hooks:RECORDS",
+    changed="frametally_retention.hooks:changed",
+    removable="frametally_retention.hooks:removable",
     of_source="frametally_retention.hooks:of_source",
     endpoints="frametally_retention.web:ENDPOINTS",
     pages=(PageEntry("/retention", "run", "", "retention.retention", 63, "web.health"),),

@@ -1,15 +1,15 @@
 """Applies the policy: removes data in steps that survive a kill, or lists the data that it would remove.
 
 It removes frames in batches. Before each batch, it records the range in the policy (`begin_removal`) and
-plans the batch again if the policy has changed, so that a hold stops everything that has not begun. Removing
-frames twice does nothing, so a call after a kill continues.
+plans the batch again if the policy has changed or an accuracy check has begun, so that a hold or a check
+stops everything that has not begun. Removing frames twice does nothing, so a call after a kill continues.
 """
 
 from __future__ import annotations
 
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
@@ -174,6 +174,12 @@ class RetentionRound:
     def _checked_ranges(self, source: str) -> list[tuple[int, int]]:
         return [span for part in self._parts for span in part.ranges(source)]
 
+    def _is_checked(self, source: str, image_keys: Iterable[str]) -> bool:
+        """Return whether an accuracy check has drawn one of these frames since the hour was planned."""
+        times_ms = [int(key.rpartition("/")[2].split("-")[0]) for key in image_keys]
+        spans = self._checked_ranges(source)
+        return any(from_ms <= at_ms < to_ms for from_ms, to_ms in spans for at_ms in times_ms)
+
     def _frames(self) -> None:
         for source in stored_sources(self._store):
             if not any(self._policy.rule_for(kind, source) for kind in (FRAMES, THINNING)):
@@ -211,15 +217,17 @@ class RetentionRound:
                 since_ms=self._now_ms(),
             )
             policy = begin_removal(self._store, removal)
-            if (policy.rules, policy.holds) != (self._policy.rules, self._policy.holds):
+            is_same = (policy.rules, policy.holds) == (self._policy.rules, self._policy.holds)
+            if not is_same or self._is_checked(hour.source, batch):
                 self._policy = policy
                 waiting_keys = {info.key for infos in plan.going.values() for info in infos}
                 left = [info for info in hour.frames if info.key in waiting_keys]
                 plan = self._planner.plan(FrameHour(hour.source, hour.start_ms, left), policy)
-                self.report.lines.append(
-                    f"{hour.source}: the policy was changed during this round, and applies from "
-                    f"{utc(hour.start_ms)} on"
-                )
+                if not is_same:
+                    self.report.lines.append(
+                        f"{hour.source}: the policy was changed during this round, and applies from "
+                        f"{utc(hour.start_ms)} on"
+                    )
                 continue
             failpoints.passing("retention.begun")
             for _ in delete_pictures(self._store, batch):

@@ -11,19 +11,21 @@ A run of the series of zones, as earlier versions published it, is superseded by
 zones' counts. Hour files that no run lists any more are removed too if they are an hour old: a running round
 may be about to list newer ones. They are removed first and pointers last, so the next removal finishes an
 interrupted one.
+
+Of erased days, only current runs stay, and what they list.
 """
 
 from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import suppress
 from itertools import pairwise
 from typing import NamedTuple
 
 from frametally import keys
-from frametally.books.runs import DayKey, find_hours
+from frametally.books.runs import DayKey, current_days, find_hours
 from frametally.errors import Poison
 from frametally.history_records import hours_key
 from frametally.media.manifests import find_record
@@ -47,11 +49,18 @@ class Removed(NamedTuple):
     size_bytes: int
 
 
-def remove_superseded(store: ObjectStore, indexed: Iterable[Run], now_ms: int | None = None) -> Removed:
+def remove_superseded(
+    store: ObjectStore,
+    indexed: Iterable[Run],
+    now_ms: int | None = None,
+    *,
+    erased_days: Container[str] = (),
+) -> Removed:
     """Remove superseded runs: part files, hour files, quality reports and pointers.
 
     Files of publications that never got a pointer are removed with them. `indexed` are the current runs of
     the count index. Objects dated after `now_ms`, by default this machine's time, do not make a run older.
+    Of `erased_days` (UTC), all runs but the current ones are removed at once; nobody may count meanwhile.
 
     Raises:
         Misconfigured: This user has no permission to remove them.
@@ -61,6 +70,14 @@ def remove_superseded(store: ObjectStore, indexed: Iterable[Run], now_ms: int | 
     for run in indexed:
         kept_prefixes.add(run.prefix)
         kept_pointers.add(run.key)
+    current = current_days(store) if erased_days else {}
+    damaged_days = {day.day for day, of_day in current.items() if of_day.run is None}
+    kept_prefixes |= {day.run.prefix for day in current.values() if day.run is not None}
+    kept_pointers |= {day.pointer for day in current.values()}
+
+    def is_erased(day: str) -> bool:
+        return day in erased_days and day not in damaged_days
+
     listed = list(store.list(keys.OUTPUT))
     now_ms = round(time.time() * 1000) if now_ms is None else now_ms
     now_ms = min(now_ms, max((info.modified_at_ms for info in listed), default=0))
@@ -72,14 +89,16 @@ def remove_superseded(store: ObjectStore, indexed: Iterable[Run], now_ms: int | 
     for info in listed:
         if (run_object := keys.parse_run_object_key(info.key)) is not None:
             day = DayKey(run_object.model, run_object.interval_s, run_object.day)
-            if run_object.sequence < first_kept.get(day, 0) and run_object.prefix not in kept_prefixes:
+            is_old = run_object.sequence < first_kept.get(day, 0) or is_erased(day.day)
+            if is_old and run_object.prefix not in kept_prefixes:
                 old_objects[run_object.prefix].append(info)
         elif (pointer := keys.parse_run_pointer_key(info.key)) is not None:
             day = DayKey(pointer.model, pointer.interval_s, pointer.day)
-            if pointer.sequence < first_kept.get(day, 0) and info.key not in kept_pointers:
+            is_old = pointer.sequence < first_kept.get(day, 0) or is_erased(day.day)
+            if is_old and info.key not in kept_pointers:
                 old_pointers.append(info)
     size_bytes = 0
-    for info in _unlisted(store, listed, old_objects.keys(), now_ms - KEPT_MS):
+    for info in _unlisted(store, listed, old_objects.keys(), now_ms - KEPT_MS, is_erased):
         store.delete(info.key)
         size_bytes += info.size_bytes
     for prefix in sorted(old_objects):
@@ -92,9 +111,15 @@ def remove_superseded(store: ObjectStore, indexed: Iterable[Run], now_ms: int | 
 
 
 def _unlisted(
-    store: ObjectStore, listed: Iterable[ObjectInfo], old_prefixes: Container[str], before_ms: int
+    store: ObjectStore,
+    listed: Iterable[ObjectInfo],
+    old_prefixes: Container[str],
+    before_ms: int,
+    is_erased: Callable[[str], bool],
 ) -> Iterator[ObjectInfo]:
     """Yield hour files of days with old runs that no other run lists and that were put before a time.
+
+    Of erased days, yield them whenever they were put.
 
     If a list cannot be read, keep all hour files of its day.
     """
@@ -104,12 +129,18 @@ def _unlisted(
         if (run_object := keys.parse_run_object_key(info.key)) is None:
             continue
         day = run_object.model, run_object.day
+        if is_erased(run_object.day):
+            old_days.add(day)
         if run_object.prefix in old_prefixes:
             old_days.add(day)
         elif info.key == hours_key(run_object.prefix):
             lists[day].append(info.key)
     for day in sorted(old_days):
-        files = [info for info in store.list(keys.hours_folder(*day)) if info.modified_at_ms < before_ms]
+        files = [
+            info
+            for info in store.list(keys.hours_folder(*day))
+            if info.modified_at_ms < before_ms or is_erased(day[1])
+        ]
         try:
             listed_keys = (
                 {key for list_key in lists[day] for key in _files_of(store, list_key)} if files else set()

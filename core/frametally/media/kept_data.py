@@ -40,7 +40,27 @@ class KeptKind(NamedTuple):
     remove: Callable[[KeptItem], None]
 
 
+class KeptTerm(NamedTuple):
+    """A rule that says for how long data of a kind stays.
+
+    Attributes:
+        kind: A name of a `KeptKind`, or `frames` or `thinning`.
+        source: Slug of its source; empty means all sources without their own rule.
+        after_ms: Age at which data goes; None if the rule has no age.
+        most_bytes: Size up to which the newest data of each source stays; None if the rule has no size.
+    """
+
+    kind: str
+    source: str
+    after_ms: int | None
+    most_bytes: int | None
+
+
 def _no_ranges(_: str) -> list[tuple[int, int]]:
+    return []
+
+
+def _no_holds(_: str, __: int, ___: int, ____: str) -> list[str]:
     return []
 
 
@@ -50,7 +70,16 @@ class KeptPart(NamedTuple):
     Attributes:
         kinds: What it keeps, by kind.
         ranges: Returns the ranges `[from_ms, to_ms)` of a source (a slug) whose pictures must stay.
+        previews: Pictures that only an erasure removes.
+        histories: Earlier counts that only an erasure removes, after days were counted again.
+        holds: Returns the legal holds on a source and `[from_ms, to_ms)`, in words. With an id that is not
+            empty, it first records that the data is being removed, so that a later hold says so.
+        terms: Returns the rules for how long data stays.
     """
 
     kinds: Sequence[KeptKind] = ()
     ranges: Callable[[str], list[tuple[int, int]]] = _no_ranges
+    previews: Sequence[KeptKind] = ()
+    histories: Sequence[KeptKind] = ()
+    holds: Callable[[str, int, int, str], list[str]] = _no_holds
+    terms: Callable[[], list[KeptTerm]] = list

@@ -6,6 +6,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby, islice
 
 from msgspec import UNSET
 
@@ -93,13 +94,31 @@ def _images_of_revisions(store: ObjectStore, manifest: MediaManifest) -> Iterato
 
 
 _AT_ONCE = 8
+_LISTED = 1000
+"""How many objects of a folder are listed: as many as a bucket lists in one request."""
+_FEW = 3
+"""Up to so many frames of a folder cost a request each."""
 
 
 def missing_images(store: ObjectStore, image_keys: Sequence[str]) -> set[str]:
-    """Return those of some frames whose pictures the store does not have; their counts stay."""
+    """Return those of some frames whose pictures the store does not have; their counts stay.
+
+    Neighbours cost one listing; frames far from each other cost a request each.
+    """
+    missing, to_ask = set[str](), list[str]()
+    for folder, of_folder in groupby(sorted(set(image_keys)), lambda key: key.rpartition("/")[0]):
+        folder_keys = list(of_folder)
+        if len(folder_keys) <= _FEW:
+            to_ask += folder_keys
+            continue
+        before = folder_keys[0][:-1]  # a listing begins after a key
+        listed = [info.key for info in islice(store.list(folder, before), _LISTED)]
+        is_whole = len(listed) < _LISTED
+        missing |= {key for key in folder_keys if is_whole or key <= listed[-1]} - {*listed}
+        to_ask += [key for key in folder_keys if not is_whole and key > listed[-1]]
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        infos = pool.map(store.head, image_keys)
-        return {key for key, info in zip(image_keys, infos, strict=True) if info is None}
+        infos = pool.map(store.head, to_ask)
+        return missing | {key for key, info in zip(to_ask, infos, strict=True) if info is None}
 
 
 def images_of_video(store: ObjectStore, folder: str, manifest: MediaManifest) -> Iterator[keys.ImageName]:

@@ -72,7 +72,7 @@ def _record(settings: Settings, path: str, target: str, run: Callable[[], Any]) 
     """Run a command, and record it before it starts and when it ends."""
     from frametally_accounts.audit.book import AuditBook
 
-    entry = AuditEntry(_who(), path, target, "command line")
+    entry = AuditEntry(command_user(), path, target, "command line")
     with closing(AuditBook(settings.catalogue_url, settings.catalogue_access)) as book:
         number = book.write(entry)
         status = NOTHING_DONE
@@ -89,7 +89,7 @@ def _record(settings: Settings, path: str, target: str, run: Callable[[], Any]) 
     return status
 
 
-def _who() -> str:
+def command_user() -> str:
     """Return the system's user of this process; environment variables can be forged."""
     try:
         return f"(command) {pwd.getpwuid(os.getuid()).pw_name}"

@@ -20,8 +20,10 @@ from frametally import keys
 from frametally.books.runs import current_runs, read_paths, read_source_files
 from frametally.errors import Poison
 from frametally.files.replacing import replace_file
+from frametally.media.kept_data import KeptItem, KeptKind, KeptPart
 from frametally.media.manifests import list_manifests
 from frametally.ports.object_store import ObjectStore
+from frametally.ports.opened import StorePorts
 from frametally.records import MediaManifest, Run
 from frametally.rules.path_columns import PathColumns
 from frametally.rules.places import FLOWS, series_model
@@ -92,6 +94,16 @@ class KeptFlows:
             kept_bytes += stat.st_size
             if kept_bytes > self._most_bytes:
                 path.unlink(missing_ok=True)
+
+
+def removable(ports: StorePorts) -> KeptPart:
+    """Return the flows counted on demand, which an erasure removes; their names do not say of what."""
+
+    def files() -> Iterator[KeptItem]:
+        for path in sorted((ports.settings.data_dir / FLOWS_FOLDER).glob("flows-*")):
+            yield KeptItem(str(path), "", 0, path.stat().st_size)
+
+    return KeptPart(histories=[KeptKind("flows", files, lambda item: Path(item.id).unlink(missing_ok=True))])
 
 
 def _split(data: bytes) -> tuple[int, bytes]:

@@ -1,4 +1,4 @@
-"""Lists originals and derivatives, which a retention policy may remove."""
+"""Lists originals and derivatives, which a retention policy may remove, and previews for erasures."""
 
 from __future__ import annotations
 
@@ -7,38 +7,51 @@ from contextlib import suppress
 
 from frametally import keys
 from frametally.errors import Poison
-from frametally.media.kept_data import KeptItem, KeptKind, KeptPart
+from frametally.media.kept_data import KeptItem, KeptKind, KeptPart, KeptTerm
 from frametally.media.manifests import find_manifest
 from frametally.ports.object_store import ObjectInfo, ObjectMissing, ObjectStore
 from frametally.ports.opened import StorePorts
 from frametally.records import decode_at
+from frametally.rules.times import DAY_MS
 from frametally_videos.jobs.job_requests import KINDS, remove_derivative
 from frametally_videos.library.retention import is_taken
 from frametally_videos.opening import catalogue_of
 from frametally_videos.records import VideoRecord
+from frametally_videos.settings import VideoSettings
 
 
 def removable(ports: StorePorts) -> KeptPart:
-    """Return the originals whose frames were all announced, and the derivatives."""
+    """Return the originals whose frames were all announced, the derivatives and the previews."""
     store, settings = ports.store, ports.settings
+    days = settings.part(VideoSettings).store_video_days
 
     def remove(item: KeptItem) -> None:
         _, video_id, name = item.id.split("/")
         with catalogue_of(settings) as catalogue:
             remove_derivative(store, catalogue, video_id, name[-len("00000000.mp4") : -len(".mp4")])
 
+    def remove_preview(item: KeptItem) -> None:
+        store.delete(item.id)
+        with catalogue_of(settings) as catalogue:
+            catalogue.remove_artifact(item.id.split("/")[1], item.id)
+
     return KeptPart(
         [
             KeptKind("originals", lambda: _originals(store), lambda item: store.delete(item.id)),
             KeptKind("derivatives", lambda: _derivatives(store), remove),
-        ]
+        ],
+        terms=lambda: [KeptTerm("originals", "", days * DAY_MS, None)] if days else [],
+        previews=[
+            KeptKind("originals", lambda: _originals(store, taken=False), lambda item: store.delete(item.id)),
+            KeptKind("previews", lambda: _previews(store), remove_preview),
+        ],
     )
 
 
-def _originals(store: ObjectStore) -> Iterator[KeptItem]:
+def _originals(store: ObjectStore, *, taken: bool = True) -> Iterator[KeptItem]:
     for info in store.list(keys.VIDEOS):
         video_id = keys.parse_original_key(info.key)
-        if video_id is not None and is_taken(store, video_id):
+        if video_id is not None and is_taken(store, video_id) == taken:
             yield from _items(store, info, video_id)
 
 
@@ -49,13 +62,21 @@ def _derivatives(store: ObjectStore) -> Iterator[KeptItem]:
             yield from _items(store, info, parts[1])
 
 
+def _previews(store: ObjectStore) -> Iterator[KeptItem]:
+    for info in store.list(keys.VIDEOS):
+        if info.key.endswith((".jpg", ".vtt")):
+            yield from _items(store, info, info.key.split("/")[1])
+
+
 def _items(store: ObjectStore, info: ObjectInfo, video_id: str) -> Iterator[KeptItem]:
     """Yield an object of a video; none if its record cannot be read: a hold may name its source."""
     with suppress(ObjectMissing, Poison):
         record_key = keys.video_key(video_id)
         video = decode_at(record_key, store.get(record_key), VideoRecord)
         manifest = find_manifest(store, video.sha256)
-        item = KeptItem(info.key, video.source, info.modified_at_ms, info.size_bytes)
+        first_ms, seconds = video.facts.started_at_ms, video.facts.duration_s
+        last_ms = None if first_ms is None or seconds is None else first_ms + round(seconds * 1000)
+        item = KeptItem(info.key, video.source, info.modified_at_ms, info.size_bytes, first_ms, last_ms)
         if manifest is not None:
             first_ms, last_ms = manifest.first_captured_at_ms, manifest.last_captured_at_ms
             item = item._replace(source=manifest.source, from_ms=first_ms, to_ms=last_ms)

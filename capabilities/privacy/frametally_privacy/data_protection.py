@@ -1,0 +1,300 @@
+"""Says what is kept where, for how long, and who may see it, from settings, policies and accounts.
+
+The page and `frametally privacy report` show the same sections.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from frametally.media.kept_data import KeptPart, KeptTerm
+from frametally.media.manifests import ManifestReader
+from frametally.media.sources import source_names
+from frametally.plugins import hooks, plugins
+from frametally.ports.opened import StorePorts
+from frametally.rules.times import DAY_MS, FIRST_MS, HOUR_MS, NEXT_MS, utc, utc_date, utc_range
+from frametally.settings.loading import Settings
+from frametally_accounts.book import AccessBook
+from frametally_cli.checkup.findings import shown
+from frametally_privacy.erasure_records import erasures
+
+_STORE, _CATALOGUE = "store", "catalogue"
+_KINDS: dict[str, tuple[str, ...]] = {
+    "frames": (_STORE,),
+    "boxes": (_STORE,),
+    "counts": (_STORE, "index", "gold"),
+    "announcements": ("log",),
+    "dead-letters": (_STORE,),
+    "backups": (_STORE,),
+    "accounts": (_CATALOGUE,),
+    "audit-log": (_CATALOGUE,),
+    "checks": (_CATALOGUE,),
+    "uploads": (_STORE,),
+}
+"""Where other data than each `KeptKind` lies; those are in the store, but messages in the catalogue."""
+_OF_PLUGINS = {"checks": "accuracy", "uploads": "videos"}
+_BY_ITSELF = ("announcements", "backups", "uploads")
+"""Kinds that go even if there are no rules; their texts say when."""
+
+
+class KeptData(msgspec.Struct, frozen=True, kw_only=True):
+    """Data of one kind.
+
+    Attributes:
+        places: The URLs of the stores and databases, without passwords.
+        terms: The rules for how long it stays.
+        goes_by_itself: Whether it goes even if there are no rules.
+    """
+
+    kind: str
+    places: tuple[str, ...]
+    terms: tuple[KeptTerm, ...]
+    goes_by_itself: bool
+
+
+class Viewer(msgspec.Struct, frozen=True, kw_only=True):
+    """A person or a program that may see data.
+
+    Attributes:
+        sources: Slugs; empty for all sources.
+        has_codes: Whether a person also needs a code to sign in; None for a token.
+        ends_at_ms: When a token expires; None for a person.
+    """
+
+    name: str
+    role: str
+    sources: tuple[str, ...]
+    has_codes: bool | None = None
+    ends_at_ms: int | None = None
+
+
+class DataProtection(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer for a data protection officer.
+
+    Attributes:
+        data: What is kept, by kind.
+        sources: Names of the sources of footage.
+        holds: Legal holds, in words.
+        viewers: Accounts, then tokens; None if nobody has to sign in.
+        access: Who may open the dashboard if there are no accounts: `proxy`, `none`, `local` or `first`.
+        erasures: Receipts of erasures, the newest first, as `Erasure`.
+    """
+
+    data: list[KeptData]
+    sources: list[str]
+    holds: list[str]
+    viewers: list[Viewer] | None
+    access: str
+    erasures: list[dict[str, Any]]
+
+
+def data_protection(ports: StorePorts, access: AccessBook | None) -> DataProtection:
+    """Return what is kept where, for how long, and who may see it.
+
+    Raises:
+        Poison: The retention policy or an erasure is damaged.
+        Retryable: A server is unavailable.
+    """
+    settings, store = ports.settings, ports.store
+    parts = [removable(ports) for removable in hooks("removable")]
+    manifests, _ = ManifestReader(store).read()
+    names = source_names(manifests)
+    holds = {
+        hold: None
+        for source in sorted(names)
+        for part in parts
+        for hold in part.holds(source, FIRST_MS, NEXT_MS, "")
+    }
+    viewers = None if access is None else viewers_of(access)
+    return DataProtection(
+        data=kept_data(settings, parts),
+        sources=sorted(names.values()),
+        holds=list(holds),
+        viewers=viewers,
+        access=_access_without_accounts(settings),
+        erasures=[msgspec.to_builtins(erasure) for erasure in reversed(erasures(store))],
+    )
+
+
+def kept_data(settings: Settings, parts: Sequence[KeptPart]) -> list[KeptData]:
+    """Return all kinds of data, with their places and rules."""
+    terms = [*_terms_of(settings), *(term for part in parts for term in part.terms())]
+    servers = {name: url for urls in hooks("servers") for name, url in urls(settings).items()}
+    own = {_STORE: settings.store_url, _CATALOGUE: settings.catalogue_url, "log": settings.log_url}
+    urls = {**servers, **own, "index": settings.index_url}
+    names = {plugin.name for plugin in plugins()}
+    kinds = {kind: places for kind, places in _KINDS.items() if {_OF_PLUGINS.get(kind, "privacy")} <= names}
+    for part in parts:
+        for kind in (*part.kinds, *part.previews):
+            kinds[kind.name] = (_CATALOGUE,) if kind.name == "sent-alerts" else (_STORE,)
+    return [
+        KeptData(
+            kind=kind,
+            places=tuple(shown("url", urls[place]) for place in places if urls.get(place)),
+            terms=tuple(
+                term for term in terms if term.kind == kind or (term.kind, kind) == ("thinning", "frames")
+            ),
+            goes_by_itself=kind in _BY_ITSELF,
+        )
+        for kind, places in kinds.items()
+    ]
+
+
+def _terms_of(settings: Settings) -> list[KeptTerm]:
+    """Return the rules that settings make."""
+    hours = {
+        "frames": settings.store_image_days * 24,
+        "boxes": settings.store_metadata_days * 24,
+        "announcements": settings.log_retention_h,
+    }
+    return [KeptTerm(kind, "", number * HOUR_MS, None) for kind, number in hours.items() if number]
+
+
+def viewers_of(access: AccessBook) -> list[Viewer] | None:
+    """Return the accounts and their tokens; None if there is no account."""
+    accounts = [
+        Viewer(name=account.name, role=account.role, sources=account.sources, has_codes=account.has_codes)
+        for account in access.accounts()
+    ]
+    tokens = [
+        Viewer(
+            name=f"{token.account}/{token.name}",
+            role=token.role,
+            sources=token.sources,
+            ends_at_ms=token.ends_at_ms,
+        )
+        for token in access.tokens()
+    ]
+    return [*accounts, *tokens] or None
+
+
+def _access_without_accounts(settings: Settings) -> str:
+    if settings.proxy_secret.get_secret_value():
+        return "proxy"
+    if settings.web_accounts:
+        return "first"
+    return "local" if settings.listens_to_itself else "none"
+
+
+class ReportSection(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of the report: sentences, and a table, whose first column names the row."""
+
+    id: str
+    title: str
+    lines: list[str]
+    columns: list[str] = []
+    rows: list[list[str]] = []
+
+
+Say = Callable[..., str]
+
+
+def sections(facts: DataProtection, say: Say) -> list[ReportSection]:
+    """Return the report in the language of `say`, which returns the text of a key with its values."""
+    everywhere = say("privacy.all_sources")
+    data_rows = [
+        [
+            say(f"privacy.kind_{row.kind.replace('-', '_')}"),
+            "\n".join(row.places),
+            _how_long(row, say),
+        ]
+        for row in facts.data
+    ]
+    viewers = [
+        [
+            viewer.name,
+            say(f"privacy.role_{viewer.role}"),
+            ", ".join(viewer.sources) or everywhere,
+            say("privacy.until", day=utc_date(viewer.ends_at_ms // DAY_MS))
+            if viewer.ends_at_ms is not None
+            else say("privacy.with_code" if viewer.has_codes else "privacy.password_only"),
+        ]
+        for viewer in facts.viewers or []
+    ]
+    erased = [
+        [
+            row["id"],
+            row["source"],
+            utc_range(row["from_ms"], row["to_ms"]),
+            say("privacy.unfinished") if row["ended_at_ms"] is None else utc(row["ended_at_ms"]),
+            say("privacy.counts_stayed" if row["keeps_counts"] else "privacy.counts_went"),
+            str(len(row["backups"])),
+        ]
+        for row in facts.erasures
+    ]
+    return [
+        ReportSection(
+            id="kept",
+            title=say("privacy.what_is_kept"),
+            lines=[say("privacy.sources_here", sources=", ".join(facts.sources) or "-")],
+            columns=[say("privacy.data"), say("privacy.place"), say("privacy.how_long")],
+            rows=data_rows,
+        ),
+        ReportSection(
+            id="holds",
+            title=say("privacy.holds"),
+            lines=[say("privacy.holds_win")] if facts.holds else [say("privacy.no_holds")],
+            columns=[say("privacy.hold")] if facts.holds else [],
+            rows=[[hold] for hold in facts.holds],
+        ),
+        ReportSection(
+            id="viewers",
+            title=say("privacy.who_may_see"),
+            lines=[say("privacy.roles")] if viewers else [say(f"privacy.access_{facts.access}")],
+            columns=[say(f"privacy.{name}") for name in ("account", "role", "sources", "signs_in")]
+            if viewers
+            else [],
+            rows=viewers,
+        ),
+        ReportSection(
+            id="erasures",
+            title=say("privacy.erasures"),
+            lines=[say("privacy.receipts_are_in_the_audit_log")] if erased else [say("privacy.no_erasures")],
+            columns=[
+                say(f"privacy.{name}")
+                for name in ("receipt", "source", "period", "ended", "counts", "backups")
+            ]
+            if erased
+            else [],
+            rows=erased,
+        ),
+    ]
+
+
+def _how_long(row: KeptData, say: Say) -> str:
+    lines = []
+    for term in row.terms:
+        source = term.source or say("privacy.all_sources")
+        thinned = "thinned" if term.kind == "thinning" else "removed"
+        if term.after_ms is not None:
+            days, rest_ms = divmod(term.after_ms, DAY_MS)
+            age = (
+                say("privacy.hours", hours=term.after_ms // HOUR_MS)
+                if rest_ms
+                else say("privacy.days", days=days)
+            )
+            lines.append(say(f"privacy.{thinned}_after", source=source, age=age))
+        if term.most_bytes is not None:
+            lines.append(say("privacy.removed_beyond", source=source, size=f"{term.most_bytes / 1e9:.1f} GB"))
+    if row.goes_by_itself and not lines:
+        lines.append(say(f"privacy.ends_{row.kind}"))
+    return "\n".join(lines or [say("privacy.until_erased")])
+
+
+def markdown(facts: DataProtection, say: Say, now_ms: int) -> str:
+    """Return the report as Markdown."""
+    lines = [f"# {say('privacy.data_protection')}", "", say("privacy.as_of", time=utc(now_ms)), ""]
+    for section in sections(facts, say):
+        lines += [f"## {section.title}", "", *section.lines, ""]
+        if section.rows:
+            lines += [_row(section.columns), _row(["---"] * len(section.columns))]
+            lines += [*map(_row, section.rows), ""]
+    return "\n".join(lines)
+
+
+def _row(cells: Sequence[str]) -> str:
+    escaped = (cell.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;") for cell in cells)
+    return f"| {' | '.join(cell.replace(chr(10), '<br>') for cell in escaped)} |"

@@ -1,0 +1,141 @@
+"""Erases boxes from segments: a frame's line stays, without anything that was seen in it.
+
+The line says that the frame was announced and analysed, so the books of the log stay complete. Its tombstone
+keeps it out of the counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from frametally import keys
+from frametally.media.forgetting import Target
+from frametally.media.manifests import list_tombstones
+from frametally.media.stored_images import announced_images
+from frametally.ports.ledger import Ledger
+from frametally.ports.object_store import ObjectMissing, ObjectStore
+from frametally.records import FrameDetections
+from frametally.rules.times import FIRST_MS, NEXT_MS, in_range
+from frametally.segments.contents import Segment, encode_segment, read_segment
+
+_DIGEST_CHARS = 4
+_NO_DIGEST = "A" * _DIGEST_CHARS
+
+
+class ErasedFrames(NamedTuple):
+    """The frames of a source and range, also under their names from before a correction.
+
+    Attributes:
+        names: Of frames of media in the range: the medium's hex in keys, and the index, None for all frames.
+        sources: Slugs of all sources under which such a frame can be announced.
+    """
+
+    source: str
+    from_ms: int
+    to_ms: int
+    names: frozenset[tuple[str, int | None]]
+    sources: frozenset[str]
+
+    def has(self, frame: FrameDetections) -> bool:
+        """Return whether a frame is one of these."""
+        if frame.source == self.source and self.from_ms <= frame.captured_at_ms < self.to_ms:
+            return True
+        name = keys.parse_image_name(frame.image_path.rpartition("/")[2])
+        return name is not None and not self.names.isdisjoint(
+            [(name.medium_hex, None), (name.medium_hex, name.frame_index)]
+        )
+
+
+def erased_frames(
+    store: ObjectStore, source: str, from_ms: int, to_ms: int, targets: Sequence[Target]
+) -> ErasedFrames:
+    """Return the frames to erase; the manifests of `targets` must still exist.
+
+    Raises:
+        Misconfigured: It is unknown which of several pictures belongs to a frame.
+        Poison: A tombstone is damaged.
+    """
+    names: set[tuple[str, int | None]] = set()
+    for target in targets:
+        manifest = target.manifest
+        if manifest.kind == "video" and target.whole:
+            names.add((manifest.sha256[:12], None))
+            continue
+        names.update(
+            (name.medium_hex, name.frame_index)
+            for name in announced_images(store, manifest)
+            if in_range(name.captured_at_ms, target.from_ms, target.to_ms)
+        )
+    corrected = {stone.source for stone in list_tombstones(store) if stone.why != "forget"}
+    return ErasedFrames(source, from_ms, to_ms, frozenset(names), frozenset(corrected))
+
+
+def segments_without_boxes(
+    store: ObjectStore, ledger: Ledger, frames: ErasedFrames
+) -> Iterator[tuple[str, int, bytes]]:
+    """Yield each segment with lines that say what such a frame showed, as a key, with their number.
+
+    The third item is the segment without what they say. Raises as `read_segment`.
+    """
+    for key in sorted(_segment_keys(ledger, frames)):
+        try:
+            segment = read_segment(store, key)
+        except ObjectMissing:  # removed since the ledger was refreshed
+            continue
+        lines = _with_digests(segment)
+        erased = {number for number, line in enumerate(lines) if frames.has(line) and _says_something(line)}
+        if erased:
+            left = [_blanked(line) if number in erased else line for number, line in enumerate(lines)]
+            yield key, len(erased), _encoded(segment, left)
+
+
+def _segment_keys(ledger: Ledger, frames: ErasedFrames) -> set[str]:
+    spans = dict.fromkeys(frames.sources, (FIRST_MS, NEXT_MS))
+    spans.setdefault(frames.source, (frames.from_ms, frames.to_ms))
+    return {
+        part.key
+        for model in ledger.models()
+        for source, (from_ms, to_ms) in spans.items()
+        for part in ledger.parts(model, source, from_ms=from_ms, to_ms=to_ms)
+    }
+
+
+def _with_digests(segment: Segment) -> list[FrameDetections]:
+    lines, frames = iter(segment.frames()), []
+    for part in segment.header.sources:
+        digests = part.picture_digests
+        for number in range(part.frames):
+            line = next(lines)
+            if digests is not UNSET:
+                start = number * _DIGEST_CHARS
+                line = replace(line, picture_digest=digests[start : start + _DIGEST_CHARS])
+            frames.append(line)
+    return frames
+
+
+def _says_something(line: FrameDetections) -> bool:
+    has_digest = line.picture_digest not in (UNSET, _NO_DIGEST)
+    return bool(line.detections) or line.shows is not UNSET or has_digest
+
+
+def _blanked(line: FrameDetections) -> FrameDetections:
+    digest = UNSET if line.picture_digest is UNSET else _NO_DIGEST
+    return replace(line, detections=[], shows=UNSET, picture_digest=digest)
+
+
+def _encoded(segment: Segment, lines: Sequence[FrameDetections]) -> bytes:
+    header = segment.header
+    return encode_segment(
+        model=header.model,
+        log_id=header.log_id,
+        topic=header.topic,
+        partition=header.partition,
+        first_offset=header.first_offset,
+        next_offset=header.next_offset,
+        frames=lines,
+        dead_letters=segment.dead_letters(),
+    )

@@ -1,0 +1,273 @@
+"""Erases what was filmed of a source in a range, in steps that survive a kill.
+
+It builds on `forget`, and also removes what `forget` keeps. The order of effects:
+
+1. The store notes the erasure with what there is, and retention notes that this range is being removed.
+2. Boxes go from the segments, and originals, derivatives and previews go, while the manifests still say
+   which of them show the range.
+3. The footage is forgotten: tombstones, pictures, manifests, uploads of completely erased videos.
+4. Pictures that belong to no footage any more go.
+5. The days are counted again, and their earlier counts go: hour files, part files, index, gold, histories.
+6. Earlier counts that plug-ins keep go. The note becomes the receipt.
+
+Each step does nothing the second time, so the same call continues after a kill.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import msgspec
+
+from frametally import keys
+from frametally.backups import ELSEWHERE, stored_backups
+from frametally.books.runs import current_days
+from frametally.books.superseded import remove_superseded
+from frametally.errors import Misconfigured
+from frametally.files.work_lock import work_lock
+from frametally.media import mending
+from frametally.media.erasing import images_of
+from frametally.media.finding import media_of_source
+from frametally.media.forgetting import Target, targets_in
+from frametally.media.kept_data import KeptItem, KeptKind, KeptPart
+from frametally.media.manifests import list_manifests
+from frametally.packs.packed_store import delete_pictures
+from frametally.plugins import hooks
+from frametally.ports.ledger import Ledger
+from frametally.ports.object_store import ObjectInfo, ObjectStore
+from frametally.process import failpoints
+from frametally.process.exit_codes import worst
+from frametally.process.reports import Progress
+from frametally.records import MediaManifest, encode
+from frametally.rules.times import DAY_MS, days_of_span
+from frametally_cli.commands.stages import show
+from frametally_cli.options.ports import Ports
+from frametally_privacy.erased_boxes import ErasedFrames, erased_frames, segments_without_boxes
+from frametally_privacy.erased_history import begin_histories_again
+from frametally_privacy.erasure_records import ErasedKind, Erasure
+
+
+def find_source(store: ObjectStore, name: str) -> str:
+    """Return the slug of a source with footage, or with pictures that belong to no footage any more.
+
+    Raises:
+        Misconfigured: There is no such source.
+    """
+    slug = keys.slug(name)
+    if next(iter(store.list(f"{keys.IMAGES}/{slug}")), None) is not None:
+        return slug
+    return media_of_source(store, name)[0].source
+
+
+def stored_frames(store: ObjectStore, source: str, from_ms: int, to_ms: int) -> Iterator[ObjectInfo]:
+    """Yield the stored pictures of a source in `[from_ms, to_ms)`, single or in packs."""
+    last_day = keys.image_folder(source, keys.utc_day(to_ms - 1))
+    for info in store.list(f"{keys.IMAGES}/{source}", keys.image_folder(source, keys.utc_day(from_ms))):
+        if info.key.rpartition("/")[0] > last_day:
+            return
+        name = keys.parse_image_name(info.key.rpartition("/")[2])
+        if name is not None and from_ms <= name.captured_at_ms < to_ms:
+            yield info
+
+
+@dataclass(frozen=True)
+class ErasurePlan:
+    """What there is of a source in `[from_ms, to_ms)`, without effect."""
+
+    ports: Ports
+    ledger: Ledger
+    source: str
+    from_ms: int
+    to_ms: int
+    keeps_counts: bool
+
+    @cached_property
+    def parts(self) -> list[KeptPart]:
+        """What plug-ins keep."""
+        return [removable(self.ports) for removable in hooks("removable")]
+
+    @cached_property
+    def days(self) -> frozenset[str]:
+        """The UTC days whose results can name the range: tracks and hour files reach across midnight."""
+        days = days_of_span(self.from_ms - DAY_MS, self.to_ms - 1 + DAY_MS)
+        return frozenset(keys.utc_day(day * DAY_MS) for day in days)
+
+    def holds(self, removal_id: str = "") -> list[str]:
+        """Return the legal holds on the range, in words; see `KeptPart.holds`."""
+        return [
+            hold
+            for part in self.parts
+            for hold in part.holds(self.source, self.from_ms, self.to_ms, removal_id)
+        ]
+
+    def media(self) -> list[MediaManifest]:
+        """Return the media of the source that reach into the range."""
+        media = [manifest for manifest in list_manifests(self.ports.store) if manifest.source == self.source]
+        return [target.manifest for target in self._targets(media)]
+
+    def _targets(self, media: Sequence[MediaManifest]) -> list[Target]:
+        return targets_in(media, from_ms=self.from_ms, to_ms=self.to_ms)
+
+    def frames(self) -> ErasedFrames:
+        """Return the frames of which boxes go. Raises as `erased_frames`."""
+        targets = self._targets(self.media())
+        return erased_frames(self.ports.store, self.source, self.from_ms, self.to_ms, targets)
+
+    def pictures(self) -> dict[str, int]:
+        """Return the keys of the stored pictures with their sizes; those under earlier keys have 0."""
+        store, targets = self.ports.store, self._targets(self.media())
+        former = images_of(store, [(target.manifest, target.from_ms, target.to_ms) for target in targets])
+        now = stored_frames(store, self.source, self.from_ms, self.to_ms)
+        return dict.fromkeys(former, 0) | {info.key: info.size_bytes for info in now}
+
+    def items(self) -> Iterator[tuple[KeptKind, KeptItem]]:
+        """Yield the originals, derivatives and previews that show a moment of the range."""
+        for part in self.parts:
+            for kind in (*part.kinds, *part.previews):
+                for item in kind.items():
+                    first_ms, last_ms = item.from_ms, item.to_ms
+                    if item.source != self.source or first_ms is None:
+                        continue  # the time of what it shows is unknown
+                    if first_ms < self.to_ms and (last_ms is None or last_ms >= self.from_ms):
+                        yield kind, item
+
+    def histories(self) -> Iterator[tuple[KeptKind, KeptItem]]:
+        """Yield what plug-ins keep of earlier counts."""
+        for part in self.parts:
+            for kind in part.histories:
+                yield from ((kind, item) for item in kind.items())
+
+    def intervals(self) -> list[int]:
+        """Return the lengths in seconds of the intervals in which these days are counted."""
+        days = current_days(self.ports.store)
+        return sorted(
+            {day.interval_s for day in days if day.day in self.days} | {self.ports.settings.interval_s}
+        )
+
+    def amounts(self) -> tuple[ErasedKind, ...]:
+        """Return how much there is of each kind."""
+        pictures = self.pictures()
+        numbers, sizes = Counter(frames=len(pictures)), Counter(frames=sum(pictures.values()))
+        items = [*self.items(), *([] if self.keeps_counts else self.histories())]
+        for kind, item in items:
+            numbers[kind.name] += 1
+            sizes[kind.name] += item.size_bytes
+        if not self.keeps_counts:
+            boxes = segments_without_boxes(self.ports.store, self.ledger, self.frames())
+            numbers["frames with boxes"] = sum(number for _, number, _ in boxes)
+        return tuple(
+            ErasedKind(kind=kind, items=number, size_bytes=sizes[kind])
+            for kind, number in numbers.items()
+            if number
+        )
+
+    def checked_frames(self) -> int:
+        """Return how many answers of accuracy checks are about the range; they stay, without pictures."""
+        spans = [span for part in self.parts for span in part.ranges(self.source)]
+        return sum(from_ms < self.to_ms and to_ms > self.from_ms for from_ms, to_ms in spans)
+
+
+def begin(plan: ErasurePlan, erased: tuple[ErasedKind, ...]) -> Erasure:
+    """Note an erasure. Raises `Misconfigured` if there is nothing to erase, or if a legal hold covers it."""
+    check_holds(plan)
+    if not any(kind.kind not in _histories_of(plan) for kind in erased):
+        raise Misconfigured(
+            f"there is nothing of {plan.source} in this range, so nothing was erased: check --from and --to"
+        )
+    erasure = Erasure(
+        id=secrets.token_hex(6),
+        source=plan.source,
+        from_ms=plan.from_ms,
+        to_ms=plan.to_ms,
+        keeps_counts=plan.keeps_counts,
+        began_at_ms=round(time.time() * 1000),
+        erased=erased,
+    )
+    plan.ports.store.put(erasure.key, encode(erasure))
+    failpoints.passing("erasure.noted")
+    return erasure
+
+
+def _histories_of(plan: ErasurePlan) -> set[str]:
+    return {kind.name for part in plan.parts for kind in part.histories}
+
+
+def check_holds(plan: ErasurePlan, removal_id: str = "") -> None:
+    """Raise `Misconfigured` if a legal hold covers some of the range; see `KeptPart.holds`."""
+    if holds := plan.holds(removal_id):
+        raise Misconfigured(
+            f"a legal hold keeps this footage: {', '.join(holds)}; release it with `frametally retention "
+            "release`, or give a range outside it"
+        )
+
+
+def carry_out(plan: ErasurePlan, erasure: Erasure, progress: Progress) -> tuple[Erasure, int]:
+    """Erase all of it; return the receipt and the exit code.
+
+    Unless the code is 0, the counts of some days could not be made again, and the same call continues.
+
+    Raises:
+        Misconfigured: A legal hold has come meanwhile. What was erased before stays erased.
+        Poison: A record or a segment is damaged.
+        Retryable: A server is unavailable.
+    """
+    store = plan.ports.store
+    check_holds(plan)
+    check_holds(plan, erasure.id)
+    mending.finish_all(plan.ports, progress)
+    if not erasure.keeps_counts:
+        for key, _, data in segments_without_boxes(store, plan.ledger, plan.frames()):
+            store.put(key, data)
+            failpoints.passing("erasure.segment")
+    for kind, item in list(plan.items()):
+        failpoints.passing("erasure.item")
+        kind.remove(item)
+    if not erasure.keeps_counts:
+        media = plan.media()
+        if media:
+            change = mending.plan_forgetting(
+                media, plan.source, from_ms=plan.from_ms, to_ms=plan.to_ms, delete=True
+            )
+            mending.carry_out(plan.ports, change, progress)
+        failpoints.passing("erasure.forgotten")
+    pictures = plan.pictures()
+    for number, key in enumerate(delete_pictures(store, pictures), 1):
+        progress.update(number, len(pictures), key)
+        failpoints.passing("erasure.picture")
+    code = 0 if erasure.keeps_counts else _count_again(plan, progress)
+    if code == 0:
+        backups = [backup.key for backup in stored_backups(store)]
+        backups += [ELSEWHERE] if store.head(ELSEWHERE) is not None else []
+        erasure = msgspec.structs.replace(
+            erasure, ended_at_ms=round(time.time() * 1000), backups=tuple(backups)
+        )
+        store.put(erasure.key, encode(erasure))
+    return erasure, code
+
+
+def _count_again(plan: ErasurePlan, progress: Progress) -> int:
+    from frametally_cli.stages.aggregate import count_once  # imports the counting job
+    from frametally_hadoop.planning.plan import DaySelection
+
+    ports, settings = plan.ports, plan.ports.settings
+    plan.ledger.refresh_headers(ports.store, progress, list_all=True)
+    selection = DaySelection(plan.from_ms - DAY_MS, plan.to_ms + DAY_MS)
+    codes = [
+        count_once(replace(ports, settings=settings.model_copy(update={"interval_s": interval_s})), selection)
+        for interval_s in plan.intervals()
+    ]
+    code = worst(*codes, show(ports))
+    if code:
+        return code
+    failpoints.passing("erasure.counted")
+    with work_lock(settings.data_dir, "aggregate", on_wait=progress.say):
+        remove_superseded(ports.store, ports.index.current_runs(), erased_days=plan.days)
+        begin_histories_again(ports.store, plan.days)
+    for kind, item in list(plan.histories()):
+        kind.remove(item)
+    return 0

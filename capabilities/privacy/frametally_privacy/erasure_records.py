@@ -1,0 +1,69 @@
+"""Defines the record of an erasure: its note while it runs, and its receipt afterwards."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import msgspec
+
+from frametally import keys
+from frametally.media.manifests import read_records
+from frametally.ports.object_store import ObjectStore
+from frametally.records import SealedRecord
+from frametally.rules.times import utc_range
+
+
+class ErasedKind(msgspec.Struct, frozen=True, kw_only=True):
+    """How much data of one kind there was when the erasure began."""
+
+    kind: str
+    items: int
+    size_bytes: int
+
+
+class Erasure(SealedRecord, frozen=True, kw_only=True):
+    """An erasure (`privacy/erasures/<id>.json`); it stays as a receipt.
+
+    Attributes:
+        id: 12 hex.
+        source: Slug.
+        from_ms: Event time of the first frames.
+        to_ms: Event time of the end, exclusive.
+        keeps_counts: Whether counts and boxes stay.
+        began_at_ms: When it began, by the clock of its machine.
+        ended_at_ms: When nothing was left; None while it runs, and after a kill.
+        erased: What there was when it began.
+        backups: The backups that existed at the end; frametally does not change them.
+    """
+
+    id: str
+    source: str
+    from_ms: int
+    to_ms: int
+    keeps_counts: bool
+    began_at_ms: int
+    ended_at_ms: int | None = None
+    erased: tuple[ErasedKind, ...] = ()
+    backups: tuple[str, ...] = ()
+
+    remedy: ClassVar[str] = "restore it from a backup, or delete it and erase the same range again"
+
+    @property
+    def key(self) -> str:  # noqa: D102
+        return f"{keys.ERASURES}/{self.id}.json"
+
+    @property
+    def in_words(self) -> str:
+        """The source and the range, as text."""
+        return f"{self.source}, {utc_range(self.from_ms, self.to_ms)}"
+
+
+def erasures(store: ObjectStore) -> list[Erasure]:
+    """Return all erasures, the oldest first. Raises `Poison` at a damaged record."""
+    records = read_records(store, keys.ERASURES, Erasure)
+    return sorted(records, key=lambda erasure: (erasure.began_at_ms, erasure.id))
+
+
+def unfinished_erasures(store: ObjectStore) -> list[Erasure]:
+    """Return the erasures that were interrupted or still run. Raises as `erasures`."""
+    return [erasure for erasure in erasures(store) if erasure.ended_at_ms is None]

@@ -1,0 +1,247 @@
+"""An erased range is gone from every object of the store, and everything else stays as it was."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from types import SimpleNamespace
+
+import msgspec
+import pytest
+from tests.capabilities import needs
+from tests.fakes.records import make_manifest
+from tests.privacy.erased_footage import ERASED, FROM_MS, RANGE, START_MS, TO_MS, Footage, filmed
+
+from frametally import keys
+from frametally.backups import store_backup
+from frametally.books.runs import current_runs, read_run
+from frametally.records import encode
+from frametally_accounts.audit.book import AuditBook
+from frametally_cli.main import main
+from frametally_privacy import erasure
+from frametally_privacy.erasure_records import Erasure, erasures
+from frametally_privacy.hooks import status
+
+Answered = Callable[..., str]
+
+
+@pytest.fixture
+def footage(tmp_path: Path) -> Iterator[Footage]:
+    with filmed(tmp_path) as place:
+        yield place
+
+
+@pytest.fixture
+def answered(
+    footage: Footage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Answered:
+    """Run a command of privacy; return what it printed."""
+    monkeypatch.setenv("FRAMETALLY_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("FRAMETALLY_INTERVAL_S", "60")
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments: str, code: int = 0) -> str:
+        assert main(["privacy", *arguments]) == code
+        captured = capsys.readouterr()
+        return " ".join((captured.out + captured.err).split())
+
+    return run
+
+
+def counted(footage: Footage, source: str) -> dict[tuple[int, int], int]:
+    """The boxes by interval's length and start."""
+    return {
+        (run.interval_s, count.interval_start_ms): count.detections
+        for run in current_runs(footage.store)
+        for count in read_run(footage.store, run)[0]
+        if count.source == source
+    }
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_an_erased_range_is_in_no_object_of_the_store_and_the_rest_stays(
+    packed: bool, footage: Footage, answered: Answered
+) -> None:
+    if packed:
+        footage.pack("gate")
+    before, counts, dock = footage.stored(), counted(footage, "gate"), counted(footage, "dock")
+    pictures = list(footage.store.list(f"{keys.IMAGES}/gate"))
+    assert footage.holding(ERASED)
+    answered("erase", "--source", "gate", *RANGE, "--yes")
+    assert footage.holding(ERASED) == []
+    left = {info.key for info in footage.store.list(f"{keys.IMAGES}/gate")}
+    gone = {info.key for info in pictures} - left
+    assert len(gone) == 60 and len(left) == 180
+    after = footage.stored()
+    assert {key for key in before if "dock" in key and key.startswith("images")} <= after.keys()
+    assert counted(footage, "dock") == dock
+    minutes = {key: number for key, number in counts.items() if key != (60, FROM_MS)}
+    assert counted(footage, "gate") == minutes | {(600, START_MS): 180}
+    assert footage.lost() == 0
+
+
+def test_of_a_source_erased_as_a_whole_no_picture_manifest_or_count_is_left(
+    footage: Footage, answered: Answered
+) -> None:
+    answered("erase", "--source", "gate", "--from", "2024-05-14", "--to", "2024-05-15", "--yes")
+    assert footage.holding(ERASED) == []
+    assert {key.split("/")[0] for key in footage.holding("gate")}.isdisjoint({"images", "media", "hours"})
+    assert counted(footage, "gate") == {}
+    assert footage.lost() == 0
+
+
+def test_counts_stay_if_you_keep_them(footage: Footage, answered: Answered) -> None:
+    counts = counted(footage, "gate")
+    assert "counts and boxes stay" in answered("erase", "--source", "gate", *RANGE, "--keep-counts", "--yes")
+    assert {key.split("/")[0] for key in footage.holding(ERASED)} == {"metadata", "hours", "mapreduce-output"}
+    footage.count()
+    assert counted(footage, "gate") == counts
+
+
+def test_a_dry_run_says_what_would_go_and_changes_nothing(footage: Footage, answered: Answered) -> None:
+    before = footage.stored()
+    table = answered("erase", "--source", "gate", *RANGE, "--dry-run")
+    assert "frames 60" in table and "frames with boxes 60" in table
+    body = json.loads(answered("erase", "--source", "Gate", *RANGE, "--dry-run", "--json"))
+    assert body["kinds"][0] == {"kind": "frames", "items": 60, "size_bytes": body["kinds"][0]["size_bytes"]}
+    assert footage.stored() == before
+
+
+def test_the_receipt_is_in_the_audit_log_and_lists_the_backups(footage: Footage, answered: Answered) -> None:
+    backup = store_backup(footage.store, b"a backup", START_MS)
+    printed = answered("erase", "--source", "gate", *RANGE, "--yes")
+    assert backup in printed and "does not change backups" in printed
+    (receipt,) = erasures(footage.store)
+    assert receipt.backups == (backup,) and receipt.ended_at_ms is not None
+    assert [(kind.kind, kind.items) for kind in receipt.erased][:2] == [
+        ("frames", 60),
+        ("frames with boxes", 60),
+    ]
+    settings = footage.settings
+    with closing(AuditBook(settings.catalogue_url, settings.catalogue_access)) as book:
+        targets = {change.entry.what: change.entry.target for change in book.changes(10)[0]}
+    assert receipt.id in targets["privacy erase: receipt"]
+    assert 'source="gate"' in targets["privacy erase"]
+
+
+def test_a_clock_that_is_set_back_changes_neither_what_goes_nor_which_backups_are_listed(
+    footage: Footage, answered: Answered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backup = store_backup(footage.store, b"a backup", START_MS)
+    monkeypatch.setattr(erasure, "time", SimpleNamespace(time=lambda: 0.0))
+    assert backup in answered("erase", "--source", "gate", *RANGE, "--yes")
+    assert footage.holding(ERASED) == []
+
+
+def test_an_interrupted_erasure_is_named_by_status_until_it_is_finished(
+    footage: Footage, answered: Answered
+) -> None:
+    assert status(footage.settings, footage.store).lines == []
+    noted = Erasure(
+        id="0123456789ab",
+        source="gate",
+        from_ms=FROM_MS,
+        to_ms=TO_MS,
+        keeps_counts=True,
+        began_at_ms=1,
+    )
+    footage.store.put(noted.key, encode(noted))
+    (line,) = status(footage.settings, footage.store).lines
+    assert "unfinished erasure of gate, 2024-05-14 12:01:00Z" in line
+    answered("erase", "--source", "gate", *RANGE, "--keep-counts", "--yes")
+    assert status(footage.settings, footage.store).lines == []
+    assert footage.holding(f"a picture of a {ERASED}") == []
+
+
+def test_pictures_that_were_forgotten_before_and_left_behind_go(footage: Footage, answered: Answered) -> None:
+    assert main(["forget", "--source", "gate", "--yes"]) == 0
+    assert footage.holding(f"a picture of a {ERASED}")
+    answered("erase", "--source", "gate", *RANGE, "--yes")
+    assert footage.holding(ERASED) == []
+    assert len(list(footage.store.list(f"{keys.IMAGES}/gate"))) == 180
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (
+            ["--source", "gatr", *RANGE],
+            "no footage from source 'gatr' has been produced; sources: Dock, Gate",
+        ),
+        (["--source", "../gate", *RANGE], "no footage from source"),
+        (["--source", "gate", "--from", "2025-01-01", "--to", "2025-01-02"], "there is nothing of gate"),
+        (["--source", "gate", "--from", "2024-05-15", "--to", "2024-05-14"], "--from must be before --to"),
+        (["--source", "gate", "--from", "2024-05-14"], "Missing option '--to'"),
+        (["--source", "gate", *RANGE, "--json"], "--json needs --dry-run"),
+    ],
+)
+def test_bad_input_is_one_message_and_erases_nothing(
+    arguments: list[str], words: str, footage: Footage, answered: Answered
+) -> None:
+    before = footage.stored()
+    message = answered("erase", *arguments, *([] if "--json" in arguments else ["--yes"]), code=2)
+    assert words in message
+    assert message.count("error:") <= 1
+    assert footage.stored() == before
+
+
+@needs("retention")
+def test_a_legal_hold_refuses_it_and_a_later_hold_says_that_data_was_being_removed(
+    footage: Footage, answered: Answered
+) -> None:
+    from frametally_retention.policy import LegalHold, put_hold, release_hold
+
+    hold = LegalHold(name="case-7", source="gate", from_ms=TO_MS - 1, set_at_ms=0)
+    assert put_hold(footage.store, hold) == []
+    before = footage.stored()
+    for more in (["--yes"], ["--dry-run"]):
+        message = answered("erase", "--source", "gate", *RANGE, *more, code=2)
+        assert "a legal hold keeps this footage: case-7 (gate, from 2024-05-14" in message
+    assert footage.stored() == before
+    release_hold(footage.store, "case-7")
+    answered("erase", "--source", "gate", *RANGE, "--yes")
+    (removal,) = put_hold(
+        footage.store, LegalHold(name="late", source="gate", set_at_ms=erasures(footage.store)[0].began_at_ms)
+    )
+    assert (removal.from_ms, removal.to_ms) == (FROM_MS, TO_MS - 1)
+
+
+@needs("videos")
+def test_an_upload_that_reaches_beyond_the_range_loses_its_files_and_one_within_is_removed(
+    footage: Footage, answered: Answered
+) -> None:
+    from tests.videos.video_records import make_video
+
+    from frametally_videos.opening import open_video_catalogue
+    from frametally_videos.records import VideoRecord
+
+    videos: list[VideoRecord] = []
+    for number, first_ms in ((1, FROM_MS - 5000), (2, FROM_MS + 5000), (3, TO_MS)):
+        video = make_video(number)
+        manifest = msgspec.structs.replace(
+            make_manifest(1, media=video.sha256, source="gate"),
+            first_captured_at_ms=first_ms,
+            last_captured_at_ms=first_ms + 20_000,
+        )
+        footage.store.put(manifest.key, encode(manifest))
+        footage.store.put(video.key, encode(video))
+        for key in (
+            keys.original_key(video.id),
+            keys.derivative_key(video.id, "playable", "0a1b2c3d"),
+            keys.preview_key(video.id, "poster-0a1b2c3d.jpg"),
+        ):
+            footage.store.put(key, b"a video of a " + (ERASED if number < 3 else "car").encode())
+        videos.append(video)
+    open_video_catalogue(footage.settings.catalogue_url).close()
+    answered("erase", "--source", "gate", *RANGE, "--yes")
+    assert footage.holding(ERASED) == []
+    stored = footage.stored()
+    beyond, within, after = (
+        sorted(key.rpartition("/")[2] for key in stored if key.startswith(f"videos/{video.id}"))
+        for video in videos
+    )
+    assert beyond == ["video.json"]
+    assert within in ([], ["video.json"])
+    assert after == ["original", "playable-0a1b2c3d.mp4", "poster-0a1b2c3d.jpg", "video.json"]
