@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -29,9 +29,9 @@ from frametally_cli.options.ports import (
     port_openers,
     read_settings,
 )
-from frametally_cli.stages.aggregate import changed_totals, current_runs
-from frametally_hadoop.driver import AggregateReport, aggregate
-from frametally_hadoop.planning.plan import ALL_DAYS
+
+if TYPE_CHECKING:
+    from frametally_hadoop.driver import AggregateReport
 
 _CACHES = ("ledger", "index")
 
@@ -71,6 +71,8 @@ def _trial_of(ports: StorePorts) -> Iterator[StorePorts]:
 
 def _count(ports: StorePorts) -> int:
     """Count what an earlier version counted, print the numbers that differ, and return the exit code."""
+    from frametally_cli.stages.aggregate import changed_totals, current_runs
+
     before = current_runs(ports.store)
     days = {(run.interval_s, run.day) for run in of_earlier_version(before)}
     reports = [_count_interval(ports, interval_s) for interval_s in sorted({day[0] for day in days})]
@@ -98,6 +100,9 @@ def _count(ports: StorePorts) -> int:
 
 
 def _count_interval(ports: StorePorts, interval_s: int) -> AggregateReport:
+    from frametally_hadoop.driver import aggregate
+    from frametally_hadoop.planning.plan import ALL_DAYS
+
     settings = ports.settings.model_copy(update={"interval_s": interval_s})
     with (
         console.stage_bar("counts") as bar,
