@@ -254,8 +254,8 @@ class Header(NamedTuple):
 
     `times` has the first and last captured_at_ms by source. `parts` are the lines of its sources, then its
     dead letters, with their checksums. `lines_of` has the number of lines of each source, in the segment's
-    order. `ends` has what replaces the last brace of each frame's line: its picture's digest and a brace; it is
-    empty if no picture was measured.
+    order. `ends` has what replaces the last brace of each frame's line: its picture's digest and a brace. It
+    is empty if no picture was measured.
     """
 
     model: str
