@@ -158,8 +158,8 @@ class CrossingTotal(Answer, frozen=True, kw_only=True):
         gross: All measured crossings: there and back are two; null if not known.
         net: Crossings to the right minus those to the left: there and back are zero; null if not known.
         reasons: Why the others are not measured.
-        untracked: Boxes of the label in the range that are in no track: what they show may have crossed
-            unseen. Null if not recorded.
+        untracked: Boxes of the label in the range that are in no track, anywhere in the picture, also at its
+            border: what they show may have crossed unseen, or not. Null if not recorded.
     """
 
     line: str
