@@ -377,8 +377,9 @@ def _pair(
     if not tracks or not boxes:
         return tracks, boxes
     areas = [track.area(area_of) for track in tracks]
-    # Widened boxes are there already.
-    box_areas = [area if area_of is widened else area_of(*box[2:6]) for box, area in boxes]
+    box_areas = [area for _, area in boxes]  # widened already
+    if area_of is not widened:
+        box_areas = [area_of(*box[2:6]) for box, _ in boxes]
     pairs, tracks_left, boxes_left = pair_up(areas, box_areas, least_overlap)
     for i, j in pairs:
         tracks[i].go_on(boxes[j][0])
