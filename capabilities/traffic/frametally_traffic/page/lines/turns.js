@@ -29,7 +29,7 @@ const ENDED = {
 
 /** @typedef {{outcome: "assigned"|"unassigned"|"never_at_a_leg", from_leg?: string, to_leg?: string}} Wanted */
 
-/** Without legs the card is hidden. @param {Api.MovementsMissing|null} missing */
+/** Without legs the card is hidden. @param {Api.VisitBooks["missing"]} missing */
 const whyNot = (missing) => (missing && missing !== "no_legs" ? WHY_NOT[missing] : "");
 
 export class MovementsCard {
