@@ -15,6 +15,7 @@ from frametally.books.runs import current_runs, read_run
 from frametally.records import FrameDetections
 from frametally.rules.blank_stretches import Blank
 from frametally.rules.times import HOUR_MS
+from frametally_hadoop.job.lines import decode_frame
 from frametally_hadoop.job.map_reduce import FrameGroups, reduce_group
 from frametally_hadoop.job.params import CountParams
 from frametally_hadoop.job.reading import read_blocks
@@ -228,7 +229,7 @@ def test_each_line_gets_the_digest_of_its_own_picture(footage: Footage, block_by
         )
         for block in blocks:
             assert not block.bad
-            for frame in block.frames:
+            for frame in map(decode_frame, block.lines):
                 number = frame.captured_at_ms - NOON_MS
                 expected = "" if frame.source == "unmeasured" else f"{number:04d}"
                 assert (frame.source in (sources or {frame.source}), frame.picture_digest) == (True, expected)

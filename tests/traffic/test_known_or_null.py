@@ -141,7 +141,7 @@ def test_objects_too_fast_to_follow_are_unknown_in_every_number(
         [zone] = stays["zones"]
         assert (zone["stays"], zone["missing"]) == ((None, missing) if missing else (4, None))
         assert {one["missing"] for one in stays["unknown"]} == ({missing} if missing else set())
-        assert get(client, "movements", scene)["books"]["missing"] == missing
+        assert get(client, "movements", scene)["books"]["missing"] == (missing or "no_legs")
         objects = get(client, "counts", scene, interval=60)["totals"][0]
         assert (objects["objects"], objects["objects_missing"]) == ((None, missing) if missing else (4, None))
 

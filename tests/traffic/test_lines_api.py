@@ -211,6 +211,19 @@ def test_every_visit_has_its_movement_and_the_books_add_up(client: FlaskClient) 
     }
 
 
+def test_visits_are_not_counted_for_movements_where_no_line_is_a_leg(filmed: Place) -> None:
+    junction.draw(filmed, junction.line("across", (120, 400), (120, 200)))
+    answer = get(filmed.app().test_client(), "movements")
+    assert (answer["legs"], answer["movements"]) == ([], [])
+    assert answer["books"] == {
+        "visits": None,
+        "assigned": None,
+        "unassigned": None,
+        "never_at_a_leg": None,
+        "missing": "no_legs",
+    }
+
+
 def test_visits_without_a_movement_open_with_their_paths(filmed: Place) -> None:
     junction.draw(filmed, junction.LEGS[0])
     client = filmed.app().test_client()
@@ -378,6 +391,9 @@ def test_a_range_that_shows_nothing_has_no_stays_and_no_visits(dark: Place) -> N
 def test_before_there_is_any_data_nothing_is_known(tmp_path: Path) -> None:
     empty = Place(tmp_path)
     try:
-        assert get(empty.app().test_client(), "crossings")["model"] is None
+        client = empty.app().test_client()
+        assert get(client, "crossings")["model"] is None
+        books = get(client, "movements")["books"]
+        assert (books["visits"], books["assigned"], books["missing"]) == (None, None, "no_footage")
     finally:
         empty.close()

@@ -171,8 +171,9 @@ def test_a_short_clip_that_shows_nothing_in_part_says_so_whatever_the_interval(p
     film(place, minutes=2, black=(1, 2))
     chart = ask(place, "counts?metric=auto")
     assert (chart["interval_s"], minutes_of(chart["shows_nothing"])) == (60, [1])
+    assert chart["seconds_missing"] == "shows_nothing"
     assert chart["filmed"][0]["part"] == 0.5
     refused = place.app().test_client().get("/api/v1/counts?interval=1")
-    assert refused.status_code == 400
+    assert (refused.status_code, "some of this footage shows nothing" in refused.text) == (400, True)
     lit = ask(place, f"counts?interval=1&to={utc(START_MS + MINUTE_MS).replace(' ', 'T')}")
-    assert len(lit["coverage"]) == 60
+    assert (len(lit["coverage"]), lit["seconds_missing"]) == (60, None)

@@ -12,8 +12,9 @@ front of the lens, or an empty drawn scene.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
+from operator import attrgetter
 from typing import Any, Literal, Protocol
 
 BLANK_MS = 10_000
@@ -63,7 +64,7 @@ def blank_reasons(
     An hour and its neighbours agree if the frames of `FROZEN_MS` around it are included; without them, pass
     `with_frozen=False`. Return None if a frame was not measured, as in segments of earlier versions.
     """
-    if not all(frame.picture_digest for frame in frames):
+    if not all(map(attrgetter("picture_digest"), frames)):
         return None
     reasons: list[BlankReason | None] = [*blank_looks(frames)]
     for first, last in _frozen_runs(frames) if with_frozen else ():
@@ -74,6 +75,8 @@ def blank_reasons(
 def blank_looks(frames: Sequence[LookedAtFrame]) -> list[Blank | None]:
     """Return why the picture of each of a source's frames, sorted by time, shows nothing."""
     reasons: list[Blank | None] = [frame.shows or None for frame in frames]
+    if not any(reasons):
+        return reasons
     end = 0
     for is_plain, run in groupby(reasons, lambda reason: reason is None):
         first, end = end, end + len(list(run))
@@ -113,9 +116,8 @@ def stretches_within(stretches: Iterable[BlankStretch], from_ms: int, to_ms: int
     ]
 
 
-def blank_order(frame: MeasuredFrame) -> tuple[int, str]:
-    """Return a frame's sort key: its time, then its digest, so that all hours sort it the same way."""
-    return frame.captured_at_ms, frame.picture_digest
+blank_order: Callable[[MeasuredFrame], Any] = attrgetter("captured_at_ms", "picture_digest")
+"""Returns a frame's sort key: its time, then its digest, so that all hours sort it the same way."""
 
 
 def _frozen_runs(frames: Sequence[MeasuredFrame]) -> Iterator[tuple[int, int]]:
@@ -125,15 +127,13 @@ def _frozen_runs(frames: Sequence[MeasuredFrame]) -> Iterator[tuple[int, int]]:
     for number, frame in enumerate(frames):
         digest, time_ms = frame.picture_digest, frame.captured_at_ms
         if digest != before and time_ms - newest_ms.get(digest, time_ms - AGAIN_MS - 1) > AGAIN_MS:
-            if _lasted(frames, first, number - 1):
+            if number - first > LEAST_STEPS and _lasted(frames, first, number - 1):
                 yield first, number - 1
             first = number
         newest_ms[digest], before = time_ms, digest
-    if _lasted(frames, first, len(frames) - 1):
+    if len(frames) - first > LEAST_STEPS and _lasted(frames, first, len(frames) - 1):
         yield first, len(frames) - 1
 
 
 def _lasted(frames: Sequence[MeasuredFrame], first: int, last: int) -> bool:
-    if last - first < LEAST_STEPS:
-        return False
     return frames[last].captured_at_ms - frames[first].captured_at_ms >= FROZEN_MS

@@ -377,8 +377,9 @@ def _pair(
     if not tracks or not boxes:
         return tracks, boxes
     areas = [track.area(area_of) for track in tracks]
-    # Widened boxes are there already.
-    box_areas = [area if area_of is widened else area_of(*box[2:6]) for box, area in boxes]
+    box_areas = [area for _, area in boxes]  # widened already
+    if area_of is not widened:
+        box_areas = [area_of(*box[2:6]) for box, _ in boxes]
     pairs, tracks_left, boxes_left = pair_up(areas, box_areas, least_overlap)
     for i, j in pairs:
         tracks[i].go_on(boxes[j][0])
@@ -472,6 +473,10 @@ _OFF_SIDE, _OFF_STEP = 0.25, 0.1
 """How far off its expected place a box may be: parts of its own side and of the step, added up."""
 
 
+_Spot: TypeAlias = tuple[int, int, int, int, int, TrackedBox]
+"""A lone box: its doubled centre, which stays a whole number; its width, height and time; the box."""
+
+
 def chained(lone: Sequence[TrackedBox], times_ms: Iterable[int]) -> tuple[list[Track], list[TrackedBox]]:
     """Return the tracks of fast objects, and the lone boxes that are in none.
 
@@ -482,76 +487,78 @@ def chained(lone: Sequence[TrackedBox], times_ms: Iterable[int]) -> tuple[list[T
     if len(lone) < _LEAST_CHAINED:
         return [], [*lone]
     place = {time_ms: number for number, time_ms in enumerate(times_ms)}
-    by_frame: defaultdict[int, list[TrackedBox]] = defaultdict(list)
+    free: defaultdict[int, list[_Spot]] = defaultdict(list)
     for box in lone:
-        by_frame[place[box.time_ms]].append(box)
-    free = {number: boxes for number, boxes in by_frame.items() if len(boxes) <= _MOST_IN_FRAME}
+        time_ms, _, left, top, width, height, *_ = box
+        free[place[time_ms]].append((2 * left + width, 2 * top + height, width, height, time_ms, box))
+    for number in [number for number, spots in free.items() if len(spots) > _MOST_IN_FRAME]:
+        del free[number]
     tracks: list[Track] = []
+    followed: set[int] = set()
     for number in sorted(free):
+        if number + 1 not in free or not (number + 2 in free or number + 3 in free):
+            continue  # true of most lone boxes
         for first in [*free[number]]:
-            ways = [
-                _onward(first, second, number + 1, free)
-                for second in free.get(number + 1, ())
-                if _are_alike(first, second) and _is_beyond(first, second)
-            ]
-            track = max(ways, key=len, default=[])
-            if len(track) >= _LEAST_CHAINED:
-                tracks.append(track)
-                for box in track:
-                    free[place[box.time_ms]].remove(box)
-    followed = {id(box) for track in tracks for box in track}
+            longest: list[_Spot] = []
+            for second in free[number + 1]:
+                if _is_next(first, second):
+                    way = _onward(first, second, number + 1, free)
+                    longest = way if len(way) > len(longest) else longest
+            if len(longest) >= _LEAST_CHAINED:
+                tracks.append([spot[5] for spot in longest])
+                for spot in longest:
+                    free[place[spot[4]]].remove(spot)
+                    followed.add(id(spot[5]))
     return tracks, [box for box in lone if id(box) not in followed]
 
 
-def _onward(
-    first: TrackedBox, second: TrackedBox, number: int, free: Mapping[int, Sequence[TrackedBox]]
-) -> Track:
-    """Return the boxes from two on that move on as these do; `number` is the frame of the second."""
-    track = [first, second]
-    while True:
-        for ahead in (number + 1, number + 2):
-            offs = [(off, box) for box in free.get(ahead, ()) if (off := _off(track, box)) is not None]
-            if offs:
-                track.append(min(offs, key=lambda pair: pair[0])[1])
-                number = ahead
-                break
-        else:
-            return track
-
-
-def _off(track: Track, box: TrackedBox) -> float | None:
-    """Return how far a box is from where the track's last step leads, in its own sides; None if too far."""
-    before, last = track[-2:]
-    if not _are_alike(last, box):
-        return None
-    steps = (box.time_ms - last.time_ms) / (last.time_ms - before.time_ms)
-    off = 0.0
-    for place, middle, start, side in (
-        (2 * box.left + box.width, 2 * last.left + last.width, 2 * before.left + before.width, box.width),
-        (2 * box.top + box.height, 2 * last.top + last.height, 2 * before.top + before.height, box.height),
-    ):  # doubled centres stay whole numbers
-        step = (middle - start) * steps
-        off_way = abs(place - middle - step)
-        if off_way > 2 * _OFF_SIDE * side + _OFF_STEP * abs(step):
-            return None
-        off += off_way / side
-    return off
-
-
-def _are_alike(box: TrackedBox, other: TrackedBox) -> bool:
+def _is_next(first: _Spot, second: _Spot) -> bool:
+    """Return whether a box is alike, and clear of the earlier one: one that trembles in its place is not."""
+    x, y, width, height, _, _ = first
+    other_x, other_y, other_width, other_height, _, _ = second
     return (
-        0 < box.height <= _HEIGHT_PARTS * other.height
-        and other.height <= _HEIGHT_PARTS * box.height
-        and 0 < box.width <= _WIDTH_PARTS * other.width
-        and other.width <= _WIDTH_PARTS * box.width
+        0 < height <= _HEIGHT_PARTS * other_height
+        and other_height <= _HEIGHT_PARTS * height
+        and 0 < width <= _WIDTH_PARTS * other_width
+        and other_width <= _WIDTH_PARTS * width
+        and (abs(other_x - x) >= width + other_width or abs(other_y - y) >= height + other_height)
     )
 
 
-def _is_beyond(box: TrackedBox, other: TrackedBox) -> bool:
-    """Return whether a box is later, and clear of the earlier one: one that trembles in its place is not."""
-    return other.time_ms > box.time_ms and (
-        other.left >= box.left + box.width
-        or box.left >= other.left + other.width
-        or other.top >= box.top + box.height
-        or box.top >= other.top + other.height
-    )
+def _onward(first: _Spot, second: _Spot, number: int, free: Mapping[int, Sequence[_Spot]]) -> list[_Spot]:
+    """Return the boxes from two on that move on as these do; `number` is the frame of the second.
+
+    The next box is the one that is least off the place that the last step leads to, in its own sides.
+    """
+    track = [first, second]
+    before_x, before_y, _, _, before_ms, _ = first
+    last_x, last_y, last_width, last_height, last_ms, _ = second
+    ahead = number + 1
+    while ahead <= number + 2:
+        least_off, following = 0.0, None
+        for spot in free.get(ahead, ()):
+            x, y, width, height, time_ms, _ = spot
+            steps = (time_ms - last_ms) / (last_ms - before_ms)
+            step = (last_x - before_x) * steps
+            off_x = abs(x - last_x - step)
+            if off_x > 2 * _OFF_SIDE * width + _OFF_STEP * abs(step):
+                continue
+            step = (last_y - before_y) * steps
+            off_y = abs(y - last_y - step)
+            if (
+                off_y <= 2 * _OFF_SIDE * height + _OFF_STEP * abs(step)
+                and 0 < last_height <= _HEIGHT_PARTS * height
+                and height <= _HEIGHT_PARTS * last_height
+                and 0 < last_width <= _WIDTH_PARTS * width
+                and width <= _WIDTH_PARTS * last_width
+                and (following is None or off_x / width + off_y / height < least_off)
+            ):
+                least_off, following = off_x / width + off_y / height, spot
+        if following is None:
+            ahead += 1
+            continue
+        track.append(following)
+        before_x, before_y, before_ms = last_x, last_y, last_ms
+        last_x, last_y, last_width, last_height, last_ms, _ = following
+        number, ahead = ahead, ahead + 1
+    return track

@@ -9,6 +9,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import subprocess
 import time
 import urllib.error
@@ -240,6 +241,7 @@ class LineChecksums:
 
 
 _DIGEST_CHARACTERS = 4
+_DIGEST = re.compile(rb"[A-Za-z0-9+/]{4}")
 _FIELDS_WITHOUT_SEAL = {
     *("v", "model", "log_id", "topic", "partition", "first_offset", "next_offset"),
     *("frames", "dead_letters", "sources"),
@@ -252,7 +254,8 @@ class Header(NamedTuple):
 
     `times` has the first and last captured_at_ms by source. `parts` are the lines of its sources, then its
     dead letters, with their checksums. `lines_of` has the number of lines of each source, in the segment's
-    order. `digests` has the end of each frame's line with its picture's digest, empty if not measured.
+    order. `ends` has what replaces the last brace of each frame's line: its picture's digest and a brace. It
+    is empty if no picture was measured.
     """
 
     model: str
@@ -261,7 +264,7 @@ class Header(NamedTuple):
     times: dict[str, tuple[int, int]]
     parts: list[CheckedPart]
     lines_of: list[tuple[str, int]]
-    digests: list[bytes]
+    ends: list[bytes]
 
 
 class CellRun(NamedTuple):
@@ -352,10 +355,8 @@ def read_blocks(
             checksums = LineChecksums(name, header.parts)
             checksums.add(memoryview(data)[len(head) + 1 - held_bytes :])
         for first, end in _wanted_runs(header, sources, lines_read, lines_read + len(lines)):
-            frame_lines = _with_digests(
-                lines[first - lines_read : end - lines_read], header.digests[first:end]
-            )
-            yield _checked_block(frame_lines, header, first_number=first + 2, has_tabs=has_tabs)
+            of_run = lines[first - lines_read : end - lines_read]
+            yield _checked_block(of_run, header, first=first, has_tabs=has_tabs)
         lines_read += len(lines)
     if header is None:
         raise Retryable(f"segment {name} was cut short in its header")
@@ -384,40 +385,36 @@ def _wanted_runs(
             yield max(run_first, first), min(run_end, end)
 
 
-def _with_digests(lines: list[bytes], digests: list[bytes]) -> list[bytes]:
-    if not any(digests):
-        return lines
-    return [
-        line[:-1] + digest if digest and line[-1:] == b"}" else line
-        for line, digest in zip(lines, digests, strict=True)
-    ]
+def _line_ends(source: dict[str, Any]) -> list[bytes]:
+    frames = int(source["frames"])
+    if "picture_digests" not in source:
+        return [b"}"] * frames
+    text = source["picture_digests"]
+    digests = _DIGEST.findall(text.encode())
+    if not len(text) == _DIGEST_CHARACTERS * len(digests) == _DIGEST_CHARACTERS * frames:
+        raise ValueError(f"{len(text)} characters are not the digests of {frames} pictures")
+    return [b',"picture_digest":"%b"}' % digest for digest in digests]
 
 
-def _digests(source: dict[str, Any]) -> list[bytes]:
-    text, frames = source.get("picture_digests"), int(source["frames"])
-    if text is None:
-        return [b""] * frames
-    digests, size = text.encode("ascii"), _DIGEST_CHARACTERS
-    if len(digests) != size * frames:
-        raise ValueError(f"{len(digests)} characters are not the digests of {frames} pictures")
-    return [b',"picture_digest":"' + digests[n : n + size] + b'"}' for n in range(0, size * frames, size)]
-
-
-def _checked_block(lines: list[bytes], header: Header, *, first_number: int, has_tabs: bool) -> Block:
+def _checked_block(lines: list[bytes], header: Header, *, first: int, has_tabs: bool) -> Block:
+    """Return the frames in `lines`, which follow `first` others. Digests, which need no check, come last."""
+    ends = header.ends[first : first + len(lines)]
     if not has_tabs:
         frames = decode_frames(lines)
         if frames is not None and _all_belong(frames, header):
+            if ends:
+                lines = [line[:-1] + end for line, end in zip(lines, ends, strict=True)]
             return Block(header.model, lines, frames, ())
     good: list[bytes] = []
     of_good: list[Frame] = []
     bad: list[tuple[int, str]] = []
-    for number, line in enumerate(lines, start=first_number):
+    for number, line in enumerate(lines):
         try:
             of_good.append(_checked_frame(line, header))
         except BadLine as error:
-            bad.append((number, str(error)))
+            bad.append((number + first + 2, str(error)))
         else:
-            good.append(line)
+            good.append(line[:-1] + ends[number] if ends and line.endswith(b"}") else line)
     return Block(header.model, good, of_good, bad)
 
 
@@ -485,8 +482,10 @@ def _decode_header(name: str, head: bytes) -> Header:
             header.times[of_source] = first_ms, int(source["last_captured_at_ms"])
             header.parts.append(CheckedPart(of_source, int(source["next_byte"]), source.get("crc32")))
             header.lines_of.append((of_source, int(source["frames"])))
-            header.digests.extend(_digests(source))
+            header.ends.extend(_line_ends(source))
         header.parts.append(CheckedPart("dead letters", None, fields.get("dead_letters_crc32")))
+        if not any("picture_digests" in source for source in fields["sources"]):
+            header.ends.clear()
         return header
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise Poison(f"segment {name}: its first line is not a segment header ({error!r})") from error

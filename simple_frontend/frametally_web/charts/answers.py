@@ -23,7 +23,8 @@ class CountBucket(Answer, frozen=True, kw_only=False, gc=False, omit_defaults=Tr
         peak: Most boxes of one label in one frame: the maximum over the interval and the sources.
         mean_per_frame: `detections` / frames analysed in the interval; for several sources together, the mean
             of their values, all with the same weight; null if coverage does not show it.
-        objects: Unique objects first seen in it; null if unknown.
+        objects: Unique objects first seen in it; null if unknown. An object that moves further than its own
+            size between frames is only counted from four boxes on.
         objects_missing: Why not; null if they are known.
         tracked_detections: How many of `detections` are in tracks; null if not recorded. For a second that
             was counted from frames, its share of the stored interval's.
@@ -232,6 +233,8 @@ class Counts(Answer, frozen=True, kw_only=True):
         model: The one model counted; null before there is any data.
         base_interval_s: The one interval that was read: a stored one, or 1 of seconds that were counted from
             frames; null without data.
+        seconds_missing: Why a range that is short enough has no seconds: some of its footage shows nothing,
+            and it is not stored in which seconds. Null if it has some, is too long, or cannot be read now.
         interval_s: Length of a bar in seconds; bars over an hour are of local time.
         timezone: IANA name of the zone of the bars.
         hours: The hours of each day that are counted; null means all day.
@@ -270,6 +273,7 @@ class Counts(Answer, frozen=True, kw_only=True):
 
     model: str | None
     base_interval_s: int | None
+    seconds_missing: Literal["shows_nothing"] | None
     interval_s: int | None
     timezone: str
     hours: str | None

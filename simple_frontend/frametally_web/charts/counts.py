@@ -29,7 +29,7 @@ from frametally_web.charts.catalogue import (
 )
 from frametally_web.charts.checks import with_intervals
 from frametally_web.charts.measures import Chart, Reader, all_labels_in, sources_with_film
-from frametally_web.charts.scope import ResolvedQuery, SecondsIndex, resolve
+from frametally_web.charts.scope import ResolvedQuery, SecondsIndex, no_seconds, resolve
 from frametally_web.charts.totals import Totals, all_labels, by_metric, known_metric, sum_of, sum_up
 from frametally_web.requests.answers import TimeRange, nothing
 from frametally_web.requests.problems import bad_parameter
@@ -115,6 +115,7 @@ def count(
     answer = answers.Counts(
         model=choice.model or None,
         base_interval_s=chart.base_interval_s,
+        seconds_missing=index.missing if isinstance(index, SecondsIndex) else None,
         interval_s=interval_s,
         timezone=selection.zone.name,
         hours=selection.times.hours_text,
@@ -209,10 +210,10 @@ def plan_chart(
         interval_s = next((length_s for length_s in intervals_s if length_s >= least_s), intervals_s[-1])
     if (
         isinstance(index, SecondsIndex)
-        and index.fault is not None
+        and (index.fault or index.missing)
         and not any(interval_s % base_s == 0 for base_s in bases)
     ):
-        raise index.fault
+        raise no_seconds(index, "interval")
     reader = resolved.reader(index, selection, interval_s)
     if reader.query.base_interval_s != SECOND_S:
         resolved = whole

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from itertools import chain
-from typing import Any, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, cast
 
 from msgspec.structs import replace
 
@@ -191,8 +191,15 @@ def _with_seconds(
 
 def no_seconds(index: CountIndex, parameter: str) -> Exception:
     """Return why the chart cannot be read by the second."""
-    fault = index.fault if isinstance(index, SecondsIndex) else None
-    return fault or bad_parameter(
+    if isinstance(index, SecondsIndex) and index.fault:
+        return index.fault
+    if isinstance(index, SecondsIndex) and index.missing:
+        return bad_parameter(
+            parameter,
+            f"{parameter}: some of this footage shows nothing, so it cannot be charted by the second.",
+            remedy=f"Choose a range in which all footage shows something, or leave {parameter} out.",
+        )
+    return bad_parameter(
         parameter,
         f"{parameter}={SECOND_S}: this footage cannot be charted by the second.",
         remedy=f"Choose a range of at most {MOST_MS // 60_000} minutes, or leave {parameter} out.",
@@ -263,6 +270,8 @@ class SecondsIndex:
         self.stored = stored
         self.fault: FrametallyError | Problem | None = None
         """Why frames could not be read, if that is temporary."""
+        self.missing: Literal["shows_nothing"] | None = None
+        """Why a range that is short enough has no seconds, if that stays so."""
         self._store, self._ledger, self._settings = store, ledger, settings
         self._within, self._ensure_ledger = within, ensure_ledger
         self._bases_s: dict[str, int] = {}
@@ -289,6 +298,7 @@ class SecondsIndex:
         if sum(interval.frames for interval in stored.coverage) > _MOST_FRAMES:
             return None
         if any(part.reason != NOT_LOOKED_AT for part in stored.blank):
+            self.missing = "shows_nothing"
             return None
         self._bases_s[model] = base_s
         known = self._counted[model]

@@ -20,6 +20,9 @@ Outcome = Literal["assigned"] | NoMovement
 SpeedMissing = NotMeasured | Literal["no_calibration"]
 """Why a visit's speed is unknown; `no_calibration`: the source has no calibration."""
 
+MovementsMissing = Missing | Literal["no_legs"]
+"""Why the books of visits are unknown; `no_legs`: no line is a leg on any day of the range."""
+
 
 class FlowBar(Answer, frozen=True, kw_only=True, gc=False):
     """An interval with footage. Intervals without footage are not listed.
@@ -155,8 +158,8 @@ class CrossingTotal(Answer, frozen=True, kw_only=True):
         gross: All measured crossings: there and back are two; null if not known.
         net: Crossings to the right minus those to the left: there and back are zero; null if not known.
         reasons: Why the others are not measured.
-        untracked: Boxes of the label in the range that are in no track: what they show may have crossed
-            unseen. Null if not recorded.
+        untracked: Boxes of the label in the range that are in no track, anywhere in the picture, also at its
+            border: what they show may have crossed unseen, or not. Null if not recorded.
     """
 
     line: str
@@ -314,8 +317,8 @@ class VisitBooks(Answer, frozen=True, kw_only=True):
     """The books of the visits: `assigned + unassigned + never_at_a_leg = visits`.
 
     Attributes:
-        visits: All visits, on days that have legs; null, as all of these, if no label could be followed, or
-            a leg does not fit some of the pictures.
+        visits: All visits, on days that have legs; null, as all of these, if no day has legs, no label could
+            be followed, or a leg does not fit some of the pictures.
         assigned: Visits with a movement.
         unassigned: Visits that crossed a leg and have no movement.
         never_at_a_leg: Visits that crossed no leg.
@@ -326,7 +329,7 @@ class VisitBooks(Answer, frozen=True, kw_only=True):
     assigned: int | None
     unassigned: int | None
     never_at_a_leg: int | None
-    missing: Missing | None
+    missing: MovementsMissing | None
 
 
 class JunctionMovements(OfOneSource, frozen=True, kw_only=True):

@@ -162,8 +162,11 @@ def _total(
 def count_movements(head: dict[str, Any], answerable: Answerable | None) -> answers.JunctionMovements:
     """Return the movements of a junction, with all its visits by outcome."""
     if answerable is None:
-        nothing = answers.VisitBooks(visits=0, assigned=0, unassigned=0, never_at_a_leg=0, missing=None)
-        return answers.JunctionMovements(**head, legs=[], movements=[], books=nothing)
+        missing: Missing = "not_analysed" if head["not_analysed"] else "no_footage"
+        no_books = answers.VisitBooks(
+            visits=None, assigned=None, unassigned=None, never_at_a_leg=None, missing=missing
+        )
+        return answers.JunctionMovements(**head, legs=[], movements=[], books=no_books)
     names = names_of(answerable.flows)
     edges = np.array(answerable.asked.edges_ms, np.int64)
     turns: Counter[tuple[int, ...]] = Counter()
@@ -192,7 +195,8 @@ def count_movements(head: dict[str, Any], answerable: Answerable | None) -> answ
         (question.edges_ms[bar], names.lines[from_leg], names.lines[to_leg], names.labels[label]): visits
         for (bar, from_leg, to_leg, label), visits in turns.items()
     }
-    is_known = not unfit and not question.is_nothing_known
+    books_missing = question.missing_of() or ("other_size" if unfit else None if legs else "no_legs")
+    is_known = bool(legs) and not unfit and not question.is_nothing_known
     return answers.JunctionMovements(
         **head,
         legs=legs,
@@ -205,10 +209,7 @@ def count_movements(head: dict[str, Any], answerable: Answerable | None) -> answ
             )
             for key, visits in sorted(movements.items())
         ],
-        books=answers.VisitBooks(
-            **(books if is_known else dict.fromkeys(books)),
-            missing=question.missing_of() or ("other_size" if unfit else None),
-        ),
+        books=answers.VisitBooks(**(books if is_known else dict.fromkeys(books)), missing=books_missing),
     )
 
 

@@ -29,8 +29,8 @@ const ENDED = {
 
 /** @typedef {{outcome: "assigned"|"unassigned"|"never_at_a_leg", from_leg?: string, to_leg?: string}} Wanted */
 
-/** @param {Api.Missing|null} missing */
-const whyNot = (missing) => (missing ? WHY_NOT[missing] : "");
+/** Without legs the card is hidden. @param {Api.VisitBooks["missing"]} missing */
+const whyNot = (missing) => (missing && missing !== "no_legs" ? WHY_NOT[missing] : "");
 
 export class MovementsCard {
   /**

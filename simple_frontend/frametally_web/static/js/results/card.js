@@ -273,7 +273,8 @@ function explain(metric, counts, state) {
   const usual = usualZoneOf(state.sources);
   const why = lacksUsualZone(state) ? t("web.bars_of_cannot_be_made_of", { OWN_ZONE: usual }) : "";
   const zone = t("web.times_are_in", { from_ms: zoneName(counts.from_ms ?? Date.now()), why });
-  return `${metric.name}: ${metric.explanation} ${zone}`;
+  const noSeconds = counts.seconds_missing ? ` ${t("web.no_bars_of_a_second")}` : "";
+  return `${metric.name}: ${metric.explanation} ${zone}${noSeconds}`;
 }
 
 /** Where objects are not known: the server's sentence is English. @param {Api.Counts} counts */
