@@ -26,6 +26,10 @@ _GROUPED = """
 SELECT model, source, hour, sum(digest_0), sum(digest_1), max(is_own), count(crc32) = count(*)
 FROM frametally_ledger_hours WHERE {} GROUP BY model, source, hour ORDER BY model, source, hour
 """
+_COUNTS = """
+SELECT (SELECT count(*) FROM frametally_ledger_hours),
+    (SELECT coalesce(sum(segments), 0) FROM frametally_ledger_hour_sums)
+"""
 _ROWS = """
 SELECT source.name, hour, segments.key, size_bytes, version, is_own, crc32, pictures_crc32,
     digest_0, digest_1, model.name
@@ -88,6 +92,13 @@ def _checked(row: Sequence[Any]) -> SegmentOfHour:
     except (TypeError, ValueError) as error:
         raise RowDamaged(f"the segment {key} has other values than were written") from error
     return SegmentOfHour(source, hour, key, size_bytes, version, bool(is_own), digest)
+
+
+def check_count(connection: LedgerConnection) -> None:
+    """Compare the number of rows of hours with their sums, which costs little. Raises `RowDamaged`."""
+    row_count, added_up = connection.execute(_COUNTS).fetchone()
+    if row_count != added_up:
+        raise RowDamaged(f"hours have {row_count} segments, and {added_up} were added up")
 
 
 def check(connection: LedgerConnection) -> None:
