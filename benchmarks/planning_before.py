@@ -22,6 +22,7 @@ from results import ROOT, Goal, Table, save
 COLD, WARM = "planning from nothing: no ledger, no notes", "planning, nothing new"
 GENERATE = (
     "import pathlib, sys; sys.path.insert(0, sys.argv[1]); import planning_scale; "
+    "planning_scale.fill_ledger = lambda *_: None; "  # both begin without a ledger
     "planning_scale.generate(pathlib.Path(sys.argv[2]), int(sys.argv[3]))"
 )
 
