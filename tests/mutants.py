@@ -115,6 +115,10 @@ EQUIVALENT = {
         "if (self.held_bytes > self._buffer_bytes):",
     ): "when lines are passed on changes no count",
     (
+        "frametally_hadoop.planning.plan._Touching.__init__",
+        "for day in days if (len(days) < _MOST_DAYS) else [None]: # None means checked for each day",
+    ): "each day is checked again",
+    (
         "frametally_hadoop.job.reading._close",
         "return 1",
     ): "no status of HTTP's either",

@@ -368,11 +368,13 @@ def test_hours_of_segments_without_checksums_are_counted_again_with_their_day(th
     assert stands(three_hours) == from_nothing(three_hours)
 
 
-def test_an_hour_with_a_line_that_is_set_aside_is_read_each_time(three_hours: Footage) -> None:
-    def spoil(data: bytes) -> bytes:
-        return data.replace(b'"label":"car"', b'"label":12345', 1)
-
-    three_hours.segment(drive(three_hours, NOON_MS + 1_200_000, first=500), spoil=spoil)
+@pytest.mark.parametrize("spoil", [None, bytes], ids=["with checksums", "without"])
+def test_an_hour_with_a_line_that_is_set_aside_is_read_each_time(
+    three_hours: Footage, spoil: Callable[[bytes], bytes] | None
+) -> None:
+    first, *others = drive(three_hours, NOON_MS + 1_200_000, first=500)
+    boxes: Any = [msgspec.structs.replace(first.detections[0], label=12345)]
+    three_hours.segment([msgspec.structs.replace(first, detections=boxes), *others], spoil=spoil)
     report = three_hours.aggregate()
     assert (len(report.skipped), report.hours_kept) == (1, 5)
     again = three_hours.aggregate()

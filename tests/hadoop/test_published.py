@@ -129,9 +129,10 @@ def test_a_report_that_is_made_anew_is_that_of_a_count_from_the_beginning(
     footage: Footage, twin: Callable[[Footage], Footage]
 ) -> None:
     film(footage, 5)
+    film(footage, 1)  # a duplicate
     put_manifest(footage, frames=6)
     footage.aggregate()
-    put_dead_letter(footage, 5)
+    put_dead_letter(footage, 6)
     late = twin(footage)
     for key in late.objects("mapreduce-output"):
         late.store.delete(key)
