@@ -14,7 +14,7 @@ from tests.hadoop.conftest import Footage
 
 from frametally import keys
 from frametally.books.quality_reports import read_quality
-from frametally.books.runs import current_runs
+from frametally.books.runs import current_runs, read_history
 from frametally.media.forgetting import put_tombstone
 from frametally.media.manifests import ManifestReader
 from frametally.ports.object_store import KeyRanges, ObjectInfo, ObjectStore
@@ -209,6 +209,18 @@ def test_an_overlap_of_the_minute_after_midnight_leaves_the_footage_of_the_day_b
         True,
         False,
     ]
+
+
+def test_a_history_names_the_overlap_that_is_new_and_no_earlier_one(footage: Footage) -> None:
+    recorder_files(footage)
+    footage.aggregate()
+    video(footage, "ef" * 32, NOON_MS + 30_000, 101)
+    [run] = footage.aggregate().runs
+    history = read_history(footage.store, run)
+    assert history is not None
+    assert [entry.sequence for entry in history.entries] == [1, 2]
+    starts = [reason.from_ms for reason in history.entries[-1].reasons if reason.kind == "overlap"]
+    assert starts == [NOON_MS + 30_000]
 
 
 class MediaReads:

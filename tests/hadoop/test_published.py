@@ -153,6 +153,19 @@ def test_a_report_that_would_say_the_same_is_not_written_and_no_part_file_is_rea
     assert not any("put" in call or "/part-" in key for call, key in calls)
 
 
+def test_frames_whose_lines_can_no_longer_be_read_are_named_and_the_rest_of_the_day_is_published(
+    footage: Footage,
+) -> None:
+    key = film(footage, 5, spoil=bytes)
+    footage.aggregate()
+    damaged = footage.store.get(key).replace(b'"label":"car"', b'"label":12345', 1)
+    footage.store.put(key, damaged)
+    film(footage, 1, first=5, start_ms=NOON_MS + 600_000)
+    report = footage.aggregate()
+    assert [run.frames for run in report.runs] == [5]
+    assert [item.name for item in report.skipped] == [f"{key}, line 2"]
+
+
 @pytest.mark.parametrize("harm", ["part", "report"])
 def test_what_is_damaged_of_a_published_day_does_not_stop_an_aggregation(footage: Footage, harm: str) -> None:
     film(footage, 5)

@@ -36,8 +36,7 @@ def refresh(
     With `headers_only` no lines are read: the next refresh without it reads all lines not yet read.
     """
     with database.reading() as connection:
-        hour_rows.check_count(connection)
-        count, listed_at_ms = chains.read_listing(connection)
+        count, listed_at_ms = hour_rows.count_rows(connection), chains.read_listing(connection)
     take = _take_headers if headers_only else _take
     now_ms = int(time.time() * 1000)
     removed_count = 0
