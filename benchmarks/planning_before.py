@@ -1,4 +1,4 @@
-"""What planning costs beside an earlier version: CPU time of both, in turns, on the same segments.
+"""What planning costs beside an earlier version: CPU time of both, at the same time, on the same segments.
 
     python benchmarks/planning_before.py --before PYTHON --checkout DIR [--segments 100000] [--data DIR]
 
@@ -14,6 +14,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from aggregation_rounds import Measured, clear
@@ -49,6 +51,12 @@ class Version:
                 path.unlink()
 
 
+def run_both(versions: Sequence[Version], step: str) -> None:
+    """Measure a round of both at the same time: what else the machine does changes CPU time too."""
+    with ThreadPoolExecutor(len(versions)) as pool:
+        list(pool.map(lambda version: version.measured[step].run(version.planning), versions))
+
+
 def main() -> None:
     """Measure both versions, and write benchmarks/results/planning_before.json."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -73,20 +81,19 @@ def main() -> None:
         for _ in range(options.cold_rounds):
             for version in versions:
                 version.forget()
-                version.measured[COLD].run(version.planning)
+            run_both(versions, COLD)
         for version in versions:
             Measured().run([*version.planning, "--publish"])
         for _ in range(options.rounds):
-            for version in versions:
-                version.measured[WARM].run(version.planning)
+            run_both(versions, WARM)
     before, now = both = [version.measured for version in versions]
     save(
         name="planning_before",
         title="Planning beside the version before hour files",
         about=(
             f"{options.segments:,} segments of 10 frames in a store of files, and their manifests; start-up "
-            "included. Both versions take turns: commit 258f95b4, which had notes of the segments beside its "
-            "ledger, and this one, which plans from the ledger."
+            "included. Both versions run at the same time: commit 258f95b4, which had notes of the segments "
+            "beside its ledger, and this one, which plans from the ledger."
         ),
         load_before=load,
         packages=["msgspec"],
