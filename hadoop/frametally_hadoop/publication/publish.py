@@ -61,7 +61,7 @@ from frametally_hadoop.running.outcome import Interval, Outcome
 
 LINES_PER_PART = 1_000_000
 _COUNTS = (b'["count"', b'["coverage"')
-_AT_ONCE, _HELD = 8, 32
+_AT_ONCE, _BATCH = 8, 32
 """The number of hour files that are put at once, because a distant store is slow, and held in memory."""
 
 
@@ -248,7 +248,7 @@ def _put_hours(store: ObjectStore, plan: DayPlan, outcome: Outcome) -> dict[str,
         files[hour] = HourFile(identity, zlib.crc32(data), outcome.duplicates[plan.key][hour])
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        while batch := [*islice(counted, _HELD)]:
+        while batch := [*islice(counted, _BATCH)]:
             list(pool.map(put, *zip(*batch, strict=True)))  # raises what a task raised
             for (name, _), lines in batch:
                 key = plan.key if name == source_of(name) else plan.zone_key
