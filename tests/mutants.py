@@ -57,6 +57,8 @@ MONEY_PATHS = (
     "consumer/frametally_consumer/worker/loop.py",
     "hadoop/frametally_hadoop/job/reading.py",
     "hadoop/frametally_hadoop/job/map_reduce.py",
+    *(f"hadoop/frametally_hadoop/planning/{name}.py" for name in ("hours", "plan")),
+    *(f"hadoop/frametally_hadoop/publication/{name}.py" for name in ("publish", "quality_checks")),
     "core/frametally/adapters/day_cells/merging.py",
     "core/frametally/books/evidence.py",
     *(f"core/frametally/adapters/sql/ledger/{name}_rows.py" for name in ("segment", "hour", "frame")),

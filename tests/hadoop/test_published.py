@@ -166,6 +166,18 @@ def test_frames_whose_lines_can_no_longer_be_read_are_named_and_the_rest_of_the_
     assert [item.name for item in report.skipped] == [f"{key}, line 2"]
 
 
+def test_a_segment_whose_header_can_no_longer_be_read_is_named_and_the_rest_of_the_day_is_published(
+    footage: Footage,
+) -> None:
+    key = film(footage, 5)
+    footage.aggregate()
+    footage.store.put(key, b"x" + footage.store.get(key))
+    film(footage, 1, first=5, start_ms=NOON_MS + 600_000)
+    report = footage.aggregate()
+    assert [run.frames for run in report.runs] == [1]
+    assert [item.name for item in report.skipped] == [key]
+
+
 @pytest.mark.parametrize("harm", ["part", "report"])
 def test_what_is_damaged_of_a_published_day_does_not_stop_an_aggregation(footage: Footage, harm: str) -> None:
     film(footage, 5)
