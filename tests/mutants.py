@@ -57,6 +57,8 @@ MONEY_PATHS = (
     "consumer/frametally_consumer/worker/loop.py",
     "hadoop/frametally_hadoop/job/reading.py",
     "hadoop/frametally_hadoop/job/map_reduce.py",
+    *(f"hadoop/frametally_hadoop/planning/{name}.py" for name in ("hours", "plan")),
+    *(f"hadoop/frametally_hadoop/publication/{name}.py" for name in ("publish", "quality_checks")),
     "core/frametally/adapters/day_cells/merging.py",
     "core/frametally/books/evidence.py",
     *(f"core/frametally/adapters/sql/ledger/{name}_rows.py" for name in ("segment", "hour", "frame")),
@@ -114,6 +116,10 @@ EQUIVALENT = {
         "frametally_hadoop.job.map_reduce.FrameGroups._add_segment",
         "if (self.held_bytes > self._buffer_bytes):",
     ): "when lines are passed on changes no count",
+    (
+        "frametally_hadoop.planning.plan._Touching.__init__",
+        "for day in days if (len(days) < _MOST_DAYS) else [None]: # None means checked for each day",
+    ): "each day is checked again",
     (
         "frametally_hadoop.job.reading._close",
         "return 1",

@@ -321,8 +321,27 @@ def test_a_label_that_nothing_shows_is_a_warning_with_those_that_are_there(foota
         "FRAMETALLY_COUNT_LABELS includes 'bycicle', but nothing detected here has this label; choose "
         "from: bus, car"
     ]
-    assert verdicts(only_report(footage))[LABELS_SEEN] is None
+    [seen] = [check for check in only_report(footage).checks if check.name == LABELS_SEEN]
+    assert (seen.passed, seen.details) == (None, ["bycicle: in no frame of the day"])
     assert footage.aggregate(count_labels="car,bus").warnings == []
+
+
+def test_a_label_whose_boxes_are_all_too_weak_to_count_is_no_misspelt_one(footage: Footage) -> None:
+    footage.segment([footage.frame(NOON_MS, "car", confidence=0.1)])
+    assert footage.aggregate(count_labels="car").warnings == []
+    assert verdicts(only_report(footage))[LABELS_SEEN] is None
+
+
+def test_of_a_medium_that_is_partly_forgotten_the_coverage_cannot_be_told(footage: Footage) -> None:
+    footage.segment([footage.frame(NOON_MS + n, "car", index=n) for n in range(5)])
+    put_manifest(footage, frames=5)
+    stone = Tombstone(
+        media="ab" * 32, source="gate", name="gate.mp4", why="forget", from_ms=NOON_MS + 3, to_ms=None
+    )
+    footage.store.put(stone.key, encode(stone))
+    footage.aggregate()
+    [coverage] = [check for check in only_report(footage).checks if check.name == COVERAGE_EQUALS_MANIFESTS]
+    assert (coverage.passed, coverage.details) == (None, ["gate: some of it is forgotten"])
 
 
 def lose_a_count(job: Callable[..., Any]) -> Any:

@@ -17,6 +17,7 @@ from tests.hadoop.conftest import Footage
 from frametally.adapters.sql.ledger.cache import SqlLedger
 from frametally.opening import open_ledger
 from frametally.process.reports import NoProgress
+from frametally_cli.main import main
 from frametally_hadoop.dry_run import dry_run
 
 NOON_MS, DAY_MS = 1_767_268_800_000, 86_400_000
@@ -83,6 +84,10 @@ SPOILS = {
     "torn": tear,
     "a table is gone": change("DROP TABLE frametally_ledger_hours"),
     "rows are gone": change("DELETE FROM frametally_ledger_hours WHERE hour % 2 = 0"),
+    "a row is gone": change(
+        "DELETE FROM frametally_ledger_hours WHERE (hour, segment) IN "
+        "(SELECT hour, segment FROM frametally_ledger_hours LIMIT 1)"
+    ),
     "a sum is gone": change("DELETE FROM frametally_ledger_hour_sums WHERE hour % 2 = 0"),
     "another sum": change("UPDATE frametally_ledger_hour_sums SET digest_0 = digest_0 + 1"),
     "another hour's sum": change("UPDATE frametally_ledger_hour_sums SET hour = hour + 240"),
@@ -114,6 +119,20 @@ def test_a_damaged_ledger_is_filled_again_and_the_counts_are_right(
         ledger.check_segments()
 
 
+def test_status_names_a_lost_row_of_an_hour_although_no_footage_is_new(
+    filmed: Footage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FRAMETALLY_STORE_URL", filmed.store.url)
+    status = ["status", "--data-dir", str(filmed.settings.data_dir)]
+    main(status)
+    assert "ledger" not in capsys.readouterr().err
+    SPOILS["a row is gone"](ledger_of(filmed))
+    assert main(status) == 2
+    assert "is damaged (hours have 15 segments, and 16 were added up); run `frametally ledger rebuild`" in (
+        " ".join(capsys.readouterr().err.split())
+    )
+
+
 def test_no_bit_of_the_ledger_that_turns_over_changes_a_number_in_silence(
     filmed: Footage, tmp_path: Path
 ) -> None:
@@ -137,6 +156,16 @@ def test_no_bit_of_the_ledger_that_turns_over_changes_a_number_in_silence(
         ledger.write_bytes(flipped(before, bit))
         filmed.aggregate()
         assert by_day(published(filmed)) == expected, f"seed {seed}, bit {bit}"
+
+
+def test_a_lost_row_of_an_hour_is_noticed_although_no_footage_is_new(filmed: Footage) -> None:
+    SPOILS["a row is gone"](ledger_of(filmed))
+    report = filmed.aggregate()
+    [warning] = report.warnings
+    assert warning.endswith("frametally has filled it again from the headers of all segments")
+    assert (report.runs, report.days_up_to_date) == ([], 2)
+    with closing(open_ledger(filmed.settings.ledger_url)) as ledger:
+        ledger.check_segments()
 
 
 @pytest.fixture

@@ -153,6 +153,16 @@ def test_other_settings_are_named_with_their_old_and_new_value(counted: Counted)
     assert "min_confidence 0.5" in (found.changes[1].settings or "")
 
 
+def test_settings_that_are_turned_off_are_named_with_what_they_were(counted: Counted) -> None:
+    counted.film(NOON_MS)
+    counted.count()
+    counted.count(count_objects=False)
+    reasons = counted.history().changes[-1].reasons
+    of_gap = HistoryReason(kind="settings", setting="tracking.gap_s", before="3", after="off")
+    assert of_gap in reasons
+    assert [reason for reason in reasons if reason.before == reason.after] == []
+
+
 def test_footage_that_was_moved_says_so_where_it_went_from_and_where_it_came(counted: Counted) -> None:
     counted.film(NOON_MS)
     counted.film(NOON_MS + DAY_MS, media=OTHER)
@@ -197,7 +207,7 @@ def test_a_run_of_an_earlier_frametally_begins_the_history_with_what_it_had(coun
     assert (counted.history().changes, counted.history().unknown_days) == ([], ["2026-01-01"])
     counted.film(NOON_MS + 1)
     counted.count()
-    found = counted.history()
+    found = counted.history(NOON_MS, NOON_MS + HOUR_MS)
     assert (numbers(found), kinds(found)) == ([(0, 1), (1, 2)], [["earlier"], ["footage"]])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import json
 import math
 import os
@@ -381,13 +382,16 @@ def test_a_link_that_has_ended_is_told_from_other_failures_also_by_a_task_in_ano
         footage.aggregate(runner="local", store=Addressed(footage.store, lambda key: url))
 
 
-@pytest.mark.parametrize(("days", "recount"), [(1, False), (4, False), (5, True)])
+@pytest.mark.parametrize(
+    ("days", "per_day", "recount"), [(1, 1, False), (2, 2, False), (4, 1, False), (5, 1, True)]
+)
 def test_where_links_end_before_all_is_read_the_days_are_counted_fewer_at_a_time(
-    footage: Footage, twin: Callable[[Footage], Footage], days: int, recount: bool
+    footage: Footage, twin: Callable[[Footage], Footage], days: int, per_day: int, recount: bool
 ) -> None:
     """Of one plan's links two work: a longer job has to be planned in parts."""
-    for day in range(days):
-        footage.segment([footage.frame(NOON_MS + day * DAY_MS + n, "car", index=n) for n in range(3)])
+    for day, number in itertools.product(range(days), range(per_day)):
+        frames = range(3 * number, 3 * number + 3)
+        footage.segment([footage.frame(NOON_MS + day * DAY_MS + n, "car", index=n) for n in frames])
     expected = twin(footage).aggregate(count_objects=False).runs
     given: list[str] = []
 

@@ -14,13 +14,15 @@ from tests.fakes.day_segments import segments_of
 from tests.hadoop.conftest import Footage
 
 from frametally import keys
-from frametally.books.runs import current_runs
+from frametally.books.runs import DayKey, current_runs
 from frametally.opening import open_count_index
 from frametally.ports.count_index import CountQuery
 from frametally.process.reports import NoProgress
 from frametally.records import FrameDetections, encode
+from frametally.rules.places import ZoneShape
 from frametally.undo_records import Tombstone
 from frametally_hadoop.job import lines
+from frametally_hadoop.job.params import CountParams
 from frametally_hadoop.planning.plan import CountingPlan, DayPlan
 from frametally_search.indexer import index_runs
 
@@ -155,3 +157,23 @@ def test_a_plan_with_many_tombstones_gives_each_segment_its_own(footage: Footage
     ]
     plan = CountingPlan(None, plans, [], [], [], {}, [], {}, [], {})  # type: ignore[arg-type]
     assert plan.not_counted() == {first: {MEDIUM: [(None, None)]}}
+
+
+def test_what_another_source_forgets_is_no_part_of_the_footage_within_zones() -> None:
+    box = ZoneShape("box", ((0, 0), (3000, 0), (3000, 4800)))
+
+    def within_zones(*sources: str) -> str:
+        stones = tuple(Tombstone(media=MEDIUM, source=name, name="n", why="forget") for name in sources)
+        day = DayPlan(
+            key=DayKey("tiny-1", 60, "2026-01-01"),
+            params=CountParams(),
+            sequence=1,
+            segments=segments_of("first"),
+            current=None,
+            own_tombstones=stones,
+            zones={"gate": (box,)},
+        )
+        return day.zones_alone().footage_sha256()
+
+    assert within_zones("yard") == within_zones()
+    assert within_zones("gate") != within_zones()

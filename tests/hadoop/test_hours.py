@@ -356,11 +356,25 @@ def test_two_writers_of_one_day_write_the_same_files(three_hours: Footage) -> No
         assert other.objects("hours") == three_hours.objects("hours")
 
 
-def test_an_hour_with_a_line_that_is_set_aside_is_read_each_time(three_hours: Footage) -> None:
+def test_hours_of_segments_without_checksums_are_counted_again_with_their_day(three_hours: Footage) -> None:
     def spoil(data: bytes) -> bytes:
-        return data.replace(b'"label":"car"', b'"label":12345', 1)
+        return data.replace(b'"label":"car"', b'"label":"dog"', 1)
 
-    three_hours.segment(drive(three_hours, NOON_MS + 1_200_000, first=500), spoil=spoil)
+    key = three_hours.segment(drive(three_hours, NOON_MS + 22_000_000, first=600), spoil=bytes)
+    three_hours.aggregate()
+    three_hours.store.put(key, spoil(three_hours.store.get(key)))
+    late(three_hours)
+    assert three_hours.aggregate().hours_counted == 2
+    assert stands(three_hours) == from_nothing(three_hours)
+
+
+@pytest.mark.parametrize("spoil", [None, bytes], ids=["with checksums", "without"])
+def test_an_hour_with_a_line_that_is_set_aside_is_read_each_time(
+    three_hours: Footage, spoil: Callable[[bytes], bytes] | None
+) -> None:
+    first, *others = drive(three_hours, NOON_MS + 1_200_000, first=500)
+    boxes: Any = [msgspec.structs.replace(first.detections[0], label=12345)]
+    three_hours.segment([msgspec.structs.replace(first, detections=boxes), *others], spoil=spoil)
     report = three_hours.aggregate()
     assert (len(report.skipped), report.hours_kept) == (1, 5)
     again = three_hours.aggregate()

@@ -14,6 +14,7 @@ from tests.hadoop.conftest import Footage
 
 from frametally import keys
 from frametally.books.quality_reports import read_quality
+from frametally.books.runs import current_runs, read_history
 from frametally.media.forgetting import put_tombstone
 from frametally.media.manifests import ManifestReader
 from frametally.ports.object_store import KeyRanges, ObjectInfo, ObjectStore
@@ -24,7 +25,7 @@ from frametally_hadoop.driver import settings_params
 from frametally_hadoop.dry_run import dry_run
 from frametally_hadoop.planning.hours import SegmentBook
 from frametally_hadoop.planning.plan import DaySelection, make_plan
-from frametally_hadoop.publication.quality_checks import NO_MEDIA_OVERLAP
+from frametally_hadoop.publication.quality_checks import COVERAGE_EQUALS_MANIFESTS, NO_MEDIA_OVERLAP
 
 EARLY, LATE = "ab" * 32, "cd" * 32
 NOON_MS, DAY_MS = 1_767_268_800_000, 86_400_000
@@ -179,6 +180,47 @@ def test_clips_that_follow_each_other_pass_all_checks_and_each_moment_counts_onc
     [line] = next(check for check in report.checks if check.name == NO_MEDIA_OVERLAP).details
     assert "1 video begins up to 0.4 s before the previous one ends" in line
     assert "about 3 frames there do not count" in line
+
+
+@pytest.mark.parametrize(("lost", "passed"), [(1, True), (2, None)])
+def test_where_clips_follow_each_other_one_more_missing_frame_is_no_doubt_and_two_are(
+    footage: Footage, lost: int, passed: bool | None
+) -> None:
+    video(footage, EARLY, NOON_MS, 103)
+    made = [moment(footage, LATE, NOON_MS + 20_000 + index * STEP_MS, index) for index in range(103)]
+    footage.segment(made[:-lost])
+    manifest(footage, LATE, made)
+    [run] = footage.aggregate().runs
+    checks = {check.name: check.passed for check in read_quality(footage.store, run).checks}
+    assert checks[COVERAGE_EQUALS_MANIFESTS] is passed
+
+
+def test_an_overlap_of_the_minute_after_midnight_leaves_the_footage_of_the_day_before_as_it_is(
+    footage: Footage,
+) -> None:
+    midnight_ms = NOON_MS + DAY_MS // 2
+    video(footage, EARLY, midnight_ms - 20_000, 301)
+    footage.aggregate()
+    before = current_runs(footage.store)
+    manifest(footage, LATE, [moment(footage, LATE, midnight_ms + n * STEP_MS, n) for n in range(101)])
+    footage.aggregate()
+    after = current_runs(footage.store)
+    assert [one.footage_sha256 == other.footage_sha256 for one, other in zip(before, after, strict=True)] == [
+        True,
+        False,
+    ]
+
+
+def test_a_history_names_the_overlap_that_is_new_and_no_earlier_one(footage: Footage) -> None:
+    recorder_files(footage)
+    footage.aggregate()
+    video(footage, "ef" * 32, NOON_MS + 30_000, 101)
+    [run] = footage.aggregate().runs
+    history = read_history(footage.store, run)
+    assert history is not None
+    assert [entry.sequence for entry in history.entries] == [1, 2]
+    starts = [reason.from_ms for reason in history.entries[-1].reasons if reason.kind == "overlap"]
+    assert starts == [NOON_MS + 30_000]
 
 
 class MediaReads:

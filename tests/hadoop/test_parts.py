@@ -14,6 +14,7 @@ import pytest
 from tests.fakes.day_segments import segments_of
 from tests.hadoop.conftest import Footage
 
+from frametally import keys
 from frametally.books.runs import DayKey
 from frametally.history_records import hours_key
 from frametally.ports.object_store import ObjectStore
@@ -120,6 +121,20 @@ def test_a_run_names_its_settings_its_day_and_its_segments(footage: Footage) -> 
         assert plan.inputs_sha256() == first.inputs_sha256
         assert plan.inputs_sha256({key: [3]}) != first.inputs_sha256
         assert plan.inputs_sha256({"another": [3]}) == first.inputs_sha256
+
+
+def test_an_aggregation_that_publishes_its_days_plans_once(
+    footage: Footage, watched: Callable[..., ObjectStore]
+) -> None:
+    listed: list[str] = []
+
+    def watch(call: str, prefix: str) -> None:
+        if call.startswith("before list") and prefix == keys.METADATA:
+            listed.append(prefix)
+
+    footage.segment([footage.frame(NOON_MS, "car")])
+    assert len(footage.aggregate(store=watched(footage.store, watch)).runs) == 1
+    assert len(listed) == 1
 
 
 def test_progress_says_what_is_at_hand(footage: Footage) -> None:

@@ -129,9 +129,10 @@ def test_a_report_that_is_made_anew_is_that_of_a_count_from_the_beginning(
     footage: Footage, twin: Callable[[Footage], Footage]
 ) -> None:
     film(footage, 5)
+    film(footage, 1)  # a duplicate
     put_manifest(footage, frames=6)
     footage.aggregate()
-    put_dead_letter(footage, 5)
+    put_dead_letter(footage, 6)
     late = twin(footage)
     for key in late.objects("mapreduce-output"):
         late.store.delete(key)
@@ -150,6 +151,31 @@ def test_a_report_that_would_say_the_same_is_not_written_and_no_part_file_is_rea
     calls = []
     footage.aggregate(store=watched(footage.store, lambda call, key: calls.append((call, key))))
     assert not any("put" in call or "/part-" in key for call, key in calls)
+
+
+def test_frames_whose_lines_can_no_longer_be_read_are_named_and_the_rest_of_the_day_is_published(
+    footage: Footage,
+) -> None:
+    key = film(footage, 5, spoil=bytes)
+    footage.aggregate()
+    damaged = footage.store.get(key).replace(b'"label":"car"', b'"label":12345', 1)
+    footage.store.put(key, damaged)
+    film(footage, 1, first=5, start_ms=NOON_MS + 600_000)
+    report = footage.aggregate()
+    assert [run.frames for run in report.runs] == [5]
+    assert [item.name for item in report.skipped] == [f"{key}, line 2"]
+
+
+def test_a_segment_whose_header_can_no_longer_be_read_is_named_and_the_rest_of_the_day_is_published(
+    footage: Footage,
+) -> None:
+    key = film(footage, 5)
+    footage.aggregate()
+    footage.store.put(key, b"x" + footage.store.get(key))
+    film(footage, 1, first=5, start_ms=NOON_MS + 600_000)
+    report = footage.aggregate()
+    assert [run.frames for run in report.runs] == [1]
+    assert [item.name for item in report.skipped] == [key]
 
 
 @pytest.mark.parametrize("harm", ["part", "report"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -11,9 +13,11 @@ import pytest
 from tests.hadoop.conftest import Footage
 
 from frametally.adapters.files.folder_store import FileStore
+from frametally.errors import Damaged
+from frametally.opening import open_ledger
 from frametally.ports.object_store import KeyRanges, ObjectInfo
 from frametally.process.reports import NoProgress
-from frametally_hadoop.planning.hours import SegmentBook
+from frametally_hadoop.planning.hours import LedgerReplaced, SegmentBook
 
 NOON_MS = 1_767_268_800_000
 DAY_MS = 86_400_000
@@ -101,3 +105,48 @@ def test_an_aggregation_that_dies_while_it_notes_segments_leaves_nothing_out(fil
         ):
             footage.aggregate()
         assert [run.frames for run in footage.aggregate().runs] == [2]
+
+
+def test_a_task_has_the_segments_of_its_day_and_no_ledger(footage: Footage, tmp_path: Path) -> None:
+    segments = [footage.segment([footage.frame(NOON_MS, source=source)]) for source in ("gate", "yard")]
+    with closing(SegmentBook(f"sqlite:///{tmp_path / 'ledger.sqlite'}")) as book:
+        book.refresh(footage.store, NoProgress())
+        [day] = book.days(with_margin=True).values()
+        sent = pickle.dumps(day)
+    received = pickle.loads(sent)  # noqa: S301 - made above
+    assert received.keys() == segments
+    assert received.identity() == day.identity()
+    of_yard = received.with_sources({"yard"})
+    assert (of_yard.keys(), of_yard.sources()) == (segments[1:], {"yard"})
+
+
+def test_a_servers_damaged_ledger_is_filled_again_once_and_then_a_person_must_look(
+    footage: Footage, tmp_path: Path
+) -> None:
+    """SQLite stands in for the server: what counts is that its file is emptied, and never replaced."""
+    path = tmp_path / "ledger.sqlite"
+    of_server = open_ledger(f"sqlite:///{path}")
+
+    def spoil() -> None:
+        with closing(sqlite3.connect(path)) as ledger:
+            ledger.execute("DELETE FROM frametally_ledger_hours")
+            ledger.commit()
+
+    footage.segment([footage.frame()])
+    with (
+        mock.patch("frametally_hadoop.planning.hours.open_ledger", return_value=of_server),
+        closing(SegmentBook("postgresql://db.example/ledger")) as book,
+    ):
+        book.refresh(footage.store, NoProgress())
+        [expected] = book.days(with_margin=True).values()
+        spoil()
+        with pytest.raises(LedgerReplaced):
+            book.refresh(footage.store, NoProgress())
+        book.refresh(footage.store, NoProgress())
+        [again] = book.days(with_margin=True).values()
+        assert again.identity() == expected.identity()
+        [warning] = book.warnings
+        assert warning.endswith("frametally has filled it again from the headers of all segments")
+        spoil()
+        with pytest.raises(Damaged, match="frametally ledger rebuild"):
+            book.refresh(footage.store, NoProgress())

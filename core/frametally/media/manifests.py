@@ -78,19 +78,18 @@ class ManifestReader:
 
     def read(self) -> tuple[list[MediaManifest], list[Skipped]]:
         """Return the readable manifests, sorted as `list_manifests`, and the unreadable ones."""
-        manifests: list[MediaManifest] = []
+        notes: list[_ManifestNote] = []
         skipped = []
-        listed = list(list_records(self._store, keys.MEDIA))
-        for info in listed:
+        for info in list(list_records(self._store, keys.MEDIA)):
             try:
-                manifests.append(self._read_one(info))
+                notes.append(self._read_one(info))
             except ObjectMissing:
                 continue  # removed since it was listed
             except Poison as error:
                 consequence = "footage that overlaps it may count twice until you restore it"
                 skipped.append(Skipped(info.key, f"{error}; {consequence}"))
-        self._save(listed)
-        self._last, self._read_at_s = _sorted(manifests), time.monotonic()
+        self._save(notes)
+        self._last, self._read_at_s = _sorted([note.manifest for note in notes]), time.monotonic()
         return self._last, skipped
 
     def recent(self) -> list[MediaManifest]:
@@ -99,23 +98,18 @@ class ManifestReader:
             return self._last
         return self.read()[0]
 
-    def _read_one(self, info: ObjectInfo) -> MediaManifest:
-        note = self._note_of(info) if info.version else None  # without a version it may have changed
-        if note is None:
+    def _read_one(self, info: ObjectInfo) -> _ManifestNote:
+        note = self._notes.get(info.key)
+        if note is None or note.info != info or not info.version:  # without a version it may have changed
             read = decode_at(info.key, self._store.get(info.key), MediaManifest)
             note = self._notes[info.key] = _ManifestNote(info, without_names(read))
-        return note.manifest
+        return note
 
-    def _note_of(self, info: ObjectInfo) -> _ManifestNote | None:
-        note = self._notes.get(info.key)
-        return note if note and note.info == info else None
-
-    def _save(self, listed: Iterable[ObjectInfo]) -> None:
+    def _save(self, notes: list[_ManifestNote]) -> None:
         """Save the cache of the listed manifests if it has changed.
 
         A failure is ignored, as the objects are then just read again.
         """
-        notes = [note for info in listed if (note := self._note_of(info)) is not None]
         if self._path is None or notes == self._saved:
             return
         lines = msgspec.json.Encoder().encode_lines(notes)

@@ -92,7 +92,7 @@ class DaySegments:
             Retryable: The ledger is unavailable.
             LedgerReplaced: It was damaged.
         """
-        if self._book is None or not self.hours:
+        if self._book is None:
             return ()
         sources = self.sources()
         for _ in range(_ATTEMPTS):
@@ -131,10 +131,10 @@ class DaySegments:
 
     def with_sources(self, sources: Collection[str]) -> DaySegments:
         """Return the footage of only these sources."""
+        rows = [row for row in self.rows if row.source in sources]
         hours = {hour: digest for hour, digest in self.hours.items() if hour[0] in sources}
-        day = DaySegments(hours, self._book, self._model, self._number, with_margin=self._with_margin)
-        if "rows" in self.__dict__:  # a task has no ledger to read them from
-            day.__dict__["rows"] = [row for row in self.rows if row.source in sources]
+        day = DaySegments(hours)
+        day.__dict__["rows"] = rows
         return day
 
     def identity(self) -> str:
@@ -264,17 +264,16 @@ class SegmentBook:
         try:
             yield self._ledger
         except (Damaged, Retryable) as error:
-            is_embedded = not is_server(self._url)
-            is_locked = isinstance(error, Retryable) and is_embedded and error.part == "ledger"
-            can_refill = isinstance(error, Damaged) and (is_embedded or not self._is_refilled)
-            if self._temporary or not (is_locked or can_refill):
-                raise
-            if is_embedded:
-                self._ledger.close()
-                self._open_another(error)
-            elif isinstance(error, Damaged):
+            if is_server(self._url):
+                if self._is_refilled or not isinstance(error, Damaged):
+                    raise
                 self._refill(error)
                 self._ledger.clear()
+            else:
+                if self._temporary or (isinstance(error, Retryable) and error.part != "ledger"):
+                    raise
+                self._ledger.close()
+                self._open_another(error)
             raise LedgerReplaced from error
 
     def _open_another(self, error: FrametallyError) -> None:

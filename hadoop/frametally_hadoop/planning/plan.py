@@ -500,7 +500,7 @@ class _Touching:
         self._margin_ms = margin_ms
         self._overlaps: defaultdict[tuple[str, int | None], list[Overlap]] = defaultdict(list)
         for overlap in overlaps:
-            days = days_of_span(overlap.from_ms - margin_ms, overlap.to_ms - 1 + margin_ms)
+            days = days_of_span(overlap.from_ms - margin_ms, overlap.to_ms + margin_ms)
             for day in days if len(days) <= _MOST_DAYS else [None]:  # None means checked for each day
                 self._overlaps[overlap.source, day].append(overlap)
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import zlib
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count, islice
@@ -61,8 +61,8 @@ from frametally_hadoop.running.outcome import Interval, Outcome
 
 LINES_PER_PART = 1_000_000
 _COUNTS = (b'["count"', b'["coverage"')
-_AT_ONCE = 8
-"""The number of hour files that are put at once, because a distant store is slow."""
+_AT_ONCE, _BATCH = 8, 32
+"""The number of hour files that are put at once, because a distant store is slow, and held in memory."""
 
 
 class NotPublished(Poison):
@@ -248,8 +248,8 @@ def _put_hours(store: ObjectStore, plan: DayPlan, outcome: Outcome) -> dict[str,
         files[hour] = HourFile(identity, zlib.crc32(data), outcome.duplicates[plan.key][hour])
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        while batch := [*islice(counted, 4 * _AT_ONCE)]:
-            deque(pool.map(put, *zip(*batch, strict=True)), maxlen=0)
+        while batch := [*islice(counted, _BATCH)]:
+            list(pool.map(put, *zip(*batch, strict=True)))  # raises what a task raised
             for (name, _), lines in batch:
                 key = plan.key if name == source_of(name) else plan.zone_key
                 outcome.counts.add(key, *(line for line in lines if line.startswith(_COUNTS)))
@@ -526,10 +526,9 @@ def _settings(run: Run, now: Mapping[str, Any]) -> Iterator[HistoryReason]:
     if not run.settings:
         before = after
     for name in sorted(before.keys() | after.keys()):
-        if before.get(name) != after.get(name):
-            yield HistoryReason(
-                kind="settings", setting=name, before=before.get(name, "off"), after=after.get(name, "off")
-            )
+        former, later = before.get(name, "off"), after.get(name, "off")
+        if former != later:
+            yield HistoryReason(kind="settings", setting=name, before=former, after=later)
 
 
 def _flat(settings: Mapping[str, Any], within: str = "") -> dict[str, str]:

@@ -60,7 +60,7 @@ class Surroundings(NamedTuple):
     unusable: Collection[str]
     chain_breaks: Mapping[str, Sequence[str]]
     dead_images: Callable[[str], Mapping[tuple[str, str], Collection[str]]]
-    frames_by_day: Callable[[MediaManifest], Mapping[str, int] | str]
+    frames_by_day: Callable[[MediaManifest], Counter[str] | str]
 
 
 def look_around(
@@ -76,9 +76,9 @@ def look_around(
 
     Raises `Retryable`.
     """
-    known: dict[str, Mapping[str, int] | str] = {}
+    known: dict[str, Counter[str] | str] = {}
 
-    def frames_by_day(manifest: MediaManifest) -> Mapping[str, int] | str:
+    def frames_by_day(manifest: MediaManifest) -> Counter[str] | str:
         if manifest.sha256 not in known:
             known[manifest.sha256] = _frames_by_day(store, manifest)
         return known[manifest.sha256]
@@ -93,7 +93,7 @@ def look_around(
     )
 
 
-def _frames_by_day(store: ObjectStore, manifest: MediaManifest) -> Mapping[str, int] | str:
+def _frames_by_day(store: ObjectStore, manifest: MediaManifest) -> Counter[str] | str:
     """Count by picture names, which give medium and time; a manifest has only the total."""
     first_ms, last_ms = manifest.first_captured_at_ms or 0, manifest.last_captured_at_ms or 0
     days = days_of_span(first_ms, last_ms)
@@ -386,7 +386,7 @@ class DayAudit(LinesWatched):
                 by_day = self.surroundings.frames_by_day(manifest)
                 if isinstance(by_day, str):
                     return by_day
-                announced += by_day.get(self.plan.key.day, 0)
+                announced += by_day[self.plan.key.day]
             else:
                 announced += manifest.frames_announced
             media += 1

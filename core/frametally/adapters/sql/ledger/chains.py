@@ -74,11 +74,10 @@ def _checksum(stretch: SegmentStretch) -> int:
     return zlib.crc32(repr(tuple(stretch)).encode())
 
 
-def read_listing(connection: LedgerConnection) -> tuple[int, int]:
-    """Return the number of segments, and when all were last listed, or 0 if never."""
-    (segments,) = connection.execute("SELECT count(*) FROM frametally_ledger_segments").fetchone()
+def read_listing(connection: LedgerConnection) -> int:
+    """Return when all segments were last listed, in ms since 1970, or 0 if never."""
     (listed_at_ms,) = connection.execute("SELECT max(listed_at_ms) FROM frametally_ledger_listing").fetchone()
-    return segments, listed_at_ms or 0
+    return listed_at_ms or 0
 
 
 def note_listing(connection: LedgerConnection, listed_at_ms: int) -> None:

@@ -26,6 +26,10 @@ _GROUPED = """
 SELECT model, source, hour, sum(digest_0), sum(digest_1), max(is_own), count(crc32) = count(*)
 FROM frametally_ledger_hours WHERE {} GROUP BY model, source, hour ORDER BY model, source, hour
 """
+_COUNTS = """
+SELECT (SELECT count(*) FROM frametally_ledger_hours),
+    (SELECT coalesce(sum(segments), 0) FROM frametally_ledger_hour_sums)
+"""
 _ROWS = """
 SELECT source.name, hour, segments.key, size_bytes, version, is_own, crc32, pictures_crc32,
     digest_0, digest_1, model.name
@@ -60,8 +64,10 @@ def _hours_in(connection: LedgerConnection, query: str, values: Sequence[object]
     name_of = dict(iter(connection.execute("SELECT number, name FROM frametally_ledger_names")))
     try:
         return [
-            CountedHour(name_of[model], name_of[source], hour, (int(first), int(second)), *map(bool, flags))
-            for model, source, hour, first, second, *flags in connection.execute(query, values)
+            CountedHour(
+                name_of[model], name_of[source], hour, (int(first), int(second)), bool(own), bool(crc32)
+            )
+            for model, source, hour, first, second, own, crc32 in connection.execute(query, values)
         ]
     except (KeyError, TypeError, ValueError) as error:
         raise RowDamaged("an hour has other values than were written") from error
@@ -88,6 +94,18 @@ def _checked(row: Sequence[Any]) -> SegmentOfHour:
     except (TypeError, ValueError) as error:
         raise RowDamaged(f"the segment {key} has other values than were written") from error
     return SegmentOfHour(source, hour, key, size_bytes, version, bool(is_own), digest)
+
+
+def count_rows(connection: LedgerConnection) -> int:
+    """Return the number of rows of hours, at least one for each segment with frames.
+
+    Raises `RowDamaged` if it differs from what was added up; that costs little.
+    """
+    row_count: int
+    row_count, added_up = connection.execute(_COUNTS).fetchone()
+    if row_count != added_up:
+        raise RowDamaged(f"hours have {row_count} segments, and {added_up} were added up")
+    return row_count
 
 
 def check(connection: LedgerConnection) -> None:

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING
 
-from frametally.adapters.sql.ledger import chains, intake, segment_rows
+from frametally.adapters.sql.ledger import chains, hour_rows, intake, segment_rows
 from frametally.adapters.sql.ledger.database import LedgerDatabase
 from frametally.ports.object_store import ObjectInfo, ObjectStore
 from frametally.process.reports import Progress
@@ -36,7 +36,7 @@ def refresh(
     With `headers_only` no lines are read: the next refresh without it reads all lines not yet read.
     """
     with database.reading() as connection:
-        count, listed_at_ms = chains.read_listing(connection)
+        count, listed_at_ms = hour_rows.count_rows(connection), chains.read_listing(connection)
     take = _take_headers if headers_only else _take
     now_ms = int(time.time() * 1000)
     removed_count = 0
