@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from frametally_cli.console import streams
 from frametally_cli.main import main
 from frametally_hadoop.driver import Aggregated, note_pace
 from frametally_hadoop.dry_run import dry_run, estimate_s, read_pace
-from frametally_hadoop.planning.plan import DaySelection
+from frametally_hadoop.planning.plan import ALL_DAYS, DaySelection, DayWindows
 
 NOON_MS = 1_767_268_800_000
 DAY_MS = 86_400_000
@@ -482,3 +483,12 @@ def test_a_question_about_what_was_never_counted_is_refused_with_what_there_is(
     assert main(["index"]) == 0
     assert main(["history", "--from", "2027-01-01"]) == 2
     assert "to 2027-01-02 00:00:00Z; produce footage of it" in capsys.readouterr().err
+
+
+def test_the_same_days_are_attempted_a_few_times_and_fewer_days_as_often_again() -> None:
+    windows = DayWindows(ALL_DAYS)
+    assert len([*islice(windows.attempts(3), 9)]) == 3
+    attempts = windows.attempts(3)
+    next(attempts)
+    assert windows.halve(["2026-01-01", "2026-01-02"])
+    assert len([*islice(attempts, 9)]) == 3
