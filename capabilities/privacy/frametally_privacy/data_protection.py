@@ -20,6 +20,7 @@ from frametally.settings.loading import Settings
 from frametally_accounts.book import AccessBook
 from frametally_cli.checkup.findings import shown
 from frametally_privacy.erasure_records import erasures
+from frametally_privacy.policy import PrivacyRule, read_policy
 
 _STORE, _CATALOGUE = "store", "catalogue"
 _KINDS: dict[str, tuple[str, ...]] = {
@@ -35,9 +36,38 @@ _KINDS: dict[str, tuple[str, ...]] = {
     "uploads": (_STORE,),
 }
 """Where other data than each `KeptKind` lies; those are in the store, but messages in the catalogue."""
+_KIND_TEXTS = {
+    "accounts": "privacy.kind_accounts",
+    "announcements": "privacy.kind_announcements",
+    "audit-log": "privacy.kind_audit_log",
+    "backups": "privacy.kind_backups",
+    "boxes": "privacy.kind_boxes",
+    "checks": "privacy.kind_checks",
+    "counts": "privacy.kind_counts",
+    "dead-letters": "privacy.kind_dead_letters",
+    "derivatives": "privacy.kind_derivatives",
+    "frames": "privacy.kind_frames",
+    "originals": "privacy.kind_originals",
+    "previews": "privacy.kind_previews",
+    "reports": "privacy.kind_reports",
+    "sent-alerts": "privacy.kind_sent_alerts",
+    "uploads": "privacy.kind_uploads",
+}
+_ROLE_TEXTS = {"look": "privacy.role_look", "correct": "privacy.role_correct", "run": "privacy.role_run"}
+_ACCESS_TEXTS = {
+    "first": "privacy.access_first",
+    "local": "privacy.access_local",
+    "none": "privacy.access_none",
+    "proxy": "privacy.access_proxy",
+}
+_ORIGINALS_TEXTS = {"blur": "privacy.originals_blurred", "delete": "privacy.originals_deleted"}
 _OF_PLUGINS = {"checks": "accuracy", "uploads": "videos"}
-_BY_ITSELF = ("announcements", "backups", "uploads")
-"""Kinds that go even if there are no rules; their texts say when."""
+_END_TEXTS = {
+    "announcements": "privacy.ends_announcements",
+    "backups": "privacy.ends_backups",
+    "uploads": "privacy.ends_uploads",
+}
+"""When kinds go that go even if there are no rules."""
 
 
 class KeptData(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,6 +106,7 @@ class DataProtection(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         data: What is kept, by kind.
+        hidden: Rules for what is blackened or blurred before pictures are stored.
         sources: Names of the sources of footage.
         holds: Legal holds, in words.
         viewers: Accounts, then tokens; None if nobody has to sign in.
@@ -84,6 +115,7 @@ class DataProtection(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     data: list[KeptData]
+    hidden: list[PrivacyRule]
     sources: list[str]
     holds: list[str]
     viewers: list[Viewer] | None
@@ -95,7 +127,7 @@ def data_protection(ports: StorePorts, access: AccessBook | None) -> DataProtect
     """Return what is kept where, for how long, and who may see it.
 
     Raises:
-        Poison: The retention policy or an erasure is damaged.
+        Poison: A policy or an erasure is damaged.
         Retryable: A server is unavailable.
     """
     settings, store = ports.settings, ports.store
@@ -111,6 +143,7 @@ def data_protection(ports: StorePorts, access: AccessBook | None) -> DataProtect
     viewers = None if access is None else viewers_of(access)
     return DataProtection(
         data=kept_data(settings, parts),
+        hidden=list(read_policy(store).rules),
         sources=sorted(names.values()),
         holds=list(holds),
         viewers=viewers,
@@ -137,7 +170,7 @@ def kept_data(settings: Settings, parts: Sequence[KeptPart]) -> list[KeptData]:
             terms=tuple(
                 term for term in terms if term.kind == kind or (term.kind, kind) == ("thinning", "frames")
             ),
-            goes_by_itself=kind in _BY_ITSELF,
+            goes_by_itself=kind in _END_TEXTS,
         )
         for kind, places in kinds.items()
     ]
@@ -197,16 +230,25 @@ def sections(facts: DataProtection, say: Say) -> list[ReportSection]:
     everywhere = say("privacy.all_sources")
     data_rows = [
         [
-            say(f"privacy.kind_{row.kind.replace('-', '_')}"),
+            say(_KIND_TEXTS[row.kind]),
             "\n".join(row.places),
             _how_long(row, say),
         ]
         for row in facts.data
     ]
+    hidden = [
+        [
+            rule.source or say("privacy.other_sources"),
+            str(len(rule.masks)),
+            say("privacy.blurred") if rule.blur else say("privacy.as_filmed"),
+            say(_ORIGINALS_TEXTS[rule.originals]),
+        ]
+        for rule in facts.hidden
+    ]
     viewers = [
         [
             viewer.name,
-            say(f"privacy.role_{viewer.role}"),
+            say(_ROLE_TEXTS[viewer.role]),
             ", ".join(viewer.sources) or everywhere,
             say("privacy.until", day=utc_date(viewer.ends_at_ms // DAY_MS))
             if viewer.ends_at_ms is not None
@@ -234,6 +276,20 @@ def sections(facts: DataProtection, say: Say) -> list[ReportSection]:
             rows=data_rows,
         ),
         ReportSection(
+            id="hidden",
+            title=say("privacy.what_is_hidden"),
+            lines=[] if hidden else [say("privacy.nothing_is_hidden")],
+            columns=[
+                say("privacy.source"),
+                say("privacy.masks"),
+                say("privacy.heads_and_plates"),
+                say("privacy.originals"),
+            ]
+            if hidden
+            else [],
+            rows=hidden,
+        ),
+        ReportSection(
             id="holds",
             title=say("privacy.holds"),
             lines=[say("privacy.holds_win")] if facts.holds else [say("privacy.no_holds")],
@@ -243,8 +299,8 @@ def sections(facts: DataProtection, say: Say) -> list[ReportSection]:
         ReportSection(
             id="viewers",
             title=say("privacy.who_may_see"),
-            lines=[say("privacy.roles")] if viewers else [say(f"privacy.access_{facts.access}")],
-            columns=[say(f"privacy.{name}") for name in ("account", "role", "sources", "signs_in")]
+            lines=[say("privacy.roles")] if viewers else [say(_ACCESS_TEXTS[facts.access])],
+            columns=[say("privacy.account"), say("privacy.role"), say("privacy.sources"), say("privacy.signs_in")]
             if viewers
             else [],
             rows=viewers,
@@ -254,8 +310,15 @@ def sections(facts: DataProtection, say: Say) -> list[ReportSection]:
             title=say("privacy.erasures"),
             lines=[say("privacy.receipts_are_in_the_audit_log")] if erased else [say("privacy.no_erasures")],
             columns=[
-                say(f"privacy.{name}")
-                for name in ("receipt", "source", "period", "ended", "counts", "backups")
+                say(key)
+                for key in (
+                    "privacy.receipt",
+                    "privacy.source",
+                    "privacy.period",
+                    "privacy.ended",
+                    "privacy.counts",
+                    "privacy.backups",
+                )
             ]
             if erased
             else [],
@@ -268,7 +331,7 @@ def _how_long(row: KeptData, say: Say) -> str:
     lines = []
     for term in row.terms:
         source = term.source or say("privacy.all_sources")
-        thinned = "thinned" if term.kind == "thinning" else "removed"
+        after = "privacy.thinned_after" if term.kind == "thinning" else "privacy.removed_after"
         if term.after_ms is not None:
             days, rest_ms = divmod(term.after_ms, DAY_MS)
             age = (
@@ -276,11 +339,11 @@ def _how_long(row: KeptData, say: Say) -> str:
                 if rest_ms
                 else say("privacy.days", days=days)
             )
-            lines.append(say(f"privacy.{thinned}_after", source=source, age=age))
+            lines.append(say(after, source=source, age=age))
         if term.most_bytes is not None:
             lines.append(say("privacy.removed_beyond", source=source, size=f"{term.most_bytes / 1e9:.1f} GB"))
     if row.goes_by_itself and not lines:
-        lines.append(say(f"privacy.ends_{row.kind}"))
+        lines.append(say(_END_TEXTS[row.kind]))
     return "\n".join(lines or [say("privacy.until_erased")])
 
 

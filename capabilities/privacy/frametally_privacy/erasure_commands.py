@@ -15,10 +15,6 @@ from frametally.process import failpoints
 from frametally.process.exit_codes import PART_DONE
 from frametally.process.reports import plural
 from frametally.rules.times import utc_range
-from frametally_accounts.audit.book import AuditBook
-from frametally_accounts.audit.command_log import command_user
-from frametally_accounts.audit_records import AuditEntry
-from frametally_accounts.book import AccessBook
 from frametally_cli.console import output as console
 from frametally_cli.console.tables import folded_table
 from frametally_cli.options.ports import (
@@ -128,6 +124,10 @@ def _carry_out(plan: ErasurePlan, erasure: Erasure) -> int:
 
 
 def _record(ports: Ports, line: str) -> None:
+    from frametally_accounts.audit.book import AuditBook
+    from frametally_accounts.audit.command_log import command_user
+    from frametally_accounts.audit_records import AuditEntry
+
     settings = ports.settings
     with closing(AuditBook(settings.catalogue_url, settings.catalogue_access)) as book:
         book.write(AuditEntry(command_user(), "privacy erase: receipt", line, "command line", status=0))
@@ -139,6 +139,7 @@ def _record(ports: Ports, line: str) -> None:
 @data_dir_option
 def report(as_json: bool, language: str, **overrides: Any) -> int:
     """Print what is kept where, for how long, and who may see it, as Markdown."""
+    from frametally_accounts.book import AccessBook
     from frametally_privacy.data_protection import data_protection, markdown
     from frametally_web.translations.texts import texts
 
