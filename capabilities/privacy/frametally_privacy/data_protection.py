@@ -300,7 +300,12 @@ def sections(facts: DataProtection, say: Say) -> list[ReportSection]:
             id="viewers",
             title=say("privacy.who_may_see"),
             lines=[say("privacy.roles")] if viewers else [say(_ACCESS_TEXTS[facts.access])],
-            columns=[say("privacy.account"), say("privacy.role"), say("privacy.sources"), say("privacy.signs_in")]
+            columns=[
+                say("privacy.account"),
+                say("privacy.role"),
+                say("privacy.sources"),
+                say("privacy.signs_in"),
+            ]
             if viewers
             else [],
             rows=viewers,
