@@ -47,8 +47,10 @@ class StageRights(NamedTuple):
 
 
 STAGES: dict[str, StageRights] = {
+    # It blurs what a privacy policy says, with the store's model.
     "producer": StageRights(
-        reads=(keys.IMAGES, keys.MEDIA, keys.TOMBSTONES, keys.CORRECTIONS), writes=(keys.IMAGES, keys.MEDIA)
+        reads=(*(keys.IMAGES, keys.MEDIA, keys.TOMBSTONES, keys.CORRECTIONS), *(keys.PRIVACY, MODELS)),
+        writes=(keys.IMAGES, keys.MEDIA),
     ),
     "consumer": StageRights(reads=(keys.IMAGES, keys.METADATA, MODELS), writes=(keys.METADATA, MODELS)),
     "hadoop": StageRights(
