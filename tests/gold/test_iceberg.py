@@ -327,6 +327,7 @@ def test_gold_tables_of_the_first_release_get_the_coverage_of_zones(database: Pl
         connection.exec_driver_sql("DROP TABLE gold_place_coverage")
         connection.exec_driver_sql("ALTER TABLE gold_place_counts DROP COLUMN tracked_detections")
         connection.exec_driver_sql("ALTER TABLE gold_loads ADD COLUMN made_of TEXT")
+        connection.exec_driver_sql("ALTER TABLE gold_counts DROP COLUMN objects_from_start")
         for column in ("blank_frames", "blank_s", "blank_reasons"):
             connection.exec_driver_sql(f"ALTER TABLE gold_coverage DROP COLUMN {column}")
         connection.execute(tables.about.update().values(schema_version=2))

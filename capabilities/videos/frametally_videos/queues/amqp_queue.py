@@ -325,7 +325,8 @@ class _AmqpConsumer(JobConsumer):
         return first
 
     def _fetch(self, connection: Connection) -> Message | None:
-        for name in self._names:
+        # A video's counts do not wait for another video's side jobs.
+        for name in sorted(self._names, key=lambda name: name != "frames"):
             message: Message | None = QUEUES_THERE[name](connection.default_channel).get()
             if message is not None:
                 self._names.append(self._names.pop(self._names.index(name)))  # the other queues are next
