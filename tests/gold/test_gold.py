@@ -412,6 +412,7 @@ def test_days_that_an_earlier_version_loaded_are_loaded_again_once_and_the_comma
         before = everything(gold)
         with gold._database.writing() as connection:
             connection.exec_driver_sql("ALTER TABLE gold_loads ADD COLUMN made_of TEXT")
+            connection.exec_driver_sql("ALTER TABLE gold_counts DROP COLUMN objects_from_start")
             connection.execute(tables.about.update().values(schema_version=4))
     capsys.readouterr()
     assert cli.main(data) == 0
