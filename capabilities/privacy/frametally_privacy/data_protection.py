@@ -108,7 +108,7 @@ class DataProtection(msgspec.Struct, frozen=True, kw_only=True):
         data: What is kept, by kind.
         hidden: Rules for what is blackened or blurred before pictures are stored.
         sources: Names of the sources of footage.
-        holds: Legal holds, in words.
+        holds: Legal holds, in words; None if nothing here can hold data.
         viewers: Accounts, then tokens; None if nobody has to sign in.
         access: Who may open the dashboard if there are no accounts: `proxy`, `none`, `local` or `first`.
         erasures: Receipts of erasures, the newest first, as `Erasure`.
@@ -117,7 +117,7 @@ class DataProtection(msgspec.Struct, frozen=True, kw_only=True):
     data: list[KeptData]
     hidden: list[PrivacyRule]
     sources: list[str]
-    holds: list[str]
+    holds: list[str] | None
     viewers: list[Viewer] | None
     access: str
     erasures: list[dict[str, Any]]
@@ -145,7 +145,7 @@ def data_protection(ports: StorePorts, access: AccessBook | None) -> DataProtect
         data=kept_data(settings, parts),
         hidden=list(read_policy(store).rules),
         sources=sorted(names.values()),
-        holds=list(holds),
+        holds=list(holds) if any(plugin.name == "retention" for plugin in plugins()) else None,
         viewers=viewers,
         access=_access_without_accounts(settings),
         erasures=[msgspec.to_builtins(erasure) for erasure in reversed(erasures(store))],
@@ -289,13 +289,7 @@ def sections(facts: DataProtection, say: Say) -> list[ReportSection]:
             else [],
             rows=hidden,
         ),
-        ReportSection(
-            id="holds",
-            title=say("privacy.holds"),
-            lines=[say("privacy.holds_win")] if facts.holds else [say("privacy.no_holds")],
-            columns=[say("privacy.hold")] if facts.holds else [],
-            rows=[[hold] for hold in facts.holds],
-        ),
+        *_held(facts.holds, say),
         ReportSection(
             id="viewers",
             title=say("privacy.who_may_see"),
@@ -329,6 +323,20 @@ def sections(facts: DataProtection, say: Say) -> list[ReportSection]:
             else [],
             rows=erased,
         ),
+    ]
+
+
+def _held(holds: list[str] | None, say: Say) -> list[ReportSection]:
+    if holds is None:
+        return []
+    return [
+        ReportSection(
+            id="holds",
+            title=say("privacy.holds"),
+            lines=[say("privacy.holds_win")] if holds else [say("privacy.no_holds")],
+            columns=[say("privacy.hold")] if holds else [],
+            rows=[[hold] for hold in holds],
+        )
     ]
 
 
