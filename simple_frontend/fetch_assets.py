@@ -265,7 +265,7 @@ def put_together(esbuild: Path, scratch: Path, texts: dict[str, str], made: Path
     copied = scratch / "static"
     shutil.copytree(STATIC, copied, ignore=shutil.ignore_patterns("built"))
     entries = [*copied.glob("pages/*.*"), *copied.glob("*.svg")]
-    aliases = [f"--alias:frametally={copied}"]
+    aliases = [f"--alias:frametally={copied}", f"--alias:url-parse={copied}/js/shared/url_parse.js"]
     for package, folder in plugin_pages().items():
         page = scratch / package
         shutil.copytree(folder, page, ignore=shutil.ignore_patterns("*.html"))
