@@ -126,6 +126,7 @@ CASES = {
     "what judges, tells and helps": frozenset({"accuracy", "alerts", "assistants"}),
     "what watches and forgets": frozenset({"accuracy", "live", "retention"}),
     "tables and assistants": frozenset({"assistants", "gold", "retention"}),
+    "what hides": frozenset({"privacy"}),
     "all": frozenset(DELETABLE),
 }
 """Few, and yet each capability is here in one of them without each that it does not build on."""
