@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 import pytest
 from tests.capabilities import needs
 from tests.commands import run_frametally
+from tests.fakes.records import make_manifest
 from tests.privacy.screened import (
     BLUR,
     CORNER,
@@ -26,6 +28,8 @@ from tests.privacy.screened import (
 from frametally import keys
 from frametally.files.opencv import decode_pixels
 from frametally.media.screening import note_in
+from frametally.records import encode
+from frametally_privacy.policy import PrivacyRule, set_rule
 
 START = "2026-03-01T08:00:00Z"
 
@@ -71,3 +75,39 @@ def test_an_upload_leaves_only_blurred_pictures_and_its_original_goes(
         assert legible_spans(plain[number], picture, notes[number].detections) == [], name
         seen += 1
     assert seen >= len(frames) + 1 + (len(frames) if originals == "blur" else 0)
+
+
+@needs("videos")
+def test_a_damaged_video_keeps_no_original_of_another_and_without_a_rule_no_record_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.videos.video_records import fake_video, open_parts, send
+
+    from frametally_videos.catalogue.catalogue_rows import JobKind
+    from frametally_videos.library import retention
+    from frametally_videos.uploads.acceptance import Acceptance, UploadSettler
+
+    ports, said = open_parts(tmp_path), list[str]()
+    with closing(ports.store), closing(ports.catalogue):
+        videos = [Acceptance(ports).accept(send(ports, fake_video(number))).video for number in (1, 2)]
+        for video in videos:
+            manifest = msgspec.structs.replace(make_manifest(1), sha256=video.sha256)
+            ports.store.put(manifest.key, encode(manifest))
+            for _ in ports.catalogue.jobs(video.id):
+                job = ports.catalogue.claim("w", get_args(JobKind), lease_s=60)
+                assert job is not None
+                assert ports.catalogue.end(job, "done")
+        settler = UploadSettler(Acceptance(ports), said.append)
+        with monkeypatch.context() as patch:
+            patch.setattr(retention, "find_record", pytest.fail)
+            settler.settle(patiently=False)
+        assert said == []
+        set_rule(ports.store, PrivacyRule(masks=(CORNER,)))
+        monkeypatch.setattr("frametally_privacy.screens.READ_EVERY_S", 0.0)
+        first, second = sorted(videos, key=lambda video: video.id)
+        ports.store.put(first.key, b"damaged")
+        settler.settle(patiently=False)
+        assert ports.store.head(keys.original_key(first.id)) is not None
+        assert ports.store.head(keys.original_key(second.id)) is None
+        assert any(line.startswith(first.key) for line in said)
+        assert said[-1] == f"video {second.id}: its original was deleted, as the policy of its source says"

@@ -178,6 +178,12 @@ class VideoCatalogue(SqlBook, JobBook, NoticeBook):
             rows = connection.execute(select(_videos.id, _videos.version))
             return {row.id: row.version for row in rows}
 
+    def sources(self) -> dict[str, str]:
+        """Return the noted source of every video, by ID."""
+        with self._database.reading() as connection:
+            rows = connection.execute(select(_videos.id, _videos.source))
+            return {row.id: row.source for row in rows}
+
     def unsettled(self, limit: int) -> list[VideoRow]:
         """Return videos whose state is not final, longest unchecked first."""
         query = select(tables.videos).where(_videos.state.not_in(FINAL_STATES))

@@ -73,14 +73,16 @@ def remove_screened_original(
     return True
 
 
-def remove_screened_originals(settings: Settings, store: ObjectStore, catalogue: VideoCatalogue) -> list[str]:
-    """Call `remove_screened_original` for each original; return the IDs of the videos that lost theirs."""
-    video_ids = [keys.parse_original_key(info.key) for info in store.list(keys.VIDEOS)]
-    return [
-        video_id
-        for video_id in video_ids
-        if video_id is not None and remove_screened_original(settings, store, catalogue, video_id)
-    ]
+def screened_originals(settings: Settings, store: ObjectStore, catalogue: VideoCatalogue) -> list[str]:
+    """Return the IDs of videos with an original whose source's pictures are changed before they are stored.
+
+    Raises:
+        Misconfigured: The policy cannot be read.
+    """
+    sources = catalogue.sources()
+    screened = {slug for slug in set(sources.values()) if screen_of(settings, store, slug) is not None}
+    video_ids = [keys.parse_original_key(info.key) for info in (store.list(keys.VIDEOS) if screened else ())]
+    return [video_id for video_id in video_ids if video_id and sources.get(video_id) in screened]
 
 
 def objects_of_no_video(store: ObjectStore) -> list[ObjectInfo]:

@@ -28,7 +28,11 @@ from frametally.records import encode
 from frametally.rules.time_patterns import time_pattern
 from frametally_videos.catalogue.catalogue_rows import UploadRow, usual_jobs
 from frametally_videos.library.edits import SourceNames, draw, follow
-from frametally_videos.library.retention import remove_old_originals, remove_screened_originals
+from frametally_videos.library.retention import (
+    remove_old_originals,
+    remove_screened_original,
+    screened_originals,
+)
 from frametally_videos.records import UploadRecord, VideoFacts, VideoRecord
 from frametally_videos.settings import VideoSettings
 from frametally_videos.upload_fields import without_what_lies_outside
@@ -349,9 +353,15 @@ class UploadSettler:
         days = self._ports.settings.part(VideoSettings).store_video_days
         for video_id in remove_old_originals(self._ports.store, days=days, now_ms=self._ports.now_ms()):
             self.say(f"video {video_id}: its original was deleted, {plural(days, 'day')} after its upload")
-        ports = self._ports
-        for video_id in remove_screened_originals(ports.settings, ports.store, ports.catalogue):
-            self.say(f"video {video_id}: its original was deleted, as the policy of its source says")
+        ports = self._ports.settings, self._ports.store, self._ports.catalogue
+        for video_id in screened_originals(*ports):
+            try:
+                is_removed = remove_screened_original(*ports, video_id)
+            except Poison as error:
+                self.say(f"{error}")
+                continue
+            if is_removed:
+                self.say(f"video {video_id}: its original was deleted, as the policy of its source says")
 
     def _settle_videos(self) -> None:
         noted = self._ports.catalogue.versions()
