@@ -34,10 +34,9 @@ from frametally.media import mending
 from frametally.media.erasing import images_of
 from frametally.media.finding import media_of_source
 from frametally.media.forgetting import Target, targets_in
-from frametally.media.kept_data import KeptItem, KeptKind, KeptPart
+from frametally.media.kept_data import KeptItem, KeptKind, KeptPart, kept_parts
 from frametally.media.manifests import list_manifests
 from frametally.packs.packed_store import delete_pictures
-from frametally.plugins import hooks
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectInfo, ObjectStore
 from frametally.process import failpoints
@@ -89,7 +88,7 @@ class ErasurePlan:
     @cached_property
     def parts(self) -> list[KeptPart]:
         """What plug-ins keep."""
-        return [removable(self.ports) for removable in hooks("removable")]
+        return kept_parts(self.ports)
 
     @cached_property
     def days(self) -> frozenset[str]:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import ClassVar, Literal
 
 import msgspec
 
 from frametally import keys
 from frametally.errors import Misconfigured
-from frametally.media.manifests import find_record
+from frametally.media.manifests import change_record, find_record
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import plural
-from frametally.records import SealedRecord, decode_at, encode
+from frametally.records import SealedRecord
 
 Originals = Literal["blur", "delete"]
 Point = tuple[float, float]
@@ -77,19 +76,6 @@ def read_policy(store: ObjectStore) -> PrivacyPolicy:
     return find_record(store, keys.PRIVACY_POLICY, PrivacyPolicy) or PrivacyPolicy()
 
 
-def change_policy(store: ObjectStore, change: Callable[[PrivacyPolicy], PrivacyPolicy]) -> PrivacyPolicy:
-    """Replace the policy by the result of `change`, which may be called several times; return it."""
-
-    def make(data: bytes | None) -> bytes:
-        before = PrivacyPolicy() if data is None else decode_at(keys.PRIVACY_POLICY, data, PrivacyPolicy)
-        return encode(change(before))
-
-    data = store.change(keys.PRIVACY_POLICY, make)
-    if data is None:
-        raise AssertionError("a policy is never removed")
-    return decode_at(keys.PRIVACY_POLICY, data, PrivacyPolicy)
-
-
 def set_rule(store: ObjectStore, rule: PrivacyRule) -> PrivacyPolicy:
     """Set a rule; it replaces the earlier rule of its source. Raises as `check_rule`."""
     check_rule(rule)
@@ -101,7 +87,7 @@ def set_rule(store: ObjectStore, rule: PrivacyRule) -> PrivacyPolicy:
         rules = tuple(sorted([*other_rules, new], key=lambda rule: rule.source))
         return msgspec.structs.replace(policy, version=version, rules=rules)
 
-    return change_policy(store, change)
+    return change_record(store, PrivacyPolicy(), change)
 
 
 def drop_rule(store: ObjectStore, source: str) -> PrivacyPolicy:
@@ -116,7 +102,7 @@ def drop_rule(store: ObjectStore, source: str) -> PrivacyPolicy:
             )
         return msgspec.structs.replace(policy, version=policy.version + 1, rules=left)
 
-    return change_policy(store, change)
+    return change_record(store, PrivacyPolicy(), change)
 
 
 def check_rule(rule: PrivacyRule) -> PrivacyRule:

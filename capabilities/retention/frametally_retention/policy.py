@@ -9,9 +9,9 @@ import msgspec
 
 from frametally import keys
 from frametally.errors import Misconfigured
-from frametally.media.manifests import find_record
+from frametally.media.manifests import change_record, find_record
 from frametally.ports.object_store import ObjectStore
-from frametally.records import SealedRecord, decode_at, encode
+from frametally.records import SealedRecord
 from frametally.rules.times import HOUR_MS, HOUR_S, utc, utc_range
 
 FRAMES, THINNING = "frames", "thinning"
@@ -125,17 +125,7 @@ def change_policy(
     store: ObjectStore, change: Callable[[RetentionPolicy], RetentionPolicy]
 ) -> RetentionPolicy:
     """Replace the policy by the result of `change`, which may be called several times; return it."""
-
-    def make(data: bytes | None) -> bytes:
-        before = (
-            RetentionPolicy() if data is None else decode_at(keys.RETENTION_POLICY, data, RetentionPolicy)
-        )
-        return encode(change(before))
-
-    data = store.change(keys.RETENTION_POLICY, make)
-    if data is None:
-        raise AssertionError("a policy is never removed")
-    return decode_at(keys.RETENTION_POLICY, data, RetentionPolicy)
+    return change_record(store, RetentionPolicy(), change)
 
 
 def check_rule(rule: RetentionRule) -> RetentionRule:

@@ -15,9 +15,8 @@ from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
 from frametally.errors import Retryable
-from frametally.media.kept_data import KeptItem, KeptKind, KeptPart
+from frametally.media.kept_data import KeptItem, KeptKind, kept_parts
 from frametally.packs.packed_store import delete_pictures
-from frametally.plugins import hooks
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.ports.opened import StorePorts
@@ -83,11 +82,6 @@ class RetentionReport:
     def going_bytes(self) -> int:
         """The bytes that the round frees in the object store."""
         return sum(kind.going_bytes for kind in self.kinds)
-
-
-def kept_parts(ports: StorePorts) -> list[KeptPart]:
-    """Return the data that plug-ins store and that a policy may remove."""
-    return [removable(ports) for removable in hooks("removable")]
 
 
 def known_kinds(ports: StorePorts) -> list[str]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
+from frametally.plugins import hooks
+from frametally.ports.opened import StorePorts
+
 
 class KeptItem(NamedTuple):
     """One removable thing.
@@ -83,3 +86,8 @@ class KeptPart(NamedTuple):
     histories: Sequence[KeptKind] = ()
     holds: Callable[[str, int, int, str], list[str]] = _no_holds
     terms: Callable[[], list[KeptTerm]] = list
+
+
+def kept_parts(ports: StorePorts) -> list[KeptPart]:
+    """Return what each plug-in keeps."""
+    return [removable(ports) for removable in hooks("removable")]

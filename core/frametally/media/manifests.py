@@ -234,6 +234,27 @@ def find_record(store: ObjectStore, key: str, record_type: type[SealedRecordT]) 
         return None
 
 
+def change_record(
+    store: ObjectStore, before_any: SealedRecordT, change: Callable[[SealedRecordT], SealedRecordT]
+) -> SealedRecordT:
+    """Replace the record under the key of `before_any`, which stands for none, by the result of `change`.
+
+    `change` may be called several times. Raises `Poison` if the record cannot be read.
+
+    Returns:
+        The record as it is now.
+    """
+    key, record_type = before_any.key, type(before_any)
+
+    def make(data: bytes | None) -> bytes:
+        return encode(change(before_any if data is None else decode_at(key, data, record_type)))
+
+    data = store.change(key, make)
+    if data is None:
+        raise AssertionError("`change` removes no record")
+    return decode_at(key, data, record_type)
+
+
 def read_records(
     store: ObjectStore, folder: str, record_type: type[SealedRecordT]
 ) -> Iterator[SealedRecordT]:
