@@ -9,6 +9,8 @@ import msgspec
 from frametally import keys
 from frametally.records import SealedRecord
 
+DIGEST_CHARACTERS = 4
+
 
 class SegmentSource(msgspec.Struct, frozen=True, kw_only=True):
     """Where one source's lines are in a segment.
@@ -27,6 +29,12 @@ class SegmentSource(msgspec.Struct, frozen=True, kw_only=True):
     next_byte: int
     crc32: int | None = None
     picture_digests: str | msgspec.UnsetType = msgspec.UNSET
+
+    def picture_digest(self, number: int) -> str | msgspec.UnsetType:
+        """Return the digest of the picture of a line, the first being 0; unset if it was not measured."""
+        if self.picture_digests is msgspec.UNSET:
+            return msgspec.UNSET
+        return self.picture_digests[number * DIGEST_CHARACTERS : (number + 1) * DIGEST_CHARACTERS]
 
 
 class SegmentHeader(SealedRecord, frozen=True, kw_only=True):

@@ -184,11 +184,12 @@ def _measured_lines(store: ObjectStore, segment_keys: Sequence[str], source: str
     for key in segment_keys:
         header, body_start = read_header(store, key)
         part = next(part for part in header.sources if part.source == source)
-        if part.picture_digests is msgspec.UNSET:
-            return None
         for number, text in enumerate(read_source(store, key, body_start, part)):
             line = msgspec.json.decode(text, type=_Line)
-            line.picture_digest = part.picture_digests[4 * number : 4 * number + 4]
+            digest = part.picture_digest(number)
+            if digest is msgspec.UNSET:
+                return None
+            line.picture_digest = digest
             lines[line.image_path] = line
     return sorted(lines.values(), key=blank_order)
 

@@ -20,10 +20,10 @@ from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.records import FrameDetections
 from frametally.rules.times import FIRST_MS, NEXT_MS, in_range
+from frametally.segment_records import DIGEST_CHARACTERS
 from frametally.segments.contents import Segment, encode_segment, read_segment
 
-_DIGEST_CHARS = 4
-_NO_DIGEST = "A" * _DIGEST_CHARS
+_NO_DIGEST = "A" * DIGEST_CHARACTERS
 
 
 class ErasedFrames(NamedTuple):
@@ -105,16 +105,12 @@ def _segment_keys(ledger: Ledger, frames: ErasedFrames) -> set[str]:
 
 
 def _with_digests(segment: Segment) -> list[FrameDetections]:
-    lines, frames = iter(segment.frames()), []
-    for part in segment.header.sources:
-        digests = part.picture_digests
-        for number in range(part.frames):
-            line = next(lines)
-            if digests is not UNSET:
-                start = number * _DIGEST_CHARS
-                line = replace(line, picture_digest=digests[start : start + _DIGEST_CHARS])
-            frames.append(line)
-    return frames
+    digests = [
+        part.picture_digest(number) for part in segment.header.sources for number in range(part.frames)
+    ]
+    return [
+        replace(line, picture_digest=digest) for line, digest in zip(segment.frames(), digests, strict=True)
+    ]
 
 
 def _says_something(line: FrameDetections) -> bool:
