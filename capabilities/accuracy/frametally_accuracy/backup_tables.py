@@ -39,6 +39,7 @@ def removable(ports: StorePorts) -> KeptPart:
             return [
                 (unit.captured_at_ms, unit.captured_at_ms + 1 if unit.to_ms is None else unit.to_ms)
                 for check in book.checks()
+                if source in check.sources
                 for unit in book.units(check.id)
                 if unit.source == source
             ]
