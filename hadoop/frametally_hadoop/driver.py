@@ -102,6 +102,11 @@ class AggregateReport:
     hours_kept: int = 0
     hours_counted: int = 0
 
+    @property
+    def all_skipped(self) -> list[Skipped]:
+        """What the counting and its steps set aside."""
+        return self.skipped + [item for step in self.steps for item in step.skipped]
+
 
 @rare_collection()
 def aggregate(
@@ -344,8 +349,9 @@ class _Aggregation:
         start_ms = keys.day_start_ms(run.day)
         for medium in self._plan.manifests or ():
             first_ms, last_ms = medium.first_captured_at_ms, medium.last_captured_at_ms
-            is_of_day = first_ms is not None and last_ms is not None and first_ms < start_ms + DAY_MS
-            if is_of_day and (last_ms or 0) >= start_ms:
+            if first_ms is None or last_ms is None:
+                continue
+            if first_ms < start_ms + DAY_MS and last_ms >= start_ms:
                 yield media_of(medium)
 
     def _count_whole(self, day: DayKey, reason: str) -> None:

@@ -85,11 +85,7 @@ def _count(ports: StorePorts) -> int:
     lines = [*changed_totals(ports.store, older, after)]
     for line in lines:
         click.echo(console.plain(line))
-    skipped = [
-        item
-        for report in reports
-        for item in [*report.skipped, *(item for step in report.steps for item in step.skipped)]
-    ]
+    skipped = [item for report in reports for item in report.all_skipped]
     console.print_skipped(skipped)
     click.echo(
         f"upgrade: {plural(len(days), 'day')} of an earlier version, {plural(len(lines), 'changed number')}"

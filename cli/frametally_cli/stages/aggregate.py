@@ -89,7 +89,7 @@ def count_once(
         report = aggregate(settings=ports.settings, store=ports.store, progress=bar, selection=selection)
     for line in changed_totals(ports.store, before, report.runs):
         click.echo(console.plain(line))
-    skipped = report.skipped + [item for step in report.steps for item in step.skipped]
+    skipped = report.all_skipped
     console.print_skipped(skipped)
     weak_lines = [line for run in report.runs for line in weak_days(ports.store, run)]
     for line in report.warnings + weak_lines + [line for step in report.steps for line in step.warnings]:
