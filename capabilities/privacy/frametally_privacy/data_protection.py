@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from frametally.media.kept_data import KeptPart, KeptTerm
+from frametally.media.kept_data import KeptPart, KeptTerm, kept_parts
 from frametally.media.manifests import ManifestReader
 from frametally.media.sources import source_names
 from frametally.plugins import hooks, plugins
@@ -131,7 +131,7 @@ def data_protection(ports: StorePorts, access: AccessBook | None) -> DataProtect
         Retryable: A server is unavailable.
     """
     settings, store = ports.settings, ports.store
-    parts = [removable(ports) for removable in hooks("removable")]
+    parts = kept_parts(ports)
     manifests, _ = ManifestReader(store).read()
     names = source_names(manifests)
     holds = {
@@ -230,7 +230,7 @@ def sections(facts: DataProtection, say: Say) -> list[ReportSection]:
     everywhere = say("privacy.all_sources")
     data_rows = [
         [
-            say(_KIND_TEXTS[row.kind]),
+            say(_KIND_TEXTS[row.kind]) if row.kind in _KIND_TEXTS else row.kind,
             "\n".join(row.places),
             _how_long(row, say),
         ]
@@ -364,7 +364,7 @@ def markdown(facts: DataProtection, say: Say, now_ms: int) -> str:
     """Return the report as Markdown."""
     lines = [f"# {say('privacy.data_protection')}", "", say("privacy.as_of", time=utc(now_ms)), ""]
     for section in sections(facts, say):
-        lines += [f"## {section.title}", "", *section.lines, ""]
+        lines += [f"## {section.title}", "", *section.lines, *([""] if section.lines else [])]
         if section.rows:
             lines += [_row(section.columns), _row(["---"] * len(section.columns))]
             lines += [*map(_row, section.rows), ""]
