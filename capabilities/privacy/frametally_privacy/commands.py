@@ -91,7 +91,7 @@ def _words(rule: PrivacyRule) -> str:
     type=click.Choice(["blur", "delete"]),
     default="delete",
     show_default=True,
-    help="Replace original videos by a blurred version, or delete them.",
+    help="Replace original videos, also earlier ones, by a blurred version, or delete them.",
 )
 @data_dir_option
 def set_source(
@@ -126,7 +126,8 @@ def set_source(
     new_rule = policy.rule_for(slug) or rule
     click.echo(
         console.plain(
-            f"{slug or 'all other sources'}: {_words(new_rule)} (policy version {policy.version}); {_LATER}"
+            f"{slug or 'all other sources'}: {_words(new_rule)} (policy version {policy.version}); {_LATER}; "
+            "originals that were uploaded before go, too"
         )
     )
     return 0
