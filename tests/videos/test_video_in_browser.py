@@ -584,6 +584,21 @@ def test_it_plays_and_seeks_by_ranges_with_its_own_boxes_and_counts(stored: Stor
     assert sum(sum(filter(None, values)) for values in window.chart_values().values()) > 0
 
 
+def test_a_frame_that_the_browser_does_not_tell_of_has_its_boxes_all_the_same(
+    open_video: Callable[..., Page],
+) -> None:
+    page = open_video(Cinema())
+    wait_until_loaded(page)
+    overlay = page.locator(".player .video-overlay")
+    expect(overlay).to_have_attribute("data-position-s", "0")
+    page.evaluate("document.querySelector('.player video').requestVideoFrameCallback = () => 0")
+    for time_s in (3.02, 8.02):  # of the first the browser still tells: it was asked for before
+        page.evaluate(f"document.querySelector('.player video').currentTime = {time_s}")
+        wait_for_frame(page, int(time_s) * FPS)
+        expect(overlay).to_have_attribute("data-position-s", str(int(time_s)))
+        expect(overlay).to_have_attribute("data-exact", "true")
+
+
 @pytest.mark.thorough
 def test_it_loads_its_poster_alone_until_somebody_plays_or_seeks(
     place: Place, open_video: Callable[..., Page]

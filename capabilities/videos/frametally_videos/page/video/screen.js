@@ -8,6 +8,8 @@ import { t } from "frametally/js/shared/texts.js";
 const USUAL_FPS = 25;
 /** A frame whose step shows no other one is gone past by another, so often at most: rates vary. */
 const MOST_TRIES = 8;
+/** A seek has ended, and the browser has not said for so long which frame it shows. */
+const MOST_WAIT_MS = 200;
 
 /** The poster as large as it is shown. @param {string} poster */
 export const posterUrl = (poster) => smallerPoster(poster, innerWidth < 640 ? 320 : 640);
@@ -132,8 +134,14 @@ export class Screen {
     const { shownS, frameS } = this;
     const at = this.element.currentTime;
     const first = this.firstS ?? 0;
-    if (at >= shownS - frameS / 4 && at <= shownS + 1.25 * frameS) return shownS;
+    if (this.#isOfFrame(at)) return shownS;
     return first + Math.floor((at - first) / frameS + 0.01) * frameS;
+  }
+
+  /** Whether the last frame that the browser told of is shown at this time. @param {number} timeS */
+  #isOfFrame(timeS) {
+    const { shownS, frameS } = this;
+    return timeS >= shownS - frameS / 4 && timeS <= shownS + 1.25 * frameS;
   }
 
   /** @param {number} times */
@@ -185,6 +193,14 @@ export class Screen {
       element.requestVideoFrameCallback(shown);
     };
     element.requestVideoFrameCallback(shown);
+    element.addEventListener("seeked", () => setTimeout(() => this.#afterSeek(), MOST_WAIT_MS));
+  }
+
+  /** A frame that came between two requests for a callback is in no callback: its place is where the seek went. */
+  #afterSeek() {
+    const { currentTime, seeking } = this.element;
+    if (!this.isShown || seeking || this.isPlaying || this.#isOfFrame(currentTime)) return;
+    this.on.position(this.placeS);
   }
 
   /** Where the browser does not tell of frames. */
