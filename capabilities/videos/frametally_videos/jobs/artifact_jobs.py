@@ -119,6 +119,7 @@ def make_previews(call: JobCall) -> list[Artifact]:
         Poison: No frame can be decoded.
         GivenUp: The command was stopped.
         Misconfigured: The store cannot be written.
+        Retryable: The privacy rule of its source changed while they were made.
     """
     record = call.record
     screen = call.screen()
@@ -128,6 +129,7 @@ def make_previews(call: JobCall) -> list[Artifact]:
 
     def put(kind: ArtifactKind, ending: str, content_type: str, data: bytes) -> None:
         key = keys.preview_key(record.id, f"{kind.removesuffix('_vtt')}-{digest}.{ending}")
+        call.check_screen(screen)
         call.until_done(lambda: call.store.put(key, data, if_absent=True))
         previews.append(Artifact(kind, key, content_type, len(data)))
 

@@ -93,6 +93,7 @@ class DerivativeMaker:
             Poison: It can never be made: no frame can be decoded, or it becomes too large.
             Misconfigured: No encoder works here, or the disk is full.
             GivenUp: The command was stopped.
+            Retryable: The privacy rule of its source changed while it was made.
         """
         screen = self.call.screen()
         recipe = recipe_of(self.call.record.sha256, kind, enhancement, self.call.settings, screen)
@@ -113,6 +114,7 @@ class DerivativeMaker:
                 **result._asdict(),
             )
             failpoints.passing("derivative.made")
+            self.call.check_screen(screen)
             return _artifact(self._put(path, derivative))
 
     def _existing(self, kind: DerivativeKind, recipe: str) -> Derivative | None:
