@@ -10,6 +10,7 @@ import pytest
 from tests.capabilities import needs
 from tests.privacy.screened import distance, legible_spans, ruled, stored_pictures
 
+from frametally.errors import Misconfigured
 from frametally.files.opencv import decode_pixels
 from frametally.media.screening import note_in
 from frametally.opening import open_object_store
@@ -58,3 +59,17 @@ def test_no_byte_of_a_camera_shows_a_plate_and_its_counts_are_those_of_the_sharp
         assert legible_spans(plain[number], plain[number], note.detections), name
         seen += 1
     assert seen >= FRAMES
+
+
+@needs("live")
+def test_without_a_model_a_camera_ends_at_once_and_no_frame_of_it_waits_on_the_disk(tmp_path: Path) -> None:
+    from tests.kit.waiting import until
+    from tests.live.capturing import Capturing, here
+
+    settings = here(tmp_path, detector="openvino", model_weights=tmp_path / "gone.weights")
+    ruled(settings.data_dir)
+    with Capturing(settings, "rtsp://127.0.0.1:9/never-asked") as capturing:
+        until(lambda: capturing.failure, "it goes on without its model")
+    assert isinstance(capturing.failure, Misconfigured)
+    assert "gone.weights: this file does not exist" in str(capturing.failure)
+    assert list(settings.data_dir.rglob("*.jpg")) == []

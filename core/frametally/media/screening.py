@@ -78,6 +78,12 @@ def screen_of(settings: Settings, store: ObjectStore, source: str) -> Screen | N
     return screens[0] if screens else None
 
 
+def check_screen(settings: Settings, store: ObjectStore, source: str) -> None:
+    """Raise as `screen_of`, also if the pictures of a source cannot be changed on this machine."""
+    if (screen := screen_of(settings, store, source)) is not None:
+        screen.note  # noqa: B018 - names the models, which it loads
+
+
 class ScreenNote(Record, frozen=True, kw_only=True):
     """What was done to a frame before it was stored, kept in comments of its JPEG.
 

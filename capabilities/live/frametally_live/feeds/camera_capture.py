@@ -8,6 +8,7 @@ from functools import partial
 from av.video.reformatter import VideoReformatter
 
 from frametally.errors import Poison
+from frametally.media.screening import check_screen
 from frametally.process.retrying import Backoff
 from frametally.records import FrameAnnouncement, MediaManifest
 from frametally_live.cameras.camera_access import CameraAway
@@ -50,6 +51,7 @@ class CameraCapture:
         )
         self._teller = teller
         self._patience = run.patience
+        self._check_screen = partial(check_screen, run.settings, run.store, feed.source)
         self._told = teller.told
         self._packets_lost = 0
         self._spool = Spool(
@@ -88,8 +90,11 @@ class CameraCapture:
 
         Raises:
             Poison: No camera may be at the given IP address.
-            Misconfigured: The store or the log cannot be written.
+            Misconfigured: The store or the log cannot be written, or the camera's pictures cannot be changed
+                as the rule of its source says.
         """
+        # Before a frame waits on the disk that could not be stored.
+        self._patience.until_done("the object store", self._check_screen)
         self._sender.start()
         try:
             self._until_stopped()
