@@ -114,8 +114,7 @@ class DerivativeMaker:
                 **result._asdict(),
             )
             failpoints.passing("derivative.made")
-            self.call.check_screen(screen)
-            return _artifact(self._put(path, derivative))
+            return _artifact(self._put(path, derivative, screen))
 
     def _existing(self, kind: DerivativeKind, recipe: str) -> Derivative | None:
         """Return the record of an existing version, or None if there is none."""
@@ -174,7 +173,7 @@ class DerivativeMaker:
             parity = parity_of(frames)
         return parity or ("auto" if enhancement.deinterlace == "on" else None)
 
-    def _put(self, path: Path, derivative: Derivative) -> Derivative:
+    def _put(self, path: Path, derivative: Derivative, screen: Screen | None) -> Derivative:
         key, record_key = derivative.file_key, derivative.key
         self.call.until_done(lambda: self._remove_leftovers(derivative))
         part_key = derivative.part_key(secrets.token_hex(4))
@@ -191,6 +190,11 @@ class DerivativeMaker:
                     at_byte += len(data)
 
         self.call.until_done(send)
+        try:
+            self.call.check_screen(screen)
+        except Retryable:
+            self.call.until_done(write.abort)
+            raise
         failpoints.passing("derivative.sent")
         is_ours = self.call.until_done(write.finish)
         failpoints.passing("derivative.finished")
