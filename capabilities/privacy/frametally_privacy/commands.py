@@ -147,8 +147,8 @@ def set_source(
             click.confirm(f"Set the rule? {plural(len(earlier), 'earlier original')} will {fate}", abort=True)
         policy = set_rule(ports.store, rule)
     new_rule = policy.rule_for(slug) or rule
-    gone = f"; {plural(len(earlier), 'earlier original')} will go, too" if earlier else ""
-    click.echo(console.plain(f"{name}: {_words(new_rule)} (policy version {policy.version}); {_LATER}{gone}"))
+    note = f"; {plural(len(earlier), 'earlier original')} will go, too" if earlier else ""
+    click.echo(console.plain(f"{name}: {_words(new_rule)} (policy version {policy.version}); {_LATER}{note}"))
     return 0
 
 

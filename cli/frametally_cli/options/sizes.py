@@ -11,7 +11,6 @@ _SIZE = re.compile(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})")  # a JPEG's sides hav
 
 def parse_size_px(text: str) -> tuple[int, int]:
     """Return the width and height that `--size` gives as `1920x1080`. Raises `Misconfigured`."""
-    match = _SIZE.fullmatch(text.strip())
-    if match is None:
+    if (match := _SIZE.fullmatch(text.strip())) is None:
         raise Misconfigured(f"--size {text[:40]!r} is not a size; write it as 1920x1080")
     return int(match[1]), int(match[2])

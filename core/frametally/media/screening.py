@@ -49,18 +49,12 @@ class ScreensPart(NamedTuple):
     """The result of the hook `screens`.
 
     Attributes:
-        find: Returns the `Screen` of a source's slug for `Settings` and the store, or None; raises as
-            `screen_of`.
-        reads: Keys of the records that `find` reads.
+        find: Returns the `Screen` of a source, or None; see `screen_of`.
+        reads: Keys of the records that a process must be able to read to call it.
     """
 
     find: Callable[[Settings, ObjectStore, str], Screen | None]
     reads: frozenset[str]
-
-
-def screens_read() -> frozenset[str]:
-    """Return the keys of the records that a process must be able to read to call `screen_of`."""
-    return frozenset(key for part in hooks("screens") for key in part.reads)
 
 
 def screen_of(settings: Settings, store: ObjectStore, source: str) -> Screen | None:
@@ -76,12 +70,6 @@ def screen_of(settings: Settings, store: ObjectStore, source: str) -> Screen | N
     if len(screens) > 1:
         raise Misconfigured("two plug-ins change pictures before they are stored; remove one of them")
     return screens[0] if screens else None
-
-
-def check_screen(settings: Settings, store: ObjectStore, source: str) -> None:
-    """Raise as `screen_of`, also if the pictures of a source cannot be changed on this machine."""
-    if (screen := screen_of(settings, store, source)) is not None:
-        screen.note  # noqa: B018 - names the models, which it loads
 
 
 class ScreenNote(Record, frozen=True, kw_only=True):

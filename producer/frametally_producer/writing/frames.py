@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -185,32 +185,26 @@ class FrameWriter:
         if sum(len(encoded.jpeg) for waiting in self._packs.values() for encoded in waiting) < least_bytes:
             return
         for pack in packs:
-            self._packs[pack] = self._screened_now(self._packs[pack])
+            self._packs[pack] = [now for encoded in self._packs[pack] for now in self._screened_now(encoded)]
             jpegs = {encoded.name.file_name: encoded.jpeg for encoded in self._packs[pack]}
             with METERS.timed("put"):
                 stored = self.patience.until_done("the object store", partial(self._add, pack, jpegs))
             failpoints.passing("producer.put")
-            for encoded in self._packs.pop(pack):
-                jpeg = stored[encoded.name.file_name]
-                self._batch.append(self._stored_frame(encoded.frame, encoded.name, jpeg))
+            for _, frame, name, *_ in self._packs.pop(pack):
+                self._batch.append(self._stored_frame(frame, name, stored[name.file_name]))
             self._announce()
 
     def _screen_of(self, frame: NewFrame) -> Screen | None:
         find = partial(screen_of, self.settings, self.store, frame.source)
         return self.patience.until_done("the object store", find)
 
-    def _screened_now(self, waiting: list[_Encoded]) -> list[_Encoded]:
-        """Change the frames whose source got a rule while they waited for their pack."""
-        changed = []
-        for encoded in waiting:
-            screen = None if encoded.screen else self._screen_of(encoded.frame)
-            try:
-                jpeg = encoded.jpeg if screen is None else screen.frame(encoded.jpeg)
-            except Poison as error:
-                encoded.frame.refused(str(error))
-            else:
-                changed.append(encoded._replace(jpeg=jpeg, screen=encoded.screen or screen))
-        return changed
+    def _screened_now(self, encoded: _Encoded) -> Iterator[_Encoded]:
+        """Yield a frame that waited for its pack, changed if its source got a rule meanwhile."""
+        screen = None if encoded.screen else self._screen_of(encoded.frame)
+        try:
+            yield encoded._replace(screen=screen, jpeg=screen.frame(encoded.jpeg)) if screen else encoded
+        except Poison as error:
+            encoded.frame.refused(str(error))
 
     def _add(self, pack: str, jpegs: dict[str, bytes]) -> dict[str, bytes]:
         return add_frames(self.store, pack, jpegs).stored

@@ -8,7 +8,7 @@ from functools import partial
 from av.video.reformatter import VideoReformatter
 
 from frametally.errors import Poison
-from frametally.media.screening import check_screen
+from frametally.media.screening import screen_of
 from frametally.process.retrying import Backoff
 from frametally.records import FrameAnnouncement, MediaManifest
 from frametally_live.cameras.camera_access import CameraAway
@@ -51,7 +51,7 @@ class CameraCapture:
         )
         self._teller = teller
         self._patience = run.patience
-        self._check_screen = partial(check_screen, run.settings, run.store, feed.source)
+        self._screen_of = partial(screen_of, run.settings, run.store, feed.source)
         self._told = teller.told
         self._packets_lost = 0
         self._spool = Spool(
@@ -94,7 +94,8 @@ class CameraCapture:
                 as the rule of its source says.
         """
         # Before a frame waits on the disk that could not be stored.
-        self._patience.until_done("the object store", self._check_screen)
+        if (screen := self._patience.until_done("the object store", self._screen_of)) is not None:
+            screen.note  # noqa: B018 - names its models, which it loads
         self._sender.start()
         try:
             self._until_stopped()
