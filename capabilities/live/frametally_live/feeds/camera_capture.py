@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from functools import partial
 
 from av.video.reformatter import VideoReformatter
 
-from frametally.errors import Poison
+from frametally.errors import Poison, Retryable
 from frametally.media.screening import screen_of
 from frametally.process.retrying import Backoff
 from frametally.records import FrameAnnouncement, MediaManifest
@@ -94,8 +95,9 @@ class CameraCapture:
                 as the rule of its source says.
         """
         # Before a frame waits on the disk that could not be stored.
-        if (screen := self._patience.until_done("the object store", self._screen_of)) is not None:
-            screen.note  # noqa: B018 - names its models, which it loads
+        with suppress(Retryable):  # without the store, it films all the same
+            if (screen := self._screen_of()) is not None:
+                screen.note  # noqa: B018 - names its models, which it loads
         self._sender.start()
         try:
             self._until_stopped()
