@@ -230,7 +230,7 @@ lock: .venv/dev ## Bring the locks up to pyproject.toml (UPGRADE=yes: raise what
 	  $(COMPILE) $(RAISED) - -c locks/all.lock -o locks/gpu.lock
 	@printf 'pytest\npytest-timeout\nhypothesis\npyspark[connect]\n' | \
 	  $(COMPILE) $(RAISED) pyproject.toml - --extra hadoop --extra consumer --extra spark --extra iceberg --group build -c locks/all.lock -c locks/dev.lock -o locks/spark.lock
-	@for part in producer consumer hadoop search web; do \
+	@for part in consumer hadoop search web; do \
 	  $(COMPILE) pyproject.toml --extra "$$part" --extra kafka --extra s3 --extra postgres --extra search -c locks/all.lock -o "locks/$$part.lock"; \
 	done
 	@$(COMPILE) --group build -c locks/all.lock -o locks/build.lock

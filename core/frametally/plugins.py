@@ -95,8 +95,7 @@ class Plugin:
         changed: Called for `StagePorts`, a `Change` of footage and `Progress`, after the change was made.
         leftovers: Returns for `Ports` the `Leftovers` in the store that nothing refers to any more.
         removable: Returns its `KeptPart` for `StorePorts`: data that a policy may remove, and what must stay.
-        screens: Returns for `Settings`, the store and a source's slug the `Screen` that changes its pictures
-            before they are stored, or None; at most one plug-in has it.
+        screens: Its `ScreensPart`: what changes pictures before they are stored; at most one plug-in has it.
         restored: Called for `Settings` after a backup was restored, with the numbers of its rows in words.
         kept_since: Returns since when (ms) it has data that a person made and needs a backup, for `Settings`.
         of_source: Yields in words what it keeps under a source's slug, for `Settings`.

@@ -576,10 +576,26 @@ def test_videos_of_any_length_come_through_and_are_worked_on_elsewhere() -> None
     assert dashboard["command"] == ["frametally", "serve", "--alone"]
     assert dashboard["environment"]["FRAMETALLY_WEB_UPLOADS"] == "true"
     assert worker["command"] == ["frametally", "work"]
-    assert worker["image"] == dashboard["image"]
     catalogue = {key: value for key, value in worker["environment"].items() if "_CATALOGUE_" in key}
     assert catalogue.items() <= dashboard["environment"].items()
     assert catalogue["FRAMETALLY_CATALOGUE_URL"] == worker["environment"]["FRAMETALLY_LEDGER_URL"]
+
+
+@pytest.mark.parametrize("name", ["producer", "worker", "live-worker"])
+def test_what_decodes_footage_has_the_networks_to_blur_it_by_and_the_consumers_volume(name: str) -> None:
+    service, consumer = SERVICES[name], SERVICES["consumer"]
+    assert service["image"].partition(":")[0] == service["build"]["target"] == "frametally"
+    volume = f"models:{consumer['environment']['FRAMETALLY_MODELS_DIR']}"
+    assert volume in service["volumes"] and volume in consumer["volumes"]
+    for setting in ("MODELS_DIR", "DETECTOR", "PRECISION"):
+        key = f"FRAMETALLY_{setting}"
+        assert service["environment"][key] == consumer["environment"][key]
+    locked, needed = (
+        set(re.findall(r"^(\S+==[^\s;]+)", (STACK.parent / f"locks/{lock}.lock").read_text(), re.M))
+        for lock in ("all", "consumer")
+    )
+    assert needed <= locked
+    assert any("locks/all.lock" in command for command in targets()["frametally"].run)
 
 
 def test_a_worker_hears_of_jobs_from_rabbitmq_and_may_send_mail() -> None:
@@ -630,7 +646,7 @@ def test_what_the_readme_quotes_of_the_products_messages_is_said_by_it() -> None
     assert [part for part in parts if part not in code + FILE.read_text()] == []
 
 
-@pytest.mark.parametrize("part", ["producer", "consumer", "hadoop", "search", "web"])
+@pytest.mark.parametrize("part", ["consumer", "hadoop", "search", "web"])
 def test_an_image_has_all_that_its_part_asks_for(part: str) -> None:
     project = tomllib.loads((STACK.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]

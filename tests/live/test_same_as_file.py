@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 FRAMES = 20
 
 
-def in_h264(clip: Path, made: Path) -> Path:
+def in_h264(clip: Path, made: Path, frames: int = FRAMES) -> Path:
     """The first frames of a clip, as cameras encode them: with frames that refer to later ones."""
     with av.open(str(clip)) as found, av.open(str(made), "w") as container:
         stream = container.add_stream("libx264", rate=30, options={"g": "15", "bf": "2"})
         shown = found.streams.video[0].codec_context
         stream.width, stream.height, stream.pix_fmt = shown.width, shown.height, "yuv420p"
         for number, frame in enumerate(found.decode(video=0)):
-            if number == FRAMES:
+            if number == frames:
                 break
             frame.pts, frame.time_base = number, Fraction(1, 30)
             container.mux(stream.encode(frame))

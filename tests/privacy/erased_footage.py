@@ -90,7 +90,7 @@ class Footage:
     def count(self, interval_s: int = 60) -> None:
         settings = self.settings.model_copy(update={"interval_s": interval_s})
         assert not aggregate(settings=settings, store=self.store, progress=NoProgress()).skipped
-        with closing(open_count_index(self.settings.index_url)) as index:
+        with closing(open_count_index(self.settings.index_url, self.settings.index_access)) as index:
             index_runs(store=self.store, index=index, progress=NoProgress())
 
     def pack(self, source: str) -> None:
@@ -111,7 +111,7 @@ class Footage:
 
     def lost(self) -> int:
         """Return how many announced frames the ledger does not find in segments."""
-        with closing(open_ledger(self.settings.ledger_url)) as ledger:
+        with closing(open_ledger(self.settings.ledger_url, self.settings.ledger_access)) as ledger:
             ledger.refresh(self.store, NoProgress())
             assert ledger.problems(None) == []
             (link,) = ledger.chain(MODEL)

@@ -28,10 +28,12 @@ from tests.privacy.screened import (
 from frametally.errors import Misconfigured
 from frametally.files.opencv import decode_pixels
 from frametally.media.manifests import list_manifests
-from frametally.media.screening import ScreenNote, note_in, with_note
+from frametally.media.screening import ScreenNote, note_in, screen_of, with_note
 from frametally.process.retrying import Patience
 from frametally.records import Detection, FrameAnnouncement
+from frametally_privacy import screens
 from frametally_privacy.blurring import spans_to_blur
+from frametally_privacy.policy import drop_rule
 from frametally_producer.reading.pixels import encode_jpeg
 from frametally_producer.writing.frames import FrameWriter, NewFrame
 
@@ -205,6 +207,65 @@ def test_a_frame_that_a_camera_encoded_is_changed_before_its_pack_is_stored(tmp_
     assert len(pictures) == len(announced) == 3
     assert all(picture[:8, :8].max() < 8 and picture[20:, 20:].min() > 247 for picture in pictures)
     assert {frame.screened for frame in announced} == {"privacy policy 1: 1 mask"}
+
+
+@pytest.mark.parametrize("packs", [False, True])
+def test_a_frame_that_waits_while_a_rule_is_set_follows_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packs: bool
+) -> None:
+    monkeypatch.setattr(screens, "READ_EVERY_S", 0.0)
+    refused: list[str] = []
+    with (
+        opened(tmp_path) as ports,
+        FrameWriter(
+            settings=ports.settings,
+            store=ports.store,
+            log=ports.log,
+            patience=Patience(print, lambda: False),
+            topic="frames",
+            on_announced=lambda _: None,
+            pack_ms=60_000 if packs else 0,
+            is_new=True,
+        ) as writer,
+    ):
+        ports.log.create_topic("frames", 1)
+        first = NewFrame(
+            media="a" * 64,
+            medium_hex="a" * 12,
+            source="gate",
+            frame_index=0,
+            captured_at_ms=1_772_352_000_000,
+            time_source="arrival",
+            pixels=encode_jpeg(np.full((40, 40, 3), 255, np.uint8), 90),
+            refused=refused.append,
+        )
+        if packs:
+            writer.add(first)
+            writer.add(
+                first._replace(frame_index=1, captured_at_ms=first.captured_at_ms + 1, pixels=b"no JPEG")
+            )
+        ruled(tmp_path, msgspec.structs.replace(BLUR, blur=False, masks=(CORNER,)))
+        writer.add(first._replace(frame_index=2, captured_at_ms=first.captured_at_ms + 2))
+    pictures = [picture for _, picture in stored_pictures(tmp_path / "store")]
+    assert len(pictures) == 1 + packs and len(refused) == packs
+    assert all(picture[:8, :8].max() < 8 and picture[20:, 20:].min() > 247 for picture in pictures)
+
+
+def test_a_policy_that_is_gone_stores_no_picture_until_there_is_one_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(screens, "READ_EVERY_S", 0.0)
+    rule = msgspec.structs.replace(BLUR, blur=False, masks=(CORNER,))
+    with opened(ruled(tmp_path, rule)) as ports:
+        assert screen_of(ports.settings, ports.store, "gate") is not None
+        ports.store.delete("privacy/policy.json")
+        for _ in range(2):
+            with pytest.raises(Misconfigured, match=r"policy\.json is gone: no picture is stored until"):
+                screen_of(ports.settings, ports.store, "gate")
+        ruled(tmp_path, rule)
+        assert screen_of(ports.settings, ports.store, "gate") is not None
+        drop_rule(ports.store, "")
+        assert screen_of(ports.settings, ports.store, "gate") is None
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.capabilities import needs
 from tests.examples import first_quick
 from tests.fakes.records import make_manifest
 from tests.privacy.screened import opened, ruled
 
+from frametally import keys
 from frametally.records import encode
 from frametally_cli.main import main
 from frametally_privacy.hooks import of_source
@@ -115,3 +118,28 @@ def test_a_damaged_policy_says_what_to_do(answered: Answered, tmp_path: Path) ->
         ports.store.put("privacy/policy.json", b"no record")
     told = answered("show", code=2)
     assert "privacy/policy.json" in told and "restore it from a backup" in told
+
+
+@needs("videos")
+def test_earlier_originals_are_listed_and_go_only_if_you_say_so(
+    answered: Answered, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.videos.video_records import make_video
+
+    videos = [make_video(1, source="gate"), make_video(2, source="yard")]
+    with opened(tmp_path) as ports:
+        for video in videos:
+            ports.store.put(video.key, encode(video))
+            ports.store.put(keys.original_key(video.id), b"an original")
+    setting = ("set", "--source", "gate", "--mask", MASK)
+    dry = answered(*setting, "--dry-run")
+    assert videos[0].id in dry and videos[1].id not in dry
+    assert "1 earlier original would go; nothing was changed" in dry
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    assert "there is no terminal to answer the question; add --yes" in answered(*setting, code=2)
+    with opened(tmp_path) as ports:
+        assert read_policy(ports.store).version == 0
+    assert "policy version 1" in answered(*setting, "--yes")
+    # The rule of all other sources concerns the other video alone.
+    others = answered("set", "--mask", MASK, "--originals", "blur", "--dry-run")
+    assert videos[1].id in others and videos[0].id not in others

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import msgspec
+import numpy as np
 import pytest
 from tests.capabilities import needs
 from tests.commands import run_frametally
@@ -26,10 +28,16 @@ from tests.privacy.screened import (
 )
 
 from frametally import keys
+from frametally.errors import Retryable
 from frametally.files.opencv import decode_pixels
 from frametally.media.screening import note_in
+from frametally.process.reports import NoProgress
+from frametally.process.retrying import Patience
 from frametally.records import encode
-from frametally_privacy.policy import PrivacyRule, set_rule
+from frametally_privacy.policy import PrivacyRule, read_policy, set_rule
+
+if TYPE_CHECKING:
+    from frametally_videos.catalogue.catalogue_rows import JobKind
 
 START = "2026-03-01T08:00:00Z"
 
@@ -111,3 +119,71 @@ def test_a_damaged_video_keeps_no_original_of_another_and_without_a_rule_no_reco
         assert ports.store.head(keys.original_key(second.id)) is None
         assert any(line.startswith(first.key) for line in said)
         assert said[-1] == f"video {second.id}: its original was deleted, as the policy of its source says"
+
+
+@needs("videos")
+@pytest.mark.parametrize("kind", ["playable", "previews"])
+def test_what_is_made_of_a_video_while_a_rule_is_set_is_made_again_by_it(
+    kind: JobKind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.videos.video_records import make_video
+
+    from frametally_videos.jobs.job_steps import DOING, JobCall
+
+    monkeypatch.setattr("frametally_privacy.screens.READ_EVERY_S", 0.0)
+    white = np.full((96, 128, 3), 255, np.uint8)
+    data = write_video(tmp_path / "gate.mp4", (white,) * 5).read_bytes()
+    with opened(tmp_path / "data") as ports:
+        store = ports.store
+        record = make_video(size_bytes=len(data), sha256=hashlib.sha256(data).hexdigest(), source="gate")
+        store.put(record.key, encode(record))
+        store.put(keys.original_key(record.id), data)
+
+        def is_stopping() -> bool:  # asked between pictures
+            if read_policy(store).version == 0:
+                set_rule(store, PrivacyRule(masks=(CORNER,)))
+            return False
+
+        call = JobCall(record, "", ports.settings, store, NoProgress(), Patience(print, is_stopping))
+        before = [info.key for info in store.list(keys.VIDEOS)]
+        with pytest.raises(Retryable, match="privacy rule of its source has changed"):
+            DOING[kind](call)
+        assert [info.key for info in store.list(keys.VIDEOS)] == before
+        made = DOING[kind](call)
+        store.delete(keys.original_key(record.id))
+    assert made
+    pictures = [picture for _, picture in stored_pictures(tmp_path / "data" / "store")]
+    assert pictures
+    assert all(picture[:4, :4].max() < 40 for picture in pictures)
+
+
+@needs("videos")
+def test_an_earlier_playable_version_does_not_pass_for_the_one_that_replaces_an_original(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.videos.video_records import fake_video, open_parts, send
+
+    from frametally_videos.catalogue.catalogue_rows import JobKind
+    from frametally_videos.library.retention import remove_screened_original
+    from frametally_videos.uploads.acceptance import Acceptance
+
+    monkeypatch.setattr("frametally_privacy.screens.READ_EVERY_S", 0.0)
+    ports = open_parts(tmp_path)
+    with closing(ports.store), closing(ports.catalogue) as catalogue:
+        video = Acceptance(ports).accept(send(ports, fake_video(1))).video
+        manifest = msgspec.structs.replace(make_manifest(1), sha256=video.sha256)
+        ports.store.put(manifest.key, encode(manifest))
+        catalogue.queue(video.id, "playable")
+
+        def do_all() -> None:
+            while job := catalogue.claim("w", get_args(JobKind), lease_s=60):
+                assert catalogue.end(job, "done")
+
+        do_all()
+        set_rule(ports.store, PrivacyRule(masks=(CORNER,), originals="blur"))
+        removal = (ports.settings, ports.store, catalogue, video.id)
+        assert not remove_screened_original(*removal)
+        assert [job.kind for job in catalogue.jobs(video.id) if job.state == "queued"] == ["playable"]
+        assert not remove_screened_original(*removal)
+        do_all()
+        assert remove_screened_original(*removal)

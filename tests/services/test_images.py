@@ -28,6 +28,7 @@ from native_container import REPOSITORY, Container, start
 from serving.downloads import cache_folder
 
 from frametally.books.runs import current_runs
+from frametally.media.screening import note_in
 from frametally.opening import open_count_index, open_object_store
 from frametally.segments.contents import list_segments
 from frametally.settings.loading import load_settings
@@ -36,7 +37,7 @@ pytestmark = [pytest.mark.images, pytest.mark.timeout(1200)]
 
 TARGETS = targets()
 USER = "10001:10001"
-IMAGES = ["frametally", "producer", "consumer", "indexer", "dashboard", "hadoop", "store"]
+IMAGES = ["frametally", "consumer", "indexer", "dashboard", "hadoop", "store"]
 # What this machine's package clients are told about where packages come from.
 CLIENTS = re.compile(r"(PIP_(?!NO_CACHE)|SSL_CERT|REQUESTS_CA|CURL_CA|HTTPS?_PROXY|NO_PROXY)", re.IGNORECASE)
 # What python:3.11-slim has beside Python: the C and C++ libraries, and Python's own needs.
@@ -45,6 +46,7 @@ IN_THE_BASE = re.compile(
     r"python3.*|crypt|readline|ncursesw|tinfo|tinfow|nsl|gdbm|db-5.3)\.so.*)"
 )
 SERVICES = compose_file(dict.fromkeys(required_variables(), "x"))["services"]
+PRODUCER = SERVICES["producer"]
 PATIENCE_S = 240
 PORT = 5917  # of the dashboard, in place of 5001: it shares this machine's network
 
@@ -129,7 +131,7 @@ class Images:
         code = start(whole, self.folder / "containers" / f"{name}-install", log).wait(timeout=900)
         assert code == 0, log.read_text(errors="replace")[-3000:]
 
-    def start(self, image: str, **env: str) -> subprocess.Popen[bytes]:
+    def start(self, image: str, *command: str, **env: str) -> subprocess.Popen[bytes]:
         """The start command as the compose file has it: a read-only file system, and the data's volume."""
         binds = {
             "opt__frametally": self.venv(image),
@@ -137,7 +139,7 @@ class Images:
             "footage": self.folder / "footage",
         }
         binds["models"] = self.folder / "models"
-        container = self.container(image, TARGETS[image].command, **binds)
+        container = self.container(image, [*command] or TARGETS[image].command, **binds)
         environment = {
             **container.environment,
             "FRAMETALLY_WEB_PORT": str(PORT),
@@ -213,7 +215,7 @@ def stop(process: subprocess.Popen[bytes], log: Path) -> None:
 def test_the_start_commands_bring_a_picture_to_the_chart_on_a_file_system_that_cannot_be_written(
     images: Images,
 ) -> None:
-    for image in ("producer", "consumer", "indexer", "dashboard", "hadoop"):
+    for image in ("frametally", "consumer", "indexer", "dashboard", "hadoop"):
         if not (images.venv(image) / "bin" / "frametally").exists():
             images.install(image)
     for path in load_settings("consumer").models_dir.expanduser().iterdir():
@@ -222,8 +224,16 @@ def test_the_start_commands_bring_a_picture_to_the_chart_on_a_file_system_that_c
     assert cv2.imwrite(str(images.folder / "footage" / "cam_20260101_080000.jpg"), picture)
     data = images.folder / "data"
 
-    producer = images.start("producer", FRAMETALLY_TIME_PATTERN="cam_%Y%m%d_%H%M%S")
-    assert producer.wait(timeout=PATIENCE_S) == 0, images.log("producer").read_text()
+    # Blurred, by the image's own back-end and the consumer's volume of networks.
+    for command in (
+        ["frametally", "privacy", "set", "--blur"],
+        [*PRODUCER["entrypoint"], *PRODUCER["command"]],
+    ):
+        started = images.start("frametally", *command, FRAMETALLY_TIME_PATTERN="cam_%Y%m%d_%H%M%S")
+        assert started.wait(timeout=PATIENCE_S) == 0, images.log("frametally").read_text()
+    with closing(open_object_store(f"file://{data}/store")) as store:
+        [note] = [note_in(store.get(info.key)) for info in store.list("images")]
+    assert note is not None and "blurred" in note.screened and note.model
 
     def store_has(found: Callable[..., object]) -> bool:
         with closing(open_object_store(f"file://{data}/store")) as store:

@@ -12,10 +12,15 @@ import msgspec
 
 from frametally import keys
 from frametally.errors import Misconfigured
+from frametally.media.kept_data import KeptItem, kept_parts
+from frametally.ports.opened import StorePorts
 from frametally.process.reports import plural
+from frametally.rules.times import utc
 from frametally_cli.console import output as console
+from frametally_cli.console.tables import folded_table
 from frametally_cli.options.names import check_names
 from frametally_cli.options.ports import data_dir_option, open_store_port, read_settings
+from frametally_cli.options.sizes import parse_size_px
 from frametally_privacy.erasure_commands import erase, report
 from frametally_privacy.policy import (
     Originals,
@@ -30,7 +35,6 @@ from frametally_privacy.policy import (
 
 _NUMBER = r"-?[0-9]{1,6}(?:\.[0-9]{1,6})?"
 _POINT = re.compile(rf"({_NUMBER}),({_NUMBER})")
-_SIZE = re.compile(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})")
 _LATER = (
     "running cameras and producers follow it within 10 seconds; frames that are already stored stay as they "
     "are"
@@ -93,6 +97,8 @@ def _words(rule: PrivacyRule) -> str:
     show_default=True,
     help="Replace original videos, also earlier ones, by a blurred version, or delete them.",
 )
+@click.option("--dry-run", is_flag=True, help="List the earlier originals that would go; change nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask whether earlier originals may go.")
 @data_dir_option
 def set_source(
     source: str,
@@ -102,12 +108,14 @@ def set_source(
     blur: bool,
     model: str,
     originals: Originals,
+    dry_run: bool,
+    yes: bool,
     **overrides: Any,
 ) -> int:
     """Set what is done to pictures of a source before they are stored."""
     settings = read_settings("consumer", overrides)
     slug = keys.slug(source) if source else ""
-    size_px = None if size is None else _size_px(size)
+    size_px = None if size is None else parse_size_px(size)
     masks = tuple(_points(number, text, size_px) for number, text in enumerate(mask, 1))
     rule = check_rule(PrivacyRule(source=slug, masks=masks, blur=blur, model=model, originals=originals))
     if new_source and not slug:
@@ -122,15 +130,46 @@ def set_source(
             from frametally_privacy.screens import StorePolicy
 
             StorePolicy().check(rule, settings, ports.store)
+        earlier = _earlier_originals(ports, slug)
+        name = slug or "all other sources"
+        if earlier:
+            _list(earlier)
+        if dry_run:
+            click.echo(
+                console.plain(
+                    f"{name}: {_words(rule)}; {plural(len(earlier), 'earlier original')} would go; nothing "
+                    "was changed"
+                )
+            )
+            return 0
+        if earlier and not yes:
+            fate = "be replaced by a blurred version" if originals == "blur" else "be deleted"
+            click.confirm(f"Set the rule? {plural(len(earlier), 'earlier original')} will {fate}", abort=True)
         policy = set_rule(ports.store, rule)
     new_rule = policy.rule_for(slug) or rule
-    click.echo(
-        console.plain(
-            f"{slug or 'all other sources'}: {_words(new_rule)} (policy version {policy.version}); {_LATER}; "
-            "originals that were uploaded before go, too"
-        )
-    )
+    note = f"; {plural(len(earlier), 'earlier original')} will go, too" if earlier else ""
+    click.echo(console.plain(f"{name}: {_words(new_rule)} (policy version {policy.version}); {_LATER}{note}"))
     return 0
+
+
+def _earlier_originals(ports: StorePorts, slug: str) -> list[KeptItem]:
+    """Return the originals of a source, or of all sources without their own rule."""
+    own_rules = {rule.source for rule in read_policy(ports.store).rules}
+    return [
+        item
+        for part in kept_parts(ports)
+        for kind in (*part.kinds, *part.previews)
+        if kind.name == "originals"
+        for item in kind.items()
+        if (item.source == slug if slug else item.source not in own_rules)
+    ]
+
+
+def _list(originals: list[KeptItem]) -> None:
+    table = folded_table("original", "source", "stored", "bytes")
+    for item in originals:
+        table.add_row(item.id, item.source, utc(item.stored_at_ms), str(item.size_bytes))
+    console.out().print(table)
 
 
 @privacy_group.command()
@@ -148,13 +187,6 @@ def remove(source: str, **overrides: Any) -> int:
         )
     )
     return 0
-
-
-def _size_px(text: str) -> tuple[int, int]:
-    match = _SIZE.fullmatch(text.strip())
-    if match is None:
-        raise Misconfigured(f"--size {text[:40]!r} is not a size; write it as 1920x1080")
-    return int(match[1]), int(match[2])
 
 
 def _points(number: int, text: str, size_px: tuple[int, int] | None) -> tuple[Point, ...]:

@@ -18,7 +18,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -76,7 +76,10 @@ def stored_frames(store: ObjectStore, source: str, from_ms: int, to_ms: int) -> 
 
 @dataclass(frozen=True)
 class ErasurePlan:
-    """What there is of a source in `[from_ms, to_ms)`, without effect."""
+    """What there is of a source in `[from_ms, to_ms)`, without effect.
+
+    It reads manifests once: after they change, `replace` makes a plan that reads them again.
+    """
 
     ports: Ports
     ledger: Ledger
@@ -104,23 +107,27 @@ class ErasurePlan:
             for hold in part.holds(self.source, self.from_ms, self.to_ms, removal_id)
         ]
 
-    def media(self) -> list[MediaManifest]:
-        """Return the media of the source that reach into the range."""
+    @cached_property
+    def targets(self) -> list[Target]:
+        """The media of the source that reach into the range."""
         media = [manifest for manifest in list_manifests(self.ports.store) if manifest.source == self.source]
-        return [target.manifest for target in self._targets(media)]
-
-    def _targets(self, media: Sequence[MediaManifest]) -> list[Target]:
         return targets_in(media, from_ms=self.from_ms, to_ms=self.to_ms)
+
+    @property
+    def media(self) -> list[MediaManifest]:
+        """Their manifests."""
+        return [target.manifest for target in self.targets]
 
     def frames(self) -> ErasedFrames:
         """Return the frames of which boxes go. Raises as `erased_frames`."""
-        targets = self._targets(self.media())
-        return erased_frames(self.ports.store, self.source, self.from_ms, self.to_ms, targets)
+        return erased_frames(self.ports.store, self.source, self.from_ms, self.to_ms, self.targets)
 
     def pictures(self) -> dict[str, int]:
         """Return the keys of the stored pictures with their sizes; those under earlier keys have 0."""
-        store, targets = self.ports.store, self._targets(self.media())
-        former = images_of(store, [(target.manifest, target.from_ms, target.to_ms) for target in targets])
+        store = self.ports.store
+        former = images_of(
+            store, [(target.manifest, target.from_ms, target.to_ms) for target in self.targets]
+        )
         now = stored_frames(store, self.source, self.from_ms, self.to_ms)
         return dict.fromkeys(former, 0) | {info.key: info.size_bytes for info in now}
 
@@ -219,6 +226,7 @@ def carry_out(plan: ErasurePlan, erasure: Erasure, progress: Progress) -> tuple[
     check_holds(plan)
     check_holds(plan, erasure.id)
     mending.finish_all(plan.ports, progress)
+    plan = replace(plan)
     if not erasure.keeps_counts:
         for key, _, data in segments_without_boxes(store, plan.ledger, plan.frames()):
             store.put(key, data)
@@ -227,12 +235,12 @@ def carry_out(plan: ErasurePlan, erasure: Erasure, progress: Progress) -> tuple[
         failpoints.passing("erasure.item")
         kind.remove(item)
     if not erasure.keeps_counts:
-        media = plan.media()
-        if media:
+        if plan.media:
             change = mending.plan_forgetting(
-                media, plan.source, from_ms=plan.from_ms, to_ms=plan.to_ms, delete=True
+                plan.media, plan.source, from_ms=plan.from_ms, to_ms=plan.to_ms, delete=True
             )
             mending.carry_out(plan.ports, change, progress)
+            plan = replace(plan)
         failpoints.passing("erasure.forgotten")
     pictures = plan.pictures()
     for number, key in enumerate(delete_pictures(store, pictures), 1):

@@ -96,7 +96,7 @@ def _tell(plan: ErasurePlan, kinds: tuple[ErasedKind, ...], *, as_json: bool) ->
     range_text = utc_range(plan.from_ms, plan.to_ms)
     counts = "counts and boxes stay" if plan.keeps_counts else "its counts go, too"
     click.echo(console.plain(f"{plan.source}, {range_text}: {counts}"))
-    if any(manifest.state == "producing" for manifest in plan.media()):
+    if any(manifest.state == "producing" for manifest in plan.media):
         click.echo("some of this footage is still being recorded: stop its producer first", err=True)
 
 

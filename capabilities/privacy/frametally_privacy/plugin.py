@@ -12,7 +12,7 @@ PLUGIN = Plugin(
             "frametally_privacy.commands:privacy_group",
             "Hide parts of pictures, erase what was filmed, and report what is kept",
             {
-                "set": ("source", "mask", "size", "blur", "model", "originals"),
+                "set": ("source", "mask", "size", "blur", "model", "originals", "dry_run"),
                 "remove": ("source",),
                 "erase": ("source", "from", "to", "keep_counts", "dry_run"),
             },
@@ -20,7 +20,7 @@ PLUGIN = Plugin(
     },
     records="frametally_privacy.hooks:RECORDS",
     of_source="frametally_privacy.hooks:of_source",
-    screens="frametally_privacy.screens:screen",
+    screens="frametally_privacy.screens:SCREENS",
     status="frametally_privacy.hooks:status",
     pages=(PageEntry("/data-protection", "run", "", "privacy.data_protection", 64, "web.health"),),
     web="frametally_privacy.web:web_part",

@@ -57,8 +57,8 @@ class PrivacyPolicy(SealedRecord, frozen=True, kw_only=True):
     rules: tuple[PrivacyRule, ...] = ()
 
     remedy: ClassVar[str] = (
-        "no picture is stored until you restore it from a backup, or delete it and run `frametally privacy "
-        "set` again"
+        "no picture is stored until you restore it from a backup; or stop what stores pictures, delete it, "
+        "and run `frametally privacy set` again"
     )
 
     @property

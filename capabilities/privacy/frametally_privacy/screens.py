@@ -17,7 +17,7 @@ from frametally.errors import Misconfigured, Poison
 from frametally.files.blank_pictures import blank_reason
 from frametally.files.opencv import Pixels, decode_image, decode_pixels, jpeg_size_px, reduction_for
 from frametally.media.manifests import find_record
-from frametally.media.screening import ScreenNote, with_note
+from frametally.media.screening import ScreenNote, ScreensPart, with_note
 from frametally.ports.object_store import ObjectStore
 from frametally.records import AutoDetector, Detection
 from frametally.segments.stored_frame import picture_digest
@@ -130,7 +130,7 @@ class StorePolicy:
         """Read nothing yet."""
         self._lock, self._preparing = threading.Lock(), threading.Lock()
         self._read_at_s = float("-inf")
-        self._policy = PrivacyPolicy()
+        self._policy, self._is_set = PrivacyPolicy(), False
         self._screens: dict[PrivacyRule, PolicyScreen] = {}
         self._detectors: dict[str, SharedDetector] = {}
 
@@ -139,9 +139,17 @@ class StorePolicy:
         with self._lock:
             if time.monotonic() - self._read_at_s >= READ_EVERY_S:
                 try:
-                    self._policy = read_policy(store)
+                    policy = read_policy(store)
                 except Poison as error:
+                    self._is_set = True
                     raise Misconfigured(str(error)) from error
+                if self._is_set and not policy.version:
+                    raise Misconfigured(
+                        f"{keys.PRIVACY_POLICY} is gone: no picture is stored until you restore it from a "
+                        "backup, or run `frametally privacy set` again; to store pictures as they are, start "
+                        "this process again"
+                    )
+                self._policy, self._is_set = policy, policy.version > 0
                 self._read_at_s = time.monotonic()
             rule = self._policy.rule_for(source)
             if rule is None:
@@ -171,6 +179,9 @@ def screen(settings: Settings, store: ObjectStore, source: str) -> PolicyScreen 
     with _policies_lock:
         policy = _policies.setdefault(store, StorePolicy())
     return policy.screen(settings, store, source)
+
+
+SCREENS = ScreensPart(screen, frozenset({keys.PRIVACY_POLICY, keys.AUTO_DETECTOR}))
 
 
 def model_settings(name: str, settings: Settings, store: ObjectStore) -> Settings:

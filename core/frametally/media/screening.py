@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from msgspec import UNSET, UnsetType
 
@@ -44,6 +45,18 @@ class Screen(Protocol):
         """Return another picture of the source changed, with the shape of `pixels`."""
 
 
+class ScreensPart(NamedTuple):
+    """The result of the hook `screens`.
+
+    Attributes:
+        find: Returns the `Screen` of a source, or None; see `screen_of`.
+        reads: Keys of the records that a process must be able to read to call it.
+    """
+
+    find: Callable[[Settings, ObjectStore, str], Screen | None]
+    reads: frozenset[str]
+
+
 def screen_of(settings: Settings, store: ObjectStore, source: str) -> Screen | None:
     """Return what changes the pictures of a source, by its slug; None if they are stored as they are.
 
@@ -52,9 +65,7 @@ def screen_of(settings: Settings, store: ObjectStore, source: str) -> Screen | N
         Retryable: The store is unavailable.
     """
     screens: list[Screen] = [
-        screen
-        for find_screen in hooks("screens")
-        if (screen := find_screen(settings, store, source)) is not None
+        screen for part in hooks("screens") if (screen := part.find(settings, store, source)) is not None
     ]
     if len(screens) > 1:
         raise Misconfigured("two plug-ins change pictures before they are stored; remove one of them")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +15,7 @@ from typing import NamedTuple, Self
 from frametally import keys
 from frametally.errors import FrametallyError, Misconfigured, Poison
 from frametally.files.opencv import Pixels, decode_image
-from frametally.media.screening import screen_of
+from frametally.media.screening import Screen, screen_of
 from frametally.media.stored_images import announcement_of
 from frametally.packs.pack_changes import add_frames
 from frametally.packs.pack_format import PACK_BYTES
@@ -73,6 +73,7 @@ class _Encoded(NamedTuple):
     pack: str
     frame: NewFrame
     name: keys.ImageName
+    screen: Screen | None
     jpeg: bytes
 
 
@@ -184,13 +185,26 @@ class FrameWriter:
         if sum(len(encoded.jpeg) for waiting in self._packs.values() for encoded in waiting) < least_bytes:
             return
         for pack in packs:
+            self._packs[pack] = [now for encoded in self._packs[pack] for now in self._screened_now(encoded)]
             jpegs = {encoded.name.file_name: encoded.jpeg for encoded in self._packs[pack]}
             with METERS.timed("put"):
                 stored = self.patience.until_done("the object store", partial(self._add, pack, jpegs))
             failpoints.passing("producer.put")
-            for _, frame, name, _ in self._packs.pop(pack):
+            for _, frame, name, *_ in self._packs.pop(pack):
                 self._batch.append(self._stored_frame(frame, name, stored[name.file_name]))
             self._announce()
+
+    def _screen_of(self, frame: NewFrame) -> Screen | None:
+        find = partial(screen_of, self.settings, self.store, frame.source)
+        return self.patience.until_done("the object store", find)
+
+    def _screened_now(self, encoded: _Encoded) -> Iterator[_Encoded]:
+        """Yield a frame that waited for its pack, changed if its source got a rule meanwhile."""
+        screen = None if encoded.screen else self._screen_of(encoded.frame)
+        try:
+            yield encoded._replace(screen=screen, jpeg=screen.frame(encoded.jpeg)) if screen else encoded
+        except Poison as error:
+            encoded.frame.refused(str(error))
 
     def _add(self, pack: str, jpegs: dict[str, bytes]) -> dict[str, bytes]:
         return add_frames(self.store, pack, jpegs).stored
@@ -225,13 +239,11 @@ class FrameWriter:
         if not isinstance(picture, bytes):
             with METERS.timed("encode"):
                 picture = stored_jpeg(picture, self.settings)
-        screen = self.patience.until_done(
-            "the object store", lambda: screen_of(self.settings, self.store, frame.source)
-        )
+        screen = self._screen_of(frame)
         jpeg = picture if screen is None else screen.frame(picture)
         pack = pack_of(key, self.pack_ms) if self.pack_ms else None
         if pack is not None and (self.is_new or not self._is_stored(key)):
-            return _Encoded(pack, frame, name, jpeg)
+            return _Encoded(pack, frame, name, screen, jpeg)
         with METERS.timed("put"), TRACES.timed(key, "put"):
             data = self.patience.until_done("the object store", lambda: self._put_once(key, jpeg))
         failpoints.passing("producer.put")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from functools import partial
 
 from av.video.reformatter import VideoReformatter
 
-from frametally.errors import Poison
+from frametally.errors import Poison, Retryable
+from frametally.media.screening import screen_of
 from frametally.process.retrying import Backoff
 from frametally.records import FrameAnnouncement, MediaManifest
 from frametally_live.cameras.camera_access import CameraAway
@@ -50,6 +52,7 @@ class CameraCapture:
         )
         self._teller = teller
         self._patience = run.patience
+        self._screen_of = partial(screen_of, run.settings, run.store, feed.source)
         self._told = teller.told
         self._packets_lost = 0
         self._spool = Spool(
@@ -88,8 +91,13 @@ class CameraCapture:
 
         Raises:
             Poison: No camera may be at the given IP address.
-            Misconfigured: The store or the log cannot be written.
+            Misconfigured: The store or the log cannot be written, or the camera's pictures cannot be changed
+                as the rule of its source says.
         """
+        # Before a frame waits on the disk that could not be stored.
+        with suppress(Retryable):  # without the store, it films all the same
+            if (screen := self._screen_of()) is not None:
+                screen.note  # noqa: B018 - names its models, which it loads
         self._sender.start()
         try:
             self._until_stopped()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import wraps
@@ -33,6 +32,7 @@ from frametally_cli.checkup.findings import RecordFolder
 from frametally_cli.console import output as console
 from frametally_cli.console.tables import folded_table
 from frametally_cli.options.ports import data_dir_option, option, output_option, read_settings
+from frametally_cli.options.sizes import parse_size_px
 from frametally_cli.options.times import parse_bounds_ms
 from frametally_traffic.drawings.drawing_checks import DrawingRefused, check_shape, kind_of, runs_along_border
 from frametally_traffic.drawings.drawn_shapes import check_size, stored_sizes
@@ -52,7 +52,6 @@ FOLDERS = (RecordFolder(keys.DRAWINGS, "drawings", lambda _: Drawing),)
 REFUSED = 5
 """Exit code of an invalid drawing, so that a script can distinguish it from an unreachable store."""
 _MOST_NAMED = 20
-_SIZE = re.compile(r"([1-9]\d{0,5})x([1-9]\d{0,5})")
 
 timezone_option = option("--timezone", "IANA time zone of times without an offset.")
 
@@ -131,7 +130,8 @@ def import_command(
         slug = desk.source_of(source)
         media = desk.media.get(slug, [])
         frame_sizes = stored_sizes(desk.store, media, from_ms, to_ms)
-        missing = Missing(_size(size) or (frame_sizes[0] if frame_sizes else None), name, from_ms, to_ms)
+        size_px = parse_size_px(size) if size is not None else next(iter(frame_sizes), None)
+        missing = Missing(size_px, name, from_ms, to_ms)
         content = decode_file(data, as_text(file), missing)
         if content.source not in (None, slug):
             raise DrawingRefused(
@@ -260,15 +260,6 @@ def _beginning_of(file: Path) -> bytes:
         raise Misconfigured(
             f"{as_text(file)} cannot be read ({error.strerror}); choose a file that you can read"
         ) from error
-
-
-def _size(text: str | None) -> tuple[int, int] | None:
-    if text is None:
-        return None
-    match = _SIZE.fullmatch(text)
-    if match is None:
-        raise Misconfigured(f"--size {text[:40]!r} is not a size; write it as 1920x1080")
-    return int(match[1]), int(match[2])
 
 
 def _say_revision(drawing: Drawing, is_new: bool, message: str) -> None:

@@ -119,30 +119,30 @@ def make_previews(call: JobCall) -> list[Artifact]:
         Poison: No frame can be decoded.
         GivenUp: The command was stopped.
         Misconfigured: The store cannot be written.
+        Retryable: The privacy rule of its source changed while they were made.
     """
     record = call.record
     screen = call.screen()
     recipe = _RECIPE if screen is None else f"{_RECIPE} {screen.note}"
     digest = hashlib.sha256(f"{record.sha256} {recipe}".encode()).hexdigest()[:8]
-    previews: list[Artifact] = []
-
-    def put(kind: ArtifactKind, ending: str, content_type: str, data: bytes) -> None:
-        key = keys.preview_key(record.id, f"{kind.removesuffix('_vtt')}-{digest}.{ending}")
-        call.until_done(lambda: call.store.put(key, data, if_absent=True))
-        previews.append(Artifact(kind, key, content_type, len(data)))
-
+    objects: list[tuple[ArtifactKind, str, str, bytes]] = []
     with call.original() as video:
         length_s = video.duration_s
         pixels_of = partial(_pixels, video, screen)
-        put("poster", "jpg", "image/jpeg", encode_jpeg(_poster(video, length_s, pixels_of), _JPEG_QUALITY))
-        if length_s is None or length_s <= 0:
-            return previews
-        tiles = min(TILES, max(1, record.facts.frames or TILES))
-        places_s = [length_s * (2 * number + 1) / (2 * tiles) for number in range(tiles)]
-        sprite = _sprite(call, video, places_s, pixels_of)
-    if sprite is not None:
-        put("sprite", "jpg", "image/jpeg", encode_jpeg(sprite.pixels, _JPEG_QUALITY))
-        put("sprite_vtt", "vtt", "text/vtt", sprite.cues(length_s, digest).encode())
+        poster = encode_jpeg(_poster(video, length_s, pixels_of), _JPEG_QUALITY)
+        objects.append(("poster", "jpg", "image/jpeg", poster))
+        if length_s is not None and length_s > 0:
+            tiles = min(TILES, max(1, record.facts.frames or TILES))
+            places_s = [length_s * (2 * number + 1) / (2 * tiles) for number in range(tiles)]
+            if (sprite := _sprite(call, video, places_s, pixels_of)) is not None:
+                objects.append(("sprite", "jpg", "image/jpeg", encode_jpeg(sprite.pixels, _JPEG_QUALITY)))
+                objects.append(("sprite_vtt", "vtt", "text/vtt", sprite.cues(length_s, digest).encode()))
+    call.check_screen(screen)
+    previews: list[Artifact] = []
+    for kind, ending, content_type, data in objects:
+        key = keys.preview_key(record.id, f"{kind.removesuffix('_vtt')}-{digest}.{ending}")
+        call.until_done(partial(call.store.put, key, data, if_absent=True))
+        previews.append(Artifact(kind, key, content_type, len(data)))
     return previews
 
 

@@ -13,6 +13,7 @@ import msgspec
 
 from frametally import keys
 from frametally.errors import Retryable
+from frametally.plugins import hooks
 from frametally.ports.object_store import ObjectStore
 from frametally.process.meters import METERS
 from frametally.rules.times import HOUR_S
@@ -97,12 +98,8 @@ class Attempt:
     def _hand(self, connection: socket.socket) -> None:
         """Hand over the video's folder, read-only for the record, the original and what changes pictures."""
         video_id = self.job.video_id
-        read_only = frozenset(
-            {
-                *(keys.video_key(video_id), keys.original_key(video_id)),
-                *(keys.PRIVACY_POLICY, keys.AUTO_DETECTOR),
-            }
-        )
+        of_screens = [key for part in hooks("screens") for key in part.reads]
+        read_only = frozenset({keys.video_key(video_id), keys.original_key(video_id), *of_screens})
         Handing(self.store, folder=keys.video_folder(video_id), read_only=read_only).serve(connection)
 
     def _look_after(self, process: WorkerProcess, should_stop: Callable[[], bool]) -> bool:

@@ -93,6 +93,7 @@ class DerivativeMaker:
             Poison: It can never be made: no frame can be decoded, or it becomes too large.
             Misconfigured: No encoder works here, or the disk is full.
             GivenUp: The command was stopped.
+            Retryable: The privacy rule of its source changed while it was made.
         """
         screen = self.call.screen()
         recipe = recipe_of(self.call.record.sha256, kind, enhancement, self.call.settings, screen)
@@ -113,7 +114,7 @@ class DerivativeMaker:
                 **result._asdict(),
             )
             failpoints.passing("derivative.made")
-            return _artifact(self._put(path, derivative))
+            return _artifact(self._put(path, derivative, screen))
 
     def _existing(self, kind: DerivativeKind, recipe: str) -> Derivative | None:
         """Return the record of an existing version, or None if there is none."""
@@ -172,7 +173,7 @@ class DerivativeMaker:
             parity = parity_of(frames)
         return parity or ("auto" if enhancement.deinterlace == "on" else None)
 
-    def _put(self, path: Path, derivative: Derivative) -> Derivative:
+    def _put(self, path: Path, derivative: Derivative, screen: Screen | None) -> Derivative:
         key, record_key = derivative.file_key, derivative.key
         self.call.until_done(lambda: self._remove_leftovers(derivative))
         part_key = derivative.part_key(secrets.token_hex(4))
@@ -189,6 +190,11 @@ class DerivativeMaker:
                     at_byte += len(data)
 
         self.call.until_done(send)
+        try:
+            self.call.check_screen(screen)
+        except Retryable:
+            self.call.until_done(write.abort)
+            raise
         failpoints.passing("derivative.sent")
         is_ours = self.call.until_done(write.finish)
         failpoints.passing("derivative.finished")

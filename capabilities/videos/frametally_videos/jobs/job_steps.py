@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
 import msgspec
 
-from frametally.errors import Poison
+from frametally.errors import Poison, Retryable
 from frametally.media.screening import Screen, screen_of
 from frametally.opening import open_frame_log
 from frametally.plugins import hooks
@@ -90,6 +90,11 @@ class JobCall(NamedTuple):
     def screen(self) -> Screen | None:
         """Return what changes pictures of the video before they are stored; see `screen_of`."""
         return self.until_done(lambda: screen_of(self.settings, self.store, self.record.source))
+
+    def check_screen(self, screen: Screen | None) -> None:
+        """Raise `Retryable` if pictures must now be changed in another way than by `screen`."""
+        if self.screen() is not screen:
+            raise Retryable("the privacy rule of its source has changed meanwhile; it is made again")
 
     def until_done(self, action: Callable[[], T]) -> T:
         """Repeat an action until the store is available; see `patience`."""

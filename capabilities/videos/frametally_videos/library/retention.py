@@ -16,10 +16,14 @@ from frametally.process import failpoints
 from frametally.records import decode_at
 from frametally.rules.times import DAY_MS
 from frametally.settings.loading import Settings
+from frametally_videos.catalogue.catalogue_rows import JobKind
 from frametally_videos.records import UploadRecord, VideoRecord
 
 if TYPE_CHECKING:
     from frametally_videos.catalogue.video_catalogue import VideoCatalogue
+
+_CHANGED_VERSION: tuple[JobKind, str] = ("playable", "screened")
+"""The job that makes the version that replaces an original; an earlier playable one may show all of it."""
 
 
 def remove_old_originals(store: ObjectStore, *, days: int, now_ms: int) -> list[str]:
@@ -63,8 +67,8 @@ def remove_screened_original(
     if screen is None or not is_taken(store, video_id) or store.head(key) is None:
         return False
     jobs = [job for job in catalogue.jobs(video_id) if job.kind not in ("gold", "removal")]
-    if screen.originals == "blur" and all(job.kind != "playable" for job in jobs):
-        catalogue.queue(video_id, "playable")
+    if screen.originals == "blur" and all((job.kind, job.options) != _CHANGED_VERSION for job in jobs):
+        catalogue.queue(video_id, *_CHANGED_VERSION)
         return False
     if any(job.state in ("queued", "running") for job in jobs):
         return False
