@@ -280,3 +280,20 @@ def test_the_values_for_one_small_node_fit_on_it_during_an_upgrade_too(
     placed = {pod["spec"]["nodeName"] for pod in cluster.objects(f"/api/v1/namespaces/{space}/pods")}
     assert placed == {"node-0"}
     assert run_helm(cluster, space, "uninstall", None, tmp_path) == ""
+
+
+def test_storage_grows_once_the_statefulset_is_deleted_without_its_pod(
+    cluster: Cluster, nodes: Nodes, space: str, tmp_path: Path
+) -> None:
+    add_needs(cluster, space)
+    assert run_helm(cluster, space, "install", DEFAULTS, tmp_path) == ""
+    larger = DEFAULTS | {"services": {"live-worker": {"storage": "20Gi"}}}
+    assert "spec.volumeClaimTemplates" in run_helm(cluster, space, "upgrade", larger, tmp_path)
+    keeper = f"/apis/apps/v1/namespaces/{space}/statefulsets/counts-live-worker"
+    assert cluster.ask("DELETE", keeper, {"propagationPolicy": "Orphan"})[0] == 200
+    eventually(lambda: cluster.ask("GET", keeper)[0] == 404)
+    pod = f"/api/v1/namespaces/{space}/pods/counts-live-worker-0"
+    before = cluster.ask("GET", pod)[1]["metadata"]["uid"]
+    assert run_helm(cluster, space, "upgrade", larger, tmp_path) == ""
+    assert cluster.ask("GET", pod)[1]["metadata"]["uid"] == before
+    assert run_helm(cluster, space, "uninstall", None, tmp_path) == ""
