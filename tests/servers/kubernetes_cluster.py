@@ -208,7 +208,7 @@ class Nodes:
 
     Attributes:
         started: Names of the components whose pods ran, in the order of their first.
-        failing: Components whose containers end with an error each time.
+        failing: Components whose containers end with an error.
     """
 
     def __init__(self, cluster: Cluster, count: int = 2) -> None:
@@ -260,13 +260,13 @@ class Nodes:
                 "image": container["image"],
                 "imageID": "",
                 "ready": runs,
-                "restartCount": 100 if fails else 0,
+                "restartCount": 0,
                 "state": {"running": {"startedAt": pod["metadata"]["creationTimestamp"]}} if runs else ended,
             }
             for container in pod["spec"]["containers"]
         ]
         conditions = [{"type": kind, "status": str(runs)} for kind in ("Ready", "ContainersReady")]
-        phase = "Succeeded" if once and not fails else "Running"
+        phase = ("Failed" if fails else "Succeeded") if once else "Running"
         return {"phase": phase, "conditions": conditions, "containerStatuses": containers}
 
     def _write(self, path: str, status: Object) -> None:
