@@ -131,9 +131,9 @@ test-stack: .venv/dev setup ## Run the whole cloud stack natively, in a network 
 test-compose: .venv/dev setup ## Build the images and run the compose file with Docker (root: an engine of its own if there is none)
 	@$(BIN)/python tests/servers/container_engine.py $(BIN)/python -m pytest -s -m compose tests/services/test_compose_stack.py
 
-# CI does not run it: Kubernetes takes an hour to build on two cores, once.
+# CI does not run it: to build Kubernetes takes long, once.
 .PHONY: test-cluster
-test-cluster: .venv/dev setup ## Build Kubernetes (once, an hour) and try the Helm chart in a cluster of it, without containers
+test-cluster: .venv/dev setup ## Build Kubernetes (once, takes long) and try the Helm chart in a cluster of it, without containers
 	@$(BIN)/python tests/servers/kubernetes_tools.py
 	@$(BIN)/python tests/servers/kubernetes_cluster.py
 	@$(BIN)/python -m pytest -m cluster tests/services/test_kubernetes_cluster.py

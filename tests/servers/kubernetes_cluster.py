@@ -1,6 +1,6 @@
 """A Kubernetes cluster whose nodes run no containers: etcd, the API server, the controllers, the scheduler.
 
-`python tests/servers/kubernetes_cluster.py` builds them with Go, for an hour on two cores. In place of a
+`python tests/servers/kubernetes_cluster.py` builds them with Go, which takes long. In place of a
 kubelet, `Nodes` writes the states of pods: it pulls no image, starts no process and asks no probe.
 """
 
