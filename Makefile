@@ -58,7 +58,7 @@ run: setup ## Count your own footage: make run VIDEO=my.mp4 (or a folder; SERVE=
 	@$(BIN)/frametally run $(if $(filter no,$(SERVE)),--no-serve) -- "$$VIDEO"
 
 # What needs no server: worksteal gives a worker that has nothing left to do the half of another's rest.
-EVERYWHERE := not demo and not services and not images and not stack and not compose
+EVERYWHERE := not demo and not services and not images and not stack and not compose and not cluster
 PYTEST := $(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=worksteal --durations=15
 
 .PHONY: test
@@ -130,6 +130,13 @@ test-stack: .venv/dev setup ## Run the whole cloud stack natively, in a network 
 .PHONY: test-compose
 test-compose: .venv/dev setup ## Build the images and run the compose file with Docker (root: an engine of its own if there is none)
 	@$(BIN)/python tests/servers/container_engine.py $(BIN)/python -m pytest -s -m compose tests/services/test_compose_stack.py
+
+# CI does not run it: to build Kubernetes takes long, once.
+.PHONY: test-cluster
+test-cluster: .venv/dev setup ## Build Kubernetes (once, takes long) and try the Helm chart in a cluster of it, without containers
+	@$(BIN)/python tests/servers/kubernetes_tools.py
+	@$(BIN)/python tests/servers/kubernetes_cluster.py
+	@$(BIN)/python -m pytest -m cluster tests/services/test_kubernetes_cluster.py
 
 # What is not given is asked for on a terminal; secrets come from the environment or are made.
 .PHONY: cloud-setup

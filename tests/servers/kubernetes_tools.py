@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
-from serving.downloads import cache_folder, go_program
+from serving.downloads import cache_folder, go_module_folder, go_program
 
 _PACKAGES = {
     "helm": ("helm-3.22.0", "helm.sh/helm/v3/cmd/helm@v3.22.0"),
@@ -31,11 +30,8 @@ def tool(name: str) -> str:
 
 def write_schemas(folder: Path) -> str:
     """Write a strict schema for each kind of Kubernetes, and return their place as kubeconform takes it."""
-    listed = subprocess.run(
-        ["go", "mod", "download", "-json", _SCHEMAS], check=True, capture_output=True, text=True
-    )
-    root = Path(json.loads(listed.stdout)["Dir"])
-    swagger = json.loads((root / "artifacts/openapi/swagger.json").read_text(encoding="utf-8"))
+    swagger_file = go_module_folder(_SCHEMAS) / "artifacts/openapi/swagger.json"
+    swagger = json.loads(swagger_file.read_text(encoding="utf-8"))
     definitions: dict[str, Any] = swagger["definitions"]
     for definition in definitions.values():
         if "properties" in definition:

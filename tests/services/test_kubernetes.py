@@ -39,10 +39,12 @@ SMALL = yaml.safe_load((CHART / "values-small.yaml").read_text(encoding="utf-8")
 VALUES = {"defaults": {"settings": URLS}, "small": SMALL, "everything": EVERYTHING}
 
 
-def helm(what: str, values: dict[str, Any], folder: Path) -> subprocess.CompletedProcess[str]:
+def helm(
+    what: str, values: dict[str, Any], folder: Path, *, release: str = "counts"
+) -> subprocess.CompletedProcess[str]:
     file = folder / "values.json"
     file.write_text(json.dumps(values))
-    name = ["counts"] if what == "template" else ["--strict"]
+    name = [release] if what == "template" else ["--strict"]
     return subprocess.run(
         [tool("helm"), what, *name, str(CHART), "--kube-version", "1.31.0", "-f", str(file)],
         capture_output=True,
@@ -226,3 +228,12 @@ def test_a_missing_address_is_named(name: str, tmp_path: Path) -> None:
     done = helm("template", {"settings": URLS | {name: ""}}, tmp_path)
     assert done.returncode != 0
     assert f"settings.{name} is empty" in done.stderr
+
+
+def test_a_release_whose_name_leaves_no_room_for_the_names_of_its_parts_is_refused(tmp_path: Path) -> None:
+    longest = helm("template", EVERYTHING, tmp_path, release="x" * 36)
+    names = [one["metadata"]["name"] for one in yaml.safe_load_all(longest.stdout) if one]
+    assert max(map(len, names)) == 63
+    longer = helm("template", EVERYTHING, tmp_path, release="x" * 37)
+    assert longer.returncode != 0
+    assert "has 37 characters: give at most 36" in longer.stderr

@@ -23,7 +23,7 @@ app.kubernetes.io/component: {{ .name }}
 automountServiceAccountToken: false
 enableServiceLinks: false
 terminationGracePeriodSeconds: 60
-restartPolicy: {{ ternary "OnFailure" "Always" (.once | default false) }}
+restartPolicy: {{ ternary "Never" "Always" (.once | default false) }}
 {{- with .root.Values.imagePullSecrets }}
 imagePullSecrets: {{ toJson . }}
 {{- end }}

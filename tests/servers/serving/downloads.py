@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -104,6 +105,40 @@ def go_program(cache: Path, name: str, package: str) -> Path:
             _need("go", "install Go")
             _run(["go", "install", package], GOBIN=str(fresh))
     return cache / name / package.partition("@")[0].rpartition("/")[2]
+
+
+def go_module_folder(module: str) -> Path:
+    """The folder of a Go module, `module@version`; Go's checksum database checks it.
+
+    Raises:
+        ServerFailed: Go is missing or failed.
+    """
+    _need("go", "install Go")
+    done = subprocess.run(
+        ["go", "mod", "download", "-json", module], capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise ServerFailed(
+            f"go mod download {module} ended with {done.returncode}\n{done.stdout}{done.stderr}"
+        )
+    return Path(json.loads(done.stdout)["Dir"])
+
+
+def go_programs(cache: Path, name: str, module: str, packages: Sequence[str], *, link: str = "") -> Path:
+    """A folder of programs, built in a module of its own with this `go.mod`.
+
+    Raises:
+        ServerFailed: Go is missing or failed.
+    """
+    with made_once(cache, name) as fresh:
+        if fresh is not None:
+            _need("go", "install Go")
+            (fresh / "go.mod").write_text(module, encoding="utf-8")
+            _run(
+                ["go", "-C", str(fresh), "build", "-mod=mod", "-ldflags", link, "-o", f"{fresh}/", *packages],
+                GOWORK="off",
+            )
+    return cache / name
 
 
 def debian(command: str, packages: Sequence[str], *, found: Sequence[Path] = ()) -> None:
