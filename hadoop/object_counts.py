@@ -4,7 +4,9 @@ The manifest has a segment's URL on each line. `frametally aggregate` writes one
 publishes the output.
 """
 
+from frametally.process.collection import rare_collection
 from frametally_hadoop.running.counting_job import CountObjects
 
 if __name__ == "__main__":
-    CountObjects.run()
+    with rare_collection():
+        CountObjects.run()

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
+from itertools import count, groupby
 from operator import attrgetter, itemgetter
 from typing import NamedTuple, TypeAlias
 
@@ -340,8 +340,12 @@ class Tracker:
                 self._live.sort(key=attrgetter("number"))
                 begun = [begun[i] for i in tracks_left]
                 strong = [strong[j] for j in boxes_left]
-        self._begun = [track for track in begun if now_ms - track[0].time_ms < _SECOND_BOX_MS]
-        self.lone += [track[0] for track in begun if now_ms - track[0].time_ms >= _SECOND_BOX_MS]
+        self._begun = []
+        for one_box in begun:
+            if now_ms - one_box[0].time_ms < _SECOND_BOX_MS:
+                self._begun.append(one_box)
+            else:
+                self.lone.append(one_box[0])
         return strong
 
     def _before(self, first: TrackedBox) -> Iterator[TrackedBox]:
@@ -423,7 +427,7 @@ def sizes_by_minute(frames: Iterable[Frame], from_ms: int, to_ms: int) -> list[t
 
 def sizes_to_scale(frames: Iterable[Frame]) -> dict[Size, Size]:
     """Return, for each size of the frames, the size to track in; empty if all have one size."""
-    sizes = {(frame.width_px, frame.height_px) for frame in frames}
+    sizes = {*map(attrgetter("width_px", "height_px"), frames)}
     return common_sizes(sizes) if len(sizes) > 1 else {}
 
 
@@ -473,10 +477,6 @@ _OFF_SIDE, _OFF_STEP = 0.25, 0.1
 """How far off its expected place a box may be: parts of its own side and of the step, added up."""
 
 
-_Spot: TypeAlias = tuple[int, int, int, int, int, TrackedBox]
-"""A lone box: its doubled centre, which stays a whole number; its width, height and time; the box."""
-
-
 def chained(lone: Sequence[TrackedBox], times_ms: Iterable[int]) -> tuple[list[Track], list[TrackedBox]]:
     """Return the tracks of fast objects, and the lone boxes that are in none.
 
@@ -486,79 +486,85 @@ def chained(lone: Sequence[TrackedBox], times_ms: Iterable[int]) -> tuple[list[T
     """
     if len(lone) < _LEAST_CHAINED:
         return [], [*lone]
-    place = {time_ms: number for number, time_ms in enumerate(times_ms)}
-    free: defaultdict[int, list[_Spot]] = defaultdict(list)
-    for box in lone:
-        time_ms, _, left, top, width, height, *_ = box
-        free[place[time_ms]].append((2 * left + width, 2 * top + height, width, height, time_ms, box))
-    for number in [number for number, spots in free.items() if len(spots) > _MOST_IN_FRAME]:
-        del free[number]
+    place = dict(zip(times_ms, count(), strict=False))
+    frames = ((place[time_ms], [*boxes]) for time_ms, boxes in groupby(lone, key=itemgetter(0)))
+    free = {number: boxes for number, boxes in frames if len(boxes) <= _MOST_IN_FRAME}
     tracks: list[Track] = []
     followed: set[int] = set()
     for number in sorted(free):
         if number + 1 not in free or not (number + 2 in free or number + 3 in free):
             continue  # true of most lone boxes
         for first in [*free[number]]:
-            longest: list[_Spot] = []
+            longest: Track = []
             for second in free[number + 1]:
                 if _is_next(first, second):
                     way = _onward(first, second, number + 1, free)
                     longest = way if len(way) > len(longest) else longest
             if len(longest) >= _LEAST_CHAINED:
-                tracks.append([spot[5] for spot in longest])
-                for spot in longest:
-                    free[place[spot[4]]].remove(spot)
-                    followed.add(id(spot[5]))
-    return tracks, [box for box in lone if id(box) not in followed]
+                tracks.append(longest)
+                for box in longest:
+                    free[place[box.time_ms]].remove(box)
+                    followed.add(id(box))
+    return tracks, [box for box in lone if id(box) not in followed] if followed else [*lone]
 
 
-def _is_next(first: _Spot, second: _Spot) -> bool:
+def _is_next(first: TrackedBox, second: TrackedBox) -> bool:
     """Return whether a box is alike, and clear of the earlier one: one that trembles in its place is not."""
-    x, y, width, height, _, _ = first
-    other_x, other_y, other_width, other_height, _, _ = second
+    _, _, left, top, width, height, _, _, _, _ = first
+    _, _, other_left, other_top, other_width, other_height, _, _, _, _ = second
     return (
         0 < height <= _HEIGHT_PARTS * other_height
         and other_height <= _HEIGHT_PARTS * height
         and 0 < width <= _WIDTH_PARTS * other_width
         and other_width <= _WIDTH_PARTS * width
-        and (abs(other_x - x) >= width + other_width or abs(other_y - y) >= height + other_height)
+        and (
+            other_left >= left + width
+            or left >= other_left + other_width
+            or other_top >= top + height
+            or top >= other_top + other_height
+        )
     )
 
 
-def _onward(first: _Spot, second: _Spot, number: int, free: Mapping[int, Sequence[_Spot]]) -> list[_Spot]:
+def _onward(first: TrackedBox, second: TrackedBox, number: int, free: Mapping[int, Track]) -> Track:
     """Return the boxes from two on that move on as these do; `number` is the frame of the second.
 
     The next box is the one that is least off the place that the last step leads to, in its own sides.
     """
     track = [first, second]
-    before_x, before_y, _, _, before_ms, _ = first
-    last_x, last_y, last_width, last_height, last_ms, _ = second
+    before_ms, _, left, top, width, height, _, _, _, _ = first
+    before_x, before_y = 2 * left + width, 2 * top + height  # doubled centres stay whole numbers
+    last_ms, _, left, top, last_width, last_height, _, _, _, _ = second
+    last_x, last_y = 2 * left + last_width, 2 * top + last_height
     ahead = number + 1
     while ahead <= number + 2:
+        boxes = free.get(ahead)
         least_off, following = 0.0, None
-        for spot in free.get(ahead, ()):
-            x, y, width, height, time_ms, _ = spot
-            steps = (time_ms - last_ms) / (last_ms - before_ms)
-            step = (last_x - before_x) * steps
-            off_x = abs(x - last_x - step)
-            if off_x > 2 * _OFF_SIDE * width + _OFF_STEP * abs(step):
-                continue
-            step = (last_y - before_y) * steps
-            off_y = abs(y - last_y - step)
-            if (
-                off_y <= 2 * _OFF_SIDE * height + _OFF_STEP * abs(step)
-                and 0 < last_height <= _HEIGHT_PARTS * height
-                and height <= _HEIGHT_PARTS * last_height
-                and 0 < last_width <= _WIDTH_PARTS * width
-                and width <= _WIDTH_PARTS * last_width
-                and (following is None or off_x / width + off_y / height < least_off)
-            ):
-                least_off, following = off_x / width + off_y / height, spot
+        if boxes:
+            steps = (boxes[0].time_ms - last_ms) / (last_ms - before_ms)
+            step_x, step_y = (last_x - before_x) * steps, (last_y - before_y) * steps
+            slack_x, slack_y = _OFF_STEP * abs(step_x), _OFF_STEP * abs(step_y)
+            for box in boxes:
+                _, _, left, top, width, height, _, _, _, _ = box
+                off_x = abs(2 * left + width - last_x - step_x)
+                if off_x > 2 * _OFF_SIDE * width + slack_x:
+                    continue
+                off_y = abs(2 * top + height - last_y - step_y)
+                if (
+                    off_y <= 2 * _OFF_SIDE * height + slack_y
+                    and 0 < last_height <= _HEIGHT_PARTS * height
+                    and height <= _HEIGHT_PARTS * last_height
+                    and 0 < last_width <= _WIDTH_PARTS * width
+                    and width <= _WIDTH_PARTS * last_width
+                    and (following is None or off_x / width + off_y / height < least_off)
+                ):
+                    least_off, following = off_x / width + off_y / height, box
         if following is None:
             ahead += 1
             continue
         track.append(following)
         before_x, before_y, before_ms = last_x, last_y, last_ms
-        last_x, last_y, last_width, last_height, last_ms, _ = following
+        last_ms, _, left, top, last_width, last_height, _, _, _, _ = following
+        last_x, last_y = 2 * left + last_width, 2 * top + last_height
         number, ahead = ahead, ahead + 1
     return track

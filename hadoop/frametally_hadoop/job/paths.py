@@ -40,6 +40,7 @@ from frametally_hadoop.job.params import MARGIN_MS
 if TYPE_CHECKING:
     from frametally_hadoop.job.visits import Visit
 
+_LABEL = itemgetter(8)
 _OFF_HEIGHTS = 0.1
 _HIDDEN_MS = 300
 """How long before and after a box its neighbours determine its lower side.
@@ -243,7 +244,8 @@ def track_pairs(
     `sizes` are those of its frames, if there are several.
     """
     hour_end_ms = hour_start_ms + HOUR_MS
-    labels = sorted({visit.label for visit in visits} | {box.label for box in lone})
+    labels = sorted({visit.label for visit in visits} | {*map(_LABEL, lone)})
+    number_of = {label: number for number, label in enumerate(labels)}
     hour = hour_start_ms % DAY_MS // HOUR_MS
     point_columns = (*POINT_COLUMNS, SIZE_COLUMN) if sizes else POINT_COLUMNS
     columns: dict[str, list[int]] = {name: [] for name in (*TRACK_COLUMNS, *point_columns)}
@@ -282,7 +284,7 @@ def track_pairs(
         of_track = (
             hour,
             number,
-            labels.index(visit.label),
+            number_of[visit.label],
             int(is_counted),
             code_of(began, Began),
             code_of(ended, Ended),
@@ -299,15 +301,15 @@ def track_pairs(
                 columns[name].append(value)
     if lone:
         own = own_boxes(lone) if sizes else lone
-        feet = [foot_point(*box[2:6]) for box in own]
+        times_ms, _, *sides, _, _, label_of, _ = zip(*own, strict=True)
+        feet = map(foot_point, *sides)
         of_lone: tuple[list[int], ...] = (
             [hour] * len(own),
             [*range(len(visits), len(visits) + len(own))],
-            [labels.index(box.label) for box in own],
-            [box.time_ms - hour_start_ms for box in own],
-            [x for x, _ in feet],
-            [y for _, y in feet],
-            [box.height for box in own],
+            [*map(number_of.__getitem__, label_of)],
+            [time_ms - hour_start_ms for time_ms in times_ms],
+            *(list(axis) for axis in zip(*feet, strict=True)),
+            [*sides[3]],
         )
         columns |= zip(LONE_COLUMNS, of_lone, strict=True)
         if sizes:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 from frametally.errors import FrametallyError
+from frametally.process.collection import rare_collection
 from frametally_hadoop.job.lines import from_json
 from frametally_hadoop.job.map_reduce import FrameGroups, Pair, reduce_group
 from frametally_hadoop.job.params import CountParams, parse_argument
@@ -52,6 +53,7 @@ def report_counter(group: str, name: str, amount: int) -> None:
     sys.stderr.write(f"reporter:counter:{group},{name},{amount}\n")
 
 
+@rare_collection()
 def main(side: str, arguments: list[str] | None = None) -> int:
     """Run the `mapper` or the `reducer` as a script."""
     parser = argparse.ArgumentParser(description=f"The {side} of the counting job, for Hadoop Streaming.")

@@ -11,9 +11,10 @@ Output pairs, keys as JSON arrays, values as JSON:
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -40,8 +41,9 @@ from frametally_hadoop.job.mending import mended, never_moves, stood_before
 from frametally_hadoop.job.params import CountParams, TrackParams
 from frametally_hadoop.job.paths import edges_by_shape, track_pairs
 
-_CONFIDENCE, _PLACE = itemgetter(1), itemgetter(2, 3, 4, 5, 8)
-"""The fields of a `TrackedBox` that `by_strength` uses; sorting by these first halves the cost."""
+_TIME, _CONFIDENCE, _IS_COUNTED, _LABEL = (itemgetter(n) for n in (0, 1, 6, 8))
+_PLACE = itemgetter(2, 3, 4, 5, 8)
+"""With `_CONFIDENCE`, the fields that `by_strength` uses; sorting by these first halves the cost."""
 
 _TWIN_OVERLAP = 0.5
 """The least intersection over union at which two boxes of one group belong to one object.
@@ -207,13 +209,13 @@ def track_hour(
     tracking = params.tracking
     if tracking is None:
         return NOT_TRACKED
-    frames = sorted(frames, key=lambda frame: (frame.captured_at_ms, frame.image_path))
+    frames = sorted(frames, key=attrgetter("captured_at_ms", "image_path"))
     hour_end_ms = hour_start_ms + HOUR_MS
     interval_ms = params.interval_s * 1000
     undated = _undated_pictures(frames)
-    footage = [frame for frame in frames if frame.image_path not in undated]
+    footage = [frame for frame in frames if frame.image_path not in undated] if undated else frames
     filmed = filmed_time([frame.captured_at_ms for frame in footage], tracking.gap_ms)
-    if any(
+    if undated and any(
         frame.image_path in undated for frame in frames if hour_start_ms <= frame.captured_at_ms < hour_end_ms
     ):
         filmed = filmed._replace(fps=0)
@@ -255,11 +257,8 @@ def track_hour(
             bar = visit.label, visit.of_label[0].time_ms // interval_ms * interval_ms
             objects[bar] += 1
             from_start[bar] += edges[size_of(first.frame)].began(first) in FROM_START
-    lone = [
-        box
-        for box in every_lone
-        if hour_start_ms <= box.time_ms < hour_end_ms and (not params.labels or box.label in params.labels)
-    ]
+    own, after = (bisect_left(every_lone, time_ms, key=_TIME) for time_ms in (hour_start_ms, hour_end_ms))
+    lone = [box for box in every_lone[own:after] if not params.labels or box.label in params.labels]
     pairs = [*track_pairs(model, source, of_hour, lone, hour_start_ms, edges, sizes)]
     return hour._replace(objects=objects, from_start=from_start, tracked_boxes=tracked, pairs=pairs)
 
@@ -269,12 +268,9 @@ def _undated_pictures(frames: Sequence[Frame]) -> set[str]:
 
     The true times are unknown: pictures taken over years but copied within a second look like footage.
     """
-    of_medium = Counter([frame.media for frame in frames])
-    return {
-        frame.image_path
-        for frame in frames
-        if frame.time_source == "file_time" and of_medium[frame.media] == 1
-    }
+    by_file = [frame for frame in frames if frame.time_source == "file_time"]
+    of_medium = Counter([frame.media for frame in frames]) if by_file else {}
+    return {frame.image_path for frame in by_file if of_medium[frame.media] == 1}
 
 
 def find_visits(frames: Iterable[Frame], params: CountParams, tracking: TrackParams) -> list[Visit]:
@@ -300,7 +296,7 @@ def _follow(
     only with a counted box within `[start_ms, end_ms)`, where it will be counted, if any label has one.
     """
     followed = tracking.followed_with(params.labels)
-    counts = params.counted_boxes._replace(labels=followed).rule()
+    least_confidence, least_side = params.min_confidence, params.min_side
     continues = CountedBoxes(tracking.weak, 0, followed).rule()
     group_of = tracking.group_of()
     trackers_of: defaultdict[Size | None, dict[str, Tracker]] = defaultdict(dict)
@@ -315,9 +311,20 @@ def _follow(
         for detection in filter(continues, frame.detections):
             left, top, width, height = detection.box
             label, confidence = detection.label, round(detection.confidence * 10_000)
-            corner = time_ms, confidence, round(left * 10), round(top * 10)
-            rest = round(width * 10), round(height * 10), counts(detection), frame, label, ()
-            box, group = new(TrackedBox, corner + rest), group_of.get(label, label)
+            width, height = round(width * 10), round(height * 10)
+            fields = (
+                time_ms,
+                confidence,
+                round(left * 10),
+                round(top * 10),
+                width,
+                height,
+                confidence >= least_confidence and width >= least_side <= height,
+                frame,
+                label,
+                (),
+            )
+            box, group = new(TrackedBox, fields), group_of.get(label, label)
             if size is not None:
                 box = scaled_box(box, size)
             if group in sightings:
@@ -329,17 +336,18 @@ def _follow(
         for group, tracker in trackers.items():
             boxes = sightings.get(group, ())
             tracker.step(time_ms, one_per_object(boxes) if len(boxes) > 1 else boxes)
-    visits, lone = [], []
+    visits: list[Visit] = []
+    lone: list[TrackedBox] = []
     every = [(group, tracker) for of_size in trackers_of.values() for group, tracker in of_size.items()]
     for _, tracker in sorted(every, key=itemgetter(0)):
-        fast, alone = chained(tracker.lone, [time_ms for time_ms, _ in tracker.left_over])
-        lone += [box for box in alone if box.is_counted]
+        fast, alone = chained(tracker.lone, map(_TIME, tracker.left_over))
+        lone += filter(_IS_COUNTED, alone)
         for track in mended([*tracker.finish(), *fast], tracker.left_over, tracking):
             first = next((n for n, sighting in enumerate(track) if sighting.is_counted), None)
             if first is not None:
                 visits.append(_visit(track, first, params, tracking, start_ms, end_ms))
     visits.sort(key=lambda visit: (visit.label, visit.sightings[0].time_ms, by_strength(visit.sightings[0])))
-    return visits, sorted(lone, key=lambda box: (box.time_ms, by_strength(box)))
+    return visits, sorted(lone, key=lambda box: (box[0], -box[1], _PLACE(box)))
 
 
 def _visit(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Iterator
 
+from frametally.process.collection import rare_collection
 from frametally_hadoop.job.map_reduce import FrameGroups, reduce_group
 from frametally_hadoop.job.mrjob_imports import stand_ins
 from frametally_hadoop.job.params import parse_argument
@@ -62,4 +63,5 @@ class CountObjects(MRJob):  # type: ignore[misc]  # mrjob has no types
 
 
 if __name__ == "__main__":
-    CountObjects.run()
+    with rare_collection():
+        CountObjects.run()
