@@ -129,6 +129,10 @@ def test_a_frozen_picture_is_no_traffic(place: Place) -> None:
     chart = ask(place, "counts?interval=60&timezone=UTC")
     assert minutes_of(chart["buckets"]) == [0, 1, 4, 5]
     assert {part["reason"] for part in chart["shows_nothing"]} == {"frozen"}
+    gap = ask(place, f"gap?source=park&at={utc(START_MS + 3 * MINUTE_MS).replace(' ', 'T')}")
+    assert gap["reasons"][0]["words"].endswith(
+        "frames are frozen (exactly the same picture again): there is nothing to count."
+    )
 
 
 def test_an_hour_of_the_week_that_shows_nothing_is_named(place: Place) -> None:
