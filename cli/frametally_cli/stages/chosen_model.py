@@ -27,10 +27,7 @@ def tested_detector(settings: Settings) -> Detector:
 
 
 def check_chosen_model(settings: Settings) -> None:
-    """Test the user's model, if there is one, in a process that ends, as a network stays in its process.
-
-    Raises `Misconfigured` if it cannot be used, or was not tested to the end.
-    """
+    """Test the user's model, if there is one, in a process that ends with its network. Raises `Misconfigured`."""
     if settings.model_weights is None and settings.model_cfg is None:
         return
     try:
