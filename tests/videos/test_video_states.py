@@ -228,7 +228,7 @@ def test_a_video_with_a_black_stretch_is_ready_once_the_rest_is_counted(house: H
     house.detect(0, 1, 2)
     house.count(1, black=2)
     row = house.settled()
-    assert (row.state, row.books) == ("ready", VideoBooks(3, 3, 3, 0, 3, {"car": 2}, shown=1))
+    assert (row.state, row.books) == ("ready", VideoBooks(3, 3, 3, 0, 3, {"car": 2}, visible_frames=1))
     assert row.reason is not None and "2 frames of its time show nothing" in row.reason
     assert video_of(row, "UTC").detections_counted == 2
 

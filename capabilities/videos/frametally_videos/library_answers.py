@@ -27,7 +27,9 @@ def video_of(row: VideoRow, timezone: str, jobs: Sequence[Job] = ()) -> answers.
     record, facts, books = row.record, row.record.facts, row.books
     first_ms = facts.started_at_ms if row.first_captured_at_ms is None else row.first_captured_at_ms
     is_counted = (
-        row.state == "ready" and books.counted is not None and not (books.counted and books.shown == 0)
+        row.state == "ready"
+        and books.counted is not None
+        and not (books.counted and books.visible_frames == 0)
     )
     detections = sum(books.labels.values()) if is_counted else None
     return answer_of(

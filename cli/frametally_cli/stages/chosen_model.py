@@ -27,7 +27,7 @@ def tested_detector(settings: Settings) -> Detector:
 
 
 def check_chosen_model(settings: Settings) -> None:
-    """Test the user's model, if there is one, in a process that ends with its network. Raises `Misconfigured`."""
+    """Test the user's model, if any, in a process that ends with its network. Raises `Misconfigured`."""
     if settings.model_weights is None and settings.model_cfg is None:
         return
     try:

@@ -44,7 +44,7 @@ class Account(NamedTuple):
         is_counted: Whether all frames of its source in its time are counted, so that `labels` is final.
         labels: Detections of its source between its first and its last frame, by label.
         blank: Frames of its source in that time that show nothing, which no number includes.
-        shown: The other counted frames in that time.
+        visible_frames: The other counted frames in that time.
     """
 
     detected: int = 0
@@ -54,7 +54,7 @@ class Account(NamedTuple):
     is_counted: bool = False
     labels: Mapping[str, int] = {}
     blank: int = 0
-    shown: int | None = None
+    visible_frames: int | None = None
 
 
 class Accounts:
@@ -106,15 +106,15 @@ class Accounts:
         step_ms = self._interval_s * 1000
         from_ms, to_ms = first_ms // step_ms * step_ms, (last_ms // step_ms + 1) * step_ms
         detected = self._detected_between(manifest.source, from_ms, to_ms)
-        shown, blank, labels = self._indexed(manifest.source, from_ms, to_ms)
-        indexed = shown + blank
+        visible_frames, blank, labels = self._indexed(manifest.source, from_ms, to_ms)
+        indexed = visible_frames + blank
         days = {day * DAY_MS for day in days_of_span(first_ms, last_ms)}
         return account._replace(
             counted=max(0, tally.detected - lost_count - max(0, detected - indexed)),
             is_counted=indexed == detected and self._days_behind.isdisjoint(days),
             labels=labels,
             blank=blank,
-            shown=shown,
+            visible_frames=visible_frames,
         )
 
     def _detected_between(self, source: str, from_ms: int, to_ms: int) -> int:
@@ -325,7 +325,7 @@ def _detected(manifest: MediaManifest, account: Account, jobs: Mapping[str, Job]
         dead_lettered=account.dead_lettered,
         counted=account.counted,
         labels=account.labels,
-        shown=account.shown,
+        visible_frames=account.visible_frames,
     )
     handled = account.detected + account.dead_lettered
     if handled < manifest.frames_announced:
