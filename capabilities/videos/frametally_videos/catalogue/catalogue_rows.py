@@ -101,8 +101,8 @@ class VideoBooks(NamedTuple):
     """The account of one video; at the end, expected = announced = detected + dead-lettered = counted.
 
     All are numbers of distinct frames, None until known. `labels` has the detections of its source between
-    its first and its last frame, by label, once they are counted. `visible_frames` is how many counted frames of that
-    time show something; None also in accounts of earlier versions.
+    its first and its last frame, by label, once they are counted. `visible_frames` is how many counted
+    frames of that time show something; None also in accounts of earlier versions.
     """
 
     expected: int | None = None
