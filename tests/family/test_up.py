@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.family.footage import make_video
 from tests.family.running import Running, of_group
 from tests.kit.waiting import until
 
@@ -172,3 +173,24 @@ def test_a_period_that_is_none_is_one_line_before_anything_starts(
     assert cli.main(["up", "--every", period, "--data-dir", str(tmp_path / "data")]) == 2
     assert f"--every {period!r} is not a period of at most a day" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.thorough
+@pytest.mark.skipif("videos" not in HERE, reason="needs videos")
+def test_a_dashboard_tests_the_model_before_a_video_is_announced_and_its_page_says_why_not(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "own.onnx").write_bytes(b"not a network")
+    (tmp_path / "own.names").write_text("lorry\n")
+    names = {"FRAMETALLY_MODEL_WEIGHTS": "own.onnx", "FRAMETALLY_MODEL_NAMES": "own.names"}
+    own = {name: str(tmp_path / file) for name, file in names.items()}
+    with Running(tmp_path, "serve", settings={"FRAMETALLY_DETECTOR": "openvino", **own}) as serve:
+        assert serve.ask("/api/v1/status")["needs"] == []
+        serve.upload(make_video(tmp_path / "gate.mp4", frames=10), source="Gate")
+        until(lambda: "are not processed" in serve.said)
+        until(lambda: bool(serve.ask("/api/v1/status")["needs"]))
+        [need] = serve.ask("/api/v1/status")["needs"]
+        assert "are not processed: " in need["line"] and "own.onnx is not an ONNX file" in need["line"]
+        assert serve.process_of("work") is serve.process_of("consume") is None
+        assert serve.said.count("own.onnx is not an ONNX file") == 1
+        assert not list(serve.data_dir.glob("store/images/**/*.jpg"))

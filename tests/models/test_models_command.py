@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.capabilities import HERE
 
 from frametally.files.downloads import KnownFile, file_sha256
 from frametally.files.opencv import Pixels, cv2
@@ -241,8 +242,14 @@ def test_the_input_has_the_shape_of_the_picture_and_as_many_pixels() -> None:
 
 @pytest.mark.parametrize(
     ("command", "arguments"),
-    [("run", ["street", "--no-serve"]), ("produce", ["street"]), ("up", ["--port", "0"])],
-    ids=["run", "produce", "up"],
+    [
+        ("run", ["street", "--no-serve"]),
+        ("produce", ["street"]),
+        ("up", ["--port", "0"]),
+        *([("work", ["--until-done"])] if "videos" in HERE else []),
+        *([("live", ["work"])] if "live" in HERE else []),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_model_is_tested_before_the_first_frame_is_stored_and_announced(
     run: Run,

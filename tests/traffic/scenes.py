@@ -81,6 +81,13 @@ class Scene(NamedTuple):
         end_ms = START_MS + SECONDS * 1000
         return Counter(label for label, ms in moments if ms < end_ms and not self.is_gap(ms))
 
+    def seen_of(self, label: str, least_frames: int) -> int:
+        """How many of a label are in the picture in at least so many frames that show something."""
+        times_ms = range(START_MS, START_MS + SECONDS * 1000, STEP_MS)
+        moments = [ms for ms in times_ms if not self.is_gap(ms)]
+        frames = [sum(one.at(ms) is not None for ms in moments) for one in self.passers if one.label == label]
+        return sum(number >= least_frames for number in frames)
+
     def is_gap(self, time_ms: int) -> bool:
         """Return whether nothing can be seen at a moment."""
         return any(start_ms <= time_ms < end_ms for start_ms, end_ms in self.gaps_ms + self.dark_ms)

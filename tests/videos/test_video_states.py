@@ -25,10 +25,12 @@ from frametally import keys
 from frametally.media.forgetting import put_tombstone
 from frametally.opening import open_count_index, open_ledger
 from frametally.records import DeadLetter, FrameAnnouncement, MediaManifest, encode
+from frametally.rules.blank_stretches import BlankPart
 from frametally.segments.contents import encode_segment
 from frametally.settings.loading import Settings
 from frametally_videos.catalogue.catalogue_rows import VideoBooks, VideoRow
 from frametally_videos.jobs.video_states import FORGOTTEN, StateSettler
+from frametally_videos.library_answers import video_of
 from frametally_videos.opening import open_video_catalogue
 from frametally_videos.records import VideoRecord
 
@@ -113,15 +115,17 @@ class House:
             ),
         )
 
-    def count(self, frames: int, cars: int = 2) -> None:
-        """A run of the day, counted and indexed."""
+    def count(self, frames: int, cars: int = 2, *, black: int = 0) -> None:
+        """A run of the day, counted and indexed; more frames of it are black."""
         self._sequence += 1
         run = msgspec.structs.replace(
             make_run(parts=[]), sequence=self._sequence, run_id=f"{self._sequence:06d}-5555555555555555"
         )
         assert run.model == MODEL
         counts = [make_count(DAY_MS, "car", cars, source="cam", evidence=[])] if cars else []
-        assert self.index.publish(run, counts, [make_coverage(DAY_MS, frames, source="cam")])
+        blank: list[BlankPart] = [("black", black, 1000 * black)] if black else []
+        coverage = make_coverage(DAY_MS, frames, source="cam", blank=blank)
+        assert self.index.publish(run, counts, [coverage])
 
     def settled(self) -> VideoRow:
         self.settler.settle(patiently=False)
@@ -196,7 +200,7 @@ def test_a_video_goes_from_received_to_ready_with_its_account(house: House) -> N
     house.count(3, cars=5)
     row = house.settled()
     assert (row.state, row.reason) == ("ready", None)
-    assert row.books == VideoBooks(3, 3, 3, 0, 3, {"car": 5})
+    assert row.books == VideoBooks(3, 3, 3, 0, 3, {"car": 5}, 3)
     assert house.catalogue.unsettled(9) == []
 
 
@@ -206,7 +210,7 @@ def test_frames_that_cannot_be_detected_are_accounted_for(house: House) -> None:
     house.detect(0, 1, dead=(2,))
     house.count(2)
     row = house.settled()
-    assert (row.state, row.books) == ("ready", VideoBooks(3, 3, 2, 1, 2, {"car": 2}))
+    assert (row.state, row.books) == ("ready", VideoBooks(3, 3, 2, 1, 2, {"car": 2}, 2))
 
 
 def test_a_video_in_which_nothing_is_seen_is_ready_with_no_label(house: House) -> None:
@@ -216,6 +220,28 @@ def test_a_video_in_which_nothing_is_seen_is_ready_with_no_label(house: House) -
     house.count(3, cars=0)
     assert house.settled()[2:3] == ("ready",)
     assert house.settled().books.labels == {}
+
+
+def test_a_video_with_a_black_stretch_is_ready_once_the_rest_is_counted(house: House) -> None:
+    house.run()
+    house.announce(announced(3))
+    house.detect(0, 1, 2)
+    house.count(1, black=2)
+    row = house.settled()
+    assert (row.state, row.books) == ("ready", VideoBooks(3, 3, 3, 0, 3, {"car": 2}, visible_frames=1))
+    assert row.reason is not None and "2 frames of its time show nothing" in row.reason
+    assert video_of(row, "UTC").detections_counted == 2
+
+
+def test_a_video_that_is_black_has_no_number_and_says_why(house: House) -> None:
+    house.run()
+    house.announce(announced(3))
+    house.detect(0, 1, 2)
+    house.count(0, cars=0, black=3)
+    row = house.settled()
+    answer = video_of(row, "UTC")
+    assert (answer.state, answer.detections_counted, answer.objects_counted) == ("ready", None, None)
+    assert answer.reason is not None and "3 frames of its time show nothing" in answer.reason
 
 
 def test_what_failed_says_why_and_stays(house: House) -> None:
@@ -346,7 +372,7 @@ def test_frames_whose_range_was_forgotten_are_not_waited_for(house: House) -> No
     assert house.settled().state == "counting", "the index still has the forgotten one"
     house.count(2)
     row = house.settled()
-    assert (row.state, row.books) == ("ready", VideoBooks(3, 3, 3, 0, 2, {"car": 2}))
+    assert (row.state, row.books) == ("ready", VideoBooks(3, 3, 3, 0, 2, {"car": 2}, 2))
     assert (row.reason or "").startswith("1 of its frames is not counted")
 
 

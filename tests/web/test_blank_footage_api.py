@@ -129,6 +129,19 @@ def test_a_frozen_picture_is_no_traffic(place: Place) -> None:
     chart = ask(place, "counts?interval=60&timezone=UTC")
     assert minutes_of(chart["buckets"]) == [0, 1, 4, 5]
     assert {part["reason"] for part in chart["shows_nothing"]} == {"frozen"}
+    gap = ask(place, f"gap?source=park&at={utc(START_MS + 3 * MINUTE_MS).replace(' ', 'T')}")
+    assert gap["reasons"][0]["words"].endswith(
+        "frames are frozen (exactly the same picture again): there is nothing to count."
+    )
+
+
+def test_a_range_that_shows_nothing_has_no_objects_in_any_answer(place: Place) -> None:
+    film(place, black=(0, 6), minutes=12)
+    asked = f"interval=60&timezone=UTC&label=car&from={START_MS}&to={START_MS + 6 * MINUTE_MS}"
+    chart, summary = (ask(place, f"{route}?{asked}") for route in ("counts", "summary"))
+    totals = [*chart["totals"], *chart["together"], summary["total"]]
+    assert {total["label"] for total in totals} == {"car", None}
+    assert {(total["objects"], total["objects_missing"]) for total in totals} == {(None, "shows_nothing")}
 
 
 def test_an_hour_of_the_week_that_shows_nothing_is_named(place: Place) -> None:

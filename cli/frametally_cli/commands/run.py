@@ -28,11 +28,9 @@ from frametally.telemetry.listener import listening
 from frametally.work.children import Family
 from frametally_cli.commands.backups import backing_up
 from frametally_cli.commands.stages import (
-    check_chosen_model,
     consume_here,
     serve_dashboard,
     show,
-    tested_detector,
 )
 from frametally_cli.console import output as console
 from frametally_cli.console import streams
@@ -52,6 +50,7 @@ from frametally_cli.options.ports import (
     stopped,
     with_options,
 )
+from frametally_cli.stages.chosen_model import check_chosen_model, tested_detector
 from frametally_cli.stages.family_members import (
     COUNT_EVERY,
     MemberOptions,

@@ -36,7 +36,6 @@ from frametally_cli.options.footage import asked_film, footage_options
 from frametally_cli.options.ports import (
     Ports,
     data_dir_option,
-    dying_of,
     ending_on,
     interval_option,
     metrics_of,
@@ -53,6 +52,7 @@ from frametally_cli.options.ports import (
     wait_for,
     with_options,
 )
+from frametally_cli.stages.chosen_model import check_chosen_model, tested_detector
 from frametally_cli.stages.family_members import MemberOptions, following
 
 if TYPE_CHECKING:
@@ -241,25 +241,6 @@ def _must_have_topic(ports: StagePorts) -> None:
 
 def _where_frames_are(settings: Settings) -> str:
     return f"on topic {settings.topic!r} of {without_passwords(settings.log_url)}"
-
-
-def tested_detector(settings: Settings) -> Detector:
-    """Return the tested detector of `settings`. Raises `Misconfigured` if it cannot be used."""
-    from frametally_models.prepare import prepare_detector
-
-    # On a busy machine, loading a model takes longer than `up` waits for its members to end.
-    with console.stage_bar("model") as bar, dying_of(signal.SIGTERM):
-        return prepare_detector(settings, bar)
-
-
-def check_chosen_model(settings: Settings) -> None:
-    """Test the user's model, if there is one, before frames are announced that it cannot detect.
-
-    Raises:
-        Misconfigured: It cannot be used.
-    """
-    if settings.model_weights is not None or settings.model_cfg is not None:
-        tested_detector(settings)
 
 
 def consume_here(

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import click
 
+from frametally.books.verdict import REFUSALS
 from frametally.errors import Misconfigured, Retryable
 from frametally.plugins import hooks
 from frametally.process.limits import in_thread
@@ -20,6 +21,7 @@ from frametally.settings.loading import Settings
 from frametally.settings.servers import is_server
 from frametally.work.children import Family, Member
 from frametally_cli.console import output as console
+from frametally_cli.stages.chosen_model import check_chosen_model
 
 COUNT_EVERY = "5s"
 """Brings a camera's footage into the chart within 10 s, 2 s of them for its segment, some for the round."""
@@ -94,12 +96,12 @@ def following(settings: Settings, options: MemberOptions) -> Iterator[None]:
     if not parts or not is_all_here(settings):
         yield
         return
-    with in_thread(partial(_follow, parts), name="family"):
+    with in_thread(partial(_follow, settings, parts), name="family"):
         yield
 
 
-def _follow(parts: Sequence[MembersPart], stop: threading.Event) -> None:
-    needed = _needed(parts, stop)
+def _follow(settings: Settings, parts: Sequence[MembersPart], stop: threading.Event) -> None:
+    needed = _needed(settings, parts, stop)
     first = next(needed, None)
     if first is None:
         return
@@ -115,8 +117,10 @@ def _follow(parts: Sequence[MembersPart], stop: threading.Event) -> None:
     more.join()
 
 
-def _needed(parts: Sequence[MembersPart], stop: threading.Event) -> Iterator[list[Member]]:
-    """Yield members when they are first needed."""
+def _needed(
+    settings: Settings, parts: Sequence[MembersPart], stop: threading.Event
+) -> Iterator[list[Member]]:
+    """Yield members when they are first needed, after a test of the model; `REFUSALS` gets why not."""
     begun: set[str] = set()
     try:
         with ExitStack() as opened:
@@ -127,6 +131,8 @@ def _needed(parts: Sequence[MembersPart], stop: threading.Event) -> Iterator[lis
                 try:
                     for part, is_waiting in [*waiting]:
                         if is_waiting():
+                            if not begun:
+                                check_chosen_model(settings)
                             yield [member for member in part.members if member.name not in begun]
                             begun |= {member.name for member in part.members}
                             waiting.remove((part, is_waiting))
@@ -134,7 +140,8 @@ def _needed(parts: Sequence[MembersPart], stop: threading.Event) -> Iterator[lis
                     say(f"waiting, then trying again: {error}")
                 stop.wait(_LOOK_EVERY_S)
     except Misconfigured as error:
-        say(f"videos, streams and cameras are not processed: {error}")
+        REFUSALS.append(f"videos, streams and cameras are not processed: {error}")
+        say(REFUSALS[-1])
 
 
 def is_all_here(settings: Settings) -> bool:

@@ -20,6 +20,8 @@ from frametally.rules.tombstones import Forgotten, Range, is_forgotten, merged, 
 from frametally.segments.dead_letters import REASONS
 from frametally.settings.loading import Settings
 
+_BLANK_WORDS = {**BLANK_WORDS, "frozen": "frozen (exactly the same picture again)"}
+
 Kind = Literal[
     "nothing_produced",
     "camera_away",
@@ -109,7 +111,7 @@ def find_reasons(
             "not counted: other footage from this source covers the same time.",
         ),
         *(
-            _reason("shows_nothing", frames, f"{BLANK_WORDS[reason]}: there is nothing to count.")
+            _reason("shows_nothing", frames, f"{_BLANK_WORDS[reason]}: there is nothing to count.")
             for reason, frames in sorted(blank_frames.items())
         ),
         _reason(

@@ -39,6 +39,10 @@ class Need(NamedTuple):
     name: str = ""
 
 
+REFUSALS: list[str] = []
+"""Why this process does not start the commands that its pages need, one line each; only a restart helps."""
+
+
 def find_needs(
     settings: Settings, store: ObjectStore, *, broken: Sequence[str], dead_letters: Mapping[str, int]
 ) -> tuple[Need, ...]:
@@ -53,6 +57,7 @@ def find_needs(
         if disk_bytes(settings.data_dir)[0] < settings.min_free_disk_mb * 1_000_000:
             line = f"the disk of {settings.data_dir} is full; free some space there"
             needs.append(Need("disk", 1, line, "/footage"))
+    needs += [Need("part", 1, line) for line in REFUSALS]
     for find in hooks("open_needs"):
         try:
             needs += find(settings, store)

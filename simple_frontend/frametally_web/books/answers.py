@@ -161,7 +161,8 @@ class OpenNeed(Answer, frozen=True, kw_only=True):
     """Something that a person must do.
 
     Attributes:
-        kind: `books`, `frames`, `disk`, `part` (a part that does not respond), `camera` or `job`.
+        kind: `books`, `frames`, `disk`, `part` (a part that does not respond or cannot start), `camera` or
+            `job`.
         number: Number of such things.
         line: The problem, and what to do about it.
         page: The page for it; empty if no page can help.

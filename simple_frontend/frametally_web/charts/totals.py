@@ -65,8 +65,18 @@ def sum_up(chart: Chart, labels: Iterable[str | None], *, by_source: bool) -> To
             if frames:
                 detections = sum([part.detections for part in parts])
                 per_frame = detections / frames if means is None else means.get(label, 0.0)
-            totals[label].append(_together(parts, _pooled(parts, label, source, per_frame, rate)))
+            total = _together(parts, _pooled(parts, label, source, per_frame, rate))
+            totals[label].append(_unless_blank(total, frames, chart))
     return totals
+
+
+def _unless_blank(total: answers.Total, frames: int, chart: Chart) -> answers.Total:
+    """Return a total of `frames`; its objects are unknown if all footage of its sources shows nothing."""
+    if frames or all(total.source not in (None, part.source) for part in chart.blank.intervals):
+        return total
+    return msgspec.structs.replace(
+        total, objects=None, objects_missing="shows_nothing", objects_from_start=None, tracked_detections=None
+    )
 
 
 def all_together(chart: Chart) -> answers.Total:
@@ -85,26 +95,20 @@ def all_labels(totals: Totals, chart: Chart) -> list[answers.Total]:
     of_sources: dict[str | None, list[answers.Total]] = defaultdict(list)
     for total in (total for of_label in totals.values() for total in of_label):
         of_sources[total.source].append(total)
-    coverage: dict[str | None, list[answers.FramesAnalysed]] = defaultdict(list)
-    for part in chart.coverage:
-        coverage[part.source].append(part)
-    return [
-        msgspec.structs.replace(_add_labels(of_labels, coverage[source]), source=source)
-        for source, of_labels in (of_sources or {None: []}).items()
-    ]
+    return [_add_labels(of_labels, chart, source) for source, of_labels in (of_sources or {None: []}).items()]
 
 
 def sum_of(totals: Totals, labels: Iterable[str | None], chart: Chart) -> answers.Total:
     """Return the joint total of some labels of a chart, from their separate totals."""
-    return _add_labels([totals[label][0] for label in labels], chart.coverage)
+    return _add_labels([totals[label][0] for label in labels], chart, None)
 
 
-def _add_labels(
-    of_labels: Sequence[answers.Total], coverage: Sequence[answers.FramesAnalysed]
-) -> answers.Total:
-    has_frames = any(part.frames for part in coverage)
-    mean_per_frame = sum(total.mean_per_frame or 0.0 for total in of_labels) if has_frames else None
-    return _add_parts(of_labels, coverage, mean_per_frame)
+def _add_labels(of_labels: Sequence[answers.Total], chart: Chart, source: str | None) -> answers.Total:
+    coverage = [part for part in chart.coverage if part.source == source]
+    frames = sum(part.frames for part in coverage)
+    mean_per_frame = sum(total.mean_per_frame or 0.0 for total in of_labels) if frames else None
+    total = msgspec.structs.replace(_add_parts(of_labels, coverage, mean_per_frame), source=source)
+    return _unless_blank(total, frames, chart)
 
 
 def by_metric(totals: Totals, metric: Metric) -> list[str]:
@@ -186,17 +190,11 @@ def _pooled(
 ) -> answers.Total:
     """Return the total of some parts over all their boxes, as if they had one label."""
     followed = [followed_of(part) for part in parts] if is_measured else [None]
-    return _total(
-        label,
-        source,
-        sum([part.detections for part in parts]),
-        max([part.peak for part in parts], default=0),
-        sum_all_or_unknown(followed),
-        sum_all_or_unknown([part.tracked_detections for part in parts]),
-        sum_all_or_unknown([part.objects_from_start for part in parts]),
-        mean_per_frame,
-        slowest_fps,
-    )
+    boxes = sum([part.detections for part in parts]), max([part.peak for part in parts], default=0)
+    tracked = sum_all_or_unknown([part.tracked_detections for part in parts])
+    from_start = sum_all_or_unknown([part.objects_from_start for part in parts])
+    of_tracks = sum_all_or_unknown(followed), tracked, from_start
+    return _total(label, source, *boxes, *of_tracks, mean_per_frame, slowest_fps)
 
 
 def _total(

@@ -19,6 +19,7 @@ from frametally.process import failpoints
 from frametally.process.exit_codes import PART_DONE
 from frametally.process.reports import plural
 from frametally.process.retrying import OnceAMinute
+from frametally.settings.data_folder import embedded_folder
 from frametally_cli.console import output as console
 from frametally_cli.console import streams
 from frametally_cli.console.tables import folded_table
@@ -30,6 +31,7 @@ from frametally_cli.options.ports import (
     stop_on,
     wait_for,
 )
+from frametally_cli.stages.chosen_model import check_chosen_model
 from frametally_live.cameras.camera_form import (
     NoCamera,
     SourceTaken,
@@ -251,6 +253,8 @@ def live_work(packs: bool, **overrides: Any) -> int:
 
     settings = read_settings("producer", overrides)
     failpoints.arm()
+    if embedded_folder(settings):  # the frames are detected on this machine
+        check_chosen_model(settings)
     streams.log_lines()
     once_a_minute = OnceAMinute(lambda line: click.echo(console.plain(line), err=True))
     with (

@@ -101,7 +101,8 @@ class VideoBooks(NamedTuple):
     """The account of one video; at the end, expected = announced = detected + dead-lettered = counted.
 
     All are numbers of distinct frames, None until known. `labels` has the detections of its source between
-    its first and its last frame, by label, once they are counted.
+    its first and its last frame, by label, once they are counted. `visible_frames` is how many counted
+    frames of that time show something; None also in accounts of earlier versions.
     """
 
     expected: int | None = None
@@ -110,6 +111,7 @@ class VideoBooks(NamedTuple):
     dead_lettered: int | None = None
     counted: int | None = None
     labels: Mapping[str, int] = MappingProxyType({})
+    visible_frames: int | None = None
 
 
 ArtifactKind = Literal["poster", "sprite", "sprite_vtt", "metadata", "quality", "playable", "enhanced"]

@@ -16,6 +16,7 @@ from frametally.ports.object_store import ObjectStore
 from frametally.process import failpoints
 from frametally.process.exit_codes import PART_DONE
 from frametally.process.retrying import OnceAMinute
+from frametally.settings.data_folder import embedded_folder
 from frametally.settings.loading import Settings
 from frametally_cli.console import output as console
 from frametally_cli.console import streams
@@ -27,6 +28,7 @@ from frametally_cli.options.ports import (
     stop_on,
     wait_for,
 )
+from frametally_cli.stages.chosen_model import check_chosen_model
 from frametally_videos.jobs.job_steps import plugin_jobs
 from frametally_videos.jobs.video_news import mailing
 from frametally_videos.jobs.video_states import StateSettler
@@ -64,6 +66,8 @@ def work(workers: int, queues: tuple[QueueName, ...], until_done: bool, **overri
     failpoints.arm()
     for job in plugin_jobs().values():
         job.check(settings)
+    if embedded_folder(settings):  # the frames are detected on this machine
+        check_chosen_model(settings)
     if not until_done:
         streams.log_lines()
 

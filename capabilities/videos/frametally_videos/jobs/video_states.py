@@ -16,7 +16,7 @@ from frametally import keys
 from frametally.books.index_lag import runs_before_undo, runs_to_index
 from frametally.media.manifests import by_source, find_manifest, media_of
 from frametally.media.overlapping import not_counted
-from frametally.ports.count_index import AGES_S, CountIndex, CountQuery
+from frametally.ports.count_index import AGES_S, NOT_LOOKED_AT, CountIndex, CountQuery
 from frametally.ports.ledger import FrameTally, Ledger
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import NoProgress, plural
@@ -43,6 +43,8 @@ class Account(NamedTuple):
             the source covers their time.
         is_counted: Whether all frames of its source in its time are counted, so that `labels` is final.
         labels: Detections of its source between its first and its last frame, by label.
+        blank: Frames of its source in that time that show nothing, which no number includes.
+        visible_frames: The other counted frames in that time.
     """
 
     detected: int = 0
@@ -51,6 +53,8 @@ class Account(NamedTuple):
     counted: int = 0
     is_counted: bool = False
     labels: Mapping[str, int] = {}
+    blank: int = 0
+    visible_frames: int | None = None
 
 
 class Accounts:
@@ -102,12 +106,15 @@ class Accounts:
         step_ms = self._interval_s * 1000
         from_ms, to_ms = first_ms // step_ms * step_ms, (last_ms // step_ms + 1) * step_ms
         detected = self._detected_between(manifest.source, from_ms, to_ms)
-        indexed, labels = self._indexed(manifest.source, from_ms, to_ms)
+        visible_frames, blank, labels = self._indexed(manifest.source, from_ms, to_ms)
+        indexed = visible_frames + blank
         days = {day * DAY_MS for day in days_of_span(first_ms, last_ms)}
         return account._replace(
             counted=max(0, tally.detected - lost_count - max(0, detected - indexed)),
             is_counted=indexed == detected and self._days_behind.isdisjoint(days),
             labels=labels,
+            blank=blank,
+            visible_frames=visible_frames,
         )
 
     def _detected_between(self, source: str, from_ms: int, to_ms: int) -> int:
@@ -141,8 +148,8 @@ class Accounts:
         )
         return detected
 
-    def _indexed(self, source: str, from_ms: int, to_ms: int) -> tuple[int, dict[str, int]]:
-        """Return the number of frames of `[from_ms, to_ms)` in the index, and their detections by label."""
+    def _indexed(self, source: str, from_ms: int, to_ms: int) -> tuple[int, int, dict[str, int]]:
+        """Return the frames of `[from_ms, to_ms)` in the index, those that show nothing, and detections."""
         histogram = self._index.histogram(
             CountQuery(
                 self._model or "", self._interval_s, AGES_S, sources=[source], from_ms=from_ms, to_ms=to_ms
@@ -151,7 +158,8 @@ class Accounts:
         labels: dict[str, int] = {}
         for bucket in histogram.buckets:
             labels[bucket.label] = labels.get(bucket.label, 0) + bucket.detections
-        return sum(bucket.frames for bucket in histogram.coverage), labels
+        blank = sum(part.frames for part in histogram.blank if part.reason != NOT_LOOKED_AT)
+        return sum(bucket.frames for bucket in histogram.coverage), blank, labels
 
 
 def _common(first: Range, second: Range) -> Range | None:
@@ -317,6 +325,7 @@ def _detected(manifest: MediaManifest, account: Account, jobs: Mapping[str, Job]
         dead_lettered=account.dead_lettered,
         counted=account.counted,
         labels=account.labels,
+        visible_frames=account.visible_frames,
     )
     handled = account.detected + account.dead_lettered
     if handled < manifest.frames_announced:
@@ -333,6 +342,12 @@ def _remarks(account: Account, jobs: Mapping[str, Job]) -> str | None:
         remarks.append(
             f"{plural(account.not_counted, 'of its frames is', 'of its frames are')} not counted: another "
             "video of its source covers their time, or they were forgotten."
+        )
+    if account.blank:
+        verb = "shows" if account.blank == 1 else "show"
+        remarks.append(
+            f"{plural(account.blank, 'frame')} of its time {verb} nothing (black, of one colour or frozen), "
+            "and no number includes them."
         )
     remarks += [
         f"{result_name} could not be made: {jobs[kind].reason}"

@@ -2,7 +2,7 @@
 
 import { el, swatch } from "../shared/dom.js";
 import { duration, roughly, span } from "../shared/format.js";
-import { fromStartWords, knownWords, WHY_NOT } from "../shared/metrics.js";
+import { fromStartWords, knownWords, untrackedWords, WHY_NOT } from "../shared/metrics.js";
 import { estimateWords, intervalIn, rangeWords } from "../shared/checked.js";
 import { NOTHING, allKnownIn, isMeasuredInPart, isPartial, knownIn, shareWords } from "../shared/series.js";
 import { t } from "../shared/texts.js";
@@ -133,6 +133,7 @@ function cutPart({ cut, range: [from, to] }, { start, end }) {
 export const partsOf = (view, row) =>
   [
     fromStartWords(view.metric, row.all),
+    untrackedWords(view.metric, row.all),
     filmedPart(row),
     ...nothingIn(view, row),
     cutPart(view, row),

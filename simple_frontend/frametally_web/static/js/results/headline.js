@@ -15,7 +15,15 @@ import {
   spanAmong,
   timeAmong,
 } from "../shared/format.js";
-import { amountOf, brief, fromStartWords, knownWords, METRICS, WHY_NOT } from "../shared/metrics.js";
+import {
+  amountOf,
+  brief,
+  fromStartWords,
+  knownWords,
+  METRICS,
+  untrackedWords,
+  WHY_NOT,
+} from "../shared/metrics.js";
 import { allIn, nothingOf, shareWords } from "../shared/series.js";
 import { nothingWords } from "../chart/tooltip.js";
 import { askedPart } from "../shared/spans.js";
@@ -121,9 +129,11 @@ export function showHeadline(sentence, facts, { counts, summary }, sources, stat
     estimateWords(metric, checkedIn(metric, summary)),
     ...(isAdded(summary) ? busiestWords(summary, counts, amountOf(known), on) : []),
   );
+  const untracked = untrackedWords(metric, counts.together[0]);
   refill(
     facts,
     fact("source", filming(counts, sources)),
+    untracked ? fact("untracked", untracked) : "",
     ...(isAdded(summary)
       ? [
           fact("filmed", filmed(summary)),

@@ -4,7 +4,7 @@ import { hasIntervals, intervalIn, intervalOfAll } from "../shared/checked.js";
 import { filmedPart, measuredPart } from "../chart/tooltip.js";
 import { el, refill } from "../shared/dom.js";
 import { isMidnight, moment, number, span } from "../shared/format.js";
-import { amountOf, fromStartWords } from "../shared/metrics.js";
+import { amountOf, fromStartWords, untrackedWords } from "../shared/metrics.js";
 import { allIn, allKnownIn, gapsOf, knownIn, spansOf, totalIn, valueIn } from "../shared/series.js";
 import { checkedCell, copyButton, numberCell, rowOf, sortableTable, valueCell } from "../shared/tables.js";
 import { t } from "../shared/texts.js";
@@ -115,9 +115,12 @@ function lineElement(line, view, onBar) {
     { title: span(row.start, row.end), "aria-label": t("web.show_the_frames_3", { start }) },
     start,
   );
-  const parts = [fromStartWords(view.metric, row.all), filmedPart(row), measuredPart(view, row)].filter(
-    Boolean,
-  );
+  const parts = [
+    fromStartWords(view.metric, row.all),
+    untrackedWords(view.metric, row.all),
+    filmedPart(row),
+    measuredPart(view, row),
+  ].filter(Boolean);
   const isIn = (/** @type {Page.Span[]} */ spans) =>
     spans.some(([from, to]) => from < row.end && to > row.start);
   return el(

@@ -77,6 +77,14 @@ export const fromStartWords = ({ id }, measures) =>
     ? t("web.of_which_stood_there", { count: number(measures.objects_from_start) })
     : "";
 
+/** "2 of 30 boxes in no track": each may be of an object that is not counted. @param {Page.Metric} metric @param {{objects: number|null, detections: number, tracked_detections: number|null}|undefined} measures */
+export function untrackedWords({ id }, measures) {
+  if (id !== "objects" || !measures || measures.objects === null) return "";
+  const { detections, tracked_detections: tracked } = measures;
+  if (tracked === null || tracked >= detections) return "";
+  return t("web.boxes_in_no_track", { boxes: number(detections - tracked), all: number(detections) });
+}
+
 /** What bars are drawn and rows are sorted by. @param {Page.Known} known */
 export const amountOf = ({ value, part }) => value ?? part;
 
