@@ -94,7 +94,7 @@ def test_a_scheme_is_chosen_in_the_page_its_address_and_its_files(filmed: Place,
 def test_the_junction_has_its_picture_its_legs_and_north(filmed: Place, visit: Visits) -> None:
     page = visit(filmed).open("traffic?source=crossroads", READY)
     expect(page.locator("#junction-picture .picture.loaded")).to_be_visible()
-    expect(page.locator(".legs-drawn text")).to_have_text(
+    expect(page.locator("#junction-picture .shapes text")).to_have_text(
         ["Mill Road (N)", "Bridge Street (E)", "Station Road (S)", "Market Lane (W)"]
     )
     expect(page.locator(".diagram .north")).to_have_count(1)
