@@ -170,5 +170,6 @@ def test_a_server_that_is_away_for_a_moment_is_asked_again(filmed: Place, visit:
     page = window.open("traffic?source=crossroads", "#traffic-page[data-state=nothing]:not([aria-busy])")
     expect(page.locator("#nothing h2")).to_have_text("The index is not responding.")
     expect(page.locator("#nothing p")).to_have_text("Wait. This page keeps trying.")
+    expect(page.locator("#nothing-act")).to_have_text("Try now")
     page.locator(READY).wait_for()
     expect(page.locator("#nothing")).to_be_hidden()
