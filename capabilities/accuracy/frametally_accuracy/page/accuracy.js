@@ -21,7 +21,7 @@ async function open() {
     if (check === null) await showChecks();
     else await (VIEWS[view] ?? openDesk)(check);
     byId("fault-title").hidden = true;
-    hideNotice();
+    if (page.dataset.state === "failed") hideNotice(); // a refused answer stays told
     page.dataset.state = "ready";
   } catch (error) {
     page.dataset.state = "failed";
