@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.web.browser import Place, Visits, expect
+from tests.web.browser import Place, Route, Visits, expect
 
 pytestmark = pytest.mark.thorough
 
@@ -47,3 +47,25 @@ def test_on_a_phone_the_menu_is_one_line_and_the_chart_begins_on_the_first_scree
     expect(page.locator("#language")).to_be_visible()
     page.get_by_role("link", name="Lines").tap()
     page.locator("#lines-page:not([data-state=loading])").wait_for()
+
+
+@pytest.mark.parametrize(("path", "route"), [("lines/edit", "sources"), ("accuracy", "accuracy")])
+def test_a_page_whose_server_is_away_for_a_moment_says_so_and_tries_again(
+    place: Place, visit: Visits, path: str, route: str
+) -> None:
+    window = visit(place)
+    away = [1, 1]
+
+    def answer(asked: Route) -> None:
+        if away:
+            away.pop()
+            asked.fulfill(status=503, json={"detail": "The index is not responding.", "remedy": "Wait."})
+        else:
+            asked.continue_()
+
+    window.page.route(f"**/api/v1/{route}*", answer)
+    page = window.open(path, wait_for="#notice .button")
+    expect(page.locator("#notice")).to_contain_text("The index is not responding. Wait. This page keeps")
+    page.get_by_role("button", name="Try now").click()
+    expect(page.locator("#nothing")).to_be_visible()
+    expect(page.locator("#notice")).to_be_hidden()

@@ -94,7 +94,7 @@ def test_a_scheme_is_chosen_in_the_page_its_address_and_its_files(filmed: Place,
 def test_the_junction_has_its_picture_its_legs_and_north(filmed: Place, visit: Visits) -> None:
     page = visit(filmed).open("traffic?source=crossroads", READY)
     expect(page.locator("#junction-picture .picture.loaded")).to_be_visible()
-    expect(page.locator(".legs-drawn text")).to_have_text(
+    expect(page.locator("#junction-picture .shapes text")).to_have_text(
         ["Mill Road (N)", "Bridge Street (E)", "Station Road (S)", "Market Lane (W)"]
     )
     expect(page.locator(".diagram .north")).to_have_count(1)
@@ -170,5 +170,6 @@ def test_a_server_that_is_away_for_a_moment_is_asked_again(filmed: Place, visit:
     page = window.open("traffic?source=crossroads", "#traffic-page[data-state=nothing]:not([aria-busy])")
     expect(page.locator("#nothing h2")).to_have_text("The index is not responding.")
     expect(page.locator("#nothing p")).to_have_text("Wait. This page keeps trying.")
+    expect(page.locator("#nothing-act")).to_have_text("Try now")
     page.locator(READY).wait_for()
     expect(page.locator("#nothing")).to_be_hidden()

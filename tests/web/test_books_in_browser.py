@@ -33,6 +33,7 @@ def test_books_that_cannot_be_read_say_so_and_stand_there_as_soon_as_they_can(
     window.page.route("**/api/v1/status", lambda route: route.fulfill(status=503, json=problem))
     page = window.open("books", wait_for="#books-page")
     expect(page.locator("#verdict")).to_contain_text("is reading the books for the first time")
+    expect(page.locator("#verdict")).to_have_attribute("data-state", "behind")
     expect(page.locator("#books-content")).to_be_hidden()
     page.unroute("**/api/v1/status")
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")

@@ -36,7 +36,7 @@ def test_each_has_its_picture_its_reason_and_what_mends_it_the_newest_first(spoi
     assert [one["cause"] for one in answer["dead_letters"]] == ["oversized", "checksum", "malformed"]
     assert (checksum["source"], checksum["captured_at_ms"]) == ("gate", START_MS + 60_000)
     assert checksum["reason"] == "a.jpg: its sha256 is different"
-    assert checksum["remedy"].startswith("put the picture back")
+    assert checksum["remedy"].startswith("restore the picture")
     assert checksum["command"] == f"frametally dead-letters replay {checksum['id']}"
     assert checksum["image_url"].startswith("/api/v1/frames/image?path=images/gate/")
     assert oversized["reason"] == "at most 9 are allowed"  # a viewer can set nothing

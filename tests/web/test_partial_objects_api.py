@@ -116,3 +116,10 @@ def test_what_stood_there_when_the_footage_began_is_said_of_what_is_known(mixed:
         ("person", "3", "2"),
         ("person", "5", "0"),
     }
+
+
+def test_a_bar_known_in_part_says_what_stood_there_when_the_footage_began(mixed: Place) -> None:
+    bars = get(mixed, "counts?source=gate&interval=3600")["bars"]
+    assert [(bar["measured_objects"], bar.get("objects_from_start")) for bar in bars] == [(3, 2), (5, 0)]
+    busiest = get(mixed, "summary?source=gate&metric=objects&interval=3600")["busiest"]
+    assert [(bar["value"], bar["objects_from_start"]) for bar in busiest] == [(5, 0), (3, 2)]

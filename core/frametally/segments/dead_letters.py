@@ -37,7 +37,7 @@ REASONS: dict[str, str] = {
 }
 """Why a frame could not be analysed, in words, by cause."""
 
-_PUT_BACK = "put the picture back, or `frametally forget` its footage and produce it again"
+_PUT_BACK = "restore the picture and try again, or `frametally forget` its footage and produce it again"
 _STORED_SO = "the picture was already faulty when it was stored: correct the program that made it"
 
 REMEDIES: dict[str, str] = {

@@ -30,6 +30,7 @@ from frametally_web.requests.endpoints import Routes
 from frametally_web.requests.parameters import Args, Parameter, choice, page_limit, read_one, shown
 from frametally_web.requests.problems import bad_parameter, without_folders
 from frametally_web.requests.query import MAX_PAGE_FRAMES, MODEL
+from frametally_web.translations.texts import problem_text
 
 _log = logging.getLogger(__name__)
 
@@ -117,8 +118,8 @@ class BookRoutes(Handlers):
                 answers.DeadLetterCause(
                     cause=cause,
                     frames=number,
-                    reason=REASONS.get(cause, cause),
-                    remedy=REMEDIES.get(cause, ""),
+                    reason=problem_text(REASONS.get(cause, cause)),
+                    remedy=problem_text(REMEDIES.get(cause, "")),
                 )
                 for cause, number in sorted(frames.items())
             ],
@@ -152,7 +153,7 @@ def answer_books(reading: LastReading) -> answers.Books:
                 cause=cause,
                 frames=frames,
                 since_ms=status.dead_letters_since_ms.get(cause),
-                reason=REASONS.get(cause, cause),
+                reason=problem_text(REASONS.get(cause, cause)),
                 command=f"frametally dead-letters list --cause {cause}",
             )
             for cause, frames in status.dead_letters.items()
@@ -197,7 +198,7 @@ def _frame(dead: DeadFrame, letter: DeadLetter | None) -> answers.DeadLetterFram
         (dead,),
         id=letter_id,
         reason=_reason(letter, dead.cause),
-        remedy=REMEDIES.get(dead.cause, ""),
+        remedy=problem_text(REMEDIES.get(dead.cause, "")),
         command=mending_command(letter_id, dead.cause),
         source=dead.source or None,
         image_path=path,
@@ -207,5 +208,5 @@ def _frame(dead: DeadFrame, letter: DeadLetter | None) -> answers.DeadLetterFram
 
 def _reason(letter: DeadLetter | None, cause: str) -> str:
     if letter is None or cause == "missing":  # for a missing object, the sentence only names the store
-        return REASONS.get(cause, cause)
+        return problem_text(REASONS.get(cause, cause))
     return without_folders(_SETTING.sub("", letter.reason))

@@ -52,6 +52,7 @@ from frametally.rules.known import (
     Missing,
     Number,
     is_too_weak,
+    sum_all_or_unknown,
     sum_or_unknown,
     why_unknown,
 )
@@ -323,6 +324,7 @@ def _sum(first: answers.CountBucket, other: answers.CountBucket) -> answers.Coun
         Number(bar.objects, bar.objects_missing, bar.measured_objects) for bar in (first, other)
     )
     followed = sum_or_unknown(followed_of(first), followed_of(other))
+    known = [bar for bar in (first, other) if bar.objects is not None or bar.measured_objects is not None]
     return answers.CountBucket(
         start_ms=first.start_ms,
         label=first.label,
@@ -334,6 +336,7 @@ def _sum(first: answers.CountBucket, other: answers.CountBucket) -> answers.Coun
         objects_missing=objects.missing,
         tracked_detections=sum_or_unknown(first.tracked_detections, other.tracked_detections),
         followed_objects=followed if objects.missing else None,
+        objects_from_start=sum_all_or_unknown(bar.objects_from_start for bar in known) if known else None,
         measured_objects=objects.at_least,
     )
 

@@ -3,11 +3,9 @@
 import { showChecks } from "./check/list.js";
 import { openDesk } from "./check/desk.js";
 import { showCertificate, showResult } from "./check/result.js";
-import { ApiError } from "frametally/js/shared/api.js";
 import { byId } from "frametally/js/shared/dom.js";
 import { askForStrip } from "frametally/js/status/live.js";
-import { showFault, showOwnFault, wordsOf } from "frametally/js/status/notices.js";
-import { t } from "frametally/js/shared/texts.js";
+import { hideNotice, showFailed } from "frametally/js/status/notices.js";
 
 const asked = new URLSearchParams(location.search);
 const check = asked.get("check");
@@ -22,12 +20,13 @@ async function open() {
     byId("to-list").hidden = check === null;
     if (check === null) await showChecks();
     else await (VIEWS[view] ?? openDesk)(check);
+    byId("fault-title").hidden = true;
+    if (page.dataset.state === "failed") hideNotice(); // a refused answer stays told
     page.dataset.state = "ready";
   } catch (error) {
     page.dataset.state = "failed";
     byId("fault-title").hidden = false;
-    if (error instanceof ApiError) showFault(t("web.this_cannot_be_shown_2"), wordsOf(error));
-    else showOwnFault(error);
+    showFailed(error, open);
   } finally {
     page.setAttribute("aria-busy", "false");
   }

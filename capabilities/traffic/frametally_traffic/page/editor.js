@@ -23,7 +23,7 @@ import { has } from "frametally/js/shell/navigation.js";
 import { answeredOf, formatWhole, parseState } from "frametally/js/shared/state.js";
 import { useZone, zoneOf } from "frametally/js/shared/time.js";
 import { askForStrip } from "frametally/js/status/live.js";
-import { hideNotice, showFault, wordsOf } from "frametally/js/status/notices.js";
+import { hideNotice, showFailed, showFault, wordsOf } from "frametally/js/status/notices.js";
 import { showNothingYet } from "frametally/js/status/nothing.js";
 import { t } from "frametally/js/shared/texts.js";
 
@@ -196,6 +196,7 @@ const fail = (error) => showFault(t("web.this_cannot_be_shown_2"), wordsOf(error
 
 async function load() {
   const { sources } = await get("sources", new URLSearchParams(state.model ? { model: state.model } : {}));
+  hideNotice();
   source = state.sources[0] ?? sources[0]?.source ?? "";
   if (!source) {
     byId("editor").dataset.state = "empty";
@@ -217,6 +218,13 @@ async function load() {
   await showPicture(state.at ?? state.from);
   byId("desk").hidden = false; // not before: whoever draws has a picture to draw over
   byId("editor").dataset.state = "ready";
+}
+
+function start() {
+  load().catch((error) => {
+    byId("editor").dataset.state = "failed";
+    showFailed(error, start);
+  });
 }
 
 function listen() {
@@ -295,7 +303,4 @@ async function store() {
 listen();
 hideNotice();
 askForStrip();
-load().catch((error) => {
-  byId("editor").dataset.state = "failed";
-  fail(error);
-});
+start();

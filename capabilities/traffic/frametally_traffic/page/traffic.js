@@ -69,7 +69,7 @@ async function load() {
  * @param {() => void} again
  */
 function fail(error, again) {
-  showFailed(error);
+  showNoReport(error, again);
   page.removeAttribute("aria-busy");
   askAgain(error, again);
 }
@@ -159,8 +159,8 @@ function showQuarters(report) {
   put();
 }
 
-/** @param {unknown} error */
-function showFailed(error) {
+/** @param {unknown} error @param {() => void} again */
+function showNoReport(error, again) {
   const isOurs = error instanceof ApiError;
   byId("traffic-content").hidden = true;
   byId("files").hidden = true;
@@ -170,7 +170,11 @@ function showFailed(error) {
   showNothing(
     isOurs ? error.message : t("traffic.the_report_cannot_be_shown"),
     isOurs && error.passes ? t("web.this_page_keeps_trying", { said: words }).trim() : words,
-    lacksLegs && has("correct") ? { words: t("traffic.draw_the_legs"), href, primary: true } : null,
+    lacksLegs && has("correct")
+      ? { words: t("traffic.draw_the_legs"), href, primary: true }
+      : isOurs && error.passes
+        ? { words: t("web.try_now"), onclick: again }
+        : null,
   );
   page.dataset.state = "nothing";
 }

@@ -80,8 +80,9 @@ async function load() {
     show(await get("status"));
   } catch (error) {
     again = askAgain(error, load); // the books may be read later than the index answers
-    if (since === null)
-      byId("verdict").textContent = t("web.the_books_cannot_be_shown", { error: wordsOf(error) });
+    if (since !== null) return;
+    byId("verdict").textContent = t("web.the_books_cannot_be_shown", { error: wordsOf(error) });
+    byId("verdict").dataset.state = "behind";
   }
 }
 

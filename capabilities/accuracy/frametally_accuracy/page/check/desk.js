@@ -47,9 +47,12 @@ const RESTORED_MS = 60_000;
  * @property {(work: any) => import("./sending.js").Answer} answerOf
  */
 
+/** One for the page, as it listens to keys: also where it is opened again. @type {Desk|null} */
+let desk = null;
+
 /** @param {string} name */
 export async function openDesk(name) {
-  const desk = new Desk(name, await sourceNames());
+  desk ??= new Desk(name, await sourceNames());
   await desk.answers.sendAll();
   await desk.fetchMore();
   byId("desk-view").hidden = false;

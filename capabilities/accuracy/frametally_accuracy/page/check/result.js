@@ -321,7 +321,11 @@ function historyTable(about, history) {
       : t("accuracy.too_few_to_say");
   };
   const headings = headingsOf(
-    [unitsTitle(about), t("accuracy.checked_until"), ...labels],
+    [
+      unitsTitle(about),
+      t("accuracy.checked_until"),
+      ...labels.map((label) => labelWords(label, about.place)),
+    ],
     (position) => position > 1,
   );
   const rows = [...looks].map(([frames, at_ms]) =>

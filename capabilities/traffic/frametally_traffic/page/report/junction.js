@@ -4,6 +4,7 @@ import { svg } from "frametally/js/shared/dom.js";
 import { number } from "frametally/js/shared/format.js";
 import { themeColor } from "frametally/js/shared/palette.js";
 import { framePicture } from "frametally/js/frames/boxed_picture.js";
+import { shapesOver } from "frametally/js/frames/shapes_over.js";
 import { columnsOf, MOTOR, sumWords, totalsOf } from "./tables.js";
 import { t } from "frametally/js/shared/texts.js";
 
@@ -17,8 +18,6 @@ const ROAD = { from: 20, to: 128 };
 const LANE = 10;
 const WIDEST = 13;
 const COLORS = 6;
-/** Of the names in the picture, of its width. */
-const FONT = 0.032;
 /** For the names on both sides of the diagram. */
 const MARGIN = 90;
 
@@ -27,61 +26,18 @@ const MARGIN = 90;
  * @param {Report} report
  */
 export function junctionPicture({ image_url: url, legs, name }) {
-  const [{ width_px: width, height_px: height }] = legs;
   if (!url) return null;
-  const picture = framePicture({ image_url: url, width_px: width, height_px: height, boxes: [] }, () => "", {
+  const [{ width_px, height_px }] = legs;
+  const lines = legs.map((leg) => ({
+    ...leg,
+    points: leg.inward === "to_left" ? leg.points.toReversed() : leg.points,
+    name: leg.side ? `${leg.name} (${leg.side})` : leg.name,
+  }));
+  const frame = { image_url: url, width_px, height_px, boxes: [], over: shapesOver({ lines }) };
+  return framePicture(frame, () => "", {
     alt: t("traffic.the_junction_with_its_legs", { name }),
     sizes: "480px",
   });
-  picture.append(
-    svg(
-      "svg",
-      { class: "legs-drawn", viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" },
-      ...legs.flatMap((leg) => legOverPicture(leg, width)),
-    ),
-  );
-  return picture;
-}
-
-/** @param {Api.JunctionLeg} leg @param {number} width  of the picture */
-function legOverPicture({ points, name, side, inward }, width) {
-  const line = points.map((point) => point.join(",")).join(" ");
-  const [[x1, y1], [x2, y2]] = [points[0], points[points.length - 1]];
-  const [x, y] = [(x1 + x2) / 2, (y1 + y2) / 2];
-  const length = Math.hypot(x2 - x1, y2 - y1) || 1;
-  const way = (inward === "to_left" ? -1 : 1) * width * 0.05;
-  // To the right of somebody who walks along it, as y points down.
-  const [dx, dy] = [(-(y2 - y1) / length) * way, ((x2 - x1) / length) * way];
-  const tip = [x + dx, y + dy];
-  const arrow =
-    `M${x} ${y}L${tip[0]} ${tip[1]}` +
-    `M${tip[0] - dx * 0.4 - dy * 0.3} ${tip[1] - dy * 0.4 + dx * 0.3}L${tip[0]} ${tip[1]}` +
-    `L${tip[0] - dx * 0.4 + dy * 0.3} ${tip[1] - dy * 0.4 - dx * 0.3}`;
-  return [
-    svg("polyline", { class: "halo", points: line }),
-    svg("polyline", { points: line }),
-    svg("path", { class: "halo", d: arrow }),
-    svg("path", { d: arrow }),
-    svg("text", {
-      ...placeOfName({ x, y, dx, dy, top: Math.min(y1, y2), width }),
-      "font-size": width * FONT,
-      "dominant-baseline": "central",
-      text: side ? `${name} (${side})` : name,
-    }),
-  ];
-}
-
-/**
- * Behind the line, as one goes in, or above it where one goes across; and within the picture.
- * @param {{x: number, y: number, dx: number, dy: number, top: number, width: number}} line  middle, way in, upper end
- */
-function placeOfName({ x, y, dx, dy, top, width }) {
-  const behind = Math.abs(dy) > Math.abs(dx) ? y - dy * 0.7 : top - width * FONT;
-  const place = { x, y: Math.max(behind, width * FONT), "text-anchor": "middle" };
-  if (x < width * 0.25)
-    return { ...place, x: Math.max(x - width * 0.1, width * 0.01), "text-anchor": "start" };
-  if (x > width * 0.75) return { ...place, x: Math.min(x + width * 0.1, width * 0.99), "text-anchor": "end" };
-  return place;
 }
 
 /** Whether each leg lies on a side of its own: only then north is known. @param {Report} report */

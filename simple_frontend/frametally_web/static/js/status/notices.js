@@ -174,6 +174,25 @@ export function showFuture({ to, sources: chosen }, { counts, sources }, onChang
   );
 }
 
+/**
+ * Why a page cannot show what it is for. What passes is tried again, by itself and from a button.
+ * @param {unknown} error
+ * @param {() => unknown} load
+ */
+export function showFailed(error, load) {
+  clearTimeout(again);
+  if (!(error instanceof ApiError)) return showOwnFault(error);
+  const title = t("web.this_cannot_be_shown_2");
+  if (!error.passes) return showFault(title, wordsOf(error));
+  const now = () => {
+    clearTimeout(again);
+    load();
+  };
+  const button = el("button.button", { onclick: now }, t("web.try_now"));
+  showNotice("warning", title, t("web.this_page_keeps_trying", { said: wordsOf(error) }), button);
+  again = askAgain(error, load);
+}
+
 /** An error of the page itself. @param {unknown} error */
 export function showOwnFault(error) {
   console.error(error);
