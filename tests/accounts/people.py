@@ -50,7 +50,7 @@ Asks = Callable[..., Answered]
 
 @contextmanager
 def asking_as(url: str, name: str) -> Iterator[Asks]:
-    """Yield who asks with a session of `name`; empty: with none."""
+    """Yield a client that is signed in as `name`, or not signed in if it is empty."""
     client = Client(url)
     cookie = {"Cookie": cookie_of(sign_in(client, name))} if name else {}
 
@@ -72,7 +72,7 @@ def guess_until_slowed(guess: Callable[[], Answered]) -> list[int]:
 
 
 def lengthen_waits(place: Place) -> None:
-    """Make whoever waits for a sign-in wait 30 s longer: a busy machine outlasts a first wait of a second."""
+    """Make each wait for a sign-in 30 s longer: a busy machine outlasts a first wait of a second."""
     longer = (
         "UPDATE frametally_login_attempts SET due_at_ms = due_at_ms + 30000 WHERE due_at_ms > tried_at_ms"
     )

@@ -1,4 +1,4 @@
-"""What every access book keeps, whichever it is: accounts, their sessions and links, and tried sign-ins."""
+"""The contract of every access book: accounts, their sessions and links, and attempted sign-ins."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_of_two_administrators_who_take_the_rights_of_each_other_at_once_one_sta
 
     def met(method: Callable[..., bool]) -> Callable[..., bool]:
         def run(*arguments: Any, **options: Any) -> bool:
-            both_are_here.wait(timeout=60)  # whatever was looked at before is out of date from here on
+            both_are_here.wait(timeout=60)  # from here on, anything read before is out of date
             return method(*arguments, **options)
 
         return run

@@ -1,4 +1,5 @@
-"""What OWASP's ASVS asks of passwords and sessions beyond what other tests show: see docs/security.md."""
+"""Requirements of OWASP's ASVS for passwords and sessions that other tests do not cover: see
+docs/security.md."""
 
 from __future__ import annotations
 

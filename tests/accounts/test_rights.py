@@ -1,4 +1,4 @@
-"""Every route of the dashboard needs a right that the one table names, and each role has what it should."""
+"""Every route of the dashboard needs a right from the one table, and each role has the intended rights."""
 
 from __future__ import annotations
 

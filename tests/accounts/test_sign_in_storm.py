@@ -1,4 +1,4 @@
-"""Many sign-ins at once wait for each other, and keep nobody else waiting."""
+"""Many sign-ins at once wait for each other, and keep no other request waiting."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_guesses_leave_the_threads_to_the_others_and_one_too_many_is_refused(
         assert "\r\ncontent-security-policy: default-src 'none'" in answer
         assert "Too many people are signing in" in answer
         guesses.remove(refused)
-        # Whoever gives up makes room, though no hash has ended.
+        # A client that gives up makes room, though no hash has ended.
         guesses.pop().close()
         again = ask(port, b"POST /sign-in", opened)
         while select.select([again], [], [], 0.2)[0]:
