@@ -7,7 +7,7 @@ from flask.testing import FlaskClient
 from tests.web.conftest import Place
 
 SEED = "5"
-"""By it the first clip has footage before it."""
+"""A time at which the first clip has earlier footage."""
 
 
 @pytest.fixture(autouse=True)

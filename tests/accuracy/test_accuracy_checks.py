@@ -58,7 +58,7 @@ def refusing(
 
 
 def right_counts() -> dict[str, dict[str, int]]:
-    """What is in each frame: one more car in every fourth frame than the model counts."""
+    """The truth in each frame: one more car in every fourth frame than the model counts."""
     truths = {}
     for number, line in enumerate(make_lines("gate", frames=FRAMES)):
         boxes = [one for one in line.detections if one.confidence >= 0.25]
@@ -282,7 +282,7 @@ def test_a_certificate_is_verified_by_the_store_and_not_after_any_change(
 def test_a_certificate_signed_anew_over_chosen_frames_does_not_hold(
     client: FlaskClient, counted: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Whoever has a key of their own cannot pick the frames: the seed draws them."""
+    """Users with their own key cannot pick the frames: the seed draws them."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     from frametally_accuracy.certificates import read_certificate, sign

@@ -1,4 +1,4 @@
-"""The rules of a check: what is drawn, and that the intervals hold what they say."""
+"""The rules of a check: which units are drawn, and that the intervals cover the truth as often as they claim."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def ratio_slope(draws: Draws, truth: np.ndarray, model: np.ndarray) -> float:
     return of_truth / of_model
 
 
-# What is drawn
+# Drawing
 
 
 def test_a_seed_draws_the_same_units_wherever_and_in_whatever_order_it_is_asked() -> None:
@@ -150,7 +150,7 @@ def test_units_are_drawn_as_often_as_their_weights_have_it() -> None:
     assert stats.chisquare(seen, weights / 4 * 4000).pvalue > 0.01
 
 
-# What the answers say
+# Answers
 
 
 def test_equal_weights_give_the_plain_mean_with_its_finite_population_correction() -> None:
@@ -532,7 +532,7 @@ def test_a_stretch_of_errors_that_its_own_units_show_is_corrected_there() -> Non
 def test_a_bar_errs_as_its_answered_units_do(
     start: int, end: int, first: int, behind: int, unusual_at: int | None
 ) -> None:
-    """Where stretches differ without bounds, a bar takes no part of the mean error."""
+    """If stretches differ without bounds, a bar takes no part of the mean error."""
     checked = Footage().check(10)._replace(total=1000.0, ratio=1.1, standard_error=5.0)
     checked = checked._replace(fixed=checked.fixed._replace(high=1010.0))
     truth = np.array([3.0, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8])
@@ -561,7 +561,7 @@ def test_a_bar_errs_as_its_answered_units_do(
     variance *= left if own >= 4 else 1
     middle = 1.1 * 50 + size * error
     assert bars.corrected[0] == pytest.approx(middle)
-    # 1.2 and 0.25 of the half-width of what these units say; the quantile is (1010 - 1000) / 5.
+    # 1.2 and 0.25 of the half-width from these units; the quantile is (1010 - 1000) / 5.
     is_unusual = unusual_at is not None and unusual_at in run
     beyond = (1.2 if is_unusual else 0.25) * 2 * (1 - 20 / 400) * size * math.sqrt(variance)
     own_variance = (1 - (20 / 400) ** 2) * size**2 * variance + left * 2.0 * size
@@ -644,7 +644,7 @@ def test_more_objects_that_are_missed_as_often_are_no_change_and_a_blind_model_i
     assert not stretches_of(truth[:7], np.zeros(7)).any(), "of so few units nothing is known"
 
 
-# What the model's counts tell of themselves
+# Information in the model's counts
 
 
 def test_what_stays_is_what_most_units_around_have_and_no_other_source() -> None:

@@ -1,4 +1,4 @@
-"""A certificate in Chromium's PDF: one page, with the numbers of the signed file, at most labels, too."""
+"""A certificate in Chromium's PDF: one page with the numbers of the signed file, even with the most labels."""
 
 from __future__ import annotations
 

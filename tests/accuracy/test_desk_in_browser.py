@@ -42,7 +42,7 @@ def filmed(place: Place) -> Place:
 
 @pytest.fixture
 def right() -> dict[int, dict[str, int]]:
-    """What is in each frame, by its time: one more car in every fourth frame than the model counts."""
+    """The truth in each frame, by its time: one more car in every fourth frame than the model counts."""
     truths = {}
     for number, line in enumerate(make_lines("gate", frames=FRAMES)):
         labels = [one.label for one in line.detections if one.confidence >= 0.25]
@@ -54,7 +54,7 @@ def right() -> dict[int, dict[str, int]]:
 
 
 class Keyboard:
-    """Who works by keyboard alone, knows what is in each frame, and counts their keys."""
+    """A person who uses only the keyboard, knows the truth in each frame, and counts the key presses."""
 
     def __init__(self, page: Page, certificate: dict[str, Any], right: dict[int, dict[str, int]]) -> None:
         self.page, self.keys = page, 0

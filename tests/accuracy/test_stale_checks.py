@@ -1,4 +1,4 @@
-"""When a check is stale, what that costs to see, and what becomes of units whose frames changed meanwhile."""
+"""When a check is stale, how much work it takes to find out, and what happens to units whose frames changed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from frametally.records import FrameDetections
 from frametally_accuracy.certificates import _signed
 
 WIDE_RANGE = {"from_ms": START_MS - 10**8, "to_ms": START_MS + 10**8}
-"""Longer than the footage: nothing of it leaves the range."""
+"""Longer than the footage, so that no footage is outside the range."""
 
 Lines = list[FrameDetections]
 
@@ -116,7 +116,7 @@ def test_stale_wherever_frames_came_went_or_moved_on_page_chart_desk_and_certifi
 
 
 def erase(place: Place) -> None:
-    """Remove all segments, and what is counted of them."""
+    """Remove all segments and their counts."""
     for one in [*place.store.list("segments")]:
         place.store.delete(one.key)
     for run in place.real_index.current_runs():
@@ -279,7 +279,7 @@ def test_a_time_that_cannot_be_is_refused_and_the_servers_clock_dates_answers(
 
 
 def resigned(fields: dict[str, Any]) -> bytes:
-    """A certificate that somebody with a key of their own has changed and signed again."""
+    """A certificate that a forger has changed and signed again with another key."""
     key = Ed25519PrivateKey.generate()
     fields["public_key"] = key.public_key().public_bytes_raw().hex()
     return json.dumps(fields | {"signature": key.sign(_signed(fields)).hex()}).encode()
