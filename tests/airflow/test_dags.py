@@ -1,4 +1,4 @@
-"""The DAGs against embedded parts, in the Airflow that `make test-airflow` sets up beside this one."""
+"""The DAGs against embedded parts, in the separate Airflow that `make test-airflow` installs."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ class Airflow:
         self.data_dir = folder / "data"
         self.store = open_object_store((self.data_dir / "store").as_uri())
         frametally = folder / "frametally"
-        self.broken = folder / "broken"  # while it is there, nothing can be counted
-        self.deadly = folder / "deadly"  # while it is there, a layer dies behind what it has made first
+        self.broken = folder / "broken"  # while it exists, every count fails
+        self.deadly = folder / "deadly"  # while it exists, a layer dies after its first write
         frametally.write_text(
             f'#!/bin/sh\n[ ! -e {self.broken} ] || [ "$2" = --dry-run ] || [ "$1" = media ] || exit 2\n'
             f"[ ! -e {self.deadly} ] || export FRAMETALLY_FAILPOINT=layer.made\n"
@@ -79,7 +79,7 @@ class Airflow:
         return finished.stdout
 
     def film(self, day: int, *, cars: int = 3, is_damaged: bool = False) -> tuple[str, bytes]:
-        """One segment of that day's noon, counted from 2026-01-01; its key and what it should hold."""
+        """One segment of that day's noon, counted from 2026-01-01: its key and its expected content."""
         at_ms = NOON_MS + day * DAY_MS + self.segments * 1000
         frames = [
             FrameDetections(
@@ -135,7 +135,7 @@ class Airflow:
             "AIRFLOW__API__HOST": "127.0.0.1",
             "AIRFLOW__API__PORT": port,
             "AIRFLOW__API__WORKERS": "1",
-            # Else each part that finds no configuration writes one, with a secret of its own.
+            # Otherwise each part without configuration writes one, with a different secret.
             "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_urlsafe(64),
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
             "AIRFLOW__CORE__PARALLELISM": "2",
@@ -209,7 +209,7 @@ def test_the_dags_can_be_read_and_none_waits_to_be_switched_on(airflow: Airflow)
     said = airflow.run("dags", "list", "-o", "json")
     listed = {
         dag["dag_id"]: dag["is_paused"] for dag in json.loads(said[said.index("[{") :])
-    }  # warnings come first
+    }  # warnings are printed first
     assert listed == dict.fromkeys(
         [
             "frametally_backup",
