@@ -51,7 +51,8 @@ class AlertPlace:
         covered_ms: int | None = MINUTE_MS,
         digest: str = "",
     ) -> None:
-        """Count a day anew: boxes by minute; 0 was filmed and had none, what is left out was not filmed."""
+        """Count a day again: boxes by minute; 0 means footage without boxes, a missing minute means no
+        footage."""
         self.publish({source: minutes}, label=label, day=day, covered_ms=covered_ms, digest=digest)
 
     def publish(
@@ -126,7 +127,7 @@ class AlertPlace:
         assert self.ports.index.publish(run, counts, coverage)
 
     def rule(self, name: str = "busy", **given: Any) -> AlertRule:
-        """Add a rule that a channel `ops` tells."""
+        """Add a rule that notifies the channel `ops`."""
         values: dict[str, Any] = {
             "what": "count",
             "channels": ["ops"],
@@ -139,11 +140,11 @@ class AlertPlace:
         return rule
 
     def rule_of(self, channel: str) -> AlertRule:
-        """Add a rule on any count that this channel tells."""
+        """Add a rule on any count that notifies this channel."""
         return self.rule(channel, channels=[channel], threshold=1)
 
     def schedule(self, name: str = "weekly", **given: Any) -> ScheduledReport:
-        """Add a report that a channel `ops` tells."""
+        """Add a report for the channel `ops`."""
         values: dict[str, Any] = {
             "every": "monday",
             "at": "07:00",
@@ -157,7 +158,7 @@ class AlertPlace:
         return report
 
     def make_reports(self, now_ms: int, make: MakeFiles | None = None) -> tuple[int, list[str]]:
-        """Make what is due, of what is counted."""
+        """Make the reports that are due, from the current counts."""
         ports = self._at(now_ms)
         return make_due(
             self.book, ports, make or maker(ports.settings, ports.store, ports.index, ports.ledger)
@@ -170,7 +171,7 @@ class AlertPlace:
         return replace(self.ports, now_ms=now_ms)
 
     def alerts(self) -> list[Alert]:
-        """What was put into the outbox, the oldest first."""
+        """The content of the outbox, oldest first."""
         return [message.alert for message in self.book.messages(10_000)[0]][::-1]
 
     def told(self) -> list[tuple[int, str, float | None]]:

@@ -1,4 +1,4 @@
-"""Channels that administrators add: their addresses go in and never come out, and alerts go there."""
+"""Channels that administrators add: their addresses are stored and never shown, and alerts go there."""
 
 from __future__ import annotations
 
@@ -177,7 +177,7 @@ def test_the_secrets_are_in_no_answer_page_database_or_log(
     for secret in SECRETS:
         assert not [one for one in (*shown, stored, caplog.text) if secret in one]
     assert "hall" in shown[0]
-    assert "alert channels" in TABLES[0].tables  # a backup has the row, as it is stored
+    assert "alert channels" in TABLES[0].tables  # a backup has the row as it is stored
 
 
 def test_who_may_only_look_adds_replaces_tests_and_deletes_none(place: Place, serving: Serving) -> None:

@@ -47,7 +47,7 @@ def mailed(
 
 
 def mails_to(smtp: Mapping[str, str], receiver: str, *, at_least: int = 0) -> list[mailbox.mboxMessage]:
-    """What the server has delivered to an address, once it is so much."""
+    """The mails that the server has delivered to an address, once there are so many."""
     by_s = time.monotonic() + THERE_WITHIN_S
     while True:
         path = Path(smtp["MAILS"])
@@ -126,5 +126,5 @@ def test_a_real_mail_server_that_is_stopped_hangs_nobody_and_has_the_alert_once_
             place.book.end(message, "queued")
             assert sender.send() == SentReport(sent=1)
             again = mails_to(own.values, receiver, at_least=1)
-    # What hung may have been taken after all: then it is the same mail, as its name says.
+    # The server may have accepted the mail that hung: then it is the same mail, as its id shows.
     assert {mail["Message-ID"] for mail in again} == {f"<{message.id}@example.org>"}

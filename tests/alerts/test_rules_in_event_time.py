@@ -1,4 +1,4 @@
-"""Rules are looked at in event time: each finding is told once, and corrected where footage comes late."""
+"""Rules are checked in event time: each finding is sent once, and corrected if footage arrives late."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scheduled reports: once for each turn of local clocks, whole, into the store and to whoever is told."""
+"""Scheduled reports: made once for each turn of local clocks, complete, stored and sent to each channel."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def test_a_turn_is_told_once_whoever_asks_how_often_and_whatever_the_clock_does(
 def test_over_a_change_of_clocks_each_day_has_one_report(
     place: AlertPlace, first: str, days: list[str]
 ) -> None:
-    """At 02:30, which is skipped in March and comes twice in October; asked every ten minutes."""
+    """At 02:30, which is skipped in March and occurs twice in October; checked every ten minutes."""
     place.schedule("daily", every="day", at="02:30", now_ms=ms(first))
     for tick in range(66 * 6):
         place.make_reports(ms(first) + tick * 600_000, quickly)
@@ -187,7 +187,7 @@ def test_a_report_over_footage_that_shows_nothing_says_so_and_not_that_there_is_
 
 
 def test_a_mailed_summary_has_the_least_number_of_objects_that_are_known_in_part(place: AlertPlace) -> None:
-    """A camera that could be followed on Friday, not on Saturday; buses that nobody could follow."""
+    """A camera whose objects were tracked on Friday, not on Saturday; buses that were never tracked."""
     for number, fps in enumerate([5.0, 1.0], start=1):
         day = f"2026-05-0{number}"
         at_ms = keys.day_start_ms(day) + 12 * HOUR_MS
@@ -279,7 +279,7 @@ def test_one_that_cannot_be_made_is_tried_again_ever_later_up_to_an_hour(place: 
         raise Misconfigured("There is no source named 'gate'.")
 
     make = EverLater(fail, clock=lambda: now_s)
-    # Asked every minute for a day: it is said each time, and hardly ever tried.
+    # Checked every minute for a day: each failure is reported, and attempts are rare.
     for at_s in range(0, 24 * HOUR_S, 60):
         now_s = float(at_s)
         assert place.make_reports(DUE_MS, make) == (0, ["report weekly: There is no source named 'gate'."])
@@ -288,7 +288,7 @@ def test_one_that_cannot_be_made_is_tried_again_ever_later_up_to_an_hour(place: 
     assert max(pauses_s) <= 3660
     assert min(pauses_s[10:]) >= 1800
     assert len(pauses_s) < 60
-    # What is due next does not wait for that.
+    # The next due report does not wait for that.
     tried_s.clear()
     place.make_reports(DUE_MS + 7 * 24 * HOUR_MS, make)
     assert len(tried_s) == 1
@@ -356,7 +356,7 @@ def test_a_full_outbox_keeps_a_report_until_there_is_room_and_makes_it_once(
         assert place.make_reports(DUE_MS, make) == (1, waits)
         for _ in range(3):
             assert place.make_reports(DUE_MS, make) == (0, waits)
-        assert made == ["stored"]  # what could not be told is not made, round for round
+        assert made == ["stored"]  # a report that cannot be sent is not made, round after round
         message = place.book.claim("ops", lease_s=60)
         assert message is not None
         place.book.end(message, "sent")

@@ -30,7 +30,7 @@ SECRET = "kept-from-all-logs"  # noqa: S105
 
 @contextmanager
 def hooked(folder: Path, hook: Hook, **settings: Any) -> Iterator[tuple[AlertPlace, AlertSender, list[str]]]:
-    """A place with one alert that waits for a webhook, whoever sends it, and what that says."""
+    """A place with one alert that waits for a webhook, the sender, and the sender's messages."""
     lines: list[str] = []
     with hook_server(hook) as port:
         url = settings.pop("url", f"http://127.0.0.1:{port}/alerts?of=frametally")
@@ -91,7 +91,7 @@ def endless_head(connection: socket.socket) -> None:
 
 
 def trickle(connection: socket.socket) -> None:
-    """Never ends, and never lets a time-out between two bytes come."""
+    """Never ends, and never pauses long enough between two bytes for a time-out."""
     while True:
         connection.sendall(b"H")
         time.sleep(0.05)
