@@ -13,7 +13,7 @@ MADE = ("auth", "acme", "store", "footage", "__pycache__")
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Path:
-    """`cloud-services` as it comes from a fresh checkout."""
+    """`cloud-services` as in a fresh checkout."""
     folder = tmp_path / "cloud-services"
     unmade = shutil.ignore_patterns(
         *MADE,

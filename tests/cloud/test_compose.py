@@ -1,4 +1,4 @@
-"""The compose file keeps its promises, and says so itself when something is missing."""
+"""The compose file keeps its promises, and reports what is missing."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ VALUES = {name: f"value-of-{name.lower()}" for name in required_variables()} | {
 }
 WHOLE = compose_file(VALUES)
 SERVICES: dict[str, dict[str, Any]] = WHOLE["services"]
-# What else than the product's own may be named by a person, and why it is no setting of frametally's.
+# Other variables that people may set, and why they are not settings of frametally.
 NO_SETTINGS = {
     "FRAMETALLY_DOMAIN": "Traefik's names",
     "FRAMETALLY_ACME_EMAIL": "Let's Encrypt's",
@@ -63,7 +63,7 @@ def docker_compose() -> list[str]:
 
 
 def config(folder: Path, values: dict[str, str], *how: str) -> subprocess.CompletedProcess[str]:
-    """`config` in a folder with this `.env` and nothing of ours in the environment."""
+    """`config` in a folder with this `.env`, without our variables in the environment."""
     (folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in values.items()))
     shutil.copy(FILE, folder)
     shutil.copy(GPU_FILE, folder)
@@ -97,7 +97,7 @@ def test_docker_compose_gives_a_gpu_to_the_consumers_alone(tmp_path: Path) -> No
     for name in ("consumer", "consumer-live"):
         [device] = seen[name]["deploy"]["resources"]["reservations"]["devices"]
         assert (device["driver"], device["capabilities"]) == ("nvidia", ["gpu"])
-        # What the other file says of it still holds.
+        # Its other settings from the other file still apply.
         assert seen[name]["command"] == SERVICES[name]["command"]
         assert seen[name]["read_only"] is True
         assert set(SERVICES[name]["environment"]) < set(seen[name]["environment"])
@@ -153,7 +153,7 @@ def test_docker_compose_takes_what_the_setup_wrote(stack: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     seen = yaml.safe_load(done.stdout)["services"]
-    # What docker-compose reads is what the tests of the stack read.
+    # The tests of the stack read the same files as docker-compose.
     ours = compose_file({k: v or "" for k, v in dotenv_values(stack / ".env").items()})["services"]
     for name, service in ours.items():
         theirs = {key: str(value) for key, value in (seen[name].get("environment") or {}).items()}
@@ -248,7 +248,7 @@ def test_the_way_back_in_the_readme_empties_all_that_a_newer_version_has_migrate
     text = (STACK / "README.md").read_text(encoding="utf-8")
     back = text.partition("To go back,")[2].partition("\n## ")[0]
     volumes = re.findall(rf"{STACK.name}_([\w-]+)", back)
-    migrated = {"postgres", "elasticsearch"}  # where ledger, catalogue, gold tables and index lie
+    migrated = {"postgres", "elasticsearch"}  # where the ledger, catalogue, gold tables and index are
     kept = {one.partition(":")[0] for name in migrated for one in SERVICES[name]["volumes"] if one[0] != "."}
     assert set(volumes) == kept
 
@@ -470,7 +470,7 @@ def test_each_service_gets_its_own_secrets_alone() -> None:
     assert has["postgres"] == {"FRAMETALLY_LEDGER_PASSWORD"}
     for name in ("dashboard", "worker", "live-worker", "alerts"):  # they read, or not even that
         assert "FRAMETALLY_INDEX_PASSWORD" not in has[name]
-    # What decodes footage holds no more than it needs.
+    # The part that decodes footage has no more access than it needs.
     for name in ("producer", "consumer", "consumer-live"):
         assert not {"FRAMETALLY_INDEX_PASSWORD", "FRAMETALLY_LEDGER_PASSWORD"} & has[name], name
     # Of Kafka's users each knows itself alone.
