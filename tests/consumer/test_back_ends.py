@@ -1,4 +1,4 @@
-"""Every back-end finds what the reference finds, and what it finds depends on the picture alone."""
+"""Every back-end detects the same as the reference, and its results depend only on the picture."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_on_real_frames_a_network_in_batches_as_on_a_gpu_finds_what_the_referenc
     found = in_batches.detect(images)
     for others in (load("opencv").detect(images), alone.detect(images)):
         assert_near(others, found, BOUNDS["onnxruntime", "f32"])
-    # Whatever pictures share its batch, and however full that is.
+    # Whichever pictures share its batch, and however full the batch is.
     assert as_bytes(found) == as_bytes(in_batches.detect(images[::-1])[::-1])
     assert as_bytes(found[:2]) == as_bytes([in_batches.detect([image])[0] for image in images[:2]])
 

@@ -219,8 +219,8 @@ def test_a_frozen_camera_is_frozen_after_every_codec_of_constant_quality(codec: 
     assert to_ms >= 95_000  # the encoder treats the last key frame differently
 
 
-# The least noise is what a codec leaves least of; more of it and the night are looked at after the one that
-# keeps least, and with the longest way between key frames.
+# The lowest noise is where a codec keeps the least of it; the thorough runs add more noise and night scenes,
+# and the longest interval between key frames.
 @pytest.mark.thorough
 @pytest.mark.parametrize(
     ("light", "noise", "codec"),

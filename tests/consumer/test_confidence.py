@@ -1,4 +1,4 @@
-"""Default thresholds mean for each model what they mean for YOLOv4-tiny, whose own confidences stay."""
+"""Each model's default thresholds have the same effect as YOLOv4-tiny's; its confidences stay unchanged."""
 
 from __future__ import annotations
 

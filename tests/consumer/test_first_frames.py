@@ -1,4 +1,4 @@
-"""A new model that finds nothing says so: in the run, and in the books."""
+"""A new model that detects nothing is reported: in the run, and in the books."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BOX = Detection(label="car", confidence=0.5, box=(0.0, 0.0, 8.0, 8.0))
 
 
 class Finding:
-    """Finds a box in the pictures whose number it is told."""
+    """Detects a box only in the pictures with the given numbers."""
 
     model_id = "finding-1"
 

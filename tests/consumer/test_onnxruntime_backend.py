@@ -1,7 +1,5 @@
-"""ONNX Runtime computes on what was asked for, or not at all: never on the CPU without a word.
-
-No test has a GPU. What stands in for one computes on the CPU, by the very code that a GPU would be given.
-"""
+"""ONNX Runtime computes on the requested device, or fails: never silently on the CPU. No test has a GPU. Its
+stand-in computes on the CPU, through the same code that a GPU would use."""
 
 from __future__ import annotations
 
@@ -39,7 +37,7 @@ Asked = Sequence[tuple[str, dict[str, str]]]
 
 
 class Part(NamedTuple):
-    """What ONNX Runtime says of a part of a network."""
+    """ONNX Runtime's report about a part of a network."""
 
     ep_name: str
 
@@ -58,7 +56,7 @@ class LibraryIsMissing(onnxruntime.InferenceSession):
 
 
 class OnGpu(onnxruntime.InferenceSession):
-    """Says that a GPU computes."""
+    """Reports that a GPU computes."""
 
     parts: tuple[Part, ...] = (Part(GPU),)
     asked: dict[str, dict[str, str]]
@@ -80,7 +78,7 @@ class PartlyOnGpu(OnGpu):
 
 @pytest.fixture
 def install(monkeypatch: pytest.MonkeyPatch) -> Callable[[type], None]:
-    """Puts an ONNX Runtime for GPUs in the place of the installed one."""
+    """Replace the installed ONNX Runtime with one for GPUs."""
 
     def do(session: type) -> None:
         monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [TENSORRT, GPU, CPU])

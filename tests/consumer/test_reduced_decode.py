@@ -24,7 +24,7 @@ from frametally_models.prepare import prepare_detector
 
 SIZE_PX = 224  # twice that is still within the clip's 854x480
 FOUND_AGAIN = 0.9
-"""Of what one of both finds with a confidence of 0.25 or more: share that the other finds, too."""
+"""Of the detections of one with a confidence of 0.25 or more: the share that the other also has."""
 SHIFT, BIAS = 0.05, 0.025
 """By how much the edges of boxes of 0.5 and more move, in parts of the side: the median without and with
 its sign. A box moves by chance; they may not all move one way."""

@@ -1,4 +1,4 @@
-"""What Spark detects is what the consumer does, and is committed as the consumer does."""
+"""Spark detects and commits the same as the consumer."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Place:
         return lines, letters
 
     def told(self) -> list[bytes]:
-        """What is on the topic of results."""
+        """The messages on the topic of results."""
         with closing(open_frame_log(self.settings.log_url)) as log:
             return [record.value for record in everything(log, self.settings.results_topic)]
 
@@ -94,7 +94,7 @@ def everything(log: FrameLog, topic: str) -> list[LogRecord]:
 
 @pytest.fixture
 def expected(tmp_path: Path) -> tuple[list[bytes], list[bytes]]:
-    """What our own consumer makes of the same messages."""
+    """The output of our own consumer for the same messages."""
     place = Place(tmp_path / "ours")
     with closing(place.store), closing(open_frame_log(place.settings.log_url)) as log:
         log.create_topic(TOPIC, 1)
@@ -224,7 +224,7 @@ def test_of_a_partition_that_went_to_another_nothing_is_committed_any_more(
     engine._done.put(done(0, 5))
     engine._commit(member)
     engine._leave([0])
-    engine._held.add(0)  # it comes back: others have gone on meanwhile
+    engine._held.add(0)  # it resumes: others have gone on meanwhile
     member.inner.commit(0, 9)
     member.is_away = False
     engine._commit(member)

@@ -1,4 +1,4 @@
-"""Of `--workers N`, each worker is looked after whatever it meets, also before it can wait by itself."""
+"""The supervisor of `--workers N` restarts each worker after any failure, even before the worker can wait."""
 
 from __future__ import annotations
 

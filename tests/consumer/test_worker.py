@@ -41,7 +41,7 @@ class BrightDetector:
 
 
 class FailingStore:
-    """A store whose calls fail when `fault` says so: faults are values."""
+    """A store whose calls fail when `fault` says so."""
 
     def __init__(self, inner: ObjectStore, fault: Callable[[str, str], None]) -> None:
         self._inner, self._fault = inner, fault
@@ -342,7 +342,7 @@ def test_the_lease_is_kept_while_a_put_is_tried_again_and_the_detector_is_slow(
 
     def away_for_a_while(method: str, key: str) -> None:
         if method == "put" and time.monotonic() < lost:
-            other.poll(timeout_s=0, max_records=0)  # it would take what nobody holds
+            other.poll(timeout_s=0, max_records=0)  # it would take free partitions
             raise Retryable("the store did not answer")
 
     report = drain(settings, FailingStore(store, away_for_a_while), log)  # type: ignore[arg-type]
