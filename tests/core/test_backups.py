@@ -1,4 +1,4 @@
-"""`frametally backup` and `frametally restore`: where backups lie, who can read them, what is refused."""
+"""`frametally backup` and `frametally restore`: where backups are, who can read them, and which are refused."""
 
 from __future__ import annotations
 
@@ -192,7 +192,7 @@ def test_a_folder_that_was_misspelt_is_no_backup_of_nothing(said: Said, tmp_path
 
 
 def older_name(made_at_ms: int) -> str:
-    """The name that frametally gave a backup before it numbered them."""
+    """The name of a backup before frametally numbered them."""
     return backup_name(0, made_at_ms).partition("-")[2]
 
 

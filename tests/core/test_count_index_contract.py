@@ -1,4 +1,4 @@
-"""What every count index keeps: one current run per day, flipped at once; queries that sum what they say."""
+"""The contract of every count index: one current run per day, switched at once; queries with correct sums."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ MINUTE_MS = 60_000
 
 @pytest.fixture(params=ADAPTERS, ids=lambda adapter: adapter.__name__)
 def new_index(request: pytest.FixtureRequest) -> Iterator[Callable[[], CountIndex]]:
-    """Opens one index, as often as it is called: each call as another process would."""
+    """Opens one index on each call, as another process would."""
     with opened(request.param) as make:
         yield make
 
@@ -654,13 +654,13 @@ def test_what_was_tracked_and_covered_is_summed_and_unknown_where_a_part_is(inde
             count(label="car", detections=4, objects=1, tracked_detections=3),
             count(DAY_MS + MINUTE_MS, label="car", detections=2, objects=0, tracked_detections=0),
             count(label="bus", objects=1, tracked_detections=1),
-            count(DAY_MS + MINUTE_MS, label="bus", objects=1),  # by a version that did not say so
+            count(DAY_MS + MINUTE_MS, label="bus", objects=1),  # from a version that did not record it
         ],
         [
             coverage(objects=2, analysed_fps=5.0, covered_ms=3_000),
             coverage(DAY_MS + MINUTE_MS, objects=1, analysed_fps=5.0, covered_ms=60_000),
             coverage(DAY_MS + 3600_000, analysed_fps=1.5, covered_ms=10),  # too slow
-            coverage(DAY_MS + 2 * 3600_000, analysed_fps=5.0),  # by a version that did not say so
+            coverage(DAY_MS + 2 * 3600_000, analysed_fps=5.0),  # from a version that did not record it
             coverage(DAY_MS + 3 * 3600_000, analysed_fps=0.0),  # the same, single pictures
         ],
     )
@@ -892,7 +892,7 @@ def test_answers_are_those_of_a_plain_count(
         end += 1440 * (end <= first)
         minute = (ms + offset_ms) // MINUTE_MS + 4320  # since a Monday: 1970 began on a Thursday
         days = weekdays or {1, 2, 3, 4, 5, 6, 7}
-        # The day before has what goes on past midnight.
+        # The day before contains the part that continues past midnight.
         return any(
             minute // 1440 % 7 + 1 == (day + past - 1) % 7 + 1 and first <= minute % 1440 + 1440 * past < end
             for day in days
@@ -967,7 +967,7 @@ def test_answers_are_those_of_a_plain_count(
         )
         for hour, parts in sorted(of_week.items())
     ]
-    # What could not be measured of any label is not 0 of those that were not seen.
+    # A value that was not measured for any label is unknown, not 0, for labels without objects.
     assert [hour.objects for hour in week] == [
         None if known(parts, "objects") is None else known(hours[hour], "objects")
         for hour, parts in sorted(of_week.items())
@@ -986,7 +986,7 @@ def test_answers_are_those_of_a_plain_count(
             return False
         return bool(is_too_weak(sum(c.detections for c in of_label), tracked))
 
-    # Of labels that were seen too weakly nothing is known, and of the others at least what they have.
+    # Nothing is known of labels that were seen too weakly; of the others, at least these objects.
     assert [hour.least_objects for hour in week if hour.objects is not None] == [
         least(hour.hour) for hour in week if hour.objects is not None
     ]

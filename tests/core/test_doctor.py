@@ -1,4 +1,4 @@
-"""The check-up: what is broken has one line and a remedy, nothing secret is shown."""
+"""The check-up: each fault has one line and a remedy, and no secret is shown."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def with_data(settings: Settings) -> Settings:
-    """Where something has been produced, counted and indexed, as far as a check-up goes."""
+    """A folder with produced, counted and indexed footage, as far as a check-up can see."""
     with open_books(settings):
         for module in of_capabilities("made_data"):
             module.make_data(settings)

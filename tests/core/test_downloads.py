@@ -1,4 +1,4 @@
-"""Files known by their sha256 come from upstream or from a package, and never with other bytes."""
+"""Files with a known SHA-256 come from upstream or from a package, and never with other bytes."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def test_a_stage_refuses_it_in_one_line(stage: list[str], tmp_path: Path) -> Non
 def test_every_name_is_passed_somewhere_and_no_other_is() -> None:
     sources = [path.read_text(encoding="utf-8") for package in PACKAGES for path in package.rglob("*.py")]
     passed = {name for text in sources for name in re.findall(r'failpoints\.passing\("([^"]+)"\)', text)} | {
-        f"{topic}.{moment}"  # of both outboxes, by what they share
+        f"{topic}.{moment}"  # of both outboxes, in their shared code
         for text in sources
         for moment in re.findall(r'failpoints\.passing\(f"\{topic\}\.(\w+)"\)', text)
         for topic, capability in (("alerts", "alerts"), ("mail", "videos"))

@@ -1,4 +1,4 @@
-"""What the file store keeps beside the contract: nothing half-written is seen, nothing durable is lost."""
+"""The file store's guarantees beyond the contract: no half-written file is visible, no durable one is lost."""
 
 import errno
 import os

@@ -1,7 +1,5 @@
-"""What every frame log keeps, whichever it is.
-
-What the SQLite log keeps beside it: `test_sqlite_log.py`; what the one on Kafka does: `test_kafka_log.py`.
-"""
+"""The contract of every frame log. For guarantees of the SQLite log alone see `test_sqlite_log.py`; for those
+of Kafka, `test_kafka_log.py`."""
 
 import inspect
 import itertools
@@ -37,7 +35,7 @@ ResultT = TypeVar("ResultT")
 
 LEASE_S = 10.0
 PATIENCE_S = 30.0
-"""How long something is waited for that comes by itself: on a real server, others work meanwhile."""
+"""How long to wait for spontaneous events: a real server has other work meanwhile."""
 
 
 def new_sqlite_log(stack: ExitStack, clock: ManualClock) -> FrameLog:
@@ -97,10 +95,8 @@ class KafkaSpace:
 
 
 class RealClock(ManualClock):
-    """Goes by itself: `advance` waits, for a part of a lease or for more than one.
-
-    Leases are short where a test waits for their end, and long where it does not.
-    """
+    """Runs in real time: `advance` waits for part of a lease or longer. Leases are short in tests that wait
+    for their end, and long in the others."""
 
     def __init__(self, lease_s: float) -> None:
         super().__init__()
@@ -126,7 +122,7 @@ on_a_server = pytest.mark.parametrize("adapter", SERVERS)
 
 
 class Member:
-    """A consumer that keeps what it was told and given; it leaves the group when the stack closes."""
+    """A consumer that records its calls and messages; it leaves the group when the stack closes."""
 
     def __init__(self, stack: ExitStack, log: FrameLog, *, topic: str = TOPIC, group: str = GROUP) -> None:
         self.told: list[tuple[str, list[int]]] = []
@@ -151,7 +147,7 @@ class Member:
         return records
 
     def drain(self, expected: int = 0) -> list[LogRecord]:
-        """All that comes: `expected` messages, and then perhaps more."""
+        """All messages that arrive: `expected` ones, and then perhaps more."""
         found: list[LogRecord] = []
         by_s = time.monotonic() + PATIENCE_S * self.real
         while (records := self.poll()) or (len(found) < expected and time.monotonic() < by_s):
@@ -167,7 +163,7 @@ def take_part(member: Member) -> None:
 
 
 def until(reached: Callable[[], bool], *members: Member) -> None:
-    """Let these members take part until the group has come that far."""
+    """Let these members take part until the group gets there."""
     by_s = time.monotonic() + PATIENCE_S * members[0].real
     while True:
         side_by_side(take_part, *members)
@@ -176,13 +172,13 @@ def until(reached: Callable[[], bool], *members: Member) -> None:
 
 
 def side_by_side(act: Callable[[Member], ResultT], *members: Member) -> list[ResultT]:
-    """What each does, all at once: on a server a change waits until every member has polled."""
+    """Run all calls at once: on a server a change waits until every member has polled."""
     with ThreadPoolExecutor(len(members)) as pool:
         return list(pool.map(act, members))
 
 
 def settle(*members: Member) -> None:
-    """Let every member poll until nobody has anything to give back or to take."""
+    """Let every member poll until none has a partition to give back or to take."""
     for member in members * 3:
         member.consumer.poll(timeout_s=0, max_records=0)
     if members[0].real:
@@ -372,7 +368,7 @@ def test_no_partition_starves_behind_a_long_one(log: FrameLog, stack: ExitStack)
         seen |= {record.partition for record in records}
     if (
         member.real
-    ):  # Kafka's client hands out what it has of one partition, a megabyte at most, then the next
+    ):  # Kafka's client delivers its messages of one partition, a megabyte at most, then the next
         seen |= {record.partition for record in member.drain(560 - len(member.records))}
     assert seen == set(range(PARTITIONS))
 
@@ -797,7 +793,7 @@ def test_concurrent_publishers_and_consumers_lose_nothing_and_keep_each_keys_ord
 def test_trim_removes_what_every_group_that_committed_has_committed(log: FrameLog, stack: ExitStack) -> None:
     log.publish(TOPIC, messages(120))
     ends = log.end_offsets(TOPIC)
-    assert log.trim(TOPIC) == 0  # nobody has committed
+    assert log.trim(TOPIC) == 0  # no offset is committed
 
     fast, slow = Member(stack, log), Member(stack, log, group="slow")
     fast.drain(120)
@@ -810,7 +806,7 @@ def test_trim_removes_what_every_group_that_committed_has_committed(log: FrameLo
     commit_all(log, slow)
     assert log.trim(TOPIC) == 117
     assert log.trim(TOPIC) == 0
-    slow.consumer.commit(0, 2)  # set back: what is gone stays gone
+    slow.consumer.commit(0, 2)  # set back: deleted messages stay deleted
     assert log.trim(TOPIC) == 0
     assert log.begin_offsets(TOPIC) == log.end_offsets(TOPIC) == ends
     log.publish(TOPIC, messages(60))

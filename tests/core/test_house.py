@@ -1,4 +1,4 @@
-"""The layout keeps its promises: what may stand where, who may import whom, how large a room may grow."""
+"""The rules of the layout: where files belong, which imports are allowed, how large a folder may grow."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.capabilities import PACKAGES
 from frametally.plugins import load, plugins
 
 ROOT = Path(__file__).resolve().parents[2]
-# Capabilities, each with those that its plug-in needs; the mission imports none of them.
+# Capabilities, each with those that its plug-in needs; the mission does not import any of them.
 NEEDS = {plugin.name: plugin.needs for plugin in plugins()}
 PLUGINS = {f"frametally_{name}": {f"frametally_{need}" for need in needs} for name, needs in NEEDS.items()}
 TOP_FOLDERS = {
@@ -41,7 +41,7 @@ MOST_MODULES = 20
 MOST_NAMES_OFTEN = 10
 # With slack for the next honest change (docs/decisions.md); they are to fall.
 MOST_LINES_OF_ALL = {"the mission": 70_000, "the product": 129_500}
-# What several rooms have alike; plug-ins may have all alike, and count as one.
+# Names that several rooms share; plug-ins may share all names, and count as one.
 ALIKE = {"answers", "endpoints", "records", "routes", "tables"}
 # From the top of the house to its ground: a room imports from its own floor and from those below.
 FLOORS = (
@@ -93,7 +93,7 @@ FLOORS = (
     ("frametally.errors", "frametally.plugins", "frametally.rules"),
 )
 COMPONENTS = next(number for number, places in enumerate(FLOORS) if "frametally_web" in places)
-# What the job's zip carries to nodes without frametally; flows alone need numpy there.
+# The modules that the job's zip contains for nodes without frametally; only flows need numpy there.
 ZIPPED = (
     "frametally.errors",
     "frametally.plugins",
@@ -122,7 +122,7 @@ MODULES = {
     for path in sorted((ROOT / top / package).rglob("*.py"))
 }
 FOLDERS = sorted({path.parent for path in MODULES.values()})
-# The page's scripts, by the package that they are of; the plug-ins' lie in `page/`.
+# The page's scripts by their package; those of plug-ins are in `page/`.
 STATIC = ROOT / "simple_frontend/frametally_web/static"
 PAGES = {package: ROOT / top / package / "page" for package, top in TOP_FOLDERS.items() if package in PLUGINS}
 SCRIPTS = {
@@ -144,7 +144,7 @@ def tree_of(path: Path) -> ast.Module:
 
 @cache
 def imports_of(path: Path) -> frozenset[str]:
-    """The modules that a module imports, of ours by their full names."""
+    """The modules that a module imports, ours by their full names."""
     names: set[str] = set()
     for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
@@ -166,7 +166,7 @@ def floor_of(module: str) -> int | None:
 
 
 def room_of(module: str) -> str:
-    """The folder that a module lies in; what lies flat in core or in a plug-in is a room of its own."""
+    """The folder of a module; a module directly in core or in a plug-in is a separate room."""
     if MODULES[module].name == "__init__.py":
         return module
     folder = module.rpartition(".")[0]
@@ -313,7 +313,7 @@ def test_a_plug_ins_registration_imports_nothing_of_its_package() -> None:
 
 @cache
 def scripts_of(path: Path, *, by_types: bool = False) -> frozenset[Path]:
-    """The scripts of ours that a script imports; `by_types`: those, too, of which it names a type alone."""
+    """Our scripts that a script imports; `by_types` includes those from which it only uses types."""
     statement = r'(?:^import\b[^;"]*|\bimport\()' if by_types else r'^import\b[^;"]*'
     wanted = re.findall(rf'{statement}"([^"]+\.js)"', path.read_text(encoding="utf-8"), re.MULTILINE)
     roots = {"frametally": STATIC, **PAGES}
@@ -376,7 +376,7 @@ def test_the_ports_know_no_adapter() -> None:
             assert "frametally_search" not in text, module
 
 
-# Where a library gives words and nothing else, one function may turn them into a type or a number.
+# If a library only reports errors in words, one function may turn them into a type or a number.
 WORDS_TURNED_INTO_TYPES = {
     "frametally.adapters.files.folder_store._errno": "obstore has the system's number in its text",
     "frametally.adapters.kafka.broker_log.KafkaGroupConsumer._commit_now": "the cause is in its args",
@@ -412,7 +412,7 @@ def decisions_by_words(function: ast.AST) -> Iterator[int]:
             or re.search(r"Error|Exception", ast.unparse(node.annotation or node))
         )
     }
-    words: set[str] = set()  # names of what was made of an error's text
+    words: set[str] = set()  # names of values that were made from an error's text
 
     def speaks(node: ast.AST) -> bool:
         """Whether an expression is made of an error's text."""

@@ -1,4 +1,4 @@
-"""A row of the index that is not as it was written is told with its day and the remedy, and never charted."""
+"""A changed row of the index is reported with its day and the remedy, and never charted."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ COLUMNS = [(table.name, column.name) for table in TABLES for column in table.c]
 
 
 def answers(path: Path) -> list[Any]:
-    """What a process that was not there before is answered; `IndexDamaged` in place of what it is not."""
+    """The answers to a new process; `IndexDamaged` instead of those that it does not get."""
     query = CountQuery("m", 60, 60)
     asked: list[Callable[[CountIndex], Any]] = [
         lambda index: index.current_runs(),

@@ -49,7 +49,7 @@ OF_THE_DATA = {
         r"\b(?:Medi(?:um|en)|Einheit(?:en)?|Grundintervall|Dead Letters?|B(?:ücher|ilanz)|[Vv]ergessen)\b"
     ),
 }
-"""Words of the data model, by language: pages say footage, frames to check, unreadable frames, delete."""
+"""Words of the data model, by language: pages use footage, frames to check, unreadable frames, delete."""
 
 
 @cache

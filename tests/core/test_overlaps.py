@@ -1,4 +1,4 @@
-"""Each moment of a source counts once, whichever media there are and in whatever order they came."""
+"""Each moment of a source counts once, whichever media exist and in whatever order they arrived."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each stored step says the same, kept or not, in one batch or many; what is kept is never of before."""
+"""Each stored step gives the same answer, cached or not, in one batch or many; caches never serve old data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`frametally service`: systemd takes the unit that it writes, and a machine without systemd is told so."""
+"""`frametally service`: systemd accepts its unit, and a machine without systemd gets a message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings come from where the documentation says, and a wrong one is told in one line."""
+"""Settings come from the documented places, and a wrong one is reported in one line."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the SQLite log keeps beside the contract: several processes, kill -9, reopening, files it refuses."""
+"""Guarantees of the SQLite log beyond the contract: several processes, kill -9, reopening, refused files."""
 
 import os
 import signal
@@ -97,7 +97,7 @@ def test_who_waits_while_nobody_writes_asks_the_file_for_nothing_but_whether_som
 # Processes.
 
 
-# A worker: says how much it holds whenever that changes, what it got, and what of it it has committed.
+# A worker: prints its number of partitions at each change, its messages, and its commits.
 _CONSUME = """
 import sys
 from frametally.opening import open_frame_log
@@ -146,7 +146,7 @@ def spawn(stack: ExitStack, script: str, *arguments: str) -> "subprocess.Popen[s
 
 
 def read_until(process: "subprocess.Popen[str]", start: str) -> list[str]:
-    """The lines that the process says up to one that begins with `start`, or its end."""
+    """The lines that the process prints, up to one that begins with `start`, or its end."""
     assert process.stdout
     lines: list[str] = []
     for line in process.stdout:

@@ -1,4 +1,4 @@
-"""The books: who is behind, who is broken, and the exit code that says so."""
+"""The books: who is behind, who is broken, and the matching exit code."""
 
 from __future__ import annotations
 
@@ -298,7 +298,7 @@ def test_a_run_that_only_the_index_has_is_told_with_its_remedy(house: House) -> 
     [run] = house.index.current_runs()
     later = msgspec.structs.replace(run, run_id="000002-" + "1" * 16, sequence=2)
     covered = Coverage(model=MODEL, source="cam", interval_start_ms=0, interval_s=INTERVAL_S, frames=3)
-    assert house.index.publish(later, [], [covered])  # by the store before it was put back
+    assert house.index.publish(later, [], [covered])  # by the store before its restoration
     status = house.status()
     assert status.exit_code == BROKEN
     assert status.broken == [
@@ -641,7 +641,7 @@ def test_watching_opens_each_part_once_and_again_only_what_was_away(
         "frametally_cli.commands.status_report.time", SimpleNamespace(time=time.time, sleep=wait)
     )
     assert cli.main(["status", "--watch", "--data-dir", str(house.settings.data_dir)]) == 130
-    # The third and the fourth round find the index away: an empty one stands for it, opened once.
+    # In the third and fourth rounds the index is unavailable; an empty one replaces it, opened once.
     assert rounds == [["store", "log", "index", "ledger"], [], ["index"], ["index"], ["index"]]
     assert capsys.readouterr().err.count("away: count index is away") == 2
 

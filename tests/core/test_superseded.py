@@ -31,7 +31,7 @@ MINUTE_MS = 60_000
 
 
 class Publications:
-    """A store of files in which each run was published when the test says."""
+    """A store of files in which each run was published at the test's times."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

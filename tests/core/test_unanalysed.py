@@ -1,4 +1,4 @@
-"""What was filmed and is not in the counts is told from what was filmed, and neither more nor less."""
+"""Uncounted footage is computed from the footage, no more and no less."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Undo: what is forgotten counts no longer, what is put right counts as if it had been so from the start."""
+"""Undo: deleted footage no longer counts, and a correction counts as if made at the start."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class PowerCut(BaseException):
 
 
 class World:
-    """A store and a log in memory, a producer and a consumer of a few lines, a power cut at any effect."""
+    """A store and a log in memory, a small producer and consumer, and a power cut after any effect."""
 
     def __init__(self) -> None:
         self.store = MemoryStore()
@@ -130,7 +130,7 @@ class World:
     def produce_pictures(
         self, source: str, times: Iterable[int], *, first_file: int = 0
     ) -> list[MediaManifest]:
-        """A picture file per event time, its bytes told by its place in the list, from `first_file` on."""
+        """A picture file per event time from `first_file` on; its index determines its bytes."""
         days: dict[str, list[tuple[int, str]]] = {}
         for number, ms in enumerate(times, first_file):
             file_sha256 = hashlib.sha256(f"picture {number}".encode()).hexdigest()
@@ -703,7 +703,7 @@ def test_interrupted_at_any_effect_the_same_command_finishes_it(
         world.cut_at, world.cut_after = cut_at, cut_after
         with pytest.raises(PowerCut):
             command(world, tmp_path)
-        world.detect()  # the consumer goes on meanwhile
+        world.detect()  # the consumer continues meanwhile
         command(world, tmp_path)
         assert outcome(world) == expected, f"cut at effect {cut_at}"
         if cut_at in (1, effects // 2, effects):
@@ -771,7 +771,7 @@ def test_a_source_that_is_not_there_is_answered_with_the_names_that_people_gave(
         ("1970-01-01T00:00:01Z", 1_000),
         ("1970-01-01T01:00:00.250+01:00", 250),
         ("1970-01-02", 86_400_000 - 3_600_000),
-        ("2026-10-25T02:30:00", 1_792_888_200_000),  # comes twice in Berlin: the first
+        ("2026-10-25T02:30:00", 1_792_888_200_000),  # occurs twice in Berlin: the first
         ("2026-03-29T02:30:00", 1_774_747_800_000),  # skipped there: 03:30 of summer
         ("1767225600000", 1_767_225_600_000),
         ("-1767225600000", -1_767_225_600_000),

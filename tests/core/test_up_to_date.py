@@ -1,4 +1,4 @@
-"""Of several base intervals only those are read that have all the footage of what is asked for."""
+"""Of several base intervals, only those are read that have all the requested footage."""
 
 from __future__ import annotations
 
