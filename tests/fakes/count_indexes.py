@@ -1,4 +1,4 @@
-"""Every count index, opened on an empty place of its own, and the rows that it really has."""
+"""Every kind of count index, opened empty, and its stored rows."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ ADAPTERS = [
 
 @contextmanager
 def opened(adapter: Callable[[], AbstractContextManager[Any]]) -> Iterator[Opener]:
-    """Opens one empty index, as often as it is called: each call as another process would."""
+    """Opens one empty index on each call, as another process would."""
     with ExitStack() as stack:
         url, access = stack.enter_context(adapter())
 

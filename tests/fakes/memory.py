@@ -77,11 +77,11 @@ class MemoryStore:
             return self._objects[key]
 
     def get_range(self, key: str, first_byte: int, next_byte: int) -> bytes:
-        """Return bytes `first_byte` to `next_byte` (exclusive, cut at the end). Raises `ObjectMissing`."""
+        """Return bytes `first_byte` to `next_byte` (exclusive, clipped at the end). Raises `ObjectMissing`."""
         return self.get(key)[first_byte:next_byte]
 
     def head(self, key: str) -> ObjectInfo | None:
-        """Return what is known of the object; None if there is none."""
+        """Return the object's metadata; None if it does not exist."""
         check_key(key)
         with self._lock:
             return self._info(key) if key in self._objects else None
@@ -114,7 +114,7 @@ class MemoryStore:
             self._objects.pop(key, None)
 
     def change(self, key: str, make: Change) -> bytes | None:
-        """Replace an object by what `make` makes of it; see `ObjectStore.change`."""
+        """Replace an object by the result of `make`; see `ObjectStore.change`."""
         check_key(key)
         with self._changing:
             return change_alone(self, key, make)
@@ -125,7 +125,7 @@ class MemoryStore:
         return "data:application/octet-stream;base64," + base64.b64encode(self.get(key)).decode()
 
     def resumable(self, key: str, part_key: str) -> MemoryWrite:
-        """Begin a write to `key` that can be cut, or go on with it; see `ObjectStore.resumable`."""
+        """Start or resume an interruptible write to `key`; see `ObjectStore.resumable`."""
         check_key(key)
         check_key(part_key)
         return MemoryWrite(self, key, part_key)
@@ -138,7 +138,7 @@ class MemoryWrite:
     """A write to a `MemoryStore` that loses what no store would keep over a kill; see `ResumableWrite`."""
 
     def __init__(self, store: MemoryStore, key: str, part_key: str) -> None:
-        """Go on with what lies at `part_key`; `MemoryStore.resumable` does."""
+        """Resumes the part at `part_key`; see `MemoryStore.resumable`."""
         self.key = key
         self._store = store
         self._part_key = part_key
@@ -148,7 +148,7 @@ class MemoryWrite:
 
     @property
     def durable_bytes(self) -> int:
-        """How many bytes lie at the part's key."""
+        """The number of bytes at the part's key."""
         info = self._store.head(self._part_key)
         return info.size_bytes if info else 0
 
@@ -235,7 +235,7 @@ class MemoryLog:
         self._topics: dict[str, _Topic] = {}
 
     def create_topic(self, topic: str, partitions: int, *, keep_s: float | None = None) -> None:
-        """Make the topic if it is not there; an existing one stays as it is."""
+        """Create the topic unless it exists."""
         if partitions < 1:
             raise Misconfigured(f"topic {topic!r}: {partitions} partitions; give it at least 1")
         with self.lock:

@@ -25,7 +25,7 @@ def without_history(store: ObjectStore, run: Run) -> None:
 
 
 def with_history_apart(store: ObjectStore, run: Run) -> None:
-    """Put the history of a run in a file of its own, as before."""
+    """Put the history of a run in a separate file, as earlier versions did."""
     history = read_history(store, run)
     assert history is not None
     older = OlderHistory(**msgspec.structs.asdict(history))

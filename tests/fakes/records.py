@@ -1,4 +1,4 @@
-"""Records with values that fit each other; a test names those that it is about."""
+"""Records with consistent values; a test sets only the relevant ones."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def make_frame(
 
 
 def make_announcement(frame: FrameDetections, data: bytes = b"1") -> FrameAnnouncement:
-    """What was announced of a frame whose stored picture is `data`."""
+    """The announcement of a frame whose stored picture is `data`."""
     names = set(FrameAnnouncement.__struct_fields__) - {"bytes", "sha256", "screened"}
     return FrameAnnouncement(
         **{name: getattr(frame, name) for name in names},
@@ -130,7 +130,7 @@ def make_count(
     objects_from_start: int | None = None,
     evidence: Sequence[Evidence] | None = None,
 ) -> IntervalCount:
-    """What an interval has of a label: all of it in one frame, its evidence, unless said otherwise."""
+    """A label's counts in an interval: by default all in one frame, its evidence."""
     shown = Evidence(
         image_path=f"images/{interval_start_ms}", captured_at_ms=interval_start_ms, count=detections
     )

@@ -12,7 +12,7 @@ SIZE_PX = (320, 240)
 
 
 def street(frames: int, size_px: tuple[int, int] = SIZE_PX, *, noise: float = 2.0) -> Iterator[Picture]:
-    """A street of walls and windows by day, over which a car goes; the camera's noise is in it."""
+    """A street of walls and windows by day with a moving car and the camera's noise."""
     width_px, height_px = size_px
     draw = np.random.default_rng(1)
     ground = np.full((height_px, width_px), 120, np.uint8)
@@ -28,7 +28,7 @@ def street(frames: int, size_px: tuple[int, int] = SIZE_PX, *, noise: float = 2.
 
 
 def standing(frames: int) -> Iterator[Picture]:
-    """The street with nobody on it, as a camera on a wall has it: nothing but noise changes."""
+    """The empty street of a wall camera: nothing changes except noise."""
     first = next(street(1, noise=0))
     for index in range(frames):
         yield with_noise(first, index, 2.0)
@@ -70,7 +70,7 @@ def blurred(frames: int) -> Iterator[Picture]:
 
 
 def frozen(pictures: Iterable[Picture], *, moving: int, still: int) -> Iterator[Picture]:
-    """As many pictures as move, and the last of them as often as it stands."""
+    """This many moving pictures, then the last one repeated."""
     for index, picture in enumerate(pictures):
         if index < moving:
             yield picture

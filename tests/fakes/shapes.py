@@ -83,7 +83,7 @@ SHAPES = {
     "two sounds": Shape("a.mkv", "libx265", sound="aac", sounds=2, options=_QUIET),
 }
 COPIED = {"vp9", "av1", "h264 stream", "no sound", "ac3 sound"}
-"""Those whose pictures browsers play once they lie in an MP4."""
+"""Shapes whose pictures browsers play once they are in an MP4."""
 
 
 def make_shape(path: Path, shape: Shape) -> Path:

@@ -18,7 +18,7 @@ USER, PASSWORD = "frametally@example.org", "kept-from-all-logs"
 
 
 class Received:
-    """What the server has taken; `answers` are given in place of taking one, the first first."""
+    """The mails that the server has accepted; `answers` are sent instead of accepting, in order."""
 
     def __init__(self) -> None:
         self.envelopes: list[Envelope] = []

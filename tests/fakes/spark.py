@@ -61,5 +61,5 @@ class FakeSession:
 
 @contextmanager
 def fake_job(_: object, url: str) -> Iterator[SparkJob]:
-    """Stand in for `running.spark.spark_job`."""
+    """A stand-in for `running.spark.spark_job`."""
     yield SparkJob(FakeSession(), url)
