@@ -1,4 +1,4 @@
-"""A family's members are started, heard, started again and ended together."""
+"""A family's members are started, monitored, restarted and ended together."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def python(name: str, program: str, *arguments: object) -> Member:
 
 
 class Running:
-    """A family in a thread of its own."""
+    """A family in a separate thread."""
 
     def __init__(self, *members: Member) -> None:
         self.lines: list[str] = []
