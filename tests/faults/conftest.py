@@ -1,4 +1,4 @@
-"""Processes that can be killed, footage to feed them, and what must come out."""
+"""Processes that can be killed, footage for them, and the expected results."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def deploy(tmp_path: Path) -> Iterator[Callable[..., Deployment]]:
 
 
 def write_pictures(folder: Path, numbers: range) -> None:
-    """Small pictures, one every 7 s from 08:00 on, each with a patch of its own."""
+    """Small pictures, one every 7 s from 08:00 on, each with a different patch."""
     folder.mkdir(parents=True, exist_ok=True)
     for number in numbers:
         rng = np.random.default_rng(number)

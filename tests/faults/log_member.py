@@ -37,7 +37,7 @@ def consume(url: str, output: Path, stop: Path) -> None:
 
 
 def read(url: str, output: Path, stop: Path) -> None:
-    """What `status` asks, over and over: no answer may run backwards, or ahead of the end."""
+    """The queries of `status`, repeated: no answer may go backwards, or beyond the end."""
     looked = 0
     before: dict[int, int] = {}
     with closing(open_frame_log(url)) as log:

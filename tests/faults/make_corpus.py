@@ -30,12 +30,12 @@ import numpy as np
 from PIL import Image
 
 Outcome = Literal["skipped", "part", "whole"]
-# What takes its time to make is made where it is written.
+# Slow files are made where they are written.
 Contents = dict[str, tuple[bytes | Callable[[], bytes], Outcome]]
 
 
 class Poison(NamedTuple):
-    """A file of the corpus, and what becomes of it."""
+    """A file of the corpus, and its expected outcome."""
 
     path: Path
     outcome: Outcome
@@ -80,13 +80,13 @@ def without_segment(data: bytes, marker: bytes) -> bytes:
 
 
 def many_scans(scans: int) -> bytes:
-    """A progressive JPEG of 7000x7000 pixels, the last scan of which is there again and again."""
+    """A progressive JPEG of 7000x7000 pixels whose last scan is repeated."""
     data = saved(Image.new("L", (7000, 7000), 90), "JPEG", progressive=True)
     return data[:-2] + data[data.rindex(b"\xff\xda") : -2] * scans + data[-2:]
 
 
 def same_bytes(count: int) -> bytes:
-    """A TIFF of 4,000 unknown entries, each of which says that these bytes are its value."""
+    """A TIFF of 4,000 unknown entries that all use these bytes as their value."""
     far = 1 << 16
     entries = dict.fromkeys(range(40_000, 44_000), (1, count, far))
     return tiff(tiff_entries(16, 16, t273=(4, 1, far)) | entries).ljust(far, b"\0") + bytes(count)
@@ -281,7 +281,7 @@ def patched(data: bytes, box: bytes, offset: int, value: bytes) -> bytes:
 
 
 def outside(data: bytes, canary: Path) -> bytes:
-    """An MP4 that says that its frames lie in another file: a data reference that is not `self`."""
+    """An MP4 that claims that its frames are in another file: a data reference that is not `self`."""
     at = data.index(b"dref") - 4
     length = struct.unpack(">I", data[at : at + 4])[0]
     url = b"file://" + str(canary).encode() + b"\0"

@@ -1,8 +1,5 @@
-"""One stage of the pipeline in a process of its own, as the command line runs it, slowed at random.
-
-The tests start it by a fork server that has the imports done, which makes a start cheap enough to kill
-hundreds.
-"""
+"""A stage of the pipeline in a separate process, as the command line runs it, with random delays. The tests
+start it by a fork server that has the imports done, which makes a start cheap enough to kill hundreds."""
 
 from __future__ import annotations
 
@@ -16,7 +13,7 @@ from typing import Any
 
 
 def hold(seconds: float) -> None:
-    """Stay within a call of a library, in which Python does not hear of signals."""
+    """Stay within a library call, during which Python does not receive signals."""
     deaf = {
         number for number in (signal.SIGTERM, signal.SIGINT) if signal.getsignal(number) != signal.SIG_DFL
     }
@@ -26,10 +23,8 @@ def hold(seconds: float) -> None:
 
 
 def slow_down(hold_put_until: str | None, output: str) -> None:
-    """Jitter before every put and every detection: whatever can overlap, does, in another way each time.
-
-    `hold_put_until` names a file: the first put of a segment waits until it is there.
-    """
+    """Add jitter before every put and every detection, so that everything that can overlap does, differently
+    each time. `hold_put_until` names a file: the first put of a segment waits until it exists."""
     import frametally_models.prepare
     import frametally_producer.writing.frames
     import frametally_producer.writing.manifest

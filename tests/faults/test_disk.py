@@ -1,4 +1,4 @@
-"""A disk that is full, and one that loses what was not synced: a committed offset always has its segment."""
+"""A full disk, and one that loses unsynced data: a committed offset always has its segment."""
 
 from __future__ import annotations
 
@@ -33,11 +33,8 @@ class PowerCut(BaseException):
 
 
 class SyncedDisk:
-    """What of a folder would be there after a power cut: names that a folder's sync wrote, bytes that a
-    file's did.
-
-    Stands in for `os` in the file store, and cuts the power before or after the n-th sync.
-    """
+    """What would remain of a folder after a power cut: names that a folder's sync wrote, bytes that a file's
+    did. Stands in for `os` in the file store, and cuts the power before or after the n-th sync."""
 
     def __init__(self, cut_at: int, *, before: bool) -> None:
         self._cut_at, self._before = cut_at, before
@@ -61,8 +58,7 @@ class SyncedDisk:
             raise PowerCut
 
     def after_the_cut(self, root: Path, survivors: Path) -> None:
-        """Lay out what is left of `root` in `survivors`; a file whose bytes were not synced is cut in
-        half."""
+        """Copy what would remain of `root` to `survivors`; a file with unsynced bytes is truncated to half."""
         for name, inode in self._names.get(root, {}).items():
             path = root / name
             if path.is_dir():

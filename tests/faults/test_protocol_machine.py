@@ -1,8 +1,6 @@
-"""Workers, a log and a store in one process, driven step by step in any order: whatever happens, one chain.
-
-The workers are real ones; only their threads are replaced: a job that they gave to a thread ends when the
-test says so, in the way that it says.
-"""
+"""Workers, a log and a store in one process, driven step by step in any order: the result is always one
+chain. The workers are real ones; only their threads are replaced: a job that they gave to a thread ends
+when the test says so, in the way that it says."""
 
 from __future__ import annotations
 
@@ -55,7 +53,7 @@ class FaultyStore(MemoryStore):
 
 
 class SteppedPipeline:
-    """What the worker takes for its threads: jobs wait here until the test lets the first of a kind end."""
+    """Replaces the worker's threads: jobs wait here until the test runs the first of a kind."""
 
     def __init__(self) -> None:
         self.detecting: deque[Callable[[], None]] = deque()
@@ -194,8 +192,7 @@ class SteppedWorker:
 
 
 class Protocol(RuleBasedStateMachine):
-    """Up to three workers of one group; those that were killed are gone, all but a put that was on its
-    way."""
+    """Up to three workers of one group; killed ones are gone, except a put in progress."""
 
     @initialize()
     def begin(self) -> None:
@@ -263,7 +260,7 @@ class Protocol(RuleBasedStateMachine):
             self.removed |= {(partition, offset) for offset in range(begin, begin + count)}
             del self.topic.messages[partition][:count]
             self.topic.begin[partition] += count
-        elif share > 0.7:  # with nobody at work: it is done again, as far as the log has it
+        elif share > 0.7:  # without a worker, it is done again as far as the log requires
             self.meddled_with = set(range(PARTITIONS))
             self.workers.clear()
             self.on_their_way.clear()
@@ -280,7 +277,7 @@ class Protocol(RuleBasedStateMachine):
 
     @rule(choice=st.integers(0, 2), batch_frames=st.integers(1, 7), times=st.integers(6, 25))
     def overtake(self, choice: int, batch_frames: int, times: int) -> None:
-        """A worker stands still with puts on their way, its lease runs out, another one takes over."""
+        """A worker hangs with puts in progress; its lease expires, and another worker takes over."""
         slow = self.worker(choice)
         for _ in range(8):
             slow.step()
@@ -362,14 +359,14 @@ class Protocol(RuleBasedStateMachine):
 
     @rule(choice=st.integers(0, 2))
     def write_as_a_zombie(self, choice: int) -> None:
-        """What was on its way to the store when the process was stopped goes on when it wakes up."""
+        """Puts in progress when the process was stopped continue when it wakes up."""
         worker = self.worker(choice)
         worker.pipeline.write_one()
         worker.pipeline.hear(timeout_s=0)
         worker.worker._partitions.write_due(everything=True)
         worker.pipeline.write_one()
 
-    # What must hold.
+    # The invariants.
 
     @invariant()
     def segments_are_one_chain(self) -> None:

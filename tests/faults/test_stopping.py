@@ -1,4 +1,4 @@
-"""Processes that are told to stop, that hang, that die: each ends as promised, and nothing is lost."""
+"""Processes that are told to stop, that hang or that die end as promised, and nothing is lost."""
 
 from __future__ import annotations
 
