@@ -30,7 +30,7 @@ def _killed_at(number: int, url: str, access: ServerAccess | None, store: Memory
     """Load in a child that is killed before its statement of that number; return whether it was."""
     child = os.fork()
     if child == 0:
-        with closing(Gold(url, access)) as gold:  # opening it makes statements of its own
+        with closing(Gold(url, access)) as gold:  # opening it already executes statements
             done = 0
 
             @event.listens_for(Engine, "before_cursor_execute")
@@ -46,7 +46,7 @@ def _killed_at(number: int, url: str, access: ServerAccess | None, store: Memory
 
 
 def main() -> None:
-    """Kill at the first statement, at the second, and so on, until one load comes to its end."""
+    """Kill at the first statement, at the second, and so on, until one load finishes."""
     order = json.loads(sys.stdin.read())
     url = order["url"]
     access = None

@@ -88,7 +88,7 @@ def connect(store_url: str, snapshots: dict[str, int] | None = None) -> duckdb.D
 
 
 class IcebergIndex:
-    """A `CountIndex` whose numbers are SELECTs; what is no number of a chart is `books`' own."""
+    """A `CountIndex` whose numbers are SELECTs; the rest comes from `books`."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, books: CountIndex) -> None:
         self._connection = connection

@@ -1,4 +1,4 @@
-"""What objects did at lines and in zones is in the gold tables: once each, and as the index adds it up."""
+"""The gold tables have objects at lines and in zones: each once, with the index's sums."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ SHAPES = Shapes(
 
 @pytest.fixture
 def store() -> MemoryStore:
-    """Two days of flows, as the job publishes them; what goes over midnight is in the files of both."""
+    """Two days of flows, as the job publishes them; a stay over midnight is in the files of both."""
     store = MemoryStore()
     files = path_files(WALKERS)
     for number in range(DAYS):

@@ -46,10 +46,8 @@ class Killed(BaseException):
 
 
 class KillingStore(MemoryStore):
-    """A store that kills its writer before the write of a number, and counts the writes.
-
-    Threads write at once: whoever comes after that number dies, too, or none might see it.
-    """
+    """A store that kills its writer before the write with a given number, and counts the writes. Threads
+    write at once, so all later writes die too; otherwise no thread might notice the kill."""
 
     kill_at = 0
     writes = 0
@@ -188,7 +186,7 @@ def test_killed_at_any_write_all_tables_are_of_one_moment_and_the_next_round_men
 
 
 def killed_at(lake: Lake, number: int) -> bool:
-    """Publish, and return whether it was killed at its write of that number; 0: it is not."""
+    """Publish; return whether it was killed at its write of that number, 0 for no kill."""
     lake.store.kill_at = number and lake.store.writes + number
     try:
         lake.iceberg.publish()
