@@ -28,7 +28,7 @@ NOON_MS = 1_767_268_800_000  # 2026-01-01T12:00:00Z
 
 
 class Footage:
-    """A store with segments, and what is counted from them."""
+    """A store with segments, and their counts."""
 
     def __init__(self, folder: Path, store: ObjectStore | None = None) -> None:
         self.store: ObjectStore = store or MemoryStore()
@@ -46,7 +46,7 @@ class Footage:
         boxes: Sequence[tuple[float, float, float, float]] | None = None,
         model: str = MODEL,
     ) -> FrameDetections:
-        """One frame with a box per label, all alike unless `boxes` are given."""
+        """One frame with a box per label, all equal unless `boxes` are given."""
         return FrameDetections(
             image_path=keys.image_key(source, captured_at_ms, "ab" * 32, index),
             source=source,
@@ -104,7 +104,7 @@ class Footage:
         selection: DaySelection = ALL_DAYS,
         **settings: object,
     ) -> Any:
-        """Count what is new; `settings` are those that differ."""
+        """Count new segments; `settings` are those that differ from the default."""
         return aggregate(
             settings=self.settings.model_copy(update=settings),
             store=store or self.store,
@@ -126,7 +126,7 @@ class Footage:
         return {key: list_in(data) if key.endswith("_hours.json") else data for key, data in data_of.items()}
 
     def temporary_files(self) -> list[Path]:
-        """What aggregations left behind."""
+        """The temporary files of aggregations."""
         return [path for path in (self.settings.data_dir / "tmp").rglob("*") if path.is_file()]
 
 

@@ -33,7 +33,7 @@ POINTS = [name for name in FAILPOINTS if name.startswith("aggregate.")]
 
 @pytest.fixture
 def ready(file_footage: Footage) -> Footage:
-    """One day counted; then late footage of it, and another day."""
+    """One day is counted; then late footage of it and another day arrive."""
     footage = file_footage
     footage.segment([footage.frame(NOON_MS + n, "car", index=n) for n in range(3)])
     footage.aggregate()
@@ -43,7 +43,7 @@ def ready(file_footage: Footage) -> Footage:
 
 
 def start(folder: Path, **env: str) -> subprocess.Popen[bytes]:
-    """An aggregation in a process of its own."""
+    """An aggregation in a separate process."""
     return subprocess.Popen(
         [sys.executable, "-m", "frametally", "aggregate"],
         env=os.environ
@@ -75,7 +75,7 @@ def published(folder: Path) -> dict[str, bytes]:
 
 
 def sums_seen(store: ObjectStore) -> dict[str, int]:
-    """What a reader sees, every run read and checked whole."""
+    """The result for a reader, with every run read and checked completely."""
     return {run.day: sum(one.frames for one in read_run(store, run)[1]) for run in current_runs(store)}
 
 

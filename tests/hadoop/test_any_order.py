@@ -53,11 +53,11 @@ STEP_MS, FRAMES = 200, 12
 
 
 class Delivery(NamedTuple):
-    """How frames come: in `pieces`, which are interleaved; 0: with the next ones.
+    """How frames arrive: in `pieces`, which are interleaved; 0 means with the next ones.
 
     Attributes:
-        late: Bits: the pieces that come in a later round, or never.
-        is_damaged: Whether what comes now is damaged until it is mended.
+        late: Bits of the pieces that arrive in a later round, or never.
+        is_damaged: Whether the pieces that arrive now are damaged until they are mended.
     """
 
     pieces: int
@@ -93,7 +93,7 @@ class Scene:
         self.there: dict[str, Piece] = {}
         self.unlisted: set[int] = set()
 
-    # What happens to footage.
+    # The events of footage.
 
     def film(
         self,
@@ -104,7 +104,7 @@ class Scene:
         shows: str,
         delivery: Delivery,
     ) -> None:
-        """Film cars that drive by; in the middle of it the camera's clock is set to another time."""
+        """Film passing cars; halfway through, the camera's clock is set to another time."""
         sha256 = hashlib.sha256(b"%d" % len(self.media)).hexdigest()
         self.media.append(sha256)
         self.scenes[sha256] = cars, shows
@@ -179,7 +179,7 @@ class Scene:
             self.deliver(delivery)
 
     def forget(self, number: int, after: int | None) -> None:
-        """Forget a medium, or what of it comes after some frames."""
+        """Delete a medium, or its part after some frames."""
         if manifest := self.manifest(number):
             from_ms = None if after is None else corrections.begins_at(manifest) + after * STEP_MS
             [target] = forgetting.targets_in([manifest], from_ms=None, to_ms=None)
@@ -191,10 +191,10 @@ class Scene:
 
         draw(self.machines[0], *zones)  # type: ignore[arg-type]
 
-    # How it comes to the store.
+    # Ways to put it into the store.
 
     def deliver(self, delivery: Delivery) -> None:
-        """Put what waits; each piece has its place in a partition, whether it comes now or later."""
+        """Put waiting pieces; each has its place in a partition, whether it arrives now or later."""
         if not delivery.pieces:
             return
         for number in range(delivery.pieces):
@@ -251,7 +251,7 @@ class Scene:
             self._put(self.damaged.pop(number % len(self.damaged)))
 
     def lose(self, number: int) -> None:
-        """Delete a segment by hand: the machines are told to count all."""
+        """Delete a segment by hand; the machines must count everything again."""
         if self.there:
             key = sorted(self.there)[number % len(self.there)]
             self.late.append(self.there.pop(key))
@@ -297,7 +297,7 @@ class Scene:
 
 
 def numbers_in(footage: Footage) -> dict[str, list[bytes]]:
-    """The lines of part files and hour files, without those that say what these were counted from."""
+    """The lines of part files and hour files, without their lists of inputs."""
     found = {}
     for run in current_runs(footage.store):
         for key, data in read_parts(footage.store, run):
@@ -309,7 +309,7 @@ def numbers_in(footage: Footage) -> dict[str, list[bytes]]:
 
 
 def numbers_as_if_it_had_been_right(scene: Scene, **how: Any) -> dict[str, list[bytes]]:
-    """What the frames that count give, each once, in one segment, without anything that was corrected."""
+    """The result of all valid frames, each once, in one segment, without corrections."""
     with tempfile.TemporaryDirectory() as folder:
         fresh = Footage(Path(folder))
         for info in scene.store.list("drawings"):
@@ -321,7 +321,7 @@ def numbers_as_if_it_had_been_right(scene: Scene, **how: Any) -> dict[str, list[
 
 
 def book_of(scene: Scene, folder: Path) -> dict[str, Any]:
-    """What the segments in the store are, by a machine's ledger."""
+    """The segments in the store, according to a machine's ledger."""
     with closing(SegmentBook(f"sqlite:///{folder / 'ledger.sqlite'}")) as book:
         unreadable, lacking = book.refresh(scene.store, NoProgress())
         days = {

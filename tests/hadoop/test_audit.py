@@ -1,4 +1,4 @@
-"""What is checked when a run is published, and what stops it."""
+"""The checks when a run is published, and the errors that stop it."""
 
 from __future__ import annotations
 

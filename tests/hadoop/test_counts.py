@@ -1,4 +1,4 @@
-"""What is counted: each frame once, by event time, whatever the segments' order and borders."""
+"""Each frame is counted once, by event time, in any order of segments and with any borders."""
 
 from __future__ import annotations
 
@@ -371,7 +371,7 @@ def test_comparing_with_the_least_float_decides_as_rounding_to_whole_units_does(
 
 
 def test_of_different_lines_of_one_frame_the_smallest_bytes_count_wherever_they_stand() -> None:
-    """Also where each is in a value of its own, and beside frames that come once."""
+    """Also if each is in a separate value, and next to frames that occur once."""
     lines = [
         encode(frame)
         for frame in (

@@ -1,4 +1,4 @@
-"""A ledger that is damaged, locked or cannot be written: the same counts, and a line that says so."""
+"""A ledger that is damaged, locked or read-only changes no counts, and is reported in a line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why a number changed: each run says what it has more or less than the one before, and the reason."""
+"""Why a number changed: each run records its differences from the one before, and the reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The same bytes whatever runs the job: mrjob's runners, plain streaming, a cluster, no msgspec."""
+"""Each engine gives the same bytes: mrjob's runners, plain streaming, a cluster, without msgspec."""
 
 from __future__ import annotations
 
@@ -354,7 +354,7 @@ def test_lines_that_a_source_and_its_zones_need_go_to_the_reduce_once(footage: F
     groups = FrameGroups(CountParams(), ignore)
     pairs = [*groups.add(entry_text(footage.store.address(key), zones=zones)), *groups.drain()]
     of_frames = [value for key, value in pairs if json.loads(key)[0] == "frames"]
-    assert len(of_frames) == 2  # of the hour, and of the one before, as it is near to its end
+    assert len(of_frames) == 2  # of the hour, and of the one before, because it is near the end
     passed_on = {json.loads(key)[1]: json.loads(value) for key, value in pairs if b'["lines"' in key}
     assert passed_on == {"tiny-1": 3, "tiny-1~zones": 3 + 2}
 
@@ -401,7 +401,7 @@ def test_what_a_cluster_runs_imports_the_standard_library_and_itself_only(tmp_pa
     shipped = {name.removesuffix(".py").replace("/", ".") for name in archive.namelist()}
     for name in (name for name in archive.namelist() if name.endswith(".py")):
         tree = ast.parse(archive.read(name))
-        # What a hook answers elsewhere is imported there.
+        # The module of a hook's answer is imported there.
         for node in tree.body if name.endswith("/picture_places.py") else ast.walk(tree):
             if isinstance(node, ast.ImportFrom):
                 found = [node.module]

@@ -1,4 +1,4 @@
-"""Killed, raced, fed damaged segments, out of room: the counts come right, and what was left out is named."""
+"""After kills, races, damaged segments or a full disk, the counts are right, and omissions are named."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def kill_at(call_to_die_at: int) -> Callable[[str, str], None]:
 
 
 def frames_seen(store: ObjectStore) -> list[int]:
-    """What a reader of the store sees: frames per day, every run read and checked whole."""
+    """A reader's view of the store: frames per day, with every run read and checked completely."""
     return [sum(record.frames for record in read_run(store, run)[1]) for run in current_runs(store)]
 
 
@@ -314,7 +314,7 @@ def test_a_segment_that_is_damaged_in_the_store_is_named_and_left_out_and_the_re
 
 
 class Addressed:
-    """A store whose tasks read something else than what is in it."""
+    """A store whose tasks read different content."""
 
     def __init__(self, store: ObjectStore, address: Any) -> None:
         self._store = store

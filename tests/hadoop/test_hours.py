@@ -1,4 +1,4 @@
-"""A round counts what is new: hours that nothing changed are kept, and all is as if counted from nothing."""
+"""A round counts only new footage: unchanged hours are kept, and the result equals a count from scratch."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def forget(footage: Footage, media: str, source: str = "gate", **bounds: int) ->
 
 
 def stands(footage: Footage) -> dict[str, Any]:
-    """All that current runs say, but which runs they are and how they came about."""
+    """The content of all current runs, except their ids and histories."""
     found: dict[str, Any] = {}
     for run in current_runs(footage.store):
         of_run = f"{run.model} {run.params} {run.day}"
@@ -92,7 +92,7 @@ def stands(footage: Footage) -> dict[str, Any]:
 
 
 def from_nothing(footage: Footage, **changed: Any) -> dict[str, Any]:
-    """What one count of all that there is gives, with nothing counted before."""
+    """The result of one count of everything, without earlier counts."""
     with tempfile.TemporaryDirectory() as folder:
         fresh = Footage(Path(folder))
         for info in footage.store.list(""):
@@ -104,7 +104,7 @@ def from_nothing(footage: Footage, **changed: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def three_hours(file_footage: Footage) -> Footage:
-    """Two sources over three hours, an hour in a segment of each, counted; a track goes over a full hour."""
+    """Two sources over three hours, each hour in a segment, counted; a track crosses a full hour."""
     for hour in range(3):
         for source, media in zip(("gate", "yard"), MEDIA, strict=True):
             at_ms = (

@@ -187,7 +187,7 @@ def test_a_detections_field_with_any_value_is_the_same_to_both(name: Any, value:
 
 
 def one_by_one(lines: list[bytes]) -> Any:
-    """What `decode_frame` makes of each; None if it refuses one."""
+    """The results of `decode_frame`; None if it refuses a line."""
     found = [decoded(decode_frame, line) for line in lines]
     return None if None in found else found
 

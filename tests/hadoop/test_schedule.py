@@ -1,4 +1,4 @@
-"""What is chosen, estimated, and done again and again; one at a time."""
+"""How work is chosen, estimated and repeated; one process at a time."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_a_day_with_a_damaged_segment_stays_listed_in_one_state_until_the_segmen
         [footage.frame(NOON_MS + 5, "car", index=5), footage.frame(NOON_MS + 6, "car", index=6)]
     )
     whole = footage.store.get(key)
-    body = whole[: whole[:-1].rindex(b"\n")] + b"\n{}\n"  # a corrupt line; or with a cut, less than a segment
+    body = whole[: whole[:-1].rindex(b"\n")] + b"\n{}\n"  # a corrupt line; or less than a segment
     footage.store.put(key, body[: len(body) - cut])
     states = []
     for _ in range(3):

@@ -31,7 +31,7 @@ def few_are_many() -> Iterator[None]:
 
 
 class Listing(FileStore):
-    """A store of files that notes what it has looked at."""
+    """A store of files that records its reads."""
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
@@ -123,7 +123,7 @@ def test_a_task_has_the_segments_of_its_day_and_no_ledger(footage: Footage, tmp_
 def test_a_servers_damaged_ledger_is_filled_again_once_and_then_a_person_must_look(
     footage: Footage, tmp_path: Path
 ) -> None:
-    """SQLite stands in for the server: what counts is that its file is emptied, and never replaced."""
+    """SQLite stands in for the server: the point is that its file is emptied, and never replaced."""
     path = tmp_path / "ledger.sqlite"
     of_server = open_ledger(f"sqlite:///{path}")
 

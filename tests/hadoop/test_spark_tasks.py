@@ -1,4 +1,4 @@
-"""What the tasks of the counting job on Spark do, run in this process; `test_spark` runs them on Spark."""
+"""The tasks of the counting job on Spark, run in this process; `test_spark` runs them on Spark."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def published(footage: Footage) -> dict[str, bytes]:
 
 
 def forget_published(footage: Footage) -> dict[str, bytes]:
-    """Remove all of it, and return it."""
+    """Remove and return everything in it."""
     before = published(footage)
     for key in before:
         footage.store.delete(key)
@@ -152,7 +152,7 @@ def test_a_segment_that_cannot_be_read_is_one_line_with_its_name(drives: Footage
 
 
 def ended(footage: Footage, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> str:
-    """What the command says on Spark, where it can count nothing."""
+    """The command's messages on Spark when it cannot count anything."""
     monkeypatch.setenv("FRAMETALLY_STORE_URL", footage.store.url)
     command = ["aggregate", "--runner", "spark", "--data-dir", str(footage.settings.data_dir)]
     assert cli.main(command) == 2

@@ -1,4 +1,4 @@
-"""Where each object stood, how its track began and ended, and that runs of before say they do not know."""
+"""Where each object was, how its track began and ended; older runs report that they do not know."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_no_foot_point_that_is_left_out_is_off_the_path_by_a_tenth_of_its_boxs_h
 
 
 def test_who_stands_and_then_goes_is_known_to_have_stood() -> None:
-    """With points by distance alone, half the way from the last place would lie half the time before it."""
+    """With points by distance alone, half the way from the last place would be half the time before it."""
     stands = [box(n * 200, 1000, 1000) for n in range(300)]
     goes = [box(60_000 + n * 200, 1000 + 100 * n, 1000) for n in range(1, 11)]
     path = foot_path(stands + goes, 0, HOUR_MS)
@@ -122,7 +122,7 @@ def test_a_car_that_another_hides_for_a_moment_goes_on_evenly(hidden: set[int]) 
 
 
 def test_both_ends_of_what_was_not_seen_are_points() -> None:
-    """The boxes since the point before tell what was measured from what is only joined."""
+    """The number of boxes since the previous point distinguishes measured from interpolated positions."""
     boxes = [box(ms, 1000 + ms // 10, 1000) for ms in (0, 200, 400, 600, 3_000, 3_200, 3_400)]
     path = foot_path(boxes, 0, HOUR_MS)
     assert [(point.time_ms, point.boxes) for point in path] == [(0, 1), (600, 3), (3_000, 1), (3_400, 2)]

@@ -1,4 +1,4 @@
-"""The tracker on generated scenes, where it is known who was there, and what is said about it."""
+"""The tracker on generated scenes with known objects, and its reports."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Seen(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Walker:
-    """Goes from `start` by `velocity` (pixels a second); `sight`: its confidence by seconds, 0: unseen."""
+    """Moves from `start` by `velocity` (pixels a second); `sight` is its confidence by second, 0 if unseen."""
 
     start: tuple[float, float]
     velocity: tuple[float, float] = (0.0, 0.0)
@@ -164,7 +164,7 @@ def test_one_who_turns_round_while_hidden_for_longer_is_one(fps: int) -> None:
 @pytest.mark.parametrize("fps", [5, 10])
 def test_a_track_within_a_bridged_gap_of_another_is_that_visit(fps: int) -> None:
     walks = Walker(start=(600, 150), velocity=(0, 30), sight=hidden((4, 6.8)))
-    # Too far beside the way for one frame to the next, and near enough for the same object.
+    # Too far off its path for the next frame, and near enough for the same object.
     fragment = Walker(start=(666, 150 + 30 * 4.4), velocity=(0, 30), since_s=4.4, until_s=6.4)
     frames, owners = scene([walks, fragment], fps=fps)
     [visit] = visits_of(frames)
@@ -260,7 +260,7 @@ def test_what_was_seen_weakly_just_before_a_visit_began_belongs_to_it() -> None:
 
 @pytest.mark.parametrize("fps", [5, 10, 30])
 def test_a_visit_begins_as_soon_at_every_rate_though_boxes_between_are_missing(fps: int) -> None:
-    """A car that comes out behind another is seen only every fifth of a second at first."""
+    """A car that emerges from behind another is seen only in every fifth of a second at first."""
     walker = Walker(
         start=(300, 300),
         velocity=(30, 0),
@@ -369,7 +369,7 @@ def test_the_surest_box_begins_a_track_however_high_the_threshold_is() -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_neither_the_order_of_boxes_nor_equal_overlaps_leave_anything_to_chance(seed: Any) -> None:
-    """One stands still, then two step out of it, to the left and to the right: either is as near."""
+    """One stands still, then two emerge from it, to the left and to the right: either is as near."""
     walkers = [Walker(start=(300, 300), until_s=4)]
     walkers += [Walker(start=(300 + off, 300), since_s=4) for off in (-10, 10)]
     frames, _ = scene(walkers, fps=5)
@@ -508,7 +508,7 @@ def test_a_box_left_over_fills_one_gap_alone() -> None:
 
 @pytest.mark.parametrize("fps", [10, 5])
 def test_two_who_exchange_their_tracks_as_they_meet_go_on_as_they_came(fps: int) -> None:
-    """One is not seen for half a second; another comes out just there, and goes the other way."""
+    """One is not seen for half a second; another emerges exactly there, and goes the other way."""
     walkers = [
         Walker(start=(300, 300), velocity=(80, 0), sight=hidden((4.5, 5.1))),
         Walker(start=(650, 300), velocity=(-80, 0), since_s=4.5),
@@ -522,7 +522,7 @@ def test_two_who_exchange_their_tracks_as_they_meet_go_on_as_they_came(fps: int)
 
 
 def test_who_goes_on_the_same_way_keeps_his_track() -> None:
-    """In a queue one car comes out behind another: that is no exchange."""
+    """In a queue one car emerges from behind another: that is not an exchange."""
     first = Walker(start=(300, 300), velocity=(40, 0))
     behind = Walker(start=(380, 300), velocity=(40, 0), since_s=5)
     frames, owners = scene([first, behind], fps=10, seconds=12)
