@@ -1,4 +1,4 @@
-"""Waits for what comes soon: the one loop of all tests that look again and again."""
+"""Waits for events: the one polling loop of all tests."""
 
 from __future__ import annotations
 
