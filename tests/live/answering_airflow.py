@@ -29,7 +29,7 @@ def says(status: int, said: object = None, **headers: str) -> Answer:
 
 
 class AnsweringAirflow:
-    """Answers as Airflow 3 does, but for the paths in `answers`; keeps what it was asked."""
+    """Answers as Airflow 3 does, except for the paths in `answers`; keeps the requests."""
 
     def __init__(self, password: str) -> None:
         self.password = password

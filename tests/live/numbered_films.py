@@ -1,4 +1,4 @@
-"""Films whose every frame shows its own number, and an object at the place that belongs to it."""
+"""Films in which every frame shows its number, and an object at the matching place."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ NOTE_ALL = f"""() => {{
     );
     new MutationObserver(tell).observe(pace, {{childList: true}});
 }}"""
-"""From now on reads each frame that a stream draws, and what is told of its pace, with how many by then."""
+"""Record from now on each frame that a stream draws, and its reported pace with the number drawn by then."""
 
 
 class Film(NamedTuple):
@@ -62,7 +62,7 @@ class Film(NamedTuple):
         return min(range(len(self.pts)), key=lambda number: abs(self.pts[number] * _TIME_BASE - position_s))
 
     def shown_s(self, number: int) -> tuple[float, float]:
-        """Return from when to when a frame is shown, of the last one some of it."""
+        """Return when a frame is shown, from and to; part of that for the last one."""
         begins, ends = (*self.pts, self.pts[-1] + 1000)[number : number + 2]
         return float(begins * _TIME_BASE), float(ends * _TIME_BASE)
 

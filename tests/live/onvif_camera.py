@@ -23,7 +23,7 @@ _SCHEMA = "http://www.onvif.org/ver10/schema"
 _OPEN = ("GetSystemDateAndTime", "GetServices", "GetCapabilities")
 _FRESH_S = 5.0
 END = b"the end"
-"""Comes back to the asker as it is: what it had asked before was answered before."""
+"""Echoes the request: earlier requests were answered before."""
 NOT_AUTHORIZED = (
     '<s:Fault><s:Code><s:Value>s:Sender</s:Value><s:Subcode><s:Value xmlns:ter="http://www.onvif.org/ver10/error">'
     "ter:NotAuthorized</s:Value></s:Subcode></s:Code>"

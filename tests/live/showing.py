@@ -75,7 +75,7 @@ class RtspCamera:
         self.port = int(self._process.stdout.readline())
 
     def freeze(self) -> None:
-        """Have it say nothing more, with its connections left open."""
+        """Make it fall silent with its connections open."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
 
@@ -96,7 +96,7 @@ class RtspCamera:
 
 
 class Speaker:
-    """A server of the test's own: what `speak` says to each connection, in a thread of its own."""
+    """A small server: `speak` writes to each connection, in a separate thread."""
 
     def __init__(self, speak: Callable[[socket.socket], None]) -> None:
         self._speak = speak

@@ -68,7 +68,7 @@ def capture(settings: Settings) -> list[bytes]:
 
 
 def send(settings: Settings, *, packs: bool, log: Any = None) -> Sender:
-    """Send what is on disk, as a session that is stopped at once does."""
+    """Send the spooled minutes, as a session that is stopped at once does."""
     with (
         closing(open_object_store(settings.store_url)) as store,
         closing(log or open_frame_log(settings.log_url)) as opened,
@@ -138,7 +138,7 @@ def test_a_camera_in_packs_is_an_object_per_two_seconds_and_announced_after_its_
     log.publish = look_and_publish
     sender = send(settings, packs=True, log=log)
     assert sender.failure is None
-    assert batches == [1] * SLOTS  # the last is cut by the stop, and announced all the same
+    assert batches == [1] * SLOTS  # the stop truncates the last, which is announced all the same
     assert len(objects_of(settings)) == SLOTS
     assert all(map(is_part_key, objects_of(settings)))
     assert list(pictures_of(settings).values()) == captured

@@ -1,4 +1,4 @@
-"""`/ws/{client_id}`: each client is told of its own videos, of nobody else's, and of all of it once more."""
+"""`/ws/{client_id}`: each client gets news of all its videos, of no others, and again after reconnecting."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def listen(app: Flask, serving: Serving) -> Iterator[Callable[..., Listener]]:
 
 @contextmanager
 def listening(url: str) -> Iterator[Callable[..., Listener]]:
-    """What makes clients of a dashboard, which all go at the end."""
+    """Creates clients of a dashboard, which all close at the end."""
     with ExitStack() as stack:
 
         def make(client_id: str, **options: Any) -> Listener:
@@ -137,7 +137,7 @@ def test_every_message_that_is_sent_is_as_it_is_described_and_every_described_on
 
 
 def _hear_of_all(place: Place, listener: Listener, video_id: str) -> None:
-    assert listener.until(lambda one: one["type"] == "hello")["jobs"]  # pings may come before
+    assert listener.until(lambda one: one["type"] == "hello")["jobs"]  # pings may arrive before
     job = place.catalogue.claim("w", ["enhance"], lease_s=60)
     assert job is not None
     listener.until(lambda one: one["type"] == "job")
@@ -324,7 +324,7 @@ def test_of_two_hundred_that_came_and_went_nothing_is_left(
 def test_a_client_that_reads_nothing_is_kept_waiting_with_little(
     place: Place, listen: Callable[..., Listener], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Changes come on top of each other: what it gets in the end is the last state, and few messages."""
+    """Changes follow each other fast: the client ends with the last state, after few messages."""
     monkeypatch.setattr("frametally_videos.sockets.client_sockets._LOOK_EVERY_S", 0.5)
     ids = [uploaded(place, number, ANNA) for number in range(1, 4)]
     slow = listen(ANNA)

@@ -1,4 +1,4 @@
-"""A camera is late where its frames are announced late, and where they are detected late: all say which."""
+"""A camera is late if its frames are announced or detected late: all places say which."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def captured(scene: Scene, feed: Feed, number: int, **told: Any) -> None:
 
 
 def told_until(app: Flask, is_it: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-    """What the API says of the one camera, as soon as that is it."""
+    """The API's state of the only camera, once it matches."""
     until_s = time.monotonic() + LONG_S
     while True:
         (camera,) = app.test_client().get("/api/cameras").get_json()["cameras"]
@@ -167,7 +167,7 @@ def test_card_and_large_view_say_late_and_which_of_both_it_is(
     number = 48
 
     def is_drawn() -> bool:
-        """Until the server listens, nobody sees what it is told."""
+        """Until the server listens, no viewer gets its messages."""
         nonlocal number
         number += 1
         show(scene, feed, number)

@@ -41,14 +41,14 @@ pytestmark = [pytest.mark.services, pytest.mark.timeout(60 * MINUTES + 600)]
 
 
 class Fault(NamedTuple):
-    """What is done, and to which of those that there are."""
+    """The action, and its target among those that exist."""
 
     what: str
     number: int = 0
 
 
 def programme(rng: random.Random) -> list[Fault]:
-    """Each round has every kind of fault, in an order of its own."""
+    """Each round has every kind of fault, in a different order."""
     faults = []
     for round_number in range(ROUNDS):
         cameras = [2 * round_number % 4, (2 * round_number + 1) % 4]
@@ -96,7 +96,7 @@ class Scene:
         until(go_on, "a camera does not go on")
 
     def do(self, fault: Fault, away_s: float, *, silently: bool) -> None:
-        """Have something fail, and be there again after a while."""
+        """Make something fail, and recover after a while."""
         if fault.what == "camera":
             self.cameras[fault.number].kill()
             time.sleep(away_s)
@@ -116,7 +116,7 @@ class Scene:
 
 
 class Viewer:
-    """Somebody who watches the first camera, and comes back when sent away."""
+    """A viewer of the first camera, who reconnects when disconnected."""
 
     def __init__(self, port: int) -> None:
         """Watch, in a thread, until the block ends."""

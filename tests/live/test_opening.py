@@ -1,4 +1,4 @@
-"""Cameras are opened within bounds, by RTSP, TLS, HTTP or as a device, or the reason is told."""
+"""Cameras are opened within bounds, by RTSP, TLS, HTTP or as a device, or the reason is reported."""
 
 from __future__ import annotations
 

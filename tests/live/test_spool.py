@@ -1,4 +1,4 @@
-"""A camera's spool: whatever is lost, too much or killed, each frame is sent or named, and none is both."""
+"""A camera's spool: despite losses, overflow and kills, each frame is either sent or named as lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`frametally stream`: what it says, and how it ends; who runs the stream is played by the test."""
+"""`frametally stream`: its messages, and its exit; the test plays the stream's worker."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def streamed(book: LiveBook, video_id: str = VIDEO.id) -> Feed:
 
 
 def claimed(book: LiveBook) -> Feed:
-    """What is to be streamed, once it is there."""
+    """The requested stream, once it exists."""
     feed = until(lambda: book.claim_feed("worker", ["video"], lease_s=LEASE_S), "nobody started a stream")
     assert feed is not None
     return feed
@@ -84,7 +84,7 @@ def beside(what: Callable[[], object]) -> Iterator[None]:
 
 
 def ended(book: LiveBook, state: str, **told: object) -> Callable[[], object]:
-    """Runs one, and tells its end."""
+    """Run a stream, and report its end."""
     values = {"state": state, "position_s": 5.84, "frames_announced": 30, **told}
     return lambda: book.release_feed(claimed(book), FeedTold(**values))  # type: ignore[arg-type]
 

@@ -1,4 +1,4 @@
-"""Videos that are streamed count as those that nobody streams, whatever came before, meanwhile and after."""
+"""Streamed videos count the same as others, whatever happened before, meanwhile and after."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def made(path: Path, seed: int) -> Path:
-    """Patches that come and go, in another order for each seed."""
+    """Patches that appear and vanish, in a different order for each seed."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=10)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
@@ -83,18 +83,18 @@ class Deployment(House):
         super().close()
 
     def __call__(self, *arguments: object, code: int = 0) -> str:
-        """Runs a command here: what streams beside it is processes of their own."""
+        """Runs a command in this process; concurrent streams are separate processes."""
         said = io.StringIO()
         with redirect_stdout(said):
             assert main([*map(str, arguments), "--data-dir", str(self.settings.data_dir)]) == code
         return said.getvalue()
 
     def beside(self, *arguments: object) -> str:
-        """Runs a command to its end in a process of its own."""
+        """Runs a command to its end in a separate process."""
         return super().__call__(*arguments)
 
     def take_in(self, clips: dict[str, Path], *names: str) -> None:
-        """Upload some; of what is to be made of them it is their frames alone that count."""
+        """Upload some videos; only their frames count, not their other artifacts."""
         for name in names:
             video = self.videos[name] = self.upload(clips[name], start_time=START)
             self.catalogue.cancel_jobs(video.id)
@@ -138,7 +138,7 @@ class Deployment(House):
         }
 
     def told(self, name: str) -> set[bytes]:
-        """The results about one video that whoever watches has seen."""
+        """The results for one video that a viewer has seen."""
         return {
             message
             for message in self._messages(RESULTS)
@@ -158,7 +158,7 @@ class Deployment(House):
         return found
 
     def lines(self, name: str, *topics: str) -> set[bytes]:
-        """What segments have of one video, of frames announced on these topics."""
+        """The segments' content for one video, of frames announced on these topics."""
         segments = (read_segment(self.store, key) for key in list_segments(self.store))
         lines = {line for one in segments if one.header.topic in topics for line in one.frame_lines}
         return {line for line in lines if decode(line, FrameDetections).media == self.videos[name].sha256}
@@ -219,7 +219,7 @@ def environment() -> Iterator[None]:
 def batch(
     environment: None, clips: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Counted]:
-    """The same videos where nobody streams."""
+    """The same videos without streams."""
     with closing(Deployment(tmp_path_factory.mktemp("batch") / "house")) as quiet:
         quiet.take_in(clips, *NAMES)
         for video in quiet.videos.values():

@@ -1,4 +1,5 @@
-"""Ten thousand WebSockets: those beyond the bound are told so, whoever watched goes on, all is given back."""
+"""Ten thousand WebSockets: those beyond the limit are refused, viewers keep watching, all resources are
+freed."""
 
 from __future__ import annotations
 
@@ -33,7 +34,7 @@ FEW_FILES = 1_024
 
 
 class Taken:
-    """What a process has taken."""
+    """The resources of a process."""
 
     def __init__(self, process: int) -> None:
         self._folder = Path("/proc") / str(process)
@@ -52,7 +53,7 @@ class Taken:
 
 
 class Storm:
-    """Ten thousand clients, in a process of their own."""
+    """Ten thousand clients, in a separate process."""
 
     def __init__(self, url: str, asked: str) -> None:
         port = str(urlsplit(url).port)
@@ -66,7 +67,7 @@ class Storm:
 
     @property
     def is_there(self) -> bool:
-        """Whether all have come, and have an answer."""
+        """Whether all have connected, and have an answer."""
         return not self._listening.is_alive()
 
     @property

@@ -1,4 +1,4 @@
-"""A streamed video's frames are announced as the producer announces them, whatever is done meanwhile."""
+"""A streamed video's frames are announced as by the producer, whatever happens meanwhile."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ MODEL = "pixels-1"
 
 @pytest.fixture(scope="module")
 def clip() -> bytes:
-    """Three seconds; in each frame a patch stands elsewhere."""
+    """Three seconds; the patch is at a different place in each frame."""
     file = io.BytesIO()
     with av.open(file, "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=FPS, options={"g": "7"})
@@ -77,7 +77,7 @@ class Clock:
 
 
 class ScriptedWishes(Wishes):
-    """What a person wants, by how often the stream has asked; whoever waits lets time pass."""
+    """The user's requests, by how often the stream has asked; each wait advances the test's clock."""
 
     def __init__(self, feed: Feed, script: Iterable[tuple[int, FeedWish]], clock: Clock) -> None:
         super().__init__(feed, lease_s=1e9, clock=clock)
@@ -155,7 +155,7 @@ class Place:
         return found
 
     def detect(self, *topics: str, leave_out: int = 0) -> list[bytes]:
-        """Writes a segment of what is announced on these topics; returns its lines, by event time."""
+        """Write a segment of the announcements on these topics; return its lines, by event time."""
         lines = {}
         for topic in topics:
             for message in self.announced(topic):
@@ -212,7 +212,7 @@ def place(tmp_path: Path, clip: bytes) -> Iterator[Place]:
 
 @pytest.fixture(scope="module")
 def batch(tmp_path_factory: pytest.TempPathFactory, clip: bytes) -> tuple[list[bytes], bytes]:
-    """What the producer announces of it, and its manifest then."""
+    """The producer's announcements of it, and its manifest then."""
     with closing(Place(tmp_path_factory.mktemp("batch"), clip)) as quiet:
         quiet.batch()
         return quiet.announced("frames"), encode(quiet.manifest())
@@ -309,7 +309,7 @@ class Slow:
 
 
 def begun_at_s(told: Iterable[FeedTold], speed: float = 1.0) -> list[float]:
-    """By what is told each time: when the video's beginning was due, by the clock of the test."""
+    """Due times of the video's beginning in the messages, by the clock of the test."""
     return [
         round(one.due_at_ms / 1000 - WALL_S - (one.position_s or 0) / speed, 2)
         for one in told

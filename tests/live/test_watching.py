@@ -1,4 +1,4 @@
-"""`/ws/stream`: a viewer sees the newest frame and its boxes as fast as it takes them, and how it stands."""
+"""`/ws/stream`: a viewer gets the newest frame with its boxes as fast as it accepts them, and the state."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def gate(scene: Scene) -> Gate:
 
 
 def begun(gate: Gate, watcher: Watcher, first: int = 0) -> Shown:
-    """The next frame that a viewer is shown: what was found before the relay listens is nobody's."""
+    """The next frame for a viewer; results from before the relay listens reach no viewer."""
     for number in itertools.count(first):
         gate.show(number)
         with contextlib.suppress(TimeoutError):
@@ -158,7 +158,7 @@ def test_a_frame_of_a_video_says_when_it_was_due_as_the_speed_has_it(
     begun(gate, viewer)
     scene.tell(gate.feed, state="paused", position_s=10.0, due_at_ms=5_000_000)
     viewer.state(lambda one: one["state"] == "paused")
-    viewer.ack(viewer.frames[-1])  # others may have come meanwhile
+    viewer.ack(viewer.frames[-1])  # others may have arrived meanwhile
     gate.show(120)
     shown = viewer.frame()
     while shown.header["position_s"] != 12.0:
@@ -184,10 +184,8 @@ def test_as_json_the_same_comes_as_text_with_the_picture_in_base64(
 def test_who_takes_one_frame_a_second_never_sees_an_old_one_and_is_told_how_many_were_left_out(
     gate: Gate, watch: Callable[..., Watcher]
 ) -> None:
-    """After two that are not acknowledged nothing follows; then the newest does, however many came.
-
-    Another viewer, who takes all, tells when the newest is there: so no clock decides.
-    """
+    """After two unacknowledged frames nothing follows; then the newest does, however many arrived. Another
+    viewer, who acknowledges all, shows when the newest has arrived, so that no clock decides."""
     slow, lively = watch(gate.asked), watch(gate.asked)
     begun(gate, lively)
     gate.show(900)
@@ -407,7 +405,7 @@ def test_one_that_stands_still_and_is_taken_back_at_once_shows_that_frame(
     begun(gate, viewer)
     gate.show(900)
     see(viewer, 900)
-    gate.show(899, 700)  # 899 waited in another partition, or was shown before it was taken back
+    gate.show(899, 700)  # 899 waited in another partition, or was shown before the jump back
     scene.tell(gate.feed, state="paused", captured_at_ms=START_MS + 70_000, position_s=70.0)
     assert viewer.frame().header["captured_at_ms"] == START_MS + 70_000
 
@@ -420,7 +418,7 @@ def test_who_comes_to_a_paused_stream_sees_the_frame_at_which_it_stands(
     scene.tell(gate.feed, **paused)
     first = watch(gate.asked)
     assert first.state()["state"] == "paused"
-    scene.write(stands, other)  # its segment may come after who looks for it
+    scene.write(stands, other)  # its segment may arrive after the reader
     shown = first.frame()
     assert shown.header["captured_at_ms"] == stands.captured_at_ms
     assert [box[0] for box in shown.header["boxes"]] == ["car"]
@@ -709,7 +707,7 @@ def test_who_says_anything_else_is_sent_away(
 def test_who_acknowledges_every_frame_stays_however_fast_they_come(
     gate: Gate, watch: Callable[..., Watcher], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However many frames a second a stream has: what is bounded is what nobody asked for."""
+    """However many frames a second a stream has: the limit is on messages that the viewer did not ask for."""
     monkeypatch.setattr(talking, "_MOST_UNASKED_IN_SECOND", 0)
     viewer = watch(gate.asked)
     begun(gate, viewer)
@@ -736,7 +734,7 @@ def test_who_says_too_much_is_sent_away_also_what_it_may_say(
 def test_a_viewer_that_the_server_has_given_up_is_no_error_of_the_dashboards(
     gate: Gate, sockets: ViewerSockets
 ) -> None:
-    """For a moment uvicorn takes nothing more for one that answers no ping, and has not told so yet."""
+    """For a moment uvicorn sends nothing more to a client that answers no ping, and has not reported it yet."""
     is_opened = False
 
     async def receive() -> Message:
@@ -766,7 +764,7 @@ def test_a_viewer_that_the_server_has_given_up_is_no_error_of_the_dashboards(
 def test_of_a_thousand_sockets_five_hundred_are_served_and_fifty_of_an_address(
     gate: Gate, watch: Callable[..., Watcher], sockets: ViewerSockets
 ) -> None:
-    """Viewers behind a proxy are told apart by what it says."""
+    """Viewers behind a proxy are distinguished by its headers."""
     before = threading.active_count()
     of_one = [watch(gate.asked) for _ in range(51)]
     assert of_one[-1].closed_by() == 1013

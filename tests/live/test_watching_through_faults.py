@@ -1,4 +1,4 @@
-"""Whoever watches stays, whatever the log and other viewers do, and costs no memory for it."""
+"""Viewers stay connected through faults of the log and of other viewers, and cost no memory for it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ DEAD, FRAMES = 10, 100
 
 
 class Switched:
-    """A log that is away while a test says so."""
+    """A log that is unavailable while a test says so."""
 
     def __init__(self, log: FrameLog) -> None:
         self.is_away = False

@@ -59,7 +59,7 @@ def film_wall(place: Place, *, more: int = 0) -> None:
 
 
 def forbid_cameras(place: Place) -> None:
-    """Have the same, where nobody may change them."""
+    """The same, without permission to change cameras."""
     place.settings = place.settings.model_copy(update={"web_uploads": False})
     film_wall(place)
 
@@ -113,7 +113,7 @@ class StreamedVideo:
     """A video that is streamed."""
 
     def film(self, place: Place, **told: Any) -> None:
-        """Have it streamed, and told so."""
+        """Have it streamed, with reports."""
         facts = make_facts(started_at_ms=START_MS, width_px=64, height_px=48)
         self._record = make_video(1, facts=facts)
         self._scene = Scene(place)
@@ -126,7 +126,7 @@ class StreamedVideo:
         self.film(place, state="waiting", reason="The object store does not answer: it is tried again.")
 
     def pause(self, place: Place) -> None:
-        """Have it stand at a frame that is in a segment."""
+        """Stop it at a frame that is in a segment."""
         self.film(place)
         at = self._result(120)
         self._scene.write(at, jpeg=_picture())
