@@ -53,7 +53,7 @@ def tiny_weights(seed: int = 7) -> npt.NDArray[np.float32]:
 
 @pytest.fixture
 def write_model(tmp_path: Path) -> Callable[..., ModelFiles]:
-    """Writes a small model's three files; any part of it can be given otherwise."""
+    """Write a small model's three files; each part can be replaced."""
 
     def write(
         *,

@@ -1,4 +1,4 @@
-"""What is kept beside the weights is used only if it is what it should be, and never detects nonsense."""
+"""Converted files next to the weights are used only if they match, and never give nonsense."""
 
 from __future__ import annotations
 

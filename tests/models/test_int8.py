@@ -1,4 +1,4 @@
-"""An INT8 network is made only of frames that are there, only with NNCF, and kept only if it finds enough."""
+"""An INT8 network needs stored frames and NNCF, and is kept only if it detects enough."""
 
 from __future__ import annotations
 

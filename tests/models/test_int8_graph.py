@@ -1,4 +1,4 @@
-"""Of a layer that is read whole and in part, INT8 numbers are made once, and say what they said before."""
+"""For a layer that is read in whole and in part, INT8 numbers are made once, and are unchanged."""
 
 from __future__ import annotations
 

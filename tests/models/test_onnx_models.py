@@ -141,7 +141,7 @@ def test_each_head_is_recognised_and_read(
 def test_letterbox_is_the_rule_and_boxes_come_out_in_the_pictures_pixels(
     load: Callable[..., Any], head: Callable[..., Any]
 ) -> None:
-    # 192x96 lies in the input at half its size, 24 pixels from the top.
+    # 192x96 is in the input at half its size, 24 pixels from the top.
     (found,) = load([head()]).detect([picture(192, 96)])[0]
     assert found.box == (72.0, 12.0, 48.0, 24.0)
     (found,) = load([head()], resize="stretch").detect([picture(192, 96)])[0]
@@ -338,7 +338,7 @@ def test_half_precision_and_a_second_input_are_refused_by_name(
 
 
 def test_a_family_has_its_own_letterbox(load: Callable[..., Any]) -> None:
-    # 192x96 lies at the top of the input, at half its size.
+    # 192x96 is at the top of the input, at half its size.
     (found,) = load([yolox()], model_cfg="yolox").detect([picture(192, 96)])[0]
     assert found.box == (72.0, 60.0, 48.0, 24.0)
 

@@ -132,7 +132,7 @@ def test_stored_frames_tell_a_wrong_preparation_where_no_class_is_a_stop_sign(
     monkeypatch.setattr(
         "frametally_models.input_check.draw_picture", lambda: np.zeros((480, 640, 3), np.uint8)
     )
-    load("yolox-1", rename=without_stop_sign)  # nothing to see: nothing to be told
+    load("yolox-1", rename=without_stop_sign)  # nothing to report
     store = open_object_store((tmp_path / "store").as_uri())
     for place, frame in clip_frames.items():
         store.put(f"{keys.IMAGES}/a/{place}.jpg", cv2.imencode(".jpg", frame)[1].tobytes())
