@@ -1,4 +1,4 @@
-"""The whole path, run as users run it: by the command line, in processes of its own."""
+"""The whole path as users run it: by the command line, in separate processes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DETECTOR = os.environ.get("FRAMETALLY_DETECTOR", "opencv")  # which is what the 
 
 @pytest.fixture(autouse=True)
 def with_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is compared with `counted_clip` is detected as that is."""
+    """Footage that is compared with `counted_clip` must be detected in the same way."""
     monkeypatch.setenv("FRAMETALLY_DETECTOR", DETECTOR)
 
 

@@ -1,4 +1,4 @@
-"""However fast footage comes in, whoever detects it, however often it is announced: the same part files."""
+"""The part files are the same at any speed of footage, with any detector, after any repeated announcements."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `SERVE=no make demo` printed is what its part files and its API say (run after it, by .ci/run)."""
+"""The output of `SERVE=no make demo` matches its part files and its API (run after it, by .ci/run)."""
 
 from __future__ import annotations
 

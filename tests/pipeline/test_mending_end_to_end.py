@@ -153,7 +153,7 @@ def test_messages_that_were_lost_inside_a_segment_are_counted_and_no_gap_and_com
         assert log.trim(TOPIC) == PICTURES
     later = write_pictures(tmp_path / "later", "20260302")
     for one in (mended, right):
-        one.produce(later)  # the log goes on above
+        one.produce(later)  # the log continues at higher offsets
         one.count(in_part=one is mended)
     status = mended.status(code=3)
     assert {one["partition"]: one["messages"] for one in status["lost"]} == {
