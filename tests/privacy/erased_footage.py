@@ -98,7 +98,7 @@ class Footage:
         pack_pictures(self.store, folder, now_ms=START_MS + 10**12, progress=NoProgress())
 
     def stored(self) -> dict[str, bytes]:
-        """Return all objects as they lie in the store, part files and packs as they can be read."""
+        """Return all objects of the store, with part files and packs in readable form."""
         plain = plain_of(self.store)
         objects = {info.key: plain.get(info.key) for info in plain.list("")}
         return {

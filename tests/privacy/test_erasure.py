@@ -37,7 +37,7 @@ def footage(tmp_path: Path) -> Iterator[Footage]:
 def answered(
     footage: Footage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Answered:
-    """Run a command of privacy; return what it printed."""
+    """Run a privacy command; return its output."""
     monkeypatch.setenv("FRAMETALLY_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("FRAMETALLY_INTERVAL_S", "60")
     monkeypatch.setenv("COLUMNS", "200")
