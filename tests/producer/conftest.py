@@ -1,4 +1,4 @@
-"""Footage made on the spot, and ports that fail when a test says so."""
+"""Small generated footage, and ports that fail when a test says so."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ class SaidAloud:
 
 
 class Died(BaseException):
-    """What a test puts in where the process is to die."""
+    """The error by which tests simulate the death of the process."""
 
 
 class FailingStore(MemoryStore):
-    """Raises `failure` at the n-th put of an image, counted from 1, for as long as `fail_at` says so."""
+    """Raises `failure` at the n-th put of an image, counted from 1, as often as `fail_at` says."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ class FailingStore(MemoryStore):
 
 
 class FailingLog(MemoryLog):
-    """Raises `failure` at the n-th batch, counted from 1, as `fail_at` says, after half of it is in."""
+    """Raises `failure` at the n-th batch, counted from 1, as `fail_at` says, after half of it is stored."""
 
     def __init__(self, effects: list[tuple[str, str]]) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Each picture is a frame of its own time; bad ones are set aside; those of a day share a manifest."""
+"""Each picture is a frame with a separate time; bad ones are set aside; those of a day share a manifest."""
 
 from __future__ import annotations
 

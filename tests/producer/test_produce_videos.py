@@ -1,4 +1,4 @@
-"""A video's frames are stored and announced once, whatever ends a call early, whatever is asked for later."""
+"""A video's frames are stored and announced once, however a call ends and whatever is requested later."""
 
 from __future__ import annotations
 

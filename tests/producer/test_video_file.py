@@ -1,4 +1,4 @@
-"""A video's frames come in the order of presentation, with their times, upright; nothing else is read."""
+"""A video's frames arrive in the order of presentation, with times, upright; no other file is read."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def test_a_frame_without_a_time_of_its_own_comes_after_the_one_before(
         (90, "bottom left", (48, 64)),  # counterclockwise
         (180, "bottom right", (64, 48)),
         (-90, "top right", (48, 64)),
-        (45, "top left", (64, 48)),  # oblique: as it is
+        (45, "top left", (64, 48)),  # oblique: left unchanged
     ],
 )
 def test_the_containers_rotation_is_applied(
@@ -168,7 +168,7 @@ def test_the_containers_rotation_is_applied(
         (Fraction(2), 90, (48, 128)),
         (Fraction(101, 100), None, (64, 48)),  # as good as square
         (Fraction(102, 100), None, (65, 48)),
-        (Fraction(5), None, (64, 48)),  # nobody films so: not believed
+        (Fraction(5), None, (64, 48)),  # no camera films so: not believed
     ],
 )
 def test_pictures_have_the_proportions_that_players_show(
@@ -235,7 +235,7 @@ def test_a_playlist_behind_the_first_bytes_of_a_video_reads_no_other_file(
 
 
 def with_frames_elsewhere(movie: bytes, other: Path) -> bytes:
-    """A QuickTime file that says of its frames that they lie in `other`, by an alias (`alis`) in `dref`."""
+    """A QuickTime file that claims that its frames are in `other`, by an alias (`alis`) in `dref`."""
     target = str(other).encode()
     target += bytes(len(target) % 2)
     alias = b"alis" + bytes(14) + b"\x04disk" + bytes(35) + b"\x05other" + bytes(58 + 36)

@@ -1,4 +1,4 @@
-"""What is away, or full, is waited for; no frame is left out for it, and a stop is heeded meanwhile."""
+"""The producer waits for unavailable or full servers; it omits no frame, and can be stopped meanwhile."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Fails:
-    """An action that fails `times` times, each with one of `errors`, before it does what it does."""
+    """An action that fails `times` times, each with one of `errors`, before it succeeds."""
 
     def __init__(self, action: Callable[..., Any], errors: list[Exception], times: int) -> None:
         self.action, self.errors, self.left = action, errors, times

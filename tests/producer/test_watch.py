@@ -1,4 +1,4 @@
-"""A watched folder: what lies still is taken, once; bad files are named once; a stop ends it."""
+"""A watched folder: finished files are produced once; bad files are named once; a stop ends it."""
 
 from __future__ import annotations
 
