@@ -61,7 +61,7 @@ def put_video(filmed: Filmed, number: int, *, complete: bool = True) -> str:
 
 
 def make_older(monkeypatch: pytest.MonkeyPatch, filmed: Filmed, newest: str) -> None:
-    """Let the store's clock say that all objects are a month older than `newest`."""
+    """Let the store's clock report that all objects are a month older than `newest`."""
     store = filmed.plain
     listed = store.list
 
