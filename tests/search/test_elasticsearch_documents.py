@@ -1,4 +1,4 @@
-"""A run as documents and what they are read by: ids that never change, sums, points in time, rights."""
+"""A run as documents, and their readers: stable ids, sums, points in time, rights."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def fields_by_id(
 
 
 def cells_of(made: dict[str, dict[str, Any]]) -> dict[int, Packed]:
-    """What is packed, by step."""
+    """The packed content, by step."""
     found = {}
     for fields in made.values():
         if fields["kind"] == "cells":

@@ -1,4 +1,4 @@
-"""`frametally index` takes superseded runs away; what is left is settled and shown as before."""
+"""`frametally index` removes superseded runs; the others are settled and shown as before."""
 
 from __future__ import annotations
 

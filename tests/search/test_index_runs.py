@@ -71,7 +71,7 @@ def index_all(store: MemoryStore, index: CountIndex) -> Any:
 
 
 def seen(index: CountIndex) -> list[int]:
-    """What a reader sees: detections per day."""
+    """A reader's view: detections per day."""
     histogram = index.histogram(CountQuery(model="m", base_interval_s=60, interval_s=86_400))
     return [bucket.detections for bucket in histogram.buckets]
 
