@@ -58,7 +58,7 @@ def down(names: Sequence[str], into: Path | None) -> int:
 @servers.command()
 @_into
 def status(into: Path | None) -> int:
-    """Show what is up."""
+    """Show the running servers."""
     state = State(_folder(into))
     _print(state.status(), state)
     return 0

@@ -55,7 +55,7 @@ def remove_all(values: Mapping[str, str]) -> None:
 
 
 def waiting_in(values: Mapping[str, str], name: str) -> int:
-    """How many messages wait in a queue; one that nobody has made yet has none."""
+    """The number of messages in a queue; 0 if it does not exist yet."""
     with closing(connected(values)) as connection, connection.channel() as channel:
         try:
             return int(channel.queue_declare(name, passive=True).message_count)

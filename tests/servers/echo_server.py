@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Echo(BaseHTTPRequestHandler):
-    """Says what it was asked."""
+    """Echoes the request."""
 
     protocol_version = "HTTP/1.1"
 
@@ -17,7 +17,7 @@ class Echo(BaseHTTPRequestHandler):
         self._answer(0)
 
     def do_POST(self) -> None:
-        """Answer once the whole body is there, with how many bytes it had, too."""
+        """Answer once the whole body has arrived, with its length as well."""
         left = length = int(self.headers["Content-Length"])
         while left and (piece := self.rfile.read1(left)):
             left -= len(piece)

@@ -1,4 +1,4 @@
-"""A place of its own in the tests' Elasticsearch: an alias whose index is gone afterwards."""
+"""A separate place in the tests' Elasticsearch: an alias whose index is deleted afterwards."""
 
 from __future__ import annotations
 

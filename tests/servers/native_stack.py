@@ -43,7 +43,7 @@ _VENV = Path(sys.prefix)
 _NOT_PROPERTIES = {"KAFKA_OPTS", "KAFKA_HEAP_OPTS"}
 JAVA = "/usr/lib/jvm/java-17-openjdk-amd64"
 
-# What the entry points of the images do, as their documentation says it.
+# The work of the images' entry points, according to their documentation.
 KAFKA = """\
 set -euo pipefail
 java="{java}/bin/java"
@@ -72,7 +72,7 @@ if [ ! -e "$PGDATA/PG_VERSION" ]; then
 fi
 exec postgres -D "$PGDATA" -c listen_addresses='*'
 """
-# Erlang's port mapper, which the image leaves running beside it, ends with it here as it does in a container.
+# Erlang's port mapper, which the image leaves running, ends with it here as it does in a container.
 RABBITMQ = """\
 set -euo pipefail
 epmd -address 127.0.0.1 &
@@ -117,7 +117,7 @@ def fetch() -> None:
 
 
 def hadoop_image() -> Path:
-    """`/opt/hadoop` of the image, by the commands of the Dockerfile, but for what is in the checkout."""
+    """`/opt/hadoop` of the image, by the commands of the Dockerfile, except for files of the checkout."""
     pom = STACK / "hadoop" / "pom.xml"
     with made_once(
         cache_folder(), f"hadoop-image-{hashlib.sha256(pom.read_bytes()).hexdigest()[:12]}"
@@ -138,7 +138,7 @@ class NativeStack:
     """The services of one stack. A context: at its end everything is stopped."""
 
     def __init__(self, folder: Path, stack: Path, variables: Mapping[str, str]) -> None:
-        """Nothing is started yet.
+        """Starts nothing yet.
 
         Args:
             folder: Where volumes and logs go.
@@ -186,14 +186,14 @@ class NativeStack:
         return f"127.0.0.1 localhost {' '.join(names)}\n"
 
     def log(self, instance: str) -> Path:
-        """Where the output of a service goes."""
+        """The file for the output of a service."""
         return self.folder / "logs" / f"{instance}.log"
 
     def start(self, name: str, *arguments: str, instance: str = "") -> str:
         """Start a service; with arguments in place of its command, as `docker-compose run` takes them.
 
         Returns:
-            What it is called: its name, or `instance`.
+            Its name, or `instance`.
         """
         instance = instance or name
         container = self._container(name, arguments)
@@ -234,7 +234,7 @@ class NativeStack:
     def execute(
         self, instance: str, *command: str, timeout_s: float = 120
     ) -> subprocess.CompletedProcess[str]:
-        """A program beside a service that runs, as `docker-compose exec` has it."""
+        """A program next to a running service, as with `docker-compose exec`."""
         container, process = self._running[instance]
         return run_inside(container, process.pid, command, timeout_s=timeout_s)
 

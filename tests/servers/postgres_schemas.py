@@ -1,4 +1,4 @@
-"""A place of its own in the tests' PostgreSQL: a schema that is gone afterwards."""
+"""A separate place in the tests' PostgreSQL: a schema that is deleted afterwards."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ def tell_the_time_at_once(media: GstRtspServer.RTSPMedia) -> None:
 
 
 def main(port: str, launch: str, user: str = "", password: str = "", pem: str = "") -> None:
-    """Serve until killed; with a user only whom it is told the password (Digest)."""
+    """Serve until killed; with a user, only to clients that know the password (Digest)."""
     Gst.init(None)
     server = GstRtspServer.RTSPServer()
     server.set_address("127.0.0.1")

@@ -1,4 +1,4 @@
-"""A folder of its own in a bucket of the S3 server, and keys that may do only some things."""
+"""A separate folder in a bucket of the S3 server, and keys with limited rights."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from frametally.settings.fields import SecretStr
 
 
 class S3Place(NamedTuple):
-    """Where a test's objects lie: `url` is `s3://bucket/prefix`."""
+    """The place of a test's objects: `url` is `s3://bucket/prefix`."""
 
     url: str
     access: StoreAccess
@@ -27,12 +27,12 @@ class S3Place(NamedTuple):
         return open_object_store(self.url, self.access_with(**changed))
 
     def access_with(self, **changed: Any) -> StoreAccess:
-        """The access with some of it changed."""
+        """The access with some changes."""
         fields = {name: getattr(self.access, name) for name in self.access.__dataclass_fields__}
         return StoreAccess(**(fields | changed))
 
     def environment(self, **changed: Any) -> Mapping[str, str]:
-        """What makes a stage use it."""
+        """The settings that make a stage use it."""
         access = self.access_with(**changed)
         return {
             "FRAMETALLY_STORE_URL": self.url,
@@ -56,7 +56,7 @@ def new_bucket_name() -> str:
 
 
 def key_with_policy(access: StoreAccess, policy: Mapping[str, Any]) -> StoreAccess:
-    """A key of a new user who may do what `policy` says, by AWS's IAM calls."""
+    """A key of a new user with the rights of `policy`, by AWS's IAM calls."""
     iam = boto3.client(
         "iam",
         endpoint_url=access.endpoint,

@@ -73,7 +73,7 @@ def install(cache: Path) -> tuple[Path, Path]:
 
 
 def _save_root(place: Place, port: int) -> bool:
-    """Keep the certificate that all that it issues goes back to."""
+    """Keep the root certificate of all certificates that it issues."""
     context = ssl.create_default_context(cafile=str(place.folder / "ca.pem"))
     request = f"https://127.0.0.1:{port}/roots/0"
     with urllib.request.urlopen(request, timeout=5.0, context=context) as answer:

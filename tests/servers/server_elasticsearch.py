@@ -52,7 +52,7 @@ def start(place: Place) -> dict[str, str]:
         f"path.data: {data}\n"
         f"path.logs: {logs}\n"
         "cluster.routing.allocation.disk.threshold_enabled: false\n"
-        # Said, or the first start would turn on TLS by itself.
+        # Set explicitly, or the first start would turn on TLS by itself.
         "xpack.security.enabled: true\n",
         encoding="utf-8",
     )
@@ -60,7 +60,7 @@ def start(place: Place) -> dict[str, str]:
     (config / "jvm.options.d" / "tests.options").write_text(
         f"-Xms{heap_mb}m\n-Xmx{heap_mb}m\n-XX:-HeapDumpOnOutOfMemoryError\n"
         "-Xlog:disable\n-Xlog:all=warning:stderr\n"
-        # Ready sooner; with a heap of its own it is measured, as it would run.
+        # Starts faster; measurements set the heap, as in a real deployment.
         + ("-XX:TieredStopAtLevel=1\n" if heap_mb == _HEAP_MB else ""),
         encoding="utf-8",
     )

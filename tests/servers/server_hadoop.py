@@ -19,7 +19,7 @@ from serving.place import Place
 from serving.processes import Process
 
 VERSION = "3.4.2"
-# The NodeManager says "Shutting down" at once, and goes on for ten seconds.
+# The NodeManager logs "Shutting down" at once, and continues for ten seconds.
 STOP_WITHIN_S = 4.0
 _ARTIFACTS = (
     "hadoop-streaming",
@@ -219,7 +219,7 @@ def start(place: Place) -> dict[str, str]:
     # As on any cluster; here it lets the first job find it.
     place.run([folder / "bin" / "hadoop", "fs", "-mkdir", "-p", "hdfs:///tmp"])
     return {
-        # Nobody out here can connect to it: so it names no port.
+        # No process outside can connect to it, so it names no port.
         "FRAMETALLY_TEST_HADOOP_URL": "hdfs://namespace",
         "FRAMETALLY_TEST_HADOOP_FOLDER": str(folder),
         "FRAMETALLY_TEST_HADOOP_BIN": str(folder / "bin" / "hadoop"),

@@ -54,7 +54,7 @@ def start(place: Place) -> dict[str, str]:
         "max_connections": 200,
     }
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-    # Left by one that was killed; a dead process that nobody has waited for yet would look alive to it.
+    # Left by a killed server; a dead process that its parent has not waited for would look alive to it.
     (data / "postmaster.pid").unlink(missing_ok=True)
     process = place.spawn([programs / "postgres", "-D", data, *options], unprivileged=True)
     place.wait_until(lambda: _ready(place, programs, port), process=process)

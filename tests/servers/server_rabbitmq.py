@@ -1,4 +1,4 @@
-"""RabbitMQ, Debian's, with Erlang's port mapper beside it: a password, a port with TLS, loopback alone."""
+"""RabbitMQ from Debian, with Erlang's port mapper: a password, a port with TLS, loopback only."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def start(place: Place) -> dict[str, str]:
     configuration.touch(mode=0o600)
     configuration.write_text("".join(f"{key} = {value}\n" for key, value in settings.items()))
     (folder / "enabled_plugins").write_text("[].\n")
-    # In the foreground: else Erlang would leave one of its own behind.
+    # In the foreground: otherwise Erlang would start a separate one that stays.
     mapper = place.spawn(["epmd", "-address", "127.0.0.1", "-port", str(epmd_port)], label="epmd")
     place.wait_until(lambda: answers(epmd_port), process=mapper)
     broker = place.spawn(
@@ -79,7 +79,7 @@ def start(place: Place) -> dict[str, str]:
 
 
 def install(cache: Path) -> None:
-    """Have its program, and no service of it."""
+    """Install its program without a service."""
     del cache
     if not _PROGRAM.exists():
         with no_service_started("rabbitmq-server"):

@@ -14,7 +14,7 @@ from serving.processes import NOBODY
 
 _PROGRAM = Path("/usr/sbin/exim4")
 _USER = "frametally@example.org"
-# `$auth2` is the name and `$auth3` the password; what is taken is kept, and goes nowhere.
+# `$auth2` is the name and `$auth3` the password; accepted mail is kept, and not forwarded.
 _CONFIGURATION = """\
 primary_hostname = mail.example.org
 exim_user = OWNER
@@ -64,7 +64,7 @@ plain:
 
 
 def start(place: Place) -> dict[str, str]:
-    """Start it; who is mailed as `nobody@...` is refused."""
+    """Start it; mail to `nobody@...` is refused."""
     install(place.cache)
     folder, port, tls_only = place.folder, place.port(), place.port("tls")
     # As another user than root it runs without any right, and delivers to a file of that user's.
@@ -107,7 +107,7 @@ def start(place: Place) -> dict[str, str]:
 
 
 def install(cache: Path) -> None:
-    """Have its program, and no service of it."""
+    """Install its program without a service."""
     del cache
     if not _PROGRAM.exists():
         with no_service_started("exim4-daemon-light"):

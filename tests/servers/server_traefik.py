@@ -34,7 +34,7 @@ _USER = "admin"
 
 
 def start(place: Place) -> dict[str, str]:
-    """Start it; ready when every router of the shipped files is enabled and every certificate is there."""
+    """Start it; ready when every router of the shipped files is enabled and every certificate is issued."""
     acme = {name.removeprefix("FRAMETALLY_TEST_ACME_"): value for name, value in place.values.items()}
     behind = place.port("behind")
     upstream = place.spawn(
@@ -110,7 +110,7 @@ def shipped_environment(values: dict[str, str]) -> dict[str, str]:
 
 
 def for_tests(acme_url: str, acme_ca_file: str, api_port: int) -> dict[str, str]:
-    """What a test adds: another authority, and a way to ask how the files were understood."""
+    """The test's additions: another authority, and access to Traefik's view of the files."""
     return {
         "TRAEFIK_CERTIFICATESRESOLVERS_LETSENCRYPT_ACME_CASERVER": acme_url,
         "LEGO_CA_CERTIFICATES": acme_ca_file,
@@ -120,7 +120,7 @@ def for_tests(acme_url: str, acme_ca_file: str, api_port: int) -> dict[str, str]
 
 
 def routers(api: str) -> list[dict[str, Any]]:
-    """Traefik's routers that come from files."""
+    """Traefik's routers from files."""
     found: list[dict[str, Any]] = []
     for kind in ("http", "tcp"):
         with urllib.request.urlopen(f"{api}/api/{kind}/routers", timeout=5.0) as answer:  # noqa: S310

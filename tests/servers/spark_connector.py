@@ -1,4 +1,4 @@
-"""Spark's Kafka connector, with what it needs and Spark itself has not."""
+"""Spark's Kafka connector, with its dependencies that Spark itself lacks."""
 
 from __future__ import annotations
 

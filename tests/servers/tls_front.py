@@ -1,4 +1,4 @@
-"""TLS before a server that has none: what comes in is passed on, byte by byte."""
+"""TLS in front of a server without it: data is passed on, byte by byte."""
 
 from __future__ import annotations
 

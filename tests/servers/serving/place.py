@@ -1,4 +1,4 @@
-"""What the module of a server works with: its folder, its ports, its secrets, its processes."""
+"""The environment of a server's module: its folder, its ports, its secrets, its processes."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Place:
         self._ports: dict[str, int] = {}
         folder.mkdir(parents=True, exist_ok=True)
 
-    # What is remembered.
+    # The remembered values.
 
     def port(self, label: str = "") -> int:
         """A free port on the loopback address: the one of the last start, if it is still free.
@@ -77,7 +77,7 @@ class Place:
 
     @property
     def processes(self) -> list[Process]:
-        """What was started here, whether it still runs or not."""
+        """The processes that were started here, running or not."""
         return [Process(**row) for row in self._read("processes", [])]
 
     @property
@@ -88,7 +88,7 @@ class Place:
 
     @property
     def given(self) -> dict[str, str]:
-        """What the server's module returned when it was started."""
+        """The result of the server's module at its start."""
         found: dict[str, str] = self._read("values", {})
         return found
 
@@ -96,7 +96,7 @@ class Place:
         """Remember what the server's module returned."""
         self._write("values", dict(values))
 
-    # What is run.
+    # The running processes.
 
     def run(
         self,
@@ -107,7 +107,7 @@ class Place:
         unprivileged: bool = False,
         timeout_s: float = 300.0,
     ) -> str:
-        """Run a command to its end; what it printed. It also goes to `setup.log`.
+        """Run a command to its end; return its output. It also goes to `setup.log`.
 
         Raises:
             ServerFailed: It failed.
@@ -142,7 +142,7 @@ class Place:
         cwd: Path | None = None,
         unprivileged: bool = False,
     ) -> Process:
-        """Start a process that goes on when this command has ended; its output goes to `<label>.log`.
+        """Start a process that outlives this command; its output goes to `<label>.log`.
 
         It must stay in the foreground, so that its pid is known.
         """
@@ -180,7 +180,7 @@ class Place:
             time.sleep(0.1)
 
     def stop(self, *, by: signal.Signals = signal.SIGTERM, within_s: float = 10.0) -> None:
-        """End what was started here, and only that."""
+        """End the processes that were started here, and no others."""
         processes.stop(self.processes, by=by, within_s=within_s)
         self._write("processes", [])
 
@@ -220,7 +220,7 @@ def _candidates() -> range:
 
 
 def _becomes_free(port: int) -> bool:
-    """Whether it is free within a moment: a process that was killed lets go of it a little later."""
+    """Whether it is free within a moment: a killed process releases it a little later."""
     by_s = time.monotonic() + 3.0
     while not (free := _is_free(port)) and time.monotonic() < by_s:
         time.sleep(0.05)

@@ -61,7 +61,7 @@ def spawn(
     env: Mapping[str, str] | None = None,
     unprivileged: bool = False,
 ) -> Process:
-    """Start a process in a session of its own; its output goes to the end of `log`."""
+    """Start a process in a separate session; its output is appended to `log`."""
     with log.open("ab") as output:
         child = subprocess.Popen(
             as_nobody(argv) if unprivileged else [str(part) for part in argv],
@@ -77,7 +77,7 @@ def spawn(
 
 
 def stop(processes: Sequence[Process], *, by: signal.Signals, within_s: float) -> None:
-    """End the processes and their groups, the last one first; those that take too long are killed."""
+    """End the processes and their groups, the last one first; kill those that take too long."""
     running = [process for process in reversed(processes) if process.alive]
     for process in running:
         _signal_group(process, signal.SIGCONT)

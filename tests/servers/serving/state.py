@@ -1,4 +1,4 @@
-"""All servers of one folder: started in the order of their needs, stopped, and told to tests by one file."""
+"""All servers of one folder: started in the order of their needs, stopped, and listed for tests in one file."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Row(NamedTuple):
 
 
 def default_folder() -> Path:
-    """Where the servers' state lies: `FRAMETALLY_SERVICES_DIR`, or `.services` in the checkout."""
+    """The folder of the servers' state: `FRAMETALLY_SERVICES_DIR`, or `.services` in the checkout."""
     given = os.environ.get("FRAMETALLY_SERVICES_DIR")
     return Path(given).resolve() if given else REPOSITORY / ".services"
 
@@ -99,7 +99,7 @@ class State:
         return self.folder / "frametally.env"
 
     def up(self, names: Sequence[str]) -> list[Row]:
-        """Start what is not up yet, needs first, side by side where they do not need each other."""
+        """Start the missing servers, needs first, in parallel where possible."""
         with self._locked():
             modules = _with_needs(names)
             rows: dict[str, Future[Row]] = {}
@@ -111,7 +111,7 @@ class State:
             return [row.result() for row in rows.values()]
 
     def down(self, names: Sequence[str] = ()) -> list[str]:
-        """Stop what was started from this folder (all, or these), and only that; the names of what ran."""
+        """Stop servers that were started from this folder (all, or these), and no others; return their names."""
         with self._locked():
             asked = list(names) or [name for name in known_servers() if (self.folder / name).is_dir()]
             modules = _with_needs(asked)
@@ -125,7 +125,7 @@ class State:
             return stopped
 
     def status(self) -> list[Row]:
-        """What is up; a server that lost a process is not."""
+        """The running servers; a server that lost a process does not count."""
         places = [self._place(name) for name in known_servers() if (self.folder / name).is_dir()]
         return [
             Row(place.name, _url(place.name, place.given) if place.is_up else "", None, _log(place))
@@ -223,5 +223,5 @@ def _log(place: Place) -> Path:
 
 
 def with_user(url: str, user: str) -> str:
-    """The URL with the name to log in by, as settings have it."""
+    """The URL with the user name, as settings have it."""
     return url.replace("://", f"://{user}@", 1) if user else url
