@@ -68,9 +68,9 @@ STAGES = {
     "dashboard": "serve",
     "alerts": "alerts",
 }
-"""By service with rights of its own: the command that it runs."""
+"""By service with separate rights: its command."""
 WAITING = {"consumer": "kafka", "indexer": "elasticsearch", "aggregator": "elasticsearch"}
-"""By service: the server that it says it waits for."""
+"""By service: the server that it reports to wait for."""
 ROOT = """\
 import ssl, urllib.request as r
 print(r.urlopen("https://127.0.0.1:15000/roots/0", context=ssl._create_unverified_context()).read().decode())
@@ -78,7 +78,7 @@ print(r.urlopen("https://127.0.0.1:15000/roots/0", context=ssl._create_unverifie
 
 
 class Stack:
-    """The compose file of a checkout of its own, in a project of its own."""
+    """The compose file of a separate checkout, in a separate project."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "cloud-services"
@@ -113,7 +113,7 @@ class Stack:
         return states
 
     def told(self) -> str:
-        """How every service is, and the last lines of those that are not well."""
+        """The state of every service, and the last lines of unhealthy ones."""
         states = self.states()
         ill = [name for name, state in states.items() if not is_well(name, state)]
         return f"{states}\n{self.run('docker-compose', 'logs', '--tail', '30', *ill)[-8000:]}"
@@ -187,7 +187,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 def check_out(folder: Path) -> None:
-    """What git knows of this checkout, as a clone of it has it."""
+    """The tracked files of this checkout, as in a clone."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, check=True)
     for name in filter(None, listed.stdout.decode().split("\0")):
         if (REPOSITORY / name).is_file():
@@ -196,7 +196,7 @@ def check_out(folder: Path) -> None:
 
 
 def count_embedded(clip: Path, folder: Path) -> bytes:
-    """What `frametally export` says once the clip is counted by the embedded parts alone."""
+    """The output of `frametally export` once the embedded parts alone have counted the clip."""
 
     def frametally(*arguments: str) -> bytes:
         command = [sys.executable, "-m", "frametally", *arguments]
@@ -211,7 +211,7 @@ def count_embedded(clip: Path, folder: Path) -> bytes:
 
 
 def have_images(stack: Stack, folder: Path) -> None:
-    """Nothing to do where the images of others can be pulled; else stand-ins, by their tags."""
+    """Do nothing if the images of others can be pulled; else make stand-ins under their tags."""
     [base] = [
         line.split()[1]
         for line in (stack.folder / "Dockerfile").read_text().splitlines()
@@ -229,7 +229,7 @@ def have_images(stack: Stack, folder: Path) -> None:
 
 
 def set_up(stack: Stack, clip: Path) -> Mapping[str, str | None]:
-    """As the README says; then the test's own settings and the ACME server. What `.env` says."""
+    """Follow the README; then add the test's settings and the ACME server. Return the content of `.env`."""
     given = ["--domain", DOMAIN, "--email", f"ops@{DOMAIN}", "--bundled-store", "--folder", str(stack.folder)]
     stack.run(sys.executable, "-m", "frametally", "cloud-setup", *given)
     chosen = SETTINGS | OFTEN | ACCOUNTS
@@ -253,7 +253,7 @@ def let_in(stack: Stack, name: str, password: str) -> None:
 
 
 def override(folder: Path) -> dict[str, object]:
-    """What the tests add: an ACME server that finds Traefik by its names; builds with a way out."""
+    """The tests' additions: an ACME server that finds Traefik by its names; builds with internet access."""
     folder.mkdir()
     authority = trustme.CA()
     leaf = authority.issue_cert("pebble")
@@ -307,7 +307,7 @@ def override(folder: Path) -> dict[str, object]:
 
 
 def seed_models(stack: Stack) -> None:
-    """What the consumer would download."""
+    """The consumer's downloads."""
     models = load_settings("consumer").models_dir.expanduser()
     command = ("docker-compose", "run", "--rm", "--no-deps", "--volume", f"{models}:/from:ro")
     stack.run(*command, "consumer", "sh", "-c", "cp /from/* /models/")
@@ -447,7 +447,7 @@ def test_while_kafka_and_elasticsearch_are_away_stages_wait_and_say_so_and_count
 
 
 def film(stack: Stack, name: str) -> None:
-    """The clip as a file of its own: an empty box at its end makes it another to know and none to see."""
+    """The clip as a different file: an empty box at its end changes its hash, not its pictures."""
     clip = (stack.folder / "footage" / "my.mp4").read_bytes()
     size = (8 + len(name)).to_bytes(4, "big")
     path = stack.folder / "footage" / f"{name}.mp4"
@@ -460,7 +460,7 @@ def footage_of(name: str, *, day: int) -> tuple[str, ...]:
 
 
 def books(stack: Stack) -> dict[str, Any]:
-    """What `status` says, whatever its exit code."""
+    """The output of `status`, with any exit code."""
     asked = "frametally status --json 2>/dev/null; true"
     said = stack.run("docker-compose", "exec", "-T", "indexer", "sh", "-c", asked)
     found: dict[str, Any] = json.loads(said)

@@ -1,4 +1,4 @@
-"""Elasticsearch as count index: what is refused, what passes, what is left behind, which rights it needs."""
+"""Elasticsearch as count index: refusals, successes, leftovers, and the rights that it needs."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def index_of(url: str) -> str:
 
 
 class Died(Exception):
-    """Stands for the end of the process."""
+    """Simulates the end of the process."""
 
 
 def before_document(patch: pytest.MonkeyPatch, number: int, act: Callable[[], None]) -> None:
@@ -125,7 +125,7 @@ def before_document(patch: pytest.MonkeyPatch, number: int, act: Callable[[], No
 
 
 def of_model(admin: Elasticsearch, place: tuple[str, ServerAccess], model: str, **terms: Any) -> list[Any]:
-    """Documents of a model in the index itself, whatever queries make of them."""
+    """Documents of a model in the index itself, independent of queries."""
     index = index_of(place[0])
     admin.indices.refresh(index=index)
     filters = [{"term": {name: value}} for name, value in {"model": model, **terms}.items()]
@@ -370,8 +370,8 @@ def test_killed_at_any_request_the_next_time_it_converges_and_leaves_nothing_beh
         monkeypatch.undo()
         [frames] = [source.frames for source in shared.sources(model)] or [0]
         sums.add((total(shared, model) == 3 * number, frames == number))
-        assert sums <= {(True, True), (False, False)}  # the new or the old, in counts and coverage alike
-        if not completed and number % 2:  # every other time the next run comes instead
+        assert sums <= {(True, True), (False, False)}  # the new or the old, in both counts and coverage
+        if not completed and number % 2:  # every other time the next run arrives instead
             shared.publish(run(model, number), counts, [coverage(model, number)])
     assert sums == {(True, True), (False, False)}
     last = run(model, 99)
@@ -389,7 +389,7 @@ def test_an_answer_that_is_lost_changes_nothing_twice(
     def losing(self: Any, method: str, target: str, *arguments: Any, **options: Any) -> Any:
         answer = perform(self, method, target, *arguments, **options)
         if method in ("PUT", "POST") and "_search" not in target and target not in lost:
-            lost.append(target)  # done, and nobody hears of it
+            lost.append(target)  # done, and the answer is lost
             raise AwayError("reset by peer")
         return answer
 

@@ -1,4 +1,4 @@
-"""Hours that a run keeps in Elasticsearch, under kills and beside other indexers."""
+"""Hours that a run keeps in Elasticsearch, through kills and other indexers."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ def pair() -> Iterator[tuple[Any, Any]]:
 
 
 class Died(Exception):
-    """Stands for the end of the process."""
+    """Simulates the end of the process."""
 
 
 def records(*numbers: int) -> tuple[list[IntervalCount], list[Coverage]]:
-    """Hours from midnight on, each with so many boxes a minute; 0: an hour without footage."""
+    """Hours from midnight on with this many boxes a minute; 0 is an hour without footage."""
     starts = [
         (DAY_MS + hour * HOUR_MS + minute * MINUTE_MS, number)
         for hour, number in enumerate(numbers)
@@ -67,7 +67,7 @@ def run(sequence: int, *numbers: int) -> Run:
 
 
 def assert_it_is_whole(index: CountIndex, sequence: int, *numbers: int) -> None:
-    """All answers are those of that run, and no document is there that nothing names."""
+    """All answers match that run, and every document is referenced."""
     counts, coverage = records(*numbers)
     assert index.current_runs() == [run(sequence, *numbers)]
     assert index.differing_sources(run(sequence, *numbers), counts, coverage) == []
@@ -128,7 +128,7 @@ def test_killed_at_any_request_the_hours_are_whole_and_the_next_time_leaves_noth
 
 Rounds = list[tuple[int, tuple[int, ...]]]
 BETWEEN: dict[str, tuple[tuple[int, ...], Rounds, Rounds, tuple[int, tuple[int, ...]]]] = {
-    # hours at first; the round that waits before its flip; what another publishes; what is there then
+    # hours at first; the waiting round; another's run; the expected result
     "the hour that it keeps changes": ((1, 1), [(3, (1, 3))], [(2, (2, 1))], (3, (1, 3))),
     "the hour that it keeps vanishes": ((1, 1), [(3, (1, 3))], [(2, (0, 1))], (3, (1, 3))),
     "another keeps another hour": ((1, 1), [(3, (1, 3))], [(2, (2, 3))], (3, (1, 3))),

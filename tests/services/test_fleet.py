@@ -50,7 +50,7 @@ CAMERAS, PARTITIONS, UPLOADS = 200, 32, 2
 FRAMES = int(os.environ.get("FLEET_FRAMES", "40"))  # of each camera
 IS_LONG = FRAMES >= 200
 START_MS, EVERY_MS = 1_767_225_600_000, 5000
-# At half time, of the mean: in the short run 20 frames, of which what is being detected just then is some.
+# At half time, as a share of the mean: in the short run 20 frames, some of which are still in detection.
 LEAST_SHARE, MOST_GROWTH = 0.8 if IS_LONG else 0.7, 1.1
 PATIENCE_S = 150.0 + FRAMES
 
@@ -106,7 +106,7 @@ class Fleet:
         return process
 
     def run(self, name: str, *arguments: str) -> str:
-        """Run a command to its end, which has to be a good one; return what it has printed."""
+        """Run a command to its end; it must succeed; return its output."""
         code = self.start(name, *arguments).wait(PATIENCE_S)
         assert code == 0, self.said(name)
         return self.said(name)

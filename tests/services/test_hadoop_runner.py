@@ -1,4 +1,4 @@
-"""The counting job on real HDFS and YARN: the same bytes as `inline`, whatever dies on the way."""
+"""The counting job on real HDFS and YARN: the same bytes as `inline`, through any fault on the way."""
 
 from __future__ import annotations
 
@@ -216,7 +216,7 @@ def test_the_parts_are_those_of_inline_though_the_first_links_had_ended(
         segments = [key for key in rig.segments if key.startswith("metadata/")]
         store.address = short_at_first
         assert rig.aggregate(store, hadoop_jobconf="mapreduce.map.maxattempts=1") == rig.parts
-    assert set(given) == {LINK_S} and len(given) >= 2 * len(segments)  # then each day has a plan of its own
+    assert set(given) == {LINK_S} and len(given) >= 2 * len(segments)  # then each day has a separate plan
     # No link is left or was shown: neither on HDFS, nor here, nor in the logs of the tasks.
     assert "frametally-" not in rig.fs("-ls", "hdfs:///tmp")
     left = [path for path in rig.settings.data_dir.rglob("*") if path.is_file()]

@@ -37,16 +37,16 @@ pytestmark = [pytest.mark.images, pytest.mark.timeout(1200)]
 TARGETS = targets()
 USER = "10001:10001"
 IMAGES = ["frametally", "producer", "consumer", "indexer", "dashboard", "hadoop", "store"]
-# What this machine's package clients are told about where packages come from.
+# Sources of packages in the settings of this machine's package clients.
 CLIENTS = re.compile(r"(PIP_(?!NO_CACHE)|SSL_CERT|REQUESTS_CA|CURL_CA|HTTPS?_PROXY|NO_PROXY)", re.IGNORECASE)
-# What python:3.11-slim has beside Python: the C and C++ libraries, and Python's own needs.
+# The parts of python:3.11-slim besides Python: the C and C++ libraries, and Python's dependencies.
 IN_THE_BASE = re.compile(
     r"(ld-linux.*|lib(c|m|dl|rt|mvec|pthread|util|resolv|gcc_s|stdc\+\+|z|bz2|lzma|ffi|sqlite3|ssl|crypto|expat|uuid|"
     r"python3.*|crypt|readline|ncursesw|tinfo|tinfow|nsl|gdbm|db-5.3)\.so.*)"
 )
 SERVICES = compose_file(dict.fromkeys(required_variables(), "x"))["services"]
 PATIENCE_S = 240
-PORT = 5917  # of the dashboard, in place of 5001: it shares this machine's network
+PORT = 5917  # of the dashboard, instead of 5001: it shares this machine's network
 
 
 class Images:
@@ -101,7 +101,7 @@ class Images:
             text=True,
             check=True,
         ).stdout.splitlines()
-        # The dashboard's pages are there already: `make setup` proves that they can be made.
+        # The dashboard's pages already exist: `make setup` proves that they can be built.
         built = (REPOSITORY / "simple_frontend/frametally_web/static/built").glob("*")
         for path in [*(REPOSITORY / name for name in listed), *built]:
             if path.is_file() and path.relative_to(REPOSITORY).parts[0] != "tests":
@@ -244,7 +244,7 @@ def test_the_start_commands_bring_a_picture_to_the_chart_on_a_file_system_that_c
             return bool(index.current_runs())
 
     indexer = images.start("indexer")
-    # The aggregator has indexed as well: wait until this one has said that it looked.
+    # The aggregator has indexed as well: wait until this one has reported its check.
     wait_for(
         lambda: indexed() and "index: " in images.log("indexer").read_text(), indexer, images.log("indexer")
     )

@@ -1,4 +1,4 @@
-"""Whichever count index is asked, the answer is the same: each beside SQLite's, over generated runs."""
+"""All count indexes give the same answers: each is compared with SQLite's, over generated runs."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def replaced(record: Any, model: str) -> Any:
 
 
 def answers(index: CountIndex, model: str, base_interval_s: int, asked: dict[str, Any]) -> dict[str, object]:
-    """What the index says to everything that can be asked."""
+    """The index's answers to all queries."""
     of_model: dict[str, Any] = {"model": model, "base_interval_s": base_interval_s}
     selected: dict[str, Any] = {name: asked[name] for name in ("from_ms", "to_ms")}
     selected |= {name: asked[name] or [] for name in ("sources", "labels")}

@@ -77,7 +77,7 @@ def announcements(store_folder: Path, count: int) -> list[FrameAnnouncement]:
 
 
 class Pipeline:
-    """Consumers as users start them, on one log and one store, and what they have done so far."""
+    """Consumers as users start them, on one log and one store, and their progress."""
 
     def __init__(self, folder: Path, url: str) -> None:
         self.data_dir, self.folder, self.url = folder / "data", folder, url

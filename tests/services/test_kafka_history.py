@@ -1,4 +1,4 @@
-"""What a log may do behind our back: stop answering, forget, be made again, be another one."""
+"""Unexpected changes of a log: it stops answering, loses messages, is recreated, or is another one."""
 
 import json
 import os
@@ -65,7 +65,7 @@ def published_while_the_broker_sleeps(own: OwnServer, folder: Path, *, idempoten
             for number in range(_MESSAGES):
                 if (
                     number == _MESSAGES // 2
-                ):  # what is sent now is taken when the broker wakes up, and too late
+                ):  # messages sent now are accepted when the broker wakes up, and too late
                     own.signal(signal.SIGSTOP)
                     nap.start()
                 yield b"", b"%d" % number
@@ -91,7 +91,7 @@ def test_what_is_sent_again_because_no_answer_came_is_in_the_log_once(own: OwnSe
     expected = {b"%d" % number for number in range(_MESSAGES)}
     kept = published_while_the_broker_sleeps(own, tmp_path, idempotent=True)
     assert kept == Counter(expected)
-    # Without it, the same nap makes some of them come twice: so the test can tell.
+    # Without it, the same pause duplicates some of them, so the test can detect it.
     kept = published_while_the_broker_sleeps(own, tmp_path, idempotent=False)
     assert set(kept) == expected
     assert max(kept.values()) > 1
@@ -108,7 +108,7 @@ class Deployment:
         self.pictures = 0
 
     def run(self, url: str, *arguments: object, codes: tuple[int, ...] = (0,)) -> tuple[str, str]:
-        """What it printed, and what it said on standard error."""
+        """Its output, and its standard error."""
         settings = {
             "FRAMETALLY_LOG_URL": url,
             "FRAMETALLY_TOPIC": self.topic,
@@ -232,7 +232,7 @@ def test_what_the_log_forgot_before_it_was_read_is_counted_and_told(
     deployment.produce(url, "gate", 30)
     with closing(open_frame_log(url)) as log:
         ends = log.end_offsets(deployment.topic)
-    # As retention does: what is old goes, whoever has read it or not.
+    # As with retention: old messages go, read or not.
     admin.delete_records({TopicPartition(deployment.topic, p): end - 1 for p, end in ends.items() if end > 1})
     lost = deployment.lost(url)
     assert lost > 0

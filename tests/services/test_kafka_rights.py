@@ -1,4 +1,4 @@
-"""What each of the stack's users of Kafka may do: a camera announces frames, and that is all."""
+"""The rights of each of the stack's users of Kafka: a camera may announce frames, and do nothing else."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def access_of(kafka: Mapping[str, str], user: str) -> LogAccess:
 
 
 def url_of(kafka: Mapping[str, str], user: str) -> str:
-    """A camera comes from outside."""
+    """A camera connects from outside."""
     return kafka["PUBLIC_URL" if user == CAMERA else "SASL_URL"]
 
 
@@ -180,7 +180,7 @@ def test_a_camera_reads_nothing(kafka: Mapping[str, str]) -> None:
             with pytest.raises(Misconfigured, match="read"):
                 take(log, topic)
     options = read_kafka_access(url_of(kafka, CAMERA), access_of(kafka, CAMERA)).client_options()
-    # Without a group, too.
+    # Also without a group.
     with (
         closing(KafkaConsumer("frames", **options, auto_offset_reset="earliest")) as reader,
         pytest.raises(KafkaError),

@@ -1,4 +1,4 @@
-"""PostgreSQL as ledger and count index of many hosts: what is refused, what passes, two of each at once."""
+"""PostgreSQL as ledger and count index of many hosts: refusals, successes, two of each at once."""
 
 from __future__ import annotations
 
@@ -278,7 +278,7 @@ def test_two_aggregates_then_two_indexers_at_once_on_two_hosts_do_no_harm(
     boxes = make_segments(store_url, days=4)
 
     def host(name: str, *arguments: str) -> subprocess.Popen[str]:
-        # A folder of its own, so that no lock of one machine can help.
+        # A separate folder, so that no lock of one machine can help.
         environment = {key: value for key, value in os.environ.items() if not key.startswith("FRAMETALLY_")}
         environment |= {
             "FRAMETALLY_DATA_DIR": str(tmp_path / name),

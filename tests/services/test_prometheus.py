@@ -30,7 +30,7 @@ FRAMES = 40
 
 
 class Prometheus:
-    """What it has of one instance."""
+    """Its value for one instance."""
 
     def __init__(self, address: str) -> None:
         values = server("prometheus")
@@ -166,8 +166,8 @@ def test_commands_show_what_their_processes_do_and_what_the_killed_ones_did(
             assert len(workers) == 2
             for process in workers:
                 os.kill(process, signal.SIGKILL)
-            # They are started again, and what is new is added to what the killed ones had done. What these
-            # had detected and not written is detected again.
+            # They are restarted, and new work is added to that of the killed ones. Frames that these had
+            # detected and not written are detected again.
             video = make_video(tmp_path / "yard.mp4", frames=FRAMES + 1)
             assert cli.main(["produce", str(video), "--start-time", "2026-03-02T10:00:00Z", *there]) == 0
             until(lambda: (prometheus.value(frames, stage="detect") or 0) >= 2 * FRAMES + 1)

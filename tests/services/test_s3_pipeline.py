@@ -1,4 +1,4 @@
-"""The whole small pipeline over the real S3 server: what it gives over files, whatever stands between."""
+"""The whole small pipeline over the real S3 server gives the same as over files, through any fault."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def footage(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Pipeline:
-    """A data folder of its own, and the command line on it, in this process."""
+    """An empty data folder, and the command line on it, in this process."""
 
     def __init__(self, folder: Path, footage: Path, capsys: pytest.CaptureFixture[str]) -> None:
         folder.mkdir()

@@ -1,4 +1,4 @@
-"""Writes to a bucket that are cut and gone on with, where calls fail. What every store keeps: tests/core."""
+"""Interrupted and resumed writes to a bucket, with failing calls. For the general contract see tests/core."""
 
 from __future__ import annotations
 

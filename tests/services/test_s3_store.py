@@ -1,4 +1,4 @@
-"""The S3 adapter against the real server, and what stands between them. The contract: tests/core."""
+"""The S3 adapter against the real server, with faults between them. For the contract see tests/core."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_a_create_that_another_won_while_its_answer_was_lost_is_not_ours(place: 
 def test_a_change_is_made_once_whatever_becomes_of_its_answer(place: S3Place, fault: Fault) -> None:
     place.open().put("media/a.json", b"ab")
     with FaultProxy(place.access.endpoint, nth(3, fault)) as proxy:
-        # The second time it is given its own result: adding a letter that is there changes nothing.
+        # The second time it gets its previous result: adding an existing letter changes nothing.
         made = place.open(endpoint=proxy.url).change(
             "media/a.json", lambda data: bytes(sorted({*data, *b"c"}))
         )
@@ -264,7 +264,7 @@ def test_a_link_names_the_endpoint_that_others_reach_the_store_by(place: S3Place
 
 
 def valid_s(link: str) -> int:
-    """How long a link says that it works."""
+    """The lifetime that a link claims."""
     return int(parse_qs(urlsplit(link).query)["X-Amz-Expires"][0])
 
 

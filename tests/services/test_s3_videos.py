@@ -79,7 +79,7 @@ def open_place(store_url: str, access: StoreAccess, url: str, login: ServerAcces
 
 
 class Place:
-    """Where a test's videos lie, in other processes, too."""
+    """The place of a test's videos, also for other processes."""
 
     def __init__(self, store: S3Place, url: str, login: ServerAccess) -> None:
         self.store, self.url, self.login = store, url, login
