@@ -45,7 +45,7 @@ def expressions() -> Iterator[str]:
 
 @pytest.fixture
 def labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, set[str]]:
-    """By metric as it is asked for, its labels."""
+    """The labels in queries of each metric."""
     found: dict[str, set[str]] = {"up": set()}
     found |= {rule["record"]: {"source"} for rule in rules() if "record" in rule}
     for family in families(exposed(tmp_path, monkeypatch).decode()):

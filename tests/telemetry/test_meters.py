@@ -1,4 +1,4 @@
-"""What a process has done is added up, over its children too, whatever becomes of those."""
+"""A process's figures include those of its children, even of dead ones."""
 
 from __future__ import annotations
 
