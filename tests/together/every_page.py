@@ -68,7 +68,7 @@ def fill_every_page(place: Place) -> None:
     three_changes(place)
     crossroads.film(place, crossroads.make_drivers(120, [6]), 120)
     crossroads.draw_legs(place)
-    place._sequence = 100  # what is made up comes after what was counted
+    place._sequence = 100  # the made-up rows are added after the count
     film_wall(place, more=12)
     check_gate(place)
     letters = make_lines("gate", frames=2, start_ms=START_MS + 6_000_000)

@@ -31,7 +31,7 @@ _DRAWING = {
 
 
 def make_videos(folder: Path) -> None:
-    """Twelve seconds of each source: a patch stands, one is slow, one fast; `yard` is black for a while."""
+    """Twelve seconds of each source: one patch is still, one slow, one fast; `yard` is black for a while."""
     for number, source in enumerate(STARTS):
         with av.open(str(folder / f"{source}.mp4"), "w") as container:
             stream: Any = container.add_stream("libx264", rate=5)

@@ -1,4 +1,4 @@
-"""Who is let in: by session, role and page of origin; nobody by a stolen, broken, changed or forged one."""
+"""Access by session, role and page of origin; stolen, broken, changed or forged sessions are refused."""
 
 from __future__ import annotations
 
@@ -282,7 +282,7 @@ def test_a_session_after_a_clock_that_was_set_back_is_over_and_the_next_is_not(
     [
         ({"Sec_Fetch_Site": "same-origin"}, 404),
         ({"Sec_Fetch_Site": "none"}, 404),
-        ({}, 401),  # whoever has a cookie and does not say which page sends it
+        ({}, 401),  # a client with a cookie that does not name the page that sends it
         ({"Sec_Fetch_Site": "cross-site"}, 403),
         ({"Sec_Fetch_Site": "same-site"}, 403),
         ({"Origin": OTHER}, 403),
@@ -435,7 +435,7 @@ def test_without_accounts_this_machine_alone_is_open_and_others_may_look(
         assert book.add_account(UserAccount("first", "run"))
         assert client("GET", "/api/models").status == 401
         assert book.remove_account("first")
-        assert client("GET", "/api/models").status == 401  # nobody opens a dashboard by removing accounts
+        assert client("GET", "/api/models").status == 401  # removing accounts does not open a dashboard
         client.close()
 
 

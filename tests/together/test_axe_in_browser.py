@@ -1,4 +1,4 @@
-"""No state of a page keeps people out, as far as axe-core can tell, in any size, colours or print."""
+"""axe-core finds no barrier in any state of a page, in any size, colours or print."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def open_by(button: str, opened: str) -> Callable[[Page], None]:
 
 
 def film_told(place: Place) -> None:
-    """Film two sources, and have rules, reports and what was told."""
+    """Film two sources, and add rules, reports and sent alerts."""
     film_two(place)
     test_narrow_in_browser.tell_much(place)
 
@@ -225,14 +225,14 @@ def film_year(place: Place) -> None:
 
 @dataclass(frozen=True)
 class State:
-    """A state of a page: what its address is, and what is done there."""
+    """A state of a page: its address, and the actions there."""
 
     query: str = "?interval=60"
     do: Callable[[Page], None] = nothing
     wait_for: str = "#dashboard[data-state=ready][aria-busy=false]"
     film: Callable[[Place], object] = field(default=film_two)
     serve: Callable[[Page], None] = nothing
-    """Answers what is asked for in the window, where no server does."""
+    """Answers the window's requests where no server does."""
 
 
 def await_picture(page: Page) -> None:
@@ -457,7 +457,7 @@ NARROWEST = {"width": 320, "height": 800}
 ON_NARROWEST = ("on the narrowest phone", NARROWEST, dict[str, str](), list[str]())
 """The live page alone fits it in every state."""
 PICTURED = {"wide", "in the dark", "on a phone"}
-# A change of colours has been drawn, new answers are there, and what was paler meanwhile is not any more.
+# A change of colours is complete, new answers have arrived, and nothing is faded any more.
 DRAWN = """async () => {
   for (let still = 0; still < 3; still++) {
     await new Promise(requestAnimationFrame);
@@ -479,9 +479,9 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(
     page = window.open(state.query, wait_for=state.wait_for)
     window.complaints.clear()  # of a page that there is not
     state.do(page)
-    # Not as the page's own code: it forbids what is not from its files.
+    # Not as the page's code: its policy forbids scripts from elsewhere.
     window.context.new_cdp_session(page).send("Runtime.evaluate", {"expression": axe})
-    # All of it as it is where one has scrolled to.
+    # All of it, at the scroll position of a reader.
     page.evaluate(
         "for (const one of document.querySelectorAll('.card')) one.style.contentVisibility = 'visible'"
     )

@@ -1,4 +1,4 @@
-"""What each account finds in Chromium: it is led to nothing, and asks for nothing, that it may not have."""
+"""Each account's pages in Chromium: no link and no request to anything that the account may not see."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 PARTLY: dict[str, Role] = {"peter": "look", "paula": "correct", "petra": "run"}
-"""Who sees one source alone, by role."""
+"""Users who see only one source, by role."""
 PAGES = {"/", "/videos", "/live", "/lines", "/traffic", "/books", "/data", "/jobs", "/alerts", "/lines/edit"}
 PAGES |= {"/accuracy", "/footage"}
 FILES = {"/openapi.json"} | {f"/api/{name}.json" for name in ("openapi", "asyncapi", "postman")}
@@ -48,7 +48,7 @@ def url(place: Place, serving: Serving) -> Iterator[str]:
 
 
 def links_of(page: Page) -> list[str]:
-    """Where what is seen of a page leads, on this server."""
+    """Targets on this server of the page's visible links."""
     found: list[str] = page.locator("a[href]:visible").evaluate_all("(all) => all.map((one) => one.href)")
     return [one.partition("#")[0] for one in found if urlsplit(one).netloc == urlsplit(page.url).netloc]
 

@@ -52,7 +52,7 @@ def topic() -> str:
 
 @contextmanager
 def retained(broker: Mapping[str, str]) -> Iterator[dict[str, bytes]]:
-    """What the broker keeps, as it changes."""
+    """The broker's retained messages, live."""
     kept: dict[str, bytes] = {}
 
     def on_message(_: Any, __: Any, message: mqtt.MQTTMessage) -> None:
@@ -123,7 +123,7 @@ def publish(home: HomeAssistant, place: AlertPlace) -> None:
 
 
 def shown(kept: Mapping[str, bytes], topic: str, name: str) -> dict[str, tuple[str, Any]]:
-    """What Home Assistant shows of a camera: by sensor its state and its attributes."""
+    """Home Assistant's view of a camera: by sensor its state and its attributes."""
     sensors = {}
     for payload in [*kept.values()]:
         sensor = json.loads(payload) if payload.startswith(b"{") and b"availability_topic" in payload else {}

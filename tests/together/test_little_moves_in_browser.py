@@ -31,7 +31,7 @@ def check_shift(window: Visit, query: str, ready: str) -> None:
     window.page.route("**/healthz", lambda route: route.fulfill(json={}))  # a busy machine is no outage
     page = window.open(query, wait_for=ready)
     window.complaints.clear()  # of a page that there is not
-    page.wait_for_timeout(500)  # what comes after the answers, such as pictures
+    page.wait_for_timeout(500)  # content after the answers, such as pictures
     shifts = page.evaluate("window.shifts")
     assert sum(value for value, _ in shifts) <= MOST_SHIFT, shifts
 

@@ -108,7 +108,7 @@ def test_a_database_of_a_newer_frametally_is_refused_with_one_line(
     assert "\n" not in str(raised.value)
 
 
-# A history of our own, so that what an upgrade keeps does not depend on which layouts there are today.
+# A separate history, so that the kept data of an upgrade does not depend on today's layouts.
 THINGS = MetaData()
 about = Table(
     "things_about",

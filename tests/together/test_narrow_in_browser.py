@@ -1,4 +1,4 @@
-"""Every page at 360 pixels: nothing is cut, and what scrolls within itself says so and is reached by keys."""
+"""Every page at 360 pixels: nothing is clipped, and scrollable parts are labelled and reachable by keyboard."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from frametally_alerts.book import AlertBook
 NARROW = {"width": 360, "height": 780}
 READY = "[data-state=ready]:not([aria-busy=true])"
 LONG = "gate-by-the-long-north-road"
-# What is cut: wider than the window outside of everything that scrolls, or a table in what only hides.
+# Clipped elements: wider than the window outside of everything that scrolls, or tables in a hidden overflow.
 CUT = """() => {
   const seen = (one) => one.checkVisibility({ visibilityProperty: true }) && !one.closest(".visually-hidden");
   const wide = document.documentElement.scrollWidth;
@@ -67,7 +67,7 @@ def film_much(place: Place) -> None:
 
 
 def tell_much(place: Place) -> None:
-    """Have rules, reports and what was told, all of long names."""
+    """Add rules, reports and sent alerts, all with long names."""
     place.settings = place.settings.model_copy(
         update={"alert_channels": test_alerts_api.CHANNELS, "alert_key": KEY}
     )
@@ -78,7 +78,7 @@ def tell_much(place: Place) -> None:
 
 
 def change_much(place: Place) -> None:
-    """Have many changes recorded, with what nobody wrote for a narrow window."""
+    """Record many changes, with texts that were not written for a narrow window."""
     with closing(AuditBook(place.catalogue.url)) as book:
         test_audit_in_browser.fill(book)
 
@@ -118,7 +118,7 @@ QUICK = {"a bar", "the table", "alerts", "the audit log", "lines", "the editor",
 
 
 def look_at(page: Page) -> list[str]:
-    # All of it as it is where one has scrolled to.
+    # All of it, at the scroll position of a reader.
     page.evaluate(
         "for (const one of document.querySelectorAll('.card')) one.style.contentVisibility = 'visible'"
     )
@@ -178,7 +178,7 @@ def test_nothing_of_logging_in_is_cut_in_a_narrow_window(visit: Visits, url: str
         page.goto(f"{url}/{path}")
         expect(page.locator("main")).to_be_visible()
         assert look_at(page) == [], path
-    if name == "lukas":  # who may not see a page is told so in the middle of it
+    if name == "lukas":  # visitors without permission see a message in the middle of the page
         page.goto(f"{url}/audit")
         expect(page.locator("main")).to_contain_text(re.compile("Ask .* for this role"))
         box = page.locator("main").bounding_box()

@@ -1,4 +1,4 @@
-"""What is wiped from a data folder comes back: from the store by the usual commands, the rest by a backup."""
+"""Lost parts of a data folder are restored: from the store by the usual commands, the rest by a backup."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who sees some sources alone: the others are as if they were not there, in counts, lists and proof."""
+"""Visitors who may see some sources never see the others, in counts, lists and proof."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_what_is_answered_is_what_would_be_if_there_were_no_other_source(
 
 
 def numbers_of(answer: Any) -> Any:
-    """An answer without what tells one store from another: keys of its frames."""
+    """An answer without the keys of its frames, which differ between stores."""
     if isinstance(answer, dict):
         return {
             name: numbers_of(one) for name, one in answer.items() if "path" not in name and "url" not in name

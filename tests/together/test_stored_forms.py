@@ -25,7 +25,7 @@ MOST_IDENTITIES = 3
 
 
 class Form(NamedTuple):
-    """A row: its number, empty for what is not counted, and what stands in backticks in its place."""
+    """A row: its number, empty for parts without one, and the text in backticks."""
 
     number: str
     places: tuple[str, ...]

@@ -71,7 +71,7 @@ def menu(hand: MouseHand, name: str) -> None:
     hand.click(hand.page.locator("#pages").get_by_role("link", name=name, exact=True))
 
 
-# What is uploaded and drawn: `frametally serve` with all that it starts.
+# The uploads and drawings: `frametally serve` with all its children.
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +150,7 @@ def test_a_zone_is_drawn_and_narrows_the_chart(workshop: str, hand: Callable[...
     wait_until(page, lambda: 0 < total(visitor.window) < whole)  # once the zone is counted
 
 
-# What is asked of counts that are there.
+# Questions about existing counts.
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +171,7 @@ def town(
     three_changes(place)
     crossroads.film(place, crossroads.make_drivers(1200, [20]), 1200)
     crossroads.draw_legs(place)
-    place._sequence = 100  # what is made up comes after what was counted
+    place._sequence = 100  # the made-up rows are added after the count
     place.film(
         {"car": 6, "truck": 2},
         source="station",

@@ -131,9 +131,9 @@ def test_two_versions_side_by_side_lose_no_frame_and_count_none_twice(versions: 
         assert "settled" in status
         with versions.dashboard("this") as new_url:
             assert counted(new_url) == before
-    # Its ledger has another layout now: the last release says so, and what to do, instead of reading it.
+    # Its ledger has another layout now: the last release reports it with a remedy, instead of reading it.
     assert "use the version that created it" in versions.said("last", "status", code=2)
-    # With a ledger of its own it works again, has every frame, and names the command that counts them.
+    # With a fresh ledger it works again, has every frame, and names the command that counts them.
     for file in versions.folder.glob("data/ledger.sqlite*"):
         shutil.move(file, versions.folder / file.name)
     status = " ".join(versions.said("last", "status", code=3).split())

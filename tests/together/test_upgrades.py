@@ -40,7 +40,7 @@ def said(data: Path, *arguments: str) -> list[str]:
 
 
 class Upgrade(NamedTuple):
-    """The data folder of a release after its upgrade, and what stood there before.
+    """The data folder of a release after its upgrade, and its content before.
 
     `files` are checksums: before the dry run, and after it.
     """
