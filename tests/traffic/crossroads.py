@@ -30,7 +30,7 @@ STEP_MS = 200
 SPEED_PX_S = 100
 _MIDDLE = (480, 360)
 _LANE_PX = 26
-# Where a leg begins, outside the picture, and the way from there to the middle.
+# The outer end of a leg, and the way from there to the middle.
 _WAYS = {
     "Mill Road": ((480, -50), (0, 1)),
     "Bridge Street": ((1010, 360), (-1, 0)),
@@ -90,7 +90,7 @@ class Driver(NamedTuple):
         return [start, corner, end]
 
     def foot(self, at_ms: int) -> tuple[float, float] | None:
-        """Return where it stands; None before and after."""
+        """Return its position; None before and after."""
         way = (at_ms - self.since_ms) / 1000 * SPEED_PX_S
         corners = self.corners
         for (x, y), (to_x, to_y) in itertools.pairwise(corners):

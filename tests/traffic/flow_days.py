@@ -1,4 +1,4 @@
-"""Days of paths for tests of flows: objects that go somewhere, cut into hours as the job cuts them."""
+"""Days of paths for tests of flows: moving objects, split into hours as by the job."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ class Car(NamedTuple):
     since_ms: int
 
     def foot(self, at_ms: int) -> tuple[float, float] | None:
-        """Where it stands; None before and after."""
+        """Its position; None before and after."""
         way = (at_ms - self.since_ms) / 1000 * SPEED_PX_S
         for start, end in (
             (_ENDS[self.from_leg], _CENTRE),
@@ -166,7 +166,7 @@ GROUND = DrawnCalibration(
 
 
 def draw(place: Place, *shapes: Drawn) -> Drawing:
-    """Draw shapes over the source, in place of all that was; without any: legs, a zone and a calibration."""
+    """Draw shapes over the source, replacing all earlier ones; by default legs, a zone and a calibration."""
     wanted = shapes or (*LEGS, BOX, GROUND)
     return change_drawing(place.store, SOURCE, lambda before: with_shapes(before, wanted))[0]
 

@@ -1,4 +1,4 @@
-"""A junction's visits and quarter-hours, as flows and as a report; a test names those that it is about."""
+"""A junction's visits and quarter-hours, as flows and as a report; a test sets only the relevant fields."""
 
 from __future__ import annotations
 

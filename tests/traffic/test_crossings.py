@@ -1,4 +1,4 @@
-"""Crossings of lines are those that one sees, exactly at every edge; each visit has one movement at most."""
+"""Crossings of lines match those that a person sees, exact at every edge; a visit has at most one movement."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ CORNER = Border(tenths([(0, 0), (100, 100), (200, 0)]))
 
 
 def told(one: FollowedPath, line: Border = ACROSS) -> list[Any]:
-    """`(time_ms, direction)` of what is measured, the reason of what is not."""
+    """`(time_ms, direction)` of measured crossings, the reason of the others."""
     return [
         crossing.missing or (crossing.time_ms, crossing.direction) for crossing in crossings_of(one, line)
     ]
@@ -108,10 +108,11 @@ def test_a_car_whose_lower_half_is_hidden_in_a_queue_does_not_drive_back() -> No
     hidden = one._replace(path=one.path._replace(height=(400, 400, 400, 160, 400, 400)))
     assert told(one) == [(300, DOWN), (500, UP), (700, DOWN)]
     assert told(hidden) == [(300, DOWN), "hidden", "hidden"]
-    # Who shrinks over more than a second goes away, and who does not come back first is counted as ever.
+    # A person who shrinks over more than a second walks away, and one who does not return first counts as
+    # usual.
     slow = hidden._replace(path=hidden.path._replace(time_ms=tuple(1001 * n for n in range(6))))
     assert "hidden" not in told(slow)
-    # Who comes back and stays there has turned round.
+    # A person who returns and stays there has turned round.
     back = walk(*feet[:4])
     assert told(back._replace(path=back.path._replace(height=hidden.path.height[:4]))) == told(back)
     growing = one._replace(path=one.path._replace(height=(400, 200, 400, 400, 400, 400)))

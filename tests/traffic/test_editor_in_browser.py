@@ -28,7 +28,7 @@ def filmed(place: Place) -> Place:
 
 
 def spot(page: Page, x: float, y: float) -> tuple[float, float]:
-    """Where a pixel of the picture is in the window."""
+    """The place of a pixel of the picture in the window."""
     box = page.locator("#stage").bounding_box()
     return box["x"] + x * box["width"] / FRAME_PX[0], box["y"] + y * box["height"] / FRAME_PX[1]
 
@@ -177,7 +177,7 @@ def test_directions_legs_and_times_are_stored_as_they_are_said(filmed: Place, vi
     page.get_by_role("button", name="From this picture on").click()
     page.get_by_label("Valid until").fill("2024-05-01T12:30:00")
     page.get_by_label("Valid until").press("Enter")
-    # What walks over the picture from left to right has what is below on the right hand.
+    # A person who walks over the picture from left to right has its lower part at the right hand.
     below, above = page.locator(".words.way", has_text="in"), page.locator(".words.way", has_text="out")
     assert float(below.get_attribute("y") or 0) > 300 > float(above.get_attribute("y") or 0)
     save(page, 1)

@@ -1,4 +1,4 @@
-"""Where lines and zones are counted: any engine, any cut, pictures of any size, gaps, what is forgotten."""
+"""Counting at lines and zones: any engine, any split, pictures of any size, gaps, deleted footage."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ ALL = Shapes((NORTH, SOUTH), (MIDDLE,), (METRES,))
 
 
 def down(label: str, start_ms: int, step_ms: int = 400) -> Someone:
-    """Somebody who goes from y = 50 to y = 350, in steps of 20 pixels."""
+    """A person who walks from y = 50 to y = 350, in steps of 20 pixels."""
     return goer(label, *((start_ms + n * step_ms, 200, 50 + 20 * n) for n in range(16)))
 
 
@@ -93,7 +93,7 @@ def test_a_day_without_its_neighbours_tells_what_it_knows() -> None:
     files = path_files([down("car", DAY_MS - 3000)])
     alone = flows_of_day([files[DAY]], ALL, model=MODEL, source=SOURCE, day_start_ms=DAY)
     assert rows(alone, "crossing", "time", "line") == [(DAY_MS - 2000, 0)]
-    # The file of the next day would have said that it left the zone.
+    # The next day's file would have recorded that it left the zone.
     assert rows(alone, "stay", "to", "went") == [(DAY_MS, 2)]
 
 
@@ -193,7 +193,7 @@ def test_places_have_their_counts_by_label_and_interval_and_each_place_of_the_dr
 
 
 def test_who_is_in_a_zone_over_midnight_is_in_the_books_of_each_day_alone() -> None:
-    """The first interval of the next day is told by the next day: each count of a zone stands once."""
+    """The first interval of the next day belongs to the next day: each count of a zone occurs once."""
     stands = goer("car", *((DAY_MS - 4000 + 400 * n, 200, 200) for n in range(21)))
     leaves = goer("bus", *((DAY_MS - 800 + 400 * n, 200, 200) for n in range(3)))  # as the day ends
     books = {}

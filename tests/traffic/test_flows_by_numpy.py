@@ -1,4 +1,4 @@
-"""Flows counted all at once are those that the rule counts one by one, byte for byte."""
+"""Flows that are counted in bulk equal those that the rule counts one by one, byte for byte."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ def test_the_error_of_a_speed_is_the_same_in_both_and_as_by_hand() -> None:
 def test_boxes_that_the_border_cuts_count_only_for_who_waits_there(
     began: Began, waits_s: int, speed: int
 ) -> None:
-    """A car of 8 m/s comes in more slowly, or waits there; the speed is in tenths of a km/h."""
+    """A car of 8 m/s enters more slowly, or waits there; the speed is in tenths of a km/h."""
     ms = [200 * n for n in range(60)]
     xs = [max(400 + at // 2, 100 + 8 * at // 10) for at in ms]
     times = tuple(DAY + HOUR_MS + at + (1000 * waits_s if at > 400 else 0) for at in ms)
@@ -196,7 +196,7 @@ def test_boxes_that_the_border_cuts_count_only_for_who_waits_there(
 
 @pytest.mark.thorough
 def test_such_visits_have_speeds_and_every_reason_for_none() -> None:
-    """What the property above is worth: its objects are not all of one kind."""
+    """The property above is useful: its objects are of several kinds."""
     found: set[int] = set()
 
     @settings(max_examples=examples(300), database=None, derandomize=True)
@@ -265,7 +265,7 @@ def test_who_stays_for_hours_is_followed_through_all_of_them(shapes: Shapes, sta
 
 
 def test_a_box_behind_the_hour_that_is_not_counted_ends_a_stay_with_its_hours() -> None:
-    """Its last track has ended, and yet goes on over midnight: the day's books have its stay."""
+    """Its last track has ended, and yet it continues over midnight: the day's books have its stay."""
     everyone = [down(*(1100,) * 8, start_ms=DAY - 3 * HOUR_MS - 1000, step_ms=HOUR_MS // 2 - 200)]
     files = path_files(everyone)
     before = files[DAY - DAY_MS]

@@ -1,4 +1,4 @@
-"""A path that was cut anywhere is whole again, in whatever order its pieces come, and how often."""
+"""A path that was split anywhere is whole again, with its pieces in any order and repeated."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_a_path_cut_anywhere_is_stitched_to_the_same(
 
 
 def by_hour(path: FootPath, number: int) -> list[FollowedPath]:
-    """The pieces that hours keep of a path: each from the last point before it to the first one after it."""
+    """The pieces of a path in hours: each from the last point before it to the first one after it."""
     starts = sorted({ms - ms % HOUR_MS for ms in path.time_ms})
     pieces = []
     for start_ms in starts:

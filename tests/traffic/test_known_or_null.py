@@ -22,7 +22,7 @@ from frametally.rules.times import DAY_MS
 
 SCENES = 200 if os.environ.get("FRAMETALLY_TESTS") == "thorough" else 40
 _SURE_MS = 800
-"""What passes so near to an end of the footage, and a box nearer, may be counted, or not."""
+"""Objects so near the end of the footage, and a box nearer, may be counted, or not."""
 
 
 def fast(name: str, widths: float) -> Scene:
@@ -59,12 +59,12 @@ def get(client: FlaskClient, route: str, scene: Scene, **asked: Any) -> Any:
         found = client.get(f"/api/v1/{route}", query_string={"source": scene.name, **asked})
         assert found.status_code == 200, found.text
         answer: Any = found.json
-        if answer.get("days_counted", 1) == answer.get("days", 1):  # a busy machine goes on in the background
+        if answer.get("days_counted", 1) == answer.get("days", 1):  # a busy machine lags behind
             return answer
 
 
 def passed_surely(scene: Scene) -> Counter[str]:
-    """Those that pass the line well within the footage."""
+    """Objects that pass the line well within the footage."""
     start_ms, end_ms = junction.START_MS, junction.START_MS + SECONDS * 1000
     edges = [start_ms, end_ms, *(ms for gap in scene.gaps_ms + scene.dark_ms for ms in gap)]
     return Counter(

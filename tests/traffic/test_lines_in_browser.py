@@ -37,7 +37,7 @@ def click_bar(page: Page, position: int, of: int) -> None:
 
 
 def crossed(page: Page) -> list[list[int]]:
-    """What the chart of crossings draws: a value per bar with footage of each direction."""
+    """The values in the chart of crossings: one per bar with footage, for each direction."""
     chart = "document.getElementById('crossings-chart').timeChart"
     return page.evaluate(f"{chart}.drawn().map(({{values}}) => values)")
 

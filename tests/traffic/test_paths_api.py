@@ -47,7 +47,7 @@ def columns_of(walks: Sequence[Walk]) -> PathColumns:
 
 
 def publish(place: Place, walks: Sequence[Walk] | None) -> None:
-    """Publish a day of one source with these paths; None: as an earlier release did, without any."""
+    """Publish a day of one source with these paths; None publishes without paths, as an earlier release did."""
     run_id = "000001-0123456789abcdef"
     prefix = keys.run_folder(MODEL, "0a1b2c3d", 60, DAY, run_id)
     paths = None

@@ -98,7 +98,7 @@ class Desk:
         self.run("lines", "import", "gate", "drawing.json")
 
     def count(self) -> dict[str, dict[str, int]]:
-        """What is counted at lines and zones, by hour; notes speeds and their errors, in tenths of a km/h."""
+        """The counts at lines and zones, by hour; notes speeds and their errors, in tenths of a km/h."""
         self.speeds = []
         self.run("consume", "--until-caught-up")
         self.run("aggregate")

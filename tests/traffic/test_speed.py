@@ -1,4 +1,4 @@
-"""Speeds and lengths on the ground are true within what they say, or they are not given, with the reason."""
+"""Speeds and lengths on the ground are true within their stated errors, or missing with a reason."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def path_of(*places: tuple[float, float, float], height: float = 20.0) -> list[F
 
 
 def in_tenths(path: list[FootPoint]) -> FootPath:
-    """The path as it is stored."""
+    """The path as stored."""
     rows = ((ms, round(10 * x), round(10 * y), round(10 * height), n) for ms, x, y, height, n in path)
     return FootPath(*zip(*rows, strict=True))
 
 
 def random_cameras(seed: int, number: int) -> tuple[list[float], list[float], Counter[str]]:
-    """Speeds of cars under random cameras: relative errors, those in told standard errors, and outcomes."""
+    """Speeds of cars under random cameras: relative errors, errors in stated standard errors, and outcomes."""
     rng = np.random.default_rng(seed)
     off, in_errors, outcomes = [], [], Counter[str]()
     for _ in range(number):
@@ -63,7 +63,7 @@ def test_under_fifty_random_cameras_speeds_are_within_5_percent_and_at_p95_withi
     assert np.median(np.abs(off)) <= 0.05
     assert np.quantile(np.abs(off), 0.95) <= 0.10
     assert outcomes["measured"] >= 0.6 * outcomes.total()
-    # The error that is told is that which is made, and not too modest: within twice of it are 95 % or more.
+    # The stated error is realistic and not too modest: at least 95 % are within twice of it.
     assert np.mean(np.abs(in_errors) <= 2) >= 0.95
     assert np.mean(np.abs(in_errors) <= 0.1) <= 0.5
 
@@ -173,7 +173,7 @@ def test_a_vehicle_that_the_border_cuts_is_not_too_slow(px_per_s: int, length_px
 
 
 def test_who_waits_at_the_border_has_waited() -> None:
-    """Boxes there are those of one who stands, not of one whom the border cuts."""
+    """Some boxes show a person who stands, not one whom the border clips."""
     path = path_of((0, 20, 500), (1, 40, 500), (3, 42, 500), (8, 540, 500))
     assert speed_of_visit(path, ABOVE, came_in=True) == speed_of_visit(path, ABOVE)
     moves_on = path_of((0, 20, 500), (1, 80, 500), (6, 540, 500))

@@ -493,7 +493,7 @@ def test_utdf_without_the_sides_of_the_legs_says_which_is_lacking() -> None:
 
 
 def checked_south(report: TrafficReport) -> CheckedLegs:
-    """The south leg as it is checked in the peak hour."""
+    """The south leg in the peak hour, according to the check."""
     hour = peak_of(report)
     span = ReportSpan(hour.start_ms, hour.start_ms + 4 * QUARTER_MS)
     row = CheckedLeg("south", "in", span, counted=50, low=48, high=61, estimate=54.4, check="may")

@@ -1,4 +1,4 @@
-"""The traffic report's page: its numbers are the API's, gaps have words, and paper has all of it."""
+"""The traffic report's page: its numbers are the API's, gaps are explained, and paper shows everything."""
 
 from __future__ import annotations
 

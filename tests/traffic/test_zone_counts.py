@@ -1,4 +1,4 @@
-"""What is counted within zones: by foot point, of the days and the time of which they are, once."""
+"""Counts within zones: by foot point, on the right day and time, once."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ PLACE = "gate/zone/left%20side"
 def drive(
     footage: Footage, *, start_ms: int = NOON_MS, frames: int = 100, source: str = "gate"
 ) -> list[FrameDetections]:
-    """A car that goes from left to right, 5 frames a second; its foot is at 320 px in frame 40."""
+    """A car that drives from left to right, 5 frames a second; its foot is at 320 px in frame 40."""
     return [
         footage.frame(start_ms + n * STEP_MS, "car", index=n, source=source, box=(n * 7.0, 200.0, 80.0, 60.0))
         for n in range(frames)
@@ -88,14 +88,14 @@ def zone_counts(footage: Footage) -> list[IntervalCount]:
 
 
 def parts(footage: Footage) -> dict[str, bytes]:
-    """Bytes of the part files and hour files within zones, by place and day, whatever the run."""
+    """Bytes of the part files and hour files within zones, by place and day, for any run."""
     found = {}
     for run in zone_runs(footage):
         for key, data in read_parts(footage.store, run):
             found[f"{run.day}/{key.rpartition('/')[2]}"] = data
         for file in (file for files in hour_files(footage.store, run).values() for file in files):
             lines = footage.store.get(file.key).splitlines()
-            counted = [line for line in lines if not line.startswith(b'["hour"')]  # that tells of repeats
+            counted = [line for line in lines if not line.startswith(b'["hour"')]  # that counts repetitions
             found[file.key.rpartition("-")[0]] = b"\n".join(counted)
     return found
 

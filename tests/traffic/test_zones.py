@@ -1,4 +1,4 @@
-"""A zone's books balance: who came and who went is the change of who is there, for any tracks."""
+"""A zone's books balance: entries minus exits equal the change of occupancy, for any tracks."""
 
 from __future__ import annotations
 
@@ -192,7 +192,7 @@ def test_a_place_is_within_where_the_ring_winds_round_it(corners: list[Place]) -
 
 
 @pytest.mark.thorough
-@example(  # it begins on the rim, goes through a narrow zone within one step, and comes back
+@example(  # it begins on the rim, goes through a narrow zone within one step, and returns
     FootPath((-3, -2, -1), (0, 0, 0), (0, -3, -1), (0, 0, 0), (1, 4, 4)),
     [(-1, -1), (0, -2), (1, -1), (2, -1), (2, 0), (1, 0), (0, 0), (-1, 0)],
 )
@@ -235,7 +235,7 @@ def rows_of_stays(stays: Iterable[Stay]) -> dict[str, Any]:
 
 
 def count_stays(stays: Iterable[tuple[Any, Stay]], interval_ms: int) -> dict[int, ZoneCounts]:
-    """What happened in a zone, by the start of the interval."""
+    """The events in a zone, by the start of the interval."""
     own = [stay for _, stay in {*stays}]
     first, last = (of((ms // interval_ms for stay in own for ms in stay[:2]), default=0) for of in (min, max))
     edges = np.arange(first - 1, last + 2) * interval_ms
@@ -244,7 +244,7 @@ def count_stays(stays: Iterable[tuple[Any, Stay]], interval_ms: int) -> dict[int
 
 
 def check_books(counts: dict[int, ZoneCounts], interval_ms: int) -> None:
-    """Who is there after an interval is there before the next one; who is there before it, was there."""
+    """The occupants after an interval are those before the next one."""
     for start_ms, of_interval in counts.items():
         assert counts.get(start_ms + interval_ms, ZoneCounts()).at_start == of_interval.at_end
         assert of_interval.at_start == counts.get(start_ms - interval_ms, ZoneCounts()).at_end

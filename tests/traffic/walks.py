@@ -38,7 +38,7 @@ def followed(path: FootPath, began: Began = "found", ended: Ended = "lost") -> F
 
 @st.composite
 def paths(draw: st.DrawFn, reach: int = 12, most_height: int = 24, least_boxes: int = 1) -> FootPath:
-    """Paths on a coarse grid: they touch lines, stand on them and go along them all the time."""
+    """Paths on a coarse grid: they touch lines, stop on them and follow them often."""
     place = st.integers(-reach, reach)
     point = st.tuples(
         st.integers(1, 2000), place, place, st.integers(0, most_height), st.integers(least_boxes, 6)
@@ -101,7 +101,7 @@ def seen_by(path: FootPath, turn: Turn, scale: int) -> FootPath:
 
 
 def side_by_side(line: list[Place], x: int, y: int) -> Literal[-1, 0, 1]:
-    """On which side of the straight line through two points a place lies."""
+    """The side of the straight line through two points on which a place is."""
     (ax, ay), (bx, by) = line
     cross = (bx - ax) * (y - ay) - (by - ay) * (x - ax)
     return 1 if cross > 0 else -1 if cross < 0 else 0
