@@ -1,4 +1,4 @@
-"""A server of uploads that is killed and started again, always on one port, and counts what it takes in."""
+"""An upload server that is killed and restarted on the same port, and counts the bytes that it receives."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ class KilledServer:
         store = self.folder / "store"
         kept = 0
         for file in [*store.glob("uploads/*.part"), *store.glob("videos/*/original")]:
-            with contextlib.suppress(FileNotFoundError):  # it has become the original just now
+            with contextlib.suppress(FileNotFoundError):  # it has just become the original
                 kept = max(kept, file.stat().st_size)
         return kept
 
@@ -133,7 +133,7 @@ def sha256_of(file: Path) -> str:
 
 
 def write_film(file: Path, size_bytes: int, start: bytes) -> Path:
-    """Write a file that begins so, and goes on by chance."""
+    """Write a file with this beginning and random content."""
     left = size_bytes - len(start)
     with file.open("wb") as written:
         written.write(start)

@@ -1,4 +1,4 @@
-"""What workers find out about videos and make of them, made up for the tests of their routes."""
+"""Workers' facts about videos and their artifacts, made up for the tests of their routes."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def make_derivative(video_id: str, recipe: str, enhancement: Enhancement | None)
 
 
 def put_derivative(place: Place, derivative: Derivative, data: bytes | None = None) -> None:
-    """Have the store and the catalogue know of it."""
+    """Enter it in the store and the catalogue."""
     data = recipe_bytes(derivative) if data is None else data
     place.store.put(derivative.file_key, data)
     place.store.put(derivative.key, encode(derivative))

@@ -1,4 +1,4 @@
-"""What a video is checked for: what is wrong fails its own check alone, and what is well fails none."""
+"""Checks of a video: each defect fails only its own check, and a good video fails none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is made of a video: it decodes to its end, is as long, upright, and as the formula says."""
+"""Artifacts of a video decode to the end, are as long, are upright, and match the formula."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ FRAME_S = 1 / FPS
 
 
 class Shop:
-    """A store in memory, and what is made of one file."""
+    """A store in memory, and the artifacts of one file."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -194,7 +194,7 @@ def test_hdr_becomes_what_every_screen_shows(shop: Shop) -> None:
         context = container.streams.video[0].codec_context
         assert (context.color_trc, context.color_primaries, context.colorspace) == (1, 1, 1)
     before, after = frames_of(path), frames_of(made)
-    # The picture's levels are not what they were as numbers, but brighter stays brighter.
+    # The picture's levels have changed as numbers, but brighter stays brighter.
     means = [float(picture[70:].mean()) for _, picture in after]
     assert means == sorted(means)
     assert abs(means[-1] - before[-1][1][70:].mean()) > 3
@@ -399,7 +399,7 @@ def luminance(image: np.ndarray) -> np.ndarray:
 
 @pytest.mark.thorough
 def test_the_frame_is_the_one_that_is_shown_then(settings: Settings, make_video: Callable[..., Path]) -> None:
-    # Frame by frame the grey grows: it tells the time.
+    # The grey grows frame by frame, so it shows the time.
     put(settings, make_video("a.mkv", 40, codec="ffv1", size_px=(320, 240)).read_bytes())
     first = luminance(picture(settings, 0)).mean() * 255
     for position_s, index in ((0.1, 1), (1.99, 19), (3.9, 39), (1e9, 39)):

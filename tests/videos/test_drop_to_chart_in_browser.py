@@ -54,7 +54,7 @@ def clip(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def run_rows(clip: Path, tmp_path: Path) -> Iterator[Callable[[], dict[str, list[int]]]]:
-    """Returns what `frametally run`, which works meanwhile, counts in the same file: by label, by second."""
+    """Return the counts of a concurrent `frametally run` for the same file: by label, by second."""
     folder = tmp_path / "run"
     folder.mkdir()
     command = [sys.executable, "-m", "frametally", "run", str(clip), "--no-serve"]

@@ -1,4 +1,4 @@
-"""What every video catalogue keeps beside videos: jobs, what is due, artifacts, arrivals, mails."""
+"""The contract of every video catalogue apart from videos: jobs, due work, artifacts, arrivals, mails."""
 
 from __future__ import annotations
 
@@ -110,10 +110,10 @@ def test_a_job_is_taken_over_once_its_holder_was_silent_and_that_one_writes_no_m
     catalogue.queue(video_id, "frames")
     held = claimed(catalogue)
     asked: dict[str, Any] = {"lease_s": LONG_S, "job_id": held.id}
-    # As if it said this ten seconds from now, however slow the machine is.
+    # As if it had reported ten seconds from now, however slow the machine is.
     assert catalogue.renew(held, lease_s=LONG_S + 10)
     assert make().claim("x", ("frames",), **asked, take_over=True) is None, "it has just said something"
-    # As if it had said nothing for ten seconds.
+    # As if it had been silent for ten seconds.
     assert catalogue.renew(held, lease_s=LONG_S - 10)
     assert make().claim("x", ("frames",), **asked) is None
     taken = make().claim("x", ("frames",), **asked, take_over=True)
@@ -441,7 +441,7 @@ def two() -> list[VideoRecord]:
 
 
 def later() -> None:
-    """A moment: leases and what is due are kept by the millisecond."""
+    """A moment: leases and due times have a resolution of a millisecond."""
     time.sleep(0.005)
 
 

@@ -81,7 +81,7 @@ class Place:
         self.catalogue.queue(self.video.id, "removal")
 
     def die_at(self, step: str) -> None:
-        """Be a worker that claims the removal, and dies with the job's process at a step of it."""
+        """Play a worker that claims the removal, and dies with the job's process at one of its steps."""
         job = self.catalogue.claim("who dies", ("removal",), lease_s=self.settings.job_lease_s)
         assert job is not None
         died = subprocess.run(
@@ -105,7 +105,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory, clip: Path) -> tuple[Path, VideoRecord]:
-    """A data folder in which all is done to its video; each test has a copy of it."""
+    """A data folder with all work on its video done; each test has a copy of it."""
     folder = tmp_path_factory.mktemp("made") / "data"
     with closing(Place(folder, clip=clip)) as undisturbed:
         undisturbed.finish()
@@ -127,7 +127,7 @@ def place(made: tuple[Path, VideoRecord], tmp_path: Path, monkeypatch: pytest.Mo
 
 @pytest.fixture(scope="module")
 def quiet(made: tuple[Path, VideoRecord], tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """What a removal leaves in which nothing went wrong."""
+    """The result of a removal without faults."""
     folder, video = made
     copy = tmp_path_factory.mktemp("quiet") / "data"
     shutil.copytree(folder, copy)

@@ -1,4 +1,4 @@
-"""Uploads against the running server: what goes on, what is refused, and that nothing of it is left over."""
+"""Uploads to the running server: resumed, refused, and never left over."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ def test_an_upload_moves_another_sources_counts_only_once_that_is_confirmed(fake
 def test_an_upload_by_tus_that_is_confirmed_sends_no_byte_again(fake: Place, url: str) -> None:
     count_elsewhere(fake)
     path = begin(url, len(DATA), source="Gate")
-    # By tus, 409 means another offset: clients would send all of it again and again.
+    # In tus, 409 means another offset: clients would send all of it again and again.
     assert_problem(patch(url, path, 0, DATA), 422, "60 frames of Traffic", '"move_counts"')
     assert (tell(url, path)["state"], tell(url, path)["status"]) == ("refused", 409)
     assert head(url, path).status == 410
@@ -386,7 +386,7 @@ def test_without_room_an_upload_is_refused_with_both_numbers(
     Usage.free = 999_000_000
     assert_problem(patch(url, path, 0, data), 507, "999 MB")
     kept = int(head(url, path).headers["upload-offset"])
-    assert PIECE_BYTES <= kept < len(data)  # what is there stays
+    assert PIECE_BYTES <= kept < len(data)  # existing data stays
     Usage.free = 5_000_000_000
     assert patch(url, path, kept, data[kept:]).status == 204
     Usage.free = 900_000_000
@@ -394,7 +394,7 @@ def test_without_room_an_upload_is_refused_with_both_numbers(
 
 
 class Failing:
-    """A write that fails when bytes come, by an error that a test chooses."""
+    """A write that fails with a given error when bytes arrive."""
 
     def __init__(self, write: ResumableWrite, errors: list[Exception]) -> None:
         self._write, self._errors = write, errors
@@ -559,7 +559,7 @@ def test_an_upload_in_pieces_becomes_a_video_and_says_which(fake: Place, url: st
     assert last.headers["frametally-known"] == "false"
     video_id = last.headers["frametally-video"]
     assert_is_there(fake, video_id)
-    # Who missed that answer asks.
+    # A client that missed that answer asks.
     told = tell(url, path)
     assert (told["state"], told["video_id"], told["known"], told["offset"]) == (
         "accepted",
@@ -737,7 +737,7 @@ def test_a_client_that_was_cut_and_comes_again_does_not_wait_until_the_server_fi
             return patch(url, path, offset, DATA[offset:])
 
         last = goes_on()
-        if last.status == 409:  # what had come of the first was written in between: it is asked again
+        if last.status == 409:  # the first's bytes were written in between: it is asked again
             last = goes_on()
     assert_is_there(fake, last.headers["frametally-video"])
 

@@ -1,4 +1,4 @@
-"""Videos are brought in by the page: chosen, dropped or pasted, however often they are cut on the way."""
+"""The page uploads videos: chosen, dropped or pasted, with any number of interruptions."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def test_files_come_in_with_what_was_said_of_them(
 
 
 MB = 1_000_000
-SENT_AGAIN = 8 * 2**20  # at most, after a cut
+SENT_AGAIN = 8 * 2**20  # at most, after an interruption
 
 
 def row_of(page: Page, name: str) -> Locator:
@@ -253,7 +253,7 @@ def test_after_a_reload_the_same_file_goes_on_where_it_was(
     wait_for_bytes(page, 16 * MB)
     page.on("dialog", lambda dialog: dialog.accept())
     page.reload()
-    assert visits[0].complaints == ["dialog: "]  # it asked before it left
+    assert visits[0].complaints == ["dialog: "]  # it asked before leaving
     visits[0].complaints.clear()
     left = page.locator(".upload-row[data-state=left]")
     expect(left).to_contain_text("Choose or drop the same file to resume.")

@@ -1,4 +1,4 @@
-"""What every video catalogue keeps, whichever it is: pages of videos, uploads' ends, who holds a job."""
+"""The contract of every video catalogue: pages of videos, ends of uploads, holders of jobs."""
 
 from __future__ import annotations
 

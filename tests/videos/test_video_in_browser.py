@@ -1,4 +1,4 @@
-"""One video beside the list: it plays, its chart is its seek bar, its frames add up, it can be changed."""
+"""One video next to the list: it plays, its chart is its seek bar, its frames add up, it can be changed."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ OPEN = "#video .video-view"
 
 
 def film(place: Place) -> tuple[list[IntervalCount], list[Coverage]]:
-    """Forty seconds of counts, in bars of 5 s: of the video, and of what came after it."""
+    """Forty seconds of counts, in bars of 5 s: of the video, and of later footage."""
     return place.film({"car": 6, "person": 2}, source="gate", intervals=8, interval_s=5)
 
 
@@ -161,7 +161,7 @@ def test_the_chart_is_the_seek_bar_and_has_the_counts_of_the_video_alone(
     expect(page.locator(".player .video-stamp")).to_contain_text("10:00:1")
     expect(bar).to_have_attribute("aria-valuenow", re.compile(r"^(14\.9|15\.0)"))
     assert "person" in (bar.get_attribute("aria-valuetext") or "")
-    # Dragged, it goes along.
+    # Dragging moves the video along.
     page.mouse.move(box["x"] + box["width"] * 0.75, box["y"] + 20)
     page.mouse.down()
     page.mouse.move(box["x"] + box["width"] * 0.25, box["y"] + 20, steps=4)
@@ -325,7 +325,7 @@ def test_a_time_is_changed_by_the_clocks_of_the_page(open_video: Callable[..., P
     page.locator(".editing summary").click()
     field = page.locator(".editing").get_by_label("First frame filmed")
     expect(field).to_have_value("2024-05-01T10:00:00.125")  # Europe/Berlin
-    page.get_by_role("button", name="Save").click()  # what is as it was is not sent
+    page.get_by_role("button", name="Save").click()  # unchanged fields are not sent
     expect(page.locator(".editing")).not_to_have_attribute("open", "")
     assert cinema.sent == []
     page.locator(".editing summary").click()
@@ -352,7 +352,7 @@ def test_a_change_that_is_refused_says_why_and_keeps_what_was_typed(open_video: 
     page.get_by_role("button", name="Save").click()
     expect(page.locator(".editing .form-said")).to_have_text("This name is too long. Take a shorter one.")
     cinema.video["name"] = "Gate of others"
-    expect(page.locator(".video-head h2")).to_have_text("Gate of others")  # news came
+    expect(page.locator(".video-head h2")).to_have_text("Gate of others")  # news arrived
     expect(name).to_have_value("Other")
     name.press("Escape")
     expect(page.locator(".editing")).not_to_have_attribute("open", "")
@@ -366,7 +366,7 @@ def test_a_video_without_a_time_asks_for_one(open_video: Callable[..., Page]) ->
     wait_until_loaded(page)
     form = page.locator(".time-form")
     expect(form).to_contain_text("When was it filmed?")
-    expect(page.locator(".player .video-stamp")).to_have_text("0:00")  # no moment that nobody knows
+    expect(page.locator(".player .video-stamp")).to_have_text("0:00")  # no moment that is unknown
     form.get_by_label("First frame filmed").fill("2024-05-01T10:00:00")
     form.get_by_role("button").click()
     expect(page.locator("#spoken")).to_have_text("Saved")
@@ -556,7 +556,7 @@ def test_it_plays_and_seeks_by_ranges_with_its_own_boxes_and_counts(stored: Stor
     window.page.on("response", lambda one: statuses.append(one.status) if "/playable?v=" in one.url else None)
     page = window.open(f"videos?v={stored.id}", wait_for=OPEN)
     wait_until_loaded(page)
-    assert len(statuses) > 1  # its index lies behind 6 MB of nothing
+    assert len(statuses) > 1  # its index comes after 6 MB of nothing
     assert set(statuses) == {206}
     bar = page.locator(".seek")
     expect(bar.locator("rect").first).to_be_attached()
@@ -592,7 +592,7 @@ def test_a_frame_that_the_browser_does_not_tell_of_has_its_boxes_all_the_same(
     overlay = page.locator(".player .video-overlay")
     expect(overlay).to_have_attribute("data-position-s", "0")
     page.evaluate("document.querySelector('.player video').requestVideoFrameCallback = () => 0")
-    for time_s in (3.02, 8.02):  # of the first the browser still tells: it was asked for before
+    for time_s in (3.02, 8.02):  # the browser still reports the first: it was requested before
         page.evaluate(f"document.querySelector('.player video').currentTime = {time_s}")
         wait_for_frame(page, int(time_s) * FPS)
         expect(overlay).to_have_attribute("data-position-s", str(int(time_s)))

@@ -1,4 +1,4 @@
-"""What of uploaded videos ends, is made anew from the store, and is told on the log."""
+"""The end of uploaded videos, their restoration from the store, and their announcements on the log."""
 
 from __future__ import annotations
 
@@ -177,7 +177,7 @@ MADE = {
 
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[House]:
-    """A video that is counted, and one that nobody has worked on."""
+    """A counted video, and one without any work."""
     with ExitStack() as stack:
         made = House(tmp_path, stack)
         made.put(make_video(2))
@@ -327,7 +327,7 @@ def test_what_is_told_twice_is_one_video(log: FrameLog, catalogue: VideoCatalogu
     video = make_video(1)
     catalogue.put_video(video, "1")
     tell_arrivals(log, TOPIC, catalogue)
-    # A catalogue that was made anew, or one whose worker was killed before it noted what it had told.
+    # A rebuilt catalogue, or one whose worker was killed before it noted its announcement.
     with closing(open_video_catalogue(f"sqlite:///{tmp_path / 'anew.sqlite'}")) as anew:
         anew.put_video(video, "1")
         assert tell_arrivals(log, TOPIC, anew) == 1

@@ -1,4 +1,4 @@
-"""How far an uploaded video has come is found out from what there is, whatever was killed in between."""
+"""The state of an uploaded video is derived from its data, after any kill."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class House:
         self.catalogue.put_video(record, "v1")
 
     def run(self, kind: Any = "frames", *, until: Any = "done", reason: str | None = None) -> None:
-        """A job of the video, begun and brought to an end (None: left as it is at work)."""
+        """A job of the video, started and ended (None leaves it running)."""
         self.catalogue.queue(VIDEO.id, kind)
         job = self.catalogue.claim("w", (kind,), lease_s=3600)
         assert job is not None
@@ -397,7 +397,7 @@ def test_who_is_told_by_mail_is_told_of_each_end_once(house: House) -> None:
     house.announce(announced())
     house.detect(0, 1, 2)
     house.count(3)
-    for _ in range(2):  # also where a kill came between telling and noting
+    for _ in range(2):  # also where a kill came between announcement and note
         house.catalogue.set_video(VIDEO.id, state="counting")
         assert house.settled().state == "ready"
     told = [notice.subject for notice in reversed(house.catalogue.notices(9))]

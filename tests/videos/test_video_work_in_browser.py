@@ -36,7 +36,7 @@ MEAN_LIGHT = """() => {
 
 
 def make_covered_video(path: Path, *, covered_s: tuple[int, int]) -> Path:
-    """22 s of a bright patch that goes over grey, and black for as long as the lens is covered."""
+    """22 s of a bright patch that crosses grey, and black for as long as the lens is covered."""
 
     def pictures() -> Iterator[Any]:
         for n in range(22 * FPS):
@@ -125,7 +125,7 @@ def test_it_is_seen_enhanced_before_it_is_made_then_made_played_downloaded_and_r
     page = visit(None, url=dashboard.url).open(f"videos?v={video_id}&tab=enhance", wait_for=OPEN)
     panel = page.get_by_role("tabpanel")
     make = panel.get_by_role("button", name="Create version")
-    expect(make).to_be_disabled()  # there is nothing to make of what is as it is
+    expect(make).to_be_disabled()  # there is nothing to make of an unchanged video
     split = page.locator(".split")
     expect(split).to_have_attribute("data-state", "ready", timeout=PATIENCE_MS)
     as_it_is = page.locator(".split-after").get_attribute("src")
@@ -189,7 +189,7 @@ def test_two_browsers_are_told_of_their_own_videos_alone_and_after_a_cut_of_all_
         named = {one["video_id"] for one in mine if "video_id" in one}
         named |= {video["video_id"] for one in mine if one["type"] == "hello" for video in one["videos"]}
         assert named == {ids[number]}
-    # Cut and connected again: it is told all that there is of its own.
+    # Disconnected and reconnected: it gets all news of its videos.
     first = pages[0]
     told[0].clear()
     first.reload()

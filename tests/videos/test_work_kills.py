@@ -35,7 +35,7 @@ KILLS = int(os.environ.get("FAULTS_WORK_KILLS", "3"))
 SEED = int(os.environ.get("FAULTS_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
 ENV = {"FRAMETALLY_LEASE_S": "0.67", "FRAMETALLY_SAMPLE_FPS": "all"}
 PATIENCE_S = 180.0
-# Killed so often, a job would wait for ten minutes before it is tried again.
+# After so many kills, a job would wait for ten minutes before the next attempt.
 AT_ONCE = """
 import sys
 from frametally_cli.main import main
@@ -111,7 +111,7 @@ def place(tmp_path: Path, clip: Path) -> Iterator[Place]:
 
 @pytest.fixture(scope="module")
 def quiet(tmp_path_factory: pytest.TempPathFactory, clip: Path) -> dict[str, bytes]:
-    """What there is after a run in which nothing went wrong."""
+    """The result of a run without faults."""
     with closing(Place(tmp_path_factory.mktemp("quiet") / "data", clip)) as undisturbed:
         undisturbed.finish()
         found = undisturbed.contents()

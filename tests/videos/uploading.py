@@ -44,7 +44,7 @@ class Answered(NamedTuple):
 def ask(
     url: str, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
 ) -> Answered:
-    """Ask once, by a connection of its own."""
+    """Ask once, by a separate connection."""
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
     try:
         connection.request(method, path, body, headers or {})
@@ -58,7 +58,7 @@ def ask(
 
 
 def metadata(**said: str) -> dict[str, str]:
-    """What is said of a file, as a header."""
+    """The fields of a file, as a header."""
     pairs = [f"{key} {base64.b64encode(value.encode()).decode()}" for key, value in said.items()]
     return {"Upload-Metadata": ",".join(pairs)} if pairs else {}
 
@@ -85,7 +85,7 @@ def patch(url: str, path: str, offset: int, data: bytes, **headers: str) -> Answ
 
 
 def head(url: str, path: str) -> Answered:
-    """Ask where an upload stands."""
+    """Ask for the offset of an upload."""
     return ask(url, "HEAD", path, headers=VERSION)
 
 
@@ -117,7 +117,7 @@ def send_form(url: str, data: bytes, *, path: str = "/api/videos/upload", **form
 
 
 class UploadServer:
-    """The server, and what lies behind it."""
+    """The server, and the data behind it."""
 
     def __init__(self, folder: Path, **settings: object) -> None:
         self.ports = open_parts(folder)
@@ -166,11 +166,11 @@ class UploadServer:
         return [row.record for row in self.ports.catalogue.videos(question).rows]
 
     def uploads(self) -> list[str]:
-        """Return what of uploads that are under way lies in the store."""
+        """Return the stored objects of current uploads."""
         return [info.key for info in self.ports.store.list("uploads/")]
 
     def digest(self, video_id: str) -> str:
-        """Return the SHA-256 of a video's bytes as they lie in the store."""
+        """Return the SHA-256 of a video's stored bytes."""
         assert read_video(self.ports.store, video_id) is not None
         return hashlib.sha256(self.ports.store.get(keys.original_key(video_id))).hexdigest()
 

@@ -26,7 +26,7 @@ UPLOADED_AT_MS = 1_767_225_600_000
 
 
 def make_facts(**values: Any) -> VideoFacts:
-    """A minute of H.264 that tells when it was filmed."""
+    """A minute of H.264 with its recording time."""
     usual: dict[str, Any] = {
         "container": "mp4",
         "content_type": "video/mp4",
@@ -63,12 +63,12 @@ def make_video(number: int = 1, *, facts: VideoFacts | None = None, **values: An
 
 
 def corrected(record: VideoRecord, **values: Any) -> VideoRecord:
-    """A record as it is after one correction more."""
+    """A record after one more correction."""
     return msgspec.structs.replace(record, revision=record.revision + 1, **values)
 
 
 SIGN = b"FAKEVIDEO"
-"""What the bytes of a video begin with here."""
+"""The first bytes of a video in these tests."""
 
 NO_TIME = SIGN + b" without a time"
 NO_PICTURES = SIGN + b" without pictures"
@@ -93,7 +93,7 @@ def open_parts(folder: Path) -> UploadPorts:
 
 
 def fake_look(store: ObjectStore, key: str, fields: VideoFields, file_name: str) -> VideoFacts:
-    """Tell what a fake video is, or refuse what is none."""
+    """Return the facts of a fake video, or refuse anything else."""
     del fields, file_name
     start = store.get_range(key, 0, 100)
     if not start.startswith(SIGN):
@@ -127,7 +127,7 @@ def all_keys(store: ObjectStore) -> list[str]:
 
 
 def keys_of_video(store: ObjectStore, video_id: str) -> list[str]:
-    """Return the keys that there are once a video is there, and nothing else."""
+    """Return the keys that exist once a video does, and no others."""
     video = read_video(store, video_id)
     assert hashlib.sha256(store.get(keys.original_key(video_id))).hexdigest() == video.sha256
     return sorted([keys.original_key(video_id), video.key, keys.video_content_key(video.sha256)])
@@ -155,7 +155,7 @@ def rows_and_jobs(catalogue: VideoCatalogue) -> list[tuple[object, ...]]:
 def upload_file(
     path: Path, settings: Settings, store: ObjectStore, catalogue: VideoCatalogue, **fields: Any
 ) -> VideoRecord:
-    """Upload a real video, with what is said of it; return what it became after a real look."""
+    """Upload a real video with these fields; return its record after a real look."""
     ports = UploadPorts(settings, store, catalogue, inspect)
     upload = send(ports, path.read_bytes(), file_name=path.name, fields=VideoFields(**fields))
     return Acceptance(ports).accept(upload).video
