@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 DAY_MS = 86_400_000
 MINUTE_MS = 60_000
 FIRST_DAY_MS = 1_793_919_600_000
-"""Friday 2026-11-06, midnight in Berlin, where the city lies."""
+"""Friday 2026-11-06, midnight in Berlin, the city's time zone."""
 DAYS = 14
 NOW = datetime.datetime(2026, 11, 24, 10, tzinfo=datetime.UTC)
 """When the questions are asked: on the Tuesday after, so that last week has the last footage."""
@@ -115,7 +115,7 @@ class City:
 
     @property
     def closer_topic(self) -> str:
-        """Where frames were announced again for the other model."""
+        """The frames that were announced again for the other model."""
         return keys.redetect_topic("frames", self.models.closer.model_id)
 
     def film(

@@ -56,7 +56,7 @@ MODEL = "yolov4-tiny-opencv-fp32-1a2b3c4d"
 START_MS = 1_714_550_400_000  # 2024-05-01T08:00:00Z
 FRAME_PX = (640, 480)
 OF_PLUGINS = ("catalogue", "look", "feeds", "try_feed", "search_cameras")
-"""What plug-ins are given to work on, by name."""
+"""The stores and books for plug-ins, by name."""
 Flask.url_rule_class = LateRule
 _CHART = "document.getElementById('chart').timeChart"
 REST = "(&(timezone|metric|interval|model)=[^&]+)*$"
@@ -65,7 +65,7 @@ _READY = "#dashboard[data-state=ready][aria-busy=false]"
 
 
 Serving = Callable[[Flask], str]
-"""What the fixture `serving` gives: a function that serves a dashboard and returns its URL."""
+"""The fixture `serving`: a function that serves a dashboard and returns its URL."""
 
 
 class SwitchedIndex:
@@ -136,7 +136,7 @@ class Place:
             self.try_feed = lambda _: None
         self.access: AccessBook | None = None
         self.labels_to_count: list[str] = []
-        """Of what is published next, as its runs record it; empty: all."""
+        """Of the next publication, as its runs record it; empty means all."""
         self._apps: list[Flask] = []
         self._sequence = 0
         self._offset = 0
@@ -265,7 +265,7 @@ class Place:
                         evidence=[Evidence(image_path=path, captured_at_ms=at_ms + 200, count=peak)],
                     )
                 )
-            # What was found but does not count: below the threshold.
+            # Detected but not counted: below the threshold.
             boxes.append(Detection(label="car", confidence=0.2499, box=(5.0, 5.0, 20.0, 20.0)))
             lines[path] = FrameDetections(
                 image_path=path,
@@ -349,7 +349,7 @@ def _jpeg(detections: list[Detection]) -> bytes:
 
 
 class Visit:
-    """One viewer's window, and what its console said."""
+    """One viewer's window, and its console messages."""
 
     def __init__(self, browser: Browser, url: str, **context: Any) -> None:
         chosen = {
@@ -371,7 +371,7 @@ class Visit:
         self.page.on("request", lambda request: self.hosts.add("/".join(request.url.split("/")[:3])))
 
     def _hear(self, message: Any) -> None:
-        # A failed request of the API is one of the faults that tests put in; the page speaks of it itself.
+        # A failed request of the API is one of the faults that tests inject; the page reports it itself.
         url = message.location.get("url", "")
         if "'TrustedScript'" in message.text and not url:  # of an expression that this test evaluates
             return
@@ -387,13 +387,13 @@ class Visit:
         self.page.locator(_READY).wait_for()
 
     def chart_values(self) -> dict[str, list[int | None]]:
-        """What the chart draws, by label: a value per interval with footage, None where it is not known."""
+        """The values in the chart, by label: one per interval with footage, None if unknown."""
         return self.page.evaluate(
             f"Object.fromEntries({_CHART}.drawn().map(({{name, values}}) => [name, values]))"
         )
 
     def chart_area(self) -> dict[str, float]:
-        """Where the chart's bars can be, in pixels from the canvas's corner: left, right, top, bottom."""
+        """The area of the chart's bars, in pixels from the canvas's corner: left, right, top, bottom."""
         self.page.wait_for_function(f"{_CHART}?.layout")  # a busy browser draws later
         return self.page.evaluate(f"{_CHART}.layout.area")
 
@@ -402,11 +402,11 @@ class Visit:
         return self.page.evaluate(f"{_CHART}.view.rows.map((row) => [row.start, row.end])")
 
     def chart_ticks(self) -> list[str]:
-        """What stands below the time axis."""
+        """The texts below the time axis."""
         return self.page.evaluate(f"{_CHART}.layout.xTicks.map((tick) => tick.lines.join(' '))")
 
     def tooltip(self, position: float, of: int) -> str:
-        """What is told of a bar, or of a place without, if all of `of` intervals have the same width."""
+        """The text about a bar, or about a place without one, if all of `of` intervals have the same width."""
         area = self.chart_area()
         x = area["left"] + (area["right"] - area["left"]) * (position + 0.5) / of
         self.page.locator("#chart").hover(position={"x": x, "y": area["top"] + 60})
@@ -472,4 +472,4 @@ class Visit:
 
 @pytest.fixture(scope="session", autouse=True)
 def page_bundles(not_made: str) -> None:
-    """The page as its sources are now, for tests that start a server of their own, too."""
+    """The page as built from its current sources, also for tests that start a server."""

@@ -47,8 +47,8 @@ ZONES = [
     "Asia/Kathmandu",
     "Antarctica/Casey",
 ]
-# Spring and autumn, the year's end, a midnight that was left out (Sao Paulo, 2018-11-04), three hours that
-# came twice (Casey, 2010-03-05).
+# Spring and autumn, the year's end, a skipped midnight (Sao Paulo, 2018-11-04), three hours that occurred
+# twice (Casey, 2010-03-05).
 CLOCKS_CHANGE = ["2024-03-30", "2024-10-26", "2024-12-30", "2018-11-03", "2024-04-06", "2010-03-03"]
 
 
@@ -180,7 +180,7 @@ def put_dead_letters(
     letters: Sequence[tuple[FrameDetections | None, Cause, str]],
     messages: Mapping[str, bytes] | None = None,
 ) -> None:
-    """Put a segment of dead letters: what their messages announced, if anything, the cause and the reason.
+    """Put a segment of dead letters: the announcements, if any, the cause and the reason.
 
     `messages` has those that announced another picture, by `image_path`.
     """
@@ -214,7 +214,7 @@ def put_dead_letters(
 
 
 def announcement_of(line: FrameDetections) -> FrameAnnouncement:
-    """What the producer said of the frame that these detections are of."""
+    """The producer's announcement of the frame of these detections."""
     return FrameAnnouncement(
         image_path=line.image_path,
         source=line.source,
@@ -237,7 +237,7 @@ def put_manifest(
     frames: int = 1,
     **changes: Any,
 ) -> None:
-    """The manifest of the medium that both frames came from."""
+    """The manifest of the medium of both frames."""
     manifest = MediaManifest(
         sha256=line.media,
         name=f"{name}.mp4",

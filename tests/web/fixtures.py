@@ -1,4 +1,4 @@
-"""The dashboard's fixtures, which tests of every folder have: each imports what it needs when it is used."""
+"""The dashboard's fixtures for tests of every folder: each imports its dependencies when it is used."""
 
 from __future__ import annotations
 
@@ -74,10 +74,8 @@ def client(place: Place) -> FlaskClient:
 
 
 class _EndsAtOnce:
-    """asyncio for uvicorn, which looks ten times a second whether it is to end: `end` makes it look now.
-
-    To look more often would cost as much CPU as the answers.
-    """
+    """asyncio for uvicorn, which checks ten times a second whether to stop: `end` makes it check at once.
+    Checking more often would cost as much CPU as the answers."""
 
     def __init__(self) -> None:
         self._ending = threading.Event()

@@ -1,4 +1,4 @@
-"""The hands of a visitor, which count what they do: one with a mouse, and one with the keyboard alone."""
+"""The hands of a visitor, which count their actions: one with a mouse, and one with only the keyboard."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 MOST_CLICKS = 6
 _MOST_KEYS = 250
-# The key that brings the keyboard nearer to what is wanted: none there, an arrow in a group that has keys.
+# The key that moves the keyboard focus nearer to a target: none if there, an arrow in a group with keys.
 _KEY_TO = """(wanted) => {
   const here = document.activeElement;
   if (here === wanted) return "";
@@ -153,7 +153,7 @@ class KeyboardHand(MouseHand):
 
     def fill(self, field: Locator, text: str) -> None:
         self.reach(field)
-        field.fill(text)  # what is typed depends on the field and the system's language
+        field.fill(text)  # the typed text depends on the field and the system's language
 
     def open_bar(self, position: int, of: int) -> None:
         self.reach(self.page.locator("#chart"))
@@ -185,7 +185,7 @@ class KeyboardHand(MouseHand):
         self._go_on("ArrowRight", _CURSOR, at_ms)
 
     def _go_on(self, key: str, to: str, at_ms: float) -> None:
-        """Press a key until what it moves is not before a moment."""
+        """Press a key until the moved thing is no longer before a time."""
         for _ in range(_MOST_KEYS):
             if self.page.evaluate(to) >= at_ms:
                 return

@@ -26,7 +26,7 @@ _HERE: Matrix = (1, 0, 0, 1, 0, 0)
 
 
 class Words(NamedTuple):
-    """Words that stand together; lengths in points, `y` of their base line from the foot of the page."""
+    """Words of one group; lengths in points, `y` of their base line from the foot of the page."""
 
     page: int
     x: float
@@ -66,7 +66,7 @@ def _pages(body: bytes, objects: dict[int, bytes]) -> Iterator[bytes]:
 
 
 def rows_of(words: list[Words]) -> list[str]:
-    """Return what stands on one line, from left to right, as one text each."""
+    """Return the texts on one line, from left to right."""
     lines: dict[tuple[int, int], list[Words]] = {}
     for one in words:
         lines.setdefault((one.page, -round(one.y)), []).append(one)

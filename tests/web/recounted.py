@@ -20,7 +20,7 @@ NOON_MS = 1_767_268_800_000  # 2026-01-01T12:00:00Z
 
 
 class Gate:
-    """What happens to the footage of a gate; each call of `count` is a run."""
+    """The events of a gate's footage; each call of `count` is a run."""
 
     def __init__(self, place: Place) -> None:
         self._place = place
@@ -51,7 +51,7 @@ class Gate:
         self._place.store.put(stone.key, encode(stone))
 
     def count(self, **changed: Any) -> None:
-        """Count what is new, and index it."""
+        """Count new footage, and index it."""
         self._footage.aggregate(runner="inline", **changed)
         index_runs(store=self._place.store, index=self._place.real_index, progress=NoProgress())
 

@@ -1,4 +1,4 @@
-"""The page for everyone: by keyboard, and on a phone. What axe-core finds is looked for beside it."""
+"""The page for everyone: by keyboard, and on a phone. Other tests check with axe-core."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the page answers unasked: how much, when most, against the week before, the most at once."""
+"""The page's summary: how much, when most, compared with the week before, the most at once."""
 
 from __future__ import annotations
 

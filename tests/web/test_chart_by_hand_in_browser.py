@@ -1,4 +1,4 @@
-"""The chart by mouse, finger and keyboard: zooming step by step, and what it tells of a place."""
+"""The chart by mouse, finger and keyboard: zooming step by step, and its text about a place."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_a_hole_is_told_as_one_and_not_by_its_neighbours_numbers(place: Place, v
     assert "10 frames analysed" in told
     page.mouse.move(0, 0)
     expect(page.locator(".chart-tip")).to_be_hidden()
-    # By the keyboard, too: the fifth stop is the hole.
+    # Also by keyboard: the fifth stop is the gap.
     page.locator("#chart").focus()
     for _ in range(5):
         page.keyboard.press("ArrowRight")

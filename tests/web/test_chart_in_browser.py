@@ -1,4 +1,4 @@
-"""The chart under hand: zoom, metrics, intervals, time zones, comparisons, and what it says of gaps."""
+"""Use of the chart: zoom, metrics, intervals, time zones, comparisons, and its texts about gaps."""
 
 from __future__ import annotations
 

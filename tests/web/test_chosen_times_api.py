@@ -1,4 +1,4 @@
-"""Hours and weekdays: what the clocks show counts, also where they change, in every answer alike."""
+"""Hours and weekdays: the displayed clock counts, also where it changes, the same in every answer."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def query_of(hours: tuple[int, int] | None, weekdays: set[int]) -> str:
     return f"hours={times.hours_text or ''}&weekdays={','.join(map(str, times.weekdays))}"
 
 
-# The hour that comes twice, the one that is left out, a night over the change.
+# The hour that occurs twice, the skipped one, a night over the change.
 @pytest.mark.thorough
 @example("Europe/Berlin", "2024-10-26", (120, 180), set(), 3600)
 @example("Europe/Berlin", "2024-03-30", (120, 180), set(), 86_400)

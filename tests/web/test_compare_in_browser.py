@@ -50,7 +50,7 @@ def test_the_other_sides_line_breaks_at_its_own_holes_and_runs_on_over_ours(
     page = window.open(WEEK)
     other = page.evaluate("document.getElementById('chart').timeChart.view.other")
     minute = [round((one["start"] - START_MS) / 60_000) for one in other["rows"]]
-    assert minute == [0, 1, 2, 3, 5]  # over our hole, too
+    assert minute == [0, 1, 2, 3, 5]  # over our gap as well
     assert [one["known"]["value"] for one in other["rows"]] == [1, 10, 7, 4, 5]
     assert other["gaps"] == [[START_MS + 4 * 60_000, START_MS + 5 * 60_000]]
     assert window.chart_values()["a week earlier"] == [1, 10, 7, 4, 5]
@@ -109,7 +109,7 @@ def test_the_table_shows_what_lies_in_the_holes_of_each_side(two_weeks: Place, v
     rows = page.locator("#table-area tbody tr")
     expect(rows).to_have_count(6)
     cells = [row.locator("td").all_inner_texts() for row in rows.all()]
-    # Cars, all, a week earlier, frames: our hole has the week before beside it, and the other way round.
+    # Cars, all, a week earlier, frames: our gap has the week before next to it, and the other way round.
     assert cells[2] == ["no footage", "7", "\u2013"]
     assert cells[4] == ["5", "5", "no footage", "10"]
     page.locator("#table-area").get_by_role("button", name="a week earlier").click()

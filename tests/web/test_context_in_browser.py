@@ -1,4 +1,4 @@
-"""The context bar: what the page shows, chosen in lists, a calendar and a few fields; by keyboard, too."""
+"""The context bar: the page's selection, chosen in lists, a calendar and a few fields; also by keyboard."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_three_ticks_are_one_choice(two_weeks: Place, visit: Visits) -> None:
         options.filter(has_text=name).click()
     expect(page.locator("#labels-chip")).to_contain_text("3 of 4")
     assert not asked
-    page.mouse.click(900, 500)  # beside the list: on the chart, which does not take it
+    page.mouse.click(900, 500)  # next to the list: on the chart, which does not receive it
     expect(page).to_have_url(re.compile(r"\?label=car&label=traffic\+light&label=bus" + REST))
     window.settled()
     assert entries(page) == before + 1
@@ -252,7 +252,7 @@ def test_a_mistake_keeps_what_was_chosen_and_offers_what_would_do(place: Place, 
     window.settled()
     expect(page.locator("#notice")).to_be_hidden()
     expect(page).to_have_url(re.compile(r"\?label=bus" + REST))
-    # Without the notice's help, too: another choice by hand.
+    # Also without the notice's help: another choice by hand.
     page = window.open("?label=bus&interval=90", wait_for="#dashboard[data-state=failed]")
     window.choose("labels", "car")
     expect(page).to_have_url(re.compile(r"\?label=car&label=bus&interval=90" + REST))

@@ -1,4 +1,4 @@
-"""The API is what its description says: checked by schemathesis, by OpenAPI's own schema, and by hand."""
+"""The API matches its description: checked by schemathesis, by OpenAPI's own schema, and by hand."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ from frametally_web.requests.problems import MEANINGS
 UNDESCRIBED = {
     ("GET", "/metrics"),  # for Prometheus: docs/metrics.md
     ("OPTIONS", "/api/v1/uploads/{}"),  # as that of all uploads
-    ("POST", "/api/v1/uploads/{}"),  # stands for PATCH and DELETE, where a proxy knows neither
+    ("POST", "/api/v1/uploads/{}"),  # replaces PATCH and DELETE where a proxy knows neither
 }
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 ROOT = Path(__file__).resolve().parents[2]
@@ -206,7 +206,7 @@ def test_nothing_that_a_viewer_reads_names_a_setting(place: Place) -> None:
 
 @cache
 def documents() -> dict[str, str]:
-    """Make the documents in a process of their own, by their files."""
+    """Make the documents in a separate process, by their files."""
     program = (
         "import api_files, json; print(json.dumps({str(k): v for k, v in api_files.documents().items()}))"
     )

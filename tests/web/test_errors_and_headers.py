@@ -1,4 +1,4 @@
-"""Errors are problem documents that tell nothing of the inside, and every answer has the security headers."""
+"""Errors are problem documents without internal details, and every answer has the security headers."""
 
 from __future__ import annotations
 

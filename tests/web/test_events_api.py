@@ -1,4 +1,4 @@
-"""The books and what changes in them: told while the work goes on, by only so many streams at once."""
+"""The books and their changes: reported while the work goes on, by a limited number of streams."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def listen(url: str, path: str = "/api/v1/events") -> HTTPResponse:
 
 
 def events(stream: HTTPResponse, *, with_beats: bool = False) -> Iterator[tuple[str, Any]]:
-    """News of a stream as they come, or its beats alone."""
+    """Live news of a stream, or only its beats."""
     kind = ""
     for line in stream:
         name, _, value = line.decode().strip().partition(": ")
@@ -276,7 +276,7 @@ def test_runs_come_newest_first_with_what_was_checked(place: Place) -> None:
 
 
 class Hanging:
-    """An index that answers nothing until it is told to."""
+    """An index that waits with its answers for the test."""
 
     def __init__(self, index: CountIndex) -> None:
         self._index = index

@@ -1,4 +1,4 @@
-"""What is on the screen leaves as files, as a picture and as a link; hostile names come along unharmed."""
+"""The screen's content as files, as a picture and as a link; hostile names stay harmless."""
 
 from __future__ import annotations
 

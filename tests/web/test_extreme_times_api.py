@@ -60,7 +60,7 @@ def test_no_end_of_a_range_makes_a_route_fail(filmed: Place, path: str) -> None:
         assert answer.status_code in (200, 400), f"{query}: {answer.text}"
         if answer.status_code == 400:
             assert answer.json is not None
-            # What is compared lies before a range, perhaps before all time.
+            # The compared time is before the range, perhaps before all time.
             assert answer.json["parameter"] in ({"from", "to", "compare"} & ROUTES[path]), query
 
 

@@ -87,7 +87,7 @@ def test_a_source_gets_a_time_zone_and_its_chart_has_these_clocks(
     dialog = dialog_of(page, "Set the time zone")
     dialog.get_by_label("Time zone").fill("Mars/Base")
     dialog.get_by_role("button", name="Show what would change").click()
-    expect(dialog.get_by_label("Time zone")).to_be_focused()  # the browser says why there
+    expect(dialog.get_by_label("Time zone")).to_be_focused()  # the browser gives the reason there
     dialog.get_by_label("Time zone").fill("Asia/Tokyo")
     confirm(dialog, "Set time zone", "2024-05-01 17:00:00 JST", "No stored count changes.")
     dialog.get_by_role("button", name="Close").click()

@@ -1,4 +1,4 @@
-"""What has just been counted is proved at once and as a whole: the ledger knows what the index has."""
+"""New counts have a complete proof at once: the ledger knows all that the index has."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the dashboard's folder says about itself is so, and its libraries are the ones that were chosen."""
+"""The dashboard's README and settings are correct, and its libraries are the chosen ones."""
 
 from __future__ import annotations
 
@@ -216,7 +216,7 @@ else:
 
 
 def fake_npm(place: Path, *, works: bool = True) -> str:
-    """A stand-in for npm, as a PATH: it installs what is installed for this checkout."""
+    """A stand-in for npm, as a PATH: it installs this checkout's installed packages."""
     installed = FOLDER / "build" / "node_modules"
     if not installed.is_dir():
         pytest.skip("the page cannot be made here: run python simple_frontend/fetch_assets.py")
@@ -264,7 +264,7 @@ def test_the_same_sources_make_the_same_bytes_and_then_nothing_is_done(made_fold
     name = script_of(made_folder)
     damaged = made_folder / "frametally_web/static/built" / name
     damaged.write_bytes(first[name][:3])
-    assert fetch(made_folder, "/nonexistent").returncode == 0  # of what was fetched before: no npm is asked
+    assert fetch(made_folder, "/nonexistent").returncode == 0  # of the earlier download: npm is not used
     assert built_in(made_folder) == first
 
 

@@ -1,4 +1,4 @@
-"""A clip dated in the future does not stretch the range of charts that nobody chose a range for."""
+"""A clip dated in the future does not stretch the default range of charts."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_a_range_that_nobody_chose_ends_before_footage_of_the_future(place: Plac
     assert not [
         row for row in rows if row.startswith("20") and int(row[:4]) > time.gmtime(end_ms / 1000).tm_year
     ]
-    # It is there for those that ask for it, and where there is nothing else.
+    # It is shown if you ask for it, and if there is nothing else.
     assert ask(f"counts?to={then_ms + 60_000}")["to_ms"] == then_ms + 60_000
     assert ask(f"counts?from={end_ms + HOUR_MS}")["to_ms"] == then_ms + 60_000
     if source_then == "yard":

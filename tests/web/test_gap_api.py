@@ -1,4 +1,4 @@
-"""A hole is explained: from when to when, the frames at both its ends, and what the books say of it."""
+"""A gap is explained: its start and end, the frames at both ends, and the state of the books."""
 
 from __future__ import annotations
 

@@ -58,11 +58,12 @@ def test_the_api_names_a_problem_in_the_language_that_is_asked_for_and_in_englis
 
 
 OF_PROGRAMS = {"upload_routes", "stored_bytes.py", "events.py", "proof_routes.py", "body.py"}
-"""Where mistakes of programs are refused, which no page makes."""
+"""Modules that refuse errors of programs, which pages never cause."""
 
 
 def _sentences(source: str) -> Iterator[str]:
-    """Return what the problems in a source say, with `1` for each value; the words of others are theirs."""
+    """Return the messages of the problems in a source, with `1` for each value; messages of others stay
+    theirs."""
     for call in ast.walk(ast.parse(source)):
         if isinstance(call, ast.Call) and getattr(call.func, "id", "") in ("Problem", "bad_parameter"):
             for value in (*call.args, *(keyword.value for keyword in call.keywords)):

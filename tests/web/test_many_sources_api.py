@@ -1,4 +1,4 @@
-"""More sources than one query may name: whoever asks for none in particular is answered all the same."""
+"""More sources than one query may name: a query without a choice of sources is still answered."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def test_a_scrape_reads_nothing_itself_and_waits_for_nothing(place: Place, servi
     url = serving(app)
     scraped(url)
     parts_of(app).books.reading()
-    place.go_away()  # whoever asked the index now would fail
+    place.go_away()  # a query of the index would fail now
     place.index.asked.clear()
     before = [threading.active_count()]
     for _ in range(50):

@@ -148,7 +148,7 @@ def test_a_change_that_a_page_of_another_site_asks_for_is_refused(
     assert refused.status == 403
     assert "another site" in refused.json["detail"]
     assert refused.json["remedy"]
-    assert ask("POST", "/api/v1/calibrations/try", b"{}", **headers).status == 403  # of Flask's, too
+    assert ask("POST", "/api/v1/calibrations/try", b"{}", **headers).status == 403  # also those of Flask
     assert ask("GET", "/api/tests/1", **headers).status == 200
 
 

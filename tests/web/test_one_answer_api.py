@@ -79,7 +79,7 @@ def question(rng: random.Random) -> dict[str, Any]:
 
 
 def is_asked(query: dict[str, Any], start_ms: int) -> bool:
-    """Whether a quarter of an hour lies in the range, the hours and the weekdays of a question."""
+    """Whether a quarter of an hour is in the range, the hours and the weekdays of a query."""
     first, last = 0, 24
     if "hours" in query:
         first, last = (int(clock[:2]) for clock in query["hours"].split("-"))

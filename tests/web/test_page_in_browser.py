@@ -1,4 +1,4 @@
-"""The page as people have it: in a browser, with real answers, real frames and real faults."""
+"""The page as people see it: in a browser, with real answers, real frames and real faults."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_the_page_shows_the_numbers_of_the_records(place: Place, visit: Visits) 
     assert values["car"] == cars
     total = sum(one.detections for one in records)
     expect(window.headline.locator(".value")).to_have_text(f"{total:,} detections")
-    expect(window.tile("Detections").locator(".value")).to_have_count(0)  # a number stands once
+    expect(window.tile("Detections").locator(".value")).to_have_count(0)  # each number occurs once
     expect(window.fact("frames")).to_have_text("240 frames analysed")
     expect(window.tile("Peak in one frame").locator(".value")).to_have_text(str(max(r.peak for r in records)))
     expect(window.fact("source")).to_have_text("Junction East")

@@ -220,7 +220,7 @@ def test_hostile_names_are_shown_as_text_and_do_nothing(place: Place, visit: Vis
     place.film(dict.fromkeys(HOSTILE, 4.0), name="<b onclick=alert(1)>cam</b>")
     window = visit(place)
     page = window.open()
-    # Text may be shown with its white space drawn together, but with nothing of it taken as markup.
+    # Text may be shown with its white space collapsed, but none of it may be read as markup.
     shown = page.locator(".key .name").all_text_contents()
     assert sorted(shown) == sorted(HOSTILE)
     assert sorted(page.locator("button.frame-card .name").all_text_contents()) == sorted(HOSTILE)

@@ -1,4 +1,4 @@
-"""On paper and in the system's own colours: nothing is cut off, colours that mean something stay."""
+"""On paper and in the system's colours: nothing is clipped, and meaningful colours stay."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COLOURED = [".key .swatch", "#breakdown .bar", "#heatmap tbody td:not(.gap)"]
 
 
 def colours(page: Page) -> list[str]:
-    """What the first of each coloured thing is filled with."""
+    """The fill colour of the first of each coloured element."""
     found = [
         page.locator(one).first.evaluate("(element) => getComputedStyle(element).backgroundColor")
         for one in COLOURED

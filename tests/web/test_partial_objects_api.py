@@ -1,4 +1,4 @@
-"""Where some footage was too slow to track, what was measured is said, and in how many sources."""
+"""If some footage was too slow to track, the measured part is shown, with its number of sources."""
 
 from __future__ import annotations
 

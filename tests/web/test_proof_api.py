@@ -1,4 +1,4 @@
-"""The proof: every frame behind a bar once, by time, with a sum that ends at the bar; every object, too."""
+"""The proof: every frame behind a bar once, by time, with a sum that equals the bar; also every object."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def walk(ask: Callable[[str], Any], query: str) -> list[dict[str, Any]]:
 def ask(filmed: Place) -> Callable[[str], Any]:
     """Asks one dashboard over the footage."""
     client = filmed.app().test_client()
-    # On a busy machine the first answers may come before all segments are known.
+    # On a busy machine the first answers may arrive before all segments are known.
     while not client.get("/api/v1/frames?limit=1").json["frames"]:
         pass
     return lambda address: client.get(address).json
@@ -185,7 +185,7 @@ def test_frames_that_have_gone_from_the_segments_are_missed_on_the_last_page(fil
 
 
 class CountingStore:
-    """Counts what is read."""
+    """Counts the reads."""
 
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
@@ -371,7 +371,7 @@ def test_single_pictures_are_too_far_apart_and_the_note_says_so(place: Place) ->
 def test_an_hour_of_the_week_says_why_its_objects_are_not_known(
     place: Place, analysed_fps: float | None, why: str
 ) -> None:
-    place.labels_to_count = ["car", "bus", "zebra"]  # what was counted and not seen is a zero
+    place.labels_to_count = ["car", "bus", "zebra"]  # a label that was counted and not seen is zero
     publish_lines(place, make_lines("gate", frames=24), analysed_fps=analysed_fps)
     (cell,) = get(place, "/api/heatmap?label=car")["cells"]
     assert (cell["objects"], cell["objects_missing"]) == (None, why)

@@ -59,7 +59,7 @@ def test_the_frames_behind_a_bar_add_up_to_it_page_by_page(place: Place, visit: 
     expect(page).to_have_url(re.compile(r"at=2024-05-01T08:05:00Z"))
     window.settled()
     bar = bars["car"][1] + bars["bus"][1]  # type: ignore[operator]
-    expect(page.locator(".proof-sum")).to_contain_text(f"of {bar}")  # there is more to come
+    expect(page.locator(".proof-sum")).to_contain_text(f"of {bar}")  # more is still loading
     load_all(page)
     expect(page.locator(".proof-sum")).to_have_text(f"✓ The sum is {bar}: the bar's value")
     running = 0
@@ -94,7 +94,7 @@ def test_what_stands_behind_a_chart_is_asked_of_the_interval_that_the_chart_was_
 
 
 def note_base(asked: dict[str, list[str]], url: str) -> None:
-    """Note which stored interval a request for what stands behind the chart names."""
+    """Record the stored interval in a request for the proof behind the chart."""
     parts = urlsplit(url)
     route = parts.path.removeprefix("/api/v1/")
     if route in ("evidence", "frames", "objects"):
@@ -127,7 +127,7 @@ def test_frames_are_gone_through_by_keys_over_the_end_of_a_page(place: Place, vi
     expect(dialog.locator(".plate").first).to_contain_text("%")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Escape")
-    expect(caption).to_contain_text(re.compile(rf"No\. {first_page + 2}\b"))  # the list went along
+    expect(caption).to_contain_text(re.compile(rf"No\. {first_page + 2}\b"))  # the list moved along
 
 
 def test_a_link_leads_to_the_very_frame_and_back_to_the_bar_before(place: Place, visit: Visits) -> None:
@@ -232,7 +232,7 @@ def test_the_peak_is_proved_by_the_frame_that_reaches_it(place: Place, visit: Vi
     window = visit(place)
     page = window.open("?interval=300&metric=peak&at=2024-05-01T08:00:00Z")
     expect(page.locator("#frames-subtitle")).to_contain_text(f"peak in one frame {peak}, ")
-    expect(page.locator(".proof-list")).to_contain_text("so far")  # there is more to come
+    expect(page.locator(".proof-list")).to_contain_text("so far")  # more is still loading
     load_all(page)
     total = sum(one.detections for one in of_bar)
     expect(page.locator(".proof-sum")).to_have_text(f"✓ The sum is {total}: all detections behind this bar")

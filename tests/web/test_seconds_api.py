@@ -1,4 +1,4 @@
-"""Short footage is charted by the second: seconds add up to what is stored, and open onto their frames."""
+"""Short footage is charted by the second: seconds add up to the stored counts, and open onto their frames."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_seconds_add_up_to_the_stored_intervals_and_open_onto_their_frames(stree
 
 
 def summed(buckets: list[dict[str, Any]], stored: dict[str, Any]) -> dict[object, tuple[object, ...]]:
-    """What the bars of each stored interval come to."""
+    """The sums of each stored interval's bars."""
     sums: dict[object, Counter[str]] = {}
     peaks: Counter[object] = Counter()
     for one in buckets:

@@ -1,4 +1,4 @@
-"""What goes over the network: text packed as the browser takes it, and nothing twice that has not changed."""
+"""Network traffic: text is compressed as the browser accepts it, and unchanged answers are not sent again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pages of an allowed site may use every route of the API, whatever it answers; those of others none."""
+"""Pages of an allowed site may use every route of the API, with any answer; those of others none."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ OUR_OWN = {
     *("/traffic", "/videos", "/docs", "/redoc", "/healthz", "/metrics", "/static/{}", "/sign-out"),
     *("/sign-in", "/sign-in/once/{}", "/sign-in/password", "/sign-in/sessions"),
 }
-"""Pages, with what they load, and what machines of ours ask."""
+"""Pages with their assets, and requests of our machines."""
 
 NOT_VERSIONED = {"/api/docs", "/api/asyncapi.json", "/api/postman.json"}
 

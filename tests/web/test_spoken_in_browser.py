@@ -1,4 +1,4 @@
-"""What a screen reader hears: the result of each choice, and never the clock."""
+"""A screen reader announces the result of each choice, and never the clock."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def test_a_table_is_sorted_by_the_column_that_is_chosen_and_what_has_no_value_co
     place.film({"car": 9, "bus": 2}, intervals=11, interval_s=60, seed=7)
     expect(page.locator("#table-area tbody tr")).to_have_count(11)
     grown = [value for value in numbers_in(page, 1) if value is not None]
-    assert grown == sorted(grown)  # new counts come into the order that was chosen
+    assert grown == sorted(grown)  # new counts keep the chosen order
 
 
 @pytest.mark.parametrize(

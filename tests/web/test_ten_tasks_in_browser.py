@@ -71,7 +71,7 @@ def hand(request: pytest.FixtureRequest, the_city: Place, visit: Visits) -> Iter
 
 @pytest.fixture
 def photograph(hand: MouseHand) -> Callable[..., None]:
-    """Keeps a picture of what the mouse has come to, for the manual."""
+    """Saves a picture of the mouse's result, for the manual."""
     folder = SCREENSHOTS / "tasks"
     folder.mkdir(parents=True, exist_ok=True)
 
@@ -183,7 +183,7 @@ def test_is_everything_counted_up_to_now(hand: MouseHand, photograph: Callable[.
     expect(page.locator("#health-strip")).to_have_attribute(
         "title", re.compile("footage up to 19 Nov 2026, 23:5.*counted 4 mins? ago")
     )
-    by_keyboard = page.locator("#pages").get_by_role("link", name="Health")  # where the strip leads, too
+    by_keyboard = page.locator("#pages").get_by_role("link", name="Health")  # the strip's target as well
     hand.click(by_keyboard if isinstance(hand, KeyboardHand) else page.locator("#health-strip"))
     expect(page.locator("#verdict")).to_contain_text("Every frame is accounted for")
     row = page.locator("#books tbody tr", has_text="Station Road")
@@ -234,7 +234,7 @@ def test_five_minutes_are_gone_through_frame_by_frame(
 def test_what_is_on_screen_is_printed(hand: MouseHand, photograph: Callable[..., None]) -> None:
     page = hand.page
     choose_day(hand, "Wed 18")
-    hand.press("Control+P")  # which no page hears of
+    hand.press("Control+P")  # which pages do not learn about
     page.emulate_media(media="print")
     page.set_viewport_size({"width": PAPER_PX[0], "height": PAPER_PX[1]})
     page.evaluate("dispatchEvent(new Event('beforeprint'))")

@@ -1,4 +1,4 @@
-"""Labels that are not the busiest come together: summed by the server, however many there are."""
+"""Labels that are not the busiest are combined: summed by the server, however many there are."""
 
 from __future__ import annotations
 

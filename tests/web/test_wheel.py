@@ -1,4 +1,4 @@
-"""The wheel is enough: installed in an empty environment it serves each page as it is made of its sources."""
+"""The wheel is enough: installed in an empty environment it serves each page as built from its sources."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_the_wheel_holds_every_package(wheel: Path) -> None:
 
 
 class Installed(NamedTuple):
-    """The command line of the wheel in an environment of its own, and the variables to start it with."""
+    """The command line of the wheel in a separate environment, and the variables to start it with."""
 
     frametally: str
     environment: dict[str, str]
