@@ -1,4 +1,4 @@
-"""`frametally` as its users start it, in a process of its own, without importing all of it anew each time."""
+"""`frametally` as users start it, in a separate process, without importing everything again each time."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def run_frametally(*arguments: object, cwd: Path, timeout_s: float = 240, **env:
     """Run a command to its end.
 
     Raises:
-        TimeoutError: it goes on after `timeout_s` seconds.
+        TimeoutError: It is still running after `timeout_s` seconds.
     """
     with tempfile.TemporaryDirectory() as output:
         process = FORKS.Process(

@@ -1,4 +1,4 @@
-"""Fixtures for every part: the real model and footage, or a skip that says why they are not there."""
+"""Fixtures for all tests: the real model and footage, or a skip with the reason why they are missing."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_deselected(items: list[pytest.Item]) -> None:
-    """Count what is left to `make test-all`."""
+    """Count the tests that are left to `make test-all`."""
     if items:
         config = items[0].config
         config.stash[_LEFT_OUT] = config.stash.get(_LEFT_OUT, 0) + sum(
@@ -68,7 +68,7 @@ def pytest_deselected(items: list[pytest.Item]) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Tell the count to the process that prints, where the tests are spread over several."""
+    """Send the count to the main process, if tests run in several."""
     if (output := getattr(session.config, "workeroutput", None)) is not None:
         output["left_out"] = session.config.stash.get(_LEFT_OUT, 0)
 
@@ -80,7 +80,7 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say what was not run."""
+    """Report the tests that were not run."""
     if count := config.stash.get(_LEFT_OUT, 0):
         terminalreporter.write_line(
             f"`make test-all` has at least {count:,} more: kill campaigns, hostile files, flipped bits, each "
@@ -98,7 +98,7 @@ def _unavailable(what: str, reason: object) -> None:
 
 @contextmanager
 def _one_at_a_time(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Of the processes that the tests are spread over, one fetches; the others find what it has fetched."""
+    """If tests run in several processes, one fetches the files and the others use them."""
     shared = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent
@@ -168,7 +168,7 @@ def has_bf16() -> bool:
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """Development data beside the checkout; no part of the project."""
+    """Development data next to the checkout; not part of the project."""
     folder = REPOSITORY.parent / "shared" / "data"
     if not folder.is_dir():
         pytest.skip(f"needs the development data, and there is no {folder.parent}")

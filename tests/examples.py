@@ -13,7 +13,7 @@ _QUICK_SHARE = 5
 
 
 def examples(count: int) -> int:
-    """Return `count`, or of the quick profile a fifth of it."""
+    """Return `count`, or a fifth of it in the quick profile."""
     return count if THOROUGH else max(2, count // _QUICK_SHARE)
 
 
@@ -24,5 +24,5 @@ def first_quick(values: Iterable[Any]) -> list[Any]:
 
 
 def some_quick(values: Iterable[Any], quick: Collection[Any]) -> list[Any]:
-    """Return the parameters of a test, of which `make test` tries those that are among `quick`."""
+    """Return the parameters of a test; `make test` only tries those in `quick`."""
     return [value if value in quick else pytest.param(value, marks=pytest.mark.thorough) for value in values]

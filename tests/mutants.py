@@ -165,7 +165,7 @@ def module_name(path: Path) -> str:
 
 
 def mutants_of(path: Path) -> dict[str, list[Mutant]]:
-    """Return the mutants of each function, the sharp ones first, in an order of their own."""
+    """Return the mutants of each function, the most telling ones first."""
     source = path.read_bytes()
     starts = [0]
     for line in source.splitlines(keepends=True):
@@ -238,7 +238,7 @@ def _deciding(node: ast.AST) -> Iterator[ast.AST]:
 
 @cache
 def _importers() -> dict[str, set[Path]]:
-    """Return for each module those that import it."""
+    """Return the importers of each module."""
     tops = [ROOT / "tests", *PACKAGES]
     texts = {path: path.read_text(encoding="utf-8") for top in tops for path in top.rglob("*.py")}
     names = {module_name(path) for path in texts}
@@ -281,7 +281,7 @@ def tests_near(path: Path) -> list[str]:
 
 
 def forked(task: Callable[[Connection], None], longest_s: float | None = None) -> Iterator[Any]:
-    """Yield what a task sends from a process of its own, until it ends or sends nothing for so long."""
+    """Yield the messages of a task in a separate process, until it ends or is silent for too long."""
     received, sent = multiprocessing.Pipe(duplex=False)
 
     def run() -> None:
@@ -303,7 +303,7 @@ def forked(task: Callable[[Connection], None], longest_s: float | None = None) -
 
 
 def _function(mutant: Mutant) -> Any:
-    """Return the function, as it is imported, that a mutant is one of."""
+    """Return the imported function that a mutant changes."""
     target: Any = importlib.import_module(module_name(mutant.path))
     for name in mutant.rule.removeprefix(f"{target.__name__}.").split("."):
         target = vars(target)[name]
@@ -389,7 +389,7 @@ def judged(mutants: list[Mutant], places: slice) -> Iterator[tuple[Mutant, str |
 
 
 def modules_of(places: Iterable[str]) -> list[Path]:
-    """The modules that are there, of modules and folders."""
+    """The existing modules among modules and folders."""
     paths = (path for place in places for path in [ROOT / place, *sorted((ROOT / place).rglob("*.py"))])
     return [path for path in paths if path.is_file()]
 
