@@ -44,7 +44,7 @@ def book(make: Callable[[], AccessBook]) -> AccessBook:
 
 
 def change(book: AccessBook, statement: str) -> None:
-    """Change rows as a clock that was set would have them."""
+    """Change rows to what another setting of the clock would have written."""
     with book._database.writing() as connection:
         connection.execute(text(statement))
 
@@ -140,7 +140,7 @@ def test_a_session_ends_when_it_is_left_and_at_its_age(book: AccessBook) -> None
         "UPDATE frametally_sessions "
         "SET seen_at_ms = seen_at_ms - 3500000, begun_at_ms = begun_at_ms - 3500000",
     )
-    assert is_open(book)  # and was seen by that
+    assert is_open(book)  # and was recognized by it
     change(book, "UPDATE frametally_sessions SET begun_at_ms = begun_at_ms - 3500000")
     assert is_open(book)
     change(book, "UPDATE frametally_sessions SET begun_at_ms = begun_at_ms - 3500000")

@@ -53,7 +53,7 @@ def book(make: Callable[[], AuditBook]) -> AuditBook:
 
 
 def tamper(book: AuditBook, *statements: str) -> None:
-    """Change rows as somebody would who may do everything in the database."""
+    """Change rows as a user with all rights in the database could."""
     writing = book._database.writing
     with writing() as connection:
         if connection.dialect.name == "sqlite":

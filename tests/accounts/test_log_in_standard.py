@@ -53,7 +53,7 @@ def client(people: Place, serving: Serving) -> Iterator[Client]:
 
 
 def change(place: Place, statement: str) -> None:
-    """Change rows as time would have."""
+    """Change rows as passing time would."""
     with place.access._database.writing() as connection:
         connection.execute(text(statement))
 

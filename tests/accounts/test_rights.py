@@ -25,7 +25,7 @@ def app(place: Place) -> Flask:
 
 
 def routes_of(app: Flask) -> set[str]:
-    """All that anybody can ask for, read from the routers themselves."""
+    """All routes and methods, read from the routers themselves."""
     of_flask = {
         route_of(method, rule.rule)
         for rule in app.url_map.iter_rules()

@@ -31,7 +31,7 @@ def people(place: Place) -> Iterator[Place]:
 
 
 class Hashing:
-    """Hashes that take until they are released."""
+    """Hashes that block until they are released."""
 
     def __init__(self) -> None:
         self.released = threading.Event()
@@ -55,7 +55,7 @@ def hashing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hashing]:
 def ask(port: int, request: bytes, opened: contextlib.ExitStack) -> socket.socket:
     one = opened.enter_context(socket.create_connection(("127.0.0.1", port), timeout=30))
     one.sendall(request + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n")
-    # Each guesses another name, since many guesses at one would wait.
+    # Each guesses another name, because many guesses at one would have to wait.
     one.sendall(FORM.format(uuid.uuid4().hex[:29]).encode() if request.startswith(b"POST") else b"\r\n")
     return one
 
