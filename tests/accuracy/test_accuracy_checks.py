@@ -48,7 +48,7 @@ def count_gate(place: Place) -> Place:
 def refusing(
     make_place: Callable[[Path], Place], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[FlaskClient]:
-    """A dashboard with a check of which five units are answered; the tests that share it change nothing."""
+    """A dashboard with a check that has five answers; the tests that share it change nothing."""
     place = count_gate(make_place(tmp_path_factory.mktemp("refusing")))
     client = place.app().test_client()
     start(client)
@@ -74,7 +74,7 @@ def start(client: FlaskClient, **wanted: Any) -> dict[str, Any]:
 
 
 def answer_all(client: FlaskClient, *, most: int = 1000) -> int:
-    """Answer as the desk does, until there is nothing left, and return how many answers that took."""
+    """Answer as the desk does until nothing is left; return the number of answers."""
     truths, given = right_counts(), 0
     while given < most:
         units = client.get("/api/v1/accuracy/gate/next?number=5").get_json()["units"]
@@ -176,7 +176,7 @@ def test_a_census_says_the_truth_itself(client: FlaskClient) -> None:
 def test_a_label_that_is_all_false_is_shown_to_be_false(
     client: FlaskClient, counted: Place, capsys: pytest.CaptureFixture[str], answered: int
 ) -> None:
-    """A parked thing is taken for a car in every frame: a false label."""
+    """A parked thing is mistaken for a car in every frame: a false label."""
     start(client, labels=["car"])
     for unit in range(answered):
         client.post("/api/v1/accuracy/gate/answers", json={"unit": unit, "counts": {}})
@@ -343,7 +343,7 @@ def test_a_signed_file_is_checked_by_its_own_fields(
 def test_a_certificate_of_an_earlier_frametally_still_holds(
     client: FlaskClient, counted: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It knew neither what stays from frame to frame nor where a level is unusual."""
+    """It did not know either what stays from frame to frame or where a level is unusual."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     from frametally_accuracy.certificates import _signed
@@ -357,7 +357,7 @@ def test_a_certificate_of_an_earlier_frametally_still_holds(
     for unit in fields["units"]:
         assert unit.pop("steady") == {}
         del unit["unusual"]
-    fields["result"]["labels"][0]["units_needed"] = 7  # as another frametally forecasts it
+    fields["result"]["labels"][0]["units_needed"] = 7  # with a different forecast from another version
     file = tmp_path / "earlier.json"
     key = Ed25519PrivateKey.generate()
     fields["public_key"] = key.public_key().public_bytes_raw().hex()

@@ -54,7 +54,7 @@ def checked(client: FlaskClient, counted: Place) -> Checked:
             check = book.find_check(found)
             for unit in book.units(found)[:most]:
                 of_unit = {label: sum(box.label == label for box in unit.boxes) for label in check.labels}
-                of_unit["car"] += unit.captured_at_ms // 5000 % 4 == 0  # as `right_counts` has it
+                of_unit["car"] += unit.captured_at_ms // 5000 % 4 == 0  # in the form of `right_counts`
                 book.answer(check, unit.number, person="anna", counts=of_unit)
         return found
 

@@ -56,7 +56,7 @@ def test_what_a_check_says_now_reads_no_frame_and_no_ledger(
 
 
 def moved(lines: Lines) -> Lines:
-    """The same frames ten minutes later, as `frametally retime` makes them."""
+    """The same frames ten minutes later, as after `frametally retime`."""
     return make_lines("gate", frames=FRAMES, start_ms=START_MS + 600_000)
 
 
@@ -69,7 +69,7 @@ def more(_: Lines) -> Lines:
 
 
 def other_boxes(lines: Lines) -> Lines:
-    """As another detection of the same frames has them: two frames have each other's boxes."""
+    """Another detection of the same frames: two frames have each other's boxes."""
     first = next(place for place, line in enumerate(lines) if len(line.detections) == 1)
     last = next(place for place in range(len(lines) - 1, 0, -1) if len(lines[place].detections) == 3)
     swapped = [*lines]
@@ -198,7 +198,7 @@ def test_frames_that_are_forgotten_are_skipped_stop_the_certificate_and_lose_no_
     since_ms = lines[2].captured_at_ms
     targets = targets_in(list_manifests(counted.store), from_ms=since_ms, to_ms=None)
     forget(counted.store, targets, delete_images=False, progress=NoProgress())
-    for line in lines[2:]:  # as `frametally forget --delete-images` deletes them
+    for line in lines[2:]:  # deleted as by `frametally forget --delete-images`
         counted.store.delete(line.image_path)
     desk = client.get("/api/v1/accuracy/gate/next?number=5").get_json()
     assert [unit["is_missing"] for unit in desk["units"]] == [
@@ -262,7 +262,7 @@ def test_no_name_of_a_check_is_another_ones_id(client: FlaskClient) -> None:
 def test_a_time_that_cannot_be_is_refused_and_the_servers_clock_dates_answers(
     client: FlaskClient, counted: Place
 ) -> None:
-    """A checker's clock may be years off: no time of theirs is kept but how long a frame took."""
+    """A checker's clock may be years off: of its times, only the duration of an answer is kept."""
     started = start(client)["started_at_ms"]
     refused = client.post(
         "/api/v1/accuracy/gate/answers", json={"unit": 0, "counts": {"car": 1}, "took_ms": -86_400_000}
