@@ -34,7 +34,7 @@ Made = tuple[dict[str, bytes], list[Artifact], dict[str, list[tuple[object, ...]
 
 
 class Videos:
-    """The videos of an Airflow's deployment; none of its workers does what the layers do."""
+    """The videos of an Airflow's deployment, whose workers leave the layers to Airflow."""
 
     def __init__(self, airflow: Airflow) -> None:
         self.airflow = airflow
@@ -106,7 +106,7 @@ class Videos:
             assert tell_arrivals(log, videos_topic(self.settings), catalogue) == 1
 
     def runs(self) -> dict[str, str]:
-        """The state of each run of the DAG that brings a video through its layers."""
+        """The state of each run of the DAG that takes a video through its layers."""
         said = self.airflow.run("dags", "list-runs", PROCESS, "-o", "json")
         found = json.loads(said[said.index("[{") :]) if "[{" in said else []  # warnings are printed first
         return {run["run_id"]: run["state"] for run in found}
