@@ -1,4 +1,4 @@
-"""A place with counts, in which rules are looked at: all ports real, and small."""
+"""A place with counts, in which rules are checked: all ports are real, and small."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ __all__ = ["AFTERWARDS_MS", "DAY", "DAY_MS", "MINUTE_MS", "AlertPlace", "alert_p
 
 @dataclass
 class AlertPlace:
-    """Counts of one day, and a book."""
+    """The counts of one day, and a book."""
 
     ports: RoundPorts
     book: AlertBook
@@ -89,7 +89,7 @@ class AlertPlace:
         assert self.ports.index.publish(run, counts, coverage)
 
     def film(self, *spans_ms: tuple[int, int], source: str = "gate") -> None:
-        """Produce footage anew: a video for each first and last frame, by ms of the day."""
+        """Produce footage again: a video for each first and last frame, by ms of the day."""
         store = self.ports.store
         for found in [*store.list("media/")]:
             store.delete(found.key)
@@ -103,7 +103,7 @@ class AlertPlace:
             store.put(manifest.key, encode(manifest))
 
     def objects(self, minutes: Mapping[int, tuple[int | None, int, int | None]]) -> None:
-        """Count minutes anew: objects, boxes and boxes in tracks; no objects: not measured."""
+        """Count minutes again: objects, boxes and boxes in tracks; without objects, they are not measured."""
         self.published += 1
         run = make_run(self.published, digest=f"{self.published:064d}")
         rows = {DAY_MS + minute * MINUTE_MS: values for minute, values in minutes.items()}
@@ -175,7 +175,7 @@ class AlertPlace:
         return [message.alert for message in self.book.messages(10_000)[0]][::-1]
 
     def told(self) -> list[tuple[int, str, float | None]]:
-        """The same as minute, state with the revision, and value."""
+        """The alerts as minute, state with the revision, and value."""
         return [
             ((alert.start_ms - DAY_MS) // MINUTE_MS, f"{alert.state} {alert.revision}", alert.value)
             for alert in self.alerts()

@@ -53,7 +53,7 @@ def test_each_alert_and_each_report_is_told_once_whatever_is_killed(tmp_path: Pa
         place.rule(threshold=10)
         minutes: dict[int, int | None] = {}
         told: defaultdict[int, list[float | None]] = defaultdict(list)
-        # Due six hours ago: a day's turn that none of these minutes is far from.
+        # Due six hours ago: the turn of a day that all these minutes are near to.
         clock = time.strftime("%H:%M", time.gmtime(time.time() - 6 * 3600))
         killed = reports = 0
         while killed < KILLS:

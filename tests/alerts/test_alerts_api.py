@@ -54,7 +54,7 @@ def fill(book: AlertBook, findings: int, **finding: Any) -> None:
 
 
 def count(place: Place) -> None:
-    """A minute of cars: there are a source, a label and a model that reports can be of."""
+    """A minute of cars: a source, a label and a model for reports."""
     counts = [make_count(DAY_MS, "car", 3, source="gate", evidence=[])]
     coverage = [make_coverage(DAY_MS, 5, source="gate", detections=3)]
     place.publish(counts, coverage, interval_s=60, model="m")

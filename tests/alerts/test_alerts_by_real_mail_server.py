@@ -1,4 +1,4 @@
-"""Alerts by mail, to a real mail server (Debian's Exim), which takes none without TLS and a password."""
+"""Alerts by mail, to a real mail server (Debian's Exim), which requires TLS and a password."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_a_real_mail_server_takes_an_alert_by_tls_and_a_password_once(tmp_path: 
     [mail] = mails_to(smtp, receiver, at_least=1)
     assert mail["Subject"] == "frametally: busy: count (gate): 4, from 1"
     assert mail["Message-ID"] == f"<{message.id}@example.org>"
-    assert "esmtpsa" in mail["Received"]  # by TLS and with a log-in, as the server has noted
+    assert "esmtpsa" in mail["Received"]  # by TLS and with a log-in, according to the server's log
 
 
 def test_a_real_mail_server_takes_a_report_with_its_files(tmp_path: Path) -> None:

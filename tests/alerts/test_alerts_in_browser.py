@@ -108,7 +108,7 @@ def test_where_channels_cannot_be_read_the_page_says_so_and_repeats_nothing_of_t
     )
     expect(page.locator("body")).not_to_contain_text("hunter2")
     picture(page, "alerts-error")
-    assert len(window.complaints) == 1  # that of the status
+    assert len(window.complaints) == 1  # the status line's
     window.complaints.clear()
 
 

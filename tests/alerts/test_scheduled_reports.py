@@ -50,7 +50,7 @@ def quickly(report: ScheduledReport, turn: ClockTurn) -> Mapping[str, bytes]:
 
 
 def stored(place: AlertPlace, name: str) -> dict[str, dict[str, bytes]]:
-    """The files in the store but their checksums, by day and name."""
+    """The stored files without their checksums, by day and name."""
     found: dict[str, dict[str, bytes]] = {}
     for info in place.ports.store.list(f"reports/{name}"):
         _, _, day, file = info.key.split("/")
@@ -68,7 +68,7 @@ DUE_MS = ms("2026-05-04T07:00+02:00")
 
 
 def of_one_day(place: AlertPlace) -> None:
-    """A Friday: an hour of cars, an hour in which nothing was seen, and the rest was not filmed."""
+    """A Friday: an hour of cars, an empty hour, and no footage for the rest."""
     place.count({minute: 3 if minute < 660 else 0 for minute in range(600, 720)}, day="2026-05-01")
 
 
@@ -107,7 +107,7 @@ def test_a_turn_is_told_once_whoever_asks_how_often_and_whatever_the_clock_does(
         now_ms = DUE_MS + hours * HOUR_MS
         place.make_reports(now_ms, quickly)
     assert told_days(place) == [MONDAY]
-    # A clock that was years ahead keeps nothing from being made once it is right again.
+    # A clock that was years ahead blocks nothing once it is right again.
     place.make_reports(DUE_MS + 520 * 7 * 24 * HOUR_MS, quickly)
     assert place.make_reports(DUE_MS + 7 * 24 * HOUR_MS, quickly) == (1, [])
     assert told_days(place)[-1] == "2026-05-11"
@@ -264,7 +264,7 @@ def test_one_that_cannot_be_made_is_said_and_keeps_no_other(place: AlertPlace) -
         return quickly(report, turn)
 
     assert place.make_reports(DUE_MS, make) == (1, ["report bad: There is no source named 'gate'."])
-    # Once it can be, it is.
+    # Once it can be sent, it is.
     assert place.make_reports(DUE_MS + HOUR_MS, quickly) == (1, [])
     assert sorted(alert.rule for alert in place.alerts()) == ["bad", "good"]
 
@@ -331,7 +331,7 @@ def test_rounds_of_one_process_know_what_could_not_be_made(
     data_dir = str(place.ports.settings.data_dir)
     assert cli.main(["alerts", "run", "--every", "1s", "--data-dir", data_dir]) == 0
     assert tries == ["weekly"]
-    # A person who runs it once has it tried.
+    # A person who runs it once triggers an attempt.
     assert cli.main(["alerts", "run", "--data-dir", data_dir]) == 6
     assert len(tries) == 2
 

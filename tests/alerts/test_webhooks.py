@@ -1,4 +1,4 @@
-"""Webhooks: signed, tried again, never inward, and never longer or larger than they may be."""
+"""Webhooks: signed, retried, never to internal addresses, and never longer or larger than allowed."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_without_a_secret_nothing_is_posted_and_what_waits_waits(tmp_path: Path)
 
 
 def endless_body(connection: socket.socket) -> None:
-    """Ten gigabytes, as fast as they are taken."""
+    """Ten gigabytes, as fast as the client reads."""
     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 10000000000\r\n\r\n")
     for _ in range(10_000):
         connection.sendall(bytes(1_000_000))
