@@ -48,7 +48,7 @@ def in_a_thread(work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
 
 
 async def ask(client: Client, tool: str, **arguments: Any) -> Any:
-    """The answer of a tool, or its error as a text."""
+    """The answer of a tool, or its error, as text."""
     result = await client.call_tool(tool, arguments)
     text = result.content[0].text
     return text if result.is_error else json.loads(text)
