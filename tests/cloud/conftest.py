@@ -1,4 +1,4 @@
-"""A stack's folder to set up, without touching the checkout's own."""
+"""A stack's folder to set up, which is not the checkout's."""
 
 from __future__ import annotations
 

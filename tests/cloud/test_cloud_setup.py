@@ -83,7 +83,7 @@ def test_one_run_writes_all_that_the_stack_needs(stack: Path) -> None:
         ("frametally", "FRAMETALLY_INDEX_PASSWORD"),
         ("frametally-dashboard", "FRAMETALLY_INDEX_READER_PASSWORD"),
     ):
-        assert users[user].startswith("$2a$")  # the only name of bcrypt that Elasticsearch knows
+        assert users[user].startswith("$2a$")  # the only bcrypt prefix that Elasticsearch knows
         assert bcrypt.checkpw((values[name] or "").encode(), users[user].encode())
     definitions = (stack / "rabbitmq/definitions.json").read_text()
     for user, name in QUEUE_USERS.items():

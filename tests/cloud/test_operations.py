@@ -117,7 +117,7 @@ COMMANDS = [
     *(f"{command} --help" for plugin in plugins() for command in plugin.commands),
 ]
 LOCKS = script("docs/notice.py").LOCKS
-"""Of all parts, and of each part of the stack; all but `layers`, which is no part of `all`."""
+"""Of all extras, and of each part of the stack; all except `layers`, which is not part of `all`."""
 
 
 def names_of(requirements: list[str]) -> set[str]:
