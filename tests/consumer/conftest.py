@@ -1,4 +1,4 @@
-"""The small network and the real frames that the detectors' tests share with those of the models."""
+"""The small network and the real frames that the tests of detectors and of models share."""
 
 from __future__ import annotations
 

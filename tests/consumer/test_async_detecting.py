@@ -1,4 +1,4 @@
-"""The detector is never left without its next picture, and nothing that it does in another order is seen."""
+"""The detector always has its next picture, and its own order of results is never visible."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Waiting:
         return future
 
     def find(self, choose: Callable[[int], int]) -> bool:
-        """One of those under way is found; False if there is none."""
+        """Finish one of those in progress; False if there is none."""
         with self.lock:
             if not self.under_way:
                 return False
@@ -79,7 +79,7 @@ class Finding(Waiting):
     def _find(self) -> None:
         give_up_at_s = time.monotonic() + 20
         while not self.over.is_set():
-            # It holds back until so many are under way, or it is clear that they will not be.
+            # It waits until so many are in progress, or it is clear that they will not be.
             if self.most >= self.least or time.monotonic() > give_up_at_s:
                 self.find(lambda count: self._rng.randrange(count))
             else:

@@ -1,4 +1,4 @@
-"""Boxes maths: rows of a network in, boxes inside the picture out."""
+"""The arithmetic of boxes: rows of a network in, boxes inside the picture out."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ def test_a_model_that_finds_nothing_in_its_first_frames_says_so_once(
     tmp_path: Path, store: MemoryStore, log: MemoryLog
 ) -> None:
     assert warnings(tmp_path, store, log, frames=2 * FRAMES_FOR_A_DETECTION + 10, grey=120) == 1
-    # These are no first ones: an empty street at night is none of the model's faults.
+    # These are not the first frames: an empty street at night is not the model's fault.
     assert warnings(tmp_path, store, log, frames=FRAMES_FOR_A_DETECTION + 10, grey=120) == 0
 
 

@@ -38,7 +38,7 @@ PATIENCE_S = 60.0
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    """Batches that never fill, nor grow old by the setting."""
+    """Batches that never fill up, and never time out."""
     return load_settings(data_dir=tmp_path, topic=LIVE, batch_frames=1000, batch_s=1000.0, log_partitions=3)
 
 
@@ -89,7 +89,7 @@ def detect(
 
 
 def told(log: FrameLog) -> list[LogRecord]:
-    """All results that the log has, in order within each partition."""
+    """All results on the log, in order within each partition."""
     everything = log.subscribe(RESULTS, "who watches", on_assigned=lambda _: None, on_revoked=lambda _: None)
     with closing(everything):
         records: list[LogRecord] = []
@@ -323,7 +323,7 @@ def test_a_topic_that_is_not_there_is_drained_only_if_it_is_the_usual_one(
 ) -> None:
     monkeypatch.setenv("FRAMETALLY_DETECTOR", "pixels")
     command = ["consume", "--until-caught-up", "--data-dir", str(tmp_path)]
-    for _ in range(2):  # a refused name is not made, either
+    for _ in range(2):  # a refused name is not created, either
         assert cli.main([*command, "--topic", "fraems"]) == 2
         assert "--topic fraems: the log has no such topic" in capsys.readouterr().err
     assert cli.main(command) == 0

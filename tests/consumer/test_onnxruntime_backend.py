@@ -29,7 +29,7 @@ from frametally_models.files import check_model
 from frametally_models.prepare import prepare_detector
 
 CPU, GPU, TENSORRT = "CPUExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider"
-# In ONNX Runtime for x86, and of no use for any network: it takes none, and the CPU does all.
+# Part of ONNX Runtime for x86, and useless for networks: it supports none, and the CPU does everything.
 AZURE = "AzureExecutionProvider"
 
 
@@ -94,7 +94,7 @@ def tiny(write_model: Any) -> bytes:
 
 
 def own_network(path: Path, *, batch: int | str, answers: int | str) -> bytes:
-    """A network of an exporter's that gives half of each value, of the first picture or of each."""
+    """An exported network that returns half of each value, for the first picture or for each."""
     ends = [
         helper.make_tensor_value_info(name, TensorProto.FLOAT, [number, 3, 32, 32])
         for name, number in (("images", batch), ("halves", answers))

@@ -36,7 +36,7 @@ MESSAGES = 12
 
 
 class Place:
-    """Messages of one partition, and where their segments go."""
+    """The messages of one partition, and the place of their segments."""
 
     def __init__(self, folder: Path) -> None:
         self.settings = load_settings(
@@ -56,7 +56,7 @@ class Place:
         return BatchWork("log-1", {0: begin}, {} if committed is None else {0: committed}, 1, None)
 
     def detect(self, records: Sequence[LogRecord], work: BatchWork) -> list[batches.BatchDone]:
-        """As a process of Spark's does, by its environment."""
+        """Like a process of Spark, by its environment."""
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(batches, "_opened", [])
             for name, value in (environment_of(self.settings) | self.environment).items():
@@ -66,7 +66,7 @@ class Place:
             )
 
     def detected(self) -> tuple[list[bytes], list[bytes]]:
-        """Lines and dead letters of all segments, which follow one another."""
+        """Lines and dead letters of all segments, which must be adjacent."""
         lines, letters, end = [], [], 0
         for key in list_segments(self.store):
             segment = read_segment(self.store, key)
@@ -159,7 +159,7 @@ COMMITTED_TOPIC, MODEL = "video-frames", "tiny-1"
 
 
 class Member:
-    """A member of the group by which nothing can be committed while `is_away`."""
+    """A member of the group that cannot commit while `is_away`."""
 
     def __init__(self, inner: LogConsumer) -> None:
         self.inner = inner

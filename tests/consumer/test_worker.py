@@ -25,7 +25,7 @@ TOPIC = "frames"
 
 
 class BrightDetector:
-    """One box per picture, as confident as the picture is bright."""
+    """One box per picture; its confidence is the picture's brightness."""
 
     model_id = "bright-1"
 
@@ -226,7 +226,7 @@ def test_a_store_that_is_away_for_a_while_costs_time_and_no_frame(
 
 
 class Killed(BaseException):
-    """The process is gone: nothing in it may catch this."""
+    """The process is gone: no code in it may catch this."""
 
 
 @pytest.mark.thorough
@@ -256,7 +256,7 @@ def test_killed_at_any_call_of_the_store_the_next_worker_completes_the_chain(
 
 
 class Stoppable(BrightDetector):
-    """Sets `detected` once it has found something; may be slow."""
+    """Sets `detected` after its first detection; may be slow."""
 
     def __init__(self, seconds: float = 0.0) -> None:
         self.detected = threading.Event()
