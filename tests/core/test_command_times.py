@@ -41,7 +41,7 @@ def ranged(group: click.Group = cli, path: tuple[str, ...] = ()) -> Iterator[tup
 
 
 def ends_of(command: click.Command) -> list[str]:
-    """The ends of a range that may be left out."""
+    """The ends of a range that may be omitted."""
     flags = {flag for parameter in command.params for flag in parameter.opts if not parameter.required}
     ends = ["--from", "--to"]
     return ends if flags.issuperset(ends) else []
@@ -58,7 +58,7 @@ def found(path: tuple[str, ...]) -> click.Command:
 
 
 def call_on_empty_store(command: tuple[str, ...], folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Make an empty store; returns the command with the arguments that it must have, and its data folder."""
+    """Make an empty store; return the command with its required arguments, and its data folder."""
     monkeypatch.setenv("COLUMNS", "300")
     monkeypatch.setenv("FRAMETALLY_DETECTOR", "opencv")  # else the store would remember one, and report it
     with closing(open_object_store((folder / "store").as_uri())):

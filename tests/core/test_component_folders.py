@@ -54,7 +54,7 @@ def test_the_example_is_what_is_so_without_it(
     (tmp_path / "core/frametally/settings").mkdir(parents=True)
     (here := tmp_path / folder).mkdir()
     monkeypatch.chdir(here)
-    monkeypatch.setattr("frametally.settings.loading._checkout", lambda: here)  # it is for a checkout's
+    monkeypatch.setattr("frametally.settings.loading._checkout", lambda: here)  # only for a checkout
     plain = load_settings().model_dump()
     example = (ROOT / folder / ".env.example").read_text(encoding="utf-8")
     (here / ".env").write_text(re.sub(r"^#(FRAMETALLY_)", r"\1", example, flags=re.MULTILINE))

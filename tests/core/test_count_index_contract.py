@@ -77,7 +77,7 @@ def test_what_is_asked_in_one_moment_is_of_one_state_whatever_is_published_meanw
 
 
 def test_places_are_counted_like_sources_and_are_no_models(index: CountIndex) -> None:
-    """Names of lines are as long as they may be, and need all the room that an escaped one can."""
+    """Names of lines have the maximum length, and need all the room of an escaped one."""
     name = quote("\U0001f6a6" * 100, safe="")
     place = f"gate/movement/{name}/{name}"
     assert index.publish(run(), [count(detections=7)], [coverage(frames=5)])
@@ -115,7 +115,7 @@ def test_places_are_counted_like_sources_and_are_no_models(index: CountIndex) ->
 
 
 def test_a_crossing_in_an_interval_without_a_frame_is_kept(index: CountIndex) -> None:
-    """Somebody is followed over a second without a frame, and the base interval is a second."""
+    """An object is tracked over a second without a frame, and the base interval is a second."""
     nothing = coverage(frames=0, covered_ms=0, objects=1)
     assert index.publish(run(), [count(frames=0, evidence=[])], [nothing])
     found = index.histogram(CountQuery("m", 60, 60))
@@ -555,7 +555,7 @@ def test_names_are_only_names(index: CountIndex, name: Any) -> None:
 def test_of_what_was_measured_in_part_that_part_can_be_read_whatever_the_bars(
     index: CountIndex, interval_s: int
 ) -> None:
-    """Each hour of each source is measured or not; of the yard's only the second."""
+    """Each hour of each source is measured or not; in the yard, only the second."""
     for day, day_ms in (("2026-01-01", DAY_MS), ("2026-01-02", DAY_MS + 86_400_000)):
         hours = [("gate", 0, 2), ("gate", 1, 3), ("yard", 0, None), ("yard", 1, 5)]
         index.publish(
@@ -783,7 +783,7 @@ def test_closing_twice_is_no_error(new_index: Callable[[], CountIndex]) -> None:
     index.close()
 
 
-# Days round 1970, so that times below zero are rounded down as well.
+# Days around 1970, so that negative times are rounded down as well.
 EPOCH_DAYS = {"1969-12-31": -1, "1970-01-01": 0, "1970-01-02": 1}
 
 
@@ -817,7 +817,7 @@ def published_counts(draw: st.DrawFn) -> list[IntervalCount]:
 
 
 def covered(start_ms: int, source: str) -> Coverage:
-    """Two frames; by the minute, something is not known."""
+    """Two frames; by the minute, some values are unknown."""
     minute = start_ms // MINUTE_MS
     return coverage(
         start_ms,

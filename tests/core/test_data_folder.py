@@ -1,4 +1,4 @@
-"""The data folder: named by somebody, never by an empty variable, and never made by what only reads."""
+"""The data folder: named by the user, never by an empty variable, and never created by read-only commands."""
 
 from __future__ import annotations
 

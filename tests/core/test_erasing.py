@@ -115,7 +115,7 @@ def test_pictures_that_no_medium_names_are_found(world: World, tmp_path: Path) -
 
 @pytest.mark.parametrize("kind", ["video", "pictures"])
 def test_pictures_of_a_medium_that_is_being_produced_are_never_unnamed(world: World, kind: str) -> None:
-    """Stored before they are announced and noted: the manifest does not have them yet."""
+    """Stored before the announcement and the note: the manifest does not have them yet."""
     if kind == "video":
         made = world.produce_video("cam.mp4", "cam", state="producing")
         world.store.put(keys.image_key("cam", START_MS + 90_000, made.sha256, 90), JPEG)
@@ -134,7 +134,7 @@ def test_while_a_medium_is_put_right_nothing_is_called_unnamed(world: World) -> 
 
 
 class _NoLedger:
-    """Knows of nothing that was detected; a real one takes a second to be made."""
+    """Has no detections; a real one takes a second to make."""
 
     def extent(self, media: str, *, from_ms: int | None, to_ms: int | None) -> Extent:
         return Extent(0, 0)

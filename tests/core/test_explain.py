@@ -1,4 +1,4 @@
-"""Explaining a bar: every frame behind it, and a total that is the bar's."""
+"""Explaining a bar: every frame behind it, and a total that equals the bar."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A failpoint kills the process where, and only where, it was asked to."""
+"""A failpoint kills the process at the requested place, and nowhere else."""
 
 import os
 import re
@@ -24,7 +24,7 @@ for _ in range(3):
 
 
 def run(failpoint: str) -> tuple[int, int]:
-    """Exit code, and how often the places were passed."""
+    """Exit code, and the number of passes at the places."""
     done = subprocess.run(
         [sys.executable, "-c", PASSES],
         env=os.environ | {failpoints.VARIABLE: failpoint},

@@ -45,10 +45,7 @@ def new_sqlite_log(stack: ExitStack, clock: ManualClock) -> FrameLog:
 
 
 class KafkaSpace:
-    """A Kafka log that is empty at first: its topics and groups have a name in front that only it knows.
-
-    Its leases run in real time.
-    """
+    """An empty Kafka log: its topics and groups have a unique prefix. Its leases run in real time."""
 
     def __init__(self, stack: ExitStack, lease_s: float) -> None:
         self._space = f"test-{uuid.uuid4().hex[:12]}-"
@@ -110,7 +107,7 @@ def new_kafka_log(stack: ExitStack, clock: ManualClock) -> FrameLog:
     return KafkaSpace(stack, getattr(clock, "lease_s", 10.0))  # type: ignore[return-value]
 
 
-# A further adapter is one more line: how to make an empty log, closed and removed with the stack.
+# To add an adapter, add a line: how to make an empty log, closed and removed with the stack.
 ADAPTERS: dict[str, Callable[[ExitStack, ManualClock], FrameLog]] = {
     "sqlite": new_sqlite_log,
     "memory": lambda stack, clock: MemoryLog(lease_s=LEASE_S, clock=clock),
@@ -184,7 +181,7 @@ def settle(*members: Member) -> None:
     if members[0].real:
         sizes = [PARTITIONS // len(members) + (n < PARTITIONS % len(members)) for n in range(len(members))]
         until(lambda: sorted((len(m.assignment()) for m in members), reverse=True) == sizes, *members)
-        until(lambda: True, *members)  # who gave something up has joined again
+        until(lambda: True, *members)  # the member that gave up a partition has joined again
 
 
 def messages(count: int) -> list[tuple[bytes, bytes]]:
@@ -436,7 +433,7 @@ def test_two_members_share_evenly_and_the_newcomer_starts_where_the_other_commit
             first.consumer.commit(partition, ends[partition] - 2)
 
     first.at_revocation = commit_all_but_two
-    assert second.poll() == []  # all is still the first one's
+    assert second.poll() == []  # the first one still has all
     until(lambda: len(first.told) > 1, first)
     moved = first.told[-1][1]
     assert first.told[1:] == [("revoked", moved)]
@@ -504,7 +501,7 @@ def test_a_lease_that_runs_out_hands_over_and_the_late_commit_is_refused(
             refused.append(partition)
 
     zombie.at_revocation = commit_late
-    zombie.poll()  # it learns, and joins anew
+    zombie.poll()  # it notices, and joins again
     assert zombie.told[-1] == ("revoked", list(range(PARTITIONS)))
     assert refused == list(range(PARTITIONS))
     assert zombie.assignment() == set()
@@ -693,7 +690,7 @@ members_and_deeds = st.lists(
 def test_whoever_polls_sleeps_or_leaves_the_commits_of_a_partition_are_one_chain(
     adapter: str, deeds: list[tuple[int, str]]
 ) -> None:
-    """A commit that is taken covers exactly what follows the one before: no gap, nothing twice."""
+    """A commit that succeeds covers exactly the messages after the one before: no gap, no repetition."""
     clock, chain = ManualClock(), dict.fromkeys(range(3), 0)
     with ExitStack() as stack:
         log = ADAPTERS[adapter](stack, clock)
@@ -800,7 +797,7 @@ def test_trim_removes_what_every_group_that_committed_has_committed(log: FrameLo
     slow.drain(120)
     commit_all(log, fast)
     slow.consumer.commit(0, 3)
-    assert log.trim(TOPIC) == 3  # of the other partitions, the slow group still needs all
+    assert log.trim(TOPIC) == 3  # the slow group still needs all of the other partitions
     assert log.begin_offsets(TOPIC) == {0: 3, 1: 0, 2: 0, 3: 0, 4: 0, 5: 0}
 
     commit_all(log, slow)
@@ -838,7 +835,7 @@ def test_a_group_whose_committed_offset_was_trimmed_starts_at_the_beginning(
     log.publish(TOPIC, messages(120))
     begin = log.begin_offsets(TOPIC)
     found = behind.drain(120)
-    # Kafka's client may have had some of the removed ones at hand.
+    # Kafka's client may have buffered some of the removed ones.
     assert len([record for record in found if record.offset >= begin[record.partition]]) == 120
     assert len(found) == 120 or behind.real
     behind.consumer.commit(0, 1)

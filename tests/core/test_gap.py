@@ -29,7 +29,7 @@ def books(tmp_path: Path) -> Iterator[Books]:
 
 
 def reasons(books: Books, first_s: int, end_s: int, *, model: str | None = MODEL) -> list[Reason]:
-    """Ask for a hole by seconds of the day."""
+    """Query a gap by seconds of the day."""
     books.ledger.refresh(books.store, NoProgress())
     return find_reasons(
         store=books.store,

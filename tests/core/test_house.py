@@ -34,16 +34,16 @@ TOP_FOLDERS = {
     **{f"frametally_{name}": f"capabilities/{name}" for name in NEEDS if name != "accounts"},
     "frametally_accounts": "simple_frontend",
 }
-# Accounts guard every write, so the web server may know that there are some.
+# Accounts guard every write, so the web server may know that they exist.
 KNOWN = {("frametally_web", "frametally_accounts")}
 MOST_LINES = 600
 MOST_MODULES = 20
 MOST_NAMES_OFTEN = 10
-# With slack for the next honest change (docs/decisions.md); they are to fall.
+# With slack for the next honest change (docs/decisions.md); they should fall.
 MOST_LINES_OF_ALL = {"the mission": 70_000, "the product": 129_500}
 # Names that several rooms share; plug-ins may share all names, and count as one.
 ALIKE = {"answers", "endpoints", "records", "routes", "tables"}
-# From the top of the house to its ground: a room imports from its own floor and from those below.
+# From top to bottom: a room imports from its floor and from those below.
 FLOORS = (
     ("frametally_alerts", "frametally_assistants", "frametally_gold", "frametally_live"),
     (
@@ -160,7 +160,7 @@ def is_in(module: str, place: str) -> bool:
 
 
 def floor_of(module: str) -> int | None:
-    """The floor of the narrowest place that a module is in."""
+    """The floor of the narrowest place of a module."""
     floors = {place: number for number, places in enumerate(FLOORS) for place in places}
     return floors.get(max((place for place in floors if is_in(module, place)), key=len, default=""))
 
@@ -285,7 +285,7 @@ def test_the_rooms_import_each_other_in_no_circle() -> None:
 
 
 def strangers(here: str, there: str) -> bool:
-    """Whether a package knows a plug-in that it has no business to know."""
+    """Whether a package knows a plug-in without need."""
     return (
         there in PLUGINS
         and here != there
@@ -369,7 +369,7 @@ def test_the_ports_know_no_adapter() -> None:
     for module, path in MODULES.items():
         if is_in(module, "frametally.ports") or module == "frametally.opening":
             text = path.read_text(encoding="utf-8")
-            # Books that have one implementation are known by its class.
+            # Books with one implementation are known by its class.
             named = set(re.findall(r"frametally\.adapters[a-z_.]*", text))
             assert named <= {"frametally_alerts.book", "frametally_accounts.audit.book"}, module
             assert "frametally.adapters" not in text or module == "frametally.opening", module
@@ -401,7 +401,7 @@ ERROR_NAMES = re.compile(r"err(or)?|exc|cause|failure|problem|spoken|unavailable
 
 
 def decisions_by_words(function: ast.AST) -> Iterator[int]:
-    """The lines of a function that look into an error's words: `in`, `==`, `startswith`, a regex, `args`."""
+    """The lines of a function that inspect an error's words: `in`, `==`, `startswith`, a regex, `args`."""
     errors = {node.name for node in ast.walk(function) if isinstance(node, ast.ExceptHandler) and node.name}
     errors |= {
         node.arg
@@ -415,7 +415,7 @@ def decisions_by_words(function: ast.AST) -> Iterator[int]:
     words: set[str] = set()  # names of values that were made from an error's text
 
     def speaks(node: ast.AST) -> bool:
-        """Whether an expression is made of an error's text."""
+        """Whether an expression is derived from an error's text."""
         for part in ast.walk(node):
             if isinstance(part, ast.Name) and part.id in words:
                 return True
@@ -453,7 +453,7 @@ def decisions_by_words(function: ast.AST) -> Iterator[int]:
 
 
 def functions_of(module: str, path: Path) -> Iterator[tuple[str, ast.AST]]:
-    """Every function with its full name; one within another counts as part of that."""
+    """Every function with its full name; nested functions count as part of the outer one."""
 
     def below(prefix: str, body: list[ast.stmt]) -> Iterator[tuple[str, ast.AST]]:
         for node in body:

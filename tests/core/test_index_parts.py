@@ -1,4 +1,4 @@
-"""A publication writes the hours of sources that differ; an index is as if its last run were alone in it."""
+"""A publication writes only the hours of sources that differ; the index equals one with only the last run."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def run(sequence: int, day: Day, params: str = "0" * 8) -> Run:
 
 
 def counts_of(day: Day) -> list[IntervalCount]:
-    """Two minutes of each part, with frames that show them."""
+    """Two minutes of each part, with their evidence frames."""
     return [
         make_count(start_ms, label, number, source=part.source, evidence=[shown])
         for part, number in day.items()
@@ -80,7 +80,7 @@ def publish(index: CountIndex, sequence: int, day: Day, **options: Any) -> bool:
 
 
 def parts_written_by(index: CountIndex, others: set[str]) -> set[DayPart]:
-    """The parts whose rows were written by none of these runs."""
+    """The parts whose rows come from other runs."""
     return {
         DayPart(row.source, (row.start_ms - DAY_MS) // HOUR_MS)
         for writer, rows in rows_by_writer(index).items()
@@ -233,7 +233,7 @@ def test_a_day_that_an_earlier_release_wrote_is_read_and_replaced_whole(
 
 
 def damage_cells(index: Any) -> None:
-    """Have the cells of the base interval not as they were written."""
+    """Damage the cells of the base interval."""
     if isinstance(index, SqlIndex):
         with index._database.writing() as connection:
             connection.execute(update(tables.cells).where(tables.cells.c.step_s == 60).values(crc32=0))
@@ -248,7 +248,7 @@ def damage_cells(index: Any) -> None:
 
 
 def drop_row(index: Any, row: IndexRow) -> None:
-    """Lose the row of a count."""
+    """Delete the row of a count."""
     if isinstance(index, SqlIndex):
         evidence = tables.evidence.c
         with index._database.writing() as connection:

@@ -54,7 +54,7 @@ def test_the_more_pixels_the_fewer_scans_but_never_fewer_than_cameras_make(
     check_scans(with_scans(40, (7000, 7000)))
     with pytest.raises(Poison, match="more than 40 scans"):
         check_scans(with_scans(41, (7000, 7000)))
-    monkeypatch.setattr(jpeg_header, "_MOST_SCANNED_PIXELS", 1)  # as if it had a thousand million pixels
+    monkeypatch.setattr(jpeg_header, "_MOST_SCANNED_PIXELS", 1)  # as if it had a billion pixels
     check_scans(with_scans(20))
     with pytest.raises(Poison, match="more than 20 scans"):
         check_scans(with_scans(21))

@@ -1,4 +1,4 @@
-"""Every number of a bar or a range has its row in the guarantees: it is known, or null with its reason."""
+"""Every number of a bar or a range has a row in the guarantees: it is known, or null with its reason."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ NO_COUNTS = {
     "intervals",
     "of_intervals",
 }
-"""Times, drawings and numbers of intervals: they are known wherever the answer is."""
+"""Times, drawings and numbers of intervals, which are known in every answer."""
 
 
 def numbers_of(kind: type[Any]) -> Iterator[str]:
@@ -92,4 +92,4 @@ def test_each_number_of_an_export_has_a_row() -> None:
 
 def test_each_reason_has_a_row() -> None:
     in_rows = {reason for row in ROWS for reason in re.findall(r"\*(\w+)\*", row)}
-    assert in_rows == {*get_args(Missing), "no_legs"}  # the last is of movements alone
+    assert in_rows == {*get_args(Missing), "no_legs"}  # the last only of movements

@@ -51,7 +51,7 @@ DAY_MS = 86_400_000
 
 
 class Sqlite:
-    """Ledgers in SQLite files; a second one opened of a name is of the same database."""
+    """Ledgers in SQLite files; a second one with the same name uses the same database."""
 
     def __init__(self, stack: ExitStack) -> None:
         self._stack = stack
@@ -80,7 +80,7 @@ class Postgres:
         return opened
 
 
-# A further adapter is one more line: a maker of ledgers, closed and removed with the stack.
+# To add an adapter, add a line: a maker of ledgers, closed and removed with the stack.
 ADAPTERS = [Sqlite, pytest.param(Postgres, marks=pytest.mark.services)]
 
 

@@ -36,7 +36,7 @@ AT_MOST = {
     "producer": 40,
     "simple_frontend": 58,
 }
-"""How many a folder may still have, at most; it falls, and a folder that is not here has none."""
+"""The most vague names that a folder may have; the numbers only fall, and other folders have none."""
 
 
 def names_in(tree: ast.AST) -> Iterator[tuple[int, str]]:

@@ -58,13 +58,13 @@ def new_s3_store(stack: ExitStack) -> ObjectStore:
 
 
 def new_s3_store_of_a_role(stack: ExitStack) -> ObjectStore:
-    """The same by keys that end within the hour, and are renewed for each look at them."""
+    """The same with keys that expire within the hour, and are renewed for each access."""
     stack.enter_context(renewed(s3_access(), lives_s=300))
     url = f"s3://frametally-contract/{uuid.uuid4().hex}"
     return open_object_store(url, StoreAccess(endpoint=s3_access().endpoint))
 
 
-# A further adapter is one more line: how to make an empty store, closed and removed with the stack.
+# To add an adapter, add a line: how to make an empty store, closed and removed with the stack.
 ADAPTERS: dict[str, Callable[[ExitStack], ObjectStore]] = {
     "file": new_file_store,
     "memory": lambda stack: MemoryStore(),

@@ -44,7 +44,7 @@ def opened(port: str, url: str, *lacking: str, path: Path | None = None) -> str:
 
 
 def install(site: Path, *, module: str) -> None:
-    """A distribution `carrier-pigeons` with a log, as pip leaves it."""
+    """A distribution `carrier-pigeons` with a log, as pip installs it."""
     info = site / "carrier_pigeons-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: carrier-pigeons\nVersion: 1.0\n")

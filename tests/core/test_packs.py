@@ -1,4 +1,4 @@
-"""A frame in a pack is read, listed and deleted as a single one; packing loses none, killed anywhere."""
+"""A frame in a pack is read, listed and deleted like a single one; packing loses none, even if killed."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_packing_leaves_an_object_per_source_and_minute_from_which_every_picture
     store = filled_store()
     before = [(info.key, info.size_bytes) for info in PackedStore(store).list("images")]
     assert [key for key, _ in before] == sorted((*EVERY_KEY, OLD_KEY))
-    assert pack_all(store) == (10, 4, 0, [])  # the first pack of a camera's minute is that of the minute
+    assert pack_all(store) == (10, 4, 0, [])  # the first pack of a camera's minute has the minute's name
     assert pack_all(store, 2 * LATER_MS) == (0, 0, 0, [])
     assert {info.key for info in store.list("images")} == {OLD_KEY, *every_part(store)}
     assert len(every_part(store)) == 4
@@ -363,7 +363,7 @@ def in_turns(
     store.before_call = turn
     acts[0]()
     may_go_on.set()
-    if other.ident is None:  # the first has not so many calls
+    if other.ident is None:  # the first makes fewer calls
         other.start()
     other.join()
     store.before_call = lambda number: None
@@ -463,7 +463,7 @@ def holds_a_picture(store: MemoryStore, image_keys: Iterable[str]) -> bool:
 
 
 class CountingStore(WatchedStore):
-    """Notes the keys that are changed or deleted."""
+    """Records the keys that are changed or deleted."""
 
     def __init__(self, clock: ManualClock) -> None:
         super().__init__(clock)

@@ -177,7 +177,7 @@ def test_a_record_of_a_release_without_checksums_is_read_as_before(record: Seale
 
 @pytest.mark.parametrize("record", RECORDS, ids=named)
 def test_without_a_checksum_a_field_that_is_unknown_is_refused(record: SealedRecord) -> None:
-    """It may be a known one with a bit turned over, or the checksum's own."""
+    """It may be a known one with a flipped bit, or the checksum's own."""
     old = before_checksums(encode(record))
     with pytest.raises(Poison, match="it has no checksum, but it has an unknown field 'colour'"):
         decode(old[:-1] + b',"colour":"red"}', type(record))

@@ -289,7 +289,7 @@ def test_every_secret_can_be_in_a_file(name: str, tmp_path: Path, monkeypatch: p
     monkeypatch.setenv(f"FRAMETALLY_{name.upper()}_FILE", str(tmp_path / "secret"))
     try:
         settings = load_settings()
-    except Misconfigured as error:  # a list of log-ins or channels is read, and this is none
+    except Misconfigured as error:  # a list of log-ins or channels is read, and this is not a list
         assert f"FRAMETALLY_{name.upper()}=***" in str(error)
     else:
         assert getattr(settings, name).get_secret_value() == secret

@@ -1,4 +1,4 @@
-"""The SQL index's own business: files that are none, locks, and statements that other databases take too."""
+"""Details of the SQL index: foreign files, locks, and statements that other databases accept as well."""
 
 from __future__ import annotations
 

@@ -328,7 +328,7 @@ def test_a_clock_that_starts_again_does_not_keep_a_dead_members_partitions(
     clock.advance(1_000_000)
     log = open_log(stack, url, clock)
     join(stack, log).poll(timeout_s=0)
-    clock.now_s = 5.0  # the machine was started anew
+    clock.now_s = 5.0  # the machine was restarted
     consumer = join(stack, log)
     consumer.poll(timeout_s=0)
     assert consumer.assignment() == set(range(PARTITIONS))
@@ -370,7 +370,7 @@ def test_a_file_that_stays_locked_is_retryable(
     log.publish(TOPIC, messages(1))
 
 
-# Files that cannot serve.
+# Files that are not a log.
 
 
 def refused(url: str, words: str) -> None:

@@ -400,7 +400,7 @@ def test_messages_that_the_log_had_lost_are_lost_and_said_where(house: House) ->
     house.segment(6, 8)
     assert house.log.trim(TOPIC) == 10
     lost = [one[2:] for one in house.status().lost]
-    # Four that a segment covers without a line for them, two that no segment covers and the log has no more.
+    # Four that a segment covers without lines for them, two that no segment covers and the log has lost.
     assert lost == [(0, 4, 0, 6), (0, 2, 8, 10)]
 
 
@@ -410,7 +410,7 @@ def test_pace_and_time_to_go_are_told_from_when_segments_came(tmp_path: Path) ->
     house.store = MemoryStore(clock=lambda: now_s[0])
     house.manifest(400, 400)
     house.announced(400, 100)
-    house.segment(0, 20)  # more than a minute before the newest: no part of the pace
+    house.segment(0, 20)  # more than a minute before the newest: not part of the pace
     for first in range(20, 100, 20):
         now_s[0] += 30 if first > 20 else 300
         house.segment(first, first + 20)

@@ -23,7 +23,7 @@ def named(pattern: str, path: str) -> tuple[str, str] | None:
     [
         ("cam_%Y%m%d_%H%M%S", "cam_20260501_081500.mp4", "2026-05-01T08:15:00", ""),
         ("CAM_%Y%m%d", "any/cam_20260501.MP4", "2026-05-01T00:00:00", ""),
-        # Frigate, Yi, Aqara, Dahua, UniFi, Tapo, and what download folders do to names.
+        # Frigate, Yi, Aqara, Dahua, UniFi, Tapo, and typical names in download folders.
         (
             "%Y-%m-%d/%H/{source}/%M.%S",
             "r/2024-01-26/18/front_door/59.50.mp4",

@@ -64,7 +64,7 @@ JPEG = cv2.imencode(".jpg", np.zeros((8, 8, 3), np.uint8))[1].tobytes()
 
 
 class PowerCut(BaseException):
-    """The process dies here."""
+    """Simulates the death of the process."""
 
 
 class World:
@@ -182,7 +182,7 @@ class World:
         self.store.put(keys.media_key(manifest.sha256), encode(manifest))
 
     def detect(self) -> None:
-        """All that is announced and not detected yet, a segment a partition."""
+        """All announced and undetected frames, a segment per partition."""
         consumer = self.log.subscribe(
             TOPIC, consumer_group(MODEL), on_assigned=lambda _: None, on_revoked=lambda _: None
         )
@@ -216,7 +216,7 @@ class World:
         consumer.close()
 
     def counting(self) -> set[str]:
-        """Identities of the frames that count, as everyone who reads segments finds them."""
+        """Identities of the valid frames, as every reader of segments finds them."""
         gone = not_counted(list_manifests(self.store), list_tombstones(self.store), "first")
         frames = [
             frame
@@ -227,7 +227,7 @@ class World:
         return set(one_line_per_frame((frame.image_path, encode(frame)) for frame in frames))
 
     def days(self) -> dict[tuple[str, str], tuple[int, int]]:
-        """Frames and detections that count, by source and UTC day."""
+        """Valid frames and detections, by source and UTC day."""
         gone = not_counted(list_manifests(self.store), list_tombstones(self.store), "first")
         frames = {
             frame.image_path: frame
@@ -300,7 +300,7 @@ def world() -> World:
 
 
 def balanced(status: Status) -> bool:
-    """Whether the left side of the books is settled: nothing has been counted in these tests."""
+    """Whether the left side of the books is settled: these tests do not count."""
     return not status.broken and all(
         books.expected
         == books.announced
@@ -447,7 +447,7 @@ def test_a_video_put_to_another_time_counts_as_if_it_had_been_so_from_the_start(
     right.detect()
     assert world.counting() == right.counting()
     assert balanced(world.status(tmp_path))
-    if abs(shift_ms) < DAY_MS:  # half a second later all but its last is a moment of the other's
+    if abs(shift_ms) < DAY_MS:  # half a second later all except its last belong to the other
         assert len(world.counting()) == 6 + (1 if shift_ms > 0 else 3)
     assert media_of(other) in {media_of(manifest) for manifest in list_manifests(world.store)}
     if delete_images:
@@ -509,7 +509,7 @@ def test_a_renamed_source_is_merged_with_the_one_that_has_the_name(world: World,
     world.rename("gate", "Front door")
     world.detect()
     assert {path.split("/")[1] for path in world.counting()} == {"front-door"}
-    # The two sources have one picture in common, of one time: it is one frame now.
+    # The two sources share one picture of one time: it is one frame now.
     assert len(world.counting()) == 6 + 2 + 2 - 1
     assert {manifest.source for manifest in list_manifests(world.store)} == {"front-door"}
     status = world.status(tmp_path)
@@ -526,7 +526,7 @@ def test_another_way_to_write_a_source_needs_no_new_revision(world: World) -> No
 
 
 def merged_by_an_earlier_version(world: World) -> None:
-    """Two cameras under one slug, as slugs were when they lost letters."""
+    """Two cameras under one slug, as when slugs lost letters."""
     for name in ("北門1", "南門1"):
         made = msgspec.structs.replace(world.produce_video(f"{name}.mp4", "1"), source_name=name)
         world.store.put(keys.media_key(made.sha256), encode(made))
@@ -570,7 +570,7 @@ def scenarios() -> dict[str, Callable[[World, Path], None]]:
 
     def forget_retimed(world: World, folder: Path) -> None:
         for name in ("cam.mp4", pictures_identity("cam", keys.utc_day(START_MS))):
-            with suppress(Misconfigured):  # when run again it may have been forgotten already
+            with suppress(Misconfigured):  # in a repeated run it may already be deleted
                 world.retime(name, START_MS + 3_000)
         forget(world, folder)
 
@@ -713,7 +713,7 @@ def test_interrupted_at_any_effect_the_same_command_finishes_it(
 def test_a_correction_that_is_not_finished_is_behind_not_broken(world: World, tmp_path: Path) -> None:
     world.produce_video("cam.mp4", "cam")
     world.detect()
-    world.effects, world.cut_at = 0, 10  # all is announced again, the manifest is still the old one
+    world.effects, world.cut_at = 0, 10  # all is announced again, and the manifest is still the old one
     with pytest.raises(PowerCut):
         world.retime("cam.mp4", START_MS + 60_000)
     world.detect()

@@ -194,7 +194,7 @@ echo "$ANSWER"
 
 
 def pin_images(folder: Path, compose: str, answer: str) -> tuple[subprocess.CompletedProcess[str], str]:
-    """The script in a checkout with this compose file; `docker` answers so."""
+    """The script in a checkout with this compose file; `docker` gives this answer."""
     (folder / ".ci").mkdir()
     (folder / "cloud-services").mkdir()
     for name in ("release.py", "pin_images.py"):
