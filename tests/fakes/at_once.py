@@ -1,4 +1,4 @@
-"""Several that do something at the same moment."""
+"""Runs several functions at the same moment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files of every usual code and shape, made by PyAV: pictures that move, sounds, chapters, tags."""
+"""Files of every usual codec and container, made by PyAV: moving pictures, sounds, chapters, tags."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures that show their own number, and are known again pixel by pixel: a smeared one is none of them."""
+"""Pictures that show their number, and are recognized pixel by pixel: a smeared one does not match."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that are put together from others without encoding them again, as FFmpeg's `-c copy` does it."""
+"""Files that are combined from others without encoding them again, as by FFmpeg's `-c copy`."""
 
 from __future__ import annotations
 

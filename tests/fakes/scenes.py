@@ -1,4 +1,4 @@
-"""Scenes that can be counted, as pictures (height, width, 3), RGB, and what can be wrong with them."""
+"""Scenes with countable objects, as pictures (height, width, 3), RGB, and typical defects."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def night(frames: int) -> Iterator[Picture]:
 
 
 def with_noise(picture: Picture, seed: int, level: float) -> Picture:
-    """A picture with a camera's noise of so many levels."""
+    """A picture with this many levels of camera noise."""
     noise = np.random.default_rng(seed).normal(0, level, picture.shape)
     return np.clip(picture + noise, 0, 255).astype(np.uint8)
 
@@ -57,7 +57,7 @@ def black(frames: int) -> Iterator[Picture]:
 
 
 def dark(frames: int) -> Iterator[Picture]:
-    """The street in the light of a few stars, with one lamp on it."""
+    """The street by starlight, with one lamp."""
     for picture in street(frames, noise=0):
         dim = (picture * 0.06).astype(np.uint8)
         cv2.circle(dim, (60, 60), 28, (90, 90, 80), -1)
@@ -86,7 +86,7 @@ def twice(pictures: Iterable[Picture]) -> Iterator[Picture]:
 
 
 def blocky(frames: int) -> Iterator[Picture]:
-    """The street as something stored it before with far too few bits."""
+    """The street after an earlier encoding with far too few bits."""
     for picture in street(frames):
         _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 4])
         yield np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
