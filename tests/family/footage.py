@@ -1,4 +1,4 @@
-"""Footage for families: a video that the detector of pixels has something to find in."""
+"""Footage for families: a video with something for the detector of pixels."""
 
 from __future__ import annotations
 

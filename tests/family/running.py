@@ -84,7 +84,7 @@ class Running:
         return found[1]
 
     def process_of(self, member: str) -> int | None:
-        """The process of a member of the family, such as `consume --live`; None while there is none."""
+        """The process of a member of the family, such as `consume --live`; None if there is none."""
         name, *options = member.split()
         for process, arguments in of_group(self.process.pid).items():
             is_it = arguments[1:4] == ["-m", "frametally", name] and ("--live" in arguments) == bool(options)
@@ -93,9 +93,9 @@ class Running:
         return None
 
     def ends_by(self, number: signal.Signals) -> int:
-        """The exit code, after a signal to it alone."""
+        """The exit code, after a signal only to it."""
         os.kill(self.process.pid, number)
-        return self.process.wait(60)  # a bound on liveness: it ends all within 15 s
+        return self.process.wait(60)  # a limit to detect hangs: it ends all within 15 s
 
     def upload(self, video: Path, **fields: str) -> dict[str, Any]:
         """The server's answer to a form with this file."""

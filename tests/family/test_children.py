@@ -110,7 +110,7 @@ def test_the_end_has_the_code_of_the_worst_member() -> None:
     members = [python(name, program.format(code=code)) for name, code in ends.items()]
     with Running(python("fine", SLEEPS), *members) as family:
         family.says("here", times=1 + len(members))
-    assert family.code == 2  # 6 is the larger number, and no failure
+    assert family.code == 2  # 6 is the larger number, but not a failure
 
 
 @pytest.mark.thorough
