@@ -42,13 +42,13 @@ class Poison(NamedTuple):
 
 
 def painted(width_px: int = 64, height_px: int = 48) -> Image.Image:
-    """A picture with something in it."""
+    """A picture with some content."""
     noise = np.random.default_rng(1).integers(0, 255, (height_px, width_px, 3), np.uint8)
     return Image.fromarray(noise)
 
 
 def saved(image: Image.Image, kind: str, **options: object) -> bytes:
-    """Its bytes as a file of that kind."""
+    """The picture's bytes as a file of this kind."""
     buffer = io.BytesIO()
     image.save(buffer, kind, **options)
     return buffer.getvalue()
@@ -60,7 +60,7 @@ def chunk(name: bytes, data: bytes) -> bytes:
 
 
 def png(width: int, height: int, idat: bytes, *, depth: int = 8, colour: int = 2, more: bytes = b"") -> bytes:
-    """A PNG of those claims and that data."""
+    """A PNG with these claims and this data."""
     header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + more + chunk(b"IDAT", idat) + chunk(b"IEND", b"")
 
@@ -72,7 +72,7 @@ def resized_jpeg(data: bytes, width: int, height: int) -> bytes:
 
 
 def without_segment(data: bytes, marker: bytes) -> bytes:
-    """A JPEG without its segments of that marker."""
+    """A JPEG without its segments of this marker."""
     while marker in data:
         at = data.index(marker)
         data = data[:at] + data[at + 2 + struct.unpack(">H", data[at + 2 : at + 4])[0] :]
@@ -93,7 +93,7 @@ def same_bytes(count: int) -> bytes:
 
 
 def bmp(width: int, height: int, body: bytes, *, compression: int = 0, bits: int = 24) -> bytes:
-    """A BMP of those claims and that data."""
+    """A BMP with these claims and this data."""
     palette = b"\0\0\0\0" * 256 if bits == 8 else b""
     offset = 54 + len(palette)
     return (
@@ -106,7 +106,7 @@ def bmp(width: int, height: int, body: bytes, *, compression: int = 0, bits: int
 
 
 def tiff(entries: dict[int, tuple[int, int, int]], data: bytes = b"", *, next_ifd: int = 0) -> bytes:
-    """A TIFF with one directory of `tag: (type, count, value)`, and `data` behind it, from byte 512 on."""
+    """A TIFF with one directory of `tag: (type, count, value)`, followed by `data`, from byte 512 on."""
     body = struct.pack("<H", len(entries))
     for tag in sorted(entries):
         body += struct.pack("<HHII", tag, *entries[tag])
@@ -275,7 +275,7 @@ def sound(kind: str) -> bytes:
 
 
 def patched(data: bytes, box: bytes, offset: int, value: bytes) -> bytes:
-    """An MP4 in which the first box of that name has `value` at `offset` behind its name."""
+    """An MP4 in which the first box of this name has `value` at `offset` after its name."""
     at = data.index(box) + 4 + offset
     return data[:at] + value + data[at + len(value) :]
 
@@ -297,12 +297,12 @@ def outside(data: bytes, canary: Path) -> bytes:
 
 
 def wide_frames(blocks: int) -> bytes:
-    """An MP4 of H.264 whose parameter set (ITU-T H.264, 7.3.2.1.1) claims so many times 16 pixels a side."""
+    """An MP4 of H.264 whose parameter set (ITU-T H.264, 7.3.2.1.1) claims this many times 16 pixels a side."""
     data = video(3, kind="mp4", codec="libx264")
     at = data.index(b"avcC") + 12
     length = struct.unpack(">H", data[at - 2 : at])[0]
     bits = "".join(f"{byte:08b}" for byte in data[at : at + length].replace(b"\0\0\3", b"\0\0"))
-    # Behind profile and level: identity, chroma, two depths, 2 flags, frame numbers, two of order, frames, 1.
+    # After profile and level: identity, chroma, two depths, 2 flags, frame numbers, two of order, frames, 1.
     place = 32
     for flags in (0, 0, 0, 0, 2, 0, 0, 0, 0, 1):
         place += flags or 2 * (bits.index("1", place) - place) + 1
@@ -328,7 +328,7 @@ def vast_frames() -> bytes:
 
 
 def slow_frames(scans: int) -> bytes:
-    """An AVI of Motion JPEG of 7000x7000 pixels, each frame of which has that many scans: some 5 ms each."""
+    """An AVI of Motion JPEG of 7000x7000 pixels whose frames have this many scans, some 5 ms each."""
     jpeg = many_scans(scans)
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="avi") as container:

@@ -30,7 +30,7 @@ def slow_down(hold_put_until: str | None, output: str) -> None:
     import frametally_producer.writing.manifest
     from frametally.adapters.files.folder_store import FileStore
 
-    # So often that a producer which is killed several times a second gets somewhere.
+    # Often enough for progress even if a producer is killed several times a second.
     frametally_producer.writing.frames._ANNOUNCE_FRAMES = 5
     frametally_producer.writing.manifest.NOTE_EVERY_S = 0.1
 
@@ -53,7 +53,7 @@ def slow_down(hold_put_until: str | None, output: str) -> None:
             Path(output).with_suffix(".loading").touch()
             hold(float(os.environ["FAULTS_LOADING_S"]))
         detector: Any = load(*args)  # type: ignore[arg-type]
-        # The consumer calls `start` where there is one, else `detect`.
+        # The consumer calls `start` if there is one, else `detect`.
         name = "start" if hasattr(detector, "start") else "detect"
         plain = getattr(detector, name)
 
@@ -90,5 +90,5 @@ def run(arguments: list[str], environment: dict[str, str], output: str) -> None:
 
 
 if __name__ == "__main__":
-    # Given by runpy.run_path(..., init_globals=...).
+    # Set by runpy.run_path(..., init_globals=...).
     run(*(globals()[name] for name in ("ARGUMENTS", "ENVIRONMENT", "OUTPUT")))

@@ -79,7 +79,7 @@ def nearly_valid(rng: random.Random, number: int) -> bytes:
     match rng.randrange(4):
         case 0:
             return message[: rng.randrange(len(message))]
-        case 1 if name != "v":  # without a version it is of the first
+        case 1 if name != "v":  # without a version it has the first
             del fields[name]
         case _:
             fields[name] = rng.choice([wrong for wrong in WRONG if wrong != fields[name]])

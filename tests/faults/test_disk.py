@@ -29,7 +29,7 @@ TOPIC = "frames"
 
 
 class PowerCut(BaseException):
-    """The machine is off."""
+    """Simulates that the machine is off."""
 
 
 class SyncedDisk:

@@ -37,7 +37,7 @@ FAILPOINTS = [name for name in failpoints.FAILPOINTS if not name.startswith("agg
 STAGE_FAILPOINTS = (
     [name for name in FAILPOINTS if name.startswith(("producer.", "consumer.", "chain."))]
     if THOROUGH
-    else ["producer.published", "chain.put", "consumer.written"]  # something is done, and noted nowhere
+    else ["producer.published", "chain.put", "consumer.written"]  # some work is done, and not noted anywhere
 )
 RACE_FAILPOINTS = ("chain.race-lost", "chain.adopted")
 PICTURES = ("--time-pattern", "cam_%Y%m%d_%H%M%S")
@@ -52,7 +52,7 @@ SETTINGS = {
 
 
 class KillLoop:
-    """A producer and two consumers, started again whenever they end, and killed again and again."""
+    """A producer and two consumers, restarted whenever they end, and killed repeatedly."""
 
     def __init__(
         self,
@@ -91,7 +91,7 @@ class KillLoop:
             self.kills["at a random moment"] += self.running[role].exit_code == -signal.SIGKILL
 
     def die_at(self, failpoint: str) -> None:
-        """A stage dies by itself at the failpoint, while the others go on."""
+        """A stage dies by itself at the failpoint, while the others continue."""
         if failpoint in RACE_FAILPOINTS:
             self.die_in_a_lost_race(failpoint)
             return
@@ -115,7 +115,7 @@ class KillLoop:
             time.sleep(0.05)
 
     def die_in_a_lost_race(self, failpoint: str) -> None:
-        """A consumer is stopped just before its put, past its lease; another one is faster; it wakes up."""
+        """A consumer is stopped just before its put, past its lease; another one overtakes it; it wakes up."""
         for role in ("consumer-1", "consumer-2"):
             self.running[role].kill()
         go = self.deployment.folder / f"go-{sum(self.kills.values())}"
@@ -203,7 +203,7 @@ def test_killed_again_and_again_it_counts_what_a_quiet_run_counts(
         write_pictures(growing, range(written, there))
         written = there
         loop.keep_running()
-        # Every failpoint has its turn, the seldom ones again; the rest are random moments.
+        # Every failpoint has its turn, rare ones twice; the other kills are at random moments.
         if turn % 2 and killed < KILLS - 2 * len(missing):
             loop.kill_two_at_a_random_moment()
         else:

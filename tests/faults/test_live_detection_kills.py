@@ -23,7 +23,7 @@ pytestmark = pytest.mark.thorough
 LIVE, RESULTS = "video-frames", "processed-frames"
 FRAMES = 12
 MEDIUM = "ab" * 32
-# Those of a lost race take two consumers: test_kills.py has them.
+# Failpoints of lost races need two consumers: test_kills.py has them.
 POINTS = [
     name
     for name in failpoints.FAILPOINTS

@@ -1,7 +1,7 @@
 """Poison pictures and videos: each has one defined outcome, in little memory, and reads nothing but itself.
 
-Run as a script, this is the process that produces the corpus under a memory limit:
-`python test_poison_corpus.py FOLDER PORT STEP`, a line of JSON for each STEPth file.
+Run as a script, this is the process that produces the corpus under a memory limit: `python
+test_poison_corpus.py FOLDER PORT STEP`, a line of JSON for each STEPth file.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def produce_one(path: Path, data_dir: Path) -> dict[str, object]:
     from frametally_cli.console import output as console
     from frametally_cli.main import main
 
-    Path("/proc/self/clear_refs").write_text("5")  # the peak is measured anew
+    Path("/proc/self/clear_refs").write_text("5")  # the peak is measured again
     before_kb = _memory_kb("VmRSS")
     err = io.StringIO()
     console.err().file = err
@@ -73,7 +73,7 @@ def produce_one(path: Path, data_dir: Path) -> dict[str, object]:
 
 
 def decode_one(path: Path) -> dict[str, object]:
-    """Decode one file as the consumer does a stored frame."""
+    """Decode one file as the consumer decodes a stored frame."""
     from frametally.errors import Poison as Bad
     from frametally.files.opencv import decode_image
 
@@ -87,13 +87,13 @@ def decode_one(path: Path) -> dict[str, object]:
 
 
 def run(folder: Path, port: int, step: int) -> None:
-    """Make the corpus, bound this process's memory by what good footage takes, produce all."""
+    """Make the corpus, limit this process's memory to the needs of good footage, produce all."""
     corpus = make_corpus(folder, port, step)
-    for good in (folder / "canary").iterdir():  # as good footage is produced, all that is needed gets loaded
+    for good in (folder / "canary").iterdir():  # producing good footage loads all necessary code
         shutil.copy(good, folder / f"good{good.suffix}")
         assert produce_one(folder / f"good{good.suffix}", folder / "data")["outcome"] == "whole"
     (folder / "begun").touch()
-    limit = (_memory_kb("VmSize") << 10) + (MOST_MB + 100) * _MB  # address space, of which not all gets used
+    limit = (_memory_kb("VmSize") << 10) + (MOST_MB + 100) * _MB  # address space, not all of which is used
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     for poison in corpus:
         result = produce_one(poison.path, folder / "data")
@@ -135,7 +135,7 @@ pytestmark = pytest.mark.timeout(900)
 @pytest.fixture(scope="module")
 def produced(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Every file's outcome, the system calls that opened something if they could be watched, connections."""
-    from tests.examples import THOROUGH  # which this file as a script does not see
+    from tests.examples import THOROUGH  # this file has no access to it as a script
 
     if not Path("/proc/self/clear_refs").exists():
         pytest.skip("memory is measured by /proc, and there is none")

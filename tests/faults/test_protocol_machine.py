@@ -34,7 +34,7 @@ CONSUMER_FAILPOINTS = [name for name in failpoints.FAILPOINTS if name.startswith
 
 
 class Killed(BaseException):
-    """The worker's process is gone."""
+    """Simulates the end of the worker's process."""
 
 
 class FaultyStore(MemoryStore):
@@ -159,7 +159,7 @@ class Detector:
 
 
 class SteppedWorker:
-    """A worker of which the test makes every step."""
+    """A worker whose every step the test triggers."""
 
     def __init__(self, store: MemoryStore, log: MemoryLog, number: int, batch_frames: int = 4) -> None:
         config = Settings(batch_frames=batch_frames, batch_s=1e-9, topic=TOPIC, log_partitions=PARTITIONS)
@@ -204,7 +204,7 @@ class Protocol(RuleBasedStateMachine):
         self.group = self.topic.group(consumer_group(MODEL))
         self.workers: list[SteppedWorker] = []
         self.on_their_way: list[SteppedWorker] = []
-        self.topic.log_id = "log-1"  # nothing in a test may be random
+        self.topic.log_id = "log-1"  # a test must be deterministic
         self.started = 0
         self.next_number = 0
         self.removed: set[tuple[int, int]] = set()
@@ -237,7 +237,7 @@ class Protocol(RuleBasedStateMachine):
 
     @rule(number=st.integers(1, 15), bad=st.integers(0, 3), again=st.integers(0, 3), seed=st.integers(0, 999))
     def deliver(self, number: int, bad: int, again: int, seed: int) -> None:
-        """New frames; after them some of old, and messages that cannot be read."""
+        """New frames, then some repeated ones, and unreadable messages."""
         numbers = list(range(self.next_number, self.next_number + number))
         self.next_number += number
         numbers += [(seed + one * 7) % self.next_number for one in range(again)]
@@ -327,7 +327,7 @@ class Protocol(RuleBasedStateMachine):
 
     @rule(choice=st.integers(0, 2), name=st.sampled_from([*CONSUMER_FAILPOINTS, "on its way", "leave"]))
     def end(self, choice: int, name: str) -> None:
-        """It is killed at a failpoint, or with a put on its way, or leaves in good order."""
+        """It is killed at a failpoint, or with a put in progress, or leaves in an orderly way."""
         worker = self.worker(choice)
         if name == "on its way":
             self.on_their_way.append(worker)
@@ -351,7 +351,7 @@ class Protocol(RuleBasedStateMachine):
 
     @rule(choice=st.integers(0, 2), times=st.integers(1, 15))
     def time_passes_for_all_but_one(self, choice: int, times: int) -> None:
-        """The others' leases run out: they go on as zombies until they poll."""
+        """The others' leases expire: they continue as zombies until they poll."""
         worker = self.worker(choice)
         self.clock.advance(LEASE_S + 1)
         for _ in range(times):
@@ -395,7 +395,7 @@ class Protocol(RuleBasedStateMachine):
                 assert "has no entry for offset" in stopped.reason
 
     def finish(self) -> None:
-        """A fresh worker brings it to an end: the counts are the model's."""
+        """A fresh worker completes it: the counts equal the model's."""
         self.clock.advance(LEASE_S + 1)
         worker = SteppedWorker(self.store, self.log, self.started)
         for _ in range(500):
