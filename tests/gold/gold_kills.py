@@ -27,7 +27,7 @@ DAY = "2025-03-01"
 
 
 def _killed_at(number: int, url: str, access: ServerAccess | None, store: MemoryStore) -> bool:
-    """Load in a child that is killed before its statement of that number; return whether it was."""
+    """Load in a child that is killed before the statement with this number; return whether it was."""
     child = os.fork()
     if child == 0:
         with closing(Gold(url, access)) as gold:  # opening it already executes statements

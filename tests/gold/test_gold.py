@@ -263,7 +263,7 @@ def test_whatever_table_was_changed_the_check_names_it_and_a_load_mends_it(
 def test_a_value_that_its_column_cannot_have_is_named_and_mended_as_any_other(
     store: MemoryStore, tmp_path: Path, index: CountIndex, harm: str
 ) -> None:
-    """SQLite keeps any value in any column, as after a changed bit."""
+    """SQLite keeps any value in any column, like one with a flipped bit."""
     put_day(store, next(days_of_year(1)))
     index_runs(store=store, index=index, progress=NoProgress())
     with closing(Gold(f"sqlite:///{tmp_path}/gold.sqlite")) as gold:

@@ -73,13 +73,13 @@ class Place:
         return found
 
     def made(self) -> tuple[object, ...]:
-        """All that layers or workers make of the video."""
+        """Everything that layers or workers make of the video."""
         return self.objects(), self.artifacts(), self.tables()
 
 
 @pytest.fixture(scope="module")
 def uploaded(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    """A video that browsers do not play, with its frames made, as workers do where Airflow does the rest."""
+    """A video that browsers cannot play, with its frames made by workers; Airflow does the rest."""
     folder = tmp_path_factory.mktemp("uploaded")
     clip = encode_video(folder / "gate.mkv", 12, codec="libx264", size_px=(64, 48))
     settings = load_settings("producer", data_dir=folder / "data", video_orchestrator="airflow")
@@ -199,7 +199,7 @@ def test_what_kills_its_decoder_is_named_and_holds_up_no_other_function(
 
 
 def in_place_of_previews(body: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the process of a job do this where it would make previews."""
+    """Make a job's process do this instead of previews."""
     program = PROGRAM.format(body=textwrap.indent(textwrap.dedent(body), "    "), kind="previews")
     monkeypatch.setattr(worker_process, "bound", lambda arguments: [sys.executable, "-c", program])
 
