@@ -1,4 +1,4 @@
-"""Footage as values: segments made without a detector, counted, and read back."""
+"""Footage as values: segments that are made without a detector, counted, and read."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Footage:
     ) -> str:
         """Put one more segment of the chain; return its key.
 
-        `spoil` changes the bytes of one that was written without checksums.
+        `spoil` changes the bytes of a segment without checksums.
         """
         first = self._next_offset
         self._next_offset += max(len(frames), 1)
@@ -121,7 +121,7 @@ class Footage:
         }
 
     def objects(self, prefix: str) -> dict[str, bytes]:
-        """All objects in a folder; lists of hour files without histories, which have times of the clock."""
+        """All objects in a folder; lists of hour files without histories, which contain wall-clock times."""
         data_of = {info.key: self.store.get(info.key) for info in self.store.list(prefix)}
         return {key: list_in(data) if key.endswith("_hours.json") else data for key, data in data_of.items()}
 
@@ -158,7 +158,7 @@ def footage(tmp_path: Path) -> Footage:
 
 @pytest.fixture
 def file_footage(tmp_path: Path) -> Footage:
-    """In files, as other processes can read them."""
+    """In files, for other processes."""
     return Footage(tmp_path, open_object_store(f"file://{tmp_path / 'store with space'}"))
 
 
@@ -169,7 +169,7 @@ def watched() -> Callable[..., WatchedStore]:
 
 @pytest.fixture
 def twin() -> Callable[[Footage], Footage]:
-    """A copy of footage in memory, to be killed, spoiled or counted apart from the first."""
+    """A copy of the footage in memory, to be killed, damaged or counted separately."""
 
     def make(footage: Footage) -> Footage:
         made = copy.copy(footage)

@@ -1,4 +1,4 @@
-"""Killed by SIGKILL anywhere: the run after it publishes the same bytes, and no reader ever sees a half."""
+"""After a SIGKILL anywhere, the next run publishes the same bytes, and no reader ever sees a partial run."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_sigterm_ends_an_aggregation_without_leftovers_and_the_next_one_counts(
 ) -> None:
     shutil.copytree(tmp_path / "store with space", tmp_path / "store")
     begun = tmp_path / "begun"
-    sort = tmp_path / "bin" / "sort"  # as a sort that takes hours
+    sort = tmp_path / "bin" / "sort"  # like a sort that takes hours
     sort.parent.mkdir()
     sort.write_text(f"#!/bin/sh\n: > {begun}\nexec sleep 1000\n")
     sort.chmod(0o755)

@@ -1,4 +1,4 @@
-"""Footage in any order gives the files of a count from nothing: late, repeated, split, forgotten, retimed."""
+"""Footage in any order gives the files of a count from scratch: late, repeated, split, deleted, retimed."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Piece(NamedTuple):
 
 
 class Scene:
-    """A store that two machines count, and the footage in it."""
+    """A store that two machines count, with its footage."""
 
     topic = "frames"
 
@@ -150,10 +150,10 @@ class Scene:
         self.waiting.append(msgspec.structs.replace(frame, shows="black") if shows == "black" else frame)
 
     def create_topic(self, *_: object) -> None:
-        """Be the log that corrections announce to."""
+        """Act as the log that receives a correction's announcements."""
 
     def publish(self, topic: str, messages: Iterable[tuple[bytes, bytes]]) -> None:
-        """Detect what a correction announces."""
+        """Detect the frames that a correction announces."""
         del topic
         for _, message in messages:
             self._detect(decode(message, FrameAnnouncement))
@@ -212,7 +212,7 @@ class Scene:
         self.waiting = []
 
     def _surer(self, frame: FrameDetections) -> FrameDetections:
-        """The same frame, as another consumer detected it."""
+        """The same frame, detected by another consumer."""
         sure = [msgspec.structs.replace(one, confidence=0.95) for one in frame.detections]
         return msgspec.structs.replace(frame, detections=sure)
 
@@ -259,7 +259,7 @@ class Scene:
             self.unlisted = {0, 1}
 
     def detect_again(self, number: int) -> None:
-        """Replace a segment by what another version of the detector would have written."""
+        """Replace a segment by one from another version of the detector."""
         if self.there:
             key = sorted(self.there)[number % len(self.there)]
             place = keys.parse_segment_key(key)
@@ -267,7 +267,7 @@ class Scene:
             self._put(Piece(key, self._segment(frames, place.partition, place.first_offset), frames))
             self.unlisted = {0, 1}
 
-    # How it is counted.
+    # The ways to count it.
 
     def count(self, machine: int, changed: dict[str, Any], is_all: bool) -> dict[str, Any]:
         """Count on a machine; return the settings."""
@@ -279,12 +279,12 @@ class Scene:
         return how
 
     def read_books(self, machine: int) -> None:
-        """Have the books read the store on a machine, before that counts."""
+        """Have the books read the store on a machine before it counts."""
         with closing(open_ledger(self.machines[machine].settings.ledger_url)) as ledger:
             ledger.refresh(self.store, NoProgress())
 
     def counted_frames(self) -> list[FrameDetections]:
-        """The frames that count, each once."""
+        """The valid frames, each once."""
         manifests, wins = [*list_manifests(self.store)], self.machines[0].settings.count_overlaps
         left_out = not_counted(manifests, list_tombstones(self.store), wins)
         by_line: dict[tuple[str, str], tuple[bytes, FrameDetections]] = {}

@@ -75,7 +75,7 @@ def only_report(footage: Footage) -> QualityReport:
 
 
 def verdicts(report: Any) -> dict[str, bool | None]:
-    """The checks that are not simply passed."""
+    """The checks that did not simply pass."""
     return {check.name: check.passed for check in report.checks if check.passed is not True}
 
 
@@ -99,10 +99,10 @@ def test_without_manifests_what_needs_them_cannot_be_told(footage: Footage) -> N
     ("changed", "verdict"),
     [
         ({}, True),
-        ({"frames": 6}, None),  # one is still to be detected, or lost
+        ({"frames": 6}, None),  # one is not detected yet, or lost
         ({"frames": 4}, False),
         ({"frames": 6, "state": "producing"}, None),
-        ({"frames": 9, "last_ms": NOON_MS + DAY_MS}, None),  # which of them are of this day?
+        ({"frames": 9, "last_ms": NOON_MS + DAY_MS}, None),  # which of them belong to this day?
         ({"frames": 9, "revision": 1}, None),
         ({"frames": 4, "revision": 1}, False),
     ],
@@ -118,7 +118,7 @@ def test_coverage_is_compared_with_the_manifests_of_the_day(
 
 
 def test_frames_of_a_medium_that_has_none_noted_yet_are_no_failed_check(footage: Footage) -> None:
-    """They are counted before their manifest is written again, as at the turn of a camera's minute."""
+    """They are counted before their manifest is updated, as at the end of a camera's minute."""
     footage.segment([footage.frame(NOON_MS + n * 30_000, "car", index=n) for n in range(5)])
     put_manifest(footage, frames=3, last_ms=NOON_MS + 59_999)
     first = decode(footage.store.get(keys.media_key("ab" * 32)), MediaManifest)

@@ -38,7 +38,7 @@ DAY_MS = 86_400_000
 
 
 class Killed(BaseException):
-    """The process ends here."""
+    """Simulates the end of the process."""
 
 
 def kill_at(call_to_die_at: int) -> Callable[[str, str], None]:
@@ -388,7 +388,7 @@ def test_a_link_that_has_ended_is_told_from_other_failures_also_by_a_task_in_ano
 def test_where_links_end_before_all_is_read_the_days_are_counted_fewer_at_a_time(
     footage: Footage, twin: Callable[[Footage], Footage], days: int, per_day: int, recount: bool
 ) -> None:
-    """Of one plan's links two work: a longer job has to be planned in parts."""
+    """Two links of one plan work: a longer job has to be planned in parts."""
     for day, number in itertools.product(range(days), range(per_day)):
         frames = range(3 * number, 3 * number + 3)
         footage.segment([footage.frame(NOON_MS + day * DAY_MS + n, "car", index=n) for n in frames])

@@ -54,7 +54,7 @@ def drive(
     frames: int = 12,
     first: int = 0,
 ) -> list[FrameDetections]:
-    """A car that drives by, at five frames a second."""
+    """A passing car, at five frames a second."""
     driven = [
         footage.frame(
             at_ms + n * 200, "car", source=source, index=first + n, box=(n * 20.0, 50.0, 60.0, 40.0)
@@ -247,7 +247,7 @@ def tear(store: ObjectStore, key: str) -> None:
 
 def flip(store: ObjectStore, key: str) -> None:
     data = bytearray(store.get(key))
-    data[len(data) // 4] ^= 1  # behind it is the history in `_hours.json`, which stops no count
+    data[len(data) // 4] ^= 1  # after it there is the history in `_hours.json`, which stops no count
     store.put(key, bytes(data))
 
 

@@ -1,4 +1,4 @@
-"""With msgspec and with the standard library alone, lines are accepted, mean and are written the same."""
+"""With and without msgspec, lines are accepted, interpreted and written the same."""
 
 from __future__ import annotations
 

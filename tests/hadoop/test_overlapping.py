@@ -90,7 +90,7 @@ def test_recorder_files_that_overlap_count_as_the_file_that_was_not_cut(
     whole.segment(frames)
     whole.aggregate(runner="inline", interval_s=1)
     assert (report.frames, report.duplicates_dropped) == (198, 0)
-    assert footage.parts() == whole.parts()  # objects too: one car, one track over the hand-over
+    assert footage.parts() == whole.parts()  # objects as well: one car, one track over the hand-over
     counts = b"".join(footage.parts().values()).split(b'["coverage"')[0]
     assert counts.count(b'"objects":1') == 1
 
@@ -298,7 +298,7 @@ def test_a_manifest_of_a_store_without_versions_is_read_each_time(
 
 
 def flip(path: Path) -> None:
-    """Let the medium that begins first begin 4 s later: one bit of one digit, and it can still be decoded."""
+    """Let the earlier medium begin 4 s later: one bit of one digit, and it can still be decoded."""
     early, late = f"[{NOON_MS}".encode(), f"[{NOON_MS + 4_000}".encode()
     data = path.read_bytes()
     assert early in data
@@ -306,7 +306,7 @@ def flip(path: Path) -> None:
 
 
 def of_an_earlier_layout(path: Path) -> None:
-    """Leave the runs out, as a program would note a manifest that did not know them yet."""
+    """Omit the runs, as in a program that noted manifests without them."""
     lines = re.sub(rb',"runs":\[\[.*?\]\]', b"", path.read_bytes().partition(b"\n")[2])
     assert b"runs" not in lines
     path.write_bytes(b"%08x\n%s" % (zlib.crc32(lines), lines))

@@ -30,7 +30,7 @@ DAY_MS = 86_400_000
 
 @pytest.fixture
 def filmed(file_footage: Footage) -> Footage:
-    """Two days in six segments, and a picture archive of five years in one."""
+    """Two days in six segments, and five years of pictures in one."""
     for number in range(6):
         at_ms = NOON_MS + number % 2 * DAY_MS + number * 1000
         file_footage.segment([file_footage.frame(at_ms + n, "car", index=number * 10 + n) for n in range(4)])

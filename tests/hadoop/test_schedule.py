@@ -206,7 +206,7 @@ def test_a_period_that_is_none_is_one_line(text: str) -> None:
 
 
 class Clock:
-    """Time that passes when somebody sleeps or works."""
+    """Time that passes only during sleep or work."""
 
     def __init__(self) -> None:
         self.now_s = 0.0
@@ -350,7 +350,7 @@ def test_an_upgraded_folder_names_its_days_before_they_are_counted_again_and_the
     assert notice in output_of("aggregate", "--dry-run")[0].splitlines()
     as_json = json.loads(output_of("aggregate", "--dry-run", "--json")[0])
     assert as_json["earlier_version"] == ["2026-01-01", "2026-01-02", "2026-01-03"]
-    assert "earlier version" not in output_of("aggregate", "--interval", "3600")[1]  # leaves them as they are
+    assert "earlier version" not in output_of("aggregate", "--interval", "3600")[1]  # does not touch them
     changed, said = output_of("aggregate", "--from", "2026-01-02")
     assert notice.replace("3 days", "2 days").replace("2026-01-01, ", "") in said
     assert changed.splitlines()[:3] == [

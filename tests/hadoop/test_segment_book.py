@@ -1,4 +1,4 @@
-"""Of many segments, only new ones are looked at; one that is gone is noticed where it matters."""
+"""Of many segments, only new ones are read; a missing one is noticed where it matters."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DAY_MS = 86_400_000
 
 @contextmanager
 def few_are_many() -> Iterator[None]:
-    """Only new segments are listed, of however few."""
+    """Only new segments are listed, however few there are."""
     with mock.patch("frametally.segments.stretches.MOST_LISTED", 0):
         yield
 

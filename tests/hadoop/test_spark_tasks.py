@@ -35,7 +35,7 @@ def _in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def drives(file_footage: Footage) -> Footage:
-    """Two sources over the borders of an hour and of a day, repeats, and a corrupt line."""
+    """Two sources across the borders of an hour and of a day, with repetitions, and a corrupt line."""
     footage = file_footage
     for source in ("gate", "yard"):
         for begin_ms in (NOON_MS + HOUR_MS - 1_000, NOON_MS + 12 * HOUR_MS - 1_000):
@@ -49,7 +49,7 @@ def drives(file_footage: Footage) -> Footage:
 
 
 def published(footage: Footage) -> dict[str, bytes]:
-    """Everything that an aggregation put."""
+    """Every object that an aggregation put."""
     return {**footage.objects("mapreduce-output"), **footage.objects("tracks"), **footage.objects("hours")}
 
 

@@ -331,7 +331,7 @@ def test_a_unit_is_whole_hours_and_whole_intervals(interval_s: int, hours: int) 
 
 
 def test_the_boxes_that_lie_in_tracks_are_counted_where_they_are_and_each_once(footage: Footage) -> None:
-    """Two cars over the hour: one moves on, one is seen too weakly to begin a track."""
+    """Two cars across the hour: one moves on, one is seen too weakly to begin a track."""
     hour_ms = NOON_MS + HOUR_MS
     times = range(hour_ms - 10_000, hour_ms + 10_000, 200)
     boxes = [
@@ -450,7 +450,7 @@ def test_no_interval_has_more_footage_than_it_is_long_and_the_parts_are_the_whol
         until_ms = following if is_followed else ms + step_ms
         covered_ms += max(0, min(until_ms, inside.stop) - max(ms, inside.start))
     if steps and round(len(steps) * 100_000 / sum(steps)) > 12_000:
-        covered_ms = 0  # no footage has as many frames a second
+        covered_ms = 0  # no footage has this many frames a second
     assert covered_ms == sum(by_interval[3600].values())
 
 

@@ -1,4 +1,4 @@
-"""Labels that are followed together: an object has one of them, by vote, and counts once."""
+"""Labels that are tracked together: an object has one of them, by vote, and counts once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Seen = tuple[str, float]
 
 
 def called(frames: list[Any], *seen: Seen | list[Seen]) -> list[FrameDetections]:
-    """The frames of `drive`, each box called by the next label and confidence, or by several at once."""
+    """The frames of `drive`, each box with the next label and confidence, or with several at once."""
     named = []
     for frame, names in zip(frames, seen, strict=True):
         [box] = frame.detections

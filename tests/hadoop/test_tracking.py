@@ -34,7 +34,7 @@ class Box(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """One frame, as far as tracking looks at it."""
+    """One frame, with the fields that tracking uses."""
 
     captured_at_ms: int
     image_path: str
@@ -58,7 +58,7 @@ class Walker:
     label: str = "person"
 
     def at(self, now_s: float) -> Box | None:
-        """Its box, with the centre where it is, clipped to the frame."""
+        """Its box around the true centre, clipped to the frame."""
         confidence = self.sight(now_s)
         if not self.since_s <= now_s < self.until_s or not confidence:
             return None
@@ -78,7 +78,7 @@ def scene(
     seconds: float = 20.0,
     extra: Callable[[int], Iterable[Box]] = lambda _: (),
 ) -> tuple[list[Seen], dict[tuple[int, Box], int]]:
-    """The frames, and who each box is."""
+    """The frames, and the person of each box."""
     frames, owners = [], {}
     for number in range(int(seconds * fps)):
         time_ms = round(number * 1000 / fps)
@@ -98,7 +98,7 @@ def visits_of(frames: Sequence[Seen], **params: Any) -> list[Visit]:
 
 
 def owners_of(visits: Iterable[Visit], owners: dict[tuple[int, Box], int]) -> list[set[int]]:
-    """Of each visit, who its boxes are."""
+    """The persons of the boxes of each visit."""
     found = []
     for visit in visits:
         who = set()
@@ -182,7 +182,7 @@ def test_a_track_beside_the_way_over_a_gap_is_another_visit() -> None:
 
 @pytest.mark.parametrize("seed", [7, 11, 25])
 def test_at_25_frames_a_second_a_neighbour_takes_no_box_though_boxes_jitter(seed: int) -> None:
-    """Three people pass one another closely; a third of their boxes is missing, and widths are a guess."""
+    """Three people pass each other closely; a third of their boxes is missing, and widths are random."""
     rng = random.Random(seed)  # noqa: S311
     people = [
         (rng.choice([-1, 1]), 640 + rng.uniform(-200, 200), 300 + rng.uniform(-15, 15), rng.uniform(30, 120))
@@ -436,7 +436,7 @@ def person(time_ms: int, left: float, width: float = 50.0, height: float = 100.0
 
 
 def test_of_two_tracks_that_a_box_fits_alike_the_one_that_began_first_goes_on() -> None:
-    """Though the other has had its second box before."""
+    """Though the other has already had its second box."""
     places = [(0, 600), (50, 680), (100, 680), (150, 600), (200, 640)]
     found = visits_of([person(time_ms, left) for time_ms, left in places])
     assert [[seen.time_ms for seen in visit.sightings] for visit in found] == [[0, 150, 200], [50, 100]]
@@ -448,7 +448,7 @@ def test_a_second_box_is_looked_for_where_a_box_of_a_pixel_would_be(side_px: flo
 
 
 def stands(x: float = 600, y: float = 300, *, since_s: float = 0, until_s: float = 40) -> Walker:
-    """Somebody in the middle of the picture, 90 px tall."""
+    """A person in the middle of the picture, 90 px tall."""
     return Walker(start=(x, y), since_s=since_s, until_s=until_s)
 
 
@@ -489,7 +489,7 @@ def test_who_goes_at_the_border_is_not_the_one_who_comes_there_however_long_afte
 def test_boxes_left_over_in_a_gap_say_where_who_was_hidden_was(
     confidence: float, off_px: float, is_filled: bool
 ) -> None:
-    """Less than three quarters of a height off the straight way, and rather sure."""
+    """Less than three quarters of a height off the straight path, and rather sure."""
     walker = Walker(start=(600, 300), until_s=40, sight=hidden((8, 12.5)))
     glimpse = Walker(start=(600 + off_px, 300), since_s=10, until_s=11, sight=lambda _: confidence)
     [visit] = visits([walker, glimpse])
@@ -617,7 +617,7 @@ def test_each_setting_of_the_tracker_is_on_the_page_with_its_default(name: Any) 
 def line_up(
     steps_px: Sequence[float], *, left: float = 100.0, top: float = 300.0, height: float = 40.0
 ) -> list[Box]:
-    """Boxes of 60 px that move so far to the right from frame to frame."""
+    """Boxes of 60 px that move right by this much from frame to frame."""
     return [
         Box("car", 0.9, (left + sum(steps_px[:number]), top, 60.0, height))
         for number in range(len(steps_px) + 1)
@@ -625,7 +625,7 @@ def line_up(
 
 
 def fast_visits(ways: Iterable[Sequence[Box | None]], *, frames: int = 12) -> list[Visit]:
-    """The visits in footage of 5 frames a second: each way has a box in one frame after another."""
+    """The visits in footage of 5 frames a second: each path has a box in successive frames."""
     shown = [
         Seen(
             200 * number, f"{number:03d}", [way[number] for way in ways if number < len(way) and way[number]]
