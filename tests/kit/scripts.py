@@ -1,4 +1,4 @@
-"""Imports scripts that are in no package: those of `docs/` and `benchmarks/`."""
+"""Imports scripts outside of packages: those of `docs/` and `benchmarks/`."""
 
 from __future__ import annotations
 
