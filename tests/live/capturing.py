@@ -1,4 +1,4 @@
-"""A camera that is captured in this process, into a store and a log of this machine."""
+"""Captures a camera in this process, into a store and a log of this machine."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ PATIENCE_S = 120.0
 
 
 def here(tmp_path: Path, **overrides: Any) -> Settings:
-    """Settings of a folder of the test's own, with cameras on this machine."""
+    """Settings of a separate folder, with cameras on this machine."""
     given: dict[str, Any] = {"data_dir": tmp_path / "data", "live_allow": "127.0.0.1", "sample_fps": "all"}
     return load_settings(**given | overrides)
 
@@ -97,7 +97,7 @@ class Capturing:
         assert not self._thread.is_alive()
 
     def until_frames(self, most: int) -> None:
-        """Wait for that many announced frames from now on."""
+        """Wait for this many announced frames from now on."""
         wanted = self.heard.told.frames_announced + most
         until(
             lambda: self.failure or self.heard.told.frames_announced >= wanted,
@@ -159,7 +159,7 @@ def all_in_the_books(settings: Settings) -> list[FrameAnnouncement]:
 
 
 def count_decoded(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """Return how many frames of each minute were decoded, which grows; all of them must be taken."""
+    """Return the number of decoded frames of each minute, which grows; all of them must be announced."""
     decoded: Counter[str] = Counter()
     add = Spool.add
 
@@ -172,7 +172,7 @@ def count_decoded(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
 
 def lost_of(settings: Settings) -> int:
-    """Frames that are noted as lost on disk."""
+    """Frames that are recorded as lost on disk."""
     return sum(
         loss.frames
         for path in (settings.data_dir / "live/gate-1").glob("*/minute.json")
@@ -218,7 +218,7 @@ class Worker:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """End it as a person does."""
+        """End it as a user does."""
         self.process.terminate()
         code = self.process.wait(PATIENCE_S)
         assert kind is not None or code in (0, -signal.SIGKILL)

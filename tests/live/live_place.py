@@ -27,7 +27,7 @@ from frametally.settings.loading import Settings, load_settings
 PATIENCE_S = 120.0
 FRAMES_PER_S = 10
 LONGEST_STEP_MS = 250
-"""Two frames, and what a camera's clock may be out; after that there was a gap."""
+"""Two frames, and the tolerance of a camera's clock; more than that is a gap."""
 COMMANDS = {
     "consumer": ["consume", "--live"],
     "producer": ["live", "work"],
@@ -107,7 +107,7 @@ class LivePlace:
         process.wait()
 
     def end(self, name: str) -> None:
-        """End one as Ctrl-C does."""
+        """End one like Ctrl-C."""
         process = self._running.pop(name)
         process.terminate()
         assert process.wait(PATIENCE_S) == 0, self.said(name)
@@ -129,7 +129,7 @@ class LivePlace:
         return (self._folder / f"{name}.txt").read_text(errors="replace")[-3000:]
 
     def look(self) -> None:
-        """Note what each process has of memory; none may have ended by itself."""
+        """Note the memory of each process; none may have ended by itself."""
         for name, process in self._running.items():
             assert process.poll() is None, f"{name} ended: {self.said(name)}"
             for kind, pid in [(name, process.pid), *((f"{name}'s", pid) for pid in children_of(process.pid))]:

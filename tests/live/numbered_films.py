@@ -31,7 +31,7 @@ READ = f"""([pictures, boxes]) => {{
     const box = document.querySelector(`${{boxes}} rect.box`);
     return [number, box ? Number(box.getAttribute("x")) : null, at];
 }}"""
-"""The number of the frame that is shown, read from its picture; where the box is; and when."""
+"""The number of the frame in the player, read from its picture; the place of the box; and the time."""
 NOTE_ALL = f"""() => {{
     const read = {READ};
     window.noted = {{drawn: [], told: []}};
@@ -47,7 +47,7 @@ NOTE_ALL = f"""() => {{
 
 
 class Film(NamedTuple):
-    """How a film is made: its frames' places in time, in 1/30000 s, and how far frames refer ahead."""
+    """How a film is made: the times of its frames, in 1/30000 s, and how far frames refer ahead."""
 
     pts: tuple[int, ...]
     b_frames: int
@@ -68,7 +68,7 @@ class Film(NamedTuple):
 
     @property
     def frame_ms(self) -> float:
-        """How long its longest frame is shown."""
+        """The duration of its longest frame."""
         return max(float(1000 * (after - pts) * _TIME_BASE) for pts, after in pairwise(self.pts))
 
     def make(self) -> bytes:
@@ -110,12 +110,12 @@ def left_of(number: int) -> int:
 
 
 def is_of_frame(box_left: float, number: int, within: int) -> bool:
-    """Return whether a box is where the object of a frame is, or of one so near."""
+    """Return whether a box is at the place of a frame's object, or of a neighbour's."""
     return any(abs(box_left - left_of(n)) < STEP_PX / 2 for n in range(number - within, number + within + 1))
 
 
 def _drawn(number: int) -> np.ndarray:
-    """Its number is too dark for the detector of patches, the object is not."""
+    """Its number is too dark for the detector of patches, unlike the object."""
     picture = np.full((SIZE_PX[1], SIZE_PX[0], 3), (50, 55, 52), np.uint8)
     for bit in range(BITS):
         picture[:32, 32 * bit : 32 * bit + 32] = 105 if number >> bit & 1 else 16

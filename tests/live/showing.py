@@ -1,4 +1,4 @@
-"""Cameras for tests: a real RTSP server, and servers of HTTP and of nonsense."""
+"""Cameras for tests: a real RTSP server, and servers of HTTP and of garbage."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LAUNCHES = {
 
 
 def require_rtsp() -> None:
-    """Skip where GStreamer's server is not installed; in CI it must be."""
+    """Skip if GStreamer's server is not installed; CI requires it."""
     found = shutil.which(_PYTHON) and subprocess.run(
         [_PYTHON, "-c", "import gi; gi.require_version('GstRtspServer', '1.0')"],
         capture_output=True,
@@ -46,7 +46,7 @@ def require_rtsp() -> None:
 
 
 class RtspCamera:
-    """A camera of a real RTSP server; killed and started anew, it is at the same place."""
+    """A camera of a real RTSP server; after a kill and a restart it has the same address."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class RtspCamera:
         password: str = "",
         pem: Path | None = None,
     ) -> None:
-        """Start nothing yet; with a file of a key and its certificate it speaks TLS alone."""
+        """Start nothing yet; with a file of a key and its certificate it only accepts TLS."""
         require_rtsp()
         self._arguments = [launch, user, password, str(pem or "")]
         self._scheme = "rtsps" if pem else "rtsp"

@@ -17,7 +17,7 @@ _AT_ONCE = 400
 
 
 class Rude(asyncio.Protocol):
-    """A client that stays until it is hung up on."""
+    """A client that stays until the server hangs up."""
 
     def __init__(self, request: bytes, told: Counter[str]) -> None:
         """Send `request`, and count the answer in `told`."""
@@ -32,7 +32,7 @@ class Rude(asyncio.Protocol):
         transport.write(self._request)
 
     def data_received(self, data: bytes) -> None:
-        """Count the answer; what follows is dropped."""
+        """Count the answer; drop the rest."""
         if not self.answered.done():
             self._heard += data
             if b"\r\n\r\n" in self._heard:

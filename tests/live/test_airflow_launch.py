@@ -111,7 +111,7 @@ def test_what_is_booked_is_stopped_paused_and_sought_as_any_other(
 
 
 def never_ends(request: BaseHTTPRequestHandler) -> None:
-    """A byte now and then: no time-out of a socket's own ends that."""
+    """A byte now and then, which no time-out of a socket ends."""
     request.send_response(200)
     request.end_headers()
     while not is_heard_no_more(request):

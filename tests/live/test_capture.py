@@ -304,7 +304,7 @@ class Away:
 
 @pytest.fixture(params=["store", "log"])
 def away(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, Away]:
-    """Of a camera's store and log the one that can be away, by its name."""
+    """The camera's store or log that becomes unavailable, by its name."""
     settings = here(tmp_path)
     if request.param == "store":
         return {"store": Away(open_object_store(settings.store_url, settings.store_access))}
@@ -393,7 +393,7 @@ CHANGES = {"forget": ["--yes"], "retime": ["--start-time", "2026-05-01T08:00:00Z
 
 @pytest.fixture
 def long_minute(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A minute that lasts a day: none ends while it is changed, where there would be nothing to notice."""
+    """A minute that lasts a day: none ends during the change, which would hide a mistake."""
     monkeypatch.setattr("frametally_live.cameras.minutes._MINUTE_MS", DAY_MS)
 
 

@@ -57,7 +57,7 @@ class Listener:
 
 @pytest.fixture(autouse=True)
 def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look for news more often than twice a second: each test waits for some."""
+    """Check for news more often than twice a second, because each test waits for some."""
     monkeypatch.setattr("frametally_videos.sockets.client_sockets._LOOK_EVERY_S", 0.05)
 
 
@@ -197,7 +197,7 @@ def test_a_page_of_another_site_is_sent_away(place: Place, listen: Callable[...,
 
 
 def test_who_asks_for_a_name_that_is_not_the_dashboards_is_sent_away(app: Flask, serving: Serving) -> None:
-    """As a page does whose own name leads to this machine (DNS rebinding)."""
+    """Like a page whose host name resolves to this machine (DNS rebinding)."""
     address = urlsplit(serving(app))
     with (
         socket.create_connection((address.hostname, address.port)) as raw,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.live.test_video_streams import Place, messages_of
 
-# The fixture of a clip of three seconds.
+# Keeps a clip of three seconds for the fixture.
 from tests.live.test_video_streams import clip as clip
 
 from frametally.errors import Poison

@@ -1,4 +1,4 @@
-"""ONVIF cameras of the network are listed with their streams; what strangers answer does nothing else."""
+"""ONVIF cameras of the network are listed with their streams; answers of strangers have no other effect."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ FILE_DTD = b'<!DOCTYPE x SYSTEM "file:///etc/passwd"><x/>'
 
 
 def first_case_quick(cases: list[tuple[Any, ...]]) -> list[Any]:
-    """Cases of several values, of which `make test` tries the first alone."""
+    """Cases of several values; `make test` only tries the first."""
     return [cases[0], *(pytest.param(*case, marks=pytest.mark.thorough) for case in cases[1:])]
 
 

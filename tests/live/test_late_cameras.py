@@ -33,12 +33,12 @@ def app(scene: Scene) -> Flask:
 
 
 def found(scene: Scene, feed: Feed, number: int) -> None:
-    """Something is found in the frame of a number, ten a second."""
+    """Put a detection in the frame with this number, ten a second."""
     scene.publish(scene.result(number, media="cd" * 32, source=feed.source))
 
 
 def captured(scene: Scene, feed: Feed, number: int, **told: Any) -> None:
-    """The frame of a number is announced, a tenth of a second after it was filmed."""
+    """Announce the frame with this number, a tenth of a second after it was filmed."""
     told = {"state": "running", "lag_ms": 100, "frames_per_s": 10.0} | told
     scene.tell(feed, captured_at_ms=START_MS + 100 * number, **told)
 
@@ -139,7 +139,7 @@ def test_the_command_tells_both_as_well(scene: Scene) -> None:
 
 
 def test_the_newest_result_of_each_source_is_found_in_whatever_partition_it_is(scene: Scene) -> None:
-    # More than one poll brings.
+    # More than one poll returns.
     scene.publish(
         *(scene.result(number, media="cd" * 32, source=f"cam-{number % 2}") for number in range(900))
     )

@@ -32,7 +32,7 @@ from frametally_live.cameras.camera_form import add_camera, read_camera
 MINUTES = float(os.environ.get("SOAK_LIVE_MINUTES", "1"))
 SEED = int(os.environ.get("FAULTS_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
 ROUNDS = max(1, min(10, round(MINUTES)))
-"""Of faults: an hour's ten have each camera killed five times, and all else ten times."""
+"""The number of faults: an hour's ten kill each camera five times, and everything else ten times."""
 SOURCES = ["gate-1", "gate-2", "gate-3", "gate-4"]
 LONGEST_AWAY_S = 4.0
 MOST_GROWTH, SLACK_MB = 1.2, 20.0
@@ -61,7 +61,7 @@ def programme(rng: random.Random) -> list[Fault]:
 
 
 class Scene:
-    """The deployment, its log, its cameras, and the networks between."""
+    """The deployment with its log, its cameras, and the networks between."""
 
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         """Start all, and add the cameras."""
@@ -79,11 +79,11 @@ class Scene:
             self.place.start(name)
 
     def announced(self) -> dict[str, int]:
-        """Frames announced by now, by source."""
+        """Frames announced so far, by source."""
         return {feed.source: feed.told.frames_announced for feed in self.feeds.feeds("camera")}
 
     def until_all_go_on(self) -> None:
-        """Wait until each camera has more frames than now, and runs."""
+        """Wait until each camera runs and has more frames than now."""
         before = self.announced()
 
         def go_on() -> bool:
@@ -190,7 +190,7 @@ def test_whatever_is_killed_or_cut_every_frame_of_four_cameras_is_in_the_books(s
 
 
 def at_rest(scene: Scene) -> list[Books]:
-    """Stop all; count; what there is then."""
+    """Stop all; count; return the numbers."""
     for feed in scene.feeds.feeds("camera"):
         scene.feeds.ask_feed(feed.id, "stop")
     until(lambda: all(feed.is_over for feed in scene.feeds.feeds("camera")), "a camera does not stop")
@@ -203,7 +203,7 @@ def at_rest(scene: Scene) -> list[Books]:
 
 
 def flat(values: list[float]) -> bool:
-    """Whether the second half has no more of memory than the first."""
+    """Whether the second half uses no more memory than the first."""
     half = len(values) // 2
     if half < 20:
         return True
@@ -211,7 +211,7 @@ def flat(values: list[float]) -> bool:
 
 
 def show(books: list[Books], done: Counter[str], viewer: Viewer, memory_mb: dict[str, list[float]]) -> None:
-    """Print what there was."""
+    """Print the results."""
     print(f"\n{MINUTES:g} minutes; {', '.join(f'{what} {times}' for what, times in sorted(done.items()))}")
     columns = ("announced", "on_log", "detected", "dead_letters", "lost", "counted", "gaps")
     print(f"{'source':8}", *(f"{name:>12}" for name in columns), f"{'silent':>8}")

@@ -112,7 +112,7 @@ def test_no_picture_is_made_up_where_packets_are_lost(
     left_out = sum(one.left_out for one in found)
     assert left_out > 0
     assert len(numbers) > 5
-    assert FRAMES - 40 <= len(numbers) + left_out <= FRAMES  # the last ones have no whole frame after them
+    assert FRAMES - 40 <= len(numbers) + left_out <= FRAMES  # the last ones are not followed by a whole frame
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ class Deployment:
             return json.load(answer)
 
     def are_detected(self, source: str) -> bool:
-        """Whether all frames of a source that were announced are in segments."""
+        """Whether all announced frames of a source are in segments."""
         books = next((one for one in self.ask("status")["sources"] if one["source"] == source), None)
         return books is not None and 0 < books["announced"] == books["detected"]
 
@@ -108,7 +108,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> It
 
 
 class Seen(NamedTuple):
-    """The number that a picture shows, where the box over it is, and when both are seen."""
+    """The number in a picture, the place of the box over it, and the time of both."""
 
     number: int
     box_left: float
@@ -215,7 +215,7 @@ def is_there(page: Page, number: int, begins_s: float) -> bool:
 
 
 def look_at_stored(deployment: Deployment, visit: Visits, name: str) -> None:
-    """The same in its player, which has what the stream had detected: within one frame."""
+    """The same in its player, with the detections of the stream: within one frame."""
     rng = random.Random(SEED)  # noqa: S311
     film = FILMS[name]
     page = visit(None, url=deployment.url).open(f"videos?v={deployment.ids[name]}", wait_for=".player video")

@@ -1,4 +1,4 @@
-"""A clip that is shown by a camera gives what the file gives: the same frames, with the same boxes."""
+"""A clip from a camera gives the same as its file: the same frames, with the same boxes."""
 
 from __future__ import annotations
 

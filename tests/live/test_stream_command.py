@@ -64,7 +64,7 @@ def claimed(book: LiveBook) -> Feed:
 
 @contextmanager
 def beside(what: Callable[[], object]) -> Iterator[None]:
-    """Does something while the block runs; what fails in it fails the test."""
+    """Does something while the block runs; a failure fails the test."""
     failed: list[BaseException] = []
 
     def do() -> None:
@@ -176,7 +176,7 @@ def test_one_that_is_stopped_before_anybody_runs_it_is_over_and_has_shown_nothin
     def stops() -> None:
         feeds = until(book.feeds)
         assert feeds[0].told.state == "requested"
-        time.sleep(0.5)  # it looks a few times
+        time.sleep(0.5)  # it checks a few times
         os.kill(os.getpid(), signal.SIGINT)
 
     with beside(stops):

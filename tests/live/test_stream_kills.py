@@ -31,7 +31,7 @@ from frametally_videos.library.edits import remove_video
 KILLS = int(os.environ.get("FAULTS_LIVE_KILLS", "3"))
 WANTED: list[FeedWanted] = ["run", "pause", "stop", "run"]
 ENV = {"FRAMETALLY_LEASE_S": "1", "FRAMETALLY_SAMPLE_FPS": "all"}
-# Ten seconds of noise, and a place for it, are those of the jobs' tests.
+# Ten seconds of noise, and its data folder, as in the jobs' tests.
 clip, place = test_work_kills.clip, test_work_kills.place
 
 

@@ -69,7 +69,7 @@ def made(path: Path, seed: int) -> Path:
 
 
 class Deployment(House):
-    """A data folder with videos, of which some are streamed."""
+    """A data folder with videos, some of which are streamed."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(run_frametally, folder)
@@ -102,7 +102,7 @@ class Deployment(House):
 
     @contextmanager
     def left_to_run(self, *command: str, program: Sequence[str] = ("-m", "frametally")) -> Iterator[None]:
-        """A command that is at work until the block ends."""
+        """A command that runs until the block ends."""
         whole = [sys.executable, *program, *command, "--data-dir", str(self.settings.data_dir)]
         with subprocess.Popen(whole, env=os.environ | ENV, cwd=self.folder) as process:
             try:
@@ -121,7 +121,7 @@ class Deployment(House):
         return found
 
     def asks(self, feed: Feed, wanted: FeedWanted, seek_s: float | None = None) -> None:
-        """Wants it, and waits until it has gone on from there."""
+        """Seek, and wait until the stream has resumed from there."""
         before = self.now(feed).told.captured_at_ms
         self.feeds.ask_feed(feed.id, wanted, seek_s=seek_s)
         if wanted == "run":
@@ -175,7 +175,7 @@ class Deployment(House):
         return sum(self.log.end_offsets(BATCH).values()) - sum(taken.values())
 
     def is_settled(self) -> bool:
-        """Whether the books are, by the command that people ask."""
+        """Whether the books are settled, according to the users' command."""
         return bool(json.loads(self("status", "--json"))["verdict"] == "settled")
 
 

@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SOCKETS = 10_000
 MOST_FILES, MOST_MORE_MB = 2_300, 150
 FEW_FILES = 1_024
-"""As many as most systems let a process open that asks for no more."""
+"""The default limit of open files on most systems."""
 
 
 class Taken:
@@ -72,7 +72,7 @@ class Storm:
 
     @property
     def told(self) -> dict[str, int]:
-        """How many got which status."""
+        """The number of clients with each status."""
         told: dict[str, int] = json.loads(self._said)
         return told
 

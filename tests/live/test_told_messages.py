@@ -93,6 +93,6 @@ def test_the_manual_has_every_message_of_each_socket_and_every_code_it_is_closed
         for field in document["components"]["schemas"][record]["properties"].keys() - {"image"}:
             assert f'"{field}": ' in section, (name, field)
     for code, why in because.items():
-        assert len(why.encode()) <= 123  # which is all that a closing frame holds
+        assert len(why.encode()) <= 123  # all that a closing frame can hold
         assert f"| {code} | {why} |" in section
         assert f"{code}: {why}" in described["description"]

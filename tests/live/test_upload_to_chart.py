@@ -112,7 +112,7 @@ def test_a_dashboard_starts_what_streams_need_with_the_first_one_and_starts_agai
         accepted = dashboard.upload(video, source="Gate", start_time=START_TIME)
         dashboard.comes_to(accepted["id"], "ready")
         assert dashboard.process_of("live") is None
-        # Slow enough to be still on its way when its worker is killed.
+        # Slow enough to be still running when its worker is killed.
         started = dashboard.post("/api/stream/start", video_id=accepted["id"], speed=2)
         stream = f"/api/v1/streams/{started['stream_id']}"
         until(lambda: dashboard.ask(stream)["state"] == "running")
@@ -128,7 +128,7 @@ def test_a_dashboard_starts_what_streams_need_with_the_first_one_and_starts_agai
         ]
         assert dashboard.ends_by(signal.SIGTERM) == 0
         assert of_group(dashboard.process.pid) == {}
-    # One that is left is gone on with, without a video that waits.
+    # An unfinished one is resumed, without a waiting video.
     with Running(tmp_path, "serve", settings=SETTINGS) as again:
         stream_id = again.post("/api/stream/start", video_id=accepted["id"], speed=16)["stream_id"]
         until(lambda: again.ask(f"/api/v1/streams/{stream_id}")["state"] == "ended")

@@ -67,7 +67,7 @@ def clip() -> bytes:
 
 
 class Clock:
-    """Time that passes only where somebody waits."""
+    """Time that passes only during waits."""
 
     def __init__(self) -> None:
         self.now_s = 0.0
@@ -126,7 +126,7 @@ class Place:
         clock: Clock | None = None,
         **values: Any,
     ) -> str:
-        """Streams it by the clock of the test; returns why it ended."""
+        """Stream it by the test's clock; return why it ended."""
         feed = Feed(id="f", kind="video", source="gate", name="Gate", video_id=self.video.id)
         feed = feed._replace(**values)
         clock = clock or Clock()
@@ -264,7 +264,7 @@ def test_frames_are_decoded_some_at_a_time_and_large_ones_one_by_one(
     monkeypatch.setattr(Video, "frames", counted)
     monkeypatch.setattr(FrameWriter, "add", noted)
     assert place.stream() == ""
-    # Which frames are taken is known one frame later, but for the first.
+    # Except for the first, frames are known to be taken one frame later.
     needed = [1, *range(4, FRAMES + 1, 2)]
     assert shown == [ahead * -(-number // ahead) for number in needed]
 
@@ -293,7 +293,7 @@ def test_frames_come_at_their_own_pace(place: Place, speed: float) -> None:
 
 
 class Slow:
-    """A log that takes its time for each message."""
+    """A log that is slow for each message."""
 
     def __init__(self, log: FrameLog, clock: Clock, seconds: float) -> None:
         self._log = log
@@ -500,7 +500,7 @@ def test_the_stream_of_a_removed_video_ends(place: Place, how: str) -> None:
 
 def test_one_whose_medium_is_forgotten_meanwhile_fails(place: Place) -> None:
     class Forgetting:
-        """After the fifth frame somebody forgets the medium, and its manifest is looked at again."""
+        """After the fifth frame the medium is deleted, and its manifest is read again."""
 
         def __init__(self) -> None:
             self.published = 0

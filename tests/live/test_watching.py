@@ -45,7 +45,7 @@ NOBODY = "0b5d8a0e-3c1f-4f57-9a55-7a3f5d1f8c11"
 
 @pytest.fixture(autouse=True)
 def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look for streams more often than twice a second, and end sooner: each test waits for that."""
+    """Check for streams more often than twice a second, and end sooner, because each test waits for that."""
     monkeypatch.setattr("frametally_live.viewers.relay._LOOK_EVERY_S", 0.05)
     monkeypatch.setattr("frametally_live.viewers.result_reader._POLL_S", 0.05)
 
@@ -112,7 +112,7 @@ def begun(gate: Gate, watcher: Watcher, first: int = 0) -> Shown:
 
 
 def see(watcher: Watcher, number: int) -> None:
-    """Take frames until that one is shown."""
+    """Acknowledge frames until this one is shown."""
     while (shown := watcher.frame()).header["captured_at_ms"] < START_MS + 100 * number:
         watcher.ack(shown)
     watcher.ack(shown)
@@ -129,7 +129,7 @@ def test_a_frame_comes_with_its_boxes_and_its_picture_and_says_where_in_the_vide
     faint = Detection(label="car", confidence=0.1, box=(0.0, 0.0, 9.0, 9.0))
     scene.show(gate.result(70_000, detections=[CAR, faint]), jpeg=b"\xff\xd8 another")
     shown = viewer.frame()
-    while shown.jpeg == JPEG:  # some may be under way
+    while shown.jpeg == JPEG:  # some may be in progress
         viewer.ack(shown)
         shown = viewer.frame()
     header = shown.header
@@ -189,7 +189,7 @@ def test_who_takes_one_frame_a_second_never_sees_an_old_one_and_is_told_how_many
     slow, lively = watch(gate.asked), watch(gate.asked)
     begun(gate, lively)
     gate.show(900)
-    see(slow, 900)  # until its first acknowledgement it is one that only listens
+    see(slow, 900)  # until its first acknowledgement it only listens
     see(lively, 900)
     before = len(slow.frames)
     open_frames: list[Shown] = []
@@ -235,7 +235,7 @@ def test_who_only_listens_gets_every_frame_that_its_socket_takes(
 def test_who_only_listens_gets_every_frame_of_those_that_are_found_at_once(
     gate: Gate, watch: Callable[..., Watcher]
 ) -> None:
-    """As where detection begins late: over a turn of 5 s, from which on they are in another partition."""
+    """As if detection began late: across a turn of 5 s, after which results are in another partition."""
     listener = watch(gate.asked)
     with watch(gate.asked).connection as other:
         begun(gate, Watcher(other))
@@ -755,7 +755,7 @@ def test_a_viewer_that_the_server_has_given_up_is_no_error_of_the_dashboards(
         "headers": [(b"host", b"localhost")],
         "client": ("127.0.0.1", 1),
     }
-    with ThreadPoolExecutor(1) as other:  # where a browser's tests have run, this thread has a loop
+    with ThreadPoolExecutor(1) as other:  # after a browser's tests, this thread has a loop
         other.submit(asyncio.run, sockets(scope, receive, send)).result()
     assert sockets.open == 0
 

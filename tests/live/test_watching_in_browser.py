@@ -130,7 +130,7 @@ def object_and_box(page: Page) -> tuple[int, float, int]:
 
 
 def wait_for_frames(page: Page, more: int = 3) -> int:
-    """Wait until so many more are drawn."""
+    """Wait until this many more are drawn."""
     canvas = page.locator(".live-canvas")
     expect(canvas).to_have_attribute("data-n", re.compile(r"\d"))
     first = int(canvas.get_attribute("data-n") or 0)
@@ -212,7 +212,7 @@ def focused(page: Page) -> str:
 
 
 def reach(page: Page, name: str) -> None:
-    """Press Tab until something of that name has the focus."""
+    """Press Tab until an element with this name has the focus."""
     for _ in range(60):
         page.keyboard.press("Tab")
         if focused(page) == name:

@@ -108,14 +108,14 @@ def test_when_the_log_goes_away_in_the_middle_viewers_stay_and_see_what_comes_ne
             viewer.state(lambda one: one["state"] == "running")
         begun(gate, viewer)
     assert not any(one.header["captured_at_ms"] >= START_MS + 1_000_000 for one in viewer.frames)
-    # Those of asyncio stay, and how many there are is the load's.
+    # Those of asyncio stay, and their number depends on the load.
     until(lambda: not any(one.name.startswith("live-") for one in threading.enumerate()))
 
 
 def test_what_the_log_removes_before_it_is_read_is_passed_over_and_the_next_is_read(
     scene: Scene, gate: Gate
 ) -> None:
-    """As where the dashboard's machine slept for longer than results are kept."""
+    """As if the dashboard's machine slept for longer than results are kept."""
     clock = ManualClock()
     awake, asleep = threading.Event(), threading.Event()
     taken: list[FrameDetections] = []

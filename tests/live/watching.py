@@ -127,7 +127,7 @@ class Scene:
         place.log.create_topic(self.topic, 3)
 
     def stream(self, record: VideoRecord, **values: Any) -> Feed:
-        """Have a video streamed, by somebody who holds it."""
+        """Have a video streamed by another worker."""
         stored(self.place, record)
         feed = Feed(str(uuid.uuid4()), "video", record.source, record.source_name, record.id, **values)
         return self.held(self.place.feeds.start_stream(feed, most=100))
