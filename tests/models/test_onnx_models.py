@@ -1,4 +1,4 @@
-"""A user's own ONNX network: each head is recognised by its shape, and anything else refused by name."""
+"""A user's ONNX network: each head is recognised by its shape, and any other is refused by name."""
 
 from __future__ import annotations
 
@@ -287,7 +287,7 @@ def test_classes_that_are_none_and_cocos_91_numbers_are_left_out(load: Callable[
     detector = load(detr(), names=("cat", "-", "dog"), model_cfg="rtdetr")
     assert detector.model.class_names == ("cat", "dog")
     assert detector.detect([picture(SIZE, SIZE)]) == [[]]
-    # COCO's number 13 is its 12th class, as 12 is none.
+    # COCO's number 13 is its 12th class, because number 12 is unused.
     coco = load(detr(26, columns=91), names=[f"class {place}" for place in range(80)], model_cfg="rfdetr")
     assert [found.label for found in coco.detect([picture(SIZE, SIZE)])[0]] == ["class 11"]
     with pytest.raises(
