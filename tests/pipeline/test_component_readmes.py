@@ -1,4 +1,4 @@
-"""The components' READMEs as a newcomer follows them: each block in its folder, no setting, one chart."""
+"""A newcomer follows the components' READMEs: each block in its folder, without settings, to one chart."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def commands_of(folder: Path) -> list[str]:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A copy of this one, so that its data folder is new."""
+    """A copy of this one, with a new data folder."""
     names = subprocess.run(
         ["git", "ls-files", "*.py", "*.toml", "*README.md", "*.json", "*.html"],
         cwd=ROOT,

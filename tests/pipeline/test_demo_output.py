@@ -65,7 +65,7 @@ def test_the_demo_leaves_nothing_in_the_home_but_caches(printed: str) -> None:
     if CHECKOUT == ROOT:
         pytest.skip("FRAMETALLY_DEMO_CHECKOUT does not name a clone that had a home of its own")
     left = {path.name for path in (CHECKOUT.parent / "home").iterdir()}
-    assert left <= {".cache", ".npm", ".rustup"}  # pip asks rustc, where there is one
+    assert left <= {".cache", ".npm", ".rustup"}  # pip queries rustc, if it is installed
     assert {path.name for path in (CHECKOUT.parent / "home/.cache").iterdir()} <= {"pip", "frametally"}
 
 

@@ -1,4 +1,4 @@
-"""Dead letters, lost messages and lost pictures on the command line: the books, and what mends them."""
+"""Dead letters, lost messages and lost pictures on the command line: the books, and their repair."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ def test_pictures_that_a_power_cut_took_are_dead_letters_until_their_medium_is_p
     house: Callable[[str], House], part_files: Callable[[Path], dict[str, bytes]]
 ) -> None:
     mended, right = house("mended"), house("right")
-    # Announced, in the manifest, and not on the disk: put without a sync, which is all that the power takes.
+    # Announced, in the manifest, and not on the disk: put without a sync, as if the power failed.
     gone, empty, torn, zeros, tail = mended.images()[2:12:2]
     data = torn.read_bytes()
     tail.write_bytes(tail.read_bytes()[:-12] + bytes(12))  # which a decoder takes for whole

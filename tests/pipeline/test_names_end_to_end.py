@@ -1,4 +1,4 @@
-"""Names that are not UTF-8, or that a terminal would obey: counted, shown escaped, and found again."""
+"""Names that are not UTF-8, or contain terminal commands: counted, shown escaped, and accepted again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mistakes mended on the command line: the counts end as if there had been none."""
+"""Mistakes are corrected on the command line: the counts end as if there had been none."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ EIGHT_MS, NINE_MS = (keys.day_start_ms("2026-05-01") + hour * HOUR_MS for hour i
 
 
 def hours_seen(folder: Path) -> set[int]:
-    """Hours with detections in any answer of the API, by whichever interval it is asked for."""
+    """Hours with detections in any answer of the API, with any interval."""
     settings = load_settings(data_dir=folder / "frametally-data")
     hours: set[int] = set()
     with (
