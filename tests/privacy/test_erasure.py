@@ -1,4 +1,4 @@
-"""An erased range is gone from every object of the store, and everything else stays as it was."""
+"""An erased range is gone from every object of the store, and everything else is unchanged."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def answered(
 
 
 def counted(footage: Footage, source: str) -> dict[tuple[int, int], int]:
-    """The boxes by interval's length and start."""
+    """The boxes by the interval's length and start."""
     return {
         (run.interval_s, count.interval_start_ms): count.detections
         for run in current_runs(footage.store)
