@@ -1,4 +1,4 @@
-"""A time-lapse covers the hours that it was filmed in, and slow motion the second that it shows."""
+"""A time-lapse covers the hours of its recording, and slow motion only its real second."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def pixels_of(path: Path, max_pixels: int = MAX_PIXELS) -> Pixels:
 
 
 def red_corner(pixels: Pixels) -> tuple[int, int]:
-    """(row, column) of the quarter that is red, each 0 or 1."""
+    """(row, column) of the red quarter, each 0 or 1."""
     height, width = pixels.shape[:2]
     quarters = {
         (row, column): pixels[height // 4 + row * height // 2, width // 4 + column * width // 2]
@@ -290,7 +290,7 @@ def good(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def text_bomb(tmp_path: Path) -> Path:
-    """Its texts unpack to 8 GB, behind the pixels, where a header's reader does not meet them."""
+    """Its texts unpack to 8 GB, after the pixels, where a reader of headers does not look."""
     text = chunk(b"iTXt", b"a\0\1\0\0\0" + zlib.compress(b"a" * 7_900_000, 9))
     small = png(64, 48, zlib.compress((b"\0" + bytes(64 * 3)) * 48))
     end = chunk(b"IEND", b"")
@@ -360,7 +360,7 @@ def test_a_picture_that_takes_too_much_memory_is_one_line_and_the_next_picture_i
 def test_the_bound_of_one_picture_is_not_that_of_the_next_request(
     reader: PictureReader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Larger than what the process may have left of earlier pictures: a small one needs no more memory.
+    # Larger than the memory that earlier pictures may leave in the process: a small one needs no more.
     path = tmp_path / "a.png"
     Image.new("RGB", (4000, 3000)).save(path)
     with monkeypatch.context() as patch:

@@ -1,4 +1,4 @@
-"""Times of frames are those of the plain formula, and frames are taken off a fixed grid of them."""
+"""Times of frames match the plain formula, and frames are taken at a fixed grid of them."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_a_stated_time_is_given_wherever_the_stated_times_go_on(stated: list[int
     """A time that is a frame or more after all earlier ones, whatever repairs there were."""
     whole: list[int] = []
     for ms in stated:
-        if not whole or whole[-1] - ms <= 1000:  # else they would start again
+        if not whole or whole[-1] - ms <= 1000:  # otherwise they would start again
             whole.append(ms)
     times = PresentationTimes(
         time_base=Fraction(1, 1000), start_ticks=0, rate=Fraction(1000, LENGTH) if has_rate else None
