@@ -34,9 +34,9 @@ from frametally_retention.rounds import RetentionReport, RetentionRound
 from frametally_search.indexer import index_runs
 
 FRAMES, BEST = 300, 41
-"""How many frames a day has, and in which of every 60 the detector is surest."""
+"""The number of frames in a day, and the one of every 60 that the detector is surest of."""
 AGES_MS = (30 * DAY_MS, 10 * DAY_MS, 0)
-"""How old the footage is: a day each."""
+"""The age of the footage: a day each."""
 
 
 @dataclass
@@ -121,7 +121,7 @@ class Filmed:
         return plain_of(self.store)
 
     def objects(self) -> dict[str, bytes]:
-        """All objects but the policy, whose times are those of the clock."""
+        """All objects except the policy, which contains wall-clock times."""
         folders = ("images", "media", "metadata", "mapreduce-output", "hours")
         return {info.key: self.store.get(info.key) for folder in folders for info in self.store.list(folder)}
 

@@ -1,4 +1,4 @@
-"""Originals, derivatives, reports, sent alerts and dead letters go by the same rules as frames."""
+"""Originals, derivatives, reports, sent alerts and dead letters are removed by the same rules as frames."""
 
 from __future__ import annotations
 
