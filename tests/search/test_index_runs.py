@@ -1,4 +1,4 @@
-"""Runs go from part files into the index whole or not at all, once, and the newest wins."""
+"""Runs are indexed as a whole or not at all, once, and the newest wins."""
 
 from __future__ import annotations
 

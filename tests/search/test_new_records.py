@@ -169,7 +169,7 @@ def test_a_damaged_hour_file_is_named_and_the_day_stays_as_it_was(index: CountIn
 
 
 def test_hours_that_the_index_has_otherwise_than_their_run_are_read_again(index: CountIndex) -> None:
-    """A name promises its records; were it broken, the sum of frames shows it."""
+    """A name promises its records; if the promise is broken, the sum of frames shows it."""
     store = MemoryStore()
     run = put_listed(store, 1, BUSY)
     index_all(store, index)
