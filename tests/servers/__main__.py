@@ -40,7 +40,7 @@ def up(names: Sequence[str], options: Sequence[str], into: Path | None) -> int:
 @servers.command()
 @click.argument("names", nargs=-1)
 def install(names: Sequence[str]) -> int:
-    """Fetch what the servers NAMES (default: all) are made of, and start nothing."""
+    """Fetch the programs of the servers NAMES (default: all), and start nothing."""
     install_servers(names or known_servers())
     return 0
 

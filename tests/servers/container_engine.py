@@ -35,7 +35,7 @@ exec dockerd --host "unix://$0/docker.sock" --exec-root "$0/exec" --pidfile "$0/
 
 
 def main() -> None:
-    """Run the command, and exit as it does."""
+    """Run the command, and exit with its code."""
     signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C reaches the command as well, which then ends
     command = sys.argv[1:]
     if _answers():

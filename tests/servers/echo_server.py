@@ -1,4 +1,4 @@
-"""`echo_server.py PORT`: answers every request with what reached it (headers, bytes of a body), as JSON."""
+"""`echo_server.py PORT`: answers every request with the received headers and number of bytes, as JSON."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Echo(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Nothing: the test asks."""
+        """Log nothing: the tests query it."""
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from pathlib import Path
 
 
 def main() -> None:
-    """Pass on until killed."""
+    """Forward until killed."""
     listening = _listen(sys.argv[1])
     print("ready", flush=True)
     while True:

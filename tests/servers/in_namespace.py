@@ -29,7 +29,7 @@ exit "$?"
 
 
 def main() -> None:
-    """Run the command, and exit as it does."""
+    """Run the command, and exit with its code."""
     if os.geteuid() != 0:
         sys.exit("the stack runs in namespaces of its own, as several users: run this as root")
     hosts = Path(tempfile.gettempdir()) / f"frametally-hosts-{os.getpid()}"

@@ -15,12 +15,12 @@ _PACKAGES = {
     "helm": ("helm-3.22.0", "helm.sh/helm/v3/cmd/helm@v3.22.0"),
     "kubeconform": ("kubeconform-0.8.0", "github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0"),
 }
-# One of the modules that helm is built with; it has the schemas of Kubernetes.
+# A module of helm's build; it has the schemas of Kubernetes.
 _SCHEMAS = "k8s.io/cli-runtime@v0.37.0"
 
 
 def tool(name: str) -> str:
-    """Return the program's path; without it, skip the test, or fail it where nothing may be missing."""
+    """Return the program's path; without it, skip the test, or fail it if skips are not allowed."""
     folder, package = _PACKAGES[name]
     path = cache_folder() / folder / package.partition("@")[0].rpartition("/")[2]
     if not path.is_file():
@@ -30,7 +30,7 @@ def tool(name: str) -> str:
 
 
 def write_schemas(folder: Path) -> str:
-    """Write a strict schema for each kind of Kubernetes, and return their place as kubeconform takes it."""
+    """Write a strict schema for each kind of Kubernetes, and return their location for kubeconform."""
     listed = subprocess.run(
         ["go", "mod", "download", "-json", _SCHEMAS], check=True, capture_output=True, text=True
     )

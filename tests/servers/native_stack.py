@@ -89,7 +89,7 @@ for line in {_USERS}; do
 done
 ln -sfn {JAVA} $ROOT/usr/lib/jvm/default-java
 """
-# As the image with the management page has them.
+# The same as in the image with the management page.
 _RABBITMQ_PLUGINS = """\
 mkdir -p $ROOT/etc/rabbitmq
 rm -rf $ROOT/etc/rabbitmq/*
@@ -99,7 +99,7 @@ chmod -R a+rX $ROOT/etc/rabbitmq
 
 
 def fetch() -> None:
-    """Have all that the stack needs from outside: inside its network there is no way out."""
+    """Fetch everything that the stack needs from outside: its network has no internet access."""
     cache = cache_folder()
     for module in (
         server_traefik,
@@ -161,7 +161,7 @@ class NativeStack:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop everything, the youngest first; what takes longer than 5 s is killed."""
+        """Stop everything, the youngest first; kill services that take longer than 5 s."""
         processes = [process for _, process in reversed(self._running.values())]
         for process in processes:
             _signal(process, signal.SIGTERM)
@@ -176,7 +176,7 @@ class NativeStack:
 
     @property
     def hosts(self) -> str:
-        """Every service's name and every name of the domain is this machine."""
+        """Every service's name and every name of the domain resolves to this machine."""
         domain = self.variables["FRAMETALLY_DOMAIN"]
         names = [
             os.uname().nodename,
@@ -220,11 +220,11 @@ class NativeStack:
                 time.sleep(0.3)
 
     def finish(self, instance: str, timeout_s: float = 240) -> int:
-        """Wait for one that ends by itself; its exit code."""
+        """Wait for a service that ends by itself; return its exit code."""
         return self._running.pop(instance)[1].wait(timeout=timeout_s)
 
     def run(self, name: str, *arguments: str, timeout_s: float = 240) -> tuple[int, str]:
-        """A service with arguments, to its end: exit code and output."""
+        """Run a service with arguments to its end; return exit code and output."""
         instance = self.start(
             name, *arguments, instance=f"{name}-run-{len(list(self.folder.glob('logs/*')))}"
         )
@@ -239,13 +239,13 @@ class NativeStack:
         return run_inside(container, process.pid, command, timeout_s=timeout_s)
 
     def kill(self, instance: str) -> None:
-        """SIGKILL, as a crash is."""
+        """SIGKILL, like a crash."""
         _, process = self._running.pop(instance)
         _signal(process, signal.SIGKILL)
         process.wait()
 
     def ended(self) -> dict[str, int]:
-        """Services that were started, have ended by themselves and were not asked for, with exit codes."""
+        """Started services that have ended unasked, with exit codes."""
         codes = {name: process.poll() for name, (_, process) in self._running.items()}
         return {name: code for name, code in codes.items() if code is not None}
 
@@ -297,7 +297,7 @@ class NativeStack:
             command = ["bash", "-c", RABBITMQ]
         return Container(
             command=command,
-            # In containers they all have the same one; here they share a network.
+            # In containers they all have the same port; here they share a network.
             environment=environment
             | {"FRAMETALLY_METRICS_ADDRESS": f"0.0.0.0:{next(self._metrics_ports)}"}
             | self.extra.get(name, {}),
@@ -316,7 +316,7 @@ class NativeStack:
         return self.volume(source, user)
 
     def volume(self, source: str, user: str) -> Path:
-        """A named volume: as the folder of the image is, it belongs to the service's user."""
+        """A named volume: like the folder of the image, it belongs to the service's user."""
         volume = self.folder / "volumes" / source
         if not volume.is_dir():
             volume.mkdir(parents=True)
@@ -373,7 +373,7 @@ class NativeStack:
 
 
 def _succeeds(container: Container, pid: int, command: Sequence[str]) -> bool:
-    """Whether a health check passes; one that a busy machine is too slow for does not."""
+    """Whether a health check passes; a timeout on a busy machine counts as failure."""
     try:
         return run_inside(container, pid, command, timeout_s=60).returncode == 0
     except subprocess.TimeoutExpired:

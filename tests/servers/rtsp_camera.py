@@ -19,7 +19,7 @@ _TELLS_EVERY_NS = 100_000_000
 
 
 def tell_the_time_at_once(media: GstRtspServer.RTSPMedia) -> None:
-    """Have it report its clock ten times a second: by itself it begins after some seconds."""
+    """Report its clock ten times a second: by default reports begin after some seconds."""
     for number in range(media.n_streams()):
         media.get_stream(number).get_rtpsession().set_property("rtcp-min-interval", _TELLS_EVERY_NS)
 

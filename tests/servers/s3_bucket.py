@@ -23,7 +23,7 @@ class S3Place(NamedTuple):
     access: StoreAccess
 
     def open(self, **changed: Any) -> ObjectStore:
-        """The store, with some of the access changed."""
+        """The store, with changes to the access."""
         return open_object_store(self.url, self.access_with(**changed))
 
     def access_with(self, **changed: Any) -> StoreAccess:
@@ -43,7 +43,7 @@ class S3Place(NamedTuple):
 
 
 def root_access() -> StoreAccess:
-    """The server, with the key that may do everything; or a skip."""
+    """The server, with the key that has all rights; or a skip."""
     values = server("s3")
     return StoreAccess(
         endpoint=values["URL"], access_key=values["ACCESS_KEY"], secret_key=SecretStr(values["SECRET_KEY"])
@@ -51,7 +51,7 @@ def root_access() -> StoreAccess:
 
 
 def new_bucket_name() -> str:
-    """A bucket that is not there yet."""
+    """A bucket that does not exist yet."""
     return f"frametally-{uuid.uuid4().hex[:12]}"
 
 
@@ -82,11 +82,8 @@ _UNKNOWN = {
 
 
 def known_to_the_test_server(whole: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The policy without what SeaweedFS's policies of users have no words for.
-
-    Those are the actions on buckets, and those on the parts of a write: it takes the latter for a part of
-    putting objects.
-    """
+    """The policy without actions that SeaweedFS's policies of users do not know. These are the actions on
+    buckets, and those on the parts of a write, which it treats as puts of objects."""
     statements = [
         statement | {"Action": left}
         for statement in whole["Statement"]

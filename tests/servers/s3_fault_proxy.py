@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 Fault = Literal["", "500", "503", "refused", "lost answer", "cut short"]
 FAULTS: tuple[Fault, ...] = ("500", "503", "refused", "lost answer", "cut short")
-"""A server's error, its word to slow down, a connection closed before the call was passed on or after it, and
-a body of which only half comes."""
+"""A server's error, its request to slow down, a connection closed before or after the call was forwarded, and
+half a body."""
 
 Choose = Callable[[str, str], Fault]
 """Return the fault for a call with this method and path; empty for none."""
@@ -23,7 +23,7 @@ _NOT_PASSED_ON = {"connection", "keep-alive", "transfer-encoding", "content-leng
 
 
 def some_of(share: float, seed: int) -> Choose:
-    """Spoils that share of all calls, each in one of the ways."""
+    """Spoils this share of all calls, each in one of the ways."""
     chance, lock = random.Random(seed), threading.Lock()  # noqa: S311 - no secret
 
     def choose(method: str, path: str) -> Fault:
@@ -42,7 +42,7 @@ class FaultProxy:
     """
 
     def __init__(self, upstream: str, choose: Choose, *, headers: Mapping[str, str] | None = None) -> None:
-        """`headers` take the place of the caller's own, as if it had sent them."""
+        """`headers` replace the caller's own."""
         self.spoilt: dict[str, int] = {}
         self.calls: list[tuple[str, str]] = []
         address = urlsplit(upstream)

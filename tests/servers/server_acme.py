@@ -1,4 +1,4 @@
-"""Pebble: Let's Encrypt's own server for tests, with a DNS that knows every name as this machine."""
+"""Pebble: Let's Encrypt's test server, with a DNS that resolves every name to this machine."""
 
 from __future__ import annotations
 
@@ -16,10 +16,8 @@ _PACKAGE = "github.com/letsencrypt/pebble/v2/cmd"
 
 
 def start(place: Place) -> dict[str, str]:
-    """Start it; the options `acme_http_port` and `acme_tls_port` say where it looks for who asks.
-
-    Its certificates are new at every start: what was issued before is worth nothing afterwards.
-    """
+    """Start it; the options `acme_http_port` and `acme_tls_port` are the ports for its challenges. Its
+    certificates are new at every start; earlier ones are worthless afterwards."""
     pebble, dns = install(place.cache)
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(place.folder / "ca.pem"))
@@ -67,7 +65,7 @@ def start(place: Place) -> dict[str, str]:
 
 
 def install(cache: Path) -> tuple[Path, Path]:
-    """Pebble, and the DNS that it asks."""
+    """Pebble, and the DNS server that it uses."""
     pebble = go_program(cache, f"pebble-{VERSION}", f"{_PACKAGE}/pebble@{VERSION}")
     return pebble, go_program(cache, f"pebble-dns-{VERSION}", f"{_PACKAGE}/pebble-challtestsrv@{VERSION}")
 

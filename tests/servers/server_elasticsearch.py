@@ -34,7 +34,7 @@ _HEAP_MB = "384"
 
 
 def start(place: Place) -> dict[str, str]:
-    """Start it; a later start finds the data again."""
+    """Start it; a later start has the data again."""
     java = _java_home()
     heap_mb = place.options.get("heap_mb", _HEAP_MB)
     home = _unpacked(place)
@@ -90,7 +90,7 @@ def start(place: Place) -> dict[str, str]:
 
 
 def install(cache: Path) -> Path:
-    """Have Java 17, and the distribution, packed."""
+    """Install Java 17, and the packed distribution."""
     _java_home()
     return maven_file(cache, _ARTIFACT, _SHA256)
 
@@ -121,7 +121,7 @@ def _java_homes() -> list[Path]:
 
 
 def _write_users(place: Place, config: Path) -> None:
-    """The users as Elasticsearch's own tool would write them; that takes a Java start for each."""
+    """The users in the format of Elasticsearch's tool, which needs a Java start for each."""
     names: dict[str, list[str]] = {}
     lines = []
     for user, roles in _USERS.items():

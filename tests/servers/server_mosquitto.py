@@ -1,4 +1,4 @@
-"""Mosquitto, Debian's: an MQTT broker with a password, a port with TLS, loopback alone."""
+"""Mosquitto from Debian: an MQTT broker with a password, a port with TLS, loopback only."""
 
 from __future__ import annotations
 

@@ -13,13 +13,13 @@ from serving.place import Place, answers
 
 STOP_WITHIN_S = 20.0
 _PROGRAM = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
-"""Not the one in /usr/sbin, which wants to be the user rabbitmq."""
+"""Not the one in /usr/sbin, which must run as the user rabbitmq."""
 _USER = "frametally"
 _READY_WITHIN_S = 300.0
 
 
 def start(place: Place) -> dict[str, str]:
-    """Start it, with the user `frametally`, who may do all there."""
+    """Start it, with the user `frametally`, who has all rights."""
     install(place.cache)
     port, tls_port, epmd_port = place.port(), place.port("tls"), place.port("epmd")
     folder = place.folder
@@ -91,6 +91,6 @@ def _lets_in(port: int, password: str) -> bool:
     with closing(connection):
         try:
             connection.connect()
-        except (OperationalError, *connection.connection_errors):  # it still starts up
+        except (OperationalError, *connection.connection_errors):  # it is still starting
             return False
     return True

@@ -1,4 +1,4 @@
-"""S3: SeaweedFS with credentials, and with users that a test makes by the IAM calls of AWS."""
+"""S3: SeaweedFS with credentials, and with users that a test creates by AWS's IAM calls."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ACCESS_KEY = "frametally-tests"
 
 
 def start(place: Place) -> dict[str, str]:
-    """Start it, with one key that may do everything."""
+    """Start it, with one key that has all rights."""
     weed = install(place.cache)
     data, config = place.folder / "data", place.folder / "s3.json"
     shutil.rmtree(data, ignore_errors=True)  # every test makes a separate bucket

@@ -1,4 +1,4 @@
-"""Exim, Debian's: a mail server on loopback that takes mail by TLS and a password alone, into one file."""
+"""Exim from Debian: a mail server on loopback that accepts mail only with TLS and a password, into one file."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def start(place: Place) -> dict[str, str]:
     """Start it; mail to `nobody@...` is refused."""
     install(place.cache)
     folder, port, tls_only = place.folder, place.port(), place.port("tls")
-    # As another user than root it runs without any right, and delivers to a file of that user's.
+    # As a user other than root it runs without any rights, and delivers to a file of that user.
     is_root = os.geteuid() == 0
     owner = pwd.getpwuid(NOBODY if is_root else os.geteuid()).pw_name
     group = grp.getgrgid(NOBODY if is_root else os.getegid()).gr_name

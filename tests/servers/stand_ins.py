@@ -45,11 +45,11 @@ done > /opt/kafka/config/server.properties
 """
 
 Docker = Callable[..., str]
-"""Runs `docker` with these arguments, to the end; returns its output, raises if it fails."""
+"""Run `docker` with these arguments to the end; return its output, or raise if it fails."""
 
 
 def names() -> dict[str, str]:
-    """The image of each service, and of each first stage of the Dockerfile, by tag alone."""
+    """The image of each service, and of each first stage of the Dockerfile, by its tag."""
     services = compose_file(dict.fromkeys(required_variables(), "unused"))["services"]
     named = {name: service["image"] for name, service in services.items() if "build" not in service}
     stages = targets()
@@ -78,7 +78,7 @@ def build(docker: Docker, folder: Path) -> None:
 
 
 def build_pebble(docker: Docker, folder: Path) -> None:
-    """Make the image of Let's Encrypt's server for tests, on the image that the product's begin with."""
+    """Make the image of Let's Encrypt's test server, based on the base image of the product's."""
     folder.mkdir(parents=True)
     shutil.copy(server_acme.install(cache_folder())[0], folder)
     text = 'COPY pebble /usr/local/bin/\nUSER 1000:1000\nENTRYPOINT ["pebble"]\n'
@@ -92,7 +92,7 @@ def _make(docker: Docker, folder: Path, image: str, text: str) -> None:
 
 
 def _debian() -> Path:
-    """A file system of Debian's, as `debootstrap` makes it."""
+    """A Debian file system, made by `debootstrap`."""
     debian("debootstrap", ["debootstrap"])
     packages = "python3,python3-venv,ca-certificates,curl"
     with made_once(cache_folder(), "debian-bookworm") as fresh:
@@ -152,7 +152,7 @@ def _kafka(folder: Path) -> str:
 
 
 def _elasticsearch(folder: Path) -> str:
-    # The settings of the environment that have a dot in their name are Elasticsearch's own.
+    # Environment variables with a dot in their name are Elasticsearch's settings.
     arguments = "set -- $(env | grep -E '^[a-z_.]+\\.[a-z_.]+=' | sed 's/^/-E/')\n"
     _script(folder, arguments + native_stack.ELASTICSEARCH)
     archive = maven_file(cache_folder(), server_elasticsearch._ARTIFACT, server_elasticsearch._SHA256)
@@ -195,7 +195,7 @@ def _rabbitmq(folder: Path) -> str:
     return (
         f"{_APT} rabbitmq-server\n"
         "RUN echo '[rabbitmq_management].' > /etc/rabbitmq/enabled_plugins"
-        # The package makes a cookie that its own user alone may read.
+        # The package creates a cookie that only its user may read.
         " && rm -rf /var/lib/rabbitmq && install -d -m 1777 /var/lib/rabbitmq /var/log/rabbitmq"
         " && chmod -R a+rX /etc/rabbitmq\n"
         "ENV HOME=/var/lib/rabbitmq RABBITMQ_LOGS=-\n"

@@ -19,7 +19,7 @@ class TlsFront:
     """
 
     def __init__(self, certificate: trustme.LeafCert, behind: int) -> None:
-        """Take connections with this certificate; pass them on to the port `behind`."""
+        """Accept connections with this certificate; forward them to the port `behind`."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         certificate.configure_cert(context)
 

@@ -1,4 +1,4 @@
-"""A server of one test's own, to be stopped, killed and started again without harm to others."""
+"""A server for one test, which may stop, kill and restart it."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class OwnServer:
                 raise ServerFailed(row.trouble)
 
     def down(self) -> None:
-        """Stop it with all that it needed."""
+        """Stop it with all servers that it needed."""
         self._state.down()
 
     @property

@@ -19,7 +19,7 @@ from serving.processes import NOBODY, Process, ServerFailed, last_lines
 
 _LOOPBACK = "127.0.0.1"
 _FIRST_PORT, _LAST_PORT = 20000, 32000
-"""Below the range that the system takes ports for outgoing connections from."""
+"""Below the range of ports for the system's outgoing connections."""
 
 
 class Place:
@@ -82,7 +82,7 @@ class Place:
 
     @property
     def is_up(self) -> bool:
-        """Whether all that was started still runs."""
+        """Whether all started processes are still running."""
         started = self.processes
         return bool(started) and all(process.alive for process in started)
 
@@ -93,7 +93,7 @@ class Place:
         return found
 
     def keep(self, values: Mapping[str, str]) -> None:
-        """Remember what the server's module returned."""
+        """Remember the result of the server's module."""
         self._write("values", dict(values))
 
     # The running processes.
@@ -185,7 +185,7 @@ class Place:
         self._write("processes", [])
 
     def give_to_nobody(self, *paths: Path) -> None:
-        """Make folders, and give them with all that is in them to the user of `unprivileged`."""
+        """Make folders, and give them with their content to the user of `unprivileged`."""
         for path in paths:
             path.mkdir(parents=True, exist_ok=True)
             if os.geteuid() == 0:
@@ -207,14 +207,14 @@ class Place:
 
 
 def answers(port: int) -> bool:
-    """Whether something listens on the port of the loopback address."""
+    """Whether a process listens on the port of the loopback address."""
     with socket.socket() as probe:
         probe.settimeout(1.0)
         return probe.connect_ex((_LOOPBACK, port)) == 0
 
 
 def _candidates() -> range:
-    # From a place of chance on, so that two folders of servers rarely ask for the same ones.
+    # Start at a random port, so that two folders of servers rarely try the same ones.
     first = _FIRST_PORT + secrets.randbelow(_LAST_PORT - _FIRST_PORT - 1000)
     return range(first, _LAST_PORT)
 

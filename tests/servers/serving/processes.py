@@ -38,7 +38,7 @@ class Process:
 
     @property
     def alive(self) -> bool:
-        """Whether this very process still runs."""
+        """Whether this exact process is still running."""
         return start_ticks(self.pid) == self.started_ticks
 
 
@@ -101,7 +101,7 @@ def _signal_group(process: Process, number: signal.Signals) -> None:
 
 
 def as_nobody(argv: Sequence[str | Path]) -> list[str]:
-    """The command as an unprivileged user, where it would run as root."""
+    """The command as an unprivileged user, if it would run as root."""
     command = [str(part) for part in argv]
     if os.geteuid() != 0:
         return command

@@ -21,7 +21,7 @@ from serving.processes import ServerFailed
 
 MODULES = Path(__file__).resolve().parents[1]
 REPOSITORY = MODULES.parents[1]
-# Which of frametally's settings a line of a server is: each without the beginning of its name.
+# The setting of frametally for a line of a server, both without their prefix.
 _SETTINGS = {
     "KAFKA_URL": "LOG_URL",
     "S3_URL": "STORE_ENDPOINT",
@@ -63,7 +63,7 @@ def default_folder() -> Path:
 
 
 def known_servers() -> list[str]:
-    """Names of all servers that there is a module for."""
+    """Names of all servers that have a module."""
     return sorted(path.stem.removeprefix("server_") for path in MODULES.glob("server_*.py"))
 
 
@@ -81,13 +81,13 @@ class State:
     """The servers of one folder."""
 
     def __init__(self, folder: Path, *, options: Mapping[str, str] | None = None) -> None:
-        """Nothing is read or made yet."""
+        """Reads and makes nothing yet."""
         self.folder = folder
         self.options = dict(options or {})
 
     @property
     def env_file(self) -> Path:
-        """Lines `FRAMETALLY_TEST_...=value` of all servers that are up, for tests."""
+        """Lines `FRAMETALLY_TEST_...=value` of all running servers, for tests."""
         return self.folder / "env"
 
     @property
@@ -187,7 +187,7 @@ class State:
 
 
 def _with_needs(names: Sequence[str]) -> dict[str, ModuleType]:
-    """The modules of `names` and of all that they need, needs first."""
+    """The modules of `names` and of their needs, needs first."""
     modules: dict[str, ModuleType] = {}
 
     def add(name: str) -> None:
