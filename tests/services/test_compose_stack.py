@@ -86,7 +86,7 @@ class Stack:
         self._environment = os.environ | {"COMPOSE_PROJECT_NAME": self.project}
 
     def run(self, *command: str, code: int = 0) -> str:
-        """A documented command, in the stack's folder; its output."""
+        """Run a documented command in the stack's folder; return its output."""
         done = subprocess.run(
             command,
             cwd=self.folder,
@@ -102,7 +102,7 @@ class Stack:
         return done.stdout
 
     def states(self) -> dict[str, str]:
-        """Each service: `healthy`, `starting`, ... or `exited 0`."""
+        """The state of each service: `healthy`, `starting`, ... or `exited 0`."""
         states = {}
         for container in self.run("docker-compose", "ps", "--all", "--quiet").split():
             [seen] = json.loads(docker("inspect", container))
@@ -246,7 +246,7 @@ def set_up(stack: Stack, clip: Path) -> Mapping[str, str | None]:
 
 
 def let_in(stack: Stack, name: str, password: str) -> None:
-    """Another person for the web pages, by the README's command."""
+    """Add a user for the web pages, by the README's command."""
     given = ["--folder", str(stack.folder), "--user", name]
     chosen = f"FRAMETALLY_CLOUD_PASSWORD={password}"
     stack.run("env", chosen, sys.executable, "-m", "frametally", "cloud-setup", *given)
@@ -298,7 +298,7 @@ def override(folder: Path) -> dict[str, object]:
     if os.environ[ENGINE] == OWN:
         whole = compose_file(dict.fromkeys(required_variables(), "unused"))["services"]
         services |= {name: {"build": {"network": "host"}} for name, one in whole.items() if "build" in one}
-        # An engine gives no more files than it may open itself.
+        # An engine only shares files that it can open itself.
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         for name, one in whole.items():
             if "nofile" in one.get("ulimits", {}) and most < one["ulimits"]["nofile"]:
@@ -375,7 +375,7 @@ def test_who_comes_in_has_the_role_of_their_account_and_nobody_in_the_stack_has_
 def test_the_books_are_in_order(world: World) -> None:
     said = world.stack.run("docker-compose", "exec", "-T", "indexer", "frametally", "status")
     assert "settled" in said
-    # The upgrade's look at the days whose numbers a newer version would change.
+    # The upgrade's list of days whose numbers a newer version would change.
     look = ("run", "--rm", "--no-deps", "aggregator", "frametally", "aggregate", "--dry-run")
     assert "earlier version" not in world.stack.run("docker-compose", *look)
 
@@ -384,7 +384,7 @@ def test_the_books_are_in_order(world: World) -> None:
 def test_the_doctor_finds_every_service_of_the_healthy_stack_well(
     world: World, service: str, stage: str
 ) -> None:
-    """By the documented command; with the rights of the service, where it has fewer than all."""
+    """By the documented command; with the rights of the service, if it has fewer than all."""
     only = ("--stage", stage) if stage else ()
     said = world.stack.run("docker-compose", "exec", "-T", service, "frametally", "doctor", *only)
     assert said.splitlines()[-1] == "all good"
@@ -422,7 +422,7 @@ def test_while_kafka_and_elasticsearch_are_away_stages_wait_and_say_so_and_count
     began = datetime.datetime.now(datetime.UTC)
     stack.run("docker-compose", "stop", "kafka", "elasticsearch")
     try:
-        # They start while both are away, as after a restart of the machine.
+        # They start while both are unavailable, as after a restart of the machine.
         stack.run("docker-compose", "restart", "consumer", "indexer")
         stack.run("docker-compose", "start", "aggregator")
         producer = stack.run(*produce, "-d", "producer", *footage_of("third", day=3)).split()[-1]
@@ -473,7 +473,7 @@ def figure(stack: Stack, name: str) -> Counter[str]:
 
 
 def restarts(stack: Stack, service: str) -> int:
-    """How often it has ended and was started again since a person started it."""
+    """The number of its restarts since a person started it."""
     [seen] = json.loads(docker("inspect", stack.run("docker-compose", "ps", "--quiet", service).strip()))
     count: int = seen["RestartCount"]
     return count
@@ -485,7 +485,7 @@ def of_container(container: str) -> str:
 
 
 def has_said(stack: Stack, service: str, pattern: str, since: datetime.datetime) -> bool:
-    """Whether its log has such a line, level and text, that is no older."""
+    """Whether its log has such a line, level and text, and no older."""
     found = re.findall(rf"(\S+) {pattern}", stack.run("docker-compose", "logs", "--no-color", service))
     return any(datetime.datetime.fromisoformat(at) >= since.replace(microsecond=0) for at in found)
 
@@ -497,7 +497,7 @@ def test_no_secret_is_in_a_log(world: World) -> None:
 
 
 def test_an_empty_server_has_all_again_from_the_bucket_and_the_env_file(world: World) -> None:
-    """The last test of the module: nothing else of the stack's data is left but the models."""
+    """The last test of the module: afterwards only the models remain of the stack's data."""
     stack = world.stack
     execute = ("docker-compose", "exec", "-T", "-e", f"FRAMETALLY_ALERT_CHANNELS={json.dumps(CHANNELS)}")
 

@@ -61,7 +61,7 @@ def place() -> Iterator[tuple[str, ServerAccess]]:
 
 @pytest.fixture(scope="module")
 def shared(place: tuple[str, ServerAccess]) -> Iterator[CountIndex]:
-    """One index for the tests that keep apart by their model."""
+    """One index for the tests that only need separate models."""
     with closing(open_count_index(*place)) as index:
         yield index
 
@@ -79,7 +79,7 @@ def model(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Refusals are tried again three times within a second, not for a minute and a half."""
+    """Refused requests are retried three times within a second, not for a minute and a half."""
     monkeypatch.setattr(elasticsearch_publication, "_RETRIES", 3)
     monkeypatch.setattr(elasticsearch_publication, "_FIRST_PAUSE_S", 0.05)
     monkeypatch.setattr(elasticsearch_publication, "_LONGEST_PAUSE_S", 0.2)
@@ -103,7 +103,7 @@ def total(index: CountIndex, model: str) -> int:
 
 
 def index_of(url: str) -> str:
-    """The index behind the alias of a URL."""
+    """The index of a URL's alias."""
     *_, name = urlsplit(url.removeprefix("elasticsearch+")).path.split("/")
     return f"{name or search_access.DEFAULT_ALIAS}-v2"
 
@@ -164,7 +164,7 @@ def test_what_is_wrong_is_one_line_with_the_remedy_and_without_the_password(
 
 
 class TestRights:
-    """Three roles, as they ship: who sets up, who indexes, who reads."""
+    """Three roles as shipped: one sets up, one indexes, one reads."""
 
     def test_each_role_can_do_its_part_and_no_more(self) -> None:
         values = server("elasticsearch")
@@ -177,7 +177,7 @@ class TestRights:
 
             for role in ("indexer", "dashboard"):
                 with pytest.raises(Misconfigured, match=r"is unauthorized for user.*roles\.yml"):
-                    opened(role)  # it is not there, and they may not make it
+                    opened(role)  # it does not exist, and they may not create it
             setting_up = opened("setup")
             with pytest.raises(Misconfigured, match="is unauthorized"):
                 setting_up.current_runs()
@@ -289,7 +289,7 @@ def test_what_is_refused_with_429_is_tried_again_until_it_is_taken(
         counts = [count("m", number) for number in range(5_000)]
         publication = threading.Thread(target=index.publish, args=(run("m"), counts, [coverage("m")]))
         publication.start()
-        assert is_sent.wait(60)  # the first request is on its way
+        assert is_sent.wait(60)  # the first request is in progress
         admin.indices.put_settings(index=name, settings={block: None})
         publication.join()
         assert total(index, "m") == 5_000
@@ -544,7 +544,7 @@ def test_a_server_that_is_killed_in_mid_bulk_and_comes_back_has_lost_nothing(
 
 
 def given_up(shared: SharedMoment) -> None:
-    """Have the server give up the point in time that readers share, as if it had expired."""
+    """Delete the point in time that readers share, as if it had expired."""
     assert shared._moment is not None
     shared._moment.close()
 

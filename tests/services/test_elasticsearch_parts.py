@@ -77,7 +77,7 @@ def assert_it_is_whole(index: CountIndex, sequence: int, *numbers: int) -> None:
 
 
 def request_number(monkeypatch: pytest.MonkeyPatch, index: Any, number: int) -> None:
-    """Have the process die at its `number`-th request from now on."""
+    """Make the process die at its `number`-th request from now on."""
     transport = type(index._cluster._client.transport)
     perform, left = transport.perform_request, [number]
 
@@ -171,7 +171,7 @@ def test_an_hour_that_several_killed_rounds_left_behind_is_deleted_of_each(
     index, _ = pair
     assert publish(index, 1, 1, 1)
     monkeypatch.setattr(elasticsearch_publication, "_delete_superseded", die)
-    for sequence, numbers in ((2, (1, 2, 1)), (3, (1, 3, 1, 1))):  # each is named for an hour that stays
+    for sequence, numbers in ((2, (1, 2, 1)), (3, (1, 3, 1, 1))):  # each is named after an hour that stays
         with pytest.raises(Died):
             publish(index, sequence, *numbers)
     monkeypatch.undo()
@@ -189,7 +189,7 @@ def test_an_indexer_that_comes_late_to_clean_up_deletes_nothing_that_is_named(
 
     def late(*arguments: Any) -> None:
         monkeypatch.undo()
-        other.remove(run(2, 1, 2))  # as a repair does
+        other.remove(run(2, 1, 2))  # like a repair
         assert publish(other, 1, 1, 1)
         refresh(other)
         clean(*arguments)
@@ -221,7 +221,7 @@ def test_frames_whose_hour_is_replaced_while_they_are_asked_for_are_those_of_the
         if field == "evidence":
             for sequence, numbers in rounds:
                 assert publish(other, sequence, *numbers)
-                return {}  # as of a shard that opened its moment after the documents were deleted
+                return {}  # as if a shard opened its view after the documents were deleted
         return read(self, ids, field)
 
     monkeypatch.setattr(Moment, "sources", read_late)

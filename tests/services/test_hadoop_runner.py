@@ -52,7 +52,7 @@ PATIENCE_S = 240
 
 
 def put_footage(folder: Path) -> Path:
-    """Twelve seconds over midnight: a bright patch that wanders, and one that stays."""
+    """Twelve seconds over midnight: one bright patch moves, and one is still."""
     path = folder / "cam.mp4"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=5)
@@ -144,7 +144,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
         kept = {info.key: store.get(info.key) for top in ("metadata", "media") for info in store.list(top)}
     assert sorted(expected) == ["2026-03-01", "2026-03-02"]
     assert b'"objects":2' in expected["2026-03-01"]
-    venv.create(folder / "bare")  # a Python with nothing but its standard library
+    venv.create(folder / "bare")  # a Python with only its standard library
     settings = Settings(
         data_dir=folder / "driver",
         interval_s=1,
@@ -217,7 +217,7 @@ def test_the_parts_are_those_of_inline_though_the_first_links_had_ended(
         store.address = short_at_first
         assert rig.aggregate(store, hadoop_jobconf="mapreduce.map.maxattempts=1") == rig.parts
     assert set(given) == {LINK_S} and len(given) >= 2 * len(segments)  # then each day has a separate plan
-    # No link is left or was shown: neither on HDFS, nor here, nor in the logs of the tasks.
+    # No link remains or was shown: neither on HDFS, nor here, nor in the logs of the tasks.
     assert "frametally-" not in rig.fs("-ls", "hdfs:///tmp")
     left = [path for path in rig.settings.data_dir.rglob("*") if path.is_file()]
     logs = [path for path in (Path(rig.hadoop["FOLDER"]) / "logs").rglob("*") if path.is_file()]

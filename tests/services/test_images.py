@@ -130,7 +130,7 @@ class Images:
         assert code == 0, log.read_text(errors="replace")[-3000:]
 
     def start(self, image: str, **env: str) -> subprocess.Popen[bytes]:
-        """The start command as the compose file has it: a read-only file system, and the data's volume."""
+        """The start command of the compose file: with a read-only file system, and the data's volume."""
         binds = {
             "opt__frametally": self.venv(image),
             "data": self.folder / "data",
@@ -186,7 +186,7 @@ def test_an_image_installs_in_an_empty_folder_and_needs_no_library_that_is_not_i
         return
     assert (images.venv(image) / "bin" / "frametally").exists()
     packages = images.venv(image) / "lib"
-    # A plugin for a GPU is opened where there is one, with the libraries of its driver.
+    # A plugin for a GPU is loaded if there is one, with the libraries of its driver.
     libraries = [path for path in packages.rglob("*.so*") if path.is_file() and "gpu_plugin" not in path.name]
     own = {path.name for path in libraries}
     asked = subprocess.run(

@@ -34,7 +34,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnServer]:
-    """A second cluster, which may be stopped."""
+    """A second cluster, which tests may stop."""
     with OwnServer("kafka", tmp_path_factory.mktemp("servers"), session_ms="2000") as broker:
         yield broker
 
@@ -50,7 +50,7 @@ def patiently(action: Callable[[], T]) -> T:
 
 
 def published_while_the_broker_sleeps(own: OwnServer, folder: Path, *, idempotent: bool) -> Counter[bytes]:
-    """Values that the log holds afterwards. The broker sleeps for longer than a request may take."""
+    """Return the log's values afterwards. The broker sleeps for longer than a request may take."""
     properties = folder / "client.properties"
     properties.write_text(f"request.timeout.ms=1000\nenable.idempotence={str(idempotent).lower()}\n")
     topic = f"idempotent-{idempotent}-{uuid.uuid4().hex[:6]}"
@@ -72,7 +72,7 @@ def published_while_the_broker_sleeps(own: OwnServer, folder: Path, *, idempoten
 
         log.publish(topic, messages())
         nap.join()
-        # The broker itself takes a moment to be itself again.
+        # The broker takes a moment to recover.
         end = patiently(lambda: log.end_offsets(topic))[0]
         member = stack.enter_context(
             closing(
@@ -101,7 +101,7 @@ def test_what_is_sent_again_because_no_answer_came_is_in_the_log_once(own: OwnSe
 
 
 class Deployment:
-    """A store, and commands on it, each with the log that is named."""
+    """A store, and commands on it with different logs."""
 
     def __init__(self, folder: Path, topic: str) -> None:
         self.folder, self.topic = folder, topic
@@ -135,7 +135,7 @@ class Deployment:
         return done.stdout, done.stderr
 
     def produce(self, url: str, source: str, count: int) -> None:
-        """So many new pictures."""
+        """Add this many new pictures."""
         folder = self.folder / f"pictures-{self.pictures}" / source
         folder.mkdir(parents=True)
         for _ in range(count):
@@ -155,7 +155,7 @@ class Deployment:
         return sum(row["messages"] for row in books["lost"])
 
     def chains(self) -> dict[str, tuple[int, int]]:
-        """Per log: frames, and offsets that have no line. No partition's segments have gap or overlap."""
+        """Per log: frames, and offsets without a line. Segments of a partition have no gap or overlap."""
         found: dict[str, tuple[int, int]] = {}
         ends: Counter[tuple[str, int]] = Counter()
         with closing(open_object_store(f"file://{self.folder}/data/store")) as store:

@@ -164,7 +164,7 @@ def test_spark_that_is_killed_and_started_again_gives_the_bytes_that_the_consume
     said, _ = live.communicate(timeout=200)
     assert live.returncode == 0, said
     assert sorted(place.lines(place.live)) == expected
-    # Results that wait when their process is killed go with it: their frames are in its segments.
+    # Waiting results of a killed process are lost with it: their frames are in its segments.
     assert {record.value for record in place.told()} <= set(expected)
     committed = place.log.committed(place.live, consumer_group(place.model(), live=True))
     assert committed == place.log.end_offsets(place.live)

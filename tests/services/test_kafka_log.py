@@ -108,7 +108,7 @@ LOGINS = ["PLAINTEXT", "SASL_PLAINTEXT", "SASL_SSL"]
 
 
 def settings_of(kafka: Mapping[str, str], security: str) -> dict[str, str]:
-    """The settings that log in so; SASL_PLAINTEXT follows from the name, SASL_SSL from the CA file."""
+    """The settings for this log-in; SASL_PLAINTEXT follows from the name, SASL_SSL from the CA file."""
     if security == "PLAINTEXT":
         return {"log_url": kafka["URL"]}
     settings: dict[str, Any] = {
@@ -265,7 +265,7 @@ def test_a_topic_that_one_may_not_touch_is_named_with_who_one_is(
     arguments = [tmp_path / "new"] if command == "produce" else []
     done = frametally(command, *arguments, "--data-dir", tmp_path / "data", **settings)
     assert done.returncode == 2 or command == "produce"
-    if command != "produce":  # there is nothing to produce, so that nothing was asked of the log
+    if command != "produce":  # there is nothing to produce, so the log was not contacted
         line = only_error(done)
         assert f"Kafka does not allow user 'frametally' to describe topic '{topic}'" in line
         assert "kafka-acls" in line

@@ -45,7 +45,7 @@ ROLE_OF = {OPERATOR: "", CAMERA: "CAMERA_", CONSUMER: "CONSUMER_", READER: "DASH
 
 @pytest.fixture(scope="module")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
-    """A broker with the stack's log-ins and rights, its topics made and a message announced by a camera."""
+    """A broker with the stack's log-ins and rights, with its topics and a camera's announcement."""
     with OwnServer("kafka", tmp_path_factory.mktemp("kafka"), rights="stack") as own:
         run_as_the_container_does(own.values)
         with closing(log_of(own.values, OPERATOR)) as log:
@@ -106,7 +106,7 @@ def test_a_camera_announces_frames_and_finds_the_topic_that_the_setup_has_made(
     kafka: Mapping[str, str],
 ) -> None:
     with closing(log_of(kafka, CAMERA)) as log:
-        log.create_topic("frames", 2)  # there: nothing is made
+        log.create_topic("frames", 2)  # existing: nothing is made
         before = sum(log.end_offsets("frames").values())
         log.publish("frames", MESSAGES)
         assert sum(log.end_offsets("frames").values()) == before + 1
@@ -204,7 +204,7 @@ def test_a_consumer_of_what_is_live_reads_its_frames_and_tells_results_that_it_d
         log.publish(LIVE, MESSAGES)
     with closing(log_of(kafka, CONSUMER)) as log:
         assert take(log, LIVE, consumer_group("a-model", live=True))
-        log.create_topic(RESULTS, 2, keep_s=60)  # there: nothing is made
+        log.create_topic(RESULTS, 2, keep_s=60)  # existing: nothing is made
         log.publish(RESULTS, MESSAGES)
         with pytest.raises(Misconfigured, match="write to"):
             log.publish(LIVE, MESSAGES)

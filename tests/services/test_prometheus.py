@@ -1,4 +1,4 @@
-"""A real Prometheus scrapes what runs: its values are those of the books, and promtool finds no fault."""
+"""A real Prometheus scrapes running processes: its values equal those of the books, and promtool accepts all."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Prometheus:
         return float(found[0]["value"][1]) if found else None
 
     def resets(self, metric: str) -> set[str]:
-        """How often each series of a counter fell."""
+        """The number of decreases of each series of a counter."""
         query = urllib.parse.urlencode({"query": f'resets({metric}{{instance="{self.name}"}}[1h])'})
         found = json.loads(get(f"{self.url}/api/v1/query?{query}"))["data"]["result"]
         return {one["value"][1] for one in found}

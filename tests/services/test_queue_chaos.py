@@ -148,7 +148,7 @@ class Place:
         return next(job for job in self.catalogue.jobs(self.videos[0].id) if job.kind == kind)
 
     def end(self) -> tuple[list[Any], dict[str, Any]]:
-        """The catalogue without attempts, and the store, as they are without ids and times of the clock."""
+        """The catalogue without attempts, and the store, without ids and wall-clock times."""
         rows = [
             (*row, [job[:2] for job in jobs])  # type: ignore[attr-defined]
             for *row, jobs in rows_and_jobs(self.catalogue)
@@ -283,7 +283,7 @@ def test_a_job_whose_process_is_always_killed_fails_with_its_reason_after_three_
 def test_a_job_that_kills_its_workers_fails_with_its_reason_in_the_end(place: Place) -> None:
     place.fault.write_text("worker")
     place.start().wait(PATIENCE_S)
-    # The others that it would kill are waited for ten minutes each: they are lost here without a process.
+    # The others that it would kill wait for ten minutes each; here their workers are lost without a process.
     for _ in range(MOST_LOSSES):
         until(lambda: place.catalogue.claim("lost", ("previews",), lease_s=0.0) is not None, place)
     worker = place.start()
@@ -318,7 +318,7 @@ def test_a_worker_that_stands_still_past_its_lease_changes_nothing_when_it_goes_
     other.terminate()
     other.wait(PATIENCE_S)
     assert {job.state for job in jobs} == {"done"}
-    assert place.catalogue.job(held[0].id).attempts == 1  # the lost worker's was that one
+    assert place.catalogue.job(held[0].id).attempts == 1  # the lost worker had that one
     assert place.catalogue.jobs(place.videos[0].id) == jobs
     assert place.end()[1] == made[1]
 

@@ -1,4 +1,4 @@
-"""Workers that have lost their broker, or that it would lose its patience with, keep their jobs."""
+"""Workers that lose their broker, or that it would disconnect, keep their jobs."""
 
 from __future__ import annotations
 
@@ -76,4 +76,4 @@ def test_a_job_longer_than_the_broker_waits_is_acknowledged_and_ends_though_its_
         assert waiting_in(broker.values, "frames") == 0, "nobody is told of it again by the broker"
         place.finish()
         assert set(place.catalogue.job_states()) == {"done"}
-        assert place.catalogue.job(held.id).attempts == 1  # the lost worker's was that one
+        assert place.catalogue.job(held.id).attempts == 1  # the lost worker had that one

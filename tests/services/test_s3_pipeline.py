@@ -49,7 +49,7 @@ STAGES = {
 
 @pytest.fixture(scope="module")
 def footage(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twelve seconds over midnight: a bright patch that wanders, and one that stays."""
+    """Twelve seconds over midnight: one bright patch moves, and one is still."""
     path = tmp_path_factory.mktemp("footage") / "cam.mp4"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=5)

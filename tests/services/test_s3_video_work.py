@@ -1,4 +1,4 @@
-"""Videos in S3 and their catalogue in PostgreSQL are worked on as those in files and SQLite are."""
+"""Videos in S3 with a catalogue in PostgreSQL are processed like those in files and SQLite."""
 
 from __future__ import annotations
 
@@ -106,11 +106,11 @@ class Place:
         return sorted(found)
 
     def objects(self) -> dict[str, str]:
-        """SHA-256 of each object but for the video's id; of records with a clock the keys alone."""
+        """SHA-256 of each object without the video's id; for records with wall-clock times only the keys."""
         found = {}
         for key in all_keys(self.store):
             is_record = key.startswith(("videos/contents/", "media/")) or key.endswith(
-                ("/video.json", "/quality.json")  # how long before its upload it was filmed is a check
+                ("/video.json", "/quality.json")  # its age at the upload is a check
             )
             data = self.store.get(key)
             if key.endswith(".json"):  # its seal covers the id as well

@@ -1,4 +1,4 @@
-"""Uploads with videos in S3 and their catalogue in PostgreSQL: the ends are those of files and SQLite."""
+"""Uploads to S3 with a catalogue in PostgreSQL: the results equal those with files and SQLite."""
 
 from __future__ import annotations
 

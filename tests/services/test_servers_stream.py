@@ -1,4 +1,4 @@
-"""A stream on Kafka, S3 and PostgreSQL: by the API, seen at the socket, counted as where nothing streams."""
+"""A stream on Kafka, S3 and PostgreSQL: started by the API, watched by a socket, counted as without it."""
 
 from __future__ import annotations
 

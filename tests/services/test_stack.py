@@ -130,7 +130,7 @@ def long_upload(world: World) -> Iterator[Future[tuple[str, int]]]:
 
 
 class AcmeServer:
-    """An ACME server that looks for who asks at the ports of the web."""
+    """An ACME server that checks challenges at the web's ports."""
 
     def __init__(self, folder: Path) -> None:
         self.state = State(folder / "servers", options={"acme_tls_port": "443", "acme_http_port": "80"})
@@ -220,7 +220,7 @@ def seed_models(stack: NativeStack) -> None:
 
 
 def send_clip(stack: NativeStack) -> int:
-    """The clip by the producer; then the first consumer's end and another one. The exit code of the first."""
+    """Produce the clip; then end the first consumer and start another. Return the exit code of the first."""
     code, said = stack.run("producer", "/footage/traffic.mp4", *FILMED)
     assert code == 0, said
     first = stack.finish("consumer-1")
@@ -491,7 +491,7 @@ def test_a_producer_elsewhere_reaches_kafka_by_its_public_name_over_sasl_ssl(
         )
 
     assert produce().returncode == 0  # existing footage is found, and not announced a second time
-    # Neither with another password nor with the log-in of those inside.
+    # Neither with another password nor with the log-in for the inner network.
     inside = {
         "FRAMETALLY_LOG_USER": "frametally",
         "FRAMETALLY_LOG_PASSWORD": world.values["FRAMETALLY_LOG_PASSWORD"],
@@ -532,7 +532,7 @@ def test_traefik_understood_every_file_and_no_secret_is_in_any_log(world: World)
 
 
 def form_of(clip: bytes, padding: int, **fields: str) -> tuple[list[bytes], int]:
-    """A form with an MP4 that ends in so many bytes of nothing, in pieces, and its length in bytes."""
+    """A form with an MP4 that ends in this many zero bytes, in pieces, and its length in bytes."""
     edge = "--of-the-form"
     named = [
         f'{edge}\r\nContent-Disposition: form-data; name="{n}"\r\n\r\n{v}\r\n' for n, v in fields.items()
@@ -565,7 +565,7 @@ def send_form(url: str, pieces: list[bytes], *, over_s: float, **pool: Any) -> d
 
 
 def upload(world: World, *, over_s: float = 0.0, padding: int = 0) -> tuple[str, int]:
-    """Send the clip at the door, over so many seconds, with so many bytes of nothing: its id and size."""
+    """Upload the clip through Traefik, over this many seconds, with this many zero bytes; return id and size."""
     clip = (world.stack.stack / "footage" / "traffic.mp4").read_bytes()
     # Another day for each: existing facts about the clip stay unchanged.
     day = "2026-02-01" if padding else "2026-03-01"
@@ -580,7 +580,7 @@ def upload(world: World, *, over_s: float = 0.0, padding: int = 0) -> tuple[str,
 
 
 def watch(world: World, asked: str, **headers: str) -> ClientConnection:
-    """A viewer's socket through the door."""
+    """A viewer's socket through Traefik."""
     context = ssl.create_default_context(cafile=str(world.root_file))
     # With TLS 1.3, tickets arrive unasked: the client's reading thread would wait in TLS while another
     # writes.
@@ -691,7 +691,7 @@ def counted_on(world: World, day: str) -> int:
 def test_a_long_upload_and_a_large_one_come_in_at_the_door_and_are_worked_on(
     world: World, long_upload: Future[tuple[str, int]]
 ) -> None:
-    """Traefik by itself cuts a request after 60 s; the dashboard's /tmp has a gigabyte."""
+    """By default Traefik ends a request after 60 s; the dashboard's /tmp has a gigabyte."""
 
     def is_worked_on(video_id: str) -> bool:
         shown = ask(world, "app", user="eva", password=PASSWORD, path=f"/api/v1/videos/{video_id}").json()

@@ -37,7 +37,7 @@ def port_of(traefik: Mapping[str, str]) -> int:
 
 
 class Door:
-    """One web address, whose name this machine does not know."""
+    """One web address, whose name this machine cannot resolve."""
 
     def __init__(self, traefik: Mapping[str, str], name: str) -> None:
         self.host = f"{name}.{traefik['DOMAIN']}"
