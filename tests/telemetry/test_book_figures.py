@@ -59,7 +59,7 @@ def books(*sources: SourceLine, model: str = "m", dead: dict[str, int] | None = 
 
 
 class Shown:
-    """The books as one process after the other shows them."""
+    """The books as shown by several processes in turn."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -37,7 +37,7 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def valid(event: dict[str, Any]) -> dict[str, Any]:
-    """An event that has what the specification's RunEvent, Run, Job and Dataset require, and no more."""
+    """An event with exactly the fields that the specification's RunEvent, Run, Job and Dataset require."""
     required = {"eventTime", "run", "job", "producer", "schemaURL"}
     assert required <= event.keys() <= required | {"eventType", "inputs", "outputs"}
     assert event["eventType"] in ("START", "RUNNING", "COMPLETE", "ABORT", "FAIL", "OTHER")
