@@ -50,7 +50,7 @@ def make_videos(folder: Path) -> None:
 
 
 def make(version: str, program: list[str]) -> Path:
-    """Let `program` produce, detect, count and publish, and pack the data folder that it leaves."""
+    """Let `program` produce, detect, count and publish, and pack its data folder."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         make_videos(folder)

@@ -1,4 +1,4 @@
-"""Every request that changes anything leaves a record, let in or not; what cannot be recorded is not done."""
+"""Every request for a change leaves a record, allowed or not; a change that cannot be recorded is not made."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ ONLY_COMPUTE = {
     "POST /api/presets/plan",
     "POST /api/timezones/plan",
 }
-"""They work something out, and change nothing."""
+"""They compute something, and change nothing."""
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def shown(change: AuditRecord) -> tuple[str, str, str, int | None]:
 def test_every_route_that_changes_anything_leaves_a_record_whoever_asks(
     app: Flask, url: str, book: AuditBook
 ) -> None:
-    # Read from the routers: a route that somebody adds is walked by itself.
+    # Read from the routers, so that new routes are tested automatically.
     routes = sorted(route for route in routes_of(app) if not re.match("(GET|HEAD|OPTIONS|WS) ", route))
     routes.sort(key="POST /sign-out".__eq__)  # last: after it no session is left
     assert {"POST /sign-in", "DELETE /api/videos/{}", "PATCH /api/uploads/{}"} < {*routes}
@@ -193,7 +193,7 @@ def test_who_is_refused_without_end_is_recorded_so_often_and_what_is_done_always
     for number in range(60):
         assert client("DELETE", VIDEO, **SAME).status == 401
         assert sign_in(client, "lukas" if number % 2 else "clara", "wrong password").status in (401, 429)
-    # Nothing is done by these, however they are answered.
+    # These do nothing, whatever the answer.
     for path in ("/sign-out", "/sign-in/password", "/sign-in/sessions"):
         assert client("POST", path, "", Content_Type=FORM, **SAME).status == 303
     kept, _ = book.changes(500)

@@ -52,7 +52,7 @@ FAILED = "#dashboard[data-state=failed]"
 
 
 def film_two(place: Place) -> None:
-    """Ten minutes of two sources, one of which has a hole."""
+    """Ten minutes of two sources, one of which has a gap."""
     gate = place.film(
         {"car": 6, "bus": 2}, source="gate", intervals=10, interval_s=60, filmed=lambda n: n not in (4, 5)
     )
@@ -60,12 +60,12 @@ def film_two(place: Place) -> None:
 
 
 def film_objects(place: Place) -> None:
-    """Film a minute whose objects are known."""
+    """Film a minute with known objects."""
     publish_objects(place, b"\xff\xd8 not a picture, but what is stored")
 
 
 def film_crossroads(place: Place) -> None:
-    """Film some who drive over a junction, and draw its legs."""
+    """Film road users at a junction, and draw its legs."""
     crossroads.film(place, crossroads.make_drivers(120, [6]), 120)
     crossroads.draw_legs(place)
 
@@ -77,11 +77,11 @@ def film_junction(place: Place) -> None:
 
 
 def nothing(_: Any) -> None:
-    """Film nothing, or do nothing."""
+    """Film nothing, and do nothing."""
 
 
 def film(place: Place) -> None:
-    """Film what the video that is looked at shows."""
+    """Film the content of the displayed video."""
     place.film({"car": 6, "person": 2}, source="gate", intervals=4)
 
 
@@ -185,7 +185,7 @@ def choose_hole(page: Page) -> None:
 
 
 def find_no_cameras(place: Place) -> None:
-    """Have a search find nothing."""
+    """Search for a text that has no match."""
     film_wall(place)
     place.search_cameras = lambda _: CameraSearch(cameras=[], has_more=False)
 
@@ -201,7 +201,7 @@ def search_without_network(place: Place) -> None:
 
 
 def answer_nothing(page: Page) -> None:
-    """Have the server answer no question for now."""
+    """Make the server leave all questions unanswered for now."""
     problem = {
         "status": 503,
         "title": "Away",
@@ -442,8 +442,8 @@ STATES = {
     "no page": State("there-is-none", wait_for="main.lonely"),
 }
 QUICK = {"the start", "a video", "a traffic report"}
-"""The pages that have the most on them, which `make test` looks at."""
-# In other colours and sizes only what these change is looked at: the rest was seen before.
+"""The pages with the most content, which `make test` checks."""
+# Other colours and sizes only check their own effects: the rest was checked before.
 COLOURS = ["color-contrast"]
 PLACES = ["target-size", "scrollable-region-focusable"]
 APPEARANCES: list[tuple[str, dict[str, int], dict[str, str], list[str]]] = [
@@ -455,7 +455,7 @@ APPEARANCES: list[tuple[str, dict[str, int], dict[str, str], list[str]]] = [
 ]
 NARROWEST = {"width": 320, "height": 800}
 ON_NARROWEST = ("on the narrowest phone", NARROWEST, dict[str, str](), list[str]())
-"""The live page alone fits it in every state."""
+"""Only the live page fits it in every state."""
 PICTURED = {"wide", "in the dark", "on a phone"}
 # A change of colours is complete, new answers have arrived, and nothing is faded any more.
 DRAWN = """async () => {
@@ -477,7 +477,7 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(
     window = visit(place)
     state.serve(window.page)
     page = window.open(state.query, wait_for=state.wait_for)
-    window.complaints.clear()  # of a page that there is not
+    window.complaints.clear()  # of a missing page
     state.do(page)
     # Not as the page's code: its policy forbids scripts from elsewhere.
     window.context.new_cdp_session(page).send("Runtime.evaluate", {"expression": axe})
@@ -490,7 +490,7 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(
     for appearance, size, media, rules in appearances:
         page.emulate_media(**(AS_USUAL | media))  # type: ignore[arg-type]
         page.set_viewport_size(size)  # type: ignore[arg-type]
-        page.locator(state.wait_for).wait_for(state="attached")  # drawn anew in other colours
+        page.locator(state.wait_for).wait_for(state="attached")  # drawn again in other colours
         page.evaluate(DRAWN)
         if appearance in PICTURED:
             picture(page, f"state-{name}-{appearance}".replace(" ", "-"))

@@ -80,7 +80,7 @@ def test_an_account_is_led_to_what_it_may_open_and_asks_for_nothing_else(
         else:
             page.goto(address)
             page.locator("main:not([data-state=loading]):not([aria-busy=true])").wait_for()
-            page.wait_for_timeout(500)  # what a page asks for behind its first answers
+            page.wait_for_timeout(500)  # the page's requests after its first answers
             left.extend(links_of(page))
         assert refused == [], path
     assert {one for one in opened - OPEN if not one.startswith("/api/v1/")} == PAGES_OF[name]

@@ -32,7 +32,7 @@ ON_SCREEN_ALONE = {"editor", "live", "embed", "password", "sessions", "sign-in",
 PAPER_PX = 703
 """The width of A4 between its margins."""
 NOT_ON_PAPER = {"a video": {"Videos"}, "accuracy": {"check"}}
-"""Words of headings over parts that are not printed, such as a form."""
+"""Words of headings of parts that are not printed, such as a form."""
 # Text of tables and headings, in printed pieces; buttons are only for the screen.
 WORDS = """() => {
   const main = document.querySelector("main");
@@ -127,7 +127,7 @@ def test_the_first_load_of_a_page_is_small_and_it_fits_its_window(
     traffic = Traffic(window)
     page = window.open(query, wait_for=ready)
     page.wait_for_timeout(700)  # pictures load after the answers
-    window.complaints.clear()  # of a page that there is not
+    window.complaints.clear()  # of a missing page
     sizes = traffic.by_address()
     if screen == "wide":
         sizes = {address: size for address, size in sizes.items() if not PICTURE.search(address)}

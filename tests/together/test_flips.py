@@ -124,7 +124,7 @@ def run(data: Path, *arguments: str) -> int:
 
 
 class States:
-    """Data folders to begin from, by name, and the numbers that each kind's commands end in."""
+    """Data folders to start from, by name, and the numbers at the end of each kind's commands."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -154,10 +154,8 @@ def footage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def states(footage: Path) -> States:
-    """Three videos, of one a forgotten second, of one a picture that is missing and settled by hand.
-
-    Over the one that is whole, something is drawn.
-    """
+    """Three videos, one with a deleted second, one with a missing picture that was settled by hand. The
+    complete one has a drawing."""
     data = footage / "detected"
     for hour, name in enumerate(FILES, start=10):
         assert run(data, "produce", name, "--start-time", f"2026-03-04T{hour}:00:00Z") == 0
@@ -181,7 +179,7 @@ def states(footage: Path) -> States:
 
 
 def begin(footage: Path, kind: Kind, data: Path) -> Path:
-    """Make a data folder in the state that the kind begins from."""
+    """Make a data folder in the kind's starting state."""
     shutil.rmtree(data, ignore_errors=True)
     shutil.copytree(footage / kind.since, data)
     if kind.is_cache:
@@ -261,7 +259,7 @@ def some_bit(data: bytes, rng: random.Random) -> int:
 
 
 def turn(path: Path, bit: int) -> None:
-    """Turn one bit; the file's date and place stay."""
+    """Flip one bit; the file's date and place stay."""
     status = path.stat()
     with path.open("r+b") as file:
         data = flipped(file.read(), bit)

@@ -43,7 +43,7 @@ def places(request: pytest.FixtureRequest) -> Iterator[list[Opened]]:
 
 @pytest.fixture
 def opened(places: list[Opened]) -> Opened:
-    """One with something of each kind in it."""
+    """One with an entry of each kind."""
     fill(places[0], "anna")
     return places[0]
 

@@ -1,7 +1,5 @@
-"""Databases of earlier releases are upgraded in place, by one process, with all in them; others are refused.
-
-There is one release so far, so a history of the tests' own shows what an upgrade keeps.
-"""
+"""Databases of earlier releases are upgraded in place, by one process, with all their content; others are
+refused. There is one release so far, so a made-up history shows what an upgrade keeps."""
 
 from __future__ import annotations
 
@@ -69,7 +67,7 @@ def test_the_layout_is_the_one_that_the_last_revision_leads_to(layout: Layout) -
 
 @contextmanager
 def connected(place: Place) -> Iterator[Connection]:
-    """One transaction, by none of the code under test."""
+    """One transaction, without the code under test."""
     url, access = place
     if url.startswith("sqlite"):
         engine = create_engine(url)
@@ -149,7 +147,7 @@ def upgrade():
 
 @pytest.fixture
 def history(tmp_path: Path) -> Layout:
-    """Layouts 1 to 3; the way to 3 fails at its end."""
+    """Layouts 1 to 3; the migration to 3 fails at its end."""
     folder = tmp_path / "history"
     folder.mkdir()
     for number, content in enumerate((SECOND, THIRD), start=2):
@@ -166,7 +164,7 @@ def history(tmp_path: Path) -> Layout:
 
 @pytest.fixture
 def old(database: Place, history: Layout) -> Place:
-    """A place with layout 1 and something in it."""
+    """A place with layout 1 and some content."""
     with connected(database) as connection:
         for statement in FIRST.split(";"):
             connection.execute(text(statement))

@@ -56,7 +56,7 @@ CUT = """() => {
 
 
 def film_much(place: Place) -> None:
-    """Film two sources of long names, one of which has dead letters."""
+    """Film two sources with long names, one of which has dead letters."""
     gate = make_lines(LONG, frames=200)
     yard = make_lines("yard", frames=60, seed=4, time_source="file_time")
     publish_lines(place, gate + yard, objects=2, analysed_fps=6.0)
@@ -90,7 +90,7 @@ def draw_junction(place: Place) -> None:
 
 
 def draw_crossroads(place: Place) -> None:
-    """Film a junction whose legs a report is of."""
+    """Film a junction whose legs are in a report."""
     crossroads.film(place, crossroads.make_drivers(120, [6]), 120)
     crossroads.draw_legs(place)
 
@@ -114,7 +114,7 @@ PAGES: dict[str, tuple[str, str, Callable[[Place], None]]] = {
 
 
 QUICK = {"a bar", "the table", "alerts", "the audit log", "lines", "the editor", "live"}
-"""Which `make test` looks at."""
+"""The pages that `make test` checks."""
 
 
 def look_at(page: Page) -> list[str]:
@@ -135,7 +135,7 @@ def test_nothing_is_cut_in_a_narrow_window_and_wide_tables_scroll_within_themsel
     film(place)
     window = visit(place, viewport=NARROW)
     page = window.open(query, wait_for=ready)
-    window.complaints.clear()  # of a page that there is not
+    window.complaints.clear()  # of a missing page
     assert look_at(page) == []
     picture(page, f"narrow-{name.replace(' ', '-')}")
 
@@ -184,7 +184,7 @@ def test_nothing_of_logging_in_is_cut_in_a_narrow_window(visit: Visits, url: str
         box = page.locator("main").bounding_box()
         assert box["x"] >= 12
         assert box["x"] + box["width"] <= NARROW["width"] - 12
-        window.complaints.clear()  # that of the status
+        window.complaints.clear()  # the status line's
 
 
 @pytest.mark.thorough

@@ -1,4 +1,4 @@
-"""docs/stored-formats.md lists each form that is stored: a run of everything leaves those, and no others."""
+"""docs/stored-formats.md lists each stored form: a run of everything leaves exactly those."""
 
 from __future__ import annotations
 

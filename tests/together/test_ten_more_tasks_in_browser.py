@@ -1,8 +1,6 @@
-"""Ten tasks of those who set frametally up, each on the pages: in six clicks, and by the keyboard alone.
-
-Clicks are counted from the start page. To draw by one drag is one, and so is to choose a file. The other ten
-tasks stand in tests/web/test_ten_tasks_in_browser.py.
-"""
+"""Ten tasks of administrators, each on the pages: in six clicks, and by keyboard alone. Clicks are counted
+from the start page. A drag counts as one, and so does choosing a file. The other ten tasks are in
+tests/web/test_ten_tasks_in_browser.py."""
 
 from __future__ import annotations
 
@@ -46,7 +44,7 @@ PICTURE = cv2.imencode(".jpg", np.full((180, 320, 3), 90, np.uint8))[1].tobytes(
 
 @pytest.fixture(params=["mouse", "keyboard"])
 def hand(request: pytest.FixtureRequest, visit: Visits) -> Iterator[Callable[..., MouseHand]]:
-    """Starts at the start page of a site, and at the end has not clicked too often."""
+    """Begins at the start page of a site, and checks the number of clicks at the end."""
     made: list[MouseHand] = []
 
     def start(url: str, query: str = "") -> MouseHand:
@@ -63,7 +61,7 @@ def hand(request: pytest.FixtureRequest, visit: Visits) -> Iterator[Callable[...
 
 
 def total(window: Visit) -> int:
-    """The sum of what the chart draws."""
+    """The sum of the chart's values."""
     return sum(value or 0 for values in window.chart_values().values() for value in values)
 
 
@@ -166,7 +164,7 @@ def town(
     tmp_path_factory: pytest.TempPathFactory,
     hook: tuple[Hook, int],
 ) -> Iterator[str]:
-    """A gate that was recounted, a crossroads with its legs, and a station that was filmed for two weeks."""
+    """A recounted gate, a crossroads with its legs, and a station with two weeks of footage."""
     place = make_place(tmp_path_factory.mktemp("town"))
     three_changes(place)
     crossroads.film(place, crossroads.make_drivers(1200, [20]), 1200)

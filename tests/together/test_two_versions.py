@@ -1,4 +1,4 @@
-"""The last release and this version at work side by side: no frame is lost, none is counted twice."""
+"""The last release and this version run in parallel: no frame is lost, none is counted twice."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SCRIPT = "import sys; from frametally_cli.main import main; sys.exit(main())"
 
 @pytest.fixture(scope="module")
 def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The last release's packages, with the metadata by which its plug-ins and adapters are found."""
+    """The last release's packages, with the metadata that registers its plug-ins and adapters."""
     packed = subprocess.run(
         ["git", "archive", COMMIT, "--", ":(glob)*/frametally*/**", "pyproject.toml"],
         cwd=ROOT,
@@ -125,7 +125,7 @@ def test_two_versions_side_by_side_lose_no_frame_and_count_none_twice(versions: 
         before = counted(url)
         assert before[0] == len(STARTS) * FRAMES
         versions.said("this", "upgrade")
-        until(lambda: counted(url) == before)  # what this version wrote, read by the last release
+        until(lambda: counted(url) == before)  # this version's data, read by the last release
         status = versions.said("this", "status")
         assert f"{before[0]} of {before[0]} messages handled" in status
         assert "settled" in status

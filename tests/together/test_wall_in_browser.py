@@ -73,7 +73,7 @@ def test_where_there_is_no_camera_one_sentence_says_how_one_is_added_and_one_is(
     assert camera.address == "rtsp://10.1.2.4/"
     page.get_by_role("button", name="Try now: Gate 1").click()
     expect(page.locator(f"{CAMERA} [role=status]")).to_be_visible()
-    # A running camera is deleted at once, if somebody is sure.
+    # A running camera is deleted at once after a confirmation.
     page.get_by_role("button", name="Delete Gate 1").click()
     expect(page.locator(CAMERA)).to_contain_text("Its footage and counts stay")
     page.get_by_role("button", name="Cancel").click()

@@ -129,11 +129,11 @@ CASES = {
     "what hides": frozenset({"privacy"}),
     "all": frozenset(DELETABLE),
 }
-"""Few, and yet each capability is here in one of them without each that it does not build on."""
+"""Few, and yet each capability is in one of them without each that it does not depend on."""
 
 
 class Clone(NamedTuple):
-    """A copy of the checkout without the folders of some capabilities, and footage that it has counted."""
+    """A copy of the checkout without the folders of some capabilities, and its counted footage."""
 
     root: Path
     gone: frozenset[str]
@@ -167,7 +167,7 @@ class Clone(NamedTuple):
 
 
 def copy_without(gone: frozenset[str], root: Path) -> None:
-    """Copy what git keeps of the working tree, without capabilities and their tests."""
+    """Copy git's files of the working tree, without capabilities and their tests."""
     left_out = {f"{place}/{name}" for place in ("capabilities", "tests") for name in gone}
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, check=True)
     for name in listed.stdout.decode().split("\0"):
