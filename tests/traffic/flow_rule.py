@@ -129,12 +129,8 @@ class PlacedFoot(NamedTuple):
 
 
 class GroundSpeed(NamedTuple):
-    """A speed.
-
-    Attributes:
-        squared_m2_s2: Its square, in (m/s)².
-        variance_m2_s2: The square of its standard error.
-    """
+    """A speed. Attributes: squared_m2_s2: Its square, in (m/s)².
+    variance_m2_s2: The square of its standard error."""
 
     squared_m2_s2: float
     variance_m2_s2: float
@@ -240,7 +236,7 @@ def rows_of(visits: Iterable[FollowedPath], firsts: dict[str, FirstTrack], ways:
             (*stay_row(stay, zone_numbers[shape.name], day_ms)[:-2], *ids)
             for shape, zone in ways.zones
             for stay in stays_of(while_held(visit, shape), zone)
-            # One that ends as the day begins is in the books of the day's first interval.
+            # A path that ends as the day begins is in the books of the day's first interval.
             if stay.to_ms >= day_ms and stay.from_ms < end_ms
         ]
         row = _visit_row(visit, first, crossed, ids, ways)
@@ -306,7 +302,7 @@ def movement_of(
 
 
 def speed_of(visit: FollowedPath, ground: Ground | None) -> GroundSpeed | NotMeasured | None:
-    """Return the speed of a visit by its path; None where nothing is calibrated."""
+    """Return the speed of a visit by its path; None without a calibration."""
     if ground is None:
         return None
     came_in, went_out = visit.began == "border", visit.ended == "border"
@@ -379,7 +375,7 @@ def _visit_row(
     if not ways.grounds and not ways.leg_names:
         return None
     day_ms = ways.day_start_ms
-    # At one time no two legs have one name; over times they may, and may lead in either way.
+    # At one time no two legs have the same name; over time they may, and may point in either direction.
     legs = {f"{number:04}": shape for number, (shape, _) in enumerate(ways.lines) if shape.inward}
     at_legs: defaultdict[str, list[Crossing]] = defaultdict(list)
     for key, leg in legs.items():
@@ -503,7 +499,7 @@ def _foot(point: FootPoint, ground: Ground) -> PlacedFoot | None:
 
 
 def on_ground(ground: Ground, x: float, y: float) -> tuple[float, float, float] | None:
-    """Return `x_m, y_m, pixel_m2` of a pixel, as `PlacedFoot`; None out of reach, or not on the ground.
+    """Return `x_m, y_m, pixel_m2` of a pixel, as in `PlacedFoot`; None if out of reach, or not on the ground.
 
     `pixel_m2` is the sum of the squared partial derivatives of the place by the pixel.
     """
@@ -521,10 +517,10 @@ def on_ground(ground: Ground, x: float, y: float) -> tuple[float, float, float] 
 
 
 def boxes_of(path: Sequence[FootPoint]) -> Iterator[FootPoint]:
-    """Yield a foot point for each box of a path, those that the path leaves out where it runs between.
+    """Yield a foot point for each box of a path, with omitted ones interpolated.
 
-    They are spread evenly over the time between two points; each is one box. A box of an hour that two paths
-    share comes as often as the path has it.
+    They are spread evenly over the time between two points; each is one box. A box that two hours share is
+    repeated as often as the path has it.
     """
     yield from (point._replace(boxes=1) for point in path[:1])
     for start, end in pairwise(path):
@@ -576,7 +572,7 @@ def count_stays(stays: Iterable[tuple[Hashable, Stay]], interval_ms: int) -> dic
 
 
 def _parts(from_ms: int, to_ms: int, interval_ms: int) -> Iterator[tuple[int, int, int]]:
-    """Yield the intervals that a time touches: number, and from when to when."""
+    """Yield the intervals that a time span touches: number, start and end."""
     for number in range(from_ms // interval_ms, (to_ms - 1) // interval_ms + 1):
         yield (
             number,

@@ -1,4 +1,4 @@
-"""A junction of three legs, made up frame by frame and counted by the real job: who drove where is known."""
+"""A junction of three legs, generated frame by frame and counted by the real job: every drive is known."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ _CENTRE = (330, 300)
 
 
 class Car(NamedTuple):
-    """One that drives over the junction at constant speed.
+    """A vehicle that crosses the junction at constant speed.
 
     Attributes:
         from_leg: Where it comes from.
         to_leg: Where it goes.
         label: Class name.
-        since_ms: When it begins to drive, outside the picture.
+        since_ms: When it starts, outside the picture.
     """
 
     from_leg: str
@@ -75,7 +75,7 @@ CARS = [
 
 
 def is_filmed(at_ms: int) -> bool:
-    """Whether a moment is."""
+    """Whether there is footage at a time."""
     return not NOT_FILMED_S[0] <= (at_ms - START_MS) / 1000 < NOT_FILMED_S[1]
 
 
@@ -114,7 +114,7 @@ def film(place: Place) -> None:
 
 
 def count(place: Place, made: list[FrameDetections], first_offset: int = 0) -> None:
-    """Have frames in a segment, counted and indexed."""
+    """Put frames into a segment; count and index them."""
     place.store.put(
         keys.segment_key(made[0].model, "log", "frames", 0, first_offset),
         encode_segment(

@@ -39,7 +39,7 @@ class Camera:
 
 
 def camera(rng: np.random.Generator) -> Camera:
-    """A camera 3 to 12 m above a scene 20 to 70 m away, a little tilted to the side."""
+    """A camera 3 to 12 m above a scene 20 to 70 m away, tilted slightly to the side."""
     middle_m, above_m = rng.uniform(20, 70), rng.uniform(3, 12)
     width_m, length_m = rng.uniform(4, 18), rng.uniform(8, 30)
     down, roll = np.arctan2(above_m, middle_m), rng.uniform(-0.05, 0.05)
@@ -56,7 +56,7 @@ def camera(rng: np.random.Generator) -> Camera:
 
 
 def ground_points(of: Camera, rng: np.random.Generator, number: int, noise_px: float) -> list[GroundPoint]:
-    """Points that a person sets: near the scene's corners, the others within, each off by some noise."""
+    """Points set by a person: near the scene's corners, the others within, each with some noise."""
     corners = [(-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5)]
     inside = [tuple(rng.uniform(-0.5, 0.5, 2)) for _ in range(number - 4)]
     points = []

@@ -76,7 +76,7 @@ class Scene(NamedTuple):
 
     @property
     def passed(self) -> Counter[str]:
-        """How many of each label pass the line while there is footage."""
+        """The number of each label that passes the line while there is footage."""
         moments = [(one.label, one.passes_ms(self.line_px)) for one in self.passers]
         end_ms = START_MS + SECONDS * 1000
         return Counter(label for label, ms in moments if ms < end_ms and not self.is_gap(ms))

@@ -184,7 +184,7 @@ def exchanged(one: int, other: int) -> list[GroundPoint]:
 
 
 def behind(number: int) -> list[GroundPoint]:
-    """A point of the sky, with the metres that the others' matrix gives there."""
+    """A point of the sky, with the metres that the matrix of the others gives there."""
     matrix = np.array(calibration_of_points(POINTS).matrix).reshape(3, 3)
     x, y, w = matrix @ (600, -2000, 1)
     assert w < 0

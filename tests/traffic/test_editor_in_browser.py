@@ -1,4 +1,4 @@
-"""Drawing over a picture: by mouse, by touch, by keyboard; undone, stored, and never over another's."""
+"""Drawing over a picture: by mouse, by touch, by keyboard; undone, stored, and never over another's change."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_a_line_and_a_zone_are_drawn_by_mouse_moved_undone_and_stored(
     page.locator("#draw-zone").click()
     for x, y in ((50, 50), (200, 50), (200, 150)):
         click(page, x, y)
-    click(page, 50, 50)  # on its first corner: it is closed
+    click(page, 50, 50)  # on its first corner, which closes it
     rename(page, "box")
     expect(page.locator(".shape-item .name")).to_have_text(["stop line", "box"])
     page.get_by_role("button", name="stop line").first.click()
@@ -143,7 +143,7 @@ def test_all_of_it_is_done_by_keyboard(filmed: Place, visit: Visits) -> None:
     keys.press("Space")
     keys.press("Backspace")  # not that one
     keys.press("Enter")
-    keys.type("by hand")  # its name has the keyboard
+    keys.type("by hand")  # its name has the keyboard focus
     keys.press("Enter")
     page.locator("[data-point='0']").focus()
     for _ in range(5):
@@ -159,7 +159,7 @@ def test_all_of_it_is_done_by_keyboard(filmed: Place, visit: Visits) -> None:
     line = stored(filmed).lines[0]
     assert (line.name, line.points) == ("by hand", ((300, 235), (301, 300)))
     page.locator("[data-point='1']").focus()
-    keys.press("Delete")  # a line has two at least
+    keys.press("Delete")  # a line has at least two
     expect(page.locator("[data-point]")).to_have_count(2)
 
 

@@ -44,7 +44,7 @@ def draw(footage: Footage, *shapes: Any, source: str = "gate") -> None:
 
 
 def passing(footage: Footage, first_ms: int = NOON_MS, **options: Any) -> list[Any]:
-    """Frames of a car that crosses the picture from left to right, over the stop line after seven seconds."""
+    """Frames of a car that crosses the picture from left to right, and the stop line after seven seconds."""
     return drive(footage, first_ms, first_ms + 14_000, speed=5, **options)
 
 

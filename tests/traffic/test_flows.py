@@ -1,4 +1,4 @@
-"""A day's flows: what objects did at lines and zones, from the paths of three days, and added up by place."""
+"""A day's flows: events of objects at lines and in zones, from the paths of three days, summed by place."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_one_who_goes_down_crosses_both_legs_stays_in_the_zone_and_has_a_movemen
         ("north", "south"),
         ("middle",),
     )
-    # y = 100 is half way from 90 to 110, the third step; one that is measured is 0 in `missing`.
+    # y = 100 is half way from 90 to 110, the third step; a measured one is 0 in `missing`.
     assert rows(found, "crossing", "time", "line", "direction", "missing", "before", "after") == [
         (HOUR_MS + 1000, 0, 0, 0, 200, 200),
         (HOUR_MS + 5000, 1, 0, 0, 200, 200),
@@ -224,7 +224,7 @@ SOME = Shapes((LINE, LEG), (ZONE,), (METRES._replace(reach_px=(-99, -99, 99, 99)
 
 @st.composite
 def people(draw: st.DrawFn) -> list[Someone]:
-    """Objects about the shapes of `SOME`, over the two midnights of a day."""
+    """Objects near the shapes of `SOME`, across the two midnights of a day."""
     found = []
     for _ in range(draw(st.integers(1, 4))):
         times = draw(
@@ -233,7 +233,7 @@ def people(draw: st.DrawFn) -> list[Someone]:
         place = st.integers(-80, 80)
         feet = [(100 * ms, draw(place) / 10, draw(place) / 10) for ms in sorted(times)]
         near = [feet[0]]
-        for ms, x, y in feet[1:]:  # no hour passes a track by
+        for ms, x, y in feet[1:]:  # no track skips an hour
             near.append((min(ms, near[-1][0] + HOUR_MS // 2), x, y))
         found.append(goer(draw(st.sampled_from(["car", "bus"])), *near, height_px=draw(st.integers(0, 3))))
     return found

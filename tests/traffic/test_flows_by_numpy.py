@@ -30,7 +30,7 @@ METRES = (0.1, 0, 0, 0, 0.1, 0, 0, 0, 1)
 
 @st.composite
 def people(draw: st.DrawFn, reach: int, most: int = 6) -> list[Someone]:
-    """Objects of a day, some over midnight or over an hour; on a coarse grid, or on a fine one."""
+    """Objects of a day, some across midnight or an hour; on a coarse grid, or on a fine one."""
     found = []
     place = st.integers(-reach, reach)
     for _ in range(draw(st.integers(0, most))):
@@ -53,7 +53,7 @@ MOMENTS = st.sampled_from([None, None, None, DAY, DAY + HOUR_MS - 500, DAY + 5 *
 
 @st.composite
 def drawn(draw: st.DrawFn, reach: int) -> Shapes:
-    """Lines, legs among them, zones and a calibration; some hold only for a time."""
+    """Lines, legs among them, zones and a calibration; some only apply for a time."""
     scale = max(reach // 12, 1)
 
     def scaled(points: list[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
@@ -111,7 +111,7 @@ def test_so_far_out_that_products_do_not_fit(everyone: list[Someone], shapes: Sh
 
 @st.composite
 def movers(draw: st.DrawFn) -> list[Someone]:
-    """Objects that go about straight on, so that they have speeds."""
+    """Objects that move straight, so that they have speeds."""
     found = []
     for _ in range(draw(st.integers(1, 4))):
         x, y = draw(st.integers(0, 4000)), draw(st.integers(0, 4000))
@@ -219,14 +219,14 @@ AT_NOON = DAY + 12 * HOUR_MS
 
 
 def down(*ys: int, height: int = 400, boxes: int = 3, start_ms: int = AT_NOON, step_ms: int = 200) -> Someone:
-    """Somebody who is at these y, in tenths of a pixel, and x = 2000."""
+    """A person at these y, in tenths of a pixel, and x = 2000."""
     times = tuple(start_ms + step_ms * n for n in range(len(ys)))
     path = FootPath(times, (2000,) * len(ys), ys, (height,) * len(ys), (1, *[boxes] * (len(ys) - 1)))
     return Someone("car", path)
 
 
 def hidden() -> Someone:
-    """Somebody of whose box the lower half is missing behind the line for a moment."""
+    """A person the lower half of whose box is missing behind the line for a moment."""
     someone = down(500, 800, 1200, 700, 1300, 1500)
     return someone._replace(path=someone.path._replace(height=(400, 400, 400, 100, 400, 400)))
 

@@ -26,7 +26,7 @@ _SURE_MS = 800
 
 
 def fast(name: str, widths: float) -> Scene:
-    """Four objects that move so many widths of their box a frame."""
+    """Four objects that move this many widths of their box per frame."""
     px_s = widths * BOX_PX[0] * 1000 / junction.STEP_MS
     cars = tuple(Passer("car", lane, junction.START_MS + 6_000 * lane, px_s) for lane in range(4))
     return Scene(name, cars, (), 1.0, 320)
@@ -78,7 +78,7 @@ def passed_surely(scene: Scene) -> Counter[str]:
 
 
 def passed_maybe(scene: Scene, label: str) -> int:
-    """Those of a label that pass it at any time, or are on it as the footage begins or ends."""
+    """Those of a label that pass it at any time, or touch it as the footage begins or ends."""
     start_ms, end_ms = junction.START_MS - _SURE_MS, junction.START_MS + SECONDS * 1000 + _SURE_MS
     return sum(
         one.label == label and start_ms <= one.passes_ms(scene.line_px) < end_ms for one in scene.passers

@@ -40,12 +40,12 @@ scenes = script("benchmarks/junction_scenes.py")
 
 @pytest.fixture(scope="module")
 def junction() -> Any:
-    """At 5 frames a second: two legs that queue, one that turns round, and two that drive through."""
+    """At 5 frames a second: two legs that queue, one vehicle that turns round, and two that drive through."""
     return scenes.junction(2, 5, NOON_MS)
 
 
 def flows_by_day(footage: Footage, shapes: Shapes) -> list[FlowColumns]:
-    """Of the days that were counted, by time."""
+    """The counted days, by time."""
     runs = list(current_runs(footage.store))
     files = [paths for run in runs for paths in read_paths(footage.store, run)]
     days = sorted({paths.day_start_ms for paths in files})
@@ -83,7 +83,7 @@ def crossings(days: Iterable[FlowColumns]) -> Counter[tuple[str, str]]:
 
 
 def moved(frames: Iterable[FrameDetections], by_ms: int = 0, media: str = "ab" * 32) -> list[FrameDetections]:
-    """The same frames at another time, of another medium."""
+    """The same frames at another time, in another medium."""
     return [
         msgspec.structs.replace(
             frame,
@@ -114,7 +114,7 @@ def test_who_came_from_where_and_went_where_and_how_fast_is_what_was_made(
 def test_cutting_the_footage_anywhere_changes_nothing(
     footage: Footage, twin: Any, junction: Any, cuts: list[int], seed: int
 ) -> None:
-    """Files of other lengths, in any order, some of the frames twice."""
+    """Files of other lengths, in any order, with some frames twice."""
     frames = moved(junction.frames)
     whole, parts = twin(footage), twin(footage)
     shapes = drawn(junction)
@@ -253,7 +253,7 @@ def person(at_ms: int, x: float | None) -> FrameDetections:
 def test_who_stands_hidden_for_12_s_is_in_the_zone_meanwhile_and_crosses_the_line_once(
     footage: Footage, fps: int
 ) -> None:
-    """The path is whole between two sightings, for crossings and for occupancy."""
+    """The path is continuous between two sightings, for crossings and for occupancy."""
 
     def x(at_s: float) -> float | None:
         return 300.0 if at_s < 8 else None if at_s < 20 else 340 + 50 * max(at_s - 22, 0)

@@ -135,7 +135,7 @@ def test_a_range_drawn_over_the_chart_is_in_the_address_and_back_undoes_it(
 ) -> None:
     page = visit(drawn).open("lines", wait_for=READY)
     whole = r"lines\?source=gate&timezone=Europe/Berlin&interval=\d+&model="
-    expect(page).to_have_url(re.compile(whole))  # the same bars for all who open it
+    expect(page).to_have_url(re.compile(whole))  # the same bars for all visitors
     page.locator("#asked-label").select_option("bus")
     expect(page.locator("#crossings-table tbody tr")).to_have_count(3)
     assert "label=bus" in page.url

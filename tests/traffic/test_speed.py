@@ -80,7 +80,7 @@ def test_without_noise_a_speed_is_true_in_every_direction() -> None:
         if isinstance(speed, GroundSpeed):
             off.append(abs(speed.speed_km_h / 3.6 / speed_m_s - 1))
             in_errors.append(abs(speed.speed_km_h - 3.6 * speed_m_s) / speed.error_km_h)
-    # Paths leave boxes out, so that a slow one may be off by more than its error.
+    # Paths omit boxes, so a slow speed may be off by more than its error.
     assert len(off) >= 100
     assert max(off) <= 0.15
     assert np.mean(np.array(in_errors) <= 2) >= 0.97
@@ -162,7 +162,7 @@ def through_the_picture(px_per_s: int, length_px: int, fps: int) -> list[FootPoi
 
 @pytest.mark.parametrize(("px_per_s", "length_px", "fps"), [(60, 40, 5), (80, 45, 5), (100, 100, 10)])
 def test_a_vehicle_that_the_border_cuts_is_not_too_slow(px_per_s: int, length_px: int, fps: int) -> None:
-    """While the border cuts a box, its middle moves at half the vehicle's speed."""
+    """While the border clips a box, its middle moves at half the vehicle's speed."""
     path = through_the_picture(px_per_s, length_px, fps)
     speed = speed_of_visit(path, ABOVE, came_in=True, went_out=True)
     assert isinstance(speed, GroundSpeed)
@@ -220,7 +220,7 @@ def test_a_pixel_off_is_as_many_metres_as_is_said(x: float, y: float, tilt: floa
 
 
 def test_a_stretch_is_as_long_as_its_bends() -> None:
-    # 30 m ahead, 40 m to the side: a chord of 50 m, a way of 70 m.
+    # 30 m ahead, 40 m to the side: a chord of 50 m, a path of 70 m.
     way = way_of(in_tenths(path_of((0, 100, 100), (3, 400, 100), (7, 400, 500))), ABOVE)
     assert isinstance(way, Way)
     assert way.length_m == pytest.approx(70)

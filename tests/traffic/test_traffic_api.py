@@ -1,4 +1,4 @@
-"""The traffic report over footage that the real job has counted: every driver is where he drove."""
+"""The traffic report over footage that the real job has counted: every vehicle is where it drove."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The traffic report: its table, and the files that have it."""
+"""The traffic report: its table, and its files."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ VISITS = st.lists(
 
 
 def through(quarter: int, count: int, label: str = "car") -> list[Visit]:
-    """So many from south to north in a quarter."""
+    """This many from south to north in a quarter."""
     return [Visit(START_MS + quarter * QUARTER_MS + 1, label, ("south", "north"))] * count
 
 
@@ -245,7 +245,7 @@ LABELS = ["car", "car", "car", "truck", "bus", "motorbike", "person", "bicycle"]
 
 
 def busy(quarters: int = 12) -> list[Visit]:
-    """Some of everything in each quarter, more at noon, and some without a movement."""
+    """Some of each class in each quarter, more at noon, and some without a movement."""
     visits = []
     for at in range(quarters):
         for number in range(20 + 7 * (at % 5)):

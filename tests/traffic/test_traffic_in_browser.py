@@ -73,7 +73,7 @@ def test_a_gap_has_words_and_a_quarter_seen_in_part_its_share(filmed: Place, vis
 
 def test_a_scheme_is_chosen_in_the_page_its_address_and_its_files(filmed: Place, visit: Visits) -> None:
     page = visit(filmed).open("traffic?source=crossroads", READY)
-    # The same quarters for all who open it.
+    # The same quarters for all visitors.
     expect(page).to_have_url(re.compile(r"\?source=crossroads&timezone=Europe%2FBerlin&from=[^&]+&to="))
     page.locator("#asked-classes").select_option("fhwa")
     expect(page.locator("#notes li").first).to_contain_text("2 and 3 are counted together")

@@ -109,7 +109,7 @@ def test_whose_foot_point_is_outside_counts_in_the_whole_picture_and_not_in_the_
     assert (report.frames, len(report.runs), len(report.part_runs)) == (100, 1, 1)
     [run] = zone_runs(footage)
     [count], [coverage] = read_run(footage.store, run)
-    # The foot is the box's left side and 40 px: at 320 px, on the rim, in frame 40.
+    # The foot is the box's left side and 40 px: at 320 px, on the edge, in frame 40.
     assert (count.source, count.detections, count.frames, count.objects) == (PLACE, 41, 100, 1)
     assert (coverage.source, coverage.frames, coverage.detections) == (PLACE, 100, 41)
     [track] = read_tracks(footage.store, run)
@@ -146,7 +146,7 @@ def test_two_zones_share_what_one_of_them_has_alone(footage: Footage) -> None:
     draw(footage, zone(), zone("right", RIGHT))
     footage.aggregate()
     found = {count.source: count.detections for count in zone_counts(footage)}
-    assert found == {PLACE: 41, "gate/zone/right": 45}  # from frame 86 on its foot is out of the picture
+    assert found == {PLACE: 41, "gate/zone/right": 45}  # from frame 86 on its foot is outside the picture
 
 
 def test_a_zone_counts_in_the_time_in_which_it_holds(footage: Footage) -> None:
@@ -181,7 +181,7 @@ def test_a_moved_zone_recounts_the_days_of_its_source_from_its_beginning_on_and_
     moved_ms = NOON_MS + DAY_MS
     draw(footage, zone(to_ms=moved_ms), zone(points=RIGHT, from_ms=moved_ms))
     report = footage.aggregate()
-    assert (report.hours_kept, report.hours_counted) == (12, 4)  # each drive is near the hour before
+    assert (report.hours_kept, report.hours_counted) == (12, 4)  # each drive is near the previous hour
     assert [run.day for run in report.part_runs] == ["2026-01-02", "2026-01-03"]
     assert footage.aggregate().part_runs == []
 

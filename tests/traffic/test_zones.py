@@ -28,7 +28,7 @@ from frametally_traffic.tasks.zones import ZoneInTime
 SIDE = [(100, 100), (300, 100), (300, 300), (100, 300)]
 SQUARE = PictureZone(tenths(SIDE))
 STRIP = PictureZone(tenths([(0, 100), (400, 100), (400, 108), (0, 108)]))
-"""Narrower than what flickers at its rim: a quarter of 40 px."""
+"""Narrower than the flicker at its edge: a quarter of 40 px."""
 
 SCENES: dict[str, tuple[PictureZone, list[tuple[float, float]], list[Stay]]] = {
     "goes through": (
@@ -173,7 +173,7 @@ def test_what_is_in_one_line_is_no_zone() -> None:
 
 
 def winds_round(corners: list[Place], x: int, y: int) -> bool | None:
-    """The winding number, after Sunday; None on the rim."""
+    """The winding number, after Sunday; None on the edge."""
     turns = 0
     for (ax, ay), (bx, by) in zip(corners, [*corners[1:], corners[0]], strict=True):
         cross = (bx - ax) * (y - ay) - (x - ax) * (by - ay)
@@ -228,7 +228,7 @@ def test_turning_mirroring_scaling_and_moving_picture_and_zone_changes_nothing(
 
 
 def rows_of_stays(stays: Iterable[Stay]) -> dict[str, Any]:
-    """Stays of one zone and label, as a file of flows has them."""
+    """Stays of one zone and label, in the form of a file of flows."""
     rows = [(*ends, CAME.index(came), WENT.index(went), 0, 0) for *ends, came, went in stays]
     names = ("from", "to", "came", "went", "zone", "label")
     return dict(zip(names, np.array(rows, np.int64).reshape(-1, len(names)).T, strict=True))

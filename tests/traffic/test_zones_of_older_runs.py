@@ -1,4 +1,4 @@
-"""Stores whose zones an earlier version counted, in runs of their series: nothing twice, nothing lost."""
+"""Stores whose zones an earlier version counted, in separate runs: nothing twice, nothing lost."""
 
 from __future__ import annotations
 

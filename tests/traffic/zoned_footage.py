@@ -58,7 +58,7 @@ def draw(place: Place, *zones: tuple[str, Sequence[Point]], source: str = "gate"
 
 
 def draw_from(place: Place, from_ms: int, source: str = "gate") -> None:
-    """Have the zones of a source from an event time on only."""
+    """Draw the zones of a source from an event time on only."""
     change_drawing(
         place.store,
         source,
