@@ -38,7 +38,7 @@ READ_FRAME = f"""() => {{
     }}
     return number;
 }}"""
-"""The number of the frame that the player shows, read from its picture."""
+"""The number of the frame in the player, read from its picture."""
 
 
 def shown_frame(page: Page) -> int:
@@ -47,7 +47,7 @@ def shown_frame(page: Page) -> int:
 
 
 def wait_until(page: Page, condition: Callable[[], bool]) -> None:
-    """Wait; the page's policy forbids Playwright's own waiting for an expression."""
+    """Wait; the page's policy forbids Playwright's way of waiting for an expression."""
     deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
@@ -55,7 +55,7 @@ def wait_until(page: Page, condition: Callable[[], bool]) -> None:
 
 
 def wait_for_frame(page: Page, number: int, within: float = 0) -> None:
-    """Wait until that frame is shown, or one so near."""
+    """Wait until this frame, or a near one, is shown."""
     wait_until(page, lambda: abs(shown_frame(page) - number) <= within)
 
 
@@ -94,7 +94,7 @@ def make_file(
 
 
 def make_long_file(free_bytes: int = 6_000_000) -> bytes:
-    """Return the same video with so many bytes of nothing before its index, which no player needs to load."""
+    """Return the same video with this many zero bytes before its index, which no player needs to load."""
     body = make_file()
     index = body.index(b"moov") - 4
     free = (free_bytes + 8).to_bytes(4, "big") + b"free" + bytes(free_bytes)

@@ -36,7 +36,7 @@ app = create_app(
 )
 serve(app, "127.0.0.1", int(sys.argv[2]))
 """
-"""A server that takes for a video what `tests.videos.video_records` makes."""
+"""A server that accepts the results of `tests.videos.video_records` as videos."""
 
 REAL_LOOK = """
 import os, sys
@@ -51,7 +51,7 @@ sys.exit(main(["serve", "--alone", "--port", sys.argv[2]]))
 
 
 def count_taken_in(file: Path) -> None:
-    """Add up in a file, which outlives a kill, how many bytes of bodies this process takes in."""
+    """Add up in a file, which survives a kill, how many bytes of bodies this process receives."""
     answer = Application.__call__
     counter = os.open(file, os.O_RDWR | os.O_CREAT)
     taken_bytes = int.from_bytes(os.pread(counter, 8, 0), "little")
@@ -70,7 +70,7 @@ def count_taken_in(file: Path) -> None:
 
 
 class KilledServer:
-    """A server that is killed and started again, always on one port."""
+    """A server that is killed and restarted, always on one port."""
 
     def __init__(self, folder: Path, code: str = FAKE_LOOK) -> None:
         self.folder = folder
@@ -100,7 +100,7 @@ class KilledServer:
             self.process = None
 
     def wait_for_bytes(self, least: int, is_over: Callable[[], bool] = lambda: False) -> None:
-        """Return once it has kept so many bytes, or there is nothing to wait for any more."""
+        """Return once it has stored this many bytes, or there is nothing more to wait for."""
         until(lambda: self.kept_bytes() >= least or is_over(), within_s=300, every_s=0.002)
 
     def kept_bytes(self) -> int:

@@ -95,7 +95,7 @@ def uncounted(number: int, state: str, **known: Any) -> dict[str, Any]:
 
 
 def all_states() -> list[dict[str, Any]]:
-    """Return one video in each state, and some that are not as they should be."""
+    """Return one video in each state, and some with defects."""
     bare = {"poster": None, "sprite": None, "sprite_vtt": None}
     return [
         uncounted(9, "received", links=bare, name="Just come in"),

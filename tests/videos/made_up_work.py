@@ -1,4 +1,4 @@
-"""Jobs, metadata, checks and versions made up for tests of how pages show them, and a server's answers."""
+"""Made-up jobs, metadata, checks and versions for tests of their pages, and a server's answers."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def make_metadata() -> dict[str, Any]:
 
 
 def make_quality() -> dict[str, Any]:
-    """Return what a video was checked for: two checks failed."""
+    """Return the checks of a video, two of which failed."""
 
     def check(name: str, sentence: str, measured: float | None, limit: float, unit: str, **more: Any) -> Any:
         return {

@@ -154,7 +154,7 @@ def test_the_same_bytes_uploaded_as_another_source_leave_the_first_ones_counts(p
         Acceptance(ports).accept(upload)
     ended = ports.catalogue.upload(upload.id)
     assert (ended.state, ended.status) == ("refused", 409)
-    # Its bytes wait to be confirmed until the upload expires.
+    # Its bytes wait for a confirmation until the upload expires.
     kept = sorted([COUNTED.key, upload.key, keys.original_key(upload.video_id)])
     assert settle(ports) == []
     assert all_keys(ports.store) == kept
@@ -561,7 +561,7 @@ def remove_all_of(store: ObjectStore, video_id: str, sha256: str) -> None:
 
 
 START = "2026-03-01T23:59:57Z"
-"""Three seconds before a day ends: there are counts of two."""
+"""Three seconds before a day ends: two days have counts."""
 ENV = {"FRAMETALLY_DETECTOR": "pixels", "FRAMETALLY_INTERVAL_S": "1"}
 
 

@@ -26,7 +26,7 @@ finally:
 
 
 def zipped() -> bytes:
-    """A bomb of an archive, and in it another."""
+    """An archive bomb, with another inside."""
     inner, outer = io.BytesIO(), io.BytesIO()
     with zipfile.ZipFile(inner, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("clip.mp4", bytes(10_000_000))

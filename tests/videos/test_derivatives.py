@@ -80,7 +80,7 @@ def shop(tmp_path: Path) -> Shop:
 
 
 def frames_of(path: Path) -> list[tuple[float, np.ndarray]]:
-    """Each frame's time and its luminance, as stored, of a file that must decode without a fault."""
+    """Each frame's time and its luminance as stored, for a file that must decode without errors."""
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         return [
@@ -90,13 +90,13 @@ def frames_of(path: Path) -> list[tuple[float, np.ndarray]]:
 
 
 def times_of(path: Path) -> list[float]:
-    """When each frame of an original is shown."""
+    """The times of an original's frames."""
     with path.open("rb") as file, open_video(file, max_pixels=10**6) as video:
         return [float(timed.position_s) for timed in video.frames()]
 
 
 def sound_of(path: Path) -> list[bytes]:
-    """Packets of the first sound; of a transport stream without the head that each has there."""
+    """Packets of the first sound; in a transport stream without their headers."""
     with av.open(str(path)) as container:
         packets = [bytes(packet) for packet in container.demux(audio=0) if packet.size]
     return [packet[7:] if packet[:2] in (b"\xff\xf1", b"\xff\xf9") else packet for packet in packets]
@@ -227,7 +227,7 @@ def test_luminance_is_what_the_formula_says(
 
 
 def _grey(path: Path, pictures: np.ndarray) -> Path:
-    """A video without loss whose luminance has these codes, of BT.709."""
+    """A lossless video whose luminance has these codes, in BT.709."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("ffv1", rate=FPS)
         stream.height, stream.width = pictures.shape[1:]
@@ -319,7 +319,7 @@ def test_each_encoder_that_does_not_work_leads_to_the_next_and_is_noted_but_not_
         assert derivative.video_encoder == taken
         assert [line.split()[0] for line in derivative.tried] == tried
         assert len(frames_of(made)) == 50
-    assert shop.progress.lines == []  # a machine without a graphics card has nothing to mend
+    assert shop.progress.lines == []  # a machine without a graphics card needs no workaround
     shop.overrides["video_encoders"] = "h264_nvenc,no_such"
     with pytest.raises(Misconfigured, match="no encoder in FRAMETALLY_VIDEO_ENCODERS works") as caught:
         shop.make(path, Enhancement(contrast=1.1))
@@ -393,7 +393,7 @@ def picture(settings: Settings, position_s: float, enhancement: Enhancement = AS
 
 
 def luminance(image: np.ndarray) -> np.ndarray:
-    """Of the grey part of what `make_video` paints, in parts of its range."""
+    """The mean of the grey part of `make_video`'s picture, as a share of its range."""
     return cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)[image.shape[0] // 2 + 8 :].astype(float) / 255
 
 

@@ -314,7 +314,7 @@ def test_failures_are_told_by_kind_since_the_first_until_they_are_begun_anew(
     assert first.ended_at_ms is not None
     assert second.ended_at_ms is not None
     assert catalogue.failures() == {"enhance": Failures(2, min(first.ended_at_ms, second.ended_at_ms))}
-    catalogue.queue(video_id, "enhance", ENHANCE_A)  # another one in its place
+    catalogue.queue(video_id, "enhance", ENHANCE_A)  # another one replaces it
     assert catalogue.failures() == {"enhance": Failures(1, second.ended_at_ms)}
     catalogue.retry(video_id)
     assert catalogue.failures() == {}
@@ -555,7 +555,7 @@ def test_whatever_happened_each_notice_is_in_one_mail_which_never_changes(
 
 
 def set_clock_back(catalogue: VideoCatalogue, table: Table, *columns: str, by_ms: int = TEN_YEARS_MS) -> None:
-    """Move times of all rows ahead, as if they had been written before the clock was set back."""
+    """Shift times of all rows into the future, as if the clock had been set back since."""
     with catalogue._database.writing() as connection:
         moved = {name: table.c[name] + by_ms for name in columns}
         connection.execute(update(table).values(**moved))

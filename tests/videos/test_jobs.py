@@ -65,7 +65,7 @@ class Shop:
         return upload_file(path, self.settings, self.store, self.catalogue, **fields)
 
     def upload_for(self, kind: JobKind, path: Path, **fields: Any) -> VideoRecord:
-        """Upload a video of which that job alone waits."""
+        """Upload a video with only this job waiting."""
         video = self.upload(path, **fields)
         self.catalogue.cancel_jobs(video.id)
         self.catalogue.queue(video.id, kind)
@@ -102,7 +102,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
 
 
 def instead(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
-    """Put another program where a job's process is started."""
+    """Replace the program that starts a job's process."""
     monkeypatch.setattr(worker_process, "bound", lambda arguments: [sys.executable, "-c", program])
 
 
@@ -480,7 +480,7 @@ def test_a_queue_that_there_is_not_is_one_line_with_those_that_there_are(argumen
 def test_a_job_that_waits_for_a_server_lets_its_worker_do_others_and_says_what_it_waits_for(
     shop: Shop, make_video: Callable[..., Path], tmp_path: Path, brokers: str
 ) -> None:
-    """Also where the address of the server is in a file: nothing else denies it the network."""
+    """Even if the server's address is in a file: nothing else denies it the network."""
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     properties = tmp_path / "client.properties"

@@ -1,4 +1,4 @@
-"""The page of jobs: what runs, waits and failed, by queue and worker; tried again and cancelled there."""
+"""The page of jobs: running, waiting and failed ones, by queue and worker; retried and cancelled there."""
 
 from __future__ import annotations
 

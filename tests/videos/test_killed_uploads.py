@@ -1,7 +1,5 @@
-"""The server is killed while a video comes in, again and again: its bytes go on where they were.
-
-The clients are those that people have: tus-js-client, tuspy and curl, each in a process of its own.
-"""
+"""The server is killed repeatedly during an upload, which resumes where it was. The clients are common ones:
+tus-js-client, tuspy and curl, each in a separate process."""
 
 from __future__ import annotations
 
@@ -29,7 +27,7 @@ from frametally_videos.uploads.acceptance import read_video
 SIZE_BYTES = int(os.environ.get("FRAMETALLY_TEST_UPLOAD_MB", "12")) * 1_000_000
 KILLS = 2 if THOROUGH else 1
 MOST_MORE_KB = 50_000
-"""Less than a film that was held in memory would take, and what 32 pieces of 1 MiB do."""
+"""Less than a video held in memory, and enough for 32 pieces of 1 MiB."""
 
 
 @pytest.fixture
@@ -41,7 +39,7 @@ def server(tmp_path: Path) -> Iterator[KilledServer]:
 
 @pytest.fixture
 def film(tmp_path: Path) -> Path:
-    """A large file that is taken for a video."""
+    """A large file that is accepted as a video."""
     return write_film(tmp_path / "clip.mp4", SIZE_BYTES, SIGN)
 
 

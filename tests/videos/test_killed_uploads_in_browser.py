@@ -80,4 +80,4 @@ def test_the_page_goes_on_by_itself_however_often_the_server_is_killed(
     assert begun == [f"{server.url}/api/v1/uploads"]
     assert cuts
     assert set(cuts) <= set(offsets)  # where it resumed after each kill
-    window.complaints.clear()  # the browser's own, of a server that is away
+    window.complaints.clear()  # the browser's own message about a server that is unavailable

@@ -195,7 +195,7 @@ def test_a_card_grows_with_the_work_and_keeps_the_keyboard(place: Place, visit: 
 
 
 def tell_news(page: Page) -> None:
-    """Have the list ask again, as a step in the history does."""
+    """Make the list load again, as a step in the history does."""
     page.evaluate("dispatchEvent(new PopStateEvent('popstate'))")
 
 

@@ -396,7 +396,7 @@ finally:
     sys.path.pop(0)
 
 MOST_MB = 300
-"""Of one look, 110 MB of which are Python, FFmpeg and what reads the store."""
+"""For one look; Python, FFmpeg and the store's reader take 110 MB of it."""
 # Each file is watched from outside, which takes minutes on busy cores. Its claimed length, rate or number is
 # larger than the real one: `produce` detects that by reading all of it.
 TOO_LONG = {"claims-times.mp4"}
@@ -433,7 +433,7 @@ def look_at_all(folder: Path) -> None:
 def looked(tmp_path_factory: pytest.TempPathFactory) -> Any:
     if not Path("/proc/self/clear_refs").exists():
         pytest.skip("memory is measured by /proc, and there is none")
-    from tests.faults.test_poison_corpus import Listener  # not there where this runs as a script
+    from tests.faults.test_poison_corpus import Listener  # not installed where this runs as a script
 
     folder = tmp_path_factory.mktemp("looks")
     trace = folder / "trace"

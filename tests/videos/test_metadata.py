@@ -128,7 +128,7 @@ def metadata_of(path: Path, *, sampling: str = "5") -> VideoMetadata:
 
 
 def run(program: str, *arguments: str) -> bytes:
-    """Run one of FFmpeg's own programs."""
+    """Run one of FFmpeg's programs."""
     if shutil.which(program) is None:
         if os.environ.get("FRAMETALLY_REQUIRE_FFMPEG") == "1":
             pytest.fail(f"no {program} here (Debian: apt install ffmpeg)")
@@ -143,7 +143,7 @@ def probe(path: Path) -> Any:
 
 
 def same(found: float | None, stated: str | None, *, within: float = 0.001) -> bool:
-    """Whether a number is what ffprobe states, if it states it."""
+    """Whether a number equals ffprobe's, if ffprobe states it."""
     return stated is None or (found is not None and abs(found - float(Fraction(stated))) <= within)
 
 

@@ -388,7 +388,7 @@ def test_who_takes_nothing_is_read_ahead_for_no_further_than_that(place: Place, 
 
 @pytest.fixture
 def files(place: Place, tmp_path: Path) -> FileStore:
-    """The place's store: files, which the kernel sends."""
+    """The place's store, whose files the kernel sends."""
     place.store = FileStore(tmp_path.joinpath("a store").as_uri())
     return place.store
 
@@ -510,7 +510,7 @@ def test_a_minute_comes_at_once_and_says_where_it_goes_on(video: VideoRecord, as
 def test_boxes_of_a_time_lapse_are_found_where_the_film_shows_them(
     place: Place, video: VideoRecord, ask_abroad: Client, pace: str, fps: float
 ) -> None:
-    """Two minutes of event time are 2.4 s of a film that runs 50 times as fast, or has a frame each 2 s."""
+    """Two minutes of event time are 2.4 s of a video that plays 50 times as fast, or has a frame each 2 s."""
     manifest = find_manifest(place.store, video.sha256)
     assert manifest is not None
     assert video.facts.fps == fps
@@ -528,7 +528,7 @@ def test_the_boxes_are_those_that_count(place: Place, video: VideoRecord, ask_ab
     boxes = [box for frame in ask_abroad("GET", at(video)).json["frames"] for box in frame["boxes"]]
     assert boxes
     assert {label for label, *_ in boxes} == {"car", "bus"}
-    # The one that is below the threshold of the count is in every frame, and drawn in none.
+    # The one below the threshold of the count is in every frame, and never drawn.
     assert all(confidence >= 0.25 for _, confidence, *_ in boxes)
     assert all(len(box) == 6 for box in boxes)
 

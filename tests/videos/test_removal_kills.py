@@ -1,4 +1,4 @@
-"""Kill the removal of a video at each of its steps: the next worker leaves what a quiet removal leaves."""
+"""Kill the removal of a video at each of its steps: the next worker completes it like a quiet removal."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ STEPS = [
 
 
 class Place:
-    """A data folder with one video in it, whose frames are taken and whose previews are made."""
+    """A data folder with one video, whose frames are stored and whose previews are made."""
 
     def __init__(self, folder: Path, video: VideoRecord | None = None, clip: Path | None = None) -> None:
         self.settings: Settings = load_settings("producer", data_dir=folder, lease_s=0.67, sample_fps="all")
@@ -168,7 +168,7 @@ def test_the_same_bytes_that_come_before_a_killed_removal_is_done_again_stay(
     place.die_at("removal.unclaimed")
     again = place.upload(clip)
     assert again.id != place.video.id
-    # Its frames are taken before anybody knows that the removal's worker is dead.
+    # Its frames are stored before anyone knows that the removal's worker is dead.
     job = place.catalogue.claim("who lives", ("frames",), lease_s=60.0)
     assert job is not None
     assert job.video_id == again.id

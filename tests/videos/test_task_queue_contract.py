@@ -32,12 +32,12 @@ from frametally_videos.settings import VideoSettings
 
 ALL: tuple[QueueName, ...] = tuple(QUEUES)
 LEASE_S = 60.0
-"""By the book's own clock, which tests put forward."""
+"""By the book's clock, which tests advance."""
 BROKER_LEASE_S = 6.0
 """Longer than a holder may be silent, to distinguish a queue that notices deaths from an expired lease."""
 PATIENCE_S = 60.0
 WAIT_S, BROKER_WAIT_S = 0.01, 0.1
-"""How long a queue is asked for a job that is not there."""
+"""How long to ask a queue for a job that does not exist."""
 
 
 class Place:
@@ -205,7 +205,7 @@ def test_whoever_is_alive_keeps_its_job_though_others_are_told_of_it_again(place
     place.queued("frames")
     cut_off = place.consumer()
     held = taken(cut_off, "cut off")
-    cut_off.close()  # the queue thinks it gone
+    cut_off.close()  # the queue considers it gone
     done = threading.Event()
 
     def live() -> None:
@@ -276,7 +276,7 @@ def test_a_queue_that_forgot_everything_is_told_again(place: Place, monkeypatch:
         from serving.needs import server
 
         remove_all(server("rabbitmq"))
-        place.queue.close()  # as a broker does that begins anew
+        place.queue.close()  # like a broker after a restart
     consumer = place.consumer()
     monkeypatch.setattr(telling_module, "_AGAIN_AFTER_S", 0.5)
     assert taken_again(place, "w")[1].id == job.id
@@ -298,7 +298,7 @@ def test_a_job_that_is_told_twice_is_done_once(place: Place, monkeypatch: pytest
 def test_a_job_whose_workers_die_with_it_is_given_up_with_its_reason(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    most = 4 if place.queue.is_told else 1  # RabbitMQ gives a message up by itself, after its fifth delivery
+    most = 4 if place.queue.is_told else 1  # RabbitMQ drops a message by itself after its fifth delivery
     monkeypatch.setattr(telling_module, "MOST_LOSSES", most)
     (job,) = place.queued("frames")
     for losses in range(most + 1):

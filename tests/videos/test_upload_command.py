@@ -73,7 +73,7 @@ def free_port() -> int:
 
 @contextmanager
 def dashboard(data: Path, port: int, **settings: str) -> Iterator[subprocess.Popen[str]]:
-    """A real one, of that data."""
+    """A real dashboard over this data."""
     with subprocess.Popen(
         [sys.executable, "-m", "frametally", "serve", "--alone", "--port", str(port)],
         env=os.environ | settings | {"FRAMETALLY_DATA_DIR": str(data)},

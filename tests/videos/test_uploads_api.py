@@ -67,7 +67,7 @@ CLIENT = "client-1234"
 
 @pytest.fixture
 def fake(place: Place) -> Place:
-    """A dashboard that takes for videos what begins as fake ones do."""
+    """A dashboard that accepts files with a fake video's beginning as videos."""
     place.look = lambda _, key, fields, file_name: fake_look(place.store, key, fields, file_name)
     return place
 
@@ -90,7 +90,7 @@ def assert_problem(answer: Answered, status: int, *parts: str) -> None:
 
 
 def assert_is_there(place: Place, video_id: str, data: bytes = DATA) -> None:
-    """It, and nothing else, is in the store."""
+    """Check that the video, and nothing else, is in the store."""
     assert all_keys(place.store) == keys_of_video(place.store, video_id)
     assert place.store.get(keys.original_key(video_id)) == data
 
@@ -133,7 +133,7 @@ def test_the_same_bytes_again_are_told_as_known(fake: Place, url: str) -> None:
 
 
 def count_elsewhere(fake: Place) -> str:
-    """Have 60 frames of `DATA` counted as Traffic; return the key of their manifest."""
+    """Count 60 frames of `DATA` as Traffic; return the key of their manifest."""
     manifest = msgspec.structs.replace(
         make_manifest(60, media=hashlib.sha256(DATA).hexdigest(), source="traffic"),
         start_ms=make_facts().started_at_ms,
@@ -168,7 +168,7 @@ def test_an_upload_by_tus_that_is_confirmed_sends_no_byte_again(fake: Place, url
     assert_problem(patch(url, path, 0, DATA), 422, "60 frames of Traffic", '"move_counts"')
     assert (tell(url, path)["state"], tell(url, path)["status"]) == ("refused", 409)
     assert head(url, path).status == 410
-    assert patch(url, path, len(DATA), b"").status == 410  # and is not confirmed by going on
+    assert patch(url, path, len(DATA), b"").status == 410  # and resuming does not confirm it
     confirmed = metadata(move_counts="true")
     moved = patch(url, path, len(DATA), b"", **confirmed)
     assert (moved.status, moved.headers["frametally-remark"]) == (204, "true")
@@ -830,7 +830,7 @@ def test_what_cannot_become_a_video_for_now_does_later_by_itself(fake: Place, se
     answer = patch(url, path, 0, DATA)
     assert_problem(answer, 503, path)
     assert answer.headers["retry-after"]
-    there = head(url, path)  # which has it begun again
+    there = head(url, path)  # which makes the client start again
     assert there.headers["upload-offset"] == str(len(DATA))
     until(lambda: tell(url, path)["state"] == "accepted")
     assert_is_there(fake, tell(url, path)["video_id"])

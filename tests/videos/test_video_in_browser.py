@@ -50,7 +50,7 @@ def film(place: Place) -> tuple[list[IntervalCount], list[Coverage]]:
 
 @pytest.fixture
 def open_video(place: Place, visit: Visits) -> Callable[..., Page]:
-    """Opens a video of a cinema in a window."""
+    """Opens a cinema's video in a window."""
 
     def opens(cinema: Cinema, wait_for: str = OPEN, **context: Any) -> Page:
         window = visit(place, **context)
@@ -120,7 +120,7 @@ def test_it_plays_stands_and_changes_its_speed(open_video: Callable[..., Page]) 
     page.keyboard.press("Space")
     expect(page.locator(".player")).to_have_attribute("data-playing", "true")
     wait_until(page, lambda: shown_frame(page) > 10)
-    page.get_by_role("button", name=re.compile("^¼")).click()  # so that its end is far
+    page.get_by_role("button", name=re.compile("^¼")).click()  # so that its end is far away
     assert page.evaluate("document.querySelector('.player video').playbackRate") == 0.25
     page.get_by_role("button", name="Pause").click()
     expect(page.locator(".player")).to_have_attribute("data-playing", "false")
@@ -168,7 +168,7 @@ def test_the_chart_is_the_seek_bar_and_has_the_counts_of_the_video_alone(
     page.mouse.up()
     wait_for_frame(page, LENGTH_S * FPS // 4, within=1)
     expect(page.locator(".seek-tip")).to_contain_text("0:05 of 0:20")
-    # With shift, the arrows go by a bar.
+    # With shift, the arrows move by a bar.
     page.keyboard.press("Home")
     wait_for_frame(page, 0)
     bar.focus()
@@ -189,7 +189,7 @@ def test_boxes_belong_to_the_frame_that_is_shown(open_video: Callable[..., Page]
         expect(overlay).to_have_attribute("data-exact", "true")
         drawn = overlay.locator("rect.box")
         expect(drawn).to_have_attribute("x", f"{box_at(seconds)[0]:g}")
-    page.keyboard.press("ArrowRight")  # was not analysed: the boxes of the one before, paler
+    page.keyboard.press("ArrowRight")  # not analysed: the previous frame's boxes, paler
     expect(overlay).to_have_attribute("data-exact", "false")
     expect(overlay.locator("rect.box")).to_have_count(1)
     page.keyboard.press("b")
@@ -244,7 +244,7 @@ def test_what_browsers_cannot_play_says_why_and_is_downloaded(
         "href", cinema.video["links"]["original"]
     )
     expect(page.locator(".player .player-tools")).to_be_hidden()
-    expect(page.locator(".seek-bars rect")).to_have_count(8)  # it is counted all the same
+    expect(page.locator(".seek-bars rect")).to_have_count(8)  # it is counted nevertheless
     expect(page.locator(".seek")).to_have_attribute("aria-disabled", "true")
     assert cinema.ranges == []
 
@@ -330,7 +330,7 @@ def test_a_time_is_changed_by_the_clocks_of_the_page(open_video: Callable[..., P
     assert cinema.sent == []
     page.locator(".editing summary").click()
     expect(page.locator(".editing")).to_contain_text("100 frames and their counts move with this time")
-    page.evaluate("() => new Promise((then) => requestAnimationFrame(then))")  # it is filled once it is open
+    page.evaluate("() => new Promise((then) => requestAnimationFrame(then))")  # it is filled when it opens
     field.fill("2024-05-01T09:30:00.125")
     page.get_by_role("button", name="Save").click()
     expect(page.locator("#spoken")).to_have_text("Saved")
@@ -505,7 +505,7 @@ class Stored:
         body = make_long_file()
         self.counts, _ = place.film({"car": 3, "person": 1}, source="gate", intervals=LENGTH_S, interval_s=1)
         (manifest,) = list_manifests(place.store)
-        first_ms, last_ms = START_MS + 200, START_MS + LENGTH_S * 1000 - 800  # of a frame in each second
+        first_ms, last_ms = START_MS + 200, START_MS + LENGTH_S * 1000 - 800  # with a frame in each second
         manifest = msgspec.structs.replace(
             manifest, first_captured_at_ms=first_ms, last_captured_at_ms=last_ms
         )

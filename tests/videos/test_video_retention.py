@@ -127,7 +127,7 @@ def test_unnamed_images_are_also_those_of_uploads_that_are_gone_or_whose_frames_
     assert main(["forget", forgotten.sha256, "--yes", "--data-dir", str(tmp_path)]) == 0
     with closing(open_video_catalogue(settings.catalogue_url)) as catalogue:
         row = catalogue.video(forgotten.id)
-        assert row.state == "received"  # looked at again, and not ready any more
+        assert row.state == "received"  # checked again, and no longer ready
     capsys.readouterr()
     with open_ports(settings) as ports:
         rows = [row for row in check_images(ports, NoProgress()) if row.name == gone.id]

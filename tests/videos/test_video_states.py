@@ -303,7 +303,7 @@ def test_frames_that_were_forgotten_are_not_made_again_for_a_catalogue_that_lost
     put_tombstone(house.store, announced(3), why="forget")
     row = house.settled()
     assert (row.state, row.reason, house.jobs()) == ("failed", FORGOTTEN, [])
-    house.put(corrected(VIDEO, uploaded_at_ms=2**50))  # the same bytes, uploaded again since
+    house.put(corrected(VIDEO, uploaded_at_ms=2**50))  # the same bytes, since uploaded again
     house.catalogue.set_video(VIDEO.id, state="received")
     assert house.settled().state == "received"
     assert house.jobs() == [("frames", "queued")]

@@ -1,7 +1,5 @@
-"""What workers find out about a video and make of it, on its page: described, checked, enhanced, played.
-
-All that is asked is answered by a server and its workers; nothing of it is made up.
-"""
+"""The results of workers on a video's page: description, checks, enhancements, playback. A real server and
+its workers give all answers; nothing is made up."""
 
 from __future__ import annotations
 
@@ -65,7 +63,7 @@ def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 @pytest.fixture(scope="module")
 def video_id(dashboard: Running, clip: Path) -> str:
-    """A video that is counted."""
+    """A counted video."""
     made: str = dashboard.upload(clip, source="Gate", start_time="2026-03-01T10:00:00Z")["id"]
     dashboard.comes_to(made, "ready")
     return made
@@ -149,7 +147,7 @@ def test_it_is_seen_enhanced_before_it_is_made_then_made_played_downloaded_and_r
     with page.expect_download() as taken:
         made.get_by_role("link", name="Download").click()
     assert b"ftyp" in taken.value.path().read_bytes()[:16]
-    # The same again is not made again.
+    # A repeated request makes nothing new.
     make.click()
     expect(page.locator("#spoken")).to_have_text("You already have this version; it is listed below.")
     made.get_by_role("button", name="Delete").click()

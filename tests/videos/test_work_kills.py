@@ -1,4 +1,5 @@
-"""Kill workers and their jobs at random moments and at every failpoint: the end is that of a quiet run."""
+"""Kill workers and their jobs at random moments and at every failpoint: the result equals that of a quiet
+run."""
 
 from __future__ import annotations
 
@@ -90,7 +91,7 @@ class Place:
         self.catalogue.queue(self.video.id, "removal")
 
     def contents(self) -> dict[str, bytes]:
-        """All objects, without what a video's id and the clock are in."""
+        """All objects, without a video's id and wall-clock times."""
         found = {}
         for key in all_keys(self.store):
             if not key.startswith(("videos/", "media/")):

@@ -1,4 +1,4 @@
-"""Uploads as clients make them, and servers to upload to."""
+"""Uploads in the manner of clients, and servers for them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ UPLOADS = "/api/v1/uploads"
 
 
 class Answered(NamedTuple):
-    """Status, headers by their names in small letters, and the body, read if it is JSON."""
+    """Status, headers by their lower-case names, and the body, parsed if it is JSON."""
 
     status: int
     headers: dict[str, str]
@@ -90,12 +90,12 @@ def head(url: str, path: str) -> Answered:
 
 
 def upload(url: str, data: bytes, **said: str) -> Answered:
-    """Upload all by tus; the answer to the last bytes."""
+    """Upload everything by tus; return the answer to the last bytes."""
     return patch(url, begin(url, len(data), **said), 0, data)
 
 
 def form_of(data: bytes, file_name: str = "clip.mp4", part: str = "file", **fields: str) -> tuple[bytes, str]:
-    """A form with a file and fields, the fields behind it; and its content type."""
+    """A form with a file and fields, the fields last; and its content type."""
     boundary = uuid.uuid4().hex
     quoted = file_name.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
     lines = [
@@ -176,7 +176,7 @@ class UploadServer:
 
 
 def write_video(path: Path, number: int = 1, size_bytes: int = 1000) -> str:
-    """Write bytes that are taken for a video, and return their SHA-256."""
+    """Write bytes that are accepted as a video, and return their SHA-256."""
     pattern = fake_video(number, 1000)
     data = pattern + hashlib.sha256(pattern).digest() * ((size_bytes - len(pattern)) // 32)
     path.write_bytes(data)
@@ -229,11 +229,11 @@ done
 
 
 class NotThere(Exception):
-    """A client is not installed; what to do about it."""
+    """A client is not installed; the message has the remedy."""
 
 
 def command_of(client: str, folder: Path) -> list[str]:
-    """Return the command of a client; a file and the address of uploads are still to be added.
+    """Return the command of a client, to which you add a file and the address of uploads.
 
     Raises:
         NotThere: It is not installed.

@@ -1,4 +1,4 @@
-"""Records of uploaded videos, and bytes that a fake look takes for videos."""
+"""Records of uploaded videos, and bytes that a fake look accepts as videos."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def make_facts(**values: Any) -> VideoFacts:
 
 
 def make_video(number: int = 1, *, facts: VideoFacts | None = None, **values: Any) -> VideoRecord:
-    """The video of a number: other bytes, another name, a minute later than that of the number before."""
+    """The video with a number: its own bytes and name, a minute later than the previous number."""
     usual: dict[str, Any] = {
         "id": str(uuid.UUID(int=number, version=4)),
         "sha256": hashlib.sha256(str(number).encode()).hexdigest(),
@@ -75,13 +75,14 @@ NO_PICTURES = SIGN + b" without pictures"
 
 
 def fake_video(number: int = 1, size_bytes: int = 1000) -> bytes:
-    """Return bytes that are taken for a video; of another number they are others."""
+    """Return bytes that are accepted as a video; they differ by number."""
     start = SIGN + b"-%d-" % number
     return start + bytes([number % 256]) * (size_bytes - len(start))
 
 
 def open_parts(folder: Path) -> UploadPorts:
-    """Open a store of files and a catalogue in a folder, with a look that knows what `fake_video` makes."""
+    """Open a store of files and a catalogue in a folder, with a look that accepts the results of
+    `fake_video`."""
     settings = Settings(data_dir=folder).resolved()
     store = open_object_store(settings.store_url)
     catalogue = open_video_catalogue(settings.catalogue_url)
@@ -111,7 +112,7 @@ def send(
     fields: VideoFields = VideoFields(),  # noqa: B008 - frozen
     sha256: str | None = None,
 ) -> UploadRecord:
-    """Upload all bytes, as far as they are received and no video yet."""
+    """Upload everything, until it is received but not a video yet."""
     upload = begin_upload(
         ports, kind="resumable", length_bytes=len(data), file_name=file_name, fields=fields, sha256=sha256
     )
@@ -134,7 +135,7 @@ def keys_of_video(store: ObjectStore, video_id: str) -> list[str]:
 
 
 def rows_and_jobs(catalogue: VideoCatalogue) -> list[tuple[object, ...]]:
-    """Return what the catalogue has of each video, without ids, versions and times of the clock."""
+    """Return the catalogue's rows of videos, without ids, versions and wall-clock times."""
     rows = catalogue.videos(VideoQuestion(order="name", limit=1000)).rows
     return [
         (
