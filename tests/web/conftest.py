@@ -60,7 +60,7 @@ OF_PLUGINS = ("catalogue", "look", "feeds", "try_feed", "search_cameras")
 Flask.url_rule_class = LateRule
 _CHART = "document.getElementById('chart').timeChart"
 REST = "(&(timezone|metric|interval|model)=[^&]+)*$"
-"""The end of an address whose question leaves something open: what became of that."""
+"""The end of an address whose query lacks a choice, with the resulting choice."""
 _READY = "#dashboard[data-state=ready][aria-busy=false]"
 
 
@@ -69,7 +69,8 @@ Serving = Callable[[Flask], str]
 
 
 class SwitchedIndex:
-    """An index that can be away: while `error` is set, every query raises it. `asked` names the queries."""
+    """An index that can become unavailable: while `error` is set, every query raises it. `asked` names the
+    queries."""
 
     def __init__(self, index: CountIndex) -> None:
         self._index = index
@@ -85,7 +86,7 @@ class SwitchedIndex:
 
 @cache
 def empty_databases() -> list[Path]:
-    """Databases that have their tables: a test that makes its own takes twice as long to start."""
+    """Databases with their tables: a test that creates its own takes twice as long to start."""
     folder = Path(tempfile.mkdtemp())
     atexit.register(shutil.rmtree, folder)
     open_count_index(f"sqlite:///{folder / 'index.sqlite'}").close()
@@ -103,7 +104,7 @@ def empty_databases() -> list[Path]:
 
 
 class Place:
-    """A store and an index, and the dashboard over them; with what those plug-ins that are here work on."""
+    """A store and an index, and the dashboard over them; with the needs of the installed plug-ins."""
 
     catalogue: VideoCatalogue
     look: Look
@@ -118,7 +119,7 @@ class Place:
                 shutil.copy(database, folder)
         self.real_index = open_count_index(f"sqlite:///{folder / 'index.sqlite'}")
         self.index = SwitchedIndex(self.real_index)
-        # No test depends on how long a query takes, unless it sets the limit itself.
+        # No test depends on the duration of a query, unless it sets the limit itself.
         self.settings = Settings(data_dir=folder, web_query_timeout_s=120).resolved()
         self.ledger = open_ledger(f"sqlite:///{folder / 'ledger.sqlite'}")
         self.log: FrameLog = MemoryLog()
@@ -184,7 +185,7 @@ class Place:
     def publish(
         self, counts: list[IntervalCount], coverage: list[Coverage], *, interval_s: int, model: str
     ) -> None:
-        """One run a day, as the counting job has them."""
+        """One run a day, as the counting job leaves them."""
         for day in sorted({keys.utc_day(one.interval_start_ms) for one in coverage}):
             self._sequence += 1
             of_day = [one for one in counts if keys.utc_day(one.interval_start_ms) == day]
@@ -335,7 +336,7 @@ def _box(label: str, rng: random.Random) -> Detection:
 
 
 def _jpeg(detections: list[Detection]) -> bytes:
-    """A street of sorts: sky, road, and a block where each box is."""
+    """A simple street: sky, road, and a block for each box."""
     width, height = FRAME_PX
     picture = np.full((height, width, 3), (92, 88, 86), np.uint8)
     picture[:110] = np.linspace((216, 190, 160), (200, 205, 205), 110)[:, None].astype(np.uint8)
@@ -356,7 +357,7 @@ class Visit:
             "viewport": {"width": 1280, "height": 900},
             "timezone_id": "Europe/Berlin",
             "locale": "en-GB",
-            "reduced_motion": "reduce",  # what pulses while answers are awaited costs CPU
+            "reduced_motion": "reduce",  # a pulsing placeholder costs CPU
             **context,
         }
         self.context = browser.new_context(**chosen)
@@ -373,7 +374,7 @@ class Visit:
     def _hear(self, message: Any) -> None:
         # A failed request of the API is one of the faults that tests inject; the page reports it itself.
         url = message.location.get("url", "")
-        if "'TrustedScript'" in message.text and not url:  # of an expression that this test evaluates
+        if "'TrustedScript'" in message.text and not url:  # from an expression that this test evaluates
             return
         if message.type in ("error", "warning") and "/api/" not in url and not url.endswith("/healthz"):
             self.complaints.append(f"{message.text} {message.location}")
@@ -398,7 +399,7 @@ class Visit:
         return self.page.evaluate(f"{_CHART}.layout.area")
 
     def chart_spans(self) -> list[list[int]]:
-        """When the chart's bars begin and end, in milliseconds."""
+        """The start and end of the chart's bars, in milliseconds."""
         return self.page.evaluate(f"{_CHART}.view.rows.map((row) => [row.start, row.end])")
 
     def chart_ticks(self) -> list[str]:
@@ -413,7 +414,7 @@ class Visit:
         return self.page.locator(".chart-tip").inner_text()
 
     def choose(self, noun: str, *names: str) -> None:
-        """Tick "sources" or "labels" in their list; taken when it closes."""
+        """Tick "sources" or "labels" in their list, which applies them when it closes."""
         self.page.locator(f"#{noun}-chip").click()
         for name in names:
             self.page.locator(f"#{noun}-list [role=option]", has_text=name).click()
@@ -425,7 +426,7 @@ class Visit:
         self.page.locator(".named").get_by_role("button", name=name).click()
 
     def choose_zone(self, name: str) -> None:
-        """Type the name of a time zone; it stays open where that is none."""
+        """Type the name of a time zone; the list stays open if it does not exist."""
         if not self.page.locator("#range-panel:popover-open").count():
             self.page.locator("#range-chip").click()
         self.page.locator("#timezone").fill(name)
@@ -457,7 +458,7 @@ class Visit:
         self.page.locator("#chart").click(position={"x": x, "y": area["top"] + 20})
 
     def drag(self, from_share: float, to_share: float) -> None:
-        """Draw a range over the chart; shares of its width."""
+        """Draw a range over the chart, in shares of its width."""
         area = self.chart_area()
         box = self.page.locator("#chart").bounding_box()
         assert box is not None

@@ -322,7 +322,7 @@ def publish_objects(place: Place, picture: bytes) -> None:
 
 
 def count_hours(place: Place, first_day: str, days: int, *, interval_s: int = 900, model: str = "m") -> None:
-    """One car in every interval: a bar's detections are its length."""
+    """One car in every interval: a bar's detections equal its length."""
     first_ms = keys.day_start_ms(first_day)
     starts = range(first_ms, first_ms + days * 86_400_000, interval_s * 1000)
     common: dict[str, Any] = {"model": model, "source": "gate", "interval_s": interval_s}
@@ -344,7 +344,7 @@ def count_hours(place: Place, first_day: str, days: int, *, interval_s: int = 90
 
 
 def put_footage(place: Place) -> None:
-    """Put a gate and a yard that were counted, each of one video whose pictures are all stored."""
+    """Put a counted gate and yard, each of one video whose pictures are all stored."""
     footage = {
         name: make_lines(name.lower(), frames=12, seed=seed) for seed, name in enumerate(["Gate", "Yard"])
     }

@@ -1,4 +1,4 @@
-"""The text of a PDF that Chromium has printed, with its places: what a reader sees, and in which row."""
+"""The text of a PDF from Chromium with its positions: what a reader sees, and in which row."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def words_of(pdf: bytes) -> list[Words]:
 
 
 def _pages(body: bytes, objects: dict[int, bytes]) -> Iterator[bytes]:
-    """Go through the tree of pages, in their order."""
+    """Walk the tree of pages in order."""
     if b"/Contents" in body:
         yield body
     elif kids := re.search(rb"/Kids \[([^]]*)\]", body):

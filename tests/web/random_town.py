@@ -29,7 +29,7 @@ DAYS = 16
 
 
 class Camera(NamedTuple):
-    """When a camera films, with how many frames in a quarter of an hour."""
+    """When a camera films, and with how many frames per quarter of an hour."""
 
     days: Collection[int]
     frames: int
@@ -58,7 +58,7 @@ class Cell(NamedTuple):
 def build(place: Place, seed: int) -> dict[str, list[Cell]]:
     """Publish the town, and return its cells by model; the first model's are the newest.
 
-    Those within the zone are at the zone's name.
+    Those within the zone have the zone's name.
     """
     rng = random.Random(seed)  # noqa: S311
     cells: dict[str, list[Cell]] = {}

@@ -1,4 +1,4 @@
-"""A gate whose day is really counted, and counted again: by the counting job, into the place's index."""
+"""A gate whose day is counted repeatedly by the real counting job, and indexed in the place."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Gate:
         self._footage.segment(frames)
 
     def forget(self, first: int, count: int) -> None:
-        """Forget the frames of so many seconds."""
+        """Delete the frames of this many seconds."""
         stone = Tombstone(
             media=MEDIUM,
             source="gate",
@@ -57,7 +57,7 @@ class Gate:
 
 
 def three_changes(place: Place) -> Gate:
-    """Count a gate, then late footage, then without a forgotten range, then with another threshold."""
+    """Count a gate, then late footage, then without a deleted range, then with another threshold."""
     gate = Gate(place)
     gate.film(0, 10, "car")
     gate.count()

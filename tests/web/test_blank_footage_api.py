@@ -1,4 +1,4 @@
-"""Five black minutes of 25 are no quiet street: in no number, and named with their reason wherever one is."""
+"""Five black minutes of 25 are not a quiet street: they are in no number, and named with their reason."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MEDIUM = "ab" * 32
 def film(
     place: Place, source: str = "park", *, minutes: int = 25, measured: bool = True, **blank: Any
 ) -> None:
-    """Count footage with a car in each frame that shows nothing from a minute to another, by reason."""
+    """Count footage with a car in each frame that shows nothing from one minute to another, by reason."""
     lines = []
     for number in range(60 * FPS * minutes):
         at_ms = START_MS + number * 1000 // FPS

@@ -102,7 +102,7 @@ def test_a_finger_meets_the_nearest_bar_with_something_in_it(place: Place, visit
     page = window.open(f"?interval=60&source=other&from={START_MS}&to={START_MS + 14_400_000}")
     expect(page.locator("#explanation")).to_contain_text("Tap a bar")
     area = window.chart_area()
-    bar = (area["left"] + area["right"]) / 2  # two hours of four: a bar of a pixel
+    bar = (area["left"] + area["right"]) / 2  # two of four hours: a bar of a pixel
     page.locator("#chart").tap(position={"x": bar + 15, "y": area["top"] + 80})
     expect(page).to_have_url(re.compile("at=2024-05-01T10:00:00Z"))
 

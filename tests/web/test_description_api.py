@@ -45,7 +45,7 @@ from frametally_web.requests.problems import MEANINGS
 
 UNDESCRIBED = {
     ("GET", "/metrics"),  # for Prometheus: docs/metrics.md
-    ("OPTIONS", "/api/v1/uploads/{}"),  # as that of all uploads
+    ("OPTIONS", "/api/v1/uploads/{}"),  # like that of all uploads
     ("POST", "/api/v1/uploads/{}"),  # replaces PATCH and DELETE where a proxy knows neither
 }
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
@@ -54,7 +54,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope="module")
 def described(tmp_path_factory: pytest.TempPathFactory, make_place: Any) -> Any:
-    """The description of a dashboard with some footage, over which requests go."""
+    """The description of a dashboard with some footage, for generated requests."""
     place: Place = make_place(tmp_path_factory.mktemp("described"))
     publish_lines(place, make_lines("gate", frames=120), objects=1, analysed_fps=5.0)
     app = place.app(stream_s=0.05, max_streams=100, web_hosts="testserver")
@@ -280,7 +280,7 @@ def test_a_downloaded_collection_asks_the_server_that_it_came_from(place: Place,
 @pytest.mark.thorough
 @pytest.mark.parametrize("command_line", ["up", "serve --alone"])
 def test_a_run_of_the_postman_collection_has_no_failures(tmp_path: Path, command_line: str) -> None:
-    """Also where nothing was set up but footage: no channel, and no leg of a junction."""
+    """Also with nothing set up except footage: no channel, and no leg of a junction."""
     node = shutil.which("node")
     if node is None:
         pytest.skip("needs Node.js")

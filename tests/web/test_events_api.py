@@ -84,7 +84,7 @@ def test_a_publication_is_told_of_and_so_are_the_new_books(place: Place, serving
 
 
 class HeldLedger:
-    """A ledger whose refresh takes until it may go on, as that of a large store does."""
+    """A ledger whose refresh waits for the test, like that of a large store."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
@@ -214,7 +214,7 @@ def test_what_is_no_question_for_events_is_answered_as_on_every_route(
 
 @pytest.mark.thorough
 def test_no_answer_that_a_thread_gives_goes_on(place: Place) -> None:
-    """a2wsgi would read it to its end, whether or not anybody still listens."""
+    """a2wsgi would read it to its end, even if the client has gone."""
     publish_lines(place, make_lines("gate", frames=24))
     app = place.app()
     whole: list[bool] = []

@@ -1,4 +1,4 @@
-"""The proof behind a number: its frames, their pictures, and the boxes that were counted."""
+"""The proof behind a number: its frames, their pictures, and the counted boxes."""
 
 from __future__ import annotations
 

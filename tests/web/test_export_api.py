@@ -59,7 +59,7 @@ def export(place: Place, query: str) -> Any:
 
 @pytest.fixture
 def filmed(place: Place) -> Place:
-    """Two sources, a gap of two minutes in one of them."""
+    """Two sources, one with a gap of two minutes."""
     gate = [
         line
         for line in make_lines("gate", frames=120)

@@ -26,7 +26,7 @@ MINUTE_MS = 60_000
 def records(
     start_ms: int, values: list[int | None], label: str = "car", **where: Any
 ) -> tuple[list[IntervalCount], list[Coverage]]:
-    """A minute each: None was not filmed, 0 has nothing of the label."""
+    """A minute each: None has no footage, 0 has nothing of the label."""
     common = {"model": "m", "source": "gate", "interval_s": 60, **where}
     counts, coverage = [], []
     for n, value in enumerate(values):
@@ -67,7 +67,7 @@ def rows_of(data: bytes) -> list[dict[str, str]]:
 
 @pytest.fixture
 def two_weeks(place: Place) -> Place:
-    """The same five minutes a week apart, with a hole on each side, and a bus in the first week alone."""
+    """The same five minutes a week apart, with a gap on each side, and a bus only in the first week."""
     publish(
         place,
         records(START_MS, [4, None, 7, 0, 5]),

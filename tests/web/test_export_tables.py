@@ -1,4 +1,4 @@
-"""An export is a table for people too: dates that a spreadsheet takes as dates, names, nothing that runs."""
+"""An export is also a table for people: dates for spreadsheets, names, and nothing that runs."""
 
 from __future__ import annotations
 

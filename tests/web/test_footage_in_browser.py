@@ -1,4 +1,4 @@
-"""The page of footage: it shows what would change, changes it by a button, and leads to the history."""
+"""The page of footage shows the effect of a change, makes it by a button, and links to the history."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def test_a_change_that_was_cut_is_named_and_finished_from_the_page(
     page = visit(filmed).open("footage?source=gate", wait_for=READY)
     gate = media_of_source(filmed.store, "gate")
     change = mending.plan_retiming(gate, "Gate", start_ms=START_MS + DAY_MS, delete=False)
-    filmed.store.put(change.key, encode(change))  # as a server leaves it that was killed
+    filmed.store.put(change.key, encode(change))  # as left by a killed server
     page.reload()
     expect(page.locator("#interrupted")).to_contain_text("Interrupted: retime of Gate.")
     picture(page, "footage-interrupted")

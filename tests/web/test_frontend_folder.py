@@ -181,7 +181,7 @@ def test_nothing_but_what_pages_are_made_of_is_served(place: Place) -> None:
 
 
 def copied(place: Path) -> Path:
-    """A copy of the dashboard's folder where nothing has been made."""
+    """A copy of the dashboard's folder without built files."""
     ignored = shutil.ignore_patterns("node_modules", "build", "built", "__pycache__")
     return Path(shutil.copytree(FOLDER, place / "web", ignore=ignored))
 
@@ -233,14 +233,14 @@ def built_in(folder: Path) -> dict[str, bytes]:
 
 
 def script_of(folder: Path, name: str = "answers.js") -> str:
-    """The file that a page's script is in."""
+    """The file with a page's script."""
     manifest = json.loads((folder / "frametally_web/static/built/manifest.json").read_text("utf-8"))
     return str(manifest["files"][name]["file"])
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder whose page is made."""
+    """A folder with a built page."""
     place = tmp_path_factory.mktemp("built")
     folder = copied(place)
     done = fetch(folder, fake_npm(place))

@@ -15,7 +15,8 @@ YEARS_MS = 9 * 366 * 24 * HOUR_MS
 
 
 def film_now_and_then(place: Place, *, source_then: str) -> tuple[int, int]:
-    """Film an hour that ends now, and a minute in nine years; return when that ends and this begins."""
+    """Film an hour that ends now, and a minute in nine years; return the end of the first and the start of
+    the second."""
     end_ms = int(time.time() * 1000) // HOUR_MS * HOUR_MS - 24 * HOUR_MS
     then_ms = end_ms + YEARS_MS
     then = place.film({"car": 3}, source=source_then, intervals=1, interval_s=60, start_ms=then_ms)

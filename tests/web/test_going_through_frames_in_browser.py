@@ -1,4 +1,4 @@
-"""Going through a bar's frames: large, near, the empty ones too, from the peak, played, by a stroke."""
+"""Browsing a bar's frames: large, near, the empty ones as well, from the peak, played, by swiping."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BAR = "?metric=detections&interval=300&at=2024-05-01T08:00:00Z"
 
 
 def film(place: Place, frames: int = 60, step_ms: int = 5000) -> list[int]:
-    """Frames of one bar, all of them in the store; gives how many boxes count in each."""
+    """Frames of one bar, all of them in the store; return the number of counted boxes in each."""
     lines = make_lines("gate", frames=frames, step_ms=step_ms)
     publish_lines(place, lines)
     for line in lines:
@@ -28,7 +28,7 @@ def film(place: Place, frames: int = 60, step_ms: int = 5000) -> list[int]:
 
 
 def number(page: Page) -> int:
-    """Which frame of the bar is looked at, from 1."""
+    """The position of the displayed frame in the bar, from 1."""
     found = re.search(r"No\. (\d+)", page.locator(".proof-caption").inner_text())
     return int(found[1])
 

@@ -185,7 +185,7 @@ def test_what_is_selected_comes_along_from_page_to_page_and_back(place: Place, v
     page = window.open("?label=car&interval=5&timezone=Asia/Kolkata&at=2024-05-01T08:00:00Z")
     for name in ("Health", "Reports", "Data & API", "Health", "Answers"):
         page.get_by_role("navigation").get_by_role("link", name=name).click()
-        if name == "Reports":  # which leads to a page that asks for one source and one day
+        if name == "Reports":  # which links to a page for one source and one day
             continue
         expect(page).to_have_url(re.compile(r"label=car&interval=5&timezone=Asia(/|%2F)Kolkata" + REST))
     window.settled()

@@ -1,4 +1,4 @@
-"""Which stored interval a query reads, and how long its bars are."""
+"""The stored interval that a query reads, and the length of its bars."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The language of a page: the browser's wish, the viewer's choice, and English where a text is missing."""
+"""The language of a page: the browser's preference, the viewer's choice, and English for missing texts."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def _sentences(source: str) -> Iterator[str]:
                 parts = value.values if isinstance(value, ast.JoinedStr) else [value]
                 text = "".join(str(part.value) if isinstance(part, ast.Constant) else "1" for part in parts)
                 if re.search("[a-z]{2} [a-z]", text) and "FRAMETALLY_" not in text:
-                    yield re.sub(r"\.1$", ".", text)  # a further sentence, or none
+                    yield re.sub(r"\.1$", ".", text)  # another sentence, or none
 
 
 def test_each_problem_that_a_page_can_show_has_its_german() -> None:

@@ -1,4 +1,4 @@
-"""Dead letters are tried again or dropped by the API: what that would do first, then in a thread."""
+"""Dead letters are retried or dropped by the API: first the expected effect, then the change in a thread."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_another_change_waits_for_the_one_at_work(place: Place, client: FlaskCli
     desk.start("drop", "all", work)
     with pytest.raises(Problem, match="Another change"):
         desk.start("drop", "all", work)
-    desk.close()  # a server that stops does not wait for the last step
+    desk.close()  # a stopping server does not wait for the last step
     assert desk.last is not None
     assert desk.last.state == "running"
     assert desk.last.done < 9_000

@@ -99,7 +99,7 @@ def test_a_cold_load_makes_few_requests_and_one_for_a_picture_the_busiest_in_sma
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     window.open()
-    # Whether the index answers is asked as long as the page is open, of no load.
+    # Whether the index answers is polled while the page is open, at little cost.
     loading = [url for url in asked if not url.endswith("/healthz")]
     assert len(loading) <= MOST_REQUESTS
     expect(page.locator("#sight .picture.loaded")).to_be_visible()

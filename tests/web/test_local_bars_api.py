@@ -175,7 +175,7 @@ def test_the_heat_map_is_of_local_hours_and_adds_up(hours: Place) -> None:
     assert cells[7, 3]["detections"] == cells[1, 2]["detections"] == 4
     assert (
         sum(cell["detections"] for cell in answer["cells"]) == (73 - 2) * 4
-    )  # from 02:00: there the data begin
+    )  # from 02:00, where the data begins
     assert cells[7, 2]["mean_per_frame"] == cells[7, 2]["detections"] / cells[7, 2]["frames"]
 
 

@@ -44,7 +44,7 @@ CUT = """(most) => {
   }
   return [...new Set(cut)];
 }"""
-"""Finds texts of which less than `most` characters can be seen."""
+"""Finds texts with fewer than `most` visible characters."""
 OPEN = """() => {
   for (const one of document.querySelectorAll("details")) one.open = true;
 }"""
@@ -69,7 +69,7 @@ def year(place: Place) -> Place:
 
 
 def fill_capabilities(place: Place, page: Page) -> None:
-    """Have videos and cameras with such names and numbers, where those capabilities are."""
+    """Add videos and cameras with such names and numbers, if those capabilities are installed."""
     here = {plugin.name for plugin in plugins()}
     if "videos" in here:
         from tests.videos.made_up_videos import Shelf, make_video, uncounted

@@ -27,7 +27,7 @@ def crowded(place: Place) -> Place:
         )
     ]
     publish_lines(place, lines, in_segments_of=400)
-    place.ledger.refresh(place.store, NoProgress())  # nothing here depends on how long that takes
+    place.ledger.refresh(place.store, NoProgress())  # nothing here depends on the duration
     return place
 
 

@@ -1,4 +1,4 @@
-"""`/metrics` has what the books have, reads nothing itself, and is in the form that Prometheus asks for."""
+"""`/metrics` shows the books, reads nothing itself, and is in Prometheus's format."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def is_told(text: str, value: float | None) -> bool:
 
 
 def page_of(window: Visit, query: dict[str, Any]) -> dict[str, str]:
-    """The texts of the page that have the answer's number."""
+    """The texts of the page that contain the answer's number."""
     page = window.open(f"?{urlencode({**query, 'view': 'table'}, doseq=True)}")
     return {
         "headline": page.locator("#headline .value").first.inner_text(),

@@ -1,4 +1,4 @@
-"""The page when something is missing, away, hostile or narrow: in a browser, with real faults."""
+"""The page with missing, unavailable, hostile or narrow content: in a browser, with real faults."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_an_index_that_goes_away_leaves_what_was_there_and_comes_back_by_itself(
     page.clock.fast_forward(31_000)
     expect(page.locator("#notice")).to_contain_text("Cannot reach the server")
     expect(page.locator("#notice")).to_contain_text("The data on this page is from")
-    expect(page.locator("#notice")).to_be_in_viewport()  # wherever one has scrolled to
+    expect(page.locator("#notice")).to_be_in_viewport()  # at any scroll position
     assert window.chart_values() == before
     expect(page.locator("button.frame-card")).to_be_visible()
     place.come_back()

@@ -109,7 +109,7 @@ def test_each_name_stands_at_its_own_box_inside_the_picture_inline_and_large(
     inline = check(page.locator(".proof-stage .picture"), width, height)
     page.locator(".proof-picture").click()
     large = check(page.locator("#lightbox .picture"), width, height)
-    # "Large" is larger, unless the inline picture fills the window's width already.
+    # "Large" is larger, unless the inline picture already fills the window's width.
     assert large.width > inline.width or large.width > 0.8 * window_px[0]
     assert large.is_in(Rect(0, 0, *window_px))
 

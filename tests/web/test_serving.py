@@ -163,7 +163,7 @@ def test_hundreds_of_idle_and_slow_connections_do_not_shut_the_page(place: Place
             if number % 2:
                 sockets[-1].sendall(request[:1])
         for place_in_it in range(1, 4):
-            for slow in sockets[1::2]:  # a byte more of what never ends
+            for slow in sockets[1::2]:  # a byte more of an endless body
                 slow.sendall(request[place_in_it : place_in_it + 1])
             with socket.create_connection(("127.0.0.1", port), timeout=30) as asking:
                 asking.sendall(request + b"\r\n")
@@ -364,7 +364,7 @@ def test_a_new_connection_takes_the_place_of_the_one_that_was_silent_for_longest
         for one in silent[:3]:
             with contextlib.suppress(ConnectionResetError):
                 assert one.recv(1) == b""
-        assert stream.readline() is not None  # who is answered keeps its place
+        assert stream.readline() is not None  # an answered client keeps its place
         request = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
         silent[4].sendall(request)
         assert silent[4].recv(1000).startswith(b"HTTP/1.1 200")
@@ -409,5 +409,5 @@ def test_a_long_answer_waits_for_its_client_and_not_in_memory(place: Place, serv
                 taken += len(slow.recv(1_000_000))
         assert made[0] < 1_000_000_000
         assert not ended.is_set()
-    assert ended.wait(30)  # who has gone needs no rest
+    assert ended.wait(30)  # a client that has gone needs no rest
     assert made[0] < 1_000_000_000

@@ -24,7 +24,7 @@ openpyxl = pytest.importorskip("openpyxl", reason="needs openpyxl (a development
 if TYPE_CHECKING:
     from frametally_models.files import ModelFiles
 
-# The city is built and detected within the first of them; the machine may be busy.
+# The first of them builds and detects the city; the machine may be busy.
 pytestmark = [pytest.mark.timeout(900), pytest.mark.thorough]
 
 _READY = "#dashboard[data-state=ready][aria-busy=false], #books-page[data-state=ready]"
@@ -59,7 +59,7 @@ def the_city(
 
 @pytest.fixture(params=HANDS)
 def hand(request: pytest.FixtureRequest, the_city: Place, visit: Visits) -> Iterator[MouseHand]:
-    """At the start page; at the end it has not clicked too often."""
+    """Begins at the start page, and checks the number of clicks at the end."""
     window = visit(the_city, viewport=DESK, reduced_motion="no-preference")
     window.page.clock.set_fixed_time(city.NOW)
     window.open()

@@ -30,7 +30,7 @@ PAGES = ("/", *(page.path for plugin in plugins() for page in plugin.pages if pa
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built from a copy of what the wheel is made of."""
+    """Built from a copy of the wheel's sources."""
     if load_assets() is None:
         pytest.skip("the page cannot be made here: run python simple_frontend/fetch_assets.py")
     copy, built = tmp_path_factory.mktemp("tree"), tmp_path_factory.mktemp("wheel")
