@@ -13,7 +13,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
-# Without `frametally_cli.console`, which looks at the terminal when it is imported.
+# Without `frametally_cli.console`, which inspects the terminal when it is imported.
 PRELOAD = [
     "numpy",
     "rich.console",
@@ -45,7 +45,7 @@ def _run(
     output: str,
     constants: Mapping[str, float] | None = None,
 ) -> NoReturn:
-    """Be a new process of the command line, with this folder, environment, streams and constants."""
+    """Behave like a new process of the command line, with this folder, environment, streams and constants."""
     os.setsid()
     os.chdir(cwd)
     os.environ.clear()
@@ -75,7 +75,7 @@ def _run(
 def start_frametally(
     *arguments: object, cwd: Path, output: Path, constants: Mapping[str, float], **env: str
 ) -> BaseProcess:
-    """Start a command to be killed, with other constants than its modules have; `output` is a folder."""
+    """Start a command that will be killed, with other constants in its modules; `output` is a folder."""
     given = [*map(str, arguments)]
     process = FORKS.Process(
         target=_run, args=(given, str(cwd), dict(os.environ) | env, str(output), constants)

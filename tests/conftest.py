@@ -37,13 +37,13 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 def pytest_collection_finish() -> None:
-    """Look for garbage among what tests make only: looking through all that was collected takes a second."""
+    """Collect garbage only among objects of tests: a full collection takes a second."""
     gc.collect()
     gc.freeze()
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Import no module of whose tests `-m` leaves out all: that takes seconds in each process."""
+    """Do not import modules whose tests `-m` excludes: that takes seconds in each process."""
     asked = config.option.markexpr
     if collection_path.suffix != ".py" or re.search(r"\bor\b|\(", asked):
         return None
@@ -75,7 +75,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Take the count of one of several processes: each has collected all tests."""
+    """Use the count of one of several processes: each has collected all tests."""
     node.config.stash[_LEFT_OUT] = getattr(node, "workeroutput", {}).get("left_out", 0)
 
 
@@ -89,7 +89,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 def _unavailable(what: str, reason: object) -> None:
-    """Skips; with FRAMETALLY_REQUIRE_MODEL=1 fails."""
+    """Skips; fails with FRAMETALLY_REQUIRE_MODEL=1."""
     line = f"{what} cannot be had: {reason}"
     if os.environ.get("FRAMETALLY_REQUIRE_MODEL") == "1":
         pytest.fail(line)
@@ -133,7 +133,7 @@ def traffic_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(params=DATABASES)
 def database(request: pytest.FixtureRequest) -> Iterator[Place]:
-    """An empty database: a SQLite file, and with the servers a schema of PostgreSQL."""
+    """An empty database: a SQLite file, and a schema of PostgreSQL if its server is up."""
     with request.param() as place:
         yield place
 
@@ -146,7 +146,7 @@ def store() -> MemoryStore:
 
 @pytest.fixture
 def tiny_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 1 MB, where this user may mount one."""
+    """A file system of 1 MB, if this user may mount one."""
     folder = tmp_path / "tiny"
     folder.mkdir()
     mounted = subprocess.run(
@@ -160,7 +160,7 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def has_bf16() -> bool:
-    """Whether this CPU computes in bfloat16; not every one does."""
+    """Whether this CPU computes in bfloat16; some do not."""
     import openvino
 
     return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")

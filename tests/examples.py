@@ -1,4 +1,4 @@
-"""How many examples a property test tries: few in `make test`, all in `make test-all`."""
+"""The number of examples in a property test: few in `make test`, all in `make test-all`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def examples(count: int) -> int:
 
 
 def first_quick(values: Iterable[Any]) -> list[Any]:
-    """Return the parameters of a test, of which `make test` tries the first alone."""
+    """Return the parameters of a test; `make test` only tries the first."""
     first, *others = values
     return [first, *some_quick(others, ())]
 

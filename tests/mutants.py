@@ -66,7 +66,7 @@ MONEY_PATHS = (
 QUICK = (
     "not thorough and not services and not stack and not compose and not demo and not images and not spark"
 )
-NEAREST_FILES = (0, 2, 7, 20)  # the second and the third step are for what survives the one before
+NEAREST_FILES = (0, 2, 7, 20)  # the second and the third step are for survivors of the previous one
 LONGEST_TEST_S, LONGEST_FILE_S, LONGEST_MUTANT_S = 60, 30, 600
 ENOUGH_TESTS = 30
 
@@ -190,7 +190,7 @@ def _functions(prefix: str, body: list[ast.stmt]) -> Iterator[tuple[str, ast.Fun
         if isinstance(node, ast.ClassDef):
             yield from _functions(f"{prefix}.{node.name}", node.body)
         elif isinstance(node, ast.FunctionDef):
-            node.args.defaults, node.args.kw_defaults = [], []  # no part of the code that is replaced
+            node.args.defaults, node.args.kw_defaults = [], []  # not part of the replaced code
             yield f"{prefix}.{node.name}", node
 
 
@@ -315,10 +315,10 @@ def _function(mutant: Mutant) -> Any:
 
 
 class Judge:
-    """A plugin of pytest's that runs tests for each mutant: sends it, and the test that kills it or None."""
+    """A pytest plugin that runs tests for each mutant, and sends it with the test that kills it, or None."""
 
     def __init__(self, mutants: list[Mutant], files: dict[str, set[Path]], sent: Connection) -> None:
-        """Take mutants, and by test file the modules that it is near to."""
+        """Run mutants, given the modules that each test file is near to."""
         self._mutants, self._files, self._sent = mutants, files, sent
         self._has_failed = False
 
@@ -331,14 +331,14 @@ class Judge:
         mapped = sorted(forked(partial(self._map, session.items)))
         for mutant in self._mutants:
             tests = [items[test] for _, test, rules in mapped if mutant.rule in rules]
-            # Hypothesis tries a test that ran out of time again, and then nothing ends it.
+            # Hypothesis would retry a test that ran out of time, and then nothing would end it.
             tries = forked(partial(self._try, mutant, tests), LONGEST_MUTANT_S)
             killer = next(tries, "its process, which ended or went on for ever")
             self._sent.send((mutant, killer))
         return True
 
     def _map(self, items: list[pytest.Item], sent: Connection) -> None:
-        """Send how much CPU time a test takes that passes, its name, and the rules that it calls."""
+        """Send the CPU time of each passing test, its name, and the rules that it calls."""
         rules = {id(_function(mutant).__code__): mutant for mutant in self._mutants}
         missing = {mutant.rule: ENOUGH_TESTS for mutant in self._mutants}
         took_s: dict[str, float] = defaultdict(float)
