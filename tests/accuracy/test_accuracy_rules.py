@@ -1,4 +1,5 @@
-"""The rules of a check: which units are drawn, and that the intervals cover the truth as often as they claim."""
+"""The rules of a check: which units are drawn, and that the intervals cover the truth as often as
+they claim."""
 
 from __future__ import annotations
 

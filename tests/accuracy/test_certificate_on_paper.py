@@ -1,4 +1,5 @@
-"""A certificate in Chromium's PDF: one page with the numbers of the signed file, even with the most labels."""
+"""A certificate in Chromium's PDF: one page with the numbers of the signed file, even with the
+most labels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""When a check is stale, how much work it takes to find out, and what happens to units whose frames changed."""
+"""When a check is stale, how much work it takes to find out, and what happens to units whose
+frames changed."""
 
 from __future__ import annotations
 

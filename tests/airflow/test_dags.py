@@ -34,7 +34,8 @@ DAY_MS = 86_400_000
 
 
 class Airflow:
-    """One Airflow with its metadata in a file, and one deployment of frametally; tests start the other parts."""
+    """One Airflow with its metadata in a file, and one deployment of frametally; tests start the
+    other parts."""
 
     def __init__(self, command: str, folder: Path) -> None:
         self.command = command

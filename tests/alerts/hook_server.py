@@ -24,7 +24,8 @@ class Posted(NamedTuple):
 
 
 class Hook:
-    """The received requests, and how to answer the next: bytes, or a function that writes to the connection."""
+    """The received requests, and how to answer the next: bytes, or a function that writes to the
+    connection."""
 
     def __init__(self) -> None:
         self.posted: list[Posted] = []

@@ -389,7 +389,8 @@ def test_a_rule_of_seconds_takes_the_next_counted_interval(place: Place, client:
 
 
 def test_a_rule_asks_what_the_chart_answers(place: Place, client: FlaskClient) -> None:
-    """Its metric, its local days and its labels together; a condition that always holds is reported as such."""
+    """Its metric, its local days and its labels together; a condition that always holds is
+    reported as such."""
     hour_ms = 3_600_000
     start_ms = 1_711_753_200_000  # 2024-03-30 00:00 in Berlin; a day later the clocks change
     films: Any = ([], [])

@@ -1,4 +1,5 @@
-"""`frametally backup` and `frametally restore`: where backups are, who can read them, and which are refused."""
+"""`frametally backup` and `frametally restore`: where backups are, who can read them, and which
+are refused."""
 
 from __future__ import annotations
 

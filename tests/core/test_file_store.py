@@ -1,4 +1,5 @@
-"""The file store's guarantees beyond the contract: no half-written file is visible, no durable one is lost."""
+"""The file store's guarantees beyond the contract: no half-written file is visible, no durable one
+is lost."""
 
 import errno
 import os

@@ -1,4 +1,5 @@
-"""On a full disk, or one without hard links, commands print one line with the file and a remedy that works."""
+"""On a full disk, or one without hard links, commands print one line with the file and a remedy
+that works."""
 
 from __future__ import annotations
 

@@ -134,7 +134,8 @@ def test_no_password_is_shown() -> None:
 
 @pytest.fixture
 def strange_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[bytes | None], str]]:
-    """Start a server that answers with these bytes and hangs up, or with None stays silent; return its URL."""
+    """Start a server that answers with these bytes and hangs up, or with None stays silent; return
+    its URL."""
     monkeypatch.setattr(kafka_probe, "_TIMEOUT_S", 0.3)
     opened: list[socket.socket] = []
 

@@ -1,4 +1,5 @@
-"""Each stored step gives the same answer, cached or not, in one batch or many; caches never serve old data."""
+"""Each stored step gives the same answer, cached or not, in one batch or many; caches never serve
+old data."""
 
 from __future__ import annotations
 

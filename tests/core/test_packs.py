@@ -343,7 +343,8 @@ def test_packing_and_deleting_in_any_turns_leave_no_byte_of_what_is_deleted(is_p
 def in_turns(
     store: WatchedStore, acts: tuple[Callable[[], None], Callable[[], None]], cuts: tuple[int, int]
 ) -> None:
-    """Run two acts: the second begins at a call of the first, and waits at one of its calls until that ends."""
+    """Run two acts: the second begins at a call of the first, and waits at one of its calls until
+    that ends."""
     cut, may_go_on = threading.Event(), threading.Event()
     seen: Counter[bool] = Counter()
 

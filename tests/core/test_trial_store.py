@@ -1,4 +1,5 @@
-"""A store for trial changes: it answers as the store would after the change, and does not change the store."""
+"""A store for trial changes: it answers as the store would after the change, and does not change
+the store."""
 
 from __future__ import annotations
 

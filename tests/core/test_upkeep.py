@@ -1,4 +1,5 @@
-"""Upkeep of the project: CI repeats and names failures, hosted machines run its parts, a release is checked."""
+"""Upkeep of the project: CI repeats and names failures, hosted machines run its parts, a release
+is checked."""
 
 from __future__ import annotations
 

@@ -77,7 +77,8 @@ class MemoryStore:
             return self._objects[key]
 
     def get_range(self, key: str, first_byte: int, next_byte: int) -> bytes:
-        """Return bytes `first_byte` to `next_byte` (exclusive, clipped at the end). Raises `ObjectMissing`."""
+        """Return bytes `first_byte` to `next_byte` (exclusive, clipped at the end). Raises
+        `ObjectMissing`."""
         return self.get(key)[first_byte:next_byte]
 
     def head(self, key: str) -> ObjectInfo | None:

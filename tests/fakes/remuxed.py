@@ -12,7 +12,8 @@ from av.stream import Disposition
 
 
 def trimmed(path: Path, source: Path, from_s: Fraction, **container_options: str) -> Path:
-    """Drop everything before `from_s`; in MP4 and MOV an edit list hides the frames that the first one needs."""
+    """Drop everything before `from_s`; in MP4 and MOV an edit list hides the frames that the first
+    one needs."""
     with av.open(str(source)) as original, av.open(str(path), "w", options=container_options) as container:
         stream = original.streams.video[0]
         copy: Any = container.add_stream_from_template(stream)

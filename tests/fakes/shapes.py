@@ -19,11 +19,11 @@ class Shape(NamedTuple):
     """How a video is made.
 
     Attributes:
-        name: Its file's.
+        name: Name of its file.
         codec: FFmpeg's encoder of its pictures.
-        pix_fmt: Of the pictures.
-        sound: Encoder of its sound; None: it has none.
-        sounds: How many tracks of it.
+        pix_fmt: Format of the pictures.
+        sound: Encoder of its sound; None for no sound.
+        sounds: Number of its tracks.
         size_px: Width and height, as stored.
         rotation: As `set_display_rotation` takes it.
         times_ms: Of its frames; None: `seconds` at `FPS`.

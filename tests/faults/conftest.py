@@ -158,7 +158,8 @@ def _detected() -> Callable[[ObjectStore], set[str]]:
 
 
 def assert_chains(store: ObjectStore, ends: dict[int, int]) -> None:
-    """Every partition's segments form one chain, from 0 to the end of the log, with a line for every offset."""
+    """Every partition's segments form one chain, from 0 to the end of the log, with a line for
+    every offset."""
     reached = dict.fromkeys(ends, 0)
     for key in list_segments(store):
         header = read_segment(store, key).header

@@ -297,7 +297,8 @@ def outside(data: bytes, canary: Path) -> bytes:
 
 
 def wide_frames(blocks: int) -> bytes:
-    """An MP4 of H.264 whose parameter set (ITU-T H.264, 7.3.2.1.1) claims this many times 16 pixels a side."""
+    """An MP4 of H.264 whose parameter set (ITU-T H.264, 7.3.2.1.1) claims this many times 16
+    pixels a side."""
     data = video(3, kind="mp4", codec="libx264")
     at = data.index(b"avcC") + 12
     length = struct.unpack(">H", data[at - 2 : at])[0]

@@ -58,7 +58,8 @@ class SyncedDisk:
             raise PowerCut
 
     def after_the_cut(self, root: Path, survivors: Path) -> None:
-        """Copy what would remain of `root` to `survivors`; a file with unsynced bytes is truncated to half."""
+        """Copy what would remain of `root` to `survivors`; a file with unsynced bytes is truncated
+        to half."""
         for name, inode in self._names.get(root, {}).items():
             path = root / name
             if path.is_dir():

@@ -115,7 +115,8 @@ class KillLoop:
             time.sleep(0.05)
 
     def die_in_a_lost_race(self, failpoint: str) -> None:
-        """A consumer is stopped just before its put, past its lease; another one overtakes it; it wakes up."""
+        """A consumer is stopped just before its put, past its lease; another one overtakes it; it
+        wakes up."""
         for role in ("consumer-1", "consumer-2"):
             self.running[role].kill()
         go = self.deployment.folder / f"go-{sum(self.kills.values())}"

@@ -1,7 +1,7 @@
 """Loads a day into gold tables, killed at each statement in turn: `python -m tests.gold.gold_kills`.
 
-It is told, as JSON on its input, which database, and how to log in; after each kill it says in a line what
-the tables have. It is a program of its own, so that its children are made by a fork without threads.
+Its input is the database and the log-in, as JSON; after each kill it prints a line with the content of the
+tables. It is a program of its own, so that its children are made by a fork without threads.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Objects in pictures of changing size: tracked throughout, measured in each frame's own pixels, never lost."""
+"""Objects in pictures of changing size: tracked throughout, measured in each frame's own pixels,
+never lost."""
 
 from __future__ import annotations
 

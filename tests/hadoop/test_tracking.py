@@ -47,7 +47,8 @@ class Seen(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Walker:
-    """Moves from `start` by `velocity` (pixels a second); `sight` is its confidence by second, 0 if unseen."""
+    """Moves from `start` by `velocity` (pixels a second); `sight` is its confidence by second, 0
+    if unseen."""
 
     start: tuple[float, float]
     velocity: tuple[float, float] = (0.0, 0.0)

@@ -36,13 +36,13 @@ COMMANDS = {
 
 
 class Books(NamedTuple):
-    """What there is of one source, in frames.
+    """The numbers of one source, in frames.
 
     Attributes:
         source: Its slug.
         announced: Noted in the manifests of its minutes.
-        on_log: On the log, those that are there twice once.
-        detected: In segments, those that are there twice once.
+        on_log: On the log, without repetitions.
+        detected: In segments, without repetitions.
         dead_letters: Set aside.
         lost: Named losses.
         counted: In the current runs, by `frametally status`.

@@ -1,7 +1,7 @@
-"""`python -m tests.live.socket_storm PORT ASKED NUMBER`: opens so many WebSockets and answers nothing.
+"""`python -m tests.live.socket_storm PORT ASKED NUMBER`: opens this many WebSockets and answers nothing.
 
-Every other one asks to watch, each from an address of its own behind a proxy; the rest are clients of ids of
-their own. It says as JSON how many got which status, and ends once its standard input is closed.
+Every other one asks to watch, each from a different address behind a proxy; the rest are clients with
+different ids. It says as JSON how many got which status, and ends once its standard input is closed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Kill the process that captures a camera, and the camera: no announced frame is lost, and the books settle."""
+"""Kill the process that captures a camera, and the camera: no announced frame is lost, and the
+books settle."""
 
 from __future__ import annotations
 

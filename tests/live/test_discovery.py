@@ -46,7 +46,8 @@ def first_case_quick(cases: list[tuple[Any, ...]]) -> list[Any]:
 
 @pytest.fixture(autouse=True)
 def listen_until_all_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
-    """End a search once its last question is answered, instead of after a time: no more answers would come."""
+    """End a search once its last question is answered, instead of after a time: no more answers
+    would come."""
     send, answers = probe._send, probe._answers
 
     def send_and_ask_for_the_end(asking: socket.socket, questions: Sequence[bytes]) -> None:

@@ -1,4 +1,5 @@
-"""In Chromium: cameras of the network are listed, and a click leads from one to its preview and its counts."""
+"""In Chromium: cameras of the network are listed, and a click leads from one to its preview and
+its counts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Four cameras for minutes, while everything is killed in turns: nothing is lost that the books do not name.
+"""Four cameras for minutes, while everything is killed in turns: the books name every loss.
 
 `make soak-live` runs it for an hour. A shorter one has fewer of the same faults.
 """

@@ -734,7 +734,8 @@ def test_who_says_too_much_is_sent_away_also_what_it_may_say(
 def test_a_viewer_that_the_server_has_given_up_is_no_error_of_the_dashboards(
     gate: Gate, sockets: ViewerSockets
 ) -> None:
-    """For a moment uvicorn sends nothing more to a client that answers no ping, and has not reported it yet."""
+    """For a moment uvicorn sends nothing more to a client that answers no ping, and has not
+    reported it yet."""
     is_opened = False
 
     async def receive() -> Message:

@@ -1,4 +1,5 @@
-"""The part files are the same at any speed of footage, with any detector, after any repeated announcements."""
+"""The part files are the same at any speed of footage, with any detector, after any repeated
+announcements."""
 
 from __future__ import annotations
 

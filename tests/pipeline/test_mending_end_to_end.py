@@ -185,7 +185,7 @@ def test_pictures_that_a_power_cut_took_are_dead_letters_until_their_medium_is_p
     # Announced, in the manifest, and not on the disk: put without a sync, as if the power failed.
     gone, empty, torn, zeros, tail = mended.images()[2:12:2]
     data = torn.read_bytes()
-    tail.write_bytes(tail.read_bytes()[:-12] + bytes(12))  # which a decoder takes for whole
+    tail.write_bytes(tail.read_bytes()[:-12] + bytes(12))  # which a decoder accepts as complete
     gone.unlink()
     empty.write_bytes(b"")
     torn.write_bytes(data[: len(data) // 2])

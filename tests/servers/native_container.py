@@ -1,8 +1,8 @@
 """A service of the compose file as it would run in its container, without an engine.
 
-A process gets what an engine would give it: a file system of its own (the machine's, with what is written
-kept apart; read-only where the file says so), its volumes, its user, its environment and no rights. It shares
-the network with its starter, so the caller enters a network namespace first. Only root can do this.
+A process gets what an engine would give it: a separate file system (the machine's, with writes kept apart;
+read-only where the file says so), its volumes, its user, its environment and no rights. It shares the network
+with its starter, so the caller enters a network namespace first. Only root can do this.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ ln -s /proc/self/fd/2 $ROOT/dev/stderr"""
 
 @dataclass(frozen=True, kw_only=True)
 class Container:
-    """What to run, and where.
+    """The program to run, and its environment.
 
     Attributes:
         command: The program with its arguments.
-        environment: All of its environment but PATH and HOME.
+        environment: All of its environment except PATH and HOME.
         user: `uid:gid`.
         binds: Files and folders of this machine by the path that it sees them at; `:ro` at the end of the
             path means that it must not write there.

@@ -1,4 +1,5 @@
-"""Prometheus from Debian, on loopback: each second it scrapes the targets that tests write into its folder."""
+"""Prometheus from Debian, on loopback: each second it scrapes the targets that tests write into
+its folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Exim from Debian: a mail server on loopback that accepts mail only with TLS and a password, into one file."""
+"""Exim from Debian: a mail server on loopback that accepts mail only with TLS and a password, into
+one file."""
 
 from __future__ import annotations
 

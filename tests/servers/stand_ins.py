@@ -1,9 +1,9 @@
-"""Stand-ins for the images of others, under their tags, where no registry can be reached.
+"""Replacements for third-party images, under their tags, for machines that cannot reach a registry.
 
-A Debian from `debootstrap`, and on top of it the very programs that the images are of, from the servers'
-cache or from Debian. What they prove is our Dockerfile and compose file, the rights, the networks, the health
-checks and the product in them; not the vendors' images. How this machine reaches its package indices is in
-them: its certificates, pip's and npm's files, and the variables that these read.
+Each is a Debian from `debootstrap` with the image's programs, from the servers' cache or from Debian. They
+test our Dockerfile and compose file, the rights, the networks, the health checks and the product; not the
+vendors' images. They contain this machine's access to its package indices: its certificates, pip's and npm's
+files, and their variables.
 """
 
 from __future__ import annotations
@@ -58,14 +58,14 @@ def names() -> dict[str, str]:
 
 
 def build(docker: Docker, folder: Path) -> None:
-    """Make all of them in the engine; what is there already costs seconds.
+    """Make all of them in the engine; existing ones take seconds.
 
     Args:
         docker: The engine.
         folder: An empty one for what goes into the images.
 
     Raises:
-        ServerFailed: A program cannot be had.
+        ServerFailed: A program is not available.
     """
     native_stack.fetch()
     if _BASE not in docker("images", "--format", "{{.Repository}}:{{.Tag}}"):

@@ -69,7 +69,7 @@ def put_footage(folder: Path) -> Path:
 
 @dataclass
 class Rig:
-    """A cluster, footage on S3 that its tasks read through a proxy, and what is to come out.
+    """A cluster, footage on S3 that its tasks read through a proxy, and the expected result.
 
     Attributes:
         settings: Those of an aggregation on the cluster.

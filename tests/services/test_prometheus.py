@@ -1,4 +1,5 @@
-"""A real Prometheus scrapes running processes: its values equal those of the books, and promtool accepts all."""
+"""A real Prometheus scrapes running processes: its values equal those of the books, and promtool
+accepts all."""
 
 from __future__ import annotations
 

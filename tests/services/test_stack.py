@@ -565,7 +565,8 @@ def send_form(url: str, pieces: list[bytes], *, over_s: float, **pool: Any) -> d
 
 
 def upload(world: World, *, over_s: float = 0.0, padding: int = 0) -> tuple[str, int]:
-    """Upload the clip through Traefik, over this many seconds, with this many zero bytes; return id and size."""
+    """Upload the clip through Traefik, over this many seconds, with this many zero bytes; return
+    id and size."""
     clip = (world.stack.stack / "footage" / "traffic.mp4").read_bytes()
     # Another day for each: existing facts about the clip stay unchanged.
     day = "2026-02-01" if padding else "2026-03-01"

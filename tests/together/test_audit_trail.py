@@ -1,4 +1,5 @@
-"""Every request for a change leaves a record, allowed or not; a change that cannot be recorded is not made."""
+"""Every request for a change leaves a record, allowed or not; a change that cannot be recorded is
+not made."""
 
 from __future__ import annotations
 

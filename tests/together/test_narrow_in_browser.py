@@ -1,4 +1,5 @@
-"""Every page at 360 pixels: nothing is clipped, and scrollable parts are labelled and reachable by keyboard."""
+"""Every page at 360 pixels: nothing is clipped, and scrollable parts are labelled and reachable by
+keyboard."""
 
 from __future__ import annotations
 

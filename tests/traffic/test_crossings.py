@@ -1,4 +1,5 @@
-"""Crossings of lines match those that a person sees, exact at every edge; a visit has at most one movement."""
+"""Crossings of lines match those that a person sees, exact at every edge; a visit has at most one
+movement."""
 
 from __future__ import annotations
 

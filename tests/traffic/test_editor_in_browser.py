@@ -1,4 +1,5 @@
-"""Drawing over a picture: by mouse, by touch, by keyboard; undone, stored, and never over another's change."""
+"""Drawing over a picture: by mouse, by touch, by keyboard; undone, stored, and never over
+another's change."""
 
 from __future__ import annotations
 

@@ -48,7 +48,8 @@ def columns_of(walks: Sequence[Walk]) -> PathColumns:
 
 
 def publish(place: Place, walks: Sequence[Walk] | None) -> None:
-    """Publish a day of one source with these paths; None publishes without paths, as an earlier release did."""
+    """Publish a day of one source with these paths; None publishes without paths, as an earlier
+    release did."""
     run_id = "000001-0123456789abcdef"
     prefix = keys.run_folder(MODEL, "0a1b2c3d", 60, DAY, run_id)
     paths = None

@@ -38,7 +38,8 @@ def in_tenths(path: list[FootPoint]) -> FootPath:
 
 
 def random_cameras(seed: int, number: int) -> tuple[list[float], list[float], Counter[str]]:
-    """Speeds of cars under random cameras: relative errors, errors in stated standard errors, and outcomes."""
+    """Speeds of cars under random cameras: relative errors, errors in stated standard errors, and
+    outcomes."""
     rng = np.random.default_rng(seed)
     off, in_errors, outcomes = [], [], Counter[str]()
     for _ in range(number):

@@ -1,4 +1,5 @@
-"""Files that are not videos, or unusable ones, are refused by the real look into their bytes, and not kept."""
+"""Files that are not videos, or unusable ones, are refused by the real look into their bytes, and
+not kept."""
 
 from __future__ import annotations
 

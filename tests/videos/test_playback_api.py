@@ -1,4 +1,5 @@
-"""Stored videos by HTTP: whole, in parts, as downloads, with pictures; not read for clients that have gone."""
+"""Stored videos by HTTP: whole, in parts, as downloads, with pictures; not read for clients that
+have gone."""
 
 from __future__ import annotations
 

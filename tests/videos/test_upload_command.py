@@ -1,4 +1,5 @@
-"""`frametally upload`: to a real dashboard, and without one; the same command resumes after any interruption."""
+"""`frametally upload`: to a real dashboard, and without one; the same command resumes after any
+interruption."""
 
 from __future__ import annotations
 

@@ -609,7 +609,7 @@ def test_it_loads_its_poster_alone_until_somebody_plays_or_seeks(
     expect(page.locator(".seek-bars rect").first).to_be_attached()
     expect(page.locator(".fullest")).to_be_visible()
     assert cinema.ranges == []  # not a byte of the video
-    page.keyboard.press("ArrowRight")  # the first need of a frame loads it
+    page.keyboard.press("ArrowRight")  # the first request for a frame loads it
     wait_for_frame(page, 1)
     assert cinema.ranges
 

@@ -1,4 +1,4 @@
-"""A city to ask questions of: two weeks of two cameras and some clips, detected, tracked and counted.
+"""A city for queries: two weeks of two cameras and some clips, detected, tracked and counted.
 
 Its pictures are those of the demo's clip. A camera sees the whole of it or a part, darker by night; each
 picture is detected once and filmed often. From the segments on all is made as of anybody's footage.

@@ -407,7 +407,8 @@ class Visit:
         return self.page.evaluate(f"{_CHART}.layout.xTicks.map((tick) => tick.lines.join(' '))")
 
     def tooltip(self, position: float, of: int) -> str:
-        """The text about a bar, or about a place without one, if all of `of` intervals have the same width."""
+        """The text about a bar, or about a place without one, if all of `of` intervals have the
+        same width."""
         area = self.chart_area()
         x = area["left"] + (area["right"] - area["left"]) * (position + 0.5) / of
         self.page.locator("#chart").hover(position={"x": x, "y": area["top"] + 60})

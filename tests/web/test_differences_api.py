@@ -1,4 +1,5 @@
-"""How far two sides differ: in their common footage, by label, and the largest ones, as on the command line."""
+"""How far two sides differ: in their common footage, by label, and the largest ones, as on the
+command line."""
 
 from __future__ import annotations
 

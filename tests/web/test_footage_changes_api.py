@@ -1,4 +1,5 @@
-"""Footage is deleted, retimed and renamed by the API: first the expected effect, then the change in a thread."""
+"""Footage is deleted, retimed and renamed by the API: first the expected effect, then the change
+in a thread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ten questions that people come with, answered from the start page in six clicks, and by the keyboard alone.
+"""Ten typical questions, answered from the start page in six clicks, and by keyboard alone.
 
 A key that somebody with a mouse presses, or a range that is drawn, is a click, too; what is chosen in a list
 that drops down takes two. The other ten tasks stand in tests/together/test_ten_more_tasks_in_browser.py.

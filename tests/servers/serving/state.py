@@ -1,4 +1,5 @@
-"""All servers of one folder: started in the order of their needs, stopped, and listed for tests in one file."""
+"""All servers of one folder: started in the order of their needs, stopped, and listed for tests in
+one file."""
 
 from __future__ import annotations
 
