@@ -18,7 +18,7 @@ import msgspec
 import pytest
 from flask.testing import FlaskClient
 from tests.accounts.people import asking_as, give_accounts
-from tests.fakes.records import make_coverage
+from tests.fakes.records import make_coverage, make_segment
 from tests.web.conftest import START_MS, Place, Serving
 from tests.web.counted_footage import MODEL, make_lines, publish_lines
 
@@ -27,7 +27,6 @@ from frametally.adapters.sql.kept_books import KeptBooks
 from frametally.opening import open_object_store
 from frametally.process.reports import NoProgress
 from frametally.records import FrameDetections
-from frametally.segments.contents import encode_segment
 from frametally_accuracy.answering import Desk
 from frametally_accuracy.book import AccuracyBook
 from frametally_accuracy.population import CheckFootage
@@ -558,16 +557,7 @@ def test_another_model_is_compared_on_the_same_frames(client: FlaskClient, count
 def put_segment(place: Place, model: str, lines: list[FrameDetections]) -> None:
     place.store.put(
         keys.segment_key(model, "log", "frames", 0, 0),
-        encode_segment(
-            model=model,
-            log_id="log",
-            topic="frames",
-            partition=0,
-            first_offset=0,
-            next_offset=len(lines),
-            frames=lines,
-            dead_letters=[],
-        ),
+        make_segment(lines, model=model, log_id="log"),
     )
 
 

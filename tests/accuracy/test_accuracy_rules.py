@@ -80,7 +80,7 @@ def uniform_draws(units: int, rounds: int, seed: int = 1) -> Draws:
 
 
 def first_units(units: int, rounds: int) -> Draws:
-    """Return draws of the first units, for tests that do not depend on the choice; fast even for very many."""
+    """Return draws of the first units, for tests that do not depend on the choice; fast even for many."""
     rest = np.arange(float(units), units - rounds, -1)[:, None]
     return Draws(np.arange(rounds)[:, None], np.ones((rounds, 1)), rest, np.array([float(units)]))
 

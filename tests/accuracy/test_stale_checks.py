@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from flask.testing import FlaskClient
 from tests.accuracy.test_accuracy_checks import FRAMES, answer_all, command, right_counts, start
 from tests.examples import THOROUGH, first_quick
+from tests.fakes.records import make_segment
 from tests.web.conftest import START_MS, Place
 from tests.web.counted_footage import MODEL, make_lines, publish_lines, put_manifest
 
@@ -229,18 +230,8 @@ def test_no_check_begins_over_frames_that_are_not_counted_yet(client: FlaskClien
 
 
 def segment_of(lines: Lines) -> bytes:
-    from frametally.segments.contents import encode_segment
 
-    return encode_segment(
-        model=MODEL,
-        log_id="log",
-        topic="frames",
-        partition=0,
-        first_offset=10_000,
-        next_offset=10_000 + len(lines),
-        frames=lines,
-        dead_letters=[],
-    )
+    return make_segment(lines, [], 10_000, model=MODEL, log_id="log")
 
 
 def test_where_nothing_is_counted_one_message_says_what_to_do(place: Place) -> None:

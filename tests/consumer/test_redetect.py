@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.fakes.memory import MemoryLog, MemoryStore
+from tests.fakes.records import make_segment
 from tests.fakes.said import Said
 
 from frametally import keys
@@ -27,7 +28,7 @@ from frametally.ports.frame_log import NoSuchTopic, consumer_group
 from frametally.process.exit_codes import PART_DONE
 from frametally.process.reports import NoProgress
 from frametally.records import FrameAnnouncement, FrameDetections, MediaManifest, decode, encode
-from frametally.segments.contents import encode_segment, list_segments, read_segment
+from frametally.segments.contents import list_segments, read_segment
 from frametally.segments.dead_letters import list_dead_letters
 from frametally.segments.redetect import redetect
 from frametally.settings.loading import Settings, load_settings
@@ -222,16 +223,7 @@ def put_segment(
         )
         for ms, number in frames
     ]
-    data = encode_segment(
-        model=model,
-        log_id="log",
-        topic="frames",
-        partition=0,
-        first_offset=first_offset,
-        next_offset=first_offset + len(frames),
-        frames=lines,
-        dead_letters=[],
-    )
+    data = make_segment(lines, [], first_offset, model=model, log_id="log")
     store.put(keys.segment_key(model, "log", "frames", 0, first_offset), data)
 
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from tests.fakes.records import make_segment
 from tests.hadoop.conftest import Footage
 
 from frametally import keys
 from frametally.books.quality_reports import QualityReport, read_quality
 from frametally.books.runs import current_runs
 from frametally.records import DeadLetter, MediaManifest, decode, encode
-from frametally.segments.contents import encode_segment
 from frametally.undo_records import Tombstone
 from frametally_hadoop.publication.quality_checks import (
     CHAIN_UNBROKEN,
@@ -225,16 +225,7 @@ def test_a_frame_that_is_a_dead_letter_is_not_missed(footage: Footage) -> None:
         stage="decode",
         reason="no picture",
     )
-    data = encode_segment(
-        model="tiny-1",
-        log_id="log-1",
-        topic="frames",
-        partition=0,
-        first_offset=5,
-        next_offset=6,
-        frames=[],
-        dead_letters=[dead],
-    )
+    data = make_segment([], [dead], 5, model="tiny-1")
     footage.store.put(keys.segment_key("tiny-1", "log-1", "frames", 0, 5), data)
     put_manifest(footage, frames=6)
     footage.aggregate()

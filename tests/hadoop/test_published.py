@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 import pytest
+from tests.fakes.records import make_segment
 from tests.hadoop.conftest import Footage
 
 from frametally import keys
@@ -14,7 +15,6 @@ from frametally.books.runs import current_runs
 from frametally.errors import Retryable
 from frametally.ports.object_store import ObjectStore
 from frametally.records import DeadLetter, MediaManifest, encode
-from frametally.segments.contents import encode_segment
 from frametally.undo_records import Tombstone
 from frametally_hadoop import driver
 from frametally_hadoop.planning.plan import DaySelection
@@ -60,16 +60,7 @@ def put_dead_letter(footage: Footage, index: int) -> None:
         stage="decode",
         reason="no picture",
     )
-    data = encode_segment(
-        model="tiny-1",
-        log_id="log-1",
-        topic="frames",
-        partition=0,
-        first_offset=index,
-        next_offset=index + 1,
-        frames=[],
-        dead_letters=[letter],
-    )
+    data = make_segment([], [letter], index, model="tiny-1")
     footage.store.put(keys.segment_key("tiny-1", "log-1", "frames", 0, index), data)
 
 

@@ -25,7 +25,6 @@ from frametally.segments.contents import list_segments, read_segment
 from frametally.settings.loading import Settings, load_settings
 
 PATIENCE_S = 120.0
-FRAMES_PER_S = 10
 LONGEST_STEP_MS = 250
 """Two frames, and the tolerance of a camera's clock; more than that is a gap."""
 COMMANDS = {

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from jsonschema_rs import Validator, validator_for
-from tests.fakes.records import make_frame
+from tests.fakes.records import make_frame, make_segment
 from tests.videos.test_library_api import stored
 from tests.web.conftest import Place
 from websockets.exceptions import ConnectionClosed
@@ -23,7 +23,6 @@ from frametally import keys
 from frametally.opening import open_frame_log, open_object_store
 from frametally.process.reports import NoProgress
 from frametally.records import Detection, FrameDetections, encode
-from frametally.segments.contents import encode_segment
 from frametally_live.feed_records import Feed, FeedTold
 from frametally_videos.records import VideoRecord
 from frametally_web.api.asyncapi import describe_messages
@@ -171,16 +170,7 @@ class Scene:
             self.place.store.put(one.image_path, jpeg)
         first, self._written = self._written, self._written + len(results)
         model, topic = results[0].model, self.place.settings.live_topic
-        segment = encode_segment(
-            model=model,
-            log_id="log",
-            topic=topic,
-            partition=0,
-            first_offset=first,
-            next_offset=self._written,
-            frames=results,
-            dead_letters=[],
-        )
+        segment = make_segment(results, [], first, model=model, log_id="log", topic=topic)
         self.place.store.put(keys.segment_key(model, "log", topic, 0, first), segment)
         self.place.ledger.refresh(self.place.store, NoProgress())
 

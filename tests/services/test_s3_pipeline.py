@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from s3_bucket import S3Place, key_with_policy, known_to_the_test_server, new_bucket_name, root_access
 from s3_fault_proxy import FAULTS, Fault, FaultProxy, some_of
+from tests.fakes.records import make_segment
 
 from frametally import keys
 from frametally.books.runs import current_runs, read_parts
@@ -23,7 +24,6 @@ from frametally.errors import Misconfigured
 from frametally.opening import open_object_store
 from frametally.ports.object_store import ObjectStore
 from frametally.records import FrameDetections
-from frametally.segments.contents import encode_segment
 from frametally_cli import main as cli
 from frametally_cli.bucket import policy, set_up_store
 from frametally_hadoop.job.reading import read_blocks
@@ -103,16 +103,7 @@ def test_a_link_that_breaks_off_is_read_on_from_there() -> None:
         )
         for n in range(2000)
     ]
-    data = encode_segment(
-        model="m",
-        log_id="log",
-        topic="frames",
-        partition=0,
-        first_offset=0,
-        next_offset=len(lines),
-        frames=lines,
-        dead_letters=[],
-    )
+    data = make_segment(lines, model="m", log_id="log")
     faults = iter(["cut short", "503", "cut short", "refused", "lost answer"])
     with FaultProxy(access.endpoint, lambda method, path: next(faults, "")) as proxy:
         store = S3Place(url, access).open(link_endpoint=proxy.url)

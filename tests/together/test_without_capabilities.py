@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 from tests.capabilities import PACKAGES
@@ -204,10 +204,6 @@ def counted(clone: Clone) -> Path:
 
 def plugins_of(names: frozenset[str]) -> list[Plugin]:
     return [plugin for plugin in plugins() if plugin.name in names]
-
-
-def endpoints_of(plugin: Plugin) -> tuple[Any, ...]:
-    return load(plugin.endpoints) if plugin.endpoints else ()
 
 
 def commands_in(text: str) -> set[str]:

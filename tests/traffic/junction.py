@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+from tests.fakes.records import make_segment
 from tests.web.conftest import Place
 
 from frametally import keys
 from frametally.books.runs import current_runs, read_run
 from frametally.process.reports import NoProgress
 from frametally.records import Detection, FrameDetections
-from frametally.segments.contents import encode_segment
 from frametally_hadoop.driver import aggregate
 from frametally_hadoop.planning.plan import ALL_DAYS
 from frametally_traffic.drawings.revisions import change_drawing, with_shapes
@@ -117,16 +117,7 @@ def count(place: Place, made: list[FrameDetections], first_offset: int = 0) -> N
     """Put frames into a segment; count and index them."""
     place.store.put(
         keys.segment_key(made[0].model, "log", "frames", 0, first_offset),
-        encode_segment(
-            model=made[0].model,
-            log_id="log",
-            topic="frames",
-            partition=0,
-            first_offset=first_offset,
-            next_offset=first_offset + len(made),
-            frames=made,
-            dead_letters=[],
-        ),
+        make_segment(made, [], first_offset, model=made[0].model, log_id="log"),
     )
     aggregate(
         settings=place.settings.resolved(), store=place.store, progress=NoProgress(), selection=ALL_DAYS

@@ -38,17 +38,6 @@ serve(app, "127.0.0.1", int(sys.argv[2]))
 """
 """A server that accepts the results of `tests.videos.video_records` as videos."""
 
-REAL_LOOK = """
-import os, sys
-from pathlib import Path
-from tests.videos.killed_server import count_taken_in
-from frametally_cli.main import main
-os.environ["FRAMETALLY_DATA_DIR"] = sys.argv[1]
-count_taken_in(Path(sys.argv[3]))
-sys.exit(main(["serve", "--alone", "--port", sys.argv[2]]))
-"""
-"""`frametally serve --alone`."""
-
 
 def count_taken_in(file: Path) -> None:
     """Add up in a file, which survives a kill, how many bytes of bodies this process receives."""

@@ -17,6 +17,7 @@ from tests.fakes.records import (
     make_frame,
     make_manifest,
     make_run,
+    make_segment,
     put_run,
 )
 from tests.videos.video_records import corrected, make_facts, make_video
@@ -25,7 +26,6 @@ from frametally import keys
 from frametally.media.forgetting import put_tombstone
 from frametally.opening import open_count_index, open_ledger
 from frametally.records import DeadLetter, FrameAnnouncement, MediaManifest, encode
-from frametally.segments.contents import encode_segment
 from frametally.settings.loading import Settings
 from frametally_videos.catalogue.catalogue_rows import VideoBooks, VideoRow
 from frametally_videos.jobs.video_states import FORGOTTEN, StateSettler
@@ -101,16 +101,7 @@ class House:
         first, self._offset = self._offset, self._offset + len(frames) + len(letters)
         self.store.put(
             keys.segment_key(MODEL, "log", "frames", 0, first),
-            encode_segment(
-                model=MODEL,
-                log_id="log",
-                topic="frames",
-                partition=0,
-                first_offset=first,
-                next_offset=self._offset,
-                frames=frames,
-                dead_letters=letters,
-            ),
+            make_segment(frames, letters, first, model=MODEL, log_id="log"),
         )
 
     def count(self, frames: int, cars: int = 2) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from tests.fakes.memory import MemoryStore
+from tests.fakes.records import make_segment
 from tests.web.conftest import Place
 from tests.web.counted_footage import announcement_of
 
@@ -30,7 +31,6 @@ from frametally.records import (
     TimeSource,
     encode,
 )
-from frametally.segments.contents import encode_segment
 from frametally.settings.loading import load_settings
 from frametally_hadoop.driver import aggregate
 from frametally_models.prepare import prepare_detector
@@ -188,16 +188,7 @@ class City:
             some = lines[first : first + _MESSAGES_A_SEGMENT]
             self.place.store.put(
                 keys.segment_key(model, log.log_id(topic), topic, 0, first),
-                encode_segment(
-                    model=model,
-                    log_id=log.log_id(topic),
-                    topic=topic,
-                    partition=0,
-                    first_offset=first,
-                    next_offset=first + len(some),
-                    frames=some,
-                    dead_letters=[],
-                ),
+                make_segment(some, [], first, model=model, log_id=log.log_id(topic), topic=topic),
             )
         consumer = log.subscribe(topic, consumer_group(model), on_assigned=_ignore, on_revoked=_ignore)
         consumer.poll(timeout_s=0)

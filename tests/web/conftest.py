@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from flask import Flask
 from tests.fakes.memory import MemoryLog, MemoryStore
+from tests.fakes.records import make_segment
 from tests.web.late_rules import LateRule
 
 from frametally import keys
@@ -38,7 +39,6 @@ from frametally.records import (
     encode,
 )
 from frametally.rules.counted_boxes import COUNTING_VERSION
-from frametally.segments.contents import encode_segment
 from frametally.settings.loading import Settings
 from frametally_accounts.book import AccessBook
 from frametally_web.app import close_app, create_app, parts_of
@@ -304,16 +304,7 @@ class Place:
         first, self._offset = self._offset, self._offset + len(lines)
         self.store.put(
             keys.segment_key(model, "log", "frames", 0, first),
-            encode_segment(
-                model=model,
-                log_id="log",
-                topic="frames",
-                partition=0,
-                first_offset=first,
-                next_offset=self._offset,
-                frames=lines,
-                dead_letters=[],
-            ),
+            make_segment(lines, [], first, model=model, log_id="log"),
         )
         plain = _jpeg([])
         drawn = {}

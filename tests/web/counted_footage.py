@@ -11,6 +11,7 @@ from typing import Any
 import cv2
 import msgspec
 import numpy as np
+from tests.fakes.records import make_segment
 from tests.web.conftest import Place
 
 from frametally import keys
@@ -187,15 +188,9 @@ def put_dead_letters(
     others = messages or {}
     place.store.put(
         keys.segment_key(MODEL, "log", "dead", 0, 0),
-        encode_segment(
-            model=MODEL,
-            log_id="log",
-            topic="dead",
-            partition=0,
-            first_offset=0,
-            next_offset=len(letters),
-            frames=[],
-            dead_letters=[
+        make_segment(
+            [],
+            [
                 DeadLetter(
                     offset=offset,
                     message=b"{}"
@@ -209,6 +204,9 @@ def put_dead_letters(
                 )
                 for offset, (line, cause, reason) in enumerate(letters)
             ],
+            model=MODEL,
+            log_id="log",
+            topic="dead",
         ),
     )
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.fakes.records import make_segment
 from tests.web.conftest import Place
 from tests.web.counted_footage import MODEL, START_MS, put_manifest
 from tests.web.test_export_comparison import rows_of
@@ -14,7 +15,6 @@ from frametally import keys
 from frametally.process.reports import NoProgress
 from frametally.records import Detection, FrameDetections
 from frametally.rules.times import utc
-from frametally.segments.contents import encode_segment
 from frametally_hadoop.driver import aggregate
 from frametally_search.indexer import index_runs
 
@@ -54,16 +54,7 @@ def film(
     key = keys.segment_key(MODEL, "log", "frames", 0, 0)
     place.store.put(
         key,
-        encode_segment(
-            model=MODEL,
-            log_id="log",
-            topic="frames",
-            partition=0,
-            first_offset=0,
-            next_offset=len(lines),
-            frames=lines,
-            dead_letters=[],
-        ),
+        make_segment(lines, model=MODEL, log_id="log"),
     )
     put_manifest(place, lines[0], lines[-1], source.title(), frames=len(lines))
     aggregate(settings=place.settings, store=place.store, progress=NoProgress())

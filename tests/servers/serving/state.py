@@ -112,7 +112,7 @@ class State:
             return [row.result() for row in rows.values()]
 
     def down(self, names: Sequence[str] = ()) -> list[str]:
-        """Stop servers that were started from this folder (all, or these), and no others; return their names."""
+        """Stop servers of this folder (all, or these), and no others; return their names."""
         with self._locked():
             asked = list(names) or [name for name in known_servers() if (self.folder / name).is_dir()]
             modules = _with_needs(asked)
