@@ -1,5 +1,7 @@
-"""ONNX Runtime computes on the requested device, or fails: never silently on the CPU. No test has a GPU. Its
-stand-in computes on the CPU, through the same code that a GPU would use."""
+"""ONNX Runtime computes on the requested device, or fails: never silently on the CPU.
+
+No test has a GPU. Its stand-in computes on the CPU, through the same code that a GPU would use.
+"""
 
 from __future__ import annotations
 

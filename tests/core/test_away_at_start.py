@@ -1,5 +1,8 @@
 """A long-running command waits for a server that is unavailable at its start; a one-off command reports it
-and exits. A stopped container has no name in the network, so an unknown host name counts as unavailable."""
+and exits.
+
+A stopped container has no name in the network, so an unknown host name counts as unavailable.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
-"""The contract of every frame log. For guarantees of the SQLite log alone see `test_sqlite_log.py`; for those
-of Kafka, `test_kafka_log.py`."""
+"""The contract of every frame log.
+
+For guarantees of the SQLite log alone see `test_sqlite_log.py`; for those of Kafka, `test_kafka_log.py`.
+"""
 
 import inspect
 import itertools
@@ -45,7 +47,10 @@ def new_sqlite_log(stack: ExitStack, clock: ManualClock) -> FrameLog:
 
 
 class KafkaSpace:
-    """An empty Kafka log: its topics and groups have a unique prefix. Its leases run in real time."""
+    """An empty Kafka log: its topics and groups have a unique prefix.
+
+    Its leases run in real time.
+    """
 
     def __init__(self, stack: ExitStack, lease_s: float) -> None:
         self._space = f"test-{uuid.uuid4().hex[:12]}-"
@@ -92,8 +97,10 @@ class KafkaSpace:
 
 
 class RealClock(ManualClock):
-    """Runs in real time: `advance` waits for part of a lease or longer. Leases are short in tests that wait
-    for their end, and long in the others."""
+    """Runs in real time: `advance` waits for part of a lease or longer.
+
+    Leases are short in tests that wait for their end, and long in the others.
+    """
 
     def __init__(self, lease_s: float) -> None:
         super().__init__()

@@ -1,5 +1,7 @@
 """The page's texts are in the language files: each is used, has a German version, and is in no source.
-`python tests/core/test_languages.py FOLDER` lists the texts in a folder's sources."""
+
+`python tests/core/test_languages.py FOLDER` lists the texts in a folder's sources.
+"""
 
 from __future__ import annotations
 

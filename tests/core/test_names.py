@@ -1,5 +1,7 @@
-"""Names say what they hold; the number of vague names may only fall. `python tests/core/test_names.py FOLDER`
-lists those of a folder."""
+"""Names say what they hold; the number of vague names may only fall.
+
+`python tests/core/test_names.py FOLDER` lists those of a folder.
+"""
 
 from __future__ import annotations
 

@@ -72,7 +72,9 @@ def as_older(store: ObjectStore, run: Run) -> Run:
 
 def with_zones_apart(store: ObjectStore, run: Run, segments: Sequence[str]) -> tuple[Run, Run]:
     """Publish a day of one source in the older layout: whole pictures and zones are runs of two series.
-    `segments` are the keys of all its inputs."""
+
+    `segments` are the keys of all its inputs.
+    """
     [_, of_zones] = with_zones([run])
     zones = json.dumps([[], run.zones], ensure_ascii=False, separators=(",", ":"))
     folder = keys.run_folder(of_zones.model, run.params, run.interval_s, run.day, "000001-" + "0" * 16)

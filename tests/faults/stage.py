@@ -1,5 +1,8 @@
-"""A stage of the pipeline in a separate process, as the command line runs it, with random delays. The tests
-start it by a fork server that has the imports done, which makes a start cheap enough to kill hundreds."""
+"""A stage of the pipeline in a separate process, as the command line runs it, with random delays.
+
+The tests start it by a fork server that has the imports done, which makes a start cheap enough to kill
+hundreds.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,10 @@ def hold(seconds: float) -> None:
 
 def slow_down(hold_put_until: str | None, output: str) -> None:
     """Add jitter before every put and every detection, so that everything that can overlap does, differently
-    each time. `hold_put_until` names a file: the first put of a segment waits until it exists."""
+    each time.
+
+    `hold_put_until` names a file: the first put of a segment waits until it exists.
+    """
     import frametally_models.prepare
     import frametally_producer.writing.frames
     import frametally_producer.writing.manifest

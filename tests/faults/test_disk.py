@@ -34,7 +34,10 @@ class PowerCut(BaseException):
 
 class SyncedDisk:
     """What would remain of a folder after a power cut: names that a folder's sync wrote, bytes that a file's
-    did. Stands in for `os` in the file store, and cuts the power before or after the n-th sync."""
+    did.
+
+    Stands in for `os` in the file store, and cuts the power before or after the n-th sync.
+    """
 
     def __init__(self, cut_at: int, *, before: bool) -> None:
         self._cut_at, self._before = cut_at, before

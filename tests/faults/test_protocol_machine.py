@@ -1,6 +1,9 @@
 """Workers, a log and a store in one process, driven step by step in any order: the result is always one
-chain. The workers are real ones; only their threads are replaced: a job that they gave to a thread ends
-when the test says so, in the way that it says."""
+chain.
+
+The workers are real ones; only their threads are replaced: a job that they gave to a thread ends when the
+test says so, in the way that it says.
+"""
 
 from __future__ import annotations
 

@@ -46,8 +46,10 @@ class Killed(BaseException):
 
 
 class KillingStore(MemoryStore):
-    """A store that kills its writer before the write with a given number, and counts the writes. Threads
-    write at once, so all later writes die too; otherwise no thread might notice the kill."""
+    """A store that kills its writer before the write with a given number, and counts the writes.
+
+    Threads write at once, so all later writes die too; otherwise no thread might notice the kill.
+    """
 
     kill_at = 0
     writes = 0

@@ -27,8 +27,10 @@ from frametally_videos.records import VideoRecord
 
 @pytest.fixture(scope="module")
 def counted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[VideoRecord]]:
-    """A folder with gold tables and two counted videos of one camera. The second is half a minute after the
-    first, and after midnight."""
+    """A folder with gold tables and two counted videos of one camera.
+
+    The second is half a minute after the first, and after midnight.
+    """
     folder = tmp_path_factory.mktemp("gold")
     with closing(House(run_frametally, folder / "house")) as house:
         assert "gold: 0 days loaded" in house("gold")

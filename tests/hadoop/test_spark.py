@@ -1,5 +1,7 @@
 """On Spark the job gives the same bytes as elsewhere; `make test-spark` runs this with PySpark.
-`test_spark_tasks` runs the same tasks without Spark."""
+
+`test_spark_tasks` runs the same tasks without Spark.
+"""
 
 from __future__ import annotations
 

@@ -103,8 +103,11 @@ class Answer(NamedTuple):
 
 
 class OnvifCamera:
-    """A device with the given stream address, inside the `with` block. Each of `faults` replaces the answer
-    to the question of that name. With `password`, questions need a log-in, by WS-Security or by HTTP."""
+    """A device with the given stream address, inside the `with` block.
+
+    Each of `faults` replaces the answer to the question of that name. With `password`, questions need a
+    log-in, by WS-Security or by HTTP.
+    """
 
     def __init__(
         self,

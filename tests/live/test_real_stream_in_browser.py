@@ -184,8 +184,10 @@ def watch(deployment: Deployment, visit: Visits, name: str) -> None:
 
 
 def look_at_delay(stream: StreamPage, drawn: list[Seen], told: list[tuple[str, int]]) -> None:
-    """Each picture's number says when it was due, and thus how late it was drawn. The reported lateness is
-    compared with the pictures of the same moment."""
+    """Each picture's number says when it was due, and thus how late it was drawn.
+
+    The reported lateness is compared with the pictures of the same moment.
+    """
     dues_ms = {number: header["due_at_ms"] for number, header in stream.headers.items()}
     begun_ms = [
         due_ms - 1000 * stream.film.shown_s(number)[0]

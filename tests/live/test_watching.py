@@ -184,8 +184,10 @@ def test_as_json_the_same_comes_as_text_with_the_picture_in_base64(
 def test_who_takes_one_frame_a_second_never_sees_an_old_one_and_is_told_how_many_were_left_out(
     gate: Gate, watch: Callable[..., Watcher]
 ) -> None:
-    """After two unacknowledged frames nothing follows; then the newest does, however many arrived. Another
-    viewer, who acknowledges all, shows when the newest has arrived, so that no clock decides."""
+    """After two unacknowledged frames nothing follows; then the newest does, however many arrived.
+
+    Another viewer, who acknowledges all, shows when the newest has arrived, so that no clock decides.
+    """
     slow, lively = watch(gate.asked), watch(gate.asked)
     begun(gate, lively)
     gate.show(900)

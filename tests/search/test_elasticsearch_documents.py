@@ -214,8 +214,10 @@ NO_INDEX = {"type": "index_not_found_exception", "reason": "no such index [count
 
 
 class Server(ThreadingHTTPServer):
-    """An empty Elasticsearch that refuses this many searches with 404, worded as by a real one. With
-    `EXPIRED`, it refuses those in points in time."""
+    """An empty Elasticsearch that refuses this many searches with 404, worded as by a real one.
+
+    With `EXPIRED`, it refuses those in points in time.
+    """
 
     def __init__(self, refusals: int, error: dict[str, Any], *, older: bool = False) -> None:
         super().__init__(("127.0.0.1", 0), Answering)

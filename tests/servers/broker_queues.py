@@ -19,8 +19,10 @@ from frametally_videos.queues.amqp_queue import DEAD_LETTERS, EXCHANGE, QUEUES_T
 
 @contextmanager
 def empty_broker(values: Mapping[str, str] | None = None) -> Iterator[tuple[str, ServerAccess]]:
-    """URL of the broker, and how to log in; skips without a broker. The queues have fixed names, so only one
-    test process at a time has the broker."""
+    """URL of the broker, and how to log in; skips without a broker.
+
+    The queues have fixed names, so only one test process at a time has the broker.
+    """
     values = values or server("rabbitmq")
     with (Path(tempfile.gettempdir()) / f"frametally-broker-{urlsplit(values['URL']).port}.lock").open(
         "w"

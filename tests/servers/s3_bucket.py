@@ -82,8 +82,10 @@ _UNKNOWN = {
 
 
 def known_to_the_test_server(whole: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The policy without actions that SeaweedFS's policies of users do not know. These are the actions on
-    buckets, and those on the parts of a write, which it treats as puts of objects."""
+    """The policy without actions that SeaweedFS's policies of users do not know.
+
+    These are the actions on buckets, and those on the parts of a write, which it treats as puts of objects.
+    """
     statements = [
         statement | {"Action": left}
         for statement in whole["Statement"]

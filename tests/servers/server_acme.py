@@ -16,8 +16,10 @@ _PACKAGE = "github.com/letsencrypt/pebble/v2/cmd"
 
 
 def start(place: Place) -> dict[str, str]:
-    """Start it; the options `acme_http_port` and `acme_tls_port` are the ports for its challenges. Its
-    certificates are new at every start; earlier ones are worthless afterwards."""
+    """Start it; the options `acme_http_port` and `acme_tls_port` are the ports for its challenges.
+
+    Its certificates are new at every start; earlier ones are worthless afterwards.
+    """
     pebble, dns = install(place.cache)
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(place.folder / "ca.pem"))

@@ -12,7 +12,11 @@ import trustme
 
 
 class TlsFront:
-    """Listens inside the `with` block. Attributes: port: A free port on 127.0.0.1."""
+    """Listens inside the `with` block.
+
+    Attributes:
+        port: A free port on 127.0.0.1.
+    """
 
     def __init__(self, certificate: trustme.LeafCert, behind: int) -> None:
         """Accept connections with this certificate; forward them to the port `behind`."""

@@ -154,8 +154,10 @@ def footage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def states(footage: Path) -> States:
-    """Three videos, one with a deleted second, one with a missing picture that was settled by hand. The
-    complete one has a drawing."""
+    """Three videos, one with a deleted second, one with a missing picture that was settled by hand.
+
+    The complete one has a drawing.
+    """
     data = footage / "detected"
     for hour, name in enumerate(FILES, start=10):
         assert run(data, "produce", name, "--start-time", f"2026-03-04T{hour}:00:00Z") == 0
@@ -252,8 +254,11 @@ def test_no_bit_that_turns_over_at_rest_changes_a_number_in_silence(
 
 
 def some_bit(data: bytes, rng: random.Random) -> int:
-    """Choose a bit of a byte that matters. Most of a database's file is empty; the header of a gzip file and
-    the last bits before its checksum do not affect its lines."""
+    """Choose a bit of a byte that matters.
+
+    Most of a database's file is empty; the header of a gzip file and the last bits before its checksum do not
+    affect its lines.
+    """
     places = range(10, len(data) - 9) if data.startswith(b"\x1f\x8b") else range(len(data))
     return 8 * rng.choice([at for at in places if data[at]]) + rng.randrange(8)
 

@@ -1,5 +1,8 @@
 """Databases of earlier releases are upgraded in place, by one process, with all their content; others are
-refused. There is one release so far, so a made-up history shows what an upgrade keeps."""
+refused.
+
+There is one release so far, so a made-up history shows what an upgrade keeps.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
-"""Ten tasks of administrators, each on the pages: in six clicks, and by keyboard alone. Clicks are counted
-from the start page. A drag counts as one, and so does choosing a file. The other ten tasks are in
-tests/web/test_ten_tasks_in_browser.py."""
+"""Ten tasks of administrators, each on the pages: in six clicks, and by keyboard alone.
+
+Clicks are counted from the start page. A drag counts as one, and so does choosing a file. The other ten tasks
+are in tests/web/test_ten_tasks_in_browser.py.
+"""
 
 from __future__ import annotations
 

@@ -129,8 +129,12 @@ class PlacedFoot(NamedTuple):
 
 
 class GroundSpeed(NamedTuple):
-    """A speed. Attributes: squared_m2_s2: Its square, in (m/s)².
-    variance_m2_s2: The square of its standard error."""
+    """A speed.
+
+    Attributes:
+        squared_m2_s2: Its square, in (m/s)².
+        variance_m2_s2: The square of its standard error.
+    """
 
     squared_m2_s2: float
     variance_m2_s2: float

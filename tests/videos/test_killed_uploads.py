@@ -1,5 +1,7 @@
-"""The server is killed repeatedly during an upload, which resumes where it was. The clients are common ones:
-tus-js-client, tuspy and curl, each in a separate process."""
+"""The server is killed repeatedly during an upload, which resumes where it was.
+
+The clients are common ones: tus-js-client, tuspy and curl, each in a separate process.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
-"""The results of workers on a video's page: description, checks, enhancements, playback. A real server and
-its workers give all answers; nothing is made up."""
+"""The results of workers on a video's page: description, checks, enhancements, playback.
+
+A real server and its workers give all answers; nothing is made up.
+"""
 
 from __future__ import annotations
 

@@ -75,7 +75,9 @@ def client(place: Place) -> FlaskClient:
 
 class _EndsAtOnce:
     """asyncio for uvicorn, which checks ten times a second whether to stop: `end` makes it check at once.
-    Checking more often would cost as much CPU as the answers."""
+
+    Checking more often would cost as much CPU as the answers.
+    """
 
     def __init__(self) -> None:
         self._ending = threading.Event()
