@@ -1,4 +1,4 @@
-"""Which capabilities are here: each may be deleted with its tests, and those of the others must pass."""
+"""The existing capabilities: each may be deleted with its tests, and the tests of the others must pass."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def is_gone(path: str) -> bool:
 
 
 def needs(*names: str) -> pytest.MarkDecorator:
-    """Mark a test that looks at the whole product, these capabilities included."""
+    """Mark a test of the whole product, including these capabilities."""
     return pytest.mark.skipif(not HERE.issuperset(names), reason=f"needs {', '.join(names)}")
 
 

@@ -1,4 +1,4 @@
-"""`frametally` as its users start it, in a process of its own, without importing all of it anew each time."""
+"""`frametally` as users start it, in a separate process, without importing everything again each time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
-# Without `frametally_cli.console`, which looks at the terminal when it is imported.
+# Without `frametally_cli.console`, which inspects the terminal when it is imported.
 PRELOAD = [
     "numpy",
     "rich.console",
@@ -45,7 +45,7 @@ def _run(
     output: str,
     constants: Mapping[str, float] | None = None,
 ) -> NoReturn:
-    """Be a new process of the command line, with this folder, environment, streams and constants."""
+    """Behave like a new process of the command line, with this folder, environment, streams and constants."""
     os.setsid()
     os.chdir(cwd)
     os.environ.clear()
@@ -75,7 +75,7 @@ def _run(
 def start_frametally(
     *arguments: object, cwd: Path, output: Path, constants: Mapping[str, float], **env: str
 ) -> BaseProcess:
-    """Start a command to be killed, with other constants than its modules have; `output` is a folder."""
+    """Start a command that will be killed, with other constants in its modules; `output` is a folder."""
     given = [*map(str, arguments)]
     process = FORKS.Process(
         target=_run, args=(given, str(cwd), dict(os.environ) | env, str(output), constants)
@@ -88,7 +88,7 @@ def run_frametally(*arguments: object, cwd: Path, timeout_s: float = 240, **env:
     """Run a command to its end.
 
     Raises:
-        TimeoutError: it goes on after `timeout_s` seconds.
+        TimeoutError: It is still running after `timeout_s` seconds.
     """
     with tempfile.TemporaryDirectory() as output:
         process = FORKS.Process(

@@ -1,4 +1,4 @@
-"""Fixtures for every part: the real model and footage, or a skip that says why they are not there."""
+"""Fixtures for all tests: the real model and footage, or a skip with the reason why they are missing."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 def pytest_collection_finish() -> None:
-    """Look for garbage among what tests make only: looking through all that was collected takes a second."""
+    """Collect garbage only among objects of tests: a full collection takes a second."""
     gc.collect()
     gc.freeze()
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Import no module of whose tests `-m` leaves out all: that takes seconds in each process."""
+    """Do not import modules whose tests `-m` excludes: that takes seconds in each process."""
     asked = config.option.markexpr
     if collection_path.suffix != ".py" or re.search(r"\bor\b|\(", asked):
         return None
@@ -59,7 +59,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_deselected(items: list[pytest.Item]) -> None:
-    """Count what is left to `make test-all`."""
+    """Count the tests that are left to `make test-all`."""
     if items:
         config = items[0].config
         config.stash[_LEFT_OUT] = config.stash.get(_LEFT_OUT, 0) + sum(
@@ -68,19 +68,19 @@ def pytest_deselected(items: list[pytest.Item]) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Tell the count to the process that prints, where the tests are spread over several."""
+    """Send the count to the main process, if tests run in several."""
     if (output := getattr(session.config, "workeroutput", None)) is not None:
         output["left_out"] = session.config.stash.get(_LEFT_OUT, 0)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Take the count of one of several processes: each has collected all tests."""
+    """Use the count of one of several processes: each has collected all tests."""
     node.config.stash[_LEFT_OUT] = getattr(node, "workeroutput", {}).get("left_out", 0)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say what was not run."""
+    """Report the tests that were not run."""
     if count := config.stash.get(_LEFT_OUT, 0):
         terminalreporter.write_line(
             f"`make test-all` has at least {count:,} more: kill campaigns, hostile files, flipped bits, each "
@@ -89,7 +89,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 def _unavailable(what: str, reason: object) -> None:
-    """Skips; with FRAMETALLY_REQUIRE_MODEL=1 fails."""
+    """Skips; fails with FRAMETALLY_REQUIRE_MODEL=1."""
     line = f"{what} cannot be had: {reason}"
     if os.environ.get("FRAMETALLY_REQUIRE_MODEL") == "1":
         pytest.fail(line)
@@ -98,7 +98,7 @@ def _unavailable(what: str, reason: object) -> None:
 
 @contextmanager
 def _one_at_a_time(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Of the processes that the tests are spread over, one fetches; the others find what it has fetched."""
+    """If tests run in several processes, one fetches the files and the others use them."""
     shared = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent
@@ -133,7 +133,7 @@ def traffic_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(params=DATABASES)
 def database(request: pytest.FixtureRequest) -> Iterator[Place]:
-    """An empty database: a SQLite file, and with the servers a schema of PostgreSQL."""
+    """An empty database: a SQLite file, and a schema of PostgreSQL if its server is up."""
     with request.param() as place:
         yield place
 
@@ -146,7 +146,7 @@ def store() -> MemoryStore:
 
 @pytest.fixture
 def tiny_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 1 MB, where this user may mount one."""
+    """A file system of 1 MB, if this user may mount one."""
     folder = tmp_path / "tiny"
     folder.mkdir()
     mounted = subprocess.run(
@@ -160,7 +160,7 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def has_bf16() -> bool:
-    """Whether this CPU computes in bfloat16; not every one does."""
+    """Whether this CPU computes in bfloat16; some do not."""
     import openvino
 
     return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
@@ -168,7 +168,7 @@ def has_bf16() -> bool:
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """Development data beside the checkout; no part of the project."""
+    """Development data next to the checkout; not part of the project."""
     folder = REPOSITORY.parent / "shared" / "data"
     if not folder.is_dir():
         pytest.skip(f"needs the development data, and there is no {folder.parent}")

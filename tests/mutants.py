@@ -67,7 +67,7 @@ QUICK = " and ".join(
     f"not {mark}"
     for mark in ["thorough", "services", "stack", "compose", "cluster", "demo", "images", "spark"]
 )
-NEAREST_FILES = (0, 2, 7, 20)  # the second and the third step are for what survives the one before
+NEAREST_FILES = (0, 2, 7, 20)  # the second and the third step are for survivors of the previous one
 LONGEST_TEST_S, LONGEST_FILE_S, LONGEST_MUTANT_S = 60, 30, 600
 ENOUGH_TESTS = 30
 
@@ -166,7 +166,7 @@ def module_name(path: Path) -> str:
 
 
 def mutants_of(path: Path) -> dict[str, list[Mutant]]:
-    """Return the mutants of each function, the sharp ones first, in an order of their own."""
+    """Return the mutants of each function, the most telling ones first."""
     source = path.read_bytes()
     starts = [0]
     for line in source.splitlines(keepends=True):
@@ -191,7 +191,7 @@ def _functions(prefix: str, body: list[ast.stmt]) -> Iterator[tuple[str, ast.Fun
         if isinstance(node, ast.ClassDef):
             yield from _functions(f"{prefix}.{node.name}", node.body)
         elif isinstance(node, ast.FunctionDef):
-            node.args.defaults, node.args.kw_defaults = [], []  # no part of the code that is replaced
+            node.args.defaults, node.args.kw_defaults = [], []  # not part of the replaced code
             yield f"{prefix}.{node.name}", node
 
 
@@ -239,7 +239,7 @@ def _deciding(node: ast.AST) -> Iterator[ast.AST]:
 
 @cache
 def _importers() -> dict[str, set[Path]]:
-    """Return for each module those that import it."""
+    """Return the importers of each module."""
     tops = [ROOT / "tests", *PACKAGES]
     texts = {path: path.read_text(encoding="utf-8") for top in tops for path in top.rglob("*.py")}
     names = {module_name(path) for path in texts}
@@ -282,7 +282,7 @@ def tests_near(path: Path) -> list[str]:
 
 
 def forked(task: Callable[[Connection], None], longest_s: float | None = None) -> Iterator[Any]:
-    """Yield what a task sends from a process of its own, until it ends or sends nothing for so long."""
+    """Yield the messages of a task in a separate process, until it ends or is silent for too long."""
     received, sent = multiprocessing.Pipe(duplex=False)
 
     def run() -> None:
@@ -304,7 +304,7 @@ def forked(task: Callable[[Connection], None], longest_s: float | None = None) -
 
 
 def _function(mutant: Mutant) -> Any:
-    """Return the function, as it is imported, that a mutant is one of."""
+    """Return the imported function that a mutant changes."""
     target: Any = importlib.import_module(module_name(mutant.path))
     for name in mutant.rule.removeprefix(f"{target.__name__}.").split("."):
         target = vars(target)[name]
@@ -316,10 +316,10 @@ def _function(mutant: Mutant) -> Any:
 
 
 class Judge:
-    """A plugin of pytest's that runs tests for each mutant: sends it, and the test that kills it or None."""
+    """A pytest plugin that runs tests for each mutant, and sends it with the test that kills it, or None."""
 
     def __init__(self, mutants: list[Mutant], files: dict[str, set[Path]], sent: Connection) -> None:
-        """Take mutants, and by test file the modules that it is near to."""
+        """Run mutants, given the modules that each test file is near to."""
         self._mutants, self._files, self._sent = mutants, files, sent
         self._has_failed = False
 
@@ -332,14 +332,14 @@ class Judge:
         mapped = sorted(forked(partial(self._map, session.items)))
         for mutant in self._mutants:
             tests = [items[test] for _, test, rules in mapped if mutant.rule in rules]
-            # Hypothesis tries a test that ran out of time again, and then nothing ends it.
+            # Hypothesis would retry a test that ran out of time, and then nothing would end it.
             tries = forked(partial(self._try, mutant, tests), LONGEST_MUTANT_S)
             killer = next(tries, "its process, which ended or went on for ever")
             self._sent.send((mutant, killer))
         return True
 
     def _map(self, items: list[pytest.Item], sent: Connection) -> None:
-        """Send how much CPU time a test takes that passes, its name, and the rules that it calls."""
+        """Send the CPU time of each passing test, its name, and the rules that it calls."""
         rules = {id(_function(mutant).__code__): mutant for mutant in self._mutants}
         missing = {mutant.rule: ENOUGH_TESTS for mutant in self._mutants}
         took_s: dict[str, float] = defaultdict(float)
@@ -390,7 +390,7 @@ def judged(mutants: list[Mutant], places: slice) -> Iterator[tuple[Mutant, str |
 
 
 def modules_of(places: Iterable[str]) -> list[Path]:
-    """The modules that are there, of modules and folders."""
+    """The existing modules among modules and folders."""
     paths = (path for place in places for path in [ROOT / place, *sorted((ROOT / place).rglob("*.py"))])
     return [path for path in paths if path.is_file()]
 

@@ -1,4 +1,4 @@
-"""Credentials: passwords, random secrets, and codes of an authenticator.
+"""Credentials: passwords and their shortest length, random secrets, and codes of an authenticator.
 
 Passwords are stored as argon2id hashes, and the comparison takes as long for an unknown account. A secret has
 256 random bits, and only its hash is stored. The signature of a session's token reveals a forged cookie

@@ -145,7 +145,7 @@ class NativeRoutes:
         if route is None:
             return None
         parts = request.path_params
-        if request.method == "POST" and "PATCH" in place.methods:  # it may stand for another method
+        if request.method == "POST" and "PATCH" in place.methods:  # it may replace another method
             parts = parts | {"method": request.headers.get("X-HTTP-Method-Override", "").upper()}
         return self._gate.change_of(
             request.method,

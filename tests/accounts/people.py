@@ -23,7 +23,7 @@ NAMES: dict[str, Role] = {"lukas": "look", "clara": "correct", "runa": "run"}
 
 
 def give_accounts(place: Place, *, sources: tuple[str, ...] = ()) -> None:
-    """Open an access book for the place, with one account a role."""
+    """Open an access book for the place, with an account for each role."""
     place.access = AccessBook(place.catalogue.url)
     for name, role in NAMES.items():
         assert place.access.add_account(UserAccount(name, role, sources))
@@ -31,7 +31,7 @@ def give_accounts(place: Place, *, sources: tuple[str, ...] = ()) -> None:
 
 
 def sign_in(client: Client, name: str, password: str = PASSWORD, **more: str) -> Answered:
-    """Send the form as a page of the dashboard has a browser send it."""
+    """Send the form as a browser does for a page of the dashboard."""
     headers = {one: more.pop(one) for one in list(more) if one[0].isupper()}
     body = urlencode({"name": name, "password": password, **more})
     return client(
@@ -50,7 +50,7 @@ Asks = Callable[..., Answered]
 
 @contextmanager
 def asking_as(url: str, name: str) -> Iterator[Asks]:
-    """Yield who asks with a session of `name`; empty: with none."""
+    """Yield a client that is signed in as `name`, or not signed in if it is empty."""
     client = Client(url)
     cookie = {"Cookie": cookie_of(sign_in(client, name))} if name else {}
 
@@ -64,7 +64,8 @@ def asking_as(url: str, name: str) -> Iterator[Asks]:
 
 
 def guess_until_slowed(guess: Callable[[], Answered]) -> list[int]:
-    """The statuses of wrong guesses to the first that waits: a busy machine is slower than a short wait."""
+    """The statuses of wrong guesses until the first one that waits: a busy machine is slower than a short
+    wait."""
     statuses: list[int] = []
     while 429 not in statuses and len(statuses) < 20:
         statuses.append(guess().status)
@@ -72,7 +73,7 @@ def guess_until_slowed(guess: Callable[[], Answered]) -> list[int]:
 
 
 def lengthen_waits(place: Place) -> None:
-    """Make whoever waits for a sign-in wait 30 s longer: a busy machine outlasts a first wait of a second."""
+    """Make each wait for a sign-in 30 s longer: a busy machine outlasts a first wait of a second."""
     longer = (
         "UPDATE frametally_login_attempts SET due_at_ms = due_at_ms + 30000 WHERE due_at_ms > tried_at_ms"
     )

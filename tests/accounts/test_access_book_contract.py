@@ -1,4 +1,4 @@
-"""What every access book keeps, whichever it is: accounts, their sessions and links, and tried sign-ins."""
+"""The contract of every access book: accounts, their sessions and links, and attempted sign-ins."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def book(make: Callable[[], AccessBook]) -> AccessBook:
 
 
 def change(book: AccessBook, statement: str) -> None:
-    """Change rows as a clock that was set would have them."""
+    """Change rows to what another setting of the clock would have written."""
     with book._database.writing() as connection:
         connection.execute(text(statement))
 
@@ -70,7 +70,7 @@ def test_of_two_administrators_who_take_the_rights_of_each_other_at_once_one_sta
 
     def met(method: Callable[..., bool]) -> Callable[..., bool]:
         def run(*arguments: Any, **options: Any) -> bool:
-            both_are_here.wait(timeout=60)  # whatever was looked at before is out of date from here on
+            both_are_here.wait(timeout=60)  # from here on, anything read before is out of date
             return method(*arguments, **options)
 
         return run
@@ -140,7 +140,7 @@ def test_a_session_ends_when_it_is_left_and_at_its_age(book: AccessBook) -> None
         "UPDATE frametally_sessions "
         "SET seen_at_ms = seen_at_ms - 3500000, begun_at_ms = begun_at_ms - 3500000",
     )
-    assert is_open(book)  # and was seen by that
+    assert is_open(book)  # and was recognized by it
     change(book, "UPDATE frametally_sessions SET begun_at_ms = begun_at_ms - 3500000")
     assert is_open(book)
     change(book, "UPDATE frametally_sessions SET begun_at_ms = begun_at_ms - 3500000")

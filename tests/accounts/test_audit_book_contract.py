@@ -1,4 +1,4 @@
-"""What every audit book keeps, whichever it is: who changed what, in a chain that tells where it broke."""
+"""The contract of every audit book: who changed what, in a chain that shows where it is broken."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def book(make: Callable[[], AuditBook]) -> AuditBook:
 
 
 def tamper(book: AuditBook, *statements: str) -> None:
-    """Change rows as somebody would who may do everything in the database."""
+    """Change rows as a user with all rights in the database could."""
     writing = book._database.writing
     with writing() as connection:
         if connection.dialect.name == "sqlite":
@@ -236,7 +236,7 @@ def test_whatever_is_done_to_a_record_is_told_and_nothing_that_was_not(
     if getattr(other, field) != getattr(one.entry, field):
         changed = one._replace(entry=one.entry._replace(**{field: getattr(other, field)}))
         assert told([*records[:at], changed, *records[at + 1 :]]) == at + 1
-        # Also where whoever did it has counted its digest anew: the next, or the end, does not follow.
+        # Also if the forger recomputed its digest: the next entry, or the end, does not follow.
         before = records[at - 1].digest if at else ""
         signed = changed._replace(digest=digest_of(before, one.number, one.at_ms, changed.entry))
         assert told([*records[:at], signed, *records[at + 1 :]]) in (at + 1, at + 2)

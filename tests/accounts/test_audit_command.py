@@ -1,4 +1,4 @@
-"""`frametally audit`, as a person uses it, and what every other command leaves in the audit log."""
+"""`frametally audit`, as a person uses it, and the audit entries of every other command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The audit log by the API and on its page: who changed what, all as text, for those who run the server."""
+"""The audit log by the API and on its page: who changed what, all as text, for administrators."""
 
 from __future__ import annotations
 

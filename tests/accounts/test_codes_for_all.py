@@ -1,4 +1,4 @@
-"""Where sign-ins take codes: who has none sets them up before anything else; nothing less lets them in."""
+"""Where sign-ins need codes, people without one must set it up first; nothing less lets them in."""
 
 from __future__ import annotations
 

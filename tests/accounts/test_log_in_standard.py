@@ -1,4 +1,5 @@
-"""What OWASP's ASVS asks of passwords and sessions beyond what other tests show: see docs/security.md."""
+"""Requirements of OWASP's ASVS for passwords and sessions that other tests do not cover: see
+docs/security.md."""
 
 from __future__ import annotations
 
@@ -52,7 +53,7 @@ def client(people: Place, serving: Serving) -> Iterator[Client]:
 
 
 def change(place: Place, statement: str) -> None:
-    """Change rows as time would have."""
+    """Change rows as passing time would."""
     with place.access._database.writing() as connection:
         connection.execute(text(statement))
 

@@ -1,4 +1,4 @@
-"""A catalogue that is lost opens nothing: the store knows that there are accounts."""
+"""A lost catalogue opens nothing: the store knows that there are accounts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every route of the dashboard needs a right that the one table names, and each role has what it should."""
+"""Every route of the dashboard needs a right from the one table, and each role has the intended rights."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def app(place: Place) -> Flask:
 
 
 def routes_of(app: Flask) -> set[str]:
-    """All that anybody can ask for, read from the routers themselves."""
+    """All routes and methods, read from the routers themselves."""
     of_flask = {
         route_of(method, rule.rule)
         for rule in app.url_map.iter_rules()

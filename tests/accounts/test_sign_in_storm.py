@@ -1,4 +1,4 @@
-"""Many sign-ins at once wait for each other, and keep nobody else waiting."""
+"""Many sign-ins at once wait for each other, and keep no other request waiting."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def people(place: Place) -> Iterator[Place]:
 
 
 class Hashing:
-    """Hashes that take until they are released."""
+    """Hashes that block until they are released."""
 
     def __init__(self) -> None:
         self.released = threading.Event()
@@ -55,7 +55,7 @@ def hashing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hashing]:
 def ask(port: int, request: bytes, opened: contextlib.ExitStack) -> socket.socket:
     one = opened.enter_context(socket.create_connection(("127.0.0.1", port), timeout=30))
     one.sendall(request + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n")
-    # Each guesses another name, since many guesses at one would wait.
+    # Each guesses another name, because many guesses at one would have to wait.
     one.sendall(FORM.format(uuid.uuid4().hex[:29]).encode() if request.startswith(b"POST") else b"\r\n")
     return one
 
@@ -85,7 +85,7 @@ def test_guesses_leave_the_threads_to_the_others_and_one_too_many_is_refused(
         assert "\r\ncontent-security-policy: default-src 'none'" in answer
         assert "Too many people are signing in" in answer
         guesses.remove(refused)
-        # Whoever gives up makes room, though no hash has ended.
+        # A client that gives up makes room, though no hash has ended.
         guesses.pop().close()
         again = ask(port, b"POST /sign-in", opened)
         while select.select([again], [], [], 0.2)[0]:

@@ -1,4 +1,4 @@
-"""Charts that are signed for other sites' pages: one selection, the sites that are named, until their end."""
+"""Signed charts for pages of other sites: one selection, the named sites, and an expiry date."""
 
 from __future__ import annotations
 

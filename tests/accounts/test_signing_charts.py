@@ -180,7 +180,7 @@ def test_by_the_button_a_chart_is_signed_copied_and_shown_in_the_other_sites_pag
     code = page.evaluate("navigator.clipboard.readText()")
     assert code.startswith(f'<iframe src="{url}/embed?')
     other_site.page = f"<!doctype html><title>Other</title>{code}"
-    elsewhere = browser.new_page()  # nobody has signed in there
+    elsewhere = browser.new_page()  # no one has signed in there
     elsewhere.goto(other_site.origin)
     frame = elsewhere.frame_locator("iframe")
     frame.locator("#embed[data-state=ready]").wait_for()

@@ -1,4 +1,4 @@
-"""`frametally users`: accounts by the command line, and what a password and its codes are."""
+"""`frametally users`: accounts by the command line, with passwords and codes."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from frametally_accuracy.book import AccuracyBook
 
 
 def check_gate(place: Place, *, answered: int = 100, **wanted: Any) -> str:
-    """Publish the footage, start the check `gate`, answer some of it as anna, and return its id."""
+    """Publish the footage, start the check `gate`, answer part of it as anna, and return its id."""
     lines = make_lines("gate", frames=FRAMES)
     publish_lines(place, lines)
     plain = np.full((lines[0].height_px, lines[0].width_px, 3), 120, np.uint8)
@@ -32,7 +32,7 @@ def check_gate(place: Place, *, answered: int = 100, **wanted: Any) -> str:
 
 
 def begin(place: Place) -> None:
-    """Start a check of which nothing is answered."""
+    """Start a check without any answers."""
     check_gate(place, answered=0)
 
 

@@ -1,4 +1,4 @@
-"""Checks draw the same units each time: by some seeds an interval misses the truth, or is wide."""
+"""Checks draw the same units each time: with some seeds an interval misses the truth, or is wide."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from flask.testing import FlaskClient
 from tests.web.conftest import Place
 
 SEED = "5"
-"""By it the first clip has footage before it."""
+"""A time at which the first clip has earlier footage."""
 
 
 @pytest.fixture(autouse=True)
 def one_seed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have checks draw by one seed, which is otherwise made anew for each of them."""
+    """Have all checks draw with one seed; otherwise each draws a new one."""
     monkeypatch.setattr("frametally_accuracy.starting.new_seed", lambda: SEED)
 
 
 @pytest.fixture
 def counted(place: Place) -> Place:
-    """The footage of a gate, counted, in a store that commands open too."""
+    """The counted footage of a gate, in a store that commands can open as well."""
     from tests.accuracy.test_accuracy_checks import count_gate
 
     return count_gate(place)
@@ -26,5 +26,5 @@ def counted(place: Place) -> Place:
 
 @pytest.fixture
 def client(counted: Place) -> FlaskClient:
-    """Asks the dashboard over that footage, without a server."""
+    """Queries the dashboard over that footage, without a server."""
     return counted.app().test_client()

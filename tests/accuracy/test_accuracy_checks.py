@@ -18,7 +18,7 @@ import msgspec
 import pytest
 from flask.testing import FlaskClient
 from tests.accounts.people import asking_as, give_accounts
-from tests.fakes.records import make_coverage
+from tests.fakes.records import make_coverage, make_segment
 from tests.web.conftest import START_MS, Place, Serving
 from tests.web.counted_footage import MODEL, make_lines, publish_lines
 
@@ -27,7 +27,6 @@ from frametally.adapters.sql.kept_books import KeptBooks
 from frametally.opening import open_object_store
 from frametally.process.reports import NoProgress
 from frametally.records import FrameDetections
-from frametally.segments.contents import encode_segment
 from frametally_accuracy.answering import Desk
 from frametally_accuracy.book import AccuracyBook
 from frametally_accuracy.population import CheckFootage
@@ -48,7 +47,7 @@ def count_gate(place: Place) -> Place:
 def refusing(
     make_place: Callable[[Path], Place], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[FlaskClient]:
-    """A dashboard with a check of which five units are answered; the tests that share it change nothing."""
+    """A dashboard with a check that has five answers; the tests that share it change nothing."""
     place = count_gate(make_place(tmp_path_factory.mktemp("refusing")))
     client = place.app().test_client()
     start(client)
@@ -58,7 +57,7 @@ def refusing(
 
 
 def right_counts() -> dict[str, dict[str, int]]:
-    """What is in each frame: one more car in every fourth frame than the model counts."""
+    """The truth in each frame: one more car in every fourth frame than the model counts."""
     truths = {}
     for number, line in enumerate(make_lines("gate", frames=FRAMES)):
         boxes = [one for one in line.detections if one.confidence >= 0.25]
@@ -74,7 +73,7 @@ def start(client: FlaskClient, **wanted: Any) -> dict[str, Any]:
 
 
 def answer_all(client: FlaskClient, *, most: int = 1000) -> int:
-    """Answer as the desk does, until there is nothing left, and return how many answers that took."""
+    """Answer as the desk does until nothing is left; return the number of answers."""
     truths, given = right_counts(), 0
     while given < most:
         units = client.get("/api/v1/accuracy/gate/next?number=5").get_json()["units"]
@@ -176,7 +175,7 @@ def test_a_census_says_the_truth_itself(client: FlaskClient) -> None:
 def test_a_label_that_is_all_false_is_shown_to_be_false(
     client: FlaskClient, counted: Place, capsys: pytest.CaptureFixture[str], answered: int
 ) -> None:
-    """A parked thing is taken for a car in every frame: a false label."""
+    """A parked thing is mistaken for a car in every frame: a false label."""
     start(client, labels=["car"])
     for unit in range(answered):
         client.post("/api/v1/accuracy/gate/answers", json={"unit": unit, "counts": {}})
@@ -282,7 +281,7 @@ def test_a_certificate_is_verified_by_the_store_and_not_after_any_change(
 def test_a_certificate_signed_anew_over_chosen_frames_does_not_hold(
     client: FlaskClient, counted: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Whoever has a key of their own cannot pick the frames: the seed draws them."""
+    """Users with their own key cannot pick the frames: the seed draws them."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     from frametally_accuracy.certificates import read_certificate, sign
@@ -343,7 +342,7 @@ def test_a_signed_file_is_checked_by_its_own_fields(
 def test_a_certificate_of_an_earlier_frametally_still_holds(
     client: FlaskClient, counted: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It knew neither what stays from frame to frame nor where a level is unusual."""
+    """It did not know either what stays from frame to frame or where a level is unusual."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     from frametally_accuracy.certificates import _signed
@@ -357,7 +356,7 @@ def test_a_certificate_of_an_earlier_frametally_still_holds(
     for unit in fields["units"]:
         assert unit.pop("steady") == {}
         del unit["unusual"]
-    fields["result"]["labels"][0]["units_needed"] = 7  # as another frametally forecasts it
+    fields["result"]["labels"][0]["units_needed"] = 7  # with a different forecast from another version
     file = tmp_path / "earlier.json"
     key = Ed25519PrivateKey.generate()
     fields["public_key"] = key.public_key().public_bytes_raw().hex()
@@ -558,16 +557,7 @@ def test_another_model_is_compared_on_the_same_frames(client: FlaskClient, count
 def put_segment(place: Place, model: str, lines: list[FrameDetections]) -> None:
     place.store.put(
         keys.segment_key(model, "log", "frames", 0, 0),
-        encode_segment(
-            model=model,
-            log_id="log",
-            topic="frames",
-            partition=0,
-            first_offset=0,
-            next_offset=len(lines),
-            frames=lines,
-            dead_letters=[],
-        ),
+        make_segment(lines, model=model, log_id="log"),
     )
 
 

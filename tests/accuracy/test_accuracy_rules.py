@@ -1,4 +1,5 @@
-"""The rules of a check: what is drawn, and that the intervals hold what they say."""
+"""The rules of a check: which units are drawn, and that the intervals cover the truth as often as
+they claim."""
 
 from __future__ import annotations
 
@@ -68,7 +69,8 @@ class Footage:
         )
 
 
-# By ppi-python 0.2.3, `ppi_mean_pointestimate` and `ppi_mean_ci` of `ppi_sample()`: slope, mean, half-width.
+# From ppi-python 0.2.3, `ppi_mean_pointestimate` and `ppi_mean_ci` of `ppi_sample()`: slope, mean,
+# half-width.
 PPI = [(0.0, 1.325, 0.14922619), (0.9, 1.35245, 0.05809834), (1.0, 1.3555, 0.05957511)]
 
 
@@ -78,7 +80,7 @@ def uniform_draws(units: int, rounds: int, seed: int = 1) -> Draws:
 
 
 def first_units(units: int, rounds: int) -> Draws:
-    """Return draws that took the first units, where it is of no interest which: quick also for very many."""
+    """Return draws of the first units, for tests that do not depend on the choice; fast even for many."""
     rest = np.arange(float(units), units - rounds, -1)[:, None]
     return Draws(np.arange(rounds)[:, None], np.ones((rounds, 1)), rest, np.array([float(units)]))
 
@@ -92,7 +94,7 @@ def ratio_slope(draws: Draws, truth: np.ndarray, model: np.ndarray) -> float:
     return of_truth / of_model
 
 
-# What is drawn
+# Drawing
 
 
 def test_a_seed_draws_the_same_units_wherever_and_in_whatever_order_it_is_asked() -> None:
@@ -150,7 +152,7 @@ def test_units_are_drawn_as_often_as_their_weights_have_it() -> None:
     assert stats.chisquare(seen, weights / 4 * 4000).pvalue > 0.01
 
 
-# What the answers say
+# Answers
 
 
 def test_equal_weights_give_the_plain_mean_with_its_finite_population_correction() -> None:
@@ -213,7 +215,7 @@ def test_the_estimate_is_that_of_ppi_python(slope: float, mean: float, half_widt
     sampled = truth[draws.units], model[draws.units]
     found = estimate(draws, *sampled, model_total=model.sum(), slope=slope)
     assert found.total / 20_000 == pytest.approx(mean, rel=1e-12)
-    # Theirs is normal, of an endless population, and takes the model's mean for one of a sample.
+    # Theirs is normal, for an infinite population, and treats the model's mean as a sample's.
     of_model = slope**2 * model.var() / 20_000
     theirs = (half_width / stats.norm.ppf(0.975)) ** 2 - of_model
     ours = stats.t.ppf(0.975, 199) * math.sqrt(theirs * 200 / 199 * (1 - 200 / 20_000))
@@ -239,7 +241,8 @@ def test_all_units_answered_is_the_truth_itself() -> None:
 
 
 def stony(rounds: int, seed: int = 1) -> tuple[Footage, Draws, np.ndarray]:
-    """Footage of few objects and a stone that is taken for one all day; draws; what stays of the counts."""
+    """Footage of few objects, with a stone that is always mistaken for one; draws; the constant part of the
+    counts."""
     footage = Footage(mean=0.3, units=6000)
     footage.model += np.random.default_rng(7).random(footage.units) < 0.95
     steady = steady_counts(footage.model[:, None], [""] * footage.units)[:, 0]
@@ -334,7 +337,7 @@ def test_intervals_hold_the_truth_and_the_one_for_stopping_at_will_at_every_look
 
 @pytest.mark.parametrize("case", first_quick([("missed", -1), ("full", -1), ("empty", 1)]))
 def test_intervals_hold_the_truth_whichever_units_nobody_can_judge(case: tuple[str, int]) -> None:
-    """One in twenty is gone: those in which the model errs most, the fullest, or the emptiest."""
+    """One in twenty is missing: those with the largest errors, the fullest, or the emptiest."""
     footage, (kind, sign) = Footage(mean=2), case
     by = footage.truth - footage.model if kind == "missed" else footage.truth
     is_gone = np.argsort(np.argsort(sign * by, kind="stable")) < footage.units // 20
@@ -385,7 +388,7 @@ def test_all_units_answered_is_exact_also_for_none_and_for_one_unit() -> None:
 
 
 def test_few_objects_have_an_upper_limit_that_holds() -> None:
-    """None in 100 units of equal weight: 3 in 100 are possible."""
+    """None in 100 units of equal weight: a share of 3 in 100 is possible."""
     nothing = np.zeros((100, 1))
     none_missing = nothing.astype(bool)
     bound = most_objects(first_units(10**4, 100), nothing, none_missing, is_at_will=True)
@@ -507,7 +510,7 @@ def test_a_bar_is_never_more_certain_for_having_less_footage() -> None:
 
 def test_a_stretch_of_errors_that_its_own_units_show_is_corrected_there() -> None:
     footage = Footage(mean=3)
-    footage.model[800:1000] += 2  # a stone is taken for two dogs
+    footage.model[800:1000] += 2  # a stone is mistaken for two dogs
     borders = np.arange(0, 2001, 200)
     truths = np.add.reduceat(footage.truth, borders[:-1])
     held = []
@@ -532,7 +535,7 @@ def test_a_stretch_of_errors_that_its_own_units_show_is_corrected_there() -> Non
 def test_a_bar_errs_as_its_answered_units_do(
     start: int, end: int, first: int, behind: int, unusual_at: int | None
 ) -> None:
-    """Where stretches differ without bounds, a bar takes no part of the mean error."""
+    """If stretches differ without bounds, a bar takes no part of the mean error."""
     checked = Footage().check(10)._replace(total=1000.0, ratio=1.1, standard_error=5.0)
     checked = checked._replace(fixed=checked.fixed._replace(high=1010.0))
     truth = np.array([3.0, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8])
@@ -561,7 +564,7 @@ def test_a_bar_errs_as_its_answered_units_do(
     variance *= left if own >= 4 else 1
     middle = 1.1 * 50 + size * error
     assert bars.corrected[0] == pytest.approx(middle)
-    # 1.2 and 0.25 of the half-width of what these units say; the quantile is (1010 - 1000) / 5.
+    # 1.2 and 0.25 of the half-width from these units; the quantile is (1010 - 1000) / 5.
     is_unusual = unusual_at is not None and unusual_at in run
     beyond = (1.2 if is_unusual else 0.25) * 2 * (1 - 20 / 400) * size * math.sqrt(variance)
     own_variance = (1 - (20 / 400) ** 2) * size**2 * variance + left * 2.0 * size
@@ -589,7 +592,7 @@ def test_no_bar_is_below_what_was_seen_in_it() -> None:
 
 
 def with_false_box(mean: float) -> Footage:
-    """Footage in two hours of which a thing is taken for an object."""
+    """Footage with a thing that is mistaken for an object for two hours."""
     footage = Footage(mean=mean, units=20_000)
     footage.model[10_000:11_666] += np.random.default_rng(7).random(1666) < 0.7
     return footage
@@ -621,7 +624,7 @@ def blind_footage(seed: int) -> Footage:
 
 @pytest.mark.parametrize("length", first_quick([50, 10, 25, 100, 200]))
 def test_bars_hold_their_truth_after_the_model_goes_blind(length: int) -> None:
-    """Also the first bar behind the change, which had the day's errors."""
+    """Also the first bar after the change, which had the day's errors."""
     borders = np.arange(0, 401, length)
     held, first_held = [], []
     for seed in range(80):
@@ -644,7 +647,7 @@ def test_more_objects_that_are_missed_as_often_are_no_change_and_a_blind_model_i
     assert not stretches_of(truth[:7], np.zeros(7)).any(), "of so few units nothing is known"
 
 
-# What the model's counts tell of themselves
+# Information in the model's counts
 
 
 def test_what_stays_is_what_most_units_around_have_and_no_other_source() -> None:

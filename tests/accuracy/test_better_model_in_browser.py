@@ -1,4 +1,4 @@
-"""Which of two models is better here: the page, the command and the API say the same of one check."""
+"""Which of two models is better here: the page, the command and the API give the same answer for a check."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A certificate in Chromium's PDF: one page, with the numbers of the signed file, at most labels, too."""
+"""A certificate in Chromium's PDF: one page with the numbers of the signed file, even with the
+most labels."""
 
 from __future__ import annotations
 
@@ -25,7 +26,7 @@ def checked(place: Place) -> Place:
 
 
 def with_most_labels(certificate: dict[str, Any]) -> dict[str, Any]:
-    """The certificate as if the check had as many labels, sources and people as it can, of long names."""
+    """The certificate of a check with the most possible labels, sources and people, all with long names."""
     first = certificate["result"]["labels"][1]
     labels = [first | {"label": f"articulated lorry {n}"} for n in range(MOST_LABELS)]
     people = [f"somebody.with-a-long-name.{n}@example.org" for n in range(40)]
@@ -52,7 +53,7 @@ def test_a_certificate_is_one_page_with_the_numbers_of_the_signed_file(
     if is_most:
         certificate = with_most_labels(certificate)
 
-    def answer(route: Route) -> None:  # each one is signed anew, with the time at which it is made
+    def answer(route: Route) -> None:  # each one is signed again, with its creation time
         route.fulfill(content_type="application/json", body=json.dumps(certificate))
 
     window.page.route("**/accuracy/gate/certificate", answer)

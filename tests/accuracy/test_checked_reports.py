@@ -1,4 +1,4 @@
-"""Scheduled reports show the interval of an accuracy check beside the counts that it covers."""
+"""Scheduled reports show the interval of an accuracy check next to the counts that it covers."""
 
 from __future__ import annotations
 

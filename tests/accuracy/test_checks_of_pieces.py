@@ -42,7 +42,7 @@ EACH_WAY = ["bus/to_right", "bus/to_left", "car/to_right", "car/to_left"]
 
 
 def first_row_quick(rows: list[tuple[Any, ...]]) -> list[Any]:
-    """Return the parameters of a test, of which `make test` tries the first row alone."""
+    """Return the parameters of a test; `make test` only tries the first row."""
     return [rows[0], *(pytest.param(*row, marks=pytest.mark.thorough) for row in rows[1:])]
 
 
@@ -78,7 +78,7 @@ def start(client: FlaskClient, name: str, **wanted: Any) -> dict[str, Any]:
 
 
 def visits_seen() -> Truth:
-    """When each car is first seen, by who watches the footage."""
+    """When each car is first seen, for a person who watches the footage."""
     seen: dict[int, tuple[int, str]] = {}
     for frame in junction.frames():
         for number, car in enumerate(junction.CARS):
@@ -88,7 +88,7 @@ def visits_seen() -> Truth:
 
 
 def crossings_seen() -> Truth:
-    """When each car drives over the line in the west, at x = 120, and which way."""
+    """When each car crosses the line in the west, at x = 120, and in which direction."""
     seen: Truth = Counter()
     for car in junction.CARS:
         for at_ms in range(car.since_ms, car.since_ms + 20_000, junction.STEP_MS):
@@ -100,7 +100,7 @@ def crossings_seen() -> Truth:
 
 
 def missed_of(label: str) -> Truth:
-    """Three in every second piece, which only people see."""
+    """Three in every second piece, which only people notice."""
     first = junction.START_MS // PIECE_MS
     pieces = range(first, first + junction.SECONDS * 1000 // PIECE_MS, 2)
     return Counter({(at, label): 3 for at in pieces if junction.is_filmed(at * PIECE_MS)})
@@ -435,7 +435,7 @@ def test_bars_of_crossings_have_intervals_until_the_line_moves(client: FlaskClie
         truth = in_bar(seen, start_ms, ["bus/to_right", "car/to_right"])
         assert (one["low"], one["high"], one["label"]) == (truth, truth, None)
     whole = {one["label"]: one["estimate"] for one in into if one["start_ms"] is None}
-    # Every piece was answered, so the totals are exact, also of the label in which no error was seen.
+    # Every piece was answered, so the totals are exact, including the label without errors.
     for label, of in (
         (None, ["bus/to_right", "car/to_right"]),
         ("bus", ["bus/to_right"]),

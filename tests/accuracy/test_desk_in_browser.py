@@ -1,4 +1,4 @@
-"""The desk in Chromium: by keyboard alone, killed and resumed, by two people, and as far as rights go."""
+"""The desk in Chromium: by keyboard alone, killed and resumed, by two people, and within their rights."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def filmed(place: Place) -> Place:
 
 @pytest.fixture
 def right() -> dict[int, dict[str, int]]:
-    """What is in each frame, by its time: one more car in every fourth frame than the model counts."""
+    """The truth in each frame, by its time: one more car in every fourth frame than the model counts."""
     truths = {}
     for number, line in enumerate(make_lines("gate", frames=FRAMES)):
         labels = [one.label for one in line.detections if one.confidence >= 0.25]
@@ -54,7 +54,7 @@ def right() -> dict[int, dict[str, int]]:
 
 
 class Keyboard:
-    """Who works by keyboard alone, knows what is in each frame, and counts their keys."""
+    """A person who uses only the keyboard, knows the truth in each frame, and counts the key presses."""
 
     def __init__(self, page: Page, certificate: dict[str, Any], right: dict[int, dict[str, int]]) -> None:
         self.page, self.keys = page, 0
@@ -65,7 +65,7 @@ class Keyboard:
         self.keys += 1
 
     def check(self) -> str:
-        """Correct the frame that is shown, go on, and return which it was."""
+        """Correct the displayed frame, go on, and return its number."""
         name = str(self.page.locator("#stage[data-unit]").get_attribute("data-unit"))
         for key, label in enumerate(("bus", "car"), 1):
             shown = int(self.page.locator(f"output[data-label={label}]").inner_text())
@@ -201,7 +201,7 @@ def test_a_check_goes_on_after_a_kill_of_server_and_browser(
         given = certificate_of(again, check)["answers"]
         assert sorted(f"{one['unit']}/{one['turn']}" for one in given) == sorted(seen)
         for one in (window, again):
-            one.complaints.clear()  # the browser's own, of a server that is away
+            one.complaints.clear()  # the browser's own message about a server that is unavailable
     finally:
         server.kill()
 
@@ -249,7 +249,7 @@ def test_an_answer_that_the_server_refuses_waits_or_its_frame_comes_again(
     assert len(certificate_of(window, check)["answers"]) == kept
     if status == 400:
         assert refused in [by_key.check() for _ in range(8)]
-    window.complaints.clear()  # the browser's own, of the refusal
+    window.complaints.clear()  # the browser's own message about the refusal
 
 
 def test_a_frame_whose_picture_is_deleted_is_named_and_skipped_and_no_other_is(
@@ -287,7 +287,7 @@ def test_a_frame_whose_picture_is_deleted_is_named_and_skipped_and_no_other_is(
     expect(page.locator("#desk-progress")).to_contain_text("1 cannot be checked because a picture is missing")
     page = window.open(f"accuracy?check={check}&view=result", READY)
     expect(page.locator("#result-view")).to_contain_text("1 cannot be checked because a picture is missing")
-    window.complaints.clear()  # the browser's own, of the picture
+    window.complaints.clear()  # the browser's own message about the picture
 
 
 def test_where_nothing_is_counted_the_page_says_what_to_do(place: Place, visit: Visits) -> None:

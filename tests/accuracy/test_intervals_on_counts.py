@@ -1,4 +1,4 @@
-"""Intervals beside counts: in the API's answers and in files, only where a check covers them."""
+"""Intervals next to counts: in the API's answers and in files, only where a check covers them."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def counts(client: FlaskClient, query: str = QUESTION) -> dict[str, Any]:
 
 @pytest.fixture
 def checked(client: FlaskClient, counted: Place) -> Checked:
-    """Answers the first units of a check, each with what is in the frame, and returns the check's id."""
+    """Answer the first units of a check correctly; return the check's id."""
 
     def check(*, most: int = 100, **wanted: Any) -> str:
         found: str = start(client, **wanted)["id"]
@@ -54,7 +54,7 @@ def checked(client: FlaskClient, counted: Place) -> Checked:
             check = book.find_check(found)
             for unit in book.units(found)[:most]:
                 of_unit = {label: sum(box.label == label for box in unit.boxes) for label in check.labels}
-                of_unit["car"] += unit.captured_at_ms // 5000 % 4 == 0  # as `right_counts` has it
+                of_unit["car"] += unit.captured_at_ms // 5000 % 4 == 0  # in the form of `right_counts`
                 book.answer(check, unit.number, person="anna", counts=of_unit)
         return found
 
@@ -192,7 +192,7 @@ def test_a_bar_with_other_footage_in_it_has_none(client: FlaskClient, checked: C
 def test_of_chosen_hours_only_what_was_answered_in_them_counts(
     client: FlaskClient, checked: Checked, counted: Place
 ) -> None:
-    """What people saw in other hours is not below the true number of these."""
+    """The number that people saw in other hours is not a lower limit for these."""
     lines = make_lines("gate", frames=FRAMES, step_ms=60_000)
     publish_lines(counted, lines)
     checked()

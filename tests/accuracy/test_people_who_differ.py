@@ -33,7 +33,7 @@ def truth_at(unit: int) -> int:
 
 
 def a_check(units: int = FRAMES, drawn: int = SIZE) -> tuple[AccuracyCheck, list[CheckUnit]]:
-    """A check of frames with four to eight persons, of each of which the model counts one too many."""
+    """A check of frames with four to eight persons; the model counts one too many of each."""
     rounds, zones = drawn // 10, 10
     of_units = [
         CheckUnit(
@@ -178,7 +178,7 @@ def test_no_interval_is_written_as_plus_or_minus_zero(
 
 
 def test_good_pairs_are_never_taken_for_people_who_disagree() -> None:
-    """Two people who each err by one in a tenth of the frames, one way or the other."""
+    """Two people who each err by one in a tenth of the frames, in either direction."""
     check, units = a_check(units=2000, drawn=400)
     chance = random.Random(3)  # noqa: S311
     widths = []

@@ -171,4 +171,4 @@ def test_a_piece_with_a_deleted_picture_is_skipped(filmed: Place, visit: Visits)
     expect(page.locator("#desk-view:not([data-waiting])")).to_be_visible()
     given = certificate_of(window, check)["answers"]
     assert [(one["unit"], one["is_missing"], one["counts"]) for one in given] == [(0, True, {})]
-    window.complaints.clear()  # the browser's own, of the picture
+    window.complaints.clear()  # the browser's own message about the picture

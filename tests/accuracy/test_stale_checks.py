@@ -1,4 +1,5 @@
-"""When a check is stale, what that costs to see, and what becomes of units whose frames changed meanwhile."""
+"""When a check is stale, how much work it takes to find out, and what happens to units whose
+frames changed."""
 
 from __future__ import annotations
 
@@ -15,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from flask.testing import FlaskClient
 from tests.accuracy.test_accuracy_checks import FRAMES, answer_all, command, right_counts, start
 from tests.examples import THOROUGH, first_quick
+from tests.fakes.records import make_segment
 from tests.web.conftest import START_MS, Place
 from tests.web.counted_footage import MODEL, make_lines, publish_lines, put_manifest
 
@@ -27,7 +29,7 @@ from frametally.records import FrameDetections
 from frametally_accuracy.certificates import _signed
 
 WIDE_RANGE = {"from_ms": START_MS - 10**8, "to_ms": START_MS + 10**8}
-"""Longer than the footage: nothing of it leaves the range."""
+"""Longer than the footage, so that no footage is outside the range."""
 
 Lines = list[FrameDetections]
 
@@ -56,7 +58,7 @@ def test_what_a_check_says_now_reads_no_frame_and_no_ledger(
 
 
 def moved(lines: Lines) -> Lines:
-    """The same frames ten minutes later, as `frametally retime` makes them."""
+    """The same frames ten minutes later, as after `frametally retime`."""
     return make_lines("gate", frames=FRAMES, start_ms=START_MS + 600_000)
 
 
@@ -69,7 +71,7 @@ def more(_: Lines) -> Lines:
 
 
 def other_boxes(lines: Lines) -> Lines:
-    """As another detection of the same frames has them: two frames have each other's boxes."""
+    """Another detection of the same frames: two frames have each other's boxes."""
     first = next(place for place, line in enumerate(lines) if len(line.detections) == 1)
     last = next(place for place in range(len(lines) - 1, 0, -1) if len(lines[place].detections) == 3)
     swapped = [*lines]
@@ -116,7 +118,7 @@ def test_stale_wherever_frames_came_went_or_moved_on_page_chart_desk_and_certifi
 
 
 def erase(place: Place) -> None:
-    """Remove all segments, and what is counted of them."""
+    """Remove all segments and their counts."""
     for one in [*place.store.list("segments")]:
         place.store.delete(one.key)
     for run in place.real_index.current_runs():
@@ -198,7 +200,7 @@ def test_frames_that_are_forgotten_are_skipped_stop_the_certificate_and_lose_no_
     since_ms = lines[2].captured_at_ms
     targets = targets_in(list_manifests(counted.store), from_ms=since_ms, to_ms=None)
     forget(counted.store, targets, delete_images=False, progress=NoProgress())
-    for line in lines[2:]:  # as `frametally forget --delete-images` deletes them
+    for line in lines[2:]:  # deleted as by `frametally forget --delete-images`
         counted.store.delete(line.image_path)
     desk = client.get("/api/v1/accuracy/gate/next?number=5").get_json()
     assert [unit["is_missing"] for unit in desk["units"]] == [
@@ -228,18 +230,8 @@ def test_no_check_begins_over_frames_that_are_not_counted_yet(client: FlaskClien
 
 
 def segment_of(lines: Lines) -> bytes:
-    from frametally.segments.contents import encode_segment
 
-    return encode_segment(
-        model=MODEL,
-        log_id="log",
-        topic="frames",
-        partition=0,
-        first_offset=10_000,
-        next_offset=10_000 + len(lines),
-        frames=lines,
-        dead_letters=[],
-    )
+    return make_segment(lines, [], 10_000, model=MODEL, log_id="log")
 
 
 def test_where_nothing_is_counted_one_message_says_what_to_do(place: Place) -> None:
@@ -262,7 +254,7 @@ def test_no_name_of_a_check_is_another_ones_id(client: FlaskClient) -> None:
 def test_a_time_that_cannot_be_is_refused_and_the_servers_clock_dates_answers(
     client: FlaskClient, counted: Place
 ) -> None:
-    """A checker's clock may be years off: no time of theirs is kept but how long a frame took."""
+    """A checker's clock may be years off: of its times, only the duration of an answer is kept."""
     started = start(client)["started_at_ms"]
     refused = client.post(
         "/api/v1/accuracy/gate/answers", json={"unit": 0, "counts": {"car": 1}, "took_ms": -86_400_000}
@@ -279,7 +271,7 @@ def test_a_time_that_cannot_be_is_refused_and_the_servers_clock_dates_answers(
 
 
 def resigned(fields: dict[str, Any]) -> bytes:
-    """A certificate that somebody with a key of their own has changed and signed again."""
+    """A certificate that a forger has changed and signed again with another key."""
     key = Ed25519PrivateKey.generate()
     fields["public_key"] = key.public_key().public_bytes_raw().hex()
     return json.dumps(fields | {"signature": key.sign(_signed(fields)).hex()}).encode()

@@ -1,4 +1,4 @@
-"""Whiskers in Chromium: on bars and lines, beside the counts, on paper, and none of a stale check."""
+"""Whiskers in Chromium: on bars and lines, next to the counts, on paper, and none for a stale check."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def checked(place: Place) -> Place:
 
 
 def intervals(page: Page) -> list[dict[str, float] | None]:
-    """What the chart draws of the first series."""
+    """The values that the chart draws for the first series."""
     found: list[dict[str, float] | None] = page.evaluate(
         "document.getElementById('chart').timeChart.drawn()[0].intervals"
     )

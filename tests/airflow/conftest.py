@@ -1,4 +1,4 @@
-"""Airflow's database, made once: with its tables, and with the DAGs as well. Tests begin with copies."""
+"""Airflow's database, made once: with its tables, and with the DAGs as well. Each test uses a copy."""
 
 from __future__ import annotations
 

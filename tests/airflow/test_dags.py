@@ -1,4 +1,4 @@
-"""The DAGs against embedded parts, in the Airflow that `make test-airflow` sets up beside this one."""
+"""The DAGs against embedded parts, in the separate Airflow that `make test-airflow` installs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ DAY_MS = 86_400_000
 
 
 class Airflow:
-    """One Airflow with its metadata in a file, and one deployment of frametally; tests start the rest."""
+    """One Airflow with its metadata in a file, and one deployment of frametally; tests start the
+    other parts."""
 
     def __init__(self, command: str, folder: Path) -> None:
         self.command = command
@@ -43,8 +44,8 @@ class Airflow:
         self.data_dir = folder / "data"
         self.store = open_object_store((self.data_dir / "store").as_uri())
         frametally = folder / "frametally"
-        self.broken = folder / "broken"  # while it is there, nothing can be counted
-        self.deadly = folder / "deadly"  # while it is there, a layer dies behind what it has made first
+        self.broken = folder / "broken"  # while it exists, every count fails
+        self.deadly = folder / "deadly"  # while it exists, a layer dies after its first write
         frametally.write_text(
             f'#!/bin/sh\n[ ! -e {self.broken} ] || [ "$2" = --dry-run ] || [ "$1" = media ] || exit 2\n'
             f"[ ! -e {self.deadly} ] || export FRAMETALLY_FAILPOINT=layer.made\n"
@@ -79,7 +80,7 @@ class Airflow:
         return finished.stdout
 
     def film(self, day: int, *, cars: int = 3, is_damaged: bool = False) -> tuple[str, bytes]:
-        """One segment of that day's noon, counted from 2026-01-01; its key and what it should hold."""
+        """One segment of that day's noon, counted from 2026-01-01: its key and its expected content."""
         at_ms = NOON_MS + day * DAY_MS + self.segments * 1000
         frames = [
             FrameDetections(
@@ -127,7 +128,7 @@ class Airflow:
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
-        """All that makes an Airflow go by itself, in processes that end here."""
+        """All of Airflow's processes, in processes that end here."""
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = str(free.getsockname()[1])
@@ -135,7 +136,7 @@ class Airflow:
             "AIRFLOW__API__HOST": "127.0.0.1",
             "AIRFLOW__API__PORT": port,
             "AIRFLOW__API__WORKERS": "1",
-            # Else each part that finds no configuration writes one, with a secret of its own.
+            # Otherwise each part without configuration writes one, with a different secret.
             "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_urlsafe(64),
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
             "AIRFLOW__CORE__PARALLELISM": "2",
@@ -156,7 +157,7 @@ class Airflow:
                     os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
             for log in self.folder.glob("*.log"):
-                print(f"{log.name}:\n{log.read_text()[-3000:]}")  # shown where a test fails
+                print(f"{log.name}:\n{log.read_text()[-3000:]}")  # shown if a test fails
 
     def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
         with (self.folder / f"{arguments[0]}.log").open("w") as log:
@@ -178,14 +179,14 @@ def airflow_command() -> str:
 
 
 def migrate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database of Airflow's with its tables in it and no DAG."""
+    """An Airflow database with its tables and without DAGs."""
     made = Airflow(airflow_command(), tmp_path_factory.mktemp("migrated"))
     made.run("db", "migrate")
     return made.home / "airflow.db"
 
 
 def set_up(tmp_path_factory: pytest.TempPathFactory, database: Path) -> Airflow:
-    """An Airflow that begins with a copy of this database."""
+    """An Airflow that starts with a copy of this database."""
     made = Airflow(airflow_command(), tmp_path_factory.mktemp("airflow"))
     made.home.mkdir()
     shutil.copy(database, made.home)
@@ -209,7 +210,7 @@ def test_the_dags_can_be_read_and_none_waits_to_be_switched_on(airflow: Airflow)
     said = airflow.run("dags", "list", "-o", "json")
     listed = {
         dag["dag_id"]: dag["is_paused"] for dag in json.loads(said[said.index("[{") :])
-    }  # warnings come first
+    }  # warnings are printed first
     assert listed == dict.fromkeys(
         [
             "frametally_backup",
@@ -228,7 +229,7 @@ def test_the_dags_can_be_read_and_none_waits_to_be_switched_on(airflow: Airflow)
 def test_a_run_counts_checks_and_indexes_its_data_interval_and_no_other_day(airflow: Airflow) -> None:
     airflow.film(0)
     airflow.film(1)
-    airflow.run("dags", "test", "frametally_count", "2026-01-02")  # the moment at which the day has ended
+    airflow.run("dags", "test", "frametally_count", "2026-01-02")  # the end of the day
     assert airflow.counted() == {"2026-01-01": 3}
     assert airflow.indexed() == 3
     assert airflow.notified()[-1].startswith("frametally, 2026-01-01: aggregate done, ")
@@ -254,7 +255,7 @@ def test_a_task_that_fails_fails_the_run_and_says_so(airflow: Airflow) -> None:
 
 def test_a_command_that_crashes_fails_the_run(airflow: Airflow) -> None:
     env = airflow.env
-    airflow.env = env | {"FRAMETALLY_COMMAND": "/bin/false"}  # it ends with 1, as Python does on a crash
+    airflow.env = env | {"FRAMETALLY_COMMAND": "/bin/false"}  # it exits with 1, as Python does on a crash
     try:
         airflow.run("dags", "test", "frametally_count", "-c", '{"day": "2026-01-03"}', expected=1)
     finally:
@@ -293,7 +294,7 @@ def test_damage_in_the_store_fails_the_scrub_and_says_so(airflow: Airflow) -> No
 
 @pytest.fixture
 def watch(tmp_path: Path) -> Callable[..., list[list[object]]]:
-    """Runs the trigger through looks, see `watching.py`."""
+    """Runs the trigger through a list of looks, see `watching.py`."""
     command = airflow_command()
 
     def run(*looks: dict[str, object]) -> list[list[object]]:

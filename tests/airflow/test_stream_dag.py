@@ -1,4 +1,4 @@
-"""The DAG that streams a video, in the Airflow that `make test-airflow` sets up beside."""
+"""The DAG that streams a video, in the separate Airflow that `make test-airflow` installs."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def clips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
 
 @pytest.fixture
 def place(tmp_path: Path, airflow: Airflow, clips: dict[str, Path]) -> Iterator[Deployment]:
-    """Where Airflow has a video streamed."""
+    """A deployment in which Airflow streams a video."""
     with closing(Deployment(tmp_path / "airflow")) as opened:
         airflow.env["FRAMETALLY_DATA_DIR"] = str(opened.settings.data_dir)
         opened.take_in(clips, FIRST)

@@ -1,4 +1,4 @@
-"""Streams that the dashboard has Airflow start, in an Airflow with all its parts at work."""
+"""Streams that Airflow starts for the dashboard, in an Airflow with all its parts running."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ WHOLE, STEERED, FAILED, KILLED = NAMES
 
 
 class World(NamedTuple):
-    """A deployment whose streams are started by an Airflow; `airflow` is that one's API."""
+    """A deployment whose streams are started by an Airflow; `airflow` is its API."""
 
     place: Deployment
     airflow: str
@@ -124,7 +124,7 @@ def world(
     airflow = set_up(tmp_path_factory, migrated)
     dags = airflow.folder / "dags"
     dags.mkdir()
-    shutil.copy(FOLDER / "dags" / f"{STREAM}.py", dags)  # nothing else is to be at work here
+    shutil.copy(FOLDER / "dags" / f"{STREAM}.py", dags)  # nothing else may run here
     passwords = airflow.folder / "passwords.json"
     passwords.write_text(json.dumps({USER: PASSWORD}))
     with ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""The DAGs of videos against embedded parts, in the Airflow that `make test-airflow` sets up beside."""
+"""The DAGs of videos against embedded parts, in the separate Airflow that `make test-airflow` installs."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ Made = tuple[dict[str, bytes], list[Artifact], dict[str, list[tuple[object, ...]
 
 
 class Videos:
-    """The videos of an Airflow's deployment; none of its workers does what the layers do."""
+    """The videos of an Airflow's deployment, whose workers leave the layers to Airflow."""
 
     def __init__(self, airflow: Airflow) -> None:
         self.airflow = airflow
         self.settings = load_settings("producer", data_dir=airflow.data_dir, video_orchestrator="airflow")
 
     def upload(self, name: str, frames: int) -> VideoRecord:
-        """Upload a video, as long as told, and tell of it as workers do."""
+        """Upload a video of the given length, and report it as workers do."""
         clip = encode_video(self.airflow.folder / name, frames, codec="libx264", size_px=(64, 48))
         with closing(open_video_catalogue(self.settings.catalogue_url)) as catalogue:
             video = upload_file(clip, self.settings, self.airflow.store, catalogue)
@@ -59,7 +59,7 @@ class Videos:
         assert done.returncode == 0, done.stderr
 
     def made(self, video: VideoRecord) -> Made:
-        """What of a video is in the store, what the catalogue says of it, and its rows in the gold tables."""
+        """A video's objects in the store, its state in the catalogue, and its rows in the gold tables."""
         folder = keys.video_folder(video.id)
         found = {info.key: self.airflow.store.get(info.key) for info in self.airflow.store.list(folder)}
         rows = {}
@@ -70,13 +70,13 @@ class Videos:
         return found, self.artifacts(video), rows
 
     def artifacts(self, video: VideoRecord) -> list[Artifact]:
-        """What the catalogue says was made of a video."""
+        """A video's artifacts, according to the catalogue."""
         with closing(open_video_catalogue(self.settings.catalogue_url)) as catalogue:
             row = catalogue.video(video.id)
         return sorted(row.artifacts)
 
     def make_by_workers(self, video: VideoRecord) -> Made:
-        """What workers make of a video, of which everything was removed that was made before."""
+        """The artifacts that workers make of a video after all earlier ones are removed."""
         for key in self.made(video)[0]:
             if key not in (video.key, keys.original_key(video.id)):
                 self.airflow.store.delete(key)
@@ -97,7 +97,7 @@ class Videos:
             return [one.video_id for one in waiting_arrivals(log, videos_topic(self.settings)).videos]
 
     def tell_again(self, video: VideoRecord) -> None:
-        """Tell of a video once more, as after a kill."""
+        """Report a video again, as after a kill."""
         with (
             closing(open_video_catalogue(f"sqlite:///{self.airflow.folder / 'anew.sqlite'}")) as catalogue,
             closing(open_frame_log(self.settings.log_url)) as log,
@@ -106,9 +106,9 @@ class Videos:
             assert tell_arrivals(log, videos_topic(self.settings), catalogue) == 1
 
     def runs(self) -> dict[str, str]:
-        """The state of each run of the DAG that brings a video through its layers."""
+        """The state of each run of the DAG that takes a video through its layers."""
         said = self.airflow.run("dags", "list-runs", PROCESS, "-o", "json")
-        found = json.loads(said[said.index("[{") :]) if "[{" in said else []  # warnings come first
+        found = json.loads(said[said.index("[{") :]) if "[{" in said else []  # warnings are printed first
         return {run["run_id"]: run["state"] for run in found}
 
 
@@ -154,7 +154,7 @@ def test_a_new_video_is_brought_through_its_layers_once_with_no_hand_on_it(worki
     made = working.made(video)
     kinds = {"poster", "sprite", "sprite_vtt", "metadata", "quality", "playable"}
     assert {artifact.kind for artifact in made[1]} == kinds
-    assert [bool(rows) for rows in made[2].values()] == [True, False, True]  # nobody has counted it
+    assert [bool(rows) for rows in made[2].values()] == [True, False, True]  # it is not counted yet
     working.tell_again(video)
     other = working.upload("yard.mp4", 20)
     until(lambda: working.runs().get(f"video__{other.id}") == "success")

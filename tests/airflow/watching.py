@@ -1,7 +1,7 @@
 """Runs the plugin's trigger through made-up looks, in Airflow's own Python: test_dags.py starts it.
 
-It gets a list of looks on its standard input. Each has `days`, the state of each day that is listed, and may
-have `runs`, what has become by then of the run that was started last. It prints what the trigger did: `wait`,
+Its standard input is a list of looks. Each has `days`, the state of each day that is listed, and may have
+`runs`, what has become by then of the run that was started last. It prints what the trigger did: `wait`,
 `look` and `start`, each with what goes with it.
 """
 

@@ -1,4 +1,4 @@
-"""A place with counts, in which rules are looked at: all ports real, and small."""
+"""A place with counts, in which rules are checked: all ports are real, and small."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ __all__ = ["AFTERWARDS_MS", "DAY", "DAY_MS", "MINUTE_MS", "AlertPlace", "alert_p
 
 @dataclass
 class AlertPlace:
-    """Counts of one day, and a book."""
+    """The counts of one day, and a book."""
 
     ports: RoundPorts
     book: AlertBook
@@ -51,7 +51,8 @@ class AlertPlace:
         covered_ms: int | None = MINUTE_MS,
         digest: str = "",
     ) -> None:
-        """Count a day anew: boxes by minute; 0 was filmed and had none, what is left out was not filmed."""
+        """Count a day again: boxes by minute; 0 means footage without boxes, a missing minute means no
+        footage."""
         self.publish({source: minutes}, label=label, day=day, covered_ms=covered_ms, digest=digest)
 
     def publish(
@@ -88,7 +89,7 @@ class AlertPlace:
         assert self.ports.index.publish(run, counts, coverage)
 
     def film(self, *spans_ms: tuple[int, int], source: str = "gate") -> None:
-        """Produce footage anew: a video for each first and last frame, by ms of the day."""
+        """Produce footage again: a video for each first and last frame, by ms of the day."""
         store = self.ports.store
         for found in [*store.list("media/")]:
             store.delete(found.key)
@@ -102,7 +103,7 @@ class AlertPlace:
             store.put(manifest.key, encode(manifest))
 
     def objects(self, minutes: Mapping[int, tuple[int | None, int, int | None]]) -> None:
-        """Count minutes anew: objects, boxes and boxes in tracks; no objects: not measured."""
+        """Count minutes again: objects, boxes and boxes in tracks; without objects, they are not measured."""
         self.published += 1
         run = make_run(self.published, digest=f"{self.published:064d}")
         rows = {DAY_MS + minute * MINUTE_MS: values for minute, values in minutes.items()}
@@ -126,7 +127,7 @@ class AlertPlace:
         assert self.ports.index.publish(run, counts, coverage)
 
     def rule(self, name: str = "busy", **given: Any) -> AlertRule:
-        """Add a rule that a channel `ops` tells."""
+        """Add a rule that notifies the channel `ops`."""
         values: dict[str, Any] = {
             "what": "count",
             "channels": ["ops"],
@@ -139,11 +140,11 @@ class AlertPlace:
         return rule
 
     def rule_of(self, channel: str) -> AlertRule:
-        """Add a rule on any count that this channel tells."""
+        """Add a rule on any count that notifies this channel."""
         return self.rule(channel, channels=[channel], threshold=1)
 
     def schedule(self, name: str = "weekly", **given: Any) -> ScheduledReport:
-        """Add a report that a channel `ops` tells."""
+        """Add a report for the channel `ops`."""
         values: dict[str, Any] = {
             "every": "monday",
             "at": "07:00",
@@ -157,7 +158,7 @@ class AlertPlace:
         return report
 
     def make_reports(self, now_ms: int, make: MakeFiles | None = None) -> tuple[int, list[str]]:
-        """Make what is due, of what is counted."""
+        """Make the reports that are due, from the current counts."""
         ports = self._at(now_ms)
         return make_due(
             self.book, ports, make or maker(ports.settings, ports.store, ports.index, ports.ledger)
@@ -170,11 +171,11 @@ class AlertPlace:
         return replace(self.ports, now_ms=now_ms)
 
     def alerts(self) -> list[Alert]:
-        """What was put into the outbox, the oldest first."""
+        """The content of the outbox, oldest first."""
         return [message.alert for message in self.book.messages(10_000)[0]][::-1]
 
     def told(self) -> list[tuple[int, str, float | None]]:
-        """The same as minute, state with the revision, and value."""
+        """The alerts as minute, state with the revision, and value."""
         return [
             ((alert.start_ms - DAY_MS) // MINUTE_MS, f"{alert.state} {alert.revision}", alert.value)
             for alert in self.alerts()

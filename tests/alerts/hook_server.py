@@ -1,4 +1,4 @@
-"""Whoever is posted to: answers as a test says, rightly or not, and keeps what it was sent."""
+"""A webhook receiver: it answers as a test says, correctly or not, and keeps the requests."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ class Posted(NamedTuple):
 
 
 class Hook:
-    """What came, and how the next ones are answered: bytes, or what writes to the connection."""
+    """The received requests, and how to answer the next: bytes, or a function that writes to the
+    connection."""
 
     def __init__(self) -> None:
         self.posted: list[Posted] = []

@@ -1,4 +1,4 @@
-"""Channels that administrators add: their addresses go in and never come out, and alerts go there."""
+"""Channels that administrators add: their addresses are stored and never shown, and alerts go there."""
 
 from __future__ import annotations
 
@@ -177,7 +177,7 @@ def test_the_secrets_are_in_no_answer_page_database_or_log(
     for secret in SECRETS:
         assert not [one for one in (*shown, stored, caplog.text) if secret in one]
     assert "hall" in shown[0]
-    assert "alert channels" in TABLES[0].tables  # a backup has the row, as it is stored
+    assert "alert channels" in TABLES[0].tables  # a backup has the row as it is stored
 
 
 def test_who_may_only_look_adds_replaces_tests_and_deletes_none(place: Place, serving: Serving) -> None:
@@ -203,14 +203,14 @@ def test_an_alert_goes_by_an_added_channel_to_a_real_receiver(place: Place, book
         client = place.app(**given).test_client()
         add(client, "ops", f"http://127.0.0.1:{port}/hunter2")
         refused = no_more.post("/api/alerts/channels/ops/test")
-        assert (refused.status_code, hook.posted) == (409, [])  # this machine is not allowed any more
+        assert (refused.status_code, hook.posted) == (409, [])  # this machine is no longer allowed
         assert client.post("/api/alerts/channels/ops/test").status_code == 204
         fill(book, 2)
         lines: list[str] = []
         sender = AlertSender(place.settings.model_copy(update=given), book, lines.append)
         assert sender.send().sent == 2
         assert [one.path for one in hook.posted] == ["/hunter2"] * 3
-        # A worker that is at work takes another address from then on.
+        # A running worker uses another address from then on.
         client.put("/api/alerts/channels/ops", json={"url": f"http://127.0.0.1:{port}/elsewhere"})
         book.remove(AlertRule, "<b>busy")
         fill(book, 1, source="yard")

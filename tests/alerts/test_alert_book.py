@@ -1,4 +1,4 @@
-"""What every alert book does, in SQLite and in PostgreSQL."""
+"""The contract of every alert book, in SQLite and in PostgreSQL."""
 
 from __future__ import annotations
 

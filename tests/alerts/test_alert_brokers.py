@@ -131,7 +131,7 @@ def test_a_broker_that_is_away_is_tried_again(tmp_path: Path) -> None:
 def test_a_broker_that_answers_nothing_or_acknowledges_nothing_is_left_and_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: bytes
 ) -> None:
-    """It takes the connection, answers this (`yes` lets us in), and hangs."""
+    """It accepts the connection, sends this answer (`yes` lets us in), and hangs."""
     monkeypatch.setattr(mqtt_channel, "_TRY_S", 1.0)
     stop = threading.Event()
     listener = socket.create_server(("127.0.0.1", 0))

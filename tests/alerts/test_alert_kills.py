@@ -1,4 +1,4 @@
-"""Whoever looks at rules, makes reports and sends is killed, at each step and at random: each is told."""
+"""Rounds of rules, reports and sending are killed, at each step and at random: each alert is sent."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KILLS = int(os.environ.get("FAULTS_ALERT_KILLS", 8 if THOROUGH else 2))
 SEED = int(os.environ.get("FAULTS_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
 PATIENCE_S = 120.0
 POINTS = ("reports.put", "reports.told", "alerts.told", "alerts.claimed", "alerts.taken", "alerts.noted")
-# A lease of no time, so that who comes next does not wait for one who is dead.
+# A lease of no time, so that the next process does not wait for a dead one.
 CONSTANTS = {"frametally_alerts.channels.delivery._LEASE_S": 0.0}
 
 
@@ -53,7 +53,7 @@ def test_each_alert_and_each_report_is_told_once_whatever_is_killed(tmp_path: Pa
         place.rule(threshold=10)
         minutes: dict[int, int | None] = {}
         told: defaultdict[int, list[float | None]] = defaultdict(list)
-        # Due six hours ago: a day's turn that none of these minutes is far from.
+        # Due six hours ago: the turn of a day that all these minutes are near to.
         clock = time.strftime("%H:%M", time.gmtime(time.time() - 6 * 3600))
         killed = reports = 0
         while killed < KILLS:
@@ -86,7 +86,7 @@ def test_each_alert_and_each_report_is_told_once_whatever_is_killed(tmp_path: Pa
             minute = (alert["start_ms"] - place.ports.index.sources("m")[0].first_interval_ms) // 60_000
             found[minute + min(told)].append((alert["revision"], alert["value"]))
         assert dict(found) == expected
-        # The same message may come twice, and says so of itself; another one never tells the same.
+        # The same message may arrive twice with the same key; no two messages share a key.
         assert len({posted.body for posted in hook.posted}) == len(by_id) == len(messages)
     again = len(hook.posted) - len(by_id)
     print(f"{killed} kills, {reports} reports, {len(hook.posted)} posts, {again} of them a second time")

@@ -93,7 +93,7 @@ def test_a_mail_server_that_hangs_holds_up_no_other_channel_and_nothing_is_lost(
             assert sender.send() == SentReport(put_off=1)
             assert "did not finish within 1 s" in lines[0]
             assert place.book.waiting() == {"ops": 1}
-            # Once there is one that works, it is sent.
+            # It is sent as soon as one works.
             with mail_server(received, tmp_path) as (url, _):
                 monkeypatch.setattr(delivery, "_TRY_S", 60.0)
                 mended = place.ports.settings.model_copy(update={"smtp_url": url})

@@ -1,4 +1,4 @@
-"""Alerts by the API and on their page: rules, what was told, what waits and what failed; all as text."""
+"""Alerts in the API and on their page: rules, sent, waiting and failed messages; all as text."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def fill(book: AlertBook, findings: int, **finding: Any) -> None:
 
 
 def count(place: Place) -> None:
-    """A minute of cars: there are a source, a label and a model that reports can be of."""
+    """A minute of cars: a source, a label and a model for reports."""
     counts = [make_count(DAY_MS, "car", 3, source="gate", evidence=[])]
     coverage = [make_coverage(DAY_MS, 5, source="gate", detections=3)]
     place.publish(counts, coverage, interval_s=60, model="m")
@@ -389,7 +389,8 @@ def test_a_rule_of_seconds_takes_the_next_counted_interval(place: Place, client:
 
 
 def test_a_rule_asks_what_the_chart_answers(place: Place, client: FlaskClient) -> None:
-    """Its metric, its local days and its labels together; what is true all along is said to be so."""
+    """Its metric, its local days and its labels together; a condition that always holds is
+    reported as such."""
     hour_ms = 3_600_000
     start_ms = 1_711_753_200_000  # 2024-03-30 00:00 in Berlin; a day later the clocks change
     films: Any = ([], [])

@@ -1,4 +1,4 @@
-"""Alerts by Apprise: told to whatever it knows, and waiting where it does not work."""
+"""Alerts by Apprise: sent to each service that it supports, and queued while it fails."""
 
 from __future__ import annotations
 

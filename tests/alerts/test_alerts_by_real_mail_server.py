@@ -1,4 +1,4 @@
-"""Alerts by mail, to a real mail server (Debian's Exim), which takes none without TLS and a password."""
+"""Alerts by mail, to a real mail server (Debian's Exim), which requires TLS and a password."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def mailed(
 
 
 def mails_to(smtp: Mapping[str, str], receiver: str, *, at_least: int = 0) -> list[mailbox.mboxMessage]:
-    """What the server has delivered to an address, once it is so much."""
+    """The mails that the server has delivered to an address, once there are so many."""
     by_s = time.monotonic() + THERE_WITHIN_S
     while True:
         path = Path(smtp["MAILS"])
@@ -75,7 +75,7 @@ def test_a_real_mail_server_takes_an_alert_by_tls_and_a_password_once(tmp_path: 
     [mail] = mails_to(smtp, receiver, at_least=1)
     assert mail["Subject"] == "frametally: busy: count (gate): 4, from 1"
     assert mail["Message-ID"] == f"<{message.id}@example.org>"
-    assert "esmtpsa" in mail["Received"]  # by TLS and with a log-in, as the server has noted
+    assert "esmtpsa" in mail["Received"]  # by TLS and with a log-in, according to the server's log
 
 
 def test_a_real_mail_server_takes_a_report_with_its_files(tmp_path: Path) -> None:
@@ -126,5 +126,5 @@ def test_a_real_mail_server_that_is_stopped_hangs_nobody_and_has_the_alert_once_
             place.book.end(message, "queued")
             assert sender.send() == SentReport(sent=1)
             again = mails_to(own.values, receiver, at_least=1)
-    # What hung may have been taken after all: then it is the same mail, as its name says.
+    # The server may have accepted the mail that hung: then it is the same mail, as its id shows.
     assert {mail["Message-ID"] for mail in again} == {f"<{message.id}@example.org>"}

@@ -147,7 +147,7 @@ def test_where_nothing_is_there_yet_names_are_taken_and_one_line_says_so(tmp_pat
     assert f"note: there is no data in {tmp_path} yet, so frametally could not try the report" in report
     assert "note: there is no source named 'gate' yet, and there are no others" in account
     assert [path.name for path in (tmp_path / "store").iterdir()] == ["access"]  # that there are accounts
-    # Once minutes are counted, the rule of 15 s tells nothing, and its list says so.
+    # Once minutes are counted, the rule of 15 s sends nothing, and its list says so.
     with alert_place(tmp_path) as place:
         place.count({0: 3})
     silent = "its interval of 15s is not a multiple of a counted interval (1m), so it stays silent: use 1m"

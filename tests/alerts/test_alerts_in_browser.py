@@ -85,7 +85,7 @@ def test_with_no_rules_the_page_says_so(place: Place, visit: Visits) -> None:
     page = visit(place).open("alerts", wait_for="#alerts-page")
     for text in ("#no-rules", "#no-reports", "#no-messages"):
         expect(page.locator(text)).to_be_visible()
-    expect(page.locator("#no-channels")).to_have_count(0)  # the line below says more
+    expect(page.locator("#no-channels")).to_have_count(0)  # the line below has the details
     expect(page.locator("#no-key")).to_contain_text("as docs/alerts.md describes")
     expect(page.locator("#channel-form")).to_have_count(0)
     page.get_by_text("Add a rule").click()
@@ -108,7 +108,7 @@ def test_where_channels_cannot_be_read_the_page_says_so_and_repeats_nothing_of_t
     )
     expect(page.locator("body")).not_to_contain_text("hunter2")
     picture(page, "alerts-error")
-    assert len(window.complaints) == 1  # that of the status
+    assert len(window.complaints) == 1  # the status line's
     window.complaints.clear()
 
 

@@ -1,4 +1,4 @@
-"""Names in a report that goes out by mail."""
+"""Names in a report that is sent by mail."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from frametally_web.charts.catalogue import MediaTimes
 
 
 def test_no_name_adds_a_line_or_hides_one_in_the_summary_of_a_report(place: Place) -> None:
-    """It goes out by mail: a name that breaks its line would say what the report does not."""
+    """In a mail, a name with a line break could add false lines to the report."""
     label, name = "car\n0 frames analysed\x1b[2J", 'Gate\r\n<b>"../\u202e=cmd()'
     place.film({label: 3.0}, name=name)
     media = MediaTimes(list_manifests(place.store))

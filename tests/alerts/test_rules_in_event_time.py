@@ -1,4 +1,4 @@
-"""Rules are looked at in event time: each finding is told once, and corrected where footage comes late."""
+"""Rules are checked in event time: each finding is sent once, and corrected if footage arrives late."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_a_muted_rule_sends_nothing_and_later_none_of_that(place: AlertPlace) ->
     place.count({1: 12, 3: 15, 5: 11})
     place.look()
     assert place.told() == [(5, "told 1", 11)]
-    place.book.mute_rule("busy", 1)  # that time is over
+    place.book.mute_rule("busy", 1)  # that time has passed
     place.count({1: 12, 3: 15, 5: 11, 7: 13})
     place.look()
     assert [alert[0] for alert in place.told()] == [5, 7]
@@ -189,7 +189,7 @@ def test_an_interval_that_fills_up_is_told_when_it_is_whole(place: AlertPlace) -
     assert place.look(now_ms=DAY_MS + 70_000).alert_count == 1
     place.count({0: 15, 1: 0, 2: 30})
     assert place.look(now_ms=DAY_MS + 150_000).alert_count == 0
-    report = place.look(now_ms=DAY_MS + HOUR_MS)  # no footage follows: by the clock it is whole
+    report = place.look(now_ms=DAY_MS + HOUR_MS)  # no footage follows: by the clock it is complete
     assert report.alert_count == 1
     assert place.told() == [(0, "told 1", 15), (2, "told 1", 30)]
 
@@ -363,7 +363,7 @@ def test_gaps_that_an_earlier_version_told_by_whole_bars_are_not_told_again(
     count_by(place, bar_s)
     place.film(FIRST, LATER)
     place.look(now_ms=DAY_MS + HOUR_MS)
-    place.look(now_ms=DAY_MS)  # a clock that is set back
+    place.look(now_ms=DAY_MS)  # a clock that was set back
     assert gaps(place) == before
     place.film(FIRST, LATER, (HOUR_MS + 300, 2 * HOUR_MS))
     place.look(now_ms=DAY_MS + 2 * HOUR_MS)

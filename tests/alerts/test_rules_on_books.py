@@ -1,4 +1,4 @@
-"""Rules on what the books say: footage that is not counted, checks that did not pass; and on speeds."""
+"""Rules on the state of the books (uncounted footage, failed checks) and on speeds."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def place(tmp_path: Path) -> Iterator[AlertPlace]:
 
 
 def announce(place: AlertPlace, until_ms: int) -> None:
-    """Footage of `gate` that the log was told of."""
+    """Footage of `gate` that was announced to the log."""
     manifest = msgspec.structs.replace(
         make_manifest(9, source="gate"), first_captured_at_ms=DAY_MS, last_captured_at_ms=until_ms
     )
@@ -45,10 +45,10 @@ def test_footage_that_waits_too_long_to_be_counted_is_told_once_and_when_it_is_c
     announce(place, DAY_MS + 20 * MINUTE_MS)
     assert place.look(now_ms).alert_count == 0
     assert place.look(now_ms + 9 * MINUTE_MS).alert_count == 0
-    announce(place, DAY_MS + 30 * MINUTE_MS)  # more comes meanwhile: what waits, waits since then
+    announce(place, DAY_MS + 30 * MINUTE_MS)  # more arrives meanwhile: frames have been waiting since then
     assert place.look(now_ms + 10 * MINUTE_MS).alert_count == 1
     assert place.look(now_ms + 20 * MINUTE_MS).alert_count == 0
-    assert place.look(now_ms - HOUR_MS).alert_count == 0  # a clock that is set back
+    assert place.look(now_ms - HOUR_MS).alert_count == 0  # a clock that was set back
     [alert] = place.alerts()
     assert (alert.source, alert.start_ms, alert.end_ms) == ("gate", DAY_MS + 2 * MINUTE_MS, None)
     place.count(dict.fromkeys(range(31), 1))
@@ -59,7 +59,7 @@ def test_footage_that_waits_too_long_to_be_counted_is_told_once_and_when_it_is_c
 
 
 def show(place: AlertPlace, minute: int, *doubts: PictureDoubt, outage: Outage | None = None) -> None:
-    """A minute of the camera `gate`, as its capture puts it into the store."""
+    """A minute of the camera `gate`, as its capture stores it."""
     start_ms = DAY_MS + minute * MINUTE_MS
     live = LiveMinute(
         session_ms=1, minute_ms=start_ms, doubts=[*doubts], outages=[outage] if outage is not None else []

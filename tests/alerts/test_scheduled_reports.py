@@ -1,4 +1,4 @@
-"""Scheduled reports: once for each turn of local clocks, whole, into the store and to whoever is told."""
+"""Scheduled reports: made once for each turn of local clocks, complete, stored and sent to each channel."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def quickly(report: ScheduledReport, turn: ClockTurn) -> Mapping[str, bytes]:
 
 
 def stored(place: AlertPlace, name: str) -> dict[str, dict[str, bytes]]:
-    """The files in the store but their checksums, by day and name."""
+    """The stored files without their checksums, by day and name."""
     found: dict[str, dict[str, bytes]] = {}
     for info in place.ports.store.list(f"reports/{name}"):
         _, _, day, file = info.key.split("/")
@@ -68,7 +68,7 @@ DUE_MS = ms("2026-05-04T07:00+02:00")
 
 
 def of_one_day(place: AlertPlace) -> None:
-    """A Friday: an hour of cars, an hour in which nothing was seen, and the rest was not filmed."""
+    """A Friday: an hour of cars, an empty hour, and no footage for the rest."""
     place.count({minute: 3 if minute < 660 else 0 for minute in range(600, 720)}, day="2026-05-01")
 
 
@@ -107,7 +107,7 @@ def test_a_turn_is_told_once_whoever_asks_how_often_and_whatever_the_clock_does(
         now_ms = DUE_MS + hours * HOUR_MS
         place.make_reports(now_ms, quickly)
     assert told_days(place) == [MONDAY]
-    # A clock that was years ahead keeps nothing from being made once it is right again.
+    # A clock that was years ahead blocks nothing once it is right again.
     place.make_reports(DUE_MS + 520 * 7 * 24 * HOUR_MS, quickly)
     assert place.make_reports(DUE_MS + 7 * 24 * HOUR_MS, quickly) == (1, [])
     assert told_days(place)[-1] == "2026-05-11"
@@ -124,7 +124,7 @@ def test_a_turn_is_told_once_whoever_asks_how_often_and_whatever_the_clock_does(
 def test_over_a_change_of_clocks_each_day_has_one_report(
     place: AlertPlace, first: str, days: list[str]
 ) -> None:
-    """At 02:30, which is skipped in March and comes twice in October; asked every ten minutes."""
+    """At 02:30, which is skipped in March and occurs twice in October; checked every ten minutes."""
     place.schedule("daily", every="day", at="02:30", now_ms=ms(first))
     for tick in range(66 * 6):
         place.make_reports(ms(first) + tick * 600_000, quickly)
@@ -187,7 +187,7 @@ def test_a_report_over_footage_that_shows_nothing_says_so_and_not_that_there_is_
 
 
 def test_a_mailed_summary_has_the_least_number_of_objects_that_are_known_in_part(place: AlertPlace) -> None:
-    """A camera that could be followed on Friday, not on Saturday; buses that nobody could follow."""
+    """A camera whose objects were tracked on Friday, not on Saturday; buses that were never tracked."""
     for number, fps in enumerate([5.0, 1.0], start=1):
         day = f"2026-05-0{number}"
         at_ms = keys.day_start_ms(day) + 12 * HOUR_MS
@@ -264,7 +264,7 @@ def test_one_that_cannot_be_made_is_said_and_keeps_no_other(place: AlertPlace) -
         return quickly(report, turn)
 
     assert place.make_reports(DUE_MS, make) == (1, ["report bad: There is no source named 'gate'."])
-    # Once it can be, it is.
+    # Once it can be sent, it is.
     assert place.make_reports(DUE_MS + HOUR_MS, quickly) == (1, [])
     assert sorted(alert.rule for alert in place.alerts()) == ["bad", "good"]
 
@@ -279,7 +279,7 @@ def test_one_that_cannot_be_made_is_tried_again_ever_later_up_to_an_hour(place: 
         raise Misconfigured("There is no source named 'gate'.")
 
     make = EverLater(fail, clock=lambda: now_s)
-    # Asked every minute for a day: it is said each time, and hardly ever tried.
+    # Checked every minute for a day: each failure is reported, and attempts are rare.
     for at_s in range(0, 24 * HOUR_S, 60):
         now_s = float(at_s)
         assert place.make_reports(DUE_MS, make) == (0, ["report weekly: There is no source named 'gate'."])
@@ -288,7 +288,7 @@ def test_one_that_cannot_be_made_is_tried_again_ever_later_up_to_an_hour(place: 
     assert max(pauses_s) <= 3660
     assert min(pauses_s[10:]) >= 1800
     assert len(pauses_s) < 60
-    # What is due next does not wait for that.
+    # The next due report does not wait for that.
     tried_s.clear()
     place.make_reports(DUE_MS + 7 * 24 * HOUR_MS, make)
     assert len(tried_s) == 1
@@ -331,7 +331,7 @@ def test_rounds_of_one_process_know_what_could_not_be_made(
     data_dir = str(place.ports.settings.data_dir)
     assert cli.main(["alerts", "run", "--every", "1s", "--data-dir", data_dir]) == 0
     assert tries == ["weekly"]
-    # A person who runs it once has it tried.
+    # A person who runs it once triggers an attempt.
     assert cli.main(["alerts", "run", "--data-dir", data_dir]) == 6
     assert len(tries) == 2
 
@@ -356,7 +356,7 @@ def test_a_full_outbox_keeps_a_report_until_there_is_room_and_makes_it_once(
         assert place.make_reports(DUE_MS, make) == (1, waits)
         for _ in range(3):
             assert place.make_reports(DUE_MS, make) == (0, waits)
-        assert made == ["stored"]  # what could not be told is not made, round for round
+        assert made == ["stored"]  # a report that cannot be sent is not made, round after round
         message = place.book.claim("ops", lease_s=60)
         assert message is not None
         place.book.end(message, "sent")

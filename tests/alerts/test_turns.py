@@ -1,4 +1,4 @@
-"""Turns by local clocks: each day has one, whatever clocks do, and whoever asks when."""
+"""Turns by local clocks: each day has exactly one, whatever the clocks do and whenever you ask."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def named(found: int | None) -> str | None:
     [
         ("Europe/Berlin", "2026-11-23", 420, "2026-11-23T06:00Z"),
         ("Europe/Berlin", "2026-03-29", 150, "2026-03-29T01:00Z"),  # 02:30 is skipped: at 03:00
-        ("Europe/Berlin", "2026-10-25", 150, "2026-10-25T00:30Z"),  # 02:30 comes twice: the first
+        ("Europe/Berlin", "2026-10-25", 150, "2026-10-25T00:30Z"),  # 02:30 occurs twice: the first
         ("America/Nuuk", "2024-03-30", 1410, "2024-03-31T01:00Z"),  # 23:30 is skipped, up to midnight
         ("Australia/Lord_Howe", "2026-10-04", 135, "2026-10-03T15:30Z"),  # half an hour is skipped
-        ("Pacific/Apia", "2011-12-30", 420, None),  # the whole day was left out
+        ("Pacific/Apia", "2011-12-30", 420, None),  # the whole day was skipped
         ("Pacific/Apia", "2011-12-31", 420, "2011-12-30T17:00Z"),
     ],
 )
@@ -86,10 +86,10 @@ def test_each_local_day_has_one_turn_in_any_zone_whenever_it_is_asked(
         shown = local_time(turn.at_ms, zone).replace(tzinfo=None, fold=0)
         wanted = datetime.datetime.combine(turn.day, datetime.time(minute // 60, minute % 60))
         before = local_time(turn.at_ms - 1, zone).replace(tzinfo=None, fold=0)
-        assert shown == wanted or before < wanted < shown  # that time, or when it is skipped
+        assert shown == wanted or before < wanted < shown  # that time, or the moment at which it is skipped
         following = last_turn(every, minute, zone, turn.at_ms + 62 * DAY_MS)
         assert following.day > turn.day
-    # A day has one moment, and days come in their order, so a turn is no other one's.
+    # A day has one moment, and days are in order, so no two days share a turn.
     by_day = {turn.day: turn.at_ms for turn in turns}
     assert len(set(by_day.values())) == len(by_day)
     assert [*by_day.values()] == sorted(by_day.values())
@@ -107,7 +107,7 @@ def test_no_day_is_left_out_by_whoever_asks_often_enough(
 ) -> None:
     days = [day + datetime.timedelta(days=at) for at in range(5)]
     there = {one: at_ms for one in days if (at_ms := moment_ms(one, minute, zone)) is not None}
-    assert len(there) >= 4  # zones have left out a day, never two that follow each other
+    assert len(there) >= 4  # zones have skipped a day, never two in a row
     for one, at_ms in there.items():
         turn = last_turn("day", minute, zone, at_ms)
         assert (turn.day, turn.at_ms) == (one, at_ms)

@@ -1,4 +1,4 @@
-"""Webhooks: signed, tried again, never inward, and never longer or larger than they may be."""
+"""Webhooks: signed, retried, never to internal addresses, and never longer or larger than allowed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SECRET = "kept-from-all-logs"  # noqa: S105
 
 @contextmanager
 def hooked(folder: Path, hook: Hook, **settings: Any) -> Iterator[tuple[AlertPlace, AlertSender, list[str]]]:
-    """A place with one alert that waits for a webhook, whoever sends it, and what that says."""
+    """A place with one alert that waits for a webhook, the sender, and the sender's messages."""
     lines: list[str] = []
     with hook_server(hook) as port:
         url = settings.pop("url", f"http://127.0.0.1:{port}/alerts?of=frametally")
@@ -78,7 +78,7 @@ def test_without_a_secret_nothing_is_posted_and_what_waits_waits(tmp_path: Path)
 
 
 def endless_body(connection: socket.socket) -> None:
-    """Ten gigabytes, as fast as they are taken."""
+    """Ten gigabytes, as fast as the client reads."""
     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 10000000000\r\n\r\n")
     for _ in range(10_000):
         connection.sendall(bytes(1_000_000))
@@ -91,7 +91,7 @@ def endless_head(connection: socket.socket) -> None:
 
 
 def trickle(connection: socket.socket) -> None:
-    """Never ends, and never lets a time-out between two bytes come."""
+    """Never ends, and never pauses long enough between two bytes for a time-out."""
     while True:
         connection.sendall(b"H")
         time.sleep(0.05)

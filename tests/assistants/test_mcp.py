@@ -42,13 +42,13 @@ def by_client(server: Any, work: Work) -> Any:
 
 
 def in_a_thread(work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
-    """Run it in an event loop of its own: that of a browser may run in this thread."""
+    """Run it in a separate event loop: this thread may already run a browser's."""
     with ThreadPoolExecutor(1) as threads:
         return threads.submit(anyio.run, work).result()
 
 
 async def ask(client: Client, tool: str, **arguments: Any) -> Any:
-    """The answer of a tool, or its error as a text."""
+    """The answer of a tool, or its error, as text."""
     result = await client.call_tool(tool, arguments)
     text = result.content[0].text
     return text if result.is_error else json.loads(text)
@@ -183,7 +183,7 @@ def test_over_http_each_token_sees_its_sources_alone(place: Place, serving: Serv
                 for name in ("gate", "quay")
             )
             assert "There is no source named 'gate'" in others, tool
-            # Nobody has drawn a junction over the gate.
+            # The gate does not have a drawn junction.
             assert ("Gate has no legs" if tool == "report" else "'answer': {") in own, tool
         assert "needs a token" in in_a_thread(partial(slugs, address))
         assert httpx2.post(address, headers={"Host": "evil.example"}, json={}).status_code == 421

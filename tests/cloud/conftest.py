@@ -1,4 +1,4 @@
-"""A stack's folder to set up, without touching the checkout's own."""
+"""A stack's folder to set up, which is not the checkout's."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MADE = ("auth", "acme", "store", "footage", "__pycache__")
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Path:
-    """`cloud-services` as it comes from a fresh checkout."""
+    """`cloud-services` as in a fresh checkout."""
     folder = tmp_path / "cloud-services"
     unmade = shutil.ignore_patterns(
         *MADE,

@@ -1,4 +1,4 @@
-"""What `frametally cloud-setup` writes, keeps and refuses, also of mail; and `frametally reach`."""
+"""What `frametally cloud-setup` writes, keeps and refuses, including mail; and `frametally reach`."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_one_run_writes_all_that_the_stack_needs(stack: Path) -> None:
     assert inside == {"username": "admin", "password": values["KAFKA_ADMIN_PASSWORD"]} | {
         f"user_{user}": values[name] for user, name in LOG_USERS.items()
     }
-    # Of all of them a camera alone may come from outside.
+    # Of all users, only the camera may connect from outside.
     assert outside == {"user_frametally-camera": values["FRAMETALLY_LOG_CAMERA_PASSWORD"]}
     assert "change-me" not in jaas
     users = dict(line.split(":", 1) for line in (stack / "elasticsearch/users").read_text().splitlines())
@@ -83,7 +83,7 @@ def test_one_run_writes_all_that_the_stack_needs(stack: Path) -> None:
         ("frametally", "FRAMETALLY_INDEX_PASSWORD"),
         ("frametally-dashboard", "FRAMETALLY_INDEX_READER_PASSWORD"),
     ):
-        assert users[user].startswith("$2a$")  # the only name of bcrypt that Elasticsearch knows
+        assert users[user].startswith("$2a$")  # the only bcrypt prefix that Elasticsearch knows
         assert bcrypt.checkpw((values[name] or "").encode(), users[user].encode())
     definitions = (stack / "rabbitmq/definitions.json").read_text()
     for user, name in QUEUE_USERS.items():
@@ -127,7 +127,7 @@ def test_what_is_lost_is_made_again_to_fit_the_rest(stack: Path, name: str) -> N
     set_up(stack, ANSWERS)
     before = snapshot(stack)
     (stack / name).unlink()
-    if name == ".env":  # its secrets are gone: what was made from them must go, too
+    if name == ".env":  # its secrets are gone, so files made from them must go as well
         with pytest.raises(Misconfigured, match="has another password than"):
             set_up(stack, ANSWERS)
         return
@@ -232,7 +232,7 @@ def test_a_store_of_its_own_comes_with_keys_that_fit(stack: Path) -> None:
         "secretKey": values["FRAMETALLY_STORE_SECRET_KEY"],
     }
     assert set_up(stack, Answers(bundled_store=True, store={})).written == []
-    # Its secret is changed as the README says.
+    # Change its secret as the README says.
     lines = (stack / ".env").read_text().splitlines(keepends=True)
     (stack / ".env").write_text("".join(line for line in lines if "STORE_SECRET_KEY" not in line))
     (stack / "store/s3.json").unlink()

@@ -1,4 +1,4 @@
-"""The compose file keeps its promises, and says so itself when something is missing."""
+"""The compose file keeps its promises, and reports what is missing."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ VALUES = {name: f"value-of-{name.lower()}" for name in required_variables()} | {
 }
 WHOLE = compose_file(VALUES)
 SERVICES: dict[str, dict[str, Any]] = WHOLE["services"]
-# What else than the product's own may be named by a person, and why it is no setting of frametally's.
+# Other variables that people may set, and why they are not settings of frametally.
 NO_SETTINGS = {
     "FRAMETALLY_DOMAIN": "Traefik's names",
     "FRAMETALLY_ACME_EMAIL": "Let's Encrypt's",
@@ -63,7 +63,7 @@ def docker_compose() -> list[str]:
 
 
 def config(folder: Path, values: dict[str, str], *how: str) -> subprocess.CompletedProcess[str]:
-    """`config` in a folder with this `.env` and nothing of ours in the environment."""
+    """`config` in a folder with this `.env`, without our variables in the environment."""
     (folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in values.items()))
     shutil.copy(FILE, folder)
     shutil.copy(GPU_FILE, folder)
@@ -97,7 +97,7 @@ def test_docker_compose_gives_a_gpu_to_the_consumers_alone(tmp_path: Path) -> No
     for name in ("consumer", "consumer-live"):
         [device] = seen[name]["deploy"]["resources"]["reservations"]["devices"]
         assert (device["driver"], device["capabilities"]) == ("nvidia", ["gpu"])
-        # What the other file says of it still holds.
+        # Its other settings from the other file still apply.
         assert seen[name]["command"] == SERVICES[name]["command"]
         assert seen[name]["read_only"] is True
         assert set(SERVICES[name]["environment"]) < set(seen[name]["environment"])
@@ -153,7 +153,7 @@ def test_docker_compose_takes_what_the_setup_wrote(stack: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     seen = yaml.safe_load(done.stdout)["services"]
-    # What docker-compose reads is what the tests of the stack read.
+    # The tests of the stack read the same files as docker-compose.
     ours = compose_file({k: v or "" for k, v in dotenv_values(stack / ".env").items()})["services"]
     for name, service in ours.items():
         theirs = {key: str(value) for key, value in (seen[name].get("environment") or {}).items()}
@@ -248,7 +248,7 @@ def test_the_way_back_in_the_readme_empties_all_that_a_newer_version_has_migrate
     text = (STACK / "README.md").read_text(encoding="utf-8")
     back = text.partition("To go back,")[2].partition("\n## ")[0]
     volumes = re.findall(rf"{STACK.name}_([\w-]+)", back)
-    migrated = {"postgres", "elasticsearch"}  # where ledger, catalogue, gold tables and index lie
+    migrated = {"postgres", "elasticsearch"}  # where the ledger, catalogue, gold tables and index are
     kept = {one.partition(":")[0] for name in migrated for one in SERVICES[name]["volumes"] if one[0] != "."}
     assert set(volumes) == kept
 
@@ -295,7 +295,7 @@ def test_what_is_built_here_writes_only_where_it_may(name: str) -> None:
 def test_an_image_of_others_is_pinned_by_a_full_version(name: str) -> None:
     tag, _, digest = SERVICES[name]["image"].partition("@")
     assert re.search(r":v?[0-9]+\.[0-9]+(\.[0-9]+)?(-[a-z]+)?$", tag)
-    # The one whose digest no public source has yet: a release waits for it (make pin-images).
+    # The one whose digest is not public yet: a release waits for it (make pin-images).
     assert re.fullmatch(r"sha256:[0-9a-f]{64}", digest) or (name, digest) == ("traefik", "")
 
 
@@ -312,14 +312,14 @@ def test_the_images_are_built_by_any_docker_also_one_without_buildkit() -> None:
     text = (STACK / "Dockerfile").read_text()
     options = "chmod|link|parents|exclude|mount|network|security"
     assert re.findall(rf"^# *syntax|^(?:COPY|ADD|RUN) .*--(?:{options})\b|<<", text, re.MULTILINE) == []
-    # Without it, COPY keeps the rights of the checkout.
+    # Without it, COPY keeps the permissions of the checkout.
     listed = ["git", "ls-files", "--stage", "hadoop/hadoop", "hadoop/hadoop-node"]
     staged = subprocess.run(listed, cwd=STACK, capture_output=True, text=True, check=True).stdout
     assert re.findall(r"^[0-9]+", staged, re.MULTILINE) == ["100755", "100755"]
 
 
 def test_the_classic_builder_never_passes_the_gpu_image_on_the_way_to_another_target() -> None:
-    # It builds every stage of the file down to its target, whether the target needs it or not.
+    # It builds every stage of the file up to its target, whether the target needs it or not.
     order = list(targets())
     wanted = {service["build"]["target"] for service in SERVICES.values() if "build" in service}
     passed = order[: max(map(order.index, wanted)) + 1]
@@ -407,7 +407,7 @@ def test_prometheus_hands_its_alerts_to_an_alertmanager_that_has_a_way_out_to_th
     service = SERVICES["alertmanager"]
     assert service["profiles"] == ["metrics"]
     assert service["networks"] == ["back", "outside"]
-    assert service["user"] == f"{CONTAINER_USER}:{CONTAINER_USER}"  # who may read the file
+    assert service["user"] == f"{CONTAINER_USER}:{CONTAINER_USER}"  # the groups that may read the file
 
 
 def test_prometheus_asks_each_service_that_shows_metrics_at_its_port() -> None:
@@ -470,10 +470,10 @@ def test_each_service_gets_its_own_secrets_alone() -> None:
     assert has["postgres"] == {"FRAMETALLY_LEDGER_PASSWORD"}
     for name in ("dashboard", "worker", "live-worker", "alerts"):  # they read, or not even that
         assert "FRAMETALLY_INDEX_PASSWORD" not in has[name]
-    # What decodes footage holds no more than it needs.
+    # The part that decodes footage has no more access than it needs.
     for name in ("producer", "consumer", "consumer-live"):
         assert not {"FRAMETALLY_INDEX_PASSWORD", "FRAMETALLY_LEDGER_PASSWORD"} & has[name], name
-    # Of Kafka's users each knows itself alone.
+    # Each of Kafka's users only knows its own password.
     kafkas = {"KAFKA_ADMIN_PASSWORD"} | {name for name in VALUES if name.startswith("FRAMETALLY_LOG_")}
     roles = {"producer": "CAMERA", "worker": "CAMERA", "live-worker": "CAMERA", "dashboard": "READER"}
     roles["alerts"] = "READER"
@@ -563,13 +563,13 @@ def test_an_image_has_the_versions_that_everything_is_tested_with(lock: Path) ->
     assert "--hash=sha256:" in text
     assert "://" not in text
     if lock.stem == "store":
-        return  # the S3 store's program, no part of the product
+        return  # the S3 store's program, which is not part of the product
     pinned = set(re.findall(r"^(\S+==[^\s;]+)", (STACK.parent / "locks/all.lock").read_text(), re.M))
     assert set(re.findall(r"^(\S+==[^\s;]+)", text, re.M)) <= pinned
 
 
 def test_videos_of_any_length_come_through_and_are_worked_on_elsewhere() -> None:
-    """By itself Traefik cuts every request after 60 s."""
+    """By default Traefik ends every request after 60 s."""
     read_timeout = "TRAEFIK_ENTRYPOINTS_WEBSECURE_TRANSPORT_RESPONDINGTIMEOUTS_READTIMEOUT"
     assert SERVICES["traefik"]["environment"][read_timeout] == "24h"
     dashboard, worker = SERVICES["dashboard"], SERVICES["worker"]
@@ -607,7 +607,7 @@ def test_a_worker_hears_of_jobs_from_rabbitmq_and_may_send_mail() -> None:
         told = {key for key in (service.get("environment") or {}) if key.startswith("FRAMETALLY_SMTP_")}
         assert bool(told) == (name in ("worker", "alerts")), name
     text = (STACK / "rabbitmq/rabbitmq.conf").read_text()
-    assert "load_definitions = /etc/rabbitmq/definitions.json" in text  # so there is no user `guest`
+    assert "load_definitions = /etc/rabbitmq/definitions.json" in text  # so the user `guest` does not exist
 
 
 def test_what_the_setup_writes_is_never_committed(stack: Path) -> None:

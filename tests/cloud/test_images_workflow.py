@@ -19,7 +19,7 @@ TARGETS = JOB["strategy"]["matrix"]["target"]
 
 
 def built(folder: Path, target: str, **environment: str) -> tuple[int, str]:
-    """The exit code, and what docker would be asked to do; its password comes from standard input."""
+    """The exit code, and the commands for docker; its password comes from standard input."""
     docker = folder / "docker"
     docker.write_text('#!/bin/sh\necho "$@"\n[ "$1" = login ] && cat\nexit 0\n')
     docker.chmod(0o755)

@@ -1,4 +1,4 @@
-"""What the docs say of sizes, of the older pipeline and of bare installations is so."""
+"""The docs are right about sizes, the older pipeline and bare installations."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ ROWS = [
 ]
 FILES = [row for row in ROWS if len(row) == 3]
 SETTINGS = [row for row in ROWS if len(row) == 2]
-# What the pipeline of old consisted of.
+# The parts of the older pipeline.
 KNOWN = {
     *(
         f"{part}/requirements.txt"
@@ -97,7 +97,7 @@ def test_every_setting_that_is_named_there_is_one(row: list[str]) -> None:
 
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-# Where a package is imported by another name than it is installed by.
+# Packages whose import name differs from their distribution's name.
 IMPORTED_AS = {
     "apache-hamilton": "hamilton",
     "opencv-python-headless": "cv2",
@@ -117,7 +117,7 @@ COMMANDS = [
     *(f"{command} --help" for plugin in plugins() for command in plugin.commands),
 ]
 LOCKS = script("docs/notice.py").LOCKS
-"""Of all parts, and of each part of the stack; all but `layers`, which is no part of `all`."""
+"""Of all extras, and of each part of the stack; all except `layers`, which is not part of `all`."""
 
 
 def names_of(requirements: list[str]) -> set[str]:

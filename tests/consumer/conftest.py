@@ -1,4 +1,4 @@
-"""The small network and the real frames that the detectors' tests share with those of the models."""
+"""The small network and the real frames that the tests of detectors and of models share."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ __all__ = ["clip_frames", "nncf", "write_model"]
 
 @pytest.fixture(autouse=True)
 def wait_briefly_for_messages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have a consumer ask its log again soon: what a test publishes is there, or never comes."""
+    """Make a consumer poll its log often, because a test's messages arrive at once or never."""
     monkeypatch.setattr("frametally_consumer.worker.loop._POLL_S", 0.01)

@@ -1,4 +1,4 @@
-"""The detector is never left without its next picture, and nothing that it does in another order is seen."""
+"""The detector always has its next picture, and its own order of results is never visible."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FRAMES = 100
 
 
 class Waiting:
-    """An asynchronous detector of one box a picture; the test says when each is found."""
+    """An asynchronous detector with one box per picture; the test decides when each result arrives."""
 
     model_id = "waiting-1"
     least_px = (64, 48)
@@ -57,7 +57,7 @@ class Waiting:
         return future
 
     def find(self, choose: Callable[[int], int]) -> bool:
-        """One of those under way is found; False if there is none."""
+        """Finish one of those in progress; False if there is none."""
         with self.lock:
             if not self.under_way:
                 return False
@@ -67,7 +67,7 @@ class Waiting:
 
 
 class Finding(Waiting):
-    """Finds in an order of its own, some time later, in a thread of its own."""
+    """Returns results in its own order, some time later, in a separate thread."""
 
     def __init__(self, seed: int, least_under_way: int = 1) -> None:
         super().__init__()
@@ -79,7 +79,7 @@ class Finding(Waiting):
     def _find(self) -> None:
         give_up_at_s = time.monotonic() + 20
         while not self.over.is_set():
-            # It holds back until so many are under way, or it is clear that they will not be.
+            # It waits until so many are in progress, or it is clear that they will not be.
             if self.most >= self.least or time.monotonic() > give_up_at_s:
                 self.find(lambda count: self._rng.randrange(count))
             else:
@@ -144,7 +144,7 @@ def test_found_in_any_order_it_writes_the_same_bytes(settings: Settings, seed: i
         store = MemoryStore()
         drain(settings, store, filled(store, 2), detector)
         detector.over.set()
-        # The borders of segments depend on the moment; what is in them does not.
+        # The borders of segments depend on timing; their content does not.
         lines = [line for key in list_segments(store) for line in read_segment(store, key).frame_lines]
         paths = sorted(lines)
         assert len(paths) == FRAMES

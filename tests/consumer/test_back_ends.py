@@ -1,4 +1,4 @@
-"""Every back-end finds what the reference finds, and what it finds depends on the picture alone."""
+"""Every back-end detects the same as the reference, and its results depend only on the picture."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ from frametally_models.prepare import prepare_detector
 WriteModel = Callable[..., ModelFiles]
 Load = Callable[..., Any]
 
-# Against the reference: pixels, confidence, and for how many of the boxes. In bf16 now and then a box gives
-# way to a neighbour of nearly the same confidence.
+# Compared with the reference: pixels, confidence, and the share of boxes. In bf16 a box sometimes yields to a
+# neighbour of nearly the same confidence.
 BOUNDS = {
     ("openvino", "f32"): (0.5, 0.005, 1.0),
     ("onnxruntime", "f32"): (0.5, 0.005, 1.0),
@@ -48,7 +48,7 @@ def load(model_files: ModelFiles, tmp_path_factory: pytest.TempPathFactory, has_
     loaded: dict[Any, Any] = {}
 
     def make(detector: str, precision: str = "f32", **more: Any) -> Any:
-        if more:  # one test's own: each takes some 100 MB
+        if more:  # only for one test: each takes some 100 MB
             return make_anew(detector, precision, **more)
         if (detector, precision) not in loaded:
             loaded[detector, precision] = make_anew(detector, precision)
@@ -116,7 +116,7 @@ def test_on_real_frames_a_network_in_batches_as_on_a_gpu_finds_what_the_referenc
     found = in_batches.detect(images)
     for others in (load("opencv").detect(images), alone.detect(images)):
         assert_near(others, found, BOUNDS["onnxruntime", "f32"])
-    # Whatever pictures share its batch, and however full that is.
+    # Whichever pictures share its batch, and however full the batch is.
     assert as_bytes(found) == as_bytes(in_batches.detect(images[::-1])[::-1])
     assert as_bytes(found[:2]) == as_bytes([in_batches.detect([image])[0] for image in images[:2]])
 
@@ -130,7 +130,7 @@ def assert_near(
     pixels, confidence, share = bounds
     sought, pairs = 0, []
     for expected, got in zip(reference, other, strict=True):
-        # A box within the bound of the least confidence may be in one and not in the other.
+        # A box near the lowest confidence may be in one result and not in the other.
         sure = [found for found in expected if found.confidence >= 0.1 + 2 * confidence]
         sought += len(sure)
         pairs += matched(sure, got)
@@ -150,7 +150,7 @@ def test_below_02_the_same_boxes_are_written_as_by_the_reference(
 ) -> None:
     monkeypatch.setattr("frametally_models.darknet.MIN_CONFIDENCE", 0.02)
     images = list(clip_frames.values())
-    # The size is the usual one: with an option, a detector is made anew, for this confidence.
+    # The size is the usual one: for an option, a new detector is made, with this confidence.
     reference, other = (load(which, input_size_px="416x416").detect(images) for which in ("opencv", backend))
     weak = [sum(found.confidence < 0.2 for found in every) for every in reference]
     assert sum(weak) > 100

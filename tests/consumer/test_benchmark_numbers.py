@@ -1,4 +1,4 @@
-"""The benchmark's own arithmetic, on boxes made by hand, and the page that shows its results."""
+"""The benchmark's arithmetic, on hand-made boxes, and the page with its results."""
 
 from __future__ import annotations
 

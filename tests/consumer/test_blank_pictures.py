@@ -41,7 +41,7 @@ CODECS: dict[str, tuple[str, dict[str, str]]] = {
 
 
 def flat(bgr: tuple[int, int, int], noise: float = 0, *, clock: bool = False) -> Drawing:
-    """One colour with a sensor's noise, and perhaps a camera's clock and name in its corners."""
+    """One colour with a sensor's noise, optionally with a camera's clock and name in its corners."""
 
     def draw(rng: np.random.Generator) -> NDArray[np.float32]:
         picture = np.full((HEIGHT_PX, WIDTH_PX, 3), bgr, np.float32)
@@ -54,7 +54,7 @@ def flat(bgr: tuple[int, int, int], noise: float = 0, *, clock: bool = False) ->
 
 
 def street(light: float, offset: float = 0, noise: float = 4) -> Drawing:
-    """A street with road, houses, cars and people, in that part of its contrast."""
+    """A street with road, houses, cars and people, at this share of its contrast."""
 
     def draw(rng: np.random.Generator) -> NDArray[np.float32]:
         picture = np.full((HEIGHT_PX, WIDTH_PX, 3), (150, 130, 120), np.float32)
@@ -71,7 +71,7 @@ def street(light: float, offset: float = 0, noise: float = 4) -> Drawing:
 
 
 def lamp(radius_px: int, glow: float = 0) -> Drawing:
-    """A night in which one lamp can be seen, without or with a glow around it."""
+    """A night with one visible lamp, with or without a glow around it."""
 
     def draw(rng: np.random.Generator) -> NDArray[np.float32]:
         rows, columns = np.mgrid[:HEIGHT_PX, :WIDTH_PX]
@@ -175,7 +175,7 @@ class NothingFound:
 
 
 def digests(pictures: list[Any]) -> list[Stored]:
-    """The stored JPEGs of pictures, five a second, as `blank_stretches` has them."""
+    """The stored JPEGs of pictures, five a second, in the form for `blank_stretches`."""
     frames = []
     for number, picture in enumerate(pictures):
         data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()
@@ -219,8 +219,8 @@ def test_a_frozen_camera_is_frozen_after_every_codec_of_constant_quality(codec: 
     assert to_ms >= 95_000  # the encoder treats the last key frame differently
 
 
-# The least noise is what a codec leaves least of; more of it and the night are looked at after the one that
-# keeps least, and with the longest way between key frames.
+# The lowest noise is where a codec keeps the least of it; the thorough runs add more noise and night scenes,
+# and the longest interval between key frames.
 @pytest.mark.thorough
 @pytest.mark.parametrize(
     ("light", "noise", "codec"),
@@ -257,7 +257,7 @@ def test_a_black_frame_says_so_in_its_line_and_an_ordinary_line_keeps_its_bytes(
 
 
 def margins(picture: Pixels) -> tuple[int, float]:
-    """The two measures of a picture, of which the limits decide."""
+    """The two measures of a picture that are compared with the limits."""
     thumbnail = cv2.resize(picture, (160, 90), interpolation=cv2.INTER_NEAREST)
     parts = cv2.resize(thumbnail, (16, 9), interpolation=cv2.INTER_AREA)[1:-1].astype(int)
     spots = cv2.blur(picture, (5, 5))[HEIGHT_PX // 9 : -(HEIGHT_PX // 9)].reshape(-1, 3)

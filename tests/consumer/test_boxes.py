@@ -1,4 +1,4 @@
-"""Boxes maths: rows of a network in, boxes inside the picture out."""
+"""The arithmetic of boxes: rows of a network in, boxes inside the picture out."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def test_boxes_of_different_classes_do_not_suppress_each_other() -> None:
 
 
 def test_overlap_is_measured_before_boxes_are_clipped() -> None:
-    # Cut at the edge, both would be the same box; in full they hardly overlap.
+    # Clipped at the edge, both would be the same box; in full they hardly overlap.
     near, far = (0.0, 0.5, 0.2, 0.4, 1.0, 0.9, 0.0, 0.0), (-0.4, 0.5, 1.0, 0.4, 1.0, 0.8, 0.0, 0.0)
     assert found([near, far], nms_iou=0.3).box_tenths[:, 0].tolist() == [0, 0]
 

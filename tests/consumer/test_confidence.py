@@ -1,4 +1,4 @@
-"""Default thresholds mean for each model what they mean for YOLOv4-tiny, whose own confidences stay."""
+"""Each model's default thresholds have the same effect as YOLOv4-tiny's; its confidences stay unchanged."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_a_vehicles_confidence_is_written_so_that_the_default_of_tracking_fits()
     assert written == pytest.approx(
         np.array([[0.25, 0.25, 0.25], [0.6, 0.4, 0.1], [0.9, 1.0, 0.325]]), abs=1e-6
     )
-    assert own[1, 1] == np.float32(0.6)  # what the network returned is not changed
+    assert own[1, 1] == np.float32(0.6)  # the network's result is not changed
 
 
 def test_no_two_boxes_of_a_label_change_places() -> None:

@@ -1,4 +1,4 @@
-"""What the consumer's folder says about itself is so."""
+"""The README and settings in the consumer's folder are correct."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is found in an image depends on the image and the model, and the model's id says which that is."""
+"""Detections depend only on the image and the model, and the model's id identifies it."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_everything_that_changes_a_detection_changes_the_id(
 
 @pytest.mark.thorough
 def test_settings_that_change_no_detection_leave_the_id_alone(yolov4_tiny: Detector) -> None:
-    # As one literal, so that a changed rule is seen as what it is: another model.
+    # A literal, so that a changed rule shows up as a different model.
     assert yolov4_tiny.model_id == "yolov4-tiny-opencv-f32-1d8e5bfc"
 
 
@@ -136,7 +136,7 @@ def test_the_boxes_are_those_of_the_plain_network_and_opencvs_own_suppression(
 def test_boxes_down_to_the_least_confidence_are_written(
     yolov4_tiny: Detector, clip_frames: dict[int, Pixels]
 ) -> None:
-    # OpenCV leaves out what is below 0.2, unless it is told not to.
+    # OpenCV drops confidences below 0.2 unless told otherwise.
     confidences = [
         found.confidence for frame in yolov4_tiny.detect([*clip_frames.values()]) for found in frame
     ]

@@ -1,4 +1,4 @@
-"""A new model that finds nothing says so: in the run, and in the books."""
+"""A new model that detects nothing is reported: in the run, and in the books."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BOX = Detection(label="car", confidence=0.5, box=(0.0, 0.0, 8.0, 8.0))
 
 
 class Finding:
-    """Finds a box in the pictures whose number it is told."""
+    """Detects a box only in the pictures with the given numbers."""
 
     model_id = "finding-1"
 
@@ -74,7 +74,7 @@ def test_a_model_that_finds_nothing_in_its_first_frames_says_so_once(
     tmp_path: Path, store: MemoryStore, log: MemoryLog
 ) -> None:
     assert warnings(tmp_path, store, log, frames=2 * FRAMES_FOR_A_DETECTION + 10, grey=120) == 1
-    # These are no first ones: an empty street at night is none of the model's faults.
+    # These are not the first frames: an empty street at night is not the model's fault.
     assert warnings(tmp_path, store, log, frames=FRAMES_FOR_A_DETECTION + 10, grey=120) == 0
 
 

@@ -1,4 +1,4 @@
-"""What is live is detected and told at once, and is in the books as all else."""
+"""Live frames are detected and reported at once, and are in the books like all others."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ PATIENCE_S = 60.0
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    """Batches that never fill, nor grow old by the setting."""
+    """Batches that never fill up, and never time out."""
     return load_settings(data_dir=tmp_path, topic=LIVE, batch_frames=1000, batch_s=1000.0, log_partitions=3)
 
 
@@ -75,7 +75,7 @@ def detect(
     progress: Said | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> ConsumeReport:
-    """Until told to stop, or else all is detected."""
+    """Run until told to stop, or until all frames are detected."""
     return consume(
         settings=settings,
         store=store,
@@ -89,7 +89,7 @@ def detect(
 
 
 def told(log: FrameLog) -> list[LogRecord]:
-    """All results that the log has, in order within each partition."""
+    """All results on the log, in order within each partition."""
     everything = log.subscribe(RESULTS, "who watches", on_assigned=lambda _: None, on_revoked=lambda _: None)
     with closing(everything):
         records: list[LogRecord] = []
@@ -149,7 +149,7 @@ def test_a_result_is_told_before_the_next_frame_is_detected_and_before_any_segme
     seen: list[tuple[int, list[str]]] = []
 
     class Watched(BrightDetector):
-        """Goes on to the next frame only when somebody has seen what was found in the last."""
+        """Go on to the next frame only when a viewer has seen the result of the last."""
 
         def detect(self, images: Sequence[np.ndarray]) -> list[list[Detection]]:
             until_s = time.monotonic() + PATIENCE_S
@@ -271,7 +271,7 @@ def test_a_frame_waits_for_none_of_a_hundred_thousand_that_were_announced_before
     asked: list[tuple[str, str]] = []
 
     class Noted(MemoryLog):
-        """Notes what it is asked of which topic."""
+        """Record each request by topic."""
 
         def __getattribute__(self, name: str) -> object:
             found = super().__getattribute__(name)
@@ -323,7 +323,7 @@ def test_a_topic_that_is_not_there_is_drained_only_if_it_is_the_usual_one(
 ) -> None:
     monkeypatch.setenv("FRAMETALLY_DETECTOR", "pixels")
     command = ["consume", "--until-caught-up", "--data-dir", str(tmp_path)]
-    for _ in range(2):  # a refused name is not made, either
+    for _ in range(2):  # a refused name is not created, either
         assert cli.main([*command, "--topic", "fraems"]) == 2
         assert "--topic fraems: the log has no such topic" in capsys.readouterr().err
     assert cli.main(command) == 0
@@ -345,7 +345,7 @@ def test_the_command_drains_the_topic_of_what_is_live_and_tells_results(
         announce(log, store, range(9))
         command = ["consume", "--live", "--until-caught-up", "--workers", workers]
         assert cli.main([*command, "--data-dir", str(tmp_path)]) == 0
-        # Where a lease is over meanwhile, as on a busy machine, another worker tells it again.
+        # If a lease expires meanwhile, as on a busy machine, another worker sends the result again.
         assert sorted({record.value for record in told(log)}) == sorted(lines(store))
         assert len(lines(store)) == 9
 
@@ -378,7 +378,7 @@ LIVE_LOG = "video-frames"
 
 @pytest.fixture
 def archive(tmp_path: Path) -> Iterator[Archive]:
-    """Six frames, announced for a batch; the topic of what is live is empty."""
+    """Six frames, announced for a batch; the live topic is empty."""
     archive = Archive(tmp_path)
     archive.log.create_topic(LIVE_LOG, 2)
     with closing(archive.log), closing(archive.store), closing(archive.index), closing(archive.ledger):

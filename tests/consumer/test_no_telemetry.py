@@ -63,7 +63,7 @@ def test_making_an_int8_network_calls_nobody_and_writes_nothing_else(
 
 
 def watched(what: str, *arguments: str, home: Path, **environment: str) -> list[str]:
-    """What the process printed: a word for each connection that it looked for, and `done`."""
+    """The process's output: a word for each attempted connection, and `done`."""
     clean = {name: value for name, value in os.environ.items() if name != "NNCF_CI"}
     result = subprocess.run(
         [sys.executable, "-c", WATCHED.format(what=what), *arguments],

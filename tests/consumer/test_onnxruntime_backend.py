@@ -1,6 +1,6 @@
-"""ONNX Runtime computes on what was asked for, or not at all: never on the CPU without a word.
+"""ONNX Runtime computes on the requested device, or fails: never silently on the CPU.
 
-No test has a GPU. What stands in for one computes on the CPU, by the very code that a GPU would be given.
+No test has a GPU. Its stand-in computes on the CPU, through the same code that a GPU would use.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from frametally_models.files import check_model
 from frametally_models.prepare import prepare_detector
 
 CPU, GPU, TENSORRT = "CPUExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider"
-# In ONNX Runtime for x86, and of no use for any network: it takes none, and the CPU does all.
+# Part of ONNX Runtime for x86, and useless for networks: it supports none, and the CPU does everything.
 AZURE = "AzureExecutionProvider"
 
 
@@ -39,7 +39,7 @@ Asked = Sequence[tuple[str, dict[str, str]]]
 
 
 class Part(NamedTuple):
-    """What ONNX Runtime says of a part of a network."""
+    """ONNX Runtime's report about a part of a network."""
 
     ep_name: str
 
@@ -58,7 +58,7 @@ class LibraryIsMissing(onnxruntime.InferenceSession):
 
 
 class OnGpu(onnxruntime.InferenceSession):
-    """Says that a GPU computes."""
+    """Reports that a GPU computes."""
 
     parts: tuple[Part, ...] = (Part(GPU),)
     asked: dict[str, dict[str, str]]
@@ -80,7 +80,7 @@ class PartlyOnGpu(OnGpu):
 
 @pytest.fixture
 def install(monkeypatch: pytest.MonkeyPatch) -> Callable[[type], None]:
-    """Puts an ONNX Runtime for GPUs in the place of the installed one."""
+    """Replace the installed ONNX Runtime with one for GPUs."""
 
     def do(session: type) -> None:
         monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [TENSORRT, GPU, CPU])
@@ -96,7 +96,7 @@ def tiny(write_model: Any) -> bytes:
 
 
 def own_network(path: Path, *, batch: int | str, answers: int | str) -> bytes:
-    """A network of an exporter's that gives half of each value, of the first picture or of each."""
+    """An exported network that returns half of each value, for the first picture or for each."""
     ends = [
         helper.make_tensor_value_info(name, TensorProto.FLOAT, [number, 3, 32, 32])
         for name, number in (("images", batch), ("halves", answers))

@@ -1,4 +1,4 @@
-"""What a worker does with its partitions, also with one whose chain lacks a piece."""
+"""How a worker handles its partitions, including one whose chain lacks a segment."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from frametally_consumer.worker.pipeline import Pipeline
 
 
 class Answers:
-    """A pipeline that keeps what is asked of it until the test answers."""
+    """A pipeline that holds requests until the test answers."""
 
     def __init__(self) -> None:
         self.asked: list[Callable[[Callable[[], Any]], None]] = []
@@ -59,7 +59,7 @@ def assign(partitions: Partitions) -> None:
 def begin(partitions: Partitions, pipeline: Answers) -> None:
     assign(partitions)
     pipeline.answer(ChainEnd(0, None))
-    next(iter(partitions)).seek_to = None  # the log has been told
+    next(iter(partitions)).seek_to = None  # the offset is committed
 
 
 def take(partitions: Partitions, *offsets: int) -> None:
@@ -132,7 +132,7 @@ def assigned_at(place: ChainEnd, *, log_begin: int = 0) -> AssignedPartition:
     chain = SegmentChain(MemoryStore(), model="m-1", log_id="log", topic="frames", partition=0)
     assigned = AssignedPartition(0, chain, log_begin=log_begin)
     assigned.start_at(place)
-    assigned.seek_to = None  # the log has been told
+    assigned.seek_to = None  # the offset is committed
     return assigned
 
 
@@ -193,5 +193,5 @@ def test_a_jump_follows_another_workers_segment_that_reached_as_far_as_the_log_h
     assigned.add(0, outcome(0))
     assert whole_batch(assigned) == (0, 1, [0])
     assert not assigned.wants(9)
-    assigned.advance(2)  # the one that was there instead of ours
+    assigned.advance(2)  # the existing one, instead of ours
     assert whole_batch(assigned) == (2, 6, [])

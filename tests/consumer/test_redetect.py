@@ -1,4 +1,4 @@
-"""Stored frames that are detected again by another model, and the books of that."""
+"""Stored frames that another model detects again, and their books."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.fakes.memory import MemoryLog, MemoryStore
+from tests.fakes.records import make_segment
 from tests.fakes.said import Said
 
 from frametally import keys
@@ -27,7 +28,7 @@ from frametally.ports.frame_log import NoSuchTopic, consumer_group
 from frametally.process.exit_codes import PART_DONE
 from frametally.process.reports import NoProgress
 from frametally.records import FrameAnnouncement, FrameDetections, MediaManifest, decode, encode
-from frametally.segments.contents import encode_segment, list_segments, read_segment
+from frametally.segments.contents import list_segments, read_segment
 from frametally.segments.dead_letters import list_dead_letters
 from frametally.segments.redetect import redetect
 from frametally.settings.loading import Settings, load_settings
@@ -149,7 +150,7 @@ def test_the_model_then_has_every_frame_and_nothing_is_announced_for_it_any_more
 ) -> None:
     log = MemoryLog()
     topic = announce(settings, store, log).topic
-    announce(settings, store, log)  # twice before anyone detects: harmless
+    announce(settings, store, log)  # twice before any detection: harmless
     report = drain(settings, store, log, topic)
     assert report.dead_letters == []
     paths = {frame.image_path for key in list_segments(store) for frame in read_segment(store, key).frames()}
@@ -222,16 +223,7 @@ def put_segment(
         )
         for ms, number in frames
     ]
-    data = encode_segment(
-        model=model,
-        log_id="log",
-        topic="frames",
-        partition=0,
-        first_offset=first_offset,
-        next_offset=first_offset + len(frames),
-        frames=lines,
-        dead_letters=[],
-    )
+    data = make_segment(lines, [], first_offset, model=model, log_id="log")
     store.put(keys.segment_key(model, "log", "frames", 0, first_offset), data)
 
 
@@ -242,7 +234,7 @@ def test_memory_follows_the_largest_day_not_the_archive(settings: Settings) -> N
 
 
 def most_bytes(settings: Settings, days: int) -> int:
-    """Most memory that an archive of so many days takes, a video of 1,000 detected frames on each."""
+    """The most memory for an archive of this many days, with a video of 1,000 detected frames on each."""
     store, model = MemoryStore(), load_detector(settings).model_id
     for day in range(days):
         medium, start_ms = f"{day:02x}" * 32, 86_400_000 * day
@@ -334,7 +326,7 @@ IN_BOOKS = 6
 
 
 class Archive:
-    """Six stored frames that the log once announced, on the embedded parts; no model has seen them."""
+    """Six stored frames that were announced earlier, on the embedded parts; no model has seen them."""
 
     def __init__(self, folder: Path, topic: str = "frames") -> None:
         self.settings: Settings = load_settings(data_dir=folder, detector="pixels", log_partitions=2)
@@ -520,7 +512,7 @@ def test_a_dead_letter_goes_back_to_the_topic_that_it_came_from(
 
 def test_doctor_shows_the_models_topic(archive: Archive, capsys: pytest.CaptureFixture[str]) -> None:
     archive.drain("frames")
-    archive.status()  # the ledger learns of the model
+    archive.status()  # the ledger learns about the model
     topic = archive.announce_again()
     archive.log.create_topic(topic, 2)
     archive.publish(topic)

@@ -22,12 +22,12 @@ from frametally_models.detector_agreement import agreement, iou
 from frametally_models.files import ModelFiles
 from frametally_models.prepare import prepare_detector
 
-SIZE_PX = 224  # twice that is still within the clip's 854x480
+SIZE_PX = 224  # at twice this size it is still within the clip's 854x480
 FOUND_AGAIN = 0.9
-"""Of what one of both finds with a confidence of 0.25 or more: share that the other finds, too."""
+"""Of the detections of one with a confidence of 0.25 or more: the share that the other also has."""
 SHIFT, BIAS = 0.05, 0.025
-"""By how much the edges of boxes of 0.5 and more move, in parts of the side: the median without and with
-its sign. A box moves by chance; they may not all move one way."""
+"""How far the edges of boxes of 0.5 and more move, as a share of the side: the median without and with its
+sign. A box moves by chance; they may not all move in one direction."""
 
 
 def announced(store: MemoryStore, number: int, picture: Pixels) -> FrameAnnouncement:
@@ -87,7 +87,8 @@ def test_on_real_frames_the_boxes_are_those_of_the_whole_frame(
 
 
 def moved(one: Detection, others: list[Detection]) -> np.ndarray:
-    """(n, 4): how far left, top, right and bottom of a sure box moved, in parts of its side; n is 0 or 1."""
+    """(n, 4): how far the left, top, right and bottom of a sure box moved, as a share of its side; n is 0 or
+    1."""
     same = [other for other in others if other.label == one.label and iou(one.box, other.box) >= 0.5]
     if one.confidence < 0.5 or not same:
         return np.empty((0, 4))

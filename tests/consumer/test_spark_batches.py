@@ -1,4 +1,4 @@
-"""What Spark detects is what the consumer does, and is committed as the consumer does."""
+"""Spark detects and commits the same as the consumer."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ MESSAGES = 12
 
 
 class Place:
-    """Messages of one partition, and where their segments go."""
+    """The messages of one partition, and the place of their segments."""
 
     def __init__(self, folder: Path) -> None:
         self.settings = load_settings(
@@ -56,7 +56,7 @@ class Place:
         return BatchWork("log-1", {0: begin}, {} if committed is None else {0: committed}, 1, None)
 
     def detect(self, records: Sequence[LogRecord], work: BatchWork) -> list[batches.BatchDone]:
-        """As a process of Spark's does, by its environment."""
+        """Like a process of Spark, by its environment."""
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(batches, "_opened", [])
             for name, value in (environment_of(self.settings) | self.environment).items():
@@ -66,7 +66,7 @@ class Place:
             )
 
     def detected(self) -> tuple[list[bytes], list[bytes]]:
-        """Lines and dead letters of all segments, which follow one another."""
+        """Lines and dead letters of all segments, which must be adjacent."""
         lines, letters, end = [], [], 0
         for key in list_segments(self.store):
             segment = read_segment(self.store, key)
@@ -78,7 +78,7 @@ class Place:
         return lines, letters
 
     def told(self) -> list[bytes]:
-        """What is on the topic of results."""
+        """The messages on the topic of results."""
         with closing(open_frame_log(self.settings.log_url)) as log:
             return [record.value for record in everything(log, self.settings.results_topic)]
 
@@ -94,7 +94,7 @@ def everything(log: FrameLog, topic: str) -> list[LogRecord]:
 
 @pytest.fixture
 def expected(tmp_path: Path) -> tuple[list[bytes], list[bytes]]:
-    """What our own consumer makes of the same messages."""
+    """The output of our own consumer for the same messages."""
     place = Place(tmp_path / "ours")
     with closing(place.store), closing(open_frame_log(place.settings.log_url)) as log:
         log.create_topic(TOPIC, 1)
@@ -159,7 +159,7 @@ COMMITTED_TOPIC, MODEL = "video-frames", "tiny-1"
 
 
 class Member:
-    """A member of the group by which nothing can be committed while `is_away`."""
+    """A member of the group that cannot commit while `is_away`."""
 
     def __init__(self, inner: LogConsumer) -> None:
         self.inner = inner
@@ -224,7 +224,7 @@ def test_of_a_partition_that_went_to_another_nothing_is_committed_any_more(
     engine._done.put(done(0, 5))
     engine._commit(member)
     engine._leave([0])
-    engine._held.add(0)  # it comes back: others have gone on meanwhile
+    engine._held.add(0)  # it resumes: others have gone on meanwhile
     member.inner.commit(0, 9)
     member.is_away = False
     engine._commit(member)

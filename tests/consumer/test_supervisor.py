@@ -1,4 +1,4 @@
-"""Of `--workers N`, each worker is looked after whatever it meets, also before it can wait by itself."""
+"""The supervisor of `--workers N` restarts each worker after any failure, even before the worker can wait."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def empty_bucket(is_away: threading.Event) -> Iterator[str]:
 
 
 def work_without_patience(*arguments: Any) -> None:
-    """Be a worker's process, in which a call of the store is tried once, and not for four seconds."""
+    """Act as a worker's process that tries a call of the store once, not for four seconds."""
     setattr(retrying, "is_time_for", lambda seconds: False)  # noqa: B010
     WORK(*arguments)
 

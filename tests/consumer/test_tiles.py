@@ -1,4 +1,4 @@
-"""Tiles find what is small in a large picture, and no object twice, whatever the order of their results."""
+"""Tiles detect small objects in a large picture, and no object twice, in any order of their results."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ TOPIC = "frames"
 
 
 class BrightDetector:
-    """One box per picture, as confident as the picture is bright."""
+    """One box per picture; its confidence is the picture's brightness."""
 
     model_id = "bright-1"
 
@@ -41,7 +41,7 @@ class BrightDetector:
 
 
 class FailingStore:
-    """A store whose calls fail when `fault` says so: faults are values."""
+    """A store whose calls fail when `fault` says so."""
 
     def __init__(self, inner: ObjectStore, fault: Callable[[str, str], None]) -> None:
         self._inner, self._fault = inner, fault
@@ -226,7 +226,7 @@ def test_a_store_that_is_away_for_a_while_costs_time_and_no_frame(
 
 
 class Killed(BaseException):
-    """The process is gone: nothing in it may catch this."""
+    """The process is gone: no code in it may catch this."""
 
 
 @pytest.mark.thorough
@@ -256,7 +256,7 @@ def test_killed_at_any_call_of_the_store_the_next_worker_completes_the_chain(
 
 
 class Stoppable(BrightDetector):
-    """Sets `detected` once it has found something; may be slow."""
+    """Sets `detected` after its first detection; may be slow."""
 
     def __init__(self, seconds: float = 0.0) -> None:
         self.detected = threading.Event()
@@ -342,7 +342,7 @@ def test_the_lease_is_kept_while_a_put_is_tried_again_and_the_detector_is_slow(
 
     def away_for_a_while(method: str, key: str) -> None:
         if method == "put" and time.monotonic() < lost:
-            other.poll(timeout_s=0, max_records=0)  # it would take what nobody holds
+            other.poll(timeout_s=0, max_records=0)  # it would take free partitions
             raise Retryable("the store did not answer")
 
     report = drain(settings, FailingStore(store, away_for_a_while), log)  # type: ignore[arg-type]

@@ -16,7 +16,7 @@ from frametally.process.time_limit import time_limit
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
-    """Seconds of its own pauses: threads that other tests left behind go on sleeping."""
+    """The number of seconds of this test's pauses: threads of other tests may still sleep."""
     slept: list[float] = []
     monkeypatch.setattr(
         "frametally.process.retrying.time", SimpleNamespace(**vars(time) | {"sleep": slept.append})

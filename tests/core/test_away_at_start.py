@@ -1,6 +1,7 @@
-"""A command that goes on waits for a server that is away at its start; one that is run once says so and ends.
+"""A long-running command waits for a server that is unavailable at its start; a one-off command reports it
+and exits.
 
-A container that is stopped has no name: a name that nobody knows is away, too.
+A stopped container has no name in the network, so an unknown host name counts as unavailable.
 """
 
 from __future__ import annotations

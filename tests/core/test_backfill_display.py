@@ -1,4 +1,4 @@
-"""How an archive stands is shown by bars on a terminal, and by a line now and then elsewhere."""
+"""Progress over an archive: bars on a terminal, and an occasional line elsewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""`frametally backup` and `frametally restore`: where backups lie, who can read them, what is refused."""
+"""`frametally backup` and `frametally restore`: where backups are, who can read them, and which
+are refused."""
 
 from __future__ import annotations
 
@@ -36,7 +37,7 @@ Said = Callable[..., str]
 
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """Of a data folder with an account, and no backup yet."""
+    """The backup options of a data folder with an account and without a backup."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FRAMETALLY_DATA_DIR", str(tmp_path / "data"))
     made = load_settings()
@@ -79,7 +80,7 @@ def files_of(folder: Path) -> list[Path]:
 
 
 def with_header(data: bytes, changes: Mapping[str, Any], *, is_sealed: bool = True) -> bytes:
-    """A backup with another first line, and the checksum that belongs to it."""
+    """A backup with another first line, and the matching checksum."""
     line, _, body = data.partition(b"\n")
     header = contents.BackupHeader(**{**json.loads(line), **changes})
     if is_sealed:
@@ -192,7 +193,7 @@ def test_a_folder_that_was_misspelt_is_no_backup_of_nothing(said: Said, tmp_path
 
 
 def older_name(made_at_ms: int) -> str:
-    """The name that frametally gave a backup before it numbered them."""
+    """The name of a backup before frametally numbered them."""
     return backup_name(0, made_at_ms).partition("-")[2]
 
 
@@ -284,7 +285,7 @@ def test_up_makes_one_a_day_however_often_it_is_started(settings: Settings) -> N
         nightly.back_up_if_due(settings, NOW_MS + hour * HOUR_MS) is not None
         for hour in (0, 1, 23, 24, 25, -1, 0, 22)
     ]
-    # A clock that was set back makes one more, and only one.
+    # A clock that was set back causes one more, and only one.
     assert made == [True, False, False, True, False, True, False, False]
     with closing(open_object_store(settings.store_url)) as store:
         assert [one.made_at_ms - NOW_MS for one in stored_backups(store)] == [0, DAY_MS, -HOUR_MS]

@@ -26,7 +26,7 @@ def moving(count: int) -> list[str]:
 
 
 def still(seconds: int, key_frame_s: int, name: str = "s") -> list[str]:
-    """A still scene of which compression leaves one picture for each key frame."""
+    """A still scene of which compression leaves one picture per key frame."""
     return [f"{name}{number // (5 * key_frame_s)}" for number in range(5 * seconds)]
 
 

@@ -1,4 +1,4 @@
-"""The segments of a partition are one chain, whoever writes them."""
+"""The segments of a partition form one chain, even with several writers."""
 
 import pytest
 from tests.fakes.memory import MemoryStore

@@ -1,4 +1,4 @@
-"""What a user mistypes is told in one line, with where to look."""
+"""A mistyped command gets one line that says where to look."""
 
 import logging
 import re

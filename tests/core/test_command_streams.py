@@ -1,4 +1,4 @@
-"""What a command prints may have nowhere to go: it ends with one line or none, and its exit code tells."""
+"""A command whose output cannot be written prints one line or none, and its exit code shows the failure."""
 
 from __future__ import annotations
 

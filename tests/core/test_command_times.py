@@ -1,4 +1,4 @@
-"""Every command with a range takes one that ends where time does, and says in one line what is not a time."""
+"""Every command with a range accepts an end at the end of time, and refuses other texts in one line."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ARGUMENTS = {
     "retention hold": ["case-7"],
 }
 UNDO = {("retention", "hold"): ["retention", "release", "case-7"]}
-"""What lets a command that makes something be called again."""
+"""Options that allow a command to run twice."""
 
 
 def ranged(group: click.Group = cli, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -41,7 +41,7 @@ def ranged(group: click.Group = cli, path: tuple[str, ...] = ()) -> Iterator[tup
 
 
 def ends_of(command: click.Command) -> list[str]:
-    """The ends of a range that may be left out."""
+    """The ends of a range that may be omitted."""
     flags = {flag for parameter in command.params for flag in parameter.opts if not parameter.required}
     ends = ["--from", "--to"]
     return ends if flags.issuperset(ends) else []
@@ -58,9 +58,9 @@ def found(path: tuple[str, ...]) -> click.Command:
 
 
 def call_on_empty_store(command: tuple[str, ...], folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Make an empty store; returns the command with the arguments that it must have, and its data folder."""
+    """Make an empty store; return the command with its required arguments, and its data folder."""
     monkeypatch.setenv("COLUMNS", "300")
-    monkeypatch.setenv("FRAMETALLY_DETECTOR", "opencv")  # else the store would remember one, and say so
+    monkeypatch.setenv("FRAMETALLY_DETECTOR", "opencv")  # else the store would remember one, and report it
     with closing(open_object_store((folder / "store").as_uri())):
         pass
     return [*command, *ARGUMENTS.get(" ".join(command), []), "--data-dir", str(folder)]

@@ -1,4 +1,4 @@
-"""What a component's folder says about its settings is so: the README's table and `.env.example`."""
+"""The README's table and `.env.example` of each component list its settings correctly."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ READ_BY = {
     "elasticsearch": ["elasticsearch/frametally_search/*.py"],
     "simple_frontend": ["simple_frontend/frametally_web/*.py"],
 }
-"""By folder: the code that reads its settings. What is read by name there is not all: see `OPENED`."""
+"""By folder: the code that reads its settings. See `OPENED` for settings that are read by name elsewhere."""
 OPENED = {
     "producer": {"data_dir", "store_url", "log_url"},
     "consumer": {"data_dir", "store_url", "log_url", "lease_s"},
@@ -28,7 +28,7 @@ OPENED = {
     "simple_frontend": {"data_dir", "store_url", "index_url", "timezone"}
     | {name for name in Settings.model_fields if name.startswith("web_")},
 }
-"""What the ports and the rules read that it uses."""
+"""Settings that ports and rules read for it."""
 
 
 @pytest.mark.parametrize("folder", READ_BY)
@@ -54,10 +54,10 @@ def test_the_example_is_what_is_so_without_it(
     (tmp_path / "core/frametally/settings").mkdir(parents=True)
     (here := tmp_path / folder).mkdir()
     monkeypatch.chdir(here)
-    monkeypatch.setattr("frametally.settings.loading._checkout", lambda: here)  # it is for a checkout's
+    monkeypatch.setattr("frametally.settings.loading._checkout", lambda: here)  # only for a checkout
     plain = load_settings().model_dump()
     example = (ROOT / folder / ".env.example").read_text(encoding="utf-8")
     (here / ".env").write_text(re.sub(r"^#(FRAMETALLY_)", r"\1", example, flags=re.MULTILINE))
     uncommented = load_settings().model_dump()
-    # That of the models is written with `~`, whatever XDG's variables say.
+    # The folder of the models is written with `~`, independent of XDG's variables.
     assert {**uncommented, "models_dir": None} == {**plain, "models_dir": None}

@@ -1,4 +1,4 @@
-"""What every count index keeps: one current run per day, flipped at once; queries that sum what they say."""
+"""The contract of every count index: one current run per day, switched at once; queries with correct sums."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ MINUTE_MS = 60_000
 
 @pytest.fixture(params=ADAPTERS, ids=lambda adapter: adapter.__name__)
 def new_index(request: pytest.FixtureRequest) -> Iterator[Callable[[], CountIndex]]:
-    """Opens one index, as often as it is called: each call as another process would."""
+    """Opens one index on each call, as another process would."""
     with opened(request.param) as make:
         yield make
 
@@ -77,7 +77,7 @@ def test_what_is_asked_in_one_moment_is_of_one_state_whatever_is_published_meanw
 
 
 def test_places_are_counted_like_sources_and_are_no_models(index: CountIndex) -> None:
-    """Names of lines are as long as they may be, and need all the room that an escaped one can."""
+    """Names of lines have the maximum length, and need all the room of an escaped one."""
     name = quote("\U0001f6a6" * 100, safe="")
     place = f"gate/movement/{name}/{name}"
     assert index.publish(run(), [count(detections=7)], [coverage(frames=5)])
@@ -115,7 +115,7 @@ def test_places_are_counted_like_sources_and_are_no_models(index: CountIndex) ->
 
 
 def test_a_crossing_in_an_interval_without_a_frame_is_kept(index: CountIndex) -> None:
-    """Somebody is followed over a second without a frame, and the base interval is a second."""
+    """An object is tracked over a second without a frame, and the base interval is a second."""
     nothing = coverage(frames=0, covered_ms=0, objects=1)
     assert index.publish(run(), [count(frames=0, evidence=[])], [nothing])
     found = index.histogram(CountQuery("m", 60, 60))
@@ -555,7 +555,7 @@ def test_names_are_only_names(index: CountIndex, name: Any) -> None:
 def test_of_what_was_measured_in_part_that_part_can_be_read_whatever_the_bars(
     index: CountIndex, interval_s: int
 ) -> None:
-    """Each hour of each source is measured or not; of the yard's only the second."""
+    """Each hour of each source is measured or not; in the yard, only the second."""
     for day, day_ms in (("2026-01-01", DAY_MS), ("2026-01-02", DAY_MS + 86_400_000)):
         hours = [("gate", 0, 2), ("gate", 1, 3), ("yard", 0, None), ("yard", 1, 5)]
         index.publish(
@@ -654,13 +654,13 @@ def test_what_was_tracked_and_covered_is_summed_and_unknown_where_a_part_is(inde
             count(label="car", detections=4, objects=1, tracked_detections=3),
             count(DAY_MS + MINUTE_MS, label="car", detections=2, objects=0, tracked_detections=0),
             count(label="bus", objects=1, tracked_detections=1),
-            count(DAY_MS + MINUTE_MS, label="bus", objects=1),  # by a version that did not say so
+            count(DAY_MS + MINUTE_MS, label="bus", objects=1),  # from a version that did not record it
         ],
         [
             coverage(objects=2, analysed_fps=5.0, covered_ms=3_000),
             coverage(DAY_MS + MINUTE_MS, objects=1, analysed_fps=5.0, covered_ms=60_000),
             coverage(DAY_MS + 3600_000, analysed_fps=1.5, covered_ms=10),  # too slow
-            coverage(DAY_MS + 2 * 3600_000, analysed_fps=5.0),  # by a version that did not say so
+            coverage(DAY_MS + 2 * 3600_000, analysed_fps=5.0),  # from a version that did not record it
             coverage(DAY_MS + 3 * 3600_000, analysed_fps=0.0),  # the same, single pictures
         ],
     )
@@ -783,7 +783,7 @@ def test_closing_twice_is_no_error(new_index: Callable[[], CountIndex]) -> None:
     index.close()
 
 
-# Days round 1970, so that times below zero are rounded down as well.
+# Days around 1970, so that negative times are rounded down as well.
 EPOCH_DAYS = {"1969-12-31": -1, "1970-01-01": 0, "1970-01-02": 1}
 
 
@@ -817,7 +817,7 @@ def published_counts(draw: st.DrawFn) -> list[IntervalCount]:
 
 
 def covered(start_ms: int, source: str) -> Coverage:
-    """Two frames; by the minute, something is not known."""
+    """Two frames; by the minute, some values are unknown."""
     minute = start_ms // MINUTE_MS
     return coverage(
         start_ms,
@@ -892,7 +892,7 @@ def test_answers_are_those_of_a_plain_count(
         end += 1440 * (end <= first)
         minute = (ms + offset_ms) // MINUTE_MS + 4320  # since a Monday: 1970 began on a Thursday
         days = weekdays or {1, 2, 3, 4, 5, 6, 7}
-        # The day before has what goes on past midnight.
+        # The day before contains the part that continues past midnight.
         return any(
             minute // 1440 % 7 + 1 == (day + past - 1) % 7 + 1 and first <= minute % 1440 + 1440 * past < end
             for day in days
@@ -967,7 +967,7 @@ def test_answers_are_those_of_a_plain_count(
         )
         for hour, parts in sorted(of_week.items())
     ]
-    # What could not be measured of any label is not 0 of those that were not seen.
+    # A value that was not measured for any label is unknown, not 0, for labels without objects.
     assert [hour.objects for hour in week] == [
         None if known(parts, "objects") is None else known(hours[hour], "objects")
         for hour, parts in sorted(of_week.items())
@@ -986,7 +986,7 @@ def test_answers_are_those_of_a_plain_count(
             return False
         return bool(is_too_weak(sum(c.detections for c in of_label), tracked))
 
-    # Of labels that were seen too weakly nothing is known, and of the others at least what they have.
+    # Nothing is known of labels that were seen too weakly; of the others, at least these objects.
     assert [hour.least_objects for hour in week if hour.objects is not None] == [
         least(hour.hour) for hour in week if hour.objects is not None
     ]

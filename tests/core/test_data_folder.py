@@ -1,4 +1,4 @@
-"""The data folder: named by somebody, never by an empty variable, and never made by what only reads."""
+"""The data folder: named by the user, never by an empty variable, and never created by read-only commands."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_a_folder_that_is_named_wins_over_an_empty_variable(
 def test_a_folder_whose_name_is_no_text_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """URLs are made of it: the store would lie elsewhere than the rest."""
+    """It becomes part of URLs: the store would be elsewhere than the rest."""
     assert cli.main(["produce", "a.mp4", "--data-dir", os.fsdecode(b"caf\xe9")]) == 2
     assert r"caf\xe9 is not UTF-8" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""What was set aside can be listed, mended and settled; the counts end as if nothing had happened."""
+"""Dead letters can be listed, mended and settled; the counts end as if nothing had failed."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""The documentation names what is there, leads everywhere, and says where each module stands."""
+"""The documentation names existing things, its links work, and it lists each module."""
 
 from __future__ import annotations
 

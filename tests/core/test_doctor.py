@@ -1,4 +1,4 @@
-"""The check-up: what is broken has one line and a remedy, nothing secret is shown."""
+"""The check-up: each fault has one line and a remedy, and no secret is shown."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def with_data(settings: Settings) -> Settings:
-    """Where something has been produced, counted and indexed, as far as a check-up goes."""
+    """A folder with produced, counted and indexed footage, as far as a check-up can see."""
     with open_books(settings):
         for module in of_capabilities("made_data"):
             module.make_data(settings)
@@ -200,7 +200,7 @@ def test_a_port_that_is_broken_is_one_bad_row_with_its_remedy(
 
 
 class LogWithout:
-    """A log that refuses one right: faults are values."""
+    """A log that refuses one right."""
 
     def __init__(self, log: FrameLog, refused: str) -> None:
         self._log, self._refused = log, refused
@@ -349,7 +349,7 @@ def test_two_packages_that_install_the_same_files_are_bad(monkeypatch: pytest.Mo
 def test_a_stage_is_checked_for_what_it_needs_alone(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As a consumer in the stack: it may read frames, and has no password of the books."""
+    """As a consumer in the stack: it may read frames, and does not have a password of the books."""
     with closing(open_frame_log(settings.log_url)) as log:
         for topic in (settings.topic, settings.live_topic, settings.results_topic):
             log.create_topic(topic, 1)

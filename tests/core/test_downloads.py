@@ -1,4 +1,4 @@
-"""Files known by their sha256 come from upstream or from a package, and never with other bytes."""
+"""Files with a known SHA-256 come from upstream or from a package, and never with other bytes."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def upstream(monkeypatch: pytest.MonkeyPatch) -> Iterator[Upstream]:
 
 @pytest.fixture
 def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder that is all that pip knows of; empty at first."""
+    """The only folder of packages that pip knows; empty at first."""
     folder = tmp_path / "index"
     folder.mkdir()
     monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")

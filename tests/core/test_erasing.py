@@ -1,4 +1,4 @@
-"""Erasure: of what is forgotten with its pictures nothing is left, and of nothing else anything is gone."""
+"""Erasure: nothing remains of footage that is deleted with its pictures, and everything else remains."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_pictures_that_no_medium_names_are_found(world: World, tmp_path: Path) -
 
 @pytest.mark.parametrize("kind", ["video", "pictures"])
 def test_pictures_of_a_medium_that_is_being_produced_are_never_unnamed(world: World, kind: str) -> None:
-    """Stored before they are announced and noted: the manifest does not have them yet."""
+    """Stored before the announcement and the note: the manifest does not have them yet."""
     if kind == "video":
         made = world.produce_video("cam.mp4", "cam", state="producing")
         world.store.put(keys.image_key("cam", START_MS + 90_000, made.sha256, 90), JPEG)
@@ -134,14 +134,14 @@ def test_while_a_medium_is_put_right_nothing_is_called_unnamed(world: World) -> 
 
 
 class _NoLedger:
-    """Knows of nothing that was detected; a real one takes a second to be made."""
+    """Has no detections; a real one takes a second to make."""
 
     def extent(self, media: str, *, from_ms: int | None, to_ms: int | None) -> Extent:
         return Extent(0, 0)
 
 
 class _Play:
-    """A world on which whatever hypothesis chooses is done, with the forgetting checked each time."""
+    """A world on which hypothesis acts at random, with each deletion checked."""
 
     def __init__(self) -> None:
         self.world = World()
@@ -151,7 +151,7 @@ class _Play:
         start_ms = START_MS + at * 20_000_000
         name = f"{at % 3}.mp4"
         if any(manifest.name == name for manifest in self.manifests()):
-            return  # a producer keeps a known medium as it is
+            return  # a producer does not store a known medium again
         self.world.produce_video(name, source, frames=range(3), start_ms=start_ms)
 
     def produce_pictures(self, source: str, at: int) -> None:
@@ -195,7 +195,7 @@ class _Play:
             return
         assert not (gone - kept) & after
         assert {key.split("-")[-2] for key in before - after} <= whose
-        if from_ms is None:  # of what was forgotten nothing is left, wherever it once lay
+        if from_ms is None:  # nothing remains anywhere of the deleted footage
             left = {key for key in after if key.split("-")[-2] in whose}
             assert left <= kept
 
@@ -225,7 +225,7 @@ def test_whatever_was_done_before_the_forgotten_are_gone_and_the_others_are_ther
 ) -> None:
     play = _Play()
     for step, source, at in [*steps, *(("forget_whole", source, 0) for source in "abc")]:
-        with suppress(Misconfigured):  # such as frames whose pictures cannot be told apart
+        with suppress(Misconfigured):  # such as frames with equal pictures
             act: Callable[..., Any] = getattr(play, step)
             act(source, at)
     assert unnamed(play.world) == images(play.world)

@@ -1,4 +1,4 @@
-"""A scheduler can tell a crash from work that set something aside."""
+"""A scheduler can distinguish a crash from work that set something aside."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_no_manual_says_that_a_command_ends_with_the_code_of_a_crash() -> None:
         "*.md",
         ":!CHANGELOG.md",
         ":!benchmarks/results",
-    )  # of the others, both tell of former versions
+    )  # of the others, both mention earlier versions
     command = ["git", "ls-files", "--", *manuals]
     names = subprocess.run(
         command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True, check=True

@@ -1,4 +1,4 @@
-"""Explaining a bar: every frame behind it, and a total that is the bar's."""
+"""Explaining a bar: every frame behind it, and a total that equals the bar."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def frame(at_ms: int, boxes: list[Detection], *, source: str = "cam", media: str
 
 
 class Reading(MemoryStore):
-    """A store that remembers what was read of it in full."""
+    """A store that records each full read."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""A failpoint kills the process where, and only where, it was asked to."""
+"""A failpoint kills the process at the requested place, and nowhere else."""
 
 import os
 import re
@@ -24,7 +24,7 @@ for _ in range(3):
 
 
 def run(failpoint: str) -> tuple[int, int]:
-    """Exit code, and how often the places were passed."""
+    """Exit code, and the number of passes at the places."""
     done = subprocess.run(
         [sys.executable, "-c", PASSES],
         env=os.environ | {failpoints.VARIABLE: failpoint},
@@ -72,7 +72,7 @@ def test_a_stage_refuses_it_in_one_line(stage: list[str], tmp_path: Path) -> Non
 def test_every_name_is_passed_somewhere_and_no_other_is() -> None:
     sources = [path.read_text(encoding="utf-8") for package in PACKAGES for path in package.rglob("*.py")]
     passed = {name for text in sources for name in re.findall(r'failpoints\.passing\("([^"]+)"\)', text)} | {
-        f"{topic}.{moment}"  # of both outboxes, by what they share
+        f"{topic}.{moment}"  # of both outboxes, in their shared code
         for text in sources
         for moment in re.findall(r'failpoints\.passing\(f"\{topic\}\.(\w+)"\)', text)
         for topic, capability in (("alerts", "alerts"), ("mail", "videos"))

@@ -1,4 +1,5 @@
-"""What the file store keeps beside the contract: nothing half-written is seen, nothing durable is lost."""
+"""The file store's guarantees beyond the contract: no half-written file is visible, no durable one
+is lost."""
 
 import errno
 import os
@@ -63,7 +64,7 @@ def test_of_8_processes_that_race_to_create_an_object_exactly_one_wins(root: Pat
     assert sorted(key for key, _ in wins) == list(range(30))
     store = FileStore(f"file://{root}")
     assert all(store.get(f"metadata/{key}.jsonl") == b"%d" % n * 50_000 for key, n in wins)
-    assert len(files_below(root)) == 30  # no staging file stays
+    assert len(files_below(root)) == 30  # no staging file remains
 
 
 def test_reopening_the_folder_finds_what_was_put(root: Path) -> None:
@@ -104,7 +105,7 @@ def test_a_writer_that_dies_before_the_name_leaves_no_object_and_no_obstacle(roo
 def test_staging_files_are_not_listed_and_no_key_is_called_like_one(root: Path) -> None:
     store = FileStore(f"file://{root}")
     store.put("a/1.jpg", b"x")
-    for name in ("put#123", "1.jpg#1"):  # ours and obstore's, as a crash leaves them
+    for name in ("put#123", "1.jpg#1"):  # ours and obstore's, as left by a crash
         (root / "a" / name).write_bytes(b"half")
         for durable in (True, False):
             with pytest.raises(Poison, match="looks like a temporary file"):

@@ -1,6 +1,6 @@
-"""What every frame log keeps, whichever it is.
+"""The contract of every frame log.
 
-What the SQLite log keeps beside it: `test_sqlite_log.py`; what the one on Kafka does: `test_kafka_log.py`.
+For guarantees of the SQLite log alone see `test_sqlite_log.py`; for those of Kafka, `test_kafka_log.py`.
 """
 
 import inspect
@@ -37,7 +37,7 @@ ResultT = TypeVar("ResultT")
 
 LEASE_S = 10.0
 PATIENCE_S = 30.0
-"""How long something is waited for that comes by itself: on a real server, others work meanwhile."""
+"""How long to wait for spontaneous events: a real server has other work meanwhile."""
 
 
 def new_sqlite_log(stack: ExitStack, clock: ManualClock) -> FrameLog:
@@ -47,7 +47,7 @@ def new_sqlite_log(stack: ExitStack, clock: ManualClock) -> FrameLog:
 
 
 class KafkaSpace:
-    """A Kafka log that is empty at first: its topics and groups have a name in front that only it knows.
+    """An empty Kafka log: its topics and groups have a unique prefix.
 
     Its leases run in real time.
     """
@@ -97,9 +97,9 @@ class KafkaSpace:
 
 
 class RealClock(ManualClock):
-    """Goes by itself: `advance` waits, for a part of a lease or for more than one.
+    """Runs in real time: `advance` waits for part of a lease or longer.
 
-    Leases are short where a test waits for their end, and long where it does not.
+    Leases are short in tests that wait for their end, and long in the others.
     """
 
     def __init__(self, lease_s: float) -> None:
@@ -114,7 +114,7 @@ def new_kafka_log(stack: ExitStack, clock: ManualClock) -> FrameLog:
     return KafkaSpace(stack, getattr(clock, "lease_s", 10.0))  # type: ignore[return-value]
 
 
-# A further adapter is one more line: how to make an empty log, closed and removed with the stack.
+# To add an adapter, add a line: how to make an empty log, closed and removed with the stack.
 ADAPTERS: dict[str, Callable[[ExitStack, ManualClock], FrameLog]] = {
     "sqlite": new_sqlite_log,
     "memory": lambda stack, clock: MemoryLog(lease_s=LEASE_S, clock=clock),
@@ -126,7 +126,7 @@ on_a_server = pytest.mark.parametrize("adapter", SERVERS)
 
 
 class Member:
-    """A consumer that keeps what it was told and given; it leaves the group when the stack closes."""
+    """A consumer that records its calls and messages; it leaves the group when the stack closes."""
 
     def __init__(self, stack: ExitStack, log: FrameLog, *, topic: str = TOPIC, group: str = GROUP) -> None:
         self.told: list[tuple[str, list[int]]] = []
@@ -151,7 +151,7 @@ class Member:
         return records
 
     def drain(self, expected: int = 0) -> list[LogRecord]:
-        """All that comes: `expected` messages, and then perhaps more."""
+        """All messages that arrive: `expected` ones, and then perhaps more."""
         found: list[LogRecord] = []
         by_s = time.monotonic() + PATIENCE_S * self.real
         while (records := self.poll()) or (len(found) < expected and time.monotonic() < by_s):
@@ -167,7 +167,7 @@ def take_part(member: Member) -> None:
 
 
 def until(reached: Callable[[], bool], *members: Member) -> None:
-    """Let these members take part until the group has come that far."""
+    """Let these members take part until the group gets there."""
     by_s = time.monotonic() + PATIENCE_S * members[0].real
     while True:
         side_by_side(take_part, *members)
@@ -176,19 +176,19 @@ def until(reached: Callable[[], bool], *members: Member) -> None:
 
 
 def side_by_side(act: Callable[[Member], ResultT], *members: Member) -> list[ResultT]:
-    """What each does, all at once: on a server a change waits until every member has polled."""
+    """Run all calls at once: on a server a change waits until every member has polled."""
     with ThreadPoolExecutor(len(members)) as pool:
         return list(pool.map(act, members))
 
 
 def settle(*members: Member) -> None:
-    """Let every member poll until nobody has anything to give back or to take."""
+    """Let every member poll until none has a partition to give back or to take."""
     for member in members * 3:
         member.consumer.poll(timeout_s=0, max_records=0)
     if members[0].real:
         sizes = [PARTITIONS // len(members) + (n < PARTITIONS % len(members)) for n in range(len(members))]
         until(lambda: sorted((len(m.assignment()) for m in members), reverse=True) == sizes, *members)
-        until(lambda: True, *members)  # who gave something up has joined again
+        until(lambda: True, *members)  # the member that gave up a partition has joined again
 
 
 def messages(count: int) -> list[tuple[bytes, bytes]]:
@@ -372,7 +372,7 @@ def test_no_partition_starves_behind_a_long_one(log: FrameLog, stack: ExitStack)
         seen |= {record.partition for record in records}
     if (
         member.real
-    ):  # Kafka's client hands out what it has of one partition, a megabyte at most, then the next
+    ):  # Kafka's client delivers its messages of one partition, a megabyte at most, then the next
         seen |= {record.partition for record in member.drain(560 - len(member.records))}
     assert seen == set(range(PARTITIONS))
 
@@ -440,7 +440,7 @@ def test_two_members_share_evenly_and_the_newcomer_starts_where_the_other_commit
             first.consumer.commit(partition, ends[partition] - 2)
 
     first.at_revocation = commit_all_but_two
-    assert second.poll() == []  # all is still the first one's
+    assert second.poll() == []  # the first one still has all
     until(lambda: len(first.told) > 1, first)
     moved = first.told[-1][1]
     assert first.told[1:] == [("revoked", moved)]
@@ -508,7 +508,7 @@ def test_a_lease_that_runs_out_hands_over_and_the_late_commit_is_refused(
             refused.append(partition)
 
     zombie.at_revocation = commit_late
-    zombie.poll()  # it learns, and joins anew
+    zombie.poll()  # it notices, and joins again
     assert zombie.told[-1] == ("revoked", list(range(PARTITIONS)))
     assert refused == list(range(PARTITIONS))
     assert zombie.assignment() == set()
@@ -697,7 +697,7 @@ members_and_deeds = st.lists(
 def test_whoever_polls_sleeps_or_leaves_the_commits_of_a_partition_are_one_chain(
     adapter: str, deeds: list[tuple[int, str]]
 ) -> None:
-    """A commit that is taken covers exactly what follows the one before: no gap, nothing twice."""
+    """A commit that succeeds covers exactly the messages after the one before: no gap, no repetition."""
     clock, chain = ManualClock(), dict.fromkeys(range(3), 0)
     with ExitStack() as stack:
         log = ADAPTERS[adapter](stack, clock)
@@ -797,20 +797,20 @@ def test_concurrent_publishers_and_consumers_lose_nothing_and_keep_each_keys_ord
 def test_trim_removes_what_every_group_that_committed_has_committed(log: FrameLog, stack: ExitStack) -> None:
     log.publish(TOPIC, messages(120))
     ends = log.end_offsets(TOPIC)
-    assert log.trim(TOPIC) == 0  # nobody has committed
+    assert log.trim(TOPIC) == 0  # no offset is committed
 
     fast, slow = Member(stack, log), Member(stack, log, group="slow")
     fast.drain(120)
     slow.drain(120)
     commit_all(log, fast)
     slow.consumer.commit(0, 3)
-    assert log.trim(TOPIC) == 3  # of the other partitions, the slow group still needs all
+    assert log.trim(TOPIC) == 3  # the slow group still needs all of the other partitions
     assert log.begin_offsets(TOPIC) == {0: 3, 1: 0, 2: 0, 3: 0, 4: 0, 5: 0}
 
     commit_all(log, slow)
     assert log.trim(TOPIC) == 117
     assert log.trim(TOPIC) == 0
-    slow.consumer.commit(0, 2)  # set back: what is gone stays gone
+    slow.consumer.commit(0, 2)  # set back: deleted messages stay deleted
     assert log.trim(TOPIC) == 0
     assert log.begin_offsets(TOPIC) == log.end_offsets(TOPIC) == ends
     log.publish(TOPIC, messages(60))
@@ -842,7 +842,7 @@ def test_a_group_whose_committed_offset_was_trimmed_starts_at_the_beginning(
     log.publish(TOPIC, messages(120))
     begin = log.begin_offsets(TOPIC)
     found = behind.drain(120)
-    # Kafka's client may have had some of the removed ones at hand.
+    # Kafka's client may have buffered some of the removed ones.
     assert len([record for record in found if record.offset >= begin[record.partition]]) == 120
     assert len(found) == 120 or behind.real
     behind.consumer.commit(0, 1)

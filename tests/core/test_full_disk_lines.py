@@ -1,4 +1,5 @@
-"""What a full disk, or one without hard links, says: one line that names the file and a remedy that works."""
+"""On a full disk, or one without hard links, commands print one line with the file and a remedy
+that works."""
 
 from __future__ import annotations
 
@@ -99,7 +100,7 @@ def test_a_file_system_without_hard_links_is_named_with_what_to_do(
 
     with closing(open_object_store(tmp_path.as_uri())) as store:
         monkeypatch.setattr(os, "link", link)
-        if not durable:  # by the library's own link, which is to fail alike
+        if not durable:  # through the library's own link call, which fails the same way
             monkeypatch.setattr(plain_of(store), "_put_fast", lambda *_, **__: link())
         with pytest.raises(Misconfigured, match=r"without hard links \(\w.*STORE_URL or ") as raised:
             store.put("media/a.json", b"{}", if_absent=True, durable=durable)

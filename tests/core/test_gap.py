@@ -1,4 +1,4 @@
-"""Why there is a hole: its frames are told by what became of them, and what was never produced as that."""
+"""Why there is a gap: frames are listed by what happened to them, or as never produced."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def books(tmp_path: Path) -> Iterator[Books]:
 
 
 def reasons(books: Books, first_s: int, end_s: int, *, model: str | None = MODEL) -> list[Reason]:
-    """Ask for a hole by seconds of the day."""
+    """Query a gap by seconds of the day."""
     books.ledger.refresh(books.store, NoProgress())
     return find_reasons(
         store=books.store,
@@ -126,7 +126,7 @@ def test_a_hole_in_which_the_camera_was_away_says_why_and_for_how_long(books: Bo
     books.detect(range(60))
     assert kinds(found := reasons(books, 60, 200)) == [("camera_away", 0)]
     assert found[0].words == "The camera was disconnected for 140.0 s of this time: connection refused."
-    assert kinds(reasons(books, 90, 120)) == [("camera_away", 0)]  # no minute of its own begins in it
+    assert kinds(reasons(books, 90, 120)) == [("camera_away", 0)]  # no minute of its footage begins in it
 
 
 def test_a_hole_of_damaged_pictures_says_so(books: Books) -> None:
@@ -196,7 +196,7 @@ def test_how_outages_overlap_and_in_which_order_they_come_does_not_matter(
         said.add(tuple(of_hole))
         if number:
             shuffled.shuffle(outages)
-            outages = [*outages, outages[0]]  # one that stands in two minutes counts once
+            outages = [*outages, outages[0]]  # one that occurs in two minutes counts once
         else:
             outages = outages[::-1]
     assert len(said) == 1

@@ -1,4 +1,4 @@
-"""The page of guarantees names tests that exist, and that `make test` runs."""
+"""The page of guarantees names existing tests, which `make test` runs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_the_promises_of_the_design_are_there(word: str) -> None:
 
 @cache
 def marks_of(path: str) -> dict[str, set[str]]:
-    """The tests of a file, each with the markers of itself and of its file."""
+    """The tests of a file, each with its markers and those of the file."""
     body = ast.parse((ROOT / path).read_text(encoding="utf-8")).body
 
     def marks(nodes: list[ast.expr]) -> set[str]:

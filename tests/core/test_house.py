@@ -1,4 +1,4 @@
-"""The layout keeps its promises: what may stand where, who may import whom, how large a room may grow."""
+"""The rules of the layout: where files belong, which imports are allowed, how large a folder may grow."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.capabilities import PACKAGES
 from frametally.plugins import load, plugins
 
 ROOT = Path(__file__).resolve().parents[2]
-# Capabilities, each with those that its plug-in needs; the mission imports none of them.
+# Capabilities, each with those that its plug-in needs; the mission does not import any of them.
 NEEDS = {plugin.name: plugin.needs for plugin in plugins()}
 PLUGINS = {f"frametally_{name}": {f"frametally_{need}" for need in needs} for name, needs in NEEDS.items()}
 TOP_FOLDERS = {
@@ -34,16 +34,16 @@ TOP_FOLDERS = {
     **{f"frametally_{name}": f"capabilities/{name}" for name in NEEDS if name != "accounts"},
     "frametally_accounts": "simple_frontend",
 }
-# Accounts guard every write, so the web server may know that there are some.
+# Accounts guard every write, so the web server may know that they exist.
 KNOWN = {("frametally_web", "frametally_accounts")}
 MOST_LINES = 600
 MOST_MODULES = 20
 MOST_NAMES_OFTEN = 10
-# With slack for the next honest change (docs/decisions.md); they are to fall.
+# With slack for the next honest change (docs/decisions.md); they should fall.
 MOST_LINES_OF_ALL = {"the mission": 70_000, "the product": 129_500}
-# What several rooms have alike; plug-ins may have all alike, and count as one.
+# Names that several rooms share; plug-ins may share all names, and count as one.
 ALIKE = {"answers", "endpoints", "records", "routes", "tables"}
-# From the top of the house to its ground: a room imports from its own floor and from those below.
+# From top to bottom: a room imports from its floor and from those below.
 FLOORS = (
     ("frametally_alerts", "frametally_assistants", "frametally_gold", "frametally_live"),
     (
@@ -93,7 +93,7 @@ FLOORS = (
     ("frametally.errors", "frametally.plugins", "frametally.rules"),
 )
 COMPONENTS = next(number for number, places in enumerate(FLOORS) if "frametally_web" in places)
-# What the job's zip carries to nodes without frametally; flows alone need numpy there.
+# The modules that the job's zip contains for nodes without frametally; only flows need numpy there.
 ZIPPED = (
     "frametally.errors",
     "frametally.plugins",
@@ -122,7 +122,7 @@ MODULES = {
     for path in sorted((ROOT / top / package).rglob("*.py"))
 }
 FOLDERS = sorted({path.parent for path in MODULES.values()})
-# The page's scripts, by the package that they are of; the plug-ins' lie in `page/`.
+# The page's scripts by their package; those of plug-ins are in `page/`.
 STATIC = ROOT / "simple_frontend/frametally_web/static"
 PAGES = {package: ROOT / top / package / "page" for package, top in TOP_FOLDERS.items() if package in PLUGINS}
 SCRIPTS = {
@@ -144,7 +144,7 @@ def tree_of(path: Path) -> ast.Module:
 
 @cache
 def imports_of(path: Path) -> frozenset[str]:
-    """The modules that a module imports, of ours by their full names."""
+    """The modules that a module imports, ours by their full names."""
     names: set[str] = set()
     for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
@@ -160,13 +160,13 @@ def is_in(module: str, place: str) -> bool:
 
 
 def floor_of(module: str) -> int | None:
-    """The floor of the narrowest place that a module is in."""
+    """The floor of the narrowest place of a module."""
     floors = {place: number for number, places in enumerate(FLOORS) for place in places}
     return floors.get(max((place for place in floors if is_in(module, place)), key=len, default=""))
 
 
 def room_of(module: str) -> str:
-    """The folder that a module lies in; what lies flat in core or in a plug-in is a room of its own."""
+    """The folder of a module; a module directly in core or in a plug-in is a separate room."""
     if MODULES[module].name == "__init__.py":
         return module
     folder = module.rpartition(".")[0]
@@ -285,7 +285,7 @@ def test_the_rooms_import_each_other_in_no_circle() -> None:
 
 
 def strangers(here: str, there: str) -> bool:
-    """Whether a package knows a plug-in that it has no business to know."""
+    """Whether a package knows a plug-in without need."""
     return (
         there in PLUGINS
         and here != there
@@ -313,7 +313,7 @@ def test_a_plug_ins_registration_imports_nothing_of_its_package() -> None:
 
 @cache
 def scripts_of(path: Path, *, by_types: bool = False) -> frozenset[Path]:
-    """The scripts of ours that a script imports; `by_types`: those, too, of which it names a type alone."""
+    """Our scripts that a script imports; `by_types` includes those from which it only uses types."""
     statement = r'(?:^import\b[^;"]*|\bimport\()' if by_types else r'^import\b[^;"]*'
     wanted = re.findall(rf'{statement}"([^"]+\.js)"', path.read_text(encoding="utf-8"), re.MULTILINE)
     roots = {"frametally": STATIC, **PAGES}
@@ -369,14 +369,14 @@ def test_the_ports_know_no_adapter() -> None:
     for module, path in MODULES.items():
         if is_in(module, "frametally.ports") or module == "frametally.opening":
             text = path.read_text(encoding="utf-8")
-            # Books that have one implementation are known by its class.
+            # Books with one implementation are known by its class.
             named = set(re.findall(r"frametally\.adapters[a-z_.]*", text))
             assert named <= {"frametally_alerts.book", "frametally_accounts.audit.book"}, module
             assert "frametally.adapters" not in text or module == "frametally.opening", module
             assert "frametally_search" not in text, module
 
 
-# Where a library gives words and nothing else, one function may turn them into a type or a number.
+# If a library only reports errors in words, one function may turn them into a type or a number.
 WORDS_TURNED_INTO_TYPES = {
     "frametally.adapters.files.folder_store._errno": "obstore has the system's number in its text",
     "frametally.adapters.kafka.broker_log.KafkaGroupConsumer._commit_now": "the cause is in its args",
@@ -401,7 +401,7 @@ ERROR_NAMES = re.compile(r"err(or)?|exc|cause|failure|problem|spoken|unavailable
 
 
 def decisions_by_words(function: ast.AST) -> Iterator[int]:
-    """The lines of a function that look into an error's words: `in`, `==`, `startswith`, a regex, `args`."""
+    """The lines of a function that inspect an error's words: `in`, `==`, `startswith`, a regex, `args`."""
     errors = {node.name for node in ast.walk(function) if isinstance(node, ast.ExceptHandler) and node.name}
     errors |= {
         node.arg
@@ -412,10 +412,10 @@ def decisions_by_words(function: ast.AST) -> Iterator[int]:
             or re.search(r"Error|Exception", ast.unparse(node.annotation or node))
         )
     }
-    words: set[str] = set()  # names of what was made of an error's text
+    words: set[str] = set()  # names of values that were made from an error's text
 
     def speaks(node: ast.AST) -> bool:
-        """Whether an expression is made of an error's text."""
+        """Whether an expression is derived from an error's text."""
         for part in ast.walk(node):
             if isinstance(part, ast.Name) and part.id in words:
                 return True
@@ -453,7 +453,7 @@ def decisions_by_words(function: ast.AST) -> Iterator[int]:
 
 
 def functions_of(module: str, path: Path) -> Iterator[tuple[str, ast.AST]]:
-    """Every function with its full name; one within another counts as part of that."""
+    """Every function with its full name; nested functions count as part of the outer one."""
 
     def below(prefix: str, body: list[ast.stmt]) -> Iterator[tuple[str, ast.AST]]:
         for node in body:

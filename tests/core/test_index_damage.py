@@ -1,4 +1,4 @@
-"""A row of the index that is not as it was written is told with its day and the remedy, and never charted."""
+"""A changed row of the index is reported with its day and the remedy, and never charted."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ COLUMNS = [(table.name, column.name) for table in TABLES for column in table.c]
 
 
 def answers(path: Path) -> list[Any]:
-    """What a process that was not there before is answered; `IndexDamaged` in place of what it is not."""
+    """The answers to a new process; `IndexDamaged` instead of those that it does not get."""
     query = CountQuery("m", 60, 60)
     asked: list[Callable[[CountIndex], Any]] = [
         lambda index: index.current_runs(),
@@ -99,7 +99,7 @@ def test_one_changed_bit_of_any_column_changes_no_answer_in_silence(
             assert "run `frametally index --repair`" in str(error)
             assert table == "frametally_runs" or "2026-01-01" in str(error)
         told += bool(damage)
-    assert told  # not by chance that nothing asks for it
+    assert told  # not because it happens to have no query
 
 
 def test_a_day_whose_part_file_is_gone_is_named_and_not_said_to_be_compared(whole: Path) -> None:
@@ -159,7 +159,7 @@ def test_a_damaged_day_is_named_with_its_sources(whole: Path, tmp_path: Path) ->
 
 
 def flipped(value: Any, bit: int) -> Any:
-    """The same with one bit changed; of a text, of one of its letters."""
+    """The same with one bit changed; in a text, in one of its letters."""
     if isinstance(value, int):
         return value ^ 1 << bit
     if isinstance(value, str):

@@ -1,4 +1,4 @@
-"""A publication writes the hours of sources that differ; an index is as if its last run were alone in it."""
+"""A publication writes only the hours of sources that differ; the index equals one with only the last run."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ from frametally_search.indexer import index_runs, repair_index
 DAY_MS = 1_767_225_600_000
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 Day = dict[DayPart, int]
-"""What is counted in each hour of each source; another number is other counts."""
+"""The counts of each hour of each source; another number means other counts."""
 WHOLE: Day = {DayPart(source, hour): 1 for source in ("gate", "yard") for hour in (0, 1, 23)}
 
 
@@ -58,7 +58,7 @@ def run(sequence: int, day: Day, params: str = "0" * 8) -> Run:
 
 
 def counts_of(day: Day) -> list[IntervalCount]:
-    """Two minutes of each part, with frames that show them."""
+    """Two minutes of each part, with their evidence frames."""
     return [
         make_count(start_ms, label, number, source=part.source, evidence=[shown])
         for part, number in day.items()
@@ -80,7 +80,7 @@ def publish(index: CountIndex, sequence: int, day: Day, **options: Any) -> bool:
 
 
 def parts_written_by(index: CountIndex, others: set[str]) -> set[DayPart]:
-    """The parts whose rows were written by none of these runs."""
+    """The parts whose rows come from other runs."""
     return {
         DayPart(row.source, (row.start_ms - DAY_MS) // HOUR_MS)
         for writer, rows in rows_by_writer(index).items()
@@ -90,7 +90,7 @@ def parts_written_by(index: CountIndex, others: set[str]) -> set[DayPart]:
 
 
 def assert_it_is_as_written_at_once(index: CountIndex, of_day: Run, day: Day) -> None:
-    """All answers are those of an index that has this run alone, and no row is there that nothing names."""
+    """All answers match an index that has only this run, and every row is referenced."""
     with opened(sqlite) as make:
         alone = make()
         alone.publish(of_day, counts_of(day)[::-1], coverage_of(day)[::-1])
@@ -201,7 +201,7 @@ def counts_that_end(counts: list[IntervalCount]) -> Iterator[IntervalCount]:
 
 
 class EarlierPacked(msgspec.Struct, frozen=True, array_like=True):
-    """What an earlier release packs: no parts."""
+    """The packing of an earlier release: no parts."""
 
     labels: list[str]
     sources: list[str]
@@ -233,7 +233,7 @@ def test_a_day_that_an_earlier_release_wrote_is_read_and_replaced_whole(
 
 
 def damage_cells(index: Any) -> None:
-    """Have the cells of the base interval not as they were written."""
+    """Damage the cells of the base interval."""
     if isinstance(index, SqlIndex):
         with index._database.writing() as connection:
             connection.execute(update(tables.cells).where(tables.cells.c.step_s == 60).values(crc32=0))
@@ -248,7 +248,7 @@ def damage_cells(index: Any) -> None:
 
 
 def drop_row(index: Any, row: IndexRow) -> None:
-    """Lose the row of a count."""
+    """Delete the row of a count."""
     if isinstance(index, SqlIndex):
         evidence = tables.evidence.c
         with index._database.writing() as connection:
@@ -304,7 +304,7 @@ def test_a_repair_heals_kept_hours_like_new_ones(new_index: Opener, damage: str)
 
 
 def test_two_days_and_two_models_keep_their_hours_apart(new_index: Opener) -> None:
-    """Rows of SQL say neither day nor model: what is deleted of one is never another's."""
+    """SQL rows contain neither day nor model, so deleting one day or model must spare the others."""
     index = new_index()
     for sequence, model in itertools.product((1, 2), ("m", "other")):
         day = WHOLE if sequence == 1 else WHOLE | {LATE: 2}

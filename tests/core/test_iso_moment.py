@@ -1,4 +1,4 @@
-"""A moment that somebody writes is one time, wherever it is written."""
+"""A time that a user writes is the same in every place."""
 
 import datetime
 import zoneinfo
@@ -17,7 +17,7 @@ def test_a_moment_with_an_offset_is_the_same_time_in_every_zone(time_ms: int, of
     offset = datetime.timezone(datetime.timedelta(minutes=offset_min))
     try:
         text = (EPOCH + time_ms * MILLISECOND).astimezone(offset).isoformat()
-    except OverflowError:  # beyond the last day that can be written
+    except OverflowError:  # after the last day that can be written
         return
     assert iso_moment_ms(text, BERLIN) == iso_moment_ms(text, datetime.UTC) == time_ms
 

@@ -1,4 +1,4 @@
-"""A JPEG is decoded in a bounded time, whoever made it: the work that it asks for is told by its markers."""
+"""Decoding a JPEG takes bounded time: its markers show how much work it needs, whoever made it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from frametally.segments.stored_frame import BadFrame, read_frame
 START_OF_SCAN, END = b"\xff\xda", b"\xff\xd9"
 
 
-# Pillow gives up where what it writes at once is more than it has room for.
+# Pillow gives up if one write is larger than its buffer.
 ImageFile.MAXBLOCK = 1 << 22
 
 
@@ -33,7 +33,7 @@ def jpeg(image: Image.Image, **options: object) -> bytes:
 
 
 def with_scans(scans: int, size_px: tuple[int, int] = (64, 48)) -> bytes:
-    """A progressive JPEG of so many scans: the last one is there again and again."""
+    """A progressive JPEG with this many scans; the last is repeated."""
     data = jpeg(Image.new("RGB", size_px, (90, 120, 30)), progressive=True).removesuffix(END)
     last = data[data.rindex(START_OF_SCAN) :]
     return data + last * (scans - data.count(START_OF_SCAN)) + END
@@ -54,7 +54,7 @@ def test_the_more_pixels_the_fewer_scans_but_never_fewer_than_cameras_make(
     check_scans(with_scans(40, (7000, 7000)))
     with pytest.raises(Poison, match="more than 40 scans"):
         check_scans(with_scans(41, (7000, 7000)))
-    monkeypatch.setattr(jpeg_header, "_MOST_SCANNED_PIXELS", 1)  # as if it had a thousand million pixels
+    monkeypatch.setattr(jpeg_header, "_MOST_SCANNED_PIXELS", 1)  # as if it had a billion pixels
     check_scans(with_scans(20))
     with pytest.raises(Poison, match="more than 20 scans"):
         check_scans(with_scans(21))

@@ -1,4 +1,4 @@
-"""Where Kafka is and how one logs in there; and what a strange server in its place is taken for."""
+"""Where Kafka is, how to log in, and how an unrelated server at its address is reported."""
 
 from __future__ import annotations
 
@@ -129,12 +129,13 @@ def test_no_password_is_shown() -> None:
     assert "hush" not in repr(read_kafka_access("kafka://one", LogAccess(**ME)))
 
 
-# A server that is not what it should be.
+# A server that is not Kafka.
 
 
 @pytest.fixture
 def strange_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[bytes | None], str]]:
-    """A server that answers with these bytes and hangs up, or with None says nothing; its URL."""
+    """Start a server that answers with these bytes and hangs up, or with None stays silent; return
+    its URL."""
     monkeypatch.setattr(kafka_probe, "_TIMEOUT_S", 0.3)
     opened: list[socket.socket] = []
 

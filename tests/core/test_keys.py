@@ -1,4 +1,4 @@
-"""Keys are built in one place, and nothing that a message or a user says becomes one unchecked."""
+"""Keys are built in one place, and no text from a message or a user becomes one unchecked."""
 
 import unicodedata
 
@@ -38,7 +38,7 @@ def test_a_slug_reads_like_its_name_and_ends_in_a_hash_where_it_cannot_hold_it(n
 
 
 def meant(name: str) -> str:
-    """What tells a source: all of its name but case, and hyphens for spaces."""
+    """What identifies a source: its whole name without case, with hyphens for spaces."""
     return "-".join(unicodedata.normalize("NFC", name).lower().split()) or "source"
 
 

@@ -1,6 +1,6 @@
-"""The page's texts are in the files of its languages: each is used, has its German, and is in no source.
+"""The page's texts are in the language files: each is used, has a German version, and is in no source.
 
-`python tests/core/test_languages.py FOLDER` lists the texts that a folder's sources still have.
+`python tests/core/test_languages.py FOLDER` lists the texts in a folder's sources.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ CATALOGUES = [path / "languages" for path in PACKAGES if (path / "languages/en.j
 FOLDERS = {path.parent.name.removeprefix("frametally_"): path.parent for path in CATALOGUES}
 OTHERS = sorted({path.stem for folder in CATALOGUES for path in folder.glob("*.json")} - {"en"})
 FORM = re.compile(r"\.(?:zero|one|two|few|many|other)$")
-"""How a key ends whose text depends on a number."""
+"""The ending of keys whose text depends on a number."""
 
 AT_MOST = {"accuracy": 7, "alerts": 1, "live": 1, "web": 47, "traffic": 19, "videos": 14}
-"""How many texts a folder's scripts and templates have outside its catalogue, at most: classes and names
-of keys, which look like texts. It only falls."""
+"""The most texts that a folder's scripts and templates may have outside its catalogue: classes and names of
+keys, which look like texts. The numbers may only fall."""
 
 QUOTED = re.compile(r'"((?:[^"\\\n]|\\.)*)"|`((?:[^`\\]|\\.)*)`')
 COMMENT = re.compile(r"/\*.*?\*/|(?<![:\w])//[^\n]*", re.DOTALL)
 WORDS = re.compile(r"[A-Za-z]{2,}[,;:]? [A-Za-z]{2,}|^[A-Z][a-z]{2,}(?: |$|[.…!])")
-"""Two words, or one that begins as a title does."""
+"""Two words, or one that starts like a title."""
 FOR_PROGRAMMERS = re.compile(r"new Error\(.*?\);")
 JINJA = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
 MARKUP = re.compile(r"<pre.*?</pre>|<code.*?</code>|<!doctype[^>]*>|<[^>]*>", re.DOTALL)
@@ -49,7 +49,7 @@ OF_THE_DATA = {
         r"\b(?:Medi(?:um|en)|Einheit(?:en)?|Grundintervall|Dead Letters?|B(?:ücher|ilanz)|[Vv]ergessen)\b"
     ),
 }
-"""Words of the data model, by language: pages say footage, frames to check, unreadable frames, delete."""
+"""Words of the data model, by language: pages use footage, frames to check, unreadable frames, delete."""
 
 
 @cache
@@ -80,7 +80,7 @@ def sources(folder: str) -> list[Path]:
 
 @cache
 def used(*kinds: str) -> Counter[str]:
-    """Return how often files whose names end so (none: all) name what may be a key."""
+    """Return how often files with these endings (all if empty) name a possible key."""
     named = re.compile(rf'"((?:{"|".join(FOLDERS)})\.[a-z0-9_]+)"')
     paths = [path for folder in FOLDERS for path in sources(folder) if not kinds or path.suffix in kinds]
     return Counter(key for path in paths for key in named.findall(path.read_text("utf-8")))

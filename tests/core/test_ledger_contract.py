@@ -1,4 +1,4 @@
-"""What every ledger keeps, whichever it is: the same books, whatever was there before."""
+"""The contract of every ledger: the same books, whatever it contained before."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ DAY_MS = 86_400_000
 
 
 class Sqlite:
-    """Ledgers in SQLite files; a second one opened of a name is of the same database."""
+    """Ledgers in SQLite files; a second one with the same name uses the same database."""
 
     def __init__(self, stack: ExitStack) -> None:
         self._stack = stack
@@ -80,7 +80,7 @@ class Postgres:
         return opened
 
 
-# A further adapter is one more line: a maker of ledgers, closed and removed with the stack.
+# To add an adapter, add a line: a maker of ledgers, closed and removed with the stack.
 ADAPTERS = [Sqlite, pytest.param(Postgres, marks=pytest.mark.services)]
 
 
@@ -141,7 +141,7 @@ def refresh(ledger: Ledger, store: MemoryStore) -> tuple[int, int]:
 
 
 def books(ledger: Ledger) -> dict[str, object]:
-    """All that a ledger says but for the numbers that it gives out itself."""
+    """The whole content of a ledger, except the numbers that it assigns itself."""
     return {
         "manifests": ledger.manifests(),
         "tombstones": ledger.tombstones(),
@@ -304,7 +304,7 @@ def test_a_segment_that_went_before_it_was_read_again_leaves_no_frame(
     assert [tally.detected for tally in ledger.tallies(MODEL)] == [1]
 
 
-PLACES = st.tuples(st.integers(0, 3), st.integers(0, 5))  # a day, and a second of it
+PLACES = st.tuples(st.integers(0, 3), st.integers(0, 5))  # a day, and the next second
 
 
 @settings(max_examples=examples(25))
@@ -471,7 +471,7 @@ def test_what_cannot_be_read_is_named_and_healed_when_it_is_mended(
     good = store.get(key)
     store.put(key, break_it(good))
     ledger = make()
-    for _ in range(2):  # it is read again each time, beside what is whole
+    for _ in range(2):  # it is read again each time, next to the undamaged ones
         refresh(ledger, store)
         assert ledger.chain(MODEL)[-1].next_offset == 3
     [problem] = ledger.problems(MODEL)
@@ -733,7 +733,7 @@ HOUR_MS = 3_600_000
 )
 @settings(max_examples=examples(20))
 def test_an_hour_is_known_by_its_segments_in_any_order(spans: list[tuple[int, int]], order: Any) -> None:
-    """Whatever comes first, twice or again: the digests are those of a fresh ledger, and tell sets apart."""
+    """In any order, with repetitions, the digests equal those of a fresh ledger, and differ between sets."""
     with ExitStack() as stack:
         make, store = Sqlite(stack), MemoryStore()
         segments = [

@@ -1,4 +1,4 @@
-"""A file that cannot be read, whatever it is for, is one line with its name and what to do."""
+"""An unreadable file of any kind is reported in one line with its name and a remedy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is told by which server is set by our names or by others'; a wrong value names what was really set."""
+"""Mail settings have our names or others'; an error names the variable that was set."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parts of bars that follow each other add up to the same, wherever they are cut."""
+"""Adjacent parts of bars add up to the same, wherever they are split."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ cuts = st.lists(st.integers(0, 31), max_size=5).map(sorted)
 
 
 def parts_of(number: int, cut: Sequence[int]) -> int:
-    """In which part a moment lies."""
+    """The part that contains a time."""
     return sum(number >= border for border in cut)
 
 

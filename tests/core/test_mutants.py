@@ -1,4 +1,4 @@
-"""`make mutants` breaks every rule, and only where a result could change."""
+"""`make mutants` breaks every rule, and only at places that can change a result."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests import mutants
 @pytest.mark.thorough
 def test_every_rule_has_a_mutant_and_what_is_called_equivalent_is_one() -> None:
     places = [*mutants.RULES, *mutants.MONEY_PATHS]
-    # A capability's folder may be gone, but none of its modules alone.
+    # A capability's folder may be missing, but not single modules of it.
     assert [
         place
         for place in places

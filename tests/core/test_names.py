@@ -1,4 +1,4 @@
-"""Names say what they hold; where some are left that say nothing, they become fewer.
+"""Names say what they hold; the number of vague names may only fall.
 
 `python tests/core/test_names.py FOLDER` lists those of a folder.
 """
@@ -22,7 +22,7 @@ SAY_NOTHING = re.compile(
     r"|others|ours|said|seen|sent|shown|some|taken|theirs|there|told|wanted|what|which|who|whom|whose)_*",
     re.IGNORECASE,
 )
-"""Pronouns, adverbs and participles: write the noun of what they hold (`segment`, `matches`), or a verb."""
+"""Pronouns, adverbs and participles: write the noun for the content (`segment`, `matches`), or a verb."""
 
 AT_MOST = {
     ".ci": 2,
@@ -38,7 +38,7 @@ AT_MOST = {
     "producer": 40,
     "simple_frontend": 58,
 }
-"""How many a folder may still have, at most; it falls, and a folder that is not here has none."""
+"""The most vague names that a folder may have; the numbers only fall, and other folders have none."""
 
 
 def names_in(tree: ast.AST) -> Iterator[tuple[int, str]]:
@@ -60,7 +60,7 @@ def names_in(tree: ast.AST) -> Iterator[tuple[int, str]]:
 
 
 def empty_names_in(source: str) -> list[tuple[int, str]]:
-    """Return those names of a module that say nothing, with their lines."""
+    """Return the vague names of a module with their lines."""
     names = names_in(ast.parse(source))
     return sorted({(line, name) for line, name in names if SAY_NOTHING.fullmatch(name)})
 

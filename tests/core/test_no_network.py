@@ -1,4 +1,4 @@
-"""A process that has given up the network cannot open a way to anybody, whatever its rights."""
+"""A process that has given up the network cannot connect anywhere, whatever its rights."""
 
 import socket
 import subprocess
@@ -12,7 +12,7 @@ NOBODY = 65534
 
 
 def run(program: str) -> str:
-    """Run a program in a process of its own that gives up the network first; return what it prints."""
+    """Run a program in a process that first gives up the network; return its output."""
     begin = "import socket, errno\nfrom frametally.process.no_network import without_network\n"
     done = subprocess.run(
         [sys.executable, "-c", begin + textwrap.dedent(program)],

@@ -1,4 +1,4 @@
-"""Whose work is given on is said: NOTICE names what the locks name, and a release has a list of parts."""
+"""Third-party work is credited: NOTICE names the packages of the locks, and a release has a list of parts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CALLED = runpy.run_path(str(SCRIPT))
 
 
 def named() -> dict[str, str]:
-    """What NOTICE names, by canonical name: version and licence."""
+    """The version and licence in NOTICE, by canonical name."""
     text = (ROOT / "NOTICE").read_text(encoding="utf-8").partition("IN THE PACKAGES AND IMAGES\n")[2]
     lines = re.findall(r"^(\S+) (\S+): (.+)$", text, re.MULTILINE)
     assert len(lines) == len([line for line in text.splitlines() if not line.startswith("    ")])

@@ -1,4 +1,4 @@
-"""What every object store keeps, whichever it is. What files keep beside it: `test_file_store.py`."""
+"""The contract of every object store. For guarantees of files alone see `test_file_store.py`."""
 
 import functools
 import itertools
@@ -52,19 +52,19 @@ def s3_access() -> StoreAccess:
 
 
 def new_s3_store(stack: ExitStack) -> ObjectStore:
-    """A folder of its own in one bucket of the real server."""
+    """A separate folder in one bucket of the real server."""
     url = f"s3://frametally-contract/{uuid.uuid4().hex}/made on opening"
     return open_object_store(url, s3_access())
 
 
 def new_s3_store_of_a_role(stack: ExitStack) -> ObjectStore:
-    """The same by keys that end within the hour, and are renewed for each look at them."""
+    """The same with keys that expire within the hour, and are renewed for each access."""
     stack.enter_context(renewed(s3_access(), lives_s=300))
     url = f"s3://frametally-contract/{uuid.uuid4().hex}"
     return open_object_store(url, StoreAccess(endpoint=s3_access().endpoint))
 
 
-# A further adapter is one more line: how to make an empty store, closed and removed with the stack.
+# To add an adapter, add a line: how to make an empty store, closed and removed with the stack.
 ADAPTERS: dict[str, Callable[[ExitStack], ObjectStore]] = {
     "file": new_file_store,
     "memory": lambda stack: MemoryStore(),
@@ -261,7 +261,7 @@ def test_a_change_makes_replaces_leaves_and_removes_an_object(store: ObjectStore
 
 def test_of_many_changes_at_once_none_is_lost(store: ObjectStore) -> None:
     def slowly(data: bytes | None) -> bytes:
-        time.sleep(0.001)  # so that another comes between, if it can
+        time.sleep(0.001)  # so that another writer can intervene
         return add_one(data)
 
     def work() -> None:
@@ -273,7 +273,7 @@ def test_of_many_changes_at_once_none_is_lost(store: ObjectStore) -> None:
 
 
 def test_a_change_that_removes_never_removes_what_another_has_just_put(store: ObjectStore) -> None:
-    """Each remover takes out what it read, so whatever is added is taken out once or still there."""
+    """Each remover takes out what it read, so each addition is taken out once or still there."""
     taken: list[int] = []
 
     def add() -> None:

@@ -1,4 +1,4 @@
-"""A frame is counted once, whatever is delivered how often in which order."""
+"""A frame is counted once, however often and in whatever order it is delivered."""
 
 from __future__ import annotations
 

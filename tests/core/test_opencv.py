@@ -1,4 +1,4 @@
-"""A stored frame is decoded within bounds, as it lies in its file, or refused with a reason."""
+"""A stored frame is decoded within bounds, exactly as in its file, or refused with a reason."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def jpeg(picture: np.ndarray = PICTURE, *options: int) -> bytes:
 
 
 def with_orientation(data: bytes, orientation: int) -> bytes:
-    """`data` with an EXIF segment that says so, right after the start of the image."""
+    """Return `data` with such an EXIF segment right after the start of the image."""
     entry = b"\x12\x01\x03\x00\x01\x00\x00\x00" + orientation.to_bytes(2, "little") + b"\x00\x00"
     exif = b"Exif\x00\x00II*\x00\x08\x00\x00\x00\x01\x00" + entry + bytes(4)
     return data[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + data[2:]

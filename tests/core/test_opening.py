@@ -1,4 +1,4 @@
-"""Adapters are found by what is installed: another one is a package, and a missing extra is one line."""
+"""Adapters are found among the installed packages; a missing extra is reported in one line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from frametally.errors import FrametallyError, Misconfigured
 from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
 
-# Opens the URL, without the packages that are named behind it, and says what that raised.
+# Open the URL without the packages named after it; return the error.
 OPEN = """
 import sys
 from frametally import opening
@@ -33,7 +33,7 @@ except FrametallyError as error:
 
 
 def opened(port: str, url: str, *lacking: str, path: Path | None = None) -> str:
-    """What a process of its own says that opens the URL."""
+    """The output of a separate process that opens the URL."""
     return subprocess.run(
         [sys.executable, "-c", OPEN, f"open_{port}", url, *lacking],
         env={"PYTHONPATH": str(path)} if path else {},
@@ -44,7 +44,7 @@ def opened(port: str, url: str, *lacking: str, path: Path | None = None) -> str:
 
 
 def install(site: Path, *, module: str) -> None:
-    """A distribution `carrier-pigeons` with a log, as pip leaves it."""
+    """A distribution `carrier-pigeons` with a log, as pip installs it."""
     info = site / "carrier_pigeons-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: carrier-pigeons\nVersion: 1.0\n")

@@ -1,4 +1,4 @@
-"""Each moment of a source counts once, whichever media there are and in whatever order they came."""
+"""Each moment of a source counts once, whichever media exist and in whatever order they arrived."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_each_covered_moment_has_exactly_one_winner(
             if covers(one, moment) and not is_forgotten(one.media, moment, forgotten)
         ]
         counting = [one for one in there if not is_forgotten(one, moment, lost)]
-        # A copy's frame may be late by what containers round: then the moment may be another's.
+        # A copy's frame may be late by a container's rounding: then the moment may belong to the other.
         assert len(counting) <= 1
         if there and not counting:
             near = [ms for one in found for _, last in one.runs for ms in (last + 1, last + 2)]
@@ -135,7 +135,7 @@ def test_recorder_files_hand_over_where_the_setting_says(wins: str, loser: str |
     [
         ((20_000, 40_400), True),  # named 08:00:20, though it began at 08:00:20.5
         ((19_400, 39_800), True),
-        ((18_400, 40_000), False),  # 2 s: footage that a recorder keeps from before
+        ((18_400, 40_000), False),  # 2 s: a recorder's footage from before the event
         ((20_000, 20_400), False),  # it ends with the other: a piece of it
         ((0, 30_000), False),
         ((19_900, 23_000), False),  # more than a tenth of the later one

@@ -1,4 +1,5 @@
-"""Each stored step says the same, kept or not, in one batch or many; what is kept is never of before."""
+"""Each stored step gives the same answer, cached or not, in one batch or many; caches never serve
+old data."""
 
 from __future__ import annotations
 
@@ -55,7 +56,7 @@ def cover(start_ms: int, source: str, fps: float | None = 5.0) -> Coverage:
     return make_coverage(start_ms, 5, source=source, interval_s=BASE_MS // 1000, analysed_fps=fps)
 
 
-# Few hours, so that many things meet in one.
+# Few hours, so that many runs share one.
 starts = st.builds(
     lambda day, hour, quarter: day * 96 + hour * 4 + quarter,
     st.integers(0, DAYS - 1),
@@ -137,7 +138,7 @@ def test_every_step_kept_or_not_in_one_batch_or_many_gives_one_answer(
 
     packed = answers()
     kept = answers()
-    index._kept_cells = KeptCells(most_bytes=400)  # about a run: batches, and nothing stays for long
+    index._kept_cells = KeptCells(most_bytes=400)  # about a run: batches, and nothing stays long
     in_batches = answers()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(day_index, "_SLOTS_AT_ONCE", 1)

@@ -1,4 +1,4 @@
-"""A frame in a pack is read, listed and deleted as a single one; packing loses none, killed anywhere."""
+"""A frame in a pack is read, listed and deleted like a single one; packing loses none, even if killed."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def name_of(key: str) -> str:
 
 
 class Died(BaseException):
-    """What stands for a kill."""
+    """Simulates a kill."""
 
 
 class WatchedStore(MemoryStore):
@@ -63,7 +63,7 @@ class WatchedStore(MemoryStore):
         self.is_changing = False
 
     def _pass(self) -> None:
-        if not self.is_changing:  # nobody comes in between
+        if not self.is_changing:  # no other process intervenes
             self.before_call(next(self.calls))
 
     def put(self, key: str, data: bytes, *, if_absent: bool = False, durable: bool = True) -> bool:
@@ -117,7 +117,7 @@ def test_packing_leaves_an_object_per_source_and_minute_from_which_every_picture
     store = filled_store()
     before = [(info.key, info.size_bytes) for info in PackedStore(store).list("images")]
     assert [key for key, _ in before] == sorted((*EVERY_KEY, OLD_KEY))
-    assert pack_all(store) == (10, 4, 0, [])  # the first pack of a camera's minute is that of the minute
+    assert pack_all(store) == (10, 4, 0, [])  # the first pack of a camera's minute has the minute's name
     assert pack_all(store, 2 * LATER_MS) == (0, 0, 0, [])
     assert {info.key for info in store.list("images")} == {OLD_KEY, *every_part(store)}
     assert len(every_part(store)) == 4
@@ -278,7 +278,7 @@ def test_two_packings_at_once_lose_no_picture(began: str, monkeypatch: pytest.Mo
             if number == moment:
                 store.before_call = lambda number: None
                 with monkeypatch.context() as patches:
-                    if began == "before the other":  # it has listed what was there then
+                    if began == "before the other":  # its listing is from then
                         patches.setattr(store, "list", lambda prefix: iter(listed))
                     pack_all(store)
 
@@ -343,7 +343,8 @@ def test_packing_and_deleting_in_any_turns_leave_no_byte_of_what_is_deleted(is_p
 def in_turns(
     store: WatchedStore, acts: tuple[Callable[[], None], Callable[[], None]], cuts: tuple[int, int]
 ) -> None:
-    """Run two acts: the second begins at a call of the first, and waits at one of its own until that ends."""
+    """Run two acts: the second begins at a call of the first, and waits at one of its calls until
+    that ends."""
     cut, may_go_on = threading.Event(), threading.Event()
     seen: Counter[bool] = Counter()
 
@@ -363,7 +364,7 @@ def in_turns(
     store.before_call = turn
     acts[0]()
     may_go_on.set()
-    if other.ident is None:  # the first has not so many calls
+    if other.ident is None:  # the first makes fewer calls
         other.start()
     other.join()
     store.before_call = lambda number: None
@@ -373,7 +374,7 @@ def flipped(data: bytes, place: int) -> bytes:
     return data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
 
 
-# What became of a pack of three frames, how many of them can be read, and why the others cannot.
+# The state of a pack of three frames: how many can be read, and why the others cannot.
 DAMAGE: dict[str, tuple[Callable[[bytes], bytes], int, str]] = {
     "cut in the last frame": (lambda part: part[:-1], 2, "it was cut short"),
     "cut in the index": (lambda part: part[: HEADER_BYTES + 9], 0, "its index was cut short or changed"),
@@ -425,7 +426,7 @@ def test_of_a_pack_that_was_cut_short_or_changed_the_rest_reads_and_every_other_
     with pytest.raises(BadFrame, match=f"is damaged: {reason}") as bad:
         read_frame(packed, frame, max_pixels=10**6)
     assert (bad.value.stage, bad.value.cause) == ("fetch", "missing")
-    # Nobody writes it anew, which would lose what can still be read; what is single stays single.
+    # No process rewrites it, which would lose the readable frames; single frames stay single.
     with pytest.raises(Misconfigured, match=reason):
         add_frames(packed, pack, {"1767225600007-0123456789ab-9.jpg": b"x"})
     with pytest.raises(Misconfigured, match=reason):
@@ -463,7 +464,7 @@ def holds_a_picture(store: MemoryStore, image_keys: Iterable[str]) -> bool:
 
 
 class CountingStore(WatchedStore):
-    """Notes the keys that are changed or deleted."""
+    """Records the keys that are changed or deleted."""
 
     def __init__(self, clock: ManualClock) -> None:
         super().__init__(clock)
@@ -493,7 +494,7 @@ def test_pictures_in_packs_are_deleted_by_one_write_of_each_pack_and_their_bytes
     forgotten = image_keys[10:]  # the first pack keeps ten
     assert sorted(delete_pictures(PackedStore(store), forgotten)) == sorted(forgotten)
     assert sorted(set(store.writes)) == parts
-    assert len(store.writes) == len(parts) + 1  # a look for what another process packed meanwhile
+    assert len(store.writes) == len(parts) + 1  # a check for packs of other processes
     assert not holds_a_picture(store, forgotten)
     assert [info.key for info in PackedStore(store).list("images")] == image_keys[:10]
 
@@ -518,4 +519,4 @@ def test_killed_anywhere_in_a_deletion_the_same_call_deletes_the_rest_and_no_byt
             break
         assert not holds_a_picture(store, forgotten), fatal
         assert all(PackedStore(store).get(key) == picture(key) for key in kept)
-    assert fatal == len(forgotten)  # one write each: all are in objects of their own, or packs of one frame
+    assert fatal == len(forgotten)  # one write each: all are separate objects, or packs of one frame

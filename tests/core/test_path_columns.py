@@ -1,4 +1,4 @@
-"""The file of a day's paths: the same numbers are the same bytes, and nothing else is read."""
+"""The file of a day's paths: the same numbers give the same bytes, and other files are refused."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ IN_PAGES = {
 }
 PHRASES = [(re.compile(phrase, re.IGNORECASE), instead) for phrase, instead in INSTEAD.items()]
 PAGE_PHRASES = [(re.compile(phrase, re.IGNORECASE), instead) for phrase, instead in IN_PAGES.items()]
-"""Those of Markdown pages only."""
+"""Only for Markdown pages."""
 
 FOLDERS = (
     *("capabilities", "cli", "cloud-services", "consumer", "core", "docs", "elasticsearch"),

@@ -1,4 +1,4 @@
-"""A plug-in whose folder is gone is as if it had never been."""
+"""A deleted plug-in leaves no trace."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A number and its noun agree in every message that puts them together."""
+"""Number and noun agree in every message that combines them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Records reject what they cannot be, by name, and say nothing about what they do not know."""
+"""Records reject invalid values by name, and ignore unknown fields."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What every store keeps of writes that are cut and gone on with; S3 alone: `test_s3_resumable.py`."""
+"""The contract of interrupted and resumed writes in every store; for S3 alone see `test_s3_resumable.py`."""
 
 import errno
 import hashlib
@@ -254,7 +254,7 @@ def test_whatever_is_flushed_and_killed_the_end_is_what_was_sent(
         assert store.get(KEY) == data
 
 
-# What files keep beside it.
+# Guarantees of files alone.
 
 WRITER = """
 import sys

@@ -1,4 +1,4 @@
-"""Each rule that decides a number, at the point where it changes its mind."""
+"""Each rule that decides a number, at its turning points."""
 
 from __future__ import annotations
 

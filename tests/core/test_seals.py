@@ -1,4 +1,4 @@
-"""What is stored is sealed: no single bit of it can turn over and leave a record that is believed."""
+"""Stored data is sealed: no flipped bit leaves a record that is accepted."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ RECORDS: list[SealedRecord] = [
         hours={"cam": {8: HourFile("6" * 16, 7, duplicates_dropped=1), 9: HourFile("8" * 16, None)}},
     ),
 ]
-# Records that a check of their own reads in `doctor --deep`: of runs, or of a capability.
+# Records that `doctor --deep` reads in a separate check: of runs, or of a capability.
 OWN_CHECKS: tuple[type[SealedRecord], ...] = (Run, QualityReport, RunHistory, OlderHistory, HourList)
 for module in of_capabilities("sealed_records"):
     RECORDS += module.RECORDS
@@ -177,7 +177,7 @@ def test_a_record_of_a_release_without_checksums_is_read_as_before(record: Seale
 
 @pytest.mark.parametrize("record", RECORDS, ids=named)
 def test_without_a_checksum_a_field_that_is_unknown_is_refused(record: SealedRecord) -> None:
-    """It may be a known one with a bit turned over, or the checksum's own."""
+    """It may be a known one with a flipped bit, or the checksum's own."""
     old = before_checksums(encode(record))
     with pytest.raises(Poison, match="it has no checksum, but it has an unknown field 'colour'"):
         decode(old[:-1] + b',"colour":"red"}', type(record))
@@ -292,7 +292,7 @@ def test_no_bit_of_a_packed_part_file_can_turn_over_and_change_its_lines() -> No
             not_seen += 1
         except Poison as error:
             assert re.match(rf"{packed_key}: damaged: .*frametally aggregate --all", str(error))
-    assert not_seen < 80  # most bits of the ten bytes of its head say nothing of its lines
+    assert not_seen < 80  # most bits of the ten bytes of its header do not affect its lines
 
 
 @pytest.mark.parametrize(("name", "read"), [("part-00000", read_tracks), ("paths-00000", read_paths)])

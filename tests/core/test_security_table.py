@@ -1,4 +1,4 @@
-"""The table of docs/security.md has every requirement of ASVS 5.0, level 2, and names tests that exist."""
+"""The table of docs/security.md has every requirement of ASVS 5.0, level 2, and names existing tests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ROWS = [
     )
 ]
 STATES = {"met", "partly", "not met", "n/a"}
-# How many of levels 1 and 2 each section has; none of them has a gap before those of level 3.
+# The number of requirements of levels 1 and 2 in each section; none has a gap before those of level 3.
 SECTIONS = {
     **{"6.1": 3, "6.2": 12, "6.3": 4, "6.4": 4, "6.5": 5, "6.6": 3, "6.8": 4},
     **{"7.1": 3, "7.2": 4, "7.3": 2, "7.4": 5, "7.5": 2, "7.6": 2},

@@ -1,4 +1,4 @@
-"""A segment is the same bytes for the same messages, and never read as more or less than it is."""
+"""A segment has the same bytes for the same messages, and is never read as more or less than it is."""
 
 import random
 from collections.abc import Iterator

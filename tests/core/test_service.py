@@ -1,4 +1,4 @@
-"""`frametally service`: systemd takes the unit that it writes, and a machine without systemd is told so."""
+"""`frametally service`: systemd accepts its unit, and a machine without systemd gets a message."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from frametally.settings.loading import Settings, load_settings
 from frametally_cli.commands.service import NAME, ServicePlace, must_be_readable_by_all, unit_text
 
 PLACES = [ServicePlace(is_system=False), ServicePlace(is_system=True)]
-# systemd's own estimate, of 100; a service without any of these directives has 96.
+# systemd's own estimate, out of 100; a service without any of these directives has 96.
 MOST_EXPOSURE = {False: 60, True: 25}
 PERCENT = 'my "data" 50%'
 

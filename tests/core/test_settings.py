@@ -1,4 +1,4 @@
-"""Settings come from where the documentation says, and a wrong one is told in one line."""
+"""Settings come from the documented places, and a wrong one is reported in one line."""
 
 import re
 from pathlib import Path
@@ -289,7 +289,7 @@ def test_every_secret_can_be_in_a_file(name: str, tmp_path: Path, monkeypatch: p
     monkeypatch.setenv(f"FRAMETALLY_{name.upper()}_FILE", str(tmp_path / "secret"))
     try:
         settings = load_settings()
-    except Misconfigured as error:  # a list of log-ins or channels is read, and this is none
+    except Misconfigured as error:  # a list of log-ins or channels is read, and this is not a list
         assert f"FRAMETALLY_{name.upper()}=***" in str(error)
     else:
         assert getattr(settings, name).get_secret_value() == secret

@@ -1,4 +1,4 @@
-"""What `frametally setup` says without a server; with one: tests/services/test_s3_store.py."""
+"""Messages of `frametally setup` without a server; for those with one see tests/services/test_s3_store.py."""
 
 import json
 import sys

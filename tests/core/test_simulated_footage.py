@@ -1,4 +1,4 @@
-"""Simulated footage and its counts never mix with what was filmed."""
+"""Simulated footage and its counts never mix with real footage."""
 
 from __future__ import annotations
 

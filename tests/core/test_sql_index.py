@@ -1,4 +1,4 @@
-"""The SQL index's own business: files that are none, locks, and statements that other databases take too."""
+"""Details of the SQL index: foreign files, locks, and statements that other databases accept as well."""
 
 from __future__ import annotations
 
@@ -270,7 +270,7 @@ def test_a_query_is_ended_at_its_limit_and_its_connection_serves_on(
 
 @contextmanager
 def limited_for(left_s: Any) -> Iterator[None]:
-    """Under a limit, whatever the clock says."""
+    """Under a limit, independent of the clock."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sql_limits, "seconds_left", lambda: left_s)
         patch.setattr(sql_engine, "seconds_left", lambda: left_s)

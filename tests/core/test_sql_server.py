@@ -1,4 +1,4 @@
-"""A PostgreSQL that a URL names: what is wrong with the URL, and who can mend what the server says."""
+"""A PostgreSQL URL: errors in the URL, and the remedy for each error of the server."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def test_what_the_database_cannot_hold_is_poison_and_what_it_has_not_got_is_for_
 
 
 class Connecting(Exception):
-    """Where a connection would be made."""
+    """The address of a connection."""
 
 
 @pytest.mark.parametrize(("asked_s", "waited_s"), [(None, 10), (300.0, 10), (5.5, 5), (0.5, 2)])

@@ -1,4 +1,4 @@
-"""What the SQLite log keeps beside the contract: several processes, kill -9, reopening, files it refuses."""
+"""Guarantees of the SQLite log beyond the contract: several processes, kill -9, reopening, refused files."""
 
 import os
 import signal
@@ -97,7 +97,7 @@ def test_who_waits_while_nobody_writes_asks_the_file_for_nothing_but_whether_som
 # Processes.
 
 
-# A worker: says how much it holds whenever that changes, what it got, and what of it it has committed.
+# A worker: prints its number of partitions at each change, its messages, and its commits.
 _CONSUME = """
 import sys
 from frametally.opening import open_frame_log
@@ -146,7 +146,7 @@ def spawn(stack: ExitStack, script: str, *arguments: str) -> "subprocess.Popen[s
 
 
 def read_until(process: "subprocess.Popen[str]", start: str) -> list[str]:
-    """The lines that the process says up to one that begins with `start`, or its end."""
+    """The lines that the process prints, up to one that begins with `start`, or its end."""
     assert process.stdout
     lines: list[str] = []
     for line in process.stdout:
@@ -328,7 +328,7 @@ def test_a_clock_that_starts_again_does_not_keep_a_dead_members_partitions(
     clock.advance(1_000_000)
     log = open_log(stack, url, clock)
     join(stack, log).poll(timeout_s=0)
-    clock.now_s = 5.0  # the machine was started anew
+    clock.now_s = 5.0  # the machine was restarted
     consumer = join(stack, log)
     consumer.poll(timeout_s=0)
     assert consumer.assignment() == set(range(PARTITIONS))
@@ -370,7 +370,7 @@ def test_a_file_that_stays_locked_is_retryable(
     log.publish(TOPIC, messages(1))
 
 
-# Files that cannot serve.
+# Files that are not a log.
 
 
 def refused(url: str, words: str) -> None:

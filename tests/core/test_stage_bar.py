@@ -1,4 +1,4 @@
-"""A stage's progress: a bar on a terminal, nothing but its lines in a file."""
+"""A stage's progress: a bar on a terminal, only its lines in a file."""
 
 from __future__ import annotations
 

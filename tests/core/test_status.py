@@ -1,4 +1,4 @@
-"""The books: who is behind, who is broken, and the exit code that says so."""
+"""The books: who is behind, who is broken, and the matching exit code."""
 
 from __future__ import annotations
 
@@ -298,7 +298,7 @@ def test_a_run_that_only_the_index_has_is_told_with_its_remedy(house: House) -> 
     [run] = house.index.current_runs()
     later = msgspec.structs.replace(run, run_id="000002-" + "1" * 16, sequence=2)
     covered = Coverage(model=MODEL, source="cam", interval_start_ms=0, interval_s=INTERVAL_S, frames=3)
-    assert house.index.publish(later, [], [covered])  # by the store before it was put back
+    assert house.index.publish(later, [], [covered])  # by the store before its restoration
     status = house.status()
     assert status.exit_code == BROKEN
     assert status.broken == [
@@ -400,7 +400,7 @@ def test_messages_that_the_log_had_lost_are_lost_and_said_where(house: House) ->
     house.segment(6, 8)
     assert house.log.trim(TOPIC) == 10
     lost = [one[2:] for one in house.status().lost]
-    # Four that a segment covers without a line for them, two that no segment covers and the log has no more.
+    # Four that a segment covers without lines for them, two that no segment covers and the log has lost.
     assert lost == [(0, 4, 0, 6), (0, 2, 8, 10)]
 
 
@@ -410,7 +410,7 @@ def test_pace_and_time_to_go_are_told_from_when_segments_came(tmp_path: Path) ->
     house.store = MemoryStore(clock=lambda: now_s[0])
     house.manifest(400, 400)
     house.announced(400, 100)
-    house.segment(0, 20)  # more than a minute before the newest: no part of the pace
+    house.segment(0, 20)  # more than a minute before the newest: not part of the pace
     for first in range(20, 100, 20):
         now_s[0] += 30 if first > 20 else 300
         house.segment(first, first + 20)
@@ -641,7 +641,7 @@ def test_watching_opens_each_part_once_and_again_only_what_was_away(
         "frametally_cli.commands.status_report.time", SimpleNamespace(time=time.time, sleep=wait)
     )
     assert cli.main(["status", "--watch", "--data-dir", str(house.settings.data_dir)]) == 130
-    # The third and the fourth round find the index away: an empty one stands for it, opened once.
+    # In the third and fourth rounds the index is unavailable; an empty one replaces it, opened once.
     assert rounds == [["store", "log", "index", "ledger"], [], ["index"], ["index"], ["index"]]
     assert capsys.readouterr().err.count("away: count index is away") == 2
 

@@ -1,4 +1,4 @@
-"""Pre-rolled steps: a range is read whole and once, by steps that fit."""
+"""Stored totals of long steps: a range is read completely and once, in the longest steps that fit."""
 
 from __future__ import annotations
 

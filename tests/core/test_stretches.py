@@ -1,4 +1,4 @@
-"""When all segments are listed, and when new ones alone."""
+"""When all segments are listed, and when only new ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Superseded runs go from the store, and never one that a reader, a proof or a repair needs."""
+"""Superseded runs are removed from the store, but never one that a reader, a proof or a repair needs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MINUTE_MS = 60_000
 
 
 class Publications:
-    """A store of files in which each run was published when the test says."""
+    """A store of files in which each run was published at the test's times."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -87,7 +87,7 @@ class Publications:
 
 
 def hours_of(run: Run) -> HourList:
-    """The run's list: an hour that is as before, and one that no other run has."""
+    """The run's list: an unchanged hour, and one that no other run has."""
     about = {name: getattr(run, name) for name in ("run_id", "model", "params", "interval_s", "day")}
     files = {7: HourFile("7" * 16, 0), 8: HourFile(f"{run.sequence:016x}", 0), 9: HourFile("9" * 16, None)}
     return HourList(**about, hours={"gate": files})
@@ -198,7 +198,7 @@ def test_what_a_publication_left_that_died_before_its_pointer_goes_too(published
         published.put(f"{keys.tracks_folder(run.prefix)}/t-0", NOON_MS)
     remove_superseded(published.store, [])
     assert published.is_gone(orphan)
-    assert f"{ahead.prefix}/part-00000" in published.stored()  # its pointer may be put in a moment
+    assert f"{ahead.prefix}/part-00000" in published.stored()  # its pointer may follow in a moment
 
 
 def test_hour_files_of_the_last_hour_stay_for_a_round_may_be_about_to_list_them(

@@ -23,7 +23,7 @@ def named(pattern: str, path: str) -> tuple[str, str] | None:
     [
         ("cam_%Y%m%d_%H%M%S", "cam_20260501_081500.mp4", "2026-05-01T08:15:00", ""),
         ("CAM_%Y%m%d", "any/cam_20260501.MP4", "2026-05-01T00:00:00", ""),
-        # Frigate, Yi, Aqara, Dahua, UniFi, Tapo, and what download folders do to names.
+        # Frigate, Yi, Aqara, Dahua, UniFi, Tapo, and typical names in download folders.
         (
             "%Y-%m-%d/%H/{source}/%M.%S",
             "r/2024-01-26/18/front_door/59.50.mp4",
@@ -54,7 +54,7 @@ def named(pattern: str, path: str) -> tuple[str, str] | None:
         ("%Y%m%dT%H%M%S%z", "20260504T101112+0200.mp4", "2026-05-04T10:11:12+02:00", ""),
         ("%j of %Y", "032 of 2026.mp4", "2026-02-01T00:00:00", ""),
         ("%d %B %Y", "1 may 2026.mp4", "2026-05-01T00:00:00", ""),
-        # Everything else stands for itself, whatever it means in a regular expression or in a path.
+        # All other characters match themselves, including special ones of regular expressions and paths.
         ("100%%[a-z].(b)?_%Y%m%d", "100%[a-z].(b)?_20260501.mp4", "2026-05-01T00:00:00", ""),
         ("a+^$|\\d_%Y%m%d", "a+^$|\\d_20260501.mp4", "2026-05-01T00:00:00", ""),
         ("caf\u00e9_%Y%m%d", "cafe\u0301_20260501.mp4", "2026-05-01T00:00:00", ""),

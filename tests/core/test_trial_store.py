@@ -1,4 +1,5 @@
-"""A store to try a change in answers as the store would after the change, and leaves it as it was."""
+"""A store for trial changes: it answers as the store would after the change, and does not change
+the store."""
 
 from __future__ import annotations
 

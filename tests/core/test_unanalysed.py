@@ -1,4 +1,4 @@
-"""What was filmed and is not in the counts is told from what was filmed, and neither more nor less."""
+"""Uncounted footage is computed from the footage, no more and no less."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_a_dead_letter_that_was_dropped_is_footage_and_one_that_was_mended_is_co
     assert books.unanalysed() == [(59, 59.001)]
     dropped = DroppedDeadLetter(segment=books.segments[0], offset=59)
     books.store.put(dropped.key, encode(dropped))
-    assert books.unanalysed() == [(0, 59.001)]  # its own time is not known any more
+    assert books.unanalysed() == [(0, 59.001)]  # its own time is no longer known
     books.detect([59])
     books.count(60, sequence=2)
     assert books.unanalysed() == []
@@ -107,7 +107,7 @@ def test_what_is_forgotten_is_not_footage_that_waits(books: Books) -> None:
     )
     books.store.put(stone.key, encode(stone))
     books.count(30)
-    assert books.unanalysed() == [(0, 30), (45, 59.001)]  # ten are still to be detected
+    assert books.unanalysed() == [(0, 30), (45, 59.001)]  # ten are not detected yet
     books.medium(0, 59, frames_announced=50)
     assert books.unanalysed() == [(45, 49.001)]
 
@@ -136,6 +136,6 @@ def test_of_two_media_that_overlap_the_one_that_does_not_count_is_not_waited_for
     books.medium(30, 89, media=OTHER)
     assert books.unanalysed() == [(59.003, 89.001)]
     books.detect(range(30, 90), media=OTHER)
-    assert books.unanalysed() == [(0, 59.001), (59.003, 89.001)]  # of a day that is behind, all
+    assert books.unanalysed() == [(0, 59.001), (59.003, 89.001)]  # all of a day that is behind
     books.count(90, sequence=2)
     assert books.unanalysed() == []

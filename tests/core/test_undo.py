@@ -1,4 +1,4 @@
-"""Undo: what is forgotten counts no longer, what is put right counts as if it had been so from the start."""
+"""Undo: deleted footage no longer counts, and a correction counts as if made at the start."""
 
 from __future__ import annotations
 
@@ -64,11 +64,11 @@ JPEG = cv2.imencode(".jpg", np.zeros((8, 8, 3), np.uint8))[1].tobytes()
 
 
 class PowerCut(BaseException):
-    """The process dies here."""
+    """Simulates the death of the process."""
 
 
 class World:
-    """A store and a log in memory, a producer and a consumer of a few lines, a power cut at any effect."""
+    """A store and a log in memory, a small producer and consumer, and a power cut after any effect."""
 
     def __init__(self) -> None:
         self.store = MemoryStore()
@@ -130,7 +130,7 @@ class World:
     def produce_pictures(
         self, source: str, times: Iterable[int], *, first_file: int = 0
     ) -> list[MediaManifest]:
-        """A picture file per event time, its bytes told by its place in the list, from `first_file` on."""
+        """A picture file per event time from `first_file` on; its index determines its bytes."""
         days: dict[str, list[tuple[int, str]]] = {}
         for number, ms in enumerate(times, first_file):
             file_sha256 = hashlib.sha256(f"picture {number}".encode()).hexdigest()
@@ -182,7 +182,7 @@ class World:
         self.store.put(keys.media_key(manifest.sha256), encode(manifest))
 
     def detect(self) -> None:
-        """All that is announced and not detected yet, a segment a partition."""
+        """All announced and undetected frames, a segment per partition."""
         consumer = self.log.subscribe(
             TOPIC, consumer_group(MODEL), on_assigned=lambda _: None, on_revoked=lambda _: None
         )
@@ -216,7 +216,7 @@ class World:
         consumer.close()
 
     def counting(self) -> set[str]:
-        """Identities of the frames that count, as everyone who reads segments finds them."""
+        """Identities of the valid frames, as every reader of segments finds them."""
         gone = not_counted(list_manifests(self.store), list_tombstones(self.store), "first")
         frames = [
             frame
@@ -227,7 +227,7 @@ class World:
         return set(one_line_per_frame((frame.image_path, encode(frame)) for frame in frames))
 
     def days(self) -> dict[tuple[str, str], tuple[int, int]]:
-        """Frames and detections that count, by source and UTC day."""
+        """Valid frames and detections, by source and UTC day."""
         gone = not_counted(list_manifests(self.store), list_tombstones(self.store), "first")
         frames = {
             frame.image_path: frame
@@ -300,7 +300,7 @@ def world() -> World:
 
 
 def balanced(status: Status) -> bool:
-    """Whether the left side of the books is settled: nothing has been counted in these tests."""
+    """Whether the left side of the books is settled: these tests do not count."""
     return not status.broken and all(
         books.expected
         == books.announced
@@ -447,7 +447,7 @@ def test_a_video_put_to_another_time_counts_as_if_it_had_been_so_from_the_start(
     right.detect()
     assert world.counting() == right.counting()
     assert balanced(world.status(tmp_path))
-    if abs(shift_ms) < DAY_MS:  # half a second later all but its last is a moment of the other's
+    if abs(shift_ms) < DAY_MS:  # half a second later all except its last belong to the other
         assert len(world.counting()) == 6 + (1 if shift_ms > 0 else 3)
     assert media_of(other) in {media_of(manifest) for manifest in list_manifests(world.store)}
     if delete_images:
@@ -509,7 +509,7 @@ def test_a_renamed_source_is_merged_with_the_one_that_has_the_name(world: World,
     world.rename("gate", "Front door")
     world.detect()
     assert {path.split("/")[1] for path in world.counting()} == {"front-door"}
-    # The two sources have one picture in common, of one time: it is one frame now.
+    # The two sources share one picture of one time: it is one frame now.
     assert len(world.counting()) == 6 + 2 + 2 - 1
     assert {manifest.source for manifest in list_manifests(world.store)} == {"front-door"}
     status = world.status(tmp_path)
@@ -526,7 +526,7 @@ def test_another_way_to_write_a_source_needs_no_new_revision(world: World) -> No
 
 
 def merged_by_an_earlier_version(world: World) -> None:
-    """Two cameras under one slug, as slugs were when they lost letters."""
+    """Two cameras under one slug, as when slugs lost letters."""
     for name in ("北門1", "南門1"):
         made = msgspec.structs.replace(world.produce_video(f"{name}.mp4", "1"), source_name=name)
         world.store.put(keys.media_key(made.sha256), encode(made))
@@ -570,7 +570,7 @@ def scenarios() -> dict[str, Callable[[World, Path], None]]:
 
     def forget_retimed(world: World, folder: Path) -> None:
         for name in ("cam.mp4", pictures_identity("cam", keys.utc_day(START_MS))):
-            with suppress(Misconfigured):  # when run again it may have been forgotten already
+            with suppress(Misconfigured):  # in a repeated run it may already be deleted
                 world.retime(name, START_MS + 3_000)
         forget(world, folder)
 
@@ -703,7 +703,7 @@ def test_interrupted_at_any_effect_the_same_command_finishes_it(
         world.cut_at, world.cut_after = cut_at, cut_after
         with pytest.raises(PowerCut):
             command(world, tmp_path)
-        world.detect()  # the consumer goes on meanwhile
+        world.detect()  # the consumer continues meanwhile
         command(world, tmp_path)
         assert outcome(world) == expected, f"cut at effect {cut_at}"
         if cut_at in (1, effects // 2, effects):
@@ -713,7 +713,7 @@ def test_interrupted_at_any_effect_the_same_command_finishes_it(
 def test_a_correction_that_is_not_finished_is_behind_not_broken(world: World, tmp_path: Path) -> None:
     world.produce_video("cam.mp4", "cam")
     world.detect()
-    world.effects, world.cut_at = 0, 10  # all is announced again, the manifest is still the old one
+    world.effects, world.cut_at = 0, 10  # all is announced again, and the manifest is still the old one
     with pytest.raises(PowerCut):
         world.retime("cam.mp4", START_MS + 60_000)
     world.detect()
@@ -771,7 +771,7 @@ def test_a_source_that_is_not_there_is_answered_with_the_names_that_people_gave(
         ("1970-01-01T00:00:01Z", 1_000),
         ("1970-01-01T01:00:00.250+01:00", 250),
         ("1970-01-02", 86_400_000 - 3_600_000),
-        ("2026-10-25T02:30:00", 1_792_888_200_000),  # comes twice in Berlin: the first
+        ("2026-10-25T02:30:00", 1_792_888_200_000),  # occurs twice in Berlin: the first
         ("2026-03-29T02:30:00", 1_774_747_800_000),  # skipped there: 03:30 of summer
         ("1767225600000", 1_767_225_600_000),
         ("-1767225600000", -1_767_225_600_000),

@@ -1,4 +1,4 @@
-"""Of several base intervals only those are read that have all the footage of what is asked for."""
+"""Of several base intervals, only those are read that have all the requested footage."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DAY_MS = 86_400_000
 
 
 class Counted:
-    """An index with these current runs: `(base interval, day, frames)`, in the order of their publication."""
+    """An index with these current runs: `(base interval, day, frames)`, in the order of publication."""
 
     def __init__(self, *runs: tuple[int, int, int]) -> None:
         self._runs = [

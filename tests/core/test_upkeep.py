@@ -1,4 +1,5 @@
-"""What keeps the project: CI names what it repeats, hosted machines run its parts, a release is checked."""
+"""Upkeep of the project: CI repeats and names failures, hosted machines run its parts, a release
+is checked."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOW = ROOT / ".github" / "workflows" / "ci.yml"
-# Fails the first time that `make test-all` runs, as pytest would, and says what it was told.
+# Fails on the first run of `make test-all`, as pytest would, and prints its arguments.
 MAKE = """\
 #!/bin/sh
 echo "made $*"
@@ -39,10 +40,10 @@ def executable(path: Path, script: str) -> None:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """CI's scripts, and beside them a make and tools that do nothing."""
+    """CI's scripts, with a make and tools that do nothing."""
     shutil.copytree(ROOT / ".ci", tmp_path / ".ci")
     executable(tmp_path / ".venv" / "bin" / "python", f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
-    # The package manager, too: another process may hold its lock.
+    # Including the package manager, because another process may hold its lock.
     for tool in ("chromium", "strace", "docker-compose", "ip", "dot", "ffmpeg", "promtool", "apt-get"):
         executable(tmp_path / "bin" / tool, "#!/bin/sh\n")
     executable(tmp_path / "bin" / "make", MAKE)
@@ -59,7 +60,7 @@ def run_ci(checkout: Path, *parts: str, **variables: str) -> subprocess.Complete
 
 
 def run_tests(checkout: Path, failed: dict[str, bool] | None) -> list[str]:
-    """What `.ci/run tests` says, but for its table of parts, where these tests fail the first time."""
+    """The output of `.ci/run tests` before its table of parts, if these tests fail the first time."""
     (checkout / "tried").unlink(missing_ok=True)
     done = run_ci(checkout, "tests", FAILED=json.dumps(failed) if failed is not None else "")
     assert done.returncode == 0, done.stderr
@@ -194,7 +195,7 @@ echo "$ANSWER"
 
 
 def pin_images(folder: Path, compose: str, answer: str) -> tuple[subprocess.CompletedProcess[str], str]:
-    """The script in a checkout with this compose file; `docker` answers so."""
+    """The script in a checkout with this compose file; `docker` gives this answer."""
     (folder / ".ci").mkdir()
     (folder / "cloud-services").mkdir()
     for name in ("release.py", "pin_images.py"):

@@ -1,4 +1,4 @@
-"""Several that do something at the same moment."""
+"""Runs several functions at the same moment."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 def at_once(*actions: Callable[[], T]) -> list[T]:
-    """Do all at one moment, each in a thread of its own; return what they return, in order, or raise."""
+    """Run all functions at once, each in a thread; return their results in order, or raise."""
     start = threading.Barrier(len(actions))
 
     def do(action: Callable[[], T]) -> T:

@@ -1,4 +1,4 @@
-"""SVT-AV1 makes whoever encodes by it as root a process before all others, and what that starts as well."""
+"""Keeps SVT-AV1 from raising the priority of a root process that encodes, and of its children."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def usual_turns() -> Iterator[None]:
-    """At its end this thread has its turn as all others have: else a machine of two cores stands still."""
+    """Restore this thread's usual priority at the end: otherwise a machine of two cores stands still."""
     try:
         yield
     finally:

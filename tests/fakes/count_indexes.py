@@ -1,4 +1,4 @@
-"""Every count index, opened on an empty place of its own, and the rows that it really has."""
+"""Every kind of count index, opened empty, and its stored rows."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def sharded() -> AbstractContextManager[Any]:
     return fresh_alias(shards=3)
 
 
-# A further adapter is one more line: a context with the URL of an empty index, and how to log in.
+# To add an adapter, add a line: a context with the URL of an empty index, and its log-in.
 ADAPTERS = [
     sqlite,
     *(pytest.param(real, marks=pytest.mark.services) for real in (postgres, elasticsearch, sharded)),
@@ -56,7 +56,7 @@ ADAPTERS = [
 
 @contextmanager
 def opened(adapter: Callable[[], AbstractContextManager[Any]]) -> Iterator[Opener]:
-    """Opens one empty index, as often as it is called: each call as another process would."""
+    """Opens one empty index on each call, as another process would."""
     with ExitStack() as stack:
         url, access = stack.enter_context(adapter())
 
@@ -69,7 +69,7 @@ def opened(adapter: Callable[[], AbstractContextManager[Any]]) -> Iterator[Opene
 
 
 def everything(index: CountIndex) -> tuple[Any, ...]:
-    """All that a reader can see."""
+    """Everything that a reader can see."""
     return (
         index.current_runs(),
         index.series(),
@@ -94,7 +94,7 @@ def everything(index: CountIndex) -> tuple[Any, ...]:
 
 
 class IndexRow(NamedTuple):
-    """A row of the base interval, or the document of one; no label: of coverage."""
+    """A row or document of the base interval; without a label it belongs to coverage."""
 
     source: str
     start_ms: int
@@ -102,7 +102,7 @@ class IndexRow(NamedTuple):
 
 
 def rows_by_writer(index: Any) -> dict[str, list[IndexRow]]:
-    """The rows that an index has of counts (Elasticsearch: and of coverage), sorted, by who wrote them."""
+    """The rows of counts in an index (Elasticsearch: also of coverage), sorted, by their run."""
     found: dict[str, list[IndexRow]] = {}
     if isinstance(index, SqlIndex):
         with index._moment() as now:
@@ -122,7 +122,7 @@ def rows_by_writer(index: Any) -> dict[str, list[IndexRow]]:
 def rows_named(
     index: Any, counts: Sequence[IntervalCount], coverage: Sequence[Coverage]
 ) -> dict[str, list[IndexRow]]:
-    """The rows that the index must have of its one current run, as `rows_by_writer` gives them."""
+    """The expected rows of the index's one current run, in the form of `rows_by_writer`."""
     with index._moment() as now:
         catalogue = index._catalogue(now)
         [series] = catalogue.series
@@ -140,7 +140,7 @@ def rows_named(
 def publish_by_parts(
     index: CountIndex, run: Run, counts: Sequence[IntervalCount], coverage: Sequence[Coverage]
 ) -> bool:
-    """Publish as the indexer does: without the records of hours that the index has by their names."""
+    """Publish as the indexer does: without records of hours that the index already has by name."""
     records: defaultdict[DayPart, list[bytes]] = defaultdict(list)
     every: list[IntervalCount | Coverage] = [*counts, *coverage]
     for record in every:
@@ -166,11 +166,11 @@ def publish_by_parts(
 
 
 def part_of(record: IntervalCount | Coverage) -> DayPart:
-    """The part that a record is of."""
+    """The part to which a record belongs."""
     return part_at(record.source, record.interval_start_ms)
 
 
 def refresh(index: Any) -> None:
-    """Have Elasticsearch show all that was written."""
+    """Make Elasticsearch show all writes."""
     with index._cluster.asked() as client:
         client.indices.refresh(index=f"{index._cluster.alias}-v2")

@@ -1,4 +1,4 @@
-"""Keys that end and are renewed, as those of a cloud's role are."""
+"""Keys that expire and are renewed, as those of a cloud's role."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from frametally.settings.access import StoreAccess
 
 @contextmanager
 def renewed(access: StoreAccess, *, lives_s: float) -> Iterator[list[float]]:
-    """Have AWS's own chain give the key of `access` for `lives_s` at a time; gives the times of renewals."""
+    """Have AWS's credential chain give the key of `access` for `lives_s` at a time; yield the times of
+    renewals."""
     renewals: list[float] = []
 
     def renew() -> dict[str, str | None]:

@@ -1,4 +1,4 @@
-"""Empty databases for what keeps its rows in SQLite or PostgreSQL."""
+"""Empty databases for parts that keep their rows in SQLite or PostgreSQL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A source of which a frame a second is filmed, detected and counted, as far as a test says."""
+"""A source with one frame per second; a test says how many are detected and counted."""
 
 from __future__ import annotations
 

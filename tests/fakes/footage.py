@@ -1,4 +1,4 @@
-"""Files of every usual code and shape, made by PyAV: pictures that move, sounds, chapters, tags."""
+"""Files of every usual codec and container, made by PyAV: moving pictures, sounds, chapters, tags."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.fakes.av1 import usual_turns
 Picture = NDArray[np.uint8]
 
 PLACE = "+48.1372+011.5755/"
-"""Where made files say that they were filmed, as ISO 6709."""
+"""The place in the metadata of made files, as ISO 6709."""
 
 CHAPTERS: list[Any] = [
     {"id": 1, "start": 0, "end": 1000, "time_base": Fraction(1, 1000), "metadata": {"title": "Morning"}},
@@ -24,7 +24,7 @@ CHAPTERS: list[Any] = [
 
 
 def moving(frames: int, size_px: tuple[int, int] = (320, 240)) -> Iterator[Picture]:
-    """Yield pictures (height, width, 3), RGB: a texture that stands, and a bright block that goes over it."""
+    """Yield pictures (height, width, 3), RGB: a still texture with a bright moving block."""
     width_px, height_px = size_px
     rows, columns = np.mgrid[0:height_px, 0:width_px]
     ground = (90 + 50 * np.sin(columns / 7.0) * np.sin(rows / 5.0)).astype(np.uint8)

@@ -28,7 +28,7 @@ from frametally.rules.times import DAY_S
 
 
 class ManualClock:
-    """A clock that a test sets: leases run out without anybody waiting for it."""
+    """A clock that a test sets, so that leases expire without waiting."""
 
     def __init__(self) -> None:
         """Start at 0 s."""
@@ -47,17 +47,17 @@ class MemoryStore:
     """An object store in this process; see `ObjectStore`."""
 
     def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
-        """Make an empty one; `clock` gives the time of puts in seconds since 1970 UTC."""
+        """Create an empty store; `clock` gives the time of puts in seconds since 1970 UTC."""
         self.url = "memory://"
         self._clock = clock
         self._objects: dict[str, bytes] = {}
         self._put_at_ms: dict[str, int] = {}
-        self._versions: dict[str, int] = {}  # never forgotten: an object put again has a new version
+        self._versions: dict[str, int] = {}  # never deleted: an object put again has a new version
         self._lock = threading.Lock()
         self._changing = threading.Lock()
 
     def put(self, key: str, data: bytes, *, if_absent: bool = False, durable: bool = True) -> bool:
-        """Store `data` under `key`; see `ObjectStore.put`. Raises `Poison` for a key that cannot be."""
+        """Store `data` under `key`; see `ObjectStore.put`. Raises `Poison` for an invalid key."""
         del durable  # nothing here outlives the process
         check_key(key)
         with self._lock:
@@ -77,17 +77,18 @@ class MemoryStore:
             return self._objects[key]
 
     def get_range(self, key: str, first_byte: int, next_byte: int) -> bytes:
-        """Return bytes `first_byte` to `next_byte` (exclusive, cut at the end). Raises `ObjectMissing`."""
+        """Return bytes `first_byte` to `next_byte` (exclusive, clipped at the end). Raises
+        `ObjectMissing`."""
         return self.get(key)[first_byte:next_byte]
 
     def head(self, key: str) -> ObjectInfo | None:
-        """Return what is known of the object; None if there is none."""
+        """Return the object's metadata; None if it does not exist."""
         check_key(key)
         with self._lock:
             return self._info(key) if key in self._objects else None
 
     def list(self, prefix: str, after: str | None = None) -> Iterator[ObjectInfo]:
-        """Yield every object in the folder `prefix` and below it, sorted by key, those above `after` only."""
+        """Yield every object in the folder `prefix` and below it, sorted by key, after `after` only."""
         folder = prefix.removesuffix("/")
         if folder:
             check_key(folder)
@@ -108,13 +109,13 @@ class MemoryStore:
         return ObjectInfo(key, len(self._objects[key]), version, self._put_at_ms[key])
 
     def delete(self, key: str) -> None:
-        """Remove the object; removing one that is not there is no error."""
+        """Remove the object, if it exists."""
         check_key(key)
         with self._lock:
             self._objects.pop(key, None)
 
     def change(self, key: str, make: Change) -> bytes | None:
-        """Replace an object by what `make` makes of it; see `ObjectStore.change`."""
+        """Replace an object by the result of `make`; see `ObjectStore.change`."""
         check_key(key)
         with self._changing:
             return change_alone(self, key, make)
@@ -125,20 +126,20 @@ class MemoryStore:
         return "data:application/octet-stream;base64," + base64.b64encode(self.get(key)).decode()
 
     def resumable(self, key: str, part_key: str) -> MemoryWrite:
-        """Begin a write to `key` that can be cut, or go on with it; see `ObjectStore.resumable`."""
+        """Start or resume an interruptible write to `key`; see `ObjectStore.resumable`."""
         check_key(key)
         check_key(part_key)
         return MemoryWrite(self, key, part_key)
 
     def close(self) -> None:
-        """Do nothing: nothing is held open."""
+        """Do nothing: nothing is open."""
 
 
 class MemoryWrite:
-    """A write to a `MemoryStore` that loses what no store would keep over a kill; see `ResumableWrite`."""
+    """A write to a `MemoryStore` that loses unsynced data on a kill; see `ResumableWrite`."""
 
     def __init__(self, store: MemoryStore, key: str, part_key: str) -> None:
-        """Go on with what lies at `part_key`; `MemoryStore.resumable` does."""
+        """Resumes the part at `part_key`; see `MemoryStore.resumable`."""
         self.key = key
         self._store = store
         self._part_key = part_key
@@ -148,12 +149,12 @@ class MemoryWrite:
 
     @property
     def durable_bytes(self) -> int:
-        """How many bytes lie at the part's key."""
+        """The number of bytes at the part's key."""
         info = self._store.head(self._part_key)
         return info.size_bytes if info else 0
 
     def append(self, data: bytes, *, at_byte: int) -> None:
-        """Take in `data`. Raises `Poison` where they do not follow, or the write is over."""
+        """Append `data`. Raises `Poison` if they do not follow, or the write has ended."""
         kept = self.durable_bytes
         if self._over or kept < self._kept:
             raise Poison(f"the write of {self.key} has already been finished or aborted; start again")
@@ -179,7 +180,7 @@ class MemoryWrite:
         return self._kept
 
     def finish(self) -> bool:
-        """Make the object, if there is none."""
+        """Create the object, unless it exists."""
         made = False
         if self.durable_bytes >= self._kept and self.flush():
             with suppress(ObjectMissing):  # another was faster
@@ -222,7 +223,7 @@ class MemoryLog:
     """A frame log in this process; see `FrameLog`. Threads may share it."""
 
     def __init__(self, *, lease_s: float = 10.0, clock: Callable[[], float] = time.monotonic) -> None:
-        """Make an empty one.
+        """Create an empty log.
 
         Args:
             lease_s: Seconds without a poll before a consumer's partitions move to others.
@@ -235,7 +236,7 @@ class MemoryLog:
         self._topics: dict[str, _Topic] = {}
 
     def create_topic(self, topic: str, partitions: int, *, keep_s: float | None = None) -> None:
-        """Make the topic if it is not there; an existing one stays as it is."""
+        """Create the topic unless it exists."""
         if partitions < 1:
             raise Misconfigured(f"topic {topic!r}: {partitions} partitions; give it at least 1")
         with self.lock:
@@ -251,7 +252,7 @@ class MemoryLog:
         return self._topic(topic).log_id
 
     def publish(self, topic: str, messages: Iterable[tuple[bytes, bytes]]) -> None:
-        """Append `(key, value)` messages; those with one key to one partition, in order."""
+        """Append `(key, value)` messages; those with the same key to the same partition, in order."""
         target = self._topic(topic)
         for key, value in messages:
             with self.lock:
@@ -283,7 +284,7 @@ class MemoryLog:
             return MemoryConsumer(self, target, group, callbacks)
 
     def trim(self, topic: str) -> int:
-        """Remove what every group that ever committed has committed; return how many messages that was."""
+        """Remove the messages that every group with commits has committed; return their number."""
         with self.lock:
             target = self._topic(topic)
             groups = [group.committed for group in target.groups.values() if group.committed]
@@ -304,7 +305,7 @@ class MemoryLog:
             target.begin[old] += 1
 
     def close(self) -> None:
-        """Do nothing: nothing is held open."""
+        """Do nothing: nothing is open."""
 
     def _topic(self, name: str) -> _Topic:
         with self.lock:
@@ -314,17 +315,17 @@ class MemoryLog:
 
 
 class MemoryConsumer(LeasedConsumer):
-    """One member of a group of a `MemoryLog`; see `LogConsumer`."""
+    """A member of a group of a `MemoryLog`; see `LogConsumer`."""
 
     def __init__(self, log: MemoryLog, topic: _Topic, group: str, callbacks: GroupCallbacks) -> None:
-        """Make a member; `MemoryLog.subscribe` does."""
+        """Create a member; use `MemoryLog.subscribe`."""
         super().__init__(group, callbacks)
         self._log = log
         self._topic = topic
         self._group = topic.group(group)
 
     def commit(self, partition: int, offset: int) -> None:
-        """Record that all below `offset` is done. Raises `LeaseLost`."""
+        """Record that all messages below `offset` are done. Raises `LeaseLost`."""
         with self._log.lock:
             held = self._generations.get(partition)
             if held is None or self._group.owners[partition] != Owner(self._member, held):
@@ -332,7 +333,7 @@ class MemoryConsumer(LeasedConsumer):
             self._group.committed[partition] = offset
 
     def close(self) -> None:
-        """Leave the group; again is no error."""
+        """Leave the group; may be called again."""
         with self._log.lock:
             self._group.expires_at_s.pop(self._member, None)
             self._generations.clear()

@@ -1,4 +1,4 @@
-"""Pictures that show their own number, and are known again pixel by pixel: a smeared one is none of them."""
+"""Pictures that show their number, and are recognized pixel by pixel: a smeared one does not match."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ WIDTH_PX, HEIGHT_PX = 320, 240
 
 
 def numbered(frames: int = FRAMES) -> Iterator[Picture]:
-    """Pictures of which no two are alike: cells show the number, and a bar moves and changes with it."""
+    """Pictures that all differ: cells show the number, and a bar moves and changes with it."""
     ground = np.random.default_rng(1).integers(60, 120, (HEIGHT_PX // 8, WIDTH_PX // 8), np.uint8)
     for number in range(frames):
         picture = np.repeat(np.kron(ground, np.ones((8, 8), np.uint8))[:, :, None], 3, axis=2)
@@ -27,7 +27,7 @@ TRUTH = [picture[:, :, 0] for picture in numbered()]
 
 
 def number_of(picture: Picture) -> int | None:
-    """The number of the picture that it is; None: it is none of them."""
+    """The number of the picture; None if it is not one of them."""
     grey = picture.mean(axis=2) if picture.ndim == 3 else picture
     cells = [
         grey[4 : CELL_PX - 4, at + 4 : at + CELL_PX - 4].mean() for at in range(0, BITS * CELL_PX, CELL_PX)

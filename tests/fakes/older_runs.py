@@ -19,13 +19,13 @@ from frametally.rules.path_columns import encode_paths
 
 
 def without_history(store: ObjectStore, run: Run) -> None:
-    """Take the history away from the list of a run."""
+    """Remove the history from the list of a run."""
     key = hours_key(run.prefix)
     store.put(key, list_in(store.get(key)))
 
 
 def with_history_apart(store: ObjectStore, run: Run) -> None:
-    """Put the history of a run in a file of its own, as before."""
+    """Put the history of a run in a separate file, as earlier versions did."""
     history = read_history(store, run)
     assert history is not None
     older = OlderHistory(**msgspec.structs.asdict(history))
@@ -34,7 +34,7 @@ def with_history_apart(store: ObjectStore, run: Run) -> None:
 
 
 def with_plain_parts(store: ObjectStore, run: Run) -> Run:
-    """Put the lines of a run's part files as they are, and its pointer to these."""
+    """Put the lines of a run's part files unchanged, and point its pointer at them."""
     for key, lines in list(read_parts(store, run)):
         store.put(key.removesuffix(".gz"), lines)
         store.delete(key)
@@ -44,7 +44,7 @@ def with_plain_parts(store: ObjectStore, run: Run) -> Run:
 
 
 def as_older(store: ObjectStore, run: Run) -> Run:
-    """Give a run of now the files of before, and none of now."""
+    """Give a current run the files of the older layout, and none of the current one."""
     with_history_apart(store, run)
     folder = keys.tracks_folder(run.prefix)
     files = [file.key for of_source in hour_files(store, run).values() for file in of_source]
@@ -71,9 +71,9 @@ def as_older(store: ObjectStore, run: Run) -> Run:
 
 
 def with_zones_apart(store: ObjectStore, run: Run, segments: Sequence[str]) -> tuple[Run, Run]:
-    """Publish a day of one source as before: whole pictures and zones are runs of two series.
+    """Publish a day of one source in the older layout: whole pictures and zones are runs of two series.
 
-    `segments` are the keys of all that it was counted from.
+    `segments` are the keys of all its inputs.
     """
     [_, of_zones] = with_zones([run])
     zones = json.dumps([[], run.zones], ensure_ascii=False, separators=(",", ":"))

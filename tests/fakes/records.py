@@ -1,4 +1,4 @@
-"""Records with values that fit each other; a test names those that it is about."""
+"""Records with consistent values; a test sets only the relevant ones."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def make_frame(
     time_source: TimeSource = "start_time",
     image_path: str | None = None,
 ) -> FrameDetections:
-    """A frame of 64 x 48 pixels, where a producer would have put it."""
+    """A frame of 64 x 48 pixels, at the producer's place for it."""
     return FrameDetections(
         image_path=image_path or keys.image_key(source, captured_at_ms, media, index),
         source=source,
@@ -64,7 +64,7 @@ def make_frame(
 
 
 def make_announcement(frame: FrameDetections, data: bytes = b"1") -> FrameAnnouncement:
-    """What was announced of a frame whose stored picture is `data`."""
+    """The announcement of a frame whose stored picture is `data`."""
     names = set(FrameAnnouncement.__struct_fields__) - {"bytes", "sha256", "screened"}
     return FrameAnnouncement(
         **{name: getattr(frame, name) for name in names},
@@ -82,7 +82,7 @@ def make_segment(
     log_id: str = "log-1",
     topic: str = "frames",
 ) -> bytes:
-    """A segment of partition 0 that has a line for each of its messages."""
+    """A segment of partition 0 with a line for each of its messages."""
     return encode_segment(
         model=model,
         log_id=log_id,
@@ -98,7 +98,7 @@ def make_segment(
 def make_manifest(
     frames: int, *, media: str = MEDIUM, source: str = "cam", announced_frames: bytes = b""
 ) -> MediaManifest:
-    """The manifest of a video of which every frame was announced."""
+    """The manifest of a video all of whose frames were announced."""
     return MediaManifest(
         sha256=media,
         name=f"{source}.mp4",
@@ -130,7 +130,7 @@ def make_count(
     objects_from_start: int | None = None,
     evidence: Sequence[Evidence] | None = None,
 ) -> IntervalCount:
-    """What an interval has of a label: all of it in one frame, its evidence, unless said otherwise."""
+    """A label's counts in an interval: by default all in one frame, its evidence."""
     shown = Evidence(
         image_path=f"images/{interval_start_ms}", captured_at_ms=interval_start_ms, count=detections
     )
@@ -190,7 +190,7 @@ def make_run(
     frames: int = 1,
     footage: str = "",
 ) -> Run:
-    """A run of a day whose inputs have this SHA-256, in the folder that is its own."""
+    """A run of a day with this SHA-256 of its inputs, in its folder."""
     run_id = f"{sequence:06d}-{digest[-16:]}"
     return Run(
         run_id=run_id,
@@ -212,7 +212,7 @@ def make_run(
 def put_run(
     store: ObjectStore, run: Run, counts: Sequence[IntervalCount], coverage: Sequence[Coverage]
 ) -> None:
-    """Put a run of one part file where the counting job would have."""
+    """Put a run of one part file at the counting job's place for it."""
     lines = [
         *((["count", one.source, one.label, one.interval_start_ms], one) for one in counts),
         *((["coverage", one.source, one.interval_start_ms], one) for one in coverage),
@@ -226,7 +226,7 @@ def put_run(
 
 
 def before_checksums(data: bytes) -> bytes:
-    """A record or a segment, as releases stored it that knew no checksums."""
+    """A record or a segment as stored by releases without checksums."""
     head, newline, body = data.partition(b"\n")
     fields = json.loads(head)
     for name in ("seal", "dead_letters_crc32", "parts_crc32", "track_parts_crc32"):
@@ -237,7 +237,7 @@ def before_checksums(data: bytes) -> bytes:
 
 
 def flipped(data: bytes, bit: int) -> bytes:
-    """`data` with one bit turned over, counted from the first byte's lowest."""
+    """`data` with one bit flipped, counted from the first byte's lowest."""
     changed = bytearray(data)
     changed[bit // 8] ^= 1 << bit % 8
     return bytes(changed)

@@ -1,4 +1,4 @@
-"""Files that are put together from others without encoding them again, as FFmpeg's `-c copy` does it."""
+"""Files that are combined from others without encoding them again, as by FFmpeg's `-c copy`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from av.stream import Disposition
 
 
 def trimmed(path: Path, source: Path, from_s: Fraction, **container_options: str) -> Path:
-    """Cut what comes before `from_s`; in MP4 and MOV an edit list hides what the first picture needs."""
+    """Drop everything before `from_s`; in MP4 and MOV an edit list hides the frames that the first
+    one needs."""
     with av.open(str(source)) as original, av.open(str(path), "w", options=container_options) as container:
         stream = original.streams.video[0]
         copy: Any = container.add_stream_from_template(stream)

@@ -1,10 +1,10 @@
-"""What a person would be told, kept."""
+"""Keeps the messages for users."""
 
 from frametally.process.reports import NoProgress
 
 
 class Said(NoProgress):
-    """Progress that keeps the lines that are said."""
+    """A `Progress` that keeps its lines."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []

@@ -1,4 +1,4 @@
-"""Scenes that can be counted, as pictures (height, width, 3), RGB, and what can be wrong with them."""
+"""Scenes with countable objects, as pictures (height, width, 3), RGB, and typical defects."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SIZE_PX = (320, 240)
 
 
 def street(frames: int, size_px: tuple[int, int] = SIZE_PX, *, noise: float = 2.0) -> Iterator[Picture]:
-    """A street of walls and windows by day, over which a car goes; the camera's noise is in it."""
+    """A street of walls and windows by day with a moving car and the camera's noise."""
     width_px, height_px = size_px
     draw = np.random.default_rng(1)
     ground = np.full((height_px, width_px), 120, np.uint8)
@@ -28,7 +28,7 @@ def street(frames: int, size_px: tuple[int, int] = SIZE_PX, *, noise: float = 2.
 
 
 def standing(frames: int) -> Iterator[Picture]:
-    """The street with nobody on it, as a camera on a wall has it: nothing but noise changes."""
+    """The empty street of a wall camera: nothing changes except noise."""
     first = next(street(1, noise=0))
     for index in range(frames):
         yield with_noise(first, index, 2.0)
@@ -46,7 +46,7 @@ def night(frames: int) -> Iterator[Picture]:
 
 
 def with_noise(picture: Picture, seed: int, level: float) -> Picture:
-    """A picture with a camera's noise of so many levels."""
+    """A picture with this many levels of camera noise."""
     noise = np.random.default_rng(seed).normal(0, level, picture.shape)
     return np.clip(picture + noise, 0, 255).astype(np.uint8)
 
@@ -57,7 +57,7 @@ def black(frames: int) -> Iterator[Picture]:
 
 
 def dark(frames: int) -> Iterator[Picture]:
-    """The street in the light of a few stars, with one lamp on it."""
+    """The street by starlight, with one lamp."""
     for picture in street(frames, noise=0):
         dim = (picture * 0.06).astype(np.uint8)
         cv2.circle(dim, (60, 60), 28, (90, 90, 80), -1)
@@ -70,7 +70,7 @@ def blurred(frames: int) -> Iterator[Picture]:
 
 
 def frozen(pictures: Iterable[Picture], *, moving: int, still: int) -> Iterator[Picture]:
-    """As many pictures as move, and the last of them as often as it stands."""
+    """This many moving pictures, then the last one repeated."""
     for index, picture in enumerate(pictures):
         if index < moving:
             yield picture
@@ -86,7 +86,7 @@ def twice(pictures: Iterable[Picture]) -> Iterator[Picture]:
 
 
 def blocky(frames: int) -> Iterator[Picture]:
-    """The street as something stored it before with far too few bits."""
+    """The street after an earlier encoding with far too few bits."""
     for picture in street(frames):
         _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 4])
         yield np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)

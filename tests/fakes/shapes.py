@@ -1,4 +1,4 @@
-"""Small videos of many codes and shapes, made on the spot: a grey that grows, a red upper left quarter."""
+"""Small generated videos of many codecs and shapes: a grey that grows, a red upper left quarter."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class Shape(NamedTuple):
     """How a video is made.
 
     Attributes:
-        name: Its file's.
+        name: Name of its file.
         codec: FFmpeg's encoder of its pictures.
-        pix_fmt: Of the pictures.
-        sound: Encoder of its sound; None: it has none.
-        sounds: How many tracks of it.
+        pix_fmt: Format of the pictures.
+        sound: Encoder of its sound; None for no sound.
+        sounds: Number of its tracks.
         size_px: Width and height, as stored.
         rotation: As `set_display_rotation` takes it.
         times_ms: Of its frames; None: `seconds` at `FPS`.
@@ -83,11 +83,11 @@ SHAPES = {
     "two sounds": Shape("a.mkv", "libx265", sound="aac", sounds=2, options=_QUIET),
 }
 COPIED = {"vp9", "av1", "h264 stream", "no sound", "ac3 sound"}
-"""Those whose pictures browsers play once they lie in an MP4."""
+"""Shapes whose pictures browsers play once they are in an MP4."""
 
 
 def make_shape(path: Path, shape: Shape) -> Path:
-    """Make it at `path`, a folder or a file."""
+    """Write it to `path`, a folder or a file."""
     path = path / shape.name if path.is_dir() else path
     with usual_turns(), av.open(str(path), "w") as container:
         pictures = cast("av.VideoStream", container.add_stream(shape.codec, rate=FPS))
@@ -126,7 +126,7 @@ def make_shape(path: Path, shape: Shape) -> Path:
 
 
 def painted(index: int, shape: Shape) -> np.ndarray:
-    """A picture (height, width, 3) in RGB; of an interlaced one a bar moves from field to field."""
+    """A picture (height, width, 3) in RGB; in interlaced video a bar moves from field to field."""
     width_px, height_px = shape.size_px
     picture = np.full((height_px, width_px, 3), 60 + 2 * index % 160, np.uint8)
     picture[: height_px // 2, : width_px // 2] = (255, 0, 0)
@@ -139,7 +139,7 @@ def painted(index: int, shape: Shape) -> np.ndarray:
 
 
 def _tone(track: av.AudioStream, done: int, until_s: float) -> tuple[list[av.Packet[av.AudioStream]], int]:
-    """A tone from a sample up to a time, and the sample that it ends at."""
+    """A tone from one sample up to a time; return it with the next sample."""
     rate_hz = track.codec_context.sample_rate
     packets: list[av.Packet[av.AudioStream]] = []
     while done < until_s * rate_hz:

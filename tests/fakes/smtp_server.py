@@ -1,4 +1,4 @@
-"""A mail server of the tests' own: aiosmtpd on a free port, by TLS and a password where asked."""
+"""A mail server for tests: aiosmtpd on a free port, by TLS and a password if requested."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ USER, PASSWORD = "frametally@example.org", "kept-from-all-logs"
 
 
 class Received:
-    """What the server has taken; `answers` are given in place of taking one, the first first."""
+    """The mails that the server has accepted; `answers` are sent instead of accepting, in order."""
 
     def __init__(self) -> None:
         self.envelopes: list[Envelope] = []
@@ -60,7 +60,7 @@ def _let_in(server: SMTP, session: Session, envelope: Envelope, mechanism: str, 
 
 
 class _OnAnyPort(Controller):
-    """A controller that may be given port 0."""
+    """A controller that accepts port 0."""
 
     def _trigger_server(self) -> None:
         self.port = self.server.sockets[0].getsockname()[1]
@@ -71,7 +71,7 @@ class _OnAnyPort(Controller):
 def mail_server(
     received: Received, folder: Path, *, tls: Literal["none", "starttls", "smtps"] = "none", port: int = 0
 ) -> Iterator[tuple[str, Path]]:
-    """Its URL, and the authority of its certificate; with TLS there is a log-in."""
+    """Its URL, and the authority of its certificate; TLS comes with a log-in."""
     authority, ca_file = trustme.CA(), folder / "mail-ca.pem"
     authority.cert_pem.write_to_path(str(ca_file))
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

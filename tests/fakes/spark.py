@@ -1,4 +1,4 @@
-"""Spark's data frames, in this process: what moves between tasks is Arrow's, and functions are pickled."""
+"""Spark's data frames in this process: tasks exchange Arrow data, and functions are pickled."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ROWS_AT_ONCE = 8
 
 
 class FakeFrame:
-    """Partitions of rows; nothing is lazy."""
+    """Partitions of rows, without lazy evaluation."""
 
     def __init__(self, partitions: Iterable[Iterable[Row]]) -> None:
         self._partitions = [list(rows) for rows in partitions]
@@ -61,5 +61,5 @@ class FakeSession:
 
 @contextmanager
 def fake_job(_: object, url: str) -> Iterator[SparkJob]:
-    """Stand in for `running.spark.spark_job`."""
+    """A stand-in for `running.spark.spark_job`."""
     yield SparkJob(FakeSession(), url)

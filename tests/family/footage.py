@@ -1,4 +1,4 @@
-"""Footage for families: a video that the detector of pixels has something to find in."""
+"""Footage for families: a video with something for the detector of pixels."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FPS = 5
 
 
 def make_video(path: Path, *, frames: int) -> Path:
-    """A bright patch that goes to the right, and a second one every other two seconds."""
+    """A bright patch that moves right, and a second one every other two seconds."""
     with av.open(str(path), "w") as container:
         stream: Any = container.add_stream("libx264", rate=FPS)
         stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"

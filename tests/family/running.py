@@ -1,4 +1,4 @@
-"""A command that is left to run, with what it has started: how tests of families start, ask and end one."""
+"""Runs a command and its children in the background: how tests of families start, query and end them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PATIENCE_S = 240.0
 
 
 def of_group(group: int) -> dict[int, list[str]]:
-    """What runs in a process group: by process, its arguments."""
+    """The processes of a group: by process, its arguments."""
     found = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -32,7 +32,7 @@ def of_group(group: int) -> dict[int, list[str]]:
 
 
 class Running:
-    """`frametally <command>`, or a program like it, with a dashboard on any port, in a group of its own."""
+    """`frametally <command>`, or a program like it, with a dashboard on any port, in a separate group."""
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ class Running:
         return found[1]
 
     def process_of(self, member: str) -> int | None:
-        """The process of a member of the family, such as `consume --live`; None while there is none."""
+        """The process of a member of the family, such as `consume --live`; None if there is none."""
         name, *options = member.split()
         for process, arguments in of_group(self.process.pid).items():
             is_it = arguments[1:4] == ["-m", "frametally", name] and ("--live" in arguments) == bool(options)
@@ -93,12 +93,12 @@ class Running:
         return None
 
     def ends_by(self, number: signal.Signals) -> int:
-        """The exit code, after a signal to it alone."""
+        """The exit code, after a signal only to it."""
         os.kill(self.process.pid, number)
-        return self.process.wait(60)  # a bound on liveness: it ends all within 15 s
+        return self.process.wait(60)  # a limit to detect hangs: it ends all within 15 s
 
     def upload(self, video: Path, **fields: str) -> dict[str, Any]:
-        """What the server answers to a form with this file."""
+        """The server's answer to a form with this file."""
         form: dict[str, Any] = {**fields, "file": (video.name, video.read_bytes())}
         answer = urllib3.request("POST", f"{self.url}/api/v1/videos/upload", fields=form, timeout=PATIENCE_S)
         assert answer.status in (200, 201), answer.data
@@ -106,13 +106,13 @@ class Running:
         return said
 
     def ask(self, path: str) -> Any:
-        """What the server answers as JSON."""
+        """The server's answer as JSON."""
         answer = urllib3.request("GET", f"{self.url}{path}", timeout=PATIENCE_S)
         assert answer.status == 200, answer.data
         return answer.json()
 
     def post(self, path: str, **said: Any) -> Any:
-        """What the server answers as JSON to this JSON."""
+        """The server's JSON answer to this JSON."""
         answer = urllib3.request("POST", f"{self.url}{path}", json=said, timeout=PATIENCE_S)
         assert answer.status in (200, 202), answer.data
         return answer.json()

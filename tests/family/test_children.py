@@ -1,4 +1,4 @@
-"""A family's members are started, heard, started again and ended together."""
+"""A family's members are started, monitored, restarted and ended together."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def python(name: str, program: str, *arguments: object) -> Member:
 
 
 class Running:
-    """A family in a thread of its own."""
+    """A family in a separate thread."""
 
     def __init__(self, *members: Member) -> None:
         self.lines: list[str] = []
@@ -110,7 +110,7 @@ def test_the_end_has_the_code_of_the_worst_member() -> None:
     members = [python(name, program.format(code=code)) for name, code in ends.items()]
     with Running(python("fine", SLEEPS), *members) as family:
         family.says("here", times=1 + len(members))
-    assert family.code == 2  # 6 is the larger number, and no failure
+    assert family.code == 2  # 6 is the larger number, but not a failure
 
 
 @pytest.mark.thorough

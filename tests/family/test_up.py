@@ -1,4 +1,4 @@
-"""`frametally up` is everything on one machine: what dies comes back, and Ctrl-C leaves nothing behind."""
+"""`frametally up` runs everything on one machine: dead members restart, and Ctrl-C leaves nothing behind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Processes that can be killed, footage to feed them, and what must come out."""
+"""Processes that can be killed, footage for them, and the expected results."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def deploy(tmp_path: Path) -> Iterator[Callable[..., Deployment]]:
 
 
 def write_pictures(folder: Path, numbers: range) -> None:
-    """Small pictures, one every 7 s from 08:00 on, each with a patch of its own."""
+    """Small pictures, one every 7 s from 08:00 on, each with a different patch."""
     folder.mkdir(parents=True, exist_ok=True)
     for number in numbers:
         rng = np.random.default_rng(number)
@@ -158,8 +158,8 @@ def _detected() -> Callable[[ObjectStore], set[str]]:
 
 
 def assert_chains(store: ObjectStore, ends: dict[int, int]) -> None:
-    """Every partition's segments are one chain, from 0 to the end of the log, with a line for every
-    offset."""
+    """Every partition's segments form one chain, from 0 to the end of the log, with a line for
+    every offset."""
     reached = dict.fromkeys(ends, 0)
     for key in list_segments(store):
         header = read_segment(store, key).header

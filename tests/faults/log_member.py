@@ -27,7 +27,7 @@ def consume(url: str, output: Path, stop: Path) -> None:
                 records = consumer.poll(timeout_s=0.1, max_records=200)
                 if not records:
                     continue
-                # As a worker does: first the effect, then the commit.
+                # Like a worker: first the effect, then the commit.
                 file.write(b"".join(record.value + b"\n" for record in records))
                 for partition, offset in {r.partition: r.offset + 1 for r in records}.items():
                     try:
@@ -37,7 +37,7 @@ def consume(url: str, output: Path, stop: Path) -> None:
 
 
 def read(url: str, output: Path, stop: Path) -> None:
-    """What `status` asks, over and over: no answer may run backwards, or ahead of the end."""
+    """The queries of `status`, repeated: no answer may go backwards, or beyond the end."""
     looked = 0
     before: dict[int, int] = {}
     with closing(open_frame_log(url)) as log:
@@ -52,6 +52,6 @@ def read(url: str, output: Path, stop: Path) -> None:
 
 
 if __name__ == "__main__":
-    # Given by runpy.run_path(..., init_globals=...).
+    # Set by runpy.run_path(..., init_globals=...).
     role, arguments = globals()["ROLE"], globals()["ARGUMENTS"]
     {"produce": produce, "consume": consume, "read": read}[role](*arguments)

@@ -30,25 +30,25 @@ import numpy as np
 from PIL import Image
 
 Outcome = Literal["skipped", "part", "whole"]
-# What takes its time to make is made where it is written.
+# Slow files are made where they are written.
 Contents = dict[str, tuple[bytes | Callable[[], bytes], Outcome]]
 
 
 class Poison(NamedTuple):
-    """A file of the corpus, and what becomes of it."""
+    """A file of the corpus, and its expected outcome."""
 
     path: Path
     outcome: Outcome
 
 
 def painted(width_px: int = 64, height_px: int = 48) -> Image.Image:
-    """A picture with something in it."""
+    """A picture with some content."""
     noise = np.random.default_rng(1).integers(0, 255, (height_px, width_px, 3), np.uint8)
     return Image.fromarray(noise)
 
 
 def saved(image: Image.Image, kind: str, **options: object) -> bytes:
-    """Its bytes as a file of that kind."""
+    """The picture's bytes as a file of this kind."""
     buffer = io.BytesIO()
     image.save(buffer, kind, **options)
     return buffer.getvalue()
@@ -60,7 +60,7 @@ def chunk(name: bytes, data: bytes) -> bytes:
 
 
 def png(width: int, height: int, idat: bytes, *, depth: int = 8, colour: int = 2, more: bytes = b"") -> bytes:
-    """A PNG of those claims and that data."""
+    """A PNG with these claims and this data."""
     header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + more + chunk(b"IDAT", idat) + chunk(b"IEND", b"")
 
@@ -72,7 +72,7 @@ def resized_jpeg(data: bytes, width: int, height: int) -> bytes:
 
 
 def without_segment(data: bytes, marker: bytes) -> bytes:
-    """A JPEG without its segments of that marker."""
+    """A JPEG without its segments of this marker."""
     while marker in data:
         at = data.index(marker)
         data = data[:at] + data[at + 2 + struct.unpack(">H", data[at + 2 : at + 4])[0] :]
@@ -80,20 +80,20 @@ def without_segment(data: bytes, marker: bytes) -> bytes:
 
 
 def many_scans(scans: int) -> bytes:
-    """A progressive JPEG of 7000x7000 pixels, the last scan of which is there again and again."""
+    """A progressive JPEG of 7000x7000 pixels whose last scan is repeated."""
     data = saved(Image.new("L", (7000, 7000), 90), "JPEG", progressive=True)
     return data[:-2] + data[data.rindex(b"\xff\xda") : -2] * scans + data[-2:]
 
 
 def same_bytes(count: int) -> bytes:
-    """A TIFF of 4,000 unknown entries, each of which says that these bytes are its value."""
+    """A TIFF of 4,000 unknown entries that all use these bytes as their value."""
     far = 1 << 16
     entries = dict.fromkeys(range(40_000, 44_000), (1, count, far))
     return tiff(tiff_entries(16, 16, t273=(4, 1, far)) | entries).ljust(far, b"\0") + bytes(count)
 
 
 def bmp(width: int, height: int, body: bytes, *, compression: int = 0, bits: int = 24) -> bytes:
-    """A BMP of those claims and that data."""
+    """A BMP with these claims and this data."""
     palette = b"\0\0\0\0" * 256 if bits == 8 else b""
     offset = 54 + len(palette)
     return (
@@ -106,7 +106,7 @@ def bmp(width: int, height: int, body: bytes, *, compression: int = 0, bits: int
 
 
 def tiff(entries: dict[int, tuple[int, int, int]], data: bytes = b"", *, next_ifd: int = 0) -> bytes:
-    """A TIFF with one directory of `tag: (type, count, value)`, and `data` behind it, from byte 512 on."""
+    """A TIFF with one directory of `tag: (type, count, value)`, followed by `data`, from byte 512 on."""
     body = struct.pack("<H", len(entries))
     for tag in sorted(entries):
         body += struct.pack("<HHII", tag, *entries[tag])
@@ -275,13 +275,13 @@ def sound(kind: str) -> bytes:
 
 
 def patched(data: bytes, box: bytes, offset: int, value: bytes) -> bytes:
-    """An MP4 in which the first box of that name has `value` at `offset` behind its name."""
+    """An MP4 in which the first box of this name has `value` at `offset` after its name."""
     at = data.index(box) + 4 + offset
     return data[:at] + value + data[at + len(value) :]
 
 
 def outside(data: bytes, canary: Path) -> bytes:
-    """An MP4 that says that its frames lie in another file: a data reference that is not `self`."""
+    """An MP4 that claims that its frames are in another file: a data reference that is not `self`."""
     at = data.index(b"dref") - 4
     length = struct.unpack(">I", data[at : at + 4])[0]
     url = b"file://" + str(canary).encode() + b"\0"
@@ -297,12 +297,13 @@ def outside(data: bytes, canary: Path) -> bytes:
 
 
 def wide_frames(blocks: int) -> bytes:
-    """An MP4 of H.264 whose parameter set (ITU-T H.264, 7.3.2.1.1) claims so many times 16 pixels a side."""
+    """An MP4 of H.264 whose parameter set (ITU-T H.264, 7.3.2.1.1) claims this many times 16
+    pixels a side."""
     data = video(3, kind="mp4", codec="libx264")
     at = data.index(b"avcC") + 12
     length = struct.unpack(">H", data[at - 2 : at])[0]
     bits = "".join(f"{byte:08b}" for byte in data[at : at + length].replace(b"\0\0\3", b"\0\0"))
-    # Behind profile and level: identity, chroma, two depths, 2 flags, frame numbers, two of order, frames, 1.
+    # After profile and level: identity, chroma, two depths, 2 flags, frame numbers, two of order, frames, 1.
     place = 32
     for flags in (0, 0, 0, 0, 2, 0, 0, 0, 0, 1):
         place += flags or 2 * (bits.index("1", place) - place) + 1
@@ -328,7 +329,7 @@ def vast_frames() -> bytes:
 
 
 def slow_frames(scans: int) -> bytes:
-    """An AVI of Motion JPEG of 7000x7000 pixels, each frame of which has that many scans: some 5 ms each."""
+    """An AVI of Motion JPEG of 7000x7000 pixels whose frames have this many scans, some 5 ms each."""
     jpeg = many_scans(scans)
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="avi") as container:

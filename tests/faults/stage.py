@@ -1,4 +1,4 @@
-"""One stage of the pipeline in a process of its own, as the command line runs it, slowed at random.
+"""A stage of the pipeline in a separate process, as the command line runs it, with random delays.
 
 The tests start it by a fork server that has the imports done, which makes a start cheap enough to kill
 hundreds.
@@ -16,7 +16,7 @@ from typing import Any
 
 
 def hold(seconds: float) -> None:
-    """Stay within a call of a library, in which Python does not hear of signals."""
+    """Stay within a library call, during which Python does not receive signals."""
     deaf = {
         number for number in (signal.SIGTERM, signal.SIGINT) if signal.getsignal(number) != signal.SIG_DFL
     }
@@ -26,16 +26,17 @@ def hold(seconds: float) -> None:
 
 
 def slow_down(hold_put_until: str | None, output: str) -> None:
-    """Jitter before every put and every detection: whatever can overlap, does, in another way each time.
+    """Add jitter before every put and every detection, so that everything that can overlap does, differently
+    each time.
 
-    `hold_put_until` names a file: the first put of a segment waits until it is there.
+    `hold_put_until` names a file: the first put of a segment waits until it exists.
     """
     import frametally_models.prepare
     import frametally_producer.writing.frames
     import frametally_producer.writing.manifest
     from frametally.adapters.files.folder_store import FileStore
 
-    # So often that a producer which is killed several times a second gets somewhere.
+    # Often enough for progress even if a producer is killed several times a second.
     frametally_producer.writing.frames._ANNOUNCE_FRAMES = 5
     frametally_producer.writing.manifest.NOTE_EVERY_S = 0.1
 
@@ -58,7 +59,7 @@ def slow_down(hold_put_until: str | None, output: str) -> None:
             Path(output).with_suffix(".loading").touch()
             hold(float(os.environ["FAULTS_LOADING_S"]))
         detector: Any = load(*args)  # type: ignore[arg-type]
-        # The consumer calls `start` where there is one, else `detect`.
+        # The consumer calls `start` if there is one, else `detect`.
         name = "start" if hasattr(detector, "start") else "detect"
         plain = getattr(detector, name)
 
@@ -95,5 +96,5 @@ def run(arguments: list[str], environment: dict[str, str], output: str) -> None:
 
 
 if __name__ == "__main__":
-    # Given by runpy.run_path(..., init_globals=...).
+    # Set by runpy.run_path(..., init_globals=...).
     run(*(globals()[name] for name in ("ARGUMENTS", "ENVIRONMENT", "OUTPUT")))

@@ -72,14 +72,14 @@ def random_message(rng: random.Random) -> bytes:
 
 
 def nearly_valid(rng: random.Random, number: int) -> bytes:
-    """A good announcement, spoiled in one place: cut, a field gone, of another type, or of another value."""
+    """A good announcement with one fault: truncated, a missing field, another type, or another value."""
     message = encode(good(number))
     fields = msgspec.json.decode(message)
     name = rng.choice(sorted(fields))
     match rng.randrange(4):
         case 0:
             return message[: rng.randrange(len(message))]
-        case 1 if name != "v":  # without a version it is of the first
+        case 1 if name != "v":  # without a version it has the first
             del fields[name]
         case _:
             fields[name] = rng.choice([wrong for wrong in WRONG if wrong != fields[name]])
@@ -126,7 +126,7 @@ def test_ten_thousand_random_and_a_thousand_nearly_valid_messages(tmp_path: Path
             assert "\n" not in letter.reason
             assert len(letter.reason) < 1000
     assert len(dead) == len(set(dead)) == len(messages) - len(detected)
-    # A spoiled one may still be what it was: another `bytes`, or a medium's name, of the right form.
+    # A changed one may still be valid: another `bytes`, or a medium's name, of the right form.
     assert set(detected) == {good(number).image_path for number in range(GOOD)}
     assert GOOD <= len(detected) <= GOOD + NEARLY_VALID // 10
     assert report.frames == len(detected)

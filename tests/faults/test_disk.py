@@ -1,4 +1,4 @@
-"""A disk that is full, and one that loses what was not synced: a committed offset always has its segment."""
+"""A full disk, and one that loses unsynced data: a committed offset always has its segment."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ TOPIC = "frames"
 
 
 class PowerCut(BaseException):
-    """The machine is off."""
+    """Simulates that the machine is off."""
 
 
 class SyncedDisk:
-    """What of a folder would be there after a power cut: names that a folder's sync wrote, bytes that a
-    file's did.
+    """What would remain of a folder after a power cut: names that a folder's sync wrote, bytes that a file's
+    did.
 
     Stands in for `os` in the file store, and cuts the power before or after the n-th sync.
     """
@@ -61,8 +61,8 @@ class SyncedDisk:
             raise PowerCut
 
     def after_the_cut(self, root: Path, survivors: Path) -> None:
-        """Lay out what is left of `root` in `survivors`; a file whose bytes were not synced is cut in
-        half."""
+        """Copy what would remain of `root` to `survivors`; a file with unsynced bytes is truncated
+        to half."""
         for name, inode in self._names.get(root, {}).items():
             path = root / name
             if path.is_dir():

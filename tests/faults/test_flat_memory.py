@@ -1,4 +1,4 @@
-"""A consumer takes as much memory after thousands of frames as after hundreds."""
+"""A consumer uses as much memory after thousands of frames as after hundreds."""
 
 import hashlib
 import os
@@ -21,7 +21,7 @@ def rss_bytes() -> int:
 
 
 def consume_many(folder: Path) -> None:
-    """Consume small frames, and print the memory taken after 500 of them and at the end."""
+    """Consume small frames, and print the memory in use after 500 of them and at the end."""
     import numpy as np
 
     from frametally import keys

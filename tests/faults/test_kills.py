@@ -37,12 +37,12 @@ FAILPOINTS = [name for name in failpoints.FAILPOINTS if not name.startswith("agg
 STAGE_FAILPOINTS = (
     [name for name in FAILPOINTS if name.startswith(("producer.", "consumer.", "chain."))]
     if THOROUGH
-    else ["producer.published", "chain.put", "consumer.written"]  # something is done, and noted nowhere
+    else ["producer.published", "chain.put", "consumer.written"]  # some work is done, and not noted anywhere
 )
 RACE_FAILPOINTS = ("chain.race-lost", "chain.adopted")
 PICTURES = ("--time-pattern", "cam_%Y%m%d_%H%M%S")
 LEASE_S = 1.0
-# Where other work has the cores, a stage is seconds in starting.
+# If other processes use the cores, a stage takes seconds to start.
 PATIENCE_S = 30.0
 SETTINGS = {
     "FRAMETALLY_BATCH_FRAMES": "6",
@@ -52,7 +52,7 @@ SETTINGS = {
 
 
 class KillLoop:
-    """A producer and two consumers, started again whenever they end, and killed again and again."""
+    """A producer and two consumers, restarted whenever they end, and killed repeatedly."""
 
     def __init__(
         self,
@@ -91,7 +91,7 @@ class KillLoop:
             self.kills["at a random moment"] += self.running[role].exit_code == -signal.SIGKILL
 
     def die_at(self, failpoint: str) -> None:
-        """A stage dies by itself at the failpoint, while the others go on."""
+        """A stage dies by itself at the failpoint, while the others continue."""
         if failpoint in RACE_FAILPOINTS:
             self.die_in_a_lost_race(failpoint)
             return
@@ -107,7 +107,7 @@ class KillLoop:
         stage.kill()
 
     def wait_while_there_is_work(self, is_done: Callable[[], bool], at_least_s: float) -> None:
-        """Wait for what can only come of a frame that is still to be detected."""
+        """Wait for results that can only come from a frame that is not detected yet."""
         began_s = time.monotonic()
         while not is_done() and (waited_s := time.monotonic() - began_s) < PATIENCE_S:
             if waited_s > at_least_s and self.deployment.drained():
@@ -115,7 +115,8 @@ class KillLoop:
             time.sleep(0.05)
 
     def die_in_a_lost_race(self, failpoint: str) -> None:
-        """A consumer is stopped just before its put, past its lease; another one is faster; it wakes up."""
+        """A consumer is stopped just before its put, past its lease; another one overtakes it; it
+        wakes up."""
         for role in ("consumer-1", "consumer-2"):
             self.running[role].kill()
         go = self.deployment.folder / f"go-{sum(self.kills.values())}"
@@ -142,7 +143,7 @@ class KillLoop:
         for role in ("consumer-1", "consumer-2"):
             last = self.running[role]
             code = last.wait(60)
-            # While it loads its model it is ended by the signal, and has said its first line at most.
+            # While it loads its model, the signal ends it, and it has printed at most its first line.
             said = last.output.read_text() if last.output.exists() else ""
             is_starting = len(said.splitlines()) <= 1
             assert code in ((0, -signal.SIGTERM) if is_starting else (0,)), said[-3000:]
@@ -161,7 +162,7 @@ def assert_the_same(
     part_files: Callable[[ObjectStore], dict[str, bytes]],
     frames: int,
 ) -> None:
-    """What the shaken run counted is what the quiet one did: the expected set is not the log's."""
+    """The shaken run counted the same as the quiet one: the expected set does not come from the log."""
     shaken.run("aggregate")
     with closing(quiet.store()) as expected, closing(shaken.store()) as found, closing(shaken.log()) as log:
         assert len(detected(expected)) == frames
@@ -173,7 +174,7 @@ def assert_the_same(
     assert shaken.start("status").wait(60) == 0, shaken.stages[-1].output.read_text()
 
 
-# Ample: where other work has the cores, it takes several times what it takes alone.
+# Ample: on busy cores it takes several times as long as alone.
 @pytest.mark.timeout(600 + 25 * KILLS + FRAMES // 10)
 @pytest.mark.parametrize("form", first_quick(["single", "packs"]))
 def test_killed_again_and_again_it_counts_what_a_quiet_run_counts(
@@ -198,12 +199,12 @@ def test_killed_again_and_again_it_counts_what_a_quiet_run_counts(
         if killed >= KILLS and not missing:
             break
         assert turn < 4 * KILLS + 20, f"nothing dies at {missing}: {loop.kills}"
-        # New pictures come for as long as it takes, so that there is always work to be killed at.
+        # New pictures arrive continuously, so that there is always work to be killed at.
         there = max(written + 10, int(FRAMES * (killed + 2) / (KILLS + 4)))
         write_pictures(growing, range(written, there))
         written = there
         loop.keep_running()
-        # Every failpoint has its turn, the seldom ones again; the rest are random moments.
+        # Every failpoint has its turn, rare ones twice; the other kills are at random moments.
         if turn % 2 and killed < KILLS - 2 * len(missing):
             loop.kill_two_at_a_random_moment()
         else:

@@ -1,4 +1,4 @@
-"""Killed at every failpoint, who detects what is live leaves the segments of a quiet run."""
+"""A live detector that is killed at any failpoint leaves the segments of a quiet run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.thorough
 LIVE, RESULTS = "video-frames", "processed-frames"
 FRAMES = 12
 MEDIUM = "ab" * 32
-# Those of a lost race take two consumers: test_kills.py has them.
+# Failpoints of lost races need two consumers: test_kills.py has them.
 POINTS = [
     name
     for name in failpoints.FAILPOINTS
@@ -104,5 +104,5 @@ def test_killed_at_every_failpoint_what_is_live_has_the_segments_of_a_quiet_run_
         with closing(shaken.store()) as store, closing(shaken.log()) as log:
             assert_chains(store, log.end_offsets(LIVE))
         assert results(shaken) <= set(quiet), point
-        # What a segment has is not detected again, even if the kill came before its result was told.
+        # Frames in a segment are not detected again, even if the kill came before their result was sent.
         assert set(quiet) - set(stored) <= results(shaken), point

@@ -1,7 +1,7 @@
 """Poison pictures and videos: each has one defined outcome, in little memory, and reads nothing but itself.
 
-Run as a script, this is the process that produces the corpus under a memory limit:
-`python test_poison_corpus.py FOLDER PORT STEP`, a line of JSON for each STEPth file.
+Run as a script, this is the process that produces the corpus under a memory limit: `python
+test_poison_corpus.py FOLDER PORT STEP`, a line of JSON for each STEPth file.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _MB = 1 << 20
 
 
 def outcome_of(code: int, out: str, err: str) -> str:
-    """What became of a file, by the words of `frametally produce`."""
+    """The outcome of a file, according to the output of `frametally produce`."""
     announced = int(re.search(r"frames: (\d+) announced", out)[1])
     skipped = [line for line in err.splitlines() if line.startswith("skipped ")]
     if code == 0 and announced and not skipped:
@@ -52,16 +52,16 @@ def _memory_kb(field: str) -> int:
 
 
 def produce_one(path: Path, data_dir: Path) -> dict[str, object]:
-    """Produce one file in this process: what became of it, and how much memory that took at its peak."""
+    """Produce one file in this process; return its outcome, and the peak of memory."""
     from frametally_cli.console import output as console
     from frametally_cli.main import main
 
-    Path("/proc/self/clear_refs").write_text("5")  # the peak is measured anew
+    Path("/proc/self/clear_refs").write_text("5")  # the peak is measured again
     before_kb = _memory_kb("VmRSS")
     err = io.StringIO()
     console.err().file = err
     with contextlib.redirect_stdout(io.StringIO()) as out:
-        # Each is footage of its own: those of one source would overlap.
+        # Each is a separate source: footage of one source would overlap.
         arguments = ["--source", path.name, "--sample-fps", "all", "--data-dir", str(data_dir)]
         code = main(["produce", str(path), *arguments])
     return {
@@ -73,7 +73,7 @@ def produce_one(path: Path, data_dir: Path) -> dict[str, object]:
 
 
 def decode_one(path: Path) -> dict[str, object]:
-    """Decode one file as the consumer does a stored frame."""
+    """Decode one file as the consumer decodes a stored frame."""
     from frametally.errors import Poison as Bad
     from frametally.files.opencv import decode_image
 
@@ -87,13 +87,13 @@ def decode_one(path: Path) -> dict[str, object]:
 
 
 def run(folder: Path, port: int, step: int) -> None:
-    """Make the corpus, bound this process's memory by what good footage takes, produce all."""
+    """Make the corpus, limit this process's memory to the needs of good footage, produce all."""
     corpus = make_corpus(folder, port, step)
-    for good in (folder / "canary").iterdir():  # as good footage is produced, all that is needed gets loaded
+    for good in (folder / "canary").iterdir():  # producing good footage loads all necessary code
         shutil.copy(good, folder / f"good{good.suffix}")
         assert produce_one(folder / f"good{good.suffix}", folder / "data")["outcome"] == "whole"
     (folder / "begun").touch()
-    limit = (_memory_kb("VmSize") << 10) + (MOST_MB + 100) * _MB  # address space, of which not all gets used
+    limit = (_memory_kb("VmSize") << 10) + (MOST_MB + 100) * _MB  # address space, not all of which is used
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     for poison in corpus:
         result = produce_one(poison.path, folder / "data")
@@ -120,7 +120,7 @@ class Listener:
                 connection.close()
 
     def close(self) -> None:
-        # A last one of our own, so that the thread is past all that came before.
+        # A last file of ours, so that the thread is past all earlier ones.
         with socket.create_connection(("127.0.0.1", self.port)):
             while not self.connections:
                 time.sleep(0.01)
@@ -135,7 +135,7 @@ pytestmark = pytest.mark.timeout(900)
 @pytest.fixture(scope="module")
 def produced(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Every file's outcome, the system calls that opened something if they could be watched, connections."""
-    from tests.examples import THOROUGH  # which this file as a script does not see
+    from tests.examples import THOROUGH  # this file has no access to it as a script
 
     if not Path("/proc/self/clear_refs").exists():
         pytest.skip("memory is measured by /proc, and there is none")
@@ -155,7 +155,7 @@ def produced(tmp_path_factory: pytest.TempPathFactory) -> Any:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("FRAMETALLY_")}
     # Each thread's own heap would take 64 MB of address space, used or not.
     environment |= {"MALLOC_ARENA_MAX": "1", "OPENBLAS_NUM_THREADS": "1"}
-    if watched[0] and THOROUGH:  # what was watched is asked for by thorough tests alone
+    if watched[0] and THOROUGH:  # only thorough tests ask for the measurements
         probed = subprocess.run([*watched, "true"], capture_output=True)
         if probed.returncode == 0:
             command = [*watched, "-o", str(trace), *command]
@@ -191,7 +191,7 @@ def test_no_file_takes_much_memory(produced: Any) -> None:
         if max(r["peak_mb"], r.get("decode", {}).get("peak_mb", 0)) > MOST_MB
     }
     assert large == {}
-    # Pictures are read in processes of their own, 60 MB of which are Python and OpenCV.
+    # Pictures are read in separate processes, 60 MB of which are Python and OpenCV.
     assert max(r["most_mb_of_readers"] for r in results) < MOST_MB + 60
 
 

@@ -1,4 +1,5 @@
-"""Workers, a log and a store in one process, driven step by step in any order: whatever happens, one chain.
+"""Workers, a log and a store in one process, driven step by step in any order: the result is always one
+chain.
 
 The workers are real ones; only their threads are replaced: a job that they gave to a thread ends when the
 test says so, in the way that it says.
@@ -36,7 +37,7 @@ CONSUMER_FAILPOINTS = [name for name in failpoints.FAILPOINTS if name.startswith
 
 
 class Killed(BaseException):
-    """The worker's process is gone."""
+    """Simulates the end of the worker's process."""
 
 
 class FaultyStore(MemoryStore):
@@ -55,7 +56,7 @@ class FaultyStore(MemoryStore):
 
 
 class SteppedPipeline:
-    """What the worker takes for its threads: jobs wait here until the test lets the first of a kind end."""
+    """Replaces the worker's threads: jobs wait here until the test runs the first of a kind."""
 
     def __init__(self) -> None:
         self.detecting: deque[Callable[[], None]] = deque()
@@ -161,7 +162,7 @@ class Detector:
 
 
 class SteppedWorker:
-    """A worker of which the test makes every step."""
+    """A worker whose every step the test triggers."""
 
     def __init__(self, store: MemoryStore, log: MemoryLog, number: int, batch_frames: int = 4) -> None:
         config = Settings(batch_frames=batch_frames, batch_s=1e-9, topic=TOPIC, log_partitions=PARTITIONS)
@@ -194,8 +195,7 @@ class SteppedWorker:
 
 
 class Protocol(RuleBasedStateMachine):
-    """Up to three workers of one group; those that were killed are gone, all but a put that was on its
-    way."""
+    """Up to three workers of one group; killed ones are gone, except a put in progress."""
 
     @initialize()
     def begin(self) -> None:
@@ -207,7 +207,7 @@ class Protocol(RuleBasedStateMachine):
         self.group = self.topic.group(consumer_group(MODEL))
         self.workers: list[SteppedWorker] = []
         self.on_their_way: list[SteppedWorker] = []
-        self.topic.log_id = "log-1"  # nothing in a test may be random
+        self.topic.log_id = "log-1"  # a test must be deterministic
         self.started = 0
         self.next_number = 0
         self.removed: set[tuple[int, int]] = set()
@@ -240,7 +240,7 @@ class Protocol(RuleBasedStateMachine):
 
     @rule(number=st.integers(1, 15), bad=st.integers(0, 3), again=st.integers(0, 3), seed=st.integers(0, 999))
     def deliver(self, number: int, bad: int, again: int, seed: int) -> None:
-        """New frames; after them some of old, and messages that cannot be read."""
+        """New frames, then some repeated ones, and unreadable messages."""
         numbers = list(range(self.next_number, self.next_number + number))
         self.next_number += number
         numbers += [(seed + one * 7) % self.next_number for one in range(again)]
@@ -263,7 +263,7 @@ class Protocol(RuleBasedStateMachine):
             self.removed |= {(partition, offset) for offset in range(begin, begin + count)}
             del self.topic.messages[partition][:count]
             self.topic.begin[partition] += count
-        elif share > 0.7:  # with nobody at work: it is done again, as far as the log has it
+        elif share > 0.7:  # without a worker, it is done again as far as the log requires
             self.meddled_with = set(range(PARTITIONS))
             self.workers.clear()
             self.on_their_way.clear()
@@ -280,7 +280,7 @@ class Protocol(RuleBasedStateMachine):
 
     @rule(choice=st.integers(0, 2), batch_frames=st.integers(1, 7), times=st.integers(6, 25))
     def overtake(self, choice: int, batch_frames: int, times: int) -> None:
-        """A worker stands still with puts on their way, its lease runs out, another one takes over."""
+        """A worker hangs with puts in progress; its lease expires, and another worker takes over."""
         slow = self.worker(choice)
         for _ in range(8):
             slow.step()
@@ -330,7 +330,7 @@ class Protocol(RuleBasedStateMachine):
 
     @rule(choice=st.integers(0, 2), name=st.sampled_from([*CONSUMER_FAILPOINTS, "on its way", "leave"]))
     def end(self, choice: int, name: str) -> None:
-        """It is killed at a failpoint, or with a put on its way, or leaves in good order."""
+        """It is killed at a failpoint, or with a put in progress, or leaves in an orderly way."""
         worker = self.worker(choice)
         if name == "on its way":
             self.on_their_way.append(worker)
@@ -354,7 +354,7 @@ class Protocol(RuleBasedStateMachine):
 
     @rule(choice=st.integers(0, 2), times=st.integers(1, 15))
     def time_passes_for_all_but_one(self, choice: int, times: int) -> None:
-        """The others' leases run out: they go on as zombies until they poll."""
+        """The others' leases expire: they continue as zombies until they poll."""
         worker = self.worker(choice)
         self.clock.advance(LEASE_S + 1)
         for _ in range(times):
@@ -362,14 +362,14 @@ class Protocol(RuleBasedStateMachine):
 
     @rule(choice=st.integers(0, 2))
     def write_as_a_zombie(self, choice: int) -> None:
-        """What was on its way to the store when the process was stopped goes on when it wakes up."""
+        """Puts in progress when the process was stopped continue when it wakes up."""
         worker = self.worker(choice)
         worker.pipeline.write_one()
         worker.pipeline.hear(timeout_s=0)
         worker.worker._partitions.write_due(everything=True)
         worker.pipeline.write_one()
 
-    # What must hold.
+    # The invariants.
 
     @invariant()
     def segments_are_one_chain(self) -> None:
@@ -398,7 +398,7 @@ class Protocol(RuleBasedStateMachine):
                 assert "has no entry for offset" in stopped.reason
 
     def finish(self) -> None:
-        """A fresh worker brings it to an end: the counts are the model's."""
+        """A fresh worker completes it: the counts equal the model's."""
         self.clock.advance(LEASE_S + 1)
         worker = SteppedWorker(self.store, self.log, self.started)
         for _ in range(500):

@@ -1,4 +1,4 @@
-"""4 producers, 4 consumers and a reader on one SQLite log: what went in comes out."""
+"""4 producers, 4 consumers and a reader on one SQLite log: every message that goes in comes out."""
 
 from __future__ import annotations
 

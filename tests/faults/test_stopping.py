@@ -1,4 +1,4 @@
-"""Processes that are told to stop, that hang, that die: each ends as promised, and nothing is lost."""
+"""Processes that are told to stop, that hang or that die end as promised, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def test_a_stop_is_heard_while_a_video_is_decoded_that_takes_minutes(
     until((deployment.data_dir / "seen-files.sqlite").exists, "the file is about to be decoded")
     time.sleep(3)
     producer.send(number)
-    # A bound on liveness: the frame takes minutes, ending takes a second.
+    # A limit to detect hangs: the frame takes minutes, ending takes a second.
     assert producer.wait(10) == 130, said.read_text()
     assert "run the same command to continue" in said.read_text()
 
@@ -183,7 +183,7 @@ def test_a_consumer_stopped_past_its_lease_wakes_up_and_does_no_harm(
     before = segments(deployment)
     go.touch()
     first.send(signal.SIGCONT)
-    time.sleep(3 * lease_s)  # it finds its put in the way, its lease gone, and joins again
+    time.sleep(3 * lease_s)  # it finds its put in the way and its lease gone, and joins again
     assert first.running
     for stage in (first, second):
         stage.send(signal.SIGTERM)

@@ -1,7 +1,7 @@
 """Loads a day into gold tables, killed at each statement in turn: `python -m tests.gold.gold_kills`.
 
-It is told, as JSON on its input, which database, and how to log in; after each kill it says in a line what
-the tables have. It is a program of its own, so that its children are made by a fork without threads.
+Its input is the database and the log-in, as JSON; after each kill it prints a line with the content of the
+tables. It is a program of its own, so that its children are made by a fork without threads.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ DAY = "2025-03-01"
 
 
 def _killed_at(number: int, url: str, access: ServerAccess | None, store: MemoryStore) -> bool:
-    """Load in a child that is killed before its statement of that number; return whether it was."""
+    """Load in a child that is killed before the statement with this number; return whether it was."""
     child = os.fork()
     if child == 0:
-        with closing(Gold(url, access)) as gold:  # opening it makes statements of its own
+        with closing(Gold(url, access)) as gold:  # opening it already executes statements
             done = 0
 
             @event.listens_for(Engine, "before_cursor_execute")
@@ -46,7 +46,7 @@ def _killed_at(number: int, url: str, access: ServerAccess | None, store: Memory
 
 
 def main() -> None:
-    """Kill at the first statement, at the second, and so on, until one load comes to its end."""
+    """Kill at the first statement, at the second, and so on, until one load finishes."""
     order = json.loads(sys.stdin.read())
     url = order["url"]
     access = None

@@ -29,7 +29,7 @@ def days_of_year(days: int = 365) -> Iterator[str]:
 
 
 def put_day(store: ObjectStore, day: str, *, sequence: int = 1, seed: int = 0) -> Run:
-    """Put a day's run: some intervals have no footage, some footage no objects, some of it no tracks."""
+    """Put a day's run: some intervals lack footage, some footage lacks objects, some objects lack tracks."""
     draw = random.Random(f"{day} {sequence} {seed}")  # noqa: S311 - the same counts at every run
     counts: list[IntervalCount] = []
     coverage: list[Coverage] = []

@@ -1,4 +1,4 @@
-"""The numbers of a count index, each by a SELECT of DuckDB over Iceberg tables: what a chart asks for."""
+"""The numbers of a count index, each by a SELECT of DuckDB over Iceberg tables, as a chart needs them."""
 
 # ruff: noqa: S608 - what is not a value is our own text
 from __future__ import annotations
@@ -39,7 +39,7 @@ TABLES = (
     "movements",
     "loads",
 )
-# A place as a source has a slash for each part, and each part is escaped as in a URL.
+# A zone as a source has a slash for each part, and each part is escaped as in a URL.
 _VIEWS = """
 CREATE VIEW all_counts AS
 SELECT model, interval_s, epoch_ms(interval_start) AS start_ms, source, label, detections, peak,
@@ -70,7 +70,7 @@ _SUM = "CASE WHEN count({0}) = count(*) THEN sum({0})::BIGINT END"
 
 
 def connect(store_url: str, snapshots: dict[str, int] | None = None) -> duckdb.DuckDBPyConnection:
-    """DuckDB with the rows of each Iceberg table, as they are now or were in a snapshot."""
+    """DuckDB with the rows of each Iceberg table, current or as of a snapshot."""
     connection = duckdb.connect()
     import duckdb_extension_avro
     import duckdb_extension_iceberg
@@ -88,7 +88,7 @@ def connect(store_url: str, snapshots: dict[str, int] | None = None) -> duckdb.D
 
 
 class IcebergIndex:
-    """A `CountIndex` whose numbers are SELECTs; what is no number of a chart is `books`' own."""
+    """A `CountIndex` whose numbers are SELECTs; the rest comes from `books`."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, books: CountIndex) -> None:
         self._connection = connection
@@ -171,7 +171,7 @@ class IcebergIndex:
 
 
 def _together(bars: list[Bucket], query: CountQuery) -> list[Bucket]:
-    """Return bars with the labels together that the query has so, the weak ones by themselves."""
+    """Return bars with the query's labels combined, weak ones separately."""
     if query.apart is None:
         return bars
     sums: dict[Any, Bucket] = {}

@@ -1,4 +1,4 @@
-"""Gold tables say what the count index says, of every day the old run or the new one, in every database."""
+"""Gold tables equal the count index, each day with the old run or the new one, in every database."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def rows(gold: Gold, *columns: Any) -> list[tuple[Any, ...]]:
 
 
 def ms(moment: Any) -> int:
-    """Of a moment as the database gives it: SQLite's are in UTC, and say no zone."""
+    """A time as the database returns it: SQLite's are in UTC, without a zone."""
     return int((moment.replace(tzinfo=moment.tzinfo or datetime.UTC) - EPOCH) / MILLISECOND)
 
 
@@ -98,7 +98,7 @@ def check(index: CountIndex, gold: Gold, **bounds: Any) -> str | None:
 def test_each_interval_of_a_year_is_as_in_the_index(
     store: MemoryStore, gold: Gold, opening: ExitStack
 ) -> None:
-    # As deployments have them: SQLite beside SQLite, Elasticsearch beside PostgreSQL.
+    # The usual combinations: SQLite with SQLite, Elasticsearch with PostgreSQL.
     beside: Open = sqlite if gold.url.startswith("sqlite") else elasticsearch
     url, access = opening.enter_context(beside())
     index = opening.enter_context(closing(open_count_index(url, access)))
@@ -263,7 +263,7 @@ def test_whatever_table_was_changed_the_check_names_it_and_a_load_mends_it(
 def test_a_value_that_its_column_cannot_have_is_named_and_mended_as_any_other(
     store: MemoryStore, tmp_path: Path, index: CountIndex, harm: str
 ) -> None:
-    """SQLite keeps any value in any column, as after a changed bit."""
+    """SQLite keeps any value in any column, like one with a flipped bit."""
     put_day(store, next(days_of_year(1)))
     index_runs(store=store, index=index, progress=NoProgress())
     with closing(Gold(f"sqlite:///{tmp_path}/gold.sqlite")) as gold:
@@ -334,7 +334,7 @@ def test_of_two_loads_at_once_the_slower_one_takes_nothing_back(store: MemorySto
     put_day(store, day)
 
     class Slow(MemoryStore):
-        """While its pointers are listed, another load of a newer run comes to its end."""
+        """While its pointers are listed, another load of a newer run finishes."""
 
         def list(self, prefix: str, after: str | None = None) -> Any:
             found = [*store.list(prefix, after)]

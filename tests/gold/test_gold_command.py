@@ -1,4 +1,4 @@
-"""`frametally gold`: what cannot be is one line that names the remedy; what is made later is loaded later."""
+"""`frametally gold`: an error is one line with the remedy; later runs are loaded later."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def test_what_is_made_of_a_video_behind_its_end_has_its_rows_made_again_where_go
         catalogue.put_video(video, "1")
         catalogue.set_video(video.id, state="ready")
         take_in(settings, store, catalogue, video.id, kind, [])
-        assert catalogue.jobs(video.id) == []  # nobody has asked for gold
+        assert catalogue.jobs(video.id) == []  # gold tables are not configured
         assert cli.main(["gold", "--data-dir", str(tmp_path)]) == 0
         take_in(settings, store, catalogue, video.id, kind, [])
         assert [job.kind for job in catalogue.jobs(video.id)] == ["gold"] * queued

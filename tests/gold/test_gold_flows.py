@@ -1,4 +1,4 @@
-"""What objects did at lines and in zones is in the gold tables: once each, and as the index adds it up."""
+"""The gold tables have objects at lines and in zones: each once, with the index's sums."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from frametally_traffic.flows.day_flows import flows_of_day
 from frametally_traffic.flows.shapes import LineShape, Shapes
 
 DAYS = 2
-# Down over the line and through the zone: in the first hour, over midnight, and in the second day.
+# Down over the line and through the zone: in the first hour, over midnight, and on the second day.
 WALKERS = [
     goer("car", *((start + 400 * n, 200, 50 + 20 * n) for n in range(16)))
     for start in (HOUR_MS, DAY_MS - 3000, DAY_MS + 5 * HOUR_MS)
@@ -45,7 +45,7 @@ SHAPES = Shapes(
 
 @pytest.fixture
 def store() -> MemoryStore:
-    """Two days of flows, as the job publishes them; what goes over midnight is in the files of both."""
+    """Two days of flows, as the job publishes them; a stay over midnight is in the files of both."""
     store = MemoryStore()
     files = path_files(WALKERS)
     for number in range(DAYS):
@@ -91,7 +91,7 @@ def test_crossings_and_stays_are_rows_of_their_own_and_add_up_to_the_index(
         assert load_gold(store=store, gold=gold, progress=NoProgress()).skipped == []
     crossed = rows(tables.crossings.c.line, tables.crossings.c.model, tables.crossings.c.not_measured)
     assert crossed == [("stop", MODEL, None)] * 3
-    # The stay over midnight is in the files of both days, and in the day in which it began.
+    # The stay over midnight is in the files of both days, and in the day on which it began.
     stays = rows(tables.zone_visits.c.zone, tables.zone_visits.c.label, tables.zone_visits.c.stay_s)
     assert [stay[:2] for stay in stays] == [("forecourt", "car")] * 3
     assert len({stay[2] for stay in stays}) == 1

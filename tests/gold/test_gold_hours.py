@@ -1,4 +1,4 @@
-"""A day whose hours changed has new rows for these hours alone, and is as if it had been loaded whole."""
+"""A day with changed hours gets new rows only for them, and equals a day that was loaded as a whole."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def gold(database: Place) -> Iterator[Gold]:
 
 @pytest.fixture
 def busy(tmp_path: Path) -> Footage:
-    """Two sources in six hours each, of one also a zone."""
+    """Two sources in six hours each, one of them with a zone."""
     footage = Footage(tmp_path / "footage")
     change_drawing(footage.store, "gate", lambda drawing: with_shapes(drawing, [ZONE]))
     for source in ("gate", "yard"):
@@ -63,7 +63,7 @@ def rows(gold: Gold, *, but: tuple[str, ...] = WRITTEN_BY) -> dict[str, list[str
 def assert_it_is_as_from_nothing(footage: Footage, gold: Gold) -> None:
     with sqlite() as (url, access), closing(Gold(url, access)) as fresh:
         load(footage, fresh)
-        if gold.url.startswith("sqlite"):  # a server has other texts for moments
+        if gold.url.startswith("sqlite"):  # a server formats times differently
             assert rows(gold) == rows(fresh)
     assert [gold.changed_tables(day) for day in gold.loads()] == [[]] * len(gold.loads())
 
@@ -106,7 +106,7 @@ def test_a_row_of_another_hour_that_was_changed_is_still_named_and_mended(
     busy: Footage, gold: Gold, is_list_left: bool
 ) -> None:
     load(busy, gold)
-    if not is_list_left:  # the day is then loaded whole
+    if not is_list_left:  # the day is then loaded as a whole
         for key in [key for key in busy.objects("mapreduce-output") if key.endswith("_hours.json")]:
             busy.store.delete(key)
     with gold._database.writing() as connection:

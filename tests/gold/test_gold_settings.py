@@ -1,4 +1,4 @@
-"""Where the gold tables are is set by our names or by others'; a wrong value names what was really set."""
+"""The setting of the gold tables has our names or others'; an error names the variable that was set."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Iceberg tables have the rows of the gold tables, all of one moment, and what expired is gone."""
+"""Iceberg tables have the rows of the gold tables, all of the same moment, and expired ones are gone."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ HINT = "version-hint.text"
 
 
 class Killed(BaseException):
-    """Ends a round as a kill does: nothing catches it."""
+    """Ends a round like a kill: no code catches it."""
 
 
 class KillingStore(MemoryStore):
-    """A store that kills its writer before the write of a number, and counts the writes.
+    """A store that kills its writer before the write with a given number, and counts the writes.
 
-    Threads write at once: whoever comes after that number dies, too, or none might see it.
+    Threads write at once, so all later writes die too; otherwise no thread might notice the kill.
     """
 
     kill_at = 0
@@ -94,7 +94,7 @@ class Lake:
         return sorted(found, key=repr)
 
     def runs(self) -> set[tuple[tuple[datetime.date, str], ...]]:
-        """Of each table with rows the run of each day: one entry if all are of one moment."""
+        """The runs of each day in each table with rows: one entry if all are of one moment."""
         return {
             tuple(sorted({(row["day"], row["run_id"]) for row in rows}))
             for table in ("loads", "counts", "coverage", "tracks")
@@ -110,7 +110,7 @@ class Lake:
             return catalogue.load_table(("gold", table)).metadata_location
 
     def files(self) -> list[str]:
-        """All but their checksums."""
+        """Everything except their checksums."""
         return [info.key for info in self.store.list(FOLDER) if not info.key.startswith(CHECKSUMS)]
 
 
@@ -166,7 +166,7 @@ def test_a_newer_run_replaces_its_day_alone_in_one_snapshot_and_a_day_that_went_
 def test_killed_at_any_write_all_tables_are_of_one_moment_and_the_next_round_mends_them(
     lake: Lake, writes: Any
 ) -> None:
-    """A round that is killed before the new moment leaves the old one: the next is killed a write later."""
+    """A round that is killed before the new snapshot leaves the old one: the next is killed a write later."""
     lake.publish()
     numbers, sequence, killed = iter(writes), 1, True
     while killed:
@@ -188,7 +188,7 @@ def test_killed_at_any_write_all_tables_are_of_one_moment_and_the_next_round_men
 
 
 def killed_at(lake: Lake, number: int) -> bool:
-    """Publish, and return whether it was killed at its write of that number; 0: it is not."""
+    """Publish; return whether it was killed at its write of that number, 0 for no kill."""
     lake.store.kill_at = number and lake.store.writes + number
     try:
         lake.iceberg.publish()
@@ -393,7 +393,7 @@ def test_doctor_deep_names_every_iceberg_file_that_is_not_as_it_was_written(
         store.delete(gone)
         assert rows()[gone] == ("missing", False, "")
         store.put(gone, whole[gone])
-        for info in store.list(CHECKSUMS):  # as an earlier version leaves its tables
+        for info in store.list(CHECKSUMS):  # the tables of an earlier version
             store.delete(info.key)
         [(_, is_good, note)] = rows().values()
         assert is_good

@@ -1,4 +1,4 @@
-"""Each number of each chart is a SELECT of DuckDB over the Iceberg tables, today and as of a snapshot."""
+"""Each number of each chart is a SELECT of DuckDB over the Iceberg tables, now and as of a snapshot."""
 
 from __future__ import annotations
 
@@ -64,7 +64,8 @@ QUESTIONS = {
 
 
 def put_day(store: ObjectStore, day: str, model: str, *, sequence: int = 1) -> None:
-    """Put a day of two sources and a zone: parts not filmed, without objects, or too slow to track."""
+    """Put a day of two sources and a zone, with parts without footage, without objects, or too
+    slow to track."""
     draw = random.Random(f"{day} {model} {sequence}")  # noqa: S311 - the same counts at every run
     places = {model: ("gate", "yard"), series_model(model, ZONES): (str(Part("yard", "zone", (ZONE,))),)}
     for series, sources in places.items():

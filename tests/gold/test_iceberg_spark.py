@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.spark, pytest.mark.timeout(900)]
 
 @pytest.fixture(autouse=True)
 def _pyspark() -> None:
-    """Skip where there is none, with the reason; `make test-spark` has it."""
+    """Skip without PySpark; `make test-spark` has it."""
     if os.environ.get("FRAMETALLY_REQUIRE_SPARK") != "1":
         pytest.importorskip("pyspark", reason="no PySpark here: `make test-spark` has it")
 

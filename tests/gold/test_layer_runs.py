@@ -1,4 +1,4 @@
-"""Layers run by `frametally media`: what they leave is what workers leave, whatever was killed."""
+"""Layers run by `frametally media` leave the same results as workers, with or without kills."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ NOBODY = "00000000-0000-4000-8000-000000000000"
 
 
 class Place:
-    """A data folder with one video, whose layers are Airflow's, so that nobody else runs them."""
+    """A data folder with one video whose layers belong to Airflow, so that no worker runs them."""
 
     def __init__(self, folder: Path, video: VideoRecord) -> None:
         self.folder = folder
@@ -65,7 +65,7 @@ class Place:
         return sorted(row.artifacts)
 
     def tables(self) -> dict[str, list[tuple[object, ...]]]:
-        """The gold tables' rows of videos; none where nobody has asked for any."""
+        """The gold tables' rows of videos; none if gold tables are not configured."""
         found = {}
         with closing(sqlite3.connect(self.folder / "gold.sqlite")) as connection:
             for table in ("gold_videos", "gold_video_counts", "gold_quality"):
@@ -73,13 +73,13 @@ class Place:
         return found
 
     def made(self) -> tuple[object, ...]:
-        """All that layers or workers make of the video."""
+        """Everything that layers or workers make of the video."""
         return self.objects(), self.artifacts(), self.tables()
 
 
 @pytest.fixture(scope="module")
 def uploaded(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    """A video that browsers do not play, with its frames made, as workers do where Airflow does the rest."""
+    """A video that browsers cannot play, with its frames made by workers; Airflow does the rest."""
     folder = tmp_path_factory.mktemp("uploaded")
     clip = encode_video(folder / "gate.mkv", 12, codec="libx264", size_px=(64, 48))
     settings = load_settings("producer", data_dir=folder / "data", video_orchestrator="airflow")
@@ -101,7 +101,7 @@ def place(tmp_path: Path, uploaded: Place) -> Place:
 
 @pytest.fixture(scope="module")
 def by_workers(tmp_path_factory: pytest.TempPathFactory, uploaded: Place) -> tuple[object, ...]:
-    """What there is once workers have done all jobs of the same video."""
+    """The results after workers have done all jobs of the same video."""
     folder = tmp_path_factory.mktemp("worked") / "data"
     shutil.copytree(uploaded.folder, folder)
     worked = Place(folder, uploaded.video)
@@ -199,7 +199,7 @@ def test_what_kills_its_decoder_is_named_and_holds_up_no_other_function(
 
 
 def in_place_of_previews(body: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the process of a job do this where it would make previews."""
+    """Make a job's process do this instead of previews."""
     program = PROGRAM.format(body=textwrap.indent(textwrap.dedent(body), "    "), kind="previews")
     monkeypatch.setattr(worker_process, "bound", lambda arguments: [sys.executable, "-c", program])
 

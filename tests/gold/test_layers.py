@@ -1,4 +1,4 @@
-"""Each function of a layer, called with plain values: nothing arranges them here."""
+"""Each function of a layer, called with plain values, without an orchestrator."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def test_the_same_layers_are_the_same_notebooks(tmp_path: Path) -> None:
 def test_their_cells_run_in_order(
     tmp_path: Path, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import nbclient  # here, as it takes seconds
+    import nbclient  # imported here, because it takes seconds
     import nbformat
 
     settings = load_settings("producer", data_dir=tmp_path / "data", video_orchestrator="airflow")

@@ -1,4 +1,5 @@
-"""Uploaded videos are in the gold tables once they are ready, count by count, and leave with the store."""
+"""Uploaded videos are in the gold tables once they are ready, with the same counts, and are deleted with the
+video."""
 
 from __future__ import annotations
 
@@ -26,9 +27,9 @@ from frametally_videos.records import VideoRecord
 
 @pytest.fixture(scope="module")
 def counted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[VideoRecord]]:
-    """A folder in which somebody has asked for gold, with two videos of one camera that are counted.
+    """A folder with gold tables and two counted videos of one camera.
 
-    The second is half a minute behind the first, and over midnight.
+    The second is half a minute after the first, and after midnight.
     """
     folder = tmp_path_factory.mktemp("gold")
     with closing(House(run_frametally, folder / "house")) as house:
@@ -49,12 +50,12 @@ def counted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[VideoR
 
 
 def make_gold(house: House, *, jobs: int) -> None:
-    """Do the jobs that gold and removals wait with."""
+    """Do the jobs that gold tables and removals wait for."""
     assert f"jobs: {jobs} done" in house("work", "--until-done", "--queue", "media")
 
 
 def check(house: House, video: VideoRecord, *, passed: bool) -> None:
-    """Leave the result of a video's checks, as their job does."""
+    """Store the result of a video's checks, as their job does."""
     found = VideoCheck(
         name="black",
         passed=passed,
@@ -90,7 +91,7 @@ def rows(house: House, *columns: Any) -> list[tuple[Any, ...]]:
 
 
 def summed(house: House, table: Any) -> dict[str, tuple[int, int]]:
-    """Detections and objects that were followed, by label."""
+    """Detections and tracked objects, by label."""
     query = select(table.c.label, func.sum(table.c.detections), func.sum(table.c.followed_objects))
     with (
         closing(Gold(house.settings.part(GoldSettings).gold_url)) as gold,

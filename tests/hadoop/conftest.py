@@ -1,4 +1,4 @@
-"""Footage as values: segments made without a detector, counted, and read back."""
+"""Footage as values: segments that are made without a detector, counted, and read."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NOON_MS = 1_767_268_800_000  # 2026-01-01T12:00:00Z
 
 
 class Footage:
-    """A store with segments, and what is counted from them."""
+    """A store with segments, and their counts."""
 
     def __init__(self, folder: Path, store: ObjectStore | None = None) -> None:
         self.store: ObjectStore = store or MemoryStore()
@@ -46,7 +46,7 @@ class Footage:
         boxes: Sequence[tuple[float, float, float, float]] | None = None,
         model: str = MODEL,
     ) -> FrameDetections:
-        """One frame with a box per label, all alike unless `boxes` are given."""
+        """One frame with a box per label, all equal unless `boxes` are given."""
         return FrameDetections(
             image_path=keys.image_key(source, captured_at_ms, "ab" * 32, index),
             source=source,
@@ -72,7 +72,7 @@ class Footage:
     ) -> str:
         """Put one more segment of the chain; return its key.
 
-        `spoil` changes the bytes of one that was written without checksums.
+        `spoil` changes the bytes of a segment without checksums.
         """
         first = self._next_offset
         self._next_offset += max(len(frames), 1)
@@ -104,7 +104,7 @@ class Footage:
         selection: DaySelection = ALL_DAYS,
         **settings: object,
     ) -> Any:
-        """Count what is new; `settings` are those that differ."""
+        """Count new segments; `settings` are those that differ from the default."""
         return aggregate(
             settings=self.settings.model_copy(update=settings),
             store=store or self.store,
@@ -121,12 +121,12 @@ class Footage:
         }
 
     def objects(self, prefix: str) -> dict[str, bytes]:
-        """All objects in a folder; lists of hour files without histories, which have times of the clock."""
+        """All objects in a folder; lists of hour files without histories, which contain wall-clock times."""
         data_of = {info.key: self.store.get(info.key) for info in self.store.list(prefix)}
         return {key: list_in(data) if key.endswith("_hours.json") else data for key, data in data_of.items()}
 
     def temporary_files(self) -> list[Path]:
-        """What aggregations left behind."""
+        """The temporary files of aggregations."""
         return [path for path in (self.settings.data_dir / "tmp").rglob("*") if path.is_file()]
 
 
@@ -158,7 +158,7 @@ def footage(tmp_path: Path) -> Footage:
 
 @pytest.fixture
 def file_footage(tmp_path: Path) -> Footage:
-    """In files, as other processes can read them."""
+    """In files, for other processes."""
     return Footage(tmp_path, open_object_store(f"file://{tmp_path / 'store with space'}"))
 
 
@@ -169,7 +169,7 @@ def watched() -> Callable[..., WatchedStore]:
 
 @pytest.fixture
 def twin() -> Callable[[Footage], Footage]:
-    """A copy of footage in memory, to be killed, spoiled or counted apart from the first."""
+    """A copy of the footage in memory, to be killed, damaged or counted separately."""
 
     def make(footage: Footage) -> Footage:
         made = copy.copy(footage)

@@ -1,4 +1,4 @@
-"""Killed by SIGKILL anywhere: the run after it publishes the same bytes, and no reader ever sees a half."""
+"""After a SIGKILL anywhere, the next run publishes the same bytes, and no reader ever sees a partial run."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ POINTS = [name for name in FAILPOINTS if name.startswith("aggregate.")]
 
 @pytest.fixture
 def ready(file_footage: Footage) -> Footage:
-    """One day counted; then late footage of it, and another day."""
+    """One day is counted; then late footage of it and another day arrive."""
     footage = file_footage
     footage.segment([footage.frame(NOON_MS + n, "car", index=n) for n in range(3)])
     footage.aggregate()
@@ -43,7 +43,7 @@ def ready(file_footage: Footage) -> Footage:
 
 
 def start(folder: Path, **env: str) -> subprocess.Popen[bytes]:
-    """An aggregation in a process of its own."""
+    """An aggregation in a separate process."""
     return subprocess.Popen(
         [sys.executable, "-m", "frametally", "aggregate"],
         env=os.environ
@@ -75,7 +75,7 @@ def published(folder: Path) -> dict[str, bytes]:
 
 
 def sums_seen(store: ObjectStore) -> dict[str, int]:
-    """What a reader sees, every run read and checked whole."""
+    """The result for a reader, with every run read and checked completely."""
     return {run.day: sum(one.frames for one in read_run(store, run)[1]) for run in current_runs(store)}
 
 
@@ -122,7 +122,7 @@ def test_sigterm_ends_an_aggregation_without_leftovers_and_the_next_one_counts(
 ) -> None:
     shutil.copytree(tmp_path / "store with space", tmp_path / "store")
     begun = tmp_path / "begun"
-    sort = tmp_path / "bin" / "sort"  # as a sort that takes hours
+    sort = tmp_path / "bin" / "sort"  # like a sort that takes hours
     sort.parent.mkdir()
     sort.write_text(f"#!/bin/sh\n: > {begun}\nexec sleep 1000\n")
     sort.chmod(0o755)

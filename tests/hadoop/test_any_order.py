@@ -1,4 +1,4 @@
-"""Footage in any order gives the files of a count from nothing: late, repeated, split, forgotten, retimed."""
+"""Footage in any order gives the files of a count from scratch: late, repeated, split, deleted, retimed."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ STEP_MS, FRAMES = 200, 12
 
 
 class Delivery(NamedTuple):
-    """How frames come: in `pieces`, which are interleaved; 0: with the next ones.
+    """How frames arrive: in `pieces`, which are interleaved; 0 means with the next ones.
 
     Attributes:
-        late: Bits: the pieces that come in a later round, or never.
-        is_damaged: Whether what comes now is damaged until it is mended.
+        late: Bits of the pieces that arrive in a later round, or never.
+        is_damaged: Whether the pieces that arrive now are damaged until they are mended.
     """
 
     pieces: int
@@ -76,7 +76,7 @@ class Piece(NamedTuple):
 
 
 class Scene:
-    """A store that two machines count, and the footage in it."""
+    """A store that two machines count, with its footage."""
 
     topic = "frames"
 
@@ -93,7 +93,7 @@ class Scene:
         self.there: dict[str, Piece] = {}
         self.unlisted: set[int] = set()
 
-    # What happens to footage.
+    # The events of footage.
 
     def film(
         self,
@@ -104,7 +104,7 @@ class Scene:
         shows: str,
         delivery: Delivery,
     ) -> None:
-        """Film cars that drive by; in the middle of it the camera's clock is set to another time."""
+        """Film passing cars; halfway through, the camera's clock is set to another time."""
         sha256 = hashlib.sha256(b"%d" % len(self.media)).hexdigest()
         self.media.append(sha256)
         self.scenes[sha256] = cars, shows
@@ -150,10 +150,10 @@ class Scene:
         self.waiting.append(msgspec.structs.replace(frame, shows="black") if shows == "black" else frame)
 
     def create_topic(self, *_: object) -> None:
-        """Be the log that corrections announce to."""
+        """Act as the log that receives a correction's announcements."""
 
     def publish(self, topic: str, messages: Iterable[tuple[bytes, bytes]]) -> None:
-        """Detect what a correction announces."""
+        """Detect the frames that a correction announces."""
         del topic
         for _, message in messages:
             self._detect(decode(message, FrameAnnouncement))
@@ -179,7 +179,7 @@ class Scene:
             self.deliver(delivery)
 
     def forget(self, number: int, after: int | None) -> None:
-        """Forget a medium, or what of it comes after some frames."""
+        """Delete a medium, or its part after some frames."""
         if manifest := self.manifest(number):
             from_ms = None if after is None else corrections.begins_at(manifest) + after * STEP_MS
             [target] = forgetting.targets_in([manifest], from_ms=None, to_ms=None)
@@ -191,10 +191,10 @@ class Scene:
 
         draw(self.machines[0], *zones)  # type: ignore[arg-type]
 
-    # How it comes to the store.
+    # Ways to put it into the store.
 
     def deliver(self, delivery: Delivery) -> None:
-        """Put what waits; each piece has its place in a partition, whether it comes now or later."""
+        """Put waiting pieces; each has its place in a partition, whether it arrives now or later."""
         if not delivery.pieces:
             return
         for number in range(delivery.pieces):
@@ -212,7 +212,7 @@ class Scene:
         self.waiting = []
 
     def _surer(self, frame: FrameDetections) -> FrameDetections:
-        """The same frame, as another consumer detected it."""
+        """The same frame, detected by another consumer."""
         sure = [msgspec.structs.replace(one, confidence=0.95) for one in frame.detections]
         return msgspec.structs.replace(frame, detections=sure)
 
@@ -251,7 +251,7 @@ class Scene:
             self._put(self.damaged.pop(number % len(self.damaged)))
 
     def lose(self, number: int) -> None:
-        """Delete a segment by hand: the machines are told to count all."""
+        """Delete a segment by hand; the machines must count everything again."""
         if self.there:
             key = sorted(self.there)[number % len(self.there)]
             self.late.append(self.there.pop(key))
@@ -259,7 +259,7 @@ class Scene:
             self.unlisted = {0, 1}
 
     def detect_again(self, number: int) -> None:
-        """Replace a segment by what another version of the detector would have written."""
+        """Replace a segment by one from another version of the detector."""
         if self.there:
             key = sorted(self.there)[number % len(self.there)]
             place = keys.parse_segment_key(key)
@@ -267,7 +267,7 @@ class Scene:
             self._put(Piece(key, self._segment(frames, place.partition, place.first_offset), frames))
             self.unlisted = {0, 1}
 
-    # How it is counted.
+    # The ways to count it.
 
     def count(self, machine: int, changed: dict[str, Any], is_all: bool) -> dict[str, Any]:
         """Count on a machine; return the settings."""
@@ -279,12 +279,12 @@ class Scene:
         return how
 
     def read_books(self, machine: int) -> None:
-        """Have the books read the store on a machine, before that counts."""
+        """Have the books read the store on a machine before it counts."""
         with closing(open_ledger(self.machines[machine].settings.ledger_url)) as ledger:
             ledger.refresh(self.store, NoProgress())
 
     def counted_frames(self) -> list[FrameDetections]:
-        """The frames that count, each once."""
+        """The valid frames, each once."""
         manifests, wins = [*list_manifests(self.store)], self.machines[0].settings.count_overlaps
         left_out = not_counted(manifests, list_tombstones(self.store), wins)
         by_line: dict[tuple[str, str], tuple[bytes, FrameDetections]] = {}
@@ -297,7 +297,7 @@ class Scene:
 
 
 def numbers_in(footage: Footage) -> dict[str, list[bytes]]:
-    """The lines of part files and hour files, without those that say what these were counted from."""
+    """The lines of part files and hour files, without their lists of inputs."""
     found = {}
     for run in current_runs(footage.store):
         for key, data in read_parts(footage.store, run):
@@ -309,7 +309,7 @@ def numbers_in(footage: Footage) -> dict[str, list[bytes]]:
 
 
 def numbers_as_if_it_had_been_right(scene: Scene, **how: Any) -> dict[str, list[bytes]]:
-    """What the frames that count give, each once, in one segment, without anything that was corrected."""
+    """The result of all valid frames, each once, in one segment, without corrections."""
     with tempfile.TemporaryDirectory() as folder:
         fresh = Footage(Path(folder))
         for info in scene.store.list("drawings"):
@@ -321,7 +321,7 @@ def numbers_as_if_it_had_been_right(scene: Scene, **how: Any) -> dict[str, list[
 
 
 def book_of(scene: Scene, folder: Path) -> dict[str, Any]:
-    """What the segments in the store are, by a machine's ledger."""
+    """The segments in the store, according to a machine's ledger."""
     with closing(SegmentBook(f"sqlite:///{folder / 'ledger.sqlite'}")) as book:
         unreadable, lacking = book.refresh(scene.store, NoProgress())
         days = {

@@ -1,4 +1,4 @@
-"""What is checked when a run is published, and what stops it."""
+"""The checks when a run is published, and the errors that stop it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from tests.fakes.records import make_segment
 from tests.hadoop.conftest import Footage
 
 from frametally import keys
 from frametally.books.quality_reports import QualityReport, read_quality
 from frametally.books.runs import current_runs
 from frametally.records import DeadLetter, MediaManifest, decode, encode
-from frametally.segments.contents import encode_segment
 from frametally.undo_records import Tombstone
 from frametally_hadoop.publication.quality_checks import (
     CHAIN_UNBROKEN,
@@ -75,7 +75,7 @@ def only_report(footage: Footage) -> QualityReport:
 
 
 def verdicts(report: Any) -> dict[str, bool | None]:
-    """The checks that are not simply passed."""
+    """The checks that did not simply pass."""
     return {check.name: check.passed for check in report.checks if check.passed is not True}
 
 
@@ -99,10 +99,10 @@ def test_without_manifests_what_needs_them_cannot_be_told(footage: Footage) -> N
     ("changed", "verdict"),
     [
         ({}, True),
-        ({"frames": 6}, None),  # one is still to be detected, or lost
+        ({"frames": 6}, None),  # one is not detected yet, or lost
         ({"frames": 4}, False),
         ({"frames": 6, "state": "producing"}, None),
-        ({"frames": 9, "last_ms": NOON_MS + DAY_MS}, None),  # which of them are of this day?
+        ({"frames": 9, "last_ms": NOON_MS + DAY_MS}, None),  # which of them belong to this day?
         ({"frames": 9, "revision": 1}, None),
         ({"frames": 4, "revision": 1}, False),
     ],
@@ -118,7 +118,7 @@ def test_coverage_is_compared_with_the_manifests_of_the_day(
 
 
 def test_frames_of_a_medium_that_has_none_noted_yet_are_no_failed_check(footage: Footage) -> None:
-    """They are counted before their manifest is written again, as at the turn of a camera's minute."""
+    """They are counted before their manifest is updated, as at the end of a camera's minute."""
     footage.segment([footage.frame(NOON_MS + n * 30_000, "car", index=n) for n in range(5)])
     put_manifest(footage, frames=3, last_ms=NOON_MS + 59_999)
     first = decode(footage.store.get(keys.media_key("ab" * 32)), MediaManifest)
@@ -225,16 +225,7 @@ def test_a_frame_that_is_a_dead_letter_is_not_missed(footage: Footage) -> None:
         stage="decode",
         reason="no picture",
     )
-    data = encode_segment(
-        model="tiny-1",
-        log_id="log-1",
-        topic="frames",
-        partition=0,
-        first_offset=5,
-        next_offset=6,
-        frames=[],
-        dead_letters=[dead],
-    )
+    data = make_segment([], [dead], 5, model="tiny-1")
     footage.store.put(keys.segment_key("tiny-1", "log-1", "frames", 0, 5), data)
     put_manifest(footage, frames=6)
     footage.aggregate()

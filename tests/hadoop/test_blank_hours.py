@@ -104,7 +104,7 @@ def test_measured_pictures_change_no_count(footage: Footage) -> None:
 def filmed(
     footage: Footage, minutes: int, *, fps: int = 5, **blank: tuple[int, int]
 ) -> list[FrameDetections]:
-    """Footage with a car in each frame; `blank` says in which minutes it shows nothing, by reason."""
+    """Footage with a car in each frame; `blank` gives the minutes without a view, by reason."""
     frames = []
     for number in range(60 * fps * minutes):
         time_ms = NOON_MS + 1000 * number // fps
@@ -168,7 +168,7 @@ def test_a_short_black_stretch_beside_a_picture_is_a_pause_of_the_scene(
     for number in black:
         frames[number] = replace(frames[number], shows="black")
     (minute,) = coverage_of(footage, frames).values()
-    is_one_object = 1  # it does not move: what is left out is a gap in its place
+    is_one_object = 1  # it does not move: a missing frame is a gap in its place
     assert (minute["objects"], minute["frames"], sum(part[1] for part in minute["blank"])) == (
         is_one_object,
         300 - blank,

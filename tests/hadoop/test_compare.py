@@ -1,4 +1,4 @@
-"""Two models over the same footage: where they differ, and the frames that show it."""
+"""Two models over the same footage: their differences, and the frames that show them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NOON_MS = 1_767_268_800_000
 
 @pytest.fixture
 def two_models(file_footage: Footage) -> Footage:
-    """In the first minute they agree; in the second B sees a bus more; the third only A has seen."""
+    """In the first minute they agree; in the second B detects one more bus; the third only A has analysed."""
     footage = file_footage
     for model, minutes in (("tiny-a", 3), ("tiny-b", 2)):
         for minute in range(minutes):
@@ -110,7 +110,7 @@ def test_the_other_way_round_it_is_the_same_with_the_sides_changed(two_models: F
         ({"source": "yard"}, 0),
         ({"to_ms": NOON_MS + 60_000}, 0),
         ({"from_ms": NOON_MS + 60_000}, 1),
-        ({"interval_s": 3600}, 2),  # the hour holds the third minute too, which only A has seen
+        ({"interval_s": 3600}, 2),  # the hour also contains the third minute, which only A has analysed
     ],
 )
 def test_it_can_be_narrowed(two_models: Footage, asked: dict[str, Any], differences: int) -> None:
@@ -220,14 +220,14 @@ def test_what_is_seen_too_weakly_to_follow_is_said_so(file_footage: Footage) -> 
 def test_footage_that_shows_nothing_and_other_frames_and_sources_are_said(file_footage: Footage) -> None:
     footage = file_footage
     times_ms = [NOON_MS + number * 200 for number in range(900)]
-    black = {*range(300, 700)}  # a minute and a part of the next
+    black = {*range(300, 700)}  # a minute and part of the next
     for model, sources in (("tiny-a", ("gate", "yard")), ("tiny-b", ("gate",))):
         for source in sources:
             frames = [
                 footage.frame(at_ms, "car", index=number, model=model, source=source)
                 for number, at_ms in enumerate(times_ms)
             ]
-            if model == "tiny-a":  # an earlier release did not look at the pictures of the other
+            if model == "tiny-a":  # an earlier release did not check the other's pictures
                 frames = [
                     replace(
                         frame,

@@ -1,4 +1,4 @@
-"""What is counted: each frame once, by event time, whatever the segments' order and borders."""
+"""Each frame is counted once, by event time, in any order of segments and with any borders."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ HOUR_MS = 3_600_000
 
 
 def oracle_fps(frames: Any, model: Any, source: Any, start_ms: Any, interval_s: Any) -> float:
-    """The slowest of the interval's hours: steps of at most 3 s, those a minute round the hour too."""
+    """The slowest of the interval's hours: steps of at most 3 s, including those a minute before and after
+    the hour."""
     rates = []
     for hour_ms in range(start_ms // HOUR_MS * HOUR_MS, start_ms + interval_s * 1000, HOUR_MS):
         times = sorted(
@@ -84,7 +85,7 @@ def oracle(
     objects: dict[tuple[str, int], int] | None = None,
     tracked: dict[tuple[str, int], int] | None = None,
 ) -> dict[tuple[str, int, str], bytes]:
-    """The part files, counted once more in the plainest way.
+    """The part files, counted again in the plainest way.
 
     `objects`, all there when the footage begins, and `tracked` detections as (label, interval start): number.
     """
@@ -172,7 +173,7 @@ detections = st.lists(
 
 @st.composite
 def frame_lines(draw: st.DrawFn) -> Any:
-    """Frames round midnight of two sources, some of them twice, with other detections the second time."""
+    """Frames around midnight of two sources, some of them twice, the second time with other detections."""
     made = []
     for number in range(draw(st.integers(1, 12))):
         source = draw(st.sampled_from(["gate", "yard"]))
@@ -317,7 +318,7 @@ def test_threshold_smallest_side_and_labels_decide_what_is_counted(
     footage.aggregate(**changed)
     [part] = footage.parts().values()
     boxes = [int(piece.split(b",")[0]) for piece in part.split(b'"detections":')[1:]]
-    assert (sum(boxes[:-1]), boxes[-1]) == (counted, counted)  # the last line is the coverage's
+    assert (sum(boxes[:-1]), boxes[-1]) == (counted, counted)  # the last line is that of the coverage
     assert part.count(b'"frames":4') == len(boxes)
 
 
@@ -371,7 +372,7 @@ def test_comparing_with_the_least_float_decides_as_rounding_to_whole_units_does(
 
 
 def test_of_different_lines_of_one_frame_the_smallest_bytes_count_wherever_they_stand() -> None:
-    """Also where each is in a value of its own, and beside frames that come once."""
+    """Also if each is in a separate value, and next to frames that occur once."""
     lines = [
         encode(frame)
         for frame in (

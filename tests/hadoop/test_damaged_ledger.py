@@ -1,4 +1,4 @@
-"""A ledger that is damaged, locked or cannot be written: the same counts, and a line that says so."""
+"""A ledger that is damaged, locked or read-only changes no counts, and is reported in a line."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def published(footage: Footage) -> dict[str, bytes]:
 
 
 def expected_with(footage: Footage, tmp_path: Path) -> dict[str, bytes]:
-    """The part files of a count from nothing."""
+    """The part files of a count from scratch."""
     anew = Footage(tmp_path / "anew")
     for info in footage.store.list("metadata"):
         anew.store.put(info.key, footage.store.get(info.key))
@@ -58,7 +58,7 @@ def expected_with(footage: Footage, tmp_path: Path) -> dict[str, bytes]:
 
 
 def by_day(parts: dict[str, bytes]) -> dict[str, bytes]:
-    """Part files by their day, those of its newest run."""
+    """Part files of the newest run of each day."""
     return {key.split("/run=")[0] + key[-10:]: parts[key] for key in sorted(parts)}
 
 

@@ -1,4 +1,4 @@
-"""Why a number changed: each run says what it has more or less than the one before, and the reason."""
+"""Why a number changed: each run records its differences from the one before, and the reason."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ ALL_AGAIN = DaySelection(recount=True)
 
 
 class Counted:
-    """Footage with an index and a ledger, counted as often as a test asks for."""
+    """Footage with an index and a ledger, counted as often as a test likes."""
 
     def __init__(self, folder: Path) -> None:
         self.footage = Footage(folder)
@@ -191,7 +191,7 @@ def test_an_upgrade_is_named_beside_its_reason(counted: Counted, monkeypatch: py
     counted.count()
     monkeypatch.setattr(importlib.metadata, "version", lambda _: "9.9.9")
     counted.count(ALL_AGAIN)
-    assert counted.history().other_runs == 1  # nothing of the number changed
+    assert counted.history().other_runs == 1  # the number did not change
     counted.film(NOON_MS + 1)
     monkeypatch.setattr(importlib.metadata, "version", lambda _: "10.0.0")
     counted.count()

@@ -1,4 +1,4 @@
-"""The same bytes whatever runs the job: mrjob's runners, plain streaming, a cluster, no msgspec."""
+"""Each engine gives the same bytes: mrjob's runners, plain streaming, a cluster, without msgspec."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ TRACKING = [
 
 @pytest.fixture
 def manifest(file_footage: Footage) -> list[str]:
-    """Segments of some sources and hours, with zones, repeats, odd labels, and one corrupt line."""
+    """Segments of several sources and hours, with zones, repetitions, odd labels, and one corrupt line."""
     footage = file_footage
     for number in range(6):
         frames = [
@@ -126,7 +126,7 @@ def count(
 
 
 def comparable(lines: Iterable[bytes]) -> list[bytes]:
-    """Sorted; of a corrupt line which one it is, not in which decoder's words it is corrupt."""
+    """Sorted; a corrupt line is identified by its place, not by the decoder's error message."""
     return sorted(line.split(b"\t")[0] + b"\t" if b'"corrupt"' in line else line for line in lines)
 
 
@@ -172,7 +172,7 @@ def test_plain_streaming_gives_the_bytes_of_the_inline_runner(manifest: list[str
 
 
 def readme_command(script: str) -> str:
-    """The command of README.md that begins with a script."""
+    """A command of README.md that begins with a script."""
     [command] = re.findall(rf"^python {script}.*sort$", (HADOOP / "README.md").read_text(), re.MULTILINE)
     return str(command)
 
@@ -183,7 +183,7 @@ def readme_command(script: str) -> str:
 def test_the_commands_of_the_readme_print_the_part_file_that_is_published(
     file_footage: Footage, tmp_path: Path, program: str
 ) -> None:
-    """With cars over the full hour, repeats, a label to quote, and a line that is set aside."""
+    """With cars across the full hour, repetitions, a label to quote, and a line that is set aside."""
     at_ms = NOON_MS + HOUR_MS - 2_000
     drive = [
         file_footage.frame(at_ms + n * 200, "car", 'a "b"', index=n, box=(n * 9.0, 50.0, 60.0, 40.0))
@@ -212,7 +212,7 @@ def test_the_commands_of_the_readme_print_the_part_file_that_is_published(
     counts, coverage = read_run(file_footage.store, run)
     assert {record.label for record in counts} == {"car", 'a "b"', "bus"}
     assert sum(record.objects or 0 for record in coverage) == 2
-    if not options:  # else it is in the log of a task
+    if not options:  # otherwise it is in the log of a task
         assert f"{spoilt.rpartition('/')[2]}, line 3: " in printed.stderr.decode()
 
 
@@ -354,7 +354,7 @@ def test_lines_that_a_source_and_its_zones_need_go_to_the_reduce_once(footage: F
     groups = FrameGroups(CountParams(), ignore)
     pairs = [*groups.add(entry_text(footage.store.address(key), zones=zones)), *groups.drain()]
     of_frames = [value for key, value in pairs if json.loads(key)[0] == "frames"]
-    assert len(of_frames) == 2  # of the hour, and of the one before, as it is near to its end
+    assert len(of_frames) == 2  # of the hour, and of the one before, because it is near the end
     passed_on = {json.loads(key)[1]: json.loads(value) for key, value in pairs if b'["lines"' in key}
     assert passed_on == {"tiny-1": 3, "tiny-1~zones": 3 + 2}
 
@@ -401,7 +401,7 @@ def test_what_a_cluster_runs_imports_the_standard_library_and_itself_only(tmp_pa
     shipped = {name.removesuffix(".py").replace("/", ".") for name in archive.namelist()}
     for name in (name for name in archive.namelist() if name.endswith(".py")):
         tree = ast.parse(archive.read(name))
-        # What a hook answers elsewhere is imported there.
+        # The module of a hook's answer is imported there.
         for node in tree.body if name.endswith("/picture_places.py") else ast.walk(tree):
             if isinstance(node, ast.ImportFrom):
                 found = [node.module]
@@ -410,7 +410,7 @@ def test_what_a_cluster_runs_imports_the_standard_library_and_itself_only(tmp_pa
             else:
                 continue
             for module in found:
-                # Flows alone need numpy.
+                # Only flows need numpy.
                 numpy = {"numpy", "numpy.typing"} if "frametally_traffic/flows/" in name else set()
                 there = {"msgspec"} | numpy
                 assert module in shipped | there or module.split(".")[0] in sys.stdlib_module_names
@@ -497,7 +497,7 @@ def test_a_task_that_fails_on_the_local_runner_is_one_line_with_its_segment(
         count([file_footage.store.address(key)], "local", tmp_path / "local")
     assert type(raised.value).__name__ == "Retryable"
     assert "\n" not in str(raised.value)
-    assert caplog.text == ""  # mrjob's own pages about it are not for people
+    assert caplog.text == ""  # mrjob's own log lines are not for users
 
 
 def test_a_failing_streaming_task_ends_with_1_and_one_line(file_footage: Footage) -> None:
@@ -530,7 +530,7 @@ BOUNDED_SORT = ["sort", "-S", "256M"]
 
 
 def noted_sorts(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """How each `sort` begins, from now on."""
+    """The arguments of each `sort` from now on."""
     calls = []
 
     def noted(command: Any, **options: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Killed, raced, fed damaged segments, out of room: the counts come right, and what was left out is named."""
+"""After kills, races, damaged segments or a full disk, the counts are right, and omissions are named."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ DAY_MS = 86_400_000
 
 
 class Killed(BaseException):
-    """The process ends here."""
+    """Simulates the end of the process."""
 
 
 def kill_at(call_to_die_at: int) -> Callable[[str, str], None]:
@@ -54,7 +54,7 @@ def kill_at(call_to_die_at: int) -> Callable[[str, str], None]:
 
 
 def frames_seen(store: ObjectStore) -> list[int]:
-    """What a reader of the store sees: frames per day, every run read and checked whole."""
+    """A reader's view of the store: frames per day, with every run read and checked completely."""
     return [sum(record.frames for record in read_run(store, run)[1]) for run in current_runs(store)]
 
 
@@ -314,7 +314,7 @@ def test_a_segment_that_is_damaged_in_the_store_is_named_and_left_out_and_the_re
 
 
 class Addressed:
-    """A store whose tasks read something else than what is in it."""
+    """A store whose tasks read different content."""
 
     def __init__(self, store: ObjectStore, address: Any) -> None:
         self._store = store
@@ -388,7 +388,7 @@ def test_a_link_that_has_ended_is_told_from_other_failures_also_by_a_task_in_ano
 def test_where_links_end_before_all_is_read_the_days_are_counted_fewer_at_a_time(
     footage: Footage, twin: Callable[[Footage], Footage], days: int, per_day: int, recount: bool
 ) -> None:
-    """Of one plan's links two work: a longer job has to be planned in parts."""
+    """Two links of one plan work: a longer job has to be planned in parts."""
     for day, number in itertools.product(range(days), range(per_day)):
         frames = range(3 * number, 3 * number + 3)
         footage.segment([footage.frame(NOON_MS + day * DAY_MS + n, "car", index=n) for n in frames])

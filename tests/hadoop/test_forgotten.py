@@ -1,4 +1,4 @@
-"""What is forgotten is in no count, and only the days that it touches are counted again."""
+"""Deleted footage is in no count, and only its days are counted again."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def put_tombstone(footage: Footage, media: str = MEDIUM, *, source: str = "gate"
 
 
 def of(frame: FrameDetections, media: str) -> FrameDetections:
-    """The frame as one of another medium, at a path of its own."""
+    """The frame as part of another medium, at a path there."""
     path = keys.image_key(frame.source, frame.captured_at_ms, media, frame.frame_index)
     return msgspec.structs.replace(frame, media=media, image_path=path)
 

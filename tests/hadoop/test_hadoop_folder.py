@@ -1,4 +1,4 @@
-"""What the folders of the counting job and of the indexer say about themselves is so."""
+"""The READMEs of the counting job and of the indexer are correct."""
 
 from __future__ import annotations
 

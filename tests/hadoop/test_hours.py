@@ -1,4 +1,4 @@
-"""A round counts what is new: hours that nothing changed are kept, and all is as if counted from nothing."""
+"""A round counts only new footage: unchanged hours are kept, and the result equals a count from scratch."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def drive(
     frames: int = 12,
     first: int = 0,
 ) -> list[FrameDetections]:
-    """A car that drives by, at five frames a second."""
+    """A passing car, at five frames a second."""
     driven = [
         footage.frame(
             at_ms + n * 200, "car", source=source, index=first + n, box=(n * 20.0, 50.0, 60.0, 40.0)
@@ -77,7 +77,7 @@ def forget(footage: Footage, media: str, source: str = "gate", **bounds: int) ->
 
 
 def stands(footage: Footage) -> dict[str, Any]:
-    """All that current runs say, but which runs they are and how they came about."""
+    """The content of all current runs, except their ids and histories."""
     found: dict[str, Any] = {}
     for run in current_runs(footage.store):
         of_run = f"{run.model} {run.params} {run.day}"
@@ -92,7 +92,7 @@ def stands(footage: Footage) -> dict[str, Any]:
 
 
 def from_nothing(footage: Footage, **changed: Any) -> dict[str, Any]:
-    """What one count of all that there is gives, with nothing counted before."""
+    """The result of one count of everything, without earlier counts."""
     with tempfile.TemporaryDirectory() as folder:
         fresh = Footage(Path(folder))
         for info in footage.store.list(""):
@@ -104,7 +104,7 @@ def from_nothing(footage: Footage, **changed: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def three_hours(file_footage: Footage) -> Footage:
-    """Two sources over three hours, an hour in a segment of each, counted; a track goes over a full hour."""
+    """Two sources over three hours, each hour in a segment, counted; a track crosses a full hour."""
     for hour in range(3):
         for source, media in zip(("gate", "yard"), MEDIA, strict=True):
             at_ms = (
@@ -247,7 +247,7 @@ def tear(store: ObjectStore, key: str) -> None:
 
 def flip(store: ObjectStore, key: str) -> None:
     data = bytearray(store.get(key))
-    data[len(data) // 4] ^= 1  # behind it is the history in `_hours.json`, which stops no count
+    data[len(data) // 4] ^= 1  # after it there is the history in `_hours.json`, which stops no count
     store.put(key, bytes(data))
 
 

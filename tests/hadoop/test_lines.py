@@ -1,4 +1,4 @@
-"""With msgspec and with the standard library alone, lines are accepted, mean and are written the same."""
+"""With and without msgspec, lines are accepted, interpreted and written the same."""
 
 from __future__ import annotations
 
@@ -187,7 +187,7 @@ def test_a_detections_field_with_any_value_is_the_same_to_both(name: Any, value:
 
 
 def one_by_one(lines: list[bytes]) -> Any:
-    """What `decode_frame` makes of each; None if it refuses one."""
+    """The results of `decode_frame`; None if it refuses a line."""
     found = [decoded(decode_frame, line) for line in lines]
     return None if None in found else found
 

@@ -1,4 +1,4 @@
-"""A late segment passes few modules of the job's package, so that a reader can follow it."""
+"""A late segment passes through few modules of the job's package, so that a reader can follow it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def modules_entered(work: Callable[[], object]) -> set[str]:
 
 
 def moving_car(footage: Footage, start_ms: int) -> list[FrameDetections]:
-    """Two seconds of a car that drives on."""
+    """Two seconds of a moving car."""
     return [
         footage.frame(start_ms + 200 * number, "car", index=number, box=(1.0 + 5 * number, 2.0, 30.5, 40.0))
         for number in range(10)

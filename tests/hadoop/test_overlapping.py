@@ -1,4 +1,4 @@
-"""Footage of one source that overlaps in time counts once, whichever engine counts it, in whatever order."""
+"""Overlapping footage of one source counts once, with any engine and in any order."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ STEP_MS = 200
 
 
 def video(footage: Footage, sha256: str, start_ms: int, frames: int) -> MediaManifest:
-    """A video of 5 frames a second, with a car that drives on as time goes on."""
+    """A video of 5 frames a second with a moving car."""
     made = [moment(footage, sha256, start_ms + index * STEP_MS, index) for index in range(frames)]
     footage.segment(made)
     return manifest(footage, sha256, made)
@@ -70,7 +70,7 @@ def manifest(footage: Footage, sha256: str, frames: list[FrameDetections]) -> Me
 
 
 def recorder_files(footage: Footage) -> MediaManifest:
-    """0 to 20 s, and 18 to 39.4 s: two files of a recorder that begins the next before it ends the last."""
+    """0 to 20 s, and 18 to 39.4 s: two files of a recorder that starts the next before ending the last."""
     late = video(footage, LATE, NOON_MS + 18_000, 108)
     video(footage, EARLY, NOON_MS, 101)
     return late
@@ -90,7 +90,7 @@ def test_recorder_files_that_overlap_count_as_the_file_that_was_not_cut(
     whole.segment(frames)
     whole.aggregate(runner="inline", interval_s=1)
     assert (report.frames, report.duplicates_dropped) == (198, 0)
-    assert footage.parts() == whole.parts()  # objects too: one car, one track over the hand-over
+    assert footage.parts() == whole.parts()  # objects as well: one car, one track over the hand-over
     counts = b"".join(footage.parts().values()).split(b'["coverage"')[0]
     assert counts.count(b'"objects":1') == 1
 
@@ -170,7 +170,7 @@ def test_the_quality_report_names_both_media_and_the_times_until_one_is_forgotte
 
 
 def test_clips_that_follow_each_other_pass_all_checks_and_each_moment_counts_once(footage: Footage) -> None:
-    """As where names hold whole seconds: 0 to 20.4 s, and from 20 s on what was filmed from 20.5 s on."""
+    """With names in whole seconds: 0 to 20.4 s, and footage from 20.5 s on that claims to begin at 20 s."""
     video(footage, EARLY, NOON_MS, 103)
     video(footage, LATE, NOON_MS + 20_000, 103)
     [run] = footage.aggregate().runs
@@ -298,7 +298,7 @@ def test_a_manifest_of_a_store_without_versions_is_read_each_time(
 
 
 def flip(path: Path) -> None:
-    """Let the medium that begins first begin 4 s later: one bit of one digit, and it can still be decoded."""
+    """Let the earlier medium begin 4 s later: one bit of one digit, and it can still be decoded."""
     early, late = f"[{NOON_MS}".encode(), f"[{NOON_MS + 4_000}".encode()
     data = path.read_bytes()
     assert early in data
@@ -306,7 +306,7 @@ def flip(path: Path) -> None:
 
 
 def of_an_earlier_layout(path: Path) -> None:
-    """Leave the runs out, as a program would note a manifest that did not know them yet."""
+    """Omit the runs, as in a program that noted manifests without them."""
     lines = re.sub(rb',"runs":\[\[.*?\]\]', b"", path.read_bytes().partition(b"\n")[2])
     assert b"runs" not in lines
     path.write_bytes(b"%08x\n%s" % (zlib.crc32(lines), lines))

@@ -1,4 +1,4 @@
-"""Part files: sorted lines, cut where the run says, the same however the lines arrive."""
+"""Part files: sorted lines, split where the run says, the same in any order of lines."""
 
 from __future__ import annotations
 

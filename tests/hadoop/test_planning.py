@@ -1,4 +1,4 @@
-"""New is what is listed and not noted: planning reads what is new, and tasks read splits of a set size."""
+"""Planning finds new segments by listing and reads only those; tasks read splits of a set size."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ DAY_MS = 86_400_000
 
 @pytest.fixture
 def filmed(file_footage: Footage) -> Footage:
-    """Two days in six segments, and a picture archive of five years in one."""
+    """Two days in six segments, and five years of pictures in one."""
     for number in range(6):
         at_ms = NOON_MS + number % 2 * DAY_MS + number * 1000
         file_footage.segment([file_footage.frame(at_ms + n, "car", index=number * 10 + n) for n in range(4)])
@@ -39,7 +39,7 @@ def filmed(file_footage: Footage) -> Footage:
 
 
 class Reads:
-    """The keys of segments that were read from a store, by whatever method."""
+    """The keys of segments that were read from a store, by any method."""
 
     def __init__(self, footage: Footage, watched: Callable[..., ObjectStore]) -> None:
         self.keys: list[str] = []
@@ -103,7 +103,7 @@ def test_a_segment_that_was_put_again_is_read_again(
     filmed.store.put(key, filmed.store.get(key))
     reads = Reads(filmed, watched)
     assert filmed.aggregate(store=reads.store).runs == []
-    assert key in reads.keys  # and what has frames of the same times
+    assert key in reads.keys  # and frames of the same times
 
 
 def test_a_task_reads_many_small_segments_and_the_split_size_changes_no_byte(
@@ -149,7 +149,7 @@ def ignore(*_: object) -> None:
 
 @pytest.mark.parametrize("segments", [40, 400])
 def test_the_memory_of_a_mapper_does_not_grow_with_its_input(file_footage: Footage, segments: int) -> None:
-    """What it holds and what it passes on at a time, in bytes: the same for ten times the segments."""
+    """Its memory and its batches in bytes: the same for ten times the segments."""
     footage = file_footage
     frames = [footage.frame(NOON_MS + n * 200, *["car"] * 4, index=n) for n in range(50)]
     key = footage.segment(frames)

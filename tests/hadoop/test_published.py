@@ -1,4 +1,4 @@
-"""Days that were published: their reports are renewed when they are no longer so, and no frame is lost."""
+"""Published days: outdated reports are renewed, and no frame is lost."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 import pytest
+from tests.fakes.records import make_segment
 from tests.hadoop.conftest import Footage
 
 from frametally import keys
@@ -14,7 +15,6 @@ from frametally.books.runs import current_runs
 from frametally.errors import Retryable
 from frametally.ports.object_store import ObjectStore
 from frametally.records import DeadLetter, MediaManifest, encode
-from frametally.segments.contents import encode_segment
 from frametally.undo_records import Tombstone
 from frametally_hadoop import driver
 from frametally_hadoop.planning.plan import DaySelection
@@ -51,7 +51,7 @@ def put_manifest(
 
 
 def put_dead_letter(footage: Footage, index: int) -> None:
-    """The next segment of the chain: no frame, and a dead letter."""
+    """The next segment of the chain: without frames, with a dead letter."""
     letter = DeadLetter(
         offset=index,
         message=b"{}",
@@ -60,21 +60,12 @@ def put_dead_letter(footage: Footage, index: int) -> None:
         stage="decode",
         reason="no picture",
     )
-    data = encode_segment(
-        model="tiny-1",
-        log_id="log-1",
-        topic="frames",
-        partition=0,
-        first_offset=index,
-        next_offset=index + 1,
-        frames=[],
-        dead_letters=[letter],
-    )
+    data = make_segment([], [letter], index, model="tiny-1")
     footage.store.put(keys.segment_key("tiny-1", "log-1", "frames", 0, index), data)
 
 
 def verdicts(footage: Footage, day: str = "2026-01-01") -> dict[str, bool | None]:
-    """The checks of the day's current run that are not simply passed."""
+    """The checks of the day's current run that did not simply pass."""
     [run] = [run for run in current_runs(footage.store) if run.day == day]
     report = read_quality(footage.store, run)
     assert report is not None
@@ -191,7 +182,7 @@ def test_what_is_damaged_of_a_published_day_does_not_stop_an_aggregation(footage
 
 @pytest.fixture
 def expired(footage: Footage) -> Footage:
-    """A day of two segments that was counted, and is stale, as the first one is gone."""
+    """A counted day of two segments that is stale because the first one is gone."""
     gone = film(footage, 5)
     film(footage, 5, first=5, start_ms=NOON_MS + 120_000)
     footage.aggregate()

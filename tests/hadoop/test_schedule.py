@@ -1,4 +1,4 @@
-"""What is chosen, estimated, and done again and again; one at a time."""
+"""How work is chosen, estimated and repeated; one process at a time."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_a_day_with_a_damaged_segment_stays_listed_in_one_state_until_the_segmen
         [footage.frame(NOON_MS + 5, "car", index=5), footage.frame(NOON_MS + 6, "car", index=6)]
     )
     whole = footage.store.get(key)
-    body = whole[: whole[:-1].rindex(b"\n")] + b"\n{}\n"  # a corrupt line; or with a cut, less than a segment
+    body = whole[: whole[:-1].rindex(b"\n")] + b"\n{}\n"  # a corrupt line; or less than a segment
     footage.store.put(key, body[: len(body) - cut])
     states = []
     for _ in range(3):
@@ -206,7 +206,7 @@ def test_a_period_that_is_none_is_one_line(text: str) -> None:
 
 
 class Clock:
-    """Time that passes when somebody sleeps or works."""
+    """Time that passes only during sleep or work."""
 
     def __init__(self) -> None:
         self.now_s = 0.0
@@ -350,7 +350,7 @@ def test_an_upgraded_folder_names_its_days_before_they_are_counted_again_and_the
     assert notice in output_of("aggregate", "--dry-run")[0].splitlines()
     as_json = json.loads(output_of("aggregate", "--dry-run", "--json")[0])
     assert as_json["earlier_version"] == ["2026-01-01", "2026-01-02", "2026-01-03"]
-    assert "earlier version" not in output_of("aggregate", "--interval", "3600")[1]  # leaves them as they are
+    assert "earlier version" not in output_of("aggregate", "--interval", "3600")[1]  # does not touch them
     changed, said = output_of("aggregate", "--from", "2026-01-02")
     assert notice.replace("3 days", "2 days").replace("2026-01-01, ", "") in said
     assert changed.splitlines()[:3] == [

@@ -1,4 +1,4 @@
-"""Of many segments, only new ones are looked at; one that is gone is noticed where it matters."""
+"""Of many segments, only new ones are read; a missing one is noticed where it matters."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ DAY_MS = 86_400_000
 
 @contextmanager
 def few_are_many() -> Iterator[None]:
-    """Only new segments are listed, of however few."""
+    """Only new segments are listed, however few there are."""
     with mock.patch("frametally.segments.stretches.MOST_LISTED", 0):
         yield
 
 
 class Listing(FileStore):
-    """A store of files that notes what it has looked at."""
+    """A store of files that records its reads."""
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
@@ -123,7 +123,7 @@ def test_a_task_has_the_segments_of_its_day_and_no_ledger(footage: Footage, tmp_
 def test_a_servers_damaged_ledger_is_filled_again_once_and_then_a_person_must_look(
     footage: Footage, tmp_path: Path
 ) -> None:
-    """SQLite stands in for the server: what counts is that its file is emptied, and never replaced."""
+    """SQLite stands in for the server: the point is that its file is emptied, and never replaced."""
     path = tmp_path / "ledger.sqlite"
     of_server = open_ledger(f"sqlite:///{path}")
 

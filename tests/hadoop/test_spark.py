@@ -1,4 +1,4 @@
-"""On Spark the job gives the bytes that it gives here; `make test-spark` runs this where PySpark is.
+"""On Spark the job gives the same bytes as elsewhere; `make test-spark` runs this with PySpark.
 
 `test_spark_tasks` runs the same tasks without Spark.
 """
@@ -42,14 +42,15 @@ HOUR_MS = 3_600_000
 
 @pytest.fixture(autouse=True)
 def _pyspark() -> None:
-    """Skip where there is none, with the reason; `make test-spark` has it."""
+    """Skip without PySpark; `make test-spark` has it."""
     if os.environ.get("FRAMETALLY_REQUIRE_SPARK") != "1":
         pytest.importorskip("pyspark", reason="no PySpark here: `make test-spark` has it")
 
 
 @pytest.fixture
 def segments(file_footage: Footage) -> Footage:
-    """Two cameras over an hour's and a day's border, with cars that pass, repeats, and a corrupt line."""
+    """Two cameras across the border of an hour and of a day, with passing cars, repetitions, and a corrupt
+    line."""
     footage = file_footage
     for source in ("gate", "größer"):
         for begin_ms in (NOON_MS + HOUR_MS - 6_000, NOON_MS + 12 * HOUR_MS - 5_000):
@@ -81,7 +82,7 @@ def segments(file_footage: Footage) -> Footage:
 
 
 def published(footage: Footage) -> dict[str, bytes]:
-    """Everything that an aggregation put."""
+    """Every object that an aggregation put."""
     return {**footage.objects("mapreduce-output"), **footage.objects("tracks"), **footage.objects("hours")}
 
 
@@ -115,7 +116,7 @@ def test_spark_publishes_the_bytes_that_the_inline_and_the_local_runner_do(
 
 
 def busy_executors() -> list[int]:
-    """Executors below this process whose Python runs, by the kernel's list of processes."""
+    """Executors below this process whose Python is running, by the kernel's list of processes."""
     parents, commands = {}, {}
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
@@ -164,7 +165,7 @@ def test_an_executor_that_is_killed_at_work_changes_no_byte(
 
 @pytest.fixture(scope="module")
 def connect_url() -> Iterator[str]:
-    """A Spark Connect server of the same package, with two cores; a skip without its client."""
+    """A Spark Connect server of the same package, with two cores; skips without its client."""
     for module in ("pandas", "grpc", "grpc_status", "google.rpc"):
         pytest.importorskip(module, reason="Spark Connect's client is not installed here: pyspark[connect]")
     import pyspark
@@ -267,7 +268,7 @@ def test_a_segment_that_is_damaged_in_the_store_is_one_line_and_the_others_count
 
 
 def test_a_store_that_refuses_the_tasks_is_one_line_and_an_exit_code(segments: Footage) -> None:
-    """The driver's own store is open already: a task that opens it is refused."""
+    """The driver's own store is already open: a task that opens it is refused."""
     segments.store.url = "file:///proc/no store"
     with pytest.raises(Misconfigured, match="/proc/no store") as raised:
         segments.aggregate(runner="spark", spark_master="local[2]")

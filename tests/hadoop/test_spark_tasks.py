@@ -1,4 +1,4 @@
-"""What the tasks of the counting job on Spark do, run in this process; `test_spark` runs them on Spark."""
+"""The tasks of the counting job on Spark, run in this process; `test_spark` runs them on Spark."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def drives(file_footage: Footage) -> Footage:
-    """Two sources over the borders of an hour and of a day, repeats, and a corrupt line."""
+    """Two sources across the borders of an hour and of a day, with repetitions, and a corrupt line."""
     footage = file_footage
     for source in ("gate", "yard"):
         for begin_ms in (NOON_MS + HOUR_MS - 1_000, NOON_MS + 12 * HOUR_MS - 1_000):
@@ -49,12 +49,12 @@ def drives(file_footage: Footage) -> Footage:
 
 
 def published(footage: Footage) -> dict[str, bytes]:
-    """Everything that an aggregation put."""
+    """Every object that an aggregation put."""
     return {**footage.objects("mapreduce-output"), **footage.objects("tracks"), **footage.objects("hours")}
 
 
 def forget_published(footage: Footage) -> dict[str, bytes]:
-    """Remove all of it, and return it."""
+    """Remove and return everything in it."""
     before = published(footage)
     for key in before:
         footage.store.delete(key)
@@ -152,7 +152,7 @@ def test_a_segment_that_cannot_be_read_is_one_line_with_its_name(drives: Footage
 
 
 def ended(footage: Footage, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> str:
-    """What the command says on Spark, where it can count nothing."""
+    """The command's messages on Spark when it cannot count anything."""
     monkeypatch.setenv("FRAMETALLY_STORE_URL", footage.store.url)
     command = ["aggregate", "--runner", "spark", "--data-dir", str(footage.settings.data_dir)]
     assert cli.main(command) == 2

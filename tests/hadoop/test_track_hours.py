@@ -1,4 +1,4 @@
-"""Unique objects by the hour: each is counted once, where it is first seen, however the footage comes."""
+"""Unique objects by the hour: each is counted once, where it is first seen, in any order of footage."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def paths(footage: Footage) -> list[list[tuple[int, float, float, float]]]:
 def drive(
     footage: Footage, first_ms: int, last_ms: int, *, step_ms: int = 200, speed: float = 0.0, **options: Any
 ) -> list[Any]:
-    """Frames of a car that is there from `first_ms` to `last_ms`, moving by `speed` pixels a frame."""
+    """Frames of a car that is visible from `first_ms` to `last_ms`, moving by `speed` pixels a frame."""
     return [
         footage.frame(time_ms, "car", index=n, box=(100.0 + n * speed, 200.0, 60.0, 40.0), **options)
         for n, time_ms in enumerate(range(first_ms, last_ms, step_ms))
@@ -331,7 +331,7 @@ def test_a_unit_is_whole_hours_and_whole_intervals(interval_s: int, hours: int) 
 
 
 def test_the_boxes_that_lie_in_tracks_are_counted_where_they_are_and_each_once(footage: Footage) -> None:
-    """Two cars over the hour: one moves on, one is seen too weakly to begin a track."""
+    """Two cars across the hour: one moves on, one is seen too weakly to begin a track."""
     hour_ms = NOON_MS + HOUR_MS
     times = range(hour_ms - 10_000, hour_ms + 10_000, 200)
     boxes = [
@@ -371,7 +371,7 @@ def test_single_pictures_are_never_tracked(footage: Footage, least_fps: float) -
 
 
 def file_dated(frames: list[Any], *, alone: bool) -> list[Any]:
-    """The frames timed by their file's date: of one video, or each a picture of its own."""
+    """The frames with times from their file's date: of one video, or each a separate picture."""
     return [
         msgspec.structs.replace(
             frame, time_source="file_time", **({"media": f"{number:064x}"} if alone else {})
@@ -393,7 +393,7 @@ def test_pictures_with_their_files_dates_are_never_tracked_however_near_these_ar
 
 
 def test_an_hour_with_such_a_picture_is_not_measured_and_the_hour_beside_it_is(footage: Footage) -> None:
-    """The picture lies within the minute that the hour before is tracked with."""
+    """The picture is within the minute that is tracked together with the previous hour."""
     hour_ms = NOON_MS + HOUR_MS
     footage.segment(drive(footage, hour_ms - 5_000, hour_ms))
     footage.segment(file_dated([footage.frame(hour_ms + 100, "car", index=99)], alone=True))
@@ -450,12 +450,12 @@ def test_no_interval_has_more_footage_than_it_is_long_and_the_parts_are_the_whol
         until_ms = following if is_followed else ms + step_ms
         covered_ms += max(0, min(until_ms, inside.stop) - max(ms, inside.start))
     if steps and round(len(steps) * 100_000 / sum(steps)) > 12_000:
-        covered_ms = 0  # no footage has as many frames a second
+        covered_ms = 0  # no footage has this many frames a second
     assert covered_ms == sum(by_interval[3600].values())
 
 
 def _clips(footage: Footage, starts_ms: Sequence[int], *, left: float = 100.0) -> list[Any]:
-    """Clips of 5 s with a car that stands there, and another that passes in each."""
+    """Clips of 5 s with a parked car, and another that passes in each."""
     return [
         footage.frame(
             start_ms + n * 200,
@@ -494,7 +494,8 @@ def test_after_a_gap_what_stands_elsewhere_or_had_moved_is_another_object(footag
 
 
 def test_what_is_there_when_footage_begins_is_told_apart_from_what_arrives(footage: Footage) -> None:
-    """A car stands and one passes in each clip; the first is over the full hour, the last has a third."""
+    """A car stands and one passes in each clip; the first clip crosses the full hour, the last has a third
+    car."""
     starts_ms = [NOON_MS - 2_000, NOON_MS + 60_000, NOON_MS + 180_000]
     late = [
         footage.frame(starts_ms[2] + 5_000 + n * 200, "car", index=n, box=(300.0 + 9 * n, 120.0, 60.0, 40.0))

@@ -1,4 +1,4 @@
-"""Labels that are followed together: an object has one of them, by vote, and counts once."""
+"""Labels that are tracked together: an object has one of them, by vote, and counts once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Seen = tuple[str, float]
 
 
 def called(frames: list[Any], *seen: Seen | list[Seen]) -> list[FrameDetections]:
-    """The frames of `drive`, each box called by the next label and confidence, or by several at once."""
+    """The frames of `drive`, each box with the next label and confidence, or with several at once."""
     named = []
     for frame, names in zip(frames, seen, strict=True):
         [box] = frame.detections
@@ -89,7 +89,7 @@ def test_one_box_of_each_of_two_labels_in_one_place_is_one_object_and_both_are_f
 
 
 def test_of_two_boxes_alike_in_one_place_it_does_not_matter_which_comes_first(footage: Footage) -> None:
-    """Each label has a threshold of its own: what the object is followed as must not be chance."""
+    """Each label has its own threshold: the object's tracked label must not be chance."""
     alike = [("truck", 0.6), ("car", 0.6)]
     for hour, boxes in enumerate((alike, alike[::-1])):
         frames = drive(footage, NOON_MS + hour * HOUR_MS, NOON_MS + hour * HOUR_MS + 2_000, speed=3)
@@ -186,7 +186,7 @@ names = st.sampled_from([("car", 0.9), ("car", 0.3), ("truck", 0.8), ("bus", 0.5
 def test_whatever_it_is_called_one_car_is_one_object_at_most_and_the_books_balance(
     footage: Footage, tmp_path_factory: pytest.TempPathFactory, seen: list[list[Seen]], counts: str
 ) -> None:
-    """It stands about a full hour, for shorter than a track lives on without a box."""
+    """It is parked across a full hour, for less time than a track survives without a box."""
     place = type(footage)(tmp_path_factory.mktemp("calls"))
     frames = drive(footage, NOON_MS - 1_000, NOON_MS - 1_000 + 40 * len(seen), step_ms=40)
     place.segment(called(frames, *seen))

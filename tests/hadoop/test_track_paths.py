@@ -1,4 +1,4 @@
-"""Where each object stood, how its track began and ended, and that runs of before say they do not know."""
+"""Where each object was, how its track began and ended; older runs report that they do not know."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from frametally_hadoop.planning.plan import ALL_DAYS
 
 
 class Shown(NamedTuple):
-    """As much of a frame as a path needs."""
+    """The parts of a frame that a path needs."""
 
     width_px: int = 640
     height_px: int = 480
@@ -43,7 +43,7 @@ def foot(sighting: TrackedBox) -> tuple[float, float, float]:
 
 
 def with_lower_sides(boxes: list[TrackedBox]) -> list[TrackedBox]:
-    """The boxes as a path has them: each lower side is the median of those 0.3 s around it."""
+    """The boxes in a path: each lower side is the median of those 0.3 s before and after it."""
     found = []
     for at, now in enumerate(boxes):
         near = [n for n, one in enumerate(boxes) if abs(one.time_ms - now.time_ms) <= 300]
@@ -93,14 +93,14 @@ def test_no_foot_point_that_is_left_out_is_off_the_path_by_a_tenth_of_its_boxs_h
         assert start.time_ms <= end.time_ms
         for time_ms in [ms for ms in by_time if start.time_ms < ms < end.time_ms]:
             if sum(sighting.time_ms == time_ms for sighting in boxes) > 1:
-                continue  # two frames of one time
+                continue  # two frames with the same time
             part = (time_ms - start.time_ms) / (end.time_ms - start.time_ms)
             for had, a, b in zip(foot(by_time[time_ms]), start[1:4], end[1:4], strict=True):
                 assert abs(a + part * (b - a) - had) <= 0.1 * by_time[time_ms].height + 1e-6
 
 
 def test_who_stands_and_then_goes_is_known_to_have_stood() -> None:
-    """With points by distance alone, half the way from the last place would lie half the time before it."""
+    """With points by distance alone, half the way from the last place would be half the time before it."""
     stands = [box(n * 200, 1000, 1000) for n in range(300)]
     goes = [box(60_000 + n * 200, 1000 + 100 * n, 1000) for n in range(1, 11)]
     path = foot_path(stands + goes, 0, HOUR_MS)
@@ -113,7 +113,7 @@ def test_who_stands_and_then_goes_is_known_to_have_stood() -> None:
 
 @pytest.mark.parametrize("hidden", [{5}, {5, 6}, {5, 8}])
 def test_a_car_that_another_hides_for_a_moment_goes_on_evenly(hidden: set[int]) -> None:
-    """In a queue, its box loses its lower half and gets it back: its foot does not drive back and forth."""
+    """In a queue, its box loses its lower half and regains it: its foot does not move back and forth."""
     tops = [1000 + 30 * n for n in range(14)]
     boxes = [box(100 * n, 1000, top, height=200 if n in hidden else 400) for n, top in enumerate(tops)]
     feet = [point.y for point in foot_path(boxes, 0, HOUR_MS)]
@@ -122,7 +122,7 @@ def test_a_car_that_another_hides_for_a_moment_goes_on_evenly(hidden: set[int]) 
 
 
 def test_both_ends_of_what_was_not_seen_are_points() -> None:
-    """The boxes since the point before tell what was measured from what is only joined."""
+    """The number of boxes since the previous point distinguishes measured from interpolated positions."""
     boxes = [box(ms, 1000 + ms // 10, 1000) for ms in (0, 200, 400, 600, 3_000, 3_200, 3_400)]
     path = foot_path(boxes, 0, HOUR_MS)
     assert [(point.time_ms, point.boxes) for point in path] == [(0, 1), (600, 3), (3_000, 1), (3_400, 2)]
@@ -256,7 +256,7 @@ def test_a_run_of_the_release_before_is_read_and_its_next_round_counts_all_its_h
 
 
 def as_before(run: Run, footage: Footage) -> Run:
-    """The run as an earlier release published it, whose tracks had no foot points."""
+    """The run as published by an earlier release, whose tracks had no foot points."""
     run = as_older(footage.store, run)
     folder = keys.tracks_folder(run.prefix)
     for file in run.paths or []:
@@ -305,7 +305,7 @@ def test_days_counted_by_the_rules_of_before_are_stale(
     assert line.endswith(before.day)
     [after] = footage.aggregate().runs
     assert earlier_version_lines([after]) == []
-    assert [*changed_totals(footage.store, [before], [after])] == []  # the same numbers need no word
+    assert [*changed_totals(footage.store, [before], [after])] == []  # equal numbers are not explained
     assert (before.params == after.params, after.sequence) == (False, 2)
     assert footage.aggregate().runs == []
 
@@ -332,7 +332,7 @@ def test_a_run_without_tracks_has_no_paths_and_that_is_said_otherwise(footage: F
 
 
 def test_strong_boxes_that_find_no_second_one_are_beside_the_paths_of_their_hour(footage: Footage) -> None:
-    """Nothing else passes in the second hour; a box of the last frame may have had a second one."""
+    """Nothing else passes in the second hour; a box in the last frame might have had a successor."""
     for first_ms, since in ((NOON_MS, 0), (NOON_MS + HOUR_MS, 1)):
         slow = drive(footage, first_ms, first_ms + 2_000, speed=2.0) if not since else []
         fast = [

@@ -1,4 +1,5 @@
-"""Objects in pictures whose size changes: followed on, measured in each frame's own pixels, never lost."""
+"""Objects in pictures of changing size: tracked throughout, measured in each frame's own pixels,
+never lost."""
 
 from __future__ import annotations
 
@@ -25,7 +26,7 @@ SMALL, LARGE, SQUARE = (320, 240), (1280, 960), (480, 480)
 
 
 def resized(frame: FrameDetections, size: Size) -> FrameDetections:
-    """The frame as the camera sends it at another size."""
+    """The frame as sent by the camera in another size."""
     by_x, by_y = size[0] / frame.width_px, size[1] / frame.height_px
 
     def scaled(box: tuple[float, float, float, float]) -> tuple[float, float, float, float]:

@@ -1,4 +1,4 @@
-"""The tracker on generated scenes, where it is known who was there, and what is said about it."""
+"""The tracker on generated scenes with known objects, and its reports."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Box(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """One frame, as far as tracking looks at it."""
+    """One frame, with the fields that tracking uses."""
 
     captured_at_ms: int
     image_path: str
@@ -47,7 +47,8 @@ class Seen(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Walker:
-    """Goes from `start` by `velocity` (pixels a second); `sight`: its confidence by seconds, 0: unseen."""
+    """Moves from `start` by `velocity` (pixels a second); `sight` is its confidence by second, 0
+    if unseen."""
 
     start: tuple[float, float]
     velocity: tuple[float, float] = (0.0, 0.0)
@@ -58,7 +59,7 @@ class Walker:
     label: str = "person"
 
     def at(self, now_s: float) -> Box | None:
-        """Its box, with the centre where it is, clipped to the frame."""
+        """Its box around the true centre, clipped to the frame."""
         confidence = self.sight(now_s)
         if not self.since_s <= now_s < self.until_s or not confidence:
             return None
@@ -78,7 +79,7 @@ def scene(
     seconds: float = 20.0,
     extra: Callable[[int], Iterable[Box]] = lambda _: (),
 ) -> tuple[list[Seen], dict[tuple[int, Box], int]]:
-    """The frames, and who each box is."""
+    """The frames, and the person of each box."""
     frames, owners = [], {}
     for number in range(int(seconds * fps)):
         time_ms = round(number * 1000 / fps)
@@ -98,7 +99,7 @@ def visits_of(frames: Sequence[Seen], **params: Any) -> list[Visit]:
 
 
 def owners_of(visits: Iterable[Visit], owners: dict[tuple[int, Box], int]) -> list[set[int]]:
-    """Of each visit, who its boxes are."""
+    """The persons of the boxes of each visit."""
     found = []
     for visit in visits:
         who = set()
@@ -164,7 +165,7 @@ def test_one_who_turns_round_while_hidden_for_longer_is_one(fps: int) -> None:
 @pytest.mark.parametrize("fps", [5, 10])
 def test_a_track_within_a_bridged_gap_of_another_is_that_visit(fps: int) -> None:
     walks = Walker(start=(600, 150), velocity=(0, 30), sight=hidden((4, 6.8)))
-    # Too far beside the way for one frame to the next, and near enough for the same object.
+    # Too far off its path for the next frame, and near enough for the same object.
     fragment = Walker(start=(666, 150 + 30 * 4.4), velocity=(0, 30), since_s=4.4, until_s=6.4)
     frames, owners = scene([walks, fragment], fps=fps)
     [visit] = visits_of(frames)
@@ -182,7 +183,7 @@ def test_a_track_beside_the_way_over_a_gap_is_another_visit() -> None:
 
 @pytest.mark.parametrize("seed", [7, 11, 25])
 def test_at_25_frames_a_second_a_neighbour_takes_no_box_though_boxes_jitter(seed: int) -> None:
-    """Three people pass one another closely; a third of their boxes is missing, and widths are a guess."""
+    """Three people pass each other closely; a third of their boxes is missing, and widths are random."""
     rng = random.Random(seed)  # noqa: S311
     people = [
         (rng.choice([-1, 1]), 640 + rng.uniform(-200, 200), 300 + rng.uniform(-15, 15), rng.uniform(30, 120))
@@ -260,7 +261,7 @@ def test_what_was_seen_weakly_just_before_a_visit_began_belongs_to_it() -> None:
 
 @pytest.mark.parametrize("fps", [5, 10, 30])
 def test_a_visit_begins_as_soon_at_every_rate_though_boxes_between_are_missing(fps: int) -> None:
-    """A car that comes out behind another is seen only every fifth of a second at first."""
+    """A car that emerges from behind another is seen only in every fifth of a second at first."""
     walker = Walker(
         start=(300, 300),
         velocity=(30, 0),
@@ -369,7 +370,7 @@ def test_the_surest_box_begins_a_track_however_high_the_threshold_is() -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_neither_the_order_of_boxes_nor_equal_overlaps_leave_anything_to_chance(seed: Any) -> None:
-    """One stands still, then two step out of it, to the left and to the right: either is as near."""
+    """One stands still, then two emerge from it, to the left and to the right: either is as near."""
     walkers = [Walker(start=(300, 300), until_s=4)]
     walkers += [Walker(start=(300 + off, 300), since_s=4) for off in (-10, 10)]
     frames, _ = scene(walkers, fps=5)
@@ -436,7 +437,7 @@ def person(time_ms: int, left: float, width: float = 50.0, height: float = 100.0
 
 
 def test_of_two_tracks_that_a_box_fits_alike_the_one_that_began_first_goes_on() -> None:
-    """Though the other has had its second box before."""
+    """Though the other has already had its second box."""
     places = [(0, 600), (50, 680), (100, 680), (150, 600), (200, 640)]
     found = visits_of([person(time_ms, left) for time_ms, left in places])
     assert [[seen.time_ms for seen in visit.sightings] for visit in found] == [[0, 150, 200], [50, 100]]
@@ -448,7 +449,7 @@ def test_a_second_box_is_looked_for_where_a_box_of_a_pixel_would_be(side_px: flo
 
 
 def stands(x: float = 600, y: float = 300, *, since_s: float = 0, until_s: float = 40) -> Walker:
-    """Somebody in the middle of the picture, 90 px tall."""
+    """A person in the middle of the picture, 90 px tall."""
     return Walker(start=(x, y), since_s=since_s, until_s=until_s)
 
 
@@ -489,7 +490,7 @@ def test_who_goes_at_the_border_is_not_the_one_who_comes_there_however_long_afte
 def test_boxes_left_over_in_a_gap_say_where_who_was_hidden_was(
     confidence: float, off_px: float, is_filled: bool
 ) -> None:
-    """Less than three quarters of a height off the straight way, and rather sure."""
+    """Less than three quarters of a height off the straight path, and rather sure."""
     walker = Walker(start=(600, 300), until_s=40, sight=hidden((8, 12.5)))
     glimpse = Walker(start=(600 + off_px, 300), since_s=10, until_s=11, sight=lambda _: confidence)
     [visit] = visits([walker, glimpse])
@@ -508,7 +509,7 @@ def test_a_box_left_over_fills_one_gap_alone() -> None:
 
 @pytest.mark.parametrize("fps", [10, 5])
 def test_two_who_exchange_their_tracks_as_they_meet_go_on_as_they_came(fps: int) -> None:
-    """One is not seen for half a second; another comes out just there, and goes the other way."""
+    """One is not seen for half a second; another emerges exactly there, and goes the other way."""
     walkers = [
         Walker(start=(300, 300), velocity=(80, 0), sight=hidden((4.5, 5.1))),
         Walker(start=(650, 300), velocity=(-80, 0), since_s=4.5),
@@ -522,7 +523,7 @@ def test_two_who_exchange_their_tracks_as_they_meet_go_on_as_they_came(fps: int)
 
 
 def test_who_goes_on_the_same_way_keeps_his_track() -> None:
-    """In a queue one car comes out behind another: that is no exchange."""
+    """In a queue one car emerges from behind another: that is not an exchange."""
     first = Walker(start=(300, 300), velocity=(40, 0))
     behind = Walker(start=(380, 300), velocity=(40, 0), since_s=5)
     frames, owners = scene([first, behind], fps=10, seconds=12)
@@ -617,7 +618,7 @@ def test_each_setting_of_the_tracker_is_on_the_page_with_its_default(name: Any) 
 def line_up(
     steps_px: Sequence[float], *, left: float = 100.0, top: float = 300.0, height: float = 40.0
 ) -> list[Box]:
-    """Boxes of 60 px that move so far to the right from frame to frame."""
+    """Boxes of 60 px that move right by this much from frame to frame."""
     return [
         Box("car", 0.9, (left + sum(steps_px[:number]), top, 60.0, height))
         for number in range(len(steps_px) + 1)
@@ -625,7 +626,7 @@ def line_up(
 
 
 def fast_visits(ways: Iterable[Sequence[Box | None]], *, frames: int = 12) -> list[Visit]:
-    """The visits in footage of 5 frames a second: each way has a box in one frame after another."""
+    """The visits in footage of 5 frames a second: each path has a box in successive frames."""
     shown = [
         Seen(
             200 * number, f"{number:03d}", [way[number] for way in ways if number < len(way) and way[number]]

@@ -1,4 +1,4 @@
-"""Asks the dashboard's API over a place, without a server."""
+"""Queries the dashboard's API over a place, without a server."""
 
 from __future__ import annotations
 

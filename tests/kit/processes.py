@@ -1,4 +1,4 @@
-"""Looks at processes of this machine, as Linux tells of them."""
+"""Looks at processes of this machine through Linux's /proc."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def children_of(pid: int) -> list[int]:
-    """The processes that a process has started, and those that they have."""
+    """Return the children of a process, and their children."""
     found = []
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
         for child in map(int, task.read_text().split()):
@@ -16,7 +16,7 @@ def children_of(pid: int) -> list[int]:
 
 
 def is_running(pid: int) -> bool:
-    """Whether a process is there and has not ended, whoever waits for it or not."""
+    """Return whether a process exists and has not ended, whether or not its parent waits for it."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()
     except OSError:

@@ -1,4 +1,4 @@
-"""Imports scripts that are in no package: those of `docs/` and `benchmarks/`."""
+"""Imports scripts outside of packages: those of `docs/` and `benchmarks/`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @cache
 def script(path: str) -> ModuleType:
-    """Return the module at a path from the root; it may import the scripts beside it."""
+    """Return the module at a path from the root; it may import scripts of its folder."""
     folder = str((ROOT / path).parent)
     name = f"script_{Path(path).stem}"
     spec = importlib.util.spec_from_file_location(name, ROOT / path)

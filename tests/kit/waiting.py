@@ -1,4 +1,4 @@
-"""Waits for what comes soon: the one loop of all tests that look again and again."""
+"""Waits for events: the one polling loop of all tests."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 PATIENCE_S = 240.0
-"""As long as a machine may take that does much else at the same time."""
+"""Ample time for a machine with much other work."""
 FoundT = TypeVar("FoundT")
 
 
@@ -18,10 +18,10 @@ def until(
     within_s: float = PATIENCE_S,
     every_s: float = 0.05,
 ) -> FoundT:
-    """Return what `look` returns as soon as that is true.
+    """Return the result of `look` as soon as it is true.
 
     Raises:
-        AssertionError: It was not within `within_s` seconds; with `what`, or with what that returns then.
+        AssertionError: It was not true within `within_s` seconds; the message is `what`, or its result.
     """
     end_s = time.monotonic() + within_s
     while not (found := look()):

@@ -1,4 +1,4 @@
-"""A server that answers as a test has it, where Airflow should be."""
+"""A server with a test's answers in the place of Airflow."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Answer = Callable[[BaseHTTPRequestHandler], None]
 
 
 def says(status: int, said: object = None, **headers: str) -> Answer:
-    """An answer of JSON; of `bytes` those."""
+    """A JSON answer; `bytes` are sent unchanged."""
 
     def answer(request: BaseHTTPRequestHandler) -> None:
         data = said if isinstance(said, bytes) else json.dumps(said).encode()
@@ -29,7 +29,7 @@ def says(status: int, said: object = None, **headers: str) -> Answer:
 
 
 class AnsweringAirflow:
-    """Answers as Airflow 3 does, but for the paths in `answers`; keeps what it was asked."""
+    """Answers as Airflow 3 does, except for the paths in `answers`; keeps the requests."""
 
     def __init__(self, password: str) -> None:
         self.password = password
@@ -62,7 +62,7 @@ def answering(airflow: AnsweringAirflow) -> Iterator[AnsweringAirflow]:
             sent = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             airflow.asked.append((self.command, self.path, sent.decode()))
             answer = airflow.answers.get(self.path)
-            with suppress(OSError):  # who asked has hung up
+            with suppress(OSError):  # the client has hung up
                 (answer or airflow.usual(self, json.loads(sent or b"{}")))(self)
 
         do_GET = do_POST = answer  # noqa: N815 - as the library has it

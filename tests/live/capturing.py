@@ -1,4 +1,4 @@
-"""A camera that is captured in this process, into a store and a log of this machine."""
+"""Captures a camera in this process, into a store and a log of this machine."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ PATIENCE_S = 120.0
 
 
 def here(tmp_path: Path, **overrides: Any) -> Settings:
-    """Settings of a folder of the test's own, with cameras on this machine."""
+    """Settings of a separate folder, with cameras on this machine."""
     given: dict[str, Any] = {"data_dir": tmp_path / "data", "live_allow": "127.0.0.1", "sample_fps": "all"}
     return load_settings(**given | overrides)
 
 
 class Heard(Teller):
-    """Remembers what is told of a camera."""
+    """Records the messages about a camera."""
 
     def __init__(self, told: FeedTold) -> None:
         super().__init__(told, self._hear)
@@ -97,7 +97,7 @@ class Capturing:
         assert not self._thread.is_alive()
 
     def until_frames(self, most: int) -> None:
-        """Wait for that many announced frames from now on."""
+        """Wait for this many announced frames from now on."""
         wanted = self.heard.told.frames_announced + most
         until(
             lambda: self.failure or self.heard.told.frames_announced >= wanted,
@@ -122,7 +122,7 @@ def live_of(manifest: MediaManifest) -> LiveMinute:
 
 
 def announcements_in(settings: Settings) -> list[FrameAnnouncement]:
-    """All that was announced on the topic of what is live, those that were announced twice once."""
+    """All announcements on the live topic, without repetitions."""
     found: dict[str, FrameAnnouncement] = {}
     log = open_frame_log(settings.log_url, settings.log_access)
     group = log.subscribe(
@@ -140,7 +140,7 @@ def announcements_in(settings: Settings) -> list[FrameAnnouncement]:
 
 
 def all_in_the_books(settings: Settings) -> list[FrameAnnouncement]:
-    """What is announced is noted, once, each at a time of its own within its minute; return it."""
+    """Each announced frame is noted once, with a different time within its minute; return them."""
     with closing(open_object_store(settings.store_url, settings.store_access)) as store:
         manifests, announced = manifests_of(store), announcements_in(settings)
         assert announced
@@ -159,7 +159,7 @@ def all_in_the_books(settings: Settings) -> list[FrameAnnouncement]:
 
 
 def count_decoded(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """Return how many frames of each minute were decoded, which grows; all of them must be taken."""
+    """Return the number of decoded frames of each minute, which grows; all of them must be announced."""
     decoded: Counter[str] = Counter()
     add = Spool.add
 
@@ -172,7 +172,7 @@ def count_decoded(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
 
 def lost_of(settings: Settings) -> int:
-    """Frames that are noted as lost on disk."""
+    """Frames that are recorded as lost on disk."""
     return sum(
         loss.frames
         for path in (settings.data_dir / "live/gate-1").glob("*/minute.json")
@@ -181,7 +181,7 @@ def lost_of(settings: Settings) -> int:
 
 
 def overflow_is_named(capturing: Capturing, settings: Settings, decoded: Mapping[str, int]) -> None:
-    """What was decoded is announced or named as too much for 16 MB, minute by minute."""
+    """Every decoded frame is announced, or reported as too much for 16 MB, minute by minute."""
     announced = all_in_the_books(settings)
     manifests = manifests_of(capturing.store)
     losses = [loss for one in manifests for loss in live_of(one).losses]
@@ -197,7 +197,7 @@ def overflow_is_named(capturing: Capturing, settings: Settings, decoded: Mapping
 
 
 def run_frametally(*arguments: str, settings: Settings, code: int = 0) -> str:
-    """Run a command over what the settings name; return what it says."""
+    """Run a command with the settings; return its output."""
     said, complained = io.StringIO(), io.StringIO()
     with redirect_stdout(said), redirect_stderr(complained):
         returned = cli.main([*arguments, "--data-dir", str(settings.data_dir)])
@@ -206,7 +206,7 @@ def run_frametally(*arguments: str, settings: Settings, code: int = 0) -> str:
 
 
 class Worker:
-    """`frametally live work`, inside the `with` block; what it says is in a file."""
+    """`frametally live work`, inside the `with` block; its output goes to a file."""
 
     def __init__(self, settings: Settings, said: Path, *options: str) -> None:
         command = [sys.executable, "-m", "frametally", "live", "work", "--data-dir", str(settings.data_dir)]
@@ -218,7 +218,7 @@ class Worker:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """End it as a person does."""
+        """End it as a user does."""
         self.process.terminate()
         code = self.process.wait(PATIENCE_S)
         assert kind is not None or code in (0, -signal.SIGKILL)
@@ -230,7 +230,7 @@ def camera_of(settings: Settings, source: str = "gate-1") -> Feed:
 
 
 def settled(settings: Settings) -> str:
-    """Detect and count what was announced; return what the books say, which are settled."""
+    """Detect and count the announced frames; return the books, which must be settled."""
     run_frametally("consume", "--live", "--until-caught-up", settings=settings)
     run_frametally("aggregate", settings=settings)
     run_frametally("index", settings=settings)

@@ -1,4 +1,4 @@
-"""A network between two places of this machine that can be cut: what is open breaks, or falls silent."""
+"""A network link on this machine that can be cut: open connections break, or fall silent."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _PIECE_BYTES = 1 << 16
 
 
 class CutNetwork:
-    """Carries TCP to a port, inside the `with` block; `cut` ends that, `mend` has it go on."""
+    """Forwards TCP to a port, inside the `with` block; `cut` interrupts that, `mend` resumes it."""
 
     def __init__(self, port: int) -> None:
         """Carry to a port of this machine."""
@@ -27,12 +27,12 @@ class CutNetwork:
         self._threads = [threading.Thread(target=self._listen)]
 
     def cut(self, *, silently: bool) -> None:
-        """Break all connections and take no more; or carry nothing and tell nobody."""
+        """Break all connections and accept no more; or forward nothing without closing anything."""
         self._is_silent = silently
         self._is_whole.clear()
 
     def mend(self) -> None:
-        """Carry again; what was broken stays broken."""
+        """Forward again; broken connections stay broken."""
         self._is_whole.set()
 
     def __enter__(self) -> CutNetwork:
@@ -43,7 +43,7 @@ class CutNetwork:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Break what is left."""
+        """Break the remaining connections."""
         self._is_over = True
         for thread in self._threads:
             thread.join()

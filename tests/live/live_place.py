@@ -1,4 +1,4 @@
-"""What a soak of cameras has to do with: the processes of a deployment, its cameras, and its books."""
+"""The parts of a soak test of cameras: the processes of a deployment, its cameras, and its books."""
 
 from __future__ import annotations
 
@@ -25,9 +25,8 @@ from frametally.segments.contents import list_segments, read_segment
 from frametally.settings.loading import Settings, load_settings
 
 PATIENCE_S = 120.0
-FRAMES_PER_S = 10
 LONGEST_STEP_MS = 250
-"""Two frames, and what a camera's clock may be out; after that there was a gap."""
+"""Two frames, and the tolerance of a camera's clock; more than that is a gap."""
 COMMANDS = {
     "consumer": ["consume", "--live"],
     "producer": ["live", "work"],
@@ -36,13 +35,13 @@ COMMANDS = {
 
 
 class Books(NamedTuple):
-    """What there is of one source, in frames.
+    """The numbers of one source, in frames.
 
     Attributes:
         source: Its slug.
         announced: Noted in the manifests of its minutes.
-        on_log: On the log, those that are there twice once.
-        detected: In segments, those that are there twice once.
+        on_log: On the log, without repetitions.
+        detected: In segments, without repetitions.
         dead_letters: Set aside.
         lost: Named losses.
         counted: In the current runs, by `frametally status`.
@@ -62,7 +61,7 @@ class Books(NamedTuple):
 
 
 class LivePlace:
-    """A deployment on a log of its own; `close` leaves no process behind."""
+    """A deployment on a separate log; `close` leaves no process behind."""
 
     def __init__(self, folder: Path, log_url: str) -> None:
         """Start nothing yet."""
@@ -101,19 +100,19 @@ class LivePlace:
             )
 
     def kill(self, name: str) -> None:
-        """Kill one, in the middle of whatever it does."""
+        """Kill one, at any point of its work."""
         process = self._running.pop(name)
         process.kill()
         process.wait()
 
     def end(self, name: str) -> None:
-        """End one as Ctrl-C does."""
+        """End one like Ctrl-C."""
         process = self._running.pop(name)
         process.terminate()
         assert process.wait(PATIENCE_S) == 0, self.said(name)
 
     def run(self, *arguments: str) -> str:
-        """Run a command to its end, which must be a good one; return what it says."""
+        """Run a command to its end; it must succeed; return its output."""
         done = subprocess.run(
             self._command(*arguments),
             env=os.environ | self.environment,
@@ -125,24 +124,24 @@ class LivePlace:
         return done.stdout
 
     def said(self, name: str) -> str:
-        """The last that one said."""
+        """The last report of this one."""
         return (self._folder / f"{name}.txt").read_text(errors="replace")[-3000:]
 
     def look(self) -> None:
-        """Note what each process has of memory; none may have ended by itself."""
+        """Note the memory of each process; none may have ended by itself."""
         for name, process in self._running.items():
             assert process.poll() is None, f"{name} ended: {self.said(name)}"
             for kind, pid in [(name, process.pid), *((f"{name}'s", pid) for pid in children_of(process.pid))]:
                 self.memory_mb[kind].append(_memory_mb(pid))
 
     def close(self) -> None:
-        """Kill what is left."""
+        """Kill all remaining processes."""
         for name in list(self._running):
             self.kill(name)
         self.store.close()
 
     def books(self) -> list[Books]:
-        """What there is of each source, when all is at rest."""
+        """The numbers of each source, once everything has settled."""
         status = json.loads(self.run("status", "--json"))
         counted = {one["source"]: one["counted"] for one in status["sources"]}
         dead = {one["source"]: one["dead_lettered"] for one in status["sources"]}
@@ -197,7 +196,7 @@ class LivePlace:
 
 
 def _told(media: Sequence[MediaManifest]) -> list[tuple[int, int]]:
-    """Event time in which something is told to be missing."""
+    """Event time that is reported as missing."""
     told: list[tuple[int, int]] = []
     for one in media:
         assert one.live is not None
@@ -210,7 +209,7 @@ def _told(media: Sequence[MediaManifest]) -> list[tuple[int, int]]:
 
 
 def _is_told(from_ms: int, to_ms: int, told: Sequence[tuple[int, int]]) -> bool:
-    """Whether what is told leaves no more than a step of a gap."""
+    """Whether the reported losses leave a gap of at most one step."""
     for begun_ms, ended_ms in told:
         if begun_ms <= from_ms + LONGEST_STEP_MS and ended_ms > from_ms:
             from_ms = ended_ms

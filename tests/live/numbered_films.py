@@ -1,4 +1,4 @@
-"""Films whose every frame shows its own number, and an object at the place that belongs to it."""
+"""Films in which every frame shows its number, and an object at the matching place."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ READ = f"""([pictures, boxes]) => {{
     const box = document.querySelector(`${{boxes}} rect.box`);
     return [number, box ? Number(box.getAttribute("x")) : null, at];
 }}"""
-"""The number of the frame that is shown, read from its picture; where the box is; and when."""
+"""The number of the frame in the player, read from its picture; the place of the box; and the time."""
 NOTE_ALL = f"""() => {{
     const read = {READ};
     window.noted = {{drawn: [], told: []}};
@@ -43,11 +43,11 @@ NOTE_ALL = f"""() => {{
     );
     new MutationObserver(tell).observe(pace, {{childList: true}});
 }}"""
-"""From now on reads each frame that a stream draws, and what is told of its pace, with how many by then."""
+"""Record from now on each frame that a stream draws, and its reported pace with the number drawn by then."""
 
 
 class Film(NamedTuple):
-    """How a film is made: its frames' places in time, in 1/30000 s, and how far frames refer ahead."""
+    """How a film is made: the times of its frames, in 1/30000 s, and how far frames refer ahead."""
 
     pts: tuple[int, ...]
     b_frames: int
@@ -62,13 +62,13 @@ class Film(NamedTuple):
         return min(range(len(self.pts)), key=lambda number: abs(self.pts[number] * _TIME_BASE - position_s))
 
     def shown_s(self, number: int) -> tuple[float, float]:
-        """Return from when to when a frame is shown, of the last one some of it."""
+        """Return when a frame is shown, from and to; part of that for the last one."""
         begins, ends = (*self.pts, self.pts[-1] + 1000)[number : number + 2]
         return float(begins * _TIME_BASE), float(ends * _TIME_BASE)
 
     @property
     def frame_ms(self) -> float:
-        """How long its longest frame is shown."""
+        """The duration of its longest frame."""
         return max(float(1000 * (after - pts) * _TIME_BASE) for pts, after in pairwise(self.pts))
 
     def make(self) -> bytes:
@@ -110,12 +110,12 @@ def left_of(number: int) -> int:
 
 
 def is_of_frame(box_left: float, number: int, within: int) -> bool:
-    """Return whether a box is where the object of a frame is, or of one so near."""
+    """Return whether a box is at the place of a frame's object, or of a neighbour's."""
     return any(abs(box_left - left_of(n)) < STEP_PX / 2 for n in range(number - within, number + within + 1))
 
 
 def _drawn(number: int) -> np.ndarray:
-    """Its number is too dark for the detector of patches, the object is not."""
+    """Its number is too dark for the detector of patches, unlike the object."""
     picture = np.full((SIZE_PX[1], SIZE_PX[0], 3), (50, 55, 52), np.uint8)
     for bit in range(BITS):
         picture[:32, 32 * bit : 32 * bit + 32] = 105 if number >> bit & 1 else 16

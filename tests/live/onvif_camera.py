@@ -1,4 +1,4 @@
-"""An ONVIF device of the tests' own: WS-Discovery by UDP, and its services by HTTP, on 127.0.0.1."""
+"""A simulated ONVIF device: WS-Discovery by UDP, and its services by HTTP, on 127.0.0.1."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SCHEMA = "http://www.onvif.org/ver10/schema"
 _OPEN = ("GetSystemDateAndTime", "GetServices", "GetCapabilities")
 _FRESH_S = 5.0
 END = b"the end"
-"""Comes back to the asker as it is: what it had asked before was answered before."""
+"""Echoes the request: earlier requests were answered before."""
 NOT_AUTHORIZED = (
     '<s:Fault><s:Code><s:Value>s:Sender</s:Value><s:Subcode><s:Value xmlns:ter="http://www.onvif.org/ver10/error">'
     "ter:NotAuthorized</s:Value></s:Subcode></s:Code>"
@@ -56,7 +56,7 @@ def match(relates_to: str, *xaddrs: str, scopes: str = "", endpoint: str = "urn:
 
 
 class Answerer:
-    """Answers probes at a port of 127.0.0.1: each by the datagrams that `answers` has for its message id."""
+    """Answers probes at a port of 127.0.0.1, each with the datagrams in `answers` for its message id."""
 
     def __init__(self, answers: Callable[[str], list[bytes]]) -> None:
         self._answers = answers
@@ -93,7 +93,7 @@ class Answerer:
 
 
 class Answer(NamedTuple):
-    """An answer by HTTP; of so many bytes at a time, and with a pause after each piece, if it is slow."""
+    """An answer by HTTP; a slow one is sent in pieces of this many bytes, with pauses."""
 
     status: int = 200
     body: bytes = b""
@@ -103,9 +103,9 @@ class Answer(NamedTuple):
 
 
 class OnvifCamera:
-    """A device whose stream is at an address, inside the `with` block.
+    """A device with the given stream address, inside the `with` block.
 
-    Each of `faults` takes the place of the answer to a question, by its name. `password`: questions need a
+    Each of `faults` replaces the answer to the question of that name. With `password`, questions need a
     log-in, by WS-Security or by HTTP.
     """
 

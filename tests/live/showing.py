@@ -1,4 +1,4 @@
-"""Cameras for tests: a real RTSP server, and servers of HTTP and of nonsense."""
+"""Cameras for tests: a real RTSP server, and servers of HTTP and of garbage."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LAUNCHES = {
 
 
 def require_rtsp() -> None:
-    """Skip where GStreamer's server is not installed; in CI it must be."""
+    """Skip if GStreamer's server is not installed; CI requires it."""
     found = shutil.which(_PYTHON) and subprocess.run(
         [_PYTHON, "-c", "import gi; gi.require_version('GstRtspServer', '1.0')"],
         capture_output=True,
@@ -46,7 +46,7 @@ def require_rtsp() -> None:
 
 
 class RtspCamera:
-    """A camera of a real RTSP server; killed and started anew, it is at the same place."""
+    """A camera of a real RTSP server; after a kill and a restart it has the same address."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class RtspCamera:
         password: str = "",
         pem: Path | None = None,
     ) -> None:
-        """Start nothing yet; with a file of a key and its certificate it speaks TLS alone."""
+        """Start nothing yet; with a file of a key and its certificate it only accepts TLS."""
         require_rtsp()
         self._arguments = [launch, user, password, str(pem or "")]
         self._scheme = "rtsps" if pem else "rtsp"
@@ -75,7 +75,7 @@ class RtspCamera:
         self.port = int(self._process.stdout.readline())
 
     def freeze(self) -> None:
-        """Have it say nothing more, with its connections left open."""
+        """Make it fall silent with its connections open."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
 
@@ -96,7 +96,7 @@ class RtspCamera:
 
 
 class Speaker:
-    """A server of the test's own: what `speak` says to each connection, in a thread of its own."""
+    """A small server: `speak` writes to each connection, in a separate thread."""
 
     def __init__(self, speak: Callable[[socket.socket], None]) -> None:
         self._speak = speak

@@ -1,7 +1,7 @@
-"""`python -m tests.live.socket_storm PORT ASKED NUMBER`: opens so many WebSockets and answers nothing.
+"""`python -m tests.live.socket_storm PORT ASKED NUMBER`: opens this many WebSockets and answers nothing.
 
-Every other one asks to watch, each from an address of its own behind a proxy; the rest are clients of ids of
-their own. It says as JSON how many got which status, and goes once its standard input is closed.
+Every other one asks to watch, each from a different address behind a proxy; the rest are clients with
+different ids. It says as JSON how many got which status, and ends once its standard input is closed.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ _AT_ONCE = 400
 
 
 class Rude(asyncio.Protocol):
-    """A client that stays until it is hung up on."""
+    """A client that stays until the server hangs up."""
 
     def __init__(self, request: bytes, told: Counter[str]) -> None:
-        """Say `request`, and count in `told` what is answered."""
+        """Send `request`, and count the answer in `told`."""
         self._request = request
         self._told = told
         self._heard = b""
@@ -32,7 +32,7 @@ class Rude(asyncio.Protocol):
         transport.write(self._request)
 
     def data_received(self, data: bytes) -> None:
-        """Count the answer; what follows is dropped."""
+        """Count the answer; drop the rest."""
         if not self.answered.done():
             self._heard += data
             if b"\r\n\r\n" in self._heard:
@@ -63,7 +63,7 @@ def _request(number: int, asked: str) -> bytes:
 
 
 async def main(port: int, asked: str, sockets: int) -> None:
-    """Open all, tell, and stay."""
+    """Open all, report, and stay."""
     told: Counter[str] = Counter()
     turns = asyncio.Semaphore(_AT_ONCE)
     transports = []

@@ -1,4 +1,4 @@
-"""Streams that Airflow starts, asked for by the API: what it is sent, and what any answer comes to."""
+"""Streams that Airflow starts, requested by the API: the requests to it, and the effect of every answer."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from frametally_live.viewers import airflow_launch
 
 PASSWORD = "hidden-f7c1"  # noqa: S105 - of a server of the test's own
 MOST_S = 60.0
-"""An answer that takes longer is one that nobody bounds."""
+"""A longer answer would show that there is no time limit."""
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_what_is_booked_is_stopped_paused_and_sought_as_any_other(
 
 
 def never_ends(request: BaseHTTPRequestHandler) -> None:
-    """A byte now and then: no time-out of a socket's own ends that."""
+    """A byte now and then, which no time-out of a socket ends."""
     request.send_response(200)
     request.end_headers()
     while not is_heard_no_more(request):
@@ -130,7 +130,7 @@ def says_nothing(request: BaseHTTPRequestHandler) -> None:
 
 
 def is_heard_no_more(request: BaseHTTPRequestHandler) -> bool:
-    """After a while, or once nobody hears it any more."""
+    """After a while, or once no one is listening."""
     time.sleep(0.05)
     request.connection.settimeout(0.01)
     try:

@@ -1,4 +1,4 @@
-"""In Chromium: a stream that Airflow is to start, and does not, is one line on the page; then it does."""
+"""In Chromium: a stream that Airflow should start, and does not, is one line on the page; then it starts."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ FOOTAGE: dict[str, tuple[Callable[[], Iterator[Picture]], str | None]] = {
 
 
 def check(path: Path) -> dict[str, list[tuple[float, float]]]:
-    """Where an upload's checks say that it shows nothing, in seconds, by the check."""
+    """When an upload's checks say that it shows nothing, in seconds, by the check."""
     with path.open("rb") as file, open_video(file, max_pixels=10**6) as video:
         times, size = found_times(video), video.size_px
     with path.open("rb") as file, open_video(file, max_pixels=10**6) as video:

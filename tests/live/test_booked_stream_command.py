@@ -1,4 +1,4 @@
-"""`frametally stream --booked`: it launches a stream that is booked, and that stream ends with it."""
+"""`frametally stream --booked` launches a booked stream, and that stream ends with the command."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_it_says_again_and_again_that_it_is_there(
 
     def looks() -> None:
         held = claimed(book)
-        for _ in range(60):  # many times its lease; each look finds it missing, if it is
+        for _ in range(60):  # many times its lease; each check would notice a missing one
             assert book.claim_feed("another", ["video"], lease_s=0.2) is None
             assert book.renew_feed(held, FeedTold("running"), lease_s=LEASE_S) is not None
             time.sleep(0.1)

@@ -1,4 +1,5 @@
-"""Kill who captures a camera, and the camera: nothing that was announced is lost, and the books settle."""
+"""Kill the process that captures a camera, and the camera: no announced frame is lost, and the
+books settle."""
 
 from __future__ import annotations
 
@@ -57,7 +58,7 @@ def set_all(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def until_more(settings: Settings, frames: int) -> None:
-    """Wait until that many more are announced."""
+    """Wait for this many more announcements."""
     before = camera_of(settings).told.frames_announced
     until(lambda: camera_of(settings).told.frames_announced >= before + frames, str(camera_of(settings)))
 
@@ -137,8 +138,8 @@ def test_whoever_is_killed_nothing_that_was_announced_is_lost_and_each_gap_has_i
                     until(lambda: camera_of(settings).told.away_since_ms is not None)
                     camera.start()
                     until_more(settings, 1)
-            until_ended(victims)  # also those whose worker was killed
-        with Worker(settings, said, *options):  # takes up what the last of them left on disk
+            until_ended(victims)  # including those whose worker was killed
+        with Worker(settings, said, *options):  # uses the rest of the last one on disk
             until_more(settings, 1)
             run_frametally("live", "stop", "gate-1", settings=settings)
             until(lambda: camera_of(settings).is_over, str(camera_of(settings)))

@@ -1,4 +1,5 @@
-"""With packs, a camera's frames are stored by two seconds, and all else is as without; kills lose none."""
+"""With packs, a camera's frames are stored in groups of two seconds, with no other difference; kills lose
+none."""
 
 from __future__ import annotations
 
@@ -42,7 +43,7 @@ from frametally_live.cameras.spool import Spool
 from frametally_live.hooks import members
 
 STEP_MS = 200
-FRAMES = 7_000 // STEP_MS  # three packs and a half, the first of them that of the minute
+FRAMES = 7_000 // STEP_MS  # three packs and a half, the first with the minute's name
 SLOTS = 4
 KILLS = ["producer.put:3", "producer.published:2", "producer.put", "producer.noted:3", "producer.manifest:2"]
 
@@ -68,7 +69,7 @@ def capture(settings: Settings) -> list[bytes]:
 
 
 def send(settings: Settings, *, packs: bool, log: Any = None) -> Sender:
-    """Send what is on disk, as a session that is stopped at once does."""
+    """Send the spooled minutes, as a session that is stopped at once does."""
     with (
         closing(open_object_store(settings.store_url)) as store,
         closing(log or open_frame_log(settings.log_url)) as opened,
@@ -98,7 +99,7 @@ def send_until_killed(data_dir: Path, failpoint: str) -> None:
 
 
 def objects_of(settings: Settings) -> dict[str, bytes]:
-    """All that is stored of pictures, by key: packs as they are."""
+    """All stored pictures, by key: packs unopened."""
     with closing(open_object_store(settings.store_url)) as store:
         plain = plain_of(store)
         return {info.key: plain.get(info.key) for info in plain.list(keys.IMAGES)}
@@ -138,7 +139,7 @@ def test_a_camera_in_packs_is_an_object_per_two_seconds_and_announced_after_its_
     log.publish = look_and_publish
     sender = send(settings, packs=True, log=log)
     assert sender.failure is None
-    assert batches == [1] * SLOTS  # the last is cut by the stop, and announced all the same
+    assert batches == [1] * SLOTS  # the stop truncates the last, which is announced all the same
     assert len(objects_of(settings)) == SLOTS
     assert all(map(is_part_key, objects_of(settings)))
     assert list(pictures_of(settings).values()) == captured

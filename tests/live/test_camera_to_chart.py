@@ -1,4 +1,4 @@
-"""What a camera shows is in the chart while it runs: nothing waits for it to end."""
+"""A camera's footage is in the chart while it runs: nothing waits for it to end."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from frametally_live.cameras import camera_frames
 
 
 def charted(family: Running) -> Any:
-    """The chart's answer of the camera; before anything of it is counted, one without frames."""
+    """The chart's answer for the camera; before its first count, one without frames."""
     try:
         with urllib.request.urlopen(f"{family.url}/api/v1/counts?source=gate-1", timeout=30) as answer:  # noqa: S310
             return json.load(answer)

@@ -1,4 +1,4 @@
-"""Where cameras may be, whatever is typed or answered; and no password is in any text."""
+"""Where cameras may be, for any typed address and any answer; no text contains a password."""
 
 from __future__ import annotations
 

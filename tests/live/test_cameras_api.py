@@ -1,4 +1,4 @@
-"""Cameras by the API: added where they may be, started, stopped and removed, by those who may."""
+"""Cameras by the API: added at allowed addresses, started, stopped and removed, with the right permission."""
 
 from __future__ import annotations
 

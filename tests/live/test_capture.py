@@ -1,4 +1,4 @@
-"""A camera is captured: what it shows is in the store and on the log, once, and what was lost is named."""
+"""Capturing a camera: its frames are in the store and on the log, once, and losses are named."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def test_a_camera_that_is_killed_leaves_an_outage_with_its_times_and_is_back_by_
 
 
 def test_a_camera_that_is_redirected_to_a_refused_address_waits_and_is_back_by_itself(tmp_path: Path) -> None:
-    """As behind a router's log-in page, which goes away again."""
+    """As behind a router's log-in page, which then disappears."""
     show = motion_jpeg((64, 48) for _ in count())
     is_redirected = threading.Event()
     is_redirected.set()
@@ -270,7 +270,7 @@ def test_a_camera_that_sends_more_than_is_asked_for_leaves_nothing_out(tmp_path:
 
 @pytest.mark.thorough
 def test_a_minute_is_in_the_books_before_its_first_frame_is_announced(tmp_path: Path) -> None:
-    """Who counts frames then finds their medium, as one that is being produced."""
+    """A reader that counts frames then finds their medium, as one in production."""
     settings = here(tmp_path)
     store = open_object_store(settings.store_url, settings.store_access)
     log: Any = open_frame_log(settings.log_url, settings.log_access)
@@ -290,7 +290,7 @@ def test_a_minute_is_in_the_books_before_its_first_frame_is_announced(tmp_path: 
 
 
 class Away:
-    """A real store or log that is away when a test says so."""
+    """A real store or log that is unavailable when a test says so."""
 
     def __init__(self, part: Any) -> None:
         self.is_away = False
@@ -304,7 +304,7 @@ class Away:
 
 @pytest.fixture(params=["store", "log"])
 def away(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, Away]:
-    """Of a camera's store and log the one that can be away, by its name."""
+    """The camera's store or log that becomes unavailable, by its name."""
     settings = here(tmp_path)
     if request.param == "store":
         return {"store": Away(open_object_store(settings.store_url, settings.store_access))}
@@ -393,7 +393,7 @@ CHANGES = {"forget": ["--yes"], "retime": ["--start-time", "2026-05-01T08:00:00Z
 
 @pytest.fixture
 def long_minute(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A minute that lasts a day: none ends while it is changed, where there would be nothing to notice."""
+    """A minute that lasts a day: none ends during the change, which would hide a mistake."""
     monkeypatch.setattr("frametally_live.cameras.minutes._MINUTE_MS", DAY_MS)
 
 
@@ -523,7 +523,7 @@ STEP_MS, SECOND_MS = 200, 1000
 
 
 def pictures(level: int, noise: int) -> Iterator[Picture]:
-    """A street that stands still: what changes is the camera's noise."""
+    """A still street: only the camera's noise changes."""
     rng = np.random.default_rng(7)
     street = np.full((120, 160, 3), level, np.uint8)
     street[40:80, 30:90] = min(255, level * 2)

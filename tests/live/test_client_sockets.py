@@ -1,4 +1,4 @@
-"""`/ws/{client_id}`: each client is told of its own videos, of nobody else's, and of all of it once more."""
+"""`/ws/{client_id}`: each client gets news of all its videos, of no others, and again after reconnecting."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Listener:
 
 @pytest.fixture(autouse=True)
 def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look for news more often than twice a second: each test waits for some."""
+    """Check for news more often than twice a second, because each test waits for some."""
     monkeypatch.setattr("frametally_videos.sockets.client_sockets._LOOK_EVERY_S", 0.05)
 
 
@@ -80,7 +80,7 @@ def listen(app: Flask, serving: Serving) -> Iterator[Callable[..., Listener]]:
 
 @contextmanager
 def listening(url: str) -> Iterator[Callable[..., Listener]]:
-    """What makes clients of a dashboard, which all go at the end."""
+    """Creates clients of a dashboard, which all close at the end."""
     with ExitStack() as stack:
 
         def make(client_id: str, **options: Any) -> Listener:
@@ -137,7 +137,7 @@ def test_every_message_that_is_sent_is_as_it_is_described_and_every_described_on
 
 
 def _hear_of_all(place: Place, listener: Listener, video_id: str) -> None:
-    assert listener.until(lambda one: one["type"] == "hello")["jobs"]  # pings may come before
+    assert listener.until(lambda one: one["type"] == "hello")["jobs"]  # pings may arrive before
     job = place.catalogue.claim("w", ["enhance"], lease_s=60)
     assert job is not None
     listener.until(lambda one: one["type"] == "job")
@@ -197,7 +197,7 @@ def test_a_page_of_another_site_is_sent_away(place: Place, listen: Callable[...,
 
 
 def test_who_asks_for_a_name_that_is_not_the_dashboards_is_sent_away(app: Flask, serving: Serving) -> None:
-    """As a page does whose own name leads to this machine (DNS rebinding)."""
+    """Like a page whose host name resolves to this machine (DNS rebinding)."""
     address = urlsplit(serving(app))
     with (
         socket.create_connection((address.hostname, address.port)) as raw,
@@ -324,7 +324,7 @@ def test_of_two_hundred_that_came_and_went_nothing_is_left(
 def test_a_client_that_reads_nothing_is_kept_waiting_with_little(
     place: Place, listen: Callable[..., Listener], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Changes come on top of each other: what it gets in the end is the last state, and few messages."""
+    """Changes follow each other fast: the client ends with the last state, after few messages."""
     monkeypatch.setattr("frametally_videos.sockets.client_sockets._LOOK_EVERY_S", 0.5)
     ids = [uploaded(place, number, ANNA) for number in range(1, 4)]
     slow = listen(ANNA)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.live.test_video_streams import Place, messages_of
 
-# The fixture of a clip of three seconds.
+# Keeps a clip of three seconds for the fixture.
 from tests.live.test_video_streams import clip as clip
 
 from frametally.errors import Poison
@@ -35,7 +35,7 @@ def place(tmp_path: Path, clip: bytes) -> Iterator[Place]:
 
 
 class CountedWishes(Wishes):
-    """A person who stops the camera at a moment of the test's clock; whoever waits lets time pass."""
+    """A person who stops the camera at a given time of the test's clock; each wait advances that clock."""
 
     def __init__(self, feed: Feed, until_s: float, asleep_s: float) -> None:
         super().__init__(feed, lease_s=1e9)

@@ -1,4 +1,4 @@
-"""When frames were captured, and when those of a stored video are due."""
+"""Capture times of frames, and due times of stored ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ONVIF cameras of the network are listed with their streams; what strangers answer does nothing else."""
+"""ONVIF cameras of the network are listed with their streams; answers of strangers have no other effect."""
 
 from __future__ import annotations
 
@@ -40,13 +40,14 @@ FILE_DTD = b'<!DOCTYPE x SYSTEM "file:///etc/passwd"><x/>'
 
 
 def first_case_quick(cases: list[tuple[Any, ...]]) -> list[Any]:
-    """Cases of several values, of which `make test` tries the first alone."""
+    """Cases of several values; `make test` only tries the first."""
     return [cases[0], *(pytest.param(*case, marks=pytest.mark.thorough) for case in cases[1:])]
 
 
 @pytest.fixture(autouse=True)
 def listen_until_all_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
-    """End a search once its last question is answered, instead of after a time: nothing else would come."""
+    """End a search once its last question is answered, instead of after a time: no more answers
+    would come."""
     send, answers = probe._send, probe._answers
 
     def send_and_ask_for_the_end(asking: socket.socket, questions: Sequence[bytes]) -> None:
@@ -154,7 +155,7 @@ def test_a_log_in_goes_only_to_its_own_host(find: Callable[..., CameraSearch], t
 
 
 class Trap(Speaker):
-    """A place that nobody may come to."""
+    """A folder that no one may read."""
 
     def __init__(self) -> None:
         super().__init__(lambda connection: None)
@@ -398,7 +399,7 @@ def test_the_command_lists_cameras_as_a_table_and_as_json(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = here(tmp_path)
-    monkeypatch.setattr(output.out(), "width", 200)  # a worker of pytest says that it has 80 columns
+    monkeypatch.setattr(output.out(), "width", 200)  # pytest's workers report 80 columns
     monkeypatch.setenv("FRAMETALLY_LIVE_ALLOW", "127.0.0.1")
     with OnvifCamera(GATE) as camera:
         monkeypatch.setattr(probe, "MULTICAST", camera.answerer.place)

@@ -1,4 +1,5 @@
-"""In Chromium: cameras of the network are found, and a click leads from one to its preview and its counts."""
+"""In Chromium: cameras of the network are listed, and a click leads from one to its preview and
+its counts."""
 
 from __future__ import annotations
 
@@ -40,7 +41,7 @@ def be_quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def open_page(place: Place, visit: Visits, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Page]:
-    """Open the page where a device answers searches."""
+    """Open the page with a device that answers searches."""
 
     def opens(answers_at: tuple[str, int], **context: Any) -> Page:
         monkeypatch.setattr(probe, "MULTICAST", answers_at)
@@ -97,7 +98,7 @@ def test_no_answer_and_a_failure_say_what_to_do(
 
 @pytest.fixture
 def app(tmp_path: Path) -> Iterator[tuple[Settings, Flask]]:
-    """A dashboard over a folder, as `frametally serve` has it."""
+    """A dashboard over a folder, as with `frametally serve`."""
     settings = here(tmp_path, live_logins=LOGIN)
     with ExitStack() as stack:
         catalogue = stack.enter_context(closing(open_video_catalogue(settings.catalogue_url)))

@@ -1,4 +1,4 @@
-"""A camera is late where its frames are announced late, and where they are detected late: all say which."""
+"""A camera is late if its frames are announced or detected late: all places say which."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ def app(scene: Scene) -> Flask:
 
 
 def found(scene: Scene, feed: Feed, number: int) -> None:
-    """Something is found in the frame of a number, ten a second."""
+    """Put a detection in the frame with this number, ten a second."""
     scene.publish(scene.result(number, media="cd" * 32, source=feed.source))
 
 
 def captured(scene: Scene, feed: Feed, number: int, **told: Any) -> None:
-    """The frame of a number is announced, a tenth of a second after it was filmed."""
+    """Announce the frame with this number, a tenth of a second after it was filmed."""
     told = {"state": "running", "lag_ms": 100, "frames_per_s": 10.0} | told
     scene.tell(feed, captured_at_ms=START_MS + 100 * number, **told)
 
 
 def told_until(app: Flask, is_it: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-    """What the API says of the one camera, as soon as that is it."""
+    """The API's state of the only camera, once it matches."""
     until_s = time.monotonic() + LONG_S
     while True:
         (camera,) = app.test_client().get("/api/cameras").get_json()["cameras"]
@@ -139,7 +139,7 @@ def test_the_command_tells_both_as_well(scene: Scene) -> None:
 
 
 def test_the_newest_result_of_each_source_is_found_in_whatever_partition_it_is(scene: Scene) -> None:
-    # More than one poll brings.
+    # More than one poll returns.
     scene.publish(
         *(scene.result(number, media="cd" * 32, source=f"cam-{number % 2}") for number in range(900))
     )
@@ -167,7 +167,7 @@ def test_card_and_large_view_say_late_and_which_of_both_it_is(
     number = 48
 
     def is_drawn() -> bool:
-        """Until the server listens, nobody sees what it is told."""
+        """Until the server listens, no viewer gets its messages."""
         nonlocal number
         number += 1
         show(scene, feed, number)

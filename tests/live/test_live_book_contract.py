@@ -1,4 +1,4 @@
-"""The live book, on SQLite and PostgreSQL: who runs which feed, and who launches it."""
+"""The live book, on SQLite and PostgreSQL: which worker runs and which launcher starts each feed."""
 
 from __future__ import annotations
 
@@ -396,7 +396,7 @@ def test_whatever_happens_a_video_has_one_stream_and_a_stream_one_holder(steps: 
 
 
 def later() -> None:
-    """A moment: leases are kept by the millisecond."""
+    """A moment: leases have a resolution of a millisecond."""
     time.sleep(0.005)
 
 
@@ -524,7 +524,7 @@ def test_a_launch_that_a_clock_that_was_ahead_waited_for_has_failed(book: LiveBo
 
 
 def set_clock_back(book: LiveBook, column: str) -> None:
-    """Move a time of all feeds ahead, as if it had been written before the clock was set back."""
+    """Shift a time of all feeds into the future, as if the clock had been set back since."""
     with book._database.writing() as connection:
         moved = {column: tables.feeds.c[column] + 3650 * 86_400_000}
         connection.execute(update(tables.feeds).values(**moved))

@@ -1,4 +1,4 @@
-"""Where cameras may be: an empty list is a value of its own."""
+"""Where cameras may be: an empty list differs from no list."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Four cameras for minutes, while everything is killed in turns: nothing is lost that the books do not name.
+"""Four cameras for minutes, while everything is killed in turns: the books name every loss.
 
 `make soak-live` runs it for an hour. A shorter one has fewer of the same faults.
 """
@@ -32,7 +32,7 @@ from frametally_live.cameras.camera_form import add_camera, read_camera
 MINUTES = float(os.environ.get("SOAK_LIVE_MINUTES", "1"))
 SEED = int(os.environ.get("FAULTS_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
 ROUNDS = max(1, min(10, round(MINUTES)))
-"""Of faults: an hour's ten have each camera killed five times, and all else ten times."""
+"""The number of faults: an hour's ten kill each camera five times, and everything else ten times."""
 SOURCES = ["gate-1", "gate-2", "gate-3", "gate-4"]
 LONGEST_AWAY_S = 4.0
 MOST_GROWTH, SLACK_MB = 1.2, 20.0
@@ -41,14 +41,14 @@ pytestmark = [pytest.mark.services, pytest.mark.timeout(60 * MINUTES + 600)]
 
 
 class Fault(NamedTuple):
-    """What is done, and to which of those that there are."""
+    """The action, and its target among those that exist."""
 
     what: str
     number: int = 0
 
 
 def programme(rng: random.Random) -> list[Fault]:
-    """Each round has every kind of fault, in an order of its own."""
+    """Each round has every kind of fault, in a different order."""
     faults = []
     for round_number in range(ROUNDS):
         cameras = [2 * round_number % 4, (2 * round_number + 1) % 4]
@@ -61,7 +61,7 @@ def programme(rng: random.Random) -> list[Fault]:
 
 
 class Scene:
-    """The deployment, its log, its cameras, and the networks between."""
+    """The deployment with its log, its cameras, and the networks between."""
 
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         """Start all, and add the cameras."""
@@ -79,11 +79,11 @@ class Scene:
             self.place.start(name)
 
     def announced(self) -> dict[str, int]:
-        """Frames announced by now, by source."""
+        """Frames announced so far, by source."""
         return {feed.source: feed.told.frames_announced for feed in self.feeds.feeds("camera")}
 
     def until_all_go_on(self) -> None:
-        """Wait until each camera has more frames than now, and runs."""
+        """Wait until each camera runs and has more frames than now."""
         before = self.announced()
 
         def go_on() -> bool:
@@ -96,7 +96,7 @@ class Scene:
         until(go_on, "a camera does not go on")
 
     def do(self, fault: Fault, away_s: float, *, silently: bool) -> None:
-        """Have something fail, and be there again after a while."""
+        """Make something fail, and recover after a while."""
         if fault.what == "camera":
             self.cameras[fault.number].kill()
             time.sleep(away_s)
@@ -116,7 +116,7 @@ class Scene:
 
 
 class Viewer:
-    """Somebody who watches the first camera, and comes back when sent away."""
+    """A viewer of the first camera, who reconnects when disconnected."""
 
     def __init__(self, port: int) -> None:
         """Watch, in a thread, until the block ends."""
@@ -190,7 +190,7 @@ def test_whatever_is_killed_or_cut_every_frame_of_four_cameras_is_in_the_books(s
 
 
 def at_rest(scene: Scene) -> list[Books]:
-    """Stop all; count; what there is then."""
+    """Stop all; count; return the numbers."""
     for feed in scene.feeds.feeds("camera"):
         scene.feeds.ask_feed(feed.id, "stop")
     until(lambda: all(feed.is_over for feed in scene.feeds.feeds("camera")), "a camera does not stop")
@@ -203,7 +203,7 @@ def at_rest(scene: Scene) -> list[Books]:
 
 
 def flat(values: list[float]) -> bool:
-    """Whether the second half has no more of memory than the first."""
+    """Whether the second half uses no more memory than the first."""
     half = len(values) // 2
     if half < 20:
         return True
@@ -211,7 +211,7 @@ def flat(values: list[float]) -> bool:
 
 
 def show(books: list[Books], done: Counter[str], viewer: Viewer, memory_mb: dict[str, list[float]]) -> None:
-    """Print what there was."""
+    """Print the results."""
     print(f"\n{MINUTES:g} minutes; {', '.join(f'{what} {times}' for what, times in sorted(done.items()))}")
     columns = ("announced", "on_log", "detected", "dead_letters", "lost", "counted", "gaps")
     print(f"{'source':8}", *(f"{name:>12}" for name in columns), f"{'silent':>8}")

@@ -1,4 +1,4 @@
-"""`frametally live work` runs what is started, in processes of their own: also what is stopped at once."""
+"""`frametally live work` runs feeds in separate processes, including those that are stopped at once."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Place:
         return found
 
     def announced(self, video: VideoRecord) -> list[int]:
-        """The frames of a video that are on the topic of what is live."""
+        """The frames of a video on the live topic."""
         topic = self.settings.live_topic
         ends = sum(self.log.end_offsets(topic).values())
         found: list[FrameAnnouncement] = []

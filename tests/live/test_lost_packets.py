@@ -1,4 +1,4 @@
-"""What the network loses, or what is sent in an odd order, is never footage that nobody filmed."""
+"""Packets that are lost or out of order never become footage that was not filmed."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_a_clean_camera_shows_all_its_pictures(
         found, reader, lost = all_of(camera, transport)
     assert (reader.pieces_damaged, lost) == (0, 0)
     numbers = numbers_of(found)
-    if transport == "udp":  # its end may come before its last packets, and cut the last picture
+    if transport == "udp":  # its end may arrive before its last packets, and truncate the last picture
         numbers.pop()
     assert None not in numbers
     assert len(numbers) >= FRAMES - 5
@@ -112,7 +112,7 @@ def test_no_picture_is_made_up_where_packets_are_lost(
     left_out = sum(one.left_out for one in found)
     assert left_out > 0
     assert len(numbers) > 5
-    assert FRAMES - 40 <= len(numbers) + left_out <= FRAMES  # the last ones have no whole frame after them
+    assert FRAMES - 40 <= len(numbers) + left_out <= FRAMES  # the last ones are not followed by a whole frame
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_no_picture_is_made_up_where_packets_are_lost(
 def test_a_picture_of_several_slices_stays_one_where_its_parameters_are_repeated_between_them(
     tmp_path: Path, code: str, options: dict[str, str]
 ) -> None:
-    """As GStreamer's payloaders repeat them before each slice of a key frame."""
+    """GStreamer's payloaders repeat them before each slice of a key frame."""
     with RtspCamera(launch(tmp_path, code, repeated="config-interval=-1", **options)) as camera:
         found, reader, _ = all_of(camera)
     assert reader.pieces_damaged == 0

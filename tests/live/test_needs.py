@@ -1,4 +1,4 @@
-"""A camera that should run and does not waits for a person, wherever a status is shown."""
+"""A camera that should run and does not is reported for action, wherever a status is shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cameras are opened within bounds, by RTSP, TLS, HTTP or as a device, or the reason is told."""
+"""Cameras are opened within bounds, by RTSP, TLS, HTTP or as a device, or the reason is reported."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def request_of(connection: socket.socket) -> bytes:
 
 
 def answering(*answers: bytes) -> Callable[[socket.socket], None]:
-    """Answer each request of a connection with the next of these; then read on in silence."""
+    """Answer each request of a connection with the next of these; then read on silently."""
 
     def speak(connection: socket.socket) -> None:
         for answer in answers:
@@ -124,7 +124,7 @@ def test_motion_jpeg_by_http_is_read_with_the_times_of_arrival_and_whatever_its_
 
 
 def shared_by_half(connection: socket.socket) -> None:
-    """Every second picture stops in its middle, as where a network drops the rest."""
+    """Every second picture stops in its middle, as if the network dropped the rest."""
     request_of(connection)
     connection.sendall(MULTIPART)
     rng = np.random.default_rng(3)
@@ -199,7 +199,7 @@ def test_a_playlist_leads_nowhere_that_is_not_allowed(url: str) -> None:
     with Speaker(hls(url)) as server:
         told = failure_of(to_open(f"http://127.0.0.1:{server.port}/live.m3u8"))
     assert isinstance(told, CameraAway), "it is tried again"
-    if url.startswith("http"):  # FFmpeg itself asks for no others
+    if url.startswith("http"):  # FFmpeg itself never requests others
         assert "leads to an address that is not allowed" in str(told)
 
 
@@ -369,7 +369,7 @@ def test_nonsense_is_one_line(
 
 
 def hushed(connection: socket.socket) -> None:
-    """Show twenty frames, and then nothing, with the connection left open."""
+    """Show twenty frames, then fall silent with an open connection."""
     motion_jpeg((64, 48) for _ in range(20))(connection)
     while connection.recv(4096):
         pass
@@ -450,7 +450,7 @@ def test_a_stop_is_heard_while_a_camera_is_silent() -> None:
 
 
 def authority_of(folder: Path, name: str = "127.0.0.1") -> tuple[Path, Path]:
-    """An authority's certificate, and a key and a certificate that it has given to a camera of this name."""
+    """An authority's certificate, and a key and certificate from it for a camera with this name."""
     authority = trustme.CA()
     ca_file, pem = folder / f"authority-{name}.pem", folder / f"camera-{name}.pem"
     authority.cert_pem.write_to_path(ca_file)

@@ -1,4 +1,4 @@
-"""In Chromium, with the real commands: a stream has its boxes at its frames, and does what it is told."""
+"""In Chromium, with the real commands: a stream shows boxes at the right frames, and obeys its controls."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.thorough
 
 SEED = int(os.environ.get("FAULTS_SEED", "18"))
 TIMES = 20
-LOOK_BACK_MS = 5000  # so far back the page looks for how late frames come
+LOOK_BACK_MS = 5000  # how far back the page looks to find how late frames arrive
 STREAM = ".live-stream"
 SETTINGS = {
     "FRAMETALLY_DETECTOR": "pixels",
@@ -52,7 +52,7 @@ def running(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
 
 
 class Deployment:
-    """A dashboard, who streams, and who detects what is streamed; nobody else works on uploads."""
+    """A dashboard, a stream worker and a live consumer; uploads are not processed."""
 
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         self._folder = folder
@@ -80,13 +80,13 @@ class Deployment:
             return json.load(answer)
 
     def are_detected(self, source: str) -> bool:
-        """Whether all frames of a source that were announced are in segments."""
+        """Whether all announced frames of a source are in segments."""
         books = next((one for one in self.ask("status")["sources"] if one["source"] == source), None)
         return books is not None and 0 < books["announced"] == books["detected"]
 
     @contextmanager
     def nobody_detects(self) -> Iterator[None]:
-        """Have the consumer stand still, with all that belongs to it, until the block ends."""
+        """Pause the consumer and all its processes until the block ends."""
         os.killpg(self._consumer.pid, signal.SIGSTOP)
         try:
             yield
@@ -94,7 +94,7 @@ class Deployment:
             os.killpg(self._consumer.pid, signal.SIGCONT)
 
     def count(self) -> None:
-        """Count what is detected, and load it."""
+        """Count the detections, and index them."""
         for command in ("aggregate", "index"):
             with running(self._folder, command) as process:
                 assert process.wait(120) == 0
@@ -108,7 +108,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> It
 
 
 class Seen(NamedTuple):
-    """The number that a picture shows, where the box over it is, and when both are seen."""
+    """The number in a picture, the place of the box over it, and the time of both."""
 
     number: int
     box_left: float
@@ -121,7 +121,7 @@ def see(page: Page, picture: str, boxes: str) -> Seen:
 
 
 class StreamPage:
-    """The page of a film, as a stream; what the server told of its frames is kept by their numbers."""
+    """The page of a film as a stream; the server's messages about its frames are kept by frame number."""
 
     def __init__(self, deployment: Deployment, visit: Visits, name: str) -> None:
         self.film = FILMS[name]
@@ -157,7 +157,7 @@ class StreamPage:
 def test_box_and_object_agree_in_a_stream_and_at_random_times_in_what_is_stored_of_it(
     deployment: Deployment, visit: Visits
 ) -> None:
-    """Nobody has detected the films before: the live consumer does, while they are watched."""
+    """The films have no detections yet: the live consumer detects them while they are watched."""
     for name in FILMS:
         watch(deployment, visit, name)
     for name in FILMS:
@@ -165,7 +165,7 @@ def test_box_and_object_agree_in_a_stream_and_at_random_times_in_what_is_stored_
 
 
 def watch(deployment: Deployment, visit: Visits, name: str) -> None:
-    """All of a film as a stream: whenever one looks, boxes are of the very frame, and it is told how late."""
+    """A whole film as a stream: boxes always match the frame, and the page says how late it is."""
     stream = StreamPage(deployment, visit, name)
     stream.page.evaluate(NOTE_ALL)
     stream.start()
@@ -184,9 +184,9 @@ def watch(deployment: Deployment, visit: Visits, name: str) -> None:
 
 
 def look_at_delay(stream: StreamPage, drawn: list[Seen], told: list[tuple[str, int]]) -> None:
-    """Each picture's own number says when it was due, and with that how late it was drawn.
+    """Each picture's number says when it was due, and thus how late it was drawn.
 
-    What is told of that is compared with those pictures that were there at that very moment.
+    The reported lateness is compared with the pictures of the same moment.
     """
     dues_ms = {number: header["due_at_ms"] for number, header in stream.headers.items()}
     begun_ms = [
@@ -210,19 +210,19 @@ def look_at_delay(stream: StreamPage, drawn: list[Seen], told: list[tuple[str, i
 
 
 def is_there(page: Page, number: int, begins_s: float) -> bool:
-    """Whether the player shows a frame, and says that it shows boxes of that."""
+    """Whether the player shows a frame, and says that its boxes belong to it."""
     said_s = page.locator(".player .video-overlay").get_attribute("data-position-s") or -1
     is_said = abs(float(said_s) - begins_s) < 0.002
     return is_said and see(page, ".player video", ".player").number == number
 
 
 def look_at_stored(deployment: Deployment, visit: Visits, name: str) -> None:
-    """The same in its player, which has what the stream had detected: within one frame."""
+    """The same in its player, with the detections of the stream: within one frame."""
     rng = random.Random(SEED)  # noqa: S311
     film = FILMS[name]
     page = visit(None, url=deployment.url).open(f"videos?v={deployment.ids[name]}", wait_for=".player video")
     wait_until_loaded(page)
-    # Positions are told from the first frame on: it is not gone elsewhere before that was shown.
+    # Positions are reported from the first frame on: no seek before that was shown.
     wait_until(page, partial(is_there, page, 0, 0.0))
     for _ in range(TIMES):
         number = rng.randrange(len(film.pts))
@@ -235,7 +235,7 @@ def look_at_stored(deployment: Deployment, visit: Visits, name: str) -> None:
 
 
 def stands_at(stream: StreamPage) -> int:
-    """The frame that is shown once what was under way is here: no other comes for a second."""
+    """The shown frame once pending frames have arrived: no other follows for a second."""
     number = -1
     while (shown := stream.see().number) != number:
         number = shown

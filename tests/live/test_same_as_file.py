@@ -1,4 +1,4 @@
-"""A clip that is shown by a camera gives what the file gives: the same frames, with the same boxes."""
+"""A clip from a camera gives the same as its file: the same frames, with the same boxes."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def in_h264(clip: Path, made: Path, frames: int = FRAMES) -> Path:
 
 
 def boxes_in(settings: Settings, source: str) -> list[list[Detection]]:
-    """What was found in each frame of a source, by event time."""
+    """The detections in each frame of a source, by event time."""
     with closing(open_object_store(settings.store_url)) as store:
         found = {
             frame.captured_at_ms: frame.detections

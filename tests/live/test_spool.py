@@ -1,4 +1,4 @@
-"""A camera's spool: whatever is lost, too much or killed, each frame is sent or named, and none is both."""
+"""A camera's spool: despite losses, overflow and kills, each frame is either sent or named as lost."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ KILLS = st.sampled_from(["never", "never", "before", "after"])
 
 
 class Killed(BaseException):
-    """The process ends here."""
+    """Simulates the end of the process."""
 
 
 def minute_of(number: int) -> MediaManifest:
@@ -83,11 +83,11 @@ class SpoolMachine(RuleBasedStateMachine):
 
     @contextmanager
     def killed(self, when: str) -> Iterator[None]:
-        """Kill it before or after its first removal inside the block, if any; another opens then."""
+        """Kill it before or after its first removal inside the block, if any; then open another."""
         unlink = Path.unlink
 
         def kill(path: Path, missing_ok: bool = False) -> None:
-            is_written = path.name.startswith(".")  # its name is another's by now
+            is_written = path.name.startswith(".")  # by now its name belongs to another
             if is_written or when == "after":
                 unlink(path, missing_ok)
             if not is_written:
@@ -197,7 +197,7 @@ def opened(folder: Path) -> tuple[Spool, Minutes]:
 
 
 def show(minutes: Minutes, number: int) -> int:
-    """Show a frame; return when that is."""
+    """Add a frame; return its time."""
     at_ms = FIRST_MS + 100 * number
     minutes.add(CaptureTime(at_ms, "arrival"), Fraction(number, 10), lambda: np.zeros((8, 8, 3), np.uint8))
     return at_ms
@@ -206,7 +206,7 @@ def show(minutes: Minutes, number: int) -> int:
 def test_after_a_kill_an_outage_begins_with_the_last_frame_that_was_sent(tmp_path: Path) -> None:
     spool, minutes = opened(tmp_path)
     show(minutes, 0)
-    sent_ms = show(minutes, 5)  # within the second in which nothing else is noted
+    sent_ms = show(minutes, 5)  # within the second in which nothing else is recorded
     spool.done(spool.take(9))
     assert opened(tmp_path)[1].away_since_ms == sent_ms
 

@@ -1,4 +1,4 @@
-"""`frametally stream`: what it says, and how it ends; who runs the stream is played by the test."""
+"""`frametally stream`: its messages, and its exit; the test plays the stream's worker."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def streamed(book: LiveBook, video_id: str = VIDEO.id) -> Feed:
 
 
 def claimed(book: LiveBook) -> Feed:
-    """What is to be streamed, once it is there."""
+    """The requested stream, once it exists."""
     feed = until(lambda: book.claim_feed("worker", ["video"], lease_s=LEASE_S), "nobody started a stream")
     assert feed is not None
     return feed
@@ -64,7 +64,7 @@ def claimed(book: LiveBook) -> Feed:
 
 @contextmanager
 def beside(what: Callable[[], object]) -> Iterator[None]:
-    """Does something while the block runs; what fails in it fails the test."""
+    """Does something while the block runs; a failure fails the test."""
     failed: list[BaseException] = []
 
     def do() -> None:
@@ -84,7 +84,7 @@ def beside(what: Callable[[], object]) -> Iterator[None]:
 
 
 def ended(book: LiveBook, state: str, **told: object) -> Callable[[], object]:
-    """Runs one, and tells its end."""
+    """Run a stream, and report its end."""
     values = {"state": state, "position_s": 5.84, "frames_announced": 30, **told}
     return lambda: book.release_feed(claimed(book), FeedTold(**values))  # type: ignore[arg-type]
 
@@ -176,7 +176,7 @@ def test_one_that_is_stopped_before_anybody_runs_it_is_over_and_has_shown_nothin
     def stops() -> None:
         feeds = until(book.feeds)
         assert feeds[0].told.state == "requested"
-        time.sleep(0.5)  # it looks a few times
+        time.sleep(0.5)  # it checks a few times
         os.kill(os.getpid(), signal.SIGINT)
 
     with beside(stops):

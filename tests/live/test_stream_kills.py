@@ -1,4 +1,4 @@
-"""Kill live workers and what they run, at random and at failpoints: the batch ends as without them."""
+"""Kill live workers and their processes, at random and at failpoints: the batch ends as without kills."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ from frametally_videos.library.edits import remove_video
 KILLS = int(os.environ.get("FAULTS_LIVE_KILLS", "3"))
 WANTED: list[FeedWanted] = ["run", "pause", "stop", "run"]
 ENV = {"FRAMETALLY_LEASE_S": "1", "FRAMETALLY_SAMPLE_FPS": "all"}
-# Ten seconds of noise, and a place for it, are those of the jobs' tests.
+# Ten seconds of noise, and its data folder, as in the jobs' tests.
 clip, place = test_work_kills.clip, test_work_kills.place
 
 
 @pytest.fixture(scope="module")
 def quiet(tmp_path_factory: pytest.TempPathFactory, clip: Path) -> dict[str, bytes]:
-    """What there is after a batch that no stream was beside."""
+    """The result of a batch without a concurrent stream."""
     with closing(Place(tmp_path_factory.mktemp("quiet") / "data", clip)) as undisturbed:
         batch(undisturbed)
         found = undisturbed.contents()

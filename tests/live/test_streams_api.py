@@ -1,4 +1,4 @@
-"""Streams of videos by the API: started, steered and stopped, by those who may."""
+"""Streams of videos by the API: started, controlled and stopped, with the right permission."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Videos that are streamed count as those that nobody streams, whatever came before, meanwhile and after."""
+"""Streamed videos count the same as others, whatever happened before, meanwhile and after."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def made(path: Path, seed: int) -> Path:
-    """Patches that come and go, in another order for each seed."""
+    """Patches that appear and vanish, in a different order for each seed."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=10)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
@@ -69,7 +69,7 @@ def made(path: Path, seed: int) -> Path:
 
 
 class Deployment(House):
-    """A data folder with videos, of which some are streamed."""
+    """A data folder with videos, some of which are streamed."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(run_frametally, folder)
@@ -83,18 +83,18 @@ class Deployment(House):
         super().close()
 
     def __call__(self, *arguments: object, code: int = 0) -> str:
-        """Runs a command here: what streams beside it is processes of their own."""
+        """Runs a command in this process; concurrent streams are separate processes."""
         said = io.StringIO()
         with redirect_stdout(said):
             assert main([*map(str, arguments), "--data-dir", str(self.settings.data_dir)]) == code
         return said.getvalue()
 
     def beside(self, *arguments: object) -> str:
-        """Runs a command to its end in a process of its own."""
+        """Runs a command to its end in a separate process."""
         return super().__call__(*arguments)
 
     def take_in(self, clips: dict[str, Path], *names: str) -> None:
-        """Upload some; of what is to be made of them it is their frames alone that count."""
+        """Upload some videos; only their frames count, not their other artifacts."""
         for name in names:
             video = self.videos[name] = self.upload(clips[name], start_time=START)
             self.catalogue.cancel_jobs(video.id)
@@ -102,7 +102,7 @@ class Deployment(House):
 
     @contextmanager
     def left_to_run(self, *command: str, program: Sequence[str] = ("-m", "frametally")) -> Iterator[None]:
-        """A command that is at work until the block ends."""
+        """A command that runs until the block ends."""
         whole = [sys.executable, *program, *command, "--data-dir", str(self.settings.data_dir)]
         with subprocess.Popen(whole, env=os.environ | ENV, cwd=self.folder) as process:
             try:
@@ -121,7 +121,7 @@ class Deployment(House):
         return found
 
     def asks(self, feed: Feed, wanted: FeedWanted, seek_s: float | None = None) -> None:
-        """Wants it, and waits until it has gone on from there."""
+        """Seek, and wait until the stream has resumed from there."""
         before = self.now(feed).told.captured_at_ms
         self.feeds.ask_feed(feed.id, wanted, seek_s=seek_s)
         if wanted == "run":
@@ -138,7 +138,7 @@ class Deployment(House):
         }
 
     def told(self, name: str) -> set[bytes]:
-        """The results about one video that whoever watches has seen."""
+        """The results for one video that a viewer has seen."""
         return {
             message
             for message in self._messages(RESULTS)
@@ -158,7 +158,7 @@ class Deployment(House):
         return found
 
     def lines(self, name: str, *topics: str) -> set[bytes]:
-        """What segments have of one video, of frames announced on these topics."""
+        """The segments' content for one video, of frames announced on these topics."""
         segments = (read_segment(self.store, key) for key in list_segments(self.store))
         lines = {line for one in segments if one.header.topic in topics for line in one.frame_lines}
         return {line for line in lines if decode(line, FrameDetections).media == self.videos[name].sha256}
@@ -175,7 +175,7 @@ class Deployment(House):
         return sum(self.log.end_offsets(BATCH).values()) - sum(taken.values())
 
     def is_settled(self) -> bool:
-        """Whether the books are, by the command that people ask."""
+        """Whether the books are settled, according to the users' command."""
         return bool(json.loads(self("status", "--json"))["verdict"] == "settled")
 
 
@@ -219,7 +219,7 @@ def environment() -> Iterator[None]:
 def batch(
     environment: None, clips: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Counted]:
-    """The same videos where nobody streams."""
+    """The same videos without streams."""
     with closing(Deployment(tmp_path_factory.mktemp("batch") / "house")) as quiet:
         quiet.take_in(clips, *NAMES)
         for video in quiet.videos.values():

@@ -1,4 +1,5 @@
-"""Ten thousand WebSockets: those beyond the bound are told so, whoever watched goes on, all is given back."""
+"""Ten thousand WebSockets: those beyond the limit are refused, viewers keep watching, all resources are
+freed."""
 
 from __future__ import annotations
 
@@ -29,11 +30,11 @@ ROOT = Path(__file__).resolve().parents[2]
 SOCKETS = 10_000
 MOST_FILES, MOST_MORE_MB = 2_300, 150
 FEW_FILES = 1_024
-"""As many as most systems let a process open that asks for no more."""
+"""The default limit of open files on most systems."""
 
 
 class Taken:
-    """What a process has taken."""
+    """The resources of a process."""
 
     def __init__(self, process: int) -> None:
         self._folder = Path("/proc") / str(process)
@@ -52,7 +53,7 @@ class Taken:
 
 
 class Storm:
-    """Ten thousand clients, in a process of their own."""
+    """Ten thousand clients, in a separate process."""
 
     def __init__(self, url: str, asked: str) -> None:
         port = str(urlsplit(url).port)
@@ -66,12 +67,12 @@ class Storm:
 
     @property
     def is_there(self) -> bool:
-        """Whether all have come, and have an answer."""
+        """Whether all have connected, and have an answer."""
         return not self._listening.is_alive()
 
     @property
     def told(self) -> dict[str, int]:
-        """How many got which status."""
+        """The number of clients with each status."""
         told: dict[str, int] = json.loads(self._said)
         return told
 

@@ -1,4 +1,4 @@
-"""What the server tells by itself is described: every event and every message that comes, as it says."""
+"""The server's messages are documented: every event and every message matches its description."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_it_is_valid_by_the_schema_that_asyncapi_publishes() -> None:
     document: Any = json.loads(json.dumps(describe_messages()))
     schema = json.loads((schemas / f"{document['asyncapi']}-without-$id.json").read_text(encoding="utf-8"))
     validator_for(schema).validate(document)
-    document["info"]["license"]["identifier"] = "MIT"  # as OpenAPI has it
+    document["info"]["license"]["identifier"] = "MIT"  # in OpenAPI's form
     assert not validator_for(schema).is_valid(document)
 
 
@@ -93,6 +93,6 @@ def test_the_manual_has_every_message_of_each_socket_and_every_code_it_is_closed
         for field in document["components"]["schemas"][record]["properties"].keys() - {"image"}:
             assert f'"{field}": ' in section, (name, field)
     for code, why in because.items():
-        assert len(why.encode()) <= 123  # which is all that a closing frame holds
+        assert len(why.encode()) <= 123  # all that a closing frame can hold
         assert f"| {code} | {why} |" in section
         assert f"{code}: {why}" in described["description"]

@@ -1,4 +1,4 @@
-"""What is uploaded to a dashboard is in its chart without another command, as if it had been run."""
+"""An upload to a dashboard appears in its chart without another command, with the usual counts."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_a_dashboard_starts_what_videos_need_once_the_first_one_waits_and_ends_i
         until(lambda: all(dashboard.process_of(member) for member in ("work", "consume", "aggregate")))
         assert dashboard.ends_by(signal.SIGTERM) == 0
         assert of_group(dashboard.process.pid) == {}
-    # What was left goes on with the next one, whoever it is.
+    # The rest is taken by the next worker.
     with Running(tmp_path, "serve", settings=SETTINGS) as again:
         [shown] = again.ask("/api/v1/videos")["videos"]
         again.comes_to(shown["id"], "ready")
@@ -101,7 +101,7 @@ def test_an_upload_without_a_time_becomes_ready_and_streams_to_its_end(video: Pa
                 assert closed.rcvd is not None
                 assert closed.rcvd.code == 1000
         assert len({one.header["image_path"] for one in watcher.frames}) == len(shown)
-        # A busy viewer is not sent what it cannot draw in time: that is counted.
+        # A busy viewer does not get frames that it cannot draw in time; they are counted.
         assert len(shown) + watcher.frames[-1].header["left_out"] == FRAMES
 
 
@@ -112,7 +112,7 @@ def test_a_dashboard_starts_what_streams_need_with_the_first_one_and_starts_agai
         accepted = dashboard.upload(video, source="Gate", start_time=START_TIME)
         dashboard.comes_to(accepted["id"], "ready")
         assert dashboard.process_of("live") is None
-        # Slow enough to be still on its way when its worker is killed.
+        # Slow enough to be still running when its worker is killed.
         started = dashboard.post("/api/stream/start", video_id=accepted["id"], speed=2)
         stream = f"/api/v1/streams/{started['stream_id']}"
         until(lambda: dashboard.ask(stream)["state"] == "running")
@@ -128,7 +128,7 @@ def test_a_dashboard_starts_what_streams_need_with_the_first_one_and_starts_agai
         ]
         assert dashboard.ends_by(signal.SIGTERM) == 0
         assert of_group(dashboard.process.pid) == {}
-    # One that is left is gone on with, without a video that waits.
+    # An unfinished one is resumed, without a waiting video.
     with Running(tmp_path, "serve", settings=SETTINGS) as again:
         stream_id = again.post("/api/stream/start", video_id=accepted["id"], speed=16)["stream_id"]
         until(lambda: again.ask(f"/api/v1/streams/{stream_id}")["state"] == "ended")

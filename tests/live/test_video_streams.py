@@ -1,4 +1,4 @@
-"""A streamed video's frames are announced as the producer announces them, whatever is done meanwhile."""
+"""A streamed video's frames are announced as by the producer, whatever happens meanwhile."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ MODEL = "pixels-1"
 
 @pytest.fixture(scope="module")
 def clip() -> bytes:
-    """Three seconds; in each frame a patch stands elsewhere."""
+    """Three seconds; the patch is at a different place in each frame."""
     file = io.BytesIO()
     with av.open(file, "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=FPS, options={"g": "7"})
@@ -67,7 +67,7 @@ def clip() -> bytes:
 
 
 class Clock:
-    """Time that passes only where somebody waits."""
+    """Time that passes only during waits."""
 
     def __init__(self) -> None:
         self.now_s = 0.0
@@ -77,7 +77,7 @@ class Clock:
 
 
 class ScriptedWishes(Wishes):
-    """What a person wants, by how often the stream has asked; whoever waits lets time pass."""
+    """The user's requests, by how often the stream has asked; each wait advances the test's clock."""
 
     def __init__(self, feed: Feed, script: Iterable[tuple[int, FeedWish]], clock: Clock) -> None:
         super().__init__(feed, lease_s=1e9, clock=clock)
@@ -126,7 +126,7 @@ class Place:
         clock: Clock | None = None,
         **values: Any,
     ) -> str:
-        """Streams it by the clock of the test; returns why it ended."""
+        """Stream it by the test's clock; return why it ended."""
         feed = Feed(id="f", kind="video", source="gate", name="Gate", video_id=self.video.id)
         feed = feed._replace(**values)
         clock = clock or Clock()
@@ -155,7 +155,7 @@ class Place:
         return found
 
     def detect(self, *topics: str, leave_out: int = 0) -> list[bytes]:
-        """Writes a segment of what is announced on these topics; returns its lines, by event time."""
+        """Write a segment of the announcements on these topics; return its lines, by event time."""
         lines = {}
         for topic in topics:
             for message in self.announced(topic):
@@ -212,7 +212,7 @@ def place(tmp_path: Path, clip: bytes) -> Iterator[Place]:
 
 @pytest.fixture(scope="module")
 def batch(tmp_path_factory: pytest.TempPathFactory, clip: bytes) -> tuple[list[bytes], bytes]:
-    """What the producer announces of it, and its manifest then."""
+    """The producer's announcements of it, and its manifest then."""
     with closing(Place(tmp_path_factory.mktemp("batch"), clip)) as quiet:
         quiet.batch()
         return quiet.announced("frames"), encode(quiet.manifest())
@@ -264,7 +264,7 @@ def test_frames_are_decoded_some_at_a_time_and_large_ones_one_by_one(
     monkeypatch.setattr(Video, "frames", counted)
     monkeypatch.setattr(FrameWriter, "add", noted)
     assert place.stream() == ""
-    # Which frames are taken is known one frame later, but for the first.
+    # Except for the first, frames are known to be taken one frame later.
     needed = [1, *range(4, FRAMES + 1, 2)]
     assert shown == [ahead * -(-number // ahead) for number in needed]
 
@@ -293,7 +293,7 @@ def test_frames_come_at_their_own_pace(place: Place, speed: float) -> None:
 
 
 class Slow:
-    """A log that takes its time for each message."""
+    """A log that is slow for each message."""
 
     def __init__(self, log: FrameLog, clock: Clock, seconds: float) -> None:
         self._log = log
@@ -309,7 +309,7 @@ class Slow:
 
 
 def begun_at_s(told: Iterable[FeedTold], speed: float = 1.0) -> list[float]:
-    """By what is told each time: when the video's beginning was due, by the clock of the test."""
+    """Due times of the video's beginning in the messages, by the clock of the test."""
     return [
         round(one.due_at_ms / 1000 - WALL_S - (one.position_s or 0) / speed, 2)
         for one in told
@@ -500,7 +500,7 @@ def test_the_stream_of_a_removed_video_ends(place: Place, how: str) -> None:
 
 def test_one_whose_medium_is_forgotten_meanwhile_fails(place: Place) -> None:
     class Forgetting:
-        """After the fifth frame somebody forgets the medium, and its manifest is looked at again."""
+        """After the fifth frame the medium is deleted, and its manifest is read again."""
 
         def __init__(self) -> None:
             self.published = 0

@@ -1,4 +1,4 @@
-"""`/ws/stream`: a viewer sees the newest frame and its boxes as fast as it takes them, and how it stands."""
+"""`/ws/stream`: a viewer gets the newest frame with its boxes as fast as it accepts them, and the state."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ NOBODY = "0b5d8a0e-3c1f-4f57-9a55-7a3f5d1f8c11"
 
 @pytest.fixture(autouse=True)
 def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look for streams more often than twice a second, and end sooner: each test waits for that."""
+    """Check for streams more often than twice a second, and end sooner, because each test waits for that."""
     monkeypatch.setattr("frametally_live.viewers.relay._LOOK_EVERY_S", 0.05)
     monkeypatch.setattr("frametally_live.viewers.result_reader._POLL_S", 0.05)
 
@@ -100,7 +100,7 @@ def gate(scene: Scene) -> Gate:
 
 
 def begun(gate: Gate, watcher: Watcher, first: int = 0) -> Shown:
-    """The next frame that a viewer is shown: what was found before the relay listens is nobody's."""
+    """The next frame for a viewer; results from before the relay listens reach no viewer."""
     for number in itertools.count(first):
         gate.show(number)
         with contextlib.suppress(TimeoutError):
@@ -112,7 +112,7 @@ def begun(gate: Gate, watcher: Watcher, first: int = 0) -> Shown:
 
 
 def see(watcher: Watcher, number: int) -> None:
-    """Take frames until that one is shown."""
+    """Acknowledge frames until this one is shown."""
     while (shown := watcher.frame()).header["captured_at_ms"] < START_MS + 100 * number:
         watcher.ack(shown)
     watcher.ack(shown)
@@ -129,7 +129,7 @@ def test_a_frame_comes_with_its_boxes_and_its_picture_and_says_where_in_the_vide
     faint = Detection(label="car", confidence=0.1, box=(0.0, 0.0, 9.0, 9.0))
     scene.show(gate.result(70_000, detections=[CAR, faint]), jpeg=b"\xff\xd8 another")
     shown = viewer.frame()
-    while shown.jpeg == JPEG:  # some may be under way
+    while shown.jpeg == JPEG:  # some may be in progress
         viewer.ack(shown)
         shown = viewer.frame()
     header = shown.header
@@ -158,7 +158,7 @@ def test_a_frame_of_a_video_says_when_it_was_due_as_the_speed_has_it(
     begun(gate, viewer)
     scene.tell(gate.feed, state="paused", position_s=10.0, due_at_ms=5_000_000)
     viewer.state(lambda one: one["state"] == "paused")
-    viewer.ack(viewer.frames[-1])  # others may have come meanwhile
+    viewer.ack(viewer.frames[-1])  # others may have arrived meanwhile
     gate.show(120)
     shown = viewer.frame()
     while shown.header["position_s"] != 12.0:
@@ -184,14 +184,14 @@ def test_as_json_the_same_comes_as_text_with_the_picture_in_base64(
 def test_who_takes_one_frame_a_second_never_sees_an_old_one_and_is_told_how_many_were_left_out(
     gate: Gate, watch: Callable[..., Watcher]
 ) -> None:
-    """After two that are not acknowledged nothing follows; then the newest does, however many came.
+    """After two unacknowledged frames nothing follows; then the newest does, however many arrived.
 
-    Another viewer, who takes all, tells when the newest is there: so no clock decides.
+    Another viewer, who acknowledges all, shows when the newest has arrived, so that no clock decides.
     """
     slow, lively = watch(gate.asked), watch(gate.asked)
     begun(gate, lively)
     gate.show(900)
-    see(slow, 900)  # until its first acknowledgement it is one that only listens
+    see(slow, 900)  # until its first acknowledgement it only listens
     see(lively, 900)
     before = len(slow.frames)
     open_frames: list[Shown] = []
@@ -237,7 +237,7 @@ def test_who_only_listens_gets_every_frame_that_its_socket_takes(
 def test_who_only_listens_gets_every_frame_of_those_that_are_found_at_once(
     gate: Gate, watch: Callable[..., Watcher]
 ) -> None:
-    """As where detection begins late: over a turn of 5 s, from which on they are in another partition."""
+    """As if detection began late: across a turn of 5 s, after which results are in another partition."""
     listener = watch(gate.asked)
     with watch(gate.asked).connection as other:
         begun(gate, Watcher(other))
@@ -407,7 +407,7 @@ def test_one_that_stands_still_and_is_taken_back_at_once_shows_that_frame(
     begun(gate, viewer)
     gate.show(900)
     see(viewer, 900)
-    gate.show(899, 700)  # 899 waited in another partition, or was shown before it was taken back
+    gate.show(899, 700)  # 899 waited in another partition, or was shown before the jump back
     scene.tell(gate.feed, state="paused", captured_at_ms=START_MS + 70_000, position_s=70.0)
     assert viewer.frame().header["captured_at_ms"] == START_MS + 70_000
 
@@ -420,7 +420,7 @@ def test_who_comes_to_a_paused_stream_sees_the_frame_at_which_it_stands(
     scene.tell(gate.feed, **paused)
     first = watch(gate.asked)
     assert first.state()["state"] == "paused"
-    scene.write(stands, other)  # its segment may come after who looks for it
+    scene.write(stands, other)  # its segment may arrive after the reader
     shown = first.frame()
     assert shown.header["captured_at_ms"] == stands.captured_at_ms
     assert [box[0] for box in shown.header["boxes"]] == ["car"]
@@ -709,7 +709,7 @@ def test_who_says_anything_else_is_sent_away(
 def test_who_acknowledges_every_frame_stays_however_fast_they_come(
     gate: Gate, watch: Callable[..., Watcher], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However many frames a second a stream has: what is bounded is what nobody asked for."""
+    """However many frames a second a stream has: the limit is on messages that the viewer did not ask for."""
     monkeypatch.setattr(talking, "_MOST_UNASKED_IN_SECOND", 0)
     viewer = watch(gate.asked)
     begun(gate, viewer)
@@ -736,7 +736,8 @@ def test_who_says_too_much_is_sent_away_also_what_it_may_say(
 def test_a_viewer_that_the_server_has_given_up_is_no_error_of_the_dashboards(
     gate: Gate, sockets: ViewerSockets
 ) -> None:
-    """For a moment uvicorn takes nothing more for one that answers no ping, and has not told so yet."""
+    """For a moment uvicorn sends nothing more to a client that answers no ping, and has not
+    reported it yet."""
     is_opened = False
 
     async def receive() -> Message:
@@ -757,7 +758,7 @@ def test_a_viewer_that_the_server_has_given_up_is_no_error_of_the_dashboards(
         "headers": [(b"host", b"localhost")],
         "client": ("127.0.0.1", 1),
     }
-    with ThreadPoolExecutor(1) as other:  # where a browser's tests have run, this thread has a loop
+    with ThreadPoolExecutor(1) as other:  # after a browser's tests, this thread has a loop
         other.submit(asyncio.run, sockets(scope, receive, send)).result()
     assert sockets.open == 0
 
@@ -766,7 +767,7 @@ def test_a_viewer_that_the_server_has_given_up_is_no_error_of_the_dashboards(
 def test_of_a_thousand_sockets_five_hundred_are_served_and_fifty_of_an_address(
     gate: Gate, watch: Callable[..., Watcher], sockets: ViewerSockets
 ) -> None:
-    """Viewers behind a proxy are told apart by what it says."""
+    """Viewers behind a proxy are distinguished by its headers."""
     before = threading.active_count()
     of_one = [watch(gate.asked) for _ in range(51)]
     assert of_one[-1].closed_by() == 1013

@@ -1,4 +1,4 @@
-"""The pages of what is live, in a browser."""
+"""The live pages, in a browser."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ OBJECT = """() => {
     const box = document.querySelector(".live-stream .boxes rect");
     return [left, box ? Number(box.getAttribute("x")) : null, Number(canvas.dataset.n)];
 }"""
-"""Where the picture has the object, where the box is, and which frame that is."""
+"""The place of the object in the picture, that of the box, and the frame's number."""
 
 
 def left_of(number: int) -> int:
@@ -52,7 +52,7 @@ def drawn(number: int) -> bytes:
 
 
 class Streamer:
-    """Does as who runs streams and who detects: claims what was asked for, and tells ten frames a second."""
+    """Plays the stream worker and the consumer: claims the request, and reports ten frames a second."""
 
     def __init__(self, scene: Scene, record: VideoRecord) -> None:
         self._scene = scene
@@ -124,13 +124,13 @@ def opened(place: Place, streamed: Streamer, visit: Visits) -> Callable[..., Pag
 
 
 def object_and_box(page: Page) -> tuple[int, float, int]:
-    """Where both are in the frame that is drawn, in its pixels."""
+    """The places of both in the drawn frame, from its pixels."""
     left, box, n = page.evaluate(OBJECT)
     return left, box, n
 
 
 def wait_for_frames(page: Page, more: int = 3) -> int:
-    """Wait until so many more are drawn."""
+    """Wait until this many more are drawn."""
     canvas = page.locator(".live-canvas")
     expect(canvas).to_have_attribute("data-n", re.compile(r"\d"))
     first = int(canvas.get_attribute("data-n") or 0)
@@ -204,7 +204,7 @@ def test_boxes_are_switched_off_and_on(opened: Callable[..., Page]) -> None:
 
 
 def focused(page: Page) -> str:
-    """The name of what has the focus, as a button has it written."""
+    """The name of the focused element, as a button shows it."""
     found: str = page.evaluate(
         "document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent.trim()"
     )
@@ -212,7 +212,7 @@ def focused(page: Page) -> str:
 
 
 def reach(page: Page, name: str) -> None:
-    """Press Tab until something of that name has the focus."""
+    """Press Tab until an element with this name has the focus."""
     for _ in range(60):
         page.keyboard.press("Tab")
         if focused(page) == name:

@@ -1,4 +1,4 @@
-"""Whoever watches stays, whatever the log and other viewers do, and costs no memory for it."""
+"""Viewers stay connected through faults of the log and of other viewers, and cost no memory for it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ DEAD, FRAMES = 10, 100
 
 
 class Switched:
-    """A log that is away while a test says so."""
+    """A log that is unavailable while a test says so."""
 
     def __init__(self, log: FrameLog) -> None:
         self.is_away = False
@@ -108,14 +108,14 @@ def test_when_the_log_goes_away_in_the_middle_viewers_stay_and_see_what_comes_ne
             viewer.state(lambda one: one["state"] == "running")
         begun(gate, viewer)
     assert not any(one.header["captured_at_ms"] >= START_MS + 1_000_000 for one in viewer.frames)
-    # Those of asyncio stay, and how many there are is the load's.
+    # Those of asyncio stay, and their number depends on the load.
     until(lambda: not any(one.name.startswith("live-") for one in threading.enumerate()))
 
 
 def test_what_the_log_removes_before_it_is_read_is_passed_over_and_the_next_is_read(
     scene: Scene, gate: Gate
 ) -> None:
-    """As where the dashboard's machine slept for longer than results are kept."""
+    """As if the dashboard's machine slept for longer than results are kept."""
     clock = ManualClock()
     awake, asleep = threading.Event(), threading.Event()
     taken: list[FrameDetections] = []

@@ -1,4 +1,4 @@
-"""Cameras on the wall, in each state that one can be in, and a video that is streamed."""
+"""Cameras on the wall, in each possible state, and a streamed video."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ REFUSED = "It refuses the user name or password: check FRAMETALLY_LIVE_LOGINS."
 
 
 def film_wall(place: Place, *, more: int = 0) -> None:
-    """Have a camera of each state, of which two were counted in the last hour; and so many more."""
+    """Add a camera in each state, two of which were counted in the last hour; and this many more."""
     scene = Scene(place)
     now_ms = round(time.time() * 1000)
     begun_ms = now_ms // MINUTE_MS * MINUTE_MS - 45 * MINUTE_MS
@@ -59,13 +59,13 @@ def film_wall(place: Place, *, more: int = 0) -> None:
 
 
 def forbid_cameras(place: Place) -> None:
-    """Have the same, where nobody may change them."""
+    """The same, without permission to change cameras."""
     place.settings = place.settings.model_copy(update={"web_uploads": False})
     film_wall(place)
 
 
 def offer_cameras(place: Place) -> None:
-    """Have a search find a camera with two streams, and one that needs a log-in."""
+    """Have a search return a camera with two streams, and one that needs a log-in."""
     film_wall(place)
     streams = [
         OfferedStream(name=name, address=f"rtsp://10.1.2.3/{name}", code="H264", width_px=side, height_px=360)
@@ -94,7 +94,7 @@ def offer_cameras(place: Place) -> None:
 
 
 def no_cameras_for_now(page: Page) -> None:
-    """Have the server not know of any, as when its catalogue is away."""
+    """Hide all from the server, as if its catalogue were unavailable."""
     problem = {
         "status": 503,
         "title": "Away",
@@ -113,7 +113,7 @@ class StreamedVideo:
     """A video that is streamed."""
 
     def film(self, place: Place, **told: Any) -> None:
-        """Have it streamed, and told so."""
+        """Have it streamed, with reports."""
         facts = make_facts(started_at_ms=START_MS, width_px=64, height_px=48)
         self._record = make_video(1, facts=facts)
         self._scene = Scene(place)
@@ -122,11 +122,11 @@ class StreamedVideo:
         self._scene.tell(self._feed, **(running | told))
 
     def wait(self, place: Place) -> None:
-        """Have it wait for something."""
+        """Have it wait for a server."""
         self.film(place, state="waiting", reason="The object store does not answer: it is tried again.")
 
     def pause(self, place: Place) -> None:
-        """Have it stand at a frame that is in a segment."""
+        """Stop it at a frame that is in a segment."""
         self.film(place)
         at = self._result(120)
         self._scene.write(at, jpeg=_picture())
@@ -134,7 +134,7 @@ class StreamedVideo:
         self._scene.tell(self._feed, state="paused", **told)
 
     def leave_out(self, page: Page) -> None:
-        """Show frames, several at once, until some were left out."""
+        """Send frames, several at once, until some were skipped."""
         numbers = itertools.count(120)
         while not re.search(r"[1-9]\d* skipped", page.locator(".live-pace").text_content() or ""):
             self._scene.show(*(self._result(next(numbers)) for _ in range(5)), jpeg=_picture())

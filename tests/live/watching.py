@@ -1,4 +1,4 @@
-"""What tests of those who watch have in common: feeds in a real book, results as the consumer tells them."""
+"""Helpers for tests of viewers: feeds in a real book, and results as from the consumer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from jsonschema_rs import Validator, validator_for
-from tests.fakes.records import make_frame
+from tests.fakes.records import make_frame, make_segment
 from tests.videos.test_library_api import stored
 from tests.web.conftest import Place
 from websockets.exceptions import ConnectionClosed
@@ -23,7 +23,6 @@ from frametally import keys
 from frametally.opening import open_frame_log, open_object_store
 from frametally.process.reports import NoProgress
 from frametally.records import Detection, FrameDetections, encode
-from frametally.segments.contents import encode_segment
 from frametally_live.feed_records import Feed, FeedTold
 from frametally_videos.records import VideoRecord
 from frametally_web.api.asyncapi import describe_messages
@@ -32,7 +31,7 @@ LONG_S = 60.0
 LEASE_S = 600.0
 START_MS = 1_767_222_000_000
 JPEG = b"\xff\xd8" + bytes(46_000)
-"""As large as a frame of the demo clip; nobody here decodes it."""
+"""As large as a frame of the demo clip; it is not decoded here."""
 CAR = Detection(label="car", confidence=0.9, box=(1.0, 2.0, 30.0, 20.0))
 
 
@@ -42,7 +41,7 @@ open_socket = partial(connect, proxy=None, open_timeout=LONG_S)
 
 @functools.cache
 def described(channel: str, name: str) -> Validator:
-    """What checks a message of a socket by its description."""
+    """A check of a socket's messages against their description."""
     document = describe_messages()
     assert name in document["channels"][channel]["messages"]
     payload = document["components"]["messages"][name]["payload"]
@@ -58,23 +57,23 @@ def closed_by(connection: ClientConnection) -> int | None:
 
 
 class Shown(NamedTuple):
-    """A frame as it came: its header, and the JPEG behind it."""
+    """A received frame: its header, and its JPEG."""
 
     header: dict[str, Any]
     jpeg: bytes
 
 
 class Watcher:
-    """A viewer; `frame` and `state` take what comes next of each, and keep all."""
+    """A viewer; `frame` and `state` return the next of each, and keep all."""
 
     def __init__(self, connection: ClientConnection) -> None:
-        """Hear from an open socket."""
+        """Start to read from an open socket."""
         self.connection = connection
         self.states: list[dict[str, Any]] = []
         self.frames: list[Shown] = []
 
     def next(self, timeout_s: float = LONG_S) -> dict[str, Any] | Shown:
-        """Return the next message, whatever it is. Raises `TimeoutError`."""
+        """Return the next message of any kind. Raises `TimeoutError`."""
         message = self.connection.recv(timeout_s)
         if isinstance(message, str):
             told: dict[str, Any] = json.loads(message)
@@ -99,11 +98,11 @@ class Watcher:
         return one
 
     def say(self, **message: object) -> None:
-        """Say something."""
+        """Send a message."""
         self.connection.send(json.dumps(message))
 
     def ack(self, shown: Shown) -> None:
-        """Say that a frame was drawn, if the server still listens; what it sent before stays to be read."""
+        """Acknowledge a frame, if the server still listens; earlier messages can still be read."""
         with suppress(ConnectionClosed):
             self.say(type="ack", n=shown.header["n"])
 
@@ -113,7 +112,7 @@ class Watcher:
 
 
 class Scene:
-    """A place with a real log and store, in which feeds run whose results the test tells."""
+    """A place with a real log and store, with feeds whose results the test sends."""
 
     def __init__(self, place: Place) -> None:
         """Nothing runs yet."""
@@ -127,7 +126,7 @@ class Scene:
         place.log.create_topic(self.topic, 3)
 
     def stream(self, record: VideoRecord, **values: Any) -> Feed:
-        """Have a video streamed, by somebody who holds it."""
+        """Have a video streamed by another worker."""
         stored(self.place, record)
         feed = Feed(str(uuid.uuid4()), "video", record.source, record.source_name, record.id, **values)
         return self.held(self.place.feeds.start_stream(feed, most=100))
@@ -139,7 +138,7 @@ class Scene:
         return self.held(feed)
 
     def held(self, feed: Feed) -> Feed:
-        """Claim what was put last, and tell that it runs."""
+        """Claim the last request, and report that it runs."""
         claimed = self.place.feeds.claim_feed("worker", [feed.kind], lease_s=LEASE_S)
         assert claimed is not None
         assert claimed.id == feed.id
@@ -147,44 +146,35 @@ class Scene:
         return claimed
 
     def tell(self, feed: Feed, **told: Any) -> None:
-        """Tell how a feed stands."""
+        """Report a feed's state."""
         assert self.place.feeds.renew_feed(feed, FeedTold(**told), lease_s=LEASE_S)
 
     def end(self, feed: Feed, **told: Any) -> None:
-        """Tell that a feed is over."""
+        """Report that a feed has ended."""
         assert self.place.feeds.release_feed(feed, FeedTold(**told))
 
     def result(self, number: int, *, media: str, source: str, **values: Any) -> FrameDetections:
-        """What is found in the frame of a number, ten a second."""
+        """The detections in the frame of a number, ten a second."""
         values.setdefault("detections", [CAR])
         return make_frame(START_MS + 100 * number, number, source=source, media=media, **values)
 
     def show(self, *results: FrameDetections, jpeg: bytes = JPEG) -> None:
-        """Put frames, and tell what was found in them, as the consumer does."""
+        """Put frames, and send their results as the consumer does."""
         for one in results:
             self.place.store.put(one.image_path, jpeg)
         self.publish(*results)
 
     def write(self, *results: FrameDetections, jpeg: bytes = JPEG) -> None:
-        """Put frames and a segment of what was found in them, and have the ledger know it."""
+        """Put frames and a segment of their results, and enter it in the ledger."""
         for one in results:
             self.place.store.put(one.image_path, jpeg)
         first, self._written = self._written, self._written + len(results)
         model, topic = results[0].model, self.place.settings.live_topic
-        segment = encode_segment(
-            model=model,
-            log_id="log",
-            topic=topic,
-            partition=0,
-            first_offset=first,
-            next_offset=self._written,
-            frames=results,
-            dead_letters=[],
-        )
+        segment = make_segment(results, [], first, model=model, log_id="log", topic=topic)
         self.place.store.put(keys.segment_key(model, "log", topic, 0, first), segment)
         self.place.ledger.refresh(self.place.store, NoProgress())
 
     def publish(self, *results: FrameDetections) -> None:
-        """Tell what was found in frames that are there already, or not."""
+        """Send results for frames, which may or may not be stored."""
         messages = [(keys.frame_log_key(one.source, one.captured_at_ms), encode(one)) for one in results]
         self.place.log.publish(self.topic, messages)

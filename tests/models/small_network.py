@@ -1,4 +1,4 @@
-"""A Darknet network small enough to be made in a test, and real frames."""
+"""A Darknet network small enough for tests, and real frames."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ TINY_FLOATS = (4 * 4 + 4 * 3 * 9) + (14 + 14 * 4)
 
 
 def tiny_weights(seed: int = 7) -> npt.NDArray[np.float32]:
-    """Positive throughout: among them are variances."""
+    """Positive throughout, because some are variances."""
     return np.random.default_rng(seed).uniform(0.1, 1.0, TINY_FLOATS).astype(np.float32)
 
 
 @pytest.fixture
 def write_model(tmp_path: Path) -> Callable[..., ModelFiles]:
-    """Writes a small model's three files; any part of it can be given otherwise."""
+    """Write a small model's three files; each part can be replaced."""
 
     def write(
         *,
@@ -76,7 +76,7 @@ def write_model(tmp_path: Path) -> Callable[..., ModelFiles]:
 
 @pytest.fixture(scope="session")
 def nncf() -> None:
-    """Skips where it is not; with FRAMETALLY_REQUIRE_INT8=1 fails."""
+    """Skips without it; fails with FRAMETALLY_REQUIRE_INT8=1."""
     if importlib.util.find_spec("nncf") is None:
         give_up = pytest.fail if os.environ.get("FRAMETALLY_REQUIRE_INT8") == "1" else pytest.skip
         give_up("no NNCF here: `make test-int8` has it")

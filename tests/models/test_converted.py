@@ -1,4 +1,4 @@
-"""What is kept beside the weights is used only if it is what it should be, and never detects nonsense."""
+"""Converted files next to the weights are used only if they match, and never give nonsense."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def test_a_folder_that_cannot_be_written_costs_time_and_a_line(
 def test_the_self_test_sees_a_network_that_detects_something_else(
     model_files: ModelFiles, tmp_path: Path, has_bf16: bool
 ) -> None:
-    """As if the cache held a network of other weights whose card was made to fit."""
+    """As if the cache held a network with other weights and a matching card."""
     folder = tmp_path / "models"
     folder.mkdir()
     files = ModelFiles(*(folder / path.name for path in model_files))

@@ -1,4 +1,4 @@
-"""A converted network gives the rows that the reference gives, for every layer that can be converted."""
+"""A converted network gives the rows of the reference, for every layer that can be converted."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def a_model(write_model: WriteModel, body: str, yolo: str = YOLO) -> CheckedMode
     files = write_model(cfg=NET + body + HEAD + yolo)
     floats = read_network_facts(files.cfg).floats
     weights = np.random.default_rng(3).uniform(0.02, 0.25, floats).astype(np.float32)
-    # The head's weights are signed, so that its answers are neither all small nor all large.
+    # The head's weights are signed, so that its outputs are neither all small nor all large.
     weights[-14:] -= 0.135
     files.weights.write_bytes(_header() + weights.tobytes())
     return check_model(files)

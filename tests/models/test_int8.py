@@ -1,4 +1,4 @@
-"""An INT8 network is made only of frames that are there, only with NNCF, and kept only if it finds enough."""
+"""An INT8 network needs stored frames and NNCF, and is kept only if it detects enough."""
 
 from __future__ import annotations
 
@@ -241,7 +241,7 @@ def test_an_int8_network_is_8_bit_but_for_its_heads_and_has_to_pass_its_self_tes
     nodes = ov.Core().read_model(made.path).get_ordered_ops()
     bits = [bits_of_weights(node) for node in nodes if node.get_type_name() == "Convolution"]
     assert (bits.count("i8"), bits.count("f32")) == (19, 2)
-    # Mixed: what a leaky layer gives is rounded in its own range, which is not the same on both sides of 0.
+    # Mixed: outputs of a leaky layer are rounded in their own range, which differs above and below 0.
     ranges = [range_of(node) for node in nodes if node.get_type_name() == "FakeQuantize"]
     assert len(ranges) == 19
     assert all(-low < 0.8 * high for low, high in ranges)

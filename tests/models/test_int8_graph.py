@@ -1,4 +1,4 @@
-"""Of a layer that is read whole and in part, INT8 numbers are made once, and say what they said before."""
+"""For a layer that is read in whole and in part, INT8 numbers are made once, and are unchanged."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def upper_half(value: ov.Output | ov.Node) -> ov.Node:
 
 
 def network(*, whole: bool = True, part: bool = True, part_also_raw: bool = False) -> ov.Model:
-    """A layer that is read whole, and its upper half, each rounded with its own range where that is asked."""
+    """A layer that is read as a whole, and its upper half, each rounded with its own range on request."""
     picture = ops.parameter([1, CHANNELS, SIDE_PX, SIDE_PX], np.float32)
     layer = ops.relu(picture)
     sliced = upper_half(layer)

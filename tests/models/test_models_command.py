@@ -1,4 +1,4 @@
-"""`frametally models`: a model is found, tried, used and removed by its name, never swapped blindly."""
+"""`frametally models`: a model is listed, tried, used and removed by its name, never replaced blindly."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Run = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs `frametally models ...` in an empty folder; returns code, output, errors."""
+    """Run `frametally models ...` in an empty folder; return code, output, errors."""
     for name in [name for name in os.environ if name.startswith("FRAMETALLY_M") or "INPUT_SIZE" in name]:
         monkeypatch.delenv(name)
     monkeypatch.setattr(choice, "component_folder", lambda name: tmp_path / name)
@@ -50,7 +50,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 def models(
     run: Run, model_files: ModelFiles, shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Path:
-    """The folder with the default and YOLOX-nano (another export of the same weights than its authors')."""
+    """The folder with the default and YOLOX-nano (exported differently from the authors' file)."""
     folder, nano = tmp_path / "models", shared_data / "yolox/yolox_nano.onnx"
     if not nano.is_file():
         pytest.skip(f"there is no {nano}")

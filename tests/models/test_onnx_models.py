@@ -1,4 +1,4 @@
-"""A user's own ONNX network: each head is recognised by its shape, and anything else refused by name."""
+"""A user's ONNX network: each head is recognised by its shape, and any other is refused by name."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def test_each_head_is_recognised_and_read(
 def test_letterbox_is_the_rule_and_boxes_come_out_in_the_pictures_pixels(
     load: Callable[..., Any], head: Callable[..., Any]
 ) -> None:
-    # 192x96 lies in the input at half its size, 24 pixels from the top.
+    # 192x96 is in the input at half its size, 24 pixels from the top.
     (found,) = load([head()]).detect([picture(192, 96)])[0]
     assert found.box == (72.0, 12.0, 48.0, 24.0)
     (found,) = load([head()], resize="stretch").detect([picture(192, 96)])[0]
@@ -287,7 +287,7 @@ def test_classes_that_are_none_and_cocos_91_numbers_are_left_out(load: Callable[
     detector = load(detr(), names=("cat", "-", "dog"), model_cfg="rtdetr")
     assert detector.model.class_names == ("cat", "dog")
     assert detector.detect([picture(SIZE, SIZE)]) == [[]]
-    # COCO's number 13 is its 12th class, as 12 is none.
+    # COCO's number 13 is its 12th class, because number 12 is unused.
     coco = load(detr(26, columns=91), names=[f"class {place}" for place in range(80)], model_cfg="rfdetr")
     assert [found.label for found in coco.detect([picture(SIZE, SIZE)])[0]] == ["class 11"]
     with pytest.raises(
@@ -338,7 +338,7 @@ def test_half_precision_and_a_second_input_are_refused_by_name(
 
 
 def test_a_family_has_its_own_letterbox(load: Callable[..., Any]) -> None:
-    # 192x96 lies at the top of the input, at half its size.
+    # 192x96 is at the top of the input, at half its size.
     (found,) = load([yolox()], model_cfg="yolox").detect([picture(192, 96)])[0]
     assert found.box == (72.0, 60.0, 48.0, 24.0)
 

@@ -1,4 +1,4 @@
-"""YOLOX runs as its authors export it, and is never prepared wrongly in silence."""
+"""YOLOX runs as its authors export it, and wrong preparation is never silent."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def test_stored_frames_tell_a_wrong_preparation_where_no_class_is_a_stop_sign(
     monkeypatch.setattr(
         "frametally_models.input_check.draw_picture", lambda: np.zeros((480, 640, 3), np.uint8)
     )
-    load("yolox-1", rename=without_stop_sign)  # nothing to see: nothing to be told
+    load("yolox-1", rename=without_stop_sign)  # nothing to report
     store = open_object_store((tmp_path / "store").as_uri())
     for place, frame in clip_frames.items():
         store.put(f"{keys.IMAGES}/a/{place}.jpg", cv2.imencode(".jpg", frame)[1].tobytes())
@@ -185,7 +185,7 @@ def test_what_changes_a_box_is_in_the_model_id_and_names_have_one_spelling(load:
 def test_a_model_of_the_catalogue_is_used_by_its_name(
     yolox_nano: Path, model_files: ModelFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The authors' own export is another file of the same weights.
+    # The authors' own export is a different file with the same weights.
     record = CATALOGUE["yolox-nano"]
     (weights, names) = record.files
     here = KnownFile(name=weights.name, sha256=file_sha256(yolox_nano), size_bytes=yolox_nano.stat().st_size)

@@ -1,4 +1,4 @@
-"""The whole path, run as users run it: by the command line, in processes of its own."""
+"""The whole path as users run it: by the command line, in separate processes."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from frametally.settings.loading import load_settings
 from frametally_videos.opening import open_video_catalogue
 
 START_TIME = "2026-01-01T08:00:00Z"
-DETECTOR = os.environ.get("FRAMETALLY_DETECTOR", "opencv")  # which is what the oracle uses
+DETECTOR = os.environ.get("FRAMETALLY_DETECTOR", "opencv")  # the oracle's setting
 
 
 @pytest.fixture(autouse=True)
 def with_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is compared with `counted_clip` is detected as that is."""
+    """Footage that is compared with `counted_clip` must be detected in the same way."""
     monkeypatch.setenv("FRAMETALLY_DETECTOR", DETECTOR)
 
 
@@ -120,7 +120,7 @@ def table_of_api(data_dir: Path, interval_s: int) -> Table:
 
 
 class Tables(NamedTuple):
-    """How to read the same table from each place that has it."""
+    """How to read the same table from each of its places."""
 
     of_part_files: Callable[[Path], Table]
     of_segments: Callable[[Path, float, int], Table]

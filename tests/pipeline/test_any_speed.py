@@ -1,4 +1,5 @@
-"""However fast footage comes in, whoever detects it, however often it is announced: the same part files."""
+"""The part files are the same at any speed of footage, with any detector, after any repeated
+announcements."""
 
 from __future__ import annotations
 
@@ -38,13 +39,13 @@ from frametally_producer.writing.production import ProduceCall
 START_TIME = "2026-01-01T08:00:00Z"
 SHUFFLES = max(1, int(os.environ.get("FAULTS_REAL_KILLS", "1")) // 2)
 SEED = int(os.environ.get("FAULTS_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
-"""Of the back-ends' orders; printed, and set as for the tests that kill (`make soak`)."""
+"""The seed of the back-ends' orders; printed, and set as for the tests that kill (`make soak`)."""
 FRAMES, SLOWED = 120, 15  # 24 s become 360 s: with keys of 5 s, 72 of them
 
 
 @pytest.fixture(scope="session")
 def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A made clip with its presentation times stretched, packet by packet."""
+    """A generated clip with its presentation times stretched, packet by packet."""
     folder = tmp_path_factory.mktemp("long")
     short, path = make_video(folder / "short.mp4", frames=FRAMES), folder / "long.mp4"
     with av.open(str(short)) as clip, av.open(str(path), "w") as stretched:
@@ -64,7 +65,7 @@ pytestmark = pytest.mark.thorough
 
 
 def settings_in(folder: Path, **changes: Any) -> Settings:
-    """Every frame of the made clip, or every tenth of the traffic's; a small network."""
+    """Every frame of the generated clip, or every tenth of the traffic's; a small network."""
     fixed: dict[str, Any] = {
         "sample_fps": str(float(Fraction(1, 3))),
         "input_size_px": "224x224",
@@ -73,7 +74,7 @@ def settings_in(folder: Path, **changes: Any) -> Settings:
 
 
 class PacedLog:
-    """The log, published to at a pace: an option of this test, not of the product."""
+    """The log with a limited publishing rate: an option of this test, not of the product."""
 
     def __init__(self, log: Any, pause_s: float) -> None:
         self._log, self._pause_s = log, pause_s
@@ -103,7 +104,7 @@ def start_consumer(settings: Settings, batch_frames: int) -> subprocess.Popen[st
 
 
 def shares(settings: Settings) -> list[int]:
-    """How many partitions each consumer holds (read from the log's file: the port has no such question)."""
+    """The number of partitions per consumer (read from the log's file: the port does not offer it)."""
     try:
         with closing(sqlite3.connect(settings.log_url.removeprefix("sqlite:///"))) as db:
             rows = db.execute("SELECT count(*) FROM assignment WHERE member IS NOT NULL GROUP BY member")
@@ -113,7 +114,7 @@ def shares(settings: Settings) -> list[int]:
 
 
 def produced_at(pace_s: float, consumers: int, clip: Path, folder: Path, batch_frames: int) -> list[int]:
-    """Produce at a pace with consumers running; the number of segments that each of them wrote."""
+    """Produce at a pace with running consumers; return the number of segments that each of them wrote."""
     settings = settings_in(folder, detector="pixels", sample_fps="all")
     detector = prepare_detector(settings, NoProgress())
     running = [start_consumer(settings, batch_frames) for _ in range(consumers)]

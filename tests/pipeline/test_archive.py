@@ -1,4 +1,4 @@
-"""A data folder that may not be written, such as an archive, is read as any other."""
+"""A read-only data folder, such as an archive, is read like any other."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BAR = ("--source", "Gate", "--label", "white", "--interval-start", "2026-03-04T1
 
 @pytest.fixture
 def archive(house: Callable[[str], House], tmp_path: Path) -> Iterator[Path]:
-    """Counted footage on a file system that is mounted read-only, where this user may mount one."""
+    """Counted footage on a read-only file system, if this user may mount one."""
     home = house("home")
     make_video(tmp_path / "a.mp4", 5)
     home("produce", tmp_path / "a.mp4", "--source", "Gate", "--start-time", "2026-03-04T10:00:00Z")

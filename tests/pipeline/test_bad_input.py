@@ -1,4 +1,5 @@
-"""Each bad input gets one clear line with the thing and the remedy; the rest goes on; the exit code tells."""
+"""Each bad input gets one clear line with the thing and the remedy; the rest goes on; the exit
+code shows it."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ BLACK = range(10 * OF_MINUTE, 15 * OF_MINUTE)
 
 
 def film() -> Iterator[NDArray[np.uint8]]:
-    """Yield a white car on a grey street in a camera's noise; black while its lens is covered."""
+    """Yield a white car on a grey street with the camera's noise; black while its lens is covered."""
     noise = np.random.default_rng(1)
     for number in range(25 * OF_MINUTE):
         level, picture = 2.0, np.zeros((96, 128, 3), np.float64)
@@ -42,7 +42,7 @@ def test_a_video_with_five_black_minutes_has_the_mean_of_the_others_and_alerts_n
             cwd=tmp_path,
             FRAMETALLY_DATA_DIR=str(tmp_path / "data"),
             FRAMETALLY_DETECTOR="pixels",
-            FRAMETALLY_ALERT_CHANNELS=json.dumps({"ops": "http://127.0.0.1:9/"}),  # nobody is there
+            FRAMETALLY_ALERT_CHANNELS=json.dumps({"ops": "http://127.0.0.1:9/"}),  # an empty street
             FRAMETALLY_ALERT_SECRET=HOOK_KEY,
             FRAMETALLY_ALERT_ALLOW="127.0.0.1",
         )
@@ -75,7 +75,7 @@ def test_a_video_with_five_black_minutes_has_the_mean_of_the_others_and_alerts_n
     rule = ("--what", "count", "--interval", "5m", "--since", "2026-01-01", "--channel", "ops")
     run("alerts", "add", "quiet", "--below", 100, *rule)
     run("alerts", "add", "busy", "--at-least", 100, *rule)
-    run("alerts", "run", code=6)  # as nobody takes the messages
+    run("alerts", "run", code=6)  # because no consumer takes the messages
     log = run("alerts", "log").out
     assert "busy: count (Gate): 150" in log
     assert "quiet" not in log

@@ -1,4 +1,4 @@
-"""The components' READMEs as a newcomer follows them: each block in its folder, no setting, one chart."""
+"""A newcomer follows the components' READMEs: each block in its folder, without settings, to one chart."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ELSEWHERE = (
     "python fetch_assets.py",
     "python main_consumer.py --w",
 )
-"""Lines about what is installed, fetched or built, and the same consumer four times."""
+"""Output about installing, fetching or building, and a consumer command that occurs four times."""
 
 
 def commands_of(folder: Path) -> list[str]:
@@ -46,7 +46,7 @@ def commands_of(folder: Path) -> list[str]:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A copy of this one, so that its data folder is new."""
+    """A copy of this one, with a new data folder."""
     names = subprocess.run(
         ["git", "ls-files", "*.py", "*.toml", "*README.md", "*.json", "*.html"],
         cwd=ROOT,
@@ -88,7 +88,7 @@ def until_ctrl_c(line: str, folder: Path, env: dict[str, str], output: Path) -> 
 
 
 def said(output: Path, pattern: str) -> re.Match[str]:
-    """What a process that goes on prints sooner or later."""
+    """The expected output of a long-running process."""
     for _ in range(1200):
         if found := re.search(pattern, output.read_text(encoding="utf-8")):
             return found
@@ -97,7 +97,7 @@ def said(output: Path, pattern: str) -> re.Match[str]:
 
 
 def said_detections(data: Path) -> None:
-    """The consumer that goes on has written what it found."""
+    """The running consumer has written its results."""
     for _ in range(1200):
         if [*(data / "store/metadata").rglob("*.jsonl")]:
             return

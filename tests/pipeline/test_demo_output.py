@@ -1,4 +1,4 @@
-"""What `SERVE=no make demo` printed is what its part files and its API say (run after it, by .ci/run)."""
+"""The output of `SERVE=no make demo` matches its part files and its API (run after it, by .ci/run)."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_the_demo_leaves_nothing_in_the_home_but_caches(printed: str) -> None:
     if CHECKOUT == ROOT:
         pytest.skip("FRAMETALLY_DEMO_CHECKOUT does not name a clone that had a home of its own")
     left = {path.name for path in (CHECKOUT.parent / "home").iterdir()}
-    assert left <= {".cache", ".npm", ".rustup"}  # pip asks rustc, where there is one
+    assert left <= {".cache", ".npm", ".rustup"}  # pip queries rustc, if it is installed
     assert {path.name for path in (CHECKOUT.parent / "home/.cache").iterdir()} <= {"pip", "frametally"}
 
 

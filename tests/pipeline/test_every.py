@@ -1,4 +1,4 @@
-"""`frametally aggregate --every`: what is announced comes into the chart by itself, until SIGTERM."""
+"""`frametally aggregate --every`: announced frames reach the chart automatically, until SIGTERM."""
 
 from __future__ import annotations
 

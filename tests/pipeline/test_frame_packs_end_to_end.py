@@ -1,4 +1,4 @@
-"""`frametally pack` on the command line: every number and picture stays, and what is forgotten is gone."""
+"""`frametally pack` on the command line: every number and picture stays, and deleted ones are gone."""
 
 from __future__ import annotations
 

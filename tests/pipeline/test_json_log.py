@@ -1,4 +1,4 @@
-"""With logs in JSON, one id leads from the producer to an answer, and each line can be read by a program."""
+"""With logs in JSON, one id leads from the producer to an answer, and programs can read each line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dead letters, lost messages and lost pictures on the command line: the books, and what mends them."""
+"""Dead letters, lost messages and lost pictures on the command line: the books, and their repair."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def test_messages_that_were_lost_inside_a_segment_are_counted_and_no_gap_and_com
         assert log.trim(TOPIC) == PICTURES
     later = write_pictures(tmp_path / "later", "20260302")
     for one in (mended, right):
-        one.produce(later)  # the log goes on above
+        one.produce(later)  # the log continues at higher offsets
         one.count(in_part=one is mended)
     status = mended.status(code=3)
     assert {one["partition"]: one["messages"] for one in status["lost"]} == {
@@ -182,10 +182,10 @@ def test_pictures_that_a_power_cut_took_are_dead_letters_until_their_medium_is_p
     house: Callable[[str], House], part_files: Callable[[Path], dict[str, bytes]]
 ) -> None:
     mended, right = house("mended"), house("right")
-    # Announced, in the manifest, and not on the disk: put without a sync, which is all that the power takes.
+    # Announced, in the manifest, and not on the disk: put without a sync, as if the power failed.
     gone, empty, torn, zeros, tail = mended.images()[2:12:2]
     data = torn.read_bytes()
-    tail.write_bytes(tail.read_bytes()[:-12] + bytes(12))  # which a decoder takes for whole
+    tail.write_bytes(tail.read_bytes()[:-12] + bytes(12))  # which a decoder accepts as complete
     gone.unlink()
     empty.write_bytes(b"")
     torn.write_bytes(data[: len(data) // 2])

@@ -1,4 +1,4 @@
-"""Names that are not UTF-8, or that a terminal would obey: counted, shown escaped, and found again."""
+"""Names that are not UTF-8, or contain terminal commands: counted, shown escaped, and accepted again."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ UNRULY, UNRULY_SHOWN = "a\nb\x1b[31m\u202ec", r"a\nb\x1b[31m\u202ec"
 
 
 class Shell:
-    """The command line, in this process; what it prints has to be UTF-8."""
+    """The command line, in this process; its output has to be UTF-8."""
 
     def __init__(self, capsys: pytest.CaptureFixture[str], folder: Path) -> None:
         self._capsys = capsys
@@ -74,7 +74,7 @@ def test_a_file_of_any_name_is_counted_shown_and_forgotten(
     assert (shown if kind != "in a folder" else "outer") in said
     as_shown = os.fsencode(given).decode(errors="backslashreplace")
     for how in (given, as_shown):
-        refused = shell("forget", how, code=2)  # there is nobody to answer
+        refused = shell("forget", how, code=2)  # no terminal to answer
         assert (shown if kind != "in a folder" else "outer") in refused
     assert "forgotten" in shell("forget", as_shown, "--yes")
 

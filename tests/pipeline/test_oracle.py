@@ -1,4 +1,4 @@
-"""The counts of a real clip are those of an independent count of 20 lines."""
+"""The counts of a real clip equal those of an independent count of 20 lines."""
 
 from __future__ import annotations
 

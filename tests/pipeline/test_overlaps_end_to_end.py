@@ -1,4 +1,4 @@
-"""Footage of one source that overlaps, on the command line: each moment counts once, and it is said."""
+"""Overlapping footage of one source, on the command line: each moment counts once, with a message."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Said(NamedTuple):
 
 
 class House:
-    """A data folder of its own, and the command line on it, in this process."""
+    """An empty data folder, and the command line on it, in this process."""
 
     def __init__(self, capsys: pytest.CaptureFixture[str], folder: Path) -> None:
         folder.mkdir()
@@ -79,7 +79,7 @@ def house(
 def make_video(
     path: Path, frames: range, *, codec: str = "mpeg4", options: dict[str, str] | None = None
 ) -> Path:
-    """Frames of one scene at 5 a second: a bright patch that goes to the right as time goes on."""
+    """Frames of one scene at 5 a second: a bright patch that moves right over time."""
     with av.open(str(path), "w", options=options or {}) as container:
         stream: Any = container.add_stream(codec, rate=5)
         stream.width, stream.height = 192, 48

@@ -1,4 +1,4 @@
-"""An archive that was produced with the times of its containers is mended by the names, in one command."""
+"""An archive that was produced with times of its containers is corrected by its names, in one command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A published number knows its own settings: it is explained by them, whatever is set by then."""
+"""A published number has the settings that it was counted with; later settings do not change its proof."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def get(folder: Path, *addresses: str) -> list[Any]:
 def test_a_bar_is_proved_with_the_settings_of_its_run(
     run: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for least in ("20", "0"):  # what is set now is stricter, then looser, than what was counted with
+    for least in ("20", "0"):  # the current settings are stricter, then looser, than those of the count
         monkeypatch.setenv(OTHER, "0" if least == "20" else "20")
         run("aggregate", "--all")
         run("index")
@@ -120,7 +120,7 @@ def test_an_upgrade_names_the_days_that_it_counts_again_and_afterwards_what_chan
 ) -> None:
     with monkeypatch.context() as earlier:
         earlier.setattr("frametally_hadoop.job.params.COUNTING_VERSION", COUNTING_VERSION - 1)
-        earlier.setenv(OTHER, "20")  # its rules counted other boxes, too
+        earlier.setenv(OTHER, "20")  # its rules counted other boxes as well
         run("aggregate")
     run("index")
     exported = run("export")

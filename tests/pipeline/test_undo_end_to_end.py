@@ -1,4 +1,4 @@
-"""Mistakes mended on the command line: the counts end as if there had been none."""
+"""Mistakes are corrected on the command line: the counts end as if there had been none."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ENV = {"FRAMETALLY_DETECTOR": "pixels", "FRAMETALLY_INTERVAL_S": "1", "FRAMETALL
 
 
 def picture(seed: int) -> np.ndarray:
-    """One to three bright patches on black, told by `seed`."""
+    """One to three bright patches on black, chosen by `seed`."""
     image = np.zeros((48, 64, 3), np.uint8)
     for n in range(seed % 3 + 1):
         left = 4 + 20 * n
@@ -61,7 +61,7 @@ def footage(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class House:
-    """A data folder of its own, and the command line on it, in this process."""
+    """An empty data folder, and the command line on it, in this process."""
 
     def __init__(self, capsys: pytest.CaptureFixture[str], folder: Path) -> None:
         folder.mkdir()
@@ -120,7 +120,7 @@ def test_a_wrong_time_and_a_wrong_source_are_put_right_byte_for_byte(
     assert mended.chart() == right.chart() != []
     settled = mended.status()
     assert [(books["source"], books["expected"]) for books in settled["sources"]] == [("gate", 24)]
-    # What was put right is known: producing it again, even as it was at first, announces nothing.
+    # Corrections are known: producing it again, even in its first form, announces nothing.
     assert "0 announced, 20 already known" in mended("produce", footage / "cam.mp4", "--source", "Yard")
 
 
@@ -129,7 +129,7 @@ EIGHT_MS, NINE_MS = (keys.day_start_ms("2026-05-01") + hour * HOUR_MS for hour i
 
 
 def hours_seen(folder: Path) -> set[int]:
-    """Hours with detections in any answer of the API, by whichever interval it is asked for."""
+    """Hours with detections in any answer of the API, with any interval."""
     settings = load_settings(data_dir=folder / "frametally-data")
     hours: set[int] = set()
     with (
@@ -212,7 +212,7 @@ def test_what_was_mended_is_never_shown_as_it_was_by_an_interval_that_is_not_cou
 
 
 def boxes_by_source(house: House) -> dict[tuple[str, ...], int]:
-    """Sums that each stored interval says, of all that it is read for."""
+    """Sums of each stored interval, for all its queries."""
     rows = csv.DictReader(io.StringIO(house("export", "--interval", "3600")))
     return {(row["source"], row["label"]): int(row["detections"] or 0) for row in rows}
 
@@ -225,7 +225,7 @@ def test_forgotten_footage_leaves_chart_and_books_and_comes_back_when_it_is_prod
     mended.produce(footage, start_time=WRONG, source="Gate")
     mended.count()
     everything = mended.chart()
-    mended("forget", footage / "cam.mp4", code=2)  # it asks, and nobody says yes
+    mended("forget", footage / "cam.mp4", code=2)  # it asks, and no one answers yes
     said = mended("forget", footage / "cam.mp4", "--yes", "--delete-images")
     assert "20 frames announced; affected: 20 analysed frames on 2 days" in said
     mended("forget", "--source", "Gate", "--from", "2026-03-01T12:00:02Z", "--yes")

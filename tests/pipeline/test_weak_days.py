@@ -1,4 +1,4 @@
-"""`aggregate` names a source most of whose boxes lie in no track, with what to do."""
+"""`aggregate` names a source most of whose boxes are in no track, with a remedy."""
 
 from __future__ import annotations
 

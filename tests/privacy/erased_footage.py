@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
-from tests.fakes.records import make_frame, make_manifest
+from tests.fakes.records import make_frame, make_manifest, make_segment
 
 from frametally import keys
 from frametally.media.stored_images import bitmap_of
@@ -19,7 +19,6 @@ from frametally.packs.packing import pack_pictures
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import NoProgress
 from frametally.records import Detection, FrameDetections, encode
-from frametally.segments.contents import encode_segment
 from frametally.settings.loading import Settings
 from frametally_hadoop.driver import aggregate
 from frametally_search.indexer import index_runs
@@ -57,16 +56,7 @@ class Footage:
         for line in lines:
             self.store.put(line.image_path, self._picture(line), durable=False)
         first, self.offset = self.offset, self.offset + frames
-        data = encode_segment(
-            model=MODEL,
-            log_id="log",
-            topic="frames",
-            partition=0,
-            first_offset=first,
-            next_offset=self.offset,
-            frames=lines,
-            dead_letters=[],
-        )
+        data = make_segment(lines, [], first, model=MODEL, log_id="log")
         self.store.put(keys.segment_key(MODEL, "log", "frames", 0, first), data)
         return [line.image_path for line in lines]
 
@@ -98,7 +88,7 @@ class Footage:
         pack_pictures(self.store, folder, now_ms=START_MS + 10**12, progress=NoProgress())
 
     def stored(self) -> dict[str, bytes]:
-        """Return all objects as they lie in the store, part files and packs as they can be read."""
+        """Return all objects of the store, with part files and packs in readable form."""
         plain = plain_of(self.store)
         objects = {info.key: plain.get(info.key) for info in plain.list("")}
         return {

@@ -65,7 +65,7 @@ def test_counts_are_byte_for_byte_those_without_blurring_and_no_stored_frame_sho
         assert manifest.screened == [note.screened]
         assert "privacy policy 1: heads and plates blurred by recipe 1 with yolov4-tiny" in note.screened
         assert legible_spans(decode_pixels(jpeg), decode_pixels(blurred[key]), note.detections) == []
-        # The check can fail: the plain picture shows all of it.
+        # Proof that the check can fail: the plain picture shows everything.
         assert legible_spans(decode_pixels(jpeg), decode_pixels(jpeg), note.detections)
 
 

@@ -1,4 +1,4 @@
-"""What a data protection officer reads is what the settings, the policies and the accounts say."""
+"""A data protection officer's report matches the settings, the policies and the accounts."""
 
 from __future__ import annotations
 

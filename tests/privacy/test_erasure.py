@@ -1,4 +1,4 @@
-"""An erased range is gone from every object of the store, and everything else stays as it was."""
+"""An erased range is gone from every object of the store, and everything else is unchanged."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def footage(tmp_path: Path) -> Iterator[Footage]:
 def answered(
     footage: Footage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Answered:
-    """Run a command of privacy; return what it printed."""
+    """Run a privacy command; return its output."""
     monkeypatch.setenv("FRAMETALLY_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("FRAMETALLY_INTERVAL_S", "60")
     monkeypatch.setenv("COLUMNS", "200")
@@ -51,7 +51,7 @@ def answered(
 
 
 def counted(footage: Footage, source: str) -> dict[tuple[int, int], int]:
-    """The boxes by interval's length and start."""
+    """The boxes by the interval's length and start."""
     return {
         (run.interval_s, count.interval_start_ms): count.detections
         for run in current_runs(footage.store)

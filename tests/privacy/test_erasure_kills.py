@@ -1,4 +1,4 @@
-"""An erasure that is killed at any moment, again and again, ends as one that was never killed."""
+"""An erasure that is killed repeatedly at any moment ends like one without kills."""
 
 from __future__ import annotations
 

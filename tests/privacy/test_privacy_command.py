@@ -25,7 +25,7 @@ MASK = "0,0 0.5,0 0.5,0.5"
 
 @pytest.fixture
 def answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Answered:
-    """Run a command in a folder with footage of `gate`; return what it printed."""
+    """Run a command in a folder with footage of `gate`; return its output."""
     monkeypatch.setenv("FRAMETALLY_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("COLUMNS", "200")
     with opened(tmp_path) as ports:

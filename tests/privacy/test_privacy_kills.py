@@ -1,4 +1,4 @@
-"""A producer that is killed at any moment, again and again, stores what one stores that was never killed."""
+"""A producer that is killed repeatedly at any moment stores the same as one without kills."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Footage made on the spot, and ports that fail when a test says so."""
+"""Small generated footage, and ports that fail when a test says so."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FILE_DATE_S = 1_772_600_767
 
 
 class SaidAloud:
-    """A `Progress` that remembers."""
+    """A `Progress` that keeps its lines."""
 
     def __init__(self) -> None:
         self.updates: list[tuple[int, int | None, str]] = []
@@ -42,11 +42,11 @@ class SaidAloud:
 
 
 class Died(BaseException):
-    """What a test puts in where the process is to die."""
+    """The error by which tests simulate the death of the process."""
 
 
 class FailingStore(MemoryStore):
-    """Raises `failure` at the n-th put of an image, counted from 1, for as long as `fail_at` says so."""
+    """Raises `failure` at the n-th put of an image, counted from 1, as often as `fail_at` says."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ class FailingStore(MemoryStore):
 
 
 class FailingLog(MemoryLog):
-    """Raises `failure` at the n-th batch, counted from 1, as `fail_at` says, after half of it is in."""
+    """Raises `failure` at the n-th batch, counted from 1, as `fail_at` says, after half of it is stored."""
 
     def __init__(self, effects: list[tuple[str, str]]) -> None:
         super().__init__()
@@ -158,7 +158,8 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
 
 
 def paint(index: int, width_px: int, height_px: int) -> np.ndarray:
-    """A picture (height, width, 3) in RGB that shows its index by its grey, and which corner is its first."""
+    """A picture (height, width, 3) in RGB whose grey shows its index, and whose red quarter marks its first
+    corner."""
     picture = np.full((height_px, width_px, 3), 40 + index * 3 % 160, np.uint8)
     picture[: height_px // 2, : width_px // 2] = (255, 0, 0)
     return picture
@@ -179,7 +180,7 @@ def encode_video(
     options: dict[str, str] | None = None,
     pix_fmt: str = "yuv420p",
 ) -> Path:
-    """A video with a frame at each time, or of that many frames at `fps`; its file has a fixed date."""
+    """A video with a frame at each time, or of this many frames at `fps`; its file has a fixed date."""
     if isinstance(times_ms, int):
         times_ms = [1000 * index // fps for index in range(times_ms)]
     with av.open(str(path), "w", format=format, options=options or {}) as container:
@@ -195,7 +196,7 @@ def encode_video(
         container.start_encoding()
         for index, time_ms in enumerate(times_ms):
             picture = paint(index, *size_px)
-            if noise:  # so that it takes room in the file
+            if noise:  # so that the file is large
                 picture += np.random.default_rng(index).integers(0, 40, picture.shape, np.uint8)
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
             frame.time_base = Fraction(1, 1000)
@@ -225,7 +226,7 @@ def encode_picture(
     fraction: str | None = None,
     orientation: int | None = None,
 ) -> bytes:
-    """A picture file with EXIF as given."""
+    """A picture file with the given EXIF."""
     exif = Image.Exif()
     if orientation is not None:
         exif[0x0112] = orientation

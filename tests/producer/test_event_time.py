@@ -1,4 +1,4 @@
-"""A medium's time comes from the best source that has one; times without a zone follow the zone's rules."""
+"""A medium's time comes from its best source of time; times without a zone follow the configured rules."""
 
 from __future__ import annotations
 

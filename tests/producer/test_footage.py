@@ -1,4 +1,5 @@
-"""Folders are searched all through, what cannot be read is named; sources are told by their written names."""
+"""Folders are searched recursively, and unreadable files are named; sources are identified by their full
+names."""
 
 from __future__ import annotations
 
@@ -137,7 +138,7 @@ def sources(bench: Bench) -> dict[str, str]:
 
 
 def produced_by_an_earlier_version(bench: Bench, video: Path, name: str, source: str) -> MediaManifest:
-    """Footage of the source `name` as it lay under a slug that had lost letters."""
+    """Footage of the source `name`, stored under a slug that had lost letters."""
     [made] = bench.produce(video, source=name, start_time=START).media
     earlier = msgspec.structs.replace(made, source=source)
     bench.store.put(keys.media_key(made.sha256), encode(earlier))

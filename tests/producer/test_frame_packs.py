@@ -1,4 +1,4 @@
-"""With packs, the producer stores an object per source and minute, and announces what it does without."""
+"""With packs, the producer stores an object per source and minute, with the usual announcements."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_footage_in_packs_is_an_object_per_minute_and_is_announced_and_read_as_s
     assert images(bench) == images(single)
     assert bench.log.announcements == single.log.announcements
     assert bench.manifests() == single.manifests()
-    # What is announced is stored: each pack is put before the first of its frames is announced.
+    # Announced frames are stored: each pack is put before the first of its frames is announced.
     places = {path: number for number, (_, path) in reversed([*enumerate(bench.store.effects)])}
     for announcement in bench.log.announcements:
         pack = announcement.image_path.rpartition("/")[0]
@@ -76,7 +76,7 @@ def test_killed_at_a_pack_or_an_announcement_the_same_call_ends_as_if_it_had_nev
     with pytest.raises(BaseException, match="at a"):
         produce(bench, path, packs=True)
     bench.store.fail_at = bench.log.fail_at = 0
-    # Other settings would encode other bytes: what is stored is announced as it is.
+    # Other settings would encode other bytes: stored frames are announced unchanged.
     produce(bench, path, packs=True, jpeg_quality=50)
     stored = images(bench)
     assert {a.frame_index for a in bench.log.announcements} == set(range(FRAMES))

@@ -1,4 +1,4 @@
-"""Frames are announced in the order in which they were added, in batches, by a bounded number of steps."""
+"""Frames are announced in the order of their addition, in batches, by a bounded number of steps."""
 
 from __future__ import annotations
 

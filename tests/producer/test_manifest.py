@@ -1,4 +1,4 @@
-"""A manifest holds what was announced, each frame once."""
+"""A manifest lists the announced frames, each once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A time-lapse covers the hours that it was filmed in, and slow motion the second that it shows."""
+"""A time-lapse covers the hours of its recording, and slow motion only its real second."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_of_slow_motion_so_many_frames_are_taken_as_the_second_that_it_shows_has
     path = make_video("slow.mp4", 240, fps=30)
     assert bench.produce(path, start_time=START, pace=SLOW).frames_announced == 5
     assert times_s(bench) == pytest.approx([0, 0.2, 0.4, 0.6, 0.8], abs=0.005)
-    # More of it later, without a word about its pace: what was said stays.
+    # Later footage of it, with no pace given: the earlier pace stays.
     assert bench.produce(path, sample_fps="10").frames_announced == 5
     assert sorted(times_s(bench)) == pytest.approx([0.1 * index for index in range(10)], abs=0.005)
 

@@ -1,4 +1,4 @@
-"""Pictures, read in a process of its own: upright, with their times; bad ones are refused in a line."""
+"""Pictures, read in a separate process: upright, with their times; bad ones are refused in a line."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def pixels_of(path: Path, max_pixels: int = MAX_PIXELS) -> Pixels:
 
 
 def red_corner(pixels: Pixels) -> tuple[int, int]:
-    """(row, column) of the quarter that is red, each 0 or 1."""
+    """(row, column) of the red quarter, each 0 or 1."""
     height, width = pixels.shape[:2]
     quarters = {
         (row, column): pixels[height // 4 + row * height // 2, width // 4 + column * width // 2]
@@ -67,7 +67,7 @@ def test_every_format_is_read(make_picture: Callable[..., Path], format: str) ->
     assert red_corner(pixels) == (0, 0)
 
 
-# Where the first corner of the picture as stored is to be shown (CIPA DC-008, 4.6.4).
+# The displayed place of the stored picture's first corner (CIPA DC-008, 4.6.4).
 SHOWN = {1: (0, 0), 2: (0, 1), 3: (1, 1), 4: (1, 0), 5: (0, 0), 6: (0, 1), 7: (1, 1), 8: (1, 0)}
 
 
@@ -137,7 +137,7 @@ def test_the_time_of_recording_is_read_with_its_offset_and_fraction(
 
 
 def test_exif_that_is_damaged_in_part_is_read_without_a_word(tmp_path: Path) -> None:
-    """Its orientation says that it is two numbers; Pillow warns, and a warning would be an error here."""
+    """Its orientation claims to be two numbers; Pillow warns, and a warning would be an error here."""
     path = tmp_path / "a.jpg"
     exif = b"Exif\0\0II*\0" + struct.pack("<IHHHIHHI", 8, 1, 0x0112, 3, 2, 6, 0, 0)
     Image.new("RGB", (8, 6)).save(path, "JPEG", exif=exif)
@@ -154,7 +154,7 @@ def test_a_png_without_exif_is_not_decoded_to_look_for_it(
 
 
 def bomb(width_px: int, height_px: int) -> bytes:
-    """A PNG of a few bytes that says it has so many pixels."""
+    """A PNG of a few bytes that claims to have this many pixels."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -290,7 +290,7 @@ def good(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def text_bomb(tmp_path: Path) -> Path:
-    """Its texts unpack to 8 GB, behind the pixels, where a header's reader does not meet them."""
+    """Its texts unpack to 8 GB, after the pixels, where a reader of headers does not look."""
     text = chunk(b"iTXt", b"a\0\1\0\0\0" + zlib.compress(b"a" * 7_900_000, 9))
     small = png(64, 48, zlib.compress((b"\0" + bytes(64 * 3)) * 48))
     end = chunk(b"IEND", b"")
@@ -360,7 +360,7 @@ def test_a_picture_that_takes_too_much_memory_is_one_line_and_the_next_picture_i
 def test_the_bound_of_one_picture_is_not_that_of_the_next_request(
     reader: PictureReader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Larger than what the process may have left of earlier pictures: a small one needs no more memory.
+    # Larger than the memory that earlier pictures may leave in the process: a small one needs no more.
     path = tmp_path / "a.png"
     Image.new("RGB", (4000, 3000)).save(path)
     with monkeypatch.context() as patch:

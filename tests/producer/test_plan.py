@@ -1,4 +1,4 @@
-"""A dry run says what there is, where it has gaps and how long it will take, and writes nothing."""
+"""A dry run reports the files, their gaps and the expected duration, and writes nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each picture is a frame of its own time; bad ones are set aside; those of a day share a manifest."""
+"""Each picture is a frame with a separate time; bad ones are set aside; those of a day share a manifest."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_pictures_of_a_day_share_a_manifest(bench: Bench, make_picture: Callable
     report = bench.produce(bench.folder / "pics")
     days = {keys.utc_day(m.first_captured_at_ms or 0): m.frames_announced for m in report.media}
     assert days == {"2026-05-01": 2, "2026-05-02": 1}
-    # East of Greenwich the day is another one.
+    # East of Greenwich the day differs.
     east = bench.produce(bench.folder / "pics/deep/er/0.jpg", source="east", timezone="Asia/Tokyo")
     assert keys.utc_day(east.media[0].first_captured_at_ms or 0) == "2026-05-01"
 
@@ -386,7 +386,7 @@ def test_pictures_without_a_time_of_their_own_count_once_whatever_becomes_of_the
             [notice] = [line for line in report.notices if "another file date" in line]
             assert "(4 more like this)" in notice
     assert [manifest.frames_announced for manifest in bench.manifests()] == [5]
-    # In another source the same pictures are other frames, with the time that they have now.
+    # In another source the same pictures are other frames, with their current time.
     assert bench.produce(bench.folder / "pics", source="other").frames_announced == 5
 
 

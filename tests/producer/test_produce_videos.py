@@ -1,4 +1,4 @@
-"""A video's frames are stored and announced once, whatever ends a call early, whatever is asked for later."""
+"""A video's frames are stored and announced once, however a call ends and whatever is requested later."""
 
 from __future__ import annotations
 
@@ -568,7 +568,7 @@ def test_clips_whose_names_hold_whole_seconds_follow_each_other_without_a_fault(
     bench: Bench, make_video: Callable[..., Path]
 ) -> None:
     for number, second in enumerate((0, 20, 41)):
-        times_ms = [index * 200 + number for index in range(103)]  # each file has its own bytes
+        times_ms = [index * 200 + number for index in range(103)]  # each file has different bytes
         make_video(f"cam/cam_20260501_0800{second:02d}.mp4", times_ms, fps=5)
     clips = sorted((bench.folder / "cam").iterdir())
     for order in (clips, clips[::-1]):

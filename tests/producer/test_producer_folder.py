@@ -1,4 +1,4 @@
-"""What the producer's folder says about itself is so; making a video takes nobody else's turn."""
+"""The producer's README and settings are correct; encoding a video does not slow other processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A video that was cut short is gone on with where it stopped, to the same bytes as without a stop."""
+"""An interrupted video is resumed where it stopped, with the same bytes as without a stop."""
 
 from __future__ import annotations
 

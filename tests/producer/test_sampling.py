@@ -1,4 +1,4 @@
-"""Times of frames are those of the plain formula, and frames are taken off a fixed grid of them."""
+"""Times of frames match the plain formula, and frames are taken at a fixed grid of them."""
 
 from __future__ import annotations
 
@@ -70,10 +70,10 @@ STATED = st.lists(st.integers(0, 60), min_size=1, max_size=40).map(
 
 @given(STATED, st.booleans())
 def test_a_stated_time_is_given_wherever_the_stated_times_go_on(stated: list[int], has_rate: bool) -> None:
-    """One that is a frame or more after all those before it, whatever had to be repaired there."""
+    """A time that is a frame or more after all earlier ones, whatever repairs there were."""
     whole: list[int] = []
     for ms in stated:
-        if not whole or whole[-1] - ms <= 1000:  # else they would start again
+        if not whole or whole[-1] - ms <= 1000:  # otherwise they would start again
             whole.append(ms)
     times = PresentationTimes(
         time_base=Fraction(1, 1000), start_ticks=0, rate=Fraction(1000, LENGTH) if has_rate else None
@@ -253,7 +253,7 @@ def test_at_the_edge_of_the_slots_neither_a_camera_nor_a_file_loses_frames() -> 
     times = [Fraction(index * 200 + late.randint(0, 14), 1000) for index in range(300)]
     times = [time - times[0] for time in times]
     assert len(firsts(times, "5")) == 231
-    # What comes after the last frame of a file is not known.
+    # The duration of a file's last frame is not known.
     assert (len(taken(times, "5")), len(camera_takes(times, "5"))) == (299, 300)
 
 

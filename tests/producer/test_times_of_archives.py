@@ -1,4 +1,4 @@
-"""Archives of recorders: paths name times and cameras, and what contradicts is told once, not per file."""
+"""Archives of recorders: paths name times and cameras; contradictions are reported once, not per file."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def begun(bench: Bench) -> dict[str, str]:
 
 
 def notes(bench: Bench, *paths: Path, **overrides: object) -> list[str]:
-    """What a dry run says about times and sources."""
+    """A dry run's lines about times and sources."""
     call = ProduceCall(paths=paths, settings=bench.settings(**overrides))
     find = lambda sha256: find_manifest(bench.store, sha256)  # noqa: E731
     return plan(call, find=find, progress=bench.progress).notes
 
 
 def told(bench: Bench, *paths: Path, **overrides: Any) -> list[str]:
-    """What a dry run and then the run say, which is the same; without times without a zone."""
+    """The same output of a dry run and of the run itself, without times that lack a zone."""
     planned = notes(bench, *paths, **overrides)
     assert planned == bench.produce(*paths, **overrides).notices
     return [line for line in planned if "has no time zone" not in line]

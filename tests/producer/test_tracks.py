@@ -1,4 +1,4 @@
-"""Of a file with several tracks of moving pictures one is counted, and the others are named."""
+"""Of several video tracks in a file, one is counted and the others are named."""
 
 from __future__ import annotations
 

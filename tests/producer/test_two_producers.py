@@ -1,4 +1,4 @@
-"""Several producers at one medium: what each notes stays noted, and the books are never broken."""
+"""Several producers of one medium: the notes of each are kept, and the books are never broken."""
 
 from __future__ import annotations
 

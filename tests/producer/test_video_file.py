@@ -1,4 +1,4 @@
-"""A video's frames come in the order of presentation, with their times, upright; nothing else is read."""
+"""A video's frames arrive in the order of presentation, with times, upright; no other file is read."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_times_grow_even_where_the_container_keeps_no_order_of_presentation(
 
 
 class FrameStub:
-    """A decoded frame with the times that a test wants."""
+    """A decoded frame with a test's times."""
 
     def __init__(self, pts: int | None, duration: int) -> None:
         self.pts = pts
@@ -118,10 +118,10 @@ class FrameStub:
 @pytest.mark.parametrize(
     ("times", "duration", "offsets"),
     [
-        ([0, None, None, 400], 100, [0, 100, 200, 400]),  # by the length of the frame before
+        ([0, None, None, 400], 100, [0, 100, 200, 400]),  # by the duration of the frame before
         ([0, None, None], 0, [0, 100, 200]),  # by the average rate
         ([None, None], 100, [0, 100]),
-        ([0, 100, 100, 50, 200], 100, [0, 100, 150, 175, 200]),  # never back, never twice
+        ([0, 100, 100, 50, 200], 100, [0, 100, 150, 175, 200]),  # never back, never the same twice
         ([0, 1900, 0, 100, 200], 100, [0, 1900, 2000, 2100, 2200]),  # two recordings joined
     ],
 )
@@ -147,7 +147,7 @@ def test_a_frame_without_a_time_of_its_own_comes_after_the_one_before(
         (90, "bottom left", (48, 64)),  # counterclockwise
         (180, "bottom right", (64, 48)),
         (-90, "top right", (48, 64)),
-        (45, "top left", (64, 48)),  # oblique: as it is
+        (45, "top left", (64, 48)),  # oblique: left unchanged
     ],
 )
 def test_the_containers_rotation_is_applied(
@@ -166,9 +166,9 @@ def test_the_containers_rotation_is_applied(
         (Fraction(2), None, (128, 48)),  # the side with longer pixels is stretched
         (Fraction(1, 2), None, (64, 96)),
         (Fraction(2), 90, (48, 128)),
-        (Fraction(101, 100), None, (64, 48)),  # as good as square
+        (Fraction(101, 100), None, (64, 48)),  # almost square
         (Fraction(102, 100), None, (65, 48)),
-        (Fraction(5), None, (64, 48)),  # nobody films so: not believed
+        (Fraction(5), None, (64, 48)),  # no camera films so: not believed
     ],
 )
 def test_pictures_have_the_proportions_that_players_show(
@@ -235,7 +235,7 @@ def test_a_playlist_behind_the_first_bytes_of_a_video_reads_no_other_file(
 
 
 def with_frames_elsewhere(movie: bytes, other: Path) -> bytes:
-    """A QuickTime file that says of its frames that they lie in `other`, by an alias (`alis`) in `dref`."""
+    """A QuickTime file that claims that its frames are in `other`, by an alias (`alis`) in `dref`."""
     target = str(other).encode()
     target += bytes(len(target) % 2)
     alias = b"alis" + bytes(14) + b"\x04disk" + bytes(35) + b"\x05other" + bytes(58 + 36)
@@ -271,7 +271,7 @@ def test_a_video_cut_in_the_middle_gives_what_was_there_and_says_so(make_video: 
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     half, damage = read(path)
     assert 0 < len(half) < len(whole)
-    assert half[:-8] == whole[: len(half) - 8]  # the decoder may lack what its last frames refer to
+    assert half[:-8] == whole[: len(half) - 8]  # the decoder may lack references of its last frames
     assert any("of 6.0 s" in line for line in damage)
 
 
@@ -302,7 +302,7 @@ def test_a_video_with_damaged_bytes_gives_the_frames_around_them_and_says_so(
 def test_no_frame_is_given_that_depends_on_a_damaged_one(
     tmp_path: Path, name: str, options: dict[str, str]
 ) -> None:
-    """Of the damaged frame itself the decoder may not notice that it is."""
+    """The decoder may not notice that the damaged frame itself is damaged."""
     path = make_file(tmp_path / name, numbered(), codec_options={"g": "20", "crf": "14"} | options)
     data = path.read_bytes()
     damages = range(3, 10, 2)

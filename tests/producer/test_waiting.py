@@ -1,4 +1,4 @@
-"""What is away, or full, is waited for; no frame is left out for it, and a stop is heeded meanwhile."""
+"""The producer waits for unavailable or full servers; it omits no frame, and can be stopped meanwhile."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Fails:
-    """An action that fails `times` times, each with one of `errors`, before it does what it does."""
+    """An action that fails `times` times, each with one of `errors`, before it succeeds."""
 
     def __init__(self, action: Callable[..., Any], errors: list[Exception], times: int) -> None:
         self.action, self.errors, self.left = action, errors, times
@@ -357,7 +357,7 @@ def test_a_disk_that_runs_full_leaves_no_half_frame_and_producing_goes_on_when_t
         bench.progress.say(line)
         if "no space left" in line and in_the_way.exists():
             counts.append(len(list(store.list("images"))))
-            for info in list(store.list("images")):  # never half a frame, also on a full disk
+            for info in list(store.list("images")):  # never part of a frame, also on a full disk
                 assert decode_image(store.get(info.key), MB).shape == (480, 640, 3)
             subprocess.run(["mount", "-o", "remount,size=60m", small_disk], check=True)
             in_the_way.unlink()

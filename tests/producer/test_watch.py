@@ -1,4 +1,4 @@
-"""A watched folder: what lies still is taken, once; bad files are named once; a stop ends it."""
+"""A watched folder: finished files are produced once; bad files are named once; a stop ends it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from frametally_producer.writing.production import ProduceCall
 
 @pytest.fixture
 def rounds(bench: Bench) -> Callable[[float], list[str]]:
-    """A look at `yard` at a time in seconds: the names of the files that are to be taken."""
+    """A look at `yard` at a time in seconds: the names of the files to produce."""
     (bench.folder / "yard").mkdir(exist_ok=True)
     with begin(
         ProduceCall(paths=[], settings=bench.settings()),

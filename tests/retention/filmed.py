@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from tests.fakes.records import make_manifest
+from tests.fakes.records import make_manifest, make_segment
 from tests.traffic.zoned_footage import MODEL, START_MS, STEP_MS, drive
 
 from frametally import keys
@@ -27,16 +27,15 @@ from frametally.ports.opened import StorePorts
 from frametally.process.reports import NoProgress
 from frametally.records import FrameDetections, encode
 from frametally.rules.times import DAY_MS
-from frametally.segments.contents import encode_segment
 from frametally.settings.loading import Settings
 from frametally_hadoop.driver import aggregate
 from frametally_retention.rounds import RetentionReport, RetentionRound
 from frametally_search.indexer import index_runs
 
 FRAMES, BEST = 300, 41
-"""How many frames a day has, and in which of every 60 the detector is surest."""
+"""The number of frames in a day, and the one of every 60 that the detector is surest of."""
 AGES_MS = (30 * DAY_MS, 10 * DAY_MS, 0)
-"""How old the footage is: a day each."""
+"""The age of the footage: a day each."""
 
 
 @dataclass
@@ -86,16 +85,7 @@ class Filmed:
 
     def analyse(self, lines: list[FrameDetections]) -> None:
         first, self.offset = self.offset, self.offset + len(lines)
-        data = encode_segment(
-            model=MODEL,
-            log_id="log",
-            topic="frames",
-            partition=0,
-            first_offset=first,
-            next_offset=self.offset,
-            frames=lines,
-            dead_letters=[],
-        )
+        data = make_segment(lines, [], first, model=MODEL, log_id="log")
         self.store.put(keys.segment_key(MODEL, "log", "frames", 0, first), data)
 
     def count(self) -> None:
@@ -121,7 +111,7 @@ class Filmed:
         return plain_of(self.store)
 
     def objects(self) -> dict[str, bytes]:
-        """All objects but the policy, whose times are those of the clock."""
+        """All objects except the policy, which contains wall-clock times."""
         folders = ("images", "media", "metadata", "mapreduce-output", "hours")
         return {info.key: self.store.get(info.key) for folder in folders for info in self.store.list(folder)}
 

@@ -1,4 +1,4 @@
-"""`frametally retention`, as a person uses it: tables, one clear message, and what goes on by itself."""
+"""`frametally retention`, as a person uses it: tables, one clear message, and automatic rounds."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def place(tmp_path: Path) -> Iterator[tuple[Filmed, list[list[str]]]]:
 
 @pytest.fixture
 def answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Answered:
-    """Run a command; return what it printed."""
+    """Run a command; return its output."""
     monkeypatch.setenv("FRAMETALLY_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("COLUMNS", "200")
 

@@ -1,4 +1,4 @@
-"""A bucket of a real S3 server is thinned as a folder is, frame by frame."""
+"""A bucket of a real S3 server is thinned like a folder, frame by frame."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Originals, derivatives, reports, sent alerts and dead letters go by the same rules as frames."""
+"""Originals, derivatives, reports, sent alerts and dead letters are removed by the same rules as frames."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from tests.capabilities import needs
-from tests.fakes.records import make_manifest
+from tests.fakes.records import make_manifest, make_segment
 from tests.retention.filmed import FRAMES, START_MS, Filmed, filmed_days
 from tests.traffic.zoned_footage import MODEL
 
@@ -18,7 +18,6 @@ from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import NoProgress
 from frametally.records import DeadLetter, FrameAnnouncement, encode
 from frametally.rules.times import DAY_MS
-from frametally.segments.contents import encode_segment
 from frametally_retention import rounds
 from frametally_retention.dead_letters import dead_letters
 from frametally_retention.policy import (
@@ -61,7 +60,7 @@ def put_video(filmed: Filmed, number: int, *, complete: bool = True) -> str:
 
 
 def make_older(monkeypatch: pytest.MonkeyPatch, filmed: Filmed, newest: str) -> None:
-    """Let the store's clock say that all objects are a month older than `newest`."""
+    """Let the store's clock report that all objects are a month older than `newest`."""
     store = filmed.plain
     listed = store.list
 
@@ -213,16 +212,7 @@ def test_old_dead_letters_are_settled_and_then_their_frames_go(filmed: Filmed) -
         cause="undecodable",
         reason="no picture",
     )
-    data = encode_segment(
-        model=MODEL,
-        log_id="log",
-        topic="frames",
-        partition=0,
-        first_offset=3 * FRAMES,
-        next_offset=3 * FRAMES + 1,
-        frames=[],
-        dead_letters=[letter],
-    )
+    data = make_segment([], [letter], 3 * FRAMES, model=MODEL, log_id="log")
     filmed.store.put(keys.segment_key(MODEL, "log", "frames", 0, 3 * FRAMES), data)
     set_rule(filmed.store, RetentionRule(kind="frames", after_ms=5 * DAY_MS, source="yard"))
     assert filmed.round().spared["not analysed yet"] == 1

@@ -1,4 +1,4 @@
-"""The page and the API of retention, and what the proof says where pictures are gone."""
+"""The page and the API of retention, and the proof's message for removed pictures."""
 
 from __future__ import annotations
 

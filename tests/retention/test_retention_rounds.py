@@ -1,4 +1,4 @@
-"""What goes, what stays, and what a dry run says: on a real folder, with real counts."""
+"""The removed data, the kept data, and a dry run's report: on a real folder, with real counts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run as documents and what they are read by: ids that never change, sums, points in time, rights."""
+"""A run as documents, and their readers: stable ids, sums, points in time, rights."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def fields_by_id(
 
 
 def cells_of(made: dict[str, dict[str, Any]]) -> dict[int, Packed]:
-    """What is packed, by step."""
+    """The packed content, by step."""
     found = {}
     for fields in made.values():
         if fields["kind"] == "cells":
@@ -191,7 +191,7 @@ def test_a_refusal_is_told_by_who_can_mend_it(status: int, reason: str, error: t
     assert type(failure) is error
 
 
-@pytest.mark.timeout(45)  # without the limit it would be waited for a minute
+@pytest.mark.timeout(45)  # without the limit the test would wait for a minute
 def test_a_server_that_says_nothing_is_waited_for_no_longer_than_asked() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         cluster = ElasticsearchCluster(f"elasticsearch+http://127.0.0.1:{silent.getsockname()[1]}", None)
@@ -214,9 +214,9 @@ NO_INDEX = {"type": "index_not_found_exception", "reason": "no such index [count
 
 
 class Server(ThreadingHTTPServer):
-    """An empty Elasticsearch that refuses so many searches with 404, as a real one words it.
+    """An empty Elasticsearch that refuses this many searches with 404, worded as by a real one.
 
-    Of `EXPIRED` those in points in time.
+    With `EXPIRED`, it refuses those in points in time.
     """
 
     def __init__(self, refusals: int, error: dict[str, Any], *, older: bool = False) -> None:
@@ -342,7 +342,7 @@ def test_no_reader_joins_a_point_in_time_in_which_a_search_failed(server: Server
 @pytest.mark.parametrize("server", [(0, EXPIRED)], indirect=True)
 def test_a_search_that_takes_long_holds_up_no_other_reader(server: Server) -> None:
     with closing(open_count_index(url(server))) as index, ThreadPoolExecutor(2) as readers:
-        server.meeting = threading.Barrier(2)  # neither is answered before both have asked
+        server.meeting = threading.Barrier(2)  # neither is answered before both have arrived
         assert [*readers.map(lambda _: index.version(), range(2))] == ["0", "0"]
 
 

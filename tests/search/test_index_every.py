@@ -1,4 +1,4 @@
-"""`frametally index --every`: runs come into the index by themselves, until SIGTERM."""
+"""`frametally index --every`: runs are indexed automatically, until SIGTERM."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`frametally index` takes superseded runs away; what is left is settled and shown as before."""
+"""`frametally index` removes superseded runs; the others are settled and shown as before."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_rounds_of_counting_leave_two_runs_of_a_day_and_the_books_settled(tmp_pa
     output = tmp_path / "data" / "store" / "mapreduce-output"
     for number in range(5):
         frametally("aggregate", "--all")
-        for path in output.rglob("*"):  # as if it had been some hours ago
+        for path in output.rglob("*"):  # as if that were some hours ago
             seconds = path.stat().st_mtime - 2 * HOUR_S
             os.utime(path, (seconds, seconds))
         assert len([*output.rglob("run=*")]) == number + 1

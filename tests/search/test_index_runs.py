@@ -1,4 +1,4 @@
-"""Runs go from part files into the index whole or not at all, once, and the newest wins."""
+"""Runs are indexed as a whole or not at all, once, and the newest wins."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def index_all(store: MemoryStore, index: CountIndex) -> Any:
 
 
 def seen(index: CountIndex) -> list[int]:
-    """What a reader sees: detections per day."""
+    """A reader's view: detections per day."""
     histogram = index.histogram(CountQuery(model="m", base_interval_s=60, interval_s=86_400))
     return [bucket.detections for bucket in histogram.buckets]
 

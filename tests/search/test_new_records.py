@@ -1,4 +1,5 @@
-"""The index takes a day by the names of its hour files: it reads those that it lacks and keeps the others."""
+"""The index identifies a day's content by the names of its hour files: it reads new ones and keeps the
+others."""
 
 from __future__ import annotations
 
@@ -32,7 +33,7 @@ from frametally_search.indexer import IndexReport, index_runs
 
 START_MS = keys.day_start_ms("2026-01-01")
 Day = dict[tuple[str, int], int]
-"""What is counted in each interval of each source, by its number on the day."""
+"""The counts in each interval of each source, by its number on the day."""
 BUSY: Day = {(source, hour): 1 + hour for source in ("gate", "yard") for hour in range(12)}
 LATE = ("gate", 3)
 
@@ -93,7 +94,7 @@ def hour_keys(store: MemoryStore) -> set[str]:
 
 
 def keys_read(store: MemoryStore, index: CountIndex, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What an indexing reads of hour files and part files."""
+    """The hour files and part files that an indexing reads."""
     get, read = store.get, []
     with monkeypatch.context() as patched:
         patched.setattr(store, "get", lambda key: read.append(key) or get(key))
@@ -168,7 +169,7 @@ def test_a_damaged_hour_file_is_named_and_the_day_stays_as_it_was(index: CountIn
 
 
 def test_hours_that_the_index_has_otherwise_than_their_run_are_read_again(index: CountIndex) -> None:
-    """A name promises its records; were it broken, the sum of frames shows it."""
+    """A name promises its records; if the promise is broken, the sum of frames shows it."""
     store = MemoryStore()
     run = put_listed(store, 1, BUSY)
     index_all(store, index)

@@ -40,7 +40,7 @@ def up(names: Sequence[str], options: Sequence[str], into: Path | None) -> int:
 @servers.command()
 @click.argument("names", nargs=-1)
 def install(names: Sequence[str]) -> int:
-    """Fetch what the servers NAMES (default: all) are made of, and start nothing."""
+    """Fetch the programs of the servers NAMES (default: all), and start nothing."""
     install_servers(names or known_servers())
     return 0
 
@@ -58,7 +58,7 @@ def down(names: Sequence[str], into: Path | None) -> int:
 @servers.command()
 @_into
 def status(into: Path | None) -> int:
-    """Show what is up."""
+    """Show the running servers."""
     state = State(_folder(into))
     _print(state.status(), state)
     return 0

@@ -1,4 +1,4 @@
-"""The tests' RabbitMQ without any queue of frametally's, before and after."""
+"""The tests' RabbitMQ without frametally's queues, before and after."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from frametally_videos.queues.amqp_queue import DEAD_LETTERS, EXCHANGE, QUEUES_T
 
 @contextmanager
 def empty_broker(values: Mapping[str, str] | None = None) -> Iterator[tuple[str, ServerAccess]]:
-    """URL of the broker, and how to log in; skips where there is none.
+    """URL of the broker, and how to log in; skips without a broker.
 
-    The queues have fixed names: of the processes that tests are spread over, one at a time has the broker.
+    The queues have fixed names, so only one test process at a time has the broker.
     """
     values = values or server("rabbitmq")
     with (Path(tempfile.gettempdir()) / f"frametally-broker-{urlsplit(values['URL']).port}.lock").open(
@@ -36,17 +36,17 @@ def empty_broker(values: Mapping[str, str] | None = None) -> Iterator[tuple[str,
 
 
 def access_of(values: Mapping[str, str]) -> ServerAccess:
-    """How frametally logs in to that broker."""
+    """frametally's log-in to that broker."""
     return ServerAccess(user=values.get("USER", ""), password=SecretStr(values.get("PASSWORD", "")))
 
 
 def connected(values: Mapping[str, str]) -> Connection:
-    """A connection by the same name and password."""
+    """A connection with the same name and password."""
     return Connection(values["URL"], userid=values.get("USER"), password=values.get("PASSWORD"))
 
 
 def remove_all(values: Mapping[str, str]) -> None:
-    """Remove what frametally makes there."""
+    """Remove frametally's queues there."""
     with closing(connected(values)) as connection, connection.channel() as channel:
         for queue in (*QUEUES_THERE.values(), DEAD_LETTERS):
             channel.queue_delete(queue.name)
@@ -55,7 +55,7 @@ def remove_all(values: Mapping[str, str]) -> None:
 
 
 def waiting_in(values: Mapping[str, str], name: str) -> int:
-    """How many messages wait in a queue; one that nobody has made yet has none."""
+    """The number of messages in a queue; 0 if it does not exist yet."""
     with closing(connected(values)) as connection, connection.channel() as channel:
         try:
             return int(channel.queue_declare(name, passive=True).message_count)

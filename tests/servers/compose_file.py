@@ -1,4 +1,4 @@
-"""The stack's compose file, as docker-compose would read it: variables put in, merges done."""
+"""The stack's compose file, as docker-compose reads it: with variables and merges."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def compose_file(variables: Mapping[str, str]) -> dict[str, Any]:
     """The whole file with the values of `variables`.
 
     Raises:
-        KeyError: One that is required is not there, or empty; the message is the file's.
+        KeyError: A required one is missing or empty; the message is the file's.
     """
     text = yaml.safe_load((STACK / "docker-compose.yml").read_text(encoding="utf-8"))
     with_values: dict[str, Any] = _put_in(text, variables)

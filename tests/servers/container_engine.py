@@ -35,7 +35,7 @@ exec dockerd --host "unix://$0/docker.sock" --exec-root "$0/exec" --pidfile "$0/
 
 
 def main() -> None:
-    """Run the command, and exit as it does."""
+    """Run the command, and exit with its code."""
     signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C reaches the command as well, which then ends
     command = sys.argv[1:]
     if _answers():
@@ -56,10 +56,10 @@ def _answers() -> bool:
 
 @contextmanager
 def _own_engine() -> Iterator[tuple[list[str], dict[str, str]]]:
-    """What to put before a command that runs beside it, and the command's environment.
+    """The prefix for a command that uses it, and the command's environment.
 
     Raises:
-        ServerFailed: It cannot be had here; the message says why.
+        ServerFailed: It is not available here; the message says why.
     """
     if os.geteuid() != 0:
         raise ServerFailed("no Docker engine answers; start one, or run this as root")
@@ -81,7 +81,7 @@ def _own_engine() -> Iterator[tuple[list[str], dict[str, str]]]:
     uplink = None
     try:
         _wait_for(daemon, folder / "log", environment)
-        # The way out to the package indices; nothing comes in by it, nor reaches this machine's loopback.
+        # The way out to the package indices; no connection comes in by it or reaches this machine's loopback.
         uplink = subprocess.Popen(
             ["slirp4netns", "--configure", "--mtu=1400", "--disable-host-loopback", str(daemon.pid), "tap0"],
             stdin=subprocess.DEVNULL,

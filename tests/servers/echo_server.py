@@ -1,4 +1,4 @@
-"""`echo_server.py PORT`: answers every request with what reached it (headers, bytes of a body), as JSON."""
+"""`echo_server.py PORT`: answers every request with the received headers and number of bytes, as JSON."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Echo(BaseHTTPRequestHandler):
-    """Says what it was asked."""
+    """Echoes the request."""
 
     protocol_version = "HTTP/1.1"
 
@@ -17,7 +17,7 @@ class Echo(BaseHTTPRequestHandler):
         self._answer(0)
 
     def do_POST(self) -> None:
-        """Answer once the whole body is there, with how many bytes it had, too."""
+        """Answer once the whole body has arrived, with its length as well."""
         left = length = int(self.headers["Content-Length"])
         while left and (piece := self.rfile.read1(left)):
             left -= len(piece)
@@ -33,7 +33,7 @@ class Echo(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Nothing: the test asks."""
+        """Log nothing: the tests query it."""
 
 
 if __name__ == "__main__":

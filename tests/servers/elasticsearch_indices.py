@@ -1,4 +1,4 @@
-"""A place of its own in the tests' Elasticsearch: an alias whose index is gone afterwards."""
+"""A separate place in the tests' Elasticsearch: an alias whose index is deleted afterwards."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def fresh_alias(
 
 @contextmanager
 def administration(values: Mapping[str, str]) -> Iterator[Elasticsearch]:
-    """A client that may do anything."""
+    """A client with all rights."""
     client = Elasticsearch(
         values["URL"].removeprefix("elasticsearch+"),
         basic_auth=(
@@ -52,7 +52,7 @@ def administration(values: Mapping[str, str]) -> Iterator[Elasticsearch]:
 
 
 def access_of(values: Mapping[str, str], role: str = "") -> ServerAccess:
-    """How frametally logs in there: as the user who may do all it needs, or has one role (`INDEXER`)."""
+    """frametally's log-in there: as the user with all its rights, or with one role (`INDEXER`)."""
     if role:
         return ServerAccess(
             user=f"frametally-{role.lower()}", password=SecretStr(values[f"{role.upper()}_PASSWORD"])

@@ -16,7 +16,7 @@ from pathlib import Path
 
 
 def main() -> None:
-    """Pass on until killed."""
+    """Forward until killed."""
     listening = _listen(sys.argv[1])
     print("ready", flush=True)
     while True:
@@ -61,12 +61,12 @@ def _copy(source: socket.socket, target: socket.socket) -> None:
 
 @contextlib.contextmanager
 def relayed(in_ns: str, port: int, folder: Path) -> Iterator[None]:
-    """In here, the port on the loopback address of the namespace leads to the one out here.
+    """Inside the block, the port on the namespace's loopback address leads to the one outside.
 
     Args:
         in_ns: The command that runs another inside the namespace.
         port: Of the server.
-        folder: Where the socket lies; its path must be short.
+        folder: Folder of the socket; its path must be short.
     """
     path = folder / f"relay-{port}"
     path.unlink(missing_ok=True)

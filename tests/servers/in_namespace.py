@@ -1,7 +1,7 @@
-"""`in_namespace.py COMMAND...`: runs a command in a network of its own, with nothing in it but the loopback.
+"""`in_namespace.py COMMAND...`: runs a command in a separate network that only has the loopback interface.
 
-Names below the test's domain are this machine there. The processes have a namespace of their own, too: what
-the command has started ends with it, and with this script, even if that is killed.
+Names below the test's domain are this machine there. The processes have a separate namespace as well:
+children of the command end with it, and with this script, even if that is killed.
 
 Needs root, `unshare` and `setpriv` (util-linux), and `ip` (Debian: iproute2).
 """
@@ -29,7 +29,7 @@ exit "$?"
 
 
 def main() -> None:
-    """Run the command, and exit as it does."""
+    """Run the command, and exit with its code."""
     if os.geteuid() != 0:
         sys.exit("the stack runs in namespaces of its own, as several users: run this as root")
     hosts = Path(tempfile.gettempdir()) / f"frametally-hosts-{os.getpid()}"

@@ -1,8 +1,8 @@
 """A service of the compose file as it would run in its container, without an engine.
 
-A process gets what an engine would give it: a file system of its own (the machine's, with what is written
-kept apart; read-only where the file says so), its volumes, its user, its environment and no rights. It shares
-the network with its starter, so the caller enters a network namespace first. Only root can do this.
+A process gets what an engine would give it: a separate file system (the machine's, with writes kept apart;
+read-only where the file says so), its volumes, its user, its environment and no rights. It shares the network
+with its starter, so the caller enters a network namespace first. Only root can do this.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[2]
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-# As engines have it: a /dev of its own, whose rights are right.
+# As engines provide it: a separate /dev with the right permissions.
 _DEVICES = """\
 mount -t tmpfs -o mode=755 none $ROOT/dev
 for device in null:3 zero:5 full:7 random:8 urandom:9; do
@@ -31,11 +31,11 @@ ln -s /proc/self/fd/2 $ROOT/dev/stderr"""
 
 @dataclass(frozen=True, kw_only=True)
 class Container:
-    """What to run, and where.
+    """The program to run, and its environment.
 
     Attributes:
         command: The program with its arguments.
-        environment: All of its environment but PATH and HOME.
+        environment: All of its environment except PATH and HOME.
         user: `uid:gid`.
         binds: Files and folders of this machine by the path that it sees them at; `:ro` at the end of the
             path means that it must not write there.
@@ -58,7 +58,7 @@ class Container:
 
 
 def start(container: Container, scratch: Path, log: Path) -> subprocess.Popen[bytes]:
-    """Run it in a session of its own; its output goes to the end of `log`, a signal to the program itself."""
+    """Run it in a separate session; its output is appended to `log`, and signals go to the program itself."""
     scratch.mkdir(parents=True, exist_ok=True)
     script = scratch / "run.sh"
     script.write_text(_script(container, scratch), encoding="utf-8")
@@ -114,7 +114,7 @@ def _script(container: Container, scratch: Path) -> str:
         f"mount -t overlay -o lowerdir=/,upperdir={layers}/upper,workdir={layers}/work overlay {root}",
         f"for part in proc sys; do mount --rbind /$part {root}/$part; done",
         _DEVICES,
-        # A Python may lie in root's own folder.
+        # A Python may be in root's folder.
         f"chmod 711 {root}/root",
         f"printf %s {shlex.quote(container.hosts)} > {root}/etc/hosts",
         container.prepare,
@@ -136,5 +136,5 @@ def _script(container: Container, scratch: Path) -> str:
 
 
 def _at(path: str) -> str:
-    """Where a path of the container lies out here: its links are followed in there."""
+    """The place outside of a path in the container: its links are followed inside."""
     return f'AT="$ROOT$(chroot "$ROOT" realpath -m {shlex.quote(path)})"'

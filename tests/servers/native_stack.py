@@ -43,7 +43,7 @@ _VENV = Path(sys.prefix)
 _NOT_PROPERTIES = {"KAFKA_OPTS", "KAFKA_HEAP_OPTS"}
 JAVA = "/usr/lib/jvm/java-17-openjdk-amd64"
 
-# What the entry points of the images do, as their documentation says it.
+# The work of the images' entry points, according to their documentation.
 KAFKA = """\
 set -euo pipefail
 java="{java}/bin/java"
@@ -72,7 +72,7 @@ if [ ! -e "$PGDATA/PG_VERSION" ]; then
 fi
 exec postgres -D "$PGDATA" -c listen_addresses='*'
 """
-# Erlang's port mapper, which the image leaves running beside it, ends with it here as it does in a container.
+# Erlang's port mapper, which the image leaves running, ends with it here as it does in a container.
 RABBITMQ = """\
 set -euo pipefail
 epmd -address 127.0.0.1 &
@@ -89,7 +89,7 @@ for line in {_USERS}; do
 done
 ln -sfn {JAVA} $ROOT/usr/lib/jvm/default-java
 """
-# As the image with the management page has them.
+# The same as in the image with the management page.
 _RABBITMQ_PLUGINS = """\
 mkdir -p $ROOT/etc/rabbitmq
 rm -rf $ROOT/etc/rabbitmq/*
@@ -99,7 +99,7 @@ chmod -R a+rX $ROOT/etc/rabbitmq
 
 
 def fetch() -> None:
-    """Have all that the stack needs from outside: inside its network there is no way out."""
+    """Fetch everything that the stack needs from outside: its network has no internet access."""
     cache = cache_folder()
     for module in (
         server_traefik,
@@ -117,7 +117,7 @@ def fetch() -> None:
 
 
 def hadoop_image() -> Path:
-    """`/opt/hadoop` of the image, by the commands of the Dockerfile, but for what is in the checkout."""
+    """`/opt/hadoop` of the image, by the commands of the Dockerfile, except for files of the checkout."""
     pom = STACK / "hadoop" / "pom.xml"
     with made_once(
         cache_folder(), f"hadoop-image-{hashlib.sha256(pom.read_bytes()).hexdigest()[:12]}"
@@ -138,7 +138,7 @@ class NativeStack:
     """The services of one stack. A context: at its end everything is stopped."""
 
     def __init__(self, folder: Path, stack: Path, variables: Mapping[str, str]) -> None:
-        """Nothing is started yet.
+        """Starts nothing yet.
 
         Args:
             folder: Where volumes and logs go.
@@ -161,7 +161,7 @@ class NativeStack:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop everything, the youngest first; what takes longer than 5 s is killed."""
+        """Stop everything, the youngest first; kill services that take longer than 5 s."""
         processes = [process for _, process in reversed(self._running.values())]
         for process in processes:
             _signal(process, signal.SIGTERM)
@@ -176,7 +176,7 @@ class NativeStack:
 
     @property
     def hosts(self) -> str:
-        """Every service's name and every name of the domain is this machine."""
+        """Every service's name and every name of the domain resolves to this machine."""
         domain = self.variables["FRAMETALLY_DOMAIN"]
         names = [
             os.uname().nodename,
@@ -186,14 +186,14 @@ class NativeStack:
         return f"127.0.0.1 localhost {' '.join(names)}\n"
 
     def log(self, instance: str) -> Path:
-        """Where the output of a service goes."""
+        """The file for the output of a service."""
         return self.folder / "logs" / f"{instance}.log"
 
     def start(self, name: str, *arguments: str, instance: str = "") -> str:
         """Start a service; with arguments in place of its command, as `docker-compose run` takes them.
 
         Returns:
-            What it is called: its name, or `instance`.
+            Its name, or `instance`.
         """
         instance = instance or name
         container = self._container(name, arguments)
@@ -220,11 +220,11 @@ class NativeStack:
                 time.sleep(0.3)
 
     def finish(self, instance: str, timeout_s: float = 240) -> int:
-        """Wait for one that ends by itself; its exit code."""
+        """Wait for a service that ends by itself; return its exit code."""
         return self._running.pop(instance)[1].wait(timeout=timeout_s)
 
     def run(self, name: str, *arguments: str, timeout_s: float = 240) -> tuple[int, str]:
-        """A service with arguments, to its end: exit code and output."""
+        """Run a service with arguments to its end; return exit code and output."""
         instance = self.start(
             name, *arguments, instance=f"{name}-run-{len(list(self.folder.glob('logs/*')))}"
         )
@@ -234,18 +234,18 @@ class NativeStack:
     def execute(
         self, instance: str, *command: str, timeout_s: float = 120
     ) -> subprocess.CompletedProcess[str]:
-        """A program beside a service that runs, as `docker-compose exec` has it."""
+        """A program next to a running service, as with `docker-compose exec`."""
         container, process = self._running[instance]
         return run_inside(container, process.pid, command, timeout_s=timeout_s)
 
     def kill(self, instance: str) -> None:
-        """SIGKILL, as a crash is."""
+        """SIGKILL, like a crash."""
         _, process = self._running.pop(instance)
         _signal(process, signal.SIGKILL)
         process.wait()
 
     def ended(self) -> dict[str, int]:
-        """Services that were started, have ended by themselves and were not asked for, with exit codes."""
+        """Started services that have ended unasked, with exit codes."""
         codes = {name: process.poll() for name, (_, process) in self._running.items()}
         return {name: code for name, code in codes.items() if code is not None}
 
@@ -297,7 +297,7 @@ class NativeStack:
             command = ["bash", "-c", RABBITMQ]
         return Container(
             command=command,
-            # In containers they all have the same one; here they share a network.
+            # In containers they all have the same port; here they share a network.
             environment=environment
             | {"FRAMETALLY_METRICS_ADDRESS": f"0.0.0.0:{next(self._metrics_ports)}"}
             | self.extra.get(name, {}),
@@ -316,7 +316,7 @@ class NativeStack:
         return self.volume(source, user)
 
     def volume(self, source: str, user: str) -> Path:
-        """A named volume: as the folder of the image is, it belongs to the service's user."""
+        """A named volume: like the folder of the image, it belongs to the service's user."""
         volume = self.folder / "volumes" / source
         if not volume.is_dir():
             volume.mkdir(parents=True)
@@ -373,7 +373,7 @@ class NativeStack:
 
 
 def _succeeds(container: Container, pid: int, command: Sequence[str]) -> bool:
-    """Whether a health check passes; one that a busy machine is too slow for does not."""
+    """Whether a health check passes; a timeout on a busy machine counts as failure."""
     try:
         return run_inside(container, pid, command, timeout_s=60).returncode == 0
     except subprocess.TimeoutExpired:

@@ -1,8 +1,8 @@
-"""`onvif_network.py IPYCAM [USER PASSWORD]`: what `frametally live discover` finds beside an IPyCam device.
+"""`onvif_network.py IPYCAM [USER PASSWORD]`: runs `frametally live discover` next to an IPyCam device.
 
-IPyCam is a virtual camera of others (MIT); IPYCAM is the folder that it is installed in. Its discovery, which
-listens to the multicast group of WS-Discovery, and its services answer here, in a network of their own: run
-it by `in_namespace.py`. Prints the JSON of the command; the exit code is that of the command.
+IPyCam is a third-party virtual camera (MIT); IPYCAM is the folder that it is installed in. Its discovery,
+which listens to the multicast group of WS-Discovery, and its services answer here, in a network of their own:
+run it by `in_namespace.py`. Prints the JSON of the command; the exit code is that of the command.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A place of its own in the tests' PostgreSQL: a schema that is gone afterwards."""
+"""A separate place in the tests' PostgreSQL: a schema that is deleted afterwards."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def fresh_schema(values: Mapping[str, str] | None = None) -> Iterator[tuple[str,
 
 @contextmanager
 def administration(values: Mapping[str, str]) -> Iterator[psycopg.Connection]:
-    """A connection by the same name and password, each statement a transaction."""
+    """A connection with the same name and password, each statement a transaction."""
     url = urlsplit(values["URL"])
     with psycopg.connect(
         host=url.hostname,
@@ -48,5 +48,5 @@ def administration(values: Mapping[str, str]) -> Iterator[psycopg.Connection]:
 
 
 def access_of(values: Mapping[str, str]) -> ServerAccess:
-    """How frametally logs in to that server."""
+    """frametally's log-in to that server."""
     return ServerAccess(user=values.get("USER", ""), password=SecretStr(values.get("PASSWORD", "")))

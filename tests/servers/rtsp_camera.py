@@ -19,13 +19,13 @@ _TELLS_EVERY_NS = 100_000_000
 
 
 def tell_the_time_at_once(media: GstRtspServer.RTSPMedia) -> None:
-    """Have it report its clock ten times a second: by itself it begins after some seconds."""
+    """Report its clock ten times a second: by default reports begin after some seconds."""
     for number in range(media.n_streams()):
         media.get_stream(number).get_rtpsession().set_property("rtcp-min-interval", _TELLS_EVERY_NS)
 
 
 def main(port: str, launch: str, user: str = "", password: str = "", pem: str = "") -> None:
-    """Serve until killed; with a user only whom it is told the password (Digest)."""
+    """Serve until killed; with a user, only to clients that know the password (Digest)."""
     Gst.init(None)
     server = GstRtspServer.RTSPServer()
     server.set_address("127.0.0.1")

@@ -1,4 +1,4 @@
-"""A folder of its own in a bucket of the S3 server, and keys that may do only some things."""
+"""A separate folder in a bucket of the S3 server, and keys with limited rights."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from frametally.settings.fields import SecretStr
 
 
 class S3Place(NamedTuple):
-    """Where a test's objects lie: `url` is `s3://bucket/prefix`."""
+    """The place of a test's objects: `url` is `s3://bucket/prefix`."""
 
     url: str
     access: StoreAccess
 
     def open(self, **changed: Any) -> ObjectStore:
-        """The store, with some of the access changed."""
+        """The store, with changes to the access."""
         return open_object_store(self.url, self.access_with(**changed))
 
     def access_with(self, **changed: Any) -> StoreAccess:
-        """The access with some of it changed."""
+        """The access with some changes."""
         fields = {name: getattr(self.access, name) for name in self.access.__dataclass_fields__}
         return StoreAccess(**(fields | changed))
 
     def environment(self, **changed: Any) -> Mapping[str, str]:
-        """What makes a stage use it."""
+        """The settings that make a stage use it."""
         access = self.access_with(**changed)
         return {
             "FRAMETALLY_STORE_URL": self.url,
@@ -43,7 +43,7 @@ class S3Place(NamedTuple):
 
 
 def root_access() -> StoreAccess:
-    """The server, with the key that may do everything; or a skip."""
+    """The server, with the key that has all rights; or a skip."""
     values = server("s3")
     return StoreAccess(
         endpoint=values["URL"], access_key=values["ACCESS_KEY"], secret_key=SecretStr(values["SECRET_KEY"])
@@ -51,12 +51,12 @@ def root_access() -> StoreAccess:
 
 
 def new_bucket_name() -> str:
-    """A bucket that is not there yet."""
+    """A bucket that does not exist yet."""
     return f"frametally-{uuid.uuid4().hex[:12]}"
 
 
 def key_with_policy(access: StoreAccess, policy: Mapping[str, Any]) -> StoreAccess:
-    """A key of a new user who may do what `policy` says, by AWS's IAM calls."""
+    """A key of a new user with the rights of `policy`, by AWS's IAM calls."""
     iam = boto3.client(
         "iam",
         endpoint_url=access.endpoint,
@@ -82,10 +82,9 @@ _UNKNOWN = {
 
 
 def known_to_the_test_server(whole: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The policy without what SeaweedFS's policies of users have no words for.
+    """The policy without actions that SeaweedFS's policies of users do not know.
 
-    Those are the actions on buckets, and those on the parts of a write: it takes the latter for a part of
-    putting objects.
+    These are the actions on buckets, and those on the parts of a write, which it treats as puts of objects.
     """
     statements = [
         statement | {"Action": left}

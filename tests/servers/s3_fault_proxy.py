@@ -1,4 +1,4 @@
-"""An HTTP proxy on the loopback address that stands before an S3 server and spoils some of its calls."""
+"""An HTTP proxy on the loopback address in front of an S3 server that spoils some of its calls."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from urllib.parse import urlsplit
 
 Fault = Literal["", "500", "503", "refused", "lost answer", "cut short"]
 FAULTS: tuple[Fault, ...] = ("500", "503", "refused", "lost answer", "cut short")
-"""A server's error, its word to slow down, a connection closed before the call was passed on or after it, and
-a body of which only half comes."""
+"""A server's error, its request to slow down, a connection closed before or after the call was forwarded, and
+half a body."""
 
 Choose = Callable[[str, str], Fault]
-"""Given method and path of a call, what to do to it; empty: nothing."""
+"""Return the fault for a call with this method and path; empty for none."""
 
 _NOT_PASSED_ON = {"connection", "keep-alive", "transfer-encoding", "content-length", "server", "date"}
 
 
 def some_of(share: float, seed: int) -> Choose:
-    """Spoils that share of all calls, each in one of the ways."""
+    """Spoils this share of all calls, each in one of the ways."""
     chance, lock = random.Random(seed), threading.Lock()  # noqa: S311 - no secret
 
     def choose(method: str, path: str) -> Fault:
@@ -34,7 +34,7 @@ def some_of(share: float, seed: int) -> Choose:
 
 
 class FaultProxy:
-    """Passes calls on to `upstream`, but for those that `choose` spoils; `url` is its address.
+    """Passes calls on to `upstream`, except those that `choose` spoils; `url` is its address.
 
     Attributes:
         spoilt: How many calls were spoilt, by fault.
@@ -42,7 +42,7 @@ class FaultProxy:
     """
 
     def __init__(self, upstream: str, choose: Choose, *, headers: Mapping[str, str] | None = None) -> None:
-        """`headers` take the place of the caller's own, as if it had sent them."""
+        """`headers` replace the caller's own."""
         self.spoilt: dict[str, int] = {}
         self.calls: list[tuple[str, str]] = []
         address = urlsplit(upstream)
@@ -107,13 +107,13 @@ class FaultProxy:
             do_GET = do_PUT = do_HEAD = do_POST = do_DELETE = pass_on  # noqa: N815 - http.server's names
 
             def log_message(self, *arguments: object) -> None:
-                """Says nothing."""
+                """Log nothing."""
 
         class Server(ThreadingHTTPServer):
             daemon_threads = True
 
             def handle_error(self, *arguments: object) -> None:
-                """Whoever called may have gone."""
+                """The client may have gone."""
 
         self._server = Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"

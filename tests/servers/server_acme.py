@@ -1,4 +1,4 @@
-"""Pebble: Let's Encrypt's own server for tests, with a DNS that knows every name as this machine."""
+"""Pebble: Let's Encrypt's test server, with a DNS that resolves every name to this machine."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _PACKAGE = "github.com/letsencrypt/pebble/v2/cmd"
 
 
 def start(place: Place) -> dict[str, str]:
-    """Start it; the options `acme_http_port` and `acme_tls_port` say where it looks for who asks.
+    """Start it; the options `acme_http_port` and `acme_tls_port` are the ports for its challenges.
 
-    Its certificates are new at every start: what was issued before is worth nothing afterwards.
+    Its certificates are new at every start; earlier ones are worthless afterwards.
     """
     pebble, dns = install(place.cache)
     authority = trustme.CA()
@@ -67,13 +67,13 @@ def start(place: Place) -> dict[str, str]:
 
 
 def install(cache: Path) -> tuple[Path, Path]:
-    """Pebble, and the DNS that it asks."""
+    """Pebble, and the DNS server that it uses."""
     pebble = go_program(cache, f"pebble-{VERSION}", f"{_PACKAGE}/pebble@{VERSION}")
     return pebble, go_program(cache, f"pebble-dns-{VERSION}", f"{_PACKAGE}/pebble-challtestsrv@{VERSION}")
 
 
 def _save_root(place: Place, port: int) -> bool:
-    """Keep the certificate that all that it issues goes back to."""
+    """Keep the root certificate of all certificates that it issues."""
     context = ssl.create_default_context(cafile=str(place.folder / "ca.pem"))
     request = f"https://127.0.0.1:{port}/roots/0"
     with urllib.request.urlopen(request, timeout=5.0, context=context) as answer:

@@ -34,7 +34,7 @@ _HEAP_MB = "384"
 
 
 def start(place: Place) -> dict[str, str]:
-    """Start it; a later start finds the data again."""
+    """Start it; a later start has the data again."""
     java = _java_home()
     heap_mb = place.options.get("heap_mb", _HEAP_MB)
     home = _unpacked(place)
@@ -52,7 +52,7 @@ def start(place: Place) -> dict[str, str]:
         f"path.data: {data}\n"
         f"path.logs: {logs}\n"
         "cluster.routing.allocation.disk.threshold_enabled: false\n"
-        # Said, or the first start would turn on TLS by itself.
+        # Set explicitly, or the first start would turn on TLS by itself.
         "xpack.security.enabled: true\n",
         encoding="utf-8",
     )
@@ -60,7 +60,7 @@ def start(place: Place) -> dict[str, str]:
     (config / "jvm.options.d" / "tests.options").write_text(
         f"-Xms{heap_mb}m\n-Xmx{heap_mb}m\n-XX:-HeapDumpOnOutOfMemoryError\n"
         "-Xlog:disable\n-Xlog:all=warning:stderr\n"
-        # Ready sooner; with a heap of its own it is measured, as it would run.
+        # Starts faster; measurements set the heap, as in a real deployment.
         + ("-XX:TieredStopAtLevel=1\n" if heap_mb == _HEAP_MB else ""),
         encoding="utf-8",
     )
@@ -90,7 +90,7 @@ def start(place: Place) -> dict[str, str]:
 
 
 def install(cache: Path) -> Path:
-    """Have Java 17, and the distribution, packed."""
+    """Install Java 17, and the packed distribution."""
     _java_home()
     return maven_file(cache, _ARTIFACT, _SHA256)
 
@@ -121,7 +121,7 @@ def _java_homes() -> list[Path]:
 
 
 def _write_users(place: Place, config: Path) -> None:
-    """The users as Elasticsearch's own tool would write them; that takes a Java start for each."""
+    """The users in the format of Elasticsearch's tool, which needs a Java start for each."""
     names: dict[str, list[str]] = {}
     lines = []
     for user, roles in _USERS.items():

@@ -19,7 +19,7 @@ from serving.place import Place
 from serving.processes import Process
 
 VERSION = "3.4.2"
-# The NodeManager says "Shutting down" at once, and goes on for ten seconds.
+# The NodeManager logs "Shutting down" at once, and continues for ten seconds.
 STOP_WITHIN_S = 4.0
 _ARTIFACTS = (
     "hadoop-streaming",
@@ -183,7 +183,7 @@ _READY = {
 
 
 def start(place: Place) -> dict[str, str]:
-    """Start the five daemons, and what holds their namespace."""
+    """Start the five daemons, and the process that holds their namespace."""
     lib = install(place.cache)
     java_home = Path(shutil.which("java") or "java").resolve().parents[1]
     folder = place.folder
@@ -216,10 +216,10 @@ def start(place: Place) -> dict[str, str]:
             process=_process(place, "resourcemanager"),
             timeout_s=120,
         )
-    # As on any cluster; here it lets the first job find it.
+    # As on any cluster, which lets the first job find it.
     place.run([folder / "bin" / "hadoop", "fs", "-mkdir", "-p", "hdfs:///tmp"])
     return {
-        # Nobody out here can connect to it: so it names no port.
+        # No process outside can connect to it, so it names no port.
         "FRAMETALLY_TEST_HADOOP_URL": "hdfs://namespace",
         "FRAMETALLY_TEST_HADOOP_FOLDER": str(folder),
         "FRAMETALLY_TEST_HADOOP_BIN": str(folder / "bin" / "hadoop"),
@@ -228,7 +228,7 @@ def start(place: Place) -> dict[str, str]:
 
 
 def install(cache: Path) -> Path:
-    """Have Java and a few commands, and the folder with Hadoop's jars."""
+    """Install Java and a few commands, and the folder with Hadoop's jars."""
     debian("java", ["default-jre-headless"])
     for command, package in (("unshare", "util-linux"), ("ip", "iproute2"), ("curl", "curl")):
         debian(command, [package])
@@ -236,7 +236,7 @@ def install(cache: Path) -> Path:
 
 
 def start_daemon(place: Place, label: str) -> Process:
-    """Start one of the daemons, also one that a test has killed."""
+    """Start one of the daemons, including one that a test has killed."""
     folder = place.folder
     lib = maven_jars(place.cache, f"hadoop-{VERSION}", _POM)
     java = Path(shutil.which("java") or "java").resolve()
@@ -280,7 +280,7 @@ def _configure(folder: Path, lib: Path, java_home: Path) -> None:
         "logs/userlogs",
         *(f"conf/webapps/{one}" for one in ("hdfs", "datanode", "static")),
     ):
-        (folder / name).mkdir(parents=True, exist_ok=True)  # the daemons look for webapps/, empty will do
+        (folder / name).mkdir(parents=True, exist_ok=True)  # the daemons require webapps/, which may be empty
     values = {"folder": folder, "lib": lib, "jvm": _JVM, "java_home": java_home}
     for name, text in _SITES.items():
         pairs = [line.split(" ", 1) for line in text.format(**values).splitlines() if line]
@@ -290,7 +290,7 @@ def _configure(folder: Path, lib: Path, java_home: Path) -> None:
         site = f'<?xml version="1.0"?><configuration>{body}</configuration>\n'
         (folder / "conf" / f"{name}.xml").write_text(site, encoding="utf-8")
     (folder / "conf" / "log4j.properties").write_text(_LOG4J, encoding="utf-8")
-    (folder / "fs.jsa").unlink(missing_ok=True)  # it holds for one class path only
+    (folder / "fs.jsa").unlink(missing_ok=True)  # it only works for one class path
     with zipfile.ZipFile(folder / "conf.jar", "w") as jar:
         for path in (folder / "conf").iterdir():
             if path.is_file():

@@ -88,7 +88,7 @@ rootLogger.appenderRef.o.ref=O
 
 
 def start(place: Place) -> dict[str, str]:
-    """Start the node; its data, users and certificates stay from start to start."""
+    """Start the node; its data, users and certificates persist over starts."""
     jars = install(place.cache)
     passwords = {name: place.secret(name) for name in (*_ROLES, _USER, _OTHER_USER)}
     _write_secret(place.folder / "jaas.conf", _with_passwords(_JAAS.read_text(encoding="utf-8"), passwords))
@@ -139,7 +139,7 @@ def start(place: Place) -> dict[str, str]:
 
 
 def install(cache: Path) -> Path:
-    """Have Java, and the folder with Kafka's jars."""
+    """Install Java, and the folder with Kafka's jars."""
     debian("java", ["openjdk-17-jre-headless"])
     return maven_jars(cache, f"kafka-{VERSION}", _POM)
 
@@ -155,7 +155,7 @@ def _with_passwords(example: str, passwords: dict[str, str]) -> str:
 
 
 def _make_certificates(folder: Path) -> None:
-    """A private authority, and the node's certificate and key as Kafka reads them: PKCS 8, then the chain."""
+    """A private authority, and the node's certificate and key in Kafka's format: PKCS 8, then the chain."""
     until = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=365 * _CERTIFICATE_YEARS)
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(folder / "ca.pem"))

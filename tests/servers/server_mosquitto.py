@@ -1,4 +1,4 @@
-"""Mosquitto, Debian's: an MQTT broker with a password, a port with TLS, loopback alone."""
+"""Mosquitto from Debian: an MQTT broker with a password, a port with TLS, loopback only."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _USER = "frametally"
 
 
 def start(place: Place) -> dict[str, str]:
-    """Start it, with the user `frametally`, who may publish and hear all."""
+    """Start it, with the user `frametally`, who may publish and read everything."""
     install(place.cache)
     port, tls_port = place.port(), place.port("tls")
     folder = place.folder
@@ -49,7 +49,7 @@ def start(place: Place) -> dict[str, str]:
 
 
 def install(cache: Path) -> None:
-    """Have its program, and no service of it."""
+    """Install its program without a service."""
     del cache
     if not _PROGRAM.exists():
         with no_service_started("mosquitto"):

@@ -1,4 +1,4 @@
-"""PostgreSQL, Debian's: with passwords, TLS, and an order of texts that is not Python's."""
+"""PostgreSQL from Debian: with passwords, TLS, and a collation that differs from Python's."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _USER, _DATABASE = "frametally", "frametally"
 
 
 def start(place: Place) -> dict[str, str]:
-    """Start it, with the database `frametally` owned by the user `frametally`, who may make others."""
+    """Start it, with the database `frametally` owned by the user `frametally`, who may create others."""
     programs = install(place.cache)
     port, data = place.port(), place.folder / "data"
-    made = place.folder / "made"  # the last thing that is: a first start that failed begins anew
+    made = place.folder / "made"  # the last step: a first start that failed starts over
     new = not made.is_file()
     if new:
         shutil.rmtree(data, ignore_errors=True)
@@ -27,7 +27,7 @@ def start(place: Place) -> dict[str, str]:
     if new:
         password_file = place.folder / "superuser-password"
         password_file.write_text(place.secret("superuser"), encoding="utf-8")
-        # ICU's order of texts differs from that of their code points: who needs that one must ask for it.
+        # ICU's collation differs from code points: code that needs those must request them.
         place.run(
             [
                 programs / "initdb",
@@ -54,7 +54,7 @@ def start(place: Place) -> dict[str, str]:
         "max_connections": 200,
     }
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-    # Left by one that was killed; a dead process that nobody has waited for yet would look alive to it.
+    # Left by a killed server; a dead process that its parent has not waited for would look alive to it.
     (data / "postmaster.pid").unlink(missing_ok=True)
     process = place.spawn([programs / "postgres", "-D", data, *options], unprivileged=True)
     place.wait_until(lambda: _ready(place, programs, port), process=process)
@@ -71,7 +71,7 @@ def start(place: Place) -> dict[str, str]:
 
 
 def install(cache: Path) -> Path:
-    """Have its programs; the folder of the newest."""
+    """Install its programs; return the folder of the newest."""
     del cache
     debian("", ["postgresql"], found=_programs())
     if not _programs():
@@ -88,7 +88,7 @@ def _ready(place: Place, programs: Path, port: int) -> bool:
         pass
     try:
         _sql(place, programs, "SELECT 1")
-    except ServerFailed:  # it still starts up
+    except ServerFailed:  # it is still starting
         return False
     return True
 

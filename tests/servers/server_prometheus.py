@@ -1,4 +1,5 @@
-"""Prometheus, Debian's, on loopback: it scrapes each second what tests write into its folder of targets."""
+"""Prometheus from Debian, on loopback: each second it scrapes the targets that tests write into
+its folder."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ scrape_configs:
 
 
 def start(place: Place) -> dict[str, str]:
-    """Start it with no target."""
+    """Start it without targets."""
     install(place.cache)
     folder, port = place.folder, place.port()
     targets = folder / "targets"
@@ -47,7 +48,7 @@ def start(place: Place) -> dict[str, str]:
 
 
 def install(cache: Path) -> None:
-    """Have its program, promtool and Alertmanager, and no service of them."""
+    """Install its program, promtool and Alertmanager, without services."""
     del cache
     for program in ("prometheus", "prometheus-alertmanager"):
         if shutil.which(program) is None:
@@ -56,7 +57,7 @@ def install(cache: Path) -> None:
 
 
 def scrape(targets: Path, name: str, address: str) -> Path:
-    """Have it scrape `address` (`127.0.0.1:5001`) as the instance `name`, until the file is removed."""
+    """Make it scrape `address` (`127.0.0.1:5001`) as the instance `name`, until the file is removed."""
     file = targets / f"{name}.json"
     fresh = file.with_suffix(".new")
     fresh.write_text(json.dumps([{"targets": [address], "labels": {"instance": name}}]), encoding="utf-8")

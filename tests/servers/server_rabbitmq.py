@@ -1,4 +1,4 @@
-"""RabbitMQ, Debian's, with Erlang's port mapper beside it: a password, a port with TLS, loopback alone."""
+"""RabbitMQ from Debian, with Erlang's port mapper: a password, a port with TLS, loopback only."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from serving.place import Place, answers
 
 STOP_WITHIN_S = 20.0
 _PROGRAM = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
-"""Not the one in /usr/sbin, which wants to be the user rabbitmq."""
+"""Not the one in /usr/sbin, which must run as the user rabbitmq."""
 _USER = "frametally"
 _READY_WITHIN_S = 300.0
 
 
 def start(place: Place) -> dict[str, str]:
-    """Start it, with the user `frametally`, who may do all there."""
+    """Start it, with the user `frametally`, who has all rights."""
     install(place.cache)
     port, tls_port, epmd_port = place.port(), place.port("tls"), place.port("epmd")
     folder = place.folder
@@ -45,7 +45,7 @@ def start(place: Place) -> dict[str, str]:
     configuration.touch(mode=0o600)
     configuration.write_text("".join(f"{key} = {value}\n" for key, value in settings.items()))
     (folder / "enabled_plugins").write_text("[].\n")
-    # In the foreground: else Erlang would leave one of its own behind.
+    # In the foreground: otherwise Erlang would start a separate one that stays.
     mapper = place.spawn(["epmd", "-address", "127.0.0.1", "-port", str(epmd_port)], label="epmd")
     place.wait_until(lambda: answers(epmd_port), process=mapper)
     broker = place.spawn(
@@ -79,7 +79,7 @@ def start(place: Place) -> dict[str, str]:
 
 
 def install(cache: Path) -> None:
-    """Have its program, and no service of it."""
+    """Install its program without a service."""
     del cache
     if not _PROGRAM.exists():
         with no_service_started("rabbitmq-server"):
@@ -91,6 +91,6 @@ def _lets_in(port: int, password: str) -> bool:
     with closing(connection):
         try:
             connection.connect()
-        except (OperationalError, *connection.connection_errors):  # it still starts up
+        except (OperationalError, *connection.connection_errors):  # it is still starting
             return False
     return True

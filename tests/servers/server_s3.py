@@ -1,4 +1,4 @@
-"""S3: SeaweedFS with credentials, and with users that a test makes by the IAM calls of AWS."""
+"""S3: SeaweedFS with credentials, and with users that a test creates by AWS's IAM calls."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _ACCESS_KEY = "frametally-tests"
 
 
 def start(place: Place) -> dict[str, str]:
-    """Start it, with one key that may do everything."""
+    """Start it, with one key that has all rights."""
     weed = install(place.cache)
     data, config = place.folder / "data", place.folder / "s3.json"
-    shutil.rmtree(data, ignore_errors=True)  # every test makes a bucket of its own
+    shutil.rmtree(data, ignore_errors=True)  # every test makes a separate bucket
     data.mkdir()
     port, secret = place.port("s3"), place.secret("secret_key")
     identity = {
@@ -50,7 +50,7 @@ def start(place: Place) -> dict[str, str]:
             f"-s3.config={config}",
         ]
         + ["-s3.iam.readOnly=false"],
-        # A bucket has volumes of its own, seven at once unless told otherwise.
+        # Each bucket gets separate volumes, seven at once by default.
         env={"WEED_MASTER_VOLUME_GROWTH_COPY_1": "1"},
     )
     url = f"http://127.0.0.1:{port}"

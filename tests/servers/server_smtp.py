@@ -1,4 +1,5 @@
-"""Exim, Debian's: a mail server on loopback that takes mail by TLS and a password alone, into one file."""
+"""Exim from Debian: a mail server on loopback that accepts mail only with TLS and a password, into
+one file."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ from serving.processes import NOBODY
 
 _PROGRAM = Path("/usr/sbin/exim4")
 _USER = "frametally@example.org"
-# `$auth2` is the name and `$auth3` the password; what is taken is kept, and goes nowhere.
+# `$auth2` is the name and `$auth3` the password; accepted mail is kept, and not forwarded.
 _CONFIGURATION = """\
 primary_hostname = mail.example.org
 exim_user = OWNER
@@ -64,10 +65,10 @@ plain:
 
 
 def start(place: Place) -> dict[str, str]:
-    """Start it; who is mailed as `nobody@...` is refused."""
+    """Start it; mail to `nobody@...` is refused."""
     install(place.cache)
     folder, port, tls_only = place.folder, place.port(), place.port("tls")
-    # As another user than root it runs without any right, and delivers to a file of that user's.
+    # As a user other than root it runs without any rights, and delivers to a file of that user.
     is_root = os.geteuid() == 0
     owner = pwd.getpwuid(NOBODY if is_root else os.geteuid()).pw_name
     group = grp.getgrgid(NOBODY if is_root else os.getegid()).gr_name
@@ -107,7 +108,7 @@ def start(place: Place) -> dict[str, str]:
 
 
 def install(cache: Path) -> None:
-    """Have its program, and no service of it."""
+    """Install its program without a service."""
     del cache
     if not _PROGRAM.exists():
         with no_service_started("exim4-daemon-light"):

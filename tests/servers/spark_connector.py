@@ -1,4 +1,4 @@
-"""Spark's Kafka connector, with what it needs and Spark itself has not."""
+"""Spark's Kafka connector, with its dependencies that Spark itself lacks."""
 
 from __future__ import annotations
 
@@ -30,5 +30,5 @@ _POM = (
 
 
 def connector_jars() -> list[Path]:
-    """Fetch the jars, if they are not there yet, and check each against its hash; raises `ServerFailed`."""
+    """Fetch missing jars, and check each against its hash; raises `ServerFailed`."""
     return sorted(maven_jars(cache_folder(), f"spark-kafka-{VERSION}", _POM).iterdir())

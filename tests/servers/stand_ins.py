@@ -1,9 +1,9 @@
-"""Stand-ins for the images of others, under their tags, where no registry can be reached.
+"""Replacements for third-party images, under their tags, for machines that cannot reach a registry.
 
-A Debian from `debootstrap`, and on top of it the very programs that the images are of, from the servers'
-cache or from Debian. What they prove is our Dockerfile and compose file, the rights, the networks, the health
-checks and the product in them; not the vendors' images. How this machine reaches its package indices is in
-them: its certificates, pip's and npm's files, and the variables that these read.
+Each is a Debian from `debootstrap` with the image's programs, from the servers' cache or from Debian. They
+test our Dockerfile and compose file, the rights, the networks, the health checks and the product; not the
+vendors' images. They contain this machine's access to its package indices: its certificates, pip's and npm's
+files, and their variables.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ done > /opt/kafka/config/server.properties
 """
 
 Docker = Callable[..., str]
-"""Runs `docker` with these arguments, to the end; returns its output, raises if it fails."""
+"""Run `docker` with these arguments to the end; return its output, or raise if it fails."""
 
 
 def names() -> dict[str, str]:
-    """The image of each service, and of each first stage of the Dockerfile, by tag alone."""
+    """The image of each service, and of each first stage of the Dockerfile, by its tag."""
     services = compose_file(dict.fromkeys(required_variables(), "unused"))["services"]
     named = {name: service["image"] for name, service in services.items() if "build" not in service}
     stages = targets()
@@ -58,14 +58,14 @@ def names() -> dict[str, str]:
 
 
 def build(docker: Docker, folder: Path) -> None:
-    """Make all of them in the engine; what is there already costs seconds.
+    """Make all of them in the engine; existing ones take seconds.
 
     Args:
         docker: The engine.
         folder: An empty one for what goes into the images.
 
     Raises:
-        ServerFailed: A program cannot be had.
+        ServerFailed: A program is not available.
     """
     native_stack.fetch()
     if _BASE not in docker("images", "--format", "{{.Repository}}:{{.Tag}}"):
@@ -78,7 +78,7 @@ def build(docker: Docker, folder: Path) -> None:
 
 
 def build_pebble(docker: Docker, folder: Path) -> None:
-    """Make the image of Let's Encrypt's server for tests, on the image that the product's begin with."""
+    """Make the image of Let's Encrypt's test server, based on the base image of the product's."""
     folder.mkdir(parents=True)
     shutil.copy(server_acme.install(cache_folder())[0], folder)
     text = 'COPY pebble /usr/local/bin/\nUSER 1000:1000\nENTRYPOINT ["pebble"]\n'
@@ -92,7 +92,7 @@ def _make(docker: Docker, folder: Path, image: str, text: str) -> None:
 
 
 def _debian() -> Path:
-    """A file system of Debian's, as `debootstrap` makes it."""
+    """A Debian file system, made by `debootstrap`."""
     debian("debootstrap", ["debootstrap"])
     packages = "python3,python3-venv,ca-certificates,curl"
     with made_once(cache_folder(), "debian-bookworm") as fresh:
@@ -152,7 +152,7 @@ def _kafka(folder: Path) -> str:
 
 
 def _elasticsearch(folder: Path) -> str:
-    # The settings of the environment that have a dot in their name are Elasticsearch's own.
+    # Environment variables with a dot in their name are Elasticsearch's settings.
     arguments = "set -- $(env | grep -E '^[a-z_.]+\\.[a-z_.]+=' | sed 's/^/-E/')\n"
     _script(folder, arguments + native_stack.ELASTICSEARCH)
     archive = maven_file(cache_folder(), server_elasticsearch._ARTIFACT, server_elasticsearch._SHA256)
@@ -195,7 +195,7 @@ def _rabbitmq(folder: Path) -> str:
     return (
         f"{_APT} rabbitmq-server\n"
         "RUN echo '[rabbitmq_management].' > /etc/rabbitmq/enabled_plugins"
-        # The package makes a cookie that its own user alone may read.
+        # The package creates a cookie that only its user may read.
         " && rm -rf /var/lib/rabbitmq && install -d -m 1777 /var/lib/rabbitmq /var/log/rabbitmq"
         " && chmod -R a+rX /etc/rabbitmq\n"
         "ENV HOME=/var/lib/rabbitmq RABBITMQ_LOGS=-\n"

@@ -1,4 +1,4 @@
-"""TLS before a server that has none: what comes in is passed on, byte by byte."""
+"""TLS in front of a server without it: data is passed on, byte by byte."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import trustme
 
 
 class TlsFront:
-    """Listens on a port of its own inside the `with` block.
+    """Listens inside the `with` block.
 
     Attributes:
-        port: Where, on 127.0.0.1.
+        port: A free port on 127.0.0.1.
     """
 
     def __init__(self, certificate: trustme.LeafCert, behind: int) -> None:
-        """Take connections with this certificate; pass them on to the port `behind`."""
+        """Accept connections with this certificate; forward them to the port `behind`."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         certificate.configure_cert(context)
 

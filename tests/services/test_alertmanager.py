@@ -1,4 +1,4 @@
-"""A real Alertmanager takes the settings that cloud-setup writes, and mails by a real mail server."""
+"""A real Alertmanager accepts the settings of cloud-setup, and mails by a real mail server."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_an_alert_is_mailed_by_the_mail_server_of_the_stack(tmp_path: Path) -> N
         }
     )
     settings = tmp_path / "alertmanager.yml"
-    settings.write_text(text.replace('"30s"', '"0s"'))  # the first mail waits for nothing more
+    settings.write_text(text.replace('"30s"', '"0s"'))  # the first mail does not wait for more
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     url = f"http://127.0.0.1:{port}"

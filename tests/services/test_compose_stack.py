@@ -68,9 +68,9 @@ STAGES = {
     "dashboard": "serve",
     "alerts": "alerts",
 }
-"""By service with rights of its own: the command that it runs."""
+"""By service with separate rights: its command."""
 WAITING = {"consumer": "kafka", "indexer": "elasticsearch", "aggregator": "elasticsearch"}
-"""By service: the server that it says it waits for."""
+"""By service: the server that it reports to wait for."""
 ROOT = """\
 import ssl, urllib.request as r
 print(r.urlopen("https://127.0.0.1:15000/roots/0", context=ssl._create_unverified_context()).read().decode())
@@ -78,7 +78,7 @@ print(r.urlopen("https://127.0.0.1:15000/roots/0", context=ssl._create_unverifie
 
 
 class Stack:
-    """The compose file of a checkout of its own, in a project of its own."""
+    """The compose file of a separate checkout, in a separate project."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "cloud-services"
@@ -86,7 +86,7 @@ class Stack:
         self._environment = os.environ | {"COMPOSE_PROJECT_NAME": self.project}
 
     def run(self, *command: str, code: int = 0) -> str:
-        """A documented command, in the stack's folder; its output."""
+        """Run a documented command in the stack's folder; return its output."""
         done = subprocess.run(
             command,
             cwd=self.folder,
@@ -102,7 +102,7 @@ class Stack:
         return done.stdout
 
     def states(self) -> dict[str, str]:
-        """Each service: `healthy`, `starting`, ... or `exited 0`."""
+        """The state of each service: `healthy`, `starting`, ... or `exited 0`."""
         states = {}
         for container in self.run("docker-compose", "ps", "--all", "--quiet").split():
             [seen] = json.loads(docker("inspect", container))
@@ -113,7 +113,7 @@ class Stack:
         return states
 
     def told(self) -> str:
-        """How every service is, and the last lines of those that are not well."""
+        """The state of every service, and the last lines of unhealthy ones."""
         states = self.states()
         ill = [name for name, state in states.items() if not is_well(name, state)]
         return f"{states}\n{self.run('docker-compose', 'logs', '--tail', '30', *ill)[-8000:]}"
@@ -187,7 +187,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 def check_out(folder: Path) -> None:
-    """What git knows of this checkout, as a clone of it has it."""
+    """The tracked files of this checkout, as in a clone."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, check=True)
     for name in filter(None, listed.stdout.decode().split("\0")):
         if (REPOSITORY / name).is_file():
@@ -196,7 +196,7 @@ def check_out(folder: Path) -> None:
 
 
 def count_embedded(clip: Path, folder: Path) -> bytes:
-    """What `frametally export` says once the clip is counted by the embedded parts alone."""
+    """The output of `frametally export` once the embedded parts alone have counted the clip."""
 
     def frametally(*arguments: str) -> bytes:
         command = [sys.executable, "-m", "frametally", *arguments]
@@ -211,7 +211,7 @@ def count_embedded(clip: Path, folder: Path) -> bytes:
 
 
 def have_images(stack: Stack, folder: Path) -> None:
-    """Nothing to do where the images of others can be pulled; else stand-ins, by their tags."""
+    """Do nothing if the images of others can be pulled; else make stand-ins under their tags."""
     [base] = [
         line.split()[1]
         for line in (stack.folder / "Dockerfile").read_text().splitlines()
@@ -229,7 +229,7 @@ def have_images(stack: Stack, folder: Path) -> None:
 
 
 def set_up(stack: Stack, clip: Path) -> Mapping[str, str | None]:
-    """As the README says; then the test's own settings and the ACME server. What `.env` says."""
+    """Follow the README; then add the test's settings and the ACME server. Return the content of `.env`."""
     given = ["--domain", DOMAIN, "--email", f"ops@{DOMAIN}", "--bundled-store", "--folder", str(stack.folder)]
     stack.run(sys.executable, "-m", "frametally", "cloud-setup", *given)
     chosen = SETTINGS | OFTEN | ACCOUNTS
@@ -246,14 +246,14 @@ def set_up(stack: Stack, clip: Path) -> Mapping[str, str | None]:
 
 
 def let_in(stack: Stack, name: str, password: str) -> None:
-    """Another person for the web pages, by the README's command."""
+    """Add a user for the web pages, by the README's command."""
     given = ["--folder", str(stack.folder), "--user", name]
     chosen = f"FRAMETALLY_CLOUD_PASSWORD={password}"
     stack.run("env", chosen, sys.executable, "-m", "frametally", "cloud-setup", *given)
 
 
 def override(folder: Path) -> dict[str, object]:
-    """What the tests add: an ACME server that finds Traefik by its names; builds with a way out."""
+    """The tests' additions: an ACME server that finds Traefik by its names; builds with internet access."""
     folder.mkdir()
     authority = trustme.CA()
     leaf = authority.issue_cert("pebble")
@@ -298,7 +298,7 @@ def override(folder: Path) -> dict[str, object]:
     if os.environ[ENGINE] == OWN:
         whole = compose_file(dict.fromkeys(required_variables(), "unused"))["services"]
         services |= {name: {"build": {"network": "host"}} for name, one in whole.items() if "build" in one}
-        # An engine gives no more files than it may open itself.
+        # An engine only shares files that it can open itself.
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         for name, one in whole.items():
             if "nofile" in one.get("ulimits", {}) and most < one["ulimits"]["nofile"]:
@@ -307,7 +307,7 @@ def override(folder: Path) -> dict[str, object]:
 
 
 def seed_models(stack: Stack) -> None:
-    """What the consumer would download."""
+    """The consumer's downloads."""
     models = load_settings("consumer").models_dir.expanduser()
     command = ("docker-compose", "run", "--rm", "--no-deps", "--volume", f"{models}:/from:ro")
     stack.run(*command, "consumer", "sh", "-c", "cp /from/* /models/")
@@ -375,7 +375,7 @@ def test_who_comes_in_has_the_role_of_their_account_and_nobody_in_the_stack_has_
 def test_the_books_are_in_order(world: World) -> None:
     said = world.stack.run("docker-compose", "exec", "-T", "indexer", "frametally", "status")
     assert "settled" in said
-    # The upgrade's look at the days whose numbers a newer version would change.
+    # The upgrade's list of days whose numbers a newer version would change.
     look = ("run", "--rm", "--no-deps", "aggregator", "frametally", "aggregate", "--dry-run")
     assert "earlier version" not in world.stack.run("docker-compose", *look)
 
@@ -384,7 +384,7 @@ def test_the_books_are_in_order(world: World) -> None:
 def test_the_doctor_finds_every_service_of_the_healthy_stack_well(
     world: World, service: str, stage: str
 ) -> None:
-    """By the documented command; with the rights of the service, where it has fewer than all."""
+    """By the documented command; with the rights of the service, if it has fewer than all."""
     only = ("--stage", stage) if stage else ()
     said = world.stack.run("docker-compose", "exec", "-T", service, "frametally", "doctor", *only)
     assert said.splitlines()[-1] == "all good"
@@ -422,7 +422,7 @@ def test_while_kafka_and_elasticsearch_are_away_stages_wait_and_say_so_and_count
     began = datetime.datetime.now(datetime.UTC)
     stack.run("docker-compose", "stop", "kafka", "elasticsearch")
     try:
-        # They start while both are away, as after a restart of the machine.
+        # They start while both are unavailable, as after a restart of the machine.
         stack.run("docker-compose", "restart", "consumer", "indexer")
         stack.run("docker-compose", "start", "aggregator")
         producer = stack.run(*produce, "-d", "producer", *footage_of("third", day=3)).split()[-1]
@@ -447,7 +447,7 @@ def test_while_kafka_and_elasticsearch_are_away_stages_wait_and_say_so_and_count
 
 
 def film(stack: Stack, name: str) -> None:
-    """The clip as a file of its own: an empty box at its end makes it another to know and none to see."""
+    """The clip as a different file: an empty box at its end changes its hash, not its pictures."""
     clip = (stack.folder / "footage" / "my.mp4").read_bytes()
     size = (8 + len(name)).to_bytes(4, "big")
     path = stack.folder / "footage" / f"{name}.mp4"
@@ -460,7 +460,7 @@ def footage_of(name: str, *, day: int) -> tuple[str, ...]:
 
 
 def books(stack: Stack) -> dict[str, Any]:
-    """What `status` says, whatever its exit code."""
+    """The output of `status`, with any exit code."""
     asked = "frametally status --json 2>/dev/null; true"
     said = stack.run("docker-compose", "exec", "-T", "indexer", "sh", "-c", asked)
     found: dict[str, Any] = json.loads(said)
@@ -473,7 +473,7 @@ def figure(stack: Stack, name: str) -> Counter[str]:
 
 
 def restarts(stack: Stack, service: str) -> int:
-    """How often it has ended and was started again since a person started it."""
+    """The number of its restarts since a person started it."""
     [seen] = json.loads(docker("inspect", stack.run("docker-compose", "ps", "--quiet", service).strip()))
     count: int = seen["RestartCount"]
     return count
@@ -485,7 +485,7 @@ def of_container(container: str) -> str:
 
 
 def has_said(stack: Stack, service: str, pattern: str, since: datetime.datetime) -> bool:
-    """Whether its log has such a line, level and text, that is no older."""
+    """Whether its log has such a line, level and text, and no older."""
     found = re.findall(rf"(\S+) {pattern}", stack.run("docker-compose", "logs", "--no-color", service))
     return any(datetime.datetime.fromisoformat(at) >= since.replace(microsecond=0) for at in found)
 
@@ -497,7 +497,7 @@ def test_no_secret_is_in_a_log(world: World) -> None:
 
 
 def test_an_empty_server_has_all_again_from_the_bucket_and_the_env_file(world: World) -> None:
-    """The last test of the module: nothing else of the stack's data is left but the models."""
+    """The last test of the module: afterwards only the models remain of the stack's data."""
     stack = world.stack
     execute = ("docker-compose", "exec", "-T", "-e", f"FRAMETALLY_ALERT_CHANNELS={json.dumps(CHANNELS)}")
 

@@ -1,4 +1,4 @@
-"""Elasticsearch as count index: what is refused, what passes, what is left behind, which rights it needs."""
+"""Elasticsearch as count index: refusals, successes, leftovers, and the rights that it needs."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def place() -> Iterator[tuple[str, ServerAccess]]:
 
 @pytest.fixture(scope="module")
 def shared(place: tuple[str, ServerAccess]) -> Iterator[CountIndex]:
-    """One index for the tests that keep apart by their model."""
+    """One index for the tests that only need separate models."""
     with closing(open_count_index(*place)) as index:
         yield index
 
@@ -79,7 +79,7 @@ def model(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Refusals are tried again three times within a second, not for a minute and a half."""
+    """Refused requests are retried three times within a second, not for a minute and a half."""
     monkeypatch.setattr(elasticsearch_publication, "_RETRIES", 3)
     monkeypatch.setattr(elasticsearch_publication, "_FIRST_PAUSE_S", 0.05)
     monkeypatch.setattr(elasticsearch_publication, "_LONGEST_PAUSE_S", 0.2)
@@ -103,13 +103,13 @@ def total(index: CountIndex, model: str) -> int:
 
 
 def index_of(url: str) -> str:
-    """The index behind the alias of a URL."""
+    """The index of a URL's alias."""
     *_, name = urlsplit(url.removeprefix("elasticsearch+")).path.split("/")
     return f"{name or search_access.DEFAULT_ALIAS}-v2"
 
 
 class Died(Exception):
-    """Stands for the end of the process."""
+    """Simulates the end of the process."""
 
 
 def before_document(patch: pytest.MonkeyPatch, number: int, act: Callable[[], None]) -> None:
@@ -125,7 +125,7 @@ def before_document(patch: pytest.MonkeyPatch, number: int, act: Callable[[], No
 
 
 def of_model(admin: Elasticsearch, place: tuple[str, ServerAccess], model: str, **terms: Any) -> list[Any]:
-    """Documents of a model in the index itself, whatever queries make of them."""
+    """Documents of a model in the index itself, independent of queries."""
     index = index_of(place[0])
     admin.indices.refresh(index=index)
     filters = [{"term": {name: value}} for name, value in {"model": model, **terms}.items()]
@@ -164,7 +164,7 @@ def test_what_is_wrong_is_one_line_with_the_remedy_and_without_the_password(
 
 
 class TestRights:
-    """Three roles, as they ship: who sets up, who indexes, who reads."""
+    """Three roles as shipped: one sets up, one indexes, one reads."""
 
     def test_each_role_can_do_its_part_and_no_more(self) -> None:
         values = server("elasticsearch")
@@ -177,7 +177,7 @@ class TestRights:
 
             for role in ("indexer", "dashboard"):
                 with pytest.raises(Misconfigured, match=r"is unauthorized for user.*roles\.yml"):
-                    opened(role)  # it is not there, and they may not make it
+                    opened(role)  # it does not exist, and they may not create it
             setting_up = opened("setup")
             with pytest.raises(Misconfigured, match="is unauthorized"):
                 setting_up.current_runs()
@@ -289,7 +289,7 @@ def test_what_is_refused_with_429_is_tried_again_until_it_is_taken(
         counts = [count("m", number) for number in range(5_000)]
         publication = threading.Thread(target=index.publish, args=(run("m"), counts, [coverage("m")]))
         publication.start()
-        assert is_sent.wait(60)  # the first request is on its way
+        assert is_sent.wait(60)  # the first request is in progress
         admin.indices.put_settings(index=name, settings={block: None})
         publication.join()
         assert total(index, "m") == 5_000
@@ -370,8 +370,8 @@ def test_killed_at_any_request_the_next_time_it_converges_and_leaves_nothing_beh
         monkeypatch.undo()
         [frames] = [source.frames for source in shared.sources(model)] or [0]
         sums.add((total(shared, model) == 3 * number, frames == number))
-        assert sums <= {(True, True), (False, False)}  # the new or the old, in counts and coverage alike
-        if not completed and number % 2:  # every other time the next run comes instead
+        assert sums <= {(True, True), (False, False)}  # the new or the old, in both counts and coverage
+        if not completed and number % 2:  # every other time the next run arrives instead
             shared.publish(run(model, number), counts, [coverage(model, number)])
     assert sums == {(True, True), (False, False)}
     last = run(model, 99)
@@ -389,7 +389,7 @@ def test_an_answer_that_is_lost_changes_nothing_twice(
     def losing(self: Any, method: str, target: str, *arguments: Any, **options: Any) -> Any:
         answer = perform(self, method, target, *arguments, **options)
         if method in ("PUT", "POST") and "_search" not in target and target not in lost:
-            lost.append(target)  # done, and nobody hears of it
+            lost.append(target)  # done, and the answer is lost
             raise AwayError("reset by peer")
         return answer
 
@@ -544,7 +544,7 @@ def test_a_server_that_is_killed_in_mid_bulk_and_comes_back_has_lost_nothing(
 
 
 def given_up(shared: SharedMoment) -> None:
-    """Have the server give up the point in time that readers share, as if it had expired."""
+    """Delete the point in time that readers share, as if it had expired."""
     assert shared._moment is not None
     shared._moment.close()
 

@@ -1,4 +1,4 @@
-"""Hours that a run keeps in Elasticsearch, under kills and beside other indexers."""
+"""Hours that a run keeps in Elasticsearch, through kills and other indexers."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ def pair() -> Iterator[tuple[Any, Any]]:
 
 
 class Died(Exception):
-    """Stands for the end of the process."""
+    """Simulates the end of the process."""
 
 
 def records(*numbers: int) -> tuple[list[IntervalCount], list[Coverage]]:
-    """Hours from midnight on, each with so many boxes a minute; 0: an hour without footage."""
+    """Hours from midnight on with this many boxes a minute; 0 is an hour without footage."""
     starts = [
         (DAY_MS + hour * HOUR_MS + minute * MINUTE_MS, number)
         for hour, number in enumerate(numbers)
@@ -67,7 +67,7 @@ def run(sequence: int, *numbers: int) -> Run:
 
 
 def assert_it_is_whole(index: CountIndex, sequence: int, *numbers: int) -> None:
-    """All answers are those of that run, and no document is there that nothing names."""
+    """All answers match that run, and every document is referenced."""
     counts, coverage = records(*numbers)
     assert index.current_runs() == [run(sequence, *numbers)]
     assert index.differing_sources(run(sequence, *numbers), counts, coverage) == []
@@ -77,7 +77,7 @@ def assert_it_is_whole(index: CountIndex, sequence: int, *numbers: int) -> None:
 
 
 def request_number(monkeypatch: pytest.MonkeyPatch, index: Any, number: int) -> None:
-    """Have the process die at its `number`-th request from now on."""
+    """Make the process die at its `number`-th request from now on."""
     transport = type(index._cluster._client.transport)
     perform, left = transport.perform_request, [number]
 
@@ -128,7 +128,7 @@ def test_killed_at_any_request_the_hours_are_whole_and_the_next_time_leaves_noth
 
 Rounds = list[tuple[int, tuple[int, ...]]]
 BETWEEN: dict[str, tuple[tuple[int, ...], Rounds, Rounds, tuple[int, tuple[int, ...]]]] = {
-    # hours at first; the round that waits before its flip; what another publishes; what is there then
+    # hours at first; the waiting round; another's run; the expected result
     "the hour that it keeps changes": ((1, 1), [(3, (1, 3))], [(2, (2, 1))], (3, (1, 3))),
     "the hour that it keeps vanishes": ((1, 1), [(3, (1, 3))], [(2, (0, 1))], (3, (1, 3))),
     "another keeps another hour": ((1, 1), [(3, (1, 3))], [(2, (2, 3))], (3, (1, 3))),
@@ -171,7 +171,7 @@ def test_an_hour_that_several_killed_rounds_left_behind_is_deleted_of_each(
     index, _ = pair
     assert publish(index, 1, 1, 1)
     monkeypatch.setattr(elasticsearch_publication, "_delete_superseded", die)
-    for sequence, numbers in ((2, (1, 2, 1)), (3, (1, 3, 1, 1))):  # each is named for an hour that stays
+    for sequence, numbers in ((2, (1, 2, 1)), (3, (1, 3, 1, 1))):  # each is named after an hour that stays
         with pytest.raises(Died):
             publish(index, sequence, *numbers)
     monkeypatch.undo()
@@ -189,7 +189,7 @@ def test_an_indexer_that_comes_late_to_clean_up_deletes_nothing_that_is_named(
 
     def late(*arguments: Any) -> None:
         monkeypatch.undo()
-        other.remove(run(2, 1, 2))  # as a repair does
+        other.remove(run(2, 1, 2))  # like a repair
         assert publish(other, 1, 1, 1)
         refresh(other)
         clean(*arguments)
@@ -221,7 +221,7 @@ def test_frames_whose_hour_is_replaced_while_they_are_asked_for_are_those_of_the
         if field == "evidence":
             for sequence, numbers in rounds:
                 assert publish(other, sequence, *numbers)
-                return {}  # as of a shard that opened its moment after the documents were deleted
+                return {}  # as if a shard opened its view after the documents were deleted
         return read(self, ids, field)
 
     monkeypatch.setattr(Moment, "sources", read_late)

@@ -50,7 +50,7 @@ CAMERAS, PARTITIONS, UPLOADS = 200, 32, 2
 FRAMES = int(os.environ.get("FLEET_FRAMES", "40"))  # of each camera
 IS_LONG = FRAMES >= 200
 START_MS, EVERY_MS = 1_767_225_600_000, 5000
-# At half time, of the mean: in the short run 20 frames, of which what is being detected just then is some.
+# At half time, as a share of the mean: in the short run 20 frames, some of which are still in detection.
 LEAST_SHARE, MOST_GROWTH = 0.8 if IS_LONG else 0.7, 1.1
 PATIENCE_S = 150.0 + FRAMES
 
@@ -106,7 +106,7 @@ class Fleet:
         return process
 
     def run(self, name: str, *arguments: str) -> str:
-        """Run a command to its end, which has to be a good one; return what it has printed."""
+        """Run a command to its end; it must succeed; return its output."""
         code = self.start(name, *arguments).wait(PATIENCE_S)
         assert code == 0, self.said(name)
         return self.said(name)
@@ -120,7 +120,7 @@ class Fleet:
             process.wait()
 
     def film(self) -> None:
-        """Store and announce a frame of each camera, then the next one of each, as they film side by side."""
+        """Store and announce one frame of each camera in turn, as if they filmed in parallel."""
         picture = np.zeros((48, 64, 3), np.uint8)
         picture[8:24, 8:24] = 255
         jpeg = cv2.imencode(".jpg", picture)[1].tobytes()
@@ -151,7 +151,7 @@ class Fleet:
             self.store.put(manifest.key, encode(manifest))
 
     def upload(self) -> None:
-        """Upload videos, each of as many frames as a camera has."""
+        """Upload videos, each with as many frames as a camera."""
         with closing(
             open_video_catalogue(self.settings.catalogue_url, self.settings.catalogue_access)
         ) as book:
@@ -173,7 +173,7 @@ class Fleet:
         self.until(lambda: self.done >= share * FRAMES * CAMERAS)
 
     def frames_by_source(self) -> Counter[str]:
-        """Frames in segments now, of each source."""
+        """Frames in segments so far, by source."""
         found: Counter[str] = Counter()
         for key in list_segments(self.store):
             for part in read_header(self.store, key)[0].sources:

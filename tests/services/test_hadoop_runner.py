@@ -1,4 +1,4 @@
-"""The counting job on real HDFS and YARN: the same bytes as `inline`, whatever dies on the way."""
+"""The counting job on real HDFS and YARN: the same bytes as `inline`, through any fault on the way."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ PATIENCE_S = 240
 
 
 def put_footage(folder: Path) -> Path:
-    """Twelve seconds over midnight: a bright patch that wanders, and one that stays."""
+    """Twelve seconds over midnight: one bright patch moves, and one is still."""
     path = folder / "cam.mp4"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=5)
@@ -69,7 +69,7 @@ def put_footage(folder: Path) -> Path:
 
 @dataclass
 class Rig:
-    """A cluster, footage on S3 that its tasks read through a proxy, and what is to come out.
+    """A cluster, footage on S3 that its tasks read through a proxy, and the expected result.
 
     Attributes:
         settings: Those of an aggregation on the cluster.
@@ -144,7 +144,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
         kept = {info.key: store.get(info.key) for top in ("metadata", "media") for info in store.list(top)}
     assert sorted(expected) == ["2026-03-01", "2026-03-02"]
     assert b'"objects":2' in expected["2026-03-01"]
-    venv.create(folder / "bare")  # a Python with nothing but its standard library
+    venv.create(folder / "bare")  # a Python with only its standard library
     settings = Settings(
         data_dir=folder / "driver",
         interval_s=1,
@@ -216,8 +216,8 @@ def test_the_parts_are_those_of_inline_though_the_first_links_had_ended(
         segments = [key for key in rig.segments if key.startswith("metadata/")]
         store.address = short_at_first
         assert rig.aggregate(store, hadoop_jobconf="mapreduce.map.maxattempts=1") == rig.parts
-    assert set(given) == {LINK_S} and len(given) >= 2 * len(segments)  # then each day has a plan of its own
-    # No link is left or was shown: neither on HDFS, nor here, nor in the logs of the tasks.
+    assert set(given) == {LINK_S} and len(given) >= 2 * len(segments)  # then each day has a separate plan
+    # No link remains or was shown: neither on HDFS, nor here, nor in the logs of the tasks.
     assert "frametally-" not in rig.fs("-ls", "hdfs:///tmp")
     left = [path for path in rig.settings.data_dir.rglob("*") if path.is_file()]
     logs = [path for path in (Path(rig.hadoop["FOLDER"]) / "logs").rglob("*") if path.is_file()]

@@ -1,4 +1,4 @@
-"""Whichever count index is asked, the answer is the same: each beside SQLite's, over generated runs."""
+"""All count indexes give the same answers: each is compared with SQLite's, over generated runs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from frametally.settings.access import ServerAccess
 pytestmark = pytest.mark.services
 
 HOUR_MS = 3_600_000
-# Round the days on which Europe/Berlin has 23 and 25 hours, and round 1970, where times go below zero.
+# Around the days on which Europe/Berlin has 23 and 25 hours, and around 1970, where times become negative.
 DAYS = ["2026-03-28", "2026-03-29", "2026-03-30", "2026-10-24", "2026-10-25", "1969-12-31", "1970-01-01"]
 # Local days begin at these offsets: winter and summer in Berlin, India, Newfoundland, and UTC.
 OFFSETS_MS = [0, HOUR_MS, 2 * HOUR_MS, 5 * HOUR_MS + HOUR_MS // 2, -3 * HOUR_MS - HOUR_MS // 2]
@@ -130,7 +130,7 @@ def replaced(record: Any, model: str) -> Any:
 
 
 def answers(index: CountIndex, model: str, base_interval_s: int, asked: dict[str, Any]) -> dict[str, object]:
-    """What the index says to everything that can be asked."""
+    """The index's answers to all queries."""
     of_model: dict[str, Any] = {"model": model, "base_interval_s": base_interval_s}
     selected: dict[str, Any] = {name: asked[name] for name in ("from_ms", "to_ms")}
     selected |= {name: asked[name] or [] for name in ("sources", "labels")}
@@ -177,7 +177,7 @@ model_numbers = numbers()
 def test_the_same_runs_give_the_same_answers(
     pair: tuple[CountIndex, CountIndex], records: Records, questions: list[dict[str, Any]]
 ) -> None:
-    model = f"m{next(model_numbers)}"  # one index for all: its own model keeps an example apart
+    model = f"m{next(model_numbers)}"  # one index for all: the model keeps each example apart
     base_interval_s = next(iter(records))[1]
     for index in pair:
         published(index, model, records)

@@ -1,4 +1,4 @@
-"""A camera beside a real Kafka that is killed: its frames wait on disk, and what may not wait has a name."""
+"""A camera with a real Kafka that is killed: its frames wait on disk, and lost frames are named."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def broker(tmp_path: Path) -> Iterator[OwnServer]:
 
 
 def announcements(store_folder: Path, count: int) -> list[FrameAnnouncement]:
-    """So many frames of four cameras; they share one picture, under a name each."""
+    """The number of frames of four cameras, which all share one picture."""
     picture = np.zeros((48, 64, 3), np.uint8)
     picture[8:16, 8:16, 2] = 255
     data = cv2.imencode(".jpg", picture)[1].tobytes()
@@ -77,7 +77,7 @@ def announcements(store_folder: Path, count: int) -> list[FrameAnnouncement]:
 
 
 class Pipeline:
-    """Consumers as users start them, on one log and one store, and what they have done so far."""
+    """Consumers as users start them, on one log and one store, and their progress."""
 
     def __init__(self, folder: Path, url: str) -> None:
         self.data_dir, self.folder, self.url = folder / "data", folder, url
@@ -107,7 +107,7 @@ class Pipeline:
         self.running[name].send_signal(number)
 
     def leave(self, name: str) -> None:
-        """As Ctrl-C or a service manager ends it."""
+        """Stop it like Ctrl-C or a service manager."""
         self.send(name, signal.SIGTERM)
         assert self.running[name].wait(60) == 0, self.said(name)
 
@@ -115,7 +115,7 @@ class Pipeline:
         return (self.folder / f"{name}.txt").read_text()[-3000:]
 
     def publish(self, frames: Sequence[FrameAnnouncement]) -> None:
-        """As a producer does: what Kafka does not take for now is sent again."""
+        """Like a producer: retry messages that Kafka does not accept for now."""
         for first in range(0, len(frames), 500):
             batch = [
                 (keys.frame_log_key(f.source, f.captured_at_ms), encode(f))
@@ -176,11 +176,11 @@ def test_20000_frames_are_one_chain_a_partition_whoever_joins_leaves_sleeps_or_d
         pipeline.publish(part(0.25, 0.45))
         pipeline.until(lambda: pipeline.members() == 2, "the second has joined")
 
-        pipeline.send("first", signal.SIGSTOP)  # sleeps past its poll interval, with work in hand
+        pipeline.send("first", signal.SIGSTOP)  # sleeps past its poll interval, with unfinished work
         pipeline.publish(part(0.45, 0.6))
         pipeline.until(lambda: pipeline.members() == 1, "the first counts as dead")
         pipeline.until(lambda: pipeline.committed() >= 0.5 * FRAMES, "the second has gone on")
-        pipeline.send("first", signal.SIGCONT)  # wakes up, and believes to hold its partitions
+        pipeline.send("first", signal.SIGCONT)  # wakes up, and still believes that it holds its partitions
         pipeline.until(lambda: pipeline.members() == 2, "the first has joined again")
 
         pipeline.publish(part(0.6, 0.75))

@@ -1,4 +1,4 @@
-"""What a log may do behind our back: stop answering, forget, be made again, be another one."""
+"""Unexpected changes of a log: it stops answering, loses messages, is recreated, or is another one."""
 
 import json
 import os
@@ -34,7 +34,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnServer]:
-    """A second cluster, which may be stopped."""
+    """A second cluster, which tests may stop."""
     with OwnServer("kafka", tmp_path_factory.mktemp("servers"), session_ms="2000") as broker:
         yield broker
 
@@ -50,7 +50,7 @@ def patiently(action: Callable[[], T]) -> T:
 
 
 def published_while_the_broker_sleeps(own: OwnServer, folder: Path, *, idempotent: bool) -> Counter[bytes]:
-    """Values that the log holds afterwards. The broker sleeps for longer than a request may take."""
+    """Return the log's values afterwards. The broker sleeps for longer than a request may take."""
     properties = folder / "client.properties"
     properties.write_text(f"request.timeout.ms=1000\nenable.idempotence={str(idempotent).lower()}\n")
     topic = f"idempotent-{idempotent}-{uuid.uuid4().hex[:6]}"
@@ -65,14 +65,14 @@ def published_while_the_broker_sleeps(own: OwnServer, folder: Path, *, idempoten
             for number in range(_MESSAGES):
                 if (
                     number == _MESSAGES // 2
-                ):  # what is sent now is taken when the broker wakes up, and too late
+                ):  # messages sent now are accepted when the broker wakes up, and too late
                     own.signal(signal.SIGSTOP)
                     nap.start()
                 yield b"", b"%d" % number
 
         log.publish(topic, messages())
         nap.join()
-        # The broker itself takes a moment to be itself again.
+        # The broker takes a moment to recover.
         end = patiently(lambda: log.end_offsets(topic))[0]
         member = stack.enter_context(
             closing(
@@ -91,7 +91,7 @@ def test_what_is_sent_again_because_no_answer_came_is_in_the_log_once(own: OwnSe
     expected = {b"%d" % number for number in range(_MESSAGES)}
     kept = published_while_the_broker_sleeps(own, tmp_path, idempotent=True)
     assert kept == Counter(expected)
-    # Without it, the same nap makes some of them come twice: so the test can tell.
+    # Without it, the same pause duplicates some of them, so the test can detect it.
     kept = published_while_the_broker_sleeps(own, tmp_path, idempotent=False)
     assert set(kept) == expected
     assert max(kept.values()) > 1
@@ -101,14 +101,14 @@ def test_what_is_sent_again_because_no_answer_came_is_in_the_log_once(own: OwnSe
 
 
 class Deployment:
-    """A store, and commands on it, each with the log that is named."""
+    """A store, and commands on it with different logs."""
 
     def __init__(self, folder: Path, topic: str) -> None:
         self.folder, self.topic = folder, topic
         self.pictures = 0
 
     def run(self, url: str, *arguments: object, codes: tuple[int, ...] = (0,)) -> tuple[str, str]:
-        """What it printed, and what it said on standard error."""
+        """Its output, and its standard error."""
         settings = {
             "FRAMETALLY_LOG_URL": url,
             "FRAMETALLY_TOPIC": self.topic,
@@ -135,7 +135,7 @@ class Deployment:
         return done.stdout, done.stderr
 
     def produce(self, url: str, source: str, count: int) -> None:
-        """So many new pictures."""
+        """Add this many new pictures."""
         folder = self.folder / f"pictures-{self.pictures}" / source
         folder.mkdir(parents=True)
         for _ in range(count):
@@ -155,7 +155,7 @@ class Deployment:
         return sum(row["messages"] for row in books["lost"])
 
     def chains(self) -> dict[str, tuple[int, int]]:
-        """Per log: frames, and offsets that have no line. No partition's segments have gap or overlap."""
+        """Per log: frames, and offsets without a line. Segments of a partition have no gap or overlap."""
         found: dict[str, tuple[int, int]] = {}
         ends: Counter[tuple[str, int]] = Counter()
         with closing(open_object_store(f"file://{self.folder}/data/store")) as store:
@@ -232,7 +232,7 @@ def test_what_the_log_forgot_before_it_was_read_is_counted_and_told(
     deployment.produce(url, "gate", 30)
     with closing(open_frame_log(url)) as log:
         ends = log.end_offsets(deployment.topic)
-    # As retention does: what is old goes, whoever has read it or not.
+    # As with retention: old messages go, read or not.
     admin.delete_records({TopicPartition(deployment.topic, p): end - 1 for p, end in ends.items() if end > 1})
     lost = deployment.lost(url)
     assert lost > 0

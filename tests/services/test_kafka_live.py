@@ -1,4 +1,4 @@
-"""What is live on a real Kafka of three partitions: results at once, beside a batch of the same model."""
+"""Live frames on a real Kafka of three partitions: results at once, next to a batch of the same model."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FRAMES = 60
 
 
 class Place:
-    """A store, and three topics on the cluster that nobody else uses."""
+    """A store, and three unique topics on the cluster."""
 
     def __init__(self, url: str, folder: Path) -> None:
         name = f"test-{uuid.uuid4().hex[:12]}"
@@ -108,7 +108,7 @@ def place(kafka: Mapping[str, str], tmp_path: Path) -> Iterator[Place]:
 
 @pytest.fixture(params=["consumer", pytest.param("spark", marks=pytest.mark.spark)])
 def engine(request: pytest.FixtureRequest, place: Place) -> str:
-    """What detects; PySpark is in an environment of its own, `make test-spark` runs this there."""
+    """The detector; PySpark is in a separate environment, where `make test-spark` runs this."""
     if request.param == "spark":
         place.use_spark()
     return str(request.param)
@@ -164,7 +164,7 @@ def test_spark_that_is_killed_and_started_again_gives_the_bytes_that_the_consume
     said, _ = live.communicate(timeout=200)
     assert live.returncode == 0, said
     assert sorted(place.lines(place.live)) == expected
-    # Results that wait when their process is killed go with it: their frames are in its segments.
+    # Waiting results of a killed process are lost with it: their frames are in its segments.
     assert {record.value for record in place.told()} <= set(expected)
     committed = place.log.committed(place.live, consumer_group(place.model(), live=True))
     assert committed == place.log.end_offsets(place.live)

@@ -1,4 +1,4 @@
-"""The frame log on a real Kafka: how one logs in, what is refused, what an administrator may do to it."""
+"""The frame log on a real Kafka: how to log in, refused settings, and the effects of an administrator."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def admin(kafka: Mapping[str, str]) -> Iterator[KafkaAdminClient]:
 
 @pytest.fixture
 def topic(admin: KafkaAdminClient) -> Iterator[str]:
-    """A name that nobody else uses; removed afterwards."""
+    """A unique name; its topic is removed afterwards."""
     name = f"test-{uuid.uuid4().hex[:12]}"
     yield name
     if made := [one for one in admin.list_topics() if name in one]:
@@ -57,14 +57,14 @@ def topic(admin: KafkaAdminClient) -> Iterator[str]:
 
 
 def live_topics(topic: str) -> dict[str, str]:
-    """A setting by which the topics of what is live are nobody else's, too."""
+    """A setting that makes the live topics unique as well."""
     return {"live_topic": f"video-{topic}"}
 
 
 def frametally(
     *arguments: object, within_s: float = 60.0, **settings: Any
 ) -> subprocess.CompletedProcess[str]:
-    """What a user sees who types this, with these settings."""
+    """A user's view of this command with these settings."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("FRAMETALLY_")}
     named = {f"FRAMETALLY_{name.upper()}": str(value) for name, value in settings.items()}
     return subprocess.run(
@@ -79,7 +79,7 @@ def frametally(
 
 
 def only_error(done: subprocess.CompletedProcess[str]) -> str:
-    """The one line that tells why; the exit code is 2."""
+    """The one line with the reason; the exit code is 2."""
     assert done.returncode == 2, done.stdout + done.stderr
     lines = done.stderr.splitlines()
     assert len(lines) == 1, done.stderr
@@ -108,7 +108,7 @@ LOGINS = ["PLAINTEXT", "SASL_PLAINTEXT", "SASL_SSL"]
 
 
 def settings_of(kafka: Mapping[str, str], security: str) -> dict[str, str]:
-    """The settings that log in so; SASL_PLAINTEXT follows from the name, SASL_SSL from the CA file."""
+    """The settings for this log-in; SASL_PLAINTEXT follows from the name, SASL_SSL from the CA file."""
     if security == "PLAINTEXT":
         return {"log_url": kafka["URL"]}
     settings: dict[str, Any] = {
@@ -175,7 +175,7 @@ def test_a_key_that_is_not_known_is_named_in_a_warning_and_the_rest_counts(
     assert str(properties) in warning
 
 
-# What is refused: at once, in one line with the remedy, and told apart.
+# Refusals: at once, in one line with the remedy, each recognizable.
 
 
 @pytest.fixture(scope="module")
@@ -248,7 +248,7 @@ def test_whatever_keeps_us_out_is_told_in_one_line_and_the_consumer_ends_with_2(
 
 
 def grant(admin: KafkaAdminClient, topic: str, user: str, operation: ACLOperation) -> None:
-    """From now on, nobody may do anything with the topic who was not granted it; administrators may."""
+    """From now on, only users with a grant and administrators may use the topic."""
     pattern = ResourcePattern(ResourceType.TOPIC, topic)
     acl = ACL(f"User:{user}", "*", operation, ACLPermissionType.ALLOW, pattern)
     assert not admin.create_acls([acl])["failed"]
@@ -265,7 +265,7 @@ def test_a_topic_that_one_may_not_touch_is_named_with_who_one_is(
     arguments = [tmp_path / "new"] if command == "produce" else []
     done = frametally(command, *arguments, "--data-dir", tmp_path / "data", **settings)
     assert done.returncode == 2 or command == "produce"
-    if command != "produce":  # there is nothing to produce, so that nothing was asked of the log
+    if command != "produce":  # there is nothing to produce, so the log was not contacted
         line = only_error(done)
         assert f"Kafka does not allow user 'frametally' to describe topic '{topic}'" in line
         assert "kafka-acls" in line
@@ -314,7 +314,7 @@ def test_the_doctor_calls_a_log_bad_that_refuses_a_right_on_the_topic_and_says_w
     assert done.returncode == 2
 
 
-# What an administrator does to a topic.
+# An administrator's changes to a topic.
 
 
 def test_setup_makes_the_topic_once_and_keeps_what_is_set_about_it(

@@ -1,4 +1,4 @@
-"""What each of the stack's users of Kafka may do: a camera announces frames, and that is all."""
+"""The rights of each of the stack's users of Kafka: a camera may announce frames, and do nothing else."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ ROLE_OF = {OPERATOR: "", CAMERA: "CAMERA_", CONSUMER: "CONSUMER_", READER: "DASH
 
 @pytest.fixture(scope="module")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
-    """A broker with the stack's log-ins and rights, its topics made and a message announced by a camera."""
+    """A broker with the stack's log-ins and rights, with its topics and a camera's announcement."""
     with OwnServer("kafka", tmp_path_factory.mktemp("kafka"), rights="stack") as own:
         run_as_the_container_does(own.values)
         with closing(log_of(own.values, OPERATOR)) as log:
@@ -79,7 +79,7 @@ def access_of(kafka: Mapping[str, str], user: str) -> LogAccess:
 
 
 def url_of(kafka: Mapping[str, str], user: str) -> str:
-    """A camera comes from outside."""
+    """A camera connects from outside."""
     return kafka["PUBLIC_URL" if user == CAMERA else "SASL_URL"]
 
 
@@ -106,7 +106,7 @@ def test_a_camera_announces_frames_and_finds_the_topic_that_the_setup_has_made(
     kafka: Mapping[str, str],
 ) -> None:
     with closing(log_of(kafka, CAMERA)) as log:
-        log.create_topic("frames", 2)  # there: nothing is made
+        log.create_topic("frames", 2)  # existing: nothing is made
         before = sum(log.end_offsets("frames").values())
         log.publish("frames", MESSAGES)
         assert sum(log.end_offsets("frames").values()) == before + 1
@@ -180,7 +180,7 @@ def test_a_camera_reads_nothing(kafka: Mapping[str, str]) -> None:
             with pytest.raises(Misconfigured, match="read"):
                 take(log, topic)
     options = read_kafka_access(url_of(kafka, CAMERA), access_of(kafka, CAMERA)).client_options()
-    # Without a group, too.
+    # Also without a group.
     with (
         closing(KafkaConsumer("frames", **options, auto_offset_reset="earliest")) as reader,
         pytest.raises(KafkaError),
@@ -204,7 +204,7 @@ def test_a_consumer_of_what_is_live_reads_its_frames_and_tells_results_that_it_d
         log.publish(LIVE, MESSAGES)
     with closing(log_of(kafka, CONSUMER)) as log:
         assert take(log, LIVE, consumer_group("a-model", live=True))
-        log.create_topic(RESULTS, 2, keep_s=60)  # there: nothing is made
+        log.create_topic(RESULTS, 2, keep_s=60)  # existing: nothing is made
         log.publish(RESULTS, MESSAGES)
         with pytest.raises(Misconfigured, match="write to"):
             log.publish(LIVE, MESSAGES)

@@ -1,4 +1,4 @@
-"""The Helm chart renders what Kubernetes takes, with no more rights than it needs."""
+"""The Helm chart renders valid Kubernetes objects, with no more rights than necessary."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def test_consumers_are_scaled_by_what_waits_and_never_above_the_partitions(tmp_p
     [scaled] = [one for one in objects if one["kind"] == "ScaledObject"]
     target = scaled["spec"]["scaleTargetRef"]["name"]
     [consumer] = [one for one in objects if one["kind"] == "Deployment" and one["metadata"]["name"] == target]
-    assert "replicas" not in consumer["spec"]  # else each upgrade would undo what KEDA has set
+    assert "replicas" not in consumer["spec"]  # otherwise each upgrade would undo KEDA's settings
     assert variables(consumer["spec"]["template"]["spec"])["FRAMETALLY_LOG_PARTITIONS"] == str(
         scaled["spec"]["maxReplicaCount"]
     )

@@ -1,4 +1,4 @@
-"""`frametally live discover` by real multicast, beside an ONVIF device that others wrote."""
+"""`frametally live discover` by real multicast, with a third-party ONVIF device."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.services
 
 
 def discover(tmp_path: Path, *login: str, logins: str = "") -> dict[str, Any]:
-    """Search in a network of its own, and return the only device."""
+    """Search in a separate network, and return the only device."""
     if os.geteuid() != 0 or shutil.which("unshare") is None:
         pytest.skip("needs root and unshare (util-linux)")
     folder = pip_target(cache_folder(), "ipycam-1.3.0", [IPYCAM])

@@ -1,4 +1,4 @@
-"""PostgreSQL as ledger and count index of many hosts: what is refused, what passes, two of each at once."""
+"""PostgreSQL as ledger and count index of many hosts: refusals, successes, two of each at once."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_who_names_an_authority_reaches_only_the_server_that_it_vouches_for(tmp_
         for named, ca_file, remedy in (
             (url, other, "correct FRAMETALLY_INDEX_CA_FILE"),
             (url, tmp_path / "missing.pem", "correct FRAMETALLY_INDEX_CA_FILE"),
-            # The same server, by a name that its certificate does not have.
+            # The same server, by a name that is not in its certificate.
             (url.replace("127.0.0.1", "localhost"), Path(values["CA_FILE"]), "use the name in the server's"),
         ):
             with pytest.raises(Misconfigured, match=remedy) as raised:
@@ -147,7 +147,7 @@ def test_a_user_who_may_not_make_tables_is_told_so(
 
 
 def test_a_database_without_an_encoding_holds_any_label() -> None:
-    """`initdb` makes it so where the system's locale is C."""
+    """`initdb` does so if the system's locale is C."""
     values = server("postgres")
     name = f"test_{secrets.token_hex(6)}"
     with administration(values) as connection:
@@ -201,7 +201,7 @@ def test_a_text_that_the_database_cannot_hold_is_poison_and_the_day_stays_as_it_
 
 
 class KillingHalfWay(list[IntervalCount]):
-    """Counts whose server dies while they are read."""
+    """Counts whose server dies during the read."""
 
     def __init__(self, killed: OwnServer, counts: list[IntervalCount]) -> None:
         super().__init__(counts)
@@ -227,7 +227,7 @@ def test_a_server_that_is_killed_in_mid_publication_and_comes_back_has_lost_noth
                 with pytest.raises(Retryable, match="Connection refused"):
                     away()
             own.up()
-            # The same open ports go on: no process needs to be restarted.
+            # The same open ports continue: no process needs a restart.
             assert (index.current_runs(), total(index), ledger.models()) == ([RUN], 7, [])
             assert index.publish(NEWER, many, [COVERAGE])
             assert not index.publish(NEWER, many, [COVERAGE])
@@ -235,7 +235,7 @@ def test_a_server_that_is_killed_in_mid_publication_and_comes_back_has_lost_noth
 
 
 def make_segments(url: str, days: int) -> int:
-    """Segments of `days` days in a store; how many boxes are in them."""
+    """Segments of `days` days in a store; return their number of boxes."""
     with closing(open_object_store(url)) as store:
         for day in range(days):
             frames = []
@@ -278,7 +278,7 @@ def test_two_aggregates_then_two_indexers_at_once_on_two_hosts_do_no_harm(
     boxes = make_segments(store_url, days=4)
 
     def host(name: str, *arguments: str) -> subprocess.Popen[str]:
-        # A folder of its own, so that no lock of one machine can help.
+        # A separate folder, so that no lock of one machine can help.
         environment = {key: value for key, value in os.environ.items() if not key.startswith("FRAMETALLY_")}
         environment |= {
             "FRAMETALLY_DATA_DIR": str(tmp_path / name),

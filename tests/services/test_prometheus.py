@@ -1,4 +1,5 @@
-"""A real Prometheus scrapes what runs: its values are those of the books, and promtool finds no fault."""
+"""A real Prometheus scrapes running processes: its values equal those of the books, and promtool
+accepts all."""
 
 from __future__ import annotations
 
@@ -30,7 +31,7 @@ FRAMES = 40
 
 
 class Prometheus:
-    """What it has of one instance."""
+    """Its value for one instance."""
 
     def __init__(self, address: str) -> None:
         values = server("prometheus")
@@ -46,7 +47,7 @@ class Prometheus:
         return float(found[0]["value"][1]) if found else None
 
     def resets(self, metric: str) -> set[str]:
-        """How often each series of a counter fell."""
+        """The number of decreases of each series of a counter."""
         query = urllib.parse.urlencode({"query": f'resets({metric}{{instance="{self.name}"}}[1h])'})
         found = json.loads(get(f"{self.url}/api/v1/query?{query}"))["data"]["result"]
         return {one["value"][1] for one in found}
@@ -166,8 +167,8 @@ def test_commands_show_what_their_processes_do_and_what_the_killed_ones_did(
             assert len(workers) == 2
             for process in workers:
                 os.kill(process, signal.SIGKILL)
-            # They are started again, and what is new is added to what the killed ones had done. What these
-            # had detected and not written is detected again.
+            # They are restarted, and new work is added to that of the killed ones. Frames that these had
+            # detected and not written are detected again.
             video = make_video(tmp_path / "yard.mp4", frames=FRAMES + 1)
             assert cli.main(["produce", str(video), "--start-time", "2026-03-02T10:00:00Z", *there]) == 0
             until(lambda: (prometheus.value(frames, stage="detect") or 0) >= 2 * FRAMES + 1)

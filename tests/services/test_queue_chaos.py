@@ -45,7 +45,7 @@ KILLS = int(os.environ.get("FAULTS_QUEUE_KILLS", "5"))
 SEED = int(os.environ.get("FAULTS_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
 WORKERS = 3
 PATIENCE_S = 600.0 + 60 * VIDEOS
-# Killed so often, a job would wait for ten minutes; and a file says what kills a job of previews for now.
+# After so many kills, a job would wait for ten minutes; a file says what kills a preview job for now.
 WORKER = """
 import os, signal, sys
 from pathlib import Path
@@ -119,7 +119,7 @@ class Place:
 
     @property
     def said(self) -> list[str]:
-        """What workers have said until now."""
+        """The workers' output so far."""
         return self._said.read_text().splitlines()
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
@@ -140,7 +140,7 @@ class Place:
         return process
 
     def finish(self) -> None:
-        """Have all jobs end, and what is known of the videos noted."""
+        """Have all jobs end, and all results noted."""
         worker = self.start("--until-done")
         assert worker.wait(PATIENCE_S) == 0, self.said[-20:]
 
@@ -148,7 +148,7 @@ class Place:
         return next(job for job in self.catalogue.jobs(self.videos[0].id) if job.kind == kind)
 
     def end(self) -> tuple[list[Any], dict[str, Any]]:
-        """The catalogue without attempts, and the store, as they are without ids and times of the clock."""
+        """The catalogue without attempts, and the store, without ids and wall-clock times."""
         rows = [
             (*row, [job[:2] for job in jobs])  # type: ignore[attr-defined]
             for *row, jobs in rows_and_jobs(self.catalogue)
@@ -184,7 +184,7 @@ def is_quiet(place: Place) -> bool:
 
 @pytest.fixture(scope="module")
 def quiet(tmp_path_factory: pytest.TempPathFactory, clips: list[Path]) -> tuple[list[Any], dict[str, Any]]:
-    """What there is after a run in which nothing went wrong."""
+    """The result of a run without faults."""
     with closing(Place(tmp_path_factory.mktemp("quiet"), clips)) as place:
         place.finish()
         assert set(place.catalogue.job_states()) == {"done"}
@@ -220,7 +220,7 @@ def test_whoever_is_killed_every_job_ends_once_and_as_in_a_quiet_run(
         place = stack.enter_context(closing(Place(tmp_path, clips, **where)))
         workers = [place.start() for _ in range(WORKERS)]
         for _ in range(KILLS):
-            # Killed before it is at work, on a slow machine, a worker would lose nothing.
+            # Killed before it starts working, as on a slow machine, a worker would lose nothing.
             until(lambda: is_quiet(place) or any(children_of(one.pid) for one in workers), place)
             time.sleep(rng.uniform(0.2, 2.0))
             number = rng.randrange(WORKERS)
@@ -263,7 +263,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path, clips: list[Path]) -> 
 
 
 def mended(place: Place, failed: Job) -> None:
-    """What failed is listed, and one word makes it done."""
+    """Failed jobs are listed, and one command repeats them."""
     assert [job.id for job in place.catalogue.find_jobs(JobQuestion(states=("failed",))).jobs] == [failed.id]
     place.fault.unlink()
     assert place.catalogue.retry_job(failed.id).state == "queued"
@@ -283,7 +283,7 @@ def test_a_job_whose_process_is_always_killed_fails_with_its_reason_after_three_
 def test_a_job_that_kills_its_workers_fails_with_its_reason_in_the_end(place: Place) -> None:
     place.fault.write_text("worker")
     place.start().wait(PATIENCE_S)
-    # The others that it would kill are waited for ten minutes each: they are lost here without a process.
+    # The others that it would kill wait for ten minutes each; here their workers are lost without a process.
     for _ in range(MOST_LOSSES):
         until(lambda: place.catalogue.claim("lost", ("previews",), lease_s=0.0) is not None, place)
     worker = place.start()
@@ -318,7 +318,7 @@ def test_a_worker_that_stands_still_past_its_lease_changes_nothing_when_it_goes_
     other.terminate()
     other.wait(PATIENCE_S)
     assert {job.state for job in jobs} == {"done"}
-    assert place.catalogue.job(held[0].id).attempts == 1  # the lost worker's was that one
+    assert place.catalogue.job(held[0].id).attempts == 1  # the lost worker had that one
     assert place.catalogue.jobs(place.videos[0].id) == jobs
     assert place.end()[1] == made[1]
 
@@ -327,7 +327,7 @@ def test_a_broker_that_has_lost_everything_loses_no_job(tmp_path: Path, clips: l
     with ExitStack() as stack:
         broker = stack.enter_context(OwnServer("rabbitmq", tmp_path / "broker"))
         place = stack.enter_context(closing(Place(tmp_path, clips, **through(broker))))
-        place.start("--queue", "frames")  # it tells of all, and does some
+        place.start("--queue", "frames")  # it announces all, and does some
         values = broker.values
         until(lambda: waiting_in(values, "media") == VIDEOS, place)
         broker.signal(signal.SIGKILL, "broker")

@@ -1,4 +1,4 @@
-"""Workers that have lost their broker, or that it would lose its patience with, keep their jobs."""
+"""Workers that lose their broker, or that it would disconnect, keep their jobs."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from frametally_videos.catalogue.catalogue_rows import Job, JobQuestion
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(3600)]
 ACKNOWLEDGED_S = 3.0
-"""Longer than a worker here waits before it acknowledges."""
+"""Longer than a worker waits here before it acknowledges."""
 
 
 def at_work(place: Place, worker: subprocess.Popen[bytes]) -> Job:
-    """A job whose process stands still, so that it takes as long as we like."""
+    """A job whose process hangs, so that it takes as long as the test likes."""
     held: list[Job] = []
     while not held:
         until(lambda: bool(children_of(worker.pid)), place)
@@ -54,7 +54,7 @@ def test_a_broker_that_begins_anew_ends_no_job_that_is_at_work(tmp_path: Path) -
         until(lambda: place.catalogue.job_states().keys() == {"running", "done"}, place)
         behind = place.catalogue.queue(held.video_id, "checks")
         until(lambda: place.catalogue.job(behind.id).state == "done", place)
-        # So the other was told of the first job, too, before, and has found its holder alive.
+        # So the other worker was offered the first job before, and has found its holder alive.
         go_on(busy)
         until(lambda: place.catalogue.job(held.id).state == "done", place)
         assert place.catalogue.job(held.id).attempts == 1
@@ -76,4 +76,4 @@ def test_a_job_longer_than_the_broker_waits_is_acknowledged_and_ends_though_its_
         assert waiting_in(broker.values, "frames") == 0, "nobody is told of it again by the broker"
         place.finish()
         assert set(place.catalogue.job_states()) == {"done"}
-        assert place.catalogue.job(held.id).attempts == 1  # the lost worker's was that one
+        assert place.catalogue.job(held.id).attempts == 1  # the lost worker had that one

@@ -66,7 +66,7 @@ class Pipeline:
             self.run(*command)
 
     def figures(self, *asked: str, slow_s: float = 0.0) -> Figures:
-        """What `/metrics` says after these requests."""
+        """The content of `/metrics` after these requests."""
         place = Place(self.data_dir)
         place.store = open_object_store((self.data_dir / "store").as_uri())
         place.log = open_frame_log(f"sqlite:///{self.data_dir}/log.sqlite", lease_s=10)

@@ -1,4 +1,4 @@
-"""The dashboard sends browsers to the S3 store for frames, if it is told to; and `doctor` on an S3 store."""
+"""The dashboard can redirect browsers to the S3 store for frames; and `doctor` on an S3 store."""
 
 import urllib.request
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""The whole small pipeline over the real S3 server: what it gives over files, whatever stands between."""
+"""The whole small pipeline over the real S3 server gives the same as over files, through any fault."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from s3_bucket import S3Place, key_with_policy, known_to_the_test_server, new_bucket_name, root_access
 from s3_fault_proxy import FAULTS, Fault, FaultProxy, some_of
+from tests.fakes.records import make_segment
 
 from frametally import keys
 from frametally.books.runs import current_runs, read_parts
@@ -23,7 +24,6 @@ from frametally.errors import Misconfigured
 from frametally.opening import open_object_store
 from frametally.ports.object_store import ObjectStore
 from frametally.records import FrameDetections
-from frametally.segments.contents import encode_segment
 from frametally_cli import main as cli
 from frametally_cli.bucket import policy, set_up_store
 from frametally_hadoop.job.reading import read_blocks
@@ -49,7 +49,7 @@ STAGES = {
 
 @pytest.fixture(scope="module")
 def footage(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twelve seconds over midnight: a bright patch that wanders, and one that stays."""
+    """Twelve seconds over midnight: one bright patch moves, and one is still."""
     path = tmp_path_factory.mktemp("footage") / "cam.mp4"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=5)
@@ -65,7 +65,7 @@ def footage(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Pipeline:
-    """A data folder of its own, and the command line on it, in this process."""
+    """An empty data folder, and the command line on it, in this process."""
 
     def __init__(self, folder: Path, footage: Path, capsys: pytest.CaptureFixture[str]) -> None:
         folder.mkdir()
@@ -103,16 +103,7 @@ def test_a_link_that_breaks_off_is_read_on_from_there() -> None:
         )
         for n in range(2000)
     ]
-    data = encode_segment(
-        model="m",
-        log_id="log",
-        topic="frames",
-        partition=0,
-        first_offset=0,
-        next_offset=len(lines),
-        frames=lines,
-        dead_letters=[],
-    )
+    data = make_segment(lines, model="m", log_id="log")
     faults = iter(["cut short", "503", "cut short", "refused", "lost answer"])
     with FaultProxy(access.endpoint, lambda method, path: next(faults, "")) as proxy:
         store = S3Place(url, access).open(link_endpoint=proxy.url)

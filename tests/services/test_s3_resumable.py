@@ -1,4 +1,4 @@
-"""Writes to a bucket that are cut and gone on with, where calls fail. What every store keeps: tests/core."""
+"""Interrupted and resumed writes to a bucket, with failing calls. For the general contract see tests/core."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def bucket() -> S3Place:
 
 @pytest.fixture
 def place(bucket: S3Place, request: pytest.FixtureRequest) -> S3Place:
-    """A folder of the test's own."""
+    """A separate folder for the test."""
     name = re.sub(r"[^a-z0-9]+", "-", request.node.name)
     return S3Place(f"{bucket.url}/{name}", bucket.access)
 
@@ -62,7 +62,7 @@ def uploads_under_way(place: S3Place) -> list[str]:
 
 
 def once(fault: Fault, method: str, path: str) -> Callable[[str, str], Fault]:
-    """Spoils the first call of that method whose path has that text."""
+    """Spoils the first call of this method whose path contains this text."""
     left = [1]
 
     def choose(called: str, at: str) -> Fault:

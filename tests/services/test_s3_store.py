@@ -1,4 +1,4 @@
-"""The S3 adapter against the real server, and what stands between them. The contract: tests/core."""
+"""The S3 adapter against the real server, with faults between them. For the contract see tests/core."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ def bucket() -> S3Place:
 
 @pytest.fixture
 def place(bucket: S3Place, request: pytest.FixtureRequest) -> S3Place:
-    """A folder of the test's own."""
+    """A separate folder for the test."""
     name = re.sub(r"[^a-z0-9]+", "-", request.node.name)
     return S3Place(f"{bucket.url}/{name}", bucket.access)
 
 
 def nth(number: int, fault: Fault) -> Callable[[str, str], Fault]:
-    """Spoils one call, the first of all being number 1: the look at the bucket."""
+    """Spoils one call, counted from 1: the check of the bucket."""
     seen = [0]
 
     def choose(method: str, path: str) -> Fault:
@@ -121,7 +121,7 @@ def test_a_create_that_another_won_while_its_answer_was_lost_is_not_ours(place: 
 def test_a_change_is_made_once_whatever_becomes_of_its_answer(place: S3Place, fault: Fault) -> None:
     place.open().put("media/a.json", b"ab")
     with FaultProxy(place.access.endpoint, nth(3, fault)) as proxy:
-        # The second time it is given its own result: adding a letter that is there changes nothing.
+        # The second time it gets its previous result: adding an existing letter changes nothing.
         made = place.open(endpoint=proxy.url).change(
             "media/a.json", lambda data: bytes(sorted({*data, *b"c"}))
         )
@@ -215,7 +215,7 @@ def test_a_bucket_that_is_not_there_is_named_with_the_command_that_makes_it(plac
 @pytest.mark.parametrize("hours", [-2, 2])
 def test_a_clock_that_is_wrong_is_said_so(place: S3Place, hours: int) -> None:
     signed_at = datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=hours)
-    # The server looks at the time before the signature, so this is what a machine with that clock gets.
+    # The server checks the time before the signature, so a machine with that clock gets this answer.
     header = {"x-amz-date": signed_at.strftime("%Y%m%dT%H%M%SZ")}
     with (
         FaultProxy(place.access.endpoint, lambda method, path: "", headers=header) as proxy,
@@ -264,7 +264,7 @@ def test_a_link_names_the_endpoint_that_others_reach_the_store_by(place: S3Place
 
 
 def valid_s(link: str) -> int:
-    """How long a link says that it works."""
+    """The lifetime that a link claims."""
     return int(parse_qs(urlsplit(link).query)["X-Amz-Expires"][0])
 
 
@@ -353,7 +353,7 @@ def test_a_key_under_its_stages_policy_lacks_nothing_of_it_and_has_nothing_of_ot
 ) -> None:
     name = bucket.url.removeprefix("s3://")
     access = key_with_policy(bucket.access, known_to_the_test_server(policy(name, stage)))
-    # The right to the rules of the bucket is one that the test server has no word for: taken out, and missed.
+    # The test server has no action for the bucket's rules: the right is removed, and its lack is reported.
     of_bucket = ["s3:GetLifecycleConfiguration on the bucket"] if STAGES[stage].administers else []
     assert missing_rights(bucket.url, access, stage) == of_bucket
     store = S3Place(bucket.url, access).open()

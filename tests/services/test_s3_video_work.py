@@ -1,4 +1,4 @@
-"""Videos in S3 and their catalogue in PostgreSQL are worked on as those in files and SQLite are."""
+"""Videos in S3 with a catalogue in PostgreSQL are processed like those in files and SQLite."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Place:
-    """Where one uploaded video lies, and workers on it."""
+    """The place of one uploaded video, and workers on it."""
 
     def __init__(self, folder: Path, clip: Path, **where: Any) -> None:
         self.folder = folder
@@ -106,14 +106,14 @@ class Place:
         return sorted(found)
 
     def objects(self) -> dict[str, str]:
-        """SHA-256 of each object but for the video's id; of records with a clock the keys alone."""
+        """SHA-256 of each object without the video's id; for records with wall-clock times only the keys."""
         found = {}
         for key in all_keys(self.store):
             is_record = key.startswith(("videos/contents/", "media/")) or key.endswith(
-                ("/video.json", "/quality.json")  # how long before its upload it was filmed is a check
+                ("/video.json", "/quality.json")  # its age at the upload is a check
             )
             data = self.store.get(key)
-            if key.endswith(".json"):  # its seal is of the id, too
+            if key.endswith(".json"):  # its seal covers the id as well
                 data = (unsealed(data) or data).replace(self.video.id.encode(), b"<id>")
             found[key.replace(self.video.id, "<id>")] = (
                 "a record" if is_record else hashlib.sha256(data).hexdigest()
@@ -136,7 +136,7 @@ class Place:
 
 @pytest.fixture(scope="module")
 def local(tmp_path_factory: pytest.TempPathFactory, clip: Path) -> Iterator[Place]:
-    """A run over files and SQLite in which nothing went wrong."""
+    """A run over files and SQLite without faults."""
     folder = tmp_path_factory.mktemp("local")
     with closing(Place(folder, clip)) as opened:
         opened.finish()

@@ -1,4 +1,4 @@
-"""Uploads with videos in S3 and their catalogue in PostgreSQL: the ends are those of files and SQLite."""
+"""Uploads to S3 with a catalogue in PostgreSQL: the results equal those with files and SQLite."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def open_place(store_url: str, access: StoreAccess, url: str, login: ServerAcces
 
 
 class Place:
-    """Where a test's videos lie, in other processes, too."""
+    """The place of a test's videos, also for other processes."""
 
     def __init__(self, store: S3Place, url: str, login: ServerAccess) -> None:
         self.store, self.url, self.login = store, url, login

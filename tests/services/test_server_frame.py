@@ -1,4 +1,4 @@
-"""What starts and stops the real servers for tests: ends its own processes only, says why one failed."""
+"""The starter of the real servers for tests: it ends only its processes, and reports why one failed."""
 
 import dataclasses
 import os
@@ -161,4 +161,4 @@ def test_what_runs_in_a_network_of_its_own_ends_with_its_starter_even_if_that_is
         assert starter.stdout is not None
         assert starter.stdout.readline() == b"up\n"
         starter.send_signal(by)
-        assert starter.stdout.read() == b""  # that it ends says that nobody is left who could write
+        assert starter.stdout.read() == b""  # its end shows that no writer is left

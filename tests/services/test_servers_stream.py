@@ -1,4 +1,4 @@
-"""A stream on Kafka, S3 and PostgreSQL: by the API, seen at the socket, counted as where nothing streams."""
+"""A stream on Kafka, S3 and PostgreSQL: started by the API, watched by a socket, counted as without it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def environment() -> Iterator[dict[str, str]]:
-    """Settings of a deployment of its own on all three servers."""
+    """Settings of a separate deployment on all three servers."""
     kafka, access = server("kafka"), root_access()
     bucket = S3Place(f"s3://{new_bucket_name()}/streams", access)
     set_up_store(bucket.url, access)
@@ -70,7 +70,7 @@ def environment() -> Iterator[dict[str, str]]:
 
 
 def uploaded(settings: Settings, clip: Path) -> VideoRecord:
-    """The video, of which nothing is made: what counts of it comes from its stream."""
+    """The video, without any jobs: its counts come from its stream."""
     with (
         closing(open_object_store(settings.store_url, settings.store_access)) as store,
         closing(open_video_catalogue(settings.catalogue_url, settings.catalogue_access)) as catalogue,
@@ -86,7 +86,7 @@ def asked(running: Running, path: str, **body: object) -> tuple[int, dict[str, A
 
 
 def seen_to_its_end(watcher: Watcher) -> list[Shown]:
-    """What a viewer sees that draws each frame at once."""
+    """The messages to a viewer that draws each frame at once."""
     try:
         while True:
             if isinstance(one := watcher.next(), Shown):
@@ -98,13 +98,13 @@ def seen_to_its_end(watcher: Watcher) -> list[Shown]:
 
 
 def lines(store: ObjectStore) -> dict[str, bytes]:
-    """What segments have, by frame."""
+    """The segments' content, by frame."""
     found = [line for key in list_segments(store) for line in read_segment(store, key).frame_lines]
     return {decode(line, FrameDetections).image_path: line for line in found}
 
 
 def told(settings: Settings) -> list[bytes]:
-    """All that was told on the topic of results."""
+    """All messages on the topic of results."""
     topic = settings.results_topic
     with (
         closing(open_frame_log(settings.log_url, settings.log_access)) as log,
@@ -161,7 +161,7 @@ def test_a_stream_that_the_api_starts_is_seen_at_the_socket_and_counts_as_a_run_
         found = lines(store)
         assert found == lines(expected)
         assert len(found) == FRAMES
-        # Of the stream itself: what it leaves out, the upload's own job would count.
+        # Of the stream itself: the upload's job would count the frames that it omits.
         assert {decode(line, FrameDetections).image_path: line for line in results} == found
         assert parts(store) == parts(expected) != {}
         assert shown

@@ -124,13 +124,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 @pytest.fixture(scope="module")
 def long_upload(world: World) -> Iterator[Future[tuple[str, int]]]:
-    """An upload of more than a minute, beside the tests that follow the first that asks for it."""
+    """An upload of more than a minute, concurrent with the tests that follow the first that uses it."""
     with ThreadPoolExecutor(1) as pool:
         yield pool.submit(upload, world, over_s=80.0)
 
 
 class AcmeServer:
-    """An ACME server that looks for who asks at the ports of the web."""
+    """An ACME server that checks challenges at the web's ports."""
 
     def __init__(self, folder: Path) -> None:
         self.state = State(folder / "servers", options={"acme_tls_port": "443", "acme_http_port": "80"})
@@ -146,7 +146,7 @@ class AcmeServer:
 
 
 def set_up_stack(folder: Path, clip: Path) -> tuple[Path, dict[str, str]]:
-    """A copy of `cloud-services`, as the command leaves it, and what its `.env` says."""
+    """A copy of `cloud-services` after the command, and the content of its `.env`."""
     here = folder / "cloud-services"
     made = shutil.ignore_patterns(
         *(".env", "auth", "acme", "store", "footage", "users", "users_roles", "kafka*.conf"),
@@ -191,7 +191,7 @@ def count_embedded(clip: Path, folder: Path, *filmed: str) -> Path:
 
 
 def bring_up(stack: NativeStack) -> None:
-    """As `docker-compose up` does: servers, then `setup`, then those that wait for it."""
+    """As `docker-compose up` does: servers, then `setup`, then services that depend on it."""
     for name in SERVERS:
         stack.start(name)
     stack.wait_healthy(*SERVERS)
@@ -199,7 +199,7 @@ def bring_up(stack: NativeStack) -> None:
         code, said = stack.run(name)
         assert code == 0, said
     seed_models(stack)
-    # The first consumer dies when it has stored its first segment, before it knows of it.
+    # The first consumer dies after storing its first segment, before it learns of it.
     stack.extra["consumer"] = {"FRAMETALLY_FAILPOINT": "chain.put"}
     stack.start("consumer", instance="consumer-1")
     stack.extra["consumer"] = {}
@@ -210,7 +210,7 @@ def bring_up(stack: NativeStack) -> None:
 
 
 def seed_models(stack: NativeStack) -> None:
-    """What the consumer would download: in here there is no way out."""
+    """The consumer's downloads: there is no internet access in here."""
     from frametally.settings.loading import load_settings
 
     models = stack.volume("models", "10001:10001")
@@ -220,7 +220,7 @@ def seed_models(stack: NativeStack) -> None:
 
 
 def send_clip(stack: NativeStack) -> int:
-    """The clip by the producer; then the first consumer's end and another one. The exit code of the first."""
+    """Produce the clip; then end the first consumer and start another. Return the exit code of the first."""
     code, said = stack.run("producer", "/footage/traffic.mp4", *FILMED)
     assert code == 0, said
     first = stack.finish("consumer-1")
@@ -490,8 +490,8 @@ def test_a_producer_elsewhere_reaches_kafka_by_its_public_name_over_sasl_ssl(
             check=False,
         )
 
-    assert produce().returncode == 0  # what is there is found, and announced no second time
-    # Neither with another password nor with the log-in of those inside.
+    assert produce().returncode == 0  # existing footage is found, and not announced a second time
+    # Neither with another password nor with the log-in for the inner network.
     inside = {
         "FRAMETALLY_LOG_USER": "frametally",
         "FRAMETALLY_LOG_PASSWORD": world.values["FRAMETALLY_LOG_PASSWORD"],
@@ -532,7 +532,7 @@ def test_traefik_understood_every_file_and_no_secret_is_in_any_log(world: World)
 
 
 def form_of(clip: bytes, padding: int, **fields: str) -> tuple[list[bytes], int]:
-    """A form with an MP4 that ends in so many bytes of nothing, in pieces, and its length in bytes."""
+    """A form with an MP4 that ends in this many zero bytes, in pieces, and its length in bytes."""
     edge = "--of-the-form"
     named = [
         f'{edge}\r\nContent-Disposition: form-data; name="{n}"\r\n\r\n{v}\r\n' for n, v in fields.items()
@@ -545,7 +545,7 @@ def form_of(clip: bytes, padding: int, **fields: str) -> tuple[list[bytes], int]
 
 
 def send_form(url: str, pieces: list[bytes], *, over_s: float, **pool: Any) -> dict[str, Any]:
-    """What is answered to a form that is sent over so many seconds, by eva."""
+    """The answer to a form that eva sends over this many seconds."""
 
     def slowly() -> Iterator[bytes]:
         for piece in pieces:
@@ -565,9 +565,10 @@ def send_form(url: str, pieces: list[bytes], *, over_s: float, **pool: Any) -> d
 
 
 def upload(world: World, *, over_s: float = 0.0, padding: int = 0) -> tuple[str, int]:
-    """Send the clip at the door, over so many seconds, with so many bytes of nothing: its id and size."""
+    """Upload the clip through Traefik, over this many seconds, with this many zero bytes; return
+    id and size."""
     clip = (world.stack.stack / "footage" / "traffic.mp4").read_bytes()
-    # Another day for each: what is known of the clip already stays as it was.
+    # Another day for each: existing facts about the clip stay unchanged.
     day = "2026-02-01" if padding else "2026-03-01"
     pieces, size = form_of(
         clip if padding else clip + (16).to_bytes(4, "big") + b"free" + bytes(8),
@@ -580,9 +581,10 @@ def upload(world: World, *, over_s: float = 0.0, padding: int = 0) -> tuple[str,
 
 
 def watch(world: World, asked: str, **headers: str) -> ClientConnection:
-    """A viewer's socket through the door."""
+    """A viewer's socket through Traefik."""
     context = ssl.create_default_context(cafile=str(world.root_file))
-    # By TLS 1.3 tickets come unasked: the client's thread that reads would wait in TLS while another writes.
+    # With TLS 1.3, tickets arrive unasked: the client's reading thread would wait in TLS while another
+    # writes.
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     url = f"wss://app.{DOMAIN}/ws/stream?{asked}"
     return open_socket(url, ssl=context, additional_headers=headers)
@@ -638,12 +640,12 @@ def posted(world: World, path: str, **body: str) -> dict[str, Any]:
 def test_a_stream_is_started_and_watched_through_the_door_and_counts_as_a_run_of_its_file(
     world: World, tmp_path: Path
 ) -> None:
-    """While it stands still its viewer stays, longer than the minute after which Traefik cuts a request."""
+    """Its viewer stays during the pause, longer than the minute after which Traefik would end a request."""
     stack = world.stack
     clip = tmp_path / "streamed.mp4"
     traffic = (stack.stack / "footage" / "traffic.mp4").read_bytes()
     clip.write_bytes(traffic + (24).to_bytes(4, "big") + b"free" + bytes(16))  # of other content
-    stack.kill("worker")  # so that what counts of it comes from its stream
+    stack.kill("worker")  # so that its counts come from its stream
     try:
         pieces, _ = form_of(clip.read_bytes(), 0, source="Streamed", start_time=f"{STREAMED}T08:00:00Z")
         url = f"https://app.{DOMAIN}/api/v1/videos/upload"
@@ -690,7 +692,7 @@ def counted_on(world: World, day: str) -> int:
 def test_a_long_upload_and_a_large_one_come_in_at_the_door_and_are_worked_on(
     world: World, long_upload: Future[tuple[str, int]]
 ) -> None:
-    """Traefik by itself cuts a request after 60 s; the dashboard's /tmp has a gigabyte."""
+    """By default Traefik ends a request after 60 s; the dashboard's /tmp has a gigabyte."""
 
     def is_worked_on(video_id: str) -> bool:
         shown = ask(world, "app", user="eva", password=PASSWORD, path=f"/api/v1/videos/{video_id}").json()
@@ -704,7 +706,7 @@ def test_a_long_upload_and_a_large_one_come_in_at_the_door_and_are_worked_on(
             stored = store.head(keys.original_key(video_id))
             assert stored.size_bytes == size
         wait_until(partial(is_worked_on, video_id), world.stack)
-    # A worker that hears nothing would take the job from the catalogue: this one was told.
+    # A worker without messages would take the job from the catalogue: this one got a message.
     wait_until(lambda: told_by_rabbitmq(world) > told_before, world.stack)
 
 

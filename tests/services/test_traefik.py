@@ -1,4 +1,4 @@
-"""What comes in at Traefik: the shipped files, with certificates that an ACME server has issued."""
+"""Requests through Traefik: the shipped files, with certificates from an ACME server."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def port_of(traefik: Mapping[str, str]) -> int:
 
 
 class Door:
-    """One web address, whose name this machine does not know."""
+    """One web address, whose name this machine cannot resolve."""
 
     def __init__(self, traefik: Mapping[str, str], name: str) -> None:
         self.host = f"{name}.{traefik['DOMAIN']}"
@@ -170,7 +170,7 @@ def test_who_asks_too_often_is_told_to_wait_and_may_come_back(traefik: Mapping[s
 
 
 def test_an_upload_that_takes_longer_than_a_minute_comes_through_whole(traefik: Mapping[str, str]) -> None:
-    """By itself Traefik cuts a request after 60 s, however much of it still comes."""
+    """By default Traefik ends a request after 60 s, even if data still arrives."""
     door = Door(traefik, "app")
     login = base64.b64encode(f"{traefik['USER']}:{traefik['PASSWORD']}".encode()).decode()
     pieces, piece = 160, b"x" * 10_000

@@ -1,4 +1,4 @@
-"""A receiver of a test's own: keeps what is posted to it, and behaves as badly as it is told to."""
+"""A test's receiver: it keeps the requests, and misbehaves on request."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Manner = Literal["well", "refuses", "redirects", "endless", "silent", "drips"]
 
 
 class Receiver:
-    """What came, and where it came to."""
+    """The received requests, and their paths."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -51,7 +51,7 @@ def receiving(manner: Manner = "well") -> Iterator[Receiver]:
                 receiver.sent_bytes += 1 << 16
 
         def log_message(self, format: str, *args: Any) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     receiver = Receiver(f"http://127.0.0.1:{server.server_address[1]}")

@@ -1,4 +1,4 @@
-"""Board and alerts ask for metrics that there are, with labels that they have; promtool finds no fault."""
+"""Board and alerts query existing metrics, with existing labels; promtool finds no fault."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RULES = STACK / "prometheus/alerts.yml"
 RUNBOOKS = STACK.parent / "docs/runbooks.md"
 BOARD = STACK / "grafana/boards/frametally.json"
 TARGET = {"job", "instance", "service"}
-"""Labels that Prometheus itself gives."""
+"""Labels that Prometheus adds itself."""
 
 
 def rules() -> list[dict[str, Any]]:
@@ -45,7 +45,7 @@ def expressions() -> Iterator[str]:
 
 @pytest.fixture
 def labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, set[str]]:
-    """By metric as it is asked for, its labels."""
+    """The labels in queries of each metric."""
     found: dict[str, set[str]] = {"up": set()}
     found |= {rule["record"]: {"source"} for rule in rules() if "record" in rule}
     for family in families(exposed(tmp_path, monkeypatch).decode()):

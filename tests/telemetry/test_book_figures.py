@@ -1,4 +1,4 @@
-"""Counters of the books only grow: over restarts, over what is forgotten, whoever else shows them."""
+"""Counters of the books only grow: over restarts and deletions, with any number of servers."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def books(*sources: SourceLine, model: str = "m", dead: dict[str, int] | None = 
 
 
 class Shown:
-    """The books as one process after the other shows them."""
+    """The books as shown by several processes in turn."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -157,7 +157,7 @@ def test_labels_are_bounded_and_none_is_lost(shown: Shown) -> None:
     assert len(counted) == MOST_SOURCES + 1
     assert counted["frametally_frames_counted_total", "other"] == 100
     assert sum(counted.values()) == 2 * len(lines)
-    # Who had a label keeps it, whoever comes before it in the books.
+    # A source keeps its label, whatever else is added to the books.
     found = shown.of(books(line("a-new-one", 3), *lines))
     assert found["frametally_frames_counted_total", "other"] == 103
     assert sum(key[0] == "frametally_newest_footage_age_seconds" for key in found) == MOST_SOURCES + 1

@@ -1,4 +1,4 @@
-"""Runs of counting and indexing are told as OpenLineage has it, off by default, and in nobody's way."""
+"""Runs of counting and indexing are reported as OpenLineage defines, off by default, without side effects."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def valid(event: dict[str, Any]) -> dict[str, Any]:
-    """An event that has what the specification's RunEvent, Run, Job and Dataset require, and no more."""
+    """An event with exactly the fields that the specification's RunEvent, Run, Job and Dataset require."""
     required = {"eventTime", "run", "job", "producer", "schemaURL"}
     assert required <= event.keys() <= required | {"eventType", "inputs", "outputs"}
     assert event["eventType"] in ("START", "RUNNING", "COMPLETE", "ABORT", "FAIL", "OTHER")
@@ -64,7 +64,7 @@ def events(receiver: Receiver) -> list[dict[str, Any]]:
 
 
 def counted(folder: Path) -> bytes:
-    """The part files of the clip beside `folder`, produced, detected, counted and indexed in it."""
+    """The part files of the clip next to `folder`, produced, detected, counted and indexed in it."""
     folder.mkdir()
     video = folder.parent / "gate.mp4"
     if not video.exists():
@@ -87,7 +87,7 @@ def test_each_run_is_told_from_its_start_to_its_end_with_what_it_read_and_made(
         told = events(receiver)
         assert {path for path, _, _ in receiver.came} == {"/api/v1/lineage"}
         assert {headers["Authorization"] for _, headers, _ in receiver.came} == {"Bearer secret-token"}
-        # What has nothing to do tells nothing.
+        # A run without work reports nothing.
         assert cli.main(["aggregate", "--data-dir", str(tmp_path / "a/data")]) == 0
         assert cli.main(["index", "--data-dir", str(tmp_path / "a/data")]) == 0
         assert len(receiver.came) == len(told)

@@ -1,4 +1,4 @@
-"""What a process has done is added up, over its children too, whatever becomes of those."""
+"""A process's figures include those of its children, even of dead ones."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ sys.stdin.read()
 
 @pytest.fixture
 def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[Meters]:
-    """No figures of other tests."""
+    """Hides figures of other tests."""
     mine = Meters()
     for module in ("process.meters", "process.retrying", "telemetry.family"):
         monkeypatch.setattr(f"frametally.{module}.METERS", mine)

@@ -1,4 +1,4 @@
-"""The manual's table of metrics is what there is, by name, type and labels."""
+"""The manual's table lists the existing metrics, by name, type and labels."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_the_table_has_each_metric_with_its_type_and_labels(
 ) -> None:
     text = exposed(tmp_path, monkeypatch).decode()
     types = dict(re.findall(r"^# TYPE (frametally_\w+) (\w+)$", text, re.MULTILINE))
-    # prometheus-client adds when each was begun, which OpenMetrics wants.
+    # prometheus-client adds the creation time of each, as OpenMetrics requires.
     types = {name: kind for name, kind in types.items() if not name.endswith("_created")}
     labels = {
         name: {

@@ -1,4 +1,4 @@
-"""Frames can be followed from the producer to the count, by OTLP, and nothing stored changes by it."""
+"""OTLP traces follow frames from the producer to the count, and change nothing that is stored."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def off_again(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def counted(folder: Path) -> dict[str, bytes]:
-    """All that the store has of a clip that was produced, detected and counted in `folder`."""
+    """All stored objects of a clip that was produced, detected and counted in `folder`."""
     video = folder.parent / "gate.mp4"
     if not video.exists():  # once: an encoder may write the time into its file
         make_video(video, frames=FRAMES)
@@ -42,12 +42,12 @@ def counted(folder: Path) -> dict[str, bytes]:
     assert cli.main(["aggregate", *there]) == 0
     store = folder / "data/store"
     images = {str(path.relative_to(store)): path.read_bytes() for path in store.glob("images/**/*.jpg")}
-    # Their names are of the log's own id; their bytes are not.
+    # Their names contain the log's id; their bytes do not.
     return images | {"counts": b"".join(path.read_bytes() for path in sorted(store.rglob("part-*")))}
 
 
 def segment_lines(folder: Path) -> list[bytes]:
-    """The lines of all segments, whose names have the log's own id."""
+    """The lines of all segments, whose names contain the log's id."""
     found = sorted((folder / "data/store/metadata").rglob("*.jsonl"))
     return sorted(line for path in found for line in path.read_bytes().splitlines()[1:])
 
@@ -102,7 +102,7 @@ def test_only_so_many_are_told_of_and_they_are_whole(tmp_path: Path, monkeypatch
         counted(tmp_path / "a")
         told = spans(receiver)
     traces = {span.trace_id for span in told}
-    assert 0 < len(traces) < FRAMES  # whose keys, and so which, are always the same
+    assert 0 < len(traces) < FRAMES  # whose keys, and thus selection, are always the same
     assert len(told) == 6 * len(traces)
 
 

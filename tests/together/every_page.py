@@ -1,4 +1,4 @@
-"""One product with something on every page, for the tests that look at all of them: real, nothing routed."""
+"""A real dashboard with content on every page, for tests that visit all pages."""
 
 from __future__ import annotations
 
@@ -63,12 +63,12 @@ EVERY_PAGE: dict[str, tuple[str, str]] = {
 
 
 def fill_every_page(place: Place) -> None:
-    """Have footage, cameras, videos, lines, alerts, checks, dead letters, changes and accounts."""
-    place.store = open_object_store(place.settings.store_url)  # that of the wall
+    """Create footage, cameras, videos, lines, alerts, checks, dead letters, changes and accounts."""
+    place.store = open_object_store(place.settings.store_url)  # the wall's
     three_changes(place)
     crossroads.film(place, crossroads.make_drivers(120, [6]), 120)
     crossroads.draw_legs(place)
-    place._sequence = 100  # what is made up comes after what was counted
+    place._sequence = 100  # the made-up rows are added after the count
     film_wall(place, more=12)
     check_gate(place)
     letters = make_lines("gate", frames=2, start_ms=START_MS + 6_000_000)
@@ -105,7 +105,7 @@ def put_videos(place: Place) -> None:
 
 
 def _photograph() -> bytes:
-    """A JPEG with as much in it as a photograph has: some 100 kB at 960 x 540."""
+    """A JPEG with as much detail as a photograph: some 100 kB at 960 x 540."""
     rng = np.random.default_rng(1)
     picture = np.zeros((540, 960, 3), np.float32)
     for side_px, share in ((270, 110), (60, 70), (12, 30), (3, 8)):
@@ -115,7 +115,7 @@ def _photograph() -> bytes:
 
 
 def signed_in(browser: Browser, url: str, name: str = "runa") -> dict[str, object]:
-    """The cookies of somebody who has signed in, for the windows of a test."""
+    """The cookies of a signed-in user, for the windows of a test."""
     context = browser.new_context()
     page = context.new_page()
     page.goto(f"{url}/sign-in")

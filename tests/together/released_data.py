@@ -31,7 +31,7 @@ _DRAWING = {
 
 
 def make_videos(folder: Path) -> None:
-    """Twelve seconds of each source: a patch stands, one is slow, one fast; `yard` is black for a while."""
+    """Twelve seconds of each source: one patch is still, one slow, one fast; `yard` is black for a while."""
     for number, source in enumerate(STARTS):
         with av.open(str(folder / f"{source}.mp4"), "w") as container:
             stream: Any = container.add_stream("libx264", rate=5)
@@ -50,7 +50,7 @@ def make_videos(folder: Path) -> None:
 
 
 def make(version: str, program: list[str]) -> Path:
-    """Let `program` produce, detect, count and publish, and pack the data folder that it leaves."""
+    """Let `program` produce, detect, count and publish, and pack its data folder."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         make_videos(folder)

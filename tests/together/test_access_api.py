@@ -1,4 +1,4 @@
-"""Who is let in: by session, role and page of origin; nobody by a stolen, broken, changed or forged one."""
+"""Access by session, role and page of origin; stolen, broken, changed or forged sessions are refused."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def client(url: str) -> Iterator[Client]:
 
 
 def asked(route: str) -> tuple[str, str]:
-    """An address of a route, of things that are not there."""
+    """An address for a route, with ids of missing things."""
     method, path = route.split(" ")
     return method, path.replace("{}", "00000000-0000-4000-8000-000000000000")
 
@@ -111,7 +111,7 @@ def test_a_page_of_an_allowed_site_listens_by_nobodys_log_in(
     with closing(Client(url)) as client:
         cookie = cookie_of(sign_in(client, "lukas"))
     codes_by_origin = {}
-    for origin in (OTHER, url):  # of one site with us a browser sends the cookie along
+    for origin in (OTHER, url):  # a browser sends the cookie along within our site
         address = url.replace("http", "ws") + path
         with open_socket(address, additional_headers={"Cookie": cookie, "Origin": origin}) as socket:
             try:
@@ -282,12 +282,12 @@ def test_a_session_after_a_clock_that_was_set_back_is_over_and_the_next_is_not(
     [
         ({"Sec_Fetch_Site": "same-origin"}, 404),
         ({"Sec_Fetch_Site": "none"}, 404),
-        ({}, 401),  # whoever has a cookie and does not say which page sends it
+        ({}, 401),  # a client with a cookie that does not name the page that sends it
         ({"Sec_Fetch_Site": "cross-site"}, 403),
         ({"Sec_Fetch_Site": "same-site"}, 403),
         ({"Origin": OTHER}, 403),
         ({"Origin": "null"}, 403),
-        ({"Origin": "https://intranet.example"}, 401),  # it may change things, but by no viewer's sign-in
+        ({"Origin": "https://intranet.example"}, 401),  # it may change things, but not by a viewer's sign-in
     ],
 )
 def test_a_change_by_a_session_is_one_that_a_page_of_ours_sends(
@@ -435,7 +435,7 @@ def test_without_accounts_this_machine_alone_is_open_and_others_may_look(
         assert book.add_account(UserAccount("first", "run"))
         assert client("GET", "/api/models").status == 401
         assert book.remove_account("first")
-        assert client("GET", "/api/models").status == 401  # nobody opens a dashboard by removing accounts
+        assert client("GET", "/api/models").status == 401  # removing accounts does not open a dashboard
         client.close()
 
 
@@ -453,7 +453,7 @@ def test_accounts_that_are_lost_before_a_request_saw_them_leave_the_dashboard_cl
         assert asked_for.count(ACCOUNTS_KEY) == 1
         note_accounts(place.store)
         assert place.access.add_account(UserAccount("first", "run"))
-        place.access.remove_account("first")  # as a file that is gone
+        place.access.remove_account("first")  # as if a file were gone
         now_s[0] += 5
         assert client("GET", "/api/models").status == 401
         client.close()

@@ -1,4 +1,4 @@
-"""Programs ask the API, upload and listen by a token; broken, stolen and guessed ones open nothing."""
+"""Programs query the API, upload and listen with a token; broken, stolen and guessed ones open nothing."""
 
 from __future__ import annotations
 
@@ -94,9 +94,7 @@ def test_a_program_uploads_by_a_token_and_needs_to_come_from_no_page(client: Cli
     video = f"/api/v1/videos/{done.headers['frametally-video']}"
     assert ask("GET", video, None, {}).status == 200
     assert ask("DELETE", video, None, {}).status == 403
-    assert (
-        client("PATCH", video, "{}", **sent, Origin=OTHER).status == 403
-    )  # no page of another's has a token
+    assert client("PATCH", video, "{}", **sent, Origin=OTHER).status == 403  # pages of others have no token
 
 
 def test_a_page_of_an_allowed_site_may_send_a_token_and_no_other_may(people: Place, serving: Serving) -> None:

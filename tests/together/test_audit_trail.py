@@ -1,4 +1,5 @@
-"""Every request that changes anything leaves a record, let in or not; what cannot be recorded is not done."""
+"""Every request for a change leaves a record, allowed or not; a change that cannot be recorded is
+not made."""
 
 from __future__ import annotations
 
@@ -66,7 +67,7 @@ ONLY_COMPUTE = {
     "POST /api/presets/plan",
     "POST /api/timezones/plan",
 }
-"""They work something out, and change nothing."""
+"""They compute something, and change nothing."""
 
 
 @pytest.fixture
@@ -88,9 +89,9 @@ def shown(change: AuditRecord) -> tuple[str, str, str, int | None]:
 def test_every_route_that_changes_anything_leaves_a_record_whoever_asks(
     app: Flask, url: str, book: AuditBook
 ) -> None:
-    # Read from the routers: a route that somebody adds is walked by itself.
+    # Read from the routers, so that new routes are tested automatically.
     routes = sorted(route for route in routes_of(app) if not re.match("(GET|HEAD|OPTIONS|WS) ", route))
-    routes.sort(key="POST /sign-out".__eq__)  # last: behind it nobody is logged in any more
+    routes.sort(key="POST /sign-out".__eq__)  # last: after it no session is left
     assert {"POST /sign-in", "DELETE /api/videos/{}", "PATCH /api/uploads/{}"} < {*routes}
     for name in ("", "lukas", "runa"):
         with asking_as(url, name) as ask:
@@ -177,7 +178,7 @@ def test_log_ins_and_log_outs_are_told_also_those_that_fail(client: Client, book
     assert shown(newest(book)) == ("lukas", "POST /sign-out", "", 303)
     sign_in(client, "lukas", "wrong password")
     assert shown(newest(book)) == ("(nobody)", "POST /sign-in", "account=lukas", 401)
-    # A password that was typed where the name should be is nobody's to read.
+    # A password that was typed into the name field must stay secret.
     for name in ("correct.horse.battery", "<script>alert(1)</script>", "n" * 7000, ""):
         assert sign_in(client, name, "wrong password").status == 401
         assert shown(newest(book)) == ("(nobody)", "POST /sign-in", "account=unknown", 401)
@@ -193,7 +194,7 @@ def test_who_is_refused_without_end_is_recorded_so_often_and_what_is_done_always
     for number in range(60):
         assert client("DELETE", VIDEO, **SAME).status == 401
         assert sign_in(client, "lukas" if number % 2 else "clara", "wrong password").status in (401, 429)
-    # Nothing is done by these, however they are answered.
+    # These do nothing, whatever the answer.
     for path in ("/sign-out", "/sign-in/password", "/sign-in/sessions"):
         assert client("POST", path, "", Content_Type=FORM, **SAME).status == 303
     kept, _ = book.changes(500)
@@ -287,7 +288,7 @@ def test_a_change_that_cannot_be_recorded_is_not_made(
             assert answer.json["detail"] == "The audit log cannot be written, so nothing was changed."
             assert answer.json["remedy"]
             assert "set-cookie" not in answer.headers
-        # What was refused anyway is refused as before, and who looks still may.
+        # Refused requests are refused as before, and reading is still allowed.
         assert client("DELETE", f"/api/cameras/{slug}", **SAME).status == 401
         assert len(ask("GET", "/api/cameras").json["cameras"]) == 1
         people.access.put_link("lukas", credentials.token_hash("t"), lasts_s=60)

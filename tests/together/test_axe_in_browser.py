@@ -1,4 +1,4 @@
-"""No state of a page keeps people out, as far as axe-core can tell, in any size, colours or print."""
+"""axe-core finds no barrier in any state of a page, in any size, colours or print."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ FAILED = "#dashboard[data-state=failed]"
 
 
 def film_two(place: Place) -> None:
-    """Ten minutes of two sources, one of which has a hole."""
+    """Ten minutes of two sources, one of which has a gap."""
     gate = place.film(
         {"car": 6, "bus": 2}, source="gate", intervals=10, interval_s=60, filmed=lambda n: n not in (4, 5)
     )
@@ -60,12 +60,12 @@ def film_two(place: Place) -> None:
 
 
 def film_objects(place: Place) -> None:
-    """Film a minute whose objects are known."""
+    """Film a minute with known objects."""
     publish_objects(place, b"\xff\xd8 not a picture, but what is stored")
 
 
 def film_crossroads(place: Place) -> None:
-    """Film some who drive over a junction, and draw its legs."""
+    """Film road users at a junction, and draw its legs."""
     crossroads.film(place, crossroads.make_drivers(120, [6]), 120)
     crossroads.draw_legs(place)
 
@@ -77,11 +77,11 @@ def film_junction(place: Place) -> None:
 
 
 def nothing(_: Any) -> None:
-    """Film nothing, or do nothing."""
+    """Film nothing, and do nothing."""
 
 
 def film(place: Place) -> None:
-    """Film what the video that is looked at shows."""
+    """Film the content of the displayed video."""
     place.film({"car": 6, "person": 2}, source="gate", intervals=4)
 
 
@@ -160,7 +160,7 @@ def open_by(button: str, opened: str) -> Callable[[Page], None]:
 
 
 def film_told(place: Place) -> None:
-    """Film two sources, and have rules, reports and what was told."""
+    """Film two sources, and add rules, reports and sent alerts."""
     film_two(place)
     test_narrow_in_browser.tell_much(place)
 
@@ -185,7 +185,7 @@ def choose_hole(page: Page) -> None:
 
 
 def find_no_cameras(place: Place) -> None:
-    """Have a search find nothing."""
+    """Search for a text that has no match."""
     film_wall(place)
     place.search_cameras = lambda _: CameraSearch(cameras=[], has_more=False)
 
@@ -201,7 +201,7 @@ def search_without_network(place: Place) -> None:
 
 
 def answer_nothing(page: Page) -> None:
-    """Have the server answer no question for now."""
+    """Make the server leave all questions unanswered for now."""
     problem = {
         "status": 503,
         "title": "Away",
@@ -225,14 +225,14 @@ def film_year(place: Place) -> None:
 
 @dataclass(frozen=True)
 class State:
-    """A state of a page: what its address is, and what is done there."""
+    """A state of a page: its address, and the actions there."""
 
     query: str = "?interval=60"
     do: Callable[[Page], None] = nothing
     wait_for: str = "#dashboard[data-state=ready][aria-busy=false]"
     film: Callable[[Place], object] = field(default=film_two)
     serve: Callable[[Page], None] = nothing
-    """Answers what is asked for in the window, where no server does."""
+    """Answers the window's requests where no server does."""
 
 
 def await_picture(page: Page) -> None:
@@ -442,8 +442,8 @@ STATES = {
     "no page": State("there-is-none", wait_for="main.lonely"),
 }
 QUICK = {"the start", "a video", "a traffic report"}
-"""The pages that have the most on them, which `make test` looks at."""
-# In other colours and sizes only what these change is looked at: the rest was seen before.
+"""The pages with the most content, which `make test` checks."""
+# Other colours and sizes only check their own effects: the rest was checked before.
 COLOURS = ["color-contrast"]
 PLACES = ["target-size", "scrollable-region-focusable"]
 APPEARANCES: list[tuple[str, dict[str, int], dict[str, str], list[str]]] = [
@@ -455,9 +455,9 @@ APPEARANCES: list[tuple[str, dict[str, int], dict[str, str], list[str]]] = [
 ]
 NARROWEST = {"width": 320, "height": 800}
 ON_NARROWEST = ("on the narrowest phone", NARROWEST, dict[str, str](), list[str]())
-"""The live page alone fits it in every state."""
+"""Only the live page fits it in every state."""
 PICTURED = {"wide", "in the dark", "on a phone"}
-# A change of colours has been drawn, new answers are there, and what was paler meanwhile is not any more.
+# A change of colours is complete, new answers have arrived, and nothing is faded any more.
 DRAWN = """async () => {
   for (let still = 0; still < 3; still++) {
     await new Promise(requestAnimationFrame);
@@ -477,11 +477,11 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(
     window = visit(place)
     state.serve(window.page)
     page = window.open(state.query, wait_for=state.wait_for)
-    window.complaints.clear()  # of a page that there is not
+    window.complaints.clear()  # of a missing page
     state.do(page)
-    # Not as the page's own code: it forbids what is not from its files.
+    # Not as the page's code: its policy forbids scripts from elsewhere.
     window.context.new_cdp_session(page).send("Runtime.evaluate", {"expression": axe})
-    # All of it as it is where one has scrolled to.
+    # All of it, at the scroll position of a reader.
     page.evaluate(
         "for (const one of document.querySelectorAll('.card')) one.style.contentVisibility = 'visible'"
     )
@@ -490,7 +490,7 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(
     for appearance, size, media, rules in appearances:
         page.emulate_media(**(AS_USUAL | media))  # type: ignore[arg-type]
         page.set_viewport_size(size)  # type: ignore[arg-type]
-        page.locator(state.wait_for).wait_for(state="attached")  # drawn anew in other colours
+        page.locator(state.wait_for).wait_for(state="attached")  # drawn again in other colours
         page.evaluate(DRAWN)
         if appearance in PICTURED:
             picture(page, f"state-{name}-{appearance}".replace(" ", "-"))

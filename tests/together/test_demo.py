@@ -1,4 +1,4 @@
-"""After `frametally demo` every page has something: the clip is a video that plays, and lines are crossed."""
+"""After `frametally demo` every page has content: the clip is a video that plays, and lines are crossed."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_the_demo_leaves_a_video_and_crossed_lines_and_a_second_one_changes_noth
     assert cars > 100
     assert {"poster", "playable"} <= set(there["made"])
     assert {state for _, state in there["jobs"]} == {"done"}
-    assert there["crossings"] == 10  # as a person counts them
+    assert there["crossings"] == 10  # as counted by a person
     assert there["drawn"] == ["far", "near", "left lane"]
     assert there["sources"] == ["traffic"]
     assert [source for source, _ in there["simulated"]] == ["simulated-old-bridge", "simulated-station-road"]

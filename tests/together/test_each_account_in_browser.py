@@ -1,4 +1,4 @@
-"""What each account finds in Chromium: it is led to nothing, and asks for nothing, that it may not have."""
+"""Each account's pages in Chromium: no link and no request to anything that the account may not see."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 PARTLY: dict[str, Role] = {"peter": "look", "paula": "correct", "petra": "run"}
-"""Who sees one source alone, by role."""
+"""Users who see only one source, by role."""
 PAGES = {"/", "/videos", "/live", "/lines", "/traffic", "/books", "/data", "/jobs", "/alerts", "/lines/edit"}
 PAGES |= {"/accuracy", "/footage"}
 FILES = {"/openapi.json"} | {f"/api/{name}.json" for name in ("openapi", "asyncapi", "postman")}
@@ -48,7 +48,7 @@ def url(place: Place, serving: Serving) -> Iterator[str]:
 
 
 def links_of(page: Page) -> list[str]:
-    """Where what is seen of a page leads, on this server."""
+    """Targets on this server of the page's visible links."""
     found: list[str] = page.locator("a[href]:visible").evaluate_all("(all) => all.map((one) => one.href)")
     return [one.partition("#")[0] for one in found if urlsplit(one).netloc == urlsplit(page.url).netloc]
 
@@ -80,7 +80,7 @@ def test_an_account_is_led_to_what_it_may_open_and_asks_for_nothing_else(
         else:
             page.goto(address)
             page.locator("main:not([data-state=loading]):not([aria-busy=true])").wait_for()
-            page.wait_for_timeout(500)  # what a page asks for behind its first answers
+            page.wait_for_timeout(500)  # the page's requests after its first answers
             left.extend(links_of(page))
         assert refused == [], path
     assert {one for one in opened - OPEN if not one.startswith("/api/v1/")} == PAGES_OF[name]

@@ -1,4 +1,5 @@
-"""Each page of a new installation says what will be there, with one button; on a phone, the menu is one."""
+"""Each page of a new installation explains its future content, with one button; on a phone, the
+menu is one."""
 
 from __future__ import annotations
 

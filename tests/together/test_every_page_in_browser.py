@@ -28,12 +28,12 @@ MOST_REQUESTS = 16
 SCREENS = {"phone": {"width": 390, "height": 844}, "wide": {"width": 1280, "height": 900}}
 TABLET = {"width": 820, "height": 1180}
 ON_SCREEN_ALONE = {"editor", "live", "embed", "password", "sessions", "sign-in", "no page"}
-"""Pages without a table: what is printed of them answers no question."""
+"""Pages without a table: printing them answers no question."""
 PAPER_PX = 703
 """The width of A4 between its margins."""
 NOT_ON_PAPER = {"a video": {"Videos"}, "accuracy": {"check"}}
-"""Words of headings over parts that are not printed, such as a form."""
-# Text of tables and headings, piece by piece as it is printed; what is pressed is for the screen.
+"""Words of headings of parts that are not printed, such as a form."""
+# Text of tables and headings, in printed pieces; buttons are only for the screen.
 WORDS = """() => {
   const main = document.querySelector("main");
   for (const one of main.querySelectorAll(".card")) one.style.contentVisibility = "visible";
@@ -63,7 +63,7 @@ def whole(make_place: Callable[[Path], Place], tmp_path_factory: pytest.TempPath
 
 
 class Traffic:
-    """What a window has received, by request: an address that is asked again and again counts once."""
+    """The responses that a window has received, by request: a polled address counts once."""
 
     def __init__(self, window: Visit) -> None:
         network = window.context.new_cdp_session(window.page)
@@ -126,8 +126,8 @@ def test_the_first_load_of_a_page_is_small_and_it_fits_its_window(
     window = visit(None, url=site, viewport=SCREENS[screen], storage_state=state)
     traffic = Traffic(window)
     page = window.open(query, wait_for=ready)
-    page.wait_for_timeout(700)  # pictures come after the answers
-    window.complaints.clear()  # of a page that there is not
+    page.wait_for_timeout(700)  # pictures load after the answers
+    window.complaints.clear()  # of a missing page
     sizes = traffic.by_address()
     if screen == "wide":
         sizes = {address: size for address, size in sizes.items() if not PICTURE.search(address)}

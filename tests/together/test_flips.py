@@ -62,8 +62,8 @@ WITHIN = DrawnZone(name="within", width_px=64, height_px=48, points=((8.0, 0.0),
 class Kind(NamedTuple):
     """What is damaged: the files of one kind, when, and what is done then.
 
-    `since` names the state that it begins from: `detected`, `counted` or `settled`. `is_cache`: it belongs to
-    the very files that are there, so it is filled before the bit is turned.
+    `since` names the starting state: `detected`, `counted` or `settled`. `is_cache`: it belongs to the very
+    files that are there, so it is filled before the bit is turned.
     """
 
     since: str
@@ -106,7 +106,7 @@ KINDS = {
 
 
 def make_video(path: Path, seed: int) -> None:
-    """Four seconds of a bright patch that crosses the picture, and of one that stands."""
+    """Four seconds of a bright patch that crosses the picture, and of a still one."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=5)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
@@ -124,7 +124,7 @@ def run(data: Path, *arguments: str) -> int:
 
 
 class States:
-    """Data folders to begin from, by name, and the numbers that each kind's commands end in."""
+    """Data folders to start from, by name, and the numbers at the end of each kind's commands."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -154,9 +154,9 @@ def footage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def states(footage: Path) -> States:
-    """Three videos, of one a forgotten second, of one a picture that is missing and settled by hand.
+    """Three videos, one with a deleted second, one with a missing picture that was settled by hand.
 
-    Over the one that is whole, something is drawn.
+    The complete one has a drawing.
     """
     data = footage / "detected"
     for hour, name in enumerate(FILES, start=10):
@@ -181,7 +181,7 @@ def states(footage: Path) -> States:
 
 
 def begin(footage: Path, kind: Kind, data: Path) -> Path:
-    """Make a data folder in the state that the kind begins from."""
+    """Make a data folder in the kind's starting state."""
     shutil.rmtree(data, ignore_errors=True)
     shutil.copytree(footage / kind.since, data)
     if kind.is_cache:
@@ -191,7 +191,7 @@ def begin(footage: Path, kind: Kind, data: Path) -> Path:
 
 
 def numbers(data: Path) -> object:
-    """What the chart, the proof of objects, lines and the export of this folder rest on."""
+    """The files behind the chart, the proof of objects, lines and the export of this folder."""
     with (
         closing(open_count_index(f"sqlite:///{data}/index.sqlite")) as index,
         closing(open_object_store((data / "store").as_uri())) as store,
@@ -254,17 +254,17 @@ def test_no_bit_that_turns_over_at_rest_changes_a_number_in_silence(
 
 
 def some_bit(data: bytes, rng: random.Random) -> int:
-    """Choose a bit of a byte that says something.
+    """Choose a bit of a byte that matters.
 
-    Most of a database's file is empty; the head of a gzip file and the last bits before its checksum say
-    nothing of its lines.
+    Most of a database's file is empty; the header of a gzip file and the last bits before its checksum do not
+    affect its lines.
     """
     places = range(10, len(data) - 9) if data.startswith(b"\x1f\x8b") else range(len(data))
     return 8 * rng.choice([at for at in places if data[at]]) + rng.randrange(8)
 
 
 def turn(path: Path, bit: int) -> None:
-    """Turn one bit; the file's date and place stay."""
+    """Flip one bit; the file's date and place stay."""
     status = path.stat()
     with path.open("r+b") as file:
         data = flipped(file.read(), bit)

@@ -36,7 +36,7 @@ from frametally_live.feed_records import Feed
 
 HOSTILE = "a+#/\"{{ 1 + 1 }}'\n\x00$SYS"
 PLAIN = "a+#/\"{{ 1 + 1 }}' $SYS"
-"""How its name is shown: on one line, without control characters."""
+"""Its displayed name: on one line, without control characters."""
 NOW_MS = DAY_MS + 5 * MINUTE_MS + 20_000
 
 
@@ -52,7 +52,7 @@ def topic() -> str:
 
 @contextmanager
 def retained(broker: Mapping[str, str]) -> Iterator[dict[str, bytes]]:
-    """What the broker keeps, as it changes."""
+    """The broker's retained messages, live."""
     kept: dict[str, bytes] = {}
 
     def on_message(_: Any, __: Any, message: mqtt.MQTTMessage) -> None:
@@ -89,7 +89,7 @@ def wait_until(is_so: Callable[[], bool]) -> None:
 
 @contextmanager
 def camera_place(folder: Path, url: str) -> Iterator[AlertPlace]:
-    """Two cameras: the gate has five counted minutes, and nothing was filmed by the other."""
+    """Two cameras: the gate has five counted minutes, and the other has no footage."""
     given: dict[str, Any] = {"alert_channels": json.dumps({"home": url}), "alert_allow": "127.0.0.1"}
     with alert_place(folder, **given) as place, closing(live_book(place)) as feeds:
         for source, name in (("gate", "Gate"), ("other", HOSTILE)):
@@ -123,7 +123,7 @@ def publish(home: HomeAssistant, place: AlertPlace) -> None:
 
 
 def shown(kept: Mapping[str, bytes], topic: str, name: str) -> dict[str, tuple[str, Any]]:
-    """What Home Assistant shows of a camera: by sensor its state and its attributes."""
+    """Home Assistant's view of a camera: by sensor its state and its attributes."""
     sensors = {}
     for payload in [*kept.values()]:
         sensor = json.loads(payload) if payload.startswith(b"{") and b"availability_topic" in payload else {}
@@ -138,7 +138,7 @@ def shown(kept: Mapping[str, bytes], topic: str, name: str) -> dict[str, tuple[s
 
 
 def gate_topics(kept: Mapping[str, bytes], topic: str) -> set[str]:
-    """The topics about the gate of the frametally whose channel has this topic."""
+    """The topics about the gate from the frametally whose channel has this topic."""
     start = f"{topic}/homeassistant/frametally_gate_"
     return {name for name, payload in [*kept.items()] if name.startswith(start) or start.encode() in payload}
 
@@ -155,7 +155,7 @@ def test_a_camera_appears_with_known_numbers_and_with_reasons_for_the_others(
             gate = shown(kept, topic, "Gate")
             assert gate["Picture"][0] == "recording"
             assert gate["Most at once in the last 10 minutes"][0] == "4"
-            # The fake counts were not tracked.
+            # The made-up counts were not tracked.
             assert (gate["Objects today"][0], gate["Objects today"][1]["reason"]) == ("None", "not_tracked")
             wait_until(lambda: len(shown(kept, topic, PLAIN)) == 3)
             for state, attributes in shown(kept, topic, PLAIN).values():

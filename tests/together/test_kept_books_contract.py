@@ -1,4 +1,4 @@
-"""What is backed up of a catalogue is one moment of it, and comes back as it was, in each database."""
+"""A catalogue's backup is one consistent moment, and restores exactly, in each database."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def places(request: pytest.FixtureRequest) -> Iterator[list[Opened]]:
 
 @pytest.fixture
 def opened(places: list[Opened]) -> Opened:
-    """One with something of each kind in it."""
+    """One with an entry of each kind."""
     fill(places[0], "anna")
     return places[0]
 
@@ -108,7 +108,7 @@ def test_books_that_hold_something_are_replaced_on_demand_alone(opened: Opened, 
         other.restore(rows, replace=False)
     assert rows_of(other) == before
     other.restore(rows, replace=True)
-    # Videos that are there have numbers that none may have twice.
+    # Existing videos have numbers that must stay unique.
     [differs] = [(ours, theirs) for ours, theirs in zip(rows_of(other), rows, strict=True) if ours != theirs]
     assert [row.values for row in differs] == [{"next_number": 4}, {"next_number": 3}]
     assert places[1](AccessBook).session("session-ben", idle_s=HOUR_S, most_s=HOUR_S) is None

@@ -1,4 +1,4 @@
-"""Little moves on a page while it loads: a layout shift of 0.05 at most, wide and on a phone."""
+"""A loading page hardly moves: a layout shift of 0.05 at most, wide and on a phone."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def check_shift(window: Visit, query: str, ready: str) -> None:
     window.page.add_init_script(SUM_SHIFTS)
     window.page.route("**/healthz", lambda route: route.fulfill(json={}))  # a busy machine is no outage
     page = window.open(query, wait_for=ready)
-    window.complaints.clear()  # of a page that there is not
-    page.wait_for_timeout(500)  # what comes after the answers, such as pictures
+    window.complaints.clear()  # of a missing page
+    page.wait_for_timeout(500)  # content after the answers, such as pictures
     shifts = page.evaluate("window.shifts")
     assert sum(value for value, _ in shifts) <= MOST_SHIFT, shifts
 

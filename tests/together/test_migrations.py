@@ -1,6 +1,7 @@
-"""Databases of earlier releases are upgraded in place, by one process, with all in them; others are refused.
+"""Databases of earlier releases are upgraded in place, by one process, with all their content; others are
+refused.
 
-There is one release so far, so a history of the tests' own shows what an upgrade keeps.
+There is one release so far, so a made-up history shows what an upgrade keeps.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ def test_the_layout_is_the_one_that_the_last_revision_leads_to(layout: Layout) -
 
 @contextmanager
 def connected(place: Place) -> Iterator[Connection]:
-    """One transaction, by none of the code under test."""
+    """One transaction, without the code under test."""
     url, access = place
     if url.startswith("sqlite"):
         engine = create_engine(url)
@@ -108,7 +109,7 @@ def test_a_database_of_a_newer_frametally_is_refused_with_one_line(
     assert "\n" not in str(raised.value)
 
 
-# A history of our own, so that what an upgrade keeps does not depend on which layouts there are today.
+# A separate history, so that the kept data of an upgrade does not depend on today's layouts.
 THINGS = MetaData()
 about = Table(
     "things_about",
@@ -149,7 +150,7 @@ def upgrade():
 
 @pytest.fixture
 def history(tmp_path: Path) -> Layout:
-    """Layouts 1 to 3; the way to 3 fails at its end."""
+    """Layouts 1 to 3; the migration to 3 fails at its end."""
     folder = tmp_path / "history"
     folder.mkdir()
     for number, content in enumerate((SECOND, THIRD), start=2):
@@ -166,7 +167,7 @@ def history(tmp_path: Path) -> Layout:
 
 @pytest.fixture
 def old(database: Place, history: Layout) -> Place:
-    """A place with layout 1 and something in it."""
+    """A place with layout 1 and some content."""
     with connected(database) as connection:
         for statement in FIRST.split(";"):
             connection.execute(text(statement))

@@ -1,4 +1,5 @@
-"""Every page at 360 pixels: nothing is cut, and what scrolls within itself says so and is reached by keys."""
+"""Every page at 360 pixels: nothing is clipped, and scrollable parts are labelled and reachable by
+keyboard."""
 
 from __future__ import annotations
 
@@ -28,7 +29,7 @@ from frametally_alerts.book import AlertBook
 NARROW = {"width": 360, "height": 780}
 READY = "[data-state=ready]:not([aria-busy=true])"
 LONG = "gate-by-the-long-north-road"
-# What is cut: wider than the window outside of everything that scrolls, or a table in what only hides.
+# Clipped elements: wider than the window outside of everything that scrolls, or tables in a hidden overflow.
 CUT = """() => {
   const seen = (one) => one.checkVisibility({ visibilityProperty: true }) && !one.closest(".visually-hidden");
   const wide = document.documentElement.scrollWidth;
@@ -56,7 +57,7 @@ CUT = """() => {
 
 
 def film_much(place: Place) -> None:
-    """Film two sources of long names, one of which has dead letters."""
+    """Film two sources with long names, one of which has dead letters."""
     gate = make_lines(LONG, frames=200)
     yard = make_lines("yard", frames=60, seed=4, time_source="file_time")
     publish_lines(place, gate + yard, objects=2, analysed_fps=6.0)
@@ -67,7 +68,7 @@ def film_much(place: Place) -> None:
 
 
 def tell_much(place: Place) -> None:
-    """Have rules, reports and what was told, all of long names."""
+    """Add rules, reports and sent alerts, all with long names."""
     place.settings = place.settings.model_copy(
         update={"alert_channels": test_alerts_api.CHANNELS, "alert_key": KEY}
     )
@@ -78,7 +79,7 @@ def tell_much(place: Place) -> None:
 
 
 def change_much(place: Place) -> None:
-    """Have many changes recorded, with what nobody wrote for a narrow window."""
+    """Record many changes, with texts that were not written for a narrow window."""
     with closing(AuditBook(place.catalogue.url)) as book:
         test_audit_in_browser.fill(book)
 
@@ -90,7 +91,7 @@ def draw_junction(place: Place) -> None:
 
 
 def draw_crossroads(place: Place) -> None:
-    """Film a junction whose legs a report is of."""
+    """Film a junction whose legs are in a report."""
     crossroads.film(place, crossroads.make_drivers(120, [6]), 120)
     crossroads.draw_legs(place)
 
@@ -114,11 +115,11 @@ PAGES: dict[str, tuple[str, str, Callable[[Place], None]]] = {
 
 
 QUICK = {"a bar", "the table", "alerts", "the audit log", "lines", "the editor", "live"}
-"""Which `make test` looks at."""
+"""The pages that `make test` checks."""
 
 
 def look_at(page: Page) -> list[str]:
-    # All of it as it is where one has scrolled to.
+    # All of it, at the scroll position of a reader.
     page.evaluate(
         "for (const one of document.querySelectorAll('.card')) one.style.contentVisibility = 'visible'"
     )
@@ -135,7 +136,7 @@ def test_nothing_is_cut_in_a_narrow_window_and_wide_tables_scroll_within_themsel
     film(place)
     window = visit(place, viewport=NARROW)
     page = window.open(query, wait_for=ready)
-    window.complaints.clear()  # of a page that there is not
+    window.complaints.clear()  # of a missing page
     assert look_at(page) == []
     picture(page, f"narrow-{name.replace(' ', '-')}")
 
@@ -178,13 +179,13 @@ def test_nothing_of_logging_in_is_cut_in_a_narrow_window(visit: Visits, url: str
         page.goto(f"{url}/{path}")
         expect(page.locator("main")).to_be_visible()
         assert look_at(page) == [], path
-    if name == "lukas":  # who may not see a page is told so in the middle of it
+    if name == "lukas":  # visitors without permission see a message in the middle of the page
         page.goto(f"{url}/audit")
         expect(page.locator("main")).to_contain_text(re.compile("Ask .* for this role"))
         box = page.locator("main").bounding_box()
         assert box["x"] >= 12
         assert box["x"] + box["width"] <= NARROW["width"] - 12
-        window.complaints.clear()  # that of the status
+        window.complaints.clear()  # the status line's
 
 
 @pytest.mark.thorough

@@ -1,4 +1,4 @@
-"""An answer speaks to the one who reads it: a viewer reads whom to ask, and no name of a setting."""
+"""An error speaks to its reader: it tells viewers whom to ask, and names no settings."""
 
 from __future__ import annotations
 

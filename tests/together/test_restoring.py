@@ -1,4 +1,4 @@
-"""What is wiped from a data folder comes back: from the store by the usual commands, the rest by a backup."""
+"""Lost parts of a data folder are restored: from the store by the usual commands, the rest by a backup."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from pathlib import Path
 import msgspec
 import pytest
 from tests.accounts.people import PASSWORD, asking_as
-from tests.fakes.records import make_manifest
+from tests.fakes.records import make_manifest, make_segment
 from tests.web.conftest import Place, Serving
 from tests.web.counted_footage import MODEL, make_lines
 
 from frametally import keys
 from frametally.opening import open_object_store
 from frametally.records import encode
-from frametally.segments.contents import encode_segment
 from frametally_accounts.book import AccessBook
 from frametally_accounts.credentials import hash_password
 from frametally_accounts.rights import UserAccount
@@ -42,16 +41,7 @@ EXPORTS = (
 
 def put_footage(data_dir: Path) -> None:
     lines = [*make_lines("gate", frames=60), *make_lines("yard", frames=60, seed=2)]
-    segment = encode_segment(
-        model=MODEL,
-        log_id="log",
-        topic="frames",
-        partition=0,
-        first_offset=0,
-        next_offset=len(lines),
-        frames=lines,
-        dead_letters=[],
-    )
+    segment = make_segment(lines, model=MODEL, log_id="log")
     with closing(open_object_store((data_dir / "store").as_uri())) as store:
         store.put(keys.segment_key(MODEL, "log", "frames", 0, 0), segment)
         for source in ("gate", "yard"):

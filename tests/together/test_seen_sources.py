@@ -1,4 +1,4 @@
-"""Who sees some sources alone: the others are as if they were not there, in counts, lists and proof."""
+"""Visitors who may see some sources never see the others, in counts, lists and proof."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DAY_MS = 86_400_000
 
 @pytest.fixture
 def two(place: Place) -> Iterator[Place]:
-    """Two sources on one day, of which accounts see one."""
+    """Two sources on one day; accounts may see one of them."""
     others = place.film({"boat": 3.0, "car": 2.0}, source=HIDDEN, name="Harbour", seed=2)
     place.film({"car": 1.0, "bus": 1.0}, source="gate", name="Gate", also=others)
     give_accounts(place, sources=("gate",))
@@ -36,7 +36,7 @@ def two(place: Place) -> Iterator[Place]:
 
 @pytest.fixture
 def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    """The one source where there is no other."""
+    """The one source on a server without others."""
     made = Place(tmp_path_factory.mktemp("alone"))
     made.film({"car": 1.0, "bus": 1.0}, source="gate", name="Gate")
     yield made
@@ -92,7 +92,7 @@ def test_what_is_answered_is_what_would_be_if_there_were_no_other_source(
 
 
 def numbers_of(answer: Any) -> Any:
-    """An answer without what tells one store from another: keys of its frames."""
+    """An answer without the keys of its frames, which differ between stores."""
     if isinstance(answer, dict):
         return {
             name: numbers_of(one) for name, one in answer.items() if "path" not in name and "url" not in name
@@ -176,7 +176,8 @@ def test_a_label_of_a_day_that_only_a_shorter_interval_counts_is_among_those_see
 
 @pytest.fixture
 def zoned(place: Place) -> Iterator[Place]:
-    """Objects of two sources, and a zone of each; accounts see one of them, and one that there is not yet."""
+    """Objects of two sources, and a zone of each; accounts see one of them, and another that does not exist
+    yet."""
     put(place, [*drive(), *drive(HIDDEN)])
     draw(place, ("left side", LEFT))
     draw(place, ("back gate", LEFT), source=HIDDEN)

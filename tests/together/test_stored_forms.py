@@ -1,4 +1,4 @@
-"""docs/stored-formats.md lists each form that is stored: a run of everything leaves those, and no others."""
+"""docs/stored-formats.md lists each stored form: a run of everything leaves exactly those."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MOST_IDENTITIES = 3
 
 
 class Form(NamedTuple):
-    """A row: its number, empty for what is not counted, and what stands in backticks in its place."""
+    """A row: its number, empty for parts without one, and the text in backticks."""
 
     number: str
     places: tuple[str, ...]

@@ -1,7 +1,7 @@
-"""Ten tasks of those who set frametally up, each on the pages: in six clicks, and by the keyboard alone.
+"""Ten tasks of administrators, each on the pages: in six clicks, and by keyboard alone.
 
-Clicks are counted from the start page. To draw by one drag is one, and so is to choose a file. The other ten
-tasks stand in tests/web/test_ten_tasks_in_browser.py.
+Clicks are counted from the start page. A drag counts as one, and so does choosing a file. The other ten tasks
+are in tests/web/test_ten_tasks_in_browser.py.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ PICTURE = cv2.imencode(".jpg", np.full((180, 320, 3), 90, np.uint8))[1].tobytes(
 
 @pytest.fixture(params=["mouse", "keyboard"])
 def hand(request: pytest.FixtureRequest, visit: Visits) -> Iterator[Callable[..., MouseHand]]:
-    """Starts at the start page of a site, and at the end has not clicked too often."""
+    """Begins at the start page of a site, and checks the number of clicks at the end."""
     made: list[MouseHand] = []
 
     def start(url: str, query: str = "") -> MouseHand:
@@ -63,7 +63,7 @@ def hand(request: pytest.FixtureRequest, visit: Visits) -> Iterator[Callable[...
 
 
 def total(window: Visit) -> int:
-    """The sum of what the chart draws."""
+    """The sum of the chart's values."""
     return sum(value or 0 for values in window.chart_values().values() for value in values)
 
 
@@ -71,7 +71,7 @@ def menu(hand: MouseHand, name: str) -> None:
     hand.click(hand.page.locator("#pages").get_by_role("link", name=name, exact=True))
 
 
-# What is uploaded and drawn: `frametally serve` with all that it starts.
+# The uploads and drawings: `frametally serve` with all its children.
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +150,7 @@ def test_a_zone_is_drawn_and_narrows_the_chart(workshop: str, hand: Callable[...
     wait_until(page, lambda: 0 < total(visitor.window) < whole)  # once the zone is counted
 
 
-# What is asked of counts that are there.
+# Questions about existing counts.
 
 
 @pytest.fixture(scope="module")
@@ -166,12 +166,12 @@ def town(
     tmp_path_factory: pytest.TempPathFactory,
     hook: tuple[Hook, int],
 ) -> Iterator[str]:
-    """A gate that was recounted, a crossroads with its legs, and a station that was filmed for two weeks."""
+    """A recounted gate, a crossroads with its legs, and a station with two weeks of footage."""
     place = make_place(tmp_path_factory.mktemp("town"))
     three_changes(place)
     crossroads.film(place, crossroads.make_drivers(1200, [20]), 1200)
     crossroads.draw_legs(place)
-    place._sequence = 100  # what is made up comes after what was counted
+    place._sequence = 100  # the made-up rows are added after the count
     place.film(
         {"car": 6, "truck": 2},
         source="station",

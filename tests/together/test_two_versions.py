@@ -1,4 +1,4 @@
-"""The last release and this version at work side by side: no frame is lost, none is counted twice."""
+"""The last release and this version run in parallel: no frame is lost, none is counted twice."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SCRIPT = "import sys; from frametally_cli.main import main; sys.exit(main())"
 
 @pytest.fixture(scope="module")
 def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The last release's packages, with the metadata by which its plug-ins and adapters are found."""
+    """The last release's packages, with the metadata that registers its plug-ins and adapters."""
     packed = subprocess.run(
         ["git", "archive", COMMIT, "--", ":(glob)*/frametally*/**", "pyproject.toml"],
         cwd=ROOT,
@@ -125,15 +125,15 @@ def test_two_versions_side_by_side_lose_no_frame_and_count_none_twice(versions: 
         before = counted(url)
         assert before[0] == len(STARTS) * FRAMES
         versions.said("this", "upgrade")
-        until(lambda: counted(url) == before)  # what this version wrote, read by the last release
+        until(lambda: counted(url) == before)  # this version's data, read by the last release
         status = versions.said("this", "status")
         assert f"{before[0]} of {before[0]} messages handled" in status
         assert "settled" in status
         with versions.dashboard("this") as new_url:
             assert counted(new_url) == before
-    # Its ledger has another layout now: the last release says so, and what to do, instead of reading it.
+    # Its ledger has another layout now: the last release reports it with a remedy, instead of reading it.
     assert "use the version that created it" in versions.said("last", "status", code=2)
-    # With a ledger of its own it works again, has every frame, and names the command that counts them.
+    # With a fresh ledger it works again, has every frame, and names the command that counts them.
     for file in versions.folder.glob("data/ledger.sqlite*"):
         shutil.move(file, versions.folder / file.name)
     status = " ".join(versions.said("last", "status", code=3).split())

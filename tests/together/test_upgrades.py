@@ -1,4 +1,4 @@
-"""Data of each released version is upgraded by this one: no number changes that the dry run did not name."""
+"""This version upgrades data of each release: no number changes that the dry run did not name."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def said(data: Path, *arguments: str) -> list[str]:
 
 
 class Upgrade(NamedTuple):
-    """The data folder of a release after its upgrade, and what stood there before.
+    """The data folder of a release after its upgrade, and its content before.
 
     `files` are checksums: before the dry run, and after it.
     """
@@ -74,7 +74,7 @@ def stored(data: Path) -> dict[str, str]:
 
 
 def numbers(data: Path) -> dict[tuple[str, str], int]:
-    """The detections and followed objects of each day, source and label, as the part files have them."""
+    """The detections and tracked objects of each day, source and label, from the part files."""
     totals: Counter[tuple[str, str]] = Counter()
     with closing(open_object_store((data / "store").as_uri())) as store:
         for run in current_runs(store):
@@ -88,7 +88,7 @@ def numbers(data: Path) -> dict[tuple[str, str], int]:
 
 
 def named(lines: list[str]) -> dict[tuple[str, str], tuple[int, int]]:
-    """The numbers that lines of an upgrade name, before and after."""
+    """The numbers in the lines of an upgrade, before and after."""
     changes = {}
     for line in lines:
         if match := re.fullmatch(r"(\S+), 1 s, with this version: (.+?): (.+)", line):

@@ -1,4 +1,4 @@
-"""In Chromium: the wall shows how each camera stands, one of them large; they are added and removed."""
+"""In Chromium: the wall shows each camera's state, one of them large; cameras are added and removed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def scene(place: Place) -> Scene:
 
 
 def show(scene: Scene, feed: Feed, number: int) -> str:
-    """A frame of a camera, with what is found in it; its key is returned."""
+    """A frame of a camera with its detections; return its key."""
     box = Detection(label="car", confidence=0.9, box=(float(left_of(number)), 80.0, 40.0, 20.0))
     result = scene.result(number, media="cd" * 32, source=feed.source, detections=[box])
     sized = msgspec.structs.replace(result, width_px=SIZE_PX[0], height_px=SIZE_PX[1])
@@ -55,7 +55,7 @@ def test_where_there_is_no_camera_one_sentence_says_how_one_is_added_and_one_is(
     page.get_by_role("button", name="Add", exact=True).click()
     expect(page.locator(CAMERA)).to_contain_text("Gate 1")
     expect(page.locator(CAMERA)).to_have_attribute("data-standing", "waiting")
-    # The reason of a refused address stands where it was typed.
+    # The reason for refusing an address is next to its field.
     page.get_by_role("button", name="Edit address: Gate 1").click()
     address = page.locator(CAMERA).get_by_role("textbox", name="Address")
     expect(address).to_be_focused()
@@ -73,7 +73,7 @@ def test_where_there_is_no_camera_one_sentence_says_how_one_is_added_and_one_is(
     assert camera.address == "rtsp://10.1.2.4/"
     page.get_by_role("button", name="Try now: Gate 1").click()
     expect(page.locator(f"{CAMERA} [role=status]")).to_be_visible()
-    # A running camera is deleted at once, if somebody is sure.
+    # A running camera is deleted at once after a confirmation.
     page.get_by_role("button", name="Delete Gate 1").click()
     expect(page.locator(CAMERA)).to_contain_text("Its footage and counts stay")
     page.get_by_role("button", name="Cancel").click()
@@ -145,7 +145,7 @@ def test_a_camera_is_live_then_late_then_gone_since_a_moment_and_comes_back(
     page = window.open("live", wait_for=READY)
 
     def tell(**values: Any) -> None:
-        """Have news of the camera, and the time come at which the page looks."""
+        """Add news of the camera, and advance the clock to the page's next poll."""
         scene.tell(feed, image_path=path, **values)
         page.clock.fast_forward(2000)
 

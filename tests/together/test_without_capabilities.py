@@ -1,4 +1,4 @@
-"""frametally without some of its capabilities: with their folders deleted, what is left works."""
+"""frametally without some of its capabilities: with their folders deleted, the rest works."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 from tests.capabilities import PACKAGES
@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.thorough, pytest.mark.timeout(1200)]
 REPOSITORY = Path(__file__).resolve().parents[2]
 TOPS = sorted({package.parent for package in PACKAGES})
 DELETABLE = ("accuracy", "alerts", "assistants", "gold", "live", "privacy", "retention", "traffic", "videos")
-# What nothing may speak of without them; `upload --calibration` keeps what people say of a video.
+# Words that must not occur without them; `upload --calibration` keeps users' settings of a video.
 WORDS = {
     "accuracy": r"\baccuracy checks?\b|`frametally accuracy",
     "alerts": r"\balerts?\b",
@@ -39,7 +39,7 @@ WORDS = {
     "traffic": r"\b(?<!time )zones?\b|(?<!--)\bcalibrat(?!ed? on)|`frametally lines|\btraffic report",
     "videos": r"\bupload|\bcatalogue of videos\b|`frametally (work|catalogue)",
 }
-# The interpreter's packages have the checkout's folders on their path: the copy's stand for them.
+# The interpreter's packages have the checkout's folders on their path: the copy's replace them.
 SITE = f"""\
 import sys
 
@@ -116,7 +116,7 @@ close_app(app)
 
 
 def with_dependents(name: str) -> frozenset[str]:
-    """Return a capability and those that build on it."""
+    """Return a capability and those that depend on it."""
     return frozenset({name, *(plugin.name for plugin in plugins() if name in plugin.needs)})
 
 
@@ -129,11 +129,11 @@ CASES = {
     "what hides": frozenset({"privacy"}),
     "all": frozenset(DELETABLE),
 }
-"""Few, and yet each capability is here in one of them without each that it does not build on."""
+"""Few, and yet each capability is in one of them without each that it does not depend on."""
 
 
 class Clone(NamedTuple):
-    """A copy of the checkout without the folders of some capabilities, and footage that it has counted."""
+    """A copy of the checkout without the folders of some capabilities, and its counted footage."""
 
     root: Path
     gone: frozenset[str]
@@ -161,13 +161,13 @@ class Clone(NamedTuple):
         return self.python("-m", "frametally", *arguments, settings=SETTINGS)
 
     def of_gone(self, text: str) -> list[str]:
-        """Return the lines of a text that speak of what is gone."""
+        """Return the lines of a text that mention the deleted capabilities."""
         words = "|".join(WORDS[name] for name in sorted(self.gone))
         return [line for line in text.splitlines() if re.search(words, line, re.IGNORECASE)]
 
 
 def copy_without(gone: frozenset[str], root: Path) -> None:
-    """Copy what git keeps of the working tree, without capabilities and their tests."""
+    """Copy git's files of the working tree, without capabilities and their tests."""
     left_out = {f"{place}/{name}" for place in ("capabilities", "tests") for name in gone}
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, check=True)
     for name in listed.stdout.decode().split("\0"):
@@ -176,7 +176,7 @@ def copy_without(gone: frozenset[str], root: Path) -> None:
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             if (REPOSITORY / name).is_file():
                 shutil.copy2(REPOSITORY / name, root / name)
-    for command in (["init", "-q"], ["add", "-A"]):  # what is left says of itself what git has of it
+    for command in (["init", "-q"], ["add", "-A"]):  # the rest still has git's version of itself
         subprocess.run(["git", *command], cwd=root, capture_output=True, check=True)
 
 
@@ -204,10 +204,6 @@ def counted(clone: Clone) -> Path:
 
 def plugins_of(names: frozenset[str]) -> list[Plugin]:
     return [plugin for plugin in plugins() if plugin.name in names]
-
-
-def endpoints_of(plugin: Plugin) -> tuple[Any, ...]:
-    return load(plugin.endpoints) if plugin.endpoints else ()
 
 
 def commands_in(text: str) -> set[str]:
@@ -272,7 +268,7 @@ def test_the_pages_have_no_dead_link_and_the_api_describes_what_is_here(clone: C
     done = clone.python("-c", LOOK_AROUND, counted)
     assert done.returncode == 0, done.stderr
     seen = json.loads(done.stdout)
-    # A route that asks for parameters, to which a link leads without them, is there all the same.
+    # A route that needs parameters, and is linked without them, exists all the same.
     asking = {path for path, code in seen["statuses"].items() if code == 400 and path.startswith("/api/v1/")}
     dead = {path for path, code in seen["statuses"].items() if code not in (200, 302, 303)}
     assert dead - asking == set()
@@ -284,7 +280,7 @@ def test_the_pages_have_no_dead_link_and_the_api_describes_what_is_here(clone: C
     pages = {page.path for plugin in plugins_of(clone.gone) for page in plugin.pages}
     assert pages & {*seen["rules"], *seen["statuses"]} == set()
     told = {path: found for path in seen["texts"] if (found := clone.of_gone(seen["texts"][path]))}
-    # The API's description says of each status what it may mean, for uploads as well.
+    # The API's description explains each status, including those of uploads.
     assert told.keys() <= {"/api/docs", "/docs", "/redoc"}
 
 
@@ -298,7 +294,7 @@ def test_the_tests_that_are_left_are_whole_and_those_that_ask_plug_ins_pass(clon
     ]
     collected = clone.python("-m", "pytest", "-qq", "--collect-only", *left, "tests/core", "tests/consumer")
     assert collected.returncode == 0, collected.stdout[-20_000:]
-    # The others know no plug-in: without any they are what they were.
+    # The others do not know any plug-in: they work the same without plug-ins.
     asking = [
         path.relative_to(clone.root)
         for path in sorted((clone.root / "tests" / "core").glob("test_*.py"))

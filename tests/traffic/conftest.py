@@ -1,4 +1,4 @@
-"""Footage as values, as the counting job's tests have it."""
+"""Footage as values, the same as for the counting job's tests."""
 
 from tests.hadoop.conftest import file_footage, footage, twin, watched
 

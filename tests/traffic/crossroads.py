@@ -1,4 +1,4 @@
-"""A crossroads of four legs, made up frame by frame, counted by the real job: who drove where is known."""
+"""A crossroads of four legs, generated frame by frame and counted by the real job: every drive is known."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ STEP_MS = 200
 SPEED_PX_S = 100
 _MIDDLE = (480, 360)
 _LANE_PX = 26
-# Where a leg begins, outside the picture, and the way from there to the middle.
+# The outer end of a leg, and the way from there to the middle.
 _WAYS = {
     "Mill Road": ((480, -50), (0, 1)),
     "Bridge Street": ((1010, 360), (-1, 0)),
@@ -60,10 +60,10 @@ _LABELS = ("car",) * 15 + ("truck", "truck", "bus", "motorbike", "bicycle")
 
 
 class Driver(NamedTuple):
-    """One that drives over the junction at constant speed, along a way of corners.
+    """A vehicle that crosses the junction at constant speed, along a path with corners.
 
     Attributes:
-        since_ms: When it begins to drive, outside the picture.
+        since_ms: When it starts, outside the picture.
         from_leg: Where it comes from.
         to_leg: Where it goes.
         label: Class name.
@@ -76,7 +76,7 @@ class Driver(NamedTuple):
 
     @property
     def corners(self) -> list[tuple[float, float]]:
-        """The way of its foot point, on the right-hand lane."""
+        """The path of its foot point, on the right-hand lane."""
         (x, y), (dx, dy) = _WAYS[self.from_leg]
         (end_x, end_y), (back_x, back_y) = _WAYS[self.to_leg]
         start = (x - dy * _LANE_PX, y + dx * _LANE_PX)
@@ -90,7 +90,7 @@ class Driver(NamedTuple):
         return [start, corner, end]
 
     def foot(self, at_ms: int) -> tuple[float, float] | None:
-        """Return where it stands; None before and after."""
+        """Return its position; None before and after."""
         way = (at_ms - self.since_ms) / 1000 * SPEED_PX_S
         corners = self.corners
         for (x, y), (to_x, to_y) in itertools.pairwise(corners):
@@ -102,7 +102,8 @@ class Driver(NamedTuple):
 
 
 def make_drivers(seconds: int, apart_s: Sequence[float], seed: int = 1) -> list[Driver]:
-    """Return who drives in so many seconds from `START_MS` on; `apart_s`, by hour, is how far apart."""
+    """Return the vehicles of this many seconds from `START_MS` on; `apart_s` has their distance in time, by
+    hour."""
     rng = random.Random(seed)  # noqa: S311 - the same drivers each time
     drivers, at_s = [], 2.0
     while at_s < seconds - 15:
@@ -137,7 +138,7 @@ def film(
 
 
 def make_frame(drivers: Sequence[Driver], at_ms: int, number: int, medium: str) -> FrameDetections:
-    """Return a frame of a medium with the boxes of those who are in it."""
+    """Return a frame of a medium with the boxes of the vehicles in it."""
     return FrameDetections(
         image_path=keys.image_key(SOURCE, at_ms, medium, number),
         source=SOURCE,

@@ -1,4 +1,4 @@
-"""A line over a source of whose routes every time is asked."""
+"""A line over a source, for tests that query each time of its routes."""
 
 from frametally.ports.object_store import ObjectStore
 from frametally_traffic.drawings.revisions import change_drawing, with_shapes

@@ -1,4 +1,4 @@
-"""Days of paths for tests of flows: objects that go somewhere, cut into hours as the job cuts them."""
+"""Days of paths for tests of flows: moving objects, split into hours as by the job."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def goer(label: str, *feet: tuple[int, float, float], height_px: int = 40) -> So
 
 
 def path_files(everyone: Iterable[Someone], source: str = SOURCE) -> dict[int, PathColumns]:
-    """The files of paths, by start of the day: hours share the step over their border."""
+    """The files of paths, by start of the day: adjacent hours share the step across their border."""
     tracks: defaultdict[int, defaultdict[int, list[tuple[Someone, FootPath]]]]
     tracks = defaultdict(lambda: defaultdict(list))
     for someone in everyone:

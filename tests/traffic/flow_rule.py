@@ -63,7 +63,7 @@ from frametally_traffic.geometry.zones import Stay, ZoneCounts, stays_of
 
 
 class FlowRows(NamedTuple):
-    """What visits did, one row for each, as `day_columns` has its columns; labels are not numbers yet.
+    """The events of visits, one row for each, in the columns of `day_columns`; labels are not numbers yet.
 
     Attributes:
         crossings: By `CROSSING_COLUMNS`.
@@ -79,7 +79,7 @@ class FlowRows(NamedTuple):
 
 
 class Movement(NamedTuple):
-    """A visit came in over one leg and went out over another; over the same one, if it turned.
+    """A visit that entered over one leg and left over another, or over the same if it turned.
 
     Attributes:
         from_leg: Name of the leg's line.
@@ -100,7 +100,7 @@ class FootPoint(NamedTuple):
     Attributes:
         time_ms: When.
         x: Middle of the box's lower side.
-        y: Likewise.
+        y: Of the same point.
         height: Of the box.
         boxes: How many boxes there are since the point before, this one included.
     """
@@ -165,12 +165,12 @@ def asks_for_visits_at(ways: Ways, time_ms: int) -> bool:
 def flows_of_day(
     files: Iterable[PathColumns], shapes: Shapes, *, model: str, source: str, day_start_ms: int
 ) -> FlowColumns:
-    """Return what a source's objects did on a UTC day.
+    """Return the events of a source's objects on a UTC day.
 
     Args:
         files: Paths of that source, of the day before, the day and the day after, as far as there are any; in
             any order.
-        shapes: What is drawn over the source, of all times.
+        shapes: The drawings over the source, of all times.
         model: Model id, of the detections.
         source: Slug.
         day_start_ms: Start of the day.
@@ -189,12 +189,12 @@ def flows_of_day(
 
 
 def rows_of(visits: Iterable[FollowedPath], firsts: dict[str, FirstTrack], ways: Ways) -> FlowRows:
-    """Return what whole paths did on the day of `ways`, in their order.
+    """Return the events of whole paths on the day of `ways`, in their order.
 
     Args:
         visits: Whole paths.
-        firsts: By id of the track; those of the paths' first tracks are looked at.
-        ways: What is drawn.
+        firsts: By id of the track; only the paths' first tracks matter.
+        ways: The drawings.
     """
     found = FlowRows([], [], [], {})
     day_ms, end_ms = ways.day_start_ms, ways.day_start_ms + DAY_MS
@@ -205,7 +205,7 @@ def rows_of(visits: Iterable[FollowedPath], firsts: dict[str, FirstTrack], ways:
     for cut in cut_ends_of(visits, ways):
         cuts[cut.visit].append(cut)
     for visit_number, visit in enumerate(visits):
-        # One that ends with the day before is still to be told of: zones book it as the day begins.
+        # A path that ends with the day before is still reported: zones book its end as the day begins.
         if visit.to_ms < day_ms or visit.from_ms >= end_ms:
             continue
         first = firsts[visit.ids[0]]
@@ -240,7 +240,7 @@ def rows_of(visits: Iterable[FollowedPath], firsts: dict[str, FirstTrack], ways:
             (*stay_row(stay, zone_numbers[shape.name], day_ms)[:-2], *ids)
             for shape, zone in ways.zones
             for stay in stays_of(while_held(visit, shape), zone)
-            # One that ends as the day begins is in the books of the day's first interval.
+            # A path that ends as the day begins is in the books of the day's first interval.
             if stay.to_ms >= day_ms and stay.from_ms < end_ms
         ]
         row = _visit_row(visit, first, crossed, ids, ways)
@@ -280,7 +280,7 @@ def movement_of(
     """Return the one movement of a visit: of its pairs of a way in and a later way out, that furthest apart.
 
     So it came by its first crossing in, and went by its last one out; of several at one time the leg whose
-    name comes first is taken. Crossings that are not measured make no pair, but tell that it was at a leg.
+    name comes first is taken. Crossings that are not measured make no pair, but show that it was at a leg.
 
     Args:
         crossings: Of the visit, by name of the leg's line.
@@ -306,7 +306,7 @@ def movement_of(
 
 
 def speed_of(visit: FollowedPath, ground: Ground | None) -> GroundSpeed | NotMeasured | None:
-    """Return the speed of a visit by its path; None where nothing is calibrated."""
+    """Return the speed of a visit by its path; None without a calibration."""
     if ground is None:
         return None
     came_in, went_out = visit.began == "border", visit.ended == "border"
@@ -314,7 +314,7 @@ def speed_of(visit: FollowedPath, ground: Ground | None) -> GroundSpeed | NotMea
 
 
 def speed_row(speed: GroundSpeed | NotMeasured | None) -> tuple[int, int, int]:
-    """Return a speed, or why there is none, as the last three of `VISIT_COLUMNS`; None: not calibrated."""
+    """Return a speed, or why there is none, as the last three of `VISIT_COLUMNS`; None if not calibrated."""
     if speed is None:
         return 0, 0, NO_CALIBRATION
     if isinstance(speed, GroundSpeed):
@@ -327,7 +327,7 @@ def _bin(km_h: float) -> int:
 
 
 def cut_end(visit: int, path: FootPath, end: End, *, at_border: bool) -> CutEnd | None:
-    """Return the end of a path that was cut there; None if it stood still, or nobody knows how it moved."""
+    """Return the end of a path that was split there; None if it stood still, or its motion is unknown."""
     last = len(path.x) - 1 if end == "last" else 0
     step = -1 if end == "last" else 1
     before = last
@@ -357,7 +357,7 @@ def cut_end(visit: int, path: FootPath, end: End, *, at_border: bool) -> CutEnd 
 
 
 def cut_ends_of(visits: Sequence[FollowedPath], ways: Ways) -> list[CutEnd]:
-    """Return the ends of visits that were cut on the day."""
+    """Return the ends of visits that were split on the day."""
     cuts = []
     for number, visit in enumerate(visits):
         ends: list[tuple[End, str]] = [("first", visit.began), ("last", visit.ended)]
@@ -375,11 +375,11 @@ def _visit_row(
     ids: tuple[int, int],
     ways: Ways,
 ) -> Row | None:
-    """Return a visit's row, None if it is not the day's to tell, or nobody asks."""
+    """Return a visit's row, or None if it belongs to another day or is not needed."""
     if not ways.grounds and not ways.leg_names:
         return None
     day_ms = ways.day_start_ms
-    # At one time no two legs have one name; over times they may, and may lead in either way.
+    # At one time no two legs have the same name; over time they may, and may point in either direction.
     legs = {f"{number:04}": shape for number, (shape, _) in enumerate(ways.lines) if shape.inward}
     at_legs: defaultdict[str, list[Crossing]] = defaultdict(list)
     for key, leg in legs.items():
@@ -459,7 +459,7 @@ def speed_of_visit(
 
 
 def _whole_boxes(path: Sequence[FootPoint], *, came_in: bool, went_out: bool) -> list[FootPoint]:
-    """Return the boxes of a path without those that the picture's border may have cut (`CUT_HEIGHTS`)."""
+    """Return the boxes of a path without those that the picture's border may have clipped (`CUT_HEIGHTS`)."""
     boxes = [*boxes_of(path)]
     if not boxes or not (came_in or went_out):
         return boxes
@@ -488,7 +488,7 @@ def _whole_boxes(path: Sequence[FootPoint], *, came_in: bool, went_out: bool) ->
 
 
 def speeds_of(visits: Mapping[str, GroundSpeed]) -> SpeedDistribution:
-    """Return the distribution of visits, each by its id: one that is told twice counts once."""
+    """Return the distribution of visits, each by its id: repeated ones count once."""
     bins = Counter(int(speed.speed_km_h * BINS_PER_KM_H + 0.5) for speed in visits.values())
     squared_errors = sum(
         int(speed.variance_m2_s2 * (3.6 * BINS_PER_KM_H) * (3.6 * BINS_PER_KM_H) + 0.5)
@@ -503,7 +503,7 @@ def _foot(point: FootPoint, ground: Ground) -> PlacedFoot | None:
 
 
 def on_ground(ground: Ground, x: float, y: float) -> tuple[float, float, float] | None:
-    """Return `x_m, y_m, pixel_m2` of a pixel, as `PlacedFoot`; None out of reach, or not on the ground.
+    """Return `x_m, y_m, pixel_m2` of a pixel, as in `PlacedFoot`; None if out of reach, or not on the ground.
 
     `pixel_m2` is the sum of the squared partial derivatives of the place by the pixel.
     """
@@ -521,10 +521,10 @@ def on_ground(ground: Ground, x: float, y: float) -> tuple[float, float, float] 
 
 
 def boxes_of(path: Sequence[FootPoint]) -> Iterator[FootPoint]:
-    """Yield a foot point for each box of a path, those that the path leaves out where it runs between.
+    """Yield a foot point for each box of a path, with omitted ones interpolated.
 
-    They are spread evenly over the time between two points; each is one box. A box of an hour that two paths
-    share comes as often as the path has it.
+    They are spread evenly over the time between two points; each is one box. A box that two hours share is
+    repeated as often as the path has it.
     """
     yield from (point._replace(boxes=1) for point in path[:1])
     for start, end in pairwise(path):
@@ -547,11 +547,11 @@ def feet_of(path: FootPath) -> list[FootPoint]:
 
 
 def count_stays(stays: Iterable[tuple[Hashable, Stay]], interval_ms: int) -> dict[int, ZoneCounts]:
-    """Return by start of the interval what happened in one zone, where anything did or anybody was there.
+    """Return the events in one zone by start of the interval, for intervals with events or occupants.
 
     Args:
-        stays: Each with its object's id, in any order; those that come again count once.
-        interval_ms: Intervals are whole multiples of it, and have begun with what happens as they begin.
+        stays: Each with its object's id, in any order; repeated ones count once.
+        interval_ms: Intervals are whole multiples of it, and include events at their start.
     """
     found: defaultdict[int, Counter[str]] = defaultdict(Counter)
     moves: Counter[int] = Counter()
@@ -576,7 +576,7 @@ def count_stays(stays: Iterable[tuple[Hashable, Stay]], interval_ms: int) -> dic
 
 
 def _parts(from_ms: int, to_ms: int, interval_ms: int) -> Iterator[tuple[int, int, int]]:
-    """Yield the intervals that a time touches: number, and from when to when."""
+    """Yield the intervals that a time span touches: number, start and end."""
     for number in range(from_ms // interval_ms, (to_ms - 1) // interval_ms + 1):
         yield (
             number,

@@ -1,4 +1,4 @@
-"""A junction of three legs, made up frame by frame and counted by the real job: who drove where is known."""
+"""A junction of three legs, generated frame by frame and counted by the real job: every drive is known."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+from tests.fakes.records import make_segment
 from tests.web.conftest import Place
 
 from frametally import keys
 from frametally.books.runs import current_runs, read_run
 from frametally.process.reports import NoProgress
 from frametally.records import Detection, FrameDetections
-from frametally.segments.contents import encode_segment
 from frametally_hadoop.driver import aggregate
 from frametally_hadoop.planning.plan import ALL_DAYS
 from frametally_traffic.drawings.revisions import change_drawing, with_shapes
@@ -37,13 +37,13 @@ _CENTRE = (330, 300)
 
 
 class Car(NamedTuple):
-    """One that drives over the junction at constant speed.
+    """A vehicle that crosses the junction at constant speed.
 
     Attributes:
         from_leg: Where it comes from.
         to_leg: Where it goes.
         label: Class name.
-        since_ms: When it begins to drive, outside the picture.
+        since_ms: When it starts, outside the picture.
     """
 
     from_leg: str
@@ -52,7 +52,7 @@ class Car(NamedTuple):
     since_ms: int
 
     def foot(self, at_ms: int) -> tuple[float, float] | None:
-        """Where it stands; None before and after."""
+        """Its position; None before and after."""
         way = (at_ms - self.since_ms) / 1000 * SPEED_PX_S
         for start, end in (
             (_ENDS[self.from_leg], _CENTRE),
@@ -75,7 +75,7 @@ CARS = [
 
 
 def is_filmed(at_ms: int) -> bool:
-    """Whether a moment is."""
+    """Whether there is footage at a time."""
     return not NOT_FILMED_S[0] <= (at_ms - START_MS) / 1000 < NOT_FILMED_S[1]
 
 
@@ -114,19 +114,10 @@ def film(place: Place) -> None:
 
 
 def count(place: Place, made: list[FrameDetections], first_offset: int = 0) -> None:
-    """Have frames in a segment, counted and indexed."""
+    """Put frames into a segment; count and index them."""
     place.store.put(
         keys.segment_key(made[0].model, "log", "frames", 0, first_offset),
-        encode_segment(
-            model=made[0].model,
-            log_id="log",
-            topic="frames",
-            partition=0,
-            first_offset=first_offset,
-            next_offset=first_offset + len(made),
-            frames=made,
-            dead_letters=[],
-        ),
+        make_segment(made, [], first_offset, model=made[0].model, log_id="log"),
     )
     aggregate(
         settings=place.settings.resolved(), store=place.store, progress=NoProgress(), selection=ALL_DAYS
@@ -166,7 +157,7 @@ GROUND = DrawnCalibration(
 
 
 def draw(place: Place, *shapes: Drawn) -> Drawing:
-    """Draw shapes over the source, in place of all that was; without any: legs, a zone and a calibration."""
+    """Draw shapes over the source, replacing all earlier ones; by default legs, a zone and a calibration."""
     wanted = shapes or (*LEGS, BOX, GROUND)
     return change_drawing(place.store, SOURCE, lambda before: with_shapes(before, wanted))[0]
 

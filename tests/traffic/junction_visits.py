@@ -1,4 +1,4 @@
-"""A junction's visits and quarter-hours, as flows and as a report; a test names those that it is about."""
+"""A junction's visits and quarter-hours, as flows and as a report; a test sets only the relevant fields."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SIDES: dict[str, Side | None] = {"north": "N", "east": "E", "south": "S", "west"
 
 
 class Visit(NamedTuple):
-    """An object at a junction: with a movement, or the reason why it has none."""
+    """An object at a junction: with a movement, or the reason for its lack."""
 
     time_ms: int
     label: str
@@ -37,7 +37,7 @@ class Visit(NamedTuple):
 def make_flows(
     visits: Iterable[Visit], *, legs: Collection[str] = tuple(SIDES), source: str = "cross"
 ) -> list[FlowColumns]:
-    """Return the flows of every day on which there are visits; nothing else happens on them."""
+    """Return the flows of every day with visits, and nothing else."""
     days: dict[int, list[Visit]] = {}
     for visit in sorted(visits, key=lambda visit: visit.time_ms):
         days.setdefault(visit.time_ms // DAY_MS, []).append(visit)
@@ -63,7 +63,7 @@ def _day(day_start_ms: int, visits: Sequence[Visit], legs: tuple[str, ...], sour
 
 
 def make_quarters(count: int, start_ms: int = START_MS, missing: Collection[int] = ()) -> tuple[Quarter, ...]:
-    """Return so many quarters that were seen as a whole, but for those of some numbers: no footage."""
+    """Return this many complete quarters, except for some numbers, which lack footage."""
     seen = [
         SeenPart(start_ms + number * QUARTER_MS, QUARTER_MS)
         for number in range(count)

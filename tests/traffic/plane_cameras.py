@@ -1,4 +1,4 @@
-"""Cameras over a plane, with what is true: where points of the ground are seen, and boxes that move."""
+"""Cameras over a plane, with the true positions of ground points, and boxes that move."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ class Camera:
     length_m: float
 
     def seen(self, x_m: float, y_m: float, z_m: float = 0.0) -> tuple[float, float]:
-        """Where a point is seen, in pixels."""
+        """The pixel of a point."""
         x, y, depth = self.matrix @ (x_m, y_m, z_m, 1)
         return float(x / depth), float(y / depth)
 
 
 def camera(rng: np.random.Generator) -> Camera:
-    """A camera 3 to 12 m above a scene 20 to 70 m away, a little tilted to the side."""
+    """A camera 3 to 12 m above a scene 20 to 70 m away, tilted slightly to the side."""
     middle_m, above_m = rng.uniform(20, 70), rng.uniform(3, 12)
     width_m, length_m = rng.uniform(4, 18), rng.uniform(8, 30)
     down, roll = np.arctan2(above_m, middle_m), rng.uniform(-0.05, 0.05)
@@ -56,7 +56,7 @@ def camera(rng: np.random.Generator) -> Camera:
 
 
 def ground_points(of: Camera, rng: np.random.Generator, number: int, noise_px: float) -> list[GroundPoint]:
-    """Points that a person sets: near the scene's corners, the others within, each off by some noise."""
+    """Points set by a person: near the scene's corners, the others within, each with some noise."""
     corners = [(-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5)]
     inside = [tuple(rng.uniform(-0.5, 0.5, 2)) for _ in range(number - 4)]
     points = []
@@ -77,7 +77,7 @@ def drive(
     direction: float = 0.0,
     step_ms: int = STEP_MS,
 ) -> list[FootPoint]:
-    """The path, as it is stored, of a car through a place of the scene, as long as it is in the picture."""
+    """The path, as stored, of a car through a place of the scene, while it is in the picture."""
     times_s = np.arange(-20_000 // step_ms, 20_000 // step_ms) * step_ms / 1000
     x_m = place[0] + speed_m_s * np.sin(direction) * times_s
     y_m = of.middle_m + place[1] + speed_m_s * np.cos(direction) * times_s
@@ -92,7 +92,7 @@ def drive(
 
 
 def stored(boxes: list[TrackedBox]) -> list[FootPoint]:
-    """The path of boxes, as it is stored, in pixels."""
+    """The path of boxes, as stored, in pixels."""
     path = foot_path(boxes, -3_600_000, 3_600_000) if boxes else []
     return [FootPoint(p.time_ms, p.x / 10, p.y / 10, p.height / 10, p.boxes) for p in path]
 

@@ -1,4 +1,4 @@
-"""What a run notes of how lines and zones are counted."""
+"""A run's record of how lines and zones are counted."""
 
 from frametally_traffic.flows.shapes import FLOWS_VERSION
 

@@ -24,7 +24,7 @@ _LANE_PX = 40
 
 
 class Passer(NamedTuple):
-    """An object that goes through the picture from left to right.
+    """An object that crosses the picture from left to right.
 
     Attributes:
         label: Class name.
@@ -39,7 +39,7 @@ class Passer(NamedTuple):
     px_s: float
 
     def at(self, time_ms: int) -> tuple[float, float, float, float] | None:
-        """Return its box as far as it is in the picture."""
+        """Return the part of its box that is in the picture."""
         left = (time_ms - self.since_ms) / 1000 * self.px_s - BOX_PX[0]
         first, last = max(left, 0.0), min(left + BOX_PX[0], float(WIDTH_PX))
         if last - first < 4:
@@ -52,13 +52,13 @@ class Passer(NamedTuple):
 
 
 class Scene(NamedTuple):
-    """What is filmed of some objects.
+    """The footage of some objects.
 
     Attributes:
         gaps_ms: Times without footage.
         seen: Part of the boxes that the detector finds.
         dark_ms: Times in which the picture is black.
-        sizes: The picture's size from a moment on.
+        sizes: The picture's size from each time on.
     """
 
     name: str
@@ -76,7 +76,7 @@ class Scene(NamedTuple):
 
     @property
     def passed(self) -> Counter[str]:
-        """How many of each label pass the line while there is footage."""
+        """The number of each label that passes the line while there is footage."""
         moments = [(one.label, one.passes_ms(self.line_px)) for one in self.passers]
         end_ms = START_MS + SECONDS * 1000
         return Counter(label for label, ms in moments if ms < end_ms and not self.is_gap(ms))

@@ -1,4 +1,4 @@
-"""A calibration gives back the ground that a camera sees, says how well, and refuses what is none."""
+"""A calibration reproduces the ground that a camera sees, reports its error, and refuses bad points."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ POINTS = [GroundPoint(*at, *on) for at, on in zip(SQUARE, METRES, strict=True)]
 
 
 def rectangles_seen(of: Camera, rng: np.random.Generator, number: int, noise_px: float) -> list[Rectangle]:
-    """Rectangles that lie anyhow within the scene."""
+    """Rectangles in any position within the scene."""
     found = []
     for _ in range(number):
         x_m, y_m = rng.uniform(-0.3, 0.3) * of.width_m, of.middle_m + rng.uniform(-0.3, 0.3) * of.length_m
@@ -184,7 +184,7 @@ def exchanged(one: int, other: int) -> list[GroundPoint]:
 
 
 def behind(number: int) -> list[GroundPoint]:
-    """A point of the sky, with the metres that the others' matrix gives there."""
+    """A point of the sky, with the metres that the matrix of the others gives there."""
     matrix = np.array(calibration_of_points(POINTS).matrix).reshape(3, 3)
     x, y, w = matrix @ (600, -2000, 1)
     assert w < 0

@@ -1,4 +1,5 @@
-"""Crossings of lines are those that one sees, exactly at every edge; each visit has one movement at most."""
+"""Crossings of lines match those that a person sees, exact at every edge; a visit has at most one
+movement."""
 
 from __future__ import annotations
 
@@ -44,7 +45,7 @@ CORNER = Border(tenths([(0, 0), (100, 100), (200, 0)]))
 
 
 def told(one: FollowedPath, line: Border = ACROSS) -> list[Any]:
-    """`(time_ms, direction)` of what is measured, the reason of what is not."""
+    """`(time_ms, direction)` of measured crossings, the reason of the others."""
     return [
         crossing.missing or (crossing.time_ms, crossing.direction) for crossing in crossings_of(one, line)
     ]
@@ -108,10 +109,11 @@ def test_a_car_whose_lower_half_is_hidden_in_a_queue_does_not_drive_back() -> No
     hidden = one._replace(path=one.path._replace(height=(400, 400, 400, 160, 400, 400)))
     assert told(one) == [(300, DOWN), (500, UP), (700, DOWN)]
     assert told(hidden) == [(300, DOWN), "hidden", "hidden"]
-    # Who shrinks over more than a second goes away, and who does not come back first is counted as ever.
+    # A person who shrinks over more than a second walks away, and one who does not return first counts as
+    # usual.
     slow = hidden._replace(path=hidden.path._replace(time_ms=tuple(1001 * n for n in range(6))))
     assert "hidden" not in told(slow)
-    # Who comes back and stays there has turned round.
+    # A person who returns and stays there has turned round.
     back = walk(*feet[:4])
     assert told(back._replace(path=back.path._replace(height=hidden.path.height[:4]))) == told(back)
     growing = one._replace(path=one.path._replace(height=(400, 200, 400, 400, 400, 400)))
@@ -149,12 +151,12 @@ def test_many_boxes_between_two_points_of_a_path_are_no_gap() -> None:
 
 
 def test_a_corner_is_crossed_where_one_goes_from_its_hollow_to_its_outside() -> None:
-    # Right of the line is below it, outside the corner: straight over its point, and round it.
+    # Right of the line is below it, outside the corner: straight over its point, and around it.
     assert told(walk((100, 40), (100, 100), (100, 160)), CORNER) == [(200, "to_right")]
     assert told(walk((100, 40), (100, 100), (200, 100)), CORNER) == [(200, "to_right")]
     assert told(walk((0, 100), (100, 100), (200, 100)), CORNER) == []
     assert told(walk((40, 0), (100, 100), (160, 0)), CORNER) == []
-    # Along the one side, and straight on beyond the corner.
+    # Along one side, and straight on beyond the corner.
     assert told(walk((60, 20), (50, 50), (150, 150)), CORNER) == [(300, "to_right")]
     assert told(walk((50, 100), (50, 50), (150, 150)), CORNER) == []
 
@@ -252,7 +254,7 @@ def test_a_point_more_on_the_way_changes_nothing(path: Any, line: list[Place]) -
     fine = coarse._make(tuple(column) for column in zip(*finer, strict=True))
     border = Border([(2 * x, 2 * y) for x, y in line])
     one, other = (
-        # How fast a box changes in size, a point more does change.
+        # A change of one box's rate of growth moves the result a little.
         [
             crossing._replace(step=0, missing=None if crossing.missing == "hidden" else crossing.missing)
             for crossing in crossings_of(followed(path), border)
@@ -309,7 +311,7 @@ def test_of_a_line_that_moved_the_former_place_comes_first() -> None:
 
 
 def test_a_crossing_after_a_hidden_one_is_counted() -> None:
-    # Down; up and down again, hidden; up at last: the last change is no part of the hiding.
+    # Down; up and down again, hidden; up at last: the last change is not hidden.
     feet = [(50, 60), (50, 80), (50, 120), (50, 80), (50, 120), (50, 140), (50, 80), (50, 60)]
     one = walk(*feet)
     hidden = one._replace(path=one.path._replace(height=(400, 400, 400, 160, 400, 400, 400, 400)))

@@ -1,4 +1,4 @@
-"""What would have crossed a line unseen is not measured there, not absent."""
+"""An unseen crossing of a line is reported as not measured, not as absent."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def walk(
     began: Began = "found",
     ended: Ended = "lost",
 ) -> Someone:
-    """Somebody who goes along the picture at a constant speed, seen five times a second."""
+    """A person who walks along the picture at a constant speed, seen five times a second."""
     way = last_x - first_x
     count = abs(way) * 5 // (px_s * 10) + 1
     xs = [first_x + way * number // max(count - 1, 1) for number in range(count)]

@@ -1,4 +1,4 @@
-"""What is drawn over a source, by the API: shown, drawn anew, and never over what another has drawn."""
+"""Drawings over a source, by the API: shown, replaced, and never over another user's change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is drawn over a source's picture is kept in whole revisions; what cannot be is one line."""
+"""Drawings over a source's picture are kept in whole revisions; a bad one is reported in one line."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def calibration(points: Sequence[Point] = CORNERS, **fields: Any) -> DrawnCalibr
 
 
 def seen_at(x_m: float, y_m: float) -> Point:
-    """Where a camera of a road sees a place `y_m` before it: the horizon is at y = 100."""
+    """The pixel of a place `y_m` in front of a camera over a road: the horizon is at y = 100."""
     return 320 + 300 * x_m / y_m, 100 + 1500 / y_m
 
 
@@ -306,7 +306,7 @@ def test_of_8_who_draw_at_one_time_nobody_loses_what_another_drew() -> None:
 
 
 class OvertakenStore(MemoryStore):
-    """Another puts a drawing of its own between the reading and the putting, so many times."""
+    """Another user saves a drawing between the read and the write, this many times."""
 
     def __init__(self, *others: Drawn) -> None:
         super().__init__()
@@ -553,7 +553,7 @@ def test_the_published_schema_is_the_one_that_files_are_read_by() -> None:
     )
 
 
-# What is drawn is of a picture, and of a ground.
+# A drawing belongs to a picture, and to a ground.
 
 
 @pytest.mark.parametrize(
@@ -596,7 +596,7 @@ def test_whether_a_line_crosses_itself_is_the_same_turned_mirrored_and_from_its_
 
 
 def test_the_right_hand_is_as_the_picture_shows_it() -> None:
-    """Who walks to the right over a picture has what lies below at the right hand."""
+    """For a person who walks to the right over a picture, its lower part is at the right hand."""
     assert turn((0, 0), (100, 0), (50, 10)) > 0
     assert turn((0, 0), (100, 0), (50, -10)) < 0
 

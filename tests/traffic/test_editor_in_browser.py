@@ -1,4 +1,5 @@
-"""Drawing over a picture: by mouse, by touch, by keyboard; undone, stored, and never over another's."""
+"""Drawing over a picture: by mouse, by touch, by keyboard; undone, stored, and never over
+another's change."""
 
 from __future__ import annotations
 
@@ -28,7 +29,7 @@ def filmed(place: Place) -> Place:
 
 
 def spot(page: Page, x: float, y: float) -> tuple[float, float]:
-    """Where a pixel of the picture is in the window."""
+    """The place of a pixel of the picture in the window."""
     box = page.locator("#stage").bounding_box()
     return box["x"] + x * box["width"] / FRAME_PX[0], box["y"] + y * box["height"] / FRAME_PX[1]
 
@@ -73,7 +74,7 @@ def test_a_line_and_a_zone_are_drawn_by_mouse_moved_undone_and_stored(
     page.locator("#draw-zone").click()
     for x, y in ((50, 50), (200, 50), (200, 150)):
         click(page, x, y)
-    click(page, 50, 50)  # on its first corner: it is closed
+    click(page, 50, 50)  # on its first corner, which closes it
     rename(page, "box")
     expect(page.locator(".shape-item .name")).to_have_text(["stop line", "box"])
     page.get_by_role("button", name="stop line").first.click()
@@ -143,7 +144,7 @@ def test_all_of_it_is_done_by_keyboard(filmed: Place, visit: Visits) -> None:
     keys.press("Space")
     keys.press("Backspace")  # not that one
     keys.press("Enter")
-    keys.type("by hand")  # its name has the keyboard
+    keys.type("by hand")  # its name has the keyboard focus
     keys.press("Enter")
     page.locator("[data-point='0']").focus()
     for _ in range(5):
@@ -159,7 +160,7 @@ def test_all_of_it_is_done_by_keyboard(filmed: Place, visit: Visits) -> None:
     line = stored(filmed).lines[0]
     assert (line.name, line.points) == ("by hand", ((300, 235), (301, 300)))
     page.locator("[data-point='1']").focus()
-    keys.press("Delete")  # a line has two at least
+    keys.press("Delete")  # a line has at least two
     expect(page.locator("[data-point]")).to_have_count(2)
 
 
@@ -177,7 +178,7 @@ def test_directions_legs_and_times_are_stored_as_they_are_said(filmed: Place, vi
     page.get_by_role("button", name="From this picture on").click()
     page.get_by_label("Valid until").fill("2024-05-01T12:30:00")
     page.get_by_label("Valid until").press("Enter")
-    # What walks over the picture from left to right has what is below on the right hand.
+    # A person who walks over the picture from left to right has its lower part at the right hand.
     below, above = page.locator(".words.way", has_text="in"), page.locator(".words.way", has_text="out")
     assert float(below.get_attribute("y") or 0) > 300 > float(above.get_attribute("y") or 0)
     save(page, 1)

@@ -1,4 +1,4 @@
-"""A line that was drawn a moment ago is counted from stored paths; what is counted already is read."""
+"""A new line is counted from stored paths; existing counts are read."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def put_paths(store: MemoryStore, everyone: Iterable[Someone]) -> dict[str, Run]
 
 @pytest.fixture
 def store() -> MemoryStore:
-    """Somebody goes down over midnight, somebody on the first day, and a line is drawn."""
+    """A person crosses over midnight, another on the first day, and then a line is drawn."""
     store = MemoryStore()
     put_paths(store, WALKERS)
     draw(store, 100)

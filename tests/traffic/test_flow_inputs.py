@@ -1,4 +1,4 @@
-"""A file of flows is named by what it was counted from: the same inputs, the same name, and only those."""
+"""A file of flows is named by its inputs: the same inputs give the same name, and only those."""
 
 from __future__ import annotations
 

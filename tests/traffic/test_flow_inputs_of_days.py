@@ -1,4 +1,4 @@
-"""Where lines and zones are counted: any engine, any cut, pictures of any size, gaps, what is forgotten."""
+"""Counting at lines and zones: any engine, any split, pictures of any size, gaps, deleted footage."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_runs_that_are_superseded_are_removed_with_their_flows(footage: Footage)
         draw(footage, line)
         footage.aggregate()
         clock[0] += 2 * 3600
-    footage.store.put("media/later", b"")  # the store's clock is that of its newest object
+    footage.store.put("media/later", b"")  # the store's clock equals that of its newest object
     draw(footage, LATER)
     footage.aggregate()
     before = {key for key in footage.objects("") if "~flows" in key}
@@ -184,7 +184,7 @@ def test_a_node_without_numpy_says_what_it_needs(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize("of_source", ["gate", "yard"])
 def test_where_a_manifest_is_damaged_no_line_moves(footage: Footage, of_source: str) -> None:
-    """By its manifests a source's pictures are found, and by them how large they are."""
+    """Manifests identify the pictures of a source, and these its picture sizes."""
     footage.segment(passing(footage))
     image = keys.image_key("gate", NOON_MS, "ab" * 32, 0)
     footage.store.put(image, cv2.imencode(".jpg", np.zeros((480, 640, 3), np.uint8))[1].tobytes())

@@ -1,4 +1,4 @@
-"""Killed by SIGKILL while lines are counted: the run after it publishes the bytes of a quiet one."""
+"""After a SIGKILL during the counting of lines, the next run publishes the bytes of a quiet one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lines and zones are counted from stored tracks, published as runs of a series of their own, and kept."""
+"""Lines and zones are counted from stored tracks, published as runs of a separate series, and kept."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ TO_RIGHT = "gate/line/stop%20line/to_right"
 
 
 def draw(footage: Footage, *shapes: Any, source: str = "gate") -> None:
-    """Draw these over a source, in place of all that is drawn there."""
+    """Draw these over a source, replacing all earlier ones."""
     change_drawing(footage.store, source, lambda drawing: with_shapes(drawing, shapes))
 
 
 def passing(footage: Footage, first_ms: int = NOON_MS, **options: Any) -> list[Any]:
-    """Frames of a car that crosses the picture from left to right, over the stop line after seven seconds."""
+    """Frames of a car that crosses the picture from left to right, and the stop line after seven seconds."""
     return drive(footage, first_ms, first_ms + 14_000, speed=5, **options)
 
 
@@ -53,7 +53,7 @@ def flow_runs(footage: Footage) -> list[Run]:
 
 
 def totals(footage: Footage) -> dict[str, int]:
-    """What is counted at each place, where there is something."""
+    """The counts at each place that has some."""
     found: Counter[str] = Counter()
     for run in flow_runs(footage):
         for count in read_run(footage.store, run)[0]:

@@ -1,4 +1,4 @@
-"""A day's flows: what objects did at lines and zones, from the paths of three days, and added up by place."""
+"""A day's flows: events of objects at lines and in zones, from the paths of three days, summed by place."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ALL = Shapes((NORTH, SOUTH), (MIDDLE,), (METRES,))
 
 
 def down(label: str, start_ms: int, step_ms: int = 400) -> Someone:
-    """Somebody who goes from y = 50 to y = 350, in steps of 20 pixels."""
+    """A person who walks from y = 50 to y = 350, in steps of 20 pixels."""
     return goer(label, *((start_ms + n * step_ms, 200, 50 + 20 * n) for n in range(16)))
 
 
@@ -53,7 +53,7 @@ def test_one_who_goes_down_crosses_both_legs_stays_in_the_zone_and_has_a_movemen
         ("north", "south"),
         ("middle",),
     )
-    # y = 100 is half way from 90 to 110, the third step; one that is measured is 0 in `missing`.
+    # y = 100 is half way from 90 to 110, the third step; a measured one is 0 in `missing`.
     assert rows(found, "crossing", "time", "line", "direction", "missing", "before", "after") == [
         (HOUR_MS + 1000, 0, 0, 0, 200, 200),
         (HOUR_MS + 5000, 1, 0, 0, 200, 200),
@@ -93,7 +93,7 @@ def test_a_day_without_its_neighbours_tells_what_it_knows() -> None:
     files = path_files([down("car", DAY_MS - 3000)])
     alone = flows_of_day([files[DAY]], ALL, model=MODEL, source=SOURCE, day_start_ms=DAY)
     assert rows(alone, "crossing", "time", "line") == [(DAY_MS - 2000, 0)]
-    # The file of the next day would have said that it left the zone.
+    # The next day's file would have recorded that it left the zone.
     assert rows(alone, "stay", "to", "went") == [(DAY_MS, 2)]
 
 
@@ -193,7 +193,7 @@ def test_places_have_their_counts_by_label_and_interval_and_each_place_of_the_dr
 
 
 def test_who_is_in_a_zone_over_midnight_is_in_the_books_of_each_day_alone() -> None:
-    """The first interval of the next day is told by the next day: each count of a zone stands once."""
+    """The first interval of the next day belongs to the next day: each count of a zone occurs once."""
     stands = goer("car", *((DAY_MS - 4000 + 400 * n, 200, 200) for n in range(21)))
     leaves = goer("bus", *((DAY_MS - 800 + 400 * n, 200, 200) for n in range(3)))  # as the day ends
     books = {}
@@ -224,7 +224,7 @@ SOME = Shapes((LINE, LEG), (ZONE,), (METRES._replace(reach_px=(-99, -99, 99, 99)
 
 @st.composite
 def people(draw: st.DrawFn) -> list[Someone]:
-    """Objects about the shapes of `SOME`, over the two midnights of a day."""
+    """Objects near the shapes of `SOME`, across the two midnights of a day."""
     found = []
     for _ in range(draw(st.integers(1, 4))):
         times = draw(
@@ -233,7 +233,7 @@ def people(draw: st.DrawFn) -> list[Someone]:
         place = st.integers(-80, 80)
         feet = [(100 * ms, draw(place) / 10, draw(place) / 10) for ms in sorted(times)]
         near = [feet[0]]
-        for ms, x, y in feet[1:]:  # no hour passes a track by
+        for ms, x, y in feet[1:]:  # no track skips an hour
             near.append((min(ms, near[-1][0] + HOUR_MS // 2), x, y))
         found.append(goer(draw(st.sampled_from(["car", "bus"])), *near, height_px=draw(st.integers(0, 3))))
     return found

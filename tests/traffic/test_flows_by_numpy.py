@@ -1,4 +1,4 @@
-"""Flows counted all at once are those that the rule counts one by one, byte for byte."""
+"""Flows that are counted in bulk equal those that the rule counts one by one, byte for byte."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ METRES = (0.1, 0, 0, 0, 0.1, 0, 0, 0, 1)
 
 @st.composite
 def people(draw: st.DrawFn, reach: int, most: int = 6) -> list[Someone]:
-    """Objects of a day, some over midnight or over an hour; on a coarse grid, or on a fine one."""
+    """Objects of a day, some across midnight or an hour; on a coarse grid, or on a fine one."""
     found = []
     place = st.integers(-reach, reach)
     for _ in range(draw(st.integers(0, most))):
@@ -53,7 +53,7 @@ MOMENTS = st.sampled_from([None, None, None, DAY, DAY + HOUR_MS - 500, DAY + 5 *
 
 @st.composite
 def drawn(draw: st.DrawFn, reach: int) -> Shapes:
-    """Lines, legs among them, zones and a calibration; some hold only for a time."""
+    """Lines, legs among them, zones and a calibration; some only apply for a time."""
     scale = max(reach // 12, 1)
 
     def scaled(points: list[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
@@ -111,7 +111,7 @@ def test_so_far_out_that_products_do_not_fit(everyone: list[Someone], shapes: Sh
 
 @st.composite
 def movers(draw: st.DrawFn) -> list[Someone]:
-    """Objects that go about straight on, so that they have speeds."""
+    """Objects that move straight, so that they have speeds."""
     found = []
     for _ in range(draw(st.integers(1, 4))):
         x, y = draw(st.integers(0, 4000)), draw(st.integers(0, 4000))
@@ -181,7 +181,7 @@ def test_the_error_of_a_speed_is_the_same_in_both_and_as_by_hand() -> None:
 def test_boxes_that_the_border_cuts_count_only_for_who_waits_there(
     began: Began, waits_s: int, speed: int
 ) -> None:
-    """A car of 8 m/s comes in more slowly, or waits there; the speed is in tenths of a km/h."""
+    """A car of 8 m/s enters more slowly, or waits there; the speed is in tenths of a km/h."""
     ms = [200 * n for n in range(60)]
     xs = [max(400 + at // 2, 100 + 8 * at // 10) for at in ms]
     times = tuple(DAY + HOUR_MS + at + (1000 * waits_s if at > 400 else 0) for at in ms)
@@ -196,7 +196,7 @@ def test_boxes_that_the_border_cuts_count_only_for_who_waits_there(
 
 @pytest.mark.thorough
 def test_such_visits_have_speeds_and_every_reason_for_none() -> None:
-    """What the property above is worth: its objects are not all of one kind."""
+    """The property above is useful: its objects are of several kinds."""
     found: set[int] = set()
 
     @settings(max_examples=examples(300), database=None, derandomize=True)
@@ -219,14 +219,14 @@ AT_NOON = DAY + 12 * HOUR_MS
 
 
 def down(*ys: int, height: int = 400, boxes: int = 3, start_ms: int = AT_NOON, step_ms: int = 200) -> Someone:
-    """Somebody who is at these y, in tenths of a pixel, and x = 2000."""
+    """A person at these y, in tenths of a pixel, and x = 2000."""
     times = tuple(start_ms + step_ms * n for n in range(len(ys)))
     path = FootPath(times, (2000,) * len(ys), ys, (height,) * len(ys), (1, *[boxes] * (len(ys) - 1)))
     return Someone("car", path)
 
 
 def hidden() -> Someone:
-    """Somebody of whose box the lower half is missing behind the line for a moment."""
+    """A person the lower half of whose box is missing behind the line for a moment."""
     someone = down(500, 800, 1200, 700, 1300, 1500)
     return someone._replace(path=someone.path._replace(height=(400, 400, 400, 100, 400, 400)))
 
@@ -265,7 +265,7 @@ def test_who_stays_for_hours_is_followed_through_all_of_them(shapes: Shapes, sta
 
 
 def test_a_box_behind_the_hour_that_is_not_counted_ends_a_stay_with_its_hours() -> None:
-    """Its last track has ended, and yet goes on over midnight: the day's books have its stay."""
+    """Its last track has ended, and yet it continues over midnight: the day's books have its stay."""
     everyone = [down(*(1100,) * 8, start_ms=DAY - 3 * HOUR_MS - 1000, step_ms=HOUR_MS // 2 - 200)]
     files = path_files(everyone)
     before = files[DAY - DAY_MS]

@@ -1,4 +1,4 @@
-"""A path that was cut anywhere is whole again, in whatever order its pieces come, and how often."""
+"""A path that was split anywhere is whole again, with its pieces in any order and repeated."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from frametally_traffic.geometry.zones import PictureZone, stays_of
 
 
 def part_of(path: FootPath, first: int, end: int) -> FootPath:
-    """The piece of these points, as the job would write it: its first point has one box."""
+    """The piece of these points, as the job writes it: its first point has one box."""
     piece = FootPath(*(column[first:end] for column in path))
     return piece._replace(boxes=(1, *piece.boxes[1:]))
 
@@ -38,7 +38,7 @@ def test_a_path_cut_anywhere_is_stitched_to_the_same(
 
 
 def by_hour(path: FootPath, number: int) -> list[FollowedPath]:
-    """The pieces that hours keep of a path: each from the last point before it to the first one after it."""
+    """The pieces of a path in hours: each from the last point before it to the first one after it."""
     starts = sorted({ms - ms % HOUR_MS for ms in path.time_ms})
     pieces = []
     for start_ms in starts:
@@ -58,7 +58,7 @@ def by_hour(path: FootPath, number: int) -> list[FollowedPath]:
 
 @st.composite
 def long_paths(draw: st.DrawFn) -> FootPath:
-    """Paths over several hours, none of which they leave out."""
+    """Paths over several hours, without gaps of an hour."""
     path = draw(paths())
     return path._replace(time_ms=tuple(1000 * ms for ms in path.time_ms))
 

@@ -1,4 +1,4 @@
-"""Zones and what a round keeps: hours without a new zone are kept, and all is as if counted from nothing."""
+"""Zones in later rounds: hours without a new zone are kept, and the result equals a count from scratch."""
 
 from __future__ import annotations
 

@@ -24,11 +24,11 @@ SCENES = 200 if os.environ.get("FRAMETALLY_TESTS") == "thorough" else 40
 _SURE_FRAMES = 3
 """What is in the picture for so many frames can hardly be missed by the detector in all of them."""
 _SURE_MS = 800
-"""What passes so near to an end of the footage, and a box nearer, may be counted, or not."""
+"""Objects so near the end of the footage, and a box nearer, may be counted, or not."""
 
 
 def fast(name: str, widths: float) -> Scene:
-    """Four objects that move so many widths of their box a frame."""
+    """Four objects that move this many widths of their box per frame."""
     px_s = widths * BOX_PX[0] * 1000 / junction.STEP_MS
     cars = tuple(Passer("car", lane, junction.START_MS + 6_000 * lane, px_s) for lane in range(4))
     return Scene(name, cars, (), 1.0, 320)
@@ -61,12 +61,12 @@ def get(client: FlaskClient, route: str, scene: Scene, **asked: Any) -> Any:
         found = client.get(f"/api/v1/{route}", query_string={"source": scene.name, **asked})
         assert found.status_code == 200, found.text
         answer: Any = found.json
-        if answer.get("days_counted", 1) == answer.get("days", 1):  # a busy machine goes on in the background
+        if answer.get("days_counted", 1) == answer.get("days", 1):  # a busy machine lags behind
             return answer
 
 
 def passed_surely(scene: Scene) -> Counter[str]:
-    """Those that pass the line well within the footage."""
+    """Objects that pass the line well within the footage."""
     start_ms, end_ms = junction.START_MS, junction.START_MS + SECONDS * 1000
     edges = [start_ms, end_ms, *(ms for gap in scene.gaps_ms + scene.dark_ms for ms in gap)]
     return Counter(
@@ -80,7 +80,7 @@ def passed_surely(scene: Scene) -> Counter[str]:
 
 
 def passed_maybe(scene: Scene, label: str) -> int:
-    """Those of a label that pass it at any time, or are on it as the footage begins or ends."""
+    """Those of a label that pass it at any time, or touch it as the footage begins or ends."""
     start_ms, end_ms = junction.START_MS - _SURE_MS, junction.START_MS + SECONDS * 1000 + _SURE_MS
     return sum(
         one.label == label and start_ms <= one.passes_ms(scene.line_px) < end_ms for one in scene.passers

@@ -1,4 +1,4 @@
-"""Sums over days of flows are those of the rules, for any bars; and days are counted behind an answer."""
+"""Sums of flows over days equal those of the rules, for any bars; days are counted in the background."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ stays = st.lists(st.tuples(ends, st.sampled_from(CAME), st.sampled_from(WENT)), 
 def test_zones_over_bars_of_any_length_are_those_of_the_rule(
     told: list[tuple[tuple[int, int], str, str]], hours: int, most_bars: int
 ) -> None:
-    """Each day by itself, then together, as its file has only what touches it."""
+    """Each day separately, then together, because its file only has its own events."""
     interval_ms = hours * HOUR_MS
     to_ms = min(2 * DAY_MS, most_bars * interval_ms)
     edges = np.arange(0, to_ms + 1, interval_ms)
@@ -102,7 +102,7 @@ ASKED = DaysAsked("m", 60, "gate", DAYS, "1")
 
 
 class Counting:
-    """Counts a day each time it is let."""
+    """Counts a day each time the test allows it."""
 
     def __init__(self, errors: dict[str, Exception] | None = None) -> None:
         self.let = threading.Semaphore(0)

@@ -1,4 +1,4 @@
-"""What is known of a scene is what is counted of it, however the footage comes: from boxes to movements."""
+"""The truth of a scene equals its counts, for any delivery of footage: from boxes to movements."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ scenes = script("benchmarks/junction_scenes.py")
 
 @pytest.fixture(scope="module")
 def junction() -> Any:
-    """At 5 frames a second: two legs that queue, one that turns round, and two that drive through."""
+    """At 5 frames a second: two legs that queue, one vehicle that turns round, and two that drive through."""
     return scenes.junction(2, 5, NOON_MS)
 
 
 def flows_by_day(footage: Footage, shapes: Shapes) -> list[FlowColumns]:
-    """Of the days that were counted, by time."""
+    """The counted days, by time."""
     runs = list(current_runs(footage.store))
     files = [paths for run in runs for paths in read_paths(footage.store, run)]
     days = sorted({paths.day_start_ms for paths in files})
@@ -73,7 +73,7 @@ def drawn(junction: Any) -> Shapes:
 
 
 def crossings(days: Iterable[FlowColumns]) -> Counter[tuple[str, str]]:
-    """By line and direction, those that are not measured apart."""
+    """By line and direction, with unmeasured crossings separate."""
     found: Counter[tuple[str, str]] = Counter()
     for flows in days:
         columns = (flows.columns[f"crossing_{name}"] for name in ("line", "direction", "missing"))
@@ -83,7 +83,7 @@ def crossings(days: Iterable[FlowColumns]) -> Counter[tuple[str, str]]:
 
 
 def moved(frames: Iterable[FrameDetections], by_ms: int = 0, media: str = "ab" * 32) -> list[FrameDetections]:
-    """The same frames at another time, of another medium."""
+    """The same frames at another time, in another medium."""
     return [
         msgspec.structs.replace(
             frame,
@@ -114,7 +114,7 @@ def test_who_came_from_where_and_went_where_and_how_fast_is_what_was_made(
 def test_cutting_the_footage_anywhere_changes_nothing(
     footage: Footage, twin: Any, junction: Any, cuts: list[int], seed: int
 ) -> None:
-    """Files of other lengths, in any order, some of the frames twice."""
+    """Files of other lengths, in any order, with some frames twice."""
     frames = moved(junction.frames)
     whole, parts = twin(footage), twin(footage)
     shapes = drawn(junction)
@@ -134,7 +134,7 @@ def test_cutting_the_footage_anywhere_changes_nothing(
 @pytest.mark.thorough
 @pytest.mark.parametrize("into_s", [20, 55, 58, 74, 79])
 def test_midnight_in_the_middle_of_it_changes_nothing(footage: Footage, junction: Any, into_s: int) -> None:
-    """Who is between two legs as the day ends is one visit, of the day on which he came."""
+    """A person between two legs at the end of the day is one visit, of the day of arrival."""
     shapes = drawn(junction)
     by_ms = DAY_START_MS + DAY_MS - NOON_MS - 1000 * into_s
     frames = moved(junction.frames, by_ms)
@@ -196,7 +196,7 @@ BORDERS = {
 def test_a_line_10_px_from_the_border_counts_who_comes_in_and_who_goes_out(
     footage: Footage, border: str, step_px: int
 ) -> None:
-    """What lies beyond the border is not in the box; from four pixels on a detector sees a car."""
+    """The part beyond the border is not in the box; from four pixels on a detector sees a car."""
     start, end, (right, down) = BORDERS[border]
     ways = [*range(-40, 200, step_px), *range(200, -41, -step_px)]
     frames = []
@@ -232,7 +232,7 @@ def test_a_line_10_px_from_the_border_counts_who_comes_in_and_who_goes_out(
 
 
 def person(at_ms: int, x: float | None) -> FrameDetections:
-    """A frame with a person of 90 px whose foot is at `x`; None: something hides him."""
+    """A frame with a person of 90 px whose foot is at `x`; None if the person is hidden."""
     return FrameDetections(
         image_path=keys.image_key("gate", at_ms, "ab" * 32, at_ms),
         source="gate",
@@ -253,7 +253,7 @@ def person(at_ms: int, x: float | None) -> FrameDetections:
 def test_who_stands_hidden_for_12_s_is_in_the_zone_meanwhile_and_crosses_the_line_once(
     footage: Footage, fps: int
 ) -> None:
-    """The path is whole between two sightings, for crossings and for occupancy."""
+    """The path is continuous between two sightings, for crossings and for occupancy."""
 
     def x(at_s: float) -> float | None:
         return 300.0 if at_s < 8 else None if at_s < 20 else 340 + 50 * max(at_s - 22, 0)

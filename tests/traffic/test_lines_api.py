@@ -1,4 +1,4 @@
-"""Lines and zones over HTTP: what drove over a made-up junction is counted there, and can be looked at."""
+"""Lines and zones over HTTP: the traffic of a made-up junction is counted there, with evidence."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def pages(client: FlaskClient, route: str, **asked: Any) -> list[Any]:
 
 
 def driven() -> Counter[tuple[str, str, str]]:
-    """By leg, direction and label how many crossed it."""
+    """The number of crossings by leg, direction and label."""
     return Counter(
         way
         for car in junction.CARS
@@ -262,7 +262,7 @@ def test_the_way_of_a_visit_is_as_long_as_its_path_on_the_ground(client: FlaskCl
     for one in measured:
         steps = pairwise(one["path"])
         path_m = sum(hypot(x - ax, y - ay) for (_, ax, ay), (_, x, y) in steps) / junction.PX_PER_M
-        # The calibration does not reach to the rim of the picture.
+        # The calibration does not reach the edge of the picture.
         assert path_m * 0.5 < one["length_m"] < path_m * 1.05
         assert 0 < one["length_error_m"] < one["length_m"] / 10
         assert one["length_missing"] is None
@@ -291,7 +291,7 @@ def test_a_line_that_moved_is_counted_anew_without_detecting_or_tracking(filmed:
 
 
 def test_the_page_tells_what_is_published_and_indexed(place: Place) -> None:
-    """By bars of a minute, place by place: what the page sums up itself, the index has for everybody else."""
+    """By bars of a minute, place by place: the page's own sums equal the index's sums for other clients."""
     junction.draw(place)
     junction.film(place)
     series = series_model(junction.MODEL, FLOWS)

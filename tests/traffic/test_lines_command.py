@@ -1,4 +1,4 @@
-"""`frametally lines`: what is drawn is shown, exported and removed; bad input changes nothing."""
+"""`frametally lines`: drawings are shown, exported and removed; bad input changes nothing."""
 
 from __future__ import annotations
 
@@ -288,7 +288,7 @@ def test_a_renamed_source_takes_its_drawing_along_where_nobody_elses_pictures_ar
     cli.main(["rename-source", "gate-1", "Gate 2"])
     assert "copied from gate-1 to gate-2: 1 lines, zones, calibrations" in capsys.readouterr().out
     assert stop_of("gate-2") == before
-    assert lines("remove", "gate-1", "stop") == 0  # the old name's own: nobody else's goes with it
+    assert lines("remove", "gate-1", "stop") == 0  # only the old name's drawings go with it
     assert stop_of("gate-2") == before
 
     assert lines("import", "gate-2", file_of({"zones": [{**BAY, "name": "kept"}]})) == 0

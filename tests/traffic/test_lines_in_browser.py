@@ -37,7 +37,7 @@ def click_bar(page: Page, position: int, of: int) -> None:
 
 
 def crossed(page: Page) -> list[list[int]]:
-    """What the chart of crossings draws: a value per bar with footage of each direction."""
+    """The values in the chart of crossings: one per bar with footage, for each direction."""
     chart = "document.getElementById('crossings-chart').timeChart"
     return page.evaluate(f"{chart}.drawn().map(({{values}}) => values)")
 
@@ -135,7 +135,7 @@ def test_a_range_drawn_over_the_chart_is_in_the_address_and_back_undoes_it(
 ) -> None:
     page = visit(drawn).open("lines", wait_for=READY)
     whole = r"lines\?source=gate&timezone=Europe/Berlin&interval=\d+&model="
-    expect(page).to_have_url(re.compile(whole))  # the same bars for all who open it
+    expect(page).to_have_url(re.compile(whole))  # the same bars for all visitors
     page.locator("#asked-label").select_option("bus")
     expect(page.locator("#crossings-table tbody tr")).to_have_count(3)
     assert "label=bus" in page.url

@@ -27,7 +27,8 @@ from frametally_traffic.drawing_page.path_layer import evenly
 DAY_START_MS = START_MS - START_MS % DAY_MS
 DAY = keys.utc_day(START_MS)
 Walk = tuple[int, str, str, str, Sequence[tuple[int, int, int]]]
-"""Hour, label, how it began and ended, and its points: ms since the hour, x and y in tenths of a pixel."""
+"""Hour, label, start and end of the track, and its points: ms since the hour, x and y in tenths of a pixel.
+"""
 
 
 def columns_of(walks: Sequence[Walk]) -> PathColumns:
@@ -47,7 +48,8 @@ def columns_of(walks: Sequence[Walk]) -> PathColumns:
 
 
 def publish(place: Place, walks: Sequence[Walk] | None) -> None:
-    """Publish a day of one source with these paths; None: as an earlier release did, without any."""
+    """Publish a day of one source with these paths; None publishes without paths, as an earlier
+    release did."""
     run_id = "000001-0123456789abcdef"
     prefix = keys.run_folder(MODEL, "0a1b2c3d", 60, DAY, run_id)
     paths = None

@@ -1,4 +1,4 @@
-"""Lines, zones, speeds and paths where the pictures' size changes: the same numbers, or null."""
+"""Lines, zones, speeds and paths under changes of the pictures' size: the same numbers, or null."""
 
 from __future__ import annotations
 
@@ -186,7 +186,7 @@ def test_pictures_of_another_shape_are_not_counted_within_zones(footage: Footage
 
 
 def rows_of(footage: Footage) -> list[tuple[str, list[int]]]:
-    """Everything that is counted at lines and in zones; times to a tenth of a second, speeds to a km/h."""
+    """All counts at lines and in zones; times to a tenth of a second, speeds to a km/h."""
     coarse = {"crossing_time": 100, "stay_from": 100, "stay_to": 100, "visit_speed": 10}
     names = (
         "crossing_direction",
@@ -304,7 +304,7 @@ def test_bars_without_a_fitting_drawing_are_not_measured_and_those_with_one_are(
 
 @pytest.fixture(scope="module")
 def squared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    """The junction, and the same 20 minutes later in pictures of another shape; two drawings fit those."""
+    """The junction, and the same 20 minutes later in pictures of another shape, with a drawing for each."""
     place = Place(tmp_path_factory.mktemp("junction"))
     first, later_ms = junction.frames(), SQUARE_MS - junction.START_MS
     again = [
@@ -327,7 +327,7 @@ def squared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 
 def by_place(entries: list[dict[str, Any]], kind: str, number: str) -> dict[str, set[tuple[Any, Any]]]:
-    """By line or zone, its numbers (known or null) and their reasons, from the shape's change on."""
+    """By line or zone, its numbers (known or null) and their reasons, after the change of shape."""
     found: dict[str, set[tuple[Any, Any]]] = {}
     for one in entries:
         if one["start_ms"] >= SQUARE_MS:

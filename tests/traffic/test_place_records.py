@@ -1,4 +1,4 @@
-"""What an interval's coverage says of the objects that were counted at a place in it."""
+"""An interval's coverage describes the objects that were counted at a place in it."""
 
 from __future__ import annotations
 

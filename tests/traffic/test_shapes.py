@@ -1,4 +1,4 @@
-"""What is drawn, over frames that are smaller than the picture it was drawn over."""
+"""Drawings over frames that are smaller than the picture that they were made on."""
 
 from __future__ import annotations
 

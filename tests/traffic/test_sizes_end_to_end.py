@@ -1,4 +1,4 @@
-"""A camera whose resolution changes, as people count it: by the command line, from clips."""
+"""A camera whose resolution changes, counted by a user: on the command line, from clips."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def narrow(pictures: Iterator[np.ndarray[Any, Any]]) -> Iterator[np.ndarray[Any,
 
 
 SCALE_BY_HEIGHT = {"name": "ground", "points": [[160, 175], [160, 5]], "distance_m": 17}
-"""A rough scale from top to bottom; objects go from left to right."""
+"""A rough scale from top to bottom; objects move from left to right."""
 
 
 def drawing(scale: int) -> dict[str, Any]:
@@ -98,7 +98,7 @@ class Desk:
         self.run("lines", "import", "gate", "drawing.json")
 
     def count(self) -> dict[str, dict[str, int]]:
-        """What is counted at lines and zones, by hour; notes speeds and their errors, in tenths of a km/h."""
+        """The counts at lines and zones, by hour; notes speeds and their errors, in tenths of a km/h."""
         self.speeds = []
         self.run("consume", "--until-caught-up")
         self.run("aggregate")

@@ -1,4 +1,4 @@
-"""Speeds and lengths on the ground are true within what they say, or they are not given, with the reason."""
+"""Speeds and lengths on the ground are true within their stated errors, or missing with a reason."""
 
 from __future__ import annotations
 
@@ -32,13 +32,14 @@ def path_of(*places: tuple[float, float, float], height: float = 20.0) -> list[F
 
 
 def in_tenths(path: list[FootPoint]) -> FootPath:
-    """The path as it is stored."""
+    """The path as stored."""
     rows = ((ms, round(10 * x), round(10 * y), round(10 * height), n) for ms, x, y, height, n in path)
     return FootPath(*zip(*rows, strict=True))
 
 
 def random_cameras(seed: int, number: int) -> tuple[list[float], list[float], Counter[str]]:
-    """Speeds of cars under random cameras: relative errors, those in told standard errors, and outcomes."""
+    """Speeds of cars under random cameras: relative errors, errors in stated standard errors, and
+    outcomes."""
     rng = np.random.default_rng(seed)
     off, in_errors, outcomes = [], [], Counter[str]()
     for _ in range(number):
@@ -63,7 +64,7 @@ def test_under_fifty_random_cameras_speeds_are_within_5_percent_and_at_p95_withi
     assert np.median(np.abs(off)) <= 0.05
     assert np.quantile(np.abs(off), 0.95) <= 0.10
     assert outcomes["measured"] >= 0.6 * outcomes.total()
-    # The error that is told is that which is made, and not too modest: within twice of it are 95 % or more.
+    # The stated error is realistic and not too modest: at least 95 % are within twice of it.
     assert np.mean(np.abs(in_errors) <= 2) >= 0.95
     assert np.mean(np.abs(in_errors) <= 0.1) <= 0.5
 
@@ -80,7 +81,7 @@ def test_without_noise_a_speed_is_true_in_every_direction() -> None:
         if isinstance(speed, GroundSpeed):
             off.append(abs(speed.speed_km_h / 3.6 / speed_m_s - 1))
             in_errors.append(abs(speed.speed_km_h - 3.6 * speed_m_s) / speed.error_km_h)
-    # Paths leave boxes out, so that a slow one may be off by more than its error.
+    # Paths omit boxes, so a slow speed may be off by more than its error.
     assert len(off) >= 100
     assert max(off) <= 0.15
     assert np.mean(np.array(in_errors) <= 2) >= 0.97
@@ -162,7 +163,7 @@ def through_the_picture(px_per_s: int, length_px: int, fps: int) -> list[FootPoi
 
 @pytest.mark.parametrize(("px_per_s", "length_px", "fps"), [(60, 40, 5), (80, 45, 5), (100, 100, 10)])
 def test_a_vehicle_that_the_border_cuts_is_not_too_slow(px_per_s: int, length_px: int, fps: int) -> None:
-    """While the border cuts a box, its middle moves at half the vehicle's speed."""
+    """While the border clips a box, its middle moves at half the vehicle's speed."""
     path = through_the_picture(px_per_s, length_px, fps)
     speed = speed_of_visit(path, ABOVE, came_in=True, went_out=True)
     assert isinstance(speed, GroundSpeed)
@@ -173,7 +174,7 @@ def test_a_vehicle_that_the_border_cuts_is_not_too_slow(px_per_s: int, length_px
 
 
 def test_who_waits_at_the_border_has_waited() -> None:
-    """Boxes there are those of one who stands, not of one whom the border cuts."""
+    """Some boxes show a person who stands, not one whom the border clips."""
     path = path_of((0, 20, 500), (1, 40, 500), (3, 42, 500), (8, 540, 500))
     assert speed_of_visit(path, ABOVE, came_in=True) == speed_of_visit(path, ABOVE)
     moves_on = path_of((0, 20, 500), (1, 80, 500), (6, 540, 500))
@@ -220,7 +221,7 @@ def test_a_pixel_off_is_as_many_metres_as_is_said(x: float, y: float, tilt: floa
 
 
 def test_a_stretch_is_as_long_as_its_bends() -> None:
-    # 30 m ahead, 40 m to the side: a chord of 50 m, a way of 70 m.
+    # 30 m ahead, 40 m to the side: a chord of 50 m, a path of 70 m.
     way = way_of(in_tenths(path_of((0, 100, 100), (3, 400, 100), (7, 400, 500))), ABOVE)
     assert isinstance(way, Way)
     assert way.length_m == pytest.approx(70)

@@ -1,4 +1,4 @@
-"""The traffic report over footage that the real job has counted: every driver is where he drove."""
+"""The traffic report over footage that the real job has counted: every vehicle is where it drove."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ASKED = "source=crossroads&timezone=UTC"
 
 @pytest.fixture(scope="module")
 def drivers() -> list[crossroads.Driver]:
-    """Who drives: each by himself, and nobody while the camera is off or about to be."""
+    """The vehicles: one at a time, and none while the camera is off or about to be."""
     return [
         driver
         for driver in crossroads.make_drivers(SECONDS, [15])
@@ -86,7 +86,7 @@ def test_each_driver_is_in_the_report_by_quarter_movement_and_class(
 ) -> None:
     report = ask(filmed)
     found = by_quarter(report)
-    # He comes over the line some seconds after he has begun to drive.
+    # The vehicle crosses the line some seconds after it starts.
     at_ms = {driver: driver.since_ms + 1700 for driver in drivers}
     far = [driver for driver in drivers if 1000 < at_ms[driver] % QUARTER_MS < QUARTER_MS - 1000]
     assert len(far) > 0.9 * len(drivers)
@@ -123,7 +123,7 @@ def test_footage_that_is_not_counted_yet_is_no_gap_of_the_camera(
             "not_analysed",
             "no_footage",
         ]
-        # Without an end, it ends with what was filmed.
+        # Without an end, the range ends with the footage.
         assert [quarter["missing"] for quarter in ask(filmed)["quarters"]][-1] == "not_analysed"
     finally:
         filmed.store.delete(f"media/{'cd' * 32}.json")

@@ -1,4 +1,4 @@
-"""The traffic report: its table, and the files that have it."""
+"""The traffic report: its table, and its files."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ VISITS = st.lists(
 
 
 def through(quarter: int, count: int, label: str = "car") -> list[Visit]:
-    """So many from south to north in a quarter."""
+    """This many from south to north in a quarter."""
     return [Visit(START_MS + quarter * QUARTER_MS + 1, label, ("south", "north"))] * count
 
 
@@ -245,7 +245,7 @@ LABELS = ["car", "car", "car", "truck", "bus", "motorbike", "person", "bicycle"]
 
 
 def busy(quarters: int = 12) -> list[Visit]:
-    """Some of everything in each quarter, more at noon, and some without a movement."""
+    """Some of each class in each quarter, more at noon, and some without a movement."""
     visits = []
     for at in range(quarters):
         for number in range(20 + 7 * (at % 5)):
@@ -493,7 +493,7 @@ def test_utdf_without_the_sides_of_the_legs_says_which_is_lacking() -> None:
 
 
 def checked_south(report: TrafficReport) -> CheckedLegs:
-    """The south leg as it is checked in the peak hour."""
+    """The south leg in the peak hour, according to the check."""
     hour = peak_of(report)
     span = ReportSpan(hour.start_ms, hour.start_ms + 4 * QUARTER_MS)
     row = CheckedLeg("south", "in", span, counted=50, low=48, high=61, estimate=54.4, check="may")

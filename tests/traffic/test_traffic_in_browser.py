@@ -1,4 +1,4 @@
-"""The traffic report's page: its numbers are the API's, gaps have words, and paper has all of it."""
+"""The traffic report's page: its numbers are the API's, gaps are explained, and paper shows everything."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_a_gap_has_words_and_a_quarter_seen_in_part_its_share(filmed: Place, vis
 
 def test_a_scheme_is_chosen_in_the_page_its_address_and_its_files(filmed: Place, visit: Visits) -> None:
     page = visit(filmed).open("traffic?source=crossroads", READY)
-    # The same quarters for all who open it.
+    # The same quarters for all visitors.
     expect(page).to_have_url(re.compile(r"\?source=crossroads&timezone=Europe%2FBerlin&from=[^&]+&to="))
     page.locator("#asked-classes").select_option("fhwa")
     expect(page.locator("#notes li").first).to_contain_text("2 and 3 are counted together")

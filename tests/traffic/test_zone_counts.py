@@ -1,4 +1,4 @@
-"""What is counted within zones: by foot point, of the days and the time of which they are, once."""
+"""Counts within zones: by foot point, on the right day and time, once."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ PLACE = "gate/zone/left%20side"
 def drive(
     footage: Footage, *, start_ms: int = NOON_MS, frames: int = 100, source: str = "gate"
 ) -> list[FrameDetections]:
-    """A car that goes from left to right, 5 frames a second; its foot is at 320 px in frame 40."""
+    """A car that drives from left to right, 5 frames a second; its foot is at 320 px in frame 40."""
     return [
         footage.frame(start_ms + n * STEP_MS, "car", index=n, source=source, box=(n * 7.0, 200.0, 80.0, 60.0))
         for n in range(frames)
@@ -88,14 +88,14 @@ def zone_counts(footage: Footage) -> list[IntervalCount]:
 
 
 def parts(footage: Footage) -> dict[str, bytes]:
-    """Bytes of the part files and hour files within zones, by place and day, whatever the run."""
+    """Bytes of the part files and hour files within zones, by place and day, for any run."""
     found = {}
     for run in zone_runs(footage):
         for key, data in read_parts(footage.store, run):
             found[f"{run.day}/{key.rpartition('/')[2]}"] = data
         for file in (file for files in hour_files(footage.store, run).values() for file in files):
             lines = footage.store.get(file.key).splitlines()
-            counted = [line for line in lines if not line.startswith(b'["hour"')]  # that tells of repeats
+            counted = [line for line in lines if not line.startswith(b'["hour"')]  # that counts repetitions
             found[file.key.rpartition("-")[0]] = b"\n".join(counted)
     return found
 
@@ -109,7 +109,7 @@ def test_whose_foot_point_is_outside_counts_in_the_whole_picture_and_not_in_the_
     assert (report.frames, len(report.runs), len(report.part_runs)) == (100, 1, 1)
     [run] = zone_runs(footage)
     [count], [coverage] = read_run(footage.store, run)
-    # The foot is the box's left side and 40 px: at 320 px, on the rim, in frame 40.
+    # The foot is the box's left side and 40 px: at 320 px, on the edge, in frame 40.
     assert (count.source, count.detections, count.frames, count.objects) == (PLACE, 41, 100, 1)
     assert (coverage.source, coverage.frames, coverage.detections) == (PLACE, 100, 41)
     [track] = read_tracks(footage.store, run)
@@ -146,7 +146,7 @@ def test_two_zones_share_what_one_of_them_has_alone(footage: Footage) -> None:
     draw(footage, zone(), zone("right", RIGHT))
     footage.aggregate()
     found = {count.source: count.detections for count in zone_counts(footage)}
-    assert found == {PLACE: 41, "gate/zone/right": 45}  # from frame 86 on its foot is out of the picture
+    assert found == {PLACE: 41, "gate/zone/right": 45}  # from frame 86 on its foot is outside the picture
 
 
 def test_a_zone_counts_in_the_time_in_which_it_holds(footage: Footage) -> None:
@@ -181,7 +181,7 @@ def test_a_moved_zone_recounts_the_days_of_its_source_from_its_beginning_on_and_
     moved_ms = NOON_MS + DAY_MS
     draw(footage, zone(to_ms=moved_ms), zone(points=RIGHT, from_ms=moved_ms))
     report = footage.aggregate()
-    assert (report.hours_kept, report.hours_counted) == (12, 4)  # each drive is near the hour before
+    assert (report.hours_kept, report.hours_counted) == (12, 4)  # each drive is near the previous hour
     assert [run.day for run in report.part_runs] == ["2026-01-02", "2026-01-03"]
     assert footage.aggregate().part_runs == []
 

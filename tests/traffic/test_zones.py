@@ -1,4 +1,4 @@
-"""A zone's books balance: who came and who went is the change of who is there, for any tracks."""
+"""A zone's books balance: entries minus exits equal the change of occupancy, for any tracks."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from frametally_traffic.tasks.zones import ZoneInTime
 SIDE = [(100, 100), (300, 100), (300, 300), (100, 300)]
 SQUARE = PictureZone(tenths(SIDE))
 STRIP = PictureZone(tenths([(0, 100), (400, 100), (400, 108), (0, 108)]))
-"""Narrower than what flickers at its rim: a quarter of 40 px."""
+"""Narrower than the flicker at its edge: a quarter of 40 px."""
 
 SCENES: dict[str, tuple[PictureZone, list[tuple[float, float]], list[Stay]]] = {
     "goes through": (
@@ -173,7 +173,7 @@ def test_what_is_in_one_line_is_no_zone() -> None:
 
 
 def winds_round(corners: list[Place], x: int, y: int) -> bool | None:
-    """The winding number, after Sunday; None on the rim."""
+    """The winding number, after Sunday; None on the edge."""
     turns = 0
     for (ax, ay), (bx, by) in zip(corners, [*corners[1:], corners[0]], strict=True):
         cross = (bx - ax) * (y - ay) - (x - ax) * (by - ay)
@@ -192,7 +192,7 @@ def test_a_place_is_within_where_the_ring_winds_round_it(corners: list[Place]) -
 
 
 @pytest.mark.thorough
-@example(  # it begins on the rim, goes through a narrow zone within one step, and comes back
+@example(  # it begins on the rim, goes through a narrow zone within one step, and returns
     FootPath((-3, -2, -1), (0, 0, 0), (0, -3, -1), (0, 0, 0), (1, 4, 4)),
     [(-1, -1), (0, -2), (1, -1), (2, -1), (2, 0), (1, 0), (0, 0), (-1, 0)],
 )
@@ -228,14 +228,14 @@ def test_turning_mirroring_scaling_and_moving_picture_and_zone_changes_nothing(
 
 
 def rows_of_stays(stays: Iterable[Stay]) -> dict[str, Any]:
-    """Stays of one zone and label, as a file of flows has them."""
+    """Stays of one zone and label, in the form of a file of flows."""
     rows = [(*ends, CAME.index(came), WENT.index(went), 0, 0) for *ends, came, went in stays]
     names = ("from", "to", "came", "went", "zone", "label")
     return dict(zip(names, np.array(rows, np.int64).reshape(-1, len(names)).T, strict=True))
 
 
 def count_stays(stays: Iterable[tuple[Any, Stay]], interval_ms: int) -> dict[int, ZoneCounts]:
-    """What happened in a zone, by the start of the interval."""
+    """The events in a zone, by the start of the interval."""
     own = [stay for _, stay in {*stays}]
     first, last = (of((ms // interval_ms for stay in own for ms in stay[:2]), default=0) for of in (min, max))
     edges = np.arange(first - 1, last + 2) * interval_ms
@@ -244,7 +244,7 @@ def count_stays(stays: Iterable[tuple[Any, Stay]], interval_ms: int) -> dict[int
 
 
 def check_books(counts: dict[int, ZoneCounts], interval_ms: int) -> None:
-    """Who is there after an interval is there before the next one; who is there before it, was there."""
+    """The occupants after an interval are those before the next one."""
     for start_ms, of_interval in counts.items():
         assert counts.get(start_ms + interval_ms, ZoneCounts()).at_start == of_interval.at_end
         assert of_interval.at_start == counts.get(start_ms - interval_ms, ZoneCounts()).at_end

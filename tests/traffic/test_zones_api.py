@@ -1,4 +1,4 @@
-"""All that is answered of the picture is answered of a zone: its boxes, frames and objects, with proof."""
+"""All answers about the picture exist for a zone: its boxes, frames and objects, with proof."""
 
 from __future__ import annotations
 

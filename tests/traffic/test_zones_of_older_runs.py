@@ -1,4 +1,4 @@
-"""Stores whose zones an earlier version counted, in runs of their series: nothing twice, nothing lost."""
+"""Stores whose zones an earlier version counted, in separate runs: nothing twice, nothing lost."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_the_footage_of_zones_is_named_as_by_an_earlier_version_so_that_other_in
 
 
 def assert_counted_in_the_models_run(older: Footage) -> Run:
-    """The day has one current run, whose pointer is the model's, and no other says something of zones."""
+    """The day has one current run, whose pointer is the model's, and no other run has zones."""
     [of_zones] = zone_runs(older)
     [whole] = [run for run in current_runs(older.store) if run.model == "tiny-1"]
     assert (of_zones.key, of_zones.prefix, whole.sequence) == (whole.key, whole.prefix, 2)

@@ -1,4 +1,4 @@
-"""Paths of foot points for tests of lines and zones: drawn scenes, and any at all."""
+"""Paths of foot points for tests of lines and zones: drawn scenes, and random ones."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HEIGHT_PX = 40
 def walk(
     *feet: tuple[float, float], step_ms: int = 200, height_px: float = HEIGHT_PX, boxes: int = 1
 ) -> FollowedPath:
-    """An object that is seen at these foot points, in pixels, one after the other."""
+    """An object that is seen at these foot points, in pixels, in order."""
     return followed(
         FootPath(
             tuple(step_ms * n for n in range(len(feet))),
@@ -38,7 +38,7 @@ def followed(path: FootPath, began: Began = "found", ended: Ended = "lost") -> F
 
 @st.composite
 def paths(draw: st.DrawFn, reach: int = 12, most_height: int = 24, least_boxes: int = 1) -> FootPath:
-    """Paths on a coarse grid: they touch lines, stand on them and go along them all the time."""
+    """Paths on a coarse grid: they touch lines, stop on them and follow them often."""
     place = st.integers(-reach, reach)
     point = st.tuples(
         st.integers(1, 2000), place, place, st.integers(0, most_height), st.integers(least_boxes, 6)
@@ -49,7 +49,7 @@ def paths(draw: st.DrawFn, reach: int = 12, most_height: int = 24, least_boxes: 
 
 @st.composite
 def lines(draw: st.DrawFn, most: int = 5, reach: int = 12) -> list[Place]:
-    """Lines that do not meet themselves: from left to right, turned."""
+    """Lines that do not cross themselves: from left to right, rotated."""
     xs = sorted(draw(st.sets(st.integers(-reach, reach), min_size=2, max_size=most)))
     turn = draw(TURNS)
     return [turn(x, draw(st.integers(-reach, reach))) for x in xs]
@@ -57,7 +57,7 @@ def lines(draw: st.DrawFn, most: int = 5, reach: int = 12) -> list[Place]:
 
 @st.composite
 def rings(draw: st.DrawFn, reach: int = 12) -> list[Place]:
-    """Corners of zones, hollows among them: one chain above another."""
+    """Corners of zones, some concave: one chain above another."""
     xs = sorted(draw(st.sets(st.integers(-reach, reach), min_size=2, max_size=5)))
     above = [(x, draw(st.integers(-reach, -1))) for x in xs]
     below = [(x, draw(st.integers(0, reach))) for x in reversed(xs)]
@@ -70,7 +70,7 @@ Turn = Callable[[int, int], Place]
 
 
 def similarity(a: int, b: int, mirror: int = 1, shift: Place = (0, 0)) -> Turn:
-    """The picture turned and stretched by `a + bi`, whose length is whole, perhaps mirrored, and moved."""
+    """The picture rotated and scaled by `a + bi`, whose length is whole, perhaps mirrored, and moved."""
 
     def moved(x: int, y: int) -> Place:
         x = mirror * x
@@ -82,7 +82,7 @@ def similarity(a: int, b: int, mirror: int = 1, shift: Place = (0, 0)) -> Turn:
 TURNS = st.sampled_from(
     [similarity(a, b, mirror) for a, b in ((1, 0), (0, 1), (-1, 0), (0, -1)) for mirror in (1, -1)]
 )
-# How long `a + bi` is, and whether it is mirrored.
+# The length of `a + bi`, and whether it mirrors.
 SIMILARITIES = st.tuples(
     st.sampled_from([(1, 0, 1), (0, 1, 1), (-1, 0, 1), (0, -1, 1), (7, 0, 7), (3, 4, 5), (-12, 5, 13)]),
     st.sampled_from([1, -1]),
@@ -91,7 +91,7 @@ SIMILARITIES = st.tuples(
 
 
 def seen_by(path: FootPath, turn: Turn, scale: int) -> FootPath:
-    """The same path in the turned picture."""
+    """The same path in the rotated picture."""
     places = [turn(x, y) for x, y in zip(path.x, path.y, strict=True)]
     return path._replace(
         x=tuple(x for x, _ in places),
@@ -101,7 +101,7 @@ def seen_by(path: FootPath, turn: Turn, scale: int) -> FootPath:
 
 
 def side_by_side(line: list[Place], x: int, y: int) -> Literal[-1, 0, 1]:
-    """On which side of the straight line through two points a place lies."""
+    """The side of the straight line through two points on which a place is."""
     (ax, ay), (bx, by) = line
     cross = (bx - ax) * (y - ay) - (by - ay) * (x - ax)
     return 1 if cross > 0 else -1 if cross < 0 else 0

@@ -25,7 +25,7 @@ RIGHT: tuple[Point, ...] = ((330, 0), (640, 0), (640, 480), (330, 480))
 
 
 def drive(source: str = "gate", *, frames: int = 900, start_ms: int = START_MS) -> list[FrameDetections]:
-    """Cars that go from left to right, one every 12 s, 5 frames a second; a person stands on the right."""
+    """Cars that drive from left to right, one every 12 s, 5 frames a second; a person stands on the right."""
     medium = hashlib.sha256(source.encode()).hexdigest()
     made = []
     for n in range(frames):
@@ -58,7 +58,7 @@ def draw(place: Place, *zones: tuple[str, Sequence[Point]], source: str = "gate"
 
 
 def draw_from(place: Place, from_ms: int, source: str = "gate") -> None:
-    """Have the zones of a source from an event time on only."""
+    """Draw the zones of a source from an event time on only."""
     change_drawing(
         place.store,
         source,
@@ -84,6 +84,6 @@ def put(place: Place, frames: Sequence[FrameDetections], number: int = 0) -> Non
 
 
 def count(place: Place) -> None:
-    """Count and index what is new."""
+    """Count and index new footage."""
     aggregate(settings=place.settings, store=place.store, progress=NoProgress())
     index_runs(store=place.store, index=place.real_index, progress=NoProgress())

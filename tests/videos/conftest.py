@@ -1,4 +1,4 @@
-"""Footage made on the spot, as the producer's tests have it."""
+"""Generated footage, the same as for the producer's tests."""
 
 from tests.producer.conftest import make_video
 

@@ -1,4 +1,4 @@
-"""A video whose every frame says its number, and a server's answers over what was found in it."""
+"""A video whose every frame shows its number, and a server's answers about its detections."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ READ_FRAME = f"""() => {{
     }}
     return number;
 }}"""
-"""The number of the frame that the player shows, read from its picture."""
+"""The number of the frame in the player, read from its picture."""
 
 
 def shown_frame(page: Page) -> int:
@@ -47,7 +47,7 @@ def shown_frame(page: Page) -> int:
 
 
 def wait_until(page: Page, condition: Callable[[], bool]) -> None:
-    """Wait; the page's policy forbids Playwright's own waiting for an expression."""
+    """Wait; the page's policy forbids Playwright's way of waiting for an expression."""
     deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
@@ -55,12 +55,12 @@ def wait_until(page: Page, condition: Callable[[], bool]) -> None:
 
 
 def wait_for_frame(page: Page, number: int, within: float = 0) -> None:
-    """Wait until that frame is shown, or one so near."""
+    """Wait until this frame, or a near one, is shown."""
     wait_until(page, lambda: abs(shown_frame(page) - number) <= within)
 
 
 def wait_until_loaded(page: Page) -> None:
-    """Have the player load the video, as whoever plays it does, and wait until it has a picture."""
+    """Have the player load the video, as playing does, and wait until it shows a picture."""
     page.evaluate("document.querySelector('.player video').preload = 'auto'")
     wait_until(page, lambda: page.evaluate("document.querySelector('.player video').readyState") >= 2)
 
@@ -94,7 +94,7 @@ def make_file(
 
 
 def make_long_file(free_bytes: int = 6_000_000) -> bytes:
-    """Return the same video with so many bytes of nothing before its index, which no player needs to load."""
+    """Return the same video with this many zero bytes before its index, which no player needs to load."""
     body = make_file()
     index = body.index(b"moov") - 4
     free = (free_bytes + 8).to_bytes(4, "big") + b"free" + bytes(free_bytes)
@@ -105,7 +105,7 @@ NOTHING_YET = dict.fromkeys(("expected", "announced", "detected", "dead_lettered
 
 
 def timeless() -> Cinema:
-    """Return a cinema whose video nobody knows the time of."""
+    """Return a cinema with a video of unknown time."""
     return Cinema(
         state="needs_time",
         reason="nothing in it says when it was filmed",
@@ -160,7 +160,7 @@ def box_at(position_s: float) -> list[float]:
 
 
 class Cinema(Shelf):
-    """One video that plays, with a car found in every fifth frame; what is sent stands in `sent`."""
+    """One video that plays, with a car detected in every fifth frame; requests are recorded in `sent`."""
 
     def __init__(self, *, body: bytes | None = None, **known: Any) -> None:
         self.body = make_file() if body is None else body
@@ -191,7 +191,7 @@ class Cinema(Shelf):
         self.asked_for: list[tuple[float, float]] = []
         self.is_away = False
         self.most_at_s: float | None = None
-        """Where there are two cars."""
+        """When there are two cars."""
         self.answer: tuple[int, Any] | None = None
 
     @property
@@ -199,7 +199,7 @@ class Cinema(Shelf):
         return self.videos[0]
 
     def serve(self, window: Page | BrowserContext) -> None:
-        """Answer a browser's questions about the video, too."""
+        """Also answer a browser's questions about the video."""
         super().serve(window)
         window.route(re.compile(r"/api/v1/videos/[0-9a-f-]{36}(/retry)?$"), self._change)
         window.route(re.compile(r"/playable$"), self._play)
@@ -207,7 +207,7 @@ class Cinema(Shelf):
         window.route(re.compile(r"/api/v1/events$"), self._tell)
 
     def _tell(self, route: Route) -> None:
-        """Say that there are news, again and again: the browser asks once more when an answer has ended."""
+        """Report news repeatedly: the browser asks again when an answer has ended."""
         route.fulfill(
             content_type="text/event-stream", body='retry: 300\nevent: videos\ndata: {"version": "1"}\n\n'
         )

@@ -1,4 +1,4 @@
-"""A server of uploads that is killed and started again, always on one port, and counts what it takes in."""
+"""An upload server that is killed and restarted on the same port, and counts the bytes that it receives."""
 
 from __future__ import annotations
 
@@ -36,22 +36,11 @@ app = create_app(
 )
 serve(app, "127.0.0.1", int(sys.argv[2]))
 """
-"""A server that takes for a video what `tests.videos.video_records` makes."""
-
-REAL_LOOK = """
-import os, sys
-from pathlib import Path
-from tests.videos.killed_server import count_taken_in
-from frametally_cli.main import main
-os.environ["FRAMETALLY_DATA_DIR"] = sys.argv[1]
-count_taken_in(Path(sys.argv[3]))
-sys.exit(main(["serve", "--alone", "--port", sys.argv[2]]))
-"""
-"""`frametally serve --alone`."""
+"""A server that accepts the results of `tests.videos.video_records` as videos."""
 
 
 def count_taken_in(file: Path) -> None:
-    """Add up in a file, which outlives a kill, how many bytes of bodies this process takes in."""
+    """Add up in a file, which survives a kill, how many bytes of bodies this process receives."""
     answer = Application.__call__
     counter = os.open(file, os.O_RDWR | os.O_CREAT)
     taken_bytes = int.from_bytes(os.pread(counter, 8, 0), "little")
@@ -70,7 +59,7 @@ def count_taken_in(file: Path) -> None:
 
 
 class KilledServer:
-    """A server that is killed and started again, always on one port."""
+    """A server that is killed and restarted, always on one port."""
 
     def __init__(self, folder: Path, code: str = FAKE_LOOK) -> None:
         self.folder = folder
@@ -100,7 +89,7 @@ class KilledServer:
             self.process = None
 
     def wait_for_bytes(self, least: int, is_over: Callable[[], bool] = lambda: False) -> None:
-        """Return once it has kept so many bytes, or there is nothing to wait for any more."""
+        """Return once it has stored this many bytes, or there is nothing more to wait for."""
         until(lambda: self.kept_bytes() >= least or is_over(), within_s=300, every_s=0.002)
 
     def kept_bytes(self) -> int:
@@ -108,7 +97,7 @@ class KilledServer:
         store = self.folder / "store"
         kept = 0
         for file in [*store.glob("uploads/*.part"), *store.glob("videos/*/original")]:
-            with contextlib.suppress(FileNotFoundError):  # it has become the original just now
+            with contextlib.suppress(FileNotFoundError):  # it has just become the original
                 kept = max(kept, file.stat().st_size)
         return kept
 
@@ -133,7 +122,7 @@ def sha256_of(file: Path) -> str:
 
 
 def write_film(file: Path, size_bytes: int, start: bytes) -> Path:
-    """Write a file that begins so, and goes on by chance."""
+    """Write a file with this beginning and random content."""
     left = size_bytes - len(start)
     with file.open("wb") as written:
         written.write(start)

@@ -1,4 +1,4 @@
-"""A catalogue where something has been produced, as far as a check-up goes."""
+"""A catalogue with some produced footage, as far as a check-up can see."""
 
 from frametally.settings.loading import Settings
 from frametally_videos.opening import open_video_catalogue

@@ -1,4 +1,4 @@
-"""Videos made up for the tests of their page, as the API tells of them, and a server's answers over them."""
+"""Made-up videos for the tests of their page, in the form of the API, and a server's answers about them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ORDERS = {
 
 
 def make_video(number: int = 1, **known: Any) -> dict[str, Any]:
-    """Return one video as the API tells of it, counted unless `known` says otherwise."""
+    """Return one video in the form of the API, counted unless `known` says otherwise."""
     video_id = str(uuid.UUID(int=(0x1234 << 112) | (4 << 76) | (8 << 60) | number))
     start_ms = NOON_MS + number * 3_600_000
     api = f"/api/v1/videos/{video_id}"
@@ -95,7 +95,7 @@ def uncounted(number: int, state: str, **known: Any) -> dict[str, Any]:
 
 
 def all_states() -> list[dict[str, Any]]:
-    """Return one video in each state, and some that are not as they should be."""
+    """Return one video in each state, and some with defects."""
     bare = {"poster": None, "sprite": None, "sprite_vtt": None}
     return [
         uncounted(9, "received", links=bare, name="Just come in"),
@@ -111,7 +111,7 @@ def all_states() -> list[dict[str, Any]]:
 
 
 class Shelf:
-    """What a server has, and its answers; `fault`, where it is set, is the problem that it answers by."""
+    """A server's content and answers; `fault`, if set, is the problem that it answers with."""
 
     def __init__(self, *videos: dict[str, Any], allowed: bool = True) -> None:
         self.videos = list(videos)

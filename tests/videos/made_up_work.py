@@ -1,4 +1,4 @@
-"""Jobs, metadata, checks and versions made up for tests of how pages show them, and a server's answers."""
+"""Made-up jobs, metadata, checks and versions for tests of their pages, and a server's answers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ REASONS = {
 
 
 def make_job(number: int, kind: str = "frames", state: str = "done", **known: Any) -> dict[str, Any]:
-    """Return one job as the API tells of it."""
+    """Return one job in the form of the API."""
     begun = state != "queued"
     ended = state in ("done", "failed", "cancelled")
     created_ms = START_MS + number * 1000
@@ -56,7 +56,7 @@ def many_jobs(number: int) -> list[dict[str, Any]]:
 
 
 def make_metadata() -> dict[str, Any]:
-    """Return what was found in a video's bytes."""
+    """Return the facts about a video's bytes."""
     picture = {
         "index": 0,
         "codec": "h264",
@@ -124,7 +124,7 @@ def make_metadata() -> dict[str, Any]:
 
 
 def make_quality() -> dict[str, Any]:
-    """Return what a video was checked for: two checks failed."""
+    """Return the checks of a video, two of which failed."""
 
     def check(name: str, sentence: str, measured: float | None, limit: float, unit: str, **more: Any) -> Any:
         return {
@@ -185,7 +185,7 @@ def make_derivative(recipe: str = "0a1b2c3d", kind: str = "enhanced", **known: A
 
 
 class Workshop(Cinema):
-    """A video that plays, with all that is known of it, done to it and made of it; and the jobs of all."""
+    """A video that plays, with all its facts, edits and artifacts; and the jobs of all."""
 
     def __init__(
         self,
@@ -213,7 +213,7 @@ class Workshop(Cinema):
         self.derivatives = [make_derivative()]
 
     def serve(self, window: Page | BrowserContext) -> None:
-        """Answer a browser's questions about all that, too."""
+        """Also answer a browser's questions about these."""
         super().serve(window)
         window.route(re.compile(r"/api/v1/jobs(\?|$)"), self._jobs)
         window.route(re.compile(r"/metadata$"), lambda route: route.fulfill(json=self.metadata))

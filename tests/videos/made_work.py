@@ -1,4 +1,4 @@
-"""What workers find out about videos and make of them, made up for the tests of their routes."""
+"""Workers' facts about videos and their artifacts, made up for the tests of their routes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 
 
 def make_metadata(video_id: str, **values: Any) -> VideoMetadata:
-    """Those of a minute of H.264 with sound."""
+    """The metadata of a minute of H.264 with sound."""
     pictures: dict[str, Any] = dict.fromkeys(PictureStream.__struct_fields__)
     pictures |= {"index": 0, "codec": "h264", "width_px": 640, "height_px": 360, "rotation_degrees": 0}
     pictures |= {"frames_counted": 1500, "is_variable_rate": False, "time_base": "1/12800"}
@@ -70,7 +70,7 @@ def make_quality(video_id: str) -> VideoQuality:
 
 
 def make_derivative(video_id: str, recipe: str, enhancement: Enhancement | None) -> Derivative:
-    """An enhanced video; a playable one where there is no enhancement."""
+    """An enhanced video; or a playable one without an enhancement."""
     return Derivative(
         video_id=video_id,
         kind="playable" if enhancement is None else "enhanced",
@@ -91,7 +91,7 @@ def make_derivative(video_id: str, recipe: str, enhancement: Enhancement | None)
 
 
 def put_derivative(place: Place, derivative: Derivative, data: bytes | None = None) -> None:
-    """Have the store and the catalogue know of it."""
+    """Enter it in the store and the catalogue."""
     data = recipe_bytes(derivative) if data is None else data
     place.store.put(derivative.file_key, data)
     place.store.put(derivative.key, encode(derivative))
@@ -100,5 +100,5 @@ def put_derivative(place: Place, derivative: Derivative, data: bytes | None = No
 
 
 def recipe_bytes(derivative: Derivative) -> bytes:
-    """Other bytes for each recipe."""
+    """Different bytes for each recipe."""
     return (derivative.recipe.encode() * derivative.size_bytes)[: derivative.size_bytes]

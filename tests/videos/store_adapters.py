@@ -1,4 +1,4 @@
-"""The store of a process that is handed it, for the tests of every store."""
+"""The store of a process that receives it, for the tests of every store."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from frametally_videos.jobs.handed_store import HandedStore, Handing
 
 
 def new_handed_store(stack: ExitStack) -> ObjectStore:
-    """A store of files, as another process is handed it."""
+    """A store of files, as another process receives it."""
     folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="frametally store "))
     ours, theirs = socket.socketpair()
     handing = Handing(open_object_store(f"file://{folder}/made on opening"), folder="")

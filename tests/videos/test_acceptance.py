@@ -1,4 +1,4 @@
-"""From an upload's bytes to a video: exactly one of each content, and the same end whatever is killed."""
+"""From an upload's bytes to a video: exactly one per content, and the same result after any kill."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def ports(tmp_path: Path) -> Iterator[UploadPorts]:
 
 
 def settle(ports: UploadPorts) -> list[str]:
-    """Settles all at once; what was said of it."""
+    """Settles all uploads at once; returns the messages."""
     said: list[str] = []
     UploadSettler(Acceptance(ports), said.append).settle(patiently=False)
     return said
@@ -135,12 +135,12 @@ COUNTED = msgspec.structs.replace(
     first_captured_at_ms=1_767_225_600_000,
     last_captured_at_ms=1_767_225_612_000,
 )
-"""What was produced of the same bytes: 60 frames of 2026-01-01."""
+"""The frames of the same bytes: 60 of 2026-01-01."""
 ELSEWHERE = VideoFields(source="Gate", start_time="2026-02-01T08:00:00Z")
 
 
 def look_for_times(settings: Settings, key: str, fields: VideoFields, file_name: str) -> VideoFacts:
-    """A look into bytes that tell no time: what was said, else the file's date."""
+    """A look into bytes without a time: the given time, else the file's date."""
     if fields.start_time:
         return make_facts(started_at_ms=moment_ms(fields.start_time, None, settings))
     return make_facts(started_at_ms=fields.last_modified_ms, time_source="file_time")
@@ -154,7 +154,7 @@ def test_the_same_bytes_uploaded_as_another_source_leave_the_first_ones_counts(p
         Acceptance(ports).accept(upload)
     ended = ports.catalogue.upload(upload.id)
     assert (ended.state, ended.status) == ("refused", 409)
-    # Its bytes wait to be confirmed until the upload expires.
+    # Its bytes wait for a confirmation until the upload expires.
     kept = sorted([COUNTED.key, upload.key, keys.original_key(upload.video_id)])
     assert settle(ports) == []
     assert all_keys(ports.store) == kept
@@ -167,13 +167,13 @@ def test_counts_of_an_uploaded_video_move_once_an_upload_of_its_bytes_confirms_i
     ports = ports._replace(look=look_for_times)
     as_counted = VideoFields(source="Traffic", start_time="2026-01-01T00:00:00Z")
     first = Acceptance(ports).accept(send(ports, DATA, fields=as_counted)).video
-    ports.store.put(COUNTED.key, encode(COUNTED))  # what its frames came to
+    ports.store.put(COUNTED.key, encode(COUNTED))  # the counts of its frames
     kept = Acceptance(ports).accept(send(ports, DATA, fields=ELSEWHERE))
     assert kept.video == first
     assert "keeps its own source, start_time" in kept.remark
     confirmed = msgspec.structs.replace(ELSEWHERE, move_counts=True)
     upload = send(ports, DATA, fields=confirmed)
-    for _ in range(2):  # whoever asks again is told the same
+    for _ in range(2):  # every repeated request gets the same answer
         accepted = Acceptance(ports).accept(upload)
         assert "60 frames of Traffic on 2026-01-01 will count as Gate" in accepted.remark
         assert "keeps" not in accepted.remark
@@ -260,7 +260,7 @@ def test_what_is_refused_leaves_nothing_but_the_note_why(
     ports: UploadPorts, data: bytes, status: int
 ) -> None:
     upload = send(ports, data)
-    for _ in range(2):  # whoever asks again is told the same
+    for _ in range(2):  # every repeated request gets the same answer
         with pytest.raises(Refused) as refused:
             Acceptance(ports).accept(upload)
         assert refused.value.status == status
@@ -561,13 +561,13 @@ def remove_all_of(store: ObjectStore, video_id: str, sha256: str) -> None:
 
 
 START = "2026-03-01T23:59:57Z"
-"""Three seconds before a day ends: there are counts of two."""
+"""Three seconds before a day ends: two days have counts."""
 ENV = {"FRAMETALLY_DETECTOR": "pixels", "FRAMETALLY_INTERVAL_S": "1"}
 
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ten seconds of patches that come and go; every frame has as many as its number says."""
+    """Ten seconds of patches that appear and vanish; every frame has as many as its number says."""
 
     def pictures() -> Iterator[np.ndarray]:
         for number in range(100):
@@ -604,7 +604,7 @@ class House:
         return self("work", "--until-done")
 
     def make_frames(self) -> str:
-        """Work as far as counts need it: each job is a process of its own."""
+        """Work as far as counts need it: each job is a separate process."""
         return self("work", "--until-done", "--queue", "frames")
 
     def count(self) -> None:
@@ -615,7 +615,7 @@ class House:
         return upload_file(path, self.settings, self.store, self.catalogue, **fields)
 
     def parts(self) -> dict[str, bytes]:
-        """What the part files of each day's current run hold, by day and name; those that hold something."""
+        """The content of the part files of each day's current run, by day and name, without empty ones."""
         return {
             f"{run.day} {key.removeprefix(run.prefix)}": data
             for run in current_runs(self.store)
@@ -632,7 +632,7 @@ def house(tmp_path: Path) -> Iterator[House]:
 
 @pytest.fixture(scope="module")
 def counted(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """What `frametally produce` of the file comes to."""
+    """The result of `frametally produce` for the file."""
     with closing(House(run_frametally, tmp_path_factory.mktemp("reference") / "house")) as reference:
         reference("produce", clip, "--source", "Gate 1", "--start-time", START)
         reference.count()

@@ -1,4 +1,5 @@
-"""What is no video, or none that can be used, by the real look into its bytes: refused, and nothing stays."""
+"""Files that are not videos, or unusable ones, are refused by the real look into their bytes, and
+not kept."""
 
 from __future__ import annotations
 
@@ -26,7 +27,7 @@ finally:
 
 
 def zipped() -> bytes:
-    """A bomb of an archive, and in it another."""
+    """An archive bomb, with another inside."""
     inner, outer = io.BytesIO(), io.BytesIO()
     with zipfile.ZipFile(inner, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("clip.mp4", bytes(10_000_000))
@@ -50,7 +51,7 @@ NO_VIDEOS = {
 
 @pytest.fixture
 def url(place: Place, tmp_path: Path, serving: Serving) -> str:
-    # The look is another process: it reads what is stored in files.
+    # The look is another process, which reads stored files.
     folder = tmp_path / "store"
     place.store = open_object_store(folder.as_uri())
     return serving(place.app(store_url=folder.as_uri(), data_dir=tmp_path))

@@ -1,4 +1,4 @@
-"""What a video is checked for: what is wrong fails its own check alone, and what is well fails none."""
+"""Checks of a video: each defect fails only its own check, and a good video fails none."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ BAD: list[tuple[CheckName, Callable[[Path], Path]]] = [
     ),
     ("dark", lambda folder: make_file(folder / "a.mp4", scenes.dark(150))),
     (
-        "frozen",  # with a picture that is coded anew each second
+        "frozen",  # with a picture that is encoded again each second
         lambda folder: make_file(
             folder / "a.mp4",
             scenes.frozen(STREET(60), moving=60, still=350),
@@ -248,7 +248,7 @@ def test_pictures_in_which_nothing_can_be_told_are_taken_for_well() -> None:
 @pytest.mark.thorough
 @given(kept=st.lists(st.booleans(), min_size=60, max_size=200))
 def test_every_frame_that_is_left_out_is_counted(kept: list[bool]) -> None:
-    # With most of them there, so that the usual step is known, and both ends.
+    # With most of them, so that the usual step is known, and both ends.
     kept = [one or number % 3 > 0 for number, one in enumerate(kept)]
     ticks = np.array([0, *(512 * (n + 1) for n, one in enumerate(kept) if one)], np.int64)
     ticks = np.append(ticks, ticks[-1] + 512 * np.arange(1, 30))

@@ -1,4 +1,4 @@
-"""What is made of a video: it decodes to its end, is as long, upright, and as the formula says."""
+"""Artifacts of a video decode to the end, are as long, are upright, and match the formula."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ FRAME_S = 1 / FPS
 
 
 class Shop:
-    """A store in memory, and what is made of one file."""
+    """A store in memory, and the artifacts of one file."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -80,7 +80,7 @@ def shop(tmp_path: Path) -> Shop:
 
 
 def frames_of(path: Path) -> list[tuple[float, np.ndarray]]:
-    """Each frame's time and its luminance, as stored, of a file that must decode without a fault."""
+    """Each frame's time and its luminance as stored, for a file that must decode without errors."""
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         return [
@@ -90,13 +90,13 @@ def frames_of(path: Path) -> list[tuple[float, np.ndarray]]:
 
 
 def times_of(path: Path) -> list[float]:
-    """When each frame of an original is shown."""
+    """The times of an original's frames."""
     with path.open("rb") as file, open_video(file, max_pixels=10**6) as video:
         return [float(timed.position_s) for timed in video.frames()]
 
 
 def sound_of(path: Path) -> list[bytes]:
-    """Packets of the first sound; of a transport stream without the head that each has there."""
+    """Packets of the first sound; in a transport stream without their headers."""
     with av.open(str(path)) as container:
         packets = [bytes(packet) for packet in container.demux(audio=0) if packet.size]
     return [packet[7:] if packet[:2] in (b"\xff\xf1", b"\xff\xf9") else packet for packet in packets]
@@ -194,7 +194,7 @@ def test_hdr_becomes_what_every_screen_shows(shop: Shop) -> None:
         context = container.streams.video[0].codec_context
         assert (context.color_trc, context.color_primaries, context.colorspace) == (1, 1, 1)
     before, after = frames_of(path), frames_of(made)
-    # The picture's levels are not what they were as numbers, but brighter stays brighter.
+    # The picture's levels have changed as numbers, but brighter stays brighter.
     means = [float(picture[70:].mean()) for _, picture in after]
     assert means == sorted(means)
     assert abs(means[-1] - before[-1][1][70:].mean()) > 3
@@ -227,7 +227,7 @@ def test_luminance_is_what_the_formula_says(
 
 
 def _grey(path: Path, pictures: np.ndarray) -> Path:
-    """A video without loss whose luminance has these codes, of BT.709."""
+    """A lossless video whose luminance has these codes, in BT.709."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("ffv1", rate=FPS)
         stream.height, stream.width = pictures.shape[1:]
@@ -319,7 +319,7 @@ def test_each_encoder_that_does_not_work_leads_to_the_next_and_is_noted_but_not_
         assert derivative.video_encoder == taken
         assert [line.split()[0] for line in derivative.tried] == tried
         assert len(frames_of(made)) == 50
-    assert shop.progress.lines == []  # a machine without a graphics card has nothing to mend
+    assert shop.progress.lines == []  # a machine without a graphics card needs no workaround
     shop.overrides["video_encoders"] = "h264_nvenc,no_such"
     with pytest.raises(Misconfigured, match="no encoder in FRAMETALLY_VIDEO_ENCODERS works") as caught:
         shop.make(path, Enhancement(contrast=1.1))
@@ -393,13 +393,13 @@ def picture(settings: Settings, position_s: float, enhancement: Enhancement = AS
 
 
 def luminance(image: np.ndarray) -> np.ndarray:
-    """Of the grey part of what `make_video` paints, in parts of its range."""
+    """The mean of the grey part of `make_video`'s picture, as a share of its range."""
     return cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)[image.shape[0] // 2 + 8 :].astype(float) / 255
 
 
 @pytest.mark.thorough
 def test_the_frame_is_the_one_that_is_shown_then(settings: Settings, make_video: Callable[..., Path]) -> None:
-    # Frame by frame the grey grows: it tells the time.
+    # The grey grows frame by frame, so it shows the time.
     put(settings, make_video("a.mkv", 40, codec="ffv1", size_px=(320, 240)).read_bytes())
     first = luminance(picture(settings, 0)).mean() * 255
     for position_s, index in ((0.1, 1), (1.99, 19), (3.9, 39), (1e9, 39)):

@@ -1,4 +1,4 @@
-"""What is made for browsers plays in a real one, of every code and shape, to its end."""
+"""Browser versions of videos play in a real browser, with every codec and shape, to the end."""
 
 from __future__ import annotations
 

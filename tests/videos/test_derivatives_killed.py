@@ -1,4 +1,4 @@
-"""A maker of derivatives that is killed: another makes the same, once, and nothing else is left."""
+"""If a maker of derivatives is killed, another makes the same, once, and nothing else is left."""
 
 from __future__ import annotations
 

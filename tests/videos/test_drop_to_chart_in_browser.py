@@ -1,4 +1,4 @@
-"""From a file that is dropped on the page to its counts in the chart: no command, and nothing restarted."""
+"""From a file that is dropped on the page to its counts in the chart: without commands or restarts."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MemberOptions.__new__.__defaults__ = tuple(MemberOptions(every="1s"))
 sys.exit(main(["serve", *sys.argv[1:]]))
 """,
 ]
-"""`frametally serve`, which counts every second instead of every five: the browser waits for a round."""
+"""`frametally serve`, counting every second instead of every five, because the browser waits for a round."""
 PATIENCE_MS = 180_000  # the machine may be busy
 LISTED = "#videos-page:is([data-state=ready], [data-state=empty]):not([aria-busy])"
 
@@ -54,7 +54,7 @@ def clip(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def run_rows(clip: Path, tmp_path: Path) -> Iterator[Callable[[], dict[str, list[int]]]]:
-    """Returns what `frametally run`, which works meanwhile, counts in the same file: by label, by second."""
+    """Return the counts of a concurrent `frametally run` for the same file: by label, by second."""
     folder = tmp_path / "run"
     folder.mkdir()
     command = [sys.executable, "-m", "frametally", "run", str(clip), "--no-serve"]

@@ -93,7 +93,7 @@ SHARE = """async ([url, bytes]) => {
 
 
 class Keeper:
-    """A proxy that asks for a password, as the stack's does, and passes all else on as it came."""
+    """A proxy that asks for a password, as the stack's does, and forwards the rest unchanged."""
 
     def __init__(self, target: str) -> None:
         keeper = self
@@ -126,7 +126,7 @@ class Keeper:
             do_GET = do_HEAD = do_POST = do_PATCH = do_DELETE = do_OPTIONS = answer  # noqa: N815
 
             def log_message(self, *_: Any) -> None:
-                """Say nothing."""
+                """Log nothing."""
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
@@ -172,19 +172,19 @@ def test_a_page_of_another_site_changes_nothing_and_shows_no_video(
     page.goto(f"{url}/healthz")  # whose password the browser has from now on
     page.goto(other_site.origin.replace("127.0.0.1", "localhost"))
     told = page.evaluate(FORGE, [url, video.id])
-    with page.expect_navigation() as going:  # a link or a form of its own takes the password along
+    with page.expect_navigation() as going:  # its own link or form takes the password along
         page.evaluate("document.forms[0].target = '_top'; document.forms[0].submit()")
     answer = going.value
     assert (answer.status, "another site" in answer.text()) == (403, True)
     context.close()
-    assert told.pop("simple") in ("opaque", "refused")  # its page is told nothing of it either way
+    assert told.pop("simple") in ("opaque", "refused")  # its page learns nothing of it either way
     assert told == {
         **dict.fromkeys(("read", "begin", "removal", "edit", "bytes"), "refused"),
         "plays": False,
     }
     assert set(posted) <= {401, 403}
     assert 403 in posted
-    if keeper:  # the browser did send the password with what it was made to send
+    if keeper:  # the browser did send the password with the page's requests
         assert ("POST", "/upload", 403) in keeper.let_in
         assert all(status == 403 for method, _, status in keeper.let_in if method == "POST")
     assert sorted(all_keys(place.store)) == before

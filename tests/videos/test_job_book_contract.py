@@ -1,4 +1,4 @@
-"""What every video catalogue keeps beside videos: jobs, what is due, artifacts, arrivals, mails."""
+"""The contract of every video catalogue apart from videos: jobs, due work, artifacts, arrivals, mails."""
 
 from __future__ import annotations
 
@@ -110,10 +110,10 @@ def test_a_job_is_taken_over_once_its_holder_was_silent_and_that_one_writes_no_m
     catalogue.queue(video_id, "frames")
     held = claimed(catalogue)
     asked: dict[str, Any] = {"lease_s": LONG_S, "job_id": held.id}
-    # As if it said this ten seconds from now, however slow the machine is.
+    # As if it had reported ten seconds from now, however slow the machine is.
     assert catalogue.renew(held, lease_s=LONG_S + 10)
     assert make().claim("x", ("frames",), **asked, take_over=True) is None, "it has just said something"
-    # As if it had said nothing for ten seconds.
+    # As if it had been silent for ten seconds.
     assert catalogue.renew(held, lease_s=LONG_S - 10)
     assert make().claim("x", ("frames",), **asked) is None
     taken = make().claim("x", ("frames",), **asked, take_over=True)
@@ -314,7 +314,7 @@ def test_failures_are_told_by_kind_since_the_first_until_they_are_begun_anew(
     assert first.ended_at_ms is not None
     assert second.ended_at_ms is not None
     assert catalogue.failures() == {"enhance": Failures(2, min(first.ended_at_ms, second.ended_at_ms))}
-    catalogue.queue(video_id, "enhance", ENHANCE_A)  # another one in its place
+    catalogue.queue(video_id, "enhance", ENHANCE_A)  # another one replaces it
     assert catalogue.failures() == {"enhance": Failures(1, second.ended_at_ms)}
     catalogue.retry(video_id)
     assert catalogue.failures() == {}
@@ -441,7 +441,7 @@ def two() -> list[VideoRecord]:
 
 
 def later() -> None:
-    """A moment: leases and what is due are kept by the millisecond."""
+    """A moment: leases and due times have a resolution of a millisecond."""
     time.sleep(0.005)
 
 
@@ -555,7 +555,7 @@ def test_whatever_happened_each_notice_is_in_one_mail_which_never_changes(
 
 
 def set_clock_back(catalogue: VideoCatalogue, table: Table, *columns: str, by_ms: int = TEN_YEARS_MS) -> None:
-    """Move times of all rows ahead, as if they had been written before the clock was set back."""
+    """Shift times of all rows into the future, as if the clock had been set back since."""
     with catalogue._database.writing() as connection:
         moved = {name: table.c[name] + by_ms for name in columns}
         connection.execute(update(table).values(**moved))

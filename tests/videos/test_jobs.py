@@ -1,4 +1,4 @@
-"""Jobs of uploaded videos: what they make, and what becomes of one whose process dies or is not wanted."""
+"""Jobs of uploaded videos: their results, and the fate of jobs that die or are cancelled."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Shop:
         return upload_file(path, self.settings, self.store, self.catalogue, **fields)
 
     def upload_for(self, kind: JobKind, path: Path, **fields: Any) -> VideoRecord:
-        """Upload a video of which that job alone waits."""
+        """Upload a video with only this job waiting."""
         video = self.upload(path, **fields)
         self.catalogue.cancel_jobs(video.id)
         self.catalogue.queue(video.id, kind)
@@ -102,13 +102,13 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
 
 
 def instead(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
-    """Put another program where a job's process is started."""
+    """Replace the program that starts a job's process."""
     monkeypatch.setattr(worker_process, "bound", lambda arguments: [sys.executable, "-c", program])
 
 
 @pytest.mark.thorough
 def test_each_tile_shows_the_time_that_its_cue_says(shop: Shop, make_video: Callable[..., Path]) -> None:
-    # Frame by frame the grey grows: it tells the time.
+    # The grey grows frame by frame, so it shows the time.
     video = shop.upload(make_video("a.mp4", 53, codec="libx264", size_px=(320, 240)))
     assert shop.work() == job_worker.WorkReport(len(usual_jobs(video, "queue")), [])
     previews = [shop.made(video, kind) for kind in ("poster", "sprite", "sprite_vtt")]
@@ -146,7 +146,7 @@ def test_what_is_made_again_lies_under_the_same_names(shop: Shop, make_video: Ca
     shop.work()
     again = shop.catalogue.video(video.id)
     assert {*again.artifacts} == {*first.artifacts}
-    beside = 3  # the original, its record, and that of what browsers play of it
+    beside = 3  # the original, its record, and the record of its browser version
     assert len(list(shop.store.list(f"videos/{video.id}"))) == beside + len(first.artifacts)
 
 
@@ -302,7 +302,7 @@ def probe(
     make_video: Callable[..., Path],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[..., tuple[VideoRecord, Found]]:
-    """Does something in the place of a job that decodes; returns the video and what came of it."""
+    """Replace a job that decodes by an action; return the video and the job's result."""
 
     def do(body: str, kind: JobKind = "previews") -> tuple[VideoRecord, Found]:
         program = PROGRAM.format(body=textwrap.indent(textwrap.dedent(body), "    "), kind=kind)
@@ -480,7 +480,7 @@ def test_a_queue_that_there_is_not_is_one_line_with_those_that_there_are(argumen
 def test_a_job_that_waits_for_a_server_lets_its_worker_do_others_and_says_what_it_waits_for(
     shop: Shop, make_video: Callable[..., Path], tmp_path: Path, brokers: str
 ) -> None:
-    """Also where the address of the server is in a file: nothing else denies it the network."""
+    """Even if the server's address is in a file: nothing else denies it the network."""
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     properties = tmp_path / "client.properties"

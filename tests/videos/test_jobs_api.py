@@ -1,4 +1,4 @@
-"""What is done to videos, by HTTP: asked for, listed, tried again, cancelled; what was found out and made."""
+"""Work on videos, by HTTP: requested, listed, tried again, cancelled; facts and artifacts."""
 
 from __future__ import annotations
 
@@ -435,7 +435,7 @@ def test_the_newest_enhanced_video_is_shown_or_the_one_that_is_named(
 
 
 def test_the_seeds_example_is_answered_by_the_same_id(place: Place, ask: Client, video: Footage) -> None:
-    """As they did it: poll the status until it is completed, then fetch what it names."""
+    """Like earlier clients: poll the status until it is completed, then fetch the result that it names."""
     put_derivative(place, make_derivative(video.id, "0a1b2c3d", Enhancement(brightness=0.1)))
     told = ask("GET", f"/internal/video-enhancement-status/{video.id}").json
     assert (told["status"], told["enhanced"], told["message"]) == ("completed", True, None)

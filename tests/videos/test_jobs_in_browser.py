@@ -1,4 +1,4 @@
-"""The page of jobs: what runs, waits and failed, by queue and worker; tried again and cancelled there."""
+"""The page of jobs: running, waiting and failed ones, by queue and worker; retried and cancelled there."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NAME = "<b onclick=alert(1)>Gate \u202eon</b>"
 
 
 class Yard:
-    """Three videos and their jobs, in a catalogue as workers have it."""
+    """Three videos and their jobs, in a catalogue as workers leave it."""
 
     def __init__(self, place: Place) -> None:
         self.place = place
@@ -66,7 +66,7 @@ def section(page: Page, name: str) -> Locator:
 def test_what_runs_waits_and_failed_stands_there_with_its_reason_and_its_worker(
     yard: Yard, visit: Visits
 ) -> None:
-    yard.fail(2, "frames")  # a newer job follows it: nobody has to see to this one
+    yard.fail(2, "frames")  # a newer job follows it: no action is needed
     running, failed = yard.run(1, "metadata", 0.31), yard.fail(2, "frames")
     waiting = yard.queue(3, "enhance", '{"contrast":1.3}')
     page = visit(yard.place).open("jobs", wait_for=READY)
@@ -82,7 +82,7 @@ def test_what_runs_waits_and_failed_stands_there_with_its_reason_and_its_worker(
     frames = page.locator(".jobs-overview tr", has_text="Frames")
     expect(frames.locator("td")).to_have_text(["0", "0", re.compile(r"^1, since .*\d:\d\d")])
     expect(page.locator("#jobs-workers")).to_contain_text("host-3:4711")
-    # A name is text, whatever is in it.
+    # A name is text, whatever it contains.
     expect(row(page, running).locator(".job-video")).to_have_text("<b onclick=alert(1)>Gate [U+202E]on</b>")
 
 
@@ -172,7 +172,7 @@ def test_no_jobs_yet_and_no_leave_to_change_them_are_said(place: Place, visit: V
     expect(page.locator("#nothing")).to_contain_text("There are no jobs yet")
     yard = Yard(place)
     failed = yard.fail(1, "frames")
-    expect(row(page, failed)).to_be_visible()  # it came while the page was open
+    expect(row(page, failed)).to_be_visible()  # it arrived while the page was open
 
 
 @pytest.mark.thorough

@@ -1,6 +1,6 @@
-"""The server is killed while a video comes in, again and again: its bytes go on where they were.
+"""The server is killed repeatedly during an upload, which resumes where it was.
 
-The clients are those that people have: tus-js-client, tuspy and curl, each in a process of its own.
+The clients are common ones: tus-js-client, tuspy and curl, each in a separate process.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from frametally_videos.uploads.acceptance import read_video
 SIZE_BYTES = int(os.environ.get("FRAMETALLY_TEST_UPLOAD_MB", "12")) * 1_000_000
 KILLS = 2 if THOROUGH else 1
 MOST_MORE_KB = 50_000
-"""Less than a film that was held in memory would take, and what 32 pieces of 1 MiB do."""
+"""Less than a video held in memory, and enough for 32 pieces of 1 MiB."""
 
 
 @pytest.fixture
@@ -41,12 +41,12 @@ def server(tmp_path: Path) -> Iterator[KilledServer]:
 
 @pytest.fixture
 def film(tmp_path: Path) -> Path:
-    """A large file that is taken for a video."""
+    """A large file that is accepted as a video."""
     return write_film(tmp_path / "clip.mp4", SIZE_BYTES, SIGN)
 
 
 def offset_of_any(url: str, store: ObjectStore) -> tuple[str, int]:
-    """The upload that is under way, and how many bytes the server has of it; -1 before there is one."""
+    """The current upload, and the number of its bytes on the server; -1 before there is one."""
     for key in all_keys(store):
         if key.startswith("uploads/") and key.endswith(".json"):
             path = f"/api/v1/{key.removesuffix('.json')}"
@@ -87,7 +87,7 @@ def test_an_upload_goes_on_by_itself_however_often_the_server_is_killed(
             server.kill()
             server.start()
             if path and offset < SIZE_BYTES and (there := head(server.url, path)).status == 200:
-                # Of what had been taken in, less than a piece has to be sent again.
+                # Of the received bytes, less than a piece has to be sent again.
                 assert int(there.headers["upload-offset"]) >= offset - PIECE_BYTES
         said, _ = running.communicate(timeout=500)
     assert running.returncode == 0, said
@@ -104,7 +104,7 @@ STEPS = [
     *("upload.created", "upload.appended", "upload.flushed"),
     *("upload.received", "upload.claimed", "upload.removed"),
 ]
-"""The rest of the way from a file that has come to a video is killed at each step in test_acceptance.py."""
+"""test_acceptance.py kills the rest of the way from a complete file to a video, at each step."""
 
 
 @pytest.mark.parametrize("name", some_quick(STEPS, {"upload.claimed"}))
@@ -124,7 +124,7 @@ def test_a_server_that_was_killed_at_a_step_comes_to_the_same_video(server: Kill
     server.kill()
     server.start()
     store = open_object_store((server.folder / "store").as_uri())
-    if not path:  # the client knows nothing of what it began, and begins anew
+    if not path:  # the client has forgotten its upload, and starts again
         path = begin(server.url, len(data))
     if (there := head(server.url, path)).status == 200:
         offset = int(there.headers["upload-offset"])
@@ -136,7 +136,7 @@ def test_a_server_that_was_killed_at_a_step_comes_to_the_same_video(server: Kill
     def left() -> list[str]:
         return [key for key in all_keys(store) if name != "upload.created" or not key.startswith("uploads/")]
 
-    # What it came by is removed once it is told.
+    # Its upload is removed once the video is reported.
     until(lambda: left() == keys_of_video(store, video_id), left)
     assert store.get(keys.original_key(video_id)) == data
     again = ask(server.url, "PATCH", path, b"", {**BYTES, "Upload-Offset": str(len(data))})

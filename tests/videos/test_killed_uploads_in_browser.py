@@ -1,4 +1,4 @@
-"""The server is killed while the page brings a video in, again and again: the page goes on by itself."""
+"""The server is killed repeatedly while the page uploads a video: the page resumes by itself."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.thorough
 SIZE_BYTES = int(os.environ.get("FRAMETALLY_TEST_UPLOAD_MB", "50" if THOROUGH else "20")) * 1_000_000
 KILLS = 3 if THOROUGH else 2
 BYTES_PER_S = 16_000_000
-"""What the page may send: a kill finds it on its way."""
+"""The page's upload rate: slow enough for a kill in the middle."""
 PATIENCE_MS = 300_000  # the machine may be busy
 LISTED = "#videos-page:is([data-state=ready], [data-state=empty]):not([aria-busy])"
 
@@ -67,7 +67,7 @@ def test_the_page_goes_on_by_itself_however_often_the_server_is_killed(
     cuts: list[int] = []
     for number in range(KILLS):
         server.wait_for_bytes(round(SIZE_BYTES * 0.85 * (number + chosen.random()) / KILLS))
-        time.sleep(chosen.random() / 4)  # what is kept grows by steps: not always at the end of one
+        time.sleep(chosen.random() / 4)  # the stored part grows in steps, not always at the end of one
         server.kill()
         kept_bytes = server.kept_bytes()
         if 0 < kept_bytes < SIZE_BYTES:
@@ -79,5 +79,5 @@ def test_the_page_goes_on_by_itself_however_often_the_server_is_killed(
     assert server.taken_in_bytes() <= SIZE_BYTES + KILLS * PIECE_BYTES
     assert begun == [f"{server.url}/api/v1/uploads"]
     assert cuts
-    assert set(cuts) <= set(offsets)  # where each kill cut it, it went on
-    window.complaints.clear()  # the browser's own, of a server that is away
+    assert set(cuts) <= set(offsets)  # where it resumed after each kill
+    window.complaints.clear()  # the browser's own message about a server that is unavailable

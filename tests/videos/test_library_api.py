@@ -1,4 +1,4 @@
-"""The library: pages of videos, one video, and what people change of it."""
+"""The library: pages of videos, one video, and people's changes to it."""
 
 from __future__ import annotations
 
@@ -288,7 +288,7 @@ def test_a_source_that_is_known_is_written_as_it_is_known(place: Place, client: 
         ({"start_time": "2024-05-01T08:00:00Z", "timezone": "Europe/Berlin"}, 1_714_550_400_000),
         ({"start_time": "2024-05-01T08:00:00", "timezone": "Europe/Berlin"}, 1_714_543_200_000),
         ({"start_time": "2024-05-01T08:00:00"}, 1_714_550_400_000),
-        # It comes twice: the first; it is skipped: it moves on.
+        # It occurs twice: the first; it is skipped: it moves on.
         ({"start_time": "2024-10-27T02:30:00", "timezone": "Europe/Berlin"}, 1_729_989_000_000),
         ({"start_time": "2024-03-31T02:30:00", "timezone": "Europe/Berlin"}, 1_711_848_600_000),
     ],
@@ -482,7 +482,7 @@ LENGTH = {"Upload-Length": "1000"}
 
 @pytest.fixture
 def people(place: Place) -> Iterator[Place]:
-    """Two who may correct, beside the others."""
+    """Two users who may correct, besides the others."""
     give_accounts(place)
     assert place.access.add_account(UserAccount("carl", "correct"))
     assert place.access.set_password("carl", KEPT)

@@ -1,4 +1,4 @@
-"""The page of videos: what there is, how far each has come, found, ordered, in pages, and one opened."""
+"""The page of videos: a list with states, search, order and pages, and one open video."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_none_that_matches_offers_to_show_all(place: Place, visit: Visits) -> No
     expect(page.locator("#nothing")).to_contain_text("No videos match")
     page.get_by_role("button", name="Show all videos").click()
     expect(page.locator(".video-link")).to_have_count(3)
-    # What other pages are asked for stays as it was.
+    # The parameters of other pages stay unchanged.
     assert page.url.endswith("/videos?label=car")
     assert str(page.locator("#pages a", has_text="Answers").get_attribute("href")).endswith(
         "/?label=car&timezone=Europe/Berlin"
@@ -195,7 +195,7 @@ def test_a_card_grows_with_the_work_and_keeps_the_keyboard(place: Place, visit: 
 
 
 def tell_news(page: Page) -> None:
-    """Have the list ask again, as a step in the history does."""
+    """Make the list load again, as a step in the history does."""
     page.evaluate("dispatchEvent(new PopStateEvent('popstate'))")
 
 

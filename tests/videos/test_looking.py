@@ -1,4 +1,4 @@
-"""The look into a video's bytes: what it finds, and what it refuses, whatever the bytes do to it."""
+"""The look into a video's bytes: its facts and its refusals, even for hostile bytes."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_a_look_tells_what_a_video_is(looks: Looks, make_video: Callable[..., Pa
 def test_an_avi_that_states_no_frame_rate_says_which_is_taken(
     looks: Looks, make_video: Callable[..., Path]
 ) -> None:
-    from tests.fakes.footage import without_rate  # this file runs as a script, too
+    from tests.fakes.footage import without_rate  # this file also runs as a script
 
     clip = make_video("a.avi", 5, codec="mjpeg", pix_fmt="yuvj420p").read_bytes()
     assert looks.at(clip, "a.avi").damage == []
@@ -156,7 +156,7 @@ def test_what_browsers_do_not_play_says_so_with_what_to_do(
     content_type: str,
     why_not: str | None,
 ) -> None:
-    # Its name says nothing: the kind is told by the first bytes.
+    # Its name says nothing: its first bytes determine the kind.
     facts = looks.at(make_video("a.bin", 3, codec=codec, format=kind, pix_fmt=pix_fmt, size_px=(128, 96)))
     assert (facts.container, facts.content_type) == (container, content_type)
     assert facts.plays_in_browsers == (why_not is None)
@@ -342,8 +342,8 @@ def test_a_machine_without_the_producer_is_told_what_to_install(
 def test_the_look_ends_with_the_process_that_wants_it(
     looks: Looks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody is left to read the answer: a decoder that hangs must not live on."""
-    from tests.kit.processes import is_running  # this module is a script, too, where there is no such package
+    """No reader is left for the answer: a decoder that hangs must not live on."""
+    from tests.kit.processes import is_running  # this module is also a script, where there is no such package
     from tests.kit.waiting import until
 
     looks.put(b"x")
@@ -396,9 +396,9 @@ finally:
     sys.path.pop(0)
 
 MOST_MB = 300
-"""Of one look, 110 MB of which are Python, FFmpeg and what reads the store."""
-# Each file is watched from outside, which takes minutes where others take the CPU.
-# Of length, rate or number, more is claimed than there is: `produce` finds out by reading all of it.
+"""For one look; Python, FFmpeg and the store's reader take 110 MB of it."""
+# Each file is watched from outside, which takes minutes on busy cores. Its claimed length, rate or number is
+# larger than the real one: `produce` detects that by reading all of it.
 TOO_LONG = {"claims-times.mp4"}
 
 
@@ -433,12 +433,12 @@ def look_at_all(folder: Path) -> None:
 def looked(tmp_path_factory: pytest.TempPathFactory) -> Any:
     if not Path("/proc/self/clear_refs").exists():
         pytest.skip("memory is measured by /proc, and there is none")
-    from tests.faults.test_poison_corpus import Listener  # not there where this runs as a script
+    from tests.faults.test_poison_corpus import Listener  # not installed where this runs as a script
 
     folder = tmp_path_factory.mktemp("looks")
     trace = folder / "trace"
     listener = Listener()
-    # By another process: what it takes to make them would count as the memory of what starts from there.
+    # In another process: making them takes memory, which would count for processes started from here.
     made = subprocess.run(
         [sys.executable, make_corpus.__file__, str(folder / "corpus"), str(listener.port)],
         capture_output=True,

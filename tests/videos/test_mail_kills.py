@@ -1,4 +1,4 @@
-"""Whoever sends mail is killed at each of its steps and at random: each event is told, in one mail."""
+"""The sender of mail is killed at each of its steps and at random: each event is sent, in one mail."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ KILLS = int(os.environ.get("FAULTS_MAIL_KILLS", "4"))
 SEED = int(os.environ.get("FAULTS_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
 PATIENCE_S = 120.0
 POINTS = ("mail.put", "mail.claimed", "mail.taken", "mail.noted")
-# What a worker does in its rounds: events are told, then noted as a state, and what waits is sent. A lease of
-# no time, so that who comes next does not wait for one who is dead.
+# A worker's rounds: events are sent, then noted as a state, and waiting mail is sent. A lease of no time, so
+# that the next worker does not wait for a dead one.
 ROUND = """
 import sys
 from frametally_videos.jobs import video_news as sending
@@ -94,7 +94,7 @@ def test_each_event_is_told_once_whatever_is_killed(tmp_path: Path) -> None:
         notices = catalogue.notices(1000)
     assert {notice.state for notice in notices} == {"sent"}
     assert Counter(notice.subject for notice in notices) == Counter(f"{one.name} is ready" for one in told)
-    # The same mail may come twice, and says so of itself; another mail never tells the same.
+    # The same mail may arrive twice with the same id; no two mails share an id.
     bodies = {mail["Message-ID"]: mail.get_content() for mail in received.mails}
     assert all(bodies[mail["Message-ID"]] == mail.get_content() for mail in received.mails)
     for video in told:

@@ -1,4 +1,4 @@
-"""What is told of a video's bytes: against its decoded frames, and against what `ffprobe` tells."""
+"""Facts about a video's bytes: compared with its decoded frames, and with `ffprobe`."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def metadata_of(path: Path, *, sampling: str = "5") -> VideoMetadata:
 
 
 def run(program: str, *arguments: str) -> bytes:
-    """Run one of FFmpeg's own programs."""
+    """Run one of FFmpeg's programs."""
     if shutil.which(program) is None:
         if os.environ.get("FRAMETALLY_REQUIRE_FFMPEG") == "1":
             pytest.fail(f"no {program} here (Debian: apt install ffmpeg)")
@@ -137,13 +137,13 @@ def run(program: str, *arguments: str) -> bytes:
 
 
 def probe(path: Path) -> Any:
-    """What ffprobe says, with all packets and frames."""
+    """The output of ffprobe, with all packets and frames."""
     asked = ["-show_format", "-show_streams", "-show_chapters", "-show_frames", "-show_packets"]
     return json.loads(run("ffprobe", "-of", "json", *asked, str(path)))
 
 
 def same(found: float | None, stated: str | None, *, within: float = 0.001) -> bool:
-    """Whether a number is what ffprobe states, if it states it."""
+    """Whether a number equals ffprobe's, if ffprobe states it."""
     return stated is None or (found is not None and abs(found - float(Fraction(stated))) <= within)
 
 
@@ -153,7 +153,7 @@ def test_every_field_is_what_ffprobe_says(make: Callable[[Path], Path], tmp_path
     told, found = probe(path), metadata_of(path)
     form = told["format"]
     assert found.size_bytes == int(form["size"])
-    # Longer by a ms than what FFmpeg of today says, where there are chapters.
+    # A ms longer than in today's FFmpeg, if there are chapters.
     assert same(found.duration_s, form["duration"], within=0.0011)
     assert same(found.bit_rate_bps, form["bit_rate"], within=0.001 * float(form["bit_rate"]))
     tags = form.get("tags", {})
@@ -274,7 +274,7 @@ def test_what_a_player_needs_first_is_found_at_the_end_or_the_start(tmp_path: Pa
     assert metadata_of(rotated(tmp_path)).brands == ["qt"]
     assert metadata_of(av1(tmp_path)).moov is None
     assert metadata_of(av1(tmp_path)).brands == []
-    # Boxes of 64 bits, of a size that goes to the end, and of one that cannot be.
+    # Boxes of 64 bits, of a size that reaches to the end, and of an impossible one.
     large = b"\0\0\0\1wide" + (24).to_bytes(8, "big") + bytes(8)
     for boxes, moov in (
         (large + b"\0\0\0\0moov", "first"),
@@ -320,7 +320,7 @@ def test_frames_before_the_first_that_stands_by_itself_are_not_counted(tmp_path:
 @pytest.mark.thorough
 def test_pictures_of_vp8_that_are_never_shown_are_not_counted(tmp_path: Path) -> None:
     path = tmp_path / "vp8.webm"
-    for number in "12":  # only who looked at all of it before makes them
+    for number in "12":  # only after a complete look
         passes = ["-pass", number, "-passlogfile", str(tmp_path / "log")]
         options = ["-c:v", "libvpx", "-b:v", "100k", "-auto-alt-ref", "1", "-lag-in-frames", "25"]
         source = ["-f", "lavfi", "-i", "testsrc=s=160x120:r=25:d=6"]
@@ -477,7 +477,7 @@ def test_pictures_are_looked_at_once_by_each_version_and_the_clock_each_time(
     shop.work()
     found = quality(shop, video)
     assert (found.made_by, found.passed) == (CHECKED_BY, True)
-    # What is there is taken for what was seen: the pictures are not asked again.
+    # Existing artifacts are taken as proof: the pictures are not read again.
     blurred = msgspec.structs.replace(
         found, checks=[msgspec.structs.replace(one, sentence="Seen.") for one in found.checks]
     )

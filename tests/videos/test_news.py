@@ -1,4 +1,4 @@
-"""What is told of a video: each event once, and nothing in its name is anything but a name."""
+"""News of a video: each event once, and nothing in its name has a special meaning."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ def logged_in(url: str, ca_file: Path | None, password: str = PASSWORD, **values
 
 
 def sent(outbox: VideoCatalogue, settings: Settings, **values: Any) -> tuple[int, list[str]]:
-    """How many mails were sent, and what was said."""
+    """The number of mails, and their text."""
     lines: list[str] = []
     return Mailer(settings, outbox, lines.append).send(**values), lines
 

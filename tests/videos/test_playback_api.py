@@ -1,4 +1,5 @@
-"""Stored videos by HTTP: whole, in parts, to be kept, with pictures; none of it read for who has gone."""
+"""Stored videos by HTTP: whole, in parts, as downloads, with pictures; not read for clients that
+have gone."""
 
 from __future__ import annotations
 
@@ -84,7 +85,7 @@ def ask(asking: Callable[..., Client]) -> Client:
 def test_a_server_that_stops_in_the_middle_of_a_video_leaves_no_connection_open(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its client takes no more of it: so the answer does not end, and neither does its connection."""
+    """Its client accepts no more of it, so neither the answer nor its connection ends."""
     monkeypatch.setattr("frametally_web.serving._LAST_ANSWERS_S", 0.1)
     video = store_video(place, bytes(30_000_000))
     server = DashboardServer(place.app(), host="127.0.0.1", port=0)
@@ -327,7 +328,7 @@ def test_a_store_that_is_away_is_told_before_the_first_byte_and_cuts_an_answer_s
 
 
 class CountingStore:
-    """A store that counts the bytes that are read of it; each of its objects is large and lies nowhere."""
+    """A store that counts the bytes that are read; each of its objects is large, and only simulated."""
 
     def __init__(self, store: ObjectStore, size: int) -> None:
         self.store = store
@@ -388,7 +389,7 @@ def test_who_takes_nothing_is_read_ahead_for_no_further_than_that(place: Place, 
 
 @pytest.fixture
 def files(place: Place, tmp_path: Path) -> FileStore:
-    """The place's store: files, which the kernel sends."""
+    """The place's store, whose files the kernel sends."""
     place.store = FileStore(tmp_path.joinpath("a store").as_uri())
     return place.store
 
@@ -407,7 +408,7 @@ def test_a_file_is_sent_without_being_read_and_the_connection_goes_on(
     for first, end in ((0, len(video.data)), (7, len(video.data) - 9), (1_000_000, 1_000_001)):
         part = ask("GET", f"{video.at}/playable", Range=f"bytes={first}-{end - 1}")
         assert (part.status, part.body == video.data[first:end]) == (206, True)
-    assert sum(read) < len(video.data)  # of two and a bit that came
+    assert sum(read) < len(video.data)  # of the two and a bit that arrived
 
 
 def test_who_takes_a_file_slowly_gets_all_of_it_and_then_the_next_answer(
@@ -510,7 +511,7 @@ def test_a_minute_comes_at_once_and_says_where_it_goes_on(video: VideoRecord, as
 def test_boxes_of_a_time_lapse_are_found_where_the_film_shows_them(
     place: Place, video: VideoRecord, ask_abroad: Client, pace: str, fps: float
 ) -> None:
-    """Two minutes of event time are 2.4 s of a film that runs 50 times as fast, or has a frame each 2 s."""
+    """Two minutes of event time are 2.4 s of a video that plays 50 times as fast, or has a frame each 2 s."""
     manifest = find_manifest(place.store, video.sha256)
     assert manifest is not None
     assert video.facts.fps == fps
@@ -528,7 +529,7 @@ def test_the_boxes_are_those_that_count(place: Place, video: VideoRecord, ask_ab
     boxes = [box for frame in ask_abroad("GET", at(video)).json["frames"] for box in frame["boxes"]]
     assert boxes
     assert {label for label, *_ in boxes} == {"car", "bus"}
-    # The one that is below the threshold of the count is in every frame, and drawn in none.
+    # The one below the threshold of the count is in every frame, and never drawn.
     assert all(confidence >= 0.25 for _, confidence, *_ in boxes)
     assert all(len(box) == 6 for box in boxes)
 

@@ -1,4 +1,4 @@
-"""Kill the removal of a video at each of its steps: the next worker leaves what a quiet removal leaves."""
+"""Kill the removal of a video at each of its steps: the next worker completes it like a quiet removal."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ STEPS = [
 
 
 class Place:
-    """A data folder with one video in it, whose frames are taken and whose previews are made."""
+    """A data folder with one video, whose frames are stored and whose previews are made."""
 
     def __init__(self, folder: Path, video: VideoRecord | None = None, clip: Path | None = None) -> None:
         self.settings: Settings = load_settings("producer", data_dir=folder, lease_s=0.67, sample_fps="all")
@@ -81,7 +81,7 @@ class Place:
         self.catalogue.queue(self.video.id, "removal")
 
     def die_at(self, step: str) -> None:
-        """Be a worker that claims the removal, and dies with the job's process at a step of it."""
+        """Play a worker that claims the removal, and dies with the job's process at one of its steps."""
         job = self.catalogue.claim("who dies", ("removal",), lease_s=self.settings.job_lease_s)
         assert job is not None
         died = subprocess.run(
@@ -105,7 +105,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory, clip: Path) -> tuple[Path, VideoRecord]:
-    """A data folder in which all is done to its video; each test has a copy of it."""
+    """A data folder with all work on its video done; each test has a copy of it."""
     folder = tmp_path_factory.mktemp("made") / "data"
     with closing(Place(folder, clip=clip)) as undisturbed:
         undisturbed.finish()
@@ -127,7 +127,7 @@ def place(made: tuple[Path, VideoRecord], tmp_path: Path, monkeypatch: pytest.Mo
 
 @pytest.fixture(scope="module")
 def quiet(made: tuple[Path, VideoRecord], tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """What a removal leaves in which nothing went wrong."""
+    """The result of a removal without faults."""
     folder, video = made
     copy = tmp_path_factory.mktemp("quiet") / "data"
     shutil.copytree(folder, copy)
@@ -168,7 +168,7 @@ def test_the_same_bytes_that_come_before_a_killed_removal_is_done_again_stay(
     place.die_at("removal.unclaimed")
     again = place.upload(clip)
     assert again.id != place.video.id
-    # Its frames are taken before anybody knows that the removal's worker is dead.
+    # Its frames are stored before anyone knows that the removal's worker is dead.
     job = place.catalogue.claim("who lives", ("frames",), lease_s=60.0)
     assert job is not None
     assert job.video_id == again.id

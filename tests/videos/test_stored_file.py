@@ -1,4 +1,4 @@
-"""An object read as a file: the very bytes, wherever one seeks, in few and small reads of the store."""
+"""An object read as a file: the exact bytes at any position, in few and small reads of the store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every task queue promises: each job is one worker's, and no word that is lost loses it."""
+"""The contract of every task queue: each job has one worker, and losing a message loses no job."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ from frametally_videos.settings import VideoSettings
 
 ALL: tuple[QueueName, ...] = tuple(QUEUES)
 LEASE_S = 60.0
-"""By the book's own clock, which tests put forward."""
+"""By the book's clock, which tests advance."""
 BROKER_LEASE_S = 6.0
-"""Longer than a holder may be silent, so that a queue that notices deaths is told from a lease that ends."""
+"""Longer than a holder may be silent, to distinguish a queue that notices deaths from an expired lease."""
 PATIENCE_S = 60.0
 WAIT_S, BROKER_WAIT_S = 0.01, 0.1
-"""How long a queue is asked for a job that is not there."""
+"""How long to ask a queue for a job that does not exist."""
 
 
 class Place:
-    """A catalogue with one video, and queues that tell of its jobs."""
+    """A catalogue with one video, and queues that announce its jobs."""
 
     def __init__(self, stack: ExitStack, folder: Path, url: str, access: ServerAccess | None) -> None:
         self.settings: Settings = load_settings(
@@ -80,11 +80,11 @@ class Place:
         return round(time.time() * 1000) + self.ahead_ms
 
     def let_pass(self, seconds: float) -> None:
-        """Put the clock of the book forward; beside a broker, time goes by as it does."""
+        """Advance the clock of the book; with a broker, real time passes."""
         self.ahead_ms += 0 if self.queue.is_told else round(seconds * 1000)
 
     def queued(self, *kinds: JobKind) -> list[Job]:
-        """Jobs that wait, and of which the queue was told."""
+        """Jobs that wait, and were announced to the queue."""
         jobs = [self.catalogue.queue(self.video.id, kind) for kind in kinds]
         tell_due(self.catalogue, self.queue)
         return jobs
@@ -180,7 +180,7 @@ def test_of_many_workers_each_job_is_one_s(place: Place) -> None:
 
 
 def taken_again(place: Place, worker: str) -> tuple[JobConsumer, Job]:
-    """What lay with who is gone: told again by a broker, and by the book once the lease is over."""
+    """Jobs of dead workers: redelivered by a broker, and by the book once the lease expires."""
     consumer = place.consumer()
     by_s = time.monotonic() + PATIENCE_S
     while (job := take(consumer, worker)) is None:
@@ -205,7 +205,7 @@ def test_whoever_is_alive_keeps_its_job_though_others_are_told_of_it_again(place
     place.queued("frames")
     cut_off = place.consumer()
     held = taken(cut_off, "cut off")
-    cut_off.close()  # the queue thinks it gone
+    cut_off.close()  # the queue considers it gone
     done = threading.Event()
 
     def live() -> None:
@@ -276,7 +276,7 @@ def test_a_queue_that_forgot_everything_is_told_again(place: Place, monkeypatch:
         from serving.needs import server
 
         remove_all(server("rabbitmq"))
-        place.queue.close()  # as a broker does that begins anew
+        place.queue.close()  # like a broker after a restart
     consumer = place.consumer()
     monkeypatch.setattr(telling_module, "_AGAIN_AFTER_S", 0.5)
     assert taken_again(place, "w")[1].id == job.id
@@ -284,7 +284,7 @@ def test_a_queue_that_forgot_everything_is_told_again(place: Place, monkeypatch:
 
 
 def test_a_job_that_is_told_twice_is_done_once(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules[__name__], "LEASE_S", PATIENCE_S)  # nobody renews it
+    monkeypatch.setattr(sys.modules[__name__], "LEASE_S", PATIENCE_S)  # no worker renews it
     (job,) = place.queued("frames")
     place.queue.tell([job, job])
     consumer, other = place.consumer(), place.consumer()
@@ -298,7 +298,7 @@ def test_a_job_that_is_told_twice_is_done_once(place: Place, monkeypatch: pytest
 def test_a_job_whose_workers_die_with_it_is_given_up_with_its_reason(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    most = 4 if place.queue.is_told else 1  # RabbitMQ gives a message up by itself, after its fifth delivery
+    most = 4 if place.queue.is_told else 1  # RabbitMQ drops a message by itself after its fifth delivery
     monkeypatch.setattr(telling_module, "MOST_LOSSES", most)
     (job,) = place.queued("frames")
     for losses in range(most + 1):
@@ -312,7 +312,7 @@ def test_a_job_whose_workers_die_with_it_is_given_up_with_its_reason(
         tell_due(place.catalogue, place.queue)
         give_up_dead(place.catalogue, place.queue, place.settings)
         last = take(consumer)
-        if last is not None:  # where nobody counts but the book, the next worker sees it
+        if last is not None:  # where only the book counts, the next worker sees it
             assert (last.losses, place.queue.is_told) == (most + 1, False)
             assert place.catalogue.end(last, "failed", reason=worn_out(last), counts=False)
         assert time.monotonic() < by_s

@@ -1,4 +1,5 @@
-"""`frametally upload`: to a real dashboard, and without one; cut anywhere, the same command goes on."""
+"""`frametally upload`: to a real dashboard, and without one; the same command resumes after any
+interruption."""
 
 from __future__ import annotations
 
@@ -41,7 +42,7 @@ BALLAST_BYTES = 120_000_000
 
 
 def make_video(path: Path, *, seed: int = 0, ballast_bytes: int = 0) -> Path:
-    """A second of moving pictures; `ballast_bytes` of it are a box that players pass over."""
+    """A second of moving pictures; `ballast_bytes` of it are a box that players skip."""
     shades = (np.full((48, 64, 3), (seed * 31 + n * 20) % 256, np.uint8) for n in range(10))
     write_pictures(path, shades, 10, "mpeg4")
     with path.open("ab") as file:
@@ -58,7 +59,7 @@ def data(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder and settings of whoever uploads to a dashboard."""
+    """The folder and settings of a client of a dashboard."""
     monkeypatch.setenv("FRAMETALLY_DATA_DIR", str(tmp_path / "here"))
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO()))
@@ -73,7 +74,7 @@ def free_port() -> int:
 
 @contextmanager
 def dashboard(data: Path, port: int, **settings: str) -> Iterator[subprocess.Popen[str]]:
-    """A real one, of that data."""
+    """A real dashboard over this data."""
     with subprocess.Popen(
         [sys.executable, "-m", "frametally", "serve", "--alone", "--port", str(port)],
         env=os.environ | settings | {"FRAMETALLY_DATA_DIR": str(data)},
@@ -98,7 +99,7 @@ def uploading(*arguments: object) -> subprocess.Popen[str]:
 
 
 def bytes_there(data: Path) -> int:
-    """How much of uploads that are not over is there."""
+    """The number of bytes of unfinished uploads."""
     return sum(part.stat().st_size for part in (data / "store" / "uploads").glob("*.part"))
 
 
@@ -109,7 +110,7 @@ def stored(data: Path) -> list[VideoRecord]:
 
 
 def is_stored_whole(data: Path, path: Path) -> bool:
-    """Whether exactly one video is there, of the very bytes of the file, and nothing beside it."""
+    """Whether there is exactly one video, with exactly the bytes of the file, and nothing else."""
     [video] = stored(data)
     original = data / "store" / keys.original_key(video.id)
     with original.open("rb") as made, path.open("rb") as file:
@@ -158,7 +159,7 @@ def test_without_a_dashboard_it_goes_into_the_settings_own_store_and_waits_for_i
     with closing(open_video_catalogue(f"sqlite:///{here}/catalogue.sqlite")) as catalogue:
         row = catalogue.video(video.id)
         assert row.record.source == "gate-1"
-        # Browsers do not play it as it is.
+        # Browsers cannot play it unchanged.
         kinds = {"frames", "previews", "metadata", "checks", "playable"}
         assert {job.kind for job in catalogue.jobs(video.id)} == kinds
     assert cli.main(["upload", str(clip), str(make_video(tmp_path / "b.mp4", seed=1))]) == 0
@@ -185,7 +186,7 @@ def test_a_confirmed_upload_sends_nothing_again(
         store, to = open_object_store((here / "store").as_uri()), []
     store.put(manifest.key, encode(manifest))
     call = ["upload", str(clip), "--source", "Gate", *to]
-    for _ in range(2):  # asked again, it says the same
+    for _ in range(2):  # a repeated request gets the same answer
         assert cli.main(call) == 2
         said = capsys.readouterr()
         assert re.search("60 frames of Traffic.*--move-counts", said.err)
@@ -351,7 +352,7 @@ class Answers(http.server.BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *arguments: object) -> None:
-        """Says nothing."""
+        """Logs nothing."""
 
 
 @pytest.mark.thorough

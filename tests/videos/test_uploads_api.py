@@ -1,4 +1,4 @@
-"""Uploads against the running server: what goes on, what is refused, and that nothing of it is left over."""
+"""Uploads to the running server: resumed, refused, and never left over."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ CLIENT = "client-1234"
 
 @pytest.fixture
 def fake(place: Place) -> Place:
-    """A dashboard that takes for videos what begins as fake ones do."""
+    """A dashboard that accepts files with a fake video's beginning as videos."""
     place.look = lambda _, key, fields, file_name: fake_look(place.store, key, fields, file_name)
     return place
 
@@ -90,7 +90,7 @@ def assert_problem(answer: Answered, status: int, *parts: str) -> None:
 
 
 def assert_is_there(place: Place, video_id: str, data: bytes = DATA) -> None:
-    """It, and nothing else, is in the store."""
+    """Check that the video, and nothing else, is in the store."""
     assert all_keys(place.store) == keys_of_video(place.store, video_id)
     assert place.store.get(keys.original_key(video_id)) == data
 
@@ -133,7 +133,7 @@ def test_the_same_bytes_again_are_told_as_known(fake: Place, url: str) -> None:
 
 
 def count_elsewhere(fake: Place) -> str:
-    """Have 60 frames of `DATA` counted as Traffic; return the key of their manifest."""
+    """Count 60 frames of `DATA` as Traffic; return the key of their manifest."""
     manifest = msgspec.structs.replace(
         make_manifest(60, media=hashlib.sha256(DATA).hexdigest(), source="traffic"),
         start_ms=make_facts().started_at_ms,
@@ -164,11 +164,11 @@ def test_an_upload_moves_another_sources_counts_only_once_that_is_confirmed(fake
 def test_an_upload_by_tus_that_is_confirmed_sends_no_byte_again(fake: Place, url: str) -> None:
     count_elsewhere(fake)
     path = begin(url, len(DATA), source="Gate")
-    # By tus, 409 means another offset: clients would send all of it again and again.
+    # In tus, 409 means another offset: clients would send all of it again and again.
     assert_problem(patch(url, path, 0, DATA), 422, "60 frames of Traffic", '"move_counts"')
     assert (tell(url, path)["state"], tell(url, path)["status"]) == ("refused", 409)
     assert head(url, path).status == 410
-    assert patch(url, path, len(DATA), b"").status == 410  # and is not confirmed by going on
+    assert patch(url, path, len(DATA), b"").status == 410  # and resuming does not confirm it
     confirmed = metadata(move_counts="true")
     moved = patch(url, path, len(DATA), b"", **confirmed)
     assert (moved.status, moved.headers["frametally-remark"]) == (204, "true")
@@ -386,7 +386,7 @@ def test_without_room_an_upload_is_refused_with_both_numbers(
     Usage.free = 999_000_000
     assert_problem(patch(url, path, 0, data), 507, "999 MB")
     kept = int(head(url, path).headers["upload-offset"])
-    assert PIECE_BYTES <= kept < len(data)  # what is there stays
+    assert PIECE_BYTES <= kept < len(data)  # existing data stays
     Usage.free = 5_000_000_000
     assert patch(url, path, kept, data[kept:]).status == 204
     Usage.free = 900_000_000
@@ -394,7 +394,7 @@ def test_without_room_an_upload_is_refused_with_both_numbers(
 
 
 class Failing:
-    """A write that fails when bytes come, by an error that a test chooses."""
+    """A write that fails with a given error when bytes arrive."""
 
     def __init__(self, write: ResumableWrite, errors: list[Exception]) -> None:
         self._write, self._errors = write, errors
@@ -559,7 +559,7 @@ def test_an_upload_in_pieces_becomes_a_video_and_says_which(fake: Place, url: st
     assert last.headers["frametally-known"] == "false"
     video_id = last.headers["frametally-video"]
     assert_is_there(fake, video_id)
-    # Who missed that answer asks.
+    # A client that missed that answer asks.
     told = tell(url, path)
     assert (told["state"], told["video_id"], told["known"], told["offset"]) == (
         "accepted",
@@ -737,7 +737,7 @@ def test_a_client_that_was_cut_and_comes_again_does_not_wait_until_the_server_fi
             return patch(url, path, offset, DATA[offset:])
 
         last = goes_on()
-        if last.status == 409:  # what had come of the first was written in between: it is asked again
+        if last.status == 409:  # the first's bytes were written in between: it is asked again
             last = goes_on()
     assert_is_there(fake, last.headers["frametally-video"])
 
@@ -830,7 +830,7 @@ def test_what_cannot_become_a_video_for_now_does_later_by_itself(fake: Place, se
     answer = patch(url, path, 0, DATA)
     assert_problem(answer, 503, path)
     assert answer.headers["retry-after"]
-    there = head(url, path)  # which has it begun again
+    there = head(url, path)  # which makes the client start again
     assert there.headers["upload-offset"] == str(len(DATA))
     until(lambda: tell(url, path)["state"] == "accepted")
     assert_is_there(fake, tell(url, path)["video_id"])

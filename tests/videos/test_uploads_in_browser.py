@@ -1,4 +1,4 @@
-"""Videos are brought in by the page: chosen, dropped or pasted, however often they are cut on the way."""
+"""The page uploads videos: chosen, dropped or pasted, with any number of interruptions."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_what_is_said_of_a_file_is_checked_while_it_is_typed(
 
 
 def movie_head(created_s: int) -> bytes:
-    """Return the beginning of an MP4 that was made so many seconds after 1904 began."""
+    """Return the beginning of an MP4 that was created this many seconds after 1904 began."""
     times = bytes(4) + created_s.to_bytes(4, "big") + bytes(92)
     header = (len(times) + 8).to_bytes(4, "big") + b"mvhd" + times
     moov = (len(header) + 8).to_bytes(4, "big") + b"moov" + header
@@ -114,13 +114,13 @@ def choose(page: Page, *files: Path) -> None:
 
 
 class Line:
-    """The line between a page and its server."""
+    """The network between a page and its server."""
 
     def __init__(self, page: Page) -> None:
         self._session = page.context.new_cdp_session(page)
 
     def set(self, *, bytes_per_s: int = -1, offline: bool = False) -> None:
-        """Let no more than so many bytes a second go up; -1: as many as there may be."""
+        """Limit the upload to this many bytes a second; -1 for no limit."""
         self._session.send(
             "Network.emulateNetworkConditions",
             {
@@ -168,7 +168,7 @@ def test_files_come_in_with_what_was_said_of_them(
 
 
 MB = 1_000_000
-SENT_AGAIN = 8 * 2**20  # at most, after a cut
+SENT_AGAIN = 8 * 2**20  # at most, after an interruption
 
 
 def row_of(page: Page, name: str) -> Locator:
@@ -183,7 +183,7 @@ def begin(page: Page, film: Path) -> Locator:
 
 
 def wait_for_bytes(page: Page, least: int) -> None:
-    """Wait until the server has so many bytes of the upload, by its own word."""
+    """Wait until the server reports this many bytes of the upload."""
     offset = """async () => {
         const stored = Object.entries(localStorage).find(([key]) => key.startsWith("tus::"));
         const answer = stored && await fetch(JSON.parse(stored[1]).uploadUrl);
@@ -196,7 +196,7 @@ def wait_for_bytes(page: Page, least: int) -> None:
 
 
 def began_at(page: Page) -> list[int]:
-    """Note from which byte on each piece of an upload is sent."""
+    """Record the first byte of each sent piece of an upload."""
     offsets: list[int] = []
 
     def note(request: Request) -> None:
@@ -253,7 +253,7 @@ def test_after_a_reload_the_same_file_goes_on_where_it_was(
     wait_for_bytes(page, 16 * MB)
     page.on("dialog", lambda dialog: dialog.accept())
     page.reload()
-    assert visits[0].complaints == ["dialog: "]  # it asked before it left
+    assert visits[0].complaints == ["dialog: "]  # it asked before leaving
     visits[0].complaints.clear()
     left = page.locator(".upload-row[data-state=left]")
     expect(left).to_contain_text("Choose or drop the same file to resume.")
@@ -316,7 +316,7 @@ def test_a_server_that_was_away_is_waited_for_and_nothing_begins_anew(
     )
     expect(page.locator("#notice")).to_contain_text("The videos cannot be loaded")
     picture(page, "upload-server-away")
-    # One that is only just up again may answer that it cannot yet.
+    # A server that has just started may answer that it is not ready.
     page.route("**/api/v1/uploads/*", lambda route: route.fulfill(status=503, json={"detail": "Not yet."}))
     server.start()
     expect(row.locator(".upload-words")).to_contain_text("The upload resumes automatically")
@@ -327,7 +327,7 @@ def test_a_server_that_was_away_is_waited_for_and_nothing_begins_anew(
     (video,) = server.videos()
     assert video.sha256 == digest == server.digest(video.id)
     assert len(made) == 1
-    visits[0].complaints.clear()  # the browser's own, of a server that is away
+    visits[0].complaints.clear()  # the browser's own message about a server that is unavailable
 
 
 @pytest.mark.thorough
@@ -376,7 +376,7 @@ def test_what_is_no_video_is_refused_with_its_reason_and_nothing_of_it_stays(
     assert [video.file_name for video in server.videos()] == ["gate.mp4"]
     assert server.uploads() == []
     assert page.evaluate("window.caught") is None
-    # It is not gone on with when it is chosen again: it begins anew.
+    # Choosing it again does not resume it: it starts over.
     page.locator("#upload-clear").click()
     choose(page, notes)
     expect(page.locator(".upload-row")).to_have_attribute("data-state", "chosen")

@@ -1,4 +1,4 @@
-"""What every video catalogue keeps, whichever it is: pages of videos, uploads' ends, who holds a job."""
+"""The contract of every video catalogue: pages of videos, ends of uploads, holders of jobs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ LONG_S = 3600.0
 
 
 class Sqlite:
-    """Catalogues in SQLite files; a second one opened of a name is of the same database."""
+    """Catalogues in SQLite files; a second one with the same name uses the same database."""
 
     def __init__(self, stack: ExitStack) -> None:
         self._stack = stack
@@ -63,7 +63,7 @@ class Postgres:
         return opened
 
 
-# A further adapter is one more line: a maker of catalogues, closed and removed with the stack.
+# To add an adapter, add a line: a maker of catalogues, closed and removed with the stack.
 ADAPTERS = [Sqlite, pytest.param(Postgres, marks=pytest.mark.services)]
 
 

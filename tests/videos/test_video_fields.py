@@ -1,4 +1,4 @@
-"""What is said of a video: kept as it was meant, or refused by name with the remedy."""
+"""The fields of a video: stored as meant, or refused by name with the remedy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One video beside the list: it plays, its chart is its seek bar, its frames add up, it can be changed."""
+"""One video next to the list: it plays, its chart is its seek bar, its frames add up, it can be changed."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ OPEN = "#video .video-view"
 
 
 def film(place: Place) -> tuple[list[IntervalCount], list[Coverage]]:
-    """Forty seconds of counts, in bars of 5 s: of the video, and of what came after it."""
+    """Forty seconds of counts, in bars of 5 s: of the video, and of later footage."""
     return place.film({"car": 6, "person": 2}, source="gate", intervals=8, interval_s=5)
 
 
 @pytest.fixture
 def open_video(place: Place, visit: Visits) -> Callable[..., Page]:
-    """Opens a video of a cinema in a window."""
+    """Opens a cinema's video in a window."""
 
     def opens(cinema: Cinema, wait_for: str = OPEN, **context: Any) -> Page:
         window = visit(place, **context)
@@ -120,7 +120,7 @@ def test_it_plays_stands_and_changes_its_speed(open_video: Callable[..., Page]) 
     page.keyboard.press("Space")
     expect(page.locator(".player")).to_have_attribute("data-playing", "true")
     wait_until(page, lambda: shown_frame(page) > 10)
-    page.get_by_role("button", name=re.compile("^¼")).click()  # so that its end is far
+    page.get_by_role("button", name=re.compile("^¼")).click()  # so that its end is far away
     assert page.evaluate("document.querySelector('.player video').playbackRate") == 0.25
     page.get_by_role("button", name="Pause").click()
     expect(page.locator(".player")).to_have_attribute("data-playing", "false")
@@ -161,14 +161,14 @@ def test_the_chart_is_the_seek_bar_and_has_the_counts_of_the_video_alone(
     expect(page.locator(".player .video-stamp")).to_contain_text("10:00:1")
     expect(bar).to_have_attribute("aria-valuenow", re.compile(r"^(14\.9|15\.0)"))
     assert "person" in (bar.get_attribute("aria-valuetext") or "")
-    # Dragged, it goes along.
+    # Dragging moves the video along.
     page.mouse.move(box["x"] + box["width"] * 0.75, box["y"] + 20)
     page.mouse.down()
     page.mouse.move(box["x"] + box["width"] * 0.25, box["y"] + 20, steps=4)
     page.mouse.up()
     wait_for_frame(page, LENGTH_S * FPS // 4, within=1)
     expect(page.locator(".seek-tip")).to_contain_text("0:05 of 0:20")
-    # With shift, the arrows go by a bar.
+    # With shift, the arrows move by a bar.
     page.keyboard.press("Home")
     wait_for_frame(page, 0)
     bar.focus()
@@ -189,7 +189,7 @@ def test_boxes_belong_to_the_frame_that_is_shown(open_video: Callable[..., Page]
         expect(overlay).to_have_attribute("data-exact", "true")
         drawn = overlay.locator("rect.box")
         expect(drawn).to_have_attribute("x", f"{box_at(seconds)[0]:g}")
-    page.keyboard.press("ArrowRight")  # was not analysed: the boxes of the one before, paler
+    page.keyboard.press("ArrowRight")  # not analysed: the previous frame's boxes, paler
     expect(overlay).to_have_attribute("data-exact", "false")
     expect(overlay.locator("rect.box")).to_have_count(1)
     page.keyboard.press("b")
@@ -244,7 +244,7 @@ def test_what_browsers_cannot_play_says_why_and_is_downloaded(
         "href", cinema.video["links"]["original"]
     )
     expect(page.locator(".player .player-tools")).to_be_hidden()
-    expect(page.locator(".seek-bars rect")).to_have_count(8)  # it is counted all the same
+    expect(page.locator(".seek-bars rect")).to_have_count(8)  # it is counted nevertheless
     expect(page.locator(".seek")).to_have_attribute("aria-disabled", "true")
     assert cinema.ranges == []
 
@@ -325,12 +325,12 @@ def test_a_time_is_changed_by_the_clocks_of_the_page(open_video: Callable[..., P
     page.locator(".editing summary").click()
     field = page.locator(".editing").get_by_label("First frame filmed")
     expect(field).to_have_value("2024-05-01T10:00:00.125")  # Europe/Berlin
-    page.get_by_role("button", name="Save").click()  # what is as it was is not sent
+    page.get_by_role("button", name="Save").click()  # unchanged fields are not sent
     expect(page.locator(".editing")).not_to_have_attribute("open", "")
     assert cinema.sent == []
     page.locator(".editing summary").click()
     expect(page.locator(".editing")).to_contain_text("100 frames and their counts move with this time")
-    page.evaluate("() => new Promise((then) => requestAnimationFrame(then))")  # it is filled once it is open
+    page.evaluate("() => new Promise((then) => requestAnimationFrame(then))")  # it is filled when it opens
     field.fill("2024-05-01T09:30:00.125")
     page.get_by_role("button", name="Save").click()
     expect(page.locator("#spoken")).to_have_text("Saved")
@@ -352,7 +352,7 @@ def test_a_change_that_is_refused_says_why_and_keeps_what_was_typed(open_video: 
     page.get_by_role("button", name="Save").click()
     expect(page.locator(".editing .form-said")).to_have_text("This name is too long. Take a shorter one.")
     cinema.video["name"] = "Gate of others"
-    expect(page.locator(".video-head h2")).to_have_text("Gate of others")  # news came
+    expect(page.locator(".video-head h2")).to_have_text("Gate of others")  # news arrived
     expect(name).to_have_value("Other")
     name.press("Escape")
     expect(page.locator(".editing")).not_to_have_attribute("open", "")
@@ -366,7 +366,7 @@ def test_a_video_without_a_time_asks_for_one(open_video: Callable[..., Page]) ->
     wait_until_loaded(page)
     form = page.locator(".time-form")
     expect(form).to_contain_text("When was it filmed?")
-    expect(page.locator(".player .video-stamp")).to_have_text("0:00")  # no moment that nobody knows
+    expect(page.locator(".player .video-stamp")).to_have_text("0:00")  # no moment that is unknown
     form.get_by_label("First frame filmed").fill("2024-05-01T10:00:00")
     form.get_by_role("button").click()
     expect(page.locator("#spoken")).to_have_text("Saved")
@@ -505,7 +505,7 @@ class Stored:
         body = make_long_file()
         self.counts, _ = place.film({"car": 3, "person": 1}, source="gate", intervals=LENGTH_S, interval_s=1)
         (manifest,) = list_manifests(place.store)
-        first_ms, last_ms = START_MS + 200, START_MS + LENGTH_S * 1000 - 800  # of a frame in each second
+        first_ms, last_ms = START_MS + 200, START_MS + LENGTH_S * 1000 - 800  # with a frame in each second
         manifest = msgspec.structs.replace(
             manifest, first_captured_at_ms=first_ms, last_captured_at_ms=last_ms
         )
@@ -556,7 +556,7 @@ def test_it_plays_and_seeks_by_ranges_with_its_own_boxes_and_counts(stored: Stor
     window.page.on("response", lambda one: statuses.append(one.status) if "/playable?v=" in one.url else None)
     page = window.open(f"videos?v={stored.id}", wait_for=OPEN)
     wait_until_loaded(page)
-    assert len(statuses) > 1  # its index lies behind 6 MB of nothing
+    assert len(statuses) > 1  # its index comes after 6 MB of nothing
     assert set(statuses) == {206}
     bar = page.locator(".seek")
     expect(bar.locator("rect").first).to_be_attached()
@@ -592,7 +592,7 @@ def test_a_frame_that_the_browser_does_not_tell_of_has_its_boxes_all_the_same(
     overlay = page.locator(".player .video-overlay")
     expect(overlay).to_have_attribute("data-position-s", "0")
     page.evaluate("document.querySelector('.player video').requestVideoFrameCallback = () => 0")
-    for time_s in (3.02, 8.02):  # of the first the browser still tells: it was asked for before
+    for time_s in (3.02, 8.02):  # the browser still reports the first: it was requested before
         page.evaluate(f"document.querySelector('.player video').currentTime = {time_s}")
         wait_for_frame(page, int(time_s) * FPS)
         expect(overlay).to_have_attribute("data-position-s", str(int(time_s)))
@@ -609,7 +609,7 @@ def test_it_loads_its_poster_alone_until_somebody_plays_or_seeks(
     expect(page.locator(".seek-bars rect").first).to_be_attached()
     expect(page.locator(".fullest")).to_be_visible()
     assert cinema.ranges == []  # not a byte of the video
-    page.keyboard.press("ArrowRight")  # the first need of a frame loads it
+    page.keyboard.press("ArrowRight")  # the first request for a frame loads it
     wait_for_frame(page, 1)
     assert cinema.ranges
 

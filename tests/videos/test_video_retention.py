@@ -1,4 +1,4 @@
-"""What of uploaded videos ends, is made anew from the store, and is told on the log."""
+"""The end of uploaded videos, their restoration from the store, and their announcements on the log."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_unnamed_images_are_also_those_of_uploads_that_are_gone_or_whose_frames_
     assert main(["forget", forgotten.sha256, "--yes", "--data-dir", str(tmp_path)]) == 0
     with closing(open_video_catalogue(settings.catalogue_url)) as catalogue:
         row = catalogue.video(forgotten.id)
-        assert row.state == "received"  # looked at again, and not ready any more
+        assert row.state == "received"  # checked again, and no longer ready
     capsys.readouterr()
     with open_ports(settings) as ports:
         rows = [row for row in check_images(ports, NoProgress()) if row.name == gone.id]
@@ -177,7 +177,7 @@ MADE = {
 
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[House]:
-    """A video that is counted, and one that nobody has worked on."""
+    """A counted video, and one without any work."""
     with ExitStack() as stack:
         made = House(tmp_path, stack)
         made.put(make_video(2))
@@ -327,7 +327,7 @@ def test_what_is_told_twice_is_one_video(log: FrameLog, catalogue: VideoCatalogu
     video = make_video(1)
     catalogue.put_video(video, "1")
     tell_arrivals(log, TOPIC, catalogue)
-    # A catalogue that was made anew, or one whose worker was killed before it noted what it had told.
+    # A rebuilt catalogue, or one whose worker was killed before it noted its announcement.
     with closing(open_video_catalogue(f"sqlite:///{tmp_path / 'anew.sqlite'}")) as anew:
         anew.put_video(video, "1")
         assert tell_arrivals(log, TOPIC, anew) == 1

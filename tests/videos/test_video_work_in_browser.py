@@ -1,6 +1,6 @@
-"""What workers find out about a video and make of it, on its page: described, checked, enhanced, played.
+"""The results of workers on a video's page: description, checks, enhancements, playback.
 
-All that is asked is answered by a server and its workers; nothing of it is made up.
+A real server and its workers give all answers; nothing is made up.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ MEAN_LIGHT = """() => {
 
 
 def make_covered_video(path: Path, *, covered_s: tuple[int, int]) -> Path:
-    """22 s of a bright patch that goes over grey, and black for as long as the lens is covered."""
+    """22 s of a bright patch that crosses grey, and black for as long as the lens is covered."""
 
     def pictures() -> Iterator[Any]:
         for n in range(22 * FPS):
@@ -65,7 +65,7 @@ def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 @pytest.fixture(scope="module")
 def video_id(dashboard: Running, clip: Path) -> str:
-    """A video that is counted."""
+    """A counted video."""
     made: str = dashboard.upload(clip, source="Gate", start_time="2026-03-01T10:00:00Z")["id"]
     dashboard.comes_to(made, "ready")
     return made
@@ -125,7 +125,7 @@ def test_it_is_seen_enhanced_before_it_is_made_then_made_played_downloaded_and_r
     page = visit(None, url=dashboard.url).open(f"videos?v={video_id}&tab=enhance", wait_for=OPEN)
     panel = page.get_by_role("tabpanel")
     make = panel.get_by_role("button", name="Create version")
-    expect(make).to_be_disabled()  # there is nothing to make of what is as it is
+    expect(make).to_be_disabled()  # there is nothing to make of an unchanged video
     split = page.locator(".split")
     expect(split).to_have_attribute("data-state", "ready", timeout=PATIENCE_MS)
     as_it_is = page.locator(".split-after").get_attribute("src")
@@ -149,7 +149,7 @@ def test_it_is_seen_enhanced_before_it_is_made_then_made_played_downloaded_and_r
     with page.expect_download() as taken:
         made.get_by_role("link", name="Download").click()
     assert b"ftyp" in taken.value.path().read_bytes()[:16]
-    # The same again is not made again.
+    # A repeated request makes nothing new.
     make.click()
     expect(page.locator("#spoken")).to_have_text("You already have this version; it is listed below.")
     made.get_by_role("button", name="Delete").click()
@@ -189,7 +189,7 @@ def test_two_browsers_are_told_of_their_own_videos_alone_and_after_a_cut_of_all_
         named = {one["video_id"] for one in mine if "video_id" in one}
         named |= {video["video_id"] for one in mine if one["type"] == "hello" for video in one["videos"]}
         assert named == {ids[number]}
-    # Cut and connected again: it is told all that there is of its own.
+    # Disconnected and reconnected: it gets all news of its videos.
     first = pages[0]
     told[0].clear()
     first.reload()

@@ -1,4 +1,5 @@
-"""Kill workers and their jobs at random moments and at every failpoint: the end is that of a quiet run."""
+"""Kill workers and their jobs at random moments and at every failpoint: the result equals that of a quiet
+run."""
 
 from __future__ import annotations
 
@@ -35,7 +36,7 @@ KILLS = int(os.environ.get("FAULTS_WORK_KILLS", "3"))
 SEED = int(os.environ.get("FAULTS_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
 ENV = {"FRAMETALLY_LEASE_S": "0.67", "FRAMETALLY_SAMPLE_FPS": "all"}
 PATIENCE_S = 180.0
-# Killed so often, a job would wait for ten minutes before it is tried again.
+# After so many kills, a job would wait for ten minutes before the next attempt.
 AT_ONCE = """
 import sys
 from frametally_cli.main import main
@@ -90,7 +91,7 @@ class Place:
         self.catalogue.queue(self.video.id, "removal")
 
     def contents(self) -> dict[str, bytes]:
-        """All objects, without what a video's id and the clock are in."""
+        """All objects, without a video's id and wall-clock times."""
         found = {}
         for key in all_keys(self.store):
             if not key.startswith(("videos/", "media/")):
@@ -111,7 +112,7 @@ def place(tmp_path: Path, clip: Path) -> Iterator[Place]:
 
 @pytest.fixture(scope="module")
 def quiet(tmp_path_factory: pytest.TempPathFactory, clip: Path) -> dict[str, bytes]:
-    """What there is after a run in which nothing went wrong."""
+    """The result of a run without faults."""
     with closing(Place(tmp_path_factory.mktemp("quiet") / "data", clip)) as undisturbed:
         undisturbed.finish()
         found = undisturbed.contents()

@@ -1,4 +1,4 @@
-"""Uploads as clients make them, and servers to upload to."""
+"""Uploads in the manner of clients, and servers for them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ UPLOADS = "/api/v1/uploads"
 
 
 class Answered(NamedTuple):
-    """Status, headers by their names in small letters, and the body, read if it is JSON."""
+    """Status, headers by their lower-case names, and the body, parsed if it is JSON."""
 
     status: int
     headers: dict[str, str]
@@ -44,7 +44,7 @@ class Answered(NamedTuple):
 def ask(
     url: str, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
 ) -> Answered:
-    """Ask once, by a connection of its own."""
+    """Ask once, by a separate connection."""
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
     try:
         connection.request(method, path, body, headers or {})
@@ -58,7 +58,7 @@ def ask(
 
 
 def metadata(**said: str) -> dict[str, str]:
-    """What is said of a file, as a header."""
+    """The fields of a file, as a header."""
     pairs = [f"{key} {base64.b64encode(value.encode()).decode()}" for key, value in said.items()]
     return {"Upload-Metadata": ",".join(pairs)} if pairs else {}
 
@@ -85,17 +85,17 @@ def patch(url: str, path: str, offset: int, data: bytes, **headers: str) -> Answ
 
 
 def head(url: str, path: str) -> Answered:
-    """Ask where an upload stands."""
+    """Ask for the offset of an upload."""
     return ask(url, "HEAD", path, headers=VERSION)
 
 
 def upload(url: str, data: bytes, **said: str) -> Answered:
-    """Upload all by tus; the answer to the last bytes."""
+    """Upload everything by tus; return the answer to the last bytes."""
     return patch(url, begin(url, len(data), **said), 0, data)
 
 
 def form_of(data: bytes, file_name: str = "clip.mp4", part: str = "file", **fields: str) -> tuple[bytes, str]:
-    """A form with a file and fields, the fields behind it; and its content type."""
+    """A form with a file and fields, the fields last; and its content type."""
     boundary = uuid.uuid4().hex
     quoted = file_name.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
     lines = [
@@ -117,7 +117,7 @@ def send_form(url: str, data: bytes, *, path: str = "/api/videos/upload", **form
 
 
 class UploadServer:
-    """The server, and what lies behind it."""
+    """The server, and the data behind it."""
 
     def __init__(self, folder: Path, **settings: object) -> None:
         self.ports = open_parts(folder)
@@ -166,17 +166,17 @@ class UploadServer:
         return [row.record for row in self.ports.catalogue.videos(question).rows]
 
     def uploads(self) -> list[str]:
-        """Return what of uploads that are under way lies in the store."""
+        """Return the stored objects of current uploads."""
         return [info.key for info in self.ports.store.list("uploads/")]
 
     def digest(self, video_id: str) -> str:
-        """Return the SHA-256 of a video's bytes as they lie in the store."""
+        """Return the SHA-256 of a video's stored bytes."""
         assert read_video(self.ports.store, video_id) is not None
         return hashlib.sha256(self.ports.store.get(keys.original_key(video_id))).hexdigest()
 
 
 def write_video(path: Path, number: int = 1, size_bytes: int = 1000) -> str:
-    """Write bytes that are taken for a video, and return their SHA-256."""
+    """Write bytes that are accepted as a video, and return their SHA-256."""
     pattern = fake_video(number, 1000)
     data = pattern + hashlib.sha256(pattern).digest() * ((size_bytes - len(pattern)) // 32)
     path.write_bytes(data)
@@ -229,11 +229,11 @@ done
 
 
 class NotThere(Exception):
-    """A client is not installed; what to do about it."""
+    """A client is not installed; the message has the remedy."""
 
 
 def command_of(client: str, folder: Path) -> list[str]:
-    """Return the command of a client; a file and the address of uploads are still to be added.
+    """Return the command of a client, to which you add a file and the address of uploads.
 
     Raises:
         NotThere: It is not installed.

@@ -1,4 +1,4 @@
-"""Records of uploaded videos, and bytes that a fake look takes for videos."""
+"""Records of uploaded videos, and bytes that a fake look accepts as videos."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ UPLOADED_AT_MS = 1_767_225_600_000
 
 
 def make_facts(**values: Any) -> VideoFacts:
-    """A minute of H.264 that tells when it was filmed."""
+    """A minute of H.264 with its recording time."""
     usual: dict[str, Any] = {
         "container": "mp4",
         "content_type": "video/mp4",
@@ -45,7 +45,7 @@ def make_facts(**values: Any) -> VideoFacts:
 
 
 def make_video(number: int = 1, *, facts: VideoFacts | None = None, **values: Any) -> VideoRecord:
-    """The video of a number: other bytes, another name, a minute later than that of the number before."""
+    """The video with a number: its own bytes and name, a minute later than the previous number."""
     usual: dict[str, Any] = {
         "id": str(uuid.UUID(int=number, version=4)),
         "sha256": hashlib.sha256(str(number).encode()).hexdigest(),
@@ -63,25 +63,26 @@ def make_video(number: int = 1, *, facts: VideoFacts | None = None, **values: An
 
 
 def corrected(record: VideoRecord, **values: Any) -> VideoRecord:
-    """A record as it is after one correction more."""
+    """A record after one more correction."""
     return msgspec.structs.replace(record, revision=record.revision + 1, **values)
 
 
 SIGN = b"FAKEVIDEO"
-"""What the bytes of a video begin with here."""
+"""The first bytes of a video in these tests."""
 
 NO_TIME = SIGN + b" without a time"
 NO_PICTURES = SIGN + b" without pictures"
 
 
 def fake_video(number: int = 1, size_bytes: int = 1000) -> bytes:
-    """Return bytes that are taken for a video; of another number they are others."""
+    """Return bytes that are accepted as a video; they differ by number."""
     start = SIGN + b"-%d-" % number
     return start + bytes([number % 256]) * (size_bytes - len(start))
 
 
 def open_parts(folder: Path) -> UploadPorts:
-    """Open a store of files and a catalogue in a folder, with a look that knows what `fake_video` makes."""
+    """Open a store of files and a catalogue in a folder, with a look that accepts the results of
+    `fake_video`."""
     settings = Settings(data_dir=folder).resolved()
     store = open_object_store(settings.store_url)
     catalogue = open_video_catalogue(settings.catalogue_url)
@@ -93,7 +94,7 @@ def open_parts(folder: Path) -> UploadPorts:
 
 
 def fake_look(store: ObjectStore, key: str, fields: VideoFields, file_name: str) -> VideoFacts:
-    """Tell what a fake video is, or refuse what is none."""
+    """Return the facts of a fake video, or refuse anything else."""
     del fields, file_name
     start = store.get_range(key, 0, 100)
     if not start.startswith(SIGN):
@@ -111,7 +112,7 @@ def send(
     fields: VideoFields = VideoFields(),  # noqa: B008 - frozen
     sha256: str | None = None,
 ) -> UploadRecord:
-    """Upload all bytes, as far as they are received and no video yet."""
+    """Upload everything, until it is received but not a video yet."""
     upload = begin_upload(
         ports, kind="resumable", length_bytes=len(data), file_name=file_name, fields=fields, sha256=sha256
     )
@@ -127,14 +128,14 @@ def all_keys(store: ObjectStore) -> list[str]:
 
 
 def keys_of_video(store: ObjectStore, video_id: str) -> list[str]:
-    """Return the keys that there are once a video is there, and nothing else."""
+    """Return the keys that exist once a video does, and no others."""
     video = read_video(store, video_id)
     assert hashlib.sha256(store.get(keys.original_key(video_id))).hexdigest() == video.sha256
     return sorted([keys.original_key(video_id), video.key, keys.video_content_key(video.sha256)])
 
 
 def rows_and_jobs(catalogue: VideoCatalogue) -> list[tuple[object, ...]]:
-    """Return what the catalogue has of each video, without ids, versions and times of the clock."""
+    """Return the catalogue's rows of videos, without ids, versions and wall-clock times."""
     rows = catalogue.videos(VideoQuestion(order="name", limit=1000)).rows
     return [
         (
@@ -155,7 +156,7 @@ def rows_and_jobs(catalogue: VideoCatalogue) -> list[tuple[object, ...]]:
 def upload_file(
     path: Path, settings: Settings, store: ObjectStore, catalogue: VideoCatalogue, **fields: Any
 ) -> VideoRecord:
-    """Upload a real video, with what is said of it; return what it became after a real look."""
+    """Upload a real video with these fields; return its record after a real look."""
     ports = UploadPorts(settings, store, catalogue, inspect)
     upload = send(ports, path.read_bytes(), file_name=path.name, fields=VideoFields(**fields))
     return Acceptance(ports).accept(upload).video

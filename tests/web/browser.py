@@ -1,4 +1,4 @@
-"""What tests in Chromium import; without Playwright, pytest skips their modules and gives the reason."""
+"""Imports for tests in Chromium; without Playwright, pytest skips their modules and gives the reason."""
 
 from __future__ import annotations
 
@@ -16,4 +16,4 @@ __all__ = ["Browser", "Locator", "Page", "Place", "Route", "Visit", "Visits", "e
 
 expect: Any = playwright.expect
 Visits = Callable[..., Visit]
-"""What the fixture `visit` gives: a function that opens a window onto a dashboard."""
+"""The fixture `visit`: a function that opens a window onto a dashboard."""

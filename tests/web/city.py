@@ -1,4 +1,4 @@
-"""A city to ask questions of: two weeks of two cameras and some clips, detected, tracked and counted.
+"""A city for queries: two weeks of two cameras and some clips, detected, tracked and counted.
 
 Its pictures are those of the demo's clip. A camera sees the whole of it or a part, darker by night; each
 picture is detected once and filmed often. From the segments on all is made as of anybody's footage.
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from tests.fakes.memory import MemoryStore
+from tests.fakes.records import make_segment
 from tests.web.conftest import Place
 from tests.web.counted_footage import announcement_of
 
@@ -30,7 +31,6 @@ from frametally.records import (
     TimeSource,
     encode,
 )
-from frametally.segments.contents import encode_segment
 from frametally.settings.loading import load_settings
 from frametally_hadoop.driver import aggregate
 from frametally_models.prepare import prepare_detector
@@ -42,10 +42,10 @@ if TYPE_CHECKING:
 DAY_MS = 86_400_000
 MINUTE_MS = 60_000
 FIRST_DAY_MS = 1_793_919_600_000
-"""Friday 2026-11-06, midnight in Berlin, where the city lies."""
+"""Friday 2026-11-06, midnight in Berlin, the city's time zone."""
 DAYS = 14
 NOW = datetime.datetime(2026, 11, 24, 10, tzinfo=datetime.UTC)
-"""When the questions are asked: on the Tuesday after, so that last week has the last footage."""
+"""The time of the queries: on the Tuesday after, so that last week has the last footage."""
 COUNTED = NOW - datetime.timedelta(minutes=4)
 HOLE = (10, 14 * 60, 14 * 60 + 40)
 """Monday 2026-11-16, from 14:00 to 14:40: day, minutes of the day."""
@@ -55,7 +55,7 @@ _BRIGHTNESS = (1.0, 0.5, 0.25, 0.12)
 
 
 class Picture(NamedTuple):
-    """A picture of a camera, and what two models find in it."""
+    """A picture of a camera, and the detections of two models in it."""
 
     jpeg: bytes
     size_px: tuple[int, int]
@@ -63,7 +63,7 @@ class Picture(NamedTuple):
 
 
 class Models(NamedTuple):
-    """The model that counts, and another that has looked at some of the footage."""
+    """The model that counts, and another that has analysed some of the footage."""
 
     usual: Detector
     closer: Detector
@@ -78,7 +78,7 @@ def prepare_models(folder: Path) -> Models:
 
 
 def read_clip(clip: Path, *, step: int) -> list[Pixels]:
-    """Every so manieth frame."""
+    """One in this many frames."""
     video = cv2.VideoCapture(str(clip))
     frames = []
     while True:
@@ -91,7 +91,7 @@ def read_clip(clip: Path, *, step: int) -> list[Pixels]:
 
 
 def look_at(frames: Sequence[Pixels], models: Models, *, both: bool = False) -> list[Picture]:
-    """Detect in each of `frames`, by both models or by the usual one alone."""
+    """Detect in each of `frames`, with both models or only the usual one."""
     pictures = []
     for frame in frames:
         jpeg = cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes()
@@ -102,7 +102,7 @@ def look_at(frames: Sequence[Pixels], models: Models, *, both: bool = False) -> 
 
 
 class City:
-    """Films into a place, keeps the lines of each model, and has them counted."""
+    """Films into a place, keeps the lines of each model, and counts them."""
 
     def __init__(self, place: Place, models: Models) -> None:
         """Film nothing yet."""
@@ -115,7 +115,7 @@ class City:
 
     @property
     def closer_topic(self) -> str:
-        """Where frames were announced again for the other model."""
+        """The frames that were announced again for the other model."""
         return keys.redetect_topic("frames", self.models.closer.model_id)
 
     def film(
@@ -126,7 +126,7 @@ class City:
         time_source: TimeSource = "start_time",
         again_from_ms: int | None = None,
     ) -> None:
-        """Put one medium, a picture at each of these times; from `again_from_ms` on both models look."""
+        """Put one medium, a picture at each of these times; from `again_from_ms` on for both models."""
         source = keys.slug(name)
         first_ms, last_ms = shots[0][0], shots[-1][0]
         medium = hashlib.sha256(f"{source}{first_ms}".encode()).hexdigest()
@@ -181,23 +181,14 @@ class City:
         self.place.ledger.refresh(self.place.store, NoProgress())
 
     def _detect(self, lines: Sequence[FrameDetections], model: str, topic: str) -> None:
-        """Announce the frames of these lines, and put the segments that hold them."""
+        """Announce the frames of these lines, and put their segments."""
         log = self.place.log
         log.publish(topic, ((line.source.encode(), encode(announcement_of(line))) for line in lines))
         for first in range(0, len(lines), _MESSAGES_A_SEGMENT):
             some = lines[first : first + _MESSAGES_A_SEGMENT]
             self.place.store.put(
                 keys.segment_key(model, log.log_id(topic), topic, 0, first),
-                encode_segment(
-                    model=model,
-                    log_id=log.log_id(topic),
-                    topic=topic,
-                    partition=0,
-                    first_offset=first,
-                    next_offset=first + len(some),
-                    frames=some,
-                    dead_letters=[],
-                ),
+                make_segment(some, [], first, model=model, log_id=log.log_id(topic), topic=topic),
             )
         consumer = log.subscribe(topic, consumer_group(model), on_assigned=_ignore, on_revoked=_ignore)
         consumer.poll(timeout_s=0)
@@ -230,7 +221,7 @@ def _lapse(
 
 
 def build_city(place: Place, clip: Path, models: Models) -> None:
-    """Film the city, and have it counted."""
+    """Film and count the city."""
     city = City(place, models)
     rng = random.Random(11)  # noqa: S311
     frames = read_clip(clip, step=6)  # 5 a second

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from flask import Flask
 from tests.fakes.memory import MemoryLog, MemoryStore
+from tests.fakes.records import make_segment
 from tests.web.late_rules import LateRule
 
 from frametally import keys
@@ -38,7 +39,6 @@ from frametally.records import (
     encode,
 )
 from frametally.rules.counted_boxes import COUNTING_VERSION
-from frametally.segments.contents import encode_segment
 from frametally.settings.loading import Settings
 from frametally_accounts.book import AccessBook
 from frametally_web.app import close_app, create_app, parts_of
@@ -56,20 +56,21 @@ MODEL = "yolov4-tiny-opencv-fp32-1a2b3c4d"
 START_MS = 1_714_550_400_000  # 2024-05-01T08:00:00Z
 FRAME_PX = (640, 480)
 OF_PLUGINS = ("catalogue", "look", "feeds", "try_feed", "search_cameras")
-"""What plug-ins are given to work on, by name."""
+"""The stores and books for plug-ins, by name."""
 Flask.url_rule_class = LateRule
 _CHART = "document.getElementById('chart').timeChart"
 REST = "(&(timezone|metric|interval|model)=[^&]+)*$"
-"""The end of an address whose question leaves something open: what became of that."""
+"""The end of an address whose query lacks a choice, with the resulting choice."""
 _READY = "#dashboard[data-state=ready][aria-busy=false]"
 
 
 Serving = Callable[[Flask], str]
-"""What the fixture `serving` gives: a function that serves a dashboard and returns its URL."""
+"""The fixture `serving`: a function that serves a dashboard and returns its URL."""
 
 
 class SwitchedIndex:
-    """An index that can be away: while `error` is set, every query raises it. `asked` names the queries."""
+    """An index that can become unavailable: while `error` is set, every query raises it. `asked` names the
+    queries."""
 
     def __init__(self, index: CountIndex) -> None:
         self._index = index
@@ -85,7 +86,7 @@ class SwitchedIndex:
 
 @cache
 def empty_databases() -> list[Path]:
-    """Databases that have their tables: a test that makes its own takes twice as long to start."""
+    """Databases with their tables: a test that creates its own takes twice as long to start."""
     folder = Path(tempfile.mkdtemp())
     atexit.register(shutil.rmtree, folder)
     open_count_index(f"sqlite:///{folder / 'index.sqlite'}").close()
@@ -103,7 +104,7 @@ def empty_databases() -> list[Path]:
 
 
 class Place:
-    """A store and an index, and the dashboard over them; with what those plug-ins that are here work on."""
+    """A store and an index, and the dashboard over them; with the needs of the installed plug-ins."""
 
     catalogue: VideoCatalogue
     look: Look
@@ -118,7 +119,7 @@ class Place:
                 shutil.copy(database, folder)
         self.real_index = open_count_index(f"sqlite:///{folder / 'index.sqlite'}")
         self.index = SwitchedIndex(self.real_index)
-        # No test depends on how long a query takes, unless it sets the limit itself.
+        # No test depends on the duration of a query, unless it sets the limit itself.
         self.settings = Settings(data_dir=folder, web_query_timeout_s=120).resolved()
         self.ledger = open_ledger(f"sqlite:///{folder / 'ledger.sqlite'}")
         self.log: FrameLog = MemoryLog()
@@ -136,7 +137,7 @@ class Place:
             self.try_feed = lambda _: None
         self.access: AccessBook | None = None
         self.labels_to_count: list[str] = []
-        """Of what is published next, as its runs record it; empty: all."""
+        """Of the next publication, as its runs record it; empty means all."""
         self._apps: list[Flask] = []
         self._sequence = 0
         self._offset = 0
@@ -184,7 +185,7 @@ class Place:
     def publish(
         self, counts: list[IntervalCount], coverage: list[Coverage], *, interval_s: int, model: str
     ) -> None:
-        """One run a day, as the counting job has them."""
+        """One run a day, as the counting job leaves them."""
         for day in sorted({keys.utc_day(one.interval_start_ms) for one in coverage}):
             self._sequence += 1
             of_day = [one for one in counts if keys.utc_day(one.interval_start_ms) == day]
@@ -265,7 +266,7 @@ class Place:
                         evidence=[Evidence(image_path=path, captured_at_ms=at_ms + 200, count=peak)],
                     )
                 )
-            # What was found but does not count: below the threshold.
+            # Detected but not counted: below the threshold.
             boxes.append(Detection(label="car", confidence=0.2499, box=(5.0, 5.0, 20.0, 20.0)))
             lines[path] = FrameDetections(
                 image_path=path,
@@ -303,16 +304,7 @@ class Place:
         first, self._offset = self._offset, self._offset + len(lines)
         self.store.put(
             keys.segment_key(model, "log", "frames", 0, first),
-            encode_segment(
-                model=model,
-                log_id="log",
-                topic="frames",
-                partition=0,
-                first_offset=first,
-                next_offset=self._offset,
-                frames=lines,
-                dead_letters=[],
-            ),
+            make_segment(lines, [], first, model=model, log_id="log"),
         )
         plain = _jpeg([])
         drawn = {}
@@ -335,7 +327,7 @@ def _box(label: str, rng: random.Random) -> Detection:
 
 
 def _jpeg(detections: list[Detection]) -> bytes:
-    """A street of sorts: sky, road, and a block where each box is."""
+    """A simple street: sky, road, and a block for each box."""
     width, height = FRAME_PX
     picture = np.full((height, width, 3), (92, 88, 86), np.uint8)
     picture[:110] = np.linspace((216, 190, 160), (200, 205, 205), 110)[:, None].astype(np.uint8)
@@ -349,14 +341,14 @@ def _jpeg(detections: list[Detection]) -> bytes:
 
 
 class Visit:
-    """One viewer's window, and what its console said."""
+    """One viewer's window, and its console messages."""
 
     def __init__(self, browser: Browser, url: str, **context: Any) -> None:
         chosen = {
             "viewport": {"width": 1280, "height": 900},
             "timezone_id": "Europe/Berlin",
             "locale": "en-GB",
-            "reduced_motion": "reduce",  # what pulses while answers are awaited costs CPU
+            "reduced_motion": "reduce",  # a pulsing placeholder costs CPU
             **context,
         }
         self.context = browser.new_context(**chosen)
@@ -371,9 +363,9 @@ class Visit:
         self.page.on("request", lambda request: self.hosts.add("/".join(request.url.split("/")[:3])))
 
     def _hear(self, message: Any) -> None:
-        # A failed request of the API is one of the faults that tests put in; the page speaks of it itself.
+        # A failed request of the API is one of the faults that tests inject; the page reports it itself.
         url = message.location.get("url", "")
-        if "'TrustedScript'" in message.text and not url:  # of an expression that this test evaluates
+        if "'TrustedScript'" in message.text and not url:  # from an expression that this test evaluates
             return
         if message.type in ("error", "warning") and "/api/" not in url and not url.endswith("/healthz"):
             self.complaints.append(f"{message.text} {message.location}")
@@ -387,33 +379,34 @@ class Visit:
         self.page.locator(_READY).wait_for()
 
     def chart_values(self) -> dict[str, list[int | None]]:
-        """What the chart draws, by label: a value per interval with footage, None where it is not known."""
+        """The values in the chart, by label: one per interval with footage, None if unknown."""
         return self.page.evaluate(
             f"Object.fromEntries({_CHART}.drawn().map(({{name, values}}) => [name, values]))"
         )
 
     def chart_area(self) -> dict[str, float]:
-        """Where the chart's bars can be, in pixels from the canvas's corner: left, right, top, bottom."""
+        """The area of the chart's bars, in pixels from the canvas's corner: left, right, top, bottom."""
         self.page.wait_for_function(f"{_CHART}?.layout")  # a busy browser draws later
         return self.page.evaluate(f"{_CHART}.layout.area")
 
     def chart_spans(self) -> list[list[int]]:
-        """When the chart's bars begin and end, in milliseconds."""
+        """The start and end of the chart's bars, in milliseconds."""
         return self.page.evaluate(f"{_CHART}.view.rows.map((row) => [row.start, row.end])")
 
     def chart_ticks(self) -> list[str]:
-        """What stands below the time axis."""
+        """The texts below the time axis."""
         return self.page.evaluate(f"{_CHART}.layout.xTicks.map((tick) => tick.lines.join(' '))")
 
     def tooltip(self, position: float, of: int) -> str:
-        """What is told of a bar, or of a place without, if all of `of` intervals have the same width."""
+        """The text about a bar, or about a place without one, if all of `of` intervals have the
+        same width."""
         area = self.chart_area()
         x = area["left"] + (area["right"] - area["left"]) * (position + 0.5) / of
         self.page.locator("#chart").hover(position={"x": x, "y": area["top"] + 60})
         return self.page.locator(".chart-tip").inner_text()
 
     def choose(self, noun: str, *names: str) -> None:
-        """Tick "sources" or "labels" in their list; taken when it closes."""
+        """Tick "sources" or "labels" in their list, which applies them when it closes."""
         self.page.locator(f"#{noun}-chip").click()
         for name in names:
             self.page.locator(f"#{noun}-list [role=option]", has_text=name).click()
@@ -425,7 +418,7 @@ class Visit:
         self.page.locator(".named").get_by_role("button", name=name).click()
 
     def choose_zone(self, name: str) -> None:
-        """Type the name of a time zone; it stays open where that is none."""
+        """Type the name of a time zone; the list stays open if it does not exist."""
         if not self.page.locator("#range-panel:popover-open").count():
             self.page.locator("#range-chip").click()
         self.page.locator("#timezone").fill(name)
@@ -457,7 +450,7 @@ class Visit:
         self.page.locator("#chart").click(position={"x": x, "y": area["top"] + 20})
 
     def drag(self, from_share: float, to_share: float) -> None:
-        """Draw a range over the chart; shares of its width."""
+        """Draw a range over the chart, in shares of its width."""
         area = self.chart_area()
         box = self.page.locator("#chart").bounding_box()
         assert box is not None
@@ -472,4 +465,4 @@ class Visit:
 
 @pytest.fixture(scope="session", autouse=True)
 def page_bundles(not_made: str) -> None:
-    """The page as its sources are now, for tests that start a server of their own, too."""
+    """The page as built from its current sources, also for tests that start a server."""

@@ -11,6 +11,7 @@ from typing import Any
 import cv2
 import msgspec
 import numpy as np
+from tests.fakes.records import make_segment
 from tests.web.conftest import Place
 
 from frametally import keys
@@ -47,8 +48,8 @@ ZONES = [
     "Asia/Kathmandu",
     "Antarctica/Casey",
 ]
-# Spring and autumn, the year's end, a midnight that was left out (Sao Paulo, 2018-11-04), three hours that
-# came twice (Casey, 2010-03-05).
+# Spring and autumn, the year's end, a skipped midnight (Sao Paulo, 2018-11-04), three hours that occurred
+# twice (Casey, 2010-03-05).
 CLOCKS_CHANGE = ["2024-03-30", "2024-10-26", "2024-12-30", "2018-11-03", "2024-04-06", "2010-03-03"]
 
 
@@ -180,22 +181,16 @@ def put_dead_letters(
     letters: Sequence[tuple[FrameDetections | None, Cause, str]],
     messages: Mapping[str, bytes] | None = None,
 ) -> None:
-    """Put a segment of dead letters: what their messages announced, if anything, the cause and the reason.
+    """Put a segment of dead letters: the announcements, if any, the cause and the reason.
 
     `messages` has those that announced another picture, by `image_path`.
     """
     others = messages or {}
     place.store.put(
         keys.segment_key(MODEL, "log", "dead", 0, 0),
-        encode_segment(
-            model=MODEL,
-            log_id="log",
-            topic="dead",
-            partition=0,
-            first_offset=0,
-            next_offset=len(letters),
-            frames=[],
-            dead_letters=[
+        make_segment(
+            [],
+            [
                 DeadLetter(
                     offset=offset,
                     message=b"{}"
@@ -209,12 +204,15 @@ def put_dead_letters(
                 )
                 for offset, (line, cause, reason) in enumerate(letters)
             ],
+            model=MODEL,
+            log_id="log",
+            topic="dead",
         ),
     )
 
 
 def announcement_of(line: FrameDetections) -> FrameAnnouncement:
-    """What the producer said of the frame that these detections are of."""
+    """The producer's announcement of the frame of these detections."""
     return FrameAnnouncement(
         image_path=line.image_path,
         source=line.source,
@@ -237,7 +235,7 @@ def put_manifest(
     frames: int = 1,
     **changes: Any,
 ) -> None:
-    """The manifest of the medium that both frames came from."""
+    """The manifest of the medium of both frames."""
     manifest = MediaManifest(
         sha256=line.media,
         name=f"{name}.mp4",
@@ -322,7 +320,7 @@ def publish_objects(place: Place, picture: bytes) -> None:
 
 
 def count_hours(place: Place, first_day: str, days: int, *, interval_s: int = 900, model: str = "m") -> None:
-    """One car in every interval: a bar's detections are its length."""
+    """One car in every interval: a bar's detections equal its length."""
     first_ms = keys.day_start_ms(first_day)
     starts = range(first_ms, first_ms + days * 86_400_000, interval_s * 1000)
     common: dict[str, Any] = {"model": model, "source": "gate", "interval_s": interval_s}
@@ -344,7 +342,7 @@ def count_hours(place: Place, first_day: str, days: int, *, interval_s: int = 90
 
 
 def put_footage(place: Place) -> None:
-    """Put a gate and a yard that were counted, each of one video whose pictures are all stored."""
+    """Put a counted gate and yard, each of one video whose pictures are all stored."""
     footage = {
         name: make_lines(name.lower(), frames=12, seed=seed) for seed, name in enumerate(["Gate", "Yard"])
     }

@@ -1,4 +1,4 @@
-"""The dashboard's fixtures, which tests of every folder have: each imports what it needs when it is used."""
+"""The dashboard's fixtures for tests of every folder: each imports its dependencies when it is used."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 SIMPLE_FRONTEND = Path(__file__).resolve().parents[2] / "simple_frontend"
 SCREENSHOTS = SIMPLE_FRONTEND.parent / "build" / "screenshots"
-# Each window of the headless browser loads two pages for what its address bar suggests, which no test sees:
-# half of a test's CPU. The switch replaces Playwright's own, whose names are repeated.
+# Each window of the headless browser loads two pages for its address bar's suggestions, which no test sees:
+# half of a test's CPU. The switch replaces Playwright's own, so it repeats those names.
 _FEATURES_OFF = [
     *("WebUIOmniboxPopup", "WebUIOmniboxAimPopup"),
     *("AvoidUnnecessaryBeforeUnloadCheckSync", "DestroyProfileOnBrowserClose", "HttpsUpgrades"),
@@ -40,7 +40,7 @@ _CHROMIUM_FLAGS = [
 
 
 def unavailable(reason: str) -> None:
-    """Skips; with FRAMETALLY_REQUIRE_BROWSER=1 fails."""
+    """Skips; fails with FRAMETALLY_REQUIRE_BROWSER=1."""
     if os.environ.get("FRAMETALLY_REQUIRE_BROWSER") == "1":
         pytest.fail(reason)
     pytest.skip(reason)
@@ -69,14 +69,14 @@ def place(
 
 @pytest.fixture
 def client(place: Place) -> FlaskClient:
-    """Asks the dashboard of the place, without a server."""
+    """Queries the dashboard of the place, without a server."""
     return place.app().test_client()
 
 
 class _EndsAtOnce:
-    """asyncio for uvicorn, which looks ten times a second whether it is to end: `end` makes it look now.
+    """asyncio for uvicorn, which checks ten times a second whether to stop: `end` makes it check at once.
 
-    To look more often would cost as much CPU as the answers.
+    Checking more often would cost as much CPU as the answers.
     """
 
     def __init__(self) -> None:
@@ -129,7 +129,7 @@ def serving(not_made: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
 
 @pytest.fixture(scope="session")
 def axe() -> str:
-    """The source of axe-core, which looks for what keeps people out."""
+    """The source of axe-core, which detects barriers for people with disabilities."""
     script = SIMPLE_FRONTEND / "node_modules" / "axe-core" / "axe.min.js"
     if not script.is_file():
         unavailable("needs axe-core: run `make lint-page` (or `npm ci` in simple_frontend)")
@@ -138,7 +138,7 @@ def axe() -> str:
 
 @pytest.fixture
 def picture(request: pytest.FixtureRequest) -> Callable[[Page, str], None]:
-    """Keeps a screenshot of a state of the page, for people to look at: only where no `-m` chooses tests."""
+    """Saves a screenshot of a state of the page, for people to inspect: only if no `-m` selects tests."""
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     are_kept = not request.config.option.markexpr
 
@@ -153,7 +153,7 @@ def picture(request: pytest.FixtureRequest) -> Callable[[Page, str], None]:
 
 @pytest.fixture(scope="session")
 def not_made() -> str:
-    """Why the page could not be made of its sources as they are now; empty where it was."""
+    """The reason why the page could not be built from its current sources; empty on success."""
     made = subprocess.run(
         [sys.executable, SIMPLE_FRONTEND / "fetch_assets.py"], capture_output=True, text=True, check=False
     )
@@ -177,7 +177,7 @@ def browser(not_made: str) -> Iterator[Browser]:
 
 @pytest.fixture
 def visit(browser: Browser, serving: Callable[[Flask], str]) -> Iterator[Callable[..., Visit]]:
-    """Opens a window on a place; at the end nothing in its console, and nothing asked of another host."""
+    """Opens a window on a place; at the end its console must be empty, with no requests to other hosts."""
     from tests.web.conftest import Visit
 
     visits: list[Visit] = []

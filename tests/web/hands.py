@@ -1,4 +1,4 @@
-"""The hands of a visitor, which count what they do: one with a mouse, and one with the keyboard alone."""
+"""The hands of a visitor, which count their actions: one with a mouse, and one with only the keyboard."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 MOST_CLICKS = 6
 _MOST_KEYS = 250
-# The key that brings the keyboard nearer to what is wanted: none there, an arrow in a group that has keys.
+# The key that moves the keyboard focus nearer to a target: none if there, an arrow in a group with keys.
 _KEY_TO = """(wanted) => {
   const here = document.activeElement;
   if (here === wanted) return "";
@@ -22,7 +22,7 @@ _KEY_TO = """(wanted) => {
   const isBefore = here.compareDocumentPosition(wanted) & Node.DOCUMENT_POSITION_PRECEDING;
   return isBefore ? "ArrowLeft" : "ArrowRight";
 }"""
-# When the place at a share of the chart's width was.
+# The time at a share of the chart's width.
 _MOMENT = """(share) => {
   const chart = document.getElementById("chart").timeChart;
   const { left, right } = chart.layout.area;
@@ -33,7 +33,7 @@ _CURSOR, _MARKED = f"{_GESTURES}.cursor", f"{_GESTURES}.marked?.[1] ?? 0"
 
 
 class MouseHand:
-    """Clicks, draws and presses keys, each of which counts; typing into a field that is shown does not."""
+    """Clicks, draws and presses keys, each of which counts; typing into a visible field does not."""
 
     def __init__(self, window: Visit, ready: str = "body") -> None:
         """Wait for `ready` after each click."""
@@ -47,19 +47,19 @@ class MouseHand:
         self.page.locator(self.ready).first.wait_for()
 
     def click(self, target: Locator) -> None:
-        """Press a button, a link, a box to tick, or what opens something."""
+        """Press a button, a link, a checkbox, or an opener."""
         self.clicks += 1
         target.click()
         self.settle()
 
     def press(self, key: str) -> None:
-        """Press a key where the keyboard is."""
+        """Press a key with the current focus."""
         self.clicks += 1
         self.page.keyboard.press(key)
         self.settle()
 
     def choose(self, field: Locator, value: str) -> None:
-        """Choose in a list that drops down: one click opens it, one takes."""
+        """Choose in a drop-down list: one click opens it, one selects."""
         self.clicks += 2
         field.select_option(value)
         self.settle()
@@ -88,7 +88,7 @@ class MouseHand:
         self.settle()
 
     def open_hole(self, lane: Locator) -> None:
-        """Ask why there is the first hole of a source's lane."""
+        """Ask for the reason of the first gap in a source's lane."""
         self.clicks += 1
         box, hole = lane.bounding_box(), lane.locator("rect.gap").first.bounding_box()
         assert box is not None
@@ -97,7 +97,7 @@ class MouseHand:
         self.settle()
 
     def draw_range(self, from_share: float, to_share: float) -> None:
-        """Draw over the chart, to zoom in; shares of its width."""
+        """Draw over the chart, to zoom in, in shares of its width."""
         self.clicks += 1
         self.page.locator("#chart").scroll_into_view_if_needed()
         self.window.drag(from_share, to_share)
@@ -120,10 +120,10 @@ class MouseHand:
 
 
 class KeyboardHand(MouseHand):
-    """Does the same with Tab, arrow keys, Space and Enter; it has no mouse, and its clicks are none."""
+    """Does the same with Tab, arrow keys, Space and Enter; it has no mouse, so its clicks do not count."""
 
     def reach(self, target: Locator) -> None:
-        """Bring the keyboard to something, by Tab, and by arrow keys within a group."""
+        """Move the focus to an element, by Tab, and by arrow keys within a group."""
         target.wait_for(state="attached")
         for _ in range(_MOST_KEYS):
             key = target.evaluate(_KEY_TO)
@@ -153,7 +153,7 @@ class KeyboardHand(MouseHand):
 
     def fill(self, field: Locator, text: str) -> None:
         self.reach(field)
-        field.fill(text)  # what is typed depends on the field and the system's language
+        field.fill(text)  # the typed text depends on the field and the system's language
 
     def open_bar(self, position: int, of: int) -> None:
         self.reach(self.page.locator("#chart"))
@@ -179,13 +179,13 @@ class KeyboardHand(MouseHand):
         self.press("Enter")
 
     def _go(self, at_ms: float) -> None:
-        """Go to the first stop of the chart from a moment on."""
+        """Move to the first stop of the chart from a time on."""
         self.reach(self.page.locator("#chart"))
         self.page.keyboard.press("Home")
         self._go_on("ArrowRight", _CURSOR, at_ms)
 
     def _go_on(self, key: str, to: str, at_ms: float) -> None:
-        """Press a key until what it moves is not before a moment."""
+        """Press a key until the moved thing is no longer before a time."""
         for _ in range(_MOST_KEYS):
             if self.page.evaluate(to) >= at_ms:
                 return
@@ -193,7 +193,7 @@ class KeyboardHand(MouseHand):
         raise AssertionError(f"the keyboard does not come to {at_ms}")
 
     def draw(self, begun: tuple[float, float], ended: tuple[float, float]) -> None:
-        """Move the cross, which begins in the middle, by 20 pixels a key: places are rough."""
+        """Move the cross, which begins in the middle, by 20 pixels per key: places are rough."""
         tool = self.page.locator("#stage").get_attribute("data-drawing")
         corners = [begun, ended]
         if tool == "zone":

@@ -1,4 +1,4 @@
-"""Rules of addresses whose builders are made when the first address is built, not with the application."""
+"""URL rules that compile their builders when the first address is built, not with the application."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The text of a PDF that Chromium has printed, with its places: what a reader sees, and in which row."""
+"""The text of a PDF from Chromium with its positions: what a reader sees, and in which row."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _HERE: Matrix = (1, 0, 0, 1, 0, 0)
 
 
 class Words(NamedTuple):
-    """Words that stand together; lengths in points, `y` of their base line from the foot of the page."""
+    """Words of one group; lengths in points, `y` of their base line from the foot of the page."""
 
     page: int
     x: float
@@ -57,7 +57,7 @@ def words_of(pdf: bytes) -> list[Words]:
 
 
 def _pages(body: bytes, objects: dict[int, bytes]) -> Iterator[bytes]:
-    """Go through the tree of pages, in their order."""
+    """Walk the tree of pages in order."""
     if b"/Contents" in body:
         yield body
     elif kids := re.search(rb"/Kids \[([^]]*)\]", body):
@@ -66,7 +66,7 @@ def _pages(body: bytes, objects: dict[int, bytes]) -> Iterator[bytes]:
 
 
 def rows_of(words: list[Words]) -> list[str]:
-    """Return what stands on one line, from left to right, as one text each."""
+    """Return the texts on one line, from left to right."""
     lines: dict[tuple[int, int], list[Words]] = {}
     for one in words:
         lines.setdefault((one.page, -round(one.y)), []).append(one)

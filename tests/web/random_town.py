@@ -29,7 +29,7 @@ DAYS = 16
 
 
 class Camera(NamedTuple):
-    """When a camera films, with how many frames in a quarter of an hour."""
+    """When a camera films, and with how many frames per quarter of an hour."""
 
     days: Collection[int]
     frames: int
@@ -46,7 +46,7 @@ CAMERAS = {
 
 
 class Cell(NamedTuple):
-    """What a camera has seen in a stored interval: its frames, and by label boxes, most at once, objects."""
+    """A camera's view in a stored interval: its frames, and by label boxes, most at once, objects."""
 
     source: str
     start_ms: int
@@ -58,7 +58,7 @@ class Cell(NamedTuple):
 def build(place: Place, seed: int) -> dict[str, list[Cell]]:
     """Publish the town, and return its cells by model; the first model's are the newest.
 
-    Those within the zone are at the zone's name.
+    Those within the zone have the zone's name.
     """
     rng = random.Random(seed)  # noqa: S311
     cells: dict[str, list[Cell]] = {}
@@ -107,7 +107,7 @@ def _publish(place: Place, cells: Iterable[Cell], model: str) -> None:
 
 
 def _within(cell: Cell) -> Cell:
-    """What of a cell stands in the zone: half of its cars, and no person."""
+    """The part of a cell within the zone: half of its cars, and no person."""
     halves = {
         label: (-(-boxes // 2), -(-peak // 2), -(-objects // 2))
         for label, (boxes, peak, objects) in cell.counts.items()
@@ -127,7 +127,7 @@ def _cell(rng: random.Random, source: str, start_ms: int) -> Cell:
 
 
 class Truth(NamedTuple):
-    """What some cells add up to, by the plainest arithmetic."""
+    """The sum of some cells, by the plainest arithmetic."""
 
     detections: int
     peak: int

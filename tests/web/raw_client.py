@@ -1,4 +1,4 @@
-"""Asks a running server, header by header as it is told: nothing is added, followed or unpacked."""
+"""Sends requests to a running server header by header: nothing is added, followed or unpacked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A gate whose day is really counted, and counted again: by the counting job, into the place's index."""
+"""A gate whose day is counted repeatedly by the real counting job, and indexed in the place."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NOON_MS = 1_767_268_800_000  # 2026-01-01T12:00:00Z
 
 
 class Gate:
-    """What happens to the footage of a gate; each call of `count` is a run."""
+    """The events of a gate's footage; each call of `count` is a run."""
 
     def __init__(self, place: Place) -> None:
         self._place = place
@@ -39,7 +39,7 @@ class Gate:
         self._footage.segment(frames)
 
     def forget(self, first: int, count: int) -> None:
-        """Forget the frames of so many seconds."""
+        """Delete the frames of this many seconds."""
         stone = Tombstone(
             media=MEDIUM,
             source="gate",
@@ -51,13 +51,13 @@ class Gate:
         self._place.store.put(stone.key, encode(stone))
 
     def count(self, **changed: Any) -> None:
-        """Count what is new, and index it."""
+        """Count new footage, and index it."""
         self._footage.aggregate(runner="inline", **changed)
         index_runs(store=self._place.store, index=self._place.real_index, progress=NoProgress())
 
 
 def three_changes(place: Place) -> Gate:
-    """Count a gate, then late footage, then without a forgotten range, then with another threshold."""
+    """Count a gate, then late footage, then without a deleted range, then with another threshold."""
     gate = Gate(place)
     gate.film(0, 10, "car")
     gate.count()

@@ -1,4 +1,4 @@
-"""Stands in for `frametally models` behind the models page: a process that prints what the command prints."""
+"""Stands in for `frametally models` behind the models page: a process with the same output."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ MODELS = [
 
 @pytest.fixture
 def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
-    """Says what the command will print; returns the folder that has what it was asked, in `asked`."""
+    """Set the command's output; return the folder with its recorded requests, in `asked`."""
     folder = tmp_path / "command"
     folder.mkdir()
 

@@ -1,4 +1,4 @@
-"""The page for everyone: by keyboard, and on a phone. What axe-core finds is looked for beside it."""
+"""The page for everyone: by keyboard, and on a phone. Other tests check with axe-core."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_the_chart_is_sixteen_tabs_away_and_the_arrow_keys_reach_every_chip(
         page.keyboard.press("Tab")
         reached.append(page.evaluate("document.activeElement.id || document.activeElement.textContent"))
     assert reached[:3] == ["Go to the chart", "Go to the frames", reached[2]]
-    assert "chart" in reached[:17], reached  # the two links that lead past all this among them
+    assert "chart" in reached[:17], reached  # including the two links that skip all this
     page.locator("#sources-chip").focus()
     chips = [page.evaluate("document.activeElement.id || document.activeElement.ariaLabel")]
     while chips[-1] != "more-chip":
@@ -58,7 +58,7 @@ def test_links_lead_past_the_controls_to_the_chart_and_to_the_frames(filmed: Pla
     page.locator("a.skip").nth(1).focus()
     page.keyboard.press("Enter")
     expect(page.locator("#frames-card")).to_be_focused()
-    expect(page).to_have_url(re.compile(r"/\?interval=60[^#]*$"))  # the question alone, no place in the page
+    expect(page).to_have_url(re.compile(r"/\?interval=60[^#]*$"))  # only the query, not the fragment
 
 
 def test_the_header_covers_nothing_that_has_the_keyboard(filmed: Place, visit: Visits) -> None:

@@ -1,4 +1,4 @@
-"""What the page answers unasked: how much, when most, against the week before, the most at once."""
+"""The page's summary: how much, when most, compared with the week before, the most at once."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_where_nothing_was_filmed_the_week_before_no_number_stands(place: Place,
 
 
 def publish_two_cameras(place: Place) -> None:
-    """The gate is filmed for 8 of 10 minutes and followed; of the lapse there are single pictures."""
+    """The gate is filmed for 8 of 10 minutes and tracked; the lapse has single pictures."""
     counts: list[IntervalCount] = []
     coverage: list[Coverage] = []
     for source, minutes, objects in (("gate", 8, 16), ("lapse", 10, None)):

@@ -32,7 +32,7 @@ def filmed(tmp_path_factory: pytest.TempPathFactory, make_place: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def client(filmed: Place) -> FlaskClient:
-    """A dashboard that refuses all that it is asked."""
+    """A dashboard that refuses all requests."""
     return filmed.app().test_client()
 
 

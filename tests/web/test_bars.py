@@ -1,4 +1,4 @@
-"""Bars of local time by a shorter way are those of the long one, also where clocks change."""
+"""Bars of local time by the fast algorithm equal those of the plain one, even where clocks change."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from frametally_web.serving import look_for_garbage_seldom
 pytestmark = pytest.mark.thorough
 
 DAY_MS = 86_400_000
-# Half-hours, a change of half an hour, a day left out (2011-12-30), a month of fasting, three hours.
+# Half-hours, a change of half an hour, a skipped day (2011-12-30), a month of fasting, three hours.
 ZONES = [
     "UTC",
     "Europe/Berlin",

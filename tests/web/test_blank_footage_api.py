@@ -1,4 +1,4 @@
-"""Five black minutes of 25 are no quiet street: in no number, and named with their reason wherever one is."""
+"""Five black minutes of 25 are not a quiet street: they are in no number, and named with their reason."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.fakes.records import make_segment
 from tests.web.conftest import Place
 from tests.web.counted_footage import MODEL, START_MS, put_manifest
 from tests.web.test_export_comparison import rows_of
@@ -14,7 +15,6 @@ from frametally import keys
 from frametally.process.reports import NoProgress
 from frametally.records import Detection, FrameDetections
 from frametally.rules.times import utc
-from frametally.segments.contents import encode_segment
 from frametally_hadoop.driver import aggregate
 from frametally_search.indexer import index_runs
 
@@ -26,7 +26,7 @@ MEDIUM = "ab" * 32
 def film(
     place: Place, source: str = "park", *, minutes: int = 25, measured: bool = True, **blank: Any
 ) -> None:
-    """Count footage with a car in each frame that shows nothing from a minute to another, by reason."""
+    """Count footage with a car in each frame that shows nothing from one minute to another, by reason."""
     lines = []
     for number in range(60 * FPS * minutes):
         at_ms = START_MS + number * 1000 // FPS
@@ -54,16 +54,7 @@ def film(
     key = keys.segment_key(MODEL, "log", "frames", 0, 0)
     place.store.put(
         key,
-        encode_segment(
-            model=MODEL,
-            log_id="log",
-            topic="frames",
-            partition=0,
-            first_offset=0,
-            next_offset=len(lines),
-            frames=lines,
-            dead_letters=[],
-        ),
+        make_segment(lines, model=MODEL, log_id="log"),
     )
     put_manifest(place, lines[0], lines[-1], source.title(), frames=len(lines))
     aggregate(settings=place.settings, store=place.store, progress=NoProgress())

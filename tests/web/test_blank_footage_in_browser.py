@@ -1,4 +1,4 @@
-"""Footage that shows nothing is a state of its own on the page, with its reason: in a browser."""
+"""Footage that shows nothing is a separate state on the page, with its reason: in a browser."""
 
 from __future__ import annotations
 

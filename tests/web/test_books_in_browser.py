@@ -1,4 +1,4 @@
-"""The page of the books: what was set aside, with its picture, its reason and what mends it."""
+"""The page of the books: dead letters, with picture, reason and remedy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The chart by mouse, finger and keyboard: zooming step by step, and what it tells of a place."""
+"""The chart by mouse, finger and keyboard: zooming step by step, and its text about a place."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_a_hole_is_told_as_one_and_not_by_its_neighbours_numbers(place: Place, v
     assert "10 frames analysed" in told
     page.mouse.move(0, 0)
     expect(page.locator(".chart-tip")).to_be_hidden()
-    # By the keyboard, too: the fifth stop is the hole.
+    # Also by keyboard: the fifth stop is the gap.
     page.locator("#chart").focus()
     for _ in range(5):
         page.keyboard.press("ArrowRight")
@@ -102,7 +102,7 @@ def test_a_finger_meets_the_nearest_bar_with_something_in_it(place: Place, visit
     page = window.open(f"?interval=60&source=other&from={START_MS}&to={START_MS + 14_400_000}")
     expect(page.locator("#explanation")).to_contain_text("Tap a bar")
     area = window.chart_area()
-    bar = (area["left"] + area["right"]) / 2  # two hours of four: a bar of a pixel
+    bar = (area["left"] + area["right"]) / 2  # two of four hours: a bar of a pixel
     page.locator("#chart").tap(position={"x": bar + 15, "y": area["top"] + 80})
     expect(page).to_have_url(re.compile("at=2024-05-01T10:00:00Z"))
 

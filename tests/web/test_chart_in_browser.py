@@ -1,4 +1,4 @@
-"""The chart under hand: zoom, metrics, intervals, time zones, comparisons, and what it says of gaps."""
+"""Use of the chart: zoom, metrics, intervals, time zones, comparisons, and its texts about gaps."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_objects_that_were_not_followed_are_not_measured_and_the_page_says_why(
 
 
 def publish_minutes(place: Place, minutes: list[tuple[int, float | None, int | None]]) -> None:
-    """A minute each: its number, the frames a second that it was analysed at, and its unique cars."""
+    """A minute each: its number, its rate of analysis in frames a second, and its unique cars."""
     shared: dict[str, Any] = {"model": "m", "source": "gate", "interval_s": 60}
     counts, coverage = [], []
     for minute, fps, objects in minutes:
@@ -129,7 +129,7 @@ def test_presets_count_back_from_where_the_footage_ends(place: Place, visit: Vis
     named = page.locator(".named button")
     expect(named).to_contain_text(["All the footage", "Last hour of footage", "Last 7 days of footage"])
     expect(page.locator(".named [aria-pressed=true]")).to_have_text("Last 7 days of footage")
-    expect(named.filter(has_text="30 days")).to_have_count(0)  # there are but ten
+    expect(named.filter(has_text="30 days")).to_have_count(0)  # there are only ten
 
 
 def test_a_week_earlier_lies_beside_the_same_weekdays_with_the_difference_in_numbers(
@@ -222,7 +222,7 @@ def test_a_mean_however_small_is_shown_with_its_digits_and_so_is_a_difference(
 def test_an_axis_over_years_shows_the_years_and_one_over_days_the_dates(place: Place, visit: Visits) -> None:
     midnight_ms = START_MS // 86_400_000 * 86_400_000
     place.film({"car": 6}, start_ms=midnight_ms, intervals=800, interval_s=86_400)
-    window = visit(place)  # in Berlin, where days that were stored whole do not begin
+    window = visit(place)  # in Berlin, where days that were stored as a whole do not begin
     page = window.open()
     page.locator("#range-chip").click()
     expect(page.locator("#timezone")).to_have_value("UTC")
@@ -275,7 +275,7 @@ def test_the_breakdown_the_week_and_the_sources_say_what_the_index_has(place: Pl
     line = page.locator("#sources .multiples tbody tr", has_text="West")
     expect(line.locator("td.number").first).to_have_text(f"{of_west:,}")
     expect(line.locator("svg rect.no-footage")).to_have_count(1)
-    # The table beneath has what the small bars are drawn from.
+    # The table below has the data of the small bars.
     page.locator("#sources summary").click()
     rows = page.locator("#sources details tbody tr")
     expect(rows).to_have_count(60)

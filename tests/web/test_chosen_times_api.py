@@ -1,4 +1,4 @@
-"""Hours and weekdays: what the clocks show counts, also where they change, in every answer alike."""
+"""Hours and weekdays: the displayed clock counts, also where it changes, the same in every answer."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ QUARTER_MS = 900_000
 
 @pytest.fixture(scope="module")
 def quarters(tmp_path_factory: pytest.TempPathFactory, make_place: Any) -> Iterator[Place]:
-    """A car and three frames in every quarter of an hour of four days, wherever clocks change."""
+    """A car and three frames in every quarter of an hour of four days, even where clocks change."""
     place = make_place(tmp_path_factory.mktemp("quarters"))
     for first_day in CLOCKS_CHANGE:
         count_hours(place, first_day, 4)
@@ -45,7 +45,7 @@ def quarters(tmp_path_factory: pytest.TempPathFactory, make_place: Any) -> Itera
 
 
 def is_chosen(ms: int, zone: str, hours: tuple[int, int] | None, weekdays: set[int]) -> bool:
-    """Look at the clock and the calendar on the wall."""
+    """Read the clock and the calendar on the wall."""
     local = datetime.datetime.fromtimestamp(ms / 1000, zoneinfo.ZoneInfo(zone))
     minute, day = local.hour * 60 + local.minute, local.isoweekday()
     first, end = hours or (0, 1440)
@@ -61,7 +61,7 @@ def query_of(hours: tuple[int, int] | None, weekdays: set[int]) -> str:
     return f"hours={times.hours_text or ''}&weekdays={','.join(map(str, times.weekdays))}"
 
 
-# The hour that comes twice, the one that is left out, a night over the change.
+# The hour that occurs twice, the skipped one, a night over the change.
 @pytest.mark.thorough
 @example("Europe/Berlin", "2024-10-26", (120, 180), set(), 3600)
 @example("Europe/Berlin", "2024-03-30", (120, 180), set(), 86_400)
@@ -113,7 +113,7 @@ def test_an_answer_says_which_times_it_has_counted(quarters: Place) -> None:
     selected = "timezone=Europe/Berlin&from=2024-12-30&to=2025-01-02"
     chart = get(quarters, f"/api/counts?{selected}&interval=900&hours=22:00-06:00&weekdays=2,1")
     assert (chart["hours"], chart["weekdays"]) == ("22:00-06:00", [1, 2])
-    # The early hours of a day are those of the night that began the day before.
+    # The early hours of a day belong to the night that began on the day before.
     nights = [
         [f"2024-12-{day}T22:00+01:00", f"{next_day}T06:00+01:00"]
         for day, next_day in ((30, "2024-12-31"), (31, "2025-01-01"))

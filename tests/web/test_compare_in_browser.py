@@ -1,4 +1,4 @@
-"""Comparing in a browser: by label, with the holes of both sides, and where they differ most in pictures."""
+"""Comparing in a browser: by label, with the gaps of both sides, and the largest differences in pictures."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ WEEK = "?metric=detections&interval=60&from=2024-05-01T08:00:00Z&to=2024-05-01T0
 
 @pytest.fixture
 def two_weeks(place: Place) -> Place:
-    """Six minutes a week apart: of the third only the week before has footage, of the fifth only this one."""
+    """Six minutes a week apart: only the week before has the third, only this one the fifth."""
     publish(
         place,
         records(START_MS, [4, 1, None, 2, 5, 6]),
@@ -36,7 +36,7 @@ def two_weeks(place: Place) -> Place:
 
 @pytest.fixture
 def two_models(place: Place) -> Place:
-    """The same frames as two models saw them: the second has found more cars, most in others, and no bus."""
+    """The same frames from two models: the second detected more cars, most in others, and no bus."""
     place.film({"car": 2, "bus": 2}, intervals=24, interval_s=60, seed=3)
     place.film({"car": 5}, intervals=24, interval_s=60, seed=2, model=OTHER)
     return place
@@ -50,7 +50,7 @@ def test_the_other_sides_line_breaks_at_its_own_holes_and_runs_on_over_ours(
     page = window.open(WEEK)
     other = page.evaluate("document.getElementById('chart').timeChart.view.other")
     minute = [round((one["start"] - START_MS) / 60_000) for one in other["rows"]]
-    assert minute == [0, 1, 2, 3, 5]  # over our hole, too
+    assert minute == [0, 1, 2, 3, 5]  # over our gap as well
     assert [one["known"]["value"] for one in other["rows"]] == [1, 10, 7, 4, 5]
     assert other["gaps"] == [[START_MS + 4 * 60_000, START_MS + 5 * 60_000]]
     assert window.chart_values()["a week earlier"] == [1, 10, 7, 4, 5]
@@ -66,7 +66,7 @@ def test_the_line_is_drawn_over_our_hole_and_not_over_its_own(two_weeks: Place, 
     page = window.open(WEEK)
 
     def inked(minute: int) -> int:
-        """How many pixels of a minute's column have the colour of the other side's line."""
+        """The number of pixels of a minute's column in the colour of the other side's line."""
         area = window.chart_area()
         width = (area["right"] - area["left"]) / 6
         return int(
@@ -109,7 +109,7 @@ def test_the_table_shows_what_lies_in_the_holes_of_each_side(two_weeks: Place, v
     rows = page.locator("#table-area tbody tr")
     expect(rows).to_have_count(6)
     cells = [row.locator("td").all_inner_texts() for row in rows.all()]
-    # Cars, all, a week earlier, frames: our hole has the week before beside it, and the other way round.
+    # Cars, all, a week earlier, frames: our gap has the week before next to it, and the other way round.
     assert cells[2] == ["no footage", "7", "\u2013"]
     assert cells[4] == ["5", "5", "no footage", "10"]
     page.locator("#table-area").get_by_role("button", name="a week earlier").click()
@@ -138,7 +138,7 @@ def test_differences_are_told_by_label_in_words_numbers_and_bars_of_what_both_ha
     expect(area.locator(".compare-labels tfoot td")).to_have_text(["13", "20", "\u22127", "\u221235%"])
     less, more = (rows.nth(n).locator(".bar").bounding_box() for n in (0, 1))
     assert less["width"] > more["width"]
-    assert less["x"] + less["width"] <= more["x"] + 1  # to the left of none, and to the right
+    assert less["x"] + less["width"] <= more["x"] + 1  # left of none, and right of it
     by_label = area.locator(".compare-labels")
     by_label.get_by_role("button", name="Label", exact=True).click()
     expect(by_label.locator("[aria-sort]")).to_have_text("Label")
@@ -228,7 +228,7 @@ def test_on_paper_each_difference_and_their_total_stand_once_and_nothing_over_th
         (one.text, other.text) for n, one in enumerate(words) for other in words[:n] if one.is_over(other)
     ]
     assert pairs == []
-    # The first page has the question and the chart with its axis, not the tiles alone.
+    # The first screen has the query and the chart with its axis, not only the tiles.
     first = [one.text for one in words if one.page == 1]
     assert first.index(next(one for one in first if "detections \u00b7" in one)) < first.index(
         next(one for one in first if one.endswith(" detections"))
@@ -296,7 +296,7 @@ def test_of_two_weeks_each_has_its_own_frame_also_where_nothing_was_found(
     expect(figures.nth(0)).to_contain_text("1 May 2024")
     expect(figures.nth(1)).to_contain_text("24 Apr 2024")
     assert figures.nth(0).locator(".box").count() > 0
-    assert figures.nth(1).locator(".box").count() == 0  # not one car: the bar has a frame all the same
+    assert figures.nth(1).locator(".box").count() == 0  # without a car, and yet the bar has a frame
     expect(figures.nth(1).locator("figcaption")).to_have_text("a week earlier: car \u00d7 0")
     figures.nth(1).locator("button").click()
     expect(dialog.locator(".lightbox-stage")).to_be_visible()

@@ -1,4 +1,4 @@
-"""The context bar: what the page shows, chosen in lists, a calendar and a few fields; by keyboard, too."""
+"""The context bar: the page's selection, chosen in lists, a calendar and a few fields; also by keyboard."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def entries(page: Page) -> int:
 
 
 def asked_for(window: Visit, route: str) -> list[str]:
-    """The requests of a route from now on."""
+    """The requests to a route from now on."""
     found: list[str] = []
     window.page.on("request", lambda one: found.append(one.url) if f"/{route}?" in one.url else None)
     return found
@@ -57,12 +57,12 @@ def test_three_ticks_are_one_choice(two_weeks: Place, visit: Visits) -> None:
         options.filter(has_text=name).click()
     expect(page.locator("#labels-chip")).to_contain_text("3 of 4")
     assert not asked
-    page.mouse.click(900, 500)  # beside the list: on the chart, which does not take it
+    page.mouse.click(900, 500)  # next to the list: on the chart, which does not receive it
     expect(page).to_have_url(re.compile(r"\?label=car&label=traffic\+light&label=bus" + REST))
     window.settled()
     assert entries(page) == before + 1
     assert len([one for one in asked if "by=source" not in one]) == 1
-    # Looked at and left as it was, it is no choice.
+    # Opening it without a change is no choice.
     page.locator("#labels-chip").click()
     options.filter(has_text="bus").click()
     options.filter(has_text="bus").click()
@@ -155,7 +155,7 @@ def test_the_calendar_marks_the_days_with_footage_and_two_days_make_a_range(
     expect(page).to_have_url(re.compile(r"from=2024-05-05T22:00:00Z&to=2024-05-08T22:00:00Z" + REST))
     assert entries(page) == before + 1
     window.settled()
-    # By keyboard: a week down, into the month after, and back.
+    # By keyboard: a week down, into the next month, and back.
     page.locator("#range-chip").click()
     page.locator(".day[tabindex='0']").focus()
     page.keyboard.press("ArrowDown")
@@ -252,7 +252,7 @@ def test_a_mistake_keeps_what_was_chosen_and_offers_what_would_do(place: Place, 
     window.settled()
     expect(page.locator("#notice")).to_be_hidden()
     expect(page).to_have_url(re.compile(r"\?label=bus" + REST))
-    # Without the notice's help, too: another choice by hand.
+    # Also without the notice's help: another choice by hand.
     page = window.open("?label=bus&interval=90", wait_for="#dashboard[data-state=failed]")
     window.choose("labels", "car")
     expect(page).to_have_url(re.compile(r"\?label=car&label=bus&interval=90" + REST))
@@ -315,7 +315,7 @@ def test_on_a_phone_the_filters_are_one_line_and_open_from_below(
     page = window.open("?source=east&label=car&label=person&metric=peak&interval=7200")
     chips: Any = page.locator("#context").bounding_box()
     assert chips["height"] < 60
-    assert chips["y"] + chips["height"] < 180  # below two lines with the pages
+    assert chips["y"] + chips["height"] < 180  # below two lines of pages
     page.locator("#labels-chip").tap()
     sheet: Any = page.locator("#labels-panel").bounding_box()
     assert (sheet["x"], sheet["width"]) == (0, size["width"])
@@ -347,7 +347,7 @@ def test_a_misspelt_label_is_mended_by_one_click(two_weeks: Place, visit: Visits
 def test_the_metric_is_what_suits_the_footage_until_one_is_chosen(two_weeks: Place, visit: Visits) -> None:
     window = visit(two_weeks)
     page = window.open()
-    expect(page).to_have_title(re.compile("^Mean per frame"))  # objects were not followed
+    expect(page).to_have_title(re.compile("^Mean per frame"))  # objects were not tracked
     expect(page.locator("#metric-chip")).to_be_hidden()
     window.choose_more("metric", "detections")
     expect(page).to_have_url(re.compile(r"\?metric=detections" + REST))
@@ -408,7 +408,7 @@ def test_addresses_and_codes_taken_from_the_page_show_the_same_in_every_time_zon
         copied = page.evaluate("navigator.clipboard.readText()")
         taken.append(html.unescape(copied.partition('src="')[2].partition('"')[0] or copied))
     page.locator("#pages a", has_text="Reports").click()
-    if "traffic" in HERE:  # else it is the only page of its section
+    if "traffic" in HERE:  # otherwise it is the only page of its section
         page.locator("#rooms a", has_text="Data").click()
     taken.append(
         html.unescape(page.locator("#code-embed").inner_text().partition('src="')[2].partition('"')[0])
@@ -438,7 +438,7 @@ def type_range(window: Visit) -> None:
 
 
 def numbers_of(window: Visit) -> list[str]:
-    """The digits of the numbers in the chart's table, row by row; each language writes them in its way."""
+    """The digits of the numbers in the chart's table, row by row; languages format them differently."""
     rows = window.page.locator("#table-area tr")
     expect(rows.last).to_contain_text(re.compile("Mean|Mittel|Total|Summe|Maximum"))
     cells = window.page.locator("#table-area td").all_text_contents()
@@ -495,7 +495,7 @@ def test_where_nothing_is_asked_for_the_address_and_the_links_name_the_time_zone
     expect(page).to_have_url(f"{window.url}/?timezone=Europe/Berlin")
     for link in page.locator("#pages a").all():
         expect(link).to_have_attribute("href", re.compile(r"\?timezone=Europe/Berlin$"))
-    page.goto(f"{window.url}/data")  # whose other links ask for nothing
+    page.goto(f"{window.url}/data")  # whose other links request nothing
     data = page.locator(":is(#pages, #rooms) a[href^='/data']").last
     expect(data).to_have_attribute("href", re.compile(r"/data\?timezone=Europe(/|%2F)Berlin$"))
     page.goto(f"{window.url}/?timezone=Europe/Berlin")
@@ -522,7 +522,7 @@ def test_what_the_page_chose_by_itself_stays_open_after_a_reload_and_the_way_bac
     expect(page.locator("#interval-chip")).to_be_hidden()
     expect(page.locator("#model-chip")).to_be_hidden()
     window.choose("sources", "West Road")
-    expect(page.locator("#sources-chip")).not_to_contain_text("Plaza")  # taken when the list has closed
+    expect(page.locator("#sources-chip")).not_to_contain_text("Plaza")  # applied when the list has closed
     window.settled()
     page.go_back()
     expect(page.locator("#sources-chip")).to_contain_text("Plaza")

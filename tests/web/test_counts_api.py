@@ -1,4 +1,4 @@
-"""What /api/models, /api/labels, /api/sources and /api/counts promise."""
+"""The promises of /api/models, /api/labels, /api/sources and /api/counts."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ def test_before_there_is_any_data_every_answer_is_empty_and_no_error(place: Plac
 def test_an_answer_reads_one_state_of_the_index_in_one_transaction(place: Place, asked: str) -> None:
     place.film({"car": 4, "bus": 1}, interval_s=60, intervals=30)
     client = place.app().test_client()
-    assert client.get("/api/v1/counts").status_code == 200  # what is read once is read
+    assert client.get("/api/v1/counts").status_code == 200  # each day is read once
     begun, here = [], threading.get_ident()
 
     def count(connection: Any) -> None:
-        if threading.get_ident() == here:  # the books are read beside it
+        if threading.get_ident() == here:  # the books are read as well
             begun.append(connection)
 
     event.listen(Engine, "begin", count)
@@ -193,7 +193,7 @@ def test_a_mean_is_never_rounded_to_nothing(place: Place) -> None:
 
 
 def test_nothing_there_and_nothing_filmed_are_told_apart(place: Place) -> None:
-    place.labels_to_count = ["car", "bus", "zebra"]  # what was counted and not seen is a zero
+    place.labels_to_count = ["car", "bus", "zebra"]  # a label that was counted and not seen is zero
     place.film({"car": 6}, intervals=6, interval_s=5, filmed=lambda position: position not in (2, 3))
     answer = get(place, "/api/counts?label=zebra&interval=5")
     (total,) = answer["totals"]
@@ -233,7 +233,7 @@ def test_labels_and_sources_may_be_named_several_times_or_not_at_all(place: Plac
         "2024-05-01T08:00:30Z",
         "2024-05-01T08:00:30",  # UTC unless the deployment has another time zone
         "2024-05-01T10:00:30%2B02:00",
-        "2024-05-01T10:00:30+02:00",  # a plus that nobody escaped
+        "2024-05-01T10:00:30+02:00",  # a plus without escaping
         "2024-05-01 08:00:30.000",
     ],
 )

@@ -1,4 +1,4 @@
-"""Zero, no footage, not measured, and filmed but not analysed are told apart: in a browser."""
+"""Zero, no footage, not measured, and filmed but not analysed are shown differently: in a browser."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ QUERY = "?timezone=UTC&interval=60&from=2024-05-01T08:00Z&to=2024-05-01T08:07Z"
 
 
 def tell_apart(place: Place) -> None:
-    """Fill minutes: cars, a zero, a gap, 3 s of footage, one that waits, too weak to follow, too slow."""
+    """Fill minutes: cars, a zero, a gap, 3 s of footage, a waiting one, too weak to follow, too slow."""
     where: dict[str, Any] = {"model": "m", "source": "gate", "interval_s": 60}
 
     def count(minute: int, label: str, detections: int, objects: int | None, tracked: int | None) -> Any:

@@ -1,4 +1,4 @@
-"""Data & API, the page of the API and the chart alone: what others build on, tried as they would."""
+"""Data & API, the page of the API and the chart alone: tried in the way of developers."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_a_route_can_be_tried_on_the_page_of_the_api_and_one_finds_back(
     page.locator("#operations-Counts-counts .execute").click()
     answered = page.locator("#operations-Counts-counts .live-responses-table .response-col_status")
     expect(answered.last).to_contain_text("200")
-    page.evaluate("scrollTo(0, 0)")  # what the bar at the top happens to cover half is no small target
+    page.evaluate("scrollTo(0, 0)")  # a target that the top bar happens to cover is not small
     cdp = window.context.new_cdp_session(page)
     cdp.send("Runtime.evaluate", {"expression": axe})
     found = page.evaluate(
@@ -105,7 +105,7 @@ def test_a_route_can_be_tried_on_the_page_of_the_api_and_one_finds_back(
 
 
 def leave_out_most_routes(route: Route) -> None:
-    """Describe the routes of one video's jobs alone."""
+    """Describe only the routes of one video's jobs."""
     described = route.fetch().json()
     described["paths"] = {path: one for path, one in described["paths"].items() if "{video_id}/jobs" in path}
     route.fulfill(json=described)
@@ -120,7 +120,7 @@ def test_the_page_of_the_api_asks_for_nothing_that_the_policy_forbids(
         "window.forbidden = []; document.addEventListener('securitypolicyviolation',"
         " (event) => window.forbidden.push([event.violatedDirective, event.blockedURI, event.sourceFile]));"
     )
-    if not THOROUGH:  # all of some 150 routes take seconds to draw
+    if not THOROUGH:  # drawing all of some 150 routes takes seconds
         window.page.route("**/openapi.json", leave_out_most_routes)
     page = window.open(path, wait_for="#operations-Videos-ask_video_job")
     page.locator("#operations-Videos-ask_video_job .opblock-summary-control").click()

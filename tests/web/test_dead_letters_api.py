@@ -1,4 +1,4 @@
-"""What could not be detected is told frame by frame: the picture, what was wrong, and what mends it."""
+"""Frames that could not be detected are listed one by one: picture, error, and remedy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from frametally.undo_records import Tombstone
 
 @pytest.fixture
 def spoiled(place: Place) -> Place:
-    """A minute of a gate that was counted, and three messages behind it that came to nothing."""
+    """A counted minute of a gate, and after it three messages that failed."""
     publish_lines(place, make_lines("gate", frames=12))
     later = make_lines("gate", frames=2, start_ms=START_MS + 60_000)
     put_dead_letters(
@@ -99,5 +99,5 @@ def test_all_frames_may_be_dead_and_none_counted(place: Place) -> None:
     lost = "no object 'images/x' in file:///srv/footage/store"
     put_dead_letters(place, [(line, "missing", lost) for line in make_lines("gate", frames=3)])
     reasons = [one["reason"] for one in get(place, "dead-letters")["dead_letters"]]
-    assert reasons == ["the store does not have this frame"] * 3  # where the store is, is nobody's business
+    assert reasons == ["the store does not have this frame"] * 3  # the store's address is secret
     assert msgspec.json.decode(place.app().test_client().get("/api/v1/models").data) == {"models": []}

@@ -21,7 +21,7 @@ NAME = "Gate <img src=x onerror=alert(1)>"
 
 @pytest.fixture
 def spoiled(place: Place) -> Place:
-    """A gate that was counted; then a frame with other bytes, one that is gone, and a message of nothing."""
+    """A counted gate; then a frame with other bytes, one that is gone, and an unreadable message."""
     lines = make_lines("gate", frames=60)
     publish_lines(place, lines)
     put_manifest(place, lines[0], lines[-1], NAME)

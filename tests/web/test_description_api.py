@@ -1,4 +1,4 @@
-"""The API is what its description says: checked by schemathesis, by OpenAPI's own schema, and by hand."""
+"""The API matches its description: checked by schemathesis, by OpenAPI's own schema, and by hand."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ from frametally_web.requests.problems import MEANINGS
 
 UNDESCRIBED = {
     ("GET", "/metrics"),  # for Prometheus: docs/metrics.md
-    ("OPTIONS", "/api/v1/uploads/{}"),  # as that of all uploads
-    ("POST", "/api/v1/uploads/{}"),  # stands for PATCH and DELETE, where a proxy knows neither
+    ("OPTIONS", "/api/v1/uploads/{}"),  # like that of all uploads
+    ("POST", "/api/v1/uploads/{}"),  # replaces PATCH and DELETE where a proxy knows neither
 }
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,7 +54,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope="module")
 def described(tmp_path_factory: pytest.TempPathFactory, make_place: Any) -> Any:
-    """The description of a dashboard with some footage, over which requests go."""
+    """The description of a dashboard with some footage, for generated requests."""
     place: Place = make_place(tmp_path_factory.mktemp("described"))
     publish_lines(place, make_lines("gate", frames=120), objects=1, analysed_fps=5.0)
     app = place.app(stream_s=0.05, max_streams=100, web_hosts="testserver")
@@ -206,7 +206,7 @@ def test_nothing_that_a_viewer_reads_names_a_setting(place: Place) -> None:
 
 @cache
 def documents() -> dict[str, str]:
-    """Make the documents in a process of their own, by their files."""
+    """Make the documents in a separate process, by their files."""
     program = (
         "import api_files, json; print(json.dumps({str(k): v for k, v in api_files.documents().items()}))"
     )
@@ -280,7 +280,7 @@ def test_a_downloaded_collection_asks_the_server_that_it_came_from(place: Place,
 @pytest.mark.thorough
 @pytest.mark.parametrize("command_line", ["up", "serve --alone"])
 def test_a_run_of_the_postman_collection_has_no_failures(tmp_path: Path, command_line: str) -> None:
-    """Also where nothing was set up but footage: no channel, and no leg of a junction."""
+    """Also with nothing set up except footage: no channel, and no leg of a junction."""
     node = shutil.which("node")
     if node is None:
         pytest.skip("needs Node.js")

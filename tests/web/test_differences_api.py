@@ -1,4 +1,5 @@
-"""How far two sides are apart: in what both have seen, by label, and where most, as on the command line."""
+"""How far two sides differ: in their common footage, by label, and the largest ones, as on the
+command line."""
 
 from __future__ import annotations
 
@@ -81,13 +82,13 @@ def test_two_models_differ_where_one_has_found_a_label_that_the_other_never_has(
         ("car", 0, 1),
     ]
     assert (body["model"], body["other_model"], body["only_here"]) == ("m", "other", 1)
-    # A label that only the other model knows is a zero of this one, and no mistake.
+    # A label that only the other model knows is zero in this one, not an error.
     assert labels_of(ask(place, f"{RANGE}&model=m&label=bus&compare=model:other")) == [("bus", 0, 3)]
 
 
 def test_what_is_not_known_of_a_side_is_no_difference(place: Place) -> None:
     gate = make_lines("gate", frames=24)
-    publish_lines(place, gate)  # objects were not followed
+    publish_lines(place, gate)  # objects were not tracked
     body = ask(place, "interval=60&metric=objects&compare=previous")
     assert body["most"] == []
     pairs = [Pair(bar, "car", _Value(value), _Value(3)) for bar, value in enumerate((None, 1))]

@@ -1,4 +1,4 @@
-"""Errors are problem documents that tell nothing of the inside, and every answer has the security headers."""
+"""Errors are problem documents without internal details, and every answer has the security headers."""
 
 from __future__ import annotations
 
@@ -347,7 +347,7 @@ def test_a_503_names_the_part_that_is_away_and_not_where_it_runs(
         AWAY[part]()
     problem = problem_of(away.value)
     assert problem.detail == f"{part} is not responding at the moment."
-    # As what pickles it does.
+    # Like Python's pickle.
     assert copy.copy(away.value).part == away.value.part
 
 

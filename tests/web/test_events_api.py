@@ -1,4 +1,4 @@
-"""The books and what changes in them: told while the work goes on, by only so many streams at once."""
+"""The books and their changes: reported while the work goes on, by a limited number of streams."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def listen(url: str, path: str = "/api/v1/events") -> HTTPResponse:
 
 
 def events(stream: HTTPResponse, *, with_beats: bool = False) -> Iterator[tuple[str, Any]]:
-    """News of a stream as they come, or its beats alone."""
+    """Live news of a stream, or only its beats."""
     kind = ""
     for line in stream:
         name, _, value = line.decode().strip().partition(": ")
@@ -84,7 +84,7 @@ def test_a_publication_is_told_of_and_so_are_the_new_books(place: Place, serving
 
 
 class HeldLedger:
-    """A ledger whose refresh takes until it may go on, as that of a large store does."""
+    """A ledger whose refresh waits for the test, like that of a large store."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
@@ -214,7 +214,7 @@ def test_what_is_no_question_for_events_is_answered_as_on_every_route(
 
 @pytest.mark.thorough
 def test_no_answer_that_a_thread_gives_goes_on(place: Place) -> None:
-    """a2wsgi would read it to its end, whether or not anybody still listens."""
+    """a2wsgi would read it to its end, even if the client has gone."""
     publish_lines(place, make_lines("gate", frames=24))
     app = place.app()
     whole: list[bool] = []
@@ -276,7 +276,7 @@ def test_runs_come_newest_first_with_what_was_checked(place: Place) -> None:
 
 
 class Hanging:
-    """An index that answers nothing until it is told to."""
+    """An index that waits with its answers for the test."""
 
     def __init__(self, index: CountIndex) -> None:
         self._index = index

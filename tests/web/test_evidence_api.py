@@ -1,4 +1,4 @@
-"""The proof behind a number: its frames, their pictures, and the boxes that were counted."""
+"""The proof behind a number: its frames, their pictures, and the counted boxes."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_evidence_is_of_the_range_the_labels_and_the_sources_asked_for(place: Pl
 
 @pytest.mark.thorough
 def test_a_confidence_is_compared_as_the_whole_number_that_is_stored(place: Place) -> None:
-    # One box of 0.2499 stands in every line, below the default of 0.25.
+    # Every line has one box of 0.2499, below the default of 0.25.
     place.film({"car": 6}, intervals=1)
     (frame,) = evidence(place)["frames"]
     (looser,) = evidence(place, count_min_confidence=0.2499)["frames"]
@@ -152,7 +152,7 @@ NO_FRAME = "media/secret.json"
 
 
 class RecordingStore:
-    """Notes what is asked for."""
+    """Records the requests."""
 
     def __init__(self, store: ObjectStore) -> None:
         self._store = store

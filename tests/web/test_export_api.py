@@ -1,4 +1,4 @@
-"""What is on the screen, as a file: the same numbers, gaps and zeros told apart, safe to open."""
+"""The screen's content as a file: the same numbers, gaps distinct from zeros, safe to open."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def export(place: Place, query: str) -> Any:
 
 @pytest.fixture
 def filmed(place: Place) -> Place:
-    """Two sources, a gap of two minutes in one of them."""
+    """Two sources, one with a gap of two minutes."""
     gate = [
         line
         for line in make_lines("gate", frames=120)
@@ -297,7 +297,7 @@ def test_what_was_filmed_and_not_analysed_is_no_gap(filmed: Place) -> None:
 def test_an_outage_within_a_minute_is_not_footage_that_waits(
     filmed: Place, interval: int, waits_s: list[int]
 ) -> None:
-    """A camera was there for ten seconds, was away for ten, and one frame came after."""
+    """A camera was on for ten seconds, off for ten, and one frame came after."""
     for info in list(filmed.store.list(keys.MEDIA)):
         filmed.store.delete(info.key)
     away_ms = START_MS + 120_000 + 9_800
@@ -320,7 +320,7 @@ def test_an_outage_within_a_minute_is_not_footage_that_waits(
 def test_a_default_export_has_torn_footage_at_the_ends_of_a_source_and_says_so(
     tmp_path: Path, make_place: Any, file_format: str, counted: bool, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """A minute before and a minute after what is counted, and a source of which no frame could be read."""
+    """A minute before and a minute after the counts, and a source with only unreadable frames."""
     place: Place = make_place(tmp_path)
     good = make_lines("gate", frames=60, step_ms=1000, start_ms=START_MS + 60_000)
     torn = [

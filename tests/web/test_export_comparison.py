@@ -1,4 +1,4 @@
-"""A comparison as a file: both sides beside each other, the differences, and the holes of each side."""
+"""A comparison as a file: both sides next to each other, the differences, and the gaps of each side."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MINUTE_MS = 60_000
 def records(
     start_ms: int, values: list[int | None], label: str = "car", **where: Any
 ) -> tuple[list[IntervalCount], list[Coverage]]:
-    """A minute each: None was not filmed, 0 has nothing of the label."""
+    """A minute each: None has no footage, 0 has nothing of the label."""
     common = {"model": "m", "source": "gate", "interval_s": 60, **where}
     counts, coverage = [], []
     for n, value in enumerate(values):
@@ -67,7 +67,7 @@ def rows_of(data: bytes) -> list[dict[str, str]]:
 
 @pytest.fixture
 def two_weeks(place: Place) -> Place:
-    """The same five minutes a week apart, with a hole on each side, and a bus in the first week alone."""
+    """The same five minutes a week apart, with a gap on each side, and a bus only in the first week."""
     publish(
         place,
         records(START_MS, [4, None, 7, 0, 5]),
@@ -96,7 +96,7 @@ def test_both_sides_stand_in_a_row_with_the_difference_and_each_has_its_own_hole
     ]  # fmt: skip
     assert {row["compared_with"] for row in rows} == {"a week earlier"}
     assert cars[0]["other_start_local"] == "2024-04-24T08:00:00"
-    # What the other side alone has is there, too.
+    # Rows of only the other side are included as well.
     buses = [row for row in rows if row["label"] == "bus"]
     assert (buses[1]["detections"], buses[1]["other_detections"]) == ("", "6")
     assert len(buses) == 5
@@ -163,7 +163,7 @@ def test_the_same_clock_times_lie_beside_each_other_over_a_change_of_clocks() ->
     for hour in range(24):
         there_ms = side.beside_ms(from_ms + hour * HOUR_MS)
         clocks.append(None if there_ms is None else local_time(there_ms, zone).strftime("%d %H:%M"))
-    # Clocks went from 02:00 to 03:00 that day: nothing of it lies beside two o'clock.
+    # Clocks went from 02:00 to 03:00 that day: nothing of it is next to two o'clock.
     assert clocks == [None if hour == 2 else f"31 {hour:02}:00" for hour in range(24)]
 
 

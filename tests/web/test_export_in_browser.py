@@ -1,4 +1,4 @@
-"""What is on the screen leaves as files, as a picture and as a link; hostile names come along unharmed."""
+"""The screen's content as files, as a picture and as a link; hostile names stay harmless."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_the_picture_shows_the_chart_with_its_title_and_what_it_rests_on(
     picture = cv2.imread(str(path))
     assert path.name == "frametally.png"
     assert picture.shape[1] > 700
-    # The first label's colour is in it, as bars: many of its pixels.
+    # It contains the bars in the first label's colour: many of its pixels.
     blue = (abs(picture.astype(int) - [0xB2, 0x72, 0x00]).sum(axis=2) < 12).sum()
     assert blue > 5000
 

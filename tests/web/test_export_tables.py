@@ -1,4 +1,4 @@
-"""An export is a table for people too: dates that a spreadsheet takes as dates, names, nothing that runs."""
+"""An export is also a table for people: dates for spreadsheets, names, and nothing that runs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def open_book(place: Place, query: str) -> tuple[Workbook, list[dict[str, Any]]]
 
 @pytest.fixture
 def filmed(place: Place) -> Place:
-    """Two sources with names of their own, a gap of a minute, objects that are not known."""
+    """Two sources with full names, a gap of a minute, unknown numbers of objects."""
     gate = [line for line in make_lines("gate", frames=60) if line.captured_at_ms // 60_000 % 5 != 2]
     yard = make_lines("yard", frames=12, seed=4, time_source="file_time")
     publish_lines(place, gate + yard, objects=1, analysed_fps=1.0)
@@ -189,7 +189,7 @@ def test_texts_and_dates_that_a_workbook_cannot_hold_are_cut_and_written_out(tmp
 def test_a_big_export_is_not_held_in_memory_as_a_file(
     place: Place, file_format: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is written goes to a file beyond a megabyte; what is sent is read from it piece by piece."""
+    """Beyond a megabyte, output goes to a file, and is sent from it piece by piece."""
     coverage = [
         Coverage(model="m", source="gate", interval_start_ms=START_MS + n * 60_000, interval_s=60, frames=1)
         for n in range(12_000)

@@ -1,4 +1,4 @@
-"""The times of an export's rows are instants: each once, in order, on the days on which clocks change too."""
+"""The times of an export's rows are instants: each once, in order, even on days when clocks change."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CHANGES = [
 
 
 def film_round(place: Place, change: str, hours: int) -> tuple[int, int]:
-    """Publish a frame a minute from some hours before a moment to as many after it."""
+    """Publish a frame a minute from some hours before a time to as many after it."""
     middle_ms = (Moment.fromisoformat(change) - EPOCH) // MILLISECOND
     from_ms, to_ms = middle_ms - hours * HOUR_MS, middle_ms + hours * HOUR_MS
     coverage = [
@@ -74,7 +74,7 @@ def test_rows_follow_each_other_over_a_change_of_clocks_in_every_format(
             answer = client.get(f"/api/v1/export?{query}")
             assert answer.status_code == 200, answer.text
             rows = rows_of(answer.data, file_format)
-            # In UTC: between two times of one zone Python compares what the clocks show.
+            # In UTC: Python compares two times of one zone by their wall-clock values.
             read.append([(start.astimezone(datetime.UTC), end.astimezone(datetime.UTC), frames)
                          for start, end, frames in rows])  # fmt: skip
         assert read[0] == read[1] == read[2]

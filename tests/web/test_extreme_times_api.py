@@ -1,4 +1,4 @@
-"""Every route answers a range that ends where time does: with what there is, or a 400 that names it."""
+"""Every route answers a range that ends at the end of time: with the data, or a 400 that names it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_some_routes_have_ranges() -> None:
 def test_no_end_of_a_range_makes_a_route_fail(filmed: Place, path: str) -> None:
     client = filmed.app().test_client()
     ends = [{"from": one} for one in EXTREMES] + [{"to": one} for one in EXTREMES]
-    # Of all pairs a third, in which each has its turn as either end.
+    # A third of all pairs, in which each value has its turn at either end.
     ends += [{"from": one, "to": other} for one, other in [*itertools.product(EXTREMES, repeat=2)][::3]]
     formats = ("csv", "json", "parquet") if path == "/export" else ("",)
     for number, end in enumerate(ends):
@@ -60,7 +60,7 @@ def test_no_end_of_a_range_makes_a_route_fail(filmed: Place, path: str) -> None:
         assert answer.status_code in (200, 400), f"{query}: {answer.text}"
         if answer.status_code == 400:
             assert answer.json is not None
-            # What is compared lies before a range, perhaps before all time.
+            # The compared time is before the range, perhaps before all time.
             assert answer.json["parameter"] in ({"from", "to", "compare"} & ROUTES[path]), query
 
 

@@ -1,4 +1,4 @@
-"""The page brings the first answers of its question: those of the API, for this visitor, and never late."""
+"""The page contains the first answers of its query: the API's, for this visitor, and never late."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ROUTES = ["counts", "evidence", "catalogue", "summary"]
 
 @pytest.fixture
 def filmed(place: Place, monkeypatch: pytest.MonkeyPatch) -> Place:
-    """Two sources; a busy machine has all the time it needs for the first answers."""
+    """Two sources; a busy machine has enough time for the first answers."""
     monkeypatch.setattr("frametally_web.pages.MOST_S", 60)
     east = place.film({"car": 6, "bus": 2}, source="east", name="East", seed=1)
     place.film({"car": 3, "</script><b>": 9}, source="west", seed=2, also=east)
@@ -89,7 +89,7 @@ def test_while_the_index_is_away_the_page_comes_without_answers(filmed: Place) -
 
 
 class SilentIndex:
-    """An index that answers nothing before the time limit of a question ends."""
+    """An index that does not answer before the time limit of a query."""
 
     def __getattr__(self, name: str) -> Any:
         while seconds_left() is not None:

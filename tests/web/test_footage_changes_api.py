@@ -1,4 +1,5 @@
-"""Footage is forgotten, retimed and renamed by the API: what that would do first, then in a thread."""
+"""Footage is deleted, retimed and renamed by the API: first the expected effect, then the change
+in a thread."""
 
 from __future__ import annotations
 
@@ -157,7 +158,7 @@ def test_a_dashboard_that_changes_nothing_refuses_and_resumes_nothing(
 
 
 def note_change(place: Place) -> None:
-    """As a server leaves it that was killed when it had begun."""
+    """As left by a server that was killed after it had begun."""
     gate = media_of_source(place.store, "gate")
     change = mending.plan_retiming(gate, "Gate", start_ms=START_MS + DAY_MS, delete=False)
     place.store.put(change.key, encode(change))

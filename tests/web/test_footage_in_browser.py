@@ -1,4 +1,4 @@
-"""The page of footage: it shows what would change, changes it by a button, and leads to the history."""
+"""The page of footage shows the effect of a change, makes it by a button, and links to the history."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_a_source_gets_a_time_zone_and_its_chart_has_these_clocks(
     dialog = dialog_of(page, "Set the time zone")
     dialog.get_by_label("Time zone").fill("Mars/Base")
     dialog.get_by_role("button", name="Show what would change").click()
-    expect(dialog.get_by_label("Time zone")).to_be_focused()  # the browser says why there
+    expect(dialog.get_by_label("Time zone")).to_be_focused()  # the browser gives the reason there
     dialog.get_by_label("Time zone").fill("Asia/Tokyo")
     confirm(dialog, "Set time zone", "2024-05-01 17:00:00 JST", "No stored count changes.")
     dialog.get_by_role("button", name="Close").click()
@@ -152,7 +152,7 @@ def test_a_change_that_was_cut_is_named_and_finished_from_the_page(
     page = visit(filmed).open("footage?source=gate", wait_for=READY)
     gate = media_of_source(filmed.store, "gate")
     change = mending.plan_retiming(gate, "Gate", start_ms=START_MS + DAY_MS, delete=False)
-    filmed.store.put(change.key, encode(change))  # as a server leaves it that was killed
+    filmed.store.put(change.key, encode(change))  # as left by a killed server
     page.reload()
     expect(page.locator("#interrupted")).to_contain_text("Interrupted: retime of Gate.")
     picture(page, "footage-interrupted")

@@ -1,4 +1,4 @@
-"""What has just been counted is proved at once and as a whole: the ledger knows what the index has."""
+"""New counts have a complete proof at once: the ledger knows all that the index has."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_the_frames_of_what_was_counted_a_moment_ago_are_found(place: Place) -> 
 
 
 class HeldLedger:
-    """A ledger that can be held up, and broken, while it reads the store."""
+    """A ledger that tests can delay and break while it reads the store."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger

@@ -1,4 +1,4 @@
-"""What the dashboard's folder says about itself is so, and its libraries are the ones that were chosen."""
+"""The dashboard's README and settings are correct, and its libraries are the chosen ones."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ def test_nothing_but_what_pages_are_made_of_is_served(place: Place) -> None:
 
 
 def copied(place: Path) -> Path:
-    """A copy of the dashboard's folder where nothing has been made."""
+    """A copy of the dashboard's folder without built files."""
     ignored = shutil.ignore_patterns("node_modules", "build", "built", "__pycache__")
     return Path(shutil.copytree(FOLDER, place / "web", ignore=ignored))
 
@@ -216,7 +216,7 @@ else:
 
 
 def fake_npm(place: Path, *, works: bool = True) -> str:
-    """A stand-in for npm, as a PATH: it installs what is installed for this checkout."""
+    """A stand-in for npm, as a PATH: it installs this checkout's installed packages."""
     installed = FOLDER / "build" / "node_modules"
     if not installed.is_dir():
         pytest.skip("the page cannot be made here: run python simple_frontend/fetch_assets.py")
@@ -233,14 +233,14 @@ def built_in(folder: Path) -> dict[str, bytes]:
 
 
 def script_of(folder: Path, name: str = "answers.js") -> str:
-    """The file that a page's script is in."""
+    """The file with a page's script."""
     manifest = json.loads((folder / "frametally_web/static/built/manifest.json").read_text("utf-8"))
     return str(manifest["files"][name]["file"])
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder whose page is made."""
+    """A folder with a built page."""
     place = tmp_path_factory.mktemp("built")
     folder = copied(place)
     done = fetch(folder, fake_npm(place))
@@ -264,7 +264,7 @@ def test_the_same_sources_make_the_same_bytes_and_then_nothing_is_done(made_fold
     name = script_of(made_folder)
     damaged = made_folder / "frametally_web/static/built" / name
     damaged.write_bytes(first[name][:3])
-    assert fetch(made_folder, "/nonexistent").returncode == 0  # of what was fetched before: no npm is asked
+    assert fetch(made_folder, "/nonexistent").returncode == 0  # of the earlier download: npm is not used
     assert built_in(made_folder) == first
 
 

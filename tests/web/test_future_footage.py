@@ -1,4 +1,4 @@
-"""A clip dated in the future does not stretch the range of charts that nobody chose a range for."""
+"""A clip dated in the future does not stretch the default range of charts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ YEARS_MS = 9 * 366 * 24 * HOUR_MS
 
 
 def film_now_and_then(place: Place, *, source_then: str) -> tuple[int, int]:
-    """Film an hour that ends now, and a minute in nine years; return when that ends and this begins."""
+    """Film an hour that ends now, and a minute in nine years; return the end of the first and the start of
+    the second."""
     end_ms = int(time.time() * 1000) // HOUR_MS * HOUR_MS - 24 * HOUR_MS
     then_ms = end_ms + YEARS_MS
     then = place.film({"car": 3}, source=source_then, intervals=1, interval_s=60, start_ms=then_ms)
@@ -39,7 +40,7 @@ def test_a_range_that_nobody_chose_ends_before_footage_of_the_future(place: Plac
     assert not [
         row for row in rows if row.startswith("20") and int(row[:4]) > time.gmtime(end_ms / 1000).tm_year
     ]
-    # It is there for those that ask for it, and where there is nothing else.
+    # It is shown if you ask for it, and if there is nothing else.
     assert ask(f"counts?to={then_ms + 60_000}")["to_ms"] == then_ms + 60_000
     assert ask(f"counts?from={end_ms + HOUR_MS}")["to_ms"] == then_ms + 60_000
     if source_then == "yard":

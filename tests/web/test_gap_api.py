@@ -1,4 +1,4 @@
-"""A hole is explained: from when to when, the frames at both its ends, and what the books say of it."""
+"""A gap is explained: its start and end, the frames at both ends, and the state of the books."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def holed(place: Place) -> tuple[Place, list[FrameDetections]]:
         for start_ms in (START_MS, START_MS + HOUR_MS, START_MS + 80 * HOUR_MS)
         for line in make_lines("gate", frames=60, start_ms=start_ms, seed=start_ms % 97)
     ]
-    # The frame before the hole shows nothing, and is shown.
+    # The frame before the gap shows nothing, and is displayed.
     place_of_last = 59
     lines[place_of_last] = FrameDetections(
         **{name: getattr(lines[place_of_last], name) for name in lines[0].__struct_fields__}

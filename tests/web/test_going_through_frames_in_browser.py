@@ -1,4 +1,4 @@
-"""Going through a bar's frames: large, near, the empty ones too, from the peak, played, by a stroke."""
+"""Browsing a bar's frames: large, near, the empty ones as well, from the peak, played, by swiping."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BAR = "?metric=detections&interval=300&at=2024-05-01T08:00:00Z"
 
 
 def film(place: Place, frames: int = 60, step_ms: int = 5000) -> list[int]:
-    """Frames of one bar, all of them in the store; gives how many boxes count in each."""
+    """Frames of one bar, all of them in the store; return the number of counted boxes in each."""
     lines = make_lines("gate", frames=frames, step_ms=step_ms)
     publish_lines(place, lines)
     for line in lines:
@@ -28,7 +28,7 @@ def film(place: Place, frames: int = 60, step_ms: int = 5000) -> list[int]:
 
 
 def number(page: Page) -> int:
-    """Which frame of the bar is looked at, from 1."""
+    """The position of the displayed frame in the bar, from 1."""
     found = re.search(r"No\. (\d+)", page.locator(".proof-caption").inner_text())
     return int(found[1])
 
@@ -57,7 +57,7 @@ def test_the_large_view_goes_through_all_frames_of_the_bar(place: Place, visit: 
     expect(following).to_be_disabled()
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
-    expect(page.locator(".proof-viewer")).to_be_focused()  # its picture has gone meanwhile
+    expect(page.locator(".proof-viewer")).to_be_focused()  # its picture has disappeared meanwhile
 
 
 @pytest.mark.thorough
@@ -106,7 +106,7 @@ def test_a_bar_of_zero_shows_the_frames_that_were_looked_at(place: Place, visit:
     expect(page.locator(".proof-caption")).to_contain_text("nothing counted")
     expect(page.locator(".proof-caption")).to_contain_text("No. 1 of 60")
     expect(page.locator(".proof-stage .picture.loaded")).to_be_visible()
-    # A link leads there, too.
+    # A link goes there as well.
     other = visit(place).open(page.url.partition("/")[2].partition("/")[2].partition("/")[2])
     expect(other.locator(".proof-caption")).to_contain_text("No. 1 of 60")
 
@@ -182,7 +182,7 @@ def test_a_bar_is_played_to_its_end_and_its_sum_grows_to_its_value(place: Place,
         "new MutationObserver(() => window.sums.push(Number.parseInt(counter.textContent)))"
         ".observe(counter, {childList: true})"
     )
-    expect(counter).not_to_have_text(str(total))  # it waits to be asked, whoever prefers no motion or not
+    expect(counter).not_to_have_text(str(total))  # it waits for a click, with or without reduced motion
     page.locator(".proof-viewer").focus()
     page.keyboard.press("k")
     expect(page.get_by_role("button", name="Pause")).to_be_visible()
@@ -208,7 +208,8 @@ def test_a_step_by_hand_stops_playing(place: Place, visit: Visits) -> None:
 
 
 def swipe(page: Page, target: Locator, across: int) -> None:
-    """A finger's stroke over an element; it rests before it is lifted, as what is flung takes no tap."""
+    """A finger's stroke over an element; it rests before it is lifted, because a flick does not count as a
+    tap."""
     box = target.bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     session = page.context.new_cdp_session(page)

@@ -1,4 +1,4 @@
-"""The page lives: it grows with the counts, says within seconds what is wrong, and mends itself."""
+"""The live page: it grows with the counts, reports faults within seconds, and recovers by itself."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_no_page_asks_for_anything_beside_its_stream_while_nobody_touches_it(
     for path, page in pages.items():
         page.goto(f"{url}{path}", wait_until="domcontentloaded")
     for page in pages.values():
-        page.wait_for_timeout(1_000)  # the last answers come
+        page.wait_for_timeout(1_000)  # the last answers arrive
     for path, page in pages.items():
         page.on("request", partial(note, path))
     page.wait_for_timeout(20_000)
@@ -73,7 +73,7 @@ def test_an_index_that_hangs_is_said_too(place: Place, visit: Visits, serving: C
     place.film({"car": 6})
     window = visit(place, url=serving(place.app(max_streams=0)))
     page = window.open()
-    page.route("**/healthz", lambda route: None)  # no answer comes
+    page.route("**/healthz", lambda route: None)  # no answer arrives
     expect(page.locator("#notice")).to_contain_text("takes too long")
     page.unroute("**/healthz")
     expect(page.locator("#notice")).to_be_hidden()
@@ -137,7 +137,7 @@ def test_at_every_width_the_strip_says_how_many_things_need_somebody_with_a_butt
     page = window.open("data", wait_for=".health-state")
     state = page.locator("#health-strip .health-state")
     expect(state).to_have_text("2 things need you")
-    expect(state).to_have_attribute("data-state", "behind")  # green only where nobody has to act
+    expect(state).to_have_attribute("data-state", "behind")  # green only if no one has to act
     assert state.evaluate("(said) => said.scrollWidth <= said.clientWidth && said.clientWidth > 100")
     box = state.bounding_box()
     assert box["x"] >= 0
@@ -185,7 +185,7 @@ def test_what_is_selected_comes_along_from_page_to_page_and_back(place: Place, v
     page = window.open("?label=car&interval=5&timezone=Asia/Kolkata&at=2024-05-01T08:00:00Z")
     for name in ("Health", "Reports", "Data & API", "Health", "Answers"):
         page.get_by_role("navigation").get_by_role("link", name=name).click()
-        if name == "Reports":  # which leads to a page that asks for one source and one day
+        if name == "Reports":  # which links to a page for one source and one day
             continue
         expect(page).to_have_url(re.compile(r"label=car&interval=5&timezone=Asia(/|%2F)Kolkata" + REST))
     window.settled()
@@ -193,7 +193,7 @@ def test_what_is_selected_comes_along_from_page_to_page_and_back(place: Place, v
 
 
 def books_of(**frames: Any) -> dict[str, Any]:
-    """Books of one source, settled at 600 frames but for what is given."""
+    """Books of one source, settled at 600 frames except for the given values."""
     source = {
         **{"source": "gate", "name": "Gate", "expected": 600, "announced": 600, "detected": 600},
         **{

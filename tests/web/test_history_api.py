@@ -1,4 +1,4 @@
-"""`/api/history`: the runs that made a number, what each changed, and why."""
+"""`/api/history`: the runs behind a number, the change of each, and its reason."""
 
 from __future__ import annotations
 

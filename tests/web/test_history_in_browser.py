@@ -1,4 +1,4 @@
-"""From a bar to the runs that made it: each shows the right reason, and the frames that came or went."""
+"""From a bar to its runs: each shows the right reason, and the frames that were added or removed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which stored interval a query reads, and how long its bars are."""
+"""The stored interval that a query reads, and the length of its bars."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_bars_divide_the_hours_that_are_asked_for(hours: tuple[int, int], days: 
 def test_the_coarsest_stored_interval_that_divides_what_is_asked_for_is_read() -> None:
     assert bars.base_of([1, 60, 900], 3600, 0, 7_200_000) == 900
     assert bars.base_of([1, 60, 900], 120, 0, 7_200_000) == 60
-    # The border lies on no quarter of an hour: a coarser base would cut it elsewhere.
+    # The border is not on a quarter of an hour: a coarser base would split it elsewhere.
     assert bars.base_of([1, 60, 900], 3600, 60_000, 7_200_000) == 60
     assert bars.base_of([60, 900], 3600, 1_000, 7_200_000) == 60
 

@@ -55,7 +55,7 @@ def publish(place: Place, *bars: tuple[str, int, int, int | None, int | None]) -
 def test_a_label_that_was_not_seen_has_no_objects_that_nobody_could_have_counted(
     place: Place, fps: float | None, why: str
 ) -> None:
-    place.labels_to_count = ["car", "bus", "zebra"]  # what was counted and not seen is a zero
+    place.labels_to_count = ["car", "bus", "zebra"]  # a label that was counted and not seen is zero
     publish_lines(place, make_lines("gate", frames=24), analysed_fps=fps)
     rows = exported(place, "interval=60&label=car&label=zebra")
     assert {row["label"] for row in rows} == {"car", "zebra"}
@@ -68,7 +68,7 @@ def test_a_label_that_was_not_seen_has_no_objects_that_nobody_could_have_counted
 
 
 def test_where_it_was_measured_a_label_that_was_not_seen_has_0_objects(place: Place) -> None:
-    place.labels_to_count = ["car", "bus", "zebra"]  # what was counted and not seen is a zero
+    place.labels_to_count = ["car", "bus", "zebra"]  # a label that was counted and not seen is zero
     publish(place, ("car", 0, 10, 1, 10))
     [row] = exported(place, "interval=60&label=zebra")
     assert (row["objects"], row["objects_missing"], row["tracked_detections"]) == ("0", "", "0")
@@ -117,7 +117,7 @@ def test_an_interval_says_how_much_of_it_was_filmed(place: Place) -> None:
 
 
 def test_what_an_older_version_has_counted_stays_and_says_what_it_does_not_know(place: Place) -> None:
-    place.labels_to_count = ["car", "bus", "zebra"]  # what was counted and not seen is a zero
+    place.labels_to_count = ["car", "bus", "zebra"]  # a label that was counted and not seen is zero
     where: dict[str, Any] = {"model": MODEL, "source": "gate", "interval_s": 60, "frames": 15}
     at: dict[str, Any] = {**where, "interval_start_ms": START_MS}
     count = IntervalCount(**at, label="car", detections=10, peak=1, objects=2, evidence=[])

@@ -1,4 +1,4 @@
-"""When each source was filmed and why it was not; and what stands beside the chart, for many sources too."""
+"""When each source was filmed, why it was not, and the texts next to the chart, also for many sources."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_each_source_has_a_lane_along_the_charts_time_axis(place: Place, visit: 
     )
     assert abs(hole["x"] - canvas["x"] - start) < 1.5
     assert abs(hole["width"] - (end - start)) < 1.5
-    # Where it was filmed, a click opens the bar.
+    # If there is footage, a click opens the bar.
     lane(page, "Gate").click(position=place_in(window, "Gate", 0.05))
     expect(page).to_have_url(re.compile("at=2024-05-01T08:00:00Z"))
 

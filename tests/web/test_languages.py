@@ -1,4 +1,4 @@
-"""The language of a page: the browser's wish, the viewer's choice, and English where a text is missing."""
+"""The language of a page: the browser's preference, the viewer's choice, and English for missing texts."""
 
 from __future__ import annotations
 
@@ -58,18 +58,19 @@ def test_the_api_names_a_problem_in_the_language_that_is_asked_for_and_in_englis
 
 
 OF_PROGRAMS = {"upload_routes", "stored_bytes.py", "events.py", "proof_routes.py", "body.py"}
-"""Where mistakes of programs are refused, which no page makes."""
+"""Modules that refuse errors of programs, which pages never cause."""
 
 
 def _sentences(source: str) -> Iterator[str]:
-    """Return what the problems in a source say, with `1` for each value; the words of others are theirs."""
+    """Return the messages of the problems in a source, with `1` for each value; messages of others stay
+    theirs."""
     for call in ast.walk(ast.parse(source)):
         if isinstance(call, ast.Call) and getattr(call.func, "id", "") in ("Problem", "bad_parameter"):
             for value in (*call.args, *(keyword.value for keyword in call.keywords)):
                 parts = value.values if isinstance(value, ast.JoinedStr) else [value]
                 text = "".join(str(part.value) if isinstance(part, ast.Constant) else "1" for part in parts)
                 if re.search("[a-z]{2} [a-z]", text) and "FRAMETALLY_" not in text:
-                    yield re.sub(r"\.1$", ".", text)  # a further sentence, or none
+                    yield re.sub(r"\.1$", ".", text)  # another sentence, or none
 
 
 def test_each_problem_that_a_page_can_show_has_its_german() -> None:

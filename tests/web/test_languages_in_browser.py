@@ -1,4 +1,5 @@
-"""Pages in the viewer's language, in Chromium: German by the browser's wish or the choice in the header."""
+"""Pages in the viewer's language, in Chromium: German by the browser's preference or the choice in the
+header."""
 
 from __future__ import annotations
 

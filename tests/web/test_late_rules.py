@@ -1,4 +1,4 @@
-"""The tests' applications are made without compiling what builds addresses, and build them as usual."""
+"""The tests' applications start without compiling URL builders, and still build URLs as usual."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_what_builds_an_address_is_compiled_once_it_is_asked_for(
     assert compiled == []
     with app.test_request_context():
         for _ in range(2):
-            # "rule" is what the address asks for here, no word of the router's.
+            # "rule" is a parameter of the address here, not the router's.
             image = url_for("api.frames_image", path="a/b c.jpg", rule=3)
             assert image == "/api/frames/image?path=a/b+c.jpg&rule=3"
     assert compiled == ["/api/frames/image"]

@@ -1,4 +1,4 @@
-"""Dead letters are tried again or dropped by the API: what that would do first, then in a thread."""
+"""Dead letters are retried or dropped by the API: first the expected effect, then the change in a thread."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_one_or_all_of_a_cause_are_dropped_and_not_listed_again(
     first = client.get("/api/v1/dead-letters?cause=missing").json["dead_letters"][0]["id"]
     assert ask(client, "drop", "plan", ids=[first])["frames"] == 1
     assert left(client) == ["missing", "missing", "malformed"]
-    monkeypatch.setattr(BooksReader, "_read", lambda self, **_: None)  # as if it came too late
+    monkeypatch.setattr(BooksReader, "_read", lambda self, **_: None)  # as if it arrived too late
     ask(client, "drop", "changes", ids=[first])
     assert ended(client)["lines"] == ["1 frame dropped."]
     assert left(client) == ["missing", "malformed"]
@@ -123,7 +123,7 @@ def test_another_change_waits_for_the_one_at_work(place: Place, client: FlaskCli
     desk.start("drop", "all", work)
     with pytest.raises(Problem, match="Another change"):
         desk.start("drop", "all", work)
-    desk.close()  # a server that stops does not wait for the last step
+    desk.close()  # a stopping server does not wait for the last step
     assert desk.last is not None
     assert desk.last.state == "running"
     assert desk.last.done < 9_000

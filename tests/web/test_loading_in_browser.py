@@ -1,4 +1,4 @@
-"""What the page asks for: each answer once, and after a choice only what that choice changes."""
+"""The page's requests: each answer once, and after a choice only the affected ones."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PLACES = """
 
 
 def listen(window: Visit) -> list[str]:
-    """What the window asks of the API from now on: a list that grows."""
+    """The window's requests to the API from now on: a list that grows."""
     asked: list[str] = []
 
     def note(request: Any) -> None:
@@ -55,7 +55,7 @@ def test_what_came_with_the_page_is_not_asked_for_again(
     filmed: Place, visit: Visits, monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
     monkeypatch.setattr("frametally_web.pages.MOST_S", 60)
-    visit(filmed).open()  # what the media say has been read from now on
+    visit(filmed).open()  # the media's records have been read from now on
     window = visit(filmed)
     asked = listen(window)
     page = window.open(address)
@@ -68,7 +68,7 @@ def test_what_came_with_the_page_is_not_asked_for_again(
 def test_a_cold_load_asks_nothing_twice_also_once_the_server_has_told_its_version(
     filmed: Place, visit: Visits
 ) -> None:
-    visit(filmed).open()  # what the media say has been read from now on
+    visit(filmed).open()  # the media's records have been read from now on
     window = visit(filmed)
     asked = listen(window)
     window.page.add_init_script("""
@@ -99,7 +99,7 @@ def test_a_cold_load_makes_few_requests_and_one_for_a_picture_the_busiest_in_sma
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     window.open()
-    # Whether the index answers is asked as long as the page is open, of no load.
+    # Whether the index answers is polled while the page is open, at little cost.
     loading = [url for url in asked if not url.endswith("/healthz")]
     assert len(loading) <= MOST_REQUESTS
     expect(page.locator("#sight .picture.loaded")).to_be_visible()
@@ -108,7 +108,7 @@ def test_a_cold_load_makes_few_requests_and_one_for_a_picture_the_busiest_in_sma
     pictures, loaded = page.locator(".frame-card .picture"), page.locator(".frame-card .picture.loaded")
     pictures.first.scroll_into_view_if_needed()
     expect(pictures.first).to_have_class("picture loaded")
-    # Those beside it come when the line is swiped to them, or are printed.
+    # The adjacent ones load when the line is swiped to them, or printed.
     assert loaded.count() < pictures.count()
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     expect(loaded).to_have_count(pictures.count())

@@ -103,10 +103,10 @@ def test_a_stored_interval_that_does_not_fit_a_zone_is_refused_with_the_choices(
     assert client.get("/api/heatmap?timezone=Asia/Kolkata").status_code == 400
 
 
-# Bars of 3 h 15 min: one begins within the hour that comes twice.
+# Bars of 3 h 15 min: one begins within the hour that occurs twice.
 @pytest.mark.thorough
 @example(zone="Europe/Berlin", around="2024-10-26", from_min=0, length=288, interval_s=11_700)
-# Bars of two hours, one of them within three that come twice: from before, and from the change on.
+# Bars of two hours, one of them within three that occur twice: from before, and from the change on.
 @example(zone="Antarctica/Casey", around="2010-03-03", from_min=0, length=288, interval_s=7200)
 @example(zone="Antarctica/Casey", around="2010-03-03", from_min=156, length=48, interval_s=7200)
 @settings(max_examples=examples(50))
@@ -171,11 +171,11 @@ def test_the_heat_map_is_of_local_hours_and_adds_up(hours: Place) -> None:
     client = hours.app().test_client()
     answer = client.get("/api/heatmap?timezone=Europe/Berlin&from=2024-10-26T00:00&to=2024-10-29T00:00").json
     cells = {(cell["weekday"], cell["hour"]): cell for cell in answer["cells"]}
-    assert cells[7, 2]["detections"] == 8  # Sunday's hour that came twice
+    assert cells[7, 2]["detections"] == 8  # Sunday's hour that occurred twice
     assert cells[7, 3]["detections"] == cells[1, 2]["detections"] == 4
     assert (
         sum(cell["detections"] for cell in answer["cells"]) == (73 - 2) * 4
-    )  # from 02:00: there the data begin
+    )  # from 02:00, where the data begins
     assert cells[7, 2]["mean_per_frame"] == cells[7, 2]["detections"] / cells[7, 2]["frames"]
 
 

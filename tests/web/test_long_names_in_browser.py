@@ -1,4 +1,4 @@
-"""Names can be read beside numbers of nine digits on every page: a camera has these after a year."""
+"""Names stay readable next to numbers of nine digits on every page: a camera has these after a year."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ CUT = """(most) => {
   }
   return [...new Set(cut)];
 }"""
-"""Finds texts of which less than `most` characters can be seen."""
+"""Finds texts with fewer than `most` visible characters."""
 OPEN = """() => {
   for (const one of document.querySelectorAll("details")) one.open = true;
 }"""
@@ -69,7 +69,7 @@ def year(place: Place) -> Place:
 
 
 def fill_capabilities(place: Place, page: Page) -> None:
-    """Have videos and cameras with such names and numbers, where those capabilities are."""
+    """Add videos and cameras with such names and numbers, if those capabilities are installed."""
     here = {plugin.name for plugin in plugins()}
     if "videos" in here:
         from tests.videos.made_up_videos import Shelf, make_video, uncounted
@@ -92,7 +92,7 @@ def fill_capabilities(place: Place, page: Page) -> None:
 
 
 def cut(page: Page) -> list[str]:
-    """Texts that are cut to fewer than 12 characters."""
+    """Texts that are truncated to fewer than 12 characters."""
     found: list[str] = page.evaluate(CUT, 12)
     return found
 
@@ -116,7 +116,7 @@ def test_no_name_is_cut_below_a_readable_width_on_any_page(
         page.goto(f"{window.url}{path}", wait_until="load")
         page.wait_for_load_state("networkidle") if path != "/" else window.settled()
         page.evaluate(OPEN)
-        page.mouse.wheel(0, 20_000)  # what is loaded when it is looked at
+        page.mouse.wheel(0, 20_000)  # loaded on display
         page.wait_for_timeout(300)
         picture(page, f"long-names{path.replace('/', '-')}-{width_px}")
         found[path] = cut(page)

@@ -1,4 +1,4 @@
-"""More sources than one query may name: whoever asks for none in particular is answered all the same."""
+"""More sources than one query may name: a query without a choice of sources is still answered."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def crowded(place: Place) -> Place:
         )
     ]
     publish_lines(place, lines, in_segments_of=400)
-    place.ledger.refresh(place.store, NoProgress())  # nothing here depends on how long that takes
+    place.ledger.refresh(place.store, NoProgress())  # nothing here depends on the duration
     return place
 
 

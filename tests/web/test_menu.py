@@ -1,4 +1,4 @@
-"""The menu: sections by the readers' words, each led to by the first page that a visitor may open."""
+"""The menu: sections in the readers' words, each linked to the first page that a visitor may open."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`/metrics` has what the books have, reads nothing itself, and is in the form that Prometheus asks for."""
+"""`/metrics` shows the books, reads nothing itself, and is in Prometheus's format."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_a_scrape_reads_nothing_itself_and_waits_for_nothing(place: Place, servi
     url = serving(app)
     scraped(url)
     parts_of(app).books.reading()
-    place.go_away()  # whoever asked the index now would fail
+    place.go_away()  # a query of the index would fail now
     place.index.asked.clear()
     before = [threading.active_count()]
     for _ in range(50):

@@ -34,7 +34,7 @@ def test_the_last_week_is_counted_again_with_a_preset_and_both_counts_are_compar
     dialog.get_by_role("button", name="Count", exact=True).click()
     expect(dialog).to_contain_text("1 of 2")
     dialog.get_by_role("button", name="Close").click()
-    page.reload()  # whoever comes back sees how far it is
+    page.reload()  # a returning visitor sees its progress
     expect(page.locator("#progress-of-count")).to_contain_text("1 of 2")
     (folder / "go").touch()
     expect(page.locator("#compared a")).to_be_visible()

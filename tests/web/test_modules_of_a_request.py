@@ -1,4 +1,4 @@
-"""A chart request passes few modules, so that a reader can follow it."""
+"""A chart request passes through few modules, so that a reader can follow it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def modules_entered(ask: Callable[[], Any]) -> set[str]:
 
 
 def modules_of_a_chart(place: Place, question: str) -> set[str]:
-    """Those of a chart that is asked for when all is warm, and is not among the kept answers."""
+    """The modules of a chart request with warm caches that is not among the kept answers."""
     client = place.app().test_client()
     for zone in ("UTC", "Asia/Tokyo"):
         assert client.get(f"/api/v1/counts?{question}&timezone={zone}").status_code == 200

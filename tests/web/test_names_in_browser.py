@@ -1,4 +1,4 @@
-"""Pages show the name that a person typed for a source, never the short form that stands in addresses."""
+"""Pages show a source's name as typed, never the slug of its addresses."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_every_page_shows_a_sources_name_as_it_was_typed(
     views = [f"/accuracy?check={checks[0]['id']}&view={view}" for view in ("desk", "result", "certificate")]
     shown = set()
     for path in [
-        *(path for path in paths_of_pages(app) if path != "/audit"),  # it repeats what was sent
+        *(path for path in paths_of_pages(app) if path != "/audit"),  # it repeats the sent text
         *views,
         f"/footage?source={SLUG}",
         f"/?source={SLUG}",

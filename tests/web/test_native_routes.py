@@ -1,4 +1,4 @@
-"""Routes that Starlette answers: found by their path, and refused as all routes refuse."""
+"""Routes that Starlette answers: matched by path, and refused like all routes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ELSEWHERE = "https://elsewhere.example"
 
 
 async def count(request: Request) -> Response:
-    """Takes a body piece by piece."""
+    """Receives a body piece by piece."""
     total = 0
     async for piece in request.stream():
         total += len(piece)
@@ -68,7 +68,7 @@ def with_routes(app: Flask) -> Flask:
 
 @pytest.fixture
 def asking(place: Place, serving: Serving) -> Iterator[Callable[..., Client]]:
-    """Makes clients of a dashboard of these settings."""
+    """Makes clients of a dashboard with these settings."""
     clients: list[Client] = []
 
     def make(**settings: Any) -> Client:
@@ -148,7 +148,7 @@ def test_a_change_that_a_page_of_another_site_asks_for_is_refused(
     assert refused.status == 403
     assert "another site" in refused.json["detail"]
     assert refused.json["remedy"]
-    assert ask("POST", "/api/v1/calibrations/try", b"{}", **headers).status == 403  # of Flask's, too
+    assert ask("POST", "/api/v1/calibrations/try", b"{}", **headers).status == 403  # also those of Flask
     assert ask("GET", "/api/tests/1", **headers).status == 200
 
 

@@ -1,4 +1,4 @@
-"""One question has one answer: every number is the same in the API, in exports, and by plain arithmetic."""
+"""One query has one answer: every number is the same in the API, in exports, and by plain arithmetic."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ ZONES = ("UTC", "Europe/Berlin", "Asia/Kolkata", "America/New_York")
 
 
 class Town(NamedTuple):
-    """The town, and a client that asks for it."""
+    """The town, and a client for its questions."""
 
     client: Any
     cells: dict[str, list[Cell]]
@@ -56,7 +56,7 @@ def town(tmp_path_factory: pytest.TempPathFactory, make_place: Any) -> Iterator[
 
 
 def question(rng: random.Random) -> dict[str, Any]:
-    """A question as the page asks it: some sources and labels, a range, hours, a metric, a model."""
+    """A query as sent by the page: some sources and labels, a range, hours, a metric, a model."""
     first, last = sorted(rng.sample(range(DAYS + 1), 2))
     query: dict[str, Any] = {
         "source": sorted(rng.sample([*CAMERAS], rng.choice((1, 2, 3, 4)))),
@@ -79,7 +79,7 @@ def question(rng: random.Random) -> dict[str, Any]:
 
 
 def is_asked(query: dict[str, Any], start_ms: int) -> bool:
-    """Whether a quarter of an hour lies in the range, the hours and the weekdays of a question."""
+    """Whether a quarter of an hour is in the range, the hours and the weekdays of a query."""
     first, last = 0, 24
     if "hours" in query:
         first, last = (int(clock[:2]) for clock in query["hours"].split("-"))
@@ -90,13 +90,13 @@ def is_asked(query: dict[str, Any], start_ms: int) -> bool:
 
 
 def cells_of(town: Town, query: dict[str, Any]) -> list[Cell]:
-    """The cells that a question is about."""
+    """The cells of a query."""
     cells = town.cells[query.get("zone", query["model"])]
     return [cell for cell in cells if cell.source in query["source"] and is_asked(query, cell.start_ms)]
 
 
 def agree(told: dict[str, Any], cells: list[Cell], labels: list[str]) -> None:
-    """Each number of an answer is that of the cells."""
+    """Each number of an answer equals that of the cells."""
     truth = truth_of(cells, labels)
     assert (told["detections"], told["peak"]) == (truth.detections, truth.peak)
     assert told["mean_per_frame"] == pytest.approx(truth.mean_per_frame)
@@ -104,7 +104,7 @@ def agree(told: dict[str, Any], cells: list[Cell], labels: list[str]) -> None:
 
 
 def ask(town: Town, rng: random.Random, *, with_book: bool) -> None:
-    """Ask one question of every mouth, and compare."""
+    """Send one query to every interface, and compare."""
     query = question(rng)
     cells, labels = cells_of(town, query), query["label"] or [*LABELS]
     counts, summary = town.get("counts", query), town.get("summary", query)
@@ -142,7 +142,7 @@ def ask(town: Town, rng: random.Random, *, with_book: bool) -> None:
 def _agree_on_film(
     query: dict[str, Any], counts: dict[str, Any], summary: dict[str, Any], bars: dict[int, list[Cell]]
 ) -> None:
-    """Every share that was filmed is one of the time asked for, of each source with film."""
+    """Every coverage is a share of the requested time, over the sources with footage."""
     sources = {cell.source for of_bar in bars.values() for cell in of_bar}
     spans = [(bar, bar["start_ms"], bar["end_ms"], bars[bar["start_ms"]]) for bar in counts["coverage"]]
     [whole] = counts["filmed"]
@@ -207,7 +207,7 @@ def _agree_with_exports(
 
 
 def _agree_with_weeks(town: Town, query: dict[str, Any], summary: dict[str, Any], labels: list[str]) -> None:
-    """The headline's change is the table's, over the same sources at the same hours on both sides."""
+    """The headline's change equals the table's, over the same sources at the same hours on both sides."""
     week = summary["week_before"]
     if week is None or query["to"] - query["from"] > WEEK_MS:
         return
@@ -228,7 +228,7 @@ def _agree_with_pairs(
     total: dict[str, Any],
     labels: list[str],
 ) -> None:
-    """A comparison is of the bars that both sides have of a source; `now` is so much later than `then`."""
+    """A comparison covers the common bars of both sides of a source; `now` is this much later than `then`."""
     bar_ms = query["interval"] * 1000
     bars_now = {(cell.source, cell.start_ms // bar_ms) for cell in now}
     bars_then = {(cell.source, (cell.start_ms + later_ms) // bar_ms) for cell in then}

@@ -1,4 +1,4 @@
-"""What the page shows, speaks, embeds, prints and exports is the answer of the API, with its numbers."""
+"""The page shows, speaks, embeds, prints and exports the API's answer, with its numbers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def numbers_in(text: str) -> set[float]:
 
 
 def known(measures: dict[str, Any], metric: str) -> float | None:
-    """The value of a metric, or of what of it was measured; `None` if nothing was."""
+    """The value of a metric, or of its measured part; `None` if nothing was measured."""
     value = measures[metric]
     return measures.get("measured_objects") if value is None and metric == "objects" else value
 
@@ -42,7 +42,7 @@ def is_told(text: str, value: float | None) -> bool:
 
 
 def page_of(window: Visit, query: dict[str, Any]) -> dict[str, str]:
-    """The texts of the page that have the answer's number."""
+    """The texts of the page that contain the answer's number."""
     page = window.open(f"?{urlencode({**query, 'view': 'table'}, doseq=True)}")
     return {
         "headline": page.locator("#headline .value").first.inner_text(),

@@ -1,4 +1,4 @@
-"""Pages of other sites: those that the setting names may read the API, show frames and embed the chart."""
+"""Pages of other sites: only configured sites may read the API, show frames and embed the chart."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SITE = "https://intranet.example"
 
 
 class OtherSite:
-    """A site that has one page, at an origin of its own."""
+    """A site with one page, at a separate origin."""
 
     def __init__(self) -> None:
         self.page = ""
@@ -34,7 +34,7 @@ class OtherSite:
                 self.wfile.write(site.page.encode())
 
             def log_message(self, *_: Any) -> None:
-                """Say nothing."""
+                """Log nothing."""
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.origin = f"http://127.0.0.1:{self.server.server_port}"
@@ -65,7 +65,7 @@ def test_only_a_site_that_is_allowed_may_embed_the_chart_read_the_api_and_show_a
     image = place.app().test_client().get("/api/v1/evidence").json["frames"][0]["image_url"]
     page = browser.new_page()
     page.goto(f"{url}/data?interval=5&label=car")
-    code = page.locator("#code-embed").inner_text()  # as it is copied from there
+    code = page.locator("#code-embed").inner_text()  # as copied from there
     other_site.page = f"""<!doctype html><title>Another site</title>
       {code} <img alt="" src="{html.escape(url + image)}">"""
     page.goto(other_site.origin)

@@ -1,4 +1,4 @@
-"""The proof shows a frame in a pack as it shows a single one."""
+"""The proof shows a frame in a pack like a single one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from frametally_web.proof.picture_links import LINK_S, picture_link
 
 
 class LinkingStore(MemoryStore):
-    """A store that gives links, as S3 does."""
+    """A store with links, like S3."""
 
     def address(self, key: str, *, ttl_s: int = DAY_S) -> str:
         return f"https://s3.example.org/{key}?for={ttl_s}"

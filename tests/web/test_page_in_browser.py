@@ -1,4 +1,4 @@
-"""The page as people have it: in a browser, with real answers, real frames and real faults."""
+"""The page as people see it: in a browser, with real answers, real frames and real faults."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_the_page_shows_the_numbers_of_the_records(place: Place, visit: Visits) 
     assert values["car"] == cars
     total = sum(one.detections for one in records)
     expect(window.headline.locator(".value")).to_have_text(f"{total:,} detections")
-    expect(window.tile("Detections").locator(".value")).to_have_count(0)  # a number stands once
+    expect(window.tile("Detections").locator(".value")).to_have_count(0)  # each number occurs once
     expect(window.fact("frames")).to_have_text("240 frames analysed")
     expect(window.tile("Peak in one frame").locator(".value")).to_have_text(str(max(r.peak for r in records)))
     expect(window.fact("source")).to_have_text("Junction East")
@@ -68,7 +68,7 @@ def test_a_range_is_typed_in_the_viewers_time(place: Place, visit: Visits) -> No
     page = window.open()
     page.locator("#range-chip").click()
     expect(page.locator("#from")).to_have_value("2024-05-01T10:00")
-    page.keyboard.press("Escape")  # looked at, and left as it was
+    page.keyboard.press("Escape")  # opened, and left unchanged
     expect(page).to_have_url(f"{window.url}/?timezone=Europe/Berlin")
     page.locator("#range-chip").click()
     page.locator("#from").fill("2024-05-01T10:01:00")
@@ -81,7 +81,7 @@ def test_a_range_is_typed_in_the_viewers_time(place: Place, visit: Visits) -> No
     page.locator("#to").fill("2024-05-01T10:00:30")
     page.locator("#to").press("Enter")
     expect(page.locator("#range-error")).to_have_text("“To” must be later than “From”.")
-    page.keyboard.press("Escape")  # what cannot be is dropped
+    page.keyboard.press("Escape")  # impossible values are dropped
     expect(page).to_have_url(re.compile(r"\?from=2024-05-01T08:01:00Z" + REST))
 
 
@@ -113,7 +113,7 @@ def test_a_selection_without_footage_offers_a_way_out(place: Place, visit: Visit
 
 
 def check_boxes_lie_on_the_picture(inside: Any) -> None:
-    """The first drawn box is where its pixels are, in a picture that is shown whole and centred."""
+    """The first drawn box is at its pixels, in a picture that is shown whole and centred."""
     area, box = inside.locator("img").bounding_box(), inside.locator("rect.box").first
     scale = min(area["width"] / 640, area["height"] / 480)
     left = area["x"] + (area["width"] - 640 * scale) / 2

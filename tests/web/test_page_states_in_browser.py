@@ -1,4 +1,4 @@
-"""The page when something is missing, away, hostile or narrow: in a browser, with real faults."""
+"""The page with missing, unavailable, hostile or narrow content: in a browser, with real faults."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_an_index_that_goes_away_leaves_what_was_there_and_comes_back_by_itself(
     page.clock.fast_forward(31_000)
     expect(page.locator("#notice")).to_contain_text("Cannot reach the server")
     expect(page.locator("#notice")).to_contain_text("The data on this page is from")
-    expect(page.locator("#notice")).to_be_in_viewport()  # wherever one has scrolled to
+    expect(page.locator("#notice")).to_be_in_viewport()  # at any scroll position
     assert window.chart_values() == before
     expect(page.locator("button.frame-card")).to_be_visible()
     place.come_back()
@@ -220,7 +220,7 @@ def test_hostile_names_are_shown_as_text_and_do_nothing(place: Place, visit: Vis
     place.film(dict.fromkeys(HOSTILE, 4.0), name="<b onclick=alert(1)>cam</b>")
     window = visit(place)
     page = window.open()
-    # Text may be shown with its white space drawn together, but with nothing of it taken as markup.
+    # Text may be shown with its white space collapsed, but none of it may be read as markup.
     shown = page.locator(".key .name").all_text_contents()
     assert sorted(shown) == sorted(HOSTILE)
     assert sorted(page.locator("button.frame-card .name").all_text_contents()) == sorted(HOSTILE)

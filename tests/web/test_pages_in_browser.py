@@ -1,4 +1,4 @@
-"""Every page that there is opens in Chromium, wide and on a phone: the smoke test of `make test`."""
+"""Every page opens in Chromium, wide and on a phone: the smoke test of `make test`."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from frametally.plugins import plugins
 
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 VIEWERS = {"/api/docs", "/docs", "/redoc"}
-"""The API's description takes seconds to draw; test_data_in_browser.py opens one."""
+"""Drawing the API's description takes seconds; test_data_in_browser.py opens one."""
 
 
 def paths_of_pages(app: Flask) -> list[str]:
-    """Every address without a parameter that a signed-in person gets a page from."""
+    """Every address without a parameter that shows a signed-in user a page."""
     paths = {
         rule.rule
         for rule in app.url_map.iter_rules()
@@ -59,7 +59,7 @@ def test_every_page_opens_without_a_complaint_wide_and_on_a_phone_and_keeps_nobo
                 f"{path} at {width_px} px"
             )
         assert window.complaints == [], path
-        if locale == "de-DE":  # axe-core looks at each state of a page in English: test_axe_in_browser.py
+        if locale == "de-DE":  # axe-core checks each state of a page in English: test_axe_in_browser.py
             cdp = window.context.new_cdp_session(page)
             cdp.send("Runtime.evaluate", {"expression": request.getfixturevalue("axe")})
             found = page.evaluate("async (rules) => (await axe.run({ runOnly: rules })).violations", RULES)

@@ -1,4 +1,4 @@
-"""On paper and in the system's own colours: nothing is cut off, colours that mean something stay."""
+"""On paper and in the system's colours: nothing is clipped, and meaningful colours stay."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ COLOURED = [".key .swatch", "#breakdown .bar", "#heatmap tbody td:not(.gap)"]
 
 
 def colours(page: Page) -> list[str]:
-    """What the first of each coloured thing is filled with."""
+    """The fill colour of the first of each coloured element."""
     found = [
         page.locator(one).first.evaluate("(element) => getComputedStyle(element).backgroundColor")
         for one in COLOURED
     ]
-    return found if all(found) else colours(page)  # one has none that was drawn anew in that moment
+    return found if all(found) else colours(page)  # one has none because it was just redrawn
 
 
 @pytest.mark.parametrize("paper", first_quick(SCHEMES))
@@ -42,7 +42,7 @@ def test_a_printed_page_has_the_whole_chart_its_colours_and_its_question(
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     measures = page.locator(".measures")
     assert measures.evaluate("(row) => row.scrollWidth - row.clientWidth") == 0, "a number is cut off"
-    # Neither squeezed nor coarse: its own proportions, and print's resolution.
+    # Neither distorted nor coarse: original proportions, and print resolution.
     drawn = page.evaluate("[document.getElementById('chart').width, document.getElementById('chart').height]")
     assert drawn[0] >= 2 * width
     assert abs(drawn[0] / drawn[1] - box["width"] / box["height"]) < 0.02

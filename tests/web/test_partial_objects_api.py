@@ -1,4 +1,4 @@
-"""Where some footage was too slow to track, what was measured is said, and in how many sources."""
+"""If some footage was too slow to track, the measured part is shown, with its number of sources."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HOUR_MS = 3_600_000
 
 @pytest.fixture(scope="module")
 def mixed(tmp_path_factory: pytest.TempPathFactory, make_place: Any) -> Any:
-    """A camera that is measured, one of pictures, and one that was slow in the first hour only."""
+    """A measured camera, one of single pictures, and one that was slow only in the first hour."""
     place = make_place(tmp_path_factory.mktemp("partial"))
     counts, coverage = [], []
     for source, hour, persons, boxes, tracked, from_start in (

@@ -1,4 +1,4 @@
-"""Frames with their boxes: in any proportions each box lies where it was found, with its name in place."""
+"""Frames with their boxes: in any proportions each box is at the right place, with its name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.web.counted_footage import make_lines, publish_lines
 from frametally.records import Detection
 
 PROPORTIONS = {"4:3": (640, 480), "16:9": (1280, 720), "portrait": (480, 853), "panorama": (1600, 400)}
-# In hundredths of the frame: at its edges, beside each other, one in another.
+# In hundredths of the frame: at its edges, next to each other, one in another.
 BOXES = [
     ("bus", 0.91, (1, 1, 30, 40)),
     ("car", 0.96, (80, 70, 19, 29)),
@@ -77,7 +77,7 @@ def rects(shapes: Locator) -> list[Rect]:
 
 
 def check(picture: Locator, width: int, height: int) -> Rect:
-    """Look where the frame, its boxes and their names stand; give the frame's place."""
+    """Find the positions of the frame, its boxes and their names; return the frame's."""
     expect(picture.locator("img")).to_have_js_property("complete", True)
     expect(picture.locator(".plate")).to_have_count(len(BOXES))
     (place,) = rects(picture.locator("img"))
@@ -94,7 +94,7 @@ def check(picture: Locator, width: int, height: int) -> Rect:
         assert box.height == pytest.approx(high * place.height / 100, abs=5)
         assert name.is_in(place)
         assert name.gap_to(box) <= 3  # at its own box
-        assert 15 <= name.height <= 20  # legible, at whatever size
+        assert 15 <= name.height <= 20  # legible at any size
     return place
 
 
@@ -109,7 +109,7 @@ def test_each_name_stands_at_its_own_box_inside_the_picture_inline_and_large(
     inline = check(page.locator(".proof-stage .picture"), width, height)
     page.locator(".proof-picture").click()
     large = check(page.locator("#lightbox .picture"), width, height)
-    # "Large" is larger, unless the inline picture fills the window's width already.
+    # "Large" is larger, unless the inline picture already fills the window's width.
     assert large.width > inline.width or large.width > 0.8 * window_px[0]
     assert large.is_in(Rect(0, 0, *window_px))
 

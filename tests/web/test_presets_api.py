@@ -1,4 +1,4 @@
-"""The API of the models page: what models cost here, and a second count that keeps the first one."""
+"""The API of the models page: the cost of models here, and a second count that keeps the first one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table that `run` and `demo` print sums what there is, and says which part of it is shown."""
+"""The table that `run` and `demo` print sums all counts, and says which part of it is shown."""
 
 from __future__ import annotations
 

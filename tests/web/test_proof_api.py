@@ -1,4 +1,4 @@
-"""The proof: every frame behind a bar once, by time, with a sum that ends at the bar; every object, too."""
+"""The proof: every frame behind a bar once, by time, with a sum that equals the bar; also every object."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def filmed(place: Place) -> Place:
     [
         ("label=bus&source=yard&source=gate", 11),
         ("", 100),
-        # As the index selects: by starts.
+        # As the index selects them: by start.
         (f"label=car&from={START_MS + 61_000}&to={START_MS + 200_001}", 100),
     ],
 )
@@ -85,7 +85,7 @@ def test_a_bar_of_the_chart_is_proved_by_its_own_ends(filmed: Place) -> None:
 
 
 def walk(ask: Callable[[str], Any], query: str) -> list[dict[str, Any]]:
-    """Every page from the one that is answered first, to the end, then to the beginning; by time."""
+    """Every page from the first answered one to the end, then to the beginning; by time."""
     found = [ask(f"/api/v1/frames?{query}")]
     while cursor := found[-1]["next"]:
         found.append(ask(f"/api/v1/frames?{query}&cursor={cursor}"))
@@ -98,9 +98,9 @@ def walk(ask: Callable[[str], Any], query: str) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def ask(filmed: Place) -> Callable[[str], Any]:
-    """Asks one dashboard over the footage."""
+    """Queries one dashboard over the footage."""
     client = filmed.app().test_client()
-    # On a busy machine the first answers may come before all segments are known.
+    # On a busy machine the first answers may arrive before all segments are known.
     while not client.get("/api/v1/frames?limit=1").json["frames"]:
         pass
     return lambda address: client.get(address).json
@@ -159,7 +159,7 @@ def test_opened_at_its_peak_a_bar_begins_with_the_frame_that_has_most_of_one_lab
 
 
 def zero_bar(ask: Callable[[str], Any]) -> str:
-    """A minute of the gate in which there was no bus, as a query."""
+    """A minute of the gate without a bus, as a query."""
     chart = ask("/api/counts?label=bus&source=gate&interval=60")
     with_bus = {one["start_ms"] for one in chart["buckets"] if one["detections"]}
     at_ms = next(one["start_ms"] for one in chart["coverage"] if one["start_ms"] not in with_bus)
@@ -185,7 +185,7 @@ def test_frames_that_have_gone_from_the_segments_are_missed_on_the_last_page(fil
 
 
 class CountingStore:
-    """Counts what is read."""
+    """Counts the reads."""
 
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
@@ -208,12 +208,12 @@ def test_a_page_reads_the_segments_of_its_own_minutes_and_no_others(place: Place
     for number, line in enumerate(lines):
         kept = [one for one in line.detections if one.label != "bus" or number == bus]
         lines[number] = _with(line, kept)
-    publish_lines(place, lines, in_segments_of=2000)  # by time: the shuffled ones would all be everywhere
+    publish_lines(place, lines, in_segments_of=2000)  # by time: shuffled ones would all be everywhere
     for key in [info.key for info in place.store.list(keys.METADATA)]:
         place.store.delete(key)
     _put_in_order(place, lines)
     client = place.app().test_client()
-    client.get("/api/frames?label=car&limit=1")  # the ledger is brought up once
+    client.get("/api/frames?label=car&limit=1")  # the ledger is updated once
     counting = CountingStore(place.store)
     place.store = counting
     client = place.app().test_client()
@@ -280,7 +280,8 @@ def test_nothing_filmed_is_an_empty_page(filmed: Place) -> None:
 
 @pytest.fixture
 def tracked(place: Place) -> Place:
-    """Two days of two sources, an object a minute; what an earlier hour counted is no object of this one."""
+    """Two days of two sources, an object a minute; objects counted in an earlier hour do not belong to this
+    one."""
     for sequence, day in enumerate(("2024-05-01", "2024-05-02"), start=1):
         day_ms = keys.day_start_ms(day)
         tracks, counts, coverage = [], [], []
@@ -371,7 +372,7 @@ def test_single_pictures_are_too_far_apart_and_the_note_says_so(place: Place) ->
 def test_an_hour_of_the_week_says_why_its_objects_are_not_known(
     place: Place, analysed_fps: float | None, why: str
 ) -> None:
-    place.labels_to_count = ["car", "bus", "zebra"]  # what was counted and not seen is a zero
+    place.labels_to_count = ["car", "bus", "zebra"]  # a label that was counted and not seen is zero
     publish_lines(place, make_lines("gate", frames=24), analysed_fps=analysed_fps)
     (cell,) = get(place, "/api/heatmap?label=car")["cells"]
     assert (cell["objects"], cell["objects_missing"]) == (None, why)

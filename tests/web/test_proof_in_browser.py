@@ -32,7 +32,7 @@ def film(place: Place, frames: int = 240, interval_s: int = 60, **kwargs: Any) -
 
 
 def sums(page: Page) -> list[int]:
-    """The running sums of the frames that are listed."""
+    """The running sums of the listed frames."""
     return [
         int(text.removeprefix("= ")) for text in page.locator(".proof-entry .running").all_text_contents()
     ]
@@ -46,7 +46,7 @@ def load_all(page: Page) -> None:
     more = page.locator(".proof-list button", has_text="Show more")
     while more.is_visible():
         before = page.locator(".proof-entry").count()
-        more.dispatch_event("click")  # a mouse would scroll there, which loads the page by itself
+        more.dispatch_event("click")  # a mouse would scroll there, which loads the next page by itself
         expect(page.locator(".proof-entry").nth(before)).to_be_attached()
 
 
@@ -59,7 +59,7 @@ def test_the_frames_behind_a_bar_add_up_to_it_page_by_page(place: Place, visit: 
     expect(page).to_have_url(re.compile(r"at=2024-05-01T08:05:00Z"))
     window.settled()
     bar = bars["car"][1] + bars["bus"][1]  # type: ignore[operator]
-    expect(page.locator(".proof-sum")).to_contain_text(f"of {bar}")  # there is more to come
+    expect(page.locator(".proof-sum")).to_contain_text(f"of {bar}")  # more is still loading
     load_all(page)
     expect(page.locator(".proof-sum")).to_have_text(f"✓ The sum is {bar}: the bar's value")
     running = 0
@@ -69,7 +69,7 @@ def test_the_frames_behind_a_bar_add_up_to_it_page_by_page(place: Place, visit: 
     assert running == bar
     times = page.locator(".proof-entry .when").all_text_contents()
     assert times == sorted(times)
-    # A label alone has its own bar, and its own frames.
+    # A single label has its own bar, and its own frames.
     page.locator(".key", has_text="bus").click()
     window.settled()
     expect(page.locator(".proof-sum")).to_have_text(f"✓ The sum is {bars['bus'][1]}: the bar's value")
@@ -85,7 +85,7 @@ def test_what_stands_behind_a_chart_is_asked_of_the_interval_that_the_chart_was_
     asked: dict[str, list[str]] = {}
     window.page.on("request", lambda one: note_base(asked, one.url))
     first = window.open("?interval=86400&timezone=UTC").locator("#first-answers").text_content() or ""
-    for answer in json.loads(first):  # what the page brings is not asked for again
+    for answer in json.loads(first):  # data in the page is not requested again
         note_base(asked, f"/api/v1/{answer['route']}?{answer['query']}")
     for query in ("", "&metric=objects"):
         page = window.open(f"?interval=86400&timezone=UTC&at=2024-05-02T00:00:00Z{query}")
@@ -94,7 +94,7 @@ def test_what_stands_behind_a_chart_is_asked_of_the_interval_that_the_chart_was_
 
 
 def note_base(asked: dict[str, list[str]], url: str) -> None:
-    """Note which stored interval a request for what stands behind the chart names."""
+    """Record the stored interval in a request for the proof behind the chart."""
     parts = urlsplit(url)
     route = parts.path.removeprefix("/api/v1/")
     if route in ("evidence", "frames", "objects"):
@@ -127,7 +127,7 @@ def test_frames_are_gone_through_by_keys_over_the_end_of_a_page(place: Place, vi
     expect(dialog.locator(".plate").first).to_contain_text("%")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Escape")
-    expect(caption).to_contain_text(re.compile(rf"No\. {first_page + 2}\b"))  # the list went along
+    expect(caption).to_contain_text(re.compile(rf"No\. {first_page + 2}\b"))  # the list moved along
 
 
 def test_a_link_leads_to_the_very_frame_and_back_to_the_bar_before(place: Place, visit: Visits) -> None:
@@ -144,7 +144,7 @@ def test_a_link_leads_to_the_very_frame_and_back_to_the_bar_before(place: Place,
     when = chosen.locator(".when").inner_text()
     chosen.click()
     expect(page).to_have_url(re.compile(r"&frame=images/"))
-    # Somebody else opens the link.
+    # Another visitor opens the link.
     other = visit(place).open("?" + page.url.partition("?")[2])
     expect(other.locator(".proof-caption")).to_contain_text(re.compile(rf"No\. {first_page + 6}\b"))
     expect(other.locator(".proof-entry[aria-current] .when")).to_have_text(when)
@@ -152,7 +152,7 @@ def test_a_link_leads_to_the_very_frame_and_back_to_the_bar_before(place: Place,
     page.go_back()
     expect(page).to_have_url(re.compile(r"at=2024-05-01T08:10:00Z" + REST))
     expect(caption).to_contain_text(re.compile(r"No\. 1\b"))
-    # A frame that is no longer behind the bar: the bar, from its first.
+    # A frame that is no longer behind the bar: the bar opens at its first.
     gone = visit(place).open("?interval=600&at=2024-05-01T08:10:00Z&frame=images/gate/gone.jpg")
     expect(gone.locator(".proof-caption")).to_contain_text(re.compile(r"No\. 1\b"))
 
@@ -232,7 +232,7 @@ def test_the_peak_is_proved_by_the_frame_that_reaches_it(place: Place, visit: Vi
     window = visit(place)
     page = window.open("?interval=300&metric=peak&at=2024-05-01T08:00:00Z")
     expect(page.locator("#frames-subtitle")).to_contain_text(f"peak in one frame {peak}, ")
-    expect(page.locator(".proof-list")).to_contain_text("so far")  # there is more to come
+    expect(page.locator(".proof-list")).to_contain_text("so far")  # more is still loading
     load_all(page)
     total = sum(one.detections for one in of_bar)
     expect(page.locator(".proof-sum")).to_have_text(f"✓ The sum is {total}: all detections behind this bar")

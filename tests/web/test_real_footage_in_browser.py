@@ -1,4 +1,4 @@
-"""The page over what the whole pipeline made of real footage, from the chart to a number with its proof."""
+"""The page over real footage from the whole pipeline, from the chart to a number with its proof."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def count(folder: Path, clip: Path, source: str, start: str, fps: int) -> None:
 
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
-    """The dashboard as `frametally serve` gives it; its URL."""
+    """The dashboard as started by `frametally serve`; its URL."""
     process = subprocess.Popen(
         [sys.executable, "-m", "frametally", "serve", "--port", "0"],
         cwd=folder,

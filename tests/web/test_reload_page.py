@@ -1,4 +1,4 @@
-"""`make page`: who works on the dashboard sees what was saved, in the window that is open."""
+"""`make page`: a developer of the dashboard sees saved changes in the open window."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.thorough
 HERE = Path(__file__).resolve().parents[2] / "simple_frontend"
 
 
-@pytest.mark.usefixtures("browser")  # or a skip that says why there is none
+@pytest.mark.usefixtures("browser")  # or a skip with the reason
 def test_a_source_that_is_saved_opens_the_page_anew(tmp_path: Path) -> None:
     command = [sys.executable, str(HERE / "reload_page.py"), str(tmp_path), "--headless"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as opened:

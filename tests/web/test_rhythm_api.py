@@ -1,4 +1,4 @@
-"""Bars that are chosen are no shorter than the sources' own step from picture to picture."""
+"""Automatic bars are no shorter than the sources' own step from picture to picture."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MINUTE_MS = 60_000
 
 
 def film(place: Place, frames: dict[str, dict[int, int]]) -> None:
-    """Publish how many frames each source has in which minute."""
+    """Publish the number of frames of each source in each minute."""
     coverage = [
         Coverage(
             model=MODEL,

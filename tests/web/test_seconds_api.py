@@ -1,4 +1,4 @@
-"""Short footage is charted by the second: seconds add up to what is stored, and open onto their frames."""
+"""Short footage is charted by the second: seconds add up to the stored counts, and open onto their frames."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from frametally.process.reports import NoProgress
 from frametally_search.indexer import index_runs
 
 START_MS = NOON_MS + 3_400
-"""Neither end of the footage is one of a stored interval."""
+"""Neither end of the footage is at a stored interval's border."""
 
 
 class Street:
@@ -31,7 +31,7 @@ class Street:
         self._client = place.app().test_client()
 
     def film(self, *, seconds: int, fps: float, source: str = "gate", seed: int = 1) -> None:
-        """Put frames; one in ten is missing, and for a while nothing is filmed."""
+        """Put frames; one in ten is missing, and there is a gap."""
         rng = random.Random(seed)  # noqa: S311
         frames = []
         for number in range(int(seconds * fps)):
@@ -106,7 +106,7 @@ def test_seconds_add_up_to_the_stored_intervals_and_open_onto_their_frames(stree
 
 
 def summed(buckets: list[dict[str, Any]], stored: dict[str, Any]) -> dict[object, tuple[object, ...]]:
-    """What the bars of each stored interval come to."""
+    """The sums of each stored interval's bars."""
     sums: dict[object, Counter[str]] = {}
     peaks: Counter[object] = Counter()
     for one in buckets:
@@ -114,7 +114,7 @@ def summed(buckets: list[dict[str, Any]], stored: dict[str, Any]) -> dict[object
         place = one["source"], one["label"], start_ms
         sums.setdefault(place, Counter()).update(
             detections=one["detections"],
-            # Of several sources together there may be measured ones alone in a second.
+            # Of several sources together, a second may have only measured ones.
             objects=(one["source"] and (one["objects"] or one.get("followed_objects"))) or 0,
         )
         peaks[place] = max(peaks[place], one["peak"])

@@ -1,4 +1,4 @@
-"""What goes over the network: text packed as the browser takes it, and nothing twice that has not changed."""
+"""Network traffic: text is compressed as the browser accepts it, and unchanged answers are not sent again."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_text_is_packed_as_the_one_who_asks_takes_it(
     with client.get(path) as plain, client.get(path, headers={"Accept-Encoding": accepts}) as answer:
         body, wanted = answer.data, plain.data
     if path.endswith("export") and encoding == "br":
-        encoding = "gzip"  # it is packed while it is sent
+        encoding = "gzip"  # it is compressed while it is sent
     assert answer.headers.get("Content-Encoding") == encoding
     assert "Accept-Encoding" in answer.headers["Vary"]
     assert "Accept-Encoding" in plain.headers["Vary"]
@@ -71,7 +71,7 @@ def test_what_has_not_changed_is_neither_sent_nor_counted_again(
     assert again.headers["ETag"] == first.headers["ETag"]
     assert again.headers["Cache-Control"] == "no-cache"
     assert set(asked) == {"one_moment", "version"}
-    # Another question, and other counts, are other answers.
+    # Other queries, and other counts, are other answers.
     assert client.get(f"/api/v1/{route}?model=", headers=known).status_code != 304
     publish_lines(place, make_lines("gate", frames=48))
     later = client.get(f"/api/v1/{route}", headers=known)

@@ -1,4 +1,4 @@
-"""The server: its port, its end, and what it says when it cannot have what it was told."""
+"""The server: its port, its end, and its messages when a port or file is unavailable."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def test_several_requests_are_answered_at_once(place: Place, serving: Serving) -
     url = serving(place.app())
     sockets = [socket.create_connection(("127.0.0.1", int(url.rsplit(":", 1)[1]))) for _ in range(4)]
     try:
-        # Three browsers that never finish what they say, and one that does.
+        # Three browsers that never finish their requests, and one that does.
         for waiting in sockets[:3]:
             waiting.sendall(b"GET /api/counts HTTP/1.1\r\nHost: x\r\n")
         sockets[3].sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
@@ -163,7 +163,7 @@ def test_hundreds_of_idle_and_slow_connections_do_not_shut_the_page(place: Place
             if number % 2:
                 sockets[-1].sendall(request[:1])
         for place_in_it in range(1, 4):
-            for slow in sockets[1::2]:  # a byte more of what never ends
+            for slow in sockets[1::2]:  # a byte more of an endless body
                 slow.sendall(request[place_in_it : place_in_it + 1])
             with socket.create_connection(("127.0.0.1", port), timeout=30) as asking:
                 asking.sendall(request + b"\r\n")
@@ -204,7 +204,7 @@ def test_a_body_that_comes_too_slowly_is_refused_with_408(
     monkeypatch.setattr(connections, "_NEXT_BYTES_S", 0.2)
     port = int(serving(place.app()).rsplit(":", 1)[1])
     assert refused(port, UNFINISHED) == (408, HEADERS)
-    # One that comes byte by byte has an end, too.
+    # A request that arrives byte by byte has a limit as well.
     monkeypatch.setattr(connections, "_WHOLE_BODY_S", 1.0)
     with socket.create_connection(("127.0.0.1", port), timeout=30) as dripping:
         dripping.sendall(UNFINISHED)
@@ -364,7 +364,7 @@ def test_a_new_connection_takes_the_place_of_the_one_that_was_silent_for_longest
         for one in silent[:3]:
             with contextlib.suppress(ConnectionResetError):
                 assert one.recv(1) == b""
-        assert stream.readline() is not None  # who is answered keeps its place
+        assert stream.readline() is not None  # an answered client keeps its place
         request = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
         silent[4].sendall(request)
         assert silent[4].recv(1000).startswith(b"HTTP/1.1 200")
@@ -402,12 +402,12 @@ def test_a_long_answer_waits_for_its_client_and_not_in_memory(place: Place, serv
             while made[0] > before:  # until it waits for us
                 before = made[0]
                 time.sleep(0.1)
-            # What the system's sockets hold is no memory of ours, and may be much.
+            # Memory in the system's sockets is not ours, and may be large.
             assert made[0] < taken + 100_000_000
             goal = taken + 50_000_000
             while taken < goal:
                 taken += len(slow.recv(1_000_000))
         assert made[0] < 1_000_000_000
         assert not ended.is_set()
-    assert ended.wait(30)  # who has gone needs no rest
+    assert ended.wait(30)  # a client that has gone needs no rest
     assert made[0] < 1_000_000_000

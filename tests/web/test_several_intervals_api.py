@@ -1,4 +1,4 @@
-"""Footage that was counted with one base interval and not with another is in every answer all the same."""
+"""Footage that was counted with one base interval and not with another is in every answer nevertheless."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def boxes(chart: dict[str, Any]) -> int:
 
 @pytest.fixture
 def behind(place: Place) -> Place:
-    """`run a.mp4`, which counts with 60 s, then `run b.mp4 --interval 1`, which counts both of them anew."""
+    """`run a.mp4`, which counts with 60 s, then `run b.mp4 --interval 1`, which counts both again."""
     a = make_lines("a", frames=60)
     publish_lines(place, a, interval_s=60)
     publish_lines(place, [*a, *make_lines("b", frames=60, seed=2)], interval_s=1)
@@ -33,7 +33,7 @@ def behind(place: Place) -> Place:
     ("asked", "bars"),
     [
         ("", ""),
-        (f"from={START_MS - HOUR_MS}&to={START_MS + 3 * HOUR_MS}", ""),  # by bars that 60 s divides
+        (f"from={START_MS - HOUR_MS}&to={START_MS + 3 * HOUR_MS}", ""),  # with bars that 60 s divides
         (f"from={START_MS}&to={START_MS + HOUR_MS}", "interval=60"),
         (f"from={START_MS}&to={START_MS + 2 * HOUR_MS}&timezone=Europe/Berlin", "interval=3600"),
     ],

@@ -1,4 +1,4 @@
-"""Pages of an allowed site may use every route of the API, whatever it answers; those of others none."""
+"""Pages of an allowed site may use every route of the API, with any answer; those of others none."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ OUR_OWN = {
     *("/traffic", "/videos", "/docs", "/redoc", "/healthz", "/metrics", "/static/{}", "/sign-out"),
     *("/sign-in", "/sign-in/once/{}", "/sign-in/password", "/sign-in/sessions"),
 }
-"""Pages, with what they load, and what machines of ours ask."""
+"""Pages with their assets, and requests of our machines."""
 
 NOT_VERSIONED = {"/api/docs", "/api/asyncapi.json", "/api/postman.json"}
 
 
 def api_routes() -> list[tuple[str, str]]:
-    """Each method and path of the API, by both of its versions, of things that are not there."""
+    """Each method and path of the API, in both of its versions, with missing ids."""
     routes = []
     for route in RIGHTS.by_route:
         method, path = route.split(" ")
@@ -57,7 +57,7 @@ def api_routes() -> list[tuple[str, str]]:
 
 
 def answered(url: str, method: str, path: str, **headers: str) -> tuple[int, dict[str, str]]:
-    """The status and headers of an answer, which is not read: one of them has no end."""
+    """The status and headers of an answer, which is not read: one of them is endless."""
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     connection.request(method, path, None, named)

@@ -1,4 +1,4 @@
-"""The time zone of a source by the API: planned, set, named, and the default of all that shows its times."""
+"""The time zone of a source by the API: planned, set, named, and the default of all displays of its times."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a screen reader hears: the result of each choice, and never the clock."""
+"""A screen reader announces the result of each choice, and never the clock."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_the_result_of_a_choice_is_announced_and_the_same_again_is_not(place: Pl
     assert len(heard(page)) == 1
     shown = page.locator("#freshness").inner_text()
     with page.expect_response("**/api/v1/counts?*"):
-        page.clock.fast_forward(61_000)  # the page asks again, and nothing is new
+        page.clock.fast_forward(61_000)  # the page asks again, and there is no news
     expect(page.locator("#freshness")).not_to_have_text(shown)
     assert len(heard(page)) == 1
 

@@ -1,4 +1,4 @@
-"""Books that nobody has asked for in a while: no old answer, and no old failure, passes for one of now."""
+"""After a long time without queries, no old answer and no old failure passes for a current one."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def client(place: Place) -> FlaskClient:
 
 
 def rest() -> None:
-    """Let what was read grow old."""
+    """Let earlier reads grow old."""
     time.sleep(0.5)
 
 

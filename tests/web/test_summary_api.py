@@ -1,4 +1,4 @@
-"""What a chart says in a few numbers: when it was busiest, of how much footage, against the week before."""
+"""A chart's summary: when it was busiest, for how much footage, compared with the week before."""
 
 from __future__ import annotations
 

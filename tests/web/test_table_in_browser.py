@@ -1,4 +1,4 @@
-"""The chart's numbers as a table: all rows, sorted by any column, each a way to its frames, and as text."""
+"""The chart's numbers as a table: all rows, sortable by any column, linked to their frames, and as text."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def test_a_table_is_sorted_by_the_column_that_is_chosen_and_what_has_no_value_co
     expect(heading(page, "car")).to_have_attribute("aria-sort", "descending")
     expect(page.locator("#table-area thead th[aria-sort]")).to_have_count(1)
     assert numbers_in(page, 1) == [*sorted(cars, reverse=True), None]
-    page.keyboard.press("Enter")  # the heading has the keyboard still
+    page.keyboard.press("Enter")  # the heading keeps the keyboard focus
     expect(heading(page, "car")).to_have_attribute("aria-sort", "ascending")
     assert numbers_in(page, 1) == [*sorted(cars), None]
     place.film({"car": 9, "bus": 2}, intervals=11, interval_s=60, seed=7)
     expect(page.locator("#table-area tbody tr")).to_have_count(11)
     grown = [value for value in numbers_in(page, 1) if value is not None]
-    assert grown == sorted(grown)  # new counts come into the order that was chosen
+    assert grown == sorted(grown)  # new counts keep the chosen order
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_small_tables_are_sorted_by_mouse_and_by_keyboard_which_stays_when_the_c
     expect(page.locator(f"{area} [aria-sort]")).to_have_count(1)
     once = rows.all_text_contents()
     assert sorted(once) == sorted(as_found)
-    page.keyboard.press("Enter")  # the heading has the keyboard
+    page.keyboard.press("Enter")  # the heading has the keyboard focus
     assert rows.all_text_contents() == once[::-1]
     direction = str(chosen.get_attribute("aria-sort"))
     place.film({"car": 15}, source="yard", intervals=4, interval_s=60, also=gate, frames=20, seed=3)

@@ -1,4 +1,4 @@
-"""Ten questions that people come with, answered from the start page in six clicks, and by the keyboard alone.
+"""Ten typical questions, answered from the start page in six clicks, and by keyboard alone.
 
 A key that somebody with a mouse presses, or a range that is drawn, is a click, too; what is chosen in a list
 that drops down takes two. The other ten tasks stand in tests/together/test_ten_more_tasks_in_browser.py.
@@ -24,7 +24,7 @@ openpyxl = pytest.importorskip("openpyxl", reason="needs openpyxl (a development
 if TYPE_CHECKING:
     from frametally_models.files import ModelFiles
 
-# The city is built and detected within the first of them; the machine may be busy.
+# The first of them builds and detects the city; the machine may be busy.
 pytestmark = [pytest.mark.timeout(900), pytest.mark.thorough]
 
 _READY = "#dashboard[data-state=ready][aria-busy=false], #books-page[data-state=ready]"
@@ -59,7 +59,7 @@ def the_city(
 
 @pytest.fixture(params=HANDS)
 def hand(request: pytest.FixtureRequest, the_city: Place, visit: Visits) -> Iterator[MouseHand]:
-    """At the start page; at the end it has not clicked too often."""
+    """Begins at the start page, and checks the number of clicks at the end."""
     window = visit(the_city, viewport=DESK, reduced_motion="no-preference")
     window.page.clock.set_fixed_time(city.NOW)
     window.open()
@@ -71,7 +71,7 @@ def hand(request: pytest.FixtureRequest, the_city: Place, visit: Visits) -> Iter
 
 @pytest.fixture
 def photograph(hand: MouseHand) -> Callable[..., None]:
-    """Keeps a picture of what the mouse has come to, for the manual."""
+    """Saves a picture of the mouse's result, for the manual."""
     folder = SCREENSHOTS / "tasks"
     folder.mkdir(parents=True, exist_ok=True)
 
@@ -183,7 +183,7 @@ def test_is_everything_counted_up_to_now(hand: MouseHand, photograph: Callable[.
     expect(page.locator("#health-strip")).to_have_attribute(
         "title", re.compile("footage up to 19 Nov 2026, 23:5.*counted 4 mins? ago")
     )
-    by_keyboard = page.locator("#pages").get_by_role("link", name="Health")  # where the strip leads, too
+    by_keyboard = page.locator("#pages").get_by_role("link", name="Health")  # the strip's target as well
     hand.click(by_keyboard if isinstance(hand, KeyboardHand) else page.locator("#health-strip"))
     expect(page.locator("#verdict")).to_contain_text("Every frame is accounted for")
     row = page.locator("#books tbody tr", has_text="Station Road")
@@ -234,7 +234,7 @@ def test_five_minutes_are_gone_through_frame_by_frame(
 def test_what_is_on_screen_is_printed(hand: MouseHand, photograph: Callable[..., None]) -> None:
     page = hand.page
     choose_day(hand, "Wed 18")
-    hand.press("Control+P")  # which no page hears of
+    hand.press("Control+P")  # which pages do not learn about
     page.emulate_media(media="print")
     page.set_viewport_size({"width": PAPER_PX[0], "height": PAPER_PX[1]})
     page.evaluate("dispatchEvent(new Event('beforeprint'))")

@@ -1,4 +1,4 @@
-"""Labels that are not the busiest come together: summed by the server, however many there are."""
+"""Labels that are not the busiest are combined: summed by the server, however many there are."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LABELS = [f"l{number:02d}" for number in range(28)]
 def fill(
     place: Place, sources: int, minutes: list[int], *, labels: list[str] = LABELS, fps: float | None = 5.0
 ) -> None:
-    """Label n has n + 1 boxes in each minute, of which as many are one object; its peak falls with n."""
+    """Label n has n + 1 boxes in each minute, all one object; its peak falls with n."""
     where: dict[str, Any] = {"model": MODEL, "interval_s": 60, "frames": 10}
     counts, coverage = [], []
     for number in range(sources):
@@ -94,7 +94,7 @@ def test_those_apart_and_those_together_add_up_to_what_each_label_says(
         assert not apart
     singly = {total["label"]: total for total in each["totals"]}
     assert some["rest_totals"] == ([] if by else [singly[label] for label in some["rest"]])
-    # Without any apart, the buckets have all labels together.
+    # Without separate labels, the buckets have all labels together.
     assert [(bar["start_ms"], bar["source"]) for bar in some["bars"]] == [
         (part["start_ms"], part["source"]) for part in some["coverage"] if top
     ]

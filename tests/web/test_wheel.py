@@ -1,4 +1,4 @@
-"""The wheel is enough: installed in an empty environment it serves each page as it is made of its sources."""
+"""The wheel is enough: installed in an empty environment it serves each page as built from its sources."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PAGES = ("/", *(page.path for plugin in plugins() for page in plugin.pages if pa
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built from a copy of what the wheel is made of."""
+    """Built from a copy of the wheel's sources."""
     if load_assets() is None:
         pytest.skip("the page cannot be made here: run python simple_frontend/fetch_assets.py")
     copy, built = tmp_path_factory.mktemp("tree"), tmp_path_factory.mktemp("wheel")
@@ -71,7 +71,7 @@ def test_the_wheel_holds_every_package(wheel: Path) -> None:
 
 
 class Installed(NamedTuple):
-    """The command line of the wheel in an environment of its own, and the variables to start it with."""
+    """The command line of the wheel in a separate environment, and the variables to start it with."""
 
     frametally: str
     environment: dict[str, str]

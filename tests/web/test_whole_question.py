@@ -1,4 +1,4 @@
-"""An address of a chart carries the whole question: every reader sees the same numbers."""
+"""The address of a chart contains the whole query: every reader sees the same numbers."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_every_address_has_the_same_answer_for_every_reader(
     whole = whole_question(sent, shown, with_range=with_range)
     read_there = answer(whole, there)
     names = [name for name, _ in whole if name not in SEVERAL]
-    # All day and every day are named as the page names them: not at all.
+    # All day and every day are written like on the page: not at all.
     unnamed = {"hours": read_there.hours, "weekdays": read_there.weekdays}
     if not {"hours", "weekdays"} & {*names}:
         unnamed["asked"] = None
@@ -113,5 +113,5 @@ def test_the_command_the_api_and_the_page_name_the_same_question(
     assert sorted(by_api.selection) == sorted(by_command.selection)
     [counts] = re.findall(r'/api/v1/counts[?]([^"<]*)', html.unescape(page))[:1]
     on_page = dict(parse_qsl(counts))
-    ends = {"from": on_page["from"], "to": on_page["to"]}  # as they were sent
+    ends = {"from": on_page["from"], "to": on_page["to"]}  # as sent
     assert on_page == dict(by_api.selection) | ends

@@ -16,7 +16,7 @@ from frametally_accuracy.sent import UnitAnswer
 
 DOUBLE_EVERY = 10
 _BEHIND = 5
-"""A unit comes again after this many others were answered."""
+"""A unit is repeated after this many others were answered."""
 _PEOPLE = 3
 """Number of people who answer a unit if the first two differ."""
 _HELD_S = 120.0

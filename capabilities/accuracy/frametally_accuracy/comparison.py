@@ -76,7 +76,7 @@ def compare_models(
         counts = np.zeros(is_drawn.shape)
         for cell in zip(*np.nonzero(is_drawn), strict=True):
             counts[cell] = rows[units[sample.draws.units[cell]].image_path][place]
-        # Whatever the truth is, two errors never differ by more than the two counts do.
+        # For any truth, two errors never differ by more than the two counts do.
         own = sample.model[label]
         estimate = estimate_with_missing(
             partial(error_difference, sample.draws, first=counts, second=own),

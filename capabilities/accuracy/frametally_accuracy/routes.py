@@ -165,7 +165,7 @@ class AccuracyRoutes:
         most = 2 if most is None else most
         find_turns = partial(self._desk.next, check, units, person=person, desk=desk, most=most)
         if not (turns := find_turns(answers=unit_answers)) and most:
-            # At the end, units whose pictures have been restored come again.
+            # At the end, units whose pictures have been restored are offered again.
             footage = self._footage()
             restored = (
                 number

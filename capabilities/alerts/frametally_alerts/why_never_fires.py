@@ -1,4 +1,4 @@
-"""Explains why a rule may stay silent whatever is filmed, for the places where it is added and listed."""
+"""Explains why a rule can never send an alert, where rules are added and listed."""
 
 from __future__ import annotations
 

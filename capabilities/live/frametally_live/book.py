@@ -371,7 +371,7 @@ def _find_due(connection: Connection, kinds: Sequence[FeedKind]) -> list[Feed]:
 
 
 def _look_after_launches(connection: Connection, lease_s: float | None = None) -> None:
-    """Make feeds fail whose launcher never came or is gone; extend the first miss by `lease_s` if given."""
+    """Fail feeds whose launcher never started or is gone; extend the first miss by `lease_s` if given."""
     for feed in _find(connection, _is_unheard(now_ms(connection))):
         if feed.launch == "launched":
             if lease_s is not None:

@@ -167,7 +167,7 @@ def rename_source(old: str, new: str, delete_images: bool, **overrides: Any) -> 
         try:
             change = mending.plan_renaming(ports.store, old, new, delete=delete_images)
         except Misconfigured:
-            if not is_finished:  # otherwise the interrupted command was this one, and is done now
+            if not is_finished:  # otherwise the interrupted command was this one, which is done now
                 raise
             return _report(ports, finished)
         return _report(ports, [*finished, *_carry_out(ports, change)])

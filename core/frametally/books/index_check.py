@@ -73,7 +73,7 @@ def check_index(store: ObjectStore, index: CountIndex, progress: Progress) -> In
 
 
 def not_in_store(indexed: Iterable[Run], stored_runs: Mapping[DayKey, Run | None]) -> list[Run]:
-    """Return runs of an index that the store does not have, as with another store or an older backup.
+    """Return runs of an index that the store lacks, for example after a change of store or an older backup.
 
     An index's run may be older than the store's. Days whose pointer does not parse (None) are skipped, as are
     their zones. Read `indexed` before `stored_runs`.

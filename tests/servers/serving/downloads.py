@@ -20,7 +20,7 @@ _COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1"
 
 
 def cache_folder() -> Path:
-    """Where downloads are kept: `FRAMETALLY_SERVERS_CACHE`, or a folder in the user's cache."""
+    """The cache of downloads: `FRAMETALLY_SERVERS_CACHE`, or a folder in the user's cache."""
     given = os.environ.get("FRAMETALLY_SERVERS_CACHE")
     return Path(given) if given else Path.home() / ".cache" / "frametally" / "servers"
 
@@ -31,7 +31,7 @@ def maven_jars(cache: Path, name: str, pom_body: str) -> Path:
     Args:
         cache: The cache.
         name: Of the folder, with the version in it, such as `kafka-4.3.1`.
-        pom_body: What stands in the pom below its coordinates: `<dependencies>` and so on.
+        pom_body: Content of the pom below its coordinates: `<dependencies>` and so on.
 
     Raises:
         ServerFailed: Maven is missing or failed, or a jar differs from its hash.
@@ -166,7 +166,7 @@ _STARTS = Path("/usr/sbin/policy-rc.d")
 
 @contextmanager
 def no_service_started(package: str) -> Iterator[None]:
-    """Have Debian start none of its own of a package, which would listen on every address."""
+    """Keep Debian from starting a package's services, which would listen on every address."""
     if _STARTS.exists() or os.geteuid() != 0:
         yield
         return
@@ -182,7 +182,7 @@ def no_service_started(package: str) -> Iterator[None]:
 
 @contextmanager
 def made_once(cache: Path, name: str) -> Iterator[Path | None]:
-    """A folder to fill, that becomes `cache/name` if all goes well; None if that is there."""
+    """A folder to fill that becomes `cache/name` on success; None if that already exists."""
     cache.mkdir(parents=True, exist_ok=True)
     whole = cache / name
     if whole.is_dir():
@@ -244,7 +244,7 @@ def _check_hash(path: Path, sha256: str) -> None:
 
 
 def _check_lock(lock: Path, folder: Path) -> None:
-    """Every file of `folder` must stand in `lock` with its hash (lines as `sha256sum` writes them)."""
+    """Check every file of `folder` against its hash in `lock` (lines as `sha256sum` writes them)."""
     pinned = {}
     for line in lock.read_text(encoding="utf-8").splitlines():
         sha256, _, name = line.partition("  ")

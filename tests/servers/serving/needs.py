@@ -1,4 +1,4 @@
-"""What a test asks a server of: its values, or a skip that says how to bring it."""
+"""What a test asks of a server: its values, or a skip that says how to start it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A server of one test's own, to be stopped, killed and started again without harm to others."""
+"""A server for one test, which may stop, kill and restart it."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class OwnServer:
     """
 
     def __init__(self, name: str, folder: Path, **options: str) -> None:
-        """Nothing is started yet.
+        """Starts nothing yet.
 
         Args:
             name: The server's name.
             folder: Where its state goes.
-            options: Told to the server's module.
+            options: For the server's module.
         """
         self.name = name
         self._state = State(folder, options=options)
@@ -66,12 +66,12 @@ class OwnServer:
                 raise ServerFailed(row.trouble)
 
     def down(self) -> None:
-        """Stop it with all that it needed."""
+        """Stop it with all servers that it needed."""
         self._state.down()
 
     @property
     def values(self) -> Mapping[str, str]:
-        """What `server(name)` gives: `URL`, `USER` and so on."""
+        """The result of `server(name)`: `URL`, `USER` and so on."""
         prefix = f"FRAMETALLY_TEST_{self.name.upper()}_"
         given = Place(self.name, self._folder, cache=Path()).given
         return {key.removeprefix(prefix): value for key, value in given.items() if key.startswith(prefix)}
@@ -80,7 +80,7 @@ class OwnServer:
         """Send a signal to its processes, or to the one with this label; a killed one is gone afterwards."""
         for process in Place(self.name, self._folder, cache=Path()).processes:
             if label in (None, process.label) and process.alive:
-                os.killpg(process.pid, number)  # a launcher and what it has launched are one
+                os.killpg(process.pid, number)  # a launcher and its program are one
                 while number == signal.SIGKILL and process.alive:
                     time.sleep(0.02)
 

@@ -1,4 +1,4 @@
-"""What the module of a server works with: its folder, its ports, its secrets, its processes."""
+"""The environment of a server's module: its folder, its ports, its secrets, its processes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from serving.processes import NOBODY, Process, ServerFailed, last_lines
 
 _LOOPBACK = "127.0.0.1"
 _FIRST_PORT, _LAST_PORT = 20000, 32000
-"""Below the range that the system takes ports for outgoing connections from."""
+"""Below the range of ports for the system's outgoing connections."""
 
 
 class Place:
@@ -51,7 +51,7 @@ class Place:
         self._ports: dict[str, int] = {}
         folder.mkdir(parents=True, exist_ok=True)
 
-    # What is remembered.
+    # The remembered values.
 
     def port(self, label: str = "") -> int:
         """A free port on the loopback address: the one of the last start, if it is still free.
@@ -77,26 +77,26 @@ class Place:
 
     @property
     def processes(self) -> list[Process]:
-        """What was started here, whether it still runs or not."""
+        """The processes that were started here, running or not."""
         return [Process(**row) for row in self._read("processes", [])]
 
     @property
     def is_up(self) -> bool:
-        """Whether all that was started still runs."""
+        """Whether all started processes are still running."""
         started = self.processes
         return bool(started) and all(process.alive for process in started)
 
     @property
     def given(self) -> dict[str, str]:
-        """What the server's module returned when it was started."""
+        """The result of the server's module at its start."""
         found: dict[str, str] = self._read("values", {})
         return found
 
     def keep(self, values: Mapping[str, str]) -> None:
-        """Remember what the server's module returned."""
+        """Remember the result of the server's module."""
         self._write("values", dict(values))
 
-    # What is run.
+    # The running processes.
 
     def run(
         self,
@@ -107,7 +107,7 @@ class Place:
         unprivileged: bool = False,
         timeout_s: float = 300.0,
     ) -> str:
-        """Run a command to its end; what it printed. It also goes to `setup.log`.
+        """Run a command to its end; return its output. It also goes to `setup.log`.
 
         Raises:
             ServerFailed: It failed.
@@ -142,7 +142,7 @@ class Place:
         cwd: Path | None = None,
         unprivileged: bool = False,
     ) -> Process:
-        """Start a process that goes on when this command has ended; its output goes to `<label>.log`.
+        """Start a process that outlives this command; its output goes to `<label>.log`.
 
         It must stay in the foreground, so that its pid is known.
         """
@@ -180,12 +180,12 @@ class Place:
             time.sleep(0.1)
 
     def stop(self, *, by: signal.Signals = signal.SIGTERM, within_s: float = 10.0) -> None:
-        """End what was started here, and only that."""
+        """End the processes that were started here, and no others."""
         processes.stop(self.processes, by=by, within_s=within_s)
         self._write("processes", [])
 
     def give_to_nobody(self, *paths: Path) -> None:
-        """Make folders, and give them with all that is in them to the user of `unprivileged`."""
+        """Make folders, and give them with their content to the user of `unprivileged`."""
         for path in paths:
             path.mkdir(parents=True, exist_ok=True)
             if os.geteuid() == 0:
@@ -207,20 +207,20 @@ class Place:
 
 
 def answers(port: int) -> bool:
-    """Whether something listens on the port of the loopback address."""
+    """Whether a process listens on the port of the loopback address."""
     with socket.socket() as probe:
         probe.settimeout(1.0)
         return probe.connect_ex((_LOOPBACK, port)) == 0
 
 
 def _candidates() -> range:
-    # From a place of chance on, so that two folders of servers rarely ask for the same ones.
+    # Start at a random port, so that two folders of servers rarely try the same ones.
     first = _FIRST_PORT + secrets.randbelow(_LAST_PORT - _FIRST_PORT - 1000)
     return range(first, _LAST_PORT)
 
 
 def _becomes_free(port: int) -> bool:
-    """Whether it is free within a moment: a process that was killed lets go of it a little later."""
+    """Whether it is free within a moment: a killed process releases it a little later."""
     by_s = time.monotonic() + 3.0
     while not (free := _is_free(port)) and time.monotonic() < by_s:
         time.sleep(0.05)

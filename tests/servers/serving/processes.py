@@ -38,7 +38,7 @@ class Process:
 
     @property
     def alive(self) -> bool:
-        """Whether this very process still runs."""
+        """Whether this exact process is still running."""
         return start_ticks(self.pid) == self.started_ticks
 
 
@@ -61,7 +61,7 @@ def spawn(
     env: Mapping[str, str] | None = None,
     unprivileged: bool = False,
 ) -> Process:
-    """Start a process in a session of its own; its output goes to the end of `log`."""
+    """Start a process in a separate session; its output is appended to `log`."""
     with log.open("ab") as output:
         child = subprocess.Popen(
             as_nobody(argv) if unprivileged else [str(part) for part in argv],
@@ -77,7 +77,7 @@ def spawn(
 
 
 def stop(processes: Sequence[Process], *, by: signal.Signals, within_s: float) -> None:
-    """End the processes and their groups, the last one first; those that take too long are killed."""
+    """End the processes and their groups, the last one first; kill those that take too long."""
     running = [process for process in reversed(processes) if process.alive]
     for process in running:
         _signal_group(process, signal.SIGCONT)
@@ -101,7 +101,7 @@ def _signal_group(process: Process, number: signal.Signals) -> None:
 
 
 def as_nobody(argv: Sequence[str | Path]) -> list[str]:
-    """The command as an unprivileged user, where it would run as root."""
+    """The command as an unprivileged user, if it would run as root."""
     command = [str(part) for part in argv]
     if os.geteuid() != 0:
         return command

@@ -1,4 +1,5 @@
-"""All servers of one folder: started in the order of their needs, stopped, and told to tests by one file."""
+"""All servers of one folder: started in the order of their needs, stopped, and listed for tests in
+one file."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ from serving.processes import ServerFailed
 
 MODULES = Path(__file__).resolve().parents[1]
 REPOSITORY = MODULES.parents[1]
-# Which of frametally's settings a line of a server is: each without the beginning of its name.
+# The setting of frametally for a line of a server, both without their prefix.
 _SETTINGS = {
     "KAFKA_URL": "LOG_URL",
     "S3_URL": "STORE_ENDPOINT",
@@ -57,13 +58,13 @@ class Row(NamedTuple):
 
 
 def default_folder() -> Path:
-    """Where the servers' state lies: `FRAMETALLY_SERVICES_DIR`, or `.services` in the checkout."""
+    """The folder of the servers' state: `FRAMETALLY_SERVICES_DIR`, or `.services` in the checkout."""
     given = os.environ.get("FRAMETALLY_SERVICES_DIR")
     return Path(given).resolve() if given else REPOSITORY / ".services"
 
 
 def known_servers() -> list[str]:
-    """Names of all servers that there is a module for."""
+    """Names of all servers that have a module."""
     return sorted(path.stem.removeprefix("server_") for path in MODULES.glob("server_*.py"))
 
 
@@ -81,13 +82,13 @@ class State:
     """The servers of one folder."""
 
     def __init__(self, folder: Path, *, options: Mapping[str, str] | None = None) -> None:
-        """Nothing is read or made yet."""
+        """Reads and makes nothing yet."""
         self.folder = folder
         self.options = dict(options or {})
 
     @property
     def env_file(self) -> Path:
-        """Lines `FRAMETALLY_TEST_...=value` of all servers that are up, for tests."""
+        """Lines `FRAMETALLY_TEST_...=value` of all running servers, for tests."""
         return self.folder / "env"
 
     @property
@@ -99,7 +100,7 @@ class State:
         return self.folder / "frametally.env"
 
     def up(self, names: Sequence[str]) -> list[Row]:
-        """Start what is not up yet, needs first, side by side where they do not need each other."""
+        """Start the missing servers, needs first, in parallel where possible."""
         with self._locked():
             modules = _with_needs(names)
             rows: dict[str, Future[Row]] = {}
@@ -111,7 +112,7 @@ class State:
             return [row.result() for row in rows.values()]
 
     def down(self, names: Sequence[str] = ()) -> list[str]:
-        """Stop what was started from this folder (all, or these), and only that; the names of what ran."""
+        """Stop servers of this folder (all, or these), and no others; return their names."""
         with self._locked():
             asked = list(names) or [name for name in known_servers() if (self.folder / name).is_dir()]
             modules = _with_needs(asked)
@@ -125,7 +126,7 @@ class State:
             return stopped
 
     def status(self) -> list[Row]:
-        """What is up; a server that lost a process is not."""
+        """The running servers; a server that lost a process does not count."""
         places = [self._place(name) for name in known_servers() if (self.folder / name).is_dir()]
         return [
             Row(place.name, _url(place.name, place.given) if place.is_up else "", None, _log(place))
@@ -187,7 +188,7 @@ class State:
 
 
 def _with_needs(names: Sequence[str]) -> dict[str, ModuleType]:
-    """The modules of `names` and of all that they need, needs first."""
+    """The modules of `names` and of their needs, needs first."""
     modules: dict[str, ModuleType] = {}
 
     def add(name: str) -> None:
@@ -223,5 +224,5 @@ def _log(place: Place) -> Path:
 
 
 def with_user(url: str, user: str) -> str:
-    """The URL with the name to log in by, as settings have it."""
+    """The URL with the user name, as settings have it."""
     return url.replace("://", f"://{user}@", 1) if user else url

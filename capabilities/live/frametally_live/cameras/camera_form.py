@@ -54,7 +54,7 @@ def add_camera(
 ) -> tuple[Feed, CameraTrial | None]:
     """Add the camera that `read_camera` returned, and start it; return it, and the result of its trial.
 
-    The camera is added whatever its trial shows. Raises `SourceTaken`, `Retryable`.
+    The camera is added whether or not its trial succeeds. Raises `SourceTaken`, `Retryable`.
     """
     trial = try_feed(feed)
     stored_feed = book.put_camera(feed)

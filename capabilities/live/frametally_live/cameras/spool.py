@@ -283,7 +283,7 @@ class Spool:
 
     def _write(self, minute: MediaManifest) -> None:
         place = self._place(minute.sha256)
-        with suppress(OSError):  # it still goes into the store, unless we are killed first
+        with suppress(OSError):  # it is still stored, unless we are killed first
             place.mkdir(exist_ok=True)
             replace_file(place / _MANIFEST, encode(minute))
 

@@ -39,7 +39,7 @@ _AT_A_TIME = 16
 
 
 SearchCameras = Callable[[Sequence[Feed]], CameraSearch]
-"""Searches the network; gets the cameras that are already added."""
+"""Searches the network, given the cameras that are already added."""
 
 
 def search_cameras(
@@ -148,7 +148,7 @@ class _Searching:
 
 
 def _service_address(match: ProbeMatch) -> CameraAddress:
-    """Return the service address that the device gives, on the host that the answer came from."""
+    """Return the device's service address, on the host that sent the answer."""
     failure = CameraAway("names no address of its own")
     for text in match.addresses:
         try:

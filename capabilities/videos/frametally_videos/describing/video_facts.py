@@ -1,4 +1,4 @@
-"""Reads facts about a video from its bytes: its container, its streams, and when it was filmed."""
+"""Reads facts about a video from its bytes (container, streams, time), and refuses unusable files."""
 
 from __future__ import annotations
 

@@ -36,8 +36,8 @@ Cells = NDArray[np.integer[Any]]
 """Shape (8, n): slot (start over step), label, source, detections, peak, objects, tracked detections, objects
 from the start of footage.
 
-Label and source are numbers of names; the last three are -1 if unknown. Coverage has the same shape, so that
-the same sums serve it: label 0, frames for detections, covered milliseconds for tracked detections, and for
+Label and source are numbers of names; the last three are -1 if unknown. Coverage has the same shape, so the
+same sums work for it: label 0, frames for detections, covered milliseconds for tracked detections, and for
 the peak the rate of analysis as a `from_rate` number: the slowest counts, and an unknown one hides others.
 """
 SLOT, LABEL, SOURCE, DETECTIONS, PEAK, OBJECTS, TRACKED, FROM_START = range(8)
