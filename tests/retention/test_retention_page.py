@@ -11,11 +11,15 @@ import pytest
 from flask import Flask
 from tests.accounts.people import asking_as, give_accounts
 from tests.kit.waiting import until
-from tests.retention.filmed import START_MS, filmed_days
-from tests.web.conftest import Place, Serving
+from tests.retention.filmed import AGES_MS, FRAMES, START_MS, filmed_days
+from tests.web.conftest import Place, Serving, SwitchedIndex
 
 from frametally import keys
-from frametally.rules.times import DAY_MS
+from frametally.books.verdict import BEHIND
+from frametally.opening import open_count_index
+from frametally.process.reports import NoProgress
+from frametally.rules.times import DAY_MS, HOUR_MS, utc
+from frametally_cli.main import main
 from frametally_retention.policy import (
     LegalHold,
     RemovedKind,
@@ -182,3 +186,31 @@ def test_a_bar_whose_pictures_are_gone_says_so_and_keeps_its_count(
     assert frames["note"] == "2 pictures here are no longer in the store; the count stays."
     assert "no longer in the store" in client("/api/v1/evidence")["frames"][0]["note"]
     assert client("/api/v1/counts") == before
+
+
+def test_a_bar_whose_segments_are_gone_says_so_on_the_page_and_at_the_command_and_keeps_its_count(
+    place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with filmed_days(tmp_path / "filmed") as (filmed, _):
+        place.settings, place.store, place.ledger = filmed.settings, filmed.store, filmed.ledger
+        place.index = SwitchedIndex(open_count_index(filmed.settings.index_url))
+        client = place.app().test_client()
+        day = f"from={utc(START_MS - AGES_MS[0])}&to={utc(START_MS - AGES_MS[0] + HOUR_MS)}&label=car"
+        before = client.get("/api/v1/counts").json
+        filmed.ledger.refresh(filmed.store, NoProgress())
+        assert client.get(f"/api/v1/frames?{day}").json["note"] is None
+        filmed.store.delete(next(filmed.store.list("metadata")).key)
+        filmed.ledger.refresh(filmed.store, NoProgress())
+        for query in (day, f"{day}&empty=1"):
+            frames = client.get(f"/api/v1/frames?{query}").json
+            assert frames["frames"] == [] and frames["detections"] == FRAMES
+            assert (
+                frames["note"] == "The detections behind this bar are no longer in the store; the count stays."
+            )
+        assert client.get("/api/v1/counts").json == before
+        start = ("--interval-start", utc(START_MS - AGES_MS[0]), "--interval", "3600")
+        folder = str(tmp_path / "filmed")
+        arguments = ["explain", "--source", "gate", "--label", "car", *start, "--data-dir", folder]
+        assert main(arguments) == BEHIND
+        said = capsys.readouterr().out
+        assert f"the bar shows {FRAMES}: its detections are no longer in the store; the count stays" in said

@@ -108,11 +108,12 @@ def publish_counted(
     *,
     forgotten: Sequence[Tombstone],
     recount: bool,
+    may_lose: bool,
     segments_end: bool,
 ) -> DayOutcome:
     """Publish a day, unless its current run was counted from the same inputs and `recount` is False.
 
-    `forgotten` are all tombstones. With `segments_end`, the store deletes segments after some days, so a day
+    `forgotten` are all tombstones; `may_lose` is as for `publish_day`. With `segments_end`, the store deletes segments after some days, so a day
     that only loses frames stays as it is.
     """
     inputs_sha256 = day.inputs_sha256(outcome.corrupt_lines)
@@ -131,7 +132,7 @@ def publish_counted(
     )
     try:
         run = publish_day(
-            store, day, outcome, audit, inputs_sha256=inputs_sha256, forgotten=forgotten, may_lose=recount
+            store, day, outcome, audit, inputs_sha256=inputs_sha256, forgotten=forgotten, may_lose=may_lose
         )
     except NotPublished as error:
         if isinstance(error, OnlyLoses) and segments_end:  # it was counted before its segments were deleted
