@@ -26,7 +26,7 @@ def video_of(row: VideoRow, timezone: str, jobs: Sequence[Job] = ()) -> answers.
     """Return the answer about a video, with its chart in a time zone and with `jobs`."""
     record, facts, books = row.record, row.record.facts, row.books
     first_ms = facts.started_at_ms if row.first_captured_at_ms is None else row.first_captured_at_ms
-    is_counted = row.state == "ready" and books.counted is not None
+    is_counted = row.state == "ready" and bool(books.counted)
     detections = sum(books.labels.values()) if is_counted else None
     return answer_of(
         answers.LibraryVideo,

@@ -104,7 +104,7 @@ export function countsCard(video, colorOf) {
   const all = video.detections_counted;
   const words =
     all === null
-      ? t("videos.nothing_is_counted_yet")
+      ? t(video.state === "ready" ? "videos.none_of_its_frames_counts" : "videos.nothing_is_counted_yet")
       : t("videos.in_one_car_in_ten_frames", {
           all: t("videos.count_detections", { count: all }),
           counted: t("web.count_frames", { count: video.frames.counted ?? 0 }),
