@@ -104,7 +104,12 @@ def test_a_rule_is_tried_before_it_is_saved_and_the_next_round_removes_just_that
         plan = planned(app, rule)
         assert plan["state"] == "done" and plan["spared"] == []
         [row] = plan["kinds"]
-        assert (row["kind"], row["source"], row["items"], row["going"]) == ("frames", "gate", 900, len(days[0]))
+        assert (row["kind"], row["source"], row["items"], row["going"]) == (
+            "frames",
+            "gate",
+            900,
+            len(days[0]),
+        )
         assert plan["going_bytes"] == row["going_bytes"] > 0
         # Nothing is saved, nothing is removed.
         assert read_policy(filmed.store) == RetentionPolicy() and filmed.objects() == objects
@@ -205,7 +210,8 @@ def test_a_bar_whose_segments_are_gone_says_so_on_the_page_and_at_the_command_an
             frames = client.get(f"/api/v1/frames?{query}").json
             assert frames["frames"] == [] and frames["detections"] == FRAMES
             assert (
-                frames["note"] == "The detections behind this bar are no longer in the store; the count stays."
+                frames["note"]
+                == "The detections behind this bar are no longer in the store; the count stays."
             )
         assert client.get("/api/v1/counts").json == before
         start = ("--interval-start", utc(START_MS - AGES_MS[0]), "--interval", "3600")

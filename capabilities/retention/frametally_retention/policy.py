@@ -147,8 +147,8 @@ def check_rule(rule: RetentionRule) -> RetentionRule:
             raise Misconfigured("thinning goes by age alone; give an age, and no size")
         if rule.frames < 0 or not 60 <= rule.interval_s <= HOUR_S or HOUR_S % rule.interval_s:
             raise Misconfigured(
-                "thinning keeps frames of intervals that divide an hour; give an interval from 1m to 1h, such "
-                "as 15m, and 0 frames or more"
+                "thinning keeps frames of intervals that divide an hour; give an interval from 1m to 1h, "
+                "such as 15m, and 0 frames or more"
             )
     elif rule.interval_s or rule.frames:
         raise Misconfigured("only thinning has an interval and frames; give neither for this kind of data")

@@ -17,8 +17,8 @@ from frametally.ports.object_store import ObjectStore
 from frametally.ports.opened import StorePorts
 from frametally.rules.times import FIRST_MS, NEXT_MS
 from frametally_retention.answers import (
-    HoldAnswer,
     HeldRange,
+    HoldAnswer,
     KeptRule,
     PlannedKind,
     RemovedData,
@@ -48,7 +48,8 @@ from frametally_web.requests.body import Sent
 from frametally_web.requests.change import note_target
 from frametally_web.requests.endpoints import Routes, answer_with
 from frametally_web.requests.parameters import Args
-from frametally_web.requests.problems import Problem
+from frametally_web.requests.problems import Problem, as_sentence
+from frametally_web.translations.texts import problem_text
 
 RETENTION = Routes("Retention", right="run")
 
@@ -239,7 +240,7 @@ class RetentionRoutes:
             if report
             else [],
             going_bytes=report.going_bytes if report else None,
-            lines=last.lines,
+            lines=[problem_text(as_sentence(line)) for line in last.lines],
         )
 
     def _change(self) -> _Change:
@@ -253,7 +254,9 @@ class RetentionRoutes:
         kinds = known_kinds(self.ports)
         if form.kind not in kinds:
             with refusals(400):
-                raise Misconfigured(f"there can be no rule for {form.kind!r}; choose one of {', '.join(kinds)}")
+                raise Misconfigured(
+                    f"there can be no rule for {form.kind!r}; choose one of {', '.join(kinds)}"
+                )
         fields = {name: getattr(form, name) for name in ("after_ms", "most_bytes", "interval_s", "frames")}
         note_target(**fields)
         rule = RetentionRule(kind=form.kind, source=slug, **fields)

@@ -292,7 +292,9 @@ def _print_total(bar: ExplainedBar, total: int, *, are_gone: bool) -> None:
     if total == bar.detections:
         click.echo("the bar shows the same number")
     elif are_gone:
-        click.echo(f"the bar shows {bar.detections}: its detections are no longer in the store; the count stays")
+        click.echo(
+            f"the bar shows {bar.detections}: its detections are no longer in the store; the count stays"
+        )
     else:
         click.echo(
             f"the bar shows {bar.detections}: it was counted from earlier data, or with settings that its "

@@ -113,8 +113,8 @@ def publish_counted(
 ) -> DayOutcome:
     """Publish a day, unless its current run was counted from the same inputs and `recount` is False.
 
-    `forgotten` are all tombstones; `may_lose` is as for `publish_day`. With `segments_end`, the store deletes segments after some days, so a day
-    that only loses frames stays as it is.
+    `forgotten` are all tombstones; `may_lose` is as for `publish_day`. With `segments_end`, the store deletes
+    segments after some days, so a day that only loses frames stays as it is.
     """
     inputs_sha256 = day.inputs_sha256(outcome.corrupt_lines)
     counted = DayOutcome(day.key, outcome.skipped())
@@ -214,7 +214,6 @@ def publish_day(
         footage_sha256=plan.footage_sha256(outcome.corrupt_lines),
         tombstones_crc32=sorted(map(mark_of, plan.own_tombstones)),
         settings=plan.params.in_words(),
-        zones=dict(sorted(plan.zones.items())),
         hours_crc32=zlib.crc32(list_data),
         hours=hours.digests(),
     )
@@ -226,6 +225,7 @@ def publish_day(
             duplicates_dropped=audit.within_zones.duplicates_dropped,
             hours=hours.digests(of_zones=True),
             footage_sha256=plan.zones_alone().footage_sha256(outcome.corrupt_lines),
+            zones=dict(sorted(plan.zones.items())),
         )
         run = msgspec.structs.replace(run, zone_parts=zone_parts)
     return run if store.put(run.key, encode(run), if_absent=True) else None

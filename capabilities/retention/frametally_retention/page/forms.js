@@ -195,22 +195,27 @@ const REASONS = {
 /** @param {Api.PlannedKind[]} kinds */
 function tableOfKinds(kinds) {
   const names = new Map([...control("rule-kind", HTMLSelectElement).options].map((o) => [o.value, o.text]));
+  const [first, ...columns] = [
+    t("retention.kind"),
+    t("web.source"),
+    t("retention.stored"),
+    t("retention.would_go"),
+    t("retention.frees_2"),
+  ];
   return tableOf({
     caption: t("retention.what_would_go"),
-    headings: headingsOf(
-      [t("retention.kind"), t("web.source"), t("retention.stored"), t("retention.would_go"), t("retention.frees_2")],
-      (position) => position > 1,
-    ),
-    rows: kinds.map((row) =>
-      rowOf(
-        names.get(row.kind) ?? row.kind,
+    headings: headingsOf([first, ...columns], (position) => position > 1),
+    rows: kinds.map((row) => {
+      const cells = [
         el("td", row.source || t("retention.all_sources")),
         numberCell(`${number(row.items)} · ${bytes(row.size_bytes)}`),
         numberCell(number(row.going)),
         numberCell(bytes(row.going_bytes)),
-      ),
-    ),
-  }); // prettier-ignore
+      ];
+      cells.forEach((cell, position) => (cell.dataset.column = columns[position]));
+      return rowOf(names.get(row.kind) ?? row.kind, ...cells);
+    }),
+  });
 }
 
 /** @param {number} count */
