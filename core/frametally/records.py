@@ -8,6 +8,7 @@ Times are integer milliseconds since 1970-01-01T00:00:00Z of *event time*: when 
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 import msgspec
@@ -16,7 +17,7 @@ from frametally import keys
 from frametally.errors import Poison
 from frametally.live_records import LiveMinute
 from frametally.rules.blank_stretches import Blank, BlankPart
-from frametally.rules.places import ZoneParts, ZoneShape, base_model
+from frametally.rules.places import ZoneParts, Zones, base_model
 from frametally.rules.seals import sealed, unsealed
 from frametally.rules.times import FIRST_MS, NEXT_MS, RECORD_VERSION
 
@@ -305,8 +306,8 @@ class Run(SealedRecord, frozen=True, kw_only=True):
         tombstones_crc32: Checksum of the keys of tombstones that affect frames of this day itself, sorted.
         settings: The settings behind `params`, in words; empty in runs of older versions.
         paths: For a run of flows, the files of flows; in older versions, the files with the paths of tracks.
-        zones: By source the zones that hold on the day.
-        zone_parts: The counts within them; if None, none, or they are in a run of their series.
+        zones_before: `zones` of older versions, under that name. 0.3.0 reads it, and only in its own form.
+        zone_parts: The counts within zones, with the zones; if None, none, or in a run of their series.
         hours_crc32: Checksum of its `HourList`; None in runs of flows and of older versions.
         hours: By source 16 hex of its hour files of whole pictures, which have its tracks and paths.
     """
@@ -329,7 +330,7 @@ class Run(SealedRecord, frozen=True, kw_only=True):
     tombstones_crc32: list[int] | None = None
     settings: dict[str, Any] = {}
     paths: list[PathFile] | None = None
-    zones: dict[str, tuple[ZoneShape, ...]] = {}
+    zones_before: dict[str, Zones] = msgspec.field(name="zones", default_factory=dict)
     hours_crc32: int | None = None
     hours: dict[str, str] = {}
     zone_parts: ZoneParts | None = None
@@ -340,6 +341,11 @@ class Run(SealedRecord, frozen=True, kw_only=True):
     def key(self) -> str:  # noqa: D102
         model = self.model if self.zone_parts is None else base_model(self.model)
         return keys.run_pointer_key(model, self.params, self.interval_s, self.day, self.sequence)
+
+    @property
+    def zones(self) -> Mapping[str, Zones]:
+        """By source the zones that hold on the day."""
+        return self.zone_parts.zones if self.zone_parts and self.zone_parts.zones else self.zones_before
 
 
 RecordT = TypeVar("RecordT", bound=Record)

@@ -254,6 +254,7 @@ class _Aggregation:
             publish_counted,
             forgotten=plan.tombstones,
             recount=self._windows.now.recount,
+            may_lose=self.selection.may_lose,
             segments_end=bool(self.settings.store_metadata_days),
         )
         if self.runner == "spark":

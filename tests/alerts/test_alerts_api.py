@@ -438,3 +438,13 @@ def test_a_test_message_is_sent_by_a_channel_or_its_fault_is_said(place: Place) 
         assert client.post("/api/v1/alerts/channels/nobody/test", json={}).status_code == 404
         assert client.post("/api/v1/alerts/channels/ops/test", json={}).status_code == 204
         assert len(hook.posted) == 1
+
+
+def test_withdrawn_alerts_hide_no_older_ones_that_nobody_received(book: AlertBook) -> None:
+    rule = AlertRule(name="quiet", what="count", channels=(), threshold=1, made_at_ms=1)
+    assert book.add(rule)
+    findings = [AlertFinding(source="gate", label="car", start_ms=60_000 * at, value=at) for at in range(9)]
+    book.settle(rule, findings, Scope(0, 10**12), {})
+    book.settle(rule, findings[:5], Scope(0, 10**12), {})
+    for limit, values in ((2, [4, 3]), (4, [4, 3, 2, 1]), (5, [4, 3, 2, 1, 0]), (50, [4, 3, 2, 1, 0])):
+        assert [alert.value for alert in book.newest_alerts(["quiet"], limit)] == values

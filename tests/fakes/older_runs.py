@@ -89,10 +89,11 @@ def with_zones_apart(store: ObjectStore, run: Run, segments: Sequence[str]) -> t
         hours_crc32=None,
         hours={},
         paths=[],
+        zones_before=dict(run.zones),
         zone_parts=None,
     )
     store.put(older_zones.key, encode(older_zones))
-    whole = msgspec.structs.replace(run, zones={}, zone_parts=None, inputs_sha256=_sha256(run, "", segments))
+    whole = msgspec.structs.replace(run, zone_parts=None, inputs_sha256=_sha256(run, "", segments))
     return as_older(store, whole), older_zones
 
 

@@ -213,6 +213,19 @@ def test_late_footage_of_a_day_whose_segments_are_gone_is_not_published_and_it_s
     assert expired.parts().items() >= before.items()
 
 
+@pytest.mark.parametrize("ends", [(None, None), (NOON_MS - DAY_MS, None), (None, NOON_MS + DAY_MS)])
+def test_counting_all_days_again_takes_nothing_from_a_day_whose_segments_are_gone(
+    expired: Footage, ends: tuple[int | None, int | None]
+) -> None:
+    before = expired.parts()
+    late_footage(expired)
+    film(expired, 1, first=900, start_ms=NOON_MS + DAY_MS // 3)
+    report = expired.aggregate(selection=DaySelection(*ends, recount=True))
+    [skipped] = report.skipped
+    assert "`frametally aggregate --all --from 2026-01-01 --to 2026-01-02`" in skipped.reason
+    assert expired.parts().items() >= before.items()
+
+
 def test_what_is_left_of_a_day_is_published_if_it_is_asked_for(expired: Footage) -> None:
     late_footage(expired)
     of_the_day = DaySelection(NOON_MS // DAY_MS * DAY_MS, (NOON_MS // DAY_MS + 1) * DAY_MS, recount=True)

@@ -10,14 +10,26 @@ import sys
 import tarfile
 import tomllib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from io import BytesIO
 from pathlib import Path
 
+import msgspec
 import pytest
 import urllib3
 from tests.kit.waiting import until
 from tests.together.released_data import FRAMES, SETTINGS, STARTS, make_videos
+from tests.traffic.zoned_footage import MODEL, drive
+
+from frametally import keys
+from frametally.books.runs import DayKey, current_days
+from frametally.opening import open_object_store
+from frametally.process.reports import NoProgress
+from frametally.segments.contents import encode_segment
+from frametally.settings.loading import Settings
+from frametally_hadoop.driver import aggregate
+from frametally_traffic.drawings.revisions import change_drawing
+from frametally_traffic.records import DrawnZone
 
 ROOT = Path(__file__).parents[2]
 VERSION, COMMIT = re.findall(
@@ -83,6 +95,12 @@ class Versions:
         assert process.returncode == code, output
         return output
 
+    def python(self, version: str, script: str, *arguments: str) -> str:
+        program = [sys.executable, "-c", script, *arguments]
+        return subprocess.run(
+            program, env=self._environments[version], capture_output=True, text=True, check=True
+        ).stdout
+
     @contextmanager
     def dashboard(self, version: str) -> Iterator[str]:
         process = self.start(version, "serve", "--alone", "--port", "0")
@@ -108,6 +126,52 @@ def counted(url: str) -> tuple[int, int]:
     return body["frames"], sum(bucket["detections"] for bucket in body["buckets"])
 
 
+def draw_zone(data_dir: Path, source: str) -> None:
+    """Draw a zone whose corners are between pixels, as 0.3.0's are not."""
+    settings = Settings(data_dir=data_dir).resolved()
+    with closing(open_object_store(settings.store_url)) as store:
+        corners = ((0.25, 0.25), (320.5, 0.25), (320.5, 240.5), (0.25, 240.5))
+        zone = DrawnZone(name="half", points=corners, width_px=640, height_px=480)
+        change_drawing(store, source, lambda drawing: msgspec.structs.replace(drawing, zones=(zone,)))
+
+
+READ_RUNS = """
+import sys
+from contextlib import closing
+from frametally.books.runs import current_days
+from frametally.opening import open_object_store
+with closing(open_object_store(sys.argv[1])) as store:
+    for day in current_days(store).values():
+        print(day.problem or f"{day.run.day} {day.run.frames} frames")
+"""
+
+
+def test_the_last_release_reads_a_day_with_zones_that_this_version_counted(
+    versions: Versions, tmp_path: Path
+) -> None:
+    settings = Settings(data_dir=tmp_path / "zoned").resolved()
+    with closing(open_object_store(settings.store_url)) as store:
+        draw_zone(settings.data_dir, "gate")
+        lines = drive("gate", frames=20)
+        data = encode_segment(
+            model=MODEL,
+            log_id="log",
+            topic="frames",
+            partition=0,
+            first_offset=0,
+            next_offset=len(lines),
+            frames=lines,
+            dead_letters=[],
+        )
+        store.put(keys.segment_key(MODEL, "log", "frames", 0, 0), data)
+        [run] = aggregate(settings=settings, store=store, progress=NoProgress()).runs
+        assert [zone.name for zone in run.zones["gate"]] == ["half"]
+        assert current_days(store)[DayKey(MODEL, run.interval_s, run.day)].run == run
+    read = versions.python("last", READ_RUNS, settings.store_url).splitlines()
+    assert [line for line in read if " frames" not in line] == []
+    assert f"{run.day} 20 frames" in read
+
+
 @pytest.mark.thorough
 @pytest.mark.timeout(600)
 def test_two_versions_side_by_side_lose_no_frame_and_count_none_twice(versions: Versions) -> None:
@@ -124,6 +188,7 @@ def test_two_versions_side_by_side_lose_no_frame_and_count_none_twice(versions: 
     with versions.dashboard("last") as url:
         before = counted(url)
         assert before[0] == len(STARTS) * FRAMES
+        draw_zone(versions.folder / "data", next(iter(STARTS)))
         versions.said("this", "upgrade")
         until(lambda: counted(url) == before)  # this version's data, read by the last release
         status = versions.said("this", "status")

@@ -373,7 +373,16 @@ def test_frames_whose_range_was_forgotten_are_not_waited_for(house: House) -> No
     house.count(2)
     row = house.settled()
     assert (row.state, row.books) == ("ready", VideoBooks(3, 3, 3, 0, 2, {"car": 2}, 2))
-    assert (row.reason or "").startswith("1 of its frames is not counted")
+    assert row.reason == "1 of its frames is not counted: forgotten or erased."
+    assert video_of(row, "UTC").detections_counted == 2
+    # A range of all its frames: what it shows is unknown, and not "nothing".
+    put_tombstone(house.store, manifest, from_ms=DAY_MS, to_ms=DAY_MS + 9000, why="forget")
+    house.catalogue.set_video(VIDEO.id, state="counting")
+    house.count(0)
+    row = house.settled()
+    assert (row.state, row.books.counted) == ("ready", 0)
+    assert row.reason == "3 of its frames are not counted: forgotten or erased."
+    assert video_of(row, "UTC").detections_counted is None
 
 
 def test_a_day_that_was_counted_anew_is_waited_for_until_it_is_in_the_index(house: House) -> None:

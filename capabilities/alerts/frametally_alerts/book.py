@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -123,12 +124,15 @@ class AlertBook(SqlBook):
     def newest_alerts(self, rules: Sequence[str], limit: int) -> list[Alert]:
         """Return the newest alerts of some rules that still apply, the newest first."""
         query = select(_told.alert).where(_told.rule.in_(rules)).order_by(_told.start_ms.desc(), _told.key)
+        alerts: list[Alert] = []
         with self._database.reading() as connection:
-            alerts = (
-                msgspec.json.decode(row, type=Alert)
-                for row in connection.execute(query.limit(limit)).scalars()
-            )
-            return [alert for alert in alerts if alert.state == "told"]
+            for first in count(0, limit):
+                rows = connection.execute(query.limit(limit).offset(first)).scalars().all()
+                page = (msgspec.json.decode(row, type=Alert) for row in rows)
+                alerts += [alert for alert in page if alert.state == "told"]
+                if len(alerts) >= limit or len(rows) < limit:
+                    break
+        return alerts[:limit]
 
     def settle(
         self,

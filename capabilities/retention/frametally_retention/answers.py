@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from frametally_web.requests.answers import Answer
 
 
@@ -74,3 +76,79 @@ class Retention(Answer, frozen=True, kw_only=True):
     holds: list[HeldRange]
     applied_at_ms: int | None
     removed: list[RemovedData]
+
+
+class HoldAnswer(Answer, frozen=True, kw_only=True):
+    """The answer to a new hold: ranges of it that were being removed when it was set, which may be gone.
+
+    Attributes:
+        being_removed: These ranges; everything else stays.
+    """
+
+    being_removed: list[RemovedRange]
+
+
+class RemovedRange(Answer, frozen=True, kw_only=True):
+    """A range of a source.
+
+    Attributes:
+        source: Slug; empty if the data does not belong to a source.
+        from_ms: Event time of its first frame.
+        to_ms: Event time of its last frame.
+    """
+
+    source: str
+    from_ms: int
+    to_ms: int
+
+
+class PlannedKind(Answer, frozen=True, kw_only=True):
+    """The stored data of a kind and source, and how much of it would go.
+
+    Attributes:
+        kind: As in `KeptRule`.
+        source: Slug; empty if the data does not belong to a source.
+        items: How many are stored.
+        size_bytes: Their total size in the object store.
+        going: How many would go.
+        going_bytes: How much that frees in the object store.
+    """
+
+    kind: str
+    source: str
+    items: int
+    size_bytes: int
+    going: int
+    going_bytes: int
+
+
+class SparedFrames(Answer, frozen=True, kw_only=True):
+    """Frames that are old enough to go and would stay.
+
+    Attributes:
+        reason: Why they stay.
+        frames: How many.
+    """
+
+    reason: Literal["held", "of accuracy checks", "not analysed yet", "not counted yet", "unreadable"]
+    frames: int
+
+
+class RetentionPlan(Answer, frozen=True, kw_only=True):
+    """`/api/retention/plan`: what all rules together would remove after a change of one; nothing is removed.
+
+    Attributes:
+        state: `running`, `done` or `failed`.
+        done: How many frames it has looked at.
+        kinds: What would go, of each kind with a rule; empty while it runs.
+        spared: Frames that would stay, by reason; empty while it runs.
+        going_bytes: How much that frees in the object store; null while it runs, and if it failed.
+        lines: Sentences for people: why it failed, and what to know of the clocks.
+    """
+
+    state: Literal["running", "done", "failed"]
+    done: int
+    kinds: list[PlannedKind]
+    spared: list[SparedFrames]
+    going_bytes: int | None
+    lines: list[str]

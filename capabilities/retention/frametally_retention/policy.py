@@ -131,57 +131,58 @@ def change_policy(
 def check_rule(rule: RetentionRule) -> RetentionRule:
     """Return the rule. Raises `Misconfigured` if it would keep nothing, or does not say when."""
     if rule.after_ms is None and rule.most_bytes is None:
-        raise Misconfigured("say when to remove: --after an age such as 30d, or --most a size such as 500GB")
+        raise Misconfigured(
+            "the rule does not say when to remove data; give an age, such as --after 30d, or a size, such as "
+            "--most 500GB"
+        )
     if rule.after_ms is not None and rule.after_ms < LEAST_MS:
         raise Misconfigured(
-            "--after is less than an hour, so this rule would keep nothing: the consumer and counting need "
-            "that time; give at least 1h"
+            "the age is less than an hour, so this rule would keep nothing: the consumer and counting need "
+            "that time; give at least an hour"
         )
     if rule.most_bytes is not None and rule.most_bytes <= 0:
-        raise Misconfigured("--most is 0, so this rule would keep nothing: give a size such as 500GB")
+        raise Misconfigured("the size is 0, so this rule would keep nothing; give a size such as 500GB")
     if rule.kind == THINNING:
         if rule.after_ms is None or rule.most_bytes is not None:
-            raise Misconfigured("thinning goes by age alone: give --after, and no --most")
+            raise Misconfigured("thinning goes by age alone; give an age, and no size")
         if rule.frames < 0 or not 60 <= rule.interval_s <= HOUR_S or HOUR_S % rule.interval_s:
             raise Misconfigured(
-                "thinning keeps frames of intervals that divide an hour: give --interval from 1m to 1h, such "
-                "as 15m, and --frames 0 or more"
+                "thinning keeps frames of intervals that divide an hour; give an interval from 1m to 1h, "
+                "such as 15m, and 0 frames or more"
             )
     elif rule.interval_s or rule.frames:
-        raise Misconfigured("--interval and --frames belong to the kind thinning")
+        raise Misconfigured("only thinning has an interval and frames; give neither for this kind of data")
     return rule
 
 
-def set_rule(store: ObjectStore, rule: RetentionRule) -> RetentionPolicy:
-    """Set a rule; it replaces the earlier rule of its kind and source. Raises as `check_rule`."""
+def with_rule(policy: RetentionPolicy, rule: RetentionRule) -> RetentionPolicy:
+    """Return the policy with a rule instead of its rule of that kind and source. Raises as `check_rule`."""
     check_rule(rule)
-    return change_policy(
-        store,
-        lambda policy: msgspec.structs.replace(
-            policy,
-            rules=tuple(
-                sorted(
-                    [*_without(policy.rules, rule.kind, rule.source), rule],
-                    key=lambda rule: (rule.kind, rule.source),
-                )
-            ),
-        ),
+    rules = sorted(
+        [*_without(policy.rules, rule.kind, rule.source), rule], key=lambda rule: (rule.kind, rule.source)
     )
+    return msgspec.structs.replace(policy, rules=tuple(rules))
+
+
+def without_rule(policy: RetentionPolicy, kind: str, source: str) -> RetentionPolicy:
+    """Return the policy without the rule of a kind and source. Raises `Misconfigured` if it has none."""
+    left = _without(policy.rules, kind, source)
+    if len(left) == len(policy.rules):
+        raise Misconfigured(
+            f"there is no rule for {kind} of {source or 'all sources'}; `frametally retention show` "
+            "lists the rules"
+        )
+    return msgspec.structs.replace(policy, rules=left)
+
+
+def set_rule(store: ObjectStore, rule: RetentionRule) -> RetentionPolicy:
+    """Set a rule in the store's policy; see `with_rule`."""
+    return change_policy(store, lambda policy: with_rule(policy, rule))
 
 
 def drop_rule(store: ObjectStore, kind: str, source: str) -> RetentionPolicy:
-    """Remove the rule of a kind and source. Raises `Misconfigured` if there is none."""
-
-    def change(policy: RetentionPolicy) -> RetentionPolicy:
-        left = _without(policy.rules, kind, source)
-        if len(left) == len(policy.rules):
-            raise Misconfigured(
-                f"there is no rule for {kind} of {source or 'all sources'}; `frametally retention show` "
-                "lists the rules"
-            )
-        return msgspec.structs.replace(policy, rules=left)
-
-    return change_policy(store, change)
+    """Remove a rule from the store's policy; see `without_rule`."""
+    return change_policy(store, lambda policy: without_rule(policy, kind, source))
 
 
 def _without(rules: tuple[RetentionRule, ...], kind: str, source: str) -> tuple[RetentionRule, ...]:
@@ -197,12 +198,12 @@ def put_hold(store: ObjectStore, hold: LegalHold) -> list[Removal]:
         Misconfigured: There is a hold of that name, or its range is empty.
     """
     if hold.from_ms is not None and hold.to_ms is not None and hold.from_ms >= hold.to_ms:
-        raise Misconfigured(f"the hold {hold.name!r} ends before it begins: give a --to later than --from")
+        raise Misconfigured(f"the hold {hold.name!r} ends before it begins; give an end later than the start")
 
     def change(policy: RetentionPolicy) -> RetentionPolicy:
         if any(earlier.name == hold.name for earlier in policy.holds):
             raise Misconfigured(
-                f"there is already a hold named {hold.name!r}: release it first, or choose another name"
+                f"there is already a hold named {hold.name!r}; release it first, or choose another name"
             )
         return msgspec.structs.replace(policy, holds=(*policy.holds, hold))
 

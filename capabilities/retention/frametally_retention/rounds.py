@@ -93,12 +93,19 @@ class RetentionRound:
     """One round over all data, for a command or a scheduler."""
 
     def __init__(
-        self, ports: StorePorts, ledger: Ledger, *, clock_ms: int, progress: Progress, dry: bool
+        self,
+        ports: StorePorts,
+        ledger: Ledger,
+        *,
+        clock_ms: int,
+        progress: Progress,
+        dry: bool,
+        trial: RetentionPolicy | None = None,
     ) -> None:
         """Refresh the ledger, and find the time from which ages count.
 
         Ages count from this machine's clock, but never from a time after the newest footage, so a clock
-        that is set forward removes nothing early.
+        that is set forward removes nothing early. A dry run may try another policy than the store's.
 
         Raises:
             Poison: The policy is damaged.
@@ -111,7 +118,9 @@ class RetentionRound:
         self._id = str(uuid.uuid4())
         self._parts = kept_parts(ports)
         self._proofs: ProofFrames | None = None
-        self._policy = read_policy(self._store)
+        if trial is not None and not dry:
+            raise AssertionError("only a dry run tries a policy")
+        self._policy = read_policy(self._store) if trial is None else trial
         ledger.refresh(self._store, progress)
         newest_ms = max(
             (at_ms for model in ledger.models() for at_ms in ledger.newest_frames(model).values()), default=0

@@ -27,7 +27,7 @@ def video_of(row: VideoRow, timezone: str, jobs: Sequence[Job] = ()) -> answers.
     record, facts, books = row.record, row.record.facts, row.books
     first_ms = facts.started_at_ms if row.first_captured_at_ms is None else row.first_captured_at_ms
     is_blank = books.visible_frames == 0 and bool(books.counted)
-    is_counted = row.state == "ready" and books.counted is not None and not is_blank
+    is_counted = row.state == "ready" and bool(books.counted) and not is_blank
     detections = sum(books.labels.values()) if is_counted else None
     return answer_of(
         answers.LibraryVideo,

@@ -17,7 +17,7 @@ import msgspec
 from frametally.books.bars import ExplainedBar, NothingCounted, find_bar
 from frametally.books.compare import Comparison, Side, compare_models
 from frametally.books.counted_days import SettingsByDay
-from frametally.books.evidence import LeftOut, ProvedFrame, frames_of_bar
+from frametally.books.evidence import LeftOut, ProvedFrame, are_detections_gone, frames_of_bar
 from frametally.books.gap import find_reasons
 from frametally.books.verdict import BEHIND
 from frametally.media.manifests import list_manifests
@@ -216,6 +216,9 @@ def explain(
             else:
                 _print_frame(counted, total)
         missing = len(missing_images(ports.store, paths))
+        are_gone = not paths and are_detections_gone(
+            ledger, bar.model, [bar.source], from_ms=bar.start_ms, to_ms=bar.end_ms
+        )
     if as_json:
         body = bar._asdict() | {
             "counted_with": [one._asdict() for one in counted_with],
@@ -223,13 +226,14 @@ def explain(
             "total": total,
             "equal": total == bar.detections,
             "pictures_missing": missing,
+            "detections_gone": are_gone,
         }
         click.echo(json.dumps(body, indent=2))
     else:
-        _print_total(bar, total)
+        _print_total(bar, total, are_gone=are_gone)
         if missing:
-            are_gone = plural(missing, "picture is", "pictures are")
-            click.echo(f"{are_gone} no longer in the store; the count stays")
+            pictures_are = plural(missing, "picture is", "pictures are")
+            click.echo(f"{pictures_are} no longer in the store; the count stays")
         for one in counted_with:
             click.echo(f"counted with: {one.words}")
     return 0 if total == bar.detections else BEHIND
@@ -280,13 +284,17 @@ def _frame_json(counted: ProvedFrame, total: int) -> dict[str, object]:
     }
 
 
-def _print_total(bar: ExplainedBar, total: int) -> None:
+def _print_total(bar: ExplainedBar, total: int, *, are_gone: bool) -> None:
     click.echo(
         f"total: {total} {bar.label} in {plural(bar.frames_analysed, 'analysed frame')} of {bar.source}, in "
         f"the {bar.interval_s} s from {utc(bar.start_ms)}, model {bar.model}"
     )
     if total == bar.detections:
         click.echo("the bar shows the same number")
+    elif are_gone:
+        click.echo(
+            f"the bar shows {bar.detections}: its detections are no longer in the store; the count stays"
+        )
     else:
         click.echo(
             f"the bar shows {bar.detections}: it was counted from earlier data, or with settings that its "

@@ -261,3 +261,10 @@ def _frames(
 
 def _place(frame: FrameDetections) -> tuple[int, str]:
     return frame.captured_at_ms, frame.image_path
+
+
+def are_detections_gone(
+    ledger: Ledger, model: str, sources: Iterable[str], *, from_ms: int, to_ms: int
+) -> bool:
+    """Return whether the store has no segment left with frames of the sources in `[from_ms, to_ms)`."""
+    return not any(ledger.parts(model, source, from_ms=from_ms, to_ms=to_ms) for source in sources)

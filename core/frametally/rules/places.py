@@ -143,6 +143,7 @@ class ZoneParts(NamedTuple):
         duplicates_dropped: Lines that repeated a frame, once per zone.
         footage_sha256: As in `Run`, over the footage of sources with zones.
         hours: 16 hex digits of a source's hour files, by `within_zones` of the source.
+        zones: By source the zones that hold on the day.
     """
 
     names: tuple[str, ...] = ()
@@ -151,6 +152,7 @@ class ZoneParts(NamedTuple):
     duplicates_dropped: int = 0
     hours: Mapping[str, str] = {}
     footage_sha256: str = ""
+    zones: Mapping[str, Zones] = {}
 
 
 class Place(NamedTuple):

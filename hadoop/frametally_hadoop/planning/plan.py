@@ -53,6 +53,11 @@ class DaySelection(NamedTuple):
     to_ms: int | None = None
     recount: bool = False
 
+    @property
+    def may_lose(self) -> bool:
+        """Whether a recount may lose frames of missing segments: only if both ends name its days."""
+        return self.recount and self.from_ms is not None and self.to_ms is not None
+
     def has(self, day: str) -> bool:
         """Return whether the selection includes the UTC day, `YYYY-MM-DD`."""
         return is_day_in_range(keys.day_start_ms(day), self.from_ms, self.to_ms)

@@ -108,12 +108,13 @@ def publish_counted(
     *,
     forgotten: Sequence[Tombstone],
     recount: bool,
+    may_lose: bool,
     segments_end: bool,
 ) -> DayOutcome:
     """Publish a day, unless its current run was counted from the same inputs and `recount` is False.
 
-    `forgotten` are all tombstones. With `segments_end`, the store deletes segments after some days, so a day
-    that only loses frames stays as it is.
+    `forgotten` are all tombstones; `may_lose` is as for `publish_day`. With `segments_end`, the store deletes
+    segments after some days, so a day that only loses frames stays as it is.
     """
     inputs_sha256 = day.inputs_sha256(outcome.corrupt_lines)
     counted = DayOutcome(day.key, outcome.skipped())
@@ -131,7 +132,7 @@ def publish_counted(
     )
     try:
         run = publish_day(
-            store, day, outcome, audit, inputs_sha256=inputs_sha256, forgotten=forgotten, may_lose=recount
+            store, day, outcome, audit, inputs_sha256=inputs_sha256, forgotten=forgotten, may_lose=may_lose
         )
     except NotPublished as error:
         if isinstance(error, OnlyLoses) and segments_end:  # it was counted before its segments were deleted
@@ -213,7 +214,6 @@ def publish_day(
         footage_sha256=plan.footage_sha256(outcome.corrupt_lines),
         tombstones_crc32=sorted(map(mark_of, plan.own_tombstones)),
         settings=plan.params.in_words(),
-        zones=dict(sorted(plan.zones.items())),
         hours_crc32=zlib.crc32(list_data),
         hours=hours.digests(),
     )
@@ -225,6 +225,7 @@ def publish_day(
             duplicates_dropped=audit.within_zones.duplicates_dropped,
             hours=hours.digests(of_zones=True),
             footage_sha256=plan.zones_alone().footage_sha256(outcome.corrupt_lines),
+            zones=dict(sorted(plan.zones.items())),
         )
         run = msgspec.structs.replace(run, zone_parts=zone_parts)
     return run if store.put(run.key, encode(run), if_absent=True) else None

@@ -42,10 +42,11 @@ _LEFT_OUT = (
     *("post_accuracy", "accuracy_check", "accuracy_next", "post_accuracy_answer", "accuracy_certificate"),
     *("plan_letters", "change_letters", "plan_footage", "change_footage", "finish_changes", "footage"),
     *("plan_timezones", "change_timezones", "measure_presets", "plan_preset", "change_preset"),
+    *("post_retention_plan", "retention_plan", "post_retention_rule", "post_hold", "release_hold"),
 )
 """Routes that a run cannot try: one does not end, one tries a camera, one sends people a message, some need
 a key, some wait for a worker, some answer only where people sign in or would close the dashboard, some need
-counted frames and a person, some change footage, and some run models."""
+counted frames and a person, some change footage, some run models, and some change what is removed."""
 _REFUSALS = {
     **dict.fromkeys(("video_enhanced", "video_metadata", "video_quality", "metadata_of_file"), 404),
     **dict.fromkeys(("traffic", "traffic_file", "post_alert_rule", "put_alert_rule"), 400),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 from frametally.books.counted_days import SettingsByDay
-from frametally.books.evidence import LeftOut, ProvedFrame, frames_of_bar
+from frametally.books.evidence import LeftOut, ProvedFrame, are_detections_gone, frames_of_bar
 from frametally.errors import Retryable
 from frametally.keys import parse_image_name
 from frametally.media.overlapping import NotCounted
@@ -18,7 +18,7 @@ from frametally_web.charts import catalogue
 from frametally_web.proof import answers
 from frametally_web.proof.bar_frames import BarFrames, Place, take
 from frametally_web.proof.evidence_frames import frame_boxes
-from frametally_web.proof.sums import Bar, find_bar, peak_of, sum_before
+from frametally_web.proof.sums import Bar, find_bar, peak_of, sources_in, sum_before
 from frametally_web.requests.answers import answer_of, nothing
 from frametally_web.requests.parameters import write_cursor
 from frametally_web.requests.problems import Problem
@@ -32,6 +32,8 @@ _OF_OTHER_FOOTAGE = (
     "it was counted from earlier data, or with settings that its run did not record; run `frametally "
     "aggregate` and `frametally index`."
 )
+
+_DETECTIONS_GONE = "The detections behind this bar are no longer in the store; the count stays."
 
 
 class FramesCursor(NamedTuple):
@@ -85,7 +87,7 @@ def find_frames(
         position=page.first.position,
         previous=write_cursor(page.first._replace(backward=True)) if page.has_previous else None,
         next=write_cursor(page.last) if page.has_next else None,
-        note=_note(page, bar, empty=empty) or _missing_note(ports, page),
+        note=_note(ports, page, bar, empty=empty) or _missing_note(ports, page),
     )
 
 
@@ -161,8 +163,13 @@ def _counted_frames(page: _Page) -> list[answers.CountedFrame]:
     return counted_frames
 
 
-def _note(page: _Page, bar: Bar, *, empty: bool) -> str | None:
+def _note(ports: DashboardPorts, page: _Page, bar: Bar, *, empty: bool) -> str | None:
     """Return a sentence if, at an end of the bar's frames, the sum is not as expected."""
+    if not page.frames and bar.frames_analysed:
+        span = {"from_ms": bar.from_ms, "to_ms": bar.to_ms}
+        sources = sources_in(ports.index, bar, **span, empty=True)
+        if are_detections_gone(ports.ledger, bar.model, sources, **span):
+            return _DETECTIONS_GONE
     for end, is_end, boxes, frames in (
         (page.first, not page.has_previous, 0, 0),
         (page.last, not page.has_next, bar.detections, bar.frames_analysed),

@@ -8,13 +8,13 @@ store, ledger, index or catalogue is not available.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from frametally import keys
 from frametally.books.index_lag import runs_before_undo, runs_to_index
-from frametally.media.manifests import by_source, find_manifest, media_of
+from frametally.media.manifests import by_source, find_manifest, forgotten_by, media_of
 from frametally.media.overlapping import not_counted
 from frametally.ports.count_index import AGES_S, NOT_LOOKED_AT, CountIndex, CountQuery
 from frametally.ports.ledger import FrameTally, Ledger
@@ -22,7 +22,7 @@ from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import NoProgress, plural
 from frametally.records import MediaManifest
 from frametally.rules.times import DAY_MS, days_of_span
-from frametally.rules.tombstones import Range
+from frametally.rules.tombstones import Range, merged
 from frametally.settings.loading import Settings
 from frametally_videos.catalogue.catalogue_rows import Job, VideoBooks, VideoRow, VideoState
 from frametally_videos.jobs.job_results import tell_made
@@ -39,8 +39,8 @@ class Account(NamedTuple):
     """Numbers of distinct frames of one medium.
 
     Attributes:
-        not_counted: Frames of `detected` that no longer count, since they were forgotten or another medium of
-            the source covers their time.
+        forgotten: Frames of `detected` that no longer count, since they were forgotten.
+        overlapped: Further ones that do not count, since another medium of the source covers their time.
         is_counted: Whether all frames of its source in its time are counted, so that `labels` is final.
         labels: Detections of its source between its first and its last frame, by label.
         blank: Frames of its source in that time that show nothing, which no number includes.
@@ -49,7 +49,8 @@ class Account(NamedTuple):
 
     detected: int = 0
     dead_lettered: int = 0
-    not_counted: int = 0
+    forgotten: int = 0
+    overlapped: int = 0
     counted: int = 0
     is_counted: bool = False
     labels: Mapping[str, int] = {}
@@ -67,6 +68,7 @@ class Accounts:
         manifests, stones = ledger.manifests(), ledger.tombstones()
         self._by_source = by_source(manifests)
         self._gone = not_counted(manifests, stones, settings.count_overlaps)
+        self._forgotten = {media: merged(ranges) for media, ranges in forgotten_by(stones).items()}
         # The model of the newest segment; existing counts may be of another model.
         self._model = next(iter(ledger.models()), None)
         tallies = ledger.tallies(self._model) if self._model else []
@@ -99,7 +101,8 @@ class Accounts:
         if tally is None:
             return Account()
         lost_count = self._gone_of(tally, None, None)
-        account = Account(tally.detected, tally.dead_lettered, lost_count)
+        forgotten = self._frames_of(tally, self._forgotten, (None, None))
+        account = Account(tally.detected, tally.dead_lettered, forgotten, lost_count - forgotten)
         if not self._interval_s:
             return account
         # Counts are of whole intervals, which also contain frames of other media.
@@ -136,10 +139,14 @@ class Accounts:
 
     def _gone_of(self, tally: FrameTally, from_ms: int | None, to_ms: int | None) -> int:
         """Return how many detected frames of `[from_ms, to_ms)` no longer count."""
+        return self._frames_of(tally, self._gone, (from_ms, to_ms))
+
+    def _frames_of(self, tally: FrameTally, table: Mapping[str, Sequence[Range]], within: Range) -> int:
+        """Return how many detected frames within a range are in the medium's ranges of a table."""
         return sum(
-            self._frames_between(tally, *overlap)
-            for forgotten_range in self._gone.get(tally.media, ())
-            if (overlap := _common(forgotten_range, (from_ms, to_ms))) is not None
+            self._frames_between(tally, *common)
+            for part in table.get(tally.media, ())
+            if (common := _common(part, within)) is not None
         )
 
     def _frames_between(self, tally: FrameTally, from_ms: int | None, to_ms: int | None) -> int:
@@ -337,12 +344,14 @@ def _detected(manifest: MediaManifest, account: Account, jobs: Mapping[str, Job]
 
 
 def _remarks(account: Account, jobs: Mapping[str, Job]) -> str | None:
-    remarks = []
-    if account.not_counted:
-        remarks.append(
-            f"{plural(account.not_counted, 'of its frames is', 'of its frames are')} not counted: another "
-            "video of its source covers their time, or they were forgotten."
+    remarks = [
+        f"{plural(frames, 'of its frames is', 'of its frames are')} not counted: {why}."
+        for frames, why in (
+            (account.forgotten, "forgotten or erased"),
+            (account.overlapped, "another video of its source covers their time"),
         )
+        if frames
+    ]
     if account.blank:
         verb = "shows" if account.blank == 1 else "show"
         remarks.append(

@@ -118,8 +118,8 @@ export function bytes(count) {
  * "1,234 detections: car 900, person 300, …"; null before anything is counted.
  * @param {Api.LibraryVideo} video
  */
-export function countedWords({ detections_counted: all, labels }) {
-  if (all === null) return null;
+export function countedWords({ state, detections_counted: all, labels }) {
+  if (all === null) return state === "ready" ? t("videos.none_of_its_frames_counts") : null;
   if (!all) return t("web.nothing_found");
   const ranked = rankedLabels(labels);
   const named = ranked

@@ -104,7 +104,9 @@ export function countsCard(video, colorOf) {
   const all = video.detections_counted;
   const words =
     all === null
-      ? (video.state === "ready" && video.reason) || t("videos.nothing_is_counted_yet")
+      ? video.state === "ready"
+        ? video.reason || t("videos.none_of_its_frames_counts")
+        : t("videos.nothing_is_counted_yet")
       : t("videos.in_one_car_in_ten_frames", {
           all: t("videos.count_detections", { count: all }),
           counted: t("web.count_frames", { count: video.frames.counted ?? 0 }),
