@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 SIMPLE_FRONTEND = Path(__file__).resolve().parents[2] / "simple_frontend"
 SCREENSHOTS = SIMPLE_FRONTEND.parent / "build" / "screenshots"
-# Each window of the headless browser loads two pages for what its address bar suggests, which no test sees:
+# The shell has the same engine and no windows of its own, which take half of a test's CPU.
+_BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser")
+# Each window of a whole browser loads two pages for what its address bar suggests, which no test sees:
 # half of a test's CPU. The switch replaces Playwright's own, whose names are repeated.
 _FEATURES_OFF = [
     *("WebUIOmniboxPopup", "WebUIOmniboxAimPopup"),
@@ -163,7 +165,7 @@ def not_made() -> str:
 @pytest.fixture(scope="session")
 def browser(not_made: str) -> Iterator[Browser]:
     playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright, a tool for tests")
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, _BROWSERS)), None)
     if path is None:
         unavailable("needs a Chromium: none on PATH, and CHROMIUM names none")
     if not_made:
