@@ -38,6 +38,10 @@ _CHROMIUM_FLAGS = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
     "--disable-features=" + ",".join(_FEATURES_OFF),
+    # The shell does not know how fast the network is; pictures below the window come as in a whole browser.
+    # The others are Playwright's own.
+    "--blink-settings=lazyLoadingImageMarginPxUnknown=1250,primaryHoverType=2,availableHoverTypes=2,"
+    "primaryPointerType=4,availablePointerTypes=4",
 ]
 
 
