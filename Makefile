@@ -143,10 +143,11 @@ test-cluster: .venv/dev setup ## Build Kubernetes (once, takes long) and try the
 cloud-setup: .venv/runtime ## Write .env, users and log-ins of the cloud stack: make cloud-setup DOMAIN=... EMAIL=...
 	@$(BIN)/frametally cloud-setup $(if $(DOMAIN),--domain "$$DOMAIN") $(if $(EMAIL),--email "$$EMAIL") $(ARGS)
 
+# The environments of the slow engines compile what their tests import, and not the thousands of modules beside it.
 .venv-spark/ready: .venv/python locks/spark.lock pyproject.toml
 	@echo "Installing the pinned PySpark in an environment of its own"
 	@$(BIN)/python -m venv --clear .venv-spark
-	@.venv-spark/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r locks/spark.lock
+	@.venv-spark/bin/python -m pip install --quiet --no-compile --disable-pip-version-check --require-hashes -r locks/spark.lock
 	@.venv-spark/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -163,7 +164,7 @@ test-spark: .venv-spark/ready ## Prove that Spark counts, and detects what is li
 	@$(BIN)/python -m venv --clear .venv-int8
 	@$(BIN)/python -c "import sysconfig; print(f'import site; site.addsitedir({sysconfig.get_path(\"purelib\")!r})')" \
 	  >"$$(.venv-int8/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/over.pth"
-	@.venv-int8/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r locks/int8.lock
+	@.venv-int8/bin/python -m pip install --quiet --no-compile --disable-pip-version-check --require-hashes -r locks/int8.lock
 	@touch $@
 
 .PHONY: test-int8
@@ -174,7 +175,7 @@ test-int8: .venv-int8/ready ## Make and judge INT8 networks (needs Linux on x86-
 .venv-airflow/ready: .venv/python locks/airflow.lock
 	@echo "Installing the pinned Airflow in an environment of its own"
 	@$(BIN)/python -m venv --clear .venv-airflow
-	@.venv-airflow/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r locks/airflow.lock
+	@.venv-airflow/bin/python -m pip install --quiet --no-compile --disable-pip-version-check --require-hashes -r locks/airflow.lock
 	@touch $@
 
 # Without pytest's cache: CI runs it beside tests whose failures lie there.

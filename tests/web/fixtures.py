@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 SIMPLE_FRONTEND = Path(__file__).resolve().parents[2] / "simple_frontend"
 SCREENSHOTS = SIMPLE_FRONTEND.parent / "build" / "screenshots"
-# Each window of the headless browser loads two pages for its address bar's suggestions, which no test sees:
+# The shell has the same engine and no windows of its own, which take half of a test's CPU.
+_BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser")
+# Each window of a whole browser loads two pages for its address bar's suggestions, which no test sees:
 # half of a test's CPU. The switch replaces Playwright's own, so it repeats those names.
 _FEATURES_OFF = [
     *("WebUIOmniboxPopup", "WebUIOmniboxAimPopup"),
@@ -36,6 +38,10 @@ _CHROMIUM_FLAGS = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
     "--disable-features=" + ",".join(_FEATURES_OFF),
+    # The shell does not know how fast the network is; pictures below the window come as in a whole browser.
+    # The others are Playwright's own.
+    "--blink-settings=lazyLoadingImageMarginPxUnknown=1250,primaryHoverType=2,availableHoverTypes=2,"
+    "primaryPointerType=4,availablePointerTypes=4",
 ]
 
 
@@ -163,7 +169,7 @@ def not_made() -> str:
 @pytest.fixture(scope="session")
 def browser(not_made: str) -> Iterator[Browser]:
     playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright, a tool for tests")
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, _BROWSERS)), None)
     if path is None:
         unavailable("needs a Chromium: none on PATH, and CHROMIUM names none")
     if not_made:

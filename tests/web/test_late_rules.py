@@ -1,4 +1,4 @@
-"""The tests' applications start without compiling URL builders, and still build URLs as usual."""
+"""The tests' applications parse each rule once, compile URL builders late, and answer as usual."""
 
 from __future__ import annotations
 
@@ -29,3 +29,17 @@ def test_what_builds_an_address_is_compiled_once_it_is_asked_for(
             image = url_for("api.frames_image", path="a/b c.jpg", rule=3)
             assert image == "/api/frames/image?path=a/b+c.jpg&rule=3"
     assert compiled == ["/api/frames/image"]
+
+
+def test_an_application_whose_rules_are_parsed_already_leads_where_the_first_does(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = place.app()
+    parsed: list[str] = []
+    monkeypatch.setattr(Rule, "_parse_rule", lambda rule, text: parsed.append(text))
+    second = place.app()
+    assert parsed == []
+    for method, path in (("PUT", "/api/v1/sources/gate a/drawing"), ("GET", "/static/built/page.css")):
+        routes = [app.url_map.bind("gate").match(path, method) for app in (first, second)]
+        assert routes[0] == routes[1]
+        assert routes[0][1].keys() <= {"source", "filename"}

@@ -8,6 +8,7 @@ import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import get_args
 
@@ -50,6 +51,12 @@ class _ManifestNote(msgspec.Struct, frozen=True, array_like=True):
     manifest: MediaManifest
 
 
+@cache
+def _layout_crc32() -> int:
+    """Return a checksum of the fields of a note, by which the file of an earlier version is read again."""
+    return zlib.crc32(msgspec.json.encode(msgspec.json.schema(_ManifestNote), order="sorted"))
+
+
 class ManifestReader:
     """Reads a store's manifests repeatedly, without their long fields, and unchanged ones only once.
 
@@ -66,9 +73,6 @@ class ManifestReader:
         # A store in memory ends with its process, so a cached file could only be of another store.
         if data_dir is not None and not store.url.startswith("memory:"):
             self._path = data_dir / f"manifests-{hashlib.sha256(store.url.encode()).hexdigest()[:8]}.jsonl"
-        # The checksum includes the layout, so the cache of an earlier version is read again.
-        schema = msgspec.json.schema(_ManifestNote)
-        self._layout_crc32 = zlib.crc32(msgspec.json.encode(schema, order="sorted"))
         self._saved: list[_ManifestNote] = []
         with suppress(OSError, ValueError, Poison, *NOT_JSON), no_collection():
             self._saved = self._read_notes(self._path) if self._path else []
@@ -114,13 +118,13 @@ class ManifestReader:
             return
         lines = msgspec.json.Encoder().encode_lines(notes)
         with suppress(OSError):
-            replace_file(self._path, b"%08x\n%s" % (zlib.crc32(lines, self._layout_crc32), lines))
+            replace_file(self._path, b"%08x\n%s" % (zlib.crc32(lines, _layout_crc32()), lines))
             self._saved = notes
 
     def _read_notes(self, path: Path) -> list[_ManifestNote]:
         """Read the cache; its first line is a checksum, as one bit could move frames to another day."""
         crc32, _, lines = path.read_bytes().partition(b"\n")
-        check_crc32(zlib.crc32(lines, self._layout_crc32), int(crc32, 16))
+        check_crc32(zlib.crc32(lines, _layout_crc32()), int(crc32, 16))
         return msgspec.json.Decoder(_ManifestNote).decode_lines(lines)
 
 

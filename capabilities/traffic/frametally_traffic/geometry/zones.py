@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from functools import cached_property
 from itertools import combinations
 from typing import Literal, NamedTuple
 
@@ -81,8 +82,11 @@ class PictureZone(Border):
         if not twice_area:
             raise ValueError("a zone needs at least three corners that are not all on a straight line")
         super().__init__(points if twice_area > 0 else points[::-1], is_closed=True)
-        # Squared height of a box whose flicker is half the depth.
-        self.narrow2 = self._depth2() * (FLICKER_PART * FLICKER_PART) / 4
+
+    @cached_property
+    def narrow2(self) -> Fraction:
+        """Squared height of a box whose flicker is half the depth; most zones are never asked for it."""
+        return self._depth2() * (FLICKER_PART * FLICKER_PART) / 4
 
     def place_of(self, x: Exact, y: Exact) -> int:
         """Return 1 for a place within, 0 on the rim, -1 outside."""
