@@ -211,7 +211,7 @@ class Nodes:
         failing: Components whose containers end with an error.
     """
 
-    def __init__(self, cluster: Cluster, count: int = 2) -> None:
+    def __init__(self, cluster: Cluster, count: int = 3) -> None:
         """Add the nodes, of 4 cores and 8 GiB each."""
         self._cluster, self._end = cluster, threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)

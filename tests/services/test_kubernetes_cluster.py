@@ -276,13 +276,16 @@ def test_the_values_for_one_small_node_fit_on_it_during_an_upgrade_too(
         assert cluster.ask("PATCH", f"/api/v1/nodes/{node}", body, content=content)[0] == 200
 
     add_needs(cluster, space)
-    close("node-1", True)
+    others = ("node-1", "node-2")
+    for node in others:
+        close(node, True)
     try:
         assert run_helm(cluster, space, "install", SMALL, tmp_path) == ""
         newer = SMALL | {"image": {"tag": "newer"}}
         assert run_helm(cluster, space, "upgrade", newer, tmp_path) == ""
     finally:
-        close("node-1", False)
+        for node in others:
+            close(node, False)
     placed = {pod["spec"]["nodeName"] for pod in cluster.objects(f"/api/v1/namespaces/{space}/pods")}
     assert placed == {"node-0"}
 
