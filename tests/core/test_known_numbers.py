@@ -125,12 +125,14 @@ KNOWN = {
         "average_fps bit_rate_bps bits frames_counted frames_stated index level longest_gop_frames "
         "longest_step_s real_fps rotation_degrees shortest_step_s start_s"
     ),
+    "PlannedKind": "going going_bytes items",
     "ProcessingStatus": "attempts progress",
     "ProvedCrossing": "number path time_ms",
     "Quality": "detections lines_dead",
     "Recording": "frames",
     "RemovedData": "items",
     "Retention": "applied_at_ms",
+    "RetentionPlan": "done going_bytes",
     "RuleTrial": "fulfilled total tried",
     "RunReport": "duplicates_dropped frames",
     "Runs": "runs_left_out",
@@ -145,6 +147,7 @@ KNOWN = {
     ),
     "SourceFootage": "frames recordings_left_out",
     "SourceRange": "counted_until_ms first_interval_ms footage_until_ms frames next_interval_ms",
+    "SparedFrames": "frames",
     "SpeedBin": "km_h",
     "SpeedReason": "count",
     "StageBooks": "frames_behind",

@@ -215,7 +215,7 @@ def test_old_dead_letters_are_settled_and_then_their_frames_go(filmed: Filmed) -
     data = make_segment([], [letter], 3 * FRAMES, model=MODEL, log_id="log")
     filmed.store.put(keys.segment_key(MODEL, "log", "frames", 0, 3 * FRAMES), data)
     set_rule(filmed.store, RetentionRule(kind="frames", after_ms=5 * DAY_MS, source="yard"))
-    assert filmed.round().spared["not analysed yet"] == 1
+    assert filmed.round().spared["not_analysed_yet"] == 1
     filmed.ledger.refresh(filmed.store, NoProgress())
     assert len(filmed.ledger.dead_frames(MODEL)) == 1
     settle_all(filmed)

@@ -86,7 +86,7 @@ def send(app: Flask, path: str, body: dict[str, Any], status: int = 200) -> Any:
     return answer.json
 
 
-def planned(app: Flask, rule: dict[str, Any]) -> dict[str, Any]:
+def planned(app: Flask, rule: dict[str, Any]) -> Any:
     send(app, "plan", rule, 202)
     client = app.test_client()
     until(lambda: client.get("/api/v1/retention/plan").json["state"] != "running")

@@ -210,7 +210,7 @@ def test_footage_that_is_not_counted_yet_is_not_thinned(place: tuple[Filmed, Day
     set_rule(filmed.store, after(5, "thinning", interval_s=900, frames=1))
     report = filmed.round()
     assert set(days[1] + late) <= set(filmed.frames() + filmed.frames("yard"))
-    assert report.spared["not counted yet"] == 2 * FRAMES
+    assert report.spared["not_counted_yet"] == 2 * FRAMES
     filmed.count()
     filmed.round()
     assert len(filmed.frames("yard")) < FRAMES / 4
@@ -222,7 +222,7 @@ def test_frames_that_no_model_has_analysed_stay(place: tuple[Filmed, Days]) -> N
     set_rule(filmed.store, after(5))
     report = filmed.round()
     assert filmed.frames("yard") == sorted(waiting)
-    assert report.spared["not analysed yet"] == FRAMES
+    assert report.spared["not_analysed_yet"] == FRAMES
 
 
 def test_a_hold_keeps_its_range_until_it_is_released(place: tuple[Filmed, Days]) -> None:
@@ -326,7 +326,7 @@ def test_frames_of_accuracy_checks_stay(place: tuple[Filmed, Days]) -> None:
     set_rule(filmed.store, after(5))
     report = filmed.round()
     assert filmed.frames() == sorted([days[0][3], *days[2]])
-    assert report.spared["of accuracy checks"] == 1
+    assert report.spared["of_accuracy_checks"] == 1
 
 
 @needs("accuracy")

@@ -252,6 +252,7 @@ def test_the_postman_collection_is_that_of_the_code() -> None:
         | {"presets/measure"}  # it would run a network for each preset
         | {"uploads", "uploads/{upload_id}"}
         | {"alerts/channels", "alerts/channels/{name}", "alerts/channels/{name}/test"}
+        | {"retention/rules", "retention/holds", "retention/holds/release"}
         | pictures
         | checks
         | people

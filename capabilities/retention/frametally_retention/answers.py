@@ -130,7 +130,7 @@ class SparedFrames(Answer, frozen=True, kw_only=True):
         frames: How many.
     """
 
-    reason: Literal["held", "of accuracy checks", "not analysed yet", "not counted yet", "unreadable"]
+    reason: Literal["held", "of_accuracy_checks", "not_analysed_yet", "not_counted_yet", "unreadable"]
     frames: int
 
 

@@ -271,7 +271,7 @@ def _print(report: RetentionReport, *, dry: bool) -> None:
         console.out().print(table)
         click.echo(f"{'would free' if dry else 'freed'} {in_bytes(report.going_bytes)}")
     for reason, number in sorted(report.spared.items()):
-        click.echo(f"kept although old enough, {reason}: {plural(number, 'frame')}")
+        click.echo(f"kept although old enough, {reason.replace('_', ' ')}: {plural(number, 'frame')}")
     for line in report.lines:
         click.echo(console.plain(line))
     click.echo("segments stay, so every count stays and can be counted again")

@@ -22,7 +22,7 @@ from frametally_retention.policy import FRAMES, THINNING, RetentionPolicy, Reten
 if TYPE_CHECKING:
     from frametally_retention.proof_frames import ProofFrames  # imports the counting job
 
-Reason = Literal["held", "of accuracy checks", "not analysed yet", "not counted yet", "unreadable"]
+Reason = Literal["held", "of_accuracy_checks", "not_analysed_yet", "not_counted_yet", "unreadable"]
 """Why frames stay that are old enough to go."""
 
 
@@ -164,8 +164,8 @@ class FramePlanner:
             if any(hold.touches(hour.source, at_ms, at_ms) for hold in holds):
                 return "held"
             if any(from_ms <= at_ms < to_ms for from_ms, to_ms in checked):
-                return "of accuracy checks"
-            return None if info.key in analysed else "not analysed yet"
+                return "of_accuracy_checks"
+            return None if info.key in analysed else "not_analysed_yet"
 
         for kind, infos in old.items():
             reasons = [(info, why(info)) for info in infos]
@@ -190,7 +190,7 @@ class FramePlanner:
         """Take the frames that stay out of `old`; all of them if the proof of a day is not known."""
         hour, proofs = plan.hour, self.proofs()
         if not proofs.is_counted(hour.start_ms):
-            plan.spared["not counted yet"] += len(old.pop(THINNING))
+            plan.spared["not_counted_yet"] += len(old.pop(THINNING))
             return plan
         try:
             proof_keys = proofs.image_paths(hour.source, hour.start_ms, rule.interval_s)

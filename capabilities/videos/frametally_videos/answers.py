@@ -140,8 +140,8 @@ class LibraryVideo(Answer, frozen=True, kw_only=True):
         remarks: What frametally does not count of its file, such as a second video track; may be empty.
         frames: Its account.
         labels: Detections by label of its source in its range, once counted.
-        detections_counted: Their sum; null before they are counted, and if no frame shows anything or none of its
-            frames counts, which `reason` explains. One car in ten frames is ten detections.
+        detections_counted: Their sum; null before they are counted, and if none of its frames counts or shows
+            anything, which `reason` explains. One car in ten frames is ten detections.
         objects_counted: The former name of `detections_counted`, with the same value.
         roi: The region that matters, as uploaded; null if there is none.
         calibration: Points with their metres, as uploaded; null if there are none.

@@ -186,9 +186,9 @@ function show({ state, kinds, spared, going_bytes: going, lines }, rule, area) {
 /** @type {Record<Api.SparedFrames["reason"], string>} */
 const REASONS = {
   held: t("retention.held"),
-  "of accuracy checks": t("retention.of_accuracy_checks"),
-  "not analysed yet": t("retention.not_analysed_yet"),
-  "not counted yet": t("retention.not_counted_yet"),
+  of_accuracy_checks: t("retention.of_accuracy_checks"),
+  not_analysed_yet: t("retention.not_analysed_yet"),
+  not_counted_yet: t("retention.not_counted_yet"),
   unreadable: t("retention.unreadable"),
 };
 
