@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from tests.fakes.records import make_segment
 from tests.web.conftest import Place
-from tests.web.counted_footage import MODEL, START_MS, put_manifest
+from tests.web.counted_footage import MODEL, START_MS, make_lines, put_manifest
 from tests.web.test_export_comparison import rows_of
 
 from frametally import keys
@@ -133,6 +133,27 @@ def test_a_range_that_shows_nothing_has_no_objects_in_any_answer(place: Place) -
     totals = [*chart["totals"], *chart["together"], summary["total"]]
     assert {total["label"] for total in totals} == {"car", None}
     assert {(total["objects"], total["objects_missing"]) for total in totals} == {(None, "shows_nothing")}
+
+
+@pytest.mark.parametrize(("minute", "why"), [(3, "not_analysed"), (10, "no_footage")])
+def test_a_range_without_counted_frames_has_no_objects_in_any_answer(
+    place: Place, minute: int, why: str
+) -> None:
+    film(place, minutes=2)
+    lines = make_lines("park", frames=300, step_ms=200, start_ms=START_MS + 3 * MINUTE_MS, seed=9)
+    waiting = [msgspec.structs.replace(line, media="cd" * 32) for line in (lines[0], lines[-1])]
+    put_manifest(place, waiting[0], waiting[1], "Park", frames=300)
+    from_ms = START_MS + minute * MINUTE_MS
+    asked = f"interval=60&timezone=UTC&label=car&from={from_ms}&to={from_ms + MINUTE_MS}"
+    chart, summary = (ask(place, f"{route}?{asked}") for route in ("counts", "summary"))
+    totals = [*chart["totals"], *chart["together"], summary["total"]]
+    assert {total["label"] for total in totals} == {"car", None}
+    assert {(total["objects"], total["objects_missing"]) for total in totals} == {(None, why)}
+
+
+def test_before_anything_is_counted_no_objects_are_known(place: Place) -> None:
+    total = ask(place, "summary")["total"]
+    assert (total["objects"], total["objects_missing"]) == (None, "no_footage")
 
 
 def test_an_hour_of_the_week_that_shows_nothing_is_named(place: Place) -> None:

@@ -30,7 +30,15 @@ from frametally_web.charts.catalogue import (
 from frametally_web.charts.checks import with_intervals
 from frametally_web.charts.measures import Chart, Reader, all_labels_in, sources_with_film
 from frametally_web.charts.scope import ResolvedQuery, SecondsIndex, no_seconds, resolve
-from frametally_web.charts.totals import Totals, all_labels, by_metric, known_metric, sum_of, sum_up
+from frametally_web.charts.totals import (
+    Totals,
+    all_labels,
+    by_metric,
+    explain_absence,
+    known_metric,
+    sum_of,
+    sum_up,
+)
 from frametally_web.requests.answers import TimeRange, nothing
 from frametally_web.requests.problems import bad_parameter
 from frametally_web.requests.query import ChartQuery
@@ -107,9 +115,9 @@ def count(
         measured = sum_up(reader.whole(measured_only=True), rest, by_source=False)
         rest_totals = [add_measured_objects([total], measured[total.label])[0] for total in rest_totals]
     chart, filmed = add_filmed(chart, resolved, by_source=query.by_source)
-    in_order = [total for label in (*labels, None) for total in totals.get(label, ())]
-    unanalysed = media.unanalysed(
-        choice.model, resolved.sources, resolved.from_ms, resolved.to_ms, resolved.chosen
+    unanalysed = unanalysed_in(media, resolved)
+    in_order = explain_absence(
+        (total for label in (*labels, None) for total in totals.get(label, ())), chart, unanalysed
     )
     overlaps = _of_chosen(media.overlaps(resolved.sources, resolved.from_ms, resolved.to_ms), resolved)
     answer = answers.Counts(
@@ -147,8 +155,8 @@ def count(
         shows_nothing=[*chart.blank.intervals],
         frames_not_looked_at=chart.blank.not_looked_at,
         totals=in_order,
-        rest_totals=rest_totals,
-        together=together,
+        rest_totals=explain_absence(rest_totals, chart, unanalysed),
+        together=explain_absence(together, chart, unanalysed),
         file_times=_of_chosen(media.file_times(resolved.sources, resolved.from_ms, resolved.to_ms), resolved),
         overlaps=overlaps and overlaps[:_MOST_OVERLAPS],
         overlaps_left_out=max(len(overlaps or ()) - _MOST_OVERLAPS, 0),
@@ -164,6 +172,13 @@ def count(
         zone=selection.within,
     )
     return with_intervals(settings, index, answer) if checks_version(settings) else answer
+
+
+def unanalysed_in(media: MediaTimes, resolved: ResolvedQuery) -> dict[str, list[tuple[int, int]]] | None:
+    """Return the footage of a request's sources that is not counted yet; None if unknown."""
+    return media.unanalysed(
+        resolved.choice.model, resolved.sources, resolved.from_ms, resolved.to_ms, resolved.chosen
+    )
 
 
 def _of_chosen(ranges: list[_RangeT] | None, resolved: ResolvedQuery) -> list[_RangeT] | None:
@@ -250,7 +265,9 @@ def nothing_counted(model: str | None, query: ChartQuery) -> answers.Counts:
         frames_not_looked_at=0,
         bars=[],
         filmed=[],
-        totals=[nothing(answers.Total, label=label) for label in selection.labels],
+        totals=[
+            nothing(answers.Total, label=label, objects_missing="no_footage") for label in selection.labels
+        ],
         rest_totals=[],
         together=[],
         file_times=[],

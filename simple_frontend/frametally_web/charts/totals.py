@@ -65,18 +65,37 @@ def sum_up(chart: Chart, labels: Iterable[str | None], *, by_source: bool) -> To
             if frames:
                 detections = sum([part.detections for part in parts])
                 per_frame = detections / frames if means is None else means.get(label, 0.0)
-            total = _together(parts, _pooled(parts, label, source, per_frame, rate))
-            totals[label].append(_unless_blank(total, frames, chart))
+            totals[label].append(_together(parts, _pooled(parts, label, source, per_frame, rate)))
     return totals
 
 
-def _unless_blank(total: answers.Total, frames: int, chart: Chart) -> answers.Total:
-    """Return a total of `frames`; its objects are unknown if all footage of its sources shows nothing."""
-    if frames or all(total.source not in (None, part.source) for part in chart.blank.intervals):
-        return total
-    return msgspec.structs.replace(
-        total, objects=None, objects_missing="shows_nothing", objects_from_start=None, tracked_detections=None
-    )
+def explain_absence(
+    totals: Iterable[answers.Total], chart: Chart, unanalysed: Mapping[str, Sequence[object]] | None
+) -> list[answers.Total]:
+    """Return totals whose objects are unknown, with the reason, where no frame of their sources was counted.
+
+    `unanalysed` has the footage of each source that is not counted yet.
+    """
+    waiting = {source for source, ranges in (unanalysed or {}).items() if ranges}
+    blank = {part.source for part in chart.blank.intervals}
+    explained = []
+    for total in totals:
+        source = total.source
+        basis = Basis(
+            frames=sum([part.frames for part in chart.coverage if source in (None, part.source)]),
+            is_waiting=bool(waiting) if source is None else source in waiting,
+            is_blank=bool(blank) if source is None else source in blank,
+        )
+        if not basis.frames:
+            total = msgspec.structs.replace(
+                total,
+                objects=None,
+                objects_missing=why_unknown("objects", basis),
+                objects_from_start=None,
+                tracked_detections=None,
+            )
+        explained.append(total)
+    return explained
 
 
 def all_together(chart: Chart) -> answers.Total:
@@ -107,8 +126,7 @@ def _add_labels(of_labels: Sequence[answers.Total], chart: Chart, source: str | 
     coverage = [part for part in chart.coverage if part.source == source]
     frames = sum(part.frames for part in coverage)
     mean_per_frame = sum(total.mean_per_frame or 0.0 for total in of_labels) if frames else None
-    total = msgspec.structs.replace(_add_parts(of_labels, coverage, mean_per_frame), source=source)
-    return _unless_blank(total, frames, chart)
+    return msgspec.structs.replace(_add_parts(of_labels, coverage, mean_per_frame), source=source)
 
 
 def by_metric(totals: Totals, metric: Metric) -> list[str]:

@@ -15,11 +15,12 @@ from frametally_web.charts import answers
 from frametally_web.charts.bars import weeks_earlier
 from frametally_web.charts.catalogue import Choice, MediaTimes, choose_filmed
 from frametally_web.charts.checks import total_with_interval
-from frametally_web.charts.counts import Plan, add_filmed, add_measured, plan_chart
+from frametally_web.charts.counts import Plan, add_filmed, add_measured, plan_chart, unanalysed_in
 from frametally_web.charts.measures import Chart, Reader
 from frametally_web.charts.totals import (
     Totals,
     all_together,
+    explain_absence,
     known_metric,
     known_part,
     metric_of,
@@ -69,7 +70,7 @@ def summarise(index: CountIndex, settings: Settings, media: MediaTimes, query: C
         shows_nothing=_nothing_shown(chart.blank.intervals),
         filmed_in=answers.OfSources(sources=filmed.sources, of_sources=len(reader.filmed())),
         sources=plan.resolved.sources,
-        total=measured.totals[None][0],
+        total=explain_absence(measured.totals[None], chart, unanalysed_in(media, plan.resolved))[0],
         objects_measured_in=measured.objects_measured_in,
         busiest=_busiest(chart, metric),
         peak=_peak(reader, chart),
@@ -208,7 +209,7 @@ def _nothing(model: str | None, query: ChartQuery) -> answers.Summary:
         shows_nothing=[],
         filmed_in=answers.OfSources(sources=0, of_sources=0),
         sources=selection.sources,
-        total=all_together(Chart(0, [], [])),
+        total=nothing(answers.Total, objects_missing="no_footage"),
     )
 
 
