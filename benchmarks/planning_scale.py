@@ -20,6 +20,7 @@ import statistics
 import sys
 import tempfile
 import time
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -33,6 +34,7 @@ from results import Cell, Goal, Table, save
 
 from frametally import keys
 from frametally.files.sqlite import BUSY_TIMEOUT_S
+from frametally.history_records import HourList
 from frametally.media.manifests import ManifestReader
 from frametally.opening import open_ledger, open_object_store
 from frametally.process.reports import NoProgress
@@ -228,6 +230,10 @@ def publish_run(store: Path, day: DayPlan) -> None:
         frames_of[source] = frames_of.get(source, 0) + FRAMES
     start_ms = keys.day_start_ms(day.key.day)
     lines = b"".join(coverage_line(source, start_ms, frames) for source, frames in sorted(frames_of.items()))
+    hours = HourList(
+        run_id=run_id, model=MODEL, params=day.params.digest(), interval_s=60, day=day.key.day, hours={}
+    )
+    hour_list = encode(hours)
     run = Run(
         run_id=run_id,
         sequence=day.sequence,
@@ -241,11 +247,12 @@ def publish_run(store: Path, day: DayPlan) -> None:
         frames=sum(frames_of.values()),
         duplicates_dropped=0,
         tombstones_crc32=[],
-        hours_crc32=0,
+        hours_crc32=zlib.crc32(hour_list),
         settings=day.params.in_words(),
     )
     (store / prefix).mkdir(parents=True)
     (store / prefix / "part-00000").write_bytes(lines)
+    (store / hours.key).write_bytes(hour_list + b"\n")
     (store / run.key).parent.mkdir(exist_ok=True)
     (store / run.key).write_bytes(encode(run))
 
