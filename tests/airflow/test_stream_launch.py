@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
@@ -16,6 +15,7 @@ from typing import Any, NamedTuple
 import pytest
 import urllib3
 from tests.airflow.test_dags import FOLDER, Airflow, set_up
+from tests.kit.ports import free_port
 from tests.kit.waiting import until
 from tests.live.test_streams_count import ENV, FRAMES, LIVE, NAMES, Deployment, made
 
@@ -66,12 +66,6 @@ class World(NamedTuple):
 
     def run_of(self, stream: Mapping[str, Any]) -> str:
         return str(self.asked("GET", f"/dagRuns/stream__{stream['stream_id']}")["state"])
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def is_answering(url: str) -> bool:

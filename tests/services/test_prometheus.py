@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import urllib.parse
@@ -21,6 +20,7 @@ from server_prometheus import scrape
 from serving.needs import server
 from tests.family.footage import SETTINGS, make_video
 from tests.family.running import Running, of_group
+from tests.kit.ports import free_port
 from tests.kit.waiting import until
 
 from frametally_cli import main as cli
@@ -75,11 +75,6 @@ def books(data_dir: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     capsys.readouterr()
     cli.main(["status", "--json", "--data-dir", str(data_dir)])
     return dict(json.loads(capsys.readouterr().out))
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
 
 
 def checked(body: bytes) -> str:

@@ -5,13 +5,17 @@ promtool evaluates the rules on what `/metrics` says, as if it stayed so for an 
 
 from __future__ import annotations
 
+import datetime
 import json
 import os
 import shutil
 import subprocess
+import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +24,26 @@ import yaml
 from compose_file import STACK
 from prometheus_client.parser import text_string_to_metric_families as families
 from tests.family.footage import SETTINGS, make_video
-from tests.web.conftest import Place, Serving
+from tests.kit.ports import free_port
+from tests.kit.waiting import until
+from tests.web.conftest import START_MS, Place, Serving
+from tests.web.counted_footage import announcement_of, make_lines
 
 from frametally.opening import open_frame_log, open_object_store
+from frametally.records import encode
 from frametally_cli import main as cli
+from frametally_consumer.detectors.boxes import PixelDetector
 from frametally_web.books import reader
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
 
 DAY = "2026-03-01"
+AWAY_BUCKET = {
+    "FRAMETALLY_STORE_URL": "s3://frames",
+    "FRAMETALLY_STORE_ENDPOINT": "http://127.0.0.1:1",
+    "FRAMETALLY_STORE_ACCESS_KEY": "me",
+    "FRAMETALLY_STORE_SECRET_KEY": "secret",
+}
 COUNTS = f"/api/v1/counts?from={DAY}&to=2026-03-02&interval=3600"
 Figures = dict[str, float]
 
@@ -58,8 +73,10 @@ class Pipeline:
         assert cli.main([*command, "--data-dir", str(self.data_dir)]) == code
 
     def film(self, name: str, at: str, frames: int) -> None:
+        """Produce a video that begins at this time of `DAY`, or at a whole timestamp."""
         video = make_video(self.folder / f"{name}.mp4", frames=frames)
-        self.run("produce", str(video), "--source", "gate", "--start-time", f"{DAY}T{at}Z")
+        at = at if "T" in at else f"{DAY}T{at}Z"
+        self.run("produce", str(video), "--source", "gate", "--start-time", at)
 
     def count(self) -> None:
         for command in (["consume", "--until-caught-up"], ["aggregate"], ["index"]):
@@ -76,11 +93,24 @@ class Pipeline:
             for number, path in enumerate(asked):
                 with urllib.request.urlopen(f"{url}{path}&top={number + 1}") as answer:  # noqa: S310
                     assert answer.status == 200
-            with urllib.request.urlopen(f"{url}/metrics") as answer:  # noqa: S310
-                body = answer.read().decode()
+            return figures_at(url)
         finally:
             place.close()
-        return {series(sample): sample.value for family in families(body) for sample in family.samples}
+
+
+def figures_at(url: str) -> Figures:
+    """The content of `/metrics`."""
+    with urllib.request.urlopen(f"{url}/metrics") as answer:  # noqa: S310
+        body = answer.read().decode()
+    return {series(sample): sample.value for family in families(body) for sample in family.samples}
+
+
+def figures_of(port: int) -> Figures:
+    """The content of `/metrics` of a process; empty until it listens."""
+    try:
+        return figures_at(f"http://127.0.0.1:{port}")
+    except urllib.error.URLError:
+        return {}
 
 
 def series(sample: Any) -> str:
@@ -89,11 +119,17 @@ def series(sample: Any) -> str:
 
 
 @pytest.fixture
-def pipeline(tmp_path: Path, serving: Serving, monkeypatch: pytest.MonkeyPatch) -> Pipeline:
+def folder(tmp_path: Path) -> Path:
+    """The folder of the pipeline; a module or a class may put it elsewhere."""
+    return tmp_path
+
+
+@pytest.fixture
+def pipeline(folder: Path, serving: Serving, monkeypatch: pytest.MonkeyPatch) -> Pipeline:
     for name, value in SETTINGS.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(reader, "_FIRST_READING_S", 60.0)
-    made = Pipeline(tmp_path, serving)
+    made = Pipeline(folder, serving)
     made.film("first", "10:00:00", 20)
     made.count()
     return made
@@ -169,3 +205,135 @@ def test_a_slow_index_is_noticed_by_the_answers(pipeline: Pipeline, fires: Calla
     assert all(fires(alert, start, slow) for alert in alerts)
     mended = pipeline.figures(COUNTS, COUNTS)
     assert not any(fires(alert, slow, mended) for alert in alerts)
+
+
+def test_counts_that_end_an_hour_before_the_footage_are_noticed(
+    pipeline: Pipeline, fires: Callable[..., bool]
+) -> None:
+    pipeline.film("second", "11:30:00", 25)  # and no consumer runs
+    assert fires("FrametallyNotUpToDate", pipeline.figures())
+    pipeline.count()
+    assert not fires("FrametallyNotUpToDate", pipeline.figures())
+
+
+def test_books_that_cannot_be_read_are_noticed(pipeline: Pipeline, fires: Callable[..., bool]) -> None:
+    port = free_port()
+    command = [sys.executable, "-m", "frametally", "serve", "--alone", "--port", str(port)]
+    command += ["--data-dir", str(pipeline.data_dir)]
+    away = {"FRAMETALLY_INDEX_URL": "postgresql://127.0.0.1:1/frametally"}
+    with subprocess.Popen(command, env=os.environ | away) as dashboard:
+        try:
+            until(lambda: "frametally_books_up{}" in figures_of(port))
+            assert fires("FrametallyBooksAway", figures_of(port))
+        finally:
+            dashboard.kill()
+    assert not fires("FrametallyBooksAway", pipeline.figures())
+
+
+def test_a_silent_source_is_noticed(pipeline: Pipeline, fires: Callable[..., bool]) -> None:
+    assert not fires("FrametallyNoFootage", pipeline.figures()), "it was filmed long ago"
+    now = datetime.datetime.now(datetime.UTC)
+    pipeline.film("earlier", (now - datetime.timedelta(hours=1)).isoformat(), 20)
+    assert fires("FrametallyNoFootage", pipeline.figures())
+    pipeline.film("present", (now - datetime.timedelta(minutes=1)).isoformat(), 20)
+    assert not fires("FrametallyNoFootage", pipeline.figures())
+
+
+def test_frames_that_cannot_be_analysed_are_noticed(pipeline: Pipeline, fires: Callable[..., bool]) -> None:
+    before = pipeline.figures()
+    pipeline.film("second", "10:30:00", 25)
+    frames = [
+        path
+        for path in pipeline.data_dir.glob("store/images/**/*.jpg")
+        if path.stat().st_mtime_ns >= (pipeline.folder / "second.mp4").stat().st_mtime_ns
+    ]
+    bodies = {path: path.read_bytes() for path in frames}
+    for path in frames:
+        path.write_bytes(b"no picture")
+    pipeline.count()
+    broken = pipeline.figures()
+    assert fires("FrametallyDeadLetters", before, broken)
+    for path, body in bodies.items():
+        path.write_bytes(body)
+    pipeline.run("dead-letters", "replay")
+    pipeline.count()
+    assert not fires("FrametallyDeadLetters", broken, pipeline.figures())
+
+
+def test_frames_that_arrive_faster_than_they_are_analysed_are_noticed(
+    pipeline: Pipeline, fires: Callable[..., bool]
+) -> None:
+    before = pipeline.figures()
+    [line] = make_lines("yard", frames=1, step_ms=200, start_ms=START_MS, seed=1)
+    with closing(open_frame_log(f"sqlite:///{pipeline.data_dir}/log.sqlite", lease_s=10)) as log:
+        log.publish("frames", [(b"yard", encode(announcement_of(line)))] * 11_000)  # the number is the fault
+    behind = pipeline.figures()
+    assert fires("FrametallyConsumersBehind", before, behind)
+    assert not fires("FrametallyConsumersBehind", behind), "they no longer become more"
+
+
+def test_a_part_that_is_away_is_noticed(tmp_path: Path, fires: Callable[..., bool]) -> None:
+    port = free_port()
+    settings = AWAY_BUCKET | SETTINGS | {"FRAMETALLY_METRICS_ADDRESS": f"127.0.0.1:{port}"}
+    command = [sys.executable, "-m", "frametally", "consume", "--data-dir", str(tmp_path / "data")]
+    outage = 'frametally_outage_seconds_total{part="object store"}'
+
+    def outage_s() -> float:
+        return figures_of(port).get(outage, 0.0)
+
+    with subprocess.Popen(command, env=os.environ | settings) as consumer:
+        try:
+            until(lambda: outage_s() > 0)
+            before, began_s = outage_s(), time.monotonic()
+            until(lambda: outage_s() > before + 3)
+            a_minute = (outage_s() - before) * 60 / (time.monotonic() - began_s)
+        finally:
+            consumer.kill()
+    assert fires("FrametallyPartAway", {outage: 0.0}, {outage: a_minute})
+    assert not fires("FrametallyPartAway", {outage: a_minute})
+
+
+def test_a_slow_detector_is_noticed(
+    pipeline: Pipeline, fires: Callable[..., bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def detect(detector: PixelDetector, images: Any) -> Any:
+        time.sleep(10.1)
+        return usual(detector, images)
+
+    usual, before = PixelDetector.detect, pipeline.figures()
+    pipeline.film("second", "10:30:00", 1)
+    with monkeypatch.context() as slow:
+        slow.setattr(PixelDetector, "detect", detect)
+        pipeline.count()
+    behind = pipeline.figures()
+    assert fires("FrametallyDetectorSlow", before, behind)
+    pipeline.film("third", "10:40:00", 10)
+    pipeline.count()
+    assert not fires("FrametallyDetectorSlow", behind, pipeline.figures())
+
+
+class TestSmallDisk:
+    """A data folder on a disk of 64 MB."""
+
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Iterator[Path]:
+        if os.geteuid() != 0 or not shutil.which("mount"):
+            pytest.skip("mounting a small disk needs root")
+        folder = tmp_path / "disk"
+        folder.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", "size=64m", "none", str(folder)]
+        mounted = subprocess.run(command, capture_output=True, text=True, check=False)
+        if mounted.returncode:
+            pytest.skip(f"no small disk can be mounted here: {mounted.stderr.strip()}")
+        yield folder
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+    def test_a_disk_that_is_nearly_full_is_noticed(
+        self, pipeline: Pipeline, fires: Callable[..., bool]
+    ) -> None:
+        assert not fires("FrametallyDiskFull", pipeline.figures())
+        room = shutil.disk_usage(pipeline.folder).free
+        (pipeline.folder / "in-the-way").write_bytes(bytes(room - 3_000_000))
+        assert fires("FrametallyDiskFull", pipeline.figures())
+        (pipeline.folder / "in-the-way").unlink()
+        assert not fires("FrametallyDiskFull", pipeline.figures())

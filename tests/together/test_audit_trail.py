@@ -65,6 +65,7 @@ ONLY_COMPUTE = {
     "POST /api/footage/plan",
     "POST /api/presets/measure",
     "POST /api/presets/plan",
+    "POST /api/retention/plan",
     "POST /api/timezones/plan",
 }
 """They compute something, and change nothing."""
