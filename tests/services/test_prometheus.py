@@ -117,8 +117,10 @@ def test_its_values_are_those_of_the_books_and_grow_over_restarts_and_what_is_fo
             until(lambda counter=counter: prometheus.value(counter) is not None)  # type: ignore[misc]
             assert prometheus.value(counter, source=source["source"]) == source[name] > 0
         before = source["counted"]
+        until(lambda: prometheus.value("up") == 1)
         served.send_signal(signal.SIGKILL)
         served.wait()
+        until(lambda: prometheus.value("up") == 0)  # on which the alert FrametallyDown looks
         assert cli.main(["forget", str(first), "--yes", *there]) == 0
         assert cli.main(["aggregate", *there]) == 0
         assert cli.main(["index", *there]) == 0
