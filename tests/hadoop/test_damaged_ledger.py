@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -19,6 +20,7 @@ from frametally.opening import open_ledger
 from frametally.process.reports import NoProgress
 from frametally_cli.main import main
 from frametally_hadoop.dry_run import dry_run
+from frametally_hadoop.planning.hours import SegmentBook
 
 NOON_MS, DAY_MS = 1_767_268_800_000, 86_400_000
 FLIPS = examples(8)
@@ -166,6 +168,24 @@ def test_a_lost_row_of_an_hour_is_noticed_although_no_footage_is_new(filmed: Foo
     assert (report.runs, report.days_up_to_date) == ([], 2)
     with closing(open_ledger(filmed.settings.ledger_url)) as ledger:
         ledger.check_segments()
+
+
+def test_damage_that_the_check_does_not_see_is_mended_too(filmed: Footage, tmp_path: Path) -> None:
+    film(filmed, 1, first=7)
+    expected = expected_with(filmed, tmp_path)
+    usual = SegmentBook.segments_of_day
+
+    def without_one(book: SegmentBook, *asked: Any) -> list[Any]:
+        """The rows but the first, until the ledger is filled again."""
+        return [*usual(book, *asked)][not book._is_refilled :]
+
+    with (
+        mock.patch.object(SegmentBook, "check", lambda _: None),
+        mock.patch.object(SegmentBook, "segments_of_day", without_one),
+    ):
+        report = filmed.aggregate()
+    assert any("has filled it again" in warning for warning in report.warnings)
+    assert by_day(published(filmed)) == expected
 
 
 @pytest.fixture

@@ -95,15 +95,21 @@ class DaySegments:
         if self._book is None:
             return ()
         sources = self.sources()
+        before: object = None
         for _ in range(_ATTEMPTS):
             rows = [
                 row
                 for row in self._book.segments_of_day(self._model, sources, self._number)
                 if row.is_own or self._with_margin
             ]
-            if _digests_of(rows) == {hour: of_hour.digest for hour, of_hour in self.hours.items()}:
+            of_rows = _digests_of(rows)
+            of_hours = {hour: of_hour.digest for hour, of_hour in self.hours.items()}
+            if of_rows == of_hours:
                 return rows
             self._book.check()  # it is whole, so other processes have changed it
+            if (of_rows, of_hours) == before:  # or nobody has, and it has damage that the check does not see
+                self._book.replace("an hour has other segments than were added up")
+            before = of_rows, of_hours
             days = self._book.days(with_margin=self._with_margin)
             of_day = days.get((self._model, self._number), DaySegments({})).hours
             self.hours = {hour: digest for hour, digest in of_day.items() if hour[0] in sources}
@@ -248,6 +254,11 @@ class SegmentBook:
         """Raise `LedgerReplaced` if an hour in the ledger is not as it was written."""
         with self._ledger_in_use() as ledger:
             ledger.check_segments()
+
+    def replace(self, damage: str) -> None:
+        """Raise `LedgerReplaced` after replacing the ledger, which has this damage."""
+        with self._ledger_in_use():
+            raise Damaged(f"the ledger is damaged ({damage})", "run `frametally ledger rebuild`")
 
     def with_dead_letters(self) -> list[str]:
         """Return the sorted keys of segments that contain dead letters."""
