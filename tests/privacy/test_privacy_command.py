@@ -127,13 +127,14 @@ def test_earlier_originals_are_listed_and_go_only_if_you_say_so(
     from tests.videos.video_records import make_video
 
     videos = [make_video(1, source="gate"), make_video(2, source="yard")]
+    ends = [f"{video.id[-6:]}/original" for video in videos]  # a narrow console folds the rest
     with opened(tmp_path) as ports:
         for video in videos:
             ports.store.put(video.key, encode(video))
             ports.store.put(keys.original_key(video.id), b"an original")
     setting = ("set", "--source", "gate", "--mask", MASK)
     dry = answered(*setting, "--dry-run")
-    assert videos[0].id in dry and videos[1].id not in dry
+    assert ends[0] in dry and ends[1] not in dry
     assert "1 earlier original would go; nothing was changed" in dry
     monkeypatch.setattr("sys.stdin", io.StringIO())
     assert "there is no terminal to answer the question; add --yes" in answered(*setting, code=2)
@@ -142,4 +143,4 @@ def test_earlier_originals_are_listed_and_go_only_if_you_say_so(
     assert "policy version 1" in answered(*setting, "--yes")
     # The rule of all other sources concerns the other video alone.
     others = answered("set", "--mask", MASK, "--originals", "blur", "--dry-run")
-    assert videos[1].id in others and videos[0].id not in others
+    assert ends[1] in others and ends[0] not in others
