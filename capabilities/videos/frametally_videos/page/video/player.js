@@ -272,7 +272,9 @@ export class Player {
 
   /** What the seek bar shows. @param {Api.LibraryVideo} video @param {Page.Row[]} rows */
   #chartWords({ state, frames, detections_counted: counted }, rows) {
-    if (state === "ready" && counted === null) return t("videos.none_of_its_frames_counts");
+    if (state === "ready" && counted === null && frames.counted !== null) {
+      return t("videos.none_of_its_frames_counts");
+    }
     if (frames.counted && counted === 0) return t("videos.nothing_was_detected_in_this_video");
     if (!rows.length) return t("videos.this_video_is_not_counted_yet");
     return this.canPlay ? t("videos.the_chart_is_the_seek_bar") : t("videos.bars_show_what_was_detected");

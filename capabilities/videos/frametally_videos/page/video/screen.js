@@ -36,6 +36,8 @@ export class Screen {
     this.url = "";
     /** Whether a frame is shown, and no poster. */
     this.isShown = false;
+    /** Whether it went elsewhere, and the browser has told of no frame since. */
+    this.isAwaited = false;
     /** What waits for the first frame. @type {(() => void)[]} */
     this.waiting = [];
     for (const event of ["play", "pause", "ended", "ratechange", "volumechange", "durationchange"]) {
@@ -188,19 +190,21 @@ export class Screen {
     if (!("requestVideoFrameCallback" in element)) return this.#watchClock();
     /** @param {number} _now @param {VideoFrameCallbackMetadata} frame */
     const shown = (_now, { mediaTime }) => {
+      this.isAwaited = false;
       this.firstS ??= this.hasSought ? 0 : mediaTime;
       this.#tell(mediaTime);
       element.requestVideoFrameCallback(shown);
     };
     element.requestVideoFrameCallback(shown);
+    element.addEventListener("seeking", () => (this.isAwaited = true));
     element.addEventListener("seeked", () => setTimeout(() => this.#afterSeek(), MOST_WAIT_MS));
   }
 
   /** A frame that came between two requests for a callback is in no callback: its place is where the seek went. */
   #afterSeek() {
     const { currentTime, seeking } = this.element;
-    if (!this.isShown || seeking || this.isPlaying || this.#isOfFrame(currentTime)) return;
-    this.on.position(this.placeS);
+    if (!this.isShown || seeking || this.isPlaying) return;
+    if (this.isAwaited || !this.#isOfFrame(currentTime)) this.on.position(this.placeS);
   }
 
   /** Where the browser does not tell of frames. */
