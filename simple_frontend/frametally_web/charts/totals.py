@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
@@ -76,13 +76,16 @@ def explain_absence(
 
     `unanalysed` has the footage of each source that is not counted yet.
     """
+    frames_of = Counter[str | None]()
+    for part in chart.coverage:
+        frames_of[part.source] += part.frames
     waiting = {source for source, ranges in (unanalysed or {}).items() if ranges}
     blank = {part.source for part in chart.blank.intervals}
     explained = []
     for total in totals:
         source = total.source
         basis = Basis(
-            frames=sum([part.frames for part in chart.coverage if source in (None, part.source)]),
+            frames=frames_of.total() if source is None else frames_of[source],
             is_waiting=bool(waiting) if source is None else source in waiting,
             is_blank=bool(blank) if source is None else source in blank,
         )
@@ -114,19 +117,26 @@ def all_labels(totals: Totals, chart: Chart) -> list[answers.Total]:
     of_sources: dict[str | None, list[answers.Total]] = defaultdict(list)
     for total in (total for of_label in totals.values() for total in of_label):
         of_sources[total.source].append(total)
-    return [_add_labels(of_labels, chart, source) for source, of_labels in (of_sources or {None: []}).items()]
+    coverage: dict[str | None, list[answers.FramesAnalysed]] = defaultdict(list)
+    for part in chart.coverage:
+        coverage[part.source].append(part)
+    return [
+        msgspec.structs.replace(_add_labels(of_labels, coverage[source]), source=source)
+        for source, of_labels in (of_sources or {None: []}).items()
+    ]
 
 
 def sum_of(totals: Totals, labels: Iterable[str | None], chart: Chart) -> answers.Total:
     """Return the joint total of some labels of a chart, from their separate totals."""
-    return _add_labels([totals[label][0] for label in labels], chart, None)
+    return _add_labels([totals[label][0] for label in labels], chart.coverage)
 
 
-def _add_labels(of_labels: Sequence[answers.Total], chart: Chart, source: str | None) -> answers.Total:
-    coverage = [part for part in chart.coverage if part.source == source]
-    frames = sum(part.frames for part in coverage)
-    mean_per_frame = sum(total.mean_per_frame or 0.0 for total in of_labels) if frames else None
-    return msgspec.structs.replace(_add_parts(of_labels, coverage, mean_per_frame), source=source)
+def _add_labels(
+    of_labels: Sequence[answers.Total], coverage: Sequence[answers.FramesAnalysed]
+) -> answers.Total:
+    has_frames = any(part.frames for part in coverage)
+    mean_per_frame = sum(total.mean_per_frame or 0.0 for total in of_labels) if has_frames else None
+    return _add_parts(of_labels, coverage, mean_per_frame)
 
 
 def by_metric(totals: Totals, metric: Metric) -> list[str]:
@@ -208,11 +218,17 @@ def _pooled(
 ) -> answers.Total:
     """Return the total of some parts over all their boxes, as if they had one label."""
     followed = [followed_of(part) for part in parts] if is_measured else [None]
-    boxes = sum([part.detections for part in parts]), max([part.peak for part in parts], default=0)
-    tracked = sum_all_or_unknown([part.tracked_detections for part in parts])
-    from_start = sum_all_or_unknown([part.objects_from_start for part in parts])
-    of_tracks = sum_all_or_unknown(followed), tracked, from_start
-    return _total(label, source, *boxes, *of_tracks, mean_per_frame, slowest_fps)
+    return _total(
+        label,
+        source,
+        sum([part.detections for part in parts]),
+        max([part.peak for part in parts], default=0),
+        sum_all_or_unknown(followed),
+        sum_all_or_unknown([part.tracked_detections for part in parts]),
+        sum_all_or_unknown([part.objects_from_start for part in parts]),
+        mean_per_frame,
+        slowest_fps,
+    )
 
 
 def _total(
