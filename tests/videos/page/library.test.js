@@ -8,7 +8,8 @@ import "../../../simple_frontend/tests/browser.js";
 
 const { parseQuestion, addressOf, queryOf } =
   await import("../../../capabilities/videos/frametally_videos/page/library/question.js");
-const { bytes, playTime, visible } =
+const { bytes } = await import("../../../simple_frontend/frametally_web/static/js/shared/format.js");
+const { playTime, visible } =
   await import("../../../capabilities/videos/frametally_videos/page/library/words.js");
 const { tilesIn } = await import("../../../capabilities/videos/frametally_videos/page/library/card.js");
 const { checkRegion, checkCalibration } =

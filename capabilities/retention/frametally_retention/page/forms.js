@@ -2,10 +2,10 @@
 
 import { get, send } from "frametally/js/shared/api.js";
 import { byId, control, el } from "frametally/js/shared/dom.js";
-import { fromInput, moment, number } from "frametally/js/shared/format.js";
+import { bytes, fromInput, moment, number } from "frametally/js/shared/format.js";
 import { headingsOf, numberCell, rowOf, scrollable, tableOf } from "frametally/js/shared/tables.js";
 import { press, wordsOf } from "frametally/js/status/notices.js";
-import { LOCALE, t } from "frametally/js/shared/texts.js";
+import { t } from "frametally/js/shared/texts.js";
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -216,12 +216,6 @@ function tableOfKinds(kinds) {
       return rowOf(names.get(row.kind) ?? row.kind, ...cells);
     }),
   });
-}
-
-/** @param {number} count */
-function bytes(count) {
-  const [size, unit] = count >= 1e12 ? [1e12, "TB"] : count >= 1e9 ? [1e9, "GB"] : [1e6, "MB"];
-  return `${(count / size).toLocaleString(LOCALE, { maximumFractionDigits: 1 })} ${unit}`;
 }
 
 /** @param {HTMLFormElement} form */

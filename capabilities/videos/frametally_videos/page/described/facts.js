@@ -1,10 +1,10 @@
 // The facts about a video's file: its record, and what was found in its bytes.
 
 import { el } from "frametally/js/shared/dom.js";
-import { moment, number, toTheMinute } from "frametally/js/shared/format.js";
+import { bytes, moment, number, toTheMinute } from "frametally/js/shared/format.js";
 import { headingsOf, rowOf, tableOf } from "frametally/js/shared/tables.js";
 import { isOpen, newestFirst } from "../jobs/words.js";
-import { bytes, filmed, playTime, TIME_SOURCES, visible } from "../library/words.js";
+import { filmed, playTime, TIME_SOURCES, visible } from "../library/words.js";
 import { askMetadata } from "../library/requests.js";
 import { checkCalibration, checkRegion } from "../uploads/checks.js";
 import { t } from "frametally/js/shared/texts.js";

@@ -1,10 +1,11 @@
 // The versions of a video, with their buttons, and the choice of the version to watch.
 
 import { el, fillSelect } from "frametally/js/shared/dom.js";
+import { bytes } from "frametally/js/shared/format.js";
 import { press, speak } from "frametally/js/status/notices.js";
 import { enhancementWords } from "../jobs/words.js";
 import { tellNews } from "../library/news.js";
-import { bytes, playTime, visible } from "../library/words.js";
+import { playTime, visible } from "../library/words.js";
 import { sendDerivativeRemoval } from "../library/requests.js";
 import { t } from "frametally/js/shared/texts.js";
 

@@ -2,9 +2,9 @@
 
 import { whenNear } from "frametally/js/frames/boxed_picture.js";
 import { el } from "frametally/js/shared/dom.js";
+import { bytes } from "frametally/js/shared/format.js";
 import { addressOf, chosen } from "./chosen.js";
 import {
-  bytes,
   countedWords,
   filmed,
   isInWork,

@@ -1,7 +1,7 @@
 // The page's words about a video: its state, its size, when it was filmed. All of it is text.
 
 import { labelName, number, percent, span } from "frametally/js/shared/format.js";
-import { LOCALE, t } from "frametally/js/shared/texts.js";
+import { t } from "frametally/js/shared/texts.js";
 
 /** @type {Record<Api.LibraryVideo["state"], string>} */
 export const STATES = {
@@ -93,25 +93,6 @@ export function playTime(seconds) {
   const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
   const two = (/** @type {number} */ part) => String(part).padStart(2, "0");
   return hours ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
-}
-
-/** @type {[size: number, unit: string][]} */
-const SIZES = [
-  [1e12, "TB"],
-  [1e9, "GB"],
-  [1e6, "MB"],
-  [1e3, "kB"],
-];
-
-/**
- * 4.2 GB, 130 MB, 12 bytes
- * @param {number} count
- */
-export function bytes(count) {
-  const [size, unit] = SIZES.find(([least]) => count >= least) ?? [1, t("videos.bytes")];
-  const value = count / size;
-  const digits = size > 1 && value < 10 ? 1 : 0;
-  return `${value.toLocaleString(LOCALE, { maximumFractionDigits: digits })} ${unit}`;
 }
 
 /**

@@ -3,8 +3,8 @@
 import { Upload } from "tus-js-client";
 import { ApiError, getFrom } from "frametally/js/shared/api.js";
 import { byId, el } from "frametally/js/shared/dom.js";
-import { percent } from "frametally/js/shared/format.js";
-import { bytes, visible } from "../library/words.js";
+import { bytes, percent } from "frametally/js/shared/format.js";
+import { visible } from "../library/words.js";
 import { storage } from "./sending.js";
 import { t } from "frametally/js/shared/texts.js";
 

@@ -1,9 +1,9 @@
 // One file in the panel: its fields, its progress, and its buttons.
 
 import { byId, el } from "frametally/js/shared/dom.js";
-import { number, percent, roughly } from "frametally/js/shared/format.js";
+import { bytes, number, percent, roughly } from "frametally/js/shared/format.js";
 import { addressOf, choose } from "../library/chosen.js";
-import { bytes, visible } from "../library/words.js";
+import { visible } from "../library/words.js";
 import { Fields } from "./fields.js";
 import { Sending } from "./sending.js";
 import { t } from "frametally/js/shared/texts.js";

@@ -2,11 +2,10 @@
 
 import { ApiError } from "frametally/js/shared/api.js";
 import { el, field } from "frametally/js/shared/dom.js";
-import { fromInput, toInput, zoneName } from "frametally/js/shared/format.js";
+import { bytes, fromInput, toInput, zoneName } from "frametally/js/shared/format.js";
 import { zoneInUse } from "frametally/js/shared/time.js";
 import { press, speak, wordsOf } from "frametally/js/status/notices.js";
 import { tellNews } from "../library/news.js";
-import { bytes } from "../library/words.js";
 import { askVideo, sendChange, sendRemoval } from "../library/requests.js";
 import { t } from "frametally/js/shared/texts.js";
 

@@ -55,6 +55,25 @@ export function mean(value) {
   return value.toLocaleString(LOCALE, { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
 
+/** @type {[size: number, unit: string][]} */
+const SIZES = [
+  [1e12, "TB"],
+  [1e9, "GB"],
+  [1e6, "MB"],
+  [1e3, "kB"],
+];
+
+/**
+ * 4.2 GB, 130 MB, 12 bytes
+ * @param {number} count
+ */
+export function bytes(count) {
+  const [size, unit] = SIZES.find(([least]) => count >= least) ?? [1, t("web.bytes")];
+  const value = count / size;
+  const digits = size > 1 && value < 10 ? 1 : 0;
+  return `${value.toLocaleString(LOCALE, { maximumFractionDigits: digits })} ${unit}`;
+}
+
 /**
  * 23%
  * @param {number} value  1 is all
