@@ -32,7 +32,7 @@ from frametally.media.screening import ScreenNote, note_in, screen_of, with_note
 from frametally.process.retrying import Patience
 from frametally.records import Detection, FrameAnnouncement
 from frametally_privacy import screens
-from frametally_privacy.blurring import spans_to_blur
+from frametally_privacy.blurring import blurred, spans_to_blur
 from frametally_privacy.policy import drop_rule
 from frametally_producer.reading.pixels import encode_jpeg
 from frametally_producer.writing.frames import FrameWriter, NewFrame
@@ -67,6 +67,22 @@ def test_counts_are_byte_for_byte_those_without_blurring_and_no_stored_frame_sho
         assert legible_spans(decode_pixels(jpeg), decode_pixels(blurred[key]), note.detections) == []
         # Proof that the check can fail: the plain picture shows everything.
         assert legible_spans(decode_pixels(jpeg), decode_pixels(jpeg), note.detections)
+
+
+@pytest.mark.parametrize("scale", [1, 2])  # of a large picture, the consumer decodes every second pixel
+def test_a_picture_of_a_video_is_blurred_where_its_frame_is(
+    traffic_clip: Path, model_files: Any, tmp_path: Path, scale: int
+) -> None:
+    with opened(ruled(tmp_path)) as ports:
+        screen = screen_of(ports.settings, ports.store, "gate")
+        assert screen is not None
+        for frame in traffic_frames(traffic_clip, 3, step=60):
+            pixels = np.repeat(np.repeat(frame, scale, axis=0), scale, axis=1)
+            note = note_in(screen.frame(encode_jpeg(pixels, ports.settings.jpeg_quality)))
+            assert note is not None and note.detections
+            height_px, width_px = pixels.shape[:2]
+            expected = blurred(pixels, spans_to_blur(note.detections, width_px, height_px))
+            assert np.array_equal(screen.picture(pixels), expected)
 
 
 @pytest.mark.thorough

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 import msgspec
@@ -57,6 +58,14 @@ class SharedDetector:
         return detections.result()
 
 
+class _Look(NamedTuple):
+    """What a model detects in a picture, in its pixels."""
+
+    model_id: str
+    image: Pixels
+    detections: list[Detection]
+
+
 class PolicyScreen:
     """Follows one rule of the policy; see `Screen`."""
 
@@ -87,40 +96,50 @@ class PolicyScreen:
         pixels = decode_image(jpeg, self._settings.max_image_megapixels * 1_000_000)
         if self._rule.masks:
             jpeg = self._encoded(masked(pixels, self._rule.masks))
-        detectors = self._detectors
-        if not detectors:
+        if not self._rule.blur:
             return with_note(jpeg, ScreenNote(screened=self.note))
         if self._rule.masks:
             pixels = decode_pixels(jpeg)
-        height_px, width_px = pixels.shape[:2]
-        in_use = detectors[0]
-        image = in_use.pixels_of(jpeg)
-        detections = in_use.detect(image, (width_px, height_px))
-        boxes = [*detections]
-        for other in detectors[1:]:
-            boxes += other.detect(other.pixels_of(jpeg), (width_px, height_px))
+        looks = self._looks(jpeg, pixels)
         note = ScreenNote(
             screened=self.note,
-            model=in_use.model_id,
-            detections=tuple(detections),
-            shows=blank_reason(image) or msgspec.UNSET,
+            model=looks[0].model_id,
+            detections=tuple(looks[0].detections),
+            shows=blank_reason(looks[0].image) or msgspec.UNSET,
             picture_digest=picture_digest(hashlib.sha256(jpeg).hexdigest()),
         )
-        return with_note(self._encoded(blurred(pixels, spans_to_blur(boxes, width_px, height_px))), note)
+        return with_note(self._encoded(_blurred(pixels, looks)), note)
 
     def picture(self, pixels: Pixels) -> Pixels:
-        """Return a picture to store; see `Screen.picture`."""
+        """Return a picture to store; see `Screen.picture`.
+
+        The models look at the JPEG that its frame would be, so that both are blurred at the same places.
+        """
         changed = masked(pixels, self._rule.masks)
-        height_px, width_px = changed.shape[:2]
-        boxes = [
-            detection
-            for detector in self._detectors
-            for detection in detector.detect(changed, (width_px, height_px))
-        ]
-        return blurred(changed, spans_to_blur(boxes, width_px, height_px))
+        if not self._rule.blur:
+            return changed
+        jpeg = self._encoded(pixels)
+        if self._rule.masks:
+            jpeg = self._encoded(masked(decode_pixels(jpeg), self._rule.masks))
+        return _blurred(changed, self._looks(jpeg, pixels))
+
+    def _looks(self, jpeg: bytes, pixels: Pixels) -> list[_Look]:
+        """Return what each model detects in a JPEG of these pixels, as the consumer does."""
+        height_px, width_px = pixels.shape[:2]
+        looks = []
+        for detector in self._detectors:
+            image = detector.pixels_of(jpeg)
+            looks.append(_Look(detector.model_id, image, detector.detect(image, (width_px, height_px))))
+        return looks
 
     def _encoded(self, pixels: Pixels) -> bytes:
         return encode_jpeg(pixels, self._settings.jpeg_quality)
+
+
+def _blurred(pixels: Pixels, looks: list[_Look]) -> Pixels:
+    height_px, width_px = pixels.shape[:2]
+    boxes = [detection for look in looks for detection in look.detections]
+    return blurred(pixels, spans_to_blur(boxes, width_px, height_px))
 
 
 class StorePolicy:
