@@ -39,7 +39,7 @@ from frametally.records import (
     encode,
 )
 from frametally.rules.overlaps import joined_runs
-from frametally.rules.times import DAY_MS, HOUR_MS
+from frametally.rules.times import DAY_MS, FIRST_MS, HOUR_MS, NEXT_MS
 from frametally.rules.tombstones import is_forgotten
 from frametally.segments.contents import encode_segment, frame_line
 from frametally.undo_records import Correction
@@ -73,6 +73,10 @@ class Piece(NamedTuple):
     key: str
     data: bytes
     frames: Sequence[FrameDetections]
+
+
+EVERY_DAY_BY_NAME = DaySelection(from_ms=FIRST_MS, to_ms=NEXT_MS)
+"""Accepts that a day loses the frames of missing segments, as `--from` and `--to` together do."""
 
 
 class Scene:
@@ -251,7 +255,7 @@ class Scene:
             self._put(self.damaged.pop(number % len(self.damaged)))
 
     def lose(self, number: int) -> None:
-        """Delete a segment by hand; the machines must count everything again."""
+        """Delete a segment by hand; the machines must count everything again, and accept the loss."""
         if self.there:
             key = sorted(self.there)[number % len(self.there)]
             self.late.append(self.there.pop(key))
@@ -272,7 +276,8 @@ class Scene:
     def count(self, machine: int, changed: dict[str, Any], is_all: bool) -> dict[str, Any]:
         """Count on a machine; return the settings."""
         how = self.how | changed
-        selection = DaySelection(recount=is_all or machine in self.unlisted)
+        accepted = EVERY_DAY_BY_NAME if machine in self.unlisted else DaySelection()
+        selection = accepted._replace(recount=is_all or machine in self.unlisted)
         self.unlisted.discard(machine)
         report = self.machines[machine].aggregate(selection=selection, **how)
         assert {item.name for item in report.skipped} == {piece.key for piece in self.damaged}
