@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import count, groupby
+from itertools import groupby
 from operator import attrgetter, itemgetter
 from typing import NamedTuple, TypeAlias
 
@@ -486,7 +486,7 @@ def chained(lone: Sequence[TrackedBox], times_ms: Iterable[int]) -> tuple[list[T
     """
     if len(lone) < _LEAST_CHAINED:
         return [], [*lone]
-    place = dict(zip(times_ms, count(), strict=False))
+    place = {time_ms: number for number, time_ms in enumerate(times_ms)}
     frames = ((place[time_ms], [*boxes]) for time_ms, boxes in groupby(lone, key=itemgetter(0)))
     free = {number: boxes for number, boxes in frames if len(boxes) <= _MOST_IN_FRAME}
     tracks: list[Track] = []
@@ -505,7 +505,7 @@ def chained(lone: Sequence[TrackedBox], times_ms: Iterable[int]) -> tuple[list[T
                 for box in longest:
                     free[place[box.time_ms]].remove(box)
                     followed.add(id(box))
-    return tracks, [box for box in lone if id(box) not in followed] if followed else [*lone]
+    return tracks, [box for box in lone if id(box) not in followed]
 
 
 def _is_next(first: TrackedBox, second: TrackedBox) -> bool:

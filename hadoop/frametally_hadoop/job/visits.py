@@ -296,7 +296,7 @@ def _follow(
     only with a counted box within `[start_ms, end_ms)`, where it will be counted, if any label has one.
     """
     followed = tracking.followed_with(params.labels)
-    least_confidence, least_side = params.min_confidence, params.min_side
+    counts = params.counted_boxes._replace(labels=followed).rule()
     continues = CountedBoxes(tracking.weak, 0, followed).rule()
     group_of = tracking.group_of()
     trackers_of: defaultdict[Size | None, dict[str, Tracker]] = defaultdict(dict)
@@ -311,20 +311,9 @@ def _follow(
         for detection in filter(continues, frame.detections):
             left, top, width, height = detection.box
             label, confidence = detection.label, round(detection.confidence * 10_000)
-            width, height = round(width * 10), round(height * 10)
-            fields = (
-                time_ms,
-                confidence,
-                round(left * 10),
-                round(top * 10),
-                width,
-                height,
-                confidence >= least_confidence and width >= least_side <= height,
-                frame,
-                label,
-                (),
-            )
-            box, group = new(TrackedBox, fields), group_of.get(label, label)
+            corner = time_ms, confidence, round(left * 10), round(top * 10)
+            rest = round(width * 10), round(height * 10), counts(detection), frame, label, ()
+            box, group = new(TrackedBox, corner + rest), group_of.get(label, label)
             if size is not None:
                 box = scaled_box(box, size)
             if group in sightings:
@@ -347,7 +336,7 @@ def _follow(
             if first is not None:
                 visits.append(_visit(track, first, params, tracking, start_ms, end_ms))
     visits.sort(key=lambda visit: (visit.label, visit.sightings[0].time_ms, by_strength(visit.sightings[0])))
-    return visits, sorted(lone, key=lambda box: (box[0], -box[1], _PLACE(box)))
+    return visits, sorted(lone, key=lambda box: (box.time_ms, by_strength(box)))
 
 
 def _visit(
