@@ -95,7 +95,7 @@ LEAST_LENGTH_S = 1.0
 LEAST_FPS = 5.0
 """The default sampling rate, and the least for following objects."""
 LEAST_SIDE_PX = 240
-"""Share of the shorter side: detectors barely find a pedestrian a tenth as high, in the middle distance."""
+"""For the shorter side: in the middle distance, detectors barely find a pedestrian a tenth as high."""
 MISSING_S, MISSING_PART = 1.0, 0.05
 """The producer's limits for reporting a truncated file."""
 

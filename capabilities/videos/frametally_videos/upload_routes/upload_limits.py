@@ -1,4 +1,4 @@
-"""Limits uploads by bytes: their size, their number at once, and the room that must stay free."""
+"""Limits uploads: their size in bytes, their number at once, and the room that must stay free."""
 
 from __future__ import annotations
 
