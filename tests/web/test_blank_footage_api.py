@@ -108,12 +108,14 @@ def test_an_export_says_it_in_its_rows(dark: Place) -> None:
     assert [row["coverage"] for row in rows] == ["footage"] * 2 + ["shows nothing"] + ["footage"] * 2
     assert (rows[2]["detections"], rows[2]["mean_per_frame"], rows[2]["objects"]) == ("", "", "")
     assert (rows[2]["objects_missing"], rows[2]["shows_nothing"]) == ("shows_nothing", "black 300 s")
+    assert [row["frames_analysed"] for row in rows] == ["1500", "1500", "0", "1500", "1500"]
     whole = rows_of(
         dark.app(web_query_timeout_s=60).test_client().get("/api/v1/export?interval=1800&timezone=UTC").data
     )
     assert [
         (row["coverage"], row["mean_per_frame"], row["covered_s"], row["shows_nothing"]) for row in whole
     ] == [("footage", "1.0", "1200.0", "black 300 s")]
+    assert [row["frames_analysed"] for row in whole] == ["6000"]
 
 
 def test_a_frozen_picture_is_no_traffic(place: Place) -> None:
@@ -141,6 +143,10 @@ def check_unknown(place: Place, from_ms: int, to_ms: int, why: str) -> None:
         (None,) * len(NUMBERS) + (why,)
     }
     assert summary["busiest"] == [] and summary["peak"] is None
+    written = place.app(web_query_timeout_s=60).test_client().get(f"/api/v1/export?{asked}").data
+    for row in rows_of(written):
+        assert [row[name] for name in NUMBERS] == [""] * len(NUMBERS)
+        assert (row["frames_analysed"], row["objects_missing"]) == ("0", why)
     for hours in ("", "&hours=00:00-24:00&weekdays=1,2,3,4,5,6,7"):
         frames, objects = (ask(place, f"{route}?{bar}{hours}") for route in ("frames", "objects"))
         assert (frames["detections"], frames["missing"], frames["frames"]) == (None, why, [])

@@ -118,7 +118,7 @@ class ZoneIndex(PartIndex):
         zones = [zone for run in self.current_runs() if run.day == day for zone in run.zones.get(source, ())]
         if any(zone.name == self._zone and zone.holds_at(at_ms) for zone in zones):
             return (
-                f"The pictures have another shape than the one under {self._zone}: draw it over one of these, "
+                f"The pictures have another shape than the one under {self._zone}: draw it over one of them, "
                 "too."
             )
         return why_not_within(store, self._zone, source, at_ms)

@@ -18,7 +18,15 @@ from frametally.adapters.day_cells.sums import (
 )
 from frametally.adapters.day_cells.sums import add_up as add_cells
 from frametally.ports.count_index import WEAK_LABELS
-from frametally.rules.known import Basis, Number, add_up, is_too_weak, sum_all_or_unknown, why_unknown
+from frametally.rules.known import (
+    Basis,
+    Number,
+    add_up,
+    is_too_weak,
+    sum_all_or_unknown,
+    why_not_counted,
+    why_unknown,
+)
 from frametally_web.charts import answers
 from frametally_web.charts.measures import Chart, followed_of, mean_of_sources, means_by_label
 from frametally_web.requests.query import AskedMetric, Metric
@@ -83,12 +91,11 @@ def explain_absence(
     for total in totals:
         if total.detections is None:
             source = total.source
-            basis = Basis(
-                frames=0,
+            reason = why_not_counted(
                 is_waiting=bool(waiting) if source is None else source in waiting,
                 is_blank=bool(blank) if source is None else source in blank,
             )
-            total = msgspec.structs.replace(total, objects_missing=why_unknown("boxes", basis))
+            total = msgspec.structs.replace(total, objects_missing=reason)
         explained.append(total)
     return explained
 

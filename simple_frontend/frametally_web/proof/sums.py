@@ -26,7 +26,15 @@ from frametally.ports.count_index import (
     Histogram,
 )
 from frametally.records import Evidence
-from frametally.rules.known import Basis, Missing, Number, add_up, sum_all_or_unknown, why_unknown
+from frametally.rules.known import (
+    Basis,
+    Missing,
+    Number,
+    add_up,
+    sum_all_or_unknown,
+    why_not_counted,
+    why_unknown,
+)
 from frametally.rules.times import DAY_S
 from frametally_web.charts import catalogue, scope
 from frametally_web.charts.bars import Ranges, Span
@@ -74,7 +82,7 @@ class NoBar(NamedTuple):
     """A selection in which no frame was counted, and the index has nothing: its model, and why."""
 
     model: str | None
-    missing: Missing | None
+    missing: Missing
 
 
 def find_bar(index: CountIndex, selection: Selection, media: MediaTimes) -> Bar | NoBar:
@@ -88,9 +96,9 @@ def find_bar(index: CountIndex, selection: Selection, media: MediaTimes) -> Bar 
     waiting = (
         unanalysed_in(media, resolved) if resolved else dict.fromkeys([] if choice else media.models(), True)
     )
-    basis = Basis(frames=0, is_waiting=any((waiting or {}).values()))
+    is_waiting = any((waiting or {}).values())
     if choice is None or resolved is None or not resolved.spans:
-        return NoBar(choice and choice.model, why_unknown("boxes", basis))
+        return NoBar(choice and choice.model, why_not_counted(is_waiting=is_waiting))
     base_s = resolved.base_of(selection, None)
     # The index selects whole intervals by their start; the frames are those of the same intervals.
     from_ms, to_ms = (
@@ -104,7 +112,7 @@ def find_bar(index: CountIndex, selection: Selection, media: MediaTimes) -> Bar 
     filmed = reduce(add_coverage, histogram.coverage, CoverageBucket(0, 0, math.inf, objects=0, covered_ms=0))
     if not filmed.frames:
         is_blank = any(part.reason != NOT_LOOKED_AT for part in histogram.blank)
-        return whole._replace(objects_missing=why_unknown("boxes", basis._replace(is_blank=is_blank)))
+        return whole._replace(objects_missing=why_not_counted(is_waiting=is_waiting, is_blank=is_blank))
     by_label = defaultdict(list)
     for bucket in histogram.buckets:
         by_label[bucket.label].append(bucket)
