@@ -10,6 +10,7 @@ import pytest
 from tests.kit.api import get
 from tests.traffic.zoned_footage import LEFT, RIGHT, START_MS, STEP_MS, count, draw, draw_from, drive, put
 from tests.web.conftest import Place
+from tests.web.counted_footage import put_manifest
 from tests.web.recounted import JPEG
 from tests.web.test_modules_of_a_request import modules_of_a_chart
 
@@ -232,6 +233,24 @@ def test_black_minutes_within_a_zone_have_their_source_and_their_reason_by_sourc
             None,
             "shows_nothing",
         )
+
+
+def test_a_black_minute_with_more_footage_that_waits_has_one_state_in_charts_and_at_lines(
+    place: Place,
+) -> None:
+    frames = [
+        msgspec.structs.replace(frame, picture_digest=f"{number:04d}", shows="black", detections=[])
+        if 300 <= number < 450
+        else msgspec.structs.replace(frame, picture_digest=f"{number:04d}")
+        for number, frame in enumerate(drive(frames=450))
+    ]
+    put(place, frames)
+    count(place)
+    waiting = [msgspec.structs.replace(frame, media="cd" * 32) for frame in drive(frames=600)[500:]]
+    put_manifest(place, waiting[0], waiting[-1], "Gate", frames=100)
+    answers = [get(place, f"{route}?source=gate&interval=60") for route in ("counts", "crossings", "zones")]
+    assert [answer["not_analysed"] for answer in answers] == [[], [], []]
+    assert [part["start_ms"] for part in answers[0]["shows_nothing"]] == [START_MS + 60_000]
 
 
 def test_a_hole_within_a_zone_says_that_its_pictures_have_another_shape(place: Place) -> None:

@@ -153,7 +153,7 @@ def ask(index: CountIndex, settings: Settings, media: MediaTimes, query: ChartQu
             interval_s=plan.interval_s,
             zone=selection.zone.tzinfo,
             by_source=False,
-            coverage=chart.coverage,
+            coverage=[*chart.coverage, *chart.blank.intervals],
         ),
         tuple(map(utc_day, days)),
         unknown,
