@@ -1,6 +1,6 @@
 // The API's answers, by their names in the OpenAPI document: `npm run api-types` makes openapi.d.ts of it.
 
-import type { CountBucket, Counts, paths } from "./openapi";
+import type { CountBucket, Counts, paths, Total } from "./openapi";
 
 export type * from "./openapi";
 export as namespace Api;
@@ -8,10 +8,7 @@ export as namespace Api;
 export type Metric = Counts["metric"];
 export type Missing = NonNullable<CountBucket["objects_missing"]>;
 /** What is known of one label in an interval, an hour of the week, or the whole answer. */
-export type Measures = Pick<
-  CountBucket,
-  "detections" | "peak" | "mean_per_frame" | "objects" | "measured_objects"
->;
+export type Measures = Pick<Total, "detections" | "peak" | "mean_per_frame" | "objects" | "measured_objects">;
 /** "counts", "labels", … */
 export type Route = keyof paths extends infer Path ? (Path extends `/${infer Name}` ? Name : never) : never;
 /** What a GET of a route answers. */

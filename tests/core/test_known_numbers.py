@@ -23,7 +23,7 @@ MEASURED = {
         r"\w+",
         """
     BarDifference BusyInterval CountBucket CountedZone CrossingBucket CrossingInterval CrossingObjects
-    CrossingTotal DoubleAnswers Filmed FramesAnalysed JunctionLeg LabelAccuracy LabelDifference
+    CrossingTotal DoubleAnswers Filmed Frames FramesAnalysed JunctionLeg LabelAccuracy LabelDifference
     LabelSpeeds LabelTotal LibraryVideo ModelDifference MovementBucket NothingShown NumberHistory Objects
     OtherModel PastEstimate ShownVisit ShownVisits ShowsNothing SpeedBin Summary ToldMessage Total
     TrafficClass TrafficPeak TrafficQuarter TrafficTotals TriedInterval UnsentAlert VisitBooks WeekBefore
@@ -84,7 +84,7 @@ KNOWN = {
     "FailedJobs": "jobs since_ms",
     "Filmed": "filmed_s part sources",
     "FlowBar": "covered_ms frames",
-    "Frames": "detections frames_analysed position",
+    "Frames": "frames_analysed position",
     "FramesAnalysed": "slowest_fps",
     "FramesOfVideo": "announced counted dead_lettered detected expected",
     "FramesPerBar": "least most",

@@ -14,8 +14,9 @@ from tests.live.test_watching_in_browser import SIZE_PX, drawn, left_of, object_
 from tests.live.watching import START_MS, Scene
 from tests.videos.filmed_video import wait_until
 from tests.web.browser import Page, Place, Visits, expect
+from tests.web.conftest import MODEL
 
-from frametally.records import Detection
+from frametally.records import Coverage, Detection
 from frametally_live.cameras.camera_form import CameraTrial
 from frametally_live.feed_records import Feed
 from frametally_traffic.drawings.revisions import change_drawing, with_shapes
@@ -178,16 +179,31 @@ def test_of_each_the_last_hour_is_shown_as_it_is_counted_and_where_it_was_gone_i
     counted = page.locator(f"{CAMERA}[data-source=gate-1] .live-hour")
     expect(counted.locator(".live-counted")).to_have_text("No counts for the last hour yet.")
     minute_ms = round(time.time() * 1000) // 60_000 * 60_000
+    first_ms = minute_ms - 49 * 60_000
+    black = [
+        Coverage(
+            model=MODEL,
+            source="gate-1",
+            interval_start_ms=first_ms + minute * 60_000,
+            interval_s=60,
+            frames=0,
+            blank=[("black", 300, 60_000)],
+        )
+        for minute in range(20, 23)
+    ]
     scene.place.film(
         {"car": 6, "person": 2},
         source="gate-1",
-        start_ms=minute_ms - 49 * 60_000,
+        start_ms=first_ms,
         intervals=50,
         interval_s=60,
         filmed=lambda minute: not 20 <= minute < 30,
+        also=([], black),
     )
     expect(counted.locator(".live-counted")).to_have_text(
-        re.compile(r"^The last hour, peak in one frame: car \d+ · person \d+ · no footage for 10 mins$")
+        re.compile(
+            r"^The last hour, peak in one frame: car \d+ · person \d+ · no footage for 7 mins · 3 mins black$"
+        )
     )
     expect(counted.locator("svg .no-footage")).to_have_count(2)  # before it began, and in between
     large = page.locator(".live-large .live-counted")

@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import io
 
+import msgspec
 import pytest
 from tests.kit.api import get
 from tests.traffic.zoned_footage import LEFT, RIGHT, START_MS, STEP_MS, count, draw, draw_from, drive, put
 from tests.web.conftest import Place
+from tests.web.counted_footage import put_manifest
 from tests.web.recounted import JPEG
 from tests.web.test_modules_of_a_request import modules_of_a_chart
 
@@ -205,3 +207,60 @@ def test_a_chart_within_a_zone_passes_the_modules_of_one_of_the_picture_and_two_
     of_picture = modules_of_a_chart(zoned, "base=60")
     of_zone = modules_of_a_chart(zoned, f"base=60&{ZONE}")
     assert of_zone - of_picture <= {"frametally.ports.picture_places", "frametally.rules.places"}
+
+
+def test_black_minutes_within_a_zone_have_their_source_and_their_reason_by_source(place: Place) -> None:
+    frames = [
+        msgspec.structs.replace(frame, picture_digest=f"{number:04d}")
+        if number < 300
+        else msgspec.structs.replace(frame, picture_digest=f"{number:04d}", shows="black", detections=[])
+        for number, frame in enumerate(drive())
+    ]
+    put(place, frames)
+    draw(place, ("left side", LEFT))
+    count(place)
+    for by in ("", "&by=source"):
+        chart = get(place, f"counts?{ZONE}&interval=60{by}")
+        assert {part["source"] for part in chart["shows_nothing"]} == {"gate" if by else None}
+        answer = place.app().test_client().get(f"/api/v1/export?{ZONE}&interval=60&label=car{by}")
+        rows = list(csv.DictReader(io.StringIO(answer.data.decode("utf-8-sig"))))
+        assert [row["coverage"] for row in rows] == ["footage", "shows nothing", "shows nothing"]
+        assert [row["objects_missing"] for row in rows] == ["", "shows_nothing", "shows_nothing"]
+    asked = f"{ZONE}&by=source&label=car&from={START_MS + 60_000}&to={START_MS + 180_000}"
+    for total in get(place, f"counts?{asked}")["totals"]:
+        assert (total["detections"], total["objects"], total["objects_missing"]) == (
+            None,
+            None,
+            "shows_nothing",
+        )
+
+
+def test_a_black_minute_with_more_footage_that_waits_has_one_state_in_charts_and_at_lines(
+    place: Place,
+) -> None:
+    frames = [
+        msgspec.structs.replace(frame, picture_digest=f"{number:04d}", shows="black", detections=[])
+        if 300 <= number < 450
+        else msgspec.structs.replace(frame, picture_digest=f"{number:04d}")
+        for number, frame in enumerate(drive(frames=450))
+    ]
+    put(place, frames)
+    count(place)
+    waiting = [msgspec.structs.replace(frame, media="cd" * 32) for frame in drive(frames=600)[500:]]
+    put_manifest(place, waiting[0], waiting[-1], "Gate", frames=100)
+    answers = [get(place, f"{route}?source=gate&interval=60") for route in ("counts", "crossings", "zones")]
+    assert [answer["not_analysed"] for answer in answers] == [[], [], []]
+    assert [part["start_ms"] for part in answers[0]["shows_nothing"]] == [START_MS + 60_000]
+
+
+def test_a_hole_within_a_zone_says_that_its_pictures_have_another_shape(place: Place) -> None:
+    frames = [
+        msgspec.structs.replace(frame, width_px=480) if number >= 300 else frame
+        for number, frame in enumerate(drive())
+    ]
+    put(place, frames)
+    draw(place, ("left side", LEFT))
+    count(place)
+    hole = get(place, f"gap?{ZONE}&source=gate&at={START_MS + 120_000}")
+    assert [reason["kind"] for reason in hole["reasons"]] == ["not_within"]
+    assert "another shape than the one under left side" in hole["reasons"][0]["words"]

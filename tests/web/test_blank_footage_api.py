@@ -21,6 +21,7 @@ from frametally_search.indexer import index_runs
 MINUTE_MS = 60_000
 FPS = 5
 MEDIUM = "ab" * 32
+NUMBERS = ("detections", "peak", "mean_per_frame", "objects")
 
 
 def film(
@@ -107,12 +108,14 @@ def test_an_export_says_it_in_its_rows(dark: Place) -> None:
     assert [row["coverage"] for row in rows] == ["footage"] * 2 + ["shows nothing"] + ["footage"] * 2
     assert (rows[2]["detections"], rows[2]["mean_per_frame"], rows[2]["objects"]) == ("", "", "")
     assert (rows[2]["objects_missing"], rows[2]["shows_nothing"]) == ("shows_nothing", "black 300 s")
+    assert [row["frames_analysed"] for row in rows] == ["1500", "1500", "0", "1500", "1500"]
     whole = rows_of(
         dark.app(web_query_timeout_s=60).test_client().get("/api/v1/export?interval=1800&timezone=UTC").data
     )
     assert [
         (row["coverage"], row["mean_per_frame"], row["covered_s"], row["shows_nothing"]) for row in whole
     ] == [("footage", "1.0", "1200.0", "black 300 s")]
+    assert [row["frames_analysed"] for row in whole] == ["6000"]
 
 
 def test_a_frozen_picture_is_no_traffic(place: Place) -> None:
@@ -126,17 +129,37 @@ def test_a_frozen_picture_is_no_traffic(place: Place) -> None:
     )
 
 
-def test_a_range_that_shows_nothing_has_no_objects_in_any_answer(place: Place) -> None:
-    film(place, black=(0, 6), minutes=12)
-    asked = f"interval=60&timezone=UTC&label=car&from={START_MS}&to={START_MS + 6 * MINUTE_MS}"
+def check_unknown(place: Place, from_ms: int, to_ms: int, why: str) -> None:
+    """No answer about a range has a number, and all have the same reason."""
+    bar = f"timezone=UTC&label=car&source=park&from={from_ms}&to={to_ms}"
+    asked = f"{bar}&interval=60"
     chart, summary = (ask(place, f"{route}?{asked}") for route in ("counts", "summary"))
+    by_source = ask(place, f"counts?{asked}&by=source")
+    grouped = ask(place, f"counts?timezone=UTC&source=park&interval=60&from={from_ms}&to={to_ms}&top=0")
     totals = [*chart["totals"], *chart["together"], summary["total"]]
     assert {total["label"] for total in totals} == {"car", None}
-    assert {(total["objects"], total["objects_missing"]) for total in totals} == {(None, "shows_nothing")}
+    totals += [*by_source["totals"], *by_source["together"], *grouped["totals"], *grouped["together"]]
+    assert {(*(total[name] for name in NUMBERS), total["objects_missing"]) for total in totals} == {
+        (None,) * len(NUMBERS) + (why,)
+    }
+    assert summary["busiest"] == [] and summary["peak"] is None
+    written = place.app(web_query_timeout_s=60).test_client().get(f"/api/v1/export?{asked}").data
+    for row in rows_of(written):
+        assert [row[name] for name in NUMBERS] == [""] * len(NUMBERS)
+        assert (row["frames_analysed"], row["objects_missing"]) == ("0", why)
+    for hours in ("", "&hours=00:00-24:00&weekdays=1,2,3,4,5,6,7"):
+        frames, objects = (ask(place, f"{route}?{bar}{hours}") for route in ("frames", "objects"))
+        assert (frames["detections"], frames["missing"], frames["frames"]) == (None, why, [])
+        assert (objects["objects"], objects["objects_missing"], objects["tracks"]) == (None, why, [])
+
+
+def test_a_range_that_shows_nothing_has_no_number_in_any_answer(place: Place) -> None:
+    film(place, black=(0, 6), minutes=12)
+    check_unknown(place, START_MS, START_MS + 6 * MINUTE_MS, "shows_nothing")
 
 
 @pytest.mark.parametrize(("minute", "why"), [(3, "not_analysed"), (10, "no_footage")])
-def test_a_range_without_counted_frames_has_no_objects_in_any_answer(
+def test_a_range_without_counted_frames_has_no_number_in_any_answer(
     place: Place, minute: int, why: str
 ) -> None:
     film(place, minutes=2)
@@ -144,16 +167,22 @@ def test_a_range_without_counted_frames_has_no_objects_in_any_answer(
     waiting = [msgspec.structs.replace(line, media="cd" * 32) for line in (lines[0], lines[-1])]
     put_manifest(place, waiting[0], waiting[1], "Park", frames=300)
     from_ms = START_MS + minute * MINUTE_MS
-    asked = f"interval=60&timezone=UTC&label=car&from={from_ms}&to={from_ms + MINUTE_MS}"
-    chart, summary = (ask(place, f"{route}?{asked}") for route in ("counts", "summary"))
-    totals = [*chart["totals"], *chart["together"], summary["total"]]
-    assert {total["label"] for total in totals} == {"car", None}
-    assert {(total["objects"], total["objects_missing"]) for total in totals} == {(None, why)}
+    check_unknown(place, from_ms, from_ms + MINUTE_MS, why)
 
 
-def test_before_anything_is_counted_no_objects_are_known(place: Place) -> None:
-    total = ask(place, "summary")["total"]
-    assert (total["objects"], total["objects_missing"]) == (None, "no_footage")
+def test_before_anything_is_counted_no_number_is_known(place: Place) -> None:
+    for total in (ask(place, "summary")["total"], *ask(place, "counts")["together"]):
+        assert [total[name] for name in NUMBERS] == [None] * len(NUMBERS)
+        assert total["objects_missing"] == "no_footage"
+    assert ask(place, "frames")["missing"] == ask(place, "objects")["objects_missing"] == "no_footage"
+
+
+def test_what_waits_before_anything_is_counted_is_not_analysed(place: Place) -> None:
+    lines = make_lines("park", frames=300, step_ms=200, start_ms=START_MS, seed=9)
+    put_manifest(place, lines[0], lines[-1], "Park", frames=300)
+    totals = [ask(place, "summary")["total"], *ask(place, "counts")["together"]]
+    assert {total["objects_missing"] for total in totals} == {"not_analysed"}
+    assert ask(place, "frames")["missing"] == ask(place, "objects")["objects_missing"] == "not_analysed"
 
 
 def test_an_hour_of_the_week_that_shows_nothing_is_named(place: Place) -> None:

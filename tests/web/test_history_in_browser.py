@@ -20,7 +20,7 @@ def test_late_footage_a_forgotten_range_and_another_threshold_each_show_their_re
     window.click_bar(0, of=1)
     page.get_by_role("link", name="History of this number").click()
     expect(page).to_have_url(re.compile(r"/history\?"))
-    expect(page.locator("#history-now")).to_have_text("17 detections in 16 frames")
+    expect(page.locator("#history-now")).to_have_text("17 detections in 16 frames analysed")
     changes = page.locator("#history-changes > li")
     expect(changes).to_have_count(5)
     for at, (number, reason) in enumerate(

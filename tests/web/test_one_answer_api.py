@@ -109,7 +109,9 @@ def ask(town: Town, rng: random.Random, *, with_book: bool) -> None:
     cells, labels = cells_of(town, query), query["label"] or [*LABELS]
     counts, summary = town.get("counts", query), town.get("summary", query)
     if not cells:
-        assert {total["detections"] for total in (*counts["together"], summary["total"])} == {0}
+        names = ("detections", "peak", "mean_per_frame", "objects", "objects_missing")
+        totals = [*counts["totals"], *counts["together"], summary["total"]]
+        assert {tuple(total[name] for name in names) for total in totals} == {(None,) * 4 + ("no_footage",)}
         return
     [together] = counts["together"]
     agree(together, cells, labels)

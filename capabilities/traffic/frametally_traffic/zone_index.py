@@ -13,6 +13,7 @@ import msgspec
 from frametally import keys
 from frametally.errors import Poison
 from frametally.ports.count_index import (
+    BlankBucket,
     Bucket,
     CountedDay,
     CountIndex,
@@ -113,6 +114,13 @@ class ZoneIndex(PartIndex):
 
     def why_not(self, store: ObjectStore, source: str, at_ms: int) -> str:
         """Return a sentence that says why counted footage is not counted within the zone."""
+        day = keys.utc_day(at_ms)
+        zones = [zone for run in self.current_runs() if run.day == day for zone in run.zones.get(source, ())]
+        if any(zone.name == self._zone and zone.holds_at(at_ms) for zone in zones):
+            return (
+                f"The pictures have another shape than the one under {self._zone}: draw it over one of them, "
+                "too."
+            )
         return why_not_within(store, self._zone, source, at_ms)
 
     def counted_days(self, model: str) -> list[CountedDay]:
@@ -149,6 +157,7 @@ class ZoneIndex(PartIndex):
             model=query.model,
             buckets=[_of_source(part) for part in histogram.buckets],
             coverage=[_of_source(part) for part in histogram.coverage],
+            blank=[_of_source(part) for part in histogram.blank],
         )
 
     def week_hours(self, query: CountQuery) -> list[WeekHour]:
@@ -173,7 +182,7 @@ def index_within(index: CountIndex, store: ObjectStore, zone: str, sources: Sequ
     return cast(CountIndex, ZoneIndex(index, zone))
 
 
-_PartT = TypeVar("_PartT", Bucket, CoverageBucket)
+_PartT = TypeVar("_PartT", Bucket, CoverageBucket, BlankBucket)
 
 
 def _of_source(part: _PartT) -> _PartT:

@@ -87,7 +87,7 @@ def history(
     if found.other_runs:
         click.echo(f"{plural(found.other_runs, 'other run')} did not change this number")
     click.echo(
-        f"now: {plural(found.detections, 'detection')} in {plural(found.frames, 'frame')}, "
+        f"now: {plural(found.detections, 'detection')} in {plural(found.frames, 'frame')} analysed, "
         f"{utc(found.from_ms)} to {utc(found.to_ms)}, model {chosen}"
     )
     return 0

@@ -82,6 +82,11 @@ class Basis(NamedTuple):
     cut_passages: int = 0
 
 
+def why_not_counted(*, is_waiting: bool = False, is_blank: bool = False) -> Missing:
+    """Return why no frame was counted; the arguments are those of `Basis`."""
+    return "shows_nothing" if is_blank else "not_analysed" if is_waiting else "no_footage"
+
+
 def why_unknown(made_of: MadeOf, basis: Basis) -> Missing | None:
     """Return why a number is unknown, or None if it is known.
 
@@ -89,10 +94,8 @@ def why_unknown(made_of: MadeOf, basis: Basis) -> Missing | None:
     boxes in tracks, objects were 0 to 12 % off; with 45 %, they were useless. None of the 40 boxes of a man
     who always faces the camera were, which gave 0 objects.
     """
-    if basis.is_blank:
-        return "shows_nothing"
-    if not basis.frames:
-        return "not_analysed" if basis.is_waiting else "no_footage"
+    if basis.is_blank or not basis.frames:
+        return why_not_counted(is_waiting=basis.is_waiting, is_blank=basis.is_blank)
     if made_of == "boxes":
         return None
     if basis.followed is None:

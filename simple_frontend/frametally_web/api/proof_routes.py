@@ -86,6 +86,7 @@ class ProofRoutes(Handlers):
             self._ports_by_second(args),
             self.settings,
             selection,
+            self.books.media(),
             limit=limit,
             cursor=cursor,
             start=start,
@@ -96,9 +97,12 @@ class ProofRoutes(Handlers):
         "GET objects", "List every unique object behind a bar.", *SELECTION, PAGE_LIMIT, _OBJECTS_CURSOR
     )
     def objects(self, args: Args) -> answers.Objects:
-        limit = PAGE_LIMIT.read(args)
         return objects.find_objects(
-            self._ports_by_second(args), self._selection(args), limit=limit, cursor=_OBJECTS_CURSOR.read(args)
+            self._ports_by_second(args),
+            self._selection(args),
+            self.books.media(),
+            limit=PAGE_LIMIT.read(args),
+            cursor=_OBJECTS_CURSOR.read(args),
         )
 
     @PROOF.route(

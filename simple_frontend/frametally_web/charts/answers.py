@@ -143,12 +143,16 @@ class NotAnalysed(Answer, frozen=True, kw_only=True):
 
 
 class Total(Answer, frozen=True, kw_only=True, omit_defaults=True):
-    """One label over the whole answer; the fields are those of `CountBucket`."""
+    """One label over the whole answer; the fields are those of `CountBucket`.
+
+    If no frame was counted, all numbers are null and `objects_missing` says why: `no_footage`, `not_analysed`
+    or `shows_nothing`.
+    """
 
     label: str | None
     source: str | None
-    detections: int
-    peak: int
+    detections: int | None
+    peak: int | None
     mean_per_frame: float | None
     objects: int | None
     objects_missing: Missing | None

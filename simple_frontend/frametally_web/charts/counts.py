@@ -269,7 +269,7 @@ def nothing_counted(model: str | None, query: ChartQuery) -> answers.Counts:
             nothing(answers.Total, label=label, objects_missing="no_footage") for label in selection.labels
         ],
         rest_totals=[],
-        together=[],
+        together=[nothing(answers.Total, objects_missing="no_footage")],
         file_times=[],
         overlaps=[],
         zone=selection.within,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
@@ -18,7 +18,15 @@ from frametally.adapters.day_cells.sums import (
 )
 from frametally.adapters.day_cells.sums import add_up as add_cells
 from frametally.ports.count_index import WEAK_LABELS
-from frametally.rules.known import Basis, Number, add_up, is_too_weak, sum_all_or_unknown, why_unknown
+from frametally.rules.known import (
+    Basis,
+    Number,
+    add_up,
+    is_too_weak,
+    sum_all_or_unknown,
+    why_not_counted,
+    why_unknown,
+)
 from frametally_web.charts import answers
 from frametally_web.charts.measures import Chart, followed_of, mean_of_sources, means_by_label
 from frametally_web.requests.query import AskedMetric, Metric
@@ -60,43 +68,34 @@ def sum_up(chart: Chart, labels: Iterable[str | None], *, by_source: bool) -> To
                     objects, tracked, from_start = [None if number < 0 else number for number in numbers]
                     followed = objects if is_measured else None
                     of_tracks = followed, tracked, from_start
-                    parts.append(_total(label, source, detections, peak, *of_tracks, None, rate))
+                    parts.append(_total(label, source, detections, peak, *of_tracks, None, rate, frames))
             per_frame = None
             if frames:
-                detections = sum([part.detections for part in parts])
+                detections = _boxes_of(parts)
                 per_frame = detections / frames if means is None else means.get(label, 0.0)
-            totals[label].append(_together(parts, _pooled(parts, label, source, per_frame, rate)))
+            pooled = _pooled(parts, label, source, per_frame, rate, frames)
+            totals[label].append(_together(parts, pooled))
     return totals
 
 
 def explain_absence(
     totals: Iterable[answers.Total], chart: Chart, unanalysed: Mapping[str, Sequence[object]] | None
 ) -> list[answers.Total]:
-    """Return totals whose objects are unknown, with the reason, where no frame of their sources was counted.
+    """Return totals with the reason where no frame of their sources was counted, so that no number is known.
 
     `unanalysed` has the footage of each source that is not counted yet.
     """
-    frames_of = Counter[str | None]()
-    for part in chart.coverage:
-        frames_of[part.source] += part.frames
     waiting = {source for source, ranges in (unanalysed or {}).items() if ranges}
     blank = {part.source for part in chart.blank.intervals}
     explained = []
     for total in totals:
-        source = total.source
-        basis = Basis(
-            frames=frames_of.total() if source is None else frames_of[source],
-            is_waiting=bool(waiting) if source is None else source in waiting,
-            is_blank=bool(blank) if source is None else source in blank,
-        )
-        if not basis.frames:
-            total = msgspec.structs.replace(
-                total,
-                objects=None,
-                objects_missing=why_unknown("objects", basis),
-                objects_from_start=None,
-                tracked_detections=None,
+        if total.detections is None:
+            source = total.source
+            reason = why_not_counted(
+                is_waiting=bool(waiting) if source is None else source in waiting,
+                is_blank=bool(blank) if source is None else source in blank,
             )
+            total = msgspec.structs.replace(total, objects_missing=reason)
         explained.append(total)
     return explained
 
@@ -159,10 +158,10 @@ def known_metric(metric: AskedMetric, chart: Chart) -> Metric:
     if metric != "auto":
         return metric
     together = _add_parts(chart.buckets, chart.coverage, None)  # means do not matter for objects
-    tracked = together.tracked_detections
-    is_weak = tracked is not None and is_too_weak(together.detections, tracked)
+    boxes, tracked = together.detections, together.tracked_detections
+    is_weak = tracked is not None and is_too_weak(boxes, tracked)
     is_known = together.objects is not None or (together.measured_objects is not None and not is_weak)
-    return "objects" if chart.coverage and is_known else "mean_per_frame"
+    return "objects" if boxes is not None and is_known else "mean_per_frame"
 
 
 def seconds(ms: int | None) -> float | None:
@@ -181,14 +180,17 @@ def _add_parts(
     """
     rates = [part.slowest_fps for part in coverage]
     rate = None if None in rates else min([rate for rate in rates if rate is not None], default=math.inf)
+    frames = sum([part.frames for part in coverage])
     is_measured = not any(part.objects_missing for part in coverage)
     by_label = defaultdict(list)
     for part in parts:
         by_label[part.label].append(part)
     of_labels = [
-        _pooled(of_label, None, None, None, rate, is_measured=is_measured) for of_label in by_label.values()
+        _pooled(of_label, None, None, None, rate, frames, is_measured=is_measured)
+        for of_label in by_label.values()
     ]
-    return _together(of_labels, _pooled(parts, None, None, mean_per_frame, rate, is_measured=is_measured))
+    pooled = _pooled(parts, None, None, mean_per_frame, rate, frames, is_measured=is_measured)
+    return _together(of_labels, pooled)
 
 
 def _together(of_labels: Sequence[answers.Total], pooled: answers.Total) -> answers.Total:
@@ -213,6 +215,7 @@ def _pooled(
     source: str | None,
     mean_per_frame: float | None,
     slowest_fps: float | None,
+    frames: int,
     *,
     is_measured: bool = True,
 ) -> answers.Total:
@@ -221,14 +224,19 @@ def _pooled(
     return _total(
         label,
         source,
-        sum([part.detections for part in parts]),
-        max([part.peak for part in parts], default=0),
+        _boxes_of(parts),
+        max([part.peak for part in parts if part.peak is not None], default=0),
         sum_all_or_unknown(followed),
         sum_all_or_unknown([part.tracked_detections for part in parts]),
         sum_all_or_unknown([part.objects_from_start for part in parts]),
         mean_per_frame,
         slowest_fps,
+        frames,
     )
+
+
+def _boxes_of(parts: Iterable[answers.CountBucket | answers.Total]) -> int:
+    return sum([part.detections for part in parts if part.detections is not None])
 
 
 def _total(
@@ -241,19 +249,22 @@ def _total(
     from_start: int | None,
     mean_per_frame: float | None,
     slowest_fps: float | None,
+    frames: int,
 ) -> answers.Total:
-    """Return a total; `followed` objects are those in tracks."""
-    missing = why_unknown("objects", Basis(followed, detections, tracked, slowest_fps))
+    """Return a total; `followed` objects are those in tracks. Without `frames`, no number is known."""
+    basis = Basis(followed, detections, tracked, slowest_fps, frames)
+    missing = why_unknown("objects", basis)
+    is_counted = why_unknown("boxes", basis) is None
     return answers.Total(
         label=label,
         source=source,
-        detections=detections,
-        peak=peak,
+        detections=detections if is_counted else None,
+        peak=peak if is_counted else None,
         mean_per_frame=mean_per_frame,
         objects=None if missing else followed,
         objects_missing=missing,
-        tracked_detections=tracked,
-        followed_objects=followed if missing else None,
+        tracked_detections=tracked if is_counted else None,
+        followed_objects=followed if missing and is_counted else None,
         objects_from_start=None if missing else from_start,
     )
 
@@ -273,7 +284,7 @@ def known_part(measured_part: answers.CountBucket | answers.Total, metric: Metri
 def value_of(totals: Sequence[answers.Total], metric: Metric) -> float:
     """Return the metric over several sources; unknown objects sort below none."""
     if metric == "peak":
-        return max([total.peak for total in totals], default=0)
+        return max([total.peak or 0 for total in totals], default=0)
     if metric == "objects":
         return sum([-1 if total.objects is None else total.objects for total in totals])
     return sum([metric_of(total, metric) or 0 for total in totals])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import msgspec
 
 from frametally.books.unanalysed import NO_MODEL
 from frametally.process.reports import plural
+from frametally.rules.known import why_not_counted
 from frametally.rules.times import local_time, utc
 from frametally_web.charts import answers
 from frametally_web.charts.answers import ShowsNothing
@@ -39,13 +40,16 @@ _MEASURED = (
         "text",
         "footage; no footage; shows nothing (black, of one colour or frozen); or filmed, not analysed",
     ),
-    Column("frames_analysed", "whole", "frames that were analysed in the interval"),
+    Column("frames_analysed", "whole", "frames analysed that show something"),
     Column("detections", "whole", "boxes, summed over these frames"),
     Column("mean_per_frame", "real", "detections / frames analysed"),
     Column("peak", "whole", "most boxes in one frame"),
     Column("objects", "whole", "unique objects, each counted when it was first seen"),
     Column(
-        "objects_missing", "text", "why objects are unknown: not_tracked, too_slow, too_weak or shows_nothing"
+        "objects_missing",
+        "text",
+        "why objects are unknown: not_tracked, too_slow or too_weak; or why all numbers are: no_footage, "
+        "not_analysed or shows_nothing",
     ),
 )
 _AT_LEAST = Column("objects_at_least", "whole", "where objects are known in part: those that are")
@@ -117,7 +121,19 @@ Measured = tuple[Any, ...]
 """The values from `coverage` to `objects_missing`."""
 
 
-NO_FOOTAGE: Measured = ("no footage", 0, None, None, None, None, None)
+_ABSENT: Mapping[str, str] = {
+    "no_footage": "no footage",
+    "not_analysed": "filmed, not analysed",
+    "shows_nothing": "shows nothing",
+}
+"""The value of `coverage` where no frame was counted, by reason."""
+
+
+def _not_counted(*, is_waiting: bool = False, is_blank: bool = False) -> Measured:
+    """Return the measures where no frame was counted."""
+    reason = why_not_counted(is_waiting=is_waiting, is_blank=is_blank)
+    return _ABSENT[reason], 0, None, None, None, None, reason
+
 
 _NAMES = [column.name for column in COLUMNS]
 _MEASURED_AT = slice(_NAMES.index("coverage"), _NAMES.index("objects_missing") + 1)
@@ -146,11 +162,8 @@ class Measures:
         if coverage is not None:
             missing = coverage.objects_missing
             return "footage", coverage.frames, 0, 0.0, 0, None if missing else 0, missing
-        if nothing := self._nothing.get((start_ms, source)):
-            frames = sum(part.frames for part in nothing)
-            return "shows nothing", frames, *NO_FOOTAGE[2:6], "shows_nothing"
-        is_waiting = (start_ms, source) in self._without
-        return ("filmed, not analysed", *NO_FOOTAGE[1:]) if is_waiting else NO_FOOTAGE
+        place = start_ms, source
+        return _not_counted(is_waiting=place in self._without, is_blank=place in self._nothing)
 
     def tracked_detections(self, start_ms: int, source: str | None, label: str | None) -> int | None:
         """Return the boxes that are in tracks."""
@@ -243,7 +256,7 @@ def make_compared_rows(
         beside_ms = side.beside_ms(start_ms)
         if bar := bar_at(bars, beside_ms):
             beside_ms = bar[0]
-        other_measures = measures.measured(beside_ms, source, label) if beside_ms is not None else NO_FOOTAGE
+        other_measures = _not_counted() if beside_ms is None else measures.measured(beside_ms, source, label)
         start = None if beside_ms is None else local_time(beside_ms, zone)
         own_measures = row[_MEASURED_AT]
         yield (

@@ -104,7 +104,7 @@ class NumberHistory(Answer, frozen=True, kw_only=True):
         from_ms: Start of the first whole hour of the number; null if there is nothing.
         to_ms: End of the last whole hour; null if there is nothing.
         detections: The number now.
-        frames: Frames analysed now.
+        frames: Frames analysed now, also those that show nothing, which the chart leaves out.
         changes: The runs that changed it.
         other_runs: How many runs of these days changed nothing of it.
         unknown_days: UTC days without a history: an earlier frametally counted them.

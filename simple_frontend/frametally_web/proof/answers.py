@@ -99,7 +99,8 @@ class Frames(Answer, frozen=True, kw_only=True):
         base_interval_s: The stored interval that the bar was made from; null before there is any data.
         from_ms: Start of the range; null before there is any data.
         to_ms: Its end, exclusive; null before there is any data.
-        detections: The number that the bar shows.
+        detections: The number that the bar shows; null if no frame was counted.
+        missing: Why no frame was counted; null if some were.
         frames_analysed: Frames analysed in it, with or without the labels.
         frames: The frames of this page.
         position: Number of frames on earlier pages; null if `start=peak` did not count them.
@@ -113,7 +114,8 @@ class Frames(Answer, frozen=True, kw_only=True):
     base_interval_s: int | None
     from_ms: int | None
     to_ms: int | None
-    detections: int
+    detections: int | None
+    missing: Missing | None
     frames_analysed: int
     frames: list[CountedFrame]
     position: int | None

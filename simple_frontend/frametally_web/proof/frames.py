@@ -15,10 +15,11 @@ from frametally.process.reports import plural
 from frametally.settings.loading import Settings
 from frametally_web.access.seen_index import DashboardPorts
 from frametally_web.charts import catalogue
+from frametally_web.charts.catalogue import MediaTimes
 from frametally_web.proof import answers
 from frametally_web.proof.bar_frames import BarFrames, Place, take
 from frametally_web.proof.evidence_frames import frame_boxes
-from frametally_web.proof.sums import Bar, find_bar, peak_of, sources_in, sum_before
+from frametally_web.proof.sums import Bar, NoBar, find_bar, peak_of, sources_in, sum_before
 from frametally_web.requests.answers import answer_of, nothing
 from frametally_web.requests.parameters import write_cursor
 from frametally_web.requests.problems import Problem
@@ -58,6 +59,7 @@ def find_frames(
     ports: DashboardPorts,
     settings: Settings,
     selection: Selection,
+    media: MediaTimes,
     *,
     limit: int,
     cursor: FramesCursor | None,
@@ -73,9 +75,9 @@ def find_frames(
         Problem: 400 if the model does not exist, or the request is too large.
         Retryable: A port is unavailable, or the ledger lists a segment that has gone.
     """
-    model, bar = find_bar(ports.index, selection)
-    if bar is None:
-        return nothing(answers.Frames, model=model, position=0)
+    bar = find_bar(ports.index, selection, media)
+    if isinstance(bar, NoBar):
+        return answer_of(answers.Frames, (bar, nothing(answers.Frames, position=0)))
     bar_frames = BarFrames(ports, settings, bar, empty=empty)
     if cursor is None and start == "peak":
         cursor = _before_peak(ports, bar, bar_frames, empty=empty)
@@ -165,7 +167,9 @@ def _counted_frames(page: _Page) -> list[answers.CountedFrame]:
 
 def _note(ports: DashboardPorts, page: _Page, bar: Bar, *, empty: bool) -> str | None:
     """Return a sentence if, at an end of the bar's frames, the sum is not as expected."""
-    if not page.frames and bar.frames_analysed:
+    if bar.detections is None:
+        return None
+    if not page.frames:
         span = {"from_ms": bar.from_ms, "to_ms": bar.to_ms}
         sources = sources_in(ports.index, bar, **span, empty=True)
         if are_detections_gone(ports.ledger, bar.model, sources, **span):

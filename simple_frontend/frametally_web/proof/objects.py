@@ -12,10 +12,11 @@ from frametally.track_records import Track, TrackHead, TrackSighting
 from frametally_web.access.seen_index import DashboardPorts
 from frametally_web.access.visitors import visitor
 from frametally_web.charts.bars import touches
+from frametally_web.charts.catalogue import MediaTimes
 from frametally_web.proof import answers
 from frametally_web.proof.bar_frames import Place, take
 from frametally_web.proof.picture_links import image_url
-from frametally_web.proof.sums import Bar, days_with_boxes, find_bar
+from frametally_web.proof.sums import Bar, NoBar, days_with_boxes, find_bar
 from frametally_web.requests.answers import answer_of, nothing
 from frametally_web.requests.parameters import write_cursor
 from frametally_web.requests.query import Selection
@@ -34,6 +35,7 @@ class ObjectsCursor(NamedTuple):
 def find_objects(
     ports: DashboardPorts,
     selection: Selection,
+    media: MediaTimes,
     *,
     limit: int,
     cursor: ObjectsCursor | None,
@@ -48,9 +50,9 @@ def find_objects(
         Retryable: A port is unavailable, or a run was replaced while it was read.
         Poison: An hour file is damaged or missing; the message names it.
     """
-    model, bar = find_bar(ports.index, selection)
-    if bar is None:
-        return nothing(answers.Objects, model=model, objects=0 if model else None)
+    bar = find_bar(ports.index, selection, media)
+    if isinstance(bar, NoBar):
+        return answer_of(answers.Objects, (bar, nothing(answers.Objects)), objects_missing=bar.missing)
     part = take(_tracks(ports, bar, cursor[:-1] if cursor else None), limit)
     before = cursor.running_total if cursor else 0
     total = before + len(part.entries)

@@ -16,12 +16,30 @@ from frametally.adapters.day_cells.busiest_bars import evidence_order
 from frametally.adapters.day_cells.merging import add_coverage
 from frametally.adapters.day_cells.storage import rolled_steps
 from frametally.adapters.day_cells.sums import join
-from frametally.ports.count_index import AGES_S, Bucket, CountIndex, CountQuery, CoverageBucket, Histogram
+from frametally.ports.count_index import (
+    AGES_S,
+    NOT_LOOKED_AT,
+    Bucket,
+    CountIndex,
+    CountQuery,
+    CoverageBucket,
+    Histogram,
+)
 from frametally.records import Evidence
-from frametally.rules.known import Basis, Missing, Number, add_up, sum_all_or_unknown, why_unknown
+from frametally.rules.known import (
+    Basis,
+    Missing,
+    Number,
+    add_up,
+    sum_all_or_unknown,
+    why_not_counted,
+    why_unknown,
+)
 from frametally.rules.times import DAY_S
 from frametally_web.charts import catalogue, scope
 from frametally_web.charts.bars import Ranges, Span
+from frametally_web.charts.catalogue import MediaTimes
+from frametally_web.charts.counts import unanalysed_in
 from frametally_web.charts.measures import of_span
 from frametally_web.requests.query import ChosenTimes, Selection
 
@@ -29,9 +47,10 @@ from frametally_web.requests.query import ChosenTimes, Selection
 class Bar(NamedTuple):
     """The index's counts of a bar `[from_ms, to_ms)`, for sources and labels together (all if empty).
 
-    `base_interval_s` is the stored interval that was read; `objects` is None if not measured. Each of `spans`
-    has one offset from UTC. Only `times` are counted, which are the ranges `chosen`, or None for all. The bar
-    covers the whole picture, or the zone `within`.
+    `base_interval_s` is the stored interval that was read. `detections` is None if no frame was counted, and
+    `objects` also if they were not measured: `objects_missing` says why. Each of `spans` has one offset from
+    UTC. Only `times` are counted, which are the ranges `chosen`, or None for all. The bar covers the whole
+    picture, or the zone `within`.
     """
 
     model: str
@@ -40,7 +59,7 @@ class Bar(NamedTuple):
     labels: list[str]
     from_ms: int
     to_ms: int
-    detections: int
+    detections: int | None
     objects: int | None
     objects_missing: Missing | None
     frames_analysed: int
@@ -49,21 +68,37 @@ class Bar(NamedTuple):
     chosen: Ranges | None
     within: str | None = None
 
+    @property
+    def missing(self) -> Missing | None:
+        """Why no frame was counted; None if some were."""
+        return self.objects_missing if self.detections is None else None
+
     def parts_of(self, query: CountQuery) -> list[CountQuery]:
         """Return a query of the bar; with chosen times, in parts that each have one offset from UTC."""
         return [query] if self.chosen is None else [of_span(query, span, self.times) for span in self.spans]
 
 
-def find_bar(index: CountIndex, selection: Selection) -> tuple[str | None, Bar | None]:
-    """Return the model, and the bar of the selection, if there is one.
+class NoBar(NamedTuple):
+    """A selection in which no frame was counted, and the index has nothing: its model, and why."""
+
+    model: str | None
+    missing: Missing
+
+
+def find_bar(index: CountIndex, selection: Selection, media: MediaTimes) -> Bar | NoBar:
+    """Return the bar of a selection, if the index has one.
 
     Raises:
         Problem: 400 if the model does not exist, or the request is too large.
     """
     choice = catalogue.choose_model(index, selection.model)
-    resolved = scope.resolve(index, choice, selection, None) if choice else None
+    resolved = scope.resolve(index, choice, selection, media) if choice else None
+    waiting = (
+        unanalysed_in(media, resolved) if resolved else dict.fromkeys([] if choice else media.models(), True)
+    )
+    is_waiting = any((waiting or {}).values())
     if choice is None or resolved is None or not resolved.spans:
-        return choice.model if choice else None, None
+        return NoBar(choice and choice.model, why_not_counted(is_waiting=is_waiting))
     base_s = resolved.base_of(selection, None)
     # The index selects whole intervals by their start; the frames are those of the same intervals.
     from_ms, to_ms = (
@@ -71,18 +106,19 @@ def find_bar(index: CountIndex, selection: Selection) -> tuple[str | None, Bar |
         for ms in (resolved.spans[0].from_ms, resolved.spans[-1].to_ms)
     )
     times = selection.times, resolved.spans, resolved.chosen, selection.within
-    whole = Bar(
-        choice.model, base_s, selection.sources, selection.labels, from_ms, to_ms, 0, 0, None, 0, *times
-    )
+    nothing = None, None, None, 0
+    whole = Bar(choice.model, base_s, selection.sources, selection.labels, from_ms, to_ms, *nothing, *times)
     histogram = _histogram(index, whole, DAY_S, from_ms, to_ms)
     filmed = reduce(add_coverage, histogram.coverage, CoverageBucket(0, 0, math.inf, objects=0, covered_ms=0))
-    detections = sum(bucket.detections for bucket in histogram.buckets)
+    if not filmed.frames:
+        is_blank = any(part.reason != NOT_LOOKED_AT for part in histogram.blank)
+        return whole._replace(objects_missing=why_not_counted(is_waiting=is_waiting, is_blank=is_blank))
     by_label = defaultdict(list)
     for bucket in histogram.buckets:
         by_label[bucket.label].append(bucket)
     objects = add_up(_objects(of_label, filmed) for of_label in by_label.values() or [()])
-    return choice.model, whole._replace(
-        detections=detections,
+    return whole._replace(
+        detections=sum(bucket.detections for bucket in histogram.buckets),
         objects=objects.value,
         objects_missing=objects.missing,
         frames_analysed=filmed.frames,
@@ -193,4 +229,5 @@ def _histogram(
         bar.model,
         bar.base_interval_s,
         *join([(histogram.buckets, histogram.coverage) for histogram in histograms]),
+        [part for histogram in histograms for part in histogram.blank],
     )

@@ -13,7 +13,6 @@ from frametally.books.verdict import Need
 from frametally.media.source_timezones import readable_timezones
 from frametally.media.sources import footage_until
 from frametally.plugins import load, plugins
-from frametally.rules.known import Basis, why_unknown
 from frametally.rules.times import local_time, utc
 from frametally_alerts.conditions.footage_rules import look_for_blind_cameras
 from frametally_alerts.conditions.round_input import RoundPorts
@@ -127,7 +126,7 @@ def _occupancy(ports: RoundPorts, media: MediaTimes, source: str) -> Reading:
     chart = _chart(ports, media, source, local_time(ports.now_ms - OCCUPANCY_S * 1000, datetime.UTC))
     if isinstance(chart, Reading):
         return chart
-    return Reading(max((bar.peak for bar in chart.buckets), default=0), _extent(chart))
+    return Reading(chart.together[0].peak, _extent(chart))
 
 
 def _extent(chart: answers.Counts) -> dict[str, object]:
@@ -155,7 +154,5 @@ def _chart(
         chart = counts.count(ports.index, ports.settings, media, read_chart(args, ports.settings))
     except Problem as problem:
         return Reading(None, {"reason": problem.detail})
-    is_blank = bool(chart.shows_nothing and not chart.frames)
-    basis = Basis(frames=chart.frames, is_waiting=bool(chart.not_analysed), is_blank=is_blank)
-    reason = why_unknown("boxes", basis)
-    return chart if reason is None else Reading(None, {"reason": reason})
+    total = chart.together[0]
+    return chart if total.detections is not None else Reading(None, {"reason": total.objects_missing})

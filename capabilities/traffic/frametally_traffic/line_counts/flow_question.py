@@ -153,15 +153,15 @@ def ask(index: CountIndex, settings: Settings, media: MediaTimes, query: ChartQu
             interval_s=plan.interval_s,
             zone=selection.zone.tzinfo,
             by_source=False,
-            coverage=chart.coverage,
+            coverage=[*chart.coverage, *chart.blank.intervals],
         ),
         tuple(map(utc_day, days)),
         unknown,
         unknown_labels,
         {
-            label: None if tracked is None else totals[label].detections - tracked
+            label: None if boxes is None or tracked is None else boxes - tracked
             for label in wanted_labels
-            for tracked in [totals[label].tracked_detections]
+            for boxes, tracked in [(totals[label].detections, totals[label].tracked_detections)]
         },
         not chart.coverage or (bool(unknown_labels) and len(unknown_labels) == len(wanted_labels)),
     )

@@ -2,12 +2,21 @@
 
 import { visible } from "frametally_videos/library/words.js";
 import { sparkline } from "frametally/js/chart/sparkline.js";
+import { nothingWords } from "frametally/js/chart/tooltip.js";
 import { forgetAnswers, get } from "frametally/js/shared/api.js";
 import { whenNear } from "frametally/js/frames/boxed_picture.js";
 import { el, field, withCode } from "frametally/js/shared/dom.js";
 import { labelName, roughly } from "frametally/js/shared/format.js";
 import { amountOf, knownWords, METRICS } from "frametally/js/shared/metrics.js";
-import { gapsOf, notAnalysedOf, ofSource, rowsOf, totalIn } from "frametally/js/shared/series.js";
+import {
+  gapsOf,
+  notAnalysedOf,
+  nothingOf,
+  ofSource,
+  rowsOf,
+  spansOf,
+  totalIn,
+} from "frametally/js/shared/series.js";
 import { formatWhole, parseState } from "frametally/js/shared/state.js";
 import { zoneInUse, zoneOf } from "frametally/js/shared/time.js";
 import { press, speak } from "frametally/js/status/notices.js";
@@ -27,6 +36,8 @@ const SMALL_PX = 400;
  * @property {number} to_ms
  * @property {Page.Row[]} rows
  * @property {Page.Span[]} notAnalysed
+ * @property {Page.Nothing[]} nothing
+ * @property {Api.ShowsNothing[]} leftOut
  */
 
 /**
@@ -44,7 +55,8 @@ export async function askCounted() {
   );
   return (source) => {
     const of = ofSource(counts, source);
-    return { ...range, rows: rowsOf(of), notAnalysed: notAnalysedOf(of) };
+    const { shows_nothing: leftOut } = of;
+    return { ...range, rows: rowsOf(of), notAnalysed: notAnalysedOf(of), nothing: nothingOf(of), leftOut };
   };
 }
 
@@ -60,19 +72,19 @@ export class LastHour {
 
   /** @param {Counted} counted @param {boolean} isLarge  whether the words are of what was counted just now */
   show(counted, isLarge) {
-    const { from_ms: from, to_ms: to, rows, notAnalysed } = counted;
+    const { from_ms: from, to_ms: to, rows, notAnalysed, nothing } = counted;
     const metric = METRICS.detections;
     const most = Math.max(0, ...rows.map((row) => totalIn(row, metric) ?? 0));
     const { timezone } = parseState(location.search);
     const hour = { ...parseState(""), timezone, sources: [this.source], from, to };
     this.chart.href = `/?${formatWhole(hour, { timezone: zoneOf(hour) })}`;
-    this.chart.hidden = !rows.length && !notAnalysed.length;
-    this.chart.replaceChildren(sparkline(counted, rows, notAnalysed, metric, most));
+    this.chart.hidden = !rows.length && !notAnalysed.length && !nothing.length;
+    this.chart.replaceChildren(sparkline(counted, rows, notAnalysed, metric, most, [], spansOf(nothing)));
     const lately = rows.filter(({ end }) => end > to - LATELY_MS);
     const words = isLarge
       ? countedWords(lately, t("live.last_10_minutes"))
       : countedWords(rows, t("live.last_hour"));
-    this.words.textContent = [words, ...holeWords(counted)].join(" · ");
+    this.words.textContent = [words, ...holeWords(counted), ...blankWords(counted)].join(" · ");
     this.element.hidden = false;
   }
 }
@@ -81,12 +93,28 @@ export class LastHour {
  * How long nothing was filmed since the first frame; what is counted of this very minute comes yet.
  * @param {Counted} counted
  */
-function holeWords({ rows, notAnalysed, to_ms: to }) {
+function holeWords({ rows, notAnalysed, nothing, to_ms: to }) {
   if (!rows.length) return [];
-  const gaps = gapsOf(rows, notAnalysed, rows[0].start, Math.max(to - MINUTE_MS, rows[0].start));
+  const gaps = gapsOf(
+    rows,
+    [...notAnalysed, ...spansOf(nothing)],
+    rows[0].start,
+    Math.max(to - MINUTE_MS, rows[0].start),
+  );
   const lostMs = gaps.reduce((sum, [start, end]) => sum + end - start, 0);
   return lostMs ? [t("live.no_footage_for", { lostMs: roughly(lostMs) })] : [];
 }
+
+/** "5 min black", for each reason. @param {Counted} counted */
+const blankWords = ({ leftOut }) =>
+  [...new Set(leftOut.map(({ reason }) => reason))].map((reason) => {
+    const parts = leftOut.filter((one) => one.reason === reason);
+    return nothingWords({
+      reason,
+      covered_s: parts.reduce((sum, one) => sum + one.covered_s, 0),
+      frames: parts.reduce((sum, one) => sum + one.frames, 0),
+    });
+  });
 
 /**
  * What minutes come to: a sum, or the most of one.

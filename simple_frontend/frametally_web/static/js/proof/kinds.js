@@ -131,7 +131,7 @@ function countsOf(boxes) {
  * @param {Page.Metric} metric
  */
 function equationOf({ detections, frames_analysed: frames }, metric) {
-  if (metric.id === "mean_per_frame" && frames) {
+  if (metric.id === "mean_per_frame" && detections !== null) {
     return t("web.mean_equation", {
       detections: number(detections),
       frames: t("web.count_frames", { count: frames }),

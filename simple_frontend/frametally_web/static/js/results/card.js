@@ -173,7 +173,7 @@ export class Results {
   #showMessage(counts) {
     const message = byId("chart-message");
     const filmed = this.view !== null;
-    const empty = filmed && !counts.totals.some((total) => total.detections > 0);
+    const empty = filmed && !counts.totals.some(({ detections }) => detections);
     message.hidden = filmed && !empty;
     message.classList.toggle("over-chart", filmed);
     if (!filmed && counts.not_analysed?.length) {

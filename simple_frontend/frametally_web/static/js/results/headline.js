@@ -84,7 +84,7 @@ export function showMetrics(area, { counts, summary }, isFilmed, onMetric) {
  */
 function knownAll(metric, counts) {
   const known = allIn(counts, metric);
-  const missing = metric.id === "objects" ? counts.together[0]?.objects_missing : null;
+  const missing = known.value === null ? counts.together[0]?.objects_missing : null;
   if (!missing) return { known, where: null };
   return { known, where: known.part ? partWords(counts, missing) : WHY_NOT[missing] };
 }

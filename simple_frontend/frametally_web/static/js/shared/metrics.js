@@ -23,7 +23,7 @@ export const METRICS = {
     axis: t("web.detections_per_frame"),
     perInterval: false,
     explanation: t("web.detections_divided_by_the_frames_analysed"),
-    of: (measures) => measures.mean_per_frame ?? 0,
+    of: (measures) => measures.mean_per_frame,
     format: mean,
     stacks: true,
   },
@@ -68,7 +68,10 @@ export const WHY_NOT = {
 export function knownOf(metric, measures) {
   const value = metric.of(measures);
   // "At least 0" says nothing.
-  return { value, part: value === null ? measures.measured_objects || null : null };
+  return {
+    value,
+    part: value === null && metric.id === "objects" ? measures.measured_objects || null : null,
+  };
 }
 
 /** "of which 5 stood there when the footage began": objects that did not arrive. @param {Page.Metric} metric @param {{objects_from_start?: number|null}|undefined} measures */
@@ -77,11 +80,11 @@ export const fromStartWords = ({ id }, measures) =>
     ? t("web.of_which_stood_there", { count: number(measures.objects_from_start) })
     : "";
 
-/** "2 of 30 boxes in no track": each may be of an object that is not counted. @param {Page.Metric} metric @param {{objects: number|null, detections: number, tracked_detections: number|null}|undefined} measures */
+/** "2 of 30 boxes in no track": each may be of an object that is not counted. @param {Page.Metric} metric @param {{objects: number|null, detections: number|null, tracked_detections: number|null}|undefined} measures */
 export function untrackedWords({ id }, measures) {
   if (id !== "objects" || !measures || measures.objects === null) return "";
   const { detections, tracked_detections: tracked } = measures;
-  if (tracked === null || tracked >= detections) return "";
+  if (detections === null || tracked === null || tracked >= detections) return "";
   return t("web.boxes_in_no_track", { boxes: number(detections - tracked), all: number(detections) });
 }
 

@@ -91,7 +91,7 @@ export function seriesOf({ labels, rest, totals, sources, frames }, metric, colo
       label,
       title,
       color: colorOf(label),
-      total: total ? knownOf(metric, total) : { value: 0, part: null },
+      total: total ? knownOf(metric, total) : { value: null, part: null },
       interval: intervalOf(total, metric, sources.length === 1 ? frames : 0),
     };
   };
