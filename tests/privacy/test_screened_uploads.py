@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import closing
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+import av
 import msgspec
 import numpy as np
 import pytest
@@ -155,6 +157,55 @@ def test_what_is_made_of_a_video_while_a_rule_is_set_is_made_again_by_it(
     pictures = [picture for _, picture in stored_pictures(tmp_path / "data" / "store")]
     assert pictures
     assert all(picture[:4, :4].max() < 40 for picture in pictures)
+
+
+@needs("videos")
+def test_a_screened_version_has_each_picture_at_its_time_and_nothing_else_of_its_original(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.videos.video_records import make_video
+
+    from frametally_videos.jobs.job_steps import DOING, JobCall
+
+    monkeypatch.setattr("frametally_privacy.screens.READ_EVERY_S", 0.0)
+    times_ms = [0, 40, 45, 200, 240, 900, 905, 910, 1500, 1540, 1580, 1620]
+    path = tmp_path / "gate.mp4"
+    with av.open(str(path), "w", options={"movflags": "use_metadata_tags"}) as container:
+        container.metadata.update({"title": "SECRET", "location": "SECRET +48.1+011.5/"})
+        tracks: list[Any] = [container.add_stream("libx264", rate=25) for _ in range(2)]
+        for track in tracks:
+            track.height, track.width, track.codec_context.time_base = 96, 128, Fraction(1, 1000)
+        tracks[0].codec_context.options = {"x264-params": "bframes=3:b-adapt=0:keyint=5"}
+        for number, at_ms in enumerate(times_ms):
+            for track in tracks:
+                frame = av.VideoFrame.from_ndarray(
+                    np.full((96, 128, 3), 20 + 18 * number, np.uint8), format="bgr24"
+                )
+                frame.pts, frame.time_base = at_ms, Fraction(1, 1000)
+                container.mux(track.encode(frame))
+        for track in tracks:
+            container.mux(track.encode(None))
+    data = path.read_bytes()
+    assert b"SECRET" in data
+    rule = msgspec.structs.replace(BLUR, blur=False, masks=(CORNER,))
+    with opened(ruled(tmp_path / "data", rule)) as ports:
+        record = make_video(size_bytes=len(data), sha256=hashlib.sha256(data).hexdigest(), source="gate")
+        ports.store.put(record.key, encode(record))
+        ports.store.put(keys.original_key(record.id), data)
+        patience = Patience(print, lambda: False)
+        call = JobCall(record, "", ports.settings, ports.store, NoProgress(), patience)
+        (made,) = DOING["playable"](call)
+        path.write_bytes(ports.store.get(made.key))
+    assert b"SECRET" not in path.read_bytes()
+    with av.open(str(path)) as container:
+        assert len(container.streams) == 1
+        frames = list(container.decode(video=0))
+    assert [round((frame.time or 0.0) * 1000) for frame in frames] == times_ms
+    levels = [frame.to_ndarray(format="gray") for frame in frames]
+    assert all(level[:20, :28].max() < 24 for level in levels)
+    assert [level[40:, 40:].mean() for level in levels] == pytest.approx(
+        [20 + 18 * number for number in range(len(times_ms))], abs=6
+    )
 
 
 @needs("videos")
