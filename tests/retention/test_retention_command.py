@@ -116,6 +116,16 @@ def test_a_hold_over_what_is_being_removed_says_so_and_stays(
     assert filmed.frames() == sorted(days[0] + days[2])
 
 
+def test_a_hold_reads_times_in_the_zone_in_which_an_erasure_reads_them(
+    place: tuple[Filmed, list[list[str]]], answered: Answered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FRAMETALLY_TIMEZONE", "Europe/Berlin")
+    night = ("--from", "2024-03-31T01:30", "--to", "2024-04-01T00:00")  # in it, clocks go forward
+    assert "all sources, 2024-03-31 00:30:00Z to 2024-03-31 22:00:00Z" in answered("hold", "berlin", *night)
+    late = answered("hold", "kiritimati", *night, "--timezone", "Pacific/Kiritimati")
+    assert "2024-03-30 11:30:00Z to 2024-03-31 10:00:00Z" in late
+
+
 def test_up_runs_it_by_itself(place: tuple[Filmed, list[list[str]]]) -> None:
     filmed, _ = place
     (part,) = members(filmed.settings, MemberOptions(interval_s=60))
