@@ -12,10 +12,13 @@ from frametally.media.manifests import change_record, find_record
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import plural
 from frametally.records import SealedRecord
+from frametally.rules.polygons import crosses_itself, turn
 
 Originals = Literal["blur", "delete"]
 Point = tuple[float, float]
 _MOST_MASKS, _MOST_POINTS = 100, 200
+_STEPS = 10**6
+"""Places of corners of masks are compared in steps of this part of the picture's sides."""
 
 
 class PrivacyRule(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,6 +132,9 @@ def _check_mask(name: str, mask: tuple[Point, ...]) -> None:
                 f"{name} leaves the picture at {x:g},{y:g}: give points from 0,0 (top left) to 1,1 (bottom "
                 "right), or in pixels with --size"
             )
-    after = (*mask[1:], mask[0])
-    if abs(sum(a[0] * b[1] - b[0] * a[1] for a, b in zip(mask, after, strict=True))) < 1e-9:
+    places = [(round(x * _STEPS), round(y * _STEPS)) for x, y in mask]
+    places = [place for number, place in enumerate(places) if place != places[number - 1]]
+    if all(turn(places[0], places[1], place) == 0 for place in places[2:]):
         raise Misconfigured(f"{name} has no area: its points lie on one line")
+    if crosses_itself(places, closed=True):
+        raise Misconfigured(f"{name} crosses itself: give its points in their order around it")
