@@ -82,6 +82,10 @@ def test_a_rule_is_set_shown_tried_applied_and_removed(
         (["hold", "case", "--source", "gatr"], "did you mean Gate?"),
         (["hold", "case", "--from", "2024-05-02", "--to", "2024-05-01"], "--from must be before --to"),
         (["release", "case"], "no hold named 'case'"),
+        (["hold", " "], "the hold has no name"),
+        (["hold", "case\n"], "the name of the hold is not one line of at most 100 characters"),
+        (["hold", "x" * 101], "the name of the hold is not one line of at most 100 characters"),
+        (["hold", "case", "--note", "x" * 201], "the note of the hold is not one line of at most 200"),
         (["apply", "--json"], "--dry-run"),
     ],
 )
