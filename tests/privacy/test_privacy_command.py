@@ -14,6 +14,9 @@ from tests.fakes.records import make_manifest
 from tests.privacy.screened import opened, ruled
 
 from frametally import keys
+from frametally.media.mending import MediumRenamed
+from frametally.plugins import hooks
+from frametally.process.reports import NoProgress
 from frametally.records import encode
 from frametally_cli.main import main
 from frametally_privacy.hooks import of_source
@@ -60,6 +63,21 @@ def test_a_rule_is_set_shown_replaced_and_removed_and_each_change_has_a_version(
     with opened(tmp_path) as ports:
         policy = read_policy(ports.store)
     assert (policy.version, policy.rules) == (4, ())
+
+
+def test_a_source_that_is_renamed_has_its_rule_and_one_that_takes_over_footage_keeps_its_own(
+    answered: Answered, tmp_path: Path
+) -> None:
+    answered("set", "--source", "gate", "--mask", MASK)
+    answered("set", "--source", "dock", "--new-source", "--mask", "0,0 1,0 1,1")
+    with opened(tmp_path) as ports:
+        gate = make_manifest(1, source="gate")
+        for new, is_new in (("street", False), ("dock", True), ("yard", True), ("yard", True)):
+            for prepare in hooks("changing"):
+                prepare(ports, MediumRenamed(gate, new, new, is_new), NoProgress())
+        masks = {rule.source: rule.masks for rule in read_policy(ports.store).rules}
+    assert masks.keys() == {"gate", "dock", "yard"}
+    assert masks["yard"] == masks["gate"] != masks["dock"]
 
 
 @pytest.mark.parametrize(

@@ -93,6 +93,13 @@ def set_rule(store: ObjectStore, rule: PrivacyRule) -> PrivacyPolicy:
     return change_record(store, PrivacyPolicy(), change)
 
 
+def follow_source(store: ObjectStore, old: str, new: str) -> None:
+    """Give source `new` (a slug) the rule of `old` unless it has its own. Raises as `set_rule`."""
+    by_source = {rule.source: rule for rule in read_policy(store).rules}
+    if old in by_source and new not in by_source:
+        set_rule(store, msgspec.structs.replace(by_source[old], source=new))
+
+
 def drop_rule(store: ObjectStore, source: str) -> PrivacyPolicy:
     """Remove the rule of a source; "" is that of all sources. Raises `Misconfigured` if there is none."""
 
