@@ -24,7 +24,7 @@ from tests.traffic.flow_rule import on_ground
 
 from frametally import keys
 from frametally.errors import Poison, Retryable
-from frametally.rules.polygons import crosses_itself, turn
+from frametally.media.polygons import crosses_itself, turn
 from frametally_traffic.drawings.drawing_checks import (
     DrawingRefused,
     calibration_of,

@@ -9,10 +9,10 @@ import msgspec
 from frametally import keys
 from frametally.errors import Misconfigured
 from frametally.media.manifests import change_record, find_record
+from frametally.media.polygons import crosses_itself, turn
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import plural
 from frametally.records import SealedRecord
-from frametally.rules.polygons import crosses_itself, turn
 
 Originals = Literal["blur", "delete"]
 Point = tuple[float, float]

@@ -76,9 +76,9 @@ class SharedDetector:
         image = decode_pixels(jpeg, reduction_for(*frame_px, least_px(self._detector)))
         with self._lock:
             started = start(self._detector, image, frame_px=frame_px)
-        found = started.result()
-        confident = [box for box in found if is_confident(box.confidence, self._min_confidence)]
-        return _Look(self.model_id, image, confident, found)
+        boxes = started.result()
+        detections = [box for box in boxes if is_confident(box.confidence, self._min_confidence)]
+        return _Look(self.model_id, image, detections, boxes)
 
 
 class PolicyScreen:
@@ -134,16 +134,17 @@ class PolicyScreen:
 
         The models look at the JPEG that each frame would be, so that both are blurred at the same places.
         """
-        before: list[Span] = []
-        held: tuple[Pixels, list[Span]] | None = None
+        earlier_spans: list[Span] = []
+        picture: Pixels | None = None
+        spans: list[Span] = []
         for pixels in film:
-            changed, spans = masked(pixels, self._rule.masks), self._spans(pixels)
-            if held is not None:
-                yield blurred(held[0], [*before, *held[1], *spans])
-                before = held[1]
-            held = changed, spans
-        if held is not None:
-            yield blurred(held[0], [*before, *held[1]])
+            next_spans = self._spans(pixels)
+            if picture is not None:
+                yield blurred(picture, [*earlier_spans, *spans, *next_spans])
+            earlier_spans, spans = spans, next_spans
+            picture = masked(pixels, self._rule.masks)
+        if picture is not None:
+            yield blurred(picture, [*earlier_spans, *spans])
 
     def _spans(self, pixels: Pixels) -> list[Span]:
         """Return the parts of a film's picture to blur."""

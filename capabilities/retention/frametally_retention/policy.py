@@ -224,10 +224,10 @@ def put_hold(store: ObjectStore, hold: LegalHold) -> list[Removal]:
 
 def _check_texts(hold: LegalHold) -> None:
     limits = {"name": (hold.name, MOST_NAME_CHARACTERS), "note": (hold.note, MOST_NOTE_CHARACTERS)}
-    for what, (text, most) in limits.items():
+    for field, (text, most) in limits.items():
         if len(text) > most or re.fullmatch(ONE_LINE, text) is None:
             raise Misconfigured(
-                f"the {what} of the hold is not one line of at most {most} characters: give a shorter {what}"
+                f"the {field} of the hold is not one line of at most {most} characters: shorten it"
             )
     if not hold.name.strip():
         raise Misconfigured("the hold has no name: give it one, such as a case number")

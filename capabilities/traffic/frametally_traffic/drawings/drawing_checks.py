@@ -12,8 +12,8 @@ from itertools import chain, combinations
 from typing import TYPE_CHECKING
 
 from frametally.errors import FrametallyError, Misconfigured
+from frametally.media.polygons import crosses_itself
 from frametally.media.sources import composed
-from frametally.rules.polygons import crosses_itself
 from frametally.rules.times import FIRST_MS, NEXT_MS
 from frametally_traffic.geometry.crossings import tenths
 from frametally_traffic.records import (
