@@ -196,6 +196,28 @@ def test_an_interrupted_erasure_is_named_by_status_until_it_is_finished(
     assert footage.holding(f"a picture of a {ERASED}") == []
 
 
+@needs("retention")
+def test_an_interrupted_erasure_neither_stops_nor_passes_for_another_one(
+    footage: Footage, answered: Answered
+) -> None:
+    from frametally_retention.policy import LegalHold, put_hold, release_hold
+
+    noted = Erasure(
+        id="0123456789ab", source="dock", from_ms=FROM_MS, to_ms=TO_MS, keeps_counts=False, began_at_ms=1
+    )
+    footage.store.put(noted.key, encode(noted))
+    put_hold(footage.store, LegalHold(name="case-7", source="dock", set_at_ms=0))
+    message = answered("erase", "--source", "dock", *RANGE, "--yes", code=2)
+    assert "a legal hold keeps this footage: case-7" in message
+    message = answered("erase", "--source", "gate", *RANGE, "--yes")
+    assert "not finished: a legal hold keeps it: case-7" in message and "receipt" in message
+    assert footage.holding(ERASED) == []
+    assert len(list(footage.store.list(f"{keys.IMAGES}/dock"))) == 240
+    release_hold(footage.store, "case-7")
+    assert "no footage from source 'gatr'" in answered("erase", "--source", "gatr", *RANGE, "--yes", code=2)
+    assert status(footage.settings, footage.store).lines == []
+
+
 def test_pictures_that_were_forgotten_before_and_left_behind_go(footage: Footage, answered: Answered) -> None:
     assert main(["forget", "--source", "gate", "--yes"]) == 0
     assert footage.holding(f"a picture of a {ERASED}")

@@ -65,6 +65,14 @@ def find_source(store: ObjectStore, name: str) -> str:
     return media_of_source(store, name)[0].source
 
 
+def source_slug(store: ObjectStore, name: str) -> str:
+    """Return the slug of a source, also if there is nothing of it any more."""
+    try:
+        return find_source(store, name)
+    except Misconfigured:
+        return keys.slug(name)
+
+
 def stored_frames(store: ObjectStore, source: str, from_ms: int, to_ms: int) -> Iterator[ObjectInfo]:
     """Yield the stored pictures of a source in `[from_ms, to_ms)`, single or in packs."""
     last_day = keys.image_folder(source, keys.utc_day(to_ms - 1))
