@@ -238,3 +238,35 @@ def test_an_earlier_playable_version_does_not_pass_for_the_one_that_replaces_an_
         assert not remove_screened_original(*removal)
         do_all()
         assert remove_screened_original(*removal)
+
+
+@needs("videos")
+@needs("retention")
+def test_a_legal_hold_keeps_an_original_until_it_is_released(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.videos.video_records import fake_video, open_parts, send
+
+    from frametally_retention.policy import LegalHold, put_hold, release_hold
+    from frametally_videos.catalogue.catalogue_rows import JobKind
+    from frametally_videos.library.retention import remove_screened_original
+    from frametally_videos.uploads.acceptance import Acceptance
+
+    monkeypatch.setattr("frametally_privacy.screens.READ_EVERY_S", 0.0)
+    ports = open_parts(tmp_path)
+    with closing(ports.store) as store, closing(ports.catalogue) as catalogue:
+        video = Acceptance(ports).accept(send(ports, fake_video(1))).video
+        manifest = msgspec.structs.replace(
+            make_manifest(1), sha256=video.sha256, first_captured_at_ms=1000, last_captured_at_ms=2000
+        )
+        store.put(manifest.key, encode(manifest))
+        while job := catalogue.claim("w", get_args(JobKind), lease_s=60):
+            assert catalogue.end(job, "done")
+        set_rule(store, PrivacyRule(masks=(CORNER,)))
+        put_hold(store, LegalHold(name="before", source=manifest.source, to_ms=1000, set_at_ms=0))
+        put_hold(store, LegalHold(name="case", source=manifest.source, from_ms=2000, set_at_ms=0))
+        assert not remove_screened_original(ports.settings, store, catalogue, video.id)
+        assert store.head(keys.original_key(video.id)) is not None
+        release_hold(store, "case")
+        assert remove_screened_original(ports.settings, store, catalogue, video.id)
+        assert put_hold(store, LegalHold(name="late", set_at_ms=0)) != []
