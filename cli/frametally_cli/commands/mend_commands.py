@@ -268,10 +268,10 @@ def _finish_pending(ports: Ports) -> tuple[list[FootageChange], list[Corrected]]
     return changes, done.corrected
 
 
-def _is_among(changes: Sequence[FootageChange], what: str, target: str, source: str = "") -> bool:
+def _is_among(changes: Sequence[FootageChange], kind: str, target: str, source: str = "") -> bool:
     """Return whether one of the changes is that of this command, which was interrupted and is done now."""
     return any(
-        (change.what, change.target) == (what, as_text(target))
+        (change.what, change.target) == (kind, as_text(target))
         and source in ("", change.source, change.source_name)
         for change in changes
     )
