@@ -92,6 +92,7 @@ class Plugin:
         servers: Returns the URLs of its servers by name, for `Settings`; empty URLs are its embedded parts.
         topics: Returns the topics of the log that it announces on, for `Settings`.
         queues: The names of its queues at a message broker.
+        changing: Called as `changed`, but before the change is made, and again after a kill.
         changed: Called for `StagePorts`, a `Change` of footage and `Progress`, after the change was made.
         leftovers: Returns for `Ports` the `Leftovers` in the store that nothing refers to any more.
         removable: Returns its `KeptPart` for `StorePorts`: data that a policy may remove, and what must stay.
@@ -140,6 +141,7 @@ class Plugin:
     servers: str = ""
     topics: str = ""
     queues: str = ""
+    changing: str = ""
     changed: str = ""
     leftovers: str = ""
     removable: str = ""

@@ -312,3 +312,32 @@ def test_what_a_file_manager_leaves_in_the_store_stops_nothing(
         assert one.status()["verdict"] == "settled"
     counted = [part_files(one.folder / "frametally-data") for one in (littered, clean)]
     assert counted[0] == counted[1] != {}
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        (["rename-source", "gate", "yard"], 0),  # the interrupted one
+        (["rename-source", "gatr", "yard"], 2),
+        (["rename-source", "gate", "street"], 2),
+        (["forget", "--source", "gatr", "--yes"], 2),
+    ],
+)
+def test_a_command_that_finishes_an_interrupted_one_still_refuses_what_it_was_asked(
+    house: Callable[[str], House],
+    footage: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: list[str],
+    code: int,
+) -> None:
+    def kill(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    there = house("there")
+    there("produce", footage / "cam.mp4", "--source", "gate", "--start-time", RIGHT)
+    with monkeypatch.context() as patch:
+        patch.setattr("frametally.media.corrections.rename_source", kill)
+        there("rename-source", "gate", "yard", code=130)
+    told = there(*command, code=code)
+    assert "finished: rename-source of gate" in told
+    assert ("no footage from source" in told) == (code == 2)

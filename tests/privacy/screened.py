@@ -73,6 +73,7 @@ def write_video(path: Path, pictures: tuple[Pixels, ...]) -> Path:
     with av.open(str(path), "w") as container:
         stream: Any = container.add_stream("libx264", rate=Fraction(5))
         stream.height, stream.width, stream.pix_fmt = *pictures[0].shape[:2], "yuv420p"
+        stream.codec_context.thread_count = 1  # x264 writes other bytes with each number of threads
         for pixels in pictures:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="bgr24")))
         container.mux(stream.encode(None))
@@ -148,8 +149,8 @@ def legible_spans(plain: Pixels, stored: Pixels, detections: Any) -> list[tuple[
         if min(before.shape) < 16 or before.var() < 50:  # 16 colours of so few pixels are much of its detail
             continue
         judged += 1
-        alike = (before * after).mean() / np.sqrt((before**2).mean() * max((after**2).mean(), 1e-9))
-        if alike > 0.4:
+        # The detail that is left: 0.45 or more of a sharp part that is encoded again, 0.03 of a blurred one.
+        if (before * after).mean() / (before**2).mean() > 0.2:
             legible.append((left, top, right, bottom))
     assert judged, "the picture has nothing to blur"
     return legible

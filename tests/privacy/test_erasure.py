@@ -12,15 +12,18 @@ import msgspec
 import pytest
 from tests.capabilities import needs
 from tests.fakes.records import make_manifest
-from tests.privacy.erased_footage import ERASED, FROM_MS, RANGE, START_MS, TO_MS, Footage, filmed
+from tests.privacy.erased_footage import ERASED, FROM_MS, MINUTE_MS, RANGE, START_MS, TO_MS, Footage, filmed
 
 from frametally import keys
 from frametally.backups import store_backup
 from frametally.books.runs import current_runs, read_run
+from frametally.opening import open_count_index, open_ledger
+from frametally.process.reports import NoProgress
 from frametally.records import encode
 from frametally_accounts.audit.book import AuditBook
 from frametally_cli.main import main
 from frametally_privacy import erasure
+from frametally_privacy.erased_boxes import ErasedFrames, erase_boxes, segments_with_boxes
 from frametally_privacy.erasure_records import Erasure, erasures
 from frametally_privacy.hooks import status
 
@@ -92,6 +95,44 @@ def test_of_a_source_erased_as_a_whole_no_picture_manifest_or_count_is_left(
     assert footage.lost() == 0
 
 
+def test_an_erased_range_is_in_no_file_while_the_dashboard_has_the_databases_open(
+    footage: Footage, answered: Answered, tmp_path: Path
+) -> None:
+    def files() -> list[str]:
+        return [
+            str(path)
+            for path in tmp_path.rglob("*")
+            if path.is_file() and ERASED.encode() in path.read_bytes()
+        ]
+
+    settings = footage.settings
+    with (
+        closing(open_count_index(settings.index_url, settings.index_access)) as index,
+        closing(open_ledger(settings.ledger_url, settings.ledger_access)) as ledger,
+    ):
+        assert index.current_runs() and ledger.models()
+        assert any("index.sqlite" in path for path in files())
+        answered("erase", "--source", "gate", *RANGE, "--yes")
+        assert files() == []
+        assert {run.frames for run in index.current_runs()} == {420}
+
+
+def test_two_erasures_of_one_segment_bring_back_no_box_of_each_other(footage: Footage) -> None:
+    with closing(open_ledger(footage.settings.ledger_url, footage.settings.ledger_access)) as ledger:
+        ledger.refresh(footage.store, NoProgress())
+        halves = [
+            ErasedFrames("gate", from_ms, from_ms + MINUTE_MS // 2, frozenset(), frozenset())
+            for from_ms in (FROM_MS, FROM_MS + MINUTE_MS // 2)
+        ]
+        found = [next(segments_with_boxes(footage.store, ledger, frames)) for frames in halves]
+        assert found[0] == found[1] and found[0][1] == 30
+        for frames in halves:
+            erase_boxes(footage.store, found[0][0], frames)
+        assert all(list(segments_with_boxes(footage.store, ledger, frames)) == [] for frames in halves)
+    assert not [key for key in footage.holding(ERASED) if key.startswith(keys.METADATA)]
+    assert footage.lost() == 0
+
+
 def test_counts_stay_if_you_keep_them(footage: Footage, answered: Answered) -> None:
     counts = counted(footage, "gate")
     assert "counts and boxes stay" in answered("erase", "--source", "gate", *RANGE, "--keep-counts", "--yes")
@@ -153,6 +194,28 @@ def test_an_interrupted_erasure_is_named_by_status_until_it_is_finished(
     answered("erase", "--source", "gate", *RANGE, "--keep-counts", "--yes")
     assert status(footage.settings, footage.store).lines == []
     assert footage.holding(f"a picture of a {ERASED}") == []
+
+
+@needs("retention")
+def test_an_interrupted_erasure_neither_stops_nor_passes_for_another_one(
+    footage: Footage, answered: Answered
+) -> None:
+    from frametally_retention.policy import LegalHold, put_hold, release_hold
+
+    noted = Erasure(
+        id="0123456789ab", source="dock", from_ms=FROM_MS, to_ms=TO_MS, keeps_counts=False, began_at_ms=1
+    )
+    footage.store.put(noted.key, encode(noted))
+    put_hold(footage.store, LegalHold(name="case-7", source="dock", set_at_ms=0))
+    message = answered("erase", "--source", "dock", *RANGE, "--yes", code=2)
+    assert "a legal hold keeps this footage: case-7" in message
+    message = answered("erase", "--source", "gate", *RANGE, "--yes")
+    assert "not finished: a legal hold keeps it: case-7" in message and "receipt" in message
+    assert footage.holding(ERASED) == []
+    assert len(list(footage.store.list(f"{keys.IMAGES}/dock"))) == 240
+    release_hold(footage.store, "case-7")
+    assert "no footage from source 'gatr'" in answered("erase", "--source", "gatr", *RANGE, "--yes", code=2)
+    assert status(footage.settings, footage.store).lines == []
 
 
 def test_pictures_that_were_forgotten_before_and_left_behind_go(footage: Footage, answered: Answered) -> None:

@@ -14,6 +14,9 @@ from tests.fakes.records import make_manifest
 from tests.privacy.screened import opened, ruled
 
 from frametally import keys
+from frametally.media.mending import MediumRenamed
+from frametally.plugins import hooks
+from frametally.process.reports import NoProgress
 from frametally.records import encode
 from frametally_cli.main import main
 from frametally_privacy.hooks import of_source
@@ -62,6 +65,21 @@ def test_a_rule_is_set_shown_replaced_and_removed_and_each_change_has_a_version(
     assert (policy.version, policy.rules) == (4, ())
 
 
+def test_a_source_that_is_renamed_has_its_rule_and_one_that_takes_over_footage_keeps_its_own(
+    answered: Answered, tmp_path: Path
+) -> None:
+    answered("set", "--source", "gate", "--mask", MASK)
+    answered("set", "--source", "dock", "--new-source", "--mask", "0,0 1,0 1,1")
+    with opened(tmp_path) as ports:
+        gate = make_manifest(1, source="gate")
+        for new, is_new in (("street", False), ("dock", True), ("yard", True), ("yard", True)):
+            for prepare in hooks("changing"):
+                prepare(ports, MediumRenamed(gate, new, new, is_new), NoProgress())
+        masks = {rule.source: rule.masks for rule in read_policy(ports.store).rules}
+    assert masks.keys() == {"gate", "dock", "yard"}
+    assert masks["yard"] == masks["gate"] != masks["dock"]
+
+
 @pytest.mark.parametrize(
     "mistake",
     first_quick(
@@ -74,6 +92,9 @@ def test_a_rule_is_set_shown_replaced_and_removed_and_each_change_has_a_version(
             ),
             (["set", "--mask", MASK, "--mask", "0,0 1,1"], "mask 2 has 2 points; a polygon needs at least 3"),
             (["set", "--mask", "0,0 0.5,0.5 1,1"], "mask 1 has no area"),
+            (["set", "--mask", "0,0 0,0 0,0"], "mask 1 has no area"),
+            (["set", "--mask", "0,0 1,1 0,1 1,0"], "mask 1 crosses itself: give its points in their order"),
+            (["set", "--mask", "0.5,0 0.8,1 0,0.4 1,0.4 0.2,1"], "mask 1 crosses itself"),
             (["set", "--mask", "left"], "mask 1 'left' is not a polygon; write it like"),
             (["set", "--mask", MASK, "--size", "big"], "--size 'big' is not a size"),
             (["set"], "would change no picture: give --mask, --blur, or both"),

@@ -37,7 +37,8 @@ def test_killed_at_any_moment_only_blurred_frames_are_stored_and_none_is_lost(
     kills, code = 0, None
     for number in range(KILLS + 1):
         names = ["producer.put", "producer.published", "producer.noted", "producer.manifest"]
-        failpoint = f"{rng.choice(names)}:{rng.randrange(1, 3)}" if number < KILLS else ""
+        passing = rng.randrange(1, 3) if number else 1  # a small run may pass each place only once
+        failpoint = f"{rng.choice(names)}:{passing}" if number < KILLS else ""
         process = start_frametally(
             *("produce", str(pictures), "--source", "gate", "--sample-fps", "all"),
             cwd=tmp_path,

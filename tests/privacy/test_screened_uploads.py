@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import closing
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+import av
 import msgspec
 import numpy as np
 import pytest
@@ -158,6 +160,55 @@ def test_what_is_made_of_a_video_while_a_rule_is_set_is_made_again_by_it(
 
 
 @needs("videos")
+def test_a_screened_version_has_each_picture_at_its_time_and_nothing_else_of_its_original(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.videos.video_records import make_video
+
+    from frametally_videos.jobs.job_steps import DOING, JobCall
+
+    monkeypatch.setattr("frametally_privacy.screens.READ_EVERY_S", 0.0)
+    times_ms = [0, 40, 45, 200, 240, 900, 905, 910, 1500, 1540, 1580, 1620]
+    path = tmp_path / "gate.mp4"
+    with av.open(str(path), "w", options={"movflags": "use_metadata_tags"}) as container:
+        container.metadata.update({"title": "SECRET", "location": "SECRET +48.1+011.5/"})
+        tracks: list[Any] = [container.add_stream("libx264", rate=25) for _ in range(2)]
+        for track in tracks:
+            track.height, track.width, track.codec_context.time_base = 96, 128, Fraction(1, 1000)
+        tracks[0].codec_context.options = {"x264-params": "bframes=3:b-adapt=0:keyint=5"}
+        for number, at_ms in enumerate(times_ms):
+            for track in tracks:
+                frame = av.VideoFrame.from_ndarray(
+                    np.full((96, 128, 3), 20 + 18 * number, np.uint8), format="bgr24"
+                )
+                frame.pts, frame.time_base = at_ms, Fraction(1, 1000)
+                container.mux(track.encode(frame))
+        for track in tracks:
+            container.mux(track.encode(None))
+    data = path.read_bytes()
+    assert b"SECRET" in data
+    rule = msgspec.structs.replace(BLUR, blur=False, masks=(CORNER,))
+    with opened(ruled(tmp_path / "data", rule)) as ports:
+        record = make_video(size_bytes=len(data), sha256=hashlib.sha256(data).hexdigest(), source="gate")
+        ports.store.put(record.key, encode(record))
+        ports.store.put(keys.original_key(record.id), data)
+        patience = Patience(print, lambda: False)
+        call = JobCall(record, "", ports.settings, ports.store, NoProgress(), patience)
+        (made,) = DOING["playable"](call)
+        path.write_bytes(ports.store.get(made.key))
+    assert b"SECRET" not in path.read_bytes()
+    with av.open(str(path)) as container:
+        assert len(container.streams) == 1
+        frames = list(container.decode(video=0))
+    assert [round((frame.time or 0.0) * 1000) for frame in frames] == times_ms
+    levels = [frame.to_ndarray(format="gray") for frame in frames]
+    assert all(level[:20, :28].max() < 24 for level in levels)
+    assert [level[40:, 40:].mean() for level in levels] == pytest.approx(
+        [20 + 18 * number for number in range(len(times_ms))], abs=6
+    )
+
+
+@needs("videos")
 def test_an_earlier_playable_version_does_not_pass_for_the_one_that_replaces_an_original(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -187,3 +238,35 @@ def test_an_earlier_playable_version_does_not_pass_for_the_one_that_replaces_an_
         assert not remove_screened_original(*removal)
         do_all()
         assert remove_screened_original(*removal)
+
+
+@needs("videos")
+@needs("retention")
+def test_a_legal_hold_keeps_an_original_until_it_is_released(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.videos.video_records import fake_video, open_parts, send
+
+    from frametally_retention.policy import LegalHold, put_hold, release_hold
+    from frametally_videos.catalogue.catalogue_rows import JobKind
+    from frametally_videos.library.retention import remove_screened_original
+    from frametally_videos.uploads.acceptance import Acceptance
+
+    monkeypatch.setattr("frametally_privacy.screens.READ_EVERY_S", 0.0)
+    ports = open_parts(tmp_path)
+    with closing(ports.store) as store, closing(ports.catalogue) as catalogue:
+        video = Acceptance(ports).accept(send(ports, fake_video(1))).video
+        manifest = msgspec.structs.replace(
+            make_manifest(1), sha256=video.sha256, first_captured_at_ms=1000, last_captured_at_ms=2000
+        )
+        store.put(manifest.key, encode(manifest))
+        while job := catalogue.claim("w", get_args(JobKind), lease_s=60):
+            assert catalogue.end(job, "done")
+        set_rule(store, PrivacyRule(masks=(CORNER,)))
+        put_hold(store, LegalHold(name="before", source=manifest.source, to_ms=1000, set_at_ms=0))
+        put_hold(store, LegalHold(name="case", source=manifest.source, from_ms=2000, set_at_ms=0))
+        assert not remove_screened_original(ports.settings, store, catalogue, video.id)
+        assert store.head(keys.original_key(video.id)) is not None
+        release_hold(store, "case")
+        assert remove_screened_original(ports.settings, store, catalogue, video.id)
+        assert put_hold(store, LegalHold(name="late", set_at_ms=0)) != []

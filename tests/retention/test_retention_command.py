@@ -82,6 +82,10 @@ def test_a_rule_is_set_shown_tried_applied_and_removed(
         (["hold", "case", "--source", "gatr"], "did you mean Gate?"),
         (["hold", "case", "--from", "2024-05-02", "--to", "2024-05-01"], "--from must be before --to"),
         (["release", "case"], "no hold named 'case'"),
+        (["hold", " "], "the hold has no name"),
+        (["hold", "case\n"], "the name of the hold is not one line of at most 100 characters"),
+        (["hold", "x" * 101], "the name of the hold is not one line of at most 100 characters"),
+        (["hold", "case", "--note", "x" * 201], "the note of the hold is not one line of at most 200"),
         (["apply", "--json"], "--dry-run"),
     ],
 )
@@ -114,6 +118,16 @@ def test_a_hold_over_what_is_being_removed_says_so_and_stays(
     answered("set", "frames", "--after", "5d")
     answered("apply")
     assert filmed.frames() == sorted(days[0] + days[2])
+
+
+def test_a_hold_reads_times_in_the_zone_in_which_an_erasure_reads_them(
+    place: tuple[Filmed, list[list[str]]], answered: Answered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FRAMETALLY_TIMEZONE", "Europe/Berlin")
+    night = ("--from", "2024-03-31T01:30", "--to", "2024-04-01T00:00")  # in it, clocks go forward
+    assert "all sources, 2024-03-31 00:30:00Z to 2024-03-31 22:00:00Z" in answered("hold", "berlin", *night)
+    late = answered("hold", "kiritimati", *night, "--timezone", "Pacific/Kiritimati")
+    assert "2024-03-30 11:30:00Z to 2024-03-31 10:00:00Z" in late
 
 
 def test_up_runs_it_by_itself(place: tuple[Filmed, list[list[str]]]) -> None:

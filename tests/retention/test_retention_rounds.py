@@ -362,8 +362,8 @@ def test_a_hold_follows_footage_to_its_new_source_or_time(place: tuple[Filmed, D
     with closing(open_frame_log(filmed.settings.log_url)) as log:
         ports = StagePorts(filmed.settings, filmed.store, log)
         for _ in range(2):  # a second call, as after a kill, adds nothing
-            for follow in hooks("changed"):
-                follow(ports, _corrected(change, 0), NoProgress())
+            for follow in hooks("changing"):
+                follow(ports, _corrected(change, 0, is_new=False), NoProgress())
     _, hold = read_policy(filmed.store).holds
     expected = (
         ("gate", begin_ms - 100 * DAY_MS, begin_ms - 100 * DAY_MS + (FRAMES - 1) * STEP_MS + 1)
@@ -372,6 +372,38 @@ def test_a_hold_follows_footage_to_its_new_source_or_time(place: tuple[Filmed, D
     )
     assert (hold.source, hold.from_ms, hold.to_ms) == expected
     assert hold.name.startswith("case (")
+
+
+def test_rules_and_holds_of_a_renamed_source_are_at_its_new_name_before_its_footage_is(
+    place: tuple[Filmed, Days], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filmed, _ = place
+    for rule in (after(5), after(20, source="gate"), after(5, "thinning", source="gate", interval_s=900)):
+        set_rule(filmed.store, rule)
+    put_hold(filmed.store, LegalHold(name="case", source="gate", to_ms=START_MS, set_at_ms=0))
+    change = plan_renaming(filmed.store, "gate", "yard", delete=False)
+
+    def kill(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with closing(open_frame_log(filmed.settings.log_url)) as log, monkeypatch.context() as patch:
+        patch.setattr("frametally.media.corrections.rename_source", kill)
+        with pytest.raises(KeyboardInterrupt):
+            carry_out(StagePorts(filmed.settings, filmed.store, log), change, NoProgress())
+    policy = read_policy(filmed.store)
+    of_yard = [(rule.kind, rule.after_ms) for rule in policy.rules if rule.source == "yard"]
+    assert of_yard == [("frames", 20 * DAY_MS), ("thinning", 5 * DAY_MS)]
+    assert [(hold.source, hold.to_ms) for hold in policy.holds][1:] == [("yard", START_MS)]
+
+
+def test_a_source_that_takes_over_footage_keeps_its_own_rules(place: tuple[Filmed, Days]) -> None:
+    filmed, _ = place
+    filmed.film("yard", START_MS)
+    set_rule(filmed.store, after(20, source="gate"))
+    with closing(open_frame_log(filmed.settings.log_url)) as log:
+        change = plan_renaming(filmed.store, "gate", "yard", delete=False)
+        carry_out(StagePorts(filmed.settings, filmed.store, log), change, NoProgress())
+    assert [rule.source for rule in read_policy(filmed.store).rules] == ["gate"]
 
 
 @needs("accuracy")

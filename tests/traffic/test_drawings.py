@@ -24,13 +24,12 @@ from tests.traffic.flow_rule import on_ground
 
 from frametally import keys
 from frametally.errors import Poison, Retryable
+from frametally.media.polygons import crosses_itself, turn
 from frametally_traffic.drawings.drawing_checks import (
     DrawingRefused,
     calibration_of,
     check_drawing,
     check_shape,
-    crosses_itself,
-    turn,
 )
 from frametally_traffic.drawings.drawn_shapes import check_size
 from frametally_traffic.drawings.file_forms import Missing, decode_file, encode_file, schema

@@ -9,7 +9,7 @@ import numpy as np
 from frametally.files.opencv import Pixels, cv2
 from frametally.records import Detection
 
-RECIPE = 1
+RECIPE = 2
 """Increase this version if the same detections change other pixels, or change them in another way."""
 
 _UPPER = {"person", "pedestrian", "cyclist", "rider", "man", "woman", "child"}
@@ -73,9 +73,14 @@ def spans_to_blur(detections: Iterable[Detection], width_px: int, height_px: int
 
 
 def blurred(pixels: Pixels, spans: Iterable[Span]) -> Pixels:
-    """Return a copy of a picture (height, width, 3; uint8) whose parts keep `_CELLS` colours a side."""
+    """Return a copy of a picture (height, width, 3; uint8) whose parts keep `_CELLS` colours a side.
+
+    Of a span of a larger picture, only the part in this picture is blurred.
+    """
     changed = pixels.copy()
-    for left, top, right, bottom in spans:
+    height_px, width_px = pixels.shape[:2]
+    for left, top, *ends in spans:
+        right, bottom = min(ends[0], width_px), min(ends[1], height_px)
         if left < right and top < bottom:
             part = changed[top:bottom, left:right]
             cells = (min(_CELLS, right - left), min(_CELLS, bottom - top))

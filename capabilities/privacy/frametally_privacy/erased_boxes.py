@@ -21,7 +21,7 @@ from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.records import FrameDetections
 from frametally.rules.times import FIRST_MS, NEXT_MS, in_range
 from frametally.segment_records import DIGEST_CHARACTERS
-from frametally.segments.contents import Segment, encode_segment, read_segment
+from frametally.segments.contents import Segment, decode_segment, encode_segment, read_segment
 
 _NO_DIGEST = "A" * DIGEST_CHARACTERS
 
@@ -74,23 +74,36 @@ def erased_frames(
     return ErasedFrames(source, from_ms, to_ms, frozenset(names), frozenset(corrected))
 
 
-def segments_without_boxes(
+def segments_with_boxes(
     store: ObjectStore, ledger: Ledger, frames: ErasedFrames
-) -> Iterator[tuple[str, int, bytes]]:
-    """Yield each segment with lines that say what such a frame showed, as a key, with their number.
+) -> Iterator[tuple[str, int]]:
+    """Yield the key of each segment with lines that say what such a frame showed, and their number.
 
-    The third item is the segment without what they say. Raises as `read_segment`.
+    Raises as `read_segment`.
     """
     for key in sorted(_segment_keys(ledger, frames)):
         try:
             segment = read_segment(store, key)
         except ObjectMissing:  # removed since the ledger was refreshed
             continue
+        if number := sum(_is_to_erase(frames, line) for line in _with_digests(segment)):
+            yield key, number
+
+
+def erase_boxes(store: ObjectStore, key: str, frames: ErasedFrames) -> None:
+    """Erase what a segment says about such frames; another erasure may change it at the same time.
+
+    Raises as `decode_segment`.
+    """
+
+    def change(data: bytes | None) -> bytes | None:
+        if data is None:
+            return None
+        segment = decode_segment(data, key)
         lines = _with_digests(segment)
-        erased = {number for number, line in enumerate(lines) if frames.has(line) and _says_something(line)}
-        if erased:
-            left = [_blanked(line) if number in erased else line for number, line in enumerate(lines)]
-            yield key, len(erased), _encoded(segment, left)
+        return _encoded(segment, [_blanked(line) if _is_to_erase(frames, line) else line for line in lines])
+
+    store.change(key, change)
 
 
 def _segment_keys(ledger: Ledger, frames: ErasedFrames) -> set[str]:
@@ -113,9 +126,9 @@ def _with_digests(segment: Segment) -> list[FrameDetections]:
     ]
 
 
-def _says_something(line: FrameDetections) -> bool:
+def _is_to_erase(frames: ErasedFrames, line: FrameDetections) -> bool:
     has_digest = line.picture_digest not in (UNSET, _NO_DIGEST)
-    return bool(line.detections) or line.shows is not UNSET or has_digest
+    return (bool(line.detections) or line.shows is not UNSET or has_digest) and frames.has(line)
 
 
 def _blanked(line: FrameDetections) -> FrameDetections:

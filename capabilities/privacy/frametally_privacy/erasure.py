@@ -8,7 +8,8 @@ It builds on `forget`, and also removes what `forget` keeps. The order of effect
 3. The footage is forgotten: tombstones, pictures, manifests, uploads of completely erased videos.
 4. Pictures that belong to no footage any more go.
 5. The days are counted again, and their earlier counts go: hour files, part files, index, gold, histories.
-6. Earlier counts that plug-ins keep go. The note becomes the receipt.
+6. Earlier counts that plug-ins keep go.
+7. Embedded databases keep no deleted rows. The note becomes the receipt.
 
 Each step does nothing the second time, so the same call continues after a kill.
 """
@@ -29,6 +30,7 @@ from frametally.backups import ELSEWHERE, stored_backups
 from frametally.books.runs import current_days
 from frametally.books.superseded import remove_superseded
 from frametally.errors import Misconfigured
+from frametally.files.sqlite import drop_deleted_rows
 from frametally.files.work_lock import work_lock
 from frametally.media import mending
 from frametally.media.erasing import images_of
@@ -46,7 +48,7 @@ from frametally.records import MediaManifest, encode
 from frametally.rules.times import DAY_MS, days_of_span
 from frametally_cli.commands.stages import show
 from frametally_cli.options.ports import Ports
-from frametally_privacy.erased_boxes import ErasedFrames, erased_frames, segments_without_boxes
+from frametally_privacy.erased_boxes import ErasedFrames, erase_boxes, erased_frames, segments_with_boxes
 from frametally_privacy.erased_history import begin_histories_again
 from frametally_privacy.erasure_records import ErasedKind, Erasure
 
@@ -61,6 +63,14 @@ def find_source(store: ObjectStore, name: str) -> str:
     if next(iter(store.list(f"{keys.IMAGES}/{slug}")), None) is not None:
         return slug
     return media_of_source(store, name)[0].source
+
+
+def source_slug(store: ObjectStore, name: str) -> str:
+    """Return the slug of a source, also if there is nothing of it any more."""
+    try:
+        return find_source(store, name)
+    except Misconfigured:
+        return keys.slug(name)
 
 
 def stored_frames(store: ObjectStore, source: str, from_ms: int, to_ms: int) -> Iterator[ObjectInfo]:
@@ -164,8 +174,8 @@ class ErasurePlan:
             numbers[kind.name] += 1
             sizes[kind.name] += item.size_bytes
         if not self.keeps_counts:
-            boxes = segments_without_boxes(self.ports.store, self.ledger, self.frames())
-            numbers["frames with boxes"] = sum(number for _, number, _ in boxes)
+            boxes = segments_with_boxes(self.ports.store, self.ledger, self.frames())
+            numbers["frames with boxes"] = sum(number for _, number in boxes)
         return tuple(
             ErasedKind(kind=kind, items=number, size_bytes=sizes[kind])
             for kind, number in numbers.items()
@@ -228,8 +238,9 @@ def carry_out(plan: ErasurePlan, erasure: Erasure, progress: Progress) -> tuple[
     mending.finish_all(plan.ports, progress)
     plan = replace(plan)
     if not erasure.keeps_counts:
-        for key, _, data in segments_without_boxes(store, plan.ledger, plan.frames()):
-            store.put(key, data)
+        frames = plan.frames()
+        for key, _ in segments_with_boxes(store, plan.ledger, frames):
+            erase_boxes(store, key, frames)
             failpoints.passing("erasure.segment")
     for kind, item in list(plan.items()):
         failpoints.passing("erasure.item")
@@ -248,6 +259,9 @@ def carry_out(plan: ErasurePlan, erasure: Erasure, progress: Progress) -> tuple[
         failpoints.passing("erasure.picture")
     code = 0 if erasure.keeps_counts else _count_again(plan, progress)
     if code == 0:
+        settings = plan.ports.settings
+        for url in (settings.index_url, settings.ledger_url, settings.log_url, settings.catalogue_url):
+            drop_deleted_rows(url)
         backups = [backup.key for backup in stored_backups(store)]
         backups += [ELSEWHERE] if store.head(ELSEWHERE) is not None else []
         erasure = msgspec.structs.replace(

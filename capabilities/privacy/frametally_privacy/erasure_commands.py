@@ -26,7 +26,7 @@ from frametally_cli.options.ports import (
     read_settings,
 )
 from frametally_cli.options.times import parse_bounds_ms
-from frametally_privacy.erasure import ErasurePlan, begin, carry_out, check_holds, find_source
+from frametally_privacy.erasure import ErasurePlan, begin, carry_out, check_holds, find_source, source_slug
 from frametally_privacy.erasure_records import ErasedKind, Erasure, unfinished_erasures
 
 
@@ -60,12 +60,19 @@ def erase(source: str, keep_counts: bool, dry_run: bool, as_json: bool, yes: boo
         def plan_of(source: str, from_ms: int, to_ms: int, keeps_counts: bool) -> ErasurePlan:
             return ErasurePlan(ports, ledger, source, from_ms, to_ms, keeps_counts)
 
-        unfinished = [] if dry_run else unfinished_erasures(ports.store)
-        for erasure in unfinished:
+        request = (source_slug(ports.store, source), from_ms, to_ms, keep_counts)
+        is_finished = False  # when the interrupted erasure was this one
+        for erasure in [] if dry_run else unfinished_erasures(ports.store):
             click.echo(console.plain(f"finishing an interrupted erasure: {erasure.in_words}"))
-            plan = plan_of(erasure.source, erasure.from_ms, erasure.to_ms, erasure.keeps_counts)
+            earlier_request = (erasure.source, erasure.from_ms, erasure.to_ms, erasure.keeps_counts)
+            plan = plan_of(*earlier_request)
+            if earlier_request != request and (holds := plan.holds()):
+                line = f"not finished: a legal hold keeps it: {', '.join(holds)}"
+                click.echo(console.plain(line), err=True)
+                continue
             if code := _carry_out(plan, erasure):
                 return code
+            is_finished = is_finished or earlier_request == request
         try:
             plan = plan_of(find_source(ports.store, source), from_ms, to_ms, keep_counts)
             with console.stage_bar("looking") as bar:
@@ -79,7 +86,7 @@ def erase(source: str, keep_counts: bool, dry_run: bool, as_json: bool, yes: boo
                 click.confirm("Erase it? Nobody can bring it back", abort=True)
             erasure = begin(plan, kinds)
         except Misconfigured:
-            if not unfinished:  # otherwise the interrupted erasure was this one, and is done now
+            if not is_finished:
                 raise
             return 0
         return _carry_out(plan, erasure)

@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from contextlib import closing
 
 from frametally import keys
+from frametally.media.mending import Change, MediumRenamed
 from frametally.opening import open_object_store
 from frametally.ports.object_store import ObjectStore
+from frametally.ports.opened import StorePorts
+from frametally.process.reports import Progress
 from frametally.settings.loading import Settings
 from frametally_cli.checkup.findings import RecordFolder, StatusPart
 from frametally_privacy.erasure_records import Erasure, unfinished_erasures
-from frametally_privacy.policy import PrivacyPolicy, read_policy
+from frametally_privacy.policy import PrivacyPolicy, follow_source, read_policy
 
 RECORDS = (
     RecordFolder(
@@ -27,6 +30,13 @@ def of_source(settings: Settings, source: str) -> Iterator[str]:
     with closing(open_object_store(settings.store_url, settings.store_access)) as store:
         rules = read_policy(store).rules
     yield from (f"privacy rule {rule.version}" for rule in rules if rule.source == source)
+
+
+def changing(ports: StorePorts, change: Change, _: Progress) -> None:
+    """Give a source that is renamed its rule under its new name. Raises as `set_rule`."""
+    match change:
+        case MediumRenamed(manifest, source, _, True) if manifest.source != source:
+            follow_source(ports.store, manifest.source, source)
 
 
 def status(_: Settings, store: ObjectStore) -> StatusPart:

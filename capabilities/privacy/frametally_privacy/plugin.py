@@ -18,6 +18,7 @@ PLUGIN = Plugin(
             },
         ),
     },
+    changing="frametally_privacy.hooks:changing",
     records="frametally_privacy.hooks:RECORDS",
     of_source="frametally_privacy.hooks:of_source",
     screens="frametally_privacy.screens:SCREENS",

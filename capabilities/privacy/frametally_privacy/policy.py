@@ -9,6 +9,7 @@ import msgspec
 from frametally import keys
 from frametally.errors import Misconfigured
 from frametally.media.manifests import change_record, find_record
+from frametally.media.polygons import crosses_itself, turn
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import plural
 from frametally.records import SealedRecord
@@ -16,6 +17,8 @@ from frametally.records import SealedRecord
 Originals = Literal["blur", "delete"]
 Point = tuple[float, float]
 _MOST_MASKS, _MOST_POINTS = 100, 200
+_STEPS = 10**6
+"""Places of corners of masks are compared in steps of this part of the picture's sides."""
 
 
 class PrivacyRule(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,6 +93,13 @@ def set_rule(store: ObjectStore, rule: PrivacyRule) -> PrivacyPolicy:
     return change_record(store, PrivacyPolicy(), change)
 
 
+def follow_source(store: ObjectStore, old: str, new: str) -> None:
+    """Give source `new` (a slug) the rule of `old` unless it has its own. Raises as `set_rule`."""
+    by_source = {rule.source: rule for rule in read_policy(store).rules}
+    if old in by_source and new not in by_source:
+        set_rule(store, msgspec.structs.replace(by_source[old], source=new))
+
+
 def drop_rule(store: ObjectStore, source: str) -> PrivacyPolicy:
     """Remove the rule of a source; "" is that of all sources. Raises `Misconfigured` if there is none."""
 
@@ -129,6 +139,9 @@ def _check_mask(name: str, mask: tuple[Point, ...]) -> None:
                 f"{name} leaves the picture at {x:g},{y:g}: give points from 0,0 (top left) to 1,1 (bottom "
                 "right), or in pixels with --size"
             )
-    after = (*mask[1:], mask[0])
-    if abs(sum(a[0] * b[1] - b[0] * a[1] for a, b in zip(mask, after, strict=True))) < 1e-9:
+    places = [(round(x * _STEPS), round(y * _STEPS)) for x, y in mask]
+    places = [place for number, place in enumerate(places) if place != places[number - 1]]
+    if all(turn(places[0], places[1], place) == 0 for place in places[2:]):
         raise Misconfigured(f"{name} has no area: its points lie on one line")
+    if crosses_itself(places, closed=True):
+        raise Misconfigured(f"{name} crosses itself: give its points in their order around it")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -23,13 +23,13 @@ from frametally.ports.object_store import ObjectStore
 from frametally.records import AutoDetector, Detection
 from frametally.segments.stored_frame import picture_digest
 from frametally.settings.loading import Settings
-from frametally_consumer.detectors.boxes import COLOURS
+from frametally_consumer.detectors.boxes import COLOURS, is_confident
 from frametally_consumer.detectors.protocol import Detector, least_px, start
 from frametally_consumer.detectors.yolo import YoloDetector
 from frametally_models.catalogue import CATALOGUE, PRESETS
 from frametally_models.choice import CatalogueChoice, record_named
 from frametally_models.prepare import prepare_detector
-from frametally_privacy.blurring import LABELS, RECIPE, blurred, masked, spans_to_blur
+from frametally_privacy.blurring import LABELS, RECIPE, Span, blurred, masked, spans_to_blur
 from frametally_privacy.policy import Originals, PrivacyPolicy, PrivacyRule, read_policy
 from frametally_producer.reading.pixels import encode_jpeg
 
@@ -37,33 +37,48 @@ READ_EVERY_S = 10.0
 """How long a process follows a policy before it reads it again."""
 
 
+_FAINT_PART = 0.5
+"""Boxes are blurred from this part of the model's least confidence.
+
+An object near that confidence is in one frame of a video and not in the next; a weaker box of it is in both.
+"""
+
+
+class _Look(NamedTuple):
+    """What a model detects in a picture, in its pixels.
+
+    Attributes:
+        detections: As the consumer detects them.
+        to_blur: The detections, and weaker ones.
+    """
+
+    model_id: str
+    image: Pixels
+    detections: list[Detection]
+    to_blur: list[Detection]
+
+
 class SharedDetector:
     """A detector that threads share."""
 
     def __init__(self, detector: Detector) -> None:
         """Take the detector, which nothing else uses."""
-        self.model_id = detector.model_id
-        self.labels = set(detector.model.class_names if isinstance(detector, YoloDetector) else COLOURS)
+        self.model_id, self.labels, self._min_confidence = detector.model_id, set(COLOURS), 0.0
+        if isinstance(detector, YoloDetector):
+            self.labels, self._min_confidence = set(detector.model.class_names), detector.model.min_confidence
+            detector = detector.with_faint(self._min_confidence * _FAINT_PART)
         self._detector = detector
         self._lock = threading.Lock()
 
-    def pixels_of(self, jpeg: bytes) -> Pixels:
-        """Return a frame's pixels at the scale at which the consumer decodes them for this model."""
-        return decode_pixels(jpeg, reduction_for(*jpeg_size_px(jpeg), least_px(self._detector)))
-
-    def detect(self, image: Pixels, frame_px: tuple[int, int]) -> list[Detection]:
-        """Return what the consumer detects in a picture of a frame of that width and height."""
+    def look(self, jpeg: bytes) -> _Look:
+        """Return what the consumer detects in a frame, decoded as it does, and weaker boxes."""
+        frame_px = jpeg_size_px(jpeg)
+        image = decode_pixels(jpeg, reduction_for(*frame_px, least_px(self._detector)))
         with self._lock:
-            detections = start(self._detector, image, frame_px=frame_px)
-        return detections.result()
-
-
-class _Look(NamedTuple):
-    """What a model detects in a picture, in its pixels."""
-
-    model_id: str
-    image: Pixels
-    detections: list[Detection]
+            started = start(self._detector, image, frame_px=frame_px)
+        boxes = started.result()
+        detections = [box for box in boxes if is_confident(box.confidence, self._min_confidence)]
+        return _Look(self.model_id, image, detections, boxes)
 
 
 class PolicyScreen:
@@ -100,7 +115,7 @@ class PolicyScreen:
             return with_note(jpeg, ScreenNote(screened=self.note))
         if self._rule.masks:
             pixels = decode_pixels(jpeg)
-        looks = self._looks(jpeg, pixels)
+        looks = self._looks(jpeg)
         note = ScreenNote(
             screened=self.note,
             model=looks[0].model_id,
@@ -108,38 +123,49 @@ class PolicyScreen:
             shows=blank_reason(looks[0].image) or msgspec.UNSET,
             picture_digest=picture_digest(hashlib.sha256(jpeg).hexdigest()),
         )
-        return with_note(self._encoded(_blurred(pixels, looks)), note)
+        return with_note(self._encoded(blurred(pixels, _spans_in(pixels, looks))), note)
 
     def picture(self, pixels: Pixels) -> Pixels:
-        """Return a picture to store; see `Screen.picture`.
+        """Return a picture to store; see `Screen.picture`."""
+        return next(self.pictures([pixels]))
 
-        The models look at the JPEG that its frame would be, so that both are blurred at the same places.
+    def pictures(self, film: Iterable[Pixels]) -> Iterator[Pixels]:
+        """Yield pictures of a film to store; see `Screen.pictures`.
+
+        The models look at the JPEG that each frame would be, so that both are blurred at the same places.
         """
-        changed = masked(pixels, self._rule.masks)
+        earlier_spans: list[Span] = []
+        picture: Pixels | None = None
+        spans: list[Span] = []
+        for pixels in film:
+            next_spans = self._spans(pixels)
+            if picture is not None:
+                yield blurred(picture, [*earlier_spans, *spans, *next_spans])
+            earlier_spans, spans = spans, next_spans
+            picture = masked(pixels, self._rule.masks)
+        if picture is not None:
+            yield blurred(picture, [*earlier_spans, *spans])
+
+    def _spans(self, pixels: Pixels) -> list[Span]:
+        """Return the parts of a film's picture to blur."""
         if not self._rule.blur:
-            return changed
+            return []
         jpeg = self._encoded(pixels)
         if self._rule.masks:
             jpeg = self._encoded(masked(decode_pixels(jpeg), self._rule.masks))
-        return _blurred(changed, self._looks(jpeg, pixels))
+        return _spans_in(pixels, self._looks(jpeg))
 
-    def _looks(self, jpeg: bytes, pixels: Pixels) -> list[_Look]:
-        """Return what each model detects in a JPEG of these pixels, as the consumer does."""
-        height_px, width_px = pixels.shape[:2]
-        looks = []
-        for detector in self._detectors:
-            image = detector.pixels_of(jpeg)
-            looks.append(_Look(detector.model_id, image, detector.detect(image, (width_px, height_px))))
-        return looks
+    def _looks(self, jpeg: bytes) -> list[_Look]:
+        """Return what each model detects in a frame, as the consumer does, and weaker boxes."""
+        return [detector.look(jpeg) for detector in self._detectors]
 
     def _encoded(self, pixels: Pixels) -> bytes:
         return encode_jpeg(pixels, self._settings.jpeg_quality)
 
 
-def _blurred(pixels: Pixels, looks: list[_Look]) -> Pixels:
+def _spans_in(pixels: Pixels, looks: list[_Look]) -> list[Span]:
     height_px, width_px = pixels.shape[:2]
-    boxes = [detection for look in looks for detection in look.detections]
-    return blurred(pixels, spans_to_blur(boxes, width_px, height_px))
+    return spans_to_blur((box for look in looks for box in look.to_blur), width_px, height_px)
 
 
 class StorePolicy:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 import re
 import time
@@ -26,7 +25,13 @@ from frametally.rules.times import DAY_MS, HOUR_MS, HOUR_S, utc, utc_range
 from frametally_cli.console import output as console
 from frametally_cli.console.tables import folded_table
 from frametally_cli.options.names import check_names
-from frametally_cli.options.ports import data_dir_option, open_store_port, read_settings, repeat_rounds
+from frametally_cli.options.ports import (
+    data_dir_option,
+    open_store_port,
+    option,
+    read_settings,
+    repeat_rounds,
+)
 from frametally_cli.options.times import parse_bounds_ms
 from frametally_retention.policy import (
     THINNING,
@@ -282,6 +287,7 @@ def _print(report: RetentionReport, *, dry: bool) -> None:
 @click.option("--source", default="", help="Only this source; default: all sources.")
 @click.option("--from", "from_text", help="ISO 8601 start of the range (event time).", metavar="TIME")
 @click.option("--to", "to_text", help="ISO 8601 end of the range, exclusive.", metavar="TIME")
+@option("--timezone", "IANA time zone of times without an offset.")
 @click.option("--note", default="", help="Why, such as a case number.")
 @data_dir_option
 def hold(
@@ -292,7 +298,7 @@ def hold(
     Exit code 6: some of it was being removed at that moment.
     """
     settings = read_settings(None, overrides)
-    from_ms, to_ms = parse_bounds_ms(from_text, to_text, datetime.UTC)
+    from_ms, to_ms = parse_bounds_ms(from_text, to_text, settings.tzinfo())
     slug = keys.slug(source) if source else ""
     if slug:
         check_names(settings, sources=[slug])

@@ -1,4 +1,4 @@
-"""Lets legal holds follow footage that is renamed or retimed, with a second hold; the first stays."""
+"""Lets holds and rules follow footage that is renamed or retimed, as second ones; the first stay."""
 
 from __future__ import annotations
 
@@ -9,11 +9,22 @@ import msgspec
 from frametally.media.corrections import begins_at
 from frametally.ports.object_store import ObjectStore
 from frametally.records import MediaManifest
-from frametally_retention.policy import LegalHold, RetentionPolicy, change_policy, read_policy
+from frametally_retention.policy import (
+    LegalHold,
+    RetentionPolicy,
+    change_policy,
+    read_policy,
+    with_rule,
+)
 
 
-def follow_source(store: ObjectStore, old: str, new: str) -> None:
-    """Hold the same ranges of source `new` (a slug) as of `old`. Raises as `change_policy`."""
+def follow_source(store: ObjectStore, old: str, new: str, *, is_new: bool) -> None:
+    """Hold the same ranges of source `new` (a slug) as of `old`, and give a new source the rules of `old`.
+
+    Raises as `change_policy`.
+    """
+    if is_new:
+        _add_rules(store, old, new)
     _add(
         store,
         lambda policy: [
@@ -44,6 +55,19 @@ def follow_medium(store: ObjectStore, manifest: MediaManifest, start_ms: int) ->
             if not (hold.from_ms is None and hold.to_ms is None)
         ],
     )
+
+
+def _add_rules(store: ObjectStore, old: str, new: str) -> None:
+    def with_rules(policy: RetentionPolicy) -> RetentionPolicy:
+        own_kinds = {rule.kind for rule in policy.rules if rule.source == new}
+        for rule in policy.rules:
+            if rule.source == old and rule.kind not in own_kinds:
+                policy = with_rule(policy, msgspec.structs.replace(rule, source=new))
+        return policy
+
+    policy = read_policy(store)
+    if with_rules(policy) != policy:
+        change_policy(store, with_rules)
 
 
 def _add(store: ObjectStore, make: Callable[[RetentionPolicy], list[LegalHold]]) -> None:

@@ -56,11 +56,14 @@ def removable(ports: StorePorts) -> KeptPart:
     return KeptPart(holds=holds, terms=terms)
 
 
-def changed(ports: StorePorts, change: Change, _: Progress) -> None:
-    """Let holds follow footage to another source or time. Raises as `change_policy`."""
+def changing(ports: StorePorts, change: Change, _: Progress) -> None:
+    """Let holds follow footage to another source or time, and rules to a new source, before it is there.
+
+    Raises as `change_policy`.
+    """
     match change:
-        case MediumRenamed(manifest, source, _) if manifest.source != source:
-            follow_source(ports.store, manifest.source, source)
+        case MediumRenamed(manifest, source, _, is_new) if manifest.source != source:
+            follow_source(ports.store, manifest.source, source, is_new=is_new)
         case MediumRetimed(manifest, start_ms):
             follow_medium(ports.store, manifest, start_ms)
 

@@ -20,7 +20,7 @@ PLUGIN = Plugin(
     },
     members="frametally_retention.hooks:members",
     records="frametally_retention.hooks:RECORDS",
-    changed="frametally_retention.hooks:changed",
+    changing="frametally_retention.hooks:changing",
     removable="frametally_retention.hooks:removable",
     of_source="frametally_retention.hooks:of_source",
     endpoints="frametally_retention.web:ENDPOINTS",

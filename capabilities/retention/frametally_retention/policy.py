@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -18,6 +19,9 @@ FRAMES, THINNING = "frames", "thinning"
 LEAST_MS = HOUR_MS
 """The shortest age: before that, consumers and counting may still need a frame."""
 _STALE_MS = HOUR_MS
+MOST_NAME_CHARACTERS, MOST_NOTE_CHARACTERS = 100, 200
+ONE_LINE = r"^[^\u0000-\u001f]*$"
+"""Pattern of names and notes of holds: a page and a message show each in one line."""
 
 
 class RetentionRule(msgspec.Struct, frozen=True, kw_only=True):
@@ -195,8 +199,10 @@ def put_hold(store: ObjectStore, hold: LegalHold) -> list[Removal]:
     From then on, every removal that begins respects it.
 
     Raises:
-        Misconfigured: There is a hold of that name, or its range is empty.
+        Misconfigured: There is a hold of that name, its range is empty, or its name or note is too long, has
+            line breaks, or is missing.
     """
+    _check_texts(hold)
     if hold.from_ms is not None and hold.to_ms is not None and hold.from_ms >= hold.to_ms:
         raise Misconfigured(f"the hold {hold.name!r} ends before it begins; give an end later than the start")
 
@@ -214,6 +220,17 @@ def put_hold(store: ObjectStore, hold: LegalHold) -> list[Removal]:
         if removal.since_ms > hold.set_at_ms - _STALE_MS
         and hold.touches(removal.source, removal.from_ms, removal.to_ms)
     ]
+
+
+def _check_texts(hold: LegalHold) -> None:
+    limits = {"name": (hold.name, MOST_NAME_CHARACTERS), "note": (hold.note, MOST_NOTE_CHARACTERS)}
+    for field, (text, most) in limits.items():
+        if len(text) > most or re.fullmatch(ONE_LINE, text) is None:
+            raise Misconfigured(
+                f"the {field} of the hold is not one line of at most {most} characters: shorten it"
+            )
+    if not hold.name.strip():
+        raise Misconfigured("the hold has no name: give it one, such as a case number")
 
 
 def release_hold(store: ObjectStore, name: str) -> RetentionPolicy:

@@ -28,6 +28,9 @@ from frametally_retention.answers import (
     SparedFrames,
 )
 from frametally_retention.policy import (
+    MOST_NAME_CHARACTERS,
+    MOST_NOTE_CHARACTERS,
+    ONE_LINE,
     LegalHold,
     RetentionPolicy,
     RetentionRule,
@@ -53,7 +56,7 @@ from frametally_web.translations.texts import problem_text
 
 RETENTION = Routes("Retention", right="run")
 
-_Name = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[^\u0000-\u001f]*$")]
+_Name = Annotated[str, msgspec.Meta(min_length=1, max_length=MOST_NAME_CHARACTERS, pattern=ONE_LINE)]
 _Source = Annotated[str, msgspec.Meta(max_length=200)]
 _Number = Annotated[int, msgspec.Meta(ge=0, le=10**18)]
 _Moment = Annotated[int, msgspec.Meta(ge=FIRST_MS, le=NEXT_MS)]
@@ -95,7 +98,7 @@ class HoldWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     source: _Source = ""
     from_ms: _Moment | None = None
     to_ms: _Moment | None = None
-    note: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    note: Annotated[str, msgspec.Meta(max_length=MOST_NOTE_CHARACTERS)] = ""
 
 
 class HoldNamed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

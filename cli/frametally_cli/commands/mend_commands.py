@@ -9,7 +9,7 @@ import click
 
 from frametally.books.verdict import CATCH_UP
 from frametally.errors import Misconfigured
-from frametally.files.names import key_of_part
+from frametally.files.names import as_text, key_of_part
 from frametally.media import erasing, finding, forgetting, mending, source_timezones
 from frametally.media.corrections import Corrected, begins_at
 from frametally.packs.packed_store import delete_pictures
@@ -65,7 +65,7 @@ def forget(
     failpoints.arm()
     bounds = overrides.pop("from"), overrides.pop("to")
     with open_books(read_settings(None, overrides)) as (ports, ledger):
-        is_finished, finished = _finish_pending(ports)
+        finished_changes, finished = _finish_pending(ports)
         if unnamed_images:
             return _delete_unnamed(ports, yes=yes)
         from_ms, to_ms = parse_bounds_ms(*bounds, ports.settings.tzinfo())
@@ -76,7 +76,7 @@ def forget(
                 else finding.media_of_source(ports.store, source or "")
             )
         except Misconfigured:
-            if not is_finished:  # otherwise the interrupted command was this one, and is done now
+            if not _is_among(finished_changes, "forget", str(medium or source)):
                 raise
             return _report(ports, finished)
         if medium is not None:
@@ -124,7 +124,7 @@ def retime(
         raise Misconfigured("--start-time is for one MEDIUM; give --time-pattern for several")
     settings = read_settings(None, overrides)
     with open_books(settings) as (ports, _):
-        finished = [] if dry_run else _finish_pending(ports)[1]
+        _, finished = ([], []) if dry_run else _finish_pending(ports)
         manifests = (
             [manifest for medium in media for manifest in finding.find_media(ports.store, medium)]
             if source is None
@@ -163,11 +163,11 @@ def retime(
 def rename_source(old: str, new: str, delete_images: bool, **overrides: Any) -> int:
     """Rename source OLD to NEW, or merge it into an existing NEW."""
     with open_books(read_settings(None, overrides)) as (ports, _):
-        is_finished, finished = _finish_pending(ports)
+        finished_changes, finished = _finish_pending(ports)
         try:
             change = mending.plan_renaming(ports.store, old, new, delete=delete_images)
         except Misconfigured:
-            if not is_finished:  # otherwise the interrupted command was this one, which is done now
+            if not _is_among(finished_changes, "rename-source", old, new):
                 raise
             return _report(ports, finished)
         return _report(ports, [*finished, *_carry_out(ports, change)])
@@ -258,13 +258,23 @@ def _say_target(target: forgetting.Target) -> None:
     click.echo(console.plain(line))
 
 
-def _finish_pending(ports: Ports) -> tuple[bool, list[Corrected]]:
-    """Finish what an interrupted command or the dashboard began; return whether there was anything."""
+def _finish_pending(ports: Ports) -> tuple[list[FootageChange], list[Corrected]]:
+    """Finish what an interrupted command or the dashboard began; return the changes and what they did."""
+    changes = mending.unfinished(ports.store)
     with console.stage_bar("finish") as bar:
         done = mending.finish_all(ports, bar)
     for line in done.lines:
         click.echo(console.plain(line))
-    return bool(done.lines or done.corrected), done.corrected
+    return changes, done.corrected
+
+
+def _is_among(changes: Sequence[FootageChange], kind: str, target: str, source: str = "") -> bool:
+    """Return whether one of the changes is that of this command, which was interrupted and is done now."""
+    return any(
+        (change.what, change.target) == (kind, as_text(target))
+        and source in ("", change.source, change.source_name)
+        for change in changes
+    )
 
 
 def _report(ports: Ports, done: list[Corrected], left: Sequence[Skipped] = (), *, right: int = 0) -> int:

@@ -53,6 +53,11 @@ def to_steps(values: npt.ArrayLike, steps: int) -> Integers:
     return np.floor(np.asarray(values, dtype=np.float64) * steps + 0.5).astype(np.int64)
 
 
+def is_confident(confidence: npt.ArrayLike, min_confidence: float) -> npt.NDArray[np.bool_]:
+    """Return which confidences, as they are written, are `min_confidence` or more; bool of the same shape."""
+    return to_steps(confidence, CONFIDENCE_STEPS) >= to_steps(min_confidence, CONFIDENCE_STEPS)
+
+
 def boxes_from_rows(
     rows: npt.NDArray[np.float32],
     *,
@@ -69,9 +74,7 @@ def boxes_from_rows(
     it will be written. If two boxes of one class overlap by more than `nms_iou`, the weaker is dropped.
     """
     scores = rows[:, 5:]
-    confident = np.flatnonzero(
-        to_steps(scores.max(axis=1), CONFIDENCE_STEPS) >= to_steps(min_confidence, CONFIDENCE_STEPS)
-    )
+    confident = np.flatnonzero(is_confident(scores.max(axis=1), min_confidence))
     class_index = scores[confident].argmax(axis=1)
     confidence = scores[confident, class_index]
     strongest_first = np.argsort(-confidence, kind="stable")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from frametally.errors import Misconfigured
 from frametally.files.opencv import Pixels
@@ -24,7 +25,7 @@ from frametally_consumer.backends.network import (
 )
 from frametally_consumer.backends.opencv import DarknetNetwork
 from frametally_consumer.detectors import tiles
-from frametally_consumer.detectors.boxes import NMS_IOU, as_detections, boxes_from_rows
+from frametally_consumer.detectors.boxes import NMS_IOU, as_detections, boxes_from_rows, is_confident
 from frametally_consumer.detectors.confidence import Scale, scaled
 from frametally_consumer.detectors.heads import Floats, Head
 from frametally_consumer.detectors.protocol import check_image
@@ -62,10 +63,20 @@ class NetworkModel(NamedTuple):
 class YoloDetector:
     """Finds objects with a YOLO network. Do not use it from several threads at once."""
 
-    def __init__(self, network: Network, model: NetworkModel) -> None:
-        """Make the detector of `model`, whose network is loaded as `network`."""
+    def __init__(
+        self, network: Network, model: NetworkModel, *, faint_confidence: float | None = None
+    ) -> None:
+        """Make the detector of `model`, whose network is loaded as `network`; see `with_faint`."""
         self.model = model
         self._network = network
+        self._faint_confidence = faint_confidence
+
+    def with_faint(self, faint_confidence: float) -> YoloDetector:
+        """Return a detector on the same network that also finds boxes down to `faint_confidence`.
+
+        Its boxes of the model's least confidence and more are those of this detector, bit for bit.
+        """
+        return YoloDetector(self._network, self.model, faint_confidence=faint_confidence)
 
     @property
     def model_id(self) -> str:
@@ -109,11 +120,22 @@ class YoloDetector:
         return fit(image, input_px=self.model.input_px, preparation=self.model.preparation)
 
     def _rows(self, outputs: Outputs, fitted: Fitted) -> Floats:
+        rows = self._scaled_rows(outputs, self.model.min_confidence)
+        if self._faint_confidence is not None:
+            # Read twice: among more rows, a head's arithmetic may round the confident ones differently.
+            more = self._scaled_rows(outputs, self._faint_confidence)
+            rows = np.concatenate([rows[self._is_confident(rows)], more[~self._is_confident(more)]])
+        return as_parts_of_the_image(rows, fitted)
+
+    def _scaled_rows(self, outputs: Outputs, min_confidence: float) -> Floats:
         model = self.model
-        rows = self._read(outputs, model.min_confidence)
+        rows = self._read(outputs, min_confidence)
         if model.scale:
             rows[:, 5:] = scaled(rows[:, 5:], model.class_names, model.scale)
-        return as_parts_of_the_image(rows, fitted)
+        return rows
+
+    def _is_confident(self, rows: Floats) -> npt.NDArray[np.bool_]:
+        return is_confident(rows[:, 5:].max(axis=1), self.model.min_confidence)
 
     def _tile_rows(self, outputs: Outputs, *, fitted: Fitted, borders: tiles.Tile) -> Floats:
         return tiles.in_picture(self._rows(outputs, fitted), borders)
@@ -121,12 +143,12 @@ class YoloDetector:
     def _detections(
         self, rows: Floats, size_px: tuple[int, int], *, nms_iou: float | None = None
     ) -> list[Detection]:
-        model = self.model
+        model, faint = self.model, self._faint_confidence
         boxes = boxes_from_rows(
             rows,
             width_px=size_px[0],
             height_px=size_px[1],
-            min_confidence=model.min_confidence,
+            min_confidence=model.min_confidence if faint is None else faint,
             nms_iou=model.nms_iou if nms_iou is None else nms_iou,
         )
         detections = as_detections(boxes, model.class_names)

@@ -13,7 +13,7 @@ import sqlite3
 import stat
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +110,7 @@ class SqliteOpener:
         connection = self._connect(self.path)
         try:
             connection.execute("PRAGMA user_version")
+            connection.execute("PRAGMA secure_delete = ON")  # some builds leave deleted rows in the file
         except sqlite3.Error as error:
             connection.close()
             if self._code(error) != sqlite3.SQLITE_FULL:
@@ -193,6 +194,24 @@ class SqliteOpener:
             f"{self._name}: {reason}; give this user permission to write it and its folder, or set "
             f"{self._setting} or FRAMETALLY_DATA_DIR to another place"
         )
+
+
+def drop_deleted_rows(url: str) -> None:
+    """Remove rows that were deleted from the SQLite file of a URL also from its `-wal`; a server has neither.
+
+    While another process has the file open, its `-wal` keeps earlier pages.
+
+    Raises:
+        Retryable: Another process has been reading the file for too long.
+        Misconfigured: The file is damaged or may not be written.
+    """
+    if not url.startswith("sqlite:") or not (path := Path(url.removeprefix("sqlite:///"))).is_file():
+        return
+    opener = SqliteOpener(path, part="database", setting="FRAMETALLY_DATA_DIR")
+    with opener.translated(), closing(opener.connect()) as connection:
+        is_busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    if is_busy:
+        raise Retryable(f"{path}: another process is reading it, so rows deleted from it stay; try again")
 
 
 def sqlite_path(url: str, setting: str) -> Path:

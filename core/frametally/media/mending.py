@@ -60,15 +60,20 @@ class MediumRetimed(NamedTuple):
 
 
 class MediumRenamed(NamedTuple):
-    """A medium now belongs to another source, with its slug and display name."""
+    """A medium, given as it was, now belongs to another source, with its slug and display name.
+
+    Attributes:
+        is_new: Whether the source had no footage before the change.
+    """
 
     manifest: MediaManifest
     source: str
     source_name: str
+    is_new: bool
 
 
 Change = MediumForgotten | MediumRetimed | MediumRenamed
-"""The argument of the plug-ins' hook `changed`."""
+"""The argument of the plug-ins' hooks `changing` and `changed`."""
 
 
 class Mended(NamedTuple):
@@ -290,7 +295,7 @@ def _rename(ports: StagePorts, change: FootageChange, progress: Progress) -> Men
             lines += places.rename(ports.store, source, change.source, is_new)
     for source in former:
         move_timezone(ports.store, source, change.source, is_new=is_new)
-    done = _correct(ports, change, progress)
+    done = _correct(ports, change, progress, is_new=is_new)
     for source in former + sorted({keys.slug(change.target)} - {change.source, *former}):
         if named := named_by(ports.settings, [source]):
             lines.append(
@@ -300,12 +305,15 @@ def _rename(ports: StagePorts, change: FootageChange, progress: Progress) -> Men
     return Mended(done.corrected, lines)
 
 
-def _correct(ports: StagePorts, change: FootageChange, progress: Progress) -> Mended:
+def _correct(ports: StagePorts, change: FootageChange, progress: Progress, *, is_new: bool = False) -> Mended:
     """Correct media one at a time, as each correction first notes everything that it will do."""
     done = []
     frames = [manifest.frames_announced for manifest in change.media]
     for number, planned in enumerate(change.media):
         steps = _Steps(progress, sum(frames[:number]), sum(frames))
+        corrected = _corrected(change, number, is_new)
+        for prepare in hooks("changing"):
+            prepare(ports, corrected, steps)
         if _is_as_noted(ports.store, planned):
             shift_ms = change.shifts_ms[number] if change.shifts_ms else None
             correction = (
@@ -326,14 +334,14 @@ def _correct(ports: StagePorts, change: FootageChange, progress: Progress) -> Me
             )
             if correction is not None:
                 done.append(corrections.finish(ports.store, ports.log, ports.settings, correction, steps))
-        _tell(ports, _corrected(change, number), steps)
+        _tell(ports, corrected, steps)
     return Mended(done, [])
 
 
-def _corrected(change: FootageChange, number: int) -> Change:
+def _corrected(change: FootageChange, number: int, is_new: bool) -> Change:
     manifest = change.media[number]
     if change.what == "rename-source":
-        return MediumRenamed(manifest, change.source, change.source_name)
+        return MediumRenamed(manifest, change.source, change.source_name, is_new)
     return MediumRetimed(manifest, corrections.begins_at(manifest) + change.shifts_ms[number])
 
 

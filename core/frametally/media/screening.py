@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from msgspec import UNSET, UnsetType
@@ -43,6 +43,12 @@ class Screen(Protocol):
 
     def picture(self, pixels: Pixels) -> Pixels:
         """Return another picture of the source changed, with the shape of `pixels`."""
+
+    def pictures(self, film: Iterable[Pixels]) -> Iterator[Pixels]:
+        """Yield the pictures of a film in order, changed as `picture` does, and where their neighbours are.
+
+        It reads one picture ahead. So what it finds in a picture shows in neither neighbour.
+        """
 
 
 class ScreensPart(NamedTuple):

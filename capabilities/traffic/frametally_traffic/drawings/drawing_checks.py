@@ -8,10 +8,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from itertools import chain, combinations, pairwise
+from itertools import chain, combinations
 from typing import TYPE_CHECKING
 
 from frametally.errors import FrametallyError, Misconfigured
+from frametally.media.polygons import crosses_itself
 from frametally.media.sources import composed
 from frametally.rules.times import FIRST_MS, NEXT_MS
 from frametally_traffic.geometry.crossings import tenths
@@ -35,61 +36,6 @@ from frametally_traffic.records import (
 
 if TYPE_CHECKING:
     from frametally_traffic.calibration.fitting import GroundCalibration
-
-
-Segment = tuple[Point, Point]
-
-
-def turn(a: Point, b: Point, c: Point) -> float:
-    """Return twice the area of the triangle `a b c`; above 0 if `c` is to the right of `a` to `b`.
-
-    Right is as seen in the picture, with y downwards.
-    """
-    return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
-
-
-def crosses_itself(points: Sequence[Point], *, closed: bool) -> bool:
-    """Return whether a line, or a polygon if `closed`, meets itself other than where adjacent sides join.
-
-    So does a line that turns back on itself, or has two consecutive points in the same tenth of a pixel.
-    """
-    places = tenths(points)
-    sides = [*pairwise(places), *([(places[-1], places[0])] if closed else [])]
-    last = len(sides) - 1
-    for (i, first), (j, second) in combinations(enumerate(sides), 2):
-        if j == i + 1:
-            if _turns_back(*first, second[1]):
-                return True
-        elif closed and (i, j) == (0, last):
-            if _turns_back(*second, first[1]):
-                return True
-        elif _meet(first, second):
-            return True
-    return any(start == end for start, end in sides)
-
-
-def _turns_back(a: Point, b: Point, c: Point) -> bool:
-    """Return whether the path from `a` over `b` to `c` goes back along itself."""
-    ahead = (b[0] - a[0]) * (c[0] - b[0]) + (b[1] - a[1]) * (c[1] - b[1])
-    return turn(a, b, c) == 0 and ahead <= 0
-
-
-def _meet(first: Segment, second: Segment) -> bool:
-    (a, b), (c, d) = first, second
-    sides = (turn(a, b, c), turn(a, b, d), turn(c, d, a), turn(c, d, b))
-    if _differ(sides[0], sides[1]) and _differ(sides[2], sides[3]):
-        return True
-    ends = ((first, c), (first, d), (second, a), (second, b))
-    return any(side == 0 and _in_box(*end) for side, end in zip(sides, ends, strict=True))
-
-
-def _differ(side: float, other_side: float) -> bool:
-    return (side < 0 < other_side) or (other_side < 0 < side)
-
-
-def _in_box(segment: Segment, point: Point) -> bool:
-    (a, b), (x, y) = segment, point
-    return min(a[0], b[0]) <= x <= max(a[0], b[0]) and min(a[1], b[1]) <= y <= max(a[1], b[1])
 
 
 _MOST_KEPT = 200  # one of 32 points takes a quarter of a second, and every reader checks it
@@ -225,7 +171,7 @@ def _check_line(line: DrawnLine) -> None:
             f"{subject(line)} has the same name for both directions, {_shortened(line.to_right)}: use "
             "different names for to_right and to_left"
         )
-    if crosses_itself(line.points, closed=False):
+    if crosses_itself(tenths(line.points), closed=False):
         raise DrawingRefused(
             f"{subject(line)} crosses or touches itself: draw it without loops, or split it into two lines"
         )
@@ -249,7 +195,7 @@ def runs_along_border(line: DrawnLine) -> bool:
 def _check_zone(zone: DrawnZone) -> None:
     _check_number(zone, "corners", len(zone.points), FEWEST_ZONE_POINTS, MOST_ZONE_POINTS)
     _check_points(zone, zone.points)
-    if crosses_itself(zone.points, closed=True):
+    if crosses_itself(tenths(zone.points), closed=True):
         raise DrawingRefused(
             f"{subject(zone)} crosses or touches itself: give its corners in order, once around, without "
             "repeating the first"

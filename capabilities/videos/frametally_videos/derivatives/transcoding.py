@@ -14,6 +14,7 @@ from av.audio.codeccontext import AudioCodecContext
 from av.filter import Graph
 
 from frametally.errors import FrametallyError, Poison
+from frametally.files.opencv import Pixels
 from frametally.media.screening import Screen
 from frametally.process.reports import Progress
 from frametally.process.retrying import GivenUp
@@ -274,7 +275,7 @@ def encode_pictures(video: Video, path: Path, look: Look, limits: MakingLimits) 
         GivenUp: The command was stopped.
     """
     with open_mp4(path, most_bytes=limits.most_bytes) as file:
-        frames = video.frames()
+        frames = video.frames() if look.screen is None else _screened(video, look.screen)
         encoding = _Encoding(video, file, look)
         earlier: TimedFrame | None = None
         for timed in frames:
@@ -286,6 +287,21 @@ def encode_pictures(video: Video, path: Path, look: Look, limits: MakingLimits) 
             raise Poison(NO_FRAME)
         encoding.put(earlier, max(video.end_s or earlier.position_s, earlier.position_s))
         return encoding.end()
+
+
+def _screened(video: Video, screen: Screen) -> Iterator[TimedFrame]:
+    waiting: deque[TimedFrame] = deque()
+
+    def film() -> Iterator[Pixels]:
+        for timed in video.frames():
+            waiting.append(timed)
+            yield video.pixels(timed.frame)
+
+    for pixels in screen.pictures(film()):
+        timed = waiting.popleft()
+        frame = av.VideoFrame.from_ndarray(pixels, format="bgr24")
+        frame.pts, frame.time_base = timed.frame.pts, timed.frame.time_base
+        yield timed._replace(frame=frame)
 
 
 class _Encoding:
@@ -304,7 +320,6 @@ class _Encoding:
 
     def put(self, timed: TimedFrame, until_s: Fraction) -> None:
         """Encode a frame that is shown until `until_s`."""
-        timed = self._screened(timed)
         if self._origin_s is None:
             self._begin(timed)
         assert self._origin_s is not None  # noqa: S101 - for the type checker
@@ -313,14 +328,6 @@ class _Encoding:
             self._filter.feed(timed.frame, ticks=ticks, duration_ticks=max(self._end_ticks - ticks, 0))
         )
         self._sound.put(self._origin_s)
-
-    def _screened(self, timed: TimedFrame) -> TimedFrame:
-        screen = self._look.screen
-        if screen is None:
-            return timed
-        frame = av.VideoFrame.from_ndarray(screen.picture(self._video.pixels(timed.frame)), format="bgr24")
-        frame.pts, frame.time_base = timed.frame.pts, timed.frame.time_base
-        return timed._replace(frame=frame)
 
     def end(self) -> Made:
         """Encode the last frame, and return the result."""

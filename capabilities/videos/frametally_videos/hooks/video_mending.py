@@ -37,7 +37,7 @@ def changed(ports: StagePorts, change: Change, progress: Progress) -> None:
             _forgotten(ports, change, _video_of(ports.store, manifest), progress)
         case MediumRetimed(manifest, start_ms):
             _edit(ports, manifest, Changes(start_time=local_time(start_ms, UTC).isoformat()))
-        case MediumRenamed(manifest, source, source_name):
+        case MediumRenamed(manifest, source, source_name, _):
             _edit(ports, manifest, Changes(source=source_name), (source, source_name))
 
 

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 from frametally import keys
 from frametally.errors import Poison
+from frametally.media.kept_data import kept_parts
 from frametally.media.manifests import find_manifest, find_record, list_records, read_records, tombstones_of
 from frametally.media.screening import screen_of
 from frametally.ports.object_store import ObjectInfo, ObjectMissing, ObjectStore
+from frametally.ports.opened import StorePorts
 from frametally.process import failpoints
 from frametally.records import decode_at
-from frametally.rules.times import DAY_MS
+from frametally.rules.times import DAY_MS, FIRST_MS, NEXT_MS
 from frametally.settings.loading import Settings
 from frametally_videos.catalogue.catalogue_rows import JobKind
 from frametally_videos.records import UploadRecord, VideoRecord
@@ -51,8 +53,9 @@ def remove_screened_original(
 ) -> bool:
     """Remove a video's original if its source's pictures are changed before they are stored.
 
-    The original stays until its frames are announced and no job needs it. Where a changed version replaces
-    it, this queues that version's job, and the original goes after the job has ended.
+    The original stays until its frames are announced and no job needs it, and while a legal hold covers it.
+    Where a changed version replaces it, this queues that version's job, and the original goes after the job
+    has ended.
 
     Returns:
         Whether this call removed it.
@@ -64,17 +67,32 @@ def remove_screened_original(
     key = keys.original_key(video_id)
     video = find_record(store, keys.video_key(video_id), VideoRecord)
     screen = None if video is None else screen_of(settings, store, video.source)
-    if screen is None or not is_taken(store, video_id) or store.head(key) is None:
+    if video is None or screen is None or not is_taken(store, video_id) or store.head(key) is None:
         return False
     jobs = [job for job in catalogue.jobs(video_id) if job.kind not in ("gold", "removal")]
     if screen.originals == "blur" and all((job.kind, job.options) != _CHANGED_VERSION for job in jobs):
         catalogue.queue(video_id, *_CHANGED_VERSION)
         return False
-    if any(job.state in ("queued", "running") for job in jobs):
+    if any(job.state in ("queued", "running") for job in jobs) or _is_held(settings, store, video):
         return False
     failpoints.passing("original.screened")
     store.delete(key)
     return True
+
+
+def _is_held(settings: Settings, store: ObjectStore, video: VideoRecord) -> bool:
+    """Return whether a legal hold covers a video with frames; if not, note that its original goes."""
+    manifest = find_manifest(store, video.sha256)
+    if manifest is None:
+        return False
+    first_ms, last_ms = manifest.first_captured_at_ms, manifest.last_captured_at_ms
+    span = (
+        manifest.source,
+        FIRST_MS if first_ms is None else first_ms,
+        NEXT_MS if last_ms is None else last_ms + 1,
+    )
+    parts = kept_parts(StorePorts(settings, store))
+    return any(part.holds(*span, removal_id) for removal_id in ("", video.id) for part in parts)
 
 
 def screened_originals(settings: Settings, store: ObjectStore, catalogue: VideoCatalogue) -> list[str]:
