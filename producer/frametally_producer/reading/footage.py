@@ -81,13 +81,16 @@ def open_medium(path: Path) -> Iterator[BufferedReader]:
 def sha256_of(file: BufferedReader, step: Callable[[], None] = lambda: None) -> str:
     """Return the SHA-256 of all bytes of the file, hex.
 
-    `step` is called after each piece that is read, and may raise to end the reading.
+    `step` is called after each piece that is read, and may raise to end the reading. Whoever reads the file
+    goes on where they were: its position stays.
     """
+    position = file.tell()
     file.seek(0)
     digest = hashlib.sha256()
     while piece := file.read(_PIECE_BYTES):
         digest.update(piece)
         step()
+    file.seek(position)
     return digest.hexdigest()
 
 
