@@ -38,6 +38,7 @@ def show(scene: Scene, feed: Feed, number: int) -> str:
     scene.show(sized, jpeg=drawn(number))
     return sized.image_path
 
+
 _BACKGROUND = "element => getComputedStyle(element).backgroundColor"
 _BORDER = "element => getComputedStyle(element).borderTopColor"
 

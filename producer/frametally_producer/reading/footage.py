@@ -81,8 +81,8 @@ def open_medium(path: Path) -> Iterator[BufferedReader]:
 def sha256_of(file: BufferedReader, step: Callable[[], None] = lambda: None) -> str:
     """Return the SHA-256 of all bytes of the file, hex.
 
-    `step` is called after each piece that is read, and may raise to end the reading. Whoever reads the file
-    goes on where they were: its position stays.
+    `step` is called after each piece that is read, and may raise to end the reading. The file's position is
+    the same afterwards.
     """
     position = file.tell()
     file.seek(0)

@@ -79,13 +79,13 @@ class Accepting:
 
 
 def refused_problem(status: int, reason: str) -> Problem:
-    """Return the problem of a refused upload, with the remedy after the reason's last semicolon if it has one."""
+    """Return the problem of a refused upload; what follows the last semicolon of `reason` is the remedy."""
     if status == WOULD_MOVE_COUNTS:
         return Problem(status, reason, remedy=MOVE_REMEDY, parameter="move_counts")
-    what, _, remedy = reason.rpartition("; ")
-    if not what:
+    detail, _, remedy = reason.rpartition("; ")
+    if not detail:
         return Problem(status, reason, remedy=_REMEDIES.get(status, "Choose another file."))
-    return Problem(status, ended(what), remedy=as_sentence(remedy))
+    return Problem(status, ended(detail), remedy=as_sentence(remedy))
 
 
 T = TypeVar("T")
