@@ -73,6 +73,14 @@ test("days between short clips take little room, keep their places, and have no 
   assert.deepEqual(laidOut(viewWith([filmed(first, DAY), filmed(first + 1.5 * DAY, DAY)])).breaks, []);
 });
 
+test("the labels at both ends of a shortened gap have room beside each other", () => {
+  const weeks = [Date.UTC(2026, 1, 23), Date.UTC(2026, 10, 23)].map((monday) => filmed(monday, 7 * DAY));
+  const { breaks, xTicks } = laidOut(viewWith(weeks, { interval_s: 7 * 86_400 }));
+  assert.equal(breaks.length, 1);
+  assert.ok(xTicks.length > 2);
+  assert.ok(xTicks.every(({ at }, position) => !position || at - xTicks[position - 1].at > 40));
+});
+
 test("the value axis ends at a round number that no bar exceeds, and counts have no fractions", () => {
   for (const most of [0, 1, 3, 7, 34, 99, 100, 101, 12_345, 9_999_999]) {
     const view = viewWith([filmed(MAY_1)], {

@@ -15,7 +15,7 @@ from frametally_accounts import credentials
 from frametally_accounts.book import AccessBook
 from frametally_accounts.credentials import hash_password, is_password
 from frametally_accounts.password_links import first_link
-from frametally_accounts.rights import as_name
+from frametally_accounts.rights import ROLE_NAMES, as_name
 from frametally_cli.main import main
 
 PASSWORD = "nine lives and a hat"  # noqa: S105
@@ -50,6 +50,13 @@ def test_an_account_is_added_with_a_link_listed_and_removed(users: Users, tmp_pa
     assert users("list") == (0, "ben: role look (gate-1, harbour); no password yet; sessions: 0\n")
     assert users("remove", "ben")[0] == 0
     assert "no accounts yet" in users("list")[1]
+
+
+@pytest.mark.parametrize("group", ["users", "tokens"])
+def test_the_help_names_each_role_as_the_pages_do(group: str, capsys: pytest.CaptureFixture[str]) -> None:
+    main([group, "add", "--help"])
+    told = " ".join(capsys.readouterr().out.split())
+    assert all(f"{role} ({name})" in told for role, name in ROLE_NAMES.items())
 
 
 @pytest.mark.thorough

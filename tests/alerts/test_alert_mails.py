@@ -44,11 +44,14 @@ def test_an_alert_is_mailed_by_tls_and_its_correction_stands_below_it(
             place.look()
             assert sender.send() == SentReport(sent=1)
     first, correction = received.mails
-    assert first["Subject"] == "frametally: b\u00fcsy <b>: count (gate): 4, from 1"
+    assert first["Subject"] == "frametally: b\u00fcsy <b>: count (gate): 4 (threshold: at least 1)"
     assert (first["From"], first["To"]) == (USER, "to@example.org, others@example.org")
     assert first.get_content_type() == "text/plain"
     assert "https://counts.example.org/alerts" in first.get_content()
-    assert correction["Subject"] == "frametally: correction 1: b\u00fcsy <b>: count (gate): 7, from 1"
+    assert (
+        correction["Subject"]
+        == "frametally: correction 1: b\u00fcsy <b>: count (gate): 7 (threshold: at least 1)"
+    )
     assert correction["In-Reply-To"] == first["Message-ID"] != correction["Message-ID"]
     assert "Reported before: 4" in correction.get_content()
     assert received.users == [USER, USER]

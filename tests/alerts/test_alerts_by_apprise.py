@@ -30,7 +30,7 @@ def test_an_alert_is_told_by_apprise(tmp_path: Path, answers: list[bytes], repor
             place.look()
             assert AlertSender(place.ports.settings, place.book, lambda _: None).send() == report
     [posted] = hook.posted
-    assert posted.json["title"] == "<b>busy: count (gate): 4, from 1"
+    assert posted.json["title"] == "<b>busy: count (gate): 4 (threshold: at least 1)"
 
 
 @pytest.mark.parametrize("is_there", [True, False])

@@ -73,7 +73,7 @@ def test_a_real_mail_server_takes_an_alert_by_tls_and_a_password_once(tmp_path: 
         assert place.book.waiting() == {}
         [message] = place.book.messages(9)[0]
     [mail] = mails_to(smtp, receiver, at_least=1)
-    assert mail["Subject"] == "frametally: busy: count (gate): 4, from 1"
+    assert mail["Subject"] == "frametally: busy: count (gate): 4 (threshold: at least 1)"
     assert mail["Message-ID"] == f"<{message.id}@example.org>"
     assert "esmtpsa" in mail["Received"]  # by TLS and with a log-in, according to the server's log
 

@@ -50,7 +50,7 @@ def test_a_rule_is_added_told_shown_and_removed(
             place.count({0: 3})
         assert "1 rule checked, 1 alert new or corrected, 0 reports made, 1 message sent" in said("run")
         assert "accepted the test" in said("test", "ops")
-        assert "busy: count (gate): 3, from 3" in said("log")
+        assert "busy: count (gate): 3 (threshold: at least 3)" in said("log")
         assert "there are no messages" in said("log", "--failed")
         shown = said("list")
         assert "busy  count  at least 3 in 60 s" in shown
@@ -212,9 +212,9 @@ def test_people_see_a_source_as_it_is_written_and_programs_its_slug_too(
         alerts = {alert.source: alert for alert in place.alerts()}
     subjects = {source: subject_of(alert) for source, alert in alerts.items()}
     assert subjects == {
-        "gate-1": "busy: count (Gate 1): 3, from 3",
-        "north-quay": "busy: count (North Quay): 3, from 3",
-        "old": "busy: count (old): 3, from 3",
+        "gate-1": "busy: count (Gate 1): 3 (threshold: at least 3)",
+        "north-quay": "busy: count (North Quay): 3 (threshold: at least 3)",
+        "old": "busy: count (old): 3 (threshold: at least 3)",
     }
     payload = json.loads(payload_of(AlertMessage("1", "ops", alerts["gate-1"])))
     assert (payload["alert"]["source"], payload["alert"]["source_name"]) == ("gate-1", "Gate 1")

@@ -61,7 +61,7 @@ def test_an_alert_is_posted_once_and_signed(tmp_path: Path) -> None:
     assert posted.path == "/alerts?of=frametally"
     assert posted.headers["Frametally-Message"] == posted.json["id"] == message.id
     assert posted.json["alert"]["value"] == 4
-    assert posted.json["text"] == "busy: count (gate): 4, from 1"
+    assert posted.json["text"] == "busy: count (gate): 4 (threshold: at least 1)"
     stamp, mac = (part.split("=")[1] for part in posted.headers["Frametally-Signature"].split(","))
     expected = hmac.new(SECRET.encode(), f"{stamp}.".encode() + posted.body, hashlib.sha256).hexdigest()
     assert mac == expected

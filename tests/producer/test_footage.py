@@ -102,6 +102,13 @@ def test_what_is_missing_or_of_an_unknown_kind_is_named_with_the_remedy(tmp_path
         assert "mp4" in reasons[name]
 
 
+def test_an_archive_is_named_with_its_own_remedy_in_a_folder_and_alone(tmp_path: Path) -> None:
+    touch(tmp_path, "given/may.ZIP", "given/a.mp4", "june.7z")
+    footage = find(tmp_path / "given", tmp_path / "june.7z")
+    assert [Path(skipped.name).name for skipped in footage.skipped] == ["may.ZIP", "june.7z"]
+    assert all("unpack it" in skipped.reason for skipped in footage.skipped)
+
+
 def test_a_folder_with_nothing_in_it_is_named(tmp_path: Path) -> None:
     touch(tmp_path, "new_pics/.gitkeep")
     [skipped] = find(tmp_path / "new_pics").skipped

@@ -395,6 +395,23 @@ def test_a_bad_video_is_named_with_a_reason_and_leaves_no_trace_and_the_rest_goe
     assert [manifest.name for manifest in bench.manifests()] == [str(good)]
 
 
+@pytest.mark.parametrize("kind", ["text", "cut"])
+def test_what_is_no_video_is_refused_before_all_of_it_is_read(
+    bench: Bench, make_video: Callable[..., Path], kind: str
+) -> None:
+    path = make_video("gate.mp4", 10)
+    bench.produce(path)
+    assert "reading it for its identity" in {standing.doing for standing in bench.standings}
+    bench.standings.clear()
+    bad = make_video("bad.mp4", 10)
+    spoil(bad, kind)
+    with bad.open("r+b") as file:
+        file.truncate(1 << 28)
+    [skipped] = bench.produce(bad).skipped
+    assert ";" in skipped.reason, "no remedy"
+    assert "reading it for its identity" not in {standing.doing for standing in bench.standings}
+
+
 @pytest.mark.parametrize("name", ["still.mp4", "still.mkv", "still.avi"])
 def test_a_video_of_no_frames_is_named_and_leaves_no_trace(
     bench: Bench, make_video: Callable[..., Path], name: str

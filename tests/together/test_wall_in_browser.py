@@ -40,14 +40,28 @@ def show(scene: Scene, feed: Feed, number: int) -> str:
     return sized.image_path
 
 
+_BACKGROUND = "element => getComputedStyle(element).backgroundColor"
+_BORDER = "element => getComputedStyle(element).borderTopColor"
+
+
 @pytest.mark.thorough
 def test_where_there_is_no_camera_one_sentence_says_how_one_is_added_and_one_is(
     scene: Scene, visit: Visits, picture: Callable[[Page, str], None]
 ) -> None:
     page = visit(scene.place).open("live", wait_for="#live-page[data-state=empty]")
     expect(page.locator("#nothing")).to_contain_text("add one by its address")
-    page.get_by_role("button", name="+ Add camera").click()
+    plain, add = (page.get_by_role("button", name=name) for name in ("Find cameras", "+ Add camera"))
+    plain.hover()
+    pointed_at = plain.evaluate(_BACKGROUND)
+    add.click()
+    # The button that does not stand out here is as legible under the pointer as the one beside it.
+    expect(add).to_have_css("background-color", pointed_at)
+    # What nobody has filled in yet is not marked as wrong.
+    untouched = page.get_by_label("Transport").evaluate(_BORDER)
+    expect(page.get_by_label("Address")).to_have_css("border-top-color", untouched)
     page.get_by_label("Name").fill("Gate 1")
+    page.get_by_role("button", name="Add", exact=True).click()
+    expect(page.get_by_label("Address")).not_to_have_css("border-top-color", untouched)
     page.get_by_label("Address").fill("rtsp://anna:geheim@10.1.2.3/")
     page.get_by_role("button", name="Add", exact=True).click()
     expect(page.locator("#add-said")).to_contain_text("contains a user name or password")

@@ -225,7 +225,8 @@ def test_no_video_yet_is_no_error_and_leads_to_the_upload(
     place: Place, visit: Visits, picture: Callable[[Page, str], None]
 ) -> None:
     page = open_shelf(visit, place, Shelf(), wait_for=NONE)
-    expect(page.locator("#nothing")).to_contain_text("There are no videos yet")
+    expect(page.locator("#nothing")).to_contain_text("No videos have been uploaded yet")
+    expect(page.locator("#nothing")).to_contain_text("frametally run is in the chart")
     expect(page.locator("#videos-asked")).to_be_hidden()
     picture(page, "videos-none")
     upload = page.locator("#nothing").get_by_role("button", name="Upload video")

@@ -28,6 +28,8 @@ from frametally_videos.describing.video_facts import facts_of
 from frametally_videos.library.video_looks import inspect
 from frametally_videos.records import VideoFacts, VideoFields
 from frametally_videos.upload_refusals import Refused
+from frametally_videos.upload_routes.upload_place import refused_problem
+from frametally_web.translations.texts import problem_text
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "faults"))
 try:
@@ -254,6 +256,33 @@ def test_a_picture_is_refused_with_the_command_that_counts_pictures(tmp_path: Pa
     told = "It is a picture, but uploads take videos; `frametally run FOLDER` counts pictures"
     with path.open("rb") as file, pytest.raises(Refused, match=told):
         facts_of(file, VideoFields(), path.name, load_settings(data_dir=tmp_path))
+
+
+@pytest.mark.parametrize("kind", ["empty", "text", "still picture", "photo", "sound", "cut"])
+def test_a_refused_file_has_one_reason_and_one_remedy_in_each_language(
+    tmp_path: Path, make_video: Callable[..., Path], kind: str
+) -> None:
+    path = make_video("clip.mp4", 3)
+    if kind == "photo":
+        Image.new("RGB", (40, 30)).save(path, format="png")
+    else:
+        whole = path.read_bytes()
+        path.write_bytes(
+            {
+                "empty": b"",
+                "text": b"What I wanted to film",
+                "still picture": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(500),
+                "sound": sound("mp4"),
+                "cut": whole[: len(whole) // 3],
+            }[kind]
+        )
+    with path.open("rb") as file, pytest.raises(Refused) as refusal:
+        facts_of(file, VideoFields(), path.name, load_settings(data_dir=tmp_path))
+    problem = refused_problem(refusal.value.status, refusal.value.reason)
+    for text in (problem.detail, problem.remedy):
+        assert ";" not in text
+        assert text.endswith(".")
+        assert problem_text(text, "de") != text
 
 
 @pytest.mark.thorough

@@ -165,6 +165,8 @@ def test_objects_that_were_measured_in_some_sources_are_told_with_how_many(
     )
     window.open("?interval=60&metric=detections")
     expect(window.tile("Unique objects")).to_contain_text(re.compile("128.*measured in 1 of 2 sources"))
+    hidden_px = window.page.locator("#measures").evaluate("tiles => tiles.scrollWidth - tiles.clientWidth")
+    assert hidden_px <= 0, "a tile is cut at its end"
     window.open("?interval=60&metric=objects&source=gate")
     expect(answer.locator(".value")).to_have_text("128 unique objects")
     expect(answer).not_to_contain_text("measured in")

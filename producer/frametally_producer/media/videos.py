@@ -216,14 +216,17 @@ def produce_video(video: VideoToProduce, production: Production, start_time: dat
             return _already_known(known, production)
     with open_medium(video.path) as file:
         before = os.fstat(file.fileno())
-        if earlier is None:
-            sha256 = _identify(file, production)
-            production.seen.note_file(video.path, before=before, after=os.fstat(file.fileno()), sha256=sha256)
-        else:
-            sha256 = earlier.sha256
         notices_before = len(production.notices)
-        known = _known_track(production, sha256, track)
+        # Opened first: a file that is no video is refused before all of it is read for its identity.
         with open_video(file, max_pixels=production.max_pixels, track=track) as opened:
+            if earlier is None:
+                sha256 = _identify(file, production)
+                production.seen.note_file(
+                    video.path, before=before, after=os.fstat(file.fileno()), sha256=sha256
+                )
+            else:
+                sha256 = earlier.sha256
+            known = _known_track(production, sha256, track)
             check_track(opened, known)
             if known is None or not known.pace:
                 _tell_what_is_left(video, opened, sha256, production)

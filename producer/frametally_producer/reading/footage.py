@@ -81,13 +81,16 @@ def open_medium(path: Path) -> Iterator[BufferedReader]:
 def sha256_of(file: BufferedReader, step: Callable[[], None] = lambda: None) -> str:
     """Return the SHA-256 of all bytes of the file, hex.
 
-    `step` is called after each piece that is read, and may raise to end the reading.
+    `step` is called after each piece that is read, and may raise to end the reading. The file's position is
+    the same afterwards.
     """
+    position = file.tell()
     file.seek(0)
     digest = hashlib.sha256()
     while piece := file.read(_PIECE_BYTES):
         digest.update(piece)
         step()
+    file.seek(position)
     return digest.hexdigest()
 
 
@@ -111,6 +114,8 @@ OTHER_SUFFIXES = frozenset(
     {".heic", ".heif", ".avif", ".gif", ".dng", ".cr2", ".nef", ".arw", ".jfif", ".jp2"}
     | {".m3u8", ".dav", ".h264", ".264", ".h265", ".265", ".hevc", ".mxf", ".vob", ".divx", ".insv", ".lrv"}
 )
+
+ARCHIVE_SUFFIXES = frozenset({".zip", ".7z", ".rar", ".tar", ".tgz"})
 
 HOLDS_NOTHING = "has no pictures or videos; put some there"
 
@@ -215,7 +220,7 @@ def _add_folder(
             for suffixes, media in (
                 (PICTURE_SUFFIXES, pictures),
                 (VIDEO_SUFFIXES, videos),
-                (OTHER_SUFFIXES, others),
+                (OTHER_SUFFIXES | ARCHIVE_SUFFIXES, others),
             ):
                 if name[0] != "." and path.suffix.lower() in suffixes:
                     media.append(path)
@@ -245,6 +250,8 @@ def _cameras(folder: Path) -> tuple[str, ...]:
 
 
 def _not_read(path: Path) -> Skipped:
+    if path.suffix.lower() in ARCHIVE_SUFFIXES:
+        return Skipped(str(path), "is an archive, which frametally does not open; unpack it")
     known = ", ".join(sorted(suffix[1:] for suffix in PICTURE_SUFFIXES | VIDEO_SUFFIXES))
     return Skipped(
         str(path), f"its name does not end like a file that frametally reads ({known}); convert it"

@@ -219,7 +219,7 @@ def container_format(head: bytes) -> str:
     if head.startswith(b"OggS"):
         return "ogg"
     raise Poison(
-        "does not begin like a video (MP4, MOV, MKV, WebM, AVI, MPEG, FLV, WMV and Ogg are read; playlists "
+        "does not begin like a video (MP4, MOV, MKV, WebM, AVI, MPEG, FLV, WMV and Ogg are read, playlists "
         "are not); give the video itself"
     )
 

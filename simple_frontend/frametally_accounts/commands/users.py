@@ -19,7 +19,7 @@ from frametally_accounts.marker import note_no_accounts
 from frametally_accounts.password_links import address_of, make_link
 from frametally_accounts.people import changes
 from frametally_accounts.people.changes import MOST_DAYS, find_account, rights_in_words
-from frametally_accounts.rights import ROLES, Role, UserAccount
+from frametally_accounts.rights import ROLE_NAMES, ROLES, Role, UserAccount
 from frametally_cli.options.names import note, open_names
 from frametally_cli.options.ports import data_dir_option, read_settings
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from frametally_accounts.book import AccessBook
 
 
+_ROLES_IN_WORDS = ", ".join(f"{role} ({name})" for role, name in ROLE_NAMES.items())
 _password_option = click.option(
     "--password",
     "asks",
@@ -46,7 +47,11 @@ def users_group() -> None:
 @users_group.command("add")
 @click.argument("name")
 @click.option(
-    "--role", type=click.Choice(ROLES), default="look", show_default=True, help="Role of the account."
+    "--role",
+    type=click.Choice(ROLES),
+    default="look",
+    show_default=True,
+    help=f"Role of the account: {_ROLES_IN_WORDS}.",
 )
 @click.option(
     "--source", "sources", multiple=True, help="A source that the account can see; repeatable; default: all."
@@ -184,7 +189,11 @@ def tokens_group() -> None:
 @tokens_group.command("add")
 @click.argument("account")
 @click.argument("name")
-@click.option("--role", type=click.Choice(ROLES), help="Role of the token; default: the account's.")
+@click.option(
+    "--role",
+    type=click.Choice(ROLES),
+    help=f"Role of the token, {_ROLES_IN_WORDS}; default: the account's.",
+)
 @click.option(
     "--source",
     "sources",

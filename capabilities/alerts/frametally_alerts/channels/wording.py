@@ -74,8 +74,9 @@ def payload_of(message: AlertMessage) -> bytes:
 def _value(alert: Alert) -> str:
     if alert.value is None:
         return ""
-    bound = "" if alert.threshold is None else f", {'below' if alert.below else 'from'} {alert.threshold:g}"
-    return f": {alert.value:g}{bound}"
+    if alert.threshold is None:
+        return f": {alert.value:g}"
+    return f": {alert.value:g} (threshold: {'below' if alert.below else 'at least'} {alert.threshold:g})"
 
 
 def _value_text(value: float | None) -> str:

@@ -176,7 +176,7 @@ class Acceptance:
         if upload.sha256 is not None and upload.sha256 != sha256:
             raise Refused(
                 CHECKSUM_MISMATCH,
-                f"its bytes have the SHA-256 {sha256}, not {upload.sha256}: upload it again",
+                f"Its bytes have the SHA-256 {sha256}, not {upload.sha256}; upload it again.",
             )
         holder = holder_of(store, sha256)
         if holder not in (None, upload.video_id):

@@ -92,12 +92,11 @@ export class ZonesCard {
 }
 
 /** What is known of a zone's stays, in sentences. @param {string} name @param {Api.ZoneStays["zones"][number]} [zone] */
-function wordsOf(name, zone) {
+export function wordsOf(name, zone) {
   const words = [t("traffic.how_many_were_in_on_average", { chosen: name, stay: stayOf(zone) })];
   if (!zone) return words[0];
   const { missing, stays, appeared, vanished } = zone;
-  if (missing && stays !== null)
-    words.push(t("traffic.stays_of_some_labels_are_missing", { why: WHY_NOT[missing] }));
+  if (missing && stays) words.push(t("traffic.stays_of_some_labels_are_missing", { why: WHY_NOT[missing] }));
   if (appeared || vanished)
     words.push(
       t("traffic.tracks_began_or_ended_inside", {

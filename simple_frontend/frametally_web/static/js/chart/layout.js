@@ -184,7 +184,7 @@ export function layoutOf(view, width, height, widthOf) {
 }
 
 /**
- * The ticks that have a place of their own: of those in one fold, the last, where days go on.
+ * The ticks with room for their labels, which at a fold is the last one, where days go on.
  * @param {Ticks} ticks
  * @param {import("./fold.js").Fold} fold
  * @param {(ms: number) => number} x
@@ -193,7 +193,10 @@ export function layoutOf(view, width, height, widthOf) {
 function unfolded({ values, unit }, fold, x) {
   const isClock = unit === "hour" || unit === "minute" || unit === "second";
   const here = isClock ? values.filter(fold.has) : values;
-  return { unit, values: here.filter((ms, position) => !(x(here[position + 1]) - x(ms) < 1)) };
+  /** @type {number[]} */
+  const kept = [];
+  for (const ms of here.toReversed()) if (!(x(kept[0]) - x(ms) < LEAST_PX / 2)) kept.unshift(ms);
+  return { unit, values: kept };
 }
 
 /** The highest value that is drawn. @param {Page.View} view */
