@@ -187,6 +187,13 @@ declare namespace Page {
 
   type ColorOf = (label: string | null) => string;
 
+  /** How labels and sources are shown. */
+  interface Looks {
+    colorOf: ColorOf;
+    /** The name of a source by its slug. */
+    nameOf: (source: string) => string;
+  }
+
   interface Answers {
     models: Api.Models["models"];
     labels: Api.Labels["labels"];

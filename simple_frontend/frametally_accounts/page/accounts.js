@@ -4,7 +4,7 @@ import { ApiError, getFrom, send } from "frametally/js/shared/api.js";
 import { byId, control, copyText, el, fillSelect, refill } from "frametally/js/shared/dom.js";
 import { toTheMinute } from "frametally/js/shared/format.js";
 import { askForStrip } from "frametally/js/status/live.js";
-import { showProblem, wordsOf } from "frametally/js/status/notices.js";
+import { press, showProblem, wordsOf } from "frametally/js/status/notices.js";
 import { t } from "frametally/js/shared/texts.js";
 
 /** @typedef {Api.ListedAccount} Account */
@@ -21,8 +21,8 @@ const chosen = (id) => control(id, HTMLSelectElement).value;
 /** @param {string} text */
 const listOf = (text) =>
   text
-    .split(",")
-    .map((source) => source.trim())
+    .trim()
+    .split(/\s*,\s*/)
     .filter(Boolean);
 /** @param {...string} parts */
 const pathOf = (...parts) => parts.map(encodeURIComponent).join("/");
@@ -46,9 +46,8 @@ function showSecret({ title, words, text }) {
  * @returns {Promise<boolean>} whether it is made
  */
 async function change(make, secretOf = () => null) {
-  byId("problem").hidden = true;
   byId("notes").hidden = true;
-  try {
+  return press([], byId("problem"), async () => {
     const answer = await make();
     const secret = secretOf(answer);
     if (secret) showSecret(secret);
@@ -60,12 +59,7 @@ async function change(make, secretOf = () => null) {
     byId("notes").hidden = !notes;
     if (secret) list().catch(closed);
     else await load();
-    return true;
-  } catch (error) {
-    byId("problem").textContent = wordsOf(error);
-    byId("problem").hidden = false;
-    return false;
-  }
+  });
 }
 
 /** The first account closes the page to everybody else: its link is still to be read here. @param {unknown} error */
@@ -99,6 +93,9 @@ const tokenOf = (answer) => ({
   text: answer.secret,
 });
 
+/** A button, with more in its name. @param {string} words @param {string} name @param {() => void} onclick */
+const labelled = (words, name, onclick) => el("button.button", { "aria-label": name, onclick }, words);
+
 /**
  * A button that removes something, once a second one confirms it.
  * @param {string} what
@@ -107,18 +104,11 @@ const tokenOf = (answer) => ({
  */
 function removal(what, consequence, remove) {
   const area = el("span.row");
-  const ask = el(
-    "button.button",
-    { "aria-label": t("accounts.remove", { what }), onclick: confirm },
-    t("accounts.remove_2"),
-  );
+  const ask = labelled(t("accounts.remove_2"), t("accounts.remove", { what }), confirm);
   function confirm() {
     const sure = el("button.button.primary", { onclick: remove }, t("accounts.yes_remove", { what }));
-    area.replaceChildren(
-      el("span", consequence),
-      sure,
-      el("button.button", { onclick: cancel }, t("web.cancel")),
-    );
+    const back = el("button.button", { onclick: cancel }, t("web.cancel"));
+    area.replaceChildren(el("span", consequence), sure, back);
     sure.focus();
   }
   function cancel() {
@@ -129,22 +119,16 @@ function removal(what, consequence, remove) {
   return area;
 }
 
-/** @param {string} role */
-const roleName = (role) =>
-  role === "run"
-    ? t("accounts.role_run")
-    : role === "correct"
-      ? t("accounts.role_correct")
-      : t("accounts.role_look");
+const ROLES = {
+  look: t("accounts.role_look"),
+  correct: t("accounts.role_correct"),
+  run: t("accounts.role_run"),
+};
 
 /** @param {Account} account */
 function rightsForm(account) {
   const role = el("select", { "aria-label": t("accounts.role_of", { name: account.name }) });
-  fillSelect(
-    role,
-    ["look", "correct", "run"].map((one) => [one, roleName(one)]),
-    account.role,
-  );
+  fillSelect(role, Object.entries(ROLES), account.role);
   const sources = el("input", {
     "aria-label": t("accounts.sources_of_with_commas_empty_all", { name: account.name }),
     value: account.sources.join(", "),
@@ -172,35 +156,14 @@ function accountEntry(account) {
   const path = `accounts/${pathOf(name)}`;
   const proof = account.has_password ? t("accounts.has_a_password") : t("accounts.has_no_password_yet");
   const codes = account.has_codes ? t("accounts.signs_in_with_codes") : t("accounts.signs_in_without_codes");
-  const rights = el(
-    "details",
-    el(
-      "summary",
-      { "aria-label": t("accounts.role_and_sources_of", { name }) },
-      t("accounts.role_and_sources"),
-    ),
-  );
-  rights.append(rightsForm(account));
-  const buttons = el("div.row");
+  const about = { "aria-label": t("accounts.role_and_sources_of", { name }) };
+  const part = account.has_codes ? t("accounts.codes_off") : t("accounts.codes_on");
   const link = () => change(() => send("POST", `${path}/link`, {}), linkOf);
   const turn = () => change(() => send("PATCH", path, { codes: !account.has_codes }), codesOf);
-  buttons.append(
-    el(
-      "button.button",
-      { "aria-label": t("accounts.new_password_link_for", { name }), onclick: link },
-      t("accounts.new_password_link"),
-    ),
-    el(
-      "button.button",
-      {
-        "aria-label": t("accounts.for", {
-          part: account.has_codes ? t("accounts.codes_off") : t("accounts.codes_on"),
-          name,
-        }),
-        onclick: turn,
-      },
-      account.has_codes ? t("accounts.codes_off") : t("accounts.codes_on"),
-    ),
+  const buttons = el(
+    "div.row",
+    labelled(t("accounts.new_password_link"), t("accounts.new_password_link_for", { name }), link),
+    labelled(part, t("accounts.for", { part, name }), turn),
     removal(name, t("accounts.is_signed_out_and_loses_all", { name }), () =>
       change(() => send("DELETE", path, {})).then(() => {
         if (name === page.dataset.visitor && byId("problem").hidden) location.assign("/sign-in");
@@ -212,11 +175,11 @@ function accountEntry(account) {
     el(
       "p",
       el("strong", name),
-      ` · ${roleName(account.role)} · ${sourcesOf(account.sources, t("accounts.all_sources"))}`,
+      ` · ${ROLES[account.role]} · ${sourcesOf(account.sources, t("accounts.all_sources"))}`,
     ),
     el("p.muted.small", t("accounts.and_is_signed_in", { name, proof, codes, sessions: account.sessions })),
     buttons,
-    rights,
+    el("details", el("summary", about, t("accounts.role_and_sources")), rightsForm(account)),
   );
 }
 
@@ -234,7 +197,7 @@ function tokenEntry(token) {
       el("strong", name),
       t("accounts.of", {
         account,
-        role: roleName(token.role),
+        role: ROLES[token.role],
         sources: sourcesOf(token.sources, t("accounts.its_accounts_sources")),
       }),
     ),
@@ -262,16 +225,11 @@ async function list() {
   refill(byId("people"), ...(accounts.length ? accounts.map(accountEntry) : [nobody]));
   if (!accounts.length) control("account-role", HTMLSelectElement).value = "run";
   byId("new-token").hidden = !accounts.length;
-  refill(
-    byId("tokens"),
-    ...(tokens.length ? tokens.map(tokenEntry) : [el("li", t("accounts.there_are_no_tokens"))]),
-  );
+  const none = el("li", t("accounts.there_are_no_tokens"));
+  refill(byId("tokens"), ...(tokens.length ? tokens.map(tokenEntry) : [none]));
   const names = accounts.map(({ name }) => [name, name]);
-  fillSelect(
-    control("token-account", HTMLSelectElement),
-    names,
-    chosen("token-account") || (names[0]?.[0] ?? ""),
-  );
+  const account = control("token-account", HTMLSelectElement);
+  fillSelect(account, names, account.value || accounts[0]?.name || "");
   page.dataset.state = "ready";
 }
 

@@ -13,8 +13,8 @@ import { colorsOf } from "../js/shared/palette.js";
 import { carrySelection, leadThere, rove } from "../js/shell/navigation.js";
 import {
   answeredOf,
-  DEFAULT,
   entryOf,
+  EVERYTHING,
   formatState,
   formatWhole,
   parseWhole,
@@ -42,6 +42,8 @@ let shown = null; // the answers on the page, and when they came
 let isAway = false;
 // A summary that takes longer than this comes after the chart.
 const SUMMARY_PATIENCE_MS = 300;
+// Choices with which the chart keeps its bars.
+const KEEP_BARS = ["labels", "metric", "compare", "empty"];
 let renderings = 0;
 
 // Parts of the page are made in tasks of their own, and filled so.
@@ -75,16 +77,13 @@ const loader = new Loader({ ask: load, fail });
  * @param {Partial<Page.State>} part
  */
 function change(part) {
-  const keepsBars = Object.keys(part).every((name) =>
-    ["labels", "metric", "compare", "empty"].includes(name),
-  );
+  const keepsBars = Object.keys(part).every((name) => KEEP_BARS.includes(name));
   remember({ ...state, ...part, at: keepsBars ? state.at : null, frame: null });
   loader.load();
 }
 
 function showEverything() {
-  const { view, chart, boxes, metric, timezone } = state;
-  remember({ ...DEFAULT, view, chart, boxes, timezone, metric });
+  remember({ ...state, ...EVERYTHING, model: null, at: null, frame: null, empty: false });
   loader.load();
 }
 
@@ -152,8 +151,8 @@ async function showLate(adding, signal) {
 async function showTheRest(signal) {
   if (!shown) return;
   await Promise.all([
-    frames.load(state, shown, colors(), sourceName, signal),
-    extras.show(state, { ...shown, view: results.view }, colors(), sourceName, signal),
+    frames.load(state, shown, looks(), signal),
+    extras.show(state, { ...shown, view: results.view }, looks(), signal),
   ]);
 }
 
@@ -171,7 +170,7 @@ async function show(answers) {
   byId("footer-model").textContent = hasData
     ? t("web.counted_with_the_model", { model: answers.counts.model })
     : "";
-  dropStaleBar(answers.counts);
+  state = withoutStaleBar(state, answers.counts);
   if (!hasData || (before && sameAnswers(before, answers))) {
     shown.shownFor = before?.shownFor;
     if (hasData) writeAddress();
@@ -182,15 +181,9 @@ async function show(answers) {
 
 /** @param {Page.Answers & {shownFor?: string}} one @param {Page.Answers} other */
 function sameAnswers(one, other) {
-  const text = (/** @type {Page.Answers} */ answers) =>
-    JSON.stringify([
-      answers.models,
-      answers.labels,
-      answers.sources,
-      answers.counts,
-      answers.summary,
-      answers.other?.counts,
-    ]);
+  /** @param {Page.Answers} answers */
+  const text = ({ models, labels, sources, counts, summary, other: beside }) =>
+    JSON.stringify([models, labels, sources, counts, summary, beside?.counts]);
   return one.shownFor === formatState(state) && text(one) === text(other);
 }
 
@@ -206,14 +199,13 @@ async function render() {
 /** Part by part, a task each; first what a hand waits for. */
 function* rendering() {
   if (!shown) return;
-  const colorOf = colors();
-  const parts = results.parts(state, shown, colorOf);
+  const parts = results.parts(state, shown, looks());
   parts.next();
   control("boxes", HTMLInputElement).checked = state.boxes;
   for (const id of ["frames", "lightbox"]) byId(id).classList.toggle("without-boxes", !state.boxes);
   frames.showHead(state, shown, results);
   yield;
-  context.show(state, shown, colorOf);
+  context.show(state, shown, looks().colorOf);
   carrySelection(state);
   yield;
   yield* parts;
@@ -222,15 +214,14 @@ function* rendering() {
   writeAddress();
 }
 
-function colors() {
+/** @returns {Page.Looks} */
+function looks() {
   const ranked = shown?.labels.map(({ label }) => label) ?? [];
   const inChart = shown?.counts.labels ?? [];
-  return colorsOf(ranked, inChart.length ? inChart : ranked);
-}
-
-/** @param {string} source */
-function sourceName(source) {
-  return shown?.sources.find((one) => one.source === source)?.name ?? source;
+  return {
+    colorOf: colorsOf(ranked, inChart.length ? inChart : ranked),
+    nameOf: (source) => shown?.sources.find((one) => one.source === source)?.name ?? source,
+  };
 }
 
 /**
@@ -241,13 +232,6 @@ function noteFrame(frame) {
   state = { ...state, frame };
   if (shown) shown.shownFor = formatState(state);
   writeAddress();
-}
-
-/** @param {Api.Counts} counts */
-function dropStaleBar(counts) {
-  const kept = withoutStaleBar(state, counts);
-  if (kept === state) return;
-  state = kept;
 }
 
 /**
@@ -266,30 +250,21 @@ function showBar(bar, { goThere = false, image = null } = {}) {
 
 // What goes wrong.
 
-/** Whether bars cannot be made in the usual zone, which nobody asked for. @param {unknown} error */
-function isAboutUsualZone(error) {
-  return (
-    error instanceof ApiError &&
-    error.parameter === "timezone" &&
-    state.timezone === null &&
-    zoneOf(state) !== "UTC"
-  );
-}
-
 /** @param {unknown} error @returns {"again"|"later"|"never"} when to try again */
 function fail(error) {
-  if (isAboutUsualZone(error)) {
-    giveUpZone(zoneOf(state));
-    return "again";
-  }
   if (!(error instanceof ApiError)) {
     showOwnFault(error);
     return "never";
   }
+  // Bars cannot be made in the usual zone, which nobody asked for.
+  if (error.parameter === "timezone" && state.timezone === null && zoneOf(state) !== "UTC") {
+    giveUpZone(zoneOf(state));
+    return "again";
+  }
   if (!shown) byId("dashboard").dataset.state = "failed";
   if (!error.passes) {
     showMistake(error, remediesOf(error, state), change);
-    context.showWithoutCounts(state, colors());
+    context.showWithoutCounts(state, looks().colorOf);
     return "never";
   }
   away(error);
@@ -302,51 +277,47 @@ function away(error) {
   showOutage(error, shown?.since ?? null, () => loader.reload());
 }
 
-function start() {
-  /** @type {Record<string, Partial<Page.State>>} */
-  const views = {
-    "view-bars": { view: "chart", chart: "bars" },
-    "view-lines": { view: "chart", chart: "lines" },
-    "view-table": { view: "table" },
-  };
-  for (const [id, part] of Object.entries(views)) {
-    byId(id).addEventListener("click", () => {
-      remember({ ...state, ...part });
-      render();
-    });
-  }
-  control("boxes", HTMLInputElement).addEventListener("change", () => {
-    remember({ ...state, boxes: control("boxes", HTMLInputElement).checked });
+/** @type {Record<string, Partial<Page.State>>} */
+const VIEWS = {
+  "view-bars": { view: "chart", chart: "bars" },
+  "view-lines": { view: "chart", chart: "lines" },
+  "view-table": { view: "table" },
+};
+for (const [id, part] of Object.entries(VIEWS)) {
+  byId(id).addEventListener("click", () => {
+    remember({ ...state, ...part });
     render();
-  });
-  window.addEventListener("popstate", () => {
-    state = parseWhole(location.search, history.state);
-    unread = unreadWords(location.search);
-    written = location.search.slice(1);
-    loader.load();
-  });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
-    frames.forget();
-    extras.forget();
-    if (!shown?.models.length) return;
-    render();
-    loader.load();
-  });
-  rove(byId("summary"), "button");
-  rove(byId("measures"), "button");
-  for (const id of ["legend", "chart-tools"]) rove(byId(id), ":scope > button, :scope > * > button, summary");
-  leadThere();
-  loader.load();
-  listen({
-    index: (version) => loader.tell(version),
-    status: showStrip,
-    away(error) {
-      if (!isAway || !error.status) away(error);
-    },
-    back() {
-      if (isAway) loader.reload();
-    },
   });
 }
-
-start();
+control("boxes", HTMLInputElement).addEventListener("change", () => {
+  remember({ ...state, boxes: control("boxes", HTMLInputElement).checked });
+  render();
+});
+window.addEventListener("popstate", () => {
+  state = parseWhole(location.search, history.state);
+  unread = unreadWords(location.search);
+  written = location.search.slice(1);
+  loader.load();
+});
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+  frames.forget();
+  extras.forget();
+  if (!shown?.models.length) return;
+  render();
+  loader.load();
+});
+rove(byId("summary"), "button");
+rove(byId("measures"), "button");
+for (const id of ["legend", "chart-tools"]) rove(byId(id), ":scope > button, :scope > * > button, summary");
+leadThere();
+loader.load();
+listen({
+  index: (version) => loader.tell(version),
+  status: showStrip,
+  away(error) {
+    if (!isAway || !error.status) away(error);
+  },
+  back() {
+    if (isAway) loader.reload();
+  },
+});

@@ -36,10 +36,8 @@ function buttons(noun, which) {
 
 /** @param {Api.DeadLetterCause} cause @param {(source: string) => string} nameOf */
 async function sectionOf({ cause, frames, reason, remedy }, nameOf) {
-  const { dead_letters: letters, dead_letters_left_out: left } = await get(
-    "dead-letters",
-    new URLSearchParams({ cause }),
-  );
+  const query = new URLSearchParams({ cause });
+  const { dead_letters: letters, dead_letters_left_out: left } = await get("dead-letters", query);
   const title = `${t("web.count_frames", { count: frames })}: ${reason}`;
   const cards = letters.map((letter) => {
     const which = { ids: [letter.id], ...(cause === "malformed" ? { cause } : {}) };
@@ -63,9 +61,8 @@ async function load() {
       get("status"),
     ]);
     const names = new Map(sources.map(({ source, name }) => [source, name]));
-    const sections = await Promise.all(
-      causes.map((cause) => sectionOf(cause, (source) => names.get(source) ?? source)),
-    );
+    const nameOf = (/** @type {string} */ source) => names.get(source) ?? source;
+    const sections = await Promise.all(causes.map((cause) => sectionOf(cause, nameOf)));
     const none = el("p.card", t("web.there_are_no_dead_letters_every"));
     byId("letters").replaceChildren(...(sections.length ? sections : [none]));
     byId("problem").hidden = true;

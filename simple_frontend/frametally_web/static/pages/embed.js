@@ -3,12 +3,11 @@
 import { showLegend, TimeChart } from "../js/chart/plot.js";
 import { ask, askSigned } from "../js/loading/loader.js";
 import { ApiError, forgetAnswers, isSigned } from "../js/shared/api.js";
-import { otherSide } from "../js/shared/compare.js";
+import { chartView } from "../js/shared/compare.js";
 import { byId, control, el } from "../js/shared/dom.js";
 import { duration, span, within } from "../js/shared/format.js";
 import { METRICS } from "../js/shared/metrics.js";
 import { colorsOf } from "../js/shared/palette.js";
-import { viewOf } from "../js/shared/series.js";
 import { answeredOf, formatWhole, parseState, unreadWords } from "../js/shared/state.js";
 import { useZone, zoneOf } from "../js/shared/time.js";
 import { t } from "../js/shared/texts.js";
@@ -65,10 +64,7 @@ function show({ labels, counts, other }) {
   const metric = METRICS[counts.metric];
   const all = labels.map(({ label }) => label);
   const colorOf = colorsOf(all, counts.labels.length ? counts.labels : all);
-  const view = counts.coverage.length ? viewOf(state, counts, metric, colorOf) : null;
-  if (view && other) {
-    view.other = otherSide(view, other.counts, other.comparison);
-  }
+  const view = chartView(state, { counts, other }, colorOf);
   byId("chart-title").textContent = metric.title;
   byId("chart-subtitle").textContent = view
     ? t("web.in_intervals_of_2", {

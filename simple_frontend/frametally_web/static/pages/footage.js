@@ -29,29 +29,27 @@ function changesCard(footage, sources) {
   const { source, name } = footage;
   const timezone = zoneInUse();
   /** @param {string} title @param {string} action @param {Form} form @param {string} [route] */
-  const ask =
-    (title, action, form, route = "footage") =>
-    () =>
-      askFirst({
-        title,
-        action,
-        route,
-        form: form.element,
-        wanted: () => form.read() && { source, timezone, ...form.read() },
-        changed: ({ what, state, changed }) => {
-          // The address of a source that was renamed is another one.
-          if (what === "rename" && state === "done" && changed && changed.source !== source)
-            window.history.replaceState(null, "", addressOf("/footage", changed.source));
-          load();
-        },
-      });
+  const ask = (title, action, form, route = "footage") =>
+    askFirst({
+      title,
+      action,
+      route,
+      form: form.element,
+      wanted: () => form.read() && { source, timezone, ...form.read() },
+      changed: ({ what, state, changed }) => {
+        // The address of a source that was renamed is another one.
+        if (what === "rename" && state === "done" && changed && changed.source !== source)
+          window.history.replaceState(null, "", addressOf("/footage", changed.source));
+        load();
+      },
+    });
   const others = sources.filter((one) => one.source !== source).map((one) => one.name);
   return el(
     "p.change-buttons.row",
-    el("button.button", { onclick: () => ask(t("web.correct_the_time", { name }), t("web.correct_the_time_2"), retimeForm(footage))() }, t("web.correct_the_time_3")),
-    el("button.button", { onclick: () => ask(t("web.time_zone_of", { name }), t("web.set_time_zone"), timezoneForm(footage), "timezones")() }, t("web.set_time_zone_2")),
-    el("button.button", { onclick: () => ask(t("web.rename", { name }), t("web.rename_2"), renameForm(footage, others))() }, t("web.rename_3")),
-    el("button.button", { onclick: () => ask(t("web.forget_footage", { name }), t("web.forget"), forgetForm(footage))() }, t("web.forget_footage_2")),
+    el("button.button", { onclick: () => ask(t("web.correct_the_time", { name }), t("web.correct_the_time_2"), retimeForm(footage)) }, t("web.correct_the_time_3")),
+    el("button.button", { onclick: () => ask(t("web.time_zone_of", { name }), t("web.set_time_zone"), timezoneForm(footage), "timezones") }, t("web.set_time_zone_2")),
+    el("button.button", { onclick: () => ask(t("web.rename", { name }), t("web.rename_2"), renameForm(footage, others)) }, t("web.rename_3")),
+    el("button.button", { onclick: () => ask(t("web.forget_footage", { name }), t("web.forget"), forgetForm(footage)) }, t("web.forget_footage_2")),
   ); // prettier-ignore
 }
 
@@ -116,10 +114,7 @@ async function showInterrupted() {
   const fault = el("p.notice.error", { role: "alert", hidden: true });
   const finish = el("button.button", t("web.finish"));
   finish.addEventListener("click", async () => {
-    const begun = await press(finish, fault, async () => {
-      await send("POST", "changes/finish", {});
-    });
-    if (begun) await follow(area, load);
+    if (await press(finish, fault, () => send("POST", "changes/finish", {}))) await follow(area, load);
   });
   area.replaceChildren(
     el("p", t("web.interrupted_nothing_is_lost_finish_it", { unfinished: unfinished.join(", ") })),

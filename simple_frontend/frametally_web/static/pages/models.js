@@ -2,13 +2,14 @@
 
 import { askFirst, follow } from "../js/changes/dialog.js";
 import { get, send } from "../js/shared/api.js";
-import { byId, el, field, withCode } from "../js/shared/dom.js";
+import { byId, el, field, fillSelect, withCode } from "../js/shared/dom.js";
 import { difference, number, percent } from "../js/shared/format.js";
+import { METRICS } from "../js/shared/metrics.js";
 import { parseState } from "../js/shared/state.js";
 import { headingsOf, numberCell, rowOf, scrollable, tableOf } from "../js/shared/tables.js";
 import { useZone, zoneInUse, zoneOf } from "../js/shared/time.js";
 import { askForStrip } from "../js/status/live.js";
-import { showProblem, wordsOf } from "../js/status/notices.js";
+import { press, showProblem, wordsOf } from "../js/status/notices.js";
 import { t } from "../js/shared/texts.js";
 
 /** As the server has it of a model that can be downloaded. */
@@ -29,16 +30,11 @@ function costCell({ cpu_ms: ms, why_no_speed: why, megabytes }) {
 /** @param {Api.ModelCost} model */
 function rowOfModel(model) {
   const { name, model: network, input, ap, licence, of_present: part, in_use: isUsed } = model;
+  const title = `${t("web.count_the_last_week_again")}: ${nameOf(name)}`;
+  const begin = { "aria-label": title, onclick: () => countWith(name, title) };
   const action = isUsed
     ? el("strong", t("web.in_use"))
-    : el(
-        "button.button",
-        {
-          onclick: () => countWith(name),
-          "aria-label": `${t("web.count_the_last_week_again")}: ${nameOf(name)}`,
-        },
-        t("web.count_the_last_week_again"),
-      );
+    : el("button.button", begin, t("web.count_the_last_week_again"));
   return rowOf(
     nameOf(name),
     el("td", model.cpu_ms === null && model.why_no_speed !== NOT_HERE ? null : action),
@@ -70,17 +66,16 @@ function presetsTable(models) {
   ];
 }
 
-/** @param {string} name */
-function countWith(name) {
+/** @param {string} name @param {string} title */
+const countWith = (name, title) =>
   askFirst({
-    title: `${t("web.count_the_last_week_again")}: ${nameOf(name)}`,
+    title,
     action: t("web.count"),
     route: "presets",
     wanted: () => ({ name }),
     changed: load,
     lastOf,
   });
-}
 
 /** @param {string[]} counted  IDs of models with counts @param {Api.ModelCost[]} models */
 function showPair(counted, models) {
@@ -91,10 +86,13 @@ function showPair(counted, models) {
   };
   if (counted.length < 2)
     return byId("compared").replaceChildren(el("p.muted", t("web.count_with_a_preset_first")));
+  const show = () => compare(selects.map(({ value }) => value));
   const selects = [0, 1].map((place) => {
-    const select = el("select", { onchange: () => compare(selects.map(({ value }) => value)) });
-    select.append(
-      ...counted.map((id) => el("option", { value: id, selected: id === counted[place] }, nameOfId(id))),
+    const select = el("select", { onchange: show });
+    fillSelect(
+      select,
+      counted.map((id) => [id, nameOfId(id)]),
+      counted[place],
     );
     return select;
   });
@@ -102,54 +100,42 @@ function showPair(counted, models) {
     field(t("web.first_model"), selects[0]),
     field(t("web.second_model"), selects[1]),
   );
-  return compare(selects.map(({ value }) => value));
+  return show();
 }
 
 /** @param {string[]} pair */
 async function compare([first, second]) {
-  const fault = byId("pair-fault");
-  fault.hidden = true;
   const query = { model: first, compare: `model:${second}`, metric: "detections", timezone: zoneInUse() };
-  try {
+  const isThere = await press([], byId("pair-fault"), async () => {
     const answer = await get("differences", new URLSearchParams(query));
     byId("compared").replaceChildren(...countsOf(answer, first, second));
     const detail = { first, second, slot: byId("better-here") };
     document.dispatchEvent(new CustomEvent("frametally:models", { detail }));
-  } catch (error) {
-    byId("compared").replaceChildren();
-    byId("better-here").replaceChildren();
-    fault.textContent = wordsOf(error);
-    fault.hidden = false;
-  }
+  });
+  if (!isThere) for (const id of ["compared", "better-here"]) byId(id).replaceChildren();
 }
 
 /** @param {Api.Differences} answer @param {string} first @param {string} second */
 function countsOf({ labels, total, frames }, first, second) {
-  const row = (/** @type {string} */ name, /** @type {Api.LabelDifference} */ one) =>
+  const { format } = METRICS.detections;
+  /** @param {string} name @param {Api.LabelDifference} one */
+  const row = (name, { value, other_value: other, difference: by }) =>
     rowOf(
       name,
-      numberCell(one.value === null ? "–" : number(one.value)),
-      numberCell(one.other_value === null ? "–" : number(one.other_value)),
-      numberCell(one.difference === null ? "–" : difference(-one.difference)),
+      ...[format(value), format(other), by === null ? "–" : difference(-by)].map((one) => numberCell(one)),
     );
   const headings = headingsOf(
     [t("web.label"), t("web.first_model"), t("web.second_model"), t("web.difference")],
     (position) => position > 0,
   );
   const rows = labels.map((one) => row(one.label ?? "", one));
-  const table = tableOf({
-    caption: t("web.compare_two_counts"),
-    headings,
-    rows,
-    total: row(t("web.all_labels"), total),
-  });
+  const caption = t("web.compare_two_counts");
+  const table = tableOf({ caption, headings, rows, total: row(t("web.all_labels"), total) });
   const query = new URLSearchParams({ model: first, compare: `model:${second}` });
+  const said = { frames: t("web.count_frames", { count: frames }) };
   return [
-    el(
-      "p.muted",
-      t("web.detections_in_frames_of_both", { frames: t("web.count_frames", { count: frames }) }),
-    ),
-    scrollable(t("web.compare_two_counts"), table),
+    el("p.muted", t("web.detections_in_frames_of_both", said)),
+    scrollable(caption, table),
     el("p", el("a", { href: `/?${query}` }, t("web.show_the_difference_in_the_chart"))),
   ];
 }

@@ -28,11 +28,7 @@ const lastChange = async () => (await get("changes")).last;
 export async function askFirst({ title, action, route, form, wanted, changed, lastOf }) {
   const fault = el("p.notice.error", { role: "alert", hidden: true });
   const shown = el("div.stack.change-shown", { "aria-live": "polite" });
-  const look = el(
-    "button.button.primary",
-    { type: "submit", hidden: !form },
-    t("web.show_what_would_change"),
-  );
+  const look = el("button.button.primary", { hidden: !form }, t("web.show_what_would_change"));
   const go = el("button.button.primary", { hidden: true }, action);
   const back = el("button.button", { hidden: true }, t("web.back"));
   const close = el("button.button", { onclick: () => dialog.close() }, t("web.cancel"));
@@ -64,17 +60,13 @@ export async function askFirst({ title, action, route, form, wanted, changed, la
     if (!sent) return;
     shown.replaceChildren(el("p.muted", t("web.looking")));
     const isPlanned = await press([look, go], fault, async () => {
-      try {
-        const found = /** @type {Api.ChangePlan} */ (await send("POST", `${route}/plan`, sent));
-        step(false);
-        shown.replaceChildren(...planOf(found));
-        go.hidden = !found.frames;
-      } catch (error) {
-        shown.replaceChildren();
-        throw error;
-      }
+      const found = /** @type {Api.ChangePlan} */ (await send("POST", `${route}/plan`, sent));
+      step(false);
+      shown.replaceChildren(...planOf(found));
+      go.hidden = !found.frames;
     });
     if (isPlanned) (go.hidden ? close : go).focus();
+    else shown.replaceChildren();
   };
   look.addEventListener("click", plan);
   form?.addEventListener("submit", (event) => {
@@ -87,10 +79,7 @@ export async function askFirst({ title, action, route, form, wanted, changed, la
     look.focus();
   });
   go.addEventListener("click", async () => {
-    const begun = await press(go, fault, async () => {
-      await send("POST", `${route}/changes`, sent);
-    });
-    if (!begun) return;
+    if (!(await press(go, fault, () => send("POST", `${route}/changes`, sent)))) return;
     go.hidden = back.hidden = true;
     close.textContent = t("web.close");
     close.focus();

@@ -15,10 +15,9 @@ const ABOVE_PX = 7;
 
 /** @typedef {import("./layout.js").Layout} Layout */
 
-/** @param {CanvasRenderingContext2D} ctx @param {Page.View} view @param {Layout} layout */
-function drawBackdrop(ctx, view, layout) {
-  const pen = new Pen(ctx, layout);
-  for (const span of view.outside) pen.fill(span, "outside");
+/** @param {Pen} pen @param {Page.View} view */
+function drawBackdrop(pen, view) {
+  for (const span of view.outside) pen.fill(span, themeColor("outside"));
   for (const gap of view.gaps) pen.hatch(gap, "gap", "gap-line", t("web.no_footage"));
   for (const span of view.notAnalysed)
     pen.hatch(span, "unanalysed", "unanalysed-line", t("web.filmed_not_analysed"));
@@ -33,14 +32,8 @@ function drawBackdrop(ctx, view, layout) {
   for (const gap of view.other?.gaps ?? []) pen.above(gap);
 }
 
-/**
- * Over the bars: where the range cuts one, what lies beyond is veiled.
- * @param {CanvasRenderingContext2D} ctx
- * @param {Page.View} view
- * @param {Layout} layout
- */
-function drawCuts(ctx, { cut, range: [from, to] }, layout) {
-  const pen = new Pen(ctx, layout);
+/** Over the bars that the range cuts, what lies beyond is veiled. @param {Pen} pen @param {Page.View} view */
+function drawCuts(pen, { cut, range: [from, to] }) {
   for (const [start, end] of cut) {
     if (start < from) pen.veil([start, from]);
     if (end > to) pen.veil([to, end]);
@@ -74,13 +67,11 @@ class Pen {
   hatch(span, ground, line, text, height = this.height, top = this.area.top) {
     const [left, width] = this.#across(span);
     const { ctx } = this;
-    ctx.save();
-    ctx.fillStyle = themeColor(ground);
-    ctx.fillRect(left, top, width, height);
-    ctx.fillStyle = hatching(ctx, themeColor(line));
-    ctx.fillRect(left, top, width, height);
+    for (const style of [themeColor(ground), hatching(ctx, themeColor(line))]) {
+      ctx.fillStyle = style;
+      ctx.fillRect(left, top, width, height);
+    }
     if (text && width >= LEAST_TEXT_PX) this.#write(text, left + width / 2, top + height / 2, width);
-    ctx.restore();
   }
 
   /** A strip above the bars, in the colour of the other side's line. @param {Page.Span} span */
@@ -93,7 +84,6 @@ class Pen {
   tear(span) {
     const [left, width] = this.#across(span);
     const { ctx, area } = this;
-    ctx.save();
     ctx.strokeStyle = themeColor("ink");
     ctx.lineWidth = 1.5;
     ctx.beginPath();
@@ -102,53 +92,41 @@ class Pen {
       ctx.lineTo(left + width / 2 + by + 3, area.bottom - 7);
     }
     ctx.stroke();
-    ctx.restore();
   }
 
-  /** @param {Page.Span} span @param {string} color */
-  fill(span, color) {
+  /** @param {Page.Span} span @param {string|CanvasPattern} style */
+  fill(span, style) {
     const [left, width] = this.#across(span);
-    this.ctx.fillStyle = themeColor(color);
+    this.ctx.fillStyle = style;
     this.ctx.fillRect(left, this.area.top, width, this.height);
   }
 
   /** @param {Page.Span} span */
   veil(span) {
     const { ctx } = this;
-    ctx.save();
     ctx.globalAlpha = 0.6;
-    this.fill(span, "surface");
-    ctx.restore();
-    const [left, width] = this.#across(span);
-    ctx.save();
-    ctx.fillStyle = hatching(ctx, themeColor("muted"));
+    this.fill(span, themeColor("surface"));
     ctx.globalAlpha = 0.35;
-    ctx.fillRect(left, this.area.top, width, this.height);
-    ctx.restore();
+    this.fill(span, hatching(ctx, themeColor("muted")));
+    ctx.globalAlpha = 1;
   }
 
   /** @param {Page.Span} span */
   frame(span) {
     const [left, width] = this.#across(span);
     const { ctx, area, height } = this;
-    ctx.save();
-    ctx.fillStyle = themeColor("chosen");
-    ctx.fillRect(left, area.top, width, height);
+    this.fill(span, themeColor("chosen"));
     ctx.strokeStyle = themeColor("accent");
     ctx.lineWidth = 2;
     ctx.strokeRect(left, area.top, width, height);
-    ctx.restore();
   }
 
   /** A band along the axis, or along the top. @param {Page.Span} span @param {"bottom" | "top"} edge */
   mark(span, edge) {
-    if (this.x(span[1]) < this.area.left) return;
-    if (this.x(span[0]) > this.area.right) return;
+    if (this.x(span[1]) < this.area.left || this.x(span[0]) > this.area.right) return;
     const [left, width] = this.#across(span);
-    this.ctx.save();
     this.ctx.fillStyle = themeColor("warning-line");
     this.ctx.fillRect(left, this.area[edge], width, MARK_PX);
-    this.ctx.restore();
   }
 
   /** Write in the middle, if there is room. @param {string} text @param {number} x @param {number} y @param {number} room  pixels */
@@ -224,15 +202,15 @@ export function draw(pen, view, layout) {
   pen.beginPath();
   pen.rect(area.left, 0, area.right - area.left, area.bottom + MARK_PX);
   pen.clip();
-  drawBackdrop(pen, view, layout);
+  const marks = new Pen(pen, layout);
+  drawBackdrop(marks, view);
   const drawn = drawnOf(view);
   const bars = view.kind === "bars" ? drawn.filter((one) => !one.dashed) : [];
   drawBars(pen, view, layout, bars);
-  drawCuts(pen, view, layout);
+  drawCuts(marks, view);
   for (const one of drawn.filter((each) => !bars.includes(each))) drawLine(pen, layout, one);
   pen.restore();
-  const axis = new Pen(pen, layout);
-  for (const gap of layout.breaks) axis.tear(gap);
+  for (const gap of layout.breaks) marks.tear(gap);
 }
 
 /** @param {CanvasRenderingContext2D} pen @param {Layout} layout */

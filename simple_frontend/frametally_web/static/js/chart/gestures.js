@@ -37,10 +37,7 @@ export class Zooms {
     this.shown = [counts.from_ms ?? this.all[0], counts.to_ms ?? this.all[1]];
   }
 
-  /**
-   * @param {number} from  ms
-   * @param {number} to
-   */
+  /** @param {number} from  ms @param {number} to */
   into(from, to) {
     const into = { from, to, interval: null };
     this.steps.push({ into, before: this.here });
@@ -52,10 +49,7 @@ export class Zooms {
     const { from, to } = this.here;
     if (from === null && to === null) return;
     const last = this.steps.pop();
-    if (last && last.into.from === from && last.into.to === to) {
-      this.onChange(last.before);
-      return;
-    }
+    if (last && last.into.from === from && last.into.to === to) return this.onChange(last.before);
     this.steps = [];
     this.onChange(widened(this.shown, this.all));
   }
@@ -157,8 +151,7 @@ export class ChartGestures {
 
   #leave() {
     this.on.look?.(null);
-    if (this.cursor === null) this.chart.tooltip.hide();
-    else this.#point(this.cursor);
+    this.refresh();
   }
 
   /** @param {PointerEvent} event */
@@ -196,11 +189,9 @@ export class ChartGestures {
 
   /** @param {MouseEvent} event */
   #click(event) {
-    if (this.dragged) {
-      this.dragged = false;
-      return;
-    }
-    if (event.detail > 1) return; // the first of a double click has done it
+    const { dragged } = this;
+    this.dragged = false;
+    if (dragged || event.detail > 1) return; // the first of a double click has done it
     const isFinger = event instanceof PointerEvent && event.pointerType === "touch";
     const row = this.chart.rowAt(event.offsetX, isFinger ? FINGER_PX : 0);
     const hole = this.chart.holeAt(event.offsetX);
@@ -235,9 +226,9 @@ export class ChartGestures {
       this.#unmark();
       this.#point(stops[Math.min(Math.max(targets[event.key], 0), stops.length - 1)]?.start ?? null);
     } else if (isOn && this.marked) {
-      const [from, to] = [...this.marked].sort((a, b) => a - b);
+      const { marked } = this;
       this.#unmark();
-      this.on.zoom(from, to);
+      this.on.zoom(Math.min(...marked), Math.max(...marked));
     } else if (isOn && here >= 0) {
       this.#open(stops[here].row, stops[here].hole);
     } else if (event.key === "Escape") {

@@ -13,21 +13,20 @@ import {
   ofSource,
   rowsOf,
   shareWords,
+  spanOf,
   spansOf,
 } from "../shared/series.js";
 import { outsideOf, together } from "../shared/spans.js";
 import { zoneOf } from "../shared/time.js";
 import { breaksOf, foldOf } from "./fold.js";
 import { searchOf } from "./lanes_search.js";
-import { describeHole } from "./tooltip.js";
+import { describeHole, holesOf } from "./tooltip.js";
 import { t } from "../shared/texts.js";
 
 /** Of more sources than this one is asked to choose. */
 const SOURCES_AT_ONCE = 3;
 // Of a picture, at most: see lanes.css.
 const SIZES = "240px";
-
-/** @typedef {{source: string, name: string}} Named */
 
 export class GapPanel {
   constructor() {
@@ -46,12 +45,12 @@ export class GapPanel {
 
   /**
    * @param {import("./tooltip.js").Hole} hole
-   * @param {Named[]} sources  that have it
+   * @param {string[]} sources  that have it
    * @param {Page.State} state
    * @param {number|null} base  the interval that the chart's bars were read from, seconds
-   * @param {Page.ColorOf} colorOf
+   * @param {Page.Looks} looks
    */
-  async show(hole, sources, state, base, colorOf) {
+  async show(hole, sources, state, base, { colorOf, nameOf }) {
     this.asking?.abort();
     const mine = (this.asking = new AbortController());
     const { activeElement } = document;
@@ -65,7 +64,7 @@ export class GapPanel {
     this.area.replaceChildren(
       el("div.gap-head", el("h3", `${kind}, ${span(...hole.span)}`), close),
       body,
-      ...(left ? [el("p.muted.small", t("web.and_more_sources_click_their_lanes", { count: left }))] : []),
+      left ? el("p.muted.small", t("web.and_more_sources_click_their_lanes", { count: left })) : "",
     );
     this.area.hidden = false;
     this.area.focus();
@@ -73,7 +72,7 @@ export class GapPanel {
     if (mine.signal.aborted) return;
     body.setAttribute("aria-busy", "false");
     body.replaceChildren(
-      ...some.map((one, position) => sourceElement(one, answers[position], hole, colorOf)),
+      ...some.map((one, position) => sourceElement(nameOf(one), answers[position], hole, colorOf)),
     );
   }
 
@@ -94,14 +93,14 @@ export class GapPanel {
 }
 
 /**
- * @param {Named} one
+ * @param {string} source
  * @param {number} at  ms
  * @param {Page.State} state
  * @param {number|null} base
  * @param {AbortSignal} signal
  * @returns {Promise<Api.FootageGap|string>} or why there is no answer
  */
-async function ask({ source }, at, state, base, signal) {
+async function ask(source, at, state, base, signal) {
   const query = new URLSearchParams({ source, at: String(at), timezone: zoneOf(state) });
   if (state.model) query.set("model", state.model);
   if (state.zone) query.set("zone", state.zone);
@@ -116,12 +115,12 @@ async function ask({ source }, at, state, base, signal) {
 }
 
 /**
- * @param {Named} one
+ * @param {string} name
  * @param {Api.FootageGap|string} answer
  * @param {import("./tooltip.js").Hole} hole
  * @param {Page.ColorOf} colorOf
  */
-function sourceElement({ name }, answer, hole, colorOf) {
+function sourceElement(name, answer, hole, colorOf) {
   const title = el("h4", name);
   if (typeof answer === "string")
     return el("section", title, el("p.muted", t("web.the_reason_cannot_be_shown", { answer })));
@@ -144,9 +143,8 @@ function sourceElement({ name }, answer, hole, colorOf) {
 function frameElement(what, frame, colorOf) {
   const words = frame ? `${what}: ${moment(frame.captured_at_ms)}` : t("web.none", { what });
   const caption = el("figcaption.muted.small", words);
-  return frame
-    ? el("figure", framePicture(frame, colorOf, { alt: words, lazy: true, sizes: SIZES }), caption)
-    : el("figure", caption);
+  const picture = frame && framePicture(frame, colorOf, { alt: words, lazy: true, sizes: SIZES });
+  return el("figure", picture, caption);
 }
 
 const AT_ONCE = 8;
@@ -166,6 +164,7 @@ const WORDS = {
   beyond: t("web.before_or_after_its_footage"),
   outside: t("web.outside_the_hours_asked_for"),
 };
+const STATES = /** @type {State[]} */ (Object.keys(WORDS));
 
 /**
  * @typedef {Object} Lane
@@ -192,14 +191,13 @@ export function lanesOf(apart, state, [from, to]) {
     const unanalysed = notAnalysedOf(own);
     const nothing = nothingOf(own);
     const part = rows.filter(isPartial);
-    const joined = (/** @type {Page.Row[]} */ some) =>
-      together(some.map((row) => /** @type {Page.Span} */ ([row.start, row.end])));
+    const joined = (/** @type {Page.Row[]} */ some) => together(some.map(spanOf));
     const known = [...joined(rows), ...unanalysed, ...spansOf(nothing)];
     const gap = gapsOf(rows, [...unanalysed, ...spansOf(nothing), ...outside], asked[0], asked[1]);
     const first = Math.min(...known.map(([start]) => start));
     const last = Math.max(...known.map(([, end]) => end));
     const isBeyond = (/** @type {Page.Span} */ [start, end]) => end <= first || start >= last;
-    const [filmed] = own.filmed;
+    const [{ part: filmed, asked_s: askedS } = { part: null, asked_s: 0 }] = own.filmed;
     return {
       source,
       spans: {
@@ -213,10 +211,7 @@ export function lanesOf(apart, state, [from, to]) {
       },
       nothing,
       // Of single pictures, and of what older versions counted, nobody knows how much was filmed.
-      share:
-        !filmed || filmed.part === null
-          ? ""
-          : shareWords({ part: filmed.part, askedS: filmed.asked_s, sources: 1 }),
+      share: filmed === null ? "" : shareWords({ part: filmed, askedS, sources: 1 }),
     };
   });
 }
@@ -243,21 +238,13 @@ export function showLanes(area, lanes, view, nameOf, on) {
     .sort((a, b) => a.name.localeCompare(b.name));
   const isAll = area.dataset.all === "true";
   const some = isAll ? named : named.slice(0, AT_ONCE);
-  const states = /** @type {State[]} */ (Object.keys(WORDS)).filter((one) =>
-    named.some(({ spans }) => spans[one].length),
-  );
+  const states = STATES.filter((one) => named.some(({ spans }) => spans[one].length));
   const left = named.length - some.length;
-  const more = el(
-    "button.button.lanes-more",
-    {
-      onclick: () => {
-        area.dataset.all = "true";
-        showLanes(area, lanes, view, nameOf, on);
-        area.querySelectorAll("button")[AT_ONCE]?.focus();
-      },
-    },
-    t("web.more", { left: number(left) }),
-  );
+  const showAll = () => {
+    area.dataset.all = "true";
+    showLanes(area, lanes, view, nameOf, on);
+    area.querySelectorAll("button")[AT_ONCE]?.focus();
+  };
   const items = some.map((lane) => el("li", laneElement(lane, view, on)));
   const wasSearching = document.activeElement?.matches(".lanes-search");
   area.replaceChildren(
@@ -265,30 +252,23 @@ export function showLanes(area, lanes, view, nameOf, on) {
       "p.lanes-key.muted.small.row",
       el("span", named.length === 1 ? t("web.footage") : t("web.footage_of_each_source")),
       ...states.map((one) =>
-        el("span.lane-key", el("span", { class: `lane-swatch ${one}`, "aria-hidden": "true" }), WORDS[one]),
+        el("span.lane-key", el(`span.lane-swatch.${one}`, { "aria-hidden": "true" }), WORDS[one]),
       ),
     ),
     ...searchOf(area, some, items),
     el("ul", ...items),
-    ...(left ? [more] : []),
+    left ? el("button.button.lanes-more", { onclick: showAll }, t("web.more", { left: number(left) })) : "",
   );
   if (wasSearching) area.querySelector("input")?.focus();
 }
 
-/**
- * @param {Lane & {name: string}} lane
- * @param {Page.View} view
- * @param {Parameters<typeof showLanes>[4]} on
- */
+/** @param {Lane & {name: string}} lane @param {Page.View} view @param {Parameters<typeof showLanes>[4]} on */
 function laneElement({ source, name, spans, nothing, share }, view, on) {
   const range = /** @type {Page.Span} */ ([view.from, view.to]);
   const fold = foldOf(range, spans.outside, breaksOf(view));
-  const holes = [
-    ...[...spans.gap, ...spans.beyond].map((one) => ({ span: one, kind: t("web.no_footage") })),
-    ...spans.unanalysed.map((one) => ({ span: one, kind: t("web.filmed_not_analysed") })),
-    ...nothing,
-  ];
-  const longest = [...holes].sort((a, b) => b.span[1] - b.span[0] - (a.span[1] - a.span[0]))[0];
+  const holes = holesOf({ gaps: [...spans.gap, ...spans.beyond], notAnalysed: spans.unanalysed, nothing });
+  const lengthOf = (/** @type {import("./tooltip.js").Hole} */ hole) => hole.span[1] - hole.span[0];
+  const [longest] = [...holes].sort((a, b) => lengthOf(b) - lengthOf(a));
   const spoken = longest
     ? t("web.with_the_longest_enter_says_why", {
         length: t("web.count_holes", { count: holes.length }),
@@ -314,9 +294,7 @@ function laneElement({ source, name, spans, nothing, share }, view, on) {
     holes.find(({ span: [start, end] }) => start <= ms && ms < end);
   lane.addEventListener("mousemove", (event) => {
     const ms = momentAt(event);
-    const state = /** @type {State[]} */ (Object.keys(WORDS)).findLast((one) =>
-      spans[one].some(([start, end]) => start <= ms && ms < end),
-    );
+    const state = STATES.findLast((one) => spans[one].some(([start, end]) => start <= ms && ms < end));
     const hole = holeAt(ms);
     lane.title = hole
       ? t("web.click_for_the_reason", { span: span(...hole.span), kind: hole.kind })
@@ -328,18 +306,17 @@ function laneElement({ source, name, spans, nothing, share }, view, on) {
     const ms = momentAt(event);
     const byHand = event.detail > 0;
     const hole = byHand ? holeAt(ms) : chosen;
-    if (hole) on.hole(source, { ...hole, at: byHand ? ms : hole.span[0] });
+    if (hole) on.hole(source, { ...hole, at: byHand ? ms : hole.at });
     else if (byHand) on.moment(ms);
   });
-  const inOrder = [...holes].sort((a, b) => a.span[0] - b.span[0]);
   const mark = svg("rect", { class: "chosen", y: 0, height: HEIGHT });
   lane.addEventListener("keydown", (event) => {
     const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (!by || !longest) return;
     event.preventDefault();
     // The first key shows the hole that is chosen already.
-    const to = inOrder.indexOf(chosen) + (mark.isConnected ? by : 0);
-    chosen = inOrder[Math.min(Math.max(to, 0), inOrder.length - 1)];
+    const to = holes.indexOf(chosen) + (mark.isConnected ? by : 0);
+    chosen = holes[Math.min(Math.max(to, 0), holes.length - 1)];
     const { left, width } = placeOf(chosen.span, range, fold);
     mark.setAttribute("x", String(left));
     mark.setAttribute("width", String(width));
@@ -366,22 +343,16 @@ function placeOf([start, end], [from, to], fold) {
   return { left: x(start), width: Math.max(x(end) - x(start), LEAST) };
 }
 
+/** What lies on top of each other, from below. @type {State[]} */
+const LAYERS = ["outside", "filmed", "part", "unanalysed", "nothing", "gap", "beyond"];
+
 /**
  * @param {Record<State, Page.Span[]>} spans
  * @param {Page.Span} range
  * @param {import("./fold.js").Fold} fold
  */
 function drawing(spans, range, fold) {
-  const kinds = /** @type {State[]} */ ([
-    "outside",
-    "filmed",
-    "part",
-    "unanalysed",
-    "nothing",
-    "gap",
-    "beyond",
-  ]);
-  const rects = kinds.flatMap((kind) =>
+  const rects = LAYERS.flatMap((kind) =>
     spans[kind].map((one) => {
       const { left, width } = placeOf(one, range, fold);
       const y = kind === "part" ? HEIGHT / 2 : 0;

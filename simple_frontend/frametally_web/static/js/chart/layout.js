@@ -11,32 +11,18 @@ import { intervalIn } from "../shared/checked.js";
 const LEAST_PX = 86;
 
 /** @typedef {Exclude<import("../shared/time.js").Unit, "week">} TickUnit */
-/** @type {[count: number, unit: TickUnit, seconds: number][]} */
-const STEPS = [
-  [1, "second", 1],
-  [5, "second", 5],
-  [15, "second", 15],
-  [30, "second", 30],
-  [1, "minute", 60],
-  [5, "minute", 300],
-  [15, "minute", 900],
-  [30, "minute", 1800],
-  [1, "hour", 3600],
-  [2, "hour", 7200],
-  [3, "hour", 10_800],
-  [6, "hour", 21_600],
-  [12, "hour", 43_200],
-  [1, "day", 86_400],
-  [2, "day", 172_800],
-  [7, "day", 604_800],
-  [14, "day", 1_209_600],
-  [1, "month", 2_629_800],
-  [3, "month", 7_889_400],
-  [6, "month", 15_778_800],
-  [1, "year", 31_557_600],
-  [5, "year", 157_788_000],
-  [20, "year", 631_152_000],
+/** How many of a unit lie between two ticks. @type {[unit: TickUnit, seconds: number, counts: number[]][]} */
+const UNITS = [
+  ["second", 1, [1, 5, 15, 30]],
+  ["minute", 60, [1, 5, 15, 30]],
+  ["hour", 3600, [1, 2, 3, 6, 12]],
+  ["day", 86_400, [1, 2, 7, 14]],
+  ["month", 2_629_800, [1, 3, 6]],
+  ["year", 31_557_600, [1, 5, 20]],
 ];
+const STEPS = UNITS.flatMap(([unit, length, counts]) =>
+  counts.map((count) => ({ count, unit, seconds: count * length })),
+);
 
 /**
  * @typedef {Object} Ticks
@@ -54,9 +40,9 @@ const STEPS = [
  */
 export function ticksFor(from, to, widthPx, interval, length = to - from) {
   const most = Math.max(2, Math.floor(widthPx / LEAST_PX));
-  const finest = STEPS.findLast(([, , seconds]) => seconds <= interval)?.[2] ?? 1;
-  const [count, unit] =
-    STEPS.find(([, , seconds]) => seconds >= finest && length / 1000 / seconds <= most) ??
+  const finest = STEPS.findLast(({ seconds }) => seconds <= interval)?.seconds ?? 1;
+  const { count, unit } =
+    STEPS.find(({ seconds }) => seconds >= finest && length / 1000 / seconds <= most) ??
     STEPS[STEPS.length - 1];
   /** @type {number[]} */
   const values = [];

@@ -50,15 +50,10 @@ export function chartPicture(view, counts) {
     view.gaps.length && t("web.no_footage"),
     view.notAnalysed.length && t("web.filmed_not_analysed"),
     ...new Set(view.nothing.map((one) => one.kind)),
-  ];
-  const hatched = without.some(Boolean)
-    ? t("web.hatched", { without: without.filter(Boolean).join("; ") })
-    : "";
-  const rests = t("web.frames_analysed_by_made_with_frametally", {
-    count: counts.frames,
-    model: counts.model,
-    hatched,
-  });
+  ].filter(Boolean);
+  const hatched = without.length ? t("web.hatched", { without: without.join("; ") }) : "";
+  const { frames: count, model } = counts;
+  const rests = t("web.frames_analysed_by_made_with_frametally", { count, model, hatched });
   write(rests, top + chart.clientHeight + LINE);
   checked.forEach(({ text }, line) => write(`${text}.`, top + chart.clientHeight + (line + 2) * LINE));
   return new Promise((resolve, reject) =>

@@ -16,20 +16,8 @@ import { t } from "../shared/texts.js";
  * @param {(labels: string[]) => void} onLabels  [] for all
  */
 export function showLegend(area, view, chosen, onLabels) {
-  const {
-    series,
-    metric,
-    gaps,
-    notAnalysed,
-    nothing,
-    unmeasured,
-    measuredInPart,
-    partial,
-    fileTimes,
-    overlaps,
-    other,
-  } = view;
-  const keys = series.map((one) => {
+  const { metric, other } = view;
+  const keys = view.series.map((one) => {
     const content = [
       swatch(one.color),
       el("span.name", one.name),
@@ -47,29 +35,26 @@ export function showLegend(area, view, chosen, onLabels) {
       ...content,
     );
   });
-  /** @param {string} kind @param {string} name @param {string} title */
-  const mark = (kind, name, title) =>
-    el(
-      "span.key",
-      { title },
-      el("span", { class: `swatch ${kind}`, "aria-hidden": "true" }),
-      el("span.name", name),
-    );
+  /** @param {unknown} isShown @param {string} kind @param {string} name @param {string} title */
+  const mark = (isShown, kind, name, title) =>
+    isShown
+      ? el("span.key", { title }, el(`span.swatch.${kind}`, { "aria-hidden": "true" }), el("span.name", name))
+      : "";
   const inRange = (/** @type {Page.Span[]} */ spans) =>
     spans.some(([from, to]) => from < view.to && to > view.from);
   area.replaceChildren(
     ...keys,
-    ...(hasIntervals(view) ? [mark("whisker", t("web.interval_3"), t("web.people_checked_frames_of_this_bar"))] : []),
-    ...(other ? [mark("other", other.name, t("web.all_labels_together_for_comparison"))] : []),
-    ...(other?.gaps.length ? [mark("other-gap", t("web.no_footage_2", { name: other.name }), t("web.nothing_was_filmed_there_on_the"))] : []),
-    ...(gaps.length ? [mark("gap", t("web.no_footage"), t("web.nothing_was_filmed_there_not_the"))] : []),
-    ...(notAnalysed.length ? [mark("unanalysed", t("web.filmed_not_analysed"), t("web.there_is_footage_but_it_is"))] : []),
-    ...[...new Set(nothing.map((one) => one.kind))].map((kind) => mark("nothing", kind, t("web.left_out_of_all_numbers"))),
-    ...(partial.length ? [mark("partial", t("web.filmed_in_part"), t("web.there_was_footage_for_a_part"))] : []),
-    ...(unmeasured.length ? [mark("unmeasured", t("web.not_measured"), t("web.there_is_footage_but_objects_were"))] : []),
-    ...(measuredInPart.length ? [mark("in-part", t("web.measured_in_part"), t("web.objects_were_followed_in_some_of"))] : []),
-    ...(inRange(fileTimes) ? [mark("file-time", t("web.time_guessed"), t("web.no_camera_wrote_these_times_they"))] : []),
-    ...(inRange(overlaps) ? [mark("overlap", t("web.media_overlap"), t("web.one_of_them_is_counted_there"))] : []),
+    mark(hasIntervals(view), "whisker", t("web.interval_3"), t("web.people_checked_frames_of_this_bar")),
+    mark(other, "other", other?.name ?? "", t("web.all_labels_together_for_comparison")),
+    mark(other?.gaps.length, "other-gap", t("web.no_footage_2", { name: other?.name }), t("web.nothing_was_filmed_there_on_the")),
+    mark(view.gaps.length, "gap", t("web.no_footage"), t("web.nothing_was_filmed_there_not_the")),
+    mark(view.notAnalysed.length, "unanalysed", t("web.filmed_not_analysed"), t("web.there_is_footage_but_it_is")),
+    ...[...new Set(view.nothing.map((one) => one.kind))].map((kind) => mark(true, "nothing", kind, t("web.left_out_of_all_numbers"))),
+    mark(view.partial.length, "partial", t("web.filmed_in_part"), t("web.there_was_footage_for_a_part")),
+    mark(view.unmeasured.length, "unmeasured", t("web.not_measured"), t("web.there_is_footage_but_objects_were")),
+    mark(view.measuredInPart.length, "in-part", t("web.measured_in_part"), t("web.objects_were_followed_in_some_of")),
+    mark(inRange(view.fileTimes), "file-time", t("web.time_guessed"), t("web.no_camera_wrote_these_times_they")),
+    mark(inRange(view.overlaps), "overlap", t("web.media_overlap"), t("web.one_of_them_is_counted_there")),
   ); // prettier-ignore
 }
 
@@ -96,11 +81,10 @@ export class TimeChart {
     this.layout = null;
     this.tooltip = new Tooltip(this);
     this.gestures = new ChartGestures(this, on);
-    const cursor = el("div.moment-line", { hidden: true });
-    canvas.after(cursor);
+    this.cursor = el("div.moment-line", { hidden: true });
+    canvas.after(this.cursor);
     /** @type {number|null} */
     this.moment = null;
-    this.cursor = cursor;
     onMoment((ms) => {
       this.moment = ms;
       this.#showMoment();
@@ -181,11 +165,7 @@ export class TimeChart {
     return near.sort((a, b) => away(a) - away(b))[0] ?? under;
   }
 
-  /**
-   * The stretch without a bar at a place of the canvas, and what it is.
-   * @param {number} x  CSS pixels from the canvas's left edge
-   * @returns {import("./tooltip.js").Hole|null}
-   */
+  /** The stretch without a bar at a place. @param {number} x @returns {import("./tooltip.js").Hole|null} */
   holeAt(x) {
     const at = this.momentAt(x);
     if (at === null || !this.view) return null;
@@ -193,10 +173,7 @@ export class TimeChart {
     return hole ? { ...hole, at: Math.floor(at) } : null;
   }
 
-  /**
-   * @param {number} x  CSS pixels from the canvas's left edge
-   * @returns {number|null} ms; null beside the chart
-   */
+  /** @param {number} x @returns {number|null} ms; null beside the chart */
   momentAt(x) {
     if (!this.layout) return null;
     const { left, right } = this.layout.area;

@@ -1,7 +1,7 @@
 // The small chart: bars without axes, and marks without footage.
 
 import { svg } from "../shared/dom.js";
-import { gapsOf, totalIn } from "../shared/series.js";
+import { gapsOf, spanOf, totalIn } from "../shared/series.js";
 import { foldOf } from "./fold.js";
 
 const WIDTH = 600;
@@ -22,32 +22,17 @@ export function sparkline({ from_ms, to_ms }, rows, notAnalysed, metric, most, o
   const to = to_ms ?? 1;
   const fold = foldOf([from, to], outside);
   const x = (/** @type {number} */ ms) => WIDTH * fold.share(Math.min(Math.max(ms, from), to));
-  const bars = rows.map((row) => {
-    const value = totalIn(row, metric) ?? 0;
-    const high = most ? (HEIGHT * value) / most : 0;
-    const left = x(row.start);
-    return svg("rect", {
-      x: left,
-      y: HEIGHT - high,
-      width: Math.max(x(row.end) - left, 0.5),
-      height: high,
+  /** @param {Page.Span} span @param {number} height @param {number} least  width @param {string} [kind] */
+  const rect = ([start, end], height, least, kind) =>
+    svg("rect", {
+      class: kind,
+      x: x(start),
+      y: HEIGHT - height,
+      width: Math.max(x(end) - x(start), least),
+      height,
     });
-  });
-  const across =
-    (/** @type {string} */ kind) =>
-    (/** @type {Page.Span} */ [start, end]) =>
-      svg("rect", {
-        class: kind,
-        x: x(start),
-        y: 0,
-        width: Math.max(x(end) - x(start), 0),
-        height: HEIGHT,
-      });
-  const gaps = [
-    ...gapsOf(rows, [...notAnalysed, ...nothing, ...outside], from, to).map(across("no-footage")),
-    ...nothing.map(across("nothing")),
-    ...notAnalysed.map(across("not-analysed")),
-  ];
+  const across = (/** @type {Page.Span[]} */ spans, /** @type {string} */ kind) =>
+    spans.map((span) => rect(span, HEIGHT, 0, kind));
   return svg(
     "svg",
     {
@@ -56,7 +41,9 @@ export function sparkline({ from_ms, to_ms }, rows, notAnalysed, metric, most, o
       class: "sparkline",
       "aria-hidden": "true",
     },
-    ...gaps,
-    ...bars,
+    ...across(gapsOf(rows, [...notAnalysed, ...nothing, ...outside], from, to), "no-footage"),
+    ...across(nothing, "nothing"),
+    ...across(notAnalysed, "not-analysed"),
+    ...rows.map((row) => rect(spanOf(row), most ? (HEIGHT * (totalIn(row, metric) ?? 0)) / most : 0, 0.5)),
   );
 }

@@ -24,7 +24,7 @@ export const totalWords = (metric, { total, interval }) =>
  * @typedef {{span: Page.Span, at: number, kind: string}} Hole
  */
 
-/** The stretches without bars of a view, by time. @param {Page.View} view @returns {Hole[]} */
+/** By time. @param {Pick<Page.View, "gaps"|"notAnalysed"|"nothing">} view @returns {Hole[]} */
 export function holesOf({ gaps, notAnalysed, nothing }) {
   const holes = (/** @type {Page.Span[]} */ spans, /** @type {Hole["kind"]} */ kind) =>
     spans.map((one) => ({ span: one, at: one[0], kind }));
@@ -47,8 +47,6 @@ export function summary({ series, metric, interval, gaps, notAnalysed, nothing, 
         one.total.value === null && !metric.perInterval ? one.name : `${one.name} ${totalWords(metric, one)}`,
       )
       .join(", ") || t("web.nothing_found");
-  const without = gaps.length === 1 ? t("web.one_stretch_without_footage") : "";
-  const stretches = gaps.length > 1 ? t("web.stretches_without_footage", { length: gaps.length }) : "";
   const waiting =
     (notAnalysed.length ? t("web.some_of_the_footage_is_not") : "") +
     (nothing.length ? t("web.some_of_the_footage_shows_nothing") : "");
@@ -56,8 +54,7 @@ export function summary({ series, metric, interval, gaps, notAnalysed, nothing, 
     metric: axisWords(metric, interval),
     from: span(from, to),
     named,
-    without,
-    stretches,
+    stretches: gaps.length ? t("web.stretches_without_footage", { count: gaps.length }) : "",
     waiting,
     enter: on.hole ? t("web.enter_shows_frames_or_why_none") : on.bar ? t("web.enter_shows_frames") : "",
     table: document.getElementById("view-table") ? t("web.the_table_button_shows_the_numbers") : "",
@@ -67,13 +64,11 @@ export function summary({ series, metric, interval, gaps, notAnalysed, nothing, 
 /** One bar in words. @param {Page.View} view @param {Page.Row} row */
 export function describe(view, row) {
   const { series, metric, other } = view;
-  const parts = series
-    .map(({ name, label }) => ({ name, label, known: knownIn(row, label, metric) }))
-    .filter(({ known }) => known.value !== 0)
-    .map(
-      ({ name, label, known }) =>
-        `${name} ${knownWords(metric, known)}${estimateWords(metric, intervalIn(row, label, metric))}`,
-    );
+  const parts = series.flatMap(({ name, label }) => {
+    const known = knownIn(row, label, metric);
+    const estimate = estimateWords(metric, intervalIn(row, label, metric));
+    return known.value === 0 ? [] : `${name} ${knownWords(metric, known)}${estimate}`;
+  });
   return [
     `${span(row.start, row.end)}: ${parts.join(", ") || t("web.nothing")}`,
     series.length > 1 ? t("web.together", { row: knownWords(metric, allKnownIn(row, metric)) }) : "",
@@ -94,11 +89,7 @@ function besideIn({ rows, metric, other }, row) {
   return known === undefined ? t("web.no_footage") : knownWords(metric, known);
 }
 
-/**
- * The other side's value beside a moment without a bar; nothing where it has no footage either.
- * @param {Page.View} view
- * @param {number} ms
- */
+/** The other side's value beside a moment without a bar. @param {Page.View} view @param {number} ms */
 function besideHole({ metric, other }, ms) {
   const row = other?.rows.find(({ start, end }) => start <= ms && ms < end);
   return other && row ? `${other.name}: ${knownWords(metric, row.known)}.` : "";
@@ -106,17 +97,11 @@ function besideHole({ metric, other }, ms) {
 
 /** "26% of 3 × 30 min filmed"; nothing where all of it was, or nobody has noted how much. @param {Page.Row} row */
 export function filmedPart(row) {
-  const { part } = row.filmed;
-  return part !== null && isPartial(row)
-    ? t("web.filmed", { share: shareWords({ ...row.filmed, part }) })
-    : "";
+  const part = row.filmed.part ?? 1;
+  return isPartial(row) ? t("web.filmed", { share: shareWords({ ...row.filmed, part }) }) : "";
 }
 
-/**
- * "5 days of 1 week in the range" of a bar that the range cuts.
- * @param {Page.View} view
- * @param {Page.Row} row
- */
+/** "5 days of 1 week in the range", of a bar it cuts. @param {Page.View} view @param {Page.Row} row */
 function cutPart({ cut, range: [from, to] }, { start, end }) {
   if (!cut.some(([first]) => first === start)) return "";
   return t("web.of_in_the_range", {
@@ -197,10 +182,7 @@ export class Tooltip {
     this.box.hidden = true;
   }
 
-  /**
-   * @param {Page.Row} row
-   * @param {number} x  CSS pixels from the canvas's left edge
-   */
+  /** @param {Page.Row} row @param {number} x  CSS pixels from the canvas's left edge */
   showRow(row, x) {
     const { view } = this.chart;
     if (view) this.#place(x, span(row.start, row.end), this.#lines(view, row), footer(view, row));

@@ -12,16 +12,21 @@ import {
   weekdaySpan,
 } from "../shared/format.js";
 import { METRICS } from "../shared/metrics.js";
-import { numberCell, onlyButton, rowOf, scrollable, sortableTable, valueCell } from "../shared/tables.js";
-import { openPair } from "./pair.js";
+import {
+  leadingRow,
+  numberCell,
+  onlyButton,
+  rowOf,
+  scrollable,
+  sortableTable,
+  valueCell,
+} from "../shared/tables.js";
+import { PairView } from "./pair.js";
 import { t } from "../shared/texts.js";
 
 /** How many labels the words name. */
 const NAMED = 3;
 
-/** @typedef {{label: string, here: number|null, there: number|null, by: number|null, part: number|null, known: Page.Known[]}} Line */
-
-/** @type {import("../shared/tables.js").Order} */
 const labelOrder = { by: "apart", falls: true };
 
 /**
@@ -32,11 +37,9 @@ const labelOrder = { by: "apart", falls: true };
  */
 function showByLabel(area, { labels, total }, metric, { sides, colorOf, onLabel }) {
   const name = sides[1].name;
-  const lines = labels.map((one) => ({ ...lineOf(one), label: one.label ?? "" }));
-  const all = { ...lineOf(total), label: t("web.all_labels") };
-  const most = Math.max(0, ...lines.map((line) => Math.abs(line.by ?? 0)));
+  const most = Math.max(0, ...labels.map((one) => Math.abs(one.difference ?? 0)));
   area.replaceChildren(
-    el("p.compare-words", inWords(lines, all, metric, name)),
+    el("p.compare-words", inWords(labels, total, metric, name)),
     scrollable(
       t("web.differences_by_label"),
       sortableTable({
@@ -44,65 +47,51 @@ function showByLabel(area, { labels, total }, metric, { sides, colorOf, onLabel 
         kind: "sides",
         columns: [
           { name: t("web.label"), of: ({ label }) => label },
-          { name: sides[0].name, id: "here", isNumber: true, of: ({ here }) => here },
-          { name, id: "there", isNumber: true, of: ({ there }) => there },
-          { name: t("web.difference"), id: "apart", isNumber: true, of: ({ by }) => sizeOf(by) },
-          { name: t("web.change"), isNumber: true, of: ({ part }) => part },
+          { name: sides[0].name, id: "here", isNumber: true, of: ({ value }) => value },
+          { name, id: "there", isNumber: true, of: ({ other_value: value }) => value },
+          {
+            name: t("web.difference"),
+            id: "apart",
+            isNumber: true,
+            of: ({ difference: by }) => by && Math.abs(by),
+          },
+          { name: t("web.change"), isNumber: true, of: ({ change: part }) => part },
         ],
-        lines,
+        lines: labels,
         rowFor: (line) => {
-          const color = colorOf(line.label);
-          const heading = onlyButton(labelName(line.label), () => onLabel(line.label), swatch(color));
-          return rowElement(heading, line, metric, barOf(line.by, most, color));
+          const label = line.label ?? "";
+          const color = colorOf(label);
+          const heading = onlyButton(labelName(label), () => onLabel(label), swatch(color));
+          return rowElement(heading, line, metric, barOf(line.difference, most, color));
         },
-        total: rowElement(t("web.all_labels"), all, metric, null),
+        total: rowElement(t("web.all_labels"), total, metric, null),
         order: labelOrder,
       }),
     ),
   );
 }
 
-/** @param {Api.LabelDifference} one */
-const lineOf = ({
-  value,
-  at_least: least,
-  other_value: other,
-  other_at_least: otherLeast,
-  difference: by,
-  change: part,
-}) => ({
-  here: value,
-  there: other,
-  by,
-  part,
-  known: [
-    { value, part: least },
-    { value: other, part: otherLeast },
-  ],
-});
-
-/** @param {number|null} value */
-const sizeOf = (value) => (value === null ? null : Math.abs(value));
-
 /**
  * "person 81 more, bicycle 49 fewer; all labels together 32 more than a week earlier."
- * @param {Line[]} lines
- * @param {Line} all
+ * @param {Api.LabelDifference[]} lines
+ * @param {Api.LabelDifference} all
  * @param {Page.Metric} metric
  * @param {string} name
  */
 function inWords(lines, all, metric, name) {
-  const differing = lines.filter(({ by }) => by);
+  const differing = lines.filter((line) => line.difference);
   if (!differing.length) return t("web.no_label_differs_from", { name });
-  const named = differing.slice(0, NAMED).map((line) => `${labelName(line.label)} ${moreOf(line, metric)}`);
+  const named = differing
+    .slice(0, NAMED)
+    .map((line) => `${labelName(line.label ?? "")} ${moreOf(line, metric)}`);
   const left = differing.length - named.length;
   const more = left ? t("web.and_more_that_differ", { count: left }) : "";
-  const together = all.by === null ? "" : t("web.all_labels_together", { all: moreOf(all, metric) });
+  const together = all.difference === null ? "" : t("web.all_labels_together", { all: moreOf(all, metric) });
   return t("web.than", { named: named.join(", "), more, together, name });
 }
 
-/** @param {Omit<Line, "label">} line @param {Page.Metric} metric */
-function moreOf({ by }, metric) {
+/** @param {Api.LabelDifference} line @param {Page.Metric} metric */
+function moreOf({ difference: by }, metric) {
   if (!by) return t("web.no_more_and_no_fewer");
   const value = metric.format(Math.abs(by));
   if (metric.id === "mean_per_frame" || metric.id === "peak")
@@ -112,15 +101,16 @@ function moreOf({ by }, metric) {
 
 /**
  * @param {HTMLElement|string} heading
- * @param {Omit<Line, "label">} line
+ * @param {Api.LabelDifference} line
  * @param {Page.Metric} metric
  * @param {HTMLElement|null} bar
  */
 function rowElement(heading, line, metric, bar) {
-  const { by, part } = line;
+  const { difference: by, change: part } = line;
   return rowOf(
     heading,
-    ...line.known.map((known) => valueCell(metric, known)),
+    valueCell(metric, { value: line.value, part: line.at_least }),
+    valueCell(metric, { value: line.other_value, part: line.other_at_least }),
     el("td.number.differs", bar, by === null ? "–" : difference(by)),
     numberCell(part === null ? "–" : change(part), "number muted"),
   );
@@ -140,7 +130,6 @@ function barOf(by, most, color) {
   return bar;
 }
 
-/** @type {import("../shared/tables.js").Order} */
 const mostOrder = { by: "apart", falls: true };
 
 /**
@@ -158,7 +147,8 @@ function showMost(area, { most, differing, compared, from_ms: from, to_ms: to },
     const when = weekdaySpan(one.start_ms, one.end_ms);
     const label = t("web.show_both_pictures", { when, label: labelName(one.label) });
     const text = isInADay ? shortSpan(one.start_ms, one.end_ms) : when;
-    const row = rowOf(
+    return leadingRow(
+      () => new PairView(most, most.indexOf(one), metric, context).open(),
       el("button.link", { "aria-label": label }, text),
       el(
         "td.most-label",
@@ -170,9 +160,6 @@ function showMost(area, { most, differing, compared, from_ms: from, to_ms: to },
       numberCell(metric.format(one.other_value)),
       numberCell(difference(one.difference), "number strong"),
     );
-    row.className = "leads";
-    row.addEventListener("click", () => openPair(most, most.indexOf(one), metric, context));
-    return row;
   };
   /** @type {import("../shared/tables.js").Column<Api.BarDifference>[]} */
   const columns = [

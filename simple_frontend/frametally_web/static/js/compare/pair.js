@@ -4,7 +4,7 @@ import { framePicture } from "../frames/boxed_picture.js";
 import { allowSteps, closeDialog, openDialog } from "../frames/dialog.js";
 import { remarksOn } from "../proof/list.js";
 import { framesFrom, openLightbox } from "../proof/lightbox.js";
-import { ApiError, get, selectionQuery } from "../shared/api.js";
+import { ApiError, fullestQuery, get } from "../shared/api.js";
 import { el, iconButton } from "../shared/dom.js";
 import { labelName, moment, weekdaySpan } from "../shared/format.js";
 import { t } from "../shared/texts.js";
@@ -50,18 +50,8 @@ const shownBy = ([a, b]) => (a && b ? Math.abs(a.boxes.length - b.boxes.length) 
  * @returns {Promise<Api.CountedFrame|null>}
  */
 async function fullestOf({ source, label }, { state, base }, [start, end], signal) {
-  const query = selectionQuery(
-    {
-      ...state,
-      labels: [label],
-      sources: source ? [source] : state.sources,
-      from: Math.max(start, state.from ?? start),
-      to: Math.min(end, state.to ?? end),
-    },
-    { base },
-  );
-  for (const [name, value] of Object.entries({ start: "peak", empty: "1", limit: "1" }))
-    query.set(name, value);
+  const sources = source ? [source] : state.sources;
+  const query = fullestQuery({ ...state, labels: [label], sources }, base, start, end);
   return (await get("frames", query, signal)).frames[0] ?? null;
 }
 
@@ -88,40 +78,19 @@ async function boxesIn({ image_path: path }, label, { state, base }, signal) {
 // Of each picture: half of the window, or one above the other.
 const SIZES = "(max-width: 800px) 96vw, 49vw";
 
-/**
- * @param {Api.BarDifference[]} entries
- * @param {number} position  of the one to begin with
- * @param {Page.Metric} metric
- * @param {import("./card.js").Context} context
- * @param {HTMLElement|null} [opener]  has the keyboard afterwards
- */
-export function openPair(entries, position, metric, context, opener = focused()) {
-  const pair = new PairView(entries, position, metric, context, opener);
-  openDialog({
-    element: pair.element,
-    close: pair.close,
-    key: (event) => pair.key(event),
-    shown: () => pair.show(),
-    closed: () => opener?.focus(),
-  });
-}
-
-const focused = () => (document.activeElement instanceof HTMLElement ? document.activeElement : null);
-
-class PairView {
+export class PairView {
   /**
    * @param {Api.BarDifference[]} entries
-   * @param {number} position
+   * @param {number} position  of the one to begin with
    * @param {Page.Metric} metric
    * @param {import("./card.js").Context} context
-   * @param {HTMLElement|null} opener
    */
-  constructor(entries, position, metric, context, opener) {
+  constructor(entries, position, metric, context) {
     this.entries = entries;
     this.position = position;
     this.metric = metric;
     this.context = context;
-    this.opener = opener;
+    this.opener = document.activeElement;
     this.asking = new AbortController();
     this.title = el("h2.pair-title", { id: "lightbox-title", "aria-live": "polite" });
     this.subtitle = el("p.lightbox-caption");
@@ -133,6 +102,16 @@ class PairView {
     this.element = el("div.lightbox-inner", el("header", this.title, tools), this.stage, this.subtitle);
   }
 
+  open() {
+    openDialog({
+      element: this.element,
+      close: this.close,
+      key: (event) => this.key(event),
+      shown: () => this.show(),
+      closed: () => this.opener instanceof HTMLElement && this.opener.focus(),
+    });
+  }
+
   async show() {
     const entry = this.entries[this.position];
     const { metric } = this;
@@ -142,19 +121,14 @@ class PairView {
       value: metric.format(entry.value),
       other_value: metric.format(entry.other_value),
     });
+    const openBar = () => {
+      closeDialog();
+      this.context.onBar(entry.start_ms);
+    };
     this.subtitle.replaceChildren(
       el("span", `${metric.name}, ${weekdaySpan(entry.start_ms, entry.end_ms)}`),
       entry.source ? el("span", nameOf(entry.source)) : "",
-      el(
-        "button.link",
-        {
-          onclick: () => {
-            closeDialog();
-            this.context.onBar(entry.start_ms);
-          },
-        },
-        t("web.all_frames_of_this_bar"),
-      ),
+      el("button.link", { onclick: openBar }, t("web.all_frames_of_this_bar")),
     );
     allowSteps(this, (by) => this.entries[this.position + by] !== undefined);
     this.asking.abort();
@@ -192,7 +166,7 @@ class PairView {
       ...large.map((one, side) =>
         one
           ? this.#figure(one, () => {
-              const chosen = { ...framesFrom(there, there.indexOf(one)), closed: () => this.#again() };
+              const chosen = { ...framesFrom(there, there.indexOf(one)), closed: () => this.open() };
               openLightbox(chosen, colorOf);
             })
           : el(
@@ -202,11 +176,6 @@ class PairView {
             ),
       ),
     );
-  }
-
-  /** Back from one of the pictures. */
-  #again() {
-    openPair(this.entries, this.position, this.metric, this.context, this.opener);
   }
 
   /** @param {import("../proof/lightbox.js").LargeFrame} frame @param {() => void} open */

@@ -5,7 +5,7 @@ import { byId, el, iconButton } from "../shared/dom.js";
 import { bigNumber, duration, labelName, span } from "../shared/format.js";
 import { METRICS } from "../shared/metrics.js";
 import { rove } from "../shell/navigation.js";
-import { DEFAULT, isUnfiltered } from "../shared/state.js";
+import { DEFAULT, EVERYTHING, isUnfiltered } from "../shared/state.js";
 import { comparisonsFor } from "../shared/compare.js";
 import { Chip } from "./popover.js";
 import { Chooser } from "./chooser.js";
@@ -68,14 +68,7 @@ export class ContextBar {
     this.moreButton = el("button.chip-alone", { id: "more-chip" }, t("web.more_2"));
     this.everything = el(
       "button.chip-alone",
-      {
-        id: "reset",
-        hidden: true,
-        onclick: () => {
-          const { labels, sources, zone, from, to, hours, weekdays, interval, compare } = DEFAULT;
-          onChange({ labels, sources, zone, from, to, hours, weekdays, interval, compare });
-        },
-      },
+      { id: "reset", hidden: true, onclick: () => onChange(EVERYTHING) },
       t("web.show_everything"),
     );
     this.#build();
@@ -122,23 +115,15 @@ export class ContextBar {
     const from = state.from ?? counts?.from_ms ?? this.data?.from ?? null;
     const to = state.to ?? counts?.to_ms ?? this.data?.to ?? null;
     this.range = from === null || to === null ? null : { from, to };
-    this.labels.show(
-      labels.map(({ label, detections }) => ({
-        ...{ value: label, name: labelName(label), detail: bigNumber(detections), color: colorOf(label) },
-      })),
-      state.labels,
-    );
-    this.sources.show(
-      sources.map(({ source, name, frames, timed_by_file: byFile }) => ({
-        ...{
-          value: source,
-          name,
-          detail: t("web.count_frames", { count: frames < 1_000_000 ? frames : bigNumber(frames) }),
-          remark: byFile ? t("web.file_dates") : null,
-        },
-      })),
-      state.sources,
-    );
+    const labelOptions = labels.map(({ label: value, detections }) => {
+      return { value, name: labelName(value), detail: bigNumber(detections), color: colorOf(value) };
+    });
+    this.labels.show(labelOptions, state.labels);
+    const sourceOptions = sources.map(({ source: value, name, frames, timed_by_file: byFile }) => {
+      const detail = t("web.count_frames", { count: frames < 1_000_000 ? frames : bigNumber(frames) });
+      return { value, name, detail, remark: byFile ? t("web.file_dates") : null };
+    });
+    this.sources.show(sourceOptions, state.sources);
     this.times.show(state, this.data);
     this.more.show(state, known);
     this.#words(known);

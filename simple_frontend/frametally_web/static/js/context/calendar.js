@@ -13,11 +13,8 @@ import { t } from "../shared/texts.js";
  * @returns {Promise<Set<number>|null>} where these days begin, ms; null: not known
  */
 export async function filmedDays({ sources, model, timezone }, month) {
-  const query = selectionQuery({
-    ...{ ...DEFAULT, sources, model, timezone },
-    from: month,
-    to: plus(month, { months: 1 }),
-  });
+  const range = { from: month, to: plus(month, { months: 1 }) };
+  const query = selectionQuery({ ...DEFAULT, sources, model, timezone, ...range });
   query.set("interval", "86400");
   query.set("top", "0"); // what was filmed does not depend on labels: all together the answer is short
   try {
@@ -66,14 +63,11 @@ export class Calendar {
     );
     table.addEventListener("keydown", (event) => this.#key(event));
     const turn = (/** @type {number} */ months) => this.#go(plus(startOf(this.day, "month"), { months }));
+    const before = iconButton(t("web.month_before"), "‹", () => turn(-1));
+    const after = iconButton(t("web.month_after"), "›", () => turn(1));
     this.element = el(
       "div.calendar",
-      el(
-        "div.calendar-head",
-        iconButton(t("web.month_before"), "‹", () => turn(-1)),
-        this.title,
-        iconButton(t("web.month_after"), "›", () => turn(1)),
-      ),
+      el("div.calendar-head", before, this.title, after),
       table,
       el("p.muted.small.calendar-key", t("web.marked_days_have_footage_a_second")),
     );
@@ -132,21 +126,18 @@ export class Calendar {
     const isIn = range !== null && day < range.to && plus(day, { days: 1 }) > range.from;
     const has = filmed?.has(day);
     const words = has ? t("web.footage_2") : filmed ? t("web.no_footage_4") : "";
-    return el(
-      "td",
-      { role: "gridcell", "aria-selected": String(isIn) },
-      el(
-        "button",
-        {
-          class: has ? "day filmed" : "day",
-          tabindex: day === this.day ? "0" : "-1",
-          "aria-label": `${WEEKDAYS[partsOf(day).weekday - 1]} ${tickParts(day).date}${words}`,
-          "aria-pressed": String(isIn),
-          onclick: () => this.#choose(day),
-        },
-        String(partsOf(day).day),
-      ),
+    const { weekday, day: number } = partsOf(day);
+    const button = el(
+      has ? "button.day.filmed" : "button.day",
+      {
+        tabindex: day === this.day ? "0" : "-1",
+        "aria-label": `${WEEKDAYS[weekday - 1]} ${tickParts(day).date}${words}`,
+        "aria-pressed": String(isIn),
+        onclick: () => this.#choose(day),
+      },
+      number,
     );
+    return el("td", { role: "gridcell", "aria-selected": String(isIn) }, button);
   }
 
   /** @param {number} day */

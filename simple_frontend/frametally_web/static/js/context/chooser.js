@@ -73,11 +73,8 @@ export class Chooser {
       "aria-label": NOUNS[noun].title,
     });
     this.none = el("p.muted.small", { hidden: true }, NOUNS[noun].none);
-    this.keys = el(
-      "p.panel-keys.muted.small",
-      { id: `${id}-keys` },
-      t("web.arrow_keys_and_enter_tick_shift"),
-    );
+    const words = t("web.arrow_keys_and_enter_tick_shift");
+    this.keys = el("p.panel-keys.muted.small", { id: `${id}-keys` }, words);
     this.panel = new Panel(`${noun}-panel`, NOUNS[noun].title, {
       open: () => this.#open(),
       focus: () => this.search,
@@ -90,10 +87,8 @@ export class Chooser {
   show(options, chosen) {
     // A name from a link that the data does not have (any more) can still be unticked.
     const strangers = chosen.filter((value) => !options.some((option) => option.value === value));
-    this.options = [
-      ...options,
-      ...strangers.map((value) => ({ value, name: value, detail: t("web.none_2") })),
-    ];
+    const unknown = strangers.map((value) => ({ value, name: value, detail: t("web.none_2") }));
+    this.options = [...options, ...unknown];
     this.chosen = chosen;
     if (this.panel.isOpen) this.#render();
     else this.ticked = chosen;
@@ -146,14 +141,10 @@ export class Chooser {
   #item({ value, name, detail, color, remark }, position) {
     const isTicked = value ? this.ticked.includes(value) : !this.ticked.length;
     const only = el("span.only.small", { "aria-hidden": "true" }, t("web.only"));
+    const id = `${this.noun}-option-${position}`;
     const item = el(
-      "li",
-      {
-        id: `${this.noun}-option-${position}`,
-        class: value === this.active ? "option active" : "option",
-        role: "option",
-        "aria-selected": String(isTicked),
-      },
+      value === this.active ? "li.option.active" : "li.option",
+      { id, role: "option", "aria-selected": String(isTicked) },
       el("span.tick", { "aria-hidden": "true" }),
       color ? swatch(color) : null,
       el(
@@ -174,10 +165,7 @@ export class Chooser {
     return item;
   }
 
-  /**
-   * @param {string} value  "": all
-   * @param {boolean} alone
-   */
+  /** @param {string} value  "": all @param {boolean} alone */
   #pick(value, alone) {
     this.active = value;
     const { ticked } = this;

@@ -20,7 +20,7 @@ export function zonesOf(state, sources) {
   ].sort();
   return names.map((name) => {
     const where = shown.filter(({ zones }) => zones.includes(name)).map((one) => one.name);
-    return { name, title: sources.length > 1 && where.length ? `${name} (${where.join(", ")})` : name };
+    return { id: name, name: sources.length > 1 && where.length ? `${name} (${where.join(", ")})` : name };
   });
 }
 
@@ -55,11 +55,7 @@ class IntervalField {
     this.onChange = onChange;
     this.select = el("select", { id: "interval" });
     this.count = el("input", {
-      type: "number",
-      id: "interval-count",
-      min: 1,
-      step: 1,
-      value: 1,
+      ...{ type: "number", id: "interval-count", min: 1, step: 1, value: 1 },
       "aria-label": t("web.length_of_the_interval"),
     });
     this.unit = el(
@@ -134,38 +130,31 @@ export class More {
   /** @param {Page.State} state @param {import("./bar.js").Known} known */
   show(state, { models, sources, counts }) {
     const metric = counts && inSentence(METRICS[counts.metric].name);
-    fillSelect(
-      this.metric,
-      [
-        ["", state.metric || !metric ? t("web.auto_2") : t("web.auto_3", { metric })],
-        ...Object.values(METRICS).map(({ id, name }) => [id, name]),
-      ],
-      state.metric ?? "",
-    );
+    const usual = state.metric || !metric ? t("web.auto_2") : t("web.auto_3", { metric });
+    fillWith(this.metric, usual, Object.values(METRICS), state.metric);
     this.interval.show(state, counts);
     const others = counts ? comparisonsFor(state, { models, sources, counts }) : [];
-    fillSelect(
-      this.compare,
-      [["", t("web.nothing_2")], ...others.map(({ id, name }) => [id, name])],
-      state.compare ?? "",
-    );
+    fillWith(this.compare, t("web.nothing_2"), others, state.compare);
     this.#showZones(state, sources);
     this.modelField.hidden = models.length < 2;
-    fillSelect(
-      this.model,
-      models.map((one, position) => [position ? one.model : "", position ? one.model : t("web.newest", { model: one.model })]),
-      state.model === models[0]?.model ? "" : (state.model ?? ""),
-    ); // prettier-ignore
+    const [newest, ...older] = models.map(({ model }) => ({ id: model, name: model }));
+    const chosen = state.model === newest?.id ? null : state.model;
+    fillWith(this.model, t("web.newest", { model: newest?.id }), older, chosen);
   }
 
   /** @param {Page.State} state @param {Api.SourceRange[]} sources */
   #showZones(state, sources) {
     const zones = zonesOf(state, sources);
     this.zoneField.hidden = !zones.length;
-    fillSelect(
-      this.zone,
-      [["", t("web.none_the_whole_picture")], ...zones.map(({ name, title }) => [name, title])],
-      state.zone ?? "",
-    ); // prettier-ignore
+    fillWith(this.zone, t("web.none_the_whole_picture"), zones, state.zone);
   }
 }
+
+/**
+ * @param {HTMLSelectElement} select
+ * @param {string} usual  where nothing is chosen
+ * @param {{id: string, name: string}[]} others
+ * @param {string|null} chosen
+ */
+const fillWith = (select, usual, others, chosen) =>
+  fillSelect(select, [["", usual], ...others.map(({ id, name }) => [id, name])], chosen ?? "");

@@ -2,7 +2,7 @@
 // its chip, or at the bottom of a small screen. Escape or a click outside closes it and returns the focus to
 // the chip: browsers do that for popovers.
 
-import { el } from "../shared/dom.js";
+import { el, iconButton } from "../shared/dom.js";
 import { t } from "../shared/texts.js";
 
 export class Panel {
@@ -77,20 +77,15 @@ export class Chip {
   constructor(id, name, cross, onClear) {
     this.value = el("span.chip-value");
     this.button = el("button.chip-open", { id }, el("span.chip-name.muted", name), " ", this.value);
-    this.cross = el("button", {
-      ...{ type: "button", class: "chip-side", text: "×", "aria-label": cross, hidden: true },
-      onclick: () => {
-        this.button.focus(); // the cross goes
-        onClear();
-      },
-    });
+    const clear = () => {
+      this.button.focus(); // the cross goes
+      onClear();
+    };
+    this.cross = iconButton(cross, "×", clear, { class: "chip-side", hidden: true });
     this.element = el("div.chip", this.button, this.cross);
   }
 
-  /**
-   * @param {string} text
-   * @param {boolean} isChosen  by the viewer: then there is something to take back
-   */
+  /** @param {string} text @param {boolean} isChosen  by the viewer: then there is something to take back */
   show(text, isChosen) {
     if (this.value.textContent !== text) this.value.textContent = text;
     this.button.title = text;

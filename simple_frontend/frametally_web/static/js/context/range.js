@@ -42,36 +42,26 @@ const COMMON = [
 class HoursFields {
   /** @param {() => void} onChange */
   constructor(onChange) {
-    this.onChange = onChange;
-    const time = (/** @type {string} */ id) => el("input", { type: "time", id, onchange: onChange });
-    this.from = time("hours-from");
-    this.to = time("hours-to");
-    this.days = WEEKDAYS.map((name, position) =>
-      el(
-        "button.button.weekday",
-        {
-          "aria-pressed": "false",
-          "data-day": String(position + 1),
-          onclick: (/** @type {Event} */ event) => press(/** @type {HTMLElement} */ (event.target)),
-        },
-        name,
-      ),
-    );
-    const press = (/** @type {HTMLElement} */ button) => {
-      button.setAttribute("aria-pressed", String(button.getAttribute("aria-pressed") !== "true"));
+    /** @param {string} id @param {string} name */
+    const time = (id, name) => el("input", { type: "time", id, "aria-label": name, onchange: onChange });
+    this.from = time("hours-from", t("web.hours_from"));
+    this.to = time("hours-to", t("web.hours_until"));
+    this.days = WEEKDAYS.map((name, position) => {
+      const press = () => {
+        button.ariaPressed = String(button.ariaPressed !== "true");
+        onChange();
+      };
+      const about = { "aria-pressed": "false", "data-day": position + 1, onclick: press };
+      const button = el("button.button.weekday", about, name);
+      return button;
+    });
+    /** @param {Partial<Hours>} chosen */
+    const choose = (chosen) => {
+      this.show({ ...this.read(), ...chosen });
       onChange();
     };
     const common = COMMON.map(([name, chosen]) =>
-      el(
-        "button.button",
-        {
-          onclick: () => {
-            this.show({ ...this.read(), ...chosen });
-            onChange();
-          },
-        },
-        name,
-      ),
+      el("button.button", { onclick: () => choose(chosen) }, name),
     );
     const week = el("div.weekdays", { role: "toolbar", "aria-label": t("web.weekdays") }, ...this.days);
     rove(week);
@@ -80,21 +70,14 @@ class HoursFields {
       el("legend", t("web.only_these_hours_and_weekdays")),
       el(
         "div.field-row",
-        el("label.visually-hidden", { for: this.from.id }, t("web.hours_from")),
         this.from,
         "–",
-        el("label.visually-hidden", { for: this.to.id }, t("web.hours_until")),
         this.to,
-        el("button.button", { onclick: () => this.#clear() }, t("web.all")),
+        el("button.button", { onclick: () => choose({ hours: null, weekdays: [] }) }, t("web.all")),
       ),
       week,
       el("div.weekdays", { role: "group", "aria-label": t("web.common_hours_and_weekdays") }, ...common),
     );
-  }
-
-  #clear() {
-    this.show({ hours: null, weekdays: [] });
-    this.onChange();
   }
 
   /** @param {Hours} chosen */
@@ -103,16 +86,15 @@ class HoursFields {
     this.from.value = from;
     this.to.value = to === "24:00" ? "00:00" : to;
     for (const button of this.days)
-      button.setAttribute("aria-pressed", String(weekdays.includes(Number(button.dataset.day))));
+      button.ariaPressed = String(weekdays.includes(Number(button.dataset.day)));
   }
 
   /** @returns {Hours} */
   read() {
     const from = this.from.value || "00:00";
     const to = this.to.value && this.to.value !== "00:00" ? this.to.value : "24:00";
-    const weekdays = this.days
-      .filter((button) => button.getAttribute("aria-pressed") === "true")
-      .map((button) => Number(button.dataset.day));
+    const pressed = this.days.filter((button) => button.ariaPressed === "true");
+    const weekdays = pressed.map((button) => Number(button.dataset.day));
     return {
       hours: from === to || (from === "00:00" && to === "24:00") ? null : `${from}-${to}`,
       weekdays: weekdays.length === 7 ? [] : weekdays,
@@ -214,10 +196,7 @@ export class RangePanel {
     this.panel.body.append(form);
   }
 
-  /**
-   * @param {Page.State} state
-   * @param {Range|null} data  all the footage
-   */
+  /** @param {Page.State} state @param {Range|null} data  all the footage */
   show(state, data) {
     this.state = state;
     this.data = data;
@@ -246,18 +225,15 @@ export class RangePanel {
     for (const end of ENDS) this.inputs[end].value = this.#written(end);
     this.#isPossible();
     const ranges = data ? offered(data, Date.now()) : [];
+    const widen = () => {
+      this.state = null; // what is drafted is not taken
+      this.panel.close();
+      this.on.widen();
+    };
     this.named.replaceChildren(
       this.#button(t("web.all_the_footage"), ALL),
       ...ranges.map(({ name, range }) => this.#button(name, range)),
-      el("button", {
-        ...{ type: "button", class: "button", text: t("web.zoom_out") },
-        disabled: !this.#drafted(),
-        onclick: () => {
-          this.state = null; // what is drafted is not taken
-          this.panel.close();
-          this.on.widen();
-        },
-      }),
+      el("button.button", { disabled: !this.#drafted(), onclick: widen }, t("web.zoom_out")),
     );
   }
 
@@ -277,18 +253,12 @@ export class RangePanel {
   /** @param {string} name @param {Limits} range */
   #button(name, range) {
     const isChosen = ENDS.every((end) => range[end] === this.draft[end]);
-    return el(
-      "button.button",
-      {
-        "aria-pressed": String(isChosen),
-        onclick: () => {
-          this.draft = range;
-          this.#render();
-          this.panel.close();
-        },
-      },
-      name,
-    );
+    const choose = () => {
+      this.draft = range;
+      this.#render();
+      this.panel.close();
+    };
+    return el("button.button", { "aria-pressed": String(isChosen), onclick: choose }, name);
   }
 
   /** Takes what is typed; a field has whole seconds, so what it shows is no choice. */

@@ -70,10 +70,7 @@ export function presentEnd(sources, now) {
 export function offered(data, now) {
   return [...OF_THE_CALENDAR, ...OF_THE_FOOTAGE]
     .map(({ name, of }) => ({ name, range: of(now, data.last ?? data.to) }))
-    .filter(
-      ({ range }) =>
-      overlaps(range, data) && (range.from > data.from || range.to < data.to), // prettier-ignore
-    );
+    .filter(({ range }) => overlaps(range, data) && (range.from > data.from || range.to < data.to));
 }
 
 /**

@@ -40,18 +40,13 @@ export function remediesOf({ parameter, value, instead }, state) {
  * @returns {Remedy|null}
  */
 function insteadOf(parameter, value, other, state) {
-  const exchanged = (/** @type {string[]} */ values) => [
-    ...new Set(values.map((one) => (one === value ? other : one))),
-  ];
+  /** @param {string[]} values */
+  const exchanged = (values) => [...new Set(values.map((one) => (one === value ? other : one)))];
+  const interval = Number(other);
   if (parameter === "interval")
-    return {
-      text: t("web.use_bars_of", { other: duration(Number(other)) }),
-      change: { interval: Number(other) },
-    };
-  if (parameter === "label")
-    return { text: t("web.show_2", { other }), change: { labels: exchanged(state.labels) } };
-  if (parameter === "source")
-    return { text: t("web.show_2", { other }), change: { sources: exchanged(state.sources) } };
-  if (parameter === "zone") return { text: t("web.show_2", { other }), change: { zone: other } };
-  return null;
+    return { text: t("web.use_bars_of", { other: duration(interval) }), change: { interval } };
+  const text = t("web.show_2", { other });
+  if (parameter === "label") return { text, change: { labels: exchanged(state.labels) } };
+  if (parameter === "source") return { text, change: { sources: exchanged(state.sources) } };
+  return parameter === "zone" ? { text, change: { zone: other } } : null;
 }

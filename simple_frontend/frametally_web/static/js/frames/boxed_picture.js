@@ -130,19 +130,14 @@ export function framePicture(
   { alt, named = false, lazy = false, missing = GONE, sizes, isCrop = false },
 ) {
   const picture = el("span.picture");
-  const image = el("img", {
-    alt,
-    decoding: "async",
-    draggable: "false",
-    width: frame.width_px,
-    height: frame.height_px,
-  });
-  /** @param {number} width @param {number} height */
-  const draw = (width, height) => {
-    picture.style.setProperty("--ratio", String(width / height));
-    if (isCrop) crop(picture, frame.boxes[0].box, { width, height });
-    if (frame.over) picture.append(frame.over({ width, height }));
-    if (frame.boxes.length) picture.append(framesBoxes(frame.boxes, { width, height }, colorOf, named));
+  const { width_px: width, height_px: height } = frame;
+  const image = el("img", { alt, decoding: "async", draggable: "false", width, height });
+  /** @param {Size} size */
+  const draw = (size) => {
+    picture.style.setProperty("--ratio", String(size.width / size.height));
+    if (isCrop) crop(picture, frame.boxes[0].box, size);
+    if (frame.over) picture.append(frame.over(size));
+    if (frame.boxes.length) picture.append(framesBoxes(frame.boxes, size, colorOf, named));
   };
   image.addEventListener("error", () => {
     picture.classList.add("missing");
@@ -150,13 +145,13 @@ export function framePicture(
   });
   image.addEventListener("load", () => {
     picture.classList.add("loaded");
-    if (frame.width_px === null) draw(image.naturalWidth, image.naturalHeight);
+    if (width === null) draw({ width: image.naturalWidth, height: image.naturalHeight });
   });
   picture.append(image);
   const ask = () => load(image, frame, sizes);
   if (lazy) whenNear(picture, ask);
   else ask();
-  if (frame.width_px !== null && frame.height_px !== null) draw(frame.width_px, frame.height_px);
+  if (width !== null && height !== null) draw({ width, height });
   return picture;
 }
 
@@ -200,9 +195,8 @@ export const loadAhead = (frame, sizes) => load(new Image(), frame, sizes);
  */
 function smaller({ image_url: url, width_px: width }) {
   const widths = WIDTHS_PX.filter((one) => width !== null && one < width);
-  return widths.length
-    ? [...widths.map((one) => `${url}&w=${one} ${one}w`), `${url} ${width}w`].join(", ")
-    : null;
+  if (!widths.length) return null;
+  return [...widths.map((one) => `${url}&w=${one} ${one}w`), `${url} ${width}w`].join(", ");
 }
 
 /**
@@ -237,12 +231,10 @@ export function framesBoxes(boxes, frame, colorOf, named) {
       width: (widthOf(text) + 2 * NAME.padding_px) / scale,
       height: NAME.height_px / scale,
     }));
-    const places = placeNames(
-      falling.map(({ box }) => box),
-      sizes,
-      frame,
+    const places = falling.map(({ box }) => box);
+    const plates = placeNames(places, sizes, frame).map((place, index) =>
+      plate(words[index], place, scale, colors[index]),
     );
-    const plates = places.map((place, index) => plate(words[index], place, scale, colors[index]));
     names.replaceChildren(...plates.reverse());
   }).observe(all);
   return all;

@@ -30,18 +30,13 @@ export const shapesOver =
   (shown, named = true) =>
   (size) => {
     const { width, height } = size;
-    const name = (/** @type {Shape} */ shape) => named && nameOf(shape.name, onFrame(shape, size)[0], size);
-    const lines = (shown.lines ?? []).map((line, position) => lineOf(line, shapeColor(position), size));
-    const first = shown.lines?.length ?? 0;
-    const zones = (shown.zones ?? []).map((zone, position) =>
-      zoneOf(zone, shapeColor(first + position), size),
-    );
+    const { lines = [], zones = [] } = shown;
     return svg(
       "svg",
       { class: "boxes shapes", viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" },
-      ...zones,
-      ...lines,
-      ...[...(shown.lines ?? []), ...(shown.zones ?? [])].flatMap((shape) => name(shape) || []),
+      ...zones.map((zone, position) => zoneOf(zone, shapeColor(lines.length + position), size)),
+      ...lines.map((line, position) => lineOf(line, shapeColor(position), size)),
+      ...(named ? [...lines, ...zones].map((shape) => nameOf(shape, size)) : []),
       ...pathOf(shown, size),
     );
   };
@@ -61,14 +56,14 @@ const listOf = (points) => points.map((point) => point.map((one) => one.toFixed(
 /** @param {Shape} line @param {string} color @param {Size} size */
 function lineOf(line, color, size) {
   const points = onFrame(line, size);
-  return svg(
-    "g",
-    {},
-    svg("polyline", { class: "under", points: listOf(points) }),
-    svg("polyline", { class: "over", points: listOf(points), stroke: color }),
-    arrowOf(points, size),
-  );
+  return svg("g", ...strokes(listOf(points), { class: "over", stroke: color }), arrowOf(points, size));
 }
+
+/** A line on a dark edge, seen on any picture. @param {string} points @param {Record<string, string>} over */
+const strokes = (points, over) => [
+  svg("polyline", { class: "under", points }),
+  svg("polyline", { ...over, points }),
+];
 
 /**
  * Where `to_right` goes: to the right hand of who walks along the line.
@@ -86,13 +81,8 @@ function arrowOf(points, { width }) {
     tipX + uy * r * 0.35 + side * ux * r * 0.25,
     tipY - ux * r * 0.35 + side * uy * r * 0.25,
   ];
-  const points2 = listOf([[x, y], [tipX, tipY], wing(1), [tipX, tipY], wing(-1)]);
-  return svg(
-    "g",
-    {},
-    svg("polyline", { class: "under", points: points2 }),
-    svg("polyline", { class: "way", points: points2 }),
-  );
+  const arrow = listOf([[x, y], [tipX, tipY], wing(1), [tipX, tipY], wing(-1)]);
+  return svg("g", ...strokes(arrow, { class: "way" }));
 }
 
 /** @param {Shape} zone @param {string} color @param {Size} size */
@@ -100,11 +90,12 @@ function zoneOf(zone, color, size) {
   const points = onFrame(zone, size);
   const shape = svg("polygon", { class: "over", points: listOf(points), stroke: color });
   shape.style.color = color;
-  return svg("g", {}, svg("polygon", { class: "under", points: listOf(points) }), shape);
+  return svg("g", svg("polygon", { class: "under", points: listOf(points) }), shape);
 }
 
-/** @param {string} name @param {[number, number]} at @param {Size} size */
-function nameOf(name, [x, y], { width, height }) {
+/** @param {Shape} shape @param {Size} size */
+function nameOf({ name, ...shape }, { width, height }) {
+  const [[x, y]] = onFrame(shape, { width, height });
   const font = width * NAME_PART;
   // At the right edge it ends at its place instead: it would be cut. Letters are 0.65 of their height wide.
   const isLeft = x > width / 2 && x + font * (1 / 3 + 0.65 * name.length) > width;
@@ -124,18 +115,11 @@ function pathOf({ way, foot }, size) {
   const { width, height } = size;
   const shape = { width_px: way?.width_px ?? width, height_px: way?.height_px ?? height };
   const path = onFrame({ ...shape, points: (way?.path ?? []).map(([, x, y]) => [x, y]) }, size);
-  const points = listOf(path);
-  const [first] = path;
+  /** @param {[number, number]} at @param {number} part  of the width @param {Record<string, string>} look */
+  const dot = ([cx, cy], part, look) => svg("circle", { cx, cy, r: width * part, ...look });
   return [
-    ...(path.length
-      ? [
-          svg("polyline", { class: "under", points }),
-          svg("polyline", { class: "over", points, stroke: color }),
-          svg("circle", { cx: first[0], cy: first[1], r: width / 160, fill: color }),
-        ]
-      : []),
-    ...(foot
-      ? [svg("circle", { cx: foot[0], cy: foot[1], r: width / 110, fill: "#fff", stroke: "#000" })]
-      : []),
+    ...(path.length ? strokes(listOf(path), { class: "over", stroke: color }) : []),
+    ...path.slice(0, 1).map((at) => dot(at, 1 / 160, { fill: color })),
+    ...(foot ? [dot(foot, 1 / 110, { fill: "#fff", stroke: "#000" })] : []),
   ];
 }

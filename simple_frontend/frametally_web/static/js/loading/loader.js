@@ -20,7 +20,8 @@ export async function ask(state, signal) {
     get("counts", chartQuery(state), signal),
   ]);
   const comparison = comparisonOf(state, { models, sources, counts });
-  const beside = comparison && (await partOf(get("counts", besideQuery(comparison), signal)));
+  // The other side's line has all labels together.
+  const beside = comparison && (await partOf(get("counts", chartQuery(comparison.state, "0"), signal)));
   const isAbsent = beside instanceof ApiError;
   if (isAbsent && !beside.passes) throw beside;
   const other = comparison && beside && !isAbsent ? { comparison, counts: beside } : null;
@@ -47,10 +48,10 @@ async function partOf(answer) {
   }
 }
 
-/** @param {Page.State} state */
-function chartQuery(state) {
+/** @param {Page.State} state @param {string} [top]  how many labels apart */
+function chartQuery(state, top = TOP) {
   const query = selectionQuery(state, { bars: true });
-  query.set("top", TOP);
+  query.set("top", top);
   return query;
 }
 
@@ -62,13 +63,6 @@ function chartQuery(state) {
 export async function askSigned(state, signal) {
   const counts = await get("counts", chartQuery(state), signal);
   return { labels: counts.labels.map((label) => ({ label })), counts, other: null };
-}
-
-/** The other side's line has all labels together. @param {Page.Comparison} comparison */
-function besideQuery({ state }) {
-  const query = selectionQuery(state, { bars: true });
-  query.set("top", "0");
-  return query;
 }
 
 const REFRESH_S = 60;
@@ -108,7 +102,7 @@ export class Loader {
     this.loadedAt = Date.now();
     this.isLoading = true;
     if (!quietly) byId("dashboard").setAttribute("aria-busy", "true");
-    let againInS;
+    let againInS = 0;
     let isPart = false;
     try {
       const extent = await this.on.ask(mine.signal, quietly);
@@ -120,20 +114,14 @@ export class Loader {
       }
     } catch (error) {
       if (mine.signal.aborted) return;
-      againInS = this.#afterFault(error);
-      if (againInS === 0) return this.load();
+      const when = this.on.fail(error);
+      if (when === "again") return this.load();
+      if (when === "later") againInS = this.#retryS();
     }
     if (this.asking !== mine) return;
     byId("dashboard").setAttribute("aria-busy", "false");
     this.isLoading = false;
     if (!this.#follow() && againInS) this.#refreshIn(againInS * 1000, isPart);
-  }
-
-  /** @param {unknown} error @returns {number|null} seconds until the next attempt; null: there is none */
-  #afterFault(error) {
-    const when = this.on.fail(error);
-    if (when !== "later") return when === "again" ? 0 : null;
-    return this.#retryS();
   }
 
   /** Seconds until the next attempt after one more failure. */

@@ -1,11 +1,12 @@
 // The proof of a bar: every frame behind it (or every unique object), with a running sum that ends at its value.
 
-import { byId, el } from "../shared/dom.js";
+import { el } from "../shared/dom.js";
 import { setMoment } from "../shared/moment.js";
 import { ProofList, showFailure, showMessage } from "./list.js";
 import { framesProof, objectsProof } from "./kinds.js";
 import { openLightbox } from "./lightbox.js";
 import { pace, Player, ProofViewer } from "./viewer.js";
+import { speak } from "../status/notices.js";
 import { t } from "../shared/texts.js";
 
 // A frame that a link names is looked for in so many pages.
@@ -47,8 +48,7 @@ const NEAR = 4;
  * @property {string} version  changes with the bar's numbers
  * @property {string|null} frame  key of the item to begin with
  * @property {boolean} empty  whether frames without a counted box are shown, too
- * @property {Page.ColorOf} colorOf
- * @property {(source: string) => string} nameOf
+ * @property {Page.Looks} looks
  */
 
 /**
@@ -150,10 +150,10 @@ class ProofOfBar {
       step: () => this.#choose(this.position + 1),
       change: (isPlaying) => this.#showPlaying(isPlaying),
     });
-    this.viewer = new ProofViewer(bar.colorOf, {
+    this.viewer = new ProofViewer(bar.looks.colorOf, {
       step: (by) => this.#step(by),
       choose: (item) => this.#goTo(this.items.indexOf(item)),
-      open: (picture) => openLightbox(this.#large(picture), bar.colorOf),
+      open: (picture) => openLightbox(this.#large(picture), bar.looks.colorOf),
       play: () => this.player.toggle(),
       fullest: this.kind.hasFullest ? on.fullest : null,
     });
@@ -262,17 +262,15 @@ class ProofOfBar {
 
   #showNothing() {
     const { analysed, total, note } = this.last ?? { analysed: 0, total: 0, note: null };
-    if (total) {
-      showFailure(this.area, { message: note ?? t("web.they_are_not_in_the_store") }, this.on.again);
-      return;
-    }
+    const message = note ?? t("web.they_are_not_in_the_store");
+    if (total) return showFailure(this.area, { message }, this.on.again);
     const shows = this.kind.hasEmpty && !this.bar.empty && analysed > 0;
     const text =
       analysed === 1
         ? t("web.show_the_frame_that_was_analysed")
         : t("web.show_the_frames_analysed", { analysed });
-    const button = shows ? el("button.button", { onclick: () => this.on.empty(true) }, text) : null;
-    showMessage(this.area, this.kind.nothing, button);
+    const button = el("button.button", { onclick: () => this.on.empty(true) }, text);
+    showMessage(this.area, this.kind.nothing, shows ? button : null);
   }
 
   /** @param {number} by */
@@ -301,12 +299,8 @@ class ProofOfBar {
     this.#show(scroll);
     setMoment(item.at_ms);
     // While it plays, the picture says it; every frame aloud would be noise.
-    if (!this.player.isPlaying)
-      byId("spoken").textContent = t("web.running_sum", {
-        time: item.time,
-        what: item.what,
-        runningTotal: item.runningTotal,
-      });
+    const { time, what, runningTotal } = item;
+    if (!this.player.isPlaying) speak(t("web.running_sum", { time, what, runningTotal }));
     if (this.loading) return;
     // What lies beside it is seen in the filmstrip, and gone to next.
     if (position > 0 && position + NEAR >= this.items.length) this.#load(1);
@@ -341,10 +335,8 @@ class ProofOfBar {
     this.viewer.showPlaying(isPlaying);
     const item = this.items[this.position];
     if (isPlaying || !item || this.abort.signal.aborted) return;
-    byId("spoken").textContent = t("web.stopped_at_running_sum", {
-      time: item.time,
-      runningTotal: item.runningTotal,
-    });
+    const { time, runningTotal } = item;
+    speak(t("web.stopped_at_running_sum", { time, runningTotal }));
     this.on.frame(item.key);
   }
 

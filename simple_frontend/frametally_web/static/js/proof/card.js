@@ -13,10 +13,7 @@ import { inSentence, t } from "../shared/texts.js";
 
 const NARROWING = ["hours", "weekdays", "zone", "line"];
 
-/**
- * @typedef {{state: Page.State, counts: Api.Counts, names: string[], colorOf: Page.ColorOf,
- *   nameOf: (source: string) => string}} Asked  names: of the sources
- */
+/** @typedef {{state: Page.State, counts: Api.Counts, names: string[], looks: Page.Looks}} Asked */
 
 export class FramesCard {
   /**
@@ -71,16 +68,16 @@ export class FramesCard {
     const metric = METRICS[counts.metric];
     byId("bar-tools").hidden = !bar;
     byId("answer").toggleAttribute("data-open", bar !== null);
-    byId("frames-title").textContent = bar
-      ? metric.id === "objects"
-        ? t("web.the_objects_behind_this_bar")
-        : t("web.the_frames_behind_this_bar")
-      : t("web.busiest_frame_per_label");
-    byId("frames-subtitle").classList.toggle("no-print", !bar);
+    const title = byId("frames-title");
+    const subtitle = byId("frames-subtitle");
+    subtitle.classList.toggle("no-print", !bar);
     if (!bar) {
-      byId("frames-subtitle").textContent = counts.coverage.length ? t("web.choose_a_bar_by_mouse_or") : "";
+      title.textContent = t("web.busiest_frame_per_label");
+      subtitle.textContent = counts.coverage.length ? t("web.choose_a_bar_by_mouse_or") : "";
       return;
     }
+    title.textContent =
+      metric.id === "objects" ? t("web.the_objects_behind_this_bar") : t("web.the_frames_behind_this_bar");
     const row = results.view?.rows.find((one) => one.start === state.at);
     const what = row
       ? t("web.analysed", {
@@ -89,7 +86,7 @@ export class FramesCard {
           frames: t("web.count_frames", { count: row.frames }),
         })
       : "";
-    byId("frames-subtitle").textContent = span(...bar) + what;
+    subtitle.textContent = span(...bar) + what;
     const { previous, next } = results.neighboursOf(bar[0]);
     this.#step("bar-previous", previous);
     this.#step("bar-next", next);
@@ -108,14 +105,13 @@ export class FramesCard {
   /**
    * @param {Page.State} state
    * @param {Page.Answers} answers
-   * @param {Page.ColorOf} colorOf
-   * @param {(source: string) => string} nameOf
+   * @param {Page.Looks} looks
    * @param {AbortSignal} signal
    */
-  async load(state, { counts, sources }, colorOf, nameOf, signal) {
+  async load(state, { counts, sources }, looks, signal) {
     const bar = barOf(state, counts);
     // A new source has its name a moment after its counts.
-    const asked = { state, counts, names: sources.map((one) => one.name), colorOf, nameOf };
+    const asked = { state, counts, names: sources.map((one) => one.name), looks };
     try {
       if (bar) await this.#prove(asked, bar);
       else await this.#showEvidence(asked, signal);
@@ -131,7 +127,7 @@ export class FramesCard {
   }
 
   /** @param {Asked} asked @param {Page.Span} bar */
-  async #prove({ state, counts, names, colorOf, nameOf }, [from, to]) {
+  async #prove({ state, counts, names, looks }, [from, to]) {
     this.shown = "";
     const { model, buckets, coverage, base_interval_s: base } = counts;
     const version = JSON.stringify([
@@ -143,12 +139,12 @@ export class FramesCard {
     showHistory(query, this.hasHistory);
     const metric = METRICS[counts.metric];
     const { frame, empty } = state;
-    await this.proof.show({ query, metric, version, frame, empty, colorOf, nameOf });
+    await this.proof.show({ query, metric, version, frame, empty, looks });
   }
 
   /** @param {Asked} asked @param {AbortSignal} signal */
   async #showEvidence(asked, signal) {
-    const { state, counts, names, colorOf, nameOf } = asked;
+    const { state, counts, names, looks } = asked;
     this.proof.close();
     if (!counts.coverage.length) {
       const what = counts.not_analysed?.length
@@ -166,7 +162,7 @@ export class FramesCard {
     const wanted = JSON.stringify([String(query), counts.totals, names]);
     if (wanted === this.shown) return;
     const evidence = await get("evidence", query, signal);
-    this.sight.rest(showEvidence(this.area, evidence, severalDays(counts), colorOf, nameOf), asked);
+    this.sight.rest(showEvidence(this.area, evidence, severalDays(counts), looks), asked);
     this.shown = wanted;
   }
 }

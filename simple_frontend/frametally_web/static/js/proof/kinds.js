@@ -17,7 +17,7 @@ export const framesProof = {
    * @param {import("./bar.js").Bar} bar
    * @returns {Promise<import("./bar.js").Page>}
    */
-  async page(query, signal, { metric, nameOf, empty }) {
+  async page(query, signal, { metric, looks: { nameOf }, empty }) {
     const answer = await get("frames", query, signal);
     return {
       items: answer.frames.map((frame) => {
@@ -64,11 +64,12 @@ export const objectsProof = {
    * @param {import("./bar.js").Bar} bar
    * @returns {Promise<import("./bar.js").Page>}
    */
-  async page(query, signal, { nameOf }) {
+  async page(query, signal, { looks: { nameOf } }) {
     const answer = await get("objects", query, signal);
     return {
       items: answer.tracks.map((track) => {
         const source = nameOf(track.source);
+        const label = labelName(track.label);
         return {
           key: track.id,
           at_ms: track.first_seen_ms,
@@ -76,14 +77,11 @@ export const objectsProof = {
           source,
           adds: 1,
           runningTotal: track.running_total,
-          what: `${labelName(track.label)}, ${t("web.count_boxes", { count: track.boxes })}`,
+          what: `${label}, ${t("web.count_boxes", { count: track.boxes })}`,
           most: null,
           pictures: [
-            {
-              ...sighting(track.best, t("web.seen_best", { label: labelName(track.label) }), source),
-              isCrop: true,
-            },
-            sighting(track.first, t("web.first_seen", { label: labelName(track.label) }), source),
+            { ...sighting(track.best, t("web.seen_best", { label }), source), isCrop: true },
+            sighting(track.first, t("web.first_seen", { label }), source),
           ],
         };
       }),
@@ -131,12 +129,10 @@ function countsOf(boxes) {
  * @param {Page.Metric} metric
  */
 function equationOf({ detections, frames_analysed: frames }, metric) {
+  const looked = t("web.count_frames", { count: frames });
   if (metric.id === "mean_per_frame" && detections !== null) {
-    return t("web.mean_equation", {
-      detections: number(detections),
-      frames: t("web.count_frames", { count: frames }),
-      mean: mean(detections / frames),
-    });
+    const values = { detections: number(detections), frames: looked, mean: mean(detections / frames) };
+    return t("web.mean_equation", values);
   }
-  return t("web.analysed_with_or_without_anything_in", { frames: t("web.count_frames", { count: frames }) });
+  return t("web.analysed_with_or_without_anything_in", { frames: looked });
 }

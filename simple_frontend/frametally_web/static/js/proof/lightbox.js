@@ -41,7 +41,6 @@ export class Zoom {
     /** @type {Map<number, PointerEvent>} */
     this.pointers = new Map();
     this.tapped = { at_ms: -Infinity, x: 0, y: 0 };
-    /** @type {{x: number, y: number}} */
     this.began = { x: 0, y: 0 };
     stage.addEventListener(
       "wheel",
@@ -71,14 +70,6 @@ export class Zoom {
     this.#set(this.times * factor, at);
   }
 
-  /**
-   * @param {number} across  so many steps
-   * @param {number} down
-   */
-  pan(across, down) {
-    this.stage.scrollBy(across * PAN_PX, down * PAN_PX);
-  }
-
   #middle() {
     const { left, top, width, height } = this.stage.getBoundingClientRect();
     return { clientX: left + width / 2, clientY: top + height / 2 };
@@ -93,14 +84,9 @@ export class Zoom {
     this.stage.classList.toggle("closer", this.times > 1);
     if (!picture || !before?.width) return;
     const after = picture.getBoundingClientRect();
-    const [right, down] = [
-      (at.clientX - before.left) / before.width,
-      (at.clientY - before.top) / before.height,
-    ];
-    this.stage.scrollBy(
-      after.left + right * after.width - at.clientX,
-      after.top + down * after.height - at.clientY,
-    );
+    const right = ((at.clientX - before.left) * after.width) / before.width;
+    const down = ((at.clientY - before.top) * after.height) / before.height;
+    this.stage.scrollBy(after.left + right - at.clientX, after.top + down - at.clientY);
   }
 
   /** @param {PointerEvent} event */
@@ -235,7 +221,7 @@ class LargeView {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const side = { ArrowLeft: -1, ArrowRight: 1 }[event.key] ?? 0;
     const down = { ArrowUp: -1, ArrowDown: 1 }[event.key] ?? 0;
-    if (event.shiftKey && (side || down)) this.zoom.pan(side, down);
+    if (event.shiftKey && (side || down)) this.stage.scrollBy(side * PAN_PX, down * PAN_PX);
     else if (side) this.step(side);
     else if (event.key === "+" || event.key === "=") this.zoom.by(1.5);
     else if (event.key === "-") this.zoom.by(1 / 1.5);

@@ -13,14 +13,14 @@ const SIZES = "(max-width: 640px) 76vw, 320px";
  * @param {HTMLElement} area
  * @param {Api.EvidenceFrames} evidence
  * @param {boolean} withDay  whether their times have it: the range is of several days
- * @param {Page.ColorOf} colorOf
- * @param {(source: string) => string} nameOf
+ * @param {Page.Looks} looks
  * @returns the frames that are shown
  */
-export function showEvidence(area, evidence, withDay, colorOf, nameOf) {
+export function showEvidence(area, evidence, withDay, { colorOf, nameOf }) {
   const frames = evidence.frames.map((frame) => ({
     ...frame,
     when: timeAmong(frame.captured_at_ms, withDay),
+    name: nameOf(frame.source),
     title: `${labelName(frame.label)} × ${frame.count}`,
     caption: `${nameOf(frame.source)} · ${moment(frame.captured_at_ms)}`,
     remarks: remarksOn(frame),
@@ -29,25 +29,18 @@ export function showEvidence(area, evidence, withDay, colorOf, nameOf) {
     showMessage(area, t("web.no_frame_here_has_anything_that"));
     return frames;
   }
+  const cards = frames.map((frame, position) =>
+    el(
+      "li",
+      card(frame, colorOf, () => openLightbox(framesFrom(frames, position), colorOf)),
+    ),
+  );
+  const { labels_left_out: left } = evidence;
+  const labels_left_out = t("web.count_more_labels", { count: left });
   area.classList.remove("bare");
   area.replaceChildren(
-    el(
-      "ul.strip",
-      ...frames.map((frame, position) =>
-        el(
-          "li",
-          card(frame, colorOf, nameOf, () => openLightbox(framesFrom(frames, position), colorOf)),
-        ),
-      ),
-    ),
-    evidence.labels_left_out
-      ? el(
-          "p.muted.small",
-          t("web.choose_labels_above_to_see_their", {
-            labels_left_out: t("web.count_more_labels", { count: evidence.labels_left_out }),
-          }),
-        )
-      : "",
+    el("ul.strip", ...cards),
+    left ? el("p.muted.small", t("web.choose_labels_above_to_see_their", { labels_left_out })) : "",
   );
   return frames;
 }
@@ -84,14 +77,12 @@ export function showFailure(area, { message, remedy = "" }, again) {
 }
 
 /**
- * @param {Api.EvidenceFrame & {title: string, when: string, remarks: string[]}} frame
+ * @param {Api.EvidenceFrame & {name: string, when: string, remarks: string[]}} frame
  * @param {Page.ColorOf} colorOf
- * @param {(source: string) => string} nameOf
  * @param {() => void} open
  */
-function card(frame, colorOf, nameOf, open) {
-  const source = nameOf(frame.source);
-  return el(
+const card = (frame, colorOf, open) =>
+  el(
     "button.frame-card",
     { onclick: open, title: t("web.open_large") },
     framePicture(frame, colorOf, { alt: "", lazy: true, sizes: SIZES }),
@@ -104,11 +95,10 @@ function card(frame, colorOf, nameOf, open) {
         el("span.count.muted", `× ${frame.count}`),
       ),
       el("span.muted.small", frame.when),
-      el("span.muted.small.ellipsis", source),
+      el("span.muted.small.ellipsis", frame.name),
       ...frame.remarks.map((text) => el("span.remark", text)),
     ),
   );
-}
 
 export class ProofList {
   /**
@@ -129,33 +119,24 @@ export class ProofList {
     /** @type {string|null} */
     this.note = null;
     this.body = el("ol.proof-entries");
-    this.earlier = el("button.button", { hidden: true }, t("web.show_earlier"));
-    this.more = el("button.button", t("web.show_more"));
-    this.earlier.addEventListener("click", () => on.more(-1));
-    this.more.addEventListener("click", () => on.more(1));
-    this.empty = el("input", {
-      type: "checkbox",
-      checked: on.isEmpty,
-      onchange: () => on.empty?.(this.empty.checked),
-    });
+    this.earlier = el("button.button", { hidden: true, onclick: () => on.more(-1) }, t("web.show_earlier"));
+    this.more = el("button.button", { onclick: () => on.more(1) }, t("web.show_more"));
+    const change = () => on.empty?.(this.empty.checked);
+    this.empty = el("input", { type: "checkbox", checked: on.isEmpty, onchange: change });
     this.sum = el("p.proof-sum", { role: "status" });
     this.equation = el("p.muted.small");
+    const named = { role: "group", "aria-label": t("web.frames_by_time_with_a_running") };
+    this.scroll = el("div.proof-scroll", named, this.earlier, this.body, this.more);
     this.element = el(
       "div.proof-list",
       on.empty && el("label.check.small", this.empty, t("web.also_frames_without_a_counted_box")),
-      el(
-        "div.proof-scroll",
-        { role: "group", "aria-label": t("web.frames_by_time_with_a_running") },
-        this.earlier,
-        this.body,
-        this.more,
-      ),
+      this.scroll,
       this.sum,
       this.equation,
     );
-    const scroll = /** @type {HTMLElement} */ (this.body.parentElement);
-    scroll.addEventListener("scroll", () => {
-      if (!this.more.hidden && scroll.scrollTop + scroll.clientHeight > scroll.scrollHeight - 40) on.more(1);
+    this.scroll.addEventListener("scroll", () => {
+      const { scrollTop, clientHeight, scrollHeight } = this.scroll;
+      if (!this.more.hidden && scrollTop + clientHeight > scrollHeight - 40) on.more(1);
     });
     this.body.addEventListener("keydown", (event) => this.#key(event));
   }
@@ -167,7 +148,7 @@ export class ProofList {
    * @param {boolean} ended  whether the last one is
    */
   add(page, by, began, ended) {
-    const scroll = /** @type {HTMLElement} */ (this.body.parentElement);
+    const { scroll } = this;
     const height = scroll.scrollHeight;
     const added = page.items.map((item) => this.#entry(item));
     const lines = added.map((entry) => el("li", entry));
@@ -242,20 +223,14 @@ export class ProofList {
   /** @param {number} position @param {boolean} scroll */
   choose(position, scroll) {
     this.entries.forEach((entry, index) => {
-      const chosen = index === position;
-      entry.toggleAttribute("aria-current", chosen);
-      if (chosen) entry.setAttribute("aria-current", "true");
-      entry.tabIndex = chosen ? 0 : -1;
+      entry.ariaCurrent = index === position ? "true" : null;
+      entry.tabIndex = index === position ? 0 : -1;
     });
-    if (!scroll) return;
-    const box = this.body.parentElement;
     const entry = this.entries[position];
-    if (!box || !entry) return;
-    const top = entry.offsetTop;
-    if (top < box.scrollTop) box.scrollTop = top;
-    else if (top + entry.offsetHeight > box.scrollTop + box.clientHeight) {
-      box.scrollTop = top + entry.offsetHeight - box.clientHeight;
-    }
+    if (!scroll || !entry) return;
+    const { offsetTop: top, offsetHeight: height } = entry;
+    const { scrollTop, clientHeight } = this.scroll;
+    this.scroll.scrollTop = Math.min(Math.max(scrollTop, top + height - clientHeight), top);
   }
 
   /** @param {KeyboardEvent} event */

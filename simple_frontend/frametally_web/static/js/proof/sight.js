@@ -1,7 +1,7 @@
 // The picture next to the chart: the busiest frame of the chart, or of the bar under the pointer.
 
 import { framePicture } from "../frames/boxed_picture.js";
-import { selectionQuery } from "../shared/api.js";
+import { fullestQuery } from "../shared/api.js";
 import { byId, el } from "../shared/dom.js";
 import { METRICS } from "../shared/metrics.js";
 import { t } from "../shared/texts.js";
@@ -51,22 +51,10 @@ export class Sight {
   /** @param {Page.Row} row */
   async #ask({ start, end }) {
     if (!this.asked) return;
-    const { state, counts, colorOf, nameOf } = this.asked;
+    const { state, counts, looks } = this.asked;
     const { model, base_interval_s: base, from_ms: from, to_ms: to } = counts;
-    const range = { from: Math.max(start, from ?? start), to: Math.min(end, to ?? end) };
-    const query = selectionQuery({ ...state, model, ...range }, { base });
-    query.set("start", "peak");
-    query.set("limit", "1");
-    query.set("empty", "1"); // of a bar of 0, too
-    const bar = {
-      query,
-      metric: METRICS[counts.metric],
-      version: "",
-      frame: null,
-      empty: true,
-      colorOf,
-      nameOf,
-    };
+    const query = fullestQuery({ ...state, model, from, to }, base, start, end);
+    const bar = { query, metric: METRICS[counts.metric], version: "", frame: null, empty: true, looks };
     // A picture that cannot be had leaves the one before it; a press on the bar says why.
     const page = await framesProof.page(query, new AbortController().signal, bar).catch(() => null);
     const picture = page?.items[0]?.pictures[0];
@@ -76,40 +64,21 @@ export class Sight {
   /** @param {LargeFrame|null} frame @param {string} words */
   async #show(frame, words) {
     const mine = ++this.turn;
-    if (!frame || !this.asked) {
-      this.area.replaceChildren(
-        el("div.picture.missing", el("span", t("web.no_frame_here_has_anything_that"))),
-      );
-      return;
-    }
-    const { colorOf } = this.asked;
+    const none = el("div.picture.missing", el("span", t("web.no_frame_here_has_anything_that")));
+    if (!frame || !this.asked) return this.area.replaceChildren(none);
+    const { colorOf } = this.asked.looks;
     const small = { ...frame, image_url: `${frame.image_url}&w=640` };
     const picture = framePicture(small, colorOf, { alt: frame.title });
-    await picture
-      .querySelector("img")
-      ?.decode()
-      .catch(() => {});
+    const image = picture.querySelector("img");
+    await image?.decode().catch(() => {});
     if (mine !== this.turn) return;
     const hadFocus = this.area.contains(document.activeElement);
-    const open = el(
-      "button.sight-open",
-      // The keyboard has its way to it by the bars, and by the frames below.
-      {
-        tabindex: -1,
-        title: t("web.open_large"),
-        onclick: () => openLightbox(framesFrom([frame], 0), colorOf),
-      },
-      picture,
-    );
-    this.area.replaceChildren(
-      open,
-      el(
-        "figcaption.small",
-        el("span.muted", words),
-        el("span.strong", frame.title),
-        el("span.muted", frame.caption),
-      ),
-    );
+    const enlarge = () => openLightbox(framesFrom([frame], 0), colorOf);
+    // The keyboard has its way to it by the bars, and by the frames below.
+    const about = { tabindex: -1, title: t("web.open_large"), onclick: enlarge };
+    const open = el("button.sight-open", about, picture);
+    const said = [el("span.muted", words), el("span.strong", frame.title), el("span.muted", frame.caption)];
+    this.area.replaceChildren(open, el("figcaption.small", ...said));
     if (hadFocus) open.focus({ preventScroll: true });
   }
 }

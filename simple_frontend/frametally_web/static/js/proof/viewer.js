@@ -34,11 +34,8 @@ class Filmstrip {
   #button(item) {
     const [first] = item.pictures;
     const picture = framePicture(first, this.colorOf, { alt: "", lazy: true, sizes: "96px", isCrop: first.isCrop }); // prettier-ignore
-    return el(
-      "button",
-      { tabindex: -1, title: `${item.time}: ${item.what}`, onclick: () => this.choose(item) },
-      picture,
-    );
+    const title = `${item.time}: ${item.what}`;
+    return el("button", { tabindex: -1, title, onclick: () => this.choose(item) }, picture);
   }
 }
 
@@ -133,11 +130,7 @@ export class ProofViewer {
     this.play = el("button.button.proof-play", { onclick: on.play });
     this.element = el(
       "div.proof-viewer",
-      {
-        tabindex: 0,
-        role: "group",
-        "aria-label": t("web.frame_arrow_keys_go_to_the"),
-      },
+      { tabindex: 0, role: "group", "aria-label": t("web.frame_arrow_keys_go_to_the") },
       this.stage,
       this.progress,
       el("div.proof-tools", this.previous, this.caption, this.following),
@@ -186,11 +179,7 @@ export class ProofViewer {
     this.#showPlace(item, place);
   }
 
-  /**
-   * The frame's place among all, and in the sum.
-   * @param {import("./bar.js").Item} item
-   * @param {Place} place
-   */
+  /** The frame's place among all. @param {import("./bar.js").Item} item @param {Place} place */
   #showPlace(item, { number: no, of, total }) {
     const ofAll = (/** @type {number|null} */ most) =>
       most === null ? "" : t("web.of_4", { most: number(most) });
@@ -201,10 +190,8 @@ export class ProofViewer {
       el("span.muted", `${position}+${number(item.adds)} = ${number(item.runningTotal)}${ofAll(total)}`),
       ...item.pictures[0].remarks.map((text) => el("span.remark", text)),
     );
-    this.counter.replaceChildren(
-      el("span.strong", number(item.runningTotal)),
-      el("span.muted.small", ofAll(total)),
-    );
+    const sum = el("span.strong", number(item.runningTotal));
+    this.counter.replaceChildren(sum, el("span.muted.small", ofAll(total)));
     const share = total ? Math.min(item.runningTotal / total, 1) : 0;
     this.progress.style.setProperty("--share", String(share));
   }

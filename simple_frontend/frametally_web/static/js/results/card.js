@@ -5,13 +5,13 @@ import { showLegend, TimeChart } from "../chart/plot.js";
 import { handWords } from "../chart/tooltip.js";
 import { checkLines } from "../shared/checked.js";
 import { Zooms } from "../chart/gestures.js";
-import { otherSide } from "../shared/compare.js";
+import { chartView } from "../shared/compare.js";
 import { byId, control, el } from "../shared/dom.js";
 import { duration, labelName, span, within, zoneName } from "../shared/format.js";
 import { knownWords, METRICS } from "../shared/metrics.js";
-import { allIn, nothingOf, viewOf } from "../shared/series.js";
+import { allIn, allKnownIn, nothingOf } from "../shared/series.js";
 import { lacksUsualZone, usualZoneOf } from "../shared/time.js";
-import { announce } from "../status/notices.js";
+import { speak } from "../status/notices.js";
 import { showBreakdown } from "./sources.js";
 import { Exports, pinned, questionLine } from "./export.js";
 import { showBusiest, showFramesWarning } from "./heatmap.js";
@@ -20,14 +20,7 @@ import { showTable } from "./table.js";
 import { LOCALE, t } from "../shared/texts.js";
 
 export class Results {
-  /**
-   * @param {Object} on
-   * @param {(start: number) => void} on.bar  a bar was chosen
-   * @param {(start: number, image: string) => void} on.peak  a bar was chosen, for this frame in it
-   * @param {(change: Partial<Page.State>) => void} on.change
-   * @param {(row: Page.Row|null) => void} on.look  a bar is pointed at
-   * @param {() => void} on.reset
-   */
+  /** @param {import("./headline.js").Leads & {look: (row: Page.Row|null) => void, reset: () => void}} on */
   constructor(on) {
     this.on = on;
     this.zooms = new Zooms(on.change);
@@ -43,10 +36,11 @@ export class Results {
     this.gap = new GapPanel();
     /** The sources of the answer. @type {string[]} */
     this.sources = [];
-    /** @type {{state: Page.State, names: Map<string, string>, colorOf: Page.ColorOf, base: number|null}|null} */
+    /** @type {{state: Page.State, looks: Page.Looks, base: number|null}|null} */
     this.shown = null;
     /** @type {Page.View|null} */
     this.view = null;
+    this.told = "";
   }
 
   /**
@@ -56,9 +50,7 @@ export class Results {
    */
   showHole(sources, hole) {
     if (!this.shown) return;
-    const { state, names, colorOf, base } = this.shown;
-    const named = sources.map((source) => ({ source, name: names.get(source) ?? source }));
-    this.gap.show(hole, named, state, base, colorOf);
+    this.gap.show(hole, sources, this.shown.state, this.shown.base, this.shown.looks);
   }
 
   /** Opens the bar of a moment. @param {number} ms */
@@ -71,23 +63,20 @@ export class Results {
    * Shows the answers, part by part: the chart, or the table, first.
    * @param {Page.State} state
    * @param {Page.Answers} answers
-   * @param {Page.ColorOf} colorOf
+   * @param {Page.Looks} looks
    */
-  *parts(state, { counts, summary, sources, other }, colorOf) {
+  *parts(state, { counts, summary, sources, other }, looks) {
     byId("chart-area").classList.remove("skeleton");
     const metric = METRICS[counts.metric];
-    const view = counts.coverage.length ? viewOf(state, counts, metric, colorOf) : null;
+    const { colorOf, nameOf } = looks;
+    const view = chartView(state, { counts, other }, colorOf);
     makeRoomForLanes(view ? counts.sources.length : 0);
-    if (view && other) {
-      view.other = otherSide(view, other.counts, other.comparison);
-    }
     this.view = view;
     const selected = selectedOf(state, sources);
     if (view) view.sources = selected.map(({ name }) => name);
     this.sources = selected.map(({ source }) => source);
-    const names = new Map(sources.map(({ source, name }) => [source, name]));
-    this.shown = { state, colorOf, names, base: counts.base_interval_s };
-    byId("question").textContent = questionLine(state, counts, this.shown.names, metric);
+    this.shown = { state, looks, base: counts.base_interval_s };
+    byId("question").textContent = questionLine(state, counts, nameOf, metric);
     this.gap.closeUnless(`${counts.from_ms} ${counts.to_ms} ${this.sources}`);
     this.zooms.show(state, counts, selected);
     this.#showTitle(state, counts, metric);
@@ -102,7 +91,7 @@ export class Results {
     /** @type {Page.ShownChart} */
     const detail = { state: pinned(state, counts), view, chart: this.chart, change: this.on.change };
     document.dispatchEvent(new CustomEvent("frametally:chart", { detail })); // for what plug-ins add to it
-    showFileTimes(counts, sources, view);
+    showFileTimes(counts, nameOf, view);
     showOverlaps(counts, view);
     showChecks(counts, metric);
     byId("objects-note").hidden = !(counts.metric === "objects" && counts.objects_note);
@@ -133,12 +122,9 @@ export class Results {
     const { view } = this;
     byId("chart-title").textContent = metric.title;
     byId("breakdown-title").textContent = t("web.by_label_2", { name: metric.name });
-    byId("chart-subtitle").textContent = view
-      ? t("web.in_intervals_of", {
-          from_ms: span(counts.from_ms ?? view.from, counts.to_ms ?? view.to),
-          interval: duration(view.interval),
-          zone: within(counts.zone),
-        })
+    const bars = view && { from_ms: span(...view.range), interval: duration(view.interval) };
+    byId("chart-subtitle").textContent = bars
+      ? t("web.in_intervals_of", { ...bars, zone: within(counts.zone) })
       : "";
     byId("unzoom").hidden = state.from === null && state.to === null;
   }
@@ -176,39 +162,33 @@ export class Results {
     const empty = filmed && !counts.totals.some(({ detections }) => detections);
     message.hidden = filmed && !empty;
     message.classList.toggle("over-chart", filmed);
-    if (!filmed && counts.not_analysed?.length) {
-      message.replaceChildren(
-        el("p.strong", t("web.filmed_not_analysed_2")),
-        el("p.muted", t("web.there_is_footage_but_it_is_2")),
-      ); // prettier-ignore
-    } else if (!filmed && counts.shows_nothing.length) {
-      message.replaceChildren(
-        el("p.strong", nothingOf(counts)[0].kind),
-        el("p.muted", t("web.left_out_of_all_numbers")),
-      ); // prettier-ignore
-    } else if (!filmed) {
-      message.replaceChildren(
-        el("p.strong", t("web.no_footage_in_this_selection")),
-        el("p.muted", t("web.nothing_was_filmed_there_by_these")),
-        el("button.button.primary", { onclick: this.on.reset }, t("web.show_everything")),
-      ); // prettier-ignore
-    } else if (empty) {
-      message.replaceChildren(
-        el(
-          "p",
-          t("web.nothing_was_detected_in", { frames: t("web.count_frames", { count: counts.frames }) }),
-        ),
-      );
-    }
+    const frames = t("web.count_frames", { count: counts.frames });
+    if (filmed) return message.replaceChildren(el("p", t("web.nothing_was_detected_in", { frames })));
+    const [title, words] = counts.not_analysed?.length
+      ? [t("web.filmed_not_analysed_2"), t("web.there_is_footage_but_it_is_2")]
+      : counts.shows_nothing.length
+        ? [nothingOf(counts)[0].kind, t("web.left_out_of_all_numbers")]
+        : [t("web.no_footage_in_this_selection"), t("web.nothing_was_filmed_there_by_these")];
+    const isFilmed = counts.not_analysed?.length || counts.shows_nothing.length;
+    message.replaceChildren(
+      el("p.strong", title),
+      el("p.muted", words),
+      isFilmed ? "" : el("button.button.primary", { onclick: this.on.reset }, t("web.show_everything")),
+    );
   }
 
-  /** Says what is shown to those who hear it. @param {Api.Counts} counts @param {boolean} quietly */
+  /**
+   * Says what is shown to those who hear it.
+   * @param {Api.Counts} counts
+   * @param {boolean} quietly  nobody asked for it: the numbers grow while somebody listens to something else
+   */
   announce(counts, quietly) {
-    const metric = METRICS[counts.metric];
     const absent = counts.not_analysed?.length
       ? t("web.filmed_not_analysed_3")
       : (nothingOf(counts)[0]?.kind ?? t("web.no_footage_in_this_selection_2"));
-    announce(this.view, knownWords(metric, allIn(counts, metric)), absent, quietly);
+    const words = this.view ? resultOf(this.view, counts) : absent;
+    if (words !== this.told && !quietly) speak(words);
+    this.told = words;
   }
 
   /** Starts of the neighbouring intervals with footage; null where there is none. @param {number} start */
@@ -221,18 +201,38 @@ export class Results {
   }
 }
 
+/** "Detections: 140 bicycle in 575 intervals, 8 – 14 Nov." @param {Page.View} view @param {Api.Counts} counts */
+function resultOf({ metric, series, rows, range }, counts) {
+  const parts = series.map((one) => `${knownWords(metric, one.total)} ${one.name}`);
+  const total = knownWords(metric, allIn(counts, metric));
+  const measured = rows.filter((row) => allKnownIn(row, metric).value !== null).length;
+  return t("web.in", {
+    name: metric.name,
+    together: parts.length > 1 ? t("web.together_3", { total }) : "",
+    parts: parts.join(", ") || t("web.nothing_found"),
+    length: t("web.within_intervals", { count: rows.length }),
+    known: measured < rows.length ? t("web.measured_in_2", { measured }) : "",
+    span: span(...range),
+  });
+}
+
 /** @param {Page.State} state @param {Api.SourceRange[]} sources */
 const selectedOf = (state, sources) =>
   sources.filter(({ source }) => !state.sources.length || state.sources.includes(source));
 
-/** @param {Api.Counts} counts @param {Api.SourceRange[]} sources @param {Page.View|null} view */
-function showFileTimes(counts, sources, view) {
+/**
+ * The stretches that a view shows a part of.
+ * @template {{from_ms: number, to_ms: number}} Stretch
+ * @param {Stretch[]|null|undefined} stretches
+ * @param {Page.View|null} view
+ */
+const seenIn = (stretches, view) =>
+  (stretches ?? []).filter((one) => view && one.from_ms < view.to && one.to_ms > view.from);
+
+/** @param {Api.Counts} counts @param {Page.Looks["nameOf"]} nameOf @param {Page.View|null} view */
+function showFileTimes(counts, nameOf, view) {
   const warning = byId("time-warning");
-  const marked = (counts.file_times ?? []).filter(
-    (one) => view && one.from_ms < view.to && one.to_ms > view.from,
-  );
-  const slugs = [...new Set(marked.map((one) => one.source))];
-  const names = slugs.map((slug) => sources.find((one) => one.source === slug)?.name ?? slug);
+  const names = [...new Set(seenIn(counts.file_times, view).map((one) => one.source))].map(nameOf);
   const shown =
     names.slice(0, 5).join(", ") + (names.length > 5 ? t("web.and_more", { length: names.length - 5 }) : "");
   warning.hidden = !names.length;
@@ -241,22 +241,14 @@ function showFileTimes(counts, sources, view) {
 
 /** @param {Api.Counts} counts @param {Page.View|null} view */
 function showOverlaps(counts, view) {
-  const shown = (counts.overlaps ?? []).filter(
-    (one) => view && one.from_ms < view.to && one.to_ms > view.from,
-  );
-  const more = shown.length - 1 + counts.overlaps_left_out;
-  byId("overlap-warning").hidden = !shown.length;
-  byId("overlap-warning").textContent = shown
-    .slice(0, 1)
-    .map(
-      (one) =>
-        t("web.where_the_top_is_marked_media", {
-          from_ms: span(one.from_ms, one.to_ms),
-          counted: one.counted,
-          not_counted: one.not_counted,
-        }) + (more > 0 ? t("web.more_likewise", { more }) : "."),
-    )
-    .join("");
+  const [first, ...others] = seenIn(counts.overlaps, view);
+  byId("overlap-warning").hidden = !first;
+  if (!first) return;
+  const { from_ms: from, to_ms: to, counted, not_counted } = first;
+  const more = others.length + counts.overlaps_left_out;
+  byId("overlap-warning").textContent =
+    t("web.where_the_top_is_marked_media", { from_ms: span(from, to), counted, not_counted }) +
+    (more > 0 ? t("web.more_likewise", { more }) : ".");
 }
 
 /** @param {Api.Counts} counts @param {Page.Metric} metric */

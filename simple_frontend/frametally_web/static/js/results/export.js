@@ -14,12 +14,12 @@ const NAMED = 5;
  * Who filmed, what was counted, when, and by which model.
  * @param {Page.State} state
  * @param {Api.Counts} counts
- * @param {Map<string, string>} names  of the sources
+ * @param {Page.Looks["nameOf"]} nameOf
  * @param {Page.Metric} metric
  */
-export function questionLine(state, counts, names, metric) {
+export function questionLine(state, counts, nameOf, metric) {
   const { from_ms: from, to_ms: to, interval_s: interval } = counts;
-  const sources = (state.sources.length ? state.sources : counts.sources).map((one) => names.get(one) ?? one);
+  const sources = (state.sources.length ? state.sources : counts.sources).map(nameOf);
   return [
     named(sources, t("web.count_sources", { count: sources.length })),
     state.zone ? t("web.within", { zone: state.zone }) : "",
@@ -38,20 +38,13 @@ export function questionLine(state, counts, names, metric) {
     .join(" · ");
 }
 
-/**
- * @param {string[]} all
- * @param {string} many  for more than can be named
- */
+/** @param {string[]} all @param {string} many  for more than can be named */
 const named = (all, many) => (all.length > NAMED ? many : all.join(", "));
 
 export class Exports {
   constructor() {
-    /** @type {Page.State|null} */
-    this.state = null;
-    /** @type {Api.Counts|null} */
-    this.counts = null;
-    /** @type {Page.View|null} */
-    this.view = null;
+    /** @type {{state: Page.State, counts: Api.Counts, view: Page.View|null}|null} */
+    this.shown = null;
     /** One for each format. */
     this.links = [...byId("export-links").querySelectorAll("a")];
     byId("export-png").addEventListener("click", () => this.#savePicture());
@@ -62,9 +55,7 @@ export class Exports {
 
   /** @param {Page.State} state @param {Api.Counts} counts @param {Page.View|null} view */
   show(state, counts, view) {
-    this.state = state;
-    this.counts = counts;
-    this.view = view;
+    this.shown = { state, counts, view };
     const shown = pinned(state, counts);
     for (const link of this.links) {
       const query = selectionQuery(shown, { bars: true });
@@ -84,29 +75,27 @@ export class Exports {
   }
 
   async #savePicture() {
-    if (!this.view || !this.counts) return;
-    const blob = await chartPicture(this.view, this.counts);
+    if (!this.shown?.view) return;
+    const blob = await chartPicture(this.shown.view, this.shown.counts);
     const url = URL.createObjectURL(blob);
     el("a", { href: url, download: "frametally.png" }).click();
     setTimeout(() => URL.revokeObjectURL(url), 10_000);
   }
 
   async #copyLink() {
-    if (!this.state || !this.counts) return;
+    if (!this.shown) return;
     const url = new URL(location.href);
-    url.search = formatWhole(pinned(this.state, this.counts));
-    const isCopied = await copyText(String(url), byId("copy-link"), {
-      done: t("web.link_copied"),
-      otherwise: t("web.copy_it_from_the_address"),
-    });
+    url.search = formatWhole(pinned(this.shown.state, this.shown.counts));
+    const says = { done: t("web.link_copied"), otherwise: t("web.copy_it_from_the_address") };
+    const isCopied = await copyText(String(url), byId("copy-link"), says);
     if (!isCopied) history.replaceState(null, "", url);
   }
 
   /** The chart as it is now goes on with the data: what was left open stays open. */
   #copyEmbed() {
-    if (!this.state || !this.counts) return;
+    if (!this.shown) return;
     const url = new URL("embed", location.href);
-    const { state, counts } = this;
+    const { state, counts } = this.shown;
     url.search = formatWhole({ ...state, at: null, frame: null, view: "chart" }, answeredOf(state, counts));
     const address = String(url).replaceAll("&", "&amp;"); // quotes an address has escaped itself
     const code = `<iframe src="${address}" title="Counts" width="800" height="420"></iframe>`;
@@ -120,11 +109,9 @@ export class Exports {
  * @param {Api.Counts} counts
  * @returns {Page.State}
  */
-export function pinned(state, counts) {
-  return {
-    ...state,
-    ...answeredOf(state, counts),
-    from: counts.from_ms,
-    to: counts.to_ms,
-  };
-}
+export const pinned = (state, counts) => ({
+  ...state,
+  ...answeredOf(state, counts),
+  from: counts.from_ms,
+  to: counts.to_ms,
+});

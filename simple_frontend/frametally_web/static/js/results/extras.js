@@ -33,24 +33,21 @@ export class Extras {
     this.shown = new Map();
   }
 
-  /**
-   * @param {Page.State} state
-   * @param {Shown} shown
-   * @param {Page.ColorOf} colorOf
-   * @param {(source: string) => string} nameOf
-   * @param {AbortSignal} signal
-   */
-  async show(state, shown, colorOf, nameOf, signal) {
+  /** @param {Page.State} state @param {Shown} shown @param {Page.Looks} looks @param {AbortSignal} signal */
+  async show(state, shown, looks, signal) {
     const { counts, sources, view, other, otherFault } = shown;
+    const { nameOf } = looks;
     const metric = METRICS[counts.metric];
     const isSeveral = sources.length > 1 && state.sources.length !== 1 && view !== null;
+    const { totals, frames, interval_s: interval } = counts;
+    const names = sources.map((one) => one.name); // a new source has its name a moment after its counts
     const version = JSON.stringify([
       String(selectionQuery(state)),
-      counts.metric,
-      counts.totals,
-      counts.frames,
-      counts.interval_s,
-      sources.map((one) => one.name), // a new source has its name a moment after its counts
+      metric.id,
+      totals,
+      frames,
+      interval,
+      names,
     ]);
     byId("sources-card").hidden = !isSeveral;
     const isWeek = view !== null && view.to - view.from >= LEAST_WEEK_MS;
@@ -58,24 +55,21 @@ export class Extras {
     byId("compare-area").hidden = !(view && (other || otherFault));
     if (otherFault) {
       this.shown.delete("compare-area");
-      byId("compare-area").replaceChildren(
-        el("p.muted", t("web.the_comparison_cannot_be_shown", { message: otherFault.message })),
-      );
+      const words = t("web.the_comparison_cannot_be_shown", { message: otherFault.message });
+      byId("compare-area").replaceChildren(el("p.muted", words));
     }
-    const apart = () =>
-      get("counts", apartQuery(state, counts, state.sources.length || sources.length), signal);
+    const query = apartQuery(state, counts, state.sources.length || sources.length);
+    const apart = () => get("counts", query, signal);
     await Promise.all([
       isWeek &&
         this.#card("heatmap", version, async (area) => {
           const answer = await get("heatmap", selectionQuery(state), signal);
-          showHeatmap(area, answer, metric, ({ weekday, hour }) => this.on.change(hourOf(weekday, hour)));
+          showHeatmap(area, answer, metric, (hour) => this.on.change(hourOf(hour)));
           byId("heatmap-title").textContent = t("web.by_hour_and_weekday_2", { name: metric.name });
         }),
       view &&
         this.#card("lanes", version, async (area) => {
-          /** @type {Page.Span} */
-          const range = [view.from, view.to];
-          showLanes(area, lanesOf(await apart(), state, range), view, nameOf, {
+          showLanes(area, lanesOf(await apart(), state, [view.from, view.to]), view, nameOf, {
             hole: (source, hole) => this.on.hole([source], hole),
             moment: this.on.moment,
           });
@@ -88,8 +82,7 @@ export class Extras {
           async (area) =>
             showComparison(area, await get("differences", differencesQuery(state, counts), signal), {
               sides: sidesOf(state, counts, other),
-              colorOf,
-              nameOf,
+              ...looks,
               onLabel: (label) => this.on.change({ labels: [label] }),
               onBar: this.on.bar,
             }),
@@ -167,13 +160,8 @@ function sidesOf(state, counts, { counts: there, comparison }) {
   ];
 }
 
-/**
- * An hour of the week, as the address has it.
- * @param {number} weekday  1 is Monday
- * @param {number} hour
- * @returns {Partial<Page.State>}
- */
-function hourOf(weekday, hour) {
+/** As the address has it. @param {import("./heatmap.js").Hour} hour @returns {Partial<Page.State>} */
+function hourOf({ weekday, hour }) {
   const two = (/** @type {number} */ value) => String(value).padStart(2, "0");
   return { weekdays: [weekday], hours: `${two(hour)}:00-${two(hour + 1)}:00` };
 }

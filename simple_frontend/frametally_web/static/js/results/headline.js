@@ -24,21 +24,19 @@ import {
   untrackedWords,
   WHY_NOT,
 } from "../shared/metrics.js";
-import { allIn, nothingOf, shareWords } from "../shared/series.js";
+import { allIn, nothingOf, PARTIAL, shareWords } from "../shared/series.js";
 import { nothingWords } from "../chart/tooltip.js";
 import { askedPart } from "../shared/spans.js";
 import { t } from "../shared/texts.js";
 
 const WEEK_MS = 7 * 86_400_000;
-// Less is worth a word: a sampler's jitter is not.
-const PARTIAL = 0.95;
 // Summer time shifts a week by an hour.
 const SLACK_MS = 7_200_000;
 
 /**
  * @typedef {Object} Leads  where the answers lead
  * @property {(start: number) => void} bar
- * @property {(start: number, image: string) => void} peak
+ * @property {(start: number, image: string) => void} peak  to this frame of the bar
  * @property {(change: Partial<Page.State>) => void} change
  */
 
@@ -53,19 +51,18 @@ export function showMetrics(area, { counts, summary }, isFilmed, onMetric) {
   const tabs = Object.values(METRICS).map((metric) => {
     const isChosen = metric.id === counts.metric;
     const { known, where } = knownAll(metric, counts);
+    const short = (/** @type {number|null} */ value) => brief(metric, value);
     return el(
       "button.measure",
       { title: metric.explanation, "aria-pressed": String(isChosen), onclick: () => onMetric(metric.id) },
       el("span.tile-name", metric.name),
-      isFilmed && !isChosen
-        ? el(
-            "span",
-            { class: "value", title: knownWords(metric, known) },
-            knownWords(metric, known, (value) => brief(metric, value)),
-          )
-        : "",
-      isFilmed && !isChosen ? el("span.detail.muted", rangeWords(metric, checkedIn(metric, summary))) : "",
-      isFilmed && !isChosen && where ? el("span.detail.muted", where) : "",
+      ...(isFilmed && !isChosen
+        ? [
+            el("span.value", { title: knownWords(metric, known) }, knownWords(metric, known, short)),
+            el("span.detail.muted", rangeWords(metric, checkedIn(metric, summary))),
+            where && el("span.detail.muted", where),
+          ]
+        : []),
     );
   });
   const focused = [...area.children].findIndex((one) => one === document.activeElement);
@@ -113,16 +110,13 @@ export function showHeadline(sentence, facts, { counts, summary }, sources, stat
     sentence.textContent = counts.not_analysed?.length
       ? t("web.filmed_not_analysed_yet")
       : (nothingOf(counts)[0]?.kind ?? t("web.no_footage_5"));
-    facts.replaceChildren();
-    return;
+    return facts.replaceChildren();
   }
   const { known, where } = knownAll(metric, counts);
+  const written = (/** @type {number|null} */ value) => wordsOf(metric, value, state.labels);
   refill(
     sentence,
-    el(
-      "span.value",
-      knownWords(metric, known, (value) => wordsOf(metric, value, state.labels)),
-    ),
+    el("span.value", knownWords(metric, known, written)),
     ...[where, fromStartWords(metric, counts.together[0])].map((words) =>
       words ? el("span.where", ` (${words})`) : "",
     ),
@@ -134,24 +128,15 @@ export function showHeadline(sentence, facts, { counts, summary }, sources, stat
     facts,
     fact("source", filming(counts, sources)),
     untracked ? fact("untracked", untracked) : "",
+    fact("filmed", isAdded(summary) ? filmed(summary) : null),
+    fact("frames", t("web.analysed_2", { frames: t("web.count_frames", { count: counts.frames }) })),
     ...(isAdded(summary)
-      ? [
-          fact("filmed", filmed(summary)),
-          fact("frames", t("web.analysed_2", { frames: t("web.count_frames", { count: counts.frames }) })),
-          fact("peak", ...peakWords(summary, on)),
-          fact("week", ...weekWords(summary, state, on)),
-        ]
-      : [
-          fact("frames", t("web.analysed_2", { frames: t("web.count_frames", { count: counts.frames }) })),
-          fact("absent", whyAbsent(summary)),
-        ]),
+      ? [fact("peak", ...peakWords(summary, on)), fact("week", ...weekWords(summary, state, on))]
+      : [fact("absent", whyAbsent(summary))]),
   );
 }
 
-/**
- * @param {string} name
- * @param {...(Node|string|null)} parts  none: the fact is not shown
- */
+/** @param {string} name @param {...(Node|string|null)} parts  none: the fact is not shown */
 function fact(name, ...parts) {
   const words = parts.filter((part) => part !== null);
   return words.length ? el("span.fact", { "data-fact": name, title: words.length === 1 ? String(words[0]) : null }, ...words) : ""; // prettier-ignore
@@ -218,10 +203,6 @@ export function whyAbsent(fault) {
   return fault.passes ? t("web.this_page_keeps_trying", { said }) : said;
 }
 
-/** Why a range without counted frames has no number. @param {Api.Counts} counts */
-const absentOf = (counts) =>
-  counts.not_analysed?.length ? t("web.not_analysed") : (nothingOf(counts)[0]?.kind ?? t("web.no_footage"));
-
 /** In what objects were measured, where that is not all. @param {Api.Counts} counts @param {Api.Missing} missing */
 function partWords({ objects_measured_in: measured }, missing) {
   if (!measured) return t("web.some_labels_are_not_measured", { why: WHY_NOT[missing] });
@@ -260,12 +241,9 @@ function filmed({
   const length = roughly(seconds * 1000);
   const pictures = where.of_sources - where.sources;
   const share = part !== null && part < PARTIAL ? ` (${shareWords({ part, askedS, sources })})` : "";
+  const all = nothing.length ? t("web.usable", { length, share }) : t("web.filmed_2", { length, share });
   const parts = [
-    sources
-      ? nothing.length
-        ? t("web.usable", { length, share })
-        : t("web.filmed_2", { length, share })
-      : null,
+    sources ? all : null,
     ...nothing.map(nothingWords),
     pictures ? t("web.single_pictures_of", { pictures: t("web.count_sources", { count: pictures }) }) : null,
   ];
@@ -274,8 +252,10 @@ function filmed({
 
 /** Why a list of the busiest intervals is empty. @param {Api.Summary} summary @param {Api.Counts} counts */
 export function noneOf({ frames, total, metric }, counts) {
-  if (!frames) return absentOf(counts);
-  return METRICS[metric].of(total) === null ? t("web.not_measured") : t("web.nothing_was_found");
+  if (frames) return METRICS[metric].of(total) === null ? t("web.not_measured") : t("web.nothing_was_found");
+  return counts.not_analysed?.length
+    ? t("web.not_analysed")
+    : (nothingOf(counts)[0]?.kind ?? t("web.no_footage"));
 }
 
 /**

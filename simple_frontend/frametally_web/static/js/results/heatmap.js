@@ -3,13 +3,13 @@
 import { byId, el, refill } from "../shared/dom.js";
 import { duration, number, percent, span, spanAmong, weekdaySpan } from "../shared/format.js";
 import { LOCALE, t } from "../shared/texts.js";
+import { WEEKDAYS, weekdayNames } from "../shared/time.js";
 import { amountOf, brief, fromStartWords, knownOf, knownWords, METRICS, WHY_NOT } from "../shared/metrics.js";
 import { baseWords, shareWords } from "../shared/series.js";
 import { askedPart } from "../shared/spans.js";
-import { numberCell, rowOf, sortableTable, tableOf, valueCell } from "../shared/tables.js";
+import { leadingRow, numberCell, rowOf, sortableTable, tableOf, valueCell } from "../shared/tables.js";
 import { isAdded, noneOf, whyAbsent } from "./headline.js";
 
-/** @type {import("../shared/tables.js").Order} */
 const order = { by: "value", falls: true };
 
 // From here on bars do not say the same any more.
@@ -20,40 +20,31 @@ const LENGTHS_S = [300, 900, 3600, 86_400];
 /**
  * @param {HTMLElement} area
  * @param {Pick<Page.Answers, "counts"|"summary">} answers
- * @param {Object} on
- * @param {(start: number) => void} on.bar
- * @param {(change: Partial<Page.State>) => void} on.change
+ * @param {import("./headline.js").Leads} on
  */
 export function showBusiest(area, { counts, summary }, on) {
   showLengths(byId("busiest-lengths"), counts, on.change);
-  if (!isAdded(summary)) {
-    area.replaceChildren(el("p.muted", whyAbsent(summary)));
-    return;
-  }
+  if (!isAdded(summary)) return area.replaceChildren(el("p.muted", whyAbsent(summary)));
   const { busiest, metric: id, from_ms: from, to_ms: to } = summary;
+  if (!busiest.length) return area.replaceChildren(el("p.muted", noneOf(summary, counts)));
   const metric = METRICS[id];
-  if (!busiest.length) {
-    area.replaceChildren(el("p.muted", noneOf(summary, counts)));
-    return;
-  }
-  const rowFor = (/** @type {typeof busiest[number]} */ one) => {
+  /** @param {Api.BusyInterval} one */
+  const rowFor = (one) => {
     const [start, end] = askedPart(one, counts.asked);
     const whole = weekdaySpan(start, end);
     const short = spanAmong(start, end, from ?? start, to ?? end);
     const when = whole.includes(short) ? whole : short; // its name has what stands there
     const open = el("button.link", { "aria-label": t("web.show_the_frames_2", { when }) }, short);
     const fromStart = fromStartWords(metric, one);
-    const row = rowOf(
+    return leadingRow(
+      () => on.bar(one.start_ms),
       fromStart ? [open, el("span.remark", fromStart)] : open,
       valueCell(metric, one.is_least ? { value: null, part: one.value } : one.value),
       numberCell(number(one.frames), "number muted"),
       filmedCell(one, summary.filmed.sources),
     );
-    row.className = "leads";
-    row.addEventListener("click", () => on.bar(one.start_ms));
-    return row;
   };
-  /** @type {import("../shared/tables.js").Column<typeof busiest[number]>[]} */
+  /** @type {import("../shared/tables.js").Column<Api.BusyInterval>[]} */
   const columns = [
     { name: t("web.interval"), of: (one) => one.start_ms },
     {
@@ -67,21 +58,15 @@ export function showBusiest(area, { counts, summary }, on) {
   ];
   const { sources } = summary.filmed;
   const of = baseWords({ askedS: summary.interval_s ?? 0, sources });
-  const base = sources ? t("web.filmed_share_of", { of }) : "";
+  const rests = [
+    from !== null && to !== null ? span(from, to) : "",
+    sources ? t("web.filmed_share_of", { of }) : "",
+  ];
+  const name = t("web.busiest_intervals");
   refill(
     area,
-    el(
-      "p.muted.small",
-      [from !== null && to !== null ? span(from, to) : "", base].filter(Boolean).join(" · "),
-    ),
-    sortableTable({
-      name: t("web.busiest_intervals"),
-      kind: "busiest",
-      columns,
-      lines: busiest,
-      rowFor,
-      order,
-    }),
+    el("p.muted.small", rests.filter(Boolean).join(" · ")),
+    sortableTable({ name, kind: "busiest", columns, lines: busiest, rowFor, order }),
   );
 }
 
@@ -135,55 +120,41 @@ export function showFramesWarning(area, summary, onChange) {
   );
 }
 
-/** An hour without a cell. @typedef {{kind: string, words: string}} Absent */
+/** An hour of the week. @typedef {{weekday: number, hour: number}} Hour */
+/** One without a cell. @typedef {{kind: string, words: string}} Absent */
 const NO_FOOTAGE = { kind: "gap", words: t("web.no_footage") };
 const UNANALYSED = { kind: "unanalysed", words: t("web.filmed_not_analysed") };
 const NOTHING = { kind: "nothing", words: t("web.filmed_shows_nothing") };
 const UNMEASURED = { kind: "unmeasured", words: t("web.not_measured") };
-const HOURS = [...Array(24).keys()];
-const DAYS = [1, 2, 3, 4, 5, 6, 7];
-
-// 1 January 2024 was a Monday.
 // Made once: a formatter takes longer than a cell.
-const WEEKDAYS = { short: weekdaysAs("short"), long: weekdaysAs("long") };
+const LONG_WEEKDAYS = weekdayNames("long");
 const hours = new Intl.DateTimeFormat(LOCALE, { hour: "numeric", timeZone: "UTC" });
-const HOUR_NAMES = HOURS.map((hour) => hours.format(Date.UTC(2024, 0, 1, hour)));
-
-/** The names of days 1 (Monday) to 7; nothing stands at 0. @param {"short"|"long"} style */
-function weekdaysAs(style) {
-  const names = new Intl.DateTimeFormat(LOCALE, { weekday: style, timeZone: "UTC" });
-  return ["", ...DAYS.map((day) => names.format(Date.UTC(2024, 0, day)))];
-}
+const HOUR_NAMES = [...Array(24).keys()].map((hour) => hours.format(Date.UTC(2024, 0, 1, hour)));
 
 /**
  * @param {HTMLElement} area
  * @param {Api.Heatmap} answer
  * @param {Page.Metric} metric
- * @param {(hour: {weekday: number, hour: number}) => void} onHour  one was chosen
+ * @param {(hour: Hour) => void} onHour  one was chosen
  */
 export function showHeatmap(area, answer, metric, onHour) {
-  const cells = new Map(answer.cells.map((cell) => [cell.weekday * 24 + cell.hour, cell]));
-  const hoursOf = (/** @type {{weekday: number, hour: number}[]} */ some) =>
-    new Set(some.map((one) => one.weekday * 24 + one.hour));
-  const waiting = hoursOf(answer.not_analysed ?? []);
-  const nothing = hoursOf(answer.shows_nothing);
+  const waiting = answer.not_analysed ?? [];
   const most = Math.max(0, ...answer.cells.map((cell) => amountOf(knownOf(metric, cell)) ?? 0));
-  const headings = HOURS.map((hour) =>
+  const headings = HOUR_NAMES.map((title, hour) =>
     el(
       "th",
-      { scope: "col", title: HOUR_NAMES[hour] },
+      { scope: "col", title },
       el("span", { class: hour % 3 ? "visually-hidden" : null }, String(hour).padStart(2, "0")),
     ),
   );
-  const rows = DAYS.map((day) =>
-    rowOf(
-      WEEKDAYS.short[day],
-      ...HOURS.map((hour) => {
-        const place = day * 24 + hour;
-        const absent = waiting.has(place) ? UNANALYSED : nothing.has(place) ? NOTHING : NO_FOOTAGE;
-        return cellElement(cells.get(day * 24 + hour) ?? absent, day, hour, metric, most, onHour);
-      }),
-    ),
+  /** @param {Hour} one */
+  const cellAt = (one) => {
+    const isIt = (/** @type {Hour} */ other) => other.weekday === one.weekday && other.hour === one.hour;
+    const absent = waiting.some(isIt) ? UNANALYSED : answer.shows_nothing.some(isIt) ? NOTHING : NO_FOOTAGE;
+    return cellElement(answer.cells.find(isIt) ?? absent, one, metric, most, onHour);
+  };
+  const rows = WEEKDAYS.map((name, day) =>
+    rowOf(name, ...HOUR_NAMES.map((_, hour) => cellAt({ weekday: day + 1, hour }))),
   );
   const caption = t("web.by_weekday_and_hour", { name: metric.name });
   const table = tableOf({ kind: "heatmap", caption, headings: [el("td"), ...headings], rows });
@@ -192,7 +163,7 @@ export function showHeatmap(area, answer, metric, onHour) {
     table,
     scale(metric, most, [
       NO_FOOTAGE,
-      ...(waiting.size ? [UNANALYSED] : []),
+      ...(waiting.length ? [UNANALYSED] : []),
       ...(answer.cells.some((cell) => metric.of(cell) === null) ? [UNMEASURED] : []),
     ]),
   );
@@ -200,48 +171,44 @@ export function showHeatmap(area, answer, metric, onHour) {
 
 /**
  * @param {Api.WeekCell|Absent} cell
- * @param {number} day
- * @param {number} hour
+ * @param {Hour} at
  * @param {Page.Metric} metric
  * @param {number} most
- * @param {(hour: {weekday: number, hour: number}) => void} onHour
+ * @param {(hour: Hour) => void} onHour
  */
-function cellElement(cell, day, hour, metric, most, onHour) {
-  const when = `${WEEKDAYS.long[day]}, ${HOUR_NAMES[hour]}`;
+function cellElement(cell, at, metric, most, onHour) {
+  const when = `${LONG_WEEKDAYS[at.weekday - 1]}, ${HOUR_NAMES[at.hour]}`;
   if ("kind" in cell) {
-    return el(
-      "td",
-      { class: cell.kind, title: `${when}: ${cell.words}` },
-      el("span.visually-hidden", cell.words),
-    );
+    const { kind, words } = cell;
+    return el("td", { class: kind, title: `${when}: ${words}` }, el("span.visually-hidden", words));
   }
   const known = knownOf(metric, cell);
   const value = amountOf(known);
   const why = known.value === null && cell.objects_missing ? ` (${WHY_NOT[cell.objects_missing]})` : "";
   const text = knownWords(metric, known) + why;
   // A button, that the hour can be chosen; one stop of the tab key for all, the arrows go on from it.
-  const choose = el("button.heat-cell", { tabindex: "-1", title: t("web.analysed_click_for_this_hour_of", { when, text, frames: t("web.count_frames", { count: cell.frames }) }), "aria-label": `${when}: ${text}`, onclick: () => onHour({ weekday: day, hour }) }, el("span.heat-value", { "aria-hidden": "true" }, value === null ? "–" : brief(metric, value))); // prettier-ignore
+  const frames = t("web.count_frames", { count: cell.frames });
+  const title = t("web.analysed_click_for_this_hour_of", { when, text, frames });
+  const choose = el(
+    "button.heat-cell",
+    { tabindex: "-1", title, "aria-label": `${when}: ${text}`, onclick: () => onHour(at) },
+    el("span.heat-value", { "aria-hidden": "true" }, value === null ? "–" : brief(metric, value)),
+  );
   const element = el("td", { class: value === null ? "unmeasured" : null }, choose);
   if (value !== null) element.style.setProperty("--heat", String(most ? value / most : 0));
   return element;
 }
 
-/** Arrow keys go from hour to hour. @param {HTMLElement} table */
+/** Arrow keys go from hour to hour. @param {HTMLTableElement} table */
 function roam(table) {
   const buttons = /** @type {HTMLButtonElement[]} */ ([...table.querySelectorAll(".heat-cell")]);
   if (buttons[0]) buttons[0].tabIndex = 0;
   table.addEventListener("keydown", (event) => {
     const here = buttons.findIndex((one) => one === event.target);
-    if (here < 0) return;
-    const row = buttons[here].closest("tr");
-    const column = buttons[here].closest("td")?.cellIndex;
-    const near = (/** @type {number} */ by) => {
-      const rows = [...(row?.parentElement?.children ?? [])];
-      const other = /** @type {HTMLTableRowElement|undefined} */ (rows[rows.indexOf(row ?? rows[0]) + by]);
-      return /** @type {HTMLButtonElement|null|undefined} */ (
-        other?.cells[column ?? 0]?.querySelector("button")
-      );
-    };
+    const cell = buttons[here]?.closest("td");
+    if (!cell) return;
+    const near = (/** @type {number} */ by) =>
+      table.rows[(cell.closest("tr")?.rowIndex ?? 0) + by]?.cells[cell.cellIndex].querySelector("button");
     /** @type {Record<string, HTMLButtonElement|null|undefined>} */
     const targets = {
       ArrowRight: buttons[here + 1],
@@ -270,7 +237,7 @@ function scale(metric, most, absent) {
     el("span.heat-ramp", { "aria-hidden": "true" }),
     el("span", `${metric.format(most)} ${metric.axis}`),
     ...absent.flatMap(({ kind, words }) => [
-      el("span", { class: `swatch ${kind}`, "aria-hidden": "true" }),
+      el(`span.swatch.${kind}`, { "aria-hidden": "true" }),
       el("span", words),
     ]),
   );

@@ -1,6 +1,7 @@
 // The counts of each label and of each source.
 
 import { sparkline } from "../chart/sparkline.js";
+import { holesOf } from "../chart/tooltip.js";
 import { intervalOf } from "../shared/checked.js";
 import { el, refill, swatch } from "../shared/dom.js";
 import { labelName, moment, number, percent, span } from "../shared/format.js";
@@ -14,6 +15,7 @@ import {
   rowsOf,
   spansOf,
   totalIn,
+  UNKNOWN,
 } from "../shared/series.js";
 import {
   checkedCell,
@@ -26,7 +28,6 @@ import {
 } from "../shared/tables.js";
 import { t } from "../shared/texts.js";
 
-/** @type {import("../shared/tables.js").Order} */
 const labelOrder = { by: "value", falls: true };
 
 const SHOWN = 12;
@@ -44,6 +45,8 @@ export function showBreakdown(area, counts, metric, colorOf, onLabel) {
   const amount = (/** @type {Api.Total} */ total) => amountOf(knownOf(metric, total));
   const most = Math.max(0, ...found.map((total) => amount(total) ?? 0));
   const all = allIn(counts, metric).value;
+  const frames = counts.sources.length === 1 ? counts.frames : 0;
+  const name = t("web.by_label_2", { name: metric.name });
   const lines = found.slice(0, SHOWN);
   const rowFor = (/** @type {Api.Total} */ total) => {
     const value = amount(total);
@@ -55,11 +58,7 @@ export function showBreakdown(area, counts, metric, colorOf, onLabel) {
     return rowOf(
       onlyButton(labelName(label), () => onLabel(label), swatch(colorOf(label))),
       el("td.bar-cell", value === null ? null : bar),
-      checkedCell(
-        metric,
-        knownOf(metric, total),
-        intervalOf(total, metric, counts.sources.length === 1 ? counts.frames : 0),
-      ),
+      checkedCell(metric, knownOf(metric, total), intervalOf(total, metric, frames)),
       metric.stacks ? numberCell(share, "number muted") : null,
     );
   };
@@ -73,14 +72,7 @@ export function showBreakdown(area, counts, metric, colorOf, onLabel) {
   refill(
     area,
     lines.length
-      ? sortableTable({
-          name: t("web.by_label_2", { name: metric.name }),
-          kind: "bars",
-          columns,
-          lines,
-          rowFor,
-          order: labelOrder,
-        })
+      ? sortableTable({ name, kind: "bars", columns, lines, rowFor, order: labelOrder })
       : el("p.muted", t("web.nothing_was_found_2")),
     left > 0 ? el("p.muted.small", t("web.and_more_labels", { count: left })) : "",
   );
@@ -90,18 +82,16 @@ const AT_ONCE = 12;
 /** A table of more sources is scrolled by itself. */
 const MOST_UNBOUNDED = 24;
 
-/**
- * The interval of an answer of one label.
- * @param {Pick<Api.Counts, "totals">} answer
- * @param {Page.Metric} metric
- * @param {number} frames
- */
-const aloneIn = ({ totals }, metric, frames) =>
+/** The interval of an answer of one label. @param {Api.Counts} answer @param {Page.Metric} metric */
+const aloneIn = ({ totals, frames }, metric) =>
   totals.length === 1 ? intervalOf(totals[0], metric, frames) : null;
 
-/** @typedef {{source: string, answer: Api.Counts, rows: Page.Row[], notAnalysed: Page.Span[], nothing: Page.Nothing[]}} Part */
+/**
+ * A source.
+ * @typedef {{source: string, name: string, answer: Api.Counts, rows: Page.Row[], notAnalysed: Page.Span[],
+ *   nothing: Page.Nothing[]}} Part
+ */
 
-/** @type {import("../shared/tables.js").Order} */
 const sourceOrder = { by: t("web.source"), falls: false };
 
 /**
@@ -116,73 +106,53 @@ export function showSources(area, counts, metric, outside, nameOf, onSource) {
   /** @type {Part[]} */
   const parts = counts.sources.map((source) => {
     const answer = ofSource(counts, source);
-    return {
-      source,
-      answer,
-      rows: rowsOf(answer),
-      notAnalysed: notAnalysedOf(answer),
-      nothing: nothingOf(answer),
-    };
+    const [rows, notAnalysed, nothing] = [rowsOf(answer), notAnalysedOf(answer), nothingOf(answer)];
+    return { source, name: nameOf(source), answer, rows, notAnalysed, nothing };
   });
   const most = Math.max(0, ...parts.flatMap(({ rows }) => rows.map((row) => totalIn(row, metric) ?? 0)));
-  const framesOf = (/** @type {Part} */ { answer }) => answer.frames;
   const valueOf = (/** @type {Part} */ { answer, rows }) =>
     rows.length ? amountOf(allIn(answer, metric)) : null;
-  const rowFor = (/** @type {Part} */ part) => {
-    const { source, answer, rows, notAnalysed, nothing } = part;
+  /** @param {Part} part */
+  const rowFor = ({ source, name, answer, rows, notAnalysed, nothing }) => {
     const absent = nothing[0]?.kind ?? (notAnalysed.length ? t("web.not_analysed") : t("web.no_footage"));
-    const name = nameOf(source);
     const known = allIn(answer, metric);
     return rowOf(
       onlyButton(name, () => onSource(source)),
       el("td.spark", sparkline(counts, rows, notAnalysed, metric, most, outside, spansOf(nothing))),
-      rows.length ? checkedCell(metric, known, aloneIn(answer, metric, framesOf(part))) : numberCell(absent),
-      numberCell(number(framesOf(part)), "number muted"),
+      rows.length ? checkedCell(metric, known, aloneIn(answer, metric)) : numberCell(absent),
+      numberCell(number(answer.frames), "number muted"),
     );
   };
   const isOpen = area.querySelector("details")?.open ?? false;
-  const named = parts.map(({ source, ...part }) => ({ name: nameOf(source), ...part }));
   /** @type {import("../shared/tables.js").Column<Part>[]} */
   const columns = [
-    { name: t("web.source"), of: ({ source }) => nameOf(source) },
+    { name: t("web.source"), of: ({ name }) => name },
     { name: t("web.over_time_up_to", { most: metric.format(most) }) },
     { name: metric.name, id: "value", of: valueOf, isNumber: true },
-    { name: t("web.frames"), of: framesOf, isNumber: true },
+    { name: t("web.frames"), of: ({ answer }) => answer.frames, isNumber: true },
   ];
   // The fullest, unless all were asked for; those that are left out are named by the button.
   const isAll = area.dataset.all === "true";
   const ranked = [...parts].sort((a, b) => (valueOf(b) ?? -1) - (valueOf(a) ?? -1));
   const lines = isAll ? parts : parts.filter((part) => ranked.indexOf(part) < AT_ONCE);
-  const more = el(
-    "button.button",
-    {
-      onclick: () => {
-        area.dataset.all = "true";
-        showSources(area, counts, metric, outside, nameOf, onSource);
-        area.querySelector("button")?.focus();
-      },
-    },
-    t("web.more_4", { length: number(parts.length - lines.length) }),
-  );
+  const showAll = () => {
+    area.dataset.all = "true";
+    showSources(area, counts, metric, outside, nameOf, onSource);
+    area.querySelector("button")?.focus();
+  };
+  const left = t("web.more_4", { length: number(parts.length - lines.length) });
   const name =
     lines.length < parts.length ? t("web.the_sources_with_the_most", { AT_ONCE }) : t("web.each_source");
   const table = sortableTable({ name, kind: "multiples", columns, lines, rowFor, order: sourceOrder });
   refill(
     area,
     lines.length > MOST_UNBOUNDED ? scrollable(name, table) : table,
-    ...(lines.length < parts.length ? [more] : []),
-    sourcesNumbers(named, metric, isOpen),
+    lines.length < parts.length ? el("button.button", { onclick: showAll }, left) : "",
+    sourcesNumbers(parts, metric, isOpen),
   );
 }
 
-/** A source's intervals with footage, by time. @typedef {{name: string, rows: Page.Row[], notAnalysed: Page.Span[], nothing: Page.Nothing[]}} SourceRows */
-
-/**
- * Closed until somebody wants it: it can be long.
- * @param {SourceRows[]} sources
- * @param {Page.Metric} metric
- * @param {boolean} isOpen
- */
+/** It can be long. @param {Part[]} sources @param {Page.Metric} metric @param {boolean} isOpen */
 function sourcesNumbers(sources, metric, isOpen) {
   const details = el("details", el("summary", t("web.numbers_per_interval")));
   const fill = () => {
@@ -194,29 +164,21 @@ function sourcesNumbers(sources, metric, isOpen) {
   return details;
 }
 
-/** @type {import("../shared/tables.js").Order} */
 const numbersOrder = { by: t("web.interval"), falls: false };
 
-/** @param {SourceRows[]} sources @param {Page.Metric} metric */
+/** @param {Part[]} sources @param {Page.Metric} metric */
 function numbersOf(sources, metric) {
   const columns = sources.map(({ name, rows, notAnalysed, nothing }) => {
-    const byStart = new Map(rows.map((row) => [row.start, row]));
-    const isWaiting = (/** @type {number} */ ms) =>
-      notAnalysed.some(([start, end]) => start <= ms && ms < end);
-    const of = (/** @type {number} */ start) => {
-      const row = byStart.get(start);
-      return row ? totalIn(row, metric) : null;
-    };
-    const knownAt = (/** @type {number} */ start) => {
-      const row = byStart.get(start);
-      return row ? allKnownIn(row, metric) : null;
-    };
-    const absentAt = (/** @type {number} */ start) =>
-      byStart.has(start)
+    const knownBy = new Map(rows.map((row) => [row.start, allKnownIn(row, metric)]));
+    const holes = holesOf({ gaps: [], notAnalysed, nothing });
+    /** @param {number} start */
+    const absentAt = (start) =>
+      knownBy.has(start)
         ? t("web.not_measured")
-        : (nothing.find(({ span: [from, to] }) => from <= start && start < to)?.kind ??
-          (isWaiting(start) ? t("web.filmed_not_analysed") : t("web.no_footage")));
-    return { name, isNumber: true, of, knownAt, absentAt };
+        : (holes.find(({ span: [from, to] }) => from <= start && start < to)?.kind ?? t("web.no_footage"));
+    /** @param {number} start */
+    const of = (start) => amountOf(knownBy.get(start) ?? UNKNOWN);
+    return { name, isNumber: true, of, knownBy, absentAt };
   });
   const ends = new Map(sources.flatMap(({ rows }) => rows.map((row) => [row.start, row.end])));
   return sortableTable({
@@ -227,7 +189,9 @@ function numbersOf(sources, metric) {
       const when = el("span", { title: span(start, ends.get(start) ?? start) }, moment(start));
       return rowOf(
         when,
-        ...columns.map(({ knownAt, absentAt }) => valueCell(metric, knownAt(start), absentAt(start))),
+        ...columns.map(({ knownBy, absentAt }) =>
+          valueCell(metric, knownBy.get(start) ?? null, absentAt(start)),
+        ),
       );
     },
     order: numbersOrder,

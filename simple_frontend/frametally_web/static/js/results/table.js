@@ -1,12 +1,30 @@
 // The chart's numbers as a table: a row per interval with footage, which opens its frames, and one per gap.
 
 import { hasIntervals, intervalIn, intervalOfAll } from "../shared/checked.js";
-import { filmedPart, measuredPart } from "../chart/tooltip.js";
+import { filmedPart, holesOf, measuredPart } from "../chart/tooltip.js";
 import { el, refill } from "../shared/dom.js";
 import { isMidnight, moment, number, span } from "../shared/format.js";
 import { amountOf, fromStartWords, untrackedWords } from "../shared/metrics.js";
-import { allIn, allKnownIn, gapsOf, knownIn, spansOf, totalIn, valueIn } from "../shared/series.js";
-import { checkedCell, copyButton, numberCell, rowOf, sortableTable, valueCell } from "../shared/tables.js";
+import {
+  allIn,
+  allKnownIn,
+  gapsOf,
+  knownIn,
+  spanOf,
+  spansOf,
+  totalIn,
+  UNKNOWN,
+  valueIn,
+} from "../shared/series.js";
+import {
+  checkedCell,
+  copyButton,
+  leadingRow,
+  numberCell,
+  rowOf,
+  sortableTable,
+  valueCell,
+} from "../shared/tables.js";
 import { t } from "../shared/texts.js";
 
 /**
@@ -14,7 +32,6 @@ import { t } from "../shared/texts.js";
  * @typedef {{row: Page.Row, position: number}|{gap: Page.Span, why: string}|{gap: Page.Span, beside: Page.Known}} Line
  */
 
-/** @type {import("../shared/tables.js").Order} */
 const order = { by: t("web.interval"), falls: false };
 
 /**
@@ -33,38 +50,34 @@ export function showTable(area, view, counts, onBar) {
     total: totalsElement(view, counts),
     order,
   });
-  const says = t("web.count_intervals", { count: view.rows.length });
-  const tools = el("div.table-tools", el("span.muted", says));
-  tools.append(copyButton(() => table));
-  refill(area, tools, table);
+  const says = el("span.muted", t("web.count_intervals", { count: view.rows.length }));
+  refill(
+    area,
+    el(
+      "div.table-tools",
+      says,
+      copyButton(() => table),
+    ),
+    table,
+  );
 }
 
 /** @param {Page.View} view @returns {import("../shared/tables.js").Column<Line>[]} */
 function columnsOf({ series, metric, other }) {
-  /**
-   * @param {string} name
-   * @param {(row: Page.Row, position: number) => number|null|undefined} of
-   * @param {(line: {beside: Page.Known}) => number|null} [alone]
-   */
-  const numbers = (name, of, alone = () => null) => ({
+  /** @param {string} name @param {(row: Page.Row) => number|null} of */
+  const numbers = (name, of) => ({
     name,
     isNumber: true,
-    of: (/** @type {Line} */ line) =>
-      "row" in line ? (of(line.row, line.position) ?? null) : "beside" in line ? alone(line) : null,
+    of: (/** @type {Line} */ line) => ("row" in line ? of(line.row) : null),
   });
+  /** @param {Line} line */
+  const besideOf = (line) =>
+    amountOf(("row" in line ? other?.values[line.position] : "beside" in line && line.beside) || UNKNOWN);
   return [
     { name: t("web.interval"), of: begin },
     ...series.map((one) => numbers(one.name, (row) => valueIn(row, one.label, metric))),
     numbers(t("web.all"), (row) => totalIn(row, metric)),
-    ...(other
-      ? [
-          numbers(
-            other.name,
-            (_, position) => amountIn(other.values[position]),
-            ({ beside }) => amountOf(beside),
-          ),
-        ]
-      : []),
+    ...(other ? [{ name: other.name, isNumber: true, of: besideOf }] : []),
     numbers(t("web.frames_analysed_2"), (row) => row.frames),
   ];
 }
@@ -76,8 +89,6 @@ const begin = (line) => ("gap" in line ? line.gap[0] : line.row.start);
 function linesOf({ rows, gaps, notAnalysed, nothing, outside, range, other }) {
   /** @type {Line[]} */
   const lines = rows.map((row, position) => ({ row, position }));
-  /** @param {Page.Span[]} spans @param {string} why @returns {Line[]} */
-  const without = (spans, why) => spans.map((gap) => ({ gap, why }));
   // What lies in a hole of this side alone has a line of its own, as its bar would have.
   const alone = (other?.rows ?? []).filter(({ start }) =>
     gaps.some(([from, to]) => from <= start && start < to),
@@ -85,14 +96,9 @@ function linesOf({ rows, gaps, notAnalysed, nothing, outside, range, other }) {
   const left = alone.length
     ? gapsOf([...rows, ...alone], [...notAnalysed, ...spansOf(nothing), ...outside], ...range)
     : gaps;
-  lines.push(
-    ...alone.map(({ start, end, known }) => ({
-      gap: /** @type {Page.Span} */ ([start, end]),
-      beside: known,
-    })),
-  );
-  lines.push(...without(left, t("web.no_footage")), ...without(notAnalysed, t("web.filmed_not_analysed")));
-  lines.push(...nothing.map(({ span: gap, kind: why }) => ({ gap, why })));
+  lines.push(...alone.map((one) => ({ gap: spanOf(one), beside: one.known })));
+  const holes = holesOf({ gaps: left, notAnalysed, nothing });
+  lines.push(...holes.map(({ span: gap, kind: why }) => ({ gap, why })));
   return lines.sort((a, b) => begin(a) - begin(b));
 }
 
@@ -108,6 +114,7 @@ function lineElement(line, view, onBar) {
     );
   }
   const { row, position } = line;
+  const beside = other?.values[position];
   const isDays = isMidnight(row.start) && isMidnight(row.end);
   const start = isDays ? span(row.start, row.end) : moment(row.start);
   const open = el(
@@ -115,32 +122,28 @@ function lineElement(line, view, onBar) {
     { title: span(row.start, row.end), "aria-label": t("web.show_the_frames_3", { start }) },
     start,
   );
-  const parts = [
-    fromStartWords(view.metric, row.all),
-    untrackedWords(view.metric, row.all),
-    filmedPart(row),
-    measuredPart(view, row),
-  ].filter(Boolean);
   const isIn = (/** @type {Page.Span[]} */ spans) =>
     spans.some(([from, to]) => from < row.end && to > row.start);
-  return el(
-    "tr",
-    { class: row.start === at ? "leads chosen" : "leads", onclick: () => onBar(row.start) },
-    el(
-      "th",
-      { scope: "row" },
-      open,
-      ...parts.map((text) => el("span.remark", text)),
-      isIn(fileTimes) ? el("span.remark", t("web.time_guessed")) : null,
-      isIn(overlaps) ? el("span.remark", t("web.media_overlap")) : null,
-    ),
+  const parts = [
+    fromStartWords(metric, row.all),
+    untrackedWords(metric, row.all),
+    filmedPart(row),
+    measuredPart(view, row),
+    isIn(fileTimes) ? t("web.time_guessed") : "",
+    isIn(overlaps) ? t("web.media_overlap") : "",
+  ].filter(Boolean);
+  const element = leadingRow(
+    () => onBar(row.start),
+    [open, ...parts.map((text) => el("span.remark", text))],
     ...series.map(({ label }) =>
       checkedCell(metric, knownIn(row, label, metric), intervalIn(row, label, metric)),
     ),
     checkedCell(metric, allKnownIn(row, metric), intervalOfAll(row, metric)),
-    other ? besideCell(metric, other.values[position]) : null,
+    other ? valueCell(metric, beside ?? null, beside ? undefined : t("web.no_footage")) : null,
     numberCell(number(row.frames)),
   );
+  element.classList.toggle("chosen", row.start === at);
+  return element;
 }
 
 /** @param {{gap: Page.Span, beside: Page.Known}} line @param {Page.View} view */
@@ -150,13 +153,6 @@ function besideElement({ gap, beside }, { series, metric }) {
   const time = el("th", { scope: "row", title: span(...gap) }, moment(gap[0]));
   return el("tr", time, empty, valueCell(metric, beside), numberCell("–", "number zero"));
 }
-
-/** @param {Page.Known|undefined} known */
-const amountIn = (known) => (known === undefined ? null : amountOf(known));
-
-/** @param {Page.Metric} metric @param {Page.Known|undefined} known */
-const besideCell = (metric, known) =>
-  known === undefined ? valueCell(metric, null, t("web.no_footage")) : valueCell(metric, known);
 
 /** @param {Page.View} view @param {Api.Counts} counts */
 function totalsElement({ rows, series, metric, other }, counts) {

@@ -58,8 +58,23 @@ export function selectionQuery(state, { bars = false, base = null } = {}) {
   return query;
 }
 
+/**
+ * Asks for the fullest frame of a bar, as far as the range of the state has it; of a bar of 0, too.
+ * @param {Page.State} state
+ * @param {number|null} base
+ * @param {number} start  ms
+ * @param {number} end
+ */
+export function fullestQuery(state, base, start, end) {
+  const range = { from: Math.max(start, state.from ?? start), to: Math.min(end, state.to ?? end) };
+  const query = selectionQuery({ ...state, ...range }, { base });
+  for (const [name, value] of Object.entries({ start: "peak", limit: "1", empty: "1" }))
+    query.set(name, value);
+  return query;
+}
+
 /** The counts may have changed: everything is asked for anew. */
-export const forgetAnswers = () => kept.forget();
+export const forgetAnswers = () => kept.answers.clear();
 
 /** The version of the counts that the server named last, beside what the page shows. */
 export class CountsVersion {
@@ -135,6 +150,7 @@ const SIGNED = isSigned ? { "Frametally-Chart": address.slice(1) } : {};
  * @param {AbortSignal} [signal]
  * @param {RequestInit} [sent]
  * @param {(response: Response) => Promise<any>} [read]
+ * @returns {Promise<Answered>}
  */
 async function ask(url, signal, { headers, ...sent } = {}, read = (response) => response.json()) {
   let response;
@@ -145,32 +161,21 @@ async function ask(url, signal, { headers, ...sent } = {}, read = (response) => 
       headers: { Accept: "application/json", ...SIGNED, ...headers },
     });
   } catch (error) {
-    if (isAbort(error)) throw error;
+    if (signal?.aborted) throw error;
     throw new ApiError(0, t("web.the_server_of_this_page_does"), "");
   }
   if (!response.ok) throw await problemOf(response);
   try {
     const body = response.status === 204 ? null : await read(response);
-    return { body, version: versionOf(response) };
+    return { body, version: response.headers.get("Frametally-Counts-Version") ?? "" };
   } catch (error) {
-    if (isAbort(error)) throw error;
+    if (signal?.aborted) throw error;
     throw new ApiError(0, t("web.the_servers_answer_was_cut_short"), "");
   }
 }
 
-/**
- * The version of the counts that an answer was made from, as `/api/events` tells it.
- * @param {Response} response
- */
-const versionOf = ({ headers }) => headers.get("Frametally-Counts-Version") ?? "";
-
-/** @param {unknown} error */
-function isAbort(error) {
-  return error instanceof DOMException && error.name === "AbortError";
-}
-
-/** @param {Response} response */
-async function problemOf(response) {
+/** @param {Response} response  that is not OK */
+export async function problemOf(response) {
   const problem = await response.json().catch(() => ({}));
   return new ApiError(
     response.status,
@@ -180,7 +185,7 @@ async function problemOf(response) {
   );
 }
 
-/** @typedef {{body: any, version: string}} Answered */
+/** version: of the counts, as `/api/events` has it. @typedef {{body: any, version: string}} Answered */
 /** @typedef {{answer: Promise<Answered>, asking: AbortController, waiting: number, version: string|null}} Kept */
 
 // As many as a viewer goes back and forth between; an answer may be large.
@@ -190,12 +195,12 @@ const MOST = 60;
 class KeptAnswers {
   constructor() {
     /** @type {Map<string, Kept>} */
-    this.kept = new Map();
+    this.answers = new Map();
     const first = globalThis.document?.getElementById("first-answers")?.textContent ?? "[]";
     for (const { route, query, version, body } of JSON.parse(first)) {
       const answer = Promise.resolve({ body, version });
       const url = urlOf(route, new URLSearchParams(query));
-      this.kept.set(url, { answer, asking: new AbortController(), waiting: 0, version });
+      this.answers.set(url, { answer, asking: new AbortController(), waiting: 0, version });
     }
   }
 
@@ -206,7 +211,7 @@ class KeptAnswers {
    */
   async get(url, signal) {
     signal?.throwIfAborted();
-    const one = this.kept.get(url) ?? this.#begin(url);
+    const one = this.answers.get(url) ?? this.#begin(url);
     one.waiting += 1;
     try {
       const { body } = await (signal ? Promise.race([one.answer, aborted(signal)]) : one.answer);
@@ -223,13 +228,13 @@ class KeptAnswers {
     const asking = new AbortController();
     /** @type {Kept} */
     const one = { answer: ask(url, asking.signal), asking, waiting: 0, version: null };
-    this.kept.set(url, one);
+    this.answers.set(url, one);
     one.answer.then(
       ({ version }) => (one.version = version),
       () => this.#drop(url, one),
     );
-    const [oldest] = this.kept.keys();
-    if (this.kept.size > MOST) this.kept.delete(oldest);
+    const [oldest] = this.answers.keys();
+    if (this.answers.size > MOST) this.answers.delete(oldest);
     return one;
   }
 
@@ -242,7 +247,7 @@ class KeptAnswers {
 
   /** @param {string} url @param {Kept} one */
   #drop(url, one) {
-    if (this.kept.get(url) === one) this.kept.delete(url);
+    if (this.answers.get(url) === one) this.answers.delete(url);
   }
 
   /**
@@ -250,12 +255,7 @@ class KeptAnswers {
    * @param {string} version
    */
   isOf(version) {
-    return [...this.kept.values()].every((one) => one.version === version);
-  }
-
-  /** The counts may have changed: nothing is kept any more. */
-  forget() {
-    this.kept.clear();
+    return [...this.answers.values()].every((one) => one.version === version);
   }
 }
 

@@ -65,7 +65,7 @@ const rounded = (metric, value) => metric.format(metric.id === "mean_per_frame" 
 export function checkLines({ checks = [] }, { id }) {
   if (id === "peak") return [];
   return checks.map(
-    ({ name, metric, persons, last_answer_ms: at, units: count, model, confidence, stale }) => {
+    ({ name, stale, metric, persons, units: count, confidence, last_answer_ms: at, model }) => {
       if (stale.length)
         return {
           text: t("web.the_accuracy_check_is_stale_so", { name, stale: stale.join(" ") }),

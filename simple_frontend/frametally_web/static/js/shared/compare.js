@@ -1,6 +1,7 @@
 // Comparing with another period, source or model: the request, and the pairs that the server answers.
 
-import { allKnownIn, gapsOf, nothingOf, notAnalysedOf, rowsOf, spansOf } from "./series.js";
+import { METRICS } from "./metrics.js";
+import { allKnownIn, gapsOf, nothingOf, notAnalysedOf, rowsOf, spansOf, viewOf } from "./series.js";
 import { t } from "./texts.js";
 
 const PERIODS = {
@@ -66,17 +67,13 @@ export function comparisonOf(state, answers) {
  * @returns {NonNullable<Page.View["other"]>}
  */
 export function otherSide({ rows, metric, range, outside }, counts, { name, back }) {
-  /** @param {{start: number, end: number}} bar */
-  const beside = ({ start, end }) => ({ start: back(start), end: back(end - 1) + 1 });
-  const isShown = (/** @type {{start: number, end: number}} */ { start, end }) => start < end;
   const others = rowsOf(counts)
-    .map((row) => ({ ...beside(row), known: allKnownIn(row, metric) }))
-    .filter(isShown)
+    .map((row) => ({ start: back(row.start), end: back(row.end - 1) + 1, known: allKnownIn(row, metric) }))
+    .filter(({ start, end }) => start < end)
     .sort((a, b) => a.start - b.start);
   const waiting = [...notAnalysedOf(counts), ...spansOf(nothingOf(counts))]
-    .map(([start, end]) => beside({ start, end }))
-    .filter(isShown)
-    .map(({ start, end }) => /** @type {Page.Span} */ ([start, end]));
+    .map(([start, end]) => /** @type {Page.Span} */ ([back(start), back(end - 1) + 1]))
+    .filter(([start, end]) => start < end);
   let position = 0;
   const values = rows.map(({ start }) => {
     while (position < others.length && others[position].end <= start) position += 1;
@@ -84,6 +81,19 @@ export function otherSide({ rows, metric, range, outside }, counts, { name, back
     return other && other.start <= start ? other.known : undefined;
   });
   return { name, rows: others, values, gaps: gapsOf(others, [...waiting, ...outside], ...range) };
+}
+
+/**
+ * What the chart shows of an answer, the other side beside it; null without footage.
+ * @param {Page.State} state
+ * @param {Pick<Page.Answers, "counts"|"other">} answers
+ * @param {Page.ColorOf} colorOf
+ */
+export function chartView(state, { counts, other }, colorOf) {
+  if (!counts.coverage.length) return null;
+  const view = viewOf(state, counts, METRICS[counts.metric], colorOf);
+  if (other) view.other = otherSide(view, other.counts, other.comparison);
+  return view;
 }
 
 /**

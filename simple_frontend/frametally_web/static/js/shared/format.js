@@ -1,7 +1,7 @@
 // Numbers, durations and times as the page's language writes them, in the time zone that was chosen.
 
 import { LOCALE, t } from "./texts.js";
-import { msOf, partsOf, plus, startOf, zoneInUse } from "./time.js";
+import { msOf, partsOf, plus, shownAt, startOf, zoneInUse } from "./time.js";
 
 const whole = new Intl.NumberFormat(LOCALE);
 // In en-GB a million is "1m", which reads as a metre beside hours and minutes.
@@ -32,16 +32,10 @@ function dates(options) {
   return format;
 }
 
-/**
- * 12,345
- * @param {number} value
- */
+/** 12,345 @param {number} value */
 export const number = (value) => whole.format(value);
 
-/**
- * 12,345 up to a million, then 1.2M
- * @param {number} value
- */
+/** 12,345 up to a million, then 1.2M @param {number} value */
 export const bigNumber = (value) => (value < 1_000_000 ? whole.format(value) : compact.format(value));
 
 /**
@@ -63,10 +57,7 @@ const SIZES = [
   [1e3, "kB"],
 ];
 
-/**
- * 4.2 GB, 130 MB, 12 bytes
- * @param {number} count
- */
+/** 4.2 GB, 130 MB, 12 bytes @param {number} count */
 export function bytes(count) {
   const [size, unit] = SIZES.find(([least]) => count >= least) ?? [1, t("web.bytes")];
   const value = count / size;
@@ -74,23 +65,14 @@ export function bytes(count) {
   return `${value.toLocaleString(LOCALE, { maximumFractionDigits: digits })} ${unit}`;
 }
 
-/**
- * 23%
- * @param {number} value  1 is all
- */
+/** 23% @param {number} value  1 is all */
 export const percent = (value) =>
   value > 0 && value < 0.005 ? `<${percents.format(0.01)}` : percents.format(value);
 
-/**
- * +23%, −3%
- * @param {number} value  0 is no change
- */
+/** +23%, −3% @param {number} value  0 is no change */
 export const change = (value) => withMinus(changes.format(value));
 
-/**
- * +1,234, −0.5, +0.000046; what adding up numbers with a fraction leaves is 0
- * @param {number} value
- */
+/** +1,234, −0.5, +0.000046; what adding up numbers with a fraction leaves is 0 @param {number} value */
 export function difference(value) {
   const size = Math.abs(value);
   return withMinus((size < 0.1 && size > 1e-12 ? slight : signed).format(value));
@@ -184,16 +166,10 @@ function clock(...moments) {
   return moments.some((ms) => ms % 60_000) ? SECONDS : MINUTES;
 }
 
-/**
- * 1 May 2024, 08:00:05
- * @param {number} ms
- */
+/** 1 May 2024, 08:00:05 @param {number} ms */
 export const moment = (ms) => dates({ ...DAY, ...SECONDS, ...clock(ms), ...offsetOn(ms) }).format(ms);
 
-/**
- * The minute of a moment that nobody asks more of: 1 May 2024, 08:00
- * @param {number} ms
- */
+/** The minute of a moment that nobody asks more of: 1 May 2024, 08:00 @param {number} ms */
 export const toTheMinute = (ms) => dates({ ...DAY, ...MINUTES, ...offsetOn(ms) }).format(ms);
 
 /** 1 May, 08:00; with the year, unless it is this one. @param {number} ms */
@@ -202,10 +178,7 @@ export const minuteOfYear = (ms) =>
     ? dates({ month: "short", day: "numeric", ...MINUTES }).format(ms)
     : toTheMinute(ms);
 
-/**
- * 08:00:05
- * @param {number} ms
- */
+/** 08:00:05 @param {number} ms */
 export const timeOfDay = (ms) => dates(SECONDS).format(ms);
 
 /** Since when something is so: of today the time is enough. @param {number} ms */
@@ -219,10 +192,7 @@ export const timeSince = (ms) => (isOneDay(ms, Date.now() + 1) ? timeOfDay(ms) :
 export const timeAmong = (ms, withDay) =>
   withDay ? moment(ms) : dates({ ...SECONDS, ...clock(ms), ...offsetOn(ms) }).format(ms);
 
-/**
- * 1 May 2024
- * @param {number} ms
- */
+/** 1 May 2024 @param {number} ms */
 export const day = (ms) => dates(DAY).format(ms);
 
 /** The day of a date such as 2024-05-01, as `day` writes it. @param {string} date */
@@ -298,11 +268,7 @@ export function spanAmong(fromMs, toMs, firstMs, lastMs) {
   return range(days, fromMs, toMs);
 }
 
-/**
- * Whether a range lies in one day.
- * @param {number} fromMs
- * @param {number} toMs  exclusive
- */
+/** Whether a range lies in one day. @param {number} fromMs @param {number} toMs  exclusive */
 export const isOneDay = (fromMs, toMs) => day(fromMs) === day(toMs - 1);
 
 /** Europe/Berlin (UTC+02:00) at that time. @param {number} ms */
@@ -325,12 +291,7 @@ export const tickParts = (ms) => ({
 });
 
 /** For an `<input type="datetime-local">`. @param {number} ms */
-export function toInput(ms) {
-  const at = partsOf(ms);
-  const two = (/** @type {number} */ part) => String(part).padStart(2, "0");
-  const date = [String(at.year).padStart(4, "0"), two(at.month), two(at.day)].join("-");
-  return `${date}T${[at.hour, at.minute, at.second].map(two).join(":")}`;
-}
+export const toInput = (ms) => shownAt(ms).toISOString().split(".")[0].replace(/^\+0*/, "");
 
 /** From such an input; null if it is empty. @param {string} text */
 export function fromInput(text) {

@@ -29,21 +29,12 @@ export function themeColor(name) {
  * @returns {Page.ColorOf}
  */
 export function colorsOf(ranked, shown) {
-  /** @type {Map<string, number>} */
-  const slots = new Map();
-  const rank = new Map(ranked.map((label, position) => [label, position]));
-  /** @type {string[]} */
-  const late = [];
-  for (const label of shown) {
-    const position = rank.get(label) ?? Infinity;
-    if (position < COLORS) slots.set(label, position);
-    else late.push(label);
-  }
-  const taken = new Set(slots.values());
-  const free = [...Array(COLORS).keys()].filter((slot) => !taken.has(slot));
-  late.forEach((label, position) => {
-    if (position < free.length) slots.set(label, free[position]);
-  });
+  const top = ranked.slice(0, COLORS);
+  const late = shown.filter((label) => !top.includes(label));
+  const free = [...Array(COLORS).keys()].filter((slot) => !shown.includes(top[slot]));
+  const slots = new Map(
+    shown.map((label) => [label, top.includes(label) ? top.indexOf(label) : free[late.indexOf(label)]]),
+  );
   return (label) => {
     const slot = label === null ? undefined : slots.get(label);
     return themeColor(slot === undefined ? "series-other" : `series-${slot}`);

@@ -7,27 +7,18 @@ import { outsideOf, together } from "./spans.js";
 import { t } from "./texts.js";
 
 // Less is worth telling: a sampler's jitter is not.
-const PARTIAL = 0.95;
+export const PARTIAL = 0.95;
 
 /** @param {Pick<Api.Counts, "coverage"|"buckets"|"bars"|"filmed"|"sources">} counts */
-export function rowsOf({ coverage, buckets, bars, filmed, sources }) {
-  const ofOne = sources.length === 1;
-  const filming = ofOne ? 1 : (filmed[0]?.sources ?? 0);
+export function rowsOf({ coverage, buckets, bars, filmed: inAll, sources: { length } }) {
+  const ofOne = length === 1;
+  const sources = ofOne ? 1 : (inAll[0]?.sources ?? 0);
   /** @type {Map<number, Page.Row>} */
   const rows = new Map();
   for (const [position, one] of coverage.entries()) {
     const { start_ms: start, end_ms: end, frames, objects_missing: missing } = one;
-    const part = { part: one.filmed_part, askedS: one.asked_s, sources: filming };
-    rows.set(start, {
-      start,
-      end,
-      frames,
-      ofOne,
-      missing,
-      filmed: part,
-      all: bars[position],
-      byLabel: new Map(),
-    });
+    const filmed = { part: one.filmed_part, askedS: one.asked_s, sources };
+    rows.set(start, { start, end, frames, ofOne, missing, filmed, all: bars[position], byLabel: new Map() });
   }
   for (const bucket of buckets) {
     const row = rows.get(bucket.start_ms);
@@ -108,6 +99,9 @@ export const knownIn = (row, label, metric) => knownBy(row, row.byLabel.get(labe
 /** The metric of all labels in a row. @param {Page.Row} row @param {Page.Metric} metric */
 export const allKnownIn = (row, metric) => knownBy(row, row.all, metric);
 
+/** What nothing is known of. @type {Page.Known} */
+export const UNKNOWN = { value: null, part: null };
+
 /** @param {Page.Row} row @param {Api.CountBucket|undefined} bar @param {Page.Metric} metric @returns {Page.Known} */
 function knownBy({ missing, all }, bar, metric) {
   if (bar) return knownOf(metric, bar);
@@ -132,15 +126,13 @@ export function isMeasuredInPart(row, metric) {
 }
 
 /** Stretches that were filmed and are not in the counts. @param {Pick<Api.Counts, "not_analysed">} counts */
-export const notAnalysedOf = ({ not_analysed: bars }) =>
-  together((bars ?? []).map(({ start_ms: start, end_ms: end }) => [start, end]));
+export const notAnalysedOf = ({ not_analysed: bars }) => barsTogether(bars ?? []);
+
+/** @param {{start_ms: number, end_ms: number}[]} bars */
+const barsTogether = (bars) => together(bars.map(({ start_ms: start, end_ms: end }) => [start, end]));
 
 /** What is wrong with a picture that shows nothing. @type {Record<Api.ShowsNothing["reason"], string>} */
-export const NOTHING = {
-  black: t("web.black"),
-  one_colour: t("web.one_colour"),
-  frozen: t("web.frozen"),
-};
+export const NOTHING = { black: t("web.black"), one_colour: t("web.one_colour"), frozen: t("web.frozen") };
 
 /**
  * Stretches of which all footage shows nothing, each with its reason.
@@ -150,26 +142,17 @@ export const NOTHING = {
 export function nothingOf({ shows_nothing: bars, coverage }) {
   const shown = new Set(coverage.map((one) => one.start_ms));
   const whole = bars.filter((one) => !shown.has(one.start_ms));
-  return [...new Set(whole.map((one) => one.reason))].flatMap((reason) =>
-    together(
-      whole
-        .filter((one) => one.reason === reason)
-        .map(({ start_ms: start, end_ms: end }) => /** @type {Page.Span} */ ([start, end])),
-    ).map((span) => ({ span, kind: t("web.shows_nothing", { reason: NOTHING[reason] }) })),
-  );
+  return [...new Set(whole.map((one) => one.reason))].flatMap((reason) => {
+    const spans = barsTogether(whole.filter((one) => one.reason === reason));
+    return spans.map((span) => ({ span, kind: t("web.shows_nothing", { reason: NOTHING[reason] }) }));
+  });
 }
 
 /** @param {Page.Nothing[]} nothing */
 export const spansOf = (nothing) => nothing.map((one) => one.span);
 
-/**
- * All labels of an answer together, as the server has added them up.
- * @param {Pick<Api.Counts, "together">} counts
- * @param {Page.Metric} metric
- * @returns {Page.Known}
- */
-export const allIn = ({ together: [all] }, metric) =>
-  all ? knownOf(metric, all) : { value: null, part: null };
+/** All labels together, as the server adds them up. @param {Api.Counts} counts @param {Page.Metric} metric */
+export const allIn = ({ together: [all] }, metric) => (all ? knownOf(metric, all) : UNKNOWN);
 
 /** Whether a part of a row only was filmed. @param {Page.Row} row */
 export const isPartial = ({ filmed: { part } }) => part !== null && part < PARTIAL;
@@ -188,7 +171,7 @@ export function baseWords({ askedS, sources }) {
 }
 
 /** @param {{start: number, end: number}} bar @returns {Page.Span} */
-const spanOf = ({ start, end }) => [start, end];
+export const spanOf = ({ start, end }) => [start, end];
 
 /**
  * What the chart and the table show of an answer that has footage.

@@ -4,20 +4,25 @@ import { METRICS } from "./metrics.js";
 import { isZone, usualZoneOf, zoneOf } from "./time.js";
 import { t } from "./texts.js";
 
-/** @type {Readonly<Page.State>} */
-export const DEFAULT = Object.freeze({
+/** Of a state what narrows the question, or changes its bars: nothing does. */
+export const EVERYTHING = Object.freeze({
   labels: [],
   sources: [],
-  metric: null,
+  zone: null,
   from: null,
   to: null,
   hours: null,
   weekdays: [],
   interval: null,
+  compare: null,
+});
+
+/** @type {Readonly<Page.State>} */
+export const DEFAULT = Object.freeze({
+  ...EVERYTHING,
+  metric: null,
   timezone: null,
   model: null,
-  zone: null,
-  compare: null,
   at: null,
   frame: null,
   chart: "bars",
@@ -48,10 +53,9 @@ const READABLE = {
  */
 export function unreadable(search) {
   const query = new URLSearchParams(search);
-  const asked = Object.keys(READABLE).map(
-    (name) => /** @type {[string, string]} */ ([name, query.get(name) ?? ""]),
-  );
-  return asked.filter(([name, text]) => text && !READABLE[name](text));
+  return Object.entries(READABLE)
+    .filter(([name, isReadable]) => query.get(name) && !isReadable(query.get(name) ?? ""))
+    .map(([name]) => [name, query.get(name) ?? ""]);
 }
 
 /** What is `unreadable` in a query string, as a sentence; empty: nothing is. @param {string} search */
@@ -170,19 +174,7 @@ export function parseWhole(search, entry) {
 export const entryOf = (state) => ({ open: LEFT_OPEN.filter((name) => state[name] === null) });
 
 /** Whether the state asks for everything. @param {Page.State} state */
-export function isUnfiltered(state) {
-  return (
-    !state.labels.length &&
-    !state.sources.length &&
-    !state.zone &&
-    state.from === null &&
-    state.to === null &&
-    !state.hours &&
-    !state.weekdays.length &&
-    !state.interval &&
-    !state.compare
-  );
-}
+export const isUnfiltered = (state) => formatState(state) === formatState({ ...state, ...EVERYTHING });
 
 /**
  * Without a bar that the range does not hold (any more).

@@ -45,6 +45,14 @@ export function rowOf(heading, ...cells) {
   return el("tr", el("th", { scope: "row" }, ...first), ...cells);
 }
 
+/** A row that leads somewhere. @param {() => void} onclick @param {Parameters<typeof rowOf>} parts */
+export function leadingRow(onclick, ...parts) {
+  const row = rowOf(...parts);
+  row.className = "leads";
+  row.addEventListener("click", onclick);
+  return row;
+}
+
 /**
  * A cell of a metric; zeros are grey.
  * @param {Page.Metric} metric

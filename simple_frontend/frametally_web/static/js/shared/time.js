@@ -69,26 +69,29 @@ export function zoneNames() {
  */
 
 const DAY_MS = 86_400_000;
-/** The first is Monday. */
-export const WEEKDAYS = [1, 2, 3, 4, 5, 6, 7].map((day) =>
-  new Intl.DateTimeFormat(LOCALE, { weekday: "short", timeZone: "UTC" }).format(Date.UTC(2024, 0, day)),
-);
+/** The first is Monday. @param {"short"|"long"} weekday */
+export const weekdayNames = (weekday) =>
+  [1, 2, 3, 4, 5, 6, 7].map((day) =>
+    new Intl.DateTimeFormat(LOCALE, { weekday, timeZone: "UTC" }).format(Date.UTC(2024, 0, day)),
+  );
+export const WEEKDAYS = weekdayNames("short");
 /** The last moment that a Date can tell; the first lies as far before 1970. */
 const LAST_MS = 8.64e15;
 /** Units that every hour has alike. @type {Record<string, number>} */
 const EVEN_MS = { second: 1000, minute: 60_000, hour: 3_600_000 };
 
 let zone = OWN_ZONE;
-/** @type {Map<string, Intl.DateTimeFormat>} */
-const clocks = new Map();
+let clock = clockOf(zone);
 /** What the clocks of this zone told: every name of a moment asks for its day's beginning and end again. @type {Map<number, number>} */
 const offsets = new Map();
 const MOST_OFFSETS = 10_000;
 
 /** From now on times are of this zone. @param {string} name  IANA */
 export function useZone(name) {
-  if (name !== zone) offsets.clear();
+  if (name === zone) return;
+  offsets.clear();
   zone = name;
+  clock = clockOf(name);
 }
 
 /** The zone that times are of. */
@@ -97,11 +100,10 @@ export const zoneInUse = () => zone;
 /** @param {number} ms */
 const bounded = (ms) => Math.min(Math.max(ms, -LAST_MS), LAST_MS);
 
-function clock() {
-  const known = clocks.get(zone);
-  if (known) return known;
-  const made = new Intl.DateTimeFormat("en-u-ca-gregory-nu-latn-hc-h23", {
-    timeZone: zone,
+/** @param {string} timeZone */
+function clockOf(timeZone) {
+  return new Intl.DateTimeFormat("en-u-ca-gregory-nu-latn-hc-h23", {
+    timeZone,
     era: "short",
     year: "numeric",
     month: "numeric",
@@ -110,8 +112,6 @@ function clock() {
     minute: "numeric",
     second: "numeric",
   });
-  clocks.set(zone, made);
-  return made;
 }
 
 /** Date.UTC takes the years 0 to 99 for 1900 to 1999. @param {number[]} parts  month from 1 */
@@ -138,7 +138,7 @@ function offsetAt(ms) {
 function offsetToldOf(at) {
   /** @type {Record<string, string>} */
   const names = {};
-  for (const { type, value } of clock().formatToParts(at)) names[type] = value;
+  for (const { type, value } of clock.formatToParts(at)) names[type] = value;
   const year = names.era.startsWith("B") ? 1 - Number(names.year) : Number(names.year);
   const { month, day, hour, minute, second } = names;
   return utc([year, ...[month, day, hour, minute, second].map(Number)]) - at;
@@ -155,9 +155,12 @@ function momentOf(shown) {
   return bounded(ms) === ms ? ms : NaN;
 }
 
+/** What the clocks show, as if they were those of UTC. @param {number} ms */
+export const shownAt = (ms) => new Date(bounded(ms + offsetAt(ms)));
+
 /** What a moment is called. @param {number} ms @returns {Parts} */
 export function partsOf(ms) {
-  const shown = new Date(bounded(ms + offsetAt(ms)));
+  const shown = shownAt(ms);
   return {
     year: shown.getUTCFullYear(),
     month: shown.getUTCMonth() + 1,

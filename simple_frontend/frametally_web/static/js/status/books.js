@@ -4,7 +4,7 @@
 import { framePicture } from "../frames/boxed_picture.js";
 import { el, withCode } from "../shared/dom.js";
 import { dayOf, moment, number, roughly, toTheMinute } from "../shared/format.js";
-import { numberCell, rowOf, scrollable, tableOf } from "../shared/tables.js";
+import { headingsOf, numberCell, rowOf, scrollable, tableOf } from "../shared/tables.js";
 import { has, isHere } from "../shell/navigation.js";
 import { t } from "../shared/texts.js";
 import { actWords, needWords } from "./live.js";
@@ -14,11 +14,8 @@ import { actWords, needWords } from "./live.js";
  * @param {(source: string) => string} nameOf
  * @param {HTMLElement|null} buttons
  */
-export function deadLetterCard(
-  { cause, reason, source, captured_at_ms: at, image_url: url },
-  nameOf,
-  buttons,
-) {
+export function deadLetterCard(letter, nameOf, buttons) {
+  const { cause, reason, source, captured_at_ms: at, image_url: url } = letter;
   const where = source === null ? t("web.its_message_does_not_name_a") : nameOf(source);
   const title = at === null ? where : `${where} · ${moment(at)}`;
   return el(
@@ -71,12 +68,8 @@ const COLUMNS = /** @type {const} */ ([
 
 /** All sources together; the equals sign only where the two sides are equal. @param {Api.Books} books */
 export function equation({ sources }) {
-  const sum = (/** @type {(one: Api.SourceBooks) => number} */ of) =>
-    sources.reduce((total, one) => total + of(one), 0);
-  const [expected, announced] = [sum((one) => one.expected), sum((one) => one.announced)];
-  const detected = sum((one) => one.detected);
-  const [dead, forgotten] = [sum((one) => one.dead_lettered), sum((one) => one.forgotten)];
-  const overlapped = sum((one) => one.overlapped);
+  const sums = COLUMNS.map(([key]) => sources.reduce((sum, one) => sum + one[key], 0));
+  const [expected, announced, detected, dead, forgotten, overlapped, counted, indexed] = sums;
   if (!expected && !announced) return "";
   const missing = announced - detected - dead - forgotten - overlapped;
   return [
@@ -88,20 +81,14 @@ export function equation({ sources }) {
     dead ? ` + ${t("web.count_dead_letters", { count: dead })}` : "",
     forgotten ? t("web.forgotten_2", { forgotten: number(forgotten) }) : "",
     overlapped ? t("web.overlapped_2", { overlapped: number(overlapped) }) : "",
-    t("web.counted_indexed", {
-      sum: number(sum((one) => one.counted)),
-      sum2: number(sum((one) => one.indexed)),
-    }),
+    t("web.counted_indexed", { sum: number(counted), sum2: number(indexed) }),
   ].join("");
 }
 
 /** @param {Api.Books} books */
-export function pace({ frames_per_s: perSecond, eta_s: eta }) {
-  if (!perSecond || !eta) return "";
-  return t("web.frames_a_second_left", {
-    perSecond: number(Math.round(perSecond)),
-    eta: roughly(eta * 1000),
-  });
+export function pace({ frames_per_s: speed, eta_s: eta }) {
+  if (!speed || !eta) return "";
+  return t("web.frames_a_second_left", { perSecond: number(Math.round(speed)), eta: roughly(eta * 1000) });
 }
 
 /**
@@ -115,18 +102,16 @@ export function todo({ behind, broken, lost_messages: lost }, isOpen) {
     ...behind,
     ...(lost ? [t("web.of_the_log_were_lost", { lost: t("web.count_messages", { count: lost }) })] : []),
   ];
+  if (!lines.length) return "";
   const [first, rest] = [lines.slice(0, FIRST_LINES), lines.slice(FIRST_LINES)];
   const list = (/** @type {string[]} */ some) =>
     el("ul.todo", ...some.map((text) => el("li", ...withPages(text))));
-  if (!first.length) return "";
-  const more = () =>
-    el(
-      "details",
-      { open: isOpen },
-      el("summary", t("web.more_4", { length: number(rest.length) })),
-      list(rest),
-    );
-  return el("div", list(first), rest.length ? more() : null);
+  const left = t("web.more_4", { length: number(rest.length) });
+  return el(
+    "div",
+    list(first),
+    rest.length ? el("details", { open: isOpen }, el("summary", left), list(rest)) : null,
+  );
 }
 
 /** All that waits for a person, each with the button that leads to it. @param {Api.OpenNeed[]} needs */
@@ -233,21 +218,16 @@ export function runsTable({ runs, runs_left_out: left }) {
       el("td", el("code", run.run_id)),
     ),
   );
-  const caption = t("web.last_runs", {
-    part: left ? t("web.older_ones_are_not_shown", { count: left }) : "",
-  });
-  return table(
-    caption,
-    [
-      t("web.day_utc"),
-      t("web.frames"),
-      t("web.detections_2"),
-      t("web.duplicates_dropped"),
-      t("web.quality_report"),
-      t("web.run_2"),
-    ],
-    rows,
-  );
+  const part = left ? t("web.older_ones_are_not_shown", { count: left }) : "";
+  const names = [
+    t("web.day_utc"),
+    t("web.frames"),
+    t("web.detections_2"),
+    t("web.duplicates_dropped"),
+    t("web.quality_report"),
+    t("web.run_2"),
+  ];
+  return table(t("web.last_runs", { part }), names, rows);
 }
 
 /** @param {Api.RunReport} run */
@@ -270,14 +250,12 @@ function quality({ quality: report }) {
     el("summary", { class: failed.length ? "open" : "ok" }, summary),
     el(
       "ul",
-      ...report.checks.map((check) =>
+      ...report.checks.map(({ passed, name, count, details }) =>
         el(
           "li",
-          [
-            `${check.passed === null ? "?" : check.passed ? "✓" : "✗"} ${check.name}`,
-            check.count ? `: ${number(check.count)}` : "",
-            check.details.length ? ` (${check.details.join("; ")})` : "",
-          ].join(""),
+          `${passed === null ? "?" : passed ? "✓" : "✗"} ${name}`,
+          count ? `: ${number(count)}` : "",
+          details.length ? ` (${details.join("; ")})` : "",
         ),
       ),
     ),
@@ -286,6 +264,7 @@ function quality({ quality: report }) {
 
 /** @param {string} caption @param {string[]} names @param {HTMLElement[]} rows */
 function table(caption, names, rows) {
+  /** @type {Set<string>} */
   const numbers = new Set([
     ...COLUMNS.map(([, name]) => name),
     t("web.frames"),
@@ -293,8 +272,6 @@ function table(caption, names, rows) {
     t("web.detections_2"),
     t("web.duplicates_dropped"),
   ]);
-  const headings = names.map((text) =>
-    el("th", { scope: "col", class: numbers.has(/** @type {any} */ (text)) ? "number" : null }, text),
-  );
+  const headings = headingsOf(names, (position) => numbers.has(names[position]));
   return scrollable(caption, tableOf({ caption: el("caption", caption), headings, rows }));
 }

@@ -1,7 +1,7 @@
 // Live news from the server: new counts, the books, and whether the index answers; with the strip on top of
 // every page, which shows whether every frame is accounted for.
 
-import { ApiError, askAgain, BASE, get } from "../shared/api.js";
+import { ApiError, askAgain, BASE, get, problemOf } from "../shared/api.js";
 import { byId, el } from "../shared/dom.js";
 import { minuteOfYear, number, roughly, toTheMinute } from "../shared/format.js";
 import "../shell/language.js"; // it is in the header of every page, beside the strip
@@ -194,10 +194,7 @@ async function askIfSilent(on) {
 async function whyAway() {
   try {
     const response = await fetch("healthz", { signal: AbortSignal.timeout(PATIENCE_MS), cache: "no-store" });
-    if (response.ok) return null;
-    const problem = await response.json().catch(() => ({}));
-    const detail = problem.detail ?? t("web.the_server_answered", { status: response.status });
-    return new ApiError(response.status, detail, problem.remedy ?? "");
+    return response.ok ? null : problemOf(response);
   } catch (error) {
     const late = error instanceof DOMException && error.name === "TimeoutError";
     const detail = late ? t("web.the_count_index_takes_too_long") : t("web.the_server_of_this_page_does");

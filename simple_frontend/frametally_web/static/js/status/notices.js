@@ -2,9 +2,7 @@
 
 import { ApiError, askAgain } from "../shared/api.js";
 import { byId, el } from "../shared/dom.js";
-import { day, span, timeOfDay, timeSince } from "../shared/format.js";
-import { knownWords } from "../shared/metrics.js";
-import { allKnownIn } from "../shared/series.js";
+import { day, timeOfDay, timeSince } from "../shared/format.js";
 import { plus, startOf } from "../shared/time.js";
 import { t } from "../shared/texts.js";
 
@@ -33,12 +31,10 @@ export function showProblem(page, words, error, load) {
   const passes = error instanceof ApiError && error.passes;
   const said = passes ? t("web.this_page_keeps_trying", { said: words }) : words;
   const problem = byId("problem");
+  const retry = el("button.button", { onclick: load }, t("web.try_now"));
   // The button keeps the keyboard's focus while the page tries again.
   if (problem.firstElementChild?.textContent !== said)
-    problem.replaceChildren(
-      el("span", said),
-      passes ? el("button.button", { onclick: load }, t("web.try_now")) : "",
-    );
+    problem.replaceChildren(el("span", said), passes ? retry : "");
   problem.hidden = false;
   page.dataset.state = "failed";
   clearTimeout(again);
@@ -68,40 +64,6 @@ export async function press(buttons, fault, action) {
   }
 }
 
-let told = "";
-
-/**
- * @param {Page.View|null} view  null where no footage is counted
- * @param {string|null} total  of all labels, as it is written
- * @param {string} absent  what is said where there is no view
- * @param {boolean} quietly  nobody asked for it: the numbers grow while somebody listens to something else
- */
-export function announce(view, total, absent, quietly) {
-  const words = view ? resultOf(view, total) : absent;
-  if (words !== told && !quietly) byId("spoken").textContent = words;
-  told = words;
-}
-
-/**
- * "Detections: 140 bicycle in 575 intervals, 8 – 14 Nov 2026."
- * @param {Page.View} view
- * @param {string|null} total
- */
-function resultOf({ metric, series, rows, range }, total) {
-  const parts = series.map((one) => `${knownWords(metric, one.total)} ${one.name}`);
-  const together = parts.length > 1 ? t("web.together_3", { total }) : "";
-  const measured = rows.filter((row) => allKnownIn(row, metric).value !== null).length;
-  const known = measured < rows.length ? t("web.measured_in_2", { measured }) : "";
-  return t("web.in", {
-    name: metric.name,
-    together,
-    parts: parts.join(", ") || t("web.nothing_found"),
-    length: t("web.within_intervals", { count: rows.length }),
-    known,
-    span: span(...range),
-  });
-}
-
 /**
  * An error that may pass: says so, and what is still shown. The page is not connected only where nothing answered.
  * @param {import("../shared/api.js").ApiError} error
@@ -117,12 +79,8 @@ export function showOutage(
 ) {
   const said = /[.!?]$/.test(reason) ? reason : `${reason}.`;
   const kept = shownSince ? t("web.what_you_see_is_from", { shownSince: timeSince(shownSince) }) : "";
-  showNotice(
-    "warning",
-    title,
-    t("web.this_page_keeps_trying_2", { said, kept }),
-    el("button.button", { onclick: onRetry }, t("web.try_now")),
-  );
+  const retry = el("button.button", { onclick: onRetry }, t("web.try_now"));
+  showNotice("warning", title, t("web.this_page_keeps_trying_2", { said, kept }), retry);
   const kind = shownSince ? t("web.not_up_to_date") : t("web.not_loaded_yet");
   showFreshness("away", status ? kind : t("web.not_connected"));
 }
@@ -159,18 +117,17 @@ export function showUnread(words) {
 export function showFuture({ to, sources: chosen }, { counts, sources }, onChange) {
   if (to !== null || !counts.to_ms || !byId("notice").hidden) return;
   const end = plus(counts.to_ms, { days: 1 });
-  const found = sources.filter(
-    ({ source, next_interval_ms: next }) => next > end && (!chosen.length || chosen.includes(source)),
-  );
-  if (!found.length) return;
-  const last = found.reduce((one, other) => (other.next_interval_ms > one.next_interval_ms ? other : one));
+  const [last] = sources
+    .filter(({ source }) => !chosen.length || chosen.includes(source))
+    .sort((a, b) => b.next_interval_ms - a.next_interval_ms);
+  if (!last || last.next_interval_ms <= end) return;
   const until = last.next_interval_ms;
-  const range = { from: startOf(until - 1, "day"), to: until };
+  const range = { from: startOf(until - 1, "day"), to: until, interval: null };
   showNotice(
     "warning",
     t("web.some_footage_is_dated_in_the_future"),
     t("web.source_has_footage_dated", { source: last.name, date: day(until - 1) }),
-    el("button.button", { onclick: () => onChange({ ...range, interval: null }) }, t("web.show")),
+    el("button.button", { onclick: () => onChange(range) }, t("web.show")),
   );
 }
 
@@ -205,7 +162,7 @@ export function showFresh(now) {
   showFreshness("ok", t("web.up_to_date", { now: timeOfDay(now) }));
 }
 
-/** @param {string} state @param {string} text */
+/** @param {"ok"|"away"} state @param {string} text */
 function showFreshness(state, text) {
   byId("freshness").textContent = text;
   byId("freshness").dataset.state = state;
