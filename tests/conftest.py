@@ -31,6 +31,9 @@ hypothesis_settings.register_profile("quick", deadline=None, max_examples=exampl
 hypothesis_settings.register_profile("thorough", deadline=None)
 hypothesis_settings.load_profile("thorough" if THOROUGH else "quick")
 
+# Tests allocate much and leave little garbage: Python's own thresholds cost a tenth of their CPU.
+gc.set_threshold(20_000, 20, 20)
+
 pytest_plugins = ["tests.web.fixtures"]
 _LEFT_OUT = pytest.StashKey[int]()
 REPOSITORY = Path(__file__).resolve().parents[1]
