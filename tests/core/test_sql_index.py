@@ -19,11 +19,11 @@ from tests.fakes.at_once import at_once
 from tests.fakes.records import make_count, make_coverage, make_run
 
 from frametally.adapters.sql import engine as sql_engine
-from frametally.adapters.sql import engine as sql_limits
 from frametally.adapters.sql.index import publication
 from frametally.adapters.sql.index import tables as sql_tables
 from frametally.adapters.sql.index.counts import SqlIndex
 from frametally.errors import Misconfigured, Retryable
+from frametally.files import sqlite
 from frametally.files.sqlite import BUSY_TIMEOUT_S
 from frametally.opening import open_count_index
 from frametally.ports.count_index import CountQuery
@@ -258,8 +258,8 @@ def test_a_query_is_ended_at_its_limit_and_its_connection_serves_on(
     index = opened(path)
     index.publish(RUN, [], [COVERAGE])
     clock = itertools.count(step=1000)
-    monkeypatch.setattr(sql_limits, "_STEPS_BETWEEN_LOOKS", 1)
-    monkeypatch.setattr(sql_limits.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(sql_engine, "_STEPS_BETWEEN_LOOKS", 1)
+    monkeypatch.setattr(sql_engine.time, "monotonic", lambda: next(clock))
     with pytest.raises(TookTooLong, match="time limit"), limited_for(5.0):
         index.sources("m")
     monkeypatch.undo()
@@ -272,15 +272,16 @@ def test_a_query_is_ended_at_its_limit_and_its_connection_serves_on(
 def limited_for(left_s: Any) -> Iterator[None]:
     """Under a limit, independent of the clock."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sql_limits, "seconds_left", lambda: left_s)
-        patch.setattr(sql_engine, "seconds_left", lambda: left_s)
+        for module in (sql_engine, sqlite):
+            patch.setattr(module, "seconds_left", lambda: left_s)
         yield
 
 
+@pytest.mark.timeout(60, method="thread")  # SQLite hears no signal while it waits: an hour, without the limit
 def test_a_locked_index_is_given_up_within_the_limit_of_who_asks(
     path: Path, opened: Callable[..., SqlIndex]
 ) -> None:
-    index = opened(path, busy_timeout_s=30.0)
+    index = opened(path, busy_timeout_s=3600.0)
     index.publish(RUN, [], [COVERAGE])
     index.close()
     holder = sqlite3.connect(path, isolation_level=None)

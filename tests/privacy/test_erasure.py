@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -12,7 +13,17 @@ import msgspec
 import pytest
 from tests.capabilities import needs
 from tests.fakes.records import make_manifest
-from tests.privacy.erased_footage import ERASED, FROM_MS, MINUTE_MS, RANGE, START_MS, TO_MS, Footage, filmed
+from tests.privacy.erased_footage import (
+    ERASED,
+    FROM_MS,
+    MINUTE_MS,
+    RANGE,
+    START_MS,
+    TO_MS,
+    Footage,
+    filmed,
+    opened,
+)
 
 from frametally import keys
 from frametally.backups import store_backup
@@ -30,9 +41,18 @@ from frametally_privacy.hooks import status
 Answered = Callable[..., str]
 
 
+@pytest.fixture(scope="module")
+def counted_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of counted footage; each test changes a copy."""
+    folder = tmp_path_factory.mktemp("counted")
+    with filmed(folder):
+        return folder
+
+
 @pytest.fixture
-def footage(tmp_path: Path) -> Iterator[Footage]:
-    with filmed(tmp_path) as place:
+def footage(counted_folder: Path, tmp_path: Path) -> Iterator[Footage]:
+    shutil.copytree(counted_folder, tmp_path, dirs_exist_ok=True)
+    with opened(tmp_path) as place:
         yield place
 
 

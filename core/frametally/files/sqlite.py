@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from frametally.errors import Damaged, FrametallyError, Misconfigured, Retryable
+from frametally.process.time_limit import seconds_left
 
 BUSY_TIMEOUT_S = 30.0
 
@@ -33,6 +34,18 @@ _NETWORK_FILE_SYSTEMS = re.compile(
 
 class ReadingConnection(sqlite3.Connection):
     """Reads a file on a full disk; close it soon: while it is open, this process cannot write the file."""
+
+
+@contextmanager
+def patient(connection: Any, left_s: float | None) -> Iterator[None]:
+    """Let SQLite's `connection` wait for others' locks for at most `left_s`; None leaves it unchanged."""
+    (patience_ms,) = connection.execute("PRAGMA busy_timeout").fetchone()
+    if left_s is not None:
+        connection.execute(f"PRAGMA busy_timeout = {min(max(1, int(left_s * 1000)), patience_ms)}")
+    try:
+        yield
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {patience_ms}")
 
 
 class SqliteOpener:
@@ -106,11 +119,14 @@ class SqliteOpener:
 
         Raises:
             sqlite3.Error: Any error of SQLite; see `translated`.
+            TookTooLong: The caller's time limit is over; another process's lock is waited for until then.
         """
+        left_s = seconds_left()
         connection = self._connect(self.path)
         try:
-            connection.execute("PRAGMA user_version")
-            connection.execute("PRAGMA secure_delete = ON")  # some builds leave deleted rows in the file
+            with patient(connection, left_s):
+                connection.execute("PRAGMA user_version")
+                connection.execute("PRAGMA secure_delete = ON")  # some builds leave deleted rows in the file
         except sqlite3.Error as error:
             connection.close()
             if self._code(error) != sqlite3.SQLITE_FULL:
@@ -129,7 +145,8 @@ class SqliteOpener:
     def switch_to_wal(self, connection: sqlite3.Connection) -> None:
         """Set the file's journal mode to WAL, which is permanent. Raises as `connect`."""
         # SQLite does not wait for its turn here, so openers of a new file would make each other fail.
-        deadline_s = time.monotonic() + self._busy_timeout_s
+        left_s = seconds_left()
+        deadline_s = time.monotonic() + min(self._busy_timeout_s, left_s or self._busy_timeout_s)
         while True:
             try:
                 connection.execute("PRAGMA journal_mode = WAL").fetchone()

@@ -42,7 +42,14 @@ from frametally.errors import (
     TooOld,
     unknown_host,
 )
-from frametally.files.sqlite import BUSY_TIMEOUT_S, ReadingConnection, SqliteOpener, not_utf8, sqlite_path
+from frametally.files.sqlite import (
+    BUSY_TIMEOUT_S,
+    ReadingConnection,
+    SqliteOpener,
+    not_utf8,
+    patient,
+    sqlite_path,
+)
 from frametally.process.time_limit import TookTooLong, seconds_left
 from frametally.settings.access import ServerAccess
 
@@ -409,18 +416,6 @@ class SqlDatabase:
                 if refusal is not None:
                     raise refusal from error
             raise
-
-
-@contextmanager
-def patient(connection: Any, left_s: float | None) -> Iterator[None]:
-    """Let SQLite's `connection` wait for others' locks for at most `left_s`; None leaves it unchanged."""
-    (patience_ms,) = connection.execute("PRAGMA busy_timeout").fetchone()
-    if left_s is not None:
-        connection.execute(f"PRAGMA busy_timeout = {min(max(1, int(left_s * 1000)), patience_ms)}")
-    try:
-        yield
-    finally:
-        connection.execute(f"PRAGMA busy_timeout = {patience_ms}")
 
 
 def _configure(connection: Any, _: object) -> None:
