@@ -301,6 +301,7 @@ def _follow(
     group_of = tracking.group_of()
     trackers_of: defaultdict[Size | None, dict[str, Tracker]] = defaultdict(dict)
     trackers, size = trackers_of[None], None
+    nothing: list[TrackedBox] = []
     new = tuple.__new__  # for many boxes, a third of the class's time
     for frame in frames:
         time_ms = frame.captured_at_ms
@@ -323,15 +324,16 @@ def _follow(
                 if group not in trackers:
                     trackers[group] = Tracker(tracking)
         for group, tracker in trackers.items():
-            boxes = sightings.get(group, ())
-            tracker.step(time_ms, one_per_object(boxes) if len(boxes) > 1 else boxes)
+            boxes = sightings.get(group, nothing)
+            tracker.frames.append((time_ms, one_per_object(boxes) if len(boxes) > 1 else boxes))
     visits: list[Visit] = []
     lone: list[TrackedBox] = []
     every = [(group, tracker) for of_size in trackers_of.values() for group, tracker in of_size.items()]
     for _, tracker in sorted(every, key=itemgetter(0)):
-        fast, alone = chained(tracker.lone, map(_TIME, tracker.left_over))
+        tracks = tracker.follow()
+        fast, alone = chained(tracker.lone, map(_TIME, tracker.frames))
         lone += filter(_IS_COUNTED, alone)
-        for track in mended([*tracker.finish(), *fast], tracker.left_over, tracking):
+        for track in mended([*tracks, *fast], tracker.frames, tracking):
             first = next((n for n, sighting in enumerate(track) if sighting.is_counted), None)
             if first is not None:
                 visits.append(_visit(track, first, params, tracking, start_ms, end_ms))
