@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
-from tests.fakes.memory import MemoryStore
-from tests.fakes.records import DAY_MS, make_count, make_coverage, make_run, put_run
+from tests.hadoop.conftest import Footage
 
+from frametally.records import Detection
 from frametally.rules.times import HOUR_MS
-from frametally_cli.stages.aggregate import weak_days
+
+NOON_MS = 1_767_268_800_000
 
 
-@pytest.mark.parametrize(("tracked", "is_named"), [(9, True), (10, False), (None, False)])
+@pytest.mark.parametrize(("weak_boxes", "is_named"), [(51, True), (50, False)])
 def test_a_source_with_few_boxes_in_tracks_is_named_once_a_day_with_what_to_do(
-    tracked: int | None, is_named: bool
+    footage: Footage, weak_boxes: int, is_named: bool
 ) -> None:
-    store = MemoryStore()
-    starts = [DAY_MS, DAY_MS + HOUR_MS]
-    counts = [
-        make_count(at_ms, "car", 10, interval_s=3600, objects=0, tracked_detections=tracked and tracked // 2)
-        for at_ms in starts
-    ]
-    coverage = [
-        make_coverage(at_ms, 50, interval_s=3600, detections=10, objects=0, analysed_fps=5.0, covered_ms=1)
-        for at_ms in starts
-    ]
-    run = make_run(1, interval_s=3600, frames=100)
-    put_run(store, run, counts, coverage)
-    lines = [*weak_days(store, run)]
+    """Over two hours: one car that moves on, and boxes that are too weak to begin a track."""
+    car, weak = (
+        Detection(label="car", confidence=confidence, box=(left, 200.0, 60.0, 40.0))
+        for confidence, left in ((0.9, 100.0), (0.3, 400.0))
+    )
+    times = range(NOON_MS + HOUR_MS - 5_000, NOON_MS + HOUR_MS + 5_000, 200)
+    frames = [footage.frame(time_ms, index=number) for number, time_ms in enumerate(times)]
+    boxes = [[car, *[weak] * (1 + (number < weak_boxes - 50))] for number in range(len(frames))]
+    footage.segment(
+        [
+            msgspec.structs.replace(frame, detections=of_frame)
+            for frame, of_frame in zip(frames, boxes, strict=True)
+        ]
+    )
+    lines = [line for line in footage.aggregate(interval_s=3600).warnings if "in tracks" in line]
     assert len(lines) == is_named
     if is_named:
-        assert "only 8 of 20 boxes" in lines[0]
+        assert lines[0].startswith("2026-01-01, gate: only 50 of 101 boxes")
         assert "5 frames per second" in lines[0] and "--sample-fps" in lines[0]
