@@ -551,16 +551,17 @@ def _onward(first: _Lone, second: _Lone, number: int, free: Mapping[int, list[_L
         least_off, following = 0.0, None
         if boxes:
             steps = (boxes[0][0] - last_ms) / (last_ms - before_ms)
-            step_x, step_y = (last_x - before_x) * steps, (last_y - before_y) * steps
-            slack_x, slack_y = _OFF_STEP * abs(step_x), _OFF_STEP * abs(step_y)
+            step_x = (last_x - before_x) * steps
+            slack_x = _OFF_STEP * abs(step_x)
             for alone in boxes:
                 _, x, y, width, height, _ = alone
                 off_x = abs(x - last_x - step_x)
                 if off_x > 2 * _OFF_SIDE * width + slack_x:
-                    continue
+                    continue  # true of most boxes
+                step_y = (last_y - before_y) * steps
                 off_y = abs(y - last_y - step_y)
                 if (
-                    off_y <= 2 * _OFF_SIDE * height + slack_y
+                    off_y <= 2 * _OFF_SIDE * height + _OFF_STEP * abs(step_y)
                     and 0 < last_height <= _HEIGHT_PARTS * height
                     and height <= _HEIGHT_PARTS * last_height
                     and 0 < last_width <= _WIDTH_PARTS * width
