@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import count, groupby
+from itertools import groupby
 from operator import attrgetter, itemgetter
 from typing import NamedTuple, TypeAlias, TypeVar
 
@@ -223,6 +223,9 @@ _Placed: TypeAlias = tuple[TrackedBox, Area]
 _Begun: TypeAlias = tuple[TrackedBox, Area, int, int]
 """A track of one box: the box, its area at rest, and the numbers of the track and of its frame. Most get no
 second box, and need no filter."""
+Lone: TypeAlias = tuple[int, int, int, int, int, int, TrackedBox]
+"""A lone box after the number of its frame (the last one of its time), its time, its doubled centre, which
+stays a whole number, its width and its height."""
 
 
 class _LiveTrack(Motion):
@@ -263,7 +266,7 @@ class Tracker:
         self._begun: list[_Begun] = []
         self._ended: list[Track] = []
         self.frames: list[tuple[int, list[TrackedBox]]] = []
-        self.lone: list[TrackedBox] = []
+        self.lone: list[Lone] = []
 
     def follow(self) -> list[Track]:
         """Return the tracks of all frames."""
@@ -351,8 +354,14 @@ class Tracker:
             if now_ms - one_box[0].time_ms < _SECOND_BOX_MS:
                 self._begun.append(one_box)
             else:
-                self.lone.append(one_box[0])
+                self.lone.append(self._lone(one_box[0], one_box[3]))
         return strong
+
+    def _lone(self, box: TrackedBox, number: int) -> Lone:
+        time_ms, _, left, top, width, height, _, _, _, _ = box
+        while self.frames[number + 1][0] == time_ms:
+            number += 1
+        return number, time_ms, 2 * left + width, 2 * top + height, width, height, box
 
     def _before(self, first: TrackedBox, number: int) -> Iterator[TrackedBox]:
         """Yield, backwards, the left-over boxes of an object from before the first box of its track."""
@@ -480,26 +489,13 @@ _OFF_SIDE, _OFF_STEP = 0.25, 0.1
 """How far off its expected place a box may be: parts of its own side and of the step, added up."""
 
 
-_Lone: TypeAlias = tuple[int, int, int, int, int, TrackedBox]
-"""A lone box after its time, its doubled centre (which stays a whole number), width and height."""
-
-
-def _lone(box: TrackedBox) -> _Lone:
-    time_ms, _, left, top, width, height, _, _, _, _ = box
-    return time_ms, 2 * left + width, 2 * top + height, width, height, box
-
-
-def chained(lone: Sequence[TrackedBox], times_ms: Iterable[int]) -> tuple[list[Track], list[TrackedBox]]:
+def chained(lone: Sequence[Lone]) -> tuple[list[Track], list[TrackedBox]]:
     """Return the tracks of fast objects, and the lone boxes that are in none.
 
-    `lone` are the lone boxes of one group of labels by time, `times_ms` the times of all frames. Tracks that
-    begin earlier are found first, and then longer ones; each box is in one track at most. After its second
-    box, a track may miss one frame.
+    `lone` are the lone boxes of one group of labels by time. Tracks that begin earlier are found first, and
+    then longer ones; each box is in one track at most. After its second box, a track may miss one frame.
     """
-    if len(lone) < _LEAST_CHAINED:
-        return [], [*lone]
-    place = dict(zip(times_ms, count(), strict=False))
-    frames = ((place[time_ms], [*boxes]) for time_ms, boxes in groupby(map(_lone, lone), key=itemgetter(0)))
+    frames = ((number, [*boxes]) for number, boxes in groupby(lone, key=itemgetter(0)))
     free = {number: boxes for number, boxes in frames if len(boxes) <= _MOST_IN_FRAME}
     tracks: list[Track] = []
     followed: set[int] = set()
@@ -507,24 +503,24 @@ def chained(lone: Sequence[TrackedBox], times_ms: Iterable[int]) -> tuple[list[T
         if number + 1 not in free or not (number + 2 in free or number + 3 in free):
             continue  # true of most lone boxes
         for first in [*free[number]]:
-            longest: list[_Lone] = []
+            longest: list[Lone] = []
             for second in free[number + 1]:
                 if _is_next(first, second):
-                    way = _onward(first, second, number + 1, free)
+                    way = _onward(first, second, free)
                     longest = way if len(way) > len(longest) else longest
             if len(longest) >= _LEAST_CHAINED:
                 track = [box for *_, box in longest]
                 tracks.append(track)
                 for alone in longest:
-                    free[place[alone[0]]].remove(alone)
+                    free[alone[0]].remove(alone)
                 followed |= {*map(id, track)}
-    return tracks, [box for box in lone if id(box) not in followed]
+    return tracks, [box for *_, box in lone if id(box) not in followed]
 
 
-def _is_next(first: _Lone, second: _Lone) -> bool:
+def _is_next(first: Lone, second: Lone) -> bool:
     """Return whether a box is alike, and clear of the earlier one: one that trembles in its place is not."""
-    _, x, y, width, height, _ = first
-    _, other_x, other_y, other_width, other_height, _ = second
+    _, _, x, y, width, height, _ = first
+    _, _, other_x, other_y, other_width, other_height, _ = second
     return (
         (
             abs(x - other_x) >= width + other_width  # doubled, as the centres are
@@ -537,24 +533,24 @@ def _is_next(first: _Lone, second: _Lone) -> bool:
     )
 
 
-def _onward(first: _Lone, second: _Lone, number: int, free: Mapping[int, list[_Lone]]) -> list[_Lone]:
-    """Return the boxes from two on that move on as these do; `number` is the frame of the second.
+def _onward(first: Lone, second: Lone, free: Mapping[int, list[Lone]]) -> list[Lone]:
+    """Return the boxes from two on that move on as these do.
 
     The next box is the one that is least off the place that the last step leads to, in its own sides.
     """
     track = [first, second]
-    before_ms, before_x, before_y, _, _, _ = first
-    last_ms, last_x, last_y, last_width, last_height, _ = second
+    _, before_ms, before_x, before_y, _, _, _ = first
+    number, last_ms, last_x, last_y, last_width, last_height, _ = second
     ahead = number + 1
     while ahead <= number + 2:
         boxes = free.get(ahead)
         least_off, following = 0.0, None
         if boxes:
-            steps = (boxes[0][0] - last_ms) / (last_ms - before_ms)
+            steps = (boxes[0][1] - last_ms) / (last_ms - before_ms)
             step_x = (last_x - before_x) * steps
             slack_x = _OFF_STEP * abs(step_x)
             for alone in boxes:
-                _, x, y, width, height, _ = alone
+                _, _, x, y, width, height, _ = alone
                 off_x = abs(x - last_x - step_x)
                 if off_x > 2 * _OFF_SIDE * width + slack_x:
                     continue  # true of most boxes
@@ -574,6 +570,6 @@ def _onward(first: _Lone, second: _Lone, number: int, free: Mapping[int, list[_L
             continue
         track.append(following)
         before_x, before_y, before_ms = last_x, last_y, last_ms
-        last_ms, last_x, last_y, last_width, last_height, _ = following
-        number, ahead = ahead, ahead + 1
+        number, last_ms, last_x, last_y, last_width, last_height, _ = following
+        ahead += 1
     return track

@@ -331,7 +331,7 @@ def _follow(
     every = [(group, tracker) for of_size in trackers_of.values() for group, tracker in of_size.items()]
     for _, tracker in sorted(every, key=itemgetter(0)):
         tracks = tracker.follow()
-        fast, alone = chained(tracker.lone, map(_TIME, tracker.frames))
+        fast, alone = chained(tracker.lone)
         lone += filter(_IS_COUNTED, alone)
         for track in mended([*tracks, *fast], tracker.frames, tracking):
             first = next((n for n, sighting in enumerate(track) if sighting.is_counted), None)
