@@ -209,10 +209,10 @@ def overlap_of(box: TrackedBox, other: TrackedBox) -> float:
     return shared / (width * height + other_width * other_height - shared)
 
 
-def by_strength(sighting: TrackedBox) -> tuple[int, int, int, int, int, str]:
-    """Return the key that sorts a frame's boxes: the strongest first, then by position, then by label."""
-    _, confidence, left, top, width, height, _, _, label, _ = sighting
-    return -confidence, left, top, width, height, label
+def by_time(sighting: TrackedBox) -> tuple[int, int, int, int, int, int, str]:
+    """Return the key that sorts boxes by time; those of a frame the strongest first, then by position."""
+    time_ms, confidence, left, top, width, height, _, _, label, _ = sighting
+    return time_ms, -confidence, left, top, width, height, label
 
 
 Track: TypeAlias = list[TrackedBox]
@@ -253,7 +253,7 @@ class Tracker:
     """Tracks the boxes of one group of labels.
 
     Attributes:
-        frames: All frames by time, each with its boxes in the order of `by_strength`; once followed, only
+        frames: All frames by time, each with its boxes in the order of `by_time`; once followed, only
             those that neither joined nor began a track.
         lone: Boxes, by time, that began a track which got no second box though the footage went on.
     """
