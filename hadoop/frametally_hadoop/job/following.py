@@ -10,7 +10,7 @@ does not, as Python 3.12 changed it. Nor does `**`, which is the C library's.)
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from itertools import groupby
 from operator import attrgetter, itemgetter
 from typing import NamedTuple, TypeAlias, TypeVar
@@ -88,9 +88,8 @@ def pair_up(tracks: Sequence[Area], boxes: Sequence[Area], least_overlap: float)
     return pairs
 
 
-def _without(items: Sequence[ItemT], taken: Iterable[int]) -> list[ItemT]:
-    """Return the items whose indices are not taken."""
-    indices = {*taken}
+def _without(items: Sequence[ItemT], indices: Set[int]) -> list[ItemT]:
+    """Return the items at other indices."""
     return [item for index, item in enumerate(items) if index not in indices]
 
 
@@ -347,8 +346,8 @@ class Tracker:
                 self._live.append(track)
             if pairs:
                 self._live.sort(key=attrgetter("number"))
-                begun = _without(begun, (i for i, _ in pairs))
-                strong = _without(strong, (j for _, j in pairs))
+                begun = _without(begun, {i for i, _ in pairs})
+                strong = _without(strong, {j for _, j in pairs})
         self._begun = []
         for one_box in begun:
             if now_ms - one_box[0].time_ms < _SECOND_BOX_MS:
@@ -399,7 +398,7 @@ def _pair(
         return tracks, boxes
     for i, j in pairs:
         tracks[i].go_on(boxes[j][0])
-    return _without(tracks, (i for i, _ in pairs)), _without(boxes, (j for _, j in pairs))
+    return _without(tracks, {i for i, _ in pairs}), _without(boxes, {j for _, j in pairs})
 
 
 class ScaledFrame(NamedTuple):

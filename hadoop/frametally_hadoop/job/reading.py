@@ -171,13 +171,13 @@ def _read_hdfs(url: str, what: str, block_bytes: int) -> Iterator[bytes]:
         )
 
 
-def _read_file(url: str, what: str, block_bytes: int) -> Iterator[bytes]:
+def _read_file(url: str, subject: str, block_bytes: int) -> Iterator[bytes]:
     try:
         with Path(unquote(urlsplit(url).path)).open("rb", buffering=0) as file:
             while data := file.read(block_bytes):
                 yield data
     except OSError as error:
-        raise Retryable(f"{what} cannot be read: {error}") from None
+        raise Retryable(f"{subject} cannot be read: {error}") from None
 
 
 def _open(url: str, first_byte: int) -> IO[bytes]:
