@@ -236,7 +236,6 @@ class _LiveTrack(Motion):
         super().__init__(*sighting[2:6])
         self.number = number
         self.sightings = [sighting]
-        self.is_lost = False
 
     def area(self, area_of: AreaOf = widened) -> Area:
         width, height = self.width, self.height
