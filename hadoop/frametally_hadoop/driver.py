@@ -338,6 +338,7 @@ class _Aggregation:
             self._hours_counted += day.hours_counted
             self.lineage.makes([dataset(self.store.url, day.run.prefix)])
             self._labels_seen |= day.labels
+            self._warnings += day.warnings
             for name in day.failed_checks:
                 self._failed_checks[name] = self._failed_checks.get(name, 0) + 1
         # If another aggregation was faster, it has recounted these days.

@@ -128,6 +128,12 @@ def test_both_ends_of_what_was_not_seen_are_points() -> None:
     assert [(point.time_ms, point.boxes) for point in path] == [(0, 1), (600, 3), (3_000, 1), (3_400, 2)]
 
 
+def test_a_path_ends_with_the_first_box_after_its_hour_even_if_the_next_picture_has_another_size() -> None:
+    boxes = [box(ms, 1000 + ms // 10, 1000) for ms in (0, 200, 400, 600)]
+    path = foot_path(boxes, 0, 400, changes=[3])
+    assert [(point.time_ms, point.boxes) for point in path] == [(0, 1), (200, 1), (400, 1)]
+
+
 def test_a_path_is_the_foot_of_the_box_and_its_height_in_pixels_of_the_picture(footage: Footage) -> None:
     sides = [(100.0, 200.0, 61.5, 40.3), (130.0, 210.2, 61.3, 60.7)]
     footage.segment([footage.frame(NOON_MS + n * 200, "car", index=n, box=at) for n, at in enumerate(sides)])

@@ -52,8 +52,6 @@ from frametally_cli.options.ports import (
     wait_for,
     with_options,
 )
-from frametally_cli.stages.chosen_model import check_chosen_model, tested_detector
-from frametally_cli.stages.family_members import MemberOptions, following
 
 if TYPE_CHECKING:
     from frametally_consumer.detectors.protocol import Detector
@@ -79,6 +77,7 @@ def produce(
     **overrides: Any,
 ) -> int:
     """Store and announce the frames of pictures and videos (default: producer/new_pics/)."""
+    from frametally_cli.stages.chosen_model import check_chosen_model
     from frametally_cli.stages.produce import produce_call, produce_files, tell_plan, watch_folders
 
     film = asked_film(overrides)
@@ -251,6 +250,7 @@ def consume_here(
     detector: Detector | None = None,
 ) -> int:
     """Detect in this process, with `detector` if it is already tested; return the exit code."""
+    from frametally_cli.stages.chosen_model import tested_detector
     from frametally_consumer.worker.live_results import open_results
     from frametally_consumer.worker.loop import consume
 
@@ -375,6 +375,7 @@ def serve_dashboard(
     ports: Ports, ledger: Ledger, *, alone: bool = False, interval_s: int | None = None
 ) -> int:
     """Serve until Ctrl-C and, unless `alone`, process videos in the meantime; return the exit code."""
+    from frametally_cli.stages.family_members import MemberOptions, following
     from frametally_web.app import create_app
     from frametally_web.serving import serve
 

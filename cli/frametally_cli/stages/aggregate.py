@@ -91,8 +91,7 @@ def count_once(
         click.echo(console.plain(line))
     skipped = report.all_skipped
     console.print_skipped(skipped)
-    weak_lines = [line for run in report.runs for line in weak_days(ports.store, run)]
-    for line in report.warnings + weak_lines + [line for step in report.steps for line in step.warnings]:
+    for line in report.warnings + [line for step in report.steps for line in step.warnings]:
         click.echo(f"warning: {console.plain(line)}", err=True)
     console.say_round(
         f"counts: {plural(len(report.runs), 'day')} counted, {report.days_up_to_date} up to date, "
@@ -191,32 +190,6 @@ def _other_sizes(sizes: Iterable[PictureSizes]) -> Iterator[str]:
             "objects, crossings, stays and speeds will be counted in the size of each picture, and may "
             f"change{null}"
         )
-
-
-def weak_days(store: ObjectStore, run: Run) -> Iterator[str]:
-    """Yield a line, with what to do, for each source of a day most of whose boxes are in no track."""
-    boxes: Counter[str] = Counter()
-    tracked: Counter[str] = Counter()
-    slowest: dict[str, float] = {}
-    try:
-        counts, coverage = read_run(store, run)
-    except Poison:
-        return  # the next reader of the run reports the damage
-    for filmed in coverage:
-        if filmed.is_measured and filmed.analysed_fps:
-            slowest[filmed.source] = min(slowest.get(filmed.source, filmed.analysed_fps), filmed.analysed_fps)
-    for count in counts:
-        if count.objects is not None and count.tracked_detections is not None:
-            boxes[count.source] += count.detections
-            tracked[count.source] += count.tracked_detections
-    for source, number in sorted(boxes.items()):
-        if why_unknown("objects", Basis(0, number, tracked[source])):
-            rate = f" at {slowest[source]:g} frames per second" if source in slowest else ""
-            yield (
-                f"{run.day}, {source}: only {tracked[source]} of {plural(number, 'box', 'boxes')} are in "
-                "tracks, so objects, crossings and stays are unknown there; objects may be too fast"
-                f"{rate}: produce the footage with a higher --sample-fps"
-            )
 
 
 def changed_totals(store: ObjectStore, before: Sequence[Run], runs: Sequence[Run]) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import logging
 import queue
 import socket
@@ -10,9 +9,13 @@ import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from frametally.process.retrying import OnceAMinute
+
+if TYPE_CHECKING:
+    import http.client
 
 _LOG = logging.getLogger(__name__)
 _WITHIN_S = 5.0
@@ -61,6 +64,8 @@ class Poster:
             time.sleep(0.01)
 
     def _run(self) -> None:
+        import http.client  # with TLS; most processes send nothing
+
         while True:
             body = self._waiting.get()
             try:
@@ -71,6 +76,8 @@ class Poster:
                 self._waiting.task_done()
 
     def _post(self, body: bytes) -> None:
+        import http.client
+
         kind = http.client.HTTPSConnection if self._is_tls else http.client.HTTPConnection
         connection = kind(self._host, self._port, timeout=_WITHIN_S)
         end = threading.Timer(_WITHIN_S, _cut, [connection])

@@ -10,10 +10,10 @@ does not, as Python 3.12 changed it. Nor does `**`, which is the C library's.)
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from itertools import groupby
 from operator import attrgetter, itemgetter
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, TypeVar
 
 from frametally.rules.places import Size, common_sizes, scaled
 from frametally_hadoop.job.lines import Frame
@@ -22,6 +22,7 @@ from frametally_hadoop.job.params import NEW_ABOVE_STRONG, TrackParams
 Area: TypeAlias = tuple[float, float, float, float, float]
 """A box, widened or not: left, top, right, bottom and area, all in the same unit of length."""
 AreaOf: TypeAlias = Callable[[float, float, float, float], Area]
+ItemT = TypeVar("ItemT")
 
 _MINUTE_MS = 60_000
 WIDENED_X = 0.6
@@ -53,16 +54,14 @@ def _as_detected(left: float, top: float, width: float, height: float) -> Area:
     return left, top, left + width, top + height, width * height
 
 
-def pair_up(
-    tracks: Sequence[Area], boxes: Sequence[Area], least_overlap: float
-) -> tuple[list[tuple[int, int]], list[int], list[int]]:
+def pair_up(tracks: Sequence[Area], boxes: Sequence[Area], least_overlap: float) -> list[tuple[int, int]]:
     """Pair each track with at most one box, and each box with at most one track.
 
     A pair needs an overlap (intersection over union) of at least `least_overlap` and above 0. The greatest
     overlap is taken first; of equal ones the earlier track's, then the earlier box's. The footage alone
     decides the order of both sequences, and so the result.
 
-    Returns the pairs as indices, and the indices of unpaired tracks and of unpaired boxes.
+    Returns the pairs as indices.
     """
     overlaps = []
     for i, (left, top, right, bottom, area) in enumerate(tracks):
@@ -77,8 +76,8 @@ def pair_up(
             overlap = shared / (area + other_area - shared)
             if overlap >= least_overlap:
                 overlaps.append((-overlap, i, j))
-    if not overlaps:
-        return [], [*range(len(tracks))], [*range(len(boxes))]
+    if len(overlaps) < 2:  # true of most frames
+        return [(i, j) for _, i, j in overlaps]
     overlaps.sort()
     pairs = []
     track_is_free, box_is_free = [True] * len(tracks), [True] * len(boxes)
@@ -86,11 +85,12 @@ def pair_up(
         if track_is_free[i] and box_is_free[j]:
             track_is_free[i] = box_is_free[j] = False
             pairs.append((i, j))
-    return (
-        pairs,
-        [i for i, free in enumerate(track_is_free) if free],
-        [j for j, free in enumerate(box_is_free) if free],
-    )
+    return pairs
+
+
+def _without(items: Sequence[ItemT], indices: Set[int]) -> list[ItemT]:
+    """Return the items at other indices."""
+    return [item for index, item in enumerate(items) if index not in indices]
 
 
 _MEASURED = 1 / 400
@@ -208,10 +208,10 @@ def overlap_of(box: TrackedBox, other: TrackedBox) -> float:
     return shared / (width * height + other_width * other_height - shared)
 
 
-def by_strength(sighting: TrackedBox) -> tuple[int, int, int, int, int, str]:
-    """Return the key that sorts a frame's boxes: the strongest first, then by position, then by label."""
-    _, confidence, left, top, width, height, _, _, label, _ = sighting
-    return -confidence, left, top, width, height, label
+def by_time(sighting: TrackedBox) -> tuple[int, int, int, int, int, int, str]:
+    """Return the key that sorts boxes by time; those of a frame the strongest first, then by position."""
+    time_ms, confidence, left, top, width, height, _, _, label, _ = sighting
+    return time_ms, -confidence, left, top, width, height, label
 
 
 Track: TypeAlias = list[TrackedBox]
@@ -220,8 +220,11 @@ Track: TypeAlias = list[TrackedBox]
 
 _Placed: TypeAlias = tuple[TrackedBox, Area]
 _Begun: TypeAlias = tuple[TrackedBox, Area, int, int]
-"""A track of one box: the box, its area at rest, the track's number, and earlier moves. Most get no
+"""A track of one box: the box, its area at rest, and the numbers of the track and of its frame. Most get no
 second box, and need no filter."""
+Lone: TypeAlias = tuple[int, int, int, int, int, int, TrackedBox]
+"""A lone box after the number of its frame (the last one of its time), its time, its doubled centre, which
+stays a whole number, its width and its height."""
 
 
 class _LiveTrack(Motion):
@@ -233,7 +236,6 @@ class _LiveTrack(Motion):
         super().__init__(*sighting[2:6])
         self.number = number
         self.sightings = [sighting]
-        self.is_lost = False
 
     def area(self, area_of: AreaOf = widened) -> Area:
         width, height = self.width, self.height
@@ -246,10 +248,11 @@ class _LiveTrack(Motion):
 
 
 class Tracker:
-    """Tracks the boxes of one group of labels, given every frame in order of time.
+    """Tracks the boxes of one group of labels.
 
     Attributes:
-        left_over: By frame, the boxes that neither joined nor began a track.
+        frames: All frames by time, each with its boxes in the order of `by_time`; once followed, only
+            those that neither joined nor began a track.
         lone: Boxes, by time, that began a track which got no second box though the footage went on.
     """
 
@@ -259,31 +262,27 @@ class Tracker:
         self._gap_ms = params.gap_ms
         self._live: list[_LiveTrack] = []
         self._begun: list[_Begun] = []
-        self._tracks = 0
         self._ended: list[Track] = []
-        self._now_ms = 0
-        self._moves_s: list[float] = []
-        self.left_over: list[tuple[int, list[TrackedBox]]] = []
-        self.lone: list[TrackedBox] = []
+        self.frames: list[tuple[int, list[TrackedBox]]] = []
+        self.lone: list[Lone] = []
 
-    def step(self, time_ms: int, sightings: Sequence[TrackedBox]) -> None:
-        """Take the boxes of the next frame, if any, in the order of `by_strength`."""
-        weak: list[TrackedBox] = []
-        strong_of, strong_else = self._strong_of, self._strong
-        if sightings or self._live or self._begun:
-            self._moves_s.append((time_ms - self._now_ms) / 1000)
-            self._now_ms = time_ms
+    def follow(self) -> list[Track]:
+        """Return the tracks of all frames."""
+        strong_of, strong_else, least_weak = self._strong_of, self._strong, self._weak
+        tracks = 0
+        for number, (time_ms, sightings) in enumerate(self.frames):  # hot loop: runs for every frame
             strong: list[_Placed] = []
+            weak: list[TrackedBox] = []
             for sighting in sightings:
                 _, confidence, left, top, width, height, _, _, label, _ = sighting
                 if confidence >= strong_of(label, strong_else):
                     strong.append((sighting, widened(left, top, width, height)))
-                elif confidence >= self._weak:
+                elif confidence >= least_weak:
                     weak.append(sighting)
             if self._live:
-                strong, weak = self._go_on(strong, weak)
+                strong, weak = self._go_on(number, strong, weak)
             if self._begun:
-                strong = self._second_boxes(strong)
+                strong = self._second_boxes(number, strong)
             for sighting, area in strong:
                 _, confidence, _, _, width, height, _, _, label, _ = sighting
                 if confidence < strong_of(label, strong_else) + NEW_ABOVE_STRONG and confidence < 10_000:
@@ -293,22 +292,28 @@ class Tracker:
                     at_rest = _LiveTrack(0, sighting)
                     at_rest.predict(0.0, is_lost=False)
                     area = at_rest.area()
-                self._tracks += 1
-                self._begun.append((sighting, area, self._tracks, len(self._moves_s)))
-        self.left_over.append((time_ms, weak))
+                tracks += 1
+                self._begun.append((sighting, area, tracks, number))
+            if sightings:
+                self.frames[number] = time_ms, weak
+        self._ended += [track.sightings for track in self._live]
+        return self._ended
 
-    def _go_on(self, strong: list[_Placed], weak: list[TrackedBox]) -> tuple[list[_Placed], list[TrackedBox]]:
+    def _go_on(
+        self, number: int, strong: list[_Placed], weak: list[TrackedBox]
+    ) -> tuple[list[_Placed], list[TrackedBox]]:
         """Move the tracks on and give them matching boxes; return the boxes that are left."""
+        now_ms, passed_s = self.frames[number][0], self._passed_s(number)
         live = []
         for track in self._live:
-            if self._now_ms - track.sightings[-1].time_ms <= self._gap_ms:
-                track.predict(self._moves_s[-1], is_lost=track.is_lost)
+            if now_ms - track.sightings[-1].time_ms <= self._gap_ms:
+                track.predict(passed_s, is_lost=track.is_lost)
                 live.append(track)
             else:
                 self._ended.append(track.sightings)
         self._live = live
         unseen = live
-        if self._moves_s[-1] < _OVERLAPPING_S:
+        if passed_s < _OVERLAPPING_S:
             unseen, strong = _pair(unseen, strong, _STRONG_OVERLAP, area_of=_as_detected)
         unseen, strong = _pair(unseen, strong, _STRONG_OVERLAP)
         if unseen and weak:
@@ -316,58 +321,61 @@ class Tracker:
             placed = [(sighting, widened(*sighting[2:6])) for sighting in weak]
             weak = [sighting for sighting, _ in _pair(seen_before, placed, _WEAK_OVERLAP)[1]]
         for track in unseen:
-            track.is_lost = track.sightings[-1].time_ms < self._now_ms
+            track.is_lost = track.sightings[-1].time_ms < now_ms
         return strong, weak
 
-    def _second_boxes(self, strong: list[_Placed]) -> list[_Placed]:
+    def _passed_s(self, number: int) -> float:
+        """Return the time from the frame before."""
+        return (self.frames[number][0] - self.frames[number - 1][0]) / 1000
+
+    def _second_boxes(self, number: int, strong: list[_Placed]) -> list[_Placed]:
         """Give tracks of one box a second one; return the boxes that are left."""
-        now_ms, begun = self._now_ms, self._begun
+        now_ms, begun = self.frames[number][0], self._begun
         if now_ms - begun[0][0].time_ms > self._gap_ms:  # they are sorted by time
             begun = [track for track in begun if now_ms - track[0].time_ms <= self._gap_ms]
         if begun and strong:
-            pairs, tracks_left, boxes_left = pair_up(
-                [area for _, area, _, _ in begun], [area for _, area in strong], _SECOND_OVERLAP
-            )
+            pairs = pair_up([area for _, area, _, _ in begun], [area for _, area in strong], _SECOND_OVERLAP)
             for i, j in sorted(pairs):
-                sighting, _, number, moves = begun[i]
-                track = _LiveTrack(number, sighting)
-                for passed_s in self._moves_s[moves:]:
-                    track.predict(passed_s, is_lost=False)
+                sighting, _, order, first = begun[i]
+                track = _LiveTrack(order, sighting)
+                for passed in range(first + 1, number + 1):
+                    track.predict(self._passed_s(passed), is_lost=False)
                 track.go_on(strong[j][0])
-                track.sightings[:0] = [*self._before(sighting)][::-1]
+                track.sightings[:0] = [*self._before(sighting, number)][::-1]
                 self._live.append(track)
             if pairs:
                 self._live.sort(key=attrgetter("number"))
-                begun = [begun[i] for i in tracks_left]
-                strong = [strong[j] for j in boxes_left]
+                begun = _without(begun, {i for i, _ in pairs})
+                strong = _without(strong, {j for _, j in pairs})
         self._begun = []
         for one_box in begun:
             if now_ms - one_box[0].time_ms < _SECOND_BOX_MS:
                 self._begun.append(one_box)
             else:
-                self.lone.append(one_box[0])
+                self.lone.append(self._lone(one_box[0], one_box[3]))
         return strong
 
-    def _before(self, first: TrackedBox) -> Iterator[TrackedBox]:
+    def _lone(self, box: TrackedBox, number: int) -> Lone:
+        time_ms, _, left, top, width, height, _, _, _, _ = box
+        while self.frames[number + 1][0] == time_ms:
+            number += 1
+        return number, time_ms, 2 * left + width, 2 * top + height, width, height, box
+
+    def _before(self, first: TrackedBox, number: int) -> Iterator[TrackedBox]:
         """Yield, backwards, the left-over boxes of an object from before the first box of its track."""
         now = first
-        for time_ms, boxes in reversed(self.left_over):
-            if self.left_over[-1][0] - time_ms > _TAKEN_BACK_MS:
+        for before in range(number - 1, -1, -1):
+            time_ms, boxes = self.frames[before]
+            if self.frames[number - 1][0] - time_ms > _TAKEN_BACK_MS:
                 return
             if time_ms >= first.time_ms:
                 continue
             areas = [widened(*box[2:6]) for box in boxes]
-            pairs, _, _ = pair_up([widened(*now[2:6])], areas, _WEAK_OVERLAP)
+            pairs = pair_up([widened(*now[2:6])], areas, _WEAK_OVERLAP)
             if not pairs:
                 return
             now = boxes.pop(pairs[0][1])
             yield now
-
-    def finish(self) -> list[Track]:
-        """Return all tracks, after the last frame."""
-        self._ended += [track.sightings for track in self._live]
-        self._live = []
-        return self._ended
 
 
 def _pair(
@@ -384,10 +392,12 @@ def _pair(
     box_areas = [area for _, area in boxes]  # widened already
     if area_of is not widened:
         box_areas = [area_of(*box[2:6]) for box, _ in boxes]
-    pairs, tracks_left, boxes_left = pair_up(areas, box_areas, least_overlap)
+    pairs = pair_up(areas, box_areas, least_overlap)
+    if not pairs:
+        return tracks, boxes
     for i, j in pairs:
         tracks[i].go_on(boxes[j][0])
-    return [tracks[i] for i in tracks_left], [boxes[j] for j in boxes_left]
+    return _without(tracks, {i for i, _ in pairs}), _without(boxes, {j for _, j in pairs})
 
 
 class ScaledFrame(NamedTuple):
@@ -477,17 +487,13 @@ _OFF_SIDE, _OFF_STEP = 0.25, 0.1
 """How far off its expected place a box may be: parts of its own side and of the step, added up."""
 
 
-def chained(lone: Sequence[TrackedBox], times_ms: Iterable[int]) -> tuple[list[Track], list[TrackedBox]]:
+def chained(lone: Sequence[Lone]) -> tuple[list[Track], list[TrackedBox]]:
     """Return the tracks of fast objects, and the lone boxes that are in none.
 
-    `lone` are the lone boxes of one group of labels by time, `times_ms` the times of all frames. Tracks that
-    begin earlier are found first, and then longer ones; each box is in one track at most. After its second
-    box, a track may miss one frame.
+    `lone` are the lone boxes of one group of labels by time. Tracks that begin earlier are found first, and
+    then longer ones; each box is in one track at most. After its second box, a track may miss one frame.
     """
-    if len(lone) < _LEAST_CHAINED:
-        return [], [*lone]
-    place = {time_ms: number for number, time_ms in enumerate(times_ms)}
-    frames = ((place[time_ms], [*boxes]) for time_ms, boxes in groupby(lone, key=itemgetter(0)))
+    frames = ((number, [*boxes]) for number, boxes in groupby(lone, key=itemgetter(0)))
     free = {number: boxes for number, boxes in frames if len(boxes) <= _MOST_IN_FRAME}
     tracks: list[Track] = []
     followed: set[int] = set()
@@ -495,76 +501,73 @@ def chained(lone: Sequence[TrackedBox], times_ms: Iterable[int]) -> tuple[list[T
         if number + 1 not in free or not (number + 2 in free or number + 3 in free):
             continue  # true of most lone boxes
         for first in [*free[number]]:
-            longest: Track = []
+            longest: list[Lone] = []
             for second in free[number + 1]:
                 if _is_next(first, second):
-                    way = _onward(first, second, number + 1, free)
+                    way = _onward(first, second, free)
                     longest = way if len(way) > len(longest) else longest
             if len(longest) >= _LEAST_CHAINED:
-                tracks.append(longest)
-                for box in longest:
-                    free[place[box.time_ms]].remove(box)
-                    followed.add(id(box))
-    return tracks, [box for box in lone if id(box) not in followed]
+                track = [box for *_, box in longest]
+                tracks.append(track)
+                for alone in longest:
+                    free[alone[0]].remove(alone)
+                followed |= {*map(id, track)}
+    return tracks, [box for *_, box in lone if id(box) not in followed]
 
 
-def _is_next(first: TrackedBox, second: TrackedBox) -> bool:
+def _is_next(first: Lone, second: Lone) -> bool:
     """Return whether a box is alike, and clear of the earlier one: one that trembles in its place is not."""
-    _, _, left, top, width, height, _, _, _, _ = first
-    _, _, other_left, other_top, other_width, other_height, _, _, _, _ = second
+    _, _, x, y, width, height, _ = first
+    _, _, other_x, other_y, other_width, other_height, _ = second
     return (
-        0 < height <= _HEIGHT_PARTS * other_height
+        (
+            abs(x - other_x) >= width + other_width  # doubled, as the centres are
+            or abs(y - other_y) >= height + other_height
+        )
+        and 0 < height <= _HEIGHT_PARTS * other_height
         and other_height <= _HEIGHT_PARTS * height
         and 0 < width <= _WIDTH_PARTS * other_width
         and other_width <= _WIDTH_PARTS * width
-        and (
-            other_left >= left + width
-            or left >= other_left + other_width
-            or other_top >= top + height
-            or top >= other_top + other_height
-        )
     )
 
 
-def _onward(first: TrackedBox, second: TrackedBox, number: int, free: Mapping[int, Track]) -> Track:
-    """Return the boxes from two on that move on as these do; `number` is the frame of the second.
+def _onward(first: Lone, second: Lone, free: Mapping[int, list[Lone]]) -> list[Lone]:
+    """Return the boxes from two on that move on as these do.
 
     The next box is the one that is least off the place that the last step leads to, in its own sides.
     """
     track = [first, second]
-    before_ms, _, left, top, width, height, _, _, _, _ = first
-    before_x, before_y = 2 * left + width, 2 * top + height  # doubled centres stay whole numbers
-    last_ms, _, left, top, last_width, last_height, _, _, _, _ = second
-    last_x, last_y = 2 * left + last_width, 2 * top + last_height
+    _, before_ms, before_x, before_y, _, _, _ = first
+    number, last_ms, last_x, last_y, last_width, last_height, _ = second
     ahead = number + 1
     while ahead <= number + 2:
         boxes = free.get(ahead)
         least_off, following = 0.0, None
         if boxes:
-            steps = (boxes[0].time_ms - last_ms) / (last_ms - before_ms)
-            step_x, step_y = (last_x - before_x) * steps, (last_y - before_y) * steps
-            slack_x, slack_y = _OFF_STEP * abs(step_x), _OFF_STEP * abs(step_y)
-            for box in boxes:
-                _, _, left, top, width, height, _, _, _, _ = box
-                off_x = abs(2 * left + width - last_x - step_x)
+            steps = (boxes[0][1] - last_ms) / (last_ms - before_ms)
+            step_x = (last_x - before_x) * steps
+            slack_x = _OFF_STEP * abs(step_x)
+            for alone in boxes:
+                _, _, x, y, width, height, _ = alone
+                off_x = abs(x - last_x - step_x)
                 if off_x > 2 * _OFF_SIDE * width + slack_x:
-                    continue
-                off_y = abs(2 * top + height - last_y - step_y)
+                    continue  # true of most boxes
+                step_y = (last_y - before_y) * steps
+                off_y = abs(y - last_y - step_y)
                 if (
-                    off_y <= 2 * _OFF_SIDE * height + slack_y
+                    off_y <= 2 * _OFF_SIDE * height + _OFF_STEP * abs(step_y)
                     and 0 < last_height <= _HEIGHT_PARTS * height
                     and height <= _HEIGHT_PARTS * last_height
                     and 0 < last_width <= _WIDTH_PARTS * width
                     and width <= _WIDTH_PARTS * last_width
                     and (following is None or off_x / width + off_y / height < least_off)
                 ):
-                    least_off, following = off_x / width + off_y / height, box
+                    least_off, following = off_x / width + off_y / height, alone
         if following is None:
             ahead += 1
             continue
         track.append(following)
         before_x, before_y, before_ms = last_x, last_y, last_ms
-        last_ms, _, left, top, last_width, last_height, _, _, _, _ = following
-        last_x, last_y = 2 * left + last_width, 2 * top + last_height
-        number, ahead = ahead, ahead + 1
+        number, last_ms, last_x, last_y, last_width, last_height, _ = following
+        ahead += 1
     return track

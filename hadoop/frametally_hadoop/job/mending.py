@@ -9,7 +9,7 @@ from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from frametally.rules.places import Size
-from frametally_hadoop.job.following import Track, TrackedBox, by_strength, overlap_of, size_of
+from frametally_hadoop.job.following import Track, TrackedBox, by_time, overlap_of, size_of
 from frametally_hadoop.job.params import MARGIN_MS, TrackParams
 
 if TYPE_CHECKING:
@@ -59,9 +59,9 @@ def stitch(tracks: Sequence[Track], gap_ms: int) -> list[Track]:
     return in_sequence(tracks, next_of)
 
 
-def by_start(track: Track) -> tuple[int, tuple[int, int, int, int, int, str]]:
+def by_start(track: Track) -> tuple[int, int, int, int, int, int, str]:
     """Return the key that sorts tracks by their first box."""
-    return track[0].time_ms, by_strength(track[0])
+    return by_time(track[0])
 
 
 def in_sequence(tracks: Sequence[Track], next_of: Mapping[int, int]) -> list[Track]:

@@ -3,7 +3,8 @@
 mrjob 0.7.4 imports three small things from `distutils` and `pipes`, which Python has dropped. setuptools, if
 installed, replaces the first in every Python, and takes longer to import than everything else in a task. So
 this module provides them only while mrjob is imported. It also hides YAML, which takes half of mrjob's import
-time and is only needed for mrjob settings that the job does not have.
+time and is only needed for mrjob settings that the job does not have, and urllib's client with HTTP and TLS,
+which only mrjob's EMR runner opens.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
+from urllib.parse import quote
 
 
 def loose_version(text: str) -> list[int | str]:
@@ -27,6 +29,7 @@ _STAND_INS: dict[str, dict[str, object]] = {
     "distutils.spawn": {"find_executable": shutil.which},
     "distutils.version": {"LooseVersion": loose_version},
     "pipes": {"quote": shlex.quote},
+    "urllib.request": {"pathname2url": quote, "urlopen": None},
 }
 
 

@@ -301,16 +301,16 @@ def track_pairs(
                 columns[name].append(value)
     if lone:
         own = own_boxes(lone) if sizes else lone
-        times_ms, _, *sides, _, _, label_of, _ = zip(*own, strict=True)
-        feet = map(foot_point, *sides)
-        of_lone: tuple[list[int], ...] = (
-            [hour] * len(own),
-            [*range(len(visits), len(visits) + len(own))],
-            [*map(number_of.__getitem__, label_of)],
-            [time_ms - hour_start_ms for time_ms in times_ms],
-            *(list(axis) for axis in zip(*feet, strict=True)),
-            [*sides[3]],
-        )
+        hours, numbers = [hour] * len(own), [*range(len(visits), len(visits) + len(own))]
+        of_lone: tuple[list[int], ...] = (hours, numbers, [], [], [], [], [])
+        _, _, labels_of, times, xs, ys, heights = of_lone
+        for time_ms, _, left, top, width, height, _, _, label, _ in own:  # hot loop: there may be many
+            x, y = foot_point(left, top, width, height)
+            labels_of.append(number_of[label])
+            times.append(time_ms - hour_start_ms)
+            xs.append(x)
+            ys.append(y)
+            heights.append(height)
         columns |= zip(LONE_COLUMNS, of_lone, strict=True)
         if sizes:
             columns[LONE_SIZE_COLUMN] = [every_size.index(size_of(box.frame)) for box in own]

@@ -6,20 +6,17 @@ and, if not all of it is counted, a TAB and a JSON object with some of the field
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import re
 import subprocess
 import time
-import urllib.error
-import urllib.parse
-import urllib.request
 import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence, Set
 from itertools import accumulate
 from pathlib import Path
 from typing import IO, Any, NamedTuple
+from urllib.parse import unquote, urlsplit
 
 from frametally.errors import Poison, Retryable
 from frametally.process.retrying import Backoff
@@ -114,6 +111,11 @@ def fetch(url: str, what: str, *, block_bytes: int = _BLOCK_BYTES) -> Iterator[b
     if url.startswith("hdfs://"):
         yield from _read_hdfs(url, what, block_bytes)
         return
+    if url.startswith("file:///"):  # cheaper than urllib for many small segments
+        yield from _read_file(url, what, block_bytes)
+        return
+    import http.client  # with TLS; a round on one machine needs none
+
     done_bytes, tries, backoff = 0, _TRIES, Backoff(first_s=0.05, longest_s=2.0)
     while True:
         try:
@@ -169,9 +171,19 @@ def _read_hdfs(url: str, what: str, block_bytes: int) -> Iterator[bytes]:
         )
 
 
+def _read_file(url: str, subject: str, block_bytes: int) -> Iterator[bytes]:
+    try:
+        with Path(unquote(urlsplit(url).path)).open("rb", buffering=0) as file:
+            while data := file.read(block_bytes):
+                yield data
+    except OSError as error:
+        raise Retryable(f"{subject} cannot be read: {error}") from None
+
+
 def _open(url: str, first_byte: int) -> IO[bytes]:
-    if url.startswith("file:///"):  # cheaper than urllib for many small segments
-        return Path(urllib.request.url2pathname(urllib.parse.urlsplit(url).path)).open("rb", buffering=0)
+    import http.client
+    import urllib.request
+
     headers = {"Range": f"bytes={first_byte}-"} if first_byte else {}
     request = urllib.request.Request(url, headers=headers)  # noqa: S310 - its scheme was looked at
     response: Any = urllib.request.urlopen(request, timeout=_READ_TIMEOUT_S)  # noqa: S310
@@ -188,6 +200,8 @@ def _reason(url: str, error: Exception) -> str:
 
 def _close(error: Exception) -> int:
     """Close an error response and return its status; return 0 for other errors."""
+    import urllib.error
+
     if not isinstance(error, urllib.error.HTTPError):
         return 0
     error.close()

@@ -29,7 +29,7 @@ from frametally_hadoop.job.following import (
     Track,
     TrackedBox,
     Tracker,
-    by_strength,
+    by_time,
     chained,
     overlap_of,
     scaled_box,
@@ -43,7 +43,7 @@ from frametally_hadoop.job.paths import edges_by_shape, track_pairs
 
 _TIME, _CONFIDENCE, _IS_COUNTED, _LABEL = (itemgetter(n) for n in (0, 1, 6, 8))
 _PLACE = itemgetter(2, 3, 4, 5, 8)
-"""With `_CONFIDENCE`, the fields that `by_strength` uses; sorting by these first halves the cost."""
+"""With `_CONFIDENCE`, the fields that `by_time` uses in a frame; sorting by these first halves the cost."""
 
 _TWIN_OVERLAP = 0.5
 """The least intersection over union at which two boxes of one group belong to one object.
@@ -54,7 +54,7 @@ of two labels have either less than 0.45 or more than 0.55.
 
 
 def one_per_object(sightings: Sequence[TrackedBox]) -> list[TrackedBox]:
-    """Return a frame's boxes of one group in the order of `by_strength`, weaker twins within the stronger.
+    """Return a frame's boxes of one group in the order of `by_time`, weaker twins within the stronger.
 
     A thing detected as both a car and a truck in the same place is one object with two votes.
     """
@@ -301,6 +301,7 @@ def _follow(
     group_of = tracking.group_of()
     trackers_of: defaultdict[Size | None, dict[str, Tracker]] = defaultdict(dict)
     trackers, size = trackers_of[None], None
+    nothing: list[TrackedBox] = []
     new = tuple.__new__  # for many boxes, a third of the class's time
     for frame in frames:
         time_ms = frame.captured_at_ms
@@ -323,20 +324,21 @@ def _follow(
                 if group not in trackers:
                     trackers[group] = Tracker(tracking)
         for group, tracker in trackers.items():
-            boxes = sightings.get(group, ())
-            tracker.step(time_ms, one_per_object(boxes) if len(boxes) > 1 else boxes)
+            boxes = sightings.get(group, nothing)
+            tracker.frames.append((time_ms, one_per_object(boxes) if len(boxes) > 1 else boxes))
     visits: list[Visit] = []
     lone: list[TrackedBox] = []
     every = [(group, tracker) for of_size in trackers_of.values() for group, tracker in of_size.items()]
     for _, tracker in sorted(every, key=itemgetter(0)):
-        fast, alone = chained(tracker.lone, map(_TIME, tracker.left_over))
+        tracks = tracker.follow()
+        fast, alone = chained(tracker.lone)
         lone += filter(_IS_COUNTED, alone)
-        for track in mended([*tracker.finish(), *fast], tracker.left_over, tracking):
+        for track in mended([*tracks, *fast], tracker.frames, tracking):
             first = next((n for n, sighting in enumerate(track) if sighting.is_counted), None)
             if first is not None:
                 visits.append(_visit(track, first, params, tracking, start_ms, end_ms))
-    visits.sort(key=lambda visit: (visit.label, visit.sightings[0].time_ms, by_strength(visit.sightings[0])))
-    return visits, sorted(lone, key=lambda box: (box.time_ms, by_strength(box)))
+    visits.sort(key=lambda visit: (visit.label, by_time(visit.sightings[0])))
+    return visits, sorted(lone, key=by_time)
 
 
 def _visit(

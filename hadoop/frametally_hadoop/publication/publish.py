@@ -90,6 +90,7 @@ class DayOutcome(NamedTuple):
     refusal: Skipped | None = None
     not_kept: str = ""
     labels: frozenset[str] = frozenset()
+    warnings: Sequence[str] = ()
     failed_checks: Sequence[str] = ()
     hours_kept: int = 0
     hours_counted: int = 0
@@ -144,6 +145,7 @@ def publish_counted(
     return counted._replace(
         run=run,
         labels=frozenset(audit.labels),
+        warnings=[f"{day.key.day}, {line}" for line in audit.weak_sources()],
         failed_checks=audit.failed,
         hours_kept=len(day.unchanged),
         hours_counted=len(day.hours.segments_by_hour()) - len(day.unchanged),

@@ -32,6 +32,7 @@ from frametally.media.overlapping import (
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import plural
 from frametally.records import MediaManifest, encode
+from frametally.rules.known import is_too_weak
 from frametally.rules.times import DAY_MS, HOUR_MS, days_of_span, utc
 from frametally.rules.tombstones import Forgotten
 from frametally.segments.contents import read_segment
@@ -191,6 +192,9 @@ class _Line(AnalysedFrames):
     interval_start_ms: int
     detections: int
     label: str = ""
+    objects: int | None = None
+    tracked_detections: int | None = None
+    analysed_fps: float | None = None
 
 
 _decoder = msgspec.json.Decoder(_Line)
@@ -211,6 +215,7 @@ class LinesWatched:
         self.counted: defaultdict[tuple[str, int], int] = defaultdict(int)
         self._frames_of_counts: defaultdict[tuple[str, int], set[int]] = defaultdict(set)
         self.labels: set[str] = set()
+        self._tracked: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
         self.by_hour: defaultdict[tuple[str, str, int], int] = defaultdict(int)
 
     def watch(self, lines: Iterable[bytes]) -> Iterator[bytes]:
@@ -223,6 +228,10 @@ class LinesWatched:
                 self.counted[where] += record.detections
                 self._frames_of_counts[where].add(record.frames)
                 self.labels.add(record.label)
+                if record.objects is not None and record.tracked_detections is not None:
+                    of_source = self._tracked[record.source]
+                    of_source[0] += record.detections
+                    of_source[1] += record.tracked_detections
                 self.by_hour[record.source, record.label, hour] += record.detections
             else:
                 self.coverage[where] = record
@@ -233,6 +242,22 @@ class LinesWatched:
     def frames_by_interval(self) -> dict[tuple[str, int], int]:
         """Count the frames covered, by source or zone and by start of the interval."""
         return {where: line.analysed for where, line in self.coverage.items()}
+
+    def weak_sources(self) -> Iterator[str]:
+        """Yield a line, with what to do, for each source most of whose boxes are in no track."""
+        for source, (boxes, tracked) in sorted(self._tracked.items()):
+            if is_too_weak(boxes, tracked):
+                rates_fps = [
+                    line.analysed_fps
+                    for (of_source, _), line in self.coverage.items()
+                    if of_source == source and line.objects is not None and line.analysed_fps
+                ]
+                rate = f" at {min(rates_fps):g} frames per second" if rates_fps else ""
+                yield (
+                    f"{source}: only {tracked} of {plural(boxes, 'box', 'boxes')} are in tracks, so objects, "
+                    f"crossings and stays are unknown there; objects may be too fast{rate}: produce the "
+                    "footage with a higher --sample-fps"
+                )
 
     def unequal_sums(self) -> list[str]:
         """Return where counts and coverage differ, and whether lines were lost."""
