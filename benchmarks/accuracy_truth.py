@@ -15,14 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from results import Cell, Goal, Table, save
 
-from frametally_accuracy.rules.drawing import (
-    Draws,
-    Numbers,
-    draw,
-    random_shares,
-    unit_weights,
-    zones_of,
-)
+from frametally_accuracy.rules.drawing import Draws, Numbers, draw, random_shares, unit_weights, zones_of
 from frametally_accuracy.rules.estimation import Estimate, Interval, estimate
 from frametally_accuracy.rules.levels import steady_counts
 from frametally_consumer.load import cores
@@ -104,12 +97,7 @@ Check = dict[int, Sized]
 
 
 def run_checks(
-    truth: Numbers,
-    model: Numbers,
-    doubts: Numbers,
-    *,
-    seeds: Sequence[str],
-    sizes: Sequence[int],
+    truth: Numbers, model: Numbers, doubts: Numbers, *, seeds: Sequence[str], sizes: Sequence[int]
 ) -> list[list[Check]]:
     """Return, by label, the checks drawn from these seeds."""
     weights = unit_weights(model, doubts)
@@ -272,13 +260,10 @@ def _table_of_fixed(simulation: Simulation, held: dict[tuple[int, int], list[boo
         of_sizes = (held[size, label] for size in simulation.sizes)
         rows.append([f"{density:g}", *(percent(hits) if len(hits) >= 300 else None for hits in of_sizes)])
     return Table(
-        title=f"{simulation.fixed_checks:,} more checks: truth in the fixed interval, %",
-        columns=[
-            f"objects a {simulation.unit}",
-            *(f"{size:,} {simulation.unit}s" for size in simulation.sizes),
-        ],
-        rows=rows,
-        note="In other days than above. A share of so many checks is exact to about 0.5 %.",
+        f"{simulation.fixed_checks:,} more checks: truth in the fixed interval, %",
+        [f"objects a {simulation.unit}", *(f"{size:,} {simulation.unit}s" for size in simulation.sizes)],
+        rows,
+        "In other days than above. A share of so many checks is exact to about 0.5 %.",
     )
 
 
@@ -288,7 +273,7 @@ def _rows(by_label: Sequence[Sequence[Check]], size: int) -> list[list[Cell]]:
 
 
 def _table(simulation: Simulation, title: str, rows: list[list[Cell]]) -> Table:
-    return Table(title=title, columns=[f"objects a {simulation.unit}", *COLUMNS], rows=rows, note=NOTE)
+    return Table(title, [f"objects a {simulation.unit}", *COLUMNS], rows, NOTE)
 
 
 def _goals(unit: str, density: float, size: int, row: list[Cell], of_more: float | None) -> Iterator[Goal]:
@@ -297,15 +282,13 @@ def _goals(unit: str, density: float, size: int, row: list[Cell], of_more: float
     shown, held, width, always, _, fewer = (float(cell or 0) for cell in row)
     if shown < 50:
         # These few checks happened to see many objects, so the interval is right more often.
-        yield Goal(
-            what=f"{density:g} a {unit}, {size:,}: truth in the fixed interval, %", measured=held, at_least=94
-        )
+        yield Goal(f"{density:g} a {unit}, {size:,}: truth in the fixed interval, %", held, at_least=94)
         return
     held = held if of_more is None else of_more
     of = f"{density:g} a {unit}, {size:,} {unit}s"
-    yield Goal(what=f"{of}: truth in the fixed interval, %", measured=held, at_least=94, at_most=97)
-    yield Goal(what=f"{of}: truth in the interval at will, %", measured=always, at_least=95)
+    yield Goal(f"{of}: truth in the fixed interval, %", held, at_least=94, at_most=97)
+    yield Goal(f"{of}: truth in the interval at will, %", always, at_least=95)
     if unit == "frame":
-        yield Goal(what=f"{of}: times fewer labels than without the model", measured=fewer, at_least=5)
+        yield Goal(f"{of}: times fewer labels than without the model", fewer, at_least=5)
         if size == 100 and density >= 1:
-            yield Goal(what=f"{of}: half-width, %", measured=width, at_most=10)
+            yield Goal(f"{of}: half-width, %", width, at_most=10)

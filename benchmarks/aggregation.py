@@ -110,10 +110,10 @@ def write(name: str, size: Size, tables: list[Table], goals: list[Goal]) -> None
         packages=["mrjob", "msgspec"],
         tables=[
             Table(
-                title="Engines",
-                columns=["variant", "wall s", "MB/s (wall)", "CPU s", "CPU, to the plain loop", "peak MB"],
-                rows=[row_of(one, found, plain_s, size.megabytes) for one, found in size.engines.items()],
-                note=f"{size.rounds} rounds that took turns. The peak is that of the largest process.",
+                "Engines",
+                ["variant", "wall s", "MB/s (wall)", "CPU s", "CPU, to the plain loop", "peak MB"],
+                [row_of(one, found, plain_s, size.megabytes) for one, found in size.engines.items()],
+                f"{size.rounds} rounds that took turns. The peak is that of the largest process.",
             ),
             *tables,
         ],
@@ -128,23 +128,23 @@ def compare(base: Size, size: Size) -> tuple[list[Table], list[Goal]]:
     growth = {name: math.log(after / before, factor) for name, before, after in times}
     tables = [
         Table(
-            title="Growth",
-            columns=["variant", f"CPU s, {base.frames:,} frames", f"CPU s, {size.frames:,}", "exponent"],
-            rows=[[name, before, after, growth[name]] for name, before, after in times],
-            note="With ten times the frames the time is ten to the exponent as much; start-up is in it.",
+            "Growth",
+            ["variant", f"CPU s, {base.frames:,} frames", f"CPU s, {size.frames:,}", "exponent"],
+            [[name, before, after, growth[name]] for name, before, after in times],
+            "With ten times the frames the time is ten to the exponent as much; start-up is in it.",
         ),
         Table(
-            title="One mapper",
-            columns=["MB read", "CPU s", "peak MB"],
-            rows=[[one.megabytes, one.mapper.cpu_s, round(one.mapper.peak_mb)] for one in (base, size)],
-            note="`hadoop/mapper.py` over all segments in one process. It holds 64 MB of lines at most.",
+            "One mapper",
+            ["MB read", "CPU s", "peak MB"],
+            [[one.megabytes, one.mapper.cpu_s, round(one.mapper.peak_mb)] for one in (base, size)],
+            "`hadoop/mapper.py` over all segments in one process. It holds 64 MB of lines at most.",
         ),
     ]
     goals = [
-        Goal(what="exponent of the growth of inline's CPU time", measured=growth[INLINE], at_most=1.05),
+        Goal("exponent of the growth of inline's CPU time", growth[INLINE], at_most=1.05),
         Goal(
-            what=f"a mapper's peak memory to that with 1/{factor:g} of the input",
-            measured=size.mapper.peak_mb / base.mapper.peak_mb,
+            f"a mapper's peak memory to that with 1/{factor:g} of the input",
+            size.mapper.peak_mb / base.mapper.peak_mb,
             at_most=1.2,
         ),
     ]
@@ -156,18 +156,18 @@ def goals_of(size: Size) -> list[Goal]:
     engines = size.engines
     ratio = engines[INLINE].cpu_s / engines[PLAIN].cpu_s
     what = "CPU time of frametally inline to that of the plain loop"
-    goals = [Goal(what=what, measured=ratio, at_most=1.4)]
+    goals = [Goal(what, ratio, at_most=1.4)]
     if "Polars" in engines:
         ratio = engines[INLINE].wall_s / engines["Polars"].wall_s
         what = "wall time of frametally inline to that of Polars"
-        goals.append(Goal(what=what, measured=ratio, at_most=1.0))
+        goals.append(Goal(what, ratio, at_most=1.0))
     if size.megabytes >= LOCAL_PAYS_FROM_MB:
         ratio = engines[LOCAL].wall_s / engines[INLINE].wall_s
         what = "wall time of frametally local to that of inline"
-        goals.append(Goal(what=what, measured=ratio, at_most=1.0))
+        goals.append(Goal(what, ratio, at_most=1.0))
     for name in (INLINE, LOCAL) if SPARK in engines else ():
         ratio = engines[name].wall_s / engines[SPARK].wall_s
-        goals.append(Goal(what=f"wall time of {name} to that of PySpark", measured=ratio, at_most=1.0))
+        goals.append(Goal(f"wall time of {name} to that of PySpark", ratio, at_most=1.0))
     return goals
 
 

@@ -19,13 +19,7 @@ from pathlib import Path
 
 import footage
 import msgspec
-from aggregation_data import (
-    MODEL,
-    START_MS,
-    apart,
-    frames_of,
-    write_segments,
-)
+from aggregation_data import MODEL, START_MS, apart, frames_of, write_segments
 from aggregation_rounds import Measured, clear
 from results import Goal, Table, save
 
@@ -125,7 +119,7 @@ def write(options: argparse.Namespace, found: dict[Step, Measured]) -> None:
     """Write the results."""
 
     def wall_ratio(what: str, step: Step, beside: Step, at_most: float) -> Goal:
-        return Goal(what=what, measured=found[step].wall_s / found[beside].wall_s, at_most=at_most)
+        return Goal(what, found[step].wall_s / found[beside].wall_s, at_most=at_most)
 
     goals: list[Goal] = []
     if options.engines and (OBJECTS, NOTHING) in found:
@@ -137,7 +131,7 @@ def write(options: argparse.Namespace, found: dict[Step, Measured]) -> None:
             whole, ratio = (name, WHOLE), f"wall time with a late segment to --all, {name}"
             goals.append(wall_ratio(ratio, (name, step), whole, 0.5))
             what = f"wall seconds with a late segment, {name}"
-            goals.append(Goal(what=what, measured=found[name, step].wall_s, at_most=1.0))
+            goals.append(Goal(what, found[name, step].wall_s, at_most=1.0))
     save(
         name="aggregation_late" + (f"-{options.frames}" if options.frames != FRAMES else ""),
         title=f"A day of {options.frames:,} frames counted again with one late segment",
@@ -151,10 +145,10 @@ def write(options: argparse.Namespace, found: dict[Step, Measured]) -> None:
         packages=["mrjob", "msgspec"],
         tables=[
             Table(
-                title="Rounds",
-                columns=["counted", "round", "wall s", "CPU s", "peak MB"],
-                rows=[[*step, one.wall_s, one.cpu_s, round(one.peak_mb)] for step, one in found.items()],
-                note=f"Medians of {options.rounds} rounds that took turns.",
+                "Rounds",
+                ["counted", "round", "wall s", "CPU s", "peak MB"],
+                [[*step, one.wall_s, one.cpu_s, round(one.peak_mb)] for step, one in found.items()],
+                f"Medians of {options.rounds} rounds that took turns.",
             )
         ],
         goals=goals,

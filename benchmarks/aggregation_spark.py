@@ -138,18 +138,18 @@ def write(frames: int, took: dict[str, Took], rounds: int) -> None:
         packages=["mrjob", "msgspec", "pyspark"],
         tables=[
             Table(
-                title="Runners",
-                columns=["runner", "wall s", "CPU s", "frames a second of one core", "to `local`"],
-                rows=[*rows, [START, start.wall_s, start.cpu_s, None, None]],
-                note=f"Rounds that took turns: {rounds}. The last row is the start of such a cluster.",
+                "Runners",
+                ["runner", "wall s", "CPU s", "frames a second of one core", "to `local`"],
+                [*rows, [START, start.wall_s, start.cpu_s, None, None]],
+                f"Rounds that took turns: {rounds}. The last row is the start of such a cluster.",
             )
         ],
         goals=[
             Goal(
-                what="frames a second of one core on Spark, to those of `local`",
-                measured=local.cpu_s / spark.cpu_s,
+                "frames a second of one core on Spark, to those of `local`",
+                local.cpu_s / spark.cpu_s,
                 at_least=0.8,
-            ),
+            )
         ],
     )
 

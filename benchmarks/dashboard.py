@@ -232,9 +232,7 @@ def table(title: str, took: dict[str, list[float]], note: str) -> Table:
         cuts = statistics.quantiles(seconds, n=100, method="inclusive")
         rows.append([name, len(seconds), *(round(cuts[k - 1] * 1000, 1) for k in (50, 95, 99))])
     rows.sort(key=lambda row: str(row[0]))
-    return Table(
-        title=title, columns=["asked", "requests", "p50 (ms)", "p95 (ms)", "p99 (ms)"], rows=rows, note=note
-    )
+    return Table(title, ["asked", "requests", "p50 (ms)", "p95 (ms)", "p99 (ms)"], rows, note)
 
 
 def main() -> None:
@@ -267,15 +265,13 @@ def main() -> None:
             print(one.title, *row, sep=" | ")
     goals = [
         Goal(
-            what="p95 of the slowest kind of chart (ms)",
-            measured=max(
-                _p95(tables[0], row) for row in range(len(tables[0].rows)) if _is_chart(tables[0], row)
-            ),
+            "p95 of the slowest kind of chart (ms)",
+            max(_p95(tables[0], row) for row in range(len(tables[0].rows)) if _is_chart(tables[0], row)),
             at_most=100,
         ),
         Goal(
-            what="p95 of the first frame behind a bar (ms)",
-            measured=next(
+            "p95 of the first frame behind a bar (ms)",
+            next(
                 _p95(tables[0], row)
                 for row, cells in enumerate(tables[0].rows)
                 if str(cells[0]).startswith("first frame")

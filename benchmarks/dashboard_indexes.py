@@ -200,14 +200,14 @@ def save_all(took: dict[str, dict[str, list[float]]], anew_s: dict[str, Publicat
         packages=["elasticsearch", "psycopg", "sqlalchemy", "flask", "uvicorn"],
         tables=[
             Table(
-                title=f"{A_SECOND} questions a second",
-                columns=columns,
-                rows=rows,
-                note=f"{size}. Elasticsearch has one shard and a heap of {heap_mb} MB.",
+                f"{A_SECOND} questions a second",
+                columns,
+                rows,
+                f"{size}. Elasticsearch has one shard and a heap of {heap_mb} MB.",
             ),
             Table(
-                title="A day published again",
-                columns=[
+                "A day published again",
+                [
                     "index",
                     "all hours changed, s",
                     f"to {names[0]}",
@@ -215,7 +215,7 @@ def save_all(took: dict[str, dict[str, list[float]]], anew_s: dict[str, Publicat
                     f"to {names[0]}",
                     "one hour to all",
                 ],
-                rows=[
+                [
                     [
                         name,
                         round(of.day_s, 2),
@@ -226,11 +226,11 @@ def save_all(took: dict[str, dict[str, list[float]]], anew_s: dict[str, Publicat
                     ]
                     for name, of in anew_s.items()
                 ],
-                note=f"Medians of {DAYS_ANEW} days.",
+                f"Medians of {DAYS_ANEW} days.",
             ),
         ],
         goals=[
-            Goal(what=f"p95 of the slowest kind of chart, {name} (ms)", measured=value, at_most=MOST_MS)
+            Goal(f"p95 of the slowest kind of chart, {name} (ms)", value, at_most=MOST_MS)
             for name, value in slowest.items()
         ],
     )

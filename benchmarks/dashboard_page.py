@@ -348,25 +348,25 @@ def main() -> None:
         browser.close()
     tables = [
         Table(
-            title="Largest contentful paint",
-            columns=["view", "loads", "median (ms)", "worst (ms)"],
-            rows=[_row(name, values) for name, values in painted.items()],
-            note=f"Chromium {version}, 1280x900, nothing cached; {loaded.detections:,} detections indexed.",
+            "Largest contentful paint",
+            ["view", "loads", "median (ms)", "worst (ms)"],
+            [_row(name, values) for name, values in painted.items()],
+            f"Chromium {version}, 1280x900, nothing cached; {loaded.detections:,} detections indexed.",
         ),
         Table(
-            title="Interactions",
-            columns=["interaction", "times", "median (ms)", "worst (ms)"],
-            rows=[_row(name, values) for name, values in took.items()],
-            note="From the key or the click to the next picture on the screen; the browser counts in 8 ms.",
+            "Interactions",
+            ["interaction", "times", "median (ms)", "worst (ms)"],
+            [_row(name, values) for name, values in took.items()],
+            "From the key or the click to the next picture on the screen; the browser counts in 8 ms.",
         ),
         Table(
-            title="From a bar to its first frame, and from an outage to the notice",
-            columns=["from, to", "times", "median (ms)", "worst (ms)"],
-            rows=[
+            "From a bar to its first frame, and from an outage to the notice",
+            ["from, to", "times", "median (ms)", "worst (ms)"],
+            [
                 _row("click on a bar of an hour's 60, picture of its first frame", clicked),
                 *(_row(f"{name}, the page says so", values) for name, values in away.items()),
             ],
-            note="A picture of 854x480 that is in no cache; an outage at any moment between two looks.",
+            "A picture of 854x480 that is in no cache; an outage at any moment between two looks.",
         ),
     ]
     for table in tables:
@@ -381,19 +381,19 @@ def main() -> None:
         tables=tables,
         goals=[
             Goal(
-                what="largest paint, median of the slowest view (ms)",
-                measured=max(statistics.median(values) for values in painted.values()),
+                "largest paint, median of the slowest view (ms)",
+                max(statistics.median(values) for values in painted.values()),
                 at_most=1500,
             ),
             Goal(
-                what="interactions, of 98 % at most (ms)",
-                measured=statistics.quantiles([one for values in took.values() for one in values], n=50)[-1],
+                "interactions, of 98 % at most (ms)",
+                statistics.quantiles([one for values in took.values() for one in values], n=50)[-1],
                 at_most=100,
             ),
-            Goal(what="click on a bar to its first frame, worst (ms)", measured=max(clicked), at_most=1000),
+            Goal("click on a bar to its first frame, worst (ms)", max(clicked), at_most=1000),
             Goal(
-                what="outage of the index to the notice, worst (ms)",
-                measured=max(max(values) for values in away.values()),
+                "outage of the index to the notice, worst (ms)",
+                max(max(values) for values in away.values()),
                 at_most=3000,
             ),
         ],

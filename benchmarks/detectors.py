@@ -214,11 +214,9 @@ def _save(
 
     tables = [
         Table(
-            title="Speed and memory",
-            note="The median of the rounds; a ratio is the median of the rounds' ratios. Decoding is not in "
-            "it, resizing and post-processing are. Memory is the whole process's peak.",
-            columns=["detector", "frames/s", "/ OpenCV", "/ OpenVINO f32", "peak memory, MB"],
-            rows=[
+            "Speed and memory",
+            ["detector", "frames/s", "/ OpenCV", "/ OpenVINO f32", "peak memory, MB"],
+            [
                 [
                     choice,
                     round(statistics.median(speeds[choice]), 1),
@@ -228,13 +226,13 @@ def _save(
                 ]
                 for choice in choices
             ],
+            "The median of the rounds; a ratio is the median of the rounds' ratios. Decoding is not in "
+            "it, resizing and post-processing are. Memory is the whole process's peak.",
         ),
         Table(
-            title="Accuracy",
-            note="AP50 in points on coco128, which nothing was calibrated or tuned on; 95 % intervals by "
-            f"{BOOTSTRAP_SAMPLES:,} bootstrap samples of the pictures, the difference on the same samples.",
-            columns=["detector", "AP50", "95 % interval", "difference to the reference", "95 % interval"],
-            rows=[
+            "Accuracy",
+            ["detector", "AP50", "95 % interval", "difference to the reference", "95 % interval"],
+            [
                 [
                     choice,
                     round(one.ap50, 2),
@@ -244,40 +242,34 @@ def _save(
                 ]
                 for choice, one in scores.items()
             ],
+            "AP50 in points on coco128, which nothing was calibrated or tuned on; 95 % intervals by "
+            f"{BOOTSTRAP_SAMPLES:,} bootstrap samples of the pictures, the difference on the same samples.",
         ),
         Table(
-            title="The reference's detections found again",
-            note=f"Of those with a confidence of {LEAST_CONFIDENCE} or more: the share for which the "
-            f"detector has one of the same label with IoU 0.5, at all and from {LEAST_CONFIDENCE} on, "
-            f"where counting begins. On {frames[0]} frames of the clip that INT8 was not calibrated on, and "
-            f"on {frames[1]} frames of vtest.avi, another camera.",
-            columns=["detector", "frames", "sought", "found, %", f"found from {LEAST_CONFIDENCE} on, %"],
-            rows=[
+            "The reference's detections found again",
+            ["detector", "frames", "sought", "found, %", f"found from {LEAST_CONFIDENCE} on, %"],
+            [
                 [choice, where, found.sought, round(100 * found.share, 2), round(100 * counted.share, 2)]
                 for where, answers in again.items()
                 for choice, (found, counted) in answers.items()
                 if choice != REFERENCE
             ],
+            f"Of those with a confidence of {LEAST_CONFIDENCE} or more: the share for which the "
+            f"detector has one of the same label with IoU 0.5, at all and from {LEAST_CONFIDENCE} on, "
+            f"where counting begins. On {frames[0]} frames of the clip that INT8 was not calibrated on, and "
+            f"on {frames[1]} frames of vtest.avi, another camera.",
         ),
     ]
     goals = []
     if "openvino int8" in choices:
         goals = [
-            Goal(what="INT8 speed / OpenCV DNN", measured=ratio("openvino int8", REFERENCE) or 0, at_least=5),
-            Goal(
-                what="INT8 speed / OpenVINO f32",
-                measured=ratio("openvino int8", "openvino f32") or 0,
-                at_least=3,
-            ),
-            Goal(
-                what="INT8 loss of AP50, points",
-                measured=round(-scores["openvino int8"].difference, 2),
-                at_most=1,
-            ),
+            Goal("INT8 speed / OpenCV DNN", ratio("openvino int8", REFERENCE) or 0, at_least=5),
+            Goal("INT8 speed / OpenVINO f32", ratio("openvino int8", "openvino f32") or 0, at_least=3),
+            Goal("INT8 loss of AP50, points", round(-scores["openvino int8"].difference, 2), at_most=1),
             *(
                 Goal(
-                    what=f"INT8 finds again on {where}, %",
-                    measured=round(100 * answers["openvino int8"][0].share, 2),
+                    f"INT8 finds again on {where}, %",
+                    round(100 * answers["openvino int8"][0].share, 2),
                     at_least=98,
                 )
                 for where, answers in again.items()

@@ -169,10 +169,8 @@ def _table(
         for (provider, batch), each in speeds.items()
     ]
     return Table(
-        title="Providers and batches",
-        note="The median of the rounds; a ratio is the median of the rounds' ratios. Decoding is not in it, "
-        "resizing and post-processing are. Boxes are compared with those of the CPU, one picture at a time.",
-        columns=[
+        "Providers and batches",
+        [
             "provider",
             "frames/s",
             "/ CPU",
@@ -182,7 +180,9 @@ def _table(
             "farthest edge, px",
             "confidence, most",
         ],
-        rows=rows,
+        rows,
+        "The median of the rounds; a ratio is the median of the rounds' ratios. Decoding is not in it, "
+        "resizing and post-processing are. Boxes are compared with those of the CPU, one picture at a time.",
     )
 
 
@@ -190,17 +190,17 @@ def _goals(speeds: dict[Choice, list[float]], distances: dict[Choice, Distance])
     on_gpu = [choice for choice in speeds if choice[0] != CPU]
     apart = [distances[choice] for choice in on_gpu]
     return [
-        Goal(what="boxes of the CPU that a GPU loses", measured=sum(one.lost for one in apart), at_most=0),
-        Goal(what="farthest edge on a GPU, px", measured=max(one.px for one in apart), at_most=MOST_PX),
+        Goal("boxes of the CPU that a GPU loses", sum(one.lost for one in apart), at_most=0),
+        Goal("farthest edge on a GPU, px", max(one.px for one in apart), at_most=MOST_PX),
         Goal(
-            what="confidence on a GPU, most difference",
-            measured=max(one.confidence for one in apart),
+            "confidence on a GPU, most difference",
+            max(one.confidence for one in apart),
             at_most=MOST_CONFIDENCE,
         ),
         *(
             Goal(
-                what=f"{provider}: speed with batches of {BATCH_PICTURES} / one picture",
-                measured=_ratio(speeds, (provider, BATCH_PICTURES), (provider, 1)),
+                f"{provider}: speed with batches of {BATCH_PICTURES} / one picture",
+                _ratio(speeds, (provider, BATCH_PICTURES), (provider, 1)),
                 at_least=1,
             )
             for provider in sorted({provider for provider, _ in on_gpu})

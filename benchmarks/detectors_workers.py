@@ -106,13 +106,7 @@ def _save(precision: str, frames: int, speeds: dict[tuple[int, int, int], list[f
     for cores in sorted({variant[0] for variant in speeds}):
         best = max(statistics.median(fps) for variant, fps in speeds.items() if variant[0] == cores)
         default = statistics.median(speeds[cores, 1, cores])
-        goals.append(
-            Goal(
-                what=f"{cores} cores: the default / the best",
-                measured=round(default / best, 3),
-                at_least=0.95,
-            )
-        )
+        goals.append(Goal(f"{cores} cores: the default / the best", round(default / best, 3), at_least=0.95))
     save(
         name="detectors_workers",
         title="Workers and threads",
@@ -122,11 +116,11 @@ def _save(precision: str, frames: int, speeds: dict[tuple[int, int, int], list[f
         packages=["numpy", "opencv-python-headless", "openvino"],
         tables=[
             Table(
-                title="Frames a second by workers and threads",
-                note="From the hundredth frame on, so that loading is not in it; medians of rounds that took "
+                "Frames a second by workers and threads",
+                ["cores", "workers", "threads of each", "frames/s"],
+                rows,
+                "From the hundredth frame on, so that loading is not in it; medians of rounds that took "
                 "turns.",
-                columns=["cores", "workers", "threads of each", "frames/s"],
-                rows=rows,
             )
         ],
         goals=goals,

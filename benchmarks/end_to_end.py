@@ -55,15 +55,7 @@ def main() -> None:
             runs.append(run_both(long_clip, settings))
             print(runs[-1])
             # The bound is measured next to each run, as the machine's speed varies.
-            costs.append(
-                stage_costs(
-                    clip,
-                    settings,
-                    folder / f"costs-{number}",
-                    cores=cores,
-                    rounds=1,
-                )
-            )
+            costs.append(stage_costs(clip, settings, folder / f"costs-{number}", cores=cores, rounds=1))
         detector = OpenCvDetector(
             models / "yolov4-tiny.cfg", models / "yolov4-tiny.weights", models / "coco.names"
         )
@@ -136,10 +128,10 @@ def stages_table(stages: list[Cost], *, of: str = "") -> Table:
         for one in stages
     ]
     return Table(
-        title=f"What the stages cost, {of}" if of else "What the stages cost",
-        note="CPU milliseconds of a frame with all cores busy, beside the bare library call.",
-        columns=["stage", "library call", "ms", "library, ms", "ratio"],
-        rows=[*rows, ["all", "", round(sum(one.own_ms for one in stages), 3), None, None]],
+        f"What the stages cost, {of}" if of else "What the stages cost",
+        ["stage", "library call", "ms", "library, ms", "ratio"],
+        [*rows, ["all", "", round(sum(one.own_ms for one in stages), 3), None, None]],
+        "CPU milliseconds of a frame with all cores busy, beside the bare library call.",
     )
 
 
@@ -167,12 +159,9 @@ def _save(
     }
     tables = [
         Table(
-            title="Frames a second",
-            note="The bound is cores divided by the sum of the stages' CPU seconds a frame; each run is "
-            "compared with the costs that were taken right after it. The one-image-at-a-time consumer and "
-            "the bare network are OpenCV's, from `benchmarks/baseline.py`.",
-            columns=["what", "frames/s, or part"],
-            rows=[
+            "Frames a second",
+            ["what", "frames/s, or part"],
+            [
                 [f"video file to segments, OpenVINO {precision}", round(statistics.median(speeds), 1)],
                 ["the bound", round(statistics.median(bounds), 1)],
                 ["of the bound", round(statistics.median(shares), 3)],
@@ -183,17 +172,15 @@ def _save(
                 ["one image at a time, OpenCV f32", round(slow_fps, 1)],
                 ["the bare network, OpenCV f32", round(bare_fps, 1)],
             ],
+            "The bound is cores divided by the sum of the stages' CPU seconds a frame; each run is "
+            "compared with the costs that were taken right after it. The one-image-at-a-time consumer and "
+            "the bare network are OpenCV's, from `benchmarks/baseline.py`.",
         ),
         stages_table(stages),
         Table(
-            title="Where the rest goes",
-            note="Of the cores' time in a run: what the stages account for, what else was spent (the loop, "
-            "the threads, two processes in each other's caches), what other processes took (by the kernel's "
-            "count, the hypervisor's share included), and what was left idle. Then the consumer's CPU by "
-            "what its threads do: reading and decoding is `loading`, resizing `feeding`, the network and its "
-            "post-processing `network`.",
-            columns=["part", "ms a frame"],
-            rows=[
+            "Where the rest goes",
+            ["part", "ms a frame"],
+            [
                 ["stages", round(sum_ms, 2)],
                 ["other CPU of these two processes", round(statistics.median(spent_ms) - sum_ms, 2)],
                 *(
@@ -205,11 +192,16 @@ def _save(
                 ),
                 *([f"consumer: {name}", round(ms, 2)] for name, ms in sorted(by_thread.items())),
             ],
+            "Of the cores' time in a run: what the stages account for, what else was spent (the loop, "
+            "the threads, two processes in each other's caches), what other processes took (by the kernel's "
+            "count, the hypervisor's share included), and what was left idle. Then the consumer's CPU by "
+            "what its threads do: reading and decoding is `loading`, resizing `feeding`, the network and its "
+            "post-processing `network`.",
         ),
         Table(
-            title="The consumer's memory",
-            columns=["when", "MB"],
-            rows=[
+            "The consumer's memory",
+            ["when", "MB"],
+            [
                 ["after 500 frames", round(statistics.median(run.first_mb for run in runs), 1)],
                 [f"at the end, {frames:,} frames", round(statistics.median(run.last_mb for run in runs), 1)],
                 ["the most, loading included", round(max(run.peak_mb for run in runs), 1)],
@@ -217,27 +209,17 @@ def _save(
         ),
     ]
     goals = [
-        Goal(
-            what="frames a second / the bound",
-            measured=round(statistics.median(shares), 3),
-            at_least=0.9,
-        ),
+        Goal("frames a second / the bound", round(statistics.median(shares), 3), at_least=0.9),
         *(
-            Goal(what=f"{one.stage} / its library call", measured=round(one.ratio, 2), at_most=1.2)
+            Goal(f"{one.stage} / its library call", round(one.ratio, 2), at_most=1.2)
             for one in stages
             if one.ratio is not None
         ),
+        Goal("baseline: its detector / bare OpenCV DNN", round(detector_part, 3), at_least=0.95),
+        Goal("consumer's memory, MB", round(max(run.peak_mb for run in runs), 1), at_most=_MOST_MB),
         Goal(
-            what="baseline: its detector / bare OpenCV DNN", measured=round(detector_part, 3), at_least=0.95
-        ),
-        Goal(
-            what="consumer's memory, MB",
-            measured=round(max(run.peak_mb for run in runs), 1),
-            at_most=_MOST_MB,
-        ),
-        Goal(
-            what="consumer's memory at the end / after 500 frames",
-            measured=round(max(run.last_mb / run.first_mb for run in runs), 3),
+            "consumer's memory at the end / after 500 frames",
+            round(max(run.last_mb / run.first_mb for run in runs), 3),
             at_most=1.1,
         ),
     ]

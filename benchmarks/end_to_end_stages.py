@@ -53,14 +53,7 @@ LIBRARY_OF = {
 }
 
 
-def stage_costs(
-    clip: Path,
-    settings: Settings,
-    folder: Path,
-    *,
-    cores: int,
-    rounds: int,
-) -> list[Cost]:
+def stage_costs(clip: Path, settings: Settings, folder: Path, *, cores: int, rounds: int) -> list[Cost]:
     """Measure the cost of the stages.
 
     Args:
@@ -322,13 +315,7 @@ def _calls(clip: Path, settings: Settings, folder: Path) -> dict[str, Callable[[
                     detections=detections,
                 )
             )
-        chain = SegmentChain(
-            store,
-            model=detector.model_id,
-            log_id=f"log-{at}",
-            topic="frames",
-            partition=0,
-        )
+        chain = SegmentChain(store, model=detector.model_id, log_id=f"log-{at}", topic="frames", partition=0)
         chain.put(
             first_offset=0,
             next_offset=len(frames),

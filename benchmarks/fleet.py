@@ -24,15 +24,7 @@ from pathlib import Path
 
 from end_to_end_stages import stage_costs
 from fleet_servers import count_camera_calls, count_requests, measure_history, measure_log, measure_store
-from fleet_units import (
-    FPS,
-    MINUTES,
-    Counted,
-    Point,
-    line_of,
-    measure_counting,
-    measure_index,
-)
+from fleet_units import FPS, MINUTES, Counted, Point, line_of, measure_counting, measure_index
 from fleet_year import CORE_HOUR_USD, DISK_GB_MONTH_USD, GB_MONTH_USD, PICTURE_DAYS, SPARE, Measured, Year
 from results import Cell, Goal, Table, save
 
@@ -129,48 +121,42 @@ def tables_of(year: Year) -> tuple[list[Table], float]:
         bill.append((what, total / share, total_of_packs / share))
     return [
         Table(
-            title="Cores",
-            columns=[
-                "part",
-                "ms a frame",
-                "exponent",
-                "cores always busy",
-                "cores of which a fifth is spare",
-            ],
-            rows=cores,
-            note="Log, store and index: seconds of the wall, with client and server on two cores.",
+            "Cores",
+            ["part", "ms a frame", "exponent", "cores always busy", "cores of which a fifth is spare"],
+            cores,
+            "Log, store and index: seconds of the wall, with client and server on two cores.",
         ),
         Table(
-            title="Bytes",
-            columns=["what", "bytes a frame", "GB at the end of the year", "where"],
-            rows=[[what, round(each), round(gb), where] for what, each, gb, where in sizes],
-            note="What has not reached its days yet counts as if it had, and all from the first day on.",
+            "Bytes",
+            ["what", "bytes a frame", "GB at the end of the year", "where"],
+            [[what, round(each), round(gb), where] for what, each, gb, where in sizes],
+            "What has not reached its days yet counts as if it had, and all from the first day on.",
         ),
         Table(
-            title="Requests to S3",
-            columns=["what", "a year", "$ a year"],
-            rows=[[what, round(number), round(usd)] for what, number, usd in single],
+            "Requests to S3",
+            ["what", "a year", "$ a year"],
+            [[what, round(number), round(usd)] for what, number, usd in single],
         ),
         Table(
-            title="Requests to S3, cameras in packs of two seconds",
-            columns=["what", "a year", "$ a year"],
-            rows=[[what, round(number), round(usd)] for what, number, usd in packs],
+            "Requests to S3, cameras in packs of two seconds",
+            ["what", "a year", "$ a year"],
+            [[what, round(number), round(usd)] for what, number, usd in packs],
         ),
         Table(
-            title="What breaks first",
-            columns=["what", "bound", f"at {year.cameras:,} cameras", "the bound is reached at cameras"],
-            rows=[
+            "What breaks first",
+            ["what", "bound", f"at {year.cameras:,} cameras", "the bound is reached at cameras"],
+            [
                 [what, bound, value, "no growth measured" if math.isinf(cameras) else round(cameras, 1)]
                 for what, bound, value, cameras in year.limits()
             ],
-            note="On two cores like these, after a year. 0: at any number of cameras. A camera's year is as "
+            "On two cores like these, after a year. 0: at any number of cameras. A camera's year is as "
             "much as a day of 365 cameras.",
         ),
         Table(
-            title="List prices",
-            columns=["what", "$ a year", "$ a year, in packs"],
-            rows=[[what, round(usd, 2), round(usd_of_packs, 2)] for what, usd, usd_of_packs in bill],
-            note=f"Index on {index}; pictures for {PICTURE_DAYS} days.",
+            "List prices",
+            ["what", "$ a year", "$ a year, in packs"],
+            [[what, round(usd, 2), round(usd_of_packs, 2)] for what, usd, usd_of_packs in bill],
+            f"Index on {index}; pictures for {PICTURE_DAYS} days.",
         ),
     ], total
 
@@ -183,10 +169,10 @@ def points_table(measured: Measured) -> Table:
         if name != "bytes"
     ]
     return Table(
-        title="Unit costs of this run",
-        columns=["what", "largest size", "s", "s at the start", "µs a unit", "exponent"],
-        rows=[list(row) for row in rows],
-        note="Units: frames for job and ledger, rows for indexes, segments for rounds with nothing new (all "
+        "Unit costs of this run",
+        ["what", "largest size", "s", "s at the start", "µs a unit", "exponent"],
+        [list(row) for row in rows],
+        "Units: frames for job and ledger, rows for indexes, segments for rounds with nothing new (all "
         "in the day of the round) and for those that list all, days for `by days`, messages for publish and "
         "poll, objects of 60 kB for put and get. Seconds of CPU, or where it says so, of the wall: the least "
         f"of {ROUNDS} rounds. Exponents of times below a second are mostly noise.",
@@ -214,8 +200,8 @@ def main() -> None:
         tables=[*tables, points_table(measured)],
         goals=[
             Goal(
-                what="exponent of growth, the median of job, ledger, log and store",
-                measured=round(statistics.median(exponents), 2),
+                "exponent of growth, the median of job, ledger, log and store",
+                round(statistics.median(exponents), 2),
                 at_most=1.1,
             )
         ],

@@ -177,10 +177,7 @@ class Year:
         listings = self.line("LIST, by days").at(365 / 2) * self.rounds
         listings += 365 * len(ROUND_PARTS) * self.segments / 2 / LISTED_AT_ONCE
         rows = [(f"{name}, frames", calls * self.frames) for name, calls in sorted(per_frame.items())]
-        rows += [
-            ("consume PUT, segments", self.segments),
-            ("aggregate LIST, planning and ledger", listings),
-        ]
+        rows += [("consume PUT, segments", self.segments), ("aggregate LIST, planning and ledger", listings)]
         return [(what, calls, calls * price_of(what)) for what, calls in rows]
 
     # What breaks first.

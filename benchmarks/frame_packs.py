@@ -106,27 +106,27 @@ def main() -> None:
         packages=["obstore", "opencv-python-headless", "av"],
         tables=[
             Table(
-                title="What a camera-day takes",
-                columns=["what", "single", "packs", "packs, to single"],
-                rows=day_rows(steps, sizes, days, FORMS[:2]),
-                note="`read` gets every frame once, in the order of the log; a deletion is free.",
+                "What a camera-day takes",
+                ["what", "single", "packs", "packs, to single"],
+                day_rows(steps, sizes, days, FORMS[:2]),
+                "`read` gets every frame once, in the order of the log; a deletion is free.",
             ),
             Table(
-                title="What a day of a live camera takes",
-                columns=["what", "single", "packs of 2 s", "packs, to single"],
-                rows=day_rows(steps, sizes, days, FORMS[2:4]),
-                note="`produce` has the requests for frames alone, not those for manifests.",
+                "What a day of a live camera takes",
+                ["what", "single", "packs of 2 s", "packs, to single"],
+                day_rows(steps, sizes, days, FORMS[2:4]),
+                "`produce` has the requests for frames alone, not those for manifests.",
             ),
             Table(
-                title="What `frametally pack` takes for a camera-day, and what it leaves",
-                columns=["what", "of single frames", "of packs of 2 s", "packs, to single"],
-                rows=merge_rows(steps, sizes, days),
+                "What `frametally pack` takes for a camera-day, and what it leaves",
+                ["what", "of single frames", "of packs of 2 s", "packs, to single"],
+                merge_rows(steps, sizes, days),
             ),
             Table(
-                title="Pace on this machine's S3",
-                columns=["what", "single", "packs", "packs, to single"],
-                rows=[row(what, *both) for what, both in paces.items()],
-                note=f"Medians of {ROUNDS} rounds in which both took turns, without the proxy.",
+                "Pace on this machine's S3",
+                ["what", "single", "packs", "packs, to single"],
+                [row(what, *both) for what, both in paces.items()],
+                f"Medians of {ROUNDS} rounds in which both took turns, without the proxy.",
             ),
         ],
         goals=goals(steps, sizes),
@@ -376,12 +376,12 @@ def goals(steps: dict[str, dict[str, Counter[str]]], sizes: dict[str, tuple[int,
     prices = [dollars(camera["produce"]) for camera in cameras]
     deletions = [steps[form]["forget"].total() for form in FORMS[:2]]
     return [
-        Goal(what="objects, to single", measured=sizes["packs"][0] / sizes["single"][0], at_most=0.01),
-        Goal(what="price of producing, to single", measured=dollars(packs) / dollars(single), at_most=0.02),
-        Goal(what="bytes, to single", measured=sizes["packs"][1] / sizes["single"][1], at_most=1.01),
-        Goal(what="forgetting: requests, to single", measured=deletions[1] / deletions[0], at_most=0.05),
-        Goal(what="a camera's objects, to single", measured=objects[1] / objects[0], at_most=0.11),
-        Goal(what="a camera's price, to single", measured=prices[1] / prices[0], at_most=0.15),
+        Goal("objects, to single", sizes["packs"][0] / sizes["single"][0], at_most=0.01),
+        Goal("price of producing, to single", dollars(packs) / dollars(single), at_most=0.02),
+        Goal("bytes, to single", sizes["packs"][1] / sizes["single"][1], at_most=1.01),
+        Goal("forgetting: requests, to single", deletions[1] / deletions[0], at_most=0.05),
+        Goal("a camera's objects, to single", objects[1] / objects[0], at_most=0.11),
+        Goal("a camera's price, to single", prices[1] / prices[0], at_most=0.15),
     ]
 
 

@@ -210,41 +210,34 @@ def main() -> None:
         packages=["mrjob", "msgspec"],
         tables=[
             Table(
-                title="A late segment",
-                columns=["of one round", "before", "now"],
-                rows=[[name, before[key], now[key]] for name, key in rows.items()],
+                "A late segment",
+                ["of one round", "before", "now"],
+                [[name, before[key], now[key]] for name, key in rows.items()],
             ),
             Table(
-                title="What has been counted",
-                columns=["in", "before", "now"],
-                rows=[
-                    ["stored forms", 27, rows_of_forms()[0]],
-                    ["identities", 13, rows_of_forms()[1]],
-                ],
-                note="The forms and identities are those that docs/stored-formats.md lists.",
+                "What has been counted",
+                ["in", "before", "now"],
+                [["stored forms", 27, rows_of_forms()[0]], ["identities", 13, rows_of_forms()[1]]],
+                "The forms and identities are those that docs/stored-formats.md lists.",
             ),
             Table(
-                title="Lines of Python",
-                columns=["of", "before", "now"],
-                rows=[
+                "Lines of Python",
+                ["of", "before", "now"],
+                [
                     *([area, before["lines"][area], now["lines"][area]] for area in AREAS),
                     ["sum", *(sum(version["lines"].values()) for version in (before, now))],
                 ],
-                note="The areas also have what they learned since, such as footage that shows nothing.",
+                "The areas also have what they learned since, such as footage that shows nothing.",
             ),
         ],
         goals=[
+            Goal("bytes put, to those before hour files", now["bytes"] / before["bytes"], at_most=0.4),
             Goal(
-                what="bytes put, to those before hour files",
-                measured=now["bytes"] / before["bytes"],
+                "the same, without part files",
+                (now["bytes"] - now["part_bytes"]) / (before["bytes"] - before["part_bytes"]),
                 at_most=0.4,
             ),
-            Goal(
-                what="the same, without part files",
-                measured=(now["bytes"] - now["part_bytes"]) / (before["bytes"] - before["part_bytes"]),
-                at_most=0.4,
-            ),
-            Goal(what="modules of the counting job entered", measured=now["modules"], at_most=16),
+            Goal("modules of the counting job entered", now["modules"], at_most=16),
         ],
     )
 

@@ -20,17 +20,7 @@ from typing import NamedTuple
 
 import junction_scenes as scenes
 from idf1 import Boxes
-from line_counting import (
-    CLIP_SIZE,
-    NOON_MS,
-    RATES,
-    VTEST_SIZE,
-    Way,
-    counted,
-    of_lines,
-    shown,
-    ways_of,
-)
+from line_counting import CLIP_SIZE, NOON_MS, RATES, VTEST_SIZE, Way, counted, of_lines, shown, ways_of
 from results import Cell, Goal, Table, save
 from stored_frames import DEFAULT_QUALITY
 from tracking import CLIP_FPS, CLIP_FRAMES, FPS, FRAMES, VEHICLES, detected, true_tracks
@@ -136,9 +126,8 @@ def main() -> None:
             *unseen_goals,
             *(
                 Goal(
-                    what=f"demo clip, y = {line}: off by, at {rate} fps",
-                    measured=abs(clip_ways[rate][line]["to_right"] - BY_EYE[line])
-                    + clip_ways[rate][line]["to_left"],
+                    f"demo clip, y = {line}: off by, at {rate} fps",
+                    abs(clip_ways[rate][line]["to_right"] - BY_EYE[line]) + clip_ways[rate][line]["to_left"],
                     at_most=1,
                 )
                 for line in CLIP_LINES
@@ -146,16 +135,14 @@ def main() -> None:
             ),
             *(
                 Goal(
-                    what=f"vtest, y = 288, each direction: off by, at {rate} fps",
-                    measured=off["y = 288", rate],
-                    at_most=1,
+                    f"vtest, y = 288, each direction: off by, at {rate} fps", off["y = 288", rate], at_most=1
                 )
                 for rate in RATES
             ),
             *(
                 Goal(
-                    what=f"junctions with exact movements at {rate} fps",
-                    measured=sum(score.is_exact for score in scores[rate]),
+                    f"junctions with exact movements at {rate} fps",
+                    sum(score.is_exact for score in scores[rate]),
                     at_least=9,
                 )
                 for rate in RATES
@@ -165,15 +152,13 @@ def main() -> None:
                 for rate in RATES
                 for goal in (
                     Goal(
-                        what=f"speeds of who kept his: worst error at {rate} fps",
-                        measured=round(max(errors_of(scores[rate], is_even=True)), 3),
+                        f"speeds of who kept his: worst error at {rate} fps",
+                        round(max(errors_of(scores[rate], is_even=True)), 3),
                         at_most=0.05,
                     ),
                     Goal(
-                        what=f"all speeds: median error of the worst junction at {rate} fps",
-                        measured=round(
-                            max(statistics.median(errors_of([score])) for score in scores[rate]), 3
-                        ),
+                        f"all speeds: median error of the worst junction at {rate} fps",
+                        round(max(statistics.median(errors_of([score])) for score in scores[rate]), 3),
                         at_most=0.05,
                     ),
                 )
@@ -245,14 +230,9 @@ def speeds_of(scores: Sequence[SceneScore]) -> list[Speed]:
 def clip_table(found: dict[int, dict[int, Way]]) -> Table:
     """Return the table of the demo clip."""
     return Table(
-        title="The demo clip",
-        note=(
-            "Oncoming vehicles over a line; in brackets what was counted the other way, where nobody goes. "
-            "By eye: whose wheels come over it, which is what a foot point is. (Middles of vehicles, which "
-            "the tracker's benchmark asks for, are 11 and 12.)"
-        ),
-        columns=["line", "by eye", *(f"{rate} fps" for rate in RATES)],
-        rows=[
+        "The demo clip",
+        ["line", "by eye", *(f"{rate} fps" for rate in RATES)],
+        [
             [
                 f"y = {line}",
                 CLIP_LINES[line],
@@ -260,6 +240,9 @@ def clip_table(found: dict[int, dict[int, Way]]) -> Table:
             ]
             for line in CLIP_LINES
         ],
+        "Oncoming vehicles over a line; in brackets what was counted the other way, where nobody goes. "
+        "By eye: whose wheels come over it, which is what a foot point is. (Middles of vehicles, which "
+        "the tracker's benchmark asks for, are 11 and 12.)",
     )
 
 
@@ -276,23 +259,20 @@ def square_table(truth: dict[str, Way], found: dict[int, dict[str, Way]]) -> Tab
         [name, said(truth[name]), *(said(found[rate][name]) for rate in RATES)] for name in truth
     ]
     return Table(
-        title="Pedestrians on a square",
-        note=(
-            "Crossings to the right / to the left. Beside x = 384 a lamp post with a sign hides who goes "
-            "behind it."
-        ),
-        columns=["line", "annotated", *(f"{rate} fps" for rate in RATES)],
-        rows=[*rows, ["all", said(all_of(truth)), *(said(all_of(found[rate])) for rate in RATES)]],
+        "Pedestrians on a square",
+        ["line", "annotated", *(f"{rate} fps" for rate in RATES)],
+        [*rows, ["all", said(all_of(truth)), *(said(all_of(found[rate])) for rate in RATES)]],
+        "Crossings to the right / to the left. Beside x = 384 a lamp post with a sign hides who goes "
+        "behind it.",
     )
 
 
 def movement_table(scores: dict[int, list[SceneScore]]) -> Table:
     """Return the table of the junctions' movements."""
     return Table(
-        title="Movements over generated junctions",
-        note="A junction is exact if each pair of legs has as many as it had.",
-        columns=["frames a second", "junctions", "vehicles", "with a movement", "junctions exact"],
-        rows=[
+        "Movements over generated junctions",
+        ["frames a second", "junctions", "vehicles", "with a movement", "junctions exact"],
+        [
             [
                 rate,
                 len(of_rate),
@@ -302,6 +282,7 @@ def movement_table(scores: dict[int, list[SceneScore]]) -> Table:
             ]
             for rate, of_rate in scores.items()
         ],
+        "A junction is exact if each pair of legs has as many as it had.",
     )
 
 
@@ -321,16 +302,14 @@ def speed_table(scores: dict[int, list[SceneScore]]) -> Table:
         shares = (f"{part:.1%}" for part in (median, p95, errors[-1]))
         rows.append([rate, name, len(errors), *shares, f"{told / len(of_kind):.0%}"])
     return Table(
-        title="Speeds over generated junctions",
-        note=(
-            "Of who has a movement and a speed, by how much it is off from the true mean within reach. One "
-            "speed is told of a visit; who waits at red has none, or one that says less."
-        ),
-        columns=[
+        "Speeds over generated junctions",
+        [
             *("frames a second", "vehicles that", "measured", "median error", "95 %", "worst"),
             "within twice the stated error",
         ],
-        rows=rows,
+        rows,
+        "Of who has a movement and a speed, by how much it is off from the true mean within reach. One "
+        "speed is told of a visit; who waits at red has none, or one that says less.",
     )
 
 

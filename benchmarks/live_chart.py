@@ -67,13 +67,13 @@ def main() -> None:
         packages=["av", "mrjob", "openvino"],
         tables=[
             Table(
-                title="Seconds from a frame's event time to its count",
-                columns=["cameras", "frames", "median, s", "p95, s", "longest, s"],
-                rows=rows,
+                "Seconds from a frame's event time to its count",
+                ["cameras", "frames", "median, s", "p95, s", "longest, s"],
+                rows,
             )
         ],
         goals=[
-            Goal(what=f"seconds from camera to chart, p95, cameras: {cameras}", measured=p95, at_most=MOST_S)
+            Goal(f"seconds from camera to chart, p95, cameras: {cameras}", p95, at_most=MOST_S)
             for cameras, p95 in p95_s.items()
         ],
     )

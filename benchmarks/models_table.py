@@ -311,15 +311,12 @@ def _save(
         packages=["numpy", "opencv-python-headless", "openvino"],
         tables=[
             Table(
-                title="Accuracy and CPU time",
-                note="AP in points; 95 % intervals by a bootstrap over pictures. Small: less than 32x32 "
-                "pixels. Recall and precision from 0.25 on, where counting begins. CPU time of a frame of "
-                "the clip, the median of rounds in which the models took turns; compare the ratios.",
-                columns=[
+                "Accuracy and CPU time",
+                [
                     *("model", "AP50", "AP50:95", "AP50, small", "recall, %", "precision, %"),
                     *("recall of small, %", "CPU ms", "CPU / default"),
                 ],
-                rows=[
+                [
                     [
                         way.name,
                         with_interval((score := scores[way.name]).ap50),
@@ -333,14 +330,13 @@ def _save(
                     ]
                     for way in ways
                 ],
+                "AP in points; 95 % intervals by a bootstrap over pictures. Small: less than 32x32 "
+                "pixels. Recall and precision from 0.25 on, where counting begins. CPU time of a frame of "
+                "the clip, the median of rounds in which the models took turns; compare the ratios.",
             ),
             Table(
-                title="Lines and zones",
-                note="Errors in percent of the true crossings, and the mean error of person-seconds, each "
-                "the mean over the frames that can be the first. Lines and zones by hand: docs/lines.md; "
-                f"{LINES} lines and {ZONES} zones are by chance (seed {SEED}, fixed before anything was "
-                "measured). Cars: ten lines over the demo clip, by eye.",
-                columns=[
+                "Lines and zones",
+                [
                     *("model", "fps", "crossings off", "person-seconds off", "crossings off, by chance"),
                     *(
                         "person-seconds off, by chance",
@@ -348,32 +344,32 @@ def _save(
                         "cars' crossings off",
                     ),
                 ],
-                rows=[[way.name, rate, *counts[way.name, rate]] for way in ways for rate in RATES],
+                [[way.name, rate, *counts[way.name, rate]] for way in ways for rate in RATES],
+                "Errors in percent of the true crossings, and the mean error of person-seconds, each "
+                "the mean over the frames that can be the first. Lines and zones by hand: docs/lines.md; "
+                f"{LINES} lines and {ZONES} zones are by chance (seed {SEED}, fixed before anything was "
+                "measured). Cars: ten lines over the demo clip, by eye.",
             ),
         ],
         goals=[
-            Goal(what="balanced: CPU time / default", measured=ratio(balanced), at_most=1),
+            Goal("balanced: CPU time / default", ratio(balanced), at_most=1),
             Goal(
-                what="balanced: recall of small objects / default",
-                measured=round(scores[balanced].small_recall[0] / scores[usual].small_recall[0], 2),
+                "balanced: recall of small objects / default",
+                round(scores[balanced].small_recall[0] / scores[usual].small_recall[0], 2),
                 at_least=2,
             ),
             *(
-                Goal(what=f"balanced, {rate} fps: crossings off by chance, %", measured=off, at_most=7)
+                Goal(f"balanced, {rate} fps: crossings off by chance, %", off, at_most=7)
                 for rate, off in zip(RATES, column(balanced, 2), strict=True)
             ),
             *(
-                Goal(
-                    what=f"balanced, {rate} fps: zones within 7 %, of {ZONES}",
-                    measured=within,
-                    at_least=0.9 * ZONES,
-                )
+                Goal(f"balanced, {rate} fps: zones within 7 %, of {ZONES}", within, at_least=0.9 * ZONES)
                 for rate, within in zip(RATES, column(balanced, 4), strict=True)
             ),
             *(
                 Goal(
-                    what=f"balanced, {rate} fps: cars' crossings off, over the default's, points",
-                    measured=round(mine - default, 1),
+                    f"balanced, {rate} fps: cars' crossings off, over the default's, points",
+                    round(mine - default, 1),
                     at_most=0,
                 )
                 for rate, mine, default in zip(RATES, column(balanced, 5), column(usual, 5), strict=True)

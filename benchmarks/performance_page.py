@@ -177,8 +177,7 @@ def _section(result: Result) -> str:
     ]
     if result.goals:
         lines += _table(
-            _GOAL_COLUMNS,
-            [[goal.what, _bound(goal), goal.measured, _yes(goal)] for goal in result.goals],
+            _GOAL_COLUMNS, [[goal.what, _bound(goal), goal.measured, _yes(goal)] for goal in result.goals]
         )
     for table in result.tables:
         lines += _titled(table)

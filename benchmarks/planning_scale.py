@@ -299,31 +299,26 @@ def main() -> None:
         packages=["msgspec", "sqlalchemy"],
         tables=[
             Table(
-                title="By the number of segments",
-                columns=[
-                    "",
-                    *(f"{size:,}: {what}" for size in sizes for what in ("wall s", "CPU s", "peak MB")),
-                ],
-                rows=rows,
-                note=f"Medians of {options.rounds} rounds, but of the first, which is one.",
+                "By the number of segments",
+                ["", *(f"{size:,}: {what}" for size in sizes for what in ("wall s", "CPU s", "peak MB"))],
+                rows,
+                f"Medians of {options.rounds} rounds, but of the first, which is one.",
             ),
             Table(
-                title="A day is removed",
-                columns=["", *(f"{size:,}: wall s" for size in sizes)],
-                rows=[[FORGET, few_forgotten_s, many_forgotten_s]],
-                note=f"{SEGMENTS_PER_DAY:,} segments with {SEGMENTS_PER_DAY * FRAMES:,} frames, without the "
+                "A day is removed",
+                ["", *(f"{size:,}: wall s" for size in sizes)],
+                [[FORGET, few_forgotten_s, many_forgotten_s]],
+                f"{SEGMENTS_PER_DAY:,} segments with {SEGMENTS_PER_DAY * FRAMES:,} frames, without the "
                 "listing that notices that they went.",
             ),
         ],
         goals=[
+            Goal(f"planning {size} from nothing, peak (MB)", many[NOTHING].peak_mb, at_most=1000),
+            Goal(f"planning {size} with nothing new (s)", many[WARM].wall_s, at_most=2),
+            Goal(f"`frametally status` of {size} (s)", many[STATUS].wall_s, at_most=2),
             Goal(
-                what=f"planning {size} from nothing, peak (MB)", measured=many[NOTHING].peak_mb, at_most=1000
-            ),
-            Goal(what=f"planning {size} with nothing new (s)", measured=many[WARM].wall_s, at_most=2),
-            Goal(what=f"`frametally status` of {size} (s)", measured=many[STATUS].wall_s, at_most=2),
-            Goal(
-                what=f"the ledger forgets a day: of {size}, as ratio to {options.few:,}",
-                measured=many_forgotten_s / few_forgotten_s,
+                f"the ledger forgets a day: of {size}, as ratio to {options.few:,}",
+                many_forgotten_s / few_forgotten_s,
                 at_most=1.5,
             ),
         ],

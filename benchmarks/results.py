@@ -19,7 +19,7 @@ _LOAD_BEFORE = os.getloadavg()[0]
 Cell = str | int | float | None
 
 
-class Table(msgspec.Struct, frozen=True, kw_only=True):
+class Table(msgspec.Struct, frozen=True):
     """Rows of one kind.
 
     Attributes:
@@ -35,7 +35,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     note: str = ""
 
 
-class Goal(msgspec.Struct, frozen=True, kw_only=True):
+class Goal(msgspec.Struct, frozen=True):
     """A number with bounds to meet.
 
     Attributes:

@@ -59,27 +59,23 @@ def main() -> None:
         folder.chmod(0o755)
         tables = [
             Table(
-                title="Log, store and index",
-                columns=["what", "embedded", "real", "real, to embedded"],
-                rows=[
-                    *_log_rows(folder, servers),
-                    *_store_rows(folder, servers),
-                    *_index_rows(folder, servers),
-                ],
-                note=f"Medians of {ROUNDS} rounds in which both took turns.",
+                "Log, store and index",
+                ["what", "embedded", "real", "real, to embedded"],
+                [*_log_rows(folder, servers), *_store_rows(folder, servers), *_index_rows(folder, servers)],
+                f"Medians of {ROUNDS} rounds in which both took turns.",
             ),
             Table(
-                title="What an hour of footage takes",
-                columns=["what", "bytes a frame", "MB an hour at 5 frames/s"],
-                rows=_size_rows(folder, servers),
-                note="From the traffic clip (854x480, busy) by `frametally run`, interval 1 s; Kafka: from "
+                "What an hour of footage takes",
+                ["what", "bytes a frame", "MB an hour at 5 frames/s"],
+                _size_rows(folder, servers),
+                "From the traffic clip (854x480, busy) by `frametally run`, interval 1 s; Kafka: from "
                 "the messages above. Frames are most of it, and grow with their pixels.",
             ),
             Table(
-                title=f"Counting {asked.frames * 3.5 / 1e6:g} M detections on every engine",
-                columns=["engine", "wall s", "detections/s", "wall, to inline"],
-                rows=_engine_rows(folder, servers, asked.frames, asked.spark),
-                note="One run each of `frametally aggregate`, tracking off, start-up included; all wrote the "
+                f"Counting {asked.frames * 3.5 / 1e6:g} M detections on every engine",
+                ["engine", "wall s", "detections/s", "wall, to inline"],
+                _engine_rows(folder, servers, asked.frames, asked.spark),
+                "One run each of `frametally aggregate`, tracking off, start-up included; all wrote the "
                 "same bytes. YARN starts a container for each task: it pays from some gigabytes on, and for "
                 "several machines.",
             ),
@@ -340,10 +336,7 @@ def _engine_rows(folder: Path, servers: dict[str, str], frames: int, spark: Path
     if "HADOOP_BIN" in servers:
         engines["hadoop"] = (
             Path(sys.executable),
-            {
-                "HADOOP_HOME": servers["HADOOP_FOLDER"],
-                "FRAMETALLY_HADOOP_PYTHON": sys.executable,
-            },
+            {"HADOOP_HOME": servers["HADOOP_FOLDER"], "FRAMETALLY_HADOOP_PYTHON": sys.executable},
         )
     took: dict[str, float] = {}
     wrote: dict[str, dict[str, bytes]] = {}

@@ -141,16 +141,14 @@ def _random_table(boxes: Mapping[str, Sequence[Sequence[Seen]]], truth: Boxes) -
             ]
         )
     return Table(
-        title="Random lines and zones",
-        note=(
-            f"{RANDOM_LINES} lines from border to border, {RANDOM_ZONES} zones; boxes found in frames that "
-            f"were stored as JPEGs of this quality ({DEFAULT_QUALITY} is the default), and in decoded frames."
-        ),
-        columns=[
+        "Random lines and zones",
+        [
             *("fps", "first frame", "boxes", "true", "off", "error"),
             *("person-seconds, mean error", "lowest", "highest", "zones within 7 %"),
         ],
-        rows=rows,
+        rows,
+        f"{RANDOM_LINES} lines from border to border, {RANDOM_ZONES} zones; boxes found in frames that "
+        f"were stored as JPEGs of this quality ({DEFAULT_QUALITY} is the default), and in decoded frames.",
     )
 
 
@@ -186,25 +184,17 @@ def tables_and_goals(
             if what == "annotated boxes":
                 worst = max(abs(occupied[name] / true - 1) for name, true in true_s.items())
                 goals.append(
-                    Goal(
-                        what=f"the rule alone, {rate} fps: crossings off",
-                        measured=round(off / every, 3),
-                        at_most=0.05,
-                    )
+                    Goal(f"the rule alone, {rate} fps: crossings off", round(off / every, 3), at_most=0.05)
                 )
                 goals.append(
-                    Goal(
-                        what=f"the rule alone, {rate} fps: person-seconds off",
-                        measured=round(worst, 3),
-                        at_most=0.07,
-                    )
+                    Goal(f"the rule alone, {rate} fps: person-seconds off", round(worst, 3), at_most=0.07)
                 )
             else:
                 what_s = f"pedestrians, {rate} fps"
                 worst = max(abs(occupied[name] / true - 1) for name, true in true_s.items())
                 goals += [
-                    Goal(what=f"{what_s}: crossings off", measured=round(off / every, 3), at_most=0.05),
-                    Goal(what=f"{what_s}: person-seconds off", measured=round(worst, 3), at_most=0.07),
+                    Goal(f"{what_s}: crossings off", round(off / every, 3), at_most=0.05),
+                    Goal(f"{what_s}: person-seconds off", round(worst, 3), at_most=0.07),
                 ]
     for rate in RATES:
         ways = clip_ways(clip, rate)
@@ -220,32 +210,28 @@ def tables_and_goals(
             f"{off / every_car:.1%}",
             missing,
         ]
-        goals.append(Goal(what=f"cars, {rate} fps: returns that nobody made", measured=back, at_most=0))
-        goals.append(
-            Goal(what=f"cars, {rate} fps: crossings off", measured=round(off / every_car, 3), at_most=0.05)
-        )
+        goals.append(Goal(f"cars, {rate} fps: returns that nobody made", back, at_most=0))
+        goals.append(Goal(f"cars, {rate} fps: crossings off", round(off / every_car, 3), at_most=0.05))
     return [
         Table(
-            title="Lines that nothing was chosen for",
-            note=(
-                f"{len(LINES)} lines over the square and {len(CLIP_BY_EYE)} over the demo clip; *off* is "
-                "the sum of absolute errors over lines and directions."
-            ),
-            columns=["what", "fps", "true", "off", "error", "not measured"],
-            rows=[*crossings.values()],
+            "Lines that nothing was chosen for",
+            ["what", "fps", "true", "off", "error", "not measured"],
+            [*crossings.values()],
+            f"{len(LINES)} lines over the square and {len(CLIP_BY_EYE)} over the demo clip; *off* is "
+            "the sum of absolute errors over lines and directions.",
         ),
         _every_start(clip, square, true_ways),
         Table(
-            title="Person-seconds in zones that nothing was chosen for",
-            note="Against the published tracks. With annotated boxes, what is left is the rule's own error.",
-            columns=[
+            "Person-seconds in zones that nothing was chosen for",
+            [
                 *(
                     "zone",
                     "true",
                     *(f"{what}, {rate} fps" for what in ("annotated", "detected") for rate in RATES),
-                ),
+                )
             ],
-            rows=[*seconds.values()],
+            [*seconds.values()],
+            "Against the published tracks. With annotated boxes, what is left is the rule's own error.",
         ),
         _random_table(others, truth),
     ], goals
@@ -268,13 +254,11 @@ def _every_start(
         back = sum(line["to_left"] for way in ways for line in way.values())
         rows.append(["cars", rate, *_off_by_start(offs, sum(CLIP_BY_EYE.values())), back])
     return Table(
-        title="The same lines, from other frames on",
-        note=(
-            "One crossing is 0.6 or 1 %, so which frames are taken decides much. *Off* is by the first frame "
-            "that is taken; *returns* are those of all starts, that nobody made."
-        ),
-        columns=["what", "fps", "off", "error of all", "returns"],
-        rows=rows,
+        "The same lines, from other frames on",
+        ["what", "fps", "off", "error of all", "returns"],
+        rows,
+        "One crossing is 0.6 or 1 %, so which frames are taken decides much. *Off* is by the first frame "
+        "that is taken; *returns* are those of all starts, that nobody made.",
     )
 
 
