@@ -1,13 +1,16 @@
-"""The output of a benchmark: one JSON file of tables and goals, with everything needed to judge it."""
+"""A benchmark's options, and its output: one JSON file of tables and goals, with what judges them."""
 
 from __future__ import annotations
 
+import argparse
 import datetime
 import importlib.metadata
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -20,14 +23,7 @@ Cell = str | int | float | None
 
 
 class Table(msgspec.Struct, frozen=True):
-    """Rows of one kind.
-
-    Attributes:
-        title: What is measured.
-        columns: The column names, with units.
-        rows: The rows, each with as many cells.
-        note: A remark for the reader.
-    """
+    """Rows of one kind, each with a cell per column; `note` is a remark for the reader."""
 
     title: str
     columns: list[str]
@@ -36,14 +32,7 @@ class Table(msgspec.Struct, frozen=True):
 
 
 class Goal(msgspec.Struct, frozen=True):
-    """A number with bounds to meet.
-
-    Attributes:
-        what: The number.
-        at_least: Its lower bound.
-        at_most: Its upper bound.
-        measured: Its value.
-    """
+    """A number with bounds to meet."""
 
     what: str
     measured: float
@@ -90,6 +79,25 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     goals: list[Goal]
 
 
+def options(about: str | None, **defaults: Any) -> argparse.Namespace:
+    """Return the command line's options, given by name with their defaults.
+
+    A type, such as `Path`, is an option without a default, `False` a flag, and a list takes many values.
+    """
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name, default in defaults.items():
+        flag = f"--{name.replace('_', '-')}"
+        if default is False:
+            parser.add_argument(flag, action="store_true")
+        elif isinstance(default, list):
+            parser.add_argument(flag, nargs="*", type=type(default[0]) if default else str, default=default)
+        elif isinstance(default, type):
+            parser.add_argument(flag, type=default)
+        else:
+            parser.add_argument(flag, type=type(default), default=default)
+    return parser.parse_args()
+
+
 def save(
     *,
     name: str,
@@ -97,20 +105,14 @@ def save(
     about: str,
     packages: list[str],
     tables: list[Table],
-    goals: list[Goal],
+    goals: Sequence[Goal] = (),
     by_cpu: bool = False,
-) -> Path:
+) -> None:
     """Write the result of the running benchmark, and print its path.
 
-    Args:
-        name: The name of the benchmark and of its file.
-        title: The heading on the page.
-        about: A paragraph on what is compared, and how.
-        packages: Names of the packages whose versions matter.
-        tables: The numbers.
-        goals: The numbers with bounds to meet.
-        by_cpu: Whether most of the measured work is in networks: on a CPU with Intel's AMX, which multiplies
-            matrices several times as fast, the result then has a separate name from that of other CPUs.
+    The arguments are attributes of `Result`; `packages` are those whose versions matter. `by_cpu` says that
+    most of the measured work is in networks: on a CPU with Intel's AMX, which multiplies matrices several
+    times as fast, the result then has a separate name from that of other CPUs.
     """
     # Not at the top: it imports OpenCV, at the expense of a measured process.
     from frametally_consumer import load as backends
@@ -130,13 +132,12 @@ def save(
         command=" ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
         packages={package: importlib.metadata.version(package) for package in packages},
         tables=tables,
-        goals=goals,
+        goals=list(goals),
     )
     FOLDER.mkdir(exist_ok=True)
     path = FOLDER / f"{name}.json"
     path.write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=1) + b"\n")
     print(path)
-    return path
 
 
 def load_all() -> list[Result]:
