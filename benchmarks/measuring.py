@@ -68,12 +68,15 @@ def stored_bytes(*paths: Path) -> int:
 def listening(
     *command: str | Path, env: Mapping[str, str] | None = None, folder: Path | None = None
 ) -> Iterator[tuple[int, int]]:
-    """Start the server `command` with a free port as its last argument; give its process and the port."""
+    """Start the server `command` with a free port as its last argument; give its process and the port.
+
+    `env` is its whole environment; without it, that of this process.
+    """
     with socket.create_server(("127.0.0.1", 0)) as free:
         port: int = free.getsockname()[1]
     with subprocess.Popen(
         [*command, str(port)],
-        env=os.environ | (env or {}),
+        env=env,
         cwd=folder,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -97,7 +100,8 @@ def listening(
 @contextmanager
 def serving(folder: Path, *options: str, env: Mapping[str, str] | None = None) -> Iterator[tuple[int, int]]:
     """Start `frametally serve` over a data folder; give its process and the port."""
-    with listening(*FRAMETALLY, "serve", "--data-dir", folder, *options, "--port", env=env) as server:
+    served = ("serve", "--data-dir", str(folder), *options, "--port")
+    with listening(*FRAMETALLY, *served, env=os.environ | (env or {})) as server:
         yield server
 
 

@@ -8,6 +8,7 @@ import importlib.metadata
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,10 @@ from typing import Any
 import msgspec
 
 ROOT = Path(__file__).resolve().parents[1]
+SHARED = Path("../shared/data")
+"""The footage of `--data`, where not named: `coco128/{images,labels}` and `vtest/`."""
+CACHE = Path(tempfile.gettempdir()) / "frametally-benchmarks"
+"""Where detections are kept, which take long."""
 FOLDER = Path(__file__).resolve().parent / "results"
 _LOAD_BEFORE = os.getloadavg()[0]
 """When a benchmark starts, it imports this module."""
@@ -47,22 +52,11 @@ class Goal(msgspec.Struct, frozen=True):
         )
 
 
-class Result(msgspec.Struct, frozen=True, kw_only=True):
+class Result(msgspec.Struct, frozen=True):
     """One run of one benchmark.
 
-    Attributes:
-        name: The name of the benchmark and of its file.
-        title: The heading on the page.
-        about: A paragraph on what is compared, and how.
-        date: The date of the run, UTC.
-        cpu: The CPU that it ran on.
-        cores: How many of its cores.
-        load_before: Mean number of running processes in the minute before.
-        commit: The checkout's commit; `+` if it had changes.
-        command: The command that repeats it.
-        packages: Versions of what was measured.
-        tables: The numbers.
-        goals: The numbers with bounds to meet.
+    `load_before` is the mean number of running processes in the minute before; `commit` ends with `+` if the
+    checkout had changes; `packages` has the versions of what was measured.
     """
 
     name: str
@@ -120,20 +114,12 @@ def save(
     amx = " with AMX" if "amx_int8" in _cpu_line("flags").split() else ""
     if by_cpu and amx:
         name, title = f"{name}-amx", f"{title}, on a CPU{amx}"
-    result = Result(
-        name=name,
-        title=title,
-        about=about,
-        date=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        cpu=_cpu_line("model name") + amx,
-        cores=backends.cores(),
-        load_before=round(_LOAD_BEFORE, 1),
-        commit=_commit(),
-        command=" ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
-        packages={package: importlib.metadata.version(package) for package in packages},
-        tables=tables,
-        goals=list(goals),
-    )
+    date = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
+    command = " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]])
+    versions = {package: importlib.metadata.version(package) for package in packages}
+    cpu, load = _cpu_line("model name") + amx, round(_LOAD_BEFORE, 1)
+    of_run = date, cpu, backends.cores(), load, _commit(), command, versions
+    result = Result(name, title, about, *of_run, tables, list(goals))
     FOLDER.mkdir(exist_ok=True)
     path = FOLDER / f"{name}.json"
     path.write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=1) + b"\n")
