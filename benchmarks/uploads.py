@@ -124,10 +124,10 @@ def main() -> None:
                     upload(video)
                     seconds.setdefault(way, []).append(time.perf_counter() - began_s)
             more_mb = memory_mb(server) - before_mb
-    copied_s, *uploaded_s = (statistics.median(of) for of in seconds.values())
+    medians = {way: statistics.median(of) for way, of in seconds.items()}
+    copied_s, form_s, tus_s, _ = medians.values()
     rows: list[list[Cell]] = [
-        [way, round(statistics.median(of), 2), round(statistics.median(of) / copied_s, 2)]
-        for way, of in seconds.items()
+        [way, round(median_s, 2), round(median_s / copied_s, 2)] for way, median_s in medians.items()
     ]
     save(
         name="uploads",
@@ -137,8 +137,8 @@ def main() -> None:
         packages=["uvicorn", "starlette", "python-multipart"],
         tables=[Table("Seconds", ["way", "wall s", "times the copy"], rows)],
         goals=[
-            Goal("a form / a copy", round(uploaded_s[0] / copied_s, 2), at_most=1.5),
-            Goal("tus / a copy", round(uploaded_s[1] / copied_s, 2), at_most=1.5),
+            Goal("a form / a copy", round(form_s / copied_s, 2), at_most=1.5),
+            Goal("tus / a copy", round(tus_s / copied_s, 2), at_most=1.5),
             Goal("memory that the dashboard took more, MB", round(more_mb), at_most=100),
         ],
     )
