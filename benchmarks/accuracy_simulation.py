@@ -268,8 +268,8 @@ def simulate(
     if fixed_checks:
         shares: list[list[Cell]] = []
         for label, density in enumerate(DENSITIES):
-            hits = [of_fixed[size, label] for size in sizes]
-            shares.append([f"{density:g}", *(percent(of) if len(of) >= 300 else None for of in hits)])
+            held_of = [of_fixed[size, label] for size in sizes]
+            shares.append([f"{density:g}", *(percent(of) if len(of) >= 300 else None for of in held_of)])
         title_of_fixed = f"{fixed_checks:,} more checks: truth in the fixed interval, %"
         note = "In other days than above. A share of so many checks is exact to about 0.5 %."
         of_sizes = [columns[0], *(f"{size:,} {unit}s" for size in sizes)]

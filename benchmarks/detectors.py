@@ -44,7 +44,7 @@ from frametally.settings.loading import Settings, load_settings
 from frametally_consumer.backends.network import BATCH_PICTURES
 from frametally_consumer.backends.onnxruntime import CPU, CUDA, TENSORRT, OnnxRuntimeNetwork
 from frametally_consumer.detectors.protocol import Detector
-from frametally_consumer.detectors.yolo import YoloDetector
+from frametally_consumer.detectors.yolo import NetworkModel, YoloDetector
 from frametally_consumer.load import threads
 from frametally_consumer.supervisor import consume_with_workers
 from frametally_models import darknet
@@ -53,16 +53,12 @@ from frametally_models.detector_agreement import LEAST_CONFIDENCE, Agreement, ag
 from frametally_models.prepare import prepare_detector, prepare_model
 
 CHOICES = [
-    ("opencv", "f32"),
-    ("onnxruntime", "f32"),
-    ("openvino", "f32"),
-    ("openvino", "bf16"),
-    ("openvino", "int8"),
+    *(("opencv", "f32"), ("onnxruntime", "f32")),
+    *(("openvino", precision) for precision in ("f32", "bf16", "int8")),
 ]
 REFERENCE = "opencv f32"
 LEAST_CONFIDENCE_OF_AP = 0.01
 BOOTSTRAP_SAMPLES = 1000
-
 
 BATCHES = {CPU: (1, BATCH_PICTURES), CUDA: (1, 4, 8, 16, 32), TENSORRT: (1, 4, 8, 16, 32)}
 ON_CPU = (CPU, 1)
@@ -438,13 +434,13 @@ def measure_workers(precision: str, number: int, rounds: int) -> None:
         clip, frames = repeated(
             ensure_demo_clip(load_settings().models_dir.expanduser()), Path(scratch) / "long.mp4", number
         )
-        start = ["--source", "Traffic", "--start-time", "2026-01-01T08:00:00Z", "--data-dir", produced]
+        start = ["--source", "Traffic", "--start-time", "2026-01-01T08:00:00Z", "--data-dir", str(produced)]
         env = os.environ | {"FRAMETALLY_SAMPLE_FPS": "all"}
         subprocess.run([*FRAMETALLY, "produce", clip, *start], env=env, check=True)
         settings = load_settings(
             data_dir=Path(scratch) / "work", detector="openvino", precision=precision, batch_frames=20
         )
-        model = prepare_detector(settings).model_id
+        model, prepared = prepare_detector(settings).model_id, prepare_model(settings, NoProgress())
         for _ in range(rounds):
             for cores in counts:
                 os.sched_setaffinity(0, all_cores[:cores])
@@ -452,7 +448,7 @@ def measure_workers(precision: str, number: int, rounds: int) -> None:
                     shutil.rmtree(settings.data_dir, ignore_errors=True)
                     shutil.copytree(produced, settings.data_dir)
                     own = settings.model_copy(update={"detector_threads": threads})
-                    fps = _fps(own, workers, model, frames)
+                    fps = _fps(own, workers, model, prepared, frames)
                     print(f"{cores} cores, {workers} workers with {threads} threads: {fps:.1f} fps")
                     speeds.setdefault((cores, workers, threads), []).append(fps)
         os.sched_setaffinity(0, all_cores)
@@ -465,7 +461,7 @@ def variants(cores: int) -> list[tuple[int, int]]:
     return list(dict.fromkeys(candidates))
 
 
-def _fps(settings: Settings, workers: int, model: str, frames: int) -> float:
+def _fps(settings: Settings, workers: int, model: str, prepared: NetworkModel | None, frames: int) -> float:
     """Return the frames a second from when `_WARM_FRAMES` are committed to the end."""
     seen: list[tuple[float, int]] = []
     over = threading.Event()
@@ -480,7 +476,9 @@ def _fps(settings: Settings, workers: int, model: str, frames: int) -> float:
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    ended = consume_with_workers(workers, settings=settings, progress=NoProgress(), until_caught_up=True)
+    ended = consume_with_workers(
+        workers, settings=settings, model=prepared, progress=NoProgress(), until_caught_up=True
+    )
     time.sleep(0.1)
     over.set()
     watcher.join()
@@ -491,7 +489,7 @@ def _fps(settings: Settings, workers: int, model: str, frames: int) -> float:
 
 
 def _save_workers(precision: str, frames: int, speeds: dict[tuple[int, int, int], list[float]]) -> None:
-    rows = [[*variant, round(statistics.median(fps), 1)] for variant, fps in speeds.items()]
+    rows: list[list[Cell]] = [[*variant, round(statistics.median(fps), 1)] for variant, fps in speeds.items()]
     goals = []
     for cores in sorted({variant[0] for variant in speeds}):
         best = max(statistics.median(fps) for variant, fps in speeds.items() if variant[0] == cores)

@@ -100,7 +100,7 @@ def main() -> None:
     pictures, truths = labelled_pictures(asked.data / "coco128")
     scores = {way.name: _scored(way, weights, pictures, truths, asked.cache) for way in ways}
     truth = true_tracks(asked.data / "vtest" / "tracks_first_400_frames.csv")
-    counts = {}
+    counts: dict[tuple[str, int], list[Cell]] = {}
     for way in ways:
         square = _without_walker(
             _seen(way, weights, asked.data / "vtest" / "vtest.avi", asked.cache, VTEST_SIZE)
