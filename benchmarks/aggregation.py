@@ -1,27 +1,26 @@
 """How fast detections become counts: the counting job beside plain loops and other engines.
 
     python benchmarks/aggregation.py --engines /path/to/python --spark /path/to/python
-    python benchmarks/aggregation.py ... --frames 2000000 --budget-s 430 --without "naive mrjob, inline"
+    python benchmarks/aggregation.py ... --frames 2000000
 
-`--engines` is a Python with polars==2.1.0, duckdb==2.0.0 and msgspec (not dependencies of the project),
+`--engines` is a Python with duckdb==2.0.0 and msgspec (not dependencies of the project),
 `--spark` one with pyspark; missing ones are left out. All variants must give the same rows, or nothing is
 written. Each file of results is from one run, so all that is compared was measured side by side.
 """
 
 from __future__ import annotations
 
-import argparse
 import math
 import sys
 import tempfile
-import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from aggregation_data import apart, write_segments
 from aggregation_engines import VARIANTS
 from aggregation_rounds import Measured, measure_engines
-from results import ROOT, Cell, Goal, Table, save
+from results import ROOT, Cell, Goal, Table, options, save
 
 BASE_FRAMES = 200_000
 FRAMES_PER_SEGMENT = 500
@@ -31,7 +30,7 @@ ABOUT = (
     "Each variant is a process of its own, start-up included, and gives the same rows: each frame once, "
     "detections, peak, five frames of evidence, coverage. Without tracking, which the others do not have. "
     "CPU seconds are the whole process's, children included: on a machine with other work they say more than "
-    "wall seconds. Polars 2.1.0, DuckDB 2.0.0 and PySpark 4.3.0 use all cores, in environments of their own."
+    "wall seconds. DuckDB 2.0.0 and PySpark 4.3.0 use all cores, in environments of their own."
 )
 LOCAL_PAYS_FROM_MB = 500
 
@@ -41,46 +40,29 @@ class Size(NamedTuple):
 
     frames: int
     megabytes: float
-    rounds: int
     engines: dict[str, Measured]
     mapper: Measured
 
 
 def main() -> None:
     """Measure, and write benchmarks/results/aggregation.json, and aggregation-<frames>.json."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--engines", help="a Python that has polars, duckdb and msgspec")
-    parser.add_argument("--spark", help="a Python that has pyspark")
-    parser.add_argument("--frames", type=int, help=f"a size to measure besides {BASE_FRAMES}")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--budget-s", type=float, default=math.inf, help="seconds to end within, about")
-    parser.add_argument(
-        "--without", action="append", default=[], help="a variant to leave out of the larger size"
-    )
-    parser.add_argument("--data", type=Path, help="folder to keep the generated segments in")
-    options = parser.parse_args()
-    started_s = time.monotonic()
-    pythons = dict.fromkeys(list(VARIANTS)[:4], sys.executable)
-    if options.engines:
-        pythons |= dict.fromkeys(("DuckDB", "Polars"), options.engines)
-    if options.spark:
-        pythons[SPARK] = options.spark
-    larger = {name: python for name, python in pythons.items() if name not in options.without}
+    asked = options(__doc__, engines=str, spark=str, frames=int, rounds=5, data=Path)
+    pythons = dict.fromkeys(list(VARIANTS)[:3], sys.executable)
+    if asked.engines:
+        pythons["DuckDB"] = asked.engines
+    if asked.spark:
+        pythons[SPARK] = asked.spark
     with tempfile.TemporaryDirectory() as temporary:
-        folder = options.data or Path(temporary)
-        # A tenth of the frames takes a third of the time: there is one more engine, and start-up.
-        base = measure(folder, BASE_FRAMES, pythons, options.rounds, options.budget_s / 3)
-        write("aggregation", base, [], [])
-        if options.frames:
-            left_s = options.budget_s - (time.monotonic() - started_s)
-            size = measure(folder, options.frames, larger, options.rounds, left_s)
-            tables, goals = compare(base, size)
-            write(f"aggregation-{options.frames}", size, tables, goals)
+        folder = asked.data or Path(temporary)
+        base = measure(folder, BASE_FRAMES, pythons, asked.rounds)
+        write("aggregation", base, asked.rounds)
+        if asked.frames:
+            size = measure(folder, asked.frames, pythons, asked.rounds)
+            write(f"aggregation-{asked.frames}", size, asked.rounds, *compare(base, size))
 
 
-def measure(folder: Path, frames: int, pythons: dict[str, str], rounds: int, budget_s: float) -> Size:
+def measure(folder: Path, frames: int, pythons: dict[str, str], rounds: int) -> Size:
     """Measure all variants over `frames` frames; write their segments to `folder` if they are missing."""
-    started_s = time.monotonic()
     store = folder / str(frames)
     if not (store / "ready").exists():
         apart(write_segments, store, frames, FRAMES_PER_SEGMENT)
@@ -92,12 +74,13 @@ def measure(folder: Path, frames: int, pythons: dict[str, str], rounds: int, bud
         manifest.write_text("".join(f"{path.as_uri()}\n" for path in paths), "utf-8")
         command = [sys.executable, str(ROOT / "hadoop" / "mapper.py"), "--params", '{"tracking": null}']
         mapper.run(command, stdin=manifest)
-    left_s = budget_s - (time.monotonic() - started_s)
-    engines, done = measure_engines(pythons, paths, rounds, budget_s=left_s)
-    return Size(frames, sum(path.stat().st_size for path in paths) / 1e6, done, engines, mapper)
+    engines = measure_engines(pythons, paths, rounds)
+    return Size(frames, sum(path.stat().st_size for path in paths) / 1e6, engines, mapper)
 
 
-def write(name: str, size: Size, tables: list[Table], goals: list[Goal]) -> None:
+def write(
+    name: str, size: Size, rounds: int, tables: Sequence[Table] = (), goals: Sequence[Goal] = ()
+) -> None:
     """Write the results of one size; `tables` and `goals` are those in addition to every size's."""
     plain_s = size.engines[PLAIN].cpu_s
     save(
@@ -110,14 +93,14 @@ def write(name: str, size: Size, tables: list[Table], goals: list[Goal]) -> None
         packages=["mrjob", "msgspec"],
         tables=[
             Table(
-                title="Engines",
-                columns=["variant", "wall s", "MB/s (wall)", "CPU s", "CPU, to the plain loop", "peak MB"],
-                rows=[row_of(one, found, plain_s, size.megabytes) for one, found in size.engines.items()],
-                note=f"{size.rounds} rounds that took turns. The peak is that of the largest process.",
+                "Engines",
+                ["variant", "wall s", "MB/s (wall)", "CPU s", "CPU, to the plain loop", "peak MB"],
+                [row_of(one, found, plain_s, size.megabytes) for one, found in size.engines.items()],
+                f"{rounds} rounds that took turns. The peak is that of the largest process.",
             ),
             *tables,
         ],
-        goals=goals_of(size) + goals,
+        goals=[*goals_of(size), *goals],
     )
 
 
@@ -128,23 +111,23 @@ def compare(base: Size, size: Size) -> tuple[list[Table], list[Goal]]:
     growth = {name: math.log(after / before, factor) for name, before, after in times}
     tables = [
         Table(
-            title="Growth",
-            columns=["variant", f"CPU s, {base.frames:,} frames", f"CPU s, {size.frames:,}", "exponent"],
-            rows=[[name, before, after, growth[name]] for name, before, after in times],
-            note="With ten times the frames the time is ten to the exponent as much; start-up is in it.",
+            "Growth",
+            ["variant", f"CPU s, {base.frames:,} frames", f"CPU s, {size.frames:,}", "exponent"],
+            [[name, before, after, growth[name]] for name, before, after in times],
+            "With ten times the frames the time is ten to the exponent as much; start-up is in it.",
         ),
         Table(
-            title="One mapper",
-            columns=["MB read", "CPU s", "peak MB"],
-            rows=[[one.megabytes, one.mapper.cpu_s, round(one.mapper.peak_mb)] for one in (base, size)],
-            note="`hadoop/mapper.py` over all segments in one process. It holds 64 MB of lines at most.",
+            "One mapper",
+            ["MB read", "CPU s", "peak MB"],
+            [[one.megabytes, one.mapper.cpu_s, round(one.mapper.peak_mb)] for one in (base, size)],
+            "`hadoop/mapper.py` over all segments in one process. It holds 64 MB of lines at most.",
         ),
     ]
     goals = [
-        Goal(what="exponent of the growth of inline's CPU time", measured=growth[INLINE], at_most=1.05),
+        Goal("exponent of the growth of inline's CPU time", growth[INLINE], at_most=1.05),
         Goal(
-            what=f"a mapper's peak memory to that with 1/{factor:g} of the input",
-            measured=size.mapper.peak_mb / base.mapper.peak_mb,
+            f"a mapper's peak memory to that with 1/{factor:g} of the input",
+            size.mapper.peak_mb / base.mapper.peak_mb,
             at_most=1.2,
         ),
     ]
@@ -153,21 +136,15 @@ def compare(base: Size, size: Size) -> tuple[list[Table], list[Goal]]:
 
 def goals_of(size: Size) -> list[Goal]:
     """Return the goals, as far as they were measured."""
-    engines = size.engines
-    ratio = engines[INLINE].cpu_s / engines[PLAIN].cpu_s
-    what = "CPU time of frametally inline to that of the plain loop"
-    goals = [Goal(what=what, measured=ratio, at_most=1.4)]
-    if "Polars" in engines:
-        ratio = engines[INLINE].wall_s / engines["Polars"].wall_s
-        what = "wall time of frametally inline to that of Polars"
-        goals.append(Goal(what=what, measured=ratio, at_most=1.0))
+    of = size.engines
+    plain = of[INLINE].cpu_s / of[PLAIN].cpu_s
+    goals = [Goal("CPU time of frametally inline to that of the plain loop", plain, at_most=1.4)]
     if size.megabytes >= LOCAL_PAYS_FROM_MB:
-        ratio = engines[LOCAL].wall_s / engines[INLINE].wall_s
-        what = "wall time of frametally local to that of inline"
-        goals.append(Goal(what=what, measured=ratio, at_most=1.0))
-    for name in (INLINE, LOCAL) if SPARK in engines else ():
-        ratio = engines[name].wall_s / engines[SPARK].wall_s
-        goals.append(Goal(what=f"wall time of {name} to that of PySpark", measured=ratio, at_most=1.0))
+        ratio = of[LOCAL].wall_s / of[INLINE].wall_s
+        goals.append(Goal("wall time of frametally local to that of inline", ratio, at_most=1.0))
+    for name in (INLINE, LOCAL) if SPARK in of else ():
+        ratio = of[name].wall_s / of[SPARK].wall_s
+        goals.append(Goal(f"wall time of {name} to that of PySpark", ratio, at_most=1.0))
     return goals
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import multiprocessing
 import random
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import footage
 
+from frametally.opening import open_object_store
 from frametally.records import Detection, FrameDetections
 
 SEED, SOURCES = 7, 4
@@ -20,8 +22,7 @@ MODEL = "bench"
 def apart(make: Callable[..., object], *arguments: object) -> None:
     """Call `make` in a separate process: Linux starts a child's peak memory at its parent's.
 
-    Raises:
-        SystemExit: It failed.
+    Raises `SystemExit` if it fails.
     """
     process = multiprocessing.get_context("spawn").Process(target=make, args=arguments)
     process.start()
@@ -50,25 +51,7 @@ def frames_of(frames: int) -> Iterator[FrameDetections]:
             yield frame
 
 
-def write_segments(store: Path, frames: int, frames_per_segment: int) -> list[Path]:
-    """Write segments to their places in the store folder `store`; return their paths."""
-    paths: list[Path] = []
-    batch: list[FrameDetections] = []
-    offset = 0
-
-    def flush() -> None:
-        nonlocal offset
-        key, data = footage.segment(MODEL, 0, offset, batch)
-        paths.append(store / key)
-        paths[-1].parent.mkdir(parents=True, exist_ok=True)
-        paths[-1].write_bytes(data)
-        offset += len(batch)
-        batch.clear()
-
-    for frame in frames_of(frames):
-        batch.append(frame)
-        if len(batch) >= frames_per_segment:
-            flush()
-    if batch:
-        flush()
-    return paths
+def write_segments(store: Path, frames: int, frames_per_segment: int) -> None:
+    """Write segments to their places in the store folder `store`."""
+    with closing(open_object_store(store.absolute().as_uri())) as opened:
+        footage.put_segments(opened, MODEL, frames_of(frames), frames_per_segment)

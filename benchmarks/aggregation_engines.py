@@ -96,21 +96,6 @@ def job(paths: list[str], runner: str) -> list[str]:
     return sorted(rows)
 
 
-def naive(paths: list[str]) -> list[str]:
-    """Count as in mrjob's tutorial: JSON everywhere, a pair per frame, the standard library."""
-    import warnings
-
-    warnings.simplefilter("ignore")
-    from naive_mrjob import NaiveCounts
-
-    rows = []
-    with NaiveCounts(["-r", "inline", "--no-conf", *paths]).make_runner() as engine:
-        engine.run()
-        for _, (kind, value) in NaiveCounts([]).parse_output(engine.cat_output()):
-            rows.append(json.dumps([kind, *value]))
-    return sorted(rows)
-
-
 _SQL = """
 with f as (select distinct on (image_path) *
            from read_json({files}, format='newline_delimited', columns={columns})
@@ -144,48 +129,6 @@ def duckdb(paths: list[str]) -> list[str]:
         else:
             shown = [[path, int(at), int(n)] for path, at, n in best]
             rows.append(json.dumps(["count", source, label, start, frames, detections, peak, shown]))
-    return sorted(rows)
-
-
-def polars(paths: list[str]) -> list[str]:
-    """Count with lazy frames and a schema, on the streaming engine."""
-    import polars as pl
-
-    box = pl.Struct({"label": pl.String, "confidence": pl.Float64})
-    schema = {
-        "image_path": pl.String,
-        "source": pl.String,
-        "captured_at_ms": pl.Int64,
-        "detections": pl.List(box),
-    }
-    frames = (
-        pl.scan_ndjson(paths, schema=schema)
-        .filter(pl.col("image_path").is_not_null())
-        .unique("image_path")
-        .with_columns(start=pl.col("captured_at_ms") // INTERVAL_MS * INTERVAL_MS)
-    )
-    frames = frames.collect(engine="streaming").lazy()
-    coverage = frames.group_by("source", "start").agg(frames=pl.len())
-    counts = (
-        frames.explode("detections")
-        .unnest("detections")
-        .filter((pl.col("confidence") * 10_000).round() >= THRESHOLD)
-        .group_by("source", "label", "start", "captured_at_ms", "image_path")
-        .agg(n=pl.len())
-        .sort(["n", "captured_at_ms", "image_path"], descending=[True, False, False])
-        .group_by("source", "label", "start", maintain_order=True)
-        .agg(
-            detections=pl.col("n").sum(),
-            peak=pl.col("n").max(),
-            best=pl.struct("image_path", "captured_at_ms", "n").head(5),
-        )
-        .join(coverage, on=["source", "start"])
-    )
-    found, covered = pl.collect_all([counts, coverage])
-    rows = [json.dumps(["coverage", *row]) for row in covered.iter_rows()]
-    for source, label, start, detections, peak, best, seen in found.iter_rows():
-        shown = [[one["image_path"], one["captured_at_ms"], one["n"]] for one in best]
-        rows.append(json.dumps(["count", source, label, start, seen, detections, peak, shown]))
     return sorted(rows)
 
 
@@ -250,9 +193,7 @@ VARIANTS = {
     "plain msgspec loop": plain,
     "frametally, inline": lambda paths: job(paths, "inline"),
     "frametally, local": lambda paths: job(paths, "local"),
-    "naive mrjob, inline": naive,
     "DuckDB": duckdb,
-    "Polars": polars,
     "PySpark DataFrames": pyspark,
 }
 

@@ -10,24 +10,18 @@ bytes, or nothing is written. DuckDB does not count objects.
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import os
 import sys
 import tempfile
+from argparse import Namespace
 from pathlib import Path
 
 import footage
 import msgspec
-from aggregation_data import (
-    MODEL,
-    START_MS,
-    apart,
-    frames_of,
-    write_segments,
-)
+from aggregation_data import MODEL, START_MS, apart, frames_of, write_segments
 from aggregation_rounds import Measured, clear
-from results import Goal, Table, save
+from results import Goal, Table, options, save
 
 from frametally import keys
 
@@ -71,46 +65,39 @@ def published(folder: Path) -> str:
 
 def main() -> None:
     """Measure, and write benchmarks/results/aggregation_late.json."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--engines", help="a Python that has duckdb")
-    parser.add_argument("--frames", type=int, default=FRAMES)
-    parser.add_argument("--without-objects", action="store_true", help="leave out tracking")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--data", type=Path, help="folder to keep the generated segments in")
-    options = parser.parse_args()
+    asked = options(__doc__, engines=str, frames=FRAMES, without_objects=False, rounds=3, data=Path)
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # as in an installation, which is compiled once
-    ways = {name: way for name, way in WAYS.items() if name != OBJECTS or not options.without_objects}
+    ways = {name: way for name, way in WAYS.items() if name != OBJECTS or not asked.without_objects}
     steps = [(name, step) for name in ways for step in (NOTHING, LATE, WHOLE)]
-    found = {step: Measured() for step in [*steps, *([DUCKDB] if options.engines else [])]}
+    found = {step: Measured() for step in [*steps, *([DUCKDB] if asked.engines else [])]}
     with tempfile.TemporaryDirectory() as temporary:
-        place = options.data or Path(temporary)
-        for _ in range(options.rounds):
+        place = asked.data or Path(temporary)
+        for _ in range(asked.rounds):
             for name in ways:
-                measure(name, place, options, found)
-    write(options, found)
+                measure(name, place, asked, found)
+    write(asked, found)
 
 
-def measure(name: str, place: Path, options: argparse.Namespace, found: dict[Step, Measured]) -> None:
+def measure(name: str, place: Path, asked: Namespace, found: dict[Step, Measured]) -> None:
     """Measure one round of one way: count from nothing, with a late segment, and whole.
 
-    Raises:
-        SystemExit: The last two publish different bytes.
+    Raises `SystemExit` if the last two publish different bytes.
     """
-    folder = place / f"late-{options.frames}"
+    folder = place / f"late-{asked.frames}"
     if not (folder / "ready").exists():
-        apart(write_segments, folder / "store", options.frames, FRAMES_PER_SEGMENT)
+        apart(write_segments, folder / "store", asked.frames, FRAMES_PER_SEGMENT)
         (folder / "ready").touch()
     os.environ["FRAMETALLY_COUNT_OBJECTS"] = str(WAYS[name])
     command = [sys.executable, "-m", "frametally", "aggregate", "--data-dir", str(folder)]
     clear(folder)
     found[name, NOTHING].run(command)
-    if options.engines and not WAYS[name]:
+    if asked.engines and not WAYS[name]:
         listed = place / "list"
         segments = sorted((folder / "store" / "metadata").rglob("*.jsonl"))
         listed.write_text("\n".join(map(str, segments)), "utf-8")
         engines = str(Path(__file__).resolve().with_name("aggregation_engines.py"))
-        found[DUCKDB].run([options.engines, engines, "DuckDB", str(listed), str(place / "digest")])
-    late = late_segment(folder, options.frames)
+        found[DUCKDB].run([asked.engines, engines, "DuckDB", str(listed), str(place / "digest")])
+    late = late_segment(folder, asked.frames)
     try:
         found[name, LATE].run(command)
         digest = published(folder)
@@ -121,14 +108,14 @@ def measure(name: str, place: Path, options: argparse.Namespace, found: dict[Ste
         late.unlink()
 
 
-def write(options: argparse.Namespace, found: dict[Step, Measured]) -> None:
+def write(asked: Namespace, found: dict[Step, Measured]) -> None:
     """Write the results."""
 
     def wall_ratio(what: str, step: Step, beside: Step, at_most: float) -> Goal:
-        return Goal(what=what, measured=found[step].wall_s / found[beside].wall_s, at_most=at_most)
+        return Goal(what, found[step].wall_s / found[beside].wall_s, at_most=at_most)
 
     goals: list[Goal] = []
-    if options.engines and (OBJECTS, NOTHING) in found:
+    if asked.engines and (OBJECTS, NOTHING) in found:
         for round_, at_most in ((NOTHING, 8.0), (LATE, 1.0)):
             what = f"wall time {round_}, objects (the default settings), to DuckDB's first count without"
             goals.append(wall_ratio(what, (OBJECTS, round_), DUCKDB, at_most))
@@ -137,12 +124,12 @@ def write(options: argparse.Namespace, found: dict[Step, Measured]) -> None:
             whole, ratio = (name, WHOLE), f"wall time with a late segment to --all, {name}"
             goals.append(wall_ratio(ratio, (name, step), whole, 0.5))
             what = f"wall seconds with a late segment, {name}"
-            goals.append(Goal(what=what, measured=found[name, step].wall_s, at_most=1.0))
+            goals.append(Goal(what, found[name, step].wall_s, at_most=1.0))
     save(
-        name="aggregation_late" + (f"-{options.frames}" if options.frames != FRAMES else ""),
-        title=f"A day of {options.frames:,} frames counted again with one late segment",
+        name="aggregation_late" + (f"-{asked.frames}" if asked.frames != FRAMES else ""),
+        title=f"A day of {asked.frames:,} frames counted again with one late segment",
         about=(
-            f"{options.frames:,} generated frames of four cameras at 5 a second, in segments of "
+            f"{asked.frames:,} generated frames of four cameras at 5 a second, in segments of "
             f"{FRAMES_PER_SEGMENT} frames; then one of {FRAMES_PER_SEGMENT} frames of one camera. "
             "`frametally aggregate`, inline, start-up, planning and publishing included. A round keeps the "
             "hours that nothing has changed; `--all` counts all from segments, to the same bytes. DuckDB "
@@ -151,10 +138,10 @@ def write(options: argparse.Namespace, found: dict[Step, Measured]) -> None:
         packages=["mrjob", "msgspec"],
         tables=[
             Table(
-                title="Rounds",
-                columns=["counted", "round", "wall s", "CPU s", "peak MB"],
-                rows=[[*step, one.wall_s, one.cpu_s, round(one.peak_mb)] for step, one in found.items()],
-                note=f"Medians of {options.rounds} rounds that took turns.",
+                "Rounds",
+                ["counted", "round", "wall s", "CPU s", "peak MB"],
+                [[*step, one.wall_s, one.cpu_s, round(one.peak_mb)] for step, one in found.items()],
+                f"Medians of {asked.rounds} rounds that took turns.",
             )
         ],
         goals=goals,

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
 import os
 import shutil
 import statistics
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from itertools import product
 from pathlib import Path
-from typing import Any
 
 
 class Measured:
@@ -22,11 +22,11 @@ class Measured:
         self._cpu_s: list[float] = []
         self.peak_mb = 0.0
 
-    def run(self, command: Sequence[str], *, stdin: Path | None = None) -> None:
+    def run(self, command: Sequence[str], *, stdin: Path | None = None, with_orphans: bool = False) -> None:
         """Run one round in a separate process; CPU seconds include the children it waited for.
 
-        Raises:
-            SystemExit: It failed; the message has the end of its output.
+        `with_orphans` adds processes that outlive it and that this process inherits, as a subreaper.
+        Raises `SystemExit` with the end of its output if it fails.
         """
         with tempfile.TemporaryDirectory() as temporary:
             log = Path(temporary) / "log"
@@ -44,10 +44,14 @@ class Measured:
                 )
                 _, status, usage = os.wait4(child, 0)
                 wall_s = time.monotonic() - started_s
+                usages = [usage]
+                with suppress(ChildProcessError):
+                    while with_orphans:
+                        usages.append(os.wait4(-1, 0)[2])
             if status:
                 raise SystemExit(f"{' '.join(command)} failed:\n{log.read_text()[-3000:]}")
         self._wall_s.append(wall_s)
-        self._cpu_s.append(usage.ru_utime + usage.ru_stime)
+        self._cpu_s.append(sum(one.ru_utime + one.ru_stime for one in usages))
         self.peak_mb = max(self.peak_mb, usage.ru_maxrss / 1024)
 
     @property
@@ -61,24 +65,6 @@ class Measured:
         return statistics.median(self._cpu_s)
 
 
-def count(folder: Path, *, may_be_up_to_date: bool = False, **settings: Any) -> None:
-    """Count a data folder with these settings in this process, as `frametally aggregate` does.
-
-    Raises:
-        SystemExit: Not everything was counted; or nothing was, and `may_be_up_to_date` is False.
-    """
-    from frametally.opening import open_object_store
-    from frametally.process.reports import NoProgress
-    from frametally.settings.loading import Settings
-    from frametally_hadoop.driver import aggregate
-
-    store = open_object_store((folder / "store").as_uri())
-    chosen = Settings(data_dir=folder, **settings).resolved()
-    report = aggregate(settings=chosen, store=store, progress=NoProgress())
-    if report.skipped or not (report.runs or (may_be_up_to_date and report.days_up_to_date)):
-        raise SystemExit(f"not all was counted: {report}")
-
-
 def clear(folder: Path) -> None:
     """Delete counts and notes from a data folder."""
     for name in ("mapreduce-output", "tracks", "hours"):
@@ -87,34 +73,21 @@ def clear(folder: Path) -> None:
         ledger.unlink()
 
 
-def measure_engines(
-    pythons: Mapping[str, str], paths: Sequence[Path], rounds: int, *, budget_s: float = math.inf
-) -> tuple[dict[str, Measured], int]:
-    """Measure every variant of `aggregation_engines` on the same segments; also return the number of rounds.
+def measure_engines(pythons: Mapping[str, str], paths: Sequence[Path], rounds: int) -> dict[str, Measured]:
+    """Measure every variant of `aggregation_engines` on the same segments.
 
-    Args:
-        pythons: By name of the variant, a Python with its dependencies.
-        paths: The segments.
-        rounds: The number of rounds.
-        budget_s: Start no round that would end later than this many seconds from now, except the first.
-
-    Raises:
-        SystemExit: One failed, or two do not agree.
+    `pythons` names, by variant, a Python with its dependencies. Raises `SystemExit` if one fails, or two do
+    not agree.
     """
     script = str(Path(__file__).resolve().with_name("aggregation_engines.py"))
     found = {name: Measured() for name in pythons}
     digests: dict[str, str] = {}
-    started_s = time.monotonic()
     with tempfile.TemporaryDirectory() as temporary:
         listed, digest = Path(temporary) / "list", Path(temporary) / "digest"
         listed.write_text("\n".join(map(str, paths)), "utf-8")
-        for done in range(rounds):
-            spent_s = time.monotonic() - started_s
-            if done and spent_s + spent_s / done > budget_s:
-                return found, done
-            for name, python in pythons.items():
-                found[name].run([python, script, name, str(listed), str(digest)])
-                digests[name] = digest.read_text("utf-8")
-                if len(set(digests.values())) > 1:
-                    raise SystemExit(f"the variants do not agree: {digests}")
-    return found, rounds
+        for _, (name, python) in product(range(rounds), pythons.items()):
+            found[name].run([python, script, name, str(listed), str(digest)])
+            digests[name] = digest.read_text("utf-8")
+            if len(set(digests.values())) > 1:
+                raise SystemExit(f"the variants do not agree: {digests}")
+    return found

@@ -24,13 +24,10 @@ class Truth(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """All judged detections of one label, the most confident first.
+    """All judged detections of one label, the most confident first: arrays of shape (n,).
 
-    Attributes:
-        picture: (n,) int64, the index of its picture.
-        confidence: (n,) float64.
-        is_true: (n,) bool, whether it is the first to find an object.
-        objects: (pictures,) int64, the number of objects of this label in each picture.
+    `picture` is the index of a detection's picture, `is_true` whether it is the first to find an object;
+    `objects`, of shape (pictures,), is the number of objects of this label in each picture.
     """
 
     picture: npt.NDArray[np.int64]
@@ -46,11 +43,6 @@ def judge(
 
     In each picture the most confident detection chooses first, and takes the free object of its label that it
     overlaps most, if the IoU is `least_iou` or more; any other detection is false.
-
-    Args:
-        truths: The objects of each picture.
-        found: The detections of each picture.
-        least_iou: The least IoU at which a detection finds an object.
     """
     labels = sorted({truth.label for picture in truths for truth in picture})
     rows: dict[str, list[tuple[float, int, bool]]] = defaultdict(list)
@@ -84,10 +76,7 @@ def ap50(judged: dict[str, Judged], times: npt.NDArray[np.int64] | None = None) 
     """Return the mean over labels of the area under precision over recall, in points (0 to 100).
 
     Precision at a recall is the best at that or a higher recall.
-
-    Args:
-        judged: The result of `judge`.
-        times: (pictures,) int64, how often each picture counts; None means once.
+    `times`, (pictures,) int64, is how often each picture counts; `None` means once.
     """
     areas = []
     for one in judged.values():
@@ -109,8 +98,7 @@ def bootstrap(
 ) -> npt.NDArray[np.float64]:
     """Return AP50 of each detector on the same samples of pictures, drawn with replacement.
 
-    Returns:
-        (samples, detectors) float64, in points.
+    The values have shape (samples, detectors), in points.
     """
     random = np.random.default_rng(seed)
     values = np.empty((samples, len(judged)))

@@ -11,36 +11,22 @@ quite the same, so that no answer comes from a cache. `dashboard_indexes.py` mea
 
 from __future__ import annotations
 
-import argparse
 import http.client
-import os
 import random
 import statistics
-import subprocess
 import sys
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlencode
 
+import dashboard_data as data
 import msgspec
-from dashboard_data import (
-    DAY_MS,
-    FIRST_DAY_MS,
-    LABELS,
-    MINUTE_MS,
-    SOURCES,
-    Loaded,
-    Minute,
-    load_index,
-    put_segments,
-    widen_ledger,
-)
-from dashboard_frames import first_picture, put_pictures, put_tracks
-from results import ROOT, Cell, Goal, Table, save
+from measuring import serving
+from results import ROOT, Cell, Goal, Table, options, save
 
 from frametally.opening import open_count_index, open_ledger, open_object_store
 from frametally.process.reports import NoProgress
@@ -53,20 +39,13 @@ _MOST_WARM_UP_S = 60
 OF_STORE = ("first frame behind a bar", "picture of a frame", "unique objects behind a bar")
 _ABOUT = (
     "How long answers take over a year of three cameras, each request timed from when it was due; the client "
-    "shares the cores, and no chart is a kept one. One process of `frametally serve` with its own settings. "
-    "A profile of each kind said what to mend: labels and sources were summed up in every request (now once "
-    "per version of the index); a year of packed hours was read and unpacked each time (now they are kept as "
-    "arrays, 25 MB); each statement was put together anew (now once per shape); each bar went through a "
-    "dictionary, a sort and three small objects (now parts of a range are joined at their borders alone); "
-    "Python looked for garbage in all that the process holds while it made ten thousand bars; and the books "
-    "went through all parts of the ledger for the newest frame. The mean of all kinds fell from 55 ms of CPU "
-    "to 10."
+    "shares the cores, and no chart is a kept one. One process of `frametally serve` with its own settings."
 )
 
 Ask = Callable[[random.Random], str]
 
 
-def questions(minutes: list[Minute], days: int) -> dict[str, Ask]:
+def questions(minutes: list[data.Minute], days: int) -> dict[str, Ask]:
     """Return, by measured route, a function that makes a path with a different query each time."""
 
     def ask(route: str, **given: object) -> str:
@@ -74,42 +53,42 @@ def questions(minutes: list[Minute], days: int) -> dict[str, Ask]:
 
     year = days - 1  # leaves a day for shifting the range
 
-    def over(rng: random.Random, length: int) -> dict[str, object]:
+    def over(rng: random.Random, route: str, length: int, **given: object) -> str:
         length = min(length, year)
-        first = FIRST_DAY_MS + rng.randrange((days - length) * 1440) * MINUTE_MS
-        return {"from": first, "to": first + length * DAY_MS, "timezone": rng.choice(ZONES)}
+        first = data.FIRST_DAY_MS + rng.randrange((days - length) * 1440) * data.MINUTE_MS
+        span = {"from": first, "to": first + length * data.DAY_MS, "timezone": rng.choice(ZONES)}
+        return ask(route, **span, **given)
 
     def some(rng: random.Random) -> list[str]:
-        return rng.sample(LABELS[:20], 3)
+        return rng.sample(data.LABELS[:20], 3)
 
-    def bar(rng: random.Random, among: list[Minute]) -> dict[str, object]:
+    def one(rng: random.Random) -> str:
+        return rng.choice(data.LABELS)
+
+    def bar(rng: random.Random, among: list[data.Minute]) -> dict[str, object]:
         minute = rng.choice(among)
         source, label = rng.choice(list(minute.boxes))
         start_ms = minute.start_ms
-        given = {"source": source, "label": label, "from": start_ms, "to": start_ms + MINUTE_MS}
+        given = {"source": source, "label": label, "from": start_ms, "to": start_ms + data.MINUTE_MS}
         return {**given, "timezone": rng.choice(ZONES)}
 
     def picture(rng: random.Random) -> str:
         minute = rng.choice(minutes)
         source, _ = rng.choice(list(minute.boxes))
-        return ask("frames/image", path=first_picture(minute, source))
+        return ask("frames/image", path=data.first_picture(minute, source))
 
     return {
-        "chart: a year, all labels, chosen interval": lambda rng: ask("counts", **over(rng, year)),
-        "chart: a year by days, 3 labels": lambda rng: ask(
-            "counts", **over(rng, year), label=some(rng), interval=86_400
+        "chart: a year, all labels, chosen interval": lambda rng: over(rng, "counts", year),
+        "chart: a year by days, 3 labels": lambda r: over(r, "counts", year, label=some(r), interval=86_400),
+        "chart: a year by hours, 1 label": lambda r: over(r, "counts", year, label=one(r), interval=3600),
+        "chart: a month, all labels": lambda rng: over(rng, "counts", 30),
+        "chart: a week by hours, 3 labels, each source": lambda rng: over(
+            rng, "counts", 7, label=some(rng), interval=3600, by="source"
         ),
-        "chart: a year by hours, 1 label": lambda rng: ask(
-            "counts", **over(rng, year), label=rng.choice(LABELS), interval=3600
-        ),
-        "chart: a month, all labels": lambda rng: ask("counts", **over(rng, 30)),
-        "chart: a week by hours, 3 labels, each source": lambda rng: ask(
-            "counts", **over(rng, 7), label=some(rng), interval=3600, by="source"
-        ),
-        "chart: a day, all labels": lambda rng: ask("counts", **over(rng, 1)),
-        "heat-map: a year, 1 label": lambda rng: ask("heatmap", **over(rng, year), label=rng.choice(LABELS)),
-        "heat-map: a year, all labels": lambda rng: ask("heatmap", **over(rng, year)),
-        "busiest frames: a year": lambda rng: ask("evidence", **over(rng, year), label=some(rng)),
+        "chart: a day, all labels": lambda rng: over(rng, "counts", 1),
+        "heat-map: a year, 1 label": lambda rng: over(rng, "heatmap", year, label=one(rng)),
+        "heat-map: a year, all labels": lambda rng: over(rng, "heatmap", year),
+        "busiest frames: a year": lambda rng: over(rng, "evidence", year, label=some(rng)),
         "first frame behind a bar": lambda rng: ask("frames", **bar(rng, minutes), limit=1),
         "picture of a frame": picture,
         "unique objects behind a bar": lambda rng: ask("objects", **bar(rng, minutes[:MINUTES_WITH_TRACKS])),
@@ -118,8 +97,8 @@ def questions(minutes: list[Minute], days: int) -> dict[str, Ask]:
         "models": lambda _: "/api/v1/models",
         "runs": lambda rng: ask("runs", limit=rng.randrange(5, 11)),
         "status": lambda _: "/api/v1/status",
-        "export: a month by hours, 3 labels": lambda rng: ask(
-            "export", **over(rng, 30), label=some(rng), interval=3600, format=rng.choice(["csv", "parquet"])
+        "export: a month by hours, 3 labels": lambda rng: over(
+            rng, "export", 30, label=some(rng), interval=3600, format=rng.choice(["csv", "parquet"])
         ),
     }
 
@@ -181,32 +160,19 @@ def _get(port: int, path: str) -> tuple[int, bytes]:
         return answer.status, answer.read()
 
 
-@contextmanager
-def serving(folder: Path, env: dict[str, str], *, python: str = sys.executable) -> Iterator[int]:
-    """Serve a dashboard over `folder`, with the version in the environment of `python`; give its port."""
-    command = [python, "-m", "frametally", "serve", "--port", "0", "--data-dir", str(folder)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | env) as server:
-        try:
-            # The first line names the folder of the counts.
-            address = next(word for line in server.stdout or "" for word in line.split() if "http://" in word)
-            yield int(address.rsplit(":", 1)[1])
-        finally:
-            server.terminate()
-
-
-def load(folder: Path, days: int) -> tuple[Loaded, list[Minute], int]:
+def load(folder: Path, days: int) -> tuple[data.Loaded, list[data.Minute], int]:
     """Create the requested data that is missing."""
     step = days * 1440 // (MINUTES_WITH_FRAMES + 1)
     wanted = range(step, step * MINUTES_WITH_FRAMES + 1, step)
     tracked = sorted({minute // 1440 for minute in wanted[:MINUTES_WITH_TRACKS]})
     with closing(open_count_index(f"sqlite:///{folder / 'index.sqlite'}")) as index:
-        loaded = load_index(index, days=days, tracked=tracked)
+        loaded = data.load_index(index, days=days, tracked=tracked)
     note = folder / "minutes.json"
     if note.exists():
-        found = [Minute(start, boxes) for start, boxes in _read_minutes(note)]
+        found = [data.Minute(start, boxes) for start, boxes in _read_minutes(note)]
     else:
         with closing(open_object_store((folder / "store").as_uri())) as store:
-            found = put_segments(store, wanted)
+            found = data.put_segments(store, wanted)
             with closing(open_ledger(f"sqlite:///{folder / 'ledger.sqlite'}")) as ledger:
                 ledger.refresh(store, NoProgress())
         note.write_bytes(
@@ -215,9 +181,9 @@ def load(folder: Path, days: int) -> tuple[Loaded, list[Minute], int]:
             )
         )
     with closing(open_object_store((folder / "store").as_uri())) as store:
-        size, tracks = put_pictures(store, found), put_tracks(store, tracked)
+        size, tracks = data.put_pictures(store, found), data.put_tracks(store, tracked)
     print(f"pictures of {size} bytes, {tracks} tracks a day")
-    return loaded, found, widen_ledger(folder / "ledger.sqlite", days=days)
+    return loaded, found, data.widen_ledger(folder / "ledger.sqlite", days=days)
 
 
 def _read_minutes(note: Path) -> Iterator[tuple[int, dict[tuple[str, str], int]]]:
@@ -225,26 +191,23 @@ def _read_minutes(note: Path) -> Iterator[tuple[int, dict[tuple[str, str], int]]
         yield start_ms, {(source, label): number for source, label, number in boxes}
 
 
-def table(title: str, took: dict[str, list[float]], note: str) -> Table:
-    """Return a table of percentiles in milliseconds."""
+def percentiles(took: dict[str, list[float]]) -> list[list[Cell]]:
+    """Return, by route, the number of requests and percentiles in milliseconds."""
     rows: list[list[Cell]] = []
-    for name, seconds in took.items():
+    for name, seconds in sorted(took.items()):
         cuts = statistics.quantiles(seconds, n=100, method="inclusive")
         rows.append([name, len(seconds), *(round(cuts[k - 1] * 1000, 1) for k in (50, 95, 99))])
-    rows.sort(key=lambda row: str(row[0]))
-    return Table(
-        title=title, columns=["asked", "requests", "p50 (ms)", "p95 (ms)", "p99 (ms)"], rows=rows, note=note
-    )
+    return rows
+
+
+def slowest_chart(rows: list[list[Cell]], column: int) -> float:
+    """Return the greatest number in a column of the rows of charts."""
+    return max(float(row[column] or 0) for row in rows if str(row[0]).startswith(("chart", "heat-map")))
 
 
 def main() -> None:
     """Load, measure, save."""
-    arguments = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    arguments.add_argument("--folder", type=Path, default=ROOT / ".benchmark-dashboard")
-    arguments.add_argument("--load-only", action="store_true")
-    arguments.add_argument("--days", type=int, default=365, help="fewer, to try it out")
-    arguments.add_argument("--seconds", type=float, default=60)
-    chosen = arguments.parse_args()
+    chosen = options(__doc__, folder=ROOT / ".benchmark-dashboard", load_only=False, days=365, seconds=60.0)
     folder: Path = chosen.folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     loaded, minutes, parts = load(folder, chosen.days)
@@ -252,54 +215,30 @@ def main() -> None:
     if chosen.load_only:
         return
     asked = questions(minutes, chosen.days)
-    with serving(folder, {}) as port:
+    with serving(folder) as (_, port):
         warm_up(port, asked)
         measure(port, asked, seconds=10)
         took = measure(port, asked, seconds=chosen.seconds)
     note = (
         f"{loaded.detections:,} detections in {loaded.counts:,} rows of counts and {loaded.coverage:,} of "
-        f"coverage, {len(SOURCES)} sources, {len(LABELS)} labels, {chosen.days} days of minutes; a ledger of "
-        f"{parts:,} parts of segments. {REQUESTS_A_SECOND} requests a second in all, on one machine."
+        f"coverage, {len(data.SOURCES)} sources, {len(data.LABELS)} labels, {chosen.days} days of minutes; a "
+        f"ledger of {parts:,} parts of segments. {REQUESTS_A_SECOND} requests a second in all."
     )
-    tables = [table("SQL index (SQLite)", took, note)]
-    for one in tables:
-        for row in one.rows:
-            print(one.title, *row, sep=" | ")
-    goals = [
-        Goal(
-            what="p95 of the slowest kind of chart (ms)",
-            measured=max(
-                _p95(tables[0], row) for row in range(len(tables[0].rows)) if _is_chart(tables[0], row)
-            ),
-            at_most=100,
-        ),
-        Goal(
-            what="p95 of the first frame behind a bar (ms)",
-            measured=next(
-                _p95(tables[0], row)
-                for row, cells in enumerate(tables[0].rows)
-                if str(cells[0]).startswith("first frame")
-            ),
-            at_most=200,
-        ),
-    ]
+    rows = percentiles(took)
+    print(*rows, sep="\n")
+    first_frame = next(float(row[3] or 0) for row in rows if str(row[0]).startswith("first frame"))
+    columns = ["asked", "requests", "p50 (ms)", "p95 (ms)", "p99 (ms)"]
     save(
         name="dashboard",
         title="The dashboard's API",
         about=_ABOUT,
         packages=["flask", "uvicorn", "sqlalchemy", "msgspec"],
-        tables=tables,
-        goals=goals,
+        tables=[Table("SQL index (SQLite)", columns, rows, note)],
+        goals=[
+            Goal("p95 of the slowest kind of chart (ms)", slowest_chart(rows, 3), at_most=100),
+            Goal("p95 of the first frame behind a bar (ms)", first_frame, at_most=200),
+        ],
     )
-
-
-def _p95(one: Table, row: int) -> float:
-    value = one.rows[row][3]
-    return float(value) if value is not None else 0.0
-
-
-def _is_chart(one: Table, row: int) -> bool:
-    return str(one.rows[row][0]).startswith(("chart", "heat-map"))
 
 
 if __name__ == "__main__":

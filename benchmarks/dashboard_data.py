@@ -1,4 +1,4 @@
-"""Makes the data of a year of three cameras: the count index, and some segments with a whole ledger.
+"""Makes the data of a year of three cameras: the count index, a whole ledger, and frames of some minutes.
 
 The counts are those of objects that come and go: each label has its rate (by Zipf's law: six in ten have the
 first label, as cars on a street), each hour of the day and each source its share, and an object stays for
@@ -10,25 +10,18 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
+from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
+import cv2
 import footage
 import numpy as np
 
-from frametally import keys
+from frametally import keys, records
 from frametally.ports.count_index import CountIndex
 from frametally.ports.object_store import ObjectStore
-from frametally.records import (
-    Coverage,
-    Detection,
-    Evidence,
-    FrameDetections,
-    IntervalCount,
-    MediaManifest,
-    Run,
-    encode,
-)
+from frametally.track_records import Track, TrackSighting
 
 MODEL = "yolov4-tiny-openvino-f32-0123abcd"
 SOURCES = ("junction-east", "harbour", "school")
@@ -36,6 +29,7 @@ LABELS = [f"label-{number:02d}" for number in range(80)]
 FIRST_DAY_MS = keys.day_start_ms("2025-01-01")
 DAY_MS, MINUTE_MS = 86_400_000, 60_000
 FRAMES_A_MINUTE = 300  # 5 frames a second
+_FRAME_MS = MINUTE_MS // FRAMES_A_MINUTE
 
 _OBJECTS_A_MINUTE = 8.0
 _FRAMES_AN_OBJECT = 8
@@ -109,7 +103,7 @@ def picture_key(source: str, at_ms: int) -> str:
     return keys.image_key(source, at_ms, medium_of(source), at_ms // 200 % 10_000_000)
 
 
-def run_of(day_ms: int, *, tracked: bool) -> Run:
+def run_of(day_ms: int, *, tracked: bool) -> records.Run:
     """Return the run of a day; one with tracks replaces one without."""
     frames = len(SOURCES) * 1440 * FRAMES_A_MINUTE
     track_parts = ["part-00000"] if tracked else []
@@ -118,14 +112,14 @@ def run_of(day_ms: int, *, tracked: bool) -> Run:
     )
 
 
-def counts_of(boxes: np.ndarray, day_ms: int) -> Iterator[IntervalCount]:
+def counts_of(boxes: np.ndarray, day_ms: int) -> Iterator[records.IntervalCount]:
     """Yield the counts of a day's boxes."""
     for s, source in enumerate(SOURCES):
         for minute, label in zip(*(axis.tolist() for axis in np.nonzero(boxes[s])), strict=True):
             start_ms, detections = day_ms + minute * MINUTE_MS, int(boxes[s, minute, label])
             peak = 1 + detections // 20
             at_ms = start_ms + 200 * (label % FRAMES_A_MINUTE)
-            yield IntervalCount(
+            yield records.IntervalCount(
                 model=MODEL,
                 source=source,
                 label=LABELS[label],
@@ -135,15 +129,17 @@ def counts_of(boxes: np.ndarray, day_ms: int) -> Iterator[IntervalCount]:
                 detections=detections,
                 peak=peak,
                 objects=int(objects_of(boxes[s, minute, label])),
-                evidence=[Evidence(image_path=picture_key(source, at_ms), captured_at_ms=at_ms, count=peak)],
+                evidence=[
+                    records.Evidence(image_path=picture_key(source, at_ms), captured_at_ms=at_ms, count=peak)
+                ],
             )
 
 
-def coverage_of(boxes: np.ndarray, day_ms: int) -> Iterator[Coverage]:
+def coverage_of(boxes: np.ndarray, day_ms: int) -> Iterator[records.Coverage]:
     """Yield the coverage of that day, all of which was filmed."""
     for s, source in enumerate(SOURCES):
         for minute in range(1440):
-            yield Coverage(
+            yield records.Coverage(
                 model=MODEL,
                 source=source,
                 interval_start_ms=day_ms + minute * MINUTE_MS,
@@ -167,19 +163,20 @@ def put_segments(store: ObjectStore, minutes: Sequence[int]) -> list[Minute]:
     found = []
     offset = 0
     for source in SOURCES:
-        store.put(keys.media_key(medium_of(source)), encode(_manifest(source)))
+        span = FIRST_DAY_MS, FIRST_DAY_MS + 365 * DAY_MS - 200
+        manifest = footage.manifest(medium_of(source), source, span, 1, sampling="5")
+        store.put(keys.media_key(medium_of(source)), records.encode(manifest))
     for minute in minutes:
         day, of_day = divmod(minute, 1440)
         boxes = day_of_boxes(day)[:, of_day]
         start_ms = FIRST_DAY_MS + minute * MINUTE_MS
-        lines: list[list[FrameDetections]] = [[] for _ in range(_PARTITIONS)]
+        lines: list[list[records.FrameDetections]] = [[] for _ in range(_PARTITIONS)]
         for s, source in enumerate(SOURCES):
             for part in (-1, 0, 1):
                 for frame in _frames(source, start_ms + part * MINUTE_MS, boxes[s]):
                     lines[(frame.captured_at_ms // 5000 + s) % _PARTITIONS].append(frame)
         for partition, frames in enumerate(lines):
-            key, body = footage.segment(MODEL, partition, offset, frames)
-            store.put(key, body, durable=False)
+            footage.put_segment(store, MODEL, partition, offset, frames)
         offset += len(lines[0])
         shown = {
             (source, LABELS[label]): int(boxes[s, label])
@@ -190,14 +187,14 @@ def put_segments(store: ObjectStore, minutes: Sequence[int]) -> list[Minute]:
     return found
 
 
-def _frames(source: str, start_ms: int, boxes: np.ndarray) -> Iterator[FrameDetections]:
+def _frames(source: str, start_ms: int, boxes: np.ndarray) -> Iterator[records.FrameDetections]:
     """Yield a minute of frames in which each label has as many boxes as in `boxes`."""
     medium = medium_of(source)
-    of_frame: list[list[Detection]] = [[] for _ in range(FRAMES_A_MINUTE)]
+    of_frame: list[list[records.Detection]] = [[] for _ in range(FRAMES_A_MINUTE)]
     for label in np.nonzero(boxes)[0].tolist():
         for number in range(int(boxes[label])):
             box = (float(10 + number % 500), float(20 + label), 64.0, 40.0)
-            one = Detection(label=LABELS[label], confidence=0.8, box=box)
+            one = records.Detection(label=LABELS[label], confidence=0.8, box=box)
             of_frame[frame_of(label, number)].append(one)
     for turn, detections in enumerate(of_frame):
         at_ms = start_ms + 200 * turn
@@ -206,24 +203,6 @@ def _frames(source: str, start_ms: int, boxes: np.ndarray) -> Iterator[FrameDete
         yield footage.frame(
             MODEL, source, at_ms, number, detections, medium=medium, size=(854, 480), image_path=path
         )
-
-
-def _manifest(source: str) -> MediaManifest:
-    return MediaManifest(
-        sha256=medium_of(source),
-        name=f"{source}.mp4",
-        source=source,
-        source_name=source.title(),
-        kind="video",
-        time_source="start_time",
-        sampling="5",
-        first_captured_at_ms=FIRST_DAY_MS,
-        last_captured_at_ms=FIRST_DAY_MS + 365 * DAY_MS - 200,
-        frames_expected=1,
-        frames_put=1,
-        frames_announced=1,
-        state="complete",
-    )
 
 
 def widen_ledger(path: Path, *, days: int) -> int:
@@ -239,28 +218,99 @@ def widen_ledger(path: Path, *, days: int) -> int:
         if there < days * 1000:
 
             def rows() -> Iterator[tuple[int, ...]]:
-                for source in SOURCES:
-                    for n in range(days * 480 * _PARTITIONS):
-                        first_ms = FIRST_DAY_MS + n // _PARTITIONS * 3 * MINUTE_MS + n % _PARTITIONS
-                        row = {
-                            "model": numbers[MODEL],
-                            "source": numbers[source],
-                            "hour": first_ms // (60 * MINUTE_MS),
-                            "segment": -n,  # a segment that does not exist and is never read
-                            "is_own": 1,
-                            "first_ms": first_ms + 1,
-                            "last_ms": first_ms + 2,
-                            "first_byte": 0,
-                            "next_byte": 1,
-                            "crc32": None,
-                            "digest_0": 0,
-                            "digest_1": 0,
-                        }
-                        yield tuple(row[column] for column in columns)
+                for source, n in product(SOURCES, range(days * 480 * _PARTITIONS)):
+                    first_ms = FIRST_DAY_MS + n // _PARTITIONS * 3 * MINUTE_MS + n % _PARTITIONS
+                    row = {
+                        **{"model": numbers[MODEL], "source": numbers[source], "is_own": 1},
+                        **{"hour": first_ms // (60 * MINUTE_MS), "first_ms": first_ms + 1},
+                        # A segment that does not exist and is never read.
+                        **{"segment": -n, "last_ms": first_ms + 2, "next_byte": 1},
+                    }
+                    yield tuple(row.get(column, 0) for column in columns)
 
             marks = ", ".join("?" * len(columns))
             # Contains only placeholders.
             ledger.executemany(f"INSERT OR IGNORE INTO frametally_ledger_hours VALUES ({marks})", rows())  # noqa: S608
+            ledger.execute("DELETE FROM frametally_ledger_hour_sums")
+            ledger.execute(
+                "INSERT INTO frametally_ledger_hour_sums SELECT model, source, hour, count(*), sum(is_own), "
+                "count(crc32), sum(digest_0), sum(digest_1) FROM frametally_ledger_hours GROUP BY 1, 2, 3"
+            )
         found: int = ledger.execute("SELECT count(*) FROM frametally_ledger_hours").fetchone()[0]
     ledger.close()
     return found
+
+
+def first_picture(minute: Minute, source: str) -> str:
+    """Return the key of a source's first frame in a minute that has any box."""
+    first = min(
+        frame_of(LABELS.index(label), number)
+        for (of, label), boxes in minute.boxes.items()
+        if of == source
+        for number in range(boxes)
+    )
+    return picture_key(source, minute.start_ms + _FRAME_MS * first)
+
+
+def put_pictures(store: ObjectStore, minutes: Sequence[Minute]) -> int:
+    """Store each source's first picture of each minute, if missing; return its size in bytes."""
+    rng = np.random.default_rng(5)
+    # Like a street: large areas of one colour, edges between them, and a little noise.
+    coarse = rng.integers(40, 220, (60, 107, 3), dtype=np.uint8)
+    street = cv2.resize(coarse, (854, 480), interpolation=cv2.INTER_CUBIC).astype(np.int16)
+    noisy = np.clip(street + rng.integers(-4, 5, street.shape), 0, 255).astype(np.uint8)
+    jpeg = cv2.imencode(".jpg", noisy, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()
+    for minute in minutes:
+        for source in sorted({source for source, _ in minute.boxes}):
+            store.put(first_picture(minute, source), jpeg, if_absent=True, durable=False)
+    return len(jpeg)
+
+
+def put_tracks(store: ObjectStore, days: Sequence[int]) -> int:
+    """Store the tracks of whole days, if missing; return the mean number per day."""
+    tracks = 0
+    for number in days:
+        day_ms = FIRST_DAY_MS + number * 1440 * MINUTE_MS
+        boxes = day_of_boxes(number)
+        tracks += int(objects_of(boxes[boxes > 0]).sum())
+        key = f"{keys.tracks_folder(run_of(day_ms, tracked=True).prefix)}/part-00000"
+        if store.head(key) is None:
+            body = b"".join(records.encode(track) + b"\n" for track in _tracks(boxes, day_ms))
+            store.put(key, body, durable=False)
+    return tracks // len(days)
+
+
+def _tracks(boxes: np.ndarray, day_ms: int) -> Iterator[Track]:
+    """Yield as many tracks of each source, minute and label as the index has, all of them counted."""
+    for s, source in enumerate(SOURCES):
+        number = 0
+        for label, minute in zip(*(axis.tolist() for axis in np.nonzero(boxes[s].T)), strict=True):
+            for n in range(int(objects_of(boxes[s, minute, label]))):
+                start_ms = day_ms + minute * MINUTE_MS + _FRAME_MS * frame_of(label, n)
+                number += 1
+                yield _track(source, LABELS[label], start_ms, number)
+
+
+def _track(source: str, label: str, start_ms: int, number: int) -> Track:
+    def seen(at_ms: int, confidence: float) -> TrackSighting:
+        return TrackSighting(
+            image_path=picture_key(source, at_ms),
+            captured_at_ms=at_ms,
+            confidence=confidence,
+            box=(float(10 + number % 500), 120.0, 64.0, 40.0),
+        )
+
+    hour_ms = start_ms - start_ms % 3_600_000
+    return Track(
+        id=f"{hour_ms}-{number}",
+        model=MODEL,
+        source=source,
+        label=label,
+        hour_start_ms=hour_ms,
+        is_counted=True,
+        first_seen_ms=start_ms,
+        last_seen_ms=start_ms + 7 * _FRAME_MS,
+        boxes=8,
+        first=seen(start_ms, 0.6),
+        best=seen(start_ms + 4 * _FRAME_MS, 0.9),
+    )

@@ -17,7 +17,6 @@ requests while idle are those that begin in 20 s after 6 s; the stream of events
 
 from __future__ import annotations
 
-import argparse
 import os
 import random
 import shutil
@@ -31,10 +30,11 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dashboard import load, serving
+from dashboard import load
 from dashboard_data import MINUTE_MS, Minute
+from measuring import serving
 from playwright.sync_api import sync_playwright
-from results import ROOT, Cell, Goal, Table, save
+from results import ROOT, Goal, Table, options, save
 
 from frametally.errors import Retryable
 from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
@@ -79,21 +79,38 @@ BAR_PLACE = """
   }
 """
 DAY = "?from=2025-06-10T00:00:00Z&to=2025-06-11T00:00:00Z"
+CLICKS = {
+    "choose a metric": "button.measure:nth-child(3)",
+    "choose another metric": "button.measure:nth-child(1)",
+    "lines": "#view-lines",
+    "table": "#view-table",
+    "bars": "#view-bars",
+    "only one label": "#legend button",
+    "all labels again": "#legend button",
+}
 VIEWS = {"all of the year": "", "a month": "?from=2025-06-01&to=2025-07-01", "a day": DAY}
+
+
+@contextmanager
+def new_page(browser: Browser, address: str, *scripts: str, **options: Any) -> Iterator[Page]:
+    """Open an address in a separate window with nothing cached; give the page once it is ready."""
+    context = browser.new_context(**({"viewport": {"width": 1280, "height": 900}} | options))
+    page = context.new_page()
+    for script in scripts:
+        page.add_init_script(script)
+    page.goto(address)
+    page.locator(READY).wait_for()
+    yield page
+    context.close()
 
 
 def paints(browser: Browser, url: str, query: str, loads: int) -> list[float]:
     """Return the largest contentful paint of each load, in milliseconds."""
     found = []
     for _ in range(loads):
-        context = browser.new_context(viewport={"width": 1280, "height": 900})
-        page = context.new_page()
-        page.add_init_script(WATCH)
-        page.goto(f"{url}/{query}")
-        page.locator(READY).wait_for()
-        page.wait_for_timeout(300)
-        found.append(float(page.evaluate("Math.max(...window.paints)")))
-        context.close()
+        with new_page(browser, f"{url}/{query}", WATCH) as page:
+            page.wait_for_timeout(300)
+            found.append(float(page.evaluate("Math.max(...window.paints)")))
     return found
 
 
@@ -104,17 +121,13 @@ WATCH_SHIFT = """
   }).observe({type: "layout-shift", buffered: true});
 """
 PHONE: dict[str, Any] = {
-    "viewport": {"width": 390, "height": 844},
-    "device_scale_factor": 2,
-    "is_mobile": True,
-    "has_touch": True,
+    **{"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2},
+    **{"is_mobile": True, "has_touch": True},
 }
 SLOWER = 4
 NETWORK = {
-    "offline": False,
-    "latency": 150,
-    "downloadThroughput": 1_600_000 / 8,
-    "uploadThroughput": 750_000 / 8,
+    **{"offline": False, "latency": 150},
+    **{"downloadThroughput": 1_600_000 / 8, "uploadThroughput": 750_000 / 8},
 }
 SETTLED_MS, IDLE_MS = 6000, 20_000
 FIRST_PAINT = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
@@ -150,43 +163,33 @@ def on_slow_phone(browser: Browser, url: str) -> dict[str, float]:
 def interactions(browser: Browser, url: str, rounds: int, minute_ms: int) -> dict[str, list[float]]:
     """Return each interaction's longest event in milliseconds; frames of `minute_ms` are stored."""
     took: dict[str, list[float]] = defaultdict(list)
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    page = context.new_page()
-    page.add_init_script(WATCH)
-    page.goto(f"{url}/")
-    page.locator(READY).wait_for()
+    with new_page(browser, f"{url}/", WATCH) as page:
 
-    def timed(name: str, *keys: str, click: str = "") -> None:
-        page.evaluate("window.events.length = 0")
-        if click:
-            page.locator(click).first.click()
-        for key in keys:
-            page.keyboard.press(key)
-        page.wait_for_timeout(250)
-        took[name].append(max([16.0, *page.evaluate("window.events")]))
-        page.locator(READY).wait_for()
+        def timed(name: str, *keys: str, click: str = "") -> None:
+            page.evaluate("window.events.length = 0")
+            if click:
+                page.locator(click).first.click()
+            for key in keys:
+                page.keyboard.press(key)
+            page.wait_for_timeout(250)
+            took[name].append(max([16.0, *page.evaluate("window.events")]))
+            page.locator(READY).wait_for()
 
-    for _ in range(rounds):
-        timed("choose a metric", click="button.measure:nth-child(3)")
-        timed("choose another metric", click="button.measure:nth-child(1)")
-        timed("lines", click="#view-lines")
-        timed("table", click="#view-table")
-        timed("bars", click="#view-bars")
-        timed("only one label", click="#legend button")
-        timed("all labels again", click="#legend button")
-        page.locator("#chart").focus()
-        timed("from bar to bar", "ArrowRight", "ArrowRight")
-        _drag(page)
-        timed("zoom out", click="#unzoom")
-    for _ in range(rounds):
-        page.goto(f"{url}/?from={minute_ms}&to={minute_ms + 60_000}&metric=detections")
-        page.locator(READY).wait_for()
-        page.locator("#chart").focus()
-        page.keyboard.press("ArrowRight")
-        timed("open a bar", "Enter")
-        timed("next frame", "ArrowRight")
-        timed("close the bar", "Escape")
-    context.close()
+        for _ in range(rounds):
+            for name, click in CLICKS.items():
+                timed(name, click=click)
+            page.locator("#chart").focus()
+            timed("from bar to bar", "ArrowRight", "ArrowRight")
+            _drag(page)
+            timed("zoom out", click="#unzoom")
+        for _ in range(rounds):
+            page.goto(f"{url}/?from={minute_ms}&to={minute_ms + 60_000}&metric=detections")
+            page.locator(READY).wait_for()
+            page.locator("#chart").focus()
+            page.keyboard.press("ArrowRight")
+            timed("open a bar", "Enter")
+            timed("next frame", "ArrowRight")
+            timed("close the bar", "Escape")
     return took
 
 
@@ -194,16 +197,12 @@ def pictures(browser: Browser, url: str, minutes: Sequence[Minute]) -> list[floa
     """Return the milliseconds from the click on each minute's bar to its first frame's picture."""
     found = []
     for minute in minutes:
-        context = browser.new_context(viewport={"width": 1280, "height": 900})
-        page = context.new_page()
-        page.add_init_script(WATCH_PICTURE)
         around = f"from={minute.start_ms - 30 * MINUTE_MS}&to={minute.start_ms + 30 * MINUTE_MS}"
-        page.goto(f"{url}/?{around}&interval=60&metric=detections")
-        page.locator(READY).wait_for()
-        place = page.evaluate(BAR_PLACE, minute.start_ms + MINUTE_MS / 2)
-        page.locator("#chart").click(position=place)
-        found.append(_when(page, "window.pictureAt") - page.evaluate("window.clickedAt"))
-        context.close()
+        address = f"{url}/?{around}&interval=60&metric=detections"
+        with new_page(browser, address, WATCH_PICTURE) as page:
+            place = page.evaluate(BAR_PLACE, minute.start_ms + MINUTE_MS / 2)
+            page.locator("#chart").click(position=place)
+            found.append(_when(page, "window.pictureAt") - page.evaluate("window.clickedAt"))
     return found
 
 
@@ -247,11 +246,7 @@ def outages(browser: Browser, folder: Path, rounds: int) -> dict[str, list[float
     """Return the milliseconds from the index's failure to the notice on the page."""
     rng = random.Random(11)  # noqa: S311 - no secret
     took: dict[str, list[float]] = defaultdict(list)
-    with _in_this_process(folder) as (url, index):
-        page = browser.new_page()
-        page.add_init_script(WATCH_NOTICE)
-        page.goto(f"{url}/{DAY}")
-        page.locator(READY).wait_for()
+    with _in_this_process(folder) as (url, index), new_page(browser, f"{url}/{DAY}", WATCH_NOTICE) as page:
         for name, fault in {"the index refuses": refuse, "the index does not answer": hang}.items():
             for _ in range(rounds):
                 page.wait_for_timeout(1000 + 1000 * rng.random())
@@ -260,7 +255,6 @@ def outages(browser: Browser, folder: Path, rounds: int) -> dict[str, list[float
                 took[name].append(_when(page, "window.noticeAt") - began_ms)
                 index.fault = None
                 page.locator("#notice").wait_for(state="hidden")
-        page.close()
     return took
 
 
@@ -302,10 +296,6 @@ def _drag(page: Page) -> None:
     page.locator(READY).wait_for()
 
 
-def _row(name: str, values: list[float]) -> list[Cell]:
-    return [name, len(values), round(statistics.median(values)), round(max(values))]
-
-
 def print_slow_phone(url: str, loads: int, chromium: str) -> None:
     """Measure the page at `url` on a slow phone, and print median and worst of `loads`."""
     with sync_playwright() as runner:
@@ -320,12 +310,7 @@ def print_slow_phone(url: str, loads: int, chromium: str) -> None:
 
 def main() -> None:
     """Measure, save."""
-    arguments = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    arguments.add_argument("--folder", type=Path, default=ROOT / ".benchmark-dashboard")
-    arguments.add_argument("--days", type=int, default=365)
-    arguments.add_argument("--loads", type=int, default=15)
-    arguments.add_argument("--phone", metavar="URL", help="print the figures of this page on a slow phone")
-    chosen = arguments.parse_args()
+    chosen = options(__doc__, folder=ROOT / ".benchmark-dashboard", days=365, loads=15, phone=str)
     chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
     if chromium is None:
         sys.exit("needs a Chromium: none on PATH, and CHROMIUM names none")
@@ -334,7 +319,8 @@ def main() -> None:
         return
     folder: Path = chosen.folder.resolve()
     loaded, minutes, _ = load(folder, chosen.days)
-    with serving(folder, {"FRAMETALLY_WEB_QUERY_TIMEOUT_S": "30"}) as port, sync_playwright() as runner:
+    env = {"FRAMETALLY_WEB_QUERY_TIMEOUT_S": "30"}
+    with serving(folder, env=env) as (_, port), sync_playwright() as runner:
         browser = runner.chromium.launch(
             executable_path=chromium, args=["--headless", "--no-sandbox", "--disable-gpu"]
         )
@@ -346,32 +332,40 @@ def main() -> None:
         clicked = pictures(browser, url, minutes[-chosen.loads :])
         away = outages(browser, folder, max(chosen.loads // 3, 2))
         browser.close()
+    of_proof = {
+        "click on a bar of an hour's 60, picture of its first frame": clicked,
+        **{f"{name}, the page says so": values for name, values in away.items()},
+    }
     tables = [
         Table(
-            title="Largest contentful paint",
-            columns=["view", "loads", "median (ms)", "worst (ms)"],
-            rows=[_row(name, values) for name, values in painted.items()],
-            note=f"Chromium {version}, 1280x900, nothing cached; {loaded.detections:,} detections indexed.",
-        ),
-        Table(
-            title="Interactions",
-            columns=["interaction", "times", "median (ms)", "worst (ms)"],
-            rows=[_row(name, values) for name, values in took.items()],
-            note="From the key or the click to the next picture on the screen; the browser counts in 8 ms.",
-        ),
-        Table(
-            title="From a bar to its first frame, and from an outage to the notice",
-            columns=["from, to", "times", "median (ms)", "worst (ms)"],
-            rows=[
-                _row("click on a bar of an hour's 60, picture of its first frame", clicked),
-                *(_row(f"{name}, the page says so", values) for name, values in away.items()),
+            title,
+            [*columns, "median (ms)", "worst (ms)"],
+            [
+                [name, len(values), round(statistics.median(values)), round(max(values))]
+                for name, values in rows.items()
             ],
-            note="A picture of 854x480 that is in no cache; an outage at any moment between two looks.",
-        ),
+            note,
+        )
+        for title, columns, rows, note in (
+            (
+                *("Largest contentful paint", ["view", "loads"], painted),
+                f"Chromium {version}, 1280x900, nothing cached; {loaded.detections:,} detections indexed.",
+            ),
+            (
+                *("Interactions", ["interaction", "times"], took),
+                "From the key or the click to the next picture on the screen; the browser counts in 8 ms.",
+            ),
+            (
+                "From a bar to its first frame, and from an outage to the notice",
+                *(["from, to", "times"], of_proof),
+                "A picture of 854x480 that is in no cache; an outage at any moment between two looks.",
+            ),
+        )
     ]
     for table in tables:
-        for row in table.rows:
-            print(table.title, *row, sep=" | ")
+        print(table.title, *table.rows, sep="\n")
+    slowest = [statistics.median(values) for values in painted.values()]
+    every = [one for values in took.values() for one in values]
     save(
         name="dashboard_page",
         title="The dashboard's page",
@@ -380,22 +374,10 @@ def main() -> None:
         packages=["flask", "uvicorn", "playwright"],
         tables=tables,
         goals=[
-            Goal(
-                what="largest paint, median of the slowest view (ms)",
-                measured=max(statistics.median(values) for values in painted.values()),
-                at_most=1500,
-            ),
-            Goal(
-                what="interactions, of 98 % at most (ms)",
-                measured=statistics.quantiles([one for values in took.values() for one in values], n=50)[-1],
-                at_most=100,
-            ),
-            Goal(what="click on a bar to its first frame, worst (ms)", measured=max(clicked), at_most=1000),
-            Goal(
-                what="outage of the index to the notice, worst (ms)",
-                measured=max(max(values) for values in away.values()),
-                at_most=3000,
-            ),
+            Goal("largest paint, median of the slowest view (ms)", max(slowest), at_most=1500),
+            Goal("interactions, of 98 % at most (ms)", statistics.quantiles(every, n=50)[-1], at_most=100),
+            Goal("click on a bar to its first frame, worst (ms)", max(clicked), at_most=1000),
+            Goal("outage of the index to the notice, worst (ms)", max(map(max, away.values())), at_most=3000),
         ],
     )
 

@@ -8,72 +8,65 @@ before: `frametally download-models --int8`.
 
 from __future__ import annotations
 
-import argparse
+import multiprocessing
 import statistics
 import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from multiprocessing.connection import Connection
+from multiprocessing.synchronize import Event
 from pathlib import Path
+from typing import NamedTuple
 
 import av
-import numpy as np
-from baseline import OpenCvDetector, consume_one_by_one, detector_share
-from end_to_end_run import Ran, run_both
+from baseline import OpenCvDetector, consume_one_by_one
 from end_to_end_stages import Cost, stage_costs
-from results import Cell, Goal, Table, save
+from measuring import median_ratio, memory_mb
+from results import Cell, Goal, Table, options, save
 
 from frametally.files.demo_clip import ensure_demo_clip
-from frametally.files.opencv import Pixels, cv2
-from frametally.settings.loading import load_settings
+from frametally.settings.loading import Settings, load_settings
 from frametally_consumer import load as backends
 
-_MOST_MB = 600
+_FIRST_LOOK_FRAMES, _MOST_MB = 500, 600
+
+
+class Ran(NamedTuple):
+    """One run from video file to segments, and the consumer's memory after 500 frames, at the end, at most.
+
+    `wall_s` is from the signal `go`, when both processes are loaded, to the end of the last segment.
+    """
+
+    wall_s: float
+    frames: int
+    first_mb: float
+    last_mb: float
+    peak_mb: float
 
 
 def main() -> None:
     """Measure all, and write the result."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--precision", choices=["f32", "bf16", "int8"], default="int8")
-    parser.add_argument("--frames", type=int, default=1500)
-    parser.add_argument("--rounds", type=int, default=1)
-    parser.add_argument("--baseline-frames", type=int, default=100)
-    options = parser.parse_args()
+    asked = options(__doc__, precision="int8", frames=1500, rounds=1, baseline_frames=100)
     cores = backends.cores()
     models = load_settings().models_dir.expanduser()
     clip = ensure_demo_clip(models)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        long_clip, frames = repeated(clip, folder / "long.mp4", options.frames)
+        long_clip, frames = repeated(clip, folder / "long.mp4", asked.frames)
         runs, costs = [], []
-        for number in range(options.rounds):
-            settings = load_settings(
-                data_dir=folder / f"run-{number}",
-                detector="openvino",
-                precision=options.precision,
-                sample_fps="all",
-            )
+        for number in range(asked.rounds):
+            place, of_all = folder / f"run-{number}", {"detector": "openvino", "sample_fps": "all"}
+            settings = load_settings(data_dir=place, precision=asked.precision, **of_all)
             runs.append(run_both(long_clip, settings))
             print(runs[-1])
             # The bound is measured next to each run, as the machine's speed varies.
-            costs.append(
-                stage_costs(
-                    clip,
-                    settings,
-                    folder / f"costs-{number}",
-                    cores=cores,
-                    rounds=1,
-                )
-            )
-        detector = OpenCvDetector(
-            models / "yolov4-tiny.cfg", models / "yolov4-tiny.weights", models / "coco.names"
-        )
-        bare_fps, share = detector_share(detector, some_frames(clip, 20), rounds=3)
-        slow_fps = consume_one_by_one(
-            long_clip, folder / "baseline", detector, frames=options.baseline_frames
-        )
+            costs.append(stage_costs(clip, settings, folder / f"costs-{number}", cores=cores))
+        detector = OpenCvDetector(models)
+        slow_fps = consume_one_by_one(long_clip, folder / "baseline", detector, frames=asked.baseline_frames)
     if any(run.frames != frames for run in runs):
         raise SystemExit(f"{frames} frames, and not all are in segments")
-    _save(options.precision, frames, cores, runs, costs, (bare_fps, share, slow_fps))
+    _save(asked.precision, frames, cores, runs, costs, slow_fps)
 
 
 def repeated(clip: Path, path: Path, least_frames: int) -> tuple[Path, int]:
@@ -99,147 +92,138 @@ def repeated(clip: Path, path: Path, least_frames: int) -> tuple[Path, int]:
     return path, frames
 
 
-def some_frames(clip: Path, count: int) -> list[Pixels]:
-    """Return the first frames of a video."""
-    capture = cv2.VideoCapture(str(clip))
-    return [np.asarray(capture.read()[1], np.uint8) for _ in range(count)]
+def run_both(clip: Path, settings: Settings) -> Ran:
+    """Send every frame of `clip` through the data folder of `settings` and the detector."""
+    context = multiprocessing.get_context("spawn")
+    go, produced = context.Event(), context.Event()
+    lines, processes = [], []
+    for target in (_consume, _produce):
+        ours, theirs = context.Pipe(duplex=False)
+        process = context.Process(target=target, args=(clip, settings, go, produced, theirs))
+        process.start()
+        theirs.close()
+        lines.append(ours)
+        processes.append(process)
+    try:
+        for line in lines:
+            line.recv()  # loaded
+        start_s = time.perf_counter()
+        go.set()
+        frames, *looks = lines[0].recv()
+        return Ran(time.perf_counter() - start_s, frames, *looks)
+    finally:
+        for process in processes:
+            process.join(10)
+            process.kill()
 
 
-def middle(costs: list[list[Cost]]) -> list[Cost]:
-    """Return each stage's cost: the medians of the rounds."""
-    stages = []
-    for rounds in zip(*costs, strict=True):
-        bare = [one.library_ms for one in rounds if one.library_ms is not None]
-        ratios = [one.ratio for one in rounds if one.ratio is not None]
-        stages.append(
-            Cost(
-                rounds[0].stage,
-                rounds[0].library,
-                statistics.median(one.own_ms for one in rounds),
-                statistics.median(bare) if bare else None,
-                statistics.median(ratios) if ratios else None,
+class _Looking:
+    """Observes the process's memory while it works."""
+
+    def __init__(self) -> None:
+        self.first_mb = 0.0
+
+    def update(self, done: int, total: int | None, note: str = "") -> None:
+        if not self.first_mb and done >= _FIRST_LOOK_FRAMES:
+            self.first_mb = memory_mb(what="VmRSS")
+
+    def say(self, line: str) -> None:
+        print(line)
+
+
+def _produce(clip: Path, settings: Settings, go: Event, produced: Event, line: Connection) -> None:
+    from frametally.opening import open_frame_log, open_object_store
+    from frametally_producer.produce import produce
+    from frametally_producer.writing.production import ProduceCall
+
+    call = ProduceCall(paths=[clip], settings=settings, source="Traffic", start_time="2026-01-01T08:00:00Z")
+    with (
+        closing(open_object_store(settings.store_url)) as store,
+        closing(open_frame_log(settings.log_url)) as log,
+    ):
+        line.send("loaded")
+        go.wait()
+        produce(call, store=store, log=log, progress=_Looking())
+        produced.set()
+
+
+def _consume(clip: Path, settings: Settings, go: Event, produced: Event, line: Connection) -> None:
+    """Consume until everything produced is in segments, from the signal `go`; report through `line`."""
+    from frametally.opening import open_frame_log, open_object_store
+    from frametally_consumer.worker.loop import consume
+    from frametally_models.prepare import prepare_detector
+
+    looking = _Looking()
+    detector = prepare_detector(settings)
+    with (
+        closing(open_object_store(settings.store_url)) as store,
+        closing(open_frame_log(settings.log_url)) as log,
+    ):
+        log.create_topic(settings.topic, settings.log_partitions)
+        line.send("loaded")
+        go.wait()
+        while not any(log.end_offsets(settings.topic).values()):
+            time.sleep(0.01)
+        frames, is_last = 0, False
+        while not is_last:
+            is_last = produced.is_set()
+            report = consume(
+                settings=settings,
+                store=store,
+                log=log,
+                detector=detector,
+                progress=looking,
+                until_caught_up=True,
             )
-        )
-    return stages
-
-
-def stages_table(stages: list[Cost], *, of: str = "") -> Table:
-    """Return a table of the stages `of` some frames, with the cost of each and of all."""
-    rows: list[list[Cell]] = [
-        [
-            one.stage,
-            one.library,
-            round(one.own_ms, 3),
-            None if one.library_ms is None else round(one.library_ms, 3),
-            None if one.ratio is None else round(one.ratio, 2),
-        ]
-        for one in stages
-    ]
-    return Table(
-        title=f"What the stages cost, {of}" if of else "What the stages cost",
-        note="CPU milliseconds of a frame with all cores busy, beside the bare library call.",
-        columns=["stage", "library call", "ms", "library, ms", "ratio"],
-        rows=[*rows, ["all", "", round(sum(one.own_ms for one in stages), 3), None, None]],
-    )
+            frames += report.frames
+        line.send((frames, looking.first_mb, memory_mb(what="VmRSS"), memory_mb()))
 
 
 def _save(
-    precision: str,
-    frames: int,
-    cores: int,
-    runs: list[Ran],
-    costs: list[list[Cost]],
-    baseline: tuple[float, float, float],
+    precision: str, frames: int, cores: int, runs: list[Ran], costs: list[list[Cost]], slow_fps: float
 ) -> None:
     speeds = [run.frames / run.wall_s for run in runs]
     bounds = [1000 * cores / sum(one.own_ms for one in each) for each in costs]
-    shares = [speed / bound for speed, bound in zip(speeds, bounds, strict=True)]
-    # Time that other processes used was not available.
-    ours = [1 - run.others_s / (cores * run.wall_s) for run in runs]
-    own_shares = [share / part for share, part in zip(shares, ours, strict=True)]
-    stages = middle(costs)
-    sum_ms = sum(one.own_ms for one in stages)
-    bare_fps, detector_part, slow_fps = baseline
-    spent_ms = [1000 * (run.producer_cpu_s + run.consumer_cpu_s) / run.frames for run in runs]
-    by_thread = {
-        name: statistics.median(1000 * run.by_thread_s.get(name, 0.0) / run.frames for run in runs)
-        for name in runs[0].by_thread_s
-    }
+    share = round(statistics.median(speed / bound for speed, bound in zip(speeds, bounds, strict=True)), 3)
+    stages = [_row_of(rounds) for rounds in zip(*costs, strict=True)]
+    first_mb, last_mb = (statistics.median(sizes) for sizes in zip(*(run[2:4] for run in runs), strict=True))
+    peak_mb = round(max(run.peak_mb for run in runs), 1)
     tables = [
         Table(
-            title="Frames a second",
-            note="The bound is cores divided by the sum of the stages' CPU seconds a frame; each run is "
-            "compared with the costs that were taken right after it. The one-image-at-a-time consumer and "
-            "the bare network are OpenCV's, from `benchmarks/baseline.py`.",
-            columns=["what", "frames/s, or part"],
-            rows=[
+            "Frames a second",
+            ["what", "frames/s, or part"],
+            [
                 [f"video file to segments, OpenVINO {precision}", round(statistics.median(speeds), 1)],
                 ["the bound", round(statistics.median(bounds), 1)],
-                ["of the bound", round(statistics.median(shares), 3)],
-                [
-                    "of the bound, of the cores' time that others left",
-                    round(statistics.median(own_shares), 3),
-                ],
+                ["of the bound", share],
                 ["one image at a time, OpenCV f32", round(slow_fps, 1)],
-                ["the bare network, OpenCV f32", round(bare_fps, 1)],
             ],
-        ),
-        stages_table(stages),
-        Table(
-            title="Where the rest goes",
-            note="Of the cores' time in a run: what the stages account for, what else was spent (the loop, "
-            "the threads, two processes in each other's caches), what other processes took (by the kernel's "
-            "count, the hypervisor's share included), and what was left idle. Then the consumer's CPU by "
-            "what its threads do: reading and decoding is `loading`, resizing `feeding`, the network and its "
-            "post-processing `network`.",
-            columns=["part", "ms a frame"],
-            rows=[
-                ["stages", round(sum_ms, 2)],
-                ["other CPU of these two processes", round(statistics.median(spent_ms) - sum_ms, 2)],
-                *(
-                    [what, round(statistics.median(1000 * seconds(run) / run.frames for run in runs), 2)]
-                    for what, seconds in (
-                        ("other processes", lambda run: run.others_s),
-                        ("idle", lambda run: run.idle_s),
-                    )
-                ),
-                *([f"consumer: {name}", round(ms, 2)] for name, ms in sorted(by_thread.items())),
-            ],
+            "The bound is cores divided by the sum of the stages' CPU seconds a frame; each run is "
+            "compared with the costs that were taken right after it. The one-image-at-a-time consumer "
+            "is that of `benchmarks/baseline.py`.",
         ),
         Table(
-            title="The consumer's memory",
-            columns=["when", "MB"],
-            rows=[
-                ["after 500 frames", round(statistics.median(run.first_mb for run in runs), 1)],
-                [f"at the end, {frames:,} frames", round(statistics.median(run.last_mb for run in runs), 1)],
-                ["the most, loading included", round(max(run.peak_mb for run in runs), 1)],
+            "What the stages cost",
+            ["stage", "library call", "ms", "library, ms", "ratio"],
+            [*stages, ["all", "", round(sum(float(row[2] or 0) for row in stages), 3), None, None]],
+            "CPU milliseconds of a frame with all cores busy, beside the bare library call.",
+        ),
+        Table(
+            "The consumer's memory",
+            ["when", "MB"],
+            [
+                [f"after {_FIRST_LOOK_FRAMES} frames", round(first_mb, 1)],
+                [f"at the end, {frames:,} frames", round(last_mb, 1)],
+                ["the most, loading included", peak_mb],
             ],
         ),
     ]
+    growth = round(max(run.last_mb / run.first_mb for run in runs), 3)
     goals = [
-        Goal(
-            what="frames a second / the bound",
-            measured=round(statistics.median(shares), 3),
-            at_least=0.9,
-        ),
-        *(
-            Goal(what=f"{one.stage} / its library call", measured=round(one.ratio, 2), at_most=1.2)
-            for one in stages
-            if one.ratio is not None
-        ),
-        Goal(
-            what="baseline: its detector / bare OpenCV DNN", measured=round(detector_part, 3), at_least=0.95
-        ),
-        Goal(
-            what="consumer's memory, MB",
-            measured=round(max(run.peak_mb for run in runs), 1),
-            at_most=_MOST_MB,
-        ),
-        Goal(
-            what="consumer's memory at the end / after 500 frames",
-            measured=round(max(run.last_mb / run.first_mb for run in runs), 3),
-            at_most=1.1,
-        ),
+        Goal("frames a second / the bound", share, at_least=0.9),
+        *(Goal(f"{row[0]} / its library call", float(row[4]), at_most=1.2) for row in stages if row[4]),
+        Goal("consumer's memory, MB", peak_mb, at_most=_MOST_MB),
+        Goal("consumer's memory at the end / after 500 frames", growth, at_most=1.1),
     ]
     save(
         name="end_to_end",
@@ -252,6 +236,16 @@ def _save(
         tables=tables,
         goals=goals,
     )
+
+
+def _row_of(rounds: Sequence[Cost]) -> list[Cell]:
+    """Return a stage's row: the medians of its costs, and of the rounds' ratios."""
+    row: list[Cell] = [*rounds[0][:2], round(statistics.median(one.own_ms for one in rounds), 3)]
+    bare = [(one.own_ms, one.library_ms) for one in rounds if one.library_ms is not None]
+    if not bare:
+        return [*row, None, None]
+    own_ms, library_ms = zip(*bare, strict=True)
+    return [*row, round(statistics.median(library_ms), 3), median_ratio(own_ms, library_ms)]
 
 
 if __name__ == "__main__":

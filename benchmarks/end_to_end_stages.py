@@ -10,7 +10,8 @@ import hashlib
 import multiprocessing
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import islice
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import NamedTuple
@@ -23,52 +24,22 @@ _SOME_FRAMES = 60
 
 
 class Cost(NamedTuple):
-    """One stage, in CPU milliseconds a frame.
-
-    Attributes:
-        stage: Its work.
-        library: The library call to compare it with; empty if no single call does that.
-        own_ms: The time of frametally's function.
-        library_ms: The time of the bare call.
-        ratio: The median of the rounds' ratios.
-    """
+    """One stage, in CPU milliseconds a frame: frametally's function, and the bare library call if any."""
 
     stage: str
     library: str
     own_ms: float
     library_ms: float | None
-    ratio: float | None
 
 
-LIBRARY_OF = {
-    "decode the video": "PyAV: container.decode",
-    "convert to BGR": "PyAV: reformat, to_ndarray",
-    "encode JPEG": "cv2.imencode",
-    "put the frame": "obstore.put, mode create",
-    "announce, in hundreds": "",
-    "fetch": "obstore.get",
-    "verify and decode JPEG": "hashlib.sha256, cv2.imdecode",
-    "detect": "OpenVINO: AsyncInferQueue on resized pictures",
-    "write segments": "",
-}
+Calls = dict[str, tuple[str, Callable[[], int], Callable[[], int] | None]]
+"""By stage: the library call, and what does the work of some frames and returns their number, bare too."""
 
 
-def stage_costs(
-    clip: Path,
-    settings: Settings,
-    folder: Path,
-    *,
-    cores: int,
-    rounds: int,
-) -> list[Cost]:
-    """Measure the cost of the stages.
+def stage_costs(clip: Path, settings: Settings, folder: Path, *, cores: int) -> list[Cost]:
+    """Measure the cost of the stages, with as many processes as `cores`.
 
-    Args:
-        clip: The video.
-        settings: The pipeline's settings; their data folder is not touched.
-        folder: A folder that stages may write to.
-        cores: How many processes work at the same time.
-        rounds: How often each is measured; a stage and its library call take turns.
+    Stages may write to `folder`; the data folder of the pipeline's `settings` is not touched.
     """
     context = multiprocessing.get_context("spawn")
     workers = []
@@ -79,60 +50,46 @@ def stage_costs(
         process.start()
         theirs.close()
         workers.append((process, ours))
+    lines = [line for _, line in workers]
+
+    def once(stage: str, *, is_bare: bool) -> float:
+        for least_s in (_WARM_S, _LEAST_S):
+            for line in lines:
+                line.send((stage, is_bare, least_s))
+            cost_ms = statistics.mean(line.recv() for line in lines) * 1000
+        return cost_ms
+
     try:
-        for _, line in workers:
-            line.recv()  # ready
-        measured = _measure([line for _, line in workers], rounds)
+        *_, stages = [line.recv() for line in lines]
+        return [
+            Cost(stage, library, once(stage, is_bare=False), once(stage, is_bare=True) if library else None)
+            for stage, library in stages
+        ]
     finally:
         for process, line in workers:
             line.close()
             process.join(10)
             process.kill()
-    return measured
-
-
-def _measure(lines: list[Connection], rounds: int) -> list[Cost]:
-    def once(name: str, least_s: float) -> float:
-        for line in lines:
-            line.send((name, least_s))
-        return statistics.mean(line.recv() for line in lines) * 1000
-
-    costs = []
-    for stage, library in LIBRARY_OF.items():
-        own, bare = [], []
-        for number in range(rounds + 1):
-            least_s = _LEAST_S if number else _WARM_S
-            own_ms = once(stage, least_s)
-            bare_ms = once(f"{stage}, bare", least_s) if library else None
-            if number:  # the first round warms up
-                own.append(own_ms)
-                if bare_ms is not None:
-                    bare.append(bare_ms)
-        ratio = statistics.median(a / b for a, b in zip(own, bare, strict=True)) if bare else None
-        costs.append(
-            Cost(stage, library, statistics.median(own), statistics.median(bare) if bare else None, ratio)
-        )
-    return costs
 
 
 def _work(clip: Path, settings: Settings, folder: Path, line: Connection) -> None:
     calls = _calls(clip, settings, folder)
-    line.send("ready")
+    line.send([(stage, library) for stage, (library, *_) in calls.items()])
     while True:
         try:
-            name, least_s = line.recv()
+            stage, is_bare, least_s = line.recv()
         except EOFError:
             return
-        call = calls[name]
+        call: Callable[[], int] = calls[stage][1 + is_bare]
         frames, start_s = 0, time.process_time()
         while (taken_s := time.process_time() - start_s) < least_s:
             frames += call()
         line.send(taken_s / frames)
 
 
-def _calls(clip: Path, settings: Settings, folder: Path) -> dict[str, Callable[[], int]]:
-    """Return, by name, a call that does a stage's work for some frames and returns their number."""
+def _calls(clip: Path, settings: Settings, folder: Path) -> Calls:
     import av
+    import footage
     import numpy as np
     import obstore
     import openvino as ov
@@ -140,9 +97,9 @@ def _calls(clip: Path, settings: Settings, folder: Path) -> dict[str, Callable[[
     from obstore.store import LocalStore
 
     from frametally import keys
-    from frametally.files.opencv import cv2
+    from frametally.files.opencv import Pixels, cv2
     from frametally.opening import open_frame_log, open_object_store
-    from frametally.records import FrameAnnouncement, FrameDetections, encode
+    from frametally.records import FrameAnnouncement, encode
     from frametally.segments.chain import SegmentChain
     from frametally.segments.stored_frame import parse_announcement, read_frame
     from frametally_consumer.backends.network import AS_DARKNET, fit
@@ -160,38 +117,30 @@ def _calls(clip: Path, settings: Settings, folder: Path) -> dict[str, Callable[[
     detector = prepare_detector(settings)
 
     with clip.open("rb") as file, open_video(file, max_pixels=max_pixels) as video:
-        raw = []
-        for timed in video.frames():
-            raw.append(timed.frame)
-            if len(raw) == _SOME_FRAMES:
-                break
-        pictures = [video.pixels(frame) for frame in raw]
-    decoded = pictures
-    pictures = [shrink(picture, settings.max_side_px) for picture in decoded]
+        raw = [timed.frame for timed in islice(video.frames(), _SOME_FRAMES)]
+        pictures = [shrink(video.pixels(frame), settings.max_side_px) for frame in raw]
     jpegs = [encode_jpeg(picture, settings.jpeg_quality) for picture in pictures]
     announcements = []
     for number, (picture, jpeg) in enumerate(zip(pictures, jpegs, strict=True)):
-        path = keys.image_key("stage", 1_000 * number, "ab" * 32, number)
-        store.put(path, jpeg, durable=False)
-        bare_store.put(path, jpeg)
-        announcements.append(
-            FrameAnnouncement(
-                image_path=path,
-                source="stage",
-                frame_index=number,
-                captured_at_ms=1_000 * number,
-                time_source="start_time",
-                width_px=picture.shape[1],
-                height_px=picture.shape[0],
-                bytes=len(jpeg),
-                sha256=hashlib.sha256(jpeg).hexdigest(),
-                media="ab" * 32,
-            )
-        )
+        size = picture.shape[1], picture.shape[0]
+        one = footage.announcement("stage", 1_000 * number, number, size=size, jpeg=jpeg)
+        store.put(one.image_path, jpeg, durable=False)
+        bare_store.put(one.image_path, jpeg)
+        announcements.append(one)
+    by_path = {one.image_path: jpeg for one, jpeg in zip(announcements, jpegs, strict=True)}
+    messages = [encode(one) for one in announcements]
     found = detector.detect(pictures)
     least_px = getattr(detector, "least_px", None)
     bare_reformatter = VideoReformatter()
     turn = iter(range(1 << 60))
+
+    def each(work: Callable[..., object], *items: Sequence[object]) -> Callable[[], int]:
+        def call() -> int:
+            for of_frame in zip(*items, strict=True):
+                work(*of_frame)
+            return len(items[0])
+
+        return call
 
     def decode_video() -> int:
         with clip.open("rb") as file, open_video(file, max_pixels=max_pixels) as opened:
@@ -201,37 +150,8 @@ def _calls(clip: Path, settings: Settings, folder: Path) -> dict[str, Callable[[
         with av.open(str(clip)) as container:
             return sum(1 for _ in container.decode(video=0))
 
-    def convert() -> int:
-        for frame in raw:
-            video.pixels(frame)
-        return len(raw)
-
-    def convert_bare() -> int:
-        for frame in raw:
-            bare_reformatter.reformat(frame, format="bgr24").to_ndarray()
-        return len(raw)
-
-    def encode_jpegs() -> int:
-        for picture in pictures:
-            encode_jpeg(picture, settings.jpeg_quality)
-        return len(pictures)
-
-    def encode_jpegs_bare() -> int:
-        for picture in pictures:
-            cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, settings.jpeg_quality])
-        return len(pictures)
-
-    def put() -> int:
-        at = next(turn)
-        for number, jpeg in enumerate(jpegs):
-            store.put(f"images/put/{at}-{number}.jpg", jpeg, if_absent=True, durable=False)
-        return len(jpegs)
-
-    def put_bare() -> int:
-        at = next(turn)
-        for number, jpeg in enumerate(jpegs):
-            obstore.put(bare_store, f"images/put/{at}-{number}.jpg", jpeg, mode="create", use_multipart=False)
-        return len(jpegs)
+    def put_bare(jpeg: bytes) -> None:
+        obstore.put(bare_store, f"images/put/{next(turn)}.jpg", jpeg, mode="create", use_multipart=False)
 
     def announce() -> int:
         many = [
@@ -241,41 +161,21 @@ def _calls(clip: Path, settings: Settings, folder: Path) -> dict[str, Callable[[
         log.publish(settings.topic, many)
         return len(many)
 
-    def fetch() -> int:
-        for one in announcements:
-            store.get(one.image_path)
-        return len(announcements)
-
-    def fetch_bare() -> int:
-        for one in announcements:
-            bytes(obstore.get(bare_store, one.image_path).bytes())
-        return len(announcements)
-
     class Fetched:
         """A store with frames in memory, which leaves only the cost of `read_frame` itself."""
 
         def get(self, key: str) -> bytes:
             return by_path[key]
 
-    by_path = {one.image_path: jpeg for one, jpeg in zip(announcements, jpegs, strict=True)}
-    fetched = Fetched()
+    def read(one: FrameAnnouncement) -> Pixels:
+        # As the consumer reads them: large frames at a half, a quarter or an eighth of each side.
+        return read_frame(Fetched(), one, max_pixels=max_pixels, least_px=least_px)  # type: ignore[arg-type]
 
-    def read() -> int:
-        for one in announcements:
-            read_frame(fetched, one, max_pixels=max_pixels, least_px=least_px)  # type: ignore[arg-type]
-        return len(announcements)
+    def read_bare(jpeg: bytes) -> None:
+        hashlib.sha256(jpeg).hexdigest()
+        cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
 
-    def read_bare() -> int:
-        for jpeg in jpegs:
-            hashlib.sha256(jpeg).hexdigest()
-            cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
-        return len(jpegs)
-
-    # As the consumer reads them: large frames at a half, a quarter or an eighth of each side.
-    images = [
-        read_frame(fetched, one, max_pixels=max_pixels, least_px=least_px)  # type: ignore[arg-type]
-        for one in announcements
-    ]
+    images = [read(one) for one in announcements]
 
     def detect() -> int:
         for future in [
@@ -301,35 +201,16 @@ def _calls(clip: Path, settings: Settings, folder: Path) -> dict[str, Callable[[
         queue.wait_all()
         return len(inputs)
 
-    messages = [encode(one) for one in announcements]
-
     def write_segments() -> int:
-        at = next(turn)
         frames = []
         for message, detections in zip(messages, found, strict=True):
             one = parse_announcement(message)
-            frames.append(
-                FrameDetections(
-                    image_path=one.image_path,
-                    source=one.source,
-                    frame_index=one.frame_index,
-                    captured_at_ms=one.captured_at_ms,
-                    time_source=one.time_source,
-                    width_px=one.width_px,
-                    height_px=one.height_px,
-                    media=one.media,
-                    model=detector.model_id,
-                    detections=detections,
-                )
-            )
-        chain = SegmentChain(
-            store,
-            model=detector.model_id,
-            log_id=f"log-{at}",
-            topic="frames",
-            partition=0,
-        )
-        chain.put(
+            of_one = {"medium": one.media, "image_path": one.image_path}
+            size = one.width_px, one.height_px
+            place = one.source, one.captured_at_ms, one.frame_index
+            frames.append(footage.frame(detector.model_id, *place, detections, size=size, **of_one))
+        log_id = f"log-{next(turn)}"
+        SegmentChain(store, model=detector.model_id, log_id=log_id, topic="frames", partition=0).put(
             first_offset=0,
             next_offset=len(frames),
             frames=frames,
@@ -338,21 +219,39 @@ def _calls(clip: Path, settings: Settings, folder: Path) -> dict[str, Callable[[
         )
         return len(frames)
 
+    quality = [cv2.IMWRITE_JPEG_QUALITY, settings.jpeg_quality]
+    paths = [*by_path]
     return {
-        "decode the video": decode_video,
-        "decode the video, bare": decode_video_bare,
-        "convert to BGR": convert,
-        "convert to BGR, bare": convert_bare,
-        "encode JPEG": encode_jpegs,
-        "encode JPEG, bare": encode_jpegs_bare,
-        "put the frame": put,
-        "put the frame, bare": put_bare,
-        "announce, in hundreds": announce,
-        "fetch": fetch,
-        "fetch, bare": fetch_bare,
-        "verify and decode JPEG": read,
-        "verify and decode JPEG, bare": read_bare,
-        "detect": detect,
-        "detect, bare": detect_bare,
-        "write segments": write_segments,
+        "decode the video": ("PyAV: container.decode", decode_video, decode_video_bare),
+        "convert to BGR": (
+            "PyAV: reformat, to_ndarray",
+            each(video.pixels, raw),
+            each(lambda frame: bare_reformatter.reformat(frame, format="bgr24").to_ndarray(), raw),
+        ),
+        "encode JPEG": (
+            "cv2.imencode",
+            each(lambda picture: encode_jpeg(picture, settings.jpeg_quality), pictures),
+            each(lambda picture: cv2.imencode(".jpg", picture, quality), pictures),
+        ),
+        "put the frame": (
+            "obstore.put, mode create",
+            each(
+                lambda jpeg: store.put(f"images/put/{next(turn)}.jpg", jpeg, if_absent=True, durable=False),
+                jpegs,
+            ),
+            each(put_bare, jpegs),
+        ),
+        "announce, in hundreds": ("", announce, None),
+        "fetch": (
+            "obstore.get",
+            each(store.get, paths),
+            each(lambda path: bytes(obstore.get(bare_store, path).bytes()), paths),
+        ),
+        "verify and decode JPEG": (
+            "hashlib.sha256, cv2.imdecode",
+            each(read, announcements),
+            each(read_bare, jpegs),
+        ),
+        "detect": ("OpenVINO: AsyncInferQueue on resized pictures", detect, detect_bare),
+        "write segments": ("", write_segments, None),
     }

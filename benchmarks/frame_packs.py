@@ -3,7 +3,7 @@
 Both of files, which `frametally produce` stores, and of a live camera, whose frames come as they are.
 
     make services-up SERVICES=s3
-    PYTHONPATH=.:tests/servers python benchmarks/frame_packs.py
+    python benchmarks/frame_packs.py
 
 A video of some minutes is produced into a real S3 server, and sent as a camera's; then it is read frame by
 frame as the consumer does, packed and forgotten. A proxy before the server counts every request. A minute
@@ -12,15 +12,13 @@ takes as many as any other, so a day is 1,440 times a minute.
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
-import statistics
 import sys
 import tempfile
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from functools import partial
@@ -30,7 +28,8 @@ from typing import NamedTuple
 
 import av
 import numpy as np
-from results import ROOT, Cell, Goal, Table, save
+from measuring import running_servers
+from results import ROOT, Cell, Goal, Table, options, save
 
 from frametally import keys
 from frametally.files.demo_clip import ensure_demo_clip
@@ -56,15 +55,15 @@ from frametally_producer.writing.production import ProduceCall
 
 sys.path.append(str(ROOT / "tests" / "servers"))
 from s3_fault_proxy import FaultProxy
-from serving.needs import server
 
 FPS, START, START_MS = 5, "2026-03-01T08:00:00Z", 1_772_352_000_000
 MINUTES_A_DAY, CAMERAS, DAYS = 1440, 1000, 365
-ROUNDS = 3
 FORMS = (
     *("single", "packs", "camera, single", "camera, packs"),
     *("camera, single, then packed", "camera, packs, then packed"),
 )
+STEPS = {"pack": "`frametally pack`"}
+"""Steps that are named otherwise in tables."""
 DOLLARS = {"PUT": 5e-6, "LIST": 5e-6, "POST": 5e-6, "GET": 4e-7, "HEAD": 4e-7, "DELETE": 0.0}
 """List prices of a request to S3 Standard in us-east-1."""
 
@@ -76,26 +75,37 @@ class Bucket(NamedTuple):
     access: StoreAccess
 
 
+class Taken(NamedTuple):
+    """What frames take in one form: each step's requests by kind, objects, and bytes."""
+
+    steps: dict[str, Counter[str]]
+    objects: int
+    size: int
+
+
+def new_bucket() -> Bucket:
+    """Make a bucket on the running S3 server."""
+    servers = running_servers()
+    secret = SecretStr(servers["S3_SECRET_KEY"])
+    access = StoreAccess(endpoint=servers["S3_URL"], access_key=servers["S3_ACCESS_KEY"], secret_key=secret)
+    url = f"s3://bench-{uuid.uuid4().hex[:8]}"
+    set_up_store(url, access)
+    return Bucket(url, access)
+
+
 def main() -> None:
     """Measure, and save the results."""
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--minutes", type=int, default=5, help="length of the video")
-    minutes = options.parse_args().minutes
-    values = server("s3")
-    direct = StoreAccess(
-        endpoint=values["URL"], access_key=values["ACCESS_KEY"], secret_key=SecretStr(values["SECRET_KEY"])
-    )
-    set_up_store("s3://frametally-packs", direct)
-    steps: dict[str, dict[str, Counter[str]]] = {}
-    sizes: dict[str, tuple[int, int]] = {}
-    with tempfile.TemporaryDirectory() as name, FaultProxy(values["URL"], lambda method, path: "") as proxy:
+    minutes = options(__doc__, minutes=5).minutes
+    url, direct = new_bucket()
+    taken: list[Taken] = []
+    with tempfile.TemporaryDirectory() as name, FaultProxy(direct.endpoint, lambda method, path: "") as proxy:
         video = make_video(Path(name), minutes)
         counted = dataclasses.replace(direct, endpoint=proxy.url)
         for form in FORMS:
             work = capture_video if "camera" in form else produce_video
             store = partial(work, video, Path(name), packs="packs" in form)
-            steps[form], sizes[form] = count_requests(store, proxy, counted, form)
-        paces = measure_paces(video, Path(name), direct)
+            taken.append(count_requests(store, proxy, empty_prefix(url, counted), form))
+    single, packs, camera, camera_packs, merged, merged_packs = taken
     days = MINUTES_A_DAY / minutes
     save(
         name="frame_packs",
@@ -106,30 +116,24 @@ def main() -> None:
         packages=["obstore", "opencv-python-headless", "av"],
         tables=[
             Table(
-                title="What a camera-day takes",
-                columns=["what", "single", "packs", "packs, to single"],
-                rows=day_rows(steps, sizes, days, FORMS[:2]),
-                note="`read` gets every frame once, in the order of the log; a deletion is free.",
+                "What a camera-day takes",
+                ["what", "single", "packs", "packs, to single"],
+                day_rows(single, packs, days),
+                "`read` gets every frame once, in the order of the log; a deletion is free.",
             ),
             Table(
-                title="What a day of a live camera takes",
-                columns=["what", "single", "packs of 2 s", "packs, to single"],
-                rows=day_rows(steps, sizes, days, FORMS[2:4]),
-                note="`produce` has the requests for frames alone, not those for manifests.",
+                "What a day of a live camera takes",
+                ["what", "single", "packs of 2 s", "packs, to single"],
+                day_rows(camera, camera_packs, days),
+                "`produce` has the requests for frames alone, not those for manifests.",
             ),
             Table(
-                title="What `frametally pack` takes for a camera-day, and what it leaves",
-                columns=["what", "of single frames", "of packs of 2 s", "packs, to single"],
-                rows=merge_rows(steps, sizes, days),
-            ),
-            Table(
-                title="Pace on this machine's S3",
-                columns=["what", "single", "packs", "packs, to single"],
-                rows=[row(what, *both) for what, both in paces.items()],
-                note=f"Medians of {ROUNDS} rounds in which both took turns, without the proxy.",
+                "What `frametally pack` takes for a camera-day, and what it leaves",
+                ["what", "of single frames", "of packs of 2 s", "packs, to single"],
+                [*request_rows(["pack"], merged, merged_packs, days), *size_rows(merged, merged_packs, days)],
             ),
         ],
-        goals=goals(steps, sizes),
+        goals=goals(single, packs, camera, camera_packs),
     )
 
 
@@ -158,9 +162,9 @@ def opened(bucket: Bucket) -> Iterator[ObjectStore]:
         store.close()
 
 
-def new_bucket(access: StoreAccess) -> Bucket:
-    """Return an empty prefix."""
-    return Bucket(f"s3://frametally-packs/{uuid.uuid4().hex}", access)
+def empty_prefix(url: str, access: StoreAccess) -> Bucket:
+    """Return an empty prefix of a bucket."""
+    return Bucket(f"{url}/{uuid.uuid4().hex}", access)
 
 
 def produce_video(video: Path, folder: Path, bucket: Bucket, *, packs: bool) -> None:
@@ -234,43 +238,39 @@ def frame_keys(store: ObjectStore) -> list[str]:
 
 
 def count_requests(
-    store_frames: Callable[[Bucket], None], proxy: FaultProxy, access: StoreAccess, form: str
-) -> tuple[dict[str, Counter[str]], tuple[int, int]]:
-    """Return each step's requests by kind, and the number of objects and bytes of the frames.
+    store_frames: Callable[[Bucket], None], proxy: FaultProxy, bucket: Bucket, form: str
+) -> Taken:
+    """Return what the frames take, step by step.
 
     `frametally pack` is a preceding step in forms that have one. A camera's manifests are left out, as their
     number depends on the clock.
     """
-    bucket, folder = new_bucket(access), f"/{keys.IMAGES}/" if "camera" in form else ""
+    folder = f"/{keys.IMAGES}/" if "camera" in form else ""
     steps: dict[str, Counter[str]] = {}
 
-    def step(name: str, work: Callable[[], object]) -> None:
-        proxy.calls.clear()
-        work()
-        calls = [call for call in proxy.calls if name != "produce" or folder in call[1]]
-        steps[name] = Counter(map(kind_of, calls))
-
-    step("produce", lambda: store_frames(bucket))
-    if "then" in form:
+    def step(name: str, work: Callable[[ObjectStore], object]) -> None:
         with opened(bucket) as store:
-            in_an_hour_ms = int(time.time() * 1000) + 2 * 3_600_000
-            step(
-                "pack", lambda: pack_pictures(store, keys.IMAGES, now_ms=in_an_hour_ms, progress=NoProgress())
-            )
+            proxy.calls.clear()
+            work(store)
+            calls = [call for call in proxy.calls if name != "produce" or folder in call[1]]
+            steps[name] = Counter(map(kind_of, calls))
+
+    step("produce", lambda _: store_frames(bucket))
+    if "then" in form:
+        later_ms = int(time.time() * 1000) + 2 * 3_600_000
+        step("pack", lambda store: pack_pictures(store, keys.IMAGES, now_ms=later_ms, progress=NoProgress()))
     with opened(bucket) as store:
         infos = list(plain_of(store).list(keys.IMAGES))
         names = frame_keys(store)
-    size = len(infos), sum(info.size_bytes for info in infos)
-    with opened(bucket) as store:
-        step("list", lambda: frame_keys(store))
-    with opened(bucket) as store:
-        step("read", lambda: [store.get(key) for key in names])
-    with opened(bucket) as store:
-        step("proof of a frame", lambda: store.get(names[-1]))
+    step("list", frame_keys)
+    step("read", lambda store: [store.get(key) for key in names])
+    step("proof of a frame", lambda store: store.get(names[-1]))
     with opened(bucket) as store:
         targets = targets_in(list(list_manifests(store)), from_ms=None, to_ms=None)
-        step("forget", lambda: forget(store, targets, delete_images=True, progress=NoProgress()))
-    return steps, size
+        proxy.calls.clear()
+        forget(store, targets, delete_images=True, progress=NoProgress())
+        steps["forget"] = Counter(map(kind_of, proxy.calls))
+    return Taken(steps, len(infos), sum(info.size_bytes for info in infos))
 
 
 def kind_of(call: tuple[str, str]) -> str:
@@ -280,27 +280,6 @@ def kind_of(call: tuple[str, str]) -> str:
     if method == "POST" and "delete" in query:
         return "DELETE"
     return "LIST" if method == "GET" and "list-type" in query else method
-
-
-def measure_paces(video: Path, folder: Path, access: StoreAccess) -> dict[str, tuple[float, float]]:
-    """Return the seconds of producing and of reading, for both forms."""
-    seconds: dict[tuple[str, bool], list[float]] = {}
-    for _ in range(ROUNDS):
-        for packs in (False, True):
-            bucket = new_bucket(access)
-            works: dict[str, Callable[[], None]] = {
-                "produce (s)": partial(produce_video, video, folder, bucket, packs=packs),
-                "read every frame (s)": partial(read_all, bucket),
-            }
-            for what, work in works.items():
-                began_s = time.perf_counter()
-                work()
-                seconds.setdefault((what, packs), []).append(time.perf_counter() - began_s)
-    whats = dict.fromkeys(what for what, _ in seconds)
-    return {
-        what: (statistics.median(seconds[what, False]), statistics.median(seconds[what, True]))
-        for what in whats
-    }
 
 
 def dollars(requests: Counter[str]) -> float:
@@ -313,75 +292,52 @@ def row(what: str, single: float, packs: float) -> list[Cell]:
     return [what, round(single, 4), round(packs, 4), round(packs / single, 5) if single else None]
 
 
-def day_rows(
-    steps: dict[str, dict[str, Counter[str]]],
-    sizes: dict[str, tuple[int, int]],
-    days: float,
-    forms: tuple[str, ...],
-) -> list[list[Cell]]:
+def request_rows(names: Sequence[str], single: Taken, packs: Taken, days: float) -> list[list[Cell]]:
+    """Return the rows of a camera-day's requests in these steps."""
+    rows = []
+    for name in names:
+        ours, theirs, what = single.steps[name], packs.steps[name], STEPS.get(name, name)
+        rows += [
+            row(f"{what}: {kind}", ours[kind] * days, theirs[kind] * days) for kind in sorted(ours | theirs)
+        ]
+    for name in (name for name in names if name in ("produce", "read", "pack")):
+        usd = (dollars(taken.steps[name]) * days * DAYS * CAMERAS for taken in (single, packs))
+        rows.append(row(f"{STEPS.get(name, name)}, {CAMERAS} cameras, a year ($)", *usd))
+    return rows
+
+
+def day_rows(single: Taken, packs: Taken, days: float) -> list[list[Cell]]:
     """Return the rows of a camera-day in two forms."""
-    single, packs = (steps[form] for form in forms)
-    rows = size_rows(sizes, days, forms)
-    for name in ("produce", "list", "read", "forget"):
-        for kind in sorted(single[name].keys() | packs[name].keys()):
-            rows.append(row(f"{name}: {kind}", single[name][kind] * days, packs[name][kind] * days))
-    a_year = days * DAYS * CAMERAS
-    for name in ("produce", "read"):
-        rows.append(
-            row(
-                f"{name}, {CAMERAS} cameras, a year ($)",
-                dollars(single[name]) * a_year,
-                dollars(packs[name]) * a_year,
-            )
-        )
-    proofs = [steps[form]["proof of a frame"].total() for form in forms]
-    return [*rows, row("proof of a frame, cold: requests", *proofs)]
+    proofs = [taken.steps["proof of a frame"].total() for taken in (single, packs)]
+    return [
+        *size_rows(single, packs, days),
+        *request_rows(["produce", "list", "read", "forget"], single, packs, days),
+        row("proof of a frame, cold: requests", *proofs),
+    ]
 
 
-def size_rows(sizes: dict[str, tuple[int, int]], days: float, forms: tuple[str, ...]) -> list[list[Cell]]:
+def size_rows(single: Taken, packs: Taken, days: float) -> list[list[Cell]]:
     """Return the rows of objects and bytes."""
-    (objects, size), (packs, packs_size) = (sizes[form] for form in forms)
     return [
-        row("objects", objects * days, packs * days),
-        row("GB", size * days / 1e9, packs_size * days / 1e9),
+        row("objects", single.objects * days, packs.objects * days),
+        row("GB", single.size * days / 1e9, packs.size * days / 1e9),
     ]
 
 
-def merge_rows(
-    steps: dict[str, dict[str, Counter[str]]], sizes: dict[str, tuple[int, int]], days: float
-) -> list[list[Cell]]:
-    """Return the rows of `frametally pack`."""
-    forms = FORMS[4:]
-    single, packs = (steps[form]["pack"] for form in forms)
-    a_year = days * DAYS * CAMERAS
-    return [
-        *(
-            row(f"`frametally pack`: {kind}", single[kind] * days, packs[kind] * days)
-            for kind in sorted(single | packs)
-        ),
-        row(
-            f"`frametally pack`, {CAMERAS} cameras, a year ($)",
-            dollars(single) * a_year,
-            dollars(packs) * a_year,
-        ),
-        *size_rows(sizes, days, forms),
-    ]
-
-
-def goals(steps: dict[str, dict[str, Counter[str]]], sizes: dict[str, tuple[int, int]]) -> list[Goal]:
+def goals(single: Taken, packs: Taken, camera: Taken, camera_packs: Taken) -> list[Goal]:
     """Return the goals for packs."""
-    single, packs = steps["single"]["produce"], steps["packs"]["produce"]
-    cameras = steps["camera, single"], steps["camera, packs"]
-    objects = [sizes[form][0] for form in FORMS[2:4]]
-    prices = [dollars(camera["produce"]) for camera in cameras]
-    deletions = [steps[form]["forget"].total() for form in FORMS[:2]]
+
+    def price_ratio(ours: Taken, theirs: Taken) -> float:
+        return dollars(ours.steps["produce"]) / dollars(theirs.steps["produce"])
+
+    deletions = packs.steps["forget"].total() / single.steps["forget"].total()
     return [
-        Goal(what="objects, to single", measured=sizes["packs"][0] / sizes["single"][0], at_most=0.01),
-        Goal(what="price of producing, to single", measured=dollars(packs) / dollars(single), at_most=0.02),
-        Goal(what="bytes, to single", measured=sizes["packs"][1] / sizes["single"][1], at_most=1.01),
-        Goal(what="forgetting: requests, to single", measured=deletions[1] / deletions[0], at_most=0.05),
-        Goal(what="a camera's objects, to single", measured=objects[1] / objects[0], at_most=0.11),
-        Goal(what="a camera's price, to single", measured=prices[1] / prices[0], at_most=0.15),
+        Goal("objects, to single", packs.objects / single.objects, at_most=0.01),
+        Goal("price of producing, to single", price_ratio(packs, single), at_most=0.02),
+        Goal("bytes, to single", packs.size / single.size, at_most=1.01),
+        Goal("forgetting: requests, to single", deletions, at_most=0.05),
+        Goal("a camera's objects, to single", camera_packs.objects / camera.objects, at_most=0.11),
+        Goal("a camera's price, to single", price_ratio(camera_packs, camera), at_most=0.15),
     ]
 
 

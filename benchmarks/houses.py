@@ -195,7 +195,7 @@ def main() -> None:
     save(
         name="houses", title="Houses", packages=[],
         about="What a newcomer must know of frametally, before and now, and of other projects.",
-        tables=[Table(title="What there is to know", columns=columns, rows=rows, note=note)], goals=[],
+        tables=[Table("What there is to know", columns, rows, note)], goals=[],
     )  # fmt: skip
 
 

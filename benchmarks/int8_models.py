@@ -10,16 +10,17 @@ on. A model's INT8 is worth offering if its AP50 stays within a point and a fram
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import tempfile
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import nncf
 from average_precision import Truth, ap50, judge
 from detectors import labelled_pictures
+from measuring import in_turns, median_ratio
 from models_table import (
     COCO_SIZE,
     LEAST_CONFIDENCE_OF_AP,
@@ -29,7 +30,7 @@ from models_table import (
     detector_of,
     is_here,
 )
-from results import Cell, Table, save
+from results import SHARED, Cell, Table, options, save
 from stored_frames import decoded_frames
 
 from frametally.files.demo_clip import ensure_demo_clip
@@ -49,20 +50,31 @@ CLIP_STEP, VTEST_FRAMES, VTEST_STEP = 6, range(401, 795), 7
 
 def main() -> None:
     """Measure each model that is here, and write the result."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--weights", nargs="*", default=[], metavar="MODEL=FILE")
-    options = parser.parse_args()
-    weights = dict(entry.split("=", 1) for entry in options.weights)
+    asked = options(__doc__, data=SHARED, weights=[])
+    weights = dict(entry.split("=", 1) for entry in asked.weights)
     models = [name for name in CATALOGUE if name != DEFAULT and (name in weights or is_here(name))]
     clip = list(decoded_frames(ensure_demo_clip(load_settings().models_dir.expanduser()), 360))
-    vtest = list(decoded_frames(options.data / "vtest" / "vtest.avi", VTEST_FRAMES.stop))
+    vtest = list(decoded_frames(asked.data / "vtest" / "vtest.avi", VTEST_FRAMES.stop))
     frames = [*clip[::CLIP_STEP], *vtest[VTEST_FRAMES.start :: VTEST_STEP]]
-    pictures, truths = labelled_pictures(options.data / "coco128")
+    pictures, truths = labelled_pictures(asked.data / "coco128")
     rows = [_row(name, weights, frames, clip[:SPEED_FRAMES], pictures, truths) for name in models]
-    _save(rows, len(frames))
+    save(
+        name="int8_models",
+        title="INT8 of the models by name",
+        about="The YOLOX models by name in INT8 by plain NNCF beside f32, on OpenVINO with one thread. "
+        f"{len(frames)} frames of the demo clip and of vtest.avi calibrate; AP50 is on coco128. A model that "
+        "is not in the table could not be downloaded on the machine that measured.",
+        packages=["nncf", "numpy", "openvino"],
+        tables=[
+            Table(
+                "INT8 beside f32",
+                ["model", "AP50, f32", "AP50, INT8", "CPU ms, f32", "CPU ms, INT8", "INT8 / f32", "worth it"],
+                rows,
+                f"Worth it: at most {MOST_LOST:g} point of AP50 less, in less CPU time. The CPU time "
+                "of a frame is the median of rounds in which both took turns.",
+            )
+        ],
+    )
 
 
 def _row(
@@ -78,21 +90,16 @@ def _row(
         raise TypeError(name)
     with tempfile.TemporaryDirectory() as folder:
         both = [detector, _in_int8(detector, frames, Path(folder))]
-        costs_ms: list[list[float]] = [[], []]
-        for number in range(SPEED_ROUNDS + 1):
-            for costs, one in zip(costs_ms, both, strict=True):
-                began_s = time.process_time()
-                one.detect(timed)
-                if number:  # the first round warms up
-                    costs.append(1000 * (time.process_time() - began_s) / len(timed))
+        works = [partial(one.detect, timed) for one in both]
+        costs = in_turns(dict(enumerate(works)), SPEED_ROUNDS, clock=time.process_time)
         points = [ap50(judge(truths, one.detect(pictures))) for one in both]
-    ratio = statistics.median(int8 / f32 for f32, int8 in zip(*costs_ms, strict=True))
+    ratio = median_ratio(costs[1], costs[0])
     is_worth_it = points[0] - points[1] <= MOST_LOST and ratio < 1
     return [
         name,
         *(round(number, 1) for number in points),
-        *(round(statistics.median(costs), 1) for costs in costs_ms),
-        round(ratio, 2),
+        *(round(1000 * statistics.median(costs[at]) / len(timed), 1) for at in (0, 1)),
+        ratio,
         "yes" if is_worth_it else "no",
     ]
 
@@ -112,35 +119,6 @@ def _in_int8(detector: YoloDetector, frames: Sequence[Pixels], folder: Path) -> 
     model = model._replace(network=path)
     settings = load_settings(detector="openvino", detector_threads=1)
     return YoloDetector(open_network(model, settings), model)
-
-
-def _save(rows: list[list[Cell]], frames: int) -> None:
-    save(
-        name="int8_models",
-        title="INT8 of the models by name",
-        about="The YOLOX models by name in INT8 by plain NNCF beside f32, on OpenVINO with one thread. "
-        f"{frames} frames of the demo clip and of vtest.avi calibrate; AP50 is on coco128. A model that is "
-        "not in the table could not be downloaded on the machine that measured.",
-        packages=["nncf", "numpy", "openvino"],
-        tables=[
-            Table(
-                title="INT8 beside f32",
-                note=f"Worth it: at most {MOST_LOST:g} point of AP50 less, in less CPU time. The CPU time "
-                "of a frame is the median of rounds in which both took turns.",
-                columns=[
-                    "model",
-                    "AP50, f32",
-                    "AP50, INT8",
-                    "CPU ms, f32",
-                    "CPU ms, INT8",
-                    "INT8 / f32",
-                    "worth it",
-                ],
-                rows=rows,
-            )
-        ],
-        goals=[],
-    )
 
 
 if __name__ == "__main__":

@@ -12,10 +12,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+import footage
 import numpy as np
 from numpy.typing import NDArray
 
-from frametally import keys
 from frametally.records import Detection, FrameDetections
 from frametally_traffic.flows.day_columns import FlowColumns
 from frametally_traffic.geometry.speed import BINS_PER_KM_H
@@ -42,15 +42,10 @@ HIDDEN = 0.6
 
 
 class Vehicle(NamedTuple):
-    """A vehicle that goes through.
+    """A vehicle that goes through, from the side of one leg to that of another.
 
-    Attributes:
-        label: Its type.
-        from_leg: The side of the leg that it arrives on.
-        to_leg: The side of the leg that it leaves on.
-        way: Points of its way in metres, shape (n, 2), a tenth of a metre apart.
-        places_m: Its distance along its way, one value per `STEP_S` from `since_s`.
-        since_s: When it appears at the end of the road.
+    `way` has the points of its way in metres, shape (n, 2), a tenth of a metre apart; `places_m` its distance
+    along it, one value per `STEP_S` from `since_s`, when it appears at the end of the road.
     """
 
     label: str
@@ -84,14 +79,9 @@ class Vehicle(NamedTuple):
 
 
 class Junction(NamedTuple):
-    """A scene.
+    """A scene: vehicles that go through from leg to leg, a detector's view, legs, and a calibration.
 
-    Attributes:
-        vehicles: Vehicles that go through from leg to leg during filming.
-        frames: A detector's view of the scene.
-        drawing: The four legs, and a calibration by eight points.
-        feet: For each vehicle `(now_s, x, y)`, the foot points of its true boxes in the picture.
-        began_ms: Event time of the first frame.
+    `feet` has, for each vehicle, `(now_s, x, y)`, the foot points of its true boxes in the picture.
     """
 
     vehicles: list[Vehicle]
@@ -260,24 +250,14 @@ def _filmed(
                 of_vehicle.append((now_s, float(box[0] + box[2]) / 2, float(box[3])))
         # The vehicle nearest to the camera, lowest in the picture, hides the others.
         shown.sort(key=lambda seen: -seen[1][3])
-        detections = []
-        for number_shown, (label, box) in enumerate(shown):
-            if rng.random() < 0.06 or _hidden(box, [other for _, other in shown[:number_shown]]) > HIDDEN:
-                continue
-            detections.append(_detection(label, box, rng))
+        detections = [
+            _detection(label, box, rng)
+            for place, (label, box) in enumerate(shown)
+            if rng.random() >= 0.06 and _hidden(box, [other for _, other in shown[:place]]) <= HIDDEN
+        ]
+        found = [detection for detection in detections if detection is not None]
         at_ms = began_ms + round(1000 * now_s)
-        yield FrameDetections(
-            image_path=keys.image_key(SOURCE, at_ms, "ab" * 32, number),
-            source=SOURCE,
-            frame_index=number,
-            captured_at_ms=at_ms,
-            time_source="start_time",
-            width_px=WIDTH_PX,
-            height_px=HEIGHT_PX,
-            media="ab" * 32,
-            model=MODEL,
-            detections=[detection for detection in detections if detection is not None],
-        )
+        yield footage.frame(MODEL, SOURCE, at_ms, number, found, size=(WIDTH_PX, HEIGHT_PX))
 
 
 def _box(label: str, place: Array, heading: Array, view: Array) -> Array | None:

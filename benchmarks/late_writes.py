@@ -8,10 +8,8 @@ The numbers are counts, so the machine's load does not change them.
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
-import re
 import subprocess
 import sys
 import tempfile
@@ -22,14 +20,17 @@ from typing import Any
 
 import footage
 
-from frametally import keys
+from frametally.opening import open_object_store
+from frametally.ports.object_store import ObjectStore
+from frametally.process.reports import NoProgress
 from frametally.records import Detection, FrameDetections
+from frametally.settings.loading import Settings
+from frametally_hadoop.driver import aggregate
 
 MODEL, SOURCES, START_MS, HOUR_MS = "bench", ("gate-1", "gate-2"), 1_772_323_200_000, 3_600_000
 LABELS = ("car", "car", "car", "person", "bus", "truck")
 FRAMES_PER_SEGMENT = 500
 MEDIA, LATE_MEDIA = "ab" * 32, "cd" * 32
-ROOT = Path(__file__).resolve().parents[1]
 Car = tuple[str, float, int, int, int]
 """Label, confidence, initial left and upper side, and pixels that it moves a frame."""
 
@@ -38,19 +39,10 @@ def frame_of(
     rng: random.Random, source: str, at_ms: int, number: int, cars: list[Car], step: int, media: str = MEDIA
 ) -> FrameDetections:
     """Return a frame with the cars after some steps, each up to 2 px away from its place."""
-    boxes = [
-        Detection(
-            label=label,
-            confidence=confidence,
-            box=(
-                round(left + step * speed + rng.random() * 2, 1),
-                round(top + rng.random() * 2, 1),
-                60.5,
-                40.0,
-            ),
-        )
-        for label, confidence, left, top, speed in cars
-    ]
+    boxes = []
+    for label, confidence, left, top, speed in cars:
+        x, y = (round(side + rng.random() * 2, 1) for side in (left + step * speed, top))
+        boxes.append(Detection(label=label, confidence=confidence, box=(x, y, 60.5, 40.0)))
     return footage.frame(MODEL, source, at_ms, number, boxes, medium=media)
 
 
@@ -76,22 +68,8 @@ def frames_of_day() -> Iterator[FrameDetections]:
                     number += 1
 
 
-def put_segment(store: Path, partition: int, first_offset: int, frames: list[FrameDetections]) -> None:
-    """Write one segment."""
-    key, data = footage.segment(MODEL, partition, first_offset, frames)
-    path = store / key
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
-
-
-def aggregate(folder: Path) -> None:
+def count(folder: Path, store: ObjectStore) -> None:
     """Count what is new, as `frametally aggregate` does."""
-    from frametally.opening import open_object_store
-    from frametally.process.reports import NoProgress
-    from frametally.settings.loading import Settings
-    from frametally_hadoop.driver import aggregate
-
-    store = open_object_store((folder / "store").as_uri())
     aggregate(settings=Settings(data_dir=folder).resolved(), store=store, progress=NoProgress())
 
 
@@ -103,20 +81,16 @@ def stored_in(store: Path) -> dict[str, tuple[int, int]]:
 
 def measure(folder: Path) -> dict[str, Any]:
     """Count a day and a late segment with this Python's frametally; return the effects of the latter."""
-    store, batch, offset = folder / "store", list[FrameDetections](), 0
-    for frame in frames_of_day():
-        batch.append(frame)
-        if len(batch) == FRAMES_PER_SEGMENT:
-            put_segment(store, 0, offset, batch)
-            offset, batch = offset + len(batch), []
-    aggregate(folder)
-    before = stored_in(store)
+    store = open_object_store((folder / "store").as_uri())
+    footage.put_segments(store, MODEL, frames_of_day(), FRAMES_PER_SEGMENT)
+    count(folder, store)
+    before = stored_in(folder / "store")
     rng, cars, first_ms = random.Random(9), [("car", 0.9, 10, 100, 3)], START_MS + 12 * HOUR_MS + 1_815_100  # noqa: S311
     late = [
         frame_of(rng, SOURCES[0], first_ms + n * 200, n, cars, n % 100, LATE_MEDIA)
         for n in range(FRAMES_PER_SEGMENT)
     ]
-    put_segment(store, 1, 1_000_000, late)
+    footage.put_segment(store, MODEL, 1, 1_000_000, late)
     entered: set[str] = set()
 
     def enter(frame: Any, event: str, _: object) -> None:
@@ -125,68 +99,31 @@ def measure(folder: Path) -> dict[str, Any]:
 
     threading.setprofile(enter)
     sys.setprofile(enter)
-    aggregate(folder)
+    count(folder, store)
     sys.setprofile(None)
     threading.setprofile(None)
-    new = {key: size for key, (at, size) in stored_in(store).items() if before.get(key) != (at, size)}
+    new = {
+        key: size for key, (at, size) in stored_in(folder / "store").items() if before.get(key) != (at, size)
+    }
     return {
         "objects": len(new),
         "bytes": sum(new.values()),
         "part_bytes": sum(size for key, size in new.items() if "mapreduce-output" in key and "/part-" in key),
         "modules": sum("/frametally_hadoop/" in path for path in entered),
         "all_modules": sum("/frametally" in path and "/site-packages/" not in path for path in entered),
-        "lines": lines_by_area(),
     }
-
-
-def rows_of_forms() -> tuple[int, int]:
-    """Return the numbers of forms and of identities in docs/stored-formats.md."""
-    _, _, text = (ROOT / "docs/stored-formats.md").read_text("utf-8").partition("\n## Forms\n")
-    text, _, _ = text.partition("\n## ")
-    _, _, identities = text.partition("| identity | of what |")
-    return len(re.findall(r"(?m)^\| \d+ \|", text)), len(re.findall(r"(?m)^\| [^-]", identities))
-
-
-PLACES = ("counting", "tasks", "zone_index.py")
-AREAS = {
-    "the counting job (`hadoop/`)": ("hadoop",),
-    "counts at lines and zones": (
-        *(f"{top}traffic/frametally_traffic/{name}" for top in ("", "capabilities/") for name in PLACES),
-    ),
-    "books of runs and footage": ("core/frametally/books",),
-    "the ledger in SQL": ("core/frametally/adapters/sql/ledger",),
-    "the count index in SQL, and what all indexes share": (
-        "core/frametally/adapters/sql/index",
-        "core/frametally/adapters/day_cells",
-    ),
-    "`elasticsearch/`": ("elasticsearch",),
-}
-
-
-def lines_by_area() -> dict[str, int]:
-    """Return the lines of Python in each area of the checkout of this Python's frametally."""
-    root = Path(keys.__file__).resolve().parents[2]
-
-    def lines(place: Path) -> int:
-        paths = place.rglob("*.py") if place.is_dir() else filter(Path.is_file, [place])
-        return sum(len(path.read_text("utf-8").splitlines()) for path in paths)
-
-    return {area: sum(lines(root / place) for place in places) for area, places in AREAS.items()}
 
 
 def main() -> None:
     """Measure both versions, and write benchmarks/results/late_writes.json."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--before", help="the Python of the earlier version")
-    parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.measure:
-        print(json.dumps(measure(options.measure)))
-        return
-    from results import Goal, Table, save
+    from results import Goal, Table, options, save
 
+    asked = options(__doc__, before=str, measure=Path)
+    if asked.measure:
+        print(json.dumps(measure(asked.measure)))
+        return
     found = []
-    for python in (options.before, sys.executable):
+    for python in (asked.before, sys.executable):
         with tempfile.TemporaryDirectory() as folder:
             command = [python, __file__, "--measure", folder]
             found.append(json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout))
@@ -210,41 +147,19 @@ def main() -> None:
         packages=["mrjob", "msgspec"],
         tables=[
             Table(
-                title="A late segment",
-                columns=["of one round", "before", "now"],
-                rows=[[name, before[key], now[key]] for name, key in rows.items()],
-            ),
-            Table(
-                title="What has been counted",
-                columns=["in", "before", "now"],
-                rows=[
-                    ["stored forms", 27, rows_of_forms()[0]],
-                    ["identities", 13, rows_of_forms()[1]],
-                ],
-                note="The forms and identities are those that docs/stored-formats.md lists.",
-            ),
-            Table(
-                title="Lines of Python",
-                columns=["of", "before", "now"],
-                rows=[
-                    *([area, before["lines"][area], now["lines"][area]] for area in AREAS),
-                    ["sum", *(sum(version["lines"].values()) for version in (before, now))],
-                ],
-                note="The areas also have what they learned since, such as footage that shows nothing.",
-            ),
+                "A late segment",
+                ["of one round", "before", "now"],
+                [[name, before[key], now[key]] for name, key in rows.items()],
+            )
         ],
         goals=[
+            Goal("bytes put, to those before hour files", now["bytes"] / before["bytes"], at_most=0.4),
             Goal(
-                what="bytes put, to those before hour files",
-                measured=now["bytes"] / before["bytes"],
+                "the same, without part files",
+                (now["bytes"] - now["part_bytes"]) / (before["bytes"] - before["part_bytes"]),
                 at_most=0.4,
             ),
-            Goal(
-                what="the same, without part files",
-                measured=(now["bytes"] - now["part_bytes"]) / (before["bytes"] - before["part_bytes"]),
-                at_most=0.4,
-            ),
-            Goal(what="modules of the counting job entered", measured=now["modules"], at_most=16),
+            Goal("modules of the counting job entered", now["modules"], at_most=16),
         ],
     )
 

@@ -9,33 +9,21 @@ of the videos are YOLOv4-tiny's in stored frames, made once and kept in `--cache
 
 from __future__ import annotations
 
-import argparse
 import statistics
-import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import product
 from math import hypot
-from pathlib import Path
 from typing import NamedTuple
 
 import junction_scenes as scenes
+import unseen_lines
 from idf1 import Boxes
-from line_counting import (
-    CLIP_SIZE,
-    NOON_MS,
-    RATES,
-    VTEST_SIZE,
-    Way,
-    counted,
-    of_lines,
-    shown,
-    ways_of,
-)
-from results import Cell, Goal, Table, save
+from results import CACHE, SHARED, Cell, Goal, Table, options, save
 from stored_frames import DEFAULT_QUALITY
 from tracking import CLIP_FPS, CLIP_FRAMES, FPS, FRAMES, VEHICLES, detected, true_tracks
 from tracking_scenes import LABEL, Seen
-from unseen_lines import tables_and_goals
+from unseen_lines import CLIP_SIZE, NOON_MS, RATES, VTEST_SIZE, Way, counted, of_lines, shown, ways_of
 
 from frametally.files.demo_clip import ensure_demo_clip
 from frametally_traffic.drawings.drawn_shapes import shapes_of
@@ -50,13 +38,9 @@ BY_EYE = {340: 11, 360: 10}
 
 
 class Speed(NamedTuple):
-    """A measured speed, in km/h.
+    """A measured speed in km/h, its reported standard error, and the true mean within a calibration's reach.
 
-    Attributes:
-        measured: As reported.
-        told_error: Its reported standard error.
-        true: The mean while the vehicle was within the calibration's reach.
-        is_even: Whether it kept its speed there, to a tenth.
+    `is_even` says whether the vehicle kept its speed there, to a tenth.
     """
 
     measured: float
@@ -81,39 +65,33 @@ class SceneScore(NamedTuple):
 
 def main() -> None:
     """Run everything."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", type=Path, required=True, help="folder with vtest/")
-    parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "frametally-benchmarks")
-    options = parser.parse_args()
-    options.cache.mkdir(parents=True, exist_ok=True)
-    clip = detected(
-        ensure_demo_clip(options.cache), options.cache / "clip-stored.json", CLIP_FRAMES, VEHICLES
-    )
-    square = detected(
-        options.data / "vtest" / "vtest.avi", options.cache / "vtest-stored.json", FRAMES, (LABEL,)
-    )
+    asked = options(__doc__, data=SHARED, cache=CACHE)
+    asked.cache.mkdir(parents=True, exist_ok=True)
+    clip = detected(ensure_demo_clip(asked.cache), asked.cache / "clip-stored.json", CLIP_FRAMES, VEHICLES)
+    vtest = asked.data / "vtest" / "vtest.avi"
+    square = detected(vtest, asked.cache / "vtest-stored.json", FRAMES, (LABEL,))
+    qualities = {f"JPEG {quality}": quality for quality in (DEFAULT_QUALITY, 80, 95, 100)}
     others = {
-        "decoded" if quality is None else f"JPEG {quality}": detected(
-            options.data / "vtest" / "vtest.avi",
-            options.cache / f"vtest-{quality}.json",
-            FRAMES,
-            (LABEL,),
-            jpeg_quality=quality,
-        )
-        for quality in (DEFAULT_QUALITY, 80, 95, 100, None)
+        name: detected(vtest, asked.cache / f"vtest-{quality}.json", FRAMES, (LABEL,), jpeg_quality=quality)
+        for name, quality in {**qualities, "decoded": None}.items()
     }
-    truth = true_tracks(options.data / "vtest" / "tracks_first_400_frames.csv")
+    truth = true_tracks(asked.data / "vtest" / "tracks_first_400_frames.csv")
     clip_ways = {rate: clip_crossings(clip, rate) for rate in RATES}
-    square_ways = {rate: square_crossings(square, rate) for rate in RATES}
+    lines = of_lines(square_lines())
+    square_ways = {
+        rate: ways_of(counted(shown(square, FPS, FPS // rate, VTEST_SIZE), lines)) for rate in RATES
+    }
     true_ways = {name: walked(truth, points) for name, points in square_lines().items()}
-    unseen_tables, unseen_goals = tables_and_goals(clip, square, truth, others)
+    unseen_tables, unseen_goals = unseen_lines.tables_and_goals(clip, square, truth, others)
     scores = {rate: [scene_score(seed, rate) for seed in range(SCENES)] for rate in RATES}
+    true_way = true_ways["y = 288"]
     off = {
-        (name, rate): max(abs(square_ways[rate][name][way] - true_ways[name][way]) for way in DIRECTIONS)
-        for name in true_ways
-        for rate in RATES
+        rate: max(abs(ways["y = 288"][to] - true_way[to]) for to in DIRECTIONS)
+        for rate, ways in square_ways.items()
+    }
+    movements = {
+        rate: [len(of_rate), *(sum(of_all) for of_all in zip(*(score[:3] for score in of_rate), strict=True))]
+        for rate, of_rate in scores.items()
     }
     save(
         name="line-truth",
@@ -129,52 +107,40 @@ def main() -> None:
             clip_table(clip_ways),
             square_table(true_ways, square_ways),
             *unseen_tables,
-            movement_table(scores),
+            Table(
+                "Movements over generated junctions",
+                ["frames a second", "junctions", "vehicles", "with a movement", "junctions exact"],
+                [[rate, *numbers] for rate, numbers in movements.items()],
+                "A junction is exact if each pair of legs has as many as it had.",
+            ),
             speed_table(scores),
         ],
         goals=[
             *unseen_goals,
             *(
                 Goal(
-                    what=f"demo clip, y = {line}: off by, at {rate} fps",
-                    measured=abs(clip_ways[rate][line]["to_right"] - BY_EYE[line])
-                    + clip_ways[rate][line]["to_left"],
+                    f"demo clip, y = {line}: off by, at {rate} fps",
+                    abs(clip_ways[rate][line]["to_right"] - BY_EYE[line]) + clip_ways[rate][line]["to_left"],
                     at_most=1,
                 )
-                for line in CLIP_LINES
+                for line, rate in product(CLIP_LINES, RATES)
+            ),
+            *(
+                Goal(f"vtest, y = 288, each direction: off by, at {rate} fps", off[rate], at_most=1)
                 for rate in RATES
             ),
             *(
-                Goal(
-                    what=f"vtest, y = 288, each direction: off by, at {rate} fps",
-                    measured=off["y = 288", rate],
-                    at_most=1,
-                )
+                Goal(f"junctions with exact movements at {rate} fps", movements[rate][-1], at_least=9)
                 for rate in RATES
             ),
             *(
-                Goal(
-                    what=f"junctions with exact movements at {rate} fps",
-                    measured=sum(score.is_exact for score in scores[rate]),
-                    at_least=9,
-                )
-                for rate in RATES
-            ),
-            *(
-                goal
-                for rate in RATES
-                for goal in (
-                    Goal(
-                        what=f"speeds of who kept his: worst error at {rate} fps",
-                        measured=round(max(errors_of(scores[rate], is_even=True)), 3),
-                        at_most=0.05,
-                    ),
-                    Goal(
-                        what=f"all speeds: median error of the worst junction at {rate} fps",
-                        measured=round(
-                            max(statistics.median(errors_of([score])) for score in scores[rate]), 3
-                        ),
-                        at_most=0.05,
+                Goal(f"{what} at {rate} fps", round(error, 3), at_most=0.05)
+                for rate, of_rate in scores.items()
+                for what, error in (
+                    ("speeds of who kept his: worst error", max(errors_of(of_rate, is_even=True))),
+                    (
+                        "all speeds: median error of the worst junction",
+                        max(statistics.median(errors_of([score])) for score in of_rate),
                     ),
                 )
             ),
@@ -198,11 +164,6 @@ def square_lines() -> dict[str, tuple[tuple[float, float], ...]]:
         **{name: ((0.0, height * part / 4), (width, height * part / 4)) for name, part in across.items()},
         **{name: ((width * part / 4, 0.0), (width * part / 4, height)) for name, part in down.items()},
     }
-
-
-def square_crossings(square: Sequence[Sequence[Seen]], rate: int) -> dict[str, Way]:
-    """Return, by line of the square, the counted crossings in each direction."""
-    return ways_of(counted(shown(square, FPS, FPS // rate, VTEST_SIZE), of_lines(square_lines())))
 
 
 def walked(truth: Boxes, line: tuple[tuple[float, float], ...]) -> Way:
@@ -234,25 +195,16 @@ def scene_score(seed: int, rate: int) -> SceneScore:
 
 def errors_of(scores: Sequence[SceneScore], *, is_even: bool | None = None) -> list[float]:
     """Return the relative errors of speeds, optionally only for even speeds or only for uneven ones."""
-    return [speed.error for speed in speeds_of(scores) if is_even is None or speed.is_even == is_even]
-
-
-def speeds_of(scores: Sequence[SceneScore]) -> list[Speed]:
-    """Return all speeds of several junctions."""
-    return [speed for score in scores for speed in score.speeds]
+    speeds = (speed for score in scores for speed in score.speeds)
+    return [speed.error for speed in speeds if is_even is None or speed.is_even == is_even]
 
 
 def clip_table(found: dict[int, dict[int, Way]]) -> Table:
     """Return the table of the demo clip."""
     return Table(
-        title="The demo clip",
-        note=(
-            "Oncoming vehicles over a line; in brackets what was counted the other way, where nobody goes. "
-            "By eye: whose wheels come over it, which is what a foot point is. (Middles of vehicles, which "
-            "the tracker's benchmark asks for, are 11 and 12.)"
-        ),
-        columns=["line", "by eye", *(f"{rate} fps" for rate in RATES)],
-        rows=[
+        "The demo clip",
+        ["line", "by eye", *(f"{rate} fps" for rate in RATES)],
+        [
             [
                 f"y = {line}",
                 CLIP_LINES[line],
@@ -260,6 +212,9 @@ def clip_table(found: dict[int, dict[int, Way]]) -> Table:
             ]
             for line in CLIP_LINES
         ],
+        "Oncoming vehicles over a line; in brackets what was counted the other way, where nobody goes. "
+        "By eye: whose wheels come over it, which is what a foot point is. (Middles of vehicles, which "
+        "the tracker's benchmark asks for, are 11 and 12.)",
     )
 
 
@@ -276,61 +231,37 @@ def square_table(truth: dict[str, Way], found: dict[int, dict[str, Way]]) -> Tab
         [name, said(truth[name]), *(said(found[rate][name]) for rate in RATES)] for name in truth
     ]
     return Table(
-        title="Pedestrians on a square",
-        note=(
-            "Crossings to the right / to the left. Beside x = 384 a lamp post with a sign hides who goes "
-            "behind it."
-        ),
-        columns=["line", "annotated", *(f"{rate} fps" for rate in RATES)],
-        rows=[*rows, ["all", said(all_of(truth)), *(said(all_of(found[rate])) for rate in RATES)]],
-    )
-
-
-def movement_table(scores: dict[int, list[SceneScore]]) -> Table:
-    """Return the table of the junctions' movements."""
-    return Table(
-        title="Movements over generated junctions",
-        note="A junction is exact if each pair of legs has as many as it had.",
-        columns=["frames a second", "junctions", "vehicles", "with a movement", "junctions exact"],
-        rows=[
-            [
-                rate,
-                len(of_rate),
-                sum(score.vehicles for score in of_rate),
-                sum(score.movements for score in of_rate),
-                sum(score.is_exact for score in of_rate),
-            ]
-            for rate, of_rate in scores.items()
-        ],
+        "Pedestrians on a square",
+        ["line", "annotated", *(f"{rate} fps" for rate in RATES)],
+        [*rows, ["all", said(all_of(truth)), *(said(all_of(found[rate])) for rate in RATES)]],
+        "Crossings to the right / to the left. Beside x = 384 a lamp post with a sign hides who goes "
+        "behind it.",
     )
 
 
 def speed_table(scores: dict[int, list[SceneScore]]) -> Table:
     """Return the table of the junctions' speeds."""
-    kinds: Iterator[tuple[int, str, bool]] = (
-        (rate, name, is_even)
-        for rate in scores
-        for name, is_even in (("kept their speed", True), ("braked or waited", False))
-    )
     rows: list[list[Cell]] = []
-    for rate, name, is_even in kinds:
+    for rate, (name, is_even) in product(scores, (("kept their speed", True), ("braked or waited", False))):
         errors = sorted(errors_of(scores[rate], is_even=is_even))
         median, p95 = statistics.median(errors), errors[int(0.95 * (len(errors) - 1))]
-        of_kind = [speed for speed in speeds_of(scores[rate]) if speed.is_even == is_even]
+        of_kind = [
+            speed
+            for speed in (speed for score in scores[rate] for speed in score.speeds)
+            if speed.is_even == is_even
+        ]
         told = sum(abs(speed.measured - speed.true) <= 2 * speed.told_error for speed in of_kind)
         shares = (f"{part:.1%}" for part in (median, p95, errors[-1]))
         rows.append([rate, name, len(errors), *shares, f"{told / len(of_kind):.0%}"])
     return Table(
-        title="Speeds over generated junctions",
-        note=(
-            "Of who has a movement and a speed, by how much it is off from the true mean within reach. One "
-            "speed is told of a visit; who waits at red has none, or one that says less."
-        ),
-        columns=[
+        "Speeds over generated junctions",
+        [
             *("frames a second", "vehicles that", "measured", "median error", "95 %", "worst"),
             "within twice the stated error",
         ],
-        rows=rows,
+        rows,
+        "Of who has a movement and a speed, by how much it is off from the true mean within reach. One "
+        "speed is told of a visit; who waits at red has none, or one that says less.",
     )
 
 

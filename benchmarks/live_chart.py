@@ -8,7 +8,6 @@ chart five times a second.
 
 from __future__ import annotations
 
-import argparse
 import bisect
 import json
 import os
@@ -20,11 +19,12 @@ import time
 import urllib.error
 import urllib.request
 import uuid
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
 
-from playback import listening
-from results import ROOT, Cell, Goal, Table, save
+from measuring import FRAMETALLY, listening
+from results import ROOT, Cell, Goal, Table, options, save
 
 from frametally.opening import open_frame_log
 from frametally.records import FrameAnnouncement, decode
@@ -42,16 +42,15 @@ Seen = list[tuple[float, int]]
 
 def main() -> None:
     """Measure, and write benchmarks/results/live_chart.json."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--cameras", type=int, nargs="+", default=[1, 2, 4], help="at once, one run each")
-    parser.add_argument("--seconds", type=float, default=60.0, help="of frames that are looked at")
-    options = parser.parse_args()
+    asked = options(__doc__, cameras=[1, 2, 4], seconds=60.0)
     rows: list[list[Cell]] = []
     p95_s: dict[int, float] = {}
-    for cameras in options.cameras:
+    for cameras in asked.cameras:
         with tempfile.TemporaryDirectory() as folder:
-            late_s = camera_to_chart(Path(folder), cameras, options.seconds)
-        of_all = [parts_of(late) for late in late_s]
+            late_s = camera_to_chart(Path(folder), cameras, asked.seconds)
+        of_all = [
+            (statistics.median(late), statistics.quantiles(late, n=20)[-1], max(late)) for late in late_s
+        ]
         slowest = [round(max(parts), 1) for parts in zip(*of_all, strict=True)]
         p95_s[cameras] = slowest[1]
         rows.append([cameras, sum(map(len, late_s)), *slowest])
@@ -67,21 +66,16 @@ def main() -> None:
         packages=["av", "mrjob", "openvino"],
         tables=[
             Table(
-                title="Seconds from a frame's event time to its count",
-                columns=["cameras", "frames", "median, s", "p95, s", "longest, s"],
-                rows=rows,
+                "Seconds from a frame's event time to its count",
+                ["cameras", "frames", "median, s", "p95, s", "longest, s"],
+                rows,
             )
         ],
         goals=[
-            Goal(what=f"seconds from camera to chart, p95, cameras: {cameras}", measured=p95, at_most=MOST_S)
+            Goal(f"seconds from camera to chart, p95, cameras: {cameras}", p95, at_most=MOST_S)
             for cameras, p95 in p95_s.items()
         ],
     )
-
-
-def parts_of(late_s: list[float]) -> tuple[float, float, float]:
-    """Return the median, the 95th percentile, and the maximum."""
-    return statistics.median(late_s), statistics.quantiles(late_s, n=20)[-1], max(late_s)
 
 
 def camera_to_chart(folder: Path, cameras: int, seconds: float) -> list[list[float]]:
@@ -89,12 +83,11 @@ def camera_to_chart(folder: Path, cameras: int, seconds: float) -> list[list[flo
     os.environ |= {"FRAMETALLY_DATA_DIR": str(folder), "FRAMETALLY_LIVE_ALLOW": "127.0.0.1"}
     sources = [f"gate-{number}" for number in range(1, cameras + 1)]
     seen: dict[str, Seen] = {source: [] for source in sources}
-    up = (sys.executable, "-m", "frametally", "up", "--port")
     with ExitStack() as stack:
-        _, port = stack.enter_context(listening(*up))
+        _, port = stack.enter_context(listening(*FRAMETALLY, "up", "--port"))
         for source in sources:
             address = stack.enter_context(RtspCamera()).address
-            add = [sys.executable, "-m", "frametally", "live", "add", address, "--source", source]
+            add = [*FRAMETALLY, "live", "add", address, "--source", source]
             subprocess.run(add, check=True, stdout=subprocess.DEVNULL)
         wait_s = time.monotonic() + PATIENCE_S
         while not all(in_chart(port, source) for source in sources):
@@ -131,12 +124,11 @@ def in_chart(port: int, source: str) -> int:
 def announced_in(settings: Settings) -> dict[str, list[float]]:
     """Return the event times of all live announcements, in their order, by source."""
     times: dict[str, set[int]] = {}
+    nothing: Callable[[list[int]], None] = lambda _: None  # noqa: E731
     with (
         closing(open_frame_log(settings.log_url, settings.log_access)) as log,
         closing(
-            log.subscribe(
-                settings.live_topic, uuid.uuid4().hex, on_assigned=lambda _: None, on_revoked=lambda _: None
-            )
+            log.subscribe(settings.live_topic, uuid.uuid4().hex, on_assigned=nothing, on_revoked=nothing)
         ) as group,
     ):
         while records := group.poll(timeout_s=1.0):

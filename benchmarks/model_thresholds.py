@@ -13,14 +13,14 @@ By default, of vtest.avi the frames 401 to 795: docs/models.md and docs/lines.md
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from stored_frames import DEFAULT_QUALITY, decoded_frames, stored
+from results import SHARED, options
+from stored_frames import decoded_frames, stored
 
 from frametally.files.opencv import Pixels
 from frametally.records import Detection
@@ -34,33 +34,17 @@ COUNTED, TRACKED = 0.25, 0.6
 
 def main() -> None:
     """Print both confidences of each model, for all the footage and for two halves of it."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--video", type=Path, required=True)
-    parser.add_argument("--first", type=int, default=400, help="frame, from 0")
-    parser.add_argument("--frames", type=int, default=395)
-    parser.add_argument("--model", type=Path, required=True, help="an ONNX file with the family of YOLOX")
-    parser.add_argument("--sizes", nargs="+", default=["416x416", "640x480"])
-    options = parser.parse_args()
-    pictures = [
-        stored(picture, DEFAULT_QUALITY)
-        for picture in islice(
-            decoded_frames(options.video, options.first + options.frames), options.first, None
-        )
-    ]
-    names = load_settings().models_dir.expanduser() / "coco.names"
+    video, sizes = SHARED / "vtest" / "vtest.avi", ["416x416", "640x480"]
+    asked = options(__doc__, video=video, first=400, frames=395, model=Path, sizes=sizes)
+    frames = decoded_frames(asked.video, asked.first + asked.frames)
+    pictures = [stored(picture) for picture in islice(frames, asked.first, None)]
     reference = steadiness(pictures, load_settings(detector="openvino"))
     levels = {threshold: share_at(reference, threshold) for threshold in (COUNTED, TRACKED)}
     print("YOLOv4-tiny:", {threshold: round(share, 3) for threshold, share in levels.items()})
-    for size in options.sizes:
-        settings = load_settings(
-            detector="openvino",
-            model_weights=options.model,
-            model_names=names,
-            model_cfg="yolox",
-            input_size_px=size,
-        )
+    for size in asked.sizes:
+        names = load_settings().models_dir.expanduser() / "coco.names"
+        own = {"model_weights": asked.model, "model_names": names, "model_cfg": "yolox"}
+        settings = load_settings(detector="openvino", input_size_px=size, **own)
         boxes = steadiness(pictures, settings)
         halves = [boxes[boxes[:, 2] % 2 == part] for part in (0, 1)]
         for threshold, share in levels.items():

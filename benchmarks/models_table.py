@@ -12,13 +12,11 @@ Boxes there and then (`WALKER_FRAMES`, `WALKER_PX`) are taken out of every model
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 from unittest.mock import patch
@@ -29,11 +27,12 @@ import unseen_lines
 from average_precision import Judged, Truth, ap50, bootstrap, judge
 from detectors import labelled_pictures
 from idf1 import Boxes
-from line_counting import CLIP_SIZE, RATES, VTEST_SIZE
-from results import Cell, Goal, Table, save
-from stored_frames import DEFAULT_QUALITY, decoded_frames, stored
-from tracking import CLIP_FPS, CLIP_FRAMES, FPS, FRAMES, VEHICLES, true_tracks
+from measuring import in_turns, median_ratio
+from results import CACHE, SHARED, Cell, Goal, Table, options, save
+from stored_frames import decoded_frames
+from tracking import CLIP_FPS, CLIP_FRAMES, FPS, FRAMES, VEHICLES, detected, true_tracks
 from tracking_scenes import LABEL, Seen
+from unseen_lines import CLIP_SIZE, RATES, VTEST_SIZE
 
 from frametally.files.demo_clip import ensure_demo_clip
 from frametally.files.opencv import Pixels
@@ -88,38 +87,26 @@ class Scored(NamedTuple):
     small_recall: tuple[float, float, float]
     recall: tuple[float, float, float]
     precision: tuple[float, float, float]
-    judged: dict[str, Judged]
 
 
 def main() -> None:
     """Measure all, and write the result."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--weights", nargs="*", default=[], metavar="MODEL=FILE")
-    parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "frametally-benchmarks")
-    options = parser.parse_args()
-    options.cache.mkdir(parents=True, exist_ok=True)
-    weights = dict(entry.split("=", 1) for entry in options.weights)
+    asked = options(__doc__, data=SHARED, weights=[], cache=CACHE)
+    asked.cache.mkdir(parents=True, exist_ok=True)
+    weights = dict(entry.split("=", 1) for entry in asked.weights)
     ways = [way for way in WAYS if way.model in weights or is_here(way.model)]
-    clip_path = ensure_demo_clip(options.cache)
+    clip_path = ensure_demo_clip(asked.cache)
     costs_ms = _costs_ms(ways, weights, list(decoded_frames(clip_path, SPEED_FRAMES)))
-    pictures, truths = labelled_pictures(options.data / "coco128")
-    scores = {way.name: _scored(way, weights, pictures, truths, options.cache) for way in ways}
-    truth = true_tracks(options.data / "vtest" / "tracks_first_400_frames.csv")
-    square = {
-        way.name: _without_walker(
-            _seen(way, weights, options.data / "vtest" / "vtest.avi", options.cache, VTEST_SIZE)
+    pictures, truths = labelled_pictures(asked.data / "coco128")
+    scores = {way.name: _scored(way, weights, pictures, truths, asked.cache) for way in ways}
+    truth = true_tracks(asked.data / "vtest" / "tracks_first_400_frames.csv")
+    counts: dict[tuple[str, int], list[Cell]] = {}
+    for way in ways:
+        square = _without_walker(
+            _seen(way, weights, asked.data / "vtest" / "vtest.avi", asked.cache, VTEST_SIZE)
         )
-        for way in ways
-    }
-    clip = {way.name: _seen(way, weights, clip_path, options.cache, CLIP_SIZE) for way in ways}
-    counts = {
-        (way.name, rate): _counts(square[way.name], clip[way.name], truth, rate)
-        for way in ways
-        for rate in RATES
-    }
+        clip = _seen(way, weights, clip_path, asked.cache, CLIP_SIZE)
+        counts |= {(way.name, rate): _counts(square, clip, truth, rate) for rate in RATES}
     _save(ways, costs_ms, scores, counts)
 
 
@@ -144,14 +131,9 @@ def _costs_ms(
 ) -> dict[str, list[float]]:
     """Return the CPU time of a frame of the clip, in rounds in which the models take turns."""
     detectors = {way.name: prepare_detector(_settings(way, weights, CLIP_SIZE)) for way in ways}
-    costs: dict[str, list[float]] = {name: [] for name in detectors}
-    for number in range(SPEED_ROUNDS + 1):
-        for name, detector in detectors.items():
-            began_s = time.process_time()
-            detector.detect(frames)
-            if number:  # the first round warms up
-                costs[name].append(1000 * (time.process_time() - began_s) / len(frames))
-    return costs
+    works = {name: partial(detector.detect, frames) for name, detector in detectors.items()}
+    took = in_turns(works, SPEED_ROUNDS, clock=time.process_time)
+    return {name: [1000 * each_s / len(frames) for each_s in seconds] for name, seconds in took.items()}
 
 
 def detector_of(way: Way, weights: Mapping[str, str], picture_px: tuple[int, int], least: float) -> Detector:
@@ -195,10 +177,9 @@ def _scored(
         (ap50(judged), *np.percentile(samples, [2.5, 97.5])),
         float(np.mean([ap50(judge(truths, found, least_iou=float(least))) for least in IOUS])),
         ap50(judge(small, rest)),
-        _shares(of_small, len(pictures), of_objects=True),
-        _shares(of_counted, len(pictures), of_objects=True),
-        _shares(of_counted, len(pictures), of_objects=False, boxes=[len(boxes) for boxes in counted]),
-        judged,
+        _shares(of_small),
+        _shares(of_counted),
+        _shares(of_counted, [len(boxes) for boxes in counted]),
     )
 
 
@@ -206,20 +187,15 @@ def _is_on(box: Detection, objects: Sequence[Truth]) -> bool:
     return any(item.label == box.label and iou(item.box, box.box) >= LEAST_IOU for item in objects)
 
 
-def _shares(
-    judged: Mapping[str, Judged], pictures: int, *, of_objects: bool, boxes: Sequence[int] = ()
-) -> tuple[float, float, float]:
-    """Return true boxes as a share of the objects or of all boxes, in points, with a 95 % interval."""
-    true = np.zeros(pictures)
-    every = np.zeros(pictures) if of_objects else np.array(boxes, float)
+def _shares(judged: Mapping[str, Judged], boxes: Sequence[int] | None = None) -> tuple[float, float, float]:
+    """Return true boxes as a share of the objects, or of all boxes, in points, with a 95 % interval."""
+    every = np.sum([one.objects for one in judged.values()], axis=0) if boxes is None else np.array(boxes)
+    true, random = np.zeros(len(every)), np.random.default_rng(0)
     for one in judged.values():
         np.add.at(true, one.picture[one.is_true], 1)
-        if of_objects:
-            every += one.objects
-    random = np.random.default_rng(0)
     samples = []
     for _ in range(BOOTSTRAP_SAMPLES):
-        chosen = random.integers(0, pictures, pictures)
+        chosen = random.integers(0, len(every), len(every))
         samples.append(true[chosen].sum() / max(1.0, every[chosen].sum()))
     low, high = np.percentile(samples, [2.5, 97.5])
     return 100 * float(true.sum() / every.sum()), 100 * float(low), 100 * float(high)
@@ -234,16 +210,7 @@ def _seen(
     step, number = (CLIP_FPS // max(RATES), CLIP_FRAMES) if is_clip else (1, FRAMES)
     detector = prepare_detector(_settings(way, weights, size_px))
     path = cache / f"{video.stem}-{detector.model_id}-{step}.json"
-    if not path.exists():
-        frames = []
-        for place, picture in enumerate(decoded_frames(video, number)):
-            found = [] if place % step else detector.detect([stored(picture, DEFAULT_QUALITY)])[0]
-            frames.append([[box.label, box.confidence, box.box] for box in found if box.label in labels])
-        path.write_text(json.dumps(frames))
-    return [
-        [Seen(label, confidence, tuple(box)) for label, confidence, box in frame]
-        for frame in json.loads(path.read_text())
-    ]
+    return detected(video, path, number, labels, detector=detector, step=step)
 
 
 def _without_walker(frames: Frames) -> list[list[Seen]]:
@@ -276,8 +243,7 @@ def _counts(square: Frames, clip: Frames, truth: Boxes, rate: int) -> list[Cell]
     within = sum(error <= 0.07 for error in errors) / len(starts)
     off = []
     for start in range(0, CLIP_FPS // rate, CLIP_FPS // max(RATES)):
-        cars = unseen_lines.clip_ways(clip, rate, start)
-        off.append(sum(abs(cars[f"{y}"]["to_right"] - true) for y, true in unseen_lines.CLIP_BY_EYE.items()))
+        off.append(unseen_lines.cars_off(unseen_lines.clip_ways(clip, rate, start)))
     cars_off = 100 * statistics.mean(off) / sum(unseen_lines.CLIP_BY_EYE.values())
     return [round(cell, 1) for cell in (*cells, within, cars_off)]
 
@@ -291,8 +257,7 @@ def _save(
     usual, balanced = ways[0].name, next(way.name for way in ways if way.name.startswith("balanced"))
 
     def ratio(name: str) -> float:
-        pairs = zip(costs_ms[name], costs_ms[usual], strict=True)
-        return round(statistics.median(mine / theirs for mine, theirs in pairs), 2)
+        return median_ratio(costs_ms[name], costs_ms[usual])
 
     def with_interval(numbers: tuple[float, float, float]) -> str:
         return f"{numbers[0]:.1f} ({numbers[1]:.1f} to {numbers[2]:.1f})"
@@ -311,15 +276,12 @@ def _save(
         packages=["numpy", "opencv-python-headless", "openvino"],
         tables=[
             Table(
-                title="Accuracy and CPU time",
-                note="AP in points; 95 % intervals by a bootstrap over pictures. Small: less than 32x32 "
-                "pixels. Recall and precision from 0.25 on, where counting begins. CPU time of a frame of "
-                "the clip, the median of rounds in which the models took turns; compare the ratios.",
-                columns=[
+                "Accuracy and CPU time",
+                [
                     *("model", "AP50", "AP50:95", "AP50, small", "recall, %", "precision, %"),
                     *("recall of small, %", "CPU ms", "CPU / default"),
                 ],
-                rows=[
+                [
                     [
                         way.name,
                         with_interval((score := scores[way.name]).ap50),
@@ -333,47 +295,43 @@ def _save(
                     ]
                     for way in ways
                 ],
+                "AP in points; 95 % intervals by a bootstrap over pictures. Small: less than 32x32 "
+                "pixels. Recall and precision from 0.25 on, where counting begins. CPU time of a frame of "
+                "the clip, the median of rounds in which the models took turns; compare the ratios.",
             ),
             Table(
-                title="Lines and zones",
-                note="Errors in percent of the true crossings, and the mean error of person-seconds, each "
+                "Lines and zones",
+                [
+                    *("model", "fps", "crossings off", "person-seconds off", "crossings off, by chance"),
+                    *("person-seconds off, by chance", f"zones within 7 %, of {ZONES}"),
+                    "cars' crossings off",
+                ],
+                [[way.name, rate, *counts[way.name, rate]] for way in ways for rate in RATES],
+                "Errors in percent of the true crossings, and the mean error of person-seconds, each "
                 "the mean over the frames that can be the first. Lines and zones by hand: docs/lines.md; "
                 f"{LINES} lines and {ZONES} zones are by chance (seed {SEED}, fixed before anything was "
                 "measured). Cars: ten lines over the demo clip, by eye.",
-                columns=[
-                    *("model", "fps", "crossings off", "person-seconds off", "crossings off, by chance"),
-                    *(
-                        "person-seconds off, by chance",
-                        f"zones within 7 %, of {ZONES}",
-                        "cars' crossings off",
-                    ),
-                ],
-                rows=[[way.name, rate, *counts[way.name, rate]] for way in ways for rate in RATES],
             ),
         ],
         goals=[
-            Goal(what="balanced: CPU time / default", measured=ratio(balanced), at_most=1),
+            Goal("balanced: CPU time / default", ratio(balanced), at_most=1),
             Goal(
-                what="balanced: recall of small objects / default",
-                measured=round(scores[balanced].small_recall[0] / scores[usual].small_recall[0], 2),
+                "balanced: recall of small objects / default",
+                round(scores[balanced].small_recall[0] / scores[usual].small_recall[0], 2),
                 at_least=2,
             ),
             *(
-                Goal(what=f"balanced, {rate} fps: crossings off by chance, %", measured=off, at_most=7)
+                Goal(f"balanced, {rate} fps: crossings off by chance, %", off, at_most=7)
                 for rate, off in zip(RATES, column(balanced, 2), strict=True)
             ),
             *(
-                Goal(
-                    what=f"balanced, {rate} fps: zones within 7 %, of {ZONES}",
-                    measured=within,
-                    at_least=0.9 * ZONES,
-                )
+                Goal(f"balanced, {rate} fps: zones within 7 %, of {ZONES}", within, at_least=0.9 * ZONES)
                 for rate, within in zip(RATES, column(balanced, 4), strict=True)
             ),
             *(
                 Goal(
-                    what=f"balanced, {rate} fps: cars' crossings off, over the default's, points",
-                    measured=round(mine - default, 1),
+                    f"balanced, {rate} fps: cars' crossings off, over the default's, points",
+                    round(mine - default, 1),
                     at_most=0,
                 )
                 for rate, mine, default in zip(RATES, column(balanced, 5), column(usual, 5), strict=True)

@@ -17,14 +17,8 @@ PAGE = ROOT / "benchmarks" / "results" / "performance-results.md"
 class Figure(NamedTuple):
     """A row of the front page: a figure of a result, and another of the same run for comparison.
 
-    Attributes:
-        what: What is measured, with the unit.
-        result: The name of the result.
-        table: The title of its table; empty for its goals.
-        row: The figure's row, or the goal.
-        column: The figure's column.
-        beside: The row to compare with; for goals, the bound.
-        beside_what: A description of that.
+    The figure is in the `row` and `column` of a `table`, and is compared with the row `beside`; with an empty
+    `table`, it is the goal `row`, and is compared with its bound.
     """
 
     what: str
@@ -124,8 +118,7 @@ says as much about the machine, and what else it was doing, as about frametally.
 def front(results: Sequence[Result]) -> str:
     """Return the page of ten figures and a large fleet's goals.
 
-    Raises:
-        KeyError: A figure's result, table, row or column is missing.
+    Raises `KeyError` if a figure's result, table, row or column is missing.
     """
     by_name = {result.name: result for result in results}
     columns = ["what", "frametally", "beside", "ratio", "command"]
@@ -177,8 +170,7 @@ def _section(result: Result) -> str:
     ]
     if result.goals:
         lines += _table(
-            _GOAL_COLUMNS,
-            [[goal.what, _bound(goal), goal.measured, _yes(goal)] for goal in result.goals],
+            _GOAL_COLUMNS, [[goal.what, _bound(goal), goal.measured, _yes(goal)] for goal in result.goals]
         )
     for table in result.tables:
         lines += _titled(table)

@@ -12,7 +12,6 @@ planning process imports what `frametally aggregate` imports, not what only this
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import os
 import sqlite3
@@ -27,10 +26,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import footage
+import msgspec
 from aggregation_data import MODEL, START_MS, apart
 from aggregation_rounds import Measured, clear
 from footage import LOG_ID, TOPIC
-from results import Cell, Goal, Table, save
+from results import Cell, Goal, Table, options, save
 
 from frametally import keys
 from frametally.files.sqlite import BUSY_TIMEOUT_S
@@ -38,7 +38,7 @@ from frametally.history_records import HourList
 from frametally.media.manifests import ManifestReader
 from frametally.opening import open_ledger, open_object_store
 from frametally.process.reports import NoProgress
-from frametally.records import Coverage, MediaManifest, Run, encode
+from frametally.records import Coverage, encode
 from frametally.rules.times import DAY_MS
 from frametally.segment_records import SegmentHeader, SegmentSource
 from frametally.settings.loading import Settings
@@ -133,22 +133,7 @@ def generate(folder: Path, segments: int) -> None:
 def write_manifest(store: Path, held: list[Place]) -> None:
     """Write the manifest of a medium in these segments."""
     frames, span = len(held) * FRAMES, (held[0].first_ms, held[-1].last_ms)
-    manifest = MediaManifest(
-        sha256=held[0].medium,
-        name=f"{held[0].source}.mp4",
-        source=held[0].source,
-        source_name=held[0].source,
-        kind="video",
-        time_source="start_time",
-        sampling="1",
-        first_captured_at_ms=span[0],
-        last_captured_at_ms=span[1],
-        runs=[span],
-        frames_expected=frames,
-        frames_put=frames,
-        frames_announced=frames,
-        state="complete",
-    )
+    manifest = footage.manifest(held[0].medium, held[0].source, span, frames, sampling="1", runs=[span])
     (store / manifest.key).write_bytes(encode(manifest))
 
 
@@ -234,18 +219,12 @@ def publish_run(store: Path, day: DayPlan) -> None:
         run_id=run_id, model=MODEL, params=day.params.digest(), interval_s=60, day=day.key.day, hours={}
     )
     hour_list = encode(hours)
-    run = Run(
+    run = msgspec.structs.replace(
+        footage.run(MODEL, day.key.day, day.sequence, frames=sum(frames_of.values())),
         run_id=run_id,
-        sequence=day.sequence,
-        model=MODEL,
         params=day.params.digest(),
-        interval_s=60,
-        day=day.key.day,
         prefix=prefix,
-        parts=["part-00000"],
         inputs_sha256=digest,
-        frames=sum(frames_of.values()),
-        duplicates_dropped=0,
         tombstones_crc32=[],
         hours_crc32=zlib.crc32(hour_list),
         settings=day.params.in_words(),
@@ -267,24 +246,17 @@ def coverage_line(source: str, start_ms: int, frames: int) -> bytes:
 
 def main() -> None:
     """Measure, and write benchmarks/results/planning_scale.json."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--few", type=int, default=100_000)
-    parser.add_argument("--many", type=int, default=1_000_000)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--data", type=Path, help="folder to keep the generated books in")
-    parser.add_argument("--plan", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--publish", action="store_true", help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.plan:
-        plan(options.plan, publish=options.publish)
+    asked = options(__doc__, few=100_000, many=1_000_000, rounds=3, data=Path, plan=Path, publish=False)
+    if asked.plan:
+        plan(asked.plan, publish=asked.publish)
         return
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # as in an installation, which is compiled once
-    sizes = options.few, options.many
+    sizes = asked.few, asked.many
     with tempfile.TemporaryDirectory() as temporary:
         (few, few_forgotten_s), (many, many_forgotten_s) = (
-            measure(options.data or Path(temporary), size, options.rounds) for size in sizes
+            measure(asked.data or Path(temporary), size, asked.rounds) for size in sizes
         )
-    size = f"{options.many:,} segments"
+    size = f"{asked.many:,} segments"
     rows: list[list[Cell]] = [
         [name, *(cell for of in (few[name], many[name]) for cell in (of.wall_s, of.cpu_s, round(of.peak_mb)))]
         for name in STEPS
@@ -292,38 +264,33 @@ def main() -> None:
     save(
         name="planning_scale",
         title="Planning and status of many segments",
-        about=f"{options.few:,} and {options.many:,} segments of {FRAMES} frames in a store of files, their "
+        about=f"{asked.few:,} and {asked.many:,} segments of {FRAMES} frames in a store of files, their "
         "manifests, and a ledger in SQLite that has taken them in; start-up included. From nothing: no "
         "segment and no manifest is noted, and no day is counted. The system caches the files as far as "
         "it has room.",
         packages=["msgspec", "sqlalchemy"],
         tables=[
             Table(
-                title="By the number of segments",
-                columns=[
-                    "",
-                    *(f"{size:,}: {what}" for size in sizes for what in ("wall s", "CPU s", "peak MB")),
-                ],
-                rows=rows,
-                note=f"Medians of {options.rounds} rounds, but of the first, which is one.",
+                "By the number of segments",
+                ["", *(f"{size:,}: {what}" for size in sizes for what in ("wall s", "CPU s", "peak MB"))],
+                rows,
+                f"Medians of {asked.rounds} rounds, but of the first, which is one.",
             ),
             Table(
-                title="A day is removed",
-                columns=["", *(f"{size:,}: wall s" for size in sizes)],
-                rows=[[FORGET, few_forgotten_s, many_forgotten_s]],
-                note=f"{SEGMENTS_PER_DAY:,} segments with {SEGMENTS_PER_DAY * FRAMES:,} frames, without the "
+                "A day is removed",
+                ["", *(f"{size:,}: wall s" for size in sizes)],
+                [[FORGET, few_forgotten_s, many_forgotten_s]],
+                f"{SEGMENTS_PER_DAY:,} segments with {SEGMENTS_PER_DAY * FRAMES:,} frames, without the "
                 "listing that notices that they went.",
             ),
         ],
         goals=[
+            Goal(f"planning {size} from nothing, peak (MB)", many[NOTHING].peak_mb, at_most=1000),
+            Goal(f"planning {size} with nothing new (s)", many[WARM].wall_s, at_most=2),
+            Goal(f"`frametally status` of {size} (s)", many[STATUS].wall_s, at_most=2),
             Goal(
-                what=f"planning {size} from nothing, peak (MB)", measured=many[NOTHING].peak_mb, at_most=1000
-            ),
-            Goal(what=f"planning {size} with nothing new (s)", measured=many[WARM].wall_s, at_most=2),
-            Goal(what=f"`frametally status` of {size} (s)", measured=many[STATUS].wall_s, at_most=2),
-            Goal(
-                what=f"the ledger forgets a day: of {size}, as ratio to {options.few:,}",
-                measured=many_forgotten_s / few_forgotten_s,
+                f"the ledger forgets a day: of {size}, as ratio to {asked.few:,}",
+                many_forgotten_s / few_forgotten_s,
                 at_most=1.5,
             ),
         ],

@@ -1,17 +1,25 @@
-"""The output of a benchmark: one JSON file of tables and goals, with everything needed to judge it."""
+"""A benchmark's options, and its output: one JSON file of tables and goals, with what judges them."""
 
 from __future__ import annotations
 
+import argparse
 import datetime
 import importlib.metadata
 import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 ROOT = Path(__file__).resolve().parents[1]
+SHARED = Path("../shared/data")
+"""The footage of `--data`, where not named: `coco128/{images,labels}` and `vtest/`."""
+CACHE = Path(tempfile.gettempdir()) / "frametally-benchmarks"
+"""Where detections are kept, which take long."""
 FOLDER = Path(__file__).resolve().parent / "results"
 _LOAD_BEFORE = os.getloadavg()[0]
 """When a benchmark starts, it imports this module."""
@@ -19,15 +27,8 @@ _LOAD_BEFORE = os.getloadavg()[0]
 Cell = str | int | float | None
 
 
-class Table(msgspec.Struct, frozen=True, kw_only=True):
-    """Rows of one kind.
-
-    Attributes:
-        title: What is measured.
-        columns: The column names, with units.
-        rows: The rows, each with as many cells.
-        note: A remark for the reader.
-    """
+class Table(msgspec.Struct, frozen=True):
+    """Rows of one kind, each with a cell per column; `note` is a remark for the reader."""
 
     title: str
     columns: list[str]
@@ -35,15 +36,8 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     note: str = ""
 
 
-class Goal(msgspec.Struct, frozen=True, kw_only=True):
-    """A number with bounds to meet.
-
-    Attributes:
-        what: The number.
-        at_least: Its lower bound.
-        at_most: Its upper bound.
-        measured: Its value.
-    """
+class Goal(msgspec.Struct, frozen=True):
+    """A number with bounds to meet."""
 
     what: str
     measured: float
@@ -58,22 +52,11 @@ class Goal(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-class Result(msgspec.Struct, frozen=True, kw_only=True):
+class Result(msgspec.Struct, frozen=True):
     """One run of one benchmark.
 
-    Attributes:
-        name: The name of the benchmark and of its file.
-        title: The heading on the page.
-        about: A paragraph on what is compared, and how.
-        date: The date of the run, UTC.
-        cpu: The CPU that it ran on.
-        cores: How many of its cores.
-        load_before: Mean number of running processes in the minute before.
-        commit: The checkout's commit; `+` if it had changes.
-        command: The command that repeats it.
-        packages: Versions of what was measured.
-        tables: The numbers.
-        goals: The numbers with bounds to meet.
+    `load_before` is the mean number of running processes in the minute before; `commit` ends with `+` if the
+    checkout had changes; `packages` has the versions of what was measured.
     """
 
     name: str
@@ -90,6 +73,25 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     goals: list[Goal]
 
 
+def options(about: str | None, **defaults: Any) -> argparse.Namespace:
+    """Return the command line's options, given by name with their defaults.
+
+    A type, such as `Path`, is an option without a default, `False` a flag, and a list takes many values.
+    """
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name, default in defaults.items():
+        flag = f"--{name.replace('_', '-')}"
+        if default is False:
+            parser.add_argument(flag, action="store_true")
+        elif isinstance(default, list):
+            parser.add_argument(flag, nargs="*", type=type(default[0]) if default else str, default=default)
+        elif isinstance(default, type):
+            parser.add_argument(flag, type=default)
+        else:
+            parser.add_argument(flag, type=type(default), default=default)
+    return parser.parse_args()
+
+
 def save(
     *,
     name: str,
@@ -97,20 +99,14 @@ def save(
     about: str,
     packages: list[str],
     tables: list[Table],
-    goals: list[Goal],
+    goals: Sequence[Goal] = (),
     by_cpu: bool = False,
-) -> Path:
+) -> None:
     """Write the result of the running benchmark, and print its path.
 
-    Args:
-        name: The name of the benchmark and of its file.
-        title: The heading on the page.
-        about: A paragraph on what is compared, and how.
-        packages: Names of the packages whose versions matter.
-        tables: The numbers.
-        goals: The numbers with bounds to meet.
-        by_cpu: Whether most of the measured work is in networks: on a CPU with Intel's AMX, which multiplies
-            matrices several times as fast, the result then has a separate name from that of other CPUs.
+    The arguments are attributes of `Result`; `packages` are those whose versions matter. `by_cpu` says that
+    most of the measured work is in networks: on a CPU with Intel's AMX, which multiplies matrices several
+    times as fast, the result then has a separate name from that of other CPUs.
     """
     # Not at the top: it imports OpenCV, at the expense of a measured process.
     from frametally_consumer import load as backends
@@ -118,25 +114,16 @@ def save(
     amx = " with AMX" if "amx_int8" in _cpu_line("flags").split() else ""
     if by_cpu and amx:
         name, title = f"{name}-amx", f"{title}, on a CPU{amx}"
-    result = Result(
-        name=name,
-        title=title,
-        about=about,
-        date=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        cpu=_cpu_line("model name") + amx,
-        cores=backends.cores(),
-        load_before=round(_LOAD_BEFORE, 1),
-        commit=_commit(),
-        command=" ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
-        packages={package: importlib.metadata.version(package) for package in packages},
-        tables=tables,
-        goals=goals,
-    )
+    date = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
+    command = " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]])
+    versions = {package: importlib.metadata.version(package) for package in packages}
+    cpu, load = _cpu_line("model name") + amx, round(_LOAD_BEFORE, 1)
+    of_run = date, cpu, backends.cores(), load, _commit(), command, versions
+    result = Result(name, title, about, *of_run, tables, list(goals))
     FOLDER.mkdir(exist_ok=True)
     path = FOLDER / f"{name}.json"
     path.write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=1) + b"\n")
     print(path)
-    return path
 
 
 def load_all() -> list[Result]:

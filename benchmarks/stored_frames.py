@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -21,11 +22,13 @@ def stored(picture: Pixels, jpeg_quality: int = DEFAULT_QUALITY) -> Pixels:
     return decode_image(stored_jpeg(picture, settings), settings.max_image_megapixels * 1_000_000)
 
 
-def decoded_frames(video: Path, number: int) -> Iterator[Pixels]:
-    """Yield the first frames of a video; end the process if it has fewer than `number`."""
+def decoded_frames(video: Path, number: int | None = None) -> Iterator[Pixels]:
+    """Yield the frames of a video, or only the first ones; end the process if it has fewer than `number`."""
     capture = cv2.VideoCapture(str(video))
-    for _ in range(number):
+    for _ in count() if number is None else range(number):
         is_read, picture = capture.read()
         if not is_read:
+            if number is None:
+                return
             sys.exit(f"{video}: it has fewer than {number} frames that can be read")
         yield np.asarray(picture, np.uint8)

@@ -14,27 +14,26 @@ frames a second, each with `gt.txt` (the truth) and `det.txt` (boxes, as publish
 
 from __future__ import annotations
 
-import argparse
 import csv
 import json
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 import venv
 from collections import Counter, defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from idf1 import Box, Boxes, idf1
-from results import Cell, Goal, Table, save
+from results import CACHE, SHARED, Cell, Goal, Table, options, save
 from stored_frames import DEFAULT_QUALITY, decoded_frames, stored
 from tracking_scenes import LABEL, SPEED_BOXES, SPEED_FRAMES, Seen, Shown, busy_frames, generated
 
 from frametally.files.demo_clip import ensure_demo_clip
 from frametally.settings.loading import load_settings
+from frametally_consumer.detectors.protocol import Detector
 from frametally_hadoop.job import following
 from frametally_hadoop.job.params import CountParams, TrackParams
 from frametally_hadoop.job.visits import Visit, find_visits
@@ -86,19 +85,10 @@ VARIANTS = [
 
 def main() -> None:
     """Run everything."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", type=Path, required=True, help="folder with vtest/")
-    parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "frametally-benchmarks")
-    parser.add_argument("--yardstick", action="store_true", help="also run PyPI's trackers")
-    parser.add_argument("--clips", type=Path, help="folder with TUD-Campus/ and TUD-Stadtmitte/")
-    options = parser.parse_args()
-    options.cache.mkdir(parents=True, exist_ok=True)
-    frames = detected(
-        options.data / "vtest" / "vtest.avi", options.cache / "vtest-stored.json", FRAMES, (LABEL,)
-    )
-    truth = true_tracks(options.data / "vtest" / "tracks_first_400_frames.csv")
+    asked = options(__doc__, data=SHARED, cache=CACHE, yardstick=False, clips=Path)
+    asked.cache.mkdir(parents=True, exist_ok=True)
+    frames = detected(asked.data / "vtest" / "vtest.avi", asked.cache / "vtest-stored.json", FRAMES, (LABEL,))
+    truth = true_tracks(asked.data / "vtest" / "tracks_first_400_frames.csv")
     busy = busy_frames()
 
     scores = {
@@ -106,13 +96,11 @@ def main() -> None:
     }
     speeds = {"frametally": speed_ours(busy)}
     packages = ["opencv-python-headless"]
-    if options.yardstick:
-        name, scores_of_it, speeds_of_it = yardstick(options.cache, frames, truth, busy)
+    if asked.yardstick:
+        name, scores_of_it, speeds_of_it = yardstick(asked.cache, frames, truth, busy)
         scores[name], speeds[name] = scores_of_it, speeds_of_it
     scenes = [scene_row(fps) for fps in (10.0, 5.0)]
-    clip = detected(
-        ensure_demo_clip(options.cache), options.cache / "clip-stored.json", CLIP_FRAMES, VEHICLES
-    )
+    clip = detected(ensure_demo_clip(asked.cache), asked.cache / "clip-stored.json", CLIP_FRAMES, VEHICLES)
     cars = [[seen for seen in frame if seen.label == "car"] for frame in clip]
     vehicles = [vehicle_row(cars, strong) for strong in (4000, 5000, 6000)]
     together = [
@@ -120,7 +108,8 @@ def main() -> None:
         label_row(clip, "as shipped: together, one label by vote", TrackParams()),
     ]
 
-    shipped = scores["as shipped"]
+    shipped, fps = scores["as shipped"], statistics.median(speeds["frametally"])
+    exact = min(float(row[-1]) for row in scenes) / float(scenes[0][1])
     save(
         name="tracking",
         title="Unique objects",
@@ -134,35 +123,20 @@ def main() -> None:
         packages=packages,
         tables=[
             score_table(scores),
-            vehicle_table(vehicles),
-            label_table(together),
-            scene_table(scenes),
-            speed_table(speeds),
-            *([street_table(options.clips, options.cache, options.yardstick)] if options.clips else ()),
+            *other_tables(vehicles, together, scenes, speeds),
+            *([street_table(asked.clips, asked.cache, asked.yardstick)] if asked.clips else ()),
         ],
         goals=[
             *(
                 goal
                 for step, score in zip(STEPS, shipped, strict=True)
                 for goal in (
-                    Goal(what=f"IDF1 at {rate(step)}", measured=round(score.idf1, 3), at_least=0.6),
-                    Goal(
-                        what=f"windows: mean error at {rate(step)}",
-                        measured=round(score.window_error, 3),
-                        at_most=0.2,
-                    ),
+                    Goal(f"IDF1 at {rate(step)}", round(score.idf1, 3), at_least=0.6),
+                    Goal(f"windows: mean error at {rate(step)}", round(score.window_error, 3), at_most=0.2),
                 )
             ),
-            Goal(
-                what=f"frames a second of one core, {SPEED_BOXES} boxes each",
-                measured=round(statistics.median(speeds["frametally"])),
-                at_least=4000,
-            ),
-            Goal(
-                what="generated scenes: share counted exactly",
-                measured=round(min(float(row[-1]) for row in scenes) / float(scenes[0][1]), 3),
-                at_least=1,
-            ),
+            Goal(f"frames a second of one core, {SPEED_BOXES} boxes each", round(fps), at_least=4000),
+            Goal("generated scenes: share counted exactly", round(exact, 3), at_least=1),
         ],
     )
 
@@ -174,21 +148,25 @@ def detected(
     labels: Collection[str],
     *,
     jpeg_quality: int | None = DEFAULT_QUALITY,
+    detector: Detector | None = None,
+    step: int = 1,
 ) -> list[list[Seen]]:
     """Return the labels' boxes in the first frames, from the cache if they are there.
 
-    Boxes are found in JPEGs of that quality, as in the pipeline, or in the decoded frames if it is None.
+    Boxes are found in JPEGs of that quality, as in the pipeline, or in the decoded frames if it is None; by
+    the default detector or another one, in every `step`th frame.
     """
     if not cache.exists():
-        detector = prepare_detector(load_settings())
+        detector = detector or prepare_detector(load_settings())
         frames = []
-        for picture in decoded_frames(video, number):
-            found = detector.detect([picture if jpeg_quality is None else stored(picture, jpeg_quality)])[0]
+        for place, picture in enumerate(decoded_frames(video, number)):
+            shown = picture if jpeg_quality is None else stored(picture, jpeg_quality)
+            found = [] if place % step else detector.detect([shown])[0]
             frames.append([[d.label, d.confidence, d.box] for d in found if d.label in labels])
-        cache.write_text(json.dumps({"model": detector.model_id, "frames": frames}))
+        cache.write_text(json.dumps(frames))
     return [
         [Seen(label, confidence, tuple(box)) for label, confidence, box in frame]
-        for frame in json.loads(cache.read_text())["frames"]
+        for frame in json.loads(cache.read_text())
     ]
 
 
@@ -202,9 +180,19 @@ def true_tracks(path: Path) -> dict[int, list[tuple[int, Box]]]:
     return truth
 
 
+def shown_at(
+    frames: Sequence[Sequence[Seen]], numbers: Iterable[int], fps: int, size: tuple[int, int] = (768, 576)
+) -> list[Shown]:
+    """Return the numbered frames as the tracker reads them."""
+    return [
+        Shown(n * 1000 // fps, f"{n:05d}", list(frames[n]), width_px=size[0], height_px=size[1])
+        for n in numbers
+    ]
+
+
 def track(frames: Sequence[Sequence[Seen]], numbers: Sequence[int], variant: Variant) -> Boxes:
     """Return the tracks that our tracker finds in the numbered frames."""
-    shown = [Shown(number * 1000 // FPS, f"{number:05d}", list(frames[number])) for number in numbers]
+    shown = shown_at(frames, numbers, FPS)
     kept = following.WIDENED_X, following.WIDENED_Y
     try:
         if variant.widened is not None:
@@ -212,11 +200,16 @@ def track(frames: Sequence[Sequence[Seen]], numbers: Sequence[int], variant: Var
         visits = find_visits(shown, CountParams(tracking=variant.params), variant.params)
     finally:
         following.WIDENED_X, following.WIDENED_Y = kept
+    return boxes_of(visits, FPS)
+
+
+def boxes_of(visits: Iterable[Visit], fps: int) -> Boxes:
+    """Return the visits' boxes by frame."""
     found: defaultdict[int, list[tuple[int, Box]]] = defaultdict(list)
     for identity, visit in enumerate(visits):
         for seen in visit.sightings:
             box = (seen.left / 10, seen.top / 10, seen.width / 10, seen.height / 10)
-            found[seen.time_ms * FPS // 1000].append((identity, box))
+            found[seen.time_ms * fps // 1000].append((identity, box))
     return found
 
 
@@ -251,10 +244,7 @@ def score_ours(frames: Sequence[Sequence[Seen]], truth: Boxes, step: int, varian
 
 def clip_visits(frames: Sequence[list[Seen]], step: int, params: TrackParams) -> list[Visit]:
     """Return the visits of the traffic clip at every `step`th frame."""
-    shown = [
-        Shown(n * 1000 // CLIP_FPS, f"{n:05d}", frames[n], width_px=854, height_px=480)
-        for n in range(0, len(frames), step)
-    ]
+    shown = shown_at(frames, range(0, len(frames), step), CLIP_FPS, (854, 480))
     return find_visits(shown, CountParams(tracking=params), params)
 
 
@@ -310,25 +300,21 @@ def yardstick(
     cache: Path, frames: Sequence[Sequence[Seen]], truth: Boxes, busy: Sequence[Sequence[Seen]]
 ) -> tuple[str, list[Score], list[float]]:
     """Run PyPI's `trackers` on the same boxes: return its name, its scores, its frames a second."""
-
-    def request(of: Sequence[Sequence[Seen]], numbers: Sequence[int], fps: float) -> dict[str, object]:
-        return yardstick_request(BYTE_TRACK, [of[number] for number in numbers], fps)
-
-    numbers = [list(range(0, FRAMES, step)) for step in STEPS]
-    requests = [request(frames, of_step, FPS / step) for step, of_step in zip(STEPS, numbers, strict=True)]
-    for step in STEPS:
-        requests += [request(frames, of_window, FPS / step) for of_window in windows(step)]
-        numbers += windows(step)
-    requests += [request(busy, range(len(busy)), 5.0)] * SPEED_ROUNDS
+    runs: list[tuple[Sequence[int], int]] = [(range(0, FRAMES, step), step) for step in STEPS]
+    runs += [(numbers, step) for step in STEPS for numbers in windows(step)]
+    requests = [
+        yardstick_request(BYTE_TRACK, [frames[number] for number in numbers], FPS / step)
+        for numbers, step in runs
+    ]
+    requests += [yardstick_request(BYTE_TRACK, busy, 5.0)] * SPEED_ROUNDS
     answer = by_yardstick(cache, requests)
-    tracks = []
-    for of_run, found in zip(numbers, answer["runs"], strict=False):
-        tracks.append(
-            {
-                number: [(identity, tuple(box)) for identity, *box in boxes]
-                for number, boxes in zip(of_run, found["tracks"], strict=True)
-            }
-        )
+    tracks = [
+        {
+            number: [(identity, tuple(box)) for identity, *box in boxes]
+            for number, boxes in zip(numbers, found["tracks"], strict=True)
+        }
+        for (numbers, _), found in zip(runs, answer["runs"], strict=False)
+    ]
     scores = [
         score(truth, step, tracks[at], tracks[len(STEPS) + 10 * at : len(STEPS) + 10 * at + 10])
         for at, step in enumerate(STEPS)
@@ -376,17 +362,8 @@ def read_street(folder: Path) -> tuple[list[list[Seen]], dict[int, list[tuple[in
 
 def track_street(frames: Sequence[list[Seen]]) -> Boxes:
     """Return the tracks that our tracker finds at 25 frames a second."""
-    width_px, height_px = STREET_SIZE
-    shown = [
-        Shown(n * 1000 // STREET_FPS, f"{n:05d}", boxes, width_px=width_px, height_px=height_px)
-        for n, boxes in enumerate(frames)
-    ]
-    found: defaultdict[int, list[tuple[int, Box]]] = defaultdict(list)
-    for identity, visit in enumerate(find_visits(shown, CountParams(), TrackParams())):
-        for seen in visit.sightings:
-            box = (seen.left / 10, seen.top / 10, seen.width / 10, seen.height / 10)
-            found[seen.time_ms * STREET_FPS // 1000].append((identity, box))
-    return found
+    shown = shown_at(frames, range(len(frames)), STREET_FPS, STREET_SIZE)
+    return boxes_of(find_visits(shown, CountParams(), TrackParams()), STREET_FPS)
 
 
 def street_table(folder: Path, cache: Path, with_yardstick: bool) -> Table:
@@ -412,10 +389,10 @@ def street_table(folder: Path, cache: Path, with_yardstick: bool) -> Table:
         ]
         rows.append([title, *cells, round(statistics.mean(scores), 3)])
     return Table(
-        title="Two streets at 25 frames a second",
-        note=f"Visits / IDF1, and the mean IDF1, on SORT's published boxes; {true[0]} and {true[1]} people.",
-        columns=["tracker", *STREETS, "IDF1"],
-        rows=rows,
+        "Two streets at 25 frames a second",
+        ["tracker", *STREETS, "IDF1"],
+        rows,
+        f"Visits / IDF1, and the mean IDF1, on SORT's published boxes; {true[0]} and {true[1]} people.",
     )
 
 
@@ -427,60 +404,54 @@ def rate(step: int) -> str:
 def score_table(scores: dict[str, list[Score]]) -> Table:
     """Return a table with a row per tracker and three columns per rate."""
     return Table(
-        title="Visits, windows, IDF1",
-        note="Visits / windows / IDF1, at so many analysed frames a second.",
-        columns=["tracker", *(rate(step) for step in STEPS)],
-        rows=[
+        "Visits, windows, IDF1",
+        ["tracker", *(rate(step) for step in STEPS)],
+        [
             [name, *(f"{one.visits} / {one.window_error:.0%} / {one.idf1:.2f}" for one in of_tracker)]
             for name, of_tracker in scores.items()
         ],
+        "Visits / windows / IDF1, at so many analysed frames a second.",
     )
 
 
-def vehicle_table(rows: list[list[Cell]]) -> Table:
-    """Return the table of the clip by its label's threshold."""
-    return Table(
-        title="Cars of the demo clip",
-        note=(
+def other_tables(
+    vehicles: list[list[Cell]],
+    together: list[list[Cell]],
+    scenes: list[list[Cell]],
+    speeds: dict[str, list[float]],
+) -> list[Table]:
+    """Return the tables of the demo clip, of generated scenes, and of frames a second on one core."""
+    rates = [f"{CLIP_FPS / step:.2g} fps" for step in CLIP_STEPS]
+    return [
+        Table(
+            "Cars of the demo clip",
+            ["confidence of a strong box", *rates],
+            vehicles,
             "Visits / oncoming over the line at 340 px / at 360 px; by eye 11 and 12 come over. How many "
-            "cars there are is not defined: they queue up to the horizon. As shipped the threshold is 0.4."
+            "cars there are is not defined: they queue up to the horizon. As shipped the threshold is 0.4.",
         ),
-        columns=["confidence of a strong box", *(f"{CLIP_FPS / step:.2g} fps" for step in CLIP_STEPS)],
-        rows=rows,
-    )
-
-
-def label_table(rows: list[list[Cell]]) -> Table:
-    """Return the table of the clip with all vehicles."""
-    return Table(
-        title="Vehicles of the demo clip",
-        note="A quarter of the boxes of trucks and buses lie on one of a car: visits in all, and by label.",
-        columns=["labels", *(f"{CLIP_FPS / step:.2g} fps" for step in CLIP_STEPS)],
-        rows=rows,
-    )
-
-
-def scene_table(rows: list[list[Cell]]) -> Table:
-    """Return the table of exactly counted scenes."""
-    return Table(
-        title="Generated scenes",
-        note="Six people cross, some behind a pillar, a fifth of their boxes missing: six visits each.",
-        columns=["frames a second", "scenes", "people", "counted", "scenes counted exactly"],
-        rows=rows,
-    )
-
-
-def speed_table(speeds: dict[str, list[float]]) -> Table:
-    """Return the table of frames a second on one core."""
-    return Table(
-        title=f"Speed, {SPEED_BOXES} boxes a frame",
-        note="By seconds of CPU; the median, the slowest and the fastest of rounds over the same frames.",
-        columns=["tracker", "frames a second", "slowest", "fastest"],
-        rows=[
-            [name, round(statistics.median(rounds)), round(min(rounds)), round(max(rounds))]
-            for name, rounds in speeds.items()
-        ],
-    )
+        Table(
+            "Vehicles of the demo clip",
+            ["labels", *rates],
+            together,
+            "A quarter of the boxes of trucks and buses lie on one of a car: visits in all, and by label.",
+        ),
+        Table(
+            "Generated scenes",
+            ["frames a second", "scenes", "people", "counted", "scenes counted exactly"],
+            scenes,
+            "Six people cross, some behind a pillar, a fifth of their boxes missing: six visits each.",
+        ),
+        Table(
+            f"Speed, {SPEED_BOXES} boxes a frame",
+            ["tracker", "frames a second", "slowest", "fastest"],
+            [
+                [name, round(statistics.median(rounds)), round(min(rounds)), round(max(rounds))]
+                for name, rounds in speeds.items()
+            ],
+            "By seconds of CPU; the median, the slowest and the fastest of rounds over the same frames.",
+        ),
+    ]
 
 
 if __name__ == "__main__":

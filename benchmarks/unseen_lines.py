@@ -11,23 +11,42 @@ from __future__ import annotations
 
 import random
 import statistics
+import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import pairwise, product
 from math import hypot
+from pathlib import Path
 
+import footage
 from idf1 import Boxes
-from line_counting import CLIP_SIZE, RATES, VTEST_SIZE, Way, counted, of_lines, shown, ways_of
 from results import Cell, Goal, Table
 from stored_frames import DEFAULT_QUALITY
 from tracking import CLIP_FPS, FPS
 from tracking_scenes import Seen
 
+from frametally.books.runs import current_runs, read_paths
+from frametally.opening import open_object_store
+from frametally.process.reports import NoProgress
+from frametally.records import Detection, FrameDetections
 from frametally.rules.places import ZoneShape
-from frametally_traffic.flows.day_columns import DIRECTIONS
+from frametally.rules.times import DAY_MS
+from frametally.settings.loading import Settings
+from frametally_hadoop.driver import aggregate
+from frametally_hadoop.planning.plan import ALL_DAYS
+from frametally_traffic.flows.day_columns import DIRECTIONS, FlowColumns
+from frametally_traffic.flows.day_flows import flows_of_day
+from frametally_traffic.flows.shapes import LineShape, Shapes
 from frametally_traffic.geometry.crossings import FLICKER_PART, tenths
 
 Points = tuple[tuple[float, float], ...]
+NOON_MS = 1_772_366_400_000
+DAY_START_MS = NOON_MS // DAY_MS * DAY_MS
+RATES = (10, 5)
+CLIP_SIZE, VTEST_SIZE = (854, 480), (768, 576)
+
+Way = dict[str, int]
+
 
 CLIP_BY_EYE = {325: 11, 330: 11, 335: 11, 340: 11, 360: 10, 365: 10, 370: 10, 375: 10, 430: 10, 440: 10}
 RETURN_LINES = range(280, 441, 10)
@@ -141,16 +160,14 @@ def _random_table(boxes: Mapping[str, Sequence[Sequence[Seen]]], truth: Boxes) -
             ]
         )
     return Table(
-        title="Random lines and zones",
-        note=(
-            f"{RANDOM_LINES} lines from border to border, {RANDOM_ZONES} zones; boxes found in frames that "
-            f"were stored as JPEGs of this quality ({DEFAULT_QUALITY} is the default), and in decoded frames."
-        ),
-        columns=[
+        "Random lines and zones",
+        [
             *("fps", "first frame", "boxes", "true", "off", "error"),
             *("person-seconds, mean error", "lowest", "highest", "zones within 7 %"),
         ],
-        rows=rows,
+        rows,
+        f"{RANDOM_LINES} lines from border to border, {RANDOM_ZONES} zones; boxes found in frames that "
+        f"were stored as JPEGs of this quality ({DEFAULT_QUALITY} is the default), and in decoded frames.",
     )
 
 
@@ -164,88 +181,49 @@ def tables_and_goals(
     true_ways = {name: crossed(truth, line) for name, line in LINES.items()}
     true_s = {name: seconds_in(truth, zone) for name, zone in ZONES.items()}
     annotated = [[Seen("person", 0.95, box) for _, box in truth[number]] for number in sorted(truth)]
-    crossings: dict[str, list[Cell]] = {}
+    crossings: list[list[Cell]] = []
     seconds: dict[str, list[Cell]] = {name: [name, f"{true_s[name]:.0f}"] for name in ZONES}
     every = sum(way[name] for way in true_ways.values() for name in DIRECTIONS)
     goals: list[Goal] = []
-    for what, boxes in (("annotated boxes", annotated), ("detector's boxes", square)):
-        for rate in RATES:
-            ways, occupied = square_of(boxes, rate)
-            off = off_of(ways, true_ways)
-            missing = sum(way["not_measured"] for way in ways.values())
-            crossings[f"{what}, {rate} fps"] = [
-                f"pedestrians, {what}",
-                rate,
-                every,
-                off,
-                f"{off / every:.1%}",
-                missing,
-            ]
-            for name, true in true_s.items():
-                seconds[name].append(f"{occupied[name] / true - 1:+.1%}")
-            if what == "annotated boxes":
-                worst = max(abs(occupied[name] / true - 1) for name, true in true_s.items())
-                goals.append(
-                    Goal(
-                        what=f"the rule alone, {rate} fps: crossings off",
-                        measured=round(off / every, 3),
-                        at_most=0.05,
-                    )
-                )
-                goals.append(
-                    Goal(
-                        what=f"the rule alone, {rate} fps: person-seconds off",
-                        measured=round(worst, 3),
-                        at_most=0.07,
-                    )
-                )
-            else:
-                what_s = f"pedestrians, {rate} fps"
-                worst = max(abs(occupied[name] / true - 1) for name, true in true_s.items())
-                goals += [
-                    Goal(what=f"{what_s}: crossings off", measured=round(off / every, 3), at_most=0.05),
-                    Goal(what=f"{what_s}: person-seconds off", measured=round(worst, 3), at_most=0.07),
-                ]
+    for (what, short, boxes), rate in product(
+        (("annotated boxes", "the rule alone", annotated), ("detector's boxes", "pedestrians", square)), RATES
+    ):
+        ways, occupied = square_of(boxes, rate)
+        off, missing = off_of(ways, true_ways), sum(way["not_measured"] for way in ways.values())
+        crossings.append([f"pedestrians, {what}", rate, every, off, f"{off / every:.1%}", missing])
+        errors = {name: occupied[name] / true - 1 for name, true in true_s.items()}
+        for name, error in errors.items():
+            seconds[name].append(f"{error:+.1%}")
+        worst = round(max(map(abs, errors.values())), 3)
+        goals += [
+            Goal(f"{short}, {rate} fps: crossings off", round(off / every, 3), at_most=0.05),
+            Goal(f"{short}, {rate} fps: person-seconds off", worst, at_most=0.07),
+        ]
+    cars = sum(CLIP_BY_EYE.values())
     for rate in RATES:
         ways = clip_ways(clip, rate)
-        off = sum(abs(ways[f"{y}"]["to_right"] - true) for y, true in CLIP_BY_EYE.items())
-        every_car = sum(CLIP_BY_EYE.values())
-        back = sum(way["to_left"] for way in ways.values())
+        off, back = cars_off(ways), sum(way["to_left"] for way in ways.values())
         missing = sum(ways[f"{y}"]["not_measured"] for y in CLIP_BY_EYE)
-        crossings[f"cars, {rate} fps"] = [
-            "cars, by eye",
-            rate,
-            every_car,
-            off,
-            f"{off / every_car:.1%}",
-            missing,
+        crossings.append(["cars, by eye", rate, cars, off, f"{off / cars:.1%}", missing])
+        goals += [
+            Goal(f"cars, {rate} fps: returns that nobody made", back, at_most=0),
+            Goal(f"cars, {rate} fps: crossings off", round(off / cars, 3), at_most=0.05),
         ]
-        goals.append(Goal(what=f"cars, {rate} fps: returns that nobody made", measured=back, at_most=0))
-        goals.append(
-            Goal(what=f"cars, {rate} fps: crossings off", measured=round(off / every_car, 3), at_most=0.05)
-        )
+    by_boxes = (f"{what}, {rate} fps" for what in ("annotated", "detected") for rate in RATES)
     return [
         Table(
-            title="Lines that nothing was chosen for",
-            note=(
-                f"{len(LINES)} lines over the square and {len(CLIP_BY_EYE)} over the demo clip; *off* is "
-                "the sum of absolute errors over lines and directions."
-            ),
-            columns=["what", "fps", "true", "off", "error", "not measured"],
-            rows=[*crossings.values()],
+            "Lines that nothing was chosen for",
+            ["what", "fps", "true", "off", "error", "not measured"],
+            crossings,
+            f"{len(LINES)} lines over the square and {len(CLIP_BY_EYE)} over the demo clip; *off* is "
+            "the sum of absolute errors over lines and directions.",
         ),
         _every_start(clip, square, true_ways),
         Table(
-            title="Person-seconds in zones that nothing was chosen for",
-            note="Against the published tracks. With annotated boxes, what is left is the rule's own error.",
-            columns=[
-                *(
-                    "zone",
-                    "true",
-                    *(f"{what}, {rate} fps" for what in ("annotated", "detected") for rate in RATES),
-                ),
-            ],
-            rows=[*seconds.values()],
+            "Person-seconds in zones that nothing was chosen for",
+            ["zone", "true", *by_boxes],
+            [*seconds.values()],
+            "Against the published tracks. With annotated boxes, what is left is the rule's own error.",
         ),
         _random_table(others, truth),
     ], goals
@@ -264,17 +242,15 @@ def _every_start(
         )
     for rate in RATES:
         ways = [clip_ways(clip, rate, start) for start in range(CLIP_FPS // rate)]
-        offs = [sum(abs(way[f"{y}"]["to_right"] - true) for y, true in CLIP_BY_EYE.items()) for way in ways]
+        offs = [cars_off(way) for way in ways]
         back = sum(line["to_left"] for way in ways for line in way.values())
         rows.append(["cars", rate, *_off_by_start(offs, sum(CLIP_BY_EYE.values())), back])
     return Table(
-        title="The same lines, from other frames on",
-        note=(
-            "One crossing is 0.6 or 1 %, so which frames are taken decides much. *Off* is by the first frame "
-            "that is taken; *returns* are those of all starts, that nobody made."
-        ),
-        columns=["what", "fps", "off", "error of all", "returns"],
-        rows=rows,
+        "The same lines, from other frames on",
+        ["what", "fps", "off", "error of all", "returns"],
+        rows,
+        "One crossing is 0.6 or 1 %, so which frames are taken decides much. *Off* is by the first frame "
+        "that is taken; *returns* are those of all starts, that nobody made.",
     )
 
 
@@ -285,6 +261,11 @@ def _off_by_start(offs: Sequence[int], every: int) -> tuple[str, str]:
 def off_of(ways: dict[str, Way], true_ways: dict[str, Way]) -> int:
     """Return the number of surplus or missing crossings, over lines and directions."""
     return sum(abs(ways[name][way] - true[way]) for name, true in true_ways.items() for way in DIRECTIONS)
+
+
+def cars_off(ways: dict[str, Way]) -> int:
+    """Return the number of surplus or missing oncoming cars, over the clip's lines."""
+    return sum(abs(ways[f"{y}"]["to_right"] - true) for y, true in CLIP_BY_EYE.items())
 
 
 def square_of(
@@ -314,3 +295,44 @@ def clip_ways(clip: Sequence[Sequence[Seen]], rate: int, start: int = 0) -> dict
     rows = sorted({*CLIP_BY_EYE, *RETURN_LINES})
     lines = {f"{y}": ((0.0, float(y)), (float(CLIP_SIZE[0]), float(y))) for y in rows}
     return ways_of(counted(shown(clip, CLIP_FPS, 1, CLIP_SIZE)[start :: CLIP_FPS // rate], of_lines(lines)))
+
+
+def counted(frames: Sequence[FrameDetections], shapes: Shapes) -> FlowColumns:
+    """Return the day's flows of frames from the counting job."""
+    model, source = frames[0].model, frames[0].source
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        store = open_object_store((folder / "store").as_uri())
+        store.put(*footage.segment(model, 0, 0, frames), if_absent=True)
+        settings = Settings(data_dir=folder).resolved()
+        aggregate(settings=settings, store=store, progress=NoProgress(), runner=None, selection=ALL_DAYS)
+        files = [
+            paths for run in current_runs(store) if run.model == model for paths in read_paths(store, run)
+        ]
+    return flows_of_day(files, shapes, model=model, source=source, day_start_ms=DAY_START_MS)
+
+
+def shown(
+    boxes: Sequence[Sequence[Seen]], fps: int, step: int, size: tuple[int, int]
+) -> list[FrameDetections]:
+    """Return every `step`th frame of a video, as a worker stores it."""
+    frames = []
+    for number in range(0, len(boxes), step):
+        detections = [Detection(label=it.label, confidence=it.confidence, box=it.box) for it in boxes[number]]
+        at_ms = NOON_MS + number * 1000 // fps
+        frames.append(footage.frame("truth", "video", at_ms, number, detections, size=size))
+    return frames
+
+
+def of_lines(lines: Mapping[str, tuple[tuple[float, float], ...]]) -> Shapes:
+    """Return lines on a stored frame's size."""
+    return Shapes(lines=tuple(LineShape(name, tuple(tenths(points))) for name, points in lines.items()))
+
+
+def ways_of(flows: FlowColumns) -> dict[str, Way]:
+    """Return, by line, crossings in each direction, and those that were not measured."""
+    found: dict[str, Way] = {line: dict.fromkeys((*DIRECTIONS, "not_measured"), 0) for line in flows.lines}
+    columns = (flows.columns[f"crossing_{name}"] for name in ("line", "direction", "missing"))
+    for line, direction, missing in zip(*columns, strict=True):
+        found[flows.lines[line]]["not_measured" if missing else DIRECTIONS[direction]] += 1
+    return found

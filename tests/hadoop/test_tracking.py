@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import random
 from collections.abc import Callable, Iterable, Sequence
@@ -578,21 +577,6 @@ def test_idf1_counts_what_was_missed_and_what_was_not_there() -> None:
     assert measure.idf1(truth, {n: [(5, AT), (6, ASIDE)] for n in range(4)}) == 2 * 4 / (4 + 8)
     half_off = (10.0, 24.0, 20.0, 40.0)
     assert measure.idf1(truth, {n: [(5, half_off)] for n in range(4)}) == 0
-
-
-@given(
-    st.integers(1, 5).flatmap(
-        lambda n: st.lists(st.lists(st.integers(0, 9), min_size=n, max_size=n), max_size=5)
-    )
-)
-def test_the_pairing_of_identities_is_the_best_there_is(gains: Any) -> None:
-    rows, columns = len(gains), len(gains[0]) if gains else 0
-    padded = [row + [0] * rows for row in gains]
-    best = max(
-        sum(padded[i][j] for i, j in enumerate(order))
-        for order in itertools.permutations(range(columns + rows), rows)
-    )
-    assert measure.greatest_sum(gains) == best
 
 
 def test_the_page_shows_the_numbers_that_were_measured() -> None:
