@@ -3,7 +3,7 @@
 import { getFrom } from "frametally/js/shared/api.js";
 import { el } from "frametally/js/shared/dom.js";
 import { difference } from "frametally/js/shared/format.js";
-import { headingsOf, numberCell, rowOf, scrollable, tableOf } from "frametally/js/shared/tables.js";
+import { numberCell, rowOf, scrolledTable } from "frametally/js/shared/tables.js";
 import { wordsOf } from "frametally/js/status/notices.js";
 import { t } from "frametally/js/shared/texts.js";
 
@@ -25,9 +25,8 @@ async function partsOf({ first, second }) {
   if (!own.length) return [el("p.muted", t("accuracy.no_check_covers_these_models"), " ", startLink())];
   const rows = await Promise.all(own.map((check) => rowsOf(check, check.model === first ? second : first)));
   const names = [t("accuracy.check"), t("web.label"), t("accuracy.better_here"), t("accuracy.difference_of_errors")];
-  const headings = headingsOf(names, (position) => position > 2);
-  const table = tableOf({ caption: t("accuracy.which_model_is_better_here"), headings, rows: rows.flat() });
-  return [scrollable(t("accuracy.which_model_is_better_here"), table), el("p.muted.small", t("accuracy.errors_are_distances"))];
+  const table = scrolledTable(t("accuracy.which_model_is_better_here"), names, 3, rows.flat());
+  return [table, el("p.muted.small", t("accuracy.errors_are_distances"))];
 } // prettier-ignore
 
 const startLink = () => el("a", { href: "/accuracy" }, t("accuracy.start_a_check"));

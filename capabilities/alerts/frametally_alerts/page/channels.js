@@ -7,25 +7,33 @@ import { press } from "frametally/js/status/notices.js";
 export function startChannels() {
   const form = document.getElementById("channel-form");
   if (!(form instanceof HTMLFormElement)) return;
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
+  onSubmit(form, (replaced) => {
     const url = control("channel-url", HTMLInputElement).value.trim();
     const name = control("channel-name", HTMLInputElement).value.trim();
-    const replaced = form.dataset.name;
-    submitForm(form, () =>
-      replaced === undefined
-        ? send("POST", "alerts/channels", { name, url })
-        : send("PUT", `alerts/channels/${encodeURIComponent(replaced)}`, { url }),
-    );
+    return replaced === undefined
+      ? send("POST", "alerts/channels", { name, url })
+      : send("PUT", `alerts/channels/${encodeURIComponent(replaced)}`, { url });
   });
 }
 
-/** Sends a form, and shows the page anew; what is wrong is written in the form. @param {HTMLFormElement} form @param {() => Promise<unknown>} sending */
-export async function submitForm(form, sending) {
-  const problem = form.querySelector(".problem");
-  const button = form.querySelector("button[type=submit]");
-  if (!(problem instanceof HTMLElement) || !(button instanceof HTMLButtonElement)) return;
-  if (await press(button, problem, sending)) location.assign("/alerts");
+/**
+ * Sends a form, and shows the page anew; what is wrong is written in the form.
+ * @param {HTMLFormElement} form
+ * @param {(replaced: string|undefined) => Promise<unknown>} sending
+ */
+export function onSubmit(form, sending) {
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const problem = /** @type {HTMLElement} */ (form.querySelector(".problem"));
+    const button = /** @type {HTMLButtonElement} */ (form.querySelector("button[type=submit]"));
+    if (await press(button, problem, () => sending(form.dataset.name))) location.assign("/alerts");
+  });
+}
+
+/** @param {HTMLFormElement} form */
+export function openBox(form) {
+  const box = form.closest("details");
+  if (box) box.open = true;
 }
 
 /** Opens the form for another address of a channel. @param {string} name */
@@ -34,7 +42,6 @@ export function replaceChannel(name) {
   const field = control("channel-name", HTMLInputElement);
   form.dataset.name = field.value = name;
   field.readOnly = true;
-  const box = form.closest("details");
-  if (box) box.open = true;
+  openBox(form);
   control("channel-url", HTMLInputElement).focus();
 }

@@ -17,7 +17,7 @@ function start(opener) {
   let shown = null;
   /** @type {Api.RuleTrial|null} */
   let trial = null;
-  /** @type {Element|null} */
+  /** @type {SVGElement|null} */
   let picture = null;
   let trials = 0;
   const field = el("input", { type: "number", min: "0", step: "any", id: "chart-threshold" });
@@ -64,22 +64,19 @@ function start(opener) {
     if (isOne) {
       const { left, top, bottom, right } = layout.area;
       const [zero, one] = [layout.y(0), layout.y(1)];
-      picture = thresholdPicture(
-        {
-          width: right,
-          height: layout.height,
-          left,
-          bottom,
-          x: (ms) => Math.min(Math.max(layout.x(ms), left), right),
-          y: (value) => Math.max(layout.y(value), top),
-          value: (y) => (zero - y) / (zero - one),
-        },
-        intervals,
-        Number(field.value),
-        change,
-      );
+      /** @type {import("./trial.js").Scale} */
+      const scale = {
+        width: right,
+        height: layout.height,
+        left,
+        bottom,
+        x: (ms) => Math.min(Math.max(layout.x(ms), left), right),
+        y: (value) => Math.max(layout.y(value), top),
+        value: (y) => (zero - y) / (zero - one),
+      };
+      picture = thresholdPicture(scale, intervals, Number(field.value), change);
       const { canvas } = shown.chart;
-      Object.assign(/** @type {SVGElement} */ (picture).style, {
+      Object.assign(picture.style, {
         left: `${canvas.offsetLeft}px`,
         top: `${canvas.offsetTop}px`,
         width: `${right}px`,

@@ -1,28 +1,26 @@
 // The forms of rules and reports, and the buttons that mute, delete and test.
 
-import { replaceChannel, submitForm } from "./channels.js";
+import { onSubmit, openBox, replaceChannel } from "./channels.js";
 import { get, send } from "frametally/js/shared/api.js";
 import { byId, control, el } from "frametally/js/shared/dom.js";
 import { parseState } from "frametally/js/shared/state.js";
 import { usualZoneOf, zoneInUse } from "frametally/js/shared/time.js";
-import { press, speak, wordsOf } from "frametally/js/status/notices.js";
+import { isSure, onAction, press, speak, wordsOf } from "frametally/js/status/notices.js";
 import { t } from "frametally/js/shared/texts.js";
 import { period, trialParts } from "./trial.js";
 
 const DAY_MS = 86_400_000;
 
 export function startForms() {
-  document.addEventListener("click", (event) => {
-    const button = event.target instanceof Element && event.target.closest("button[data-action]");
-    if (button instanceof HTMLButtonElement) act(button);
-  });
+  onAction(act);
   if (!document.getElementById("rule-form")) return;
   for (const kind of /** @type {const} */ (["rules", "reports"])) {
     const form = formOf(kind);
-    form.addEventListener("submit", (event) => {
-      event.preventDefault();
-      save(kind, form);
-    });
+    onSubmit(form, (name) =>
+      name === undefined
+        ? send("POST", `alerts/${kind}`, read(form))
+        : send("PUT", `alerts/${kind}/${encodeURIComponent(name)}`, read(form)),
+    );
   }
   const rule = formOf("rules");
   let waiting = 0;
@@ -63,13 +61,8 @@ function act(button) {
     replace: async () => replaceChannel(name),
     cancel: async () => location.assign("/alerts"),
   };
-  if (action === "delete" && !button.dataset.sure) {
-    // A second press deletes it.
-    button.dataset.sure = "yes";
-    button.textContent = t("alerts.delete_for_good");
-    button.setAttribute("aria-label", t("alerts.delete_for_good_2", { name }));
-    return;
-  }
+  const sure = [t("alerts.delete_for_good"), t("alerts.delete_for_good_2", { name })];
+  if (action === "delete" && !isSure(button, sure[0], sure[1])) return;
   press(button, byId("fault"), async () => {
     await actions[action]();
     if (action === "test") {
@@ -101,28 +94,25 @@ function fillFromChart(form, query) {
   const { sources, labels, zone, interval, metric, model, timezone } = parseState(location.search);
   const threshold = query.get("threshold") ?? "";
   form.dataset.kept = JSON.stringify({ model: model ?? "", timezone: timezone ?? usualZoneOf(sources) });
+  const where = sources.length ? t("alerts.at_2", { sources: sources.join(", ") }) : "";
+  const name = `${labels.join(t("web.and")) || t("alerts.objects")} ${where}`.trim();
+  const measure = metric ?? "detections";
   open(form, {
-    name: [
-      labels.join(t("web.and")) || t("alerts.objects"),
-      sources.length ? t("alerts.at_2", { sources: sources.join(", ") }) : "",
-    ]
-      .join(" ")
-      .trim(),
+    name,
     what: "count",
-    measure: metric ?? "detections",
+    measure,
     threshold,
     interval: period(interval ?? 900),
     sources,
     labels,
-    zone: zone ?? "",
+    zone,
   });
 }
 
 /** @param {HTMLFormElement} form @param {Record<string, any>} values */
 function open(form, values) {
   fill(form, values);
-  const box = form.closest("details");
-  if (box) box.open = true;
+  openBox(form);
   form.querySelector("input")?.focus();
   if (form.id !== "rule-form") return;
   showFields(form);
@@ -160,8 +150,7 @@ function read(form) {
   const text = (/** @type {string} */ name) => String(data.get(name) ?? "").trim();
   const list = (/** @type {string} */ name) =>
     text(name)
-      .split(",")
-      .map((one) => one.trim())
+      .split(/\s*,\s*/)
       .filter(Boolean);
   const shared = {
     ...JSON.parse(form.dataset.kept ?? "{}"),
@@ -170,14 +159,10 @@ function read(form) {
     labels: list("labels"),
     channels: data.getAll("channels"),
   };
-  if (form.id === "report-form")
-    return {
-      ...shared,
-      every: text("every"),
-      at: text("at"),
-      zone: text("zone"),
-      by_source: data.has("by_source"),
-    };
+  if (form.id === "report-form") {
+    const [every, at, zone] = [text("every"), text("at"), text("zone")];
+    return { ...shared, every, at, zone, by_source: data.has("by_source") };
+  }
   const what = text("what");
   const bars = ["count", "crossings", "occupancy", "speed"].includes(what);
   return {
@@ -193,16 +178,6 @@ function read(form) {
     zone: what === "occupancy" || what === "count" ? text("zone") : "",
     note: text("note"),
   };
-}
-
-/** @param {"rules"|"reports"} kind @param {HTMLFormElement} form */
-function save(kind, form) {
-  const { name } = form.dataset;
-  submitForm(form, () =>
-    name === undefined
-      ? send("POST", `alerts/${kind}`, read(form))
-      : send("PUT", `alerts/${kind}/${encodeURIComponent(name)}`, read(form)),
-  );
 }
 
 let trials = 0;

@@ -21,27 +21,18 @@ export function trialParts(trial, threshold, onThreshold, isDrawn = false) {
   const span = t("alerts.to_2", { from: moment(from), to: moment(to) });
   const lines = alerts.slice(0, MOST_LINES).map((one) => {
     const value = one.value === null ? "" : `: ${number(one.value)}`;
-    return el(
-      "li",
-      `${moment(one.start_ms)}, ${[one.source_name, one.label].filter(Boolean).join(", ")}${value}`,
-    );
+    return el("li", [moment(one.start_ms), one.source_name, one.label].filter(Boolean).join(", ") + value);
   });
-  const more =
-    total > lines.length
-      ? [el("p.muted.small", t("alerts.and_more", { total: number(total - lines.length) }))]
-      : [];
+  const more = t("alerts.and_more", { total: number(total - lines.length) });
   const counts = { fulfilled: number(fulfilled), tried: number(tried) };
+  const when = fulfilled === tried ? t("alerts.true_all_along", counts) : t("alerts.true_in", counts);
+  const sent = t("alerts.count_alerts", { count: total });
   return [
-    el(
-      "p.strong",
-      t("alerts.this_rule_would_have_sent", { total: t("alerts.count_alerts", { count: total }), span }),
-    ),
-    tried
-      ? el("p", fulfilled === tried ? t("alerts.true_all_along", counts) : t("alerts.true_in", counts))
-      : "",
+    el("p.strong", t("alerts.this_rule_would_have_sent", { total: sent, span })),
+    tried ? el("p", when) : "",
     ...(isDrawn ? [] : charts(trial, threshold, onThreshold)),
     el("ul", ...lines),
-    ...more,
+    total > lines.length ? el("p.muted.small", more) : "",
   ];
 }
 
@@ -84,12 +75,8 @@ export function thresholdPicture(
     lines.forEach((line) => ["y1", "y2"].forEach((end) => line.setAttribute(end, String(y(to)))));
   move(threshold);
   const viewBox = `0 0 ${width} ${height}`;
-  const picture = svg(
-    "svg",
-    { class: "trial-picture", viewBox, preserveAspectRatio: "none", "aria-hidden": "true" },
-    ...bars,
-    ...lines,
-  );
+  const look = { class: "trial-picture", viewBox, preserveAspectRatio: "none", "aria-hidden": "true" };
+  const picture = svg("svg", look, ...bars, ...lines);
   const isWhole = intervals.every(({ value: of }) => Number.isInteger(of));
   const valueAt = (/** @type {PointerEvent} */ { clientY }) => {
     const box = picture.getBoundingClientRect();
@@ -128,21 +115,14 @@ function charts({ intervals, from_ms, to_ms }, threshold, onThreshold) {
   const names = [...new Map(highest.map((one) => [one.source, one.source_name]))].slice(0, MOST_CHARTS);
   return names.map(([source, name]) => {
     const own = intervals.filter((one) => one.source === source);
-    return el(
-      "figure.trial-chart",
-      el("figcaption.small.muted", name),
-      thresholdPicture(scale, own, threshold, onThreshold),
-    );
+    const picture = thresholdPicture(scale, own, threshold, onThreshold);
+    return el("figure.trial-chart", el("figcaption.small.muted", name), picture);
   });
 }
 
 /** 900 as "15m". @param {number} seconds */
 export function period(seconds) {
   if (!seconds) return "";
-  if (seconds === 86_400) return "24h";
-  return seconds % 3600 === 0
-    ? `${seconds / 3600}h`
-    : seconds % 60 === 0
-      ? `${seconds / 60}m`
-      : `${seconds}s`;
+  if (seconds % 3600 === 0) return `${seconds / 3600}h`;
+  return seconds % 60 === 0 ? `${seconds / 60}m` : `${seconds}s`;
 }

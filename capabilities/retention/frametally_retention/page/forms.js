@@ -3,8 +3,8 @@
 import { get, send } from "frametally/js/shared/api.js";
 import { byId, control, el } from "frametally/js/shared/dom.js";
 import { bytes, fromInput, moment, number } from "frametally/js/shared/format.js";
-import { headingsOf, numberCell, rowOf, scrollable, tableOf } from "frametally/js/shared/tables.js";
-import { press, wordsOf } from "frametally/js/status/notices.js";
+import { numberCell, rowOf, scrolledTable } from "frametally/js/shared/tables.js";
+import { isSure, onAction, press, wordsOf } from "frametally/js/status/notices.js";
 import { t } from "frametally/js/shared/texts.js";
 
 const HOUR_MS = 3_600_000;
@@ -34,10 +34,7 @@ export function startForms() {
     event.preventDefault();
     saveHold(hold);
   });
-  document.addEventListener("click", (event) => {
-    const button = event.target instanceof Element && event.target.closest("button[data-action]");
-    if (button instanceof HTMLButtonElement) act(button);
-  });
+  onAction(act);
 }
 
 /** @param {HTMLFormElement} form */
@@ -60,13 +57,7 @@ function act(button) {
 
 /** @param {HTMLButtonElement} button @param {string} name */
 function release(button, name) {
-  if (!button.dataset.sure) {
-    // A second press releases it.
-    button.dataset.sure = "yes";
-    button.textContent = t("retention.release_for_good");
-    button.setAttribute("aria-label", t("retention.release_for_good_of", { name }));
-    return;
-  }
+  if (!isSure(button, t("retention.release_for_good"), t("retention.release_for_good_of", { name }))) return;
   press(button, byId("fault"), async () => {
     await send("POST", "retention/holds/release", { name });
     location.reload();
@@ -152,29 +143,20 @@ async function plan(rule, fault) {
 /** @param {Api.RetentionPlan} answer @param {Rule} rule @param {HTMLElement} area */
 function show({ state, kinds, spared, going_bytes: going, lines }, rule, area) {
   const said = lines.map((line) => el("p", line));
-  if (state === "failed") {
-    area.replaceChildren(el("p.strong.open", t("retention.the_dry_run_failed")), ...said);
-    return;
-  }
+  if (state === "failed")
+    return area.replaceChildren(el("p.strong.open", t("retention.the_dry_run_failed")), ...said);
   const fault = el("p.notice.error", { role: "alert", hidden: true });
-  const save = el(
-    "button.button.primary",
-    {
-      onclick: () =>
-        press(save, fault, async () => {
-          await send("POST", "retention/rules", rule);
-          location.reload();
-        }),
-    },
-    rule.never ? t("retention.remove_the_rule") : t("retention.save_the_rule"),
-  );
+  const onSave = () =>
+    press(save, fault, async () => {
+      await send("POST", "retention/rules", rule);
+      location.reload();
+    });
+  const words = rule.never ? t("retention.remove_the_rule") : t("retention.save_the_rule");
+  const save = el("button.button.primary", { onclick: onSave }, words);
   area.replaceChildren(
     el("h3", t("retention.what_would_go")),
-    kinds.length ? scrollable(t("retention.what_would_go"), tableOfKinds(kinds)) : "",
-    el(
-      "p.strong",
-      going ? t("retention.frees", { size: bytes(going) }) : t("retention.nothing_would_go"),
-    ),
+    kinds.length ? tableOfKinds(kinds) : "",
+    el("p.strong", going ? t("retention.frees", { size: bytes(going) }) : t("retention.nothing_would_go")),
     ...spared.map(({ reason, frames }) => el("p", t("retention.would_stay", { frames: number(frames), reason: REASONS[reason] }))),
     ...said,
     fault,
@@ -202,20 +184,17 @@ function tableOfKinds(kinds) {
     t("retention.would_go"),
     t("retention.frees_2"),
   ];
-  return tableOf({
-    caption: t("retention.what_would_go"),
-    headings: headingsOf([first, ...columns], (position) => position > 1),
-    rows: kinds.map((row) => {
-      const cells = [
-        el("td", row.source || t("retention.all_sources")),
-        numberCell(`${number(row.items)} · ${bytes(row.size_bytes)}`),
-        numberCell(number(row.going)),
-        numberCell(bytes(row.going_bytes)),
-      ];
-      cells.forEach((cell, position) => (cell.dataset.column = columns[position]));
-      return rowOf(names.get(row.kind) ?? row.kind, ...cells);
-    }),
+  const rows = kinds.map((row) => {
+    const cells = [
+      el("td", row.source || t("retention.all_sources")),
+      numberCell(`${number(row.items)} · ${bytes(row.size_bytes)}`),
+      numberCell(number(row.going)),
+      numberCell(bytes(row.going_bytes)),
+    ];
+    cells.forEach((cell, position) => (cell.dataset.column = columns[position]));
+    return rowOf(names.get(row.kind) ?? row.kind, ...cells);
   });
+  return scrolledTable(t("retention.what_would_go"), [first, ...columns], 2, rows);
 }
 
 /** @param {HTMLFormElement} form */
@@ -232,12 +211,7 @@ async function saveHold(form) {
     });
     if (!late.length) return location.reload();
     const [{ source, from_ms: from, to_ms: to }] = late;
-    throw new Error(
-      t("retention.was_being_removed", {
-        source: source || t("retention.all_sources"),
-        from: moment(from),
-        to: moment(to),
-      }),
-    );
+    const what = { source: source || t("retention.all_sources"), from: moment(from), to: moment(to) };
+    throw new Error(t("retention.was_being_removed", what));
   });
 }

@@ -58,11 +58,10 @@ function put(shapes, key) {
 }
 
 /** @param {Page.Shape} shape @param {string} [key] */
-const change = (shape, key) =>
-  put(
-    history.now.map((one) => (one.id === shape.id ? shape : one)),
-    key,
-  );
+function change(shape, key) {
+  const shapes = history.now.map((one) => (one.id === shape.id ? shape : one));
+  put(shapes, key);
+}
 
 /** @param {Page.Shape} shape */
 function remove(shape) {
@@ -130,13 +129,10 @@ function renderTools() {
   control("redo", HTMLButtonElement).disabled = !history.future.length;
   control("save", HTMLButtonElement).disabled = isSame || isSaving;
   showZoneChart(isSame ? chosen() : null);
-  byId("saved").textContent = isSaving
-    ? t("traffic.saving")
-    : isSame
-      ? stored.revision
-        ? t("traffic.saved_revision", { revision: stored.revision })
-        : ""
-      : t("traffic.not_saved_yet");
+  const { revision } = stored;
+  const saved = revision ? t("traffic.saved_revision", { revision }) : "";
+  byId("saved").textContent =
+    (isSaving && t("traffic.saving")) || (isSame ? saved : t("traffic.not_saved_yet"));
 }
 
 /** A zone that is stored leads to the chart of what is in it. @param {Page.Shape|null} shape */

@@ -113,12 +113,10 @@ async function show(signal) {
   form.showRange(crossed);
   history.replaceState(entryOf(state), "", addressOf(state, crossed));
   showFresh((since = Date.now()));
-  if (!crossed.bars.length)
-    return say(
-      "empty",
-      t("traffic.no_footage_in_this_time"),
-      t("traffic.choose_another_time_or_another_source"),
-    );
+  if (!crossed.bars.length) {
+    const words = t("traffic.choose_another_time_or_another_source");
+    return say("empty", t("traffic.no_footage_in_this_time"), words);
+  }
   if (!crossed.lines.length && !stays.zones.length && !speeds.is_calibrated) {
     const act = { words: t("traffic.draw_lines_and_zones"), href: edit.href, primary: true };
     const words = t("traffic.draw_a_line_where_you_want");
@@ -156,29 +154,19 @@ function showCounting({ days, days_counted: counted }) {
   byId("counting").hidden = counted >= days;
   if (counted >= days) return;
   Object.assign(control("counting-bar", HTMLProgressElement), { max: days, value: counted });
-  byId("counting-words").textContent = t("traffic.counting_of_days_are_done", {
-    counted: number(counted),
-    count: days,
-  });
+  const done = { counted: number(counted), count: days };
+  byId("counting-words").textContent = t("traffic.counting_of_days_are_done", done);
   again = setTimeout(load, AGAIN_MS);
 }
 
 /** @param {Api.LineCrossings} answer */
 function showNotes({ bars, note }) {
   const missing = bars.flatMap((bar) => bar.missing ?? []);
-  const without = missing.length;
-  const words = [
-    note,
-    without
-      ? t("traffic.in_of_intervals_objects_were_not", {
-          without: number(without),
-          length: number(bars.length),
-          why: [...new Set(missing)].map((reason) => WHY_NOT[reason]).join("; "),
-        })
-      : "",
-  ].filter(Boolean);
-  byId("lines-note").hidden = !words.length;
-  byId("lines-note").textContent = words.join(" ");
+  const why = [...new Set(missing)].map((reason) => WHY_NOT[reason]).join("; ");
+  const values = { without: number(missing.length), length: number(bars.length), why };
+  const without = missing.length ? t("traffic.in_of_intervals_objects_were_not", values) : "";
+  byId("lines-note").textContent = [note, without].filter(Boolean).join(" ");
+  byId("lines-note").hidden = !byId("lines-note").textContent;
 }
 
 /** The fullest frame of the source, that everything is drawn over. @param {AbortSignal} signal */
@@ -200,60 +188,33 @@ const askFrame = (signal) =>
 async function showDrawn(crossed, stays, asked, signal) {
   const shapes = [...crossed.lines, ...stays.zones];
   const over = shapesOver({ lines: crossed.lines, zones: stays.zones });
+  const words = [...crossed.lines.map(lineWords), ...stays.zones.map(() => t("traffic.zone"))];
   const names = el(
     "ul.drawn-names",
-    ...crossed.lines.map((line, position) =>
-      el(
-        "li",
-        swatch(shapeColor(position)),
-        el("span.strong", line.name),
-        el(
-          "span.muted.small",
-          t("traffic.line_with_the_arrow_against_it", {
-            part: line.inward ? t("traffic.leg_of_the_junction") : "",
-            to_right: line.to_right,
-            to_left: line.to_left,
-          }),
-        ),
-      ),
-    ),
-    ...stays.zones.map((zone, position) =>
-      el(
-        "li",
-        swatch(shapeColor(crossed.lines.length + position)),
-        el("span.strong", zone.name),
-        el("span.muted.small", t("traffic.zone")),
-      ),
+    ...shapes.map(({ name }, at) =>
+      el("li", swatch(shapeColor(at)), el("span.strong", name), el("span.muted.small", words[at])),
     ),
   );
-  const text = JSON.stringify([
-    state.sources,
-    crossed.from_ms,
-    crossed.to_ms,
-    shapes,
-    document.documentElement.className,
-  ]);
+  const { from_ms: from, to_ms: to } = crossed;
+  const text = JSON.stringify([state.sources, from, to, shapes, document.documentElement.className]);
   const area = byId("drawn");
   if (area.dataset.of === text) return;
   area.dataset.of = text;
   if (!area.childElementCount) refill(area, el("div.drawn-room"), names);
   const frame = await (asked ?? askFrame(signal));
-  if (signal.aborted) {
-    area.dataset.of = "";
-    return;
-  }
+  if (signal.aborted) return void (area.dataset.of = "");
+  const alt = t("traffic.the_sources_picture_with", { shapes: shapes.map(({ name }) => name).join(", ") });
   const shown = frame
-    ? framePicture({ ...frame, boxes: [], over }, colors, {
-        alt: pictureWords(shapes),
-        sizes: PICTURE_SIZES,
-      })
-    : null;
-  refill(area, shown ?? el("p.muted", t("traffic.there_is_no_picture_of_this")), names);
+    ? framePicture({ ...frame, boxes: [], over }, colors, { alt, sizes: PICTURE_SIZES })
+    : el("p.muted", t("traffic.there_is_no_picture_of_this"));
+  refill(area, shown, names);
 }
 
-/** @param {{name: string}[]} shapes */
-const pictureWords = (shapes) =>
-  t("traffic.the_sources_picture_with", { shapes: shapes.map(({ name }) => name).join(", ") });
+/** @param {Api.CountedLine} line */
+const lineWords = ({ inward, to_right, to_left }) => {
+  const part = inward ? t("traffic.leg_of_the_junction") : "";
+  return t("traffic.line_with_the_arrow_against_it", { part, to_right, to_left });
+};
 
 /** @param {unknown} error */
 function fail(error) {
@@ -267,11 +228,8 @@ function fail(error) {
   if (error.parameter === "source" && form.source.length) {
     showFresh((since = Date.now()));
     const names = [...form.source.options].slice(0, MOST_NAMED).map(({ text }) => text);
-    say(
-      "unknown",
-      t("traffic.there_is_no_source", { name: error.value }),
-      t("traffic.choose_another_source", { names: names.join(", ") }),
-    );
+    const title = t("traffic.there_is_no_source", { name: error.value });
+    say("unknown", title, t("traffic.choose_another_source", { names: names.join(", ") }));
     byId("edit").hidden = true;
     return;
   }

@@ -1,5 +1,6 @@
 // The traffic report: movements over a junction by quarter-hour and class, on the screen, on paper and as files.
 
+import { withValues } from "frametally/js/shared/address.js";
 import { ApiError, askAgain, BASE, get } from "frametally/js/shared/api.js";
 import { checkLines } from "frametally/js/shared/checked.js";
 import { presentEnd } from "frametally/js/context/ranges.js";
@@ -36,13 +37,13 @@ useZone(zoneOf(state));
 
 /** The report that the form asks for, as a query. */
 function query() {
-  const found = new URLSearchParams({ source: fields.source.value, timezone: zoneInUse() });
-  const [from, to] = [fields.from, fields.to].map(({ value }) => (value ? format.fromInput(value) : null));
-  if (from !== null) found.set("from", new Date(from).toISOString());
-  if (to !== null) found.set("to", new Date(to).toISOString());
-  if (fields.classes.value !== "labels") found.set("classes", fields.classes.value);
-  if (state.model) found.set("model", state.model);
-  return found;
+  const [from, to] = [fields.from, fields.to].map(({ value }) => {
+    const ms = format.fromInput(value);
+    return ms === null ? null : new Date(ms).toISOString();
+  });
+  const classes = fields.classes.value === "labels" ? null : fields.classes.value;
+  const where = { source: fields.source.value, timezone: zoneInUse(), from, to };
+  return withValues("", { ...where, classes, model: state.model });
 }
 
 async function load() {
@@ -93,15 +94,12 @@ function show(report, wanted) {
   byId("peaks").replaceChildren(peaksTable(report));
   showQuarters(report);
   const { visits, assigned, reasons, left_out: left } = report.totals;
+  const { unassigned, never_at_a_leg: never } = reasons;
+  const [moved, stayed, passed] = [assigned, unassigned, never].map(format.number);
+  const all = t("traffic.count_visits", { count: visits });
   byId("visits-words").textContent =
-    t("traffic.with_a_movement_at_a_leg", {
-      assigned: format.number(assigned),
-      unassigned: format.number(reasons.unassigned),
-    }) +
-    t("traffic.never_at_a_leg_of_visits", {
-      never: format.number(reasons.never_at_a_leg),
-      visits: t("traffic.count_visits", { count: visits }),
-    }) +
+    t("traffic.with_a_movement_at_a_leg", { assigned: moved, unassigned: stayed }) +
+    t("traffic.never_at_a_leg_of_visits", { never: passed, visits: all }) +
     (left ? t("traffic.more_visits_in_unknown_quarter_hours", { count: left }) : "");
   byId("visits").replaceChildren(visitsTable(report));
   byId("notes").replaceChildren(...report.notes.map((text) => el("li", text)));
@@ -116,15 +114,8 @@ function show(report, wanted) {
 
 /** The crossings of all legs, with what people have checked of them. @param {Api.Traffic} report */
 function crossingsOf({ source, legs, from_ms: from, to_ms: to, model }) {
-  const wanted = new URLSearchParams({
-    source,
-    timezone: zoneInUse(),
-    model,
-    from: String(from),
-    to: String(to),
-  });
-  for (const { name } of legs) wanted.append("line", name);
-  return get("crossings", wanted);
+  const line = legs.map(({ name }) => name);
+  return get("crossings", withValues("", { source, timezone: zoneInUse(), model, from, to, line }));
 }
 
 /** @param {Api.Traffic} report @param {Api.LineCrossings} crossings */
@@ -164,19 +155,14 @@ function showNoReport(error, again) {
   const isOurs = error instanceof ApiError;
   byId("traffic-content").hidden = true;
   byId("files").hidden = true;
-  const words = isOurs ? error.remedy : String(error);
-  const href = `/lines/edit?${new URLSearchParams({ source: fields.source.value })}`;
-  const lacksLegs = isOurs && error.parameter === "legs";
-  showNothing(
-    isOurs ? error.message : t("traffic.the_report_cannot_be_shown"),
-    isOurs && error.passes ? t("web.this_page_keeps_trying", { said: words }).trim() : words,
-    lacksLegs && has("correct")
-      ? { words: t("traffic.draw_the_legs"), href, primary: true }
-      : isOurs && error.passes
-        ? { words: t("web.try_now"), onclick: again }
-        : null,
-  );
   page.dataset.state = "nothing";
+  if (!isOurs) return showNothing(t("traffic.the_report_cannot_be_shown"), String(error));
+  const { message, remedy, parameter, passes } = error;
+  const href = `/lines/edit?${new URLSearchParams({ source: fields.source.value })}`;
+  const draw = { words: t("traffic.draw_the_legs"), href, primary: true };
+  const retry = passes ? { words: t("web.try_now"), onclick: again } : null;
+  const words = passes ? t("web.this_page_keeps_trying", { said: remedy }).trim() : remedy;
+  showNothing(message, words, parameter === "legs" && has("correct") ? draw : retry);
 }
 
 /** Fills the form from the address, and what that leaves open from the source. @param {Api.SourceRange[]} sources */
@@ -187,16 +173,13 @@ function fillForm(sources) {
   fillSelect(fields.source, options, named);
   const classes = new URLSearchParams(location.search).get("classes") ?? "labels";
   if ([...fields.classes.options].some(({ value }) => value === classes)) fields.classes.value = classes;
-  fillRange(
-    sources.find(({ source }) => source === named),
-    state.from,
-    state.to,
-  );
+  fillRange(sources, state.from, state.to);
 }
 
-/** @param {Api.SourceRange|undefined} source @param {number|null} from @param {number|null} to */
-function fillRange(source, from, to) {
+/** @param {Api.SourceRange[]} sources @param {number|null} [from] @param {number|null} [to] */
+function fillRange(sources, from = null, to = null) {
   useZone(zoneOf({ ...state, sources: [fields.source.value] }));
+  const source = sources.find((one) => one.source === fields.source.value);
   if (source && from === null && to === null) {
     to = presentEnd([source], Date.now()) ?? source.next_interval_ms;
     from = source.first_interval_ms;
@@ -236,11 +219,7 @@ async function start() {
     load();
   });
   fields.source.addEventListener("change", () => {
-    fillRange(
-      sources.find(({ source }) => source === fields.source.value),
-      null,
-      null,
-    );
+    fillRange(sources);
     reload();
   });
   for (const field of [fields.from, fields.to, fields.classes]) field.addEventListener("change", reload);

@@ -1,6 +1,5 @@
 // Videos: the library with the state of each; you can upload new ones and open one.
 
-import { byId } from "frametally/js/shared/dom.js";
 import { parseState } from "frametally/js/shared/state.js";
 import { useZone, zoneOf } from "frametally/js/shared/time.js";
 import { leadThere } from "frametally/js/shell/navigation.js";
@@ -18,7 +17,7 @@ const list = startList((videos) => {
   uploads.allow(videos);
   allowChanges(videos);
 });
-startPanel(byId("video"));
+startPanel();
 listen({
   index: () => {}, // the strip's numbers come with the books, the videos' with the videos
   status: showStrip,

@@ -4,13 +4,13 @@ import { Player } from "./player.js";
 import { Stage } from "./stage.js";
 import { addressOf } from "./list.js";
 import {
+  isOfFrames,
   labelWords,
   methodWords,
   missingWords,
   sourceNames,
   unitName,
   unitNames,
-  unitWord,
   waitingWords,
   wide,
 } from "./words.js";
@@ -26,26 +26,7 @@ const AHEAD = 5;
 const AGAIN_MS = 5000;
 const RESTORED_MS = 60_000;
 
-/** @typedef {{unit: Api.UnitToAnswer}} Work  and what became of it, as the stage has it */
-/**
- * @typedef {Object} Shown  what frames and pieces are shown by
- * @property {string[]} labels
- * @property {Page.ColorOf} colorOf
- * @property {string} nextWords
- * @property {string} removeWords
- * @property {boolean} canRemove
- * @property {boolean} isReady  whether what is shown can be answered
- * @property {(unit: Api.UnitToAnswer) => any} prepare
- * @property {(work: any) => void} preload
- * @property {(work: any) => void} show
- * @property {(words: string) => void} clear
- * @property {(label: string) => number} countOf
- * @property {(by: number) => void} choose
- * @property {(label: string) => void} give
- * @property {() => void} remove
- * @property {() => void} sayNotYet
- * @property {(work: any) => import("./sending.js").Answer} answerOf
- */
+/** A unit and what became of it, as the stage has it. @typedef {any} Work */
 
 /** One for the page, as it listens to keys: also where it is opened again. @type {Desk|null} */
 let desk = null;
@@ -78,13 +59,11 @@ class Desk {
     this.isAsking = false;
     /** @type {ReturnType<typeof setTimeout>|undefined} */
     this.timer = undefined;
-    /** @type {import("./words.js").Unit} */
-    this.unit = "frame";
+    /** @type {import("./words.js").Metric} */
+    this.metric = "detections";
     /** @type {Api.EventPlace|null} */
     this.place = null;
-    /** @type {Player|null} */
-    this.player = null;
-    /** @type {Shown|null} */
+    /** What frames, or pieces, are shown by. @type {Stage|Player|null} */
     this.shown = null;
     byId("desk-view").addEventListener("keydown", (event) => this.press(event));
     byId("act-next").addEventListener("click", () => this.next());
@@ -131,21 +110,28 @@ class Desk {
     return this.shown;
   }
 
-  /** @param {Api.NextUnits} next @returns {Shown} */
+  get player() {
+    return this.shown instanceof Player ? this.shown : null;
+  }
+
+  /** @param {Api.NextUnits} next */
   #open({ metric, place }) {
     this.place = place;
-    this.unit = unitWord(metric);
+    this.metric = metric;
+    const shown = isOfFrames(metric) ? "frame" : "piece";
     for (const one of byId("desk-view").querySelectorAll("[data-of]"))
-      if (one instanceof HTMLElement) one.hidden = one.dataset.of !== this.unit;
-    const changed = () => this.showActs();
-    const missed = (/** @type {Api.UnitToAnswer} */ unit) => this.miss(unit);
-    if (metric === "detections") return new Stage(byId("stage"), changed, missed);
+      if (one instanceof HTMLElement) one.hidden = one.dataset.of !== shown;
+    const on = {
+      place,
+      onChange: () => this.showActs(),
+      onMissing: (/** @type {Api.UnitToAnswer} */ unit) => this.miss(unit),
+    };
+    if (isOfFrames(metric)) return new Stage(byId("stage"), on);
     byId("what-counts").textContent =
       metric === "visits"
         ? t("accuracy.tap_when_an_object_is_first")
         : t("accuracy.tap_when_the_foot_of_an", { name: place?.name ?? "" });
-    this.player = new Player(byId("stage"), place, changed, missed);
-    return this.player;
+    return new Player(byId("stage"), on);
   }
 
   /** Nobody can judge what a missing picture shows. @param {Api.UnitToAnswer} unit */
@@ -173,8 +159,8 @@ class Desk {
     } else {
       this.stage.clear(
         this.done < this.drawn
-          ? t("accuracy.someone_else_has_the_that_are", { unit: unitNames(this.unit) })
-          : t("accuracy.every_of_the_sample_is_checked", { unit: unitName(this.unit) }),
+          ? t("accuracy.someone_else_has_the_that_are", { unit: unitNames(this.metric) })
+          : t("accuracy.every_of_the_sample_is_checked", { unit: unitName(this.metric) }),
       );
       clearTimeout(this.timer);
       this.timer = setTimeout(() => this.now ?? this.goOn(), this.done < this.drawn ? AGAIN_MS : RESTORED_MS);
@@ -296,10 +282,10 @@ class Desk {
       t("accuracy.of_are_checked_you_can_stop", {
         answered: number(next.answered),
         drawn: number(next.drawn),
-        unit: unitNames(this.unit),
+        unit: unitNames(this.metric),
       }),
       missingWords(next.missing),
-      waitingWords(next, this.unit),
+      waitingWords(next, this.metric),
     ].join(" ");
     byId("widths").replaceChildren(
       ...labels.map((label) => el("li", `${labelWords(label, this.place)}: `, widthWords(label))),
@@ -314,7 +300,7 @@ class Desk {
   /** @param {unknown} error @param {{unit: number, turn: number}} sent */
   say(error, sent) {
     if (isRefused(error)) this.before = this.before.filter((work) => keyOf(work) !== keyOf({ unit: sent }));
-    const values = { error: wordsOf(error), unit: unitName(this.unit) };
+    const values = { error: wordsOf(error), unit: unitName(this.metric) };
     showFault(
       t("accuracy.not_kept_yet"),
       isRefused(error)

@@ -1,6 +1,6 @@
 // All checks, and the form that starts one.
 
-import { countedWords, countUnits, labelWords, unitNames, unitWord, wide } from "./words.js";
+import { countedWords, countUnits, labelWords, unitNames, wide } from "./words.js";
 import { get, getFrom, send } from "frametally/js/shared/api.js";
 import { byId, control, el, fillSelect } from "frametally/js/shared/dom.js";
 import { fromInput, labelName, number, toTheMinute } from "frametally/js/shared/format.js";
@@ -31,15 +31,11 @@ export async function showChecks() {
   byId("start-card").hidden = !mayCorrect || !catalogue.sources.length;
   byId("no-start").hidden = mayCorrect;
   byId("no-start").textContent = t("accuracy.you_can_see_checks_and_not", { remedy: remedy ?? "" });
-  fillTicks(
-    "start-sources",
-    catalogue.sources.map(({ source, name }) => [source, name]),
-  );
-  fillTicks(
-    "start-labels",
-    catalogue.labels.map(({ label }) => [label, labelName(label)]),
-  );
-  showMetrics(metrics, lines, new Map(catalogue.sources.map(({ source, name }) => [source, name])));
+  const sources = catalogue.sources.map(({ source, name }) => [source, name]);
+  fillTicks("start-sources", sources);
+  const labels = catalogue.labels.map(({ label }) => [label, labelName(label)]);
+  fillTicks("start-labels", labels);
+  showMetrics(metrics, lines, Object.fromEntries(sources));
   control("start", HTMLFormElement).addEventListener("submit", (event) => {
     event.preventDefault();
     start();
@@ -68,7 +64,7 @@ function table(checks, mayCorrect) {
   const nextStep = el("th", { scope: "col" }, el("span.visually-hidden", t("accuracy.next_step")));
   const rows = checks.map((one) => {
     const by = one.started_by ? t("accuracy.by", { started_by: one.started_by }) : "";
-    const drawn = countUnits(one.drawn, unitWord(one.metric));
+    const drawn = countUnits(one.drawn, one.metric);
     return rowOf(
       el("a", { href: addressOf(one.id, "result") }, one.name),
       el("td", countedWords(one)),
@@ -76,9 +72,7 @@ function table(checks, mayCorrect) {
       el(
         "td",
         t("accuracy.of", { answered: number(one.answered), drawn }),
-        one.is_reached
-          ? el("span.small.muted", t("accuracy.is_reached", { wanted_width: wide(one.wanted_width) }))
-          : null,
+        one.is_reached && el("span.small.muted", reachedWords(one)),
       ),
       el("td", `${toTheMinute(one.started_at_ms)}${by}`),
       el("td", mayCorrect ? deskLink(one) : null),
@@ -87,6 +81,9 @@ function table(checks, mayCorrect) {
   const headings = [...headingsOf(names, () => false), nextStep];
   return scrollable(t("accuracy.checks"), tableOf({ kind: "checks-table", headings, rows }));
 }
+
+/** @param {Api.CheckSummary} check */
+const reachedWords = ({ wanted_width: width }) => t("accuracy.is_reached", { wanted_width: wide(width) });
 
 /** @param {Api.CheckSummary} check */
 const deskLink = ({ id, answered, drawn, name }) =>
@@ -101,30 +98,23 @@ const deskLink = ({ id, answered, drawn, name }) =>
  * The choice of what is checked, and of crossings the line and its direction.
  * @param {Api.CheckSummary["metric"][]} metrics
  * @param {Api.EventPlace[]} lines
- * @param {Map<string, string>} names  of sources, by slug
+ * @param {Record<string, string>} names  of sources, by slug
  */
 function showMetrics(metrics, lines, names) {
   const metric = control("start-metric", HTMLSelectElement);
   const line = control("start-line", HTMLSelectElement);
   const here = metrics.filter((one) => one !== "crossings" || lines.length);
-  fillSelect(
-    metric,
-    here.map((one) => [one, METRIC_WORDS[one]]),
-    metric.value || here[0],
-  );
-  fillSelect(
-    line,
-    lines.map(({ source, name }, at) => [String(at), `${name} (${names.get(source) ?? source})`]),
-    line.value || "0",
-  );
+  const kinds = here.map((one) => [one, METRIC_WORDS[one]]);
+  fillSelect(metric, kinds, metric.value || here[0]);
+  const named = lines.map(({ source, name }, at) => [String(at), `${name} (${names[source] ?? source})`]);
+  fillSelect(line, named, line.value || "0");
   const show = () => {
     const isCrossed = metric.value === "crossings";
     for (const id of ["line-field", "direction-field"]) byId(id).hidden = !isCrossed;
     byId("sources-field").hidden = isCrossed;
-    const unit = unitWord(/** @type {Api.CheckSummary["metric"]} */ (metric.value));
+    const unit = unitNames(/** @type {Api.CheckSummary["metric"]} */ (metric.value));
     for (const one of control("start-planned", HTMLSelectElement).options)
-      if (one.value !== "0")
-        one.textContent = t("accuracy.after", { value: one.value, unit: unitNames(unit) });
+      if (one.value !== "0") one.textContent = t("accuracy.after", { value: one.value, unit });
     const { directions = {} } = lines[Number(line.value)] ?? {};
     const direction = control("start-direction", HTMLSelectElement);
     fillSelect(direction, [["", t("accuracy.both")], ...Object.entries(directions)], direction.value);
@@ -174,27 +164,15 @@ function start() {
     /** @type {Api.CheckAnswers} */
     const { result } = await getFrom(`accuracy/${check.id}`);
     await listChecks();
-    const unit = unitWord(check.metric);
-    plan.hidden = false;
-    plan.replaceChildren(
-      t("accuracy.the_sample_is_drawn_from_for", {
-        units: countUnits(check.units, unit),
-        wanted_width: wide(check.wanted_width),
-      }),
-      result.labels
-        .map((one) =>
-          t("accuracy.for", {
-            units_needed: countUnits(one.units_needed, unit),
-            label: labelWords(one.label, check.place),
-          }),
-        )
-        .join(", "),
-      ".",
-      el(
-        "p",
-        el("a.button.primary", { id: "begin", href: addressOf(check.id, "desk") }, t("accuracy.begin")),
-      ),
+    const { id, units, wanted_width: width, metric, place } = check;
+    const drawn = { units: countUnits(units, metric), wanted_width: wide(width) };
+    const needed = result.labels.map(({ units_needed: most, label }) =>
+      t("accuracy.for", { units_needed: countUnits(most, metric), label: labelWords(label, place) }),
     );
-    byId("begin").focus();
+    const begin = el("a.button.primary", { id: "begin", href: addressOf(id, "desk") }, t("accuracy.begin"));
+    const words = [t("accuracy.the_sample_is_drawn_from_for", drawn), needed.join(", "), "."];
+    plan.hidden = false;
+    plan.replaceChildren(...words, el("p", begin));
+    begin.focus();
   });
 }

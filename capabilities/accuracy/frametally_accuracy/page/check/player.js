@@ -1,6 +1,7 @@
 // A piece of footage: it plays at its own speed, and you tap events with keys.
 
 import { byId, el, svg } from "frametally/js/shared/dom.js";
+import { Sheet } from "./sheet.js";
 import { labelWords } from "./words.js";
 import { LOCALE, t } from "frametally/js/shared/texts.js";
 
@@ -18,29 +19,22 @@ const MOST_STEP_MS = 250;
  * @property {HTMLImageElement[]|null} images  of its frames, once they are loaded
  */
 
-export class Player {
-  /**
-   * @param {HTMLElement} area @param {Api.EventPlace|null} place @param {() => void} onChange
-   * @param {(unit: Api.UnitToAnswer) => void} onMissing
-   */
-  constructor(area, place, onChange, onMissing) {
-    this.area = area;
-    this.place = place;
-    this.onChange = onChange;
-    this.onMissing = onMissing;
-    /** @type {PieceWork|null} */
-    this.work = null;
-    /** @type {string[]} */
-    this.labels = [];
-    /** @type {Page.ColorOf} */
-    this.colorOf = () => "";
+/** @extends {Sheet<PieceWork>} */
+export class Player extends Sheet {
+  /** @param {ConstructorParameters<typeof Sheet>} on */
+  constructor(...on) {
+    super(...on);
     this.speed = SPEEDS[0];
     this.isPlaying = false;
     /** Event time that is shown. */
     this.at = 0;
     this.drawn = -1;
     this.last = 0;
-    area.setAttribute("aria-label", t("accuracy.piece_to_check"));
+    this.canvas = el("canvas");
+    this.added = el("p.added");
+    this.clock = el("p.piece-clock");
+    this.bar = el("div.piece-bar", { "aria-hidden": "true" });
+    this.area.setAttribute("aria-label", t("accuracy.piece_to_check"));
     byId("play-acts").hidden = false;
     byId("act-play").addEventListener("click", () => this.toggle());
     byId("act-speed").addEventListener("click", () => this.faster());
@@ -94,28 +88,20 @@ export class Player {
 
   /** @param {PieceWork} work */
   show(work) {
-    this.work = work;
+    const { unit } = work;
+    const { width_px: width, height_px: height } = unit;
+    const drawing = { class: "desk-boxes", "aria-hidden": "true", viewBox: `0 0 ${width} ${height}` };
+    const line = svg("svg", drawing, ...this.#line(unit));
+    this.put(work, this.canvas, line, this.added, this.clock, this.bar);
     this.#load(work);
     for (const image of work.images ?? []) if (image.complete && !image.naturalWidth) this.#loadAgain(image);
-    const { unit } = work;
-    this.area.style.setProperty("--ratio", String(unit.width_px / unit.height_px));
-    this.area.dataset.unit = `${unit.unit}/${unit.turn}`;
+    Object.assign(this.canvas, { width, height });
+    this.added.hidden = true;
     this.area.toggleAttribute("data-seen", work.isSeen);
-    this.area.replaceChildren(
-      el("canvas", { width: unit.width_px, height: unit.height_px }),
-      svg(
-        "svg",
-        { class: "desk-boxes", "aria-hidden": "true", viewBox: `0 0 ${unit.width_px} ${unit.height_px}` },
-        ...this.#line(unit),
-      ),
-      el("p.added", { hidden: true }),
-      el("p.piece-clock"),
-      el("div.piece-bar", { "aria-hidden": "true" }),
-    );
     this.at = unit.frames[0].captured_at_ms;
     this.drawn = -1;
     this.isPlaying = !matchMedia("(prefers-reduced-motion: reduce)").matches;
-    this.#say(
+    this.say(
       t("accuracy.piece_of_it_plays", { source: unit.source, end: seconds(this.#end - unit.captured_at_ms) }),
     );
     this.#start();
@@ -124,11 +110,8 @@ export class Player {
 
   /** @param {string} words */
   clear(words) {
-    this.work = null;
     this.isPlaying = false;
-    delete this.area.dataset.unit;
-    this.area.replaceChildren(el("p", words));
-    this.#say(words);
+    super.clear(words);
   }
 
   /** @param {string} label */
@@ -146,7 +129,7 @@ export class Player {
 
   faster() {
     this.speed = SPEEDS[(SPEEDS.indexOf(this.speed) + 1) % SPEEDS.length];
-    this.#say(t("accuracy.speed_2", { speed: this.speed }));
+    this.say(t("accuracy.speed_2", { speed: this.speed }));
     this.onChange();
   }
 
@@ -214,31 +197,29 @@ export class Player {
       this.isPlaying = false;
       work.isSeen = true;
       this.area.toggleAttribute("data-seen", true);
-      this.#say(t("accuracy.the_piece_has_ended", { all: this.#all() }));
+      this.say(t("accuracy.the_piece_has_ended", { all: this.#all() }));
       this.onChange();
     } else requestAnimationFrame((later) => this.#tick(later, work));
   }
 
   #draw() {
     const { work } = this;
-    const pen = this.area.querySelector("canvas")?.getContext("2d");
-    if (!work || !pen) return;
+    if (!work) return;
     const number = frameAt(work, this.at);
     const image = work.images?.[number];
     if (image && number !== this.drawn && image.complete) {
-      if (image.naturalWidth) pen.drawImage(image, 0, 0, pen.canvas.width, pen.canvas.height);
+      const { width, height } = this.canvas;
+      if (image.naturalWidth) this.canvas.getContext("2d")?.drawImage(image, 0, 0, width, height);
       this.drawn = image.naturalWidth ? number : -1;
     }
     const { captured_at_ms: begin } = work.unit;
     const isBefore = this.at < begin;
     this.area.toggleAttribute("data-before", isBefore);
-    const clock = this.area.querySelector(".piece-clock");
     const words = isBefore
       ? t("accuracy.before_the_piece_do_not_count", { begin: seconds(begin - this.at) })
       : t("accuracy.of_2", { at: seconds(this.at - begin), end: seconds(this.#end - begin) });
-    if (clock && clock.textContent !== words) clock.textContent = words;
-    const bar = this.area.querySelector(".piece-bar");
-    if (bar instanceof HTMLElement) bar.style.setProperty("--at", `${this.#share(this.at)}%`);
+    if (this.clock.textContent !== words) this.clock.textContent = words;
+    this.bar.style.setProperty("--at", `${this.#share(this.at)}%`);
   }
 
   /** @param {number} at */
@@ -250,24 +231,19 @@ export class Player {
   #changed() {
     const { work } = this;
     if (!work) return;
-    this.area
-      .querySelector(".piece-bar")
-      ?.replaceChildren(
-        styled(el("i.before"), { width: `${this.#share(work.unit.captured_at_ms)}%` }),
-        ...work.taps.map(({ label, at_ms: at }) =>
-          styled(el("i.tap"), { left: `${this.#share(at)}%`, background: this.colorOf(label) }),
-        ),
-        el("i.now"),
-      );
+    this.bar.replaceChildren(
+      styled(el("i.before"), { width: `${this.#share(work.unit.captured_at_ms)}%` }),
+      ...work.taps.map(({ label, at_ms: at }) =>
+        styled(el("i.tap"), { left: `${this.#share(at)}%`, background: this.colorOf(label) }),
+      ),
+      el("i.now"),
+    );
     this.#draw();
     this.onChange();
   }
 
   #all() {
-    const counts = this.labels.map((label) => [label, this.countOf(label)]).filter(([, count]) => count);
-    return counts.length
-      ? `${counts.map(([label, count]) => `${labelWords(String(label), this.place)} ${count}`).join(", ")}.`
-      : t("accuracy.nothing_was_tapped");
+    return this.all(t("accuracy.nothing_was_tapped"));
   }
 
   /** @param {Api.UnitToAnswer} unit */
@@ -293,23 +269,15 @@ export class Player {
 
   /** @param {string} words */
   #note(words) {
-    const note = this.area.querySelector(".added");
-    if (note instanceof HTMLElement) {
-      note.hidden = false;
-      note.textContent = words;
-    }
-    this.#say(`${words} ${this.#all()}`);
-  }
-
-  /** @param {string} words */
-  #say(words) {
-    byId("spoken").textContent = words;
+    this.added.textContent = words;
+    this.added.hidden = false;
+    this.say(`${words} ${this.#all()}`);
   }
 }
 
-/** @param {HTMLElement} element @param {Record<string, string>} styles */
+/** @param {HTMLElement} element @param {Partial<CSSStyleDeclaration>} styles */
 function styled(element, styles) {
-  for (const [name, value] of Object.entries(styles)) element.style.setProperty(name, value);
+  Object.assign(element.style, styles);
   return element;
 }
 

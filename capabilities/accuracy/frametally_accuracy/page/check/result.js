@@ -6,20 +6,20 @@ import {
   between,
   countedWords,
   countUnits,
+  isOfFrames,
   labelWords,
   methodWords,
   missingWords,
   sourceNames,
   unitName,
   unitNames,
-  unitWord,
   waitingWords,
   wide,
 } from "./words.js";
 import { getFrom, getText } from "frametally/js/shared/api.js";
 import { byId, el } from "frametally/js/shared/dom.js";
 import { mean, moment, number, percent, span, toTheMinute } from "frametally/js/shared/format.js";
-import { headingsOf, numberCell, rowOf, scrollable, tableOf } from "frametally/js/shared/tables.js";
+import { numberCell, rowOf, scrolledTable } from "frametally/js/shared/tables.js";
 import { has } from "frametally/js/shell/navigation.js";
 import { t } from "frametally/js/shared/texts.js";
 
@@ -30,13 +30,19 @@ const MOST_NAMES = 10;
 /** @param {string} name */
 export async function showResult(name) {
   /** @type {Api.CheckAnswers} */
-  const {
-    check,
-    result,
-    history,
-    stale,
-    other_checks: others,
-  } = await getFrom(`accuracy/${encodeURIComponent(name)}`);
+  const answer = await getFrom(`accuracy/${encodeURIComponent(name)}`);
+  const { check, result, history, stale, other_checks: others } = answer;
+  const names = await sourceNames(check.model);
+  const units = unitNames(check.metric);
+  const toDesk = el(
+    "a.button.primary",
+    { href: addressOf(check.id, "desk") },
+    t("accuracy.check_2", { metric: units }),
+  );
+  const certificate = { id: "to-certificate", href: addressOf(check.id, "certificate") };
+  const toCertificate = el("a.button", certificate, t("accuracy.certificate"));
+  const staleWords = t("accuracy.this_check_is_stale_and_no", { stale: stale.join(" ") });
+  const reachedWords = t("accuracy.the_wanted_width_is_reached", { wanted_width: wide(check.wanted_width) });
   const area = byId("result-view");
   area.hidden = false;
   area.replaceChildren(
@@ -45,40 +51,12 @@ export async function showResult(name) {
       el(
         "div",
         el("h1", check.name),
-        el("p.muted", restsOn(check, result), " ", waitingWords(result, unitWord(check.metric))),
+        el("p.muted", restsOn(check, result), " ", waitingWords(result, check.metric)),
       ),
-      el(
-        "div.acts.row.no-print",
-        has("correct")
-          ? el(
-              "a.button.primary",
-              { href: addressOf(check.id, "desk") },
-              t("accuracy.check_2", { metric: unitNames(unitWord(check.metric)) }),
-            )
-          : "",
-        stale.length
-          ? ""
-          : el(
-              "a.button",
-              { id: "to-certificate", href: addressOf(check.id, "certificate") },
-              t("accuracy.certificate"),
-            ),
-      ),
+      el("div.acts.row.no-print", has("correct") && toDesk, !stale.length && toCertificate),
     ),
-    stale.length
-      ? el(
-          "p.notice.error",
-          { id: "stale", role: "alert" },
-          t("accuracy.this_check_is_stale_and_no", { stale: stale.join(" ") }),
-        )
-      : "",
-    result.is_reached
-      ? el(
-          "p.reached",
-          { id: "reached-result" },
-          t("accuracy.the_wanted_width_is_reached", { wanted_width: wide(check.wanted_width) }),
-        )
-      : "",
+    stale.length ? el("p.notice.error", { id: "stale", role: "alert" }, staleWords) : "",
+    result.is_reached ? el("p.reached", { id: "reached-result" }, reachedWords) : "",
     section(
       "labels",
       t("accuracy.raw_count_and_estimate"),
@@ -91,20 +69,13 @@ export async function showResult(name) {
       el("p", { id: "agreement" }, agreementWords(check, result.agreement)),
       el("p.muted", { id: "others" }, othersWords(others)),
     ),
-    section(
-      "zones",
-      t("accuracy.where_to_check_next"),
-      nextWords(check, result, await sourceNames(check.model)),
-    ),
+    section("zones", t("accuracy.where_to_check_next"), nextWords(check, result, names)),
     section(
       "history",
       t("accuracy.estimate_as_the_check_went_on"),
       history.length
         ? historyTable(check, history)
-        : el(
-            "p.muted",
-            t("accuracy.there_is_no_estimate_yet_check", { metric: unitNames(unitWord(check.metric)) }),
-          ),
+        : el("p.muted", t("accuracy.there_is_no_estimate_yet_check", { metric: units })),
     ),
   );
 }
@@ -125,6 +96,8 @@ export async function showCertificate(name) {
   const certificate = JSON.parse(text);
   const { check, result, other_checks: others } = certificate;
   const names = await sourceNames(check.model);
+  const file = URL.createObjectURL(new Blob([text], { type: "application/json" }));
+  const range = { from_ms: moment(check.from_ms), to_ms: moment(check.to_ms) };
   const named = check.sources.map((/** @type {string} */ source) => names.get(source) ?? source);
   const area = byId("result-view");
   area.hidden = false;
@@ -141,23 +114,17 @@ export async function showCertificate(name) {
       facts([
         [t("accuracy.what_was_checked"), countedWords(check)],
         [unitsTitle(check), t("accuracy.of_3", { units: number(result.units), sources: few(named) })],
-        [
-          t("accuracy.range"),
-          t("accuracy.to", { from_ms: moment(check.from_ms), to_ms: moment(check.to_ms) }),
-        ],
+        [t("accuracy.range"), t("accuracy.to", range)],
         [t("accuracy.seed_of_the_sample"), check.seed],
         [t("accuracy.other_checks"), othersWords(others)],
-        [
-          t("accuracy.hash_of_the_and_counts", { metric: unitNames(unitWord(check.metric)) }),
-          check.population_sha256,
-        ],
+        [t("accuracy.hash_of_the_and_counts", { metric: unitNames(check.metric) }), check.population_sha256],
         [t("accuracy.made"), toTheMinute(certificate.made_at_ms)],
         [t("accuracy.key"), `${certificate.public_key.slice(0, KEY_DIGITS)}…`],
         [t("accuracy.signature"), `${certificate.signature.slice(0, KEY_DIGITS)}…`],
       ]),
       el(
         "p.small",
-        t("accuracy.the_signed_file_has_every_of", { metric: unitName(unitWord(check.metric)) }),
+        t("accuracy.the_signed_file_has_every_of", { metric: unitName(check.metric) }),
         el("code", t("accuracy.frametally_accuracy_verify_accuracy_json", { id: check.id })),
         t("accuracy.draws_the_sample_again_from_the"),
       ),
@@ -165,11 +132,7 @@ export async function showCertificate(name) {
         "div.acts.row.no-print",
         el(
           "a.button.primary",
-          {
-            id: "download",
-            href: URL.createObjectURL(new Blob([text], { type: "application/json" })),
-            download: `accuracy-${check.id}.json`,
-          },
+          { id: "download", href: file, download: `accuracy-${check.id}.json` },
           t("accuracy.signed_file_json"),
         ),
         el("button.button", { id: "print", onclick: () => print() }, t("accuracy.print_or_save_as_pdf")),
@@ -206,7 +169,7 @@ function restsOn(
   const when = first === null || last === null ? "" : `, ${span(first, last)}`;
   const words = t("accuracy.of_checked_counts_are_of_the", {
     answered: number(answered),
-    drawn: countUnits(drawn, unitWord(metric)),
+    drawn: countUnits(drawn, metric),
     who,
     when,
     what: countedWords({ metric, place }),
@@ -227,28 +190,21 @@ function labelTable(about, { labels }) {
     t("accuracy.width"),
     t("accuracy.needed", { about: unitsTitle(about) }),
   ];
-  const headings = headingsOf(names, (position) => position > 0);
   const rows = labels.map((one) => labelRow(about, one));
-  return scrollable(t("accuracy.counts_and_estimates_by_label"), tableOf({ kind: "labels", headings, rows }));
+  return scrolledTable(t("accuracy.counts_and_estimates_by_label"), names, 1, rows, { kind: "labels" });
 }
 
 /** @param {About} about @param {Api.LabelAccuracy} one */
 function labelRow({ place }, one) {
+  const width = one.half_width ? wide(one.half_width) : t("accuracy.all_checked");
+  const error = one.has_steady_error && el("span.small.muted", t("accuracy.a_steady_error"));
   const known =
     one.state !== "shown"
       ? [el("td.number", { colspan: "3" }, whyNone(one))]
       : [
-          el(
-            "td.number",
-            number(Math.round(one.total ?? 0)),
-            one.has_steady_error ? el("span.small.muted", t("accuracy.a_steady_error")) : null,
-          ),
+          el("td.number", number(Math.round(one.total ?? 0)), error),
           numberCell(between(one.low, one.high)),
-          el(
-            "td.number",
-            one.half_width ? wide(one.half_width) : t("accuracy.all_checked"),
-            one.is_reached ? " ✓" : null,
-          ),
+          el("td.number", width, one.is_reached && " ✓"),
         ];
   return rowOf(
     labelWords(one.label, place),
@@ -270,44 +226,39 @@ const whyNone = ({ state, difference, low, high }) =>
       : t("accuracy.too_few_to_say");
 
 /** @param {About} about */
-const unitsTitle = ({ metric }) => (metric === "detections" ? t("web.frames") : t("accuracy.pieces_2"));
+const unitsTitle = ({ metric }) => (isOfFrames(metric) ? t("web.frames") : t("accuracy.pieces_2"));
 
 /** @param {About} about @param {Api.DoubleAnswers} agreement */
 const agreementWords = ({ metric }, { pairs, equal, low, high, mean_difference: apart }) =>
   pairs
     ? t("accuracy.came_twice_both_answers_were_equal", {
-        pairs: countUnits(pairs, unitWord(metric)),
+        pairs: countUnits(pairs, metric),
         equal: number(equal),
         equal2: percent(equal / pairs),
         low: percent(low),
         high: percent(high),
         apart: mean(apart),
-        metric: unitName(unitWord(metric)),
+        metric: unitName(metric),
       })
-    : t("accuracy.no_was_checked_twice_yet_every", { metric: unitName(unitWord(metric)) });
+    : t("accuracy.no_was_checked_twice_yet_every", { metric: unitName(metric) });
 
 /** @param {About} about @param {Api.CheckResult} result @param {Map<string, string>} names  of sources */
 function nextWords({ metric }, { zones }, names) {
   const nameOf = (/** @type {string} */ source) => names.get(source) ?? source;
   const best = zones.filter(({ units, answered }) => answered < units).slice(0, MOST_ZONES);
   if (!best.length) return el("p.muted", t("accuracy.there_is_too_little_to_say"));
-  return el(
-    "ol",
-    ...best.map((zone) =>
-      el(
-        "li",
-        t("accuracy.to_of_checked_one_more_takes", {
-          from_source: nameOf(zone.from_source),
-          from_ms: moment(zone.from_ms),
-          part: zone.to_source === zone.from_source ? "" : `${nameOf(zone.to_source)}, `,
-          to_ms: moment(zone.to_ms),
-          answered: number(zone.answered),
-          units: countUnits(zone.units, unitWord(metric)),
-          shrink: percent(zone.shrink),
-        }),
-      ),
-    ),
+  const words = best.map((zone) =>
+    t("accuracy.to_of_checked_one_more_takes", {
+      from_source: nameOf(zone.from_source),
+      from_ms: moment(zone.from_ms),
+      part: zone.to_source === zone.from_source ? "" : `${nameOf(zone.to_source)}, `,
+      to_ms: moment(zone.to_ms),
+      answered: number(zone.answered),
+      units: countUnits(zone.units, metric),
+      shrink: percent(zone.shrink),
+    }),
   );
+  return el("ol", ...words.map((text) => el("li", text)));
 }
 
 /** @param {About} about @param {Api.PastEstimate[]} history */
@@ -320,14 +271,8 @@ function historyTable(about, history) {
       ? `${number(Math.round(then.total))} (${between(then.low, then.high)})`
       : t("accuracy.too_few_to_say");
   };
-  const headings = headingsOf(
-    [
-      unitsTitle(about),
-      t("accuracy.checked_until"),
-      ...labels.map((label) => labelWords(label, about.place)),
-    ],
-    (position) => position > 1,
-  );
+  const named = labels.map((label) => labelWords(label, about.place));
+  const names = [unitsTitle(about), t("accuracy.checked_until"), ...named];
   const rows = [...looks].map(([frames, at_ms]) =>
     rowOf(
       number(frames),
@@ -335,5 +280,5 @@ function historyTable(about, history) {
       ...labels.map((label) => numberCell(cell(frames, label))),
     ),
   );
-  return scrollable(t("accuracy.estimate_as_the_check_went_on"), tableOf({ headings, rows }));
+  return scrolledTable(t("accuracy.estimate_as_the_check_went_on"), names, 2, rows);
 }

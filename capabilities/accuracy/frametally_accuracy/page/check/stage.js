@@ -1,7 +1,8 @@
 // A frame with its boxes: you choose, draw, name and remove them.
 
 import { labelName } from "frametally/js/shared/format.js";
-import { byId, el, svg } from "frametally/js/shared/dom.js";
+import { el, svg } from "frametally/js/shared/dom.js";
+import { Sheet } from "./sheet.js";
 import { t } from "frametally/js/shared/texts.js";
 
 const LEAST_PX = 4;
@@ -15,26 +16,21 @@ const LEAST_PX = 4;
  * @property {HTMLImageElement} image
  */
 
-export class Stage {
-  /** @param {HTMLElement} area @param {() => void} onChange @param {(unit: Api.UnitToAnswer) => void} onMissing */
-  constructor(area, onChange, onMissing) {
-    this.area = area;
-    this.onChange = onChange;
-    this.onMissing = onMissing;
-    /** @type {Work|null} */
-    this.work = null;
+/** @extends {Sheet<Work>} */
+export class Stage extends Sheet {
+  /** @param {ConstructorParameters<typeof Sheet>} on */
+  constructor(...on) {
+    super(...on);
     this.chosen = -1;
-    /** @type {string[]} */
-    this.labels = [];
-    /** @type {Page.ColorOf} */
-    this.colorOf = () => "";
     /** The label that a box gets which is drawn next. */
     this.label = "";
     /** @type {{at: [number, number], to: [number, number]}|null} */
     this.drawing = null;
-    area.addEventListener("pointerdown", (event) => this.#down(event));
-    area.addEventListener("pointermove", (event) => this.#move(event));
-    area.addEventListener("pointerup", () => this.#up());
+    this.boxes = svg("svg", { class: "desk-boxes", "aria-hidden": "true" });
+    this.added = el("p.added");
+    this.area.addEventListener("pointerdown", (event) => this.#down(event));
+    this.area.addEventListener("pointermove", (event) => this.#move(event));
+    this.area.addEventListener("pointerup", () => this.#up());
   }
 
   get nextWords() {
@@ -82,24 +78,18 @@ export class Stage {
 
   /** @param {Work} work */
   show(work) {
-    this.work = work;
     this.chosen = -1;
     this.drawing = null;
-    this.area.style.setProperty("--ratio", String(work.unit.width_px / work.unit.height_px));
-    this.area.dataset.unit = `${work.unit.unit}/${work.unit.turn}`;
-    this.area.replaceChildren(work.image, svg("svg", { class: "desk-boxes", "aria-hidden": "true" }));
+    this.put(work, work.image, this.boxes, this.added);
     if (work.image.complete && !work.image.naturalWidth) this.#loadAgain(work);
     this.#draw();
-    this.#say(t("accuracy.frame_of", { source: work.unit.source, all: this.#all() }));
+    this.say(t("accuracy.frame_of", { source: work.unit.source, all: this.#all() }));
   }
 
   /** @param {string} words */
   clear(words) {
-    this.work = null;
     this.chosen = -1;
-    delete this.area.dataset.unit;
-    this.area.replaceChildren(el("p", words));
-    this.#say(words);
+    super.clear(words);
   }
 
   /** @param {string} label */
@@ -115,7 +105,7 @@ export class Stage {
     else if (this.chosen < 0) this.chosen = by > 0 ? 0 : most - 1;
     else this.chosen = (this.chosen + by + most) % most;
     const box = this.work?.boxes[this.chosen];
-    this.#say(
+    this.say(
       box
         ? t("accuracy.box_of", { chosen: this.chosen + 1, most, label: labelName(box.label) })
         : t("accuracy.no_box_is_chosen"),
@@ -134,7 +124,7 @@ export class Stage {
     if (box) this.work.boxes[this.chosen] = { ...box, label };
     else this.work.added.set(label, (this.work.added.get(label) ?? 0) + 1);
     const values = { label: labelName(label), all: this.#all() };
-    this.#say(box ? t("accuracy.the_box_is", values) : t("accuracy.added", values));
+    this.say(box ? t("accuracy.the_box_is", values) : t("accuracy.added", values));
     this.#changed();
   }
 
@@ -150,7 +140,7 @@ export class Stage {
     }
     this.chosen = -1;
     const label = gone?.label ?? last;
-    if (label !== undefined) this.#say(t("accuracy.removed", { label: labelName(label), all: this.#all() }));
+    if (label !== undefined) this.say(t("accuracy.removed", { label: labelName(label), all: this.#all() }));
     this.#changed();
   }
 
@@ -164,15 +154,7 @@ export class Stage {
   }
 
   #all() {
-    const counts = this.labels.map((label) => [label, this.countOf(label)]).filter(([, count]) => count);
-    return counts.length
-      ? `${counts.map(([label, count]) => `${labelName(label)} ${count}`).join(", ")}.`
-      : t("accuracy.it_has_no_objects");
-  }
-
-  /** @param {string} words */
-  #say(words) {
-    byId("spoken").textContent = words;
+    return this.all(t("accuracy.it_has_no_objects"));
   }
 
   #changed() {
@@ -181,41 +163,29 @@ export class Stage {
   }
 
   #draw() {
-    const drawing = this.area.querySelector("svg");
-    if (!drawing || !this.work) return;
+    if (!this.work) return;
     const { boxes, added, unit } = this.work;
-    drawing.setAttribute("viewBox", `0 0 ${unit.width_px} ${unit.height_px}`);
+    this.boxes.setAttribute("viewBox", `0 0 ${unit.width_px} ${unit.height_px}`);
     const size = unit.height_px / 32;
-    drawing.replaceChildren(
-      ...boxes.flatMap(({ label, box: [x, y, width, height] }, at) => [
-        svg("rect", { x, y, width, height, class: "halo" }),
-        svg("rect", {
-          x,
-          y,
-          width,
-          height,
-          class: at === this.chosen ? "box chosen" : "box",
-          stroke: this.colorOf(label),
+    /** @param {Box["box"]} box @param {string} kind @param {string} [label] */
+    const rect = ([x, y, width, height], kind, label) =>
+      svg("rect", { x, y, width, height, class: kind, stroke: label && this.colorOf(label) });
+    this.boxes.replaceChildren(
+      ...boxes.flatMap(({ label, box }, at) => [
+        rect(box, "halo"),
+        rect(box, at === this.chosen ? "box chosen" : "box", label),
+        svg("text", {
+          x: box[0],
+          y: box[1] + (box[1] < size ? size : -size / 4),
+          "font-size": size,
+          text: label,
         }),
-        svg("text", { x, y: y < size ? y + size : y - size / 4, "font-size": size, text: label }),
       ]),
     );
-    if (this.drawing) {
-      const [x, y, width, height] = rectOf(this.drawing);
-      drawing.append(
-        svg("rect", { x, y, width, height, class: "box chosen", stroke: this.colorOf(this.label) }),
-      );
-    }
-    this.area.querySelector(".added")?.remove();
-    if (added.size)
-      this.area.append(
-        el(
-          "p.added",
-          t("accuracy.added_2", {
-            part: [...added].map(([label, count]) => `${count} × ${labelName(label)}`).join(", "),
-          }),
-        ),
-      );
+    if (this.drawing) this.boxes.append(rect(rectOf(this.drawing), "box chosen", this.label));
+    const part = [...added].map(([label, count]) => `${count} × ${labelName(label)}`).join(", ");
+    this.added.hidden = !part;
+    this.added.textContent = t("accuracy.added_2", { part });
   }
 
   /** @param {PointerEvent} event @returns {[number, number]} */
@@ -250,7 +220,7 @@ export class Stage {
     this.drawing = null;
     if (box[2] >= LEAST_PX && box[3] >= LEAST_PX) {
       this.chosen = this.work.boxes.push({ label: this.label, box, confidence: null }) - 1;
-      this.#say(t("accuracy.drawn", { label: labelName(this.label), all: this.#all() }));
+      this.say(t("accuracy.drawn", { label: labelName(this.label), all: this.#all() }));
     } else this.chosen = smallestAt(this.work.boxes, x, y);
     this.#changed();
   }

@@ -19,10 +19,10 @@ export async function sourceNames(model) {
 export const wide = (width) =>
   `±${Math.max(width, 0.001).toLocaleString(LOCALE, { style: "percent", maximumFractionDigits: width < 0.1 ? 1 : 0 })}`;
 
-/** What a unit of a check is called. @param {Api.CheckSummary["metric"]} metric */
-export const unitWord = (metric) => (metric === "detections" ? "frame" : "piece");
+/** @typedef {Api.CheckSummary["metric"]} Metric */
 
-/** @typedef {ReturnType<typeof unitWord>} Unit */
+/** Whether single frames are judged, and not pieces of footage. @param {Metric} metric */
+export const isOfFrames = (metric) => metric === "detections";
 
 /** What skipped units mean for the intervals; empty without any. @param {number} count */
 export const missingWords = (count) => (count ? t("accuracy.count_missing", { count }) : "");
@@ -30,24 +30,24 @@ export const missingWords = (count) => (count ? t("accuracy.count_missing", { co
 /**
  * Why answers are not in the estimate yet, where earlier units of the sample are still open; empty otherwise.
  * @param {Pick<Api.NextUnits, "answered"|"missing"|"used"|"next_at">} progress
- * @param {Unit} unit
+ * @param {Metric} metric
  */
-export function waitingWords({ answered, missing, used, next_at: nextAt }, unit) {
+export function waitingWords({ answered, missing, used, next_at: nextAt }, metric) {
   const judged = answered + missing;
   return judged > used && judged >= nextAt
-    ? t("accuracy.answers_wait", { count: judged - used, unit: unitNames(unit) })
+    ? t("accuracy.answers_wait", { count: judged - used, unit: unitNames(metric) })
     : "";
 }
 
-/** "frame", within a sentence. @param {Unit} unit */
-export const unitName = (unit) => (unit === "frame" ? t("accuracy.frame") : t("accuracy.piece"));
+/** "frame", within a sentence. @param {Metric} metric */
+export const unitName = (metric) => (isOfFrames(metric) ? t("accuracy.frame") : t("accuracy.piece"));
 
-/** "frames", within a sentence. @param {Unit} unit */
-export const unitNames = (unit) => (unit === "frame" ? t("accuracy.frames") : t("accuracy.pieces"));
+/** "frames", within a sentence. @param {Metric} metric */
+export const unitNames = (metric) => (isOfFrames(metric) ? t("accuracy.frames") : t("accuracy.pieces"));
 
-/** "2 frames" @param {number} count @param {Unit} unit */
-export const countUnits = (count, unit) =>
-  unit === "frame" ? t("web.count_frames", { count }) : t("accuracy.count_pieces", { count });
+/** "2 frames" @param {number} count @param {Metric} metric */
+export const countUnits = (count, metric) =>
+  isOfFrames(metric) ? t("web.count_frames", { count }) : t("accuracy.count_pieces", { count });
 
 /** What is counted, within a sentence. @param {Pick<Api.CheckSummary, "metric"|"place">} check */
 export const countedWords = ({ metric, place }) =>

@@ -3,6 +3,7 @@
 import { visible } from "frametally_videos/library/words.js";
 import { sparkline } from "frametally/js/chart/sparkline.js";
 import { nothingWords } from "frametally/js/chart/tooltip.js";
+import { withValues } from "frametally/js/shared/address.js";
 import { forgetAnswers, get } from "frametally/js/shared/api.js";
 import { whenNear } from "frametally/js/frames/boxed_picture.js";
 import { el, field, withCode } from "frametally/js/shared/dom.js";
@@ -21,7 +22,7 @@ import { formatWhole, parseState } from "frametally/js/shared/state.js";
 import { zoneInUse, zoneOf } from "frametally/js/shared/time.js";
 import { press, speak } from "frametally/js/status/notices.js";
 import { sendCameraChange, sendCameraRemoval, sendTurn } from "./requests.js";
-import { cameraFacts, cameraWords, standing } from "./words.js";
+import { cameraFacts, cameraWords, isRunning, standing } from "./words.js";
 import { inSentence, t } from "frametally/js/shared/texts.js";
 
 const MINUTE_MS = 60_000;
@@ -48,11 +49,8 @@ export async function askCounted() {
   const to = (Math.floor(Date.now() / MINUTE_MS) + 1) * MINUTE_MS;
   const range = { from_ms: to - SHOWN_MS, to_ms: to };
   forgetAnswers(); // of the hour that was the last one before
-  const asked = { by: "source", metric: "detections", timezone: zoneInUse() };
-  const counts = await get(
-    "counts",
-    new URLSearchParams({ ...asked, from: String(range.from_ms), to: String(range.to_ms) }),
-  );
+  const asked = { by: "source", metric: "detections", timezone: zoneInUse(), from: range.from_ms, to };
+  const counts = await get("counts", withValues("", asked));
   return (source) => {
     const of = ofSource(counts, source);
     const { shows_nothing: leftOut } = of;
@@ -81,9 +79,8 @@ export class LastHour {
     this.chart.hidden = !rows.length && !notAnalysed.length && !nothing.length;
     this.chart.replaceChildren(sparkline(counted, rows, notAnalysed, metric, most, [], spansOf(nothing)));
     const lately = rows.filter(({ end }) => end > to - LATELY_MS);
-    const words = isLarge
-      ? countedWords(lately, t("live.last_10_minutes"))
-      : countedWords(rows, t("live.last_hour"));
+    const [some, when] = isLarge ? [lately, t("live.last_10_minutes")] : [rows, t("live.last_hour")];
+    const words = countedWords(some, when);
     this.words.textContent = [words, ...holeWords(counted), ...blankWords(counted)].join(" · ");
     this.element.hidden = false;
   }
@@ -118,14 +115,14 @@ const blankWords = ({ leftOut }) =>
 
 /**
  * What minutes come to: a sum, or the most of one.
- * @param {number[]} values
+ * @param {(number|null)[]} values  null: not known
  * @param {boolean} isSum
- * @param {boolean} isPart  whether some minutes are not known
  * @returns {Page.Known}
  */
-function overTime(values, isSum, isPart) {
-  const all = isSum ? values.reduce((sum, value) => sum + value, 0) : Math.max(0, ...values);
-  return isPart ? { value: null, part: all || null } : { value: all, part: null };
+function overTime(values, isSum) {
+  const known = values.map((value) => value ?? 0);
+  const all = isSum ? known.reduce((sum, value) => sum + value, 0) : Math.max(0, ...known);
+  return values.includes(null) ? { value: null, part: all || null } : { value: all, part: null };
 }
 
 /**
@@ -140,11 +137,7 @@ export function countedWords(rows, when) {
   const labels = [...new Set(rows.flatMap(({ byLabel }) => [...byLabel.keys()]))];
   const found = labels.flatMap((label) => {
     const values = rows.flatMap(({ byLabel }) => byLabel.get(label) ?? []).map(metric.of);
-    const known = overTime(
-      values.filter((value) => value !== null),
-      isFollowed,
-      values.includes(null),
-    );
+    const known = overTime(values, isFollowed);
     return known.value === 0 ? [] : [{ label: label ? labelName(label) : t("live.other_labels"), known }];
   });
   found.sort((one, other) => (amountOf(other.known) ?? 0) - (amountOf(one.known) ?? 0));
@@ -194,19 +187,9 @@ export class CameraCard {
       el("p.small", t("live.its_footage_stays")),
       el("div.row", this.delete, this.#cancel()),
     );
-    this.element = el(
-      "li.live-camera.stack",
-      this.place,
-      el("h2", this.open),
-      this.facts,
-      this.reason,
-      this.hour.element,
-      this.tools,
-      this.form,
-      this.sure,
-      this.fault,
-      this.said,
-    );
+    const head = [this.place, el("h2", this.open), this.facts, this.reason, this.hour.element];
+    const acts = [this.tools, this.form, this.sure, this.fault, this.said];
+    this.element = el("li.live-camera.stack", ...head, ...acts);
   }
 
   /** @param {Api.LiveCamera} camera @param {boolean} isAllowed  whether it may be changed */
@@ -223,19 +206,13 @@ export class CameraCard {
     const remarks = [camera.simulated ? t("live.simulated_nothing_is_counted") : "", visible(reason ?? "")];
     this.reason.replaceChildren(...withCode(remarks.join(" ").trim()));
     this.reason.hidden = !this.reason.textContent;
-    this.isOn = camera.state !== "ended" && camera.state !== "failed" && camera.wanted !== "stop";
+    this.isOn = isRunning(camera) && camera.wanted !== "stop";
     this.turn.textContent = this.isOn ? t("live.stop") : t("live.start");
-    this.turn.setAttribute("aria-label", `${this.isOn ? t("live.stop") : t("live.start")} ${name}`);
-    this.remove.setAttribute("aria-label", t("live.remove_2", { name }));
-    for (const [button, words] of /** @type {[HTMLElement, string][]} */ ([
-      [this.edit, t("live.edit_address")],
-      [this.again, t("live.try_now")],
-    ]))
-      button.setAttribute("aria-label", `${words}: ${name}`);
+    this.turn.ariaLabel = `${this.turn.textContent} ${name}`;
+    for (const button of [this.edit, this.again]) button.ariaLabel = `${button.textContent}: ${name}`;
     this.edit.hidden = camera.simulated;
     this.again.hidden = camera.simulated || !["gone", "failed", "waiting"].includes(standing(camera));
-    this.delete.textContent = t("live.remove_2", { name });
-    this.sure.setAttribute("aria-label", t("live.remove_2", { name }));
+    this.remove.ariaLabel = this.sure.ariaLabel = this.delete.textContent = t("live.remove_2", { name });
     this.isAllowed = isAllowed;
     this.#arrange();
   }
@@ -272,11 +249,10 @@ export class CameraCard {
   }
 
   #turn() {
-    const what = this.isOn ? "stop" : "start";
-    this.#do(
-      () => sendTurn(this.camera?.source ?? "", what),
-      what === "stop" ? t("live.is_stopped") : t("live.is_started"),
-    );
+    const [what, words] = this.isOn
+      ? /** @type {const} */ (["stop", t("live.is_stopped")])
+      : /** @type {const} */ (["start", t("live.is_started")]);
+    this.#do(() => sendTurn(this.camera?.source ?? "", what), words);
   }
 
   /** @param {SubmitEvent} event */

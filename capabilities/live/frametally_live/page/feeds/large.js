@@ -7,11 +7,9 @@ import { el, iconButton } from "frametally/js/shared/dom.js";
 import { labelName, number } from "frametally/js/shared/format.js";
 import { visible } from "frametally_videos/library/words.js";
 import { LastHour } from "./card.js";
-import { LivePicture, LiveSocket } from "./picture.js";
-import { cutWords, lateWhy, overWords, paceWords, standing, stateWords } from "./words.js";
+import { Watched } from "./picture.js";
+import { lateWhy, overWords, standing, stateWords } from "./words.js";
 import { t } from "frametally/js/shared/texts.js";
-
-const TELL_EVERY_MS = 500;
 
 /** "In this picture: car 5 · truck 1", the most of a label first. @param {Page.LiveFrame["boxes"]} boxes */
 function seenWords(boxes) {
@@ -24,76 +22,53 @@ function seenWords(boxes) {
   return t("live.in_this_picture", { words: words.join(" · ") || t("web.none_2") });
 }
 
-export class LargeCamera {
+export class LargeCamera extends Watched {
   /** @param {Api.LiveCamera} camera @param {() => void} onClose */
   constructor(camera, onClose) {
+    super("div.live-stream.stack", t("live.camera_2", { name: visible(camera.name) }));
     this.source = camera.source;
     this.camera = camera;
-    /** @type {Page.LiveState|null} */
-    this.told = null;
-    this.picture = new LivePicture(t("live.camera_2", { name: visible(camera.name) }));
     this.shapes = el("div.video-overlay");
     this.picture.element.append(this.shapes);
-    this.words = el("p.live-words", { role: "status" });
     this.seen = el("p.live-seen");
-    this.pace = el("p.muted.small.live-pace");
     this.hour = new LastHour(camera);
-    this.element = el(
-      "div.live-stream.stack",
-      el(
-        "div.card-head",
-        el("h2", el("bdi", visible(camera.name))),
-        iconButton(t("live.close_the_camera"), "✕", onClose),
-      ),
+    const close = iconButton(t("live.close_the_camera"), "✕", onClose);
+    this.element.append(
+      el("div.card-head", el("h2", el("bdi", visible(camera.name))), close),
       this.words,
       this.picture.element,
       this.seen,
       el("div.player-tools.row", this.picture.choice),
-      ...(camera.simulated ? [el("p.small", t("live.simulated_nothing_is_counted"))] : []),
+      camera.simulated ? el("p.small", t("live.simulated_nothing_is_counted")) : "",
       this.pace,
       this.hour.element,
     );
-    this.timer = setInterval(() => this.#showPace(), TELL_EVERY_MS);
-    /** @type {LiveSocket|null} */
-    this.socket = this.#connect();
+    this.#connect();
     this.#drawShapes();
-  }
-
-  /** Nothing of it is asked for any more. */
-  end() {
-    clearInterval(this.timer);
-    this.socket?.end();
   }
 
   /** It may be started again since. @param {Api.LiveCamera} camera */
   show(camera) {
     this.camera = camera;
     this.#showState();
-    if (!this.socket && camera.wanted === "run" && camera.state !== "failed") this.socket = this.#connect();
+    if (!this.socket && camera.wanted === "run" && camera.state !== "failed") this.#connect();
   }
 
   #connect() {
-    this.words.textContent = t("live.connecting");
-    return new LiveSocket(
-      { source: this.source },
-      {
-        frame: (header, jpeg) => this.picture.show(header, jpeg),
-        state: (told) => {
-          this.told = told;
-          this.#showState();
-        },
-        cut: (againMs) => {
-          this.told = null;
-          this.words.textContent = cutWords(againMs);
-          this.element.dataset.state = "cut";
-        },
-        over: (code) => {
-          this.socket = this.told = null;
-          this.words.textContent = overWords(code) || t("live.it_is_stopped");
-          this.element.dataset.state = "ended";
-        },
+    const on = {
+      frame: (/** @type {Page.LiveFrame} */ header, /** @type {Blob} */ jpeg) =>
+        this.picture.show(header, jpeg),
+      state: (/** @type {Page.LiveState} */ told) => {
+        this.told = told;
+        this.#showState();
       },
-    );
+      over: (/** @type {number} */ code) => {
+        this.socket = this.told = null;
+        this.words.textContent = overWords(code) || t("live.it_is_stopped");
+        this.element.dataset.state = "ended";
+      },
+    };
+    this.watch({ source: this.source }, on);
   }
 
   /** What comes may be late though all runs. */
@@ -118,12 +93,9 @@ export class LargeCamera {
     }
   }
 
-  #showPace() {
+  showPace() {
+    super.showPace(lateWhy(this.camera));
     const { frame } = this.picture;
-    if (this.socket && frame) {
-      this.seen.textContent = seenWords(frame.boxes);
-      const pace = paceWords(this.picture.rate, this.picture.delayMs, frame.left_out);
-      this.pace.textContent = [pace, lateWhy(this.camera)].filter(Boolean).join(" · ");
-    }
+    if (this.socket && frame) this.seen.textContent = seenWords(frame.boxes);
   }
 }

@@ -4,6 +4,7 @@ import { framesBoxes } from "frametally/js/frames/boxed_picture.js";
 import { el } from "frametally/js/shared/dom.js";
 import { colorsOf } from "frametally/js/shared/palette.js";
 import { HeldSocket } from "frametally/js/shared/socket.js";
+import { cutWords, paceWords } from "./words.js";
 import { t } from "frametally/js/shared/texts.js";
 
 /** The server says every 5 s how it stands. */
@@ -19,22 +20,16 @@ const OVER = [1000, 1008, 4404, 4409];
  * @property {(code: number) => void} over  it was sent away for good
  */
 
-export class LiveSocket extends HeldSocket {
+class LiveSocket extends HeldSocket {
   /**
    * @param {Record<string, string>} query  `video_id` or `source`
    * @param {Told} on
    */
   constructor(query, { frame, state, cut, over }) {
-    super(
-      `/ws/stream?${new URLSearchParams(query)}`,
-      { silenceMs: SILENCE_MS, final: OVER },
-      {
-        message: (data, socket) =>
-          typeof data === "string" ? state(JSON.parse(data)) : draw(socket, data, frame),
-        cut,
-        over,
-      },
-    );
+    const message = (/** @type {any} */ data, /** @type {WebSocket} */ socket) =>
+      typeof data === "string" ? state(JSON.parse(data)) : draw(socket, data, frame);
+    const path = `/ws/stream?${new URLSearchParams(query)}`;
+    super(path, { silenceMs: SILENCE_MS, final: OVER }, { message, cut, over });
   }
 }
 
@@ -47,10 +42,18 @@ async function draw(socket, data, show) {
   if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ type: "ack", n: header.n }));
 }
 
+/** @param {HTMLCanvasElement} canvas  gets the size of the image @param {ImageBitmap} image */
+export function drawImage(canvas, image) {
+  const { width, height } = image;
+  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+  canvas.getContext("2d")?.drawImage(image, 0, 0);
+  image.close();
+}
+
 /** How far back the rate and the delay look. */
 const LOOK_BACK_MS = 5000;
 
-export class LivePicture {
+class LivePicture {
   /** @param {string} name  what is seen */
   constructor(name) {
     this.canvas = el("canvas.video-picture.live-canvas.fills", { role: "img", "aria-label": name });
@@ -78,13 +81,8 @@ export class LivePicture {
     if (!image || (this.frame && this.frame.stream_id === header.stream_id && header.n < this.frame.n))
       return;
     const { canvas } = this;
-    if (canvas.width !== image.width || canvas.height !== image.height) {
-      canvas.width = image.width;
-      canvas.height = image.height;
-      this.element.style.setProperty("--ratio", String(image.width / image.height));
-    }
-    canvas.getContext("2d")?.drawImage(image, 0, 0);
-    image.close();
+    this.element.style.setProperty("--ratio", String(image.width / image.height));
+    drawImage(canvas, image);
     this.frame = header;
     canvas.dataset.n = String(header.n);
     canvas.dataset.position = String(header.position_s ?? "");
@@ -103,9 +101,8 @@ export class LivePicture {
       box: /** @type {[number, number, number, number]} */ ([left, top, width, height]),
     }));
     const size = { width: frame.width_px, height: frame.height_px };
-    this.overlay.replaceChildren(
-      framesBoxes(boxes, size, colorsOf([...this.labels], [...this.labels]), true),
-    );
+    const colors = colorsOf([...this.labels], [...this.labels]);
+    this.overlay.replaceChildren(framesBoxes(boxes, size, colors, true));
   }
 
   /** @param {Page.LiveFrame} header */
@@ -130,5 +127,47 @@ export class LivePicture {
   /** What was drawn before says nothing of what comes. */
   forget() {
     this.drawn = [];
+  }
+}
+
+const TELL_EVERY_MS = 500;
+
+/** What is watched: its picture, and the words of how it stands. */
+export class Watched {
+  /** @param {"div.live-stream.stack"|"section.card.live-stream.stack"} kind  its element @param {string} name  of what is seen */
+  constructor(kind, name) {
+    this.element = el(kind);
+    /** @type {LiveSocket|null} */
+    this.socket = null;
+    /** How it is; null: nothing is known. @type {Page.LiveState|null} */
+    this.told = null;
+    this.picture = new LivePicture(name);
+    this.words = el("p.live-words", { role: "status" });
+    this.pace = el("p.muted.small.live-pace", { "aria-live": "off" });
+    this.timer = setInterval(() => this.showPace(), TELL_EVERY_MS);
+  }
+
+  /** Nothing of it is asked for any more; what is watched goes on. */
+  end() {
+    clearInterval(this.timer);
+    this.socket?.end();
+  }
+
+  /** @param {Record<string, string>} query  `video_id` or `source` @param {Omit<Told, "cut">} on */
+  watch(query, on) {
+    this.words.textContent = t("live.connecting");
+    const cut = (/** @type {number} */ againMs) => {
+      this.told = null;
+      this.words.textContent = cutWords(againMs);
+      this.element.dataset.state = "cut";
+    };
+    this.socket = new LiveSocket(query, { ...on, cut });
+  }
+
+  /** @param {string} [more]  behind the rate and the delay */
+  showPace(more = "") {
+    const { frame, rate, delayMs } = this.picture;
+    const pace = this.socket && frame ? paceWords(rate, delayMs, frame.left_out) : "";
+    this.pace.textContent = [pace, pace && more].filter(Boolean).join(" · ");
   }
 }

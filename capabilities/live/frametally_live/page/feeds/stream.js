@@ -6,28 +6,23 @@ import { press, speak } from "frametally/js/status/notices.js";
 import { onNews } from "frametally_videos/library/news.js";
 import { playTime, visible } from "frametally_videos/library/words.js";
 import { askStreams, sendSeek, sendSteer, sendStream } from "./requests.js";
-import { cutWords, overWords, paceWords, stateWords } from "./words.js";
-import { LivePicture, LiveSocket } from "./picture.js";
+import { overWords, stateWords } from "./words.js";
+import { Watched } from "./picture.js";
 import { t } from "frametally/js/shared/texts.js";
 
-const TELL_EVERY_MS = 500;
-
-export class VideoStream {
+export class VideoStream extends Watched {
   /** @param {Api.LibraryVideo} video */
   constructor(video) {
+    super("section.card.live-stream.stack", t("live.stream_of", { name: visible(video.name) }));
     this.video = video;
     /** @type {Api.StreamOfVideo|null} */
     this.stream = null;
-    /** @type {LiveSocket|null} */
-    this.socket = null;
     this.isAllowed = false;
     this.isPaused = false;
     this.asking = new AbortController();
-    this.picture = new LivePicture(t("live.stream_of", { name: visible(video.name) }));
-    this.words = el("p.live-words", { role: "status" });
-    this.pace = el("p.muted.small.live-pace", { "aria-live": "off" });
     this.fault = el("p.form-said", { role: "alert", hidden: true });
-    this.start = this.#button(t("live.start_stream"), () => sendStream(video.id, "start"), "primary");
+    this.start = this.#button(t("live.start_stream"), () => sendStream(video.id, "start"));
+    this.start.classList.add("primary");
     this.stop = this.#button(t("live.stop_stream"), () => sendStream(video.id, "stop"));
     this.pause = this.#button(t("live.pause_stream"), () =>
       sendSteer(this.stream?.stream_id ?? "", this.isPaused ? "resume" : "pause"),
@@ -43,9 +38,8 @@ export class VideoStream {
     });
     this.time = el("span.small.live-time");
     this.steer = el("div.player-tools.row", this.pause, this.place, this.time, this.picture.choice);
-    this.element = el(
-      "section.card.live-stream.stack",
-      { "aria-label": t("live.stream"), "data-state": "none" },
+    this.element.ariaLabel = t("live.stream");
+    this.element.append(
       el("div.card-head", el("h3", t("live.stream")), el("div", this.start, this.stop)),
       this.words,
       this.picture.element,
@@ -53,18 +47,15 @@ export class VideoStream {
       this.pace,
       this.fault,
     );
-    this.timer = setInterval(() => this.#showPace(), TELL_EVERY_MS);
     const unheard = onNews(() => this.#look());
     this.asking.signal.addEventListener("abort", unheard);
     this.#show();
     this.#look();
   }
 
-  /** Nothing of it is asked for any more; the stream itself goes on. */
   end() {
-    clearInterval(this.timer);
+    super.end();
     this.asking.abort();
-    this.socket?.end();
   }
 
   /** What there is of it by now. */
@@ -91,28 +82,20 @@ export class VideoStream {
 
   #watch() {
     if (this.socket) return;
-    this.words.textContent = t("live.connecting");
     this.picture.forget();
-    this.socket = new LiveSocket(
-      { video_id: this.video.id },
-      {
-        frame: async (header, jpeg) => {
-          await this.picture.show(header, jpeg);
-          this.#showPlace(header.position_s);
-        },
-        state: (told) => this.#told(told),
-        cut: (againMs) => {
-          this.words.textContent = cutWords(againMs);
-          this.element.dataset.state = "cut";
-        },
-        over: (code) => {
-          this.socket = null;
-          const words = overWords(code);
-          if (words) this.words.textContent = words;
-          this.#look();
-        },
+    const on = {
+      frame: async (/** @type {Page.LiveFrame} */ header, /** @type {Blob} */ jpeg) => {
+        await this.picture.show(header, jpeg);
+        this.#showPlace(header.position_s);
       },
-    );
+      state: (/** @type {Page.LiveState} */ told) => this.#told(told),
+      over: (/** @type {number} */ code) => {
+        this.socket = null;
+        this.words.textContent = overWords(code) || this.words.textContent;
+        this.#look();
+      },
+    };
+    this.watch({ video_id: this.video.id }, on);
   }
 
   /** @param {Page.LiveState} told */
@@ -129,12 +112,6 @@ export class VideoStream {
     this.time.textContent = playTime(positionS);
   }
 
-  #showPace() {
-    const { frame } = this.picture;
-    const isOn = this.socket !== null && frame !== null;
-    this.pace.textContent = isOn ? paceWords(this.picture.rate, this.picture.delayMs, frame.left_out) : "";
-  }
-
   #show() {
     const isOn = this.socket !== null;
     if (!isOn) this.element.dataset.state = this.stream?.state ?? "none";
@@ -146,9 +123,9 @@ export class VideoStream {
     this.pause.textContent = this.isPaused ? t("live.resume_stream") : t("live.pause_stream");
   }
 
-  /** @param {string} text @param {() => Promise<Api.StreamOfVideo>} what @param {string} [kind] */
-  #button(text, what, kind = "") {
-    return el("button", { class: `button ${kind}`.trim(), onclick: () => this.#do(what) }, text);
+  /** @param {string} text @param {() => Promise<Api.StreamOfVideo>} what */
+  #button(text, what) {
+    return el("button.button", { onclick: () => this.#do(what) }, text);
   }
 
   /** @param {() => Promise<Api.StreamOfVideo>} what */

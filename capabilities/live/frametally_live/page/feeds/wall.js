@@ -1,14 +1,16 @@
 // The wall: all cameras, requested repeatedly while the page is visible; one of them may be open, large.
 
+import { withValues } from "frametally/js/shared/address.js";
 import { ApiError } from "frametally/js/shared/api.js";
 import { arrange, byId, control } from "frametally/js/shared/dom.js";
 import { hideNothing, showNothing } from "frametally/js/status/nothing.js";
 import { press, showFault, showFresh, showOutage, wordsOf } from "frametally/js/status/notices.js";
 import { isStreaming } from "frametally/js/status/live.js";
 import { askCameras, askPreview, sendCamera } from "./requests.js";
-import { standing } from "./words.js";
+import { isRunning, standing } from "./words.js";
 import { askCounted, CameraCard } from "./card.js";
 import { LargeCamera } from "./large.js";
+import { drawImage } from "./picture.js";
 import { startSearch } from "./search.js";
 import { t } from "frametally/js/shared/texts.js";
 
@@ -62,9 +64,6 @@ export function startWall() {
   return { look, count };
 }
 
-/** @param {Api.LiveCamera} camera */
-const isRunning = (camera) => !["ended", "failed"].includes(camera.state);
-
 /** @param {boolean} isOpen */
 function openForm(isOpen) {
   form.hidden = !isOpen;
@@ -114,10 +113,9 @@ function show({ cameras: told, live_allowed: isAllowed, remedy }) {
   byId("add-open").hidden = byId("search").hidden = !isAllowed;
   byId("live-off").hidden = isAllowed;
   byId("live-off").textContent = t("live.cameras_cannot_be_changed_here", { remedy: remedy ?? "" });
+  const hint = isAllowed ? t("live.there_is_no_camera_yet_add") : t("live.cameras_appear_here");
   if (cameras.length) hideNothing();
-  else if (isAllowed)
-    showNothing(t("live.there_is_no_camera_yet"), t("live.there_is_no_camera_yet_add"), ADD);
-  else showNothing(t("live.there_is_no_camera_yet"), t("live.cameras_appear_here"));
+  else showNothing(t("live.there_is_no_camera_yet"), hint, isAllowed ? ADD : null);
   const live = cameras.filter((camera) => standing(camera) === "live").length;
   byId("live-said").textContent = cameras.length
     ? t("live.live_3", { length: t("live.count_cameras", { count: cameras.length }), live })
@@ -132,14 +130,15 @@ function show({ cameras: told, live_allowed: isAllowed, remedy }) {
     return card.element;
   });
   arrange(wall, elements);
-  const address = new URL(location.href);
-  if (since === null && cameras.length === 1 && !address.searchParams.has(OPEN)) {
-    address.searchParams.set(OPEN, cameras[0].source);
-    history.replaceState(null, "", address); // the only camera is what the page is opened for
-  }
+  // The only camera is what the page is opened for.
+  if (since === null && cameras.length === 1 && !new URLSearchParams(location.search).has(OPEN))
+    history.replaceState(null, "", addressOf(cameras[0].source));
   showLarge();
   if (isMore) count();
 }
+
+/** @param {string|null} source  null: none is open */
+const addressOf = (source) => `?${withValues(location.search, { [OPEN]: source })}`;
 
 /** Which one is open stands in the address. */
 function showLarge() {
@@ -160,11 +159,8 @@ function showLarge() {
 
 /** @param {string|null} source  null: none */
 function open(source) {
-  const address = new URL(location.href);
-  const before = address.searchParams.get(OPEN);
-  if (source) address.searchParams.set(OPEN, source);
-  else address.searchParams.delete(OPEN);
-  history.pushState(null, "", address);
+  const before = new URLSearchParams(location.search).get(OPEN);
+  history.pushState(null, "", addressOf(source));
   showLarge();
   if (source) {
     place.focus({ preventScroll: true });
@@ -206,7 +202,7 @@ function add(event) {
     const { name, trial } = await sendCamera(wantedCamera());
     form.reset();
     form.hidden = true;
-    byId("add-open").setAttribute("aria-expanded", "false");
+    byId("add-open").ariaExpanded = "false";
     byId("add-open").focus();
     look();
     return `${t("live.is_added", { name })} ${trial ?? ""}`.trim();
@@ -226,10 +222,6 @@ function preview() {
 /** @param {string} jpeg  in base64 */
 async function drawPicture(jpeg) {
   const bytes = Uint8Array.from(atob(jpeg), (character) => character.charCodeAt(0));
-  const image = await createImageBitmap(new Blob([bytes], { type: "image/jpeg" }));
-  picture.width = image.width;
-  picture.height = image.height;
-  picture.getContext("2d")?.drawImage(image, 0, 0);
-  image.close();
+  drawImage(picture, await createImageBitmap(new Blob([bytes], { type: "image/jpeg" })));
   picture.hidden = false;
 }

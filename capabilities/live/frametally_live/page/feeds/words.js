@@ -19,8 +19,7 @@ export const STATES = {
  * "Waiting: the store is not responding at the moment."
  * @param {Pick<Page.LiveState, "state"|"reason">} told
  */
-export const stateWords = ({ state, reason }) =>
-  [STATES[state] ?? state, ...(reason ? [reason] : [])].join(": ");
+export const stateWords = ({ state, reason }) => [STATES[state] ?? state, reason].filter(Boolean).join(": ");
 
 /** @param {number} againMs */
 export const cutWords = (againMs) =>
@@ -41,10 +40,12 @@ export const overWords = (code) =>
  */
 export function paceWords(rate, delayMs, leftOut) {
   return [
-    ...(rate === null ? [] : [t("live.frames_s", { rate: tenths(rate) })]),
-    ...(delayMs === null ? [] : [t("live.late", { delayMs: lateWords(delayMs) })]),
+    rate !== null && t("live.frames_s", { rate: tenths(rate) }),
+    delayMs !== null && t("live.late", { delayMs: lateWords(delayMs) }),
     t("live.left_out", { leftOut: number(leftOut) }),
-  ].join(" · ");
+  ]
+    .filter(Boolean)
+    .join(" · ");
 }
 
 /** @param {number} value */
@@ -52,13 +53,14 @@ const tenths = (value) =>
   value.toLocaleString(LOCALE, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 
 /** @param {number} ms */
-const lateWords = (ms) => {
-  if (ms < 1000) return t("live.ms", { ms: Math.max(Math.round(ms / 10) * 10, 0) });
-  return ms < 60_000 ? `${tenths(ms / 1000)} s` : roughly(ms);
-};
+const lateWords = (ms) =>
+  ms < 1000 ? t("live.ms", { ms: Math.max(Math.round(ms / 10) * 10, 0) }) : behindWords(ms);
 
 /** @param {number} ms */
 const behindWords = (ms) => (ms < 60_000 ? `${tenths(ms / 1000)} s` : roughly(ms));
+
+/** @param {Api.LiveCamera} camera */
+export const isRunning = ({ state }) => state !== "ended" && state !== "failed";
 
 /** How a camera is, in one word for its sign. @param {Api.LiveCamera} camera */
 export function standing({ state, away_since_ms: away, late }) {
@@ -93,13 +95,12 @@ export function cameraWords(camera) {
  */
 export function lateWhy({ late, lag_ms: captured, shown_lag_ms: shown }) {
   if (!late) return "";
-  /** @type {[number|null, (values: {ms: string}) => string][]} */
-  const lags = [
-    [captured, (values) => t("live.captured_behind", values)],
-    [shown, (values) => t("live.shown_behind", values)],
-  ];
-  return lags
-    .flatMap(([ms, words]) => (ms === null ? [] : [words({ ms: behindWords(Math.max(ms, 0)) })]))
+  const [taken, seen] = [captured, shown].map((ms) => behindWords(Math.max(ms ?? 0, 0)));
+  return [
+    captured === null ? "" : t("live.captured_behind", { ms: taken }),
+    shown === null ? "" : t("live.shown_behind", { ms: seen }),
+  ]
+    .filter(Boolean)
     .join(", ");
 }
 
@@ -108,22 +109,18 @@ export function cameraFacts(camera) {
   const { frames_per_s: rate, captured_at_ms: last, drift_ms: drift } = camera;
   const { packets_lost: packets, frames_lost: frames } = camera;
   const { leaves_out: leavesOut, taken_per_s: taken, offered_per_s: offered } = camera;
+  const of = { taken: tenths(taken ?? 0), offered: tenths(offered ?? 0) };
+  const part = (drift ?? 0) > 0 ? t("live.ahead") : t("live.behind_3");
+  const off = Math.abs(drift ?? 0);
   return [
-    ...(standing(camera) === "late" ? [lateWhy(camera)] : []),
-    ...(rate === null ? [] : [t("live.frames_s", { rate: tenths(rate) })]),
-    ...(leavesOut
-      ? [t("live.taken_of_s", { taken: tenths(taken ?? 0), offered: tenths(offered ?? 0) })]
-      : []),
-    ...(last === null ? [] : [t("live.last_frame", { last: timeSince(last) })]),
-    ...(drift !== null && Math.abs(drift) >= 1000
-      ? [
-          t("live.its_clock_is_s", {
-            drift: tenths(Math.abs(drift) / 1000),
-            part: drift > 0 ? t("live.ahead") : t("live.behind_3"),
-          }),
-        ]
-      : []),
-    ...(packets ? [t("live.lost", { packets: t("live.count_packets", { count: packets }) })] : []),
-    ...(frames ? [t("live.lost_2", { frames: t("web.count_frames", { count: frames }) })] : []),
-  ].join(" · ");
+    standing(camera) === "late" && lateWhy(camera),
+    rate !== null && t("live.frames_s", { rate: tenths(rate) }),
+    leavesOut && t("live.taken_of_s", of),
+    last !== null && t("live.last_frame", { last: timeSince(last) }),
+    off >= 1000 && t("live.its_clock_is_s", { drift: tenths(off / 1000), part }),
+    packets && t("live.lost", { packets: t("live.count_packets", { count: packets }) }),
+    frames && t("live.lost_2", { frames: t("web.count_frames", { count: frames }) }),
+  ]
+    .filter(Boolean)
+    .join(" · ");
 }

@@ -40,21 +40,15 @@ export class Details {
       this.made = null;
       return this.area.replaceChildren();
     }
-    const form = JSON.stringify([
-      shape.id,
-      shape.points.length,
-      shape.metres.length,
-      shape.sides_m.length,
-      shape.distance_m !== null,
-    ]);
+    const { id, points, metres, sides_m: sides, distance_m: distance } = shape;
+    const form = JSON.stringify([id, points.length, metres.length, sides.length, distance !== null]);
     if (this.made?.form !== form) {
       const made = makeForm(shape, this.hands);
-      const name = document.activeElement?.getAttribute("aria-label");
-      const had = this.area.contains(document.activeElement) ? name : null;
+      const had = this.area.contains(document.activeElement) ? document.activeElement?.ariaLabel : null;
       this.made = { ...made, form };
       this.area.replaceChildren(made.element);
-      const again =
-        had && [...this.area.querySelectorAll("[aria-label]")].find((one) => one.ariaLabel === had);
+      const named = [...this.area.querySelectorAll("[aria-label]")];
+      const again = had && named.find((one) => one.ariaLabel === had);
       if (again instanceof HTMLElement) again.focus();
     }
     this.made.show(shape);
@@ -68,6 +62,8 @@ export class Details {
   }
 }
 
+const TITLES = { line: t("traffic.line"), zone: t("web.zone"), calibration: t("traffic.calibration") };
+
 /** @param {Page.Shape} first @param {Hands} hands */
 function makeForm(first, hands) {
   let shape = first;
@@ -75,13 +71,7 @@ function makeForm(first, hands) {
   const shows = [];
   /** @param {Partial<Page.Shape>} changes */
   const change = (changes) => hands.change({ ...shape, ...changes });
-  /**
-   * A field of the form.
-   * @param {string} label
-   * @param {HTMLInputElement|HTMLSelectElement} control
-   * @param {(now: Page.Shape) => string} read
-   * @param {(value: string) => void} write
-   */
+  /** @type {MakeField} */
   const field = (label, control, read, write) => {
     control.addEventListener("change", () => write(control.value));
     shows.push(keeping(control, read));
@@ -110,22 +100,18 @@ function makeForm(first, hands) {
   const parts = [text(t("traffic.name"), "name")];
   if (first.kind === "line") parts.push(...lineFields(field, text, change));
   if (first.kind === "calibration") parts.push(...calibrationFields(field, () => shape, hands));
-  parts.push(
+  const removeWords = t("traffic.remove_this", { kind: KIND_NAMES[first.kind] });
+  const element = el(
+    "div.details",
+    el("h2", TITLES[first.kind]),
+    ...parts,
     time(t("traffic.holds_from_empty_always"), "from_ms"),
     fromPicture(t("traffic.from_this_picture_on"), "from_ms"),
     time(t("traffic.holds_until_empty_for_good"), "to_ms"),
     fromPicture(t("traffic.until_this_picture"), "to_ms"),
     pointsTable(() => shape, first, hands, shows),
-    el(
-      "button.button",
-      { onclick: () => hands.remove(shape) },
-      t("traffic.remove_this", { kind: KIND_NAMES[first.kind] }),
-    ),
+    el("button.button", { onclick: () => hands.remove(shape) }, removeWords),
   );
-  const title = { line: t("traffic.line"), zone: t("web.zone"), calibration: t("traffic.calibration") }[
-    first.kind
-  ];
-  const element = el("div.details", el("h2", title), ...parts);
   /** @param {Page.Shape} now */
   const show = (now) => {
     shape = now;
@@ -142,9 +128,14 @@ function makeForm(first, hands) {
  * @param {(changes: Partial<Page.Shape>) => void} change
  */
 function lineFields(field, text, change) {
-  /** @param {string[][]} options */
-  const select = (options) =>
-    el("select", ...options.map(([value, words]) => el("option", { value }, words)));
+  /** @param {string} label @param {"inward"|"side"} name @param {string[][]} options */
+  const choice = (label, name, options) =>
+    field(
+      label,
+      el("select", ...options.map(([value, words]) => el("option", { value }, words))),
+      (now) => now[name] ?? "",
+      (value) => change({ [name]: value || null }),
+    );
   return [
     el(
       "div.pair",
@@ -153,22 +144,15 @@ function lineFields(field, text, change) {
     ),
     el(
       "div.pair",
-      field(
-        t("traffic.leg_of_a_junction"),
-        select([
-          ["", t("traffic.no_leg")],
-          ["to_right", t("traffic.in_to_the_right")],
-          ["to_left", t("traffic.in_to_the_left")],
-        ]),
-        ({ inward }) => inward ?? "",
-        (value) => change({ inward: /** @type {any} */ (value || null) }),
-      ),
-      field(
-        t("traffic.lies_in_the"),
-        select([["", t("traffic.not_said")], ...SIDES.map((side) => [side, side])]),
-        ({ side }) => side ?? "",
-        (value) => change({ side: /** @type {any} */ (value || null) }),
-      ),
+      choice(t("traffic.leg_of_a_junction"), "inward", [
+        ["", t("traffic.no_leg")],
+        ["to_right", t("traffic.in_to_the_right")],
+        ["to_left", t("traffic.in_to_the_left")],
+      ]),
+      choice(t("traffic.lies_in_the"), "side", [
+        ["", t("traffic.not_said")],
+        ...SIDES.map((side) => [side, side]),
+      ]),
     ),
   ];
 }
@@ -186,10 +170,11 @@ function calibrationFields(field, shapeNow, hands) {
         (now) => numberText(now.sides_m[at]?.[side]),
         (value) => {
           const now = shapeNow();
-          const changed = now.sides_m.map((pair, index) =>
-            index === at ? pair.with(side, numberIn(value)) : pair,
+          const changed = now.sides_m.with(
+            at,
+            /** @type {any} */ (now.sides_m[at].with(side, numberIn(value))),
           );
-          hands.change({ ...now, sides_m: /** @type {any} */ (changed) });
+          hands.change({ ...now, sides_m: changed });
         },
       );
     return sides.map((_, at) => el("div.pair", length(at, 0), length(at, 1)));
@@ -206,15 +191,9 @@ function calibrationFields(field, shapeNow, hands) {
     ];
   }
   if (points.length !== 4) return [];
-  return [
-    el(
-      "button.link",
-      {
-        onclick: () => hands.change({ ...shapeNow(), metres: [], distance_m: null, sides_m: [[null, null]] }),
-      },
-      t("traffic.it_is_a_rectangle_whose_sides"),
-    ),
-  ];
+  const onclick = () =>
+    hands.change({ ...shapeNow(), metres: [], distance_m: null, sides_m: [[null, null]] });
+  return [el("button.link", { onclick }, t("traffic.it_is_a_rectangle_whose_sides"))];
 }
 
 /**
@@ -246,6 +225,13 @@ function pointsTable(shapeNow, first, hands, shows) {
     shows.push(keeping(control, (now) => numberText(now[of][at]?.[axis])));
     return el("td", control);
   };
+  /** @param {number} at */
+  const removal = (at) => {
+    const name = t("traffic.remove_point", { at: at + 1 });
+    const onclick = () => hands.change(withoutPoint(shapeNow(), at));
+    return el("button.link", { "aria-label": name, disabled: !mayShrink(first), onclick }, "×");
+  };
+  const add = () => hands.change(withNewPoint(shapeNow(), shapeNow().points.length - 1));
   const rows = first.points.map((_, at) =>
     rowOf(
       String(at + 1),
@@ -254,36 +240,17 @@ function pointsTable(shapeNow, first, hands, shows) {
       ...(hasMetres
         ? [cell(at, 0, "metres", t("traffic.metres_x")), cell(at, 1, "metres", t("traffic.metres_y"))]
         : []),
-      el(
-        "td",
-        el(
-          "button.link",
-          {
-            "aria-label": t("traffic.remove_point", { at: at + 1 }),
-            disabled: !mayShrink(first),
-            onclick: () => hands.change(withoutPoint(shapeNow(), at)),
-          },
-          "×",
-        ),
-      ),
+      el("td", removal(at)),
     ),
   );
   const names = ["", "x, px", "y, px", ...(hasMetres ? ["x, m", "y, m"] : []), ""];
+  const kind = LIMITS[first.kind].closed ? t("traffic.corners") : t("traffic.points");
   return el(
     "details.points",
     { open: first.kind === "calibration" },
-    el(
-      "summary",
-      `${first.points.length} ${LIMITS[first.kind].closed ? t("traffic.corners") : t("traffic.points")}`,
-    ),
+    el("summary", `${first.points.length} ${kind}`),
     tableOf({ headings: headingsOf(names, () => false), rows }),
-    mayGrow(first)
-      ? el(
-          "button.link",
-          { onclick: () => hands.change(withNewPoint(shapeNow(), shapeNow().points.length - 1)) },
-          t("traffic.add_a_point"),
-        )
-      : null,
+    mayGrow(first) && el("button.link", { onclick: add }, t("traffic.add_a_point")),
   );
 }
 

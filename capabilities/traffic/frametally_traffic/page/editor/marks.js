@@ -6,7 +6,7 @@ import { directionOf, LIMITS, mayGrow, middleBehind } from "./shapes.js";
 import { t } from "frametally/js/shared/texts.js";
 
 /** @typedef {import("./shapes.js").Point} Point */
-/** @typedef {{width_px: number, height_px: number}} Size */
+/** @typedef {import("./shapes.js").Size} Size */
 
 const HANDLE_PX = 7;
 const TOUCH_PX = 20;
@@ -39,7 +39,7 @@ export function markOf(shape, size, unit, isChosen, errorsPx) {
     const closed = LIMITS[shape.kind].closed || shape.sides_m.length > 0;
     const d = `M${part.map((point) => point.join(" ")).join("L")}${closed ? "Z" : ""}`;
     if (shape.kind !== "calibration" || closed || shape.distance_m !== null || points.length === 2) {
-      for (const layer of ["grip", "halo", "ink"]) group.append(svg("path", { class: layer, d }));
+      group.append(svg("path", { class: "grip", d }), ...inked(d));
     }
   }
   if (shape.kind === "line") group.append(...arrows(shape, points, size, unit));
@@ -62,23 +62,18 @@ export function handlesOf(shape, size, unit, focused) {
     const last = LIMITS[shape.kind].closed ? shape.points.length : shape.points.length - 1;
     for (let at = 0; at < last; at += 1) {
       const [cx, cy] = place(middleBehind(shape, at));
-      group.append(
-        svg("circle", { class: "between", "data-between": at, cx, cy, r: HANDLE_PX * 0.7 * unit }),
-      );
+      const mark = { class: "between", "data-between": at, cx, cy, r: HANDLE_PX * 0.7 * unit };
+      group.append(svg("circle", mark));
     }
   }
   shape.points.forEach((point, at) => {
     const [cx, cy] = place(point);
+    const name = t("traffic.point_of_at", { at: at + 1, name: shape.name, point: point.join(", ") });
+    const tabindex = at === focused ? 0 : -1;
     group.append(
       svg(
         "g",
-        {
-          class: "handle",
-          "data-point": at,
-          role: "button",
-          tabindex: at === focused ? 0 : -1,
-          "aria-label": t("traffic.point_of_at", { at: at + 1, name: shape.name, point: point.join(", ") }),
-        },
+        { class: "handle", "data-point": at, role: "button", tabindex, "aria-label": name },
         svg("circle", { class: "touch", cx, cy, r: TOUCH_PX * unit }),
         svg("circle", { class: "dot", cx, cy, r: HANDLE_PX * unit }),
       ),
@@ -96,18 +91,21 @@ export function handlesOf(shape, size, unit, focused) {
  */
 export function draftOf(kind, points, cross, unit) {
   const d = `M${[...points, cross].map((point) => point.join(" ")).join("L")}`;
-  const [x, y] = cross;
-  const arm = 14 * unit;
   return svg(
     "g",
     { class: `mark draft ${kind}`, "data-chosen": true },
-    ...(points.length ? ["halo", "ink"].map((layer) => svg("path", { class: layer, d })) : []),
+    ...(points.length ? inked(d) : []),
     ...points.map(([cx, cy]) => svg("circle", { class: "dot", cx, cy, r: HANDLE_PX * unit })),
-    ...["halo", "ink"].map((layer) =>
-      svg("path", { class: layer, d: `M${x - arm} ${y}H${x + arm}M${x} ${y - arm}V${y + arm}` }),
-    ),
+    ...inked(crossAt(cross, 14 * unit)),
   );
 }
+
+/** A path that is seen over any picture. @param {string} d @param {string} [kind] */
+const inked = (d, kind = "") =>
+  ["halo", "ink"].map((layer) => svg("path", { class: `${layer} ${kind}`.trim(), d }));
+
+/** @param {Point} point @param {number} arm  its half width */
+const crossAt = ([x, y], arm) => `M${x - arm} ${y}H${x + arm}M${x} ${y - arm}V${y + arm}`;
 
 /** Rectangles one by one; all else is one. @param {Page.Shape} shape @param {Point[]} points */
 function partsOf({ sides_m }, points) {
@@ -136,7 +134,7 @@ function arrows({ to_right, to_left }, points, { width_px, height_px }, unit) {
     if (side !== "middle" && beyond[0] !== at[0] + dx * reach) beyond[1] -= 14 * unit;
     const word = words(name, beyond, unit, "way");
     word.dataset.side = side;
-    return [...["halo", "ink"].map((layer) => svg("path", { class: `${layer} arrow`, d })), word];
+    return [...inked(d, "arrow"), word];
   };
   return [...arrow(1, to_right), ...arrow(-1, to_left)];
 }
@@ -150,12 +148,7 @@ const references = (points, unit, errorsPx) =>
     const error = errorsPx?.[at];
     const text =
       error === undefined ? `${at + 1}` : t("traffic.px_off", { point: at + 1, px: error.toFixed(1) });
-    const arm = 9 * unit;
-    const d = `M${x - arm} ${y}H${x + arm}M${x} ${y - arm}V${y + arm}`;
-    return [
-      ...["halo", "ink"].map((layer) => svg("path", { class: layer, d })),
-      words(text, [x, y + 20 * unit], unit, "way"),
-    ];
+    return [...inked(crossAt([x, y], 9 * unit)), words(text, [x, y + 20 * unit], unit, "way")];
   });
 
 /** @param {Page.Shape} shape @param {Point[]} points @param {number} unit @param {Size} size @returns {Point} */

@@ -1,5 +1,6 @@
 // The surroundings of the drawing: the picture under it, the paths of a day, and the list of shapes.
 
+import { withValues } from "frametally/js/shared/address.js";
 import { get } from "frametally/js/shared/api.js";
 import { byId, control, el, svg } from "frametally/js/shared/dom.js";
 import { fromInput, moment, toInput, toTheMinute } from "frametally/js/shared/format.js";
@@ -44,7 +45,7 @@ export function choosePicture(onChoose) {
 }
 
 const DAY_MS = 86_400_000;
-const MOST = "250";
+const MOST = 250;
 
 /**
  * The paths of the day that holds a moment.
@@ -54,9 +55,7 @@ const MOST = "250";
  */
 export function askPaths(source, ms, model) {
   const from = startOf(ms, "day");
-  const query = new URLSearchParams({ source, from: String(from), to: String(from + DAY_MS), limit: MOST });
-  if (model) query.set("model", model);
-  return get("paths", query);
+  return get("paths", withValues("", { source, from, to: from + DAY_MS, limit: MOST, model }));
 }
 
 /**
@@ -67,10 +66,8 @@ export function askPaths(source, ms, model) {
  * @param {Page.ColorOf} colorOf
  */
 export function layerOf(paths, size, unit, colorOf) {
-  const [byX, byY] = [
-    size.width_px / (paths.width_px ?? size.width_px),
-    size.height_px / (paths.height_px ?? size.height_px),
-  ];
+  const byX = size.width_px / (paths.width_px ?? size.width_px);
+  const byY = size.height_px / (paths.height_px ?? size.height_px);
   const parts = paths.paths.flatMap(({ label, began, ended, path }) => {
     const points = path.map(([, x, y]) => [x * byX, y * byY]);
     const color = colorOf(label);
@@ -92,9 +89,10 @@ export function pathsWords({ paths, paths_left_out: left, note, model }) {
   if (note) return note;
   if (model === null) return t("traffic.nothing_is_counted_yet_there_are");
   if (!paths.length) return t("traffic.no_object_was_followed_on_this");
+  const { length } = paths;
   const all = left
-    ? t("traffic.of_paths", { length: paths.length, length2: paths.length + left })
-    : t("traffic.paths", { length: paths.length });
+    ? t("traffic.of_paths", { length, length2: length + left })
+    : t("traffic.paths", { length });
   return t("traffic.of_this_day_a_ring_where", { all });
 }
 
@@ -110,22 +108,16 @@ export function shapeList(shapes, chosen, picture, choose) {
   if (!shapes.length) return el("p.muted", t("traffic.nothing_is_drawn_yet"));
   const items = shapes.map((one) => {
     const when = whenOf(one);
-    const remark = !holdsAt(one, picture.atMs)
-      ? t("traffic.not_in_this_picture")
-      : !fits(one, picture)
-        ? t("traffic.drawn_over_another_shape")
-        : runsAlongBorder(one)
-          ? t("traffic.runs_along_the_border")
-          : null;
+    const remark =
+      (!holdsAt(one, picture.atMs) && t("traffic.not_in_this_picture")) ||
+      (!fits(one, picture) && t("traffic.drawn_over_another_shape")) ||
+      (runsAlongBorder(one) && t("traffic.runs_along_the_border"));
+    const pressed = { "aria-pressed": String(one.id === chosen?.id), onclick: () => choose(one.id) };
     return el(
       "li",
       el(
-        "button",
-        {
-          class: `shape-item ${one.kind}`,
-          "aria-pressed": String(one.id === chosen?.id),
-          onclick: () => choose(one.id),
-        },
+        `button.shape-item.${one.kind}`,
+        pressed,
         el("span.shape-sign", { "aria-hidden": "true" }, SIGNS[one.kind]),
         el("span.name", one.name || t("traffic.no_name")),
         el("span.muted.small", [KIND_NAMES[one.kind], when].filter(Boolean).join(", ")),

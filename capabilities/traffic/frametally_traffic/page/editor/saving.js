@@ -164,14 +164,10 @@ export async function save(source, desk) {
     const named = namedIn(error.message, shapes);
     if (named) desk.choose(named.id);
     const isOut = error.status === 401;
-    const isKept = error.passes || isOut;
-    const title = isKept ? t("traffic.not_saved_what_was_drawn_is") : t("traffic.not_saved");
-    const link = el(
-      "a.button",
-      { href: "/sign-in", target: "_blank", rel: "noopener" },
-      t("traffic.sign_in"),
-    );
-    showNotice("error", title, isKept ? wordsOf(error) : error.message, ...(isOut ? [link] : []));
+    if (!error.passes && !isOut) return showFault(t("traffic.not_saved"), error.message);
+    const place = { href: "/sign-in", target: "_blank", rel: "noopener" };
+    const link = isOut ? [el("a.button", place, t("traffic.sign_in"))] : [];
+    showNotice("error", t("traffic.not_saved_what_was_drawn_is"), wordsOf(error), ...link);
   }
 }
 
@@ -197,28 +193,17 @@ async function showOthers(source, desk) {
   const also = both.length
     ? t("traffic.both_have_changed_putting_yours_in", { both: both.join(", ") })
     : t("traffic.both_changes_go_together");
-  /** @param {string} text @param {string} look @param {() => void} onclick */
-  const button = (text, look, onclick) =>
-    el(
-      "button",
-      {
-        class: `button ${look}`,
-        onclick: () => {
-          hideNotice();
-          onclick();
-        },
-      },
-      text,
-    );
+  const revisions = { revision: theirs.revision, revision2: desk.stored().revision };
+  /** @param {Page.Shape[]} wanted */
+  const merge = (wanted) => () => {
+    hideNotice();
+    desk.merge(theirs, wanted);
+  };
   showNotice(
     "warning",
     t("traffic.somebody_else_has_drawn_over_this"),
-    t("traffic.it_is_revision_now_and_yours", {
-      revision: theirs.revision,
-      revision2: desk.stored().revision,
-      also,
-    }),
-    button(t("traffic.put_mine_into_theirs"), "primary", () => desk.merge(theirs, shapes)),
-    button(t("traffic.take_theirs_drop_mine"), "", () => desk.merge(theirs, shapesOf(theirs))),
+    t("traffic.it_is_revision_now_and_yours", { ...revisions, also }),
+    el("button.button.primary", { onclick: merge(shapes) }, t("traffic.put_mine_into_theirs")),
+    el("button.button", { onclick: merge(shapesOf(theirs)) }, t("traffic.take_theirs_drop_mine")),
   );
 }

@@ -48,6 +48,7 @@ export class History {
 }
 
 /** @typedef {[x: number, y: number]} Point */
+/** @typedef {{width_px: number, height_px: number}} Size */
 
 export const KINDS = /** @type {const} */ (["line", "zone", "calibration"]);
 /** What a kind is called in a sentence. */
@@ -70,7 +71,7 @@ let lastId = 0;
  * @param {Page.ShapeKind} kind
  * @param {string} name
  * @param {Point[]} points  in pixels of a picture of that size
- * @param {{width_px: number, height_px: number}} size
+ * @param {Size} size
  * @returns {Page.Shape}
  */
 export const newShape = (kind, name, points, { width_px, height_px }) => ({
@@ -249,8 +250,8 @@ export function directionOf(points) {
 /**
  * Whether a picture has the shape of the one that something was drawn over: counted is it in no other. As `has_one_shape` of
  * frametally/rules/places.py.
- * @param {{width_px: number, height_px: number}} drawn
- * @param {{width_px: number, height_px: number}} picture
+ * @param {Size} drawn
+ * @param {Size} picture
  */
 export function fits(drawn, picture) {
   const [small, large] = [drawn, picture].sort(
@@ -271,8 +272,8 @@ export function runsAlongBorder({ kind, points, width_px, height_px }) {
   return sides.some((along) => Math.max(...along) < 1 / 20 || Math.min(...along) > 1 - 1 / 20);
 }
 
-/** @param {Point} point @param {{width_px: number, height_px: number}} size @returns {Point} */
-const within = ([x, y], { width_px, height_px }) => [
+/** In whole pixels of a picture. @param {Point} point @param {Size} size @returns {Point} */
+export const within = ([x, y], { width_px, height_px }) => [
   Math.min(Math.max(Math.round(x), 0), width_px),
   Math.min(Math.max(Math.round(y), 0), height_px),
 ];

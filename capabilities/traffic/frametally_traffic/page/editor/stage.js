@@ -2,7 +2,7 @@
 
 import { byId, el, svg } from "frametally/js/shared/dom.js";
 import { draftOf, handlesOf, markOf } from "./marks.js";
-import { LIMITS, movedBy, withNewPoint, withPoint } from "./shapes.js";
+import { LIMITS, movedBy, within, withNewPoint, withPoint } from "./shapes.js";
 import { t } from "frametally/js/shared/texts.js";
 
 /** @typedef {import("./shapes.js").Point} Point */
@@ -36,13 +36,19 @@ export class Stage {
     this.image = el("img.fills", { alt: "", draggable: "false", decoding: "async" });
     this.empty = el("p.stage-empty", { hidden: true }, t("traffic.no_picture_of_this_source_is"));
     this.drawing = svg("svg", {
-      class: "drawing",
+      class: "drawing fills",
       role: "application",
       tabindex: 0,
       "aria-label": t("traffic.picture_with_what_is_drawn_over"),
       "aria-describedby": "stage-help",
+      onpointerdown: (/** @type {PointerEvent} */ event) => this.#down(event),
+      onpointermove: (/** @type {PointerEvent} */ event) => this.#move(event),
+      onpointerup: (/** @type {PointerEvent} */ event) => this.#up(event),
+      onpointercancel: () => (this.drag = null),
+      ondblclick: () => this.finish(),
+      onkeydown: (/** @type {KeyboardEvent} */ event) => this.#key(event),
+      onfocusin: (/** @type {FocusEvent} */ event) => this.#focused(event),
     });
-    this.drawing.classList.add("fills");
     this.paths = svg("g");
     this.marks = svg("g");
     this.drawing.append(this.paths, this.marks);
@@ -59,7 +65,6 @@ export class Stage {
     /** @type {{pointer: number, from: Point, begun: Point, shape: Page.Shape|null, point: number|null, moved: boolean, key: string}|null} */
     this.drag = null;
     this.drags = 0;
-    this.#listen();
     new ResizeObserver(() => this.render()).observe(this.area);
   }
 
@@ -134,15 +139,10 @@ export class Stage {
     const hadHandle =
       document.activeElement?.closest("[data-point]") && this.area.contains(document.activeElement);
     this.paths.replaceChildren(...(this.makePaths ? [this.makePaths(unit)] : []));
-    const marks = shapes
-      .filter((one) => one !== chosen)
-      .map((one) => markOf(one, picture, unit, false, null));
-    if (chosen) {
-      marks.push(
-        markOf(chosen, picture, unit, true, errorsPx),
-        handlesOf(chosen, picture, unit, this.focused),
-      );
-    }
+    const others = shapes.filter((one) => one !== chosen);
+    const marks = others.map((one) => markOf(one, picture, unit, false, null));
+    if (chosen) marks.push(markOf(chosen, picture, unit, true, errorsPx));
+    if (chosen) marks.push(handlesOf(chosen, picture, unit, this.focused));
     if (this.draft) {
       const swept = this.drag?.moved ? sweptOf(this.draft, this.drag.begun, this.cross) : null;
       marks.push(draftOf(this.draft.kind, swept?.slice(0, -1) ?? this.draft.points, this.cross, unit));
@@ -168,27 +168,18 @@ export class Stage {
     this.#drafted();
   }
 
-  #listen() {
-    this.drawing.addEventListener("pointerdown", (event) => this.#down(event));
-    this.drawing.addEventListener("pointermove", (event) => this.#move(event));
-    this.drawing.addEventListener("pointerup", (event) => this.#up(event));
-    this.drawing.addEventListener("pointercancel", () => (this.drag = null));
-    this.drawing.addEventListener("dblclick", () => this.finish());
-    this.drawing.addEventListener("keydown", (event) => this.#key(event));
-    this.drawing.addEventListener("focusin", ({ target }) => {
-      const at = target instanceof Element ? attributeAt(target, "data-point") : null;
-      if (at !== null) this.focused = at;
-    });
+  /** @param {FocusEvent} event */
+  #focused({ target }) {
+    const at = target instanceof Element ? attributeAt(target, "data-point") : null;
+    if (at !== null) this.focused = at;
   }
 
   /** Where in the picture a pointer is, in its pixels. @param {MouseEvent} event @returns {Point} */
   #at({ clientX, clientY }) {
     const { left, top, width, height } = this.drawing.getBoundingClientRect();
-    const { width_px, height_px } = this.shown?.picture ?? { width_px: 1, height_px: 1 };
-    return [
-      Math.min(Math.max(Math.round(((clientX - left) / width) * width_px), 0), width_px),
-      Math.min(Math.max(Math.round(((clientY - top) / height) * height_px), 0), height_px),
-    ];
+    const size = this.shown?.picture ?? { width_px: 1, height_px: 1 };
+    const [x, y] = [(clientX - left) / width, (clientY - top) / height];
+    return within([x * size.width_px, y * size.height_px], size);
   }
 
   /** @param {PointerEvent} event */
@@ -285,11 +276,8 @@ export class Stage {
   /** @param {KeyboardEvent} event @returns {boolean} whether it meant something */
   #keyOfDraft({ key, shiftKey }) {
     if (!this.draft || !this.shown) return false;
-    const { width_px, height_px } = this.shown.picture;
     if (key in ARROWS) {
-      const [dx, dy] = ARROWS[key].map((by) => by * (shiftKey ? FAST : 1));
-      const [x, y] = this.cross;
-      this.cross = [Math.min(Math.max(x + dx, 0), width_px), Math.min(Math.max(y + dy, 0), height_px)];
+      this.cross = within(stepped(this.cross, key, shiftKey), this.shown.picture);
       this.render();
     } else if (key === " ") this.#put(this.cross);
     else if (key === "Enter") this.finish();
@@ -305,9 +293,8 @@ export class Stage {
     if (!chosen) return false;
     const at = this.focused;
     if (key in ARROWS) {
-      const [dx, dy] = ARROWS[key].map((by) => by * (shiftKey ? FAST : 1));
-      const [x, y] = chosen.points[at];
-      this.hands.change(withPoint(chosen, at, [x + dx, y + dy]), `arrow ${chosen.id} ${at}`);
+      const moved = withPoint(chosen, at, stepped(chosen.points[at], key, shiftKey));
+      this.hands.change(moved, `arrow ${chosen.id} ${at}`);
     } else if (key === "Delete" || key === "Backspace") this.hands.removePoint(at);
     else if (key === "Escape") {
       this.hands.choose(null);
@@ -333,6 +320,12 @@ function sweptOf({ kind, points }, begun, ended) {
   if (points.length || kind === "calibration") return null;
   const [[x, y], [toX, toY]] = [begun, ended];
   return kind === "line" ? [begun, ended] : [[x, toY], begun, [toX, y], ended];
+}
+
+/** A point moved by an arrow key, farther with shift. @param {Point} point @param {string} key @param {boolean} isFast @returns {Point} */
+function stepped([x, y], key, isFast) {
+  const [dx, dy] = ARROWS[key].map((by) => by * (isFast ? FAST : 1));
+  return [x + dx, y + dy];
 }
 
 /** The number that an element, or what it is in, has. @param {Element} element @param {string} name */

@@ -1,11 +1,10 @@
 // Zones: how many objects were there over time, how many came and went, and how long they stayed.
 
-import { TimeChart } from "frametally/js/chart/plot.js";
-import { byId, control, el, refill, swatch } from "frametally/js/shared/dom.js";
+import { byId, el, refill, swatch } from "frametally/js/shared/dom.js";
 import { labelName, mean, number, span } from "frametally/js/shared/format.js";
 import { WHY_NOT } from "frametally/js/shared/metrics.js";
 import { scrollable, tableOf, rowOf, numberCell } from "frametally/js/shared/tables.js";
-import { showChoice, viewOf } from "./views.js";
+import { ChosenCard, missingIn } from "./views.js";
 import { t } from "frametally/js/shared/texts.js";
 
 /** @typedef {"at_start"|"entered"|"appeared"|"from_start"|"left"|"vanished"|"to_end"} Field */
@@ -22,33 +21,15 @@ const COLUMNS = [
 ];
 const MOST_ROWS = 500;
 
-export class ZonesCard {
-  /**
-   * @param {Object} on
-   * @param {Page.ColorOf} on.colorOf
-   * @param {(from: number, to: number) => void} on.zoom
-   * @param {() => void} on.unzoom
-   */
+export class ZonesCard extends ChosenCard {
+  /** @param {import("./views.js").On} on */
   constructor(on) {
-    this.on = on;
-    /** @type {string|null} */
-    this.chosen = null;
-    this.chart = new TimeChart(control("zones-chart", HTMLCanvasElement), {
-      zoom: on.zoom,
-      unzoom: on.unzoom,
-    });
+    super("zones", on);
   }
 
   /** @param {Api.ZoneStays} answer */
   show(answer) {
-    const names = [...new Set(answer.zones.map(({ name }) => name))];
-    byId("zones-card").hidden = !names.length;
-    if (!names.length) return;
-    if (!this.chosen || !names.includes(this.chosen)) this.chosen = names[0];
-    showChoice(byId("zones-of"), names, this.chosen, (name) => {
-      this.chosen = name;
-      this.show(answer);
-    });
+    if (!this.choose(answer.zones, () => this.show(answer))) return;
     const zone = answer.zones.find(({ name }) => name === this.chosen);
     const own = answer.stays.filter((one) => one.zone === this.chosen);
     byId("zones-subtitle").textContent = wordsOf(this.chosen, zone);
@@ -64,30 +45,16 @@ export class ZonesCard {
       name: labelName(label),
       color: this.on.colorOf(label),
       values: new Map(own.filter((one) => one.label === label).map((one) => [one.start_ms, one.mean ?? 0])),
-      missing: new Map(
-        [...answer.unknown, ...own].flatMap((one) =>
-          one.label === label && one.missing ? [[one.start_ms, one.missing]] : [],
-        ),
-      ),
+      missing: missingIn([...answer.unknown, ...own].filter((one) => one.label === label)),
     }));
-    refill(
-      byId("zones-legend"),
-      ...columns.map(({ name, color }) => el("span.key", swatch(color), el("span.name", name))),
-    );
-    const view = viewOf(
-      answer,
-      columns,
-      answer.zones.filter(({ name }) => name === this.chosen),
-      {
-        title: t("traffic.in", { chosen: this.chosen }),
-        axis: t("traffic.there_at_a_time"),
-        perInterval: false,
-        stacks: true,
-        format: (value) => (value === null ? t("web.not_measured") : mean(value)),
-      },
-    );
-    this.chart.canvas.hidden = !view.rows.length;
-    if (view.rows.length) this.chart.show(view);
+    const keys = columns.map(({ name, color }) => el("span.key", swatch(color), el("span.name", name)));
+    refill(byId("zones-legend"), ...keys);
+    this.showChart(answer, columns, answer.zones, {
+      title: t("traffic.in", { chosen: this.chosen }),
+      axis: t("traffic.there_at_a_time"),
+      perInterval: false,
+      format: (value) => (value === null ? t("web.not_measured") : mean(value)),
+    });
   }
 }
 
@@ -97,13 +64,8 @@ export function wordsOf(name, zone) {
   if (!zone) return words[0];
   const { missing, stays, appeared, vanished } = zone;
   if (missing && stays) words.push(t("traffic.stays_of_some_labels_are_missing", { why: WHY_NOT[missing] }));
-  if (appeared || vanished)
-    words.push(
-      t("traffic.tracks_began_or_ended_inside", {
-        appeared: number(appeared ?? 0),
-        vanished: number(vanished ?? 0),
-      }),
-    );
+  const inside = { appeared: number(appeared ?? 0), vanished: number(vanished ?? 0) };
+  if (appeared || vanished) words.push(t("traffic.tracks_began_or_ended_inside", inside));
   return words.join(" ");
 }
 
@@ -139,31 +101,22 @@ function tableOfStays(stays, { bars }) {
         numberCell(one.mean === null ? "–" : mean(one.mean)),
       ),
     );
-  const heading = (/** @type {string} */ text, title = text) =>
+  const heading = (/** @type {string} */ text, /** @type {string} */ title) =>
     el("th.number", { scope: "col", title }, text);
+  const headings = [
+    el("th", { scope: "col" }, t("web.interval")),
+    el("th", { scope: "col" }, t("web.label")),
+    ...COLUMNS.map(([, name, title]) => heading(name, title)),
+    heading(t("traffic.at_end"), t("traffic.there_just_before_the_interval_ended")),
+    heading(t("traffic.peak"), t("traffic.most_at_once")),
+    heading(t("web.mean"), t("traffic.on_average_while_there_was_footage")),
+  ];
+  const caption = t("traffic.who_came_and_went_by_interval");
+  const more = t("traffic.the_first_of_rows_choose_a", { MOST_ROWS, length: number(stays.length) });
   return el(
     "div",
-    scrollable(
-      t("traffic.who_came_and_went_by_interval"),
-      tableOf({
-        caption: t("traffic.who_came_and_went_by_interval"),
-        headings: [
-          el("th", { scope: "col" }, t("web.interval")),
-          el("th", { scope: "col" }, t("web.label")),
-          ...COLUMNS.map(([, name, title]) => heading(name, title)),
-          heading(t("traffic.at_end"), t("traffic.there_just_before_the_interval_ended")),
-          heading(t("traffic.peak"), t("traffic.most_at_once")),
-          heading(t("web.mean"), t("traffic.on_average_while_there_was_footage")),
-        ],
-        rows,
-      }),
-    ),
-    stays.length > MOST_ROWS
-      ? el(
-          "p.muted.small",
-          t("traffic.the_first_of_rows_choose_a", { MOST_ROWS, length: number(stays.length) }),
-        )
-      : null,
+    scrollable(caption, tableOf({ caption, headings, rows })),
+    stays.length > MOST_ROWS && el("p.muted.small", more),
   );
 }
 

@@ -1,14 +1,13 @@
 // Crossings: a chart of one line in its two directions, a table of all, and the objects behind each number.
 
-import { TimeChart } from "frametally/js/chart/plot.js";
 import { get } from "frametally/js/shared/api.js";
 import { checkLines, rangeWords } from "frametally/js/shared/checked.js";
-import { byId, control, el, refill, swatch } from "frametally/js/shared/dom.js";
+import { byId, el, refill, swatch } from "frametally/js/shared/dom.js";
 import { difference, labelName, moment, number, span } from "frametally/js/shared/format.js";
 import { METRICS } from "frametally/js/shared/metrics.js";
 import { themeColor } from "frametally/js/shared/palette.js";
-import { headingsOf, numberCell, rowOf, scrollable, tableOf } from "frametally/js/shared/tables.js";
-import { queryOf, showChoice, viewOf } from "./views.js";
+import { numberCell, rowOf, scrolledTable } from "frametally/js/shared/tables.js";
+import { ChosenCard, missingIn, queryOf, totalOf } from "./views.js";
 import { pictureOf, Sightings } from "./sightings.js";
 import { t } from "frametally/js/shared/texts.js";
 
@@ -23,39 +22,23 @@ const WHY_NOT_CROSSED = {
 
 /** @typedef {"to_right"|"to_left"|"not_measured"} Way */
 
-export class CrossingsCard {
-  /**
-   * @param {Object} on
-   * @param {Page.ColorOf} on.colorOf
-   * @param {(pictures: import("./sightings.js").Large[], position: number) => void} on.open
-   * @param {(from: number, to: number) => void} on.zoom
-   * @param {() => void} on.unzoom
-   */
+export class CrossingsCard extends ChosenCard {
+  /** @param {import("./views.js").On} on */
   constructor(on) {
-    /** @type {string|null} */
-    this.chosen = null;
+    super("crossings", on, (start) => this.#openBar(start));
     /** @type {{answer: Api.LineCrossings, state: Page.State}|null} */
     this.shown = null;
     this.proof = new Sightings(byId("crossings-proof"), on);
-    this.chart = new TimeChart(control("crossings-chart", HTMLCanvasElement), {
-      bar: (start) => this.#openBar(start),
-      zoom: on.zoom,
-      unzoom: on.unzoom,
-    });
   }
 
   /** @param {Page.State} state @param {Api.LineCrossings} answer */
   show(state, answer) {
     this.shown = { state, answer };
-    const names = [...new Set(answer.lines.map(({ name }) => name))];
-    byId("crossings-card").hidden = !names.length;
-    if (!names.length) return;
-    if (!this.chosen || !names.includes(this.chosen)) this.chosen = names[0];
-    showChoice(byId("crossings-of"), names, this.chosen, (name) => {
-      this.chosen = name;
+    const hasSome = this.choose(answer.lines, () => {
       this.proof.close();
       this.show(state, answer);
     });
+    if (!hasSome) return;
     this.#showChart(answer);
     refill(byId("crossings-table"), this.#table(answer));
   }
@@ -79,21 +62,13 @@ export class CrossingsCard {
     }));
     const some = columns.filter(({ values }, position) => position < 2 || values.size);
     const title = t("traffic.crossings_of", { name: line.name });
-    byId("crossings-subtitle").textContent = `${title}, ${span(...rangeOf(answer))}`;
+    byId("crossings-subtitle").textContent = `${title}, ${span(answer.from_ms ?? 0, answer.to_ms ?? 0)}`;
     refill(
       byId("crossings-legend"),
-      ...some.map(({ name, color, values, intervals }) =>
-        el(
-          "span.key",
-          swatch(color),
-          el("span.name", name),
-          el(
-            "span.count.muted",
-            knownPart(values, name === ways[2][1] ? new Map() : missing),
-            rangeOfTruth(intervals),
-          ),
-        ),
-      ),
+      ...some.map(({ name, color, values, missing: why, intervals }) => {
+        const count = el("span.count.muted", knownPart(values, why), rangeOfTruth(intervals));
+        return el("span.key", swatch(color), el("span.name", name), count);
+      }),
     );
     const lines = checkLines(answer, METRICS.objects);
     byId("crossings-checks").hidden = !lines.length;
@@ -101,20 +76,13 @@ export class CrossingsCard {
       byId("crossings-checks"),
       ...lines.map(({ text, isStale }) => el(isStale ? "p.time-warning" : "p", text)),
     );
-    const view = viewOf(
-      answer,
-      some,
-      answer.lines.filter(({ name }) => name === line.name),
-      {
-        title,
-        axis: t("traffic.crossings_2"),
-        perInterval: true,
-        stacks: true,
-        format: (value) => (value === null ? t("web.not_measured") : number(value)),
-      },
-    );
-    this.chart.canvas.hidden = !view.rows.length;
-    if (view.rows.length) this.chart.show(view);
+    const format = METRICS.objects.format;
+    this.showChart(answer, some, answer.lines, {
+      title,
+      axis: t("traffic.crossings_2"),
+      perInterval: true,
+      format,
+    });
   }
 
   /** @param {Api.LineCrossings} answer */
@@ -134,50 +102,36 @@ export class CrossingsCard {
         el("td", labelName(one.label)),
         cell("to_right", this.#wayName(one.line, "to_right")),
         cell("to_left", this.#wayName(one.line, "to_left")),
-        numberCell(one.gross === null ? unknownWords(one) : number(one.gross)),
+        numberCell(one.gross === null ? atLeast(one.at_least) : number(one.gross)),
         numberCell(one.net === null ? "–" : difference(one.net)),
         unmeasured,
       );
     });
     if (!rows.length) return el("p.muted", t("traffic.nobody_crossed_a_line_in_this"));
-    return scrollable(
-      t("traffic.crossings_by_line_and_label"),
-      tableOf({
-        caption: t("traffic.crossings_by_line_and_label"),
-        headings: headingsOf(
-          [
-            t("traffic.line"),
-            t("web.label"),
-            t("traffic.with_the_arrow"),
-            t("traffic.against_it"),
-            t("traffic.gross"),
-            t("traffic.net"),
-            t("traffic.not_measured"),
-          ],
-          (position) => position > 1,
-        ),
-        rows,
-      }),
-    );
+    const columns = [
+      t("traffic.line"),
+      t("web.label"),
+      t("traffic.with_the_arrow"),
+      t("traffic.against_it"),
+      t("traffic.gross"),
+      t("traffic.net"),
+      t("traffic.not_measured"),
+    ];
+    return scrolledTable(t("traffic.crossings_by_line_and_label"), columns, 2, rows);
   }
 
   /** @param {string} line @param {Way} way @param {string|null} label @param {number|null} value */
   #numberButton(line, way, label, value) {
     if (value === null) return el("span.muted", way === "not_measured" ? "–" : t("web.not_measured"));
     if (!value) return el("span.zero", "0");
-    return el(
-      "button.link",
-      {
-        "aria-label": t("traffic.over_show_them", {
-          value: number(value),
-          label: labelName(label ?? ""),
-          line: this.#wayName(line, way),
-          line2: line,
-        }),
-        onclick: () => this.#open({ line, way, label }),
-      },
-      number(value),
-    );
+    const name = t("traffic.over_show_them", {
+      value: number(value),
+      label: labelName(label ?? ""),
+      line: this.#wayName(line, way),
+      line2: line,
+    });
+    const onclick = () => this.#open({ line, way, label });
+    return el("button.link", { "aria-label": name, onclick }, number(value));
   }
 
   /** @param {number} start */
@@ -235,25 +189,16 @@ function sightingOf(one, lines) {
     ) ?? lines[0];
   const shown = { lines: [line], way: one };
   const title = `${labelName(one.label)}, ${line[one.direction]}`;
-  const pictures = [
-    ...pictureOf(one.before, shown, {
-      title,
-      caption: t("traffic.before", { captured_at_ms: moment(one.before?.captured_at_ms ?? 0) }),
-    }),
-    ...pictureOf(one.after, shown, {
-      title,
-      caption: t("traffic.after", { captured_at_ms: moment(one.after?.captured_at_ms ?? 0) }),
-    }),
-  ];
+  const before = t("traffic.before", { captured_at_ms: moment(one.before?.captured_at_ms ?? 0) });
+  const after = t("traffic.after", { captured_at_ms: moment(one.after?.captured_at_ms ?? 0) });
+  const words = [`${number(one.number)}. ${title}`, moment(one.time_ms)];
+  if (one.missing) words.push(t("traffic.not_measured_2", { WHY_NOT_CROSSED: WHY_NOT_CROSSED[one.missing] }));
   return {
-    words: [
-      `${number(one.number)}. ${title}`,
-      moment(one.time_ms),
-      ...(one.missing
-        ? [t("traffic.not_measured_2", { WHY_NOT_CROSSED: WHY_NOT_CROSSED[one.missing] })]
-        : []),
+    words,
+    pictures: [
+      ...pictureOf(one.before, shown, { title, caption: before }),
+      ...pictureOf(one.after, shown, { title, caption: after }),
     ],
-    pictures,
   };
 }
 
@@ -277,20 +222,16 @@ function sums({ crossings }, line, way) {
  * @param {string} line
  */
 const missingOf = ({ unknown, crossings }, line) =>
-  new Map(
-    [...unknown, ...crossings.filter((one) => one.line === line)].flatMap((one) =>
-      one.missing ? [[one.start_ms, one.missing]] : [],
-    ),
-  );
+  missingIn([...unknown, ...crossings.filter((one) => one.line === line)]);
 
-/** @param {Map<number, number>} values @param {Map<number, Api.Missing>} missing */
-const knownPart = (values, missing) => (missing.size ? atLeast(total(values)) : number(total(values)));
+/** @param {Map<number, number>} values @param {Map<number, Api.Missing>} [missing] */
+function knownPart(values, missing) {
+  const total = totalOf(values.values());
+  return missing?.size ? atLeast(total) : number(total);
+}
 
 /** Of a number that is not known: its known part, or that there is none. @param {number|null} part */
 const atLeast = (part) => (part ? t("web.at_least", { part: number(part) }) : t("web.not_measured"));
-
-/** @param {Api.CrossingTotal} one */
-const unknownWords = ({ at_least: part }) => atLeast(part);
 
 /**
  * Where the truth is, by start of the bar; null: of the whole range.
@@ -309,9 +250,3 @@ const intervalsOf = ({ intervals = [] }, line, way, label) =>
 
 /** " (12 to 15)" of the whole range; nothing where no check covers it. @param {Map<number|null, Page.Interval>} intervals */
 const rangeOfTruth = (intervals) => rangeWords(METRICS.objects, intervals.get(null) ?? null);
-
-/** @param {Map<number, number>} values */
-const total = (values) => [...values.values()].reduce((sum, value) => sum + value, 0);
-
-/** @param {Api.LineCrossings} answer @returns {[number, number]} */
-const rangeOf = ({ from_ms, to_ms }) => [from_ms ?? 0, to_ms ?? 0];

@@ -24,12 +24,7 @@ import { t } from "frametally/js/shared/texts.js";
  */
 
 export class Sightings {
-  /**
-   * @param {HTMLElement} area
-   * @param {Object} on
-   * @param {Page.ColorOf} on.colorOf
-   * @param {(pictures: Large[], position: number) => void} on.open
-   */
+  /** @param {HTMLElement} area @param {Pick<import("./views.js").On, "colorOf"|"open">} on */
   constructor(area, on) {
     this.area = area;
     this.on = on;
@@ -53,16 +48,8 @@ export class Sightings {
     const sum = el("p.muted", { role: "status" }, t("traffic.looking_for_them"));
     const more = el("button.button", { hidden: true }, t("web.show_more"));
     this.area.hidden = false;
-    this.area.replaceChildren(
-      el(
-        "div.proof-head",
-        el("h3", title),
-        iconButton(t("web.close"), "×", () => this.close()),
-      ),
-      sum,
-      list,
-      more,
-    );
+    const close = iconButton(t("web.close"), "×", () => this.close());
+    this.area.replaceChildren(el("div.proof-head", el("h3", title), close), sum, list, more);
     this.area.focus({ preventScroll: true });
     this.area.scrollIntoView({ block: "nearest" });
     /** @type {string|null} */
@@ -75,18 +62,12 @@ export class Sightings {
         if (mine !== this.asked) return;
         cursor = page.next;
         shown += page.sightings.length;
-        list.classList.toggle(
-          "single",
-          page.sightings.every(({ pictures }) => pictures.length < 2),
-        );
+        const isSingle = page.sightings.every(({ pictures }) => pictures.length < 2);
+        list.classList.toggle("single", isSingle);
         list.append(...page.sightings.map((one) => this.#card(one)));
-        sum.textContent = page.value
-          ? t("traffic.of", {
-              shown: number(shown),
-              value: number(page.value),
-              part: cursor ? "" : t("traffic.that_is_the_number"),
-            })
-          : t("traffic.there_is_none");
+        const part = cursor ? "" : t("traffic.that_is_the_number");
+        const values = { shown: number(shown), value: number(page.value), part };
+        sum.textContent = page.value ? t("traffic.of", values) : t("traffic.there_is_none");
         more.hidden = !cursor;
       } catch (error) {
         if (mine !== this.asked) return;
@@ -102,20 +83,16 @@ export class Sightings {
 
   /** @param {Sighting} sighting */
   #card({ words, pictures }) {
-    const shown = pictures.map((one, position) =>
-      el(
+    const look = { alt: "", lazy: true, sizes: "(max-width: 640px) 46vw, 320px" };
+    const shown = pictures.map((one, position) => {
+      const name = t("traffic.open_large", { title: one.title, caption: one.caption });
+      const picture = framePicture({ ...one, over: one.small }, this.on.colorOf, look);
+      return el(
         "button.whole",
-        {
-          "aria-label": t("traffic.open_large", { title: one.title, caption: one.caption }),
-          onclick: () => this.on.open(pictures, position),
-        },
-        framePicture({ ...one, over: one.small }, this.on.colorOf, {
-          alt: "",
-          lazy: true,
-          sizes: "(max-width: 640px) 46vw, 320px",
-        }),
-      ),
-    );
+        { "aria-label": name, onclick: () => this.on.open(pictures, position) },
+        picture,
+      );
+    });
     const absent = el("p.words.muted.small", t("traffic.its_frames_are_no_longer_in"));
     return el(
       "article.sighting",
@@ -138,9 +115,7 @@ export function pictureOf(frame, shown, { title, caption }) {
   const foot = box ? footOf(box.box) : undefined;
   return [
     {
-      image_url: frame.image_url,
-      width_px: frame.width_px,
-      height_px: frame.height_px,
+      ...frame,
       boxes: box ? [box] : [],
       over: shapesOver({ ...shown, foot }),
       small: shapesOver({ ...shown, foot }, false),

@@ -3,7 +3,7 @@
 import { byId, el, refill, svg } from "frametally/js/shared/dom.js";
 import { labelName, number } from "frametally/js/shared/format.js";
 import { LOCALE, t } from "frametally/js/shared/texts.js";
-import { headingsOf, numberCell, rowOf, scrollable, tableOf } from "frametally/js/shared/tables.js";
+import { numberCell, rowOf, scrolledTable } from "frametally/js/shared/tables.js";
 
 /** Why a speed is not known. @type {Record<Api.SpeedReason["reason"], string>} */
 const WHY_NO_SPEED = {
@@ -23,22 +23,14 @@ const tenths = (value) =>
 /** ", 28.6 ± 0.2 km/h over 62.5 ± 0.3 m", or why its speed is not known. @param {Api.ShownVisit} one */
 export function speedWords(one) {
   const way = one.length_m === null ? "" : `${tenths(one.length_m)} ± ${tenths(one.length_error_m)} m`;
-  const { speed_missing: missing } = one;
+  const why = WHY_NO_SPEED[one.speed_missing ?? "no_calibration"];
   if (one.speed_km_h !== null) {
-    return t("traffic.km_h", {
-      speed_km_h: tenths(one.speed_km_h),
-      error_km_h: tenths(one.error_km_h),
-      way: way && t("traffic.over_3", { way }),
-    });
+    const [speed, error] = [tenths(one.speed_km_h), tenths(one.error_km_h)];
+    const over = way && t("traffic.over_3", { way });
+    return t("traffic.km_h", { speed_km_h: speed, error_km_h: error, way: over });
   }
-  if (way)
-    return t("traffic.went_speed_not_known", {
-      way,
-      WHY_NO_SPEED: WHY_NO_SPEED[missing ?? "no_calibration"],
-    });
-  return missing && missing !== "no_calibration"
-    ? t("traffic.speed_not_known", { WHY_NO_SPEED: WHY_NO_SPEED[missing] })
-    : "";
+  if (way) return t("traffic.went_speed_not_known", { way, WHY_NO_SPEED: why });
+  return why === WHY_NO_SPEED.no_calibration ? "" : t("traffic.speed_not_known", { WHY_NO_SPEED: why });
 }
 
 /** @param {Api.VisitSpeeds} answer */
@@ -46,11 +38,8 @@ export function showSpeeds({ is_calibrated: isCalibrated, speeds }) {
   byId("speeds-card").hidden = !isCalibrated;
   if (!isCalibrated) return;
   const [together, ...byLabel] = speeds;
-  if (!together) {
-    refill(byId("speeds"), el("p.muted", t("traffic.no_visits_in_this_time")));
-    return;
-  }
-  const headings = [
+  if (!together) return refill(byId("speeds"), el("p.muted", t("traffic.no_visits_in_this_time")));
+  const columns = [
     t("web.label"),
     t("traffic.median_km_h"),
     t("traffic.85th_percentile"),
@@ -60,15 +49,9 @@ export function showSpeeds({ is_calibrated: isCalibrated, speeds }) {
   ];
   refill(
     byId("speeds"),
-    scrollable(
-      t("traffic.speeds_by_label"),
-      tableOf({
-        caption: t("traffic.speeds_by_label_in_km_h"),
-        headings: headingsOf(headings, (position) => position > 0),
-        rows: byLabel.map(speedRow),
-        total: byLabel.length > 1 ? speedRow(together) : undefined,
-      }),
-    ),
+    scrolledTable(t("traffic.speeds_by_label_in_km_h"), columns, 1, byLabel.map(speedRow), {
+      total: byLabel.length > 1 ? speedRow(together) : undefined,
+    }),
     together.histogram.length ? histogramOf(together) : "",
   );
 }
@@ -83,11 +66,7 @@ function speedRow(one) {
     numberCell(tenths(one.p85_km_h)),
     numberCell(tenths(one.error_km_h)),
     numberCell(number(one.measured), one.measured ? "number" : "number zero"),
-    el(
-      "td",
-      { class: without ? "words number" : "number zero" },
-      without ? `${number(without)}: ${why.join(", ")}` : "0",
-    ),
+    without ? el("td.words.number", `${number(without)}: ${why.join(", ")}`) : el("td.number.zero", "0"),
   );
 }
 
@@ -104,19 +83,12 @@ function histogramOf({ histogram, median_km_h: median, p85_km_h: p85 }) {
     { class: "histogram", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": words },
     ...histogram.map(({ km_h: speed, visits }) => {
       const tall = (visits / most) * (height - foot - 4);
-      return svg("rect", {
-        x: x(speed) + 0.5,
-        y: height - foot - tall,
-        width: Math.max(x(1) - 1, 1),
-        height: tall,
-      });
+      const top = height - foot - tall;
+      return svg("rect", { x: x(speed) + 0.5, y: top, width: Math.max(x(1) - 1, 1), height: tall });
     }),
-    ...Array.from({ length: Math.ceil(fastest / step) + 1 }, (_, position) =>
-      svg("text", {
-        x: x(position * step),
-        y: height - 4,
-        text: position ? String(position * step) : t("traffic.0_km_h"),
-      }),
-    ),
+    ...Array.from({ length: Math.ceil(fastest / step) + 1 }, (_, position) => {
+      const text = position ? String(position * step) : t("traffic.0_km_h");
+      return svg("text", { x: x(position * step), y: height - 4, text });
+    }),
   );
 }

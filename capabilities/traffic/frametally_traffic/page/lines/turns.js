@@ -4,7 +4,7 @@ import { get } from "frametally/js/shared/api.js";
 import { byId, el, refill } from "frametally/js/shared/dom.js";
 import { labelName, moment, number } from "frametally/js/shared/format.js";
 import { WHY_NOT } from "frametally/js/shared/metrics.js";
-import { numberCell, rowOf, scrollable, tableOf } from "frametally/js/shared/tables.js";
+import { numberCell, rowOf, scrolledTable } from "frametally/js/shared/tables.js";
 import { queryOf } from "./views.js";
 import { pictureOf, Sightings } from "./sightings.js";
 import { speedWords } from "./speeds.js";
@@ -33,11 +33,7 @@ const ENDED = {
 const whyNot = (missing) => (missing && missing !== "no_legs" ? WHY_NOT[missing] : "");
 
 export class MovementsCard {
-  /**
-   * @param {Object} on
-   * @param {Page.ColorOf} on.colorOf
-   * @param {(pictures: import("./sightings.js").Large[], position: number) => void} on.open
-   */
+  /** @param {import("./views.js").On} on */
   constructor(on) {
     this.proof = new Sightings(byId("movements-proof"), on);
     /** @type {{answer: Api.JunctionMovements, state: Page.State}|null} */
@@ -77,36 +73,23 @@ export class MovementsCard {
     const rows = legs.map((from) =>
       rowOf(
         from,
-        ...legs.map((to) =>
-          el(
+        ...legs.map((to) => {
+          const visits = sum((one) => one.from_leg === from && one.to_leg === to);
+          return el(
             "td.number",
-            this.#button(
-              sum((one) => one.from_leg === from && one.to_leg === to),
-              "",
-              { outcome: "assigned", from_leg: from, to_leg: to },
-            ),
-          ),
-        ),
+            this.#button(visits, "", { outcome: "assigned", from_leg: from, to_leg: to }),
+          );
+        }),
         numberCell(number(sum((one) => one.from_leg === from))),
       ),
     );
-    return scrollable(
-      t("traffic.movements_from_leg_to_leg"),
-      tableOf({
-        caption: t("traffic.visits_by_the_leg_that_they"),
-        headings: [
-          el("th", { scope: "col" }, t("traffic.from_to")),
-          ...legs.map((text) => el("th.number", { scope: "col", title: text }, text)),
-          el("th.number", { scope: "col" }, t("traffic.together")),
-        ],
-        rows,
-        total: rowOf(
-          t("traffic.together"),
-          ...legs.map((to) => numberCell(number(sum((one) => one.to_leg === to)))),
-          numberCell(number(answer.books.assigned ?? 0)),
-        ),
-      }),
+    const total = rowOf(
+      t("traffic.together"),
+      ...legs.map((to) => numberCell(number(sum((one) => one.to_leg === to)))),
+      numberCell(number(answer.books.assigned ?? 0)),
     );
+    const columns = [t("traffic.from_to"), ...legs, t("traffic.together")];
+    return scrolledTable(t("traffic.visits_by_the_leg_that_they"), columns, 1, rows, { total });
   }
 
   /** @param {number} value @param {string} words @param {Wanted} wanted */
@@ -114,15 +97,9 @@ export class MovementsCard {
     const text = [number(value), words].filter(Boolean).join(" ");
     if (!value) return el("span.zero", text);
     const { from_leg: from, to_leg: to } = wanted;
-    return el(
-      "button.link",
-      {
-        "aria-label": from ? t("traffic.from_to_show_them", { text, from, to }) : null,
-        onclick: () =>
-          this.#open(wanted, from ? t("traffic.from_to_2", { from, to }) : t("traffic.visits", { words })),
-      },
-      text,
-    );
+    const title = from ? t("traffic.from_to_2", { from, to }) : t("traffic.visits", { words });
+    const name = from ? t("traffic.from_to_show_them", { text, from, to }) : null;
+    return el("button.link", { "aria-label": name, onclick: () => this.#open(wanted, title) }, text);
   }
 
   /** @param {Wanted} wanted @param {string} title */
@@ -147,12 +124,9 @@ function sightingOf(one, legs) {
   const title = `${labelName(one.label)}, ${way}`;
   const ends =
     one.began && one.ended ? [t("traffic.it_and", { BEGAN: BEGAN[one.began], ENDED: ENDED[one.ended] })] : [];
+  const caption = moment(one.frame?.captured_at_ms ?? 0);
   return {
     words: [`${number(one.number)}. ${title}`, `${moment(one.time_ms)}${speedWords(one)}`, ...ends],
-    pictures: pictureOf(
-      one.frame,
-      { lines: legs, way: one },
-      { title, caption: moment(one.frame?.captured_at_ms ?? 0) },
-    ),
+    pictures: pictureOf(one.frame, { lines: legs, way: one }, { title, caption }),
   };
 }

@@ -1,5 +1,7 @@
 // Turns answers on lines and zones into series for the time chart.
 
+import { withValues } from "frametally/js/shared/address.js";
+import { TimeChart } from "frametally/js/chart/plot.js";
 import { byId, control, el, fillSelect, refill } from "frametally/js/shared/dom.js";
 import { duration, fromInput, labelName, toInput } from "frametally/js/shared/format.js";
 import { METRICS } from "frametally/js/shared/metrics.js";
@@ -20,6 +22,14 @@ import { t } from "frametally/js/shared/texts.js";
 
 /** What every answer on lines and zones begins with. @typedef {Pick<Api.LineCrossings, "source"|"bars"|"from_ms"|"to_ms"|"interval_s"|"not_analysed">} Head */
 
+/**
+ * @typedef {Object} On  what is done where a card is used
+ * @property {Page.ColorOf} colorOf
+ * @property {(pictures: import("./sightings.js").Large[], position: number) => void} open
+ * @property {(from: number, to: number) => void} zoom
+ * @property {() => void} unzoom
+ */
+
 /** @param {Api.FlowBar} bar @returns {Page.Span} */
 const spanOf = ({ start_ms: start, end_ms: end }) => [start, end];
 
@@ -30,14 +40,14 @@ const spanOf = ({ start_ms: start, end_ms: end }) => [start, end];
  * @param {Pick<Page.Metric, "title"|"axis"|"perInterval"|"format"|"stacks">} words
  * @returns {Page.View}
  */
-export function viewOf(answer, columns, shapes, words) {
+function viewOf(answer, columns, shapes, words) {
   const from = answer.from_ms ?? answer.bars[0].start_ms;
   const to = answer.to_ms ?? answer.bars[answer.bars.length - 1].end_ms;
   const outside = notHolding(shapes, from, to);
   // Before there was a line nobody did not cross it.
-  const bars = answer.bars.filter(
-    (bar) => !outside.some(([first, end]) => first <= bar.start_ms && bar.end_ms <= end),
-  );
+  const isHeld = (/** @type {Api.FlowBar} */ bar) =>
+    !outside.some(([first, end]) => first <= bar.start_ms && bar.end_ms <= end);
+  const bars = answer.bars.filter(isHeld);
   const notAnalysed = notAnalysedOf(answer);
   const rows = bars.map((bar) => rowOf(bar, columns, [from, to]));
   const metric = { ...METRICS.objects, ...words };
@@ -80,12 +90,20 @@ export function viewOf(answer, columns, shapes, words) {
  * @returns {Page.Known}
  */
 function sumOf(values, missing) {
-  const sum = sumAll([...values.values()]);
+  const sum = totalOf(values.values());
   return missing?.size ? { value: null, part: sum } : { value: sum, part: null };
 }
 
-/** @param {number[]} values */
-const sumAll = (values) => values.reduce((total, value) => total + value, 0);
+/**
+ * Why values are not known, by start of the bar.
+ * @param {{start_ms: number, missing: Api.Missing|null}[]} some
+ * @returns {Map<number, Api.Missing>}
+ */
+export const missingIn = (some) =>
+  new Map(some.flatMap(({ start_ms: start, missing }) => (missing ? [[start, missing]] : [])));
+
+/** @param {Iterable<number>} values */
+export const totalOf = (values) => [...values].reduce((total, value) => total + value, 0);
 
 /**
  * Stretches in which none of some shapes holds.
@@ -129,11 +147,10 @@ function rowOf(bar, columns, [from, to]) {
   });
   /** @type {Page.Row["byLabel"]} */
   const byLabel = new Map();
-  for (const { name, values, intervals, missing } of columns)
-    byLabel.set(
-      name,
-      measures(name, values.get(start) ?? 0, missing?.get(start) ?? null, intervals?.get(start)),
-    );
+  for (const { name, values, intervals, missing } of columns) {
+    const why = missing?.get(start) ?? null;
+    byLabel.set(name, measures(name, values.get(start) ?? 0, why, intervals?.get(start)));
+  }
   const all = [...byLabel.values()];
   const whyNot = all.find((one) => one.objects_missing)?.objects_missing ?? null;
   const askedS = (Math.min(end, to) - Math.max(start, from)) / 1000;
@@ -145,7 +162,7 @@ function rowOf(bar, columns, [from, to]) {
     ofOne: true,
     missing: bar.missing,
     filmed: { part, askedS, sources: 1 },
-    all: measures(null, sumAll(all.map(({ detections }) => detections)), whyNot),
+    all: measures(null, totalOf(all.map(({ detections }) => detections)), whyNot),
     byLabel,
   };
 }
@@ -153,20 +170,12 @@ function rowOf(bar, columns, [from, to]) {
 /**
  * The question as the API's query parameters.
  * @param {Page.State} state  with one source
- * @param {Record<string, string|number|null>} [more]  those of null are left out
+ * @param {Record<string, string|number|null>} [more]  in place of the state's
  */
 export function queryOf(state, more = {}) {
-  const query = new URLSearchParams({ source: state.sources[0] });
-  state.labels.forEach((label) => query.append("label", label));
-  if (state.from !== null) query.set("from", String(state.from));
-  if (state.to !== null) query.set("to", String(state.to));
-  if (state.model) query.set("model", state.model);
-  query.set("timezone", zoneOf(state));
-  if (state.interval) query.set("interval", String(state.interval));
-  for (const [name, value] of Object.entries(more)) {
-    if (value !== null) query.set(name, String(value));
-  }
-  return query;
+  const { sources, labels: label, from, to, model, interval } = state;
+  const asked = { source: sources[0], label, from, to, model, timezone: zoneOf(state), interval };
+  return withValues(withValues("", asked), more);
 }
 
 /**
@@ -190,12 +199,9 @@ export class AskedForm {
     this.source.addEventListener("change", () =>
       onChange({ sources: [this.source.value], from: null, to: null, interval: null }),
     );
-    this.label.addEventListener("change", () =>
-      onChange({ labels: this.label.value ? [this.label.value] : [] }),
-    );
-    this.interval.addEventListener("change", () =>
-      onChange({ interval: Number(this.interval.value) || null }),
-    );
+    const { label, interval } = this;
+    label.addEventListener("change", () => onChange({ labels: label.value ? [label.value] : [] }));
+    interval.addEventListener("change", () => onChange({ interval: Number(interval.value) || null }));
     for (const input of [this.from, this.to]) {
       input.addEventListener("change", () => {
         const [from, to] = [fromInput(this.from.value), fromInput(this.to.value)];
@@ -209,47 +215,69 @@ export class AskedForm {
 
   /** @param {Page.State} state @param {Api.Catalogue} catalogue */
   show(state, { sources, labels }) {
-    fillSelect(
-      this.source,
-      sources.map(({ source, name }) => [source, name]),
-      state.sources[0] ?? "",
-    );
-    fillSelect(
-      this.label,
-      [["", t("web.all_labels")], ...labels.map(({ label }) => [label, labelName(label)])],
-      state.labels[0] ?? "",
-    );
+    const named = sources.map(({ source, name }) => [source, name]);
+    fillSelect(this.source, named, state.sources[0] ?? "");
+    const every = labels.map(({ label }) => [label, labelName(label)]);
+    fillSelect(this.label, [["", t("web.all_labels")], ...every], state.labels[0] ?? "");
   }
 
   /** @param {Pick<Api.LineCrossings, "from_ms"|"to_ms"|"interval_s"|"interval_choices_s">} answer */
   showRange({ from_ms: from, to_ms: to, interval_s: interval, interval_choices_s: choices }) {
-    for (const [input, ms] of /** @type {[HTMLInputElement, number|null][]} */ ([
-      [this.from, from],
-      [this.to, to],
-    ])) {
+    const put = (/** @type {HTMLInputElement} */ input, /** @type {number|null} */ ms) => {
       if (document.activeElement !== input) input.value = ms === null ? "" : toInput(ms);
-    }
-    fillSelect(
-      this.interval,
-      choices.map((seconds) => [String(seconds), duration(seconds)]),
-      String(interval ?? ""),
-    );
+    };
+    put(this.from, from);
+    put(this.to, to);
+    const intervals = choices.map((seconds) => [String(seconds), duration(seconds)]);
+    fillSelect(this.interval, intervals, String(interval ?? ""));
   }
 }
 
-/**
- * Buttons of which one is chosen; none where there is only one thing to choose.
- * @param {HTMLElement} area
- * @param {string[]} names
- * @param {string} chosen
- * @param {(name: string) => void} onChoose
- */
-export function showChoice(area, names, chosen, onChoose) {
-  const button = (/** @type {string} */ name) =>
-    el(
-      "button",
-      { "aria-pressed": String(name === chosen), title: name, onclick: () => onChoose(name) },
-      name,
-    );
-  refill(area, ...(names.length > 1 ? names.map(button) : []));
+/** A card for one of several shapes, with its chart. */
+export class ChosenCard {
+  /**
+   * @param {"crossings"|"zones"} kind  of its elements' ids
+   * @param {On} on
+   * @param {(start: number) => void} [bar]  opens a bar
+   */
+  constructor(kind, on, bar) {
+    this.kind = kind;
+    this.on = on;
+    this.chosen = "";
+    this.chart = new TimeChart(control(`${kind}-chart`, HTMLCanvasElement), { ...on, bar });
+  }
+
+  /**
+   * Shows buttons of which one is chosen, or none where there is only one thing to choose.
+   * @param {{name: string}[]} shapes
+   * @param {() => void} onChoose
+   * @returns {boolean} whether there is anything to show
+   */
+  choose(shapes, onChoose) {
+    const names = [...new Set(shapes.map(({ name }) => name))];
+    byId(`${this.kind}-card`).hidden = !names.length;
+    if (!names.includes(this.chosen)) this.chosen = names[0];
+    const button = (/** @type {string} */ name) => {
+      const onclick = () => {
+        this.chosen = name;
+        onChoose();
+      };
+      return el("button", { "aria-pressed": String(name === this.chosen), title: name, onclick }, name);
+    };
+    refill(byId(`${this.kind}-of`), ...(names.length > 1 ? names.map(button) : []));
+    return names.length > 0;
+  }
+
+  /**
+   * @param {Head} answer
+   * @param {Column[]} columns
+   * @param {{name: string, from_ms: number|null, to_ms: number|null}[]} shapes
+   * @param {Pick<Page.Metric, "title"|"axis"|"perInterval"|"format">} words
+   */
+  showChart(answer, columns, shapes, words) {
+    const own = shapes.filter(({ name }) => name === this.chosen);
+    const view = viewOf(answer, columns, own, { ...words, stacks: true });
+    this.chart.canvas.hidden = !view.rows.length;
+    if (view.rows.length) this.chart.show(view);
+  }
 }

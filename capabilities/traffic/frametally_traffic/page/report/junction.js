@@ -34,10 +34,8 @@ export function junctionPicture({ image_url: url, legs, name }) {
     name: leg.side ? `${leg.name} (${leg.side})` : leg.name,
   }));
   const frame = { image_url: url, width_px, height_px, boxes: [], over: shapesOver({ lines }) };
-  return framePicture(frame, () => "", {
-    alt: t("traffic.the_junction_with_its_legs", { name }),
-    sizes: "480px",
-  });
+  const alt = t("traffic.the_junction_with_its_legs", { name });
+  return framePicture(frame, () => "", { alt, sizes: "480px" });
 }
 
 /** Whether each leg lies on a side of its own: only then north is known. @param {Report} report */
@@ -49,13 +47,12 @@ export function junctionDiagram(report) {
   const { legs, movements } = report;
   const isNorthUp = knowsNorth(report);
   /** @type {Map<string, number>} */
-  const angles = new Map(
-    legs.map(({ name, side }, at) => [
-      name,
-      2 * Math.PI * (isNorthUp ? SIDES.indexOf(side ?? "N") / SIDES.length : at / legs.length),
-    ]),
-  );
-  const order = new Map(legs.map(({ name }, at) => [name, at]));
+  const angles = new Map();
+  legs.forEach(({ name, side }, order) => {
+    const turn = isNorthUp ? SIDES.indexOf(side ?? "N") / SIDES.length : order / legs.length;
+    angles.set(name, 2 * Math.PI * turn);
+  });
+  const order = legs.map(({ name }) => name);
   const totals = totalsOf(report, columnsOf(report, MOTOR));
   const most = Math.max(...totals, 1);
   const flows = movements.flatMap(({ from_leg: from, to_leg: to }, at) => {
@@ -63,21 +60,18 @@ export function junctionDiagram(report) {
     const line = svg("path", {
       class: "flow",
       d: wayOf(angles.get(from) ?? 0, angles.get(to) ?? 0),
-      stroke: themeColor(`series-${(order.get(from) ?? 0) % COLORS}`),
+      stroke: themeColor(`series-${order.indexOf(from) % COLORS}`),
       "stroke-width": 1 + ((WIDEST - 1) * totals[at]) / most,
     });
     line.append(svg("title", { text: t("traffic.to_2", { from, to, totals: number(totals[at]) }) }));
     return [{ line, total: totals[at] }];
   });
   flows.sort((a, b) => b.total - a.total);
+  const viewBox = `${-MARGIN} 0 ${SIZE + 2 * MARGIN} ${SIZE}`;
+  const words = t("traffic.motor_vehicles_by_movement_the_tables");
   return svg(
     "svg",
-    {
-      class: "diagram",
-      viewBox: `${-MARGIN} 0 ${SIZE + 2 * MARGIN} ${SIZE}`,
-      role: "img",
-      "aria-label": t("traffic.motor_vehicles_by_movement_the_tables"),
-    },
+    { class: "diagram", viewBox, role: "img", "aria-label": words },
     ...[...angles.values()].map((angle) => {
       const [[x1, y1], [x2, y2]] = [at(angle, ROAD.from), at(angle, ROAD.to)];
       return svg("line", { class: "road", x1, y1, x2, y2 });
@@ -94,14 +88,10 @@ function nameOf({ name, came_over: came, went_over: went, missing }, angle) {
   // Names are wider than high.
   const [x, y] = at(angle, ROAD.to + 30 + 52 * Math.abs(Math.sin(angle)));
   const shown = name.length > 18 ? `${name.slice(0, 17)}…` : name;
+  const counts = t("traffic.in_out", { came: sumWords(came, missing), went: sumWords(went, missing) });
   return [
     svg("text", { class: "leg-name", x, y: y - 10, text: shown }),
-    svg("text", {
-      class: "leg-counts",
-      x,
-      y: y + 11,
-      text: t("traffic.in_out", { came: sumWords(came, missing), went: sumWords(went, missing) }),
-    }),
+    svg("text", { class: "leg-counts", x, y: y + 11, text: counts }),
   ];
 }
 

@@ -2,9 +2,9 @@
 
 import * as format from "frametally/js/shared/format.js";
 import { el } from "frametally/js/shared/dom.js";
-import { labelName, percent } from "frametally/js/shared/format.js";
+import { labelName, number, percent } from "frametally/js/shared/format.js";
 import { WHY_NOT } from "frametally/js/shared/metrics.js";
-import { headingsOf, numberCell, rowOf, scrollable, tableOf } from "frametally/js/shared/tables.js";
+import { namedTable, numberCell, rowOf, scrollable } from "frametally/js/shared/tables.js";
 import { t } from "frametally/js/shared/texts.js";
 
 /** @typedef {Api.Traffic} Report */
@@ -62,19 +62,15 @@ export function lackOf({ missing, is_whole: isWhole, seen_ms: seen, counts }, cl
     .filter((_, column) => counts?.[0]?.[column] === null)
     .map(({ name }) => labelName(name));
   const words = [
-    ...(isWhole ? [] : [t("traffic.seen", { seen: percent(seen / 900_000) })]),
-    ...(unknown.length ? [t("traffic.classes_not_measured", { classes: unknown.join(", ") })] : []),
+    isWhole ? "" : t("traffic.seen", { seen: percent(seen / QUARTER_MS) }),
+    unknown.length ? t("traffic.classes_not_measured", { classes: unknown.join(", ") }) : "",
   ];
-  return words.length ? words.join("; ") : null;
+  return words.filter(Boolean).join("; ") || null;
 }
 
 /** A sum that may be the least number. @param {number|null} sum @param {Api.Missing|null} missing */
 export const sumWords = (sum, missing) =>
-  sum === null
-    ? t("web.not_measured")
-    : missing
-      ? t("web.at_least", { part: format.number(sum) })
-      : format.number(sum);
+  sum === null ? t("web.not_measured") : missing ? t("web.at_least", { part: number(sum) }) : number(sum);
 
 /** The legs that movements come over, each with the positions of its movements. @param {Report} report */
 function approachesOf({ legs, movements }) {
@@ -90,30 +86,24 @@ const QUARTER_MS = 900_000;
 export function legsTable({ legs }) {
   const both = (/** @type {number|null} */ came, /** @type {number|null} */ went) =>
     came === null && went === null ? null : (came ?? 0) + (went ?? 0);
-  const rows = legs.map(({ name, side, came_over: came, went_over: went, missing }) =>
-    rowOf(
-      name,
-      el("td", side ?? t("traffic.not_known")),
-      ...[came, went, both(came, went)].map((count) => numberCell(sumWords(count, missing))),
-    ),
+  /** @param {number|null} came @param {number|null} went @param {Api.Missing|null} missing */
+  const cells = (came, went, missing) =>
+    [came, went, both(came, went)].map((count) => numberCell(sumWords(count, missing)));
+  const rows = legs.map(({ name, side, came_over: came, went_over: went, missing: why }) =>
+    rowOf(name, el("td", side ?? t("traffic.not_known")), ...cells(came, went, why)),
   );
   const missing = legs.find((leg) => leg.missing)?.missing ?? null;
   const sum = (/** @type {"came_over"|"went_over"} */ way) =>
     legs.reduce((/** @type {number|null} */ all, leg) => both(all, leg[way]), missing ? null : 0);
-  const [came, went] = [sum("came_over"), sum("went_over")];
-  return tableOf({
-    caption: t("traffic.motor_vehicles_by_leg"),
-    headings: headingsOf(
-      [t("traffic.leg"), t("traffic.side"), t("traffic.in_2"), t("traffic.out"), t("traffic.both")],
-      (at) => at > 1,
-    ),
-    rows,
-    total: rowOf(
-      t("web.all"),
-      el("td"),
-      ...[came, went, both(came, went)].map((count) => numberCell(sumWords(count, missing))),
-    ),
-  });
+  const columns = [
+    t("traffic.leg"),
+    t("traffic.side"),
+    t("traffic.in_2"),
+    t("traffic.out"),
+    t("traffic.both"),
+  ];
+  const total = rowOf(t("web.all"), el("td"), ...cells(sum("came_over"), sum("went_over"), missing));
+  return namedTable(t("traffic.motor_vehicles_by_leg"), columns, 2, rows, { total });
 }
 
 /**
@@ -133,27 +123,25 @@ export function checkedTable({ legs }, { totals, intervals = [] }) {
         return rowOf(
           name,
           el("td", direction === inward ? t("traffic.in_3") : t("traffic.out_2")),
-          numberCell(format.number(raw)),
-          numberCell(format.number(Math.round(estimate))),
-          numberCell(
-            t("traffic.to_5", { low: format.number(Math.round(low)), high: format.number(Math.round(high)) }),
-          ),
+          numberCell(number(raw)),
+          numberCell(number(Math.round(estimate))),
+          numberCell(t("traffic.to_5", { low: number(Math.round(low)), high: number(Math.round(high)) })),
         );
       }),
   );
-  return tableOf({
-    caption: t("traffic.checked_crossings_all_labels_together"),
-    headings: headingsOf(
-      [t("traffic.leg"), t("traffic.way"), t("traffic.raw_count"), t("traffic.estimate"), t("web.interval")],
-      (at) => at > 1,
-    ),
-    rows,
-  });
+  const columns = [
+    t("traffic.leg"),
+    t("traffic.way"),
+    t("traffic.raw_count"),
+    t("traffic.estimate"),
+    t("web.interval"),
+  ];
+  return namedTable(t("traffic.checked_crossings_all_labels_together"), columns, 2, rows);
 }
 
 /** @param {Report} report */
 export function peaksTable({ peaks }) {
-  const names = [
+  const columns = [
     t("traffic.day_2"),
     t("traffic.half"),
     t("traffic.hour_2"),
@@ -163,33 +151,22 @@ export function peaksTable({ peaks }) {
     t("traffic.heavy"),
   ];
   const rows = peaks.map((peak) => {
+    const day = format.dayOf(peak.day);
     const half = el("td", peak.half === "am" ? t("traffic.am") : t("traffic.pm"));
-    if (peak.start_ms === null || peak.vehicles === null) {
-      return rowOf(
-        format.dayOf(peak.day),
-        half,
-        el("td.gap", { colspan: 5 }, t("traffic.no_hour_was_seen_as_a")),
-      );
-    }
-    const busiest = t("traffic.from_2", {
-      busiest: format.number(peak.busiest ?? 0),
-      busiest_ms: minute(peak.busiest_ms ?? 0),
-    });
+    if (peak.start_ms === null || peak.vehicles === null)
+      return rowOf(day, half, el("td.gap", { colspan: 5 }, t("traffic.no_hour_was_seen_as_a")));
+    const quarter = { busiest: number(peak.busiest ?? 0), busiest_ms: minute(peak.busiest_ms ?? 0) };
     return rowOf(
-      format.dayOf(peak.day),
+      day,
       half,
       el("td", `${minute(peak.start_ms)} – ${minute(peak.start_ms + 4 * QUARTER_MS)}`),
       numberCell(sumWords(peak.vehicles, peak.missing)),
-      numberCell(busiest),
+      numberCell(t("traffic.from_2", quarter)),
       numberCell(peak.factor === null ? "–" : peak.factor.toFixed(2)),
       numberCell(peak.heavy_share === null ? "–" : format.percent(peak.heavy_share)),
     );
   });
-  return tableOf({
-    caption: t("traffic.peak_hours"),
-    headings: headingsOf(names, (at) => at > 2),
-    rows,
-  });
+  return namedTable(t("traffic.peak_hours"), columns, 3, rows);
 }
 
 /** @param {number} ms */
@@ -241,30 +218,26 @@ export function quartersTable(report, shown) {
 /** @param {(number|null)[]} some @param {Approaches} approaches */
 function cellsOf(some, approaches) {
   const counts = some.map((count) => count ?? 0);
+  const sumOf = (/** @type {number[]} */ numbers) => numbers.reduce((sum, count) => sum + count, 0);
   const cells = approaches.flatMap(({ movements }) => [
     ...movements.map((at, place) => countCell(counts[at], place ? "number" : "number new-leg")),
-    countCell(
-      movements.reduce((sum, at) => sum + counts[at], 0),
-      "number leg-total",
-    ),
+    countCell(sumOf(movements.map((at) => counts[at])), "number leg-total"),
   ]);
-  const all = counts.reduce((sum, count) => sum + count, 0);
+  const all = sumOf(counts);
   return [...cells, countCell(all, "number new-leg leg-total")];
 }
 
 /** @param {number} count @param {string} kind */
-const countCell = (count, kind) => numberCell(format.number(count), count ? kind : `${kind} zero`);
+const countCell = (count, kind) => numberCell(number(count), count ? kind : `${kind} zero`);
 
 /** @param {Report} report @param {Approaches} approaches */
 function headOf({ movements, legs }, approaches) {
   const side = new Map(legs.map((leg) => [leg.name, leg.side]));
-  const first = approaches.map(({ name, movements: its }) =>
-    el(
-      "th.new-leg",
-      { scope: "colgroup", colspan: its.length + 1 },
-      t("traffic.from_3", { name, part: side.get(name) ? ` (${side.get(name)})` : "" }),
-    ),
-  );
+  const first = approaches.map(({ name, movements: its }) => {
+    const part = side.get(name) ? ` (${side.get(name)})` : "";
+    const words = t("traffic.from_3", { name, part });
+    return el("th.new-leg", { scope: "colgroup", colspan: its.length + 1 }, words);
+  });
   const second = approaches.flatMap(({ movements: its }) => [
     ...its.map((at, place) => movementHeading(movements[at], !place)),
     el("th.number", { scope: "col" }, t("web.all_3")),
@@ -311,18 +284,15 @@ export function visitsTable({ columns }) {
   const sums = columns
     .map(countsIn)
     .reduce((all, some) => all.map((sum, at) => (sum ?? 0) + (some[at] ?? 0)), [0, 0, 0, 0]);
-  return tableOf({
-    caption: t("traffic.visits_by_class"),
-    headings: headingsOf(names, (at) => at > 1),
-    rows: columns.map((column) =>
-      rowOf(
-        labelName(column.name),
-        el("td.words", wordsOf(column)),
-        ...countsIn(column).map((count) => numberCell(sumWords(count, column.missing))),
-      ),
+  const rows = columns.map((column) =>
+    rowOf(
+      labelName(column.name),
+      el("td.words", wordsOf(column)),
+      ...countsIn(column).map((count) => numberCell(sumWords(count, column.missing))),
     ),
-    total: rowOf(t("web.all"), el("td"), ...sums.map((count) => numberCell(sumWords(count, missing)))),
-  });
+  );
+  const total = rowOf(t("web.all"), el("td"), ...sums.map((count) => numberCell(sumWords(count, missing))));
+  return namedTable(t("traffic.visits_by_class"), names, 2, rows, { total });
 }
 
 /** @param {Api.TrafficClass} column */

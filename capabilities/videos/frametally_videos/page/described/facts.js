@@ -2,7 +2,7 @@
 
 import { el } from "frametally/js/shared/dom.js";
 import { bytes, moment, number, toTheMinute } from "frametally/js/shared/format.js";
-import { headingsOf, rowOf, tableOf } from "frametally/js/shared/tables.js";
+import { namedTable, rowOf } from "frametally/js/shared/tables.js";
 import { isOpen, newestFirst } from "../jobs/words.js";
 import { filmed, playTime, TIME_SOURCES, visible } from "../library/words.js";
 import { askMetadata } from "../library/requests.js";
@@ -71,13 +71,27 @@ export class Kept {
 
 /** @typedef {[name: string, value: string|number|null|undefined]} Fact */
 
+/** @param {Fact[1]} value */
+const isKnown = (value) => value !== null && value !== undefined && value !== "";
+
+/**
+ * What is known, as it is written.
+ * @template T
+ * @param {T|null} value
+ * @param {(value: T) => string} write
+ */
+const ifKnown = (value, write) => (value === null ? null : write(value));
+
+/** @param {boolean} is */
+const yesOrNo = (is) => (is ? t("videos.yes") : t("videos.no"));
+
 /**
  * @param {string} title
  * @param {Fact[]} facts  those without a value are left out
  * @returns {HTMLElement|null} null: none has one
  */
 function factGroup(title, facts) {
-  const known = facts.filter(([, value]) => value !== null && value !== undefined && value !== "");
+  const known = facts.filter(([, value]) => isKnown(value));
   if (!known.length) return null;
   return el(
     "section.fact-group",
@@ -103,17 +117,13 @@ const pair = (name, value) => [
  */
 function factTable(title, names, columns) {
   if (!columns.length) return null;
-  const rows = columns[0]
+  const known = columns[0]
     .map(([name], at) => ({ name, values: columns.map((facts) => facts[at][1]) }))
-    .filter(({ values }) => values.some((value) => value !== null && value !== undefined && value !== ""));
-  const table = tableOf({
-    kind: "fact-table",
-    caption: title,
-    headings: headingsOf(["", ...names], () => false),
-    rows: rows.map(({ name, values }) =>
-      rowOf(name, ...values.map((value) => el("td", el("bdi", visible(String(value ?? "–")))))),
-    ),
-  });
+    .filter(({ values }) => values.some(isKnown));
+  const rows = known.map(({ name, values }) =>
+    rowOf(name, ...values.map((value) => el("td", el("bdi", visible(String(value ?? "–")))))),
+  );
+  const table = namedTable(title, ["", ...names], Infinity, rows, { kind: "fact-table" });
   const area = el("div.scrolls", { tabindex: "0", role: "group", "aria-label": title }, table);
   return el("section.fact-group", el("h3", title), area);
 }
@@ -179,10 +189,10 @@ function usualParts(video) {
   const facts = [
     [t("web.filmed_3"), when === null || from === null ? when : `${when} (${TIME_SOURCES[from]})`],
     [t("web.source"), video.source_name],
-    [t("videos.length"), video.duration_s === null ? null : playTime(video.duration_s)],
+    [t("videos.length"), ifKnown(video.duration_s, playTime)],
     [t("videos.picture"), `${video.width_px} × ${video.height_px} px`],
-    [t("videos.frames_a_second"), video.fps === null ? null : rate(video.fps)],
-    [t("videos.sound"), video.has_sound ? t("videos.yes") : t("videos.no")],
+    [t("videos.frames_a_second"), ifKnown(video.fps, rate)],
+    [t("videos.sound"), yesOrNo(video.has_sound)],
     [t("videos.kind"), `${video.container}, ${video.codec}`],
     [t("videos.size"), bytes(video.size_bytes)],
     [t("videos.file"), video.file_name],
@@ -233,25 +243,15 @@ function partsOf(found) {
         t("videos.says_where_it_was_filmed"),
         found.had_location ? t("videos.yes_kept_nowhere_else") : t("videos.no"),
       ],
-      [
-        t("videos.filmed_by_its_own_word"),
-        created === null ? null : moment(Math.floor(created / 1000) * 1000),
-      ],
-      [t("videos.frames_that_are_counted"), sampled === null ? null : number(sampled)],
+      [t("videos.filmed_by_its_own_word"), ifKnown(created, (ms) => moment(Math.floor(ms / 1000) * 1000))],
+      [t("videos.frames_that_are_counted"), ifKnown(sampled, number)],
     ]),
     factGroup(t("videos.container"), [
       [t("videos.kind"), found.container],
       [t("videos.brands"), found.brands.join(", ")],
-      [
-        t("videos.index"),
-        moov === null
-          ? null
-          : moov === "first"
-            ? t("videos.first_it_plays_while_it_loads")
-            : t("videos.last"),
-      ],
-      [t("videos.length"), seconds(found.duration_s)],
-      [t("videos.bits_a_second"), bitRate(found.bit_rate_bps)],
+      [t("videos.index"), ifKnown(moov, (place) => MOOV[place])],
+      [t("videos.length"), ifKnown(found.duration_s, seconds)],
+      [t("videos.bits_a_second"), ifKnown(found.bit_rate_bps, bitRate)],
       [t("videos.other_streams"), others.join(", ")],
       [t("videos.found_out_by_version"), found.made_by],
     ]),
@@ -273,6 +273,11 @@ function partsOf(found) {
   ];
 }
 
+/** Where the index of a file is. */
+const MOOV = { first: t("videos.first_it_plays_while_it_loads"), last: t("videos.last") };
+/** @type {Record<string, string>} */
+const COLOR_RANGES = { tv: t("videos.limited_tv"), pc: t("videos.full_pc") };
+
 /** @param {string} noun @param {{index: number}[]} streams */
 const namesOf = (noun, streams) => streams.map(({ index }) => `${noun} ${index}`);
 
@@ -290,40 +295,33 @@ const pictureFacts = (one) => [
   [t("videos.colour_matrix"), one.color_space],
   [t("videos.transfer"), one.color_transfer],
   [t("videos.primaries"), one.color_primaries],
-  [
-    t("videos.range"),
-    one.color_range === "tv"
-      ? t("videos.limited_tv")
-      : one.color_range === "pc"
-        ? t("videos.full_pc")
-        : one.color_range,
-  ],
+  [t("videos.range"), ifKnown(one.color_range, (name) => COLOR_RANGES[name] ?? name)],
   [t("videos.frames_counted"), number(one.frames_counted)],
-  [t("videos.frames_as_it_states"), one.frames_stated === null ? null : number(one.frames_stated)],
-  [t("videos.frames_a_second_mean"), one.average_fps === null ? null : rate(one.average_fps)],
-  [t("videos.frames_a_second_real"), one.real_fps === null ? null : rate(one.real_fps)],
+  [t("videos.frames_as_it_states"), ifKnown(one.frames_stated, number)],
+  [t("videos.frames_a_second_mean"), ifKnown(one.average_fps, rate)],
+  [t("videos.frames_a_second_real"), ifKnown(one.real_fps, rate)],
   [t("videos.rate"), rateWords(one)],
   [t("videos.time_base"), one.time_base],
   [
     t("videos.between_key_frames_at_most"),
-    one.longest_gop_frames === null ? null : t("web.count_frames", { count: one.longest_gop_frames }),
+    ifKnown(one.longest_gop_frames, (count) => t("web.count_frames", { count })),
   ],
-  [t("videos.b_frames"), one.has_b_frames ? t("videos.yes") : t("videos.no")],
-  [t("videos.bits_a_second"), bitRate(one.bit_rate_bps)],
-  [t("videos.begins_at"), seconds(one.start_s)],
-  [t("videos.length"), seconds(one.duration_s)],
+  [t("videos.b_frames"), yesOrNo(one.has_b_frames)],
+  [t("videos.bits_a_second"), ifKnown(one.bit_rate_bps, bitRate)],
+  [t("videos.begins_at"), ifKnown(one.start_s, seconds)],
+  [t("videos.length"), ifKnown(one.duration_s, seconds)],
 ];
 
 /** @param {Api.SoundStream} one @returns {Fact[]} */
 const soundFacts = (one) => [
   [t("videos.codec"), one.codec],
   [t("videos.profile"), one.profile],
-  [t("videos.samples_a_second"), one.sample_rate_hz === null ? null : number(one.sample_rate_hz)],
+  [t("videos.samples_a_second"), ifKnown(one.sample_rate_hz, number)],
   [t("videos.channels"), one.channels],
   [t("videos.layout"), one.layout],
   [t("web.language_of_the_page"), one.language],
-  [t("videos.bits_a_second"), bitRate(one.bit_rate_bps)],
-  [t("videos.length"), seconds(one.duration_s)],
+  [t("videos.bits_a_second"), ifKnown(one.bit_rate_bps, bitRate)],
+  [t("videos.length"), ifKnown(one.duration_s, seconds)],
 ];
 
 /** @param {Api.PictureStream} stream */
@@ -334,16 +332,14 @@ function rateWords({ is_variable_rate: varies, shortest_step_s: shortest, longes
   return t("videos.varies_to_ms_a_frame", { shortest: ms(shortest), longest: ms(longest) });
 }
 
-/** @param {number} fps */
-const rate = (fps) => number(Math.round(fps * 1000) / 1000);
+/** To the thousandth. @param {number} value */
+const rate = (value) => number(Math.round(value * 1000) / 1000);
 
-/** @param {number|null} value */
-const seconds = (value) => (value === null ? null : `${number(Math.round(value * 1000) / 1000)} s`);
+/** @param {number} value */
+const seconds = (value) => `${rate(value)} s`;
 
-/** @param {number|null} bps */
+/** @param {number} bps */
 const bitRate = (bps) =>
-  bps === null
-    ? null
-    : bps >= 1_000_000
-      ? t("videos.mbit_s", { bps: number(Math.round(bps / 10_000) / 100) })
-      : t("videos.kbit_s", { bps: number(Math.round(bps / 100) / 10) });
+  bps >= 1_000_000
+    ? t("videos.mbit_s", { bps: number(Math.round(bps / 10_000) / 100) })
+    : t("videos.kbit_s", { bps: number(Math.round(bps / 100) / 10) });

@@ -63,66 +63,53 @@ export class Quality {
       this.element.replaceChildren(el("p.muted.job-reason", text));
       return;
     }
-    const passed = quality.checks.filter((one) => one.passed);
+    const all = t("web.count_checks", { count: quality.checks.length });
+    const failedFirst = quality.checks.toSorted((one, other) => Number(one.passed) - Number(other.passed));
     this.element.replaceChildren(
-      el(
-        "p",
-        { class: failed.length ? "strong open" : "strong ok" },
-        failed.length
-          ? t("web.of_failed", {
-              length: failed.length,
-              length2: t("web.count_checks", { count: quality.checks.length }),
-            })
-          : t("videos.all_passed", { length: t("web.count_checks", { count: quality.checks.length }) }),
-      ),
+      failed.length
+        ? el("p.strong.open", t("web.of_failed", { length: failed.length, length2: all }))
+        : el("p.strong.ok", t("videos.all_passed", { length: all })),
       el("p.muted.small", t("videos.checks_tell_what_the_counts_may")),
-      el("ul.checks.stack", ...[...failed, ...passed].map((one) => this.#check(one))),
+      el("ul.checks.stack", ...failedFirst.map((one) => this.#check(one))),
     );
   }
 
   /** @param {Api.VideoCheck} check */
   #check({ name, passed, sentence, measured, limit, unit, spans_s: spans = [] }) {
     const shown = spans.slice(0, MOST_SPANS);
-    const places = shown.map(([from, to]) =>
-      el(
-        "button.button",
-        { "aria-label": `${spanWords(from, to)}: ${NAMES[name] ?? name}`, onclick: () => this.onSeek(from) },
-        spanWords(from, to),
-      ),
-    );
+    const title = NAMES[name] ?? name;
+    const places = shown.map(([from, to]) => {
+      const words = spanWords(from, to);
+      const seek = { "aria-label": `${words}: ${title}`, onclick: () => this.onSeek(from) };
+      return el("button.button", seek, words);
+    });
+    const more = spans.length - shown.length;
     return el(
       "li.check-result",
       { "data-check": name, "data-passed": String(passed) },
       el(
         "p.check-head.row",
-        el("span.strong", NAMES[name] ?? name),
-        el("span", { class: passed ? "ok" : "open" }, passed ? t("videos.passed") : t("videos.failed")),
+        el("span.strong", title),
+        passed ? el("span.ok", t("videos.passed")) : el("span.open", t("videos.failed")),
       ),
       el("p", visible(sentence)),
-      measured === null
-        ? null
-        : el(
-            "p.muted.small",
-            t("videos.measured_limit", {
-              measured: valueWords(measured, unit),
-              limit: valueWords(limit, unit),
-            }),
-          ),
-      places.length
-        ? el(
-            "p.check-places.row",
-            ...places,
-            spans.length > shown.length
-              ? el("span.muted.small", t("videos.and_more", { length: spans.length - shown.length }))
-              : null,
-          )
-        : null,
+      measured !== null && el("p.muted.small", measuredWords(measured, limit, unit)),
+      places.length > 0 &&
+        el(
+          "p.check-places.row",
+          ...places,
+          more > 0 && el("span.muted.small", t("videos.and_more", { length: more })),
+        ),
     );
   }
 }
 
 /** @param {number} from @param {number} to  seconds */
 const spanWords = (from, to) => `${playTime(Math.floor(from))} – ${playTime(Math.ceil(to))}`;
+
+/** @param {number} measured @param {number} limit @param {string} unit */
+const measuredWords = (measured, limit, unit) =>
+  t("videos.measured_limit", { measured: valueWords(measured, unit), limit: valueWords(limit, unit) });
 
 /** Seconds beyond this are told in minutes, hours or days. */
 const MOST_S = 600;

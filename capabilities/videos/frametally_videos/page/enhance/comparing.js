@@ -43,8 +43,7 @@ export class Comparing {
   /** @param {Api.LibraryVideo} video @param {number} positionS @param {Partial<Api.Enhancement>} options */
   show({ id, width_px: width, height_px: height }, positionS, options) {
     this.stage.style.setProperty("--ratio", String(width / height));
-    const still = { ...options };
-    delete still.fps; // no picture tells how many there are
+    const still = { ...options, fps: undefined }; // no picture tells how many there are
     const [before, after] = [frameUrl(id, positionS, {}), frameUrl(id, positionS, still)];
     if (this.shown === before + after) return;
     this.shown = before + after;
@@ -64,10 +63,10 @@ export class Comparing {
     const mine = this.turn;
     this.stage.dataset.state = "loading";
     try {
-      const [first, second] = await Promise.all([loaded(before), loaded(after)]);
+      await Promise.all([before, after].map(load));
       if (mine !== this.turn) return;
-      this.before.src = first;
-      this.after.src = second;
+      this.before.src = before;
+      this.after.src = after;
       await Promise.all([this.before.decode(), this.after.decode()]);
       if (mine !== this.turn) return;
       this.stage.dataset.state = "ready";
@@ -87,13 +86,8 @@ export class Comparing {
   }
 }
 
-/** @param {string} url */
-async function loaded(url) {
-  const picture = new Image();
-  picture.src = url;
-  await picture.decode();
-  return url;
-}
+/** Once it is here, it is shown at once. @param {string} url */
+const load = (url) => Object.assign(new Image(), { src: url }).decode();
 
 /** Why a picture did not come. @param {string} url */
 async function faultOf(url) {

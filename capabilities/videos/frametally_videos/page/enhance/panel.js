@@ -41,7 +41,7 @@ export class EnhancePanel {
       el(
         "div.row",
         this.make,
-        el("button.button", { onclick: () => this.settings.fill({}) }, t("videos.reset_all")),
+        el("button.button", { onclick: () => this.settings.clear() }, t("videos.reset_all")),
       ),
       this.told,
     );
@@ -68,7 +68,7 @@ export class EnhancePanel {
    * @param {boolean} leave  whether anything may be made here
    */
   show(video, made, leave) {
-    if (this.video && this.video.id !== video.id) this.settings.fill({});
+    if (this.video && this.video.id !== video.id) this.settings.clear();
     this.video = video;
     this.leave = leave;
     this.form.hidden = !leave;
@@ -108,7 +108,7 @@ export class EnhancePanel {
 
   #showFrame() {
     const { video, isShown, positionS } = this;
-    const options = this.settings?.read();
+    const options = this.settings.read();
     if (!video || !isShown || !options) return;
     const lengthS = video.duration_s ?? Infinity;
     const at = Math.min(positionS, Math.max(lengthS - 0.5 / (video.fps || 25), 0));
@@ -117,8 +117,7 @@ export class EnhancePanel {
   }
 
   #changed() {
-    const options = this.settings?.read();
-    if (options === undefined) return; // it is being built
+    const options = this.settings.read();
     this.said.hidden = true;
     const isSame = options !== null && !Object.keys(options).length;
     this.make.disabled = isSame;

@@ -39,40 +39,31 @@ export class Settings {
     this.onChange = onChange;
     made += 1;
     this.scales = SCALES.map((scale) => ({ scale, ...this.#slider(scale) }));
-    this.deinterlace = el(
-      "select",
-      { id: `enhance-${made}-deinterlace`, onchange: () => this.#changed() },
-      ...DEINTERLACE.map(([value, text]) => el("option", { value }, text)),
-    );
+    this.deinterlace = el("select", ...DEINTERLACE.map(([value, text]) => el("option", { value }, text)));
     this.fps = el("input", {
       type: "number",
-      id: `enhance-${made}-fps`,
       min: "1",
       max: "120",
       step: "any",
       placeholder: t("videos.as_it_is"),
-      oninput: () => this.#changed(),
     });
-    /** @type {(() => void)[]} */
-    this.plainResets = [];
-    this.element = el(
-      "div.enhance-settings",
-      ...this.scales.map(({ element }) => element),
-      this.#plain(t("videos.deinterlace"), this.deinterlace, "auto"),
-      this.#plain(t("videos.frames_a_second"), this.fps, ""),
-    );
+    this.rows = [
+      ...this.scales.map(({ row }) => row),
+      this.#row("deinterlace", t("videos.deinterlace"), "auto", this.deinterlace),
+      this.#row("fps", t("videos.frames_a_second"), "", this.fps),
+    ];
+    const elements = this.rows.map(({ element }) => element);
+    this.element = el("div.enhance-settings", { oninput: () => this.#changed() }, ...elements);
     this.#showResets();
   }
 
   /** What differs from the video as it is; null: a number cannot be. */
   read() {
+    if (this.#wrong()) return null;
     /** @type {Partial<Api.Enhancement>} */
     const options = {};
-    for (const { scale, number } of this.scales) {
-      if (!number.checkValidity() || number.value === "") return null;
+    for (const { scale, number } of this.scales)
       if (Number(number.value) !== scale.usual) options[scale.name] = Number(number.value);
-    }
-    if (!this.fps.checkValidity()) return null;
     if (this.deinterlace.value !== "auto") {
       options.deinterlace = this.deinterlace.value === "on" ? "on" : "off";
     }
@@ -80,24 +71,19 @@ export class Settings {
     return options;
   }
 
-  /** @param {Partial<Api.Enhancement>} options */
-  fill(options) {
-    for (const { scale, slider, number } of this.scales) {
-      slider.value = number.value = String(options[scale.name] ?? scale.usual);
-    }
-    this.deinterlace.value = options.deinterlace ?? "auto";
-    this.fps.value = options.fps ? String(options.fps) : "";
+  /** Back to the video as it is. */
+  clear() {
+    for (const { clear } of this.rows) clear();
     this.#changed();
   }
 
   /** Says of the first number that cannot be why. */
   report() {
-    const wrong = [...this.element.querySelectorAll("input")].find(
-      (one) => !one.checkValidity() || (one.type === "number" && one !== this.fps && one.value === ""),
-    );
-    if (!wrong) return;
-    if (wrong.value === "") wrong.focus();
-    wrong.reportValidity();
+    this.#wrong()?.reportValidity();
+  }
+
+  #wrong() {
+    return [...this.element.querySelectorAll("input")].find((one) => !one.checkValidity());
   }
 
   #changed() {
@@ -107,20 +93,18 @@ export class Settings {
 
   /** Each leads back only where there is somewhere to go back to. */
   #showResets() {
-    for (const { scale, number, reset } of this.scales) reset.disabled = Number(number.value) === scale.usual;
-    for (const showReset of this.plainResets) showReset();
+    for (const { showReset } of this.rows) showReset();
   }
 
   /** @param {Scale} scale */
   #slider({ name, title, min, max, far, usual }) {
-    const id = `enhance-${made}-${name}`;
     const slider = el("input", {
       type: "range",
-      id,
       min: String(min),
       max: String(far),
       step: min === 0.1 ? "0.1" : String(STEP),
       value: String(usual),
+      oninput: () => (number.value = slider.value),
     });
     const number = el("input", {
       type: "number",
@@ -130,41 +114,34 @@ export class Settings {
       step: "any",
       required: true,
       value: String(usual),
+      oninput: () => {
+        if (number.value) slider.value = number.value;
+      },
     });
-    slider.addEventListener("input", () => {
-      number.value = slider.value;
-      this.#changed();
-    });
-    number.addEventListener("input", () => {
-      if (number.value) slider.value = number.value;
-      this.#changed();
-    });
-    const reset = resetButton(title, () => {
-      slider.value = number.value = String(usual);
-      this.#changed();
-    });
-    const element = el(
-      "div.enhance-row",
-      { "data-name": name },
-      el("label", { for: id }, title),
-      slider,
-      number,
-      reset,
-    );
-    return { element, slider, number, reset };
+    return { number, row: this.#row(name, title, String(usual), slider, number) };
   }
 
-  /** @param {string} title @param {HTMLSelectElement|HTMLInputElement} control @param {string} usual */
-  #plain(title, control, usual) {
-    const reset = resetButton(title, () => {
-      control.value = usual;
+  /**
+   * @param {string} name
+   * @param {string} title
+   * @param {string} usual  changes nothing
+   * @param {...(HTMLSelectElement|HTMLInputElement)} controls  of the same value
+   */
+  #row(name, title, usual, ...controls) {
+    controls[0].id = `enhance-${made}-${name}`;
+    const clear = () => controls.forEach((control) => (control.value = usual));
+    const onReset = () => {
+      clear();
       this.#changed();
-    });
-    this.plainResets.push(() => (reset.disabled = control.value === usual));
-    return el("div.enhance-row.plain", el("label", { for: control.id }, title), control, reset);
+    };
+    const words = t("videos.reset", { title: inSentence(title) });
+    const reset = iconButton(words, "↺", onReset, { title: t("videos.reset_2") });
+    const kind = controls.length > 1 ? "div.enhance-row" : "div.enhance-row.plain";
+    const label = el("label", { for: controls[0].id }, title);
+    return {
+      clear,
+      element: el(kind, { "data-name": name }, label, ...controls, reset),
+      showReset: () => (reset.disabled = controls.every(({ value }) => value === usual)),
+    };
   }
 }
-
-/** @param {string} title @param {() => void} onclick */
-const resetButton = (title, onclick) =>
-  iconButton(t("videos.reset", { title: inSentence(title) }), "↺", onclick, { title: t("videos.reset_2") });

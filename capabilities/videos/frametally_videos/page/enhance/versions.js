@@ -17,6 +17,12 @@ export const nameOf = ({ kind, enhancement, recipe }) =>
         enhancement: enhancementWords(enhancement) || t("videos.as_it_was", { recipe }),
       });
 
+const SOUNDS = {
+  copied: t("videos.sound_copied"),
+  encoded: t("videos.sound_encoded_anew"),
+  none: t("videos.no_sound"),
+};
+
 /** @param {Api.VideoDerivative} made */
 function wordsOfMade({ width_px: width, height_px: height, size_bytes: size, duration_s: length, ...made }) {
   const { method, video_encoder: encoder, sound } = made;
@@ -27,9 +33,7 @@ function wordsOfMade({ width_px: width, height_px: height, size_bytes: size, dur
     method === "remux"
       ? t("videos.the_pictures_are_the_originals")
       : t("videos.encoded_by", { encoder: encoder ?? t("videos.an_encoder") }),
-    { copied: t("videos.sound_copied"), encoded: t("videos.sound_encoded_anew"), none: t("videos.no_sound") }[
-      sound
-    ],
+    SOUNDS[sound],
   ].join(" · ");
 }
 
@@ -40,55 +44,33 @@ function wordsOfMade({ width_px: width, height_px: height, size_bytes: size, dur
  */
 export function madeRow(made, leave, on) {
   const name = nameOf(made);
+  const { kind, recipe, tried } = made;
   const said = el("p.form-said.small", { role: "alert", hidden: true });
-  const remove = el(
-    "button.button",
-    {
-      "aria-label": t("videos.remove", { name }),
-      hidden: !leave,
-      onclick: () =>
-        press(remove, said, async () => {
-          await sendDerivativeRemoval(made.video_id, made.recipe);
-          speak(t("videos.it_is_removed"));
-          on.removed();
-          tellNews();
-        }),
-    },
-    t("videos.delete"),
-  );
-  const play = el(
-    "button.button",
-    { "aria-label": t("videos.play", { name }), onclick: () => on.play(made.recipe) },
-    t("web.play"),
-  );
-  const download = el(
-    "a.button",
-    {
-      href: made.url,
-      download: `${made.kind}-${made.recipe}.mp4`,
-      "aria-label": t("videos.download", { name }),
-    },
-    t("videos.download_2"),
-  );
+  const onRemove = () =>
+    press(remove, said, async () => {
+      await sendDerivativeRemoval(made.video_id, recipe);
+      speak(t("videos.it_is_removed"));
+      on.removed();
+      tellNews();
+    });
+  const onPlay = () => on.play(recipe);
+  const play = el("button.button", { onclick: onPlay }, t("web.play"));
+  play.ariaLabel = t("videos.play", { name });
+  const download = el("a.button", { href: made.url, download: `${kind}-${recipe}.mp4` });
+  download.ariaLabel = t("videos.download", { name });
+  download.textContent = t("videos.download_2");
+  const remove = el("button.button", { hidden: !leave, onclick: onRemove }, t("videos.delete"));
+  remove.ariaLabel = t("videos.remove", { name });
+  const encoders = t("videos.count_encoders", { count: tried.length });
+  const fallen = el("summary", t("videos.could_not_be_used", { length: encoders }));
   return el(
     "li.made",
-    { "data-recipe": made.recipe, "data-kind": made.kind },
+    { "data-recipe": recipe, "data-kind": kind },
     el(
       "div",
       el("p.strong", name),
       el("p.muted.small", wordsOfMade(made)),
-      made.tried.length
-        ? el(
-            "details.muted.small",
-            el(
-              "summary",
-              t("videos.could_not_be_used", {
-                length: t("videos.count_encoders", { count: made.tried.length }),
-              }),
-            ),
-            ...made.tried.map((text) => el("p", visible(text))),
-          )
-        : null,
+      tried.length > 0 && el("details.muted.small", fallen, ...tried.map((text) => el("p", visible(text)))),
     ),
     el("div.job-buttons", play, download, remove),
     said,
@@ -104,22 +86,16 @@ export function madeRow(made, leave, on) {
  * @returns {Version[]}
  */
 export function versionsOf({ plays_in_browsers: plays, links: { playable }, fps }, made) {
-  const order = { playable: 0, enhanced: 1 };
-  const others = [...made]
-    .sort((one, other) => order[one.kind] - order[other.kind])
-    .map((one) => ({
-      name: one.recipe,
-      title: nameOf(one),
-      url: one.url,
-      fps: one.enhancement?.fps ?? fps,
-    }));
+  const isPlayable = (/** @type {Api.VideoDerivative} */ { kind }) => Number(kind === "playable");
+  const others = made
+    .toSorted((one, other) => isPlayable(other) - isPlayable(one))
+    .map((one) => ({ name: one.recipe, title: nameOf(one), url: one.url, fps: one.enhancement?.fps ?? fps }));
   if (playable && plays)
-    return [{ name: "original", title: t("videos.original"), url: playable, fps }, ...others];
+    others.unshift({ name: "original", title: t("videos.original"), url: playable, fps });
   // What is made for browsers may be told before the list of what was made comes.
-  const isListed = made.some(({ kind }) => kind === "playable");
-  return playable && !isListed
-    ? [{ name: "playable", title: t("videos.for_browsers"), url: playable, fps }, ...others]
-    : others;
+  else if (playable && !made.some(isPlayable))
+    others.unshift({ name: "playable", title: t("videos.for_browsers"), url: playable, fps });
+  return others;
 }
 
 /** Chooses one of them. */

@@ -33,11 +33,7 @@ const list = new Refreshing(
       return { asked, answers: await Promise.all(asked.map((one) => one.ask(kind, signal))) };
     },
     show,
-    failed: (reason, remedy) =>
-      showNothing(t("videos.the_jobs_cannot_be_shown"), `${reason} ${remedy}`.trim(), {
-        words: t("web.try_again"),
-        onclick: list.now,
-      }),
+    nothing: t("videos.the_jobs_cannot_be_shown"),
   },
   5000,
 );

@@ -16,7 +16,7 @@ import { t } from "frametally/js/shared/texts.js";
  * @param {(id: string) => Promise<Api.JobOfVideo>} request
  * @param {string} done  what is spoken then
  */
-export function sendOnPress(button, said, idNow, request, done) {
+function sendOnPress(button, said, idNow, request, done) {
   button.addEventListener("click", async () => {
     const id = idNow();
     if (id === undefined) return;

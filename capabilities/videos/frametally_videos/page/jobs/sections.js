@@ -2,7 +2,7 @@
 
 import { el } from "frametally/js/shared/dom.js";
 import { number, percent, toTheMinute } from "frametally/js/shared/format.js";
-import { headingsOf, numberCell, rowOf, tableOf } from "frametally/js/shared/tables.js";
+import { namedTable, numberCell, rowOf } from "frametally/js/shared/tables.js";
 import { visible } from "../library/words.js";
 import { keepRows } from "./row.js";
 import { KINDS, queryOf, QUEUES } from "./words.js";
@@ -31,31 +31,23 @@ export function overview({ kinds, failures }) {
     );
   });
   const names = [t("videos.queue"), t("videos.run"), t("videos.wait"), t("videos.failed_5")];
-  const headings = headingsOf(names, (position) => position > 0);
-  return tableOf({ kind: "jobs-overview", caption: t("videos.jobs_by_queue"), headings, rows });
+  return namedTable(t("videos.jobs_by_queue"), names, 1, rows, { kind: "jobs-overview" });
 }
 
 /** Who is at what. @param {Api.JobOfVideo[]} running */
-export const workers = (running) =>
-  running.length
-    ? el(
-        "ul.jobs-workers",
-        ...running
-          .slice(0, MOST_WORKERS)
-          .map((job) =>
-            el(
-              "li",
-              el("bdi.strong", visible(job.worker || t("videos.a_worker"))),
-              el(
-                "span",
-                t("videos.of_2", { KINDS: KINDS[job.kind] ?? job.kind }),
-                el("bdi", visible(job.video_name)),
-              ),
-              el("span.muted", job.progress === null ? "" : percent(job.progress)),
-            ),
-          ),
-      )
-    : el("p.muted", t("videos.nobody_is_at_work_now"));
+export function workers(running) {
+  if (!running.length) return el("p.muted", t("videos.nobody_is_at_work_now"));
+  const rows = running.slice(0, MOST_WORKERS).map(({ worker, kind, video_name: name, progress }) => {
+    const what = t("videos.of_2", { KINDS: KINDS[kind] ?? kind });
+    return el(
+      "li",
+      el("bdi.strong", visible(worker || t("videos.a_worker"))),
+      el("span", what, el("bdi", visible(name))),
+      el("span.muted", progress === null ? "" : percent(progress)),
+    );
+  });
+  return el("ul.jobs-workers", ...rows);
+}
 
 export class Section {
   /**

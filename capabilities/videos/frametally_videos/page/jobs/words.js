@@ -1,5 +1,6 @@
 // The pages' words about jobs, and the choice of jobs in the page's address.
 
+import { withValues } from "frametally/js/shared/address.js";
 import { moment, number, percent, roughly } from "frametally/js/shared/format.js";
 import { t } from "frametally/js/shared/texts.js";
 
@@ -73,10 +74,10 @@ export function enhancementWords(options) {
  * @param {Api.VideoJob} job
  */
 export function jobWords({ state, progress, attempts, ended_at_ms: ended }) {
-  const share = state === "running" && progress !== null ? [percent(progress)] : [];
-  const tries = attempts > 1 ? [t("videos.count_tries", { count: attempts })] : [];
-  const when = ended === null ? [] : [moment(toTheSecond(ended))];
-  return [STATES[state] ?? state, ...share, ...tries, ...when].join(" · ");
+  const share = state === "running" && progress !== null && percent(progress);
+  const tries = attempts > 1 && t("videos.count_tries", { count: attempts });
+  const when = ended !== null && moment(toTheSecond(ended));
+  return [STATES[state] ?? state, share, tries, when].filter(Boolean).join(" · ");
 }
 
 /**
@@ -133,25 +134,12 @@ export function parseQuestion(search) {
  * @param {Question} question
  * @param {string} search
  */
-export function addressOf({ state, kind }, search) {
-  const query = new URLSearchParams(search);
-  query.delete("state");
-  query.delete("kind");
-  if (state) query.set("state", state);
-  if (kind) query.set("kind", kind);
-  return `?${query}`;
-}
+export const addressOf = ({ state, kind }, search) => `?${withValues(search, { state, kind })}`;
 
 /**
  * The same as the API's query.
  * @param {string} kind
- * @param {Api.VideoJob["state"][]} states
+ * @param {Api.VideoJob["state"][]} state  any of them
  * @param {string} cursor  empty: the first page
  */
-export function queryOf(kind, states, cursor) {
-  const query = new URLSearchParams({ limit: String(PAGE_SIZE) });
-  for (const state of states) query.append("state", state);
-  if (kind) query.set("kind", kind);
-  if (cursor) query.set("cursor", cursor);
-  return query;
-}
+export const queryOf = (kind, state, cursor) => withValues("", { limit: PAGE_SIZE, state, kind, cursor });

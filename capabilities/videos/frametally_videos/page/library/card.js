@@ -22,10 +22,6 @@ const WIDTH_PX = 320;
 
 /** @typedef {{x: number, y: number, width: number, height: number}} Tile */
 
-/** @type {Map<string, Promise<Tile[]>>} */
-const known = new Map();
-const MOST_KNOWN = 200;
-
 /**
  * Where the small pictures lie, by what leads to them (WebVTT: a line `…#xywh=x,y,width,height` each).
  * @param {string} text
@@ -37,17 +33,10 @@ export const tilesIn = (text) =>
     return { x, y, width, height };
   });
 
-/** @param {string} url */
-function tilesAt(url) {
-  let asked = known.get(url);
-  if (!asked) {
-    asked = fetch(url).then(async (answer) => (answer.ok ? tilesIn(await answer.text()) : []));
-    asked.catch(() => known.delete(url)); // away for now
-    known.set(url, asked);
-    const [oldest] = known.keys();
-    if (known.size > MOST_KNOWN) known.delete(oldest);
-  }
-  return asked;
+/** The browser keeps them: what is at such an address never changes. @param {string} url */
+async function tilesAt(url) {
+  const answer = await fetch(url);
+  return answer.ok ? tilesIn(await answer.text()) : [];
 }
 
 /**
@@ -158,18 +147,14 @@ export function makeCard(video) {
     shown = now;
     element.dataset.id = now.id;
     element.dataset.state = now.state;
-    name.textContent = visible(now.name);
-    link.title = visible(now.name);
-    place.replaceChildren(
-      el("bdi", visible(now.source_name)),
-      ` · ${bytes(now.size_bytes)}`, // of a name from right to left, too, this stands behind it
-    );
+    name.textContent = link.title = visible(now.name);
+    // Of a name from right to left, too, the size stands behind it.
+    place.replaceChildren(el("bdi", visible(now.source_name)), ` · ${bytes(now.size_bytes)}`);
     place.title = visible(now.source_name);
     time.replaceChildren(...timeWords(now));
     counted.textContent = countedWords(now) ?? "";
     length.textContent = now.duration_s === null ? "" : playTime(now.duration_s);
-    words.textContent = stateWords(now);
-    words.title = stateWords(now);
+    words.textContent = words.title = stateWords(now);
     showPoster(now);
     showBar(now);
   }
@@ -201,16 +186,14 @@ export function makeCard(video) {
   return { element, link, show, move };
 }
 
-/** @param {Api.LibraryVideo} video */
-function timeWords(video) {
+/** When it was filmed, and who says so. @param {Api.LibraryVideo} video */
+export function timeWords(video) {
   const { time_source: from } = video;
   const when = filmed(video);
   if (when === null) return [el("span.remark", t("videos.nothing_tells_when_it_was_filmed"))];
-  const source = from === null ? null : TIME_SOURCES[from];
-  const isWeak = from === "file_time";
-  return [el("span", when), source && el("span", { class: isWeak ? "remark" : "muted" }, source)].filter(
-    (part) => part !== null,
-  );
+  if (from === null) return [el("span", when)];
+  const kind = from === "file_time" ? "span.remark" : "span.muted";
+  return [el("span", when), el(kind, TIME_SOURCES[from])];
 }
 
 /** @param {HTMLAnchorElement} link @param {string} id */

@@ -1,5 +1,7 @@
 // Which video is open: `v` in the page's address, so that "back" works and a link leads there.
 
+import { withValues } from "frametally/js/shared/address.js";
+
 const NAME = "v";
 
 /** @type {Set<(id: string|null) => void>} */
@@ -14,12 +16,7 @@ export const chosen = () => new URLSearchParams(location.search).get(NAME) || nu
  * The address at which a video is open, as a query; all else of the address stays.
  * @param {string|null} id  null: none is
  */
-export function addressOf(id) {
-  const query = new URLSearchParams(location.search);
-  if (id) query.set(NAME, id);
-  else query.delete(NAME);
-  return `?${query}`;
-}
+export const addressOf = (id) => `?${withValues(location.search, { [NAME]: id })}`;
 
 /** Opens a video, or closes the one that is open. @param {string|null} id */
 export function choose(id) {

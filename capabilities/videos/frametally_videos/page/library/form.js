@@ -60,11 +60,8 @@ export function showAsked({ text, sources: asked, state, order }, states, source
   const source = asked.length > 1 ? SEVERAL : (asked[0] ?? "");
   fillSelect(fields.source, [["", t("web.all_sources")], ...named], source);
   fillSelect(fields.state, stateOptions(states, state), state);
-  fillSelect(
-    fields.order,
-    ORDERS.map(([by, way, name]) => [`${by}:${way}`, name]),
-    order,
-  );
+  const orders = ORDERS.map(([by, way, name]) => [`${by}:${way}`, name]);
+  fillSelect(fields.order, orders, order);
 }
 
 /**
@@ -87,13 +84,10 @@ function stateOptions(states, asked) {
 export function showNoVideos({ uploads_allowed: allowed, remedy }) {
   const opener = byId("upload-open");
   const upload = () => (opener.ariaExpanded === "true" ? byId("upload-choose").focus() : opener.click());
-  showNothing(
-    t("videos.there_are_no_videos_yet"),
-    allowed
-      ? t("videos.drop_videos_here_or_choose_them")
-      : t("videos.uploads_are_off_here", { remedy: remedy ?? "" }),
-    allowed ? { words: t("videos.upload_video_2"), onclick: upload, primary: true } : undefined,
-  );
+  const title = t("videos.there_are_no_videos_yet");
+  if (!allowed) return showNothing(title, t("videos.uploads_are_off_here", { remedy: remedy ?? "" }));
+  const act = { words: t("videos.upload_video_2"), onclick: upload, primary: true };
+  showNothing(title, t("videos.drop_videos_here_or_choose_them"), act);
 }
 
 /** Cursors of the pages up to this one; the first page has none. */
@@ -112,13 +106,8 @@ export function showSteps({ next, total, videos }, onStep) {
   place.hidden = !cursors.length && !next;
   if (place.hidden) return;
   const first = cursors.length * PAGE_SIZE;
-  const words = videos.length
-    ? t("videos.of_3", {
-        first: number(first + 1),
-        first2: number(first + videos.length),
-        total: number(total),
-      })
-    : t("videos.nothing_on_this_page_any_more");
+  const range = { first: number(first + 1), first2: number(first + videos.length), total: number(total) };
+  const words = videos.length ? t("videos.of_3", range) : t("videos.nothing_on_this_page_any_more");
   const button = (/** @type {string} */ text, /** @type {string[]|null} */ to) =>
     el("button.button", { disabled: to === null, onclick: () => to && onStep(to) }, text);
   refill(

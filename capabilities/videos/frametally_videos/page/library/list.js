@@ -27,17 +27,7 @@ const sources = new Map();
 const list = new Refreshing(
   page,
   t("videos.the_videos"),
-  {
-    ask: askPage,
-    show,
-    failed: (reason, remedy) => {
-      grid.replaceChildren();
-      showNothing(t("videos.the_videos_cannot_be_shown"), `${reason} ${remedy}`.trim(), {
-        words: t("web.try_again"),
-        onclick: list.now,
-      });
-    },
-  },
+  { ask: askPage, show, nothing: t("videos.the_videos_cannot_be_shown") },
   15_000,
 );
 /** @type {(answer: Api.LibraryPage) => void} */

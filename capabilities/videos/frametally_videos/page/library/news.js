@@ -6,7 +6,8 @@ import { HeldSocket } from "frametally/js/shared/socket.js";
 import { parseState } from "frametally/js/shared/state.js";
 import { carrySelection } from "frametally/js/shell/navigation.js";
 import { isStreaming } from "frametally/js/status/live.js";
-import { showFault, showFresh, showOutage } from "frametally/js/status/notices.js";
+import { showFault, showFresh, showOutage, wordsOf } from "frametally/js/status/notices.js";
+import { showNothing } from "frametally/js/status/nothing.js";
 import { t } from "frametally/js/shared/texts.js";
 
 /** @type {Set<() => void>} */
@@ -63,98 +64,129 @@ function take(message) {
 /** News may come with every frame that is detected, and every step of a job. */
 const LEAST_BETWEEN_MS = 1000;
 
-/** @template Answer */
-export class Refreshing {
+/**
+ * Asks for what a part of the page shows; of several answers only that of the last request is shown.
+ * @template Answer
+ */
+export class Asking {
   /**
-   * @param {HTMLElement} page  is busy while it is asked
-   * @param {string} name  "The videos"
+   * @param {HTMLElement} area  is busy while it is asked
    * @param {{ask: (signal: AbortSignal) => Promise<Answer>, show: (answer: Answer) => void,
-   *   failed: (reason: string, remedy: string) => void}} on  failed: nothing is shown yet
-   * @param {number} withoutNewsMs  how long it waits where no events come: there are too many streams, or a
-   *   job moves on, which no event tells of
+   *   fail: (error: unknown) => void}} on
    */
-  constructor(page, name, on, withoutNewsMs) {
-    this.page = page;
-    this.name = name;
+  constructor(area, on) {
+    this.area = area;
     this.on = on;
-    this.withoutNewsMs = withoutNewsMs;
     /** @type {AbortController|null} */
     this.asking = null;
     this.askedAt = 0;
-    /** The last answer, and whether it was another one than before. */
-    this.text = "";
-    this.isMoving = false;
-    /** When what is shown was loaded. @type {number|null} */
-    this.since = null;
     /** @type {ReturnType<typeof setTimeout>|undefined} */
     this.due = undefined;
     this.now = this.now.bind(this);
     this.soon = this.soon.bind(this);
   }
 
-  start() {
-    onNews(this.soon);
-    addEventListener("popstate", this.now);
-    setInterval(() => {
-      const isDue = Date.now() - this.askedAt >= this.withoutNewsMs;
-      if (isDue && (this.isMoving || !isStreaming())) this.soon();
-    }, this.withoutNewsMs);
-    this.now();
-    // The heart beats for the counts' index, which a list can do without: it is asked itself.
-    return { away: this.soon, back: this.soon };
-  }
-
-  soon() {
-    if (this.due !== undefined || document.hidden) return;
+  /** Asks again. @param {number} [afterMs]  at least, since it was asked last */
+  soon(afterMs = LEAST_BETWEEN_MS) {
+    if (this.due !== undefined) return;
     this.due = setTimeout(
       () => {
         this.due = undefined;
         if (!this.asking) this.now();
         else this.soon(); // an answer that is on its way may be of before
       },
-      Math.max(this.askedAt + LEAST_BETWEEN_MS - Date.now(), 0),
+      Math.max(this.askedAt + afterMs - Date.now(), 0),
     );
   }
 
   async now() {
-    this.asking?.abort();
+    this.stop();
     const mine = new AbortController();
     this.asking = mine;
     this.askedAt = Date.now();
-    this.page.setAttribute("aria-busy", "true");
-    carrySelection(parseState(location.search));
+    this.area.setAttribute("aria-busy", "true");
     try {
       const answer = await this.on.ask(mine.signal);
-      if (this.asking === mine) this.#show(answer);
+      if (this.asking === mine) this.on.show(answer);
     } catch (error) {
-      if (this.asking === mine) this.#fail(error);
+      if (this.asking === mine) this.on.fail(error);
     }
     if (this.asking !== mine) return;
     this.asking = null;
-    this.page.removeAttribute("aria-busy");
+    this.area.removeAttribute("aria-busy");
   }
 
-  /** @param {Answer} answer */
-  #show(answer) {
-    this.since = Date.now();
-    showFresh(this.since);
-    const text = JSON.stringify(answer);
-    this.isMoving = text !== this.text;
-    this.text = text;
-    this.on.show(answer);
+  /** What is on its way is not shown any more. */
+  stop() {
+    this.asking?.abort();
+    this.asking = null;
+    clearTimeout(this.due);
+    this.due = undefined;
+  }
+}
+
+/**
+ * A page's list, asked for again with all news.
+ * @template Answer
+ * @extends {Asking<Answer>}
+ */
+export class Refreshing extends Asking {
+  /**
+   * @param {HTMLElement} page
+   * @param {string} name  "The videos"
+   * @param {{ask: (signal: AbortSignal) => Promise<Answer>, show: (answer: Answer) => void, nothing: string}} on
+   *   nothing: that it cannot be shown, where nothing is shown yet
+   * @param {number} withoutNewsMs  how long it waits where no events come: there are too many streams, or a
+   *   job moves on, which no event tells of
+   */
+  constructor(page, name, { ask, show, nothing }, withoutNewsMs) {
+    super(page, {
+      ask: (signal) => {
+        carrySelection(parseState(location.search));
+        return ask(signal);
+      },
+      show: (answer) => {
+        this.since = Date.now();
+        showFresh(this.since);
+        const text = JSON.stringify(answer);
+        this.isMoving = text !== this.text;
+        this.text = text;
+        show(answer);
+      },
+      fail: (error) => this.#fail(error),
+    });
+    this.name = name;
+    this.nothing = nothing;
+    this.withoutNewsMs = withoutNewsMs;
+    /** The last answer, and whether it was another one than before. */
+    this.text = "";
+    this.isMoving = false;
+    /** When what is shown was loaded. @type {number|null} */
+    this.since = null;
+  }
+
+  start() {
+    const look = () => document.hidden || this.soon();
+    onNews(look);
+    addEventListener("popstate", this.now);
+    setInterval(() => {
+      const isDue = Date.now() - this.askedAt >= this.withoutNewsMs;
+      if (isDue && (this.isMoving || !isStreaming())) look();
+    }, this.withoutNewsMs);
+    this.now();
+    // The heart beats for the counts' index, which a list can do without: it is asked itself.
+    return { away: look, back: look };
   }
 
   /** @param {unknown} error */
   #fail(error) {
-    const isOurs = error instanceof ApiError;
-    const [reason, remedy] = isOurs ? [error.message, error.remedy] : [String(error), ""];
-    if (this.since !== null && isOurs && error.passes) {
+    if (this.since !== null && error instanceof ApiError && error.passes) {
       showOutage(error, this.since, this.now, t("videos.are_out_of_reach", { name: this.name }));
     } else if (this.since !== null) {
-      showFault(t("videos.cannot_be_shown", { name: this.name }), `${reason} ${remedy}`);
+      showFault(t("videos.cannot_be_shown", { name: this.name }), wordsOf(error));
     } else {
-      this.page.dataset.state = "failed";
-      this.on.failed(reason, remedy);
+      this.area.dataset.state = "failed";
+      showNothing(this.nothing, wordsOf(error), { words: t("web.try_again"), onclick: this.now });
     }
   }
 }

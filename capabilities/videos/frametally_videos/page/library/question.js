@@ -1,5 +1,6 @@
 // The question of the list, and its form in the page's address: a link shows others the same videos.
 
+import { withValues } from "frametally/js/shared/address.js";
 import { IN_WORK } from "./words.js";
 import { t } from "frametally/js/shared/texts.js";
 
@@ -58,17 +59,8 @@ export function parseQuestion(search) {
  * @param {string} search
  */
 export function addressOf({ text, sources, state, order }, search) {
-  const query = new URLSearchParams(search);
-  for (const name of ["q", "source", "state", "order", "direction"]) query.delete(name);
-  if (text) query.set("q", text);
-  for (const source of sources) query.append("source", source);
-  if (state) query.set("state", state);
-  if (order !== USUAL) {
-    const [by, way] = order.split(":");
-    query.set("order", by);
-    query.set("direction", way);
-  }
-  return `?${query}`;
+  const [by, direction] = order === USUAL ? [] : order.split(":");
+  return `?${withValues(search, { q: text, source: sources, state, order: by, direction })}`;
 }
 
 /**
@@ -77,13 +69,9 @@ export function addressOf({ text, sources, state, order }, search) {
  * @param {string} cursor  empty: the first page
  */
 export function queryOf({ text, sources, state, order }, cursor) {
-  const [by, way] = order.split(":");
-  const query = new URLSearchParams({ order: by, direction: way, limit: String(PAGE_SIZE) });
-  if (text) query.set("q", text);
-  for (const source of sources) query.append("source", source);
-  for (const one of STATE_GROUPS[state] ?? []) query.append("state", one);
-  if (cursor) query.set("cursor", cursor);
-  return query;
+  const [by, direction] = order.split(":");
+  const asked = { order: by, direction, limit: PAGE_SIZE, q: text, source: sources };
+  return withValues("", { ...asked, state: STATE_GROUPS[state], cursor });
 }
 
 /** Whether it leaves anything out. @param {Question} question */

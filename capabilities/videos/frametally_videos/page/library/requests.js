@@ -1,5 +1,6 @@
 // The pages' requests about videos and their jobs.
 
+import { withValues } from "frametally/js/shared/address.js";
 import { BASE, getFrom, send } from "frametally/js/shared/api.js";
 
 /**
@@ -49,8 +50,7 @@ export function askDetections(id, fromS, toS, signal) {
  * @param {Partial<Api.Enhancement>} options  empty: as it is
  */
 export function frameUrl(id, positionS, options) {
-  const query = new URLSearchParams({ position_s: String(Math.round(positionS * 1000) / 1000) });
-  for (const [name, value] of Object.entries(options)) query.set(name, String(value));
+  const query = withValues("", { position_s: Math.round(positionS * 1000) / 1000, ...options });
   return `${BASE}/${routeOf(id)}/frame?${query}`;
 }
 

@@ -81,13 +81,18 @@ const RECTANGLE = ["x", "y", "width", "height"];
  * @typedef {{isRight: boolean, words: string}} Verdict
  */
 
-/** @param {string} text @returns {Verdict} */
+/** @param {string} text */
 export const checkRegion = (text) => check(text, regionVerdict);
 
-/** @param {string} text @returns {Verdict} */
+/** @param {string} text */
 export const checkCalibration = (text) => check(text, calibrationVerdict);
 
 class Wrong extends Error {}
+
+/** @param {boolean} isRight @param {() => string} words  why not */
+function need(isRight, words) {
+  if (!isRight) throw new Wrong(words());
+}
 
 /**
  * @param {string} text
@@ -97,37 +102,29 @@ class Wrong extends Error {}
 function check(text, verdict) {
   if (!text.trim()) return { isRight: true, words: "" };
   try {
-    if (new TextEncoder().encode(text).length > MOST_BYTES)
-      throw new Wrong(t("videos.it_has_more_than_64_kb"));
-    const value = parse(text);
-    if (typeof value !== "object" || value === null || Array.isArray(value)) {
-      throw new Wrong(t("videos.it_has_to_be_one_object"));
-    }
-    return { isRight: true, words: verdict(/** @type {Record<string, unknown>} */ (value)) };
+    need(new Blob([text]).size <= MOST_BYTES, () => t("videos.it_has_more_than_64_kb"));
+    const value = JSON.parse(text);
+    const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
+    need(isObject, () => t("videos.it_has_to_be_one_object"));
+    return { isRight: true, words: verdict(value) };
   } catch (error) {
-    if (!(error instanceof Wrong)) throw error;
-    return { isRight: false, words: error.message };
+    if (error instanceof Wrong) return { isRight: false, words: error.message };
+    if (!(error instanceof SyntaxError)) throw error;
+    return { isRight: false, words: t("videos.it_is_no_json", { part: error.message }) };
   }
 }
 
-/** @param {string} text */
-function parse(text) {
-  try {
-    return /** @type {unknown} */ (JSON.parse(text));
-  } catch (error) {
-    throw new Wrong(t("videos.it_is_no_json", { part: error instanceof Error ? error.message : error }));
-  }
-}
-
-/** @param {Record<string, unknown>} roi */
+/** @param {Record<string, any>} roi */
 function regionVerdict(roi) {
   if (!("regions" in roi)) return checkOne(roi, "");
   const { regions } = roi;
-  if (Object.keys(roi).length > 1 || !Array.isArray(regions))
-    throw new Wrong(t("videos.regions_has_to_be_a_list"));
-  if (!regions.length || regions.length > MOST_REGIONS)
-    throw new Wrong(t("videos.there_have_to_be_1_to", { MOST_REGIONS }));
-  regions.forEach((region, at) => checkOne(region, `regions[${at}].`));
+  const isList = Object.keys(roi).length === 1 && Array.isArray(regions);
+  need(isList, () => t("videos.regions_has_to_be_a_list"));
+  const isSome = regions.length > 0 && regions.length <= MOST_REGIONS;
+  need(isSome, () => t("videos.there_have_to_be_1_to", { MOST_REGIONS }));
+  regions.forEach((/** @type {unknown} */ region, /** @type {number} */ at) =>
+    checkOne(region, `regions[${at}].`),
+  );
   return regions.length === 1 ? t("videos.one_region") : t("videos.regions", { length: regions.length });
 }
 
@@ -136,8 +133,7 @@ function checkOne(region, place) {
   const names = Object.keys(region ?? {});
   if (RECTANGLE.every((name) => names.includes(name)) && names.length === RECTANGLE.length) {
     for (const name of RECTANGLE) checkNumber(region[name], `${place}${name}`, 0);
-    if (!(region.width > 0 && region.height > 0))
-      throw new Wrong(t("videos.width_and_height_have_to_be", { place }));
+    need(region.width > 0 && region.height > 0, () => t("videos.width_and_height_have_to_be", { place }));
     return t("videos.a_rectangle_of_pixels", { width: region.width, height: region.height });
   }
   if (names.includes("points") && names.every((name) => name === "points" || name === "name")) {
@@ -152,38 +148,36 @@ function checkOne(region, place) {
 /** @param {Record<string, any>} calibration */
 function calibrationVerdict({ points, metres, ...others }) {
   const unknown = Object.keys(others).find((name) => name !== "name");
-  if (points === undefined || unknown) throw new Wrong(t("videos.it_has_to_have_points_and"));
+  need(points !== undefined && !unknown, () => t("videos.it_has_to_have_points_and"));
   checkPoints(points, "points", 0);
   if (metres !== undefined && !(Array.isArray(metres) && !metres.length))
     checkPoints(metres, "metres", -MOST_PX);
-  if (metres?.length && metres.length !== points.length) {
-    throw new Wrong(
-      t("videos.it_has_points_and_metres_of", { length: points.length, length2: metres.length }),
-    );
-  }
+  const lengths = { length: points.length, length2: metres?.length };
+  need(!metres?.length || metres.length === points.length, () =>
+    t("videos.it_has_points_and_metres_of", lengths),
+  );
   if (points.length >= LEAST_FOR_SPEED && metres?.length)
     return t("videos.points_with_metres", { length: points.length });
   const known = metres?.length ? t("videos.all_with_metres") : t("videos.none_with_metres");
   return t("videos.of_at_least_points_no_speed", { length: points.length, LEAST_FOR_SPEED, known });
 }
 
-/** @param {unknown} points @param {string} place @param {number} least */
+/** @param {any} points @param {string} place @param {number} least */
 function checkPoints(points, place, least) {
-  if (!Array.isArray(points) || !points.length || points.length > MOST_POINTS) {
-    throw new Wrong(t("videos.has_to_be_a_list_of", { place, MOST_POINTS }));
-  }
-  points.forEach((point, at) => {
-    if (!Array.isArray(point) || point.length !== 2)
-      throw new Wrong(t("videos.has_to_be_x_y", { place, at }));
-    point.forEach((value, axis) => checkNumber(value, `${place}[${at}][${axis}]`, least));
+  const isList = Array.isArray(points) && points.length > 0 && points.length <= MOST_POINTS;
+  need(isList, () => t("videos.has_to_be_a_list_of", { place, MOST_POINTS }));
+  points.forEach((/** @type {any} */ point, /** @type {number} */ at) => {
+    need(Array.isArray(point) && point.length === 2, () => t("videos.has_to_be_x_y", { place, at }));
+    point.forEach((/** @type {unknown} */ value, /** @type {number} */ axis) =>
+      checkNumber(value, `${place}[${at}][${axis}]`, least),
+    );
   });
 }
 
 /** @param {unknown} value @param {string} place @param {number} least */
 function checkNumber(value, place, least) {
-  if (typeof value !== "number" || !Number.isFinite(value) || value < least || value > MOST_PX) {
-    throw new Wrong(t("videos.has_to_be_a_number_from", { place, least, MOST_PX }));
-  }
+  const isRight = typeof value === "number" && value >= least && value <= MOST_PX;
+  need(isRight, () => t("videos.has_to_be_a_number_from", { place, least, MOST_PX }));
 }
 
 const FIRST_BYTES = 1024 * 1024;

@@ -18,8 +18,8 @@ export class Fields {
     this.source = input("text", { maxlength: "255", placeholder: stemOf(file.name), list: "known-sources" });
     this.start = input("datetime-local", { step: "1" });
     this.zone = input("text", { list: "known-zones", placeholder: zoneInUse(), spellcheck: "false" });
-    this.roi = el("textarea", { rows: "3", spellcheck: "false" });
-    this.calibration = el("textarea", { rows: "3", spellcheck: "false" });
+    this.roi = jsonArea('{"x": 100, "y": 100, "width": 500, "height": 300}');
+    this.calibration = jsonArea('{"points": [[0, 0], [100, 100]]}');
     this.hint = el("p.muted.small", { hidden: true });
     this.doubt = el("p.remark", { role: "status" });
     this.drawn = el(
@@ -27,18 +27,8 @@ export class Fields {
       el("summary", t("videos.region_and_calibration")),
       el(
         "div.upload-fields",
-        drawnField(
-          t("videos.region_as_json"),
-          this.roi,
-          '{"x": 100, "y": 100, "width": 500, "height": 300}',
-          checkRegion,
-        ),
-        drawnField(
-          t("videos.calibration_as_json"),
-          this.calibration,
-          '{"points": [[0, 0], [100, 100]]}',
-          checkCalibration,
-        ),
+        drawnField(t("videos.region_as_json"), this.roi, checkRegion),
+        drawnField(t("videos.calibration_as_json"), this.calibration, checkCalibration),
       ),
     );
     this.element = el(
@@ -59,9 +49,8 @@ export class Fields {
       this.doubt.textContent = isDoubtful ? t("videos.starts_in_the_future") : "";
     });
     this.zone.addEventListener("input", () => {
-      this.zone.setCustomValidity(
-        this.zone.value && !isZone(this.zone.value) ? t("videos.there_is_no_such_time_zone") : "",
-      );
+      const isRight = !this.zone.value || isZone(this.zone.value);
+      this.zone.setCustomValidity(isRight ? "" : t("videos.there_is_no_such_time_zone"));
     });
     this.#showHint();
   }
@@ -69,9 +58,8 @@ export class Fields {
   async #showHint() {
     const ms = await containerTime(this.file);
     if (ms === null) return;
-    this.hint.textContent = t("videos.the_file_itself_says_which_is", {
-      ms: moment(Math.floor(ms / 1000) * 1000),
-    });
+    const when = moment(Math.floor(ms / 1000) * 1000);
+    this.hint.textContent = t("videos.the_file_itself_says_which_is", { ms: when });
     this.hint.hidden = false;
   }
 
@@ -111,18 +99,19 @@ export class Fields {
 }
 
 /** @param {string} type @param {Record<string, string>} attributes */
-const input = (type, attributes) => el("input", { type, autocomplete: "off", ...attributes });
+export const input = (type, attributes) => el("input", { type, autocomplete: "off", ...attributes });
+
+/** @param {string} placeholder  an example */
+const jsonArea = (placeholder) => el("textarea", { rows: "3", spellcheck: "false", placeholder });
 
 /**
  * A field for JSON that says while one types what it is, or what is wrong with it.
  * @param {string} name
  * @param {HTMLTextAreaElement} control
- * @param {string} example
  * @param {(text: string) => import("./checks.js").Verdict} check
  */
-function drawnField(name, control, example, check) {
+function drawnField(name, control, check) {
   const words = el("p.small.muted", { "aria-live": "polite" });
-  control.placeholder = example;
   const made = field(name, control, words);
   words.id = `${control.id}-words`;
   control.setAttribute("aria-describedby", words.id);

@@ -113,31 +113,35 @@ export function leftOverRow({ stored, offset }, onChoose) {
     await storage.removeUpload(stored.urlStorageKey);
     if (stored.uploadUrl) await Upload.terminate(stored.uploadUrl, { retryDelays: null }).catch(() => {});
   };
-  const button = (/** @type {string} */ text, /** @type {() => void} */ onclick) =>
-    el("button.button", { "aria-label": `${text}: ${name}`, onclick }, text);
+  const share = size ? offset / size : 0;
   const row = el(
     "li.upload-row.stack",
-    { "data-state": "left" },
-    el(
-      "div.upload-head",
-      el("p.strong.ellipsis", { title: name }, el("bdi", name)),
-      el("span.muted.small", bytes(size)),
-      el(
-        "span.upload-buttons",
-        button(t("videos.choose_the_file"), onChoose),
-        button(t("videos.remove_2"), remove),
-      ),
+    { "data-state": "left", "data-key": stored.urlStorageKey },
+    headOf(
+      name,
+      size,
+      fileButton(t("videos.choose_the_file"), name, onChoose),
+      fileButton(t("videos.remove_2"), name, remove),
     ),
-    el("progress", {
-      max: "1",
-      value: String(size ? offset / size : 0),
-      "aria-label": t("videos.progress_of", { name }),
-    }),
-    el(
-      "p.small.upload-words",
-      t("videos.left_at_choose_or_drop_the", { percent: percent(size ? offset / size : 0) }),
-    ),
+    progressOf(name, share),
+    el("p.small.upload-words", t("videos.left_at_choose_or_drop_the", { percent: percent(share) })),
   );
-  row.dataset.key = stored.urlStorageKey;
   return row;
 }
+
+/** @param {string} name  of a file @param {number} size  bytes @param {...HTMLElement} buttons */
+export const headOf = (name, size, ...buttons) =>
+  el(
+    "div.upload-head",
+    el("p.strong.ellipsis", { title: name }, el("bdi", name)),
+    el("span.muted.small", bytes(size)),
+    el("span.upload-buttons", ...buttons),
+  );
+
+/** @param {string} text @param {string} name  of the file @param {() => void} onclick */
+export const fileButton = (text, name, onclick) =>
+  el("button.button", { "aria-label": `${text}: ${name}`, onclick }, text);
+
+/** @param {string} name  of the file @param {number} share */
+export const progressOf = (name, share) =>
+  el("progress", { max: "1", value: share, "aria-label": t("videos.progress_of", { name }) });

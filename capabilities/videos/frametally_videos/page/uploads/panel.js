@@ -6,6 +6,7 @@ import { zoneNames } from "frametally/js/shared/time.js";
 import { tellNews } from "../library/news.js";
 import { visible } from "../library/words.js";
 import { fingerprint } from "./checks.js";
+import { input } from "./fields.js";
 import { findLeftOver, leftOverRow, takeFiles } from "./files.js";
 import { Row, summaryOf } from "./row.js";
 import { t } from "frametally/js/shared/texts.js";
@@ -16,20 +17,10 @@ const MOST_AT_ONCE = 2;
 const panel = byId("upload");
 const opener = byId("upload-open");
 const list = el("ul.upload-rows");
-const picker = el("input", {
-  type: "file",
-  multiple: true,
-  accept: "video/*,.mkv,.avi,.ts,.mts,.m2ts,.flv,.wmv,.mxf",
-  hidden: true,
-});
+const accept = "video/*,.mkv,.avi,.ts,.mts,.m2ts,.flv,.wmv,.mxf";
+const picker = el("input", { type: "file", multiple: true, accept, hidden: true });
 const choose = el("button.button", { id: "upload-choose" }, t("videos.choose_files"));
-const source = el("input", {
-  type: "text",
-  id: "upload-source",
-  maxlength: "255",
-  autocomplete: "off",
-  list: "known-sources",
-});
+const source = input("text", { id: "upload-source", maxlength: "255", list: "known-sources" });
 const sourceField = field(t("videos.source_of_all"), source);
 sourceField.hidden = true;
 const begin = el("button.button.primary", { id: "upload-start", hidden: true });

@@ -4,6 +4,7 @@ import { byId, el } from "frametally/js/shared/dom.js";
 import { bytes, number, percent, roughly } from "frametally/js/shared/format.js";
 import { addressOf, choose } from "../library/chosen.js";
 import { visible } from "../library/words.js";
+import { fileButton, headOf, progressOf } from "./files.js";
 import { Fields } from "./fields.js";
 import { Sending } from "./sending.js";
 import { t } from "frametally/js/shared/texts.js";
@@ -22,37 +23,19 @@ export class Row {
     this.fields = new Fields(file);
     this.shownState = "";
     this.shownAt = 0;
-    this.bar = el("progress", {
-      max: "1",
-      value: "0",
-      "aria-label": t("videos.progress_of", { name: visible(file.name) }),
-    });
+    this.name = visible(file.name);
+    this.bar = progressOf(this.name, 0);
     this.words = el("p.small.upload-words");
+    const { name, sending } = this;
     this.open = el("a.link", { hidden: true, onclick: openHere }, t("videos.open"));
-    this.pause = this.#button(t("web.pause"), () => this.sending.pause());
-    this.move = this.#button(t("videos.move_counts"), () => this.sending.confirmMove());
-    this.goOn = this.#button(t("videos.go_on"), () => this.sending.goOn());
-    this.remove = this.#button(t("videos.remove_2"), () => this.sending.remove());
-    const name = visible(file.name);
-    this.element = el(
-      "li.upload-row.stack",
-      el(
-        "div.upload-head",
-        el("p.strong.ellipsis", { title: name }, el("bdi", name)),
-        el("span.muted.small", bytes(file.size)),
-        el("span.upload-buttons", this.pause, this.move, this.goOn, this.open, this.remove),
-      ),
-      this.fields.element,
-      this.bar,
-      this.words,
-    );
+    this.open.ariaLabel = t("videos.open_2", { name });
+    this.pause = fileButton(t("web.pause"), name, () => sending.pause());
+    this.move = fileButton(t("videos.move_counts"), name, () => sending.confirmMove());
+    this.goOn = fileButton(t("videos.go_on"), name, () => sending.goOn());
+    this.remove = fileButton(t("videos.remove_2"), name, () => sending.remove());
+    const head = headOf(name, file.size, this.pause, this.move, this.goOn, this.open, this.remove);
+    this.element = el("li.upload-row.stack", head, this.fields.element, this.bar, this.words);
     this.#show();
-  }
-
-  /** @param {string} text @param {() => void} onclick */
-  #button(text, onclick) {
-    const { name } = this.sending.file;
-    return el("button.button", { "aria-label": `${text}: ${visible(name)}`, onclick }, text);
   }
 
   #changed() {
@@ -79,17 +62,13 @@ export class Row {
     this.move.hidden = state !== "refused" || !this.sending.wouldMove;
     this.remove.hidden = state === "checking";
     // From this list alone: a video that came in stays.
-    const [action, name] = [
-      ["done", "refused"].includes(state) ? t("videos.clear") : t("videos.remove_2"),
-      visible(file.name),
-    ];
+    const action = ["done", "refused"].includes(state) ? t("videos.clear") : t("videos.remove_2");
     this.remove.textContent = action;
-    this.remove.ariaLabel = `${action}: ${name}`;
+    this.remove.ariaLabel = `${action}: ${this.name}`;
     this.open.hidden = !videoId;
     if (videoId) {
       this.open.href = addressOf(videoId);
       this.open.dataset.id = videoId;
-      this.open.setAttribute("aria-label", t("videos.open_2", { name: visible(file.name) }));
     }
     // A button that went took the keyboard with it.
     const next = this.element.querySelector("button:not([hidden])");
@@ -98,9 +77,8 @@ export class Row {
 
   /** @param {string} state */
   #speak(state) {
-    const { file, reason } = this.sending;
     if (state === this.shownState || !["done", "refused", "waiting", "paused"].includes(state)) return;
-    byId("spoken").textContent = `${visible(file.name)}: ${wordsOf(this.sending) || reason}`;
+    byId("spoken").textContent = `${this.name}: ${wordsOf(this.sending)}`;
   }
 }
 

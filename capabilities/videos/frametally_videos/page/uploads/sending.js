@@ -131,13 +131,8 @@ export class Sending {
       this.#askHowItEnded();
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      if (!GONE.has(error.status)) {
-        this.#refuse(error.message, error.remedy, true);
-        return;
-      }
-      this.upload = null;
-      this.stored = null;
-      this.sent = 0;
+      if (!GONE.has(error.status)) return this.#refuse(error.message, error.remedy, true);
+      this.#forget();
       this.#set("queued");
     }
   }
@@ -238,12 +233,7 @@ export class Sending {
     } else if (PASSING.has(status)) this.#wait(status, detail);
     else if (this.upload?.url && (GONE.has(status) || !detail)) this.#askHowItEnded();
     else if (status === 507) this.#halt(detail, remedy);
-    else
-      this.#refuse(
-        detail ?? t("web.the_server_answered", { status }),
-        remedy ?? "",
-        parameter === "move_counts",
-      );
+    else this.#refuse(detail ?? answeredWords(status), remedy, parameter === "move_counts");
   }
 
   /** Somebody has to do something first. @param {string} [detail] @param {string} [remedy] */
@@ -253,23 +243,22 @@ export class Sending {
   }
 
   /** A browser tells a file that it cannot read from a server that does not answer only where it is asked for it. */
-  async #isReadable() {
-    try {
-      await this.file.slice(0, 1).arrayBuffer();
-      return true;
-    } catch {
-      return false;
-    }
+  #isReadable() {
+    const first = this.file.slice(0, 1).arrayBuffer();
+    return first.then(() => true).catch(() => false);
   }
 
   /** The server does not know it any more: it has expired. */
   #beginAnew() {
-    const old = this.stored;
-    if (old) storage.removeUpload(old.urlStorageKey);
-    this.stored = null;
-    this.upload = null;
-    this.sent = 0;
+    if (this.stored) storage.removeUpload(this.stored.urlStorageKey);
+    this.#forget();
     this.#go();
+  }
+
+  #forget() {
+    this.upload = null;
+    this.stored = null;
+    this.sent = 0;
   }
 
   /** @param {number} status @param {string|undefined} detail */
@@ -277,15 +266,15 @@ export class Sending {
     const away = navigator.onLine
       ? t("videos.the_server_does_not_answer")
       : t("videos.this_computer_is_offline");
-    this.reason = status ? (detail ?? t("web.the_server_answered", { status })) : away;
+    this.reason = status ? (detail ?? answeredWords(status)) : away;
     const wait = WAITS_MS[Math.min(this.failures, WAITS_MS.length - 1)];
     this.failures += 1;
     this.#set("waiting");
     this.timer = setTimeout(() => this.#go(), wait);
   }
 
-  /** @param {string} reason @param {string} remedy @param {boolean} [wouldMove]  what is counted of these bytes */
-  #refuse(reason, remedy, wouldMove = false) {
+  /** @param {string} reason @param {string} [remedy] @param {boolean} [wouldMove]  what is counted of these bytes */
+  #refuse(reason, remedy = "", wouldMove = false) {
     this.reason = reason;
     this.wouldMove = wouldMove;
     this.remedy = wouldMove ? t("videos.move_these_counts_or_choose_the") : remedy;
@@ -304,6 +293,9 @@ export class Sending {
     this.onChange();
   }
 }
+
+/** @param {number} status */
+const answeredWords = (status) => t("web.the_server_answered", { status });
 
 /** @param {string} print */
 async function forget(print) {

@@ -20,31 +20,14 @@ import { t } from "frametally/js/shared/texts.js";
 export function accountOf({ frames, state }) {
   const { expected, announced, detected, dead_lettered: dead, counted } = frames;
   const done = detectedOf(frames);
+  /** @param {string} name @param {string} sign @param {number|null} of @param {string} detail */
+  const step = (name, sign, of, detail) => ({ name, sign, frames: of, detail });
+  const also = dead ? t("videos.and", { dead: t("web.count_dead_letters", { count: dead }) }) : "";
   const steps = [
-    {
-      name: t("web.expected"),
-      sign: "",
-      frames: expected,
-      detail: t("videos.that_the_file_holds_as_often"),
-    },
-    {
-      name: t("web.announced"),
-      sign: signOf(announced, expected),
-      frames: announced,
-      detail: t("videos.taken_stored_and_put_on_the"),
-    },
-    {
-      name: t("web.detected"),
-      sign: signOf(done, announced),
-      frames: detected,
-      detail: dead ? t("videos.and", { dead: t("web.count_dead_letters", { count: dead }) }) : "",
-    },
-    {
-      name: t("web.counted"),
-      sign: signOf(counted, detected),
-      frames: counted,
-      detail: t("videos.in_the_chart"),
-    },
+    step(t("web.expected"), "", expected, t("videos.that_the_file_holds_as_often")),
+    step(t("web.announced"), signOf(announced, expected), announced, t("videos.taken_stored_and_put_on_the")),
+    step(t("web.detected"), signOf(done, announced), detected, also),
+    step(t("web.counted"), signOf(counted, detected), counted, t("videos.in_the_chart")),
   ];
   if (announced === null && !expected)
     return { steps, verdict: "none", words: t("videos.no_frames_are_taken_yet") };
@@ -86,8 +69,8 @@ function difference(frames) {
 /** @param {number|null} frames */
 const told = (frames) => (frames === null ? t("videos.not_known_how_many_are") : number(frames));
 
-/** @param {string} title @param {...(Node|null)} children */
-export const card = (title, ...children) => el("section.card", el("h3", title), ...children);
+/** @param {string} title @param {...import("frametally/js/shared/dom.js").Child} children */
+const card = (title, ...children) => el("section.card", el("h3", title), ...children);
 
 /**
  * What was found, by label; the whole leads to all charts.
@@ -102,31 +85,23 @@ export function countsCard(video, colorOf) {
     ),
   );
   const all = video.detections_counted;
-  const words =
-    all === null
-      ? video.state === "ready"
-        ? video.reason || t("videos.none_of_its_frames_counts")
-        : t("videos.nothing_is_counted_yet")
-      : t("videos.in_one_car_in_ten_frames", {
-          all: t("videos.count_detections", { count: all }),
-          counted: t("web.count_frames", { count: video.frames.counted ?? 0 }),
-        });
+  const none = video.state === "ready" && (video.reason || t("videos.none_of_its_frames_counts"));
+  const sum = t("videos.in_one_car_in_ten_frames", {
+    all: t("videos.count_detections", { count: all }),
+    counted: t("web.count_frames", { count: video.frames.counted ?? 0 }),
+  });
   const { chart, proof } = video.links;
-  const leads = [
-    ...(chart ? [el("a", { href: wholeOf(chart) }, t("videos.in_the_chart_2"))] : []),
-    ...(proof ? [el("a", { href: wholeOf(proof) }, t("videos.the_frames_behind_it"))] : []),
-  ];
+  const caption = el("caption.visually-hidden", t("videos.detections_by_label"));
   return card(
     t("videos.in_this_video"),
-    rows.length
-      ? el(
-          "table.video-labels",
-          el("caption.visually-hidden", t("videos.detections_by_label")),
-          el("tbody", ...rows),
-        )
-      : null,
-    el("p.muted.small", words),
-    leads.length ? el("p.video-leads", ...leads) : null,
+    rows.length > 0 && el("table.video-labels", caption, el("tbody", ...rows)),
+    el("p.muted.small", all === null ? none || t("videos.nothing_is_counted_yet") : sum),
+    (chart || proof) &&
+      el(
+        "p.video-leads",
+        chart && el("a", { href: wholeOf(chart) }, t("videos.in_the_chart_2")),
+        proof && el("a", { href: wholeOf(proof) }, t("videos.the_frames_behind_it")),
+      ),
   );
 }
 

@@ -45,16 +45,11 @@ export function makeControls(on) {
   const play = signButton(t("web.play"), "play", on.toggle);
   const sound = signButton(t("videos.sound_off"), "sound", on.sound);
   const boxes = el("input", { type: "checkbox", checked: true, onchange: on.boxes });
-  const speeds = SPEEDS.map((times) =>
-    el(
-      "button",
-      {
-        "aria-label": t("videos.speed", { SPEED_SIGNS: SPEED_SIGNS[times] ?? times }),
-        onclick: () => on.speed(times),
-      },
-      `${SPEED_SIGNS[times] ?? times}×`,
-    ),
-  );
+  const speeds = SPEEDS.map((times) => {
+    const sign = SPEED_SIGNS[times] ?? times;
+    const name = t("videos.speed", { SPEED_SIGNS: sign });
+    return el("button", { "aria-label": name, onclick: () => on.speed(times) }, `${sign}×`);
+  });
   const element = el(
     "div.player-tools.row",
     el(
@@ -194,9 +189,7 @@ export class SeekBar {
 
   /** Whether it leads anywhere: where nothing plays it is a chart alone. @param {boolean} canSeek */
   enable(canSeek) {
-    this.element.toggleAttribute("aria-disabled", false);
-    if (canSeek) this.element.removeAttribute("aria-disabled");
-    else this.element.setAttribute("aria-disabled", "true");
+    this.element.ariaDisabled = canSeek ? null : "true";
     this.cursor.hidden = !canSeek;
   }
 
@@ -245,14 +238,8 @@ export class SeekBar {
       this.#showTip(place);
       if (isHeld) this.onSeek(place);
     });
-    for (const event of /** @type {const} */ (["pointerup", "pointercancel", "lostpointercapture"])) {
-      element.addEventListener(event, () => {
-        isHeld = false;
-      });
-    }
-    element.addEventListener("pointerleave", () => {
-      this.tip.hidden = true;
-    });
+    element.addEventListener("lostpointercapture", () => (isHeld = false)); // which all ends of it bring
+    element.addEventListener("pointerleave", () => (this.tip.hidden = true));
   }
 
   /** @param {PointerEvent} event */
@@ -290,17 +277,16 @@ function barsOf(course) {
       const value = valueIn(row, label, metric) ?? 0;
       const height = (value / most) * HEIGHT;
       base -= height;
-      const bar = svg("rect", {
+      return svg("rect", {
         x: left + gap / 2,
         y: base,
         width: Math.max(right - left - gap, 0),
         height,
+        fill: color,
         "data-start": row.start,
         "data-label": name,
         "data-value": value,
       });
-      bar.style.fill = color;
-      return bar;
     });
   });
 }
@@ -318,17 +304,11 @@ function wordsAt(course, placeS) {
   const when = `${timeAmong(Math.floor(ms / 1000) * 1000, false)} · ${place}`;
   const row = rows.find(({ start, end }) => start <= ms && ms < end);
   if (!row) return rows.length ? [when, t("videos.nothing_analysed_here")] : [when];
-  const counts = series
-    .map(({ name, label }) => ({ name, value: valueIn(row, label, METRICS.detections) ?? 0 }))
-    .filter(({ value }) => value > 0)
-    .map(({ name, value }) => `${number(value)} ${name}`);
+  const counts = series.flatMap(({ name, label }) => {
+    const value = valueIn(row, label, METRICS.detections);
+    return value ? [`${number(value)} ${name}`] : [];
+  });
   const length = `${number((row.end - row.start) / 1000)} s`;
-  return [
-    when,
-    t("videos.in_these_frames", {
-      counts: counts.join(", ") || t("web.nothing"),
-      length,
-      frames: number(row.frames),
-    }),
-  ];
+  const values = { counts: counts.join(", ") || t("web.nothing"), length, frames: number(row.frames) };
+  return [when, t("videos.in_these_frames", values)];
 }

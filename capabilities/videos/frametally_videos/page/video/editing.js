@@ -4,7 +4,7 @@ import { ApiError } from "frametally/js/shared/api.js";
 import { el, field } from "frametally/js/shared/dom.js";
 import { bytes, fromInput, toInput, zoneName } from "frametally/js/shared/format.js";
 import { zoneInUse } from "frametally/js/shared/time.js";
-import { press, speak, wordsOf } from "frametally/js/status/notices.js";
+import { press, speak } from "frametally/js/status/notices.js";
 import { tellNews } from "../library/news.js";
 import { askVideo, sendChange, sendRemoval } from "../library/requests.js";
 import { t } from "frametally/js/shared/texts.js";
@@ -39,6 +39,12 @@ function meaningField(name, input, meaning) {
 
 const timeInput = () => el("input", { type: "datetime-local", step: "0.001", autocomplete: "off" });
 
+/** @param {string} words @returns {[save: HTMLButtonElement, said: HTMLElement]} the foot of a form */
+const footOf = (words) => [
+  el("button.button.primary", { type: "submit" }, words),
+  el("p.form-said", { role: "alert", hidden: true }),
+];
+
 /** @param {number|null} ms */
 const zoneWords = (ms) => t("videos.by_the_clocks_of", { part: ms === null ? zoneInUse() : zoneName(ms) });
 
@@ -49,13 +55,13 @@ export function makeEditing(onSaved) {
   const name = el("input", { type: "text", maxlength: "255", autocomplete: "off", required: true });
   const source = el("input", { type: "text", maxlength: "255", autocomplete: "off", required: true });
   const time = timeInput();
-  const save = el("button.button.primary", { type: "submit" }, t("videos.save"));
-  const said = el("p.form-said", { role: "alert", hidden: true });
+  const [save, said] = footOf(t("videos.save"));
   const meanings = [
     meaningField(t("videos.name"), name, t("videos.what_people_call_it_its_counts")),
     meaningField(t("web.source"), source, ""),
     meaningField(t("videos.first_frame_filmed"), time, ""),
   ];
+  const typed = () => ({ name: name.value, source: source.value, time: time.value });
   const form = el("form.fields", { onsubmit: submit }, ...meanings, said, save);
   const element = el("details.card.editing", el("summary", t("videos.change_name_source_or_time")), form);
   element.addEventListener("toggle", () => {
@@ -83,17 +89,15 @@ export function makeEditing(onSaved) {
       : t("videos.its_counts");
     const [, ofSource, ofTime] = meanings.map((one) => /** @type {HTMLElement} */ (one.lastElementChild));
     ofSource.textContent = t("videos.the_camera_as_in_the_charts", { counted });
-    ofTime.textContent = t("videos.move_with_it_all_by_the", {
-      started_at_ms: zoneWords(video.started_at_ms),
-      counted,
-    });
+    const clocks = zoneWords(video.started_at_ms);
+    ofTime.textContent = t("videos.move_with_it_all_by_the", { started_at_ms: clocks, counted });
   }
 
   /** @param {SubmitEvent} event */
   async function submit(event) {
     event.preventDefault();
     if (!shown) return;
-    const change = changeOf(shown, { name: name.value, source: source.value, time: time.value });
+    const change = changeOf(shown, typed());
     if (!Object.keys(change).length) return close();
     const saved = await saveChange(shown, change, save, said, takeTheirs);
     if (!saved) return;
@@ -103,7 +107,7 @@ export function makeEditing(onSaved) {
 
   /** Somebody else was faster: what is not changed here is theirs. @param {Api.LibraryVideo} theirs */
   function takeTheirs(theirs) {
-    const change = shown && changeOf(shown, { name: name.value, source: source.value, time: time.value });
+    const change = shown && changeOf(shown, typed());
     if (change?.name === undefined) name.value = theirs.name;
     if (change?.source === undefined) source.value = theirs.source_name;
     if (change?.start_time === undefined) time.value = toField(theirs.started_at_ms);
@@ -133,12 +137,11 @@ export function changeOf(video, { name, source, time }) {
   if (name !== video.name) change.name = name;
   if (source !== video.source_name) change.source = source;
   const ms = fromField(time);
-  if (ms !== null && ms !== video.started_at_ms) {
-    change.start_time = new Date(ms).toISOString();
-    change.timezone = zoneInUse();
-  }
-  return change;
+  return ms === null || ms === video.started_at_ms ? change : { ...change, ...timeChange(ms) };
 }
+
+/** @param {number} ms */
+const timeChange = (ms) => ({ start_time: new Date(ms).toISOString(), timezone: zoneInUse() });
 
 /**
  * For a video of which nothing says when it was filmed: nothing of it can be counted before.
@@ -148,8 +151,7 @@ export function makeTimeForm(onSaved) {
   /** @type {Api.LibraryVideo|null} */
   let shown = null;
   const time = timeInput();
-  const save = el("button.button.primary", { type: "submit" }, t("videos.set_the_time"));
-  const said = el("p.form-said", { role: "alert", hidden: true });
+  const [save, said] = footOf(t("videos.set_the_time"));
   const element = el(
     "form.time-form",
     { onsubmit: submit },
@@ -168,11 +170,9 @@ export function makeTimeForm(onSaved) {
     if (ms === null) {
       said.textContent = t("videos.say_the_day_and_the_time");
       said.hidden = false;
-      time.focus();
-      return;
+      return time.focus();
     }
-    const change = { start_time: new Date(ms).toISOString(), timezone: zoneInUse() };
-    const saved = await saveChange(shown, change, save, said, (theirs) => (shown = theirs));
+    const saved = await saveChange(shown, timeChange(ms), save, said, (theirs) => (shown = theirs));
     if (saved) onSaved(saved);
   }
 
@@ -198,33 +198,18 @@ export function makeTimeForm(onSaved) {
  * @returns {Promise<Api.LibraryVideo|null>} null: it is not saved, and the page says why
  */
 async function saveChange(video, change, button, said, onOthers) {
-  said.hidden = true;
-  button.disabled = true;
-  try {
-    const saved = await sendChange(video, change);
+  /** @type {Api.LibraryVideo|null} */
+  let saved = null;
+  await press(button, said, async () => {
+    saved = await sendChange(video, change).catch(async (error) => {
+      if (!(error instanceof ApiError && error.status === 412)) throw error;
+      onOthers(await askVideo(video.id));
+      throw new ApiError(412, t("videos.somebody_else_has_changed_this_video"), "");
+    });
     speak(t("videos.saved"));
     tellNews();
-    return saved;
-  } catch (error) {
-    said.textContent = isOutrun(error) ? await othersWords(video.id, onOthers) : wordsOf(error);
-    said.hidden = false;
-    return null;
-  } finally {
-    button.disabled = false;
-  }
-}
-
-/** @param {unknown} error */
-const isOutrun = (error) => error instanceof ApiError && error.status === 412;
-
-/** @param {string} id @param {(theirs: Api.LibraryVideo) => void} onOthers */
-async function othersWords(id, onOthers) {
-  try {
-    onOthers(await askVideo(id));
-  } catch (error) {
-    return wordsOf(error);
-  }
-  return t("videos.somebody_else_has_changed_this_video");
+  });
+  return saved;
 }
 
 export function makeForgetting() {
@@ -286,24 +271,12 @@ export function makeForgetting() {
 
 /** What is gone afterwards. @param {Api.LibraryVideo} video */
 function meaningOf({ size_bytes: size, frames, detections_counted: counted }) {
-  const taken = frames.announced
-    ? [
-        t("videos.that_were_taken_from_it_go", {
-          announced: t("web.count_frames", { count: frames.announced }),
-        }),
-      ]
-    : [];
-  const bars = counted
-    ? [
-        t("videos.go_from_all_charts_once_their", {
-          counted: t("videos.count_detections", { count: counted }),
-        }),
-      ]
-    : [];
+  const announced = t("web.count_frames", { count: frames.announced });
+  const detections = t("videos.count_detections", { count: counted });
   return [
     t("videos.the_file_goes_from_the_store", { size: bytes(size) }),
-    ...taken,
-    ...bars,
+    frames.announced ? t("videos.that_were_taken_from_it_go", { announced }) : "",
+    counted ? t("videos.go_from_all_charts_once_their", { counted: detections }) : "",
     t("videos.whoever_has_the_file_can_upload"),
-  ];
+  ].filter(Boolean);
 }

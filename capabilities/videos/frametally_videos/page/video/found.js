@@ -1,5 +1,6 @@
 // The detections in a video, requested piece by piece while it plays.
 
+import { withValues } from "frametally/js/shared/address.js";
 import { forgetAnswers, get } from "frametally/js/shared/api.js";
 import { METRICS } from "frametally/js/shared/metrics.js";
 import { colorsOf } from "frametally/js/shared/palette.js";
@@ -16,25 +17,22 @@ const SECOND_MS = 1000;
 /** @type {Counted} */
 export const UNCOUNTED = { rows: [], series: [], colorOf: colorsOf([], []), labels: [] };
 
-/** Whether a video has a stretch of time that may be counted. @param {Api.LibraryVideo} video */
-const isTimed = ({ started_at_ms: from, ended_at_ms: until }) => from !== null && until !== null;
-
 /** What its counts hang on: while it stays the same, they do. @param {Api.LibraryVideo} video */
 export const countsKey = ({ id, source, started_at_ms, ended_at_ms, state, frames, labels }) =>
   JSON.stringify([id, source, started_at_ms, ended_at_ms, state, frames.counted, labels]);
 
 /** @param {Api.LibraryVideo} video @param {AbortSignal} signal @returns {Promise<Counted>} */
 export async function askCounted(video, signal) {
-  if (!isTimed(video) || !video.frames.counted) return UNCOUNTED;
-  forgetAnswers(); // of when fewer frames were counted
   const { started_at_ms: from, ended_at_ms: until } = video;
+  if (from === null || until === null || !video.frames.counted) return UNCOUNTED;
+  forgetAnswers(); // of when fewer frames were counted
   let counts = await get("counts", countsQuery(video, SECOND_MS), signal);
   const baseMs = (counts.base_interval_s ?? 0) * 1000;
   if (SECOND_MS % baseMs) counts = await get("counts", countsQuery(video, baseMs), signal);
   const known = counts.labels.length ? counts.labels : rankedLabels(video.labels).map(([label]) => label);
   const colorOf = colorsOf(known, counts.labels);
   return {
-    rows: rowsOf(counts).filter(({ start, end }) => end > (from ?? 0) && start <= (until ?? 0)),
+    rows: rowsOf(counts).filter(({ start, end }) => end > from && start <= until),
     series: seriesOf(counts, METRICS.detections, colorOf),
     colorOf,
     labels: counts.labels,
@@ -48,13 +46,13 @@ export async function askCounted(video, signal) {
  * @param {number} roundMs
  */
 const countsQuery = ({ source, started_at_ms: from, ended_at_ms: until }, roundMs) =>
-  new URLSearchParams({
+  withValues("", {
     source,
-    from: String(Math.floor((from ?? 0) / roundMs) * roundMs),
-    to: String((Math.floor((until ?? 0) / roundMs) + 1) * roundMs),
+    from: Math.floor((from ?? 0) / roundMs) * roundMs,
+    to: (Math.floor((until ?? 0) / roundMs) + 1) * roundMs,
     timezone: zoneInUse(),
     metric: "detections",
-    top: "6",
+    top: 6,
   });
 
 const PIECE_S = 30;
@@ -128,12 +126,8 @@ export class Found {
     let from = piece * PIECE_S;
     while (from !== null && from < until) {
       /** @type {Api.VideoDetections} */
-      const {
-        frames,
-        width_px: width,
-        height_px: height,
-        next_s: next,
-      } = await askDetections(this.id, from, until, this.asking.signal);
+      const answer = await askDetections(this.id, from, until, this.asking.signal);
+      const { frames, width_px: width, height_px: height, next_s: next } = answer;
       if (this.pieces.get(piece) !== asked) return;
       if (width && height) this.size ??= { width, height };
       const [byX, byY] = [(this.size?.width ?? width) / width, (this.size?.height ?? height) / height];

@@ -3,7 +3,7 @@
 import { ApiError } from "frametally/js/shared/api.js";
 import { byId, el, iconButton } from "frametally/js/shared/dom.js";
 import { choose, chosen, onChosen } from "../library/chosen.js";
-import { onJob, onNews, tellNews } from "../library/news.js";
+import { Asking, onJob, onNews, tellNews } from "../library/news.js";
 import { visible } from "../library/words.js";
 import { wordsOf } from "frametally/js/status/notices.js";
 import { posterUrl } from "./screen.js";
@@ -13,26 +13,32 @@ import { useZone, zoneInUse, zoneOf } from "frametally/js/shared/time.js";
 import { askVideo } from "../library/requests.js";
 import { t } from "frametally/js/shared/texts.js";
 
-/** News may come with every frame that is detected. */
-const LEAST_BETWEEN_MS = 1000;
 /** A server that is away is asked again after so long. */
 const AGAIN_MS = 5000;
 
+const place = byId("video");
 /** @type {VideoView|null} */
 let view = null;
-/** @type {AbortController|null} */
-let asking = null;
-let askedAt = 0;
 /** Whether videos may be changed here, as the list's last answer says; if not, what to do about it. */
 let leave = { isAllowed: true, remedy: "" };
 /** It was opened just now: the keyboard goes there, whichever answer is shown first. */
 let isNew = false;
-/** @type {ReturnType<typeof setTimeout>|undefined} */
-let soon;
 const usualTitle = document.title;
+/** @type {Asking<Api.LibraryVideo>} */
+const asking = new Asking(place, {
+  ask: (signal) => askVideo(chosen() ?? "", signal),
+  show: (video) => {
+    show(video);
+    focusNew();
+  },
+  fail: (error) => {
+    fail(error);
+    focusNew();
+  },
+});
 
-/** Shows the video that is open. @param {HTMLElement} place */
-export function startPanel(place) {
+/** Shows the video that is open. */
+export function startPanel() {
   place.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && !document.fullscreenElement) close();
     else view?.player.key(event);
@@ -44,16 +50,15 @@ export function startPanel(place) {
     place.hidden = id === null;
     place.replaceChildren();
     document.title = usualTitle;
-    asking?.abort();
-    asking = null; // or its end would be taken for a fault of what is shown
+    asking.stop();
     if (id === null) return;
     place.replaceChildren(closing(t("videos.video")), skeleton());
     place.scrollTop = 0;
     isNew = true;
-    load(place, id);
+    asking.now();
   });
   onNews(() => {
-    if (chosen() !== null) loadSoon(place, LEAST_BETWEEN_MS);
+    if (chosen() !== null) asking.soon();
   });
   onJob((job) => view?.tell(job));
 }
@@ -64,46 +69,18 @@ export function allowChanges({ uploads_allowed: isAllowed, remedy }) {
   view?.allow(leave);
 }
 
-/** @param {HTMLElement} place @param {number} afterMs  at least, since it was asked last */
-function loadSoon(place, afterMs) {
-  if (soon !== undefined) return;
-  soon = setTimeout(
-    () => {
-      soon = undefined;
-      const id = chosen();
-      if (id !== null) load(place, id);
-    },
-    Math.max(askedAt + afterMs - Date.now(), 0),
-  );
-}
-
-/** @param {HTMLElement} place @param {string} id */
-async function load(place, id) {
-  asking?.abort();
-  const mine = new AbortController();
-  asking = mine;
-  askedAt = Date.now();
-  place.setAttribute("aria-busy", "true");
-  try {
-    const video = await askVideo(id, mine.signal);
-    if (asking === mine) show(place, video);
-  } catch (error) {
-    if (asking === mine) fail(place, error);
-  }
-  if (asking !== mine) return;
-  asking = null;
-  place.removeAttribute("aria-busy");
+function focusNew() {
   if (isNew) place.focus({ preventScroll: true });
   isNew = false;
 }
 
-/** @param {HTMLElement} place @param {Api.LibraryVideo} video */
-function show(place, video) {
+/** @param {Api.LibraryVideo} video */
+function show(video) {
   if (!view) {
     // It comes while the rest is made.
     if (video.links.poster && !video.why_not) new Image().src = posterUrl(video.links.poster);
     showTimesOf([video.source]);
-    view = new VideoView(() => loadSoon(place, 0));
+    view = new VideoView(() => asking.soon(0));
     place.replaceChildren(closing(""), view.element);
     view.allow(leave);
   }
@@ -118,25 +95,20 @@ function showTimesOf(sources) {
   if (zoneInUse() !== before) tellNews();
 }
 
-/** @param {HTMLElement} place @param {unknown} error */
-function fail(place, error) {
+/** @param {unknown} error */
+function fail(error) {
   if (!(error instanceof ApiError)) throw error;
-  if (error.passes) {
-    loadSoon(place, AGAIN_MS);
-    if (view) return view.away(error.message);
-    place.replaceChildren(
-      closing(t("videos.video")),
-      told(t("videos.it_is_out_of_reach"), t("videos.this_page_keeps_trying", { message: error.message })),
-    );
-    return;
-  }
+  if (error.passes) asking.soon(AGAIN_MS);
+  if (error.passes && view) return view.away(error.message);
   view?.end();
   view = null;
-  const [title, text] =
-    error.status === 404
+  const [title, text] = error.passes
+    ? [t("videos.it_is_out_of_reach"), t("videos.this_page_keeps_trying", { message: error.message })]
+    : error.status === 404
       ? [t("videos.there_is_no_such_video"), t("videos.it_was_removed_or_never_was")]
       : [t("videos.it_cannot_be_shown"), wordsOf(error)];
-  place.replaceChildren(closing(t("videos.video")), told(title, text));
+  const told = el("div.card.video-told", { role: "status" }, el("p.strong", title), el("p", text));
+  place.replaceChildren(closing(t("videos.video")), told);
 }
 
 function close() {
@@ -153,10 +125,6 @@ function close() {
 /** @param {string} title  empty: the view has one */
 const closing = (title) =>
   el("div.video-close", title ? el("h2", title) : null, iconButton(t("videos.close_the_video"), "✕", close));
-
-/** @param {string} title @param {string} text */
-const told = (title, text) =>
-  el("div.card.video-told", { role: "status" }, el("p.strong", title), el("p", text));
 
 const skeleton = () =>
   el(

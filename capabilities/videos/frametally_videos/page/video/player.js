@@ -2,10 +2,11 @@
 
 import { VersionChooser, versionsOf } from "../enhance/versions.js";
 import { framesBoxes } from "frametally/js/frames/boxed_picture.js";
-import { sendOnPress } from "../jobs/row.js";
 import { isOpen } from "../jobs/words.js";
 import { el, svg, swatch } from "frametally/js/shared/dom.js";
 import { bytes, percent, timeAmong } from "frametally/js/shared/format.js";
+import { actionButton, speak } from "frametally/js/status/notices.js";
+import { tellNews } from "../library/news.js";
 import { setMoment } from "frametally/js/shared/moment.js";
 import { colorsOf } from "frametally/js/shared/palette.js";
 import { cornersOf, playTime, visible } from "../library/words.js";
@@ -44,6 +45,7 @@ export class Player {
       class: "video-region",
       preserveAspectRatio: "none",
       role: "img",
+      "aria-label": t("videos.region_of_interest"),
     });
     this.stamp = el("p.video-stamp");
     this.message = el("div.video-message", { role: "status", hidden: true });
@@ -80,9 +82,7 @@ export class Player {
       this.#shape();
       this.#draw();
     });
-    this.poster.addEventListener("error", () => {
-      this.poster.hidden = true;
-    });
+    this.poster.addEventListener("error", () => (this.poster.hidden = true));
   }
 
   get canPlay() {
@@ -113,9 +113,7 @@ export class Player {
     const { now } = this.versions;
     const isOn = now !== null;
     this.stage.dataset.version = now?.name ?? "";
-    this.screen.element.hidden = !isOn;
-    this.controls.element.hidden = !isOn;
-    this.overlay.hidden = !isOn;
+    for (const one of [this.screen.element, this.controls.element, this.overlay]) one.hidden = !isOn;
     this.poster.hidden = isOn || !links.poster;
     this.bar.enable(isOn);
     this.fullest.element.toggleAttribute("disabled", !isOn);
@@ -148,10 +146,8 @@ export class Player {
   #showRegion({ roi, width_px: width, height_px: height }) {
     this.region.style.display = roi ? "" : "none";
     this.region.setAttribute("viewBox", `0 0 ${width} ${height}`);
-    this.region.setAttribute("aria-label", t("videos.region_of_interest"));
-    this.region.replaceChildren(
-      ...cornersOf(roi).map((corners) => svg("polygon", { points: corners.join(" ") })),
-    );
+    const polygons = cornersOf(roi).map((corners) => svg("polygon", { points: corners.join(" ") }));
+    this.region.replaceChildren(...polygons);
   }
 
   /** Does what a key says that was pressed anywhere beside it. @param {KeyboardEvent} event */
@@ -261,11 +257,8 @@ export class Player {
     if (were === rows && was === lengthS && startedAtMs === course.startedAtMs) return;
     this.bar.show(course);
     this.fullest.show(video, rows, lengthS);
-    this.legend.replaceChildren(
-      ...series.map(({ name, color }) => {
-        return el("li", swatch(color), el("span", name));
-      }),
-    );
+    const keys = series.map(({ name, color }) => el("li", swatch(color), el("span", name)));
+    this.legend.replaceChildren(...keys);
     const chart = this.#chartWords(video, rows);
     this.words.textContent = this.canPlay ? t("videos.keys", { chart, KEYS }) : chart;
   }
@@ -284,16 +277,11 @@ export class Player {
   #stampIt() {
     const { video, positionS } = this;
     this.stamp.hidden = !this.canPlay;
-    const place = playTime(Math.floor(positionS));
     const started = video?.started_at_ms ?? null;
-    if (started === null) {
-      setMoment(null);
-      this.stamp.textContent = place;
-      return;
-    }
-    const ms = Math.round(started + positionS * 1000);
+    const ms = started === null ? null : Math.round(started + positionS * 1000);
     setMoment(ms);
-    this.stamp.textContent = `${timeAmong(ms, true)} · ${place}`;
+    const place = playTime(Math.floor(positionS));
+    this.stamp.textContent = ms === null ? place : `${timeAmong(ms, true)} · ${place}`;
   }
 
   /** The boxes of the frame that is shown, or of the last one before it that was analysed. */
@@ -338,30 +326,24 @@ export class Player {
       t("videos.download_3", { size: bytes(size) }),
     );
     const reason = why ?? t("videos.nothing_that_they_play_is_in");
-    if (!job) return this.#cannotBePlayed(reason, failed, download);
+    if (!job) {
+      const again = failed ? [this.#again(failed)] : [];
+      const text = `${reason} ${moreWords(failed)}`;
+      return this.#say(t("videos.browsers_cannot_play_this_file"), text, ...again, download);
+    }
     const bar = el("progress", { max: "1", "aria-label": t("web.progress") });
     if (job.state === "queued") bar.value = 0;
     else if (job.progress !== null) bar.value = job.progress;
     const share = job.state === "running" && job.progress !== null ? `: ${percent(job.progress)}` : "";
-    this.#say(t("videos.a_version_for_browsers_is_being", { share }), reason, download);
-    this.message.insertBefore(bar, download);
-  }
-
-  /** @param {string} reason @param {Api.VideoJob|undefined} failed @param {HTMLElement} download */
-  #cannotBePlayed(reason, failed, download) {
-    const more = failed
-      ? t("videos.what_they_play_could_not_be", { reason: visible(failed.reason ?? "") })
-      : t("videos.it_is_counted_all_the_same");
-    this.#say(t("videos.browsers_cannot_play_this_file"), `${reason} ${more}`, download);
-    if (failed) this.message.insertBefore(this.#again(failed), download);
+    this.#say(t("videos.a_version_for_browsers_is_being", { share }), reason, bar, download);
   }
 
   /** @param {Api.VideoJob} job  one that failed */
   #again({ id }) {
-    const said = el("p.form-said", { role: "alert", hidden: true });
-    const button = el("button.button", t("web.try_again"));
-    sendOnPress(button, said, () => id, sendAgain, t("videos.it_is_tried_again"));
-    return el("div", said, button);
+    return actionButton(t("web.try_again"), async () => {
+      await sendAgain(id).finally(tellNews);
+      speak(t("videos.it_is_tried_again"));
+    });
   }
 
   /** @param {string} words  empty: all is well again */
@@ -373,9 +355,15 @@ export class Player {
     this.#say(t("videos.it_does_not_play"), words, again);
   }
 
-  /** @param {string} title @param {string} text @param {HTMLElement} button */
-  #say(title, text, button) {
-    this.message.replaceChildren(el("p.strong", title), el("p", text), button);
+  /** @param {string} title @param {string} text @param {...HTMLElement} more */
+  #say(title, text, ...more) {
+    this.message.replaceChildren(el("p.strong", title), el("p", text), ...more);
     this.message.hidden = false;
   }
 }
+
+/** @param {Api.VideoJob|undefined} failed  that should have made what browsers play */
+const moreWords = (failed) =>
+  failed
+    ? t("videos.what_they_play_could_not_be", { reason: visible(failed.reason ?? "") })
+    : t("videos.it_is_counted_all_the_same");

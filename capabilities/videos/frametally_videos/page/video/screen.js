@@ -187,7 +187,6 @@ export class Screen {
   /** Tells of every frame that is shown. */
   #watch() {
     const { element } = this;
-    if (!("requestVideoFrameCallback" in element)) return this.#watchClock();
     /** @param {number} _now @param {VideoFrameCallbackMetadata} frame */
     const shown = (_now, { mediaTime }) => {
       this.isAwaited = false;
@@ -205,14 +204,6 @@ export class Screen {
     const { currentTime, seeking } = this.element;
     if (!this.isShown || seeking || this.isPlaying) return;
     if (this.isAwaited || !this.#isOfFrame(currentTime)) this.on.position(this.placeS);
-  }
-
-  /** Where the browser does not tell of frames. */
-  #watchClock() {
-    const { element } = this;
-    for (const event of ["seeked", "loadeddata", "timeupdate"]) {
-      element.addEventListener(event, () => this.#tell(element.currentTime));
-    }
   }
 
   /** @param {number} mediaS */

@@ -1,16 +1,18 @@
 // The view of one video, in parts that stay while their contents change: it plays on, and your input is not
 // lost.
 
+import { Kept } from "../described/facts.js";
 import { VideoTabs } from "../described/tabbed.js";
 import { el, refill } from "frametally/js/shared/dom.js";
 import { moment } from "frametally/js/shared/format.js";
 import { has } from "frametally/js/shell/navigation.js";
-import { TIME_SOURCES, filmed, isInWork, shareDone, stateWords, visible } from "../library/words.js";
+import { timeWords } from "../library/card.js";
+import { filmed, isInWork, shareDone, stateWords, visible } from "../library/words.js";
 import { askCounted, countsKey, UNCOUNTED } from "./found.js";
 import { accountCard, countsCard } from "./cards.js";
 import { makeEditing, makeForgetting, makeTimeForm } from "./editing.js";
 import { Player } from "./player.js";
-import { press, speak } from "frametally/js/status/notices.js";
+import { actionButton, speak } from "frametally/js/status/notices.js";
 import { sendRetry } from "../library/requests.js";
 import { t } from "frametally/js/shared/texts.js";
 
@@ -21,8 +23,10 @@ export class VideoView {
     /** @type {Api.LibraryVideo|null} */
     this.video = null;
     this.counted = UNCOUNTED;
-    this.countsOf = "";
-    this.asking = new AbortController();
+    this.counts = new Kept(
+      (_, signal) => askCounted(/** @type {Api.LibraryVideo} */ (this.video), signal),
+      (counted) => counted && this.#showCounted(counted),
+    );
     this.said = "";
     this.player = new Player();
     /** @type {Page.VideoPlace|null} */
@@ -59,7 +63,7 @@ export class VideoView {
   end() {
     this.tabs.end();
     this.stream?.end();
-    this.asking.abort();
+    this.counts.end();
     this.player.end();
   }
 
@@ -81,7 +85,7 @@ export class VideoView {
   show(video) {
     this.outage.hidden = true;
     this.video = video;
-    this.#askCounts(video);
+    this.counts.show(video.id, countsKey(video));
     const text = JSON.stringify(video);
     if (text === this.said) return;
     this.said = text;
@@ -148,56 +152,29 @@ export class VideoView {
 
   /** @param {Api.LibraryVideo} video */
   #retry({ id }) {
-    const said = el("p.form-said", { role: "alert", hidden: true });
-    const again = async () => {
+    return actionButton(t("web.try_again"), async () => {
       this.show(await sendRetry(id));
       speak(t("videos.it_is_tried_again"));
       this.onChange();
-    };
-    const button = el("button.button", { onclick: () => press(button, said, again) }, t("web.try_again"));
-    return el("div", button, said);
+    });
   }
 
-  /** @param {Api.LibraryVideo} video */
-  async #askCounts(video) {
-    const key = countsKey(video);
-    if (key === this.countsOf) return;
-    this.countsOf = key;
-    try {
-      const counted = await askCounted(video, this.asking.signal);
-      if (key !== this.countsOf || !this.video) return;
-      this.counted = counted;
-      this.player.showCounted(counted);
-      this.#showCards(this.video);
-    } catch {
-      // The index is away, or has not these counts yet: asked again with the next news.
-      if (key === this.countsOf) this.countsOf = "";
-    }
+  /** @param {import("./found.js").Counted} counted */
+  #showCounted(counted) {
+    this.counted = counted;
+    this.player.showCounted(counted);
+    if (this.video) this.#showCards(this.video);
   }
 }
 
 /** @param {Api.LibraryVideo} video */
 function whereWords(video) {
-  const when = filmed(video);
-  const from = video.time_source;
+  const parts = [el("bdi", visible(video.source_name))];
   const moved = video.moved_from;
-  return [
-    el("bdi", visible(video.source_name)),
-    ...(moved
-      ? [
-          el(
-            "span.remark",
-            t("videos.moved_of_from", {
-              frames: t("web.count_frames", { count: moved.frames }),
-              source_name: visible(moved.source_name),
-              from_ms: moment(moved.from_ms),
-            }),
-          ),
-        ]
-      : []),
-    ...(when === null ? [] : [el("span", when)]),
-    ...(when === null || from === null
-      ? []
-      : [el("span", { class: from === "file_time" ? "remark" : "" }, TIME_SOURCES[from])]),
-  ];
+  if (moved) {
+    const frames = t("web.count_frames", { count: moved.frames });
+    const values = { frames, source_name: visible(moved.source_name), from_ms: moment(moved.from_ms) };
+    parts.push(el("span.remark", t("videos.moved_of_from", values)));
+  }
+  return filmed(video) === null ? parts : [...parts, ...timeWords(video)];
 }

@@ -2,7 +2,7 @@
 
 import { t } from "./texts.js";
 
-/** @typedef {Node|string|number|null|undefined} Child */
+/** @typedef {Node|string|number|false|null|undefined} Child */
 /** @typedef {Record<string, any>} Attributes  `text`, `on<event>` handlers, booleans, or plain attributes */
 
 /**
@@ -38,7 +38,7 @@ function fill(element, parts) {
   for (const part of parts) {
     if (part instanceof Node || typeof part === "string") element.append(part);
     else if (typeof part === "number") element.append(String(part));
-    else for (const [key, value] of Object.entries(part ?? {})) setAttribute(element, key, value);
+    else for (const [key, value] of Object.entries(part || {})) setAttribute(element, key, value);
   }
   return element;
 }

@@ -93,6 +93,20 @@ export const onlyButton = (name, onclick, mark = null) =>
 export const scrollable = (name, table) =>
   el("div.table-area", { tabindex: 0, role: "group", "aria-label": name }, table);
 
+/**
+ * A table with a name and plain headings.
+ * @param {string} name
+ * @param {string[]} columns
+ * @param {number} words  how many columns hold words; numbers come after them
+ * @param {HTMLElement[]} rows
+ * @param {{kind?: string, total?: HTMLElement}} [more]  its class, and the last row
+ */
+export const namedTable = (name, columns, words, rows, more) =>
+  tableOf({ caption: name, headings: headingsOf(columns, (position) => position >= words), rows, ...more });
+
+/** The same, and it can be scrolled. @param {Parameters<typeof namedTable>} parts */
+export const scrolledTable = (...parts) => scrollable(parts[0], namedTable(...parts));
+
 /** By which column a table is sorted; its owner keeps it, so that it outlives the table. @typedef {{by: string, falls: boolean}} Order */
 
 /**

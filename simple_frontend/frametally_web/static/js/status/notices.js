@@ -64,6 +64,29 @@ export async function press(buttons, fault, action) {
   }
 }
 
+/** Listens to the buttons that the server has made. @param {(button: HTMLButtonElement) => void} act */
+export const onAction = (act) =>
+  document.addEventListener("click", ({ target }) => {
+    const button = target instanceof Element && target.closest("button[data-action]");
+    if (button instanceof HTMLButtonElement) act(button);
+  });
+
+/** Whether a button is pressed for the second time; the first makes it ask. @param {HTMLButtonElement} button @param {string} text @param {string} name */
+export function isSure(button, text, name) {
+  if (button.dataset.sure) return true;
+  button.dataset.sure = "yes";
+  button.textContent = text;
+  button.ariaLabel = name;
+  return false;
+}
+
+/** A button for an action, with what goes wrong beside it. @param {string} text @param {() => Promise<unknown>} action */
+export function actionButton(text, action) {
+  const fault = el("p.form-said", { role: "alert", hidden: true });
+  const button = el("button.button", { onclick: () => press(button, fault, action) }, text);
+  return el("div", button, fault);
+}
+
 /**
  * An error that may pass: says so, and what is still shown. The page is not connected only where nothing answered.
  * @param {import("../shared/api.js").ApiError} error

@@ -1,0 +1,61 @@
+// What frames and pieces share on the desk: the work that is shown, its proportions, and what is spoken of it.
+
+import { byId, el } from "frametally/js/shared/dom.js";
+import { labelWords } from "./words.js";
+
+/** @template {{unit: Api.UnitToAnswer}} Work  a unit and what became of it here */
+export class Sheet {
+  /**
+   * @param {HTMLElement} area
+   * @param {Object} of
+   * @param {Api.EventPlace|null} of.place
+   * @param {() => void} of.onChange
+   * @param {(unit: Api.UnitToAnswer) => void} of.onMissing
+   */
+  constructor(area, { place, onChange, onMissing }) {
+    this.area = area;
+    this.place = place;
+    this.onChange = onChange;
+    this.onMissing = onMissing;
+    /** @type {Work|null} */
+    this.work = null;
+    /** @type {string[]} */
+    this.labels = [];
+    /** @type {Page.ColorOf} */
+    this.colorOf = () => "";
+  }
+
+  /** @param {Work} work @param {...Element} parts  what shows it */
+  put(work, ...parts) {
+    const { unit } = (this.work = work);
+    this.area.style.setProperty("--ratio", String(unit.width_px / unit.height_px));
+    this.area.dataset.unit = `${unit.unit}/${unit.turn}`;
+    this.area.replaceChildren(...parts);
+  }
+
+  /** @param {string} words */
+  clear(words) {
+    this.work = null;
+    delete this.area.dataset.unit;
+    this.area.replaceChildren(el("p", words));
+    this.say(words);
+  }
+
+  /** What extends it counts. @param {string} label @returns {number} */
+  countOf(label) {
+    throw new Error(`nothing counts ${label}`);
+  }
+
+  /** "Car 2, person 1." @param {string} nothing  what is said where there is none */
+  all(nothing) {
+    const counts = this.labels.map((label) => ({ label, count: this.countOf(label) }));
+    const some = counts.filter(({ count }) => count);
+    const words = some.map(({ label, count }) => `${labelWords(label, this.place)} ${count}`);
+    return words.length ? `${words.join(", ")}.` : nothing;
+  }
+
+  /** @param {string} words */
+  say(words) {
+    byId("spoken").textContent = words;
+  }
+}
