@@ -474,11 +474,11 @@ def test_a_cluster_that_does_not_answer_is_not_waited_for_without_end(
 ) -> None:
     monkeypatch.setenv("HADOOP_HOME", str(tmp_path))
     (tmp_path / "bin").mkdir()
-    hadoop, go = tmp_path / "bin" / "hadoop", tmp_path / "go"
-    hadoop.write_text(f"#!/bin/sh\nwhile [ ! -e {go} ]; do sleep 0.1; done; exit 1\n")
+    hadoop = tmp_path / "bin" / "hadoop"
+    hadoop.write_text('#!/bin/sh\nwhile [ -e "$0" ]; do sleep 0.1; done; exit 1\n')
     hadoop.chmod(0o755)
     row = runner_row(settings.model_copy(update={"runner": "hadoop"}), within_s=0.5)
-    go.touch()
+    hadoop.unlink()
     assert not row.good
     assert "did not end within" in row.value
     assert "FRAMETALLY_RUNNER=inline" in row.remedy

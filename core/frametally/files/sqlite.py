@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from frametally.errors import Damaged, FrametallyError, Misconfigured, Retryable
-from frametally.process.time_limit import seconds_left
+from frametally.process.time_limit import patient, seconds_left
 
 BUSY_TIMEOUT_S = 30.0
 
@@ -34,18 +34,6 @@ _NETWORK_FILE_SYSTEMS = re.compile(
 
 class ReadingConnection(sqlite3.Connection):
     """Reads a file on a full disk; close it soon: while it is open, this process cannot write the file."""
-
-
-@contextmanager
-def patient(connection: Any, left_s: float | None) -> Iterator[None]:
-    """Let SQLite's `connection` wait for others' locks for at most `left_s`; None leaves it unchanged."""
-    (patience_ms,) = connection.execute("PRAGMA busy_timeout").fetchone()
-    if left_s is not None:
-        connection.execute(f"PRAGMA busy_timeout = {min(max(1, int(left_s * 1000)), patience_ms)}")
-    try:
-        yield
-    finally:
-        connection.execute(f"PRAGMA busy_timeout = {patience_ms}")
 
 
 class SqliteOpener:
@@ -146,7 +134,9 @@ class SqliteOpener:
         """Set the file's journal mode to WAL, which is permanent. Raises as `connect`."""
         # SQLite does not wait for its turn here, so openers of a new file would make each other fail.
         left_s = seconds_left()
-        deadline_s = time.monotonic() + min(self._busy_timeout_s, left_s or self._busy_timeout_s)
+        deadline_s = time.monotonic() + (
+            self._busy_timeout_s if left_s is None else min(left_s, self._busy_timeout_s)
+        )
         while True:
             try:
                 connection.execute("PRAGMA journal_mode = WAL").fetchone()

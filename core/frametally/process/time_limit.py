@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
 
 from frametally.errors import Retryable
 
@@ -50,3 +51,15 @@ def is_time_for(seconds: float) -> bool:
     """Return whether there are more than `seconds` until the limit, or no limit."""
     deadline_s = _deadline_s.get()
     return deadline_s is None or time.monotonic() + seconds < deadline_s
+
+
+@contextmanager
+def patient(connection: Any, left_s: float | None) -> Iterator[None]:
+    """Let SQLite's `connection` wait for others' locks for at most `left_s`; None leaves it unchanged."""
+    (patience_ms,) = connection.execute("PRAGMA busy_timeout").fetchone()
+    if left_s is not None:
+        connection.execute(f"PRAGMA busy_timeout = {min(max(1, int(left_s * 1000)), patience_ms)}")
+    try:
+        yield
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {patience_ms}")

@@ -47,10 +47,9 @@ from frametally.files.sqlite import (
     ReadingConnection,
     SqliteOpener,
     not_utf8,
-    patient,
     sqlite_path,
 )
-from frametally.process.time_limit import TookTooLong, seconds_left
+from frametally.process.time_limit import TookTooLong, patient, seconds_left
 from frametally.settings.access import ServerAccess
 
 _CONNECT_TIMEOUT_S = 10
