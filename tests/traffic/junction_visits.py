@@ -18,7 +18,7 @@ from frametally_traffic.flows.day_columns import (
 from frametally_traffic.records import DrawnLine, Side
 from frametally_traffic.report.junction_report import ReportQuery, TrafficReport
 from frametally_traffic.report.movement_table import make_table
-from frametally_traffic.report.quarters import QUARTER_MS, Quarter, SeenPart, quarters_between
+from frametally_traffic.report.quarters import QUARTER_MS, Quarter, SeenBoxes, SeenPart, quarters_between
 from frametally_traffic.report.schemes import LABELS
 
 MODEL = "pixels-1"
@@ -80,6 +80,7 @@ def make_report(
     scheme: str = LABELS,
     timezone: str = "UTC",
     name: str = "Cross roads",
+    boxes: Iterable[SeenBoxes] = (),
 ) -> TrafficReport:
     """Return the report of a junction with these legs."""
     legs = tuple(
@@ -94,6 +95,7 @@ def make_report(
         for number, leg in enumerate(sides)
     )
     asked = ReportQuery("cross", timezone, zoneinfo.ZoneInfo(timezone), scheme=scheme)
-    table = make_table(make_flows(visits, legs=sides), quarters, scheme=scheme, legs=sides)
+    flows = make_flows(visits, legs=sides)
+    table = make_table(flows, quarters, scheme=scheme, legs=sides, boxes=boxes)
     from_ms, to_ms = quarters[0].start_ms, quarters[-1].start_ms + QUARTER_MS
     return TrafficReport(asked, MODEL, name, from_ms, to_ms, legs, 3, table)

@@ -557,3 +557,30 @@ def test_a_quarter_in_which_nothing_could_be_followed_has_no_data_and_says_why()
     [quarter] = table.quarters
     assert (quarter.missing, quarter.seen_ms, quarter.is_whole) == ("too_weak", 0, False)
     assert [group.name for group in table.groups] == ["car"]
+
+
+def test_no_file_has_0_where_a_class_could_not_be_followed() -> None:
+    quarters = make_quarters(4)
+    boxes = [
+        SeenBoxes(quarter.start_ms, label, 40, tracked)
+        for quarter in quarters
+        for label, tracked in (("car", 40), ("bus", 10))
+    ]
+    visits = [visit for number in range(4) for visit in through(number, 5)]
+    report = make_report([*visits, *through(0, 2, "bus")], quarters, boxes=boxes)
+    book = load_workbook(io.BytesIO(written(write_workbook, report)), data_only=True)
+    for number, row in enumerate(book["Motor vehicles"].iter_rows(min_row=4, values_only=True)):
+        assert {*row[4:]} == {None, 5 if number < 4 else 20}
+    books = {row[0]: row[1:] for row in book["Books"].iter_rows(values_only=True)}
+    assert books["bus"] == (None, None, None, None)
+    assert books["at least"] == (20, None, None, 20)
+    front = {row[0]: row[2:5] for row in book["Report"].iter_rows(values_only=True)}
+    assert (front["south"], front["north"], front["east"]) == (
+        (20, None, 20),
+        (None, 20, 20),
+        (None, None, None),
+    )
+    assert front["at least"] == (20, 20, 40)
+    volumes = sections_of(written(write_utdf, report, peak_of(report)))["Lanes"]
+    [volume] = [row for row in volumes if row[0] == "Volume"]
+    assert {*volume[2:]} == {"", "20"}

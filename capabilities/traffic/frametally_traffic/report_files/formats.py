@@ -148,7 +148,7 @@ def _lanes(
     yield "RECORDNAME", "INTID", *lanes
     yield "Up Node", _JUNCTION, *(nodes[pairs[0][0]] for pairs in lanes.values())
     yield "Dest Node", _JUNCTION, *(nodes[pairs[0][1]] for pairs in lanes.values())
-    yield "Volume", _JUNCTION, *volumes
+    yield "Volume", _JUNCTION, *(volume or ("" if hour.missing else 0) for volume in volumes)
     yield "PHF", _JUNCTION, *(factor for _ in lanes)
     yield "HeavyVehicles", _JUNCTION, *shares
 

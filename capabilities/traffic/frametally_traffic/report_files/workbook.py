@@ -137,7 +137,7 @@ def write_counts(
     for pair, column in columns.movements.items():
         sheet.write_string(2, column, movement_name(report, pair), formats.bold)
     sheet.write_string(2, columns.total, "all", formats.bold)
-    members = set(groups)
+    members = [group for group in table.groups if group.name in groups]
     sums: dict[int, int] = dict.fromkeys([*columns.movements.values(), columns.total], 0)
     for row, quarter in enumerate(table.quarters, start=columns.first_row):
         _write_quarter(sheet, row, report, row - columns.first_row, formats)
@@ -147,43 +147,40 @@ def write_counts(
                 sheet.write_blank(row, column, None, formats.gap)
             continue
         counts = {
-            pair: sum(table.movements.get((quarter.start_ms, *pair, group), 0) for group in members)
+            pair: sum(table.movements.get((quarter.start_ms, *pair, group), 0) for group in groups)
             for pair in columns.movements
         }
+        gap = formats.gap if table.missing_of(members, {quarter.start_ms}) else None
         for pair, column in columns.movements.items():
             sums[column] += counts[pair]
             if not is_sum:
                 sheet.write_number(row, column, counts[pair])
             elif groups:
                 cells = "+".join(f"'{parts[group]}'!{cell_name(row, column)}" for group in groups)
-                sheet.write_formula(row, column, f"={cells}", None, counts[pair])
+                _write_sum(sheet, row, column, f"={cells}", counts[pair], gap=gap)
             else:
                 sheet.write_number(row, column, 0)
         for leg, column in columns.entering.items():
             of_leg = [leg_column for pair, leg_column in columns.movements.items() if pair[0] == leg]
             total = sum(count for pair, count in counts.items() if pair[0] == leg)
             cells = f"{cell_name(row, min(of_leg))}:{cell_name(row, max(of_leg))}"
-            sheet.write_formula(row, column, f"=SUM({cells})", None, total)
-        _write_total(sheet, row, columns, sum(counts.values()), None)
-    missing = table.missing_of(group for group in table.groups if group.name in members)
+            _write_sum(sheet, row, column, f"=SUM({cells})", total, gap=gap)
+        _write_total(sheet, row, columns, sum(counts.values()), gap=gap)
+    missing = table.missing_of(members)
     sheet.write_string(columns.total_row, 0, "at least" if missing else "all", formats.sum)
     if missing and not any(sums.values()):
         sheet.write_string(columns.total_row, 3, MISSING[missing], formats.gap)
         return
+    gap = formats.gap if missing else None
     for leg, column in columns.entering.items():
         sums[column] = sum(
             sums[leg_column] for pair, leg_column in columns.movements.items() if pair[0] == leg
         )
     for column in (*columns.movements.values(), *columns.entering.values()):
         cells = f"{cell_name(columns.first_row, column)}:{cell_name(columns.total_row - 1, column)}"
-        sheet.write_formula(columns.total_row, column, f"=SUM({cells})", formats.sum, sums[column])
-    _write_total(
-        sheet,
-        columns.total_row,
-        columns,
-        sum(sums[column] for column in columns.movements.values()),
-        formats.sum,
-    )
+        _write_sum(sheet, columns.total_row, column, f"=SUM({cells})", sums[column], formats.sum, gap=gap)
+    total = sum(sums[column] for column in columns.movements.values())
+    _write_total(sheet, columns.total_row, columns, total, formats.sum, gap=gap)
 
 
 def _write_quarter(sheet: Worksheet, row: int, report: TrafficReport, number: int, formats: Formats) -> None:
@@ -197,9 +194,24 @@ def _write_quarter(sheet: Worksheet, row: int, report: TrafficReport, number: in
         sheet.write_string(row, 3, state, formats.gap)
 
 
-def _write_total(sheet: Worksheet, row: int, columns: Columns, value: int, form: Any) -> None:
+def _write_total(
+    sheet: Worksheet, row: int, columns: Columns, value: int, form: Any = None, *, gap: Any
+) -> None:
     cells = "+".join(cell_name(row, column) for column in columns.entering.values())
-    sheet.write_formula(row, columns.total, f"={cells or 0}", form, value)
+    _write_sum(sheet, row, columns.total, f"={cells or 0}", value, form, gap=gap)
+
+
+def _write_sum(
+    sheet: Worksheet, row: int, column: int, formula: str, value: int, form: Any = None, *, gap: Any
+) -> None:
+    """Write a sum as a formula.
+
+    `gap`: format of empty cells if a part of the sum is unknown, or None; then a sum of 0 is unknown, too.
+    """
+    if gap is not None and not value:
+        sheet.write_blank(row, column, None, gap)
+    else:
+        sheet.write_formula(row, column, formula, form, value)
 
 
 def cell_name(row: int, column: int) -> str:
@@ -260,6 +272,7 @@ def _write_legs(sheet: Worksheet, row: int, plan: SheetPlan) -> int:
         sheet.write_string(row, number, name, formats.bold)
     first = row + 1
     motor = {group.name for group in report.table.motor}
+    gap = formats.gap if report.table.missing_of(report.table.motor) else None
     sums = [0, 0]
     for leg in report.table.legs:
         row += 1
@@ -274,14 +287,15 @@ def _write_legs(sheet: Worksheet, row: int, plan: SheetPlan) -> int:
             if pair[1] == leg
         ]
         over = cell_name(columns.total_row, columns.entering[leg])
-        sheet.write_formula(row, 2, f"='{MOTOR_SHEET}'!{over}", None, came)
-        sheet.write_formula(row, 3, "=" + "+".join(f"'{MOTOR_SHEET}'!{cell}" for cell in cells), None, went)
-        sheet.write_formula(row, 4, f"=SUM({cell_name(row, 2)}:{cell_name(row, 3)})", None, came + went)
+        gone = "+".join(f"'{MOTOR_SHEET}'!{cell}" for cell in cells)
+        _write_sum(sheet, row, 2, f"='{MOTOR_SHEET}'!{over}", came, gap=gap)
+        _write_sum(sheet, row, 3, f"={gone}", went, gap=gap)
+        _write_sum(sheet, row, 4, f"=SUM({cell_name(row, 2)}:{cell_name(row, 3)})", came + went, gap=gap)
     row += 1
-    sheet.write_string(row, 0, "all", formats.sum)
+    sheet.write_string(row, 0, "all" if gap is None else "at least", formats.sum)
     for column, value in ((2, sums[0]), (3, sums[1]), (4, sum(sums))):
         cells_of = f"{cell_name(first, column)}:{cell_name(row - 1, column)}"
-        sheet.write_formula(row, column, f"=SUM({cells_of})", formats.sum, value)
+        _write_sum(sheet, row, column, f"=SUM({cells_of})", value, formats.sum, gap=gap)
     return row + 1
 
 
@@ -339,7 +353,8 @@ def _write_others(sheet: Worksheet, row: int, plan: SheetPlan) -> int:
         sheet.write_string(row, 0, group.name)
         over = cell_name(columns.total_row, columns.total)
         value = report.table.total(groups={group.name})
-        sheet.write_formula(row, 1, f"='{names[group.name]}'!{over}", None, value)
+        gap = formats.gap if report.table.missing_of([group]) else None
+        _write_sum(sheet, row, 1, f"='{names[group.name]}'!{over}", value, gap=gap)
     return row + 1
 
 
@@ -405,14 +420,20 @@ def _write_books(sheet: Worksheet, plan: SheetPlan) -> None:
                 )
             )
         sheet.write_string(row, 0, group.name)
+        gap = formats.gap if report.table.missing_of([group]) else None
         for number, count in enumerate(counts):
-            sheet.write_number(row, number + 1, count)
+            if count or gap is None:
+                sheet.write_number(row, number + 1, count)
+            else:
+                sheet.write_blank(row, number + 1, None, gap)
             sums[number] += count
-        sheet.write_formula(row, 4, f"=SUM({cell_name(row, 1)}:{cell_name(row, 3)})", None, sum(counts))
-    sheet.write_string(row + 1, 0, "all", formats.sum)
+        cells = f"{cell_name(row, 1)}:{cell_name(row, 3)}"
+        _write_sum(sheet, row, 4, f"=SUM({cells})", sum(counts), gap=gap)
+    gap = formats.gap if report.table.missing_of(report.table.groups) else None
+    sheet.write_string(row + 1, 0, "all" if gap is None else "at least", formats.sum)
     for column, value in enumerate((*sums, sum(sums)), start=1):
         cells = f"{cell_name(1, column)}:{cell_name(row, column)}" if row else "0"
-        sheet.write_formula(row + 1, column, f"=SUM({cells})", formats.sum, value)
+        _write_sum(sheet, row + 1, column, f"=SUM({cells})", value, formats.sum, gap=gap)
 
 
 def _write_checked(sheet: Worksheet, plan: SheetPlan, checked: CheckedLegs) -> None:

@@ -53,7 +53,7 @@ export function junctionDiagram(report) {
     angles.set(name, 2 * Math.PI * turn);
   });
   const order = legs.map(({ name }) => name);
-  const totals = totalsOf(report, columnsOf(report, MOTOR));
+  const totals = totalsOf(report, columnsOf(report, MOTOR)).map((total) => total ?? 0);
   const most = Math.max(...totals, 1);
   const flows = movements.flatMap(({ from_leg: from, to_leg: to }, at) => {
     if (!totals[at]) return [];

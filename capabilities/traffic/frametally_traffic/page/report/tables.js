@@ -31,25 +31,23 @@ export const MOTOR = "";
 export const columnsOf = ({ columns }, shown) =>
   columns.flatMap((column, at) => ((shown === MOTOR ? column.is_motor : column.name === shown) ? [at] : []));
 
+/** A sum of what is known; null where some is not, and the rest is 0. @param {(number|null)[]} counts */
+function sumOf(counts) {
+  const sum = counts.reduce((/** @type {number} */ all, count) => all + (count ?? 0), 0);
+  return sum || !counts.includes(null) ? sum : null;
+}
+
 /**
  * A quarter's counts by movement, of some columns; null where nothing is known.
  * @param {Api.TrafficQuarter} quarter
  * @param {number[]} columns
  */
 export const countsOf = ({ counts }, columns) =>
-  counts &&
-  counts.map((byClass) => {
-    const known = columns.flatMap((column) => byClass[column] ?? []);
-    return known.length || !columns.length ? known.reduce((sum, count) => sum + count, 0) : null;
-  });
+  counts && counts.map((byClass) => sumOf(columns.map((column) => byClass[column])));
 
 /** Movements of the whole report, in their order. @param {Report} report @param {number[]} columns */
-export function totalsOf({ quarters, movements }, columns) {
-  const totals = movements.map(() => 0);
-  for (const quarter of quarters)
-    countsOf(quarter, columns)?.forEach((count, at) => (totals[at] += count ?? 0));
-  return totals;
-}
+export const totalsOf = ({ quarters, movements }, columns) =>
+  movements.map((_, at) => sumOf(quarters.flatMap((one) => countsOf(one, columns)?.slice(at, at + 1) ?? [])));
 
 /**
  * Why a quarter cannot stand beside others; null where all of it was seen, and all these classes followed.
@@ -217,18 +215,16 @@ export function quartersTable(report, shown) {
 
 /** @param {(number|null)[]} some @param {Approaches} approaches */
 function cellsOf(some, approaches) {
-  const counts = some.map((count) => count ?? 0);
-  const sumOf = (/** @type {number[]} */ numbers) => numbers.reduce((sum, count) => sum + count, 0);
   const cells = approaches.flatMap(({ movements }) => [
-    ...movements.map((at, place) => countCell(counts[at], place ? "number" : "number new-leg")),
-    countCell(sumOf(movements.map((at) => counts[at])), "number leg-total"),
+    ...movements.map((at, place) => countCell(some[at], place ? "number" : "number new-leg")),
+    countCell(sumOf(movements.map((at) => some[at])), "number leg-total"),
   ]);
-  const all = sumOf(counts);
-  return [...cells, countCell(all, "number new-leg leg-total")];
+  return [...cells, countCell(sumOf(some), "number new-leg leg-total")];
 }
 
-/** @param {number} count @param {string} kind */
-const countCell = (count, kind) => numberCell(number(count), count ? kind : `${kind} zero`);
+/** @param {number|null} count @param {string} kind */
+const countCell = (count, kind) =>
+  numberCell(count === null ? "–" : number(count), count ? kind : `${kind} zero`);
 
 /** @param {Report} report @param {Approaches} approaches */
 function headOf({ movements, legs }, approaches) {
