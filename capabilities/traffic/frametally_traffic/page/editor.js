@@ -15,6 +15,7 @@ import {
 } from "./editor/shapes.js";
 import { askPaths, choosePicture, layerOf, pathsWords, shapeList } from "./editor/pictures.js";
 import { Stage } from "./editor/stage.js";
+import { withValues } from "frametally/js/shared/address.js";
 import { get } from "frametally/js/shared/api.js";
 import { byId, control, fillSelect, refill } from "frametally/js/shared/dom.js";
 import { moment } from "frametally/js/shared/format.js";
@@ -191,7 +192,7 @@ async function showPaths() {
 const fail = (error) => showFault(t("web.this_cannot_be_shown_2"), wordsOf(error));
 
 async function load() {
-  const { sources } = await get("sources", new URLSearchParams(state.model ? { model: state.model } : {}));
+  const { sources } = await get("sources", withValues("", { model: state.model }));
   hideNotice();
   source = state.sources[0] ?? sources[0]?.source ?? "";
   if (!source) {
@@ -238,10 +239,8 @@ function listen() {
   byId("save").addEventListener("click", store);
   byId("show-paths").addEventListener("change", showPaths);
   byId("source").addEventListener("change", ({ target }) => {
-    const query = new URLSearchParams(location.search);
-    query.delete("at");
-    if (target instanceof HTMLSelectElement) query.set("source", target.value);
-    location.search = String(query);
+    if (!(target instanceof HTMLSelectElement)) return;
+    location.search = String(withValues(location.search, { source: target.value, at: null }));
   });
   addEventListener("beforeunload", (event) => {
     if (isChanged()) event.preventDefault();

@@ -10,6 +10,7 @@ import { addressOf, AskedForm, queryOf } from "./lines/views.js";
 import { shapeColor, shapesOver } from "frametally/js/frames/shapes_over.js";
 import { showSpeeds } from "./lines/speeds.js";
 import { MovementsCard } from "./lines/turns.js";
+import { withValues } from "frametally/js/shared/address.js";
 import { ApiError, CountsVersion, get } from "frametally/js/shared/api.js";
 import { byId, control, el, refill, swatch } from "frametally/js/shared/dom.js";
 import { number } from "frametally/js/shared/format.js";
@@ -82,8 +83,7 @@ function follow() {
 
 /** @param {AbortSignal} signal */
 async function show(signal) {
-  const model = new URLSearchParams(state.model ? { model: state.model } : {});
-  const catalogue = await get("catalogue", model, signal);
+  const catalogue = await get("catalogue", withValues("", { model: state.model }), signal);
   const names = catalogue.labels.map(({ label }) => label);
   colors = colorsOf(names, names);
   if (!catalogue.sources.length) {

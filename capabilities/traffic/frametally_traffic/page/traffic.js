@@ -198,7 +198,7 @@ const hasLegs = ({ lines }) => lines.some(({ inward }) => inward);
 async function start() {
   let sources;
   try {
-    ({ sources } = await get("sources", new URLSearchParams(state.model ? { model: state.model } : {})));
+    ({ sources } = await get("sources", withValues("", { model: state.model })));
     if (sources.length && !state.sources.length)
       state = { ...state, sources: [await firstDrawn(sources, hasLegs)] };
   } catch (error) {

@@ -2,6 +2,7 @@
 // its ends, and its reason in the books.
 
 import { framePicture } from "../frames/boxed_picture.js";
+import { withValues } from "../shared/address.js";
 import { ApiError, get } from "../shared/api.js";
 import { byId, el, iconButton, svg } from "../shared/dom.js";
 import { moment, number, span } from "../shared/format.js";
@@ -101,10 +102,8 @@ export class GapPanel {
  * @returns {Promise<Api.FootageGap|string>} or why there is no answer
  */
 async function ask(source, at, state, base, signal) {
-  const query = new URLSearchParams({ source, at: String(at), timezone: zoneOf(state) });
-  if (state.model) query.set("model", state.model);
-  if (state.zone) query.set("zone", state.zone);
-  if (base) query.set("base", String(base));
+  const { model, zone } = state;
+  const query = withValues("", { source, at, timezone: zoneOf(state), model, zone, base });
   try {
     return await get("gap", query, signal);
   } catch (error) {

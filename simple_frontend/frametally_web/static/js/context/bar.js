@@ -1,5 +1,6 @@
 // The context bar: the current question, as chips. Each opens a panel to change it.
 
+import { withValues } from "../shared/address.js";
 import { get } from "../shared/api.js";
 import { byId, el, iconButton } from "../shared/dom.js";
 import { bigNumber, duration, labelName, span } from "../shared/format.js";
@@ -135,8 +136,7 @@ export class ContextBar {
    * @param {Page.ColorOf} colorOf
    */
   async showWithoutCounts(state, colorOf) {
-    const model = new URLSearchParams(state.model ? { model: state.model } : {});
-    const { models, labels, sources } = await get("catalogue", model)
+    const { models, labels, sources } = await get("catalogue", withValues("", { model: state.model }))
       .catch(() => get("catalogue")) // a model that is none has neither
       .catch(() => ({ models: [], labels: [], sources: [] }));
     this.show(state, { models, labels, sources, counts: null }, colorOf);

@@ -58,10 +58,8 @@ export class Exports {
     this.shown = { state, counts, view };
     const shown = pinned(state, counts);
     for (const link of this.links) {
-      const query = selectionQuery(shown, { bars: true });
-      query.set("format", link.dataset.format ?? "");
-      if (state.compare && view?.other) query.set("compare", state.compare);
-      link.href = `${BASE}/export?${query}`;
+      const more = { format: link.dataset.format, compare: view?.other && state.compare };
+      link.href = `${BASE}/export?${selectionQuery(shown, { bars: true }, more)}`;
     }
     const picture = control("export-png", HTMLButtonElement);
     const why = !view

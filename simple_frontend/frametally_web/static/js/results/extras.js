@@ -132,18 +132,13 @@ function apartQuery(state, counts, sources) {
   const isFew = (/** @type {number} */ interval) =>
     (sources * ((to ?? 0) - (from ?? 0))) / 1000 / interval <= MOST_BARS;
   const interval = own && (isFew(own) ? own : (choices.find((one) => one > own && isFew(one)) ?? own));
-  const query = selectionQuery({ ...state, metric: counts.metric, interval }, { bars: true });
-  query.set("by", "source");
-  query.set("top", "0");
-  return query;
+  const bars = { ...state, metric: counts.metric, interval };
+  return selectionQuery(bars, { bars: true }, { by: "source", top: 0 });
 }
 
 /** @param {Page.State} state @param {Api.Counts} counts */
-function differencesQuery(state, counts) {
-  const query = selectionQuery(pinned(state, counts), { bars: true });
-  query.set("compare", state.compare ?? "");
-  return query;
-}
+const differencesQuery = (state, counts) =>
+  selectionQuery(pinned(state, counts), { bars: true }, { compare: state.compare });
 
 /**
  * @param {Page.State} state
