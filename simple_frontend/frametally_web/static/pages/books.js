@@ -2,8 +2,7 @@
 
 import { askAgain, get } from "../js/shared/api.js";
 import { byId } from "../js/shared/dom.js";
-import { parseState } from "../js/shared/state.js";
-import { useZone, zoneOf } from "../js/shared/time.js";
+import { useAskedZone } from "../js/shared/state.js";
 import {
   deadLettersTable,
   equation,
@@ -86,7 +85,7 @@ async function load() {
   }
 }
 
-useZone(zoneOf(parseState(location.search)));
+useAskedZone();
 load();
 listen({
   index: load,

@@ -4,8 +4,7 @@ import { askFirst } from "../js/changes/dialog.js";
 import { get } from "../js/shared/api.js";
 import { byId, el } from "../js/shared/dom.js";
 import { number } from "../js/shared/format.js";
-import { parseState } from "../js/shared/state.js";
-import { useZone, zoneOf } from "../js/shared/time.js";
+import { useAskedZone } from "../js/shared/state.js";
 import { has } from "../js/shell/navigation.js";
 import { deadLetterCard, withPages } from "../js/status/books.js";
 import { askForStrip } from "../js/status/live.js";
@@ -72,7 +71,7 @@ async function load() {
   }
 }
 
-useZone(zoneOf(parseState(location.search)));
+useAskedZone();
 byId("may-not").hidden = has("run");
 askForStrip();
 load();

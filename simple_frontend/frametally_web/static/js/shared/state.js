@@ -1,7 +1,7 @@
 // The viewer's choices, and their form in the page's address: a link reproduces the view.
 
 import { METRICS } from "./metrics.js";
-import { isZone, usualZoneOf, zoneOf } from "./time.js";
+import { isZone, usualZoneOf, useZone, zoneOf } from "./time.js";
 import { t } from "./texts.js";
 
 /** Of a state what narrows the question, or changes its bars: nothing does. */
@@ -97,6 +97,9 @@ export function parseState(search) {
     empty: query.get("empty") === "1",
   };
 }
+
+/** From now on times are of the zone that the page's address asks for. */
+export const useAskedZone = () => useZone(zoneOf(parseState(location.search)));
 
 /** The query string of a state, without what is at its default. @param {Page.State} state */
 export function formatState(state) {
