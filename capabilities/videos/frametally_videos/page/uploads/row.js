@@ -53,6 +53,7 @@ export class Row {
     this.element.dataset.state = state;
     const hadKeys = this.element.contains(document.activeElement);
     this.fields.element.hidden = state !== "chosen";
+    if (this.sending.fault) this.fields.refuse(...this.sending.fault);
     this.bar.hidden = ["chosen", "done", "refused"].includes(state);
     if (state === "checking") this.bar.removeAttribute("value");
     else this.bar.value = file.size ? sent / file.size : 0;
