@@ -17,6 +17,7 @@ import {
 import { Answers, isRefused } from "./sending.js";
 import { askAgain, BASE, getFrom } from "frametally/js/shared/api.js";
 import { byId, control, el, swatch } from "frametally/js/shared/dom.js";
+import { showPartsOf } from "frametally/js/status/forms.js";
 import { mean, moment, number } from "frametally/js/shared/format.js";
 import { colorsOf } from "frametally/js/shared/palette.js";
 import { showFault, wordsOf } from "frametally/js/status/notices.js";
@@ -118,9 +119,7 @@ class Desk {
   #open({ metric, place }) {
     this.place = place;
     this.metric = metric;
-    const shown = isOfFrames(metric) ? "frame" : "piece";
-    for (const one of byId("desk-view").querySelectorAll("[data-of]"))
-      if (one instanceof HTMLElement) one.hidden = one.dataset.of !== shown;
+    showPartsOf(byId("desk-view"), isOfFrames(metric) ? "frame" : "piece");
     const on = {
       place,
       onChange: () => this.showActs(),

@@ -3,6 +3,7 @@
 import { countedWords, countUnits, labelWords, unitNames, wide } from "./words.js";
 import { get, getFrom, send } from "frametally/js/shared/api.js";
 import { byId, control, el, fillSelect } from "frametally/js/shared/dom.js";
+import { textsIn } from "frametally/js/status/forms.js";
 import { fromInput, labelName, number, toTheMinute } from "frametally/js/shared/format.js";
 import { headingsOf, rowOf, scrollable, tableOf } from "frametally/js/shared/tables.js";
 import { showNothingYet } from "frametally/js/status/nothing.js";
@@ -141,23 +142,21 @@ const ticked = (id) =>
   [...byId(id).querySelectorAll("input")].filter((one) => one.checked).map((one) => one.value);
 
 function start() {
-  const value = (/** @type {string} */ id) => control(id, HTMLInputElement).value;
-  const chosen = (/** @type {string} */ id) => Number(control(id, HTMLSelectElement).value);
+  const text = textsIn(control("start", HTMLFormElement));
   const plan = byId("start-plan");
   return press(control("start-button", HTMLButtonElement), plan, async () => {
     const line = chosenLine();
-    const select = (/** @type {string} */ id) => control(id, HTMLSelectElement).value;
     const wanted = {
-      name: value("start-name"),
-      metric: select("start-metric"),
+      name: text("name"),
+      metric: text("metric"),
       line: line?.name ?? "",
-      direction: line ? select("start-direction") : "",
+      direction: line ? text("direction") : "",
       sources: line ? [line.source] : ticked("start-sources"),
-      labels: [...ticked("start-labels"), ...[value("start-other").trim()].filter(Boolean)],
-      from_ms: fromInput(value("start-from")),
-      to_ms: fromInput(value("start-to")),
-      wanted_width: chosen("start-width"),
-      planned_units: chosen("start-planned"),
+      labels: [...ticked("start-labels"), ...[text("other")].filter(Boolean)],
+      from_ms: fromInput(text("from")),
+      to_ms: fromInput(text("to")),
+      wanted_width: Number(text("width")),
+      planned_units: Number(text("planned")),
     };
     /** @type {Api.CheckSummary} */
     const check = await send("POST", "accuracy", wanted);
