@@ -7,7 +7,6 @@ import {
   KIND_NAMES,
   freeName,
   History,
-  holdsAt,
   mayShrink,
   newShape,
   shapesOf,
@@ -15,6 +14,7 @@ import {
 } from "./editor/shapes.js";
 import { askPaths, choosePicture, layerOf, pathsWords, shapeList } from "./editor/pictures.js";
 import { Stage } from "./editor/stage.js";
+import { holdsAt } from "frametally/js/frames/shapes_over.js";
 import { withValues } from "frametally/js/shared/address.js";
 import { get } from "frametally/js/shared/api.js";
 import { byId, control, fillSelect, refill } from "frametally/js/shared/dom.js";

@@ -2,7 +2,7 @@
 
 import { withValues } from "frametally/js/shared/address.js";
 import { ApiError, askAgain, BASE, get } from "frametally/js/shared/api.js";
-import { checkLines } from "frametally/js/shared/checked.js";
+import { showChecks } from "frametally/js/shared/checked.js";
 import { presentEnd } from "frametally/js/context/ranges.js";
 import { byId, control, el, fillSelect } from "frametally/js/shared/dom.js";
 import * as format from "frametally/js/shared/format.js";
@@ -120,13 +120,11 @@ function crossingsOf({ source, legs, from_ms: from, to_ms: to, model }) {
 
 /** @param {Api.Traffic} report @param {Api.LineCrossings} crossings */
 function showChecked(report, crossings) {
-  const lines = checkLines(crossings, METRICS.objects);
-  byId("checked-card").hidden = !lines.length;
+  const words = byId("checked-words");
+  showChecks(words, crossings, METRICS.objects);
+  words.append(el("p", t("traffic.no_check_covers_movements")));
+  byId("checked-card").hidden = words.hidden;
   byId("checked").replaceChildren(checkedTable(report, crossings));
-  byId("checked-words").replaceChildren(
-    ...lines.map(({ text, isStale }) => el(isStale ? "p.time-warning" : "p", text)),
-    el("p", t("traffic.no_check_covers_movements")),
-  );
 }
 
 /** @param {Api.Traffic} report */

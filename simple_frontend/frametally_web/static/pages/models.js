@@ -5,9 +5,9 @@ import { get, send } from "../js/shared/api.js";
 import { byId, el, field, fillSelect, withCode } from "../js/shared/dom.js";
 import { difference, number, percent } from "../js/shared/format.js";
 import { METRICS } from "../js/shared/metrics.js";
-import { parseState } from "../js/shared/state.js";
-import { headingsOf, numberCell, rowOf, scrollable, tableOf } from "../js/shared/tables.js";
-import { useZone, zoneInUse, zoneOf } from "../js/shared/time.js";
+import { useAskedZone } from "../js/shared/state.js";
+import { headingsOf, numberCell, rowOf, scrollable, scrolledTable, tableOf } from "../js/shared/tables.js";
+import { zoneInUse } from "../js/shared/time.js";
 import { askForStrip } from "../js/status/live.js";
 import { press, showProblem, wordsOf } from "../js/status/notices.js";
 import { t } from "../js/shared/texts.js";
@@ -124,18 +124,14 @@ function countsOf({ labels, total, frames }, first, second) {
       name,
       ...[format(value), format(other), by === null ? "–" : difference(-by)].map((one) => numberCell(one)),
     );
-  const headings = headingsOf(
-    [t("web.label"), t("web.first_model"), t("web.second_model"), t("web.difference")],
-    (position) => position > 0,
-  );
+  const names = [t("web.label"), t("web.first_model"), t("web.second_model"), t("web.difference")];
   const rows = labels.map((one) => row(one.label ?? "", one));
-  const caption = t("web.compare_two_counts");
-  const table = tableOf({ caption, headings, rows, total: row(t("web.all_labels"), total) });
+  const more = { total: row(t("web.all_labels"), total) };
   const query = new URLSearchParams({ model: first, compare: `model:${second}` });
   const said = { frames: t("web.count_frames", { count: frames }) };
   return [
     el("p.muted", t("web.detections_in_frames_of_both", said)),
-    scrollable(caption, table),
+    scrolledTable(t("web.compare_two_counts"), names, 1, rows, more),
     el("p", el("a", { href: `/?${query}` }, t("web.show_the_difference_in_the_chart"))),
   ];
 }
@@ -172,6 +168,6 @@ const failed = ({ lines }) => [
   el("button.button", { onclick: () => send("POST", "presets/measure", {}).then(load) }, t("web.try_again")),
 ];
 
-useZone(zoneOf(parseState(location.search)));
+useAskedZone();
 askForStrip();
 load();

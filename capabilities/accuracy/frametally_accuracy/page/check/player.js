@@ -1,9 +1,11 @@
 // A piece of footage: it plays at its own speed, and you tap events with keys.
 
+import { holdsAt } from "frametally/js/frames/shapes_over.js";
 import { byId, el, svg } from "frametally/js/shared/dom.js";
+import { tenths } from "frametally/js/shared/format.js";
 import { Sheet } from "./sheet.js";
 import { labelWords } from "./words.js";
-import { LOCALE, t } from "frametally/js/shared/texts.js";
+import { t } from "frametally/js/shared/texts.js";
 
 const SPEEDS = [1, 2, 4];
 const STEP_MS = 1000;
@@ -248,10 +250,7 @@ export class Player extends Sheet {
 
   /** @param {Api.UnitToAnswer} unit */
   #line(unit) {
-    const shape = (this.place?.shapes ?? []).find(
-      ({ from_ms: from, to_ms: to }) =>
-        (from ?? -Infinity) <= unit.captured_at_ms && unit.captured_at_ms < (to ?? Infinity),
-    );
+    const shape = this.place?.shapes.find((one) => holdsAt(one, unit.captured_at_ms));
     if (!shape || !this.place) return [];
     const points = shape.points.map(([x, y]) => [
       (x * unit.width_px) / shape.width_px,
@@ -303,7 +302,5 @@ function sideOf(points, way, name, height) {
   return svg("text", { x, y, class: "piece-side", "font-size": height / 26, text: name });
 }
 
-const tenths = new Intl.NumberFormat(LOCALE, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
-
 /** @param {number} ms */
-const seconds = (ms) => `${tenths.format(Math.max(ms / 1000, 0))} s`;
+const seconds = (ms) => `${tenths(Math.max(ms / 1000, 0))} s`;

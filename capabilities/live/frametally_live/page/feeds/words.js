@@ -1,7 +1,7 @@
 // The pages' words about cameras and streams.
 
-import { number, roughly, timeSince } from "frametally/js/shared/format.js";
-import { LOCALE, t } from "frametally/js/shared/texts.js";
+import { number, roughly, tenths, timeSince } from "frametally/js/shared/format.js";
+import { t } from "frametally/js/shared/texts.js";
 
 /** @type {Record<Page.LiveState["state"], string>} */
 export const STATES = {
@@ -47,10 +47,6 @@ export function paceWords(rate, delayMs, leftOut) {
     .filter(Boolean)
     .join(" · ");
 }
-
-/** @param {number} value */
-const tenths = (value) =>
-  value.toLocaleString(LOCALE, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 
 /** @param {number} ms */
 const lateWords = (ms) =>

@@ -1,7 +1,8 @@
 // Crossings: a chart of one line in its two directions, a table of all, and the objects behind each number.
 
 import { get } from "frametally/js/shared/api.js";
-import { checkLines, rangeWords } from "frametally/js/shared/checked.js";
+import { rangeWords, showChecks } from "frametally/js/shared/checked.js";
+import { holdsAt } from "frametally/js/frames/shapes_over.js";
 import { byId, el, refill, swatch } from "frametally/js/shared/dom.js";
 import { difference, labelName, moment, number, span } from "frametally/js/shared/format.js";
 import { METRICS } from "frametally/js/shared/metrics.js";
@@ -70,12 +71,7 @@ export class CrossingsCard extends ChosenCard {
         return el("span.key", swatch(color), el("span.name", name), count);
       }),
     );
-    const lines = checkLines(answer, METRICS.objects);
-    byId("crossings-checks").hidden = !lines.length;
-    refill(
-      byId("crossings-checks"),
-      ...lines.map(({ text, isStale }) => el(isStale ? "p.time-warning" : "p", text)),
-    );
+    showChecks(byId("crossings-checks"), answer, METRICS.objects);
     const format = METRICS.objects.format;
     this.showChart(answer, some, answer.lines, {
       title,
@@ -183,10 +179,7 @@ export class CrossingsCard extends ChosenCard {
  * @returns {import("./sightings.js").Sighting}
  */
 function sightingOf(one, lines) {
-  const line =
-    lines.find(
-      ({ from_ms: from, to_ms: to }) => (from ?? -Infinity) <= one.time_ms && one.time_ms < (to ?? Infinity),
-    ) ?? lines[0];
+  const line = lines.find((each) => holdsAt(each, one.time_ms)) ?? lines[0];
   const shown = { lines: [line], way: one };
   const title = `${labelName(one.label)}, ${line[one.direction]}`;
   const before = t("traffic.before", { captured_at_ms: moment(one.before?.captured_at_ms ?? 0) });
