@@ -71,21 +71,7 @@ export class Player extends Sheet {
 
   /** @param {PieceWork} work */
   #load(work) {
-    work.images ??= work.unit.frames.map(({ image_url: src }) => {
-      const image = el("img", { alt: "", src });
-      image.addEventListener("error", () => {
-        if (this.work !== work) return;
-        if (image.dataset.again) this.onMissing(work.unit);
-        else this.#loadAgain(image);
-      });
-      return image;
-    });
-  }
-
-  /** Once more, when it is shown: the server may have been away for a moment. @param {HTMLImageElement} image */
-  #loadAgain(image) {
-    image.dataset.again = "yes";
-    image.src = image.src; // eslint-disable-line no-self-assign -- it loads anew
+    work.images ??= work.unit.frames.map(({ image_url: src }) => this.imageOf(work, src));
   }
 
   /** @param {PieceWork} work */
@@ -96,7 +82,7 @@ export class Player extends Sheet {
     const line = svg("svg", drawing, ...this.#line(unit));
     this.put(work, this.canvas, line, this.added, this.clock, this.bar);
     this.#load(work);
-    for (const image of work.images ?? []) if (image.complete && !image.naturalWidth) this.#loadAgain(image);
+    for (const image of work.images ?? []) if (image.complete && !image.naturalWidth) this.loadAgain(image);
     Object.assign(this.canvas, { width, height });
     this.added.hidden = true;
     this.area.toggleAttribute("data-seen", work.isSeen);

@@ -5,13 +5,14 @@ import { rangeWords, showChecks } from "frametally/js/shared/checked.js";
 import { holdsAt } from "frametally/js/frames/shapes_over.js";
 import { byId, el, refill, swatch } from "frametally/js/shared/dom.js";
 import { difference, labelName, moment, number, span } from "frametally/js/shared/format.js";
-import { METRICS } from "frametally/js/shared/metrics.js";
+import { knownWords, METRICS } from "frametally/js/shared/metrics.js";
 import { themeColor } from "frametally/js/shared/palette.js";
 import { numberCell, rowOf, scrolledTable } from "frametally/js/shared/tables.js";
-import { ChosenCard, missingIn, queryOf, totalOf } from "./views.js";
+import { ChosenCard, missingIn, queryOf, sumOf } from "./views.js";
 import { pictureOf, Sightings } from "./sightings.js";
 import { t } from "frametally/js/shared/texts.js";
 
+const OBJECTS = METRICS.objects;
 /** Why a crossing is not measured. @type {Record<Api.CrossingReason["reason"], string>} */
 const WHY_NOT_CROSSED = {
   too_few_boxes: t("traffic.too_few_boxes_near_the_line"),
@@ -67,18 +68,18 @@ export class CrossingsCard extends ChosenCard {
     refill(
       byId("crossings-legend"),
       ...some.map(({ name, color, values, missing: why, intervals }) => {
-        const count = el("span.count.muted", knownPart(values, why), rangeOfTruth(intervals));
+        const count = el(
+          "span.count.muted",
+          knownWords(OBJECTS, sumOf(values, why)),
+          rangeOfTruth(intervals),
+        );
         return el("span.key", swatch(color), el("span.name", name), count);
       }),
     );
-    showChecks(byId("crossings-checks"), answer, METRICS.objects);
-    const format = METRICS.objects.format;
-    this.showChart(answer, some, answer.lines, {
-      title,
-      axis: t("traffic.crossings_2"),
-      perInterval: true,
-      format,
-    });
+    showChecks(byId("crossings-checks"), answer, OBJECTS);
+    const { format, perInterval } = OBJECTS;
+    const words = { title, axis: t("traffic.crossings_2"), perInterval, format };
+    this.showChart(answer, some, answer.lines, words);
   }
 
   /** @param {Api.LineCrossings} answer */
@@ -98,7 +99,7 @@ export class CrossingsCard extends ChosenCard {
         el("td", labelName(one.label)),
         cell("to_right", this.#wayName(one.line, "to_right")),
         cell("to_left", this.#wayName(one.line, "to_left")),
-        numberCell(one.gross === null ? atLeast(one.at_least) : number(one.gross)),
+        numberCell(knownWords(OBJECTS, { value: one.gross, part: one.at_least })),
         numberCell(one.net === null ? "–" : difference(one.net)),
         unmeasured,
       );
@@ -217,15 +218,6 @@ function sums({ crossings }, line, way) {
 const missingOf = ({ unknown, crossings }, line) =>
   missingIn([...unknown, ...crossings.filter((one) => one.line === line)]);
 
-/** @param {Map<number, number>} values @param {Map<number, Api.Missing>} [missing] */
-function knownPart(values, missing) {
-  const total = totalOf(values.values());
-  return missing?.size ? atLeast(total) : number(total);
-}
-
-/** Of a number that is not known: its known part, or that there is none. @param {number|null} part */
-const atLeast = (part) => (part ? t("web.at_least", { part: number(part) }) : t("web.not_measured"));
-
 /**
  * Where the truth is, by start of the bar; null: of the whole range.
  * @param {Api.LineCrossings} answer
@@ -242,4 +234,4 @@ const intervalsOf = ({ intervals = [] }, line, way, label) =>
   );
 
 /** " (12 to 15)" of the whole range; nothing where no check covers it. @param {Map<number|null, Page.Interval>} intervals */
-const rangeOfTruth = (intervals) => rangeWords(METRICS.objects, intervals.get(null) ?? null);
+const rangeOfTruth = (intervals) => rangeWords(OBJECTS, intervals.get(null) ?? null);
