@@ -21,7 +21,7 @@ import { giveUpZone, useZone, zoneOf } from "frametally/js/shared/time.js";
 import { listen, showStrip } from "frametally/js/status/live.js";
 import { hideNothing, showNothing, showNothingYet } from "frametally/js/status/nothing.js";
 import { showFault, showFresh, showOutage, showOwnFault, wordsOf } from "frametally/js/status/notices.js";
-import { t } from "frametally/js/shared/texts.js";
+import { joined, t } from "frametally/js/shared/texts.js";
 
 const AGAIN_MS = 800;
 const RETRY_MS = 3000;
@@ -165,7 +165,7 @@ function showNotes({ bars, note }) {
   const why = [...new Set(missing)].map((reason) => WHY_NOT[reason]).join("; ");
   const values = { without: number(missing.length), length: number(bars.length), why };
   const without = missing.length ? t("traffic.in_of_intervals_objects_were_not", values) : "";
-  byId("lines-note").textContent = [note, without].filter(Boolean).join(" ");
+  byId("lines-note").textContent = joined([note, without], " ");
   byId("lines-note").hidden = !byId("lines-note").textContent;
 }
 

@@ -16,7 +16,7 @@ import {
 import { footage, listen, showStrip, standing, verdict } from "../js/status/live.js";
 import { hideNothing, showNothingYet } from "../js/status/nothing.js";
 import { showFresh, showOutage, wordsOf } from "../js/status/notices.js";
-import { t } from "../js/shared/texts.js";
+import { joined, t } from "../js/shared/texts.js";
 
 /** @type {number|null} */
 let since = null;
@@ -45,7 +45,7 @@ function show(books) {
   byId("verdict").dataset.state = standing(books);
   put("needs", books.needs, needsList);
   byId("equation").textContent = equation(books);
-  byId("progress").textContent = [footage(books), pace(books)].filter(Boolean).join(" · ");
+  byId("progress").textContent = joined([footage(books), pace(books)]);
   put("todo", [books.behind, books.broken, books.lost_messages], () =>
     todo(books, byId("todo").querySelector("details")?.open ?? false),
   );

@@ -2,7 +2,7 @@
 
 import { METRICS } from "./metrics.js";
 import { isZone, usualZoneOf, useZone, zoneOf } from "./time.js";
-import { t } from "./texts.js";
+import { joined, t } from "./texts.js";
 
 /** Of a state what narrows the question, or changes its bars: nothing does. */
 export const EVERYTHING = Object.freeze({
@@ -143,12 +143,13 @@ export function formatWhole(state, answered = {}) {
   const open = LEFT_OPEN.filter(
     (name) => state[name] === null && answered[name] && (isAsked || name === "timezone"),
   );
-  return [
-    formatState(state),
-    ...open.map((name) => `${name}=${encodeURIComponent(answered[name] ?? "").replaceAll("%2F", "/")}`),
-  ]
-    .filter(Boolean)
-    .join("&");
+  return joined(
+    [
+      formatState(state),
+      ...open.map((name) => `${name}=${encodeURIComponent(answered[name] ?? "").replaceAll("%2F", "/")}`),
+    ],
+    "&",
+  );
 }
 
 /**

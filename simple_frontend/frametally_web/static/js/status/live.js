@@ -6,7 +6,7 @@ import { byId, el } from "../shared/dom.js";
 import { minuteOfYear, number, roughly, toTheMinute } from "../shared/format.js";
 import "../shell/language.js"; // it is in the header of every page, beside the strip
 import { has } from "../shell/navigation.js";
-import { t } from "../shared/texts.js";
+import { joined, t } from "../shared/texts.js";
 
 const AGAIN_MS = 10_000;
 
@@ -35,7 +35,7 @@ function write() {
   const strip = byId("health-strip");
   const { footage_until_ms: until } = shown;
   strip.hidden = false;
-  strip.title = [headline(shown), footage(shown)].filter(Boolean).join(" · ");
+  strip.title = joined([headline(shown), footage(shown)]);
   strip.replaceChildren(
     el("span.health-state", { "data-state": standing(shown) }, verdict(shown)),
     el("span.muted", until === null ? "" : t("web.to_3", { until: minuteOfYear(until) })),
