@@ -5,7 +5,7 @@ import { byId, control, copyText, el, fillSelect, refill } from "frametally/js/s
 import { listIn, textsIn } from "frametally/js/status/forms.js";
 import { toTheMinute } from "frametally/js/shared/format.js";
 import { askForStrip } from "frametally/js/status/live.js";
-import { press, showProblem, wordsOf } from "frametally/js/status/notices.js";
+import { hideNotice, press, showFailed } from "frametally/js/status/notices.js";
 import { t } from "frametally/js/shared/texts.js";
 
 /** @typedef {Api.ListedAccount} Account */
@@ -224,11 +224,7 @@ async function list() {
   page.dataset.state = "ready";
 }
 
-const load = () =>
-  list().then(
-    () => (byId("problem").hidden = true),
-    (error) => showProblem(page, wordsOf(error), error, load),
-  );
+const load = () => list().then(hideNotice, (error) => showFailed(page, error, load));
 
 /**
  * Has a form make a change; it is empty again once that is made.

@@ -218,10 +218,7 @@ async function load() {
 }
 
 function start() {
-  load().catch((error) => {
-    byId("editor").dataset.state = "failed";
-    showFailed(error, start);
-  });
+  load().catch((error) => showFailed(byId("editor"), error, start));
 }
 
 function listen() {

@@ -11,7 +11,7 @@ import { setSourceZone, useZone, zoneInUse, zoneOf } from "../js/shared/time.js"
 import { has } from "../js/shell/navigation.js";
 import { askForStrip } from "../js/status/live.js";
 import { hideNothing, showNothingYet } from "../js/status/nothing.js";
-import { actionButton, showProblem, wordsOf } from "../js/status/notices.js";
+import { actionButton, hideNotice, showFailed } from "../js/status/notices.js";
 import { t } from "../js/shared/texts.js";
 
 /** @typedef {import("../js/changes/forms.js").Form} Form */
@@ -150,11 +150,11 @@ async function load() {
       );
       byId("way-back").replaceChildren(el("a", { href: "/footage" }, t("web.all_footage_2")));
     }
-    byId("problem").hidden = true;
+    hideNotice();
     page.dataset.state = "ready";
   } catch (error) {
     byId("footage").replaceChildren();
-    showProblem(page, t("web.footage_cannot_be_shown", { error: wordsOf(error) }), error, load);
+    showFailed(page, error, load);
   }
 }
 

@@ -9,8 +9,8 @@ import { useAskedZone } from "../js/shared/state.js";
 import { headingsOf, numberCell, rowOf, scrollable, scrolledTable, tableOf } from "../js/shared/tables.js";
 import { zoneInUse } from "../js/shared/time.js";
 import { askForStrip } from "../js/status/live.js";
-import { press, showProblem, wordsOf } from "../js/status/notices.js";
-import { t } from "../js/shared/texts.js";
+import { hideNotice, press, showFailed } from "../js/status/notices.js";
+import { joined, t } from "../js/shared/texts.js";
 
 /** As the server has it of a model that can be downloaded. */
 const NOT_HERE = "not downloaded";
@@ -41,7 +41,7 @@ function rowOfModel(model) {
     costCell(model),
     numberCell(part === null ? "–" : percent(part)),
     numberCell(ap === null ? "–" : number(ap)),
-    el("td.words", [network === name ? "" : network, input].filter(Boolean).join(", ")),
+    el("td.words", joined([network === name ? "" : network, input], ", ")),
     el("td", licence ?? "–"),
   );
 }
@@ -150,7 +150,7 @@ async function load() {
   try {
     const { models, last, with_counts: counted } = await get("presets");
     const isRunning = last?.state === "running";
-    byId("problem").hidden = true;
+    hideNotice();
     if (models) byId("presets").replaceChildren(...presetsTable(models));
     else await showMeasuring(last);
     if (models && isRunning) follow(byId("progress-of-count"), load, lastOf);
@@ -158,7 +158,7 @@ async function load() {
     page.dataset.state = models || last?.state === "failed" ? "ready" : "loading";
     if (!isRunning) await showPair(counted, models ?? []);
   } catch (error) {
-    showProblem(page, t("web.the_models_cannot_be_shown", { error: wordsOf(error) }), error, load);
+    showFailed(page, error, load);
   }
 }
 
