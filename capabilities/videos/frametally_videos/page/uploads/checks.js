@@ -3,8 +3,8 @@
 
 import { t } from "frametally/js/shared/texts.js";
 
-const MOOV_BYTES = 256 * 1024;
-const MATROSKA_BYTES = 256 * 1024;
+/** What says the time stands within so many bytes. */
+const HEAD_BYTES = 256 * 1024;
 const MOST_BOXES = 1000;
 const MS_1904 = Date.UTC(1904, 0, 1);
 const MS_2001 = Date.UTC(2001, 0, 1);
@@ -37,7 +37,7 @@ async function timeOfMovie(file) {
     const head = await read(file, at, 16);
     const isLong = head.getUint32(0) === 1;
     const size = isLong ? Number(head.getBigUint64(8)) : head.getUint32(0);
-    if (nameAt(head, 4) === "moov") return timeInMoov(await read(file, at + (isLong ? 16 : 8), MOOV_BYTES));
+    if (nameAt(head, 4) === "moov") return timeInMoov(await read(file, at + (isLong ? 16 : 8), HEAD_BYTES));
     if (size < 8) return null;
     at += size;
   }
@@ -57,7 +57,7 @@ function timeInMoov(moov) {
 
 /** Matroska and WebM: DateUTC, in nanoseconds since 2001, near the beginning. @param {Blob} file */
 async function timeOfMatroska(file) {
-  const head = await read(file, 0, MATROSKA_BYTES);
+  const head = await read(file, 0, HEAD_BYTES);
   for (let at = 0; at + 11 <= head.byteLength; at += 1) {
     if (head.getUint16(at) === 0x4461 && head.getUint8(at + 2) === 0x88) {
       return MS_2001 + Number(head.getBigInt64(at + 3) / 1_000_000n);

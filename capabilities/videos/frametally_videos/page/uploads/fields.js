@@ -2,7 +2,8 @@
 
 import { el, field } from "frametally/js/shared/dom.js";
 import { fromInput, moment } from "frametally/js/shared/format.js";
-import { isZone, zoneInUse } from "frametally/js/shared/time.js";
+import { zoneInUse } from "frametally/js/shared/time.js";
+import { zoneInput } from "frametally/js/shared/zone_input.js";
 import { clientId } from "./client.js";
 import { calibrationWords, containerTime, regionWords, verdictOn } from "./checks.js";
 import { t } from "frametally/js/shared/texts.js";
@@ -18,7 +19,7 @@ export class Fields {
     const name = input("text", { maxlength: "255", placeholder: file.name });
     const source = input("text", { maxlength: "255", placeholder: stem, list: "known-sources" });
     const start = input("datetime-local", { step: "1" });
-    const zone = input("text", { list: "known-zones", placeholder: zoneInUse(), spellcheck: "false" });
+    const zone = zoneInput({ placeholder: zoneInUse() });
     const roi = jsonArea('{"x": 100, "y": 100, "width": 500, "height": 300}');
     const calibration = jsonArea('{"points": [[0, 0], [100, 100]]}');
     /** By the server's names. */
@@ -52,10 +53,6 @@ export class Fields {
     start.addEventListener("input", () => {
       const isDoubtful = (fromInput(start.value) ?? 0) > Date.now() + 86_400_000;
       this.doubt.textContent = isDoubtful ? t("videos.starts_in_the_future") : "";
-    });
-    zone.addEventListener("input", () => {
-      const isRight = !zone.value || isZone(zone.value);
-      zone.setCustomValidity(isRight ? "" : t("videos.there_is_no_such_time_zone"));
     });
     this.#showHint();
   }
@@ -107,7 +104,7 @@ export class Fields {
 }
 
 /** @param {string} type @param {Record<string, string>} attributes */
-export const input = (type, attributes) => el("input", { type, autocomplete: "off", ...attributes });
+const input = (type, attributes) => el("input", { type, autocomplete: "off", ...attributes });
 
 /** @param {string} placeholder  an example */
 const jsonArea = (placeholder) => el("textarea", { rows: "3", spellcheck: "false", placeholder });

@@ -27,8 +27,8 @@ export class Row {
     this.bar = progressOf(this.name, 0);
     this.words = el("p.small.upload-words");
     const { name, sending } = this;
-    this.open = el("a.link", { hidden: true, onclick: openHere }, t("videos.open"));
-    this.open.ariaLabel = t("videos.open_2", { name });
+    const opening = { hidden: true, "aria-label": t("videos.open_2", { name }), onclick: openHere };
+    this.open = el("a.link", opening, t("videos.open"));
     this.pause = fileButton(t("web.pause"), name, () => sending.pause());
     this.move = fileButton(t("videos.move_counts"), name, () => sending.confirmMove());
     this.goOn = fileButton(t("videos.go_on"), name, () => sending.goOn());
