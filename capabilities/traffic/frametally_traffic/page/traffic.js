@@ -70,9 +70,18 @@ async function load() {
  * @param {() => void} again
  */
 function fail(error, again) {
-  showNoReport(error, again);
   page.removeAttribute("aria-busy");
+  page.dataset.state = "nothing";
+  byId("traffic-content").hidden = byId("files").hidden = true;
+  if (!(error instanceof ApiError))
+    return showNothing(t("traffic.the_report_cannot_be_shown"), String(error));
   askAgain(error, again);
+  const { message, remedy, parameter, passes } = error;
+  const href = `/lines/edit?${new URLSearchParams({ source: fields.source.value })}`;
+  const draw = { words: t("traffic.draw_the_legs"), href, primary: true };
+  const retry = passes ? { words: t("web.try_now"), onclick: again } : null;
+  const words = passes ? t("web.this_page_keeps_trying", { said: remedy }).trim() : remedy;
+  showNothing(message, words, parameter === "legs" && has("correct") ? draw : retry);
 }
 
 /** @param {Api.Traffic} report @param {URLSearchParams} wanted */
@@ -146,21 +155,6 @@ function showQuarters(report) {
   };
   fields.shown.onchange = put;
   put();
-}
-
-/** @param {unknown} error @param {() => void} again */
-function showNoReport(error, again) {
-  const isOurs = error instanceof ApiError;
-  byId("traffic-content").hidden = true;
-  byId("files").hidden = true;
-  page.dataset.state = "nothing";
-  if (!isOurs) return showNothing(t("traffic.the_report_cannot_be_shown"), String(error));
-  const { message, remedy, parameter, passes } = error;
-  const href = `/lines/edit?${new URLSearchParams({ source: fields.source.value })}`;
-  const draw = { words: t("traffic.draw_the_legs"), href, primary: true };
-  const retry = passes ? { words: t("web.try_now"), onclick: again } : null;
-  const words = passes ? t("web.this_page_keeps_trying", { said: remedy }).trim() : remedy;
-  showNothing(message, words, parameter === "legs" && has("correct") ? draw : retry);
 }
 
 /** Fills the form from the address, and what that leaves open from the source. @param {Api.SourceRange[]} sources */

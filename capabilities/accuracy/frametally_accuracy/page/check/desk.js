@@ -313,10 +313,5 @@ class Desk {
 const keyOf = ({ unit }) => `${unit.unit}/${unit.turn}`;
 
 /** What this tab of the browser is called, so that two tabs get different frames. */
-function tabName() {
-  const known = sessionStorage.getItem("frametally-desk");
-  const name =
-    known ?? Array.from(crypto.getRandomValues(new Uint32Array(2)), (one) => one.toString(36)).join("");
-  sessionStorage.setItem("frametally-desk", name);
-  return name;
-}
+const tabName = () =>
+  (sessionStorage["frametally-desk"] ??= crypto.getRandomValues(new Uint32Array(2)).join(""));

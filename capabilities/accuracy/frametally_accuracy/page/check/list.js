@@ -73,7 +73,8 @@ function table(checks, mayCorrect) {
       el(
         "td",
         t("accuracy.of", { answered: number(one.answered), drawn }),
-        one.is_reached && el("span.small.muted", reachedWords(one)),
+        one.is_reached &&
+          el("span.small.muted", t("accuracy.is_reached", { wanted_width: wide(one.wanted_width) })),
       ),
       el("td", `${toTheMinute(one.started_at_ms)}${by}`),
       el("td", mayCorrect ? deskLink(one) : null),
@@ -82,9 +83,6 @@ function table(checks, mayCorrect) {
   const headings = [...headingsOf(names, () => false), nextStep];
   return scrollable(t("accuracy.checks"), tableOf({ kind: "checks-table", headings, rows }));
 }
-
-/** @param {Api.CheckSummary} check */
-const reachedWords = ({ wanted_width: width }) => t("accuracy.is_reached", { wanted_width: wide(width) });
 
 /** @param {Api.CheckSummary} check */
 const deskLink = ({ id, answered, drawn, name }) =>

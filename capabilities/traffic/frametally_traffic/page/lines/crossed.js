@@ -163,14 +163,13 @@ export class CrossingsCard extends ChosenCard {
     });
   }
 
-  #line() {
-    return this.shown?.answer.lines.find(({ name }) => name === this.chosen) ?? null;
+  #line(name = this.chosen) {
+    return this.shown?.answer.lines.find((one) => one.name === name) ?? null;
   }
 
   /** @param {string} name @param {Way} way */
   #wayName(name, way) {
-    const line = this.shown?.answer.lines.find((one) => one.name === name);
-    return way === "not_measured" ? t("web.not_measured") : (line?.[way] ?? way);
+    return way === "not_measured" ? t("web.not_measured") : (this.#line(name)?.[way] ?? way);
   }
 }
 

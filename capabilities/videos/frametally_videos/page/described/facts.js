@@ -164,7 +164,11 @@ export class About {
     if (metadata && links.metadata) {
       this.found.replaceChildren(
         ...partsOf(metadata).filter((part) => part !== null),
-        download(links.metadata),
+        el(
+          "a.button",
+          { href: links.metadata, download: "metadata.json" },
+          t("videos.download_the_metadata_json"),
+        ),
       );
       return;
     }
@@ -176,10 +180,6 @@ export class About {
     this.found.replaceChildren(el("p.muted.small.job-reason", text));
   }
 }
-
-/** @param {string} href */
-const download = (href) =>
-  el("a.button", { href, download: "metadata.json" }, t("videos.download_the_metadata_json"));
 
 /** @param {Api.LibraryVideo} video */
 function usualParts(video) {
