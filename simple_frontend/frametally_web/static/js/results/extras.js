@@ -41,14 +41,8 @@ export class Extras {
     const isSeveral = sources.length > 1 && state.sources.length !== 1 && view !== null;
     const { totals, frames, interval_s: interval } = counts;
     const names = sources.map((one) => one.name); // a new source has its name a moment after its counts
-    const version = JSON.stringify([
-      String(selectionQuery(state)),
-      metric.id,
-      totals,
-      frames,
-      interval,
-      names,
-    ]);
+    const asked = String(selectionQuery(state));
+    const version = JSON.stringify([asked, metric.id, totals, frames, interval, names]);
     byId("sources-card").hidden = !isSeveral;
     const isWeek = view !== null && view.to - view.from >= LEAST_WEEK_MS;
     byId("heatmap-card").hidden = !isWeek;
