@@ -1,9 +1,9 @@
-// Forms that the server makes: what stands in their fields, and how they are sent.
+// Reads the forms that the server makes, and sends them.
 
 import { press } from "./notices.js";
 
 /**
- * What stands in a form's fields now, by their names; empty where there is no such field.
+ * The texts in a form's fields now, by their names; empty where there is no such field.
  * @param {HTMLFormElement} form
  * @returns {(name: string) => string}
  */
