@@ -167,6 +167,26 @@ def test_files_come_in_with_what_was_said_of_them(
     expect(page.locator(".upload-row")).to_have_count(0)
 
 
+@pytest.mark.thorough
+def test_a_field_that_the_server_refuses_is_corrected_without_choosing_the_file_again(
+    enter: Callable[..., Page], server: UploadServer, tmp_path: Path
+) -> None:
+    write_video(tmp_path / "gate.mp4", 1)
+    page = enter()
+    row = begin(page, tmp_path / "gate.mp4", region='{"points": [[0, 0], [-5, 0]]}')
+    expect(row.get_by_role("status")).to_contain_text("points[1][0]: -5 is not a number from 0 to 100000.")
+    region = row.get_by_label("Region as JSON")
+    expect(region).to_be_focused()
+    assert server.videos() == []
+    page.locator("#upload-start").click()
+    expect(region).to_be_focused()
+    region.fill('{"points": [[0, 0], [5, 0]]}')
+    expect(row.get_by_role("status")).to_have_text("")
+    page.locator("#upload-start").click()
+    expect(page.locator(".upload-row[data-state=done]")).to_have_count(1)
+    assert [one.fields.roi for one in server.videos()] == [{"points": [[0, 0], [5, 0]]}]
+
+
 MB = 1_000_000
 SENT_AGAIN = 8 * 2**20  # at most, after an interruption
 
@@ -175,9 +195,12 @@ def row_of(page: Page, name: str) -> Locator:
     return page.locator(".upload-row", has_text=name)
 
 
-def begin(page: Page, film: Path) -> Locator:
+def begin(page: Page, film: Path, *, region: str = "") -> Locator:
     """Begin to upload a file; returns its row."""
     choose(page, film)
+    if region:
+        row_of(page, film.name).locator("summary").click()
+        row_of(page, film.name).get_by_label("Region as JSON").fill(region)
     page.locator("#upload-start").click()
     return row_of(page, film.name)
 

@@ -106,14 +106,14 @@ def test_a_page_that_opens_while_the_server_is_away_loads_once_it_is_back(
     window, is_away = visit(filmed), True
     window.page.route("**/api/v1/*", lambda route: route.abort() if is_away else route.continue_())
     page = window.open(name, wait_for="main[data-state=failed]")
-    expect(page.locator("#problem")).to_contain_text("This page keeps trying.")
+    expect(page.locator("#notice")).to_contain_text("This page keeps trying.")
     again = page.get_by_role("button", name="Try now")
     with page.expect_request("**/api/v1/status"):
         again.click()
     expect(again).to_be_focused()
     is_away = False
     page.locator("main[data-state=ready]").wait_for()
-    expect(page.locator("#problem")).to_be_hidden()
+    expect(page.locator("#notice")).to_be_hidden()
 
 
 def test_a_source_is_renamed_and_the_page_follows_it(filmed: Place, visit: Visits) -> None:

@@ -2,9 +2,10 @@
 
 import { ApiError, getFrom, send } from "frametally/js/shared/api.js";
 import { byId, control, copyText, el, fillSelect, refill } from "frametally/js/shared/dom.js";
+import { listIn, textsIn } from "frametally/js/status/forms.js";
 import { toTheMinute } from "frametally/js/shared/format.js";
 import { askForStrip } from "frametally/js/status/live.js";
-import { press, showProblem, wordsOf } from "frametally/js/status/notices.js";
+import { hideNotice, press, showFailed } from "frametally/js/status/notices.js";
 import { t } from "frametally/js/shared/texts.js";
 
 /** @typedef {Api.ListedAccount} Account */
@@ -14,16 +15,6 @@ import { t } from "frametally/js/shared/texts.js";
 const page = byId("accounts-page");
 const SHOWN_ONCE = t("accounts.this_page_shows_it_only_now");
 
-/** @param {string} id */
-const valueOf = (id) => control(id, HTMLInputElement).value.trim();
-/** @param {string} id */
-const chosen = (id) => control(id, HTMLSelectElement).value;
-/** @param {string} text */
-const listOf = (text) =>
-  text
-    .trim()
-    .split(/\s*,\s*/)
-    .filter(Boolean);
 /** @param {...string} parts */
 const pathOf = (...parts) => parts.map(encodeURIComponent).join("/");
 
@@ -140,7 +131,7 @@ function rightsForm(account) {
     {
       onsubmit: (/** @type {Event} */ event) => {
         event.preventDefault();
-        const sent = { role: role.value, sources: listOf(sources.value) };
+        const sent = { role: role.value, sources: listIn(sources.value.trim()) };
         change(() => send("PATCH", `accounts/${pathOf(account.name)}`, sent));
       },
     },
@@ -233,40 +224,32 @@ async function list() {
   page.dataset.state = "ready";
 }
 
-const load = () =>
-  list().then(
-    () => (byId("problem").hidden = true),
-    (error) => showProblem(page, wordsOf(error), error, load),
-  );
+const load = () => list().then(hideNotice, (error) => showFailed(page, error, load));
 
 /**
  * Has a form make a change; it is empty again once that is made.
  * @param {string} id
- * @param {() => Promise<boolean>} make
+ * @param {(text: ReturnType<typeof textsIn>) => Promise<boolean>} make
  */
 function onSubmit(id, make) {
   const form = control(id, HTMLFormElement);
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    if (await make()) form.reset();
+    if (await make(textsIn(form))) form.reset();
   });
 }
 
-onSubmit("new-account", () => {
-  const sent = {
-    name: valueOf("account-name"),
-    role: chosen("account-role"),
-    sources: listOf(valueOf("account-sources")),
-  };
+onSubmit("new-account", (text) => {
+  const sent = { name: text("name"), role: text("role"), sources: listIn(text("sources")) };
   return change(() => send("POST", "accounts", sent), linkOf);
 });
-onSubmit("new-token", () => {
+onSubmit("new-token", (text) => {
   const sent = {
-    account: chosen("token-account"),
-    name: valueOf("token-name"),
-    role: chosen("token-role") || null,
-    sources: listOf(valueOf("token-sources")),
-    days: control("token-days", HTMLInputElement).valueAsNumber,
+    account: text("account"),
+    name: text("name"),
+    role: text("role") || null,
+    sources: listIn(text("sources")),
+    days: Number(text("days")),
   };
   return change(() => send("POST", "tokens", sent), tokenOf);
 });

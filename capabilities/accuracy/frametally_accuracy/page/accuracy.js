@@ -24,9 +24,8 @@ async function open() {
     if (page.dataset.state === "failed") hideNotice(); // a refused answer stays told
     page.dataset.state = "ready";
   } catch (error) {
-    page.dataset.state = "failed";
     byId("fault-title").hidden = false;
-    showFailed(error, open);
+    showFailed(page, error, open);
   } finally {
     page.setAttribute("aria-busy", "false");
   }

@@ -4,11 +4,11 @@ import { startChannels } from "./channels.js";
 import { startForms } from "./forms.js";
 import { byId } from "frametally/js/shared/dom.js";
 import { writeTimes } from "frametally/js/shared/format.js";
-import { parseState } from "frametally/js/shared/state.js";
-import { useZone, zoneInUse, zoneOf } from "frametally/js/shared/time.js";
+import { useAskedZone } from "frametally/js/shared/state.js";
+import { zoneInUse } from "frametally/js/shared/time.js";
 import { askForStrip } from "frametally/js/status/live.js";
 
-useZone(zoneOf(parseState(location.search)));
+useAskedZone();
 writeTimes();
 byId("zone").textContent = zoneInUse();
 askForStrip();

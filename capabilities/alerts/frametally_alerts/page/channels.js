@@ -2,32 +2,32 @@
 
 import { send } from "frametally/js/shared/api.js";
 import { control } from "frametally/js/shared/dom.js";
-import { press } from "frametally/js/status/notices.js";
+import { onSubmit, textsIn } from "frametally/js/status/forms.js";
 
 export function startChannels() {
   const form = document.getElementById("channel-form");
   if (!(form instanceof HTMLFormElement)) return;
-  onSubmit(form, (replaced) => {
-    const url = control("channel-url", HTMLInputElement).value.trim();
-    const name = control("channel-name", HTMLInputElement).value.trim();
-    return replaced === undefined
-      ? send("POST", "alerts/channels", { name, url })
-      : send("PUT", `alerts/channels/${encodeURIComponent(replaced)}`, { url });
+  onSave(form, "channels", () => {
+    const text = textsIn(form);
+    // The name of one that is there stands in its address.
+    return { url: text("url"), ...(form.dataset.name ? {} : { name: text("name") }) };
   });
 }
 
 /**
- * Sends a form, and shows the page anew; what is wrong is written in the form.
+ * Adds what a form says, or changes what was put into it; then the page is shown anew.
  * @param {HTMLFormElement} form
- * @param {(replaced: string|undefined) => Promise<unknown>} sending
+ * @param {"rules"|"reports"|"channels"} kind
+ * @param {() => object} read
  */
-export function onSubmit(form, sending) {
-  form.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    const problem = /** @type {HTMLElement} */ (form.querySelector(".problem"));
-    const button = /** @type {HTMLButtonElement} */ (form.querySelector("button[type=submit]"));
-    if (await press(button, problem, () => sending(form.dataset.name))) location.assign("/alerts");
-  });
+export function onSave(form, kind, read) {
+  const save = () => {
+    const { name } = form.dataset;
+    return name === undefined
+      ? send("POST", `alerts/${kind}`, read())
+      : send("PUT", `alerts/${kind}/${encodeURIComponent(name)}`, read());
+  };
+  onSubmit(form, save, () => location.assign("/alerts"));
 }
 
 /** @param {HTMLFormElement} form */

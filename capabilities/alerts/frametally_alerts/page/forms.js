@@ -1,8 +1,9 @@
 // The forms of rules and reports, and the buttons that mute, delete and test.
 
-import { onSubmit, openBox, replaceChannel } from "./channels.js";
+import { onSave, openBox, replaceChannel } from "./channels.js";
 import { get, send } from "frametally/js/shared/api.js";
 import { byId, control, el } from "frametally/js/shared/dom.js";
+import { listIn, showPartsOf, textsIn } from "frametally/js/status/forms.js";
 import { parseState } from "frametally/js/shared/state.js";
 import { usualZoneOf, zoneInUse } from "frametally/js/shared/time.js";
 import { isSure, onAction, press, speak, wordsOf } from "frametally/js/status/notices.js";
@@ -16,11 +17,7 @@ export function startForms() {
   if (!document.getElementById("rule-form")) return;
   for (const kind of /** @type {const} */ (["rules", "reports"])) {
     const form = formOf(kind);
-    onSubmit(form, (name) =>
-      name === undefined
-        ? send("POST", `alerts/${kind}`, read(form))
-        : send("PUT", `alerts/${kind}/${encodeURIComponent(name)}`, read(form)),
-    );
+    onSave(form, kind, () => read(form));
   }
   const rule = formOf("rules");
   let waiting = 0;
@@ -138,25 +135,17 @@ function fill(form, values) {
 }
 
 /** @param {HTMLFormElement} form */
-function showFields(form) {
-  const what = control("rule-what", HTMLSelectElement).value;
-  for (const field of form.querySelectorAll("[data-of]"))
-    if (field instanceof HTMLElement) field.hidden = !field.dataset.of?.split(" ").includes(what);
-}
+const showFields = (form) => showPartsOf(form, fieldOf(form, "what").value);
 
 /** @param {HTMLFormElement} form */
 function read(form) {
   const data = new FormData(form);
-  const text = (/** @type {string} */ name) => String(data.get(name) ?? "").trim();
-  const list = (/** @type {string} */ name) =>
-    text(name)
-      .split(/\s*,\s*/)
-      .filter(Boolean);
+  const text = textsIn(form);
   const shared = {
     ...JSON.parse(form.dataset.kept ?? "{}"),
     name: text("name"),
-    sources: list("sources"),
-    labels: list("labels"),
+    sources: listIn(text("sources")),
+    labels: listIn(text("labels")),
     channels: data.getAll("channels"),
   };
   if (form.id === "report-form") {

@@ -3,7 +3,7 @@
 
 import { el, svg } from "frametally/js/shared/dom.js";
 import { moment, number } from "frametally/js/shared/format.js";
-import { t } from "frametally/js/shared/texts.js";
+import { joined, t } from "frametally/js/shared/texts.js";
 
 const MOST_LINES = 8;
 const MOST_CHARTS = 3;
@@ -21,7 +21,7 @@ export function trialParts(trial, threshold, onThreshold, isDrawn = false) {
   const span = t("alerts.to_2", { from: moment(from), to: moment(to) });
   const lines = alerts.slice(0, MOST_LINES).map((one) => {
     const value = one.value === null ? "" : `: ${number(one.value)}`;
-    return el("li", [moment(one.start_ms), one.source_name, one.label].filter(Boolean).join(", ") + value);
+    return el("li", joined([moment(one.start_ms), one.source_name, one.label], ", ") + value);
   });
   const more = t("alerts.and_more", { total: number(total - lines.length) });
   const counts = { fulfilled: number(fulfilled), tried: number(tried) };

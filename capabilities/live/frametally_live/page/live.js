@@ -1,12 +1,11 @@
 // Live: all cameras with their states, one of them large; you can add, start, stop and remove cameras here.
 
 import { startWall } from "./feeds/wall.js";
-import { parseState } from "frametally/js/shared/state.js";
-import { useZone, zoneOf } from "frametally/js/shared/time.js";
+import { useAskedZone } from "frametally/js/shared/state.js";
 import { leadThere } from "frametally/js/shell/navigation.js";
 import { listen, showStrip } from "frametally/js/status/live.js";
 
-useZone(zoneOf(parseState(location.search)));
+useAskedZone();
 leadThere();
 const { look, count } = startWall();
 listen({

@@ -2,6 +2,7 @@
 
 import { get, send } from "frametally/js/shared/api.js";
 import { byId, control, el } from "frametally/js/shared/dom.js";
+import { onSubmit, showPartsOf, textsIn } from "frametally/js/status/forms.js";
 import { bytes, fromInput, moment, number } from "frametally/js/shared/format.js";
 import { numberCell, rowOf, scrolledTable } from "frametally/js/shared/tables.js";
 import { isSure, onAction, press, wordsOf } from "frametally/js/status/notices.js";
@@ -26,26 +27,21 @@ export function startForms() {
   });
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    plan(ruleOf(form), problemOf(form));
+    plan(ruleOf(form), /** @type {HTMLElement} */ (form.querySelector(".problem")));
   });
   showFields(form);
   const hold = control("hold-form", HTMLFormElement);
-  hold.addEventListener("submit", (event) => {
-    event.preventDefault();
-    saveHold(hold);
-  });
+  onSubmit(
+    hold,
+    () => sendHold(textsIn(hold)),
+    () => location.reload(),
+  );
   onAction(act);
 }
-
-/** @param {HTMLFormElement} form */
-const problemOf = (form) => /** @type {HTMLElement} */ (form.querySelector(".problem"));
 
 /** @param {HTMLFormElement} form @param {string} name */
 const input = (form, name) =>
   /** @type {HTMLInputElement|HTMLSelectElement} */ (form.elements.namedItem(name));
-
-/** @param {HTMLFormElement} form @param {string} name */
-const valueOf = (form, name) => input(form, name).value.trim();
 
 /** @param {HTMLButtonElement} button */
 function act(button) {
@@ -87,25 +83,23 @@ async function edit(kind, source) {
 }
 
 /** @param {HTMLFormElement} form */
-function showFields(form) {
-  const kind = valueOf(form, "kind") === "thinning" ? "thinning" : "others";
-  for (const area of /** @type {NodeListOf<HTMLElement>} */ (form.querySelectorAll("[data-of]")))
-    area.hidden = area.dataset.of !== kind;
-}
+const showFields = (form) =>
+  showPartsOf(form, input(form, "kind").value === "thinning" ? "thinning" : "others");
 
 /** @param {HTMLFormElement} form @returns {Rule} */
 function ruleOf(form) {
-  const kind = valueOf(form, "kind");
+  const text = textsIn(form);
+  const kind = text("kind");
   const isThinning = kind === "thinning";
-  const days = valueOf(form, "days");
-  const gigabytes = isThinning ? "" : valueOf(form, "gigabytes");
+  const days = text("days");
+  const gigabytes = isThinning ? "" : text("gigabytes");
   return {
     kind,
-    source: valueOf(form, "source"),
+    source: text("source"),
     after_ms: days === "" ? null : Math.round((Number(days) * DAY_MS) / HOUR_MS) * HOUR_MS,
     most_bytes: gigabytes === "" ? null : Math.round(Number(gigabytes) * GIGABYTE),
-    interval_s: isThinning ? Number(valueOf(form, "minutes")) * 60 : 0,
-    frames: isThinning ? Number(valueOf(form, "frames")) : 0,
+    interval_s: isThinning ? Number(text("minutes")) * 60 : 0,
+    frames: isThinning ? Number(text("frames")) : 0,
   };
 }
 
@@ -197,21 +191,18 @@ function tableOfKinds(kinds) {
   return scrolledTable(t("retention.what_would_go"), [first, ...columns], 2, rows);
 }
 
-/** @param {HTMLFormElement} form */
-async function saveHold(form) {
-  const button = /** @type {HTMLButtonElement} */ (form.querySelector("button[type=submit]"));
-  await press(button, problemOf(form), async () => {
-    /** @type {Api.HoldAnswer} */
-    const { being_removed: late } = await send("POST", "retention/holds", {
-      name: valueOf(form, "name"),
-      source: valueOf(form, "source"),
-      from_ms: fromInput(valueOf(form, "from")),
-      to_ms: fromInput(valueOf(form, "to")),
-      note: valueOf(form, "note"),
-    });
-    if (!late.length) return location.reload();
-    const [{ source, from_ms: from, to_ms: to }] = late;
-    const what = { source: source || t("retention.all_sources"), from: moment(from), to: moment(to) };
-    throw new Error(t("retention.was_being_removed", what));
+/** @param {ReturnType<typeof textsIn>} text */
+async function sendHold(text) {
+  /** @type {Api.HoldAnswer} */
+  const { being_removed: late } = await send("POST", "retention/holds", {
+    name: text("name"),
+    source: text("source"),
+    from_ms: fromInput(text("from")),
+    to_ms: fromInput(text("to")),
+    note: text("note"),
   });
+  if (!late.length) return;
+  const [{ source, from_ms: from, to_ms: to }] = late;
+  const what = { source: source || t("retention.all_sources"), from: moment(from), to: moment(to) };
+  throw new Error(t("retention.was_being_removed", what));
 }

@@ -7,7 +7,6 @@ import {
   KIND_NAMES,
   freeName,
   History,
-  holdsAt,
   mayShrink,
   newShape,
   shapesOf,
@@ -15,6 +14,8 @@ import {
 } from "./editor/shapes.js";
 import { askPaths, choosePicture, layerOf, pathsWords, shapeList } from "./editor/pictures.js";
 import { Stage } from "./editor/stage.js";
+import { holdsAt } from "frametally/js/frames/shapes_over.js";
+import { withValues } from "frametally/js/shared/address.js";
 import { get } from "frametally/js/shared/api.js";
 import { byId, control, fillSelect, refill } from "frametally/js/shared/dom.js";
 import { moment } from "frametally/js/shared/format.js";
@@ -191,7 +192,7 @@ async function showPaths() {
 const fail = (error) => showFault(t("web.this_cannot_be_shown_2"), wordsOf(error));
 
 async function load() {
-  const { sources } = await get("sources", new URLSearchParams(state.model ? { model: state.model } : {}));
+  const { sources } = await get("sources", withValues("", { model: state.model }));
   hideNotice();
   source = state.sources[0] ?? sources[0]?.source ?? "";
   if (!source) {
@@ -217,10 +218,7 @@ async function load() {
 }
 
 function start() {
-  load().catch((error) => {
-    byId("editor").dataset.state = "failed";
-    showFailed(error, start);
-  });
+  load().catch((error) => showFailed(byId("editor"), error, start));
 }
 
 function listen() {
@@ -238,10 +236,8 @@ function listen() {
   byId("save").addEventListener("click", store);
   byId("show-paths").addEventListener("change", showPaths);
   byId("source").addEventListener("change", ({ target }) => {
-    const query = new URLSearchParams(location.search);
-    query.delete("at");
-    if (target instanceof HTMLSelectElement) query.set("source", target.value);
-    location.search = String(query);
+    if (!(target instanceof HTMLSelectElement)) return;
+    location.search = String(withValues(location.search, { source: target.value, at: null }));
   });
   addEventListener("beforeunload", (event) => {
     if (isChanged()) event.preventDefault();

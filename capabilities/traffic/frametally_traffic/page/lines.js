@@ -10,6 +10,7 @@ import { addressOf, AskedForm, queryOf } from "./lines/views.js";
 import { shapeColor, shapesOver } from "frametally/js/frames/shapes_over.js";
 import { showSpeeds } from "./lines/speeds.js";
 import { MovementsCard } from "./lines/turns.js";
+import { withValues } from "frametally/js/shared/address.js";
 import { ApiError, CountsVersion, get } from "frametally/js/shared/api.js";
 import { byId, control, el, refill, swatch } from "frametally/js/shared/dom.js";
 import { number } from "frametally/js/shared/format.js";
@@ -20,7 +21,7 @@ import { giveUpZone, useZone, zoneOf } from "frametally/js/shared/time.js";
 import { listen, showStrip } from "frametally/js/status/live.js";
 import { hideNothing, showNothing, showNothingYet } from "frametally/js/status/nothing.js";
 import { showFault, showFresh, showOutage, showOwnFault, wordsOf } from "frametally/js/status/notices.js";
-import { t } from "frametally/js/shared/texts.js";
+import { joined, t } from "frametally/js/shared/texts.js";
 
 const AGAIN_MS = 800;
 const RETRY_MS = 3000;
@@ -82,8 +83,7 @@ function follow() {
 
 /** @param {AbortSignal} signal */
 async function show(signal) {
-  const model = new URLSearchParams(state.model ? { model: state.model } : {});
-  const catalogue = await get("catalogue", model, signal);
+  const catalogue = await get("catalogue", withValues("", { model: state.model }), signal);
   const names = catalogue.labels.map(({ label }) => label);
   colors = colorsOf(names, names);
   if (!catalogue.sources.length) {
@@ -165,7 +165,7 @@ function showNotes({ bars, note }) {
   const why = [...new Set(missing)].map((reason) => WHY_NOT[reason]).join("; ");
   const values = { without: number(missing.length), length: number(bars.length), why };
   const without = missing.length ? t("traffic.in_of_intervals_objects_were_not", values) : "";
-  byId("lines-note").textContent = [note, without].filter(Boolean).join(" ");
+  byId("lines-note").textContent = joined([note, without], " ");
   byId("lines-note").hidden = !byId("lines-note").textContent;
 }
 

@@ -2,7 +2,7 @@
 
 import { withValues } from "frametally/js/shared/address.js";
 import { ApiError, askAgain, BASE, get } from "frametally/js/shared/api.js";
-import { checkLines } from "frametally/js/shared/checked.js";
+import { showChecks } from "frametally/js/shared/checked.js";
 import { presentEnd } from "frametally/js/context/ranges.js";
 import { byId, control, el, fillSelect } from "frametally/js/shared/dom.js";
 import * as format from "frametally/js/shared/format.js";
@@ -70,9 +70,18 @@ async function load() {
  * @param {() => void} again
  */
 function fail(error, again) {
-  showNoReport(error, again);
   page.removeAttribute("aria-busy");
+  page.dataset.state = "nothing";
+  byId("traffic-content").hidden = byId("files").hidden = true;
+  if (!(error instanceof ApiError))
+    return showNothing(t("traffic.the_report_cannot_be_shown"), String(error));
   askAgain(error, again);
+  const { message, remedy, parameter, passes } = error;
+  const href = `/lines/edit?${new URLSearchParams({ source: fields.source.value })}`;
+  const draw = { words: t("traffic.draw_the_legs"), href, primary: true };
+  const retry = passes ? { words: t("web.try_now"), onclick: again } : null;
+  const words = passes ? t("web.this_page_keeps_trying", { said: remedy }).trim() : remedy;
+  showNothing(message, words, parameter === "legs" && has("correct") ? draw : retry);
 }
 
 /** @param {Api.Traffic} report @param {URLSearchParams} wanted */
@@ -120,13 +129,11 @@ function crossingsOf({ source, legs, from_ms: from, to_ms: to, model }) {
 
 /** @param {Api.Traffic} report @param {Api.LineCrossings} crossings */
 function showChecked(report, crossings) {
-  const lines = checkLines(crossings, METRICS.objects);
-  byId("checked-card").hidden = !lines.length;
+  const words = byId("checked-words");
+  showChecks(words, crossings, METRICS.objects);
+  words.append(el("p", t("traffic.no_check_covers_movements")));
+  byId("checked-card").hidden = words.hidden;
   byId("checked").replaceChildren(checkedTable(report, crossings));
-  byId("checked-words").replaceChildren(
-    ...lines.map(({ text, isStale }) => el(isStale ? "p.time-warning" : "p", text)),
-    el("p", t("traffic.no_check_covers_movements")),
-  );
 }
 
 /** @param {Api.Traffic} report */
@@ -148,21 +155,6 @@ function showQuarters(report) {
   };
   fields.shown.onchange = put;
   put();
-}
-
-/** @param {unknown} error @param {() => void} again */
-function showNoReport(error, again) {
-  const isOurs = error instanceof ApiError;
-  byId("traffic-content").hidden = true;
-  byId("files").hidden = true;
-  page.dataset.state = "nothing";
-  if (!isOurs) return showNothing(t("traffic.the_report_cannot_be_shown"), String(error));
-  const { message, remedy, parameter, passes } = error;
-  const href = `/lines/edit?${new URLSearchParams({ source: fields.source.value })}`;
-  const draw = { words: t("traffic.draw_the_legs"), href, primary: true };
-  const retry = passes ? { words: t("web.try_now"), onclick: again } : null;
-  const words = passes ? t("web.this_page_keeps_trying", { said: remedy }).trim() : remedy;
-  showNothing(message, words, parameter === "legs" && has("correct") ? draw : retry);
 }
 
 /** Fills the form from the address, and what that leaves open from the source. @param {Api.SourceRange[]} sources */
@@ -198,7 +190,7 @@ const hasLegs = ({ lines }) => lines.some(({ inward }) => inward);
 async function start() {
   let sources;
   try {
-    ({ sources } = await get("sources", new URLSearchParams(state.model ? { model: state.model } : {})));
+    ({ sources } = await get("sources", withValues("", { model: state.model })));
     if (sources.length && !state.sources.length)
       state = { ...state, sources: [await firstDrawn(sources, hasLegs)] };
   } catch (error) {

@@ -1,13 +1,12 @@
 // Jobs: processing of videos that waits, runs or failed, and why; each can be tried again or cancelled.
 
 import { startJobs } from "./jobs/list.js";
-import { parseState } from "frametally/js/shared/state.js";
-import { useZone, zoneOf } from "frametally/js/shared/time.js";
+import { useAskedZone } from "frametally/js/shared/state.js";
 import { leadThere } from "frametally/js/shell/navigation.js";
 import { listen, showStrip } from "frametally/js/status/live.js";
 import { tellNews } from "./library/news.js";
 
-useZone(zoneOf(parseState(location.search)));
+useAskedZone();
 leadThere();
 const jobs = startJobs();
 listen({

@@ -1,7 +1,6 @@
 // Videos: the library with the state of each; you can upload new ones and open one.
 
-import { parseState } from "frametally/js/shared/state.js";
-import { useZone, zoneOf } from "frametally/js/shared/time.js";
+import { useAskedZone } from "frametally/js/shared/state.js";
 import { leadThere } from "frametally/js/shell/navigation.js";
 import { listen, showStrip } from "frametally/js/status/live.js";
 import { onClient } from "./uploads/client.js";
@@ -10,7 +9,7 @@ import { allowChanges, startPanel } from "./video/panel.js";
 import { sourcesSeen, startList } from "./library/list.js";
 import { holdSocket, tellNews } from "./library/news.js";
 
-useZone(zoneOf(parseState(location.search)));
+useAskedZone();
 leadThere();
 const uploads = startUploads(sourcesSeen);
 const list = startList((videos) => {

@@ -2,8 +2,7 @@
 
 import { askAgain, get } from "../js/shared/api.js";
 import { byId } from "../js/shared/dom.js";
-import { parseState } from "../js/shared/state.js";
-import { useZone, zoneOf } from "../js/shared/time.js";
+import { useAskedZone } from "../js/shared/state.js";
 import {
   deadLettersTable,
   equation,
@@ -17,7 +16,7 @@ import {
 import { footage, listen, showStrip, standing, verdict } from "../js/status/live.js";
 import { hideNothing, showNothingYet } from "../js/status/nothing.js";
 import { showFresh, showOutage, wordsOf } from "../js/status/notices.js";
-import { t } from "../js/shared/texts.js";
+import { joined, t } from "../js/shared/texts.js";
 
 /** @type {number|null} */
 let since = null;
@@ -46,7 +45,7 @@ function show(books) {
   byId("verdict").dataset.state = standing(books);
   put("needs", books.needs, needsList);
   byId("equation").textContent = equation(books);
-  byId("progress").textContent = [footage(books), pace(books)].filter(Boolean).join(" · ");
+  byId("progress").textContent = joined([footage(books), pace(books)]);
   put("todo", [books.behind, books.broken, books.lost_messages], () =>
     todo(books, byId("todo").querySelector("details")?.open ?? false),
   );
@@ -86,7 +85,7 @@ async function load() {
   }
 }
 
-useZone(zoneOf(parseState(location.search)));
+useAskedZone();
 load();
 listen({
   index: load,

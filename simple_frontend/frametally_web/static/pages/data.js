@@ -2,11 +2,11 @@
 
 import { send } from "../js/shared/api.js";
 import { byId, control, copyText, el } from "../js/shared/dom.js";
-import { parseState } from "../js/shared/state.js";
+import { useAskedZone } from "../js/shared/state.js";
 import { moment, toTheMinute } from "../js/shared/format.js";
-import { useZone, zoneInUse, zoneOf } from "../js/shared/time.js";
+import { zoneInUse } from "../js/shared/time.js";
 import { askForStrip } from "../js/status/live.js";
-import { wordsOf } from "../js/status/notices.js";
+import { press } from "../js/status/notices.js";
 import { t } from "../js/shared/texts.js";
 
 for (const button of document.querySelectorAll("[data-copies]")) {
@@ -21,9 +21,8 @@ async function sign(form) {
     .value.split(/[\s,]+/)
     .filter(Boolean);
   const days = control("days", HTMLInputElement).valueAsNumber;
-  byId("signing-problem").textContent = "";
   byId("signed").hidden = true;
-  try {
+  await press([], byId("signing-problem"), async () => {
     const { code, from_ms, to_ms, ends_at_ms } = await send("POST", `embeds?${query}`, { sites, days });
     byId("code-embed").replaceChildren(el("code", code));
     byId("signed-words").textContent = t("web.it_shows_to_until", {
@@ -32,12 +31,10 @@ async function sign(form) {
       ends_at_ms: toTheMinute(ends_at_ms),
     });
     byId("signed").hidden = false;
-  } catch (error) {
-    byId("signing-problem").textContent = wordsOf(error);
-  }
+  });
 }
 
-useZone(zoneOf(parseState(location.search)));
+useAskedZone();
 const asked = new URLSearchParams(location.search);
 if (!asked.get("timezone")) {
   // The server writes the addresses, and does not know the browser's zone.

@@ -4,12 +4,11 @@ import { askFirst } from "../js/changes/dialog.js";
 import { get } from "../js/shared/api.js";
 import { byId, el } from "../js/shared/dom.js";
 import { number } from "../js/shared/format.js";
-import { parseState } from "../js/shared/state.js";
-import { useZone, zoneOf } from "../js/shared/time.js";
+import { useAskedZone } from "../js/shared/state.js";
 import { has } from "../js/shell/navigation.js";
 import { deadLetterCard, withPages } from "../js/status/books.js";
 import { askForStrip } from "../js/status/live.js";
-import { showProblem, wordsOf } from "../js/status/notices.js";
+import { hideNotice, showFailed } from "../js/status/notices.js";
 import { t } from "../js/shared/texts.js";
 
 const page = byId("letters-page");
@@ -65,14 +64,14 @@ async function load() {
     const sections = await Promise.all(causes.map((cause) => sectionOf(cause, nameOf)));
     const none = el("p.card", t("web.there_are_no_dead_letters_every"));
     byId("letters").replaceChildren(...(sections.length ? sections : [none]));
-    byId("problem").hidden = true;
+    hideNotice();
     page.dataset.state = "ready";
   } catch (error) {
-    showProblem(page, t("web.dead_letters_cannot_be_shown", { error: wordsOf(error) }), error, load);
+    showFailed(page, error, load);
   }
 }
 
-useZone(zoneOf(parseState(location.search)));
+useAskedZone();
 byId("may-not").hidden = has("run");
 askForStrip();
 load();

@@ -1,11 +1,11 @@
 // The chart alone, for other sites' pages: its address holds the question, as the dashboard's does.
 
 import { showLegend, TimeChart } from "../js/chart/plot.js";
+import { rangeOf } from "../js/chart/tooltip.js";
 import { ask, askSigned } from "../js/loading/loader.js";
 import { ApiError, forgetAnswers, isSigned } from "../js/shared/api.js";
 import { chartView } from "../js/shared/compare.js";
 import { byId, control, el } from "../js/shared/dom.js";
-import { duration, span, within } from "../js/shared/format.js";
 import { METRICS } from "../js/shared/metrics.js";
 import { colorsOf } from "../js/shared/palette.js";
 import { answeredOf, formatWhole, parseState, unreadWords } from "../js/shared/state.js";
@@ -66,13 +66,7 @@ function show({ labels, counts, other }) {
   const colorOf = colorsOf(all, counts.labels.length ? counts.labels : all);
   const view = chartView(state, { counts, other }, colorOf);
   byId("chart-title").textContent = metric.title;
-  byId("chart-subtitle").textContent = view
-    ? t("web.in_intervals_of_2", {
-        span: span(...view.range),
-        interval: duration(view.interval),
-        zone: within(counts.zone),
-      })
-    : "";
+  byId("chart-subtitle").textContent = view && rangeOf(view, counts.zone);
   control("open", HTMLAnchorElement).href = addressOf(state);
   byId("chart").hidden = !view;
   say(view ? "" : t("web.no_footage_in_this_selection"));

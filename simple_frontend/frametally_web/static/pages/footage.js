@@ -5,13 +5,13 @@ import { forgetForm, renameForm, retimeForm, timezoneForm } from "../js/changes/
 import { askAgain, get, send } from "../js/shared/api.js";
 import { byId, el } from "../js/shared/dom.js";
 import { moment, number, toTheMinute } from "../js/shared/format.js";
-import { parseState } from "../js/shared/state.js";
+import { parseState, useAskedZone } from "../js/shared/state.js";
 import { numberCell, rowOf, scrollable, sortableTable } from "../js/shared/tables.js";
 import { setSourceZone, useZone, zoneInUse, zoneOf } from "../js/shared/time.js";
 import { has } from "../js/shell/navigation.js";
 import { askForStrip } from "../js/status/live.js";
 import { hideNothing, showNothingYet } from "../js/status/nothing.js";
-import { press, showProblem, wordsOf } from "../js/status/notices.js";
+import { actionButton, hideNotice, showFailed } from "../js/status/notices.js";
 import { t } from "../js/shared/texts.js";
 
 /** @typedef {import("../js/changes/forms.js").Form} Form */
@@ -111,15 +111,13 @@ async function showInterrupted() {
   const area = byId("interrupted");
   area.hidden = !unfinished.length && last?.state !== "running";
   if (last?.state === "running") return follow(area, load);
-  const fault = el("p.notice.error", { role: "alert", hidden: true });
-  const finish = el("button.button", t("web.finish"));
-  finish.addEventListener("click", async () => {
-    if (await press(finish, fault, () => send("POST", "changes/finish", {}))) await follow(area, load);
-  });
+  const finish = async () => {
+    await send("POST", "changes/finish", {});
+    follow(area, load);
+  };
   area.replaceChildren(
     el("p", t("web.interrupted_nothing_is_lost_finish_it", { unfinished: unfinished.join(", ") })),
-    el("p.change-buttons.row", finish),
-    fault,
+    actionButton(t("web.finish"), finish),
   );
 }
 
@@ -152,15 +150,15 @@ async function load() {
       );
       byId("way-back").replaceChildren(el("a", { href: "/footage" }, t("web.all_footage_2")));
     }
-    byId("problem").hidden = true;
+    hideNotice();
     page.dataset.state = "ready";
   } catch (error) {
     byId("footage").replaceChildren();
-    showProblem(page, t("web.footage_cannot_be_shown", { error: wordsOf(error) }), error, load);
+    showFailed(page, error, load);
   }
 }
 
-useZone(zoneOf(parseState(location.search)));
+useAskedZone();
 byId("may-not").hidden = has("run");
 askForStrip();
 const interrupted = () => showInterrupted().catch((error) => askAgain(error, interrupted));

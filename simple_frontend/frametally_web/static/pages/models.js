@@ -5,12 +5,12 @@ import { get, send } from "../js/shared/api.js";
 import { byId, el, field, fillSelect, withCode } from "../js/shared/dom.js";
 import { difference, number, percent } from "../js/shared/format.js";
 import { METRICS } from "../js/shared/metrics.js";
-import { parseState } from "../js/shared/state.js";
-import { headingsOf, numberCell, rowOf, scrollable, tableOf } from "../js/shared/tables.js";
-import { useZone, zoneInUse, zoneOf } from "../js/shared/time.js";
+import { useAskedZone } from "../js/shared/state.js";
+import { headingsOf, numberCell, rowOf, scrollable, scrolledTable, tableOf } from "../js/shared/tables.js";
+import { zoneInUse } from "../js/shared/time.js";
 import { askForStrip } from "../js/status/live.js";
-import { press, showProblem, wordsOf } from "../js/status/notices.js";
-import { t } from "../js/shared/texts.js";
+import { hideNotice, press, showFailed } from "../js/status/notices.js";
+import { joined, t } from "../js/shared/texts.js";
 
 /** As the server has it of a model that can be downloaded. */
 const NOT_HERE = "not downloaded";
@@ -41,7 +41,7 @@ function rowOfModel(model) {
     costCell(model),
     numberCell(part === null ? "–" : percent(part)),
     numberCell(ap === null ? "–" : number(ap)),
-    el("td.words", [network === name ? "" : network, input].filter(Boolean).join(", ")),
+    el("td.words", joined([network === name ? "" : network, input], ", ")),
     el("td", licence ?? "–"),
   );
 }
@@ -124,18 +124,14 @@ function countsOf({ labels, total, frames }, first, second) {
       name,
       ...[format(value), format(other), by === null ? "–" : difference(-by)].map((one) => numberCell(one)),
     );
-  const headings = headingsOf(
-    [t("web.label"), t("web.first_model"), t("web.second_model"), t("web.difference")],
-    (position) => position > 0,
-  );
+  const names = [t("web.label"), t("web.first_model"), t("web.second_model"), t("web.difference")];
   const rows = labels.map((one) => row(one.label ?? "", one));
-  const caption = t("web.compare_two_counts");
-  const table = tableOf({ caption, headings, rows, total: row(t("web.all_labels"), total) });
+  const more = { total: row(t("web.all_labels"), total) };
   const query = new URLSearchParams({ model: first, compare: `model:${second}` });
   const said = { frames: t("web.count_frames", { count: frames }) };
   return [
     el("p.muted", t("web.detections_in_frames_of_both", said)),
-    scrollable(caption, table),
+    scrolledTable(t("web.compare_two_counts"), names, 1, rows, more),
     el("p", el("a", { href: `/?${query}` }, t("web.show_the_difference_in_the_chart"))),
   ];
 }
@@ -154,7 +150,7 @@ async function load() {
   try {
     const { models, last, with_counts: counted } = await get("presets");
     const isRunning = last?.state === "running";
-    byId("problem").hidden = true;
+    hideNotice();
     if (models) byId("presets").replaceChildren(...presetsTable(models));
     else await showMeasuring(last);
     if (models && isRunning) follow(byId("progress-of-count"), load, lastOf);
@@ -162,7 +158,7 @@ async function load() {
     page.dataset.state = models || last?.state === "failed" ? "ready" : "loading";
     if (!isRunning) await showPair(counted, models ?? []);
   } catch (error) {
-    showProblem(page, t("web.the_models_cannot_be_shown", { error: wordsOf(error) }), error, load);
+    showFailed(page, error, load);
   }
 }
 
@@ -172,6 +168,6 @@ const failed = ({ lines }) => [
   el("button.button", { onclick: () => send("POST", "presets/measure", {}).then(load) }, t("web.try_again")),
 ];
 
-useZone(zoneOf(parseState(location.search)));
+useAskedZone();
 askForStrip();
 load();

@@ -17,6 +17,7 @@ import {
 import { Answers, isRefused } from "./sending.js";
 import { askAgain, BASE, getFrom } from "frametally/js/shared/api.js";
 import { byId, control, el, swatch } from "frametally/js/shared/dom.js";
+import { showPartsOf } from "frametally/js/status/forms.js";
 import { mean, moment, number } from "frametally/js/shared/format.js";
 import { colorsOf } from "frametally/js/shared/palette.js";
 import { showFault, wordsOf } from "frametally/js/status/notices.js";
@@ -118,9 +119,7 @@ class Desk {
   #open({ metric, place }) {
     this.place = place;
     this.metric = metric;
-    const shown = isOfFrames(metric) ? "frame" : "piece";
-    for (const one of byId("desk-view").querySelectorAll("[data-of]"))
-      if (one instanceof HTMLElement) one.hidden = one.dataset.of !== shown;
+    showPartsOf(byId("desk-view"), isOfFrames(metric) ? "frame" : "piece");
     const on = {
       place,
       onChange: () => this.showActs(),
@@ -314,10 +313,5 @@ class Desk {
 const keyOf = ({ unit }) => `${unit.unit}/${unit.turn}`;
 
 /** What this tab of the browser is called, so that two tabs get different frames. */
-function tabName() {
-  const known = sessionStorage.getItem("frametally-desk");
-  const name =
-    known ?? Array.from(crypto.getRandomValues(new Uint32Array(2)), (one) => one.toString(36)).join("");
-  sessionStorage.setItem("frametally-desk", name);
-  return name;
-}
+const tabName = () =>
+  (sessionStorage["frametally-desk"] ??= crypto.getRandomValues(new Uint32Array(2)).join(""));

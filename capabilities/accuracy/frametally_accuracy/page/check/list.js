@@ -3,6 +3,7 @@
 import { countedWords, countUnits, labelWords, unitNames, wide } from "./words.js";
 import { get, getFrom, send } from "frametally/js/shared/api.js";
 import { byId, control, el, fillSelect } from "frametally/js/shared/dom.js";
+import { textsIn } from "frametally/js/status/forms.js";
 import { fromInput, labelName, number, toTheMinute } from "frametally/js/shared/format.js";
 import { headingsOf, rowOf, scrollable, tableOf } from "frametally/js/shared/tables.js";
 import { showNothingYet } from "frametally/js/status/nothing.js";
@@ -72,7 +73,8 @@ function table(checks, mayCorrect) {
       el(
         "td",
         t("accuracy.of", { answered: number(one.answered), drawn }),
-        one.is_reached && el("span.small.muted", reachedWords(one)),
+        one.is_reached &&
+          el("span.small.muted", t("accuracy.is_reached", { wanted_width: wide(one.wanted_width) })),
       ),
       el("td", `${toTheMinute(one.started_at_ms)}${by}`),
       el("td", mayCorrect ? deskLink(one) : null),
@@ -81,9 +83,6 @@ function table(checks, mayCorrect) {
   const headings = [...headingsOf(names, () => false), nextStep];
   return scrollable(t("accuracy.checks"), tableOf({ kind: "checks-table", headings, rows }));
 }
-
-/** @param {Api.CheckSummary} check */
-const reachedWords = ({ wanted_width: width }) => t("accuracy.is_reached", { wanted_width: wide(width) });
 
 /** @param {Api.CheckSummary} check */
 const deskLink = ({ id, answered, drawn, name }) =>
@@ -141,23 +140,21 @@ const ticked = (id) =>
   [...byId(id).querySelectorAll("input")].filter((one) => one.checked).map((one) => one.value);
 
 function start() {
-  const value = (/** @type {string} */ id) => control(id, HTMLInputElement).value;
-  const chosen = (/** @type {string} */ id) => Number(control(id, HTMLSelectElement).value);
+  const text = textsIn(control("start", HTMLFormElement));
   const plan = byId("start-plan");
   return press(control("start-button", HTMLButtonElement), plan, async () => {
     const line = chosenLine();
-    const select = (/** @type {string} */ id) => control(id, HTMLSelectElement).value;
     const wanted = {
-      name: value("start-name"),
-      metric: select("start-metric"),
+      name: text("name"),
+      metric: text("metric"),
       line: line?.name ?? "",
-      direction: line ? select("start-direction") : "",
+      direction: line ? text("direction") : "",
       sources: line ? [line.source] : ticked("start-sources"),
-      labels: [...ticked("start-labels"), ...[value("start-other").trim()].filter(Boolean)],
-      from_ms: fromInput(value("start-from")),
-      to_ms: fromInput(value("start-to")),
-      wanted_width: chosen("start-width"),
-      planned_units: chosen("start-planned"),
+      labels: [...ticked("start-labels"), ...[text("other")].filter(Boolean)],
+      from_ms: fromInput(text("from")),
+      to_ms: fromInput(text("to")),
+      wanted_width: Number(text("width")),
+      planned_units: Number(text("planned")),
     };
     /** @type {Api.CheckSummary} */
     const check = await send("POST", "accuracy", wanted);

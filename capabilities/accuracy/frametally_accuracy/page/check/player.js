@@ -1,9 +1,11 @@
 // A piece of footage: it plays at its own speed, and you tap events with keys.
 
+import { holdsAt } from "frametally/js/frames/shapes_over.js";
 import { byId, el, svg } from "frametally/js/shared/dom.js";
+import { tenths } from "frametally/js/shared/format.js";
 import { Sheet } from "./sheet.js";
 import { labelWords } from "./words.js";
-import { LOCALE, t } from "frametally/js/shared/texts.js";
+import { t } from "frametally/js/shared/texts.js";
 
 const SPEEDS = [1, 2, 4];
 const STEP_MS = 1000;
@@ -69,21 +71,7 @@ export class Player extends Sheet {
 
   /** @param {PieceWork} work */
   #load(work) {
-    work.images ??= work.unit.frames.map(({ image_url: src }) => {
-      const image = el("img", { alt: "", src });
-      image.addEventListener("error", () => {
-        if (this.work !== work) return;
-        if (image.dataset.again) this.onMissing(work.unit);
-        else this.#loadAgain(image);
-      });
-      return image;
-    });
-  }
-
-  /** Once more, when it is shown: the server may have been away for a moment. @param {HTMLImageElement} image */
-  #loadAgain(image) {
-    image.dataset.again = "yes";
-    image.src = image.src; // eslint-disable-line no-self-assign -- it loads anew
+    work.images ??= work.unit.frames.map(({ image_url: src }) => this.imageOf(work, src));
   }
 
   /** @param {PieceWork} work */
@@ -94,7 +82,7 @@ export class Player extends Sheet {
     const line = svg("svg", drawing, ...this.#line(unit));
     this.put(work, this.canvas, line, this.added, this.clock, this.bar);
     this.#load(work);
-    for (const image of work.images ?? []) if (image.complete && !image.naturalWidth) this.#loadAgain(image);
+    for (const image of work.images ?? []) if (image.complete && !image.naturalWidth) this.loadAgain(image);
     Object.assign(this.canvas, { width, height });
     this.added.hidden = true;
     this.area.toggleAttribute("data-seen", work.isSeen);
@@ -248,10 +236,7 @@ export class Player extends Sheet {
 
   /** @param {Api.UnitToAnswer} unit */
   #line(unit) {
-    const shape = (this.place?.shapes ?? []).find(
-      ({ from_ms: from, to_ms: to }) =>
-        (from ?? -Infinity) <= unit.captured_at_ms && unit.captured_at_ms < (to ?? Infinity),
-    );
+    const shape = this.place?.shapes.find((one) => holdsAt(one, unit.captured_at_ms));
     if (!shape || !this.place) return [];
     const points = shape.points.map(([x, y]) => [
       (x * unit.width_px) / shape.width_px,
@@ -303,7 +288,5 @@ function sideOf(points, way, name, height) {
   return svg("text", { x, y, class: "piece-side", "font-size": height / 26, text: name });
 }
 
-const tenths = new Intl.NumberFormat(LOCALE, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
-
 /** @param {number} ms */
-const seconds = (ms) => `${tenths.format(Math.max(ms / 1000, 0))} s`;
+const seconds = (ms) => `${tenths(Math.max(ms / 1000, 0))} s`;

@@ -25,6 +25,23 @@ export class Sheet {
     this.colorOf = () => "";
   }
 
+  /** A picture of a frame; one that does not come is missing. @param {Work} work @param {string|null} src */
+  imageOf(work, src) {
+    const image = el("img", { alt: "", draggable: "false", src });
+    image.addEventListener("error", () => {
+      if (this.work !== work) return;
+      if (image.dataset.again) this.onMissing(work.unit);
+      else this.loadAgain(image);
+    });
+    return image;
+  }
+
+  /** Once more, when it is shown: the server may have been away for a moment. @param {HTMLImageElement} image */
+  loadAgain(image) {
+    image.dataset.again = "yes";
+    image.src = image.src; // eslint-disable-line no-self-assign -- it loads anew
+  }
+
   /** @param {Work} work @param {...Element} parts  what shows it */
   put(work, ...parts) {
     const { unit } = (this.work = work);

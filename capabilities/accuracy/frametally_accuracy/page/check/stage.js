@@ -57,18 +57,11 @@ export class Stage extends Sheet {
    * @returns {Work}
    */
   prepare(unit) {
-    const image = el("img", { alt: "", draggable: "false", src: unit.is_missing ? null : unit.image_url });
-    const work = { unit, boxes: /** @type {Box[]} */ ([...unit.boxes]), added: new Map(), image };
-    image.decode().catch(() => this.work === work && this.#loadAgain(work));
+    const boxes = /** @type {Box[]} */ ([...unit.boxes]);
+    /** @type {Work} */
+    const work = { unit, boxes, added: new Map(), image: new Image() };
+    work.image = this.imageOf(work, unit.is_missing ? null : unit.image_url);
     return work;
-  }
-
-  /** Once more, when it is shown: the server may have been away for a moment. @param {Work} work */
-  #loadAgain(work) {
-    const image = el("img", { alt: "", draggable: "false", src: work.unit.image_url });
-    work.image.replaceWith(image);
-    work.image = image;
-    image.decode().catch(() => this.onMissing(work.unit));
   }
 
   /** The picture is on its way since it was prepared. */
@@ -81,7 +74,7 @@ export class Stage extends Sheet {
     this.chosen = -1;
     this.drawing = null;
     this.put(work, work.image, this.boxes, this.added);
-    if (work.image.complete && !work.image.naturalWidth) this.#loadAgain(work);
+    if (work.image.complete && !work.image.naturalWidth) this.loadAgain(work.image);
     this.#draw();
     this.say(t("accuracy.frame_of", { source: work.unit.source, all: this.#all() }));
   }

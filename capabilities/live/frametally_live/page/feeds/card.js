@@ -9,15 +9,7 @@ import { whenNear } from "frametally/js/frames/boxed_picture.js";
 import { el, field, withCode } from "frametally/js/shared/dom.js";
 import { labelName, roughly } from "frametally/js/shared/format.js";
 import { amountOf, knownWords, METRICS } from "frametally/js/shared/metrics.js";
-import {
-  gapsOf,
-  notAnalysedOf,
-  nothingOf,
-  ofSource,
-  rowsOf,
-  spansOf,
-  totalIn,
-} from "frametally/js/shared/series.js";
+import { gapsOf, partOf, spansOf, totalIn } from "frametally/js/shared/series.js";
 import { formatWhole, parseState } from "frametally/js/shared/state.js";
 import { zoneInUse, zoneOf } from "frametally/js/shared/time.js";
 import { press, speak } from "frametally/js/status/notices.js";
@@ -52,9 +44,8 @@ export async function askCounted() {
   const asked = { by: "source", metric: "detections", timezone: zoneInUse(), from: range.from_ms, to };
   const counts = await get("counts", withValues("", asked));
   return (source) => {
-    const of = ofSource(counts, source);
-    const { shows_nothing: leftOut } = of;
-    return { ...range, rows: rowsOf(of), notAnalysed: notAnalysedOf(of), nothing: nothingOf(of), leftOut };
+    const part = partOf(counts, source);
+    return { ...range, ...part, leftOut: part.answer.shows_nothing };
   };
 }
 

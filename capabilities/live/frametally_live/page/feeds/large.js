@@ -5,7 +5,7 @@ import { isHere } from "frametally/js/shell/navigation.js";
 import { shapesOver } from "frametally/js/frames/shapes_over.js";
 import { el, iconButton } from "frametally/js/shared/dom.js";
 import { labelName, number } from "frametally/js/shared/format.js";
-import { visible } from "frametally_videos/library/words.js";
+import { rankedLabels, visible } from "frametally_videos/library/words.js";
 import { LastHour } from "./card.js";
 import { Watched } from "./picture.js";
 import { lateWhy, overWords, standing, stateWords } from "./words.js";
@@ -13,12 +13,10 @@ import { t } from "frametally/js/shared/texts.js";
 
 /** "In this picture: car 5 · truck 1", the most of a label first. @param {Page.LiveFrame["boxes"]} boxes */
 function seenWords(boxes) {
-  /** @type {Map<string, number>} */
-  const counts = new Map();
-  for (const [label] of boxes) counts.set(label, (counts.get(label) ?? 0) + 1);
-  const words = [...counts]
-    .sort((a, b) => b[1] - a[1])
-    .map(([label, n]) => `${labelName(label)} ${number(n)}`);
+  /** @type {Record<string, number>} */
+  const counts = {};
+  for (const [label] of boxes) counts[label] = (counts[label] ?? 0) + 1;
+  const words = rankedLabels(counts).map(([label, n]) => `${labelName(label)} ${number(n)}`);
   return t("live.in_this_picture", { words: words.join(" · ") || t("web.none_2") });
 }
 

@@ -5,7 +5,7 @@ import { el } from "frametally/js/shared/dom.js";
 import { colorsOf } from "frametally/js/shared/palette.js";
 import { HeldSocket } from "frametally/js/shared/socket.js";
 import { cutWords, paceWords } from "./words.js";
-import { t } from "frametally/js/shared/texts.js";
+import { joined, t } from "frametally/js/shared/texts.js";
 
 /** The server says every 5 s how it stands. */
 const SILENCE_MS = 15_000;
@@ -168,6 +168,6 @@ export class Watched {
   showPace(more = "") {
     const { frame, rate, delayMs } = this.picture;
     const pace = this.socket && frame ? paceWords(rate, delayMs, frame.left_out) : "";
-    this.pace.textContent = [pace, pace && more].filter(Boolean).join(" · ");
+    this.pace.textContent = joined([pace, pace && more]);
   }
 }

@@ -1,14 +1,6 @@
 // The pages' requests about cameras and streams.
 
-import { get, send } from "frametally/js/shared/api.js";
-
-/**
- * The streams of a video, the one that is not over first, and whether they may be steered here.
- * @param {string} videoId
- * @param {AbortSignal} [signal]
- */
-export const askStreams = (videoId, signal) =>
-  get("streams", new URLSearchParams({ video_id: videoId }), signal);
+import { send } from "frametally/js/shared/api.js";
 
 /** @type {(videoId: string, what: "start"|"stop") => Promise<Api.StreamOfVideo>} */
 export const sendStream = (videoId, what) => send("POST", `stream/${what}`, { video_id: videoId });
@@ -19,9 +11,6 @@ export const sendSteer = (streamId, what) => send("POST", `streams/${streamId}/$
 /** @param {string} streamId @param {number} positionS @returns {Promise<Api.StreamOfVideo>} */
 export const sendSeek = (streamId, positionS) =>
   send("POST", `streams/${streamId}/seek`, { position_s: positionS });
-
-/** @param {AbortSignal} [signal] */
-export const askCameras = (signal) => get("cameras", undefined, signal);
 
 /** @param {{source: string, address: string, transport: string}} camera @returns {Promise<Api.LiveCamera>} */
 export const sendCamera = (camera) => send("POST", "cameras", camera);

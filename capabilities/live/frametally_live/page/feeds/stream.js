@@ -1,11 +1,12 @@
 // A video as a stream, on its page: you can start, watch, steer and stop it. It runs on when you leave the
 // page.
 
+import { get } from "frametally/js/shared/api.js";
 import { el } from "frametally/js/shared/dom.js";
 import { press, speak } from "frametally/js/status/notices.js";
 import { onNews } from "frametally_videos/library/news.js";
 import { playTime, visible } from "frametally_videos/library/words.js";
-import { askStreams, sendSeek, sendSteer, sendStream } from "./requests.js";
+import { sendSeek, sendSteer, sendStream } from "./requests.js";
 import { overWords, stateWords } from "./words.js";
 import { Watched } from "./picture.js";
 import { t } from "frametally/js/shared/texts.js";
@@ -61,7 +62,8 @@ export class VideoStream extends Watched {
   /** What there is of it by now. */
   async #look() {
     try {
-      const { streams, live_allowed: isAllowed } = await askStreams(this.video.id, this.asking.signal);
+      const query = new URLSearchParams({ video_id: this.video.id }); // the one that is not over comes first
+      const { streams, live_allowed: isAllowed } = await get("streams", query, this.asking.signal);
       this.isAllowed = isAllowed;
       this.#take(streams[0] ?? null);
     } catch {

@@ -1,12 +1,12 @@
 // The wall: all cameras, requested repeatedly while the page is visible; one of them may be open, large.
 
 import { withValues } from "frametally/js/shared/address.js";
-import { ApiError } from "frametally/js/shared/api.js";
+import { ApiError, get } from "frametally/js/shared/api.js";
 import { arrange, byId, control } from "frametally/js/shared/dom.js";
 import { hideNothing, showNothing } from "frametally/js/status/nothing.js";
 import { press, showFault, showFresh, showOutage, wordsOf } from "frametally/js/status/notices.js";
 import { isStreaming } from "frametally/js/status/live.js";
-import { askCameras, askPreview, sendCamera } from "./requests.js";
+import { askPreview, sendCamera } from "./requests.js";
 import { isRunning, standing } from "./words.js";
 import { askCounted, CameraCard } from "./card.js";
 import { LargeCamera } from "./large.js";
@@ -92,7 +92,7 @@ async function look() {
   if (isAsking) return;
   isAsking = true;
   try {
-    show(await askCameras());
+    show(await get("cameras"));
     since = Date.now();
     showFresh(since);
   } catch (error) {

@@ -1,7 +1,7 @@
 // The pages' words about cameras and streams.
 
-import { number, roughly, timeSince } from "frametally/js/shared/format.js";
-import { LOCALE, t } from "frametally/js/shared/texts.js";
+import { number, roughly, tenths, timeSince } from "frametally/js/shared/format.js";
+import { joined, t } from "frametally/js/shared/texts.js";
 
 /** @type {Record<Page.LiveState["state"], string>} */
 export const STATES = {
@@ -19,7 +19,7 @@ export const STATES = {
  * "Waiting: the store is not responding at the moment."
  * @param {Pick<Page.LiveState, "state"|"reason">} told
  */
-export const stateWords = ({ state, reason }) => [STATES[state] ?? state, reason].filter(Boolean).join(": ");
+export const stateWords = ({ state, reason }) => joined([STATES[state] ?? state, reason], ": ");
 
 /** @param {number} againMs */
 export const cutWords = (againMs) =>
@@ -39,18 +39,12 @@ export const overWords = (code) =>
  * @param {number} leftOut
  */
 export function paceWords(rate, delayMs, leftOut) {
-  return [
+  return joined([
     rate !== null && t("live.frames_s", { rate: tenths(rate) }),
     delayMs !== null && t("live.late", { delayMs: lateWords(delayMs) }),
     t("live.left_out", { leftOut: number(leftOut) }),
-  ]
-    .filter(Boolean)
-    .join(" · ");
+  ]);
 }
-
-/** @param {number} value */
-const tenths = (value) =>
-  value.toLocaleString(LOCALE, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 
 /** @param {number} ms */
 const lateWords = (ms) =>
@@ -96,12 +90,13 @@ export function cameraWords(camera) {
 export function lateWhy({ late, lag_ms: captured, shown_lag_ms: shown }) {
   if (!late) return "";
   const [taken, seen] = [captured, shown].map((ms) => behindWords(Math.max(ms ?? 0, 0)));
-  return [
-    captured === null ? "" : t("live.captured_behind", { ms: taken }),
-    shown === null ? "" : t("live.shown_behind", { ms: seen }),
-  ]
-    .filter(Boolean)
-    .join(", ");
+  return joined(
+    [
+      captured === null ? "" : t("live.captured_behind", { ms: taken }),
+      shown === null ? "" : t("live.shown_behind", { ms: seen }),
+    ],
+    ", ",
+  );
 }
 
 /** "9.8 frames/s · last frame 14:00:12 · 3 packets lost" @param {Api.LiveCamera} camera */
@@ -112,7 +107,7 @@ export function cameraFacts(camera) {
   const of = { taken: tenths(taken ?? 0), offered: tenths(offered ?? 0) };
   const part = (drift ?? 0) > 0 ? t("live.ahead") : t("live.behind_3");
   const off = Math.abs(drift ?? 0);
-  return [
+  return joined([
     standing(camera) === "late" && lateWhy(camera),
     rate !== null && t("live.frames_s", { rate: tenths(rate) }),
     leavesOut && t("live.taken_of_s", of),
@@ -120,7 +115,5 @@ export function cameraFacts(camera) {
     off >= 1000 && t("live.its_clock_is_s", { drift: tenths(off / 1000), part }),
     packets && t("live.lost", { packets: t("live.count_packets", { count: packets }) }),
     frames && t("live.lost_2", { frames: t("web.count_frames", { count: frames }) }),
-  ]
-    .filter(Boolean)
-    .join(" · ");
+  ]);
 }

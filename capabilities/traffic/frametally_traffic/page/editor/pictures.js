@@ -1,12 +1,13 @@
 // The surroundings of the drawing: the picture under it, the paths of a day, and the list of shapes.
 
+import { holdsAt } from "frametally/js/frames/shapes_over.js";
 import { withValues } from "frametally/js/shared/address.js";
 import { get } from "frametally/js/shared/api.js";
 import { byId, control, el, svg } from "frametally/js/shared/dom.js";
 import { fromInput, moment, toInput, toTheMinute } from "frametally/js/shared/format.js";
 import { plus, startOf } from "frametally/js/shared/time.js";
-import { fits, holdsAt, KIND_NAMES, runsAlongBorder } from "./shapes.js";
-import { t } from "frametally/js/shared/texts.js";
+import { fits, KIND_NAMES, runsAlongBorder } from "./shapes.js";
+import { joined, t } from "frametally/js/shared/texts.js";
 
 /** @type {Record<string, Parameters<typeof plus>[1]>} */
 const STEPS = {
@@ -120,7 +121,7 @@ export function shapeList(shapes, chosen, picture, choose) {
         pressed,
         el("span.shape-sign", { "aria-hidden": "true" }, SIGNS[one.kind]),
         el("span.name", one.name || t("traffic.no_name")),
-        el("span.muted.small", [KIND_NAMES[one.kind], when].filter(Boolean).join(", ")),
+        el("span.muted.small", joined([KIND_NAMES[one.kind], when], ", ")),
         remark && el("span.remark", remark),
       ),
     );

@@ -146,14 +146,6 @@ export function freeName(kind, shapes) {
 }
 
 /**
- * Whether a shape holds at an event time; at no time all do.
- * @param {Page.Shape} shape
- * @param {number|null} ms
- */
-export const holdsAt = ({ from_ms, to_ms }, ms) =>
-  ms === null || ((from_ms === null || from_ms <= ms) && (to_ms === null || ms < to_ms));
-
-/**
  * With one point elsewhere, within the picture and in whole pixels.
  * @param {Page.Shape} shape
  * @param {number} at

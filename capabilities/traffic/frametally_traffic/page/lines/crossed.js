@@ -1,16 +1,18 @@
 // Crossings: a chart of one line in its two directions, a table of all, and the objects behind each number.
 
 import { get } from "frametally/js/shared/api.js";
-import { checkLines, rangeWords } from "frametally/js/shared/checked.js";
+import { rangeWords, showChecks } from "frametally/js/shared/checked.js";
+import { holdsAt } from "frametally/js/frames/shapes_over.js";
 import { byId, el, refill, swatch } from "frametally/js/shared/dom.js";
 import { difference, labelName, moment, number, span } from "frametally/js/shared/format.js";
-import { METRICS } from "frametally/js/shared/metrics.js";
+import { knownWords, METRICS } from "frametally/js/shared/metrics.js";
 import { themeColor } from "frametally/js/shared/palette.js";
 import { numberCell, rowOf, scrolledTable } from "frametally/js/shared/tables.js";
-import { ChosenCard, missingIn, queryOf, totalOf } from "./views.js";
+import { ChosenCard, missingIn, queryOf, sumOf } from "./views.js";
 import { pictureOf, Sightings } from "./sightings.js";
 import { t } from "frametally/js/shared/texts.js";
 
+const OBJECTS = METRICS.objects;
 /** Why a crossing is not measured. @type {Record<Api.CrossingReason["reason"], string>} */
 const WHY_NOT_CROSSED = {
   too_few_boxes: t("traffic.too_few_boxes_near_the_line"),
@@ -66,23 +68,18 @@ export class CrossingsCard extends ChosenCard {
     refill(
       byId("crossings-legend"),
       ...some.map(({ name, color, values, missing: why, intervals }) => {
-        const count = el("span.count.muted", knownPart(values, why), rangeOfTruth(intervals));
+        const count = el(
+          "span.count.muted",
+          knownWords(OBJECTS, sumOf(values, why)),
+          rangeOfTruth(intervals),
+        );
         return el("span.key", swatch(color), el("span.name", name), count);
       }),
     );
-    const lines = checkLines(answer, METRICS.objects);
-    byId("crossings-checks").hidden = !lines.length;
-    refill(
-      byId("crossings-checks"),
-      ...lines.map(({ text, isStale }) => el(isStale ? "p.time-warning" : "p", text)),
-    );
-    const format = METRICS.objects.format;
-    this.showChart(answer, some, answer.lines, {
-      title,
-      axis: t("traffic.crossings_2"),
-      perInterval: true,
-      format,
-    });
+    showChecks(byId("crossings-checks"), answer, OBJECTS);
+    const { format, perInterval } = OBJECTS;
+    const words = { title, axis: t("traffic.crossings_2"), perInterval, format };
+    this.showChart(answer, some, answer.lines, words);
   }
 
   /** @param {Api.LineCrossings} answer */
@@ -102,7 +99,7 @@ export class CrossingsCard extends ChosenCard {
         el("td", labelName(one.label)),
         cell("to_right", this.#wayName(one.line, "to_right")),
         cell("to_left", this.#wayName(one.line, "to_left")),
-        numberCell(one.gross === null ? atLeast(one.at_least) : number(one.gross)),
+        numberCell(knownWords(OBJECTS, { value: one.gross, part: one.at_least })),
         numberCell(one.net === null ? "–" : difference(one.net)),
         unmeasured,
       );
@@ -166,14 +163,13 @@ export class CrossingsCard extends ChosenCard {
     });
   }
 
-  #line() {
-    return this.shown?.answer.lines.find(({ name }) => name === this.chosen) ?? null;
+  #line(name = this.chosen) {
+    return this.shown?.answer.lines.find((one) => one.name === name) ?? null;
   }
 
   /** @param {string} name @param {Way} way */
   #wayName(name, way) {
-    const line = this.shown?.answer.lines.find((one) => one.name === name);
-    return way === "not_measured" ? t("web.not_measured") : (line?.[way] ?? way);
+    return way === "not_measured" ? t("web.not_measured") : (this.#line(name)?.[way] ?? way);
   }
 }
 
@@ -183,10 +179,7 @@ export class CrossingsCard extends ChosenCard {
  * @returns {import("./sightings.js").Sighting}
  */
 function sightingOf(one, lines) {
-  const line =
-    lines.find(
-      ({ from_ms: from, to_ms: to }) => (from ?? -Infinity) <= one.time_ms && one.time_ms < (to ?? Infinity),
-    ) ?? lines[0];
+  const line = lines.find((each) => holdsAt(each, one.time_ms)) ?? lines[0];
   const shown = { lines: [line], way: one };
   const title = `${labelName(one.label)}, ${line[one.direction]}`;
   const before = t("traffic.before", { captured_at_ms: moment(one.before?.captured_at_ms ?? 0) });
@@ -224,15 +217,6 @@ function sums({ crossings }, line, way) {
 const missingOf = ({ unknown, crossings }, line) =>
   missingIn([...unknown, ...crossings.filter((one) => one.line === line)]);
 
-/** @param {Map<number, number>} values @param {Map<number, Api.Missing>} [missing] */
-function knownPart(values, missing) {
-  const total = totalOf(values.values());
-  return missing?.size ? atLeast(total) : number(total);
-}
-
-/** Of a number that is not known: its known part, or that there is none. @param {number|null} part */
-const atLeast = (part) => (part ? t("web.at_least", { part: number(part) }) : t("web.not_measured"));
-
 /**
  * Where the truth is, by start of the bar; null: of the whole range.
  * @param {Api.LineCrossings} answer
@@ -249,4 +233,4 @@ const intervalsOf = ({ intervals = [] }, line, way, label) =>
   );
 
 /** " (12 to 15)" of the whole range; nothing where no check covers it. @param {Map<number|null, Page.Interval>} intervals */
-const rangeOfTruth = (intervals) => rangeWords(METRICS.objects, intervals.get(null) ?? null);
+const rangeOfTruth = (intervals) => rangeWords(OBJECTS, intervals.get(null) ?? null);

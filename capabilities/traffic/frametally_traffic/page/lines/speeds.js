@@ -1,8 +1,8 @@
 // Speeds: median, 85th percentile and their error by label, and how they are spread.
 
 import { byId, el, refill, svg } from "frametally/js/shared/dom.js";
-import { labelName, number } from "frametally/js/shared/format.js";
-import { LOCALE, t } from "frametally/js/shared/texts.js";
+import { labelName, number, tenths } from "frametally/js/shared/format.js";
+import { t } from "frametally/js/shared/texts.js";
 import { numberCell, rowOf, scrolledTable } from "frametally/js/shared/tables.js";
 
 /** Why a speed is not known. @type {Record<Api.SpeedReason["reason"], string>} */
@@ -17,15 +17,14 @@ const WHY_NO_SPEED = {
 const SIZE = { width: 640, height: 120, foot: 18 };
 
 /** @param {number|null} value */
-const tenths = (value) =>
-  value === null ? "–" : value.toLocaleString(LOCALE, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+const known = (value) => (value === null ? "–" : tenths(value));
 
 /** ", 28.6 ± 0.2 km/h over 62.5 ± 0.3 m", or why its speed is not known. @param {Api.ShownVisit} one */
 export function speedWords(one) {
-  const way = one.length_m === null ? "" : `${tenths(one.length_m)} ± ${tenths(one.length_error_m)} m`;
+  const way = one.length_m === null ? "" : `${known(one.length_m)} ± ${known(one.length_error_m)} m`;
   const why = WHY_NO_SPEED[one.speed_missing ?? "no_calibration"];
   if (one.speed_km_h !== null) {
-    const [speed, error] = [tenths(one.speed_km_h), tenths(one.error_km_h)];
+    const [speed, error] = [known(one.speed_km_h), known(one.error_km_h)];
     const over = way && t("traffic.over_3", { way });
     return t("traffic.km_h", { speed_km_h: speed, error_km_h: error, way: over });
   }
@@ -62,9 +61,9 @@ function speedRow(one) {
   const why = one.not_measured.map(({ reason, count }) => `${number(count)} ${WHY_NO_SPEED[reason]}`);
   return rowOf(
     one.label ? labelName(one.label) : t("traffic.together"),
-    numberCell(tenths(one.median_km_h)),
-    numberCell(tenths(one.p85_km_h)),
-    numberCell(tenths(one.error_km_h)),
+    numberCell(known(one.median_km_h)),
+    numberCell(known(one.p85_km_h)),
+    numberCell(known(one.error_km_h)),
     numberCell(number(one.measured), one.measured ? "number" : "number zero"),
     without ? el("td.words.number", `${number(without)}: ${why.join(", ")}`) : el("td.number.zero", "0"),
   );
@@ -77,7 +76,7 @@ function histogramOf({ histogram, median_km_h: median, p85_km_h: p85 }) {
   const step = [1, 2, 5, 10, 20, 50, 100, 200].find((one) => fastest / one <= 12) ?? 500;
   const { width, height, foot } = SIZE;
   const x = (/** @type {number} */ speed) => (speed / Math.ceil(fastest / step) / step) * (width - 30);
-  const words = t("traffic.speeds_of_all_visits_median_85th", { median: tenths(median), p85: tenths(p85) });
+  const words = t("traffic.speeds_of_all_visits_median_85th", { median: known(median), p85: known(p85) });
   return svg(
     "svg",
     { class: "histogram", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": words },

@@ -8,7 +8,7 @@ import { numberCell, rowOf, scrolledTable } from "frametally/js/shared/tables.js
 import { queryOf } from "./views.js";
 import { pictureOf, Sightings } from "./sightings.js";
 import { speedWords } from "./speeds.js";
-import { t } from "frametally/js/shared/texts.js";
+import { joined, t } from "frametally/js/shared/texts.js";
 
 /** @type {Record<NonNullable<Api.ShownVisit["began"]>, string>} */
 const BEGAN = {
@@ -94,7 +94,7 @@ export class MovementsCard {
 
   /** @param {number} value @param {string} words @param {Wanted} wanted */
   #button(value, words, wanted) {
-    const text = [number(value), words].filter(Boolean).join(" ");
+    const text = joined([number(value), words], " ");
     if (!value) return el("span.zero", text);
     const { from_leg: from, to_leg: to } = wanted;
     const title = from ? t("traffic.from_to_2", { from, to }) : t("traffic.visits", { words });

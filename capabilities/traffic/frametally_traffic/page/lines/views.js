@@ -33,6 +33,9 @@ import { t } from "frametally/js/shared/texts.js";
 /** @param {Api.FlowBar} bar @returns {Page.Span} */
 const spanOf = ({ start_ms: start, end_ms: end }) => [start, end];
 
+/** What no chart of lines and zones has. */
+const PLAIN = { nothing: [], leftOut: [], cut: [], measuredInPart: [], fileTimes: [], overlaps: [], at: null, other: null }; // prettier-ignore
+
 /**
  * @param {Head} answer  that has footage
  * @param {Column[]} columns
@@ -63,23 +66,16 @@ function viewOf(answer, columns, shapes, words) {
     gaps: gapsOf(rows, [...outside, ...notAnalysed], from, to),
     outside,
     notAnalysed,
-    nothing: [],
-    leftOut: [],
     partial: rows.filter(isPartial).map(({ start, end }) => [start, end]),
     range: [from, to],
-    cut: [],
     sources: [answer.source],
     unmeasured: together(bars.filter((bar) => !bar.is_measured).map(spanOf)),
-    measuredInPart: [],
-    fileTimes: [],
-    overlaps: [],
     metric,
     interval: answer.interval_s ?? 1,
     from: Math.min(from, answer.bars[0].start_ms),
     to: Math.max(to, answer.bars[answer.bars.length - 1].end_ms),
-    at: null,
     kind: "bars",
-    other: null,
+    ...PLAIN,
   };
 }
 
@@ -89,7 +85,7 @@ function viewOf(answer, columns, shapes, words) {
  * @param {Map<number, unknown>} [missing]
  * @returns {Page.Known}
  */
-function sumOf(values, missing) {
+export function sumOf(values, missing) {
   const sum = totalOf(values.values());
   return missing?.size ? { value: null, part: sum } : { value: sum, part: null };
 }
@@ -103,7 +99,7 @@ export const missingIn = (some) =>
   new Map(some.flatMap(({ start_ms: start, missing }) => (missing ? [[start, missing]] : [])));
 
 /** @param {Iterable<number>} values */
-export const totalOf = (values) => [...values].reduce((total, value) => total + value, 0);
+const totalOf = (values) => [...values].reduce((total, value) => total + value, 0);
 
 /**
  * Stretches in which none of some shapes holds.

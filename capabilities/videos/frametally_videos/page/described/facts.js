@@ -6,7 +6,7 @@ import { namedTable, rowOf } from "frametally/js/shared/tables.js";
 import { isOpen, newestFirst } from "../jobs/words.js";
 import { filmed, playTime, TIME_SOURCES, visible } from "../library/words.js";
 import { askMetadata } from "../library/requests.js";
-import { checkCalibration, checkRegion } from "../uploads/checks.js";
+import { calibrationWords, regionWords } from "../uploads/checks.js";
 import { t } from "frametally/js/shared/texts.js";
 
 /**
@@ -164,7 +164,11 @@ export class About {
     if (metadata && links.metadata) {
       this.found.replaceChildren(
         ...partsOf(metadata).filter((part) => part !== null),
-        download(links.metadata),
+        el(
+          "a.button",
+          { href: links.metadata, download: "metadata.json" },
+          t("videos.download_the_metadata_json"),
+        ),
       );
       return;
     }
@@ -176,10 +180,6 @@ export class About {
     this.found.replaceChildren(el("p.muted.small.job-reason", text));
   }
 }
-
-/** @param {string} href */
-const download = (href) =>
-  el("a.button", { href, download: "metadata.json" }, t("videos.download_the_metadata_json"));
 
 /** @param {Api.LibraryVideo} video */
 function usualParts(video) {
@@ -201,8 +201,8 @@ function usualParts(video) {
       `${toTheMinute(video.uploaded_at_ms)}${video.owner ? t("videos.by", { owner: video.owner }) : ""}`,
     ],
     ["SHA-256", video.sha256],
-    ...drawn(t("videos.region_of_interest"), video.roi, checkRegion),
-    ...drawn(t("videos.calibration"), video.calibration, checkCalibration),
+    ...drawn(t("videos.region_of_interest"), video.roi, regionWords),
+    ...drawn(t("videos.calibration"), video.calibration, calibrationWords),
   ];
   return [
     /** @type {Node} */ (
@@ -223,10 +223,10 @@ function usualParts(video) {
  * What came with the video, in the words of its upload.
  * @param {string} name
  * @param {object|null} value
- * @param {(text: string) => {words: string}} check
+ * @param {(value: object) => string|null} wordsFor
  * @returns {Fact[]}
  */
-const drawn = (name, value, check) => (value ? [[name, check(JSON.stringify(value)).words]] : []);
+const drawn = (name, value, wordsFor) => (value ? [[name, wordsFor(value)]] : []);
 
 /** @param {Api.VideoMetadata} found */
 function partsOf(found) {

@@ -1,6 +1,8 @@
 // One frame before and after: the second covers the first up to a slider.
 
+import { problemOf } from "frametally/js/shared/api.js";
 import { el } from "frametally/js/shared/dom.js";
+import { wordsOf } from "frametally/js/status/notices.js";
 import { frameUrl } from "../library/requests.js";
 import { t } from "frametally/js/shared/texts.js";
 
@@ -93,9 +95,7 @@ const load = (url) => Object.assign(new Image(), { src: url }).decode();
 async function faultOf(url) {
   try {
     const answer = await fetch(url, { headers: { Accept: "application/json" } });
-    if (answer.ok) return t("videos.the_picture_cannot_be_shown");
-    const { detail, remedy } = await answer.json();
-    return `${detail ?? t("videos.the_picture_cannot_be_shown")} ${remedy ?? ""}`.trim();
+    return answer.ok ? t("videos.the_picture_cannot_be_shown") : wordsOf(await problemOf(answer));
   } catch {
     return t("videos.the_server_does_not_answer_a");
   }

@@ -35,7 +35,7 @@ export class EnhancePanel {
     this.told = el("p.muted.small");
     this.form = el(
       "form.enhance-form.stack",
-      { novalidate: true, onsubmit: (/** @type {Event} */ event) => this.#send(event) },
+      { onsubmit: (/** @type {Event} */ event) => this.#send(event) },
       this.settings.element,
       this.said,
       el(
@@ -133,8 +133,7 @@ export class EnhancePanel {
   #send(event) {
     event.preventDefault();
     const options = this.settings.read();
-    if (options === null) return this.settings.report();
-    if (!this.video || !Object.keys(options).length) return;
+    if (!this.video || !options || !Object.keys(options).length) return;
     const { id } = this.video;
     press(this.make, this.said, async () => {
       const { state } = await sendEnhance(id, options);

@@ -59,7 +59,7 @@ export class Settings {
 
   /** What differs from the video as it is; null: a number cannot be. */
   read() {
-    if (this.#wrong()) return null;
+    if ([...this.element.querySelectorAll("input")].some((one) => !one.validity.valid)) return null;
     /** @type {Partial<Api.Enhancement>} */
     const options = {};
     for (const { scale, number } of this.scales)
@@ -75,15 +75,6 @@ export class Settings {
   clear() {
     for (const { clear } of this.rows) clear();
     this.#changed();
-  }
-
-  /** Says of the first number that cannot be why. */
-  report() {
-    this.#wrong()?.reportValidity();
-  }
-
-  #wrong() {
-    return [...this.element.querySelectorAll("input")].find((one) => !one.checkValidity());
   }
 
   #changed() {

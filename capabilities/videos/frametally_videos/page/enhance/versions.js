@@ -53,14 +53,14 @@ export function madeRow(made, leave, on) {
       on.removed();
       tellNews();
     });
-  const onPlay = () => on.play(recipe);
-  const play = el("button.button", { onclick: onPlay }, t("web.play"));
-  play.ariaLabel = t("videos.play", { name });
-  const download = el("a.button", { href: made.url, download: `${kind}-${recipe}.mp4` });
-  download.ariaLabel = t("videos.download", { name });
-  download.textContent = t("videos.download_2");
-  const remove = el("button.button", { hidden: !leave, onclick: onRemove }, t("videos.delete"));
-  remove.ariaLabel = t("videos.remove", { name });
+  const playing = { "aria-label": t("videos.play", { name }), onclick: () => on.play(recipe) };
+  const file = {
+    href: made.url,
+    download: `${kind}-${recipe}.mp4`,
+    "aria-label": t("videos.download", { name }),
+  };
+  const removing = { "aria-label": t("videos.remove", { name }), hidden: !leave, onclick: onRemove };
+  const remove = el("button.button", removing, t("videos.delete"));
   const encoders = t("videos.count_encoders", { count: tried.length });
   const fallen = el("summary", t("videos.could_not_be_used", { length: encoders }));
   return el(
@@ -72,7 +72,12 @@ export function madeRow(made, leave, on) {
       el("p.muted.small", wordsOfMade(made)),
       tried.length > 0 && el("details.muted.small", fallen, ...tried.map((text) => el("p", visible(text)))),
     ),
-    el("div.job-buttons", play, download, remove),
+    el(
+      "div.job-buttons",
+      el("button.button", playing, t("web.play")),
+      el("a.button", file, t("videos.download_2")),
+      remove,
+    ),
     said,
   );
 }

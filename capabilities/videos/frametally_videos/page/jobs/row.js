@@ -8,26 +8,6 @@ import { enhancementWords, isOpen, jobWords, KINDS, timesWords } from "./words.j
 import { sendAgain, sendCancel } from "../library/requests.js";
 import { t } from "frametally/js/shared/texts.js";
 
-/**
- * Sends for the job whenever the button is pressed; what went wrong stands in `said`.
- * @param {HTMLButtonElement} button
- * @param {HTMLElement} said
- * @param {() => string|undefined} idNow  of the job that is shown
- * @param {(id: string) => Promise<Api.JobOfVideo>} request
- * @param {string} done  what is spoken then
- */
-function sendOnPress(button, said, idNow, request, done) {
-  button.addEventListener("click", async () => {
-    const id = idNow();
-    if (id === undefined) return;
-    await press(button, said, async () => {
-      await request(id);
-      speak(done);
-    });
-    tellNews();
-  });
-}
-
 /** @typedef {{element: HTMLLIElement, show: (job: Api.VideoJob, leave: boolean) => void}} Row */
 
 /**
@@ -59,8 +39,17 @@ function makeRow(namesVideo) {
   let shown = null;
   let text = "";
 
-  sendOnPress(again, said, () => shown?.id, sendAgain, t("videos.it_is_tried_again"));
-  sendOnPress(cancel, said, () => shown?.id, sendCancel, t("videos.it_is_cancelled"));
+  /** @param {HTMLButtonElement} button @param {typeof sendAgain} request @param {string} done  what is spoken then */
+  const sends = (button, request, done) =>
+    button.addEventListener("click", async () => {
+      await press(button, said, async () => {
+        await request(shown?.id ?? "");
+        speak(done);
+      });
+      tellNews();
+    });
+  sends(again, sendAgain, t("videos.it_is_tried_again"));
+  sends(cancel, sendCancel, t("videos.it_is_cancelled"));
 
   /** @param {Api.VideoJob} job @param {boolean} leave  whether it may be changed */
   function show(job, leave) {

@@ -2,7 +2,7 @@
 
 import { withValues } from "frametally/js/shared/address.js";
 import { moment, number, percent, roughly } from "frametally/js/shared/format.js";
-import { t } from "frametally/js/shared/texts.js";
+import { joined, t } from "frametally/js/shared/texts.js";
 
 /** @type {Record<Api.VideoJob["kind"], string>} */
 export const KINDS = {
@@ -77,7 +77,7 @@ export function jobWords({ state, progress, attempts, ended_at_ms: ended }) {
   const share = state === "running" && progress !== null && percent(progress);
   const tries = attempts > 1 && t("videos.count_tries", { count: attempts });
   const when = ended !== null && moment(toTheSecond(ended));
-  return [STATES[state] ?? state, share, tries, when].filter(Boolean).join(" · ");
+  return joined([STATES[state] ?? state, share, tries, when]);
 }
 
 /**

@@ -1,7 +1,7 @@
 // One page of the list of videos.
 
 import { ApiError, get } from "frametally/js/shared/api.js";
-import { arrange, byId, el } from "frametally/js/shared/dom.js";
+import { arrange, byId } from "frametally/js/shared/dom.js";
 import { whenNear } from "frametally/js/frames/boxed_picture.js";
 import { number } from "frametally/js/shared/format.js";
 import { rove } from "frametally/js/shell/navigation.js";
@@ -11,10 +11,7 @@ import { hideNothing, showNothing } from "frametally/js/status/nothing.js";
 import { makeCard, markChosen } from "./card.js";
 import { choose, onChosen } from "./chosen.js";
 import { onJob, Refreshing } from "./news.js";
-import { askVideos } from "./requests.js";
 import { t } from "frametally/js/shared/texts.js";
-
-const SKELETONS = 8;
 
 const page = byId("videos-page");
 const grid = byId("videos-grid");
@@ -44,7 +41,6 @@ export function startList(then) {
   showAsked(question(), {}, sources);
   byId("videos-asked").hidden = false;
   startAsked(question, (change) => ask({ ...question(), ...change }));
-  showSkeletons();
   whenNear(byId("videos-asked"), askSources);
   grid.addEventListener("click", openInstead);
   rove(grid, "a.video-link");
@@ -65,12 +61,12 @@ function ask(wanted) {
 /** @param {AbortSignal} signal @returns {Promise<Api.LibraryPage>} */
 async function askPage(signal) {
   try {
-    return await askVideos(queryOf(question(), cursorsNow().at(-1) ?? ""), signal);
+    return await get("videos", queryOf(question(), cursorsNow().at(-1) ?? ""), signal);
   } catch (error) {
     if (!(error instanceof ApiError && error.status === 400 && cursorsNow().length)) throw error;
     // Of a list that is ordered otherwise by now: from its beginning.
     history.replaceState(keepCursors([]), "");
-    return askVideos(queryOf(question(), ""), signal);
+    return get("videos", queryOf(question(), ""), signal);
   }
 }
 
@@ -127,11 +123,6 @@ function showCards(videos) {
   const shown = new Set(videos.map(({ id }) => id));
   for (const id of cards.keys()) if (!shown.has(id)) cards.delete(id);
   arrange(grid, wanted);
-}
-
-function showSkeletons() {
-  for (let at = 0; at < SKELETONS; at += 1)
-    grid.append(el("li.video-card.skeleton", { "aria-hidden": "true" }));
 }
 
 /** The names of sources that are not on this page. Without them those on it can be chosen. */

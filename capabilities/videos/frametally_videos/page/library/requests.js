@@ -12,9 +12,6 @@ import { BASE, getFrom, send } from "frametally/js/shared/api.js";
 /** @param {string} id */
 const routeOf = (id) => `videos/${encodeURIComponent(id)}`;
 
-/** @type {(query: URLSearchParams, signal?: AbortSignal) => Promise<Api.LibraryPage>} */
-export const askVideos = (query, signal) => getFrom("videos", query, signal);
-
 /** One video with all that is known of it, its jobs included. @type {AskOfVideo<Api.LibraryVideo>} */
 export const askVideo = (id, signal) => getFrom(routeOf(id), undefined, signal);
 

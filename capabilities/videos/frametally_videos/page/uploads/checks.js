@@ -1,10 +1,10 @@
-// Checks of a file before and during its upload: the time in its container, the JSON of its region and
-// calibration, how it is recognised after a reload, and its speed.
+// What is known of a file before and during its upload: the time in its container, what its region and
+// calibration are, how it is recognised after a reload, and its speed.
 
 import { t } from "frametally/js/shared/texts.js";
 
-const MOOV_BYTES = 256 * 1024;
-const MATROSKA_BYTES = 256 * 1024;
+/** What says the time stands within so many bytes. */
+const HEAD_BYTES = 256 * 1024;
 const MOST_BOXES = 1000;
 const MS_1904 = Date.UTC(1904, 0, 1);
 const MS_2001 = Date.UTC(2001, 0, 1);
@@ -37,7 +37,7 @@ async function timeOfMovie(file) {
     const head = await read(file, at, 16);
     const isLong = head.getUint32(0) === 1;
     const size = isLong ? Number(head.getBigUint64(8)) : head.getUint32(0);
-    if (nameAt(head, 4) === "moov") return timeInMoov(await read(file, at + (isLong ? 16 : 8), MOOV_BYTES));
+    if (nameAt(head, 4) === "moov") return timeInMoov(await read(file, at + (isLong ? 16 : 8), HEAD_BYTES));
     if (size < 8) return null;
     at += size;
   }
@@ -57,7 +57,7 @@ function timeInMoov(moov) {
 
 /** Matroska and WebM: DateUTC, in nanoseconds since 2001, near the beginning. @param {Blob} file */
 async function timeOfMatroska(file) {
-  const head = await read(file, 0, MATROSKA_BYTES);
+  const head = await read(file, 0, HEAD_BYTES);
   for (let at = 0; at + 11 <= head.byteLength; at += 1) {
     if (head.getUint16(at) === 0x4461 && head.getUint8(at + 2) === 0x88) {
       return MS_2001 + Number(head.getBigInt64(at + 3) / 1_000_000n);
@@ -69,115 +69,50 @@ async function timeOfMatroska(file) {
 /** @param {DataView} data @param {number} at */
 const nameAt = (data, at) => String.fromCharCode(...[0, 1, 2, 3].map((offset) => data.getUint8(at + offset)));
 
-const MOST_BYTES = 64 * 1024;
-const MOST_REGIONS = 32;
-const MOST_POINTS = 64;
-const MOST_PX = 100_000;
 const LEAST_FOR_SPEED = 4;
 const RECTANGLE = ["x", "y", "width", "height"];
 
-/**
- * What is wrong with a text, as one sentence, or what is said of it when it is right.
- * @typedef {{isRight: boolean, words: string}} Verdict
- */
+/** Whether it is a list of [x, y]. @param {any} points */
+const arePoints = (points) =>
+  Array.isArray(points) &&
+  points.every((one) => Array.isArray(one) && one.length === 2 && one.every(Number.isFinite));
 
-/** @param {string} text */
-export const checkRegion = (text) => check(text, regionVerdict);
+/** What a region, or a list of them, is; null: it is none. @param {any} value @returns {string|null} */
+export function regionWords(value) {
+  const { regions, points, width, height } = value ?? {};
+  if (Array.isArray(regions)) {
+    if (!regions.length || !regions.every(regionWords)) return null;
+    return regions.length === 1 ? t("videos.one_region") : t("videos.regions", { length: regions.length });
+  }
+  if (arePoints(points)) return t("videos.a_region_of_points", { length: points.length });
+  const isRectangle = RECTANGLE.every((name) => Number.isFinite(value?.[name]));
+  return isRectangle ? t("videos.a_rectangle_of_pixels", { width, height }) : null;
+}
 
-/** @param {string} text */
-export const checkCalibration = (text) => check(text, calibrationVerdict);
-
-class Wrong extends Error {}
-
-/** @param {boolean} isRight @param {() => string} words  why not */
-function need(isRight, words) {
-  if (!isRight) throw new Wrong(words());
+/** What a calibration can do; null: it is none. @param {any} value */
+export function calibrationWords(value) {
+  const { points, metres = [] } = value ?? {};
+  if (!arePoints(points) || !arePoints(metres)) return null;
+  const { length } = points;
+  if (length >= LEAST_FOR_SPEED && metres.length) return t("videos.points_with_metres", { length });
+  const known = metres.length ? t("videos.all_with_metres") : t("videos.none_with_metres");
+  return t("videos.of_at_least_points_no_speed", { length, LEAST_FOR_SPEED, known });
 }
 
 /**
  * @param {string} text
- * @param {(value: Record<string, unknown>) => string} verdict  throws Wrong
- * @returns {Verdict}
+ * @param {(value: any) => string|null} wordsFor
+ * @param {string} otherwise
+ * @returns {[said: string, fault: string]} one of them; neither where nothing is typed
  */
-function check(text, verdict) {
-  if (!text.trim()) return { isRight: true, words: "" };
+export function verdictOn(text, wordsFor, otherwise) {
+  if (!text.trim()) return ["", ""];
   try {
-    need(new Blob([text]).size <= MOST_BYTES, () => t("videos.it_has_more_than_64_kb"));
-    const value = JSON.parse(text);
-    const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
-    need(isObject, () => t("videos.it_has_to_be_one_object"));
-    return { isRight: true, words: verdict(value) };
+    const said = wordsFor(JSON.parse(text));
+    return said === null ? ["", otherwise] : [said, ""];
   } catch (error) {
-    if (error instanceof Wrong) return { isRight: false, words: error.message };
-    if (!(error instanceof SyntaxError)) throw error;
-    return { isRight: false, words: t("videos.it_is_no_json", { part: error.message }) };
+    return ["", t("videos.it_is_no_json", { part: /** @type {Error} */ (error).message })];
   }
-}
-
-/** @param {Record<string, any>} roi */
-function regionVerdict(roi) {
-  if (!("regions" in roi)) return checkOne(roi, "");
-  const { regions } = roi;
-  const isList = Object.keys(roi).length === 1 && Array.isArray(regions);
-  need(isList, () => t("videos.regions_has_to_be_a_list"));
-  const isSome = regions.length > 0 && regions.length <= MOST_REGIONS;
-  need(isSome, () => t("videos.there_have_to_be_1_to", { MOST_REGIONS }));
-  regions.forEach((/** @type {unknown} */ region, /** @type {number} */ at) =>
-    checkOne(region, `regions[${at}].`),
-  );
-  return regions.length === 1 ? t("videos.one_region") : t("videos.regions", { length: regions.length });
-}
-
-/** @param {any} region @param {string} place */
-function checkOne(region, place) {
-  const names = Object.keys(region ?? {});
-  if (RECTANGLE.every((name) => names.includes(name)) && names.length === RECTANGLE.length) {
-    for (const name of RECTANGLE) checkNumber(region[name], `${place}${name}`, 0);
-    need(region.width > 0 && region.height > 0, () => t("videos.width_and_height_have_to_be", { place }));
-    return t("videos.a_rectangle_of_pixels", { width: region.width, height: region.height });
-  }
-  if (names.includes("points") && names.every((name) => name === "points" || name === "name")) {
-    checkPoints(region.points, `${place}points`, 0);
-    return t("videos.a_region_of_points", { length: region.points.length });
-  }
-  throw new Wrong(
-    place ? t("videos.has_to_be_a_region", { place: place.slice(0, -1) }) : t("videos.it_has_to_be_a_region"),
-  );
-}
-
-/** @param {Record<string, any>} calibration */
-function calibrationVerdict({ points, metres, ...others }) {
-  const unknown = Object.keys(others).find((name) => name !== "name");
-  need(points !== undefined && !unknown, () => t("videos.it_has_to_have_points_and"));
-  checkPoints(points, "points", 0);
-  if (metres !== undefined && !(Array.isArray(metres) && !metres.length))
-    checkPoints(metres, "metres", -MOST_PX);
-  const lengths = { length: points.length, length2: metres?.length };
-  need(!metres?.length || metres.length === points.length, () =>
-    t("videos.it_has_points_and_metres_of", lengths),
-  );
-  if (points.length >= LEAST_FOR_SPEED && metres?.length)
-    return t("videos.points_with_metres", { length: points.length });
-  const known = metres?.length ? t("videos.all_with_metres") : t("videos.none_with_metres");
-  return t("videos.of_at_least_points_no_speed", { length: points.length, LEAST_FOR_SPEED, known });
-}
-
-/** @param {any} points @param {string} place @param {number} least */
-function checkPoints(points, place, least) {
-  const isList = Array.isArray(points) && points.length > 0 && points.length <= MOST_POINTS;
-  need(isList, () => t("videos.has_to_be_a_list_of", { place, MOST_POINTS }));
-  points.forEach((/** @type {any} */ point, /** @type {number} */ at) => {
-    need(Array.isArray(point) && point.length === 2, () => t("videos.has_to_be_x_y", { place, at }));
-    point.forEach((/** @type {unknown} */ value, /** @type {number} */ axis) =>
-      checkNumber(value, `${place}[${at}][${axis}]`, least),
-    );
-  });
-}
-
-/** @param {unknown} value @param {string} place @param {number} least */
-function checkNumber(value, place, least) {
-  const isRight = typeof value === "number" && value >= least && value <= MOST_PX;
-  need(isRight, () => t("videos.has_to_be_a_number_from", { place, least, MOST_PX }));
 }
 
 const FIRST_BYTES = 1024 * 1024;

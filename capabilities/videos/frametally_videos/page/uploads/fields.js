@@ -2,9 +2,10 @@
 
 import { el, field } from "frametally/js/shared/dom.js";
 import { fromInput, moment } from "frametally/js/shared/format.js";
-import { isZone, zoneInUse } from "frametally/js/shared/time.js";
+import { zoneInUse } from "frametally/js/shared/time.js";
+import { zoneInput } from "frametally/js/shared/zone_input.js";
 import { clientId } from "./client.js";
-import { checkCalibration, checkRegion, containerTime } from "./checks.js";
+import { calibrationWords, containerTime, regionWords, verdictOn } from "./checks.js";
 import { t } from "frametally/js/shared/texts.js";
 
 /** The name without what comes behind its last point. @param {string} name */
@@ -14,12 +15,17 @@ export class Fields {
   /** @param {File} file */
   constructor(file) {
     this.file = file;
-    this.name = input("text", { maxlength: "255", placeholder: file.name });
-    this.source = input("text", { maxlength: "255", placeholder: stemOf(file.name), list: "known-sources" });
-    this.start = input("datetime-local", { step: "1" });
-    this.zone = input("text", { list: "known-zones", placeholder: zoneInUse(), spellcheck: "false" });
-    this.roi = jsonArea('{"x": 100, "y": 100, "width": 500, "height": 300}');
-    this.calibration = jsonArea('{"points": [[0, 0], [100, 100]]}');
+    const stem = stemOf(file.name);
+    const name = input("text", { maxlength: "255", placeholder: file.name });
+    const source = input("text", { maxlength: "255", placeholder: stem, list: "known-sources" });
+    const start = input("datetime-local", { step: "1" });
+    const zone = zoneInput({ placeholder: zoneInUse() });
+    const roi = jsonArea('{"x": 100, "y": 100, "width": 500, "height": 300}');
+    const calibration = jsonArea('{"points": [[0, 0], [100, 100]]}');
+    /** By the server's names. */
+    this.asked = { name, source, start_time: start, timezone: zone, roi, calibration };
+    const needsShape = t("videos.it_has_to_be_a_region");
+    const needsPoints = t("videos.it_has_to_have_points_and");
     this.hint = el("p.muted.small", { hidden: true });
     this.doubt = el("p.remark", { role: "status" });
     this.drawn = el(
@@ -27,30 +33,26 @@ export class Fields {
       el("summary", t("videos.region_and_calibration")),
       el(
         "div.upload-fields",
-        drawnField(t("videos.region_as_json"), this.roi, checkRegion),
-        drawnField(t("videos.calibration_as_json"), this.calibration, checkCalibration),
+        drawnField(t("videos.region_as_json"), roi, regionWords, needsShape),
+        drawnField(t("videos.calibration_as_json"), calibration, calibrationWords, needsPoints),
       ),
     );
     this.element = el(
       "div.upload-said",
       el(
         "div.upload-fields",
-        field(t("videos.name"), this.name),
-        field(t("web.source"), this.source),
-        field(t("videos.filmed_from"), this.start),
-        field(t("web.time_zone"), this.zone),
+        field(t("videos.name"), name),
+        field(t("web.source"), source),
+        field(t("videos.filmed_from"), start),
+        field(t("web.time_zone"), zone),
       ),
       this.hint,
       this.doubt,
       this.drawn,
     );
-    this.start.addEventListener("input", () => {
-      const isDoubtful = (fromInput(this.start.value) ?? 0) > Date.now() + 86_400_000;
+    start.addEventListener("input", () => {
+      const isDoubtful = (fromInput(start.value) ?? 0) > Date.now() + 86_400_000;
       this.doubt.textContent = isDoubtful ? t("videos.starts_in_the_future") : "";
-    });
-    this.zone.addEventListener("input", () => {
-      const isRight = !this.zone.value || isZone(this.zone.value);
-      this.zone.setCustomValidity(isRight ? "" : t("videos.there_is_no_such_time_zone"));
     });
     this.#showHint();
   }
@@ -65,11 +67,21 @@ export class Fields {
 
   /** Whether all can be sent as it is; what cannot is shown, and has the keyboard. */
   check() {
-    const all = [this.name, this.source, this.start, this.zone, this.roi, this.calibration];
-    const wrong = all.find((one) => !one.checkValidity());
+    const wrong = Object.values(this.asked).find((one) => !one.checkValidity());
     if (wrong instanceof HTMLTextAreaElement) this.drawn.open = true;
     wrong?.reportValidity();
     return !wrong;
+  }
+
+  /** Says why the server does not take a field, until it is another. @param {keyof Fields["asked"]} name @param {string} words */
+  refuse(name, words) {
+    const control = this.asked[name];
+    control.setCustomValidity(words);
+    // Before the field says what it is now.
+    const mend = () => control.setCustomValidity((this.doubt.textContent = ""));
+    control.addEventListener("input", mend, { once: true, capture: true });
+    this.doubt.textContent = words;
+    this.check();
   }
 
   /**
@@ -78,49 +90,43 @@ export class Fields {
    * @returns {Record<string, string>}
    */
   metadata(source) {
-    const start = this.start.value;
-    /** @type {Record<string, string>} */
-    const said = {
-      name: this.name.value,
-      source: this.source.value || source,
-      start_time: start,
-      timezone: this.zone.value || (start ? this.zone.placeholder : ""),
-      roi: this.roi.value,
-      calibration: this.calibration.value,
-    };
-    const given = Object.entries(said).map(([name, value]) => [name, value.trim()]);
+    const { start_time: start, timezone } = this.asked;
+    const usual = { source: source.trim(), timezone: start.value && timezone.placeholder };
+    const typed = Object.entries(this.asked).map(([name, { value }]) => [name, value.trim()]);
+    const given = [...Object.entries(usual), ...typed].filter(([, value]) => value);
     return {
       filename: this.file.name,
       last_modified_ms: String(this.file.lastModified),
       client_id: clientId(),
-      ...Object.fromEntries(given.filter(([, value]) => value)),
+      ...Object.fromEntries(given),
     };
   }
 }
 
 /** @param {string} type @param {Record<string, string>} attributes */
-export const input = (type, attributes) => el("input", { type, autocomplete: "off", ...attributes });
+const input = (type, attributes) => el("input", { type, autocomplete: "off", ...attributes });
 
 /** @param {string} placeholder  an example */
 const jsonArea = (placeholder) => el("textarea", { rows: "3", spellcheck: "false", placeholder });
 
 /**
- * A field for JSON that says while one types what it is, or what is wrong with it.
+ * A field for JSON that says while one types what it is, or that it is none; numbers are checked by the server.
  * @param {string} name
  * @param {HTMLTextAreaElement} control
- * @param {(text: string) => import("./checks.js").Verdict} check
+ * @param {(value: any) => string|null} wordsFor  null: it is none
+ * @param {string} otherwise  what it has to be
  */
-function drawnField(name, control, check) {
+function drawnField(name, control, wordsFor, otherwise) {
   const words = el("p.small.muted", { "aria-live": "polite" });
   const made = field(name, control, words);
   words.id = `${control.id}-words`;
   control.setAttribute("aria-describedby", words.id);
   control.addEventListener("input", () => {
-    const verdict = check(control.value);
-    words.textContent = verdict.words;
-    words.className = verdict.isRight ? "small muted" : "small panel-error";
-    control.toggleAttribute("aria-invalid", !verdict.isRight);
-    control.setCustomValidity(verdict.isRight ? "" : verdict.words);
+    const [said, fault] = verdictOn(control.value, wordsFor, otherwise);
+    words.textContent = said || fault;
+    words.className = fault ? "small panel-error" : "small muted";
+    control.toggleAttribute("aria-invalid", fault !== "");
+    control.setCustomValidity(fault);
   });
   return made;
 }

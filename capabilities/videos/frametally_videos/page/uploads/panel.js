@@ -1,12 +1,10 @@
 // The upload panel: you choose, drop or paste files, fill in their fields, and upload them.
 
-import { byId, el, field, iconButton } from "frametally/js/shared/dom.js";
+import { byId, control, el } from "frametally/js/shared/dom.js";
 import { percent } from "frametally/js/shared/format.js";
-import { zoneNames } from "frametally/js/shared/time.js";
 import { tellNews } from "../library/news.js";
 import { visible } from "../library/words.js";
 import { fingerprint } from "./checks.js";
-import { input } from "./fields.js";
 import { findLeftOver, leftOverRow, takeFiles } from "./files.js";
 import { Row, summaryOf } from "./row.js";
 import { t } from "frametally/js/shared/texts.js";
@@ -16,17 +14,13 @@ const MOST_AT_ONCE = 2;
 
 const panel = byId("upload");
 const opener = byId("upload-open");
-const list = el("ul.upload-rows");
-const accept = "video/*,.mkv,.avi,.ts,.mts,.m2ts,.flv,.wmv,.mxf";
-const picker = el("input", { type: "file", multiple: true, accept, hidden: true });
-const choose = el("button.button", { id: "upload-choose" }, t("videos.choose_files"));
-const source = input("text", { id: "upload-source", maxlength: "255", list: "known-sources" });
-const sourceField = field(t("videos.source_of_all"), source);
-sourceField.hidden = true;
-const begin = el("button.button.primary", { id: "upload-start", hidden: true });
-const clear = el("button.button", { id: "upload-clear", hidden: true }, t("videos.clear_the_finished"));
-const summary = el("p.muted.small", { id: "upload-summary" });
-const knownSources = el("datalist", { id: "known-sources" });
+const list = byId("upload-rows");
+const picker = control("upload-files", HTMLInputElement);
+const choose = byId("upload-choose");
+const source = control("upload-source", HTMLInputElement);
+const sourceField = byId("upload-source-field");
+const begin = byId("upload-start");
+const clear = byId("upload-clear");
 
 /** @type {Row[]} */
 let rows = [];
@@ -37,18 +31,7 @@ let sourceNames = () => [];
 /** @param {() => Iterable<string>} namesOfSources @returns {{allow: (answer: Api.LibraryPage) => void}} */
 export function startUploads(namesOfSources) {
   sourceNames = namesOfSources;
-  panel.append(
-    el(
-      "div.card-head",
-      el("h2", { id: "upload-title" }, t("videos.upload_videos")),
-      iconButton(t("videos.close_the_upload_panel"), "×", () => show(false)),
-    ),
-    el("div.drop-zone", el("p", t("videos.drop_videos_here_paste_them_or"), choose, "."), picker),
-    list,
-    el("div.upload-actions", sourceField, begin, clear, summary),
-    knownSources,
-    el("datalist", { id: "known-zones" }, ...zoneNames().map((value) => el("option", { value }))),
-  );
+  byId("upload-close").addEventListener("click", () => show(false));
   choose.addEventListener("click", () => picker.click());
   picker.addEventListener("change", () => {
     add([...(picker.files ?? [])]);
@@ -94,7 +77,8 @@ const isListed = ({ uploadUrl, urlStorageKey }) =>
 function show(isShown) {
   panel.hidden = !isShown;
   opener.setAttribute("aria-expanded", String(isShown));
-  if (isShown) knownSources.replaceChildren(...[...sourceNames()].map((value) => el("option", { value })));
+  const known = [...sourceNames()].map((value) => el("option", { value }));
+  if (isShown) byId("known-sources").replaceChildren(...known);
   else if (document.activeElement === document.body) opener.focus();
 }
 
@@ -172,7 +156,7 @@ function refresh() {
   begin.textContent = t("videos.upload", { ready: t("videos.count_videos", { count: ready }) });
   sourceField.hidden = ready < 2;
   clear.hidden = !rows.some(({ sending }) => ["done", "refused"].includes(sending.state));
-  summary.textContent = summaryOf(rows);
+  byId("upload-summary").textContent = summaryOf(rows);
   showOnOpener();
 }
 

@@ -27,8 +27,8 @@ export class Row {
     this.bar = progressOf(this.name, 0);
     this.words = el("p.small.upload-words");
     const { name, sending } = this;
-    this.open = el("a.link", { hidden: true, onclick: openHere }, t("videos.open"));
-    this.open.ariaLabel = t("videos.open_2", { name });
+    const opening = { hidden: true, "aria-label": t("videos.open_2", { name }), onclick: openHere };
+    this.open = el("a.link", opening, t("videos.open"));
     this.pause = fileButton(t("web.pause"), name, () => sending.pause());
     this.move = fileButton(t("videos.move_counts"), name, () => sending.confirmMove());
     this.goOn = fileButton(t("videos.go_on"), name, () => sending.goOn());
@@ -53,6 +53,7 @@ export class Row {
     this.element.dataset.state = state;
     const hadKeys = this.element.contains(document.activeElement);
     this.fields.element.hidden = state !== "chosen";
+    if (this.sending.fault) this.fields.refuse(...this.sending.fault);
     this.bar.hidden = ["chosen", "done", "refused"].includes(state);
     if (state === "checking") this.bar.removeAttribute("value");
     else this.bar.value = file.size ? sent / file.size : 0;

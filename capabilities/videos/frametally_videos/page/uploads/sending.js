@@ -16,6 +16,12 @@ const GONE = new Set([404, 410]);
 
 /** @typedef {"chosen"|"queued"|"sending"|"waiting"|"paused"|"checking"|"done"|"refused"|"removed"} State */
 
+/** What somebody says of a file, and can say otherwise. */
+const SAID = /** @type {const} */ (["name", "source", "start_time", "timezone", "roi", "calibration"]);
+/** @typedef {typeof SAID[number]} Said */
+/** @param {string|undefined} name @returns {name is Said} */
+const isSaid = (name) => SAID.some((one) => one === name);
+
 export const storage = defaultOptions.urlStorage;
 
 export class Sending {
@@ -39,6 +45,8 @@ export class Sending {
     this.known = false;
     /** What was moved, or what was not taken of what was said. */
     this.remark = "";
+    /** The field that was refused before anything was sent, and why. @type {[name: Said, words: string]|null} */
+    this.fault = null;
     /** Whether it was refused because it would move what is counted: that can be confirmed. */
     this.wouldMove = false;
     /** @type {import("tus-js-client").Upload|null} */
@@ -80,6 +88,7 @@ export class Sending {
   /** Waits for a place. @param {Record<string, string>} metadata  what the server is told of it */
   queue(metadata) {
     this.metadata = metadata;
+    this.fault = null;
     this.#set("queued");
   }
 
@@ -233,7 +242,15 @@ export class Sending {
     } else if (PASSING.has(status)) this.#wait(status, detail);
     else if (this.upload?.url && (GONE.has(status) || !detail)) this.#askHowItEnded();
     else if (status === 507) this.#halt(detail, remedy);
+    else if (isSaid(parameter)) this.#giveBack(parameter, `${detail} ${remedy ?? ""}`.trim());
     else this.#refuse(detail ?? answeredWords(status), remedy, parameter === "move_counts");
+  }
+
+  /** It can be sent once one of its fields is another. @param {Said} name @param {string} words */
+  #giveBack(name, words) {
+    this.#forget();
+    this.fault = [name, words];
+    this.#set("chosen");
   }
 
   /** Somebody has to do something first. @param {string} [detail] @param {string} [remedy] */

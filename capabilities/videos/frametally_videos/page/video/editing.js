@@ -151,6 +151,7 @@ export function makeTimeForm(onSaved) {
   /** @type {Api.LibraryVideo|null} */
   let shown = null;
   const time = timeInput();
+  time.required = true;
   const [save, said] = footOf(t("videos.set_the_time"));
   const element = el(
     "form.time-form",
@@ -166,12 +167,7 @@ export function makeTimeForm(onSaved) {
   async function submit(event) {
     event.preventDefault();
     const ms = fromField(time.value);
-    if (!shown) return;
-    if (ms === null) {
-      said.textContent = t("videos.say_the_day_and_the_time");
-      said.hidden = false;
-      return time.focus();
-    }
+    if (!shown || ms === null) return;
     const saved = await saveChange(shown, timeChange(ms), save, said, (theirs) => (shown = theirs));
     if (saved) onSaved(saved);
   }

@@ -3,7 +3,7 @@
 import { get, send } from "../shared/api.js";
 import { el } from "../shared/dom.js";
 import { dayOf, number } from "../shared/format.js";
-import { headingsOf, numberCell, rowOf, scrollable, tableOf } from "../shared/tables.js";
+import { numberCell, rowOf, scrolledTable } from "../shared/tables.js";
 import { zoneInUse } from "../shared/time.js";
 import { press } from "../status/notices.js";
 import { t } from "../shared/texts.js";
@@ -149,9 +149,9 @@ function daysTable(days) {
       both(one.detections_before, one.detections_after),
     ),
   );
-  const headings = headingsOf([t("web.day"), t("web.frames"), t("web.detections_2")], (position) => position > 0);
-  return scrollable(t("web.what_would_change"), tableOf({ caption: t("web.what_would_change_on_each_day"), headings, rows }));
-} // prettier-ignore
+  const names = [t("web.day"), t("web.frames"), t("web.detections_2")];
+  return scrolledTable(t("web.what_would_change_on_each_day"), names, 1, rows);
+}
 
 /** Leads to the runs that count it, once they do. @param {Api.ChangeState} state */
 function historyOf({ state, changed }) {

@@ -2,7 +2,8 @@
 
 import { el, field } from "../shared/dom.js";
 import { fromInput, moment, toInput } from "../shared/format.js";
-import { isZone, zoneInUse, zoneNames } from "../shared/time.js";
+import { zoneInUse } from "../shared/time.js";
+import { zoneInput } from "../shared/zone_input.js";
 import { t } from "../shared/texts.js";
 
 /** @typedef {{element: HTMLElement, read: () => Record<string, unknown>|null}} Form  null: something is missing */
@@ -79,20 +80,10 @@ export function renameForm({ name: former }, others) {
 
 /** @param {Api.SourceFootage} footage @returns {Form} */
 export function timezoneForm({ timezone: former }) {
-  const list = el("datalist", { id: "change-zones" }, ...zoneNames().map((value) => el("option", { value })));
-  const zone = el("input", {
-    id: "change-zone",
-    list: list.id,
-    value: former ?? "",
-    placeholder: zoneInUse(),
-    spellcheck: "false",
-  });
-  zone.addEventListener("input", () =>
-    zone.setCustomValidity(!zone.value || isZone(zone.value) ? "" : t("web.choose_a_zone_of_the_list")),
-  );
+  const zone = zoneInput({ id: "change-zone", value: former ?? "", placeholder: zoneInUse() });
   return formOf(
     () => ({ timezone: zone.value }),
-    field(t("web.time_zone"), zone, list),
+    field(t("web.time_zone"), zone),
     hint(t("web.times_of_this_source_are_shown")),
   );
 }

@@ -2,20 +2,11 @@
 // its ends, and its reason in the books.
 
 import { framePicture } from "../frames/boxed_picture.js";
+import { withValues } from "../shared/address.js";
 import { ApiError, get } from "../shared/api.js";
 import { byId, el, iconButton, svg } from "../shared/dom.js";
 import { moment, number, span } from "../shared/format.js";
-import {
-  gapsOf,
-  isPartial,
-  nothingOf,
-  notAnalysedOf,
-  ofSource,
-  rowsOf,
-  shareWords,
-  spanOf,
-  spansOf,
-} from "../shared/series.js";
+import { gapsOf, isPartial, partOf, shareWords, spanOf, spansOf } from "../shared/series.js";
 import { outsideOf, together } from "../shared/spans.js";
 import { zoneOf } from "../shared/time.js";
 import { breaksOf, foldOf } from "./fold.js";
@@ -101,10 +92,8 @@ export class GapPanel {
  * @returns {Promise<Api.FootageGap|string>} or why there is no answer
  */
 async function ask(source, at, state, base, signal) {
-  const query = new URLSearchParams({ source, at: String(at), timezone: zoneOf(state) });
-  if (state.model) query.set("model", state.model);
-  if (state.zone) query.set("zone", state.zone);
-  if (base) query.set("base", String(base));
+  const { model, zone } = state;
+  const query = withValues("", { source, at, timezone: zoneOf(state), model, zone, base });
   try {
     return await get("gap", query, signal);
   } catch (error) {
@@ -186,10 +175,7 @@ export function lanesOf(apart, state, [from, to]) {
   const asked = /** @type {Page.Span} */ ([apart.from_ms ?? from, apart.to_ms ?? to]);
   const outside = outsideOf(state, asked[0], asked[1], interval);
   return apart.sources.map((source) => {
-    const own = ofSource(apart, source);
-    const rows = rowsOf({ ...own, buckets: [] });
-    const unanalysed = notAnalysedOf(own);
-    const nothing = nothingOf(own);
+    const { answer, rows, notAnalysed: unanalysed, nothing } = partOf(apart, source);
     const part = rows.filter(isPartial);
     const joined = (/** @type {Page.Row[]} */ some) => together(some.map(spanOf));
     const known = [...joined(rows), ...unanalysed, ...spansOf(nothing)];
@@ -197,7 +183,7 @@ export function lanesOf(apart, state, [from, to]) {
     const first = Math.min(...known.map(([start]) => start));
     const last = Math.max(...known.map(([, end]) => end));
     const isBeyond = (/** @type {Page.Span} */ [start, end]) => end <= first || start >= last;
-    const [{ part: filmed, asked_s: askedS } = { part: null, asked_s: 0 }] = own.filmed;
+    const [{ part: filmed, asked_s: askedS } = { part: null, asked_s: 0 }] = answer.filmed;
     return {
       source,
       spans: {

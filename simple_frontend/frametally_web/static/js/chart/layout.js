@@ -1,7 +1,7 @@
 // Positions in the time chart: its axes with their ticks and titles, and its scales.
 
 import { day, duration, isOneDay, tickParts, zoneName } from "../shared/format.js";
-import { LOCALE, t } from "../shared/texts.js";
+import { joined, LOCALE, t } from "../shared/texts.js";
 import { totalIn, valueIn } from "../shared/series.js";
 import { msOf, partsOf, plus, startOf } from "../shared/time.js";
 import { breaksOf, foldOf } from "./fold.js";
@@ -157,14 +157,12 @@ export function layoutOf(view, width, height, widthOf) {
       lines: [tickText(ticks, position, oneDay)].flat(),
     })),
     yTicks: values.map((value, position) => ({ at: y(value), text: texts[position] })),
-    xTitle: [
+    xTitle: joined([
       oneDay ? `${day(from)}, ${zoneName(from)}` : zoneName(from),
       view.outside.length ? t("web.other_hours_and_days_folded_away") : "",
       breaks.length ? t("web.long_gaps_shortened") : "",
       cutWords(view),
-    ]
-      .filter(Boolean)
-      .join(" · "),
+    ]),
     yTitle: axisWords(metric, interval),
   };
 }

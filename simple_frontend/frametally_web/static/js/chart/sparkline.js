@@ -33,14 +33,10 @@ export function sparkline({ from_ms, to_ms }, rows, notAnalysed, metric, most, o
     });
   const across = (/** @type {Page.Span[]} */ spans, /** @type {string} */ kind) =>
     spans.map((span) => rect(span, HEIGHT, 0, kind));
+  const size = { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none" };
   return svg(
     "svg",
-    {
-      viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
-      preserveAspectRatio: "none",
-      class: "sparkline",
-      "aria-hidden": "true",
-    },
+    { ...size, class: "sparkline", "aria-hidden": "true" },
     ...across(gapsOf(rows, [...notAnalysed, ...nothing, ...outside], from, to), "no-footage"),
     ...across(nothing, "nothing"),
     ...across(notAnalysed, "not-analysed"),

@@ -1,11 +1,11 @@
 // The chart in words: a bar, a gap, and the box next to the pointer.
 
 import { el, swatch } from "../shared/dom.js";
-import { duration, roughly, span } from "../shared/format.js";
+import { duration, roughly, span, within } from "../shared/format.js";
 import { fromStartWords, knownWords, untrackedWords, WHY_NOT } from "../shared/metrics.js";
 import { estimateWords, intervalIn, rangeWords } from "../shared/checked.js";
 import { NOTHING, allKnownIn, isMeasuredInPart, isPartial, knownIn, shareWords } from "../shared/series.js";
-import { t } from "../shared/texts.js";
+import { joined, t } from "../shared/texts.js";
 
 /**
  * What the bars measure: a sum is one of an interval, a mean and a peak are of frames.
@@ -14,6 +14,10 @@ import { t } from "../shared/texts.js";
  */
 export const axisWords = (metric, interval) =>
   metric.perInterval ? t("web.per", { axis: metric.axis, interval: duration(interval) }) : metric.axis;
+
+/** Below the chart's title. @param {Page.View} view @param {string|null} zone  of the picture */
+export const rangeOf = ({ range, interval }, zone) =>
+  t("web.in_intervals_of", { span: span(...range), interval: duration(interval), zone: within(zone) });
 
 /** What a series comes to in all. @param {Page.Metric} metric @param {Page.Series} series */
 export const totalWords = (metric, { total, interval }) =>
@@ -69,15 +73,16 @@ export function describe(view, row) {
     const estimate = estimateWords(metric, intervalIn(row, label, metric));
     return known.value === 0 ? [] : `${name} ${knownWords(metric, known)}${estimate}`;
   });
-  return [
-    `${span(row.start, row.end)}: ${parts.join(", ") || t("web.nothing")}`,
-    series.length > 1 ? t("web.together", { row: knownWords(metric, allKnownIn(row, metric)) }) : "",
-    other ? `${other.name} ${besideIn(view, row)}` : "",
-    t("web.frames_analysed", { count: row.frames }),
-    ...partsOf(view, row),
-  ]
-    .filter(Boolean)
-    .join("; ");
+  return joined(
+    [
+      `${span(row.start, row.end)}: ${parts.join(", ") || t("web.nothing")}`,
+      series.length > 1 ? t("web.together", { row: knownWords(metric, allKnownIn(row, metric)) }) : "",
+      other ? `${other.name} ${besideIn(view, row)}` : "",
+      t("web.frames_analysed", { count: row.frames }),
+      ...partsOf(view, row),
+    ],
+    "; ",
+  );
 }
 
 /** A stretch without bars in words. @param {Pick<Hole, "span"|"kind">} hole */

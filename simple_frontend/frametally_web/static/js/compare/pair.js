@@ -4,6 +4,7 @@ import { framePicture } from "../frames/boxed_picture.js";
 import { allowSteps, closeDialog, openDialog } from "../frames/dialog.js";
 import { remarksOn } from "../proof/list.js";
 import { framesFrom, openLightbox } from "../proof/lightbox.js";
+import { withValues } from "../shared/address.js";
 import { ApiError, fullestQuery, get } from "../shared/api.js";
 import { el, iconButton } from "../shared/dom.js";
 import { labelName, moment, weekdaySpan } from "../shared/format.js";
@@ -64,11 +65,8 @@ async function fullestOf({ source, label }, { state, base }, [start, end], signa
  * @returns {Promise<Api.FrameOfModel|null>}
  */
 async function boxesIn({ image_path: path }, label, { state, base }, signal) {
-  const query = new URLSearchParams({ path, label });
-  if (state.model) query.set("model", state.model);
-  if (base) query.set("base", String(base));
   try {
-    return await get("frames/boxes", query, signal);
+    return await get("frames/boxes", withValues("", { path, label, model: state.model, base }), signal);
   } catch (error) {
     if (error instanceof ApiError && error.status === 404) return null;
     throw error;

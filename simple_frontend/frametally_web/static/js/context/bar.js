@@ -1,5 +1,6 @@
 // The context bar: the current question, as chips. Each opens a panel to change it.
 
+import { withValues } from "../shared/address.js";
 import { get } from "../shared/api.js";
 import { byId, el, iconButton } from "../shared/dom.js";
 import { bigNumber, duration, labelName, span } from "../shared/format.js";
@@ -12,7 +13,7 @@ import { Chooser } from "./chooser.js";
 import { hoursText, RangePanel } from "./range.js";
 import { More, withSources, zonesOf } from "./more.js";
 import { nameOf, overlaps, presentEnd, shifted } from "./ranges.js";
-import { t } from "../shared/texts.js";
+import { joined, t } from "../shared/texts.js";
 
 /** @typedef {import("./ranges.js").Range} Range */
 /**
@@ -135,8 +136,7 @@ export class ContextBar {
    * @param {Page.ColorOf} colorOf
    */
   async showWithoutCounts(state, colorOf) {
-    const model = new URLSearchParams(state.model ? { model: state.model } : {});
-    const { models, labels, sources } = await get("catalogue", model)
+    const { models, labels, sources } = await get("catalogue", withValues("", { model: state.model }))
       .catch(() => get("catalogue")) // a model that is none has neither
       .catch(() => ({ models: [], labels: [], sources: [] }));
     this.show(state, { models, labels, sources, counts: null }, colorOf);
@@ -151,7 +151,7 @@ export class ContextBar {
     const hasRange = state.from !== null || state.to !== null;
     const dates = range && range.from < range.to ? span(range.from, range.to) : "";
     const name = hasRange && range ? nameOf(range, Date.now()) : "";
-    chips.range.show(hasRange ? [name, dates].filter(Boolean).join(", ") : t("web.all_3"), hasRange);
+    chips.range.show(hasRange ? joined([name, dates], ", ") : t("web.all_3"), hasRange);
     const hours = hoursText(state);
     chips.hours.show(hours || t("web.all_3"), hours !== "");
     this.#showOptional(known);
@@ -162,9 +162,7 @@ export class ContextBar {
     const of = state.labels.length ? this.labels.summary(state.labels) : "";
     const where = state.sources.length ? this.sources.summary(state.sources) : "";
     const what = metric && of ? t("web.of", { metric, of }) : metric || of;
-    document.title = [what, where, state.zone, name || dates, hours, "frametally"]
-      .filter(Boolean)
-      .join(" · ");
+    document.title = joined([what, where, state.zone, name || dates, hours, "frametally"]);
   }
 
   /** The chip of the zone is there where there are zones. */

@@ -14,9 +14,9 @@ import { t } from "../shared/texts.js";
  */
 export async function filmedDays({ sources, model, timezone }, month) {
   const range = { from: month, to: plus(month, { months: 1 }) };
-  const query = selectionQuery({ ...DEFAULT, sources, model, timezone, ...range });
-  query.set("interval", "86400");
-  query.set("top", "0"); // what was filmed does not depend on labels: all together the answer is short
+  // What was filmed does not depend on labels: all together the answer is short.
+  const bars = { interval: 86_400, top: 0 };
+  const query = selectionQuery({ ...DEFAULT, sources, model, timezone, ...range }, {}, bars);
   try {
     const { coverage } = await get("counts", query);
     return new Set(coverage.map(({ start_ms: start }) => startOf(start, "day")));

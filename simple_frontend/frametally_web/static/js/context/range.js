@@ -3,18 +3,19 @@
 
 import { el, field } from "../shared/dom.js";
 import { fromInput, toInput } from "../shared/format.js";
-import { isZone, usualZoneOf, WEEKDAYS, zoneNames, zoneOf } from "../shared/time.js";
+import { usualZoneOf, WEEKDAYS, zoneOf } from "../shared/time.js";
 import { rove } from "../shell/navigation.js";
 import { Calendar, filmedDays } from "./calendar.js";
 import { Panel } from "./popover.js";
+import { zoneInput } from "../shared/zone_input.js";
 import { offered } from "./ranges.js";
-import { t } from "../shared/texts.js";
+import { joined, t } from "../shared/texts.js";
 
 /** @typedef {Pick<Page.State, "hours"|"weekdays">} Hours */
 
 /** "08:00–09:00, Mon–Fri"; "" for all of them. @param {Hours} chosen */
 export function hoursText({ hours, weekdays }) {
-  return [hours?.replace("-", "–"), weekdaysText(weekdays)].filter(Boolean).join(", ");
+  return joined([hours?.replace("-", "–"), weekdaysText(weekdays)], ", ");
 }
 
 /** @param {number[]} weekdays */
@@ -108,23 +109,16 @@ class ZoneField {
     this.onChange = onChange;
     /** The zone where none is chosen. */
     this.usual = "";
-    const list = el("datalist", { id: "timezones" });
-    this.input = el("input", { type: "text", id: "timezone", list: list.id, spellcheck: "false" });
-    this.element = field(t("web.time_zone"), this.input, list);
+    this.input = zoneInput({ id: "timezone" });
+    this.element = field(t("web.time_zone"), this.input);
     this.input.addEventListener("change", () => this.#take());
     // The list shows only what fits the text: begin with none.
-    this.input.addEventListener("focus", () => {
-      if (!list.hasChildNodes()) list.append(...zoneNames().map((value) => el("option", { value })));
-      this.input.select();
-    });
+    this.input.addEventListener("focus", () => this.input.select());
   }
 
   #take() {
     const name = this.input.value.trim();
-    const isKnown = !name || isZone(name);
-    this.input.setCustomValidity(isKnown ? "" : t("web.choose_a_zone_of_the_list"));
-    if (isKnown) this.onChange(!name || name === this.usual ? null : name);
-    else this.input.reportValidity();
+    if (this.input.reportValidity()) this.onChange(!name || name === this.usual ? null : name);
   }
 
   /** @param {Page.State} state */

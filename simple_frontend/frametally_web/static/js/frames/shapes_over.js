@@ -13,6 +13,14 @@ import { themeColor } from "../shared/palette.js";
  * @property {[number, number]} [foot]  in pixels of the stored frame
  */
 
+/**
+ * Whether a shape holds at an event time; at no time all do.
+ * @param {{from_ms: number|null, to_ms: number|null}} shape
+ * @param {number|null} ms
+ */
+export const holdsAt = ({ from_ms, to_ms }, ms) =>
+  ms === null || ((from_ms === null || from_ms <= ms) && (to_ms === null || ms < to_ms));
+
 // In parts of the picture's width, so that they look the same on every size of it.
 const NAME_PART = 1 / 44;
 const ARROW_PART = 1 / 22;

@@ -1,11 +1,12 @@
 // Asks the API: after a choice, when the counts have changed, from time to time, and again after an error.
 
+import { withValues } from "../shared/address.js";
 import { ApiError, CountsVersion, forgetAnswers, get, selectionQuery } from "../shared/api.js";
 import { comparisonOf } from "../shared/compare.js";
 import { byId } from "../shared/dom.js";
 
 // As many labels as have a colour of their own.
-const TOP = "6";
+const TOP = 6;
 
 /**
  * All that the chart needs. The summary is asked for by itself: it may take longer.
@@ -14,14 +15,13 @@ const TOP = "6";
  * @returns {Promise<Page.Answers>}
  */
 export async function ask(state, signal) {
-  const model = new URLSearchParams(state.model ? { model: state.model } : {});
   const [{ models, labels, sources }, counts] = await Promise.all([
-    get("catalogue", model, signal),
+    get("catalogue", withValues("", { model: state.model }), signal),
     get("counts", chartQuery(state), signal),
   ]);
   const comparison = comparisonOf(state, { models, sources, counts });
   // The other side's line has all labels together.
-  const beside = comparison && (await partOf(get("counts", chartQuery(comparison.state, "0"), signal)));
+  const beside = comparison && (await partOf(get("counts", chartQuery(comparison.state, 0), signal)));
   const isAbsent = beside instanceof ApiError;
   if (isAbsent && !beside.passes) throw beside;
   const other = comparison && beside && !isAbsent ? { comparison, counts: beside } : null;
@@ -48,12 +48,8 @@ async function partOf(answer) {
   }
 }
 
-/** @param {Page.State} state @param {string} [top]  how many labels apart */
-function chartQuery(state, top = TOP) {
-  const query = selectionQuery(state, { bars: true });
-  query.set("top", top);
-  return query;
-}
+/** @param {Page.State} state @param {number} [top]  how many labels apart */
+const chartQuery = (state, top = TOP) => selectionQuery(state, { bars: true }, { top });
 
 /**
  * What a chart that is signed for another site's page may ask for: its counts alone.

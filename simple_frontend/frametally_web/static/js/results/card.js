@@ -2,12 +2,12 @@
 
 import { GapPanel, makeRoomForLanes } from "../chart/lanes.js";
 import { showLegend, TimeChart } from "../chart/plot.js";
-import { handWords } from "../chart/tooltip.js";
-import { checkLines } from "../shared/checked.js";
+import { handWords, rangeOf } from "../chart/tooltip.js";
+import { showChecks } from "../shared/checked.js";
 import { Zooms } from "../chart/gestures.js";
 import { chartView } from "../shared/compare.js";
 import { byId, control, el } from "../shared/dom.js";
-import { duration, labelName, span, within, zoneName } from "../shared/format.js";
+import { labelName, span, zoneName } from "../shared/format.js";
 import { knownWords, METRICS } from "../shared/metrics.js";
 import { allIn, allKnownIn, nothingOf } from "../shared/series.js";
 import { lacksUsualZone, usualZoneOf } from "../shared/time.js";
@@ -93,7 +93,7 @@ export class Results {
     document.dispatchEvent(new CustomEvent("frametally:chart", { detail })); // for what plug-ins add to it
     showFileTimes(counts, nameOf, view);
     showOverlaps(counts, view);
-    showChecks(counts, metric);
+    showChecks(byId("checks"), counts, metric);
     byId("objects-note").hidden = !(counts.metric === "objects" && counts.objects_note);
     byId("objects-note").textContent = noteOf(counts);
     byId("explanation").replaceChildren(
@@ -122,10 +122,7 @@ export class Results {
     const { view } = this;
     byId("chart-title").textContent = metric.title;
     byId("breakdown-title").textContent = t("web.by_label_2", { name: metric.name });
-    const bars = view && { from_ms: span(...view.range), interval: duration(view.interval) };
-    byId("chart-subtitle").textContent = bars
-      ? t("web.in_intervals_of", { ...bars, zone: within(counts.zone) })
-      : "";
+    byId("chart-subtitle").textContent = view && rangeOf(view, counts.zone);
     byId("unzoom").hidden = state.from === null && state.to === null;
   }
 
@@ -249,15 +246,6 @@ function showOverlaps(counts, view) {
   byId("overlap-warning").textContent =
     t("web.where_the_top_is_marked_media", { from_ms: span(from, to), counted, not_counted }) +
     (more > 0 ? t("web.more_likewise", { more }) : ".");
-}
-
-/** @param {Api.Counts} counts @param {Page.Metric} metric */
-function showChecks(counts, metric) {
-  const lines = checkLines(counts, metric);
-  byId("checks").hidden = !lines.length;
-  byId("checks").replaceChildren(
-    ...lines.map(({ text, isStale }) => el(isStale ? "p.time-warning" : "p", text)),
-  );
 }
 
 /** @param {Page.Metric} metric @param {Api.Counts} counts @param {Page.State} state */

@@ -6,7 +6,7 @@ import { byId, closeFromOutside, control, copyText, el } from "../shared/dom.js"
 import { duration, span, zoneName } from "../shared/format.js";
 import { answeredOf, formatWhole } from "../shared/state.js";
 import { WEEKDAYS } from "../shared/time.js";
-import { inSentence, t } from "../shared/texts.js";
+import { inSentence, joined, t } from "../shared/texts.js";
 
 const NAMED = 5;
 
@@ -20,7 +20,7 @@ const NAMED = 5;
 export function questionLine(state, counts, nameOf, metric) {
   const { from_ms: from, to_ms: to, interval_s: interval } = counts;
   const sources = (state.sources.length ? state.sources : counts.sources).map(nameOf);
-  return [
+  return joined([
     named(sources, t("web.count_sources", { count: sources.length })),
     state.zone ? t("web.within", { zone: state.zone }) : "",
     state.labels.length
@@ -33,9 +33,7 @@ export function questionLine(state, counts, nameOf, metric) {
     interval ? t("web.bars_of_3", { interval: duration(interval) }) : "",
     zoneName(from ?? 0),
     counts.model,
-  ]
-    .filter(Boolean)
-    .join(" · ");
+  ]);
 }
 
 /** @param {string[]} all @param {string} many  for more than can be named */
@@ -58,10 +56,8 @@ export class Exports {
     this.shown = { state, counts, view };
     const shown = pinned(state, counts);
     for (const link of this.links) {
-      const query = selectionQuery(shown, { bars: true });
-      query.set("format", link.dataset.format ?? "");
-      if (state.compare && view?.other) query.set("compare", state.compare);
-      link.href = `${BASE}/export?${query}`;
+      const more = { format: link.dataset.format, compare: view?.other && state.compare };
+      link.href = `${BASE}/export?${selectionQuery(shown, { bars: true }, more)}`;
     }
     const picture = control("export-png", HTMLButtonElement);
     const why = !view

@@ -41,14 +41,8 @@ export class Extras {
     const isSeveral = sources.length > 1 && state.sources.length !== 1 && view !== null;
     const { totals, frames, interval_s: interval } = counts;
     const names = sources.map((one) => one.name); // a new source has its name a moment after its counts
-    const version = JSON.stringify([
-      String(selectionQuery(state)),
-      metric.id,
-      totals,
-      frames,
-      interval,
-      names,
-    ]);
+    const asked = String(selectionQuery(state));
+    const version = JSON.stringify([asked, metric.id, totals, frames, interval, names]);
     byId("sources-card").hidden = !isSeveral;
     const isWeek = view !== null && view.to - view.from >= LEAST_WEEK_MS;
     byId("heatmap-card").hidden = !isWeek;
@@ -132,18 +126,13 @@ function apartQuery(state, counts, sources) {
   const isFew = (/** @type {number} */ interval) =>
     (sources * ((to ?? 0) - (from ?? 0))) / 1000 / interval <= MOST_BARS;
   const interval = own && (isFew(own) ? own : (choices.find((one) => one > own && isFew(one)) ?? own));
-  const query = selectionQuery({ ...state, metric: counts.metric, interval }, { bars: true });
-  query.set("by", "source");
-  query.set("top", "0");
-  return query;
+  const bars = { ...state, metric: counts.metric, interval };
+  return selectionQuery(bars, { bars: true }, { by: "source", top: 0 });
 }
 
 /** @param {Page.State} state @param {Api.Counts} counts */
-function differencesQuery(state, counts) {
-  const query = selectionQuery(pinned(state, counts), { bars: true });
-  query.set("compare", state.compare ?? "");
-  return query;
-}
+const differencesQuery = (state, counts) =>
+  selectionQuery(pinned(state, counts), { bars: true }, { compare: state.compare });
 
 /**
  * @param {Page.State} state

@@ -6,17 +6,7 @@ import { intervalOf } from "../shared/checked.js";
 import { el, refill, swatch } from "../shared/dom.js";
 import { labelName, moment, number, percent, span } from "../shared/format.js";
 import { amountOf, knownOf } from "../shared/metrics.js";
-import {
-  allIn,
-  allKnownIn,
-  nothingOf,
-  notAnalysedOf,
-  ofSource,
-  rowsOf,
-  spansOf,
-  totalIn,
-  UNKNOWN,
-} from "../shared/series.js";
+import { allIn, allKnownIn, partOf, spansOf, totalIn, UNKNOWN } from "../shared/series.js";
 import {
   checkedCell,
   numberCell,
@@ -86,11 +76,7 @@ const MOST_UNBOUNDED = 24;
 const aloneIn = ({ totals, frames }, metric) =>
   totals.length === 1 ? intervalOf(totals[0], metric, frames) : null;
 
-/**
- * A source.
- * @typedef {{source: string, name: string, answer: Api.Counts, rows: Page.Row[], notAnalysed: Page.Span[],
- *   nothing: Page.Nothing[]}} Part
- */
+/** A source. @typedef {{source: string, name: string} & ReturnType<typeof partOf>} Part */
 
 const sourceOrder = { by: t("web.source"), falls: false };
 
@@ -104,11 +90,7 @@ const sourceOrder = { by: t("web.source"), falls: false };
  */
 export function showSources(area, counts, metric, outside, nameOf, onSource) {
   /** @type {Part[]} */
-  const parts = counts.sources.map((source) => {
-    const answer = ofSource(counts, source);
-    const [rows, notAnalysed, nothing] = [rowsOf(answer), notAnalysedOf(answer), nothingOf(answer)];
-    return { source, name: nameOf(source), answer, rows, notAnalysed, nothing };
-  });
+  const parts = counts.sources.map((source) => ({ source, name: nameOf(source), ...partOf(counts, source) }));
   const most = Math.max(0, ...parts.flatMap(({ rows }) => rows.map((row) => totalIn(row, metric) ?? 0)));
   const valueOf = (/** @type {Part} */ { answer, rows }) =>
     rows.length ? amountOf(allIn(answer, metric)) : null;

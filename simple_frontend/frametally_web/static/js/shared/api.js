@@ -1,5 +1,6 @@
 // The JSON API. Errors arrive as RFC 9457 problem documents and leave here as ApiError.
 
+import { withValues } from "./address.js";
 import { zoneOf } from "./time.js";
 import { t } from "./texts.js";
 
@@ -40,22 +41,13 @@ export function askAgain(error, load) {
  * @param {Page.State} state
  * @param {{bars?: boolean, base?: number|null}} [options]  bars: with interval and metric, which not all routes
  *   have; base: the stored interval that the chart was read from, so that what it shows is read from it, too
+ * @param {Record<string, import("./address.js").Value>} [more]  what else is asked for
  */
-export function selectionQuery(state, { bars = false, base = null } = {}) {
-  const query = new URLSearchParams();
-  state.labels.forEach((label) => query.append("label", label));
-  state.sources.forEach((source) => query.append("source", source));
-  if (state.zone) query.set("zone", state.zone);
-  if (state.from !== null) query.set("from", String(state.from));
-  if (state.to !== null) query.set("to", String(state.to));
-  if (state.hours) query.set("hours", state.hours);
-  if (state.weekdays.length) query.set("weekdays", state.weekdays.join(","));
-  if (state.model) query.set("model", state.model);
-  query.set("timezone", zoneOf(state));
-  if (base) query.set("base", String(base));
-  if (bars && state.interval) query.set("interval", String(state.interval));
-  if (bars) query.set("metric", state.metric ?? "auto");
-  return query;
+export function selectionQuery(state, { bars = false, base = null } = {}, more = {}) {
+  const { labels: label, sources: source, zone, from, to, hours, model, interval, metric } = state;
+  const selected = { label, source, zone, from, to, hours, weekdays: state.weekdays.join(","), model };
+  const asked = bars ? { interval, metric: metric ?? "auto" } : {};
+  return withValues("", { ...selected, timezone: zoneOf(state), base, ...asked, ...more });
 }
 
 /**
@@ -67,10 +59,7 @@ export function selectionQuery(state, { bars = false, base = null } = {}) {
  */
 export function fullestQuery(state, base, start, end) {
   const range = { from: Math.max(start, state.from ?? start), to: Math.min(end, state.to ?? end) };
-  const query = selectionQuery({ ...state, ...range }, { base });
-  for (const [name, value] of Object.entries({ start: "peak", limit: "1", empty: "1" }))
-    query.set(name, value);
-  return query;
+  return selectionQuery({ ...state, ...range }, { base }, { start: "peak", limit: 1, empty: 1 });
 }
 
 /** The counts may have changed: everything is asked for anew. */

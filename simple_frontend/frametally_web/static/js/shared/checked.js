@@ -1,5 +1,6 @@
 // Checked counts: the interval of each, also in words, and its sample.
 
+import { el, refill } from "./dom.js";
 import { day } from "./format.js";
 import { t } from "./texts.js";
 
@@ -81,4 +82,11 @@ export function checkLines({ checks = [] }, { id }) {
       };
     },
   );
+}
+
+/** The same on the page; hidden without checks. @param {HTMLElement} area @param {Parameters<typeof checkLines>} of */
+export function showChecks(area, ...of) {
+  const lines = checkLines(...of);
+  area.hidden = !lines.length;
+  refill(area, ...lines.map(({ text, isStale }) => el(isStale ? "p.time-warning" : "p", text)));
 }

@@ -17,6 +17,7 @@ const changes = new Intl.NumberFormat(LOCALE, {
 });
 const signed = new Intl.NumberFormat(LOCALE, { signDisplay: "exceptZero", maximumFractionDigits: 2 });
 const slight = new Intl.NumberFormat(LOCALE, { signDisplay: "exceptZero", maximumSignificantDigits: 2 });
+const tenth = new Intl.NumberFormat(LOCALE, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 /** @type {Map<string, Intl.DateTimeFormat>} */
 const formats = new Map();
 
@@ -48,6 +49,9 @@ export function mean(value) {
   const digits = value < 10 ? 2 : 1;
   return value.toLocaleString(LOCALE, { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
+
+/** 12.3 @param {number} value */
+export const tenths = (value) => tenth.format(value);
 
 /** @type {[size: number, unit: string][]} */
 const SIZES = [

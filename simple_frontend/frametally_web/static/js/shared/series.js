@@ -29,7 +29,7 @@ export function rowsOf({ coverage, buckets, bars, filmed: inAll, sources: { leng
 }
 
 /** The part of an answer by source that is of one of them. @param {Api.Counts} counts @param {string} source */
-export function ofSource(counts, source) {
+function ofSource(counts, source) {
   const isHere = (/** @type {{source: string|null}} */ one) => one.source === source;
   const coverage = counts.coverage.filter(isHere);
   return {
@@ -45,6 +45,12 @@ export function ofSource(counts, source) {
     not_analysed: (counts.not_analysed ?? []).filter(isHere),
     shows_nothing: counts.shows_nothing.filter(isHere),
   };
+}
+
+/** What there is of one source of an answer by source. @param {Api.Counts} counts @param {string} source */
+export function partOf(counts, source) {
+  const answer = ofSource(counts, source);
+  return { answer, rows: rowsOf(answer), notAnalysed: notAnalysedOf(answer), nothing: nothingOf(answer) };
 }
 
 /**

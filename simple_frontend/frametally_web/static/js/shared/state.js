@@ -1,8 +1,8 @@
 // The viewer's choices, and their form in the page's address: a link reproduces the view.
 
 import { METRICS } from "./metrics.js";
-import { isZone, usualZoneOf, zoneOf } from "./time.js";
-import { t } from "./texts.js";
+import { isZone, usualZoneOf, useZone, zoneOf } from "./time.js";
+import { joined, t } from "./texts.js";
 
 /** Of a state what narrows the question, or changes its bars: nothing does. */
 export const EVERYTHING = Object.freeze({
@@ -98,6 +98,9 @@ export function parseState(search) {
   };
 }
 
+/** From now on times are of the zone that the page's address asks for. */
+export const useAskedZone = () => useZone(zoneOf(parseState(location.search)));
+
 /** The query string of a state, without what is at its default. @param {Page.State} state */
 export function formatState(state) {
   const query = new URLSearchParams();
@@ -140,12 +143,13 @@ export function formatWhole(state, answered = {}) {
   const open = LEFT_OPEN.filter(
     (name) => state[name] === null && answered[name] && (isAsked || name === "timezone"),
   );
-  return [
-    formatState(state),
-    ...open.map((name) => `${name}=${encodeURIComponent(answered[name] ?? "").replaceAll("%2F", "/")}`),
-  ]
-    .filter(Boolean)
-    .join("&");
+  return joined(
+    [
+      formatState(state),
+      ...open.map((name) => `${name}=${encodeURIComponent(answered[name] ?? "").replaceAll("%2F", "/")}`),
+    ],
+    "&",
+  );
 }
 
 /**

@@ -21,5 +21,8 @@ export function t(text, values = {}) {
   );
 }
 
+/** What there is of some words. @param {(string|number|false|null|undefined)[]} parts @param {string} [between] */
+export const joined = (parts, between = " · ") => parts.filter(Boolean).join(between);
+
 /** A name within a sentence, where English writes it small. @param {string} name */
 export const inSentence = (name) => (LANGUAGE === "en" ? name.toLowerCase() : name);

@@ -2,11 +2,8 @@
 
 const YEAR_S = 31_536_000;
 
-const choice = /** @type {HTMLSelectElement | null} */ (
-  globalThis.document?.getElementById?.("language") ?? null
-);
-if (choice)
-  choice.addEventListener("change", () => {
-    document.cookie = `language=${choice.value}; path=/; max-age=${YEAR_S}; SameSite=Lax`;
-    location.reload();
-  });
+globalThis.document?.getElementById?.("language")?.addEventListener("change", ({ target }) => {
+  const { value } = /** @type {HTMLSelectElement} */ (target);
+  document.cookie = `language=${value}; path=/; max-age=${YEAR_S}; SameSite=Lax`;
+  location.reload();
+});

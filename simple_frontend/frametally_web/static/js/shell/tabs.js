@@ -1,5 +1,6 @@
 // Tabs: they show one of several panels, and the address names it, so that a link leads to it.
 
+import { withValues } from "../shared/address.js";
 import { el } from "../shared/dom.js";
 import { rove } from "./navigation.js";
 
@@ -83,10 +84,8 @@ export class Tabs {
 
   /** @param {string} name */
   #choose(name) {
-    const query = new URLSearchParams(location.search);
-    if (name === this.tabs[0].name) query.delete(NAME);
-    else query.set(NAME, name);
-    history.replaceState(history.state, "", `?${query}`);
+    const shown = name === this.tabs[0].name ? null : name;
+    history.replaceState(history.state, "", `?${withValues(location.search, { [NAME]: shown })}`);
     this.show(name);
   }
 }

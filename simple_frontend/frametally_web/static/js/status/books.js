@@ -145,6 +145,7 @@ export function stagesTable({ stages, log }) {
   return table(
     t("web.how_far_each_stage_is_behind", { read }),
     [t("web.stage"), t("web.frames_behind"), t("web.to_do")],
+    1,
     rows,
   );
 }
@@ -169,6 +170,7 @@ export function sourcesTable({ sources }) {
   return table(
     t("web.frames_of_each_source"),
     [t("web.source"), ...COLUMNS.map(([, name]) => name), t("web.footage_up_to"), t("web.state")],
+    COLUMNS.length,
     rows,
   );
 }
@@ -200,6 +202,7 @@ export function deadLettersTable({ dead_letters: letters }) {
     table(
       t("web.frames_that_could_not_be_detected"),
       [t("web.cause"), t("web.frames"), t("web.since"), t("web.reason")],
+      1,
       rows,
     ),
     el("p", el("a", { href: "/dead-letters" }, t("web.see_their_pictures_try_them_again"))),
@@ -227,7 +230,7 @@ export function runsTable({ runs, runs_left_out: left }) {
     t("web.quality_report"),
     t("web.run_2"),
   ];
-  return table(t("web.last_runs", { part }), names, rows);
+  return table(t("web.last_runs", { part }), names, 3, rows);
 }
 
 /** @param {Api.RunReport} run */
@@ -262,16 +265,8 @@ function quality({ quality: report }) {
   );
 }
 
-/** @param {string} caption @param {string[]} names @param {HTMLElement[]} rows */
-function table(caption, names, rows) {
-  /** @type {Set<string>} */
-  const numbers = new Set([
-    ...COLUMNS.map(([, name]) => name),
-    t("web.frames"),
-    t("web.frames_behind"),
-    t("web.detections_2"),
-    t("web.duplicates_dropped"),
-  ]);
-  const headings = headingsOf(names, (position) => numbers.has(names[position]));
+/** @param {string} caption @param {string[]} names  the first is a word @param {number} numbers  so many follow @param {HTMLElement[]} rows */
+function table(caption, names, numbers, rows) {
+  const headings = headingsOf(names, (position) => position > 0 && position <= numbers);
   return scrollable(caption, tableOf({ caption: el("caption", caption), headings, rows }));
 }

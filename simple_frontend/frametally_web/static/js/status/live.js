@@ -6,7 +6,7 @@ import { byId, el } from "../shared/dom.js";
 import { minuteOfYear, number, roughly, toTheMinute } from "../shared/format.js";
 import "../shell/language.js"; // it is in the header of every page, beside the strip
 import { has } from "../shell/navigation.js";
-import { t } from "../shared/texts.js";
+import { joined, t } from "../shared/texts.js";
 
 const AGAIN_MS = 10_000;
 
@@ -35,7 +35,7 @@ function write() {
   const strip = byId("health-strip");
   const { footage_until_ms: until } = shown;
   strip.hidden = false;
-  strip.title = [headline(shown), footage(shown)].filter(Boolean).join(" · ");
+  strip.title = joined([headline(shown), footage(shown)]);
   strip.replaceChildren(
     el("span.health-state", { "data-state": standing(shown) }, verdict(shown)),
     el("span.muted", until === null ? "" : t("web.to_3", { until: minuteOfYear(until) })),
@@ -57,29 +57,20 @@ export function verdict({ state, sources, needs }) {
     : t("web.there_are_no_frames_yet");
 }
 
-/** @type {Record<string, (values: Record<string, unknown>) => string>} */
+/** act: what its button does. @type {Record<string, {act: string, words: (of: Record<string, unknown>) => string}>} */
 const NEEDS = {
-  books: (values) => t("web.need_books", values),
-  frames: (values) => t("web.need_frames", values),
-  disk: (values) => t("web.need_disk", values),
-  camera: (values) => t("web.need_camera", values),
-  job: (values) => t("web.need_job", values),
-};
-
-/** What its button does. @type {Record<string, string>} */
-const ACTS = {
-  books: t("web.act_books"),
-  frames: t("web.act_frames"),
-  disk: t("web.act_disk"),
-  camera: t("web.act_camera"),
-  job: t("web.act_job"),
+  books: { act: t("web.act_books"), words: (of) => t("web.need_books", of) },
+  frames: { act: t("web.act_frames"), words: (of) => t("web.need_frames", of) },
+  disk: { act: t("web.act_disk"), words: (of) => t("web.need_disk", of) },
+  camera: { act: t("web.act_camera"), words: (of) => t("web.need_camera", of) },
+  job: { act: t("web.act_job"), words: (of) => t("web.need_job", of) },
 };
 
 /** @param {Api.OpenNeed} need */
-export const actWords = ({ kind }) => ACTS[kind] ?? t("web.see_to_it");
+export const actWords = ({ kind }) => NEEDS[kind]?.act ?? t("web.see_to_it");
 
 /** @param {Api.OpenNeed} need */
-export const needWords = ({ kind, number: count, name, line }) => NEEDS[kind]?.({ count, name }) ?? line;
+export const needWords = ({ kind, number: count, name, line }) => NEEDS[kind]?.words({ count, name }) ?? line;
 
 /** The verdict with the first that is to be done. @param {Api.Books} books */
 function headline(books) {

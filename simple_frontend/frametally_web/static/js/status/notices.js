@@ -21,27 +21,6 @@ export function wordsOf(error) {
 let again;
 
 /**
- * Says why a page's lists cannot be shown, and loads them again where that may pass.
- * @param {HTMLElement} page
- * @param {string} words
- * @param {unknown} error
- * @param {() => void} load
- */
-export function showProblem(page, words, error, load) {
-  const passes = error instanceof ApiError && error.passes;
-  const said = passes ? t("web.this_page_keeps_trying", { said: words }) : words;
-  const problem = byId("problem");
-  const retry = el("button.button", { onclick: load }, t("web.try_now"));
-  // The button keeps the keyboard's focus while the page tries again.
-  if (problem.firstElementChild?.textContent !== said)
-    problem.replaceChildren(el("span", said), passes ? retry : "");
-  problem.hidden = false;
-  page.dataset.state = "failed";
-  clearTimeout(again);
-  again = askAgain(error, load);
-}
-
-/**
  * Does what a button is for, and returns whether it could be done. It cannot be pressed meanwhile; what went wrong
  * stands in `fault`.
  * @param {HTMLButtonElement|HTMLButtonElement[]} buttons
@@ -156,10 +135,12 @@ export function showFuture({ to, sources: chosen }, { counts, sources }, onChang
 
 /**
  * Why a page cannot show what it is for. What passes is tried again, by itself and from a button.
+ * @param {HTMLElement} page
  * @param {unknown} error
  * @param {() => unknown} load
  */
-export function showFailed(error, load) {
+export function showFailed(page, error, load) {
+  page.dataset.state = "failed";
   clearTimeout(again);
   if (!(error instanceof ApiError)) return showOwnFault(error);
   const title = t("web.this_cannot_be_shown_2");
