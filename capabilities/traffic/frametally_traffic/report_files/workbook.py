@@ -287,9 +287,9 @@ def _write_legs(sheet: Worksheet, row: int, plan: SheetPlan) -> int:
             if pair[1] == leg
         ]
         over = cell_name(columns.total_row, columns.entering[leg])
-        gone = "+".join(f"'{MOTOR_SHEET}'!{cell}" for cell in cells)
+        exits = "+".join(f"'{MOTOR_SHEET}'!{cell}" for cell in cells)
         _write_sum(sheet, row, 2, f"='{MOTOR_SHEET}'!{over}", came, gap=gap)
-        _write_sum(sheet, row, 3, f"={gone}", went, gap=gap)
+        _write_sum(sheet, row, 3, f"={exits}", went, gap=gap)
         _write_sum(sheet, row, 4, f"=SUM({cell_name(row, 2)}:{cell_name(row, 3)})", came + went, gap=gap)
     row += 1
     sheet.write_string(row, 0, "all" if gap is None else "at least", formats.sum)
