@@ -293,7 +293,8 @@ def test_a_range_without_footage_is_no_error(place: Place) -> None:
     for query in ("from=2031-01-01", "to=2011-01-01", "from=2031-01-01&to=2032-01-01"):
         answer = get(place, f"/api/counts?{query}&label=car")
         assert answer["coverage"] == answer["buckets"] == []
-        assert answer["totals"][0]["detections"] == 0
+        total = answer["totals"][0]
+        assert (total["detections"], total["objects_missing"]) == (None, "no_footage")
 
 
 @pytest.mark.thorough

@@ -275,7 +275,8 @@ def test_a_bar_that_the_segments_know_nothing_of_ends_all_the_same(filmed: Place
 def test_nothing_filmed_is_an_empty_page(filmed: Place) -> None:
     for query in ("from=2031-01-01", "to=2011-01-01&label=car"):
         found = get(filmed, f"/api/v1/frames?{query}")
-        assert (found["frames"], found["next"], found["detections"]) == ([], None, 0)
+        assert (found["frames"], found["next"], found["detections"]) == ([], None, None)
+        assert found["missing"] == "no_footage"
 
 
 @pytest.fixture
