@@ -93,12 +93,16 @@ def find_bar(index: CountIndex, selection: Selection, media: MediaTimes) -> Bar 
     """
     choice = catalogue.choose_model(index, selection.model)
     resolved = scope.resolve(index, choice, selection, media) if choice else None
-    waiting = (
-        unanalysed_in(media, resolved) if resolved else dict.fromkeys([] if choice else media.models(), True)
-    )
-    is_waiting = any((waiting or {}).values())
+
+    def why_absent(*, is_blank: bool = False) -> Missing:
+        if resolved is None:
+            is_waiting = choice is None and bool(media.models())
+        else:
+            is_waiting = any((unanalysed_in(media, resolved) or {}).values())
+        return why_not_counted(is_waiting=is_waiting, is_blank=is_blank)
+
     if choice is None or resolved is None or not resolved.spans:
-        return NoBar(choice and choice.model, why_not_counted(is_waiting=is_waiting))
+        return NoBar(choice and choice.model, why_absent())
     base_s = resolved.base_of(selection, None)
     # The index selects whole intervals by their start; the frames are those of the same intervals.
     from_ms, to_ms = (
@@ -112,7 +116,7 @@ def find_bar(index: CountIndex, selection: Selection, media: MediaTimes) -> Bar 
     filmed = reduce(add_coverage, histogram.coverage, CoverageBucket(0, 0, math.inf, objects=0, covered_ms=0))
     if not filmed.frames:
         is_blank = any(part.reason != NOT_LOOKED_AT for part in histogram.blank)
-        return whole._replace(objects_missing=why_not_counted(is_waiting=is_waiting, is_blank=is_blank))
+        return whole._replace(objects_missing=why_absent(is_blank=is_blank))
     by_label = defaultdict(list)
     for bucket in histogram.buckets:
         by_label[bucket.label].append(bucket)
