@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from frametally.process.reports import plural
@@ -19,7 +19,7 @@ from frametally_traffic.report.junction_report import (
 )
 from frametally_traffic.report.movement_table import PeakHour, heavy_of
 from frametally_traffic.report.quarters import IN_HOUR, QUARTER_MS
-from frametally_traffic.report.schemes import SCHEMES, find_scheme, groups_of, not_told_apart
+from frametally_traffic.report.schemes import SCHEMES, Group, find_scheme, groups_of, not_told_apart
 from frametally_traffic.report_files.checked_legs import NOT_CHECKED, NUMBERS, CheckedLegs
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def write_counts(
             pair: sum(table.movements.get((quarter.start_ms, *pair, group), 0) for group in groups)
             for pair in columns.movements
         }
-        gap = formats.gap if table.missing_of(members, {quarter.start_ms}) else None
+        gap = _gap_of(plan, members, {quarter.start_ms})
         for pair, column in columns.movements.items():
             sums[column] += counts[pair]
             if not is_sum:
@@ -166,12 +166,11 @@ def write_counts(
             cells = f"{cell_name(row, min(of_leg))}:{cell_name(row, max(of_leg))}"
             _write_sum(sheet, row, column, f"=SUM({cells})", total, gap=gap)
         _write_total(sheet, row, columns, sum(counts.values()), gap=gap)
-    missing = table.missing_of(members)
-    sheet.write_string(columns.total_row, 0, "at least" if missing else "all", formats.sum)
+    missing, gap = table.missing_of(members), _gap_of(plan, members)
+    sheet.write_string(columns.total_row, 0, _sum_name(gap), formats.sum)
     if missing and not any(sums.values()):
         sheet.write_string(columns.total_row, 3, MISSING[missing], formats.gap)
         return
-    gap = formats.gap if missing else None
     for leg, column in columns.entering.items():
         sums[column] = sum(
             sums[leg_column] for pair, leg_column in columns.movements.items() if pair[0] == leg
@@ -204,14 +203,28 @@ def _write_total(
 def _write_sum(
     sheet: Worksheet, row: int, column: int, formula: str, value: int, form: Any = None, *, gap: Any
 ) -> None:
-    """Write a sum as a formula.
+    """Write a sum as a formula, or as a number if `formula` is empty; leave the cell empty if it is unknown.
 
-    `gap`: format of empty cells if a part of the sum is unknown, or None; then a sum of 0 is unknown, too.
+    `gap`: see `_gap_of`.
     """
     if gap is not None and not value:
         sheet.write_blank(row, column, None, gap)
-    else:
+    elif formula:
         sheet.write_formula(row, column, formula, form, value)
+    else:
+        sheet.write_number(row, column, value, form)
+
+
+def _gap_of(plan: SheetPlan, groups: Iterable[Group], starts_ms: Collection[int] | None = None) -> Any:
+    """Return the format of empty cells if a part of the sums over some groups is unknown, or None.
+
+    Then a sum of 0 is unknown, too. See `TrafficTable.missing_of`.
+    """
+    return plan.formats.gap if plan.report.table.missing_of(groups, starts_ms) else None
+
+
+def _sum_name(gap: Any) -> str:
+    return "all" if gap is None else "at least"
 
 
 def cell_name(row: int, column: int) -> str:
@@ -272,7 +285,7 @@ def _write_legs(sheet: Worksheet, row: int, plan: SheetPlan) -> int:
         sheet.write_string(row, number, name, formats.bold)
     first = row + 1
     motor = {group.name for group in report.table.motor}
-    gap = formats.gap if report.table.missing_of(report.table.motor) else None
+    gap = _gap_of(plan, report.table.motor)
     sums = [0, 0]
     for leg in report.table.legs:
         row += 1
@@ -292,7 +305,7 @@ def _write_legs(sheet: Worksheet, row: int, plan: SheetPlan) -> int:
         _write_sum(sheet, row, 3, f"={exits}", went, gap=gap)
         _write_sum(sheet, row, 4, f"=SUM({cell_name(row, 2)}:{cell_name(row, 3)})", came + went, gap=gap)
     row += 1
-    sheet.write_string(row, 0, "all" if gap is None else "at least", formats.sum)
+    sheet.write_string(row, 0, _sum_name(gap), formats.sum)
     for column, value in ((2, sums[0]), (3, sums[1]), (4, sum(sums))):
         cells_of = f"{cell_name(first, column)}:{cell_name(row - 1, column)}"
         _write_sum(sheet, row, column, f"=SUM({cells_of})", value, formats.sum, gap=gap)
@@ -353,7 +366,7 @@ def _write_others(sheet: Worksheet, row: int, plan: SheetPlan) -> int:
         sheet.write_string(row, 0, group.name)
         over = cell_name(columns.total_row, columns.total)
         value = report.table.total(groups={group.name})
-        gap = formats.gap if report.table.missing_of([group]) else None
+        gap = _gap_of(plan, [group])
         _write_sum(sheet, row, 1, f"='{names[group.name]}'!{over}", value, gap=gap)
     return row + 1
 
@@ -420,17 +433,14 @@ def _write_books(sheet: Worksheet, plan: SheetPlan) -> None:
                 )
             )
         sheet.write_string(row, 0, group.name)
-        gap = formats.gap if report.table.missing_of([group]) else None
+        gap = _gap_of(plan, [group])
         for number, count in enumerate(counts):
-            if count or gap is None:
-                sheet.write_number(row, number + 1, count)
-            else:
-                sheet.write_blank(row, number + 1, None, gap)
+            _write_sum(sheet, row, number + 1, "", count, gap=gap)
             sums[number] += count
         cells = f"{cell_name(row, 1)}:{cell_name(row, 3)}"
         _write_sum(sheet, row, 4, f"=SUM({cells})", sum(counts), gap=gap)
-    gap = formats.gap if report.table.missing_of(report.table.groups) else None
-    sheet.write_string(row + 1, 0, "all" if gap is None else "at least", formats.sum)
+    gap = _gap_of(plan, report.table.groups)
+    sheet.write_string(row + 1, 0, _sum_name(gap), formats.sum)
     for column, value in enumerate((*sums, sum(sums)), start=1):
         cells = f"{cell_name(1, column)}:{cell_name(row, column)}" if row else "0"
         _write_sum(sheet, row + 1, column, f"=SUM({cells})", value, formats.sum, gap=gap)
