@@ -65,9 +65,7 @@ def _add_rules(store: ObjectStore, old: str, new: str) -> None:
                 policy = with_rule(policy, msgspec.structs.replace(rule, source=new))
         return policy
 
-    policy = read_policy(store)
-    if with_rules(policy) != policy:
-        change_policy(store, with_rules)
+    _change(store, with_rules)
 
 
 def _add(store: ObjectStore, make: Callable[[RetentionPolicy], list[LegalHold]]) -> None:
@@ -76,5 +74,11 @@ def _add(store: ObjectStore, make: Callable[[RetentionPolicy], list[LegalHold]])
         new = [hold for hold in make(policy) if hold.name not in names]
         return msgspec.structs.replace(policy, holds=(*policy.holds, *new))
 
-    if make(read_policy(store)):
-        change_policy(store, with_holds)
+    _change(store, with_holds)
+
+
+def _change(store: ObjectStore, change: Callable[[RetentionPolicy], RetentionPolicy]) -> None:
+    """Change the policy, which is not stored again if it stays the same."""
+    policy = read_policy(store)
+    if change(policy) != policy:
+        change_policy(store, change)
