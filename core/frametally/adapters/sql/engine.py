@@ -42,13 +42,7 @@ from frametally.errors import (
     TooOld,
     unknown_host,
 )
-from frametally.files.sqlite import (
-    BUSY_TIMEOUT_S,
-    ReadingConnection,
-    SqliteOpener,
-    not_utf8,
-    sqlite_path,
-)
+from frametally.files.sqlite import BUSY_TIMEOUT_S, ReadingConnection, SqliteOpener, not_utf8, sqlite_path
 from frametally.process.time_limit import TookTooLong, patient, seconds_left
 from frametally.settings.access import ServerAccess
 

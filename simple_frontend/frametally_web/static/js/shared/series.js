@@ -88,7 +88,7 @@ export function seriesOf({ labels, rest, totals, sources, frames }, metric, colo
       label,
       title,
       color: colorOf(label),
-      total: total ? knownOf(metric, total) : { value: null, part: null },
+      total: total ? knownOf(metric, total) : UNKNOWN,
       interval: intervalOf(total, metric, sources.length === 1 ? frames : 0),
     };
   };
