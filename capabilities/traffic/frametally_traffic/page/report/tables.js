@@ -82,17 +82,14 @@ const QUARTER_MS = 900_000;
 
 /** @param {Report} report */
 export function legsTable({ legs }) {
-  const both = (/** @type {number|null} */ came, /** @type {number|null} */ went) =>
-    came === null && went === null ? null : (came ?? 0) + (went ?? 0);
   /** @param {number|null} came @param {number|null} went @param {Api.Missing|null} missing */
   const cells = (came, went, missing) =>
-    [came, went, both(came, went)].map((count) => numberCell(sumWords(count, missing)));
+    [came, went, sumOf([came, went])].map((count) => numberCell(sumWords(count, missing)));
   const rows = legs.map(({ name, side, came_over: came, went_over: went, missing: why }) =>
     rowOf(name, el("td", side ?? t("traffic.not_known")), ...cells(came, went, why)),
   );
   const missing = legs.find((leg) => leg.missing)?.missing ?? null;
-  const sum = (/** @type {"came_over"|"went_over"} */ way) =>
-    legs.reduce((/** @type {number|null} */ all, leg) => both(all, leg[way]), missing ? null : 0);
+  const sum = (/** @type {"came_over"|"went_over"} */ way) => sumOf(legs.map((leg) => leg[way]));
   const columns = [
     t("traffic.leg"),
     t("traffic.side"),
@@ -271,15 +268,12 @@ export function visitsTable({ columns }) {
     t("traffic.never_at_a_leg_2"),
     t("traffic.visits_2"),
   ];
-  const countsIn = (/** @type {Api.TrafficClass} */ column) => {
-    const counts = [column.movements, column.unassigned, column.never_at_a_leg];
-    const known = counts.filter((count) => count !== null);
-    return [...counts, known.length ? known.reduce((all, count) => all + count, 0) : null];
+  const countsIn = (/** @type {Api.TrafficClass} */ { movements, unassigned, never_at_a_leg: never }) => {
+    const counts = [movements, unassigned, never];
+    return [...counts, sumOf(counts)];
   };
   const missing = columns.find((column) => column.missing)?.missing ?? null;
-  const sums = columns
-    .map(countsIn)
-    .reduce((all, some) => all.map((sum, at) => (sum ?? 0) + (some[at] ?? 0)), [0, 0, 0, 0]);
+  const sums = [0, 1, 2, 3].map((at) => sumOf(columns.map((column) => countsIn(column)[at])));
   const rows = columns.map((column) =>
     rowOf(
       labelName(column.name),
