@@ -39,7 +39,6 @@ const question = () => parseQuestion(location.search);
 export function startList(then) {
   onAnswer = then;
   showAsked(question(), {}, sources);
-  byId("videos-asked").hidden = false;
   startAsked(question, (change) => ask({ ...question(), ...change }));
   whenNear(byId("videos-asked"), askSources);
   grid.addEventListener("click", openInstead);
