@@ -58,6 +58,8 @@ class ResumableWrite(Protocol):
 
         Returns:
             True if this call made it, False if an object existed; the bytes of this write are then removed.
+            If an answer of the store was lost, True if the object has the size of this write: then several
+            calls may return True.
 
         Raises:
             Poison: There is neither an object nor a byte of it: another process has aborted the write.
