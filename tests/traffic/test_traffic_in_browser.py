@@ -57,6 +57,17 @@ def test_the_pages_numbers_are_the_apis(filmed: Place, visit: Visits) -> None:
     assert last_cell(page, ".quarters") == trucks["movements"]
 
 
+def test_the_sentence_of_visits_says_at_least_where_its_table_does(filmed: Place, visit: Visits) -> None:
+    report = answer_of(filmed)
+    report["columns"][0]["missing"] = "too_weak"
+    window = visit(filmed)
+    window.page.route("**/api/v1/traffic?*", lambda route: route.fulfill(json=report))
+    page = window.open("traffic?source=crossroads", READY)
+    visits = f"at least {report['totals']['visits']:,}"
+    expect(page.locator("#visits tfoot td").last).to_have_text(visits)
+    expect(page.locator("#visits-words")).to_contain_text(f"= {visits} visits")
+
+
 def test_a_gap_has_words_and_a_quarter_seen_in_part_its_share(filmed: Place, visit: Visits) -> None:
     page = visit(filmed).open("traffic?source=crossroads", READY)
     rows = page.locator(".quarters tbody tr")

@@ -104,8 +104,10 @@ function show(report, wanted) {
   showQuarters(report);
   const { visits, assigned, reasons, left_out: left } = report.totals;
   const { unassigned, never_at_a_leg: never } = reasons;
-  const [moved, stayed, passed] = [assigned, unassigned, never].map(format.number);
-  const all = t("traffic.count_visits", { count: visits });
+  const isPart = report.columns.some(({ missing }) => missing);
+  const words = (/** @type {string} */ count) => (isPart ? t("web.at_least", { part: count }) : count);
+  const [moved, stayed, passed] = [assigned, unassigned, never].map((count) => words(format.number(count)));
+  const all = words(t("traffic.count_visits", { count: visits }));
   byId("visits-words").textContent =
     t("traffic.with_a_movement_at_a_leg", { assigned: moved, unassigned: stayed }) +
     t("traffic.never_at_a_leg_of_visits", { never: passed, visits: all }) +
