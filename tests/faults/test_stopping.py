@@ -140,7 +140,7 @@ def test_a_detection_that_is_stopped_before_the_end_says_so_and_ends_with_130(
     slow = deployment.start(*command, *footage, FAULTS_DETECTION_S="60")
     until(lambda: slow.output.with_suffix(".detecting").exists(), "the detector is at work")
     slow.send(signal.SIGINT)
-    assert slow.wait(15) == 130, slow.output.read_text()
+    assert slow.wait(45) == 130, slow.output.read_text()  # a detection takes 60 s
     assert slow.output.read_text().count("stopped; run the same command to continue") == 1
 
 
