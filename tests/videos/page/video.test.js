@@ -44,7 +44,7 @@ test("an account adds up, or names the first step that does not", () => {
 test("boxes are those of the last frame up to a place that was analysed, for a second at most", () => {
   const frames = [0, 0.2, 0.4, 3].map((position_s) => ({ position_s, captured_at_ms: 0, boxes: [] }));
   const at = (/** @type {number} */ positionS) => {
-    const seen = seenAt(frames, positionS, FRAME_S);
+    const seen = seenAt(frames, positionS, FRAME_S, false);
     return seen && [seen.frame.position_s, seen.isExact];
   };
   assert.deepEqual(at(0), [0, true]);
@@ -54,15 +54,30 @@ test("boxes are those of the last frame up to a place that was analysed, for a s
   assert.deepEqual(at(1.4), [0.4, false]);
   assert.equal(at(1.5), null);
   assert.deepEqual(at(3.001), [3, true]);
-  assert.equal(seenAt([], 0, FRAME_S), null);
+  assert.equal(seenAt([], 0, FRAME_S, false), null);
 });
 
 test("where the rate varies, boxes are of the frame that is shown, however near the next ones are", () => {
   const frames = [0, 0.033, 0.05, 0.2, 0.233].map((at) => ({ position_s: at, captured_at_ms: 0, boxes: [] }));
   for (const { position_s: at } of frames) {
-    assert.equal(seenAt(frames, at + 0.0004, 0.083)?.frame.position_s, at);
-    assert.equal(seenAt(frames, at - 0.0004, 0.083)?.frame.position_s, at);
+    assert.equal(seenAt(frames, at + 0.0004, 0.083, false)?.frame.position_s, at);
+    assert.equal(seenAt(frames, at - 0.0004, 0.083, false)?.frame.position_s, at);
   }
+});
+
+test("a place within a frame has the boxes of the frame that begins before it, and none of the next", () => {
+  const frames = [0, 0.866, 1, 1.033].map((at) => ({ position_s: at, captured_at_ms: 0, boxes: [] }));
+  for (const [at, begins] of [
+    [0.9, 0.866],
+    [0.98, 0.866],
+    [0.9996, 1],
+    [1.02, 1],
+    [1.04, 1.033],
+  ]) {
+    assert.equal(seenAt(frames, at, 0.083, true)?.frame.position_s, begins);
+  }
+  assert.equal(seenAt(frames, 0.9, 0.083, true)?.isExact, true);
+  assert.equal(seenAt(frames, 0.98, 0.083, true)?.isExact, false); // the frame may be a later one
 });
 
 test("a step goes into the middle of the next frame, and never out of the video", () => {

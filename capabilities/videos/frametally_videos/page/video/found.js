@@ -61,6 +61,8 @@ const AHEAD_S = 10;
 const MOST_PIECES = 20;
 /** A frame's boxes say nothing of the picture so long after it. */
 const HOLD_S = 1;
+/** The API gives places in whole milliseconds. */
+const ROUNDING_S = 0.001;
 /** Who could not be asked is asked again after so long. */
 const AGAIN_MS = 5_000;
 
@@ -98,13 +100,14 @@ export class Found {
    * The boxes that belong to a place of the video: those of the last frame that was analysed up to there.
    * @param {number} positionS
    * @param {number} frameS  how long a frame of the video is shown
+   * @param {boolean} isWithinFrame  whether the place is somewhere within a frame, and not where that begins
    */
-  at(positionS, frameS) {
+  at(positionS, frameS, isWithinFrame) {
     const piece = Math.floor(Math.max(positionS, 0) / PIECE_S);
     this.#need(piece);
     if (positionS > (piece + 1) * PIECE_S - AHEAD_S) this.#need(piece + 1);
     const known = [piece - 1, piece, piece + 1].flatMap((one) => this.pieces.get(one)?.frames ?? []);
-    return seenAt(known, positionS, frameS);
+    return seenAt(known, positionS, frameS, isWithinFrame);
   }
 
   /** @param {number} piece */
@@ -151,16 +154,17 @@ export class Found {
  * @param {Api.BoxesAt[]} frames  in their order
  * @param {number} positionS
  * @param {number} frameS  how long a frame of the video is shown
+ * @param {boolean} isWithinFrame  whether the place is somewhere within a frame, and not where that begins
  * @returns {Seen|null} null: nothing near it was analysed
  */
-export function seenAt(frames, positionS, frameS) {
-  // Both are times of frames, rounded in different places.
-  const slack = frameS / 2;
+export function seenAt(frames, positionS, frameS, isWithinFrame) {
+  // Where frames begin is rounded in different places.
+  const slack = isWithinFrame ? ROUNDING_S : frameS / 2;
   let place = frames.findLastIndex(({ position_s: at }) => at <= positionS + slack);
   const farness = (/** @type {number} */ one) => Math.abs(frames[one].position_s - positionS);
   // Where the rate varies, several may be that near: the nearest is meant.
   while (place > 0 && farness(place - 1) < farness(place)) place -= 1;
   const frame = frames[place];
   if (!frame || positionS - frame.position_s > HOLD_S + slack) return null;
-  return { frame, isExact: positionS - frame.position_s < slack };
+  return { frame, isExact: positionS - frame.position_s < (isWithinFrame ? frameS : slack) };
 }

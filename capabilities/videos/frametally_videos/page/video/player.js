@@ -288,7 +288,8 @@ export class Player {
   #draw() {
     const { found, overlay } = this;
     if (!found || !this.canPlay) return;
-    const seen = this.hasBoxes && this.screen.isShown ? found.at(this.positionS, this.screen.frameS) : null;
+    const { isShown, frameS, isWithinFrame } = this.screen;
+    const seen = this.hasBoxes && isShown ? found.at(this.positionS, frameS, isWithinFrame) : null;
     const drawn = seen && found.size ? `${seen.frame.position_s} ${seen.frame.boxes.length}` : "";
     overlay.dataset.exact = String(seen?.isExact ?? false);
     overlay.dataset.positionS = seen ? String(seen.frame.position_s) : "";

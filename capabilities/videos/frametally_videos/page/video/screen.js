@@ -36,8 +36,12 @@ export class Screen {
     this.url = "";
     /** Whether a frame is shown, and no poster. */
     this.isShown = false;
-    /** Whether it went elsewhere, and the browser has told of no frame since. */
+    /** When it last went elsewhere, on the page's clock. */
+    this.soughtAt = 0;
+    /** Whether the browser has told of no frame that came after that. */
     this.isAwaited = false;
+    /** Whether its position is a place somewhere within the frame that is shown, and not where that begins. */
+    this.isWithinFrame = false;
     /** What waits for the first frame. @type {(() => void)[]} */
     this.waiting = [];
     for (const event of ["play", "pause", "ended", "ratechange", "volumechange", "durationchange"]) {
@@ -188,28 +192,32 @@ export class Screen {
   #watch() {
     const { element } = this;
     /** @param {number} _now @param {VideoFrameCallbackMetadata} frame */
-    const shown = (_now, { mediaTime }) => {
-      this.isAwaited = false;
+    const shown = (_now, { mediaTime, presentationTime }) => {
+      this.isAwaited &&= presentationTime < this.soughtAt;
       this.firstS ??= this.hasSought ? 0 : mediaTime;
       this.#tell(mediaTime);
       element.requestVideoFrameCallback(shown);
     };
     element.requestVideoFrameCallback(shown);
-    element.addEventListener("seeking", () => (this.isAwaited = true));
+    element.addEventListener("seeking", () => {
+      this.soughtAt = performance.now();
+      this.isAwaited = true;
+    });
     element.addEventListener("seeked", () => setTimeout(() => this.#afterSeek(), MOST_WAIT_MS));
   }
 
   /** A frame that came between two requests for a callback is in no callback: its place is where the seek went. */
   #afterSeek() {
-    const { currentTime, seeking } = this.element;
-    if (!this.isShown || seeking || this.isPlaying) return;
-    if (this.isAwaited || !this.#isOfFrame(currentTime)) this.on.position(this.placeS);
+    if (!this.isAwaited || !this.isShown || this.element.seeking || this.isPlaying) return;
+    this.isWithinFrame = true;
+    this.on.position(this.placeS);
   }
 
   /** @param {number} mediaS */
   #tell(mediaS) {
     this.shownS = mediaS;
     this.isShown = true;
+    this.isWithinFrame = false;
     for (const resolve of this.waiting.splice(0)) resolve();
     this.on.position(Math.max(mediaS - (this.firstS ?? 0), 0));
   }
