@@ -83,6 +83,7 @@ export function countsWith(values) {
     together: [],
     not_analysed: [],
     shows_nothing: [],
+    not_within: [],
     frames_not_looked_at: 0,
     file_times: null,
     overlaps: null,

@@ -288,3 +288,18 @@ def test_a_zone_of_a_link_that_there_is_not_is_said_with_the_remedy(zoned: Place
     page.get_by_role("button", name="Show “crossing”").click()
     window.settled()
     expect(page.locator("#picture-zone-chip")).to_contain_text("crossing")
+
+
+def test_a_chart_of_footage_that_does_not_fit_its_zone_says_so_everywhere(
+    place: Place, visit: Visits
+) -> None:
+    put(place, [msgspec.structs.replace(frame, width_px=480) for frame in drive()])
+    draw(place, ("left side", LEFT))
+    count(place)
+    page = visit(place).open("?zone=left%20side&interval=60")
+    reason = "the picture has another shape than the drawing"
+    for part in ("#chart-message", "#breakdown", "#busiest"):
+        expect(page.locator(part)).to_contain_text(reason, ignore_case=True)
+    expect(page.locator("#headline")).to_have_text(re.compile(reason, re.IGNORECASE))
+    expect(page.locator("#frames")).to_contain_text("not counted within this zone")
+    expect(page.locator("body")).not_to_contain_text("No footage")

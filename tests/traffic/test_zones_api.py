@@ -97,8 +97,10 @@ def test_of_two_zones_over_one_source_each_has_its_own_objects(zoned: Place) -> 
 
 def test_an_index_within_a_zone_that_no_source_has_is_empty_and_not_that_of_all_zones(zoned: Place) -> None:
     query = CountQuery("m", 60)
-    assert len(ZoneIndex(zoned.real_index, "left side").histogram(query).coverage) == 3
-    assert ZoneIndex(zoned.real_index, "none").histogram(query) == Histogram("m", 60, [], [], [])
+    assert len(ZoneIndex(zoned.real_index, zoned.store, "left side").histogram(query).coverage) == 3
+    assert ZoneIndex(zoned.real_index, zoned.store, "none").histogram(query) == Histogram(
+        "m", 60, [], [], [], []
+    )
 
 
 @pytest.mark.thorough
@@ -201,12 +203,21 @@ def test_a_hole_within_a_zone_says_that_the_zone_does_not_hold_then_or_is_not_co
     assert "not counted within left side yet" in hole["reasons"][0]["words"]
 
 
-def test_a_chart_within_a_zone_passes_the_modules_of_one_of_the_picture_and_two_of_places(
+def test_a_chart_within_a_zone_passes_the_modules_of_one_of_the_picture_and_those_of_places_and_runs(
     zoned: Place,
 ) -> None:
     of_picture = modules_of_a_chart(zoned, "base=60")
     of_zone = modules_of_a_chart(zoned, f"base=60&{ZONE}")
-    assert of_zone - of_picture <= {"frametally.ports.picture_places", "frametally.rules.places"}
+    assert of_zone - of_picture <= {
+        "frametally.ports.picture_places",
+        "frametally.rules.places",
+        # Which sources have the zone, and when, is in the runs.
+        "frametally.adapters.sql.index.tables",
+        "frametally.keys",
+        "frametally.records",
+        "frametally.rules.seals",
+        "frametally.rules.tombstones",
+    }
 
 
 def test_black_minutes_within_a_zone_have_their_source_and_their_reason_by_source(place: Place) -> None:
@@ -264,3 +275,98 @@ def test_a_hole_within_a_zone_says_that_its_pictures_have_another_shape(place: P
     hole = get(place, f"gap?{ZONE}&source=gate&at={START_MS + 120_000}")
     assert [reason["kind"] for reason in hole["reasons"]] == ["not_within"]
     assert "another shape than the one under left side" in hole["reasons"][0]["words"]
+
+
+MISSED = f"{ZONE}&from={START_MS}&to={START_MS + 120_000}"
+
+
+@pytest.fixture(params=["not_drawn", "other_size", "not_analysed"])
+def missed(request: pytest.FixtureRequest, place: Place) -> tuple[Place, str]:
+    """Three counted minutes; the first two are not counted within the zone, for the parameter's reason."""
+    frames = drive()
+    if request.param == "other_size":
+        frames[:600] = [msgspec.structs.replace(frame, width_px=480) for frame in frames[:600]]
+    put(place, frames)
+    draw(place, ("left side", LEFT))
+    if request.param != "other_size":
+        draw_from(place, START_MS + 120_000)
+    count(place)
+    if request.param == "not_analysed":
+        draw(place, ("left side", LEFT))
+    return place, request.param
+
+
+def test_where_footage_is_not_counted_within_a_zone_no_answer_says_that_there_is_none(
+    missed: tuple[Place, str],
+) -> None:
+    place, missing = missed
+    minutes = [(START_MS, START_MS + 60_000), (START_MS + 60_000, START_MS + 120_000)]
+    for source in ("", "&source=gate"):
+        chart = get(place, f"counts?{MISSED}&interval=60{source}")
+        assert (chart["coverage"], chart["not_analysed"], chart["shows_nothing"]) == ([], [], [])
+        found = [(bar["start_ms"], bar["end_ms"], bar["missing"]) for bar in chart["not_within"]]
+        assert found == [(*minute, missing) for minute in minutes]
+        assert {total["objects_missing"] for total in (*chart["totals"], *chart["together"])} == {missing}
+        assert get(place, f"summary?{MISSED}{source}")["total"]["objects_missing"] == missing
+        proof = get(place, f"frames?{MISSED}{source}")
+        assert (proof["detections"], proof["missing"]) == (None, missing)
+    by_source = get(place, f"counts?{MISSED}&interval=60&by=source")
+    assert {(bar["source"], bar["missing"]) for bar in by_source["not_within"]} == {("gate", missing)}
+    answer = place.app().test_client().get(f"/api/v1/export?{MISSED}&interval=60")
+    rows = csv.DictReader(io.StringIO(answer.data.decode("utf-8-sig")))
+    coverage = "filmed, not analysed" if missing == "not_analysed" else "filmed, not in the zone"
+    assert {(row["coverage"], row["detections"], row["objects_missing"]) for row in rows} == {
+        (coverage, "", missing)
+    }
+
+
+def test_a_chart_within_a_zone_names_the_minutes_beside_those_that_are_counted(
+    missed: tuple[Place, str],
+) -> None:
+    place, missing = missed
+    chart = get(place, f"counts?{ZONE}")
+    assert (chart["from_ms"], chart["interval_s"], chart["seconds_missing"]) == (START_MS, 60, "not_within")
+    assert [bar["start_ms"] for bar in chart["coverage"]] == [START_MS + 120_000]
+    assert [bar["missing"] for bar in chart["not_within"]] == [missing] * 2
+    [hour] = get(place, f"counts?{ZONE}&interval=3600&from={START_MS}&to={START_MS + 3_600_000}")["coverage"]
+    assert hour["frames"] == 300
+    week = get(place, f"heatmap?{ZONE}")
+    assert (len(week["cells"]), week["not_within"]) == (1, [])
+    assert [(hour["weekday"], hour["hour"]) for hour in get(place, f"heatmap?{MISSED}")["not_within"]] == [
+        (3, 8)
+    ]
+
+
+def test_a_zone_that_fits_no_picture_has_no_number_and_says_why(place: Place) -> None:
+    put(place, [msgspec.structs.replace(frame, width_px=480) for frame in drive()])
+    draw(place, ("left side", LEFT))
+    count(place)
+    chart = get(place, f"counts?{ZONE}&interval=60")
+    assert (chart["sources"], chart["frames"]) == (["gate"], 0)
+    assert [bar["missing"] for bar in chart["not_within"]] == ["other_size"] * 3
+    assert {total["objects_missing"] for total in (*chart["totals"], *chart["together"])} == {"other_size"}
+
+
+def test_a_bar_says_other_size_only_where_footage_stands_while_the_zone_holds(place: Place) -> None:
+    put(place, [msgspec.structs.replace(frame, width_px=480) for frame in drive()])
+    draw(place, ("left side", LEFT))
+    draw_from(place, START_MS + 600_000)  # in the same hour, after the footage
+    count(place)
+    hour = f"from={START_MS}&to={START_MS + 3_600_000}"
+    [bar] = get(place, f"counts?{ZONE}&interval=3600&{hour}")["not_within"]
+    assert bar["missing"] == "not_drawn"
+
+
+def test_a_source_whose_pictures_do_not_fit_is_named_beside_the_others(
+    place: Place,
+) -> None:
+    put(place, [*drive(), *(msgspec.structs.replace(frame, width_px=480) for frame in drive("yard"))])
+    for source in ("gate", "yard"):
+        draw(place, ("left side", LEFT), source=source)
+    count(place)
+    chart = get(place, f"counts?{ZONE}&interval=60")
+    assert (chart["sources"], chart["frames"], chart["not_within"]) == (["gate", "yard"], 900, [])
+    chart = get(place, f"counts?{ZONE}&interval=60&by=source")
+    assert {(bar["source"], bar["missing"]) for bar in chart["not_within"]} == {("yard", "other_size")}
+    alone = get(place, f"counts?{ZONE}&interval=60&source=yard")
+    assert {total["objects_missing"] for total in alone["together"]} == {"other_size"}

@@ -228,6 +228,6 @@ def test_a_short_clip_that_shows_nothing_in_part_says_so_whatever_the_interval(p
     assert chart["seconds_missing"] == "shows_nothing"
     assert chart["filmed"][0]["part"] == 0.5
     refused = place.app().test_client().get("/api/v1/counts?interval=1")
-    assert (refused.status_code, "some of this footage shows nothing" in refused.text) == (400, True)
+    assert (refused.status_code, "some of this footage is left out" in refused.text) == (400, True)
     lit = ask(place, f"counts?interval=1&to={utc(START_MS + MINUTE_MS).replace(' ', 'T')}")
     assert (len(lit["coverage"]), lit["seconds_missing"]) == (60, None)

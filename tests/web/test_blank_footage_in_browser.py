@@ -80,7 +80,7 @@ def test_the_chart_says_what_shows_nothing_and_why(
     assert "The footage shows nothing (frozen)" in window.tooltip(17, of=BARS)
     assert "30 secs black" in window.tooltip(20, of=BARS)
     assert "Some of the footage shows nothing." in (page.locator("#chart").get_attribute("aria-label") or "")
-    expect(page.locator("#lanes .lanes-key")).to_contain_text("filmed, shows nothing")
+    expect(page.locator("#lanes .lanes-key")).to_contain_text("filmed, in no number")
     expect(page.locator("#lanes .lane-share span").first).to_have_text("70% of 25 mins usable")
     picture(page, "blank-footage-wide")
     page.locator("#view-table").click()

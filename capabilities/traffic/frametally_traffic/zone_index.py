@@ -5,14 +5,18 @@ So the code that charts and proves counts of pictures also works for zones.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import Any, TypeVar, cast
 
 import msgspec
 
 from frametally import keys
 from frametally.errors import Poison
+from frametally.keys import day_start_ms
 from frametally.ports.count_index import (
+    NO_LABEL,
     BlankBucket,
     Bucket,
     CountedDay,
@@ -27,10 +31,15 @@ from frametally.ports.count_index import (
 from frametally.ports.object_store import ObjectStore
 from frametally.ports.picture_places import BoxFilter, BoxFilters, PartIndex
 from frametally.records import Run
-from frametally.rules.places import ZONES, Place, base_model, parse_place, series_model, source_of
+from frametally.rules.known import Missing, why_not_counted
+from frametally.rules.places import ZONES, Place, ZoneShape, base_model, parse_place, series_model, source_of
+from frametally.rules.times import DAY_MS, FIRST_MS, NEXT_MS
+from frametally.rules.tombstones import merged
 from frametally_traffic.drawings.revisions import drawn_sources, read_drawing
+from frametally_traffic.records import DrawnZone
 from frametally_traffic.tasks.zones import ZoneInTime, zones_by_name
 from frametally_web.access.visitors import visitor
+from frametally_web.charts.bars import Ranges, cut
 from frametally_web.charts.catalogue import stored_intervals, unknown
 
 
@@ -63,36 +72,34 @@ def check_zone(index: CountIndex, store: ObjectStore, name: str, sources: Sequen
 
 
 def _zone_names(store: ObjectStore, sources: Iterable[str]) -> set[str]:
-    names: set[str] = set()
-    for source in sources:
-        try:
-            names.update(zone.name for zone in read_drawing(store, source).zones)
-        except Poison:
-            continue  # the counting job reports the damage
-    return names
+    return {zone.name for source in sources for zone in _zones_of(store, source)}
 
 
-def why_not_within(store: ObjectStore, name: str, source: str, at_ms: int) -> str:
-    """Return a sentence that says why counted footage is not counted within a zone at a moment."""
+def _ranges_of(zones: Iterable[ZoneShape | DrawnZone], name: str) -> list[tuple[int, int]]:
+    """Return when any of some zones of a name holds."""
+    return [
+        (FIRST_MS if zone.from_ms is None else zone.from_ms, NEXT_MS if zone.to_ms is None else zone.to_ms)
+        for zone in zones
+        if zone.name == name
+    ]
+
+
+def _zones_of(store: ObjectStore, source: str) -> Sequence[DrawnZone]:
     try:
-        zones = read_drawing(store, source).zones
+        return read_drawing(store, source).zones
     except Poison:
-        zones = ()  # the counting job reports the damage
-    if any(zone.name == name and zone.holds_in(at_ms, at_ms + 1) for zone in zones):
-        return (
-            f"The footage is not counted within {name} yet: run `frametally aggregate` and `frametally "
-            "index`."
-        )
-    return f"The footage is counted, but {name} did not exist at that time."
+        return ()  # the counting job reports the damage
 
 
 class ZoneIndex(PartIndex):
     """A `CountIndex` of the counts within the zones of one name; everything else comes from `index`."""
 
-    def __init__(self, index: CountIndex, zone: str) -> None:
-        """Wrap `index`, which the caller closes."""
+    def __init__(self, index: CountIndex, store: ObjectStore, zone: str) -> None:
+        """Wrap `index`, which the caller closes; `store` has the drawings."""
         super().__init__(index)
+        self._store = store
         self._zone = zone
+        self._drawn_over: dict[str, Ranges] = {}  # read once a request
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.whole, name)
@@ -112,16 +119,48 @@ class ZoneIndex(PartIndex):
 
         return filter_of
 
-    def why_not(self, store: ObjectStore, source: str, at_ms: int) -> str:
+    def why_not(self, query: CountQuery, source: str, at_ms: int) -> str:
         """Return a sentence that says why counted footage is not counted within the zone."""
-        day = keys.utc_day(at_ms)
-        zones = [zone for run in self.current_runs() if run.day == day for zone in run.zones.get(source, ())]
-        if any(zone.name == self._zone and zone.holds_at(at_ms) for zone in zones):
+        missing = self._why_missing(query._replace(sources=[source], from_ms=at_ms, to_ms=at_ms + 1))
+        if missing == "other_size":
             return (
                 f"The pictures have another shape than the one under {self._zone}: draw it over one of them, "
                 "too."
             )
-        return why_not_within(store, self._zone, source, at_ms)
+        if missing == "not_analysed":
+            return (
+                f"The footage is not counted within {self._zone} yet: run `frametally aggregate` and "
+                "`frametally index`."
+            )
+        return f"The footage is counted, but {self._zone} did not exist at that time."
+
+    def _why_missing(self, query: CountQuery) -> Missing:
+        """Return why counted footage of one source and a range is not counted within the zone."""
+        [source] = query.sources
+        span = query.from_ms or 0, query.to_ms or 0
+        if source not in self._drawn_over:
+            self._drawn_over[source] = _ranges_of(_zones_of(self._store, source), self._zone)
+        reasons: Mapping[Missing, Ranges] = {
+            "other_size": self._counted_over.get((query.model, query.base_interval_s, source), ()),
+            "not_analysed": self._drawn_over[source],
+        }
+        for missing, ranges in reasons.items():
+            for part in cut(ranges, [span]):
+                of_part = query._replace(from_ms=part[0], to_ms=part[1])
+                if part == span or self.whole.histogram(of_part).coverage:
+                    return missing
+        return "not_drawn"
+
+    @cached_property
+    def _counted_over(self) -> Mapping[tuple[str, int, str], Ranges]:
+        """When the current runs had the zone, by model, base interval and source."""
+        ranges: defaultdict[tuple[str, int, str], list[tuple[int, int]]] = defaultdict(list)
+        for run in self.current_runs():
+            day = day_start_ms(run.day), day_start_ms(run.day) + DAY_MS
+            for source, zones in run.zones.items():
+                if of_day := cut(_ranges_of(zones, self._zone), [day]):
+                    ranges[run.model, run.interval_s, source] += of_day
+        return {key: cast(Ranges, merged(parts)) for key, parts in ranges.items()}
 
     def counted_days(self, model: str) -> list[CountedDay]:
         """Return the model's days that are counted within zones."""
@@ -143,11 +182,22 @@ class ZoneIndex(PartIndex):
         return [*zone_labels, *((label, 0) for label in elsewhere)]
 
     def sources(self, model: str) -> list[SourceSummary]:
-        """Return the sources that have the zone, by name."""
-        return [
-            summary._replace(source=place.source)
+        """Return the sources that have the zone, by name: the range of their footage, the zone's frames."""
+        frames = {
+            place.source: summary.frames
             for summary in self.whole.sources(series_model(model, ZONES))
             if (place := parse_place(summary.source)).names == (self._zone,)
+        }
+        of_runs = {source for of_model, _, source in self._counted_over if of_model == model}
+        names = {*frames, *of_runs} or {
+            source
+            for source in drawn_sources(self._store)
+            if self._zone in _zone_names(self._store, [source])
+        }
+        return [
+            summary._replace(frames=frames.get(summary.source, 0))
+            for summary in self.whole.sources(model)
+            if summary.source in names
         ]
 
     def histogram(self, query: CountQuery) -> Histogram:
@@ -158,7 +208,38 @@ class ZoneIndex(PartIndex):
             buckets=[_of_source(part) for part in histogram.buckets],
             coverage=[_of_source(part) for part in histogram.coverage],
             blank=[_of_source(part) for part in histogram.blank],
+            not_within=() if query.measured_only else self._not_within(query, histogram),
         )
+
+    def _not_within(self, query: CountQuery, counted: Histogram) -> list[BlankBucket]:
+        """Return the intervals without coverage in the zone in which the whole picture has some."""
+        sources = query.sources or [summary.source for summary in self.sources(query.model)]
+        if not sources:
+            return []
+        of_whole = query._replace(
+            sources=sources, labels=NO_LABEL, apart=None, weak_apart=False, by_source=True
+        )
+        places = {
+            (part.start_ms, source_of(part.source) if part.source else None)
+            for parts in (counted.coverage, counted.blank)
+            for part in parts
+        }
+        reasons: defaultdict[tuple[int, str | None], set[Missing]] = defaultdict(set)
+        for part in self.whole.histogram(of_whole).coverage:
+            place = part.start_ms, part.source if query.by_source else None
+            if place in places:
+                continue
+            from_ms, to_ms = part.start_ms, part.start_ms + query.bar_s * 1000
+            of_part = of_whole._replace(
+                sources=[part.source or ""],
+                from_ms=from_ms if query.from_ms is None else max(from_ms, query.from_ms),
+                to_ms=to_ms if query.to_ms is None else min(to_ms, query.to_ms),
+            )
+            reasons[place].add(self._why_missing(of_part))
+        return [
+            BlankBucket(start_ms, why_not_counted(of_place), 0, 0, source)
+            for (start_ms, source), of_place in sorted(reasons.items())
+        ]
 
     def week_hours(self, query: CountQuery) -> list[WeekHour]:
         """Return counts per hour of the week."""
@@ -179,7 +260,7 @@ class ZoneIndex(PartIndex):
 def index_within(index: CountIndex, store: ObjectStore, zone: str, sources: Sequence[str]) -> CountIndex:
     """Return the index of a zone. Raises `Problem` if the zone does not exist."""
     check_zone(index, store, zone, sources)
-    return cast(CountIndex, ZoneIndex(index, zone))
+    return cast(CountIndex, ZoneIndex(index, store, zone))
 
 
 _PartT = TypeVar("_PartT", Bucket, CoverageBucket, BlankBucket)

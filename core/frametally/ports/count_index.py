@@ -157,7 +157,8 @@ class WeekHour(NamedTuple):
 class Histogram(NamedTuple):
     """An answer: its buckets by start, label and source. A start without coverage is a gap, not a zero.
 
-    Footage that shows nothing is in `blank` alone, by start, reason and source.
+    Footage that shows nothing is in `blank` alone, by start, reason and source. `not_within`
+    has the intervals without coverage in a zone where the whole picture has some, each with a `Missing`.
     """
 
     model: str
@@ -165,6 +166,7 @@ class Histogram(NamedTuple):
     buckets: Sequence[Bucket]
     coverage: Sequence[CoverageBucket]
     blank: Sequence[BlankBucket] = ()
+    not_within: Sequence[BlankBucket] = ()
 
 
 class Series(NamedTuple):

@@ -17,13 +17,14 @@ Missing: TypeAlias = Literal[
     "too_slow",
     "too_weak",
     "other_size",
+    "not_drawn",
     "cut_path",
     "too_few",
 ]
 """Why a number is unknown, in order: nothing was filmed; footage is not counted yet; the footage shows
 nothing; tracking was off or not recorded; too few frames a second; fewer than half of the counted boxes are
-in tracks; the drawing is for a picture of another shape; most paths across the drawn shape are incomplete;
-there is too little data.
+in tracks; the drawing is for a picture of another shape; nothing was drawn for that time; most paths across
+the drawn shape are incomplete; there is too little data.
 """
 
 AmountT = TypeVar("AmountT", int, float)
@@ -82,9 +83,10 @@ class Basis(NamedTuple):
     cut_passages: int = 0
 
 
-def why_not_counted(*, is_waiting: bool = False, is_blank: bool = False) -> Missing:
-    """Return why no frame was counted; the arguments are those of `Basis`."""
-    return "shows_nothing" if is_blank else "not_analysed" if is_waiting else "no_footage"
+def why_not_counted(reasons: Iterable[Missing]) -> Missing:
+    """Return why no frame was counted: the first in order of the reasons why its parts were not."""
+    order = "shows_nothing", "other_size", "not_drawn", "not_analysed"
+    return min(reasons, key=order.index, default="no_footage")
 
 
 def why_unknown(made_of: MadeOf, basis: Basis) -> Missing | None:
@@ -95,7 +97,7 @@ def why_unknown(made_of: MadeOf, basis: Basis) -> Missing | None:
     who always faces the camera were, which gave 0 objects.
     """
     if basis.is_blank or not basis.frames:
-        return why_not_counted(is_waiting=basis.is_waiting, is_blank=basis.is_blank)
+        return "shows_nothing" if basis.is_blank else "not_analysed" if basis.is_waiting else "no_footage"
     if made_of == "boxes":
         return None
     if basis.followed is None:

@@ -11,6 +11,7 @@ from frametally.adapters.day_cells.merging import add_week_hours
 from frametally.keys import day_start_ms
 from frametally.media.sources import counted_until
 from frametally.ports.count_index import NO_LABEL, CountIndex, CountQuery, WeekHour
+from frametally.ports.picture_places import PartIndex
 from frametally.process.reports import log_step
 from frametally.rules.known import Basis, why_unknown
 from frametally.rules.times import DAY_MS, HOUR_S
@@ -197,6 +198,7 @@ def _count_week(
         to_ms=selection.to_ms,
         not_analysed=[],
         shows_nothing=[],
+        not_within=[],
     )
     if choice is None or resolved is None:
         return answer
@@ -215,10 +217,11 @@ def _count_week(
     unanalysed = media.unanalysed(
         choice.model, resolved.sources, resolved.from_ms, resolved.to_ms, resolved.chosen
     )
-    reader, blank = resolved.reader(index, selection, HOUR_S), {}
-    if reader.whole(labels=NO_LABEL).blank.intervals:
+    reader, blank, outside = resolved.reader(index, selection, HOUR_S), {}, {}
+    if reader.whole(labels=NO_LABEL).blank.intervals or isinstance(index, PartIndex):
         hourly_chart = reader.bars(HOUR_S, labels=NO_LABEL)
         blank = {"": [(part.start_ms, part.end_ms) for part in hourly_chart.blank.intervals]}
+        outside = {"": [(part.start_ms, part.end_ms) for part in hourly_chart.not_within]}
     return msgspec.structs.replace(
         answer,
         base_interval_s=base_s,
@@ -230,6 +233,7 @@ def _count_week(
         if unanalysed is None
         else hours_not_analysed(unanalysed, zone=selection.zone.tzinfo, cells=cells),
         shows_nothing=hours_not_analysed(blank, zone=selection.zone.tzinfo, cells=cells),
+        not_within=hours_not_analysed(outside, zone=selection.zone.tzinfo, cells=cells),
     )
 
 

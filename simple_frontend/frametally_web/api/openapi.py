@@ -90,6 +90,7 @@ _COMMON = {
     "settings": "The settings by name; null if the run did not record them.",
     "shows_nothing_s": "Seconds of indexed footage that show nothing, by reason.",
     "shows_nothing": "Footage that is black, of one colour or frozen: it is in no number.",
+    "not_within": "Footage that is counted, but not within the zone.",
     "start_ms": "Start of the interval.",
     "stage": "Name of the stage.",
     "timed_by_file": "Whether some of its times are only files' dates; null while the store is unavailable.",

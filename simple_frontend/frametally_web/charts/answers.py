@@ -123,6 +123,22 @@ class ShowsNothing(Answer, frozen=True, kw_only=True):
     covered_s: float
 
 
+class NotWithin(Answer, frozen=True, kw_only=True):
+    """An interval whose footage is counted, but not within the zone of the question.
+
+    The other fields are those of `FramesAnalysed`; it has no coverage.
+
+    Attributes:
+        missing: The pictures have another shape than the drawing, the zone was not drawn for that time, or it
+            is not counted yet.
+    """
+
+    start_ms: int
+    end_ms: int
+    source: str | None
+    missing: Missing
+
+
 class NothingShown(Answer, frozen=True, kw_only=True):
     """Footage of a whole range that shows nothing for one reason; the fields are those of `ShowsNothing`."""
 
@@ -146,7 +162,7 @@ class Total(Answer, frozen=True, kw_only=True, omit_defaults=True):
     """One label over the whole answer; the fields are those of `CountBucket`.
 
     If no frame was counted, all numbers are null and `objects_missing` says why: `no_footage`, `not_analysed`
-    or `shows_nothing`.
+    `shows_nothing` or, within a zone, `other_size` or `not_drawn`.
     """
 
     label: str | None
@@ -260,6 +276,7 @@ class Counts(Answer, frozen=True, kw_only=True):
         filmed: How much was filmed: one entry, or one for each source if the request splits by source.
         not_analysed: By start; null while the store cannot be read.
         shows_nothing: By start, reason and source: footage that is left out of all numbers.
+        not_within: By start and source, with a `zone`: footage that is not counted within it.
         frames_not_looked_at: How many of `frames` an earlier version analysed: they may show nothing.
         totals: In the order of `labels`, then the labels that `top` merges.
         rest_totals: The totals of each label of `rest`; empty if the request splits by source.
@@ -277,7 +294,7 @@ class Counts(Answer, frozen=True, kw_only=True):
 
     model: str | None
     base_interval_s: int | None
-    seconds_missing: Literal["shows_nothing"] | None
+    seconds_missing: Literal["shows_nothing", "not_within"] | None
     interval_s: int | None
     timezone: str
     hours: str | None
@@ -297,6 +314,7 @@ class Counts(Answer, frozen=True, kw_only=True):
     filmed: list[Filmed]
     not_analysed: list[NotAnalysed] | None
     shows_nothing: list[ShowsNothing]
+    not_within: list[NotWithin]
     frames_not_looked_at: int
     totals: list[Total]
     rest_totals: list[Total]
@@ -456,7 +474,7 @@ class WeekCell(Answer, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class WeekHourNotAnalysed(Answer, frozen=True, kw_only=True):
-    """An hour of the week without a cell that was filmed; see `NotAnalysed` and `ShowsNothing`."""
+    """An hour of the week without a cell that was filmed; see `NotAnalysed`, `ShowsNothing`, `NotWithin`."""
 
     weekday: int
     hour: int
@@ -466,7 +484,7 @@ class Heatmap(Answer, frozen=True, kw_only=True):
     """`/api/heatmap`: cells by weekday, then hour; labels and sources together.
 
     `hours` and `weekdays` are those of `Counts`: hours outside them have no cell. Hours of which all footage
-    shows nothing are in `shows_nothing`.
+    shows nothing are in `shows_nothing`, and those that are not counted within the zone in `not_within`.
     """
 
     model: str | None
@@ -480,3 +498,4 @@ class Heatmap(Answer, frozen=True, kw_only=True):
     cells: list[WeekCell]
     not_analysed: list[WeekHourNotAnalysed] | None
     shows_nothing: list[WeekHourNotAnalysed]
+    not_within: list[WeekHourNotAnalysed]

@@ -196,7 +196,7 @@ def bars_not_analysed(
     interval_s: int,
     zone: datetime.tzinfo,
     by_source: bool,
-    coverage: Iterable[answers.FramesAnalysed | ShowsNothing],
+    coverage: Iterable[answers.FramesAnalysed | answers.NotWithin | ShowsNothing],
 ) -> list[answers.NotAnalysed]:
     """Return the bars with such times but without coverage, by start and source."""
     bars = Bars(interval_s, zone)

@@ -93,6 +93,7 @@ class Chart(NamedTuple):
         counted: The bars as they were read.
         filmed: The coverage as it was read.
         blank: The footage that shows nothing.
+        not_within: The footage that is not counted within the zone of the question.
         of_sources: Bars and coverage of each source, if the others are of several together.
     """
 
@@ -103,6 +104,7 @@ class Chart(NamedTuple):
     counted: CountColumns[Bucket] = _NOTHING[0]
     filmed: CountColumns[CoverageBucket] = _NOTHING[1]
     blank: BlankFootage = BlankFootage()
+    not_within: Sequence[answers.NotWithin] = ()
     of_sources: OfSources | None = None
 
     @property
@@ -210,15 +212,32 @@ class Reader:
         starts: list[dict[int, int]] = []
         ends: dict[int, int] = {}
         blank: list[Sequence[BlankBucket]] = []
+        outside: dict[tuple[int, str], Any] = {}
         for number, histogram in enumerate(read(changes)):
             parts.append(columns_of(histogram.buckets, histogram.coverage))
-            blank_ms = np.array([part.start_ms for part in histogram.blank], np.int64)
+            left_out = [*histogram.blank, *histogram.not_within]
+            blank_ms = np.array([part.start_ms for part in left_out], np.int64)
             bars = moved(np.concatenate([*(part.cells[SLOT] for part in parts[-1]), blank_ms]), number)
             starts.append({old_ms: start_ms for old_ms, (start_ms, _) in bars.items() if old_ms != start_ms})
             ends.update(bars.values())
             blank.append(histogram.blank)
+            for part in histogram.not_within:
+                outside[starts[-1].get(part.start_ms, part.start_ms), part.source or ""] = part.reason
         chart = _chart(self.query.base_interval_s, *join(parts, starts), ends, length_ms)
-        chart = chart._replace(blank=blank_footage(zip(blank, starts, strict=True), ends, length_ms))
+        filmed = {(bar.start_ms, bar.source or "") for bar in chart.coverage}
+        chart = chart._replace(
+            blank=blank_footage(zip(blank, starts, strict=True), ends, length_ms),
+            not_within=[
+                answers.NotWithin(
+                    start_ms=start_ms,
+                    end_ms=ends.get(start_ms, start_ms + length_ms),
+                    source=source or None,
+                    missing=missing,
+                )
+                for (start_ms, source), missing in sorted(outside.items())
+                if (start_ms, source) not in filmed
+            ],
+        )
         if changes.get("by_source") or len(self.query.sources or self.index.sources(self.query.model)) < 2:
             return chart
         alone = {**changes, "by_source": True, "weak_apart": False, "most_bars": MOST_OF_SOURCES}

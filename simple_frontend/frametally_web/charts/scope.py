@@ -28,7 +28,7 @@ from frametally.ports.count_index import (
 )
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectMissing, ObjectStore
-from frametally.ports.picture_places import BoxFilters
+from frametally.ports.picture_places import BoxFilters, PartIndex
 from frametally.process.time_limit import time_limit
 from frametally.records import Run
 from frametally.rules.times import DAY_MS
@@ -196,8 +196,8 @@ def no_seconds(index: CountIndex, parameter: str) -> Exception:
     if isinstance(index, SecondsIndex) and index.missing:
         return bad_parameter(
             parameter,
-            f"{parameter}: some of this footage shows nothing, so it cannot be charted by the second.",
-            remedy=f"Choose a range in which all footage shows something, or leave {parameter} out.",
+            f"{parameter}: some of this footage is left out, so it cannot be charted by the second.",
+            remedy=f"Choose a range in which all footage is counted, or leave {parameter} out.",
         )
     return bad_parameter(
         parameter,
@@ -270,7 +270,7 @@ class SecondsIndex:
         self.stored = stored
         self.fault: FrametallyError | Problem | None = None
         """Why frames could not be read, if that is temporary."""
-        self.missing: Literal["shows_nothing"] | None = None
+        self.missing: Literal["shows_nothing", "not_within"] | None = None
         """Why a range that is short enough has no seconds, if that stays so."""
         self._store, self._ledger, self._settings = store, ledger, settings
         self._within, self._ensure_ledger = within, ensure_ledger
@@ -286,8 +286,8 @@ class SecondsIndex:
         """Count the seconds of a range; return the start of the first and the end of the last filmed one.
 
         Return None if it cannot be answered by the second, because the footage is too long, has too many
-        frames, shows nothing in part (which second does is not stored), does not add up to the stored counts,
-        or cannot be read; without footage, the range itself.
+        frames, shows nothing or is not within the zone in part (which second is not stored), does not add up
+        to the stored counts, or cannot be read; without footage, the range itself.
         """
         base_ms = base_s * 1000
         first_ms, end_ms = from_ms - from_ms % base_ms, to_ms + -to_ms % base_ms
@@ -295,11 +295,17 @@ class SecondsIndex:
             return None
         query = CountQuery(model, base_s, sources=sources, from_ms=first_ms, to_ms=end_ms, by_source=True)
         stored = self.stored.histogram(query)
-        if sum(interval.frames for interval in stored.coverage) > _MOST_FRAMES:
+        if _frames(stored) > _MOST_FRAMES:
             return None
         if any(part.reason != NOT_LOOKED_AT for part in stored.blank):
             self.missing = "shows_nothing"
             return None
+        if isinstance(self.stored, PartIndex):
+            with_part = sources or [summary.source for summary in self.stored.sources(model)]
+            whole = self.stored.whole.histogram(query._replace(sources=with_part)) if with_part else stored
+            if _frames(whole) > _frames(stored):
+                self.missing = "not_within"
+                return None
         self._bases_s[model] = base_s
         known = self._counted[model]
         missing = [
@@ -391,6 +397,10 @@ class SecondsIndex:
 
     def _is_by_second(self, model: str, base_s: int) -> bool:
         return base_s == SECOND_S and model in self._bases_s
+
+
+def _frames(histogram: Histogram) -> int:
+    return sum(interval.frames for interval in histogram.coverage)
 
 
 def index_by_second(

@@ -20,6 +20,7 @@ from frametally.adapters.day_cells.sums import add_up as add_cells
 from frametally.ports.count_index import WEAK_LABELS
 from frametally.rules.known import (
     Basis,
+    Missing,
     Number,
     add_up,
     is_too_weak,
@@ -85,16 +86,15 @@ def explain_absence(
 
     `unanalysed` has the footage of each source that is not counted yet.
     """
-    waiting = {source for source, ranges in (unanalysed or {}).items() if ranges}
-    blank = {part.source for part in chart.blank.intervals}
+    reasons: list[tuple[str | None, Missing]] = [
+        *((source, "not_analysed") for source, ranges in (unanalysed or {}).items() if ranges),
+        *((part.source, "shows_nothing") for part in chart.blank.intervals),
+        *((part.source, part.missing) for part in chart.not_within),
+    ]
     explained = []
     for total in totals:
         if total.detections is None:
-            source = total.source
-            reason = why_not_counted(
-                is_waiting=bool(waiting) if source is None else source in waiting,
-                is_blank=bool(blank) if source is None else source in blank,
-            )
+            reason = why_not_counted(missing for source, missing in reasons if total.source in (None, source))
             total = msgspec.structs.replace(total, objects_missing=reason)
         explained.append(total)
     return explained

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import msgspec
 
 from frametally.books.unanalysed import NO_MODEL
 from frametally.process.reports import plural
-from frametally.rules.known import why_not_counted
+from frametally.rules.known import Missing, why_not_counted
 from frametally.rules.times import local_time, utc
 from frametally_web.charts import answers
 from frametally_web.charts.answers import ShowsNothing
@@ -49,7 +50,7 @@ _MEASURED = (
         "objects_missing",
         "text",
         "why objects are unknown: not_tracked, too_slow or too_weak; or why all numbers are: no_footage, "
-        "not_analysed or shows_nothing",
+        "not_analysed, shows_nothing or, within a zone, other_size or not_drawn",
     ),
 )
 _AT_LEAST = Column("objects_at_least", "whole", "where objects are known in part: those that are")
@@ -121,17 +122,20 @@ Measured = tuple[Any, ...]
 """The values from `coverage` to `objects_missing`."""
 
 
+_OUTSIDE = "filmed, not in the zone"
 _ABSENT: Mapping[str, str] = {
     "no_footage": "no footage",
     "not_analysed": "filmed, not analysed",
     "shows_nothing": "shows nothing",
+    "other_size": _OUTSIDE,
+    "not_drawn": _OUTSIDE,
 }
 """The value of `coverage` where no frame was counted, by reason."""
 
 
-def _not_counted(*, is_waiting: bool = False, is_blank: bool = False) -> Measured:
+def _not_counted(reasons: Iterable[Missing] = ()) -> Measured:
     """Return the measures where no frame was counted."""
-    reason = why_not_counted(is_waiting=is_waiting, is_blank=is_blank)
+    reason = why_not_counted(reasons)
     return _ABSENT[reason], 0, None, None, None, None, reason
 
 
@@ -146,10 +150,15 @@ class Measures:
     def __init__(self, counts: answers.Counts) -> None:
         self._buckets = {(bucket.start_ms, bucket.source, bucket.label): bucket for bucket in counts.buckets}
         self._covered = {(coverage.start_ms, coverage.source): coverage for coverage in counts.coverage}
-        self._without = {(bar.start_ms, bar.source) for bar in counts.not_analysed or ()}
+        self._absent: defaultdict[tuple[int, str | None], list[Missing]] = defaultdict(list)
+        for bar in counts.not_analysed or ():
+            self._absent[bar.start_ms, bar.source].append("not_analysed")
+        for outside in counts.not_within:
+            self._absent[outside.start_ms, outside.source].append(outside.missing)
         self._nothing: dict[tuple[int, str | None], list[ShowsNothing]] = {}
         for part in counts.shows_nothing:
             self._nothing.setdefault((part.start_ms, part.source), []).append(part)
+            self._absent[part.start_ms, part.source].append("shows_nothing")
 
     def measured(self, start_ms: int, source: str | None, label: str | None) -> Measured:
         """Return the measures: 0 if nothing was found, None if nothing was filmed or known."""
@@ -162,8 +171,7 @@ class Measures:
         if coverage is not None:
             missing = coverage.objects_missing
             return "footage", coverage.frames, 0, 0.0, 0, None if missing else 0, missing
-        place = start_ms, source
-        return _not_counted(is_waiting=place in self._without, is_blank=place in self._nothing)
+        return _not_counted(self._absent.get((start_ms, source), ()))
 
     def tracked_detections(self, start_ms: int, source: str | None, label: str | None) -> int | None:
         """Return the boxes that are in tracks."""
@@ -325,8 +333,8 @@ def joined(sources: Sequence[str], name: Callable[[str], str]) -> str:
 
 def _with_footage(
     counts: answers.Counts,
-) -> Sequence[answers.FramesAnalysed | answers.NotAnalysed | ShowsNothing]:
-    return [*counts.coverage, *(counts.not_analysed or ()), *counts.shows_nothing]
+) -> Sequence[answers.FramesAnalysed | answers.NotAnalysed | answers.NotWithin | ShowsNothing]:
+    return [*counts.coverage, *(counts.not_analysed or ()), *counts.shows_nothing, *counts.not_within]
 
 
 def bars_of(counts: answers.Counts, query: ChartQuery) -> Iterator[tuple[int, int]]:

@@ -123,7 +123,7 @@ def _outside_part(ports: DashboardPorts, query: CountQuery | None, source: str, 
     moment = query._replace(from_ms=start_ms, to_ms=start_ms + base_ms)
     if not _starts(ports.index.whole, moment, query.base_interval_s):
         return []
-    return [Reason("not_within", 0, ports.index.why_not(ports.store, source, at_ms))]
+    return [Reason("not_within", 0, ports.index.why_not(query, source, at_ms))]
 
 
 def _nearest(index: CountIndex, query: CountQuery, *, at_end: bool) -> int | None:

@@ -10,7 +10,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from functools import reduce
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from frametally.adapters.day_cells.busiest_bars import evidence_order
 from frametally.adapters.day_cells.merging import add_coverage
@@ -94,12 +94,12 @@ def find_bar(index: CountIndex, selection: Selection, media: MediaTimes) -> Bar 
     choice = catalogue.choose_model(index, selection.model)
     resolved = scope.resolve(index, choice, selection, media) if choice else None
 
-    def why_absent(*, is_blank: bool = False) -> Missing:
+    def why_absent(reasons: Sequence[Missing] = ()) -> Missing:
         if resolved is None:
             is_waiting = choice is None and bool(media.models())
         else:
             is_waiting = any((unanalysed_in(media, resolved) or {}).values())
-        return why_not_counted(is_waiting=is_waiting, is_blank=is_blank)
+        return why_not_counted([*reasons, "not_analysed"] if is_waiting else reasons)
 
     if choice is None or resolved is None or not resolved.spans:
         return NoBar(choice and choice.model, why_absent())
@@ -115,8 +115,10 @@ def find_bar(index: CountIndex, selection: Selection, media: MediaTimes) -> Bar 
     histogram = _histogram(index, whole, DAY_S, from_ms, to_ms)
     filmed = reduce(add_coverage, histogram.coverage, CoverageBucket(0, 0, math.inf, objects=0, covered_ms=0))
     if not filmed.frames:
-        is_blank = any(part.reason != NOT_LOOKED_AT for part in histogram.blank)
-        return whole._replace(objects_missing=why_absent(is_blank=is_blank))
+        reasons: list[Any] = [part.reason for part in histogram.not_within]
+        if any(part.reason != NOT_LOOKED_AT for part in histogram.blank):
+            reasons.append("shows_nothing")
+        return whole._replace(objects_missing=why_absent(reasons))
     by_label = defaultdict(list)
     for bucket in histogram.buckets:
         by_label[bucket.label].append(bucket)
@@ -234,4 +236,5 @@ def _histogram(
         bar.base_interval_s,
         *join([(histogram.buckets, histogram.coverage) for histogram in histograms]),
         [part for histogram in histograms for part in histogram.blank],
+        [part for histogram in histograms for part in histogram.not_within],
     )

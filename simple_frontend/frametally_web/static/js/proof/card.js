@@ -151,7 +151,9 @@ export class FramesCard {
         ? t("web.the_footage_here_is_not_analysed")
         : counts.shows_nothing.length
           ? t("web.the_footage_here_shows_nothing")
-          : t("web.there_is_no_footage_here");
+          : counts.not_within.length
+            ? t("web.the_footage_here_is_not_in")
+            : t("web.there_is_no_footage_here");
       showMessage(this.area, t("web.so_there_are_no_frames", { what }));
       this.sight.rest([], asked);
       this.shown = "";

@@ -24,7 +24,7 @@ import {
   untrackedWords,
   WHY_NOT,
 } from "../shared/metrics.js";
-import { allIn, nothingOf, PARTIAL, shareWords } from "../shared/series.js";
+import { absenceOf, allIn, PARTIAL, shareWords } from "../shared/series.js";
 import { nothingWords } from "../chart/tooltip.js";
 import { askedPart } from "../shared/spans.js";
 import { t } from "../shared/texts.js";
@@ -107,9 +107,7 @@ const checkedIn = (metric, summary) =>
 export function showHeadline(sentence, facts, { counts, summary }, sources, state, on) {
   const metric = METRICS[counts.metric];
   if (!counts.coverage.length) {
-    sentence.textContent = counts.not_analysed?.length
-      ? t("web.filmed_not_analysed_yet")
-      : (nothingOf(counts)[0]?.kind ?? t("web.no_footage_5"));
+    sentence.textContent = counts.not_analysed?.length ? t("web.filmed_not_analysed_yet") : absenceOf(counts);
     return facts.replaceChildren();
   }
   const { known, where } = knownAll(metric, counts);
@@ -253,9 +251,7 @@ function filmed({
 /** Why a list of the busiest intervals is empty. @param {Api.Summary} summary @param {Api.Counts} counts */
 export function noneOf({ frames, total, metric }, counts) {
   if (frames) return METRICS[metric].of(total) === null ? t("web.not_measured") : t("web.nothing_was_found");
-  return counts.not_analysed?.length
-    ? t("web.not_analysed")
-    : (nothingOf(counts)[0]?.kind ?? t("web.no_footage"));
+  return absenceOf(counts);
 }
 
 /**

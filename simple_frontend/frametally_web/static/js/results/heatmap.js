@@ -150,7 +150,8 @@ export function showHeatmap(area, answer, metric, onHour) {
   /** @param {Hour} one */
   const cellAt = (one) => {
     const isIt = (/** @type {Hour} */ other) => other.weekday === one.weekday && other.hour === one.hour;
-    const absent = waiting.some(isIt) ? UNANALYSED : answer.shows_nothing.some(isIt) ? NOTHING : NO_FOOTAGE;
+    const left = [...answer.shows_nothing, ...answer.not_within];
+    const absent = waiting.some(isIt) ? UNANALYSED : left.some(isIt) ? NOTHING : NO_FOOTAGE;
     return cellElement(answer.cells.find(isIt) ?? absent, one, metric, most, onHour);
   };
   const rows = WEEKDAYS.map((name, day) =>

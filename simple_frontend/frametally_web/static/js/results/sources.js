@@ -6,7 +6,7 @@ import { intervalOf } from "../shared/checked.js";
 import { el, refill, swatch } from "../shared/dom.js";
 import { labelName, moment, number, percent, span } from "../shared/format.js";
 import { amountOf, knownOf } from "../shared/metrics.js";
-import { allIn, allKnownIn, partOf, spansOf, totalIn, UNKNOWN } from "../shared/series.js";
+import { absenceOf, allIn, allKnownIn, partOf, spansOf, totalIn, UNKNOWN } from "../shared/series.js";
 import {
   checkedCell,
   numberCell,
@@ -63,7 +63,7 @@ export function showBreakdown(area, counts, metric, colorOf, onLabel) {
     area,
     lines.length
       ? sortableTable({ name, kind: "bars", columns, lines, rowFor, order: labelOrder })
-      : el("p.muted", t("web.nothing_was_found_2")),
+      : el("p.muted", counts.coverage.length ? t("web.nothing_was_found_2") : absenceOf(counts)),
     left > 0 ? el("p.muted.small", t("web.and_more_labels", { count: left })) : "",
   );
 }

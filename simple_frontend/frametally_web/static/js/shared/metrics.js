@@ -60,6 +60,7 @@ export const WHY_NOT = {
   too_slow: t("web.too_few_frames_a_second"),
   too_weak: t("web.seen_but_too_weakly_to_follow"),
   other_size: t("web.why_other_size"),
+  not_drawn: t("web.why_not_drawn"),
   cut_path: t("web.why_cut_path"),
   too_few: t("web.why_too_few"),
 };

@@ -2,7 +2,7 @@
 
 import { intervalOf } from "./checked.js";
 import { labelName, number, percent, roughly } from "./format.js";
-import { amountOf, knownOf } from "./metrics.js";
+import { WHY_NOT, amountOf, knownOf } from "./metrics.js";
 import { outsideOf, together } from "./spans.js";
 import { t } from "./texts.js";
 
@@ -44,6 +44,7 @@ function ofSource(counts, source) {
     together: counts.together.filter(isHere),
     not_analysed: (counts.not_analysed ?? []).filter(isHere),
     shows_nothing: counts.shows_nothing.filter(isHere),
+    not_within: counts.not_within.filter(isHere),
   };
 }
 
@@ -141,18 +142,25 @@ const barsTogether = (bars) => together(bars.map(({ start_ms: start, end_ms: end
 export const NOTHING = { black: t("web.black"), one_colour: t("web.one_colour"), frozen: t("web.frozen") };
 
 /**
- * Stretches of which all footage shows nothing, each with its reason.
- * @param {Pick<Api.Counts, "shows_nothing"|"coverage">} counts
+ * Stretches of which all footage shows nothing or is not counted within the zone, each with its reason.
+ * @param {Pick<Api.Counts, "shows_nothing"|"not_within"|"coverage">} counts
  * @returns {Page.Nothing[]}
  */
-export function nothingOf({ shows_nothing: bars, coverage }) {
+export function nothingOf({ shows_nothing: blank, not_within: outside, coverage }) {
   const shown = new Set(coverage.map((one) => one.start_ms));
-  const whole = bars.filter((one) => !shown.has(one.start_ms));
-  return [...new Set(whole.map((one) => one.reason))].flatMap((reason) => {
-    const spans = barsTogether(whole.filter((one) => one.reason === reason));
-    return spans.map((span) => ({ span, kind: t("web.shows_nothing", { reason: NOTHING[reason] }) }));
-  });
+  const bars = [
+    ...blank.map((one) => ({ ...one, kind: t("web.shows_nothing", { reason: NOTHING[one.reason] }) })),
+    ...outside.map((one) => ({ ...one, kind: WHY_NOT[one.missing] })),
+  ].filter((one) => !shown.has(one.start_ms));
+  const kinds = [...new Set(bars.map((one) => one.kind))];
+  return kinds.flatMap((kind) =>
+    barsTogether(bars.filter((one) => one.kind === kind)).map((span) => ({ span, kind })),
+  );
 }
+
+/** Why an answer without coverage has no number. @param {Pick<Api.Counts, "not_analysed"|"shows_nothing"|"not_within"|"coverage">} counts */
+export const absenceOf = (counts) =>
+  counts.not_analysed?.length ? t("web.not_analysed") : (nothingOf(counts)[0]?.kind ?? t("web.no_footage"));
 
 /** @param {Page.Nothing[]} nothing */
 export const spansOf = (nothing) => nothing.map((one) => one.span);
