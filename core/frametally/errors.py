@@ -9,7 +9,18 @@ from pathlib import Path
 
 
 class FrametallyError(Exception):
-    """Base of every error that frametally raises on purpose; the command line prints it as one line."""
+    """Base of every error that frametally raises on purpose; the command line prints it as one line.
+
+    Attributes:
+        detail: What is wrong, with which thing.
+        remedy: What to do about it, as a clause; empty if `detail` is the whole message.
+    """
+
+    def __init__(self, detail: str, remedy: str = "") -> None:
+        """Store the parts; as text, the error is one line with both."""
+        super().__init__(f"{detail}; {remedy}" if remedy else detail)
+        self.detail = detail
+        self.remedy = remedy
 
 
 class Retryable(FrametallyError):
@@ -20,9 +31,9 @@ class Retryable(FrametallyError):
             empty if unknown.
     """
 
-    def __init__(self, line: str, *, part: str = "") -> None:
+    def __init__(self, detail: str, remedy: str = "", *, part: str = "") -> None:
         """Say what failed; the part may be shown to people who may not know where it runs."""
-        super().__init__(line)
+        super().__init__(detail, remedy)
         self.part = part
 
 
@@ -35,16 +46,7 @@ class Misconfigured(FrametallyError):
 
 
 class Damaged(Misconfigured):
-    """A database is not as it was written. A cache can be filled again; a person must restore anything else.
-
-    Attributes:
-        finding: The damage, without the remedy.
-    """
-
-    def __init__(self, finding: str, remedy: str) -> None:
-        """Say what is damaged and what to do."""
-        super().__init__(f"{finding}; {remedy}")
-        self.finding = finding
+    """A database is not as it was written; a cache can be filled again, a person must restore all else."""
 
 
 class TooOld(Misconfigured):

@@ -119,7 +119,8 @@ def check_name(text: str, *, kind: str = "an account") -> str:
     name = as_name(text)
     if name is None:
         raise Misconfigured(
-            f"{text[:80]!r} is not a valid name for {kind}: use lower-case letters, digits and . _ @ + -, "
-            f"beginning with a letter or digit, {MOST_NAME_CHARS} at most"
+            f"{text[:80]!r} is not a valid name for {kind}",
+            "use lower-case letters, digits and . _ @ + -, "
+            f"beginning with a letter or digit, {MOST_NAME_CHARS} at most",
         )
     return name

@@ -178,6 +178,30 @@ def test_people_are_told_whom_to_ask_and_the_log_which_setting_allows_the_addres
 
 
 @pytest.mark.parametrize(
+    ("address", "detail", "remedy"),
+    [
+        (
+            "http://127.0.0.1:5001/",
+            "Adresse: frametally erlaubt unter 127.0.0.1 keine Kameras.",
+            "Lassen Sie die Administration diese Adresse erlauben.",
+        ),
+        (
+            "rtsp://me:secret@10.1.2.4/",
+            "Adresse: Sie enthält Name oder Passwort, und alle, die sie sehen, könnten es lesen.",
+            "Lassen Sie beides weg, und lassen Sie die Administration Name und Passwort setzen.",
+        ),
+    ],
+)
+def test_why_a_camera_is_refused_is_said_in_german_too(
+    client: FlaskClient, address: str, detail: str, remedy: str
+) -> None:
+    wanted = {"source": "Gate 1", "address": address}
+    answer = client.post("/api/cameras", json=wanted, headers={"Accept-Language": "de"}).json
+    assert answer is not None
+    assert (answer["detail"], answer["remedy"]) == (detail, remedy)
+
+
+@pytest.mark.parametrize(
     ("said", "parameter"),
     [
         ({"address": "rtsp://anna:geheim@10.1.2.3/"}, "address"),

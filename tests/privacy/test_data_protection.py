@@ -18,6 +18,7 @@ from frametally.rules.times import DAY_MS, HOUR_MS
 from frametally_cli.main import main
 from frametally_privacy.data_protection import kept_data
 from frametally_privacy.erasure_records import Erasure
+from frametally_web.translations.texts import texts
 
 MARKUP = "<script>alert(1)</script>"
 
@@ -107,6 +108,12 @@ def test_the_report_has_the_same_as_markdown_in_both_languages_and_as_json(
     assert f"| {receipt.id} | gate | 1970-01-01 00:00:00Z to 1970-01-01 01:00:00Z |" in english
     assert main(["privacy", "report", "--language", "de"]) == 0
     assert capsys.readouterr().out.startswith("# Datenschutz\n")
+    assert main(["privacy", "report", "--language", "fr"]) != 0
+    known_languages = ", ".join(sorted(texts()))
+    assert f"there is no language named 'fr'; choose from: {known_languages}" in capsys.readouterr().err
+    monkeypatch.setitem(texts(), "fr", {"privacy.data_protection": "Protection des données"})
+    assert main(["privacy", "report", "--language", "fr"]) == 0
+    assert "---" in capsys.readouterr().out  # texts that a language lacks are English
     assert main(["privacy", "report", "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert facts["erasures"][0]["backups"] == ["backups/1"] and facts["access"] == "local"

@@ -68,6 +68,23 @@ def test_the_sentence_of_visits_says_at_least_where_its_table_does(filmed: Place
     expect(page.locator("#visits-words")).to_contain_text(f"= {visits} visits")
 
 
+def test_the_sentence_of_visits_says_not_measured_where_no_class_could_be_followed(
+    filmed: Place, visit: Visits
+) -> None:
+    report = answer_of(filmed)
+    for column in report["columns"]:
+        column |= {"movements": None, "unassigned": None, "never_at_a_leg": None, "missing": "too_slow"}
+    report["totals"] |= {"visits": 0, "assigned": 0, "left_out": 3}
+    window = visit(filmed)
+    window.page.route("**/api/v1/traffic?*", lambda route: route.fulfill(json=report))
+    page = window.open("traffic?source=crossroads", READY)
+    expect(page.locator("#visits tfoot td").last).to_have_text("not measured")
+    sentence = page.locator("#visits-words")
+    expect(sentence).to_have_text("not measured; 3 more visits in quarter-hours without data")
+    first_letter = "(one) => getComputedStyle(one, '::first-letter').textTransform"
+    assert sentence.evaluate(first_letter) == "uppercase"
+
+
 def test_a_gap_has_words_and_a_quarter_seen_in_part_its_share(filmed: Place, visit: Visits) -> None:
     page = visit(filmed).open("traffic?source=crossroads", READY)
     rows = page.locator(".quarters tbody tr")

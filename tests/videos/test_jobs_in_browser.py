@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tests.videos.test_library_api import stored
 from tests.videos.video_records import make_video
-from tests.web.browser import Locator, Page, Place, Visits, expect
+from tests.web.browser import Locator, Page, Place, Route, Visits, expect
 
 from frametally_videos.catalogue.catalogue_rows import Job, JobKind
 
@@ -153,6 +153,31 @@ def test_state_and_kind_are_chosen_and_stand_in_the_address(yard: Yard, visit: V
     page.go_back()
     expect(page.locator("#nothing")).to_be_visible()
     expect(page.get_by_label("Kind")).to_have_value("metadata")
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("width", [390, 820, 1280])
+def test_the_form_is_there_before_the_answer_and_stays_in_its_place(
+    yard: Yard, visit: Visits, width: int
+) -> None:
+    yard.fail(1, "frames")
+    window = visit(yard.place, viewport={"width": width, "height": 900})
+    held: list[Route] = []
+    is_held = True
+    window.page.route(
+        re.compile(r"/api/v1/jobs\?"), lambda route: held.append(route) if is_held else route.continue_()
+    )
+    page = window.open("jobs?kind=frames", wait_for="#jobs-page[data-state=loading]")
+    state, kind = page.get_by_label("State"), page.get_by_label("Kind")
+    expect(kind).to_have_value("frames")
+    expect(state.locator("option")).not_to_have_text([re.compile(r"\d")] * 5)
+    before = state.bounding_box(), kind.bounding_box()
+    is_held = False
+    for route in held:
+        route.continue_()
+    page.locator(READY).wait_for()
+    expect(state).to_contain_text("Failed (1)")
+    assert (state.bounding_box(), kind.bounding_box()) == before
 
 
 @pytest.mark.thorough

@@ -269,6 +269,16 @@ def test_what_was_not_measured_is_never_said_to_be_nothing(place: Place, visit: 
     expect(page.locator("#heatmap-card")).to_be_hidden()
 
 
+@pytest.mark.parametrize("width", [390, 820, 1280])
+def test_a_tile_says_why_its_number_is_not_measured(place: Place, visit: Visits, width: int) -> None:
+    place.film({"car": 6}, intervals=10, interval_s=60)  # never followed
+    window = visit(place, viewport={"width": width, "height": 900})
+    window.open("?interval=60&metric=detections")
+    reason = window.tile("Unique objects").locator(".detail", has_text="objects were not tracked")
+    reason.scroll_into_view_if_needed()
+    expect(reason).to_be_in_viewport(ratio=1)
+
+
 @pytest.mark.thorough
 def test_without_a_choice_the_page_counts_objects_where_they_are_known_else_the_mean(
     place: Place, visit: Visits

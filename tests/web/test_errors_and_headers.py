@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from tests.web.conftest import Place
 
-from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
+from frametally.errors import Damaged, FrametallyError, Misconfigured, Poison, Retryable
 from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
 from frametally.settings.access import StoreAccess
 from frametally.settings.fields import SecretStr
@@ -159,7 +159,7 @@ def test_an_index_overwritten_while_it_is_served_is_a_503_that_names_it(
             assert answer.json is not None
             assert "index.sqlite" in answer.json["detail"]
             assert str(path.parent) not in answer.json["detail"]
-            assert "frametally index" in answer.json["detail"]
+            assert "frametally index" in answer.json["remedy"]
         assert str(path) in caplog.text
         assert "Traceback" not in caplog.text
     finally:
@@ -395,3 +395,12 @@ def test_a_503_of_no_part_names_none() -> None:
 def test_an_error_of_ours_is_a_sentence_before_the_remedy(line: str, sentence: str) -> None:
     problem = problem_of(Misconfigured(line))
     assert f"{problem} {problem.remedy}" == f"{sentence} Apply the remedy, then reload the page."
+
+
+@pytest.mark.parametrize("kind", [Misconfigured, Damaged, Poison])
+def test_an_error_has_its_remedy_apart_wherever_its_text_has_semicolons(kind: type[FrametallyError]) -> None:
+    error = kind("a.json is damaged; it has 3 keys", "restore a.json; then run it again")
+    assert f"{error}" == "a.json is damaged; it has 3 keys; restore a.json; then run it again"
+    problem = problem_of(error)
+    assert problem.detail == "a.json is damaged; it has 3 keys."
+    assert problem.remedy == "Restore a.json; then run it again."

@@ -86,7 +86,8 @@ def test_what_cannot_be_counted_with_is_refused_and_a_failure_names_its_reason(
     command("the log is unavailable; start it")
     send(client, "changes", "fast")
     last = ended(client)["last"]
-    assert (last["state"], last["lines"]) == ("failed", ["The log is unavailable.", "Start it."])
+    assert last["state"] == "failed"
+    assert last["lines"] == ["The log is unavailable; start it.", "Apply the remedy, then reload the page."]
     closed = place.app(web_uploads=False).test_client()
     for step in ("measure", "plan", "changes"):
         assert send(closed, step, "fast", 403)["detail"] == "You cannot run models here."

@@ -102,7 +102,7 @@ class AccuracyBook(SqlBook):
             row = connection.execute(query).scalar()
         if row is None:
             raise NoSuchCheck(
-                f"there is no accuracy check named {name!r}; `frametally accuracy list` lists the checks"
+                f"there is no accuracy check named {name!r}", "`frametally accuracy list` lists the checks"
             )
         return msgspec.json.decode(row, type=AccuracyCheck)
 

@@ -318,7 +318,7 @@ def _as_problems() -> Iterator[None]:
     except NoSuchCheck as error:
         raise Problem(
             404,
-            as_sentence(str(error).partition(";")[0]),
+            as_sentence(error.detail),
             remedy="Choose one from the list at /accuracy or /api/v1/accuracy.",
         ) from error
     except Misconfigured as error:

@@ -150,7 +150,7 @@ class ChannelRoutes:
             ) from error
         except AddressRefused as error:
             raise bad_parameter(
-                "url", as_sentence(error.line), remedy=error.request or "Choose another address."
+                "url", as_sentence(error.detail), remedy=error.request or "Choose another address."
             ) from error
         except Misconfigured as error:
             raise bad_parameter(

@@ -11,6 +11,7 @@ import click
 import msgspec
 
 from frametally.errors import Misconfigured
+from frametally.naming import no_such
 from frametally.process import failpoints
 from frametally.process.exit_codes import PART_DONE
 from frametally.process.reports import plural
@@ -142,14 +143,18 @@ def _record(ports: Ports, line: str) -> None:
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--language", type=click.Choice(["en", "de"]), default="en", help="Language of the Markdown.")
+@click.option("--language", metavar="CODE", default="en", help="Language of the Markdown, such as de.")
 @data_dir_option
 def report(as_json: bool, language: str, **overrides: Any) -> int:
     """Print what is kept where, for how long, and who may see it, as Markdown."""
     from frametally_accounts.book import AccessBook
     from frametally_privacy.data_protection import data_protection, markdown
-    from frametally_web.translations.texts import texts
+    from frametally_web.translations.texts import ENGLISH, texts
 
+    if language not in texts():
+        missing = no_such("language", language, sorted(texts()))
+        raise Misconfigured(missing.fault, missing.remedy)
+    own = texts()[ENGLISH] | texts()[language]
     settings = read_settings("web", overrides, must_be_there=True)
     with (
         open_store_port(settings) as ports,
@@ -161,7 +166,7 @@ def report(as_json: bool, language: str, **overrides: Any) -> int:
         return 0
 
     def say(key: str, **values: object) -> str:
-        return texts()[language][key].format(**values)
+        return own[key].format(**values)
 
     for line in markdown(facts, say, round(time.time() * 1000)).splitlines():
         click.echo(console.plain(line))

@@ -136,26 +136,27 @@ def check_rule(rule: RetentionRule) -> RetentionRule:
     """Return the rule. Raises `Misconfigured` if it would keep nothing, or does not say when."""
     if rule.after_ms is None and rule.most_bytes is None:
         raise Misconfigured(
-            "the rule does not say when to remove data; give an age, such as --after 30d, or a size, such as "
-            "--most 500GB"
+            "the rule does not say when to remove data",
+            "give an age, such as --after 30d, or a size, such as --most 500GB",
         )
     if rule.after_ms is not None and rule.after_ms < LEAST_MS:
         raise Misconfigured(
             "the age is less than an hour, so this rule would keep nothing: the consumer and counting need "
-            "that time; give at least an hour"
+            "that time",
+            "give at least an hour",
         )
     if rule.most_bytes is not None and rule.most_bytes <= 0:
-        raise Misconfigured("the size is 0, so this rule would keep nothing; give a size such as 500GB")
+        raise Misconfigured("the size is 0, so this rule would keep nothing", "give a size such as 500GB")
     if rule.kind == THINNING:
         if rule.after_ms is None or rule.most_bytes is not None:
-            raise Misconfigured("thinning goes by age alone; give an age, and no size")
+            raise Misconfigured("thinning goes by age alone", "give an age, and no size")
         if rule.frames < 0 or not 60 <= rule.interval_s <= HOUR_S or HOUR_S % rule.interval_s:
             raise Misconfigured(
-                "thinning keeps frames of intervals that divide an hour; give an interval from 1m to 1h, "
-                "such as 15m, and 0 frames or more"
+                "thinning keeps frames of intervals that divide an hour",
+                "give an interval from 1m to 1h, such as 15m, and 0 frames or more",
             )
     elif rule.interval_s or rule.frames:
-        raise Misconfigured("only thinning has an interval and frames; give neither for this kind of data")
+        raise Misconfigured("only thinning has an interval and frames", "give neither for this kind of data")
     return rule
 
 
@@ -173,8 +174,8 @@ def without_rule(policy: RetentionPolicy, kind: str, source: str) -> RetentionPo
     left = _without(policy.rules, kind, source)
     if len(left) == len(policy.rules):
         raise Misconfigured(
-            f"there is no rule for {kind} of {source or 'all sources'}; `frametally retention show` "
-            "lists the rules"
+            f"there is no rule for {kind} of {source or 'all sources'}",
+            "`frametally retention show` lists the rules",
         )
     return msgspec.structs.replace(policy, rules=left)
 
@@ -204,12 +205,14 @@ def put_hold(store: ObjectStore, hold: LegalHold) -> list[Removal]:
     """
     _check_texts(hold)
     if hold.from_ms is not None and hold.to_ms is not None and hold.from_ms >= hold.to_ms:
-        raise Misconfigured(f"the hold {hold.name!r} ends before it begins; give an end later than the start")
+        raise Misconfigured(
+            f"the hold {hold.name!r} ends before it begins", "give an end later than the start"
+        )
 
     def change(policy: RetentionPolicy) -> RetentionPolicy:
         if any(earlier.name == hold.name for earlier in policy.holds):
             raise Misconfigured(
-                f"there is already a hold named {hold.name!r}; release it first, or choose another name"
+                f"there is already a hold named {hold.name!r}", "release it first, or choose another name"
             )
         return msgspec.structs.replace(policy, holds=(*policy.holds, hold))
 
@@ -227,10 +230,10 @@ def _check_texts(hold: LegalHold) -> None:
     for field, (text, most) in limits.items():
         if len(text) > most or re.fullmatch(ONE_LINE, text) is None:
             raise Misconfigured(
-                f"the {field} of the hold is not one line of at most {most} characters: shorten it"
+                f"the {field} of the hold is not one line of at most {most} characters", "shorten it"
             )
     if not hold.name.strip():
-        raise Misconfigured("the hold has no name: give it one, such as a case number")
+        raise Misconfigured("the hold has no name", "give it one, such as a case number")
 
 
 def release_hold(store: ObjectStore, name: str) -> RetentionPolicy:
@@ -240,7 +243,7 @@ def release_hold(store: ObjectStore, name: str) -> RetentionPolicy:
         left = tuple(hold for hold in policy.holds if hold.name != name)
         if len(left) == len(policy.holds):
             raise Misconfigured(
-                f"there is no hold named {name!r}; `frametally retention show` lists the holds"
+                f"there is no hold named {name!r}", "`frametally retention show` lists the holds"
             )
         return msgspec.structs.replace(policy, holds=left)
 

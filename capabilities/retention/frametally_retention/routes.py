@@ -258,7 +258,7 @@ class RetentionRoutes:
         if form.kind not in kinds:
             with refusals(400):
                 raise Misconfigured(
-                    f"there can be no rule for {form.kind!r}; choose one of {', '.join(kinds)}"
+                    f"there can be no rule for {form.kind!r}", f"choose one of {', '.join(kinds)}"
                 )
         fields = {name: getattr(form, name) for name in ("after_ms", "most_bytes", "interval_s", "frames")}
         note_target(**fields)
@@ -285,5 +285,5 @@ class RetentionRoutes:
             with refusals(404):
                 for name in names.unknown(sources=[slug]):
                     if name.is_certain:
-                        raise Misconfigured(str(name))
+                        raise Misconfigured(name.fault, name.remedy)
         return slug

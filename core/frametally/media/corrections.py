@@ -64,7 +64,7 @@ def begins_at(manifest: MediaManifest) -> int:
         began_ms = manifest.first_captured_at_ms
     if began_ms is None:
         raise Misconfigured(
-            f"no frames of {manifest.name} have been announced yet: produce it with --start-time"
+            f"no frames of {manifest.name} have been announced yet", "produce it with --start-time"
         )
     return began_ms
 

@@ -89,7 +89,7 @@ def media_of_source(store: ObjectStore, source: str) -> list[MediaManifest]:
         left = next(iter(store.list(f"{keys.IMAGES}/{slug}")), None)
         hint = "" if left is None else f"; pictures left behind: {UNNAMED_REMEDY}"
         raise Misconfigured(
-            f"no footage from source {as_text(source)!r} has been produced; sources: {sources}{hint}"
+            f"no footage from source {as_text(source)!r} has been produced", f"sources: {sources}{hint}"
         )
     return media
 

@@ -93,7 +93,9 @@ def plan_timezone(store: ObjectStore, media: Sequence[MediaManifest], timezone: 
     try:
         after = known_timezone(timezone) if timezone else ""
     except ValueError as error:
-        raise Misconfigured(str(error)) from error
+        raise Misconfigured(
+            f"{timezone[:80]!r} is not an IANA time zone", "write it like Europe/Berlin"
+        ) from error
     before = read_timezones(store).get(slug, "")
     return TimezoneChange(slug, name, after, [] if after == before else _lines(name, before, after, media))
 

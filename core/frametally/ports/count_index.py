@@ -34,7 +34,7 @@ class IndexDamaged(FrametallyError):
     """The contents of the index do not match its checksums, so it does not answer from them."""
 
     def __init__(self, damage: str) -> None:
-        super().__init__(f"the count index is damaged: {damage}; run `{REPAIR}`")
+        super().__init__(f"the count index is damaged: {damage}", f"run `{REPAIR}`")
 
 
 class PartsReplaced(Retryable):

@@ -56,17 +56,15 @@ class AddressRefused(Poison):
 
     Attributes:
         reason: The reason, without the settings.
-        line: The reason, with the settings.
+        detail: The reason, with the settings.
         remedy: What to do, which may name a setting.
         request: What people who cannot change settings can do; empty if this is the same.
     """
 
     def __init__(self, reason: str, remedy: str = "", *, allowed: str = "", request: str = "") -> None:
         """Keep the parts; as text, the error is one line with the remedy."""
-        self.line = f"{reason} (allowed: {allowed})" if allowed else reason
-        super().__init__(f"{self.line}; {remedy}" if remedy else self.line)
+        super().__init__(f"{reason} (allowed: {allowed})" if allowed else reason, remedy)
         self.reason = reason
-        self.remedy = remedy
         self.request = request
 
 

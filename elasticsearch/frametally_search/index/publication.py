@@ -153,7 +153,7 @@ def remove_damaged(cluster: ElasticsearchCluster) -> list[str]:
             except IndexDamaged as error:
                 _, model, interval_s, day = hit["_id"].split("/")
                 remove(cluster, model, int(interval_s), day)
-                removed.append(str(error).partition(";")[0])
+                removed.append(error.detail)
     return removed
 
 

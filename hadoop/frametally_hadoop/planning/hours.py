@@ -307,7 +307,7 @@ class SegmentBook:
     def _refill(self, error: Damaged) -> None:
         self._is_refilled = True
         self.warnings.append(
-            f"{error.finding}; frametally has filled it again from the headers of all segments"
+            f"{error.detail}; frametally has filled it again from the headers of all segments"
         )
 
 

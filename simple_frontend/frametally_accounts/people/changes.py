@@ -25,9 +25,8 @@ class AccessRefused(Misconfigured):
 
     def __init__(self, status: int, detail: str, *, command: str, remedy: str) -> None:
         """Store the HTTP status, the fault, and both remedies."""
-        super().__init__(f"{detail}: {command}")
+        super().__init__(detail, command)
         self.status = status
-        self.detail = detail
         self.remedy = remedy
 
 

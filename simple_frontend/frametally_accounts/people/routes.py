@@ -248,8 +248,8 @@ def _plain_refusals() -> Iterator[None]:
     except AccessRefused as error:
         raise Problem(error.status, as_sentence(error.detail), remedy=error.remedy) from error
     except Misconfigured as error:  # an invalid name
-        detail, _, remedy = str(error).partition(": ")
-        raise Problem(400, as_sentence(detail), remedy=as_sentence(remedy), parameter="name") from error
+        remedy = as_sentence(error.remedy)
+        raise Problem(400, as_sentence(error.detail), remedy=remedy, parameter="name") from error
 
 
 ENDPOINTS = ACCOUNTS.endpoints

@@ -67,10 +67,8 @@ def refusals(status: int) -> Iterator[None]:
     try:
         yield
     except Misconfigured as error:
-        detail, _, remedy = str(error).partition("; ")
-        raise Problem(
-            status, as_sentence(detail), remedy=as_sentence(remedy or "Correct it, then try again")
-        ) from error
+        remedy = as_sentence(error.remedy or "Correct it, then try again")
+        raise Problem(status, as_sentence(error.detail), remedy=remedy) from error
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from typing import Annotated
 
 import msgspec
 
+from frametally.errors import Misconfigured
 from frametally.ports.count_index import CountQuery, Series
 from frametally.process.bound import bound
 from frametally.process.exit_codes import PART_DONE
@@ -206,7 +207,7 @@ class PresetRoutes(Handlers):
         return ChangeOutcome(["Both counts are kept.", *(counts or ["Neither model has found anything."])])
 
     def _run(self, command: str, *arguments: str) -> Iterator[bytes]:
-        """Yield the JSON lines that `frametally models` prints. Raises `Problem` with its message."""
+        """Yield the JSON lines that `frametally models` prints. Raises `Misconfigured` with its message."""
         program = [sys.executable, "-m", "frametally", "models", command, *arguments, "--json"]
         program += ["--data-dir", str(self.settings.data_dir)]
         with (
@@ -225,8 +226,7 @@ class PresetRoutes(Handlers):
                 return
             complaints.seek(0)
             lines = complaints.read().decode(errors="replace").strip().splitlines() or ["it gave no reason"]
-        detail, _, remedy = without_folders(lines[-1].removeprefix("error: ")).partition("; ")
-        raise Problem(503, as_sentence(detail), remedy=as_sentence(remedy or "Correct it, then try again"))
+        raise Misconfigured(lines[-1].removeprefix("error: "))
 
 
 def _duration(seconds: float) -> str:

@@ -130,8 +130,8 @@ def problem_of(error: Exception) -> Problem:
             remedy="Try again in a few seconds; the server's log gives the reason.",
         )
     if isinstance(error, FrametallyError):
-        detail = as_sentence(without_folders(str(error)))
-        return Problem(503, detail, remedy="Apply the remedy, then reload the page.")
+        remedy = without_folders(error.remedy) or "apply the remedy, then reload the page"
+        return Problem(503, as_sentence(without_folders(error.detail)), remedy=as_sentence(remedy))
     return Problem(500, "The dashboard failed.", remedy="The server's log gives the reason.")
 
 

@@ -102,7 +102,7 @@ def _allowed_address(settings: Settings, address: str, *, devices: bool) -> str:
             )
     except AddressRefused as error:
         remedy = f"{error.remedy[:1].upper()}{error.remedy[1:]}" or _REMEDY
-        raise FieldRefused("address", f"{error.line}.", remedy) from error
+        raise FieldRefused("address", f"{error.detail}.", remedy) from error
     return place.text
 
 

@@ -14,7 +14,7 @@ import { askForStrip } from "frametally/js/status/live.js";
 import { hideNothing, showNothing, showNothingYet } from "frametally/js/status/nothing.js";
 import { firstDrawn } from "./first_drawn.js";
 import { junctionDiagram, junctionPicture, knowsNorth } from "./report/junction.js";
-import { checkedTable, legsTable, MOTOR, peaksTable, quartersTable, visitsTable } from "./report/tables.js";
+import { checkedTable, legsTable, MOTOR, peaksTable, quartersTable, visitsPart } from "./report/tables.js";
 import { t } from "frametally/js/shared/texts.js";
 
 /** Data of so many days are shown as a whole; of more, the last day. */
@@ -102,17 +102,9 @@ function show(report, wanted) {
   byId("legs").replaceChildren(legsTable(report));
   byId("peaks").replaceChildren(peaksTable(report));
   showQuarters(report);
-  const { visits, assigned, reasons, left_out: left } = report.totals;
-  const { unassigned, never_at_a_leg: never } = reasons;
-  const isPart = report.columns.some(({ missing }) => missing);
-  const words = (/** @type {string} */ count) => (isPart ? t("web.at_least", { part: count }) : count);
-  const [moved, stayed, passed] = [assigned, unassigned, never].map((count) => words(format.number(count)));
-  const all = words(t("traffic.count_visits", { count: visits }));
-  byId("visits-words").textContent =
-    t("traffic.with_a_movement_at_a_leg", { assigned: moved, unassigned: stayed }) +
-    t("traffic.never_at_a_leg_of_visits", { never: passed, visits: all }) +
-    (left ? t("traffic.more_visits_in_unknown_quarter_hours", { count: left }) : "");
-  byId("visits").replaceChildren(visitsTable(report));
+  const visits = visitsPart(report);
+  byId("visits-words").textContent = visits.words;
+  byId("visits").replaceChildren(visits.table);
   byId("notes").replaceChildren(...report.notes.map((text) => el("li", text)));
   for (const kind of ["xlsx", "csv", "utdf"]) {
     byId(`file-${kind}`).setAttribute("href", `${BASE}/traffic/file?${wanted}&format=${kind}`);

@@ -258,8 +258,8 @@ function movementHeading({ to_leg: to, turn }, isFirst) {
   );
 }
 
-/** @param {Report} report */
-export function visitsTable({ columns }) {
+/** The table of visits, and its last row as a sentence. @param {Report} report */
+export function visitsPart({ columns, totals: { visits: count, left_out: left } }) {
   const names = [
     t("traffic.class"),
     t("traffic.what_it_is"),
@@ -273,16 +273,22 @@ export function visitsTable({ columns }) {
     return [...counts, sumOf(counts)];
   };
   const missing = columns.find((column) => column.missing)?.missing ?? null;
-  const sums = [0, 1, 2, 3].map((at) => sumOf(columns.map((column) => countsIn(column)[at])));
+  const sums = [0, 1, 2, 3].map((at) => sumWords(sumOf(columns.map((one) => countsIn(one)[at])), missing));
   const rows = columns.map((column) =>
     rowOf(
       labelName(column.name),
       el("td.words", wordsOf(column)),
-      ...countsIn(column).map((count) => numberCell(sumWords(count, column.missing))),
+      ...countsIn(column).map((sum) => numberCell(sumWords(sum, column.missing))),
     ),
   );
-  const total = rowOf(t("web.all"), el("td"), ...sums.map((count) => numberCell(sumWords(count, missing))));
-  return namedTable(t("traffic.visits_by_class"), names, 2, rows, { total });
+  const total = rowOf(t("web.all"), el("td"), ...sums.map((sum) => numberCell(sum)));
+  const [assigned, unassigned, never, visits] = sums;
+  const sentence = t("traffic.visits_add_up", { count, assigned, unassigned, never, visits });
+  const more = left ? t("traffic.more_visits_in_unknown_quarter_hours", { count: left }) : "";
+  return {
+    words: (visits === t("web.not_measured") ? visits : sentence) + more,
+    table: namedTable(t("traffic.visits_by_class"), names, 2, rows, { total }),
+  };
 }
 
 /** @param {Api.TrafficClass} column */

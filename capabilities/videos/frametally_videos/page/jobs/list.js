@@ -44,6 +44,7 @@ export function startJobs() {
   content.append(...sections.map(({ element }) => element));
   const ofFailed = sections.find(({ name }) => name === "failed");
   ofFailed?.list.before(againAll);
+  showAsked();
   againAll.addEventListener("click", tryAll);
   fields.state.addEventListener("change", () => ask({ ...question(), state: fields.state.value }));
   fields.kind.addEventListener("change", () => ask({ ...question(), kind: fields.kind.value }));
@@ -111,15 +112,15 @@ function headline({ running = 0, queued = 0, failed: lost = 0, done = 0, cancell
   ].join(" · ");
 }
 
-/** @param {Api.JobList["kinds"]} kinds */
+/** @param {Api.JobList["kinds"]} [kinds]  that there are, once that is known */
 function showAsked(kinds) {
   const { state, kind } = question();
   const states = SECTIONS.map(([name, title, of]) => [
     name,
-    `${title} (${number(countOf(kinds, kind, of))})`,
+    kinds ? `${title} (${number(countOf(kinds, kind, of))})` : title,
   ]);
   fillSelect(fields.state, [["", t("videos.all_states")], ...states], state);
-  const known = Object.entries(KINDS).filter(([name]) => name in kinds || name === kind);
+  const known = Object.entries(KINDS).filter(([name]) => !kinds || name in kinds || name === kind);
   fillSelect(fields.kind, [["", t("videos.all_kinds")], ...known], kind);
 }
 

@@ -52,17 +52,15 @@ export function showMetrics(area, { counts, summary }, isFilmed, onMetric) {
     const isChosen = metric.id === counts.metric;
     const { known, where } = knownAll(metric, counts);
     const short = (/** @type {number|null} */ value) => brief(metric, value);
+    const isShown = isFilmed && !isChosen;
+    const hasValue = isShown && (!where || known.part !== null); // else there is room only for the reason
     return el(
       "button.measure",
       { title: metric.explanation, "aria-pressed": String(isChosen), onclick: () => onMetric(metric.id) },
       el("span.tile-name", metric.name),
-      ...(isFilmed && !isChosen
-        ? [
-            el("span.value", { title: knownWords(metric, known) }, knownWords(metric, known, short)),
-            el("span.detail.muted", rangeWords(metric, checkedIn(metric, summary))),
-            where && el("span.detail.muted", where),
-          ]
-        : []),
+      hasValue && el("span.value", { title: knownWords(metric, known) }, knownWords(metric, known, short)),
+      hasValue && el("span.detail.muted", rangeWords(metric, checkedIn(metric, summary))),
+      isShown && where && el("span.detail.muted", where),
     );
   });
   const focused = [...area.children].findIndex((one) => one === document.activeElement);
