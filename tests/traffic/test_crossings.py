@@ -103,6 +103,15 @@ def test_a_drawn_scene_has_the_crossings_that_one_sees(scene: str) -> None:
     assert told(walk(*feet)) == seen
 
 
+@pytest.mark.parametrize("points", [[(0, 0), (100, 100), (200, 0)], [(200, 0), (100, 100), (0, 0)]])
+@pytest.mark.parametrize("arm_x", [50, 150])
+@pytest.mark.parametrize("side", [[(100, 190), (100, 150)], [(100, -40), (100, 10)]])
+def test_who_comes_to_a_corner_goes_along_the_line_and_leaves_it_on_the_same_side_has_not_crossed(
+    points: list[tuple[float, float]], arm_x: float, side: list[tuple[float, float]]
+) -> None:
+    assert told(walk(*side, (100, 100), (arm_x, 50), *side[::-1]), Border(tenths(points))) == []
+
+
 def test_a_car_whose_lower_half_is_hidden_in_a_queue_does_not_drive_back() -> None:
     feet = [(50, 60), (50, 80), (50, 120), (50, 80), (50, 120), (50, 140)]
     one = walk(*feet)
