@@ -23,7 +23,7 @@ from frametally.records import Run, decode, encode
 from frametally.rules.path_columns import LONE_COLUMNS
 from frametally_cli.stages.aggregate import changed_totals
 from frametally_hadoop.job.following import TrackedBox
-from frametally_hadoop.job.paths import foot_path
+from frametally_hadoop.job.paths import TrackEdges, foot_path
 from frametally_hadoop.planning.plan import ALL_DAYS
 
 
@@ -128,6 +128,23 @@ def test_both_ends_of_what_was_not_seen_are_points() -> None:
     assert [(point.time_ms, point.boxes) for point in path] == [(0, 1), (600, 3), (3_000, 1), (3_400, 2)]
 
 
+def test_the_second_box_is_a_point_if_the_first_was_not_followed_at_once() -> None:
+    boxes = [box(ms, 1000 + ms // 10, 1000) for ms in (0, 3_000, 3_200, 3_400)]
+    path = foot_path(boxes, 0, HOUR_MS)
+    assert [(point.time_ms, point.boxes) for point in path] == [(0, 1), (3_000, 1), (3_400, 2)]
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("what", ["x", "y", "height"])
+def test_a_line_stays_as_near_to_its_first_boxes_as_to_its_last(what: str, sign: int) -> None:
+    """It may bend a little at each box, but not so often that it leaves the first ones."""
+    path = []
+    for number, off in enumerate((0, 0, 79, 156)):
+        left, bottom, height = (off * sign * (what == name) for name in ("x", "y", "height"))
+        path.append(box(number * 200, 1000 + left, 1000 + bottom - height, height=400 + height))
+    assert [point.time_ms for point in foot_path(path, 0, HOUR_MS)] == [0, 400, 600]
+
+
 def test_a_path_ends_with_the_first_box_after_its_hour_even_if_the_next_picture_has_another_size() -> None:
     boxes = [box(ms, 1000 + ms // 10, 1000) for ms in (0, 200, 400, 600)]
     path = foot_path(boxes, 0, 400, changes=[3])
@@ -194,6 +211,24 @@ def test_a_gap_of_the_footage_is_told_from_its_end(footage: Footage, gap_ms: int
     footage.segment(there(footage, start_ms + 4_000 + gap_ms, start_ms + 8_000 + gap_ms, WITHIN))
     footage.aggregate()
     assert [(track.began, track.ended) for track in tracks(footage)] == [("footage", way), (way, "footage")]
+
+
+def test_a_track_belongs_to_a_gap_if_it_would_still_be_followed_at_its_border() -> None:
+    """Footage of ten seconds, three times; the second gap is longer than the margin of an hour."""
+    edges = TrackEdges([(0, 10_000), (70_000, 80_000), (140_001, 150_000)], gap_ms=2_000)
+
+    def began(time_ms: int) -> tuple[str, int]:
+        return edges.began(box(time_ms, 3000, 2000)), edges.gap_before(box(time_ms, 3000, 2000))
+
+    def ended(time_ms: int) -> tuple[str, int]:
+        return edges.ended(box(time_ms, 3000, 2000)), edges.gap_after(box(time_ms, 3000, 2000))
+
+    assert [began(ms) for ms in (0, 2_000, 2_001)] == [("footage", 0), ("footage", 0), ("found", 0)]
+    assert [began(ms) for ms in (70_000, 72_000, 72_001)] == [("gap", 1), ("gap", 1), ("found", 0)]
+    assert [began(ms) for ms in (140_001, 142_001, 142_002)] == [("footage", 2), ("footage", 2), ("found", 0)]
+    assert [ended(ms) for ms in (7_999, 8_000, 10_000)] == [("lost", 0), ("gap", 1), ("gap", 1)]
+    assert [ended(ms) for ms in (77_999, 78_000, 80_000)] == [("lost", 0), ("footage", 2), ("footage", 2)]
+    assert [ended(ms) for ms in (147_999, 148_000, 150_000)] == [("lost", 0), ("footage", 0), ("footage", 0)]
 
 
 def test_what_reaches_over_the_hour_says_so_and_both_hours_share_the_step_over_it(footage: Footage) -> None:
