@@ -9,13 +9,16 @@ import pytest
 
 from frametally.rules.places import Size
 from frametally_hadoop.job.following import (
+    Motion,
     Track,
     TrackedBox,
     Tracker,
     by_time,
     chained,
+    overlap_of,
     size_changes,
     sizes_by_minute,
+    widened,
 )
 from frametally_hadoop.job.params import TrackParams
 
@@ -32,10 +35,17 @@ class Shown(NamedTuple):
 
 
 def box(
-    time_ms: int, left: int, *, width: int = WIDTH, confidence: int = 9000, size: Size = (1920, 1080)
+    time_ms: int,
+    left: int,
+    top: int = 2000,
+    *,
+    width: int = WIDTH,
+    height: int = HEIGHT,
+    confidence: int = 9000,
+    size: Size = (1920, 1080),
 ) -> TrackedBox:
     frame = Shown(*size, time_ms)
-    return TrackedBox(time_ms, confidence, left, 2000, width, HEIGHT, True, frame, "car")  # type: ignore[arg-type]
+    return TrackedBox(time_ms, confidence, left, top, width, height, True, frame, "car")  # type: ignore[arg-type]
 
 
 def followed(times_ms: Sequence[int], boxes: Sequence[TrackedBox]) -> tuple[Tracker, list[Track]]:
@@ -69,20 +79,52 @@ def test_the_speed_is_known_from_the_second_box_even_if_it_comes_a_few_frames_la
     assert tracks == [moves]
 
 
-STEP = 600
+@pytest.mark.parametrize(("confidence", "begins"), [(4999, False), (5000, True)])
+def test_a_track_begins_with_a_box_that_is_a_tenth_above_the_strong_ones(
+    confidence: int, begins: bool
+) -> None:
+    stands = [box(ms, 1000, confidence=confidence) for ms in (0, 200, 400)]
+    assert followed((0, 200, 400), stands)[1] == ([stands] if begins else [])
 
 
-def leaps(frames: Mapping[int, int], times_ms: Sequence[int]) -> list[list[int]]:
-    """The frames of each track of a car that leaps on; `frames` has the width of its box in each of them."""
-    boxes = [
-        box(times_ms[number], 1000 + times_ms[number] * STEP // 200 - width // 2, width=width)
-        for number, width in frames.items()
-    ]
+@pytest.mark.parametrize(("more_ms", "goes_on"), [(0, True), (1, False)])
+def test_a_track_lives_on_without_a_box_for_as_long_as_its_gap(more_ms: int, goes_on: bool) -> None:
+    times_ms = [0, 200, 400, 400 + TrackParams().gap_ms + more_ms]
+    stands = [box(ms, 1000) for ms in times_ms]
+    assert followed(times_ms, stands)[1] == [stands if goes_on else stands[:3]]
+
+
+def test_boxes_are_compared_widened_to_both_sides_and_a_track_begins_at_rest_in_the_middle_of_its_box() -> (
+    None
+):
+    assert widened(100, 200, 50, 40) == (70.0, 188.0, 180.0, 252.0, 110.0 * 64.0)
+    motion = Motion(100, 200, 50, 40)
+    assert (motion.x, motion.y, motion.width, motion.height) == (125, 220, 50, 40)
+    assert (motion.dx, motion.dy, motion.dwidth, motion.dheight) == (0, 0, 0, 0)
+
+
+def test_boxes_overlap_from_a_tenth_of_a_pixel_on() -> None:
+    for left, top, shared in ((1299, 2000, HEIGHT), (1000, 2399, WIDTH), (1300, 2000, 0), (1000, 2400, 0)):
+        both = 2 * WIDTH * HEIGHT - shared
+        assert overlap_of(box(0, 1000), box(0, left, top)) == shared / both
+
+
+def leaps(
+    frames: Mapping[int, Size], times_ms: Sequence[int], *, step: int = 600, is_downwards: bool = False
+) -> list[list[int]]:
+    """The frames of each track of a car that leaps on; `frames` has the size of its box in each of them."""
+    boxes = []
+    for number, (width, height) in frames.items():
+        way = times_ms[number] * step // 200
+        middle = (1000, 1000 + way) if is_downwards else (1000 + way, 1000)
+        place = middle[0] - width // 2, middle[1] - height // 2
+        boxes.append(box(times_ms[number], *place, width=width, height=height))
     tracker, tracks = followed(times_ms, boxes)
     assert tracks == []
     return [[times_ms.index(one.time_ms) for one in track] for track in chained(tracker.lone)[0]]
 
 
+@pytest.mark.parametrize("is_downwards", [False, True])
 @pytest.mark.parametrize(
     ("seen", "is_followed"),
     [
@@ -96,27 +138,47 @@ def leaps(frames: Mapping[int, int], times_ms: Sequence[int]) -> list[list[int]]
     ],
 )
 def test_a_fast_object_may_miss_one_frame_at_a_time_after_its_second_box(
-    seen: Sequence[int], is_followed: bool
+    seen: Sequence[int], is_followed: bool, is_downwards: bool
 ) -> None:
-    found = leaps(dict.fromkeys(seen, WIDTH), range(0, 2000, 200))
+    found = leaps(dict.fromkeys(seen, (WIDTH, HEIGHT)), range(0, 2000, 200), is_downwards=is_downwards)
     assert found == ([[*seen]] if is_followed else [])
 
 
-@pytest.mark.parametrize(("width", "is_followed"), [(450, True), (454, False), (200, True), (196, False)])
-def test_boxes_of_a_fast_object_differ_in_width_by_half_at_most(width: int, is_followed: bool) -> None:
-    found = leaps({0: width, 1: WIDTH, 2: WIDTH, 3: WIDTH}, range(0, 2000, 200))
+@pytest.mark.parametrize(
+    ("first", "others", "is_followed"),
+    [
+        ((450, 400), (300, 400), True),
+        ((454, 400), (300, 400), False),
+        ((200, 400), (300, 400), True),
+        ((196, 400), (300, 400), False),
+        ((300, 520), (300, 400), True),
+        ((300, 524), (300, 400), False),
+        ((300, 400), (300, 520), True),
+        ((300, 396), (300, 520), False),
+    ],
+)
+def test_boxes_of_a_fast_object_differ_little_in_width_and_height(
+    first: Size, others: Size, is_followed: bool
+) -> None:
+    found = leaps({0: first, 1: others, 2: others, 3: others}, range(0, 2000, 200))
+    assert found == ([[0, 1, 2, 3]] if is_followed else [])
+
+
+@pytest.mark.parametrize(("step", "is_followed"), [(399, False), (400, True)])
+def test_a_fast_object_is_clear_of_its_box_before(step: int, is_followed: bool) -> None:
+    found = leaps(dict.fromkeys(range(4), (WIDTH, HEIGHT)), range(0, 2000, 200), step=step, is_downwards=True)
     assert found == ([[0, 1, 2, 3]] if is_followed else [])
 
 
 def test_a_fast_object_is_followed_though_two_frames_have_one_time() -> None:
     times_ms = (0, 0, 200, 400, 600, 800, 1000, 1200)
-    assert leaps(dict.fromkeys((0, 2, 3, 4), WIDTH), times_ms) == [[0, 2, 3, 4]]
+    assert leaps(dict.fromkeys((0, 2, 3, 4), (WIDTH, HEIGHT)), times_ms) == [[0, 2, 3, 4]]
 
 
 def test_the_pictures_of_another_size_begin_where_a_box_is_not_of_the_size_before() -> None:
     small, large = (640, 480), (1280, 960)
-    sizes = [small, small, large, large, small]
-    assert size_changes([box(200 * n, 1000, size=size) for n, size in enumerate(sizes)]) == [2, 4]
+    sizes = [small, large, large, small]
+    assert size_changes([box(200 * n, 1000, size=size) for n, size in enumerate(sizes)]) == [1, 3]
 
 
 def test_an_hour_tells_the_minutes_in_which_its_pictures_get_another_shape() -> None:
@@ -128,4 +190,5 @@ def test_an_hour_tells_the_minutes_in_which_its_pictures_get_another_shape() -> 
         return sizes_by_minute(frames, from_ms, to_ms)  # type: ignore[arg-type]
 
     assert minutes(500, 240_000) == [(500, [large]), (120_000, [high, large]), (180_000, [high])]
+    assert minutes(121_000, 240_000) == [(121_000, [high, large]), (180_000, [high])]
     assert minutes(500, 122_000) == []
