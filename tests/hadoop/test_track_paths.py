@@ -145,6 +145,26 @@ def test_a_line_stays_as_near_to_its_first_boxes_as_to_its_last(what: str, sign:
     assert [point.time_ms for point in foot_path(path, 0, HOUR_MS)] == [0, 400, 600]
 
 
+@pytest.mark.parametrize(("gap_ms", "points"), [(1_000, 2), (1_001, 4)])
+def test_a_second_without_a_box_is_not_yet_unseen(gap_ms: int, points: int) -> None:
+    times_ms = (0, 200, 200 + gap_ms, 400 + gap_ms)
+    path = foot_path([box(ms, 1000, 1000) for ms in times_ms], 0, HOUR_MS)
+    assert len(path) == points
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("what", ["x", "y", "height"])
+def test_a_line_may_miss_a_box_by_a_tenth_of_its_height(what: str, sign: int) -> None:
+    def points(off: int) -> list[int]:
+        boxes = []
+        for number, way in enumerate((0, 0, off * sign)):
+            left, bottom, height = (way * (what == name) for name in ("x", "y", "height"))
+            boxes.append(box(number * 200, 1000 + left, 1000 + bottom - height, height=400 + height))
+        return [point.time_ms for point in foot_path(boxes, 0, HOUR_MS)]
+
+    assert (points(80), points(81)) == ([0, 400], [0, 200, 400])
+
+
 def test_a_path_ends_with_the_first_box_after_its_hour_even_if_the_next_picture_has_another_size() -> None:
     boxes = [box(ms, 1000 + ms // 10, 1000) for ms in (0, 200, 400, 600)]
     path = foot_path(boxes, 0, 400, changes=[3])
@@ -231,9 +251,12 @@ def test_a_track_belongs_to_a_gap_if_it_would_still_be_followed_at_its_border() 
     assert [ended(ms) for ms in (147_999, 148_000, 150_000)] == [("lost", 0), ("footage", 0), ("footage", 0)]
 
 
-def test_what_reaches_over_the_hour_says_so_and_both_hours_share_the_step_over_it(footage: Footage) -> None:
+@pytest.mark.parametrize(("before_ms", "after_ms"), [(5_000, 5_000), (200, 5_000), (5_000, 200)])
+def test_what_reaches_over_the_hour_says_so_and_both_hours_share_the_step_over_it(
+    footage: Footage, before_ms: int, after_ms: int
+) -> None:
     hour_ms = NOON_MS + HOUR_MS
-    footage.segment(drive(footage, hour_ms - 5_000, hour_ms + 5_000, speed=3))
+    footage.segment(drive(footage, hour_ms - before_ms, hour_ms + after_ms, speed=3))
     footage.aggregate()
     assert [(track.began, track.ended) for track in tracks(footage)] == [
         ("footage", "hour"),
