@@ -370,3 +370,27 @@ def test_a_source_whose_pictures_do_not_fit_is_named_beside_the_others(
     assert {(bar["source"], bar["missing"]) for bar in chart["not_within"]} == {("yard", "other_size")}
     alone = get(place, f"counts?{ZONE}&interval=60&source=yard")
     assert {total["objects_missing"] for total in alone["together"]} == {"other_size"}
+
+
+@pytest.mark.parametrize("missing", ["not_drawn", "other_size"])
+def test_black_footage_outside_a_zone_is_filmed_and_no_answer_says_otherwise(
+    place: Place, missing: str
+) -> None:
+    frames = [
+        msgspec.structs.replace(frame, picture_digest=f"{number:04d}", **changes)
+        for number, frame in enumerate(drive())
+        for changes in [{"shows": "black", "detections": [], "width_px": 480} if number < 300 else {}]
+    ]
+    put(place, frames)
+    draw(place, ("left side", LEFT))
+    if missing == "not_drawn":
+        draw_from(place, START_MS + 60_000)
+    count(place)
+    chart = get(place, f"counts?{ZONE}&interval=60")
+    assert [(bar["start_ms"], bar["missing"]) for bar in chart["not_within"]] == [(START_MS, missing)]
+    assert chart["seconds_missing"] == "shows_nothing"
+    minute = f"{ZONE}&from={START_MS}&to={START_MS + 60_000}"
+    assert get(place, f"counts?{minute}")["together"][0]["objects_missing"] == missing
+    assert get(place, f"frames?{minute}")["missing"] == missing
+    hole = get(place, f"gap?{ZONE}&source=gate&at={START_MS}")
+    assert [reason["kind"] for reason in hole["reasons"]] == ["not_within"]

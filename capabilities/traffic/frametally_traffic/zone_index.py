@@ -119,9 +119,8 @@ class ZoneIndex(PartIndex):
 
         return filter_of
 
-    def why_not(self, query: CountQuery, source: str, at_ms: int) -> str:
-        """Return a sentence that says why counted footage is not counted within the zone."""
-        missing = self._why_missing(query._replace(sources=[source], from_ms=at_ms, to_ms=at_ms + 1))
+    def why_not(self, missing: str) -> str:
+        """Return a sentence that says why footage is not counted within the zone."""
         if missing == "other_size":
             return (
                 f"The pictures have another shape than the one under {self._zone}: draw it over one of them, "
@@ -132,7 +131,7 @@ class ZoneIndex(PartIndex):
                 f"The footage is not counted within {self._zone} yet: run `frametally aggregate` and "
                 "`frametally index`."
             )
-        return f"The footage is counted, but {self._zone} did not exist at that time."
+        return f"There is footage, but {self._zone} did not exist at that time."
 
     def _why_missing(self, query: CountQuery) -> Missing:
         """Return why counted footage of one source and a range is not counted within the zone."""
@@ -147,7 +146,7 @@ class ZoneIndex(PartIndex):
         for missing, ranges in reasons.items():
             for part in cut(ranges, [span]):
                 of_part = query._replace(from_ms=part[0], to_ms=part[1])
-                if part == span or self.whole.histogram(of_part).coverage:
+                if part == span or _filmed(self.whole.histogram(of_part)):
                     return missing
         return "not_drawn"
 
@@ -212,7 +211,7 @@ class ZoneIndex(PartIndex):
         )
 
     def _not_within(self, query: CountQuery, counted: Histogram) -> list[BlankBucket]:
-        """Return the intervals without coverage in the zone in which the whole picture has some."""
+        """Return the intervals without footage in the zone in which the whole picture has some."""
         sources = query.sources or [summary.source for summary in self.sources(query.model)]
         if not sources:
             return []
@@ -220,12 +219,10 @@ class ZoneIndex(PartIndex):
             sources=sources, labels=NO_LABEL, apart=None, weak_apart=False, by_source=True
         )
         places = {
-            (part.start_ms, source_of(part.source) if part.source else None)
-            for parts in (counted.coverage, counted.blank)
-            for part in parts
+            (part.start_ms, source_of(part.source) if part.source else None) for part in _filmed(counted)
         }
         reasons: defaultdict[tuple[int, str | None], set[Missing]] = defaultdict(set)
-        for part in self.whole.histogram(of_whole).coverage:
+        for part in _filmed(self.whole.histogram(of_whole)):
             place = part.start_ms, part.source if query.by_source else None
             if place in places:
                 continue
@@ -261,6 +258,11 @@ def index_within(index: CountIndex, store: ObjectStore, zone: str, sources: Sequ
     """Return the index of a zone. Raises `Problem` if the zone does not exist."""
     check_zone(index, store, zone, sources)
     return cast(CountIndex, ZoneIndex(index, store, zone))
+
+
+def _filmed(histogram: Histogram) -> list[CoverageBucket | BlankBucket]:
+    """Return all intervals with footage, also those that show nothing."""
+    return [*histogram.coverage, *histogram.blank]
 
 
 _PartT = TypeVar("_PartT", Bucket, CoverageBucket, BlankBucket)

@@ -297,15 +297,16 @@ class SecondsIndex:
         stored = self.stored.histogram(query)
         if _frames(stored) > _MOST_FRAMES:
             return None
-        if any(part.reason != NOT_LOOKED_AT for part in stored.blank):
-            self.missing = "shows_nothing"
-            return None
+        whole = stored
         if isinstance(self.stored, PartIndex):
             with_part = sources or [summary.source for summary in self.stored.sources(model)]
             whole = self.stored.whole.histogram(query._replace(sources=with_part)) if with_part else stored
-            if _frames(whole) > _frames(stored):
-                self.missing = "not_within"
-                return None
+        if any(part.reason != NOT_LOOKED_AT for part in whole.blank):
+            self.missing = "shows_nothing"
+            return None
+        if _frames(whole) > _frames(stored):
+            self.missing = "not_within"
+            return None
         self._bases_s[model] = base_s
         known = self._counted[model]
         missing = [
