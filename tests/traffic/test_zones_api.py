@@ -15,6 +15,7 @@ from tests.web.recounted import JPEG
 from tests.web.test_modules_of_a_request import modules_of_a_chart
 
 from frametally.ports.count_index import CountQuery, Histogram
+from frametally_traffic.drawings.revisions import change_drawing
 from frametally_traffic.zone_index import ZoneIndex
 
 ZONE = "zone=left%20side"
@@ -394,3 +395,21 @@ def test_black_footage_outside_a_zone_is_filmed_and_no_answer_says_otherwise(
     assert get(place, f"frames?{minute}")["missing"] == missing
     hole = get(place, f"gap?{ZONE}&source=gate&at={START_MS}")
     assert [reason["kind"] for reason in hole["reasons"]] == ["not_within"]
+
+
+def test_a_bar_over_the_change_of_clocks_has_the_first_reason_of_both_its_parts(place: Place) -> None:
+    change_ms = 1_711_846_800_000  # 2024-03-31T01:00:00Z, in Berlin
+    frames = drive(start_ms=change_ms - 60_000, frames=600)
+    put(place, [msgspec.structs.replace(frame, width_px=480) for frame in frames])
+    draw(place, ("left side", LEFT))
+    change_drawing(
+        place.store,
+        "gate",
+        lambda drawing: msgspec.structs.replace(
+            drawing, zones=(msgspec.structs.replace(drawing.zones[0], to_ms=change_ms),)
+        ),
+    )
+    count(place)
+    days = get(place, f"counts?{ZONE}&interval=86400&timezone=Europe/Berlin")
+    assert [bar["missing"] for bar in days["not_within"]] == ["other_size"]
+    assert days["together"][0]["objects_missing"] == "other_size"
