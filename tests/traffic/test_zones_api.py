@@ -212,7 +212,8 @@ def test_a_chart_within_a_zone_passes_the_modules_of_one_of_the_picture_and_thos
     assert of_zone - of_picture <= {
         "frametally.ports.picture_places",
         "frametally.rules.places",
-        # Which sources have the zone, and when, is in the runs.
+        # Which sources have the zone, and when, is in the runs, and in the drawings that wait to be counted.
+        "frametally.adapters.files.folder_store",
         "frametally.adapters.sql.index.tables",
         "frametally.keys",
         "frametally.records",
@@ -395,6 +396,20 @@ def test_black_footage_outside_a_zone_is_filmed_and_no_answer_says_otherwise(
     assert get(place, f"frames?{minute}")["missing"] == missing
     hole = get(place, f"gap?{ZONE}&source=gate&at={START_MS}")
     assert [reason["kind"] for reason in hole["reasons"]] == ["not_within"]
+
+
+def test_a_source_whose_zone_is_not_counted_yet_is_in_its_answers_and_one_without_it_is_not(
+    zoned: Place,
+) -> None:
+    draw(zoned, ("left side", LEFT), source="yard")
+    waiting = drive("lot", start_ms=START_MS + 600_000)
+    put_manifest(zoned, waiting[0], waiting[-1], "Lot", frames=900)
+    chart = get(zoned, f"counts?{ZONE}&interval=60&by=source")
+    assert (chart["sources"], chart["to_ms"]) == (["gate", "yard"], START_MS + 180_000)
+    assert chart["not_analysed"] == []
+    assert {(bar["source"], bar["missing"]) for bar in chart["not_within"]} == {("yard", "not_analysed")}
+    alone = get(zoned, f"counts?{ZONE}&interval=60&source=yard")
+    assert alone["together"][0]["objects_missing"] == "not_analysed"
 
 
 def test_a_bar_over_the_change_of_clocks_has_the_first_reason_of_both_its_parts(place: Place) -> None:

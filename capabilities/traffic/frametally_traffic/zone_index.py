@@ -137,11 +137,10 @@ class ZoneIndex(PartIndex):
         """Return why counted footage of one source and a range is not counted within the zone."""
         [source] = query.sources
         span = query.from_ms or 0, query.to_ms or 0
-        if source not in self._drawn_over:
-            self._drawn_over[source] = _ranges_of(_zones_of(self._store, source), self._zone)
+        counted = self._counted_over.get((query.model, query.base_interval_s, source), ())
         reasons: Mapping[Missing, Ranges] = {
-            "other_size": self._counted_over.get((query.model, query.base_interval_s, source), ()),
-            "not_analysed": self._drawn_over[source],
+            "other_size": counted,
+            "not_analysed": self._drawn(source),
         }
         for missing, ranges in reasons.items():
             for part in cut(ranges, [span]):
@@ -187,17 +186,27 @@ class ZoneIndex(PartIndex):
             for summary in self.whole.sources(series_model(model, ZONES))
             if (place := parse_place(summary.source)).names == (self._zone,)
         }
-        of_runs = {source for of_model, _, source in self._counted_over if of_model == model}
-        names = {*frames, *of_runs} or {
-            source
-            for source in drawn_sources(self._store)
-            if self._zone in _zone_names(self._store, [source])
-        }
         return [
             summary._replace(frames=frames.get(summary.source, 0))
             for summary in self.whole.sources(model)
-            if summary.source in names
+            if summary.source in frames or self.covers(model, summary.source)
         ]
+
+    def covers(self, model: str, source: str) -> bool:
+        """Return whether a source has the zone, counted or only drawn."""
+        of_runs = {of_source for of_model, _, of_source in self._counted_over if of_model == model}
+        return source in of_runs or bool(self._drawn(source))
+
+    @cached_property
+    def _sources_drawn(self) -> set[str]:
+        return drawn_sources(self._store)
+
+    def _drawn(self, source: str) -> Ranges:
+        """Return when the zone holds as it is drawn now."""
+        if source not in self._drawn_over:
+            zones = _zones_of(self._store, source) if source in self._sources_drawn else ()
+            self._drawn_over[source] = _ranges_of(zones, self._zone)
+        return self._drawn_over[source]
 
     def histogram(self, query: CountQuery) -> Histogram:
         """Return counts per interval and label."""

@@ -119,6 +119,10 @@ class PartIndex(ABC):
         """Return the filters of boxes in the part, from the runs of a model and base interval."""
 
     @abstractmethod
+    def covers(self, model: str, source: str) -> bool:
+        """Return whether a source has the part, counted or only drawn."""
+
+    @abstractmethod
     def why_not(self, missing: str) -> str:
         """Return the sentence for the reason of an interval of `Histogram.not_within`."""
 

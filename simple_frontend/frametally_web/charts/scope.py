@@ -131,10 +131,12 @@ def resolve(
     ranges_by_source = {
         summary.source: (summary.first_interval_ms, summary.next_interval_ms) for summary in summaries
     }
+    stored = index.stored if isinstance(index, SecondsIndex) else index
     waiting = {
         source: _whole_intervals(span, choice.base_intervals_s[0] * 1000)
         for source, span in (media.unanalysed_ranges(choice.model) if media else {}).items()
         if not selection.sources or source in selection.sources
+        if not isinstance(stored, PartIndex) or stored.covers(choice.model, source)
     }
     filmed = [*ranges_by_source.values(), *waiting.values()]
     if not filmed:
