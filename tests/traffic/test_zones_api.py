@@ -15,6 +15,7 @@ from tests.web.recounted import JPEG
 from tests.web.test_modules_of_a_request import modules_of_a_chart
 
 from frametally.ports.count_index import CountQuery, Histogram
+from frametally_traffic.drawings.revisions import change_drawing
 from frametally_traffic.zone_index import ZoneIndex
 
 ZONE = "zone=left%20side"
@@ -211,7 +212,8 @@ def test_a_chart_within_a_zone_passes_the_modules_of_one_of_the_picture_and_thos
     assert of_zone - of_picture <= {
         "frametally.ports.picture_places",
         "frametally.rules.places",
-        # Which sources have the zone, and when, is in the runs.
+        # Which sources have the zone, and when, is in the runs, and in the drawings that wait to be counted.
+        "frametally.adapters.files.folder_store",
         "frametally.adapters.sql.index.tables",
         "frametally.keys",
         "frametally.records",
@@ -370,3 +372,59 @@ def test_a_source_whose_pictures_do_not_fit_is_named_beside_the_others(
     assert {(bar["source"], bar["missing"]) for bar in chart["not_within"]} == {("yard", "other_size")}
     alone = get(place, f"counts?{ZONE}&interval=60&source=yard")
     assert {total["objects_missing"] for total in alone["together"]} == {"other_size"}
+
+
+@pytest.mark.parametrize("missing", ["not_drawn", "other_size"])
+def test_black_footage_outside_a_zone_is_filmed_and_no_answer_says_otherwise(
+    place: Place, missing: str
+) -> None:
+    frames = [
+        msgspec.structs.replace(frame, picture_digest=f"{number:04d}", **changes)
+        for number, frame in enumerate(drive())
+        for changes in [{"shows": "black", "detections": [], "width_px": 480} if number < 300 else {}]
+    ]
+    put(place, frames)
+    draw(place, ("left side", LEFT))
+    if missing == "not_drawn":
+        draw_from(place, START_MS + 60_000)
+    count(place)
+    chart = get(place, f"counts?{ZONE}&interval=60")
+    assert [(bar["start_ms"], bar["missing"]) for bar in chart["not_within"]] == [(START_MS, missing)]
+    assert chart["seconds_missing"] == "shows_nothing"
+    minute = f"{ZONE}&from={START_MS}&to={START_MS + 60_000}"
+    assert get(place, f"counts?{minute}")["together"][0]["objects_missing"] == missing
+    assert get(place, f"frames?{minute}")["missing"] == missing
+    hole = get(place, f"gap?{ZONE}&source=gate&at={START_MS}")
+    assert [reason["kind"] for reason in hole["reasons"]] == ["not_within"]
+
+
+def test_a_source_whose_zone_is_not_counted_yet_is_in_its_answers_and_one_without_it_is_not(
+    zoned: Place,
+) -> None:
+    draw(zoned, ("left side", LEFT), source="yard")
+    waiting = drive("lot", start_ms=START_MS + 600_000)
+    put_manifest(zoned, waiting[0], waiting[-1], "Lot", frames=900)
+    chart = get(zoned, f"counts?{ZONE}&interval=60&by=source")
+    assert (chart["sources"], chart["to_ms"]) == (["gate", "yard"], START_MS + 180_000)
+    assert chart["not_analysed"] == []
+    assert {(bar["source"], bar["missing"]) for bar in chart["not_within"]} == {("yard", "not_analysed")}
+    alone = get(zoned, f"counts?{ZONE}&interval=60&source=yard")
+    assert alone["together"][0]["objects_missing"] == "not_analysed"
+
+
+def test_a_bar_over_the_change_of_clocks_has_the_first_reason_of_both_its_parts(place: Place) -> None:
+    change_ms = 1_711_846_800_000  # 2024-03-31T01:00:00Z, in Berlin
+    frames = drive(start_ms=change_ms - 60_000, frames=600)
+    put(place, [msgspec.structs.replace(frame, width_px=480) for frame in frames])
+    draw(place, ("left side", LEFT))
+    change_drawing(
+        place.store,
+        "gate",
+        lambda drawing: msgspec.structs.replace(
+            drawing, zones=(msgspec.structs.replace(drawing.zones[0], to_ms=change_ms),)
+        ),
+    )
+    count(place)
+    days = get(place, f"counts?{ZONE}&interval=86400&timezone=Europe/Berlin")
+    assert [bar["missing"] for bar in days["not_within"]] == ["other_size"]
+    assert days["together"][0]["objects_missing"] == "other_size"

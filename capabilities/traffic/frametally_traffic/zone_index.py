@@ -119,9 +119,8 @@ class ZoneIndex(PartIndex):
 
         return filter_of
 
-    def why_not(self, query: CountQuery, source: str, at_ms: int) -> str:
-        """Return a sentence that says why counted footage is not counted within the zone."""
-        missing = self._why_missing(query._replace(sources=[source], from_ms=at_ms, to_ms=at_ms + 1))
+    def why_not(self, missing: str) -> str:
+        """Return a sentence that says why footage is not counted within the zone."""
         if missing == "other_size":
             return (
                 f"The pictures have another shape than the one under {self._zone}: draw it over one of them, "
@@ -132,22 +131,21 @@ class ZoneIndex(PartIndex):
                 f"The footage is not counted within {self._zone} yet: run `frametally aggregate` and "
                 "`frametally index`."
             )
-        return f"The footage is counted, but {self._zone} did not exist at that time."
+        return f"There is footage, but {self._zone} did not exist at that time."
 
     def _why_missing(self, query: CountQuery) -> Missing:
         """Return why counted footage of one source and a range is not counted within the zone."""
         [source] = query.sources
         span = query.from_ms or 0, query.to_ms or 0
-        if source not in self._drawn_over:
-            self._drawn_over[source] = _ranges_of(_zones_of(self._store, source), self._zone)
+        counted = self._counted_over.get((query.model, query.base_interval_s, source), ())
         reasons: Mapping[Missing, Ranges] = {
-            "other_size": self._counted_over.get((query.model, query.base_interval_s, source), ()),
-            "not_analysed": self._drawn_over[source],
+            "other_size": counted,
+            "not_analysed": self._drawn(source),
         }
         for missing, ranges in reasons.items():
             for part in cut(ranges, [span]):
                 of_part = query._replace(from_ms=part[0], to_ms=part[1])
-                if part == span or self.whole.histogram(of_part).coverage:
+                if part == span or _filmed(self.whole.histogram(of_part)):
                     return missing
         return "not_drawn"
 
@@ -188,17 +186,27 @@ class ZoneIndex(PartIndex):
             for summary in self.whole.sources(series_model(model, ZONES))
             if (place := parse_place(summary.source)).names == (self._zone,)
         }
-        of_runs = {source for of_model, _, source in self._counted_over if of_model == model}
-        names = {*frames, *of_runs} or {
-            source
-            for source in drawn_sources(self._store)
-            if self._zone in _zone_names(self._store, [source])
-        }
         return [
             summary._replace(frames=frames.get(summary.source, 0))
             for summary in self.whole.sources(model)
-            if summary.source in names
+            if summary.source in frames or self.covers(model, summary.source)
         ]
+
+    def covers(self, model: str, source: str) -> bool:
+        """Return whether a source has the zone, counted or only drawn."""
+        of_runs = {of_source for of_model, _, of_source in self._counted_over if of_model == model}
+        return source in of_runs or bool(self._drawn(source))
+
+    @cached_property
+    def _sources_drawn(self) -> set[str]:
+        return drawn_sources(self._store)
+
+    def _drawn(self, source: str) -> Ranges:
+        """Return when the zone holds as it is drawn now."""
+        if source not in self._drawn_over:
+            zones = _zones_of(self._store, source) if source in self._sources_drawn else ()
+            self._drawn_over[source] = _ranges_of(zones, self._zone)
+        return self._drawn_over[source]
 
     def histogram(self, query: CountQuery) -> Histogram:
         """Return counts per interval and label."""
@@ -212,7 +220,7 @@ class ZoneIndex(PartIndex):
         )
 
     def _not_within(self, query: CountQuery, counted: Histogram) -> list[BlankBucket]:
-        """Return the intervals without coverage in the zone in which the whole picture has some."""
+        """Return the intervals without footage in the zone in which the whole picture has some."""
         sources = query.sources or [summary.source for summary in self.sources(query.model)]
         if not sources:
             return []
@@ -220,12 +228,10 @@ class ZoneIndex(PartIndex):
             sources=sources, labels=NO_LABEL, apart=None, weak_apart=False, by_source=True
         )
         places = {
-            (part.start_ms, source_of(part.source) if part.source else None)
-            for parts in (counted.coverage, counted.blank)
-            for part in parts
+            (part.start_ms, source_of(part.source) if part.source else None) for part in _filmed(counted)
         }
         reasons: defaultdict[tuple[int, str | None], set[Missing]] = defaultdict(set)
-        for part in self.whole.histogram(of_whole).coverage:
+        for part in _filmed(self.whole.histogram(of_whole)):
             place = part.start_ms, part.source if query.by_source else None
             if place in places:
                 continue
@@ -261,6 +267,11 @@ def index_within(index: CountIndex, store: ObjectStore, zone: str, sources: Sequ
     """Return the index of a zone. Raises `Problem` if the zone does not exist."""
     check_zone(index, store, zone, sources)
     return cast(CountIndex, ZoneIndex(index, store, zone))
+
+
+def _filmed(histogram: Histogram) -> list[CoverageBucket | BlankBucket]:
+    """Return all intervals with footage, also those that show nothing."""
+    return [*histogram.coverage, *histogram.blank]
 
 
 _PartT = TypeVar("_PartT", Bucket, CoverageBucket, BlankBucket)

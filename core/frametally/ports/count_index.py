@@ -158,7 +158,7 @@ class Histogram(NamedTuple):
     """An answer: its buckets by start, label and source. A start without coverage is a gap, not a zero.
 
     Footage that shows nothing is in `blank` alone, by start, reason and source. `not_within`
-    has the intervals without coverage in a zone where the whole picture has some, each with a `Missing`.
+    has the intervals without footage in a zone where the whole picture has some, each with a `Missing`.
     """
 
     model: str

@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple, Protocol, get_args
 import msgspec
 
 from frametally.plugins import hooks
-from frametally.ports.count_index import CountIndex, CountQuery
+from frametally.ports.count_index import CountIndex
 from frametally.ports.object_store import ObjectStore
 from frametally.records import MediaManifest, Run
 from frametally.rules.counted_boxes import DetectedBox
@@ -119,8 +119,12 @@ class PartIndex(ABC):
         """Return the filters of boxes in the part, from the runs of a model and base interval."""
 
     @abstractmethod
-    def why_not(self, query: CountQuery, source: str, at_ms: int) -> str:
-        """Return why footage is counted but not within the part, as a sentence; `query` has the model."""
+    def covers(self, model: str, source: str) -> bool:
+        """Return whether a source has the part, counted or only drawn."""
+
+    @abstractmethod
+    def why_not(self, missing: str) -> str:
+        """Return the sentence for the reason of an interval of `Histogram.not_within`."""
 
 
 class PicturePlaces(Protocol):

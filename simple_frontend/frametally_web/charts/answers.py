@@ -124,7 +124,7 @@ class ShowsNothing(Answer, frozen=True, kw_only=True):
 
 
 class NotWithin(Answer, frozen=True, kw_only=True):
-    """An interval whose footage is counted, but not within the zone of the question.
+    """An interval whose footage is analysed, but not counted within the zone of the question.
 
     The other fields are those of `FramesAnalysed`; it has no coverage.
 

@@ -54,6 +54,7 @@ from frametally.rules.known import (
     is_too_weak,
     sum_all_or_unknown,
     sum_or_unknown,
+    why_not_counted,
     why_unknown,
 )
 from frametally.rules.known import add_up as add_numbers
@@ -212,7 +213,7 @@ class Reader:
         starts: list[dict[int, int]] = []
         ends: dict[int, int] = {}
         blank: list[Sequence[BlankBucket]] = []
-        outside: dict[tuple[int, str], Any] = {}
+        outside: dict[tuple[int, str], list[Any]] = defaultdict(list)
         for number, histogram in enumerate(read(changes)):
             parts.append(columns_of(histogram.buckets, histogram.coverage))
             left_out = [*histogram.blank, *histogram.not_within]
@@ -222,7 +223,7 @@ class Reader:
             ends.update(bars.values())
             blank.append(histogram.blank)
             for part in histogram.not_within:
-                outside[starts[-1].get(part.start_ms, part.start_ms), part.source or ""] = part.reason
+                outside[starts[-1].get(part.start_ms, part.start_ms), part.source or ""].append(part.reason)
         chart = _chart(self.query.base_interval_s, *join(parts, starts), ends, length_ms)
         filmed = {(bar.start_ms, bar.source or "") for bar in chart.coverage}
         chart = chart._replace(
@@ -232,9 +233,9 @@ class Reader:
                     start_ms=start_ms,
                     end_ms=ends.get(start_ms, start_ms + length_ms),
                     source=source or None,
-                    missing=missing,
+                    missing=why_not_counted(reasons),
                 )
-                for (start_ms, source), missing in sorted(outside.items())
+                for (start_ms, source), reasons in sorted(outside.items())
                 if (start_ms, source) not in filmed
             ],
         )

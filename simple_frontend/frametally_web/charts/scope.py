@@ -131,10 +131,12 @@ def resolve(
     ranges_by_source = {
         summary.source: (summary.first_interval_ms, summary.next_interval_ms) for summary in summaries
     }
+    stored = index.stored if isinstance(index, SecondsIndex) else index
     waiting = {
         source: _whole_intervals(span, choice.base_intervals_s[0] * 1000)
         for source, span in (media.unanalysed_ranges(choice.model) if media else {}).items()
         if not selection.sources or source in selection.sources
+        if not isinstance(stored, PartIndex) or stored.covers(choice.model, source)
     }
     filmed = [*ranges_by_source.values(), *waiting.values()]
     if not filmed:
@@ -297,15 +299,16 @@ class SecondsIndex:
         stored = self.stored.histogram(query)
         if _frames(stored) > _MOST_FRAMES:
             return None
-        if any(part.reason != NOT_LOOKED_AT for part in stored.blank):
-            self.missing = "shows_nothing"
-            return None
+        whole = stored
         if isinstance(self.stored, PartIndex):
             with_part = sources or [summary.source for summary in self.stored.sources(model)]
             whole = self.stored.whole.histogram(query._replace(sources=with_part)) if with_part else stored
-            if _frames(whole) > _frames(stored):
-                self.missing = "not_within"
-                return None
+        if any(part.reason != NOT_LOOKED_AT for part in whole.blank):
+            self.missing = "shows_nothing"
+            return None
+        if _frames(whole) > _frames(stored):
+            self.missing = "not_within"
+            return None
         self._bases_s[model] = base_s
         known = self._counted[model]
         missing = [

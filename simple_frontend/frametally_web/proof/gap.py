@@ -81,7 +81,7 @@ def find_gap(
             after_ms = _second_of(after) if after else None
         is_counted = bool(earlier or later)
         blank = None if query is None else _blank_frames(ports.index, query, from_ms, after_ms)
-        reasons = (not is_counted and _outside_part(ports, query, source, at_ms)) or find_reasons(
+        reasons = (not is_counted and _outside_part(ports, query, at_ms)) or find_reasons(
             store=ports.store,
             ledger=ports.ledger,
             settings=settings,
@@ -114,16 +114,15 @@ def _second_of(proved: ProvedFrame) -> int:
     return _second(proved.frame.captured_at_ms)
 
 
-def _outside_part(ports: DashboardPorts, query: CountQuery | None, source: str, at_ms: int) -> list[Reason]:
+def _outside_part(ports: DashboardPorts, query: CountQuery | None, at_ms: int) -> list[Reason]:
     """Return the reason if a time is counted, but not within the requested zone; otherwise an empty list."""
     if query is None or not isinstance(ports.index, PartIndex):
         return []
     base_ms = query.base_interval_s * 1000
     start_ms = at_ms - at_ms % base_ms
     moment = query._replace(from_ms=start_ms, to_ms=start_ms + base_ms)
-    if not _starts(ports.index.whole, moment, query.base_interval_s):
-        return []
-    return [Reason("not_within", 0, ports.index.why_not(query, source, at_ms))]
+    outside = ports.index.histogram(moment).not_within
+    return [Reason("not_within", 0, ports.index.why_not(part.reason)) for part in outside]
 
 
 def _nearest(index: CountIndex, query: CountQuery, *, at_end: bool) -> int | None:
