@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from tests.examples import first_quick
 from tests.faults.conftest import Deployment, Stage
-from tests.kit.processes import children_of, is_running
+from tests.kit.processes import children_of, cpu_s, is_running
 from tests.kit.waiting import until
 
 from frametally.ports.object_store import ObjectStore
@@ -137,7 +137,8 @@ def test_a_detection_that_is_stopped_before_the_end_says_so_and_ends_with_130(
     deployment = deploy("cut", FAULTS_JITTER_S="0")
     deployment.run("produce", *PICTURES, pictures)
     footage = [*PICTURES, pictures] if command[0] == "run" else []
-    slow = deployment.start(*command, *footage, FAULTS_DETECTION_S="60")
+    # It gives up the detection at once; a user's waits some seconds for it.
+    slow = deployment.start(*command, *footage, FAULTS_DETECTION_S="60", FAULTS_STOP_WITHIN_S="0.5")
     until(lambda: slow.output.with_suffix(".detecting").exists(), "the detector is at work")
     slow.send(signal.SIGINT)
     assert slow.wait(45) == 130, slow.output.read_text()  # a detection takes 60 s
@@ -155,7 +156,10 @@ def test_a_stop_is_heard_while_a_video_is_decoded_that_takes_minutes(
     producer = deployment.start("produce", slow)
     said = producer.output
     until((deployment.data_dir / "seen-files.sqlite").exists, "the file is about to be decoded")
-    time.sleep(3)
+    pid = producer.process.pid
+    assert pid is not None
+    read_s = cpu_s(pid)
+    until(lambda: cpu_s(pid) > read_s + 0.5, "the file is being decoded")
     producer.send(number)
     # A limit to detect hangs: the frame takes minutes, ending takes a second.
     assert producer.wait(10) == 130, said.read_text()
