@@ -56,7 +56,7 @@ def test_sigterm_ends_with_0_and_a_second_start_does_nothing_again(
     first = deployment.start("consume", FAULTS_JITTER_S="0.05")
     until(lambda: len(segments(deployment)) > 3, "some segments")
     first.send(signal.SIGTERM)
-    assert first.wait(10) == 0, first.output.read_text()
+    assert first.wait(60) == 0, first.output.read_text()
     before = segments(deployment)
     second = deployment.run("consume", "--until-caught-up")
     assert frames_found(first) + frames_found(second) == 120
@@ -161,8 +161,8 @@ def test_a_stop_is_heard_while_a_video_is_decoded_that_takes_minutes(
     read_s = cpu_s(pid)
     until(lambda: cpu_s(pid) > read_s + 0.5, "the file is being decoded")
     producer.send(number)
-    # A limit to detect hangs: the frame takes minutes, ending takes a second.
-    assert producer.wait(10) == 130, said.read_text()
+    # A limit to detect hangs: the frame takes minutes, ending takes a second unless the machine is busy.
+    assert producer.wait(60) == 130, said.read_text()
     assert "run the same command to continue" in said.read_text()
 
 
@@ -211,7 +211,7 @@ def test_workers_share_the_partitions_and_one_that_dies_is_started_again(
     team = deployment.start("consume", "--workers", 3, FRAMETALLY_FAILPOINT="chain.put:8")
     until(deployment.drained, "the log is drained")
     team.send(signal.SIGTERM)
-    assert team.wait(12) == 0, team.output.read_text()
+    assert team.wait(60) == 0, team.output.read_text()
     said = team.output.read_text()
     assert "was killed by SIGKILL" in said
     assert "it starts again in" in said
