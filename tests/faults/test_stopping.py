@@ -70,6 +70,7 @@ def test_sigterm_ends_with_0_and_a_second_start_does_nothing_again(
 
 INTERRUPTED = """
 import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a process in the background ignores it
 from frametally_cli.starting import main
 class Interrupting:
     def find_spec(self, name, path, target=None):
