@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from scipy import linalg, stats
+import scipy  # its parts are imported by the tests that use them, not by each process that collects
 from tests.examples import first_quick
 
 from frametally_accuracy.comparison import error_difference
@@ -106,7 +106,7 @@ def test_a_seed_draws_the_same_units_wherever_and_in_whatever_order_it_is_asked(
 
 def test_shares_are_uniform() -> None:
     shares = random_shares("7", map(str, range(5000)))
-    assert stats.kstest(shares, "uniform").pvalue > 0.01
+    assert scipy.stats.kstest(shares, "uniform").pvalue > 0.01
 
 
 def test_every_unit_has_a_weight_and_doubtful_and_full_ones_have_more() -> None:
@@ -149,7 +149,7 @@ def test_units_are_drawn_as_often_as_their_weights_have_it() -> None:
         for seed in range(4000)
     ]
     seen = np.bincount(first, minlength=4)
-    assert stats.chisquare(seen, weights / 4 * 4000).pvalue > 0.01
+    assert scipy.stats.chisquare(seen, weights / 4 * 4000).pvalue > 0.01
 
 
 # Answers
@@ -217,8 +217,8 @@ def test_the_estimate_is_that_of_ppi_python(slope: float, mean: float, half_widt
     assert found.total / 20_000 == pytest.approx(mean, rel=1e-12)
     # Theirs is normal, for an infinite population, and treats the model's mean as a sample's.
     of_model = slope**2 * model.var() / 20_000
-    theirs = (half_width / stats.norm.ppf(0.975)) ** 2 - of_model
-    ours = stats.t.ppf(0.975, 199) * math.sqrt(theirs * 200 / 199 * (1 - 200 / 20_000))
+    theirs = (half_width / scipy.stats.norm.ppf(0.975)) ** 2 - of_model
+    ours = scipy.stats.t.ppf(0.975, 199) * math.sqrt(theirs * 200 / 199 * (1 - 200 / 20_000))
     assert (found.fixed.high - found.fixed.low) / 40_000 == pytest.approx(ours, rel=0.005)
 
 
@@ -262,7 +262,7 @@ def test_what_stays_has_the_slope_of_its_own_that_least_squares_give() -> None:
         steady_total=steady.sum(),
     )
     columns = np.hstack([np.ones_like(truth), model - steady[draws.units], steady[draws.units]])
-    _, passing, staying = linalg.lstsq(columns, truth)[0][:, 0]
+    _, passing, staying = scipy.linalg.lstsq(columns, truth)[0][:, 0]
     assert (found.slope, found.steady_slope) == pytest.approx((passing, staying), abs=0.005)
     assert found.steady_slope < 0.1 < 0.7 < found.slope, "the stone counts for nothing"
 
@@ -396,7 +396,7 @@ def test_few_objects_have_an_upper_limit_that_holds() -> None:
     some = nothing.copy()
     some[:4] = 2
     bound = most_objects(first_units(10**4, 100), some, none_missing, is_at_will=False)
-    assert bound == pytest.approx(2 * 10**4 * stats.beta.ppf(0.95, 5, 96))
+    assert bound == pytest.approx(2 * 10**4 * scipy.stats.beta.ppf(0.95, 5, 96))
     assert most_objects(first_units(10**4, 100), some, none_missing, is_at_will=True) is None
     footage = Footage()
     rare = (np.random.default_rng(3).random(footage.units) < 0.01).astype(float)
@@ -424,15 +424,15 @@ def test_a_rare_great_error_makes_the_interval_wider_as_the_book_says() -> None:
     truth = np.ones((50, 1))
     truth[:5, 0] = [3, 0, 2, 4, 0]
     found = estimate(draws, truth, np.ones((50, 1)), model_total=10**6, slope=1)
-    skewness = stats.skew(truth[:, 0], bias=False) / math.sqrt(50)
-    z = stats.norm.ppf(0.975)
+    skewness = scipy.stats.skew(truth[:, 0], bias=False) / math.sqrt(50)
+    z = scipy.stats.norm.ppf(0.975)
     wider = 1 + 1.5 * (z**4 + 2 * z**2 - 3) / 18 * skewness**2
     assert 1.2 < wider < 1.5
-    student = stats.t.ppf(0.975, 49) * found.standard_error
+    student = scipy.stats.t.ppf(0.975, 49) * found.standard_error
     assert found.fixed.high - found.total == pytest.approx(wider * student, rel=1e-3)
     truth[3, 0] = 90
     found = estimate(draws, truth, np.ones((50, 1)), model_total=10**6, slope=1)
-    student = stats.t.ppf(0.975, 49) * found.standard_error
+    student = scipy.stats.t.ppf(0.975, 49) * found.standard_error
     assert found.fixed.high - found.total == pytest.approx(1.5 * student, rel=1e-3), (
         "half as wide again at most"
     )
@@ -445,7 +445,7 @@ def test_the_boundary_is_the_papers() -> None:
     found = estimate(draws, footage.truth[draws.units], footage.model[draws.units], model_total=9, slope=0)
     t, rho2 = 100, (-2 * math.log(0.05) + math.log(1 - 2 * math.log(0.05))) / 100
     paper = math.sqrt(2 * (t * rho2 + 1) / (t**2 * rho2) * math.log(math.sqrt(t * rho2 + 1) / 0.05))
-    student = stats.t.ppf(stats.norm.cdf(paper * math.sqrt(t)), 99) / stats.t.ppf(0.975, 99)
+    student = scipy.stats.t.ppf(scipy.stats.norm.cdf(paper * math.sqrt(t)), 99) / scipy.stats.t.ppf(0.975, 99)
     width = (found.at_will.high - found.total) / (found.fixed.high - found.total)
     assert width == pytest.approx(student, rel=1e-3)
 
@@ -726,7 +726,7 @@ def test_the_zone_to_check_next_is_the_one_that_varies_most() -> None:
 def test_agreement_counts_pairs_whose_labels_are_all_equal() -> None:
     found = agreement_of([({"dog": 1}, {"dog": 1, "cat": 0}), ({"dog": 2}, {"cat": 1}), ({}, {})])
     assert (found.pairs, found.equal, found.mean_difference) == (3, 2, 1.0)
-    low, high = stats.binomtest(2, 3).proportion_ci(method="exact")
+    low, high = scipy.stats.binomtest(2, 3).proportion_ci(method="exact")
     assert (found.low, found.high) == pytest.approx((low, high))
     assert agreement_of([]).high == 1
 
@@ -783,23 +783,23 @@ def test_the_interval_of_a_difference_holds_it() -> None:
 @pytest.mark.parametrize("probability", [0.6, 0.95, 0.975, 0.999])
 def test_students_quantile_is_scipys(probability: float, degrees: int) -> None:
     found = quantiles.student_quantile(probability, degrees)
-    assert found == pytest.approx(stats.t.ppf(probability, degrees), rel=2e-6)
+    assert found == pytest.approx(scipy.stats.t.ppf(probability, degrees), rel=2e-6)
 
 
 @pytest.mark.parametrize(("degrees", "error"), [(5, 0.02), (10, 2e-3), (30, 1e-4), (10**9, 1e-9)])
 def test_students_far_quantile_is_scipys(degrees: int, error: float) -> None:
-    exact = stats.t.ppf(stats.norm.cdf(3.05), degrees)
+    exact = scipy.stats.t.ppf(scipy.stats.norm.cdf(3.05), degrees)
     assert quantiles.far_student_quantile(3.05, degrees) == pytest.approx(exact, rel=error)
 
 
 @pytest.mark.parametrize(("a", "b"), [(0.5, 0.5), (1, 3), (7, 2), (40, 60)])
 def test_beta_is_scipys(a: float, b: float) -> None:
     for x in (0.0, 0.01, 0.3, 0.5, 0.9, 1.0):
-        assert quantiles.beta_probability(x, a, b) == pytest.approx(stats.beta.cdf(x, a, b), abs=1e-12)
-    assert quantiles.beta_quantile(0.2, a, b) == pytest.approx(stats.beta.ppf(0.2, a, b))
+        assert quantiles.beta_probability(x, a, b) == pytest.approx(scipy.stats.beta.cdf(x, a, b), abs=1e-12)
+    assert quantiles.beta_quantile(0.2, a, b) == pytest.approx(scipy.stats.beta.ppf(0.2, a, b))
 
 
 @pytest.mark.parametrize(("hits", "trials"), [(0, 10), (10, 10), (3, 10), (50, 1000)])
 def test_the_interval_of_a_share_is_clopper_and_pearsons(hits: int, trials: int) -> None:
-    exact = stats.binomtest(hits, trials).proportion_ci(method="exact")
+    exact = scipy.stats.binomtest(hits, trials).proportion_ci(method="exact")
     assert quantiles.share_interval(hits, trials) == pytest.approx((exact.low, exact.high))

@@ -39,6 +39,10 @@ def slow_down(hold_put_until: str | None, output: str) -> None:
     # Often enough for progress even if a producer is killed several times a second.
     frametally_producer.writing.frames._ANNOUNCE_FRAMES = 5
     frametally_producer.writing.manifest.NOTE_EVERY_S = 0.1
+    if "FAULTS_STOP_WITHIN_S" in os.environ:
+        import frametally_consumer.worker.loop
+
+        frametally_consumer.worker.loop._STOP_WITHIN_S = float(os.environ["FAULTS_STOP_WITHIN_S"])
 
     jitter_s = float(os.environ.get("FAULTS_JITTER_S", "0.01"))
     plain_put = FileStore.put

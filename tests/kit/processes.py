@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -22,3 +23,9 @@ def is_running(pid: int) -> bool:
     except OSError:
         return False
     return not re.search(r"^State:\s+[ZX]", status, re.MULTILINE)
+
+
+def cpu_s(pid: int) -> float:
+    """Return the CPU seconds that a process, without its children, has used."""
+    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")

@@ -52,6 +52,7 @@ from frametally_live.cameras import picture_doubts
 from frametally_live.cameras.camera_form import add_camera, read_camera
 from frametally_live.cameras.picture_doubts import DAMAGED_MS, PictureDoubts
 from frametally_live.cameras.stream_clock import CaptureClock, CaptureTime
+from frametally_live.feeds import camera_capture
 
 
 @pytest.mark.thorough
@@ -202,8 +203,8 @@ def test_a_frozen_picture_is_told_beside_a_camera_that_goes_on_and_is_in_its_man
 def test_a_picture_that_is_the_same_after_an_outage_was_not_frozen_meanwhile(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(blank_stretches, "FROZEN_MS", 3000)
-    monkeypatch.setattr(picture_doubts, "BLANK_MS", 3000)
+    monkeypatch.setattr(blank_stretches, "FROZEN_MS", 1500)
+    monkeypatch.setattr(picture_doubts, "BLANK_MS", 1500)
 
     still = cv2.imencode(".jpg", next(frozen()))[1].tobytes()
 
@@ -216,12 +217,16 @@ def test_a_picture_that_is_the_same_after_an_outage_was_not_frozen_meanwhile(
         Capturing(here(tmp_path), f"http://127.0.0.1:{server.port}/video") as capturing,
     ):
         began_s = time.monotonic()
-        until(lambda: capturing.failure or (server.visits > 4 and time.monotonic() - began_s > 6))
+        until(lambda: capturing.failure or (server.visits > 3 and time.monotonic() - began_s > 3))
     assert capturing.failure is None
     assert [doubt for minute in manifests_of(capturing.store) for doubt in live_of(minute).doubts] == []
 
 
-def test_an_outage_has_all_its_reasons_in_their_order(tmp_path: Path) -> None:
+def test_an_outage_has_all_its_reasons_in_their_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(camera_capture, "_FIRST_REOPENING_S", 0.01)
+    monkeypatch.setattr(camera_capture, "_LONGEST_REOPENING_S", 0.01)
     picture = MULTIPART + part_of(jpeg(64, 48, 90)) * 3
     redirect = b"HTTP/1.0 302 Found\r\nLocation: http://169.254.169.254/login\r\n\r\n"
     html = b"HTTP/1.0 200 OK\r\nContent-Type: text/html\r\n\r\n<html>"

@@ -21,7 +21,7 @@ from frametally_live.cameras.camera_frames import CameraFrame, CameraReader
 from frametally_live.cameras.camera_opening import open_camera
 from frametally_live.cameras.stream_clock import CaptureClock
 
-FPS = 40
+FPS = 100  # the server sends a film as fast as it plays
 CODES = {"h264": ("libx264", "h264"), "hevc": ("libx265", "h265")}
 
 

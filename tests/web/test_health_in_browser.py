@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.examples import some_quick
 from tests.web.browser import Place, Visits, expect
 from tests.web.conftest import REST
 from tests.web.counted_footage import MINUTE_MS, START_MS, make_lines, publish_lines, put_manifest
@@ -118,7 +119,7 @@ def test_each_page_has_the_strip_and_on_a_phone_it_still_leads_there(
     page.locator(BOOKS).wait_for()
 
 
-@pytest.mark.parametrize("width_px", [1440, 820, 390])
+@pytest.mark.parametrize("width_px", some_quick([1440, 820, 390], [390]))
 def test_at_every_width_the_strip_says_how_many_things_need_somebody_with_a_button_for_each(
     place: Place, visit: Visits, serving: Callable[..., str], width_px: int
 ) -> None:
@@ -157,7 +158,7 @@ def test_at_every_width_the_strip_says_how_many_things_need_somebody_with_a_butt
     expect(needs).to_have_count(0)
 
 
-@pytest.mark.parametrize("width_px", [1280, 1000])
+@pytest.mark.parametrize("width_px", some_quick([1280, 1000], [1000]))
 def test_however_much_the_strip_says_it_stands_beside_the_pages_and_not_over_them(
     place: Place, visit: Visits, width_px: int
 ) -> None:

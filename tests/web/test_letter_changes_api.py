@@ -90,7 +90,9 @@ def test_one_or_all_of_a_cause_are_dropped_and_not_listed_again(
     first = client.get("/api/v1/dead-letters?cause=missing").json["dead_letters"][0]["id"]
     assert ask(client, "drop", "plan", ids=[first])["frames"] == 1
     assert left(client) == ["missing", "missing", "malformed"]
-    monkeypatch.setattr(BooksReader, "_read", lambda self, **_: None)  # as if it arrived too late
+    # As if each reading came too late: no request has to wait for it.
+    monkeypatch.setattr(BooksReader, "_read", lambda self, **_: None)
+    monkeypatch.setattr("frametally_web.books.reader._FRESH_READING_S", 0.01)
     ask(client, "drop", "changes", ids=[first])
     assert ended(client)["lines"] == ["1 frame dropped."]
     assert left(client) == ["missing", "malformed"]

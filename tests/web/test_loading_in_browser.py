@@ -46,7 +46,7 @@ def filmed(place: Place) -> Place:
 @pytest.mark.parametrize(
     "address",
     [
-        "?timezone=Europe/Berlin",
+        pytest.param("?timezone=Europe/Berlin", marks=pytest.mark.thorough),
         "?source=east&label=car&metric=peak&interval=10&timezone=Europe/Berlin&weekdays=1,2,3",
         "?from=2024-05-01T08:00:10Z&to=2024-05-01T08:01:00Z&hours=00:00-24:00&timezone=Asia/Kolkata",
     ],
