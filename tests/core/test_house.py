@@ -203,6 +203,13 @@ def test_every_package_of_ours_stands_here() -> None:
     assert {path.name for path in PACKAGES} == set(TOP_FOLDERS)
 
 
+def test_no_file_is_so_large_that_it_came_by_mistake() -> None:
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
+    names = [name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
+    assert len(names) > 1000
+    assert [name for name in names if (ROOT / name).stat().st_size > 1_000_000] == []
+
+
 def test_a_module_stays_small_enough_to_read_at_once() -> None:
     lines = {name_of(path): path.read_bytes().count(b"\n") for path in MODULES.values()}
     assert {name: count for name, count in lines.items() if count > MOST_LINES} == {}
