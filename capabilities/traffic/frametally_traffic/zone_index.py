@@ -34,7 +34,7 @@ from frametally.records import Run
 from frametally.rules.known import Missing, why_not_counted
 from frametally.rules.places import ZONES, Place, ZoneShape, base_model, parse_place, series_model, source_of
 from frametally.rules.times import DAY_MS, FIRST_MS, NEXT_MS
-from frametally.rules.tombstones import merged
+from frametally.rules.tombstones import merged, without
 from frametally_traffic.drawings.revisions import drawn_sources, read_drawing
 from frametally_traffic.records import DrawnZone
 from frametally_traffic.tasks.zones import ZoneInTime, zones_by_name
@@ -138,16 +138,16 @@ class ZoneIndex(PartIndex):
         [source] = query.sources
         span = query.from_ms or 0, query.to_ms or 0
         counted = self._counted_over.get((query.model, query.base_interval_s, source), ())
-        reasons: Mapping[Missing, Ranges] = {
-            "other_size": counted,
-            "not_analysed": self._drawn(source),
+        reasons: Mapping[Missing, Ranges] = {  # in the order of `why_not_counted`
+            "other_size": cut(counted, [span]),
+            "not_drawn": without(span, [*counted, *self._drawn(source)]),
         }
-        for missing, ranges in reasons.items():
-            for part in cut(ranges, [span]):
+        for missing, parts in reasons.items():
+            for part in parts:
                 of_part = query._replace(from_ms=part[0], to_ms=part[1])
                 if part == span or _filmed(self.whole.histogram(of_part)):
                     return missing
-        return "not_drawn"
+        return "not_analysed"
 
     @cached_property
     def _counted_over(self) -> Mapping[tuple[str, int, str], Ranges]:
