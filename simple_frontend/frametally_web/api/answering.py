@@ -108,7 +108,7 @@ class Answering:
 
         with self._one_state() as state:
             question = (endpoint.name, urlencode(query).encode(), visitor().sources)
-            body = self._cache.get(state, question, make) if endpoint.is_kept else make()
+            body = self._cache.get(state, question, make) if _is_kept(endpoint, MultiDict(query)) else make()
         return _for_visitor(body), version_text(*state)
 
     @contextmanager
@@ -124,7 +124,7 @@ class Answering:
             body = make()
             return _json(body, tag=body)
         with self._one_state() as state:
-            if endpoint.is_kept:
+            if _is_kept(endpoint, request.args):
                 answer = self._cached_answer(endpoint, state, make)
             else:
                 body = make()
@@ -147,6 +147,11 @@ class Answering:
         answer = _json(packed, tag=tag)
         answer.headers["Content-Encoding"] = encoding
         return answer
+
+
+def _is_kept(endpoint: Endpoint, query: MultiDict[str, str]) -> bool:
+    """Return whether an answer changes only with the counts: within a zone, drawings change it, too."""
+    return endpoint.is_kept and "zone" not in query
 
 
 def _json(body: bytes, *, tag: bytes) -> Response:
