@@ -314,6 +314,8 @@ def test_where_footage_is_not_counted_within_a_zone_no_answer_says_that_there_is
         assert (proof["detections"], proof["missing"]) == (None, missing)
     by_source = get(place, f"counts?{MISSED}&interval=60&by=source")
     assert {(bar["source"], bar["missing"]) for bar in by_source["not_within"]} == {("gate", missing)}
+    [total] = get(place, f"counts?{MISSED}&interval=60&by=source&label=car")["totals"]
+    assert (total["source"], total["detections"], total["objects_missing"]) == ("gate", None, missing)
     answer = place.app().test_client().get(f"/api/v1/export?{MISSED}&interval=60")
     rows = csv.DictReader(io.StringIO(answer.data.decode("utf-8-sig")))
     coverage = "filmed, not analysed" if missing == "not_analysed" else "filmed, not in the zone"
@@ -337,6 +339,19 @@ def test_a_chart_within_a_zone_names_the_minutes_beside_those_that_are_counted(
     assert [(hour["weekday"], hour["hour"]) for hour in get(place, f"heatmap?{MISSED}")["not_within"]] == [
         (3, 8)
     ]
+
+
+def test_an_answer_within_a_zone_knows_the_drawing_of_this_moment(zoned: Place) -> None:
+    draw_from(zoned, START_MS + 120_000)
+    count(zoned)
+    client = zoned.app().test_client()
+    question = f"/api/v1/counts?{MISSED}&interval=60"
+    for missing in ("not_drawn", "not_analysed"):
+        answer = client.get(question)
+        assert {bar["missing"] for bar in answer.json["not_within"]} == {missing}
+        again = client.get(question, headers={"If-None-Match": answer.headers["ETag"]})
+        assert again.status_code == 304
+        draw(zoned, ("left side", LEFT))
 
 
 def test_a_zone_that_fits_no_picture_has_no_number_and_says_why(place: Place) -> None:

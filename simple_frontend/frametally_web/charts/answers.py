@@ -126,8 +126,6 @@ class ShowsNothing(Answer, frozen=True, kw_only=True):
 class NotWithin(Answer, frozen=True, kw_only=True):
     """An interval whose footage is analysed, but not counted within the zone of the question.
 
-    The other fields are those of `FramesAnalysed`; it has no coverage.
-
     Attributes:
         missing: The pictures have another shape than the drawing, the zone was not drawn for that time, or it
             is not counted yet.

@@ -88,21 +88,22 @@ def count(
     apart: list[str] | None = None
     rest: list[str] = []
     rest_of: Totals = {}
+    by_source = resolved.sources if query.by_source else None
     if query.top is None:
         chart = reader.bars(interval_s, by_source=query.by_source)
         metric = known_metric(query.metric, chart)
-        totals = sum_up(chart, selection.labels, by_source=query.by_source)
+        totals = sum_up(chart, selection.labels, by_source)
         labels = selection.labels or by_metric(totals, metric)
     else:
         whole = reader.whole()
         metric = known_metric(query.metric, whole)
-        totals = sum_up(whole, selection.labels, by_source=False)
+        totals = sum_up(whole, selection.labels)
         labels, rest_of = by_metric(totals, metric), totals
         rest = labels[query.top :]
         apart = labels[: query.top] if rest or not query.top else None
         chart = reader.bars(interval_s, by_source=query.by_source, apart=apart)
         if query.by_source:
-            totals = sum_up(chart, selection.labels if apart is None else [*apart, None], by_source=True)
+            totals = sum_up(chart, selection.labels if apart is None else [*apart, None], by_source)
             labels = by_metric(totals, metric)
         elif apart is not None:
             totals = {**{label: totals[label] for label in apart}, None: [sum_of(totals, rest, whole)]}
@@ -112,7 +113,7 @@ def count(
         reader, interval_s, chart, totals, by_source=query.by_source, apart=apart
     )
     if measured_in and measured_in.sources and rest_totals:
-        measured = sum_up(reader.whole(measured_only=True), rest, by_source=False)
+        measured = sum_up(reader.whole(measured_only=True), rest)
         rest_totals = [add_measured_objects([total], measured[total.label])[0] for total in rest_totals]
     chart, filmed = add_filmed(chart, resolved, by_source=query.by_source)
     unanalysed = unanalysed_in(media, resolved)
@@ -321,7 +322,7 @@ def add_measured(
         else bucket
         for bucket in chart.buckets
     ]
-    part_totals = sum_up(part, totals, by_source=by_source)
+    part_totals = sum_up(part, totals, () if by_source else None)
     with_sums = {
         label: add_measured_objects(of_label, part_totals[label]) for label, of_label in totals.items()
     }

@@ -36,8 +36,8 @@ Totals = Mapping[str | None, Sequence[answers.Total]]
 """Totals by label (None for labels together): one, or one of each source."""
 
 
-def sum_up(chart: Chart, labels: Iterable[str | None], *, by_source: bool) -> Totals:
-    """Return the total of each label (by source, if these are separate): `labels`, and those in the chart."""
+def sum_up(chart: Chart, labels: Iterable[str | None], by_source: Iterable[str] | None = None) -> Totals:
+    """Return the total of each label, `labels` and those in the chart: with `by_source` of each of these."""
     counted, filmed = chart.counted, chart.filmed
     covered = add_cells(filmed.cells, 0, 0, filmed.cells[SOURCE])
     footage = {
@@ -53,9 +53,9 @@ def sum_up(chart: Chart, labels: Iterable[str | None], *, by_source: bool) -> To
         ).T.tolist()
     }
     sources: list[str | None] = [None]
-    if by_source:
-        sources = [*sorted(name for name in {*footage, *(source for _, source in sums)} if name)]
-    means = None if by_source or chart.of_sources is None else means_by_label(*chart.of_sources)
+    if by_source is not None:
+        sources = [*sorted(name for name in {*by_source, *footage, *(source for _, source in sums)} if name)]
+    means = None if by_source is not None or chart.of_sources is None else means_by_label(*chart.of_sources)
     totals: dict[str | None, list[answers.Total]] = {}
     names = [None if label == WEAK_LABELS else label for label, _ in sums]
     for label in dict.fromkeys([*labels, *names]):
@@ -86,16 +86,18 @@ def explain_absence(
 
     `unanalysed` has the footage of each source that is not counted yet.
     """
-    reasons: list[tuple[str | None, Missing]] = [
-        *((source, "not_analysed") for source, ranges in (unanalysed or {}).items() if ranges),
-        *((part.source, "shows_nothing") for part in chart.blank.intervals),
-        *((part.source, part.missing) for part in chart.not_within),
-    ]
+    reasons: defaultdict[str | None, set[Missing]] = defaultdict(set)
+    for source in (source for source, ranges in (unanalysed or {}).items() if ranges):
+        reasons[source].add("not_analysed")
+    for part in chart.blank.intervals:
+        reasons[part.source].add("shows_nothing")
+    for outside in chart.not_within:
+        reasons[outside.source].add(outside.missing)
+    reasons[None] = set().union(*reasons.values())
     explained = []
     for total in totals:
         if total.detections is None:
-            reason = why_not_counted(missing for source, missing in reasons if total.source in (None, source))
-            total = msgspec.structs.replace(total, objects_missing=reason)
+            total = msgspec.structs.replace(total, objects_missing=why_not_counted(reasons[total.source]))
         explained.append(total)
     return explained
 

@@ -51,7 +51,7 @@ def summarise(index: CountIndex, settings: Settings, media: MediaTimes, query: C
     reader, interval_s = plan.reader, plan.interval_s
     chart = reader.bars(interval_s, apart=())
     metric = known_metric(query.metric, chart)
-    of_labels = sum_up(reader.whole(), selection.labels, by_source=False)
+    of_labels = sum_up(reader.whole(), selection.labels)
     totals: Totals = {None: [sum_of(of_labels, of_labels, chart)]}
     measured = add_measured(reader, interval_s, chart, totals, by_source=False, apart=())
     chart, [filmed] = add_filmed(chart, plan.resolved, by_source=False)

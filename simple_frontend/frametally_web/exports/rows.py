@@ -122,13 +122,10 @@ Measured = tuple[Any, ...]
 """The values from `coverage` to `objects_missing`."""
 
 
-_OUTSIDE = "filmed, not in the zone"
 _ABSENT: Mapping[str, str] = {
     "no_footage": "no footage",
     "not_analysed": "filmed, not analysed",
     "shows_nothing": "shows nothing",
-    "other_size": _OUTSIDE,
-    "not_drawn": _OUTSIDE,
 }
 """The value of `coverage` where no frame was counted, by reason."""
 
@@ -136,7 +133,7 @@ _ABSENT: Mapping[str, str] = {
 def _not_counted(reasons: Iterable[Missing] = ()) -> Measured:
     """Return the measures where no frame was counted."""
     reason = why_not_counted(reasons)
-    return _ABSENT[reason], 0, None, None, None, None, reason
+    return _ABSENT.get(reason, "filmed, not in the zone"), 0, None, None, None, None, reason
 
 
 _NAMES = [column.name for column in COLUMNS]

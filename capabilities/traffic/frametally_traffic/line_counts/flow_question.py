@@ -124,7 +124,7 @@ def ask(index: CountIndex, settings: Settings, media: MediaTimes, query: ChartQu
     unanalysed = media.unanalysed(
         choice.model, [source], plan.resolved.from_ms, plan.resolved.to_ms, plan.resolved.chosen
     )
-    totals = {label: total for label, [total] in sum_up(chart, [], by_source=False).items() if label}
+    totals = {label: total for label, [total] in sum_up(chart, []).items() if label}
     wanted_labels = [label for label in totals if label in selection.labels or not selection.labels]
     unknown = {
         (bucket.start_ms, bucket.label): bucket.objects_missing
