@@ -16,6 +16,7 @@ from tests.web.test_modules_of_a_request import modules_of_a_chart
 
 from frametally.ports.count_index import CountQuery, Histogram
 from frametally_traffic.drawings.revisions import change_drawing
+from frametally_traffic.records import DrawnZone
 from frametally_traffic.zone_index import ZoneIndex
 
 ZONE = "zone=left%20side"
@@ -352,6 +353,23 @@ def test_an_answer_within_a_zone_knows_the_drawing_of_this_moment(zoned: Place) 
         again = client.get(question, headers={"If-None-Match": answer.headers["ETag"]})
         assert again.status_code == 304
         draw(zoned, ("left side", LEFT))
+
+
+def test_a_zone_that_was_drawn_over_another_picture_since_is_not_counted_yet(place: Place) -> None:
+    put(place, [msgspec.structs.replace(frame, width_px=480) for frame in drive()])
+    draw(place, ("left side", LEFT))
+    count(place)
+    [total] = get(place, f"counts?{ZONE}&label=car")["totals"]
+    assert total["objects_missing"] == "other_size"
+    redrawn = DrawnZone(name="left side", points=LEFT, width_px=480, height_px=480)
+    change_drawing(place.store, "gate", lambda drawing: msgspec.structs.replace(drawing, zones=(redrawn,)))
+    [total] = get(place, f"counts?{ZONE}&label=car")["totals"]
+    assert total["objects_missing"] == "not_analysed"
+    hole = get(place, f"gap?{ZONE}&source=gate&at={START_MS}")
+    assert "not counted within left side yet" in hole["reasons"][0]["words"]
+    count(place)
+    [total] = get(place, f"counts?{ZONE}&label=car")["totals"]
+    assert total["detections"] > 0
 
 
 def test_a_zone_that_fits_no_picture_has_no_number_and_says_why(place: Place) -> None:

@@ -35,6 +35,7 @@ from frametally.rules.known import Missing, why_not_counted
 from frametally.rules.places import ZONES, Place, ZoneShape, base_model, parse_place, series_model, source_of
 from frametally.rules.times import DAY_MS, FIRST_MS, NEXT_MS
 from frametally.rules.tombstones import merged, without
+from frametally_traffic.drawings.drawn_shapes import zone_shape
 from frametally_traffic.drawings.revisions import drawn_sources, read_drawing
 from frametally_traffic.records import DrawnZone
 from frametally_traffic.tasks.zones import ZoneInTime, zones_by_name
@@ -75,12 +76,11 @@ def _zone_names(store: ObjectStore, sources: Iterable[str]) -> set[str]:
     return {zone.name for source in sources for zone in _zones_of(store, source)}
 
 
-def _ranges_of(zones: Iterable[ZoneShape | DrawnZone], name: str) -> list[tuple[int, int]]:
-    """Return when any of some zones of a name holds."""
+def _ranges_of(zones: Iterable[ZoneShape]) -> list[tuple[int, int]]:
+    """Return when each of some zones holds."""
     return [
         (FIRST_MS if zone.from_ms is None else zone.from_ms, NEXT_MS if zone.to_ms is None else zone.to_ms)
         for zone in zones
-        if zone.name == name
     ]
 
 
@@ -99,7 +99,7 @@ class ZoneIndex(PartIndex):
         super().__init__(index)
         self._store = store
         self._zone = zone
-        self._drawn_over: dict[str, Ranges] = {}  # read once a request
+        self._drawn_now: dict[str, Sequence[ZoneShape]] = {}  # read once a request
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.whole, name)
@@ -137,10 +137,12 @@ class ZoneIndex(PartIndex):
         """Return why counted footage of one source and a range is not counted within the zone."""
         [source] = query.sources
         span = query.from_ms or 0, query.to_ms or 0
-        counted = self._counted_over.get((query.model, query.base_interval_s, source), ())
+        counted, shapes = self._counted_over.get((query.model, query.base_interval_s, source), ((), ()))
+        drawn = self._drawn(source)
+        uncounted = _ranges_of(shape for shape in drawn if shape not in shapes)
         reasons: Mapping[Missing, Ranges] = {  # in the order of `why_not_counted`
-            "other_size": cut(counted, [span]),
-            "not_drawn": without(span, [*counted, *self._drawn(source)]),
+            "other_size": [part for stretch in cut(counted, [span]) for part in without(stretch, uncounted)],
+            "not_drawn": without(span, [*counted, *_ranges_of(drawn)]),
         }
         for missing, parts in reasons.items():
             for part in parts:
@@ -150,15 +152,18 @@ class ZoneIndex(PartIndex):
         return "not_analysed"
 
     @cached_property
-    def _counted_over(self) -> Mapping[tuple[str, int, str], Ranges]:
-        """When the current runs had the zone, by model, base interval and source."""
+    def _counted_over(self) -> Mapping[tuple[str, int, str], tuple[Ranges, set[ZoneShape]]]:
+        """When the current runs had the zone, and its shapes, by model, base interval and source."""
         ranges: defaultdict[tuple[str, int, str], list[tuple[int, int]]] = defaultdict(list)
+        shapes: defaultdict[tuple[str, int, str], set[ZoneShape]] = defaultdict(set)
         for run in self.current_runs():
             day = day_start_ms(run.day), day_start_ms(run.day) + DAY_MS
             for source, zones in run.zones.items():
-                if of_day := cut(_ranges_of(zones, self._zone), [day]):
+                of_name = [zone for zone in zones if zone.name == self._zone]
+                if of_day := cut(_ranges_of(of_name), [day]):
                     ranges[run.model, run.interval_s, source] += of_day
-        return {key: cast(Ranges, merged(parts)) for key, parts in ranges.items()}
+                    shapes[run.model, run.interval_s, source].update(of_name)
+        return {key: (cast(Ranges, merged(parts)), shapes[key]) for key, parts in ranges.items()}
 
     def counted_days(self, model: str) -> list[CountedDay]:
         """Return the model's days that are counted within zones."""
@@ -201,12 +206,12 @@ class ZoneIndex(PartIndex):
     def _sources_drawn(self) -> set[str]:
         return drawn_sources(self._store)
 
-    def _drawn(self, source: str) -> Ranges:
-        """Return when the zone holds as it is drawn now."""
-        if source not in self._drawn_over:
+    def _drawn(self, source: str) -> Sequence[ZoneShape]:
+        """Return the shapes of the zone as it is drawn now."""
+        if source not in self._drawn_now:
             zones = _zones_of(self._store, source) if source in self._sources_drawn else ()
-            self._drawn_over[source] = _ranges_of(zones, self._zone)
-        return self._drawn_over[source]
+            self._drawn_now[source] = [zone_shape(zone) for zone in zones if zone.name == self._zone]
+        return self._drawn_now[source]
 
     def histogram(self, query: CountQuery) -> Histogram:
         """Return counts per interval and label."""

@@ -19,7 +19,7 @@ from frametally.rules.times import DAY_MS, FIRST_MS, NEXT_MS
 from frametally_traffic.drawings.drawing_checks import DrawingRefused, calibration_of, subject
 from frametally_traffic.flows.shapes import FlowInputs, LineShape, Shapes
 from frametally_traffic.geometry.speed import Ground
-from frametally_traffic.records import Drawing, Drawn
+from frametally_traffic.records import Drawing, Drawn, DrawnZone
 
 _HEADER_BYTES = 1 << 16
 _MOST_LOOKED_AT = 10
@@ -108,10 +108,12 @@ def shapes_of(drawing: Drawing) -> Shapes:
         LineShape(line.name, line.points, line.inward, line.from_ms, line.to_ms, _size(line))
         for line in drawing.lines
     ]
-    zones = [
-        ZoneShape(zone.name, zone.points, zone.from_ms, zone.to_ms, _size(zone)) for zone in drawing.zones
-    ]
-    return Shapes(tuple(lines), tuple(zones), tuple(_grounds(drawing)))
+    return Shapes(tuple(lines), tuple(map(zone_shape, drawing.zones)), tuple(_grounds(drawing)))
+
+
+def zone_shape(zone: DrawnZone) -> ZoneShape:
+    """Return a zone as runs record it."""
+    return ZoneShape(zone.name, zone.points, zone.from_ms, zone.to_ms, _size(zone))
 
 
 def _size(shape: Drawn) -> Size:
