@@ -80,17 +80,17 @@ def test_tokens_are_listed_with_their_end_and_last_use_and_go_with_their_account
         (["add", "anna", "t" * 10_000_000], "is not a valid name for a token"),
         (
             ["add", "ben", "t", "--role", "correct"],
-            "ben is Viewer of gate, harbour: a token cannot have more",
+            "ben is Viewer of gate, harbour; a token cannot have more",
         ),
         (["add", "ben", "t", "--source", "quay"], "a token cannot have more"),
         (["add", "anna", "t", "--days", "0"], "0 is not in the range"),
         (["add", "anna", "t", "--days", "367"], "367 is not in the range"),
         (
             ["add", "anna", "there"],
-            "anna already has a token named there: delete it first with "
+            "anna already has a token named there; delete it first with "
             "`frametally tokens remove anna there`",
         ),
-        (["remove", "anna", "t"], "anna has no token named t: `frametally tokens list` lists the tokens"),
+        (["remove", "anna", "t"], "anna has no token named t; `frametally tokens list` lists the tokens"),
         (["remove", "anna", "t" * 10_000_000], "is not a valid name for a token"),
     ],
     ids=lambda value: str(value)[:40],

@@ -163,7 +163,7 @@ def total(index: CountIndex, **options: Any) -> int:
 
 def test_an_index_without_a_run_is_empty_and_answers(index: CountIndex) -> None:
     assert (index.current_runs(), index.series(), index.labels("m"), index.sources("m")) == ([], [], [], [])
-    assert index.histogram(CountQuery(model="m", base_interval_s=60, interval_s=60))[2:] == ([], [], [])
+    assert index.histogram(CountQuery(model="m", base_interval_s=60, interval_s=60))[2:] == ([], [], [], ())
     assert index.evidence(CountQuery(model="m", base_interval_s=60)) == []
 
 
