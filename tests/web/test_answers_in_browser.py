@@ -264,7 +264,7 @@ def test_what_was_not_measured_is_never_said_to_be_nothing(place: Place, visit: 
     expect(page.locator("#breakdown tbody tr")).to_contain_text("not measured")
     expect(page.locator("#breakdown .bar")).to_have_count(0)
     window.open("?metric=objects&from=2031-01-01T00:00:00Z")
-    expect(window.headline).to_have_text("No footage")
+    expect(window.headline).to_have_text("no footage")
     expect(page.locator("#facts")).to_be_empty()
     expect(page.locator("#heatmap-card")).to_be_hidden()
 
