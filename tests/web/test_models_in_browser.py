@@ -41,6 +41,6 @@ def test_the_last_week_is_counted_again_with_a_preset_and_both_counts_are_compar
     command("the log is unavailable; start it")
     row.get_by_role("button").click()
     dialog.get_by_role("button", name="Count", exact=True).click()
-    expect(dialog).to_contain_text("The log is unavailable.")
+    expect(dialog).to_contain_text("The log is unavailable; start it.")
     page.set_viewport_size({"width": 390, "height": 844})
     picture(page, "models-phone")
