@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from flask import Flask
 from tests.accounts.people import NAMES, PASSWORD, give_accounts
-from tests.web.browser import Browser, Page, Place, Visit, playwright
+from tests.web.browser import Browser, Page, Place, Visit, expect, playwright
 
 from frametally_accounts import credentials
 
@@ -43,14 +43,14 @@ def test_who_logs_in_is_led_to_what_was_asked_for_and_out_again(
     page = visit.page
     page.goto(f"{url}/?metric=detections")
     assert "/sign-in?next=" in page.url
-    assert page.evaluate("document.activeElement.id") == "name"
+    expect(page.locator("#name")).to_be_focused()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert faults_of(page, axe) == []
     picture(page, f"sign-in-{width}")
     type_in(page, name="lukas", password="wrong password")  # noqa: S106
     page.locator("#problem").wait_for()
     assert page.locator("#name").input_value() == "lukas"
-    assert page.evaluate("document.activeElement.id") == "password"
+    expect(page.locator("#password")).to_be_focused()
     assert faults_of(page, axe) == []
     picture(page, f"sign-in-error-{width}")
     type_in(page, password=PASSWORD)
