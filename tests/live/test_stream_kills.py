@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import closing
 from functools import partial
@@ -59,8 +60,12 @@ class LiveWorker:
 
     def __init__(self, place: Place, **environment: str) -> None:
         command = [sys.executable, "-m", "frametally", "live", "work", "--data-dir"]
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115
         self.process = subprocess.Popen(
-            [*command, str(place.settings.data_dir)], env=os.environ | ENV | environment
+            [*command, str(place.settings.data_dir)],
+            env=os.environ | ENV | environment,
+            stdout=self._output,
+            stderr=subprocess.STDOUT,
         )
 
     def __enter__(self) -> LiveWorker:
@@ -69,6 +74,13 @@ class LiveWorker:
     def __exit__(self, *_: object) -> None:
         self.process.kill()
         self.process.wait()
+        print(self.output())
+        self._output.close()
+
+    def output(self) -> str:
+        """What it has printed so far."""
+        size = os.fstat(self._output.fileno()).st_size
+        return os.pread(self._output.fileno(), size, 0).decode()
 
     def ends(self) -> int:
         self.process.terminate()
@@ -122,8 +134,9 @@ def test_one_that_dies_at_a_failpoint_goes_on_where_it_was(
     place: Place, quiet: dict[str, bytes], name: str
 ) -> None:
     feed = start(place, speed=FASTEST)
-    with LiveWorker(place, FRAMETALLY_FAILPOINT=f"{name}:2"):
-        until(lambda: "was killed (SIGKILL)" in now(place, feed).told.reason)
+    with LiveWorker(place, FRAMETALLY_FAILPOINT=f"{name}:2") as worker:
+        # The feed's own reason is only there until it starts again.
+        until(lambda: "was killed (SIGKILL)" in worker.output())
     with LiveWorker(place):
         until(lambda: now(place, feed).is_over)
     assert now(place, feed).told.state == "ended"
