@@ -199,8 +199,11 @@ class ZoneIndex(PartIndex):
 
     def covers(self, model: str, source: str) -> bool:
         """Return whether a source has the zone, counted or only drawn."""
-        of_runs = {of_source for of_model, _, of_source in self._counted_over if of_model == model}
-        return source in of_runs or bool(self._drawn(source))
+        return (model, source) in self._sources_counted or bool(self._drawn(source))
+
+    @cached_property
+    def _sources_counted(self) -> set[tuple[str, str]]:
+        return {(model, source) for model, _, source in self._counted_over}
 
     @cached_property
     def _sources_drawn(self) -> set[str]:
