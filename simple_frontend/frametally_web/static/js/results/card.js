@@ -161,12 +161,13 @@ export class Results {
     message.classList.toggle("over-chart", filmed);
     const frames = t("web.count_frames", { count: counts.frames });
     if (filmed) return message.replaceChildren(el("p", t("web.nothing_was_detected_in", { frames })));
+    const [nothing] = nothingOf(counts);
     const [title, words] = counts.not_analysed?.length
       ? [t("web.filmed_not_analysed_2"), t("web.there_is_footage_but_it_is_2")]
-      : nothingOf(counts).length
-        ? [nothingOf(counts)[0].kind, t("web.left_out_of_all_numbers")]
+      : nothing
+        ? [nothing.kind, t("web.left_out_of_all_numbers")]
         : [t("web.no_footage_in_this_selection"), t("web.nothing_was_filmed_there_by_these")];
-    const isFilmed = counts.not_analysed?.length || nothingOf(counts).length;
+    const isFilmed = counts.not_analysed?.length || nothing;
     message.replaceChildren(
       el("p.strong", title),
       el("p.muted", words),

@@ -139,6 +139,7 @@ const HOUR_NAMES = [...Array(24).keys()].map((hour) => hours.format(Date.UTC(202
  */
 export function showHeatmap(area, answer, metric, onHour) {
   const waiting = answer.not_analysed ?? [];
+  const leftOut = [...answer.shows_nothing, ...answer.not_within];
   const most = Math.max(0, ...answer.cells.map((cell) => amountOf(knownOf(metric, cell)) ?? 0));
   const headings = HOUR_NAMES.map((title, hour) =>
     el(
@@ -150,8 +151,7 @@ export function showHeatmap(area, answer, metric, onHour) {
   /** @param {Hour} one */
   const cellAt = (one) => {
     const isIt = (/** @type {Hour} */ other) => other.weekday === one.weekday && other.hour === one.hour;
-    const left = [...answer.shows_nothing, ...answer.not_within];
-    const absent = waiting.some(isIt) ? UNANALYSED : left.some(isIt) ? NOTHING : NO_FOOTAGE;
+    const absent = waiting.some(isIt) ? UNANALYSED : leftOut.some(isIt) ? NOTHING : NO_FOOTAGE;
     return cellElement(answer.cells.find(isIt) ?? absent, one, metric, most, onHour);
   };
   const rows = WEEKDAYS.map((name, day) =>
