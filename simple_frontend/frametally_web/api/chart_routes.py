@@ -218,7 +218,7 @@ def _count_week(
         choice.model, resolved.sources, resolved.from_ms, resolved.to_ms, resolved.chosen
     )
     reader, blank, outside = resolved.reader(index, selection, HOUR_S), {}, {}
-    if reader.whole(labels=NO_LABEL).blank.intervals or isinstance(index, PartIndex):
+    if isinstance(index, PartIndex) or reader.whole(labels=NO_LABEL).blank.intervals:
         hourly_chart = reader.bars(HOUR_S, labels=NO_LABEL)
         blank = {"": [(part.start_ms, part.end_ms) for part in hourly_chart.blank.intervals]}
         outside = {"": [(part.start_ms, part.end_ms) for part in hourly_chart.not_within]}
