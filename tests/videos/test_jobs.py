@@ -426,6 +426,43 @@ def test_it_has_the_time_that_is_set_and_no_more(
     assert f"a.mp4: previews failed: {why}" in shop.work().failed
 
 
+LONG_FRAMES = """
+import time
+from pathlib import Path
+from frametally_videos.jobs import job_steps, __main__
+
+def do(call):
+    while not Path({may_end!r}).exists():
+        time.sleep(0.05)
+    return []
+
+job_steps.DOING["frames"] = do
+__main__._main()
+"""
+
+
+@pytest.mark.thorough
+def test_a_second_upload_is_described_while_one_worker_reads_the_frames_of_the_first(
+    shop: Shop, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    may_end = tmp_path / "may-end"
+    first = shop.upload_for("frames", make_video("a.mp4", 3), start_time=START)
+    second = shop.upload_for("metadata", make_video("b.mp4", 4), start_time=START)
+    instead(monkeypatch, LONG_FRAMES.format(may_end=str(may_end)))
+    looks = iter(range(400))
+
+    def is_over() -> bool:
+        if shop.job(second, "metadata").state == "done" or next(looks, None) is None:
+            seen.append(shop.job(first, "frames").state)
+            may_end.touch()
+        return bool(seen)
+
+    seen: list[str] = []
+    shop.work(is_over)
+    assert shop.job(second, "metadata").state == "done"
+    assert seen[0] == "running"
+
+
 RUN_WORKER = Path(__file__).resolve().parents[2] / "producer" / "run_worker.py"
 
 

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     type=click.IntRange(1, 64),
     default=1,
     show_default=True,
-    help="Number of jobs to run at the same time, each in its own process.",
+    help="Number of jobs to run at the same time, each in its own process; one more runs short jobs.",
 )
 @click.option(
     "--queue",

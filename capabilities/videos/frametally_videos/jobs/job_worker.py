@@ -29,7 +29,7 @@ from frametally_videos.jobs.job_results import take_in
 from frametally_videos.jobs.job_steps import JobWord
 from frametally_videos.library.retention import remove_screened_original
 from frametally_videos.library.video_looks import inspect
-from frametally_videos.queues.task_queue import BookQueue, JobConsumer, QueueName, kinds_of
+from frametally_videos.queues.task_queue import SHORT_QUEUES, BookQueue, JobConsumer, QueueName, kinds_of
 from frametally_videos.uploads.acceptance import Acceptance, UploadSettler
 from frametally_videos.uploads.receiving import UploadPorts
 
@@ -86,6 +86,8 @@ class JobWorker:
     def work(self, workers: int, *, until_done: bool) -> WorkReport:
         """Do up to `workers` jobs at once until `should_stop` or, with `until_done`, until no job waits.
 
+        One more worker does only short jobs, if the queues have short and long ones.
+
         Raises:
             Misconfigured: The queue denies access.
         """
@@ -94,9 +96,13 @@ class JobWorker:
             self._ask(self.queue.prepare)
         except GivenUp:
             return WorkReport(0, [])
+        short = [queue for queue in self.queues if queue in SHORT_QUEUES]
+        shares = [self.queues] * workers + ([short] if 0 < len(short) < len(self.queues) else [])
         threads = [
-            threading.Thread(target=self._work, args=(f"{socket.gethostname()}-{os.getpid()}-{number}",))
-            for number in range(workers)
+            threading.Thread(
+                target=self._work, args=(f"{socket.gethostname()}-{os.getpid()}-{number}", queues)
+            )
+            for number, queues in enumerate(shares)
         ]
         with telling(self.settings, self.catalogue, self.say, every_s=_ROUND_EVERY_S):
             for thread in threads:
@@ -143,10 +149,10 @@ class JobWorker:
         question = JobQuestion(kinds=kinds_of(self.queues), states=("queued", "running"), limit=1)
         return not self.catalogue.find_jobs(question).jobs
 
-    def _work(self, name: str) -> None:
-        """Do one job after another."""
+    def _work(self, name: str, queues: Sequence[QueueName]) -> None:
+        """Do one job of these queues after another."""
         lease_s = self.settings.job_lease_s
-        with closing(self.queue.consumer(self.queues)) as consumer:
+        with closing(self.queue.consumer(queues)) as consumer:
             while not (self._ending.is_set() or self._patience.stopping):
                 try:
                     job = self._ask(lambda: consumer.take(name, lease_s=lease_s, wait_s=_LOOK_EVERY_S))

@@ -25,6 +25,8 @@ QUEUES: dict[QueueName, tuple[JobKind, ...]] = {
     "frames": ("frames",),
 }
 """The kinds of jobs in each queue; each kind has one queue."""
+SHORT_QUEUES: tuple[QueueName, ...] = ("metadata-extraction", "media")
+"""The queues whose jobs take seconds; no job of theirs waits behind another video's frames."""
 
 
 class JobConsumer:
