@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import logging
 import re
 import signal
@@ -641,27 +640,6 @@ def test_an_index_of_the_older_layout_is_refused_with_the_remedy_which_moves_the
         assert [*admin.indices.get_alias(index=older)] == [f"{alias}-v2"]
         [settings] = admin.indices.get_settings(index=f"{alias}-v2").values()
         assert settings["settings"]["index"]["number_of_shards"] == "2"
-
-
-def test_any_client_sums_the_counts_by_the_older_name_of_the_index(admin: Elasticsearch) -> None:
-    """The query of docs/count-index.md."""
-    with fresh_alias() as (url, access), closing(open_count_index(url, access)) as index:
-        counts = [count("m", n, label=label, detections=3) for n in range(2) for label in ("bus", "car")]
-        assert index.publish(run("m"), counts, [coverage("m")])
-        older = f"{url.rpartition('/')[2]}-v1"
-        admin.indices.refresh(index=older)
-        page = (ROOT / "docs/count-index.md").read_text(encoding="utf-8")
-        shown = re.search(r"hadoop-object-counts-v1/_search.*-d '(.*?)'", page, re.DOTALL)
-        assert shown is not None
-        body = json.loads(shown[1])
-        answer = admin.search(index=older, **body)
-        labels = answer["aggregations"]["labels"]["buckets"]
-        assert [(one["key"], one["detections"]["value"]) for one in labels] == [("bus", 6), ("car", 6)]
-        hits = admin.search(index=older, size=99)["hits"]["hits"]
-        assert sorted(hit["_source"]["kind"] for hit in hits) == ["count"] * 4 + ["coverage"]
-        [hit] = admin.search(index=older, query={"term": {"kind": "count"}}, size=1)["hits"]["hits"]
-        described = page.partition("### Documents for other programs")[2].partition("\n#")[0]
-        assert hit["_source"].keys() <= set(re.findall(r"`(\w+)`", described))
 
 
 @pytest.mark.parametrize("kind", ["cells", "day", "count"])

@@ -29,6 +29,7 @@ from elasticsearch.exceptions import BadRequestError, NotFoundError
 from elasticsearch import ApiError, Elasticsearch
 from frametally.errors import FrametallyError, Misconfigured, Retryable, unknown_host
 from frametally.process.time_limit import TookTooLong, seconds_left
+from frametally.rules.places import series_model
 from frametally.settings.access import ServerAccess
 
 SETTING = "FRAMETALLY_INDEX_URL"
@@ -268,10 +269,18 @@ def _older_names(cluster: ElasticsearchCluster) -> list[str]:
     return [index_name(cluster.alias, layout) for layout in range(1, LAYOUT_VERSION)]
 
 
+# A reader of an alias sees each box once per model: runs, days and cells are for this adapter alone, and the
+# series of places repeat boxes of their model or count something else, such as milliseconds in a zone.
+_ROWS = {
+    "bool": {
+        "filter": [{"terms": {"kind": ["count", "coverage"]}}],
+        "must_not": [{"wildcard": {"model": {"value": f"*{series_model('', '')}*"}}}],
+    }
+}
+
+
 def template(cluster: ElasticsearchCluster, older: Collection[str] = ()) -> dict[str, Any]:
     """Return the body of the template for new indices; `older` indices keep their names."""
-    # A reader of the alias sees each box once: runs, days and cells are for this adapter alone.
-    rows = {"terms": {"kind": ["count", "coverage"]}}
     names = [cluster.alias, *(name for name in _older_names(cluster) if name not in older)]
     return {
         "index_patterns": [cluster.index],
@@ -279,16 +288,16 @@ def template(cluster: ElasticsearchCluster, older: Collection[str] = ()) -> dict
         "template": {
             "settings": {"number_of_shards": cluster.shards, "auto_expand_replicas": "0-1"},
             "mappings": MAPPINGS,
-            "aliases": {name: {"filter": rows} for name in names},
+            "aliases": {name: {"filter": _ROWS} for name in names},
         },
         "meta": {"made_by": "frametally", "layout": LAYOUT_VERSION},
     }
 
 
 def ensure(cluster: ElasticsearchCluster) -> None:
-    """Create template, index and alias if the index is missing, and add the fields that it lacks.
+    """Create template, index and alias if the index is missing; add missing fields, and correct the aliases.
 
-    A user without the right to add fields can still read.
+    A user without the right to change the index can still read.
 
     Raises `Misconfigured` if the index is missing and this user may not create it, belongs to another
     program, or exists only in an older layout, which stays as it is; `Retryable`.
@@ -296,9 +305,17 @@ def ensure(cluster: ElasticsearchCluster) -> None:
     lacking = _lacking_fields(cluster)
     if lacking is None:
         set_up(cluster)
-    elif lacking:
+    elif lacking or aliases_with_other_rows(cluster):
         with suppress(Misconfigured):
             set_up(cluster)
+
+
+def aliases_with_other_rows(cluster: ElasticsearchCluster) -> list[str]:
+    """Return the aliases, sorted, that show other rows than this version's."""
+    with cluster.asked() as client:
+        aliases = client.indices.get_alias(index=cluster.index)[cluster.index]["aliases"]
+    names = {cluster.alias, *_older_names(cluster)} & aliases.keys()
+    return sorted(name for name in names if aliases[name].get("filter") != _ROWS)
 
 
 def check(cluster: ElasticsearchCluster) -> None:

@@ -1,0 +1,138 @@
+"""Other programs read the documents in Elasticsearch by the manual's request, and get what the API says."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from elasticsearch_indices import administration, fresh_alias
+from serving.needs import server
+from tests.traffic.zoned_footage import LEFT, RIGHT, drive
+from tests.web.conftest import Place
+
+from elasticsearch import Elasticsearch
+from frametally import keys
+from frametally.opening import open_count_index
+from frametally.process.reports import NoProgress
+from frametally.records import FrameDetections
+from frametally.segments.contents import encode_segment
+from frametally_cli.main import main
+from frametally_hadoop.driver import aggregate
+from frametally_search.index.search_access import ElasticsearchCluster
+from frametally_search.indexer import index_runs
+from frametally_traffic.drawings.revisions import change_drawing
+from frametally_traffic.records import DrawnLine, DrawnZone
+
+pytestmark = pytest.mark.services
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs/count-index.md").read_text(encoding="utf-8")
+SIZE: dict[str, Any] = {"width_px": 640, "height_px": 480}
+OTHER_MODEL = "another-model"
+
+
+@pytest.fixture
+def admin() -> Iterator[Elasticsearch]:
+    with administration(server("elasticsearch")) as client:
+        yield client
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    place = Place(tmp_path)
+    yield place
+    place.close()
+
+
+def request_of_manual() -> tuple[dict[str, Any], str]:
+    """The request of the manual, and the model that it names."""
+    shown = re.search(r"hadoop-object-counts-v1/_search.*-d '(.*?)'", PAGE, re.DOTALL)
+    assert shown is not None
+    body = json.loads(shown[1])
+    [model] = [term["term"]["model"] for term in body["query"]["bool"]["filter"] if "model" in term["term"]]
+    return body, model
+
+
+def draw_everything(place: Place) -> None:
+    """A ROI, further zones and lines that the cars cross; a person stands in one zone."""
+    zones = {"ROI": ((100, 100), (600, 100), (600, 400), (100, 400)), "left": LEFT, "right": RIGHT}
+    drawn = {
+        "zones": tuple(DrawnZone(name=name, points=tuple(points), **SIZE) for name, points in zones.items()),
+        "lines": tuple(
+            DrawnLine(name=f"at {x_px}", points=((x_px, 470), (x_px, 10)), **SIZE) for x_px in (150, 450)
+        ),
+    }
+    change_drawing(place.store, "gate", lambda drawing: msgspec.structs.replace(drawing, **drawn))
+
+
+def put(place: Place, model: str, frames: Sequence[FrameDetections]) -> None:
+    data = encode_segment(
+        model=model,
+        log_id="log-1",
+        topic="frames",
+        partition=0,
+        first_offset=0,
+        next_offset=len(frames),
+        frames=[msgspec.structs.replace(frame, model=model) for frame in frames],
+        dead_letters=[],
+    )
+    place.store.put(keys.segment_key(model, "log-1", "frames", 0, 0), data)
+
+
+def test_the_request_of_the_manual_gives_the_sums_of_the_api_whatever_else_is_counted(
+    place: Place, admin: Elasticsearch
+) -> None:
+    body, model = request_of_manual()
+    draw_everything(place)
+    put(place, model, drive())
+    put(place, OTHER_MODEL, drive(frames=600))
+    aggregate(settings=place.settings, store=place.store, progress=NoProgress())
+    with fresh_alias() as (url, access):
+        with closing(open_count_index(url, access)) as index:
+            for each in (place.real_index, index):
+                index_runs(store=place.store, index=each, progress=NoProgress())
+            models = {run.model for run in index.current_runs()}
+        assert models == {of + part for of in (model, OTHER_MODEL) for part in ("", "~flows", "~zones")}
+        alias = url.rpartition("/")[2]
+        admin.indices.refresh(index=alias)
+        answer = place.app().test_client().get("/api/v1/labels", query_string={"model": model}).get_json()
+        wanted = [(row["label"], row["detections"]) for row in answer["labels"]]
+        assert sorted(wanted) == [("car", 900), ("person", 900)]
+        for name in (alias, f"{alias}-v1"):
+            found = admin.search(index=name, **body)["aggregations"]["labels"]["buckets"]
+            assert [(row["key"], row["detections"]["value"]) for row in found] == sorted(wanted)
+            rows = [hit["_source"] for hit in admin.search(index=name, size=9_999)["hits"]["hits"]]
+            assert {(row["kind"], row["model"], row["source"]) for row in rows} == {
+                (kind, of, "gate") for kind in ("count", "coverage") for of in (model, OTHER_MODEL)
+            }
+            frames = sum(row["frames"] for row in rows if row["kind"] == "coverage")
+            assert frames == 900 + 600
+            described = PAGE.partition("### Documents for other programs")[2].partition("\n#")[0]
+            for row in rows:
+                assert row.keys() <= set(re.findall(r"`(\w+)`", described))
+
+
+def test_aliases_of_an_earlier_version_show_detections_alone_from_the_next_opening_on(
+    tmp_path: Path, admin: Elasticsearch, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with fresh_alias() as (url, access):
+        open_count_index(url, access).close()
+        with closing(ElasticsearchCluster(url, access)) as cluster:
+            before = admin.indices.get_alias(index=cluster.index)
+            earlier = {"terms": {"kind": ["count", "coverage"]}}
+            for name in before[cluster.index]["aliases"]:
+                admin.indices.put_alias(index=cluster.index, name=name, filter=earlier)
+            monkeypatch.setenv("FRAMETALLY_INDEX_URL", url)
+            monkeypatch.setenv("FRAMETALLY_INDEX_USER", access.user)
+            monkeypatch.setenv("FRAMETALLY_INDEX_PASSWORD", access.password.get_secret_value())
+            check = ["setup", "--check", "--data-dir", str(tmp_path), "--stage", "web"]
+            assert main(check) == 2
+            assert "run `frametally setup`" in capsys.readouterr().err
+            open_count_index(url, access).close()
+            assert admin.indices.get_alias(index=cluster.index) == before
+            assert main(check) == 0
