@@ -262,6 +262,10 @@ audit: .venv/dev ## Name the pinned packages that have a known vulnerability (as
 pin-images: .venv/python ## Write the digests of images that are named by a tag alone (needs docker with buildx)
 	@$(BIN)/python .ci/pin_images.py
 
+.PHONY: wheel
+wheel: setup ## Build a wheel of this checkout, with its page, into dist/ (checks nothing)
+	@$(BIN)/hatchling build --target wheel
+
 .PHONY: release
 release: .venv/dev setup ## Check that this commit can be released, and build it into dist/ (publishes nothing)
 	@$(BIN)/python .ci/release.py

@@ -169,7 +169,7 @@ def test_each_release_of_the_changelog_has_its_commit() -> None:
 def test_the_stacks_images_have_the_tag_of_the_version(name: str) -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     compose = (ROOT / "cloud-services" / name).read_text(encoding="utf-8")
-    assert set(re.findall(r"image: frametally-[\w-]+:(\S+)", compose)) == {version}
+    assert set(re.findall(r"image: frametally(?:-[\w-]+)?:(\S+)", compose)) == {version}
 
 
 def test_nothing_is_released_on_an_image_that_a_tag_alone_names() -> None:
@@ -185,6 +185,18 @@ def test_nothing_is_released_on_an_image_that_a_tag_alone_names() -> None:
     compose = f"    image: frametally-x:0.2.0\n    image: d/e:3@{digest}\n    image: f:4\n"
     assert unpinned(compose) == ["f:4"]
     assert unpinned("FROM a:1@sha256:short AS base\n") == ["a:1"]
+
+
+def test_a_release_needs_a_digest_of_no_image_that_is_built_here() -> None:
+    script = runpy.run_path(str(ROOT / ".ci" / "release.py"))
+    texts = {name: (ROOT / name).read_text(encoding="utf-8") for name in script["IMAGE_FILES"]}
+    services = yaml.safe_load(texts["cloud-services/docker-compose.yml"])["services"].values()
+    built = {service["image"] for service in services if "build" in service}
+    assert "frametally" in {image.partition(":")[0] for image in built}
+    without_digest = "\n".join(re.sub("@sha256:[0-9a-f]+", "", text) for text in texts.values())
+    of_others = {service["image"].partition("@")[0] for service in services if "build" not in service}
+    assert of_others <= set(script["unpinned_images"](without_digest))
+    assert built.isdisjoint(script["unpinned_images"](without_digest))
 
 
 DOCKER = """\
