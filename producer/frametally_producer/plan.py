@@ -262,7 +262,7 @@ class _Look:
             pace = read_pace(manifest.pace) if manifest else self.pace
             length_ms = int((pace.event_length_s(video.duration_s, video.frames_stated) or 0) * 1000)
             modified_ns = path.stat().st_mtime_ns
-            clues = TimeClues(path, video.recorded, "container", modified_ns, length_ms, video.filmed)
+            clues = TimeClues(path, video.statements, "container", modified_ns, length_ms)
             event_time = find_event_time(clues, settings=self.settings, start_time=self.start)
             start_ms = event_time.at_ms
             checked_ms(start_ms + length_ms)
@@ -278,7 +278,7 @@ class _Look:
     def at_picture(self, path: Path, source_name: str) -> _File:
         with open_medium(path) as file:
             header = self.pictures.read_header(file, max_pixels=self._max_pixels)
-        clues = TimeClues(path, header.recorded, "exif", path.stat().st_mtime_ns, 0)
+        clues = TimeClues(path, header.statements, "exif", path.stat().st_mtime_ns, 0)
         event_time = find_event_time(clues, settings=self.settings)
         at_ms = event_time.at_ms
         earlier = self.seen.find(path, stamp_of(path.stat()))

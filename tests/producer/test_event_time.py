@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +16,7 @@ from frametally_producer.reading.event_time import (
     iso,
     parse_start_time,
 )
+from frametally_producer.reading.time_statements import StatementKind, TimeStatement, read_moment
 
 # 2026-03-04T05:06:07.890Z
 MODIFIED_NS = 1_772_600_767_890_000_000
@@ -34,13 +34,16 @@ def find(
     duration_ms: int = 0,
     **settings: Any,
 ) -> EventTime:
+    stated: list[tuple[StatementKind, str | None]] = [
+        ("QuickTime date", filmed),
+        ("EXIF" if recorded_in == "exif" else "container", recorded),
+    ]
     clues = TimeClues(
         path=Path("footage") / name,
-        recorded=datetime.datetime.fromisoformat(recorded) if recorded else None,
-        recorded_in=recorded_in,
+        statements=[TimeStatement(kind, text, read_moment(text)) for kind, text in stated if text],
+        kept_in=recorded_in,
         modified_ns=MODIFIED_NS,
         duration_ms=duration_ms,
-        filmed=datetime.datetime.fromisoformat(filmed) if filmed else None,
     )
     start = parse_start_time(start_time) if start_time else None
     return find_event_time(clues, settings=Settings(**settings), start_time=start)
@@ -150,3 +153,25 @@ def test_a_time_that_no_key_can_hold_is_refused() -> None:
         find(recorded="9999-12-31T23:59:59-12:00")
     with pytest.raises(Poison, match="years 1000 to 9999"):
         find(duration_ms=10**17)
+
+
+def test_a_containers_time_is_utc_unless_it_is_said_to_be_local_and_a_zone_without_effect_is_told() -> None:
+    stated: dict[str, Any] = {"recorded": "2026-07-01T14:00:00Z", "recorded_in": "container"}
+    assert kinds(find(**stated)) == []
+    time = find(**stated, timezone="Europe/Berlin")
+    assert (iso(time.at_ms), kinds(time)) == ("2026-07-01T14:00:00.000Z", ["utc"])
+    assert "--timezone had no effect" in time.remarks[0].text
+    assert "--container-time local" in time.remarks[0].text
+    time = find(**stated, timezone="Europe/Berlin", container_time="local")
+    assert (iso(time.at_ms), kinds(time)) == ("2026-07-01T12:00:00.000Z", ["naive"])
+    # A time with an offset, or of a picture, says what it is.
+    for other in ({"recorded": "2026-07-01T14:00:00+02:00"}, {"recorded_in": "exif"}):
+        time = find(**{**stated, **other}, timezone="Asia/Tokyo", container_time="local")
+        assert time.at_ms == find(**{**stated, **other}).at_ms
+
+
+def test_a_time_that_cannot_be_read_is_quoted_and_not_denied() -> None:
+    [remark] = find(recorded="1 May 2026, eight").remarks
+    assert remark.text.startswith("its EXIF says '1 May 2026, eight', which frametally cannot use as a time")
+    with pytest.raises(Poison, match="its EXIF says '1 May 2026, eight'"):
+        find(recorded="1 May 2026, eight", file_time=False)

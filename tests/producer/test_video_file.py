@@ -193,8 +193,9 @@ def test_a_picture_that_would_have_too_many_pixels_shrinks_instead() -> None:
 def test_creation_time_length_and_number_of_frames_are_read(make_video: Callable[..., Path]) -> None:
     path = make_video("dated.mp4", 25, metadata={"creation_time": "2026-05-01T08:00:00.5Z"})
     with path.open("rb") as file, open_video(file, max_pixels=MAX_PIXELS) as video:
-        assert video.recorded is not None
-        assert video.recorded.isoformat() == "2026-05-01T08:00:00+00:00"
+        [statement] = video.statements
+        assert statement.moment is not None
+        assert (statement.kind, statement.moment.isoformat()) == ("container", "2026-05-01T08:00:00+00:00")
         assert (video.duration_s, video.frames_stated) == (Fraction(5, 2), 25)
 
 

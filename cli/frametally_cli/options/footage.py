@@ -29,6 +29,11 @@ footage_options: list[Callable[[Any], Any]] = [
     option("--seconds-per-frame", "Seconds from each frame of the videos to the next, for a time-lapse."),
     option("--sample-fps", "Frames per second to extract from a video, or 'all'."),
     option("--timezone", "IANA time zone of times without an offset."),
+    click.option(
+        "--container-time",
+        type=click.Choice(["utc", "local"]),
+        help="Zone of creation_time in a video: UTC, or local (--timezone) as of GoPro, DJI and dash cams.",
+    ),
     option("--time-pattern", "Pattern of the time in names or paths, such as cam_%Y%m%d_%H%M%S."),
     option(
         "--max-side-px", "Longest side of a stored frame in pixels; larger frames are scaled down.", type=int

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import zoneinfo
+from typing import Literal
 
 from frametally.rules.time_patterns import known_pattern
 from frametally.rules.times import known_timezone
@@ -36,6 +37,11 @@ class ProducerSettings(SettingsPart):
         "UTC",
         check=known_timezone,
         description="IANA time zone of times without an offset.",
+    )
+    container_time: Literal["utc", "local"] = Field(
+        "utc",
+        description="Zone of `creation_time` in a video's container: `utc`, as its format says, or `local` "
+        "(`FRAMETALLY_TIMEZONE`), as GoPro, DJI and many dash cams write it.",
     )
     time_pattern: str = Field(
         "",

@@ -104,7 +104,7 @@ class _Days:
             before = os.fstat(file.fileno())
             header = production.pictures.read_header(file, max_pixels=production.max_pixels)
             check_sides(header.width_px, header.height_px, production.settings.max_side_px)
-            clues = TimeClues(path, header.recorded, "exif", before.st_mtime_ns, 0)
+            clues = TimeClues(path, header.statements, "exif", before.st_mtime_ns, 0)
             event_time = find_event_time(clues, settings=production.settings)
             file_sha256 = sha256_of(file)
             day = self._day(event_time)

@@ -343,7 +343,7 @@ def _find_time(
     pace = production.call.pace or Pace()
     length_ms = int((pace.event_length_s(opened.duration_s, opened.frames_stated) or 0) * 1000)
     modified_ns = video.path.stat().st_mtime_ns
-    clues = TimeClues(video.path, opened.recorded, "container", modified_ns, length_ms, opened.filmed)
+    clues = TimeClues(video.path, opened.statements, "container", modified_ns, length_ms)
     return find_event_time(clues, settings=production.settings, start_time=start_time), length_ms
 
 

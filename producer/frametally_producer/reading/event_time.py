@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -16,25 +17,33 @@ from frametally.records import TimeSource
 from frametally.rules.time_patterns import time_pattern
 from frametally.rules.times import EPOCH, FIRST_MS, MILLISECOND, NEXT_MS, is_ahead
 from frametally.settings.loading import Settings
+from frametally_producer.reading.time_statements import StatementKind, TimeStatement, is_set
 
-# A camera whose clock was never set states 1904 (the epoch of MP4) or 1970.
-_UNSET_CLOCK_YEAR = 1970
+_EDIT = (
+    "it has no EXIF DateTimeOriginal, so frametally used its EXIF DateTime, which may be the date of an edit;"
+    " for a better time, give --time-pattern"
+)
+_UTC_CONTAINER = (
+    "in UTC, so --timezone had no effect; if the camera wrote local time there, as GoPro, DJI and many dash "
+    "cams do, add --container-time local"
+)
 
 
 class Remark(NamedTuple):
     """Something to report about a medium's time.
 
     Attributes:
-        kind: `naive` (it had no zone), `twice` or `skipped` (clocks repeat or skip its hour), or `file_time`.
+        kind: `naive` (it had no zone), `twice` or `skipped` (clocks repeat or skip its hour), `edit` (it may
+            be that of an edit), `utc` (the zone had no effect on it), or `file_time`.
         text: One sentence about it, without the medium's name.
     """
 
-    kind: Literal["naive", "twice", "skipped", "file_time"]
+    kind: Literal["naive", "twice", "skipped", "edit", "utc", "file_time"]
     text: str
 
 
-WitnessKind = Literal["name", "EXIF", "QuickTime date", "container"]
-"""The kinds of witnesses of a medium's time, in words for messages, the most trusted first."""
+WitnessKind = Literal["name"] | StatementKind
+"""The kinds of witnesses of a medium's time, in words for messages."""
 
 
 class Witness(NamedTuple):
@@ -63,19 +72,17 @@ class TimeClues(NamedTuple):
 
     Attributes:
         path: The file, which is matched against the time pattern.
-        recorded: EXIF DateTimeOriginal, or the container's creation_time; naive or aware.
-        recorded_in: Whether `recorded` is from EXIF data or the container.
+        statements: What the file states, the most trusted first.
+        kept_in: Whether the statements are a picture's (EXIF and the like) or a container's.
         modified_ns: The file's modification date, nanoseconds since 1970 UTC.
         duration_ms: Length of a video; 0 for a picture.
-        filmed: QuickTime's creationdate, the time of filming, which exports keep unlike creation_time.
     """
 
     path: Path
-    recorded: datetime.datetime | None
-    recorded_in: Literal["exif", "container"]
+    statements: Sequence[TimeStatement]
+    kept_in: Literal["exif", "container"]
     modified_ns: int
     duration_ms: int
-    filmed: datetime.datetime | None = None
 
 
 def iso(at_ms: int) -> str:
@@ -114,35 +121,39 @@ def find_event_time(
         return EventTime(checked_ms(at_ms), "start_time", remarks)
     pattern = time_pattern(settings.time_pattern)
     path_names = pattern.match(clues.path) if pattern else None
-    recorded_kind: WitnessKind = "EXIF" if clues.recorded_in == "exif" else "container"
     stated: list[tuple[WitnessKind, TimeSource, datetime.datetime]] = []
     if path_names is not None:
         stated.append(("name", "file_name", path_names.moment))
-    in_file: list[tuple[WitnessKind, datetime.datetime | None]] = [
-        ("QuickTime date", clues.filmed),
-        (recorded_kind, clues.recorded),
-    ]
-    for kind, moment in in_file:
-        if moment is not None and moment.year > _UNSET_CLOCK_YEAR:
-            stated.append((kind, clues.recorded_in, moment))
+    for statement in clues.statements:
+        if statement.moment is not None and is_set(statement):
+            moment = statement.moment
+            is_local = settings.container_time == "local" and statement.kind == "container"
+            moment = moment.replace(tzinfo=None) if is_local and not moment.utcoffset() else moment
+            stated.append((statement.kind, clues.kept_in, moment))
     if stated:
         read = [(kind, time_source, *_in_zone(moment, settings)) for kind, time_source, moment in stated]
         witnesses = tuple(Witness(kind, at_ms) for kind, _, at_ms, _ in read)
-        _, time_source, at_ms, remarks = read[0]
+        kind, time_source, at_ms, remarks = read[0]
+        if kind == "EXIF DateTime":
+            remarks = (*remarks, Remark("edit", _EDIT))
+        if kind == "container" and stated[0][2].tzinfo is not None and settings.timezone != "UTC":
+            remarks = (*remarks, Remark("utc", f"its container states {iso(at_ms)}, {_UTC_CONTAINER}"))
         return EventTime(checked_ms(at_ms), time_source, remarks, witnesses)
     unmatched = f" (which does not match --time-pattern {settings.time_pattern})" if pattern else ""
+    nothing = f"neither the file nor its name contains a time{unmatched}"
+    if clues.statements:
+        kind, text, _ = clues.statements[0]
+        nothing = f"its {kind} says {text!r}, which frametally cannot use as a time{unmatched}"
     if not settings.file_time:
         raise Poison(
-            f"neither the file nor its name contains a time{unmatched}, and the file's date may not be "
-            "used; give a --time-pattern that matches its name, give --start-time (for one video only), or "
-            "allow the file's date"
+            f"{nothing}, and the file's date may not be used; give a --time-pattern that matches its name, "
+            "give --start-time (for one video only), or allow the file's date"
         )
     at_ms = checked_ms(clues.modified_ns // 1_000_000 - clues.duration_ms)
     minus = " minus its length" if clues.duration_ms else ""
     text = (
-        f"neither the file nor its name contains a time{unmatched}: frametally used the file's "
-        f"modification date{minus}, {iso(at_ms)}; for a better time, give --time-pattern or, for one "
-        "video, --start-time; to refuse this one, add --no-file-time"
+        f"{nothing}: frametally used the file's modification date{minus}, {iso(at_ms)}; for a better time, "
+        "give --time-pattern or, for one video, --start-time; to refuse this one, add --no-file-time"
     )
     return EventTime(at_ms, "file_time", (Remark("file_time", text),))
 

@@ -5,9 +5,7 @@ A picture that is a decompression bomb or crashes its decoder affects only that 
 
 from __future__ import annotations
 
-import datetime
 import os
-import re
 import resource
 import select
 import signal
@@ -16,6 +14,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from io import BufferedReader
 from typing import NamedTuple
 
@@ -28,6 +27,7 @@ from frametally.files.opencv import Pixels, cv2, decode_pixels
 from frametally.process.limits import address_space_bytes, limit
 from frametally.process.retrying import GivenUp
 from frametally_producer.reading.pixels import UPRIGHT, upright
+from frametally_producer.reading.time_statements import TimeStatement, exif_statements, picture_statements
 
 Image.MAX_IMAGE_PIXELS = None  # this module checks sizes against the setting
 
@@ -37,8 +37,7 @@ _MOST_FILE_BYTES_PER_PIXEL, _MOST_OTHER_FILE_BYTES = 8, 32 << 20
 
 # EXIF tags (CIPA DC-008, 4.6).
 _ORIENTATION = 0x0112
-_EXIF_IFD = 0x8769
-_DATE_TIME_ORIGINAL, _OFFSET_TIME_ORIGINAL, _SUB_SEC_TIME_ORIGINAL = 0x9003, 0x9011, 0x9291
+_EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
 
 
 class PictureHeader(NamedTuple):
@@ -47,13 +46,13 @@ class PictureHeader(NamedTuple):
     Attributes:
         width_px: Width as stored, before the picture is turned upright.
         orientation: EXIF orientation to apply after decoding, 1 to 8.
-        recorded: EXIF DateTimeOriginal with its fraction of a second, and its offset if given (else naive).
+        statements: Its statements of when it was recorded, the most trusted first.
     """
 
     width_px: int
     height_px: int
     orientation: int
-    recorded: datetime.datetime | None
+    statements: tuple[TimeStatement, ...]
 
 
 def decode_header(file: BufferedReader, *, max_pixels: int) -> PictureHeader:
@@ -80,9 +79,10 @@ def decode_header(file: BufferedReader, *, max_pixels: int) -> PictureHeader:
         most_bytes = width_px * height_px * _MOST_FILE_BYTES_PER_PIXEL + _MOST_OTHER_FILE_BYTES
         if size_bytes > most_bytes:
             raise Poison(f"is larger than a picture of {width_px}x{height_px} pixels can be; export it again")
-        orientation, recorded = _read_exif(picture)
+        orientation, statements = _read_metadata(picture)
     # OpenCV always turns a TIFF upright while decoding it.
-    return PictureHeader(width_px, height_px, UPRIGHT if picture.format == "TIFF" else orientation, recorded)
+    orientation = UPRIGHT if picture.format == "TIFF" else orientation
+    return PictureHeader(width_px, height_px, orientation, statements)
 
 
 def decode_picture(file: BufferedReader, header: PictureHeader) -> Pixels:
@@ -101,43 +101,18 @@ def decode_picture(file: BufferedReader, header: PictureHeader) -> Pixels:
     return upright(pixels, header.orientation)
 
 
-def _read_exif(picture: Image.Image) -> tuple[int, datetime.datetime | None]:
-    """Return the orientation and the time of recording; ignore damaged EXIF."""
-    if picture.format == "PNG" and "exif" not in picture.info:
-        return UPRIGHT, None  # Pillow would decode all pixels to look for EXIF behind them
-    try:
-        exif = picture.getexif()
-        details = exif.get_ifd(_EXIF_IFD)
-        orientation = exif.get(_ORIENTATION, UPRIGHT)
-    except Exception:  # as above
-        return UPRIGHT, None
-    recorded = _moment(
-        details.get(_DATE_TIME_ORIGINAL),
-        details.get(_OFFSET_TIME_ORIGINAL),
-        details.get(_SUB_SEC_TIME_ORIGINAL),
-    )
-    return (orientation if isinstance(orientation, int) else UPRIGHT), recorded
-
-
-def _moment(date_time: object, offset: object, fraction: object) -> datetime.datetime | None:
-    """Parse an EXIF time: `YYYY:MM:DD HH:MM:SS`, offset `+HH:MM`, digits after the decimal point."""
-    match = re.fullmatch(r"(\d{4}):(\d\d):(\d\d) (\d\d:\d\d:\d\d)", _text(date_time))
-    if match is None:
-        return None
-    year, month, day, time_of_day = match.groups()
-    digits = re.match(r"\d{0,6}", _text(fraction), re.ASCII)
-    zone = re.fullmatch(r"[+-]\d\d:\d\d|Z", _text(offset), re.ASCII)
-    microseconds = (digits.group() if digits else "").ljust(6, "0")
-    try:
-        return datetime.datetime.fromisoformat(
-            f"{year}-{month}-{day}T{time_of_day}.{microseconds}{zone.group() if zone else ''}"
-        )
-    except ValueError:  # such as 0000:00:00, which means unknown
-        return None
-
-
-def _text(value: object) -> str:
-    return value.strip("\0 ") if isinstance(value, str) else ""
+def _read_metadata(picture: Image.Image) -> tuple[int, tuple[TimeStatement, ...]]:
+    """Return the orientation and the statements of the time of recording; ignore damaged EXIF."""
+    orientation: object = UPRIGHT
+    statements: list[TimeStatement] = []
+    # Pillow would decode all pixels of a PNG to look for EXIF behind them.
+    if picture.format != "PNG" or "exif" in picture.info:
+        with suppress(Exception):  # as above
+            exif = picture.getexif()
+            orientation = exif.get(_ORIENTATION, UPRIGHT)
+            statements = list(exif_statements(exif, exif.get_ifd(_EXIF_IFD), exif.get_ifd(_GPS_IFD)))
+    statements = picture_statements(statements, picture.info)
+    return (orientation if isinstance(orientation, int) else UPRIGHT), tuple(statements)
 
 
 _LOOK_UP_S = 0.2

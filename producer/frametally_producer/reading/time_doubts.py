@@ -49,7 +49,7 @@ class TimeDoubts:
         used, *rest = event_time.witnesses
         if self._pattern and used.kind != "name":
             self._unmatched.append(path)
-        elif used.kind in ("container", "QuickTime date"):
+        elif event_time.time_source == "container":
             self._same[source_name, used.at_ms].append(path)
         for kind, other_ms in rest:
             if abs(other_ms - used.at_ms) > _DIFFERENCE_MS:

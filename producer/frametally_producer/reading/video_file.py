@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -23,6 +22,7 @@ from frametally.process.reports import plural
 from frametally_producer.reading.footage import WithoutPackedHeaders, lacks_rate
 from frametally_producer.reading.pixels import UPRIGHT, square_size_px, upright
 from frametally_producer.reading.sampling import PresentationTimes
+from frametally_producer.reading.time_statements import container_statements
 from frametally_producer.reading.whole_pictures import WholePictures
 
 FFMPEG_TIME_BASE = Fraction(1, 1_000_000)
@@ -279,6 +279,7 @@ class Video:
         rate_remark: A message if it states that it was filmed at another rate, or empty.
         size_px: Width and height, as stored.
         track: The chosen video track of the file.
+        statements: What it states about when it was recorded, the most trusted first.
         codec: FFmpeg's name of the video codec, such as `h264`.
         sound_codecs: FFmpeg's name of the codec of each sound track, empty if unknown.
         container: The opened container, for callers that describe all of it.
@@ -310,8 +311,7 @@ class Video:
         # This limits the sizes that frames state later: larger ones count as damaged.
         most_pixels = max(-(-size[0] // _ROUNDED_PX) * _ROUNDED_PX * size[1], min(max_pixels, _GROWN_PIXELS))
         stream.codec_context.options = {"max_pixels": str(most_pixels)}
-        self.recorded = creation_time(container.metadata) or creation_time(stream.metadata)
-        self.filmed = creation_time(container.metadata, "com.apple.quicktime.creationdate")
+        self.statements = container_statements(container.metadata, stream.metadata)
         self.duration_s = stated_length_s(container, stream)
         self.frames_stated = stated_frames(container, stream)
         self.damage: list[str] = []
@@ -518,14 +518,6 @@ def bgr_pixels(
 def shown_size_px(frame: av.VideoFrame) -> tuple[int, int]:
     """Return the width and height of the upright frame, in its own pixels, which need not be square."""
     return (frame.height, frame.width) if orientation_of(frame) in _LYING else (frame.width, frame.height)
-
-
-def creation_time(metadata: Mapping[str, str], key: str = "creation_time") -> datetime.datetime | None:
-    """Return when a container or a stream was created according to its metadata, or None."""
-    try:
-        return datetime.datetime.fromisoformat(metadata.get(key, ""))
-    except ValueError:
-        return None
 
 
 def turned_degrees(frame: av.VideoFrame) -> int:

@@ -363,6 +363,7 @@ def asked_of(
         settings.timezone,
         settings.time_pattern,
         settings.file_time,
+        settings.container_time,
         *of_video,
     )
     return msgspec.json.encode(parts).decode()

@@ -160,11 +160,10 @@ def _event_time(video: Video, fields: VideoFields, file_name: str, settings: Set
         overrides["file_time"] = False
     clues = TimeClues(
         Path(file_name),
-        video.recorded,
+        video.statements,
         "container",
         (modified_ms or 0) * 1_000_000,
         int((video.duration_s or 0) * 1000),
-        video.filmed,
     )
     start = parse_start_time(fields.start_time) if fields.start_time else None
     try:

@@ -15,7 +15,8 @@ from av.video.stream import VideoStream
 
 from frametally.rules.times import EPOCH, MILLISECOND
 from frametally_producer.reading.sampling import count_taken
-from frametally_producer.reading.video_file import Video, creation_time, turned_degrees
+from frametally_producer.reading.time_statements import read_moment
+from frametally_producer.reading.video_file import Video, turned_degrees
 from frametally_videos.derivatives.browser_codecs import why_not_played
 from frametally_videos.describing.container_facts import has_location, kept_tags, read_boxes
 from frametally_videos.describing.packets import PacketCounts, count_packets
@@ -202,7 +203,7 @@ def describe(video: Video, record: VideoRecord, *, sampling: str) -> VideoMetada
     duration_s = _seconds(container.duration, _MICROSECOND) or max(
         (stream.duration_s for stream in streams if stream.duration_s), default=None
     )
-    created = creation_time(container.metadata)
+    created = read_moment(container.metadata.get("creation_time", ""))
     return VideoMetadata(
         video_id=record.id,
         sha256=record.sha256,
