@@ -6,6 +6,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import signal
 import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -290,6 +291,26 @@ def test_up_makes_one_a_day_however_often_it_is_started(settings: Settings) -> N
     with closing(open_object_store(settings.store_url)) as store:
         assert [one.made_at_ms - NOW_MS for one in stored_backups(store)] == [0, DAY_MS, -HOUR_MS]
         assert is_due(store, NOW_MS + DAY_MS)
+
+
+def test_a_service_saves_one_a_day_until_it_is_stopped(
+    settings: Settings, said: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = settings.data_dir / "store" / "backups"
+    looks: list[Path] = []
+
+    def stop_after_three(settings: Settings, now_ms: int) -> str | None:
+        looks.append(folder)
+        if len(looks) == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return back_up_if_due(settings, now_ms)
+
+    back_up_if_due = nightly.back_up_if_due
+    monkeypatch.setattr(nightly, "back_up_if_due", stop_after_three)
+    assert said("backup", "--every", "1s").count("saved the backup backups/") == 1
+    assert len(files_of(folder)) == 1
+    assert "without --to and --list" in said("backup", "--every", "1h", "--list", code=2)
+    assert "is not a period" in said("backup", "--every", "often", code=2)
 
 
 def test_up_makes_none_where_there_is_nothing_to_lose(tmp_path: Path) -> None:

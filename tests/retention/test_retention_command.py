@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 from tests.retention.filmed import FRAMES, START_MS, Filmed, filmed_days
 
-from frametally.rules.times import DAY_MS
+from frametally.rules.times import DAY_MS, HOUR_S, utc
 from frametally_cli.main import main
 from frametally_cli.stages.family_members import MemberOptions
 from frametally_retention.hooks import members
@@ -136,6 +137,36 @@ def test_up_runs_it_by_itself(place: tuple[Filmed, list[list[str]]]) -> None:
     program = part.members[0].arguments
     assert program[3:5] == ["retention", "apply"]
     assert program[-2:] == ["--interval-of-counts", "60"]
+
+
+def test_rules_that_nobody_has_applied_for_two_hours_are_named_with_the_remedy(
+    place: tuple[Filmed, list[list[str]]], answered: Answered, capsys: pytest.CaptureFixture[str]
+) -> None:
+    filmed, _ = place
+    policy = filmed.settings.data_dir / "store/retention/policy.json"
+    missing, remedy = "nobody has applied the rules for two hours", "run `frametally retention apply --every 1h`"
+
+    def hours_later(hours: float) -> list[str]:
+        """Return what `show`, `status` and `doctor` print if nobody writes the policy for so long."""
+        at_s = time.time() - hours * HOUR_S
+        os.utime(policy, (at_s, at_s))
+        printed = [answered("show")]
+        for arguments in (["status"], ["doctor", "--json"]):
+            main(arguments)
+            printed.append(" ".join(capsys.readouterr().out.split()))
+        return printed
+
+    answered("set", "frames", "--after", "15d")
+    assert not [text for text in hours_later(1.9) if missing in text]
+    assert all(missing in text and remedy in text for text in hours_later(2.1))
+    answered("apply")
+    shown, books, checks = hours_later(0)
+    assert missing not in shown + books + checks
+    applied = f"applied {utc(read_policy(filmed.store).applied_at_ms)[:16]}"
+    assert f"retention: {applied}" in books
+    assert f'"name": "the last round", "value": "{applied}' in checks
+    answered("set", "frames", "--never")
+    assert not [text for text in hours_later(100) if missing in text]
 
 
 def test_a_damaged_policy_removes_nothing(place: tuple[Filmed, list[list[str]]], answered: Answered) -> None:

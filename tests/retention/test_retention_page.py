@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from time import time
 from typing import Any
 
 import pytest
 from flask import Flask
 from tests.accounts.people import asking_as, give_accounts
+from tests.fakes.memory import MemoryStore
 from tests.kit.waiting import until
 from tests.retention.filmed import AGES_MS, FRAMES, START_MS, filmed_days
 from tests.web.conftest import Place, Serving, SwitchedIndex
@@ -18,7 +20,7 @@ from frametally import keys
 from frametally.books.verdict import BEHIND
 from frametally.opening import open_count_index
 from frametally.process.reports import NoProgress
-from frametally.rules.times import DAY_MS, HOUR_MS, utc
+from frametally.rules.times import DAY_MS, HOUR_MS, HOUR_S, utc
 from frametally_cli.main import main
 from frametally_retention.policy import (
     LegalHold,
@@ -61,6 +63,22 @@ def test_the_api_and_the_page_show_rules_holds_and_the_last_round(place: Place) 
     assert MARKUP not in text
     german = client.get("/retention", headers={"Accept-Language": "de"}).text
     assert "Aufbewahrung" in german and "älter als 30 d oder" in german
+
+
+def test_the_page_says_that_nobody_applies_the_rules(place: Place) -> None:
+    hours_ago = 0.0
+    place.store = MemoryStore(clock=lambda: time() - hours_ago * HOUR_S)
+    client = place.app().test_client()
+    missing = 'id="unapplied"'
+    assert missing not in client.get("/retention").text
+    set_rule(place.store, RetentionRule(kind="frames", after_ms=30 * DAY_MS))
+    assert missing not in client.get("/retention").text
+    hours_ago = 3.0
+    set_rule(place.store, RetentionRule(kind="frames", after_ms=31 * DAY_MS))
+    assert missing in client.get("/retention").text
+    assert "Seit zwei Stunden" in client.get("/retention", headers={"Accept-Language": "de"}).text
+    end_round(place.store, "id", round(time() * 1000), ())
+    assert missing not in client.get("/retention").text
 
 
 def test_a_damaged_policy_is_named_with_its_remedy(place: Place) -> None:

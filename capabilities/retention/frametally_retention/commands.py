@@ -34,12 +34,15 @@ from frametally_cli.options.ports import (
 )
 from frametally_cli.options.times import parse_bounds_ms
 from frametally_retention.policy import (
+    APPLIES,
     THINNING,
+    UNAPPLIED,
     LegalHold,
     RetentionPolicy,
     RetentionRule,
     drop_rule,
     in_words,
+    is_unapplied,
     put_hold,
     read_policy,
     release_hold,
@@ -72,11 +75,14 @@ def show(as_json: bool, **overrides: Any) -> int:
     """Show the rules, the holds, and what the last round removed."""
     with open_store_port(read_settings(None, overrides)) as ports:
         policy = read_policy(ports.store)
+        is_late = is_unapplied(ports.store, policy, round(time.time() * 1000))
     if as_json:
         click.echo(json.dumps(msgspec.to_builtins(policy), indent=2))
         return 0
     for line in _lines(policy):
         click.echo(console.plain(line))
+    if is_late:
+        click.echo(f"{UNAPPLIED}: {APPLIES}")
     return 0
 
 

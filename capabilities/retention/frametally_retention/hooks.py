@@ -1,4 +1,4 @@
-"""Implements the hooks of commands, backups, corrections and erasures."""
+"""Implements the hooks of commands, checks, backups, corrections and erasures."""
 
 from __future__ import annotations
 
@@ -7,16 +7,29 @@ from contextlib import closing
 from time import time
 
 from frametally import keys
+from frametally.errors import FrametallyError
 from frametally.media.kept_data import KeptPart, KeptTerm
 from frametally.media.mending import Change, MediumRenamed, MediumRetimed
 from frametally.opening import open_object_store
+from frametally.ports.object_store import ObjectStore
 from frametally.ports.opened import StorePorts
 from frametally.process.reports import Progress
 from frametally.settings.loading import Settings
-from frametally_cli.checkup.findings import RecordFolder
+from frametally_cli.checkup.findings import Finding, RecordFolder, StatusPart
+from frametally_cli.checkup.ports import not_there_yet
 from frametally_cli.stages.family_members import MemberOptions, MembersPart, command
 from frametally_retention.following import follow_medium, follow_source
-from frametally_retention.policy import Removal, RetentionPolicy, begin_removal, in_words, read_policy
+from frametally_retention.policy import (
+    APPLIES,
+    UNAPPLIED,
+    Removal,
+    RetentionPolicy,
+    applied,
+    begin_removal,
+    in_words,
+    is_unapplied,
+    read_policy,
+)
 
 RECORDS = (RecordFolder(keys.RETENTION, "retention policies", lambda _: RetentionPolicy),)
 _EVERY = "1h"
@@ -26,6 +39,29 @@ def members(settings: Settings, options: MemberOptions) -> list[MembersPart]:
     """Return the rounds of removal; without a rule they do nothing."""
     interval = () if options.interval_s is None else ("--interval-of-counts", options.interval_s)
     return [MembersPart([command("retention", settings, "--every", _EVERY, *interval, of="apply")])]
+
+
+def status(_: Settings, store: ObjectStore) -> StatusPart:
+    """Say when the rules were applied last, if there are any. Raises the store's errors."""
+    policy = read_policy(store)
+    lines = [f"retention: {applied(policy)}"] if policy.rules else []
+    if is_unapplied(store, policy, round(time() * 1000)):
+        lines = [f"{lines[0]}; {UNAPPLIED}: {APPLIES}"]
+    return StatusPart(lines, {"retention_applied_at_ms": policy.applied_at_ms})
+
+
+def checks(settings: Settings, stage: str) -> Iterator[Finding]:
+    """Report the last round; rules that nobody applies are a fault."""
+    if stage not in ("", "serve") or not_there_yet(settings.store_url) is not None:
+        return
+    try:
+        with closing(open_object_store(settings.store_url, settings.store_access)) as store:
+            policy = read_policy(store)
+            late = is_unapplied(store, policy, round(time() * 1000))
+    except FrametallyError:
+        return  # the rows of the store or `doctor --deep` report it
+    note = UNAPPLIED if late else "" if policy.rules else "there are no rules, so nothing is removed"
+    yield Finding("retention", "the last round", applied(policy), note, APPLIES if late else "")
 
 
 def of_source(settings: Settings, source: str) -> Iterator[str]:

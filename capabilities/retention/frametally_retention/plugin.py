@@ -18,6 +18,8 @@ PLUGIN = Plugin(
             },
         ),
     },
+    checks="frametally_retention.hooks:checks",
+    status="frametally_retention.hooks:status",
     members="frametally_retention.hooks:members",
     records="frametally_retention.hooks:RECORDS",
     changing="frametally_retention.hooks:changing",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from time import time
+
 from flask import Blueprint, Response, current_app, request
 
 from frametally.errors import FrametallyError
 from frametally.process.time_limit import time_limit
+from frametally_retention.policy import is_unapplied, read_policy
 from frametally_retention.rounds import known_kinds
 from frametally_retention.routes import RETENTION, RetentionRoutes, retention_answer
 from frametally_web.pages import page
@@ -24,12 +27,14 @@ def web_part(context: WebContext) -> WebPart:
     def retention_page() -> Response:
         try:
             with time_limit(context.settings.web_query_timeout_s):
-                policy, kinds = retention_answer(routes.ports.store), known_kinds(routes.ports)
+                store = routes.ports.store
+                policy, kinds = retention_answer(store), known_kinds(routes.ports)
+                is_late = is_unapplied(store, read_policy(store), round(time() * 1000))
         except FrametallyError as error:
             current_app.logger.error("%s: %s", request.path, error)
             response = page("retention.html", policy=None, problem=problem_of(error))
             response.status_code = 503
             return response
-        return page("retention.html", policy=policy, kinds=kinds, remedy=routes.remedy)
+        return page("retention.html", policy=policy, kinds=kinds, is_late=is_late, remedy=routes.remedy)
 
     return WebPart(routes=RETENTION.bind(routes), blueprints=[pages], close=routes.close)

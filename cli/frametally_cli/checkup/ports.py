@@ -243,7 +243,10 @@ def _check_ledger(settings: Settings, address: str) -> Iterator[Finding]:
         )
 
 
-_MAKES_ONE = "run `frametally backup`; `frametally up`, or cron, creates one daily"
+_MAKES_ONE = (
+    "run `frametally backup`; `frametally up`, the stack, the Helm chart, or `frametally backup --every 1h` "
+    "saves one a day"
+)
 _LATE_MS = 2 * DAY_MS
 
 

@@ -1,11 +1,11 @@
-"""The backup that `frametally up` puts into the store once a day."""
+"""`frametally backup|restore`, and the backup that is put into the store once a day."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,13 +28,14 @@ from frametally.opening import open_object_store
 from frametally.plugins import hooks
 from frametally.ports.object_store import ObjectStore
 from frametally.process.limits import in_thread
+from frametally.process.period import parse_period_s
 from frametally.process.reports import stamped
 from frametally.process.retrying import OnceAMinute
 from frametally.rules.times import CHECK_CLOCK, utc
 from frametally.settings.loading import Settings
 from frametally_cli.checkup.ports import not_there_yet
 from frametally_cli.options.names import note
-from frametally_cli.options.ports import data_dir_option, read_settings
+from frametally_cli.options.ports import data_dir_option, read_settings, repeat_rounds
 
 if TYPE_CHECKING:
     from frametally.adapters.sql.kept_books import KeptBooks
@@ -57,6 +58,12 @@ def back_up_if_due(settings: Settings, now_ms: int) -> str | None:
         return None if data is None else store_backup(store, data, now_ms)
 
 
+def _look(settings: Settings, say: Callable[[str], None]) -> None:
+    """Make a backup if one is due, and `say` so. Raises as `back_up_if_due`."""
+    if (key := back_up_if_due(settings, round(time.time() * 1000))) is not None:
+        say(stamped(f"saved the backup {key}"))
+
+
 @contextmanager
 def backing_up(settings: Settings, say: Callable[[str], None]) -> Iterator[None]:
     """Make a backup whenever one is due, until the context ends, and `say` the result."""
@@ -66,8 +73,7 @@ def backing_up(settings: Settings, say: Callable[[str], None]) -> Iterator[None]
         while not stop.wait(pause_s):
             pause_s = LOOK_EVERY_S
             try:
-                if (key := back_up_if_due(settings, round(time.time() * 1000))) is not None:
-                    say(stamped(f"saved the backup {key}"))
+                _look(settings, say)
             except (FrametallyError, OSError) as error:
                 once_a_minute(str(error), f"no backup was created: {error}")
 
@@ -83,13 +89,19 @@ def backing_up(settings: Settings, say: Callable[[str], None]) -> Iterator[None]
     type=click.Path(path_type=Path, file_okay=False),
 )
 @click.option("--list", "only_list", is_flag=True, help="List the backups in the store; create none.")
+@click.option("--every", help="Look at this interval (15m, 1h) until SIGTERM; save one a day.", metavar="PERIOD")
 @data_dir_option
-def backup(folder: Path | None, only_list: bool, **overrides: Any) -> int:
+def backup(folder: Path | None, only_list: bool, every: str | None, **overrides: Any) -> int:
     """Save the data that the store cannot restore: accounts, tokens, the audit log, rules and reports.
 
     You do not need to stop anything. Set FRAMETALLY_BACKUP_KEY to encrypt the backup.
     """
     settings = read_settings("web", overrides, must_be_there=False)
+    if every is not None:
+        if only_list or folder is not None:
+            raise Misconfigured("--every saves backups in the store: use it without --to and --list")
+        period_s = parse_period_s("--every", every)
+        return repeat_rounds(settings, nullcontext, lambda _: _look(settings, click.echo), period_s=period_s)
     if only_list:
         with _store(settings) as store:
             for backup in stored_backups(store):

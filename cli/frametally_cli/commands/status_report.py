@@ -33,6 +33,7 @@ from frametally.rules.counted_boxes import FRAMES_FOR_A_DETECTION
 from frametally.rules.places import base_model, in_words, is_of_places
 from frametally.rules.times import CHECK_CLOCK, DAY_S, HOUR_S, is_day_in_range, utc
 from frametally_cli.checkup.findings import StatusPart, disk_lines
+from frametally_cli.checkup.ports import backup_rows
 from frametally_cli.console import output as console
 from frametally_cli.console.output import out, plain
 from frametally_cli.options.ports import Ports, data_dir_option, option, read_settings
@@ -298,6 +299,10 @@ def status(as_json: bool, model: str | None, watch: bool, **overrides: Any) -> i
         reports, problems = read_reports(ports.store, newest)
         books = books._replace(broken=books.broken + problems)
         parts: list[StatusPart] = [tell(settings, ports.store) for tell in hooks("status")]
+        parts += [
+            StatusPart([] if row.good else [f"backup: {row.value}; {row.remedy}"], {"last_backup": row.value})
+            for row in backup_rows(settings)
+        ]
     _say_away(books)
     for line in disk_lines(settings):
         click.echo(console.plain(line), err=True)
