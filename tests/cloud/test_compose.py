@@ -253,6 +253,16 @@ def test_the_way_back_in_the_readme_empties_all_that_a_newer_version_has_migrate
     assert set(volumes) == kept
 
 
+def test_retention_and_backups_run_by_themselves_in_the_stack() -> None:
+    commands = [
+        service["command"]
+        for service in SERVICES.values()
+        if "profiles" not in service and "command" in service
+    ]
+    assert ["frametally", "retention", "apply", "--every", "1h"] in commands
+    assert ["frametally", "backup", "--every", "1h"] in commands
+
+
 def test_only_traefik_publishes_ports() -> None:
     assert [name for name, service in SERVICES.items() if "ports" in service] == ["traefik"]
     assert not [name for name, service in SERVICES.items() if "network_mode" in service]
@@ -359,7 +369,7 @@ def test_at_hadoop_which_asks_for_no_name_visitors_only_look() -> None:
 
 MEASURED = (
     *("producer", "consumer", "consumer-live", "aggregator", "indexer"),
-    *("worker", "live-worker", "alerts"),
+    *("worker", "live-worker", "alerts", "retention", "backup"),
 )
 
 
@@ -465,12 +475,14 @@ def test_each_service_gets_its_own_secrets_alone() -> None:
         for name, service in SERVICES.items()
         if "FRAMETALLY_BACKUP_KEY" in (service.get("environment") or {})
     }
-    assert backing_up == {"indexer", "airflow"}
+    assert backing_up == {"indexer", "backup", "airflow"}
     assert has["elasticsearch"] == {"ELASTIC_PASSWORD"}
     assert has["postgres"] == {"FRAMETALLY_LEDGER_PASSWORD"}
     for name in ("dashboard", "worker", "live-worker", "alerts"):  # they read, or not even that
         assert "FRAMETALLY_INDEX_PASSWORD" not in has[name]
     # The part that decodes footage has no more access than it needs.
+    for name in ("retention", "backup"):  # what removes and saves needs the store and the catalogue alone
+        assert has[name] <= {"FRAMETALLY_STORE_SECRET_KEY", "FRAMETALLY_LEDGER_PASSWORD"}, name
     for name in ("producer", "consumer", "consumer-live"):
         assert not {"FRAMETALLY_INDEX_PASSWORD", "FRAMETALLY_LEDGER_PASSWORD"} & has[name], name
     # Each of Kafka's users only knows its own password.

@@ -144,7 +144,8 @@ def test_rules_that_nobody_has_applied_for_two_hours_are_named_with_the_remedy(
 ) -> None:
     filmed, _ = place
     policy = filmed.settings.data_dir / "store/retention/policy.json"
-    missing, remedy = "nobody has applied the rules for two hours", "run `frametally retention apply --every 1h`"
+    missing = "nobody has applied the rules for two hours"
+    remedy = "run `frametally retention apply --every 1h`"
 
     def hours_later(hours: float) -> list[str]:
         """Return what `show`, `status` and `doctor` print if nobody writes the policy for so long."""
@@ -162,7 +163,9 @@ def test_rules_that_nobody_has_applied_for_two_hours_are_named_with_the_remedy(
     answered("apply")
     shown, books, checks = hours_later(0)
     assert missing not in shown + books + checks
-    applied = f"applied {utc(read_policy(filmed.store).applied_at_ms)[:16]}"
+    applied_at_ms = read_policy(filmed.store).applied_at_ms
+    assert applied_at_ms is not None
+    applied = f"applied {utc(applied_at_ms)}"
     assert f"retention: {applied}" in books
     assert f'"name": "the last round", "value": "{applied}' in checks
     answered("set", "frames", "--never")

@@ -528,7 +528,9 @@ def test_an_empty_server_has_all_again_from_the_bucket_and_the_env_file(world: W
         if not volume.endswith(("_store-data", "_models")):
             docker("volume", "rm", volume)
     idle = [
-        word for name in ("dashboard", "alerts", "worker", "live-worker") for word in ("--scale", f"{name}=0")
+        word
+        for name in ("dashboard", "alerts", "worker", "live-worker", "retention", "backup")
+        for word in ("--scale", f"{name}=0")
     ]
     stack.run("docker-compose", "up", "-d", *idle)
     stack.wait_until(lambda: stack.states().get("indexer") == "healthy")

@@ -203,7 +203,17 @@ def bring_up(stack: NativeStack) -> None:
     stack.extra["consumer"] = {"FRAMETALLY_FAILPOINT": "chain.put"}
     stack.start("consumer", instance="consumer-1")
     stack.extra["consumer"] = {}
-    others = ("consumer-live", "indexer", "dashboard", "worker", "live-worker", "alerts", "traefik")
+    others = (
+        "consumer-live",
+        "indexer",
+        "dashboard",
+        "worker",
+        "live-worker",
+        "alerts",
+        "retention",
+        "backup",
+        "traefik",
+    )
     for name in others:
         stack.start(name)
     stack.wait_healthy(*others)

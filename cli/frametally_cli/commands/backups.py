@@ -89,7 +89,7 @@ def backing_up(settings: Settings, say: Callable[[str], None]) -> Iterator[None]
     type=click.Path(path_type=Path, file_okay=False),
 )
 @click.option("--list", "only_list", is_flag=True, help="List the backups in the store; create none.")
-@click.option("--every", help="Look at this interval (15m, 1h) until SIGTERM; save one a day.", metavar="PERIOD")
+@click.option("--every", help="Look this often (15m, 1h) until SIGTERM; save one a day.", metavar="PERIOD")
 @data_dir_option
 def backup(folder: Path | None, only_list: bool, every: str | None, **overrides: Any) -> int:
     """Save the data that the store cannot restore: accounts, tokens, the audit log, rules and reports.

@@ -1,4 +1,4 @@
-"""Removes what the retention policy allows, once a day; without a rule it removes nothing."""
+"""Removes what the retention policy allows, once an hour; without a rule it removes nothing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FAILED = "frametally: the retention policy was not fully applied; see the log of
 with DAG(
     dag_id="frametally_remove_old_data",
     description="Remove what the retention policy allows",
-    schedule="45 3 * * *",
+    schedule="45 * * * *",
     start_date=datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC),
     catchup=False,
     max_active_runs=1,
