@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import tomllib
 from collections.abc import Iterator
@@ -27,16 +28,45 @@ URLS = {
     "FRAMETALLY_LEDGER_URL": "postgresql://frametally@postgres/frametally",
     "FRAMETALLY_CATALOGUE_URL": "postgresql://frametally@postgres/frametally",
 }
-EVERYTHING = {
-    "settings": {**URLS, "FRAMETALLY_QUEUE_URL": "amqps://frametally@rabbitmq"},
+ROLE = {
+    "serviceAccountName": "frametally",
+    "nodeSelector": {"pool": "video"},
+    "tolerations": [{"key": "video", "operator": "Exists"}],
+    "affinity": {"podAntiAffinity": {}},
+    "topologySpreadConstraints": [
+        {"maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "ScheduleAnyway"}
+    ],
+    "annotations": {"example.org/team": "counts"},
+    "labels": {"azure.workload.identity/use": "true"},
+    "extraVolumes": [{"name": "ca", "configMap": {"name": "our-ca"}}],
+    "extraVolumeMounts": [{"name": "ca", "mountPath": "/ca", "readOnly": True}],
+}
+EVERYTHING: dict[str, Any] = {
+    "settings": {
+        **URLS,
+        "FRAMETALLY_QUEUE_URL": "amqps://frametally@rabbitmq",
+        "FRAMETALLY_GOLD_URL": "postgresql://frametally@postgres/frametally",
+    },
     "keda": {"enabled": True},
     "ingress": {
         "enabled": True,
         "proxyLogin": {"enabled": True, "authUrl": "https://auth.example.org/check"},
     },
 }
+WHOLE = EVERYTHING | {
+    "settings": {
+        **EVERYTHING["settings"],
+        "FRAMETALLY_STORE_ACCESS_KEY": "counts",
+        "FRAMETALLY_CA_FILE": "/ca/ca.pem",
+    },
+    "pod": ROLE,
+    "models": {"claim": "models"},
+    "metrics": {"podMonitor": True, "labels": {"release": "prometheus"}, "annotations": True},
+}
 SMALL = yaml.safe_load((CHART / "values-small.yaml").read_text(encoding="utf-8")) | {"settings": URLS}
-VALUES = {"defaults": {"settings": URLS}, "small": SMALL, "everything": EVERYTHING}
+KEYED = {"settings": {**URLS, "FRAMETALLY_STORE_ACCESS_KEY": "counts"}}
+VALUES = {"defaults": KEYED, "small": SMALL, "everything": EVERYTHING}
+RENDERED = VALUES | {"whole": WHOLE}
 
 
 def helm(
@@ -53,9 +83,9 @@ def helm(
     )
 
 
-@pytest.fixture(params=VALUES)
+@pytest.fixture(params=RENDERED)
 def rendered(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    done = helm("template", VALUES[request.param], tmp_path)
+    done = helm("template", RENDERED[request.param], tmp_path)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -67,16 +97,31 @@ def objects(rendered: str) -> list[dict[str, Any]]:
 
 def pods(objects: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
     for one in objects:
-        if one["kind"] in ("Deployment", "StatefulSet", "Job"):
-            yield one["metadata"]["labels"]["app.kubernetes.io/component"], one["spec"]["template"]["spec"]
+        spec = one["spec"]["jobTemplate"]["spec"] if one["kind"] == "CronJob" else one.get("spec", {})
+        if one["kind"] in ("Deployment", "StatefulSet", "Job", "CronJob"):
+            yield one["metadata"]["labels"]["app.kubernetes.io/component"], spec["template"]["spec"]
 
 
 def variables(pod: dict[str, Any]) -> dict[str, str]:
+    """Return the variables that are written out, by name: all but the pod's own address."""
     [container] = pod["containers"]
-    return {variable["name"]: variable["value"] for variable in container["env"]}
+    return {variable["name"]: variable["value"] for variable in container["env"] if "value" in variable}
 
 
-@pytest.mark.parametrize("values", VALUES.values(), ids=VALUES)
+def parts_of(values: dict[str, Any], folder: Path) -> list[dict[str, Any]]:
+    done = helm("template", values, folder)
+    assert done.returncode == 0, done.stderr
+    return [one for one in yaml.safe_load_all(done.stdout) if one]
+
+
+def secrets_of(values: dict[str, Any], folder: Path) -> dict[str, set[str]]:
+    return {
+        name: {key.removesuffix("_FILE") for key in variables(pod) if key.endswith("_FILE")}
+        for name, pod in pods(parts_of(values, folder))
+    }
+
+
+@pytest.mark.parametrize("values", RENDERED.values(), ids=RENDERED)
 def test_helm_finds_nothing_to_mend(values: dict[str, Any], tmp_path: Path) -> None:
     done = helm("lint", values, tmp_path)
     assert done.returncode == 0, done.stdout
@@ -84,7 +129,7 @@ def test_helm_finds_nothing_to_mend(values: dict[str, Any], tmp_path: Path) -> N
 
 def test_every_object_follows_the_schemas_of_kubernetes(rendered: str, tmp_path: Path) -> None:
     place = write_schemas(tmp_path)
-    command = [tool("kubeconform"), "-strict", "-skip", "ScaledObject", "-schema-location", place]
+    command = [tool("kubeconform"), "-strict", "-skip", "ScaledObject,PodMonitor", "-schema-location", place]
     done = subprocess.run(command, input=rendered, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
     wrong = rendered.replace("runAsNonRoot", "runsAsNonRoot", 1)
@@ -103,8 +148,11 @@ def test_every_pod_meets_the_restricted_pod_security_standard(objects: list[dict
             "capabilities": {"drop": ["ALL"]},
         }, name
         assert pod["automountServiceAccountToken"] is False, name
+        assert pod["securityContext"]["runAsUser"] == 10001, name
         assert not {"hostNetwork", "hostPID", "hostIPC"} & {*pod}, name
-        assert {kind for volume in pod["volumes"] for kind in volume} <= {"name", "emptyDir", "secret"}
+        assert {kind for volume in pod["volumes"] for kind in volume} <= {
+            *("name", "emptyDir", "secret", "configMap", "persistentVolumeClaim")
+        }
 
 
 def test_secrets_are_files_and_every_variable_is_a_setting(objects: list[dict[str, Any]]) -> None:
@@ -116,8 +164,9 @@ def test_secrets_are_files_and_every_variable_is_a_setting(objects: list[dict[st
             for volume in pod["volumes"]
             for item in volume.get("secret", {}).get("items", ())
         }
-        assert {value for key, value in own.items() if key.endswith("_FILE")} == mounted, name
-        assert {key.removesuffix("_FILE") for key in own} <= settings, name
+        files = {value for key, value in own.items() if key.endswith("_FILE")}
+        assert files - {"/ca/ca.pem"} == mounted, name
+        assert {key if key in settings else key.removesuffix("_FILE") for key in own} <= settings, name
         assert not {key for key in own if key.endswith(("PASSWORD", "SECRET", "SECRET_KEY"))}, name
 
 
@@ -125,7 +174,8 @@ def test_every_stage_is_probed_and_the_setup_comes_first(objects: list[dict[str,
     for name, pod in pods(objects):
         [container] = pod["containers"]
         probes = {key for key in container if key.endswith("Probe")}
-        assert probes == (set() if name == "setup" else {"startupProbe", "livenessProbe", "readinessProbe"})
+        once = name in ("setup", "retention", "backup")
+        assert probes == (set() if once else {"startupProbe", "livenessProbe", "readinessProbe"})
     [setup] = [one for one in objects if one["kind"] == "Job"]
     assert setup["metadata"]["annotations"]["helm.sh/hook"] == "pre-install,pre-upgrade"
 
@@ -152,7 +202,7 @@ def test_every_running_service_has_a_disruption_budget_and_a_network_policy_sele
 
 
 def test_consumers_are_scaled_by_what_waits_and_never_above_the_partitions(tmp_path: Path) -> None:
-    objects = [one for one in yaml.safe_load_all(helm("template", EVERYTHING, tmp_path).stdout) if one]
+    objects = [one for one in yaml.safe_load_all(helm("template", WHOLE, tmp_path).stdout) if one]
     [scaled] = [one for one in objects if one["kind"] == "ScaledObject"]
     target = scaled["spec"]["scaleTargetRef"]["name"]
     [consumer] = [one for one in objects if one["kind"] == "Deployment" and one["metadata"]["name"] == target]
@@ -160,7 +210,19 @@ def test_consumers_are_scaled_by_what_waits_and_never_above_the_partitions(tmp_p
     assert variables(consumer["spec"]["template"]["spec"])["FRAMETALLY_LOG_PARTITIONS"] == str(
         scaled["spec"]["maxReplicaCount"]
     )
-    assert "frametally_log_messages_behind" in scaled["spec"]["triggers"][0]["metadata"]["query"]
+    # Of this release alone, by labels that a PodMonitor gives, which asks every pod.
+    query = 'max(frametally_log_messages_behind{namespace="default",pod=~"counts-dashboard-.+"})'
+    assert scaled["spec"]["triggers"][0]["metadata"]["query"] == query
+    [monitor] = [one for one in objects if one["kind"] == "PodMonitor"]
+    assert monitor["metadata"]["labels"]["release"] == "prometheus"
+    ports = {endpoint["port"] for endpoint in monitor["spec"]["podMetricsEndpoints"]}
+    served = {port["name"] for _, pod in pods(objects) for port in pod["containers"][0].get("ports", ())}
+    assert ports == served
+    for one in objects:
+        if one["kind"] == "Deployment":
+            annotations = one["spec"]["template"]["metadata"]["annotations"]
+            [port] = one["spec"]["template"]["spec"]["containers"][0]["ports"]
+            assert annotations["prometheus.io/port"] == str(port["containerPort"])
 
 
 def test_a_proxy_log_in_is_asked_by_the_ingress_and_believed_by_the_dashboard_alone(tmp_path: Path) -> None:
@@ -181,7 +243,7 @@ def test_a_proxy_log_in_is_asked_by_the_ingress_and_believed_by_the_dashboard_al
     believing = {name for name, pod in pods(objects) if "FRAMETALLY_PROXY_SECRET_FILE" in variables(pod)}
     assert believing == {"dashboard"}
     proxy: dict[str, Any] = {"enabled": True, "proxyLogin": {"enabled": True}}
-    unasked = helm("template", {"settings": URLS, "ingress": proxy}, tmp_path)
+    unasked = helm("template", KEYED | {"ingress": proxy}, tmp_path)
     assert unasked.returncode != 0
     assert "ingress.proxyLogin.authUrl is empty" in unasked.stderr
 
@@ -227,7 +289,146 @@ def test_the_chart_is_of_the_version_that_it_runs() -> None:
 def test_a_missing_address_is_named(name: str, tmp_path: Path) -> None:
     done = helm("template", {"settings": URLS | {name: ""}}, tmp_path)
     assert done.returncode != 0
-    assert f"settings.{name} is empty" in done.stderr
+    assert done.stderr.count(f"at '/settings/{name}': '' does not match") == 1
+    lint = helm("lint", {}, tmp_path)
+    assert lint.returncode != 0
+    assert f"at '/settings/{name}': '' does not match" in lint.stdout + lint.stderr
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"ingres": {"enabled": True}}, "'ingres'"),
+        ({"services": {"dashboard": {"replica": 3}}}, "'replica'"),
+        ({"workers": {"metadata": 2}}, "'metadata'"),
+        ({"pod": {"nodeselector": {}}}, "'nodeselector'"),
+        ({"settings": {**URLS, "STORE_URL": "s3://counts"}}, "'STORE_URL'"),
+        ({"services": {"consumer": {"servers": ["database"]}}}, "/services/consumer/servers/0"),
+    ],
+)
+def test_a_misspelt_value_is_named(values: dict[str, Any], named: str, tmp_path: Path) -> None:
+    done = helm("template", KEYED | values, tmp_path)
+    assert done.returncode != 0
+    assert named in done.stderr
+
+
+STORE, LOG, INDEX, LEDGER, GOLD, QUEUE, BACKUP, PROXY = (
+    f"FRAMETALLY_{name}"
+    for name in (
+        *("STORE_SECRET_KEY", "LOG_PASSWORD", "INDEX_PASSWORD", "LEDGER_PASSWORD", "GOLD_PASSWORD"),
+        *("QUEUE_PASSWORD", "BACKUP_KEY", "PROXY_SECRET"),
+    )
+)
+
+
+def test_each_pod_gets_the_passwords_of_its_servers_alone(tmp_path: Path) -> None:
+    seen = secrets_of(WHOLE, tmp_path)
+    for name in ("consumer", "consumer-live"):  # they decode what strangers filmed
+        assert seen[name] - {"FRAMETALLY_CA"} == {STORE, LOG}, name
+    assert seen["live-worker"] - {"FRAMETALLY_CA"} == {STORE, LOG, LEDGER}
+    assert {name for name, keys in seen.items() if GOLD in keys} == {
+        *("setup", "indexer", "dashboard", "worker-media")
+    }
+    workers = {name for name in seen if name.startswith("worker-")}
+    assert {name for name, keys in seen.items() if QUEUE in keys} == {"setup", "dashboard", *workers}
+    assert {name for name, keys in seen.items() if BACKUP in keys} == {"backup"}
+    assert {name for name, keys in seen.items() if PROXY in keys} == {"dashboard"}
+    assert seen["retention"] - {"FRAMETALLY_CA"} == {STORE, LEDGER}
+
+
+def test_a_key_is_demanded_only_for_what_is_set(tmp_path: Path) -> None:
+    assert set.union(*secrets_of(KEYED, tmp_path).values()) == {STORE, LOG, INDEX, LEDGER, BACKUP}
+    bare = {
+        "settings": {
+            **URLS,
+            "FRAMETALLY_LOG_USER": "",
+            "FRAMETALLY_INDEX_USER": "",
+            "FRAMETALLY_LEDGER_URL": "mysql://books",
+            "FRAMETALLY_CATALOGUE_URL": "mysql://books",
+        },
+        "jobs": {"backup": {"secretKeys": []}},
+        "pod": {"serviceAccountName": "counts"},
+    }
+    assert set.union(*secrets_of(bare, tmp_path).values()) == set()
+    assert {pod["serviceAccountName"] for _, pod in pods(parts_of(bare, tmp_path))} == {"counts"}
+
+
+def test_the_secret_of_the_readme_has_what_the_defaults_demand(tmp_path: Path) -> None:
+    readme = (CHART / "README.md").read_text(encoding="utf-8")
+    created = set(re.findall(r"--from-file=(\w+)=", readme))
+    assert created == set.union(*secrets_of(KEYED, tmp_path).values())
+
+
+def test_a_service_can_have_another_user_other_nodes_and_another_image(tmp_path: Path) -> None:
+    own = {
+        "settings": {"FRAMETALLY_LOG_USER": "consumer"},
+        "secretName": "of-consumers",
+        "image": "registry.example.org/frametally-gpu:1",
+        "pod": {"nodeSelector": {"gpu": "yes"}},
+    }
+    values = WHOLE | {"services": {"consumer": own}, "worker": {"secretName": "of-workers"}}
+    by_name = dict(pods(parts_of(values, tmp_path)))
+    secrets = {
+        name: volume["secret"]["secretName"]
+        for name, pod in by_name.items()
+        for volume in pod["volumes"]
+        if "secret" in volume
+    }
+    assert secrets["consumer"] == "of-consumers"
+    assert secrets["worker-frames"] == "of-workers"
+    assert secrets["indexer"] == "frametally"
+    consumer = by_name["consumer"]
+    assert variables(consumer)["FRAMETALLY_LOG_USER"] == "consumer"
+    assert consumer["containers"][0]["image"] == "registry.example.org/frametally-gpu:1"
+    assert consumer["nodeSelector"] == {"gpu": "yes", "pool": "video"}
+    assert by_name["consumer-live"]["nodeSelector"] == {"pool": "video"}
+    for pod in by_name.values():
+        assert pod["serviceAccountName"] == "frametally"
+        assert pod["tolerations"] == ROLE["tolerations"]
+        assert {"name": "ca", "configMap": {"name": "our-ca"}} in pod["volumes"]
+        assert {"name": "ca", "mountPath": "/ca", "readOnly": True} in pod["containers"][0]["volumeMounts"]
+    shared = {name for name, pod in by_name.items() if "FRAMETALLY_MODELS_DIR" in variables(pod)}
+    assert shared == {"consumer", "consumer-live", "live-worker", *(f"worker-{queue}" for queue in QUEUES)}
+    assert {"name": "models", "persistentVolumeClaim": {"claimName": "models"}} in consumer["volumes"]
+
+
+def test_a_cluster_may_choose_the_user(tmp_path: Path) -> None:
+    nobody = {"securityContext": dict.fromkeys(("runAsUser", "runAsGroup", "fsGroup"))}
+    for name, pod in pods(parts_of(KEYED | {"pod": nobody}, tmp_path)):
+        assert pod["securityContext"] == {
+            "runAsNonRoot": True,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        }, name
+
+
+def test_retention_and_backups_run_by_themselves_in_a_cluster(tmp_path: Path) -> None:
+    jobs = [one for one in parts_of(KEYED, tmp_path) if one["kind"] == "CronJob"]
+    commands = {
+        one["spec"]["schedule"]: pod["containers"][0]["command"] for one in jobs for _, pod in pods([one])
+    }
+    assert commands == {
+        "45 * * * *": ["frametally", "retention", "apply"],
+        "15 1 * * *": ["frametally", "backup"],
+    }
+    assert {one["spec"]["concurrencyPolicy"] for one in jobs} == {"Forbid"}
+    without = KEYED | {"jobs": {"retention": {"schedule": ""}}}
+    assert [one["metadata"]["name"] for one in parts_of(without, tmp_path) if one["kind"] == "CronJob"] == [
+        "counts-backup"
+    ]
+
+
+def test_mail_and_mqtt_leave_from_the_pods_that_send_them(tmp_path: Path) -> None:
+    objects = parts_of(KEYED, tmp_path)
+    [policy] = [
+        one["spec"]
+        for one in objects
+        if one["kind"] == "NetworkPolicy" and one["metadata"]["name"] == "counts-messages"
+    ]
+    [selected] = policy["podSelector"]["matchExpressions"]
+    assert {"alerts", "worker-frames"} <= set(selected["values"]) <= {name for name, _ in pods(objects)}
+    assert "consumer" not in selected["values"]
+    [rule] = policy["egress"]
+    assert {port["port"] for port in rule["ports"]} == {25, 465, 587, 1883, 8883}
 
 
 def test_a_release_whose_name_leaves_no_room_for_the_names_of_its_parts_is_refused(tmp_path: Path) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import urllib.error
 import urllib.request
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -52,6 +54,27 @@ def test_the_values_are_those_of_the_books(place: Place, serving: Serving) -> No
     assert found["frametally_newest_footage_timestamp_seconds", "gate"] == books["footage_until_ms"] / 1000
     assert found["frametally_books_up",] == 1
     assert found["frametally_disk_free_bytes",] > 0
+
+
+CHART = Path(__file__).resolve().parents[2] / "cloud-services/kubernetes"
+
+
+def test_in_a_cluster_prometheus_asks_a_pod_by_its_address_and_an_index_that_is_away_keeps_it_ready(
+    place: Place, serving: Serving
+) -> None:
+    template = (CHART / "templates/_helpers.tpl").read_text(encoding="utf-8")
+    (hosts,) = re.findall(r'FRAMETALLY_WEB_HOSTS, value: {{ printf "([^"]+)"', template)
+    (probe,) = re.findall(r"readinessProbe:\n +httpGet: {path: ([^,]+), port: web", template)
+    names = hosts.replace("$(POD_IP)", "10.1.2.3").replace("%s-dashboard", "counts-dashboard")
+    url = serving(place.app(web_hosts=names.replace("%s", "counts.example.org")))
+    place.index.error = Retryable("the index is away", part="index")
+    assert "frametally_build_info" in scraped(url, host="10.1.2.3:5001")[0]
+    with pytest.raises(urllib.error.HTTPError, match="421"):
+        scraped(url, host="10.9.9.9:5001")
+    with urllib.request.urlopen(url + probe, timeout=30) as answer:  # noqa: S310
+        assert answer.status == 200
+    with pytest.raises(urllib.error.HTTPError, match="503"):
+        urllib.request.urlopen(url + "/healthz", timeout=30)  # noqa: S310
 
 
 @pytest.mark.thorough
