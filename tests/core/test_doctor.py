@@ -37,6 +37,7 @@ from frametally_cli.commands.doctor import examine
 from frametally_cli.options.ports import open_books
 
 THEIRS = {area for area, name in {"catalogue": "videos", "gold": "gold"}.items() if name in HERE}
+UPKEEP = {area for area, name in {"jobs": "videos", "retention": "retention"}.items() if name in HERE}
 MODEL_BYTES = b"weights"
 FILE = KnownFile(
     name="model.weights",
@@ -262,7 +263,9 @@ def test_an_unknown_kind_of_port_is_named_and_the_others_are_tried(settings: Set
     changed = settings.model_copy(update={"log_url": "carrier-pigeon://x"})
     rows = list(port_rows(changed))
     assert list(bad(iter(rows))) == ["log"]
-    assert {row.area for row in rows} == {"store", "clock", "log", "index", "ledger", "accounts"} | THEIRS
+    assert {row.area for row in rows} - UPKEEP - THEIRS == {
+        *("store", "clock", "log", "index", "ledger", "accounts")
+    }
 
 
 def test_a_missing_or_wrong_model_file_is_bad(settings: Settings) -> None:
@@ -482,3 +485,27 @@ def test_a_cluster_that_does_not_answer_is_not_waited_for_without_end(
     assert not row.good
     assert "did not end within" in row.value
     assert "FRAMETALLY_RUNNER=inline" in row.remedy
+
+
+@pytest.mark.parametrize("name", [".env", "config/frametally.env"])
+def test_a_file_whose_secrets_every_account_can_read_is_named_with_its_remedy(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    file = tmp_path / name
+    file.parent.mkdir(exist_ok=True)
+
+    def rows(text: str, mode: int) -> list[tuple[int, str, str]]:
+        file.write_text(text, encoding="utf-8")
+        file.chmod(mode)
+        code = cli.main(["doctor", "--json", "--stage", "produce"])
+        found = json.loads(capsys.readouterr().out)["rows"]
+        return [(code, row["value"], row["remedy"]) for row in found if row["name"].endswith(file.name)]
+
+    login = "FRAMETALLY_STORE_ACCESS_KEY=key\nFRAMETALLY_STORE_SECRET_KEY=hidden-0815\n"
+    [(code, value, remedy)] = rows(login, 0o644)
+    assert (code, value) == (2, "every account can read its secrets")
+    assert remedy.startswith("run `chmod o= ")
+    assert remedy.endswith(f"{file.name}`")
+    assert rows(login, 0o600) == []
+    assert rows("FRAMETALLY_STORE_SECRET_KEY=\nFRAMETALLY_WEB_PORT=5005\n", 0o644) == []

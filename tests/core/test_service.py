@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -48,6 +49,22 @@ def test_systemd_takes_the_unit_and_finds_it_hardened(
     assert (verified.returncode, verified.stderr) == (0, "")
     judged = analyze("security", "--offline=yes", f"--threshold={MOST_EXPOSURE[place.is_system]}", unit)
     assert judged.returncode == 0, judged.stdout
+
+
+@pytest.mark.parametrize("place", PLACES, ids=["user", "system"])
+def test_a_job_of_the_service_can_give_up_the_network(place: ServicePlace, settings: Settings) -> None:
+    unit = unit_text(place, settings)
+    [names] = re.findall("^SystemCallFilter=(.*)$", unit, re.MULTILINE)
+    waiting, allowed = names.split(), set()
+    while waiting:
+        name = waiting.pop()
+        if not name.startswith("@"):
+            allowed.add(name)
+            continue
+        # systemd 252 and earlier count `seccomp` to no group of a service's usual calls.
+        listed = analyze("syscall-filter", "--no-pager", name).stdout.splitlines()[1:]
+        waiting += [text for line in listed if (text := line.strip()) and not text.startswith("#")]
+    assert {"prctl", "seccomp"} <= allowed
 
 
 def test_systemd_finds_the_program_in_a_folder_of_any_name_that_it_takes(

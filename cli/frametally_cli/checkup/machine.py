@@ -6,8 +6,10 @@ import datetime
 import importlib.metadata
 import importlib.util
 import os
+import shlex
+import stat
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from frametally.errors import FrametallyError, Misconfigured
@@ -51,9 +53,7 @@ def setting_rows(overrides: Mapping[str, object] | None = None) -> Iterator[Find
     environment = {key.upper(): value for key, value in os.environ.items() if value or key in EMPTY_SAYS_NONE}
     root = read_env_file(Path(".env"), empty=EMPTY_SAYS_NONE)
     components = {
-        name: read_env_file(folder / ".env", empty=EMPTY_SAYS_NONE)
-        for name in COMPONENT_FOLDERS
-        if (folder := component_folder(name)) is not None
+        name: read_env_file(file, empty=EMPTY_SAYS_NONE) for name, file in _component_files().items()
     }
     try:
         others = by_other_names(root | environment, ENV_PREFIX)
@@ -86,6 +86,31 @@ def setting_rows(overrides: Mapping[str, object] | None = None) -> Iterator[Find
     for variable in sorted((environment.keys() | root.keys()) & _OF_OTHERS.keys()):
         note = f"frametally ignores this variable; to use its value here, set {_OF_OTHERS[variable]}"
         yield Finding("settings", variable, "(not shown)", note)
+
+
+def setting_files() -> list[Path]:
+    """Return where `.env` files of this folder and of components may be."""
+    return [Path(".env"), *_component_files().values()]
+
+
+def _component_files() -> dict[str, Path]:
+    folders = {name: component_folder(name) for name in COMPONENT_FOLDERS}
+    return {name: folder / ".env" for name, folder in folders.items() if folder is not None}
+
+
+def env_file_rows(paths: Iterable[Path]) -> Iterator[Finding]:
+    """Yield a row for each of these `.env` files that contains secrets and that every account can read."""
+    for path in paths:
+        if not path.is_file() or not path.stat().st_mode & stat.S_IROTH:
+            continue
+        try:
+            values = read_env_file(path)
+        except Misconfigured:  # has its own row
+            continue
+        ours = {name: value for name, value in values.items() if name.startswith(ENV_PREFIX)}
+        if any(shown(name, value) == "(set)" for name, value in ours.items()):
+            remedy = f"run `chmod o= {shlex.quote(str(path))}`"
+            yield Finding("settings", str(path), "every account can read its secrets", remedy=remedy)
 
 
 def model_rows(settings: Settings, model_files: Callable[[], Sequence[KnownFile]]) -> Iterator[Finding]:

@@ -53,9 +53,11 @@ from frametally.trust import trust
 from frametally.undo_records import Correction, DroppedDeadLetter, FootageChange, Tombstone
 from frametally_cli.checkup.findings import Finding, RecordFolder, disk_row, shown
 from frametally_cli.checkup.machine import (
+    env_file_rows,
     mail_rows,
     model_rows,
     provider_rows,
+    setting_files,
     setting_rows,
     software_rows,
 )
@@ -68,6 +70,7 @@ from frametally_cli.checkup.ports import (
     runner_row,
     setting_errors,
 )
+from frametally_cli.commands.service import ServicePlace
 from frametally_cli.console import output as console
 from frametally_cli.console.tables import folded_table
 from frametally_cli.options.ports import Ports, data_dir_option, open_ports, read_settings
@@ -322,7 +325,8 @@ def doctor(as_json: bool, deep: bool, stage: str | None, **overrides: Any) -> in
     """Check settings, servers, permissions, versions, model, disk, clock and job engine; exit with 0 or 2."""
     if deep and stage:
         raise Misconfigured("use either --deep or --stage, not both")
-    rows = list(setting_rows(overrides))
+    services = [ServicePlace(is_system).environment for is_system in (False, True)]
+    rows = [*setting_rows(overrides), *env_file_rows([*setting_files(), *services])]
     try:
         settings = read_settings(None, overrides, must_be_there=False)
     except Misconfigured as error:

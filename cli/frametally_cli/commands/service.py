@@ -22,6 +22,7 @@ from frametally.errors import Misconfigured
 from frametally.files.replacing import replace_file
 from frametally.settings.data_folder import must_be_writable
 from frametally.settings.loading import Settings
+from frametally_cli.checkup.machine import env_file_rows
 from frametally_cli.options.ports import data_dir_option, read_settings
 
 NAME = "frametally.service"
@@ -30,7 +31,8 @@ _BOOTED = Path("/run/systemd/system")  # as sd_booted(3)
 _SYSTEM_DATA = Path("/var/lib/frametally")
 _SYSTEM_MODELS = Path("/var/cache/frametally")
 
-# No MemoryDenyWriteExecute: detectors compile code. No PrivateDevices: cameras and GPUs are devices.
+# No MemoryDenyWriteExecute: detectors compile code. No PrivateDevices: cameras and GPUs are devices. A job
+# calls `seccomp` to give up the network before it decodes; @system-service of systemd 252 does not have it.
 _HARDENING = """\
 NoNewPrivileges=yes
 ProtectSystem=strict
@@ -41,7 +43,7 @@ RestrictRealtime=yes
 RestrictSUIDSGID=yes
 RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
 SystemCallArchitectures=native
-SystemCallFilter=@system-service
+SystemCallFilter=@system-service seccomp
 SystemCallErrorNumber=EPERM
 UMask=0077
 """
@@ -216,6 +218,8 @@ def install_command(is_system: bool, **overrides: Any) -> int:
     click.echo(f"written: {place.unit}")
     click.echo(f"settings and secrets: {place.environment}, as NAME=value; then run this command again")
     click.echo(f"log: journalctl {'' if is_system else '--user '}--unit {NAME}")
+    for exposed in env_file_rows([place.environment]):
+        click.echo(f"{exposed.name}: {exposed.value}; {exposed.remedy}", err=True)
     return 0
 
 

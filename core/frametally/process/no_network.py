@@ -11,13 +11,18 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import os
 import platform
 import struct
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
+from frametally.errors import Misconfigured
+
 _PR_SET_NO_NEW_PRIVS = 38
-_SET_MODE_FILTER, _ALL_THREADS = 1, 1
+_SET_MODE_FILTER = 1
+_ALL_THREADS, _THIS_THREAD = 1, 0
 _ALLOW = 0x7FFF0000
 _REFUSE, _NO_RIGHT = 0x00050000 | errno.EACCES, 0x00050000 | errno.EPERM
 _AF_UNIX = 1
@@ -29,6 +34,8 @@ _IO_URING_SETUP = 425
 """The same on all architectures; io_uring can open sockets without the `socket` call."""
 _OTHER_ABI = 0x40000000
 """Calls of x32, which has the same architecture, have numbers from here on."""
+
+_CANNOT = "a process that decodes videos cannot give up the network"
 
 
 class _Machine(NamedTuple):
@@ -57,25 +64,40 @@ class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_char_p))
 
 
-def without_network() -> bool:
+def without_network() -> None:
     """Block the network, more privileges and real-time scheduling for this process and its children.
 
     Open sockets stay open.
 
-    Returns:
-        Whether it worked; False if the machine or the kernel does not support it.
+    Raises:
+        Misconfigured: The machine, the kernel or a filter of this service or container does not allow it.
     """
+    _give_up_network(_ALL_THREADS)
+
+
+def check_without_network() -> None:
+    """Try it in a thread, which then ends; the network of this process stays. Raises as `without_network`."""
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(_give_up_network, _THIS_THREAD).result()
+
+
+def _give_up_network(flags: int) -> None:
     machine = _MACHINES.get(platform.machine())
     if sys.platform != "linux" or machine is None:
-        return False
+        raise Misconfigured(
+            f"{_CANNOT} ({sys.platform}, {platform.machine()}): run this on Linux on x86_64 or aarch64"
+        )
     lines = _filter_of(machine)
     code = b"".join(struct.pack("HBBI", *line) for line in lines)
-    program = _Program(len(lines), code)
-    library = ctypes.CDLL(None)
-    if library.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
-        return False
-    program_pointer = ctypes.byref(program)
-    return bool(library.syscall(machine.seccomp, _SET_MODE_FILTER, _ALL_THREADS, program_pointer) == 0)
+    program = ctypes.byref(_Program(len(lines), code))
+    library = ctypes.CDLL(None, use_errno=True)
+    if library.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) or library.syscall(
+        machine.seccomp, _SET_MODE_FILTER, flags, program
+    ):
+        raise Misconfigured(
+            f"{_CANNOT} ({os.strerror(ctypes.get_errno())}): allow the system call `seccomp` in the container"
+            " or service (for the service of systemd, run `frametally service install` again)"
+        )
 
 
 def _filter_of(machine: _Machine) -> list[tuple[int, int, int, int]]:

@@ -15,6 +15,7 @@ from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectStore
 from frametally.process import failpoints
 from frametally.process.exit_codes import PART_DONE
+from frametally.process.no_network import check_without_network
 from frametally.process.retrying import OnceAMinute
 from frametally.settings.data_folder import embedded_folder
 from frametally.settings.loading import Settings
@@ -64,6 +65,7 @@ def work(workers: int, queues: tuple[QueueName, ...], until_done: bool, **overri
 
     settings = read_settings("producer", overrides)
     failpoints.arm()
+    check_without_network()
     for job in plugin_jobs().values():
         job.check(settings)
     if embedded_folder(settings):  # the frames are detected on this machine

@@ -1,8 +1,8 @@
 """Answers a question about one stored video: `python -m frametally_videos.describing KEY < QUESTION`.
 
 The answer is facts about the video, or a picture of one frame. Settings come from the environment. The
-process writes no file, reads no file but its code, and connects only to the store. It limits its memory and
-time before it reads the video.
+process writes no file, reads no file but its code, and connects only to the store, if that is a server. It
+limits its memory and time before it reads the video.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from frametally.errors import FrametallyError, Poison, Retryable
 from frametally.opening import open_object_store
 from frametally.ports.object_store import ObjectMissing
 from frametally.process.limits import address_space_bytes, limit
+from frametally.process.no_network import without_network
 from frametally.settings.loading import load_settings
+from frametally.settings.servers import is_server
 from frametally_producer.reading.video_file import open_video
 from frametally_videos.describing.video_facts import facts_of
 from frametally_videos.library.stored_file import StoredFile
@@ -39,6 +41,8 @@ _MOST_OTHER_BYTES, _MOST_BYTES_PER_PIXEL = 512 << 20, 32
 
 def _answer(key: str, question: LookQuestion) -> LookAnswer:
     settings = load_settings("producer")
+    if not is_server(settings.store_url):
+        without_network()
     max_pixels = settings.max_image_megapixels * 1_000_000
     with closing(open_object_store(settings.store_url, settings.store_access)) as store:
         stored_file = StoredFile(store, key)

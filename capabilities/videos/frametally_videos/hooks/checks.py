@@ -6,14 +6,15 @@ from collections.abc import Iterator
 from contextlib import closing
 
 from frametally import keys
-from frametally.errors import Poison
+from frametally.errors import Misconfigured, Poison
 from frametally.media.manifests import list_records
 from frametally.ports.object_store import ObjectMissing
+from frametally.process.no_network import check_without_network
 from frametally.process.reports import Progress, plural
 from frametally.records import SealedRecord, decode_at
 from frametally.settings.loading import Settings
 from frametally_cli.checkup.findings import Finding, RecordFolder
-from frametally_cli.checkup.ports import area_rows
+from frametally_cli.checkup.ports import area_rows, is_needed
 from frametally_cli.options.ports import Ports
 from frametally_videos.media_records import Derivative, VideoMetadata, VideoQuality
 from frametally_videos.opening import catalogue_of, queue_of
@@ -36,10 +37,20 @@ _OF_A_VIDEO: dict[str, type[SealedRecord]] = {
 
 
 def checks(settings: Settings, stage: str) -> Iterator[Finding]:
-    """Open the catalogue, and the queue if it is a broker."""
+    """Open the catalogue, and the queue if it is a broker; try what isolates a job."""
     yield from area_rows(settings, stage, "catalogue", settings.catalogue_url, _check_catalogue)
     if queue_url := settings.part(VideoSettings).queue_url:
         yield from area_rows(settings, stage, "queue", queue_url, _check_queue)
+    if is_needed("catalogue", stage):
+        yield _isolation_row()
+
+
+def _isolation_row() -> Finding:
+    try:
+        check_without_network()
+    except Misconfigured as error:
+        return Finding("jobs", "isolation", "not possible", remedy=str(error))
+    return Finding("jobs", "isolation", "without a network", "for jobs that decode videos")
 
 
 def _check_catalogue(settings: Settings, address: str) -> Iterator[Finding]:

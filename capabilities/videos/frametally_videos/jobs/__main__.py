@@ -110,6 +110,8 @@ def _end_of(order: JobOrder, settings: Settings, teller: _Teller, stop: threadin
     # The worker reports what a job waits for.
     patience = Patience(lambda line: None, stop.is_set, _LONGEST_WAIT_S)
     try:
+        if not needs_network(order.kind, settings):
+            without_network()
         return _do(order, settings, teller, patience)
     except GivenUp:
         if (error := patience.gave_up_on) is None:
@@ -143,8 +145,6 @@ def _main() -> None:
     settings = load_settings("producer")
     _bound_job(settings)
     order = msgspec.json.decode(sys.stdin.buffer.readline(), type=JobOrder)
-    if not needs_network(order.kind, settings):
-        without_network()
     teller = _Teller()
     teller.tell(_end_of(order, settings, teller, stop))
 
