@@ -103,6 +103,7 @@ def create_app(
             `search_cameras` for new cameras.
     """
     app = Flask("frametally_web", static_folder=None)
+    app.url_map.merge_slashes = False  # a name that is a slash is no shorter address
     own_templates = cast(Any, app.jinja_loader)
     folders = [FileSystemLoader(folder_of(plugin) / TEMPLATES) for plugin in plugins()]
     app.jinja_loader = ChoiceLoader([own_templates, *folders])

@@ -55,6 +55,7 @@ ASKED = [
     "/api/v1/counts?source=harbour",
     "/api/v1/counts?source=gate&source=harbour",
     "/api/v1/counts?label=boat",
+    "/api/v1/differences?source=gate&compare=source:harbour",
     "/api/v1/frames?source=harbour&from=2024-05-01T08:00:00Z&to=2024-05-01T08:00:05Z&label=car",
     "/api/v1/gap?source=harbour&at=2024-05-01T08:00:00Z",
 ]

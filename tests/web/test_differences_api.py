@@ -104,6 +104,13 @@ def test_no_more_are_told_than_are_asked_for_and_what_cannot_be_compared_is_name
     assert ask(place, f"{RANGE}&compare=model:none", 400)["parameter"] == "model"
 
 
+def test_a_misspelt_source_to_compare_with_is_refused_with_similar_names(place: Place) -> None:
+    publish(place, records(START_MS, [4, 3]), records(START_MS, [1, 2], source="yard"))
+    refused = ask(place, f"{RANGE}&source=gate&compare=source:yrad", 400)
+    assert (refused["parameter"], refused["value"], refused["instead"]) == ("source", "yrad", ["yard"])
+    assert refused["remedy"] == "Did you mean yard?"
+
+
 def test_before_there_are_counts_nothing_is_compared(place: Place) -> None:
     body = ask(place, "compare=week")
     assert (body["model"], body["base_interval_s"], body["most"], body["labels"]) == (None, None, [], [])

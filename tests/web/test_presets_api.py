@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from flask.testing import FlaskClient
 from tests.web.conftest import Place
@@ -74,6 +75,20 @@ def test_a_second_count_is_planned_then_made_and_both_counts_are_told(
     assert last["state"] == "done"
     assert last["lines"] == ["Both counts are kept.", "car: 120, with the model in use 48."]
     assert "count fast --json --data-dir" in (folder / "asked").read_text()
+
+
+def test_footage_that_was_all_deleted_leaves_nothing_to_compare_with(
+    client: FlaskClient, place: Place, command: Command
+) -> None:
+    send(client, "measure")
+    ended(client)
+    for run in place.real_index.current_runs():
+        emptied = msgspec.structs.replace(
+            run, sequence=run.sequence + 10, run_id=f"{run.sequence + 10:06d}-0123456789abcdef", frames=0
+        )
+        assert place.real_index.publish(emptied, [], [])
+    plan = send(client, "plan", "fast", 200)
+    assert (plan["frames"], plan["lines"]) == (0, ["There are no counts yet to compare with."])
 
 
 def test_what_cannot_be_counted_with_is_refused_and_a_failure_names_its_reason(

@@ -23,7 +23,6 @@ import msgspec
 from flask import Blueprint, Flask, Response, request
 from werkzeug.datastructures import MultiDict
 
-from frametally.keys import slug
 from frametally.ports.count_index import CountIndex
 from frametally.process.meters import METERS
 from frametally.process.time_limit import time_limit
@@ -33,6 +32,7 @@ from frametally_web.access.visitors import visitor, whom_to_ask
 from frametally_web.books.reader import BooksReader, version_text
 from frametally_web.requests.endpoints import Endpoint, Route
 from frametally_web.requests.parameters import Args, check_known
+from frametally_web.requests.query import SOURCE, TIMEZONE
 
 _LEAST_KEPT_PACKED_BYTES = 2000
 MOST_KEPT_BYTES = 32_000_000
@@ -94,8 +94,8 @@ class Answering:
 
     def add_timezone(self, args: Args) -> None:
         """Set a query's missing time zone to the one that all its sources share, if there is one."""
-        if not args.get("timezone"):
-            timezone = self._books.media().shared_timezone([*map(slug, args.getlist("source"))])
+        if TIMEZONE.read(args) is None:
+            timezone = self._books.media().shared_timezone(SOURCE.read(args))
             if timezone:
                 args["timezone"] = timezone
 

@@ -353,8 +353,6 @@ def _refusal(missing: Sequence[NoSuchName]) -> Problem:
 
 def narrowed(index: CountIndex, store: ObjectStore, args: Args) -> CountIndex:
     """Return the index that a query reads: of the whole picture, or of a zone. Raises `Problem`."""
-    if "zone" not in args:
-        return index
     zone, places = read_one(args, "zone"), picture_places()
     if zone is None or places is None:
         return index

@@ -39,7 +39,7 @@ from frametally_web.charts.bars import MOST_MS, SECOND_S, Span, base_of, chosen_
 from frametally_web.charts.catalogue import Choice, MediaTimes, box_filters, narrowed
 from frametally_web.charts.counted_seconds import SECOND_MS, CountedSeconds, FootageBehind, Interval, selected
 from frametally_web.charts.measures import Reader
-from frametally_web.requests.parameters import Args
+from frametally_web.requests.parameters import Args, read_one
 from frametally_web.requests.problems import Problem, bad_parameter
 from frametally_web.requests.query import Selection
 
@@ -418,7 +418,7 @@ def index_by_second(
         ports.store,
         ports.ledger,
         settings,
-        within=args.get("zone"),
+        within=read_one(args, "zone"),
         ensure_ledger=ensure_ledger,
     )
     return cast(CountIndex, index)

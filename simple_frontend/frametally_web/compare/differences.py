@@ -13,7 +13,7 @@ from frametally.rules.differences import Pair, most_apart, pairs
 from frametally.settings.loading import Settings
 from frametally_web.charts.answers import CountBucket, Counts, FramesAnalysed, OtherPeriod
 from frametally_web.charts.bars import PERIOD_NAMES
-from frametally_web.charts.catalogue import MediaTimes, choose_model
+from frametally_web.charts.catalogue import MediaTimes, check_names
 from frametally_web.charts.counts import count, plan_chart
 from frametally_web.charts.measures import Chart, only
 from frametally_web.charts.totals import all_together, known_part, metric_of
@@ -106,8 +106,10 @@ def find_differences(
     query = query._replace(by_source=not compare.startswith("source:"), top=None)
     side = other_side(counts, query, compare)
     selection = query.selection._replace(model=counts.model, from_ms=counts.from_ms, to_ms=counts.to_ms)
-    own_chart = _read(index, settings, query._replace(selection=selection, interval_s=counts.interval_s))
-    other_chart = _read(index, settings, side.query)
+    own_chart = _read(
+        index, settings, media, query._replace(selection=selection, interval_s=counts.interval_s)
+    )
+    other_chart = _read(index, settings, media, side.query)
     paired = pair_charts(own_chart, other_chart, side, counts.metric)
     a, b, common_bars, beside = paired
     compared = sorted(pairs(a, b), key=lambda pair: (pair.bar[1], pair.bar[0] or "", pair.label))
@@ -207,8 +209,8 @@ def pair_charts(own_chart: Chart, other_chart: Chart, side: OtherSide, metric: M
     return Paired(own, other, {*own.coverage} & {*other.coverage}, beside)
 
 
-def _read(index: CountIndex, settings: Settings, query: ChartQuery) -> Chart:
-    choice = choose_model(index, query.selection.model)
+def _read(index: CountIndex, settings: Settings, media: MediaTimes, query: ChartQuery) -> Chart:
+    choice = check_names(index, query.selection, media.sources)
     labels = query.selection.labels or (index.labels(choice.model) if choice else [])
     plan = choice and plan_chart(
         index, settings, None, choice, query, series=len(labels), most_rows=MAX_BUCKETS

@@ -176,7 +176,9 @@ class PresetRoutes(Handlers):
             (series for series in every if series.model == every[0].model),
             key=lambda series: series.base_interval_s,
         )
-        until_ms = max(source.next_interval_ms for source in self.ports.index.sources(series.model))
+        if not (sources := self.ports.index.sources(series.model)):  # all its footage was deleted
+            return 0, 0
+        until_ms = max(source.next_interval_ms for source in sources)
         query = CountQuery(
             *series,
             interval_s=series.base_interval_s * math.ceil(DAY_S / series.base_interval_s),
