@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,9 +14,10 @@ from frametally.media.overlapping import (
     not_counted,
     overlap_reports,
     overlaps_of,
+    overlaps_to_mend,
     runs_of,
+    superseded_versions,
     told_hand_overs,
-    without_hand_overs,
 )
 from frametally.records import MediaManifest
 from frametally.rules.overlaps import (
@@ -157,7 +159,7 @@ def test_where_clips_only_follow_each_other_nothing_is_reported_but_a_line(
         ("dd" * 32, 61_000, 61_403),
     ]
     assert overlap_reports(overlaps, clips) == {}
-    assert without_hand_overs(overlaps, clips) == []
+    assert overlaps_to_mend(overlaps, clips) == []
     assert hand_overs(overlaps, clips) == {"gate": [(403, 5), (403, 5)]}
     assert told_hand_overs("gate", hand_overs(overlaps, clips)["gate"]) == (
         "in source gate, 2 videos begin up to 0.4 s before the previous one ends, as happens if names "
@@ -226,6 +228,36 @@ def manifest(sha256: str, first_ms: int | None, last_ms: int | None, **changes: 
         "state": "complete",
     }
     return MediaManifest(**fields | changes)  # type: ignore[arg-type]
+
+
+@given(st.permutations(range(4)))
+def test_earlier_versions_of_a_file_that_grew_need_no_person_in_any_order(order: list[int]) -> None:
+    ends_ms = (4_000, 9_000, 9_500, 20_000)
+    grown = [manifest(f"{n}{n}" * 32, n, ends_ms[n], name="cam.ts") for n in range(4)]  # dates vary a little
+    media = [grown[n] for n in order]
+    overlaps = overlaps_of(media, [], "first")
+    assert overlap_reports(overlaps, media) == {}
+    pairs = {(one.forerunner.sha256[0], one.longer.sha256[0]) for one in superseded_versions(overlaps, media)}
+    assert {forerunner for forerunner, _ in pairs} == {"0", "1", "2"}
+    assert all(forerunner < longer for forerunner, longer in pairs)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": "other.ts"},
+        {"track": 2},
+        {"last_captured_at_ms": 20_000},  # as long: it was replaced, and did not grow
+        {"first_captured_at_ms": 6_000, "last_captured_at_ms": 26_000},
+    ],
+)
+def test_other_footage_that_overlaps_is_still_reported(change: dict[str, object]) -> None:
+    media = [
+        manifest(LONG, 0, 20_000, name="cam.ts"),
+        msgspec.structs.replace(manifest(SHORT, 0, 9_000, name="cam.ts"), **change),
+    ]
+    [[_]] = overlap_reports(overlaps_of(media, [], "first"), media).values()
+    assert superseded_versions(overlaps_of(media, [], "first"), media) == []
 
 
 def test_a_clip_whose_clock_jumps_a_century_silences_none_of_it() -> None:

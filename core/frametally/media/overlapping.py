@@ -12,6 +12,7 @@ from frametally.ports.ledger import Ledger
 from frametally.process.reports import Skipped, plural
 from frametally.records import MediaManifest
 from frametally.rules.overlaps import (
+    HAND_OVER_MS,
     HOLE_MS,
     MediumTime,
     Overlap,
@@ -55,12 +56,12 @@ def overlap_reports(
 ) -> dict[str, list[Skipped]]:
     """Return a line for each pair of overlapping media, by source: which loses, when, and the remedy.
 
-    Media that only follow each other (`is_hand_over`) are left out. With `sha256s`, identities of media,
+    Overlaps that need no person (see `overlaps_to_mend`) are left out. With `sha256s`, identities of media,
     include only pairs with one of these.
     """
     media = {media_of(manifest): manifest for manifest in manifests}
     skipped_by_source: dict[str, list[Skipped]] = {}
-    overlaps = without_hand_overs(overlaps, media.values())
+    overlaps = overlaps_to_mend(overlaps, media.values())
     for (source, loser, winner), ranges in _pairs(overlaps, sha256s).items():
         loser_name, by = (named_medium(media.get(media_id), media_id) for media_id in (loser, winner))
         skipped_by_source.setdefault(source, []).append(
@@ -108,14 +109,55 @@ def told_hand_overs(source: str, hand_overs: Sequence[HandOver]) -> str:
     )
 
 
-def without_hand_overs(overlaps: Iterable[Overlap], manifests: Iterable[MediaManifest]) -> list[Overlap]:
-    """Return the overlaps without those of media that only follow each other."""
+def overlaps_to_mend(overlaps: Iterable[Overlap], manifests: Iterable[MediaManifest]) -> list[Overlap]:
+    """Return the overlaps without those of media that only follow each other, and of versions of a file."""
     media = {media_of(manifest): manifest for manifest in manifests}
     return [
         overlap
         for overlap in overlaps
         if not is_hand_over(_runs_in(media, overlap.loser), _runs_in(media, overlap.winner))
+        and _versions(media, overlap.loser, overlap.winner) is None
     ]
+
+
+class Versions(NamedTuple):
+    """Two versions of one video file: `forerunner` covers only time that `longer` also covers."""
+
+    forerunner: MediaManifest
+    longer: MediaManifest
+
+
+def superseded_versions(
+    overlaps: Iterable[Overlap], manifests: Iterable[MediaManifest], *, sha256s: Collection[str] | None = None
+) -> list[Versions]:
+    """Return the pairs of versions of a file that overlap; only those with one of `sha256s` if given."""
+    media = {media_of(manifest): manifest for manifest in manifests}
+    pairs = [_versions(media, loser, winner) for _, loser, winner in _pairs(overlaps, sha256s)]
+    return list({pair.forerunner.sha256 + pair.longer.sha256: pair for pair in pairs if pair}.values())
+
+
+def told_versions(versions: Versions) -> str:
+    """Return a line about a file that is longer than when it was produced before."""
+    return (
+        f"{versions.longer.name} is now another version of a file that was produced before and covers all of "
+        f"its time: each moment counts once, and the earlier version ({versions.forerunner.sha256[:12]}, "
+        f"{plural(versions.forerunner.frames_announced, 'frame')}) is superseded"
+    )
+
+
+def _versions(media: Mapping[str, MediaManifest], media_id: str, other_id: str) -> Versions | None:
+    """Return two media as versions of one file, or None if they are not: a file that grew keeps its path."""
+    pair = [media[one] for one in (media_id, other_id) if one in media and media[one].kind == "video"]
+    if len({(one.name, one.track) for one in pair}) != 1 or len(pair) != 2 or pair[0].live:
+        return None
+    (begins_ms, ends_ms), (longer_begins_ms, longer_ends_ms) = spans = [
+        (runs[0][0], runs[-1][1]) for runs in map(runs_of, pair)
+    ]
+    if spans[0][1] > spans[1][1]:
+        pair.reverse()
+        (longer_begins_ms, longer_ends_ms), (begins_ms, ends_ms) = spans
+    is_within = longer_begins_ms - HAND_OVER_MS < begins_ms and ends_ms < longer_ends_ms
+    return Versions(*pair) if is_within else None
 
 
 def frames_within(manifest: MediaManifest | None, ranges: Iterable[Overlap]) -> int:

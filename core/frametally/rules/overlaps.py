@@ -34,7 +34,7 @@ _MOST_RUNS = 100
 _ROUNDING_MS = 2
 """Containers have their own time units, so a picture may be this much later in a copy."""
 
-_MOST_HAND_OVER_MS = 2_000
+HAND_OVER_MS = 2_000
 _HAND_OVER_PART = 10
 
 Span = tuple[int, int]
@@ -128,7 +128,7 @@ def is_hand_over(first: Sequence[Span], other: Sequence[Span]) -> bool:
     both_ms = ends_ms - next_begins_ms
     shorter_ms = min(ends_ms - begins_ms, next_ends_ms - next_begins_ms)
     follows = begins_ms < next_begins_ms and ends_ms < next_ends_ms
-    return follows and both_ms < _MOST_HAND_OVER_MS and both_ms * _HAND_OVER_PART < shorter_ms
+    return follows and both_ms < HAND_OVER_MS and both_ms * _HAND_OVER_PART < shorter_ms
 
 
 def lost_ranges(overlaps: Iterable[Overlap]) -> dict[str, list[tuple[int | None, int | None]]]:

@@ -24,10 +24,10 @@ from frametally.media.manifests import by_source
 from frametally.media.overlapping import (
     hand_overs,
     overlap_reports,
+    overlaps_to_mend,
     time_jumps,
     told_hand_overs,
     told_time_jumps,
-    without_hand_overs,
 )
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import plural
@@ -425,7 +425,7 @@ class DayAudit(LinesWatched):
 
     @cached_property
     def _overlapping(self) -> set[str]:
-        return {overlap.source for overlap in without_hand_overs(self.plan.overlaps, self._media)}
+        return {overlap.source for overlap in overlaps_to_mend(self.plan.overlaps, self._media)}
 
     @cached_property
     def _handed_over(self) -> dict[str, int]:

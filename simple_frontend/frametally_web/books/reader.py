@@ -17,7 +17,7 @@ from frametally.books.figures import LastReading
 from frametally.books.status import read_status
 from frametally.books.unanalysed import find_dead_letters, find_unanalysed
 from frametally.errors import FrametallyError, Retryable
-from frametally.media.overlapping import overlaps_of, without_hand_overs
+from frametally.media.overlapping import overlaps_of, overlaps_to_mend
 from frametally.media.source_timezones import readable_timezones
 from frametally.ports.object_store import ObjectMissing
 from frametally.process.reports import NoProgress
@@ -371,7 +371,7 @@ class BooksReader:
         unanalysed = find_unanalysed(store=store, ledger=ledger, index=self._ports.index, settings=settings)
         manifests = ledger.manifests()
         overlaps = overlaps_of(manifests, ledger.tombstones(), settings.count_overlaps)
-        overlaps = without_hand_overs(overlaps, manifests)
+        overlaps = overlaps_to_mend(overlaps, manifests)
         return manifests, unanalysed, overlaps, find_dead_letters(ledger), readable_timezones(store)
 
 
